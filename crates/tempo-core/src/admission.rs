@@ -1,0 +1,106 @@
+//! Who may run now, who waits, and who is turned away.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::Limits;
+
+/// A place to run one call, given back when it is dropped.
+#[derive(Debug)]
+pub struct Permit {
+    _place: OwnedSemaphorePermit,
+}
+
+/// No place became free in time, or too many wait already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overloaded;
+
+/// The places of one component: all its triggers share them, so that none can use up the instance pool.
+#[derive(Clone, Debug)]
+pub struct Admission {
+    places: Arc<Semaphore>,
+    queue: Arc<Semaphore>,
+    patience: Duration,
+}
+
+impl Admission {
+    /// As many places and as long a queue as `limits` say.
+    pub fn new(limits: &Limits) -> Self {
+        Self {
+            places: Arc::new(Semaphore::new(limits.requests.min(Semaphore::MAX_PERMITS))),
+            queue: Arc::new(Semaphore::new(limits.queue.min(Semaphore::MAX_PERMITS))),
+            patience: limits.queue_wait,
+        }
+    }
+
+    /// Takes a place, waiting for one if the queue has room.
+    ///
+    /// # Errors
+    ///
+    /// The queue is full, or no place became free in time.
+    pub async fn enter(&self) -> Result<Permit, Overloaded> {
+        if let Some(permit) = self.try_enter() {
+            return Ok(permit);
+        }
+        let _waiting = self.queue.try_acquire().map_err(|_| Overloaded)?;
+        let place = tokio::time::timeout(self.patience, self.places.clone().acquire_owned()).await;
+        place.ok().and_then(Result::ok).map(|place| Permit { _place: place }).ok_or(Overloaded)
+    }
+
+    /// Takes a place if one is free now. A consumer does this before it fetches.
+    pub fn try_enter(&self) -> Option<Permit> {
+        self.places.clone().try_acquire_owned().ok().map(|place| Permit { _place: place })
+    }
+
+    /// How many places are free.
+    pub fn free(&self) -> usize {
+        self.places.available_permits()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn admission(requests: usize, queue: usize) -> Admission {
+        Admission::new(&Limits { requests, queue, queue_wait: Duration::from_millis(20), ..Limits::default() })
+    }
+
+    #[tokio::test]
+    async fn places_at_the_edge() {
+        let admission = admission(2, 0);
+        let first = admission.enter().await.unwrap();
+        let _second = admission.enter().await.unwrap();
+        assert_eq!(admission.enter().await.unwrap_err(), Overloaded);
+        drop(first);
+        admission.enter().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn one_waits_and_the_next_is_turned_away() {
+        let admission = admission(1, 1);
+        let place = admission.enter().await.unwrap();
+        let (waiting, refused) = tokio::join!(
+            async {
+                let entered = admission.enter();
+                tokio::pin!(entered);
+                assert!(futures::poll!(&mut entered).is_pending());
+                drop(place);
+                entered.await
+            },
+            async { admission.clone().enter().await.is_ok() },
+        );
+        assert!(waiting.is_ok());
+        // Whether the third came while the second waited is up to the executor: it got a place or an answer, in time.
+        let _ = refused;
+    }
+
+    #[tokio::test]
+    async fn waiting_ends() {
+        let admission = admission(1, 1);
+        let _place = admission.enter().await.unwrap();
+        assert_eq!(admission.enter().await.unwrap_err(), Overloaded);
+    }
+}

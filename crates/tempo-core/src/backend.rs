@@ -1,0 +1,43 @@
+//! What stands behind a service in one deployment.
+
+use std::future::Future;
+
+use wasmtime::component::ResourceTable;
+
+use crate::{Flag, Service, Settings};
+
+/// What a backend may know while it connects.
+#[derive(Clone, Copy, Debug)]
+pub struct Boot<'a> {
+    /// The component's name, as it appears in logs and as the default name of its consumers and stores.
+    pub component: &'a str,
+    /// The parsed flags, environment variables and `.env` values.
+    pub settings: &'a Settings,
+}
+
+/// What stands behind a service: connected once while the runtime boots, and only if the component imports the
+/// service; then asked to equip each new store.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a backend of `{S}`",
+    note = "in `runtime!` write `name: {S} = BackendOfThatService`"
+)]
+pub trait Backend<S: Service>: Sized + Send + Sync + 'static {
+    /// The flags this backend reads. Each is also an environment variable.
+    const FLAGS: &'static [Flag];
+
+    /// What one store carries for the service.
+    type State: Send + 'static;
+
+    /// Reads the settings and contacts whatever the backend depends on.
+    ///
+    /// # Errors
+    ///
+    /// A [`crate::Error`] names the setting or the address that failed and what to change.
+    fn connect(boot: Boot<'_>) -> impl Future<Output = anyhow::Result<Self>> + Send;
+
+    /// Makes the share of one new store. Called for each instance, so it must be cheap and cannot fail.
+    fn state(&self) -> Self::State;
+
+    /// Lends a store's share as the service's view.
+    fn view<'a>(state: &'a mut Self::State, table: &'a mut ResourceTable) -> S::Data<'a>;
+}

@@ -1,0 +1,164 @@
+//! A call into a guest as a future: it runs where it is polled until it proves busy, and never longer than it may.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+use tokio::time::Sleep;
+
+use crate::{Interrupted, Meter};
+
+type Work<R> = Pin<Box<dyn Future<Output = R> + Send>>;
+
+/// Runs a future to its end in the background, at a lower priority than the threads that serve.
+pub type Spawn = Arc<dyn Fn(Pin<Box<dyn Future<Output = ()> + Send>>) + Send + Sync>;
+
+/// A call into a guest.
+///
+/// It is polled by the task that wants its result, so a short call costs no task, no queue and no wake-up. A call that
+/// computes for a whole epoch tick is moved to the background, so that it does not delay its neighbours. Dropping the
+/// call ends the guest, wherever it runs.
+pub struct Call<R> {
+    stage: Stage<R>,
+    meter: Arc<Meter>,
+    background: Spawn,
+    deadline: Instant,
+    /// Armed the first time the call has to wait: most calls never need it.
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+enum Stage<R> {
+    Here(Work<R>),
+    Background(oneshot::Receiver<R>),
+}
+
+impl<R: Send + 'static> Call<R> {
+    pub(crate) fn new(work: Work<R>, meter: Arc<Meter>, background: Spawn, deadline: Instant) -> Self {
+        Self { stage: Stage::Here(work), meter, background, deadline, timer: None }
+    }
+
+    /// Moves the time at which the call is ended.
+    pub fn set_deadline(&mut self, deadline: Instant) {
+        self.deadline = deadline;
+        if let Some(timer) = &mut self.timer {
+            timer.as_mut().reset(deadline.into());
+        }
+    }
+
+    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<Interrupted> {
+        let deadline = self.deadline;
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline.into())));
+        ready!(timer.as_mut().poll(cx));
+        Poll::Ready(Interrupted::Deadline)
+    }
+}
+
+impl<R: Send + 'static> Future for Call<R> {
+    type Output = Result<R, Interrupted>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        if let Stage::Here(work) = &mut this.stage {
+            if let Poll::Ready(result) = poll_metered(work, &this.meter, cx) {
+                return Poll::Ready(Ok(result));
+            }
+            if this.meter.is_busy() {
+                let (result, receiver) = oneshot::channel();
+                if let Stage::Here(work) = std::mem::replace(&mut this.stage, Stage::Background(receiver)) {
+                    let meter = this.meter.clone();
+                    (this.background)(Box::pin(Away { work, meter, result: Some(result) }));
+                }
+            }
+        }
+        if let Stage::Background(receiver) = &mut this.stage
+            && let Poll::Ready(result) = Pin::new(receiver).poll(cx)
+        {
+            // A closed channel means that the background was shut down under the call.
+            return Poll::Ready(result.map_err(|_| Interrupted::Deadline));
+        }
+        this.poll_deadline(cx).map(Err)
+    }
+}
+
+/// A call in the background, which ends as soon as nobody waits for it.
+struct Away<R> {
+    work: Work<R>,
+    meter: Arc<Meter>,
+    result: Option<oneshot::Sender<R>>,
+}
+
+impl<R> Future for Away<R> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        if this.result.as_mut().is_none_or(|result| result.poll_closed(cx).is_ready()) {
+            return Poll::Ready(());
+        }
+        let output = ready!(poll_metered(&mut this.work, &this.meter, cx));
+        if let Some(result) = this.result.take() {
+            // The receiver may have gone in this very moment; then nobody wants the output.
+            let _ = result.send(output);
+        }
+        Poll::Ready(())
+    }
+}
+
+fn poll_metered<R>(work: &mut Work<R>, meter: &Meter, cx: &mut Context<'_>) -> Poll<R> {
+    meter.enter();
+    let poll = work.as_mut().poll(cx);
+    meter.leave();
+    poll
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::meter::Tick;
+    use std::time::Duration;
+
+    fn call<R: Send + 'static>(work: impl Future<Output = R> + Send + 'static, tick: Duration) -> Call<R> {
+        let meter = Arc::new(Meter::new(Duration::MAX, tick));
+        let background: Spawn = Arc::new(|future| drop(tokio::spawn(future)));
+        let metered = meter.clone();
+        let work = async move {
+            // Stands in for the engine, which reports a tick while the guest runs.
+            if metered.tick() == Tick::Yield {
+                tokio::task::yield_now().await;
+            }
+            work.await
+        };
+        Call::new(Box::pin(work), meter, background, Instant::now() + Duration::from_millis(50))
+    }
+
+    #[tokio::test]
+    async fn a_short_call_stays_in_the_task_that_polls_it() {
+        let here = tokio::task::try_id();
+        assert_eq!(call(async { tokio::task::try_id() }, Duration::MAX).await, Ok(here));
+    }
+
+    #[tokio::test]
+    async fn a_busy_call_goes_to_the_background() {
+        let here = tokio::task::try_id();
+        assert_ne!(call(async { tokio::task::try_id() }, Duration::ZERO).await, Ok(here));
+    }
+
+    #[tokio::test]
+    async fn a_call_that_never_ends_is_ended_wherever_it_runs() {
+        for tick in [Duration::MAX, Duration::ZERO] {
+            let dropped = Arc::new(());
+            let held = dropped.clone();
+            let endless = async move {
+                let _held = held;
+                std::future::pending::<()>().await;
+            };
+            assert_eq!(call(endless, tick).await, Err(Interrupted::Deadline));
+            while Arc::strong_count(&dropped) > 1 {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+}

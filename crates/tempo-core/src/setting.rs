@@ -1,0 +1,146 @@
+//! Types that a flag's text can be read as.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use crate::Secret;
+
+/// A type that a flag's text can be read as.
+pub trait Setting: Sized {
+    /// What a user should write, for the error of a bad value: `host:port`.
+    const EXPECTED: &'static str;
+
+    /// Reads `text`, or says nothing more than that it is wrong: values may be secrets and are never repeated.
+    fn parse(text: &str) -> Option<Self>;
+}
+
+impl Setting for String {
+    const EXPECTED: &'static str = "text";
+    fn parse(text: &str) -> Option<Self> {
+        Some(text.to_owned())
+    }
+}
+
+impl Setting for PathBuf {
+    const EXPECTED: &'static str = "a path";
+    fn parse(text: &str) -> Option<Self> {
+        (!text.is_empty()).then(|| text.into())
+    }
+}
+
+impl Setting for Secret {
+    const EXPECTED: &'static str = "text";
+    fn parse(text: &str) -> Option<Self> {
+        Some(Secret::new(text))
+    }
+}
+
+impl Setting for bool {
+    const EXPECTED: &'static str = "true or false";
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "true" | "1" | "yes" | "on" => Some(true),
+            "false" | "0" | "no" | "off" => Some(false),
+            _ => None,
+        }
+    }
+}
+
+impl Setting for SocketAddr {
+    const EXPECTED: &'static str = "host:port, such as 127.0.0.1:8080";
+    fn parse(text: &str) -> Option<Self> {
+        let text = text.strip_prefix("localhost:").map_or_else(|| text.to_owned(), |port| format!("127.0.0.1:{port}"));
+        SocketAddr::from_str(&text).ok()
+    }
+}
+
+impl Setting for NonZeroUsize {
+    const EXPECTED: &'static str = "a whole number above 0";
+    fn parse(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+}
+
+/// A whole number, 0 included.
+impl Setting for usize {
+    const EXPECTED: &'static str = "a whole number";
+    fn parse(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+}
+
+impl Setting for Duration {
+    const EXPECTED: &'static str = "a duration, such as 500ms or 30s";
+    fn parse(text: &str) -> Option<Self> {
+        humantime::parse_duration(text).ok().filter(|duration| !duration.is_zero())
+    }
+}
+
+/// A size in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Bytes(pub(crate) usize);
+
+impl Setting for Bytes {
+    const EXPECTED: &'static str = "a size, such as 64KiB or 128MiB";
+    fn parse(text: &str) -> Option<Self> {
+        let size = bytesize::ByteSize::from_str(text).ok()?;
+        usize::try_from(size.as_u64()).ok().filter(|size| *size > 0).map(Bytes)
+    }
+}
+
+/// `KEY=VALUE`; the value may be empty and may itself contain `=`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct KeyValue {
+    /// What stands before the first `=`; never empty.
+    pub key: String,
+    /// What stands after the first `=`.
+    pub value: String,
+}
+
+impl std::fmt::Debug for KeyValue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}=***", self.key)
+    }
+}
+
+impl Setting for KeyValue {
+    const EXPECTED: &'static str = "KEY=VALUE";
+    fn parse(text: &str) -> Option<Self> {
+        let (key, value) = text.split_once('=')?;
+        (!key.is_empty()).then(|| Self { key: key.to_owned(), value: value.to_owned() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_durations_need_to_be_positive() {
+        assert_eq!(Bytes::parse("128MiB"), Some(Bytes(128 << 20)));
+        assert_eq!(Bytes::parse("65536"), Some(Bytes(65536)));
+        assert_eq!(Bytes::parse("0"), None);
+        assert_eq!(Bytes::parse("-1"), None);
+        assert_eq!(<Duration as Setting>::parse("1s"), Some(Duration::from_secs(1)));
+        assert_eq!(<Duration as Setting>::parse("0s"), None);
+        assert_eq!(<Duration as Setting>::parse("30"), None);
+    }
+
+    #[test]
+    fn key_value_splits_at_the_first_equals_sign() {
+        let parsed = KeyValue::parse("a=b=c").unwrap();
+        assert_eq!((parsed.key.as_str(), parsed.value.as_str()), ("a", "b=c"));
+        assert_eq!(format!("{parsed:?}"), "a=***");
+        assert!(KeyValue::parse("=x").is_none());
+        assert!(KeyValue::parse("x").is_none());
+    }
+
+    #[test]
+    fn addresses() {
+        assert_eq!(SocketAddr::parse("localhost:80"), SocketAddr::parse("127.0.0.1:80"));
+        assert!(<SocketAddr as Setting>::parse("8080").is_none());
+    }
+}

@@ -1,0 +1,42 @@
+//! What calls components: servers, consumers, timers.
+
+use std::future::Future;
+use std::time::Instant;
+
+use async_trait::async_trait;
+
+use crate::{Flag, Settings, Workload};
+
+/// A source of calls into components, such as an HTTP server or a message consumer.
+///
+/// A trigger is started only when the component exports one of its [`EXPORTS`](Trigger::EXPORTS).
+pub trait Trigger<T: 'static>: Send + Sync + 'static {
+    /// The exported interfaces this trigger calls, without versions: `wasi:http/incoming-handler`.
+    const EXPORTS: &'static [&'static str];
+
+    /// The flags this trigger reads. Each is also an environment variable.
+    const FLAGS: &'static [Flag];
+
+    /// Binds, subscribes or schedules, and returns once calls can arrive.
+    ///
+    /// # Errors
+    ///
+    /// A [`crate::Error`] names the address or the setting that failed and what to change.
+    fn start(
+        workload: Workload<T>,
+        settings: &Settings,
+    ) -> impl Future<Output = anyhow::Result<Box<dyn Running>>> + Send;
+}
+
+/// A started trigger: the owner of its tasks and threads.
+#[async_trait]
+pub trait Running: Send {
+    /// One line for the user that says what is ready, such as `listening on http://127.0.0.1:8080`.
+    fn announcement(&self) -> String;
+
+    /// Resolves only if the trigger can no longer work, with the reason.
+    async fn failed(&mut self) -> anyhow::Error;
+
+    /// Takes no further calls and finishes those that run; whatever is left at `deadline` is abandoned.
+    async fn drain(self: Box<Self>, deadline: Instant);
+}

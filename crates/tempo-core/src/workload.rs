@@ -1,0 +1,136 @@
+//! A component that is ready to be called: what makes its stores and instances, under the runtime's limits.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use wasmtime::component::{InstancePre, ResourceTable};
+use wasmtime::{Store, UpdateDeadline};
+
+use crate::meter::Tick;
+use crate::{Admission, Call, Interrupted, Limits, Meter, Spawn, StoreLimiter};
+
+/// What a runtime says about a component to make a [`Workload`] of it.
+pub struct WorkloadBuilder<T: 'static> {
+    /// The component's name, as it appears in logs.
+    pub name: String,
+    /// The component, linked and checked.
+    pub component: InstancePre<T>,
+    /// Whether the engine supports concurrency: it does for components that use WASI 0.3.
+    pub concurrent: bool,
+    /// What the component may use.
+    pub limits: Limits,
+    /// How often the engine's epoch advances.
+    pub tick: Duration,
+    /// Makes the data of a new store.
+    pub data: Box<dyn Fn() -> wasmtime::Result<T> + Send + Sync>,
+    /// Finds the store's limiter in its data.
+    pub limiter: fn(&mut T) -> &mut StoreLimiter,
+    /// Finds the store's resource table in its data.
+    pub table: fn(&mut T) -> &mut ResourceTable,
+    /// Where calls go that compute for long.
+    pub background: Spawn,
+}
+
+/// A component that is ready to be called. Cheap to clone.
+pub struct Workload<T: 'static> {
+    inner: Arc<(WorkloadBuilder<T>, Admission)>,
+}
+
+impl<T: 'static> Clone for Workload<T> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone() }
+    }
+}
+
+impl<T: Send + 'static> From<WorkloadBuilder<T>> for Workload<T> {
+    fn from(builder: WorkloadBuilder<T>) -> Self {
+        let admission = Admission::new(&builder.limits);
+        Self { inner: Arc::new((builder, admission)) }
+    }
+}
+
+/// A store with its meter. The bindings of the instance in it belong to the trigger that calls it.
+pub struct Instance<T: 'static> {
+    /// The store.
+    pub store: Store<T>,
+    /// Measures the call that runs in the store.
+    pub meter: Arc<Meter>,
+}
+
+impl<T: Send + 'static> Workload<T> {
+    /// The component's name.
+    pub fn name(&self) -> &str {
+        &self.inner.0.name
+    }
+
+    /// The component, linked and checked.
+    pub fn component(&self) -> &InstancePre<T> {
+        &self.inner.0.component
+    }
+
+    /// Whether the component uses WASI 0.3, so that its functions must be called concurrently.
+    pub fn concurrent(&self) -> bool {
+        self.inner.0.concurrent
+    }
+
+    /// What the component may use.
+    pub fn limits(&self) -> &Limits {
+        &self.inner.0.limits
+    }
+
+    /// The places to run that all triggers of the component share.
+    pub fn admission(&self) -> &Admission {
+        &self.inner.1
+    }
+
+    /// Makes an empty store under the limits. Take a [`Permit`](crate::Permit) first: the pool holds no more stores.
+    ///
+    /// # Errors
+    ///
+    /// The store's data cannot be made, for example because a granted directory has gone.
+    pub fn store(&self) -> wasmtime::Result<Instance<T>> {
+        let workload = &self.inner.0;
+        let limits = &workload.limits;
+        let mut store = Store::new(workload.component.engine(), (workload.data)()?);
+        let limiter = workload.limiter;
+        store.limiter(move |data| limiter(data));
+        (workload.table)(store.data_mut()).set_max_capacity(limits.handles);
+        store.set_max_component_handles(limits.handles);
+        if let Some(table) = store.concurrent_resource_table() {
+            table.set_max_capacity(limits.handles);
+        }
+        store.set_hostcall_fuel(limits.hostcall_bytes);
+        let meter = Arc::new(Meter::new(limits.cpu, workload.tick));
+        let metered = meter.clone();
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(move |_| match metered.tick() {
+            Tick::Continue => Ok(UpdateDeadline::Continue(1)),
+            Tick::Yield => Ok(UpdateDeadline::Yield(1)),
+            Tick::Exhausted => Err(wasmtime::Error::new(Interrupted::Cpu)),
+        });
+        Ok(Instance { store, meter })
+    }
+
+    /// Runs `work`, which calls into an instance measured by `meter`, until `deadline` at most.
+    pub fn call<R: Send + 'static>(
+        &self,
+        meter: Arc<Meter>,
+        deadline: Instant,
+        work: impl Future<Output = R> + Send + 'static,
+    ) -> Call<R> {
+        Call::new(Box::pin(work), meter, self.inner.0.background.clone(), deadline)
+    }
+
+    /// Whether an instance that has just served a call may serve another: it must have room left in its limits, so
+    /// that what one request leaves behind cannot fail the next.
+    pub fn reusable(&self, store: &mut Store<T>) -> bool {
+        let workload = &self.inner.0;
+        let memory = (workload.limiter)(store.data_mut()).memory();
+        let handles = (workload.table)(store.data_mut()).iter_mut().count();
+        let concurrent = store.concurrent_resource_table().map_or(0, |table| table.iter_mut().count());
+        memory <= workload.limits.memory / 2
+            && handles <= workload.limits.handles / 4
+            && concurrent <= workload.limits.handles / 4
+    }
+}

@@ -1,0 +1,41 @@
+//! `cargo xtask COMMAND`: everything the project does to itself, in Rust, so that a clean clone needs no other tool.
+//!
+//! One file per command. `shell` runs other programs and shows them; `workspace` knows where things are.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{ArgMatches, Command};
+
+mod setup;
+mod shell;
+mod workspace;
+
+/// A command: how it is spelled, and what it does.
+type Entry = (fn() -> Command, fn(&ArgMatches) -> Result<()>);
+
+const COMMANDS: &[Entry] = &[(setup::command, setup::run)];
+
+fn main() -> ExitCode {
+    let mut cli = Command::new("cargo xtask")
+        .about("Builds, runs, tests and checks Tempo")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .disable_help_subcommand(true);
+    for (command, _) in COMMANDS {
+        cli = cli.subcommand(command());
+    }
+    let matches = cli.get_matches();
+    let Some((name, arguments)) = matches.subcommand() else { return ExitCode::FAILURE };
+    let result = COMMANDS
+        .iter()
+        .find(|(command, _)| command().get_name() == name)
+        .map_or_else(|| Ok(()), |(_, run)| run(arguments));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! `cargo xtask setup`: what a build needs beyond rustup's stable Rust, which is the target wasm32-wasip2.
+//!
+//! `run`, `build` and `test` call [`ensure`] themselves. It is a few milliseconds when there is nothing to do.
+
+use std::fs::{self, File};
+
+use anyhow::{Context, Result, bail};
+use clap::{Arg, ArgMatches, Command};
+
+use crate::shell::{self, say};
+use crate::workspace::Workspace;
+
+mod apt;
+mod debian;
+mod linker;
+mod mirror;
+mod rustup;
+mod toolchain;
+
+use toolchain::Toolchain;
+
+/// The target of every guest.
+const TARGET: &str = "wasm32-wasip2";
+
+pub(crate) fn command() -> Command {
+    let from = Arg::new("from")
+        .long("from")
+        .value_name("SOURCE")
+        .value_parser(["rustup", "debian"])
+        .help("Take the target from this source only; by default rustup, then Debian's packages");
+    Command::new("setup").about("Installs the wasm32-wasip2 target where it is missing").arg(from)
+}
+
+pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
+    let toolchain = Toolchain::find()?;
+    if toolchain.is_complete() {
+        say(&format!("{TARGET} is installed for rustc {}", toolchain.version));
+        return Ok(());
+    }
+    install(&toolchain, arguments.get_one::<String>("from").map(String::as_str))
+}
+
+/// Sets up what is missing; says nothing when nothing is.
+pub(crate) fn ensure() -> Result<()> {
+    let toolchain = Toolchain::find()?;
+    if toolchain.is_complete() { Ok(()) } else { install(&toolchain, None) }
+}
+
+fn install(toolchain: &Toolchain, from: Option<&str>) -> Result<()> {
+    let scratch = Workspace::load()?.target.join("setup");
+    fs::create_dir_all(&scratch).with_context(|| format!("cannot create {}", scratch.display()))?;
+    // Two commands at once (an editor's and a shell's) must not unpack over each other.
+    let lock = File::create(scratch.join("lock"))?;
+    if lock.try_lock().is_err() {
+        say("waiting for another set-up to end");
+        lock.lock()?;
+    }
+    if !toolchain.has_std() {
+        say(&format!("{TARGET} is missing for rustc {} in {}", toolchain.version, toolchain.sysroot.display()));
+        add_target(toolchain, &scratch, from)?;
+    }
+    if !toolchain.has_linker() {
+        linker::install(toolchain, &scratch)?;
+    }
+    say(&format!("{TARGET} is ready"));
+    Ok(())
+}
+
+fn add_target(toolchain: &Toolchain, scratch: &std::path::Path, from: Option<&str>) -> Result<()> {
+    if from != Some("debian") {
+        match rustup::add_target(toolchain) {
+            Ok(()) => return Ok(()),
+            Err(error) if from == Some("rustup") => return Err(error),
+            Err(error) => say(&format!("rustup cannot help: {error:#}")),
+        }
+    }
+    if !shell::has("apt-get") || !shell::has("dpkg") {
+        bail!(
+            "{TARGET} is missing, rustup cannot install it, and this is not a Debian system; \
+             run `rustup target add {TARGET}` where rustup can download"
+        );
+    }
+    say("building the standard library from Debian's packages (a minute or two)");
+    debian::add_target(toolchain, scratch)
+}

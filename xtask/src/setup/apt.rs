@@ -1,0 +1,121 @@
+//! apt with a sources list, lists and a cache of its own, so that packages can be fetched without being installed, as
+//! any user, and nothing of the machine's configuration is touched.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use super::mirror::Mirror;
+use crate::shell::{self, say};
+
+/// The machine's own settings (proxies, timeouts) stay; its hooks, which would work on the machine's caches, do not.
+const SETTINGS: &str = r#"#clear APT::Update::Pre-Invoke;
+#clear APT::Update::Post-Invoke;
+#clear APT::Update::Post-Invoke-Success;
+#clear DPkg::Post-Invoke;
+#clear Acquire::IndexTargets::deb::DEP-11;
+#clear Acquire::IndexTargets::deb::CNF;
+Acquire::Languages "none";
+Acquire::Retries "3";
+Dir::Cache::pkgcache "";
+Dir::Cache::srcpkgcache "";
+"#;
+
+/// One suite of a mirror, with its lists fetched.
+#[derive(Debug)]
+pub(super) struct Suite {
+    dir: PathBuf,
+    name: String,
+}
+
+impl Suite {
+    /// Fetches the lists of a suite into a directory of its own.
+    pub(super) fn open(mirror: &Mirror, name: &str, scratch: &Path) -> Result<Self> {
+        let suite = Self { dir: scratch.join("apt").join(name), name: name.to_owned() };
+        for part in ["lists/partial", "cache/archives/partial", "none"] {
+            fs::create_dir_all(suite.dir.join(part))
+                .with_context(|| format!("cannot create {}", suite.dir.join(part).display()))?;
+        }
+        fs::write(suite.dir.join("apt.conf"), suite.settings())?;
+        fs::write(suite.dir.join("sources.list"), mirror.source(name))?;
+        say(&format!("reading Debian's {name} at {}", mirror.uri));
+        shell::run(suite.apt("apt-get").args(["--quiet", "--error-on=any", "update"]))?;
+        Ok(suite)
+    }
+
+    /// The version of a package that starts with `prefix`, the newest if there are several.
+    pub(super) fn version(&self, package: &str, prefix: &str) -> Result<Option<String>> {
+        let table = shell::read(self.apt("apt-cache").args(["madison", package]))?;
+        Ok(newest(&table, prefix))
+    }
+
+    /// Fetches a package and unpacks it below `into`.
+    pub(super) fn unpack(&self, package: &str, version: &str, into: &Path) -> Result<()> {
+        let fetched = self.dir.join("debs");
+        fs::create_dir_all(&fetched)?;
+        let pin = format!("{package}={version}");
+        // apt verifies the checksum, also of a file that an earlier run left.
+        shell::run(self.apt("apt-get").args(["--quiet", "download", &pin]).current_dir(&fetched))?;
+        let deb = fs::read_dir(&fetched)?
+            .flatten()
+            .map(|entry| entry.path())
+            .find(|path| is_deb(path, package, version))
+            .with_context(|| format!("apt-get left no file of {pin} in {}", fetched.display()))?;
+        shell::run(Command::new("dpkg").arg("-x").arg(&deb).arg(into))
+    }
+
+    fn apt(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.arg("--config-file").arg(self.dir.join("apt.conf"));
+        command
+    }
+
+    fn settings(&self) -> String {
+        let directories = [
+            ("Dir::Etc::sourcelist", "sources.list"),
+            ("Dir::Etc::sourceparts", "none"),
+            ("Dir::Etc::preferences", "no-file"),
+            ("Dir::Etc::preferencesparts", "none"),
+            ("Dir::State::lists", "lists"),
+            ("Dir::Cache", "cache"),
+        ];
+        let lines = directories.map(|(name, part)| format!("{name} \"{}\";\n", self.dir.join(part).display()));
+        format!("{SETTINGS}{}", lines.concat())
+    }
+
+    /// The one version of a package whose number is not tied to the compiler's.
+    pub(super) fn any_version(&self, package: &str) -> Result<String> {
+        match self.version(package, "")? {
+            Some(version) => Ok(version),
+            None => bail!("Debian's {} has no {package}", self.name),
+        }
+    }
+}
+
+/// Reads `package | version | source` lines, which apt-cache sorts with the newest first.
+fn newest(table: &str, prefix: &str) -> Option<String> {
+    let versions = table.lines().filter_map(|line| line.split('|').nth(1)).map(str::trim);
+    versions.filter(|version| version.starts_with(prefix)).map(str::to_owned).next()
+}
+
+fn is_deb(path: &Path, package: &str, version: &str) -> bool {
+    // An epoch's colon is written as %3a in a file's name.
+    let start = format!("{package}_{}_", version.replace(':', "%3a"));
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&start))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_of_the_compiler_is_chosen() {
+        let table = "  rust-src | 1.96.1+dfsg1-2 | http://deb.debian.org/debian sid/main amd64 Packages\n\
+                     \x20 rust-src | 1.95.0+dfsg1-2~bpo13+1 | http://deb.debian.org/debian sid/main amd64 Packages\n";
+        assert_eq!(newest(table, "1.95.0+").as_deref(), Some("1.95.0+dfsg1-2~bpo13+1"));
+        assert_eq!(newest(table, "").as_deref(), Some("1.96.1+dfsg1-2"));
+        assert_eq!(newest(table, "1.9.0+"), None);
+    }
+}

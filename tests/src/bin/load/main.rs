@@ -1,0 +1,113 @@
+//! Load for an HTTP/1.1 server, from one thread: how many requests it answers, and how fast.
+//!
+//! Written for `cargo xtask bench` and for the tests, which need it to cost less than any server it measures: plain
+//! sockets, one poll, no copies. Each connection has one request in flight and sends the next when the answer is there
+//! (a closed loop), so latencies are those at saturation.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use serde_json::{Map, Value, json};
+
+use crate::run::{Outcome, Plan};
+
+mod histogram;
+mod response;
+mod run;
+
+fn main() -> Result<()> {
+    let plan = plan(&command().get_matches())?;
+    println!("{:#}", report(&plan, &run::run(&plan)?));
+    Ok(())
+}
+
+fn command() -> Command {
+    let option = |name: &'static str| Arg::new(name).long(name);
+    Command::new("load")
+        .about("Sends GET requests to an HTTP/1.1 server and writes what came back as JSON")
+        .arg(Arg::new("addr").value_name("ADDR").required(true).help("IP:PORT, or http://IP:PORT"))
+        .arg(option("path").default_value("/").help("Path and query to ask for"))
+        .arg(option("header").action(ArgAction::Append).value_name("NAME: VALUE").help("A header to send as well"))
+        .arg(
+            option("connections")
+                .default_value("64")
+                .value_parser(value_parser!(u16).range(1..))
+                .help("Connections, each with one request in flight"),
+        )
+        .arg(option("duration").default_value("5").value_parser(seconds).value_name("SECONDS").help("How long"))
+        .arg(
+            option("requests")
+                .value_parser(value_parser!(u64).range(1..))
+                .help("How many requests instead of how long (at most 600 seconds)")
+                .conflicts_with("duration"),
+        )
+        .arg(
+            option("new-connection-per-request")
+                .action(ArgAction::SetTrue)
+                .help("Connect for each request; the latency then includes connecting"),
+        )
+}
+
+fn seconds(text: &str) -> Result<Duration> {
+    let seconds: f64 = text.parse()?;
+    ensure!(seconds > 0.0 && seconds <= 86_400.0, "must be more than 0 and at most 86400");
+    Ok(Duration::from_secs_f64(seconds))
+}
+
+fn plan(matches: &ArgMatches) -> Result<Plan> {
+    let text = |name: &str| matches.get_one::<String>(name).map(String::as_str).unwrap_or_default();
+    let given = text("addr");
+    let addr: SocketAddr = given
+        .trim_start_matches("http://")
+        .trim_end_matches('/')
+        .parse()
+        .with_context(|| format!("{given}: expected IP:PORT or http://IP:PORT"))?;
+    let reconnect = matches.get_flag("new-connection-per-request");
+    let requests = matches.get_one("requests").copied();
+    let duration = matches.get_one("duration").copied().unwrap_or_default();
+
+    let mut request = format!("GET {} HTTP/1.1\r\nhost: {addr}\r\n", text("path"));
+    for header in matches.get_many::<String>("header").into_iter().flatten() {
+        request.push_str(header);
+        request.push_str("\r\n");
+    }
+    if reconnect {
+        request.push_str("connection: close\r\n");
+    }
+    request.push_str("\r\n");
+    Ok(Plan {
+        addr,
+        request: request.into_bytes(),
+        connections: matches.get_one::<u16>("connections").copied().unwrap_or(1).into(),
+        requests,
+        time: if requests.is_some() { Duration::from_secs(600) } else { duration },
+        reconnect,
+    })
+}
+
+fn report(plan: &Plan, outcome: &Outcome) -> Value {
+    let seconds = outcome.elapsed.as_secs_f64();
+    let round = |value: f64| (value * 10.0).round() / 10.0;
+    let share = |share| round(outcome.latency.percentile(share));
+    let statuses: Map<_, _> = outcome.statuses.iter().map(|(status, n)| (status.to_string(), json!(n))).collect();
+    json!({
+        "connections": plan.connections,
+        "seconds": seconds,
+        "requests": outcome.responses(),
+        "rps": round(outcome.responses() as f64 / seconds),
+        "statuses": statuses,
+        "errors": outcome.errors,
+        "unfinished": outcome.unfinished,
+        "body_bytes": outcome.body,
+        "latency_us": {
+            "mean": round(outcome.latency.mean()),
+            "p50": share(0.5),
+            "p90": share(0.9),
+            "p99": share(0.99),
+            "p999": share(0.999),
+            "max": round(outcome.latency.max()),
+        },
+    })
+}

@@ -7,14 +7,28 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{ArgMatches, Command};
 
+mod build;
+mod check;
+mod dist;
+mod package;
+mod run;
 mod setup;
 mod shell;
+mod test;
 mod workspace;
 
 /// A command: how it is spelled, and what it does.
 type Entry = (fn() -> Command, fn(&ArgMatches) -> Result<()>);
 
-const COMMANDS: &[Entry] = &[(setup::command, setup::run)];
+const COMMANDS: &[Entry] = &[
+    (setup::command, setup::run),
+    (build::command, build::run),
+    (run::command, run::run),
+    (test::command, test::run),
+    (check::command, check::run),
+    (package::command, package::run),
+    (dist::command, dist::run),
+];
 
 fn main() -> ExitCode {
     let mut cli = Command::new("cargo xtask")

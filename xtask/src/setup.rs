@@ -20,7 +20,7 @@ mod toolchain;
 use toolchain::Toolchain;
 
 /// The target of every guest.
-const TARGET: &str = "wasm32-wasip2";
+pub(crate) const TARGET: &str = "wasm32-wasip2";
 
 pub(crate) fn command() -> Command {
     let from = Arg::new("from")

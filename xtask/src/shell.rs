@@ -2,7 +2,6 @@
 //! it is doing and a failed one can be tried again by hand.
 
 use std::ffi::OsStr;
-use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
@@ -18,7 +17,12 @@ const OWN_VARIABLES: &[&str] = &["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_CRATE_N
 
 /// The cargo that started xtask, at the root of the workspace.
 pub(crate) fn cargo() -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    program(Path::new(&std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())))
+}
+
+/// A program at the root of the workspace, with the environment of the shell that started xtask.
+pub(crate) fn program(path: &Path) -> Command {
+    let mut command = Command::new(path);
     for (name, _) in std::env::vars_os() {
         if OWN_VARIABLES.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
             command.env_remove(name);
@@ -92,16 +96,8 @@ pub(crate) fn has(program: &str) -> bool {
     probe.is_ok()
 }
 
-/// The text of a file, with its path in the error.
-pub(crate) fn read_file(path: &Path) -> Result<String> {
-    let mut text = String::new();
-    let mut file = std::fs::File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
-    file.read_to_string(&mut text).with_context(|| format!("cannot read {}", path.display()))?;
-    Ok(text)
-}
-
 /// The command as it would be typed: variables that are set for it, the program's bare name, quoted arguments.
-fn line(command: &Command) -> String {
+pub(crate) fn line(command: &Command) -> String {
     let variables =
         command.get_envs().filter_map(|(name, value)| Some(format!("{}={}", name.to_string_lossy(), quoted(value?))));
     let program = Path::new(command.get_program()).file_stem().unwrap_or(command.get_program());

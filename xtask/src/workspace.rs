@@ -20,6 +20,10 @@ pub(crate) struct Package {
     pub(crate) library: bool,
     /// The names of its programs.
     pub(crate) programs: Vec<String>,
+    /// The file that it becomes as a guest.
+    pub(crate) wasm: String,
+    /// The packages of this workspace that it is built with; those of its tests do not count.
+    pub(crate) dependencies: Vec<String>,
     /// Whether it goes to a registry.
     pub(crate) publish: bool,
     /// Whether it is a guest: compiled for wasm only.
@@ -27,10 +31,9 @@ pub(crate) struct Package {
 }
 
 impl Package {
-    /// The name of its file in the guest profile's output.
-    pub(crate) fn wasm(&self) -> String {
-        let name = self.programs.first().cloned().unwrap_or_else(|| self.name.replace('-', "_"));
-        format!("{name}.wasm")
+    /// The name of its directory, which is what people call it.
+    pub(crate) fn dir_name(&self) -> &str {
+        self.dir.file_name().and_then(|name| name.to_str()).unwrap_or(&self.name)
     }
 }
 
@@ -48,7 +51,7 @@ impl Workspace {
     pub(crate) fn load() -> Result<Self> {
         let text = shell::read(shell::cargo().args(["metadata", "--no-deps", "--format-version", "1"]))?;
         let json: Value = serde_json::from_str(&text).context("cargo metadata wrote something that is not JSON")?;
-        let packages = json["packages"].as_array().context("cargo metadata lists no packages")?;
+        let packages = json.get("packages").and_then(Value::as_array).context("cargo metadata lists no packages")?;
         Ok(Self {
             packages: packages.iter().map(package).collect::<Result<_>>()?,
             target: string(&json, "target_directory")?.into(),
@@ -70,11 +73,21 @@ impl Workspace {
         self.target.join("wasm32-wasip2").join("guest")
     }
 
+    /// Where the dev or the release profile leaves its programs.
+    pub(crate) fn profile_dir(&self, release: bool) -> PathBuf {
+        self.target.join(if release { "release" } else { "debug" })
+    }
+
     /// `--workspace --exclude GUEST ...`: everything that is built for the host.
-    pub(crate) fn host_arguments(&self) -> Vec<String> {
+    pub(crate) fn host_selection(&self) -> Vec<String> {
         let excluded = self.guests().flat_map(|guest| ["--exclude".to_owned(), guest.name.clone()]);
         ["--workspace".to_owned()].into_iter().chain(excluded).collect()
     }
+}
+
+/// `--package NAME ...`, as cargo's commands take it.
+pub(crate) fn select<'a>(packages: impl Iterator<Item = &'a Package>) -> Vec<String> {
+    packages.flat_map(|package| ["--package".to_owned(), package.name.clone()]).collect()
 }
 
 /// The directory of the workspace's Cargo.toml.
@@ -87,22 +100,38 @@ pub(crate) fn root() -> PathBuf {
 fn package(json: &Value) -> Result<Package> {
     let manifest = PathBuf::from(string(json, "manifest_path")?);
     let Some(dir) = manifest.parent().map(Path::to_path_buf) else { bail!("{} has no directory", manifest.display()) };
+    let name = string(json, "name")?;
     let targets = json["targets"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let is =
-        |target: &Value, kind: &str| target["kind"].as_array().is_some_and(|kinds| kinds.iter().any(|k| k == kind));
+    let of_kind = |kind: &str| -> Vec<String> {
+        let of_kind = targets.iter().filter(|target| lists(&target["kind"], kind));
+        of_kind.filter_map(|target| Some(target["name"].as_str()?.to_owned())).collect()
+    };
+    let programs = of_kind("bin");
+    // A library's file is named like a crate, a program's as it is called.
+    let library = of_kind("cdylib").first().map(|name| name.replace('-', "_"));
+    let wasm = library.or_else(|| programs.first().cloned()).unwrap_or_else(|| name.clone());
     Ok(Package {
-        name: string(json, "name")?,
         version: string(json, "version")?,
-        library: targets.iter().any(|target| is(target, "lib") || is(target, "proc-macro")),
-        programs: targets
-            .iter()
-            .filter(|target| is(target, "bin"))
-            .map(|target| string(target, "name"))
-            .collect::<Result<_>>()?,
+        library: !of_kind("lib").is_empty() || !of_kind("proc-macro").is_empty(),
+        programs,
+        wasm: format!("{wasm}.wasm"),
+        dependencies: dependencies(json),
         publish: json["publish"].as_array().is_none_or(|registries| !registries.is_empty()),
         guest: ["guests", "tests/guests"].iter().any(|guests| dir.starts_with(root().join(guests))),
+        name,
         dir,
     })
+}
+
+/// The packages that it is built with and that have a path, which are those of the workspace.
+fn dependencies(json: &Value) -> Vec<String> {
+    let all = json["dependencies"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let built_with = all.iter().filter(|dependency| dependency["kind"] != "dev" && dependency["path"].is_string());
+    built_with.filter_map(|dependency| Some(dependency["name"].as_str()?.to_owned())).collect()
+}
+
+fn lists(json: &Value, word: &str) -> bool {
+    json.as_array().is_some_and(|words| words.iter().any(|w| w == word))
 }
 
 fn string(json: &Value, key: &str) -> Result<String> {

@@ -1,0 +1,39 @@
+//! `cargo xtask build`: the runtimes for this machine, and every guest for wasm32-wasip2.
+
+use anyhow::Result;
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+use crate::shell::{self, say};
+use crate::workspace::{Package, Workspace};
+use crate::{setup, workspace};
+
+pub(crate) fn command() -> Command {
+    let release = Arg::new("release").long("release").action(ArgAction::SetTrue).help("Optimise the runtimes as well");
+    Command::new("build").about("Builds the runtimes and all guests").arg(release)
+}
+
+pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
+    setup::ensure()?;
+    let workspace = Workspace::load()?;
+    let release = arguments.get_flag("release");
+    let mut cargo = shell::cargo();
+    cargo.arg("build").args(workspace::select(workspace.runtimes()));
+    if release {
+        cargo.arg("--release");
+    }
+    shell::run(&mut cargo)?;
+    guests(workspace.guests())?;
+    say(&format!("runtimes are in {}", workspace.profile_dir(release).display()));
+    say(&format!("guests are in {}", workspace.guest_dir().display()));
+    Ok(())
+}
+
+/// Builds guests in the profile that makes them small. They are always optimised: an unoptimised component is several
+/// times larger and slower, and nobody debugs one with a debugger of the host.
+pub(crate) fn guests<'a>(guests: impl Iterator<Item = &'a Package>) -> Result<()> {
+    let selected = workspace::select(guests);
+    if selected.is_empty() {
+        return Ok(());
+    }
+    shell::run(shell::cargo().args(["build", "--profile", "guest", "--target", setup::TARGET]).args(selected))
+}

@@ -1,0 +1,97 @@
+//! `cargo xtask check`: what a reviewer should not have to say. Formatting, lints, docs, and the project's own rules.
+//!
+//! Every step runs, also after one that failed, so that one call tells everything.
+
+use anyhow::{Result, bail};
+use clap::{ArgMatches, Command};
+
+use crate::setup;
+use crate::shell::{self, say};
+use crate::workspace::{self, Workspace};
+
+mod crates;
+mod layers;
+mod layout;
+mod links;
+mod map;
+mod problems;
+mod sources;
+mod tree;
+mod wit;
+
+use problems::Problems;
+use tree::Tree;
+
+/// Functions of at most 60 lines: the threshold is in clippy.toml, the lint is off by default.
+const LINTS: &[&str] = &["--", "-D", "warnings", "-D", "clippy::too_many_lines"];
+
+/// One step, and how it is called.
+type Step = (&'static str, fn(&Workspace) -> Result<()>);
+
+pub(crate) fn command() -> Command {
+    Command::new("check").about("Formatting, lints, docs, and the rules of CONTRIBUTING.md")
+}
+
+pub(crate) fn run(_: &ArgMatches) -> Result<()> {
+    let workspace = Workspace::load()?;
+    let steps: &[Step] = &[
+        ("rules", rules),
+        ("format", format),
+        ("lints of the host's crates", host_lints),
+        ("lints of the guests", guest_lints),
+        ("docs", docs),
+    ];
+    let mut failed = Vec::new();
+    for (name, step) in steps {
+        say(&format!("checking {name}"));
+        if let Err(error) = step(&workspace) {
+            eprintln!("error: {error:#}");
+            failed.push(*name);
+        }
+    }
+    if !failed.is_empty() {
+        bail!("not in order: {}", failed.join(", "));
+    }
+    say("everything is in order");
+    Ok(())
+}
+
+/// The rules that no other tool knows.
+fn rules(workspace: &Workspace) -> Result<()> {
+    let tree = Tree::read()?;
+    let mut problems = Problems::default();
+    layout::check(&tree, &mut problems);
+    sources::check(&tree, &mut problems);
+    crates::check(&tree, workspace, &mut problems);
+    links::check(&tree, &mut problems);
+    map::check(&tree, &mut problems);
+    wit::check(&tree, &mut problems);
+    layers::check(&tree, workspace, &mut problems)?;
+    problems.into_result()
+}
+
+fn format(_: &Workspace) -> Result<()> {
+    shell::run(shell::cargo().args(["fmt", "--all", "--", "--check"]))
+}
+
+fn host_lints(workspace: &Workspace) -> Result<()> {
+    let mut clippy = shell::cargo();
+    clippy.arg("clippy").args(workspace.host_selection()).args(["--all-targets", "--all-features"]).args(LINTS);
+    shell::run(&mut clippy)
+}
+
+fn guest_lints(workspace: &Workspace) -> Result<()> {
+    let guests = workspace::select(workspace.guests());
+    if guests.is_empty() {
+        return Ok(());
+    }
+    setup::ensure()?;
+    shell::run(shell::cargo().args(["clippy", "--target", setup::TARGET]).args(guests).args(LINTS))
+}
+
+fn docs(workspace: &Workspace) -> Result<()> {
+    let libraries = workspace::select(workspace.packages.iter().filter(|package| package.library && package.publish));
+    let mut doc = shell::cargo();
+    doc.args(["doc", "--no-deps", "--all-features"]).args(libraries).env("RUSTDOCFLAGS", "-D warnings");
+    shell::run(&mut doc)
+}

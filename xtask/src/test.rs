@@ -1,0 +1,114 @@
+//! `cargo xtask test`: builds what the tests drive, runs all of them, and sums up at the end.
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use clap::{Arg, ArgMatches, Command};
+
+use crate::shell::{self, say};
+use crate::workspace::Workspace;
+use crate::{build, setup};
+
+pub(crate) fn command() -> Command {
+    Command::new("test").about("Builds everything and runs every test").arg(
+        Arg::new("args")
+            .value_name("ARGS")
+            .num_args(0..)
+            .last(true)
+            .help("Arguments for `cargo test`, as in `-- limits -- --nocapture`; with `-p NAME`, only that package"),
+    )
+}
+
+pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
+    let started = Instant::now();
+    setup::ensure()?;
+    let workspace = Workspace::load()?;
+    build::guests(workspace.guests())?;
+    // With the tests' own selection of packages and targets, so that dependencies get the same features in both steps
+    // and are compiled once.
+    shell::run(shell::cargo().arg("build").args(workspace.host_selection()).args(["--bins", "--tests"]))?;
+
+    let given: Vec<&String> = arguments.get_many("args").into_iter().flatten().collect();
+    let mut cargo = shell::cargo();
+    cargo.args(["test", "--no-fail-fast"]);
+    if !given.iter().any(|argument| is_selection(argument)) {
+        cargo.args(workspace.host_selection());
+    }
+    let (counts, passed) = counted(cargo.args(given))?;
+    say(&format!("{counts} in {} s", started.elapsed().as_secs()));
+    if !passed {
+        bail!("tests failed; `cargo test` names them above");
+    }
+    Ok(())
+}
+
+fn is_selection(argument: &str) -> bool {
+    argument == "-p" || argument == "--package" || argument.starts_with("--package=")
+}
+
+/// What the test programs said.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Counts {
+    passed: u64,
+    failed: u64,
+    ignored: u64,
+    programs: u64,
+}
+
+impl Counts {
+    /// Reads a line of the form `test result: ok. 3 passed; 0 failed; 0 ignored; ...`.
+    fn add(&mut self, line: &str) {
+        let Some(result) = line.strip_prefix("test result: ") else { return };
+        self.programs += 1;
+        let words: Vec<&str> = result.split_whitespace().collect();
+        for pair in words.windows(2) {
+            let [number, what] = pair else { continue };
+            let Ok(number) = number.parse::<u64>() else { continue };
+            match *what {
+                "passed;" => self.passed += number,
+                "failed;" => self.failed += number,
+                "ignored;" => self.ignored += number,
+                _ => {}
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Counts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { passed, failed, ignored, programs } = self;
+        write!(f, "{passed} tests passed, {failed} failed, {ignored} ignored, by {programs} test programs")
+    }
+}
+
+/// Runs cargo, hands its output on as it comes, and counts.
+fn counted(cargo: &mut std::process::Command) -> Result<(Counts, bool)> {
+    eprintln!("$ {}", shell::line(cargo));
+    let mut child = cargo.stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
+    let mut counts = Counts::default();
+    if let Some(stdout) = child.stdout.take() {
+        for line in BufReader::new(stdout).split(b'\n') {
+            let line = line.context("cannot read what cargo test writes")?;
+            let line = String::from_utf8_lossy(&line);
+            println!("{line}");
+            counts.add(&line);
+        }
+    }
+    Ok((counts, child.wait()?.success()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_are_added_up() {
+        let mut counts = Counts::default();
+        counts.add("running 3 tests");
+        counts.add("test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s");
+        counts.add("test result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured; 4 filtered out; finished in 0.01s");
+        assert_eq!(counts, Counts { passed: 4, failed: 2, ignored: 1, programs: 2 });
+    }
+}

@@ -1,0 +1,8 @@
+#![doc = include_str!("../README.md")]
+
+mod bindings;
+mod error;
+mod store;
+
+pub use error::{Error, ErrorKind};
+pub use store::{all, get, parse, require};

@@ -1,0 +1,33 @@
+//! Serve an `axum::Router`.
+//!
+//! Keep the router in a `LazyLock`, so that it is built once in an instance:
+//!
+//! ```
+//! use axum::{Router, routing::get};
+//! use std::sync::LazyLock;
+//! use tempo_sdk_http::{Request, Response};
+//!
+//! static APP: LazyLock<Router> = LazyLock::new(|| Router::new().route("/", get(async || "Hello from axum\n")));
+//!
+//! #[tempo_sdk_http::handler]
+//! async fn main(request: Request) -> Response {
+//!     tempo_sdk_http::axum::serve(&APP, request).await
+//! }
+//! # mod host { fn main() {} }
+//! ```
+//!
+//! Depend on axum with `default-features = false` and the features that you need of `json`, `query`, `form` and `matched-path`:
+//! its own server wants sockets and threads, which a component has not.
+
+use crate::{IntoResponse, Request, Response};
+use tower_service::Service;
+
+/// Answers `request` by `router`.
+pub async fn serve(router: &axum::Router, request: Request) -> Response {
+    // A clone is one reference count; the router is always ready and never fails.
+    let mut service = router.clone();
+    match service.call(request.into_http().map(axum::body::Body::new)).await {
+        Ok(response) => response.into_response(),
+        Err(never) => match never {},
+    }
+}

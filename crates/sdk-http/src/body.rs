@@ -1,0 +1,280 @@
+//! The body of a request or a response: nothing, bytes, or a stream.
+
+use crate::error::BoxError;
+use crate::incoming::{Incoming, Message};
+use crate::{Error, ErrorKind};
+use bytes::{Bytes, BytesMut};
+use futures::{Stream, TryStreamExt};
+use http::HeaderMap;
+use http_body::{Frame, SizeHint};
+use std::any::Any;
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+pub(crate) type Boxed = Pin<Box<dyn http_body::Body<Data = Bytes, Error = Error> + Send>>;
+
+/// The body of a request or a response.
+///
+/// It is an [`http_body::Body`] and a [`Stream`] of [`Bytes`]. What the other side sends is read as it is asked for, so a body
+/// of any size passes in constant memory; a body that is handed on unread (from a request to a response, for example) stays in
+/// the host.
+#[derive(Default)]
+pub struct Body {
+    pub(crate) kind: Kind,
+    trailers: Option<HeaderMap>,
+}
+
+#[derive(Default)]
+pub(crate) enum Kind {
+    #[default]
+    Empty,
+    Full(Bytes),
+    Incoming(Incoming),
+    Stream(Boxed),
+}
+
+impl Body {
+    /// A body without content.
+    pub fn empty() -> Self {
+        Self::default()
+    }
+
+    /// Any other `http_body::Body`.
+    pub fn new<B>(body: B) -> Self
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let mut body = Some(body);
+        // A body that is one already need not be boxed.
+        if let Some(body) = (&mut body as &mut dyn Any).downcast_mut::<Option<Self>>() {
+            return body.take().unwrap_or_default();
+        }
+        body.map_or_else(Self::empty, |body| Kind::Stream(Box::pin(MapError(Box::pin(body)))).into())
+    }
+
+    /// A body from a stream of chunks. An error breaks the body off: the reader does not take what came for all there is.
+    pub fn from_stream<S, C, E>(stream: S) -> Self
+    where
+        S: Stream<Item = Result<C, E>> + Send + 'static,
+        C: Into<Bytes> + 'static,
+        E: Into<BoxError> + 'static,
+    {
+        Self::new(Chunks(Box::pin(stream.map_ok(Into::into).map_err(Into::into))))
+    }
+
+    pub(crate) fn incoming(message: Message) -> Self {
+        Kind::Incoming(Incoming::new(message)).into()
+    }
+
+    /// The next chunk, or `None` at the end; [`trailers`](Self::trailers) are known from then on.
+    ///
+    /// # Errors
+    /// When the body broke off.
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
+        self.try_next().await
+    }
+
+    /// The trailers that followed the body. `None` before the end was read, and when there were none.
+    pub fn trailers(&self) -> Option<&HeaderMap> {
+        self.trailers.as_ref()
+    }
+
+    /// Reads the whole body into memory. The size is bounded by the host's limits only: see [`bytes_up_to`](Self::bytes_up_to).
+    ///
+    /// # Errors
+    /// When the body broke off.
+    pub async fn bytes(self) -> Result<Bytes, Error> {
+        self.bytes_up_to(usize::MAX).await
+    }
+
+    /// Reads the whole body into memory, when it has at most `limit` bytes.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TooLarge`] when it is longer; when the body broke off.
+    pub async fn bytes_up_to(mut self, limit: usize) -> Result<Bytes, Error> {
+        let mut all = self.chunk().await?.unwrap_or_default();
+        check(all.len(), limit)?;
+        let Some(second) = self.chunk().await? else { return Ok(all) };
+        let mut joined = BytesMut::from(std::mem::take(&mut all));
+        let mut next = Some(second);
+        while let Some(chunk) = next {
+            check(joined.len().saturating_add(chunk.len()), limit)?;
+            joined.extend_from_slice(&chunk);
+            next = self.chunk().await?;
+        }
+        Ok(joined.freeze())
+    }
+
+    /// Reads the whole body as UTF-8 text.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Decode`] when it is not UTF-8; when the body broke off.
+    pub async fn text(self) -> Result<String, Error> {
+        String::from_utf8(self.bytes().await?.into())
+            .map_err(|error| Error::new(ErrorKind::Decode, "the body is not UTF-8").with_source(error))
+    }
+
+    /// Reads the whole body as JSON.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Decode`] when it is not a `T`; when the body broke off.
+    #[cfg(feature = "json")]
+    pub async fn json<T: serde::de::DeserializeOwned>(self) -> Result<T, Error> {
+        crate::json::decode(&self.bytes().await?, ErrorKind::Decode)
+    }
+}
+
+fn check(length: usize, limit: usize) -> Result<(), Error> {
+    if length > limit {
+        return Err(Error::new(ErrorKind::TooLarge, format!("the body is longer than {limit} bytes")));
+    }
+    Ok(())
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        match &mut self.kind {
+            Kind::Empty => Poll::Ready(None),
+            Kind::Full(bytes) => {
+                let bytes = std::mem::take(bytes);
+                self.kind = Kind::Empty;
+                Poll::Ready(Some(Ok(Frame::data(bytes))))
+            }
+            Kind::Incoming(body) => body.poll(cx),
+            Kind::Stream(body) => body.as_mut().poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.kind {
+            Kind::Empty => true,
+            Kind::Full(_) => false,
+            Kind::Incoming(body) => body.is_done(),
+            Kind::Stream(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.kind {
+            Kind::Empty => SizeHint::with_exact(0),
+            Kind::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Kind::Incoming(_) => SizeHint::default(),
+            Kind::Stream(body) => body.size_hint(),
+        }
+    }
+}
+
+impl Stream for Body {
+    type Item = Result<Bytes, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            match std::task::ready!(http_body::Body::poll_frame(self.as_mut(), cx)) {
+                None => return Poll::Ready(None),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => return Poll::Ready(Some(Ok(data))),
+                    Err(frame) => self.trailers = frame.into_trailers().ok(),
+                },
+            }
+        }
+    }
+}
+
+/// A stream of chunks as a body.
+struct Chunks(Pin<Box<dyn Stream<Item = Result<Bytes, BoxError>> + Send>>);
+
+impl http_body::Body for Chunks {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        self.0.as_mut().poll_next(cx).map_ok(Frame::data)
+    }
+}
+
+/// A body whose errors become ours.
+struct MapError<B>(Pin<Box<B>>);
+
+impl<B> http_body::Body for MapError<B>
+where
+    B: http_body::Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        self.0.as_mut().poll_frame(cx).map_err(Error::from_boxed)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.size_hint()
+    }
+}
+
+impl From<Kind> for Body {
+    fn from(kind: Kind) -> Self {
+        Self { kind, trailers: None }
+    }
+}
+
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Self {
+        if bytes.is_empty() { Self::empty() } else { Kind::Full(bytes).into() }
+    }
+}
+
+impl From<Vec<u8>> for Body {
+    fn from(bytes: Vec<u8>) -> Self {
+        Bytes::from(bytes).into()
+    }
+}
+
+impl From<String> for Body {
+    fn from(text: String) -> Self {
+        Bytes::from(text).into()
+    }
+}
+
+impl From<&'static str> for Body {
+    fn from(text: &'static str) -> Self {
+        Bytes::from_static(text.as_bytes()).into()
+    }
+}
+
+impl From<&'static [u8]> for Body {
+    fn from(bytes: &'static [u8]) -> Self {
+        Bytes::from_static(bytes).into()
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match &self.kind {
+            Kind::Empty => "empty",
+            Kind::Full(_) => "full",
+            Kind::Incoming(_) => "incoming",
+            Kind::Stream(_) => "stream",
+        };
+        f.debug_tuple("Body").field(&kind).finish()
+    }
+}

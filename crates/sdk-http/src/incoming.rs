@@ -1,0 +1,129 @@
+//! A body that the host sends: of the incoming request, or of the response to an outgoing one.
+
+use crate::{Error, fields};
+use bytes::Bytes;
+use http_body::Frame;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use wasip3::http::types::{ErrorCode, Request, Response, Trailers};
+use wasip3::wit_future;
+use wit_bindgen::{FutureReader, FutureWriter, StreamReader, StreamResult};
+
+/// How much is asked of the host at once, in bytes.
+const CHUNK: usize = 64 * 1024;
+
+pub(crate) type Contents = StreamReader<u8>;
+pub(crate) type End = FutureReader<Result<Option<Trailers>, ErrorCode>>;
+
+/// The message whose body this is. Reading consumes it.
+pub(crate) enum Message {
+    Request(Request),
+    Response(Response),
+}
+
+pub(crate) struct Incoming(State);
+
+enum State {
+    Unread(Message),
+    Idle(Reader),
+    Reading(Pin<Box<dyn Future<Output = (Reader, StreamResult)> + Send>>),
+    Ending(Pin<Box<dyn Future<Output = Result<Option<Trailers>, ErrorCode>> + Send>>),
+    Done,
+}
+
+struct Reader {
+    contents: Contents,
+    end: End,
+    buffer: Vec<u8>,
+    /// Dropping it tells the host that the body was taken well.
+    _taken: FutureWriter<Result<(), ErrorCode>>,
+}
+
+impl Incoming {
+    pub(crate) fn new(message: Message) -> Self {
+        Self(State::Unread(message))
+    }
+
+    /// The host's own stream, when nothing has been read of it yet: it can be handed on without passing through here.
+    pub(crate) fn into_host(self) -> Result<(Contents, End), Self> {
+        match self.0 {
+            State::Unread(message) => {
+                let reader = Reader::new(message);
+                Ok((reader.contents, reader.end))
+            }
+            state => Err(Self(state)),
+        }
+    }
+
+    pub(crate) fn is_done(&self) -> bool {
+        matches!(self.0, State::Done)
+    }
+
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        loop {
+            match std::mem::replace(&mut self.0, State::Done) {
+                State::Unread(message) => self.0 = State::Idle(Reader::new(message)),
+                State::Idle(reader) => self.0 = State::Reading(Box::pin(reader.read())),
+                State::Reading(mut read) => {
+                    let Poll::Ready((mut reader, result)) = read.as_mut().poll(cx) else {
+                        self.0 = State::Reading(read);
+                        return Poll::Pending;
+                    };
+                    if result == StreamResult::Dropped {
+                        self.0 = State::Ending(Box::pin(reader.end.into_future()));
+                        continue;
+                    }
+                    let chunk = reader.take();
+                    self.0 = State::Idle(reader);
+                    return Poll::Ready(Some(Ok(Frame::data(chunk))));
+                }
+                State::Ending(mut end) => {
+                    let Poll::Ready(result) = end.as_mut().poll(cx) else {
+                        self.0 = State::Ending(end);
+                        return Poll::Pending;
+                    };
+                    return Poll::Ready(last_frame(result));
+                }
+                State::Done => return Poll::Ready(None),
+            }
+        }
+    }
+}
+
+impl Reader {
+    fn new(message: Message) -> Self {
+        let (taken, result) = wit_future::new(|| Ok(()));
+        let (contents, end) = match message {
+            Message::Request(request) => Request::consume_body(request, result),
+            Message::Response(response) => Response::consume_body(response, result),
+        };
+        Self { contents, end, buffer: Vec::new(), _taken: taken }
+    }
+
+    async fn read(mut self) -> (Self, StreamResult) {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.reserve_exact(CHUNK);
+        let (result, buffer) = self.contents.read(buffer).await;
+        self.buffer = buffer;
+        (self, result)
+    }
+
+    /// What was read. A small piece is copied, so that it does not hold on to a large buffer.
+    fn take(&mut self) -> Bytes {
+        if self.buffer.len() < CHUNK / 4 {
+            let chunk = Bytes::copy_from_slice(&self.buffer);
+            self.buffer.clear();
+            chunk
+        } else {
+            Bytes::from(std::mem::take(&mut self.buffer))
+        }
+    }
+}
+
+fn last_frame(end: Result<Option<Trailers>, ErrorCode>) -> Option<Result<Frame<Bytes>, Error>> {
+    match end {
+        Ok(None) => None,
+        Ok(Some(trailers)) => Some(Ok(Frame::trailers(fields::from_host(&trailers)))),
+        Err(code) => Some(Err(Error::from_code("the body broke off", &code))),
+    }
+}

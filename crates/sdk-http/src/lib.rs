@@ -1,0 +1,64 @@
+//! Write HTTP components in ordinary async Rust.
+//!
+//! A component that answers HTTP requests is a `cdylib` crate with one async function:
+//!
+//! ```
+//! use tempo_sdk_http::{IntoResponse, Request};
+//!
+//! #[tempo_sdk_http::handler]
+//! async fn main(request: Request) -> impl IntoResponse {
+//!     format!("You asked for {}\n", request.path())
+//! }
+//! # mod host { fn main() {} }
+//! ```
+//!
+//! Build it with `cargo build --release --target wasm32-wasip2`. The result exports `wasi:http/handler@0.3`, and every host of
+//! WASI 0.3 can serve it.
+//!
+//! - [`handler`] makes the function the component's export; it returns anything that is [`IntoResponse`].
+//! - [`Request`] is lazy: what the handler does not ask for is not fetched from the host.
+//! - [`Body`] is an [`http_body::Body`] and a stream of [`Bytes`], in both directions; nothing is buffered unless you ask
+//!   for it ([`Body::bytes`], [`Body::text`], [`Body::json`]). [`Body::channel`] writes one from a task, with trailers.
+//! - [`Router`] picks a handler by method and path.
+//! - [`get`], [`post`] and [`Client`] send requests. The host decides which addresses are allowed.
+//! - `axum` (feature): serve an `axum::Router` that you have.
+//!
+//! # Features
+//! - `json` (default): [`Json`], [`Body::json`], [`RequestBuilder::json`].
+//! - `axum`: the module `axum`.
+
+mod body;
+mod channel;
+mod client;
+mod code;
+mod detach;
+mod error;
+mod fields;
+mod incoming;
+#[cfg(feature = "json")]
+mod json;
+mod outgoing;
+mod request;
+mod response;
+mod router;
+mod send;
+mod task;
+
+#[cfg(feature = "axum")]
+pub mod axum;
+#[doc(hidden)]
+pub mod __private;
+
+pub use body::Body;
+pub use bytes::Bytes;
+pub use channel::{Closed, Sender};
+pub use client::{Client, RequestBuilder, get, post};
+pub use error::{Error, ErrorKind};
+pub use http::{self, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+#[cfg(feature = "json")]
+pub use json::Json;
+pub use request::{FromRequest, Request};
+pub use response::{IntoResponse, Response};
+pub use router::Router;
+pub use task::{sleep, spawn};
+pub use tempo_sdk_macros::handler;

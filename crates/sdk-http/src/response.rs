@@ -1,0 +1,163 @@
+//! What a handler may return.
+
+use crate::error::BoxError;
+use crate::Body;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use std::convert::Infallible;
+
+/// A response. This is the type of the `http` crate, with our [`Body`].
+pub type Response<B = Body> = http::Response<B>;
+
+/// Turns a value into a response.
+///
+/// Text, bytes, a status, [`Json`](crate::Json), a [`Response`], a `Result` of two of these, and tuples that put a status and
+/// headers before any of them: `(StatusCode, [("name", "value")], body)`.
+///
+/// ```
+/// use tempo_sdk_http::{IntoResponse, StatusCode};
+///
+/// let response = (StatusCode::CREATED, [("location", "/users/7")], "made\n").into_response();
+/// assert_eq!(response.status(), 201);
+/// assert_eq!(response.headers()["location"], "/users/7");
+/// assert_eq!(response.headers()["content-type"], "text/plain; charset=utf-8");
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be turned into an HTTP response",
+    label = "not a response",
+    note = "return a string, bytes, `StatusCode`, `Json(value)`, `Response`, or a `Result` of two of these"
+)]
+pub trait IntoResponse {
+    /// Makes the response.
+    fn into_response(self) -> Response;
+}
+
+/// A 200 with a body and its type.
+fn typed(kind: &'static str, body: Body) -> Response {
+    let mut response = Response::new(body);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+}
+
+fn text(body: impl Into<Body>) -> Response {
+    typed("text/plain; charset=utf-8", body.into())
+}
+
+fn binary(body: impl Into<Body>) -> Response {
+    typed("application/octet-stream", body.into())
+}
+
+impl IntoResponse for &'static str {
+    fn into_response(self) -> Response {
+        text(self)
+    }
+}
+
+impl IntoResponse for String {
+    fn into_response(self) -> Response {
+        text(self)
+    }
+}
+
+impl IntoResponse for Bytes {
+    fn into_response(self) -> Response {
+        binary(self)
+    }
+}
+
+impl IntoResponse for Vec<u8> {
+    fn into_response(self) -> Response {
+        binary(self)
+    }
+}
+
+impl IntoResponse for &'static [u8] {
+    fn into_response(self) -> Response {
+        binary(self)
+    }
+}
+
+impl IntoResponse for Body {
+    fn into_response(self) -> Response {
+        Response::new(self)
+    }
+}
+
+impl IntoResponse for StatusCode {
+    fn into_response(self) -> Response {
+        let mut response = Response::default();
+        *response.status_mut() = self;
+        response
+    }
+}
+
+impl IntoResponse for Infallible {
+    fn into_response(self) -> Response {
+        match self {}
+    }
+}
+
+impl<B> IntoResponse for Response<B>
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    fn into_response(self) -> Response {
+        self.map(Body::new)
+    }
+}
+
+impl<T: IntoResponse, E: IntoResponse> IntoResponse for Result<T, E> {
+    fn into_response(self) -> Response {
+        match self {
+            Ok(value) => value.into_response(),
+            Err(error) => error.into_response(),
+        }
+    }
+}
+
+impl<T: IntoResponse> IntoResponse for (StatusCode, T) {
+    fn into_response(self) -> Response {
+        let mut response = self.1.into_response();
+        *response.status_mut() = self.0;
+        response
+    }
+}
+
+impl<T: IntoResponse> IntoResponse for (HeaderMap, T) {
+    fn into_response(self) -> Response {
+        let mut response = self.1.into_response();
+        response.headers_mut().extend(self.0);
+        response
+    }
+}
+
+impl<T: IntoResponse, const N: usize> IntoResponse for ([(&'static str, &str); N], T) {
+    fn into_response(self) -> Response {
+        let mut response = self.1.into_response();
+        for (name, value) in self.0 {
+            match (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
+                (Ok(name), Ok(value)) => {
+                    response.headers_mut().insert(name, value);
+                }
+                _ => {
+                    eprintln!("error: the handler set a header that is not one: {name:?}");
+                    return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+                }
+            }
+        }
+        response
+    }
+}
+
+impl<T: IntoResponse, const N: usize> IntoResponse for (StatusCode, [(&'static str, &str); N], T) {
+    fn into_response(self) -> Response {
+        let (status, headers, body) = self;
+        let mut response = (headers, body).into_response();
+        // A bad header has made it a 500 already.
+        if response.status() != StatusCode::INTERNAL_SERVER_ERROR {
+            *response.status_mut() = status;
+        }
+        response
+    }
+}

@@ -1,0 +1,39 @@
+//! The `log` crate's way to the host, so that `log::info!` and the libraries that use it work unchanged.
+
+use crate::Level;
+use log::{LevelFilter, Log, Metadata, Record};
+
+struct Host;
+
+/// Sends what the macros of the `log` crate write to the host, from `level` on. May be called on each request: the first call
+/// in an instance installs the logger, later ones only set the level.
+pub fn init(level: LevelFilter) {
+    // An error means that this instance has its logger already.
+    let _ = log::set_logger(&Host);
+    log::set_max_level(level);
+}
+
+impl Log for Host {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.level() <= log::max_level()
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if !self.enabled(record.metadata()) {
+            return;
+        }
+        let level = match record.level() {
+            log::Level::Trace => Level::Trace,
+            log::Level::Debug => Level::Debug,
+            log::Level::Info => Level::Info,
+            log::Level::Warn => Level::Warn,
+            log::Level::Error => Level::Error,
+        };
+        match record.args().as_str() {
+            Some(message) => crate::log(level, record.target(), message),
+            None => crate::log(level, record.target(), &record.args().to_string()),
+        }
+    }
+
+    fn flush(&self) {}
+}

@@ -1,0 +1,105 @@
+//! `#[handler]`: checks the function's form, so that the messages name the fix, and writes the component's export.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{Error, FnArg, ItemFn, Result, ReturnType, Signature, Type};
+
+/// How a handler looks; every message ends with it.
+const FORM: &str = "`async fn main(request: Request) -> impl IntoResponse`";
+
+/// Expands `#[handler]` on `item`.
+pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> {
+    if !arguments.is_empty() {
+        return Err(Error::new_spanned(arguments, "`#[handler]` takes no options: write `#[tempo_sdk_http::handler]`"));
+    }
+    let span = item.span();
+    let function: ItemFn = syn::parse2(item)
+        .map_err(|_| Error::new(span, format!("`#[handler]` goes on a function: write {FORM}")))?;
+    let (request, response) = check(&function.sig)?;
+    Ok(export(&function, &request, &response))
+}
+
+/// Checks the signature; returns the types of the request and of the response.
+fn check(signature: &Signature) -> Result<(Type, Type)> {
+    if signature.asyncness.is_none() {
+        let message = format!("a handler is an async function: add `async` before `fn`, as in {FORM}");
+        return Err(Error::new(signature.fn_token.span(), message));
+    }
+    if let Some(qualifier) = qualifier(signature) {
+        return Err(Error::new(qualifier, format!("a handler is a plain async function: write {FORM}")));
+    }
+    if !signature.generics.params.is_empty() {
+        let message = format!("a handler has no generic parameters, as the host calls it: write {FORM}");
+        return Err(Error::new_spanned(&signature.generics, message));
+    }
+    Ok((request(signature)?, response(signature)?))
+}
+
+/// The span of a qualifier that an exported function cannot have.
+fn qualifier(signature: &Signature) -> Option<Span> {
+    let constness = signature.constness.map(|token| token.span());
+    let unsafety = signature.unsafety.map(|token| token.span());
+    let abi = signature.abi.as_ref().map(Spanned::span);
+    constness.or(unsafety).or(abi)
+}
+
+fn request(signature: &Signature) -> Result<Type> {
+    let mut inputs = signature.inputs.iter();
+    match (inputs.next(), inputs.next()) {
+        (Some(FnArg::Typed(argument)), None) => Ok((*argument.ty).clone()),
+        (Some(FnArg::Receiver(receiver)), _) => {
+            let message = format!("a handler is a free function, not a method: move it out of the `impl`, as in {FORM}");
+            Err(Error::new_spanned(receiver, message))
+        }
+        (None, _) => {
+            let message = format!("a handler takes the request as its only argument: write {FORM}");
+            Err(Error::new(signature.paren_token.span.join(), message))
+        }
+        (Some(_), Some(_)) => {
+            let message =
+                format!("a handler takes the request as its only argument: read the rest from it, as in {FORM}");
+            Err(Error::new_spanned(&signature.inputs, message))
+        }
+    }
+}
+
+fn response(signature: &Signature) -> Result<Type> {
+    match &signature.output {
+        ReturnType::Type(_, response) => Ok((**response).clone()),
+        ReturnType::Default => {
+            let message = format!(
+                "a handler returns the response: write {FORM}, or `-> StatusCode` for an answer without a body"
+            );
+            Err(Error::new(signature.ident.span(), message))
+        }
+    }
+}
+
+/// The function itself and, beside it, the export that calls it. The two calls carry the spans of the types that they
+/// constrain, so that a wrong type is reported where it is written.
+fn export(function: &ItemFn, request: &Type, response: &Type) -> TokenStream {
+    let name = &function.sig.ident;
+    let take = quote_spanned!(request.span()=> ::tempo_sdk_http::__private::request::<#request>(request));
+    let answer = quote_spanned!(response.span()=> ::tempo_sdk_http::__private::answer(response));
+    quote! {
+        #function
+
+        const _: () = {
+            struct Handler;
+            impl ::tempo_sdk_http::__private::Guest for Handler {
+                async fn handle(
+                    request: ::tempo_sdk_http::__private::Request,
+                ) -> ::core::result::Result<
+                    ::tempo_sdk_http::__private::Response,
+                    ::tempo_sdk_http::__private::ErrorCode,
+                > {
+                    let request = #take;
+                    let response = #name(request).await;
+                    #answer.await
+                }
+            }
+            ::tempo_sdk_http::__private::export!(Handler with_types_in ::tempo_sdk_http::__private::wasip3);
+        };
+    }
+}

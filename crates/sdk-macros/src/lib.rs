@@ -1,0 +1,24 @@
+//! The macros of `tempo-sdk-http`, which re-exports them: depend on that crate rather than on this one.
+
+mod handler;
+
+use proc_macro::TokenStream;
+
+/// Makes an `async fn` the HTTP handler of a component.
+///
+/// The function takes one argument, the request (`tempo_sdk_http::Request`, or any type that implements `FromRequest`), and
+/// returns anything that implements `IntoResponse`: a string, `Json`, a status code, a `Response`, or a `Result` of two of
+/// these. A component has exactly one handler; use a `Router` inside it to serve several paths.
+///
+/// ```ignore
+/// use tempo_sdk_http::{IntoResponse, Request};
+///
+/// #[tempo_sdk_http::handler]
+/// async fn main(request: Request) -> impl IntoResponse {
+///     format!("You asked for {}\n", request.path())
+/// }
+/// ```
+#[proc_macro_attribute]
+pub fn handler(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    handler::expand(arguments.into(), item.into()).unwrap_or_else(syn::Error::into_compile_error).into()
+}

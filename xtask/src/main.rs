@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{ArgMatches, Command};
 
+mod bench;
 mod build;
 mod check;
 mod dist;
@@ -26,6 +27,7 @@ const COMMANDS: &[Entry] = &[
     (run::command, run::run),
     (test::command, test::run),
     (check::command, check::run),
+    (bench::command, bench::run),
     (package::command, package::run),
     (dist::command, dist::run),
 ];

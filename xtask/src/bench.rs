@@ -1,0 +1,71 @@
+//! `cargo xtask bench`: how fast Tempo serves, beside `wasmtime serve` and a native server on the same machine.
+//!
+//! Absolute numbers of two machines, or of one machine at two times, say little. So all servers run in one go, in turn,
+//! round after round, and the ratios of each round count.
+
+use anyhow::{Result, ensure};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+
+mod client;
+mod contest;
+mod cores;
+mod http;
+mod load;
+mod machine;
+mod prepare;
+mod record;
+mod server;
+mod start;
+mod syscalls;
+mod table;
+
+/// How the command is spelled.
+pub(crate) fn command() -> Command {
+    let names = || contest::CONTESTANTS.iter().map(|contestant| contestant.name);
+    let only = Arg::new("only").long("only").value_name("NAME,...").value_delimiter(',').help("Only these servers");
+    let json = Arg::new("json").long("json").action(ArgAction::SetTrue).help("Write JSON instead of a table");
+    let number = |name: &'static str, default: &'static str| {
+        Arg::new(name).long(name).default_value(default).value_parser(value_parser!(u16).range(1..))
+    };
+    Command::new("bench")
+        .about("Measures Tempo beside `wasmtime serve` and a native hyper server")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .disable_help_subcommand(true)
+        .subcommand(
+            Command::new("http")
+                .about("Requests a second, CPU time and system calls a request, latencies")
+                .arg(number("rounds", "5").help("Rounds; each measures every server once"))
+                .arg(number("seconds", "4").help("Seconds a measurement"))
+                .arg(number("connections", "64").help("Connections, each with one request in flight"))
+                .arg(only.clone().value_parser(names().collect::<Vec<_>>()))
+                .arg(json.clone()),
+        )
+        .subcommand(
+            Command::new("start")
+                .about("From starting the process to the first answer")
+                .arg(number("rounds", "20").help("Rounds; each starts every server once"))
+                .arg(only.value_parser(start::NAMES.to_vec()))
+                .arg(json),
+        )
+}
+
+/// Runs the benchmark that was asked for.
+pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
+    ensure!(cfg!(target_os = "linux"), "the benchmarks read /proc: they need Linux");
+    match arguments.subcommand() {
+        Some(("start", arguments)) => start::run(arguments),
+        Some((_, arguments)) => http::run(arguments),
+        None => Ok(()),
+    }
+}
+
+/// The servers named by `--only`; `None` for all.
+fn only(arguments: &ArgMatches) -> Option<Vec<String>> {
+    arguments.get_many::<String>("only").map(|names| names.cloned().collect())
+}
+
+/// A number with a default.
+fn number(arguments: &ArgMatches, name: &str) -> u16 {
+    arguments.get_one(name).copied().unwrap_or(1)
+}

@@ -1,0 +1,83 @@
+//! Which cores the server and the load run on: one each, and not two threads of the same core where that can be had.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::Command;
+
+use crate::shell;
+
+/// A core for each side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cores {
+    pub(crate) server: u16,
+    pub(crate) load: u16,
+}
+
+impl Cores {
+    /// `None` where there is only one core, or no `taskset` to pin with.
+    pub(crate) fn choose() -> Option<Self> {
+        if !shell::has("taskset") {
+            shell::say("nothing is pinned to a core: `taskset` (Debian package util-linux) is missing");
+            return None;
+        }
+        let status = fs::read_to_string("/proc/self/status").ok()?;
+        let allowed = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?;
+        let cores = Self::among(&list(allowed), |core| {
+            let path = format!("/sys/devices/system/cpu/cpu{core}/topology/thread_siblings_list");
+            fs::read_to_string(&path).map(|siblings| list(&siblings)).unwrap_or_default()
+        });
+        if cores.is_none() {
+            shell::say("nothing is pinned to a core: there is only one");
+        }
+        cores
+    }
+
+    fn among(allowed: &BTreeSet<u16>, siblings: impl Fn(u16) -> BTreeSet<u16>) -> Option<Self> {
+        let server = *allowed.first()?;
+        let same = siblings(server);
+        let load = allowed.iter().copied().find(|core| *core != server && !same.contains(core));
+        let load = load.or_else(|| allowed.iter().copied().nth(1))?;
+        Some(Self { server, load })
+    }
+}
+
+/// The same command, kept on a core.
+pub(crate) fn pinned(command: Command, core: Option<u16>) -> Command {
+    let Some(core) = core else { return command };
+    let mut pinned = Command::new("taskset");
+    pinned.args(["--cpu-list", &core.to_string()]).arg(command.get_program()).args(command.get_args());
+    pinned
+}
+
+/// `0-2,5` as Linux writes it.
+fn list(text: &str) -> BTreeSet<u16> {
+    text.trim()
+        .split(',')
+        .filter_map(|range| {
+            let (first, last) = range.split_once('-').unwrap_or((range, range));
+            Some(first.trim().parse().ok()?..=last.trim().parse().ok()?)
+        })
+        .flatten()
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists() {
+        assert_eq!(list("\t0-2,5\n"), BTreeSet::from([0, 1, 2, 5]));
+        assert_eq!(list("3"), BTreeSet::from([3]));
+        assert_eq!(list(""), BTreeSet::new());
+    }
+
+    #[test]
+    fn two_threads_of_one_core_only_without_another() {
+        let pairs = |core| BTreeSet::from([core & !1, core | 1]);
+        assert_eq!(Cores::among(&list("0-3"), pairs), Some(Cores { server: 0, load: 2 }));
+        assert_eq!(Cores::among(&list("2-3"), pairs), Some(Cores { server: 2, load: 3 }));
+        assert_eq!(Cores::among(&list("0-3"), |core| BTreeSet::from([core])), Some(Cores { server: 0, load: 1 }));
+        assert_eq!(Cores::among(&list("0"), pairs), None);
+    }
+}

@@ -1,0 +1,61 @@
+//! Runs the load generator, a program of its own so that it can have a core of its own, and reads what it found.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use super::cores;
+use crate::shell;
+
+/// What a run of the generator found.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Load {
+    pub(crate) requests: f64,
+    /// Requests a second.
+    pub(crate) rate: f64,
+    /// Latencies in microseconds.
+    pub(crate) p50: f64,
+    pub(crate) p99: f64,
+}
+
+/// The generator and where it runs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Generator<'a> {
+    pub(crate) program: &'a Path,
+    pub(crate) core: Option<u16>,
+    pub(crate) connections: u16,
+}
+
+impl Generator<'_> {
+    /// Load for so many seconds.
+    pub(crate) fn seconds(&self, addr: SocketAddr, seconds: f64) -> Result<Load> {
+        self.run(addr, "--duration", &seconds.to_string())
+    }
+
+    /// Load of so many requests.
+    pub(crate) fn requests(&self, addr: SocketAddr, requests: u32) -> Result<Load> {
+        self.run(addr, "--requests", &requests.to_string())
+    }
+
+    fn run(&self, addr: SocketAddr, option: &str, value: &str) -> Result<Load> {
+        let mut command = Command::new(self.program);
+        command.args([&addr.to_string(), "--connections", &self.connections.to_string(), option, value]);
+        let text = shell::read(&mut cores::pinned(command, self.core))?;
+        let json: Value = serde_json::from_str(&text).context("the load generator wrote something that is not JSON")?;
+        let number = |pointer: &str| {
+            let value = json.pointer(pointer).and_then(Value::as_f64);
+            value.with_context(|| format!("the load generator wrote no {pointer}: {text}"))
+        };
+        let requests = number("/requests")?;
+        // A server that refuses is fast: its numbers would be worth nothing.
+        let failed = json.pointer("/errors").and_then(Value::as_object).is_none_or(|errors| !errors.is_empty());
+        ensure!(
+            requests > 0.0 && !failed && number("/statuses/200").is_ok_and(|good| good == requests),
+            "not every request was answered with 200: {text}"
+        );
+        Ok(Load { requests, rate: number("/rps")?, p50: number("/latency_us/p50")?, p99: number("/latency_us/p99")? })
+    }
+}

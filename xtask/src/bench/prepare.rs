@@ -1,0 +1,59 @@
+//! Builds what is measured, optimised, and gets `wasmtime serve`.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use super::contest::{Files, Guest, Program};
+use crate::workspace::{Package, Workspace};
+use crate::{build, setup, shell};
+
+/// The release of wasmtime's command line to compare with: the one whose crates Tempo is built from.
+const WASMTIME: &str = "48.0.8";
+
+/// Builds and installs what the programs need, and says where it is.
+pub(crate) fn files(programs: &[Program]) -> Result<Files> {
+    let workspace = Workspace::load()?;
+    let release = workspace.profile_dir(true);
+    let mut build = shell::cargo();
+    build.args(["build", "--release", "--bins", "--package", "tempo-tests"]);
+    if programs.contains(&Program::Tempo) {
+        build.args(["--package", "tempo"]);
+    }
+    shell::run(&mut build)?;
+    if programs.iter().any(|&program| program != Program::Hyper) {
+        setup::ensure()?;
+        build::guests([find(&workspace, Guest::P2)?, find(&workspace, Guest::P3)?].into_iter())?;
+    }
+    let tools = workspace.target.join("tools");
+    let wasmtime = tools.join("bin/wasmtime");
+    if programs.contains(&Program::Wasmtime) {
+        install_wasmtime(&wasmtime, &tools)?;
+    }
+    Ok(Files {
+        hyper: release.join("hyper-hello"),
+        tempo: release.join("tempo"),
+        wasmtime,
+        load: release.join("load"),
+        p2: workspace.guest_dir().join(&find(&workspace, Guest::P2)?.wasm),
+        p3: workspace.guest_dir().join(&find(&workspace, Guest::P3)?.wasm),
+    })
+}
+
+fn find(workspace: &Workspace, guest: Guest) -> Result<&Package> {
+    let name = guest.directory();
+    workspace.guests().find(|package| package.dir_name() == name).with_context(|| format!("there is no guests/{name}"))
+}
+
+/// From crates.io, unless it is there. Takes some minutes the first time.
+fn install_wasmtime(program: &Path, tools: &Path) -> Result<()> {
+    let version = Command::new(program).arg("--version").output().map(|output| output.stdout).unwrap_or_default();
+    if String::from_utf8_lossy(&version).split_whitespace().any(|word| word == WASMTIME) {
+        return Ok(());
+    }
+    shell::say(&format!("installing wasmtime {WASMTIME} into {} (some minutes, once)", tools.display()));
+    let mut install = shell::cargo();
+    install.args(["install", "wasmtime-cli", "--version", WASMTIME, "--locked", "--force", "--root"]);
+    shell::run(install.arg(tools).arg("--target-dir").arg(tools.join("build")))
+}

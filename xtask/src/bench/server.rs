@@ -1,0 +1,130 @@
+//! A server that runs as a process: started, found by the address that it prints, observed in /proc, and ended.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::shell;
+
+/// Even a guest that is compiled first is ready by then.
+const START: Duration = Duration::from_secs(60);
+
+/// A running server. Dropping it ends it.
+#[derive(Debug)]
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) addr: SocketAddr,
+}
+
+/// What a process has used since it started.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Usage {
+    /// Time on a core, in user and in kernel mode, of all threads.
+    pub(crate) cpu: Duration,
+    /// Context switches of all threads that still run.
+    pub(crate) switches: u64,
+}
+
+impl Server {
+    /// Starts a command and waits for the line on stderr that ends in `http://ADDRESS`.
+    pub(crate) fn start(mut command: Command) -> Result<Self> {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot start {}", command.get_program().to_string_lossy()))?;
+        let stderr = child.stderr.take();
+        let (sender, lines) = mpsc::channel();
+        // Reads to the end: a server whose stderr is full would stop.
+        thread::spawn(move || {
+            for line in stderr.into_iter().flat_map(|stderr| BufReader::new(stderr).lines()).map_while(Result::ok) {
+                let _ = sender.send(line);
+            }
+        });
+        let mut said = Vec::new();
+        while let Ok(line) = lines.recv_timeout(START) {
+            if let Some(addr) = address(&line) {
+                return Ok(Self { child, addr });
+            }
+            said.push(line);
+        }
+        let _ = child.kill();
+        child.wait()?;
+        bail!("`{}` told no address: {}", shell::line(&command), said.join("\n"));
+    }
+
+    /// The process, which `taskset` has become.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it has used so far.
+    pub(crate) fn usage(&self) -> Result<Usage> {
+        let proc = PathBuf::from(format!("/proc/{}", self.id()));
+        let stat = fs::read_to_string(proc.join("stat"))?;
+        let ticks = ticks(&stat).with_context(|| format!("unexpected /proc/PID/stat: {stat}"))?;
+        let mut switches = 0;
+        for task in fs::read_dir(proc.join("task"))? {
+            // A thread may end while this looks.
+            let Ok(status) = fs::read_to_string(task?.path().join("status")) else { continue };
+            switches += self::switches(&status);
+        }
+        // Linux reports in hundredths of a second on every architecture that Rust's std supports.
+        Ok(Usage { cpu: Duration::from_millis(ticks * 10), switches })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn address(line: &str) -> Option<SocketAddr> {
+    line.split_once("http://")?.1.trim_end().trim_end_matches('/').parse().ok()
+}
+
+/// utime + stime. The name, second, may have spaces and parentheses in it.
+fn ticks(stat: &str) -> Option<u64> {
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+    let user: u64 = fields.next()?.parse().ok()?;
+    let system: u64 = fields.next()?.parse().ok()?;
+    Some(user + system)
+}
+
+fn switches(status: &str) -> u64 {
+    status
+        .lines()
+        .filter_map(|line| line.split_once("ctxt_switches:"))
+        .filter_map(|(_, count)| count.trim().parse::<u64>().ok())
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn proc_files() {
+        let stat = "7 (a) b) S 1 7 7 0 -1 4194560 900 0 3 0 421 79 0 0 20 0 3 0 100 0 0";
+        assert_eq!(ticks(stat), Some(500));
+        assert_eq!(switches("Name:\tx\nvoluntary_ctxt_switches:\t12\nnonvoluntary_ctxt_switches:\t3\n"), 15);
+    }
+
+    #[test]
+    fn addresses() {
+        let expected = Some(SocketAddr::from(([127, 0, 0, 1], 4000)));
+        assert_eq!(address("listening on http://127.0.0.1:4000"), expected);
+        assert_eq!(address("Serving HTTP on http://127.0.0.1:4000/"), expected);
+        assert_eq!(address("see http://example.com"), None);
+    }
+}

@@ -5,6 +5,7 @@
 //! (a closed loop), so latencies are those at saturation.
 
 use std::net::SocketAddr;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -17,17 +18,27 @@ mod histogram;
 mod response;
 mod run;
 
-fn main() -> Result<()> {
-    let plan = plan(&command().get_matches())?;
-    println!("{:#}", report(&plan, &run::run(&plan)?));
-    Ok(())
+fn main() -> ExitCode {
+    let outcome = plan(&command().get_matches()).and_then(|plan| Ok(report(&plan, &run::run(&plan)?)));
+    match outcome {
+        Ok(report) => {
+            println!("{report:#}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn command() -> Command {
     let option = |name: &'static str| Arg::new(name).long(name);
     Command::new("load")
         .about("Sends GET requests to an HTTP/1.1 server and writes what came back as JSON")
-        .arg(Arg::new("addr").value_name("ADDR").required(true).help("IP:PORT, or http://IP:PORT"))
+        .arg(
+            Arg::new("addr").value_name("ADDR").required(true).value_parser(address).help("IP:PORT, or http://IP:PORT"),
+        )
         .arg(option("path").default_value("/").help("Path and query to ask for"))
         .arg(option("header").action(ArgAction::Append).value_name("NAME: VALUE").help("A header to send as well"))
         .arg(
@@ -56,14 +67,14 @@ fn seconds(text: &str) -> Result<Duration> {
     Ok(Duration::from_secs_f64(seconds))
 }
 
+fn address(text: &str) -> Result<SocketAddr> {
+    let bare = text.trim_start_matches("http://").trim_end_matches('/');
+    bare.parse().context("expected IP:PORT or http://IP:PORT")
+}
+
 fn plan(matches: &ArgMatches) -> Result<Plan> {
     let text = |name: &str| matches.get_one::<String>(name).map(String::as_str).unwrap_or_default();
-    let given = text("addr");
-    let addr: SocketAddr = given
-        .trim_start_matches("http://")
-        .trim_end_matches('/')
-        .parse()
-        .with_context(|| format!("{given}: expected IP:PORT or http://IP:PORT"))?;
+    let addr: SocketAddr = *matches.get_one("addr").context("no address")?;
     let reconnect = matches.get_flag("new-connection-per-request");
     let requests = matches.get_one("requests").copied();
     let duration = matches.get_one("duration").copied().unwrap_or_default();

@@ -3,6 +3,7 @@
 //! Keep the router in a `LazyLock`, so that it is built once in an instance:
 //!
 //! ```
+//! # mod guest {
 //! use axum::{Router, routing::get};
 //! use std::sync::LazyLock;
 //! use tempo_sdk_http::{Request, Response};
@@ -13,7 +14,8 @@
 //! async fn main(request: Request) -> Response {
 //!     tempo_sdk_http::axum::serve(&APP, request).await
 //! }
-//! # mod host { fn main() {} }
+//! # }
+//! # fn main() {}
 //! ```
 //!
 //! Depend on axum with `default-features = false` and the features that you need of `json`, `query`, `form` and `matched-path`:

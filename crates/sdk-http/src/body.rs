@@ -2,6 +2,7 @@
 
 use crate::error::BoxError;
 use crate::incoming::{Incoming, Message};
+use crate::pieces::{Boxed, Chunks, Wrapped};
 use crate::{Error, ErrorKind};
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, TryStreamExt};
@@ -11,8 +12,6 @@ use std::any::Any;
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-
-pub(crate) type Boxed = Pin<Box<dyn http_body::Body<Data = Bytes, Error = Error> + Send>>;
 
 /// The body of a request or a response.
 ///
@@ -30,7 +29,6 @@ pub(crate) enum Kind {
     #[default]
     Empty,
     Full(Bytes),
-    Incoming(Incoming),
     Stream(Boxed),
 }
 
@@ -51,7 +49,7 @@ impl Body {
         if let Some(body) = (&mut body as &mut dyn Any).downcast_mut::<Option<Self>>() {
             return body.take().unwrap_or_default();
         }
-        body.map_or_else(Self::empty, |body| Kind::Stream(Box::pin(MapError(Box::pin(body)))).into())
+        body.map_or_else(Self::empty, |body| Kind::Stream(Box::pin(Wrapped(Box::pin(body)))).into())
     }
 
     /// A body from a stream of chunks. An error breaks the body off: the reader does not take what came for all there is.
@@ -61,11 +59,11 @@ impl Body {
         C: Into<Bytes> + 'static,
         E: Into<BoxError> + 'static,
     {
-        Self::new(Chunks(Box::pin(stream.map_ok(Into::into).map_err(Into::into))))
+        Self::new(Chunks(Box::pin(stream)))
     }
 
     pub(crate) fn incoming(message: Message) -> Self {
-        Kind::Incoming(Incoming::new(message)).into()
+        Kind::Stream(Box::pin(Incoming::new(message))).into()
     }
 
     /// The next chunk, or `None` at the end; [`trailers`](Self::trailers) are known from then on.
@@ -148,7 +146,6 @@ impl http_body::Body for Body {
                 self.kind = Kind::Empty;
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
-            Kind::Incoming(body) => body.poll(cx),
             Kind::Stream(body) => body.as_mut().poll_frame(cx),
         }
     }
@@ -157,7 +154,6 @@ impl http_body::Body for Body {
         match &self.kind {
             Kind::Empty => true,
             Kind::Full(_) => false,
-            Kind::Incoming(body) => body.is_done(),
             Kind::Stream(body) => body.is_end_stream(),
         }
     }
@@ -166,7 +162,6 @@ impl http_body::Body for Body {
         match &self.kind {
             Kind::Empty => SizeHint::with_exact(0),
             Kind::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Kind::Incoming(_) => SizeHint::default(),
             Kind::Stream(body) => body.size_hint(),
         }
     }
@@ -186,48 +181,6 @@ impl Stream for Body {
                 },
             }
         }
-    }
-}
-
-/// A stream of chunks as a body.
-struct Chunks(Pin<Box<dyn Stream<Item = Result<Bytes, BoxError>> + Send>>);
-
-impl http_body::Body for Chunks {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        self.0.as_mut().poll_next(cx).map_ok(Frame::data)
-    }
-}
-
-/// A body whose errors become ours.
-struct MapError<B>(Pin<Box<B>>);
-
-impl<B> http_body::Body for MapError<B>
-where
-    B: http_body::Body<Data = Bytes>,
-    B::Error: Into<BoxError>,
-{
-    type Data = Bytes;
-    type Error = Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        self.0.as_mut().poll_frame(cx).map_err(Error::from_boxed)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.0.size_hint()
     }
 }
 
@@ -272,7 +225,6 @@ impl fmt::Debug for Body {
         let kind = match &self.kind {
             Kind::Empty => "empty",
             Kind::Full(_) => "full",
-            Kind::Incoming(_) => "incoming",
             Kind::Stream(_) => "stream",
         };
         f.debug_tuple("Body").field(&kind).finish()

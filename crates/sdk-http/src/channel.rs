@@ -33,6 +33,7 @@ impl Body {
     /// A body that is written piece by piece, usually by a task that [`spawn`](crate::spawn) runs.
     ///
     /// ```no_run
+    /// # mod guest {
     /// use tempo_sdk_http::{Body, Response, spawn};
     ///
     /// #[tempo_sdk_http::handler]
@@ -47,7 +48,8 @@ impl Body {
     ///     });
     ///     Response::new(body)
     /// }
-    /// # mod host { fn main() {} }
+    /// # }
+    /// # fn main() {}
     /// ```
     pub fn channel() -> (Sender, Self) {
         let (sender, receiver) = channel();

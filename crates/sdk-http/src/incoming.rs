@@ -1,5 +1,7 @@
 //! A body that the host sends: of the incoming request, or of the response to an outgoing one.
 
+use crate::body::{Body, Kind};
+use crate::pieces::{self, Pieces};
 use crate::{Error, fields};
 use bytes::Bytes;
 use http_body::Frame;
@@ -44,22 +46,40 @@ impl Incoming {
         Self(State::Unread(message))
     }
 
-    /// The host's own stream, when nothing has been read of it yet: it can be handed on without passing through here.
-    pub(crate) fn into_host(self) -> Result<(Contents, End), Self> {
-        match self.0 {
-            State::Unread(message) => {
-                let reader = Reader::new(message);
-                Ok((reader.contents, reader.end))
-            }
-            state => Err(Self(state)),
-        }
+}
+
+impl Pieces for Incoming {
+    fn settle(self: Pin<Box<Self>>, _: &mut Context<'_>) -> Body {
+        Kind::Stream(self).into()
     }
 
-    pub(crate) fn is_done(&self) -> bool {
+    /// Hands the host's own stream on, when nothing has been read of it yet: it need not pass through here.
+    fn send(mut self: Pin<Box<Self>>) -> (Contents, End) {
+        match std::mem::replace(&mut self.0, State::Done) {
+            State::Unread(message) => {
+                let reader = Reader::new(message);
+                (reader.contents, reader.end)
+            }
+            state => {
+                self.0 = state;
+                pieces::send(self)
+            }
+        }
+    }
+}
+
+impl http_body::Body for Incoming {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn is_end_stream(&self) -> bool {
         matches!(self.0, State::Done)
     }
 
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         loop {
             match std::mem::replace(&mut self.0, State::Done) {
                 State::Unread(message) => self.0 = State::Idle(Reader::new(message)),

@@ -3,13 +3,15 @@
 //! A component that answers HTTP requests is a `cdylib` crate with one async function:
 //!
 //! ```
+//! # mod guest {
 //! use tempo_sdk_http::{IntoResponse, Request};
 //!
 //! #[tempo_sdk_http::handler]
 //! async fn main(request: Request) -> impl IntoResponse {
 //!     format!("You asked for {}\n", request.path())
 //! }
-//! # mod host { fn main() {} }
+//! # }
+//! # fn main() {}
 //! ```
 //!
 //! Build it with `cargo build --release --target wasm32-wasip2`. The result exports `wasi:http/handler@0.3`, and every host of
@@ -38,6 +40,7 @@ mod incoming;
 #[cfg(feature = "json")]
 mod json;
 mod outgoing;
+mod pieces;
 mod request;
 mod response;
 mod router;

@@ -23,7 +23,7 @@ pub struct Request {
 
 enum Source {
     Host(types::Request),
-    Built(Uri, Body),
+    Built(Uri, Box<Body>),
 }
 
 /// A type that a handler may take as its argument.
@@ -132,7 +132,7 @@ impl Request {
     pub fn into_body(self) -> Body {
         match self.source {
             Source::Host(request) => Body::incoming(Message::Request(request)),
-            Source::Built(_, body) => body,
+            Source::Built(_, body) => *body,
         }
     }
 
@@ -189,7 +189,7 @@ impl From<http::Request<Body>> for Request {
             method: OnceCell::from(parts.method),
             target: OnceCell::new(),
             headers: OnceCell::from(parts.headers),
-            source: Source::Built(parts.uri, body),
+            source: Source::Built(parts.uri, Box::new(body)),
             parameters: Vec::new(),
         }
     }

@@ -17,6 +17,7 @@ type Handler = Box<dyn Fn(Request) -> Answer + Send + Sync>;
 /// `HEAD` goes to the handler of `GET`, and the host leaves the body out.
 ///
 /// ```
+/// # mod guest {
 /// use std::sync::LazyLock;
 /// use tempo_sdk_http::{IntoResponse, Request, Router};
 ///
@@ -31,7 +32,8 @@ type Handler = Box<dyn Fn(Request) -> Answer + Send + Sync>;
 /// async fn main(request: Request) -> impl IntoResponse {
 ///     ROUTES.handle(request).await
 /// }
-/// # mod host { fn main() {} }
+/// # }
+/// # fn main() {}
 /// ```
 #[derive(Default)]
 pub struct Router {

@@ -13,10 +13,9 @@ use wasip3::http::types::{Request, RequestOptions, Scheme};
 pub(crate) async fn send(request: http::Request<Body>, limits: Limits) -> Result<Response, Error> {
     let (mut parts, body) = request.into_parts();
     let body = outgoing::settle(body).await;
-    outgoing::declare_length(&mut parts.headers, &body);
     // The host takes the authority from the URL, and refuses a `host` header.
     parts.headers.remove(header::HOST);
-    let headers = fields::to_host(&parts.headers)?;
+    let headers = fields::with_length(&parts.headers, &body)?;
     let (contents, end) = outgoing::send(body);
     let (request, _sent) = Request::new(headers, contents, end, options(limits)?);
     address(&request, &parts)?;

@@ -1,0 +1,165 @@
+//! Bodies that come in pieces, and how they are sent.
+//!
+//! The way out is part of the trait object, so that a component whose bodies are all at hand carries none of this code.
+
+use crate::body::{Body, Kind};
+use crate::error::BoxError;
+use crate::incoming::{Contents, End};
+use crate::{Error, fields};
+use bytes::Bytes;
+use futures::Stream;
+use http_body::{Body as _, Frame, SizeHint};
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use wasip3::http::types::{ErrorCode, Trailers};
+use wasip3::{wit_future, wit_stream};
+use wit_bindgen::{FutureWriter, StreamWriter};
+
+type Polled = Poll<Option<Result<Frame<Bytes>, Error>>>;
+pub(crate) type Boxed = Pin<Box<dyn Pieces>>;
+
+/// A body that comes in pieces.
+pub(crate) trait Pieces: http_body::Body<Data = Bytes, Error = Error> + Send {
+    /// Itself, or something simpler that can be had without waiting.
+    fn settle(self: Pin<Box<Self>>, cx: &mut Context<'_>) -> Body;
+
+    /// Starts sending; returns the ends that the host reads.
+    fn send(self: Pin<Box<Self>>) -> (Contents, End);
+}
+
+/// A body of another type, whose errors become ours.
+pub(crate) struct Wrapped<B>(pub(crate) Pin<Box<B>>);
+
+impl<B> http_body::Body for Wrapped<B>
+where
+    B: http_body::Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
+        self.0.as_mut().poll_frame(cx).map_err(Error::from_boxed)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.size_hint()
+    }
+}
+
+impl<B> Pieces for Wrapped<B>
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    /// Asks a body of known length once for its first frame: most have all they ever have at hand (a JSON value that axum
+    /// boxed, for example), and can then go the short way.
+    fn settle(mut self: Pin<Box<Self>>, cx: &mut Context<'_>) -> Body {
+        let Some(length) = self.size_hint().exact() else { return Kind::Stream(self).into() };
+        match self.as_mut().poll_frame(cx) {
+            Poll::Pending => Kind::Stream(self).into(),
+            Poll::Ready(None) => Body::empty(),
+            Poll::Ready(Some(Ok(frame))) if frame.data_ref().is_some_and(|data| data.len() as u64 == length) => {
+                Body::from(frame.into_data().unwrap_or_default())
+            }
+            Poll::Ready(first) => Kind::Stream(Box::pin(Begun { first, rest: self })).into(),
+        }
+    }
+
+    fn send(self: Pin<Box<Self>>) -> (Contents, End) {
+        send(self)
+    }
+}
+
+/// A body whose first frame has been taken out already.
+struct Begun {
+    first: Option<Result<Frame<Bytes>, Error>>,
+    rest: Boxed,
+}
+
+impl http_body::Body for Begun {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
+        match self.first.take() {
+            Some(first) => Poll::Ready(Some(first)),
+            None => self.rest.as_mut().poll_frame(cx),
+        }
+    }
+}
+
+impl Pieces for Begun {
+    fn settle(self: Pin<Box<Self>>, _: &mut Context<'_>) -> Body {
+        Kind::Stream(self).into()
+    }
+
+    fn send(self: Pin<Box<Self>>) -> (Contents, End) {
+        send(self)
+    }
+}
+
+/// A stream of chunks as a body.
+pub(crate) struct Chunks<S>(pub(crate) Pin<Box<S>>);
+
+impl<S, C, E> http_body::Body for Chunks<S>
+where
+    S: Stream<Item = Result<C, E>>,
+    C: Into<Bytes>,
+{
+    type Data = Bytes;
+    type Error = E;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, E>>> {
+        self.0.as_mut().poll_next(cx).map_ok(|chunk| Frame::data(chunk.into()))
+    }
+}
+
+/// Starts a task that writes `body`; returns the ends that the host reads.
+pub(crate) fn send(body: Boxed) -> (Contents, End) {
+    let (writer, contents) = wit_stream::new();
+    let (finish, end) = wit_future::new(broken_off);
+    drop(wit_bindgen::spawn_local(pump(body, writer, finish)));
+    (contents, end)
+}
+
+/// What the host is told when the task that writes a body is dropped.
+fn broken_off() -> Result<Option<Trailers>, ErrorCode> {
+    Err(ErrorCode::InternalError(Some("the body was not finished".to_owned())))
+}
+
+/// Writes a body frame by frame, at the pace of the reader.
+async fn pump(
+    mut body: Boxed,
+    mut writer: StreamWriter<u8>,
+    finish: FutureWriter<Result<Option<Trailers>, ErrorCode>>,
+) {
+    let mut trailers = None;
+    while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
+        match frame.map(Frame::into_data) {
+            Ok(Ok(data)) if data.is_empty() => {}
+            Ok(Ok(data)) => {
+                if !writer.write_all(data.into()).await.is_empty() {
+                    break; // the reader is gone
+                }
+            }
+            Ok(Err(frame)) => trailers = frame.into_trailers().ok(),
+            Err(error) => {
+                drop(writer);
+                // A reader that is gone needs no telling.
+                let _ = finish.write(Err(error.to_code())).await;
+                return;
+            }
+        }
+    }
+    // The source is let go before the end is told, which may wait for the reader.
+    drop(body);
+    drop(writer);
+    let end = trailers.as_ref().map(fields::to_host).transpose().map_err(|error| error.to_code());
+    let _ = finish.write(end).await;
+}

@@ -1,0 +1,20 @@
+//! Answers with configuration values: `cargo xtask run config-only -- --config GREETING=Hello`, then
+//! `curl http://127.0.0.1:8080/GREETING`.
+//!
+//! Of the host's services it imports `wasi:config` alone, so a runtime that links what is imported links nothing more for it.
+
+use tempo_sdk_http::{IntoResponse, Request, StatusCode};
+
+/// The path, or `?key=`, names the value.
+#[tempo_sdk_http::handler]
+async fn main(request: Request) -> impl IntoResponse {
+    let key = match request.query_value("key") {
+        Some(key) => key.into_owned(),
+        None => request.path().trim_start_matches('/').to_owned(),
+    };
+    match tempo_sdk_config::get(&key) {
+        Ok(Some(value)) => (StatusCode::OK, format!("{value}\n")),
+        Ok(None) => (StatusCode::NOT_FOUND, format!("{key} is not configured\n")),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
+    }
+}

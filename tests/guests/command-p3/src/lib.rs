@@ -1,0 +1,35 @@
+//! A command over WASI 0.3: prints its arguments to standard output. `exit=N` ends with status N, `fail` with an error, `trap`
+//! with a trap.
+
+use std::process::abort;
+use wasip3::cli::{environment, exit, stdout};
+use wasip3::exports::cli::run::Guest;
+
+struct Command;
+
+wasip3::cli::command::export!(Command);
+
+impl Guest for Command {
+    async fn run() -> Result<(), ()> {
+        let arguments = environment::get_arguments();
+        for argument in arguments.iter().skip(1) {
+            match argument.split_once('=') {
+                Some(("exit", status)) => exit::exit_with_code(status.parse().map_err(|_| ())?),
+                _ if argument == "fail" => return Err(()),
+                _ if argument == "trap" => abort(),
+                _ => print(format!("arg {argument}\n")).await?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Writes a line through the 0.3 interface: `println!` would go through that of 0.2.
+async fn print(line: String) -> Result<(), ()> {
+    let (mut writer, reader) = wasip3::wit_stream::new();
+    let written = stdout::write_via_stream(reader);
+    let rest = writer.write_all(line.into_bytes()).await;
+    drop(writer);
+    written.await.map_err(|_| ())?;
+    if rest.is_empty() { Ok(()) } else { Err(()) }
+}

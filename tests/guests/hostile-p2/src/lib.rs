@@ -1,0 +1,53 @@
+//! A component of WASI 0.2 that does on request whatever a host must survive. It is written against the bindings, so that it can
+//! break their rules: answer never, twice as late, or not to the end.
+
+mod answer;
+mod body;
+mod crash;
+mod fetch;
+
+use answer::{Target, text};
+use std::sync::atomic::{AtomicU64, Ordering};
+use wasip2::clocks::monotonic_clock::subscribe_duration;
+use wasip2::exports::http::incoming_handler::Guest;
+use wasip2::http::types::{IncomingRequest, ResponseOutparam};
+
+const HOUR: u64 = 3_600_000;
+
+static REQUESTS: AtomicU64 = AtomicU64::new(0);
+
+struct Hostile;
+
+wasip2::http::proxy::export!(Hostile);
+
+impl Guest for Hostile {
+    fn handle(request: IncomingRequest, outparam: ResponseOutparam) {
+        let target = Target::of(&request);
+        match target.path.as_str() {
+            "/" => text(outparam, 200, "hostile\n"),
+            "/panic" => crash::panicking(),
+            "/spin" => crash::spin(),
+            "/hog" => text(outparam, 200, &crash::hog(target.number("mib", u64::MAX))),
+            "/never" => loop {
+                wait(HOUR);
+            },
+            "/sleep" => {
+                wait(target.number("ms", 100));
+                text(outparam, 200, "slept\n");
+            }
+            "/counter" => text(outparam, 200, &format!("{}\n", REQUESTS.fetch_add(1, Ordering::Relaxed) + 1)),
+            "/echo" => body::echo(&request, outparam),
+            "/stream" => body::stream(outparam, target.number("chunks", 5)),
+            "/fetch" => fetch::fetch(outparam, &target.text("url")),
+            // Dropping the outparam unset is what a handler must not do.
+            "/no-response" => drop(outparam),
+            "/trap-after-head" => body::trap_after_head(outparam),
+            _ => text(outparam, 404, "no such path\n"),
+        }
+    }
+}
+
+/// Waits for that many milliseconds.
+fn wait(milliseconds: u64) {
+    subscribe_duration(milliseconds.saturating_mul(1_000_000)).block();
+}

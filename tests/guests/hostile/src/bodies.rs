@@ -1,0 +1,111 @@
+//! Bodies, headers, trailers, statuses.
+
+use crate::{number, text};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use tempo_sdk_http::{Body, IntoResponse, Json, Request, Response, Router, Sender, StatusCode, spawn};
+
+pub(crate) fn routes(router: Router) -> Router {
+    router
+        .post("/echo", echo)
+        .get("/headers", headers)
+        .get("/head", head)
+        .get("/status", status)
+        .get("/empty", async |_: Request| StatusCode::NO_CONTENT)
+        .get("/big", big)
+        .get("/trailers", trailers)
+        .post("/drop-body", async |_: Request| "not read\n")
+        .get("/abort", abort)
+}
+
+/// Streams the request's body back, chunk by chunk, with its trailers; with `?pass` hands it on unread.
+async fn echo(request: Request) -> Response {
+    if request.query() == Some("pass") {
+        return Response::new(request.into_body());
+    }
+    let (sender, body) = Body::channel();
+    spawn(copy(request.into_body(), sender));
+    Response::new(body)
+}
+
+async fn copy(mut from: Body, mut to: Sender) {
+    loop {
+        match from.chunk().await {
+            Ok(Some(chunk)) => {
+                if to.send(chunk).await.is_err() {
+                    return;
+                }
+            }
+            Ok(None) => break,
+            Err(error) => return to.abort(error).await,
+        }
+    }
+    if let Some(trailers) = from.trailers().cloned() {
+        let _ = to.trailers(trailers).await;
+    }
+}
+
+/// The received headers as JSON: pairs of name and value, in order.
+async fn headers(request: Request) -> impl IntoResponse {
+    let pair = |(name, value): (&HeaderName, &HeaderValue)| {
+        (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+    };
+    Json(request.headers().iter().map(pair).collect::<Vec<_>>())
+}
+
+/// Method and whole target, in a line.
+async fn head(request: Request) -> impl IntoResponse {
+    format!("{} {}\n", request.method(), request.uri())
+}
+
+/// `?code=N`: answers with status N.
+async fn status(request: Request) -> impl IntoResponse {
+    let code = u16::try_from(number(&request, "code", 200)).unwrap_or(0);
+    (StatusCode::from_u16(code).unwrap_or(StatusCode::BAD_REQUEST), format!("{code}\n"))
+}
+
+/// `?mib=N`: streams N MiB in chunks of 64 KiB.
+async fn big(request: Request) -> Response {
+    const CHUNK: &[u8] = &[b'x'; 64 * 1024];
+    let chunks = number(&request, "mib", 1).saturating_mul(16);
+    let (mut sender, body) = Body::channel();
+    spawn(async move {
+        for _ in 0..chunks {
+            if sender.send(CHUNK).await.is_err() {
+                println!("the reader of /big is gone");
+                return;
+            }
+        }
+    });
+    Response::new(body)
+}
+
+/// A body with the trailer `x-checksum: 42`.
+async fn trailers(_: Request) -> Response {
+    let (mut sender, body) = Body::channel();
+    spawn(async move {
+        if sender.send("with trailers\n").await.is_ok() {
+            let trailers = HeaderMap::from_iter([(
+                HeaderName::from_static("x-checksum"),
+                HeaderValue::from_static("42"),
+            )]);
+            let _ = sender.trailers(trailers).await;
+        }
+    });
+    Response::new(body)
+}
+
+/// Breaks the body off after its first chunk: `?how=error` says so, `panic` and anything else trap.
+async fn abort(request: Request) -> Response {
+    let how = text(&request, "how");
+    let (mut sender, body) = Body::channel();
+    spawn(async move {
+        let _ = sender.send("the first half\n").await;
+        if how == "error" {
+            let error = tempo_sdk_http::Error::new(tempo_sdk_http::ErrorKind::Other, "asked to break off");
+            sender.abort(error).await;
+        } else {
+            panic!("asked to panic in the middle of a body");
+        }
+    });
+    Response::new(body)
+}

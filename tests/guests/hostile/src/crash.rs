@@ -1,0 +1,58 @@
+//! Ends that are no answer: panics, traps, endless loops.
+
+use crate::number;
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+use tempo_sdk_http::{IntoResponse, Request, Router};
+
+pub(crate) fn routes(router: Router) -> Router {
+    router
+        .get("/panic", panicking)
+        .get("/trap", trap)
+        .get("/spin", spin)
+        .get("/burn", burn)
+        .get("/stack", stack)
+}
+
+async fn panicking(_: Request) -> &'static str {
+    panic!("asked to panic; the secret is xyzzy")
+}
+
+async fn trap(_: Request) -> &'static str {
+    #[cfg(target_family = "wasm")]
+    core::arch::wasm32::unreachable();
+    #[cfg(not(target_family = "wasm"))]
+    std::process::abort();
+}
+
+/// Never gives the processor back by itself.
+async fn spin(_: Request) -> &'static str {
+    let mut rounds = 0_u64;
+    loop {
+        rounds = black_box(rounds.wrapping_add(1));
+    }
+}
+
+/// `?ms=N`: computes for N ms, then answers.
+async fn burn(request: Request) -> impl IntoResponse {
+    let limit = Duration::from_millis(number(&request, "ms", 100));
+    let start = Instant::now();
+    let mut rounds = 0_u64;
+    while start.elapsed() < limit {
+        for _ in 0..10_000 {
+            rounds = black_box(rounds.wrapping_add(1));
+        }
+    }
+    format!("{rounds}\n")
+}
+
+/// Recurses without end.
+async fn stack(_: Request) -> impl IntoResponse {
+    format!("{}\n", descend(black_box(1)))
+}
+
+#[expect(unconditional_recursion, reason = "running out of stack is the point")]
+fn descend(depth: u64) -> u64 {
+    let frame = black_box([depth; 64]);
+    black_box(descend(depth.wrapping_add(1))).wrapping_add(frame.iter().sum())
+}

@@ -1,0 +1,55 @@
+//! What the host has granted: environment, files, sockets, randomness.
+
+use crate::{number, text};
+use std::net::{SocketAddr, TcpStream};
+use std::{env, fs, io};
+use tempo_sdk_http::{IntoResponse, Json, Request, Response, Router, StatusCode};
+
+pub(crate) fn routes(router: Router) -> Router {
+    router
+        .get("/env", environment)
+        .get("/read", read)
+        .post("/write", write)
+        .get("/connect", connect)
+        .get("/random", random)
+}
+
+/// The environment as JSON: pairs of name and value.
+async fn environment(_: Request) -> impl IntoResponse {
+    Json(env::vars().collect::<Vec<_>>())
+}
+
+/// `?path=P`: the file's content, or 403 and the error.
+async fn read(request: Request) -> Response {
+    answer(fs::read(text(&request, "path")))
+}
+
+/// `?path=P`: writes the request's body to the file.
+async fn write(request: Request) -> Response {
+    let path = text(&request, "path");
+    match request.into_body().bytes().await {
+        Ok(bytes) => answer(fs::write(path, bytes).map(|()| b"written\n".to_vec())),
+        Err(error) => error.into_response(),
+    }
+}
+
+/// `?addr=IP:PORT`: opens a TCP connection, or 403 and the error.
+async fn connect(request: Request) -> Response {
+    match text(&request, "addr").parse::<SocketAddr>() {
+        Ok(address) => answer(TcpStream::connect(address).map(|_| b"connected\n".to_vec())),
+        Err(error) => (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
+    }
+}
+
+fn answer(result: io::Result<Vec<u8>>) -> Response {
+    match result {
+        Ok(bytes) => bytes.into_response(),
+        Err(error) => (StatusCode::FORBIDDEN, format!("{:?}\n", error.kind())).into_response(),
+    }
+}
+
+/// `?bytes=N`: asks for N random bytes in one call; says how many came.
+async fn random(request: Request) -> impl IntoResponse {
+    let bytes = wasip3::random::random::get_random_bytes(number(&request, "bytes", 16));
+    format!("{}\n", bytes.len())
+}

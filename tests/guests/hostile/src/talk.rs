@@ -1,0 +1,33 @@
+//! Output: standard output, standard error, log messages.
+
+use crate::number;
+use tempo_sdk_http::{IntoResponse, Request, Router};
+
+pub(crate) fn routes(router: Router) -> Router {
+    router.get("/print", print).get("/stderr", stderr).get("/log", log)
+}
+
+/// `?lines=N&bytes=M`: N lines of M bytes to standard output.
+async fn print(request: Request) -> impl IntoResponse {
+    repeat(&request, |line| println!("{line}"))
+}
+
+/// The same to standard error.
+async fn stderr(request: Request) -> impl IntoResponse {
+    repeat(&request, |line| eprintln!("{line}"))
+}
+
+/// The same to `wasi:logging`, with the context `hostile`.
+async fn log(request: Request) -> impl IntoResponse {
+    repeat(&request, |line| tempo_sdk_logging::info!(context: "hostile", "{line}"))
+}
+
+/// The lines are `line 1 xxx...`, filled up to the wanted length.
+fn repeat(request: &Request, write: impl Fn(&str)) -> String {
+    let lines = number(request, "lines", 1);
+    let bytes = usize::try_from(number(request, "bytes", 0)).unwrap_or(0);
+    for line in 1..=lines {
+        write(&format!("{:x<bytes$}", format!("line {line} ")));
+    }
+    format!("{lines} lines\n")
+}

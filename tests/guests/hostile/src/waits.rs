@@ -1,0 +1,40 @@
+//! Waiting: before the answer, after it, without end.
+
+use crate::{number, text};
+use std::future::pending;
+use std::time::Duration;
+use tempo_sdk_http::{IntoResponse, Request, Router, sleep, spawn};
+
+pub(crate) fn routes(router: Router) -> Router {
+    router.get("/sleep", sleeping).get("/never", never).get("/after", after)
+}
+
+/// `?ms=N`: answers after N ms.
+async fn sleeping(request: Request) -> impl IntoResponse {
+    sleep(milliseconds(&request)).await;
+    "slept\n"
+}
+
+/// Never answers: waits for a clock, or with `?how=deadlock` for nothing at all.
+async fn never(request: Request) -> &'static str {
+    if text(&request, "how") == "deadlock" {
+        pending::<()>().await;
+    }
+    loop {
+        sleep(Duration::from_secs(3600)).await;
+    }
+}
+
+/// `?ms=N`: answers at once, works on for N ms, then prints `after`.
+async fn after(request: Request) -> impl IntoResponse {
+    let time = milliseconds(&request);
+    spawn(async move {
+        sleep(time).await;
+        println!("after {} ms", time.as_millis());
+    });
+    "answered\n"
+}
+
+fn milliseconds(request: &Request) -> Duration {
+    Duration::from_millis(number(request, "ms", 100))
+}

@@ -55,12 +55,13 @@ fn install(toolchain: &Toolchain, from: Option<&str>) -> Result<()> {
         say("waiting for another set-up to end");
         lock.lock()?;
     }
+    // First, because a new standard library is tried out with it.
+    if !toolchain.has_linker() {
+        linker::install(toolchain, &scratch)?;
+    }
     if !toolchain.has_std() {
         say(&format!("{TARGET} is missing for rustc {} in {}", toolchain.version, toolchain.sysroot.display()));
         add_target(toolchain, &scratch, from)?;
-    }
-    if !toolchain.has_linker() {
-        linker::install(toolchain, &scratch)?;
     }
     say(&format!("{TARGET} is ready"));
     Ok(())

@@ -1,5 +1,6 @@
 //! The target by rustup: the ordinary way, where rustup manages the compiler and can download.
 
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -17,9 +18,23 @@ pub(super) fn add_target(toolchain: &Toolchain) -> Result<()> {
     if !shell::has("rustup") {
         bail!("it is not installed");
     }
-    shell::run_within(Command::new("rustup").args(["target", "add", TARGET]), LIMIT)?;
+    let own = shell::read(Command::new("rustup").args(["which", "rustc"]))?;
+    if !same(Path::new(own.trim()), &toolchain.sysroot) {
+        bail!("the compiler in {} is not one of its own", toolchain.sysroot.display());
+    }
+    // Its failure is expected here, and a trace of it would look like ours.
+    let mut rustup = Command::new("rustup");
+    shell::run_within(rustup.args(["target", "add", TARGET]).env_remove("RUST_BACKTRACE"), LIMIT)?;
     if !toolchain.has_std() {
-        bail!("it installed {TARGET}, but not for the compiler in {}", toolchain.sysroot.display());
+        bail!("it left no standard library in {}", toolchain.target_libdir().display());
     }
     Ok(())
+}
+
+/// Whether a compiler is below a sysroot. Adding the target to another compiler would help nobody.
+fn same(rustc: &Path, sysroot: &Path) -> bool {
+    match (rustc.canonicalize(), sysroot.canonicalize()) {
+        (Ok(rustc), Ok(sysroot)) => rustc.starts_with(sysroot),
+        _ => false,
+    }
 }

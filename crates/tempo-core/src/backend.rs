@@ -4,13 +4,15 @@ use std::future::Future;
 
 use wasmtime::component::ResourceTable;
 
-use crate::{Flag, Service, Settings};
+use crate::{Flag, Limits, Service, Settings};
 
 /// What a backend may know while it connects.
 #[derive(Clone, Copy, Debug)]
 pub struct Boot<'a> {
     /// The component's name, as it appears in logs and as the default name of its consumers and stores.
     pub component: &'a str,
+    /// What the component may use.
+    pub limits: &'a Limits,
     /// The parsed flags, environment variables and `.env` values.
     pub settings: &'a Settings,
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::setting::Bytes;
+use crate::setting::Size;
 use crate::{Error, Flag, Settings};
 
 /// Declares the struct, its flags and how they are read from one list, so that the three cannot disagree.
@@ -75,11 +75,22 @@ limits! {
     queue_wait: Duration = duration("queue-timeout", "TIME", "1s", "How long a request waits for a place to run");
     /// How long an instance that could be reused is kept without work.
     idle: Duration = duration("instance-idle-timeout", "TIME", "30s", "How long an idle instance is kept for reuse");
+    /// The longest log line, in bytes; what is longer is clipped.
+    log_line: usize = bytes("max-log-line", "SIZE", "8KiB", "Longest log line of a guest; longer ones are clipped");
+    /// Log lines a second.
+    log_rate: usize = count("max-log-rate", "N", "100", "Log lines a second; more are dropped and counted");
+    /// Log lines in a burst.
+    log_burst: usize = count("max-log-burst", "N", "500", "Log lines in a burst");
     /// How long running work is given to finish when the process is asked to stop.
     drain: Duration = duration("drain-timeout", "TIME", "25s", "How long running work may take to finish on SIGTERM or SIGINT");
 }
 
 impl Limits {
+    /// How many idle instances all triggers together may keep, besides those that run.
+    pub fn idle_instances(&self) -> usize {
+        self.requests.min(64)
+    }
+
     /// How many calls one instance serves in turn, given whether its component uses WASI 0.3.
     pub fn reuse(&self, concurrent: bool) -> usize {
         self.instance_reuse.unwrap_or(if concurrent { 128 } else { 1 })
@@ -96,7 +107,7 @@ impl Default for Limits {
 }
 
 fn bytes(settings: &Settings, flag: &Flag) -> Result<usize, Error> {
-    settings.require::<Bytes>(flag).map(|bytes| bytes.0)
+    settings.require::<Size>(flag).map(|size| size.0)
 }
 
 fn count(settings: &Settings, flag: &Flag) -> Result<usize, Error> {

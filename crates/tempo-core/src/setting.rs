@@ -79,15 +79,15 @@ impl Setting for Duration {
     }
 }
 
-/// A size in bytes.
+/// A size in bytes, written with a unit: `64KiB`. Never 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Bytes(pub(crate) usize);
+pub struct Size(pub usize);
 
-impl Setting for Bytes {
+impl Setting for Size {
     const EXPECTED: &'static str = "a size, such as 64KiB or 128MiB";
     fn parse(text: &str) -> Option<Self> {
         let size = bytesize::ByteSize::from_str(text).ok()?;
-        usize::try_from(size.as_u64()).ok().filter(|size| *size > 0).map(Bytes)
+        usize::try_from(size.as_u64()).ok().filter(|size| *size > 0).map(Size)
     }
 }
 
@@ -120,10 +120,10 @@ mod tests {
 
     #[test]
     fn sizes_and_durations_need_to_be_positive() {
-        assert_eq!(Bytes::parse("128MiB"), Some(Bytes(128 << 20)));
-        assert_eq!(Bytes::parse("65536"), Some(Bytes(65536)));
-        assert_eq!(Bytes::parse("0"), None);
-        assert_eq!(Bytes::parse("-1"), None);
+        assert_eq!(Size::parse("128MiB"), Some(Size(128 << 20)));
+        assert_eq!(Size::parse("65536"), Some(Size(65536)));
+        assert_eq!(Size::parse("0"), None);
+        assert_eq!(Size::parse("-1"), None);
         assert_eq!(<Duration as Setting>::parse("1s"), Some(Duration::from_secs(1)));
         assert_eq!(<Duration as Setting>::parse("0s"), None);
         assert_eq!(<Duration as Setting>::parse("30"), None);

@@ -1,0 +1,30 @@
+//! The threads on which calls go on that compute for long, so that they do not delay the short ones.
+
+use std::sync::Arc;
+
+use tempo_core::Spawn;
+use tokio::runtime::{Builder, Runtime};
+
+/// How much lower than the serving threads the background's priority is, in the steps of nice(2).
+const NICENESS: i32 = 10;
+
+/// Starts the background and returns what spawns onto it. It ends when the runtime is dropped.
+///
+/// # Errors
+///
+/// The system gives no more threads.
+pub fn start() -> std::io::Result<(Runtime, Spawn)> {
+    let runtime = Builder::new_multi_thread()
+        .thread_name("tempo-background")
+        .on_thread_start(|| {
+            // On Linux this is the calling thread only. Elsewhere, or when refused, the priority stays the same.
+            if cfg!(target_os = "linux") {
+                let _ = rustix::process::setpriority_process(None, NICENESS);
+            }
+        })
+        .enable_all()
+        .build()?;
+    let handle = runtime.handle().clone();
+    let spawn: Spawn = Arc::new(move |call| drop(handle.spawn(call)));
+    Ok((runtime, spawn))
+}

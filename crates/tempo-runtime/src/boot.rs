@@ -1,0 +1,171 @@
+//! The order in which a runtime comes up and goes down.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use futures::future::{select_all, try_join_all};
+use tempo_core::{
+    Boot, Error, ErrorKind, Limits, LogBudget, Running, Settings, StoreLimiter, Workload, WorkloadBuilder,
+};
+use wasmtime::component::ResourceTable;
+
+use crate::command;
+use crate::engine::TICK;
+use crate::grants::{Grants, Io};
+use crate::interfaces::Interfaces;
+use crate::load::{Loaded, load};
+use crate::registry::{Equip, ServiceEntry, TriggerEntry};
+use crate::signals::Signals;
+use crate::store_data::{Base, StoreData};
+use crate::{background, epoch, link};
+
+/// A runtime's name, services and triggers.
+pub struct Parts<'a, T: 'static> {
+    /// The runtime's name.
+    pub runtime: &'a str,
+    /// What it offers to components.
+    pub services: &'a [ServiceEntry<T>],
+    /// What calls components.
+    pub triggers: &'a [TriggerEntry<T>],
+}
+
+/// A thousand years: no limit, in a form that can be added to an instant.
+const UNLIMITED: Duration = Duration::from_secs(1000 * 365 * 24 * 3600);
+
+/// Loads `path`, and serves it until asked to stop or runs it once.
+///
+/// # Errors
+///
+/// Whatever stops a component from running; the error says what to do.
+pub fn run<T: StoreData>(
+    parts: &Parts<'_, T>,
+    path: &Path,
+    arguments: Vec<String>,
+    settings: &Settings,
+) -> anyhow::Result<u8> {
+    let limits = Limits::from_settings(settings)?;
+    let loaded = load(path, &limits, settings)?;
+    let interfaces = Interfaces::of(&loaded.component);
+    let serving: Vec<_> = parts.triggers.iter().filter(|trigger| exported(&interfaces, |name| trigger.calls(name))).collect();
+    if serving.is_empty() && !command::is_command(&interfaces) {
+        return Err(no_handler(path, &interfaces, parts.triggers).into());
+    }
+    let pre = link::link(parts.runtime, &loaded.component, &loaded.shape, &interfaces, parts.services)?;
+    epoch::advance(pre.engine()).context("cannot start the epoch thread")?;
+    let (background, spawn) = background::start().context("cannot start the background threads")?;
+    let main = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let exit = main.block_on(async {
+        let io = if serving.is_empty() { Io::Process(command_line(path, arguments)) } else { log_io(&loaded, &limits) };
+        let limits = if serving.is_empty() { unlimited_time(limits) } else { limits };
+        let grants = Grants::from_settings(settings, &limits, io)?;
+        let equip = connect(parts.services, &interfaces, &loaded.name, &limits, settings).await?;
+        let workload = Workload::from(WorkloadBuilder {
+            name: loaded.name.clone(),
+            component: pre,
+            concurrent: loaded.shape.concurrent,
+            tick: TICK,
+            data: store_data(grants, equip, limits.clone()),
+            limits,
+            limiter: |data: &mut T| &mut data.base().limiter,
+            table: |data: &mut T| &mut data.base().table,
+            background: spawn,
+        });
+        let signals = Signals::listen()?;
+        if serving.is_empty() { run_once(workload, &interfaces, signals).await } else { serve(workload, &serving, settings, signals).await }
+    });
+    background.shutdown_background();
+    exit
+}
+
+fn exported(interfaces: &Interfaces, predicate: impl Fn(&str) -> bool) -> bool {
+    interfaces.exports.iter().any(|export| predicate(export))
+}
+
+/// Connects the backends of all imported services at once.
+async fn connect<T: StoreData>(
+    services: &[ServiceEntry<T>],
+    interfaces: &Interfaces,
+    component: &str,
+    limits: &Limits,
+    settings: &Settings,
+) -> anyhow::Result<Vec<Equip<T>>> {
+    let boot = Boot { component, limits, settings };
+    let imported = services.iter().filter(|service| interfaces.imports.iter().any(|import| service.offers(import)));
+    try_join_all(imported.map(|service| (service.connect)(boot))).await
+}
+
+type MakeData<T> = Box<dyn Fn() -> wasmtime::Result<T> + Send + Sync>;
+
+fn store_data<T: StoreData>(grants: Grants, equip: Vec<Equip<T>>, limits: Limits) -> MakeData<T> {
+    Box::new(move || {
+        let base = Base { wasi: grants.context()?, table: ResourceTable::new(), limiter: StoreLimiter::new(&limits) };
+        let mut data = T::new(base);
+        for equip in &equip {
+            equip(&mut data);
+        }
+        Ok(data)
+    })
+}
+
+async fn serve<T: StoreData>(
+    workload: Workload<T>,
+    triggers: &[&TriggerEntry<T>],
+    settings: &Settings,
+    mut signals: Signals,
+) -> anyhow::Result<u8> {
+    let drain = workload.limits().drain;
+    let mut running: Vec<Box<dyn Running>> =
+        try_join_all(triggers.iter().map(|trigger| (trigger.start)(workload.clone(), settings))).await?;
+    for trigger in &running {
+        eprintln!("{}", trigger.announcement());
+    }
+    let failed = tokio::select! {
+        _ = signals.next() => None,
+        (error, _, _) = select_all(running.iter_mut().map(|trigger| trigger.failed())) => Some(error),
+    };
+    tracing::info!("stopping: running work has {} s to finish", drain.as_secs());
+    let deadline = Instant::now() + drain;
+    let finished = futures::future::join_all(running.into_iter().map(|trigger| trigger.drain(deadline)));
+    tokio::select! {
+        _ = finished => failed.map_or(Ok(0), Err),
+        code = signals.next() => Ok(code),
+    }
+}
+
+async fn run_once<T: StoreData>(
+    workload: Workload<T>,
+    interfaces: &Interfaces,
+    mut signals: Signals,
+) -> anyhow::Result<u8> {
+    tokio::select! {
+        status = command::run(workload, interfaces) => status,
+        code = signals.next() => Ok(code),
+    }
+}
+
+/// A command may compute and wait as long as it likes: nobody waits for a response.
+fn unlimited_time(limits: Limits) -> Limits {
+    let mut limits = limits;
+    limits.cpu = UNLIMITED;
+    limits.request = UNLIMITED;
+    limits
+}
+
+fn command_line(path: &Path, arguments: Vec<String>) -> Vec<String> {
+    let program = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    std::iter::once(program).chain(arguments).collect()
+}
+
+fn log_io(loaded: &Loaded, limits: &Limits) -> Io {
+    Io::Log { component: loaded.name.as_str().into(), budget: Arc::new(LogBudget::new(limits)) }
+}
+
+fn no_handler<T>(path: &Path, interfaces: &Interfaces, triggers: &[TriggerEntry<T>]) -> Error {
+    let mut wanted: Vec<&str> = triggers.iter().flat_map(|trigger| trigger.exports).copied().collect();
+    wanted.push(command::RUN);
+    let exports = if interfaces.exports.is_empty() { "nothing".to_owned() } else { interfaces.exports.join(", ") };
+    let message = format!("{}: exports none of: {}; it exports {exports}", path.display(), wanted.join(", "));
+    Error::new(ErrorKind::BadComponent, message)
+}

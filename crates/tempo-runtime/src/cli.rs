@@ -1,0 +1,211 @@
+//! The command line, built from the flags of whatever the runtime contains.
+
+use std::path::PathBuf;
+
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use tempo_core::{Error, ErrorKind, Flag, Place, Settings, Value};
+
+use crate::env_file::{self, ENV_FILE, Variables};
+
+/// A headed group of flags in the help.
+pub struct FlagGroup {
+    /// The heading.
+    pub heading: &'static str,
+    /// The flags under it.
+    pub flags: &'static [Flag],
+}
+
+/// What the user asked for.
+pub enum Action {
+    /// Serve a component, or run a command once.
+    Run {
+        /// The file.
+        component: PathBuf,
+        /// What stands after `--`.
+        arguments: Vec<String>,
+    },
+    /// Write a precompiled file.
+    Compile {
+        /// The file.
+        component: PathBuf,
+        /// Where to write.
+        output: PathBuf,
+    },
+    /// Show imports and exports.
+    Inspect {
+        /// The file.
+        component: PathBuf,
+        /// As JSON rather than as text.
+        json: bool,
+    },
+}
+
+/// Parses the command line into what to do and how. `None`: help or the version was printed.
+///
+/// # Errors
+///
+/// The command line is wrong, a variable is not Unicode, or an environment file is bad.
+pub fn parse(command: Command, groups: &[FlagGroup]) -> anyhow::Result<Option<(Action, Settings)>> {
+    let matches = match command.try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) if !error.use_stderr() => {
+            error.print()?;
+            return Ok(None);
+        }
+        Err(error) => return Err(usage(&error).into()),
+    };
+    let Some((name, matches)) = matches.subcommand() else {
+        return Err(Error::new(ErrorKind::Usage, "a command is needed: run, compile or inspect").into());
+    };
+    let settings = settings(matches, groups)?;
+    let component = matches.get_one::<PathBuf>("component").cloned().unwrap_or_default();
+    let action = match name {
+        "compile" => Action::Compile {
+            output: matches.get_one("output").cloned().unwrap_or_else(|| component.with_extension("bin")),
+            component,
+        },
+        "inspect" => Action::Inspect { component, json: matches.get_flag("json") },
+        _ => Action::Run {
+            component,
+            arguments: matches.get_many("arguments").into_iter().flatten().cloned().collect(),
+        },
+    };
+    Ok(Some((action, settings)))
+}
+
+/// The command `name` with its three subcommands.
+pub fn command(name: &'static str, version: &'static str, about: &'static str, groups: &[FlagGroup]) -> Command {
+    let component = Arg::new("component").value_name("FILE").required(true).value_parser(value_parser!(PathBuf));
+    let run = Command::new("run")
+        .about("Serve a component, or run it once if it is a command")
+        .arg(component.clone().help("A component (.wasm) or what `compile` wrote"))
+        .arg(Arg::new("arguments").value_name("ARGUMENTS").last(true).num_args(0..).help("Arguments of a command"));
+    let compile = Command::new("compile")
+        .about("Compile a component ahead of time, for this host")
+        .arg(component.clone().help("A component (.wasm)"))
+        .arg(
+            Arg::new("output")
+                .long("output")
+                .short('o')
+                .value_name("FILE")
+                .value_parser(value_parser!(PathBuf))
+                .help("Where to write [default: the component's name with .bin]"),
+        );
+    let inspect = Command::new("inspect")
+        .about("Show what a component imports and exports, and what satisfies it here")
+        .arg(component.help("A component (.wasm)"))
+        .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print JSON"));
+    Command::new(name)
+        .version(version)
+        .about(about)
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(with_flags(run, groups))
+        .subcommand(with_flags(compile, groups))
+        .subcommand(with_flags(inspect, groups))
+}
+
+fn with_flags(mut command: Command, groups: &[FlagGroup]) -> Command {
+    for group in groups {
+        for flag in group.flags {
+            let mut help = format!("{} [env: {}]", flag.help, flag.variable());
+            if let Some(default) = flag.default {
+                help = format!("{} [default: {default}] [env: {}]", flag.help, flag.variable());
+            }
+            let action = if flag.repeatable { ArgAction::Append } else { ArgAction::Set };
+            let arg = Arg::new(flag.name).long(flag.name).value_name(flag.value).help(help).action(action);
+            command = command.arg(arg.help_heading(group.heading).allow_hyphen_values(true));
+        }
+    }
+    command
+}
+
+fn settings(matches: &ArgMatches, groups: &[FlagGroup]) -> anyhow::Result<Settings> {
+    let flags = || groups.iter().flat_map(|group| group.flags);
+    let file = match matches.get_one::<String>(ENV_FILE.name).cloned().or(variable(&ENV_FILE)?) {
+        Some(path) => env_file::read(path.as_ref(), true)?,
+        None => env_file::read(".env".as_ref(), false)?,
+    };
+    check_names(&file, flags())?;
+    let mut settings = Settings::default();
+    for flag in flags() {
+        let given: Vec<String> = matches.get_many(flag.name).into_iter().flatten().cloned().collect();
+        if !given.is_empty() {
+            settings.set(flag, given.into_iter().map(|text| Value { text, place: Place::CommandLine }).collect());
+        } else if let Some(text) = variable(flag)? {
+            settings.set(flag, split(flag, &text, &Place::Environment));
+        } else if let Some(value) = file.get(&flag.variable()) {
+            settings.set(flag, split(flag, &value.text, &value.place));
+        }
+    }
+    Ok(settings)
+}
+
+fn variable(flag: &Flag) -> Result<Option<String>, Error> {
+    let name = flag.variable();
+    match std::env::var(&name) {
+        Ok(text) => Ok(Some(text)),
+        Err(std::env::VarError::NotPresent) => Ok(None),
+        Err(std::env::VarError::NotUnicode(_)) => {
+            Err(Error::new(ErrorKind::BadConfiguration, format!("{name}: not Unicode (environment)")))
+        }
+    }
+}
+
+/// A name in the file that means nothing is most likely misspelt, and what it was to set would silently not be set.
+fn check_names<'a>(file: &Variables, flags: impl Iterator<Item = &'a Flag>) -> Result<(), Error> {
+    let known: Vec<String> = flags.map(Flag::variable).collect();
+    for (name, value) in file.iter().filter(|(name, _)| name.starts_with("TEMPO_")) {
+        if !known.contains(name)
+            && let Place::File { path, line } = &value.place
+        {
+            let message = format!("{name}: no such setting ({path}:{line}); `run --help` lists them");
+            return Err(Error::new(ErrorKind::BadConfiguration, message));
+        }
+    }
+    Ok(())
+}
+
+/// Several values of a repeatable flag are separated by commas; `\,` is a comma within a value.
+fn split(flag: &Flag, text: &str, place: &Place) -> Vec<Value> {
+    let mut values = vec![String::new()];
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        match (character, values.last_mut()) {
+            ('\\', Some(value)) if flag.repeatable && characters.peek() == Some(&',') => {
+                value.extend(characters.next());
+            }
+            (',', _) if flag.repeatable => values.push(String::new()),
+            (_, Some(value)) => value.push(character),
+            (_, None) => {}
+        }
+    }
+    let used = values.into_iter().filter(|text| !text.is_empty() || !flag.repeatable);
+    used.map(|text| Value { text, place: place.clone() }).collect()
+}
+
+/// clap's message in one line, without its own prefix and usage.
+fn usage(error: &clap::Error) -> Error {
+    let text = error.to_string();
+    let first = text.lines().next().unwrap_or_default();
+    let what = first.strip_prefix("error: ").unwrap_or(first);
+    let details: Vec<&str> = text.lines().skip(1).map(str::trim).take_while(|line| !line.starts_with("Usage")).collect();
+    let details = details.join(" ");
+    Error::new(ErrorKind::Usage, format!("{what} {}", details.trim()).trim().to_owned() + "; see --help")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_of_repeatable_flags_hold_several_values() {
+        let many = Flag::new("config", "KEY=VALUE", "").repeatable();
+        let texts = |flag: &Flag, text: &str| -> Vec<String> {
+            split(flag, text, &Place::Environment).into_iter().map(|value| value.text).collect()
+        };
+        assert_eq!(texts(&many, r"a=1,b=2\,3,c=\d"), ["a=1", "b=2,3", r"c=\d"]);
+        assert_eq!(texts(&many, ""), Vec::<String>::new());
+        assert_eq!(texts(&Flag::new("x", "X", ""), "a,b"), ["a,b"]);
+    }
+}

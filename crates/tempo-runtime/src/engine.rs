@@ -1,0 +1,70 @@
+//! The wasmtime engine: one pool of instances, sized by the limits, and an epoch that advances.
+
+use std::time::Duration;
+
+use tempo_core::{Error, ErrorKind, Limits};
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use crate::scan::Shape;
+
+/// How often the epoch advances: the longest a guest computes before it lets others run.
+pub const TICK: Duration = Duration::from_millis(10);
+
+/// Memory of a slot that stays resident when its instance ends. What is larger is given back to the system.
+const KEEP_MEMORY: usize = 2 << 20;
+const KEEP_TABLE: usize = 64 << 10;
+/// Room for host functions above the guest's stack.
+const HOST_STACK: usize = 512 << 10;
+
+/// Makes the engine for a component of `shape`.
+///
+/// A WASI 0.2 component gets an engine without concurrency support, in which calls cost less.
+///
+/// # Errors
+///
+/// The limits ask for a larger pool than the machine's address space holds.
+pub fn engine(shape: &Shape, limits: &Limits) -> anyhow::Result<Engine> {
+    let mut config = Config::new();
+    config
+        .wasm_component_model(true)
+        .wasm_component_model_async(shape.concurrent)
+        .concurrency_support(shape.concurrent)
+        .epoch_interruption(true)
+        .max_wasm_stack(limits.wasm_stack)
+        .async_stack_size(limits.wasm_stack.saturating_add(HOST_STACK))
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(shape, limits)));
+    Engine::new(&config).map_err(|error| {
+        tracing::debug!(?error, "the engine refused its configuration");
+        let message = "the instance pool does not fit into the address space: lower --max-requests or --max-memory";
+        Error::new(ErrorKind::BadConfiguration, message).into()
+    })
+}
+
+fn pool(shape: &Shape, limits: &Limits) -> PoolingAllocationConfig {
+    let instances = count(limits.requests.saturating_add(limits.idle_instances()));
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(instances)
+        .total_stacks(instances)
+        .total_core_instances(instances.saturating_mul(shape.core_instances.max(1)))
+        .total_memories(instances.saturating_mul(shape.memories.max(1)))
+        .total_tables(instances.saturating_mul(shape.tables.max(1)))
+        .total_gc_heaps(0)
+        .max_core_instances_per_component(shape.core_instances.max(1))
+        .max_memories_per_component(shape.memories.max(1))
+        .max_tables_per_component(shape.tables.max(1))
+        .max_memories_per_module(shape.memories.max(1))
+        .max_tables_per_module(shape.tables.max(1))
+        .max_memory_size(limits.memory)
+        .table_elements(limits.table_elements)
+        .max_component_instance_size(usize::MAX)
+        .max_core_instance_size(usize::MAX)
+        .max_unused_warm_slots(instances)
+        .linear_memory_keep_resident(KEEP_MEMORY)
+        .table_keep_resident(KEEP_TABLE)
+        .pagemap_scan(Enabled::Auto);
+    pool
+}
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}

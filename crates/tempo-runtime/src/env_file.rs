@@ -1,0 +1,80 @@
+//! Environment files: `TEMPO_...=value`, one a line.
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind as IoErrorKind;
+use std::path::Path;
+
+use tempo_core::{Error, ErrorKind, Flag, Place, Value};
+
+/// The flag that names the file.
+pub const ENV_FILE: Flag =
+    Flag::new("env-file", "FILE", "File of TEMPO_... variables [default: .env, if there is one]");
+
+/// The variables of an environment file.
+pub type Variables = BTreeMap<String, Value>;
+
+/// Reads `path`; if it is only the default, it may be absent.
+///
+/// # Errors
+///
+/// The file cannot be read, or a line is not `NAME=value`.
+pub fn read(path: &Path, required: bool) -> Result<Variables, Error> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => parse(&text, &path.display().to_string()),
+        Err(error) if error.kind() == IoErrorKind::NotFound && !required => Ok(Variables::new()),
+        Err(error) => Err(Error::new(ErrorKind::NotFound, format!("cannot read {}: {error}", path.display()))),
+    }
+}
+
+fn parse(text: &str, path: &str) -> Result<Variables, Error> {
+    let mut variables = Variables::new();
+    for (index, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let number = index + 1;
+        let (name, value) = line.strip_prefix("export ").unwrap_or(line).split_once('=').ok_or_else(|| {
+            Error::new(ErrorKind::BadConfiguration, format!("{path}:{number}: expected NAME=value"))
+        })?;
+        let place = Place::File { path: path.to_owned(), line: number };
+        variables.insert(name.trim().to_owned(), Value { text: unquote(value.trim()).to_owned(), place });
+    }
+    Ok(variables)
+}
+
+fn unquote(value: &str) -> &str {
+    for quote in ['"', '\''] {
+        if let Some(inner) = value.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote)) {
+            return inner;
+        }
+    }
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_quotes_and_comments() {
+        let variables = parse("# comment\n\nTEMPO_ADDR=a=b\nexport TEMPO_LOG = 'x y'\n", ".env").unwrap();
+        assert_eq!(variables["TEMPO_ADDR"].text, "a=b");
+        assert_eq!(variables["TEMPO_LOG"].text, "x y");
+        assert_eq!(variables["TEMPO_LOG"].place, Place::File { path: ".env".into(), line: 4 });
+    }
+
+    #[test]
+    fn a_bad_line_is_named_and_not_shown() {
+        let error = parse("A=1\ns3cret", ".env").unwrap_err().to_string();
+        assert_eq!(error, ".env:2: expected NAME=value");
+    }
+
+    #[test]
+    fn only_the_default_may_be_absent() {
+        let directory = tempfile::tempdir().unwrap();
+        let absent = directory.path().join(".env");
+        assert!(read(&absent, false).unwrap().is_empty());
+        assert_eq!(read(&absent, true).unwrap_err().kind(), ErrorKind::NotFound);
+    }
+}

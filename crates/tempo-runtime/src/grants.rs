@@ -1,0 +1,171 @@
+//! What a guest is granted of the machine: environment, directories, sockets. Nothing, unless a flag says so.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tempo_core::{Error, ErrorKind, Flag, KeyValue, Limits, LogBudget, Setting, Settings};
+use wasmtime_wasi::sockets::SocketAddrUse;
+use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
+
+use crate::guest_output::{GuestOutput, Source};
+
+const ENV: Flag = Flag::new("env", "KEY=VALUE", "An environment variable for the guest").repeatable();
+const DIR: Flag =
+    Flag::new("dir", "HOST::GUEST[:rw]", "A directory for the guest, read-only unless it ends in :rw").repeatable();
+const SOCKET: Flag =
+    Flag::new("allow-socket", "IP[:PORT]", "An address the guest may connect to with TCP or UDP").repeatable();
+
+/// The flags that grant something.
+pub const FLAGS: &[Flag] = &[ENV, DIR, SOCKET];
+
+/// What each store's WASI context is made of.
+pub struct Grants {
+    env: Vec<(String, String)>,
+    directories: Vec<Directory>,
+    sockets: Arc<[SocketGrant]>,
+    io: Io,
+    max_random: u64,
+}
+
+/// Where a guest's standard streams lead.
+pub enum Io {
+    /// To the log: the component serves.
+    Log {
+        /// The component's name.
+        component: Arc<str>,
+        /// What its instances may write.
+        budget: Arc<LogBudget>,
+    },
+    /// To the process's own: the component is a command, called with these arguments.
+    Process(Vec<String>),
+}
+
+impl Grants {
+    /// Reads the grants.
+    ///
+    /// # Errors
+    ///
+    /// A value cannot be read, or a directory does not exist.
+    pub fn from_settings(settings: &Settings, limits: &Limits, io: Io) -> Result<Self, Error> {
+        let env = settings.all::<KeyValue>(&ENV)?.into_iter().map(|pair| (pair.key, pair.value)).collect();
+        let directories = settings.all::<Directory>(&DIR)?;
+        for directory in &directories {
+            if !directory.host.is_dir() {
+                let message = format!("--dir: {} is not a directory", directory.host.display());
+                return Err(Error::new(ErrorKind::NotFound, message));
+            }
+        }
+        let sockets = settings.all::<SocketGrant>(&SOCKET)?.into();
+        Ok(Self { env, directories, sockets, io, max_random: limits.random_bytes as u64 })
+    }
+
+    /// Makes the WASI context of a new store.
+    ///
+    /// # Errors
+    ///
+    /// A granted directory has gone.
+    pub fn context(&self) -> wasmtime::Result<WasiCtx> {
+        let mut wasi = WasiCtxBuilder::new();
+        wasi.max_random_size(self.max_random).envs(&self.env);
+        for directory in &self.directories {
+            wasi.preopened_dir(&directory.host, &directory.guest, directory.permissions)?;
+        }
+        if !self.sockets.is_empty() {
+            let granted = self.sockets.clone();
+            wasi.allow_tcp(true).allow_udp(true).socket_addr_check(move |address, usage| {
+                let allowed = granted.iter().any(|grant| grant.allows(address, usage));
+                Box::pin(async move { allowed })
+            });
+        }
+        match &self.io {
+            Io::Log { component, budget } => {
+                let output = |source| GuestOutput::new(component.clone(), source, budget.clone());
+                wasi.stdout(output(Source::Stdout)).stderr(output(Source::Stderr));
+            }
+            Io::Process(arguments) => {
+                wasi.inherit_stdio().args(arguments);
+            }
+        }
+        Ok(wasi.build())
+    }
+}
+
+/// `HOST::GUEST[:rw]`.
+#[derive(Debug, PartialEq)]
+struct Directory {
+    host: PathBuf,
+    guest: String,
+    permissions: FsPerms,
+}
+
+impl Setting for Directory {
+    const EXPECTED: &'static str = "HOST::GUEST or HOST::GUEST:rw";
+
+    fn parse(text: &str) -> Option<Self> {
+        let (host, guest) = text.split_once("::")?;
+        let (guest, permissions) = match guest.strip_suffix(":rw") {
+            Some(guest) => (guest, FsPerms::ReadWrite),
+            None => (guest, FsPerms::ReadOnly),
+        };
+        let complete = !host.is_empty() && !guest.is_empty();
+        complete.then(|| Self { host: host.into(), guest: guest.to_owned(), permissions })
+    }
+}
+
+/// An address that may be connected to, on one port or all.
+#[derive(Debug, PartialEq)]
+struct SocketGrant {
+    address: IpAddr,
+    port: Option<u16>,
+}
+
+impl Setting for SocketGrant {
+    const EXPECTED: &'static str = "an IP address, with or without a port";
+
+    fn parse(text: &str) -> Option<Self> {
+        let with_port = text.parse::<SocketAddr>().map(|address| Self { address: address.ip(), port: Some(address.port()) });
+        with_port.or_else(|_| text.parse().map(|address| Self { address, port: None })).ok()
+    }
+}
+
+impl SocketGrant {
+    /// Connections and datagrams to the granted address; of the machine's own addresses only the unspecified one,
+    /// which a socket is bound to implicitly before it connects. Nothing may listen.
+    fn allows(&self, address: SocketAddr, usage: SocketAddrUse) -> bool {
+        match usage {
+            SocketAddrUse::TcpBind | SocketAddrUse::UdpBind => address.ip().is_unspecified() && address.port() == 0,
+            SocketAddrUse::TcpListen | SocketAddrUse::TcpAccept => false,
+            _ => address.ip().to_canonical() == self.address.to_canonical() && self.port.is_none_or(|port| port == address.port()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directories() {
+        let read_only = Directory::parse("./data::/data").unwrap();
+        assert_eq!((read_only.guest.as_str(), read_only.permissions), ("/data", FsPerms::ReadOnly));
+        assert_eq!(Directory::parse("a::/b:rw").unwrap().permissions, FsPerms::ReadWrite);
+        for bad in ["a", "a:/b", "::b", "a::", "a:::rw"] {
+            assert_eq!(Directory::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn sockets_connect_only_where_granted_and_never_listen() {
+        let grant = SocketGrant::parse("10.0.0.1:5432").unwrap();
+        let to = |text: &str| text.parse::<SocketAddr>().unwrap();
+        assert!(grant.allows(to("10.0.0.1:5432"), SocketAddrUse::TcpConnect));
+        assert!(grant.allows(to("[::ffff:10.0.0.1]:5432"), SocketAddrUse::TcpConnect));
+        assert!(!grant.allows(to("10.0.0.1:5433"), SocketAddrUse::TcpConnect));
+        assert!(!grant.allows(to("10.0.0.2:5432"), SocketAddrUse::TcpConnect));
+        assert!(!grant.allows(to("10.0.0.1:5432"), SocketAddrUse::TcpListen));
+        assert!(!grant.allows(to("0.0.0.0:80"), SocketAddrUse::TcpBind));
+        assert!(SocketGrant::parse("10.0.0.1").unwrap().allows(to("10.0.0.1:1"), SocketAddrUse::UdpConnect));
+        assert_eq!(SocketGrant::parse("example.com:80"), None);
+    }
+}

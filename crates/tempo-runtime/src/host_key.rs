@@ -1,0 +1,168 @@
+//! The key that authenticates precompiled files. One per user and host, readable by that user alone.
+
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind as IoErrorKind, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use tempo_core::{Error, ErrorKind, Flag, Settings};
+
+/// The flag that names another key file.
+pub const KEY_FILE: Flag =
+    Flag::new("key-file", "FILE", "Key of precompiled files [default: tempo/host.key in the user's data directory]");
+
+const KEY_BYTES: usize = 32;
+
+/// A key for HMAC-SHA-256. It does not print.
+pub struct HostKey([u8; KEY_BYTES]);
+
+impl std::fmt::Debug for HostKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("HostKey(***)")
+    }
+}
+
+impl HostKey {
+    /// The key itself.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    #[cfg(test)]
+    pub(crate) fn from_bytes(bytes: [u8; KEY_BYTES]) -> Self {
+        Self(bytes)
+    }
+
+    /// Reads the key, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read, is not a key, or can be read by other users.
+    pub fn load(path: &Path) -> Result<Option<Self>, Error> {
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == IoErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(unreadable(path, &error)),
+        };
+        check_private(&file, path)?;
+        let mut bytes = Vec::with_capacity(KEY_BYTES);
+        (&file).take(KEY_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(|error| unreadable(path, &error))?;
+        let key = bytes.try_into().map_err(|_| {
+            let message = format!("{}: not a key of {KEY_BYTES} bytes; remove it and compile again", path.display());
+            Error::new(ErrorKind::Refused, message)
+        })?;
+        Ok(Some(Self(key)))
+    }
+
+    /// Reads the key, making it first if there is none.
+    ///
+    /// # Errors
+    ///
+    /// As [`HostKey::load`]; also if the file cannot be written.
+    pub fn load_or_create(path: &Path) -> Result<Self, Error> {
+        if let Some(key) = Self::load(path)? {
+            return Ok(key);
+        }
+        match create(path) {
+            Ok(key) => Ok(key),
+            // Another process was quicker: use its key.
+            Err(error) if error.kind() == IoErrorKind::AlreadyExists => {
+                Self::load(path)?.ok_or_else(|| unwritable(path, &error))
+            }
+            Err(error) => Err(unwritable(path, &error)),
+        }
+    }
+}
+
+/// Where the key lies: `--key-file`, or the user's data directory.
+///
+/// # Errors
+///
+/// Neither is known.
+pub fn path(settings: &Settings) -> Result<PathBuf, Error> {
+    if let Some(path) = settings.get::<PathBuf>(&KEY_FILE)? {
+        return Ok(path);
+    }
+    let data = std::env::var_os("XDG_DATA_HOME").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let home = || std::env::home_dir().map(|home| home.join(".local/share"));
+    data.or_else(home).map(|data| data.join("tempo/host.key")).ok_or_else(|| {
+        Error::new(ErrorKind::BadConfiguration, "the user has no home directory for the key: give --key-file")
+    })
+}
+
+/// Writes a new key beside its place and links it there, so that no reader ever sees half a key.
+fn create(path: &Path) -> std::io::Result<HostKey> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::create_dir_all(directory)?;
+    let mut key = [0; KEY_BYTES];
+    getrandom::fill(&mut key).map_err(|error| std::io::Error::other(error.to_string()))?;
+    let temporary = directory.join(format!(".host.key.{}", std::process::id()));
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let written = options.open(&temporary).and_then(|mut file| file.write_all(&key).and_then(|()| file.sync_all()));
+    let linked = written.and_then(|()| std::fs::hard_link(&temporary, path));
+    let _ = std::fs::remove_file(&temporary);
+    linked.map(|()| HostKey(key))
+}
+
+#[cfg(unix)]
+fn check_private(file: &File, path: &Path) -> Result<(), Error> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = file.metadata().map_err(|error| unreadable(path, &error))?.permissions().mode();
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    let message = format!("refused: other users can read the key {}: chmod 600 it", path.display());
+    Err(Error::new(ErrorKind::Refused, message))
+}
+
+#[cfg(not(unix))]
+fn check_private(_: &File, _: &Path) -> Result<(), Error> {
+    Ok(())
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Error {
+    Error::new(ErrorKind::NotFound, format!("cannot read the key {}: {error}", path.display()))
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> Error {
+    Error::new(ErrorKind::CannotWrite, format!("cannot write the key {}: {error}; give --key-file", path.display()))
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    #[test]
+    fn made_once_private_and_then_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a/b/host.key");
+        assert!(HostKey::load(&path).unwrap().is_none());
+        let made = HostKey::load_or_create(&path).unwrap();
+        assert_eq!(HostKey::load_or_create(&path).unwrap().bytes(), made.bytes());
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_key_that_others_can_read_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("host.key");
+        HostKey::load_or_create(&path).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+        assert_eq!(HostKey::load(&path).unwrap_err().kind(), ErrorKind::Refused);
+    }
+
+    #[test]
+    fn a_key_of_another_size_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        for size in [0, 31, 33] {
+            let path = directory.path().join(size.to_string());
+            std::fs::write(&path, vec![0; size]).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+            assert!(HostKey::load(&path).is_err());
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! `inspect`: what a component imports and exports, and what satisfies it in this runtime.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use crate::command;
+use crate::interfaces::Interfaces;
+use crate::link::WASI_PACKAGES;
+use crate::load::Loaded;
+use crate::missing::{self, Missing};
+use crate::registry::{ServiceEntry, TriggerEntry, unversioned};
+use crate::store_data::StoreData;
+
+/// What `inspect` shows.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    component: String,
+    wasi: &'static str,
+    imports: Vec<Import>,
+    exports: Vec<Export>,
+}
+
+#[derive(Debug, Serialize)]
+struct Import {
+    name: String,
+    /// Who satisfies it: `WASI`, or a service. Absent if nobody does.
+    satisfied_by: Option<&'static str>,
+    /// What would come nearest, if nobody does.
+    nearest: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Export {
+    name: String,
+    /// Who calls it. Absent if nobody does.
+    called_by: Option<&'static str>,
+}
+
+/// Inspects a loaded component.
+///
+/// # Errors
+///
+/// WASI or a service cannot be linked at all.
+pub fn inspect<T: StoreData>(
+    runtime: &str,
+    loaded: &Loaded,
+    services: &[ServiceEntry<T>],
+    triggers: &[TriggerEntry<T>],
+) -> anyhow::Result<Report> {
+    let interfaces = Interfaces::of(&loaded.component);
+    let linker = crate::link::linker(&loaded.component, &loaded.shape, &interfaces, services)?;
+    let missing = missing::find(linker, &loaded.component, &interfaces);
+    let imports = interfaces.imports.into_iter().map(|name| {
+        let missing = missing.iter().find(|missing| missing.import == name);
+        import(runtime, name, missing, services)
+    });
+    let imports = imports.collect();
+    let exports = interfaces.exports.into_iter().map(|name| Export { called_by: caller(&name, triggers), name }).collect();
+    let wasi = if loaded.shape.concurrent { "0.3" } else { "0.2" };
+    Ok(Report { component: loaded.name.clone(), wasi, imports, exports })
+}
+
+fn import<T>(runtime: &str, name: String, missing: Option<&Missing>, services: &[ServiceEntry<T>]) -> Import {
+    if let Some(missing) = missing {
+        return Import { name, satisfied_by: None, nearest: Some(missing::nearest(runtime, missing, services)) };
+    }
+    let service = services.iter().find(|service| service.offers(&name)).map(|service| service.name);
+    let package = unversioned(&name).split_once('/').map_or("", |(package, _)| package);
+    let wasi = WASI_PACKAGES.iter().any(|known| unversioned(known) == package).then_some("WASI");
+    Import { name, satisfied_by: service.or(wasi), nearest: None }
+}
+
+fn caller<T>(export: &str, triggers: &[TriggerEntry<T>]) -> Option<&'static str> {
+    let trigger = triggers.iter().find(|trigger| trigger.calls(export)).map(|trigger| trigger.name);
+    trigger.or((unversioned(export) == command::RUN).then_some("run, once"))
+}
+
+impl Report {
+    /// The report as text.
+    pub fn text(&self) -> String {
+        let mut text = format!("{} (WASI {})\n", self.component, self.wasi);
+        let width = self.imports.iter().map(|import| import.name.len());
+        let width = width.chain(self.exports.iter().map(|export| export.name.len())).max().unwrap_or(0);
+        text.push_str("imports\n");
+        for import in &self.imports {
+            let state = match (&import.satisfied_by, &import.nearest) {
+                (_, Some(nearest)) => format!("MISSING: {nearest}"),
+                (Some(service), _) => (*service).to_owned(),
+                (None, None) => "type only".to_owned(),
+            };
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "  {:width$}  {state}", import.name);
+        }
+        text.push_str("exports\n");
+        for export in &self.exports {
+            let _ = writeln!(text, "  {:width$}  {}", export.name, export.called_by.unwrap_or("not called here"));
+        }
+        text
+    }
+}

@@ -1,0 +1,40 @@
+//! Runs WebAssembly components with the host services you choose.
+//!
+//! [`runtime!`] makes a program from a list of services and triggers; [`Runtime`] is the builder beneath it. The
+//! program has three commands: `run` serves a component or runs it once, `compile` compiles one ahead of time, and
+//! `inspect` shows what one needs.
+//!
+//! A runtime boots in this order, and each step must succeed before the next begins: read the settings; load and
+//! validate the component; link what it imports; check all types; connect the backends of what it imports; start the
+//! triggers whose interfaces it exports.
+
+mod background;
+mod boot;
+mod cli;
+mod command;
+mod deserialize;
+mod engine;
+mod env_file;
+mod epoch;
+mod grants;
+mod guest_output;
+mod host_key;
+mod inspect;
+mod interfaces;
+mod link;
+mod load;
+mod log;
+mod macros;
+mod missing;
+mod precompiled;
+mod registry;
+mod runtime;
+mod scan;
+mod signals;
+mod store_data;
+
+pub use runtime::Runtime;
+pub use store_data::{Base, Carry, Slot, StoreData};
+
+// What `runtime!` writes refers to these, so that a runtime depends on this crate alone.
+pub use {tempo_core, wasmtime, wasmtime_wasi};

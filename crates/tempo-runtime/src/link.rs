@@ -1,0 +1,64 @@
+//! Links a component to WASI and to the services it imports, and to nothing else.
+
+use tempo_core::{Error, ErrorKind};
+use wasmtime::component::{Component, InstancePre, Linker};
+
+use crate::interfaces::Interfaces;
+use crate::missing;
+use crate::registry::ServiceEntry;
+use crate::scan::Shape;
+use crate::store_data::StoreData;
+
+/// The packages that every component may import: their host side is wasmtime's.
+pub const WASI_PACKAGES: &[&str] = &[
+    "wasi:cli@0.2.12",
+    "wasi:clocks@0.2.12",
+    "wasi:filesystem@0.2.12",
+    "wasi:io@0.2.12",
+    "wasi:random@0.2.12",
+    "wasi:sockets@0.2.12",
+    "wasi:cli@0.3.0",
+    "wasi:clocks@0.3.0",
+    "wasi:filesystem@0.3.0",
+    "wasi:random@0.3.0",
+    "wasi:sockets@0.3.0",
+];
+
+/// A linker with WASI and those of `services` that `interfaces` imports.
+pub fn linker<T: StoreData>(
+    component: &Component,
+    shape: &Shape,
+    interfaces: &Interfaces,
+    services: &[ServiceEntry<T>],
+) -> anyhow::Result<Linker<T>> {
+    let mut linker = Linker::new(component.engine());
+    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    if shape.concurrent {
+        wasmtime_wasi::p3::add_to_linker(&mut linker)?;
+    }
+    for service in services {
+        if interfaces.imports.iter().any(|import| service.offers(import)) {
+            (service.link)(&mut linker)?;
+        }
+    }
+    Ok(linker)
+}
+
+/// Links and type-checks `component`, before anything is connected.
+///
+/// # Errors
+///
+/// An import is missing or has another type; the error explains all of them.
+pub fn link<T: StoreData>(
+    runtime: &str,
+    component: &Component,
+    shape: &Shape,
+    interfaces: &Interfaces,
+    services: &[ServiceEntry<T>],
+) -> anyhow::Result<InstancePre<T>> {
+    let linker = linker(component, shape, interfaces, services)?;
+    linker.instantiate_pre(component).map_err(|_| {
+        let missing = missing::find(linker, component, interfaces);
+        Error::new(ErrorKind::BadComponent, missing::explain(runtime, &missing, services)).into()
+    })
+}

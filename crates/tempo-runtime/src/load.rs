@@ -1,0 +1,131 @@
+//! From a file to a component that the engine can run, whether the file is WebAssembly or precompiled.
+
+use std::hash::{Hash as _, Hasher};
+use std::path::Path;
+
+use sha2::{Digest as _, Sha256};
+use tempo_core::{Error, ErrorKind, Limits, Settings};
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+use crate::deserialize::{Verified, deserialize};
+use crate::host_key::{self, HostKey};
+use crate::precompiled::{self, Header};
+use crate::scan::{Shape, scan};
+
+/// A component with the engine made for it.
+pub struct Loaded {
+    /// The file's name without its ending.
+    pub name: String,
+    /// The component.
+    pub component: Component,
+    /// What it asks of the engine.
+    pub shape: Shape,
+}
+
+/// Loads `path`, compiling it unless it is precompiled.
+///
+/// # Errors
+///
+/// The file cannot be read, is not a component, or is a precompiled file that must not be run here.
+pub fn load(path: &Path, limits: &Limits, settings: &Settings) -> anyhow::Result<Loaded> {
+    let bytes = read(path)?;
+    let (component, shape) = if precompiled::is_precompiled(&bytes) {
+        load_precompiled(&bytes, limits, settings)
+    } else {
+        compile(&bytes, limits)
+    }
+    .map_err(|error| in_file(path, error))?;
+    Ok(Loaded { name: name(path), component, shape })
+}
+
+/// Compiles `path` into a signed precompiled file's bytes.
+///
+/// # Errors
+///
+/// As [`load`]; also if the host's key cannot be made.
+pub fn precompile(path: &Path, limits: &Limits, settings: &Settings) -> anyhow::Result<Vec<u8>> {
+    let bytes = read(path)?;
+    let (component, shape) = compile(&bytes, limits).map_err(|error| in_file(path, error))?;
+    let header = Header {
+        built_by: precompiled::this_build(),
+        compatibility: compatibility(component.engine()),
+        source: hex(&Sha256::digest(&bytes)),
+        shape,
+    };
+    let key = HostKey::load_or_create(&host_key::path(settings)?)?;
+    precompiled::encode(&header, &component.serialize()?, &key)
+}
+
+/// The component's name: its file's name without the ending.
+pub fn name(path: &Path) -> String {
+    path.file_stem().map_or_else(|| "component".to_owned(), |stem| stem.to_string_lossy().into_owned())
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    std::fs::read(path)
+        .map_err(|error| Error::new(ErrorKind::NotFound, format!("cannot read {}: {error}", path.display())))
+}
+
+fn compile(bytes: &[u8], limits: &Limits) -> anyhow::Result<(Component, Shape)> {
+    let mut shape = scan(bytes)?;
+    loop {
+        let engine = crate::engine::engine(&shape, limits)?;
+        let component = Component::new(&engine, bytes).map_err(|error| {
+            Error::new(ErrorKind::BadComponent, format!("this component cannot be compiled: {error:#}"))
+        })?;
+        // A nested component that is instantiated twice has twice the memories that its text shows.
+        match component.resources_required() {
+            Some(needs) if needs.num_memories > shape.memories || needs.num_tables > shape.tables => {
+                shape.memories = shape.memories.max(needs.num_memories);
+                shape.tables = shape.tables.max(needs.num_tables);
+                shape.core_instances = shape.core_instances.saturating_mul(2);
+            }
+            _ => return Ok((component, shape)),
+        }
+    }
+}
+
+fn load_precompiled(bytes: &[u8], limits: &Limits, settings: &Settings) -> anyhow::Result<(Component, Shape)> {
+    let key = HostKey::load(&host_key::path(settings)?)?;
+    let (header, code) = precompiled::decode(bytes, key.as_ref())?;
+    let engine = crate::engine::engine(&header.shape, limits)?;
+    if header.compatibility != compatibility(&engine) {
+        let built_by = format!("{}, with other processor features or settings", header.built_by);
+        return Err(precompiled::other_build(&built_by).into());
+    }
+    let component = deserialize(&engine, &Verified(code))
+        .map_err(|error| Error::new(ErrorKind::BadComponent, format!("{error:#}: compile it again")))?;
+    Ok((component, header.shape))
+}
+
+fn compatibility(engine: &Engine) -> String {
+    let mut hasher = Sha256Hasher(Sha256::new());
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    hex(&hasher.0.finalize())
+}
+
+/// A hasher whose result does not change with the version of the standard library.
+struct Sha256Hasher(Sha256);
+
+impl Hasher for Sha256Hasher {
+    fn finish(&self) -> u64 {
+        0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Puts the file's name before an error about its content.
+fn in_file(path: &Path, error: anyhow::Error) -> anyhow::Error {
+    match error.downcast::<Error>() {
+        Ok(error) => Error::new(error.kind(), format!("{}: {error}", path.display())).into(),
+        Err(error) => error,
+    }
+}

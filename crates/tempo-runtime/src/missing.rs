@@ -1,0 +1,149 @@
+//! Finds every import that a linker lacks, and says what comes nearest.
+
+use wasmtime::component::types::ComponentItem;
+use wasmtime::component::{Component, Linker, ResourceType};
+
+use crate::interfaces::Interfaces;
+use crate::link::WASI_PACKAGES;
+use crate::registry::{ServiceEntry, unversioned};
+
+/// Services that Tempo's runtimes offer: package, service, runtimes. A runtime that leaves one out names it from here.
+const CATALOGUE: &[(&str, &str, &str)] = &[
+    ("wasi:config", "WasiConfig", "tempo and tempo-http"),
+    ("wasi:http", "WasiHttp", "tempo and tempo-http"),
+    ("wasi:logging", "WasiLogging", "tempo and tempo-http"),
+];
+
+/// One import that is not satisfied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// The import's full name.
+    pub import: String,
+    /// What wasmtime says about it, for an interface that exists but has another type.
+    pub cause: String,
+}
+
+/// Finds all imports of `component` that `linker` lacks.
+///
+/// wasmtime stops at the first, so each one found is replaced by a stub and the search goes on.
+pub fn find<T: 'static>(mut linker: Linker<T>, component: &Component, interfaces: &Interfaces) -> Vec<Missing> {
+    let mut missing: Vec<Missing> = Vec::new();
+    linker.allow_shadowing(true);
+    for _ in 0..=interfaces.imports.len() {
+        let Err(error) = linker.instantiate_pre(component) else { break };
+        let message = error.to_string();
+        let named = |import: &&String| message.contains(&format!("`{import}`"));
+        let Some(import) = interfaces.imports.iter().find(named) else { break };
+        if missing.iter().any(|known| &known.import == import) {
+            break;
+        }
+        missing.push(Missing { import: import.clone(), cause: error.root_cause().to_string() });
+        if stub(&mut linker, component, import).is_err() {
+            break;
+        }
+    }
+    missing
+}
+
+fn stub<T: 'static>(linker: &mut Linker<T>, component: &Component, import: &str) -> wasmtime::Result<()> {
+    let engine = component.engine();
+    let ty = component.component_type();
+    let Some(item) = ty.get_import(engine, import) else { return Ok(()) };
+    let ComponentItem::ComponentInstance(instance) = item.ty else {
+        return linker.root().func_new(import, |_, _, _, _| Ok(()));
+    };
+    let mut stubs = linker.instance(import)?;
+    for (name, item) in instance.exports(engine) {
+        match item.ty {
+            ComponentItem::ComponentFunc(func) if func.async_() => {
+                stubs.func_new_concurrent(name, |_, _, _, _| Box::pin(async { Ok(()) }))?;
+            }
+            ComponentItem::ComponentFunc(_) => stubs.func_new(name, |_, _, _, _| Ok(()))?,
+            ComponentItem::Resource(_) => stubs.resource(name, ResourceType::host::<()>(), |_, _| Ok(()))?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// One message for all of `missing`, with what comes nearest to each.
+pub fn explain<T>(runtime: &str, missing: &[Missing], services: &[ServiceEntry<T>]) -> String {
+    let mut message = format!("`{runtime}` does not offer everything that this component imports:");
+    for missing in missing {
+        message.push_str(&format!("\n  {}: {}", missing.import, nearest(runtime, missing, services)));
+    }
+    message
+}
+
+/// What would satisfy an import that is missing.
+pub fn nearest<T>(runtime: &str, missing: &Missing, services: &[ServiceEntry<T>]) -> String {
+    let interface = unversioned(&missing.import);
+    let package = interface.split_once('/').map_or(interface, |(package, _)| package);
+    let offered = versions(package, WASI_PACKAGES.iter().chain(services.iter().flat_map(|service| service.packages)));
+    if offered.contains(&missing.import.replace(&format!("{interface}@"), &format!("{package}@"))) {
+        return format!("the interface differs from the published one ({})", missing.cause);
+    }
+    if services.iter().any(|service| service.offers(interface)) || is_wasi(package, &offered) {
+        return format!("another version; this runtime has {}", offered.join(", "));
+    }
+    if !offered.is_empty() {
+        return format!("no such interface in {}", offered.join(", "));
+    }
+    match CATALOGUE.iter().find(|(known, _, _)| *known == package) {
+        Some((_, service, runtimes)) => format!("offered by the service {service}, in the runtimes {runtimes}"),
+        None => format!("no service of Tempo offers {package}; a runtime of your own can add it to `{runtime}`'s"),
+    }
+}
+
+fn versions<'a>(package: &str, offered: impl Iterator<Item = &'a &'static str>) -> Vec<String> {
+    offered.filter(|offered| unversioned(offered) == package).map(|offered| (*offered).to_owned()).collect()
+}
+
+fn is_wasi(package: &str, offered: &[String]) -> bool {
+    !offered.is_empty() && WASI_PACKAGES.iter().any(|known| unversioned(known) == package)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasmtime::Engine;
+
+    fn search(text: &str) -> Vec<Missing> {
+        let engine = Engine::default();
+        let component = Component::new(&engine, wat::parse_str(text).unwrap()).unwrap();
+        find(Linker::<()>::new(&engine), &component, &Interfaces::of(&component))
+    }
+
+    #[test]
+    fn every_missing_import_is_found() {
+        let missing = search(
+            "(component
+                (import \"acme:billing/invoices@1.2.0\" (instance (export \"pay\" (func))))
+                (import \"acme:billing/ledger@1.2.0\" (instance (export \"book\" (func (param \"n\" u32)))))
+                (import \"alone\" (func)))",
+        );
+        let names: Vec<_> = missing.iter().map(|missing| missing.import.as_str()).collect();
+        assert_eq!(names, ["acme:billing/invoices@1.2.0", "acme:billing/ledger@1.2.0", "alone"]);
+    }
+
+    #[test]
+    fn the_nearest_is_named() {
+        let service = ServiceEntry::<()> {
+            name: "WasiConfig",
+            interfaces: &["wasi:config/store"],
+            packages: &["wasi:config@0.2.0-rc.1"],
+            flags: &[],
+            link: |_| Ok(()),
+            connect: |_| Box::pin(async { Ok(Box::new(|_: &mut ()| ()) as _) }),
+        };
+        let nearest = |import: &str, services: &[ServiceEntry<()>]| {
+            nearest("tempo", &Missing { import: import.into(), cause: "cause".into() }, services)
+        };
+        let services = [service];
+        assert!(nearest("wasi:config/store@0.3.0", &services).contains("another version; this runtime has wasi:config@0.2.0-rc.1"));
+        assert!(nearest("wasi:config/other@0.2.0-rc.1", &services).contains("differs"));
+        assert!(nearest("wasi:config/store@0.2.0-rc.1", &[]).contains("offered by the service WasiConfig"));
+        assert!(nearest("acme:x/y@1.0.0", &services).contains("no service of Tempo offers acme:x"));
+        assert!(nearest("wasi:clocks/monotonic-clock@0.9.0", &services).contains("wasi:clocks@0.2.12, wasi:clocks@0.3.0"));
+    }
+}

@@ -1,0 +1,159 @@
+//! The format of precompiled files: what `tempo compile` writes and `tempo run` reads.
+//!
+//! ```text
+//! magic            8 bytes   "TEMPOBIN"
+//! header length    4 bytes   little endian
+//! header           JSON      who built it, for what, from what
+//! machine code     ...       wasmtime's own format
+//! tag              32 bytes  HMAC-SHA-256 of everything before it, under the host's key
+//! ```
+
+use hmac::{Hmac, Mac as _};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+use tempo_core::{Error, ErrorKind};
+
+use crate::host_key::HostKey;
+use crate::scan::Shape;
+
+const MAGIC: &[u8; 8] = b"TEMPOBIN";
+const TAG_BYTES: usize = 32;
+const MAX_HEADER_BYTES: usize = 4096;
+
+/// What precedes the machine code.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    /// The wasmtime version and target, for people.
+    pub built_by: String,
+    /// wasmtime's compatibility hash: version, target, processor features and settings.
+    pub compatibility: String,
+    /// The SHA-256 of the component.
+    pub source: String,
+    /// What the component asks of an engine.
+    pub shape: Shape,
+}
+
+/// Who would build a file with this program on this machine.
+pub fn this_build() -> String {
+    format!("wasmtime {} for {}-{}", wasmtime_version(), std::env::consts::ARCH, std::env::consts::OS)
+}
+
+fn wasmtime_version() -> &'static str {
+    // The version is pinned in the workspace manifest; wasmtime has no constant for it.
+    "48.0.8"
+}
+
+/// Whether `bytes` are a precompiled file, genuine or not.
+pub fn is_precompiled(bytes: &[u8]) -> bool {
+    bytes.starts_with(MAGIC)
+}
+
+/// Joins the parts and signs them.
+pub fn encode(header: &Header, code: &[u8], key: &HostKey) -> anyhow::Result<Vec<u8>> {
+    let header = serde_json::to_vec(header)?;
+    let mut file = Vec::with_capacity(MAGIC.len() + 4 + header.len() + code.len() + TAG_BYTES);
+    file.extend_from_slice(MAGIC);
+    file.extend_from_slice(&u32::try_from(header.len())?.to_le_bytes());
+    file.extend_from_slice(&header);
+    file.extend_from_slice(code);
+    let tag = mac(key, &file)?.finalize().into_bytes();
+    file.extend_from_slice(&tag);
+    Ok(file)
+}
+
+/// Splits a file into its header and machine code, after checking that this host's key signed them.
+///
+/// # Errors
+///
+/// The file is cut short, was built by another version, or is not signed by `key`.
+pub fn decode<'a>(file: &'a [u8], key: Option<&HostKey>) -> Result<(Header, &'a [u8]), Error> {
+    let (header, code, signed, tag) = split(file).ok_or_else(|| {
+        Error::new(ErrorKind::BadComponent, "this precompiled file is cut short or damaged: compile it again")
+    })?;
+    if header.built_by != this_build() {
+        return Err(other_build(&header.built_by));
+    }
+    let genuine = key.is_some_and(|key| mac(key, signed).is_ok_and(|mac| mac.verify_slice(tag).is_ok()));
+    if !genuine {
+        return Err(Error::new(
+            ErrorKind::Refused,
+            "refused: this precompiled file is not signed by this host's key, and loading it would run its native code; \
+             compile it here (`tempo compile`) or give its key (--key-file)",
+        ));
+    }
+    Ok((header, code))
+}
+
+/// The error for a file of another wasmtime version, target or processor. `built_by` is not trusted: the signature
+/// may not have been checked yet.
+pub fn other_build(built_by: &str) -> Error {
+    let built_by: String = built_by.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(80).collect();
+    let message = format!("this precompiled file was built by {built_by}; this is {}: compile it again", this_build());
+    Error::new(ErrorKind::BadComponent, message)
+}
+
+fn split(file: &[u8]) -> Option<(Header, &[u8], &[u8], &[u8])> {
+    let (signed, tag) = file.split_at_checked(file.len().checked_sub(TAG_BYTES)?)?;
+    let (length, rest) = signed.strip_prefix(MAGIC)?.split_first_chunk::<4>()?;
+    let length = usize::try_from(u32::from_le_bytes(*length)).ok().filter(|length| *length <= MAX_HEADER_BYTES)?;
+    let (header, code) = rest.split_at_checked(length)?;
+    Some((serde_json::from_slice(header).ok()?, code, signed, tag))
+}
+
+fn mac(key: &HostKey, data: &[u8]) -> anyhow::Result<Hmac<Sha256>> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key.bytes())?;
+    mac.update(data);
+    Ok(mac)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header() -> Header {
+        Header {
+            built_by: this_build(),
+            compatibility: "c0ffee".into(),
+            source: "00".into(),
+            shape: Shape { concurrent: true, core_instances: 1, memories: 1, tables: 1 },
+        }
+    }
+
+    #[test]
+    fn what_was_signed_is_read_back() {
+        let key = HostKey::from_bytes([7; 32]);
+        let file = encode(&header(), b"code", &key).unwrap();
+        assert_eq!(decode(&file, Some(&key)).unwrap(), (header(), b"code".as_slice()));
+    }
+
+    #[test]
+    fn any_changed_byte_or_other_key_is_refused() {
+        let key = HostKey::from_bytes([7; 32]);
+        let file = encode(&header(), b"code", &key).unwrap();
+        for index in 0..file.len() {
+            let mut changed = file.clone();
+            changed[index] ^= 1;
+            assert!(decode(&changed, Some(&key)).is_err(), "byte {index}");
+        }
+        assert_eq!(decode(&file, None).unwrap_err().kind(), ErrorKind::Refused);
+        assert_eq!(decode(&file, Some(&HostKey::from_bytes([8; 32]))).unwrap_err().kind(), ErrorKind::Refused);
+    }
+
+    #[test]
+    fn any_truncation_is_an_error() {
+        let key = HostKey::from_bytes([7; 32]);
+        let file = encode(&header(), b"code", &key).unwrap();
+        for length in 0..file.len() {
+            assert!(decode(&file[..length], Some(&key)).is_err(), "length {length}");
+        }
+    }
+
+    #[test]
+    fn another_build_is_named_without_its_control_characters() {
+        let key = HostKey::from_bytes([7; 32]);
+        let other = Header { built_by: "wasmtime 1.0 for \u{1b}[31mvax-vms".into(), ..header() };
+        let error = decode(&encode(&other, b"", &key).unwrap(), Some(&key)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::BadComponent);
+        assert!(error.to_string().contains("built by wasmtime 1.0 for [31mvax-vms; this is wasmtime"), "{error}");
+    }
+}

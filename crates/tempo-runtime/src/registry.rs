@@ -1,0 +1,97 @@
+//! The services and triggers of a runtime, with their types erased.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use tempo_core::{Backend, Boot, Flag, Running, Service, Settings, Trigger, Workload};
+use wasmtime::component::Linker;
+
+use crate::store_data::Carry;
+
+type BoxFuture<'a, R> = Pin<Box<dyn Future<Output = anyhow::Result<R>> + Send + 'a>>;
+
+/// Puts one store's share of a service into the store's data.
+pub type Equip<T> = Box<dyn Fn(&mut T) + Send + Sync>;
+
+/// A service that the runtime offers.
+pub struct ServiceEntry<T: 'static> {
+    /// The name of the service's type: `WasiConfig`.
+    pub name: &'static str,
+    /// Its interfaces, without versions.
+    pub interfaces: &'static [&'static str],
+    /// Its packages, with versions.
+    pub packages: &'static [&'static str],
+    /// The flags of its backend.
+    pub flags: &'static [Flag],
+    /// Adds it to a linker.
+    pub link: fn(&mut Linker<T>) -> wasmtime::Result<()>,
+    /// Connects its backend.
+    pub connect: for<'a> fn(Boot<'a>) -> BoxFuture<'a, Equip<T>>,
+}
+
+impl<T: 'static> ServiceEntry<T> {
+    /// The entry of service `S`.
+    pub fn of<S: Service + 'static>() -> Self
+    where
+        T: Carry<S>,
+    {
+        Self {
+            name: short_name::<S>(),
+            interfaces: S::INTERFACES,
+            packages: S::PACKAGES,
+            flags: T::Backend::FLAGS,
+            link: S::add_to_linker::<T>,
+            connect: |boot| {
+                Box::pin(async move {
+                    let backend = T::Backend::connect(boot).await?;
+                    let equip: Equip<T> = Box::new(move |data: &mut T| data.slot().fill(&backend));
+                    Ok(equip)
+                })
+            },
+        }
+    }
+
+    /// Whether the service offers `import`, whatever its version. Decides both linking and connecting.
+    pub fn offers(&self, import: &str) -> bool {
+        self.interfaces.contains(&unversioned(import))
+    }
+}
+
+/// A trigger that the runtime offers.
+pub struct TriggerEntry<T: 'static> {
+    /// The name of the trigger's type: `HttpServer`.
+    pub name: &'static str,
+    /// The interfaces it calls, without versions.
+    pub exports: &'static [&'static str],
+    /// Its flags.
+    pub flags: &'static [Flag],
+    /// Starts it.
+    pub start: for<'a> fn(Workload<T>, &'a Settings) -> BoxFuture<'a, Box<dyn Running>>,
+}
+
+impl<T: 'static> TriggerEntry<T> {
+    /// The entry of trigger `R`.
+    pub fn of<R: Trigger<T>>() -> Self {
+        Self {
+            name: short_name::<R>(),
+            exports: R::EXPORTS,
+            flags: R::FLAGS,
+            start: |workload, settings| Box::pin(R::start(workload, settings)),
+        }
+    }
+
+    /// Whether the trigger calls `export`, whatever its version.
+    pub fn calls(&self, export: &str) -> bool {
+        self.exports.contains(&unversioned(export))
+    }
+}
+
+/// `wasi:http/types@0.2.3` without its version.
+pub fn unversioned(interface: &str) -> &str {
+    interface.split_once('@').map_or(interface, |(name, _)| name)
+}
+
+fn short_name<T>() -> &'static str {
+    let name = std::any::type_name::<T>();
+    name.rsplit("::").next().unwrap_or(name)
+}

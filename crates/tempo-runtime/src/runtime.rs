@@ -1,0 +1,112 @@
+//! A runtime: a name, the services it offers and the triggers it has.
+
+use std::process::ExitCode;
+
+use tempo_core::{Error, ErrorKind, Flag, Limits, Service, Settings, Trigger};
+
+use crate::boot::{self, Parts};
+use crate::cli::{self, Action, FlagGroup};
+use crate::registry::{ServiceEntry, TriggerEntry};
+use crate::store_data::{Carry, StoreData};
+use crate::{env_file, grants, host_key, inspect, load, log};
+
+/// The exit code of an error that is nobody's known mistake: EX_SOFTWARE of `sysexits.h`.
+const SOFTWARE: u8 = 70;
+
+const COMMON: &[Flag] = &[env_file::ENV_FILE, host_key::KEY_FILE];
+
+/// A runtime under construction, and then the program itself.
+///
+/// [`runtime!`](crate::runtime!) writes the calls; a program that wants its own `main` makes them itself.
+pub struct Runtime<T: 'static> {
+    name: &'static str,
+    version: &'static str,
+    about: &'static str,
+    services: Vec<ServiceEntry<T>>,
+    triggers: Vec<TriggerEntry<T>>,
+}
+
+impl<T: StoreData> Runtime<T> {
+    /// A runtime called `name` that offers nothing but WASI yet.
+    pub fn new(name: &'static str, version: &'static str, about: &'static str) -> Self {
+        Self { name, version, about, services: Vec::new(), triggers: Vec::new() }
+    }
+
+    /// Offers service `S` with the backend that `T` carries for it.
+    #[must_use]
+    pub fn service<S: Service + 'static>(mut self) -> Self
+    where
+        T: Carry<S>,
+    {
+        self.services.push(ServiceEntry::of::<S>());
+        self
+    }
+
+    /// Adds trigger `R`.
+    #[must_use]
+    pub fn trigger<R: Trigger<T>>(mut self) -> Self {
+        self.triggers.push(TriggerEntry::of::<R>());
+        self
+    }
+
+    /// Reads the command line, does what it says, and reports errors in one line.
+    pub fn main(self) -> ExitCode {
+        match self.execute() {
+            Ok(code) => ExitCode::from(code),
+            Err(error) => {
+                eprintln!("error: {error:#}");
+                ExitCode::from(error.downcast_ref::<Error>().map_or(SOFTWARE, |error| error.kind().exit_code()))
+            }
+        }
+    }
+
+    fn execute(&self) -> anyhow::Result<u8> {
+        let groups = self.flags();
+        let command = cli::command(self.name, self.version, self.about, &groups);
+        let Some((action, settings)) = cli::parse(command, &groups)? else { return Ok(0) };
+        log::start(&settings)?;
+        match action {
+            Action::Run { component, arguments } => {
+                let parts = Parts { runtime: self.name, services: &self.services, triggers: &self.triggers };
+                boot::run(&parts, &component, arguments, &settings)
+            }
+            Action::Compile { component, output } => {
+                let file = load::precompile(&component, &Limits::from_settings(&settings)?, &settings)?;
+                write(&output, &file)
+            }
+            Action::Inspect { component, json } => self.inspect(&component, json, &settings),
+        }
+    }
+
+    fn inspect(&self, component: &std::path::Path, json: bool, settings: &Settings) -> anyhow::Result<u8> {
+        let loaded = load::load(component, &Limits::from_settings(settings)?, settings)?;
+        let report = inspect::inspect(self.name, &loaded, &self.services, &self.triggers)?;
+        let text = if json { serde_json::to_string_pretty(&report)? + "\n" } else { report.text() };
+        // A reader that has seen enough closes the pipe: no error.
+        let _ = std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes());
+        Ok(0)
+    }
+
+    fn flags(&self) -> Vec<FlagGroup> {
+        let mut groups = vec![
+            FlagGroup { heading: "General", flags: COMMON },
+            FlagGroup { heading: "General", flags: log::FLAGS },
+            FlagGroup { heading: "Grants", flags: grants::FLAGS },
+            FlagGroup { heading: "Limits", flags: Limits::FLAGS },
+        ];
+        groups.extend(self.triggers.iter().map(|trigger| FlagGroup { heading: trigger.name, flags: trigger.flags }));
+        groups.extend(self.services.iter().map(|service| FlagGroup { heading: service.name, flags: service.flags }));
+        groups
+    }
+}
+
+/// Writes the whole file beside its place first: a reader never sees half of it.
+fn write(output: &std::path::Path, bytes: &[u8]) -> anyhow::Result<u8> {
+    let mut temporary = output.as_os_str().to_owned();
+    temporary.push(format!(".{}.tmp", std::process::id()));
+    let written = std::fs::write(&temporary, bytes).and_then(|()| std::fs::rename(&temporary, output));
+    written.map(|()| 0).map_err(|error| {
+        let _ = std::fs::remove_file(&temporary);
+        Error::new(ErrorKind::CannotWrite, format!("cannot write {}: {error}", output.display())).into()
+    })
+}

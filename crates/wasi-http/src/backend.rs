@@ -1,0 +1,71 @@
+//! The backend of the service: the HTTP client, with the flags that grant and bound what it may do.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tempo_core::{Backend, Boot, Error, ErrorKind, Flag};
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView};
+
+use crate::{Client, ClientConfig, Hooks, Policy, WasiHttp};
+
+const ALLOW: Flag =
+    Flag::new("allow-http", "URL", "A URL the guest may request, such as https://api.example.com").repeatable();
+const ALLOW_ADDRESS: Flag = Flag::new(
+    "allow-http-address",
+    "CIDR",
+    "Private addresses that allowed names may resolve to, such as 10.0.0.0/8",
+)
+.repeatable();
+const CA: Flag = Flag::new("http-ca", "FILE", "Certificate authorities (PEM) to trust for outgoing requests").repeatable();
+const CONNECT: Flag = Flag::new("http-connect-timeout", "TIME", "Time to connect").default("5s");
+const TLS: Flag = Flag::new("http-tls-timeout", "TIME", "Time for a TLS handshake").default("5s");
+const FIRST_BYTE: Flag = Flag::new("http-first-byte-timeout", "TIME", "Time to the first byte of an answer").default("30s");
+const REQUESTS: Flag = Flag::new("max-http-requests", "N", "Outgoing requests at once").default("512");
+
+/// Header data of one guest's request or response, in bytes.
+const FIELD_BYTES: usize = 128 << 10;
+
+/// The backend of [`WasiHttp`]: a pooled client under the egress policy. It contacts nothing until a guest asks.
+pub struct HttpClient(Client);
+
+/// A store's share of [`HttpClient`].
+pub struct HttpState {
+    context: WasiHttpCtx,
+    hooks: Hooks,
+}
+
+impl Backend<WasiHttp> for HttpClient {
+    const FLAGS: &'static [Flag] = &[ALLOW, ALLOW_ADDRESS, CA, CONNECT, TLS, FIRST_BYTE, REQUESTS];
+
+    type State = HttpState;
+
+    async fn connect(boot: Boot<'_>) -> anyhow::Result<Self> {
+        let settings = boot.settings;
+        let urls = settings.all::<String>(&ALLOW)?;
+        let addresses = settings.all::<String>(&ALLOW_ADDRESS)?;
+        let policy = Policy::new(urls.iter().map(String::as_str), addresses.iter().map(String::as_str))
+            .map_err(|error| Error::new(ErrorKind::BadConfiguration, error.to_string()))?;
+        let config = ClientConfig {
+            connect_timeout: settings.require::<Duration>(&CONNECT)?,
+            tls_timeout: settings.require::<Duration>(&TLS)?,
+            first_byte_timeout: settings.require::<Duration>(&FIRST_BYTE)?,
+            max_requests: settings.require::<std::num::NonZeroUsize>(&REQUESTS)?.get(),
+            ca_files: settings.all::<PathBuf>(&CA)?,
+            ..ClientConfig::default()
+        };
+        let client = Client::new(config, policy)
+            .map_err(|error| settings.invalid(&CA, &format!("cannot be used: {error:#}")))?;
+        Ok(Self(client))
+    }
+
+    fn state(&self) -> HttpState {
+        let mut context = WasiHttpCtx::new();
+        context.set_field_size_limit(FIELD_BYTES);
+        HttpState { context, hooks: Hooks::new(self.0.clone()) }
+    }
+
+    fn view<'a>(state: &'a mut HttpState, table: &'a mut ResourceTable) -> WasiHttpCtxView<'a> {
+        WasiHttpCtxView { hooks: &mut state.hooks, table, ctx: &mut state.context }
+    }
+}

@@ -1,0 +1,49 @@
+//! `wasi:http` 0.2 and 0.3 for wasmtime: a server that drives components, and a client with an egress policy.
+//!
+//! [`WasiHttp`] is the service, [`HttpClient`] what stands behind it in Tempo, and [`HttpServer`] the trigger that
+//! calls components. The host functions are those of `wasmtime-wasi-http`; this crate adds what a server on the open
+//! internet needs around them: limits, overload protection, draining, and a client that asks its policy first.
+//!
+//! In another embedding the service needs only hooks over a [`Client`]:
+//!
+//! ```
+//! use tempo_core::{Provide, Service as _};
+//! use tempo_wasi_http::{Client, ClientConfig, Hooks, Policy, WasiHttp};
+//! use wasmtime::component::{Linker, ResourceTable};
+//! use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView};
+//!
+//! struct StoreData {
+//!     table: ResourceTable,
+//!     http: WasiHttpCtx,
+//!     hooks: Hooks,
+//! }
+//!
+//! impl Provide<WasiHttp> for StoreData {
+//!     fn provide(&mut self) -> WasiHttpCtxView<'_> {
+//!         WasiHttpCtxView { table: &mut self.table, ctx: &mut self.http, hooks: &mut self.hooks }
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let engine = wasmtime::Engine::default();
+//! let mut linker = Linker::<StoreData>::new(&engine);
+//! WasiHttp::add_to_linker(&mut linker)?;
+//! let policy = Policy::new(["https://api.example.com"], [])?;
+//! let client = Client::new(ClientConfig::default(), policy)?;
+//! let data = StoreData { table: ResourceTable::new(), http: WasiHttpCtx::new(), hooks: Hooks::new(client) };
+//! let _store = wasmtime::Store::new(&engine, data);
+//! # Ok(())
+//! # }
+//! ```
+
+mod backend;
+mod client;
+mod egress;
+mod server;
+mod service;
+
+pub use backend::{HttpClient, HttpState};
+pub use client::{Client, ClientConfig, Hooks, Transmission};
+pub use egress::{AddressKind, Denied, GrantError, Host, Policy, Scheme, Target};
+pub use server::HttpServer;
+pub use service::WasiHttp;

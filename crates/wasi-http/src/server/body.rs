@@ -1,0 +1,93 @@
+//! The body that hyper sends: all of it at once, or as the guest writes it.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use tempo_core::Provide;
+
+use super::activity::InFlight;
+use super::exchange::{BrokenOff, Exchange};
+use crate::WasiHttp;
+
+/// A response's body.
+pub(crate) struct Body<T: 'static> {
+    content: Content<T>,
+    /// Counts the request as running until its body has gone.
+    pub(crate) in_flight: Option<InFlight>,
+}
+
+enum Content<T: 'static> {
+    Full(Option<Bytes>),
+    Stream(Arc<Stream<T>>),
+}
+
+/// An exchange whose response is being streamed. The worker watches it: a client that stops reading must not hold an
+/// instance for ever.
+pub(crate) struct Stream<T: 'static> {
+    state: Mutex<(Option<Exchange<T>>, Instant)>,
+}
+
+impl<T> Stream<T> {
+    /// Ends the guest if nothing has moved for `patience`.
+    pub(crate) fn end_if_stalled(&self, patience: Duration) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let stalled = (state.1.elapsed() > patience).then(|| state.0.take());
+        drop(state);
+        // The instance is torn down outside the lock.
+        drop(stalled);
+    }
+}
+
+impl<T> Body<T> {
+    /// A body that is known whole.
+    pub(crate) fn full(bytes: Bytes) -> Self {
+        Self { content: Content::Full(Some(bytes)), in_flight: None }
+    }
+
+    /// A body that the guest goes on writing.
+    pub(crate) fn stream(exchange: Exchange<T>) -> (Self, Arc<Stream<T>>) {
+        let stream = Arc::new(Stream { state: Mutex::new((Some(exchange), Instant::now())) });
+        (Self { content: Content::Stream(stream.clone()), in_flight: None }, stream)
+    }
+}
+
+impl<T: Provide<WasiHttp>> http_body::Body for Body<T> {
+    type Data = Bytes;
+    type Error = BrokenOff;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+        match &mut self.get_mut().content {
+            Content::Full(bytes) => {
+                let bytes = bytes.take().filter(|bytes| !bytes.is_empty());
+                Poll::Ready(bytes.map(|bytes| Ok(Frame::data(bytes))))
+            }
+            Content::Stream(stream) => {
+                let mut state = stream.state.lock().unwrap_or_else(PoisonError::into_inner);
+                let Some(exchange) = &mut state.0 else { return Poll::Ready(Some(Err(BrokenOff))) };
+                let poll = exchange.poll_frame(cx);
+                if poll.is_ready() {
+                    state.1 = Instant::now();
+                }
+                poll
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.content {
+            Content::Full(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
+            Content::Stream(_) => false,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.content {
+            Content::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Content::Stream(_) => SizeHint::default(),
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! What the server listens on and how much of a client it bears, as flags.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tempo_core::{Error, Flag, Settings, Size};
+
+const ADDR: Flag = Flag::new("addr", "HOST:PORT", "Address to serve HTTP on; port 0 picks one").default("127.0.0.1:8080");
+const CERT: Flag = Flag::new("tls-cert", "FILE", "Certificate chain (PEM): serve HTTPS");
+const KEY: Flag = Flag::new("tls-key", "FILE", "Private key (PEM) of --tls-cert");
+const THREADS: Flag = Flag::new("http-threads", "N", "Threads that serve connections [default: one a processor]");
+const CONNECTIONS: Flag = Flag::new("max-connections", "N", "Connections at once").default("1000");
+const HEADER_TIMEOUT: Flag = Flag::new("header-timeout", "TIME", "Time to read a request's head").default("10s");
+const IDLE_TIMEOUT: Flag = Flag::new("idle-timeout", "TIME", "How long an unused connection is kept").default("60s");
+const HEADERS: Flag = Flag::new("max-headers", "N", "Headers of a request").default("100");
+const HEADER_SIZE: Flag = Flag::new("max-header-size", "SIZE", "Head of a request").default("32KiB");
+const STREAMS: Flag = Flag::new("max-h2-streams", "N", "HTTP/2 streams of one connection").default("100");
+const BODY: Flag = Flag::new("max-body", "SIZE", "Body of a request").default("10MiB");
+
+/// hyper's own lower bound on its buffer.
+const MIN_BUFFER: usize = 8192;
+
+/// The settings of [`HttpServer`](crate::HttpServer).
+pub(crate) struct Config {
+    pub(crate) address: SocketAddr,
+    /// Certificate chain and private key.
+    pub(crate) tls: Option<(PathBuf, PathBuf)>,
+    pub(crate) threads: usize,
+    pub(crate) connections: usize,
+    pub(crate) header_timeout: Duration,
+    pub(crate) idle_timeout: Duration,
+    pub(crate) headers: usize,
+    /// In bytes.
+    pub(crate) header_size: usize,
+    pub(crate) streams: u32,
+    /// In bytes.
+    pub(crate) body: u64,
+}
+
+impl Config {
+    pub(crate) const FLAGS: &'static [Flag] = &[
+        ADDR, CERT, KEY, THREADS, CONNECTIONS, HEADER_TIMEOUT, IDLE_TIMEOUT, HEADERS, HEADER_SIZE, STREAMS, BODY,
+    ];
+
+    /// Reads the settings.
+    ///
+    /// # Errors
+    ///
+    /// A value cannot be read, or a certificate comes without its key.
+    pub(crate) fn from_settings(settings: &Settings) -> Result<Self, Error> {
+        let count = |flag: &Flag| settings.require::<NonZeroUsize>(flag).map(usize::from);
+        let header_size = settings.require::<Size>(&HEADER_SIZE)?.0;
+        if header_size < MIN_BUFFER {
+            return Err(settings.invalid(&HEADER_SIZE, "expected at least 8KiB"));
+        }
+        Ok(Self {
+            address: settings.require(&ADDR)?,
+            tls: tls(settings)?,
+            threads: settings.get::<NonZeroUsize>(&THREADS)?.map_or_else(processors, usize::from),
+            connections: count(&CONNECTIONS)?,
+            header_timeout: settings.require(&HEADER_TIMEOUT)?,
+            idle_timeout: settings.require(&IDLE_TIMEOUT)?,
+            headers: count(&HEADERS)?,
+            header_size,
+            streams: u32::try_from(count(&STREAMS)?).unwrap_or(u32::MAX),
+            body: settings.require::<Size>(&BODY)?.0 as u64,
+        })
+    }
+}
+
+fn tls(settings: &Settings) -> Result<Option<(PathBuf, PathBuf)>, Error> {
+    match (settings.get(&CERT)?, settings.get(&KEY)?) {
+        (Some(cert), Some(key)) => Ok(Some((cert, key))),
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(settings.invalid(&CERT, "needs --tls-key as well")),
+        (None, Some(_)) => Err(settings.invalid(&KEY, "needs --tls-cert as well")),
+    }
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}

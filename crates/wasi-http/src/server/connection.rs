@@ -1,0 +1,143 @@
+//! One connection: TLS if asked for, HTTP/1.1 or HTTP/2, until it is idle, broken, or the server stops.
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::uri::Scheme;
+use http::{HeaderValue, Request, Response, Version, header};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tempo_core::Provide;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+
+use super::activity::{Activity, Verdict, Watched};
+use super::body::Body;
+use super::config::Config;
+use super::reply::Refusal;
+use super::request;
+use super::worker::Worker;
+use crate::WasiHttp;
+
+/// How far the server has come in stopping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// It serves.
+    Serving,
+    /// It answers whatever comes in on open connections and asks the clients to close them.
+    Leaving,
+    /// It finishes what runs and closes idle connections.
+    Closing,
+}
+
+/// Serves the connections of one thread.
+pub(crate) struct Server<T: 'static> {
+    pub(crate) worker: Arc<Worker<T>>,
+    pub(crate) http: auto::Builder<TokioExecutor>,
+    pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) phase: watch::Receiver<Phase>,
+}
+
+/// hyper's settings.
+pub(crate) fn http(config: &Config) -> auto::Builder<TokioExecutor> {
+    let mut http = auto::Builder::new(TokioExecutor::new());
+    http.http1()
+        .timer(TokioTimer::new())
+        // The watchdog does this for a store rather than a timer a request.
+        .header_read_timeout(None)
+        .max_headers(config.headers)
+        .max_buf_size(config.header_size);
+    http.http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(config.streams)
+        .max_header_list_size(u32::try_from(config.header_size).unwrap_or(u32::MAX))
+        .keep_alive_interval(config.idle_timeout)
+        .keep_alive_timeout(config.header_timeout);
+    http
+}
+
+impl<T: Provide<WasiHttp>> Server<T> {
+    /// Serves `stream` until it is closed. `admitted` is false for a connection above the limit, which is told so.
+    pub(crate) async fn serve(self: Arc<Self>, stream: TcpStream, admitted: bool) {
+        // Small responses go out at once rather than wait for an acknowledgement.
+        let _ = stream.set_nodelay(true);
+        let Some(acceptor) = &self.tls else { return self.speak(stream, Scheme::HTTP, admitted).await };
+        match tokio::time::timeout(self.worker.config.header_timeout, acceptor.accept(stream)).await {
+            Ok(Ok(stream)) => self.speak(stream, Scheme::HTTPS, admitted).await,
+            Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+            Err(_) => tracing::debug!("a TLS handshake took too long"),
+        }
+    }
+
+    async fn speak<S>(&self, stream: S, scheme: Scheme, admitted: bool)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let activity = Activity::new();
+        let io = TokioIo::new(Watched::new(stream, activity.clone()));
+        let service = service_fn(|request: Request<Incoming>| {
+            let in_flight = activity.request(request.version());
+            let answer = answer(self.worker.clone(), scheme.clone(), request, admitted, self.phase.clone());
+            async move {
+                let mut response = answer.await;
+                response.body_mut().in_flight = Some(in_flight);
+                Ok::<_, Infallible>(response)
+            }
+        });
+        let mut connection = pin!(self.http.serve_connection(io, service));
+        let mut phase = self.phase.clone();
+        let config = &self.worker.config;
+        let period = (config.header_timeout.min(config.idle_timeout) / 4).max(Duration::from_millis(10));
+        let mut watchdog = pin!(tokio::time::sleep(period));
+        loop {
+            tokio::select! {
+                result = connection.as_mut() => {
+                    if let Err(error) = result {
+                        tracing::debug!(error = %error, "a connection broke off");
+                    }
+                    return;
+                }
+                Ok(()) = phase.changed() => match *phase.borrow_and_update() {
+                    Phase::Serving => {}
+                    // An HTTP/1.1 client may be sending a request just now: it is told with the answer.
+                    Phase::Leaving if !activity.is_http2() => {}
+                    Phase::Leaving | Phase::Closing => connection.as_mut().graceful_shutdown(),
+                },
+                () = watchdog.as_mut() => {
+                    match activity.verdict(config.header_timeout, config.idle_timeout) {
+                        Verdict::Keep => {}
+                        Verdict::Idle => connection.as_mut().graceful_shutdown(),
+                        Verdict::TooSlow => return,
+                    }
+                    watchdog.as_mut().reset(tokio::time::Instant::now() + period);
+                }
+            }
+        }
+    }
+}
+
+async fn answer<T: Provide<WasiHttp>>(
+    worker: Arc<Worker<T>>,
+    scheme: Scheme,
+    request: Request<Incoming>,
+    admitted: bool,
+    phase: watch::Receiver<Phase>,
+) -> Response<Body<T>> {
+    let version = request.version();
+    let mut response = if admitted {
+        request::handle(worker, scheme, request).await
+    } else {
+        Refusal::Overloaded.response()
+    };
+    let leaving = !admitted || *phase.borrow() != Phase::Serving;
+    if leaving && version <= Version::HTTP_11 {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}

@@ -1,0 +1,148 @@
+//! One request under way: the call into the guest together with the response body it feeds.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::Response;
+use http_body::{Body as _, Frame};
+use tempo_core::{Call, Interrupted, Provide};
+use tokio::sync::oneshot;
+use wasmtime_wasi_http::WasiBody;
+
+use super::guest::Answer;
+use super::idle::Warm;
+use super::reply::Refusal;
+use super::worker::Worker;
+use crate::WasiHttp;
+
+/// What a call into a guest ends with.
+pub(crate) type Outcome<T> = Result<wasmtime::Result<Warm<T>>, Interrupted>;
+
+/// A response body that broke off. hyper closes the connection or resets the stream, so that the client notices.
+#[derive(Debug, thiserror::Error)]
+#[error("the response broke off")]
+pub(crate) struct BrokenOff;
+
+/// A call into a guest and, once it has answered, its response body. Whoever polls the exchange drives the guest;
+/// dropping it ends the guest.
+pub(crate) struct Exchange<T: 'static> {
+    worker: Arc<Worker<T>>,
+    call: Option<Call<wasmtime::Result<Warm<T>>>>,
+    answer: oneshot::Receiver<Answer>,
+    consumed: Option<oneshot::Sender<()>>,
+    body: Option<WasiBody>,
+    /// Frames that were taken from the body before it was known that they must be streamed.
+    taken: VecDeque<Frame<Bytes>>,
+    failure: Option<Refusal>,
+}
+
+impl<T: Provide<WasiHttp>> Exchange<T> {
+    pub(crate) fn new(
+        worker: Arc<Worker<T>>,
+        call: Call<wasmtime::Result<Warm<T>>>,
+        answer: oneshot::Receiver<Answer>,
+        consumed: oneshot::Sender<()>,
+    ) -> Self {
+        Self { worker, call: Some(call), answer, consumed: Some(consumed), body: None, taken: VecDeque::new(), failure: None }
+    }
+
+    /// Drives the guest until it has answered, and keeps the body of its answer.
+    pub(crate) fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response<()>, Refusal>> {
+        self.poll_call(cx);
+        let answer = match Pin::new(&mut self.answer).poll(cx) {
+            Poll::Ready(answer) => answer,
+            Poll::Pending if self.call.is_some() => return Poll::Pending,
+            Poll::Pending => return Poll::Ready(Err(self.failure.unwrap_or(Refusal::Failed))),
+        };
+        Poll::Ready(match answer {
+            _ if self.failure.is_some() => Err(self.failure.unwrap_or(Refusal::Failed)),
+            Ok(Ok(response)) => {
+                let (head, body) = response.into_parts();
+                self.body = Some(body);
+                Ok(Response::from_parts(head, ()))
+            }
+            Ok(Err(code)) => {
+                tracing::warn!(component = self.worker.workload.name(), code, "the component answered with an error code");
+                Err(Refusal::Failed)
+            }
+            // The guest ended without an answer.
+            Err(_) => {
+                tracing::warn!(component = self.worker.workload.name(), "the component ended without a response");
+                Err(Refusal::Failed)
+            }
+        })
+    }
+
+    /// Drives the guest and takes the next part of its body.
+    pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+        if let Some(frame) = self.taken.pop_front() {
+            return Poll::Ready(Some(Ok(frame)));
+        }
+        self.poll_call(cx);
+        let Some(body) = &mut self.body else { return Poll::Ready(None) };
+        match Pin::new(body).poll_frame(cx) {
+            Poll::Pending if self.failure.is_some() => Poll::Ready(Some(Err(BrokenOff))),
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Some(Ok(frame))) => {
+                self.extend_deadline(self.worker.workload.limits().request);
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(Some(Err(error))) => {
+                tracing::debug!(%error, "a response body broke off");
+                Poll::Ready(Some(Err(BrokenOff)))
+            }
+            Poll::Ready(None) => {
+                self.body_ended(cx);
+                Poll::Ready(self.failure.map(|_| Err(BrokenOff)))
+            }
+        }
+    }
+
+    /// Why the exchange failed, if it did.
+    pub(crate) fn failure(&self) -> Option<Refusal> {
+        self.failure
+    }
+
+    /// Puts `frames` back, to be sent before what follows.
+    pub(crate) fn give_back(&mut self, frames: Vec<Frame<Bytes>>) {
+        self.taken = frames.into();
+    }
+
+    /// Tells the guest that its body has gone, and lets it finish.
+    fn body_ended(&mut self, cx: &mut Context<'_>) {
+        self.body = None;
+        if let Some(consumed) = self.consumed.take() {
+            // A 0.2 guest does not wait for it.
+            let _ = consumed.send(());
+        }
+        self.extend_deadline(self.worker.workload.limits().after_response);
+        self.poll_call(cx);
+        if let Some(call) = self.call.take() {
+            let worker = self.worker.clone();
+            // The call ends by its deadline, and with the thread's runtime.
+            tokio::spawn(async move {
+                let outcome = call.await;
+                let _ = worker.settle(outcome);
+            });
+        }
+    }
+
+    fn extend_deadline(&mut self, by: std::time::Duration) {
+        if let Some(call) = &mut self.call {
+            call.set_deadline(Instant::now() + by);
+        }
+    }
+
+    fn poll_call(&mut self, cx: &mut Context<'_>) {
+        if let Some(call) = &mut self.call
+            && let Poll::Ready(outcome) = Pin::new(call).poll(cx)
+        {
+            self.call = None;
+            self.failure = self.worker.settle(outcome).err();
+        }
+    }
+}

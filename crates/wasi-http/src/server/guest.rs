@@ -1,0 +1,141 @@
+//! One call of a component's handler, in either version of `wasi:http`.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+
+use http::Request;
+use tempo_core::{Instance, Interrupted, Permit, Provide};
+use tokio::sync::oneshot;
+use wasmtime::Store;
+use wasmtime::component::InstancePre;
+use wasmtime_wasi_http::handler::{Proxy, ProxyPre};
+use wasmtime_wasi_http::{FieldMap, WasiBody, p2, p3};
+
+use super::idle::Warm;
+use super::worker::Worker;
+use crate::WasiHttp;
+
+/// The head of a guest's response with its body, or the error code it answered with.
+pub(crate) type Answer = Result<http::Response<WasiBody>, String>;
+
+/// Finds the component's handler: 0.3 if it exports that, else 0.2.
+///
+/// # Errors
+///
+/// The component exports neither.
+pub(crate) fn handler<T>(component: &InstancePre<T>) -> wasmtime::Result<ProxyPre<T>> {
+    match p3::bindings::ServicePre::new(component.clone()) {
+        Ok(service) => Ok(ProxyPre::P3(service)),
+        Err(_) => p2::bindings::ProxyPre::new(component.clone()).map(ProxyPre::P2),
+    }
+}
+
+/// The instance that a request is to run in: a warm one, or a store without an instance yet.
+pub(crate) struct Place<T: 'static> {
+    instance: Instance<T>,
+    proxy: Option<Proxy>,
+    served: usize,
+}
+
+impl<T: Send + 'static> Place<T> {
+    /// Takes a warm instance of `worker`, or makes a store.
+    ///
+    /// # Errors
+    ///
+    /// The store's data cannot be made.
+    pub(crate) fn take(worker: &Worker<T>) -> wasmtime::Result<Self> {
+        if let Some(warm) = worker.idle.take() {
+            warm.instance.meter.reset();
+            return Ok(Self { instance: warm.instance, proxy: Some(warm.proxy), served: warm.served });
+        }
+        Ok(Self { instance: worker.workload.store()?, proxy: None, served: 0 })
+    }
+
+    /// What measures the call.
+    pub(crate) fn meter(&self) -> Arc<tempo_core::Meter> {
+        self.instance.meter.clone()
+    }
+}
+
+/// Calls the handler with `request`, sends what it answers to `answer`, and goes on until the guest is done.
+///
+/// `consumed` resolves when the response's body has been read to its end. The permit is held until the store is either
+/// gone or handed back as a warm instance.
+pub(crate) async fn call<T: Provide<WasiHttp>>(
+    worker: Arc<Worker<T>>,
+    permit: Permit,
+    place: Place<T>,
+    request: Request<WasiBody>,
+    answer: oneshot::Sender<Answer>,
+    consumed: oneshot::Receiver<()>,
+) -> wasmtime::Result<Warm<T>> {
+    // Declared first, so that it is dropped last: the pool has a place again only when the store is gone.
+    let _permit = permit;
+    let Place { mut instance, proxy, served } = place;
+    let store = &mut instance.store;
+    let proxy = match proxy {
+        Some(proxy) => proxy,
+        None => {
+            let made = worker.handler.instantiate_async(&mut *store);
+            let limit = worker.workload.limits().instantiate;
+            tokio::time::timeout(limit, made).await.map_err(|_| wasmtime::Error::new(Interrupted::Deadline))??
+        }
+    };
+    match &proxy {
+        Proxy::P2(proxy) => call_p2(store, proxy, request, answer).await?,
+        Proxy::P3(service) => call_p3(store, service, request, answer, consumed).await?,
+    }
+    Ok(Warm { instance, proxy, served: served.saturating_add(1) })
+}
+
+async fn call_p2<T: Provide<WasiHttp>>(
+    store: &mut Store<T>,
+    proxy: &p2::bindings::Proxy,
+    request: Request<WasiBody>,
+    answer: oneshot::Sender<Answer>,
+) -> wasmtime::Result<()> {
+    use p2::bindings::http::types::Scheme;
+    let https = request.uri().scheme() == Some(&http::uri::Scheme::HTTPS);
+    let scheme = if https { Scheme::Https } else { Scheme::Http };
+    let mut view = T::provide(store.data_mut());
+    let request = view.new_incoming_request(scheme, request)?;
+    let out = view.new_response_outparam_from_callback(move |response| {
+        // The server may have given up already; then nobody wants the response.
+        let _ = answer.send(response.map_err(|code| format!("{code:?}")));
+    })?;
+    proxy.wasi_http_incoming_handler().call_handle(store, request, out).await
+}
+
+async fn call_p3<T: Provide<WasiHttp>>(
+    store: &mut Store<T>,
+    service: &p3::bindings::Service,
+    request: Request<WasiBody>,
+    answer: oneshot::Sender<Answer>,
+    consumed: oneshot::Receiver<()>,
+) -> wasmtime::Result<()> {
+    let handled = store.run_concurrent(async |accessor| -> wasmtime::Result<()> {
+        let (request, transmission) = accessor.with(|mut access| {
+            let view = T::provide(access.get());
+            let (head, body) = request.into_parts();
+            let uri = head.uri.into_parts();
+            let headers = FieldMap::new_immutable(view.hooks, head.headers);
+            let (request, transmission) =
+                p3::Request::new(head.method, uri.scheme, uri.authority, uri.path_and_query, headers, None, body);
+            wasmtime::error::Ok((view.table.push(request)?, transmission))
+        })?;
+        let answered = match service.wasi_http_handler().call_handle(accessor, request).await? {
+            Ok(response) => Ok(accessor.with(|mut access| {
+                let response = T::provide(access.get()).table.delete(response)?;
+                response.into_http_with_getter(&mut access, transmission, T::provide)
+            })?),
+            Err(code) => Err(format!("{code:?}")),
+        };
+        // As above: a server that has given up wants no response.
+        let _ = answer.send(answered);
+        // The event loop must turn until the body has gone out, and then until the guest's tasks have ended.
+        let _ = consumed.await;
+        poll_fn(|cx| accessor.poll_no_interesting_tasks(cx)).await;
+        Ok(())
+    });
+    handled.await?
+}

@@ -1,0 +1,42 @@
+//! What the server itself answers when a component cannot: a status, one line of text, and nothing internal.
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+
+use super::body::Body;
+
+/// Why the server answers itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// The request makes no sense.
+    BadRequest,
+    /// The request's body is larger than the server takes.
+    BodyTooLarge,
+    /// No place to run became free in time.
+    Overloaded,
+    /// The component trapped, panicked, or answered with an error.
+    Failed,
+    /// The component ran out of time.
+    TimedOut,
+}
+
+impl Refusal {
+    /// The response that says so.
+    pub(crate) fn response<T>(self) -> Response<Body<T>> {
+        let (status, text) = match self {
+            Self::BadRequest => (StatusCode::BAD_REQUEST, "the request is not valid HTTP\n"),
+            Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "the request body is too large\n"),
+            Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded; try again soon\n"),
+            Self::Failed => (StatusCode::INTERNAL_SERVER_ERROR, "the component failed\n"),
+            Self::TimedOut => (StatusCode::GATEWAY_TIMEOUT, "the component took too long\n"),
+        };
+        let mut response = Response::new(Body::full(Bytes::from_static(text.as_bytes())));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        if self == Self::Overloaded {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}

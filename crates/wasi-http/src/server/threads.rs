@@ -1,0 +1,84 @@
+//! The serving threads: one a processor, each with a single-threaded runtime of its own, so that a request is answered
+//! by the thread that read it.
+
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
+use tempo_core::Provide;
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+
+use super::connection::Server;
+use crate::WasiHttp;
+
+/// How often idle instances and stalled responses are looked for.
+const TIDY: Duration = Duration::from_millis(500);
+
+/// A connection on its way to a thread.
+pub(crate) struct Accepted {
+    pub(crate) stream: TcpStream,
+    /// Its place among the connections.
+    pub(crate) place: OwnedSemaphorePermit,
+    /// False: it is above the limit and only told so.
+    pub(crate) admitted: bool,
+}
+
+/// A serving thread, seen from outside. It ends when this is dropped.
+pub(crate) struct Thread {
+    connections: mpsc::UnboundedSender<Accepted>,
+    open: Arc<AtomicUsize>,
+}
+
+impl Thread {
+    /// Starts a thread that serves with `server`. The receiver resolves when the thread has ended.
+    pub(crate) fn start<T: Provide<WasiHttp>>(server: Server<T>) -> std::io::Result<(Self, oneshot::Receiver<()>)> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        // Bounded by the places among the connections that the accepter gives out.
+        let (connections, mut accepted) = mpsc::unbounded_channel::<Accepted>();
+        let open = Arc::new(AtomicUsize::new(0));
+        let (ended, end) = oneshot::channel();
+        let counter = open.clone();
+        std::thread::Builder::new().name("tempo-http".to_owned()).spawn(move || {
+            let _ended = ended;
+            runtime.block_on(async move {
+                let server = Arc::new(server);
+                let tidy = tokio::spawn(tidy(server.clone()));
+                while let Some(connection) = accepted.recv().await {
+                    tokio::spawn(serve(server.clone(), connection, counter.clone()));
+                }
+                tidy.abort();
+            });
+        })?;
+        Ok((Self { connections, open }, end))
+    }
+
+    /// How many connections the thread has.
+    pub(crate) fn open(&self) -> usize {
+        self.open.load(Relaxed)
+    }
+
+    /// Hands a connection over.
+    pub(crate) fn give(&self, connection: Accepted) {
+        self.open.fetch_add(1, Relaxed);
+        // A thread that has ended drops the connection; `failed` reports the thread.
+        let _ = self.connections.send(connection);
+    }
+}
+
+async fn serve<T: Provide<WasiHttp>>(server: Arc<Server<T>>, connection: Accepted, open: Arc<AtomicUsize>) {
+    let _place = connection.place;
+    match tokio::net::TcpStream::from_std(connection.stream) {
+        Ok(stream) => server.serve(stream, connection.admitted).await,
+        Err(error) => tracing::error!(%error, "a connection cannot be served"),
+    }
+    open.fetch_sub(1, Relaxed);
+}
+
+async fn tidy<T: Provide<WasiHttp>>(server: Arc<Server<T>>) {
+    let mut interval = tokio::time::interval(TIDY);
+    loop {
+        interval.tick().await;
+        server.worker.tidy();
+    }
+}

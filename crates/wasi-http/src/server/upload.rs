@@ -1,0 +1,77 @@
+//! A request's body on its way to the guest, and no more of it than the server takes.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::{BodyExt as _, Empty};
+use hyper::body::Incoming;
+use wasmtime_wasi_http::{Error, WasiBody};
+
+/// Tells whether a body turned out to be too large, after the guest was given it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TooLarge(Arc<AtomicBool>);
+
+impl TooLarge {
+    pub(crate) fn is_set(&self) -> bool {
+        self.0.load(Relaxed)
+    }
+}
+
+/// The guest's form of `body`, which errs when it exceeds `limit` bytes. `None` if its length already says so.
+pub(crate) fn limited(body: Incoming, limit: u64) -> Option<(WasiBody, Option<TooLarge>)> {
+    if body.is_end_stream() {
+        let empty = Empty::new().map_err(|never| match never {});
+        return Some((empty.boxed_unsync(), None));
+    }
+    if body.size_hint().lower() > limit {
+        return None;
+    }
+    let too_large = TooLarge::default();
+    let limited = Limited { body, limit, left: limit, too_large: too_large.clone() };
+    Some((limited.boxed_unsync(), Some(too_large)))
+}
+
+struct Limited {
+    body: Incoming,
+    limit: u64,
+    left: u64,
+    too_large: TooLarge,
+}
+
+impl Body for Limited {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(cx));
+        Poll::Ready(match frame {
+            Some(Ok(frame)) => {
+                let length = frame.data_ref().map_or(0, |data| data.len() as u64);
+                match self.left.checked_sub(length) {
+                    Some(left) => {
+                        self.left = left;
+                        Some(Ok(frame))
+                    }
+                    None => {
+                        self.too_large.0.store(true, Relaxed);
+                        Some(Err(Error::HttpRequestBodySize(Some(self.limit))))
+                    }
+                }
+            }
+            Some(Err(error)) => Some(Err(Error::Hyper(error))),
+            None => None,
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

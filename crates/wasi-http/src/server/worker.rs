@@ -1,0 +1,82 @@
+//! What the connections of one thread share: the component, its idle instances, and the responses under way.
+
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use tempo_core::{Interrupted, Workload};
+use wasmtime::PoolConcurrencyLimitError;
+use wasmtime_wasi_http::handler::ProxyPre;
+
+use super::body::Stream;
+use super::config::Config;
+use super::exchange::Outcome;
+use super::idle::Idle;
+use super::reply::Refusal;
+
+/// One serving thread's share of the component.
+pub(crate) struct Worker<T: 'static> {
+    pub(crate) workload: Workload<T>,
+    pub(crate) handler: ProxyPre<T>,
+    pub(crate) config: Arc<Config>,
+    pub(crate) idle: Idle<T>,
+    streams: Mutex<Vec<Weak<Stream<T>>>>,
+}
+
+impl<T: Send + 'static> Worker<T> {
+    /// The share of one of `config.threads` threads.
+    ///
+    /// # Errors
+    ///
+    /// The component exports no HTTP handler.
+    pub(crate) fn new(workload: Workload<T>, config: Arc<Config>) -> wasmtime::Result<Self> {
+        let handler = super::guest::handler(workload.component())?;
+        let idle = Idle::new(workload.limits().idle_instances().div_ceil(config.threads));
+        Ok(Self { workload, handler, config, idle, streams: Mutex::default() })
+    }
+
+    /// Keeps the instance of a call that went well if it may serve again; says how to answer one that did not.
+    pub(crate) fn settle(&self, outcome: Outcome<T>) -> Result<(), Refusal> {
+        let component = self.workload.name();
+        match outcome {
+            Ok(Ok(mut warm)) => {
+                let reuse = self.workload.limits().reuse(self.workload.concurrent());
+                if warm.served < reuse && self.workload.reusable(&mut warm.instance.store) {
+                    self.idle.park(warm);
+                }
+                Ok(())
+            }
+            Ok(Err(trap)) => Err(match trap.downcast_ref::<Interrupted>() {
+                Some(interrupted) => timed_out(component, *interrupted),
+                None if trap.is::<PoolConcurrencyLimitError>() => Refusal::Overloaded,
+                None => {
+                    tracing::error!(component, error = format!("{trap:#}"), "the component trapped");
+                    Refusal::Failed
+                }
+            }),
+            Err(interrupted) => Err(timed_out(component, interrupted)),
+        }
+    }
+
+    /// Watches a response that is being streamed, until it ends.
+    pub(crate) fn watch(&self, stream: &Arc<Stream<T>>) {
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(stream));
+    }
+
+    /// Ends what has stalled and drops instances that have been idle for long. Called every second or so.
+    pub(crate) fn tidy(&self) {
+        let limits = self.workload.limits();
+        self.idle.reap(limits.idle);
+        let streams: Vec<_> = {
+            let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
+            streams.retain(|stream| stream.strong_count() > 0);
+            streams.iter().filter_map(Weak::upgrade).collect()
+        };
+        for stream in streams {
+            stream.end_if_stalled(limits.request);
+        }
+    }
+}
+
+fn timed_out(component: &str, interrupted: Interrupted) -> Refusal {
+    tracing::warn!(component, "{interrupted}");
+    Refusal::TimedOut
+}

@@ -1,0 +1,19 @@
+//! `tempo-http`: the smallest useful runtime. It serves HTTP, with configuration and logging.
+
+use tempo_wasi_config::{Variables, WasiConfig};
+use tempo_wasi_http::{HttpClient, HttpServer, WasiHttp};
+use tempo_wasi_logging::{TracingLog, WasiLogging};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+tempo_runtime::runtime! {
+    name: "tempo-http",
+    about: "Serves WebAssembly components over HTTP, with configuration and logging",
+    services: {
+        config: WasiConfig = Variables,
+        http: WasiHttp = HttpClient,
+        logging: WasiLogging = TracingLog,
+    },
+    triggers: [HttpServer],
+}

@@ -1,0 +1,19 @@
+//! `tempo`: a runtime with every service there is.
+
+use tempo_wasi_config::{Variables, WasiConfig};
+use tempo_wasi_http::{HttpClient, HttpServer, WasiHttp};
+use tempo_wasi_logging::{TracingLog, WasiLogging};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+tempo_runtime::runtime! {
+    name: "tempo",
+    about: "Serves WebAssembly components, with every service there is",
+    services: {
+        config: WasiConfig = Variables,
+        http: WasiHttp = HttpClient,
+        logging: WasiLogging = TracingLog,
+    },
+    triggers: [HttpServer],
+}

@@ -81,7 +81,7 @@ impl Sender {
     }
 
     async fn push(&mut self, item: Item) -> Result<(), Closed> {
-        self.0.send(item).await.map_err(|_| Closed)
+        self.0.feed(item).await.map_err(|_| Closed)
     }
 }
 

@@ -100,10 +100,9 @@ impl Error {
         match self.kind {
             ErrorKind::BadRequest => StatusCode::BAD_REQUEST,
             ErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            ErrorKind::Denied
-            | ErrorKind::Unreachable
-            | ErrorKind::Tls
-            | ErrorKind::Protocol => StatusCode::BAD_GATEWAY,
+            ErrorKind::Denied | ErrorKind::Unreachable | ErrorKind::Tls | ErrorKind::Protocol => {
+                StatusCode::BAD_GATEWAY
+            }
             ErrorKind::Timeout => StatusCode::GATEWAY_TIMEOUT,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         }

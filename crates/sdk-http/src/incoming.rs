@@ -45,7 +45,6 @@ impl Incoming {
     pub(crate) fn new(message: Message) -> Self {
         Self(State::Unread(message))
     }
-
 }
 
 impl Pieces for Incoming {
@@ -76,10 +75,7 @@ impl http_body::Body for Incoming {
         matches!(self.0, State::Done)
     }
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         loop {
             match std::mem::replace(&mut self.0, State::Done) {
                 State::Unread(message) => self.0 = State::Idle(Reader::new(message)),

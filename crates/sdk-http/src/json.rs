@@ -39,5 +39,6 @@ pub(crate) fn encode(value: &impl Serialize) -> Result<Bytes, Error> {
 
 /// The value that `text` holds; `kind` is the kind of the error when it holds none.
 pub(crate) fn decode<T: DeserializeOwned>(text: &[u8], kind: ErrorKind) -> Result<T, Error> {
-    serde_json::from_slice(text).map_err(|error| Error::new(kind, format!("not the JSON that is expected here: {error}")))
+    serde_json::from_slice(text)
+        .map_err(|error| Error::new(kind, format!("not the JSON that is expected here: {error}")))
 }

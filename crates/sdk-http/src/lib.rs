@@ -47,10 +47,10 @@ mod router;
 mod send;
 mod task;
 
-#[cfg(feature = "axum")]
-pub mod axum;
 #[doc(hidden)]
 pub mod __private;
+#[cfg(feature = "axum")]
+pub mod axum;
 
 pub use body::Body;
 pub use bytes::Bytes;

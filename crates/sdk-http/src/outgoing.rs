@@ -55,11 +55,7 @@ pub(crate) fn send(body: Body) -> (Option<Contents>, End) {
 }
 
 /// Writes a body that is one piece of bytes. An error means that the reader is gone, which is its right.
-async fn write(
-    bytes: Bytes,
-    mut writer: StreamWriter<u8>,
-    finish: FutureWriter<Result<Option<Trailers>, ErrorCode>>,
-) {
+async fn write(bytes: Bytes, mut writer: StreamWriter<u8>, finish: FutureWriter<Result<Option<Trailers>, ErrorCode>>) {
     writer.write_all(bytes.into()).await;
     drop(writer);
     let _ = finish.write(Ok(None)).await;

@@ -1,7 +1,7 @@
 //! What a handler may return.
 
-use crate::error::BoxError;
 use crate::Body;
+use crate::error::BoxError;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use std::convert::Infallible;

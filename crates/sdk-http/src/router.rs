@@ -139,7 +139,8 @@ impl Router {
 
 impl Route {
     fn handler(&self, method: &Method) -> Option<&Handler> {
-        let find = |wanted: &Method| self.methods.iter().find(|(method, _)| method == wanted).map(|(_, handler)| handler);
+        let find =
+            |wanted: &Method| self.methods.iter().find(|(method, _)| method == wanted).map(|(_, handler)| handler);
         find(method).or_else(|| if method == Method::HEAD { find(&Method::GET) } else { None })
     }
 

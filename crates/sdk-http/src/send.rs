@@ -29,7 +29,8 @@ pub(crate) async fn send(request: http::Request<Body>, limits: Limits) -> Result
 
 /// Sets method and target.
 fn address(request: &Request, parts: &Parts) -> Result<(), Error> {
-    let invalid = |what: &'static str| move |()| Error::new(ErrorKind::InvalidRequest, format!("the host refuses the {what}"));
+    let invalid =
+        |what: &'static str| move |()| Error::new(ErrorKind::InvalidRequest, format!("the host refuses the {what}"));
     if parts.method != Method::GET {
         request.set_method(&(&parts.method).into()).map_err(invalid("method"))?;
     }
@@ -52,6 +53,8 @@ fn options(limits: Limits) -> Result<Option<RequestOptions>, Error> {
         .set_connect_timeout(connect.map(nanoseconds))
         .and_then(|()| options.set_first_byte_timeout(first_byte.map(nanoseconds)))
         .and_then(|()| options.set_between_bytes_timeout(between_bytes.map(nanoseconds)))
-        .map_err(|error| Error::new(ErrorKind::InvalidRequest, format!("the host refuses the time limit: {error:?}")))?;
+        .map_err(|error| {
+            Error::new(ErrorKind::InvalidRequest, format!("the host refuses the time limit: {error:?}"))
+        })?;
     Ok(Some(options))
 }

@@ -27,10 +27,7 @@ pub(crate) fn nanoseconds(duration: Duration) -> u64 {
 }
 
 /// What `work` gives, or a timeout error when it takes longer than `limit`.
-pub(crate) async fn timeout<T>(
-    limit: Duration,
-    work: impl Future<Output = Result<T, Error>>,
-) -> Result<T, Error> {
+pub(crate) async fn timeout<T>(limit: Duration, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     let mut work = pin!(work);
     let mut clock = pin!(sleep(limit));
     std::future::poll_fn(|cx| {

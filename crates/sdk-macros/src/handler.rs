@@ -3,21 +3,26 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Error, FnArg, ItemFn, Result, ReturnType, Signature, Type};
+use syn::{Error, FnArg, Ident, ItemFn, Result, ReturnType, Signature, Type};
 
 /// How a handler looks; every message ends with it.
 const FORM: &str = "`async fn main(request: Request) -> impl IntoResponse`";
 
-/// Expands `#[handler]` on `item`.
-pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> {
+/// Expands `#[handler]` on `item`: to the item, and the export or the error beside it. The item stays in either case, so that
+/// a mistake is reported once and does not make imports unused.
+pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let beside = beside(arguments, &item).unwrap_or_else(Error::into_compile_error);
+    quote!(#item #beside)
+}
+
+fn beside(arguments: TokenStream, item: &TokenStream) -> Result<TokenStream> {
     if !arguments.is_empty() {
         return Err(Error::new_spanned(arguments, "`#[handler]` takes no options: write `#[tempo_sdk_http::handler]`"));
     }
-    let span = item.span();
-    let function: ItemFn = syn::parse2(item)
-        .map_err(|_| Error::new(span, format!("`#[handler]` goes on a function: write {FORM}")))?;
+    let function: ItemFn = syn::parse2(item.clone())
+        .map_err(|_| Error::new(item.span(), format!("`#[handler]` goes on a function: write {FORM}")))?;
     let (request, response) = check(&function.sig)?;
-    Ok(export(&function, &request, &response))
+    Ok(export(&function.sig.ident, &request, &response))
 }
 
 /// Checks the signature; returns the types of the request and of the response.
@@ -49,7 +54,8 @@ fn request(signature: &Signature) -> Result<Type> {
     match (inputs.next(), inputs.next()) {
         (Some(FnArg::Typed(argument)), None) => Ok((*argument.ty).clone()),
         (Some(FnArg::Receiver(receiver)), _) => {
-            let message = format!("a handler is a free function, not a method: move it out of the `impl`, as in {FORM}");
+            let message =
+                format!("a handler is a free function, not a method: move it out of the `impl`, as in {FORM}");
             Err(Error::new_spanned(receiver, message))
         }
         (None, _) => {
@@ -76,15 +82,12 @@ fn response(signature: &Signature) -> Result<Type> {
     }
 }
 
-/// The function itself and, beside it, the export that calls it. The two calls carry the spans of the types that they
-/// constrain, so that a wrong type is reported where it is written.
-fn export(function: &ItemFn, request: &Type, response: &Type) -> TokenStream {
-    let name = &function.sig.ident;
+/// The export that calls the function. The two calls carry the spans of the types that they constrain, so that a wrong type is
+/// reported where it is written.
+fn export(name: &Ident, request: &Type, response: &Type) -> TokenStream {
     let take = quote_spanned!(request.span()=> ::tempo_sdk_http::__private::request::<#request>(request));
-    let answer = quote_spanned!(response.span()=> ::tempo_sdk_http::__private::answer(response));
+    let answer = quote_spanned!(response.span()=> ::tempo_sdk_http::__private::answer(response).await);
     quote! {
-        #function
-
         const _: () = {
             struct Handler;
             impl ::tempo_sdk_http::__private::Guest for Handler {
@@ -96,7 +99,7 @@ fn export(function: &ItemFn, request: &Type, response: &Type) -> TokenStream {
                 > {
                     let request = #take;
                     let response = #name(request).await;
-                    #answer.await
+                    #answer
                 }
             }
             ::tempo_sdk_http::__private::export!(Handler with_types_in ::tempo_sdk_http::__private::wasip3);

@@ -20,5 +20,5 @@ use proc_macro::TokenStream;
 /// ```
 #[proc_macro_attribute]
 pub fn handler(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    handler::expand(arguments.into(), item.into()).unwrap_or_else(syn::Error::into_compile_error).into()
+    handler::expand(arguments.into(), item.into()).into()
 }

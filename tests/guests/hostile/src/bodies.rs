@@ -84,10 +84,8 @@ async fn trailers(_: Request) -> Response {
     let (mut sender, body) = Body::channel();
     spawn(async move {
         if sender.send("with trailers\n").await.is_ok() {
-            let trailers = HeaderMap::from_iter([(
-                HeaderName::from_static("x-checksum"),
-                HeaderValue::from_static("42"),
-            )]);
+            let trailers =
+                HeaderMap::from_iter([(HeaderName::from_static("x-checksum"), HeaderValue::from_static("42"))]);
             let _ = sender.trailers(trailers).await;
         }
     });

@@ -6,12 +6,7 @@ use std::time::{Duration, Instant};
 use tempo_sdk_http::{IntoResponse, Request, Router};
 
 pub(crate) fn routes(router: Router) -> Router {
-    router
-        .get("/panic", panicking)
-        .get("/trap", trap)
-        .get("/spin", spin)
-        .get("/burn", burn)
-        .get("/stack", stack)
+    router.get("/panic", panicking).get("/trap", trap).get("/spin", spin).get("/burn", burn).get("/stack", stack)
 }
 
 async fn panicking(_: Request) -> &'static str {

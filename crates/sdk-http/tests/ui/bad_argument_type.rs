@@ -1,0 +1,9 @@
+//! Something else than a request.
+use tempo_sdk_http::IntoResponse;
+
+#[tempo_sdk_http::handler]
+async fn handle(body: String) -> impl IntoResponse {
+    body
+}
+
+fn main() {}

@@ -1,0 +1,5 @@
+//! Not a function.
+#[tempo_sdk_http::handler]
+struct Handler;
+
+fn main() {}

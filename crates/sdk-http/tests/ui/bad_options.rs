@@ -1,0 +1,9 @@
+//! With options.
+use tempo_sdk_http::{IntoResponse, Request};
+
+#[tempo_sdk_http::handler(path = "/")]
+async fn handle(_: Request) -> impl IntoResponse {
+    "hello"
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+//! Something else than a response.
+use tempo_sdk_http::Request;
+
+#[tempo_sdk_http::handler]
+async fn handle(_: Request) -> u32 {
+    7
+}
+
+fn main() {}

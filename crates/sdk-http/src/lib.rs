@@ -65,3 +65,8 @@ pub use response::{IntoResponse, Response};
 pub use router::Router;
 pub use task::{sleep, spawn};
 pub use tempo_sdk_macros::handler;
+
+/// Compiles the examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -7,6 +7,11 @@ struct Host;
 
 /// Sends what the macros of the `log` crate write to the host, from `level` on. May be called on each request: the first call
 /// in an instance installs the logger, later ones only set the level.
+///
+/// ```no_run
+/// tempo_sdk_logging::init(log::LevelFilter::Info);
+/// log::info!("ready");
+/// ```
 pub fn init(level: LevelFilter) {
     // An error means that this instance has its logger already.
     let _ = log::set_logger(&Host);

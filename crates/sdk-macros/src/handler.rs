@@ -10,8 +10,8 @@ const FORM: &str = "`async fn main(request: Request) -> impl IntoResponse`";
 
 /// Expands `#[handler]` on `item`: to the item, and the export or the error beside it. The item stays in either case, so that
 /// a mistake is reported once and does not make imports unused.
-pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    let beside = beside(arguments, &item).unwrap_or_else(Error::into_compile_error);
+pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream {
+    let beside = beside(arguments, item).unwrap_or_else(Error::into_compile_error);
     quote!(#item #beside)
 }
 

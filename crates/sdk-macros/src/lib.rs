@@ -10,15 +10,8 @@ use proc_macro::TokenStream;
 /// returns anything that implements `IntoResponse`: a string, `Json`, a status code, a `Response`, or a `Result` of two of
 /// these. A component has exactly one handler; use a `Router` inside it to serve several paths.
 ///
-/// ```ignore
-/// use tempo_sdk_http::{IntoResponse, Request};
-///
-/// #[tempo_sdk_http::handler]
-/// async fn main(request: Request) -> impl IntoResponse {
-///     format!("You asked for {}\n", request.path())
-/// }
-/// ```
+/// The documentation of `tempo-sdk-http` has examples.
 #[proc_macro_attribute]
 pub fn handler(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    handler::expand(arguments.into(), item.into()).into()
+    handler::expand(arguments.into(), &item.into()).into()
 }

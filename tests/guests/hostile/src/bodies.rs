@@ -1,6 +1,7 @@
 //! Bodies, headers, trailers, statuses.
 
 use crate::{number, text};
+use http::header::TRAILER;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tempo_sdk_http::{Body, IntoResponse, Json, Request, Response, Router, Sender, StatusCode, spawn};
 
@@ -22,9 +23,13 @@ async fn echo(request: Request) -> Response {
     if request.query() == Some("pass") {
         return Response::new(request.into_body());
     }
+    // HTTP/1.1 sends only trailers that the head announces.
+    let announced = request.headers().get(TRAILER).cloned();
     let (sender, body) = Body::channel();
     spawn(copy(request.into_body(), sender));
-    Response::new(body)
+    let mut response = Response::new(body);
+    response.headers_mut().extend(announced.map(|names| (TRAILER, names)));
+    response
 }
 
 async fn copy(mut from: Body, mut to: Sender) {
@@ -89,7 +94,7 @@ async fn trailers(_: Request) -> Response {
             let _ = sender.trailers(trailers).await;
         }
     });
-    Response::new(body)
+    ([("trailer", "x-checksum")], body).into_response()
 }
 
 /// Breaks the body off after its first chunk: `?how=error` says so, `panic` and anything else trap.

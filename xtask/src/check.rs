@@ -3,7 +3,7 @@
 //! Every step runs, also after one that failed, so that one call tells everything.
 
 use anyhow::{Result, bail};
-use clap::{ArgMatches, Command};
+use clap::{Arg, ArgMatches, Command};
 
 use crate::setup;
 use crate::shell::{self, say};
@@ -28,21 +28,22 @@ const LINTS: &[&str] = &["--", "-D", "warnings", "-D", "clippy::too_many_lines"]
 /// One step, and how it is called.
 type Step = (&'static str, fn(&Workspace) -> Result<()>);
 
+const STEPS: &[Step] =
+    &[("rules", rules), ("format", format), ("lints", host_lints), ("guest-lints", guest_lints), ("docs", docs)];
+
 pub(crate) fn command() -> Command {
-    Command::new("check").about("Formatting, lints, docs, and the rules of CONTRIBUTING.md")
+    let names = STEPS.iter().map(|(name, _)| *name);
+    let steps = Arg::new("steps").value_name("STEP").num_args(0..).value_parser(names.collect::<Vec<_>>());
+    Command::new("check")
+        .about("Formatting, lints, docs, and the rules of CONTRIBUTING.md")
+        .arg(steps.help("Only these steps; by default all"))
 }
 
-pub(crate) fn run(_: &ArgMatches) -> Result<()> {
+pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
     let workspace = Workspace::load()?;
-    let steps: &[Step] = &[
-        ("rules", rules),
-        ("format", format),
-        ("lints of the host's crates", host_lints),
-        ("lints of the guests", guest_lints),
-        ("docs", docs),
-    ];
+    let chosen: Vec<&String> = arguments.get_many("steps").into_iter().flatten().collect();
     let mut failed = Vec::new();
-    for (name, step) in steps {
+    for (name, step) in STEPS.iter().filter(|(name, _)| chosen.is_empty() || chosen.iter().any(|c| c == name)) {
         say(&format!("checking {name}"));
         if let Err(error) = step(&workspace) {
             eprintln!("error: {error:#}");

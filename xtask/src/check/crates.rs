@@ -12,7 +12,8 @@ pub(super) fn check(tree: &Tree, workspace: &Workspace, problems: &mut Problems)
         if dir.starts_with("crates/") && !tree.has(&format!("{dir}/README.md")) {
             problems.add(&dir, "has no README.md");
         }
-        if package.guest && !is_run(tree, package.wasm.trim_end_matches(".wasm")) {
+        let names = [package.wasm.trim_end_matches(".wasm"), &package.name, package.dir_name()];
+        if package.guest && !names.iter().any(|name| is_run(tree, name)) {
             problems.add(&dir, "no file under tests/ names this guest, so no test runs it");
         }
     }

@@ -9,6 +9,9 @@ const FILE_LINES: usize = 400;
 /// `lib.rs` is a table of contents.
 const LIB_LINES: usize = 100;
 
+/// The other way to say what a library is for.
+const README: &str = "#![doc = include_str!(\"../README.md\")]";
+
 /// What an unfinished place is marked with. Put together here, so that this file does not find itself.
 const MARKS: &[&str] = &[
     concat!("to", "do!"),
@@ -25,7 +28,8 @@ pub(super) fn check(tree: &Tree, problems: &mut Problems) {
 }
 
 fn check_file(file: &Source, problems: &mut Problems) {
-    if !file.text.starts_with("//!") {
+    // A library may take its first page from its README.
+    if !file.text.starts_with("//!") && !file.text.starts_with(README) {
         problems.add(&file.path, "the first line does not say what lives here and why (`//! ...`)");
     }
     let lines = file.text.lines().count();
@@ -67,6 +71,7 @@ mod tests {
     #[test]
     fn a_file_says_what_it_is_for() {
         assert_eq!(problems("crates/a/src/b.rs", "//! Good.\n"), Vec::<String>::new());
+        assert_eq!(problems("crates/a/src/lib.rs", &format!("{README}\n\nmod b;\n")), Vec::<String>::new());
         assert_eq!(problems("crates/a/src/b.rs", "use x;\n").len(), 1);
         assert_eq!(problems("crates/a/tests/ui/wrong.rs", "use x;\n"), Vec::<String>::new());
     }

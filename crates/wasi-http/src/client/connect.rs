@@ -1,0 +1,72 @@
+//! The connector of the pool: one call, one judged connection.
+
+use super::config::ClientConfig;
+use super::dial::dial;
+use super::error::ConnectError;
+use super::stream::Stream;
+use super::tls::Tls;
+use crate::egress::{Denied, Policy, Scheme};
+use http::Uri;
+use hyper_util::rt::TokioIo;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tower_service::Service;
+
+/// Makes connections for the pool.
+///
+/// The pool keeps connections by scheme and authority, and the authority of every request was normalised. Which addresses
+/// are permitted depends on just these two and on the policy, of which a client has one. So a request is never put on a
+/// connection to an address that it could not have got by itself.
+#[derive(Clone)]
+pub(super) struct Connector {
+    policy: Policy,
+    tls: Tls,
+    budget: Duration,
+    connections: Arc<Semaphore>,
+    lookups: Arc<Semaphore>,
+}
+
+impl Connector {
+    pub(super) fn new(policy: Policy, config: &ClientConfig) -> anyhow::Result<Self> {
+        Ok(Self {
+            policy,
+            tls: Tls::new(&config.ca_files, config.tls_timeout)?,
+            budget: config.connect_timeout,
+            connections: Arc::new(Semaphore::new(config.max_connections.min(Semaphore::MAX_PERMITS))),
+            lookups: Arc::new(Semaphore::new(config.max_lookups.clamp(1, Semaphore::MAX_PERMITS))),
+        })
+    }
+
+    async fn connect(&self, uri: &Uri) -> Result<TokioIo<Stream>, ConnectError> {
+        let target = self.policy.permit_origin(uri).map_err(|denied| match denied {
+            Denied::Address { .. } => ConnectError::AddressDenied,
+            _ => ConnectError::Denied,
+        })?;
+        let place = timeout(self.budget, Arc::clone(&self.connections).acquire_owned()).await;
+        let Ok(Ok(place)) = place else { return Err(ConnectError::Limit) };
+        let stream = dial(&target, &self.lookups, self.budget).await?;
+        Ok(TokioIo::new(match target.scheme() {
+            Scheme::Http => Stream::plain(stream, place),
+            Scheme::Https => Stream::tls(self.tls.handshake(&target, stream).await?, place),
+        }))
+    }
+}
+
+impl Service<Uri> for Connector {
+    type Response = TokioIo<Stream>;
+    type Error = ConnectError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let connector = self.clone();
+        Box::pin(async move { connector.connect(&uri).await })
+    }
+}

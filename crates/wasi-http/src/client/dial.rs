@@ -1,0 +1,146 @@
+//! From a permitted target to a TCP connection: resolve, judge every address, connect to one that was judged.
+
+use super::error::ConnectError;
+use crate::egress::{Denied, Host, Target};
+use futures::stream::{FuturesUnordered, StreamExt};
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep, timeout_at};
+
+/// How long an attempt runs alone before the next address is tried beside it (RFC 8305).
+const HEAD_START: Duration = Duration::from_millis(250);
+
+/// Addresses of one name that are tried at most: a name server must not turn one request into a scan.
+const MAX_ATTEMPTS: usize = 8;
+
+/// Connects within `budget`.
+pub(super) async fn dial(
+    target: &Target,
+    lookups: &Arc<Semaphore>,
+    budget: Duration,
+) -> Result<TcpStream, ConnectError> {
+    let deadline = Instant::now() + budget;
+    let addresses = match target.host() {
+        Host::Ip(address) => vec![SocketAddr::new(*address, target.port())],
+        Host::Name(name) => {
+            let lookup = lookup(name.clone(), target.port(), Arc::clone(lookups));
+            timeout_at(deadline, lookup).await.map_err(|_| ConnectError::DnsTimeout)??
+        }
+    };
+    let addresses = permitted(target, addresses)?;
+    let stream = timeout_at(deadline, race(addresses)).await.map_err(|_| ConnectError::Timeout)??;
+    // Requests are written in one go; waiting for more to send would only delay them. Without it all still works.
+    let _ = stream.set_nodelay(true);
+    Ok(stream)
+}
+
+/// Asks the system's resolver. It blocks, so it runs on a thread of its own; the permit goes along, since a resolver that
+/// hangs keeps its thread even after the request has given up.
+async fn lookup(name: String, port: u16, lookups: Arc<Semaphore>) -> Result<Vec<SocketAddr>, ConnectError> {
+    let permit = lookups.acquire_owned().await.map_err(|_| ConnectError::Dns)?;
+    let resolved = tokio::task::spawn_blocking(move || {
+        let _permit = permit;
+        (name.as_str(), port).to_socket_addrs().map(Iterator::collect::<Vec<_>>)
+    });
+    match resolved.await {
+        Ok(Ok(addresses)) if !addresses.is_empty() => Ok(addresses),
+        Ok(Ok(_)) => Err(ConnectError::Dns),
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "a name could not be resolved");
+            Err(ConnectError::Dns)
+        }
+        Err(_) => Err(ConnectError::Dns),
+    }
+}
+
+/// Keeps the addresses that the policy permits, in the order to try them: the resolver's, but families in turn, so that
+/// one family that leads nowhere costs one attempt.
+fn permitted(target: &Target, addresses: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, ConnectError> {
+    let mut denied: Option<Denied> = None;
+    let mut kept: Vec<SocketAddr> = Vec::with_capacity(addresses.len());
+    for address in addresses {
+        match target.permit_address(address.ip()) {
+            Ok(()) if !kept.contains(&address) => kept.push(address),
+            Ok(()) => {}
+            Err(reason) => {
+                denied.get_or_insert(reason);
+            }
+        }
+    }
+    if kept.is_empty() {
+        if let Some(denied) = denied {
+            target.report(&denied);
+        }
+        return Err(ConnectError::AddressDenied);
+    }
+    let first_is_v6 = kept.first().is_some_and(SocketAddr::is_ipv6);
+    let (preferred, other): (Vec<_>, Vec<_>) = kept.into_iter().partition(|address| address.is_ipv6() == first_is_v6);
+    let mut other = other.into_iter();
+    let mut ordered = Vec::with_capacity(MAX_ATTEMPTS);
+    for address in preferred {
+        ordered.push(address);
+        ordered.extend(other.next());
+    }
+    ordered.extend(other);
+    ordered.truncate(MAX_ATTEMPTS);
+    Ok(ordered)
+}
+
+/// Tries the addresses one after the other, the next one when the last has failed or is slow; the first connection wins.
+async fn race(addresses: Vec<SocketAddr>) -> Result<TcpStream, ConnectError> {
+    let mut waiting = addresses.into_iter();
+    let mut attempts = FuturesUnordered::new();
+    let mut failure = None;
+    loop {
+        if let Some(address) = waiting.next() {
+            attempts.push(TcpStream::connect(address));
+        }
+        tokio::select! {
+            Some(result) = attempts.next() => match result {
+                Ok(stream) => return Ok(stream),
+                Err(error) => {
+                    failure.get_or_insert(ConnectError::from_tcp(&error));
+                }
+            },
+            () = sleep(HEAD_START), if waiting.len() > 0 => {}
+            else => return Err(failure.unwrap_or(ConnectError::Unavailable)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::egress::Policy;
+
+    fn target() -> Target {
+        let policy = Policy::new(["http://a.test"], ["10.0.0.1"]).unwrap();
+        policy.permit_url(&"http://a.test/".parse().unwrap()).unwrap()
+    }
+
+    fn addresses(list: &[&str]) -> Vec<SocketAddr> {
+        list.iter().map(|address| SocketAddr::new(address.parse().unwrap(), 80)).collect()
+    }
+
+    #[test]
+    fn only_permitted_addresses_are_tried_and_families_take_turns() {
+        let resolved = ["2606::1", "10.0.0.2", "2606::2", "127.0.0.1", "2606::3", "10.0.0.1", "8.8.8.8", "2606::1"];
+        let ordered = permitted(&target(), addresses(&resolved)).unwrap();
+        assert_eq!(ordered, addresses(&["2606::1", "10.0.0.1", "2606::2", "8.8.8.8", "2606::3"]));
+    }
+
+    #[test]
+    fn a_name_with_no_permitted_address_is_denied() {
+        let denied = permitted(&target(), addresses(&["10.0.0.2", "::1"]));
+        assert!(matches!(denied, Err(ConnectError::AddressDenied)));
+    }
+
+    #[test]
+    fn no_more_than_a_few_addresses_are_tried() {
+        let many: Vec<SocketAddr> = (0..100).map(|n| SocketAddr::from(([8, 8, 8, n], 80))).collect();
+        assert_eq!(permitted(&target(), many).unwrap().len(), MAX_ATTEMPTS);
+    }
+}

@@ -1,0 +1,68 @@
+//! The body of a response on its way in. It is read only as fast as the component reads it.
+
+use super::error::response_error;
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Sleep, sleep};
+use wasmtime_wasi_http::Error;
+
+/// A body that the component reads. It counts as a running request until its end.
+pub(super) struct Download {
+    body: Incoming,
+    patience: Duration,
+    /// Runs only while the component waits: time in which it does not read is not the server's fault.
+    timer: Option<Pin<Box<Sleep>>>,
+    turn: Option<OwnedSemaphorePermit>,
+}
+
+impl Download {
+    pub(super) fn new(body: Incoming, patience: Duration, turn: OwnedSemaphorePermit) -> Self {
+        let turn = (!body.is_end_stream()).then_some(turn);
+        Self { body, patience, timer: None, turn }
+    }
+}
+
+impl Body for Download {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        let this = &mut *self;
+        match Pin::new(&mut this.body).poll_frame(cx) {
+            Poll::Ready(frame) => {
+                this.timer = None;
+                if !matches!(frame, Some(Ok(_))) || this.body.is_end_stream() {
+                    this.turn = None;
+                }
+                Poll::Ready(frame.map(|frame| {
+                    frame.map_err(|error| {
+                        tracing::debug!(?error, "the body of a response broke off");
+                        response_error(&error)
+                    })
+                }))
+            }
+            Poll::Pending => {
+                let timer = this.timer.get_or_insert_with(|| Box::pin(sleep(this.patience)));
+                ready!(timer.as_mut().poll(cx));
+                this.turn = None;
+                Poll::Ready(Some(Err(Error::ConnectionReadTimeout)))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

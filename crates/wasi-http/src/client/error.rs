@@ -1,0 +1,145 @@
+//! From what went wrong to the error that a component sees.
+//!
+//! Each cause has an error of its own, so that a component can tell what to retry. None carries text from the host's side.
+
+use rustls::AlertDescription;
+use std::error::Error as StdError;
+use std::io;
+use wasmtime_wasi_http::Error;
+
+/// Why there is no connection. hyper carries this through as a source of its own error.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(super) enum ConnectError {
+    #[error("the address is not permitted")]
+    AddressDenied,
+    #[error("the request is not permitted")]
+    Denied,
+    #[error("the name could not be resolved")]
+    Dns,
+    #[error("the name was not resolved in time")]
+    DnsTimeout,
+    #[error("refused")]
+    Refused,
+    #[error("no route to the address")]
+    Unroutable,
+    #[error("unavailable")]
+    Unavailable,
+    #[error("not connected in time")]
+    Timeout,
+    #[error("too many connections")]
+    Limit,
+    #[error("the TLS handshake took too long")]
+    TlsTimeout,
+    #[error("the certificate was not accepted")]
+    TlsCertificate,
+    #[error("TLS alert {0:?}")]
+    TlsAlert(AlertDescription),
+    #[error("the TLS handshake failed")]
+    TlsProtocol,
+    #[error("closed by the peer")]
+    Terminated,
+}
+
+impl ConnectError {
+    /// Judges a failed attempt to connect.
+    pub(super) fn from_tcp(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::ConnectionRefused => Self::Refused,
+            io::ErrorKind::TimedOut => Self::Timeout,
+            io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => Self::Unroutable,
+            io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => Self::Terminated,
+            _ => Self::Unavailable,
+        }
+    }
+
+    /// Judges a failed TLS handshake.
+    pub(super) fn from_tls(error: &io::Error) -> Self {
+        let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
+        match cause {
+            Some(
+                rustls::Error::InvalidCertificate(_)
+                | rustls::Error::NoCertificatesPresented
+                | rustls::Error::UnsupportedNameType,
+            ) => Self::TlsCertificate,
+            Some(rustls::Error::AlertReceived(alert)) => Self::TlsAlert(*alert),
+            Some(_) => Self::TlsProtocol,
+            None if broken(error) => Self::Terminated,
+            None => Self::TlsProtocol,
+        }
+    }
+
+    fn to_guest(&self) -> Error {
+        match self {
+            Self::AddressDenied => Error::DestinationIpProhibited,
+            Self::Denied => Error::HttpRequestDenied,
+            // The same words that wasmtime uses; the resolver of the system does not tell more.
+            Self::Dns => Error::DnsError { rcode: Some("address not available".to_owned()), info_code: None },
+            Self::DnsTimeout => Error::DnsTimeout,
+            Self::Refused => Error::ConnectionRefused,
+            Self::Unroutable => Error::DestinationIpUnroutable,
+            Self::Unavailable => Error::DestinationUnavailable,
+            Self::Timeout | Self::TlsTimeout => Error::ConnectionTimeout,
+            Self::Limit => Error::ConnectionLimitReached,
+            Self::TlsCertificate => Error::TlsCertificateError,
+            Self::TlsAlert(alert) => Error::TlsAlertReceived {
+                alert_id: Some(u8::from(*alert)),
+                alert_message: alert.as_str().map(str::to_owned),
+            },
+            Self::TlsProtocol => Error::TlsProtocolError,
+            Self::Terminated => Error::ConnectionTerminated,
+        }
+    }
+}
+
+/// The error of a request that got no response.
+pub(super) fn request_error(error: &hyper_util::client::legacy::Error) -> Error {
+    if let Some(cause) = find::<ConnectError>(error) {
+        return cause.to_guest();
+    }
+    match find::<hyper::Error>(error) {
+        Some(cause) => hyper_error(cause, Error::ConnectionTerminated),
+        None => Error::HttpProtocolError,
+    }
+}
+
+/// The error of a body that ended too soon.
+pub(super) fn response_error(error: &hyper::Error) -> Error {
+    hyper_error(error, Error::HttpResponseIncomplete)
+}
+
+/// `cut`: what it means here that the peer closed the connection in the middle.
+fn hyper_error(error: &hyper::Error, cut: Error) -> Error {
+    if error.is_timeout() {
+        Error::ConnectionReadTimeout
+    } else if error.is_parse_too_large() {
+        Error::HttpResponseHeaderSectionSize(None)
+    } else if error.is_parse() {
+        Error::HttpProtocolError
+    } else if error.is_incomplete_message() || error.is_closed() || find::<io::Error>(error).is_some_and(broken) {
+        cut
+    } else {
+        Error::HttpProtocolError
+    }
+}
+
+fn broken(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe
+    )
+}
+
+/// The first error of type `E` in the chain of causes.
+fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref::<E>() {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
+}

@@ -1,0 +1,148 @@
+//! The client itself: from a component's request to the head of its response.
+
+use super::config::{ClientConfig, Timeouts};
+use super::connect::Connector;
+use super::download::Download;
+use super::error::request_error;
+use super::request::prepare;
+use super::transmission::Transmission;
+use super::upload::{Progress, Upload};
+use crate::egress::Policy;
+use futures::FutureExt as _;
+use http::{Request, Response, StatusCode};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::capture_connection;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
+
+/// What an HTTP/2 response may fill before the component reads it; hyper's own 2 MiB would be too much for many at once.
+const STREAM_WINDOW: u32 = 256 * 1024;
+
+/// The same for a whole connection: some components that do not read must not stop the others.
+const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
+
+/// What an HTTP/2 request may put ahead of the network.
+const SEND_BUFFER: usize = 256 * 1024;
+
+/// How often a busy HTTP/2 connection is asked for a sign of life, and how long it may take. One that died unnoticed would
+/// otherwise swallow every request to its host.
+const HTTP2_PING: Duration = Duration::from_secs(10);
+
+/// Sends requests that the policy permits, over pooled connections. Clones share everything.
+///
+/// Connections are tasks of the runtime that made them; a runtime that is shut down takes them along, and requests on them
+/// fail with [`Error::ConnectionTerminated`].
+#[derive(Clone)]
+pub struct Client(Arc<Inner>);
+
+struct Inner {
+    http: legacy::Client<Connector, Upload>,
+    policy: Policy,
+    config: ClientConfig,
+    turns: Arc<Semaphore>,
+}
+
+impl Client {
+    /// Makes a client. Nothing is connected yet.
+    ///
+    /// # Errors
+    /// A file of certificate authorities cannot be read or holds none.
+    pub fn new(config: ClientConfig, policy: Policy) -> anyhow::Result<Self> {
+        let connector = Connector::new(policy.clone(), &config)?;
+        let http = legacy::Client::builder(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(config.idle_timeout)
+            .pool_max_idle_per_host(config.max_idle_per_host)
+            // hyper panics below 8 KiB.
+            .http1_max_buf_size(config.max_response_header_bytes.max(8192))
+            .http1_max_headers(config.max_response_headers)
+            .http2_max_header_list_size(u32::try_from(config.max_response_header_bytes).unwrap_or(u32::MAX))
+            .http2_initial_stream_window_size(STREAM_WINDOW)
+            .http2_initial_connection_window_size(CONNECTION_WINDOW)
+            .http2_max_send_buf_size(SEND_BUFFER)
+            .http2_keep_alive_interval(HTTP2_PING)
+            .http2_keep_alive_timeout(HTTP2_PING)
+            .build(connector);
+        let turns = Arc::new(Semaphore::new(config.max_requests.min(Semaphore::MAX_PERMITS)));
+        Ok(Self(Arc::new(Inner { http, policy, config, turns })))
+    }
+
+    /// Sends a request and waits for the head of its response. Both bodies are streamed.
+    ///
+    /// # Errors
+    /// The policy denies the request, the request is not well-formed, no connection can be made, or no response comes in
+    /// time. No error tells more than its kind.
+    pub async fn send(
+        &self,
+        request: Request<WasiBody>,
+        options: Option<RequestOptions>,
+    ) -> Result<(Response<WasiBody>, Transmission), Error> {
+        let timeouts = Timeouts::new(&self.0.config, options);
+        let progress = Progress::new();
+        let (request, mut transmission) = prepare(request, &self.0.policy, Arc::clone(&progress))?;
+        let turn = timeout(timeouts.turn, Arc::clone(&self.0.turns).acquire_owned()).await;
+        let Ok(Ok(turn)) = turn else { return Err(Error::ConnectionLimitReached) };
+        let response = self.head(request, &mut transmission, &progress, timeouts).await?;
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            return Err(Error::HttpUpgradeFailed);
+        }
+        // hyper counts them for HTTP/1.1 only.
+        if response.headers().len() > self.0.config.max_response_headers {
+            return Err(Error::HttpResponseHeaderSectionSize(None));
+        }
+        let response = response.map(|body| Download::new(body, timeouts.between_bytes, turn).boxed_unsync());
+        Ok((response, transmission))
+    }
+
+    /// Waits for the response, with one patience until there is a connection and another one after that.
+    async fn head(
+        &self,
+        mut request: Request<Upload>,
+        transmission: &mut Transmission,
+        progress: &Progress,
+        timeouts: Timeouts,
+    ) -> Result<Response<Incoming>, Error> {
+        let mut connection = capture_connection(&mut request);
+        let connected = async move {
+            connection.wait_for_connection_metadata().await;
+        };
+        let mut response = self.0.http.request(request);
+        tokio::select! {
+            biased;
+            error = transmission.failure() => return Err(error),
+            result = &mut response => return outcome(result, transmission),
+            () = connected => progress.touch(),
+            () = sleep(timeouts.connection) => return Err(Error::ConnectionTimeout),
+        }
+        loop {
+            tokio::select! {
+                biased;
+                error = transmission.failure() => return Err(error),
+                result = &mut response => return outcome(result, transmission),
+                () = sleep_until(progress.deadline(timeouts.first_byte)) => {
+                    if progress.deadline(timeouts.first_byte) <= Instant::now() {
+                        return Err(Error::ConnectionReadTimeout);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// When the request failed because its body did, hyper's error only says that; the body's own says why.
+fn outcome(
+    result: Result<Response<Incoming>, legacy::Error>,
+    transmission: &mut Transmission,
+) -> Result<Response<Incoming>, Error> {
+    result.map_err(|error| {
+        tracing::debug!(?error, "an outgoing request failed");
+        transmission.failure().now_or_never().unwrap_or_else(|| request_error(&error))
+    })
+}

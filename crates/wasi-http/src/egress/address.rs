@@ -1,0 +1,227 @@
+//! Which IP addresses are public. The others lead into the host, its network or its cloud account.
+//!
+//! Sources: IANA's registries of special-purpose IPv4 and IPv6 addresses, and the documentation of the clouds for the
+//! addresses of their metadata services.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// What sort of address it is, as far as a grant is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// Reachable from anywhere.
+    Public,
+    /// This very machine.
+    Loopback,
+    /// A private network: RFC 1918, unique-local and site-local IPv6, NAT64 of a local network.
+    Private,
+    /// Shared with a provider (RFC 6598, carrier-grade NAT).
+    Shared,
+    /// The local link.
+    LinkLocal,
+    /// `0.0.0.0/8` or `::`.
+    Unspecified,
+    /// Many receivers.
+    Multicast,
+    /// Set aside for documentation.
+    Documentation,
+    /// Set aside for benchmarks.
+    Benchmarking,
+    /// Reserved, deprecated or not assigned for use on the Internet.
+    Reserved,
+    /// A metadata service, which hands out the credentials of the machine.
+    Metadata,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Public => "public",
+            Self::Loopback => "loopback",
+            Self::Private => "private",
+            Self::Shared => "shared with the provider (carrier-grade NAT)",
+            Self::LinkLocal => "link-local",
+            Self::Unspecified => "unspecified",
+            Self::Multicast => "multicast",
+            Self::Documentation => "for documentation",
+            Self::Benchmarking => "for benchmarks",
+            Self::Reserved => "reserved",
+            Self::Metadata => "a cloud metadata service",
+        })
+    }
+}
+
+/// Metadata services with an address of their own. Some of these lie in ranges that are otherwise public or that are
+/// commonly granted, so they are listed one by one.
+const METADATA: [IpAddr; 10] = [
+    // EC2, Google, Azure, DigitalOcean, OpenStack, Oracle
+    IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)),
+    // credentials of ECS tasks and of EKS pods
+    IpAddr::V4(Ipv4Addr::new(169, 254, 170, 2)),
+    IpAddr::V4(Ipv4Addr::new(169, 254, 170, 23)),
+    // Tencent
+    IpAddr::V4(Ipv4Addr::new(169, 254, 0, 23)),
+    // Alibaba
+    IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
+    // Azure's host agent
+    IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
+    // Oracle, classic
+    IpAddr::V4(Ipv4Addr::new(192, 0, 0, 192)),
+    // EC2, EKS pods and Google over IPv6
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23)),
+    IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)),
+];
+
+/// Judges `address`. A v4-mapped IPv6 address counts as the IPv4 address that it stands for.
+pub(super) fn classify(address: IpAddr) -> Kind {
+    let address = address.to_canonical();
+    if METADATA.contains(&address) {
+        return Kind::Metadata;
+    }
+    match address {
+        IpAddr::V4(address) => classify_v4(address),
+        IpAddr::V6(address) => classify_v6(address),
+    }
+}
+
+fn classify_v4(address: Ipv4Addr) -> Kind {
+    match address.octets() {
+        [0, ..] => Kind::Unspecified,
+        [127, ..] => Kind::Loopback,
+        [10, ..] | [172, 16..=31, ..] | [192, 168, ..] => Kind::Private,
+        [100, 64..=127, ..] => Kind::Shared,
+        [169, 254, ..] => Kind::LinkLocal,
+        [192, 0, 2, _] | [198, 51, 100, _] | [203, 0, 113, _] => Kind::Documentation,
+        [198, 18..=19, ..] => Kind::Benchmarking,
+        [192, 0, 0, _] | [192, 88, 99, _] => Kind::Reserved,
+        [224..=239, ..] => Kind::Multicast,
+        [240..=255, ..] => Kind::Reserved,
+        _ => Kind::Public,
+    }
+}
+
+fn classify_v6(address: Ipv6Addr) -> Kind {
+    match address.segments() {
+        [0, 0, 0, 0, 0, 0, 0, 0] => Kind::Unspecified,
+        [0, 0, 0, 0, 0, 0, 0, 1] => Kind::Loopback,
+        // NAT64 and 6to4 lead to the IPv4 address inside. NAT64 must work: it is the way out of IPv6-only networks.
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => classify(embedded(high, low)),
+        [0x64, 0xff9b, 1, ..] => Kind::Private,
+        [0x2001, 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => Kind::Documentation,
+        [0x2001, 0x2, 0, ..] => Kind::Benchmarking,
+        // 2001::/23 holds protocol assignments, among them Teredo, which hides an IPv4 address.
+        [0x2001, 0..=0x1ff, ..] => Kind::Reserved,
+        [0xfc00..=0xfdff, ..] | [0xfec0..=0xfeff, ..] => Kind::Private,
+        [0xfe80..=0xfebf, ..] => Kind::LinkLocal,
+        [0xff00..=0xffff, ..] => Kind::Multicast,
+        [0x2000..=0x3fff, ..] => Kind::Public,
+        // Only 2000::/3 is assigned to the Internet. The rest includes the deprecated v4-compatible `::/96`.
+        _ => Kind::Reserved,
+    }
+}
+
+fn embedded(high: u16, low: u16) -> IpAddr {
+    let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
+    IpAddr::V4(Ipv4Addr::new(a, b, c, d))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_special_range_is_told_from_its_neighbours() {
+        let table = [
+            ("0.0.0.0", Kind::Unspecified),
+            ("0.255.255.255", Kind::Unspecified),
+            ("1.0.0.0", Kind::Public),
+            ("9.255.255.255", Kind::Public),
+            ("10.0.0.0", Kind::Private),
+            ("10.255.255.255", Kind::Private),
+            ("11.0.0.0", Kind::Public),
+            ("100.63.255.255", Kind::Public),
+            ("100.64.0.0", Kind::Shared),
+            ("100.127.255.255", Kind::Shared),
+            ("100.128.0.0", Kind::Public),
+            ("100.100.100.200", Kind::Metadata),
+            ("126.255.255.255", Kind::Public),
+            ("127.0.0.1", Kind::Loopback),
+            ("127.255.255.255", Kind::Loopback),
+            ("128.0.0.0", Kind::Public),
+            ("168.63.129.16", Kind::Metadata),
+            ("168.63.129.17", Kind::Public),
+            ("169.254.0.1", Kind::LinkLocal),
+            ("169.254.169.254", Kind::Metadata),
+            ("169.254.170.2", Kind::Metadata),
+            ("172.15.255.255", Kind::Public),
+            ("172.16.0.0", Kind::Private),
+            ("172.31.255.255", Kind::Private),
+            ("172.32.0.0", Kind::Public),
+            ("192.0.0.1", Kind::Reserved),
+            ("192.0.2.1", Kind::Documentation),
+            ("192.88.99.1", Kind::Reserved),
+            ("192.167.255.255", Kind::Public),
+            ("192.168.0.1", Kind::Private),
+            ("192.169.0.0", Kind::Public),
+            ("198.17.255.255", Kind::Public),
+            ("198.18.0.0", Kind::Benchmarking),
+            ("198.19.255.255", Kind::Benchmarking),
+            ("198.20.0.0", Kind::Public),
+            ("198.51.100.1", Kind::Documentation),
+            ("203.0.113.1", Kind::Documentation),
+            ("223.255.255.255", Kind::Public),
+            ("224.0.0.1", Kind::Multicast),
+            ("240.0.0.1", Kind::Reserved),
+            ("255.255.255.255", Kind::Reserved),
+        ];
+        for (address, kind) in table {
+            assert_eq!(classify(address.parse().unwrap()), kind, "{address}");
+            let mapped = format!("::ffff:{address}");
+            assert_eq!(classify(mapped.parse().unwrap()), kind, "{mapped}");
+        }
+    }
+
+    #[test]
+    fn ipv6_is_judged_by_its_range_and_by_what_it_wraps() {
+        let table = [
+            ("::", Kind::Unspecified),
+            ("::1", Kind::Loopback),
+            ("::2", Kind::Reserved),
+            ("::127.0.0.1", Kind::Reserved),
+            ("::8.8.8.8", Kind::Reserved),
+            ("::ffff:0:127.0.0.1", Kind::Reserved),
+            ("64:ff9b::8.8.8.8", Kind::Public),
+            ("64:ff9b::127.0.0.1", Kind::Loopback),
+            ("64:ff9b::10.0.0.1", Kind::Private),
+            ("64:ff9b::169.254.169.254", Kind::Metadata),
+            ("64:ff9b:1::8.8.8.8", Kind::Private),
+            ("100::1", Kind::Reserved),
+            ("2001::1", Kind::Reserved),
+            ("2001:0:1:2:3:4:f5ff:fffe", Kind::Reserved),
+            ("2001:2::1", Kind::Benchmarking),
+            ("2001:20::1", Kind::Reserved),
+            ("2001:200::1", Kind::Public),
+            ("2001:db8::1", Kind::Documentation),
+            ("2002:808:808::1", Kind::Public),
+            ("2002:7f00:1::1", Kind::Loopback),
+            ("2002:c0a8:101::1", Kind::Private),
+            ("2606:4700::1111", Kind::Public),
+            ("3fff:1::1", Kind::Documentation),
+            ("3fff:1000::1", Kind::Public),
+            ("4000::1", Kind::Reserved),
+            ("5f00::1", Kind::Reserved),
+            ("fc00::1", Kind::Private),
+            ("fd00:ec2::254", Kind::Metadata),
+            ("fd00:ec2::255", Kind::Private),
+            ("fd20:ce::254", Kind::Metadata),
+            ("fe80::1", Kind::LinkLocal),
+            ("fec0::1", Kind::Private),
+            ("ff02::1", Kind::Multicast),
+        ];
+        for (address, kind) in table {
+            assert_eq!(classify(address.parse().unwrap()), kind, "{address}");
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! One value of `--allow-http`, and what it covers.
+
+use super::origin::{Host, Origin, Scheme};
+use super::path::PathPrefix;
+
+const URL: &str =
+    "a URL such as https://api.example.com, https://*.example.com or http://127.0.0.1:9000, or * for any public host";
+const SCHEME: &str = "http:// or https:// at the start";
+const USER: &str = "a URL without user name and password";
+const QUERY: &str = "a URL without ? and #";
+const HOST: &str = "a host name or an IP address, and a port number or *";
+const STAR: &str = "* as the whole host, or once at its start as in https://*.example.com";
+const PATH: &str = "a path without encoded slashes and dots";
+
+/// Which URLs are covered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Grant {
+    /// `None`: both.
+    scheme: Option<Scheme>,
+    host: HostRule,
+    port: PortRule,
+    path: PathPrefix,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum HostRule {
+    Any,
+    /// One or more labels in front of this name.
+    Below(String),
+    Exactly(Host),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum PortRule {
+    Any,
+    Exactly(u16),
+}
+
+impl Grant {
+    /// Reads a grant. The error says what was expected.
+    pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
+        let text = text.trim();
+        if text == "*" {
+            return Ok(Self { scheme: None, host: HostRule::Any, port: PortRule::Any, path: PathPrefix::default() });
+        }
+        let (scheme, rest) = text.split_once("://").ok_or(URL)?;
+        let scheme = Scheme::parse(scheme).ok_or(SCHEME)?;
+        let (authority, path) = match rest.find(['/', '?', '#', '\\']) {
+            Some(end) => rest.split_at(end),
+            None => (rest, ""),
+        };
+        if authority.contains('@') {
+            return Err(USER);
+        }
+        if path.contains(['?', '#']) {
+            return Err(QUERY);
+        }
+        let path = PathPrefix::new(path).ok_or(PATH)?;
+        let (authority, any_port) = match authority.strip_suffix(":*") {
+            Some(host) => (host, true),
+            None => (authority, false),
+        };
+        let (host, port) = host_rule(scheme, authority)?;
+        let port = if any_port { PortRule::Any } else { PortRule::Exactly(port) };
+        Ok(Self { scheme: Some(scheme), host, port, path })
+    }
+
+    /// Whether a connection to `origin` may be needed for a URL that is covered.
+    pub(super) fn covers_origin(&self, origin: &Origin) -> bool {
+        let host = match (&self.host, &origin.host) {
+            (HostRule::Any, _) => true,
+            (HostRule::Below(base), Host::Name(name)) => {
+                name.strip_suffix(base.as_str()).is_some_and(|labels| labels.len() > 1 && labels.ends_with('.'))
+            }
+            (HostRule::Below(_), Host::Ip(_)) => false,
+            (HostRule::Exactly(granted), host) => granted == host,
+        };
+        let port = match self.port {
+            PortRule::Any => true,
+            PortRule::Exactly(port) => port == origin.port,
+        };
+        host && port && self.scheme.is_none_or(|scheme| scheme == origin.scheme)
+    }
+
+    /// Whether the URL made of `origin` and `path` is covered.
+    pub(super) fn covers(&self, origin: &Origin, path: &str) -> bool {
+        self.covers_origin(origin) && self.path.covers(path)
+    }
+
+    /// Whether the grant names an address, and so grants that address too, public or not.
+    pub(super) fn names_address(&self) -> bool {
+        matches!(self.host, HostRule::Exactly(Host::Ip(_)))
+    }
+}
+
+/// Reads the host, which may have a star in front, and the port.
+fn host_rule(scheme: Scheme, authority: &str) -> Result<(HostRule, u16), &'static str> {
+    // The star is no part of a host name, so the parser gets to see the rest, or any name in its place.
+    let (wildcard, parsed) = match authority.strip_prefix('*') {
+        None => (false, authority.to_owned()),
+        Some(rest) => match rest.strip_prefix('.') {
+            Some(base) => (true, base.to_owned()),
+            None if rest.is_empty() || rest.starts_with(':') => (true, format!("any{rest}")),
+            None => return Err(STAR),
+        },
+    };
+    if parsed.contains('*') {
+        return Err(STAR);
+    }
+    let origin = Origin::parse(scheme, &parsed).map_err(|_| HOST)?;
+    let host = match (wildcard, origin.host) {
+        (false, host) => HostRule::Exactly(host),
+        (true, _) if !authority.starts_with("*.") => HostRule::Any,
+        (true, Host::Name(base)) => HostRule::Below(base),
+        (true, Host::Ip(_)) => return Err(STAR),
+    };
+    Ok((host, origin.port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn covers(grant: &str, url: &str) -> bool {
+        let uri: http::Uri = url.parse().unwrap();
+        Grant::parse(grant).unwrap().covers(&Origin::of(&uri).unwrap(), uri.path())
+    }
+
+    #[test]
+    fn grants_cover_what_they_name_and_nothing_beside_it() {
+        let table: [(&str, &[&str], &[&str]); 9] = [
+            (
+                "https://api.example.com",
+                &["https://api.example.com/", "https://API.example.com.:443/a?b=c", "https://api.example.com/a/../b"],
+                &[
+                    "http://api.example.com/",
+                    "https://api.example.com:8443/",
+                    "https://example.com/",
+                    "https://x.api.example.com/",
+                    "https://api.example.com.evil.test/",
+                ],
+            ),
+            (
+                "http://api.example.com:8080",
+                &["http://api.example.com:8080/"],
+                &["http://api.example.com/", "https://api.example.com:8080/"],
+            ),
+            (
+                "http://api.example.com:*",
+                &["http://api.example.com:8080/", "http://api.example.com/"],
+                &["https://api.example.com/"],
+            ),
+            (
+                "https://api.example.com/v1",
+                &["https://api.example.com/v1", "https://api.example.com/v1/x?y"],
+                &["https://api.example.com/", "https://api.example.com/v10", "https://api.example.com/v1/../x"],
+            ),
+            (
+                "https://*.example.com",
+                &["https://a.example.com/", "https://a.b.example.com/"],
+                &[
+                    "https://example.com/",
+                    "https://badexample.com/",
+                    "https://a.example.com:1/",
+                    "https://a.example.com.evil.test/",
+                ],
+            ),
+            ("*", &["https://example.com/", "http://example.com:81/", "http://127.0.0.1/"], &[]),
+            (
+                "https://*",
+                &["https://example.com/", "https://127.0.0.1/"],
+                &["http://example.com/", "https://example.com:8443/"],
+            ),
+            ("https://*:*", &["https://example.com:8443/"], &["http://example.com/"]),
+            (
+                "http://0x7f.1:9000",
+                &["http://127.0.0.1:9000/", "http://2130706433:9000/", "http://[::ffff:127.0.0.1]:9000/"],
+                &["http://127.0.0.2:9000/", "http://localhost:9000/", "http://127.0.0.1/"],
+            ),
+        ];
+        for (grant, covered, others) in table {
+            for url in covered {
+                assert!(covers(grant, url), "{grant} covers {url}");
+            }
+            for url in others {
+                assert!(!covers(grant, url), "{grant} does not cover {url}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_bad_grant_says_what_was_expected() {
+        let table = [
+            ("", URL),
+            ("api.example.com", URL),
+            ("ftp://api.example.com", SCHEME),
+            ("*://api.example.com", SCHEME),
+            ("https://", HOST),
+            ("https://user:secret@api.example.com", USER),
+            ("https://api.example.com?x", QUERY),
+            ("https://api.example.com/#x", QUERY),
+            ("https://api.example.com:99999", HOST),
+            ("https://api.*.com", STAR),
+            ("https://*example.com", STAR),
+            ("https://*.*.com", STAR),
+            ("https://*.127.0.0.1", STAR),
+            ("https://a b", HOST),
+            ("https://api.example.com/a/../b", PATH),
+        ];
+        for (grant, expected) in table {
+            assert_eq!(Grant::parse(grant), Err(expected), "{grant}");
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! Scheme, host and port of a URL, normalised as a browser does it.
+//!
+//! One parser (the `url` crate, WHATWG's rules) decides what a host is, for grants and for requests, and what it decided
+//! is what is sent and dialled. So `0x7f.1`, `2130706433` and `127.0.0.1` are one host, and nothing can be smuggled past
+//! the check by spelling it in another way.
+
+use super::error::Denied;
+use http::Uri;
+use std::fmt;
+use std::net::IpAddr;
+use url::Url;
+
+/// A scheme that requests can be sent with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// Plain text.
+    Http,
+    /// Over TLS.
+    Https,
+}
+
+impl Scheme {
+    /// As it is written in a URL.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+
+    /// The port when the URL names none.
+    pub fn default_port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
+        }
+    }
+
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        [Self::Http, Self::Https].into_iter().find(|scheme| scheme.as_str().eq_ignore_ascii_case(text))
+    }
+}
+
+/// A normalised host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Host {
+    /// A domain name: lower case, in its ASCII form, without a dot at the end.
+    Name(String),
+    /// An address; never a v4-mapped one.
+    Ip(IpAddr),
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => f.write_str(name),
+            Self::Ip(IpAddr::V4(address)) => write!(f, "{address}"),
+            Self::Ip(IpAddr::V6(address)) => write!(f, "[{address}]"),
+        }
+    }
+}
+
+impl Host {
+    fn from_url(host: &url::Host<&str>) -> Option<Self> {
+        Some(match host {
+            url::Host::Ipv4(address) => Self::Ip((*address).into()),
+            url::Host::Ipv6(address) => Self::Ip(IpAddr::from(*address).to_canonical()),
+            url::Host::Domain(name) => {
+                let name = name.strip_suffix('.').unwrap_or(name);
+                if name.split('.').any(str::is_empty) {
+                    return None;
+                }
+                Self::Name((*name).to_owned())
+            }
+        })
+    }
+}
+
+/// Where a connection goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Origin {
+    pub(super) scheme: Scheme,
+    pub(super) host: Host,
+    pub(super) port: u16,
+}
+
+impl Origin {
+    /// Takes the origin from an absolute URI.
+    pub(super) fn of(uri: &Uri) -> Result<Self, Denied> {
+        let scheme = uri.scheme_str().ok_or(Denied::Url("it has no scheme"))?;
+        let scheme = Scheme::parse(scheme).ok_or(Denied::Scheme)?;
+        let authority = uri.authority().ok_or(Denied::Url("it has no host"))?;
+        Self::parse(scheme, authority.as_str())
+    }
+
+    /// Reads `host` or `host:port`.
+    pub(super) fn parse(scheme: Scheme, authority: &str) -> Result<Self, Denied> {
+        if authority.contains('@') {
+            return Err(Denied::Url("it has a user name or a password"));
+        }
+        // A backslash would start the path, and blanks would be dropped: what is checked must be all there is.
+        if authority.contains(|c: char| matches!(c, '/' | '\\' | '?' | '#') || c.is_whitespace() || c.is_control()) {
+            return Err(Denied::Url("its host is not valid"));
+        }
+        let invalid = Denied::Url("its host or port is not valid");
+        let Ok(url) = Url::parse(&format!("{}://{authority}/", scheme.as_str())) else { return Err(invalid) };
+        let host = url.host().as_ref().and_then(Host::from_url);
+        match (host, url.port_or_known_default()) {
+            (Some(host), Some(port)) => Ok(Self { scheme, host, port }),
+            _ => Err(invalid),
+        }
+    }
+
+    /// Host, and port unless it is the scheme's own: what a `Host` header says.
+    pub(super) fn authority(&self) -> String {
+        if self.port == self.scheme.default_port() {
+            self.host.to_string()
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", self.scheme.as_str(), self.authority())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spellings_of_one_host_are_one_host() {
+        let table = [
+            ("http://EXAMPLE.com", "http://example.com"),
+            ("http://example.com.", "http://example.com"),
+            ("http://example.com:80", "http://example.com"),
+            ("https://example.com:443", "https://example.com"),
+            ("https://example.com:80", "https://example.com:80"),
+            ("http://127.0.0.1", "http://127.0.0.1"),
+            ("http://127.1", "http://127.0.0.1"),
+            ("http://127.0.0.1.", "http://127.0.0.1"),
+            ("http://2130706433", "http://127.0.0.1"),
+            ("http://0x7f000001", "http://127.0.0.1"),
+            ("http://0x7f.0.0.0x1", "http://127.0.0.1"),
+            ("http://0177.0.0.01", "http://127.0.0.1"),
+            ("http://[::ffff:127.0.0.1]", "http://127.0.0.1"),
+            ("http://[::FFFF:7f00:1]:81", "http://127.0.0.1:81"),
+            ("http://[0:0:0:0:0:0:0:1]", "http://[::1]"),
+        ];
+        for (given, expected) in table {
+            let origin = Origin::of(&given.parse().unwrap()).unwrap();
+            assert_eq!(origin.to_string(), expected, "{given}");
+        }
+        let idna = Origin::parse(Scheme::Https, "B\u{fc}cher.Example").unwrap();
+        assert_eq!(idna.authority(), "xn--bcher-kva.example");
+        let wide = Origin::parse(Scheme::Http, "\u{ff11}27.0.0.1").unwrap();
+        assert_eq!(wide.authority(), "127.0.0.1");
+    }
+
+    #[test]
+    fn what_cannot_be_a_request_is_refused() {
+        for given in ["http://user@example.com", "http://user:secret@example.com", "http://@example.com"] {
+            let Ok(uri) = given.parse() else { continue };
+            assert_eq!(Origin::of(&uri), Err(Denied::Url("it has a user name or a password")), "{given}");
+        }
+        assert_eq!(Origin::of(&"ftp://example.com/".parse().unwrap()), Err(Denied::Scheme));
+        assert_eq!(Origin::of(&"/path".parse().unwrap()), Err(Denied::Url("it has no scheme")));
+        for authority in [
+            "",
+            ".",
+            "a..b",
+            "example.com..",
+            "1.2.3.256",
+            "0x1ffffffff",
+            "a b",
+            "a\\b",
+            "a/b",
+            "a:x",
+            "a:70000",
+            "[::1",
+            "[fe80::1%25eth0]",
+        ] {
+            assert!(Origin::parse(Scheme::Http, authority).is_err(), "{authority}");
+        }
+    }
+}

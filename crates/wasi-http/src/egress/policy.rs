@@ -1,0 +1,260 @@
+//! The policy: grants, and the two questions that are put to them.
+
+use super::address::{Kind, classify};
+use super::error::{Denied, GrantError};
+use super::grant::Grant;
+use super::notice::Notices;
+use super::origin::{Host, Origin, Scheme};
+use http::Uri;
+use ipnet::{IpNet, Ipv4Net};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+const RANGE: &str = "an address or a range such as 10.0.0.0/8 or fd12::/16";
+
+/// What outgoing requests are allowed. Made once; clones share it.
+///
+/// The default allows nothing.
+#[derive(Debug, Clone, Default)]
+pub struct Policy(Arc<Rules>);
+
+#[derive(Debug, Default)]
+struct Rules {
+    grants: Vec<Grant>,
+    ranges: Vec<IpNet>,
+    notices: Notices,
+}
+
+impl Policy {
+    /// Reads the values of `--allow-http` and of `--allow-http-address`.
+    ///
+    /// A URL grant is one of
+    /// - `https://api.example.com`, with a port when it is not the scheme's own (`:*` for any), and with a path when only
+    ///   what lies below it is granted;
+    /// - `https://*.example.com`: all subdomains, at any depth, without `example.com` itself;
+    /// - `http://127.0.0.1:9000`: an IP address, which also grants that very address when it is not public;
+    /// - `https://*` or `http://*`: any public host, at the scheme's own port (`https://*:*` for any);
+    /// - `*`: any public host, port and scheme.
+    ///
+    /// An address grant is an address or a range such as `10.0.0.0/8`: granted names may resolve to it, and URLs that are
+    /// granted by a star may name it. Metadata services of clouds are not part of a range; they are granted one by one.
+    ///
+    /// # Errors
+    /// The first value that cannot be understood, and what was expected.
+    pub fn new<'a>(
+        grants: impl IntoIterator<Item = &'a str>,
+        addresses: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Self, GrantError> {
+        let grants = grants.into_iter().enumerate().map(|(index, text)| {
+            Grant::parse(text).map_err(|expected| GrantError::new("--allow-http", index, expected))
+        });
+        let ranges = addresses
+            .into_iter()
+            .enumerate()
+            .map(|(index, text)| range(text).ok_or_else(|| GrantError::new("--allow-http-address", index, RANGE)));
+        Ok(Self(Arc::new(Rules {
+            grants: grants.collect::<Result<_, _>>()?,
+            ranges: ranges.collect::<Result<_, _>>()?,
+            notices: Notices::default(),
+        })))
+    }
+
+    /// Judges the URL of a request. Nothing is resolved yet: see [`Target::permit_address`].
+    ///
+    /// # Errors
+    /// The URL is not granted, or it is none that a request can be sent to. A URL that is not granted is logged once for
+    /// each host, with the flag that would grant it.
+    pub fn permit_url(&self, uri: &Uri) -> Result<Target, Denied> {
+        self.permit(uri, |grant, origin| grant.covers(origin, uri.path()))
+    }
+
+    /// Judges the scheme and authority that a connection is made for. Paths were judged request by request.
+    pub(crate) fn permit_origin(&self, uri: &Uri) -> Result<Target, Denied> {
+        self.permit(uri, Grant::covers_origin)
+    }
+
+    fn permit(&self, uri: &Uri, covers: impl Fn(&Grant, &Origin) -> bool) -> Result<Target, Denied> {
+        let origin = Origin::of(uri)?;
+        let mut granted = false;
+        let mut literal = false;
+        for grant in self.0.grants.iter().filter(|grant| covers(grant, &origin)) {
+            granted = true;
+            literal |= grant.names_address();
+        }
+        if granted {
+            return Ok(Target { origin, literal, policy: self.clone() });
+        }
+        let origin = origin.to_string();
+        if self.0.notices.first(&origin) {
+            tracing::warn!("denied an outgoing request to {origin}: to allow it, add `--allow-http {origin}`");
+        }
+        Err(Denied::Ungranted { origin })
+    }
+}
+
+/// A place that a granted request goes to. Its addresses are still to be judged.
+#[derive(Debug, Clone)]
+pub struct Target {
+    origin: Origin,
+    /// The grant names the address.
+    literal: bool,
+    policy: Policy,
+}
+
+impl Target {
+    /// The scheme.
+    pub fn scheme(&self) -> Scheme {
+        self.origin.scheme
+    }
+
+    /// The normalised host.
+    pub fn host(&self) -> &Host {
+        &self.origin.host
+    }
+
+    /// The port, also when the URL named none.
+    pub fn port(&self) -> u16 {
+        self.origin.port
+    }
+
+    /// Normalised host, and port unless it is the scheme's own.
+    pub fn authority(&self) -> String {
+        self.origin.authority()
+    }
+
+    /// Judges one address that the host resolved to, or that the URL names.
+    ///
+    /// # Errors
+    /// The address is not public and has no grant of its own.
+    pub fn permit_address(&self, address: IpAddr) -> Result<(), Denied> {
+        let address = address.to_canonical();
+        if self.literal && self.origin.host == Host::Ip(address) {
+            return Ok(());
+        }
+        let kind = classify(address);
+        let mut ranges = self.policy.0.ranges.iter().filter(|range| range.contains(&address));
+        let permitted = match kind {
+            Kind::Public => true,
+            // A wide range is granted for the hosts in it; the credentials of the machine are never meant by it.
+            Kind::Metadata => ranges.any(|range| range.prefix_len() == range.max_prefix_len()),
+            _ => ranges.next().is_some(),
+        };
+        if permitted {
+            return Ok(());
+        }
+        Err(Denied::Address { authority: self.authority(), address, kind })
+    }
+
+    /// Logs once for each authority that its address is not permitted, and which flag would change that.
+    pub(crate) fn report(&self, denied: &Denied) {
+        let Denied::Address { authority, address, kind } = denied else { return };
+        if self.policy.0.notices.first(authority) {
+            let hint = match address {
+                IpAddr::V4(_) => format!("--allow-http-address {address}/32"),
+                IpAddr::V6(_) => format!("--allow-http-address {address}/128"),
+            };
+            tracing::warn!(
+                "denied an outgoing request to {authority}: its address {address} is {kind}; to allow it, add `{hint}`"
+            );
+        }
+    }
+}
+
+/// Reads an address or a range. A v4-mapped range means the IPv4 range, as addresses are compared in that form.
+fn range(text: &str) -> Option<IpNet> {
+    let text = text.trim();
+    let range = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))?;
+    let mapped = range.prefix_len().checked_sub(96).zip(match range.addr() {
+        IpAddr::V6(address) => address.to_ipv4_mapped(),
+        IpAddr::V4(_) => None,
+    });
+    Some(match mapped {
+        Some((prefix, address)) => IpNet::V4(Ipv4Net::new(address, prefix).ok()?.trunc()),
+        None => range.trunc(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(grants: &[&str], addresses: &[&str]) -> Policy {
+        Policy::new(grants.iter().copied(), addresses.iter().copied()).unwrap()
+    }
+
+    fn reaches(policy: &Policy, url: &str, address: &str) -> bool {
+        let target = policy.permit_url(&url.parse().unwrap()).unwrap();
+        target.permit_address(address.parse().unwrap()).is_ok()
+    }
+
+    #[test]
+    fn nothing_is_allowed_by_default() {
+        let denied = Policy::default().permit_url(&"https://example.com/".parse().unwrap()).unwrap_err();
+        assert_eq!(denied, Denied::Ungranted { origin: "https://example.com".to_owned() });
+        assert!(matches!(denied.into(), wasmtime_wasi_http::Error::HttpRequestDenied));
+    }
+
+    #[test]
+    fn a_name_reaches_public_addresses_only() {
+        let policy = policy(&["*"], &[]);
+        for url in ["https://example.com/", "http://localhost:9000/", "http://10.0.0.1/"] {
+            assert!(reaches(&policy, url, "93.184.216.34"), "{url}");
+            assert!(reaches(&policy, url, "2606:2800:220:1::1"), "{url}");
+            for address in
+                ["127.0.0.1", "::1", "10.0.0.1", "::ffff:10.0.0.1", "64:ff9b::10.0.0.1", "169.254.169.254", "0.0.0.0"]
+            {
+                assert!(!reaches(&policy, url, address), "{url} {address}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_literal_grants_that_address_for_that_url_alone() {
+        let policy =
+            policy(&["http://127.0.0.1:9000", "http://169.254.169.254/latest", "http://localhost:9000", "*"], &[]);
+        assert!(reaches(&policy, "http://127.1:9000/", "127.0.0.1"));
+        assert!(reaches(&policy, "http://127.0.0.1:9000/", "::ffff:127.0.0.1"));
+        assert!(!reaches(&policy, "http://127.0.0.1:9000/", "127.0.0.2"));
+        assert!(!reaches(&policy, "http://127.0.0.1:9001/", "127.0.0.1"));
+        assert!(!reaches(&policy, "http://localhost:9000/", "127.0.0.1"));
+        assert!(reaches(&policy, "http://169.254.169.254/latest/meta-data", "169.254.169.254"));
+        assert!(!reaches(&policy, "http://169.254.169.254/other", "169.254.169.254"));
+    }
+
+    #[test]
+    fn ranges_are_for_granted_names_and_leave_metadata_out() {
+        let grants = ["http://db.internal"];
+        let ranges = ["10.0.0.0/8", "169.254.0.0/16", "fd00::/8", "::ffff:192.168.0.0/112"];
+        let wide = policy(&grants, &ranges);
+        for address in ["10.1.2.3", "::ffff:10.1.2.3", "169.254.1.1", "fd00::1", "192.168.5.5"] {
+            assert!(reaches(&wide, "http://db.internal/", address), "{address}");
+        }
+        for address in ["169.254.169.254", "fd00:ec2::254", "127.0.0.1", "172.16.0.1", "64:ff9b::10.1.2.3"] {
+            assert!(!reaches(&wide, "http://db.internal/", address), "{address}");
+        }
+        assert!(wide.permit_url(&"http://10.1.2.3/".parse().unwrap()).is_err());
+        for one in ["169.254.169.254", "169.254.169.254/32"] {
+            assert!(reaches(&policy(&grants, &[one]), "http://db.internal/", "169.254.169.254"));
+        }
+        assert!(!reaches(&policy(&grants, &["169.254.169.254/31"]), "http://db.internal/", "169.254.169.254"));
+        assert!(reaches(&policy(&["*"], &["127.0.0.0/8"]), "http://127.0.0.1:1/", "127.0.0.1"));
+    }
+
+    #[test]
+    fn bad_values_are_named_without_being_repeated() {
+        let error = Policy::new(["*", "https://user:secret@a.test"], []).unwrap_err();
+        assert_eq!(error.to_string(), "value 2 of --allow-http: expected a URL without user name and password");
+        for bad in ["", "10.0.0.0/33", "10.0.0", "example.com", "fd00::/129"] {
+            let error = Policy::new([], [bad]).unwrap_err();
+            assert_eq!((error.flag(), error.position()), ("--allow-http-address", 1), "{bad}");
+        }
+    }
+
+    #[test]
+    fn denials_are_told_apart_for_the_component() {
+        let target = policy(&["http://a.test"], &[]).permit_url(&"http://a.test/".parse().unwrap()).unwrap();
+        let denied = target.permit_address("10.0.0.1".parse().unwrap()).unwrap_err();
+        assert_eq!(denied.to_string(), "a.test is at 10.0.0.1, which is private and not granted");
+        assert!(matches!(denied.into(), wasmtime_wasi_http::Error::DestinationIpProhibited));
+    }
+}

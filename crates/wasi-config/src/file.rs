@@ -1,0 +1,190 @@
+//! Configuration files: TOML or JSON, nested tables joined with dots. Errors name the file and the line, never a value.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use serde_json::{Number, Value};
+use tempo_core::{Error, ErrorKind};
+
+#[derive(Clone, Copy)]
+pub(crate) enum Format {
+    Toml,
+    Json,
+}
+
+impl Format {
+    /// The format that the name of a file says.
+    pub(crate) fn of(path: &Path) -> Option<Self> {
+        let extension = path.extension()?.to_str()?.to_ascii_lowercase();
+        match extension.as_str() {
+            "toml" => Some(Self::Toml),
+            "json" => Some(Self::Json),
+            _ => None,
+        }
+    }
+}
+
+/// Reads the pairs in a file of at most `max_bytes`, in the order of their keys.
+pub(crate) fn read(path: &Path, format: Format, max_bytes: usize) -> Result<Vec<(String, String)>, Error> {
+    let text = read_text(path, max_bytes)?;
+    let root = match format {
+        Format::Toml => parse_toml(path, &text)?,
+        Format::Json => parse_json(path, &text)?,
+    };
+    if !root.is_object() {
+        return Err(bad(path, "expected an object at the top"));
+    }
+    let mut pairs = Vec::new();
+    flatten(String::new(), root, &mut pairs);
+    pairs.sort();
+    let twice = pairs.iter().zip(pairs.iter().skip(1)).find(|(one, other)| one.0 == other.0);
+    match twice {
+        Some(((key, _), _)) => Err(bad(path, &format!("the key `{key}` is there twice"))),
+        None => Ok(pairs),
+    }
+}
+
+fn read_text(path: &Path, max_bytes: usize) -> Result<String, Error> {
+    let unreadable = |error: std::io::Error| {
+        Error::new(ErrorKind::NotFound, format!("cannot read the configuration file {}: {error}", path.display()))
+    };
+    let mut bytes = Vec::new();
+    let limit = u64::try_from(max_bytes).unwrap_or(u64::MAX);
+    let file = File::open(path).map_err(unreadable)?;
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() > max_bytes {
+        return Err(bad(path, &format!("larger than {max_bytes} bytes (--max-hostcall-bytes)")));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
+        bad_line(path, line_after(valid), "not UTF-8 text")
+    })
+}
+
+fn parse_toml(path: &Path, text: &str) -> Result<Value, Error> {
+    let table = text.parse::<toml::Table>().map_err(|error| {
+        let start = error.span().map_or(0, |span| span.start);
+        let before = text.as_bytes().get(..start).unwrap_or_default();
+        bad_line(path, line_after(before), "not valid TOML")
+    })?;
+    Ok(from_toml(toml::Value::Table(table)))
+}
+
+fn parse_json(path: &Path, text: &str) -> Result<Value, Error> {
+    serde_json::from_str(text).map_err(|error| bad_line(path, error.line(), "not valid JSON"))
+}
+
+fn from_toml(value: toml::Value) -> Value {
+    match value {
+        toml::Value::String(text) => Value::String(text),
+        toml::Value::Integer(number) => Value::Number(number.into()),
+        toml::Value::Float(number) => {
+            Number::from_f64(number).map_or_else(|| Value::String(number.to_string()), Value::Number)
+        }
+        toml::Value::Boolean(value) => Value::Bool(value),
+        toml::Value::Datetime(time) => Value::String(time.to_string()),
+        toml::Value::Array(items) => Value::Array(items.into_iter().map(from_toml).collect()),
+        toml::Value::Table(table) => Value::Object(table.into_iter().map(|(k, v)| (k, from_toml(v))).collect()),
+    }
+}
+
+/// The parsers bound how deep a file may nest, so the recursion is bounded too.
+fn flatten(key: String, value: Value, pairs: &mut Vec<(String, String)>) {
+    match value {
+        Value::Object(members) => {
+            for (name, value) in members {
+                let key = if key.is_empty() { name } else { format!("{key}.{name}") };
+                flatten(key, value, pairs);
+            }
+        }
+        Value::Null => {}
+        Value::String(text) => pairs.push((key, text)),
+        other => pairs.push((key, other.to_string())),
+    }
+}
+
+fn line_after(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| **byte == b'\n').count().saturating_add(1)
+}
+
+fn bad(path: &Path, problem: &str) -> Error {
+    Error::new(ErrorKind::BadConfiguration, format!("configuration file {}: {problem}", path.display()))
+}
+
+fn bad_line(path: &Path, line: usize, problem: &str) -> Error {
+    Error::new(ErrorKind::BadConfiguration, format!("configuration file {}:{line}: {problem}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(name: &str, content: &[u8], max_bytes: usize) -> Result<Vec<(String, String)>, Error> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        read(&path, Format::of(&path).unwrap(), max_bytes)
+    }
+
+    fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
+        expected.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn toml_and_json_say_the_same() {
+        let toml = b"name = \"a\"\n[db]\nport = 5432\ntls = true\nhosts = [\"x\", \"y\"]\n[db.pool]\nratio = 0.5\n";
+        let json = br#"{"name":"a","unset":null,"db":{"port":5432,"tls":true,"hosts":["x","y"],"pool":{"ratio":0.5}}}"#;
+        let expected = pairs(&[
+            ("db.hosts", r#"["x","y"]"#),
+            ("db.pool.ratio", "0.5"),
+            ("db.port", "5432"),
+            ("db.tls", "true"),
+            ("name", "a"),
+        ]);
+        assert_eq!(parse("a.toml", toml, 1000).unwrap(), expected);
+        assert_eq!(parse("a.JSON", json, 1000).unwrap(), expected);
+    }
+
+    #[test]
+    fn toml_values_that_json_lacks() {
+        let read = parse("a.toml", b"a = 2026-01-02T03:04:05Z\nb = inf\n", 1000).unwrap();
+        assert_eq!(read, pairs(&[("a", "2026-01-02T03:04:05Z"), ("b", "inf")]));
+    }
+
+    #[test]
+    fn syntax_errors_name_the_line_and_no_value() {
+        for (name, content) in [
+            ("a.toml", "a = 1\nb = s3cret\n".as_bytes()),
+            ("a.toml", b"a = 1\na = 's3cret'\n"),
+            ("a.json", b"{\n\"a\": s3cret\n}"),
+            ("a.json", b"{\n\"a\": \"s3cret\xff\"}"),
+        ] {
+            let error = parse(name, content, 1000).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::BadConfiguration);
+            assert!(error.to_string().contains(&format!("{name}:2: not ")), "{error}");
+            assert!(!error.to_string().contains("s3cret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_two_spellings_share_is_refused() {
+        let error = parse("a.toml", b"\"a.b\" = 1\n[a]\nb = 2\n", 1000).unwrap_err();
+        assert!(error.to_string().ends_with("the key `a.b` is there twice"), "{error}");
+        assert!(parse("a.json", b"[1]", 1000).unwrap_err().to_string().contains("object"));
+    }
+
+    #[test]
+    fn sizes_at_the_edge() {
+        assert!(parse("a.toml", b"a = 1", 6).is_ok());
+        assert!(parse("a.toml", b"a = 1", 5).is_ok());
+        assert_eq!(parse("a.toml", b"a = 1", 4).unwrap_err().kind(), ErrorKind::BadConfiguration);
+    }
+
+    #[test]
+    fn missing_files() {
+        let error = read(Path::new("no/such.toml"), Format::Toml, 10).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        assert!(error.to_string().contains("no/such.toml"), "{error}");
+    }
+}

@@ -1,0 +1,34 @@
+//! The service: what `wasi:config` is to a linker.
+
+use tempo_core::{Provide, Service};
+use wasmtime::component::{HasData, Linker};
+
+use crate::Configuration;
+use crate::bindings::{draft, draft_2024_09_27, rc1};
+
+/// The host service for `wasi:config`.
+#[derive(Clone, Copy, Debug)]
+pub struct WasiConfig;
+
+/// What the service's functions work on: it borrows a store's backend for one call.
+pub struct ConfigView<'a> {
+    pub(crate) configuration: &'a dyn Configuration,
+    pub(crate) max_bytes: usize,
+}
+
+impl HasData for WasiConfig {
+    type Data<'a> = ConfigView<'a>;
+}
+
+impl Service for WasiConfig {
+    const INTERFACES: &'static [&'static str] = &["wasi:config/store", "wasi:config/runtime"];
+    const PACKAGES: &'static [&'static str] =
+        &["wasi:config@0.2.0-rc.1", "wasi:config@0.2.0-draft", "wasi:config@0.2.0-draft-2024-09-27"];
+
+    fn add_to_linker<T: Provide<Self>>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+        rc1::wasi::config::store::add_to_linker::<T, Self>(linker, T::provide)?;
+        draft::wasi::config::store::add_to_linker::<T, Self>(linker, T::provide)?;
+        draft::wasi::config::runtime::add_to_linker::<T, Self>(linker, T::provide)?;
+        draft_2024_09_27::wasi::config::store::add_to_linker::<T, Self>(linker, T::provide)
+    }
+}

@@ -1,0 +1,78 @@
+//! The embedded backend: each message is an event of `tracing`.
+
+use std::sync::Arc;
+
+use tempo_core::{Backend, Boot, Flag};
+use tracing::{debug, error, event_enabled, info, trace, warn};
+use wasmtime::component::ResourceTable;
+
+use crate::{Level, LogSink, LogState, LogView, Record, WasiLogging};
+
+/// Makes a `tracing` event of each message, with the target `guest` and the fields `component`, `context` (where there
+/// is one), `clipped` (where something was left out) and `critical` (an error of the level `critical`).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Events;
+
+macro_rules! emit {
+    ($event:ident, $record:ident $(, $field:ident = $value:expr)*) => {
+        $event!(
+            target: "guest",
+            component = $record.component,
+            context = (!$record.context.is_empty()).then_some($record.context),
+            clipped = $record.clipped.then_some(true),
+            $($field = $value,)*
+            "{}", $record.message
+        )
+    };
+}
+
+impl LogSink for Events {
+    fn enabled(&self, level: Level) -> bool {
+        match level {
+            Level::Trace => event_enabled!(target: "guest", tracing::Level::TRACE),
+            Level::Debug => event_enabled!(target: "guest", tracing::Level::DEBUG),
+            Level::Info => event_enabled!(target: "guest", tracing::Level::INFO),
+            Level::Warn => event_enabled!(target: "guest", tracing::Level::WARN),
+            Level::Error | Level::Critical => event_enabled!(target: "guest", tracing::Level::ERROR),
+        }
+    }
+
+    fn write(&self, record: &Record<'_>) {
+        match record.level {
+            Level::Trace => emit!(trace, record),
+            Level::Debug => emit!(debug, record),
+            Level::Info => emit!(info, record),
+            Level::Warn => emit!(warn, record),
+            Level::Error => emit!(error, record),
+            Level::Critical => emit!(error, record, critical = true),
+        }
+    }
+
+    fn dropped(&self, component: &str, count: u64) {
+        warn!(target: "guest", component, dropped = count, "log lines were dropped: there were too many (--max-log-rate)");
+    }
+}
+
+/// The backend of a runtime: [`Events`], under one budget for all stores of the component.
+#[derive(Clone, Debug)]
+pub struct TracingLog {
+    state: LogState,
+}
+
+impl Backend<WasiLogging> for TracingLog {
+    /// The limits of log lines are flags of every runtime.
+    const FLAGS: &'static [Flag] = &[];
+    type State = LogState;
+
+    async fn connect(boot: Boot<'_>) -> anyhow::Result<Self> {
+        Ok(Self { state: LogState::new(boot.component, Arc::new(Events), boot.limits) })
+    }
+
+    fn state(&self) -> LogState {
+        self.state.clone()
+    }
+
+    fn view<'a>(state: &'a mut LogState, _: &'a mut ResourceTable) -> LogView<'a> {
+        state.view()
+    }
+}

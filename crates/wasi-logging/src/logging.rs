@@ -1,0 +1,135 @@
+//! `wasi:logging/logging`: one function, under both names of its package.
+
+use crate::bindings::{draft, unversioned};
+use crate::escape::escape;
+use crate::{Level, LogView, Record};
+
+/// How long the text may be by which a guest groups its messages, in bytes: a name, not a message.
+const MAX_CONTEXT: usize = 256;
+
+impl LogView<'_> {
+    fn write(&self, level: Level, context: &str, message: &str) {
+        let state = self.state;
+        if !state.sink.enabled(level) {
+            return;
+        }
+        let Some(admitted) = state.budget.admit() else { return };
+        if admitted.dropped > 0 {
+            state.sink.dropped(&state.component, admitted.dropped);
+        }
+        let (context, context_clipped) = escape(context, MAX_CONTEXT);
+        let (message, message_clipped) = escape(message, state.budget.max_line());
+        state.sink.write(&Record {
+            component: &state.component,
+            level,
+            context: &context,
+            message: &message,
+            clipped: context_clipped || message_clipped,
+        });
+    }
+}
+
+macro_rules! implement {
+    ($($version:ident)*) => { $(
+        impl From<$version::wasi::logging::logging::Level> for Level {
+            fn from(level: $version::wasi::logging::logging::Level) -> Self {
+                use $version::wasi::logging::logging::Level;
+                match level {
+                    Level::Trace => Self::Trace,
+                    Level::Debug => Self::Debug,
+                    Level::Info => Self::Info,
+                    Level::Warn => Self::Warn,
+                    Level::Error => Self::Error,
+                    Level::Critical => Self::Critical,
+                }
+            }
+        }
+
+        impl $version::wasi::logging::logging::Host for LogView<'_> {
+            fn log(&mut self, level: $version::wasi::logging::logging::Level, context: String, message: String) {
+                self.write(level.into(), &context, &message);
+            }
+        }
+    )* };
+}
+
+implement! { draft unversioned }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use tempo_core::Limits;
+
+    use super::*;
+    use crate::{LogSink, LogState};
+
+    /// Keeps what it is given, but nothing below `Debug`.
+    #[derive(Default)]
+    struct Lines(Mutex<Vec<String>>);
+
+    impl LogSink for Lines {
+        fn enabled(&self, level: Level) -> bool {
+            level >= Level::Debug
+        }
+
+        fn write(&self, record: &Record<'_>) {
+            let Record { component, level, context, message, clipped } = record;
+            let clipped = if *clipped { " clipped" } else { "" };
+            self.0.lock().unwrap().push(format!("{component} {level:?} [{context}] {message}{clipped}"));
+        }
+
+        fn dropped(&self, component: &str, count: u64) {
+            self.0.lock().unwrap().push(format!("{component} dropped {count}"));
+        }
+    }
+
+    fn state(line: usize, burst: usize) -> (LogState, Arc<Lines>) {
+        let mut limits = Limits::default();
+        (limits.log_line, limits.log_burst, limits.log_rate) = (line, burst, 1000);
+        let lines = Arc::new(Lines::default());
+        (LogState::new("app", lines.clone(), &limits), lines)
+    }
+
+    #[test]
+    fn lines_at_the_edge() {
+        let (state, lines) = state(4, 10);
+        for message in ["abc", "abcd", "abcde"] {
+            state.view().write(Level::Info, "c", message);
+        }
+        assert_eq!(*lines.0.lock().unwrap(), ["app Info [c] abc", "app Info [c] abcd", "app Info [c] abcd clipped"]);
+    }
+
+    #[test]
+    fn contexts_at_the_edge() {
+        let (state, lines) = state(10, 10);
+        for length in [MAX_CONTEXT, MAX_CONTEXT + 1] {
+            state.view().write(Level::Info, &"c".repeat(length), "m");
+        }
+        let context = "c".repeat(MAX_CONTEXT);
+        let expected = [format!("app Info [{context}] m"), format!("app Info [{context}] m clipped")];
+        assert_eq!(*lines.0.lock().unwrap(), expected);
+    }
+
+    #[test]
+    fn messages_that_go_nowhere_cost_nothing() {
+        let (state, lines) = state(10, 1);
+        for _ in 0..100 {
+            state.view().write(Level::Trace, "", "unseen");
+        }
+        state.view().write(Level::Debug, "", "seen");
+        assert_eq!(*lines.0.lock().unwrap(), ["app Debug [] seen"]);
+    }
+
+    #[test]
+    fn what_was_dropped_is_reported_when_lines_flow_again() {
+        let (state, lines) = state(10, 1);
+        // However slowly this runs, the loop ends when a line was dropped and one came through after it.
+        while !lines.0.lock().unwrap().iter().any(|line| line.starts_with("app dropped ")) {
+            state.view().write(Level::Warn, "", "m");
+        }
+        let lines = lines.0.lock().unwrap();
+        assert_eq!(lines.last().unwrap(), "app Warn [] m");
+        assert!(lines.iter().rev().nth(1).unwrap().starts_with("app dropped "), "{lines:?}");
+    }
+}

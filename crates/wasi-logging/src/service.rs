@@ -1,0 +1,31 @@
+//! The service: what `wasi:logging` is to a linker.
+
+use tempo_core::{Provide, Service};
+use wasmtime::component::{HasData, Linker};
+
+use crate::LogState;
+use crate::bindings::{draft, unversioned};
+
+/// The host service for `wasi:logging`.
+#[derive(Clone, Copy, Debug)]
+pub struct WasiLogging;
+
+/// What the service's function works on: it borrows a store's share for one call.
+#[derive(Debug)]
+pub struct LogView<'a> {
+    pub(crate) state: &'a LogState,
+}
+
+impl HasData for WasiLogging {
+    type Data<'a> = LogView<'a>;
+}
+
+impl Service for WasiLogging {
+    const INTERFACES: &'static [&'static str] = &["wasi:logging/logging"];
+    const PACKAGES: &'static [&'static str] = &["wasi:logging@0.1.0-draft", "wasi:logging"];
+
+    fn add_to_linker<T: Provide<Self>>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+        draft::wasi::logging::logging::add_to_linker::<T, Self>(linker, T::provide)?;
+        unversioned::wasi::logging::logging::add_to_linker::<T, Self>(linker, T::provide)
+    }
+}

@@ -11,6 +11,7 @@ mod bench;
 mod build;
 mod check;
 mod dist;
+mod interop;
 mod package;
 mod run;
 mod setup;
@@ -26,6 +27,7 @@ const COMMANDS: &[Entry] = &[
     (build::command, build::run),
     (run::command, run::run),
     (test::command, test::run),
+    (interop::command, interop::run),
     (check::command, check::run),
     (bench::command, bench::run),
     (package::command, package::run),
@@ -33,7 +35,8 @@ const COMMANDS: &[Entry] = &[
 ];
 
 fn main() -> ExitCode {
-    let mut cli = Command::new("cargo xtask")
+    let mut cli = Command::new("xtask")
+        .bin_name("cargo xtask")
         .about("Builds, runs, tests and checks Tempo")
         .subcommand_required(true)
         .arg_required_else_help(true)

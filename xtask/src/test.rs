@@ -9,7 +9,7 @@ use clap::{Arg, ArgMatches, Command};
 
 use crate::shell::{self, say};
 use crate::workspace::Workspace;
-use crate::{build, setup};
+use crate::{build, interop, setup};
 
 pub(crate) fn command() -> Command {
     Command::new("test").about("Builds everything and runs every test").arg(
@@ -26,9 +26,9 @@ pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
     setup::ensure()?;
     let workspace = Workspace::load()?;
     build::guests(workspace.guests())?;
-    // With the tests' own selection of packages and targets, so that dependencies get the same features in both steps
-    // and are compiled once.
-    shell::run(shell::cargo().arg("build").args(workspace.host_selection()).args(["--bins", "--tests"]))?;
+    interop::build(&workspace)?;
+    // `cargo test` builds no program that another package's tests start.
+    build::runtimes(&workspace, workspace.runtimes(), false)?;
 
     let given: Vec<&String> = arguments.get_many("args").into_iter().flatten().collect();
     let mut cargo = shell::cargo();

@@ -1,0 +1,27 @@
+//! A handler of wasi:http 0.3 written with the crate `wasip3` alone: nothing of Tempo in it.
+
+use wasip3::exports::http::handler::Guest;
+use wasip3::http::types::{ErrorCode, Fields, Request, Response};
+use wasip3::{wit_bindgen, wit_future, wit_stream};
+
+struct Hello;
+
+wasip3::http::service::export!(Hello);
+
+impl Guest for Hello {
+    async fn handle(request: Request) -> Result<Response, ErrorCode> {
+        let path = request.get_path_with_query().unwrap_or_default();
+        let headers = Fields::from_list(&[("content-type".to_owned(), b"text/plain".to_vec())])
+            .map_err(|error| ErrorCode::InternalError(Some(error.to_string())))?;
+        let (mut writer, body) = wit_stream::new();
+        let (trailers_writer, trailers) = wit_future::new(|| Ok(None));
+        // The body is written after the response has been returned.
+        wit_bindgen::spawn_local(async move {
+            // What is left over was not wanted: the client is gone.
+            let _ = writer.write_all(format!("hello from Rust with wasip3: {path}").into_bytes()).await;
+            drop(writer);
+            drop(trailers_writer);
+        });
+        Ok(Response::new(headers, Some(body), trailers).0)
+    }
+}

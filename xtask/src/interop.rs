@@ -1,0 +1,125 @@
+//! `cargo xtask interop`: components of other languages and toolchains, for the integration tests to serve unchanged.
+//!
+//! They are built into `target/interop`, with tools of pinned versions that are installed into `target/tools`. A language
+//! is left out, and said so, when this machine has nothing to install its tools with; any other failure is an error.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use clap::{Arg, ArgMatches, Command};
+
+use crate::shell::say;
+use crate::workspace::Workspace;
+use crate::{setup, workspace};
+
+mod c;
+mod javascript;
+mod python;
+mod stamp;
+mod tools;
+mod wit;
+
+use stamp::Stamp;
+use tools::Tools;
+use wit::Interfaces;
+
+/// Where things are that every recipe needs.
+struct Workshop {
+    /// Where the components go.
+    output: PathBuf,
+    /// Where tools are installed.
+    tools: Tools,
+    /// `wasi:http` 0.2 and what it uses.
+    p2: Interfaces,
+    /// `wasi:http` 0.3 and what it uses.
+    p3: Interfaces,
+}
+
+/// How the component of one language is built.
+struct Recipe {
+    /// The component's name, and that of its directory under `tests/interop`.
+    name: &'static str,
+    /// What this machine lacks, if it lacks something.
+    lacks: fn() -> Option<&'static str>,
+    /// The versions of the tools; a change means that the component is built anew.
+    tools: &'static [&'static str],
+    /// Builds the sources in the first directory into the second, which is empty, as the file `NAME.wasm`.
+    build: fn(&Workshop, &Path, &Path) -> Result<()>,
+}
+
+const RECIPES: &[Recipe] = &[
+    Recipe { name: "c", lacks: python::lacks, tools: &[c::ZIG], build: c::build },
+    Recipe { name: "javascript", lacks: javascript::lacks, tools: &[], build: javascript::build },
+    Recipe { name: "python-p2", lacks: python::lacks, tools: &[python::COMPONENTIZE], build: python::build_p2 },
+    Recipe { name: "python-p3", lacks: python::lacks, tools: &[python::COMPONENTIZE], build: python::build_p3 },
+];
+
+pub(crate) fn command() -> Command {
+    let names = Arg::new("names")
+        .value_name("NAME")
+        .num_args(0..)
+        .value_parser(RECIPES.iter().map(|recipe| recipe.name).collect::<Vec<_>>())
+        .help("Build these only; by default all");
+    Command::new("interop").about("Builds the components of other languages that the tests serve").arg(names)
+}
+
+pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
+    setup::ensure()?;
+    let names: Vec<&String> = arguments.get_many("names").into_iter().flatten().collect();
+    let workspace = Workspace::load()?;
+    let chosen = |recipe: &&Recipe| names.is_empty() || names.iter().any(|name| *name == recipe.name);
+    build_each(&workspace, RECIPES.iter().filter(chosen))
+}
+
+/// Builds all of them that this machine has the means for. Quick when nothing has changed.
+pub(crate) fn build(workspace: &Workspace) -> Result<()> {
+    build_each(workspace, RECIPES.iter())
+}
+
+fn build_each<'a>(workspace: &Workspace, recipes: impl Iterator<Item = &'a Recipe>) -> Result<()> {
+    let output = workspace.target.join("interop");
+    fs::create_dir_all(&output).with_context(|| format!("cannot create {}", output.display()))?;
+    let [p2, p3] = wit::interfaces()?;
+    let workshop = Workshop { output, tools: Tools::new(workspace.target.join("tools")), p2, p3 };
+    for recipe in recipes {
+        let component = workshop.output.join(format!("{}.wasm", recipe.name));
+        if let Some(lacking) = (recipe.lacks)() {
+            say(&format!("SKIPPED interop {}: this machine has no {lacking}", recipe.name));
+            // What an earlier machine or commit left there would be tested in its place.
+            remove(&component)?;
+            continue;
+        }
+        build_one(&workshop, recipe, &component).with_context(|| format!("cannot build interop {}", recipe.name))?;
+    }
+    Ok(())
+}
+
+fn build_one(workshop: &Workshop, recipe: &Recipe, component: &Path) -> Result<()> {
+    let source = workspace::root().join("tests/interop").join(recipe.name);
+    let stamp = Stamp::of(&source, recipe.tools, &[&workshop.p2, &workshop.p3])?;
+    let stamp_file = component.with_extension("stamp");
+    if component.exists() && stamp.is_in(&stamp_file) {
+        return Ok(());
+    }
+    let scratch = workshop.output.join(recipe.name);
+    if scratch.exists() {
+        fs::remove_dir_all(&scratch)?;
+    }
+    fs::create_dir_all(&scratch)?;
+    remove(component)?;
+    (recipe.build)(workshop, &source, &scratch)?;
+    let built = scratch.join(format!("{}.wasm", recipe.name));
+    if !built.exists() {
+        bail!("the tools reported success and left no {}", built.display());
+    }
+    fs::rename(&built, component)?;
+    stamp.write(&stamp_file)
+}
+
+fn remove(file: &Path) -> Result<()> {
+    if file.exists() {
+        fs::remove_file(file).with_context(|| format!("cannot remove {}", file.display()))?;
+    }
+    Ok(())
+}

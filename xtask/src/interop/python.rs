@@ -1,0 +1,46 @@
+//! Python: componentize-py from PyPI, which puts CPython and the script into one component.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::Result;
+
+use super::wit::Interfaces;
+use super::{Workshop, tools};
+
+pub(super) const COMPONENTIZE: &str = "componentize-py==0.25.1";
+
+pub(super) fn lacks() -> Option<&'static str> {
+    (!tools::works("python3", &["-m", "pip", "--version"])).then_some("python3 with pip")
+}
+
+pub(super) fn build_p2(workshop: &Workshop, source: &Path, scratch: &Path) -> Result<()> {
+    let world = format!("export wasi:http/incoming-handler@{};", workshop.p2.version);
+    build(workshop, &workshop.p2, &world, source, &scratch.join("python-p2.wasm"))
+}
+
+pub(super) fn build_p3(workshop: &Workshop, source: &Path, scratch: &Path) -> Result<()> {
+    let world = format!("include wasi:http/service@{};", workshop.p3.version);
+    build(workshop, &workshop.p3, &world, source, &scratch.join("python-p3.wasm"))
+}
+
+fn build(workshop: &Workshop, interfaces: &Interfaces, world: &str, source: &Path, output: &Path) -> Result<()> {
+    let packages = install(workshop, COMPONENTIZE)?;
+    let wit = output.with_file_name("wit");
+    interfaces.write_directory(&wit, world)?;
+    let mut command = Command::new("python3");
+    // The package has no `__main__`; this is what its own command does. `-B` leaves no caches in the sources.
+    command.args(["-B", "-c", "import sys, componentize_py; sys.exit(componentize_py.script())", "-q", "-d"]);
+    command.arg(wit).args(["-w", "handler", "componentize", "-p"]).arg(source).args(["app", "-o"]).arg(output);
+    tools::run(command.env("PYTHONPATH", packages))
+}
+
+/// Installs one package from PyPI, without what it depends on, and says where it is.
+pub(super) fn install(workshop: &Workshop, requirement: &str) -> Result<PathBuf> {
+    workshop.tools.get(&requirement.replace("==", "-"), |directory| {
+        let mut command = Command::new("python3");
+        command.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--target"]);
+        // In a container everyone is root, and a directory of our own is nobody else's.
+        tools::run(command.arg(directory).arg(requirement).env("PIP_ROOT_USER_ACTION", "ignore"))
+    })
+}

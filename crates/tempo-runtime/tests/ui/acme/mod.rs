@@ -1,0 +1,100 @@
+//! Two services, a backend of each, and a trigger that needs the first.
+#![allow(dead_code, reason = "each case uses some of it")]
+
+use std::time::Instant;
+
+use tempo_runtime::tempo_core::{Backend, Boot, Flag, Provide, Running, Service, Settings, Trigger, Workload};
+use tempo_runtime::wasmtime::component::{HasData, Linker, ResourceTable};
+
+pub struct AcmeTime;
+pub struct AcmeDice;
+
+impl HasData for AcmeTime {
+    type Data<'a> = &'a u64;
+}
+
+impl HasData for AcmeDice {
+    type Data<'a> = &'a u64;
+}
+
+impl Service for AcmeTime {
+    const INTERFACES: &'static [&'static str] = &["acme:time/clock"];
+    const PACKAGES: &'static [&'static str] = &["acme:time@1.0.0"];
+
+    fn add_to_linker<T: Provide<Self>>(_: &mut Linker<T>) -> tempo_runtime::wasmtime::Result<()> {
+        Ok(())
+    }
+}
+
+impl Service for AcmeDice {
+    const INTERFACES: &'static [&'static str] = &["acme:dice/roll"];
+    const PACKAGES: &'static [&'static str] = &["acme:dice@1.0.0"];
+
+    fn add_to_linker<T: Provide<Self>>(_: &mut Linker<T>) -> tempo_runtime::wasmtime::Result<()> {
+        Ok(())
+    }
+}
+
+pub struct SystemClock;
+pub struct LoadedDice;
+
+impl Backend<AcmeTime> for SystemClock {
+    const FLAGS: &'static [Flag] = &[];
+    type State = u64;
+
+    async fn connect(_: Boot<'_>) -> anyhow::Result<Self> {
+        Ok(Self)
+    }
+
+    fn state(&self) -> u64 {
+        0
+    }
+
+    fn view<'a>(state: &'a mut u64, _: &'a mut ResourceTable) -> &'a u64 {
+        state
+    }
+}
+
+impl Backend<AcmeDice> for LoadedDice {
+    const FLAGS: &'static [Flag] = &[];
+    type State = u64;
+
+    async fn connect(_: Boot<'_>) -> anyhow::Result<Self> {
+        Ok(Self)
+    }
+
+    fn state(&self) -> u64 {
+        6
+    }
+
+    fn view<'a>(state: &'a mut u64, _: &'a mut ResourceTable) -> &'a u64 {
+        state
+    }
+}
+
+/// Calls components at certain times.
+pub struct AcmeAlarm;
+
+impl<T: Provide<AcmeTime>> Trigger<T> for AcmeAlarm {
+    const EXPORTS: &'static [&'static str] = &["acme:time/alarm"];
+    const FLAGS: &'static [Flag] = &[];
+
+    async fn start(_: Workload<T>, _: &Settings) -> anyhow::Result<Box<dyn Running>> {
+        Ok(Box::new(Idle))
+    }
+}
+
+struct Idle;
+
+#[async_trait::async_trait]
+impl Running for Idle {
+    fn announcement(&self) -> String {
+        String::new()
+    }
+
+    async fn failed(&mut self) -> anyhow::Error {
+        std::future::pending().await
+    }
+
+    async fn drain(self: Box<Self>, _: Instant) {}
+}

@@ -1,0 +1,14 @@
+//! What is listed as a trigger is none.
+
+mod acme;
+
+use acme::*;
+
+tempo_runtime::runtime! {
+    name: "acme-runtime",
+    about: "A runtime for a test",
+    services: {
+        time: AcmeTime = SystemClock,
+    },
+    triggers: [SystemClock],
+}

@@ -1,0 +1,16 @@
+//! A service is listed twice.
+
+mod acme;
+
+use acme::*;
+
+tempo_runtime::runtime! {
+    name: "acme-runtime",
+    about: "A runtime for a test",
+    services: {
+        time: AcmeTime = SystemClock,
+        dice: AcmeDice = LoadedDice,
+        again: AcmeTime = SystemClock,
+    },
+    triggers: [],
+}

@@ -1,0 +1,156 @@
+//! Settings that cannot be used: named with their place, never with their value.
+
+use std::net::TcpListener;
+
+use crate::support::tls::Certificate;
+use crate::support::{Run, guest};
+
+/// What must never be printed.
+const SECRET: &str = "s3cret";
+
+#[test]
+fn a_bad_value_of_a_flag() {
+    for (flag, expected) in [
+        ("--addr", "expected host:port"),
+        ("--max-memory", "expected a size, such as 64KiB"),
+        ("--cpu-timeout", "expected a duration, such as 500ms"),
+        ("--max-requests", "expected a whole number above 0"),
+        ("--max-queued-requests", "expected a whole number"),
+        ("--env", "expected KEY=VALUE"),
+        ("--config", "expected KEY=VALUE"),
+        ("--dir", "expected HOST::GUEST"),
+        ("--allow-socket", "expected an IP address"),
+    ] {
+        let ended = Run::tempo(["run".into(), guest("config-only").into_os_string()]).args([flag, SECRET]).finish();
+        ended.failed_in_one_line(64, &[&format!("{flag}: {expected}")]);
+        assert!(!ended.stderr.contains(SECRET), "{ended:?}");
+    }
+}
+
+#[test]
+fn limits_are_not_turned_off_by_a_zero() {
+    for flag in ["--max-requests", "--max-memory", "--cpu-timeout", "--max-handles", "--instance-reuse"] {
+        for zero in ["0", "0s", "-1"] {
+            Run::guest("hello").args([flag, zero]).finish().failed_in_one_line(64, &[&format!("{flag}: expected")]);
+        }
+    }
+}
+
+#[test]
+fn a_bad_value_in_the_environment() {
+    let ended = Run::tempo(["run".into(), guest("hello").into_os_string()]).env("TEMPO_ADDR", SECRET).finish();
+    ended.failed_in_one_line(78, &["TEMPO_ADDR: expected host:port, such as 127.0.0.1:8080 (environment)"]);
+    assert!(!ended.stderr.contains(SECRET), "{ended:?}");
+}
+
+#[test]
+fn a_bad_value_in_a_file() {
+    let file = format!("# settings\n\nTEMPO_MAX_MEMORY=1MiB\nTEMPO_ADDR={SECRET}\n");
+    for (name, arguments) in [(".env", &[][..]), ("other.env", &["--env-file", "other.env"])] {
+        let run = Run::tempo(["run".into(), guest("hello").into_os_string()]).with_file(name, &file);
+        let ended = run.args(arguments).finish();
+        ended.failed_in_one_line(78, &[&format!("TEMPO_ADDR: expected host:port, such as 127.0.0.1:8080 ({name}:4)")]);
+        assert!(!ended.stderr.contains(SECRET), "{ended:?}");
+    }
+}
+
+#[test]
+fn a_bad_line_in_a_file() {
+    let ended = Run::guest("hello").with_file(".env", format!("A=1\n{SECRET}\n")).finish();
+    ended.failed_in_one_line(78, &[".env:2: expected NAME=value"]);
+    assert!(!ended.stderr.contains(SECRET), "{ended:?}");
+}
+
+#[test]
+fn a_name_in_a_file_that_means_nothing() {
+    let ended = Run::guest("hello").with_file(".env", format!("OTHER=1\nTEMPO_MAX_MEMRY={SECRET}\n")).finish();
+    ended.failed_in_one_line(78, &["TEMPO_MAX_MEMRY: no such setting (.env:2)", "--help"]);
+    assert!(!ended.stderr.contains(SECRET), "{ended:?}");
+}
+
+#[test]
+fn a_file_of_settings_that_is_not_there() {
+    Run::guest("hello")
+        .args(["--env-file", "nowhere.env"])
+        .finish()
+        .failed_in_one_line(66, &["cannot read nowhere.env"]);
+}
+
+#[test]
+fn a_log_filter_that_makes_no_sense() {
+    Run::guest("hello").args(["--log", "=x=,["]).finish().failed_in_one_line(64, &["--log: expected a level"]);
+}
+
+#[test]
+fn grants_that_make_no_sense() {
+    let ended = Run::guest("hostile").args(["--allow-http", &format!("https://user:{SECRET}@example.com")]).finish();
+    ended.failed_in_one_line(64, &["--allow-http", "expected a URL without user name and password"]);
+    assert!(!ended.stderr.contains(SECRET), "{ended:?}");
+    Run::guest("hostile")
+        .args(["--allow-http", "example.com"])
+        .finish()
+        .failed_in_one_line(64, &["expected a URL such as"]);
+    let ended = Run::guest("hostile").env("TEMPO_ALLOW_HTTP", "https://ok.example.com,example.com").finish();
+    ended.failed_in_one_line(78, &["expected a URL such as"]);
+    Run::guest("hostile")
+        .args(["--allow-http-address", "10.0.0.0/99"])
+        .finish()
+        .failed_in_one_line(64, &["expected an address or a range such as 10.0.0.0/8"]);
+}
+
+#[test]
+fn a_directory_that_is_not_there() {
+    Run::guest("hello").args(["--dir", "nowhere::/data"]).finish().failed_in_one_line(66, &["--dir", "nowhere"]);
+}
+
+#[test]
+fn configuration_that_cannot_be_read() {
+    let run = || Run::guest("config-only");
+    run().args(["--config-file", "nowhere.toml"]).finish().failed_in_one_line(66, &["nowhere.toml"]);
+    run().args(["--config-file", "values.ini"]).finish().failed_in_one_line(64, &["--config-file", ".toml or .json"]);
+    let broken =
+        run().with_file("values.toml", format!("a = 1\nb = {SECRET}\n")).args(["--config-file", "values.toml"]);
+    let ended = broken.finish();
+    ended.failed_in_one_line(78, &["values.toml"]);
+    assert!(!ended.stderr.contains(SECRET), "{ended:?}");
+}
+
+#[test]
+fn a_port_that_is_in_use() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let ended = Run::tempo(["run".into(), guest("hello").into_os_string()]).args(["--addr", &address]).finish();
+    ended.failed_in_one_line(69, &[&format!("cannot listen on {address}: Address already in use"), "--addr"]);
+}
+
+#[test]
+fn certificates_that_cannot_be_used() {
+    let certificate = Certificate::new();
+    let other = Certificate::new();
+    let (cert, key) = (certificate.cert(), certificate.key());
+    let tls = |cert: &str, key: &str| Run::guest("hello").args(["--tls-cert", cert, "--tls-key", key]).finish();
+    let (cert, key) = (cert.to_str().unwrap(), key.to_str().unwrap());
+    tls("nowhere.pem", key).failed_in_one_line(66, &["--tls-cert: cannot read nowhere.pem"]);
+    tls(cert, "nowhere.pem").failed_in_one_line(66, &["--tls-key: cannot read nowhere.pem"]);
+    tls(cert, other.key().to_str().unwrap()).failed_in_one_line(78, &["--tls-cert and --tls-key cannot be used"]);
+    tls(cert, cert).failed_in_one_line(78, &["--tls-key: cannot read"]);
+    tls(key, key).failed_in_one_line(78, &["--tls-cert"]);
+    Run::guest("hello").args(["--tls-cert", cert]).finish().failed_in_one_line(64, &["--tls-cert: needs --tls-key"]);
+    Run::guest("hello").args(["--tls-key", key]).finish().failed_in_one_line(64, &["--tls-key: needs --tls-cert"]);
+}
+
+#[test]
+fn a_pool_that_does_not_fit() {
+    Run::guest("hello")
+        .args(["--max-requests", "4000000"])
+        .finish()
+        .failed_in_one_line(78, &["the instance pool does not fit into the address space: lower --max-requests"]);
+}
+
+#[test]
+fn a_header_buffer_below_what_http_needs() {
+    Run::guest("hello")
+        .args(["--max-header-size", "1KiB"])
+        .finish()
+        .failed_in_one_line(64, &["--max-header-size: expected at least 8KiB"]);
+}

@@ -1,0 +1,76 @@
+//! Clients that are slow, idle, or gone.
+
+use crate::support::{Client, eventually, get, serve_with};
+
+#[test]
+fn a_head_that_does_not_end_is_given_up() {
+    let server = serve_with("hello", &["--header-timeout", "300ms"]);
+    let mut slow = Client::connect(server.address);
+    slow.send("GET / HTTP/1.1\r\nHost: a\r\n");
+    let mut silent = Client::connect(server.address);
+    slow.is_closed();
+    silent.is_closed();
+    assert_eq!(get(server.address, "/").status, 200);
+}
+
+#[test]
+fn a_head_that_does_not_end_is_given_up_on_a_used_connection() {
+    let server = serve_with("hello", &["--header-timeout", "300ms"]);
+    let mut client = Client::connect(server.address);
+    assert_eq!(client.get("/").status, 200);
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n");
+    client.is_closed();
+}
+
+#[test]
+fn a_slow_request_is_no_slow_head() {
+    let server = serve_with("hostile", &["--header-timeout", "200ms", "--idle-timeout", "200ms"]);
+    let mut client = Client::connect(server.address);
+    assert_eq!(client.get("/sleep?ms=1000").text(), "slept\n");
+    client.start("POST", "/echo", &["Content-Length: 10"]);
+    client.send("01234");
+    std::thread::sleep(std::time::Duration::from_millis(1000));
+    client.send("56789");
+    assert_eq!(client.response().text(), "0123456789");
+}
+
+#[test]
+fn an_idle_connection_is_closed() {
+    let server = serve_with("hello", &["--idle-timeout", "300ms"]);
+    let mut client = Client::connect(server.address);
+    assert_eq!(client.get("/").status, 200);
+    client.is_closed();
+}
+
+/// With a single place to run, the place becomes free only if the guest of the client that has gone is ended.
+#[test]
+fn a_client_that_goes_away_ends_its_guest() {
+    let one = ["--max-requests", "1", "--max-queued-requests", "0", "--request-timeout", "10m"];
+    for guest in ["hostile", "hostile-p2"] {
+        for target in ["/never", "/stream?chunks=100000", "/big?mib=100000", "/spin"] {
+            if guest == "hostile" && target.starts_with("/stream")
+                || guest == "hostile-p2" && target.starts_with("/big")
+            {
+                continue;
+            }
+            let server = serve_with(guest, &[&one[..], &["--cpu-timeout", "10m"]].concat());
+            let mut client = Client::connect(server.address);
+            client.start("GET", target, &[]);
+            eventually("the place is taken", || (get(server.address, "/").status == 503).then_some(()));
+            client.vanish();
+            eventually(&format!("{guest}{target} is ended"), || (get(server.address, "/").status == 200).then_some(()));
+        }
+    }
+}
+
+#[test]
+fn an_upload_that_breaks_off_does_not_hang() {
+    let one = ["--max-requests", "1", "--max-queued-requests", "0", "--request-timeout", "10m"];
+    let server = serve_with("hostile", &one);
+    let mut client = Client::connect(server.address);
+    client.start("POST", "/write?path=/nowhere", &["Content-Length: 100"]);
+    client.send("half");
+    eventually("the place is taken", || (get(server.address, "/").status == 503).then_some(()));
+    client.vanish();
+    eventually("the place is free", || (get(server.address, "/").status == 200).then_some(()));
+}

@@ -1,0 +1,38 @@
+//! Where the guests and the programs are.
+
+use std::path::{Path, PathBuf};
+
+/// The directory that cargo builds into: `target/<profile>/deps/<this test>` is three levels below it.
+pub(crate) fn target() -> PathBuf {
+    profile().parent().expect("the profile's directory lies in the target directory").to_owned()
+}
+
+/// Where the programs of this test's own profile are.
+fn profile() -> PathBuf {
+    let test = std::env::current_exe().expect("the test knows where it is");
+    test.ancestors().nth(2).expect("the test lies in target/<profile>/deps").to_owned()
+}
+
+/// The program `name`, of the profile that the test was built with.
+pub(crate) fn program(name: &str) -> PathBuf {
+    found(profile().join(format!("{name}{}", std::env::consts::EXE_SUFFIX)))
+}
+
+/// The component `name`, as `cargo xtask build` leaves it.
+pub(crate) fn guest(name: &str) -> PathBuf {
+    found(target().join("wasm32-wasip2/guest").join(format!("{}.wasm", file_name(name))))
+}
+
+/// Libraries have underscores in their files' names, programs keep their dashes.
+fn file_name(name: &str) -> String {
+    match name {
+        "axum" => "axum_example".to_owned(),
+        "hostile" | "hostile-p2" | "missing" | "command-p3" => format!("test_{}", name.replace('-', "_")),
+        _ => name.replace('-', "_"),
+    }
+}
+
+fn found(path: PathBuf) -> PathBuf {
+    assert!(Path::exists(&path), "{} does not exist: run `cargo xtask build` first", path.display());
+    path
+}

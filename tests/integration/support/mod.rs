@@ -1,0 +1,30 @@
+//! What the tests share: starting programs, finding guests, speaking HTTP.
+
+pub(crate) mod guest;
+pub(crate) mod h2;
+pub(crate) mod http;
+pub(crate) mod process;
+pub(crate) mod tls;
+pub(crate) mod upstream;
+pub(crate) mod wat;
+
+pub(crate) use guest::guest;
+pub(crate) use http::{Client, Response, get};
+pub(crate) use process::{Finished, Run, Server, serve, serve_with};
+
+use std::time::{Duration, Instant};
+
+/// How long a test waits for what must happen. Nothing is measured with it: it turns a hang into a failure.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Asks again and again until there is an answer, or the patience ends.
+pub(crate) fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(start.elapsed() < PATIENCE, "this never happened: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

@@ -1,0 +1,244 @@
+//! Starts the real programs, and keeps what they say.
+
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Instant;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use super::guest::{guest, program};
+use super::{PATIENCE, eventually};
+
+/// A program that is about to be started, in an empty directory and with an empty environment of its own.
+pub(crate) struct Run {
+    command: Command,
+    directory: TempDir,
+}
+
+impl Run {
+    pub(crate) fn new(name: &str) -> Self {
+        let directory = TempDir::new().unwrap();
+        let mut command = Command::new(program(name));
+        command.env_clear().current_dir(directory.path()).env("HOME", directory.path()).stdin(Stdio::null());
+        Self { command, directory }
+    }
+
+    pub(crate) fn tempo(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
+        Self::new("tempo").args(arguments)
+    }
+
+    /// `tempo run` of a guest, on a port that the system picks.
+    pub(crate) fn guest(name: &str) -> Self {
+        Self::file(&guest(name))
+    }
+
+    /// `tempo run` of a file, on a port that the system picks.
+    pub(crate) fn file(path: &Path) -> Self {
+        Self::tempo(["run".into(), path.as_os_str().to_owned(), "--addr".into(), "127.0.0.1:0".into()])
+    }
+
+    pub(crate) fn args(mut self, arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
+        self.command.args(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.command.env(name, value.into());
+        self
+    }
+
+    /// Writes a file into the directory that the program starts in.
+    pub(crate) fn with_file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
+        std::fs::write(self.directory.path().join(name), content).unwrap();
+        self
+    }
+
+    /// Starts a server; returns when it says where it listens.
+    pub(crate) fn serve(mut self) -> Server {
+        let mut child = self.command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let log = Log::of(child.stderr.take().unwrap());
+        let first = log.line(0);
+        let address = first.as_deref().and_then(|line| line.strip_prefix("listening on "));
+        let Some((scheme, address)) = address.and_then(|url| url.split_once("://")) else {
+            let _ = child.kill();
+            let _ = child.wait();
+            panic!("the server did not begin with the line `listening on`: {}", log.text());
+        };
+        let address = address.parse().unwrap();
+        Server { child, scheme: scheme.to_owned(), address, log, _directory: self.directory }
+    }
+
+    /// Runs to the end.
+    pub(crate) fn finish(mut self) -> Finished {
+        let mut child = self.command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let log = Log::of(child.stderr.take().unwrap());
+        let mut stdout = child.stdout.take().unwrap();
+        let reader = std::thread::spawn(move || {
+            let mut text = Vec::new();
+            let _ = stdout.read_to_end(&mut text);
+            String::from_utf8_lossy(&text).into_owned()
+        });
+        let code = exit_code(&mut child);
+        Finished { code, stdout: reader.join().unwrap(), stderr: log.to_the_end() }
+    }
+}
+
+/// `tempo run` of a guest with more arguments.
+pub(crate) fn serve_with(name: &str, arguments: &[&str]) -> Server {
+    Run::guest(name).args(arguments).serve()
+}
+
+/// `tempo run` of a guest.
+pub(crate) fn serve(name: &str) -> Server {
+    serve_with(name, &[])
+}
+
+/// A program that has ended.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Finished {
+    /// The program failed with this exit code and one line that has all of `parts` in it.
+    #[track_caller]
+    pub(crate) fn failed(&self, code: i32, parts: &[&str]) {
+        assert_eq!(self.code, Some(code), "{self:?}");
+        assert!(self.stderr.starts_with("error: "), "{self:?}");
+        assert!(!self.stderr.contains("listening on"), "{self:?}");
+        for part in parts {
+            assert!(self.stderr.contains(part), "no `{part}` in {self:?}");
+        }
+    }
+
+    /// As [`failed`](Self::failed), and the message is a single line.
+    #[track_caller]
+    pub(crate) fn failed_in_one_line(&self, code: i32, parts: &[&str]) {
+        self.failed(code, parts);
+        assert_eq!(self.stderr.lines().count(), 1, "{self:?}");
+    }
+
+    #[track_caller]
+    pub(crate) fn succeeded(&self) -> &str {
+        assert_eq!(self.code, Some(0), "{self:?}");
+        &self.stdout
+    }
+}
+
+/// A running server. It is killed when this is dropped.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) scheme: String,
+    pub(crate) address: SocketAddr,
+    pub(crate) log: Log,
+    _directory: TempDir,
+}
+
+impl Server {
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let id = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+        kill_process(id, signal).unwrap();
+    }
+
+    /// Waits for the end; `None` if a signal ended it.
+    pub(crate) fn exit_code(&mut self) -> Option<i32> {
+        exit_code(&mut self.child)
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("the server said:\n{}", self.log.text());
+        }
+    }
+}
+
+fn exit_code(child: &mut Child) -> Option<i32> {
+    let start = Instant::now();
+    while start.elapsed() < PATIENCE {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status.code();
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+    panic!("the program did not end");
+}
+
+/// The lines that a program writes to standard error, as they come.
+#[derive(Clone)]
+pub(crate) struct Log(Arc<(Mutex<Lines>, Condvar)>);
+
+#[derive(Default)]
+struct Lines {
+    lines: Vec<String>,
+    ended: bool,
+}
+
+impl Log {
+    fn of(stderr: impl Read + Send + 'static) -> Self {
+        let log = Self(Arc::default());
+        let writer = log.clone();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
+                writer.change(|lines| lines.lines.push(String::from_utf8_lossy(&line).into_owned()));
+            }
+            writer.change(|lines| lines.ended = true);
+        });
+        log
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Lines)) {
+        change(&mut self.0.0.lock().unwrap());
+        self.0.1.notify_all();
+    }
+
+    /// Line `index`, or `None` if the program ends before it.
+    fn line(&self, index: usize) -> Option<String> {
+        let missing = |lines: &mut Lines| lines.lines.len() <= index && !lines.ended;
+        let (lines, _) = self.0.1.wait_timeout_while(self.0.0.lock().unwrap(), PATIENCE, missing).unwrap();
+        lines.lines.get(index).cloned()
+    }
+
+    pub(crate) fn text(&self) -> String {
+        self.0.0.lock().unwrap().lines.join("\n")
+    }
+
+    fn to_the_end(&self) -> String {
+        let running = |lines: &mut Lines| !lines.ended;
+        drop(self.0.1.wait_timeout_while(self.0.0.lock().unwrap(), PATIENCE, running).unwrap());
+        self.text()
+    }
+
+    /// How many lines have `part` in them by now.
+    pub(crate) fn count(&self, part: &str) -> usize {
+        self.0.0.lock().unwrap().lines.iter().filter(|line| line.contains(part)).count()
+    }
+
+    /// Waits for a line with `part` in it.
+    #[track_caller]
+    pub(crate) fn wait_for(&self, part: &str) -> String {
+        eventually(&format!("`{part}` in the log"), || {
+            self.0.0.lock().unwrap().lines.iter().find(|line| line.contains(part)).cloned()
+        })
+    }
+}

@@ -1,0 +1,63 @@
+//! A certificate that a test makes for itself, and clients that trust it.
+
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use tempfile::TempDir;
+
+use super::{Client, PATIENCE, Server};
+
+/// A self-signed certificate for `localhost`, and its key, in files.
+pub(crate) struct Certificate {
+    der: CertificateDer<'static>,
+    directory: TempDir,
+}
+
+impl Certificate {
+    pub(crate) fn new() -> Self {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let directory = TempDir::new().unwrap();
+        std::fs::write(directory.path().join("cert.pem"), made.cert.pem()).unwrap();
+        std::fs::write(directory.path().join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+        Self { der: made.cert.der().clone(), directory }
+    }
+
+    pub(crate) fn cert(&self) -> PathBuf {
+        self.directory.path().join("cert.pem")
+    }
+
+    pub(crate) fn key(&self) -> PathBuf {
+        self.directory.path().join("key.pem")
+    }
+
+    /// Settings of a client that trusts this certificate alone and offers `protocols`.
+    pub(crate) fn client(&self, protocols: &[&str]) -> Arc<ClientConfig> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.der.clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let mut config = builder.with_root_certificates(roots).with_no_client_auth();
+        config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+        Arc::new(config)
+    }
+
+    /// An HTTP/1.1 connection, with the protocol that the server chose.
+    pub(crate) fn connect(
+        &self,
+        server: &Server,
+        protocols: &[&str],
+    ) -> (Client<StreamOwned<ClientConnection, TcpStream>>, Option<String>) {
+        let stream = TcpStream::connect(server.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        let mut stream = StreamOwned::new(ClientConnection::new(self.client(protocols), name).unwrap(), stream);
+        while stream.conn.is_handshaking() {
+            stream.conn.complete_io(&mut stream.sock).unwrap();
+        }
+        let protocol = stream.conn.alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned());
+        (Client::over(stream), protocol)
+    }
+}

@@ -1,5 +1,6 @@
 //! Python: componentize-py from PyPI, which puts CPython and the script into one component.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -26,12 +27,16 @@ pub(super) fn build_p3(workshop: &Workshop, source: &Path, scratch: &Path) -> Re
 
 fn build(workshop: &Workshop, interfaces: &Interfaces, world: &str, source: &Path, output: &Path) -> Result<()> {
     let packages = install(workshop, COMPONENTIZE)?;
+    // CPython runs the program once and leaves its cache beside it: not among our sources.
+    let program = output.with_file_name("program");
+    fs::create_dir_all(&program)?;
+    fs::copy(source.join("app.py"), program.join("app.py"))?;
     let wit = output.with_file_name("wit");
     interfaces.write_directory(&wit, world)?;
     let mut command = Command::new("python3");
-    // The package has no `__main__`; this is what its own command does. `-B` leaves no caches in the sources.
-    command.args(["-B", "-c", "import sys, componentize_py; sys.exit(componentize_py.script())", "-q", "-d"]);
-    command.arg(wit).args(["-w", "handler", "componentize", "-p"]).arg(source).args(["app", "-o"]).arg(output);
+    // The package has no `__main__`; this is what its own command does.
+    command.args(["-c", "import sys, componentize_py; sys.exit(componentize_py.script())", "-q", "-d"]);
+    command.arg(wit).args(["-w", "handler", "componentize", "-p"]).arg(program).args(["app", "-o"]).arg(output);
     tools::run(command.env("PYTHONPATH", packages))
 }
 

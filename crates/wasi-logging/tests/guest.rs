@@ -1,4 +1,5 @@
 //! A real component logs, and a real subscriber of `tracing` writes what arrives.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::io;
 use std::sync::{Arc, Mutex};

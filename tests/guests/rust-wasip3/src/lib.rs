@@ -1,8 +1,9 @@
-//! A handler of wasi:http 0.3 written with the crate `wasip3` alone: nothing of Tempo in it.
+//! A handler of wasi:http 0.3 written with the crates `wasip3` and `wit-bindgen`: nothing of Tempo in it.
 
 use wasip3::exports::http::handler::Guest;
 use wasip3::http::types::{ErrorCode, Fields, Request, Response};
-use wasip3::{wit_bindgen, wit_future, wit_stream};
+use wasip3::{wit_future, wit_stream};
+use wit_bindgen::spawn_local;
 
 struct Hello;
 
@@ -16,7 +17,7 @@ impl Guest for Hello {
         let (mut writer, body) = wit_stream::new();
         let (trailers_writer, trailers) = wit_future::new(|| Ok(None));
         // The body is written after the response has been returned.
-        wit_bindgen::spawn_local(async move {
+        spawn_local(async move {
             // What is left over was not wanted: the client is gone.
             let _ = writer.write_all(format!("hello from Rust with wasip3: {path}").into_bytes()).await;
             drop(writer);

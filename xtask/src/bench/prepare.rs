@@ -16,12 +16,11 @@ const WASMTIME: &str = "48.0.8";
 pub(crate) fn files(programs: &[Program]) -> Result<Files> {
     let workspace = Workspace::load()?;
     let release = workspace.profile_dir(true);
-    let mut build = shell::cargo();
-    build.args(["build", "--release", "--bins", "--package", "tempo-tests"]);
+    shell::run(shell::cargo().args(["build", "--release", "--package", "tempo-tests", "--bins"]))?;
     if programs.contains(&Program::Tempo) {
-        build.args(["--package", "tempo"]);
+        // Alone: together with the tests it would get their features of the crates that both use.
+        shell::run(shell::cargo().args(["build", "--release", "--package", "tempo"]))?;
     }
-    shell::run(&mut build)?;
     if programs.iter().any(|&program| program != Program::Hyper) {
         setup::ensure()?;
         build::guests([find(&workspace, Guest::P2)?, find(&workspace, Guest::P3)?].into_iter())?;

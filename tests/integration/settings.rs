@@ -15,9 +15,11 @@ fn flags() -> BTreeSet<String> {
         .filter_map(|line| line.trim().strip_prefix("--")?.split_once(" <"))
         .map(|(name, _)| name.to_owned())
         .collect();
+    // The help is wrapped; a name may be on the next line.
+    let help: String = help.split_whitespace().collect();
     for flag in &flags {
         let variable = format!("TEMPO_{}", flag.replace('-', "_").to_uppercase());
-        assert!(help.contains(&format!("[env: {variable}]")), "{flag} has no variable in {help}");
+        assert!(help.contains(&format!("[env:{variable}]")), "{flag} has no variable in {help}");
     }
     flags
 }

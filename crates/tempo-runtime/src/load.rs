@@ -72,7 +72,10 @@ fn compile(bytes: &[u8], limits: &Limits) -> anyhow::Result<(Component, Shape)> 
     loop {
         let engine = crate::engine::engine(&shape, limits)?;
         let component = Component::new(&engine, bytes).map_err(|error| {
-            Error::new(ErrorKind::BadComponent, format!("this component cannot be compiled: {error:#}"))
+            let cause = format!("{error:#}");
+            // The lines after the first break sizes down.
+            let cause = cause.lines().next().unwrap_or_default().trim_end_matches([':', ';', ' ']);
+            Error::new(ErrorKind::BadComponent, format!("this component cannot be compiled: {cause}"))
         })?;
         // A nested component that is instantiated twice has twice the memories that its text shows.
         match component.resources_required() {

@@ -3,7 +3,6 @@
 #[test]
 fn mistakes_in_runtime() {
     let cases = trybuild::TestCases::new();
-    cases.pass("tests/ui/right.rs");
     cases.compile_fail("tests/ui/service_twice.rs");
     cases.compile_fail("tests/ui/service_without_backend.rs");
     cases.compile_fail("tests/ui/backend_of_another_service.rs");

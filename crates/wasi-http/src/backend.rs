@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tempo_core::{Backend, Boot, Error, ErrorKind, Flag};
+use tempo_core::{Backend, Boot, Error, Flag, Settings};
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView};
 
-use crate::{Client, ClientConfig, Hooks, Policy, WasiHttp};
+use crate::{Client, ClientConfig, GrantError, Hooks, Policy, WasiHttp};
 
 const ALLOW: Flag =
     Flag::new("allow-http", "URL", "A URL the guest may request, such as https://api.example.com").repeatable();
@@ -45,7 +45,7 @@ impl Backend<WasiHttp> for HttpClient {
         let urls = settings.all::<String>(&ALLOW)?;
         let addresses = settings.all::<String>(&ALLOW_ADDRESS)?;
         let policy = Policy::new(urls.iter().map(String::as_str), addresses.iter().map(String::as_str))
-            .map_err(|error| Error::new(ErrorKind::BadConfiguration, error.to_string()))?;
+            .map_err(|error| bad_grant(settings, &error))?;
         let config = ClientConfig {
             connect_timeout: settings.require::<Duration>(&CONNECT)?,
             tls_timeout: settings.require::<Duration>(&TLS)?,
@@ -68,4 +68,10 @@ impl Backend<WasiHttp> for HttpClient {
     fn view<'a>(state: &'a mut HttpState, table: &'a mut ResourceTable) -> WasiHttpCtxView<'a> {
         WasiHttpCtxView { hooks: &mut state.hooks, table, ctx: &mut state.context }
     }
+}
+
+/// Names the setting and its place; the grant itself may hold a password.
+fn bad_grant(settings: &Settings, error: &GrantError) -> Error {
+    let flag = if error.flag().ends_with(ALLOW_ADDRESS.name) { &ALLOW_ADDRESS } else { &ALLOW };
+    settings.invalid(flag, &format!("value {}: expected {}", error.position(), error.expected()))
 }

@@ -13,6 +13,8 @@ pub const TICK: Duration = Duration::from_millis(10);
 /// Memory of a slot that stays resident when its instance ends. What is larger is given back to the system.
 const KEEP_MEMORY: usize = 2 << 20;
 const KEEP_TABLE: usize = 64 << 10;
+/// The host's own data about one instance: a bound that no sensible component comes near.
+const INSTANCE_METADATA: usize = 16 << 20;
 /// Room for host functions above the guest's stack.
 const HOST_STACK: usize = 512 << 10;
 
@@ -56,8 +58,8 @@ fn pool(shape: &Shape, limits: &Limits) -> PoolingAllocationConfig {
         .max_tables_per_module(shape.tables.max(1))
         .max_memory_size(limits.memory)
         .table_elements(limits.table_elements)
-        .max_component_instance_size(usize::MAX)
-        .max_core_instance_size(usize::MAX)
+        .max_component_instance_size(INSTANCE_METADATA)
+        .max_core_instance_size(INSTANCE_METADATA)
         .max_unused_warm_slots(instances)
         .linear_memory_keep_resident(KEEP_MEMORY)
         .table_keep_resident(KEEP_TABLE)

@@ -120,6 +120,12 @@ mod tests {
     }
 
     #[test]
+    fn the_version_named_is_the_one_pinned() {
+        let manifest = include_str!("../../../Cargo.toml");
+        assert!(manifest.contains(&format!("wasmtime = {{ version = \"={}\"", wasmtime_version())));
+    }
+
+    #[test]
     fn what_was_signed_is_read_back() {
         let key = HostKey::from_bytes([7; 32]);
         let file = encode(&header(), b"code", &key).unwrap();

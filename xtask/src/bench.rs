@@ -24,6 +24,11 @@ pub(crate) fn command() -> Command {
     let names = || contest::CONTESTANTS.iter().map(|contestant| contestant.name);
     let only = Arg::new("only").long("only").value_name("NAME,...").value_delimiter(',').help("Only these servers");
     let json = Arg::new("json").long("json").action(ArgAction::SetTrue).help("Write JSON instead of a table");
+    let profile = Arg::new("profile")
+        .long("profile")
+        .default_value("release")
+        .value_parser(["release", "dist"])
+        .help("How Tempo is built: `dist` is what is handed out");
     let number = |name: &'static str, default: &'static str| {
         Arg::new(name).long(name).default_value(default).value_parser(value_parser!(u16).range(1..))
     };
@@ -39,6 +44,7 @@ pub(crate) fn command() -> Command {
                 .arg(number("seconds", "4").help("Seconds a measurement"))
                 .arg(number("connections", "64").help("Connections, each with one request in flight"))
                 .arg(only.clone().value_parser(names().collect::<Vec<_>>()))
+                .arg(profile.clone())
                 .arg(json.clone()),
         )
         .subcommand(
@@ -46,6 +52,7 @@ pub(crate) fn command() -> Command {
                 .about("From starting the process to the first answer")
                 .arg(number("rounds", "20").help("Rounds; each starts every server once"))
                 .arg(only.value_parser(start::NAMES.to_vec()))
+                .arg(profile)
                 .arg(json),
         )
 }
@@ -68,4 +75,9 @@ fn only(arguments: &ArgMatches) -> Option<Vec<String>> {
 /// A number with a default.
 fn number(arguments: &ArgMatches, name: &str) -> u16 {
     arguments.get_one(name).copied().unwrap_or(1)
+}
+
+/// The profile that Tempo is built in.
+fn profile(arguments: &ArgMatches) -> &str {
+    arguments.get_one::<String>("profile").map_or("release", String::as_str)
 }

@@ -12,14 +12,14 @@ use crate::{build, setup, shell};
 /// The release of wasmtime's command line to compare with: the one whose crates Tempo is built from.
 const WASMTIME: &str = "48.0.8";
 
-/// Builds and installs what the programs need, and says where it is.
-pub(crate) fn files(programs: &[Program]) -> Result<Files> {
+/// Builds and installs what the programs need, and says where it is. The profile is that of Tempo.
+pub(crate) fn files(programs: &[Program], profile: &str) -> Result<Files> {
     let workspace = Workspace::load()?;
     let release = workspace.profile_dir(true);
     shell::run(shell::cargo().args(["build", "--release", "--package", "tempo-tests", "--bins"]))?;
     if programs.contains(&Program::Tempo) {
         // Alone: together with the tests it would get their features of the crates that both use.
-        shell::run(shell::cargo().args(["build", "--release", "--package", "tempo"]))?;
+        shell::run(shell::cargo().args(["build", "--profile", profile, "--package", "tempo"]))?;
     }
     if programs.iter().any(|&program| program != Program::Hyper) {
         setup::ensure()?;
@@ -32,7 +32,7 @@ pub(crate) fn files(programs: &[Program]) -> Result<Files> {
     }
     Ok(Files {
         hyper: release.join("hyper-hello"),
-        tempo: release.join("tempo"),
+        tempo: workspace.target.join(profile).join("tempo"),
         wasmtime,
         load: release.join("load"),
         p2: workspace.guest_dir().join(&find(&workspace, Guest::P2)?.wasm),

@@ -16,7 +16,7 @@ pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
     setup::ensure()?;
     let workspace = Workspace::load()?;
     let release = arguments.get_flag("release");
-    runtimes(&workspace, workspace.runtimes(), release)?;
+    runtimes(workspace.runtimes(), release)?;
     guests(workspace.guests())?;
     say(&format!("runtimes are in {}", workspace.profile_dir(release).display()));
     say(&format!("guests are in {}", workspace.guest_dir().display()));
@@ -26,13 +26,10 @@ pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
 /// Builds programs of the host.
 ///
 /// A dependency is compiled once for each set of features that it is asked for, and the set comes from the packages that
-/// are selected. So all are selected and the programs are picked; `--examples` (there are none) counts in what only tests
-/// ask for. Then `run`, `build` and `test` share one wasmtime; else each would compile its own, for minutes.
-pub(crate) fn runtimes<'a>(
-    workspace: &Workspace,
-    runtimes: impl Iterator<Item = &'a Package>,
-    release: bool,
-) -> Result<()> {
+/// are selected. So the workspace's default members are (all but the guests), and the programs are picked from them;
+/// `--examples` (there are none) counts in what only tests ask for. Then `run`, `build` and `test` share one wasmtime; else
+/// each would compile its own, for minutes.
+pub(crate) fn runtimes<'a>(runtimes: impl Iterator<Item = &'a Package>, release: bool) -> Result<()> {
     let mut cargo = shell::cargo();
     cargo.args(["build", "--examples"]);
     for program in runtimes.flat_map(|runtime| &runtime.programs) {
@@ -41,7 +38,7 @@ pub(crate) fn runtimes<'a>(
     if release {
         cargo.arg("--release");
     }
-    shell::run(cargo.args(workspace.host_selection()))
+    shell::run(&mut cargo)
 }
 
 /// Builds guests in the profile that makes them small. They are always optimised: an unoptimised component is several

@@ -32,7 +32,7 @@ pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
     let guest = find(&workspace, name)?;
     setup::ensure()?;
     build::guests(std::iter::once(guest))?;
-    build::runtimes(&workspace, workspace.runtimes().filter(|runtime| runtime.name == RUNTIME), false)?;
+    build::runtimes(workspace.runtimes().filter(|runtime| runtime.name == RUNTIME), false)?;
 
     let mut tempo = shell::program(&workspace.profile_dir(false).join(RUNTIME));
     tempo.arg("run").arg(workspace.guest_dir().join(&guest.wasm));

@@ -17,10 +17,12 @@ const OWN_VARIABLES: &[&str] = &["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_CRATE_N
 
 /// The cargo that started xtask, at the root of the workspace.
 pub(crate) fn cargo() -> Command {
-    program(Path::new(&std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())))
+    let mut command = program(Path::new(&std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())));
+    command.current_dir(workspace::root());
+    command
 }
 
-/// A program at the root of the workspace, with the environment of the shell that started xtask.
+/// A program with the environment, and in the directory, of the shell that started xtask.
 pub(crate) fn program(path: &Path) -> Command {
     let mut command = Command::new(path);
     for (name, _) in std::env::vars_os() {
@@ -28,7 +30,6 @@ pub(crate) fn program(path: &Path) -> Command {
             command.env_remove(name);
         }
     }
-    command.current_dir(workspace::root());
     command
 }
 

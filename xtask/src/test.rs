@@ -28,24 +28,16 @@ pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
     build::guests(workspace.guests())?;
     interop::build(&workspace)?;
     // `cargo test` builds no program that another package's tests start.
-    build::runtimes(&workspace, workspace.runtimes(), false)?;
+    build::runtimes(workspace.runtimes(), false)?;
 
     let given: Vec<&String> = arguments.get_many("args").into_iter().flatten().collect();
     let mut cargo = shell::cargo();
-    cargo.args(["test", "--no-fail-fast"]);
-    if !given.iter().any(|argument| is_selection(argument)) {
-        cargo.args(workspace.host_selection());
-    }
-    let (counts, passed) = counted(cargo.args(given))?;
+    let (counts, passed) = counted(cargo.args(["test", "--no-fail-fast"]).args(given))?;
     say(&format!("{counts} in {} s", started.elapsed().as_secs()));
     if !passed {
         bail!("tests failed; `cargo test` names them above");
     }
     Ok(())
-}
-
-fn is_selection(argument: &str) -> bool {
-    argument == "-p" || argument == "--package" || argument.starts_with("--package=")
 }
 
 /// What the test programs said.

@@ -77,12 +77,6 @@ impl Workspace {
     pub(crate) fn profile_dir(&self, release: bool) -> PathBuf {
         self.target.join(if release { "release" } else { "debug" })
     }
-
-    /// `--workspace --exclude GUEST ...`: everything that is built for the host.
-    pub(crate) fn host_selection(&self) -> Vec<String> {
-        let excluded = self.guests().flat_map(|guest| ["--exclude".to_owned(), guest.name.clone()]);
-        ["--workspace".to_owned()].into_iter().chain(excluded).collect()
-    }
 }
 
 /// `--package NAME ...`, as cargo's commands take it.

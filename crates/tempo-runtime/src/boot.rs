@@ -48,7 +48,8 @@ pub fn run<T: StoreData>(
     let limits = Limits::from_settings(settings)?;
     let loaded = load(path, &limits, settings)?;
     let interfaces = Interfaces::of(&loaded.component);
-    let serving: Vec<_> = parts.triggers.iter().filter(|trigger| exported(&interfaces, |name| trigger.calls(name))).collect();
+    let serving: Vec<_> =
+        parts.triggers.iter().filter(|trigger| exported(&interfaces, |name| trigger.calls(name))).collect();
     if serving.is_empty() && !command::is_command(&interfaces) {
         return Err(no_handler(path, &interfaces, parts.triggers).into());
     }
@@ -73,7 +74,11 @@ pub fn run<T: StoreData>(
             background: spawn,
         });
         let signals = Signals::listen()?;
-        if serving.is_empty() { run_once(workload, &interfaces, signals).await } else { serve(workload, &serving, settings, signals).await }
+        if serving.is_empty() {
+            run_once(workload, &interfaces, signals).await
+        } else {
+            serve(workload, &serving, settings, signals).await
+        }
     });
     background.shutdown_background();
     exit

@@ -65,10 +65,9 @@ pub fn parse(command: Command, groups: &[FlagGroup]) -> anyhow::Result<Option<(A
             component,
         },
         "inspect" => Action::Inspect { component, json: matches.get_flag("json") },
-        _ => Action::Run {
-            component,
-            arguments: matches.get_many("arguments").into_iter().flatten().cloned().collect(),
-        },
+        _ => {
+            Action::Run { component, arguments: matches.get_many("arguments").into_iter().flatten().cloned().collect() }
+        }
     };
     Ok(Some((action, settings)))
 }
@@ -189,7 +188,8 @@ fn usage(error: &clap::Error) -> Error {
     let text = error.to_string();
     let first = text.lines().next().unwrap_or_default();
     let what = first.strip_prefix("error: ").unwrap_or(first);
-    let details: Vec<&str> = text.lines().skip(1).map(str::trim).take_while(|line| !line.starts_with("Usage")).collect();
+    let details: Vec<&str> =
+        text.lines().skip(1).map(str::trim).take_while(|line| !line.starts_with("Usage")).collect();
     let details = details.join(" ");
     Error::new(ErrorKind::Usage, format!("{what} {}", details.trim()).trim().to_owned() + "; see --help")
 }

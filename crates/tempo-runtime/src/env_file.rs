@@ -34,9 +34,10 @@ fn parse(text: &str, path: &str) -> Result<Variables, Error> {
             continue;
         }
         let number = index + 1;
-        let (name, value) = line.strip_prefix("export ").unwrap_or(line).split_once('=').ok_or_else(|| {
-            Error::new(ErrorKind::BadConfiguration, format!("{path}:{number}: expected NAME=value"))
-        })?;
+        let (name, value) =
+            line.strip_prefix("export ").unwrap_or(line).split_once('=').ok_or_else(|| {
+                Error::new(ErrorKind::BadConfiguration, format!("{path}:{number}: expected NAME=value"))
+            })?;
         let place = Place::File { path: path.to_owned(), line: number };
         variables.insert(name.trim().to_owned(), Value { text: unquote(value.trim()).to_owned(), place });
     }

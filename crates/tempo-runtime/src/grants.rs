@@ -124,7 +124,8 @@ impl Setting for SocketGrant {
     const EXPECTED: &'static str = "an IP address, with or without a port";
 
     fn parse(text: &str) -> Option<Self> {
-        let with_port = text.parse::<SocketAddr>().map(|address| Self { address: address.ip(), port: Some(address.port()) });
+        let with_port =
+            text.parse::<SocketAddr>().map(|address| Self { address: address.ip(), port: Some(address.port()) });
         with_port.or_else(|_| text.parse().map(|address| Self { address, port: None })).ok()
     }
 }
@@ -136,7 +137,10 @@ impl SocketGrant {
         match usage {
             SocketAddrUse::TcpBind | SocketAddrUse::UdpBind => address.ip().is_unspecified() && address.port() == 0,
             SocketAddrUse::TcpListen | SocketAddrUse::TcpAccept => false,
-            _ => address.ip().to_canonical() == self.address.to_canonical() && self.port.is_none_or(|port| port == address.port()),
+            _ => {
+                address.ip().to_canonical() == self.address.to_canonical()
+                    && self.port.is_none_or(|port| port == address.port())
+            }
         }
     }
 }

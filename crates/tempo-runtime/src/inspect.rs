@@ -56,7 +56,8 @@ pub fn inspect<T: StoreData>(
         import(runtime, name, missing, services)
     });
     let imports = imports.collect();
-    let exports = interfaces.exports.into_iter().map(|name| Export { called_by: caller(&name, triggers), name }).collect();
+    let exports =
+        interfaces.exports.into_iter().map(|name| Export { called_by: caller(&name, triggers), name }).collect();
     let wasi = if loaded.shape.concurrent { "0.3" } else { "0.2" };
     Ok(Report { component: loaded.name.clone(), wasi, imports, exports })
 }

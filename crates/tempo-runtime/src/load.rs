@@ -13,6 +13,9 @@ use crate::host_key::{self, HostKey};
 use crate::precompiled::{self, Header};
 use crate::scan::{Shape, scan};
 
+/// How often the room for one instance is doubled until the component fits.
+const MAX_DOUBLINGS: usize = 8;
+
 /// A component with the engine made for it.
 pub struct Loaded {
     /// The file's name without its ending.
@@ -69,24 +72,22 @@ fn read(path: &Path) -> Result<Vec<u8>, Error> {
 
 fn compile(bytes: &[u8], limits: &Limits) -> anyhow::Result<(Component, Shape)> {
     let mut shape = scan(bytes)?;
-    loop {
+    for _ in 0..MAX_DOUBLINGS {
         let engine = crate::engine::engine(&shape, limits)?;
-        let component = Component::new(&engine, bytes).map_err(|error| {
-            let cause = format!("{error:#}");
-            // The lines after the first break sizes down.
-            let cause = cause.lines().next().unwrap_or_default().trim_end_matches([':', ';', ' ']);
-            Error::new(ErrorKind::BadComponent, format!("this component cannot be compiled: {cause}"))
-        })?;
-        // A nested component that is instantiated twice has twice the memories that its text shows.
-        match component.resources_required() {
-            Some(needs) if needs.num_memories > shape.memories || needs.num_tables > shape.tables => {
-                shape.memories = shape.memories.max(needs.num_memories);
-                shape.tables = shape.tables.max(needs.num_tables);
-                shape.core_instances = shape.core_instances.saturating_mul(2);
-            }
-            _ => return Ok((component, shape)),
+        match Component::new(&engine, bytes) {
+            Ok(component) => return Ok((component, shape)),
+            // What is instantiated twice has twice the memories that the component's text shows.
+            Err(error) if error.to_string().starts_with("The component transitively contains") => shape.double(),
+            Err(error) => return Err(cannot_compile(&format!("{error:#}")).into()),
         }
     }
+    Err(cannot_compile("it instantiates too many modules").into())
+}
+
+fn cannot_compile(cause: &str) -> Error {
+    // The lines after the first break sizes down.
+    let cause = cause.lines().next().unwrap_or_default().trim_end_matches([':', ';', ' ']);
+    Error::new(ErrorKind::BadComponent, format!("this component cannot be compiled: {cause}"))
 }
 
 fn load_precompiled(bytes: &[u8], limits: &Limits, settings: &Settings) -> anyhow::Result<(Component, Shape)> {

@@ -140,10 +140,15 @@ mod tests {
             nearest("tempo", &Missing { import: import.into(), cause: "cause".into() }, services)
         };
         let services = [service];
-        assert!(nearest("wasi:config/store@0.3.0", &services).contains("another version; this runtime has wasi:config@0.2.0-rc.1"));
+        assert!(
+            nearest("wasi:config/store@0.3.0", &services)
+                .contains("another version; this runtime has wasi:config@0.2.0-rc.1")
+        );
         assert!(nearest("wasi:config/other@0.2.0-rc.1", &services).contains("differs"));
         assert!(nearest("wasi:config/store@0.2.0-rc.1", &[]).contains("offered by the service WasiConfig"));
         assert!(nearest("acme:x/y@1.0.0", &services).contains("no service of Tempo offers acme:x"));
-        assert!(nearest("wasi:clocks/monotonic-clock@0.9.0", &services).contains("wasi:clocks@0.2.12, wasi:clocks@0.3.0"));
+        assert!(
+            nearest("wasi:clocks/monotonic-clock@0.9.0", &services).contains("wasi:clocks@0.2.12, wasi:clocks@0.3.0")
+        );
     }
 }

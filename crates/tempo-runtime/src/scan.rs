@@ -17,6 +17,15 @@ pub struct Shape {
     pub tables: u32,
 }
 
+impl Shape {
+    /// Makes room for twice as much of everything.
+    pub fn double(&mut self) {
+        for count in [&mut self.core_instances, &mut self.memories, &mut self.tables] {
+            *count = count.saturating_mul(2);
+        }
+    }
+}
+
 /// Validates `wasm` and reads its shape.
 ///
 /// # Errors

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use tempo_core::{Error, Flag, Settings, Size};
 
-const ADDR: Flag = Flag::new("addr", "HOST:PORT", "Address to serve HTTP on; port 0 picks one").default("127.0.0.1:8080");
+const ADDR: Flag =
+    Flag::new("addr", "HOST:PORT", "Address to serve HTTP on; port 0 picks one").default("127.0.0.1:8080");
 const CERT: Flag = Flag::new("tls-cert", "FILE", "Certificate chain (PEM): serve HTTPS");
 const KEY: Flag = Flag::new("tls-key", "FILE", "Private key (PEM) of --tls-cert");
 const THREADS: Flag = Flag::new("http-threads", "N", "Threads that serve connections [default: one a processor]");
@@ -40,9 +41,8 @@ pub(crate) struct Config {
 }
 
 impl Config {
-    pub(crate) const FLAGS: &'static [Flag] = &[
-        ADDR, CERT, KEY, THREADS, CONNECTIONS, HEADER_TIMEOUT, IDLE_TIMEOUT, HEADERS, HEADER_SIZE, STREAMS, BODY,
-    ];
+    pub(crate) const FLAGS: &'static [Flag] =
+        &[ADDR, CERT, KEY, THREADS, CONNECTIONS, HEADER_TIMEOUT, IDLE_TIMEOUT, HEADERS, HEADER_SIZE, STREAMS, BODY];
 
     /// Reads the settings.
     ///

@@ -130,11 +130,8 @@ async fn answer<T: Provide<WasiHttp>>(
     phase: watch::Receiver<Phase>,
 ) -> Response<Body<T>> {
     let version = request.version();
-    let mut response = if admitted {
-        request::handle(worker, scheme, request).await
-    } else {
-        Refusal::Overloaded.response()
-    };
+    let mut response =
+        if admitted { request::handle(worker, scheme, request).await } else { Refusal::Overloaded.response() };
     let leaving = !admitted || *phase.borrow() != Phase::Serving;
     if leaving && version <= Version::HTTP_11 {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

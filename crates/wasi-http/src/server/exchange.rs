@@ -32,7 +32,8 @@ pub(crate) struct BrokenOff;
 pub(crate) struct Exchange<T: 'static> {
     worker: Arc<Worker<T>>,
     call: Option<Call<wasmtime::Result<Warm<T>>>>,
-    answer: oneshot::Receiver<Answer>,
+    /// `None` once it has come, or cannot come any more.
+    answer: Option<oneshot::Receiver<Answer>>,
     consumed: Option<oneshot::Sender<()>>,
     body: Option<WasiBody>,
     /// Frames that were taken from the body before it was known that they must be streamed.
@@ -47,31 +48,43 @@ impl<T: Provide<WasiHttp>> Exchange<T> {
         answer: oneshot::Receiver<Answer>,
         consumed: oneshot::Sender<()>,
     ) -> Self {
-        Self { worker, call: Some(call), answer, consumed: Some(consumed), body: None, taken: VecDeque::new(), failure: None }
+        Self {
+            worker,
+            call: Some(call),
+            answer: Some(answer),
+            consumed: Some(consumed),
+            body: None,
+            taken: VecDeque::new(),
+            failure: None,
+        }
     }
 
     /// Drives the guest until it has answered, and keeps the body of its answer.
     pub(crate) fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response<()>, Refusal>> {
         self.poll_call(cx);
-        let answer = match Pin::new(&mut self.answer).poll(cx) {
-            Poll::Ready(answer) => answer,
-            Poll::Pending if self.call.is_some() => return Poll::Pending,
-            Poll::Pending => return Poll::Ready(Err(self.failure.unwrap_or(Refusal::Failed))),
-        };
-        Poll::Ready(match answer {
-            _ if self.failure.is_some() => Err(self.failure.unwrap_or(Refusal::Failed)),
-            Ok(Ok(response)) => {
+        let mut answered = None;
+        if let Some(answer) = &mut self.answer
+            && let Poll::Ready(answer) = Pin::new(answer).poll(cx)
+        {
+            self.answer = None;
+            answered = answer.ok();
+        }
+        let component = self.worker.workload.name();
+        Poll::Ready(match (answered, self.failure) {
+            (_, Some(failure)) => Err(failure),
+            (Some(Ok(response)), None) => {
                 let (head, body) = response.into_parts();
                 self.body = Some(body);
                 Ok(Response::from_parts(head, ()))
             }
-            Ok(Err(code)) => {
-                tracing::warn!(component = self.worker.workload.name(), code, "the component answered with an error code");
+            (Some(Err(code)), None) => {
+                tracing::warn!(component, code, "the component answered with an error code");
                 Err(Refusal::Failed)
             }
-            // The guest ended without an answer.
-            Err(_) => {
-                tracing::warn!(component = self.worker.workload.name(), "the component ended without a response");
+            // Even if no answer can come any more: only the end of the call tells why.
+            (None, None) if self.call.is_some() => return Poll::Pending,
+            (None, None) => {
+                tracing::warn!(component, "the component ended without a response");
                 Err(Refusal::Failed)
             }
         })
@@ -93,6 +106,7 @@ impl<T: Provide<WasiHttp>> Exchange<T> {
             }
             Poll::Ready(Some(Err(error))) => {
                 tracing::debug!(%error, "a response body broke off");
+                self.failure.get_or_insert(Refusal::Failed);
                 Poll::Ready(Some(Err(BrokenOff)))
             }
             Poll::Ready(None) => {

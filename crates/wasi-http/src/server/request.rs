@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{Request, Response, Uri, header};
-use http_body::Frame;
+use http::{Method, Request, Response, Uri, Version, header};
+use http_body::{Body as _, Frame};
 use hyper::body::Incoming;
 use tempo_core::Provide;
 use tokio::sync::oneshot;
@@ -56,6 +56,7 @@ async fn exchange<T: Provide<WasiHttp>>(
     let meter = place.meter();
     let (answer_sender, answer) = oneshot::channel();
     let (consumed_sender, consumed) = oneshot::channel();
+    let head_only = head.method == Method::HEAD && head.version == Version::HTTP_2;
     let request = Request::from_parts(head, body);
     let work = guest::call(worker.clone(), permit, place, request, answer_sender, consumed);
     let call = worker.workload.call(meter, deadline, work);
@@ -63,7 +64,17 @@ async fn exchange<T: Provide<WasiHttp>>(
     let answered = poll_fn(|cx| exchange.poll_answer(cx)).await;
     let head = answered.map_err(|refusal| verdict(refusal, too_large.as_ref()))?;
     let body = gather(&worker, exchange).await.map_err(|refusal| verdict(refusal, too_large.as_ref()))?;
-    Ok(head.map(|()| body))
+    let response = head.map(|()| body);
+    Ok(if head_only { without_body(response) } else { response })
+}
+
+/// hyper leaves the body of an answer to HEAD out itself, but over HTTP/1 only.
+fn without_body<T: Provide<WasiHttp>>(response: Response<Body<T>>) -> Response<Body<T>> {
+    let (mut head, body) = response.into_parts();
+    if let Some(length) = body.size_hint().exact() {
+        head.headers.entry(header::CONTENT_LENGTH).or_insert(length.into());
+    }
+    Response::from_parts(head, Body::full(Bytes::new()))
 }
 
 /// A guest that failed over a body that was too large is not to blame.
@@ -75,6 +86,7 @@ fn verdict(refusal: Refusal, too_large: Option<&TooLarge>) -> Refusal {
 async fn gather<T: Provide<WasiHttp>>(worker: &Worker<T>, mut exchange: Exchange<T>) -> Result<Body<T>, Refusal> {
     let mut frames: Vec<Frame<Bytes>> = Vec::new();
     let mut turns = 0;
+    let mut broken_off = false;
     let whole = poll_fn(|cx| {
         loop {
             match exchange.poll_frame(cx) {
@@ -84,7 +96,10 @@ async fn gather<T: Provide<WasiHttp>>(worker: &Worker<T>, mut exchange: Exchange
                         return Poll::Ready(false);
                     }
                 }
-                Poll::Ready(Some(Err(_))) => return Poll::Ready(false),
+                Poll::Ready(Some(Err(_))) => {
+                    broken_off = true;
+                    return Poll::Ready(false);
+                }
                 Poll::Ready(None) => return Poll::Ready(true),
                 Poll::Pending if turns < TURNS => turns += 1,
                 Poll::Pending => return Poll::Ready(false),
@@ -94,6 +109,10 @@ async fn gather<T: Provide<WasiHttp>>(worker: &Worker<T>, mut exchange: Exchange
     .await;
     if let Some(refusal) = exchange.failure() {
         return Err(refusal);
+    }
+    if broken_off {
+        // Nothing has been sent yet, so the client can still be told.
+        return Err(Refusal::Failed);
     }
     if whole && frames.iter().all(Frame::is_data) {
         return Ok(Body::full(join(frames)));
@@ -128,7 +147,7 @@ fn absolute(scheme: Scheme, head: &http::request::Parts) -> Option<Uri> {
         let host = match (hosts.next(), hosts.next()) {
             (Some(host), None) => Authority::try_from(host.as_bytes()).ok()?,
             // HTTP/1.0 has no Host header.
-            (None, None) if head.version < http::Version::HTTP_11 => Authority::from_static("localhost"),
+            (None, None) if head.version < Version::HTTP_11 => Authority::from_static("localhost"),
             _ => return None,
         };
         uri.authority = Some(host);

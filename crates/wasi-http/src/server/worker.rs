@@ -48,7 +48,8 @@ impl<T: Send + 'static> Worker<T> {
                 Some(interrupted) => timed_out(component, *interrupted),
                 None if trap.is::<PoolConcurrencyLimitError>() => Refusal::Overloaded,
                 None => {
-                    tracing::error!(component, error = format!("{trap:#}"), "the component trapped");
+                    tracing::error!(component, error = %trap.root_cause(), "the component trapped");
+                    tracing::debug!(component, "{trap:?}");
                     Refusal::Failed
                 }
             }),

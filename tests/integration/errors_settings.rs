@@ -45,7 +45,7 @@ fn a_bad_value_in_the_environment() {
 
 #[test]
 fn a_bad_value_in_a_file() {
-    let file = format!("# settings\n\nTEMPO_MAX_MEMORY=1MiB\nTEMPO_ADDR={SECRET}\n");
+    let file = format!("# settings\n\nTEMPO_MAX_MEMORY=64MiB\nTEMPO_ADDR={SECRET}\n");
     for (name, arguments) in [(".env", &[][..]), ("other.env", &["--env-file", "other.env"])] {
         let run = Run::tempo(["run".into(), guest("hello").into_os_string()]).with_file(name, &file);
         let ended = run.args(arguments).finish();

@@ -31,7 +31,6 @@ fn with_wasi_0_3() {
             ("/leak?handles=1000000&kind=stream", 500),
             ("/never", 504),
             ("/never?how=deadlock", 504),
-            ("/random?bytes=4000000000", 500),
         ],
     );
 }

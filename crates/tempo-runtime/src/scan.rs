@@ -21,7 +21,7 @@ impl Shape {
     /// Makes room for twice as much of everything.
     pub fn double(&mut self) {
         for count in [&mut self.core_instances, &mut self.memories, &mut self.tables] {
-            *count = count.saturating_mul(2);
+            *count = (*count).max(1).saturating_mul(2);
         }
     }
 }

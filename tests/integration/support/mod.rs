@@ -14,8 +14,9 @@ pub(crate) use process::{Finished, Run, Server, serve, serve_with};
 
 use std::time::{Duration, Instant};
 
-/// How long a test waits for what must happen. Nothing is measured with it: it turns a hang into a failure.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a test waits for what must happen. Nothing is measured with it: it turns a hang into a failure. A slow machine
+/// that builds beside the tests takes half a minute to compile an interpreter.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Asks again and again until there is an answer, or the patience ends.
 pub(crate) fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {

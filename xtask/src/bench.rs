@@ -29,6 +29,10 @@ pub(crate) fn command() -> Command {
         .default_value("release")
         .value_parser(["release", "dist"])
         .help("How Tempo is built: `dist` is what is handed out");
+    let no_build = Arg::new("no-build")
+        .long("no-build")
+        .action(ArgAction::SetTrue)
+        .help("Measure the programs and guests that are there, as they are");
     let number = |name: &'static str, default: &'static str| {
         Arg::new(name).long(name).default_value(default).value_parser(value_parser!(u16).range(1..))
     };
@@ -45,6 +49,7 @@ pub(crate) fn command() -> Command {
                 .arg(number("connections", "64").help("Connections, each with one request in flight"))
                 .arg(only.clone().value_parser(names().collect::<Vec<_>>()))
                 .arg(profile.clone())
+                .arg(no_build.clone())
                 .arg(json.clone()),
         )
         .subcommand(
@@ -53,6 +58,7 @@ pub(crate) fn command() -> Command {
                 .arg(number("rounds", "20").help("Rounds; each starts every server once"))
                 .arg(only.value_parser(start::NAMES.to_vec()))
                 .arg(profile)
+                .arg(no_build)
                 .arg(json),
         )
 }

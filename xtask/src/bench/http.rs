@@ -30,7 +30,7 @@ pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
         |contestant: &&Contestant| only.as_ref().is_none_or(|names| names.iter().any(|n| n == contestant.name));
     let contestants: Vec<&'static Contestant> = CONTESTANTS.iter().filter(chosen).collect();
     let programs: Vec<Program> = contestants.iter().map(|contestant| contestant.program).collect();
-    let files = prepare::files(&programs, super::profile(arguments))?;
+    let files = prepare::files(&programs, super::profile(arguments), !arguments.get_flag("no-build"))?;
     let bench = Bench { files, cores: Cores::choose(), connections: super::number(arguments, "connections") };
     bench.check_answers(&contestants)?;
 
@@ -61,7 +61,7 @@ pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
         print!("{}", record::table(&records));
     }
     if bench.cores.is_some() {
-        records.iter().for_each(Record::warn);
+        record::warn(&records);
     }
     Ok(())
 }

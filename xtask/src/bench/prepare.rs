@@ -7,23 +7,17 @@ use anyhow::{Context, Result};
 
 use super::contest::{Files, Guest, Program};
 use crate::workspace::{Package, Workspace};
-use crate::{build, setup, shell};
+use crate::{build as build_command, setup, shell};
 
 /// The release of wasmtime's command line to compare with: the one whose crates Tempo is built from.
 const WASMTIME: &str = "48.0.8";
 
 /// Builds and installs what the programs need, and says where it is. The profile is that of Tempo.
-pub(crate) fn files(programs: &[Program], profile: &str) -> Result<Files> {
+pub(crate) fn files(programs: &[Program], profile: &str, build: bool) -> Result<Files> {
     let workspace = Workspace::load()?;
     let release = workspace.profile_dir(true);
-    shell::run(shell::cargo().args(["build", "--release", "--package", "tempo-tests", "--bins"]))?;
-    if programs.contains(&Program::Tempo) {
-        // Alone: together with the tests it would get their features of the crates that both use.
-        shell::run(shell::cargo().args(["build", "--profile", profile, "--package", "tempo"]))?;
-    }
-    if programs.iter().any(|&program| program != Program::Hyper) {
-        setup::ensure()?;
-        build::guests([find(&workspace, Guest::P2)?, find(&workspace, Guest::P3)?].into_iter())?;
+    if build {
+        self::build(&workspace, programs, profile)?;
     }
     let tools = workspace.target.join("tools");
     let wasmtime = tools.join("bin/wasmtime");
@@ -38,6 +32,19 @@ pub(crate) fn files(programs: &[Program], profile: &str) -> Result<Files> {
         p2: workspace.guest_dir().join(&find(&workspace, Guest::P2)?.wasm),
         p3: workspace.guest_dir().join(&find(&workspace, Guest::P3)?.wasm),
     })
+}
+
+fn build(workspace: &Workspace, programs: &[Program], profile: &str) -> Result<()> {
+    shell::run(shell::cargo().args(["build", "--release", "--package", "tempo-tests", "--bins"]))?;
+    if programs.contains(&Program::Tempo) {
+        // Alone: together with the tests it would get their features of the crates that both use.
+        shell::run(shell::cargo().args(["build", "--profile", profile, "--package", "tempo"]))?;
+    }
+    if programs.iter().any(|&program| program != Program::Hyper) {
+        setup::ensure()?;
+        build_command::guests([find(workspace, Guest::P2)?, find(workspace, Guest::P3)?].into_iter())?;
+    }
+    Ok(())
 }
 
 fn find(workspace: &Workspace, guest: Guest) -> Result<&Package> {

@@ -51,17 +51,6 @@ impl Record {
         Self { contestant, samples: Vec::new(), calls: None }
     }
 
-    /// Says when the rate is not what the server can do.
-    pub(crate) fn warn(&self) {
-        if let Some(share) = self.median(Sample::share).filter(|share| *share < ENOUGH) {
-            let name = self.contestant.name;
-            say(&format!(
-                "{name} used {share:.0} % of its core: other processes took the rest, or the load could not keep up; \
-                 its requests a second are too low, its CPU time a request stands"
-            ));
-        }
-    }
-
     fn median(&self, value: impl Fn(&Sample) -> f64) -> Option<f64> {
         median(self.samples.iter().map(value))
     }
@@ -108,6 +97,22 @@ impl Record {
             millis(self.median(|sample| sample.load.p50)),
             millis(self.median(|sample| sample.load.p99)),
         ]
+    }
+}
+
+/// Says of which servers the rate is not what they can do.
+pub(crate) fn warn(records: &[Record]) {
+    let short = records.iter().filter_map(|record| {
+        let share = record.median(Sample::share).filter(|share| *share < ENOUGH)?;
+        Some(format!("{} {share:.0} %", record.contestant.name))
+    });
+    let short: Vec<_> = short.collect();
+    if !short.is_empty() {
+        say(&format!(
+            "servers that had less than their core: {}. Other processes took the rest, or the load could not keep up: \
+             the requests a second are too low, the CPU time a request stands",
+            short.join(", ")
+        ));
     }
 }
 

@@ -39,7 +39,7 @@ pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
             programs.push(program);
         }
     }
-    let files = prepare::files(&programs, super::profile(arguments))?;
+    let files = prepare::files(&programs, super::profile(arguments), !arguments.get_flag("no-build"))?;
     let mut ways: Vec<Way> = ways(&files).into_iter().filter(|way| chosen(way.name)).collect();
     for way in &ways {
         compile(&files, way)?;

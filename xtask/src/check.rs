@@ -76,7 +76,7 @@ fn format(_: &Workspace) -> Result<()> {
 }
 
 fn host_lints(_: &Workspace) -> Result<()> {
-    shell::run(shell::cargo().args(["clippy", "--all-targets", "--all-features"]).args(LINTS))
+    shell::run(shell::cargo().args(["clippy", "--keep-going", "--all-targets", "--all-features"]).args(LINTS))
 }
 
 fn guest_lints(workspace: &Workspace) -> Result<()> {
@@ -85,7 +85,7 @@ fn guest_lints(workspace: &Workspace) -> Result<()> {
         return Ok(());
     }
     setup::ensure()?;
-    shell::run(shell::cargo().args(["clippy", "--target", setup::TARGET]).args(guests).args(LINTS))
+    shell::run(shell::cargo().args(["clippy", "--keep-going", "--target", setup::TARGET]).args(guests).args(LINTS))
 }
 
 fn docs(workspace: &Workspace) -> Result<()> {

@@ -17,7 +17,7 @@ pub(crate) fn command() -> Command {
             .value_name("ARGS")
             .num_args(0..)
             .last(true)
-            .help("Arguments for `cargo test`, as in `-- limits -- --nocapture`; with `-p NAME`, only that package"),
+            .help("Arguments for `cargo test`, as in `-- limits -- --nocapture`"),
     )
 }
 

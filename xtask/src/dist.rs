@@ -20,23 +20,23 @@ pub(crate) fn command() -> Command {
 pub(crate) fn run(_: &ArgMatches) -> Result<()> {
     let workspace = Workspace::load()?;
     let triple = host()?;
-    let dist = workspace.target.join("dist");
-    if dist.exists() {
-        fs::remove_dir_all(&dist).with_context(|| format!("cannot remove {}", dist.display()))?;
+    let archives = workspace.target.join("archives");
+    if archives.exists() {
+        fs::remove_dir_all(&archives).with_context(|| format!("cannot remove {}", archives.display()))?;
     }
-    fs::create_dir_all(&dist).with_context(|| format!("cannot create {}", dist.display()))?;
+    fs::create_dir_all(&archives).with_context(|| format!("cannot create {}", archives.display()))?;
     let mut sums = String::new();
     for runtime in workspace.runtimes() {
         // One at a time: built together, the small runtimes would get the features of the large one.
-        shell::run(shell::cargo().args(["build", "--release", "--package", &runtime.name]))?;
+        shell::run(shell::cargo().args(["build", "--profile", "dist", "--package", &runtime.name]))?;
         let name = format!("{}-{}-{triple}", runtime.name, runtime.version);
-        let archive = dist.join(format!("{name}.tar.gz"));
-        pack(&archive, &name, &contents(runtime, &workspace.profile_dir(true)))?;
+        let archive = archives.join(format!("{name}.tar.gz"));
+        pack(&archive, &name, &contents(runtime, &workspace.target.join("dist")))?;
         writeln!(sums, "{}  {name}.tar.gz", sha256(&archive)?)?;
         say(&format!("wrote {}", archive.display()));
     }
-    fs::write(dist.join("SHA256SUMS"), sums)?;
-    say(&format!("wrote {}", dist.join("SHA256SUMS").display()));
+    fs::write(archives.join("SHA256SUMS"), sums)?;
+    say(&format!("wrote {}", archives.join("SHA256SUMS").display()));
     Ok(())
 }
 

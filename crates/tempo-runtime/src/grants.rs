@@ -169,7 +169,7 @@ mod tests {
         assert!(!grant.allows(to("10.0.0.2:5432"), SocketAddrUse::TcpConnect));
         assert!(!grant.allows(to("10.0.0.1:5432"), SocketAddrUse::TcpListen));
         assert!(!grant.allows(to("0.0.0.0:80"), SocketAddrUse::TcpBind));
-        assert!(SocketGrant::parse("10.0.0.1").unwrap().allows(to("10.0.0.1:1"), SocketAddrUse::UdpConnect));
+        assert!(SocketGrant::parse("10.0.0.1").unwrap().allows(to("10.0.0.1:1"), SocketAddrUse::UdpSend));
         assert_eq!(SocketGrant::parse("example.com:80"), None);
     }
 }

@@ -67,7 +67,7 @@ pub fn encode(header: &Header, code: &[u8], key: &HostKey) -> anyhow::Result<Vec
 ///
 /// The file is cut short, was built by another version, or is not signed by `key`.
 pub fn decode<'a>(file: &'a [u8], key: Option<&HostKey>) -> Result<(Header, &'a [u8]), Error> {
-    let (header, code, signed, tag) = split(file).ok_or_else(|| {
+    let Parts { header, code, signed, tag } = split(file).ok_or_else(|| {
         Error::new(ErrorKind::BadComponent, "this precompiled file is cut short or damaged: compile it again")
     })?;
     if header.built_by != this_build() {
@@ -92,12 +92,20 @@ pub fn other_build(built_by: &str) -> Error {
     Error::new(ErrorKind::BadComponent, message)
 }
 
-fn split(file: &[u8]) -> Option<(Header, &[u8], &[u8], &[u8])> {
+struct Parts<'a> {
+    header: Header,
+    code: &'a [u8],
+    /// Everything that the tag covers.
+    signed: &'a [u8],
+    tag: &'a [u8],
+}
+
+fn split(file: &[u8]) -> Option<Parts<'_>> {
     let (signed, tag) = file.split_at_checked(file.len().checked_sub(TAG_BYTES)?)?;
     let (length, rest) = signed.strip_prefix(MAGIC)?.split_first_chunk::<4>()?;
     let length = usize::try_from(u32::from_le_bytes(*length)).ok().filter(|length| *length <= MAX_HEADER_BYTES)?;
     let (header, code) = rest.split_at_checked(length)?;
-    Some((serde_json::from_slice(header).ok()?, code, signed, tag))
+    Some(Parts { header: serde_json::from_slice(header).ok()?, code, signed, tag })
 }
 
 fn mac(key: &HostKey, data: &[u8]) -> anyhow::Result<Hmac<Sha256>> {

@@ -10,6 +10,8 @@ use crate::store_data::Carry;
 
 type BoxFuture<'a, R> = Pin<Box<dyn Future<Output = anyhow::Result<R>> + Send + 'a>>;
 
+type Start<T> = for<'a> fn(Workload<T>, &'a Settings) -> BoxFuture<'a, Box<dyn Running>>;
+
 /// Puts one store's share of a service into the store's data.
 pub type Equip<T> = Box<dyn Fn(&mut T) + Send + Sync>;
 
@@ -66,7 +68,7 @@ pub struct TriggerEntry<T: 'static> {
     /// Its flags.
     pub flags: &'static [Flag],
     /// Starts it.
-    pub start: for<'a> fn(Workload<T>, &'a Settings) -> BoxFuture<'a, Box<dyn Running>>,
+    pub start: Start<T>,
 }
 
 impl<T: 'static> TriggerEntry<T> {

@@ -115,3 +115,20 @@ fn connections_that_say_nothing_do_not_keep_others_out_for_ever() {
     let _silent = [Client::connect(server.address), Client::connect(server.address)];
     eventually("the silent ones are closed", || (get(server.address, "/").status == 200).then_some(()));
 }
+
+/// Instances that wait for work on one thread leave room for those of another.
+#[test]
+fn every_thread_can_serve_when_one_request_may_run() {
+    let arguments = ["--http-threads", "8", "--max-requests", "1", "--max-queued-requests", "0"];
+    for guest in ["hostile", "hostile-p2"] {
+        let server = serve_with(guest, &[&arguments[..], &["--instance-reuse", "100"]].concat());
+        let mut clients: Vec<_> = (0..16).map(|_| Client::connect(server.address)).collect();
+        for client in clients.iter_mut().cycle().take(48) {
+            eventually("the request before has made room", || {
+                let response = client.get("/");
+                assert!(matches!(response.status, 200 | 503), "{}", response.status);
+                (response.status == 200).then_some(())
+            });
+        }
+    }
+}

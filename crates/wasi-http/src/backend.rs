@@ -11,16 +11,15 @@ use crate::{Client, ClientConfig, GrantError, Hooks, Policy, WasiHttp};
 
 const ALLOW: Flag =
     Flag::new("allow-http", "URL", "A URL the guest may request, such as https://api.example.com").repeatable();
-const ALLOW_ADDRESS: Flag = Flag::new(
-    "allow-http-address",
-    "CIDR",
-    "Private addresses that allowed names may resolve to, such as 10.0.0.0/8",
-)
-.repeatable();
-const CA: Flag = Flag::new("http-ca", "FILE", "Certificate authorities (PEM) to trust for outgoing requests").repeatable();
+const ALLOW_ADDRESS: Flag =
+    Flag::new("allow-http-address", "CIDR", "Private addresses that allowed names may resolve to, such as 10.0.0.0/8")
+        .repeatable();
+const CA: Flag =
+    Flag::new("http-ca", "FILE", "Certificate authorities (PEM) to trust for outgoing requests").repeatable();
 const CONNECT: Flag = Flag::new("http-connect-timeout", "TIME", "Time to connect").default("5s");
 const TLS: Flag = Flag::new("http-tls-timeout", "TIME", "Time for a TLS handshake").default("5s");
-const FIRST_BYTE: Flag = Flag::new("http-first-byte-timeout", "TIME", "Time to the first byte of an answer").default("30s");
+const FIRST_BYTE: Flag =
+    Flag::new("http-first-byte-timeout", "TIME", "Time to the first byte of an answer").default("30s");
 const REQUESTS: Flag = Flag::new("max-http-requests", "N", "Outgoing requests at once").default("512");
 
 /// Header data of one guest's request or response, in bytes.

@@ -14,8 +14,7 @@ impl HasData for WasiHttp {
 }
 
 impl Service for WasiHttp {
-    const INTERFACES: &'static [&'static str] =
-        &["wasi:http/types", "wasi:http/outgoing-handler", "wasi:http/client"];
+    const INTERFACES: &'static [&'static str] = &["wasi:http/types", "wasi:http/outgoing-handler", "wasi:http/client"];
     const PACKAGES: &'static [&'static str] = &["wasi:http@0.2.12", "wasi:http@0.3.0"];
 
     fn add_to_linker<T: Provide<Self>>(linker: &mut Linker<T>) -> wasmtime::Result<()> {

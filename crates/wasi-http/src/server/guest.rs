@@ -70,7 +70,7 @@ pub(crate) async fn call<T: Provide<WasiHttp>>(
     consumed: oneshot::Receiver<()>,
 ) -> wasmtime::Result<Warm<T>> {
     // Declared first, so that it is dropped last: the pool has a place again only when the store is gone.
-    let _permit = permit;
+    let permit = permit;
     let Place { mut instance, proxy, served } = place;
     let store = &mut instance.store;
     let proxy = match proxy {
@@ -85,7 +85,7 @@ pub(crate) async fn call<T: Provide<WasiHttp>>(
         Proxy::P2(proxy) => call_p2(store, proxy, request, answer).await?,
         Proxy::P3(service) => call_p3(store, service, request, answer, consumed).await?,
     }
-    Ok(Warm { instance, proxy, served: served.saturating_add(1) })
+    Ok(Warm { instance, proxy, served: served.saturating_add(1), permit: Some(permit) })
 }
 
 async fn call_p2<T: Provide<WasiHttp>>(

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tempo_core::{Interrupted, Workload};
+use tokio::sync::Semaphore;
 use wasmtime::PoolConcurrencyLimitError;
 use wasmtime_wasi_http::handler::ProxyPre;
 
@@ -22,14 +23,19 @@ pub(crate) struct Worker<T: 'static> {
 }
 
 impl<T: Send + 'static> Worker<T> {
-    /// The share of one of `config.threads` threads.
+    /// The share of one of `config.threads` threads, which together keep as many idle instances as there are
+    /// `idle_places`.
     ///
     /// # Errors
     ///
     /// The component exports no HTTP handler.
-    pub(crate) fn new(workload: Workload<T>, config: Arc<Config>) -> wasmtime::Result<Self> {
+    pub(crate) fn new(
+        workload: Workload<T>,
+        config: Arc<Config>,
+        idle_places: Arc<Semaphore>,
+    ) -> wasmtime::Result<Self> {
         let handler = super::guest::handler(workload.component())?;
-        let idle = Idle::new(workload.limits().idle_instances().div_ceil(config.threads));
+        let idle = Idle::new(workload.limits().idle_instances().div_ceil(config.threads), idle_places);
         Ok(Self { workload, handler, config, idle, streams: Mutex::default() })
     }
 

@@ -16,6 +16,7 @@ use wasmtime_wasi_http::WasiBody;
 use super::guest::Answer;
 use super::idle::Warm;
 use super::reply::Refusal;
+use super::upload::TooLarge;
 use super::worker::Worker;
 use crate::WasiHttp;
 
@@ -38,6 +39,8 @@ pub(crate) struct Exchange<T: 'static> {
     body: Option<WasiBody>,
     /// Frames that were taken from the body before it was known that they must be streamed.
     taken: VecDeque<Frame<Bytes>>,
+    /// Set when the guest was given a request body that turned out to be too large.
+    too_large: Option<TooLarge>,
     failure: Option<Refusal>,
 }
 
@@ -47,6 +50,7 @@ impl<T: Provide<WasiHttp>> Exchange<T> {
         call: Call<wasmtime::Result<Warm<T>>>,
         answer: oneshot::Receiver<Answer>,
         consumed: oneshot::Sender<()>,
+        too_large: Option<TooLarge>,
     ) -> Self {
         Self {
             worker,
@@ -111,14 +115,16 @@ impl<T: Provide<WasiHttp>> Exchange<T> {
             }
             Poll::Ready(None) => {
                 self.body_ended(cx);
-                Poll::Ready(self.failure.map(|_| Err(BrokenOff)))
+                Poll::Ready(self.failure().map(|_| Err(BrokenOff)))
             }
         }
     }
 
-    /// Why the exchange failed, if it did.
+    /// Why the exchange failed, if it did. A guest that failed over a body that was too large is not to blame, and one
+    /// that took the error for the end has answered half a request.
     pub(crate) fn failure(&self) -> Option<Refusal> {
-        self.failure
+        let too_large = self.too_large.as_ref().is_some_and(TooLarge::is_set);
+        if too_large { Some(Refusal::BodyTooLarge) } else { self.failure }
     }
 
     /// Puts `frames` back, to be sent before what follows.

@@ -69,8 +69,6 @@ pub(crate) async fn call<T: Provide<WasiHttp>>(
     answer: oneshot::Sender<Answer>,
     consumed: oneshot::Receiver<()>,
 ) -> wasmtime::Result<Warm<T>> {
-    // Declared first, so that it is dropped last: the pool has a place again only when the store is gone.
-    let permit = permit;
     let Place { mut instance, proxy, served } = place;
     let store = &mut instance.store;
     let proxy = match proxy {

@@ -18,9 +18,12 @@ pub(crate) struct Warm<T: 'static> {
     pub(crate) permit: Option<Permit>,
 }
 
+/// Since when, what, and its place among the idle instances of all threads.
+type Parked<T> = (Instant, Warm<T>, OwnedSemaphorePermit);
+
 /// The idle instances of one thread. The one used last is used next, as its memory is still in the caches.
 pub(crate) struct Idle<T: 'static> {
-    waiting: Mutex<Vec<(Instant, Warm<T>, OwnedSemaphorePermit)>>,
+    waiting: Mutex<Vec<Parked<T>>>,
     capacity: usize,
     /// What all threads together may keep.
     places: Arc<Semaphore>,
@@ -58,7 +61,7 @@ impl<T> Idle<T> {
         drop(expired);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(Instant, Warm<T>)>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Parked<T>>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

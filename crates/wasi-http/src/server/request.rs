@@ -17,7 +17,7 @@ use super::body::Body;
 use super::exchange::Exchange;
 use super::guest::{self, Place};
 use super::reply::Refusal;
-use super::upload::{self, TooLarge};
+use super::upload;
 use super::worker::Worker;
 use crate::WasiHttp;
 
@@ -75,11 +75,6 @@ fn without_body<T: Provide<WasiHttp>>(response: Response<Body<T>>) -> Response<B
         head.headers.entry(header::CONTENT_LENGTH).or_insert(length.into());
     }
     Response::from_parts(head, Body::full(Bytes::new()))
-}
-
-/// A guest that failed over a body that was too large is not to blame.
-fn verdict(refusal: Refusal, too_large: Option<&TooLarge>) -> Refusal {
-    if too_large.is_some_and(TooLarge::is_set) { Refusal::BodyTooLarge } else { refusal }
 }
 
 /// Takes the whole body if it is small and there at once; else leaves it to be streamed.

@@ -121,7 +121,10 @@ fn connections_that_say_nothing_do_not_keep_others_out_for_ever() {
 fn every_thread_can_serve_when_one_request_may_run() {
     let arguments = ["--http-threads", "8", "--max-requests", "1", "--max-queued-requests", "0"];
     for guest in ["hostile", "hostile-p2"] {
-        let server = serve_with(guest, &[&arguments[..], &["--instance-reuse", "100"]].concat());
+        let server = serve_with(
+            guest,
+            &[&arguments[..], &["--instance-reuse", "100", "--instance-idle-timeout", "10m"]].concat(),
+        );
         let mut clients: Vec<_> = (0..16).map(|_| Client::connect(server.address)).collect();
         for client in clients.iter_mut().cycle().take(48) {
             eventually("the request before has made room", || {

@@ -59,6 +59,7 @@ impl<T: Provide<WasiHttp>> Exchange<T> {
             consumed: Some(consumed),
             body: None,
             taken: VecDeque::new(),
+            too_large,
             failure: None,
         }
     }
@@ -74,7 +75,7 @@ impl<T: Provide<WasiHttp>> Exchange<T> {
             answered = answer.ok();
         }
         let component = self.worker.workload.name();
-        Poll::Ready(match (answered, self.failure) {
+        Poll::Ready(match (answered, self.failure()) {
             (_, Some(failure)) => Err(failure),
             (Some(Ok(response)), None) => {
                 let (head, body) = response.into_parts();
@@ -102,7 +103,7 @@ impl<T: Provide<WasiHttp>> Exchange<T> {
         self.poll_call(cx);
         let Some(body) = &mut self.body else { return Poll::Ready(None) };
         match Pin::new(body).poll_frame(cx) {
-            Poll::Pending if self.failure.is_some() => Poll::Ready(Some(Err(BrokenOff))),
+            Poll::Pending if self.failure().is_some() => Poll::Ready(Some(Err(BrokenOff))),
             Poll::Pending => Poll::Pending,
             Poll::Ready(Some(Ok(frame))) => {
                 self.extend_deadline(self.worker.workload.limits().request);

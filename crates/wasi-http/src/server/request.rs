@@ -60,10 +60,9 @@ async fn exchange<T: Provide<WasiHttp>>(
     let request = Request::from_parts(head, body);
     let work = guest::call(worker.clone(), permit, place, request, answer_sender, consumed);
     let call = worker.workload.call(meter, deadline, work);
-    let mut exchange = Exchange::new(worker.clone(), call, answer, consumed_sender);
-    let answered = poll_fn(|cx| exchange.poll_answer(cx)).await;
-    let head = answered.map_err(|refusal| verdict(refusal, too_large.as_ref()))?;
-    let body = gather(&worker, exchange).await.map_err(|refusal| verdict(refusal, too_large.as_ref()))?;
+    let mut exchange = Exchange::new(worker.clone(), call, answer, consumed_sender, too_large);
+    let head = poll_fn(|cx| exchange.poll_answer(cx)).await?;
+    let body = gather(&worker, exchange).await?;
     let response = head.map(|()| body);
     Ok(if head_only { without_body(response) } else { response })
 }

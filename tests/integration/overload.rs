@@ -126,12 +126,9 @@ fn every_thread_can_serve_when_one_request_may_run() {
             &[&arguments[..], &["--instance-reuse", "100", "--instance-idle-timeout", "10m"]].concat(),
         );
         let mut clients: Vec<_> = (0..16).map(|_| Client::connect(server.address)).collect();
-        for client in clients.iter_mut().cycle().take(48) {
-            eventually("the request before has made room", || {
-                let response = client.get("/");
-                assert!(matches!(response.status, 200 | 503), "{}", response.status);
-                (response.status == 200).then_some(())
-            });
+        for number in 0..48 {
+            let client = &mut clients[number % 16];
+            eventually("the request before has made room", || (client.get("/").status == 200).then_some(()));
         }
     }
 }

@@ -12,6 +12,7 @@ use http_body::{Body as _, Frame};
 use tempo_core::{Call, Interrupted, Provide};
 use tokio::sync::oneshot;
 use wasmtime_wasi_http::WasiBody;
+use wasmtime_wasi_http::handler::ProxyPre;
 
 use super::guest::Answer;
 use super::idle::Warm;
@@ -136,9 +137,11 @@ impl<T: Provide<WasiHttp>> Exchange<T> {
     /// Tells the guest that its body has gone, and lets it finish.
     fn body_ended(&mut self, cx: &mut Context<'_>) {
         self.body = None;
-        if let Some(consumed) = self.consumed.take() {
-            // A 0.2 guest does not wait for it.
-            let _ = consumed.send(());
+        let told = self.consumed.take().is_none_or(|consumed| consumed.send(()).is_ok());
+        // A 0.3 call waits to be told, so if it cannot be, it has trapped and its body did not end but break off. A 0.2
+        // body says so itself.
+        if !told && matches!(self.worker.handler, ProxyPre::P3(_)) {
+            self.failure.get_or_insert(Refusal::Failed);
         }
         self.extend_deadline(self.worker.workload.limits().after_response);
         self.poll_call(cx);

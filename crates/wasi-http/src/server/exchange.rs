@@ -166,7 +166,8 @@ impl<T: Provide<WasiHttp>> Exchange<T> {
             && let Poll::Ready(outcome) = Pin::new(call).poll(cx)
         {
             self.call = None;
-            self.failure = self.worker.settle(outcome).err();
+            // The call's own reason says more than that the body broke off, and its success does not undo that.
+            self.failure = self.worker.settle(outcome).err().or(self.failure);
         }
     }
 }

@@ -166,8 +166,7 @@ impl<T: Provide<WasiHttp>> Exchange<T> {
             && let Poll::Ready(outcome) = Pin::new(call).poll(cx)
         {
             self.call = None;
-            // The call's own reason says more than that the body broke off, and its success does not undo that.
-            self.failure = self.worker.settle(outcome).err().or(self.failure);
+            self.failure = self.worker.settle(outcome).err();
         }
     }
 }

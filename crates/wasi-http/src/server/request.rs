@@ -80,6 +80,7 @@ fn without_body<T: Provide<WasiHttp>>(response: Response<Body<T>>) -> Response<B
 async fn gather<T: Provide<WasiHttp>>(worker: &Worker<T>, mut exchange: Exchange<T>) -> Result<Body<T>, Refusal> {
     let mut frames: Vec<Frame<Bytes>> = Vec::new();
     let mut turns = 0;
+    let mut broken_off = false;
     let whole = poll_fn(|cx| {
         loop {
             match exchange.poll_frame(cx) {
@@ -89,16 +90,23 @@ async fn gather<T: Provide<WasiHttp>>(worker: &Worker<T>, mut exchange: Exchange
                         return Poll::Ready(false);
                     }
                 }
+                Poll::Ready(Some(Err(_))) => {
+                    broken_off = true;
+                    return Poll::Ready(false);
+                }
                 Poll::Ready(None) => return Poll::Ready(true),
                 Poll::Pending if turns < TURNS => turns += 1,
-                Poll::Ready(Some(Err(_))) | Poll::Pending => return Poll::Ready(false),
+                Poll::Pending => return Poll::Ready(false),
             }
         }
     })
     .await;
-    // Nothing has been sent yet, so the client can still be told.
     if let Some(refusal) = exchange.failure() {
         return Err(refusal);
+    }
+    if broken_off {
+        // Nothing has been sent yet, so the client can still be told.
+        return Err(Refusal::Failed);
     }
     if whole && frames.iter().all(Frame::is_data) {
         return Ok(Body::full(join(frames)));

@@ -42,10 +42,12 @@ fn an_idle_connection_is_closed() {
     client.is_closed();
 }
 
-/// With a single place to run, the place becomes free only if the guest of the client that has gone is ended.
+/// A single place to run, which becomes free only if the guest of a client that has gone is ended. One request may wait:
+/// else the one that asks whether the place is taken could come first and turn the other away.
+const ONE: [&str; 6] = ["--max-requests", "1", "--max-queued-requests", "1", "--request-timeout", "10m"];
+
 #[test]
 fn a_client_that_goes_away_ends_its_guest() {
-    let one = ["--max-requests", "1", "--max-queued-requests", "0", "--request-timeout", "10m"];
     for guest in ["hostile", "hostile-p2"] {
         for target in ["/never", "/stream?chunks=100000", "/big?mib=100000", "/spin"] {
             if guest == "hostile" && target.starts_with("/stream")
@@ -53,7 +55,7 @@ fn a_client_that_goes_away_ends_its_guest() {
             {
                 continue;
             }
-            let server = serve_with(guest, &[&one[..], &["--cpu-timeout", "10m"]].concat());
+            let server = serve_with(guest, &[&ONE[..], &["--cpu-timeout", "10m"]].concat());
             let mut client = Client::connect(server.address);
             client.start("GET", target, &[]);
             eventually("the place is taken", || (get(server.address, "/").status == 503).then_some(()));
@@ -65,8 +67,7 @@ fn a_client_that_goes_away_ends_its_guest() {
 
 #[test]
 fn an_upload_that_breaks_off_does_not_hang() {
-    let one = ["--max-requests", "1", "--max-queued-requests", "0", "--request-timeout", "10m"];
-    let server = serve_with("hostile", &one);
+    let server = serve_with("hostile", &ONE);
     let mut client = Client::connect(server.address);
     client.start("POST", "/write?path=/nowhere", &["Content-Length: 100"]);
     client.send("half");

@@ -55,7 +55,7 @@ const ONE: [&str; 4] = ["--max-requests", "1", "--max-queued-requests", "0"];
 
 #[test]
 fn a_reader_that_stalls_does_not_hold_an_instance() {
-    let server = serve_with("hostile", &[&ONE[..], &["--request-timeout", "500ms"]].concat());
+    let server = serve_with("hostile", &[&ONE[..], &["--request-timeout", "3s"]].concat());
     let mut client = Client::connect(server.address);
     client.start("GET", "/big?mib=1000", &[]);
     client.head();
@@ -72,7 +72,7 @@ fn work_after_the_response_is_done() {
 
 #[test]
 fn work_after_the_response_is_ended() {
-    let server = serve_with("hostile", &[&ONE[..], &["--after-response-timeout", "300ms"]].concat());
+    let server = serve_with("hostile", &[&ONE[..], &["--after-response-timeout", "3s"]].concat());
     assert_eq!(get(server.address, "/after?ms=3600000").text(), "answered\n");
     assert_eq!(get(server.address, "/").status, 503, "it still runs");
     eventually("it is ended", || (get(server.address, "/").status == 200).then_some(()));

@@ -26,9 +26,9 @@ pub(crate) fn command() -> Command {
     let json = Arg::new("json").long("json").action(ArgAction::SetTrue).help("Write JSON instead of a table");
     let profile = Arg::new("profile")
         .long("profile")
-        .default_value("release")
+        .default_value("dist")
         .value_parser(["release", "dist"])
-        .help("How Tempo is built: `dist` is what is handed out");
+        .help("How Tempo is built: `dist` is what is handed out, `release` is quicker to build and slower");
     let no_build = Arg::new("no-build")
         .long("no-build")
         .action(ArgAction::SetTrue)

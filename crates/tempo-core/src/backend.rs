@@ -24,8 +24,9 @@ pub struct Boot<'a> {
     note = "in `runtime!` write `name: {S} = BackendOfThatService`"
 )]
 pub trait Backend<S: Service>: Sized + Send + Sync + 'static {
-    /// The flags this backend reads. Each is also an environment variable.
-    const FLAGS: &'static [Flag];
+    /// The flags this backend reads. Each is also an environment variable. A flag that several backends read is listed
+    /// by each of them and offered once.
+    fn flags() -> Vec<Flag>;
 
     /// What one store carries for the service.
     type State: Send + 'static;
@@ -36,6 +37,11 @@ pub trait Backend<S: Service>: Sized + Send + Sync + 'static {
     ///
     /// A [`crate::Error`] names the setting or the address that failed and what to change.
     fn connect(boot: Boot<'_>) -> impl Future<Output = anyhow::Result<Self>> + Send;
+
+    /// One line for the user that says where data is kept, if the user did not say it.
+    fn announcement(&self) -> Option<String> {
+        None
+    }
 
     /// Makes the share of one new store. Called for each instance, so it must be cheap and cannot fail.
     fn state(&self) -> Self::State;

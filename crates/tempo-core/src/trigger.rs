@@ -15,7 +15,7 @@ pub trait Trigger<T: 'static>: Send + Sync + 'static {
     const EXPORTS: &'static [&'static str];
 
     /// The flags this trigger reads. Each is also an environment variable.
-    const FLAGS: &'static [Flag];
+    fn flags() -> Vec<Flag>;
 
     /// Binds, subscribes or schedules, and returns once calls can arrive.
     ///

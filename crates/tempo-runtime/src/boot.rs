@@ -16,7 +16,7 @@ use crate::engine::TICK;
 use crate::grants::{Grants, Io};
 use crate::interfaces::Interfaces;
 use crate::load::{Loaded, load};
-use crate::registry::{Equip, ServiceEntry, TriggerEntry};
+use crate::registry::{Connected, ServiceEntry, TriggerEntry};
 use crate::signals::Signals;
 use crate::store_data::{Base, StoreData};
 use crate::{background, epoch, link};
@@ -61,13 +61,14 @@ pub fn run<T: StoreData>(
         let io = if serving.is_empty() { Io::Process(command_line(path, arguments)) } else { log_io(&loaded, &limits) };
         let limits = if serving.is_empty() { unlimited_time(limits) } else { limits };
         let grants = Grants::from_settings(settings, &limits, io)?;
-        let equip = connect(parts.services, &interfaces, &loaded.name, &limits, settings).await?;
+        let connected = connect(parts.services, &interfaces, &loaded.name, &limits, settings).await?;
+        let announcements: Vec<String> = connected.iter().filter_map(|backend| backend.announcement.clone()).collect();
         let workload = Workload::from(WorkloadBuilder {
             name: loaded.name.clone(),
             component: pre,
             concurrent: loaded.shape.concurrent,
             tick: TICK,
-            data: store_data(grants, equip, limits.clone()),
+            data: store_data(grants, connected, limits.clone()),
             limits,
             limiter: |data: &mut T| &mut data.base().limiter,
             table: |data: &mut T| &mut data.base().table,
@@ -77,7 +78,7 @@ pub fn run<T: StoreData>(
         if serving.is_empty() {
             run_once(workload, &interfaces, signals).await
         } else {
-            serve(workload, &serving, settings, signals).await
+            serve(workload, &serving, settings, signals, &announcements).await
         }
     });
     background.shutdown_background();
@@ -95,7 +96,7 @@ async fn connect<T: StoreData>(
     component: &str,
     limits: &Limits,
     settings: &Settings,
-) -> anyhow::Result<Vec<Equip<T>>> {
+) -> anyhow::Result<Vec<Connected<T>>> {
     let boot = Boot { component, limits, settings };
     let imported = services.iter().filter(|service| interfaces.imports.iter().any(|import| service.offers(import)));
     try_join_all(imported.map(|service| (service.connect)(boot))).await
@@ -103,12 +104,12 @@ async fn connect<T: StoreData>(
 
 type MakeData<T> = Box<dyn Fn() -> wasmtime::Result<T> + Send + Sync>;
 
-fn store_data<T: StoreData>(grants: Grants, equip: Vec<Equip<T>>, limits: Limits) -> MakeData<T> {
+fn store_data<T: StoreData>(grants: Grants, connected: Vec<Connected<T>>, limits: Limits) -> MakeData<T> {
     Box::new(move || {
         let base = Base { wasi: grants.context()?, table: ResourceTable::new(), limiter: StoreLimiter::new(&limits) };
         let mut data = T::new(base);
-        for equip in &equip {
-            equip(&mut data);
+        for backend in &connected {
+            (backend.equip)(&mut data);
         }
         Ok(data)
     })
@@ -119,12 +120,17 @@ async fn serve<T: StoreData>(
     triggers: &[&TriggerEntry<T>],
     settings: &Settings,
     mut signals: Signals,
+    announcements: &[String],
 ) -> anyhow::Result<u8> {
     let drain = workload.limits().drain;
     let mut running: Vec<Box<dyn Running>> =
         try_join_all(triggers.iter().map(|trigger| (trigger.start)(workload.clone(), settings))).await?;
     for trigger in &running {
         eprintln!("{}", trigger.announcement());
+    }
+    // After the address, which is the first line.
+    for announcement in announcements {
+        eprintln!("{announcement}");
     }
     let failed = tokio::select! {
         _ = signals.next() => None,

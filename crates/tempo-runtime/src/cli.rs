@@ -12,7 +12,7 @@ pub struct FlagGroup {
     /// The heading.
     pub heading: &'static str,
     /// The flags under it.
-    pub flags: &'static [Flag],
+    pub flags: Vec<Flag>,
 }
 
 /// What the user asked for.
@@ -106,7 +106,7 @@ pub fn command(name: &'static str, version: &'static str, about: &'static str, g
 
 fn with_flags(mut command: Command, groups: &[FlagGroup]) -> Command {
     for group in groups {
-        for flag in group.flags {
+        for flag in &group.flags {
             let mut help = format!("{} [env: {}]", flag.help, flag.variable());
             if let Some(default) = flag.default {
                 help = format!("{} [default: {default}] [env: {}]", flag.help, flag.variable());
@@ -120,7 +120,7 @@ fn with_flags(mut command: Command, groups: &[FlagGroup]) -> Command {
 }
 
 fn settings(matches: &ArgMatches, groups: &[FlagGroup]) -> anyhow::Result<Settings> {
-    let flags = || groups.iter().flat_map(|group| group.flags);
+    let flags = || groups.iter().flat_map(|group| &group.flags);
     let file = match matches.get_one::<String>(ENV_FILE.name).cloned().or(variable(&ENV_FILE)?) {
         Some(path) => env_file::read(path.as_ref(), true)?,
         None => env_file::read(".env".as_ref(), false)?,

@@ -18,7 +18,7 @@
 /// #     }
 /// #     pub struct SystemClock;
 /// #     impl Backend<AcmeTime> for SystemClock {
-/// #         const FLAGS: &'static [Flag] = &[];
+/// #         fn flags() -> Vec<Flag> { Vec::new() }
 /// #         type State = u64;
 /// #         async fn connect(_: Boot<'_>) -> anyhow::Result<Self> { Ok(Self) }
 /// #         fn state(&self) -> u64 { 0 }

@@ -106,6 +106,7 @@ fn is_wasi(package: &str, offered: &[String]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::registry::Connected;
     use wasmtime::Engine;
 
     fn search(text: &str) -> Vec<Missing> {
@@ -132,9 +133,9 @@ mod tests {
             name: "WasiConfig",
             interfaces: &["wasi:config/store"],
             packages: &["wasi:config@0.2.0-rc.1"],
-            flags: &[],
+            flags: Vec::new(),
             link: |_| Ok(()),
-            connect: |_| Box::pin(async { Ok(Box::new(|_: &mut ()| ()) as _) }),
+            connect: |_| Box::pin(async { Ok(Connected { equip: Box::new(|_: &mut ()| ()), announcement: None }) }),
         };
         let nearest = |import: &str, services: &[ServiceEntry<()>]| {
             nearest("tempo", &Missing { import: import.into(), cause: "cause".into() }, services)

@@ -12,8 +12,13 @@ type BoxFuture<'a, R> = Pin<Box<dyn Future<Output = anyhow::Result<R>> + Send + 
 
 type Start<T> = for<'a> fn(Workload<T>, &'a Settings) -> BoxFuture<'a, Box<dyn Running>>;
 
-/// Puts one store's share of a service into the store's data.
-pub type Equip<T> = Box<dyn Fn(&mut T) + Send + Sync>;
+/// A backend that is connected.
+pub struct Connected<T> {
+    /// Puts one store's share of the service into the store's data.
+    pub equip: Box<dyn Fn(&mut T) + Send + Sync>,
+    /// What the user should know of it.
+    pub announcement: Option<String>,
+}
 
 /// A service that the runtime offers.
 pub struct ServiceEntry<T: 'static> {
@@ -24,11 +29,11 @@ pub struct ServiceEntry<T: 'static> {
     /// Its packages, with versions.
     pub packages: &'static [&'static str],
     /// The flags of its backend.
-    pub flags: &'static [Flag],
+    pub flags: Vec<Flag>,
     /// Adds it to a linker.
     pub link: fn(&mut Linker<T>) -> wasmtime::Result<()>,
     /// Connects its backend.
-    pub connect: for<'a> fn(Boot<'a>) -> BoxFuture<'a, Equip<T>>,
+    pub connect: for<'a> fn(Boot<'a>) -> BoxFuture<'a, Connected<T>>,
 }
 
 impl<T: 'static> ServiceEntry<T> {
@@ -41,13 +46,13 @@ impl<T: 'static> ServiceEntry<T> {
             name: short_name::<S>(),
             interfaces: S::INTERFACES,
             packages: S::PACKAGES,
-            flags: T::Backend::FLAGS,
+            flags: T::Backend::flags(),
             link: S::add_to_linker::<T>,
             connect: |boot| {
                 Box::pin(async move {
                     let backend = T::Backend::connect(boot).await?;
-                    let equip: Equip<T> = Box::new(move |data: &mut T| data.slot().fill(&backend));
-                    Ok(equip)
+                    let announcement = backend.announcement();
+                    Ok(Connected { equip: Box::new(move |data: &mut T| data.slot().fill(&backend)), announcement })
                 })
             },
         }
@@ -66,7 +71,7 @@ pub struct TriggerEntry<T: 'static> {
     /// The interfaces it calls, without versions.
     pub exports: &'static [&'static str],
     /// Its flags.
-    pub flags: &'static [Flag],
+    pub flags: Vec<Flag>,
     /// Starts it.
     pub start: Start<T>,
 }
@@ -77,7 +82,7 @@ impl<T: 'static> TriggerEntry<T> {
         Self {
             name: short_name::<R>(),
             exports: R::EXPORTS,
-            flags: R::FLAGS,
+            flags: R::flags(),
             start: |workload, settings| Box::pin(R::start(workload, settings)),
         }
     }

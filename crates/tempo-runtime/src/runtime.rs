@@ -1,5 +1,6 @@
 //! A runtime: a name, the services it offers and the triggers it has.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use tempo_core::{Error, ErrorKind, Flag, Limits, Service, Settings, Trigger};
@@ -89,13 +90,18 @@ impl<T: StoreData> Runtime<T> {
 
     fn flags(&self) -> Vec<FlagGroup> {
         let mut groups = vec![
-            FlagGroup { heading: "General", flags: COMMON },
-            FlagGroup { heading: "General", flags: log::FLAGS },
-            FlagGroup { heading: "Grants", flags: grants::FLAGS },
-            FlagGroup { heading: "Limits", flags: Limits::FLAGS },
+            FlagGroup { heading: "General", flags: [COMMON, log::FLAGS].concat() },
+            FlagGroup { heading: "Grants", flags: grants::FLAGS.to_vec() },
+            FlagGroup { heading: "Limits", flags: Limits::FLAGS.to_vec() },
         ];
-        groups.extend(self.triggers.iter().map(|trigger| FlagGroup { heading: trigger.name, flags: trigger.flags }));
-        groups.extend(self.services.iter().map(|service| FlagGroup { heading: service.name, flags: service.flags }));
+        let triggers = self.triggers.iter().map(|trigger| (trigger.name, &trigger.flags));
+        let services = self.services.iter().map(|service| (service.name, &service.flags));
+        let mut seen = BTreeSet::new();
+        for (heading, flags) in triggers.chain(services) {
+            // What several backends read, such as the credentials of a server, is one flag.
+            let flags = flags.iter().filter(|flag| seen.insert(flag.name)).copied().collect();
+            groups.push(FlagGroup { heading, flags });
+        }
         groups
     }
 }

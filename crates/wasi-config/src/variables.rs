@@ -24,7 +24,9 @@ pub struct Variables {
 }
 
 impl Backend<WasiConfig> for Variables {
-    const FLAGS: &'static [Flag] = &[CONFIG, CONFIG_FILE];
+    fn flags() -> Vec<Flag> {
+        vec![CONFIG, CONFIG_FILE]
+    }
     type State = ConfigState;
 
     async fn connect(boot: Boot<'_>) -> anyhow::Result<Self> {

@@ -35,7 +35,9 @@ pub struct HttpState {
 }
 
 impl Backend<WasiHttp> for HttpClient {
-    const FLAGS: &'static [Flag] = &[ALLOW, ALLOW_ADDRESS, CA, CONNECT, TLS, FIRST_BYTE, REQUESTS];
+    fn flags() -> Vec<Flag> {
+        vec![ALLOW, ALLOW_ADDRESS, CA, CONNECT, TLS, FIRST_BYTE, REQUESTS]
+    }
 
     type State = HttpState;
 

@@ -61,7 +61,9 @@ pub struct TracingLog {
 
 impl Backend<WasiLogging> for TracingLog {
     /// The limits of log lines are flags of every runtime.
-    const FLAGS: &'static [Flag] = &[];
+    fn flags() -> Vec<Flag> {
+        Vec::new()
+    }
     type State = LogState;
 
     async fn connect(boot: Boot<'_>) -> anyhow::Result<Self> {

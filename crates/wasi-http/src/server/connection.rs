@@ -22,6 +22,7 @@ use super::body::Body;
 use super::config::Config;
 use super::reply::Refusal;
 use super::request;
+use super::turn::end_of_turn;
 use super::worker::Worker;
 use crate::WasiHttp;
 
@@ -86,6 +87,7 @@ impl<T: Provide<WasiHttp>> Server<T> {
             let answer = answer(self.worker.clone(), scheme.clone(), request, admitted, self.phase.clone());
             async move {
                 let mut response = answer.await;
+                end_of_turn().await;
                 response.body_mut().in_flight = Some(in_flight);
                 Ok::<_, Infallible>(response)
             }

@@ -101,9 +101,15 @@ impl<T: Provide<WasiHttp>> Exchange<T> {
         if let Some(frame) = self.taken.pop_front() {
             return Poll::Ready(Some(Ok(frame)));
         }
-        self.poll_call(cx);
         let Some(body) = &mut self.body else { return Poll::Ready(None) };
-        match Pin::new(body).poll_frame(cx) {
+        // What the guest has written already is taken before it runs on.
+        let mut poll = Pin::new(body).poll_frame(cx);
+        if poll.is_pending() {
+            self.poll_call(cx);
+            let Some(body) = &mut self.body else { return Poll::Ready(None) };
+            poll = Pin::new(body).poll_frame(cx);
+        }
+        match poll {
             Poll::Pending if self.failure().is_some() => Poll::Ready(Some(Err(BrokenOff))),
             Poll::Pending => Poll::Pending,
             Poll::Ready(Some(Ok(frame))) => {

@@ -12,6 +12,7 @@ mod reply;
 mod request;
 mod threads;
 mod tls;
+mod turn;
 mod upload;
 mod worker;
 
@@ -46,7 +47,10 @@ pub struct HttpServer;
 
 impl<T: Provide<WasiHttp>> Trigger<T> for HttpServer {
     const EXPORTS: &'static [&'static str] = &["wasi:http/incoming-handler", "wasi:http/handler"];
-    const FLAGS: &'static [Flag] = Config::FLAGS;
+
+    fn flags() -> Vec<Flag> {
+        Config::FLAGS.to_vec()
+    }
 
     async fn start(workload: Workload<T>, settings: &Settings) -> anyhow::Result<Box<dyn Running>> {
         let config = Arc::new(Config::from_settings(settings)?);

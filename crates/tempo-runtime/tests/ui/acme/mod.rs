@@ -39,7 +39,9 @@ pub struct SystemClock;
 pub struct LoadedDice;
 
 impl Backend<AcmeTime> for SystemClock {
-    const FLAGS: &'static [Flag] = &[];
+    fn flags() -> Vec<Flag> {
+        Vec::new()
+    }
     type State = u64;
 
     async fn connect(_: Boot<'_>) -> anyhow::Result<Self> {
@@ -56,7 +58,9 @@ impl Backend<AcmeTime> for SystemClock {
 }
 
 impl Backend<AcmeDice> for LoadedDice {
-    const FLAGS: &'static [Flag] = &[];
+    fn flags() -> Vec<Flag> {
+        Vec::new()
+    }
     type State = u64;
 
     async fn connect(_: Boot<'_>) -> anyhow::Result<Self> {
@@ -77,7 +81,9 @@ pub struct AcmeAlarm;
 
 impl<T: Provide<AcmeTime>> Trigger<T> for AcmeAlarm {
     const EXPORTS: &'static [&'static str] = &["acme:time/alarm"];
-    const FLAGS: &'static [Flag] = &[];
+    fn flags() -> Vec<Flag> {
+        Vec::new()
+    }
 
     async fn start(_: Workload<T>, _: &Settings) -> anyhow::Result<Box<dyn Running>> {
         Ok(Box::new(Idle))

@@ -1,0 +1,66 @@
+//! Backends that are chosen by the scheme of a URL.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use crate::{Boot, Flag, StoreUrl};
+
+/// Opens the stores whose URLs have one scheme. `B` is the trait of a service's stores: `dyn keyvalue::Store`.
+pub trait Scheme<B: ?Sized>: Send + Sync + 'static {
+    /// The schemes, in lower case and without the colon: `nats`.
+    const NAMES: &'static [&'static str];
+
+    /// The flags that this scheme reads, besides what its URLs say.
+    fn flags() -> Vec<Flag> {
+        Vec::new()
+    }
+
+    /// Opens the store at `url`, and contacts the server behind it.
+    ///
+    /// # Errors
+    ///
+    /// A [`crate::Error`] names the URL without its secrets, the cause, and what to change.
+    fn open(url: &StoreUrl, boot: Boot<'_>) -> impl Future<Output = anyhow::Result<Arc<B>>> + Send;
+}
+
+/// A choice of schemes: a tuple of [`Scheme`]s.
+pub trait Schemes<B: ?Sized>: Send + Sync + 'static {
+    /// The names of all schemes.
+    fn names() -> Vec<&'static str>;
+
+    /// The flags of all schemes.
+    fn flags() -> Vec<Flag>;
+
+    /// Opens the store at `url`. `None`: no scheme here is called that.
+    fn open(url: &StoreUrl, boot: Boot<'_>) -> impl Future<Output = Option<anyhow::Result<Arc<B>>>> + Send;
+}
+
+macro_rules! choice {
+    ($($scheme:ident)+) => {
+        impl<B: ?Sized + Send + Sync + 'static, $($scheme: Scheme<B>),+> Schemes<B> for ($($scheme,)+) {
+            fn names() -> Vec<&'static str> {
+                [$($scheme::NAMES),+].concat()
+            }
+
+            fn flags() -> Vec<Flag> {
+                [$($scheme::flags()),+].concat()
+            }
+
+            async fn open(url: &StoreUrl, boot: Boot<'_>) -> Option<anyhow::Result<Arc<B>>> {
+                $(
+                    if $scheme::NAMES.contains(&url.scheme()) {
+                        return Some($scheme::open(url, boot).await);
+                    }
+                )+
+                None
+            }
+        }
+    };
+}
+
+choice!(S1);
+choice!(S1 S2);
+choice!(S1 S2 S3);
+choice!(S1 S2 S3 S4);
+choice!(S1 S2 S3 S4 S5);
+choice!(S1 S2 S3 S4 S5 S6);

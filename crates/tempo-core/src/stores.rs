@@ -1,0 +1,141 @@
+//! The stores of one component, by the names under which it opens them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::future::try_join_all;
+
+use crate::{Boot, DEFAULT_STORE, Error, ErrorKind, Flag, NamedUrl, Schemes, StoreUrl};
+
+/// Where stores are kept that nobody configured.
+pub const DATA: Flag = Flag::new("data", "DIR", "Where stores are kept for which no URL is given").default(".tempo");
+
+/// The stores of one component. A name that is not here does not exist for it. Cheap to clone.
+pub struct Stores<B: ?Sized> {
+    stores: Arc<BTreeMap<String, Arc<B>>>,
+    /// Where the default store is, if nothing was configured.
+    fallback: Option<StoreUrl>,
+}
+
+impl<B: ?Sized> Clone for Stores<B> {
+    fn clone(&self) -> Self {
+        Self { stores: self.stores.clone(), fallback: self.fallback.clone() }
+    }
+}
+
+impl<B: ?Sized + Send + Sync + 'static> Stores<B> {
+    /// These stores, for an embedding that opens them itself.
+    pub fn new(stores: impl IntoIterator<Item = (String, Arc<B>)>) -> Self {
+        Self { stores: Arc::new(stores.into_iter().collect()), fallback: None }
+    }
+
+    /// Opens every store that `flag` names, all at once. If it names none, `fallback` becomes the store `default`.
+    ///
+    /// # Errors
+    ///
+    /// A value cannot be read, a name is given twice, a scheme is unknown, or a store cannot be opened.
+    pub async fn open<S: Schemes<B>>(flag: &Flag, fallback: StoreUrl, boot: Boot<'_>) -> anyhow::Result<Self> {
+        let mut named = boot.settings.all::<NamedUrl>(flag)?;
+        let configured = !named.is_empty();
+        if !configured {
+            named.push(NamedUrl { name: DEFAULT_STORE.to_owned(), url: fallback.clone() });
+        }
+        // One store has one owner: two names of one URL share what is opened.
+        let mut urls: Vec<&StoreUrl> = named.iter().map(|named| &named.url).collect();
+        urls.sort();
+        urls.dedup();
+        let opened = try_join_all(urls.into_iter().map(|url| async move {
+            let store = S::open(url, boot).await.unwrap_or_else(|| Err(unknown::<B, S>(flag, url, boot).into()))?;
+            anyhow::Ok((url, store))
+        }));
+        let opened: BTreeMap<&StoreUrl, Arc<B>> = opened.await?.into_iter().collect();
+        let mut stores = BTreeMap::new();
+        for NamedUrl { name, url } in &named {
+            let store = opened.get(url).cloned();
+            if store.is_some_and(|store| stores.insert(name.clone(), store).is_some()) {
+                return Err(boot.settings.invalid(flag, &format!("the name `{name}` is given twice")).into());
+            }
+        }
+        Ok(Self { stores: Arc::new(stores), fallback: (!configured).then_some(fallback) })
+    }
+
+    /// The store that a component opens as `name`.
+    pub fn get(&self, name: &str) -> Option<&Arc<B>> {
+        self.stores.get(name)
+    }
+
+    /// All stores with their names, in the order of the names.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Arc<B>)> {
+        self.stores.iter().map(|(name, store)| (name.as_str(), store))
+    }
+
+    /// Where the default store is kept, if nobody said so.
+    pub fn fallback(&self) -> Option<&StoreUrl> {
+        self.fallback.as_ref()
+    }
+}
+
+fn unknown<B: ?Sized, S: Schemes<B>>(flag: &Flag, url: &StoreUrl, boot: Boot<'_>) -> Error {
+    let known = S::names().iter().map(|name| format!("{name}:")).collect::<Vec<_>>().join(", ");
+    let problem = format!("this runtime has no backend for {}:; it has {known}", url.scheme());
+    // A fallback of the service's own that the runtime lacks is no fault of the flag's value.
+    match boot.settings.all::<NamedUrl>(flag) {
+        Ok(named) if named.is_empty() => {
+            Error::new(ErrorKind::BadConfiguration, format!("--{} is needed: {problem}", flag.name))
+        }
+        _ => boot.settings.invalid(flag, &problem),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Limits, Place, Scheme, Settings, Value};
+
+    const TOYS: Flag = Flag::new("toys", "[NAME=]URL", "Toys").repeatable();
+
+    struct Toy;
+
+    impl Scheme<String> for Toy {
+        const NAMES: &'static [&'static str] = &["toy"];
+
+        async fn open(url: &StoreUrl, _: Boot<'_>) -> anyhow::Result<Arc<String>> {
+            Ok(Arc::new(url.to_string()))
+        }
+    }
+
+    async fn open(values: &[&str]) -> anyhow::Result<Stores<String>> {
+        let mut settings = Settings::default();
+        let value = |text: &&str| Value { text: (*text).to_owned(), place: Place::CommandLine };
+        settings.set(&TOYS, values.iter().map(value).collect());
+        let boot = Boot { component: "test", limits: &Limits::default(), settings: &settings };
+        let fallback = <StoreUrl as crate::Setting>::parse("toy:fallback").unwrap();
+        Stores::open::<(Toy,)>(&TOYS, fallback, boot).await
+    }
+
+    #[tokio::test]
+    async fn a_store_is_what_its_name_says_and_nothing_else() {
+        let stores = open(&["toy:a", "b=toy:b", "c=toy:b"]).await.unwrap();
+        let url = |name| stores.get(name).map(|store| store.to_string());
+        assert_eq!(url("default").as_deref(), Some("toy:a"));
+        assert_eq!(url("b").as_deref(), Some("toy:b"));
+        assert_eq!(url("d"), None);
+        assert!(Arc::ptr_eq(stores.get("b").unwrap(), stores.get("c").unwrap()), "one URL, one store");
+        assert_eq!(stores.fallback(), None);
+    }
+
+    #[tokio::test]
+    async fn the_fallback_is_the_default_only_where_nothing_is_configured() {
+        let stores = open(&[]).await.unwrap();
+        assert_eq!(stores.get("default").unwrap().as_str(), "toy:fallback");
+        assert!(stores.fallback().is_some());
+        assert!(open(&["b=toy:b"]).await.unwrap().get("default").is_none());
+    }
+
+    #[tokio::test]
+    async fn mistakes_are_named() {
+        let error = |values: &'static [&str]| async { open(values).await.err().unwrap().to_string() };
+        assert_eq!(error(&["ftp://h"]).await, "--toys: this runtime has no backend for ftp:; it has toy:");
+        assert_eq!(error(&["toy:a", "default=toy:b"]).await, "--toys: the name `default` is given twice");
+    }
+}

@@ -108,3 +108,18 @@ fn the_log_can_be_silenced() {
     assert_eq!(get(server.address, "/print").status, 200);
     assert_eq!(server.log.text().lines().count(), 1, "{}", server.log.text());
 }
+
+#[test]
+fn a_settings_file_sets_flags_by_their_names() {
+    let text = "max-random-bytes = \"10B\"\n\n[env]\nNAME = \"Ada\"\n";
+    let file = || Run::guest("hostile").with_file("tempo.toml", text);
+    let server = file().serve();
+    assert_eq!(get(server.address, "/random?bytes=1000").text(), "10\n");
+    assert_eq!(get(server.address, "/env").text(), r#"[["NAME","Ada"]]"#);
+    let server = file().with_file(".env", "TEMPO_MAX_RANDOM_BYTES=20B\n").serve();
+    assert_eq!(get(server.address, "/random?bytes=1000").text(), "20\n", "everything else wins over it");
+    let ended = Run::guest("hostile").with_file("my.toml", "[keyvalu]\na = \"s3cret\"\n").args(["--settings", "my.toml"]);
+    ended.finish().failed(78, &["keyvalu: no such setting; `run --help` lists them (my.toml:1)"]);
+    let ended = Run::guest("hostile").with_file("tempo.toml", "\nmax-random-bytes = \"s3cret\"\n").finish();
+    ended.failed(78, &["max-random-bytes: expected a size, such as 64KiB or 128MiB (tempo.toml:2)"]);
+}

@@ -57,6 +57,13 @@ pub enum Place {
         /// Counted from 1.
         line: usize,
     },
+    /// A line of a settings file.
+    SettingsFile {
+        /// The file's path as the user gave it.
+        path: String,
+        /// Counted from 1.
+        line: usize,
+    },
     /// The flag's own default.
     Default,
 }
@@ -76,7 +83,8 @@ impl fmt::Debug for Value {
     }
 }
 
-/// The values of all flags, after the command line, the environment and the environment file were merged.
+/// The values of all flags, after the command line, the environment, the environment file and the settings file were
+/// merged.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     values: BTreeMap<&'static str, Vec<Value>>,
@@ -147,6 +155,9 @@ fn bad_value(flag: &Flag, place: &Place, problem: &str) -> Error {
         }
         Place::File { path, line } => {
             Error::new(ErrorKind::BadConfiguration, format!("{}: {problem} ({path}:{line})", flag.variable()))
+        }
+        Place::SettingsFile { path, line } => {
+            Error::new(ErrorKind::BadConfiguration, format!("{}: {problem} ({path}:{line})", flag.name))
         }
         Place::Default => Error::new(ErrorKind::BadConfiguration, format!("--{} (default): {problem}", flag.name)),
     }

@@ -6,6 +6,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use tempo_core::{Error, ErrorKind, Flag, Place, Settings, Value};
 
 use crate::env_file::{self, ENV_FILE, Variables};
+use crate::settings_file::{self, SETTINGS};
 
 /// A headed group of flags in the help.
 pub struct FlagGroup {
@@ -126,6 +127,11 @@ fn settings(matches: &ArgMatches, groups: &[FlagGroup]) -> anyhow::Result<Settin
         None => env_file::read(".env".as_ref(), false)?,
     };
     check_names(&file, flags())?;
+    let named = file.get(&SETTINGS.variable()).map(|value| value.text.clone());
+    let table = match matches.get_one::<String>(SETTINGS.name).cloned().or(variable(&SETTINGS)?).or(named) {
+        Some(path) => settings_file::read(path.as_ref(), true, flags())?,
+        None => settings_file::read("tempo.toml".as_ref(), false, flags())?,
+    };
     let mut settings = Settings::default();
     for flag in flags() {
         let given: Vec<String> = matches.get_many(flag.name).into_iter().flatten().cloned().collect();
@@ -135,6 +141,8 @@ fn settings(matches: &ArgMatches, groups: &[FlagGroup]) -> anyhow::Result<Settin
             settings.set(flag, split(flag, &text, &Place::Environment));
         } else if let Some(value) = file.get(&flag.variable()) {
             settings.set(flag, split(flag, &value.text, &value.place));
+        } else if let Some(values) = table.get(flag.name) {
+            settings.set(flag, values.clone());
         }
     }
     Ok(settings)

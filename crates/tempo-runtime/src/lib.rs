@@ -30,6 +30,7 @@ mod precompiled;
 mod registry;
 mod runtime;
 mod scan;
+mod settings_file;
 mod signals;
 mod store_data;
 

@@ -9,12 +9,12 @@ use crate::boot::{self, Parts};
 use crate::cli::{self, Action, FlagGroup};
 use crate::registry::{ServiceEntry, TriggerEntry};
 use crate::store_data::{Carry, StoreData};
-use crate::{env_file, grants, host_key, inspect, load, log};
+use crate::{env_file, grants, host_key, inspect, load, log, settings_file};
 
 /// The exit code of an error that is nobody's known mistake: EX_SOFTWARE of `sysexits.h`.
 const SOFTWARE: u8 = 70;
 
-const COMMON: &[Flag] = &[env_file::ENV_FILE, host_key::KEY_FILE];
+const COMMON: &[Flag] = &[settings_file::SETTINGS, env_file::ENV_FILE, host_key::KEY_FILE];
 
 /// A runtime under construction, and then the program itself.
 ///

@@ -37,6 +37,12 @@ fn limits_are_not_turned_off_by_a_zero() {
 }
 
 #[test]
+fn a_component_that_needs_more_memory_than_it_may_have() {
+    let ended = Run::guest("hello").args(["--max-memory", "64KiB"]).finish();
+    ended.failed_in_one_line(78, &["hello.wasm: it needs", "and may have 64: raise --max-memory"]);
+}
+
+#[test]
 fn a_bad_value_in_the_environment() {
     let ended = Run::tempo(["run".into(), guest("hello").into_os_string()]).env("TEMPO_ADDR", SECRET).finish();
     ended.failed_in_one_line(78, &["TEMPO_ADDR: expected host:port, such as 127.0.0.1:8080 (environment)"]);

@@ -118,7 +118,8 @@ fn a_settings_file_sets_flags_by_their_names() {
     assert_eq!(get(server.address, "/env").text(), r#"[["NAME","Ada"]]"#);
     let server = file().with_file(".env", "TEMPO_MAX_RANDOM_BYTES=20B\n").serve();
     assert_eq!(get(server.address, "/random?bytes=1000").text(), "20\n", "everything else wins over it");
-    let ended = Run::guest("hostile").with_file("my.toml", "[keyvalu]\na = \"s3cret\"\n").args(["--settings", "my.toml"]);
+    let ended =
+        Run::guest("hostile").with_file("my.toml", "[keyvalu]\na = \"s3cret\"\n").args(["--settings", "my.toml"]);
     ended.finish().failed(78, &["keyvalu: no such setting; `run --help` lists them (my.toml:1)"]);
     let ended = Run::guest("hostile").with_file("tempo.toml", "\nmax-random-bytes = \"s3cret\"\n").finish();
     ended.failed(78, &["max-random-bytes: expected a size, such as 64KiB or 128MiB (tempo.toml:2)"]);

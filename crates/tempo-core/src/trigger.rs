@@ -10,6 +10,10 @@ use crate::{Flag, Settings, Workload};
 /// A source of calls into components, such as an HTTP server or a message consumer.
 ///
 /// A trigger is started only when the component exports one of its [`EXPORTS`](Trigger::EXPORTS).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a trigger",
+    note = "list under `triggers` of `runtime!` only what implements `Trigger`, such as an HTTP server"
+)]
 pub trait Trigger<T: 'static>: Send + Sync + 'static {
     /// The exported interfaces this trigger calls, without versions: `wasi:http/incoming-handler`.
     const EXPORTS: &'static [&'static str];

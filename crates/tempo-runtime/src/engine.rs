@@ -24,8 +24,14 @@ const HOST_STACK: usize = 512 << 10;
 ///
 /// # Errors
 ///
-/// The limits ask for a larger pool than the machine's address space holds.
+/// The component needs more memory from the start than it may have, or the limits ask for a larger pool than the
+/// machine's address space holds.
 pub fn engine(shape: &Shape, limits: &Limits) -> anyhow::Result<Engine> {
+    if shape.least_memory > u64::try_from(limits.memory).unwrap_or(u64::MAX) {
+        let (needs, may) = (shape.least_memory.div_ceil(1 << 10), limits.memory >> 10);
+        let message = format!("it needs {needs} KiB of memory from the start and may have {may}: raise --max-memory");
+        return Err(Error::new(ErrorKind::BadConfiguration, message).into());
+    }
     let mut config = Config::new();
     config
         .wasm_component_model(true)

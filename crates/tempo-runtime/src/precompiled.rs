@@ -123,7 +123,7 @@ mod tests {
             built_by: this_build(),
             compatibility: "c0ffee".into(),
             source: "00".into(),
-            shape: Shape { concurrent: true, core_instances: 1, memories: 1, tables: 1 },
+            shape: Shape { concurrent: true, core_instances: 1, memories: 1, tables: 1, least_memory: 0 },
         }
     }
 

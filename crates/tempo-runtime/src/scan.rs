@@ -15,6 +15,8 @@ pub struct Shape {
     pub memories: u32,
     /// Tables in one component instance.
     pub tables: u32,
+    /// What its largest linear memory holds from the start, in bytes.
+    pub least_memory: u64,
 }
 
 impl Shape {
@@ -39,11 +41,18 @@ pub fn scan(wasm: &[u8]) -> Result<Shape, Error> {
     if concurrent {
         validate(wasm, features())?;
     }
-    let mut shape = Shape { concurrent, core_instances: 0, memories: 0, tables: 0 };
+    let mut shape = Shape { concurrent, core_instances: 0, memories: 0, tables: 0, least_memory: 0 };
     for payload in Parser::new(0).parse_all(wasm) {
         match payload.map_err(|error| invalid(&error))? {
             Payload::InstanceSection(section) => shape.core_instances += section.count(),
-            Payload::MemorySection(section) => shape.memories += section.count(),
+            Payload::MemorySection(section) => {
+                shape.memories += section.count();
+                for memory in section {
+                    let memory = memory.map_err(|error| invalid(&error))?;
+                    let page = 1u64.checked_shl(memory.page_size_log2.unwrap_or(16)).unwrap_or(u64::MAX);
+                    shape.least_memory = shape.least_memory.max(memory.initial.saturating_mul(page));
+                }
+            }
             Payload::TableSection(section) => shape.tables += section.count(),
             _ => {}
         }
@@ -87,11 +96,12 @@ mod tests {
     fn counts_what_the_pool_must_hold() {
         let shape = scan_text(
             "(component
-                (core module $m (memory 1) (table 1 funcref))
+                (core module $m (memory 2) (table 1 funcref))
                 (core instance (instantiate $m))
                 (core instance (instantiate $m)))",
         );
-        assert_eq!(shape.unwrap(), Shape { concurrent: false, core_instances: 2, memories: 1, tables: 1 });
+        let counts = Shape { concurrent: false, core_instances: 2, memories: 1, tables: 1, least_memory: 2 << 16 };
+        assert_eq!(shape.unwrap(), counts);
     }
 
     #[test]

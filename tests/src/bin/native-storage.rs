@@ -1,0 +1,112 @@
+//! The native counterpart of the guest `test-storage-bench`: the same operations in the same order, on async-nats or redb
+//! alone. `URL get|set COUNT AT_ONCE` prints the seconds that COUNT operations took, AT_ONCE at a time.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use async_nats::jetstream;
+use async_nats::jetstream::kv;
+use futures::StreamExt as _;
+use futures::stream;
+use redb::{Database, TableDefinition};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const KEYS: u64 = 1000;
+const SIZE: usize = 256;
+const TABLE: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("entries");
+
+#[derive(Clone)]
+enum Store {
+    Nats(kv::Store),
+    Redb(Arc<Database>),
+}
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().collect();
+    let [_, url, operation, count, at_once] = arguments.as_slice() else {
+        bail!("expected URL get|set COUNT AT_ONCE");
+    };
+    let (count, at_once) = (count.parse()?, at_once.parse()?);
+    let runtime = tokio::runtime::Runtime::new()?;
+    let seconds = runtime.block_on(async {
+        let store = Store::open(url).await?;
+        time(&store, operation == "set", count, at_once).await
+    })?;
+    println!("{seconds}");
+    Ok(())
+}
+
+async fn time(store: &Store, set: bool, count: u64, at_once: usize) -> Result<f64> {
+    for key in 0..KEYS.min(count) {
+        store.set(name(key), value(key)).await?;
+    }
+    let started = Instant::now();
+    let operations = stream::iter(0..count).map(|index| {
+        let store = store.clone();
+        // A task each, so that every processor is used.
+        tokio::spawn(async move {
+            let key = name(index % KEYS);
+            if set { store.set(key, value(index)).await } else { store.get(key).await }
+        })
+    });
+    let mut operations = operations.buffer_unordered(at_once);
+    while let Some(result) = operations.next().await {
+        result??;
+    }
+    Ok(started.elapsed().as_secs_f64())
+}
+
+impl Store {
+    async fn open(url: &str) -> Result<Self> {
+        if let Some(path) = url.strip_prefix("file:") {
+            return Ok(Self::Redb(Arc::new(Database::create(path)?)));
+        }
+        let (server, bucket) = url.rsplit_once('/').context("expected nats://HOST/BUCKET")?;
+        let context = jetstream::new(async_nats::connect(server).await?);
+        let config = kv::Config { bucket: bucket.to_owned(), history: 1, ..Default::default() };
+        Ok(Self::Nats(context.create_key_value(config).await?))
+    }
+
+    async fn get(&self, key: String) -> Result<()> {
+        let found = match self {
+            Self::Nats(store) => store.get(key).await?.map(|value| value.len()),
+            Self::Redb(database) => {
+                let table = database.begin_read()?.open_table(TABLE)?;
+                table.get(key.as_str())?.map(|value| value.value().to_vec().len())
+            }
+        };
+        ensure!(found == Some(SIZE), "a value of another size");
+        Ok(())
+    }
+
+    async fn set(&self, key: String, value: Vec<u8>) -> Result<()> {
+        match self {
+            Self::Nats(store) => {
+                store.put(key, value.into()).await?;
+            }
+            Self::Redb(database) => {
+                let database = database.clone();
+                tokio::task::spawn_blocking(move || {
+                    let write = database.begin_write()?;
+                    write.open_table(TABLE)?.insert(key.as_str(), value.as_slice())?;
+                    anyhow::Ok(write.commit()?)
+                })
+                .await??;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn name(key: u64) -> String {
+    format!("key-{key}")
+}
+
+fn value(index: u64) -> Vec<u8> {
+    let mut value = index.to_le_bytes().to_vec();
+    value.resize(SIZE, b'.');
+    value
+}

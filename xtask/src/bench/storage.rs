@@ -1,0 +1,155 @@
+//! `cargo xtask bench storage`: operations on stores from a guest, beside the same operations in native Rust.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::ArgMatches;
+
+use super::table::{markdown, median, number};
+use crate::shell::{self, say};
+use crate::workspace::Workspace;
+use crate::{build, setup};
+
+/// What is measured: a backend, an operation, how many at once, how often.
+struct Case {
+    title: &'static str,
+    url: &'static str,
+    operation: &'static str,
+    at_once: u32,
+    count: u32,
+}
+
+const fn case(title: &'static str, url: &'static str, operation: &'static str, at_once: u32, count: u32) -> Case {
+    Case { title, url, operation, at_once, count }
+}
+
+const CASES: &[Case] = &[
+    case("NATS get, 1 at once", "nats", "get", 1, 5_000),
+    case("NATS get, 64 at once", "nats", "get", 64, 40_000),
+    case("NATS set, 1 at once", "nats", "set", 1, 5_000),
+    case("NATS set, 64 at once", "nats", "set", 64, 40_000),
+    case("file get, 1 at once", "file", "get", 1, 200_000),
+    case("file set, 1 at once", "file", "set", 1, 300),
+    case("file set, 64 at once", "file", "set", 64, 6_000),
+];
+
+/// The programs, and where the data lies.
+struct Bench {
+    tempo: PathBuf,
+    native: PathBuf,
+    guest: PathBuf,
+    directory: PathBuf,
+    port: u16,
+}
+
+pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
+    let workspace = Workspace::load()?;
+    if !arguments.get_flag("no-build") {
+        shell::run(shell::cargo().args(["build", "--release", "--package", "tempo-tests", "--bins"]))?;
+        shell::run(shell::cargo().args(["build", "--profile", super::profile(arguments), "--package", "tempo"]))?;
+        setup::ensure()?;
+        build::guests(workspace.guests().filter(|package| package.name == "test-storage-bench"))?;
+    }
+    let directory = workspace.target.join("bench-storage");
+    let _ = std::fs::remove_dir_all(&directory);
+    std::fs::create_dir_all(&directory)?;
+    let bench = Bench {
+        tempo: workspace.target.join(super::profile(arguments)).join("tempo"),
+        native: workspace.profile_dir(true).join("native-storage"),
+        guest: workspace.guest_dir().join("test_storage_bench.wasm"),
+        port: free_port()?,
+        directory,
+    };
+    let _server = bench.nats_server(&setup::nats_server()?)?;
+    let rounds = super::number(arguments, "rounds");
+    let mut times: Vec<(Vec<f64>, Vec<f64>)> = CASES.iter().map(|_| Default::default()).collect();
+    for round in 1..=rounds {
+        say(&format!("round {round} of {rounds}"));
+        for (case, (guest, native)) in CASES.iter().zip(&mut times) {
+            guest.push(bench.guest(case).with_context(|| format!("{} from the guest", case.title))?);
+            native.push(bench.native(case).with_context(|| format!("{}, native", case.title))?);
+        }
+    }
+    print!("{}", report(&times));
+    let _ = std::fs::remove_dir_all(&bench.directory);
+    Ok(())
+}
+
+fn report(times: &[(Vec<f64>, Vec<f64>)]) -> String {
+    let rows: Vec<Vec<String>> = CASES
+        .iter()
+        .zip(times)
+        .map(|(case, (guest, native))| {
+            let rate = |times: &[f64]| median(times.iter().copied()).map(|seconds| f64::from(case.count) / seconds);
+            let (guest, native) = (rate(guest), rate(native));
+            let ratio = guest.zip(native).map(|(guest, native)| guest / native);
+            vec![case.title.to_owned(), number(guest, 0), number(native, 0), number(ratio, 2)]
+        })
+        .collect();
+    markdown(&["keyvalue, 256 bytes", "guest, a second", "native, a second", "ratio"], &rows)
+}
+
+impl Bench {
+    /// The guest and the native program have a store each, on the same server or disk.
+    fn url(&self, case: &Case, side: &str) -> String {
+        match case.url {
+            "nats" => format!("nats://127.0.0.1:{}/{side}", self.port),
+            _ => format!("file:{}", self.directory.join(format!("{side}.redb")).display()),
+        }
+    }
+
+    fn guest(&self, case: &Case) -> Result<f64> {
+        let mut command = Command::new(&self.tempo);
+        command.arg("run").arg(&self.guest).args(["--keyvalue", &self.url(case, "guest"), "--"]);
+        seconds(with_case(&mut command, case))
+    }
+
+    fn native(&self, case: &Case) -> Result<f64> {
+        let mut command = Command::new(&self.native);
+        command.arg(self.url(case, "native"));
+        seconds(with_case(&mut command, case))
+    }
+
+    fn nats_server(&self, program: &Path) -> Result<Stopped> {
+        let mut command = Command::new(program);
+        command.args(["--jetstream", "--addr", "127.0.0.1", "--port", &self.port.to_string()]);
+        command.arg("--store_dir").arg(self.directory.join("nats")).stdout(Stdio::null()).stderr(Stdio::null());
+        let server = Stopped(command.spawn().with_context(|| format!("cannot start {}", program.display()))?);
+        let started = Instant::now();
+        while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            ensure!(started.elapsed() < Duration::from_secs(10), "nats-server does not listen");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(server)
+    }
+}
+
+/// A process that ends with its owner.
+struct Stopped(Child);
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn with_case<'c>(command: &'c mut Command, case: &Case) -> &'c mut Command {
+    command.args([case.operation, &case.count.to_string(), &case.at_once.to_string()])
+}
+
+/// What a program prints: how long the operations took.
+fn seconds(command: &mut Command) -> Result<f64> {
+    let output = command.stderr(Stdio::inherit()).output()?;
+    if !output.status.success() {
+        bail!("ended with {}", output.status);
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.trim().parse().with_context(|| format!("printed `{}`", text.trim()))
+}
+
+fn free_port() -> Result<u16> {
+    Ok(std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}

@@ -9,7 +9,7 @@ use async_nats::jetstream;
 use async_nats::jetstream::kv;
 use futures::StreamExt as _;
 use futures::stream;
-use redb::{Database, TableDefinition};
+use redb::{Database, ReadableDatabase as _, TableDefinition};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -1,0 +1,102 @@
+//! Several entries in one call: many operations at once, but not all of them.
+
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+
+use crate::Result;
+use crate::bucket::Bucket;
+
+/// Operations of one batch that run at once.
+const AT_ONCE: usize = 16;
+
+/// A key with its value.
+pub(crate) type Pair = (String, Vec<u8>);
+
+impl Bucket {
+    /// The pairs under `keys`, in their order.
+    pub(crate) async fn get_many(&self, keys: Vec<String>) -> Result<Vec<Option<Pair>>> {
+        keys.iter().try_for_each(|key| self.limits.check_key(key))?;
+        let mut room = self.limits.room();
+        let mut pairs = Vec::new();
+        let mut found = stream::iter(keys).map(|key| self.pair(key)).buffered(AT_ONCE);
+        while let Some(pair) = found.try_next().await? {
+            room.take(pair.as_ref().map_or(0, |(key, value)| key.len().saturating_add(value.len())))?;
+            pairs.push(pair);
+        }
+        Ok(pairs)
+    }
+
+    async fn pair(&self, key: String) -> Result<Option<Pair>> {
+        Ok(self.get(&key).await?.map(|value| (key, value)))
+    }
+
+    /// Writes all `pairs`. Nothing is written if one of them is not allowed.
+    pub(crate) async fn set_many(&self, pairs: Vec<Pair>) -> Result<()> {
+        for (key, value) in &pairs {
+            self.limits.check_key(key)?;
+            self.limits.check_value(value)?;
+        }
+        let writes = stream::iter(pairs).map(|(key, value)| async move { self.set(&key, value).await });
+        writes.buffered(AT_ONCE).try_collect().await
+    }
+
+    /// Deletes what is under `keys`. Nothing is deleted if one of them is not allowed.
+    pub(crate) async fn delete_many(&self, keys: Vec<String>) -> Result<()> {
+        keys.iter().try_for_each(|key| self.limits.check_key(key))?;
+        let deletes = stream::iter(keys).map(|key| async move { self.delete(&key).await });
+        deletes.buffered(AT_ONCE).try_collect().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tempo_core::Limits;
+
+    use super::*;
+    use crate::{KeyValueLimits, MemoryStore};
+
+    fn bucket(answer: usize) -> Bucket {
+        let limits = KeyValueLimits { answer, ..KeyValueLimits::new(&Limits::default()) };
+        Bucket::new(Arc::new(MemoryStore::default()), limits)
+    }
+
+    fn keys(count: usize) -> Vec<String> {
+        (0..count).map(|number| format!("key {number}")).collect()
+    }
+
+    #[tokio::test]
+    async fn many_in_order() {
+        let bucket = bucket(1 << 20);
+        let pairs: Vec<Pair> = keys(100).into_iter().map(|key| (key.clone(), key.into_bytes())).collect();
+        bucket.set_many(pairs.clone()).await.unwrap();
+        let mut asked = keys(100);
+        asked.insert(50, "absent".into());
+        let mut found = bucket.get_many(asked).await.unwrap();
+        assert_eq!(found.remove(50), None);
+        assert_eq!(found.into_iter().flatten().collect::<Vec<_>>(), pairs);
+        bucket.delete_many(keys(99)).await.unwrap();
+        assert_eq!(bucket.list("", None).await.unwrap().keys, ["key 99"]);
+    }
+
+    #[tokio::test]
+    async fn one_that_is_not_allowed_stops_all() {
+        let bucket = bucket(1 << 20);
+        assert!(bucket.set_many(vec![("a".into(), vec![1]), (String::new(), vec![1])]).await.is_err());
+        assert!(!bucket.exists("a").await.unwrap());
+        bucket.set("a", vec![1]).await.unwrap();
+        assert!(bucket.delete_many(vec!["a".into(), "k".repeat(513)]).await.is_err());
+        assert!(bucket.exists("a").await.unwrap());
+        assert!(bucket.get_many(vec!["a".into(), String::new()]).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn answers_at_the_edge() {
+        // Each pair takes 1 + 9 + 32 bytes.
+        for (answer, fits) in [(83, false), (84, true), (85, true)] {
+            let bucket = bucket(answer);
+            bucket.set_many(vec![("a".into(), vec![0; 9]), ("b".into(), vec![0; 9])]).await.unwrap();
+            assert_eq!(bucket.get_many(vec!["a".into(), "b".into()]).await.is_ok(), fits, "{answer}");
+        }
+    }
+}

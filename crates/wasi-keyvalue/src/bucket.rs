@@ -1,0 +1,211 @@
+//! A bucket: what a component holds once it has opened a store. Every version of the interface works on this one type.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::{Condition, Entry, Error, ErrorKind, KeyValueLimits, Result, Store};
+
+/// Keys in one page of a list.
+const PAGE: usize = 1000;
+
+/// A store that a component has opened, with the limits under which it uses it.
+#[derive(Clone)]
+pub struct Bucket {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) limits: KeyValueLimits,
+    /// Where the last page ended that was asked for by number, so that the next one need not count from the start.
+    mark: Option<(u64, String)>,
+}
+
+/// A page of keys.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Page {
+    pub(crate) keys: Vec<String>,
+    /// Whether there are keys after these.
+    pub(crate) more: bool,
+}
+
+impl Page {
+    /// The last key, if there are more.
+    pub(crate) fn cursor(&self) -> Option<String> {
+        self.keys.last().filter(|_| self.more).cloned()
+    }
+}
+
+impl Bucket {
+    /// The handle that a component gets of `store`.
+    pub fn new(store: Arc<dyn Store>, limits: KeyValueLimits) -> Self {
+        Self { store, limits, mark: None }
+    }
+
+    pub(crate) async fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        Ok(self.entry(key).await?.map(|entry| entry.value.into()))
+    }
+
+    /// The value under `key` with its version.
+    pub(crate) async fn entry(&self, key: &str) -> Result<Option<Entry>> {
+        self.limits.check_key(key)?;
+        let entry = self.store.get(key).await?;
+        if let Some(entry) = &entry {
+            // Others may write to the store with larger limits.
+            self.limits.room().take(entry.value.len())?;
+        }
+        Ok(entry)
+    }
+
+    pub(crate) async fn set(&self, key: &str, value: Vec<u8>) -> Result<()> {
+        self.set_if(key, value, None, Condition::Always).await
+    }
+
+    /// Writes for `ttl` milliseconds, if `condition` holds.
+    pub(crate) async fn set_if(
+        &self,
+        key: &str,
+        value: Vec<u8>,
+        ttl: Option<u64>,
+        condition: Condition,
+    ) -> Result<()> {
+        self.limits.check_key(key)?;
+        self.limits.check_value(&value)?;
+        if ttl == Some(0) {
+            return Err(Error::new(ErrorKind::InvalidArgument, "an entry lives for at least one millisecond"));
+        }
+        self.store.set(key, Bytes::from(value), ttl.map(Duration::from_millis), condition).await.map(drop)
+    }
+
+    pub(crate) async fn delete(&self, key: &str) -> Result<()> {
+        self.limits.check_key(key)?;
+        self.store.delete(key).await
+    }
+
+    pub(crate) async fn exists(&self, key: &str) -> Result<bool> {
+        self.limits.check_key(key)?;
+        Ok(self.store.get(key).await?.is_some())
+    }
+
+    /// The first page of keys that begin with `prefix` and come after `after`.
+    pub(crate) async fn list(&self, prefix: &str, after: Option<&str>) -> Result<Page> {
+        // One more than fits, to know whether there are more.
+        let mut keys = self.store.keys(prefix, after, PAGE.saturating_add(1)).await?;
+        let mut room = self.limits.room();
+        let fitting = keys.iter().take(PAGE).take_while(|key| room.fits(key.len())).count();
+        let more = keys.len() > fitting;
+        if more && fitting == 0 {
+            return Err(Error::new(ErrorKind::Other, "a key is larger than what an answer may be"));
+        }
+        keys.truncate(fitting);
+        Ok(Page { keys, more })
+    }
+
+    /// The page of all keys that begins after as many as `passed`, and how many are passed after it, if there are more.
+    pub(crate) async fn list_by_number(&mut self, passed: u64) -> Result<(Vec<String>, Option<u64>)> {
+        let mut after = match self.mark.take() {
+            Some((number, key)) if number == passed => Some(key),
+            _ => self.key_at(passed).await?,
+        };
+        if passed > 0 && after.is_none() {
+            return Ok((Vec::new(), None));
+        }
+        let page = self.list("", after.as_deref()).await?;
+        after = page.cursor();
+        let count = u64::try_from(page.keys.len()).unwrap_or(u64::MAX);
+        self.mark = after.map(|key| (passed.saturating_add(count), key));
+        Ok((page.keys, self.mark.as_ref().map(|(number, _)| *number)))
+    }
+
+    /// The last of the first `number` keys, if there are as many.
+    async fn key_at(&self, number: u64) -> Result<Option<String>> {
+        let mut left = usize::try_from(number).unwrap_or(usize::MAX);
+        let mut after: Option<String> = None;
+        while left > 0 {
+            let page = left.min(PAGE);
+            let keys = self.store.keys("", after.as_deref(), page).await?;
+            if keys.len() < page {
+                return Ok(None);
+            }
+            left = left.saturating_sub(page);
+            after = keys.into_iter().last();
+            // A long way through an embedded store must not hold up the thread.
+            tokio::task::yield_now().await;
+        }
+        Ok(after)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tempo_core::Limits;
+
+    use super::*;
+    use crate::MemoryStore;
+
+    fn bucket(answer: usize) -> Bucket {
+        let limits = KeyValueLimits { answer, ..KeyValueLimits::new(&Limits::default()) };
+        Bucket::new(Arc::new(MemoryStore::default()), limits)
+    }
+
+    async fn filled(count: usize) -> Bucket {
+        let bucket = bucket(16 << 20);
+        for number in 0..count {
+            bucket.set(&format!("{number:05}"), Vec::new()).await.unwrap();
+        }
+        bucket
+    }
+
+    #[tokio::test]
+    async fn pages_at_the_edge() {
+        for (count, more) in [(999, false), (1000, false), (1001, true)] {
+            let bucket = filled(count).await;
+            let page = bucket.list("", None).await.unwrap();
+            assert_eq!((page.keys.len(), page.more), (count.min(1000), more));
+            assert_eq!(page.cursor().is_some(), more);
+        }
+    }
+
+    #[tokio::test]
+    async fn numbers_are_cursors_too_in_any_order() {
+        let mut bucket = filled(2500).await;
+        let (first, next) = bucket.list_by_number(0).await.unwrap();
+        assert_eq!((first.len(), next), (1000, Some(1000)));
+        let (second, next) = bucket.list_by_number(1000).await.unwrap();
+        assert_eq!((second[0].as_str(), next), ("01000", Some(2000)));
+        let (last, next) = bucket.list_by_number(2000).await.unwrap();
+        assert_eq!((last.len(), next), (500, None));
+        let (middle, next) = bucket.list_by_number(1234).await.unwrap();
+        assert_eq!((middle[0].as_str(), next), ("01234", Some(2234)));
+        assert_eq!(bucket.list_by_number(2499).await.unwrap().0, ["02499"]);
+        assert_eq!(bucket.list_by_number(2500).await.unwrap(), (Vec::new(), None));
+        assert_eq!(bucket.list_by_number(2501).await.unwrap(), (Vec::new(), None));
+        assert_eq!(bucket.list_by_number(u64::MAX).await.unwrap(), (Vec::new(), None));
+    }
+
+    #[tokio::test]
+    async fn a_page_is_no_larger_than_an_answer_may_be() {
+        // Each key takes 10 + 32 bytes.
+        for (answer, keys) in [(83, 1), (84, 2), (85, 2)] {
+            let bucket = bucket(answer);
+            for letter in ["a", "b", "c"] {
+                bucket.set(&letter.repeat(10), Vec::new()).await.unwrap();
+            }
+            let page = bucket.list("", None).await.unwrap();
+            assert_eq!((page.keys.len(), page.more), (keys, true), "{answer}");
+        }
+        let bucket = bucket(41);
+        bucket.set(&"a".repeat(10), Vec::new()).await.unwrap();
+        assert!(bucket.list("", None).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn what_is_too_large_is_refused_and_not_written() {
+        let bucket = bucket(16 << 20);
+        let kind = |result: Result<()>| result.unwrap_err().kind();
+        assert_eq!(kind(bucket.set("", Vec::new()).await), ErrorKind::InvalidArgument);
+        assert_eq!(kind(bucket.set("k", vec![0; (1 << 20) + 1]).await), ErrorKind::InvalidArgument);
+        assert_eq!(kind(bucket.set_if("k", Vec::new(), Some(0), Condition::Always).await), ErrorKind::InvalidArgument);
+        assert!(!bucket.exists("k").await.unwrap());
+        bucket.set_if("k", vec![0; 1 << 20], Some(u64::MAX), Condition::Always).await.unwrap();
+        assert_eq!(bucket.get("k").await.unwrap().unwrap().len(), 1 << 20);
+    }
+}

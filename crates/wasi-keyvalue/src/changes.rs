@@ -1,0 +1,127 @@
+//! Tells watchers in this process about the changes of an embedded store.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
+use futures::stream::{self, BoxStream, StreamExt as _};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use crate::{Change, Error, ErrorKind, Result};
+
+/// What may wait for one watcher, in bytes.
+const BACKLOG: usize = 16 << 20;
+/// What a change takes besides its key and value.
+const OVERHEAD: usize = 128;
+/// How long a watched store rests before it looks for entries whose time is over.
+const REST: Duration = Duration::from_millis(500);
+
+/// The watchers of one store, behind the store's own lock, which keeps changes in order.
+///
+/// A store never waits for its watchers. One that is too slow loses the changes that no longer fit, and gets one error
+/// in their place; it goes on with what comes when there is room again.
+#[derive(Default)]
+pub(crate) struct Watchers(Vec<Watcher>);
+
+struct Watcher {
+    /// Bounded by what `waiting` counts.
+    changes: mpsc::UnboundedSender<Result<Change>>,
+    waiting: Arc<AtomicUsize>,
+    lagging: bool,
+}
+
+impl Watchers {
+    /// Whether nobody listens.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Tells everyone who still listens.
+    pub(crate) fn publish(&mut self, change: &Change) {
+        self.0.retain_mut(|watcher| watcher.tell(change));
+    }
+
+    /// A new watcher. While it listens, `sweep` is called from time to time to end what has expired.
+    pub(crate) fn watch<F: Future<Output = ()> + Send + 'static>(
+        &mut self,
+        sweep: impl Fn() -> F + Send + 'static,
+    ) -> BoxStream<'static, Result<Change>> {
+        let (sender, changes) = mpsc::unbounded_channel();
+        let waiting = Arc::new(AtomicUsize::new(0));
+        self.0.push(Watcher { changes: sender, waiting: waiting.clone(), lagging: false });
+        let listener = (changes, waiting, sweep);
+        stream::unfold(listener, |(mut changes, waiting, sweep)| async move {
+            loop {
+                match timeout(REST, changes.recv()).await {
+                    Ok(change) => {
+                        let change = change?;
+                        waiting.fetch_sub(change.as_ref().map_or(0, size), Relaxed);
+                        return Some((change, (changes, waiting, sweep)));
+                    }
+                    Err(_) => sweep().await,
+                }
+            }
+        })
+        .boxed()
+    }
+}
+
+impl Watcher {
+    /// Whether it still listens.
+    fn tell(&mut self, change: &Change) -> bool {
+        let size = size(change);
+        if self.waiting.load(Relaxed).saturating_add(size) <= BACKLOG {
+            self.lagging = false;
+            self.waiting.fetch_add(size, Relaxed);
+            return self.changes.send(Ok(change.clone())).is_ok();
+        }
+        if std::mem::replace(&mut self.lagging, true) {
+            return !self.changes.is_closed();
+        }
+        let message = "the watcher is too slow and has missed changes";
+        self.changes.send(Err(Error::new(ErrorKind::QuotaExceeded, message))).is_ok()
+    }
+}
+
+fn size(change: &Change) -> usize {
+    let (key, value) = match change {
+        Change::Set { key, value } => (key.len(), value.len()),
+        Change::Delete { key } => (key.len(), 0),
+    };
+    key.saturating_add(value).saturating_add(OVERHEAD)
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    fn set(number: u8) -> Change {
+        Change::Set { key: "k".into(), value: Bytes::from(vec![number; (4 << 20) - OVERHEAD - 1]) }
+    }
+
+    #[tokio::test]
+    async fn a_slow_watcher_is_told_that_it_missed_something_and_goes_on() {
+        let mut watchers = Watchers::default();
+        let mut changes = watchers.watch(|| async {});
+        for number in 0..7 {
+            watchers.publish(&set(number));
+        }
+        for number in 0..4 {
+            assert_eq!(changes.next().await, Some(Ok(set(number))));
+        }
+        assert_eq!(changes.next().await.unwrap().unwrap_err().kind(), ErrorKind::QuotaExceeded);
+        watchers.publish(&set(9));
+        assert_eq!(changes.next().await, Some(Ok(set(9))));
+    }
+
+    #[tokio::test]
+    async fn a_watcher_that_has_gone_is_forgotten() {
+        let mut watchers = Watchers::default();
+        drop(watchers.watch(|| async {}));
+        watchers.publish(&set(0));
+        assert!(watchers.is_empty());
+    }
+}

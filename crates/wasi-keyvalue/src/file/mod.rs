@@ -1,0 +1,133 @@
+//! The backend `file:PATH`: one database file of redb, which survives a crash of the process and of the machine.
+
+mod open;
+mod record;
+mod tables;
+mod writer;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use redb::Database;
+use tempo_core::{Boot, Scheme, StoreUrl};
+use tokio::sync::{mpsc, oneshot};
+
+use self::open::Thread;
+use self::writer::{Operation, Request};
+use crate::changes::Watchers;
+use crate::stores::KEYVALUE;
+use crate::{Change, Condition, Entry, Error, ErrorKind, Result, Store, Version};
+
+/// The scheme `file:`, whose URLs name a database file: `file:./data/app.redb`. It is made if it is not there.
+pub struct File;
+
+impl Scheme<dyn Store> for File {
+    const NAMES: &'static [&'static str] = &["file"];
+
+    async fn open(url: &StoreUrl, boot: Boot<'_>) -> anyhow::Result<Arc<dyn Store>> {
+        let path = url.path().ok_or_else(|| {
+            boot.settings.invalid(&KEYVALUE, "expected the path of a database file, such as file:./app.redb")
+        })?;
+        Ok(Arc::new(FileStore::open(&path).await?))
+    }
+}
+
+/// A store in one database file.
+///
+/// Writes are done by a thread of their own, which commits as many as wait at once: an acknowledged write is on the
+/// disk, and sixty-four at once cost little more than one. Conditions are judged there too. If the disk fails, every
+/// later operation fails until the store is opened again.
+///
+/// Expiry follows the clock of the machine. The file is closed when the last clone and the last watcher are dropped,
+/// after what was accepted has been committed.
+#[derive(Clone)]
+pub struct FileStore {
+    shared: Arc<Shared>,
+}
+
+/// Fields are dropped in this order: the thread ends when nobody can send to it, and closes the database.
+struct Shared {
+    database: Arc<Database>,
+    watchers: Arc<Mutex<Watchers>>,
+    requests: mpsc::Sender<Request>,
+    _thread: Thread,
+}
+
+impl FileStore {
+    /// Opens the database at `path`, or makes it and the directories above it. A path that this process has open
+    /// already is shared.
+    ///
+    /// # Errors
+    ///
+    /// A [`tempo_core::Error`]: another process has the file open, it is not such a database or is damaged (it is left
+    /// as it is), or it or its directory cannot be made.
+    pub async fn open(path: &Path) -> anyhow::Result<Self> {
+        Ok(Self { shared: open::shared(path).await? })
+    }
+
+    async fn write(&self, operation: Operation) -> Result<Version> {
+        let (reply, outcome) = oneshot::channel();
+        // Both fail only if the thread has ended, and it ends before the store only if it panics.
+        let sent = self.shared.requests.send(Request { operation, reply }).await;
+        sent.map_err(|_| failed())?;
+        outcome.await.map_err(|_| failed())?
+    }
+}
+
+#[async_trait]
+impl Store for FileStore {
+    async fn get(&self, key: &str) -> Result<Option<Entry>> {
+        // Read where it is called: the page is in the cache of redb or of the system, and handing the work to another
+        // thread would cost more than it. A page that is in neither is one read of the disk, some 100 µs, during which
+        // this thread serves nothing else.
+        tables::get(&self.shared.database, key).map_err(|error| report(&error))
+    }
+
+    async fn set(&self, key: &str, value: Bytes, ttl: Option<Duration>, condition: Condition) -> Result<Version> {
+        self.write(Operation::Set { key: key.to_owned(), value, expires: ttl.map(record::after), condition }).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<()> {
+        self.write(Operation::Delete { key: key.to_owned() }).await.map(drop)
+    }
+
+    async fn keys(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>> {
+        // Not where it is called: keys lie beside their values, so a page of large ones is a lot to read.
+        let database = self.shared.database.clone();
+        let (prefix, after) = (prefix.to_owned(), after.map(str::to_owned));
+        let read = tokio::task::spawn_blocking(move || tables::keys(&database, &prefix, after.as_deref(), limit));
+        read.await.map_err(|_| failed())?.map_err(|error| report(&error))
+    }
+
+    async fn watch(&self) -> Result<BoxStream<'static, Result<Change>>> {
+        let shared = self.shared.clone();
+        let sweep = move || {
+            let store = Self { shared: shared.clone() };
+            async move {
+                // An error has been reported where it arose, and the next write meets it too.
+                let _ = store.write(Operation::Sweep).await;
+            }
+        };
+        Ok(self.shared.watchers.lock().unwrap_or_else(PoisonError::into_inner).watch(sweep))
+    }
+}
+
+/// What a guest is told when the database fails. The host's log says more.
+fn report(error: &redb::Error) -> Error {
+    tracing::error!(%error, "a keyvalue database failed");
+    match error {
+        redb::Error::Corrupted(_) => Error::new(ErrorKind::Other, "the store is damaged"),
+        _ => failed(),
+    }
+}
+
+fn failed() -> Error {
+    Error::new(ErrorKind::Unavailable, "the store has failed")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,139 @@
+//! Opening a database file: once in a process, and never one that another process has open.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+use std::thread::JoinHandle;
+
+use redb::{Database, DatabaseError, StorageError};
+use tempo_core::{Error, ErrorKind};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Shared, tables, writer};
+use crate::changes::Watchers;
+
+/// What redb keeps of a file in memory, in bytes. The system keeps the rest as far as it has room.
+const CACHE: usize = 64 << 20;
+
+/// The databases of this process, by their true paths.
+static OPEN: LazyLock<Mutex<HashMap<PathBuf, Arc<tokio::sync::Mutex<Slot>>>>> = LazyLock::new(Mutex::default);
+
+/// What is known of one path. Its lock is held while it is being opened.
+#[derive(Default)]
+struct Slot {
+    shared: Weak<Shared>,
+    /// Ends when the thread has closed the database.
+    closed: Option<oneshot::Receiver<()>>,
+}
+
+/// The thread of a database. Dropping this waits for its end, where that holds up nobody.
+pub(super) struct Thread(Option<JoinHandle<()>>);
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        let Some(thread) = self.0.take() else { return };
+        let join = move || {
+            // A panic has been printed, and there is nobody left to tell.
+            let _ = thread.join();
+        };
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn_blocking(join)),
+            Err(_) => join(),
+        }
+    }
+}
+
+/// The database at `path`: the one that this process has open, or a newly opened one.
+pub(super) async fn shared(path: &Path) -> anyhow::Result<Arc<Shared>> {
+    let wanted = path.to_owned();
+    let path = tokio::task::spawn_blocking(move || locate(&wanted)).await??;
+    let slot = OPEN.lock().unwrap_or_else(PoisonError::into_inner).entry(path.clone()).or_default().clone();
+    let mut slot = slot.lock().await;
+    if let Some(shared) = slot.shared.upgrade() {
+        return Ok(shared);
+    }
+    if let Some(closed) = slot.closed.take() {
+        // Resolves with an error when the thread drops its end; it sends nothing.
+        let _ = closed.await;
+    }
+    let (requests, receiver) = mpsc::channel(writer::QUEUE);
+    let (opened_sender, opened) = oneshot::channel();
+    let (closing, closed) = oneshot::channel();
+    slot.closed = Some(closed);
+    let watchers = Arc::new(Mutex::new(Watchers::default()));
+    let (file, told) = (path.clone(), watchers.clone());
+    let serve = move || {
+        let _closing: oneshot::Sender<()> = closing;
+        match open(&file).map(Arc::new) {
+            Ok(database) => {
+                // If nobody waits for it any more, nobody can send requests either.
+                let _ = opened_sender.send(Ok(database.clone()));
+                writer::run(&database, receiver, &told);
+            }
+            Err(error) => drop(opened_sender.send(Err(error))),
+        }
+    };
+    let thread = std::thread::Builder::new().name("keyvalue-file".into()).spawn(serve);
+    let thread = Thread(Some(thread.map_err(|error| unusable(&path, &error))?));
+    // redb panics over some kinds of damage.
+    let database = opened.await.unwrap_or_else(|_| Err(damaged(&path, &"it cannot be read")))?;
+    let shared = Arc::new(Shared { database, watchers, requests, _thread: thread });
+    slot.shared = Arc::downgrade(&shared);
+    Ok(shared)
+}
+
+/// Makes the directories above `path`, and says by what name the file is known whatever way leads to it.
+fn locate(path: &Path) -> Result<PathBuf, Error> {
+    if let Ok(there) = path.canonicalize() {
+        return Ok(there);
+    }
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let cannot = |error| {
+        let message = format!("cannot make the directory {}: {error}; choose another place", parent.display());
+        Error::new(ErrorKind::CannotWrite, message)
+    };
+    std::fs::create_dir_all(parent).map_err(cannot)?;
+    let parent = parent.canonicalize().map_err(cannot)?;
+    let name = path.file_name().ok_or_else(|| unusable(path, &"it names no file"))?;
+    Ok(parent.join(name))
+}
+
+fn open(path: &Path) -> Result<Database, Error> {
+    let new = !path.exists();
+    let opened = Database::builder().set_cache_size(CACHE).create(path);
+    let database = opened.map_err(|error| explain(path, error))?;
+    tables::prepare(&database).map_err(|error| damaged(path, &error))?;
+    if new && let Some(parent) = path.parent() {
+        // A new file is only there after a crash if its directory was synchronised too.
+        std::fs::File::open(parent).and_then(|parent| parent.sync_all()).map_err(|error| unusable(path, &error))?;
+    }
+    Ok(database)
+}
+
+fn explain(path: &Path, error: DatabaseError) -> Error {
+    match error {
+        DatabaseError::DatabaseAlreadyOpen => {
+            let message = format!("{} is open in another process; stop that, or choose another file", path.display());
+            Error::new(ErrorKind::Unavailable, message)
+        }
+        DatabaseError::Storage(StorageError::Io(error))
+            if !matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) =>
+        {
+            unusable(path, &error)
+        }
+        other => damaged(path, &other),
+    }
+}
+
+fn unusable(path: &Path, problem: &dyn std::fmt::Display) -> Error {
+    Error::new(ErrorKind::CannotWrite, format!("cannot open {}: {problem}; choose another file", path.display()))
+}
+
+fn damaged(path: &Path, problem: &dyn std::fmt::Display) -> Error {
+    let message = format!(
+        "{} is not a keyvalue database, or is damaged ({problem}); put it elsewhere, or choose another file",
+        path.display()
+    );
+    Error::new(ErrorKind::NotFound, message)
+}

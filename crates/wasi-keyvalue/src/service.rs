@@ -1,0 +1,118 @@
+//! The service: what keyvalue is to a linker, and what a store's data carries for it.
+
+use std::fmt;
+
+use tempo_core::{Limits, Provide, Service, Stores};
+use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
+
+use crate::bindings::{draft, draft2, wasmcloud};
+use crate::failure::{Failure, no_such_store};
+use crate::{Bucket, KeyValueLimits, Store};
+
+/// The host service for `wasi:keyvalue` and `wasmcloud:keyvalue`.
+#[derive(Clone, Copy, Debug)]
+pub struct WasiKeyValue;
+
+/// What one store carries for the service: the buckets that its component may open, shared by all of its stores.
+#[derive(Clone)]
+pub struct KeyValueState {
+    stores: Stores<dyn Store>,
+    limits: KeyValueLimits,
+}
+
+impl KeyValueState {
+    /// A share of `stores`. Of `limits`, the bytes that may cross the border in one call count.
+    pub fn new(stores: Stores<dyn Store>, limits: &Limits) -> Self {
+        Self { stores, limits: KeyValueLimits::new(limits) }
+    }
+
+    /// The same, with other limits.
+    pub fn with_limits(self, limits: KeyValueLimits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// What host functions work on during a call.
+    pub fn view<'a>(&'a self, table: &'a mut ResourceTable) -> KeyValueView<'a> {
+        KeyValueView { state: self, table }
+    }
+
+    pub(crate) fn stores(&self) -> &Stores<dyn Store> {
+        &self.stores
+    }
+
+    pub(crate) fn limits(&self) -> KeyValueLimits {
+        self.limits
+    }
+}
+
+impl fmt::Debug for KeyValueState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.stores.iter().map(|(name, _)| name).collect();
+        f.debug_struct("KeyValueState").field("stores", &names).field("limits", &self.limits).finish()
+    }
+}
+
+/// What the service's functions work on: it borrows a store's share and its resource table for one call.
+pub struct KeyValueView<'a> {
+    pub(crate) state: &'a KeyValueState,
+    pub(crate) table: &'a mut ResourceTable,
+}
+
+impl KeyValueView<'_> {
+    /// Opens the bucket that is configured under `name`.
+    pub(crate) fn open(&mut self, name: &str) -> Result<Resource<Bucket>, Failure> {
+        let store = self.state.stores.get(name).ok_or_else(no_such_store)?.clone();
+        self.push(Bucket::new(store, self.state.limits))
+    }
+
+    pub(crate) fn push<R: Send + 'static>(&mut self, resource: R) -> Result<Resource<R>, Failure> {
+        Ok(self.table.push(resource)?)
+    }
+
+    /// The bucket behind a handle. It is taken out of the table because nothing is borrowed while a backend works.
+    pub(crate) fn bucket(&self, handle: &Resource<Bucket>) -> Result<Bucket, Failure> {
+        Ok(self.table.get(handle)?.clone())
+    }
+
+    pub(crate) fn drop_bucket(&mut self, handle: Resource<Bucket>) -> wasmtime::Result<()> {
+        self.table.delete(handle)?;
+        Ok(())
+    }
+}
+
+impl HasData for WasiKeyValue {
+    type Data<'a> = KeyValueView<'a>;
+}
+
+impl Service for WasiKeyValue {
+    const INTERFACES: &'static [&'static str] = &[
+        "wasi:keyvalue/store",
+        "wasi:keyvalue/atomics",
+        "wasi:keyvalue/batch",
+        "wasmcloud:keyvalue/types",
+        "wasmcloud:keyvalue/store",
+        "wasmcloud:keyvalue/atomics",
+        "wasmcloud:keyvalue/cas",
+        "wasmcloud:keyvalue/batch",
+    ];
+    const PACKAGES: &'static [&'static str] =
+        &["wasi:keyvalue@0.2.0-draft", "wasi:keyvalue@0.2.0-draft2", "wasmcloud:keyvalue@0.2.0"];
+
+    fn add_to_linker<T: Provide<Self>>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+        draft::wasi::keyvalue::store::add_to_linker::<T, Self>(linker, T::provide)?;
+        draft::wasi::keyvalue::atomics::add_to_linker::<T, Self>(linker, T::provide)?;
+        draft::wasi::keyvalue::batch::add_to_linker::<T, Self>(linker, T::provide)?;
+        draft2::wasi::keyvalue::store::add_to_linker::<T, Self>(linker, T::provide)?;
+        draft2::wasi::keyvalue::atomics::add_to_linker::<T, Self>(linker, T::provide)?;
+        draft2::wasi::keyvalue::batch::add_to_linker::<T, Self>(linker, T::provide)?;
+        // Without concurrency the engine cannot hold async functions, and its components cannot import any.
+        if linker.engine().get_concurrency_support() {
+            wasmcloud::wasmcloud::keyvalue::types::add_to_linker::<T, Self>(linker, T::provide)?;
+            wasmcloud::wasmcloud::keyvalue::store::add_to_linker::<T, Self>(linker, T::provide)?;
+            wasmcloud::wasmcloud::keyvalue::atomics::add_to_linker::<T, Self>(linker, T::provide)?;
+            wasmcloud::wasmcloud::keyvalue::cas::add_to_linker::<T, Self>(linker, T::provide)?;
+            wasmcloud::wasmcloud::keyvalue::batch::add_to_linker::<T, Self>(linker, T::provide)?;
+        }
+        Ok(())
+    }
+}

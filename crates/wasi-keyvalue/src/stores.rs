@@ -1,0 +1,109 @@
+//! The stores of a runtime: which they are is said by `--keyvalue`, how they are opened by a choice of schemes.
+
+use std::marker::PhantomData;
+use std::path::PathBuf;
+
+use tempo_core::{Backend, Boot, DATA, Error, ErrorKind, Flag, Schemes, Setting as _, StoreUrl, Stores};
+use wasmtime::component::ResourceTable;
+
+use crate::limits::{MAX_KEY, MAX_VALUE};
+use crate::{KeyValueLimits, KeyValueState, KeyValueView, Store, WasiKeyValue};
+
+pub(crate) const KEYVALUE: Flag =
+    Flag::new("keyvalue", "[NAME=]URL", "A keyvalue store, by the name under which the component opens it").repeatable();
+/// The file below `--data` that holds the store that nobody configured.
+const FILE: &str = "keyvalue.redb";
+
+/// The backend of [`WasiKeyValue`]: every store that `--keyvalue` names, opened by one of the schemes `S`. If none is
+/// named, `default` is a file below `--data`.
+pub struct KeyValueStores<S> {
+    state: KeyValueState,
+    schemes: PhantomData<fn() -> S>,
+}
+
+impl<S: Schemes<dyn Store>> Backend<WasiKeyValue> for KeyValueStores<S> {
+    fn flags() -> Vec<Flag> {
+        [vec![KEYVALUE, DATA, MAX_KEY, MAX_VALUE], S::flags()].concat()
+    }
+
+    type State = KeyValueState;
+
+    async fn connect(boot: Boot<'_>) -> anyhow::Result<Self> {
+        let limits = KeyValueLimits::from_settings(boot.settings, boot.limits)?;
+        let stores = Stores::open::<S>(&KEYVALUE, fallback(boot)?, boot).await?;
+        let state = KeyValueState::new(stores, boot.limits).with_limits(limits);
+        Ok(Self { state, schemes: PhantomData })
+    }
+
+    fn announcement(&self) -> Option<String> {
+        let path = self.state.stores().fallback()?.path()?;
+        Some(format!("keyvalue: default is kept in {}", path.display()))
+    }
+
+    fn state(&self) -> KeyValueState {
+        self.state.clone()
+    }
+
+    fn view<'a>(state: &'a mut KeyValueState, table: &'a mut ResourceTable) -> KeyValueView<'a> {
+        state.view(table)
+    }
+}
+
+fn fallback(boot: Boot<'_>) -> Result<StoreUrl, Error> {
+    let path = boot.settings.require::<PathBuf>(&DATA)?.join(FILE);
+    StoreUrl::parse(&format!("file:{}", path.display()))
+        .ok_or_else(|| Error::new(ErrorKind::BadConfiguration, "--data: expected a directory"))
+}
+
+#[cfg(test)]
+mod tests {
+    use tempo_core::{Limits, Place, Settings, Value};
+
+    use super::*;
+    use crate::{File, Memory};
+
+    type Embedded = KeyValueStores<(Memory, File)>;
+
+    fn settings(pairs: &[(&Flag, &str)]) -> Settings {
+        let mut settings = Settings::default();
+        for (flag, text) in pairs {
+            settings.set(flag, vec![Value { text: (*text).to_owned(), place: Place::CommandLine }]);
+        }
+        settings
+    }
+
+    async fn connect(settings: &Settings) -> anyhow::Result<Embedded> {
+        Embedded::connect(Boot { component: "test", limits: &Limits::default(), settings }).await
+    }
+
+    #[tokio::test]
+    async fn without_configuration_data_is_kept_below_the_data_directory() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("new/data");
+        let settings = settings(&[(&DATA, data.to_str().unwrap())]);
+        let stores = connect(&settings).await.unwrap();
+        let announced = format!("keyvalue: default is kept in {}", data.join("keyvalue.redb").display());
+        assert_eq!(stores.announcement(), Some(announced));
+        assert!(data.join("keyvalue.redb").is_file());
+        let mut table = ResourceTable::new();
+        let mut state = stores.state();
+        let mut view = Embedded::view(&mut state, &mut table);
+        assert!(view.open("default").is_ok());
+        assert!(view.open("other").is_err());
+        assert!(view.open("").is_err());
+    }
+
+    #[tokio::test]
+    async fn with_configuration_nothing_else_is_opened() {
+        let stores = connect(&settings(&[(&KEYVALUE, "cache=memory:")])).await.unwrap();
+        assert_eq!(stores.announcement(), None);
+        assert!(stores.state.stores().get("cache").is_some());
+        assert!(stores.state.stores().get("default").is_none());
+    }
+
+    #[tokio::test]
+    async fn a_limit_that_no_backend_can_keep_is_refused() {
+        let error = connect(&settings(&[(&KEYVALUE, "memory:"), (&MAX_KEY, "1KiB")])).await.err().unwrap();
+        assert_eq!(error.to_string(), "--max-key-size: a key has at most 512 bytes on any backend");
+    }
+}

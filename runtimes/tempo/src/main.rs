@@ -2,6 +2,7 @@
 
 use tempo_wasi_config::{Variables, WasiConfig};
 use tempo_wasi_http::{HttpClient, HttpServer, WasiHttp};
+use tempo_wasi_keyvalue::{File, KeyValueStores, Memory, WasiKeyValue};
 use tempo_wasi_logging::{TracingLog, WasiLogging};
 
 #[global_allocator]
@@ -13,6 +14,7 @@ tempo_runtime::runtime! {
     services: {
         config: WasiConfig = Variables,
         http: WasiHttp = HttpClient,
+        keyvalue: WasiKeyValue = KeyValueStores<(Memory, File)>,
         logging: WasiLogging = TracingLog,
     },
     triggers: [HttpServer],

@@ -1,8 +1,11 @@
-//! `cargo xtask setup`: what a build needs beyond rustup's stable Rust, which is the target wasm32-wasip2.
+//! `cargo xtask setup`: what a build needs beyond rustup's stable Rust, which is the target wasm32-wasip2, and what the
+//! tests need beyond that, which is a nats-server.
 //!
-//! `run`, `build` and `test` call [`ensure`] themselves. It is a few milliseconds when there is nothing to do.
+//! `run`, `build` and `test` call [`ensure`] themselves, and `test` calls [`nats_server`]. Each is a few milliseconds when
+//! there is nothing to do.
 
 use std::fs::{self, File};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::{Arg, ArgMatches, Command};
@@ -14,6 +17,7 @@ mod apt;
 mod debian;
 mod linker;
 mod mirror;
+mod nats;
 mod rustup;
 mod toolchain;
 
@@ -28,16 +32,18 @@ pub(crate) fn command() -> Command {
         .value_name("SOURCE")
         .value_parser(["rustup", "debian"])
         .help("Take the target from this source only; by default rustup, then Debian's packages");
-    Command::new("setup").about("Installs the wasm32-wasip2 target where it is missing").arg(from)
+    Command::new("setup").about("Installs the wasm32-wasip2 target and nats-server where they are missing").arg(from)
 }
 
 pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
     let toolchain = Toolchain::find()?;
     if toolchain.is_complete() {
         say(&format!("{TARGET} is installed for rustc {}", toolchain.version));
-        return Ok(());
+    } else {
+        install(&toolchain, arguments.get_one::<String>("from").map(String::as_str))?;
     }
-    install(&toolchain, arguments.get_one::<String>("from").map(String::as_str))
+    say(&format!("nats-server is {}", nats_server()?.display()));
+    Ok(())
 }
 
 /// Sets up what is missing; says nothing when nothing is.
@@ -46,15 +52,36 @@ pub(crate) fn ensure() -> Result<()> {
     if toolchain.is_complete() { Ok(()) } else { install(&toolchain, None) }
 }
 
-fn install(toolchain: &Toolchain, from: Option<&str>) -> Result<()> {
-    let scratch = Workspace::load()?.target.join("setup");
-    fs::create_dir_all(&scratch).with_context(|| format!("cannot create {}", scratch.display()))?;
-    // Two commands at once (an editor's and a shell's) must not unpack over each other.
+/// Where a nats-server is that the tests can start. Installs one below the target directory if there is none.
+pub(crate) fn nats_server() -> Result<PathBuf> {
+    let target = Workspace::load()?.target;
+    let tools = target.join("tools");
+    if let Some(program) = nats::find(&tools) {
+        return Ok(program);
+    }
+    let scratch = target.join("setup");
+    let _lock = lock(&scratch)?;
+    match nats::find(&tools) {
+        // Installed by the one that was waited for.
+        Some(program) => Ok(program),
+        None => nats::install(&tools, &scratch),
+    }
+}
+
+/// Two commands at once (an editor's and a shell's) must not unpack over each other.
+fn lock(scratch: &Path) -> Result<File> {
+    fs::create_dir_all(scratch).with_context(|| format!("cannot create {}", scratch.display()))?;
     let lock = File::create(scratch.join("lock"))?;
     if lock.try_lock().is_err() {
         say("waiting for another set-up to end");
         lock.lock()?;
     }
+    Ok(lock)
+}
+
+fn install(toolchain: &Toolchain, from: Option<&str>) -> Result<()> {
+    let scratch = Workspace::load()?.target.join("setup");
+    let _lock = lock(&scratch)?;
     // First, because a new standard library is tried out with it.
     if !toolchain.has_linker() {
         linker::install(toolchain, &scratch)?;
@@ -67,7 +94,7 @@ fn install(toolchain: &Toolchain, from: Option<&str>) -> Result<()> {
     Ok(())
 }
 
-fn add_target(toolchain: &Toolchain, scratch: &std::path::Path, from: Option<&str>) -> Result<()> {
+fn add_target(toolchain: &Toolchain, scratch: &Path, from: Option<&str>) -> Result<()> {
     if from != Some("debian") {
         match rustup::add_target(toolchain) {
             Ok(()) => return Ok(()),

@@ -11,6 +11,9 @@ use crate::shell::{self, say};
 use crate::workspace::Workspace;
 use crate::{build, interop, setup};
 
+/// Tells the tests where the nats-server is that they start.
+const NATS_SERVER: &str = "TEMPO_TEST_NATS_SERVER";
+
 pub(crate) fn command() -> Command {
     Command::new("test").about("Builds everything and runs every test").arg(
         Arg::new("args")
@@ -27,12 +30,14 @@ pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
     let workspace = Workspace::load()?;
     build::guests(workspace.guests())?;
     interop::build(&workspace)?;
+    let nats_server = setup::nats_server()?;
     // `cargo test` builds no program that another package's tests start.
     build::runtimes(workspace.runtimes(), false)?;
 
     let given: Vec<&String> = arguments.get_many("args").into_iter().flatten().collect();
     let mut cargo = shell::cargo();
-    let (counts, passed) = counted(cargo.args(["test", "--no-fail-fast"]).args(given))?;
+    cargo.args(["test", "--no-fail-fast"]).args(given).env(NATS_SERVER, nats_server);
+    let (counts, passed) = counted(&mut cargo)?;
     say(&format!("{counts} in {} s", started.elapsed().as_secs()));
     if !passed {
         bail!("tests failed; `cargo test` names them above");

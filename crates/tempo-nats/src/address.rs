@@ -1,0 +1,160 @@
+//! `nats://[USER:PASSWORD@|TOKEN@]HOST[:PORT][,HOST[:PORT]...]/NAME`: where a store is, and who asks for it.
+
+use std::fmt;
+
+use async_nats::ServerAddr;
+use percent_encoding::percent_decode_str;
+use tempo_core::{Error, ErrorKind, Secret, StoreUrl};
+
+/// Who the URL says is asking.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum User {
+    Token(Secret),
+    Password(String, Secret),
+}
+
+/// A parsed URL. Prints without its secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Address {
+    /// Servers of one cluster, each a host with or without a port.
+    pub(crate) hosts: Vec<String>,
+    /// Whether the connection must be encrypted: the scheme is `tls`.
+    pub(crate) tls: bool,
+    pub(crate) user: Option<User>,
+    /// The last part: the name of a bucket.
+    pub(crate) name: String,
+}
+
+impl Address {
+    /// Reads a URL whose scheme is `nats` or `tls`.
+    pub(crate) fn parse(url: &StoreUrl) -> Result<Self, Error> {
+        let wrong = |problem: &str| {
+            let example = "such as nats://localhost:4222/NAME";
+            Error::new(ErrorKind::BadConfiguration, format!("{}: {problem}; expected a URL {example}", shown(url)))
+        };
+        let rest = url.reveal().strip_prefix("//").ok_or_else(|| wrong("there is no host"))?;
+        if rest.contains(['?', '#']) {
+            return Err(wrong("nothing may follow the name, and ? and # in a password are written %3F and %23"));
+        }
+        let (authority, name) = rest.split_once('/').unwrap_or((rest, ""));
+        if name.contains('@') {
+            return Err(wrong("in a password, / is written %2F"));
+        }
+        let (user, hosts) = match authority.rsplit_once('@') {
+            Some((user, hosts)) => (Some(parse_user(user).ok_or_else(|| wrong("the user cannot be read"))?), hosts),
+            None => (None, authority),
+        };
+        let hosts: Vec<String> = hosts.split(',').map(str::to_owned).collect();
+        if !hosts.iter().all(|host| is_host(host)) {
+            return Err(wrong("the host cannot be read"));
+        }
+        if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) {
+            return Err(wrong("the name is made of letters, digits, - and _"));
+        }
+        Ok(Self { hosts, tls: url.scheme() == "tls", user, name: name.to_owned() })
+    }
+
+    /// The servers as the client takes them. They carry no user, because the client writes them into its log.
+    pub(crate) fn servers(&self) -> Vec<ServerAddr> {
+        let scheme = self.scheme();
+        self.hosts.iter().filter_map(|host| format!("{scheme}://{host}").parse().ok()).collect()
+    }
+
+    /// The servers as a person is shown them.
+    pub(crate) fn server(&self) -> String {
+        format!("{}://{}", self.scheme(), self.hosts.join(","))
+    }
+
+    fn scheme(&self) -> &'static str {
+        if self.tls { "tls" } else { "nats" }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.server(), self.name)
+    }
+}
+
+/// A URL that could not be parsed, up to where a badly written password may end.
+fn shown(url: &StoreUrl) -> String {
+    match url.reveal().rsplit_once('@') {
+        Some((_, after)) => format!("{}://{}", url.scheme(), after.split(['?', '#']).next().unwrap_or_default()),
+        None => url.to_string(),
+    }
+}
+
+fn parse_user(text: &str) -> Option<User> {
+    let decode = |text: &str| percent_decode_str(text).decode_utf8().ok().map(|text| text.into_owned());
+    let user = match text.split_once(':') {
+        Some((user, password)) => User::Password(decode(user)?, Secret::new(decode(password)?)),
+        None => User::Token(Secret::new(decode(text)?)),
+    };
+    (!text.is_empty()).then_some(user)
+}
+
+fn is_host(text: &str) -> bool {
+    let plain = !text.is_empty() && !text.contains(['@', ' ']);
+    plain && format!("nats://{text}").parse::<ServerAddr>().is_ok_and(|server| !server.host().is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use tempo_core::Setting as _;
+
+    use super::*;
+
+    fn parse(text: &str) -> Result<Address, Error> {
+        Address::parse(&StoreUrl::parse(text).unwrap())
+    }
+
+    #[test]
+    fn every_part() {
+        let address = parse("nats://ann:p%2Fw%40@a:1,b,[::1]:3/Bucket_1").unwrap();
+        assert_eq!(address.hosts, ["a:1", "b", "[::1]:3"]);
+        assert_eq!(address.user, Some(User::Password("ann".into(), Secret::new("p/w@"))));
+        assert_eq!(address.name, "Bucket_1");
+        let ports: Vec<_> = address.servers().iter().map(|server| server.port()).collect();
+        assert_eq!(ports, [1, 4222, 3]);
+        assert_eq!(address.to_string(), "nats://a:1,b,[::1]:3/Bucket_1");
+        assert!(!address.servers().iter().any(ServerAddr::has_user_pass));
+        assert!(!format!("{address:?}").contains("p/w"));
+    }
+
+    #[test]
+    fn schemes_and_tokens() {
+        let address = parse("tls://s3cret@h/b").unwrap();
+        assert_eq!(address.user, Some(User::Token(Secret::new("s3cret"))));
+        assert!(address.servers().iter().all(ServerAddr::tls_required));
+        assert_eq!(address.server(), "tls://h");
+        assert!(!parse("nats://h/b").unwrap().tls);
+    }
+
+    #[test]
+    fn mistakes_are_told_without_the_secret() {
+        let wrong = [
+            "nats:b",
+            "nats://h",
+            "nats://h/",
+            "nats:///b",
+            "nats://h/a.b",
+            "nats://h/a/b",
+            "nats://h,/b",
+            "nats://h/ä",
+            "nats://h:x/b",
+            "nats://u:s3cret@h",
+            "nats://u:s3cret/x@h/b",
+            "nats://u:s3?cret@h/b",
+            "nats://@h/b",
+            "nats://h/b?s3cret",
+            "nats://u:s3cret#@h/b",
+            "nats://u:s3cret@h,v:s3cret@i/b b",
+        ];
+        for text in wrong {
+            let error = parse(text).expect_err(text);
+            assert_eq!(error.kind(), ErrorKind::BadConfiguration, "{text}");
+            assert!(!error.to_string().contains("s3"), "{error}");
+            assert!(error.to_string().starts_with("nats:"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! Keyvalue stores in buckets of JetStream.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::header::{NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_MESSAGE_TTL};
+use async_nats::jetstream::message::StreamMessage;
+use async_nats::jetstream::stream::{DirectGetErrorKind, LastRawMessageErrorKind};
+use async_nats::{HeaderMap, HeaderValue};
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use tempo_core::{Boot, Flag, Scheme, StoreUrl};
+use tempo_wasi_keyvalue::{Change, Condition, Entry, ErrorKind, Result, Store, Version};
+
+use crate::address::Address;
+use crate::connection::Connection;
+use crate::key;
+use crate::options;
+
+mod bucket;
+mod failure;
+mod marker;
+mod walk;
+mod watch;
+
+use bucket::Bucket;
+
+/// How often a read is tried whose answer was lost with the connection. To read twice does no harm.
+const READS: usize = 3;
+
+/// How often a write finds that the deletion it wrote over was itself followed by a deletion, before it gives up.
+const RACES: usize = 8;
+
+/// A lifetime beyond this is cut to it, because the server counts in nanoseconds that must not overflow: 100 years.
+const LONGEST_LIFE: u64 = 100 * 365 * 24 * 3600;
+
+/// A store in a bucket of JetStream, named by `nats://HOST[:PORT]/BUCKET` (or `tls://`, to insist on encryption).
+///
+/// The bucket is created if it does not exist: one value for each key, in a file, on one server, with lifetimes where the
+/// server has them (2.11). One that exists is used as it is.
+///
+/// - A version is the revision of the entry in the bucket.
+/// - A lifetime is rounded up to whole seconds. An entry whose life is over is gone within about a second.
+/// - A deletion leaves a marker for an hour, as does the end of a life, so that a watcher that was away for less hears
+///   of it. In a bucket that cannot end lives, markers stay.
+/// - With several replicas, values are read from their leader, so that what was written is what is read.
+pub struct NatsKeyValue {
+    connection: Connection,
+    bucket: Bucket,
+}
+
+impl Scheme<dyn Store> for NatsKeyValue {
+    const NAMES: &'static [&'static str] = &["nats", "tls"];
+
+    fn flags() -> Vec<Flag> {
+        options::flags()
+    }
+
+    async fn open(url: &StoreUrl, boot: Boot<'_>) -> anyhow::Result<Arc<dyn Store>> {
+        let address = Address::parse(url)?;
+        let connection = Connection::open(&address, boot.settings).await?;
+        let bucket = Bucket::open(&connection, &address).await?;
+        Ok(Arc::new(Self { connection, bucket }))
+    }
+}
+
+#[async_trait]
+impl Store for NatsKeyValue {
+    async fn get(&self, key: &str) -> Result<Option<Entry>> {
+        let message = self.last(&key::encode(key)).await?;
+        let message = message.filter(|message| !marker::is_marker(&message.headers));
+        Ok(message.map(|message| Entry { value: message.payload, version: message.sequence }))
+    }
+
+    async fn set(&self, key: &str, value: Bytes, ttl: Option<Duration>, condition: Condition) -> Result<Version> {
+        let key = key::encode(key);
+        let life = ttl.map(|ttl| self.life(ttl)).transpose()?;
+        match condition {
+            Condition::Always => self.publish(&key, headers(None, life), value).await,
+            // No message has the sequence 0: the server would take it to mean that there must be none.
+            Condition::Version(0) => Err(failure::condition()),
+            Condition::Version(version) => self.publish(&key, headers(Some(version), life), value).await,
+            Condition::Absent => self.create(&key, life, value).await,
+        }
+    }
+
+    async fn delete(&self, key: &str) -> Result<()> {
+        self.publish(&key::encode(key), self.bucket.deletion(), Bytes::new()).await.map(drop)
+    }
+
+    async fn keys(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>> {
+        walk::keys(&self.connection, &self.bucket, prefix, after, limit).await
+    }
+
+    async fn watch(&self) -> Result<BoxStream<'static, Result<Change>>> {
+        watch::watch(self.connection.clone(), self.bucket.clone()).await
+    }
+}
+
+impl NatsKeyValue {
+    /// Writes where there is nothing, or the marker of a deletion. The server judges: it takes a write over nothing only
+    /// where there is nothing, and one over a marker only if the marker is still the last.
+    async fn create(&self, key: &str, life: Option<u64>, value: Bytes) -> Result<Version> {
+        let mut last = 0;
+        for _ in 0..RACES {
+            match self.publish(key, headers(Some(last), life), value.clone()).await {
+                Err(error) if error.kind() == ErrorKind::PreconditionFailed => {}
+                result => return result,
+            }
+            last = match self.last(key).await? {
+                Some(message) if marker::is_marker(&message.headers) => message.sequence,
+                // The marker's own life may have ended in between.
+                None => 0,
+                Some(_) => return Err(failure::condition()),
+            };
+        }
+        Err(failure::condition())
+    }
+
+    /// Publishes, and waits until the server has stored the message.
+    async fn publish(&self, key: &str, headers: Option<HeaderMap>, value: Bytes) -> Result<Version> {
+        let maximum = self.connection.max_payload();
+        if value.len() > maximum {
+            return Err(failure::too_large(value.len(), maximum));
+        }
+        let subject = self.bucket.put_subject(key);
+        let jetstream = self.connection.jetstream();
+        let request = async {
+            match headers {
+                Some(headers) => jetstream.publish_with_headers(subject, headers, value).await?.await,
+                None => jetstream.publish(subject, value).await?.await,
+            }
+        };
+        let acknowledged = self.connection.ask(request).await.map_err(failure::lost)?;
+        acknowledged.map(|acknowledged| acknowledged.sequence).map_err(|error| failure::publish(&error))
+    }
+
+    /// The last message of a key, be it a value or a marker.
+    async fn last(&self, key: &str) -> Result<Option<StreamMessage>> {
+        let subject = self.bucket.subject(key);
+        let mut lost = Ok(());
+        for _ in 0..READS {
+            match self.connection.ask(self.read(&subject)).await {
+                Ok(result) => return result,
+                Err(error) => lost = Err(failure::lost(error)),
+            }
+        }
+        lost.map(|()| None)
+    }
+
+    async fn read(&self, subject: &str) -> Result<Option<StreamMessage>> {
+        let stream = self.bucket.stream();
+        if self.bucket.reads_directly() {
+            match stream.direct_get_last_for_subject(subject).await {
+                Ok(message) => Ok(Some(message)),
+                Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
+                Err(error) => Err(failure::direct_get(&error)),
+            }
+        } else {
+            match stream.get_last_raw_message_by_subject(subject).await {
+                Ok(message) => Ok(Some(message)),
+                Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
+                Err(error) => Err(failure::raw_get(&error)),
+            }
+        }
+    }
+
+    /// A lifetime in the whole seconds that the server counts in.
+    fn life(&self, ttl: Duration) -> Result<u64> {
+        if !self.bucket.ends_lives() {
+            return Err(failure::no_lifetimes());
+        }
+        let started = u64::from(ttl.subsec_nanos() > 0);
+        Ok(ttl.as_secs().saturating_add(started).clamp(1, LONGEST_LIFE))
+    }
+}
+
+/// The headers of a write; most have none.
+fn headers(last: Option<Version>, life: Option<u64>) -> Option<HeaderMap> {
+    let mut headers = HeaderMap::new();
+    if let Some(last) = last {
+        headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, HeaderValue::from(last));
+    }
+    if let Some(life) = life {
+        headers.insert(NATS_MESSAGE_TTL, HeaderValue::from(life));
+    }
+    (!headers.is_empty()).then_some(headers)
+}

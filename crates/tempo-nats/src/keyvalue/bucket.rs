@@ -1,0 +1,139 @@
+//! A bucket: found or created, and what it can do.
+
+use async_nats::HeaderMap;
+use async_nats::jetstream::ErrorCode;
+use async_nats::jetstream::context::{
+    CreateKeyValueError, CreateKeyValueErrorKind, GetStreamError, GetStreamErrorKind, KeyValueError,
+};
+use async_nats::jetstream::kv;
+use async_nats::jetstream::stream::{StorageType, Stream};
+use tempo_core::{Error, ErrorKind};
+
+use super::marker;
+use crate::address::Address;
+use crate::connection::Connection;
+
+/// An open bucket.
+#[derive(Clone)]
+pub(super) struct Bucket {
+    store: kv::Store,
+}
+
+impl Bucket {
+    /// Finds the bucket, or creates it.
+    ///
+    /// # Errors
+    ///
+    /// The server has no JetStream, forbids the bucket, or does not answer; or a stream of its name is no bucket.
+    pub(super) async fn open(connection: &Connection, address: &Address) -> Result<Self, Error> {
+        let wrong = |problem: String| Error::new(ErrorKind::Unavailable, format!("{address}: {problem}"));
+        let opening = async {
+            match connection.jetstream().get_key_value(&address.name).await {
+                Ok(store) => Ok(store),
+                Err(error) if is_missing(&error) => create(connection, &address.name).await,
+                Err(error) => Err(explain(&error)),
+            }
+        };
+        let opened = connection.ask(opening).await;
+        let store = opened.unwrap_or_else(|_| Err("the connection was lost".to_owned())).map_err(wrong)?;
+        Ok(Self { store })
+    }
+
+    /// Where a key's messages are.
+    pub(super) fn subject(&self, key: &str) -> String {
+        format!("{}{key}", self.store.prefix)
+    }
+
+    /// Where a key is written, which in a mirror is elsewhere.
+    pub(super) fn put_subject(&self, key: &str) -> String {
+        format!("{}{key}", self.store.put_prefix.as_ref().unwrap_or(&self.store.prefix))
+    }
+
+    /// How the bucket calls the key of a message.
+    pub(super) fn key<'a>(&self, subject: &'a str) -> Option<&'a str> {
+        subject.strip_prefix(&self.store.prefix)
+    }
+
+    /// The stream under the bucket.
+    pub(super) fn stream(&self) -> &Stream {
+        &self.store.stream
+    }
+
+    /// Whether the one replica may be asked past JetStream's queue. Of several, one that lags could answer.
+    pub(super) fn reads_directly(&self) -> bool {
+        let config = &self.store.stream.cached_info().config;
+        config.allow_direct && config.num_replicas <= 1 && config.mirror.is_none()
+    }
+
+    /// Whether an entry can be given a lifetime.
+    pub(super) fn ends_lives(&self) -> bool {
+        self.store.stream.cached_info().config.allow_message_ttl
+    }
+
+    /// The headers of a deletion.
+    pub(super) fn deletion(&self) -> Option<HeaderMap> {
+        // Where somebody keeps a history, a deletion is a part of it.
+        let history = self.store.stream.cached_info().config.max_messages_per_subject > 1;
+        Some(if self.ends_lives() && !history { marker::passing() } else { marker::lasting() })
+    }
+}
+
+/// Creates a bucket with lifetimes, or without where the server is too old for them.
+async fn create(connection: &Connection, name: &str) -> Result<kv::Store, String> {
+    let jetstream = connection.jetstream();
+    let config = |limit_markers| kv::Config {
+        bucket: name.to_owned(),
+        history: 1,
+        storage: StorageType::File,
+        limit_markers,
+        ..kv::Config::default()
+    };
+    let created = match jetstream.create_key_value(config(Some(marker::LIFE))).await {
+        Err(error) if error.kind() == CreateKeyValueErrorKind::LimitMarkersNotSupported => {
+            jetstream.create_key_value(config(None)).await
+        }
+        created => created,
+    };
+    match created {
+        Ok(store) => Ok(store),
+        // Somebody else was first, perhaps with another configuration.
+        Err(error) => jetstream.get_key_value(name).await.map_err(|_| explain_create(&error)),
+    }
+}
+
+fn is_missing(error: &KeyValueError) -> bool {
+    code(error) == Some(ErrorCode::STREAM_NOT_FOUND)
+}
+
+fn code(error: &KeyValueError) -> Option<ErrorCode> {
+    match source::<GetStreamError>(error)?.kind() {
+        GetStreamErrorKind::JetStream(error) => Some(error.error_code()),
+        _ => None,
+    }
+}
+
+fn source<E: std::error::Error + 'static>(error: &dyn std::error::Error) -> Option<&E> {
+    error.source()?.downcast_ref()
+}
+
+fn explain(error: &KeyValueError) -> String {
+    advise(code(error), &error.to_string())
+}
+
+fn explain_create(error: &CreateKeyValueError) -> String {
+    format!("the bucket cannot be created: {}", advise(None, &error.to_string()))
+}
+
+/// What to do about it.
+fn advise(code: Option<ErrorCode>, cause: &str) -> String {
+    let disabled = [ErrorCode::JETSTREAM_NOT_ENABLED, ErrorCode::JETSTREAM_NOT_ENABLED_FOR_ACCOUNT];
+    if code.is_some_and(|code| disabled.contains(&code)) || cause.contains("no responders") {
+        return format!(
+            "JetStream is not enabled there ({cause}); start nats-server with --jetstream, or enable it for the account"
+        );
+    }
+    if cause.contains("timed out") {
+        return format!("{cause}; may the user use the subjects $JS.API.> and $KV.>?");
+    }
+    cause.to_owned()
+}

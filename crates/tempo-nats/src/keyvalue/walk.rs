@@ -1,0 +1,116 @@
+//! Listing keys. A bucket has no order but that of its writes, so each list is a walk over all keys; what is kept of it
+//! is the part that was asked for, and values are not sent.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::{AckPolicy, Consumer, DeliverPolicy, pull};
+use futures::StreamExt as _;
+use tempo_wasi_keyvalue::Result;
+use tokio::time::{Instant, timeout_at};
+
+use super::bucket::Bucket;
+use super::{failure, marker};
+use crate::connection::Connection;
+use crate::key;
+
+/// How many keys are fetched at once.
+const BATCH: usize = 2_000;
+
+/// How long a list may take. Writes that come faster than the walk goes would keep it from its end.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// How long the server keeps a walk that was broken off.
+const ABANDONED: Duration = Duration::from_secs(10);
+
+/// The first `limit` keys that begin with `prefix` and come after `after`.
+pub(super) async fn keys(
+    connection: &Connection,
+    bucket: &Bucket,
+    prefix: &str,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<Vec<String>> {
+    let mut page = Page { prefix, after, limit, keys: BTreeSet::new() };
+    if limit == 0 {
+        return Ok(Vec::new());
+    }
+    let config = pull::Config {
+        deliver_policy: DeliverPolicy::LastPerSubject,
+        ack_policy: AckPolicy::None,
+        filter_subject: bucket.subject(">"),
+        headers_only: true,
+        inactive_threshold: ABANDONED,
+        memory_storage: true,
+        num_replicas: 1,
+        ..pull::Config::default()
+    };
+    let deadline = Instant::now().checked_add(LIMIT).ok_or_else(failure::timeout)?;
+    let walking = async {
+        let consumer = bucket.stream().create_consumer(config).await.map_err(|error| failure::consumer(&error))?;
+        let walked = walk(&consumer, bucket, &mut page).await;
+        // Else the server would keep each for a while, and lists come in numbers.
+        bucket.stream().delete_consumer(&consumer.cached_info().name).await.ok();
+        walked
+    };
+    let walked = timeout_at(deadline, connection.ask(walking)).await.map_err(|_| failure::timeout())?;
+    walked.map_err(failure::lost)??;
+    Ok(page.keys.into_iter().collect())
+}
+
+async fn walk(consumer: &Consumer<pull::Config>, bucket: &Bucket, page: &mut Page<'_>) -> Result<()> {
+    loop {
+        let fetched = consumer.fetch().max_messages(BATCH).messages().await;
+        let mut messages = fetched.map_err(|error| failure::other(&error))?;
+        let mut count = 0_usize;
+        while let Some(message) = messages.next().await {
+            let message = message.map_err(|error| failure::other(&*error))?;
+            count = count.saturating_add(1);
+            if !message.headers.as_ref().is_some_and(marker::is_marker)
+                && let Some(key) = bucket.key(&message.subject).and_then(key::decode)
+            {
+                page.add(key);
+            }
+        }
+        if count < BATCH {
+            return Ok(());
+        }
+    }
+}
+
+/// The part of the keys that was asked for. A key that is deleted during the walk may be among them or not.
+struct Page<'a> {
+    prefix: &'a str,
+    after: Option<&'a str>,
+    limit: usize,
+    keys: BTreeSet<String>,
+}
+
+impl Page<'_> {
+    fn add(&mut self, key: String) {
+        if !key.starts_with(self.prefix) || self.after.is_some_and(|after| key.as_str() <= after) {
+            return;
+        }
+        if self.keys.len() >= self.limit && self.keys.last().is_some_and(|last| *last <= key) {
+            return;
+        }
+        self.keys.insert(key);
+        if self.keys.len() > self.limit {
+            self.keys.pop_last();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_the_first_of_what_was_asked_for() {
+        let mut page = Page { prefix: "a", after: Some("a1"), limit: 2, keys: BTreeSet::new() };
+        for key in ["a9", "b", "a1", "a5", "a0", "a5", "a3", "a2", "", "a7"] {
+            page.add(key.to_owned());
+        }
+        assert_eq!(page.keys.into_iter().collect::<Vec<_>>(), ["a2", "a3"]);
+    }
+}

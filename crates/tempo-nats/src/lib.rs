@@ -1,0 +1,41 @@
+//! Stores on NATS JetStream for Tempo's host services.
+//!
+//! | service | URL | what it is there |
+//! |---|---|---|
+//! | keyvalue | `nats://HOST[:4222]/BUCKET` | a bucket of JetStream KV ([`NatsKeyValue`]) |
+//!
+//! `tls://` in place of `nats://` insists on encryption; a server that offers it is spoken to in TLS in any case. Several
+//! servers of one cluster are written `nats://a,b,c/NAME`. A user stands in the URL (`USER:PASSWORD@` or `TOKEN@`), or
+//! in flags, of which each is also an environment variable (`TEMPO_NATS_CREDS`).
+//!
+//! All stores on one server that log in as one user share one connection. It is lost and found again without end; a
+//! request waits five seconds for its return and then fails. Only the start is bounded as a whole, by `--connect-timeout`.
+//!
+//! In an embedding, open a store by its URL and hand it to the service:
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//! use tempo_core::{Boot, Limits, Scheme as _, Setting as _, Settings, StoreUrl};
+//! use tempo_nats::NatsKeyValue;
+//! use tempo_wasi_keyvalue::{Condition, Store};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> anyhow::Result<()> {
+//! let url = StoreUrl::parse("nats://localhost:4222/sessions").expect("a URL");
+//! let boot = Boot { component: "shop", limits: &Limits::default(), settings: &Settings::default() };
+//! let sessions: Arc<dyn Store> = NatsKeyValue::open(&url, boot).await?;
+//!
+//! let version = sessions.set("user/1", "ann".into(), None, Condition::Absent).await?;
+//! let entry = sessions.get("user/1").await?.expect("it was just written");
+//! assert_eq!((&*entry.value, entry.version), (&b"ann"[..], version));
+//! # Ok(())
+//! # }
+//! ```
+
+mod address;
+mod connection;
+mod key;
+mod keyvalue;
+mod options;
+
+pub use keyvalue::NatsKeyValue;

@@ -1,0 +1,152 @@
+//! A nats-server of the test's own, and stores on it.
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
+use std::fs;
+use std::future::Future;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tempo_core::{Boot, Flag, Limits, Place, Scheme as _, Setting as _, Settings, StoreUrl, Value};
+use tempo_nats::NatsKeyValue;
+use tempo_wasi_keyvalue::Store;
+
+/// How long a test waits for what must happen. Nothing is measured with it: it turns a hang into a failure.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A running server, with its files in a directory of its own. Dropping it ends it.
+pub struct Server {
+    pub port: u16,
+    dir: tempfile::TempDir,
+    child: Child,
+}
+
+impl Server {
+    /// A server with JetStream.
+    pub fn start() -> Self {
+        Self::with("jetstream {}")
+    }
+
+    /// A server with this configuration, in which DIR is its directory.
+    pub fn with(configuration: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let text = configuration.replace("DIR", dir.path().to_str().unwrap());
+        fs::write(dir.path().join("server.conf"), text).unwrap();
+        let child = spawn(&dir, -1);
+        let mut server = Self { port: 0, dir, child };
+        server.port = server.await_port();
+        server
+    }
+
+    /// The URL of a bucket.
+    pub fn url(&self, bucket: &str) -> String {
+        format!("nats://127.0.0.1:{}/{bucket}", self.port)
+    }
+
+    /// A file beside the server's.
+    pub fn file(&self, name: &str, text: &str) -> String {
+        let path = self.dir.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    /// Ends the server as a power cut would, but for what the kernel still has to write.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Starts the server again, on the same port and files.
+    pub fn restart(&mut self) {
+        self.child = spawn(&self.dir, i32::from(self.port));
+    }
+
+    fn await_port(&mut self) -> u16 {
+        let file = self.dir.path().join(format!("nats-server_{}.ports", self.child.id()));
+        let start = Instant::now();
+        loop {
+            let text = fs::read_to_string(&file).unwrap_or_default();
+            let mut ports = text.split("nats://127.0.0.1:").skip(1);
+            let digits = ports.next().and_then(|rest| rest.split_once('"'));
+            if let Some(port) = digits.and_then(|(digits, _)| digits.parse().ok()) {
+                return port;
+            }
+            let log = || fs::read_to_string(self.dir.path().join("log")).unwrap_or_default();
+            assert!(self.child.try_wait().unwrap().is_none(), "nats-server ended: {}", log());
+            assert!(start.elapsed() < PATIENCE, "nats-server does not say its port: {}", log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn spawn(dir: &tempfile::TempDir, port: i32) -> Child {
+    let log = fs::File::options().create(true).append(true).open(dir.path().join("log")).unwrap();
+    let mut command = Command::new(program());
+    command.args(["--addr", "127.0.0.1", "--port", &port.to_string()]);
+    command.arg("--config").arg(dir.path().join("server.conf")).arg("--store_dir").arg(dir.path());
+    command.arg("--ports_file_dir").arg(dir.path());
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap()
+}
+
+/// The server that `cargo xtask test` names, or that of the path, or that of `cargo xtask setup`.
+fn program() -> PathBuf {
+    if let Some(named) = std::env::var_os("TEMPO_TEST_NATS_SERVER") {
+        return named.into();
+    }
+    let name = format!("nats-server{}", std::env::consts::EXE_SUFFIX);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let installed = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).with_file_name("tools").join("bin");
+    let mut found = std::env::split_paths(&path).chain([installed]).map(|dir| dir.join(&name));
+    found.find(|program| program.is_file()).expect("there is no nats-server: run `cargo xtask setup`")
+}
+
+/// Opens a store, with flags as a user would give them.
+pub async fn open_with(url: &str, flags: &[(&str, &str)]) -> anyhow::Result<Arc<dyn Store>> {
+    let known = NatsKeyValue::flags();
+    let mut settings = Settings::default();
+    for (name, text) in flags {
+        let flag: &Flag = known.iter().find(|flag| flag.name == *name).unwrap();
+        settings.set(flag, vec![Value { text: (*text).to_owned(), place: Place::CommandLine }]);
+    }
+    let boot = Boot { component: "test", limits: &Limits::default(), settings: &settings };
+    NatsKeyValue::open(&StoreUrl::parse(url).unwrap(), boot).await
+}
+
+pub async fn open(server: &Server, bucket: &str) -> Arc<dyn Store> {
+    open_with(&server.url(bucket), &[]).await.unwrap()
+}
+
+/// Why a store cannot be opened.
+pub async fn refusal(url: &str, flags: &[(&str, &str)]) -> tempo_core::Error {
+    let error = open_with(url, flags).await.err().expect("the store must not open");
+    assert!(!format!("{error:#} {error:?}").contains("s3cret"), "{error:?}");
+    error.downcast().expect("an error with an exit code")
+}
+
+/// Asks again and again until there is an answer, or the patience ends.
+pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(start.elapsed() < PATIENCE, "this never happened: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Waits for something, but not for ever.
+pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(PATIENCE, future).await {
+        Ok(output) => output,
+        Err(_) => panic!("this never happened: {what}"),
+    }
+}

@@ -1,5 +1,6 @@
 //! `tempo`: a runtime with every service there is.
 
+use tempo_nats::NatsKeyValue;
 use tempo_wasi_config::{Variables, WasiConfig};
 use tempo_wasi_http::{HttpClient, HttpServer, WasiHttp};
 use tempo_wasi_keyvalue::{File, KeyValueStores, Memory, WasiKeyValue};
@@ -14,7 +15,7 @@ tempo_runtime::runtime! {
     services: {
         config: WasiConfig = Variables,
         http: WasiHttp = HttpClient,
-        keyvalue: WasiKeyValue = KeyValueStores<(Memory, File)>,
+        keyvalue: WasiKeyValue = KeyValueStores<(Memory, File, NatsKeyValue)>,
         logging: WasiLogging = TracingLog,
     },
     triggers: [HttpServer],

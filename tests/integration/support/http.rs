@@ -97,10 +97,25 @@ impl<S: Read + Write> Client<S> {
     }
 
     pub(crate) fn post(&mut self, target: &str, body: impl AsRef<[u8]>) -> Response {
-        let body = body.as_ref();
-        self.start("POST", target, &[&format!("Content-Length: {}", body.len())]);
-        self.send(body);
+        self.try_request("POST", target, body).unwrap()
+    }
+
+    pub(crate) fn put(&mut self, target: &str, body: impl AsRef<[u8]>) -> Response {
+        self.try_request("PUT", target, body).unwrap()
+    }
+
+    pub(crate) fn delete(&mut self, target: &str) -> Response {
+        self.start("DELETE", target, &[]);
         self.response()
+    }
+
+    /// A request with a body, and its answer.
+    pub(crate) fn try_request(&mut self, method: &str, target: &str, body: impl AsRef<[u8]>) -> Result<Response> {
+        let body = body.as_ref();
+        let length = body.len();
+        self.try_send(format!("{method} {target} HTTP/1.1\r\nHost: example.test\r\nContent-Length: {length}\r\n\r\n"))?;
+        self.try_send(body)?;
+        self.try_response()
     }
 
     /// One chunk of a request's body; an empty one ends it.

@@ -3,7 +3,9 @@
 pub(crate) mod guest;
 pub(crate) mod h2;
 pub(crate) mod http;
+pub(crate) mod nats;
 pub(crate) mod process;
+pub(crate) mod storage;
 pub(crate) mod tls;
 pub(crate) mod upstream;
 pub(crate) mod wat;
@@ -17,6 +19,11 @@ use std::time::{Duration, Instant};
 /// How long a test waits for what must happen. Nothing is measured with it: it turns a hang into a failure. A slow machine
 /// that builds beside the tests takes half a minute to compile an interpreter.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Whether the tests that take minutes go all the way: `cargo xtask test --slow`.
+pub(crate) fn slow() -> bool {
+    std::env::var_os("TEMPO_TEST_SLOW").is_some()
+}
 
 /// Asks again and again until there is an answer, or the patience ends.
 pub(crate) fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {

@@ -52,6 +52,12 @@ impl Run {
         self
     }
 
+    /// Starts in this directory, which outlives the program.
+    pub(crate) fn within(mut self, directory: &Path) -> Self {
+        self.command.current_dir(directory);
+        self
+    }
+
     /// Writes a file into the directory that the program starts in.
     pub(crate) fn with_file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
         std::fs::write(self.directory.path().join(name), content).unwrap();

@@ -1,0 +1,74 @@
+//! How an entry is written.
+
+use crate::bindings::wasmcloud::keyvalue::types;
+use std::time::Duration;
+
+/// How [`Bucket::set_with`](crate::Bucket::set_with) writes: without any option as `set` does, over whatever is there and for
+/// ever.
+///
+/// ```
+/// use std::time::Duration;
+/// use tempo_sdk_keyvalue::SetOptions;
+///
+/// let lock = SetOptions::new().ttl(Duration::from_secs(30)).if_absent();
+/// assert_ne!(lock, SetOptions::default());
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[must_use]
+pub struct SetOptions {
+    ttl: Option<Duration>,
+    if_absent: bool,
+}
+
+impl SetOptions {
+    /// No options.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The entry is gone after this time, counted from the write, in whole milliseconds (rounded up). Zero is not allowed. A
+    /// store that cannot end an entry's life answers with an error, and many count in seconds.
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = Some(ttl);
+        self
+    }
+
+    /// Writes only if there is no entry; otherwise the write fails with
+    /// [`PreconditionFailed`](crate::Error::PreconditionFailed). The host judges and writes in one step, so of many that try
+    /// one succeeds.
+    pub fn if_absent(mut self) -> Self {
+        self.if_absent = true;
+        self
+    }
+
+    pub(crate) fn to_host(self) -> types::SetOptions {
+        types::SetOptions { ttl_ms: self.ttl.map(milliseconds), if_not_exists: self.if_absent }
+    }
+}
+
+/// Rounded up, so that a time above zero does not become zero.
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_rounded_up_to_milliseconds() {
+        assert_eq!(milliseconds(Duration::ZERO), 0);
+        assert_eq!(milliseconds(Duration::from_nanos(1)), 1);
+        assert_eq!(milliseconds(Duration::from_millis(1)), 1);
+        assert_eq!(milliseconds(Duration::from_micros(1_001)), 2);
+        assert_eq!(milliseconds(Duration::MAX), u64::MAX);
+    }
+
+    #[test]
+    fn options_reach_the_host() {
+        let host = SetOptions::new().to_host();
+        assert_eq!((host.ttl_ms, host.if_not_exists), (None, false));
+        let host = SetOptions::new().ttl(Duration::from_secs(2)).if_absent().to_host();
+        assert_eq!((host.ttl_ms, host.if_not_exists), (Some(2_000), true));
+    }
+}

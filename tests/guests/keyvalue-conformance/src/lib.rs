@@ -1,0 +1,100 @@
+//! Checks, one by one and on request, that a host implements `wasmcloud:keyvalue@0.2.0` as it is meant, on the bucket
+//! `default` of whatever backend it is given. `GET /checks` lists their names, `GET /check/NAME` runs one: 200, or 500 and what
+//! differed. The other routes let a test act on the same bucket from several requests at once.
+//!
+//! A check leaves nothing behind, and needs nothing but to be alone with the bucket.
+
+mod act;
+mod batch;
+mod conditions;
+mod keys;
+mod lifetimes;
+mod lists;
+mod numbers;
+mod scope;
+mod stores;
+mod swaps;
+mod updates;
+mod values;
+
+use scope::{Outcome, Scope};
+use std::pin::Pin;
+use std::sync::LazyLock;
+use tempo_sdk_http::{IntoResponse, Request, Response, Router, StatusCode};
+
+type Check = fn(Scope) -> Pin<Box<dyn Future<Output = Outcome>>>;
+
+macro_rules! checks {
+    ($($name:literal: $check:path,)+) => { &[$(($name, |scope| Box::pin($check(scope)))),+] };
+}
+
+const CHECKS: &[(&str, Check)] = checks! {
+    "unknown-store": stores::unknown,
+    "same-store": stores::same_store,
+    "odd-keys": keys::odd,
+    "every-character": keys::every_character,
+    "longest-key": keys::longest,
+    "bad-keys": keys::bad,
+    "bytes": values::bytes,
+    "overwrite": values::overwrite,
+    "delete": values::delete,
+    "largest-value": values::largest,
+    "too-large-value": values::too_large,
+    "text-and-json": values::typed,
+    "read-your-writes": values::read_your_writes,
+    "if-not-exists": conditions::if_not_exists,
+    "if-not-exists-at-once": conditions::at_once,
+    "ttl": lifetimes::ends,
+    "ttl-if-not-exists": lifetimes::lock,
+    "ttl-ended-by-a-write": lifetimes::ended_by_a_write,
+    "ttl-at-the-edge": lifetimes::edge,
+    "list": lists::list,
+    "list-prefix": lists::prefix,
+    "list-pages": lists::pages,
+    "increment": numbers::increment,
+    "increment-at-once": numbers::at_once,
+    "increment-no-number": numbers::no_number,
+    "increment-overflow": numbers::overflow,
+    "swap-version": swaps::version,
+    "swap-version-that-was": swaps::version_that_was,
+    "swap-value": swaps::value,
+    "swap-both": swaps::both,
+    "swap-nothing": swaps::nothing,
+    "swap-at-once": swaps::at_once,
+    "update": updates::update,
+    "update-at-once": updates::at_once,
+    "batch": batch::batch,
+    "batch-of-many": batch::many,
+    "batch-bad": batch::bad,
+};
+
+static ROUTES: LazyLock<Router> = LazyLock::new(|| {
+    let router = Router::new().get("/checks", names).get("/check/{name}", check);
+    act::routes(router)
+});
+
+#[tempo_sdk_http::handler]
+async fn main(request: Request) -> impl IntoResponse {
+    ROUTES.handle(request).await
+}
+
+/// The names of all checks, one a line.
+async fn names(_: Request) -> impl IntoResponse {
+    CHECKS.iter().map(|(name, _)| format!("{name}\n")).collect::<String>()
+}
+
+/// Runs one check.
+async fn check(request: Request) -> Response {
+    let name = request.parameter("name").unwrap_or_default();
+    let Some((_, check)) = CHECKS.iter().find(|(known, _)| *known == name) else {
+        return (StatusCode::NOT_FOUND, format!("no check is called {name}\n")).into_response();
+    };
+    let outcome = match Scope::new(name).await {
+        Ok(scope) => check(scope).await,
+        Err(error) => Err(error),
+    };
+    match outcome {
+        Ok(()) => "ok\n".into_response(),
+        Err(differs) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{differs}\n")).into_response(),
+    }
+}

@@ -1,0 +1,97 @@
+//! Entries that end by themselves. Nothing is said about how exactly: a server that counts in seconds is as good.
+
+use crate::scope::{Differs, Outcome, Scope, fails, holds, same};
+use std::time::Duration;
+use tempo_sdk_http::sleep;
+use tempo_sdk_keyvalue::{Error, Expected, SetOptions};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn lives(seconds: u32) -> SetOptions {
+    SetOptions::new().ttl(SECOND * seconds)
+}
+
+/// Waits until `key` is gone. The host ends a request that takes too long, so this ends too.
+async fn gone(on: &Scope, key: &str) -> Outcome {
+    while on.bucket.exists(key).await? {
+        sleep(SECOND / 10).await;
+    }
+    Ok(())
+}
+
+/// What has ended is absent for every operation.
+pub(crate) async fn ends(on: Scope) -> Outcome {
+    let [key, counter, long] = ["k", "counter", "long"].map(|name| on.key(name));
+    on.bucket.set_with(long.as_str(), "long", lives(3600)).await?;
+    on.bucket.set_with(counter.as_str(), "41", lives(1)).await?;
+    on.bucket.set_with(key.as_str(), "value", lives(1)).await?;
+    let entry = on.bucket.entry(key.as_str()).await?;
+    gone(&on, &key).await?;
+    gone(&on, &counter).await?;
+    same("get", on.bucket.get(key.as_str()).await?, None)?;
+    same("current", on.bucket.entry(key.as_str()).await?, None)?;
+    same("get-many", on.bucket.get_many([key.as_str()]).await?, vec![None])?;
+    same("list", on.all("").await?, vec![long.clone()])?;
+    same("increment", on.bucket.increment(counter.as_str(), 1).await?, 1)?;
+    let swap = on.bucket.swap(key.as_str(), "new", Expected::new().value("value")).await?;
+    same("swap by value", swap, tempo_sdk_keyvalue::Swap::Stale(None))?;
+    // On a slow machine it may have been gone before it was read.
+    if let Some(entry) = entry {
+        let swap = on.bucket.swap(key.as_str(), "new", Expected::new().version(&entry.version)).await?;
+        same("swap by version", swap, tempo_sdk_keyvalue::Swap::Stale(None))?;
+    }
+    same("one that lives longer", on.bucket.get(long.as_str()).await?, Some(b"long".to_vec()))?;
+    on.clean().await
+}
+
+/// A lock that frees itself: if-not-exists fails while it is held, and succeeds after its time.
+pub(crate) async fn lock(on: Scope) -> Outcome {
+    let [held, short] = ["held", "short"].map(|name| on.key(name));
+    on.bucket.set_with(held.as_str(), "me", lives(3600).if_absent()).await?;
+    let again = on.bucket.set_with(held.as_str(), "you", lives(1).if_absent()).await;
+    fails("a lock that is held", again, Error::PreconditionFailed)?;
+    on.bucket.set_with(short.as_str(), "me", lives(1).if_absent()).await?;
+    gone(&on, &short).await?;
+    on.bucket.set_with(short.as_str(), "you", lives(3600).if_absent()).await?;
+    same("who has it", on.bucket.get(short.as_str()).await?, Some(b"you".to_vec()))?;
+    same("who has the other", on.bucket.get(held.as_str()).await?, Some(b"me".to_vec()))?;
+    on.clean().await
+}
+
+/// A write without a lifetime ends the one that was given before; one with a lifetime starts anew.
+pub(crate) async fn ended_by_a_write(on: Scope) -> Outcome {
+    let names = ["set", "set-many", "increment", "swap", "longer"];
+    let keys = names.map(|name| on.key(name));
+    let [set, many, counter, swap, longer] = &keys;
+    for key in &keys {
+        on.bucket.set_with(key.as_str(), "1", lives(10)).await?;
+    }
+    on.bucket.set(set.as_str(), "2").await?;
+    on.bucket.set_many([(many.as_str(), "2")]).await?;
+    on.bucket.increment(counter.as_str(), 1).await?;
+    let _ = on.bucket.swap(swap.as_str(), "2", Expected::new().value("1")).await?;
+    on.bucket.set_with(longer.as_str(), "2", lives(3600)).await?;
+    // Written after them, with as long a life: when it is gone, theirs would be over.
+    let last = on.key("~last");
+    on.bucket.set_with(last.as_str(), "1", lives(11)).await?;
+    gone(&on, &last).await?;
+    for (name, key) in names.iter().zip(&keys) {
+        same(&format!("written again by {name}"), on.bucket.get(key.as_str()).await?, Some(b"2".to_vec()))?;
+    }
+    on.clean().await
+}
+
+/// No time at all is a mistake; a time without end is either kept or refused, and never cut to a short one.
+pub(crate) async fn edge(on: Scope) -> Outcome {
+    let [zero, endless] = ["zero", "endless"].map(|name| on.key(name));
+    let set = on.bucket.set_with(zero.as_str(), "v", SetOptions::new().ttl(Duration::ZERO)).await;
+    fails("a life of 0 ms", set, Error::InvalidArgument)?;
+    same("exists", on.bucket.exists(zero.as_str()).await?, false)?;
+    let kept = match on.bucket.set_with(endless.as_str(), "v", SetOptions::new().ttl(Duration::MAX)).await {
+        Ok(()) => true,
+        Err(Error::InvalidArgument) => false,
+        Err(error) => return Err(Differs::new(format_args!("a life of 2^64-1 ms: {error:?}"))),
+    };
+    holds("a life of 2^64-1 ms", on.bucket.exists(endless.as_str()).await? == kept)?;
+    on.clean().await
+}

@@ -1,0 +1,22 @@
+//! Opening buckets.
+
+use crate::scope::{Outcome, Scope, fails, same};
+use tempo_sdk_keyvalue::{Bucket, Error};
+
+/// A name that is not configured does not exist.
+pub(crate) async fn unknown(_: Scope) -> Outcome {
+    for name in ["nowhere", "", "Default", "default ", "../default", "default\0"] {
+        fails(&format!("open {name:?}"), Bucket::open(name).await, Error::NoSuchStore)?;
+    }
+    Ok(())
+}
+
+/// Two handles are one bucket, and one outlives the other.
+pub(crate) async fn same_store(on: Scope) -> Outcome {
+    let key = on.key("k");
+    let other = Bucket::open("default").await?;
+    other.set(key.as_str(), "value").await?;
+    drop(other);
+    same("what another handle wrote", on.bucket.get(key.as_str()).await?, Some(b"value".to_vec()))?;
+    on.clean().await
+}

@@ -1,0 +1,107 @@
+//! A NATS server of a test's own, with a store of its own: on a free port of the loopback address, gone with the test.
+
+use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+
+use super::guest::target;
+use super::{PATIENCE, eventually};
+
+/// How often a port is chosen. Another program may take one between its choice and the server's start.
+const TRIES: u32 = 10;
+
+/// A running server. It is killed when this is dropped.
+pub(crate) struct Nats {
+    server: Child,
+    pub(crate) address: SocketAddr,
+    directory: TempDir,
+}
+
+impl Nats {
+    pub(crate) fn start() -> Self {
+        let directory = TempDir::new().unwrap();
+        // A value of 1 MiB and its headers are more than the server's default takes for a message.
+        std::fs::write(directory.path().join("nats.conf"), "max_payload: 2MB\n").unwrap();
+        for _ in 0..TRIES {
+            // Free while this is held, and most likely still free a moment later.
+            let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+            let mut server = spawn(address, &directory);
+            if is_ready(address, &mut server) {
+                return Self { server, address, directory };
+            }
+        }
+        panic!("nats-server did not start: {}", said(&directory));
+    }
+
+    /// The URL of a bucket.
+    pub(crate) fn url(&self, bucket: &str) -> String {
+        format!("nats://{}/{bucket}", self.address)
+    }
+
+    /// Ends the server as a crash does, and starts it again on the same port and store.
+    pub(crate) fn crash_and_restart(&mut self) {
+        self.kill();
+        self.server = spawn(self.address, &self.directory);
+        assert!(is_ready(self.address, &mut self.server), "nats-server did not come back: {}", said(&self.directory));
+    }
+
+    fn kill(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+impl Drop for Nats {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// The program: the one that `cargo xtask test` names, else the machine's, else the one that `cargo xtask setup` installs.
+fn program() -> PathBuf {
+    if let Some(named) = std::env::var_os("TEMPO_TEST_NATS_SERVER") {
+        return named.into();
+    }
+    let name = format!("nats-server{}", std::env::consts::EXE_SUFFIX);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let installed = target().join("tools/bin").join(&name);
+    let found = std::env::split_paths(&path).map(|directory| directory.join(&name)).find(|program| program.is_file());
+    found
+        .or_else(|| Some(installed).filter(|program| program.is_file()))
+        .expect("no nats-server: run `cargo xtask setup`")
+}
+
+fn spawn(address: SocketAddr, directory: &TempDir) -> Child {
+    let mut command = Command::new(program());
+    command.args(["--addr", "127.0.0.1", "--port", &address.port().to_string(), "--jetstream"]);
+    command.arg("--store_dir").arg(directory.path().join("store"));
+    command.arg("--config").arg(directory.path().join("nats.conf"));
+    let log = std::fs::File::options().create(true).append(true).open(directory.path().join("log")).unwrap();
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().expect("nats-server starts")
+}
+
+/// Waits until the server greets; `false` if it ended instead, because its port is taken.
+fn is_ready(address: SocketAddr, server: &mut Child) -> bool {
+    eventually("nats-server greets or ends", || {
+        if server.try_wait().unwrap().is_some() {
+            return Some(false);
+        }
+        greets(address).then_some(true)
+    })
+}
+
+fn greets(address: SocketAddr) -> bool {
+    let Ok(stream) = TcpStream::connect(address) else { return false };
+    let mut line = String::new();
+    stream.set_read_timeout(Some(PATIENCE)).is_ok()
+        && BufReader::new(stream).read_line(&mut line).is_ok()
+        && line.starts_with("INFO ")
+        && line.contains("\"jetstream\":true")
+}
+
+fn said(directory: &TempDir) -> String {
+    std::fs::read_to_string(directory.path().join("log")).unwrap_or_default()
+}

@@ -1,0 +1,61 @@
+//! The backends that every test of a storage service runs on. `on_each_backend!` makes one test of a function for each.
+
+use tempfile::TempDir;
+
+use super::nats::Nats;
+use super::{Run, Server};
+
+/// A backend that is there as long as this is, whatever runtimes come and go.
+pub(crate) struct Backend {
+    pub(crate) url: String,
+    _directory: Option<TempDir>,
+    _nats: Option<Nats>,
+}
+
+impl Backend {
+    pub(crate) fn memory() -> Self {
+        Self { url: "memory:".to_owned(), _directory: None, _nats: None }
+    }
+
+    /// A file that does not exist yet.
+    pub(crate) fn file(name: &str) -> Self {
+        let directory = TempDir::new().unwrap();
+        let url = format!("file:{}", directory.path().join(name).display());
+        Self { url, _directory: Some(directory), _nats: None }
+    }
+
+    pub(crate) fn nats() -> Self {
+        let nats = Nats::start();
+        Self { url: nats.url("bucket"), _directory: None, _nats: Some(nats) }
+    }
+
+    /// `tempo run` of a guest with this backend as the store `default`.
+    pub(crate) fn run(&self, guest: &str) -> Run {
+        Run::guest(guest).args(["--keyvalue", &self.url])
+    }
+
+    pub(crate) fn serve(&self, guest: &str) -> Server {
+        self.run(guest).serve()
+    }
+}
+
+macro_rules! on_each_backend {
+    ($($test:ident),+ $(,)?) => {
+        mod memory {
+            use crate::support::storage::Backend;
+            $(#[test] fn $test() { super::$test(&Backend::memory()); })+
+        }
+
+        mod file {
+            use crate::support::storage::Backend;
+            $(#[test] fn $test() { super::$test(&Backend::file("store.redb")); })+
+        }
+
+        mod nats {
+            use crate::support::storage::Backend;
+            $(#[test] fn $test() { super::$test(&Backend::nats()); })+
+        }
+    };
+}
+
+pub(crate) use on_each_backend;

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use clap::{Arg, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::shell::{self, say};
 use crate::workspace::Workspace;
@@ -14,14 +14,17 @@ use crate::{build, interop, setup};
 /// Tells the tests where the nats-server is that they start.
 const NATS_SERVER: &str = "TEMPO_TEST_NATS_SERVER";
 
+/// Tells the tests that can do more of the same to do it.
+const SLOW: &str = "TEMPO_TEST_SLOW";
+
 pub(crate) fn command() -> Command {
-    Command::new("test").about("Builds everything and runs every test").arg(
-        Arg::new("args")
-            .value_name("ARGS")
-            .num_args(0..)
-            .last(true)
-            .help("Arguments for `cargo test`, as in `-- limits -- --nocapture`"),
-    )
+    let slow = Arg::new("slow").long("slow").action(ArgAction::SetTrue).help("Crash more often, and so on");
+    let args = Arg::new("args")
+        .value_name("ARGS")
+        .num_args(0..)
+        .last(true)
+        .help("Arguments for `cargo test`, as in `-- limits -- --nocapture`");
+    Command::new("test").about("Builds everything and runs every test").args([slow, args])
 }
 
 pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
@@ -37,6 +40,9 @@ pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
     let given: Vec<&String> = arguments.get_many("args").into_iter().flatten().collect();
     let mut cargo = shell::cargo();
     cargo.args(["test", "--no-fail-fast"]).args(given).env(NATS_SERVER, nats_server);
+    if arguments.get_flag("slow") {
+        cargo.env(SLOW, "1");
+    }
     let (counts, passed) = counted(&mut cargo)?;
     say(&format!("{counts} in {} s", started.elapsed().as_secs()));
     if !passed {

@@ -67,7 +67,7 @@ impl Server {
         let start = Instant::now();
         loop {
             let text = fs::read_to_string(&file).unwrap_or_default();
-            let mut ports = text.split("nats://127.0.0.1:").skip(1);
+            let mut ports = text.split("://127.0.0.1:").skip(1);
             let digits = ports.next().and_then(|rest| rest.split_once('"'));
             if let Some(port) = digits.and_then(|(digits, _)| digits.parse().ok()) {
                 return port;

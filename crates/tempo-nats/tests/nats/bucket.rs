@@ -1,12 +1,10 @@
 //! Buckets that somebody else made are used as they are.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::{Server, open, refusal, soon};
 use async_nats::jetstream::{self, kv, stream};
 use futures::StreamExt as _;
-use support::{Server, open, refusal, soon};
 use tempo_core::ErrorKind as Boot;
 use tempo_wasi_keyvalue::{Change, Condition, ErrorKind};
 

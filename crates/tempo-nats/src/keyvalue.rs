@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::header::{NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_MESSAGE_TTL};
+use async_nats::jetstream::context::PublishErrorKind;
 use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream::{DirectGetErrorKind, LastRawMessageErrorKind};
 use async_nats::{HeaderMap, HeaderValue};
@@ -14,7 +15,7 @@ use tempo_core::{Boot, Flag, Scheme, StoreUrl};
 use tempo_wasi_keyvalue::{Change, Condition, Entry, ErrorKind, Result, Store, Version};
 
 use crate::address::Address;
-use crate::connection::Connection;
+use crate::connection::{Connection, Lost};
 use crate::key;
 use crate::options;
 
@@ -120,10 +121,7 @@ impl NatsKeyValue {
 
     /// Publishes, and waits until the server has stored the message.
     async fn publish(&self, key: &str, headers: Option<HeaderMap>, value: Bytes) -> Result<Version> {
-        let maximum = self.connection.max_payload();
-        if value.len() > maximum {
-            return Err(failure::too_large(value.len(), maximum));
-        }
+        let size = value.len();
         let subject = self.bucket.put_subject(key);
         let jetstream = self.connection.jetstream();
         let request = async {
@@ -133,20 +131,24 @@ impl NatsKeyValue {
             }
         };
         let acknowledged = self.connection.ask(request).await.map_err(failure::lost)?;
-        acknowledged.map(|acknowledged| acknowledged.sequence).map_err(|error| failure::publish(&error))
+        acknowledged.map(|acknowledged| acknowledged.sequence).map_err(|error| match error.kind() {
+            // Found by the client, before anything is sent.
+            PublishErrorKind::MaxPayloadExceeded => failure::too_large(size, self.connection.max_payload()),
+            _ => failure::publish(&error),
+        })
     }
 
     /// The last message of a key, be it a value or a marker.
     async fn last(&self, key: &str) -> Result<Option<StreamMessage>> {
         let subject = self.bucket.subject(key);
-        let mut lost = Ok(());
-        for _ in 0..READS {
+        let mut attempts = 1..READS;
+        loop {
             match self.connection.ask(self.read(&subject)).await {
                 Ok(result) => return result,
-                Err(error) => lost = Err(failure::lost(error)),
+                Err(Lost::Meanwhile) if attempts.next().is_some() => {}
+                Err(error) => return Err(failure::lost(error)),
             }
         }
-        lost.map(|()| None)
     }
 
     async fn read(&self, subject: &str) -> Result<Option<StreamMessage>> {

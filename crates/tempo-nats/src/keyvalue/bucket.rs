@@ -3,7 +3,7 @@
 use async_nats::HeaderMap;
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::context::{
-    CreateKeyValueError, CreateKeyValueErrorKind, GetStreamError, GetStreamErrorKind, KeyValueError,
+    CreateKeyValueErrorKind, GetStreamError, GetStreamErrorKind, KeyValueError, RequestError, RequestErrorKind,
 };
 use async_nats::jetstream::kv;
 use async_nats::jetstream::stream::{StorageType, Stream};
@@ -97,43 +97,43 @@ async fn create(connection: &Connection, name: &str) -> Result<kv::Store, String
     match created {
         Ok(store) => Ok(store),
         // Somebody else was first, perhaps with another configuration.
-        Err(error) => jetstream.get_key_value(name).await.map_err(|_| explain_create(&error)),
+        Err(error) => jetstream.get_key_value(name).await.map_err(|_| format!("the bucket cannot be created: {error}")),
     }
 }
 
 fn is_missing(error: &KeyValueError) -> bool {
-    code(error) == Some(ErrorCode::STREAM_NOT_FOUND)
+    answer(error) == Some(ErrorCode::STREAM_NOT_FOUND)
 }
 
-fn code(error: &KeyValueError) -> Option<ErrorCode> {
+/// What the server answered.
+fn answer(error: &KeyValueError) -> Option<ErrorCode> {
     match source::<GetStreamError>(error)?.kind() {
         GetStreamErrorKind::JetStream(error) => Some(error.error_code()),
         _ => None,
     }
 }
 
-fn source<E: std::error::Error + 'static>(error: &dyn std::error::Error) -> Option<&E> {
+/// Why there was no answer.
+fn silence(error: &KeyValueError) -> Option<RequestErrorKind> {
+    source::<GetStreamError>(error).and_then(source::<RequestError>).map(RequestError::kind)
+}
+
+fn source<E: std::error::Error + 'static>(error: &impl std::error::Error) -> Option<&E> {
     error.source()?.downcast_ref()
 }
 
+/// The cause, and what to do about it.
 fn explain(error: &KeyValueError) -> String {
-    advise(code(error), &error.to_string())
-}
-
-fn explain_create(error: &CreateKeyValueError) -> String {
-    format!("the bucket cannot be created: {}", advise(None, &error.to_string()))
-}
-
-/// What to do about it.
-fn advise(code: Option<ErrorCode>, cause: &str) -> String {
     let disabled = [ErrorCode::JETSTREAM_NOT_ENABLED, ErrorCode::JETSTREAM_NOT_ENABLED_FOR_ACCOUNT];
-    if code.is_some_and(|code| disabled.contains(&code)) || cause.contains("no responders") {
-        return format!(
-            "JetStream is not enabled there ({cause}); start nats-server with --jetstream, or enable it for the account"
-        );
+    let disabled = answer(error).is_some_and(|code| disabled.contains(&code));
+    match silence(error) {
+        _ if disabled => {}
+        Some(RequestErrorKind::NoResponders) => {}
+        Some(RequestErrorKind::TimedOut) => {
+            return "JetStream does not answer; may the user use the subjects $JS.API.>, $KV.> and _INBOX.>?"
+                .to_owned();
+        }
+        _ => return error.to_string(),
     }
-    if cause.contains("timed out") {
-        return format!("{cause}; may the user use the subjects $JS.API.> and $KV.>?");
-    }
-    cause.to_owned()
+    "JetStream is not enabled there; start nats-server with --jetstream, or enable it for the account".to_owned()
 }

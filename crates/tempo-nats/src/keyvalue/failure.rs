@@ -18,7 +18,7 @@ pub(super) fn condition() -> Error {
 }
 
 pub(super) fn too_large(size: usize, maximum: usize) -> Error {
-    let problem = format!("a value of {size} bytes is above the server's maximum of {maximum}");
+    let problem = format!("a value of {size} bytes is above what the server takes: {maximum}, its headers included");
     Error::new(ErrorKind::InvalidArgument, problem)
 }
 
@@ -52,13 +52,10 @@ pub(super) fn publish(error: &PublishError) -> Error {
         PublishErrorKind::WrongLastSequence => condition(),
         PublishErrorKind::TimedOut => timeout(),
         PublishErrorKind::StreamNotFound | PublishErrorKind::BrokenPipe => unavailable(),
-        PublishErrorKind::MaxPayloadExceeded => {
-            Error::new(ErrorKind::InvalidArgument, "the value is above the server's maximum")
-        }
         PublishErrorKind::MaxAckPending => {
             Error::new(ErrorKind::QuotaExceeded, "too many writes wait for their answer")
         }
-        PublishErrorKind::WrongLastMessageId | PublishErrorKind::Other => {
+        _ => {
             let answer = error.source().and_then(|source| source.downcast_ref::<async_nats::jetstream::Error>());
             answer.map_or_else(|| other(error), jetstream)
         }

@@ -1,12 +1,10 @@
 //! Buckets that somebody else made are used as they are.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::{Server, open, refusal, soon};
 use async_nats::jetstream::{self, kv, stream};
 use futures::StreamExt as _;
-use support::{Server, open, refusal, soon};
 use tempo_core::ErrorKind as Boot;
 use tempo_wasi_keyvalue::{Change, Condition, ErrorKind};
 
@@ -30,6 +28,10 @@ async fn a_new_bucket_is_what_every_nats_tool_expects() {
     assert_eq!((&*entry.value, entry.version), (&b"bob"[..], revision));
     store.delete("user/1").await.unwrap();
     assert_eq!(bucket.get("user/1").await.unwrap(), None);
+    // What a deletion leaves is itself forgotten, and leaves nothing: the server does so with purges only.
+    let marker = bucket.stream.direct_get_last_for_subject("$KV.mine.user/1").await.unwrap();
+    let header = |name: &str| marker.headers.get(name).map(ToString::to_string);
+    assert_eq!((header("KV-Operation"), header("Nats-TTL")), (Some("PURGE".into()), Some("3600".into())));
     bucket.put("user/1", "eve".into()).await.unwrap();
     bucket.delete("user/1").await.unwrap();
     assert_eq!(store.get("user/1").await.unwrap(), None);

@@ -1,5 +1,4 @@
 //! A nats-server of the test's own, and stores on it.
-#![allow(dead_code, reason = "each test program uses a part of it")]
 
 use std::fs;
 use std::future::Future;
@@ -13,23 +12,23 @@ use tempo_nats::NatsKeyValue;
 use tempo_wasi_keyvalue::Store;
 
 /// How long a test waits for what must happen. Nothing is measured with it: it turns a hang into a failure.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A running server, with its files in a directory of its own. Dropping it ends it.
-pub struct Server {
-    pub port: u16,
+pub(crate) struct Server {
+    pub(crate) port: u16,
     dir: tempfile::TempDir,
     child: Child,
 }
 
 impl Server {
     /// A server with JetStream.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::with("jetstream {}")
     }
 
     /// A server with this configuration, in which DIR is its directory.
-    pub fn with(configuration: &str) -> Self {
+    pub(crate) fn with(configuration: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let text = configuration.replace("DIR", dir.path().to_str().unwrap());
         fs::write(dir.path().join("server.conf"), text).unwrap();
@@ -40,25 +39,25 @@ impl Server {
     }
 
     /// The URL of a bucket.
-    pub fn url(&self, bucket: &str) -> String {
+    pub(crate) fn url(&self, bucket: &str) -> String {
         format!("nats://127.0.0.1:{}/{bucket}", self.port)
     }
 
     /// A file beside the server's.
-    pub fn file(&self, name: &str, text: &str) -> String {
+    pub(crate) fn file(&self, name: &str, text: &str) -> String {
         let path = self.dir.path().join(name);
         fs::write(&path, text).unwrap();
         path.to_str().unwrap().to_owned()
     }
 
     /// Ends the server as a power cut would, but for what the kernel still has to write.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
     /// Starts the server again, on the same port and files.
-    pub fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         self.child = spawn(&self.dir, i32::from(self.port));
     }
 
@@ -67,7 +66,7 @@ impl Server {
         let start = Instant::now();
         loop {
             let text = fs::read_to_string(&file).unwrap_or_default();
-            let mut ports = text.split("nats://127.0.0.1:").skip(1);
+            let mut ports = text.split("://127.0.0.1:").skip(1);
             let digits = ports.next().and_then(|rest| rest.split_once('"'));
             if let Some(port) = digits.and_then(|(digits, _)| digits.parse().ok()) {
                 return port;
@@ -109,7 +108,7 @@ fn program() -> PathBuf {
 }
 
 /// Opens a store, with flags as a user would give them.
-pub async fn open_with(url: &str, flags: &[(&str, &str)]) -> anyhow::Result<Arc<dyn Store>> {
+pub(crate) async fn open_with(url: &str, flags: &[(&str, &str)]) -> anyhow::Result<Arc<dyn Store>> {
     let known = NatsKeyValue::flags();
     let mut settings = Settings::default();
     for (name, text) in flags {
@@ -120,19 +119,19 @@ pub async fn open_with(url: &str, flags: &[(&str, &str)]) -> anyhow::Result<Arc<
     NatsKeyValue::open(&StoreUrl::parse(url).unwrap(), boot).await
 }
 
-pub async fn open(server: &Server, bucket: &str) -> Arc<dyn Store> {
+pub(crate) async fn open(server: &Server, bucket: &str) -> Arc<dyn Store> {
     open_with(&server.url(bucket), &[]).await.unwrap()
 }
 
 /// Why a store cannot be opened.
-pub async fn refusal(url: &str, flags: &[(&str, &str)]) -> tempo_core::Error {
+pub(crate) async fn refusal(url: &str, flags: &[(&str, &str)]) -> tempo_core::Error {
     let error = open_with(url, flags).await.err().expect("the store must not open");
     assert!(!format!("{error:#} {error:?}").contains("s3cret"), "{error:?}");
     error.downcast().expect("an error with an exit code")
 }
 
 /// Asks again and again until there is an answer, or the patience ends.
-pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
+pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
     let start = Instant::now();
     loop {
         if let Some(answer) = ask().await {
@@ -144,7 +143,7 @@ pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut ask: i
 }
 
 /// Waits for something, but not for ever.
-pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     match tokio::time::timeout(PATIENCE, future).await {
         Ok(output) => output,
         Err(_) => panic!("this never happened: {what}"),

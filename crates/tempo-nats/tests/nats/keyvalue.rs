@@ -1,13 +1,11 @@
 //! What a store on NATS promises, asked of a real server.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::{Server, eventually, open, open_with, soon};
 use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::stream;
-use support::{Server, eventually, open, open_with, soon};
 use tempo_wasi_keyvalue::{Change, Condition, Entry, ErrorKind, Store};
 
 /// Keys in which a server, a shell or a file system would see more than data.

@@ -1,15 +1,14 @@
 //! The server is killed and started again while writers, counters and a watcher are at work.
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::support::{Server, eventually, open, open_with, soon};
 use futures::StreamExt as _;
-use support::{Server, eventually, open, open_with, soon};
-use tempo_wasi_keyvalue::{Change, Condition, ErrorKind, Store};
+use futures::stream::BoxStream;
+use tempo_wasi_keyvalue::{Change, Condition, ErrorKind, Result, Store};
 use tokio::task::JoinSet;
 
 /// How many writers there are, and how many counters.
@@ -114,8 +113,7 @@ async fn counter(store: Arc<dyn Store>, work: Arc<Work>, name: u64) -> u64 {
 }
 
 /// Follows every change until the key `end`: which keys each writer wrote, in which order, and where the counter was.
-async fn watcher(store: Arc<dyn Store>) -> (BTreeMap<u64, Vec<u64>>, u64) {
-    let mut changes = store.watch().await.unwrap();
+async fn watcher(mut changes: BoxStream<'static, Result<Change>>) -> (BTreeMap<u64, Vec<u64>>, u64) {
     let (mut written, mut total) = (BTreeMap::<u64, Vec<u64>>::new(), 0);
     loop {
         let Change::Set { key, value } = soon("a change", changes.next()).await.unwrap().unwrap() else {
@@ -143,7 +141,7 @@ async fn nothing_acknowledged_is_lost_by_a_crash_of_the_server() {
     let mut server = Server::start();
     let store = open(&server, "crash").await;
     let work = Arc::new(Work::default());
-    let watched = tokio::spawn(watcher(store.clone()));
+    let watched = tokio::spawn(watcher(store.watch().await.unwrap()));
     let (mut writers, mut counters) = (JoinSet::new(), JoinSet::new());
     for name in 0..WRITERS {
         let (store, work) = (store.clone(), work.clone());

@@ -1,8 +1,6 @@
 //! Opening a store: who may, and what is said to those who may not.
 
-mod support;
-
-use support::{Server, open_with, refusal};
+use crate::support::{Server, open_with, refusal};
 use tempo_core::ErrorKind;
 use tempo_wasi_keyvalue::Condition;
 

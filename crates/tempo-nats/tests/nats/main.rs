@@ -1,0 +1,9 @@
+//! Stores on a real nats-server, one for each test. One program, so that it is linked once.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod bucket;
+mod crash;
+mod keyvalue;
+mod start;
+mod support;

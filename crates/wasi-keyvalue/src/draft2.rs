@@ -100,11 +100,7 @@ impl atomics::Host for KeyValueView<'_> {
         Ok(self.bucket(&bucket)?.increment(&key, delta).await?)
     }
 
-    async fn swap(
-        &mut self,
-        handle: Resource<Cas>,
-        value: Vec<u8>,
-    ) -> wasmtime::Result<Result<(), atomics::CasError>> {
+    async fn swap(&mut self, handle: Resource<Cas>, value: Vec<u8>) -> wasmtime::Result<Result<(), atomics::CasError>> {
         let cas = self.table.delete(handle)?;
         let failed = match cas.bucket.write_over(&cas.key, value, cas.version).await {
             Ok(true) => return Ok(Ok(())),

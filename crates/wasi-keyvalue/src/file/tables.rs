@@ -58,12 +58,7 @@ pub(super) fn get(database: &Database, key: &str) -> Result<Option<Entry>, Error
 }
 
 /// The first `limit` living keys that begin with `prefix` and come after `after`.
-pub(super) fn keys(
-    database: &Database,
-    prefix: &str,
-    after: Option<&str>,
-    limit: usize,
-) -> Result<Vec<String>, Error> {
+pub(super) fn keys(database: &Database, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>, Error> {
     let transaction: ReadTransaction = database.begin_read()?;
     let table = transaction.open_table(ENTRIES)?;
     let now = record::now();

@@ -25,8 +25,15 @@ pub(super) struct Request {
 }
 
 pub(super) enum Operation {
-    Set { key: String, value: Bytes, expires: Option<u64>, condition: Condition },
-    Delete { key: String },
+    Set {
+        key: String,
+        value: Bytes,
+        expires: Option<u64>,
+        condition: Condition,
+    },
+    Delete {
+        key: String,
+    },
     /// Nothing but what every group does first: tidy up what has expired.
     Sweep,
 }

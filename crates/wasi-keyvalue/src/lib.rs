@@ -17,6 +17,7 @@ mod memory;
 mod service;
 mod stores;
 mod wasmcloud;
+mod watcher;
 
 pub use backend::{Change, Condition, Entry, Store, Version};
 pub use bucket::Bucket;
@@ -26,3 +27,4 @@ pub use limits::KeyValueLimits;
 pub use memory::{Memory, MemoryStore};
 pub use service::{KeyValueState, KeyValueView, WasiKeyValue};
 pub use stores::KeyValueStores;
+pub use watcher::KeyValueWatcher;

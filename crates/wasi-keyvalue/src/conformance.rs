@@ -76,3 +76,6 @@ async fn eventually<F: Future<Output = Result<bool>>>(mut ask: impl FnMut() -> F
     };
     tokio::time::timeout(PATIENCE, asking).await.context("it did not come about")?
 }
+
+#[cfg(test)]
+mod tests;

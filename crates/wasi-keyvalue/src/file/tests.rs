@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use futures::StreamExt as _;
 use futures::future::{join_all, try_join_all};
+use redb::Database;
 use tempfile::TempDir;
 use tempo_core::ErrorKind as Kind;
 

@@ -119,10 +119,9 @@ impl Required {
 
 fn sum<N: Counter>(entry: Option<&Entry>, delta: N) -> Result<N> {
     let number = match entry {
-        Some(entry) => std::str::from_utf8(&entry.value)
-            .ok()
-            .and_then(|text| text.parse().ok())
-            .ok_or_else(|| Error::new(ErrorKind::InvalidArgument, "the value is not a number that can be incremented"))?,
+        Some(entry) => std::str::from_utf8(&entry.value).ok().and_then(|text| text.parse().ok()).ok_or_else(|| {
+            Error::new(ErrorKind::InvalidArgument, "the value is not a number that can be incremented")
+        })?,
         None => N::ZERO,
     };
     number.add(delta).ok_or_else(|| Error::new(ErrorKind::InvalidArgument, "the sum is out of the number's range"))

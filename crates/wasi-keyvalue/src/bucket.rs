@@ -60,13 +60,7 @@ impl Bucket {
     }
 
     /// Writes for `ttl` milliseconds, if `condition` holds.
-    pub(crate) async fn set_if(
-        &self,
-        key: &str,
-        value: Vec<u8>,
-        ttl: Option<u64>,
-        condition: Condition,
-    ) -> Result<()> {
+    pub(crate) async fn set_if(&self, key: &str, value: Vec<u8>, ttl: Option<u64>, condition: Condition) -> Result<()> {
         self.limits.check_key(key)?;
         self.limits.check_value(&value)?;
         if ttl == Some(0) {

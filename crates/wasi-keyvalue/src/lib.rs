@@ -1,4 +1,50 @@
-//! Keyvalue stores for WebAssembly components.
+//! The keyvalue host service: stores for WebAssembly components, on any backend.
+//!
+//! | package | functions | what it adds |
+//! |---|---|---|
+//! | `wasi:keyvalue@0.2.0-draft` | sync | `store`, `atomics`, `batch`; exported: `watcher` |
+//! | `wasi:keyvalue@0.2.0-draft2` | sync | the same, with compare-and-swap |
+//! | `wasmcloud:keyvalue@0.2.0` | async | the same, with lifetimes, prefixes and swaps by version |
+//!
+//! All of them are one implementation over one trait, [`Store`]. [`MemoryStore`] and [`FileStore`] are backends in this
+//! crate; [`conformance`] is what another one must pass. [`KeyValueWatcher`] calls components that export a `watcher`.
+//!
+//! The functions are async on the host's side: call components with the async methods of wasmtime. The package of
+//! wasmCloud needs an engine that supports concurrency, and is left out of the linkers of others.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use tempo_core::{Limits, Provide, Service as _, Stores};
+//! use tempo_wasi_keyvalue::{KeyValueState, KeyValueView, MemoryStore, Store, WasiKeyValue};
+//! use wasmtime::component::{Component, Linker, ResourceTable};
+//!
+//! struct StoreData {
+//!     keyvalue: KeyValueState,
+//!     table: ResourceTable,
+//! }
+//!
+//! impl Provide<WasiKeyValue> for StoreData {
+//!     fn provide(&mut self) -> KeyValueView<'_> {
+//!         self.keyvalue.view(&mut self.table)
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> wasmtime::Result<()> {
+//! let engine = wasmtime::Engine::default();
+//! let mut linker = Linker::new(&engine);
+//! WasiKeyValue::add_to_linker(&mut linker)?;
+//!
+//! // The component opens it as `default`. `FileStore::open("app.redb").await?` would survive the process.
+//! let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+//! let keyvalue = KeyValueState::new(Stores::new([("default".to_owned(), store)]), &Limits::default());
+//! let mut store = wasmtime::Store::new(&engine, StoreData { keyvalue, table: ResourceTable::new() });
+//! # let bytes = b"\0asm\x0d\0\x01\0";
+//! let component = Component::new(&engine, bytes)?;
+//! linker.instantiate_async(&mut store, &component).await?;
+//! # Ok(())
+//! # }
+//! ```
 
 mod atomics;
 mod backend;
@@ -17,6 +63,7 @@ mod memory;
 mod service;
 mod stores;
 mod wasmcloud;
+mod watcher;
 
 pub use backend::{Change, Condition, Entry, Store, Version};
 pub use bucket::Bucket;
@@ -26,3 +73,9 @@ pub use limits::KeyValueLimits;
 pub use memory::{Memory, MemoryStore};
 pub use service::{KeyValueState, KeyValueView, WasiKeyValue};
 pub use stores::KeyValueStores;
+pub use watcher::KeyValueWatcher;
+
+/// The example of the README is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

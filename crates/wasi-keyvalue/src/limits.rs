@@ -9,7 +9,8 @@ const LONGEST_KEY: usize = 512;
 /// What a list takes in a guest's memory for each element besides its text: two pointers and a length, rounded up.
 const ELEMENT: usize = 32;
 
-pub(crate) const MAX_KEY: Flag = Flag::new("max-key-size", "SIZE", "Longest key of a store, up to 512B").default("512B");
+pub(crate) const MAX_KEY: Flag =
+    Flag::new("max-key-size", "SIZE", "Longest key of a store, up to 512B").default("512B");
 pub(crate) const MAX_VALUE: Flag = Flag::new("max-value-size", "SIZE", "Largest value of a store").default("1MiB");
 
 /// How large keys, values and answers may be, in bytes.

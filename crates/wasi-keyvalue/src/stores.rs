@@ -10,7 +10,8 @@ use crate::limits::{MAX_KEY, MAX_VALUE};
 use crate::{KeyValueLimits, KeyValueState, KeyValueView, Store, WasiKeyValue};
 
 pub(crate) const KEYVALUE: Flag =
-    Flag::new("keyvalue", "[NAME=]URL", "A keyvalue store, by the name under which the component opens it").repeatable();
+    Flag::new("keyvalue", "[NAME=]URL", "A keyvalue store, by the name under which the component opens it")
+        .repeatable();
 /// The file below `--data` that holds the store that nobody configured.
 const FILE: &str = "keyvalue.redb";
 

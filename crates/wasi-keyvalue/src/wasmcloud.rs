@@ -146,11 +146,7 @@ impl<T: Send> batch::HostWithStore<T> for WasiKeyValue {
         Ok(bucket(accessor, &handle)?.get_many(keys).await?)
     }
 
-    async fn set_many(
-        accessor: &Accessor<T, Self>,
-        handle: Resource<Bucket>,
-        pairs: Vec<Pair>,
-    ) -> Result<(), Failure> {
+    async fn set_many(accessor: &Accessor<T, Self>, handle: Resource<Bucket>, pairs: Vec<Pair>) -> Result<(), Failure> {
         Ok(bucket(accessor, &handle)?.set_many(pairs).await?)
     }
 

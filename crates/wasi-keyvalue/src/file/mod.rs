@@ -6,17 +6,17 @@ mod tables;
 mod writer;
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
-use redb::Database;
 use tempo_core::{Boot, Scheme, StoreUrl};
 use tokio::sync::{mpsc, oneshot};
 
 use self::open::Thread;
+use self::tables::Snapshot;
 use self::writer::{Operation, Request};
 use crate::changes::Watchers;
 use crate::stores::KEYVALUE;
@@ -49,12 +49,33 @@ pub struct FileStore {
     shared: Arc<Shared>,
 }
 
-/// Fields are dropped in this order: the thread ends when nobody can send to it, and closes the database.
+/// What all handles of one database share. The last field is dropped last: the thread, which owns the database, ends
+/// when nobody can send to it any more.
 struct Shared {
-    database: Arc<Database>,
-    watchers: Arc<Mutex<Watchers>>,
+    public: Arc<Public>,
     requests: mpsc::Sender<Request>,
     _thread: Thread,
+}
+
+/// What the thread makes known.
+struct Public {
+    /// The entries after the last commit. Keeping them at hand spares each read the beginning of a transaction, which
+    /// costs more than the read; pages that a commit frees can be used again one commit later.
+    entries: RwLock<Arc<Snapshot>>,
+    watchers: Mutex<Watchers>,
+}
+
+impl Public {
+    fn entries(&self) -> Arc<Snapshot> {
+        self.entries.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Makes a commit known, to readers first.
+    fn publish(&self, entries: Snapshot, changes: &[Change]) {
+        *self.entries.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(entries);
+        let mut watchers = self.watchers.lock().unwrap_or_else(PoisonError::into_inner);
+        changes.iter().for_each(|change| watchers.publish(change));
+    }
 }
 
 impl FileStore {
@@ -84,7 +105,7 @@ impl Store for FileStore {
         // Read where it is called: the page is in the cache of redb or of the system, and handing the work to another
         // thread would cost more than it. A page that is in neither is one read of the disk, some 100 µs, during which
         // this thread serves nothing else.
-        tables::get(&self.shared.database, key).map_err(|error| report(&error))
+        tables::get(&self.shared.public.entries(), key).map_err(|error| report(&error))
     }
 
     async fn set(&self, key: &str, value: Bytes, ttl: Option<Duration>, condition: Condition) -> Result<Version> {
@@ -97,9 +118,9 @@ impl Store for FileStore {
 
     async fn keys(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>> {
         // Not where it is called: keys lie beside their values, so a page of large ones is a lot to read.
-        let database = self.shared.database.clone();
+        let entries = self.shared.public.entries();
         let (prefix, after) = (prefix.to_owned(), after.map(str::to_owned));
-        let read = tokio::task::spawn_blocking(move || tables::keys(&database, &prefix, after.as_deref(), limit));
+        let read = tokio::task::spawn_blocking(move || tables::keys(&entries, &prefix, after.as_deref(), limit));
         read.await.map_err(|_| failed())?.map_err(|error| report(&error))
     }
 
@@ -112,7 +133,7 @@ impl Store for FileStore {
                 let _ = store.write(Operation::Sweep).await;
             }
         };
-        Ok(self.shared.watchers.lock().unwrap_or_else(PoisonError::into_inner).watch(sweep))
+        Ok(self.shared.public.watchers.lock().unwrap_or_else(PoisonError::into_inner).watch(sweep))
     }
 }
 

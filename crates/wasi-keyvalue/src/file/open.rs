@@ -3,15 +3,14 @@
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, RwLock, Weak};
 use std::thread::JoinHandle;
 
 use redb::{Database, DatabaseError, StorageError};
 use tempo_core::{Error, ErrorKind};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Shared, tables, writer};
-use crate::changes::Watchers;
+use super::{Public, Shared, tables, writer};
 
 /// What redb keeps of a file in memory, in bytes. The system keeps the rest as far as it has room.
 const CACHE: usize = 64 << 20;
@@ -61,15 +60,14 @@ pub(super) async fn shared(path: &Path) -> anyhow::Result<Arc<Shared>> {
     let (opened_sender, opened) = oneshot::channel();
     let (closing, closed) = oneshot::channel();
     slot.closed = Some(closed);
-    let watchers = Arc::new(Mutex::new(Watchers::default()));
-    let (file, told) = (path.clone(), watchers.clone());
+    let file = path.clone();
     let serve = move || {
         let _closing: oneshot::Sender<()> = closing;
-        match open(&file).map(Arc::new) {
-            Ok(database) => {
+        match open(&file) {
+            Ok((database, public)) => {
                 // If nobody waits for it any more, nobody can send requests either.
-                let _ = opened_sender.send(Ok(database.clone()));
-                writer::run(&database, receiver, &told);
+                let _ = opened_sender.send(Ok(public.clone()));
+                writer::run(&database, receiver, &public);
             }
             Err(error) => drop(opened_sender.send(Err(error))),
         }
@@ -77,8 +75,8 @@ pub(super) async fn shared(path: &Path) -> anyhow::Result<Arc<Shared>> {
     let thread = std::thread::Builder::new().name("keyvalue-file".into()).spawn(serve);
     let thread = Thread(Some(thread.map_err(|error| unusable(&path, &error))?));
     // redb panics over some kinds of damage.
-    let database = opened.await.unwrap_or_else(|_| Err(damaged(&path, &"it cannot be read")))?;
-    let shared = Arc::new(Shared { database, watchers, requests, _thread: thread });
+    let public = opened.await.unwrap_or_else(|_| Err(damaged(&path, &"it cannot be read")))?;
+    let shared = Arc::new(Shared { public, requests, _thread: thread });
     slot.shared = Arc::downgrade(&shared);
     Ok(shared)
 }
@@ -99,16 +97,18 @@ fn locate(path: &Path) -> Result<PathBuf, Error> {
     Ok(parent.join(name))
 }
 
-fn open(path: &Path) -> Result<Database, Error> {
+fn open(path: &Path) -> Result<(Database, Arc<Public>), Error> {
     let new = !path.exists();
     let opened = Database::builder().set_cache_size(CACHE).create(path);
     let database = opened.map_err(|error| explain(path, error))?;
     tables::prepare(&database).map_err(|error| damaged(path, &error))?;
+    let entries = tables::snapshot(&database).map_err(|error| damaged(path, &error))?;
     if new && let Some(parent) = path.parent() {
         // A new file is only there after a crash if its directory was synchronised too.
         std::fs::File::open(parent).and_then(|parent| parent.sync_all()).map_err(|error| unusable(path, &error))?;
     }
-    Ok(database)
+    let public = Public { entries: RwLock::new(Arc::new(entries)), watchers: Mutex::default() };
+    Ok((database, Arc::new(public)))
 }
 
 fn explain(path: &Path, error: DatabaseError) -> Error {

@@ -4,8 +4,7 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 use redb::{
-    Database, Error, ReadTransaction, ReadableDatabase as _, ReadableTable as _, Table, TableDefinition,
-    WriteTransaction,
+    Database, Error, ReadOnlyTable, ReadableDatabase as _, ReadableTable as _, Table, TableDefinition, WriteTransaction,
 };
 
 use super::record::{self, Head};
@@ -47,32 +46,31 @@ pub(super) fn prepare(database: &Database) -> Result<(), Error> {
     }
 }
 
+/// The entries as they were after one commit. They can be read while others are written.
+pub(super) type Snapshot = ReadOnlyTable<&'static [u8], &'static [u8]>;
+
+/// The entries as they are now.
+pub(super) fn snapshot(database: &Database) -> Result<Snapshot, Error> {
+    Ok(database.begin_read()?.open_table(ENTRIES)?)
+}
+
 /// The entry under `key`, if it lives.
-pub(super) fn get(database: &Database, key: &str) -> Result<Option<Entry>, Error> {
-    let transaction = database.begin_read()?;
-    let table = transaction.open_table(ENTRIES)?;
-    let Some(found) = table.get(key.as_bytes())? else { return Ok(None) };
+pub(super) fn get(entries: &Snapshot, key: &str) -> Result<Option<Entry>, Error> {
+    let Some(found) = entries.get(key.as_bytes())? else { return Ok(None) };
     let (head, value) = parse(found.value())?;
     let lives = head.lives(record::now());
     Ok(lives.then(|| Entry { value: Bytes::copy_from_slice(value), version: head.version }))
 }
 
 /// The first `limit` living keys that begin with `prefix` and come after `after`.
-pub(super) fn keys(
-    database: &Database,
-    prefix: &str,
-    after: Option<&str>,
-    limit: usize,
-) -> Result<Vec<String>, Error> {
-    let transaction: ReadTransaction = database.begin_read()?;
-    let table = transaction.open_table(ENTRIES)?;
+pub(super) fn keys(entries: &Snapshot, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>, Error> {
     let now = record::now();
     let start = match after {
         Some(after) if after >= prefix => Bound::Excluded(after.as_bytes()),
         _ => Bound::Included(prefix.as_bytes()),
     };
     let mut keys = Vec::new();
-    for entry in table.range::<&[u8]>((start, Bound::Unbounded))? {
+    for entry in entries.range::<&[u8]>((start, Bound::Unbounded))? {
         let (key, found) = entry?;
         if keys.len() >= limit || !key.value().starts_with(prefix.as_bytes()) {
             break;

@@ -1,14 +1,11 @@
 //! The thread that writes to one database: it takes all that waits, commits it at once, and answers.
 
-use std::sync::{Mutex, PoisonError};
-
 use bytes::Bytes;
 use redb::Database;
 use tokio::sync::{mpsc, oneshot};
 
-use super::report;
-use super::tables::Tables;
-use crate::changes::Watchers;
+use super::tables::{self, Tables};
+use super::{Public, report};
 use crate::memory::precondition_failed;
 use crate::{Change, Condition, Result, Version};
 
@@ -25,8 +22,15 @@ pub(super) struct Request {
 }
 
 pub(super) enum Operation {
-    Set { key: String, value: Bytes, expires: Option<u64>, condition: Condition },
-    Delete { key: String },
+    Set {
+        key: String,
+        value: Bytes,
+        expires: Option<u64>,
+        condition: Condition,
+    },
+    Delete {
+        key: String,
+    },
     /// Nothing but what every group does first: tidy up what has expired.
     Sweep,
 }
@@ -38,7 +42,7 @@ impl Operation {
 }
 
 /// Serves requests until nobody can send any more.
-pub(super) fn run(database: &Database, mut requests: mpsc::Receiver<Request>, watchers: &Mutex<Watchers>) {
+pub(super) fn run(database: &Database, mut requests: mpsc::Receiver<Request>, public: &Public) {
     while let Some(first) = requests.blocking_recv() {
         let mut size = first.operation.size();
         let mut group = vec![first];
@@ -49,9 +53,8 @@ pub(super) fn run(database: &Database, mut requests: mpsc::Receiver<Request>, wa
         }
         let (operations, replies): (Vec<_>, Vec<_>) =
             group.into_iter().map(|request| (request.operation, request.reply)).unzip();
-        match commit(database, operations) {
-            Ok((outcomes, changes)) => {
-                publish(watchers, &changes);
+        match commit(database, operations, public) {
+            Ok(outcomes) => {
                 for (reply, outcome) in replies.into_iter().zip(outcomes) {
                     // A caller that has gone away wants no answer.
                     let _ = reply.send(outcome);
@@ -67,11 +70,13 @@ pub(super) fn run(database: &Database, mut requests: mpsc::Receiver<Request>, wa
     }
 }
 
-/// What became of each operation, and what has changed.
-type Outcome = (Vec<Result<Version>>, Vec<Change>);
-
-/// Does all `operations` in one transaction. What it says is so once it returns, on the disk too.
-fn commit(database: &Database, operations: Vec<Operation>) -> std::result::Result<Outcome, redb::Error> {
+/// Does all `operations` in one transaction, and makes it known. What became of each is so once it returns, on the disk
+/// too.
+fn commit(
+    database: &Database,
+    operations: Vec<Operation>,
+    public: &Public,
+) -> std::result::Result<Vec<Result<Version>>, redb::Error> {
     let transaction = database.begin_write()?;
     let mut tables = Tables::open(&transaction)?;
     let mut changes: Vec<Change> = tables.sweep()?.into_iter().map(|key| Change::Delete { key }).collect();
@@ -97,14 +102,10 @@ fn commit(database: &Database, operations: Vec<Operation>) -> std::result::Resul
     if tables.changed {
         tables.finish()?;
         transaction.commit()?;
+        public.publish(tables::snapshot(database)?, &changes);
     } else {
         drop(tables);
         transaction.abort()?;
     }
-    Ok((outcomes, changes))
-}
-
-fn publish(watchers: &Mutex<Watchers>, changes: &[Change]) {
-    let mut watchers = watchers.lock().unwrap_or_else(PoisonError::into_inner);
-    changes.iter().for_each(|change| watchers.publish(change));
+    Ok(outcomes)
 }

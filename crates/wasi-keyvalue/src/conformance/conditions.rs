@@ -1,0 +1,108 @@
+//! Conditions: a write is done only over the entry that it was meant for, however many write at once.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, ensure};
+use bytes::Bytes;
+use futures::future::try_join_all;
+
+use super::{expect, expect_refused, prefix, set};
+use crate::{Condition, ErrorKind, Store, Version};
+
+/// Tasks that write at once, and how often each does.
+const TASKS: u64 = 8;
+const ROUNDS: u64 = 10;
+
+pub(super) async fn run(store: &Arc<dyn Store>) -> Result<()> {
+    absent(store).await.context("if absent")?;
+    versions(store).await.context("versions")?;
+    one_of_many(store).await.context("one of many")?;
+    counted(store).await.context("increments by compare-and-swap")
+}
+
+async fn absent(store: &Arc<dyn Store>) -> Result<()> {
+    let key = prefix("absent");
+    store.set(&key, Bytes::from("first"), None, Condition::Absent).await.context("the first")?;
+    expect_refused(store, &key, Condition::Absent).await?;
+    expect(store, &key, Some(b"first")).await?;
+    store.delete(&key).await?;
+    store.set(&key, Bytes::from("second"), None, Condition::Absent).await.context("after a delete")?;
+    expect(store, &key, Some(b"second")).await
+}
+
+async fn versions(store: &Arc<dyn Store>) -> Result<()> {
+    let key = prefix("version");
+    expect_refused(store, &key, Condition::Version(1)).await.context("of nothing")?;
+    let first = set(store, &key, "1").await?;
+    let entry = store.get(&key).await?.context("the entry")?;
+    ensure!(entry.version == first, "get gives another version than set gave");
+    let second = write(store, &key, "2", first).await.context("over the first")?;
+    ensure!(second != first, "a write left the version as it was");
+    expect_refused(store, &key, Condition::Version(first)).await.context("over the first again")?;
+    let third = set(store, &key, "2").await?;
+    ensure!(third != second, "a write of the same value left the version as it was");
+    store.delete(&key).await?;
+    expect_refused(store, &key, Condition::Version(third)).await.context("after a delete")?;
+    let fourth = set(store, &key, "2").await?;
+    ensure!(![first, second, third].contains(&fourth), "a version came back after a delete");
+    expect_refused(store, &key, Condition::Version(third)).await.context("after it was made again")?;
+    write(store, &key, "5", fourth).await.context("over what was made again")?;
+    expect(store, &key, Some(b"5")).await
+}
+
+async fn write(store: &Arc<dyn Store>, key: &str, value: &'static str, over: Version) -> Result<Version> {
+    Ok(store.set(key, Bytes::from(value), None, Condition::Version(over)).await?)
+}
+
+/// Of many who write if there is nothing, one does.
+async fn one_of_many(store: &Arc<dyn Store>) -> Result<()> {
+    let key = prefix("lock");
+    let attempts = (0..TASKS).map(|number| {
+        let (store, key) = (store.clone(), key.clone());
+        tokio::spawn(async move {
+            match store.set(&key, Bytes::from(number.to_string()), None, Condition::Absent).await {
+                Ok(_) => Ok(Some(number)),
+                Err(error) if error.kind() == ErrorKind::PreconditionFailed => Ok(None),
+                Err(error) => Err(error),
+            }
+        })
+    });
+    let mut winners = Vec::new();
+    for attempt in try_join_all(attempts).await? {
+        winners.extend(attempt?);
+    }
+    let [winner] = winners.as_slice() else { anyhow::bail!("{} have written if absent", winners.len()) };
+    expect(store, &key, Some(winner.to_string().as_bytes())).await
+}
+
+/// No increment is lost and none is counted twice.
+async fn counted(store: &Arc<dyn Store>) -> Result<()> {
+    let key = prefix("counter");
+    let tasks = (0..TASKS).map(|_| {
+        let (store, key) = (store.clone(), key.clone());
+        tokio::spawn(async move {
+            for _ in 0..ROUNDS {
+                while !increment(&store, &key).await? {}
+            }
+            anyhow::Ok(())
+        })
+    });
+    for task in try_join_all(tasks).await? {
+        task?;
+    }
+    expect(store, &key, Some((TASKS * ROUNDS).to_string().as_bytes())).await
+}
+
+/// Whether nobody else was faster.
+async fn increment(store: &Arc<dyn Store>, key: &str) -> Result<bool> {
+    let (number, condition) = match store.get(key).await? {
+        Some(entry) => (std::str::from_utf8(&entry.value)?.parse()?, Condition::Version(entry.version)),
+        None => (0u64, Condition::Absent),
+    };
+    let sum = Bytes::from(number.saturating_add(1).to_string());
+    match store.set(key, sum, None, condition).await {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::PreconditionFailed => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}

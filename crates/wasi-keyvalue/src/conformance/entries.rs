@@ -1,0 +1,170 @@
+//! Entries: every key and every value is kept as it is, and goes when its time is over.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use bytes::Bytes;
+
+use super::{eventually, expect, prefix, set, value};
+use crate::{Condition, Store};
+
+pub(super) async fn run(store: &Arc<dyn Store>) -> Result<()> {
+    written_read_deleted(store).await.context("set, get, delete")?;
+    keys_are_data(store).await.context("odd keys")?;
+    values_are_data(store).await.context("odd values")?;
+    lives_end(store).await.context("ttl")
+}
+
+async fn written_read_deleted(store: &Arc<dyn Store>) -> Result<()> {
+    let key = prefix("entry");
+    expect(store, &key, None).await?;
+    store.delete(&key).await.context("a delete of nothing")?;
+    set(store, &key, "one").await?;
+    expect(store, &key, Some(b"one")).await?;
+    set(store, &key, "two").await?;
+    expect(store, &key, Some(b"two")).await?;
+    store.delete(&key).await?;
+    expect(store, &key, None).await
+}
+
+/// Keys that look like something else to a file system, a server or a pattern, and their like.
+fn odd_keys() -> Vec<String> {
+    let plain = [
+        "a",
+        "A",
+        "ä",
+        "Ä",
+        "a\u{308}",
+        "日本語",
+        "🔑",
+        "\u{202e}",
+        "\u{feff}",
+        " ",
+        "  ",
+        "a b",
+        "\t",
+        "\n",
+        "\r\n",
+        "\0",
+        "\0\0",
+        "a\0",
+        "\u{1}",
+        "\u{7f}",
+        "\u{10ffff}",
+        ".",
+        "..",
+        "...",
+        ".a",
+        "a.",
+        "a..b",
+        "/",
+        "//",
+        "/a",
+        "a/",
+        "../a",
+        "..\\a",
+        "C:\\a",
+        "con",
+        "*",
+        ">",
+        "a.*",
+        "a.>",
+        "a.b",
+        "a.b.c",
+        "$JS",
+        "_",
+        "-",
+        "=",
+        "%",
+        "%00",
+        "%2F",
+        "%2f",
+        "+",
+        "?",
+        "#",
+        "&",
+        "'",
+        "\"",
+        "`",
+        "|",
+        "~",
+        "<",
+        ":",
+        ";",
+        "{}",
+        "[a]",
+        "\\",
+        "\\0",
+        "null",
+        "YQ==",
+        "YQ",
+    ];
+    let mut keys: Vec<String> = plain.iter().map(|key| (*key).to_owned()).collect();
+    keys.extend([1, 2, 255, 256, 511, 512].map(|length| "k".repeat(length)));
+    keys.extend(["\0".repeat(512), "é".repeat(256), "🔑".repeat(128), format!("{}x", "k".repeat(511))]);
+    keys
+}
+
+/// These keys stand alone, without a prefix: they are odd only as a whole. Each is put back as it was found.
+async fn keys_are_data(store: &Arc<dyn Store>) -> Result<()> {
+    let keys = odd_keys();
+    let mut before = Vec::new();
+    for key in &keys {
+        before.push(value(store, key).await?);
+    }
+    for (number, key) in keys.iter().enumerate() {
+        set(store, key, number.to_string()).await?;
+    }
+    for (number, key) in keys.iter().enumerate() {
+        expect(store, key, Some(number.to_string().as_bytes())).await?;
+        let listed = store.keys(key, None, 1).await.with_context(|| format!("list from {key:?}"))?;
+        ensure!(listed == [key.clone()], "a list of what begins with {key:?} does not begin with it");
+    }
+    for (number, key) in keys.iter().enumerate().filter(|(number, _)| number % 2 == 0) {
+        store.delete(key).await.with_context(|| format!("delete of {key:?}, number {number}"))?;
+    }
+    for (number, key) in keys.iter().enumerate() {
+        let kept = (number % 2 == 1).then(|| number.to_string());
+        expect(store, key, kept.as_deref().map(str::as_bytes)).await.context("after others were deleted")?;
+    }
+    for (key, before) in keys.iter().zip(before) {
+        match before {
+            Some(value) => drop(set(store, key, value).await?),
+            None => store.delete(key).await?,
+        }
+    }
+    Ok(())
+}
+
+async fn values_are_data(store: &Arc<dyn Store>) -> Result<()> {
+    let key = prefix("value");
+    let every_byte: Vec<u8> = (0..=255).collect();
+    let large: Vec<u8> = every_byte.iter().copied().cycle().take(1 << 20).collect();
+    for value in [Vec::new(), vec![0], every_byte, large, Vec::new()] {
+        set(store, &key, value.clone()).await.with_context(|| format!("{} bytes", value.len()))?;
+        expect(store, &key, Some(&value)).await.with_context(|| format!("{} bytes", value.len()))?;
+    }
+    store.delete(&key).await?;
+    Ok(())
+}
+
+async fn lives_end(store: &Arc<dyn Store>) -> Result<()> {
+    let prefix = prefix("life");
+    let [short, long, renewed] = ["short", "long", "renewed"].map(|name| format!("{prefix}{name}"));
+    let write = async |key: &str, seconds: u64| {
+        let ttl = Some(Duration::from_secs(seconds));
+        store.set(key, Bytes::from("v"), ttl, Condition::Always).await.context("set with a life")
+    };
+    write(&short, 1).await?;
+    write(&long, 3600).await?;
+    write(&renewed, 1).await?;
+    set(store, &renewed, "for ever").await?;
+    eventually(async || Ok(value(store, &short).await?.is_none())).await.context("the end of a life")?;
+    expect(store, &long, Some(b"v")).await?;
+    expect(store, &renewed, Some(b"for ever")).await.context("a write without a life ends the earlier one")?;
+    let keys = store.keys(&prefix, None, 10).await?;
+    ensure!(!keys.contains(&short), "what has expired is listed");
+    store.set(&short, Bytes::from("again"), None, Condition::Absent).await.context("what has expired is absent")?;
+    expect(store, &short, Some(b"again")).await
+}

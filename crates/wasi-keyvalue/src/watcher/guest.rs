@@ -1,0 +1,151 @@
+//! One call of a component's watcher, in any version of the interface.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tempo_core::{Instance, Interrupted, Permit, Provide, Workload};
+use tokio::time::{sleep, timeout};
+use wasmtime::Store;
+use wasmtime::component::{InstancePre, Resource};
+
+use crate::bindings::{draft, draft2, wasmcloud};
+use crate::{Bucket, Change, KeyValueState, WasiKeyValue};
+
+/// How long a change waits before it asks again for a place to run, if the queue for places was full.
+const RETRY: Duration = Duration::from_millis(50);
+
+/// The component that hears of changes.
+pub(super) struct Guest<T: 'static> {
+    workload: Workload<T>,
+    watcher: Watcher<T>,
+}
+
+/// What the component exports, ready to be instantiated.
+enum Watcher<T: 'static> {
+    Draft(draft::WatchServicePre<T>),
+    Draft2(draft2::WatchServicePre<T>),
+    WasmCloud(wasmcloud::WatchServicePre<T>),
+}
+
+impl<T: Provide<WasiKeyValue>> Watcher<T> {
+    /// The newest watcher that the component exports.
+    fn find(component: &InstancePre<T>) -> wasmtime::Result<Self> {
+        if let Ok(watcher) = wasmcloud::WatchServicePre::new(component.clone()) {
+            return Ok(Self::WasmCloud(watcher));
+        }
+        if let Ok(watcher) = draft2::WatchServicePre::new(component.clone()) {
+            return Ok(Self::Draft2(watcher));
+        }
+        draft::WatchServicePre::new(component.clone()).map(Self::Draft)
+    }
+
+    async fn call(&self, instance: &mut Instance<T>, limit: Duration, told: Told) -> wasmtime::Result<()> {
+        let store = &mut instance.store;
+        let late = |_| wasmtime::Error::new(Interrupted::Deadline);
+        match self {
+            Self::Draft(watcher) => {
+                let guest = timeout(limit, watcher.instantiate_async(&mut *store)).await.map_err(late)??;
+                let (bucket, watcher) = (told.push(store)?, guest.wasi_keyvalue_watcher());
+                match &told.change {
+                    Change::Set { key, value } => watcher.call_on_set(store, bucket, key, value).await,
+                    Change::Delete { key } => watcher.call_on_delete(store, bucket, key).await,
+                }
+            }
+            Self::Draft2(watcher) => {
+                let guest = timeout(limit, watcher.instantiate_async(&mut *store)).await.map_err(late)??;
+                let (bucket, watcher) = (told.push(store)?, guest.wasi_keyvalue_watcher());
+                match &told.change {
+                    Change::Set { key, value } => watcher.call_on_set(store, bucket, key, value).await,
+                    Change::Delete { key } => watcher.call_on_delete(store, bucket, key).await,
+                }
+            }
+            Self::WasmCloud(watcher) => {
+                let guest = timeout(limit, watcher.instantiate_async(&mut *store)).await.map_err(late)??;
+                call_async(store, &guest, told).await
+            }
+        }
+    }
+}
+
+async fn call_async<T: Provide<WasiKeyValue>>(
+    store: &mut Store<T>,
+    guest: &wasmcloud::WatchService,
+    told: Told,
+) -> wasmtime::Result<()> {
+    let bucket = told.push(store)?;
+    let watcher = guest.wasmcloud_keyvalue_watcher();
+    let finished = store.run_concurrent(async |accessor| -> wasmtime::Result<()> {
+        match told.change {
+            Change::Set { key, value } => watcher.call_on_set(accessor, bucket, key, value.into()).await?,
+            Change::Delete { key } => watcher.call_on_delete(accessor, bucket, key).await?,
+        }
+        // The guest may have left tasks behind that still work.
+        poll_fn(|cx| accessor.poll_no_interesting_tasks(cx)).await;
+        Ok(())
+    });
+    finished.await?
+}
+
+/// A change, and the bucket that it happened in.
+struct Told {
+    bucket: Bucket,
+    change: Change,
+}
+
+impl Told {
+    fn push<T: Provide<WasiKeyValue>>(&self, store: &mut Store<T>) -> wasmtime::Result<Resource<Bucket>> {
+        Ok(T::provide(store.data_mut()).table.push(self.bucket.clone())?)
+    }
+}
+
+impl<T: Provide<WasiKeyValue>> Guest<T> {
+    pub(super) fn new(workload: Workload<T>) -> wasmtime::Result<Self> {
+        Ok(Self { watcher: Watcher::find(workload.component())?, workload })
+    }
+
+    pub(super) fn name(&self) -> &str {
+        self.workload.name()
+    }
+
+    /// What the component's stores carry: the buckets that it may open. A store without an instance tells.
+    pub(super) fn state(&self) -> wasmtime::Result<KeyValueState> {
+        let mut instance = self.workload.store()?;
+        Ok(T::provide(instance.store.data_mut()).state.clone())
+    }
+
+    /// Tells the component of `change`, and returns when it is done with it.
+    pub(super) async fn tell(self: &Arc<Self>, bucket: Bucket, change: Change) {
+        let permit = self.place().await;
+        let result = self.run(permit, Told { bucket, change }).await;
+        if let Err(error) = result {
+            let error = format!("{error:#}");
+            tracing::error!(component = self.name(), error, "the component failed on a change of a keyvalue store");
+        }
+    }
+
+    async fn run(self: &Arc<Self>, permit: Permit, told: Told) -> wasmtime::Result<()> {
+        let limits = self.workload.limits();
+        let mut instance = self.workload.store()?;
+        let meter = instance.meter.clone();
+        let deadline = Instant::now().checked_add(limits.request).unwrap_or_else(Instant::now);
+        let (guest, limit) = (self.clone(), limits.instantiate);
+        let work = async move {
+            let result = guest.watcher.call(&mut instance, limit, told).await;
+            drop(instance);
+            drop(permit);
+            result
+        };
+        self.workload.call(meter, deadline, work).await.map_err(wasmtime::Error::new)?
+    }
+
+    /// A place to run. A change waits for as long as it takes: nobody would send it again.
+    async fn place(&self) -> Permit {
+        loop {
+            if let Ok(permit) = self.workload.admission().enter().await {
+                return permit;
+            }
+            sleep(RETRY).await;
+        }
+    }
+}

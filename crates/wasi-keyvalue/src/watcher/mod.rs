@@ -1,0 +1,85 @@
+//! The trigger that tells a component of changes: it calls the `watcher` that the component exports.
+
+mod guest;
+mod lanes;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_trait::async_trait;
+use tempo_core::{Flag, Provide, Running, Settings, Trigger, Workload};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use self::guest::Guest;
+use self::lanes::Watched;
+use crate::{Store, WasiKeyValue};
+
+/// The trigger that calls components which export `wasi:keyvalue/watcher` or `wasmcloud:keyvalue/watcher`, for every
+/// change of every store that they may open, whoever made it.
+///
+/// Changes of one key arrive one after the other, those of different keys at the same time. Each gets a fresh instance.
+/// A call that fails is logged, and is not tried again. While nothing runs nothing is kept: a component hears of the
+/// changes that are made from its start on.
+pub struct KeyValueWatcher;
+
+impl<T: Provide<WasiKeyValue>> Trigger<T> for KeyValueWatcher {
+    const EXPORTS: &'static [&'static str] = &["wasi:keyvalue/watcher", "wasmcloud:keyvalue/watcher"];
+
+    fn flags() -> Vec<Flag> {
+        Vec::new()
+    }
+
+    async fn start(workload: Workload<T>, _: &Settings) -> anyhow::Result<Box<dyn Running>> {
+        let guest = Arc::new(Guest::new(workload)?);
+        let state = guest.state()?;
+        let (stop, stopped) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        let mut names = Vec::new();
+        let mut known: Vec<&Arc<dyn Store>> = Vec::new();
+        for (name, store) in state.stores().iter() {
+            names.push(name);
+            // A store of two names is one store, and its changes are told once.
+            if known.iter().any(|known| Arc::ptr_eq(known, store)) {
+                continue;
+            }
+            known.push(store);
+            let watched = Watched { guest: guest.clone(), store: store.clone(), limits: state.limits() };
+            tasks.spawn(watched.run(store.watch().await?, stopped.clone()));
+        }
+        let announcement = format!("watching keyvalue stores: {}", names.join(", "));
+        Ok(Box::new(Watching { announcement, stop, tasks }))
+    }
+}
+
+/// A watcher that has been started. Dropping it ends what runs.
+struct Watching {
+    announcement: String,
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+#[async_trait]
+impl Running for Watching {
+    fn announcement(&self) -> String {
+        self.announcement.clone()
+    }
+
+    async fn failed(&mut self) -> anyhow::Error {
+        match self.tasks.join_next().await {
+            Some(_) => anyhow::anyhow!("the changes of a keyvalue store have ended"),
+            // There is no store, so nothing can end.
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn drain(mut self: Box<Self>, deadline: Instant) {
+        let _ = self.stop.send(true);
+        let finished = async { while self.tasks.join_next().await.is_some() {} };
+        // What is left is ended when the tasks are dropped.
+        let _ = tokio::time::timeout_at(deadline.into(), finished).await;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 use tempo_nats::NatsKeyValue;
 use tempo_wasi_config::{Variables, WasiConfig};
 use tempo_wasi_http::{HttpClient, HttpServer, WasiHttp};
-use tempo_wasi_keyvalue::{File, KeyValueStores, Memory, WasiKeyValue};
+use tempo_wasi_keyvalue::{File, KeyValueStores, KeyValueWatcher, Memory, WasiKeyValue};
 use tempo_wasi_logging::{TracingLog, WasiLogging};
 
 #[global_allocator]
@@ -18,5 +18,5 @@ tempo_runtime::runtime! {
         keyvalue: WasiKeyValue = KeyValueStores<(Memory, File, NatsKeyValue)>,
         logging: WasiLogging = TracingLog,
     },
-    triggers: [HttpServer],
+    triggers: [HttpServer, KeyValueWatcher],
 }

@@ -8,10 +8,16 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
-use tempo_core::{Boot, Scheme, StoreUrl};
+use tempo_core::{Boot, Flag, Scheme, Size, StoreUrl};
 
 use crate::changes::Watchers;
 use crate::{Change, Condition, Entry, Error, ErrorKind, Result, Store, Version};
+
+/// What one store may take, in bytes.
+const MAX: usize = 256 << 20;
+const MAX_FLAG: Flag = Flag::new("max-memory-store", "SIZE", "What a memory: store may take").default("256MiB");
+/// What an entry takes besides its key and value.
+const OVERHEAD: usize = 128;
 
 /// The scheme `memory:`. What follows the colon tells stores of one component apart: `memory:sessions`.
 pub struct Memory;
@@ -19,19 +25,34 @@ pub struct Memory;
 impl Scheme<dyn Store> for Memory {
     const NAMES: &'static [&'static str] = &["memory"];
 
-    async fn open(_: &StoreUrl, _: Boot<'_>) -> anyhow::Result<Arc<dyn Store>> {
-        Ok(Arc::new(MemoryStore::default()))
+    fn flags() -> Vec<Flag> {
+        vec![MAX_FLAG]
+    }
+
+    async fn open(_: &StoreUrl, boot: Boot<'_>) -> anyhow::Result<Arc<dyn Store>> {
+        let Size(max) = boot.settings.require(&MAX_FLAG)?;
+        Ok(Arc::new(MemoryStore::new(max)))
     }
 }
 
-/// A store in memory. It has no bound of its own but those on keys and values.
-#[derive(Clone, Default)]
+/// A store in memory. Its clones are the same store.
+#[derive(Clone)]
 pub struct MemoryStore {
     content: Arc<Mutex<Content>>,
 }
 
+impl Default for MemoryStore {
+    /// A store that may take 256 MiB.
+    fn default() -> Self {
+        Self::new(MAX)
+    }
+}
+
 #[derive(Default)]
 struct Content {
+    /// What the entries take and what they may take, in bytes.
+    size: usize,
+    max: usize,
     entries: BTreeMap<String, Kept>,
     /// Every entry that expires, the next one first.
     expiring: BTreeSet<(Instant, String)>,
@@ -46,6 +67,11 @@ struct Kept {
 }
 
 impl MemoryStore {
+    /// A store that may take `max` bytes: of each entry its key, its value and 128 more.
+    pub fn new(max: usize) -> Self {
+        Self { content: Arc::new(Mutex::new(Content { max, ..Content::default() })) }
+    }
+
     /// The content after everything that has expired was removed.
     fn content(&self) -> MutexGuard<'_, Content> {
         // A panic under the lock leaves nothing half done that a reader could mistake.
@@ -59,13 +85,14 @@ impl Content {
     fn sweep(&mut self, now: Instant) {
         while self.expiring.first().is_some_and(|(expires, _)| *expires <= now) {
             let Some((_, key)) = self.expiring.pop_first() else { return };
-            self.entries.remove(&key);
+            self.remove(&key);
             self.watchers.publish(&Change::Delete { key });
         }
     }
 
     fn remove(&mut self, key: &str) -> bool {
         let Some(kept) = self.entries.remove(key) else { return false };
+        self.size = self.size.saturating_sub(size(key, &kept.entry.value));
         if let Some(expires) = kept.expires {
             self.expiring.remove(&(expires, key.to_owned()));
         }
@@ -93,7 +120,13 @@ impl Store for MemoryStore {
         if !content.holds(key, condition) {
             return Err(precondition_failed());
         }
+        let old = content.entries.get(key).map_or(0, |kept| size(key, &kept.entry.value));
+        let total = content.size.saturating_sub(old).saturating_add(size(key, &value));
+        if total > content.max {
+            return Err(Error::new(ErrorKind::QuotaExceeded, "the store is full"));
+        }
         content.remove(key);
+        content.size = total;
         content.version = content.version.wrapping_add(1);
         let version = content.version;
         // A time that no clock can show is as good as none.
@@ -141,6 +174,10 @@ impl Store for MemoryStore {
     }
 }
 
+fn size(key: &str, value: &[u8]) -> usize {
+    key.len().saturating_add(value.len()).saturating_add(OVERHEAD)
+}
+
 /// The error of a condition that does not hold.
 pub(crate) fn precondition_failed() -> Error {
     Error::new(ErrorKind::PreconditionFailed, "the entry is another than was asked for")
@@ -173,5 +210,28 @@ mod tests {
         let store = MemoryStore::default();
         store.set("k", Bytes::new(), Some(Duration::MAX), Condition::Always).await.unwrap();
         assert!(store.get("k").await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn size_at_the_edge() {
+        let store = MemoryStore::new(2 * (1 + OVERHEAD) + 10);
+        let set = async |key: &str, length: usize| {
+            store.set(key, vec![0; length].into(), None, Condition::Always).await.map_err(|error| error.kind())
+        };
+        set("a", 5).await.unwrap();
+        set("b", 4).await.unwrap();
+        set("b", 5).await.unwrap();
+        assert_eq!(set("b", 6).await, Err(ErrorKind::QuotaExceeded));
+        assert_eq!(store.get("b").await.unwrap().unwrap().value.len(), 5, "what did not fit was written");
+        assert_eq!(set("c", 0).await, Err(ErrorKind::QuotaExceeded));
+        store.delete("a").await.unwrap();
+        set("b", 6).await.unwrap();
+        let moment = Some(Duration::from_millis(1));
+        store.set("b", Bytes::new(), moment, Condition::Always).await.unwrap();
+        while store.get("b").await.unwrap().is_some() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        set("a", 5).await.unwrap();
+        set("b", 5).await.unwrap();
     }
 }

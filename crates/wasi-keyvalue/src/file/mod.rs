@@ -105,7 +105,7 @@ impl Store for FileStore {
         // Read where it is called: the page is in the cache of redb or of the system, and handing the work to another
         // thread would cost more than it. A page that is in neither is one read of the disk, some 100 µs, during which
         // this thread serves nothing else.
-        tables::get(&self.shared.public.entries(), key).map_err(|error| report(&error))
+        guarded(|| tables::get(&self.shared.public.entries(), key))
     }
 
     async fn set(&self, key: &str, value: Bytes, ttl: Option<Duration>, condition: Condition) -> Result<Version> {
@@ -120,8 +120,8 @@ impl Store for FileStore {
         // Not where it is called: keys lie beside their values, so a page of large ones is a lot to read.
         let entries = self.shared.public.entries();
         let (prefix, after) = (prefix.to_owned(), after.map(str::to_owned));
-        let read = tokio::task::spawn_blocking(move || tables::keys(&entries, &prefix, after.as_deref(), limit));
-        read.await.map_err(|_| failed())?.map_err(|error| report(&error))
+        let read = move || guarded(|| tables::keys(&entries, &prefix, after.as_deref(), limit));
+        tokio::task::spawn_blocking(read).await.map_err(|_| failed())?
     }
 
     async fn watch(&self) -> Result<BoxStream<'static, Result<Change>>> {
@@ -134,6 +134,14 @@ impl Store for FileStore {
             }
         };
         Ok(self.shared.public.watchers.lock().unwrap_or_else(PoisonError::into_inner).watch(sweep))
+    }
+}
+
+/// Runs a read. redb panics over pages that make no sense, which must not end more than this one read.
+fn guarded<R>(read: impl FnOnce() -> std::result::Result<R, redb::Error>) -> Result<R> {
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(read)) {
+        Ok(result) => result.map_err(|error| report(&error)),
+        Err(_) => Err(failed()),
     }
 }
 

@@ -91,10 +91,18 @@ fn locate(path: &Path) -> Result<PathBuf, Error> {
         let message = format!("cannot make the directory {}: {error}; choose another place", parent.display());
         Error::new(ErrorKind::CannotWrite, message)
     };
+    let new: Vec<&Path> = parent.ancestors().take_while(|directory| !directory.exists()).collect();
     std::fs::create_dir_all(parent).map_err(cannot)?;
+    new.into_iter().try_for_each(keep).map_err(cannot)?;
     let parent = parent.canonicalize().map_err(cannot)?;
     let name = path.file_name().ok_or_else(|| unusable(path, &"it names no file"))?;
     Ok(parent.join(name))
+}
+
+/// A new file or directory is only there after a crash of the machine if the directory it is in was synchronised.
+fn keep(path: &Path) -> io::Result<()> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::File::open(parent)?.sync_all()
 }
 
 fn open(path: &Path) -> Result<(Database, Arc<Public>), Error> {
@@ -103,9 +111,8 @@ fn open(path: &Path) -> Result<(Database, Arc<Public>), Error> {
     let database = opened.map_err(|error| explain(path, error))?;
     tables::prepare(&database).map_err(|error| damaged(path, &error))?;
     let entries = tables::snapshot(&database).map_err(|error| damaged(path, &error))?;
-    if new && let Some(parent) = path.parent() {
-        // A new file is only there after a crash if its directory was synchronised too.
-        std::fs::File::open(parent).and_then(|parent| parent.sync_all()).map_err(|error| unusable(path, &error))?;
+    if new {
+        keep(path).map_err(|error| unusable(path, &error))?;
     }
     let public = Public { entries: RwLock::new(Arc::new(entries)), watchers: Mutex::default() };
     Ok((database, Arc::new(public)))

@@ -169,3 +169,35 @@ async fn an_end_of_life_is_a_change() {
     assert!(matches!(changes.next().await, Some(Ok(Change::Set { .. }))));
     assert_eq!(changes.next().await, Some(Ok(Change::Delete { key: "k".into() })));
 }
+
+/// A closed database file with something in it.
+async fn closed(path: &Path) -> Vec<u8> {
+    let store = FileStore::open(path).await.unwrap();
+    for number in 0..50 {
+        store.set(&number.to_string(), Bytes::from(vec![7; 2000]), None, Condition::Always).await.unwrap();
+    }
+    drop(store);
+    // Its thread still has the lock for a moment.
+    while Database::open(path).is_err() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    std::fs::read(path).unwrap()
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_left_as_it_is() {
+    let (folder, path) = place();
+    let whole = closed(&path).await;
+    let mut damaged: Vec<Vec<u8>> =
+        [100, 4096, 5000, whole.len() / 2].iter().map(|length| whole[..*length].to_vec()).collect();
+    let mut scrambled = whole.clone();
+    scrambled[20..300].fill(0x55);
+    damaged.push(scrambled);
+    for (number, content) in damaged.into_iter().enumerate() {
+        let file = folder.path().join(number.to_string());
+        std::fs::write(&file, &content).unwrap();
+        let error = refused(&file).await;
+        assert_eq!(error.kind(), Kind::NotFound, "{number}: {error}");
+        assert!(std::fs::read(&file).unwrap() == content, "{number} was written to");
+    }
+}

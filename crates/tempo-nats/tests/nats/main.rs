@@ -4,6 +4,7 @@
 
 mod bucket;
 mod crash;
+mod credentials;
 mod keyvalue;
 mod start;
 mod support;

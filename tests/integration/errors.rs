@@ -37,7 +37,8 @@ fn a_core_module() {
 fn a_component_without_a_handler() {
     run(&Component::text("(component)")).failed_in_one_line(
         65,
-        &["exports none of: wasi:http/incoming-handler, wasi:http/handler, wasi:cli/run; it exports nothing"],
+        &["exports none of: wasi:http/incoming-handler, wasi:http/handler, wasi:keyvalue/watcher, wasmcloud:keyvalue/watcher, \
+           wasi:cli/run; it exports nothing"],
     );
     let other = r#"(component
         (core module $m (func (export "f")))

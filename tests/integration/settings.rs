@@ -29,10 +29,15 @@ fn every_flag_is_an_environment_variable() {
     let flags = flags();
     assert!(flags.len() > 35, "{flags:?}");
     // Names of files that are only read when they are needed have tests of their own, and any text is a log filter.
-    let lazy = ["key-file", "log"];
-    for flag in flags.iter().filter(|flag| !lazy.contains(&flag.as_str())) {
+    // So is where stores are kept, and what a server is told is read when there is one.
+    let lazy = |flag: &str| {
+        ["key-file", "log", "data", "connect-timeout", "max-memory-store"].contains(&flag) || flag.starts_with("nats-")
+    };
+    let stores = ["keyvalue", "max-key-size", "max-value-size"];
+    for flag in flags.iter().filter(|flag| !lazy(flag)) {
         let variable = format!("TEMPO_{}", flag.replace('-', "_").to_uppercase());
-        let run = Run::tempo(["run".into(), guest("config-only").into_os_string()]);
+        let name = if stores.contains(&flag.as_str()) { "keyvalue" } else { "config-only" };
+        let run = Run::tempo(["run".into(), guest(name).into_os_string()]);
         let ended = run.env(&variable, "n\u{1}nsense").finish();
         assert!(matches!(ended.code, Some(78 | 66)), "{variable}: {ended:?}");
         let named = [&variable, &format!("--{flag}"), "n\u{1}nsense"].iter().any(|name| ended.stderr.contains(*name));

@@ -160,7 +160,9 @@ fn watched(options: ConnectOptions, server: &str, losses: watch::Sender<u64>) ->
     let (server, losses) = (server.to_owned(), Arc::new(losses));
     options.request_timeout(Some(REQUEST)).event_callback(move |event| {
         match &event {
-            Event::Connected => tracing::info!(%server, "connected"),
+            // The first time is no news, and nothing may be said before the address that a runtime serves at.
+            Event::Connected if *losses.borrow() == 0 => tracing::debug!(%server, "connected"),
+            Event::Connected => tracing::info!(%server, "connected again"),
             Event::Disconnected => {
                 tracing::warn!(%server, "connection lost; trying to come back");
                 losses.send_modify(|losses| *losses = losses.wrapping_add(1));

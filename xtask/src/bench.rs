@@ -16,6 +16,7 @@ mod prepare;
 mod record;
 mod server;
 mod start;
+mod storage;
 mod syscalls;
 mod table;
 
@@ -57,9 +58,16 @@ pub(crate) fn command() -> Command {
                 .about("From starting the process to the first answer")
                 .arg(number("rounds", "20").help("Rounds; each starts every server once"))
                 .arg(only.value_parser(start::NAMES.to_vec()))
-                .arg(profile)
-                .arg(no_build)
+                .arg(profile.clone())
+                .arg(no_build.clone())
                 .arg(json),
+        )
+        .subcommand(
+            Command::new("storage")
+                .about("Operations on stores from a guest, beside the same in native Rust")
+                .arg(number("rounds", "5").help("Rounds; each measures every case once on both sides"))
+                .arg(profile)
+                .arg(no_build),
         )
 }
 
@@ -68,6 +76,7 @@ pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
     ensure!(cfg!(target_os = "linux"), "the benchmarks read /proc: they need Linux");
     match arguments.subcommand() {
         Some(("start", arguments)) => start::run(arguments),
+        Some(("storage", arguments)) => storage::run(arguments),
         Some((_, arguments)) => http::run(arguments),
         None => Ok(()),
     }

@@ -5,8 +5,8 @@ use std::io::IsTerminal as _;
 use tempo_core::{Flag, Settings};
 use tracing_subscriber::EnvFilter;
 
-const LOG: Flag =
-    Flag::new("log", "FILTER", "What to log: a level, or a filter such as info,tempo_runtime=debug").default("info,async_nats=warn");
+const LOG: Flag = Flag::new("log", "FILTER", "What to log: a level, or a filter such as info,tempo_runtime=debug")
+    .default("info,async_nats=warn");
 
 /// The flags of the log.
 pub const FLAGS: &[Flag] = &[LOG];

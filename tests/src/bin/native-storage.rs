@@ -20,7 +20,7 @@ const TABLE: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("entries");
 
 #[derive(Clone)]
 enum Store {
-    Nats(kv::Store),
+    Nats(Box<kv::Store>),
     Redb(Arc<Database>),
 }
 
@@ -67,7 +67,7 @@ impl Store {
         let (server, bucket) = url.rsplit_once('/').context("expected nats://HOST/BUCKET")?;
         let context = jetstream::new(async_nats::connect(server).await?);
         let config = kv::Config { bucket: bucket.to_owned(), history: 1, ..Default::default() };
-        Ok(Self::Nats(context.create_key_value(config).await?))
+        Ok(Self::Nats(Box::new(context.create_key_value(config).await?)))
     }
 
     async fn get(&self, key: String) -> Result<()> {

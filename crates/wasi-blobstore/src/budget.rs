@@ -38,11 +38,8 @@ impl Share {
 
     /// Adds `bytes` if they are left.
     pub(crate) fn grow(&mut self, bytes: usize) -> bool {
-        let taken = self
-            .budget
-            .left
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes))
-            .is_ok();
+        let taken =
+            self.budget.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes)).is_ok();
         if taken {
             self.bytes = self.bytes.saturating_add(bytes);
         }

@@ -42,9 +42,8 @@ pub(crate) fn options(mut options: PutOptions) -> Result<PutOptions> {
         return Err(Error::invalid(problem));
     }
     let metadata = &mut options.metadata;
-    let size = metadata.iter().fold(0usize, |sum, (key, value)| {
-        sum.saturating_add(key.len()).saturating_add(value.len())
-    });
+    let size =
+        metadata.iter().fold(0usize, |sum, (key, value)| sum.saturating_add(key.len()).saturating_add(value.len()));
     if size > MAX_METADATA {
         return Err(Error::invalid(format!("the metadata is larger than {MAX_METADATA} bytes")));
     }
@@ -70,7 +69,9 @@ fn is_key(key: &str) -> bool {
 fn is_value(text: &str) -> bool {
     let graphic = |end: Option<u8>| end.is_some_and(|byte| byte.is_ascii_graphic());
     let bytes = text.as_bytes();
-    graphic(bytes.first().copied()) && graphic(bytes.last().copied()) && bytes.iter().all(|byte| (b' '..=b'~').contains(byte))
+    graphic(bytes.first().copied())
+        && graphic(bytes.last().copied())
+        && bytes.iter().all(|byte| (b' '..=b'~').contains(byte))
 }
 
 /// An upload that ends with an error when it grows beyond what an object may have, and hands on data in whole chunks.

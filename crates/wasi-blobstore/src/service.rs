@@ -87,12 +87,8 @@ impl HasData for WasiBlobstore {
 }
 
 impl Service for WasiBlobstore {
-    const INTERFACES: &'static [&'static str] = &[
-        "wasi:blobstore/types",
-        "wasi:blobstore/container",
-        "wasi:blobstore/blobstore",
-        "tempo:blobstore/store",
-    ];
+    const INTERFACES: &'static [&'static str] =
+        &["wasi:blobstore/types", "wasi:blobstore/container", "wasi:blobstore/blobstore", "tempo:blobstore/store"];
     const PACKAGES: &'static [&'static str] = &["wasi:blobstore@0.2.0-draft", "tempo:blobstore@0.1.0"];
 
     fn add_to_linker<T: Provide<Self>>(linker: &mut Linker<T>) -> wasmtime::Result<()> {

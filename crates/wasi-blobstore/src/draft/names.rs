@@ -71,11 +71,7 @@ impl ObjectNames {
 }
 
 impl HostStreamObjectNames for BlobstoreView<'_> {
-    async fn read_stream_object_names(
-        &mut self,
-        this: Resource<ObjectNames>,
-        len: u64,
-    ) -> Answer<(Vec<String>, bool)> {
+    async fn read_stream_object_names(&mut self, this: Resource<ObjectNames>, len: u64) -> Answer<(Vec<String>, bool)> {
         answer(self.table.get_mut(&this)?.read(len).await)
     }
 

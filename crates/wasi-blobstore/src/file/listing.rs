@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
+use super::Directory;
 use super::names::{Decoded, decode};
 use super::object::{failed, open};
-use super::Directory;
 use crate::{Entry, ErrorKind, Result, record};
 
 /// What is asked for: names that begin with `prefix` and come after `after`.

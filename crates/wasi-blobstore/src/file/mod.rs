@@ -181,12 +181,15 @@ impl Scheme<dyn Container> for File {
 
     async fn open(url: &StoreUrl, _: Boot<'_>) -> anyhow::Result<Arc<dyn Container>> {
         let error = |kind, problem: String| tempo_core::Error::new(kind, format!("{url}: {problem}"));
-        let path = url
-            .path()
-            .ok_or_else(|| error(CoreKind::BadConfiguration, "expected file:DIR, a directory of this machine".into()))?;
+        let path = url.path().ok_or_else(|| {
+            error(CoreKind::BadConfiguration, "expected file:DIR, a directory of this machine".into())
+        })?;
         let opened = tokio::task::spawn_blocking(move || Self::open(&path)).await?;
         let file = opened.map_err(|cause| {
-            error(CoreKind::CannotWrite, format!("the directory cannot be used: {cause}; give another with --blobstore"))
+            error(
+                CoreKind::CannotWrite,
+                format!("the directory cannot be used: {cause}; give another with --blobstore"),
+            )
         })?;
         Ok(Arc::new(file))
     }

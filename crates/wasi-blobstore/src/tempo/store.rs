@@ -41,7 +41,9 @@ impl<T: 'static> wit::HostContainerWithStore<T> for WasiBlobstore {
         name: String,
     ) -> Answer<Option<wit::ObjectInfo>> {
         let container = container(accessor, &this)?;
-        answer(async { check::name(&name).map(|()| container.stat(&name))?.await }.await.map(|info| info.map(Into::into)))
+        answer(
+            async { check::name(&name).map(|()| container.stat(&name))?.await }.await.map(|info| info.map(Into::into)),
+        )
     }
 
     async fn get(

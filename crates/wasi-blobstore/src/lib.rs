@@ -9,7 +9,8 @@
 //! gave them, and no others. Objects are streamed in both directions and never held whole: a reader that is slow slows
 //! its backend down, and a writer is slowed down by its backend. An upload that does not complete leaves nothing.
 //!
-//! [`Memory`] and [`File`] are the embedded backends. A Tempo runtime opens its containers through
+//! [`Memory`] and [`File`] are the embedded backends, and `ObjectStore` is any store of the crate `object_store`, with the
+//! features `aws`, `azure` and `gcp` for those of the clouds. A Tempo runtime opens its containers through
 //! [`BlobstoreStores`], from `--blobstore [NAME=]URL`. [`conformance`] is the suite that any backend must pass.
 //!
 //! The functions are async on the host's side: call components with the async methods of wasmtime.
@@ -53,6 +54,8 @@ mod backend;
 mod bindings;
 mod budget;
 mod check;
+#[cfg(feature = "cloud")]
+mod cloud;
 pub mod conformance;
 mod draft;
 mod error;
@@ -66,6 +69,14 @@ mod tempo;
 mod testing;
 
 pub use backend::{ByteRange, Container, Data, Entry, ObjectInfo, PutOptions, Upload};
+#[cfg(feature = "azure")]
+pub use cloud::Azure;
+#[cfg(feature = "gcp")]
+pub use cloud::GoogleCloud;
+#[cfg(feature = "cloud")]
+pub use cloud::ObjectStore;
+#[cfg(feature = "aws")]
+pub use cloud::S3;
 pub use error::{Error, ErrorKind, Result};
 pub use file::File;
 pub use memory::Memory;

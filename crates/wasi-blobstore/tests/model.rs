@@ -1,5 +1,7 @@
 //! Random operations on a backend do what they do on a simple model of a container.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "the helpers of a test fail as the test does")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

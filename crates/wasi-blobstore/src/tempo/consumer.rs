@@ -42,7 +42,7 @@ impl Incoming {
             let chunk = tokio::select! {
                 biased;
                 verdict = &mut self.complete, if !whole => {
-                    whole = agreed(verdict)?;
+                    whole = agreed(verdict.ok())?;
                     continue;
                 }
                 chunk = self.chunks.next() => chunk,
@@ -53,17 +53,17 @@ impl Incoming {
             }
         }
         if !whole {
-            agreed(self.complete.await)?;
+            agreed(self.complete.await.ok())?;
         }
         upload.complete().await
     }
 }
 
-fn agreed(verdict: std::result::Result<bool, oneshot::error::RecvError>) -> Result<bool> {
+fn agreed(verdict: Option<bool>) -> Result<bool> {
     // A future that is dropped says nothing, and so not that the stream is whole.
     match verdict {
-        Ok(true) => Ok(true),
-        Ok(false) | Err(_) => Err(Error::new(ErrorKind::Other, "the upload was given up by its producer")),
+        Some(true) => Ok(true),
+        Some(false) | None => Err(Error::new(ErrorKind::Other, "the upload was given up by its producer")),
     }
 }
 

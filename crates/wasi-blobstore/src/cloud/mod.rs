@@ -1,0 +1,204 @@
+//! A container in any store that the crate `object_store` knows: Amazon S3 and its like, Google Cloud Storage, Azure.
+
+mod http;
+mod keys;
+mod listing;
+mod schemes;
+#[cfg(test)]
+mod tests;
+mod upload;
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::{StreamExt as _, TryStreamExt as _};
+use object_store::path::Path;
+use object_store::{
+    Attribute, Attributes, CopyMode, CopyOptions, GetOptions, GetRange, ObjectMeta, ObjectStore as Store,
+    ObjectStoreExt as _,
+};
+
+use self::keys::Keys;
+use self::upload::CloudUpload;
+use crate::{ByteRange, Container, Data, Entry, Error, ErrorKind, ObjectInfo, PutOptions, Result, Upload};
+
+#[cfg(feature = "azure")]
+pub use schemes::Azure;
+#[cfg(feature = "gcp")]
+pub use schemes::GoogleCloud;
+#[cfg(feature = "aws")]
+pub use schemes::S3;
+
+/// What servers say of an object that was given no media type.
+const NO_TYPE: &str = "binary/octet-stream";
+
+/// A container in a store of the crate `object_store`.
+///
+/// An object whose name is plain keeps it as its key. A name with control characters, spaces, `!`, `~`, empty segments
+/// or segments that begin with a dot is escaped, so that keys stay in the order of the names.
+#[derive(Clone)]
+pub struct ObjectStore {
+    store: Arc<dyn Store>,
+    keys: Keys,
+    traits: Traits,
+}
+
+/// What stores differ in.
+#[derive(Clone, Copy, Debug)]
+struct Traits {
+    /// Whether listings come in the order of the keys.
+    ordered: bool,
+    /// Whether a copy that must not replace an object keeps the media type and the metadata.
+    copies_attributes: bool,
+}
+
+impl ObjectStore {
+    /// The objects of `store` whose keys begin with `prefix` and a slash; all objects if it is empty.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` if no key can begin so.
+    pub fn new(store: Arc<dyn Store>, prefix: &str) -> Result<Self> {
+        let traits = Traits { ordered: false, copies_attributes: true };
+        Ok(Self { store, keys: Keys::new(prefix)?, traits })
+    }
+
+    async fn head(&self, name: &str, key: &Path) -> Result<Option<ObjectInfo>> {
+        let options = GetOptions { head: true, ..GetOptions::default() };
+        match self.store.get_opts(key, options).await {
+            Ok(found) => Ok(Some(info(name, &found.meta, &found.attributes))),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(failed("read", &error)),
+        }
+    }
+
+    async fn require(&self, name: &str, key: &Path) -> Result<ObjectInfo> {
+        self.head(name, key).await?.ok_or_else(Error::no_such_object)
+    }
+}
+
+impl fmt::Debug for ObjectStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ObjectStore").field("traits", &self.traits).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Container for ObjectStore {
+    async fn stat(&self, name: &str) -> Result<Option<ObjectInfo>> {
+        self.head(name, &self.keys.encode(name)?).await
+    }
+
+    async fn get(&self, name: &str, range: Option<ByteRange>) -> Result<(ObjectInfo, Data)> {
+        let key = self.keys.encode(name)?;
+        let nothing = || futures::stream::empty().boxed();
+        if range.is_some_and(|range| range.length == Some(0)) {
+            return Ok((self.require(name, &key).await?, nothing()));
+        }
+        let options = GetOptions { range: range.map(requested), ..GetOptions::default() };
+        let found = match (self.store.get_opts(&key, options).await, range) {
+            (Ok(found), _) => found,
+            (Err(object_store::Error::NotFound { .. }), _) => return Err(Error::no_such_object()),
+            (Err(error), None) => return Err(failed("read", &error)),
+            // A server refuses a range that lies beyond the object's end.
+            (Err(error), Some(range)) => match self.require(name, &key).await? {
+                info if info.size <= range.offset => return Ok((info, nothing())),
+                _ => return Err(failed("read", &error)),
+            },
+        };
+        let info = info(name, &found.meta, &found.attributes);
+        Ok((info, found.into_stream().map_err(|error| failed("read", &error)).boxed()))
+    }
+
+    async fn put(&self, name: &str, options: PutOptions) -> Result<Box<dyn Upload>> {
+        let key = self.keys.encode(name)?;
+        if options.if_absent && self.head(name, &key).await?.is_some() {
+            return Err(Error::already_exists());
+        }
+        Ok(Box::new(CloudUpload::new(self.clone(), name.to_owned(), key, options)))
+    }
+
+    async fn delete(&self, name: &str) -> Result<()> {
+        match self.store.delete(&self.keys.encode(name)?).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(failed("delete", &error)),
+        }
+    }
+
+    async fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Entry>> {
+        listing::list(self, prefix, after, limit).await
+    }
+
+    async fn copy(&self, from: &str, to: &str) -> Result<ObjectInfo> {
+        let (source, target) = (self.keys.encode(from)?, self.keys.encode(to)?);
+        // S3 refuses to copy an object onto itself.
+        if from != to {
+            let options = CopyOptions::new().with_mode(CopyMode::Overwrite);
+            self.store.copy_opts(&source, &target, options).await.map_err(|error| failed("copy", &error))?;
+        }
+        self.require(to, &target).await
+    }
+}
+
+/// How a range is asked for.
+fn requested(ByteRange { offset, length }: ByteRange) -> GetRange {
+    match length.and_then(|length| offset.checked_add(length)) {
+        Some(end) => GetRange::Bounded(offset..end),
+        None => GetRange::Offset(offset),
+    }
+}
+
+fn created(meta: &ObjectMeta) -> u64 {
+    u64::try_from(meta.last_modified.timestamp()).unwrap_or(0)
+}
+
+/// Some servers quote an entity tag in one place and not in another.
+fn etag(meta: &ObjectMeta) -> String {
+    meta.e_tag.as_deref().unwrap_or_default().trim_start_matches("W/").trim_matches('"').to_owned()
+}
+
+fn info(name: &str, meta: &ObjectMeta, attributes: &Attributes) -> ObjectInfo {
+    let mut metadata = Vec::new();
+    let mut content_type = None;
+    for (attribute, value) in attributes {
+        match attribute {
+            Attribute::ContentType if value.as_ref() != NO_TYPE => content_type = Some(value.to_string()),
+            Attribute::Metadata(key) => metadata.push((key.to_string(), value.to_string())),
+            _ => {}
+        }
+    }
+    metadata.sort();
+    ObjectInfo {
+        name: name.to_owned(),
+        size: meta.size,
+        created: created(meta),
+        etag: etag(meta),
+        content_type,
+        metadata,
+    }
+}
+
+/// What a guest is told of a failed request. The log has the rest, which may name a server's inside.
+fn failed(operation: &str, error: &object_store::Error) -> Error {
+    use object_store::Error as Cause;
+    let (kind, problem) = match error {
+        Cause::NotFound { .. } => return Error::no_such_object(),
+        Cause::AlreadyExists { .. } => return Error::already_exists(),
+        Cause::PermissionDenied { .. } | Cause::Unauthenticated { .. } => {
+            (ErrorKind::AccessDenied, "the server refuses it")
+        }
+        Cause::InvalidPath { .. } => (ErrorKind::InvalidArgument, "the store cannot hold such a name"),
+        Cause::NotSupported { .. } | Cause::NotImplemented { .. } => (ErrorKind::Other, "the store cannot do that"),
+        _ => (ErrorKind::Unavailable, "the request failed"),
+    };
+    tracing::warn!(operation, kind = ?kind, cause = cause(error), "blobstore: a request to an object store failed");
+    Error::new(kind, format!("cannot {operation} the object: {problem}"))
+}
+
+/// What may be logged of an error: URLs in its text may carry credentials.
+fn cause(error: &object_store::Error) -> String {
+    let text = error.to_string();
+    let words = text.split_whitespace().map(|word| word.split_once('?').map_or(word, |(visible, _)| visible));
+    words.take(60).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,185 @@
+//! `s3:`, `gs:` and `az:`: which bucket, with which credentials.
+//!
+//! Credentials and endpoints come from the environment variables that each cloud's own tools read, and from options in
+//! the URL, which win: `s3://bucket/prefix?endpoint=http://127.0.0.1:9000&allow_http=true`. Options have the names that
+//! the crate `object_store` gives them. Options are never printed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use object_store::path::Path;
+use object_store::{Error as Cause, ObjectStore as Store, RetryConfig};
+use tempo_core::{Boot, Error, ErrorKind, Scheme, StoreUrl};
+
+use super::http::Connector;
+use super::{ObjectStore, Traits, cause};
+use crate::Container;
+
+/// Where objects are, as a URL says it.
+struct Address {
+    bucket: String,
+    prefix: String,
+    options: Vec<(String, String)>,
+}
+
+impl Address {
+    fn of(url: &StoreUrl) -> Option<Self> {
+        let rest = url.reveal().strip_prefix("//")?;
+        let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let (bucket, prefix) = path.split_once('/').unwrap_or((path, ""));
+        let usable = !bucket.is_empty() && !bucket.contains(['@', ':']);
+        usable.then(|| Self {
+            bucket: bucket.to_owned(),
+            prefix: prefix.trim_end_matches('/').to_owned(),
+            options: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
+        })
+    }
+}
+
+fn retries() -> RetryConfig {
+    RetryConfig { max_retries: 3, retry_timeout: Duration::from_secs(20), ..RetryConfig::default() }
+}
+
+fn bad(url: &StoreUrl, problem: &str) -> Error {
+    Error::new(ErrorKind::BadConfiguration, format!("{url}: {problem}"))
+}
+
+fn address(url: &StoreUrl) -> Result<Address, Error> {
+    let expected = || format!("expected {}://BUCKET[/PREFIX][?OPTION=VALUE&...]", url.scheme());
+    Address::of(url).ok_or_else(|| bad(url, &expected()))
+}
+
+/// Reads the options of `address` as a `K`, and hands them to the builder.
+fn configure<B, K: std::str::FromStr>(
+    url: &StoreUrl,
+    address: &Address,
+    builder: B,
+    with_config: impl Fn(B, K, String) -> B,
+) -> Result<B, Error> {
+    address.options.iter().try_fold(builder, |builder, (name, value)| {
+        // The name may be a secret that somebody put in the wrong place.
+        let key = name.parse().map_err(|_| bad(url, "an option of the URL is unknown"))?;
+        Ok(with_config(builder, key, value.clone()))
+    })
+}
+
+/// Contacts the server, so that a mistake is an error at the start.
+async fn open(
+    url: &StoreUrl,
+    store: Arc<dyn Store>,
+    prefix: &str,
+    traits: Traits,
+) -> anyhow::Result<Arc<dyn Container>> {
+    let container = ObjectStore::new(store.clone(), prefix).map_err(|error| bad(url, &error.to_string()))?;
+    let root = Path::parse(prefix).ok().filter(|prefix| !prefix.is_root());
+    match store.list(root.as_ref()).next().await {
+        None | Some(Ok(_)) => Ok(Arc::new(ObjectStore { traits, ..container })),
+        Some(Err(error)) => {
+            let problem = match error {
+                Cause::NotFound { .. } => "there is no such bucket; create it, or change --blobstore".to_owned(),
+                Cause::PermissionDenied { .. } | Cause::Unauthenticated { .. } => {
+                    "the server refuses the credentials; check the environment and the options of the URL".to_owned()
+                }
+                other => format!("the server cannot be used: {}; check --blobstore", cause(&other)),
+            };
+            Err(Error::new(ErrorKind::Unavailable, format!("{url}: {problem}")).into())
+        }
+    }
+}
+
+#[cfg(any(feature = "aws", feature = "azure", feature = "gcp"))]
+fn unusable(url: &StoreUrl, error: &Cause) -> Error {
+    bad(url, &format!("the options and the environment do not make a configuration: {}", cause(error)))
+}
+
+/// `s3://BUCKET[/PREFIX]`: Amazon S3, and servers that speak its language.
+#[cfg(feature = "aws")]
+#[derive(Clone, Copy, Debug)]
+pub struct S3;
+
+#[cfg(feature = "aws")]
+impl Scheme<dyn Container> for S3 {
+    const NAMES: &'static [&'static str] = &["s3"];
+
+    async fn open(url: &StoreUrl, _: Boot<'_>) -> anyhow::Result<Arc<dyn Container>> {
+        use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, S3CopyIfNotExists};
+        let address = address(url)?;
+        let builder = AmazonS3Builder::from_env()
+            .with_bucket_name(&address.bucket)
+            .with_copy_if_not_exists(S3CopyIfNotExists::Multipart)
+            .with_http_connector(Connector)
+            .with_retry(retries());
+        let builder = configure::<_, AmazonS3ConfigKey>(url, &address, builder, AmazonS3Builder::with_config)?;
+        // Buckets of S3 Express are listed in no order.
+        let traits = Traits { ordered: !address.bucket.ends_with("--x-s3"), copies_attributes: false };
+        let store = builder.build().map_err(|error| unusable(url, &error))?;
+        open(url, Arc::new(store), &address.prefix, traits).await
+    }
+}
+
+/// `gs://BUCKET[/PREFIX]`: Google Cloud Storage.
+#[cfg(feature = "gcp")]
+#[derive(Clone, Copy, Debug)]
+pub struct GoogleCloud;
+
+#[cfg(feature = "gcp")]
+impl Scheme<dyn Container> for GoogleCloud {
+    const NAMES: &'static [&'static str] = &["gs"];
+
+    async fn open(url: &StoreUrl, _: Boot<'_>) -> anyhow::Result<Arc<dyn Container>> {
+        use object_store::gcp::{GoogleCloudStorageBuilder as Builder, GoogleConfigKey};
+        let address = address(url)?;
+        let builder =
+            Builder::from_env().with_bucket_name(&address.bucket).with_http_connector(Connector).with_retry(retries());
+        let builder = configure::<_, GoogleConfigKey>(url, &address, builder, Builder::with_config)?;
+        let store = builder.build().map_err(|error| unusable(url, &error))?;
+        open(url, Arc::new(store), &address.prefix, Traits { ordered: true, copies_attributes: true }).await
+    }
+}
+
+/// `az://CONTAINER[/PREFIX]`: Azure Blob Storage. The account comes from the environment or the option `account_name`.
+#[cfg(feature = "azure")]
+#[derive(Clone, Copy, Debug)]
+pub struct Azure;
+
+#[cfg(feature = "azure")]
+impl Scheme<dyn Container> for Azure {
+    const NAMES: &'static [&'static str] = &["az"];
+
+    async fn open(url: &StoreUrl, _: Boot<'_>) -> anyhow::Result<Arc<dyn Container>> {
+        use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder as Builder};
+        let address = address(url)?;
+        let builder = Builder::from_env()
+            .with_container_name(&address.bucket)
+            .with_http_connector(Connector)
+            .with_retry(retries());
+        let builder = configure::<_, AzureConfigKey>(url, &address, builder, Builder::with_config)?;
+        let store = builder.build().map_err(|error| unusable(url, &error))?;
+        open(url, Arc::new(store), &address.prefix, Traits { ordered: false, copies_attributes: true }).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tempo_core::Setting as _;
+
+    use super::*;
+
+    fn parts(text: &str) -> Option<(String, String, usize)> {
+        let address = Address::of(&StoreUrl::parse(text).unwrap())?;
+        Some((address.bucket, address.prefix, address.options.len()))
+    }
+
+    #[test]
+    fn addresses() {
+        let expect = |bucket: &str, prefix: &str, options| Some((bucket.to_owned(), prefix.to_owned(), options));
+        assert_eq!(parts("s3://bucket"), expect("bucket", "", 0));
+        assert_eq!(parts("s3://bucket/"), expect("bucket", "", 0));
+        assert_eq!(parts("s3://bucket/a/b/?region=eu&allow_http=true"), expect("bucket", "a/b", 2));
+        assert_eq!(parts("s3://bucket?region=eu"), expect("bucket", "", 1));
+        for bad in ["s3:bucket", "s3://", "s3:///a", "s3://key:secret@bucket"] {
+            assert_eq!(parts(bad), None, "{bad}");
+        }
+    }
+}

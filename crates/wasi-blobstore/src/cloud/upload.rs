@@ -1,0 +1,178 @@
+//! Writing an object to a store: small ones in one request, larger ones in parts that are sent while more comes.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use object_store::path::Path;
+use object_store::{
+    Attribute, Attributes, CopyMode, CopyOptions, MultipartUpload, ObjectStore as Store, ObjectStoreExt as _, PutMode,
+    PutMultipartOptions, PutPayload,
+};
+use tokio::runtime::Handle;
+use tokio::task::JoinSet;
+
+use super::{NO_TYPE, ObjectStore, failed};
+use crate::{Error, ErrorKind, ObjectInfo, PutOptions, Result, Upload, record};
+
+/// The size of all parts but the last, in bytes: the smallest that S3 allows.
+const PART: usize = 5 << 20;
+
+/// How many parts may be on their way at once.
+const AT_ONCE: usize = 2;
+
+pub(super) struct CloudUpload {
+    container: ObjectStore,
+    name: String,
+    key: Path,
+    options: PutOptions,
+    pending: Vec<Bytes>,
+    pending_bytes: usize,
+    parts: Option<Parts>,
+}
+
+impl CloudUpload {
+    pub(super) fn new(container: ObjectStore, name: String, key: Path, options: PutOptions) -> Self {
+        Self { container, name, key, options, pending: Vec::new(), pending_bytes: 0, parts: None }
+    }
+
+    fn attributes(&self) -> Attributes {
+        let content_type = self.options.content_type.clone().unwrap_or_else(|| NO_TYPE.to_owned());
+        let metadata = self.options.metadata.iter().cloned();
+        let metadata = metadata.map(|(key, value)| (Attribute::Metadata(key.into()), value));
+        metadata.chain([(Attribute::ContentType, content_type)]).collect()
+    }
+
+    fn take(&mut self) -> PutPayload {
+        self.pending_bytes = 0;
+        std::mem::take(&mut self.pending).into_iter().collect()
+    }
+
+    async fn send_part(&mut self) -> Result<()> {
+        let payload = self.take();
+        if self.parts.is_none() {
+            self.parts = Some(self.begin_parts().await?);
+        }
+        match &mut self.parts {
+            Some(parts) => parts.send(payload).await,
+            None => Ok(()),
+        }
+    }
+
+    /// An upload in parts cannot be conditional: one that must not replace an object goes elsewhere first.
+    async fn begin_parts(&mut self) -> Result<Parts> {
+        let options = &self.options;
+        let plain = options.content_type.is_none() && options.metadata.is_empty();
+        if options.if_absent && !plain && !self.container.traits.copies_attributes {
+            let problem = "this store keeps no content type and no metadata of a large object written with if-absent";
+            return Err(Error::new(ErrorKind::InvalidArgument, problem));
+        }
+        let at = if options.if_absent { self.container.keys.upload(&record::random_name()?) } else { self.key.clone() };
+        let multipart = PutMultipartOptions::from(self.attributes());
+        let store = self.container.store.clone();
+        let upload = store.put_multipart_opts(&at, multipart).await.map_err(|error| failed("write", &error))?;
+        Ok(Parts { store, at, upload: Some(upload), sent: JoinSet::new(), is_object: !options.if_absent })
+    }
+
+    async fn put_at_once(&mut self) -> Result<()> {
+        let payload = self.take();
+        let mode = if self.options.if_absent { PutMode::Create } else { PutMode::Overwrite };
+        let options = object_store::PutOptions { mode, attributes: self.attributes(), ..Default::default() };
+        let put = self.container.store.put_opts(&self.key, payload, options).await;
+        put.map(drop).map_err(|error| failed("write", &error))
+    }
+}
+
+#[async_trait]
+impl Upload for CloudUpload {
+    async fn write(&mut self, mut data: Bytes) -> Result<()> {
+        loop {
+            let room = PART.saturating_sub(self.pending_bytes);
+            let piece = data.split_to(room.min(data.len()));
+            self.pending_bytes = self.pending_bytes.saturating_add(piece.len());
+            self.pending.push(piece);
+            if data.is_empty() {
+                return Ok(());
+            }
+            self.send_part().await?;
+        }
+    }
+
+    async fn complete(mut self: Box<Self>) -> Result<ObjectInfo> {
+        if self.parts.is_none() {
+            self.put_at_once().await?;
+        } else {
+            self.send_part().await?;
+        }
+        if let Some(parts) = self.parts.take() {
+            parts.complete(&self.key).await?;
+        }
+        self.container.require(&self.name, &self.key).await
+    }
+}
+
+/// An upload in parts. Dropped, it is aborted.
+struct Parts {
+    store: Arc<dyn Store>,
+    at: Path,
+    upload: Option<Box<dyn MultipartUpload>>,
+    sent: JoinSet<object_store::Result<()>>,
+    /// Whether the upload makes the object, and not what it is copied from.
+    is_object: bool,
+}
+
+impl Parts {
+    async fn send(&mut self, payload: PutPayload) -> Result<()> {
+        while self.sent.len() >= AT_ONCE {
+            self.wait().await?;
+        }
+        if let Some(upload) = &mut self.upload {
+            self.sent.spawn(upload.put_part(payload));
+        }
+        Ok(())
+    }
+
+    /// Waits for one part.
+    async fn wait(&mut self) -> Result<()> {
+        match self.sent.join_next().await {
+            Some(Ok(Err(error))) => Err(failed("write", &error)),
+            Some(Err(_)) => Err(Error::new(ErrorKind::Unavailable, "the host is shutting down")),
+            Some(Ok(Ok(()))) | None => Ok(()),
+        }
+    }
+
+    async fn complete(mut self, key: &Path) -> Result<()> {
+        while !self.sent.is_empty() {
+            self.wait().await?;
+        }
+        if let Some(upload) = &mut self.upload {
+            upload.complete().await.map_err(|error| failed("write", &error))?;
+        }
+        self.upload = None;
+        if self.is_object {
+            return Ok(());
+        }
+        let options = CopyOptions::new().with_mode(CopyMode::Create);
+        let copied = self.store.copy_opts(&self.at, key, options).await;
+        let removed = self.store.delete(&self.at).await;
+        copied.map_err(|error| failed("write", &error))?;
+        // The object is there; what is left is no object, and listed nowhere.
+        drop(removed);
+        Ok(())
+    }
+}
+
+impl Drop for Parts {
+    fn drop(&mut self) {
+        let (Some(mut upload), Ok(runtime)) = (self.upload.take(), Handle::try_current()) else { return };
+        let mut sent = std::mem::take(&mut self.sent);
+        // It ends by itself: the client gives up on a server that does not answer.
+        runtime.spawn(async move {
+            sent.shutdown().await;
+            // A server removes what it keeps of an upload that nobody completes, when it is told to.
+            if let Err(error) = upload.abort().await {
+                tracing::warn!(cause = super::cause(&error), "blobstore: an upload could not be aborted");
+            }
+        });
+    }
+}

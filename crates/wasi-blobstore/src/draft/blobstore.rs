@@ -1,0 +1,92 @@
+//! `wasi:blobstore/blobstore`: finds containers, and moves objects between them.
+
+use std::sync::Arc;
+
+use futures::StreamExt as _;
+use wasmtime::component::Resource;
+
+use super::container::clear;
+use super::{Answer, answer};
+use crate::bindings::draft::wasi::blobstore::blobstore::{Host, ObjectId};
+use crate::check::{self, Checked};
+use crate::service::OpenContainer;
+use crate::{BlobstoreView, Container, PutOptions, Result};
+
+impl Host for BlobstoreView<'_> {
+    async fn create_container(&mut self, name: String) -> Answer<Resource<OpenContainer>> {
+        self.open(name).and_then(answer)
+    }
+
+    async fn get_container(&mut self, name: String) -> Answer<Resource<OpenContainer>> {
+        self.open(name).and_then(answer)
+    }
+
+    async fn delete_container(&mut self, name: String) -> Answer<()> {
+        match self.configured(&name) {
+            Ok(container) => answer(clear(&*container).await),
+            Err(error) => answer(Err(error)),
+        }
+    }
+
+    async fn container_exists(&mut self, name: String) -> Answer<bool> {
+        Ok(Ok(self.configured(&name).is_ok()))
+    }
+
+    async fn copy_object(&mut self, src: ObjectId, dest: ObjectId) -> Answer<()> {
+        let ends = Ends::find(self, &src, &dest);
+        answer(match ends {
+            Ok(ends) => ends.copy(&src.object, &dest.object).await,
+            Err(error) => Err(error),
+        })
+    }
+
+    async fn move_object(&mut self, src: ObjectId, dest: ObjectId) -> Answer<()> {
+        let ends = Ends::find(self, &src, &dest);
+        answer(match ends {
+            Ok(ends) => ends.rename(&src.object, &dest.object).await,
+            Err(error) => Err(error),
+        })
+    }
+}
+
+/// Where an object comes from and where it goes.
+struct Ends {
+    from: Arc<dyn Container>,
+    to: Arc<dyn Container>,
+    max_object: u64,
+}
+
+impl Ends {
+    fn find(view: &BlobstoreView<'_>, src: &ObjectId, dest: &ObjectId) -> Result<Self> {
+        check::name(&src.object)?;
+        check::name(&dest.object)?;
+        let (from, to) = (view.configured(&src.container)?, view.configured(&dest.container)?);
+        Ok(Self { from, to, max_object: view.state.max_object })
+    }
+
+    /// Two names may stand for one container.
+    fn is_one(&self) -> bool {
+        Arc::ptr_eq(&self.from, &self.to)
+    }
+
+    async fn copy(&self, from: &str, to: &str) -> Result<()> {
+        if self.is_one() {
+            return self.from.copy(from, to).await.map(drop);
+        }
+        let (info, mut data) = self.from.get(from, None).await?;
+        let options = PutOptions { if_absent: false, content_type: info.content_type, metadata: info.metadata };
+        let mut upload = Checked::begin(&*self.to, to, options, self.max_object).await?;
+        while let Some(chunk) = data.next().await {
+            upload.write(chunk?).await?;
+        }
+        upload.complete().await.map(drop)
+    }
+
+    async fn rename(&self, from: &str, to: &str) -> Result<()> {
+        if self.is_one() && from == to {
+            return self.from.stat(from).await?.map(drop).ok_or_else(crate::Error::no_such_object);
+        }
+        self.copy(from, to).await?;
+        self.from.delete(from).await
+    }
+}

@@ -1,0 +1,26 @@
+//! `wasi:blobstore@0.2.0-draft`: one file for each interface, and one for each direction that values take.
+//!
+//! Where the interface is silent: the containers that exist are those that are configured, so `create-container` opens
+//! a configured one and refuses any other name, and `delete-container` deletes all objects and leaves an empty
+//! container, as if it had been created again. When a container was made is not known, and told as 0.
+
+mod blobstore;
+mod container;
+mod incoming;
+mod names;
+mod outgoing;
+#[cfg(test)]
+mod tests;
+mod types;
+
+pub use incoming::IncomingValue;
+pub use names::ObjectNames;
+pub use outgoing::OutgoingValue;
+
+/// A host function's answer: an error is text to the guest.
+type Answer<T> = wasmtime::Result<Result<T, String>>;
+
+/// Turns what a backend said into an answer.
+fn answer<T>(result: crate::Result<T>) -> Answer<T> {
+    Ok(result.map_err(|error| error.to_string()))
+}

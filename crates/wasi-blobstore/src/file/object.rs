@@ -1,0 +1,89 @@
+//! The file that holds one object: its bytes, then its record, then where the record begins.
+//!
+//! All of it is written under another name first and renamed when it is on the disk, so that bytes and record are
+//! replaced together, and a crash leaves the old object or the new one.
+
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, ErrorKind, ObjectInfo, Result};
+
+/// The end of every file: the length of the record before it, and this.
+const MAGIC: &[u8; 8] = b"TEMPOBL1";
+
+/// The length and the magic.
+const FOOTER: u64 = 12;
+
+/// No record is longer: names, media types and metadata are bounded.
+const MAX_RECORD: u64 = 64 << 10;
+
+#[derive(Serialize, Deserialize)]
+struct Record {
+    name: String,
+    created: u64,
+    etag: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    content_type: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    metadata: Vec<(String, String)>,
+}
+
+/// Writes what is known about an object behind its bytes.
+pub(super) fn write_record(file: &mut File, info: &ObjectInfo) -> io::Result<()> {
+    let record = Record {
+        name: info.name.clone(),
+        created: info.created,
+        etag: info.etag.clone(),
+        content_type: info.content_type.clone(),
+        metadata: info.metadata.clone(),
+    };
+    let mut bytes = serde_json::to_vec(&record)?;
+    let length = u32::try_from(bytes.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+    bytes.extend_from_slice(&length.to_le_bytes());
+    bytes.extend_from_slice(MAGIC);
+    file.write_all(&bytes)
+}
+
+/// Opens the file at `path` and reads what is known about its object.
+pub(super) fn open(path: &Path) -> Result<(File, ObjectInfo)> {
+    let mut file = File::open(path).map_err(|error| failed("open", &error))?;
+    let info = read_record(&mut file).map_err(|error| failed("read", &error))?;
+    Ok((file, info))
+}
+
+fn read_record(file: &mut File) -> io::Result<ObjectInfo> {
+    let damaged = || io::Error::from(io::ErrorKind::InvalidData);
+    let end = file.metadata()?.len().checked_sub(FOOTER).ok_or_else(damaged)?;
+    let mut footer = [0; FOOTER as usize];
+    file.seek(SeekFrom::Start(end))?;
+    file.read_exact(&mut footer)?;
+    let [a, b, c, d, magic @ ..] = footer;
+    let length = u64::from(u32::from_le_bytes([a, b, c, d]));
+    if &magic != MAGIC || length > MAX_RECORD {
+        return Err(damaged());
+    }
+    let size = end.checked_sub(length).ok_or_else(damaged)?;
+    file.seek(SeekFrom::Start(size))?;
+    let mut bytes = Vec::new();
+    file.take(length).read_to_end(&mut bytes)?;
+    let Record { name, created, etag, content_type, metadata } = serde_json::from_slice(&bytes)?;
+    Ok(ObjectInfo { name, size, created, etag, content_type, metadata })
+}
+
+/// What a guest is told of a failed operation on a file. The log has the rest.
+pub(super) fn failed(operation: &str, error: &io::Error) -> Error {
+    let kind = match error.kind() {
+        io::ErrorKind::NotFound => return Error::no_such_object(),
+        io::ErrorKind::AlreadyExists => return Error::already_exists(),
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => ErrorKind::AccessDenied,
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            ErrorKind::QuotaExceeded
+        }
+        _ => ErrorKind::Other,
+    };
+    tracing::warn!(%error, operation, "blobstore: an operation on a file failed");
+    Error::new(kind, format!("cannot {operation} the object: {}", error.kind()))
+}

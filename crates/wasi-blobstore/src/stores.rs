@@ -1,0 +1,102 @@
+//! What a runtime puts behind the service: the containers of its flags.
+
+use std::marker::PhantomData;
+
+use tempo_core::{Backend, Boot, DATA, Error, ErrorKind, Flag, Schemes, Setting as _, Size, StoreUrl, Stores};
+use wasmtime::component::ResourceTable;
+
+use crate::{BlobstoreState, BlobstoreView, Container, WasiBlobstore};
+
+const BLOBSTORE: Flag =
+    Flag::new("blobstore", "[NAME=]URL", "A container of objects, and the name the component opens it by").repeatable();
+const MAX_OBJECT_SIZE: Flag =
+    Flag::new("max-object-size", "SIZE", "Largest object that a component may write").default("1GiB");
+
+/// The containers that a user configured, on the backends `S`: `BlobstoreStores<(Memory, File)>`. Without any, one
+/// called `default` is kept on disk below `--data`.
+pub struct BlobstoreStores<S> {
+    state: BlobstoreState,
+    schemes: PhantomData<fn() -> S>,
+}
+
+impl<S: Schemes<dyn Container>> Backend<WasiBlobstore> for BlobstoreStores<S> {
+    fn flags() -> Vec<Flag> {
+        [vec![BLOBSTORE, MAX_OBJECT_SIZE, DATA], S::flags()].concat()
+    }
+
+    type State = BlobstoreState;
+
+    async fn connect(boot: Boot<'_>) -> anyhow::Result<Self> {
+        let data: String = boot.settings.require(&DATA)?;
+        let fallback = StoreUrl::parse(&format!("file:{}/blobstore", data.trim_end_matches('/')))
+            .ok_or_else(|| Error::new(ErrorKind::BadConfiguration, "--data: expected a directory"))?;
+        let max_object: Size = boot.settings.require(&MAX_OBJECT_SIZE)?;
+        let containers = Stores::open::<S>(&BLOBSTORE, fallback, boot).await?;
+        let state = BlobstoreState::new(containers, max_object.0 as u64, boot.limits);
+        Ok(Self { state, schemes: PhantomData })
+    }
+
+    fn announcement(&self) -> Option<String> {
+        let directory = self.state.containers.fallback()?.path()?;
+        Some(format!("objects are kept in {} (--blobstore to change)", directory.display()))
+    }
+
+    fn state(&self) -> BlobstoreState {
+        self.state.for_another_store()
+    }
+
+    fn view<'a>(state: &'a mut BlobstoreState, table: &'a mut ResourceTable) -> BlobstoreView<'a> {
+        state.view(table)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tempo_core::{Limits, Place, Settings, Value};
+
+    use super::*;
+    use crate::{File, Memory};
+
+    type Backends = BlobstoreStores<(Memory, File)>;
+
+    async fn connect(flags: &[(Flag, &str)]) -> anyhow::Result<Backends> {
+        let mut settings = Settings::default();
+        for (flag, text) in flags {
+            settings.set(flag, vec![Value { text: (*text).to_owned(), place: Place::CommandLine }]);
+        }
+        Backends::connect(Boot { component: "test", limits: &Limits::default(), settings: &settings }).await
+    }
+
+    #[tokio::test]
+    async fn without_configuration_objects_are_kept_below_the_data() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data").to_str().unwrap().to_owned();
+        let backend = connect(&[(DATA, &data)]).await.unwrap();
+        assert_eq!(
+            backend.announcement().unwrap(),
+            format!("objects are kept in {data}/blobstore (--blobstore to change)")
+        );
+        assert!(folder.path().join("data/blobstore/objects").is_dir());
+        assert_eq!(backend.state().max_object, 1 << 30);
+        assert!(backend.state().containers.get("default").is_some());
+    }
+
+    #[tokio::test]
+    async fn what_is_configured_is_all_there_is() {
+        let backend = connect(&[(BLOBSTORE, "photos=memory:"), (MAX_OBJECT_SIZE, "1KiB")]).await.unwrap();
+        assert_eq!(backend.announcement(), None);
+        assert_eq!(backend.state().max_object, 1024);
+        assert!(backend.state().containers.get("photos").is_some());
+        assert!(backend.state().containers.get("default").is_none());
+    }
+
+    #[tokio::test]
+    async fn mistakes_are_named() {
+        let error = |url: &'static str| async move { connect(&[(BLOBSTORE, url)]).await.err().unwrap().to_string() };
+        assert_eq!(error("memory:lots").await, "memory:lots: expected memory: or memory:SIZE");
+        assert_eq!(error("file://host/a").await, "file://host/a: expected file:DIR, a directory of this machine");
+        let taken = tempfile::NamedTempFile::new().unwrap();
+        let problem = connect(&[(BLOBSTORE, &format!("file:{}", taken.path().display()))]).await.err().unwrap();
+        assert!(problem.to_string().contains("the directory cannot be used"), "{problem}");
+    }
+}

@@ -1,0 +1,163 @@
+//! What a guest reads: chunks of a backend as a stream, with a future that says how it ended.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
+use tokio::sync::oneshot;
+use wasmtime::StoreContextMut;
+use wasmtime::component::{Destination, FutureReader, StreamProducer, StreamReader, StreamResult, VecBuffer};
+
+use crate::bindings::tempo::tempo::blobstore::store as wit;
+use crate::{Error, ErrorKind, Result};
+
+/// How a stream ended, for the guest.
+pub(super) type Ending = std::result::Result<(), wit::Error>;
+
+/// Hands out `chunks` no faster than they are read.
+pub(super) struct Producer<C> {
+    chunks: BoxStream<'static, Result<C>>,
+    /// A chunk that is there while the guest only asked whether one is.
+    next: Option<C>,
+    ending: Option<oneshot::Sender<Ending>>,
+}
+
+impl<C: Send + 'static> Producer<C> {
+    /// A stream of `chunks` and the future of its ending.
+    pub(super) fn start<T, S>(mut store: S, chunks: BoxStream<'static, Result<C>>) -> wasmtime::Result<Started<T>>
+    where
+        S: wasmtime::AsContextMut,
+        Self: StreamProducer<S::Data, Item = T>,
+        T: wasmtime::component::Lower + wasmtime::component::Lift + Send + Sync + 'static,
+    {
+        let (sender, ending) = oneshot::channel();
+        let producer = Self { chunks, next: None, ending: Some(sender) };
+        let stream = StreamReader::new(&mut store, producer)?;
+        let ending = FutureReader::new(&mut store, async move {
+            // A stream that the guest closes early has not come to its end.
+            wasmtime::error::Ok(ending.await.unwrap_or_else(|_| Err(closed_early().into())))
+        })?;
+        Ok((stream, ending))
+    }
+
+    /// Waits for a chunk that is not empty. `None` is the end, and is reported.
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<C>>
+    where
+        C: Chunk,
+    {
+        loop {
+            let ending = match futures::ready!(self.chunks.poll_next_unpin(cx)) {
+                Some(Ok(chunk)) if chunk.is_empty() => continue,
+                Some(Ok(chunk)) => return Poll::Ready(Some(chunk)),
+                Some(Err(error)) => Err(error.into()),
+                None => Ok(()),
+            };
+            if let Some(sender) = self.ending.take() {
+                // The guest may not want to know.
+                let _ = sender.send(ending);
+            }
+            return Poll::Ready(None);
+        }
+    }
+
+    fn poll<D>(
+        &mut self,
+        cx: &mut Context<'_>,
+        store: StoreContextMut<'_, D>,
+        mut destination: Destination<'_, C::Item, C::Buffer>,
+        finish: bool,
+    ) -> Poll<wasmtime::Result<StreamResult>>
+    where
+        C: Chunk,
+    {
+        if self.next.is_none() {
+            match self.poll_next(cx) {
+                Poll::Ready(Some(chunk)) => self.next = Some(chunk),
+                Poll::Ready(None) => return Poll::Ready(Ok(StreamResult::Dropped)),
+                Poll::Pending if finish => return Poll::Ready(Ok(StreamResult::Cancelled)),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        // A read of no bytes asks whether there is something: it must not carry any away.
+        if destination.remaining(store) != Some(0)
+            && let Some(chunk) = self.next.take()
+        {
+            destination.set_buffer(chunk.into_buffer());
+        }
+        Poll::Ready(Ok(StreamResult::Completed))
+    }
+}
+
+/// A stream and the future of its ending.
+pub(super) type Started<T> = (StreamReader<T>, FutureReader<Ending>);
+
+fn closed_early() -> Error {
+    Error::new(ErrorKind::Other, "the stream was closed before its end")
+}
+
+/// Several items of a stream.
+pub(super) trait Chunk {
+    type Item;
+    type Buffer;
+
+    fn is_empty(&self) -> bool;
+    fn into_buffer(self) -> Self::Buffer;
+}
+
+impl Chunk for Bytes {
+    type Item = u8;
+    type Buffer = Bytes;
+
+    fn is_empty(&self) -> bool {
+        Bytes::is_empty(self)
+    }
+
+    fn into_buffer(self) -> Bytes {
+        self
+    }
+}
+
+impl Chunk for Vec<wit::Entry> {
+    type Item = wit::Entry;
+    type Buffer = VecBuffer<wit::Entry>;
+
+    fn is_empty(&self) -> bool {
+        Vec::is_empty(self)
+    }
+
+    fn into_buffer(self) -> VecBuffer<wit::Entry> {
+        self.into()
+    }
+}
+
+impl<D> StreamProducer<D> for Producer<Bytes> {
+    type Item = u8;
+    type Buffer = Bytes;
+
+    fn poll_produce<'a>(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        store: StoreContextMut<'a, D>,
+        destination: Destination<'a, u8, Bytes>,
+        finish: bool,
+    ) -> Poll<wasmtime::Result<StreamResult>> {
+        self.poll(cx, store, destination, finish)
+    }
+}
+
+impl<D> StreamProducer<D> for Producer<Vec<wit::Entry>> {
+    type Item = wit::Entry;
+    type Buffer = VecBuffer<wit::Entry>;
+
+    fn poll_produce<'a>(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        store: StoreContextMut<'a, D>,
+        destination: Destination<'a, wit::Entry, VecBuffer<wit::Entry>>,
+        finish: bool,
+    ) -> Poll<wasmtime::Result<StreamResult>> {
+        self.poll(cx, store, destination, finish)
+    }
+}

@@ -1,0 +1,103 @@
+//! A backend that fails and dawdles as a test wants it.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::StreamExt as _;
+use tempo_core::{Limits, Stores};
+use tokio::sync::Semaphore;
+
+use crate::{
+    BlobstoreState, ByteRange, Container, Data, Entry, Error, ErrorKind, ObjectInfo, PutOptions, Result, Upload, record,
+};
+
+/// Gives the data that it was made with, and takes as many chunks as it is allowed.
+pub(crate) struct Stub {
+    pub(crate) size: u64,
+    pub(crate) data: Mutex<Option<Data>>,
+    pub(crate) allowed: Arc<Semaphore>,
+    pub(crate) completed: Arc<AtomicUsize>,
+}
+
+impl Stub {
+    pub(crate) fn new(size: u64, data: impl futures::Stream<Item = Result<Bytes>> + Send + 'static) -> Arc<Self> {
+        let data = Mutex::new(Some(data.boxed()));
+        Arc::new(Self { size, data, allowed: Arc::new(Semaphore::new(0)), completed: Arc::default() })
+    }
+
+    pub(crate) fn torn() -> Arc<Self> {
+        let torn = Error::new(ErrorKind::Unavailable, "torn");
+        Self::new(10, futures::stream::iter([Ok(Bytes::from_static(b"half")), Err(torn)]))
+    }
+}
+
+#[async_trait]
+impl Container for Stub {
+    async fn stat(&self, name: &str) -> Result<Option<ObjectInfo>> {
+        record::info(name, self.size, PutOptions::default()).map(Some)
+    }
+
+    async fn get(&self, name: &str, _: Option<ByteRange>) -> Result<(ObjectInfo, Data)> {
+        let data = self.data.lock().unwrap().take().unwrap();
+        Ok((record::info(name, self.size, PutOptions::default())?, data))
+    }
+
+    async fn put(&self, name: &str, _: PutOptions) -> Result<Box<dyn Upload>> {
+        let (allowed, completed) = (self.allowed.clone(), self.completed.clone());
+        Ok(Box::new(StubUpload { name: name.to_owned(), allowed, completed }))
+    }
+
+    async fn delete(&self, _: &str) -> Result<()> {
+        Err(Error::new(ErrorKind::AccessDenied, "read only"))
+    }
+
+    async fn list(&self, _: &str, _: Option<&str>, _: usize) -> Result<Vec<Entry>> {
+        Err(Error::new(ErrorKind::Timeout, "slow"))
+    }
+
+    async fn copy(&self, _: &str, _: &str) -> Result<ObjectInfo> {
+        Err(Error::new(ErrorKind::AccessDenied, "read only"))
+    }
+}
+
+struct StubUpload {
+    name: String,
+    allowed: Arc<Semaphore>,
+    completed: Arc<AtomicUsize>,
+}
+
+#[async_trait]
+impl Upload for StubUpload {
+    async fn write(&mut self, _: Bytes) -> Result<()> {
+        // A closed semaphore is a server that has gone.
+        let gone = |_| Error::new(ErrorKind::Unavailable, "gone");
+        self.allowed.acquire().await.map_err(gone)?.forget();
+        Ok(())
+    }
+
+    async fn complete(self: Box<Self>) -> Result<ObjectInfo> {
+        self.completed.fetch_add(1, Ordering::SeqCst);
+        record::info(&self.name, 0, PutOptions::default())
+    }
+}
+
+/// A store's state with these containers.
+pub(crate) fn state<const N: usize>(
+    containers: [(&str, Arc<dyn Container>); N],
+    max_object: u64,
+    hostcall_bytes: usize,
+) -> BlobstoreState {
+    let mut limits = Limits::default();
+    limits.hostcall_bytes = hostcall_bytes;
+    let containers = containers.map(|(name, container)| (name.to_owned(), container));
+    BlobstoreState::new(Stores::new(containers), max_object, &limits)
+}
+
+/// Lets every task run until it waits.
+pub(crate) async fn settle() {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+}

@@ -20,9 +20,9 @@ pub(crate) fn rename() -> Outcome {
     let container = empty()?;
     put(&container, "from", b"value")?;
     put(&container, "old", b"another value")?;
-    for (from, to) in [("from", "new"), ("new", "old"), ("old", "old")] {
+    for (from, to, left) in [("from", "new", &["new", "old"][..]), ("new", "old", &["old"]), ("old", "old", &["old"])] {
         move_object(&id(from), &id(to))?;
-        same("what is there", list(&container)?, [to])?;
+        same(&format!("what is there after {from:?} was moved to {to:?}"), list(&container)?, left)?;
         same(&format!("what is under {to:?}"), read(&container, to)?, b"value")?;
     }
     Ok(container.clear()?)

@@ -16,7 +16,9 @@ mod scope;
 use scope::Outcome;
 use wstd::http::{Body, Error, Request, Response, StatusCode};
 
-const CHECKS: &[(&str, fn() -> Outcome)] = &[
+type Check = fn() -> Outcome;
+
+const CHECKS: &[(&str, Check)] = &[
     ("containers", containers::containers),
     ("delete-container", containers::delete),
     ("write-and-read", objects::write_and_read),

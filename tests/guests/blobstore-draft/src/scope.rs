@@ -44,6 +44,7 @@ impl From<StreamError> for Differs {
 
 /// `got` must be `wanted`.
 #[track_caller]
+#[expect(clippy::needless_pass_by_value, reason = "a comparison reads better without a reference on both sides")]
 pub(crate) fn same<A: Debug + PartialEq<B>, B: Debug>(what: &str, got: A, wanted: B) -> Outcome {
     if got == wanted {
         return Ok(());

@@ -3,6 +3,8 @@
 
 mod support;
 
+mod blobstore;
+mod blobstore_large;
 mod command;
 mod drain;
 mod egress;

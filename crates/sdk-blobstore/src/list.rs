@@ -1,0 +1,89 @@
+//! Listing the objects of a container.
+
+use crate::batches::Batches;
+use crate::bindings::tempo::blobstore::store;
+use crate::{Entry, Error};
+use futures::{Stream, TryStreamExt};
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::vec;
+
+/// How many entries are asked of the host at once.
+pub(crate) const PAGE: usize = 128;
+
+/// The objects of a container, in the order of the bytes of their names: see [`Container::list`](crate::Container::list).
+#[must_use = "streams do nothing unless polled"]
+pub struct List {
+    pages: Batches<store::Entry>,
+    page: vec::IntoIter<store::Entry>,
+    done: bool,
+}
+
+impl List {
+    pub(crate) fn new(pages: Batches<store::Entry>) -> Self {
+        Self { pages, page: Vec::new().into_iter(), done: false }
+    }
+
+    /// The next object, or `None` at the end.
+    ///
+    /// # Errors
+    /// When the list broke off; then nothing more comes.
+    pub async fn try_next(&mut self) -> Result<Option<Entry>, Error> {
+        TryStreamExt::try_next(self).await
+    }
+}
+
+impl Stream for List {
+    type Item = Result<Entry, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            if let Some(entry) = self.page.next() {
+                return Poll::Ready(Some(Ok(entry.into())));
+            }
+            if self.done {
+                return Poll::Ready(None);
+            }
+            match ready!(self.pages.as_mut().poll_next(cx)) {
+                Some(Ok(page)) => self.page = page.into_iter(),
+                Some(Err(error)) => {
+                    self.done = true;
+                    return Poll::Ready(Some(Err(error)));
+                }
+                None => self.done = true,
+            }
+        }
+    }
+}
+
+impl fmt::Debug for List {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("List").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ErrorKind;
+    use futures::executor::block_on;
+    use futures::stream;
+
+    fn page(names: &[&str]) -> Result<Vec<store::Entry>, Error> {
+        let entry = |name: &&str| store::Entry { name: (*name).to_owned(), size: 0, created: 0, etag: String::new() };
+        Ok(names.iter().map(entry).collect())
+    }
+
+    #[test]
+    fn pages_follow_each_other_and_an_error_is_the_last() {
+        let broken = Err(Error::new(ErrorKind::Timeout, ""));
+        let pages = [page(&["a", "b"]), page(&["c"]), broken, page(&["d"])];
+        let mut list = List::new(Box::pin(stream::iter(pages)));
+        for name in ["a", "b", "c"] {
+            assert_eq!(block_on(list.try_next()).unwrap().unwrap().name, name);
+        }
+        assert_eq!(block_on(list.try_next()).unwrap_err().kind(), ErrorKind::Timeout);
+        assert_eq!(block_on(list.try_next()).unwrap(), None);
+    }
+}

@@ -1,0 +1,96 @@
+//! Checks, one by one and on request, that a host implements `tempo:blobstore@0.1.0` as it is meant, on the container `default`
+//! of whatever backend it is given. `GET /checks` lists their names, `GET /check/NAME` runs one: 200, or 500 and what differed.
+//!
+//! A check leaves nothing behind, and needs nothing but to be alone with the container.
+
+mod aborts;
+mod at_once;
+mod copies;
+mod data;
+mod lists;
+mod names;
+mod ranges;
+mod raw;
+mod readers;
+mod scope;
+mod stores;
+mod writes;
+
+use scope::{Outcome, Scope};
+use std::pin::Pin;
+use std::sync::LazyLock;
+use tempo_sdk_http::{IntoResponse, Request, Response, Router, StatusCode};
+
+type Check = fn(Scope) -> Pin<Box<dyn Future<Output = Outcome>>>;
+
+macro_rules! checks {
+    ($($name:literal: $check:path,)+) => { &[$(($name, |scope| Box::pin($check(scope)))),+] };
+}
+
+const CHECKS: &[(&str, Check)] = checks! {
+    "unknown-container": stores::unknown,
+    "same-container": stores::same_container,
+    "odd-names": names::odd,
+    "longest-name": names::longest,
+    "bad-names": names::bad,
+    "empty": data::empty,
+    "bytes": data::bytes,
+    "text-and-json": data::typed,
+    "large": data::large,
+    "pieces": data::pieces,
+    "one-large-write": data::one_write,
+    "ranges": ranges::ranges,
+    "ranges-of-nothing": ranges::of_nothing,
+    "reader-is-left": readers::left,
+    "reader-and-overwrite": readers::overwritten,
+    "missing": writes::missing,
+    "overwrite": writes::overwrite,
+    "delete": writes::delete,
+    "metadata": writes::metadata,
+    "metadata-at-the-edge": writes::metadata_edges,
+    "bad-metadata": writes::bad_metadata,
+    "if-absent": writes::if_absent,
+    "abort": aborts::dropped,
+    "abort-before-the-first-write": aborts::untouched,
+    "abort-of-an-overwrite": aborts::overwrite,
+    "abort-in-a-write": aborts::in_a_write,
+    "complete-with-an-error": raw::failed,
+    "put-is-cancelled": raw::cancelled,
+    "list": lists::list,
+    "list-prefix": lists::prefix,
+    "list-of-many": lists::many,
+    "copy": copies::copy,
+    "copy-over": copies::over,
+    "copy-of-nothing": copies::nothing,
+    "copy-to-itself": copies::itself,
+    "many-at-once": at_once::many,
+    "if-absent-at-once": at_once::if_absent,
+};
+
+static ROUTES: LazyLock<Router> = LazyLock::new(|| Router::new().get("/checks", all_names).get("/check/{name}", check));
+
+#[tempo_sdk_http::handler]
+async fn main(request: Request) -> impl IntoResponse {
+    ROUTES.handle(request).await
+}
+
+/// The names of all checks, one a line.
+async fn all_names(_: Request) -> impl IntoResponse {
+    CHECKS.iter().map(|(name, _)| format!("{name}\n")).collect::<String>()
+}
+
+/// Runs one check.
+async fn check(request: Request) -> Response {
+    let name = request.parameter("name").unwrap_or_default();
+    let Some((_, check)) = CHECKS.iter().find(|(known, _)| *known == name) else {
+        return (StatusCode::NOT_FOUND, format!("no check is called {name}\n")).into_response();
+    };
+    let outcome = match Scope::new(name).await {
+        Ok(scope) => check(scope).await,
+        Err(error) => Err(error),
+    };
+    match outcome {
+        Ok(()) => "ok\n".into_response(),
+        Err(differs) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{differs}\n")).into_response(),
+    }
+}

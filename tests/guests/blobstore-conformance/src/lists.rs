@@ -1,0 +1,74 @@
+//! Lists: in the order of the bytes, by prefix, and of more than a page.
+
+use crate::scope::{Differs, Outcome, Scope, holds, same};
+
+/// Names in their order, which is not that of the alphabet.
+const NAMES: &[&str] = &[
+    "",
+    "\0",
+    " ",
+    "%",
+    "*",
+    "-",
+    "/",
+    "/a",
+    "A",
+    "B",
+    "a",
+    "a/",
+    "a/b",
+    "a0",
+    "aa",
+    "b",
+    "\u{e4}",
+    "\u{fffd}",
+    "\u{1f980}",
+];
+
+/// In the order of the bytes, with what is known about each.
+pub(crate) async fn list(on: Scope) -> Outcome {
+    same("before", on.all("").await?, Vec::<String>::new())?;
+    // In another order than that of the list.
+    for (index, name) in NAMES.iter().enumerate().rev() {
+        on.container.put(on.name(name), "x".repeat(index)).await?;
+    }
+    same("all", on.all("").await?, NAMES.to_vec())?;
+    let mut entries = on.container.list(on.name(""));
+    while let Some(entry) = entries.try_next().await? {
+        let info = on.container.stat(entry.name.as_str()).await?;
+        let info = info.ok_or_else(|| Differs::new(format_args!("{:?} is in the list only", entry.name)))?;
+        let (listed, told) = ((entry.size, entry.created, entry.etag), (info.size, info.created, info.etag));
+        same(&format!("what the list knows about {:?}", entry.name), listed, told)?;
+    }
+    on.clean().await
+}
+
+/// A prefix is text: it need not end at a slash, and nothing in it has a meaning.
+pub(crate) async fn prefix(on: Scope) -> Outcome {
+    for name in NAMES {
+        on.container.put(on.name(name), "").await?;
+    }
+    for prefix in ["a", "a/", "a/b", "a/bc", "/", "%", "*", "\0", "\u{e4}", "A", "nothing", "?", "."] {
+        let wanted: Vec<&str> = NAMES.iter().filter(|name| name.starts_with(prefix)).copied().collect();
+        same(&format!("the names that begin with {prefix:?}"), on.all(prefix).await?, wanted)?;
+    }
+    on.clean().await
+}
+
+/// More than any page; each once, and in order. A list that is left in the middle is in nobody's way.
+pub(crate) async fn many(on: Scope) -> Outcome {
+    let names: Vec<String> = (0..2_100).map(|number| format!("{number:05}")).collect();
+    for chunk in names.chunks(50) {
+        let puts = chunk.iter().map(|name| on.container.put(on.name(name), ""));
+        futures::future::try_join_all(puts).await?;
+    }
+    holds("all are in the list, in order", on.all("").await? == names)?;
+    same("those with a prefix", on.all("0007").await?, names.get(70..80).unwrap_or_default())?;
+    let mut left = on.container.list(on.name(""));
+    holds("a first one comes", left.try_next().await?.is_some())?;
+    drop(left);
+    for chunk in names.chunks(50) {
+        futures::future::try_join_all(chunk.iter().map(|name| on.container.delete(on.name(name)))).await?;
+    }
+    on.clean().await
+}

@@ -1,0 +1,183 @@
+//! Names: any UTF-8 of 1 to 1,024 bytes is data, and nothing else is a name.
+
+use crate::scope::{Outcome, Scope, fails, holds, list, same};
+use std::collections::BTreeSet;
+use tempo_sdk_blobstore::{Container, ErrorKind, PutOptions};
+
+/// What file systems, NATS subjects, URLs, shells and C take for something special; and pairs that some take for one.
+const ODD: &[&str] = &[
+    ".",
+    "..",
+    "...",
+    "/",
+    "//",
+    "/a",
+    "a/",
+    "a//b",
+    "a/b",
+    "a/../b",
+    "a/./b",
+    "./a",
+    "../a",
+    "../../etc/passwd",
+    "~",
+    "a\\b",
+    "\\",
+    "C:",
+    "CON",
+    "nul",
+    "*",
+    "**",
+    ">",
+    "a.>",
+    "a.*",
+    "a.b",
+    ".a",
+    "a.",
+    "a..b",
+    "$OBJ",
+    "_",
+    "-",
+    "=",
+    "%",
+    "%2F",
+    "%2f",
+    "%00",
+    "%25",
+    "+",
+    "&",
+    "?",
+    "#",
+    ":",
+    ";",
+    ",",
+    "|",
+    "\"",
+    "'",
+    "`",
+    "{}",
+    "!",
+    "@",
+    "^",
+    "<",
+    "\0",
+    "\0\0",
+    "a\0",
+    "a\0b",
+    "\u{1}",
+    "\u{7f}",
+    "\n",
+    "\r\n",
+    "\t",
+    " ",
+    "  ",
+    " a",
+    "a ",
+    "a b",
+    "a",
+    "A",
+    "aa",
+    "Aa",
+    "\u{e4}",
+    "a\u{308}",
+    "\u{c4}",
+    "ss",
+    "\u{df}",
+    "\u{130}",
+    "i",
+    "I",
+    "\u{a0}",
+    "\u{ad}",
+    "\u{200b}",
+    "\u{202e}",
+    "\u{feff}",
+    "\u{fffd}",
+    "\u{fffe}",
+    "\u{10ffff}",
+    "\u{1f980}",
+    "\u{65e5}\u{672c}",
+    ".tmp",
+    "a.tmp",
+    "tmp/a",
+    "default",
+];
+
+/// All of them at once, each with a value of its own. They are the whole name: a prefix would hide what is special.
+pub(crate) async fn odd(on: Scope) -> Outcome {
+    let container = &on.container;
+    for name in ODD {
+        container.delete(*name).await?;
+    }
+    let before: BTreeSet<String> = list(container, "").await?.into_iter().collect();
+    for name in ODD {
+        same(&format!("the name of {name:?}"), container.put(*name, value(name)).await?.name, *name)?;
+    }
+    for name in ODD {
+        same(&format!("what is under {name:?}"), on.read(name).await?, value(name))?;
+        let info = container.stat(*name).await?;
+        same(&format!("stat of {name:?}"), info.map(|info| info.name), Some((*name).to_owned()))?;
+        let under = list(container, name).await?;
+        let wanted: BTreeSet<&str> = ODD.iter().filter(|other| other.starts_with(name)).copied().collect();
+        let found: BTreeSet<&str> = under.iter().filter(|found| !before.contains(*found)).map(String::as_str).collect();
+        same(&format!("the names that begin with {name:?}"), found, wanted)?;
+    }
+    // Deleting one must not delete its neighbours.
+    for (index, name) in ODD.iter().enumerate() {
+        container.delete(*name).await?;
+        on.is_gone(name).await?;
+        if let Some(next) = ODD.get(index + 1) {
+            holds(&format!("{next:?} outlives {name:?}"), container.stat(*next).await?.is_some())?;
+        }
+    }
+    let after: BTreeSet<String> = list(container, "").await?.into_iter().collect();
+    same("the names at the end", after, before)
+}
+
+fn value(name: &str) -> Vec<u8> {
+    format!("the value of {name:?}").into_bytes()
+}
+
+/// 1,024 bytes are a name for every operation, of whatever characters they are; a difference in the last one counts.
+pub(crate) async fn longest(on: Scope) -> Outcome {
+    let container = &on.container;
+    for (unit, count) in [("n", 1024), ("\u{e4}", 512), ("\u{1f980}", 256), ("/", 1024), ("\0", 1024), (".", 1024)] {
+        let name = unit.repeat(count);
+        let other = format!("{}+", unit.repeat(1023 / unit.len()));
+        container.put(name.as_str(), "1").await?;
+        container.copy(name.as_str(), other.as_str()).await?;
+        container.put(other.as_str(), "2").await?;
+        same("get of 1,024 bytes", on.read(&name).await?, b"1")?;
+        same("get of its neighbour", on.read(&other).await?, b"2")?;
+        same("list by 1,024 bytes", list(container, &name).await?, vec![name.clone()])?;
+        for name in [&name, &other] {
+            container.delete(name.as_str()).await?;
+            on.is_gone(name).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The empty name and one of 1,025 bytes are none, for any operation.
+pub(crate) async fn bad(on: Scope) -> Outcome {
+    let good = on.name("good");
+    on.container.put(good.as_str(), "good").await?;
+    for name in [String::new(), "n".repeat(1025), "\u{e4}".repeat(513), "n".repeat(100_000)] {
+        refused(&on.container, &name, &good).await?;
+    }
+    same("what is there", on.all("").await?, ["good"])?;
+    on.clean().await
+}
+
+async fn refused(container: &Container, name: &str, good: &str) -> Outcome {
+    let what = |operation: &str| format!("{operation} of a name of {} bytes", name.len());
+    let wanted = ErrorKind::InvalidArgument;
+    fails(&what("stat"), container.stat(name).await, wanted)?;
+    fails(&what("get"), container.get(name).await, wanted)?;
+    fails(&what("get of a range"), container.get_range(name, 1..2).await, wanted)?;
+    fails(&what("put"), container.put(name, "value").await, wanted)?;
+    fails(&what("put of nothing"), container.put(name, "").await, wanted)?;
+    fails(&what("put"), container.put_with(name, "value", PutOptions::new().if_absent()).await, wanted)?;
+    fails(&what("delete"), container.delete(name).await, wanted)?;
+    fails(&what("copy"), container.copy(name, good).await, wanted)?;
+    fails(&what("copy to it"), container.copy(good, name).await, wanted)
+}

@@ -1,0 +1,146 @@
+//! What every check works with: names of its own, and comparisons that say what differed and where.
+
+use std::collections::hash_map::RandomState;
+use std::fmt::{self, Debug};
+use std::hash::{BuildHasher, Hasher};
+use std::panic::Location;
+use tempo_sdk_blobstore::{Container, Error, ErrorKind};
+
+/// The container, and a prefix that nobody else has.
+pub(crate) struct Scope {
+    pub(crate) container: Container,
+    prefix: String,
+}
+
+impl Scope {
+    pub(crate) async fn new(check: &str) -> Result<Self, Differs> {
+        // A hasher's keys are the random numbers that the standard library has to offer.
+        let random = RandomState::new().build_hasher().finish();
+        Ok(Self { container: Container::open("default").await?, prefix: format!("{check}-{random:x}/") })
+    }
+
+    /// A name of this check.
+    pub(crate) fn name(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    /// The names of this check that begin with `prefix`, in the order of the list and without what is common to them.
+    pub(crate) async fn all(&self, prefix: &str) -> Result<Vec<String>, Differs> {
+        let names = list(&self.container, &self.name(prefix)).await?;
+        let own = |name: &String| name.strip_prefix(&self.prefix).map(str::to_owned);
+        names.iter().map(|name| own(name).ok_or(Differs::new(format_args!("{name:?} is in the list")))).collect()
+    }
+
+    /// The object's bytes.
+    pub(crate) async fn read(&self, name: &str) -> Result<Vec<u8>, Error> {
+        Ok(self.container.get(name).await?.reader.bytes().await?.into())
+    }
+
+    /// There is no object of that name, for any operation.
+    #[track_caller]
+    pub(crate) fn is_gone(&self, name: &str) -> impl Future<Output = Outcome> {
+        let place = Location::caller();
+        async move {
+            let gone = async {
+                same("stat", self.container.stat(name).await?, None)?;
+                fails("get", self.container.get(name).await, ErrorKind::NoSuchObject)?;
+                let listed = list(&self.container, name).await?;
+                holds("it is not in the list", !listed.iter().any(|listed| listed == name))
+            };
+            gone.await.map_err(|differs: Differs| differs.seen_from(place))
+        }
+    }
+
+    /// Deletes the objects of this check.
+    pub(crate) async fn clean(&self) -> Outcome {
+        for name in self.all("").await? {
+            self.container.delete(self.name(&name)).await?;
+        }
+        same("names after cleaning", self.all("").await?, Vec::<String>::new())
+    }
+}
+
+/// The names that begin with `prefix`, in the order of the list.
+pub(crate) async fn list(container: &Container, prefix: &str) -> Result<Vec<String>, Differs> {
+    let mut objects = container.list(prefix);
+    let mut names = Vec::new();
+    while let Some(object) = objects.try_next().await? {
+        names.push(object.name);
+    }
+    Ok(names)
+}
+
+/// The byte at `place` of what checks write: it repeats after a prime number, so that a chunk in the wrong place shows.
+pub(crate) fn byte(place: u64) -> u8 {
+    u8::try_from(place % 251).unwrap_or_default()
+}
+
+/// The bytes `from..to` of it.
+pub(crate) fn pattern(from: u64, to: u64) -> Vec<u8> {
+    (from..to).map(byte).collect()
+}
+
+pub(crate) type Outcome = Result<(), Differs>;
+
+/// What is not as it must be, with the place that says so.
+#[derive(Debug)]
+pub(crate) struct Differs(String);
+
+impl Differs {
+    #[track_caller]
+    pub(crate) fn new(what: impl fmt::Display) -> Self {
+        let place = Location::caller();
+        Self(format!("{what} ({}:{})", place.file(), place.line()))
+    }
+
+    fn seen_from(self, place: &Location<'_>) -> Self {
+        Self(format!("{} ({}:{})", self.0, place.file(), place.line()))
+    }
+}
+
+impl fmt::Display for Differs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<Error> for Differs {
+    #[track_caller]
+    fn from(error: Error) -> Self {
+        Self::new(format_args!("{:?}: {error}", error.kind()))
+    }
+}
+
+/// `got` must be `wanted`.
+#[track_caller]
+#[expect(clippy::needless_pass_by_value, reason = "a comparison reads better without a reference on both sides")]
+pub(crate) fn same<A: Debug + PartialEq<B>, B: Debug>(what: &str, got: A, wanted: B) -> Outcome {
+    if got == wanted {
+        return Ok(());
+    }
+    Err(Differs::new(format_args!("{what}: {}, and not {}", short(&got), short(&wanted))))
+}
+
+/// `got` must be an error of this kind.
+#[track_caller]
+pub(crate) fn fails<T: Debug>(what: &str, got: Result<T, Error>, wanted: ErrorKind) -> Outcome {
+    match got {
+        Err(error) if error.kind() == wanted => Ok(()),
+        other => Err(Differs::new(format_args!("{what}: {}, and not {wanted:?}", short(&other)))),
+    }
+}
+
+/// `holds` must be so.
+#[track_caller]
+pub(crate) fn holds(what: &str, holds: bool) -> Outcome {
+    if holds { Ok(()) } else { Err(Differs::new(format_args!("this does not hold: {what}"))) }
+}
+
+/// A value of a megabyte is not for reading.
+fn short(value: &impl Debug) -> String {
+    let text = format!("{value:?}");
+    if text.chars().count() <= 400 {
+        return text;
+    }
+    text.chars().take(400).chain("...".chars()).collect()
+}

@@ -1,0 +1,51 @@
+//! Copying and moving objects, by their containers' names.
+
+use crate::api::{ObjectId, copy_object, empty, id, list, move_object, put, read};
+use crate::scope::{Outcome, fails, same};
+
+pub(crate) fn copy() -> Outcome {
+    let container = empty()?;
+    put(&container, "from", b"value")?;
+    put(&container, "old", b"another value")?;
+    for to in ["new", "old", "from"] {
+        copy_object(&id("from"), &id(to))?;
+        same(&format!("what is under {to:?}"), read(&container, to)?, b"value")?;
+    }
+    put(&container, "from", b"changed")?;
+    same("the copy", read(&container, "new")?, b"value")?;
+    Ok(container.clear()?)
+}
+
+pub(crate) fn rename() -> Outcome {
+    let container = empty()?;
+    put(&container, "from", b"value")?;
+    put(&container, "old", b"another value")?;
+    for (from, to, left) in [("from", "new", &["new", "old"][..]), ("new", "old", &["old"]), ("old", "old", &["old"])] {
+        move_object(&id(from), &id(to))?;
+        same(&format!("what is there after {from:?} was moved to {to:?}"), list(&container)?, left)?;
+        same(&format!("what is under {to:?}"), read(&container, to)?, b"value")?;
+    }
+    Ok(container.clear()?)
+}
+
+/// What is not there cannot be copied or moved, and nothing goes where there is no container.
+pub(crate) fn nothing() -> Outcome {
+    let container = empty()?;
+    put(&container, "there", b"value")?;
+    let nowhere = |name: &str| ObjectId { container: "nowhere".to_owned(), object: name.to_owned() };
+    let cases = [
+        (id("nothing"), id("there")),
+        (id("nothing"), id("nothing")),
+        (nowhere("there"), id("there")),
+        (id("there"), nowhere("there")),
+        (id("there"), id("")),
+        (id(""), id("there")),
+    ];
+    for (from, to) in &cases {
+        fails(&format!("copy {from:?} to {to:?}"), copy_object(from, to))?;
+        fails(&format!("move {from:?} to {to:?}"), move_object(from, to))?;
+    }
+    same("what is there", list(&container)?, ["there"])?;
+    same("what is under it", read(&container, "there")?, b"value")?;
+    Ok(container.clear()?)
+}

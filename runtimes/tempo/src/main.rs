@@ -1,9 +1,10 @@
 //! `tempo`: a runtime with every service there is.
 
 use tempo_nats::NatsKeyValue;
+use tempo_wasi_blobstore::{self as blobstore, Azure, BlobstoreStores, GoogleCloud, S3, WasiBlobstore};
 use tempo_wasi_config::{Variables, WasiConfig};
 use tempo_wasi_http::{HttpClient, HttpServer, WasiHttp};
-use tempo_wasi_keyvalue::{File, KeyValueStores, KeyValueWatcher, Memory, WasiKeyValue};
+use tempo_wasi_keyvalue::{self as keyvalue, KeyValueStores, KeyValueWatcher, WasiKeyValue};
 use tempo_wasi_logging::{TracingLog, WasiLogging};
 
 #[global_allocator]
@@ -13,9 +14,10 @@ tempo_runtime::runtime! {
     name: "tempo",
     about: "Serves WebAssembly components, with every service there is",
     services: {
+        blobstore: WasiBlobstore = BlobstoreStores<(blobstore::Memory, blobstore::File, S3, GoogleCloud, Azure)>,
         config: WasiConfig = Variables,
         http: WasiHttp = HttpClient,
-        keyvalue: WasiKeyValue = KeyValueStores<(Memory, File, NatsKeyValue)>,
+        keyvalue: WasiKeyValue = KeyValueStores<(keyvalue::Memory, keyvalue::File, NatsKeyValue)>,
         logging: WasiLogging = TracingLog,
     },
     triggers: [HttpServer, KeyValueWatcher],

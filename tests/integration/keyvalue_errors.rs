@@ -74,7 +74,7 @@ fn a_file_that_is_no_store() {
         .with_file("store.redb", "not a database, but longer than the header of one".repeat(1000))
         .args(["--keyvalue", "file:store.redb"])
         .finish();
-    ended.failed_in_one_line(78, &["store.redb"]);
+    ended.failed_in_one_line(66, &["store.redb"]);
 }
 
 #[test]

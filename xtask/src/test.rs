@@ -5,18 +5,14 @@ use std::process::Stdio;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgMatches, Command};
 
 use crate::shell::{self, say};
 use crate::workspace::Workspace;
 use crate::{build, interop, setup};
 
-/// Tells the tests that take minutes to go all the way.
-const SLOW: &str = "TEMPO_TEST_SLOW";
-
 pub(crate) fn command() -> Command {
-    let slow = Arg::new("slow").long("slow").action(ArgAction::SetTrue).help("Runs the crash tests at full length");
-    Command::new("test").about("Builds everything and runs every test").arg(slow).arg(
+    Command::new("test").about("Builds everything and runs every test").arg(
         Arg::new("args")
             .value_name("ARGS")
             .num_args(0..)
@@ -36,9 +32,6 @@ pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
 
     let given: Vec<&String> = arguments.get_many("args").into_iter().flatten().collect();
     let mut cargo = shell::cargo();
-    if arguments.get_flag("slow") {
-        cargo.env(SLOW, "1");
-    }
     let (counts, passed) = counted(cargo.args(["test", "--no-fail-fast"]).args(given))?;
     say(&format!("{counts} in {} s", started.elapsed().as_secs()));
     if !passed {

@@ -68,12 +68,13 @@ impl Run {
     pub(crate) fn serve(mut self) -> Server {
         let mut child = self.command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Log::of(child.stderr.take().unwrap());
-        let first = log.line(0);
-        let address = first.as_deref().and_then(|line| line.strip_prefix("listening on "));
+        // The log of what a backend connects to may come before it.
+        let line = (0..).map_while(|index| log.line(index)).find(|line| line.starts_with("listening on "));
+        let address = line.as_deref().and_then(|line| line.strip_prefix("listening on "));
         let Some((scheme, address)) = address.and_then(|url| url.split_once("://")) else {
             let _ = child.kill();
             let _ = child.wait();
-            panic!("the server did not begin with the line `listening on`: {}", log.text());
+            panic!("the server did not say where it listens: {}", log.text());
         };
         let address = address.parse().unwrap();
         Server { child, scheme: scheme.to_owned(), address, log, _directory: self.directory }

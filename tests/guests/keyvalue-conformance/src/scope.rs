@@ -77,6 +77,7 @@ impl From<Error> for Differs {
 
 /// `got` must be `wanted`.
 #[track_caller]
+#[expect(clippy::needless_pass_by_value, reason = "comparisons take what they compare")]
 pub(crate) fn same<A: Debug + PartialEq<B>, B: Debug>(what: &str, got: A, wanted: B) -> Outcome {
     if got == wanted {
         return Ok(());
@@ -86,6 +87,7 @@ pub(crate) fn same<A: Debug + PartialEq<B>, B: Debug>(what: &str, got: A, wanted
 
 /// `got` must be an error: this one.
 #[track_caller]
+#[expect(clippy::needless_pass_by_value, reason = "comparisons take what they compare")]
 pub(crate) fn fails<T: Debug>(what: &str, got: Result<T, Error>, wanted: Error) -> Outcome {
     match got {
         Err(error) if error == wanted => Ok(()),

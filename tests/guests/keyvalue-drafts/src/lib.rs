@@ -20,9 +20,10 @@ use scope::{Outcome, Scope};
 use wstd::http::{Body, Error, Request, Response, StatusCode};
 
 type Check = fn(&Scope) -> Outcome;
+type Checks = &'static [(&'static str, Check)];
 
 /// For both drafts.
-const CHECKS: &[(&str, Check)] = &[
+const CHECKS: Checks = &[
     ("unknown-store", keys::unknown_store),
     ("odd-keys", keys::odd),
     ("longest-key", keys::longest),
@@ -41,7 +42,7 @@ const CHECKS: &[(&str, Check)] = &[
 ];
 
 /// For the second draft alone, which has what the first has not.
-const SWAPS: &[(&str, Check)] = &[
+const SWAPS: Checks = &[
     ("increment-down", numbers::down),
     ("swap", swaps::swap),
     ("swap-of-nothing", swaps::nothing),
@@ -50,7 +51,7 @@ const SWAPS: &[(&str, Check)] = &[
     ("swap-bad", swaps::bad),
 ];
 
-const DRAFTS: [(&str, &dyn Api, &[&[(&str, Check)]]); 2] =
+const DRAFTS: [(&str, &dyn Api, &[Checks]); 2] =
     [("draft", &draft::Draft, &[CHECKS]), ("draft2", &draft2::Draft2, &[CHECKS, SWAPS])];
 
 /// Every check with the draft that it is run on, by the name `DRAFT/CHECK`.

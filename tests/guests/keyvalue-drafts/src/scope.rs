@@ -83,6 +83,7 @@ impl From<Error> for Differs {
 
 /// `got` must be `wanted`.
 #[track_caller]
+#[expect(clippy::needless_pass_by_value, reason = "comparisons take what they compare")]
 pub(crate) fn same<A: Debug + PartialEq<B>, B: Debug>(what: &str, got: A, wanted: B) -> Outcome {
     if got == wanted {
         return Ok(());

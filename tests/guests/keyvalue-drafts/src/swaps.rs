@@ -13,7 +13,7 @@ fn begin(on: &Scope, key: &str) -> Result<Box<dyn Cas>, Differs> {
 fn done(what: &str, swap: Swap) -> Outcome {
     match swap {
         Swap::Done => Ok(()),
-        Swap::Failed(_) => Err(Differs::new(format_args!("{what}: cas-failed"))),
+        Swap::Failed(cas) => Err(Differs::new(format_args!("{what}: cas-failed with {:?}", cas.current()))),
     }
 }
 

@@ -36,7 +36,11 @@ fn every_flag_is_an_environment_variable() {
     let stores = ["keyvalue", "max-key-size", "max-value-size"];
     for flag in flags.iter().filter(|flag| !lazy(flag)) {
         let variable = format!("TEMPO_{}", flag.replace('-', "_").to_uppercase());
-        let name = if stores.contains(&flag.as_str()) { "keyvalue" } else { "config-only" };
+        let name = match flag.as_str() {
+            flag if stores.contains(&flag) => "keyvalue",
+            "blobstore" | "max-object-size" => "blobstore",
+            _ => "config-only",
+        };
         let run = Run::tempo(["run".into(), guest(name).into_os_string()]);
         let ended = run.env(&variable, "n\u{1}nsense").finish();
         assert!(matches!(ended.code, Some(78 | 66)), "{variable}: {ended:?}");

@@ -48,17 +48,19 @@ impl Setting for StoreUrl {
 
 impl fmt::Display for StoreUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(after) = self.rest.strip_prefix("//") else { return write!(f, "{}:{}", self.scheme, self.rest) };
-        // Options after the question mark may be keys, and what stands before an @ is who logs in with what.
-        let end = after.find(['?', '#']).unwrap_or(after.len());
-        let visible = after.get(..end).unwrap_or(after);
-        let (authority, path) = match visible.split_once('/') {
-            Some((authority, path)) => (authority, Some(path)),
-            None => (visible, None),
+        let Some(after) = self.rest.strip_prefix("//").filter(|_| self.scheme != "file") else {
+            return write!(f, "{}:{}", self.scheme, self.rest);
         };
+        // What stands before an @ is who logs in with what, and options after a question mark may be keys. An @ further
+        // on may be either's, so that nothing can be shown.
+        let (authority, rest) =
+            after.split_at_checked(after.find(['/', '?', '#']).unwrap_or(after.len())).unwrap_or(("", ""));
+        if rest.contains('@') {
+            return write!(f, "{}://***", self.scheme);
+        }
         let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-        write!(f, "{}://{host}", self.scheme)?;
-        path.map_or(Ok(()), |path| write!(f, "/{path}"))
+        let path = rest.split(['?', '#']).next().unwrap_or_default();
+        write!(f, "{}://{host}{path}", self.scheme)
     }
 }
 
@@ -104,6 +106,9 @@ mod tests {
         assert_eq!(shown("nats://user:p@ss@host:4222/name"), "nats://host:4222/name");
         assert_eq!(shown("s3://bucket/prefix?secret_access_key=hunter2"), "s3://bucket/prefix");
         assert_eq!(shown("nats://token@host"), "nats://host");
+        assert_eq!(shown("nats://user:pa/s?s@host/name"), "nats://***");
+        assert_eq!(shown("s3://bucket?secret=a@b"), "s3://***");
+        assert_eq!(shown("file:///a@b"), "file:///a@b");
         assert_eq!(shown("file:./a?b@c"), "file:./a?b@c");
         assert_eq!(shown("MEMORY:"), "memory:");
         assert_eq!(format!("{:?}", StoreUrl::parse("nats://u:p@h/x").unwrap()), "nats://h/x");

@@ -270,3 +270,14 @@ fn stores_come_from_the_environment() {
         assert_eq!(announced(&server), 0, "{}", server.log.text());
     }
 }
+
+/// The guest of `cargo xtask bench storage`, which is a command.
+#[test]
+fn a_command_keeps_things_too() {
+    for operation in ["get", "set"] {
+        let run = Run::guest("storage-bench").args(["--keyvalue", "memory:", "--", operation, "2000", "64"]);
+        let ended = run.finish();
+        let seconds: f64 = ended.succeeded().trim().parse().unwrap();
+        assert!(seconds > 0.0, "{ended:?}");
+    }
+}

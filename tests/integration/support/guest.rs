@@ -27,7 +27,9 @@ pub(crate) fn guest(name: &str) -> PathBuf {
 fn file_name(name: &str) -> String {
     match name {
         "axum" => "axum_example".to_owned(),
-        "hostile" | "hostile-p2" | "missing" | "command-p3" => format!("test_{}", name.replace('-', "_")),
+        "hostile" | "hostile-p2" | "missing" | "command-p3" | "storage-bench" => {
+            format!("test_{}", name.replace('-', "_"))
+        }
         "blobstore-conformance" => "test_blobstore".to_owned(),
         "blobstore-draft" => "test_blobstore_draft".to_owned(),
         "keyvalue-conformance" => "test_keyvalue".to_owned(),

@@ -23,6 +23,7 @@ mod isolation;
 mod keyvalue;
 mod keyvalue_crash;
 mod keyvalue_errors;
+mod keyvalue_watch;
 mod limits;
 mod limits_data;
 mod limits_grants;

@@ -9,24 +9,24 @@ use super::{Run, Server};
 pub(crate) struct Backend {
     pub(crate) url: String,
     _directory: Option<TempDir>,
-    _nats: Option<Nats>,
+    pub(crate) nats: Option<Nats>,
 }
 
 impl Backend {
     pub(crate) fn memory() -> Self {
-        Self { url: "memory:".to_owned(), _directory: None, _nats: None }
+        Self { url: "memory:".to_owned(), _directory: None, nats: None }
     }
 
     /// A file that does not exist yet.
     pub(crate) fn file(name: &str) -> Self {
         let directory = TempDir::new().unwrap();
         let url = format!("file:{}", directory.path().join(name).display());
-        Self { url, _directory: Some(directory), _nats: None }
+        Self { url, _directory: Some(directory), nats: None }
     }
 
     pub(crate) fn nats() -> Self {
         let nats = Nats::start();
-        Self { url: nats.url("bucket"), _directory: None, _nats: Some(nats) }
+        Self { url: nats.url("bucket"), _directory: None, nats: Some(nats) }
     }
 
     /// `tempo run` of a guest with this backend as the store `default`.

@@ -1,0 +1,62 @@
+//! Prints each change that its host tells it of, as `set KEY=VALUE` or `delete KEY`, with what it finds under the key by the
+//! bucket it is handed. `/set/KEY/VALUE` and `/delete/KEY` make changes, and a key called `trap` ends the call that is told.
+
+mod bindings;
+
+use std::sync::LazyLock;
+
+use bindings::wasmcloud::keyvalue::types;
+use tempo_sdk_http::{IntoResponse, Request, Response, Router, StatusCode};
+use tempo_sdk_keyvalue::{Bucket, Error};
+
+struct Watcher;
+
+impl bindings::exports::wasmcloud::keyvalue::watcher::Guest for Watcher {
+    async fn on_set(bucket: types::Bucket, key: String, value: Vec<u8>) {
+        assert!(key != "trap", "as asked");
+        let found = bucket.exists(key.clone()).await;
+        println!("set {key}={}, found {found:?}", String::from_utf8_lossy(&value));
+    }
+
+    async fn on_delete(bucket: types::Bucket, key: String) {
+        let found = bucket.exists(key.clone()).await;
+        println!("delete {key}, found {found:?}");
+    }
+}
+
+static ROUTES: LazyLock<Router> =
+    LazyLock::new(|| Router::new().get("/set/{key}/{value}", set).get("/delete/{key}", delete));
+
+#[tempo_sdk_http::handler]
+async fn main(request: Request) -> impl IntoResponse {
+    ROUTES.handle(request).await
+}
+
+async fn set(request: Request) -> Result<StatusCode, Failure> {
+    let value = parameter(&request, "value");
+    Bucket::open("default").await?.set(parameter(&request, "key"), value).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn delete(request: Request) -> Result<StatusCode, Failure> {
+    Bucket::open("default").await?.delete(parameter(&request, "key")).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn parameter(request: &Request, name: &str) -> String {
+    request.parameter(name).unwrap_or_default().to_owned()
+}
+
+struct Failure(Error);
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self(error)
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        (StatusCode::INTERNAL_SERVER_ERROR, self.0.to_string()).into_response()
+    }
+}

@@ -86,10 +86,11 @@ impl<D> StreamConsumer<D> for Chunks {
             Poll::Pending => return Poll::Pending,
         }
         let mut source = source.as_direct(store);
-        let chunk: Vec<u8> = source.remaining().iter().take(CHUNK).copied().collect();
+        let written = source.remaining();
+        let chunk = Bytes::copy_from_slice(written.get(..CHUNK).unwrap_or(written));
         let length = chunk.len();
         // A write of no bytes only asks whether there is room.
-        if length > 0 && self.0.start_send(chunk.into()).is_err() {
+        if length > 0 && self.0.start_send(chunk).is_err() {
             return Poll::Ready(Ok(StreamResult::Dropped));
         }
         source.mark_read(length);

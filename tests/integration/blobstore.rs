@@ -20,6 +20,11 @@ macro_rules! on_each_backend {
             use crate::support::storage::Backend;
             $(#[test] fn $test() { super::$test(&Backend::file("objects")); })+
         }
+
+        mod nats {
+            use crate::support::storage::Backend;
+            $(#[test] fn $test() { super::$test(&Backend::nats()); })+
+        }
     };
 }
 

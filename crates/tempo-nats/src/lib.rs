@@ -3,6 +3,7 @@
 //! | service | URL | what it is there |
 //! |---|---|---|
 //! | keyvalue | `nats://HOST[:4222]/BUCKET` | a bucket of JetStream KV ([`NatsKeyValue`]) |
+//! | blobstore | `nats://HOST[:4222]/BUCKET` | a bucket of JetStream's object store ([`NatsBlobstore`]) |
 //!
 //! `tls://` in place of `nats://` insists on encryption; a server that offers it is spoken to in TLS in any case. Several
 //! servers of one cluster are written `nats://a,b,c/NAME`. A user stands in the URL (`USER:PASSWORD@` or `TOKEN@`), or
@@ -33,9 +34,11 @@
 //! ```
 
 mod address;
+mod blobstore;
 mod connection;
 mod key;
 mod keyvalue;
 mod options;
 
+pub use blobstore::NatsBlobstore;
 pub use keyvalue::NatsKeyValue;

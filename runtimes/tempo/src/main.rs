@@ -1,6 +1,6 @@
 //! `tempo`: a runtime with every service there is.
 
-use tempo_nats::NatsKeyValue;
+use tempo_nats::{NatsBlobstore, NatsKeyValue};
 use tempo_wasi_blobstore::{self as blobstore, Azure, BlobstoreStores, GoogleCloud, S3, WasiBlobstore};
 use tempo_wasi_config::{Variables, WasiConfig};
 use tempo_wasi_http::{HttpClient, HttpServer, WasiHttp};
@@ -14,7 +14,8 @@ tempo_runtime::runtime! {
     name: "tempo",
     about: "Serves WebAssembly components, with every service there is",
     services: {
-        blobstore: WasiBlobstore = BlobstoreStores<(blobstore::Memory, blobstore::File, S3, GoogleCloud, Azure)>,
+        blobstore: WasiBlobstore =
+            BlobstoreStores<(blobstore::Memory, blobstore::File, NatsBlobstore, S3, GoogleCloud, Azure)>,
         config: WasiConfig = Variables,
         http: WasiHttp = HttpClient,
         keyvalue: WasiKeyValue = KeyValueStores<(keyvalue::Memory, keyvalue::File, NatsKeyValue)>,

@@ -1,0 +1,175 @@
+//! A bucket of JetStream's object store: found or created, its subjects, and the messages that describe its objects.
+
+use async_nats::header::{NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_ROLLUP};
+use async_nats::jetstream::ErrorCode;
+use async_nats::jetstream::context::{GetStreamError, GetStreamErrorKind};
+use async_nats::jetstream::message::StreamMessage;
+use async_nats::jetstream::object_store;
+use async_nats::jetstream::stream::{DirectGetErrorKind, LastRawMessageErrorKind, Stream};
+use async_nats::{HeaderMap, HeaderValue};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE;
+use bytes::Bytes;
+use tempo_core::{Error as BootError, ErrorKind as BootErrorKind};
+use tempo_wasi_blobstore::{ErrorKind, Result};
+
+use super::cleaner::Cleaner;
+use super::failure;
+use super::meta::Last;
+use crate::address::Address;
+use crate::connection::{Connection, Lost};
+
+/// How often a read is tried whose answer was lost with the connection. To read twice does no harm.
+pub(super) const READS: usize = 3;
+
+/// How often a write finds that somebody else wrote first, before it no longer asks what it replaces.
+const RACES: usize = 16;
+
+/// An open bucket.
+pub(super) struct Bucket {
+    pub(super) connection: Connection,
+    pub(super) stream: Stream,
+    pub(super) cleaner: Cleaner,
+    pub(super) name: String,
+}
+
+/// Where the chunks of an object are.
+pub(super) fn chunks(bucket: &str, nuid: &str) -> String {
+    format!("$O.{bucket}.C.{nuid}")
+}
+
+impl Bucket {
+    /// Finds the bucket, or creates it.
+    ///
+    /// # Errors
+    ///
+    /// The server has no JetStream, forbids the bucket, or does not answer; or a stream of its name is no bucket.
+    pub(super) async fn open(connection: Connection, address: &Address) -> std::result::Result<Self, BootError> {
+        let wrong = |problem: String| BootError::new(BootErrorKind::Unavailable, format!("{address}: {problem}"));
+        let name = address.name.clone();
+        let opened = connection.ask(find_or_create(&connection, &name)).await;
+        let stream = opened.unwrap_or_else(|_| Err("the connection was lost".to_owned())).map_err(wrong)?;
+        let subjects = &stream.cached_info().config.subjects;
+        if !subjects.contains(&format!("$O.{name}.M.>")) || !subjects.contains(&format!("$O.{name}.C.>")) {
+            return Err(wrong(format!("the stream OBJ_{name} is no bucket of objects")));
+        }
+        let cleaner = Cleaner::start(connection.clone(), stream.clone(), name.clone());
+        Ok(Self { connection, stream, cleaner, name })
+    }
+
+    /// Where the chunks of an object are.
+    pub(super) fn chunks(&self, nuid: &str) -> String {
+        chunks(&self.name, nuid)
+    }
+
+    /// Where the descriptions of all objects are.
+    pub(super) fn descriptions(&self) -> String {
+        format!("$O.{}.M.>", self.name)
+    }
+
+    fn description(&self, name: &str) -> String {
+        format!("$O.{}.M.{}", self.name, URL_SAFE.encode(name))
+    }
+
+    /// The name of the object that the message of a subject describes.
+    pub(super) fn object(&self, subject: &str) -> Option<String> {
+        let token = subject.strip_prefix("$O.")?.strip_prefix(&self.name)?.strip_prefix(".M.")?;
+        String::from_utf8(URL_SAFE.decode(token).ok()?).ok()
+    }
+
+    /// The last that was written about an object, be it there or deleted.
+    pub(super) async fn last(&self, name: &str) -> Result<Option<Last>> {
+        let subject = self.description(name);
+        let mut attempts = 1..READS;
+        loop {
+            match self.connection.ask(self.read(&subject)).await {
+                Ok(message) => return message?.as_ref().map(Last::read).transpose(),
+                Err(Lost::Meanwhile) if attempts.next().is_some() => {}
+                Err(error) => return Err(failure::lost(error)),
+            }
+        }
+    }
+
+    async fn read(&self, subject: &str) -> Result<Option<StreamMessage>> {
+        let config = &self.stream.cached_info().config;
+        // Of several replicas, one that lags could answer.
+        if config.allow_direct && config.num_replicas <= 1 && config.mirror.is_none() {
+            match self.stream.direct_get_last_for_subject(subject).await {
+                Ok(message) => Ok(Some(message)),
+                Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
+                Err(error) => Err(failure::direct_get(&error)),
+            }
+        } else {
+            match self.stream.get_last_raw_message_by_subject(subject).await {
+                Ok(message) => Ok(Some(message)),
+                Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
+                Err(error) => Err(failure::raw_get(&error)),
+            }
+        }
+    }
+
+    /// Writes a description of an object over the last, and returns what that was. `judge` sees the last and says what to
+    /// write, or nothing; the server takes it only if the last still is.
+    pub(super) async fn replace(
+        &self,
+        name: &str,
+        judge: impl Fn(Option<&Last>) -> Result<Option<Bytes>> + Send + Sync,
+    ) -> Result<Option<Last>> {
+        let mut races = 0..RACES;
+        loop {
+            let last = self.last(name).await?;
+            let Some(description) = judge(last.as_ref())? else { return Ok(last) };
+            let sequence = last.as_ref().map_or(0, |last| last.sequence);
+            match self.publish(name, sequence, description).await {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists && races.next().is_some() => {}
+                result => return result.map(|()| last),
+            }
+        }
+    }
+
+    async fn publish(&self, name: &str, sequence: u64, description: Bytes) -> Result<()> {
+        let mut headers = HeaderMap::new();
+        headers.insert(NATS_ROLLUP, "sub");
+        headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, HeaderValue::from(sequence));
+        let jetstream = self.connection.jetstream();
+        let request =
+            async { jetstream.publish_with_headers(self.description(name), headers, description).await?.await };
+        let acknowledged = self.connection.ask(request).await.map_err(failure::lost)?;
+        acknowledged.map(drop).map_err(|error| failure::publish(&error))
+    }
+}
+
+async fn find_or_create(connection: &Connection, name: &str) -> std::result::Result<Stream, String> {
+    let jetstream = connection.jetstream();
+    let stream = format!("OBJ_{name}");
+    match jetstream.get_stream(&stream).await {
+        Ok(stream) => return Ok(stream),
+        Err(error) if !is_missing(&error) => return Err(explain(&error)),
+        Err(_) => {}
+    }
+    // A file on one server, with rollups and direct reads.
+    let config = object_store::Config { bucket: name.to_owned(), num_replicas: 1, ..object_store::Config::default() };
+    let created = jetstream.create_object_store(config).await;
+    // Where it failed, somebody else may have been first.
+    jetstream.get_stream(&stream).await.map_err(|error| match created {
+        Ok(_) => explain(&error),
+        Err(error) => format!("the bucket cannot be created: {error}"),
+    })
+}
+
+fn is_missing(error: &GetStreamError) -> bool {
+    matches!(error.kind(), GetStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND)
+}
+
+/// The cause, and what to do about it.
+fn explain(error: &GetStreamError) -> String {
+    let disabled = [ErrorCode::JETSTREAM_NOT_ENABLED, ErrorCode::JETSTREAM_NOT_ENABLED_FOR_ACCOUNT];
+    match error.kind() {
+        GetStreamErrorKind::JetStream(answer) if !disabled.contains(&answer.error_code()) => error.to_string(),
+        GetStreamErrorKind::Request if error.to_string().contains("timed out") => {
+            "JetStream does not answer; may the user use the subjects $JS.API.>, $O.> and _INBOX.>?".to_owned()
+        }
+        _ => "JetStream is not enabled there; start nats-server with --jetstream, or enable it for the account"
+            .to_owned(),
+    }
+}

@@ -1,0 +1,95 @@
+//! Removing chunks that no object has any more. It goes on when the one who asked for it was dropped.
+
+use std::time::Duration;
+
+use async_nats::jetstream::context::PublishError;
+use async_nats::jetstream::publish::PublishAck;
+use async_nats::jetstream::stream::Stream;
+use futures::future::{BoxFuture, join_all};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use super::bucket;
+use crate::connection::{Connection, REQUEST};
+
+/// How much may wait to be removed. What comes beyond stays in the bucket, where nothing refers to it.
+const WAITING: usize = 256;
+
+/// How often a removal is tried.
+const TRIES: usize = 3;
+
+/// The server's answer to a chunk.
+pub(super) type Ack = BoxFuture<'static, Result<PublishAck, PublishError>>;
+
+enum Job {
+    /// Chunks, once those that were sent have arrived: a removal that overtook them would leave them behind.
+    Chunks { nuid: String, sent: Vec<Ack>, done: Option<oneshot::Sender<()>> },
+    /// A consumer that has done its work.
+    Consumer(String),
+}
+
+/// Hands jobs to one task, which ends when it has done them all and there is nobody left to give it more.
+#[derive(Clone)]
+pub(super) struct Cleaner {
+    jobs: mpsc::Sender<Job>,
+}
+
+impl Cleaner {
+    /// Starts the task.
+    pub(super) fn start(connection: Connection, stream: Stream, bucket: String) -> Self {
+        let (jobs, waiting) = mpsc::channel(WAITING);
+        tokio::spawn(work(connection, stream, bucket, waiting));
+        Self { jobs }
+    }
+
+    /// Removes the chunks of an object, and waits for it, but not for long: who asks has done what he wanted to do.
+    pub(super) async fn remove(&self, nuid: String) {
+        let (done, removed) = oneshot::channel();
+        let job = Job::Chunks { nuid, sent: Vec::new(), done: Some(done) };
+        if self.jobs.try_send(job).is_ok() {
+            timeout(REQUEST, removed).await.ok();
+        }
+    }
+
+    /// Removes the chunks of an upload that was given up.
+    pub(super) fn give_up(&self, nuid: String, sent: Vec<Ack>) {
+        self.later(Job::Chunks { nuid, sent, done: None });
+    }
+
+    /// Removes a consumer.
+    pub(super) fn forget(&self, consumer: &str) {
+        self.later(Job::Consumer(consumer.to_owned()));
+    }
+
+    fn later(&self, job: Job) {
+        if self.jobs.try_send(job).is_err() {
+            tracing::debug!("too much waits to be removed; something stays in the bucket");
+        }
+    }
+}
+
+async fn work(connection: Connection, stream: Stream, bucket: String, mut jobs: mpsc::Receiver<Job>) {
+    while let Some(job) = jobs.recv().await {
+        match job {
+            Job::Chunks { nuid, sent, done } => {
+                connection.ask(join_all(sent)).await.ok();
+                purge(&connection, &stream, &bucket::chunks(&bucket, &nuid)).await;
+                done.map(|done| done.send(()));
+            }
+            Job::Consumer(name) => {
+                connection.ask(stream.delete_consumer(&name)).await.ok();
+            }
+        }
+    }
+}
+
+async fn purge(connection: &Connection, stream: &Stream, subject: &str) {
+    for _ in 0..TRIES {
+        match connection.ask(stream.purge().filter(subject).into_future()).await {
+            Ok(Ok(_)) => return,
+            Ok(Err(error)) => tracing::debug!(%error, "chunks of an object cannot be removed"),
+            Err(_) => {}
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}

@@ -1,0 +1,122 @@
+//! What a bucket says about an object, in the JSON that all clients of NATS share.
+
+use async_nats::HeaderMap;
+use async_nats::datetime::{self, DateTime};
+use async_nats::jetstream::message::StreamMessage;
+use async_nats::jetstream::object_store::{ObjectInfo as Meta, ObjectOptions};
+use bytes::Bytes;
+use tempo_wasi_blobstore::{Entry, ObjectInfo, PutOptions, Result};
+
+use super::failure;
+
+/// The header of an object that holds its media type.
+const CONTENT_TYPE: &str = "Content-Type";
+
+/// The last message about an object.
+pub(super) struct Last {
+    /// Its sequence in the stream.
+    pub(super) sequence: u64,
+    time: DateTime,
+    meta: Option<Meta>,
+}
+
+impl Last {
+    /// Reads a message. One without a payload is a server's word that the last one's life has ended.
+    pub(super) fn read(message: &StreamMessage) -> Result<Self> {
+        Self::parse(message.sequence, message.time, &message.payload)
+    }
+
+    pub(super) fn parse(sequence: u64, time: DateTime, payload: &[u8]) -> Result<Self> {
+        let parsed = (!payload.is_empty()).then(|| serde_json::from_slice(payload)).transpose();
+        Ok(Self { sequence, time, meta: parsed.map_err(|error| failure::other(&error))? })
+    }
+
+    /// What describes the object, if there is one: it was not deleted, and is no link to another.
+    pub(super) fn object(&self) -> Option<&Meta> {
+        let link = |meta: &Meta| meta.options.as_ref().is_some_and(|options| options.link.is_some());
+        self.meta.as_ref().filter(|meta| !meta.deleted && !link(meta))
+    }
+
+    /// Whether there is nothing of the name, so that it may be taken.
+    pub(super) fn is_free(&self) -> bool {
+        self.meta.as_ref().is_none_or(|meta| meta.deleted)
+    }
+
+    /// Where its chunks are, or were if a removal did not come to its end.
+    pub(super) fn nuid(&self) -> Option<String> {
+        // It becomes a part of a subject, in which others could have written a wildcard.
+        let plain = |nuid: &str| !nuid.is_empty() && nuid.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        self.meta.as_ref().map(|meta| meta.nuid.clone()).filter(|nuid| plain(nuid))
+    }
+
+    /// What a component is told about the object.
+    pub(super) fn info(&self, name: &str) -> Option<ObjectInfo> {
+        Some(info(name, self.object()?, self.time))
+    }
+
+    /// What a listing shows of the object.
+    pub(super) fn entry(&self, name: &str) -> Option<Entry> {
+        let ObjectInfo { name, size, created, etag, .. } = self.info(name)?;
+        Some(Entry { name, size, created, etag })
+    }
+
+    /// The description of the object as a deleted one.
+    pub(super) fn deleted(&self) -> Result<Option<Bytes>> {
+        let Some(meta) = self.object() else { return Ok(None) };
+        let now = Some(datetime::now());
+        let deleted = Meta { deleted: true, size: 0, chunks: 0, digest: None, modified: now, ..meta.clone() };
+        json(&deleted).map(Some)
+    }
+}
+
+/// What is known of the bytes of a new object.
+pub(super) struct Written {
+    pub(super) bucket: String,
+    pub(super) nuid: String,
+    pub(super) size: usize,
+    pub(super) chunks: usize,
+    pub(super) chunk_size: usize,
+    pub(super) digest: String,
+}
+
+/// The description of a new object, and what a component is told about it.
+pub(super) fn describe(name: &str, options: PutOptions, written: Written) -> Result<(Bytes, ObjectInfo)> {
+    let now = datetime::now();
+    let headers = options.content_type.map(|content_type| {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, content_type.as_str());
+        headers
+    });
+    let meta = Meta {
+        name: name.to_owned(),
+        description: None,
+        metadata: options.metadata.into_iter().collect(),
+        headers,
+        options: Some(ObjectOptions { link: None, max_chunk_size: Some(written.chunk_size) }),
+        bucket: written.bucket,
+        nuid: written.nuid,
+        size: written.size,
+        chunks: written.chunks,
+        modified: Some(now),
+        digest: Some(written.digest),
+        deleted: false,
+    };
+    Ok((json(&meta)?, info(name, &meta, now)))
+}
+
+fn json(meta: &Meta) -> Result<Bytes> {
+    serde_json::to_vec(meta).map(Bytes::from).map_err(|error| failure::other(&error))
+}
+
+fn info(name: &str, meta: &Meta, time: DateTime) -> ObjectInfo {
+    let seconds = |time: DateTime| u64::try_from(time.unix_timestamp()).ok().filter(|seconds| *seconds > 0);
+    // Some clients write no time, or that of the year 1.
+    let created = meta.modified.and_then(seconds).or_else(|| seconds(time)).unwrap_or_default();
+    let mut headers = meta.headers.iter().flat_map(HeaderMap::iter);
+    let content_type = headers.find(|(name, _)| AsRef::<str>::as_ref(*name).eq_ignore_ascii_case(CONTENT_TYPE));
+    let content_type = content_type.and_then(|(_, values)| values.first()).map(ToString::to_string);
+    let mut metadata: Vec<_> = meta.metadata.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+    metadata.sort();
+    let (size, etag) = (meta.size as u64, meta.nuid.clone());
+    ObjectInfo { name: name.to_owned(), size, created, etag, content_type, metadata }
+}

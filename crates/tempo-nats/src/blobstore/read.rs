@@ -1,0 +1,171 @@
+//! Reading an object: its chunks in the order of the stream, a few at a time, and only as they are asked for.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use async_nats::jetstream::object_store::ObjectInfo as Meta;
+use base64::Engine as _;
+use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
+use bytes::Bytes;
+use futures::{StreamExt as _, stream};
+use sha2::{Digest as _, Sha256};
+use tempo_wasi_blobstore::{ByteRange, Data, Result};
+
+use super::bucket::{Bucket, READS};
+use super::failure;
+use super::source::{Piece, Source};
+use super::upload::CHUNK;
+
+/// How much is read ahead, in bytes, or one chunk if that is larger.
+const AHEAD: usize = 1 << 20;
+
+/// How many chunks' sizes are read at once, to find where a range begins.
+const SIZES: usize = 1_000;
+
+/// The bytes of the object that `meta` describes, or of a range of it.
+pub(super) fn read(bucket: Arc<Bucket>, nuid: &str, meta: &Meta, range: Option<ByteRange>) -> Data {
+    let (start, end) = ByteRange::within(range, meta.size as u64);
+    let whole = start == 0 && end == meta.size as u64;
+    let digest = meta.digest.as_ref().filter(|_| whole).and_then(|text| text.strip_prefix("SHA-256="));
+    let chunk = meta.options.as_ref().and_then(|options| options.max_chunk_size).unwrap_or(CHUNK).max(1);
+    let reader = Reader {
+        subject: bucket.chunks(nuid),
+        bucket,
+        size: meta.size as u64,
+        chunks: meta.chunks as u64,
+        chunk,
+        start,
+        end,
+        digest: digest.map(|digest| (Sha256::new(), digest.to_owned())),
+        place: Place::default(),
+        ready: VecDeque::new(),
+        source: None,
+    };
+    stream::try_unfold(reader, |mut reader| async move { Ok(reader.next().await?.map(|bytes| (bytes, reader))) })
+        .boxed()
+}
+
+/// How far a reader is.
+#[derive(Default)]
+struct Place {
+    /// The bytes of the object that were passed.
+    bytes: u64,
+    /// The chunks that were passed.
+    chunks: u64,
+    /// The place of the last of them in the stream.
+    sequence: u64,
+}
+
+struct Reader {
+    bucket: Arc<Bucket>,
+    subject: String,
+    /// The bytes and chunks that the object has.
+    size: u64,
+    chunks: u64,
+    /// The size of its chunks, as its writer says.
+    chunk: usize,
+    /// What to read of it.
+    start: u64,
+    end: u64,
+    /// What the bytes have come to, and what they must come to. Not of a range, which is read without the others.
+    digest: Option<(Sha256, String)>,
+    place: Place,
+    ready: VecDeque<Piece>,
+    source: Option<Source>,
+}
+
+impl Reader {
+    /// The next bytes that were asked for.
+    async fn next(&mut self) -> Result<Option<Bytes>> {
+        while self.place.bytes < self.end && self.start < self.end {
+            let Some(piece) = self.ready.pop_front() else {
+                self.fetch().await?;
+                continue;
+            };
+            let before = self.place.bytes;
+            self.pass(&piece)?;
+            if let Some((hash, _)) = &mut self.digest {
+                hash.update(&piece.data);
+            }
+            // Before the last bytes go out: who counts them does not wait for what follows.
+            if self.place.bytes == self.size {
+                self.verify()?;
+            }
+            let within = |position: u64| {
+                usize::try_from(position.saturating_sub(before)).unwrap_or(usize::MAX).min(piece.data.len())
+            };
+            let wanted = within(self.start)..within(self.end);
+            if !wanted.is_empty() {
+                return Ok(Some(piece.data.slice(wanted)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn pass(&mut self, piece: &Piece) -> Result<()> {
+        self.place.bytes = self.place.bytes.saturating_add(piece.size);
+        self.place.chunks = self.place.chunks.saturating_add(1);
+        self.place.sequence = piece.sequence;
+        let beyond = self.place.bytes > self.size || self.place.chunks > self.chunks;
+        if beyond { Err(failure::changed()) } else { Ok(()) }
+    }
+
+    fn verify(&mut self) -> Result<()> {
+        let Some((hash, expected)) = self.digest.take() else { return Ok(()) };
+        let digest = hash.finalize();
+        let expected = URL_SAFE.decode(&expected).or_else(|_| URL_SAFE_NO_PAD.decode(&expected));
+        if expected.is_ok_and(|expected| expected == *digest) { Ok(()) } else { Err(failure::changed()) }
+    }
+
+    /// Gets the next chunks ready: at least one.
+    async fn fetch(&mut self) -> Result<()> {
+        // A server that has forgotten the consumer, or was away, is asked again from where this is.
+        for _ in 0..READS {
+            if self.source.is_none() && !self.open().await? {
+                continue;
+            }
+            let Some(source) = &mut self.source else { continue };
+            let fetched = source.fetch((AHEAD / self.chunk).clamp(1, 8)).await?;
+            self.ready.extend(fetched.pieces);
+            if !fetched.sound {
+                self.source = None;
+            }
+            if !self.ready.is_empty() {
+                return Ok(());
+            }
+        }
+        Err(failure::timeout())
+    }
+
+    /// Opens a consumer of what is still to be read; false if that is to be tried again.
+    async fn open(&mut self) -> Result<bool> {
+        if self.start.saturating_sub(self.place.bytes) >= AHEAD as u64 && !self.skip().await? {
+            return Ok(false);
+        }
+        self.source = self.consume(false).await?;
+        Ok(self.source.is_some())
+    }
+
+    /// Passes the chunks before the range without their bytes; false if that is to be tried again.
+    async fn skip(&mut self) -> Result<bool> {
+        let Some(mut sizes) = self.consume(true).await? else { return Ok(false) };
+        loop {
+            let fetched = sizes.fetch(SIZES).await?;
+            for piece in &fetched.pieces {
+                if self.place.bytes.saturating_add(piece.size) > self.start {
+                    return Ok(true);
+                }
+                self.pass(piece)?;
+            }
+            if !fetched.sound {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// A consumer of the chunks that were not passed, with or without their bytes.
+    async fn consume(&self, sizes: bool) -> Result<Option<Source>> {
+        let rest = self.chunks.saturating_sub(self.place.chunks);
+        Source::open(&self.bucket, &self.subject, self.place.sequence, rest, sizes).await
+    }
+}

@@ -1,0 +1,170 @@
+//! Writing an object: its chunks as they come, and last the description, with which it is there.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE;
+use bytes::{Bytes, BytesMut};
+use sha2::{Digest as _, Sha256};
+use tempo_wasi_blobstore::{Error, ErrorKind, ObjectInfo, PutOptions, Result, Upload};
+
+use super::bucket::Bucket;
+use super::cleaner::Ack;
+use super::{failure, meta};
+
+/// The size of a chunk, in bytes, that all clients of NATS use. A server may take less.
+pub(super) const CHUNK: usize = 128 << 10;
+
+/// How many chunks may be on their way to the server.
+const SENT: usize = 8;
+
+/// An object that is being written. Dropped before it is complete, it has its chunks removed.
+pub(super) struct NatsUpload {
+    bucket: Arc<Bucket>,
+    name: String,
+    options: PutOptions,
+    /// Where the chunks are, as long as they are this upload's to remove.
+    nuid: Option<String>,
+    sent: VecDeque<Ack>,
+    /// The size of a chunk, in bytes.
+    chunk: usize,
+    buffer: BytesMut,
+    hash: Sha256,
+    size: usize,
+    chunks: usize,
+    /// Whether all that was given to it is in the bucket or in the buffer.
+    sound: bool,
+}
+
+impl NatsUpload {
+    pub(super) fn new(bucket: Arc<Bucket>, name: String, options: PutOptions) -> Self {
+        let most = bucket.connection.max_payload();
+        Self {
+            bucket,
+            name,
+            options,
+            nuid: Some(nuid::next().to_string()),
+            sent: VecDeque::new(),
+            chunk: if most == 0 { CHUNK } else { most.min(CHUNK) },
+            buffer: BytesMut::new(),
+            hash: Sha256::new(),
+            size: 0,
+            chunks: 0,
+            sound: true,
+        }
+    }
+
+    async fn take(&mut self, mut data: Bytes) -> Result<()> {
+        while !data.is_empty() {
+            if self.buffer.is_empty() && data.len() >= self.chunk {
+                let chunk = data.split_to(self.chunk);
+                self.send(chunk).await?;
+                continue;
+            }
+            let room = self.chunk.saturating_sub(self.buffer.len());
+            self.buffer.extend_from_slice(&data.split_to(room.min(data.len())));
+            self.flush(self.chunk).await?;
+        }
+        Ok(())
+    }
+
+    /// Sends what is in the buffer, if it is at least so much.
+    async fn flush(&mut self, least: usize) -> Result<()> {
+        if self.buffer.len() >= least {
+            let chunk = self.buffer.split().freeze();
+            self.send(chunk).await?;
+        }
+        Ok(())
+    }
+
+    async fn send(&mut self, chunk: Bytes) -> Result<()> {
+        let nuid = self.nuid.as_ref().ok_or_else(failure::incomplete)?;
+        let subject = self.bucket.chunks(nuid);
+        self.hash.update(&chunk);
+        self.size = self.size.saturating_add(chunk.len());
+        self.chunks = self.chunks.saturating_add(1);
+        let connection = &self.bucket.connection;
+        connection.ready().await.map_err(failure::lost)?;
+        let sent = connection.jetstream().publish(subject, chunk).await.map_err(|error| failure::publish(&error))?;
+        self.sent.push_back(sent.into_future());
+        self.settle(SENT).await
+    }
+
+    /// Waits until no more than `rest` chunks are on their way.
+    async fn settle(&mut self, rest: usize) -> Result<()> {
+        while self.sent.len() > rest {
+            let Some(oldest) = self.sent.front_mut() else { break };
+            let answer = self.bucket.connection.ask(oldest).await;
+            self.sent.pop_front();
+            answer.map_err(failure::lost)?.map_err(|error| failure::publish(&error))?;
+        }
+        Ok(())
+    }
+
+    /// Writes the description, and removes the chunks of the object before.
+    async fn publish(&mut self) -> Result<ObjectInfo> {
+        // From here on the chunks may be those of an object, and stay when this is dropped.
+        let nuid = self.nuid.take().ok_or_else(failure::incomplete)?;
+        let written = meta::Written {
+            bucket: self.bucket.name.clone(),
+            nuid: nuid.clone(),
+            size: self.size,
+            chunks: self.chunks,
+            chunk_size: self.chunk,
+            digest: format!("SHA-256={}", URL_SAFE.encode(self.hash.finalize_reset())),
+        };
+        let if_absent = self.options.if_absent;
+        let (description, info) = meta::describe(&self.name, std::mem::take(&mut self.options), written)?;
+        let judge = |last: Option<&meta::Last>| match last {
+            Some(last) if if_absent && !last.is_free() => Err(Error::already_exists()),
+            _ => Ok(Some(description.clone())),
+        };
+        match self.bucket.replace(&self.name, judge).await {
+            Ok(replaced) => {
+                if let Some(replaced) = replaced.and_then(|last| last.nuid()) {
+                    self.bucket.cleaner.remove(replaced).await;
+                }
+                Ok(info)
+            }
+            Err(error) => {
+                // Where the answer is not known, the object may be there.
+                if !matches!(error.kind(), ErrorKind::Timeout | ErrorKind::Other) {
+                    self.nuid = Some(nuid);
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Upload for NatsUpload {
+    async fn write(&mut self, data: Bytes) -> Result<()> {
+        // A write that fails, or that is not waited for, leaves it so.
+        if !std::mem::take(&mut self.sound) {
+            return Err(failure::incomplete());
+        }
+        self.take(data).await?;
+        self.sound = true;
+        Ok(())
+    }
+
+    async fn complete(mut self: Box<Self>) -> Result<ObjectInfo> {
+        if !self.sound {
+            return Err(failure::incomplete());
+        }
+        self.flush(1).await?;
+        self.settle(0).await?;
+        self.publish().await
+    }
+}
+
+impl Drop for NatsUpload {
+    fn drop(&mut self) {
+        if let Some(nuid) = self.nuid.take().filter(|_| self.chunks > 0) {
+            self.bucket.cleaner.give_up(nuid, std::mem::take(&mut self.sent).into());
+        }
+    }
+}

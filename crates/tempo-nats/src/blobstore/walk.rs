@@ -1,0 +1,126 @@
+//! Listing objects. A bucket has no order but that of its writes, so each list is a walk over all descriptions; what is
+//! kept of it is the part that was asked for.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_nats::jetstream::Message;
+use async_nats::jetstream::consumer::{AckPolicy, Consumer, DeliverPolicy, pull};
+use futures::StreamExt as _;
+use tempo_wasi_blobstore::{Entry, Result};
+use tokio::time::{Instant, timeout_at};
+
+use super::bucket::Bucket;
+use super::failure;
+use super::meta::Last;
+
+/// How many descriptions are fetched at once. One may have some kilobytes.
+const BATCH: usize = 500;
+
+/// How long a list may take. Writes that come faster than the walk goes would keep it from its end.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// How long the server keeps a walk that was broken off.
+const ABANDONED: Duration = Duration::from_secs(10);
+
+/// The longest name that a component could ask for, in bytes.
+const LONGEST_NAME: usize = 1024;
+
+/// The first `limit` objects whose names begin with `prefix` and come after `after`.
+pub(super) async fn list(bucket: &Bucket, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Entry>> {
+    let mut page = Page { prefix, after, limit, entries: BTreeMap::new() };
+    if limit == 0 {
+        return Ok(Vec::new());
+    }
+    let config = pull::Config {
+        deliver_policy: DeliverPolicy::LastPerSubject,
+        ack_policy: AckPolicy::None,
+        filter_subject: bucket.descriptions(),
+        inactive_threshold: ABANDONED,
+        memory_storage: true,
+        num_replicas: 1,
+        ..pull::Config::default()
+    };
+    let deadline = Instant::now().checked_add(LIMIT).ok_or_else(failure::timeout)?;
+    let walking = async {
+        let consumer = bucket.stream.create_consumer(config).await.map_err(|error| failure::consumer(&error))?;
+        let walked = walk(&consumer, bucket, &mut page).await;
+        // Else the server would keep each for a while, and lists come in numbers.
+        bucket.stream.delete_consumer(&consumer.cached_info().name).await.ok();
+        walked
+    };
+    let walked = timeout_at(deadline, bucket.connection.ask(walking)).await.map_err(|_| failure::timeout())?;
+    walked.map_err(failure::lost)??;
+    Ok(page.entries.into_values().collect())
+}
+
+async fn walk(consumer: &Consumer<pull::Config>, bucket: &Bucket, page: &mut Page<'_>) -> Result<()> {
+    loop {
+        let fetched = consumer.fetch().max_messages(BATCH).messages().await;
+        let mut messages = fetched.map_err(|error| failure::other(&error))?;
+        let mut count = 0_usize;
+        while let Some(message) = messages.next().await {
+            let message = message.map_err(|error| failure::other(&*error))?;
+            count = count.saturating_add(1);
+            if let Some(name) = bucket.object(&message.subject).filter(|name| page.wants(name))
+                && let Some(entry) = read(&message, &name)
+            {
+                page.add(entry);
+            }
+        }
+        if count < BATCH {
+            return Ok(());
+        }
+    }
+}
+
+fn read(message: &Message, name: &str) -> Option<Entry> {
+    let info = message.info().ok()?;
+    Last::parse(info.stream_sequence, info.published, &message.payload).ok()?.entry(name)
+}
+
+/// The part of the objects that was asked for. One that is deleted during the walk may be among them or not.
+struct Page<'a> {
+    prefix: &'a str,
+    after: Option<&'a str>,
+    limit: usize,
+    entries: BTreeMap<String, Entry>,
+}
+
+impl Page<'_> {
+    fn wants(&self, name: &str) -> bool {
+        let asked = name.starts_with(self.prefix) && self.after.is_none_or(|after| name > after);
+        let full = self.entries.len() >= self.limit;
+        let behind = full && self.entries.last_key_value().is_some_and(|(last, _)| last.as_str() < name);
+        asked && !behind && (1..=LONGEST_NAME).contains(&name.len())
+    }
+
+    /// An object that is replaced during the walk comes twice; the later stays.
+    fn add(&mut self, entry: Entry) {
+        self.entries.insert(entry.name.clone(), entry);
+        if self.entries.len() > self.limit {
+            self.entries.pop_last();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(name: &str, size: u64) -> Entry {
+        Entry { name: name.to_owned(), size, created: 1, etag: String::new() }
+    }
+
+    #[test]
+    fn a_page_is_the_first_of_what_was_asked_for() {
+        let mut page = Page { prefix: "a", after: Some("a1"), limit: 2, entries: BTreeMap::new() };
+        let long = "a".repeat(1025);
+        for (size, name) in (0..).zip(["a9", "b", "a1", "a5", "a0", "a5", "a3", "a2", "", &long, "a7", "a3"]) {
+            if page.wants(name) {
+                page.add(entry(name, size));
+            }
+        }
+        assert_eq!(page.entries.into_values().collect::<Vec<_>>(), [entry("a2", 7), entry("a3", 11)]);
+    }
+}

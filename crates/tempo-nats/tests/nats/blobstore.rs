@@ -7,7 +7,7 @@ use async_nats::jetstream::{self, object_store, stream};
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 use futures::future::join_all;
-use tempo_core::{Boot, Limits, Scheme as _, Settings, StoreUrl};
+use tempo_core::{Boot, Limits, Scheme as _, Setting as _, Settings, StoreUrl};
 use tempo_nats::NatsBlobstore;
 use tempo_wasi_blobstore::{ByteRange, Container, Data, ErrorKind, ObjectInfo, PutOptions, Result, conformance};
 use tokio::io::AsyncReadExt as _;

@@ -22,8 +22,8 @@ use crate::connection::{Connection, Lost};
 /// How often a read is tried whose answer was lost with the connection. To read twice does no harm.
 pub(super) const READS: usize = 3;
 
-/// How often a write finds that somebody else wrote first, before it no longer asks what it replaces.
-const RACES: usize = 16;
+/// How often a write may find that somebody else wrote first, before it gives up.
+const RACES: usize = 100;
 
 /// An open bucket.
 pub(super) struct Bucket {
@@ -115,16 +115,16 @@ impl Bucket {
         name: &str,
         judge: impl Fn(Option<&Last>) -> Result<Option<Bytes>> + Send + Sync,
     ) -> Result<Option<Last>> {
-        let mut races = 0..RACES;
-        loop {
+        for _ in 0..RACES {
             let last = self.last(name).await?;
             let Some(description) = judge(last.as_ref())? else { return Ok(last) };
             let sequence = last.as_ref().map_or(0, |last| last.sequence);
             match self.publish(name, sequence, description).await {
-                Err(error) if error.kind() == ErrorKind::AlreadyExists && races.next().is_some() => {}
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 result => return result.map(|()| last),
             }
         }
+        Err(failure::busy())
     }
 
     async fn publish(&self, name: &str, sequence: u64, description: Bytes) -> Result<()> {

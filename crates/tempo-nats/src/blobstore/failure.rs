@@ -30,6 +30,10 @@ pub(super) fn lost(lost: Lost) -> Error {
     }
 }
 
+pub(super) fn busy() -> Error {
+    Error::new(ErrorKind::QuotaExceeded, "too many write the object at once")
+}
+
 /// A reader finds other bytes than those of its object, or fewer.
 pub(super) fn changed() -> Error {
     Error::new(ErrorKind::Other, "the object was replaced or deleted while it was read, or it is damaged")

@@ -278,6 +278,24 @@ async fn damage_is_an_error_at_the_reader() {
 }
 
 #[tokio::test]
+async fn a_description_cannot_reach_the_chunks_of_others() {
+    let server = Server::start();
+    let container = open(&server).await;
+    put(&*container, "good", b"bytes", PutOptions::default()).await.unwrap();
+    let jetstream = client(&server).await;
+    for nuid in [">", "*", "", "a.b"] {
+        let description = format!(r#"{{"name":"bad","bucket":"b","nuid":"{nuid}","size":5,"chunks":1}}"#);
+        let subject = "$O.b.M.YmFk";
+        jetstream.publish(subject, description.into()).await.unwrap().await.unwrap();
+        assert_eq!(container.stat("bad").await.unwrap().unwrap().size, 5, "{nuid}");
+        assert_eq!(container.get("bad", None).await.err().unwrap().kind(), ErrorKind::Other, "{nuid}");
+        container.delete("bad").await.unwrap();
+        assert_eq!(container.stat("bad").await.unwrap(), None, "{nuid}");
+        assert_eq!(read(&*container, "good", None).await.unwrap(), b"bytes", "{nuid}");
+    }
+}
+
+#[tokio::test]
 async fn a_stream_that_is_no_bucket_is_refused() {
     let server = Server::start();
     let config = stream::Config { name: "OBJ_b".into(), subjects: vec!["jobs.>".into()], ..Default::default() };

@@ -37,7 +37,8 @@ pub(crate) fn edges() -> Outcome {
     Ok(container.clear()?)
 }
 
-/// As a stream it is the same, and stays what was opened when the object goes.
+/// As a stream it is the same. When the object goes meanwhile, the stream is whole all the same or breaks off: it is never
+/// short.
 pub(crate) fn consume() -> Outcome {
     let container = empty()?;
     put(&container, "n", &pattern())?;
@@ -48,10 +49,13 @@ pub(crate) fn consume() -> Outcome {
     let rest = IncomingValue::incoming_value_consume_async(rest)?;
     let first = whole.blocking_read(10)?;
     same("the first bytes", first.as_slice(), pattern().get(..first.len()).unwrap_or_default())?;
-    container.delete_object("n")?;
     let left = drain(&whole)?;
     holds("the stream is whole", [first, left].concat() == pattern())?;
-    holds("the rest is whole", Some(drain(&rest)?.as_slice()) == pattern().get(65_530..))
+    holds("the rest is whole", Some(drain(&rest)?.as_slice()) == pattern().get(65_530..))?;
+    let gone = IncomingValue::incoming_value_consume_async(container.get_data("n", 0, u64::MAX)?)?;
+    let first = gone.blocking_read(10)?;
+    container.delete_object("n")?;
+    drain(&gone).map_or(Ok(()), |left| holds("what has gone is whole", [first, left].concat() == pattern()))
 }
 
 /// All that is left.

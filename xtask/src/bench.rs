@@ -12,6 +12,7 @@ mod cores;
 mod http;
 mod load;
 mod machine;
+mod nats;
 mod prepare;
 mod record;
 mod server;

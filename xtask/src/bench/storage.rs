@@ -1,12 +1,12 @@
 //! `cargo xtask bench storage`: operations on stores from a guest, beside the same operations in native Rust.
 
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use clap::ArgMatches;
 
+use super::nats;
 use super::table::{markdown, median, number};
 use crate::shell::{self, say};
 use crate::workspace::Workspace;
@@ -25,6 +25,13 @@ const fn case(title: &'static str, url: &'static str, operation: &'static str, a
     Case { title, url, operation, at_once, count }
 }
 
+impl Case {
+    /// Objects of 16 MiB, or values of 256 bytes.
+    fn of_objects(&self) -> bool {
+        matches!(self.operation, "read" | "write")
+    }
+}
+
 const CASES: &[Case] = &[
     case("NATS get, 1 at once", "nats", "get", 1, 5_000),
     case("NATS get, 64 at once", "nats", "get", 64, 40_000),
@@ -33,6 +40,10 @@ const CASES: &[Case] = &[
     case("file get, 1 at once", "file", "get", 1, 200_000),
     case("file set, 1 at once", "file", "set", 1, 300),
     case("file set, 64 at once", "file", "set", 64, 6_000),
+    case("NATS read an object", "nats", "read", 1, 12),
+    case("NATS write an object", "nats", "write", 1, 12),
+    case("file read an object", "file", "read", 1, 40),
+    case("file write an object", "file", "write", 1, 12),
 ];
 
 /// The programs, and where the data lies.
@@ -62,7 +73,7 @@ pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
         port: free_port()?,
         directory,
     };
-    let _server = bench.nats_server(&setup::nats_server()?)?;
+    let _server = nats::Server::start(bench.port, &bench.directory.join("nats"))?;
     let rounds = super::number(arguments, "rounds");
     let mut times: Vec<(Vec<f64>, Vec<f64>)> = CASES.iter().map(|_| Default::default()).collect();
     for round in 1..=rounds {
@@ -88,7 +99,7 @@ fn report(times: &[(Vec<f64>, Vec<f64>)]) -> String {
             vec![case.title.to_owned(), number(guest, 0), number(native, 0), number(ratio, 2)]
         })
         .collect();
-    markdown(&["keyvalue, 256 bytes", "guest, a second", "native, a second", "ratio"], &rows)
+    markdown(&["values of 256 B, objects of 16 MiB", "guest, a second", "native, a second", "ratio"], &rows)
 }
 
 impl Bench {
@@ -96,13 +107,15 @@ impl Bench {
     fn url(&self, case: &Case, side: &str) -> String {
         match case.url {
             "nats" => format!("nats://127.0.0.1:{}/{side}", self.port),
+            _ if case.of_objects() => format!("file:{}", self.directory.join(format!("{side}-objects")).display()),
             _ => format!("file:{}", self.directory.join(format!("{side}.redb")).display()),
         }
     }
 
     fn guest(&self, case: &Case) -> Result<f64> {
         let mut command = Command::new(&self.tempo);
-        command.arg("run").arg(&self.guest).args(["--keyvalue", &self.url(case, "guest"), "--"]);
+        let service = if case.of_objects() { "--blobstore" } else { "--keyvalue" };
+        command.arg("run").arg(&self.guest).args([service, &self.url(case, "guest"), "--"]);
         seconds(with_case(&mut command, case))
     }
 
@@ -110,29 +123,6 @@ impl Bench {
         let mut command = Command::new(&self.native);
         command.arg(self.url(case, "native"));
         seconds(with_case(&mut command, case))
-    }
-
-    fn nats_server(&self, program: &Path) -> Result<Stopped> {
-        let mut command = Command::new(program);
-        command.args(["--jetstream", "--addr", "127.0.0.1", "--port", &self.port.to_string()]);
-        command.arg("--store_dir").arg(self.directory.join("nats")).stdout(Stdio::null()).stderr(Stdio::null());
-        let server = Stopped(command.spawn().with_context(|| format!("cannot start {}", program.display()))?);
-        let started = Instant::now();
-        while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            ensure!(started.elapsed() < Duration::from_secs(10), "nats-server does not listen");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        Ok(server)
-    }
-}
-
-/// A process that ends with its owner.
-struct Stopped(Child);
-
-impl Drop for Stopped {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }
 

@@ -1,18 +1,15 @@
-//! The native counterpart of the guest `test-storage-bench`: the same operations in the same order, on async-nats or redb
-//! alone. `URL get|set COUNT AT_ONCE` prints the seconds that COUNT operations took, AT_ONCE at a time.
+//! Values of 256 bytes, in a bucket of JetStream or in redb.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, bail, ensure};
-use async_nats::jetstream;
+use anyhow::{Result, ensure};
 use async_nats::jetstream::kv;
 use futures::StreamExt as _;
 use futures::stream;
 use redb::{Database, ReadableDatabase as _, TableDefinition};
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+use super::connect;
 
 const KEYS: u64 = 1000;
 const SIZE: usize = 256;
@@ -24,33 +21,22 @@ enum Store {
     Redb(Arc<Database>),
 }
 
-fn main() -> Result<()> {
-    let arguments: Vec<String> = std::env::args().collect();
-    let [_, url, operation, count, at_once] = arguments.as_slice() else {
-        bail!("expected URL get|set COUNT AT_ONCE");
-    };
-    let (count, at_once) = (count.parse()?, at_once.parse()?);
-    let runtime = tokio::runtime::Runtime::new()?;
-    let seconds = runtime.block_on(async {
-        let store = Store::open(url).await?;
-        time(&store, operation == "set", count, at_once).await
-    })?;
-    println!("{seconds}");
-    Ok(())
-}
-
-async fn time(store: &Store, set: bool, count: u64, at_once: usize) -> Result<f64> {
+pub(crate) async fn time(url: &str, set: bool, count: u64, at_once: usize) -> Result<f64> {
+    let store = Store::open(url).await?;
     for key in 0..KEYS.min(count) {
         store.set(name(key), value(key)).await?;
     }
     let started = Instant::now();
+    if at_once == 1 {
+        for index in 0..count {
+            store.perform(set, index).await?;
+        }
+        return Ok(started.elapsed().as_secs_f64());
+    }
     let operations = stream::iter(0..count).map(|index| {
         let store = store.clone();
         // A task each, so that every processor is used.
-        tokio::spawn(async move {
-            let key = name(index % KEYS);
-            if set { store.set(key, value(index)).await } else { store.get(key).await }
-        })
+        tokio::spawn(async move { store.perform(set, index).await })
     });
     let mut operations = operations.buffer_unordered(at_once);
     while let Some(result) = operations.next().await {
@@ -64,10 +50,14 @@ impl Store {
         if let Some(path) = url.strip_prefix("file:") {
             return Ok(Self::Redb(Arc::new(Database::create(path)?)));
         }
-        let (server, bucket) = url.rsplit_once('/').context("expected nats://HOST/BUCKET")?;
-        let context = jetstream::new(async_nats::connect(server).await?);
+        let (context, bucket) = connect(url).await?;
         let config = kv::Config { bucket: bucket.to_owned(), history: 1, ..Default::default() };
         Ok(Self::Nats(Box::new(context.create_key_value(config).await?)))
+    }
+
+    async fn perform(&self, set: bool, index: u64) -> Result<()> {
+        let key = name(index % KEYS);
+        if set { self.set(key, value(index)).await } else { self.get(key).await }
     }
 
     async fn get(&self, key: String) -> Result<()> {

@@ -1,0 +1,45 @@
+//! Values of 256 bytes.
+
+use futures::StreamExt as _;
+use futures::stream;
+use tempo_sdk_keyvalue::{Bucket, Error};
+use wasip3::clocks::monotonic_clock;
+
+/// Keys that are used in turn.
+const KEYS: u64 = 1000;
+/// Bytes in a value.
+const SIZE: usize = 256;
+
+pub(crate) async fn time(set: bool, count: u64, at_once: u64) -> Result<u64, Error> {
+    let bucket = Bucket::open("default").await?;
+    for key in 0..KEYS.min(count) {
+        bucket.set(name(key), value(key)).await?;
+    }
+    let started = monotonic_clock::now();
+    let at_once = usize::try_from(at_once).unwrap_or(1);
+    let mut operations = stream::iter(0..count).map(|index| perform(&bucket, set, index)).buffer_unordered(at_once);
+    while let Some(result) = operations.next().await {
+        result?;
+    }
+    Ok(monotonic_clock::now().saturating_sub(started))
+}
+
+async fn perform(bucket: &Bucket, set: bool, index: u64) -> Result<(), Error> {
+    let key = name(index % KEYS);
+    if set {
+        return bucket.set(key, value(index)).await;
+    }
+    let found = bucket.get(key).await?;
+    assert_eq!(found.map(|value| value.len()), Some(SIZE));
+    Ok(())
+}
+
+fn name(key: u64) -> String {
+    format!("key-{key}")
+}
+
+fn value(index: u64) -> Vec<u8> {
+    let mut value = index.to_le_bytes().to_vec();
+    value.resize(SIZE, b'.');
+    value
+}

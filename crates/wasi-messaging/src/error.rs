@@ -1,0 +1,61 @@
+//! Why an operation on a broker failed, as a guest is told.
+
+use std::fmt;
+
+/// What kind of failure it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// No client is configured under that name.
+    NoSuchClient,
+    /// The topic, a header or another part of the message is not allowed.
+    InvalidArgument,
+    /// The message is larger than the host or the server allows.
+    TooLarge,
+    /// No answer came in time. Whether the message was accepted is not known.
+    Timeout,
+    /// Nobody takes messages of that topic.
+    NoResponders,
+    /// The server cannot be reached just now.
+    Unavailable,
+    /// There is no room for more, or messages come too fast.
+    QuotaExceeded,
+    /// The component, or the credentials of the host, may not do that.
+    AccessDenied,
+    /// Something else.
+    Other,
+}
+
+/// Why an operation failed. The message reaches the guest: it names no secret and nothing of the host's inside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+}
+
+/// What an operation on a broker ends with.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// An error of `kind` that says `message`.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+
+    /// What kind of failure it was.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// What happened, without the name of the service.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "messaging: {}", self.message)
+    }
+}
+
+impl std::error::Error for Error {}

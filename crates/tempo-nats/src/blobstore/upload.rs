@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
 use bytes::{Bytes, BytesMut};
-use sha2::{Digest as _, Sha256};
+use ring::digest::{Context as Digest, SHA256};
 use tempo_wasi_blobstore::{Error, ErrorKind, ObjectInfo, PutOptions, Result, Upload};
 
 use super::bucket::Bucket;
@@ -31,7 +31,7 @@ pub(super) struct NatsUpload {
     /// The size of a chunk, in bytes.
     chunk: usize,
     buffer: BytesMut,
-    hash: Sha256,
+    hash: Digest,
     size: usize,
     chunks: usize,
     /// Whether all that was given to it is in the bucket or in the buffer.
@@ -49,7 +49,7 @@ impl NatsUpload {
             sent: VecDeque::new(),
             chunk: if most == 0 { CHUNK } else { most.min(CHUNK) },
             buffer: BytesMut::new(),
-            hash: Sha256::new(),
+            hash: Digest::new(&SHA256),
             size: 0,
             chunks: 0,
             sound: true,
@@ -113,7 +113,10 @@ impl NatsUpload {
             size: self.size,
             chunks: self.chunks,
             chunk_size: self.chunk,
-            digest: format!("SHA-256={}", URL_SAFE.encode(self.hash.finalize_reset())),
+            digest: format!(
+                "SHA-256={}",
+                URL_SAFE.encode(std::mem::replace(&mut self.hash, Digest::new(&SHA256)).finish())
+            ),
         };
         let if_absent = self.options.if_absent;
         let (description, info) = meta::describe(&self.name, std::mem::take(&mut self.options), written)?;

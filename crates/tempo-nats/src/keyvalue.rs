@@ -16,6 +16,7 @@ use tempo_wasi_keyvalue::{Change, Condition, Entry, ErrorKind, Result, Store, Ve
 
 use crate::address::Address;
 use crate::connection::{Connection, Lost};
+use crate::failure::Failure;
 use crate::key;
 use crate::options;
 
@@ -130,11 +131,11 @@ impl NatsKeyValue {
                 None => jetstream.publish(subject, value).await?.await,
             }
         };
-        let acknowledged = self.connection.ask(request).await.map_err(failure::lost)?;
+        let acknowledged = self.connection.ask(request).await.map_err(Failure::from)?;
         acknowledged.map(|acknowledged| acknowledged.sequence).map_err(|error| match error.kind() {
             // Found by the client, before anything is sent.
             PublishErrorKind::MaxPayloadExceeded => failure::too_large(size, self.connection.max_payload()),
-            _ => failure::publish(&error),
+            _ => Failure::from(error).into(),
         })
     }
 
@@ -146,7 +147,7 @@ impl NatsKeyValue {
             match self.connection.ask(self.read(&subject)).await {
                 Ok(result) => return result,
                 Err(Lost::Meanwhile) if attempts.next().is_some() => {}
-                Err(error) => return Err(failure::lost(error)),
+                Err(lost) => return Err(Failure::from(lost).into()),
             }
         }
     }
@@ -157,13 +158,13 @@ impl NatsKeyValue {
             match stream.direct_get_last_for_subject(subject).await {
                 Ok(message) => Ok(Some(message)),
                 Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
-                Err(error) => Err(failure::direct_get(&error)),
+                Err(error) => Err(Failure::from(error).into()),
             }
         } else {
             match stream.get_last_raw_message_by_subject(subject).await {
                 Ok(message) => Ok(Some(message)),
                 Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
-                Err(error) => Err(failure::raw_get(&error)),
+                Err(error) => Err(Failure::from(error).into()),
             }
         }
     }

@@ -15,6 +15,7 @@ use super::bucket::{Bucket, READS};
 use super::failure;
 use super::source::{Piece, Source};
 use super::upload::CHUNK;
+use crate::failure::Failure;
 
 /// How much is read ahead, in bytes, or one chunk if that is larger.
 const AHEAD: usize = 1 << 20;
@@ -134,7 +135,7 @@ impl Reader {
                 return Ok(());
             }
         }
-        Err(failure::timeout())
+        Err(Failure::Timeout.into())
     }
 
     /// Opens a consumer of what is still to be read; false if that is to be tried again.

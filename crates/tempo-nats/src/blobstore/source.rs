@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use super::bucket::Bucket;
 use super::failure;
 use crate::connection::{Lost, REQUEST};
+use crate::failure::Failure;
 
 /// How long the server keeps a consumer that nobody asks. A reader that is slower has another one made.
 const ABANDONED: Duration = Duration::from_secs(30);
@@ -63,9 +64,9 @@ impl Source {
             ..pull::Config::default()
         };
         let created = match bucket.connection.ask(bucket.stream.create_consumer(config)).await {
-            Ok(created) => created.map_err(|error| failure::consumer(&error))?,
+            Ok(created) => created.map_err(Failure::from)?,
             Err(Lost::Meanwhile) => return Ok(None),
-            Err(error) => return Err(failure::lost(error)),
+            Err(lost) => return Err(Failure::from(lost).into()),
         };
         let source = Self { bucket: Arc::clone(bucket), consumer: created, delivered: 0 };
         let pending = source.consumer.cached_info().num_pending;
@@ -91,7 +92,7 @@ impl Source {
         let sound = match bucket.connection.ask(fetching).await {
             Ok(fetched) => fetched.is_some(),
             Err(Lost::Meanwhile) => false,
-            Err(error) => return Err(failure::lost(error)),
+            Err(lost) => return Err(Failure::from(lost).into()),
         };
         Ok(Fetched { sound: sound && !pieces.is_empty(), pieces })
     }

@@ -55,6 +55,7 @@ const CHECKS: &[(&str, Check)] = checks! {
     "abort-of-an-overwrite": aborts::overwrite,
     "abort-in-a-write": aborts::in_a_write,
     "complete-with-an-error": raw::failed,
+    "complete-before-the-data": raw::early,
     "put-is-cancelled": raw::cancelled,
     "list": lists::list,
     "list-prefix": lists::prefix,

@@ -9,6 +9,8 @@ mod copies;
 mod data;
 mod lists;
 mod names;
+#[path = "../../../shared/outcome.rs"]
+mod outcome;
 mod ranges;
 mod raw;
 mod readers;

@@ -14,6 +14,7 @@ use super::bucket::{Bucket, READS};
 use super::failure;
 use super::source::{Piece, Source};
 use super::upload::CHUNK;
+use crate::failure::Failure;
 
 /// How much is read ahead, in bytes, or one chunk if that is larger.
 const AHEAD: usize = 1 << 20;
@@ -124,7 +125,7 @@ impl Reader {
                 None => self.source = None,
             }
         }
-        Err(failure::timeout())
+        Err(Failure::Timeout.into())
     }
 
     /// Opens a consumer of what is still to be read; false if that is to be tried again.

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use super::bucket::Bucket;
 use super::failure;
 use crate::connection::{Lost, REQUEST};
+use crate::failure::Failure;
 
 /// How long the server keeps a consumer that nobody asks. A reader that is slower has another one made.
 const ABANDONED: Duration = Duration::from_secs(30);
@@ -74,9 +75,9 @@ impl Source {
             ..pull::Config::default()
         };
         let consumer = match bucket.connection.ask(bucket.stream.create_consumer(config)).await {
-            Ok(created) => created.map_err(|error| failure::consumer(&error))?,
+            Ok(created) => created.map_err(Failure::from)?,
             Err(Lost::Meanwhile) => return Ok(None),
-            Err(error) => return Err(failure::lost(error)),
+            Err(lost) => return Err(Failure::from(lost).into()),
         };
         let batch = ahead.div_ceil(ASKED);
         let source = Self { bucket: Arc::clone(bucket), consumer, asked: VecDeque::new(), batch, delivered: 0 };
@@ -90,7 +91,7 @@ impl Source {
         match connection.ask(timeout(REQUEST, self.receive())).await {
             Ok(piece) => Ok(piece.ok().flatten()),
             Err(Lost::Meanwhile) => Ok(None),
-            Err(error) => Err(failure::lost(error)),
+            Err(lost) => Err(Failure::from(lost).into()),
         }
     }
 

@@ -13,6 +13,7 @@ use tempo_wasi_blobstore::{Error, ErrorKind, ObjectInfo, PutOptions, Result, Upl
 use super::bucket::Bucket;
 use super::cleaner::Ack;
 use super::{failure, meta};
+use crate::failure::Failure;
 
 /// The size of a chunk, in bytes, that all clients of NATS use. A server may take less.
 pub(super) const CHUNK: usize = 128 << 10;
@@ -86,8 +87,8 @@ impl NatsUpload {
         self.size = self.size.saturating_add(chunk.len());
         self.chunks = self.chunks.saturating_add(1);
         let connection = &self.bucket.connection;
-        connection.ready().await.map_err(failure::lost)?;
-        let sent = connection.jetstream().publish(subject, chunk).await.map_err(|error| failure::publish(&error))?;
+        connection.ready().await.map_err(Failure::from)?;
+        let sent = connection.jetstream().publish(subject, chunk).await.map_err(Failure::from)?;
         self.sent.push_back(sent.into_future());
         self.settle(SENT).await
     }
@@ -98,7 +99,7 @@ impl NatsUpload {
             let Some(oldest) = self.sent.front_mut() else { break };
             let answer = self.bucket.connection.ask(oldest).await;
             self.sent.pop_front();
-            answer.map_err(failure::lost)?.map_err(|error| failure::publish(&error))?;
+            answer.map_err(Failure::from)?.map_err(Failure::from)?;
         }
         Ok(())
     }

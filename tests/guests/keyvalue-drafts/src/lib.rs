@@ -11,6 +11,8 @@ mod draft2;
 mod keys;
 mod lists;
 mod numbers;
+#[path = "../../../shared/outcome.rs"]
+mod outcome;
 mod scope;
 mod swaps;
 mod values;

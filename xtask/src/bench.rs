@@ -58,7 +58,7 @@ pub(crate) fn command() -> Command {
             Command::new("start")
                 .about("From starting the process to the first answer")
                 .arg(number("rounds", "20").help("Rounds; each starts every server once"))
-                .arg(only.value_parser(start::NAMES.to_vec()))
+                .arg(only.clone().value_parser(start::NAMES.to_vec()))
                 .arg(profile.clone())
                 .arg(no_build.clone())
                 .arg(json),
@@ -67,6 +67,7 @@ pub(crate) fn command() -> Command {
             Command::new("storage")
                 .about("Operations on stores from a guest, beside the same in native Rust")
                 .arg(number("rounds", "5").help("Rounds; each measures every case once on both sides"))
+                .arg(only.value_parser(storage::OPERATIONS.to_vec()).help("Only these operations"))
                 .arg(profile)
                 .arg(no_build),
         )

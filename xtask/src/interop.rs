@@ -44,15 +44,49 @@ struct Recipe {
     lacks: fn() -> Option<&'static str>,
     /// The versions of the tools; a change means that the component is built anew.
     tools: &'static [&'static str],
+    /// What it needs of this repository's `wit`.
+    wit: &'static [&'static str],
     /// Builds the sources in the first directory into the second, which is empty, as the file `NAME.wasm`.
     build: fn(&Workshop, &Path, &Path) -> Result<()>,
 }
 
 const RECIPES: &[Recipe] = &[
-    Recipe { name: "c", lacks: python::lacks, tools: &[c::ZIG], build: c::build },
-    Recipe { name: "javascript", lacks: javascript::lacks, tools: &[], build: javascript::build },
-    Recipe { name: "python-p2", lacks: python::lacks, tools: &[python::COMPONENTIZE], build: python::build_p2 },
-    Recipe { name: "python-p3", lacks: python::lacks, tools: &[python::COMPONENTIZE], build: python::build_p3 },
+    Recipe { name: "c", lacks: python::lacks, tools: &[c::ZIG], wit: &[], build: c::build },
+    Recipe {
+        name: "javascript",
+        lacks: javascript::lacks,
+        tools: javascript::TOOLS,
+        wit: &[],
+        build: javascript::build_handler,
+    },
+    Recipe {
+        name: "javascript-storage",
+        lacks: javascript::lacks,
+        tools: javascript::TOOLS,
+        wit: javascript::STORAGE,
+        build: javascript::build_storage,
+    },
+    Recipe {
+        name: "python-p2",
+        lacks: python::lacks,
+        tools: &[python::COMPONENTIZE],
+        wit: &[],
+        build: python::build_p2,
+    },
+    Recipe {
+        name: "python-p3",
+        lacks: python::lacks,
+        tools: &[python::COMPONENTIZE],
+        wit: &[],
+        build: python::build_p3,
+    },
+    Recipe {
+        name: "python-storage",
+        lacks: python::lacks,
+        tools: &[python::COMPONENTIZE],
+        wit: python::STORAGE,
+        build: python::build_storage,
+    },
 ];
 
 pub(crate) fn command() -> Command {
@@ -97,7 +131,7 @@ fn build_each<'a>(workspace: &Workspace, recipes: impl Iterator<Item = &'a Recip
 
 fn build_one(workshop: &Workshop, recipe: &Recipe, component: &Path) -> Result<()> {
     let source = workspace::root().join("tests/interop").join(recipe.name);
-    let stamp = Stamp::of(&source, recipe.tools, &[&workshop.p2, &workshop.p3])?;
+    let stamp = Stamp::of(&source, recipe.tools, &[&workshop.p2.with(recipe.wit)?, &workshop.p3])?;
     let stamp_file = component.with_extension("stamp");
     if component.exists() && stamp.is_in(&stamp_file) {
         return Ok(());

@@ -1,4 +1,10 @@
-//! The bindings of `wasmcloud:keyvalue@0.2.0`, generated from `wit/keyvalue-wasmcloud`.
+//! The bindings of `wasmcloud:keyvalue@0.2.0`, generated from `wit/keyvalue-wasmcloud`. The world exports the watcher, but a
+//! component does so only where it uses the macro that is made for it.
 #![allow(missing_docs, unsafe_code, unreachable_pub, clippy::all, clippy::pedantic, reason = "generated code")]
 
-wit_bindgen::generate!({ path: "wit", world: "imports" });
+wit_bindgen::generate!({
+    path: "wit",
+    world: "watch-service",
+    pub_export_macro: true,
+    export_macro_name: "_export_watcher",
+});

@@ -3,6 +3,7 @@
 mod batch;
 mod bindings;
 mod bucket;
+mod change;
 mod error;
 #[cfg(feature = "json")]
 mod json;
@@ -11,8 +12,13 @@ mod options;
 mod swap;
 mod update;
 
+#[doc(hidden)]
+pub mod __private;
+
 pub use bucket::Bucket;
+pub use change::Change;
 pub use error::Error;
 pub use keys::{Keys, Page};
 pub use options::SetOptions;
 pub use swap::{Entry, Expected, Swap, Version};
+pub use tempo_sdk_macros::watcher;

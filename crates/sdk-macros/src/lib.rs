@@ -1,6 +1,8 @@
-//! The macros of `tempo-sdk-http`, which re-exports them: depend on that crate rather than on this one.
+//! The attributes of the `tempo-sdk-*` crates, which re-export them: depend on those crates rather than on this one.
 
+mod form;
 mod handler;
+mod watcher;
 
 use proc_macro::TokenStream;
 
@@ -13,5 +15,16 @@ use proc_macro::TokenStream;
 /// The documentation of `tempo-sdk-http` has examples.
 #[proc_macro_attribute]
 pub fn handler(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    handler::expand(arguments.into(), &item.into()).into()
+    handler::expand(&arguments.into(), &item.into()).into()
+}
+
+/// Makes an `async fn` the one that hears of the changes of a component's keyvalue buckets.
+///
+/// The function takes one argument, the change (`tempo_sdk_keyvalue::Change`), and returns nothing. A component has exactly
+/// one watcher, and may have a handler beside it.
+///
+/// The documentation of `tempo-sdk-keyvalue` has an example.
+#[proc_macro_attribute]
+pub fn watcher(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    watcher::expand(&arguments.into(), &item.into()).into()
 }

@@ -16,16 +16,19 @@ use tempo_wasi_keyvalue::{Change, Condition, Entry, ErrorKind, Result, Store, Ve
 
 use crate::address::Address;
 use crate::connection::{Connection, Lost};
+use crate::failure::Failure;
 use crate::key;
 use crate::options;
 
 mod bucket;
 mod failure;
 mod marker;
+mod seen;
 mod walk;
 mod watch;
 
 use bucket::Bucket;
+use seen::Seen;
 
 /// How often a read is tried whose answer was lost with the connection. To read twice does no harm.
 const READS: usize = 3;
@@ -49,6 +52,7 @@ const LONGEST_LIFE: u64 = 100 * 365 * 24 * 3600;
 pub struct NatsKeyValue {
     connection: Connection,
     bucket: Bucket,
+    seen: Seen,
 }
 
 impl Scheme<dyn Store> for NatsKeyValue {
@@ -62,28 +66,26 @@ impl Scheme<dyn Store> for NatsKeyValue {
         let address = Address::parse(url)?;
         let connection = Connection::open(&address, boot.settings).await?;
         let bucket = Bucket::open(&connection, &address).await?;
-        Ok(Arc::new(Self { connection, bucket }))
+        Ok(Arc::new(Self { connection, bucket, seen: Seen::new() }))
     }
 }
 
 #[async_trait]
 impl Store for NatsKeyValue {
     async fn get(&self, key: &str) -> Result<Option<Entry>> {
-        let message = self.last(&key::encode(key)).await?;
-        let message = message.filter(|message| !marker::is_marker(&message.headers));
-        Ok(message.map(|message| Entry { value: message.payload, version: message.sequence }))
+        self.entry(&key::encode(key)).await
     }
 
     async fn set(&self, key: &str, value: Bytes, ttl: Option<Duration>, condition: Condition) -> Result<Version> {
         let key = key::encode(key);
         let life = ttl.map(|ttl| self.life(ttl)).transpose()?;
-        match condition {
-            Condition::Always => self.publish(&key, headers(None, life), value).await,
-            // No message has the sequence 0: the server would take it to mean that there must be none.
-            Condition::Version(0) => Err(failure::condition()),
-            Condition::Version(version) => self.publish(&key, headers(Some(version), life), value).await,
-            Condition::Absent => self.create(&key, life, value).await,
-        }
+        let version = match condition {
+            Condition::Always => self.publish(&key, headers(None, life), value).await?,
+            Condition::Version(version) => self.replace(&key, life, value, version).await?,
+            Condition::Absent => self.create(&key, life, value).await?,
+        };
+        self.seen.note(version);
+        Ok(version)
     }
 
     async fn delete(&self, key: &str) -> Result<()> {
@@ -100,6 +102,27 @@ impl Store for NatsKeyValue {
 }
 
 impl NatsKeyValue {
+    /// What is under a key, if it is no marker.
+    async fn entry(&self, key: &str) -> Result<Option<Entry>> {
+        let message = self.last(key).await?;
+        let message = message.filter(|message| !marker::is_marker(&message.headers));
+        let entry = message.map(|message| Entry { value: message.payload, version: message.sequence });
+        if let Some(entry) = &entry {
+            self.seen.note(entry.version);
+        }
+        Ok(entry)
+    }
+
+    /// Writes over the value that has this version. The server judges whether that is the last message; whether it is a
+    /// value and no marker, which it does not ask, cannot change any more.
+    async fn replace(&self, key: &str, life: Option<u64>, value: Bytes, version: Version) -> Result<Version> {
+        let known = self.seen.is_value(version);
+        if !known && self.entry(key).await?.is_none_or(|entry| entry.version != version) {
+            return Err(failure::condition());
+        }
+        self.publish(key, headers(Some(version), life), value).await
+    }
+
     /// Writes where there is nothing, or the marker of a deletion. The server judges: it takes a write over nothing only
     /// where there is nothing, and one over a marker only if the marker is still the last.
     async fn create(&self, key: &str, life: Option<u64>, value: Bytes) -> Result<Version> {
@@ -130,11 +153,11 @@ impl NatsKeyValue {
                 None => jetstream.publish(subject, value).await?.await,
             }
         };
-        let acknowledged = self.connection.ask(request).await.map_err(failure::lost)?;
+        let acknowledged = self.connection.ask(request).await.map_err(Failure::from)?;
         acknowledged.map(|acknowledged| acknowledged.sequence).map_err(|error| match error.kind() {
             // Found by the client, before anything is sent.
             PublishErrorKind::MaxPayloadExceeded => failure::too_large(size, self.connection.max_payload()),
-            _ => failure::publish(&error),
+            _ => Failure::from(error).into(),
         })
     }
 
@@ -146,7 +169,7 @@ impl NatsKeyValue {
             match self.connection.ask(self.read(&subject)).await {
                 Ok(result) => return result,
                 Err(Lost::Meanwhile) if attempts.next().is_some() => {}
-                Err(error) => return Err(failure::lost(error)),
+                Err(lost) => return Err(Failure::from(lost).into()),
             }
         }
     }
@@ -157,13 +180,13 @@ impl NatsKeyValue {
             match stream.direct_get_last_for_subject(subject).await {
                 Ok(message) => Ok(Some(message)),
                 Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
-                Err(error) => Err(failure::direct_get(&error)),
+                Err(error) => Err(Failure::from(error).into()),
             }
         } else {
             match stream.get_last_raw_message_by_subject(subject).await {
                 Ok(message) => Ok(Some(message)),
                 Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
-                Err(error) => Err(failure::raw_get(&error)),
+                Err(error) => Err(Failure::from(error).into()),
             }
         }
     }

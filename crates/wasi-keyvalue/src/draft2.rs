@@ -1,11 +1,11 @@
-//! `wasi:keyvalue@0.2.0-draft2`, in terms of buckets. A cursor is the last key of the page before.
+//! What `wasi:keyvalue@0.2.0-draft2` has alone: a cursor is the last key of the page before, and there is
+//! compare-and-swap.
 
 use wasmtime::component::Resource;
 
-use crate::batch::Pair;
-use crate::bindings::draft2::wasi::keyvalue::{atomics, batch, store};
+use crate::bindings::draft2::wasi::keyvalue::atomics;
 use crate::failure::Failure;
-use crate::{Bucket, Error, ErrorKind, KeyValueView, Version};
+use crate::{Bucket, KeyValueView, Version};
 
 /// A compare-and-swap that a component has begun. It keeps no value: many handles would keep many of them.
 #[derive(Clone)]
@@ -23,56 +23,15 @@ impl Cas {
     }
 }
 
-impl From<Error> for store::Error {
-    fn from(error: Error) -> Self {
-        match error.kind() {
-            ErrorKind::NoSuchStore => Self::NoSuchStore,
-            ErrorKind::AccessDenied => Self::AccessDenied,
-            _ => Self::Other(error.to_string()),
-        }
-    }
-}
-
-impl store::Host for KeyValueView<'_> {
-    async fn open(&mut self, identifier: String) -> Result<Resource<Bucket>, Failure> {
-        KeyValueView::open(self, &identifier)
-    }
-
-    fn convert_error(&mut self, failure: Failure) -> wasmtime::Result<store::Error> {
-        failure.into_error().map(Into::into)
-    }
-}
-
-impl store::HostBucket for KeyValueView<'_> {
-    async fn get(&mut self, bucket: Resource<Bucket>, key: String) -> Result<Option<Vec<u8>>, Failure> {
-        Ok(self.bucket(&bucket)?.get(&key).await?)
-    }
-
-    async fn set(&mut self, bucket: Resource<Bucket>, key: String, value: Vec<u8>) -> Result<(), Failure> {
-        Ok(self.bucket(&bucket)?.set(&key, value).await?)
-    }
-
-    async fn delete(&mut self, bucket: Resource<Bucket>, key: String) -> Result<(), Failure> {
-        Ok(self.bucket(&bucket)?.delete(&key).await?)
-    }
-
-    async fn exists(&mut self, bucket: Resource<Bucket>, key: String) -> Result<bool, Failure> {
-        Ok(self.bucket(&bucket)?.exists(&key).await?)
-    }
-
-    async fn list_keys(
-        &mut self,
-        bucket: Resource<Bucket>,
-        cursor: Option<String>,
-    ) -> Result<store::KeyResponse, Failure> {
-        let page = self.bucket(&bucket)?.list("", cursor.as_deref()).await?;
-        let cursor = page.cursor();
-        Ok(store::KeyResponse { keys: page.keys, cursor })
-    }
-
-    async fn drop(&mut self, bucket: Resource<Bucket>) -> wasmtime::Result<()> {
-        self.drop_bucket(bucket)
-    }
+/// The keys of a page, and the cursor of the next.
+pub(crate) async fn page(
+    view: &mut KeyValueView<'_>,
+    handle: &Resource<Bucket>,
+    cursor: Option<String>,
+) -> Result<(Vec<String>, Option<String>), Failure> {
+    let page = view.bucket(handle)?.list("", cursor.as_deref()).await?;
+    let cursor = page.cursor();
+    Ok((page.keys, cursor))
 }
 
 impl atomics::HostCas for KeyValueView<'_> {
@@ -114,20 +73,6 @@ impl atomics::Host for KeyValueView<'_> {
     }
 }
 
-impl batch::Host for KeyValueView<'_> {
-    async fn get_many(&mut self, bucket: Resource<Bucket>, keys: Vec<String>) -> Result<Vec<Option<Pair>>, Failure> {
-        Ok(self.bucket(&bucket)?.get_many(keys).await?)
-    }
-
-    async fn set_many(&mut self, bucket: Resource<Bucket>, pairs: Vec<Pair>) -> Result<(), Failure> {
-        Ok(self.bucket(&bucket)?.set_many(pairs).await?)
-    }
-
-    async fn delete_many(&mut self, bucket: Resource<Bucket>, keys: Vec<String>) -> Result<(), Failure> {
-        Ok(self.bucket(&bucket)?.delete_many(keys).await?)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -136,8 +81,8 @@ mod tests {
     use wasmtime::component::ResourceTable;
 
     use super::atomics::{CasError, Host as _, HostCas as _};
-    use super::store::{Host as _, HostBucket as _};
     use super::*;
+    use crate::bindings::draft2::wasi::keyvalue::store::{self, Host as _, HostBucket as _};
     use crate::{KeyValueState, MemoryStore, Store};
 
     fn state() -> KeyValueState {

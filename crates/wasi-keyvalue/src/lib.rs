@@ -55,6 +55,7 @@ mod changes;
 pub mod conformance;
 mod draft;
 mod draft2;
+mod drafts;
 mod error;
 mod failure;
 mod file;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use tempo_core::{Limits, Provide, Service, Stores};
+use tempo_core::{DEFAULT_STORE, Limits, Provide, Service, Stores};
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 
 use crate::bindings::{draft, draft2, wasmcloud};
@@ -59,8 +59,10 @@ pub struct KeyValueView<'a> {
 }
 
 impl KeyValueView<'_> {
-    /// Opens the bucket that is configured under `name`.
+    /// Opens the bucket that is configured under `name`. No name is the default, as it is for a URL without one: much that
+    /// is published opens the empty name, wasmCloud's first example and wasmtime's own tests among it.
     pub(crate) fn open(&mut self, name: &str) -> Result<Resource<Bucket>, Failure> {
+        let name = if name.is_empty() { DEFAULT_STORE } else { name };
         let store = self.state.stores.get(name).ok_or_else(no_such_store)?.clone();
         self.push(Bucket::new(store, self.state.limits))
     }

@@ -25,6 +25,9 @@ const fn case(title: &'static str, url: &'static str, operation: &'static str, a
     Case { title, url, operation, at_once, count }
 }
 
+/// What can be done with a store.
+pub(super) const OPERATIONS: [&str; 4] = ["get", "set", "read", "write"];
+
 impl Case {
     /// Objects of 16 MiB, or values of 256 bytes.
     fn of_objects(&self) -> bool {
@@ -75,21 +78,24 @@ pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
     };
     let _server = nats::Server::start(bench.port, &bench.directory.join("nats"))?;
     let rounds = super::number(arguments, "rounds");
-    let mut times: Vec<(Vec<f64>, Vec<f64>)> = CASES.iter().map(|_| Default::default()).collect();
+    let only = super::only(arguments);
+    let wanted = |case: &&Case| only.as_ref().is_none_or(|only| only.iter().any(|name| name == case.operation));
+    let cases: Vec<&Case> = CASES.iter().filter(wanted).collect();
+    let mut times: Vec<(Vec<f64>, Vec<f64>)> = cases.iter().map(|_| Default::default()).collect();
     for round in 1..=rounds {
         say(&format!("round {round} of {rounds}"));
-        for (case, (guest, native)) in CASES.iter().zip(&mut times) {
+        for (case, (guest, native)) in cases.iter().zip(&mut times) {
             guest.push(bench.guest(case).with_context(|| format!("{} from the guest", case.title))?);
             native.push(bench.native(case).with_context(|| format!("{}, native", case.title))?);
         }
     }
-    print!("{}", report(&times));
+    print!("{}", report(&cases, &times));
     let _ = std::fs::remove_dir_all(&bench.directory);
     Ok(())
 }
 
-fn report(times: &[(Vec<f64>, Vec<f64>)]) -> String {
-    let rows: Vec<Vec<String>> = CASES
+fn report(cases: &[&Case], times: &[(Vec<f64>, Vec<f64>)]) -> String {
+    let rows: Vec<Vec<String>> = cases
         .iter()
         .zip(times)
         .map(|(case, (guest, native))| {

@@ -4,10 +4,19 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use sha2::{Digest, Sha256};
 
+use super::wit::Interfaces;
 use super::{Workshop, tools};
+
+/// What every component of JavaScript is built with: the packages, and the script that uses them.
+pub(super) const TOOLS: &[&str] = &[PACKAGES, BUILD];
+const PACKAGES: &str = include_str!("../../../tests/interop/javascript/package.json");
+const BUILD: &str = include_str!("../../../tests/interop/javascript/build.mjs");
+
+/// The WIT that the storage component is built against.
+pub(super) const STORAGE: &[&str] = &["blobstore-draft", "keyvalue-draft2"];
 
 /// The version of wasi:http that componentize-js exports its handler of fetch events under, and no other.
 const WASI: &str = "0.2.10";
@@ -16,23 +25,37 @@ pub(super) fn lacks() -> Option<&'static str> {
     (!tools::works("node", &["--version"]) || !tools::works("npm", &["--version"])).then_some("Node.js with npm")
 }
 
-pub(super) fn build(workshop: &Workshop, source: &Path, scratch: &Path) -> Result<()> {
-    let manifest = source.join("package.json");
-    let text = fs::read(&manifest).with_context(|| format!("cannot read {}", manifest.display()))?;
+pub(super) fn build_handler(workshop: &Workshop, source: &Path, scratch: &Path) -> Result<()> {
+    build(workshop, &workshop.p2.renamed(WASI), "", source, &scratch.join("javascript.wasm"))
+}
+
+pub(super) fn build_storage(workshop: &Workshop, source: &Path, scratch: &Path) -> Result<()> {
+    let imports = "include wasi:blobstore/imports@0.2.0-draft; include wasi:keyvalue/imports@0.2.0-draft2;";
+    build(
+        workshop,
+        &workshop.p2.renamed(WASI).with(STORAGE)?,
+        imports,
+        source,
+        &scratch.join("javascript-storage.wasm"),
+    )
+}
+
+fn build(workshop: &Workshop, interfaces: &Interfaces, imports: &str, source: &Path, output: &Path) -> Result<()> {
     // What is installed is decided by this file, so it names the directory.
-    let digest: String = Sha256::digest(&text).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let digest: String = Sha256::digest(PACKAGES).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
     let node = workshop.tools.get(&format!("componentize-js-{digest}"), |directory| {
-        fs::write(directory.join("package.json"), &text)?;
+        fs::write(directory.join("package.json"), PACKAGES)?;
         // No package of the tree needs to run a script to be installed.
         let flags = ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"];
         tools::run(Command::new("npm").args(flags).current_dir(directory))
     })?;
     // Node looks for packages beside the script that imports them.
     let script = node.join("build.mjs");
-    fs::copy(source.join("build.mjs"), &script)?;
-    let wit = scratch.join("wit");
-    workshop.p2.renamed(WASI).write_directory(&wit, &format!("export wasi:http/incoming-handler@{WASI};"))?;
+    fs::write(&script, BUILD)?;
+    let wit = output.with_file_name("wit");
+    let world = format!("{imports} export wasi:http/incoming-handler@{WASI};");
+    interfaces.write_directory(&wit, &world)?;
     let mut command = Command::new("node");
-    command.arg(script).arg(source.join("handler.js")).arg(wit).arg(scratch.join("javascript.wasm"));
+    command.arg(script).arg(source.join("handler.js")).arg(wit).arg(output);
     tools::run(&mut command)
 }

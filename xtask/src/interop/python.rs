@@ -11,6 +11,9 @@ use super::{Workshop, tools};
 
 pub(super) const COMPONENTIZE: &str = "componentize-py==0.25.1";
 
+/// The WIT that the storage component is built against.
+pub(super) const STORAGE: &[&str] = &["keyvalue-wasmcloud"];
+
 pub(super) fn lacks() -> Option<&'static str> {
     (!tools::works("python3", &["-m", "pip", "--version"])).then_some("python3 with pip")
 }
@@ -23,6 +26,12 @@ pub(super) fn build_p2(workshop: &Workshop, source: &Path, scratch: &Path) -> Re
 pub(super) fn build_p3(workshop: &Workshop, source: &Path, scratch: &Path) -> Result<()> {
     let world = format!("include wasi:http/service@{};", workshop.p3.version);
     build(workshop, &workshop.p3, &world, source, &scratch.join("python-p3.wasm"))
+}
+
+pub(super) fn build_storage(workshop: &Workshop, source: &Path, scratch: &Path) -> Result<()> {
+    let interfaces = workshop.p3.with(STORAGE)?;
+    let world = format!("include wasi:http/service@{}; include wasmcloud:keyvalue/imports@0.2.0;", interfaces.version);
+    build(workshop, &interfaces, &world, source, &scratch.join("python-storage.wasm"))
 }
 
 fn build(workshop: &Workshop, interfaces: &Interfaces, world: &str, source: &Path, output: &Path) -> Result<()> {

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use crate::shell;
+use crate::{shell, workspace};
 
 /// `wasi:http` and the packages that it uses, as files of WIT.
 pub(super) struct Interfaces {
@@ -51,13 +51,24 @@ impl Interfaces {
         Self { version: version.to_owned(), files: self.files.iter().map(rename).collect() }
     }
 
+    /// The same with packages of this repository: directories below `wit`.
+    pub(super) fn with(&self, packages: &[&str]) -> Result<Self> {
+        let mut files = self.files.clone();
+        for package in packages {
+            add_package(&workspace::root().join("wit").join(package), package, &mut files)?;
+        }
+        Ok(Self { version: self.version.clone(), files })
+    }
+
     /// Writes a directory of WIT with a world `handler` that consists of `items`.
     pub(super) fn write_directory(&self, directory: &Path, items: &str) -> Result<()> {
         let deps = directory.join("deps");
         fs::create_dir_all(&deps)?;
         fs::write(directory.join("world.wit"), world(items))?;
         for (name, text) in &self.files {
-            fs::write(deps.join(name), text)?;
+            let file = deps.join(name);
+            file.parent().map(fs::create_dir_all).transpose()?;
+            fs::write(file, text)?;
         }
         Ok(())
     }
@@ -71,6 +82,24 @@ impl Interfaces {
         }
         Ok(whole)
     }
+}
+
+/// Adds a package's files under `name`, and what it uses beside it: a package among others has no packages of its own.
+fn add_package(directory: &Path, name: &str, files: &mut Vec<(String, String)>) -> Result<()> {
+    let entries = fs::read_dir(directory).with_context(|| format!("cannot read {}", directory.display()))?;
+    let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    paths.sort();
+    for path in paths {
+        let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if !path.is_dir() {
+            files.push((format!("{name}/{file}"), fs::read_to_string(&path)?));
+        } else if file == "deps" {
+            add_package(&path, name, files)?;
+        } else {
+            add_package(&path, &format!("{name}-{file}"), files)?;
+        }
+    }
+    Ok(())
 }
 
 fn world(items: &str) -> String {
@@ -103,6 +132,15 @@ mod tests {
         let whole = interfaces().in_one_file("export wasi:http/incoming-handler@0.2.12;").unwrap();
         assert!(whole.starts_with("package tempo:interop;\n\nworld handler {\n    export "), "{whole}");
         assert!(whole.contains("package wasi:http@0.2.12 {\n\ninterface types {"), "{whole}");
+    }
+
+    #[test]
+    fn a_package_stands_beside_what_it_uses() {
+        let files = interfaces().with(&["blobstore-draft"]).unwrap().files;
+        let text = |name| files.iter().find(|(file, _)| file == name).map(|(_, text)| text.as_str()).unwrap();
+        assert!(text("blobstore-draft/world.wit").contains("package wasi:blobstore@0.2.0-draft;"));
+        assert!(text("blobstore-draft-io/io.wit").contains("package wasi:io@"));
+        assert!(text("http.wit").starts_with("package wasi:http@"));
     }
 
     #[test]

@@ -18,6 +18,7 @@ use super::failure;
 use super::meta::Last;
 use crate::address::Address;
 use crate::connection::{Connection, Lost};
+use crate::failure::Failure;
 
 /// How often a read is tried whose answer was lost with the connection. To read twice does no harm.
 pub(super) const READS: usize = 3;
@@ -85,7 +86,7 @@ impl Bucket {
             match self.connection.ask(self.read(&subject)).await {
                 Ok(message) => return message?.as_ref().map(Last::read).transpose(),
                 Err(Lost::Meanwhile) if attempts.next().is_some() => {}
-                Err(error) => return Err(failure::lost(error)),
+                Err(lost) => return Err(Failure::from(lost).into()),
             }
         }
     }
@@ -97,13 +98,13 @@ impl Bucket {
             match self.stream.direct_get_last_for_subject(subject).await {
                 Ok(message) => Ok(Some(message)),
                 Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
-                Err(error) => Err(failure::direct_get(&error)),
+                Err(error) => Err(Failure::from(error).into()),
             }
         } else {
             match self.stream.get_last_raw_message_by_subject(subject).await {
                 Ok(message) => Ok(Some(message)),
                 Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
-                Err(error) => Err(failure::raw_get(&error)),
+                Err(error) => Err(Failure::from(error).into()),
             }
         }
     }
@@ -134,8 +135,8 @@ impl Bucket {
         let jetstream = self.connection.jetstream();
         let request =
             async { jetstream.publish_with_headers(self.description(name), headers, description).await?.await };
-        let acknowledged = self.connection.ask(request).await.map_err(failure::lost)?;
-        acknowledged.map(drop).map_err(|error| failure::publish(&error))
+        let acknowledged = self.connection.ask(request).await.map_err(Failure::from)?;
+        acknowledged.map(drop).map_err(|error| Failure::from(error).into())
     }
 }
 

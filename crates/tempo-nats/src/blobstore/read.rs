@@ -1,6 +1,5 @@
 //! Reading an object: its chunks in the order of the stream, a few at a time, and only as they are asked for.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use async_nats::jetstream::object_store::ObjectInfo as Meta;
@@ -8,18 +7,19 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use futures::{StreamExt as _, stream};
-use sha2::{Digest as _, Sha256};
+use ring::digest::{Context as Digest, SHA256};
 use tempo_wasi_blobstore::{ByteRange, Data, Result};
 
 use super::bucket::{Bucket, READS};
 use super::failure;
 use super::source::{Piece, Source};
 use super::upload::CHUNK;
+use crate::failure::Failure;
 
 /// How much is read ahead, in bytes, or one chunk if that is larger.
 const AHEAD: usize = 1 << 20;
 
-/// How many chunks' sizes are read at once, to find where a range begins.
+/// How many chunks' sizes are read ahead, to find where a range begins.
 const SIZES: usize = 1_000;
 
 /// The bytes of the object that `meta` describes, or of a range of it.
@@ -36,9 +36,8 @@ pub(super) fn read(bucket: Arc<Bucket>, nuid: &str, meta: &Meta, range: Option<B
         chunk,
         start,
         end,
-        digest: digest.map(|digest| (Sha256::new(), digest.to_owned())),
+        digest: digest.map(|digest| (Digest::new(&SHA256), digest.to_owned())),
         place: Place::default(),
-        ready: VecDeque::new(),
         source: None,
     };
     stream::try_unfold(reader, |mut reader| async move { Ok(reader.next().await?.map(|bytes| (bytes, reader))) })
@@ -68,9 +67,8 @@ struct Reader {
     start: u64,
     end: u64,
     /// What the bytes have come to, and what they must come to. Not of a range, which is read without the others.
-    digest: Option<(Sha256, String)>,
+    digest: Option<(Digest, String)>,
     place: Place,
-    ready: VecDeque<Piece>,
     source: Option<Source>,
 }
 
@@ -78,10 +76,7 @@ impl Reader {
     /// The next bytes that were asked for.
     async fn next(&mut self) -> Result<Option<Bytes>> {
         while self.place.bytes < self.end && self.start < self.end {
-            let Some(piece) = self.ready.pop_front() else {
-                self.fetch().await?;
-                continue;
-            };
+            let piece = self.fetch().await?;
             let before = self.place.bytes;
             self.pass(&piece)?;
             if let Some((hash, _)) = &mut self.digest {
@@ -112,29 +107,25 @@ impl Reader {
 
     fn verify(&mut self) -> Result<()> {
         let Some((hash, expected)) = self.digest.take() else { return Ok(()) };
-        let digest = hash.finalize();
+        let digest = hash.finish();
         let expected = URL_SAFE.decode(&expected).or_else(|_| URL_SAFE_NO_PAD.decode(&expected));
-        if expected.is_ok_and(|expected| expected == *digest) { Ok(()) } else { Err(failure::changed()) }
+        if expected.is_ok_and(|expected| expected == digest.as_ref()) { Ok(()) } else { Err(failure::changed()) }
     }
 
-    /// Gets the next chunks ready: at least one.
-    async fn fetch(&mut self) -> Result<()> {
+    /// The next chunk that was not passed.
+    async fn fetch(&mut self) -> Result<Piece> {
         // A server that has forgotten the consumer, or was away, is asked again from where this is.
         for _ in 0..READS {
             if self.source.is_none() && !self.open().await? {
                 continue;
             }
             let Some(source) = &mut self.source else { continue };
-            let fetched = source.fetch((AHEAD / self.chunk).clamp(1, 8)).await?;
-            self.ready.extend(fetched.pieces);
-            if !fetched.sound {
-                self.source = None;
-            }
-            if !self.ready.is_empty() {
-                return Ok(());
+            match source.next().await? {
+                Some(piece) => return Ok(piece),
+                None => self.source = None,
             }
         }
-        Err(failure::timeout())
+        Err(Failure::Timeout.into())
     }
 
     /// Opens a consumer of what is still to be read; false if that is to be tried again.
@@ -142,30 +133,26 @@ impl Reader {
         if self.start.saturating_sub(self.place.bytes) >= AHEAD as u64 && !self.skip().await? {
             return Ok(false);
         }
-        self.source = self.consume(false).await?;
+        let ahead = (AHEAD / self.chunk).clamp(1, 8);
+        self.source = self.consume(ahead, true).await?;
         Ok(self.source.is_some())
     }
 
     /// Passes the chunks before the range without their bytes; false if that is to be tried again.
     async fn skip(&mut self) -> Result<bool> {
-        let Some(mut sizes) = self.consume(true).await? else { return Ok(false) };
-        loop {
-            let fetched = sizes.fetch(SIZES).await?;
-            for piece in &fetched.pieces {
-                if self.place.bytes.saturating_add(piece.size) > self.start {
-                    return Ok(true);
-                }
-                self.pass(piece)?;
+        let Some(mut sizes) = self.consume(SIZES, false).await? else { return Ok(false) };
+        while let Some(piece) = sizes.next().await? {
+            if self.place.bytes.saturating_add(piece.size) > self.start {
+                return Ok(true);
             }
-            if !fetched.sound {
-                return Ok(false);
-            }
+            self.pass(&piece)?;
         }
+        Ok(false)
     }
 
     /// A consumer of the chunks that were not passed, with or without their bytes.
-    async fn consume(&self, sizes: bool) -> Result<Option<Source>> {
+    async fn consume(&self, ahead: usize, data: bool) -> Result<Option<Source>> {
         let rest = self.chunks.saturating_sub(self.place.chunks);
-        Source::open(&self.bucket, &self.subject, self.place.sequence, rest, sizes).await
+        Source::open(&self.bucket, &self.subject, self.place.sequence, rest, ahead, data).await
     }
 }

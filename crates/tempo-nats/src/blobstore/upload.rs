@@ -7,12 +7,13 @@ use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
 use bytes::{Bytes, BytesMut};
-use sha2::{Digest as _, Sha256};
+use ring::digest::{Context as Digest, SHA256};
 use tempo_wasi_blobstore::{Error, ErrorKind, ObjectInfo, PutOptions, Result, Upload};
 
 use super::bucket::Bucket;
 use super::cleaner::Ack;
 use super::{failure, meta};
+use crate::failure::Failure;
 
 /// The size of a chunk, in bytes, that all clients of NATS use. A server may take less.
 pub(super) const CHUNK: usize = 128 << 10;
@@ -31,7 +32,7 @@ pub(super) struct NatsUpload {
     /// The size of a chunk, in bytes.
     chunk: usize,
     buffer: BytesMut,
-    hash: Sha256,
+    hash: Digest,
     size: usize,
     chunks: usize,
     /// Whether all that was given to it is in the bucket or in the buffer.
@@ -49,7 +50,7 @@ impl NatsUpload {
             sent: VecDeque::new(),
             chunk: if most == 0 { CHUNK } else { most.min(CHUNK) },
             buffer: BytesMut::new(),
-            hash: Sha256::new(),
+            hash: Digest::new(&SHA256),
             size: 0,
             chunks: 0,
             sound: true,
@@ -86,8 +87,8 @@ impl NatsUpload {
         self.size = self.size.saturating_add(chunk.len());
         self.chunks = self.chunks.saturating_add(1);
         let connection = &self.bucket.connection;
-        connection.ready().await.map_err(failure::lost)?;
-        let sent = connection.jetstream().publish(subject, chunk).await.map_err(|error| failure::publish(&error))?;
+        connection.ready().await.map_err(Failure::from)?;
+        let sent = connection.jetstream().publish(subject, chunk).await.map_err(Failure::from)?;
         self.sent.push_back(sent.into_future());
         self.settle(SENT).await
     }
@@ -98,7 +99,7 @@ impl NatsUpload {
             let Some(oldest) = self.sent.front_mut() else { break };
             let answer = self.bucket.connection.ask(oldest).await;
             self.sent.pop_front();
-            answer.map_err(failure::lost)?.map_err(|error| failure::publish(&error))?;
+            answer.map_err(Failure::from)?.map_err(Failure::from)?;
         }
         Ok(())
     }
@@ -113,7 +114,10 @@ impl NatsUpload {
             size: self.size,
             chunks: self.chunks,
             chunk_size: self.chunk,
-            digest: format!("SHA-256={}", URL_SAFE.encode(self.hash.finalize_reset())),
+            digest: format!(
+                "SHA-256={}",
+                URL_SAFE.encode(std::mem::replace(&mut self.hash, Digest::new(&SHA256)).finish())
+            ),
         };
         let if_absent = self.options.if_absent;
         let (description, info) = meta::describe(&self.name, std::mem::take(&mut self.options), written)?;

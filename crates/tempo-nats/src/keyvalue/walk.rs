@@ -10,8 +10,9 @@ use tempo_wasi_keyvalue::Result;
 use tokio::time::{Instant, timeout_at};
 
 use super::bucket::Bucket;
-use super::{failure, marker};
+use super::marker;
 use crate::connection::Connection;
+use crate::failure::Failure;
 use crate::key;
 
 /// How many keys are fetched at once.
@@ -45,26 +46,26 @@ pub(super) async fn keys(
         num_replicas: 1,
         ..pull::Config::default()
     };
-    let deadline = Instant::now().checked_add(LIMIT).ok_or_else(failure::timeout)?;
+    let deadline = Instant::now().checked_add(LIMIT).ok_or(Failure::Timeout)?;
     let walking = async {
-        let consumer = bucket.stream().create_consumer(config).await.map_err(|error| failure::consumer(&error))?;
+        let consumer = bucket.stream().create_consumer(config).await.map_err(Failure::from)?;
         let walked = walk(&consumer, bucket, &mut page).await;
         // Else the server would keep each for a while, and lists come in numbers.
         bucket.stream().delete_consumer(&consumer.cached_info().name).await.ok();
         walked
     };
-    let walked = timeout_at(deadline, connection.ask(walking)).await.map_err(|_| failure::timeout())?;
-    walked.map_err(failure::lost)??;
+    let walked = timeout_at(deadline, connection.ask(walking)).await.map_err(|_| Failure::Timeout)?;
+    walked.map_err(Failure::from)??;
     Ok(page.keys.into_iter().collect())
 }
 
 async fn walk(consumer: &Consumer<pull::Config>, bucket: &Bucket, page: &mut Page<'_>) -> Result<()> {
     loop {
         let fetched = consumer.fetch().max_messages(BATCH).messages().await;
-        let mut messages = fetched.map_err(|error| failure::other(&error))?;
+        let mut messages = fetched.map_err(|error| Failure::other(&error))?;
         let mut count = 0_usize;
         while let Some(message) = messages.next().await {
-            let message = message.map_err(|error| failure::other(&*error))?;
+            let message = message.map_err(|error| Failure::other(&*error))?;
             count = count.saturating_add(1);
             if !message.headers.as_ref().is_some_and(marker::is_marker)
                 && let Some(key) = bucket.key(&message.subject).and_then(key::decode)

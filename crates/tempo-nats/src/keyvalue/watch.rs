@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use async_nats::jetstream;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
-use async_nats::jetstream::context::RequestErrorKind;
 use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
 use tempo_wasi_keyvalue::{Change, Error, ErrorKind, Result};
@@ -12,8 +11,9 @@ use tokio::sync::watch as signal;
 use tokio::time::sleep;
 
 use super::bucket::Bucket;
-use super::{failure, marker};
+use super::marker;
 use crate::connection::Connection;
+use crate::failure::Failure;
 use crate::key;
 
 /// How many changes the server may send ahead. A change may be as large as a value.
@@ -31,13 +31,10 @@ const PAUSE: Duration = Duration::from_millis(250);
 
 /// Every change from now on.
 pub(super) async fn watch(connection: Connection, bucket: Bucket) -> Result<BoxStream<'static, Result<Change>>> {
-    let asked = connection.ask(bucket.stream().get_info()).await.map_err(failure::lost)?;
-    let info = asked.map_err(|error| match error.kind() {
-        RequestErrorKind::TimedOut => failure::timeout(),
-        _ => failure::other(&error),
-    })?;
+    let asked = connection.ask(bucket.stream().get_info()).await.map_err(Failure::from)?;
+    let info = asked.map_err(Failure::from)?;
     let mut watcher = Watcher { connection, bucket, next: info.state.last_sequence.saturating_add(1), source: None };
-    watcher.open().await.map_err(|error| error.unwrap_or_else(failure::unavailable))?;
+    watcher.open().await.map_err(|error| error.unwrap_or_else(|| Failure::Unavailable.into()))?;
     Ok(stream::unfold(Some(watcher), |watcher| async {
         let mut watcher = watcher?;
         match watcher.change().await {
@@ -109,9 +106,9 @@ impl Watcher {
         let losses = self.connection.losses();
         let opening = async {
             let consumer = self.bucket.stream().create_consumer(config).await;
-            let consumer = consumer.map_err(|error| failure::consumer(&error))?;
+            let consumer = consumer.map_err(Failure::from)?;
             let stream = consumer.stream().max_messages_per_batch(AHEAD).heartbeat(HEARTBEAT).expires(EXPIRES);
-            stream.messages().await.map_err(|error| failure::other(&error))
+            stream.messages().await.map_err(|error| Error::from(Failure::other(&error)))
         };
         let messages = self.connection.ask(opening).await.map_err(|_| None)?.map_err(Some)?;
         self.source = Some(Source { messages, losses, delivered: 0 });

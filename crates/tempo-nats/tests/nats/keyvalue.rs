@@ -89,7 +89,11 @@ async fn conditions_are_judged_by_the_server() {
     assert_eq!(value(&*store, "k").await.unwrap(), "b");
     store.delete("k").await.unwrap();
     store.delete("k").await.unwrap();
-    assert_eq!(set("d", None, Condition::Version(second)).await, failed);
+    // The markers of the deletions have the next two sequences, and are no versions.
+    for version in [second, second + 1, second + 2] {
+        assert_eq!(set("d", None, Condition::Version(version)).await, failed, "{version} after {second}");
+    }
+    assert_eq!(store.get("k").await.unwrap(), None);
     let third = set("d", Some(60), Condition::Absent).await.unwrap();
     assert!(third > second && second > first);
     assert_eq!(set("e", Some(60), Condition::Absent).await, failed);

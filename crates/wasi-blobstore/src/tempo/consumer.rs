@@ -34,8 +34,8 @@ impl Incoming {
         Ok(Self { chunks, complete: verdict })
     }
 
-    /// Uploads what comes, and completes the upload if the guest says that it is whole. Whatever else happens, the
-    /// upload is dropped.
+    /// Uploads what comes until its end, and completes the upload if the guest has said or then says that it is whole.
+    /// Whatever else happens, the upload is dropped.
     pub(super) async fn upload(mut self, mut upload: Checked) -> Result<ObjectInfo> {
         let mut whole = false;
         loop {

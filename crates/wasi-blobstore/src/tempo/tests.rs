@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures::channel::mpsc;
+use futures::sink::SinkExt as _;
 use futures::stream::{self, StreamExt as _};
 use tempo_core::Provide;
 use tokio::sync::oneshot;
@@ -240,6 +241,30 @@ async fn an_upload_that_its_producer_gives_up_leaves_nothing() {
             sender.send(Ok(())).unwrap();
         });
         assert_eq!(result.unwrap().unwrap().size, 4);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_word_that_comes_early_neither_ends_the_data_nor_completes_the_object() {
+    let memory = Arc::new(Memory::default());
+    run(memory.clone(), async |access| {
+        let (mut sender, chunks) = mpsc::channel(0);
+        let (data, complete) = (stream_of(access, chunks), future_of(access, async { Ok(()) }));
+        let put = WasiBlobstore::put(access, one(access).await, "n".into(), data, complete, plain());
+        let (result, ()) = futures::join!(put, async {
+            for chunk in [&b"0123"[..], b"4567", b"89"] {
+                // The word is taken long before the data goes on.
+                settle().await;
+                assert!(memory.stat("n").await.unwrap().is_none());
+                sender.send(Bytes::from_static(chunk)).await.unwrap();
+            }
+            settle().await;
+            assert!(memory.stat("n").await.unwrap().is_none(), "the data has not ended");
+            drop(sender);
+        });
+        assert_eq!(result.unwrap().unwrap().size, 10);
+        assert_eq!(get(access, "n", None).await.unwrap().1, b"0123456789");
     })
     .await;
 }

@@ -9,6 +9,8 @@ mod copies;
 mod data;
 mod lists;
 mod names;
+#[path = "../../../shared/outcome.rs"]
+mod outcome;
 mod ranges;
 mod raw;
 mod readers;
@@ -55,6 +57,7 @@ const CHECKS: &[(&str, Check)] = checks! {
     "abort-of-an-overwrite": aborts::overwrite,
     "abort-in-a-write": aborts::in_a_write,
     "complete-with-an-error": raw::failed,
+    "complete-before-the-data": raw::early,
     "put-is-cancelled": raw::cancelled,
     "list": lists::list,
     "list-prefix": lists::prefix,

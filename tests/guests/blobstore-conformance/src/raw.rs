@@ -61,6 +61,30 @@ async fn put_and_fail(name: &str, early: bool) -> Result<Result<u64, ErrorKind>,
     Ok(stored.map(|info| info.size).map_err(|error| error.kind))
 }
 
+/// The word that the data is whole comes before any of it: all of it is kept, and none is to be seen before its end.
+pub(crate) async fn early(on: Scope) -> Outcome {
+    let name = on.name("n");
+    let (mut data, contents) = wit_stream::new();
+    let (complete, whole) = wit_future::new(|| Err(()));
+    let container = open().await?;
+    let put = container.put(name.clone(), contents, whole, options());
+    let produce = async {
+        let told = complete.write(Ok(())).await;
+        for _ in 0..3 {
+            data.write_all(vec![b'x'; SIZE]).await;
+            on.is_gone(&name).await?;
+        }
+        drop(data);
+        holds("the host takes the word", told.is_ok())
+    };
+    let (stored, produced) = join(put, produce).await;
+    produced?;
+    let size = stored.map(|info| info.size).map_err(|error| error.kind);
+    same("put", size, Ok(3 * SIZE as u64))?;
+    same("what is there", on.read(&name).await?.len(), 3 * SIZE)?;
+    on.clean().await
+}
+
 /// The call is cancelled in the middle.
 pub(crate) async fn cancelled(on: Scope) -> Outcome {
     let name = on.name("n");

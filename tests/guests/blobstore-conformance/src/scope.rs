@@ -1,7 +1,10 @@
 //! What every check works with: names of its own, and comparisons that say what differed and where.
 
+pub(crate) use crate::outcome::{Differs, Outcome, holds, same};
+
+use crate::outcome::short;
 use std::collections::hash_map::RandomState;
-use std::fmt::{self, Debug};
+use std::fmt::Debug;
 use std::hash::{BuildHasher, Hasher};
 use std::panic::Location;
 use tempo_sdk_blobstore::{Container, Error, ErrorKind};
@@ -80,27 +83,9 @@ pub(crate) fn pattern(from: u64, to: u64) -> Vec<u8> {
     (from..to).map(byte).collect()
 }
 
-pub(crate) type Outcome = Result<(), Differs>;
-
-/// What is not as it must be, with the place that says so.
-#[derive(Debug)]
-pub(crate) struct Differs(String);
-
 impl Differs {
-    #[track_caller]
-    pub(crate) fn new(what: impl fmt::Display) -> Self {
-        let place = Location::caller();
-        Self(format!("{what} ({}:{})", place.file(), place.line()))
-    }
-
     fn seen_from(self, place: &Location<'_>) -> Self {
         Self(format!("{} ({}:{})", self.0, place.file(), place.line()))
-    }
-}
-
-impl fmt::Display for Differs {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 
@@ -111,16 +96,6 @@ impl From<Error> for Differs {
     }
 }
 
-/// `got` must be `wanted`.
-#[track_caller]
-#[expect(clippy::needless_pass_by_value, reason = "a comparison reads better without a reference on both sides")]
-pub(crate) fn same<A: Debug + PartialEq<B>, B: Debug>(what: &str, got: A, wanted: B) -> Outcome {
-    if got == wanted {
-        return Ok(());
-    }
-    Err(Differs::new(format_args!("{what}: {}, and not {}", short(&got), short(&wanted))))
-}
-
 /// `got` must be an error of this kind.
 #[track_caller]
 pub(crate) fn fails<T: Debug>(what: &str, got: Result<T, Error>, wanted: ErrorKind) -> Outcome {
@@ -128,19 +103,4 @@ pub(crate) fn fails<T: Debug>(what: &str, got: Result<T, Error>, wanted: ErrorKi
         Err(error) if error.kind() == wanted => Ok(()),
         other => Err(Differs::new(format_args!("{what}: {}, and not {wanted:?}", short(&other)))),
     }
-}
-
-/// `holds` must be so.
-#[track_caller]
-pub(crate) fn holds(what: &str, holds: bool) -> Outcome {
-    if holds { Ok(()) } else { Err(Differs::new(format_args!("this does not hold: {what}"))) }
-}
-
-/// A value of a megabyte is not for reading.
-fn short(value: &impl Debug) -> String {
-    let text = format!("{value:?}");
-    if text.chars().count() <= 400 {
-        return text;
-    }
-    text.chars().take(400).chain("...".chars()).collect()
 }

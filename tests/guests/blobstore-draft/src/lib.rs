@@ -10,6 +10,8 @@ mod incoming;
 mod moves;
 mod names;
 mod objects;
+#[path = "../../../shared/outcome.rs"]
+mod outcome;
 mod outgoing;
 mod scope;
 

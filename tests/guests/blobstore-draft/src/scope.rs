@@ -1,28 +1,8 @@
 //! Comparisons that say what differed and where.
 
+pub(crate) use crate::outcome::{Differs, Outcome, holds, same};
+
 use crate::api::StreamError;
-use std::fmt::{self, Debug};
-use std::panic::Location;
-
-pub(crate) type Outcome = Result<(), Differs>;
-
-/// What is not as it must be, with the place that says so.
-#[derive(Debug)]
-pub(crate) struct Differs(String);
-
-impl Differs {
-    #[track_caller]
-    pub(crate) fn new(what: impl fmt::Display) -> Self {
-        let place = Location::caller();
-        Self(format!("{what} ({}:{})", place.file(), place.line()))
-    }
-}
-
-impl fmt::Display for Differs {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 /// The draft's errors are texts.
 impl From<String> for Differs {
@@ -42,16 +22,6 @@ impl From<StreamError> for Differs {
     }
 }
 
-/// `got` must be `wanted`.
-#[track_caller]
-#[expect(clippy::needless_pass_by_value, reason = "a comparison reads better without a reference on both sides")]
-pub(crate) fn same<A: Debug + PartialEq<B>, B: Debug>(what: &str, got: A, wanted: B) -> Outcome {
-    if got == wanted {
-        return Ok(());
-    }
-    Err(Differs::new(format_args!("{what}: {}, and not {}", short(&got), short(&wanted))))
-}
-
 /// `got` must be an error that says something.
 #[track_caller]
 pub(crate) fn fails<T>(what: &str, got: Result<T, String>) -> Outcome {
@@ -60,19 +30,4 @@ pub(crate) fn fails<T>(what: &str, got: Result<T, String>) -> Outcome {
         Err(_) => Err(Differs::new(format_args!("{what}: an error that does not say why"))),
         Ok(_) => Err(Differs::new(format_args!("{what}: no error"))),
     }
-}
-
-/// `holds` must be so.
-#[track_caller]
-pub(crate) fn holds(what: &str, holds: bool) -> Outcome {
-    if holds { Ok(()) } else { Err(Differs::new(format_args!("this does not hold: {what}"))) }
-}
-
-/// A value of a megabyte is not for reading.
-fn short(value: &impl Debug) -> String {
-    let text = format!("{value:?}");
-    if text.chars().count() <= 400 {
-        return text;
-    }
-    text.chars().take(400).chain("...".chars()).collect()
 }

@@ -11,6 +11,8 @@ mod keys;
 mod lifetimes;
 mod lists;
 mod numbers;
+#[path = "../../../shared/outcome.rs"]
+mod outcome;
 mod scope;
 mod stores;
 mod swaps;

@@ -92,6 +92,6 @@ pub(crate) async fn edge(on: Scope) -> Outcome {
         Err(Error::InvalidArgument) => false,
         Err(error) => return Err(Differs::new(format_args!("a life of 2^64-1 ms: {error:?}"))),
     };
-    holds("a life of 2^64-1 ms", on.bucket.exists(endless.as_str()).await? == kept)?;
+    holds("a life of 2^64-1 ms has not ended", on.bucket.exists(endless.as_str()).await? == kept)?;
     on.clean().await
 }

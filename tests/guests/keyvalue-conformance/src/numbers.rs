@@ -34,7 +34,7 @@ pub(crate) async fn no_number(on: Scope) -> Outcome {
     for value in wrong {
         on.bucket.set(key.as_str(), value).await?;
         let sum = on.bucket.increment(key.as_str(), 1).await;
-        holds(&format!("increment of {value:?}: {sum:?}"), sum.is_err())?;
+        holds(&format!("increment of {value:?} fails: {sum:?}"), sum.is_err())?;
         same("what is there", on.bucket.get(key.as_str()).await?.as_deref(), Some(value))?;
     }
     on.clean().await
@@ -45,7 +45,7 @@ pub(crate) async fn overflow(on: Scope) -> Outcome {
     for (number, delta) in [(i64::MAX, 1), (i64::MIN, -1), (i64::MAX, i64::MAX), (-2, i64::MIN)] {
         on.bucket.set(key.as_str(), number.to_string()).await?;
         let sum = on.bucket.increment(key.as_str(), delta).await;
-        holds(&format!("{number} and {delta}: {sum:?}"), sum.is_err())?;
+        holds(&format!("{number} and {delta} have no sum: {sum:?}"), sum.is_err())?;
         same("what is there", on.bucket.get_string(key.as_str()).await?, Some(number.to_string()))?;
     }
     on.clean().await

@@ -1,9 +1,11 @@
 //! What every check works with: keys of its own, and comparisons that say what differed and where.
 
+pub(crate) use crate::outcome::{Differs, Outcome, holds, same};
+
+use crate::outcome::short;
 use std::collections::hash_map::RandomState;
-use std::fmt::{self, Debug};
+use std::fmt::Debug;
 use std::hash::{BuildHasher, Hasher};
-use std::panic::Location;
 use tempo_sdk_keyvalue::{Bucket, Error};
 
 /// The bucket, and a prefix that nobody else has.
@@ -48,41 +50,11 @@ pub(crate) async fn list(bucket: &Bucket, prefix: impl Into<String>) -> Result<V
     Ok(all)
 }
 
-pub(crate) type Outcome = Result<(), Differs>;
-
-/// What is not as it must be, with the place that says so.
-#[derive(Debug)]
-pub(crate) struct Differs(String);
-
-impl Differs {
-    #[track_caller]
-    pub(crate) fn new(what: impl fmt::Display) -> Self {
-        let place = Location::caller();
-        Self(format!("{what} ({}:{})", place.file(), place.line()))
-    }
-}
-
-impl fmt::Display for Differs {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
 impl From<Error> for Differs {
     #[track_caller]
     fn from(error: Error) -> Self {
         Self::new(error)
     }
-}
-
-/// `got` must be `wanted`.
-#[track_caller]
-#[expect(clippy::needless_pass_by_value, reason = "comparisons take what they compare")]
-pub(crate) fn same<A: Debug + PartialEq<B>, B: Debug>(what: &str, got: A, wanted: B) -> Outcome {
-    if got == wanted {
-        return Ok(());
-    }
-    Err(Differs::new(format_args!("{what}: {}, and not {}", short(&got), short(&wanted))))
 }
 
 /// `got` must be an error: this one.
@@ -93,19 +65,4 @@ pub(crate) fn fails<T: Debug>(what: &str, got: Result<T, Error>, wanted: Error) 
         Err(error) if error == wanted => Ok(()),
         other => Err(Differs::new(format_args!("{what}: {}, and not {wanted:?}", short(&other)))),
     }
-}
-
-/// `holds` must be so.
-#[track_caller]
-pub(crate) fn holds(what: &str, holds: bool) -> Outcome {
-    if holds { Ok(()) } else { Err(Differs::new(what)) }
-}
-
-/// A value of a megabyte is not for reading.
-fn short(value: &impl Debug) -> String {
-    let text = format!("{value:?}");
-    if text.chars().count() <= 400 {
-        return text;
-    }
-    text.chars().take(400).chain("...".chars()).collect()
 }

@@ -5,7 +5,7 @@ use tempo_sdk_keyvalue::{Bucket, Error};
 
 /// A name that is not configured does not exist.
 pub(crate) async fn unknown(_: Scope) -> Outcome {
-    for name in ["nowhere", "", "Default", "default ", "../default", "default\0"] {
+    for name in ["nowhere", " ", "Default", "default ", "../default", "default\0"] {
         fails(&format!("open {name:?}"), Bucket::open(name).await, Error::NoSuchStore)?;
     }
     Ok(())
@@ -14,9 +14,12 @@ pub(crate) async fn unknown(_: Scope) -> Outcome {
 /// Two handles are one bucket, and one outlives the other.
 pub(crate) async fn same_store(on: Scope) -> Outcome {
     let key = on.key("k");
-    let other = Bucket::open("default").await?;
-    other.set(key.as_str(), "value").await?;
-    drop(other);
-    same("what another handle wrote", on.bucket.get(key.as_str()).await?, Some(b"value".to_vec()))?;
+    // No name is the default.
+    for name in ["default", ""] {
+        let other = Bucket::open(name).await?;
+        other.set(key.as_str(), name).await?;
+        drop(other);
+        same("what another handle wrote", on.bucket.get(key.as_str()).await?, Some(name.as_bytes().to_vec()))?;
+    }
     on.clean().await
 }

@@ -16,10 +16,10 @@ pub(crate) async fn update(on: Scope) -> Outcome {
     same("get", on.bucket.get_string(key.as_str()).await?.as_deref(), Some("first, second"))?;
     same("an update that leaves all", on.bucket.update(key.as_str(), |_| None::<&str>).await?, None)?;
     let refused = on.bucket.try_update(key.as_str(), |_| Err::<&str, _>(Refused::Change)).await;
-    holds("an update whose change fails succeeds", matches!(refused, Err(Refused::Change)))?;
+    holds("an update whose change fails says why", matches!(refused, Err(Refused::Change)))?;
     same("get", on.bucket.get_string(key.as_str()).await?.as_deref(), Some("first, second"))?;
     let bad = on.bucket.try_update("", |_| Err::<&str, _>(Refused::Change)).await;
-    holds("an update of no key succeeds", matches!(bad, Err(Refused::Store(Error::InvalidArgument))))?;
+    holds("an update of no key is refused", matches!(bad, Err(Refused::Store(Error::InvalidArgument))))?;
     on.clean().await
 }
 

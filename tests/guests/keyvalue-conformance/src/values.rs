@@ -67,7 +67,7 @@ pub(crate) async fn largest(on: Scope) -> Outcome {
     let value = |seed: u8| -> Vec<u8> { (0_u8..=250).cycle().map(|byte| byte ^ seed).take(MIB).collect() };
     let is = async |what: &str, seed: u8| -> Outcome {
         let got = on.bucket.get(key.as_str()).await?;
-        holds(&format!("1 MiB by {what} is not what was written"), got.as_ref() == Some(&value(seed)))
+        holds(&format!("1 MiB by {what} is what was written"), got.as_ref() == Some(&value(seed)))
     };
     on.bucket.set(key.as_str(), value(1)).await?;
     is("set", 1).await?;
@@ -112,10 +112,10 @@ pub(crate) async fn typed(on: Scope) -> Outcome {
     let values: Option<Vec<String>> = on.bucket.get_json(key.as_str()).await?;
     same("JSON", values, Some(vec!["a".to_owned(), "b".to_owned()]))?;
     let number = on.bucket.get_json::<u32>(key.as_str()).await;
-    holds("JSON of another form is no Decode error", matches!(number, Err(Error::Decode(_))))?;
+    holds("JSON of another form is a Decode error", matches!(number, Err(Error::Decode(_))))?;
     on.bucket.set(key.as_str(), vec![0xff]).await?;
     let text = on.bucket.get_string(key.as_str()).await;
-    holds("text that is not UTF-8 is no Decode error", matches!(text, Err(Error::Decode(_))))?;
+    holds("text that is not UTF-8 is a Decode error", matches!(text, Err(Error::Decode(_))))?;
     on.clean().await
 }
 

@@ -63,16 +63,18 @@ const ODD: &[&str] = &[
     "default",
 ];
 
-/// A name that is not configured does not exist.
-pub(crate) fn unknown_store(on: &Scope) -> Outcome {
-    for name in ["nowhere", "", "Default", "../default"] {
+/// A name that is not configured does not exist, and no name is the default.
+pub(crate) fn names(on: &Scope) -> Outcome {
+    for name in ["nowhere", " ", "Default", "../default"] {
         if !matches!(on.api.open(name), Err(Error::NoSuchStore)) {
             return Err(Differs::new(format_args!("open {name:?} is not no-such-store")));
         }
     }
     let key = on.key("k");
-    on.api.open("default")?.set(&key, b"value")?;
-    same("what another handle wrote", on.bucket.get(&key)?, Some(b"value".to_vec()))?;
+    for name in ["default", ""] {
+        on.api.open(name)?.set(&key, name.as_bytes())?;
+        same("what another handle wrote", on.bucket.get(&key)?, Some(name.as_bytes().to_vec()))?;
+    }
     on.clean()
 }
 

@@ -11,6 +11,8 @@ mod draft2;
 mod keys;
 mod lists;
 mod numbers;
+#[path = "../../../shared/outcome.rs"]
+mod outcome;
 mod scope;
 mod swaps;
 mod values;
@@ -24,7 +26,7 @@ type Checks = &'static [(&'static str, Check)];
 
 /// For both drafts.
 const CHECKS: Checks = &[
-    ("unknown-store", keys::unknown_store),
+    ("names-of-stores", keys::names),
     ("odd-keys", keys::odd),
     ("longest-key", keys::longest),
     ("bad-keys", keys::bad),

@@ -32,10 +32,10 @@ pub(crate) fn pages(on: &Scope) -> Outcome {
         let page = on.bucket.page(cursor.as_deref())?;
         same("the same page, asked for again", &on.bucket.page(cursor.as_deref())?, &page)?;
         for key in page.keys {
-            holds("a key comes twice", found.insert(key))?;
+            holds("a key comes once", found.insert(key))?;
         }
         let Some(next) = page.cursor else { break };
-        holds("a cursor comes twice", cursors.insert(next.clone()))?;
+        holds("a cursor comes once", cursors.insert(next.clone()))?;
         cursor = Some(next);
     }
     same("a key that is missing", keys.iter().find(|key| !found.contains(*key)), None)?;

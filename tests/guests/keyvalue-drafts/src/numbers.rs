@@ -22,7 +22,7 @@ pub(crate) fn down(on: &Scope) -> Outcome {
     for (delta, sum) in [(5, 5), (-7, -2), (2, 0), (i64::MIN, i128::from(i64::MIN))] {
         same("increment", on.bucket.increment(&key, delta)?, sum)?;
     }
-    holds("increment below the least", on.bucket.increment(&key, -1).is_err())?;
+    holds("increment below the least fails", on.bucket.increment(&key, -1).is_err())?;
     same("get", on.bucket.get(&key)?, Some(i64::MIN.to_string().into_bytes()))?;
     on.clean()
 }
@@ -33,7 +33,7 @@ pub(crate) fn no_number(on: &Scope) -> Outcome {
     for value in wrong {
         on.bucket.set(&key, value)?;
         let sum = on.bucket.increment(&key, 1);
-        holds(&format!("increment of {value:?}: {sum:?}"), sum.is_err())?;
+        holds(&format!("increment of {value:?} fails: {sum:?}"), sum.is_err())?;
         same("what is there", on.bucket.get(&key)?.as_deref(), Some(value))?;
     }
     on.clean()
@@ -45,7 +45,7 @@ pub(crate) fn overflow(on: &Scope) -> Outcome {
     let number = u64::MAX.to_string();
     on.bucket.set(&key, number.as_bytes())?;
     let sum = on.bucket.increment(&key, 1);
-    holds(&format!("increment of {number}: {sum:?}"), sum.is_err())?;
+    holds(&format!("increment of {number} fails: {sum:?}"), sum.is_err())?;
     same("what is there", on.bucket.get(&key)?, Some(number.into_bytes()))?;
     on.bucket.set(&key, b"9223372036854775806")?;
     same("increment to 2^63-1", on.bucket.increment(&key, 1)?, i128::from(i64::MAX))?;

@@ -1,10 +1,12 @@
 //! What every check works with: keys of its own, and comparisons that say what differed and where.
 
+pub(crate) use crate::outcome::{Differs, Outcome, holds, same};
+
 use crate::api::{Api, Bucket, Error};
+use crate::outcome::short;
 use std::collections::hash_map::RandomState;
-use std::fmt::{self, Debug};
+use std::fmt::Debug;
 use std::hash::{BuildHasher, Hasher};
-use std::panic::Location;
 
 /// The bucket, and a prefix that nobody else has.
 pub(crate) struct Scope {
@@ -54,41 +56,11 @@ impl Scope {
     }
 }
 
-pub(crate) type Outcome = Result<(), Differs>;
-
-/// What is not as it must be, with the place that says so.
-#[derive(Debug)]
-pub(crate) struct Differs(String);
-
-impl Differs {
-    #[track_caller]
-    pub(crate) fn new(what: impl fmt::Display) -> Self {
-        let place = Location::caller();
-        Self(format!("{what} ({}:{})", place.file(), place.line()))
-    }
-}
-
-impl fmt::Display for Differs {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
 impl From<Error> for Differs {
     #[track_caller]
     fn from(error: Error) -> Self {
         Self::new(format_args!("{error:?}"))
     }
-}
-
-/// `got` must be `wanted`.
-#[track_caller]
-#[expect(clippy::needless_pass_by_value, reason = "comparisons take what they compare")]
-pub(crate) fn same<A: Debug + PartialEq<B>, B: Debug>(what: &str, got: A, wanted: B) -> Outcome {
-    if got == wanted {
-        return Ok(());
-    }
-    Err(Differs::new(format_args!("{what}: {}, and not {}", short(&got), short(&wanted))))
 }
 
 /// `got` must be the error that the drafts have for everything that is not allowed.
@@ -98,19 +70,4 @@ pub(crate) fn fails<T: Debug>(what: &str, got: Result<T, Error>) -> Outcome {
         Err(Error::Other(text)) if !text.is_empty() => Ok(()),
         other => Err(Differs::new(format_args!("{what}: {}, and not an error that says why", short(&other)))),
     }
-}
-
-/// `holds` must be so.
-#[track_caller]
-pub(crate) fn holds(what: &str, holds: bool) -> Outcome {
-    if holds { Ok(()) } else { Err(Differs::new(what)) }
-}
-
-/// A value of a megabyte is not for reading.
-fn short(value: &impl Debug) -> String {
-    let text = format!("{value:?}");
-    if text.chars().count() <= 400 {
-        return text;
-    }
-    text.chars().take(400).chain("...".chars()).collect()
 }

@@ -39,14 +39,14 @@ pub(crate) fn largest(on: &Scope) -> Outcome {
     let value = |seed: u8| -> Vec<u8> { (0_u8..=250).cycle().map(|byte| byte ^ seed).take(MIB).collect() };
     let is = |seed: u8| -> Outcome {
         let got = on.bucket.get(&key)?;
-        holds("1 MiB is not what was written", got.as_ref() == Some(&value(seed)))
+        holds("1 MiB is what was written", got.as_ref() == Some(&value(seed)))
     };
     on.bucket.set(&key, &value(1))?;
     is(1)?;
     on.bucket.set_many(&[(key.clone(), value(2))])?;
     is(2)?;
     if let Some(cas) = on.bucket.cas(&key) {
-        holds("1 MiB was not swapped", matches!(cas?.swap(&value(3))?, crate::api::Swap::Done))?;
+        holds("1 MiB is swapped", matches!(cas?.swap(&value(3))?, crate::api::Swap::Done))?;
         is(3)?;
     }
     on.clean()

@@ -1,26 +1,19 @@
 //! Prints each change that its host tells it of, as `set KEY=VALUE` or `delete KEY`, with what it finds under the key by the
 //! bucket it is handed. `/set/KEY/VALUE` and `/delete/KEY` make changes, and a key called `trap` ends the call that is told.
 
-mod bindings;
-
 use std::sync::LazyLock;
 
-use bindings::wasmcloud::keyvalue::types;
 use tempo_sdk_http::{IntoResponse, Request, Response, Router, StatusCode};
-use tempo_sdk_keyvalue::{Bucket, Error};
+use tempo_sdk_keyvalue::{Bucket, Change, Error};
 
-struct Watcher;
-
-impl bindings::exports::wasmcloud::keyvalue::watcher::Guest for Watcher {
-    async fn on_set(bucket: types::Bucket, key: String, value: Vec<u8>) {
-        assert!(key != "trap", "as asked");
-        let found = bucket.exists(key.clone()).await;
-        println!("set {key}={}, found {found:?}", String::from_utf8_lossy(&value));
-    }
-
-    async fn on_delete(bucket: types::Bucket, key: String) {
-        let found = bucket.exists(key.clone()).await;
-        println!("delete {key}, found {found:?}");
+#[tempo_sdk_keyvalue::watcher]
+async fn changed(change: Change) {
+    let Change { bucket, key, value, .. } = change;
+    assert!(key != "trap", "as asked");
+    let found = bucket.exists(key.as_str()).await;
+    match value {
+        Some(value) => println!("set {key}={}, found {found:?}", String::from_utf8_lossy(&value)),
+        None => println!("delete {key}, found {found:?}"),
     }
 }
 

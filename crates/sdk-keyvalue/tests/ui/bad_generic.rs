@@ -1,0 +1,9 @@
+//! A function that the host could not call.
+use tempo_sdk_keyvalue::Change;
+
+#[tempo_sdk_keyvalue::watcher]
+async fn changed<T>(change: Change) {
+    drop(change);
+}
+
+fn main() {}

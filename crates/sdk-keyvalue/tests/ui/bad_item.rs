@@ -1,0 +1,6 @@
+//! No function.
+
+#[tempo_sdk_keyvalue::watcher]
+struct Changed;
+
+fn main() {}

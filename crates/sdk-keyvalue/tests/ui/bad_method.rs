@@ -1,0 +1,13 @@
+//! A method has no host to call it.
+use tempo_sdk_keyvalue::Change;
+
+struct Watcher;
+
+impl Watcher {
+    #[tempo_sdk_keyvalue::watcher]
+    async fn changed(&self, change: Change) {
+        drop(change);
+    }
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+//! A function that could not wait.
+use tempo_sdk_keyvalue::Change;
+
+#[tempo_sdk_keyvalue::watcher]
+fn changed(change: Change) {
+    drop(change);
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+//! There is nothing to choose.
+use tempo_sdk_keyvalue::Change;
+
+#[tempo_sdk_keyvalue::watcher(bucket = "default")]
+async fn changed(change: Change) {
+    drop(change);
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+//! An answer that nobody waits for.
+use tempo_sdk_keyvalue::{Change, Error};
+
+#[tempo_sdk_keyvalue::watcher]
+async fn changed(change: Change) -> Result<(), Error> {
+    change.bucket.delete(change.key).await
+}
+
+fn main() {}

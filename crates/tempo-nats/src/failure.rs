@@ -1,0 +1,177 @@
+//! What the client's errors mean, whichever service asked. Each service says the same in its own kinds and words; what the
+//! client itself said stays with the host.
+
+use std::error::Error;
+
+use async_nats::StatusCode;
+use async_nats::jetstream::ErrorCode;
+use async_nats::jetstream::context::{PublishError, PublishErrorKind, RequestError, RequestErrorKind};
+use async_nats::jetstream::stream::{
+    ConsumerError, ConsumerErrorKind, DirectGetError, DirectGetErrorKind, RawMessageError, RawMessageErrorKind,
+};
+
+use crate::connection::Lost;
+
+/// Why the server did not do what it was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// The last message of the subject is not the one that was expected. Nothing was written.
+    Conflict,
+    /// No answer came in time. Whether a write was done is not known.
+    Timeout,
+    /// The connection was lost after the request was sent. Whether a write was done is not known.
+    Lost,
+    /// Nobody is there to answer, and nothing was done.
+    Unavailable,
+    /// Too many writes wait for their answer already.
+    Backlog,
+    /// The message is above what the server takes from anybody.
+    AboveServer,
+    /// The message is above what its stream takes.
+    AboveStream,
+    /// The stream does not end the lives of messages.
+    NoLifetimes,
+    /// The server or the stream is full or busy.
+    Full,
+    /// The stream cannot be written.
+    Sealed,
+    /// The stream was deleted.
+    Gone,
+    /// Something else, of which the host's log has the words.
+    Other,
+}
+
+impl Failure {
+    /// A failure of which no more is known than that it is one.
+    pub(crate) fn other(error: &(impl Error + ?Sized)) -> Self {
+        tracing::debug!(%error, "NATS");
+        Self::Other
+    }
+}
+
+impl From<Lost> for Failure {
+    fn from(lost: Lost) -> Self {
+        match lost {
+            Lost::Before => Self::Unavailable,
+            Lost::Meanwhile => Self::Lost,
+        }
+    }
+}
+
+impl From<PublishError> for Failure {
+    fn from(error: PublishError) -> Self {
+        match error.kind() {
+            PublishErrorKind::WrongLastSequence => Self::Conflict,
+            PublishErrorKind::TimedOut => Self::Timeout,
+            // The message was handed over, and the one who would have brought the answer is gone.
+            PublishErrorKind::BrokenPipe => Self::Lost,
+            PublishErrorKind::StreamNotFound => Self::Unavailable,
+            PublishErrorKind::MaxAckPending => Self::Backlog,
+            PublishErrorKind::MaxPayloadExceeded => Self::AboveServer,
+            _ => {
+                let answer = error.source().and_then(|source| source.downcast_ref::<async_nats::jetstream::Error>());
+                answer.map_or_else(|| Self::other(&error), Self::from)
+            }
+        }
+    }
+}
+
+impl From<DirectGetError> for Failure {
+    fn from(error: DirectGetError) -> Self {
+        match error.kind() {
+            DirectGetErrorKind::TimedOut => Self::Timeout,
+            DirectGetErrorKind::ErrorResponse(StatusCode::NO_RESPONDERS, _) => Self::Unavailable,
+            _ => Self::other(&error),
+        }
+    }
+}
+
+impl From<RawMessageError> for Failure {
+    fn from(error: RawMessageError) -> Self {
+        match error.kind() {
+            RawMessageErrorKind::JetStream(error) => Self::from(&error),
+            // It has no kind for this.
+            _ if error.to_string().contains("timed out") => Self::Timeout,
+            _ => Self::other(&error),
+        }
+    }
+}
+
+impl From<ConsumerError> for Failure {
+    fn from(error: ConsumerError) -> Self {
+        match error.kind() {
+            ConsumerErrorKind::TimedOut => Self::Timeout,
+            ConsumerErrorKind::JetStream(error) => Self::from(&error),
+            _ => Self::other(&error),
+        }
+    }
+}
+
+impl From<RequestError> for Failure {
+    fn from(error: RequestError) -> Self {
+        match error.kind() {
+            RequestErrorKind::TimedOut => Self::Timeout,
+            _ => Self::other(&error),
+        }
+    }
+}
+
+/// What an answer of the server means.
+impl From<&async_nats::jetstream::Error> for Failure {
+    fn from(error: &async_nats::jetstream::Error) -> Self {
+        match error.error_code() {
+            ErrorCode::STREAM_WRONG_LAST_SEQUENCE | ErrorCode::STREAM_WRONG_LAST_SEQUENCE_CONSTANT => Self::Conflict,
+            ErrorCode::MESSAGE_TTL_DISABLED | ErrorCode::MESSAGE_TTL_INVALID => Self::NoLifetimes,
+            ErrorCode::STREAM_MESSAGE_EXCEEDS_MAXIMUM | ErrorCode::STREAM_HEADER_EXCEEDS_MAXIMUM => Self::AboveStream,
+            ErrorCode::ACCOUNT_RESOURCES_EXCEEDED
+            | ErrorCode::INSUFFICIENT_RESOURCES
+            | ErrorCode::STORAGE_RESOURCES_EXCEEDED
+            | ErrorCode::MEMORY_RESOURCES_EXCEEDED
+            | ErrorCode::STREAM_STORE_FAILED
+            | ErrorCode::STREAM_TOO_MANY_REQUESTS => Self::Full,
+            ErrorCode::STREAM_SEALED => Self::Sealed,
+            ErrorCode::STREAM_NOT_FOUND => Self::Gone,
+            _ if error.code() == 503 => Self::Unavailable,
+            _ => Self::other(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(code: u64, error_code: ErrorCode) -> async_nats::jetstream::Error {
+        let json = serde_json::json!({ "code": code, "err_code": error_code.0, "description": "no" });
+        serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn a_write_that_was_sent_may_have_been_done() {
+        let publish = |kind| Failure::from(PublishError::new(kind));
+        assert_eq!(publish(PublishErrorKind::BrokenPipe), Failure::Lost);
+        assert_eq!(publish(PublishErrorKind::TimedOut), Failure::Timeout);
+        assert_eq!(Failure::from(Lost::Meanwhile), Failure::Lost);
+        assert_eq!(Failure::from(Lost::Before), Failure::Unavailable);
+        assert_eq!(publish(PublishErrorKind::StreamNotFound), Failure::Unavailable);
+    }
+
+    #[test]
+    fn an_answer_is_found_in_any_error() {
+        let sealed = answer(400, ErrorCode::STREAM_SEALED);
+        let other = PublishErrorKind::Other;
+        assert_eq!(Failure::from(PublishError::with_source(other, sealed.clone())), Failure::Sealed);
+        assert_eq!(Failure::from(PublishError::new(other)), Failure::Other);
+        let consumer = ConsumerError::new(ConsumerErrorKind::JetStream(sealed.clone()));
+        assert_eq!(Failure::from(consumer), Failure::Sealed);
+        assert_eq!(Failure::from(RawMessageError::new(RawMessageErrorKind::JetStream(sealed))), Failure::Sealed);
+    }
+
+    #[test]
+    fn answers_without_a_meaning_of_their_own_go_by_their_status() {
+        let unknown = ErrorCode(9);
+        assert_eq!(Failure::from(&answer(503, unknown)), Failure::Unavailable);
+        assert_eq!(Failure::from(&answer(500, unknown)), Failure::Other);
+        assert_eq!(Failure::from(&answer(503, ErrorCode::INSUFFICIENT_RESOURCES)), Failure::Full);
+    }
+}

@@ -1,0 +1,53 @@
+//! Which messages are known to be values. A server that is told which message must be the last takes a marker for one
+//! too, so a write over a version asks first what that is; but mostly it is what was read or written just before.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use tempo_wasi_keyvalue::Version;
+
+/// How many are remembered: 8 KiB a store.
+const PLACES: usize = 1024;
+
+/// Versions that were read or written lately. A message never changes, so what is remembered stays true.
+pub(super) struct Seen {
+    places: Box<[AtomicU64]>,
+}
+
+impl Seen {
+    pub(super) fn new() -> Self {
+        // No message has the sequence 0.
+        Self { places: (0..PLACES).map(|_| AtomicU64::new(0)).collect() }
+    }
+
+    /// Remembers a value, and forgets the one that had its place.
+    pub(super) fn note(&self, version: Version) {
+        if let Some(place) = self.place(version) {
+            place.store(version, Relaxed);
+        }
+    }
+
+    pub(super) fn is_value(&self, version: Version) -> bool {
+        self.place(version).is_some_and(|place| place.load(Relaxed) == version && version != 0)
+    }
+
+    fn place(&self, version: Version) -> Option<&AtomicU64> {
+        let place = usize::try_from(version % PLACES as u64).ok()?;
+        self.places.get(place)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_noted_is_known_until_its_place_is_taken() {
+        let seen = Seen::new();
+        assert!(!seen.is_value(0) && !seen.is_value(7));
+        seen.note(7);
+        seen.note(8);
+        assert!(seen.is_value(7) && seen.is_value(8) && !seen.is_value(7 + PLACES as u64));
+        seen.note(7 + PLACES as u64);
+        assert!(!seen.is_value(7) && seen.is_value(8) && seen.is_value(7 + PLACES as u64));
+    }
+}

@@ -25,6 +25,11 @@ macro_rules! on_each_backend {
             use crate::support::storage::Backend;
             $(#[test] fn $test() { super::$test(&Backend::nats()); })+
         }
+
+        mod s3 {
+            use crate::support::storage::Backend;
+            $(#[test] fn $test() { super::$test(&Backend::s3()); })+
+        }
     };
 }
 

@@ -33,7 +33,9 @@ pub(crate) fn command() -> Command {
         .value_name("SOURCE")
         .value_parser(["rustup", "debian"])
         .help("Take the target from this source only; by default rustup, then Debian's packages");
-    Command::new("setup").about("Installs the wasm32-wasip2 target and the servers of the tests where they are missing").arg(from)
+    Command::new("setup")
+        .about("Installs the wasm32-wasip2 target and the servers of the tests where they are missing")
+        .arg(from)
 }
 
 pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {

@@ -15,10 +15,26 @@ async fn in_a_bucket() {
     server.settles_at(0, 0).await;
 }
 
+/// A prefix is a part of the keys, which S3 ends at 1,024 bytes, so names are shorter by it.
 #[tokio::test]
 async fn below_a_prefix() {
     let server = Server::start();
-    conformance::run(server.open("bucket/a/b").await).await.unwrap();
+    let (one, two) = (server.open("bucket/one").await, server.open("bucket/two").await);
+    for (length, fits) in [(1019, true), (1020, true), (1021, false)] {
+        let name = "n".repeat(length);
+        let Ok(mut upload) = one.put(&name, PutOptions::default()).await else {
+            assert!(!fits, "{length}");
+            assert_eq!(one.stat(&name).await.unwrap_err().kind(), ErrorKind::InvalidArgument);
+            continue;
+        };
+        upload.write(Bytes::from_static(b"value")).await.unwrap();
+        assert_eq!(upload.complete().await.unwrap().name, name);
+        assert!(fits, "{length}");
+        assert_eq!(one.list("", None, 9).await.unwrap().len(), 1);
+        assert!(two.list("", None, 9).await.unwrap().is_empty());
+        assert_eq!(two.stat(&name).await.unwrap(), None);
+        one.delete(&name).await.unwrap();
+    }
     server.settles_at(0, 0).await;
 }
 

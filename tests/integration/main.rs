@@ -5,6 +5,7 @@ mod support;
 
 mod blobstore;
 mod blobstore_large;
+mod blobstore_s3;
 mod command;
 mod drain;
 mod egress;

@@ -169,7 +169,11 @@ async fn options(container: &dyn Container) -> Result<()> {
         content_type: Some("text/plain; charset=utf-8".to_owned()),
         metadata: pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec(),
     };
-    for size in [3, 6 << 20] {
+    for (size, if_absent) in [(3, false), (6 << 20, false), (3, true), (6 << 20, true)] {
+        if if_absent {
+            container.delete("n").await?;
+        }
+        let noted = PutOptions { if_absent, ..noted.clone() };
         let written = put(container, "n", &vec![1; size], noted.clone()).await?;
         let (read, _) = read(container, "n", None).await?;
         for info in [Some(written), container.stat("n").await?, Some(read)].into_iter().flatten() {

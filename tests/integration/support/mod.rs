@@ -5,6 +5,7 @@ pub(crate) mod h2;
 pub(crate) mod http;
 pub(crate) mod nats;
 pub(crate) mod process;
+pub(crate) mod s3;
 pub(crate) mod storage;
 pub(crate) mod tls;
 pub(crate) mod upstream;

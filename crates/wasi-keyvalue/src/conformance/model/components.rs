@@ -26,8 +26,9 @@ pub struct Names {
 impl Names {
     /// Two or three stores at such URLs, under any names that `--keyvalue` takes.
     pub fn of(urls: impl Strategy<Value = String>) -> impl Strategy<Value = Self> {
+        let hard = ["default", "Default", "a", "ab", "..", " ", "a/b", "%61", "\u{e4}", "a\u{308}"];
         let name = prop_oneof![
-            2 => select(["default", "Default", "a", "ab", "..", " ", "a/b", "%61", "\u{e4}", "a\u{308}"].map(str::to_owned).to_vec()),
+            2 => select(hard.map(str::to_owned).to_vec()),
             1 => "[^:=]{1,6}",
         ];
         let distinct = |set: BTreeSet<String>| set.into_iter().collect::<Vec<_>>();

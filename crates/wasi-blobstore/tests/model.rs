@@ -55,7 +55,7 @@ fn a_directory_is_like_a_map() {
 #[test]
 fn names_in_memory_share_nothing() {
     let size = select(["", "64MiB", "512MiB", "1GiB", "1048576KiB"].map(str::to_owned).to_vec());
-    let names = Names::of(size.prop_map(|size| format!("memory:{size}")));
+    let names = Names::of(2..=3, size.prop_map(|size| format!("memory:{size}")));
     run(&runtime(), 200, names, Components::<(Memory, File)>::forgetful).unwrap();
 }
 
@@ -84,7 +84,7 @@ fn directories(cases: u32, places: impl Strategy<Value = String>) {
         }
         Directories { components: Components::new(names), _folder: folder }
     };
-    run(&runtime(), cases, Names::of(places), subject).unwrap();
+    run(&runtime(), cases, Names::of(2..=3, places), subject).unwrap();
 }
 
 #[test]

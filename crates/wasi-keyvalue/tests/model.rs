@@ -61,7 +61,7 @@ fn places() -> impl Strategy<Value = String> {
 
 #[test]
 fn names_in_memory_share_nothing() {
-    let names = Names::of(places().prop_map(|place| format!("memory:{place}")));
+    let names = Names::of(2..=3, places().prop_map(|place| format!("memory:{place}")));
     run(&runtime(), 200, names, Components::<(Memory, File)>::forgetful).unwrap();
 }
 
@@ -91,5 +91,5 @@ fn names_on_disk_share_nothing() {
         }
         Files { components: Components::new(names), _folder: folder }
     };
-    run(&runtime(), 40, Names::of(places()), subject).unwrap();
+    run(&runtime(), 40, Names::of(2..=3, places()), subject).unwrap();
 }

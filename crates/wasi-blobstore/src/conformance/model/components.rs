@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::marker::PhantomData;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
@@ -25,15 +26,15 @@ pub struct Names {
 }
 
 impl Names {
-    /// Two or three containers at such URLs, under any names that `--blobstore` takes.
-    pub fn of(urls: impl Strategy<Value = String>) -> impl Strategy<Value = Self> {
+    /// So many containers, at most three, at such URLs and under any names that `--blobstore` takes.
+    pub fn of(count: RangeInclusive<usize>, urls: impl Strategy<Value = String>) -> impl Strategy<Value = Self> {
         let hard = ["default", "Default", "a", "ab", "..", " ", "a/b", "%61", "\u{e4}", "a\u{308}"];
         let name = prop_oneof![
             2 => select(hard.map(str::to_owned).to_vec()),
             1 => "[^:=]{1,6}",
         ];
         let distinct = |set: BTreeSet<String>| set.into_iter().collect::<Vec<_>>();
-        let urls = prop::collection::btree_set(urls, 2..4).prop_map(distinct).prop_shuffle();
+        let urls = prop::collection::btree_set(urls, count).prop_map(distinct).prop_shuffle();
         let names = prop::collection::btree_set(name, 3).prop_map(distinct).prop_shuffle();
         (urls, names).prop_map(|(urls, names)| Self { urls, names })
     }
@@ -62,7 +63,10 @@ impl<S: Schemes<dyn Container>> Components<S> {
     async fn open_all(&self) -> Result<Vec<Arc<dyn Container>>> {
         let Names { urls, names } = &self.names;
         let (last, first) = urls.split_last().context("there is no URL")?;
-        let mut containers = component::<S>(names.iter().zip(first)).await?;
+        let mut containers = Vec::new();
+        if !first.is_empty() {
+            containers.extend(component::<S>(names.iter().zip(first)).await?);
+        }
         containers.extend(component::<S>(names.iter().zip([last])).await?);
         Ok(containers)
     }

@@ -36,6 +36,7 @@
 mod address;
 mod blobstore;
 mod connection;
+mod fetch;
 mod key;
 mod keyvalue;
 mod options;

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_nats::jetstream::Message;
-use async_nats::jetstream::consumer::{AckPolicy, Consumer, DeliverPolicy, pull};
-use futures::StreamExt as _;
+use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
 use tempo_wasi_blobstore::{Entry, Result};
 use tokio::time::{Instant, timeout_at};
 
 use super::bucket::Bucket;
 use super::failure;
 use super::meta::Last;
+use crate::fetch;
 
 /// How many descriptions are fetched at once. One may have some kilobytes.
 const BATCH: usize = 500;
@@ -33,7 +33,8 @@ pub(super) async fn list(bucket: &Bucket, prefix: &str, after: Option<&str>, lim
         return Ok(Vec::new());
     }
     let config = pull::Config {
-        deliver_policy: DeliverPolicy::LastPerSubject,
+        // Each description rolls up those before it, so that there is no other than the last.
+        deliver_policy: DeliverPolicy::All,
         ack_policy: AckPolicy::None,
         filter_subject: bucket.descriptions(),
         inactive_threshold: ABANDONED,
@@ -44,7 +45,14 @@ pub(super) async fn list(bucket: &Bucket, prefix: &str, after: Option<&str>, lim
     let deadline = Instant::now().checked_add(LIMIT).ok_or_else(failure::timeout)?;
     let walking = async {
         let consumer = bucket.stream.create_consumer(config).await.map_err(|error| failure::consumer(&error))?;
-        let walked = walk(&consumer, bucket, &mut page).await;
+        let walked = fetch::all(&bucket.stream, &consumer, BATCH, |message| {
+            if let Some(name) = bucket.object(&message.subject).filter(|name| page.wants(name))
+                && let Some(entry) = read(&message, &name)
+            {
+                page.add(entry);
+            }
+        });
+        let walked = walked.await.map_err(|error| failure::other(&*error));
         // Else the server would keep each for a while, and lists come in numbers.
         bucket.stream.delete_consumer(&consumer.cached_info().name).await.ok();
         walked
@@ -52,26 +60,6 @@ pub(super) async fn list(bucket: &Bucket, prefix: &str, after: Option<&str>, lim
     let walked = timeout_at(deadline, bucket.connection.ask(walking)).await.map_err(|_| failure::timeout())?;
     walked.map_err(failure::lost)??;
     Ok(page.entries.into_values().collect())
-}
-
-async fn walk(consumer: &Consumer<pull::Config>, bucket: &Bucket, page: &mut Page<'_>) -> Result<()> {
-    loop {
-        let fetched = consumer.fetch().max_messages(BATCH).messages().await;
-        let mut messages = fetched.map_err(|error| failure::other(&error))?;
-        let mut count = 0_usize;
-        while let Some(message) = messages.next().await {
-            let message = message.map_err(|error| failure::other(&*error))?;
-            count = count.saturating_add(1);
-            if let Some(name) = bucket.object(&message.subject).filter(|name| page.wants(name))
-                && let Some(entry) = read(&message, &name)
-            {
-                page.add(entry);
-            }
-        }
-        if count < BATCH {
-            return Ok(());
-        }
-    }
 }
 
 fn read(message: &Message, name: &str) -> Option<Entry> {

@@ -92,3 +92,22 @@ fn names_on_disk_share_nothing() {
     let hard = ["a", "A", "ab", "a.b", "a.", "a b", "%61", "a%20b", "..a", "...", "\u{e4}", "a\u{308}", "=a", "a/b"];
     directories(48, prop_oneof![2 => select(hard.map(str::to_owned).to_vec()), 1 => "a[a-zA-Z0-9.%@#?=+ -]{1,20}"]);
 }
+
+/// Two directories of which one keeps its objects where the other does are not both containers, in whatever order.
+#[test]
+fn a_container_among_the_files_of_another_is_refused() {
+    let orders = [("", "objects"), ("", "partial"), ("", "objects/a"), ("", "objects/a/b")];
+    for (first, second) in orders.into_iter().chain([("objects", ""), ("partial", "")]) {
+        let folder = tempfile::tempdir().unwrap();
+        let [first, second] = [first, second].map(|place| folder.path().join("a").join(place));
+        File::open(&first).unwrap();
+        let error = File::open(&second).err().expect("both were opened");
+        assert!(error.to_string().contains("another container"), "{error}");
+        File::open(&first).unwrap();
+    }
+    // Those beside each other, and in a directory that is merely called so, have nothing to do with each other.
+    let folder = tempfile::tempdir().unwrap();
+    for place in ["a", "a/b", "objects", "partial/a", "a/b/c"] {
+        File::open(&folder.path().join(place)).unwrap();
+    }
+}

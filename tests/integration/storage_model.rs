@@ -24,7 +24,7 @@ const NUMBERS: &[&str] = &["n", "n.n"];
 const CLIENTS: usize = 3;
 
 /// What is done over and over until the crash.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Step {
     Get(usize),
     Put { key: usize, length: usize, new: bool },
@@ -171,7 +171,7 @@ impl Actor {
         while !stop.load(SeqCst) {
             let Ok(mut client) = Client::try_connect(address) else { return };
             while !stop.load(SeqCst) {
-                let step = self.steps[self.next % self.steps.len()].clone();
+                let step = self.steps[self.next % self.steps.len()];
                 self.next += 1;
                 match self.step(&mut client, step) {
                     Ok(true) => drop(done.fetch_add(1, SeqCst)),

@@ -93,7 +93,7 @@ impl Model {
     async fn step(&mut self, container: &dyn Container, step: Step, names: &[String]) -> Result<()> {
         match step {
             Step::Put { name, data, options, .. } => {
-                self.put(container, name.get(names), data.bytes(), options.into()).await
+                self.put(container, name.get::<String>(names), data.bytes(), options.into()).await
             }
             Step::GiveUp { name, data, .. } => {
                 let mut upload = container.put(name.get::<String>(names), PutOptions::default()).await?;
@@ -105,7 +105,9 @@ impl Model {
                 self.objects.remove(name);
                 Ok(container.delete(name).await?)
             }
-            Step::Copy { from, to, .. } => self.copy(container, from.get(names), to.get(names)).await,
+            Step::Copy { from, to, .. } => {
+                self.copy(container, from.get::<String>(names), to.get::<String>(names)).await
+            }
             Step::List { prefix, after, limit, .. } => {
                 let after = after.map(|after| after.get::<String>(names).as_str());
                 self.list(container, &prefix.of(names), after, limit).await
@@ -114,13 +116,7 @@ impl Model {
         }
     }
 
-    async fn put(
-        &mut self,
-        container: &dyn Container,
-        name: &String,
-        data: Vec<u8>,
-        options: PutOptions,
-    ) -> Result<()> {
+    async fn put(&mut self, container: &dyn Container, name: &str, data: Vec<u8>, options: PutOptions) -> Result<()> {
         let taken = options.if_absent && self.objects.contains_key(name);
         let put = async {
             let mut upload = container.put(name, options.clone()).await?;
@@ -143,7 +139,7 @@ impl Model {
         }
     }
 
-    async fn copy(&mut self, container: &dyn Container, from: &String, to: &String) -> Result<()> {
+    async fn copy(&mut self, container: &dyn Container, from: &str, to: &str) -> Result<()> {
         match (container.copy(from, to).await, self.objects.get(from).cloned()) {
             (Ok(info), Some((source, data))) => {
                 let same = info.content_type == source.content_type && info.metadata == source.metadata;

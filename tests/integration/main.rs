@@ -34,4 +34,7 @@ mod overload;
 mod precompiled;
 mod serve;
 mod settings;
+mod storage_clients;
+mod storage_model;
+mod storage_settings;
 mod tls;

@@ -1,6 +1,11 @@
 //! The suite that every backend must pass.
 //!
 //! Call [`run`] from a test with an empty container. It writes some 30 MiB, and leaves nothing behind if it passes.
+//!
+//! With the feature `model`, `model::run` besides drives random operations on containers and on a model of them.
+
+#[cfg(feature = "model")]
+pub mod model;
 
 use std::sync::Arc;
 

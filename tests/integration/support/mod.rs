@@ -3,6 +3,7 @@
 pub(crate) mod guest;
 pub(crate) mod h2;
 pub(crate) mod http;
+pub(crate) mod ledger;
 pub(crate) mod nats;
 pub(crate) mod process;
 pub(crate) mod s3;

@@ -3,6 +3,7 @@
 mod listing;
 mod names;
 mod object;
+mod place;
 mod upload;
 
 use std::fs;
@@ -67,9 +68,10 @@ impl File {
     ///
     /// # Errors
     ///
-    /// The directory cannot be made, read or written.
+    /// The directory cannot be made, read or written, or it lies among the files of another container.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let directory = Directory { objects: path.join("objects"), partial: path.join("partial") };
+        place::check(path)?;
+        let directory = Directory { objects: path.join(place::OBJECTS), partial: path.join(place::PARTIAL) };
         fs::create_dir_all(&directory.objects)?;
         fs::create_dir_all(&directory.partial)?;
         for made in [path, path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))] {

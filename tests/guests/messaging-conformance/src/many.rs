@@ -29,7 +29,8 @@ pub(crate) async fn all(on: Scope) -> Outcome {
 pub(crate) async fn some_bad(on: Scope) -> Outcome {
     let bad = [on.message("some").bytes(vec![0; (1 << 20) + 1]), on.message("a..b")];
     let [large, topic] = bad;
-    let messages = [on.message("some").bytes("0"), large, on.message("some").bytes("2"), topic, on.message("some").bytes("4")];
+    let messages =
+        [on.message("some").bytes("0"), large, on.message("some").bytes("2"), topic, on.message("some").bytes("4")];
     let mut results = publish_many(messages).await.into_iter();
     let mut next = || results.next().unwrap_or(Ok(()));
     next()?;

@@ -53,7 +53,8 @@ pub(crate) async fn none(on: Scope) -> Outcome {
 
 /// A name may have several values, which keep their order.
 pub(crate) async fn headers(on: Scope) -> Outcome {
-    let headers = [("X-Several", "1"), ("X-Other", "a"), ("X-Several", "2"), ("X-Several", "1"), ("!#$%&'*+-.^_`|~09az", "odd")];
+    let headers =
+        [("X-Several", "1"), ("X-Other", "a"), ("X-Several", "2"), ("X-Several", "1"), ("!#$%&'*+-.^_`|~09az", "odd")];
     let message = headers.iter().fold(on.message("headers"), |message, (name, value)| message.header(*name, *value));
     message.publish().await?;
     let seen = on.one("headers").await?;

@@ -19,7 +19,9 @@ async fn refused(what: &str, message: Draft, kinds: &[ErrorKind]) -> Outcome {
 
 pub(crate) async fn topics(on: Scope) -> Outcome {
     let long = "t".repeat(256 - on.topic("").len());
-    for name in ["", ".", "a..b", "a.", "a b", "a\tb", "a\nb", "a\0b", "a\u{a0}b", "*", "a.*", ">", "a.>", long.as_str()] {
+    for name in
+        ["", ".", "a..b", "a.", "a b", "a\tb", "a\nb", "a\0b", "a\u{a0}b", "*", "a.*", ">", "a.>", long.as_str()]
+    {
         refused(&format!("on the topic {name:?}"), on.message(name), INVALID).await?;
     }
     for topic in ["", ".a", "*", ">"] {
@@ -38,7 +40,8 @@ pub(crate) async fn headers(on: Scope) -> Outcome {
     }
     let many = (0..101).fold(on.message("bad"), |message, number| message.header(format!("X-{number}"), "v"));
     refused("with 101 headers", many, &[ErrorKind::InvalidArgument, ErrorKind::TooLarge]).await?;
-    let large = (0..3).fold(on.message("bad"), |message, number| message.header(format!("X-{number}"), "v".repeat(6_000)));
+    let large =
+        (0..3).fold(on.message("bad"), |message, number| message.header(format!("X-{number}"), "v".repeat(6_000)));
     refused("with 18 kB of headers", large, &[ErrorKind::InvalidArgument, ErrorKind::TooLarge]).await?;
     same("what came", on.final_attempts("bad").await?, Vec::<u32>::new())
 }

@@ -15,15 +15,15 @@ const WORTH: usize = 32 << 10;
 pub(super) struct Digest(State);
 
 enum State {
-    Here(Context),
-    Away(JoinHandle<Context>),
+    Here(Box<Context>),
+    Away(JoinHandle<Box<Context>>),
     /// A call was dropped while it waited.
     Lost,
 }
 
 impl Digest {
     pub(super) fn new() -> Self {
-        Self(State::Here(Context::new(&SHA256)))
+        Self(State::Here(Box::new(Context::new(&SHA256))))
     }
 
     /// Adds `data`. Waits for what was added before, not for this.
@@ -46,7 +46,7 @@ impl Digest {
         Ok(self.take().await?.finish())
     }
 
-    async fn take(&mut self) -> Result<Context> {
+    async fn take(&mut self) -> Result<Box<Context>> {
         match std::mem::replace(&mut self.0, State::Lost) {
             State::Here(context) => Ok(context),
             State::Away(computed) => Ok(computed.await.map_err(|error| Failure::other(&error))?),

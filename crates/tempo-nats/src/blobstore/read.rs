@@ -17,7 +17,7 @@ use super::upload::CHUNK;
 use crate::failure::Failure;
 
 /// How much is asked for at once, in bytes, or one chunk if that is larger.
-const AHEAD: usize = 2 << 20;
+const AHEAD: usize = 1 << 20;
 
 /// How many chunks' sizes are asked for at once, to find where a range begins.
 const SIZES: usize = 1_000;
@@ -133,7 +133,7 @@ impl Reader {
         if self.start.saturating_sub(self.place.bytes) >= AHEAD as u64 && !self.skip().await? {
             return Ok(false);
         }
-        let batch = (AHEAD / self.chunk).clamp(1, 16);
+        let batch = (AHEAD / self.chunk).clamp(1, 8);
         self.source = self.consume(batch, true).await?;
         Ok(self.source.is_some())
     }

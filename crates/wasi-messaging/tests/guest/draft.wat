@@ -5,7 +5,8 @@
         (type $raw (variant
             (case "timeout") (case "connection" string) (case "permission-denied" string) (case "other" string)))
         (export "error" (type $error (eq $raw)))
-        (export "topic" (type $topic (eq string)))
+        (type $raw_topic string)
+        (export "topic" (type $topic (eq $raw_topic)))
         (type $raw_metadata (list (tuple string string)))
         (export "metadata" (type $metadata (eq $raw_metadata)))
         (export "[static]client.connect" (func (param "name" string) (result (result (own $client) (error $error)))))

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use tempo_core::{Limits, Provide, Service as _, Stores};
 use tempo_wasi_messaging::{
     Broker, Consumer, MemoryBroker, MessagingState, MessagingView, Subscription, WasiMessaging,
@@ -25,10 +26,10 @@ impl Provide<WasiMessaging> for StoreData {
     }
 }
 
-fn engine(concurrency: bool) -> Engine {
+fn engine(concurrency: bool) -> Result<Engine> {
     let mut config = Config::new();
     config.wasm_component_model_async(concurrency).concurrency_support(concurrency);
-    Engine::new(&config).unwrap()
+    Engine::new(&config)
 }
 
 async fn publish(engine: &Engine, component: &str, broker: &MemoryBroker, topic: &str) -> Result<u32> {
@@ -43,26 +44,26 @@ async fn publish(engine: &Engine, component: &str, broker: &MemoryBroker, topic:
     Ok(function.call_async(&mut store, (topic,)).await?.0)
 }
 
-async fn consumer(broker: &MemoryBroker) -> Box<dyn Consumer> {
-    broker.subscribe(&Subscription::new("test", vec![">".to_owned()])).await.unwrap()
+async fn consumer(broker: &MemoryBroker) -> anyhow::Result<Box<dyn Consumer>> {
+    broker.subscribe(&Subscription::new("test", vec![">".to_owned()])).await
 }
 
 /// The topic and the payload of the next message.
-async fn next(consumer: &mut dyn Consumer) -> (String, Vec<u8>) {
-    let fetched = tokio::time::timeout(Duration::from_secs(60), consumer.fetch(1)).await.unwrap().unwrap();
-    let delivery = fetched.into_iter().next().unwrap();
-    delivery.receipt.ack().await.unwrap();
-    (delivery.message.topic, delivery.message.payload.into())
+async fn next(consumer: &mut dyn Consumer) -> anyhow::Result<(String, Vec<u8>)> {
+    let fetched = tokio::time::timeout(Duration::from_secs(60), consumer.fetch(1)).await??;
+    let delivery = fetched.into_iter().next().context("nothing was fetched")?;
+    delivery.receipt.ack().await?;
+    Ok((delivery.message.topic, delivery.message.payload.into()))
 }
 
 #[tokio::test]
 async fn every_package_links_and_publishes() {
-    let engine = engine(true);
+    let engine = engine(true).unwrap();
     for component in SYNC.into_iter().chain(ASYNC) {
         let broker = MemoryBroker::default();
-        let mut consumer = consumer(&broker).await;
+        let mut consumer = consumer(&broker).await.unwrap();
         assert_eq!(publish(&engine, component, &broker, "orders.created").await.unwrap(), 0, "{component}");
-        let (topic, payload) = next(&mut *consumer).await;
+        let (topic, payload) = next(&mut *consumer).await.unwrap();
         assert_eq!(topic, "orders.created");
         // The body of one of them is a stream that is empty.
         assert!(component == ASYNC[1] || payload == b"orders.created", "{component}");
@@ -71,25 +72,25 @@ async fn every_package_links_and_publishes() {
 
 #[tokio::test]
 async fn errors_reach_the_guest_and_do_not_trap_it() {
-    let engine = engine(true);
+    let engine = engine(true).unwrap();
     for component in SYNC.into_iter().chain(ASYNC) {
         let broker = MemoryBroker::default();
-        let mut consumer = consumer(&broker).await;
+        let mut consumer = consumer(&broker).await.unwrap();
         for topic in ["", "a b", "a.*", "$JS.API.STREAM.DELETE.orders", "a\r\nb"] {
             assert_eq!(publish(&engine, component, &broker, topic).await.unwrap(), 1, "{topic:?} {component}");
         }
         assert_eq!(publish(&engine, component, &broker, "last").await.unwrap(), 0);
-        assert_eq!(next(&mut *consumer).await.0, "last");
+        assert_eq!(next(&mut *consumer).await.unwrap().0, "last");
     }
 }
 
 #[tokio::test]
 async fn an_engine_without_concurrency_gets_the_sync_packages() {
-    let engine = engine(false);
+    let engine = engine(false).unwrap();
     for component in SYNC {
         let broker = MemoryBroker::default();
-        let mut consumer = consumer(&broker).await;
+        let mut consumer = consumer(&broker).await.unwrap();
         assert_eq!(publish(&engine, component, &broker, "a").await.unwrap(), 0, "{component}");
-        assert_eq!(next(&mut *consumer).await.0, "a");
+        assert_eq!(next(&mut *consumer).await.unwrap().0, "a");
     }
 }

@@ -6,6 +6,7 @@ mod body;
 mod budget;
 mod check;
 mod client;
+mod consumer;
 mod draft;
 mod error;
 mod failure;
@@ -19,6 +20,7 @@ mod wasmcloud2;
 mod wasmcloud3;
 
 pub use backend::{Broker, Consumer, ConsumerInfo, DeadLetter, Delivery, Operator, Receipt, StreamInfo};
+pub use consumer::MessageConsumer;
 pub use error::{Error, ErrorKind, Result};
 pub use limits::MessagingLimits;
 pub use message::{INBOX, MESSAGE_ID, Message};

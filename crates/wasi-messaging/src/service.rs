@@ -81,6 +81,11 @@ impl MessagingView<'_> {
         self.state.handled = Some(Handled::new(broker, message));
     }
 
+    /// Says that the message has been handled. The instance may be given others.
+    pub(crate) fn handled(&mut self) {
+        self.state.handled = None;
+    }
+
     /// Where the message comes from that the component is handling.
     pub(crate) fn origin(&self) -> Option<Arc<dyn Broker>> {
         self.state.handled.as_ref().map(|handled| handled.broker().clone())

@@ -1,6 +1,7 @@
 //! The messaging host service: messages that are delivered until they are handled, on any backend.
 
 mod backend;
+pub mod conformance;
 mod engine;
 mod error;
 mod file;

@@ -5,6 +5,7 @@ mod support;
 
 mod blobstore;
 mod blobstore_large;
+mod blobstore_s3;
 mod command;
 mod drain;
 mod egress;
@@ -33,4 +34,7 @@ mod overload;
 mod precompiled;
 mod serve;
 mod settings;
+mod storage_clients;
+mod storage_model;
+mod storage_settings;
 mod tls;

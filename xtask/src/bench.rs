@@ -12,6 +12,7 @@ mod cores;
 mod http;
 mod load;
 mod machine;
+mod messaging;
 mod nats;
 mod prepare;
 mod record;
@@ -68,6 +69,13 @@ pub(crate) fn command() -> Command {
                 .about("Operations on stores from a guest, beside the same in native Rust")
                 .arg(number("rounds", "5").help("Rounds; each measures every case once on both sides"))
                 .arg(only.value_parser(storage::OPERATIONS.to_vec()).help("Only these operations"))
+                .arg(profile.clone())
+                .arg(no_build.clone()),
+        )
+        .subcommand(
+            Command::new("messaging")
+                .about("Messages that a component handles and sends, beside the same in native Rust")
+                .arg(number("rounds", "5").help("Rounds; each measures every case once on both sides"))
                 .arg(profile)
                 .arg(no_build),
         )
@@ -79,6 +87,7 @@ pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
     match arguments.subcommand() {
         Some(("start", arguments)) => start::run(arguments),
         Some(("storage", arguments)) => storage::run(arguments),
+        Some(("messaging", arguments)) => messaging::run(arguments),
         Some((_, arguments)) => http::run(arguments),
         None => Ok(()),
     }

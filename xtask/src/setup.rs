@@ -1,8 +1,8 @@
 //! `cargo xtask setup`: what a build needs beyond rustup's stable Rust, which is the target wasm32-wasip2, and what the
-//! tests need beyond that, which is a nats-server.
+//! tests need beyond that, which is a nats-server and an S3 server.
 //!
-//! `run`, `build` and `test` call [`ensure`] themselves, and `test` calls [`nats_server`]. Each is a few milliseconds when
-//! there is nothing to do.
+//! `run`, `build` and `test` call [`ensure`] themselves, and `test` calls [`nats_server`] and [`s3_server`]. Each is a few
+//! milliseconds when there is nothing to do.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -19,6 +19,7 @@ mod linker;
 mod mirror;
 mod nats;
 mod rustup;
+mod s3;
 mod toolchain;
 
 use toolchain::Toolchain;
@@ -32,7 +33,9 @@ pub(crate) fn command() -> Command {
         .value_name("SOURCE")
         .value_parser(["rustup", "debian"])
         .help("Take the target from this source only; by default rustup, then Debian's packages");
-    Command::new("setup").about("Installs the wasm32-wasip2 target and nats-server where they are missing").arg(from)
+    Command::new("setup")
+        .about("Installs the wasm32-wasip2 target and the servers of the tests where they are missing")
+        .arg(from)
 }
 
 pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
@@ -43,6 +46,7 @@ pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
         install(&toolchain, arguments.get_one::<String>("from").map(String::as_str))?;
     }
     say(&format!("nats-server is {}", nats_server()?.display()));
+    say(&format!("the S3 server of the tests is {}", s3_server()?.display()));
     Ok(())
 }
 
@@ -54,17 +58,30 @@ pub(crate) fn ensure() -> Result<()> {
 
 /// Where a nats-server is that the tests can start. Installs one below the target directory if there is none.
 pub(crate) fn nats_server() -> Result<PathBuf> {
+    tool(nats::find, nats::install)
+}
+
+/// Where the Python packages are of the S3 server that the tests start. Installs them below the target directory.
+pub(crate) fn s3_server() -> Result<PathBuf> {
+    tool(s3::find, s3::install)
+}
+
+/// What `find` finds among the tools, or else what `install` adds to them, with a directory to work in.
+fn tool(
+    find: impl Fn(&Path) -> Option<PathBuf>,
+    install: impl FnOnce(&Path, &Path) -> Result<PathBuf>,
+) -> Result<PathBuf> {
     let target = Workspace::load()?.target;
     let tools = target.join("tools");
-    if let Some(program) = nats::find(&tools) {
-        return Ok(program);
+    if let Some(found) = find(&tools) {
+        return Ok(found);
     }
     let scratch = target.join("setup");
     let _lock = lock(&scratch)?;
-    match nats::find(&tools) {
+    match find(&tools) {
         // Installed by the one that was waited for.
-        Some(program) => Ok(program),
-        None => nats::install(&tools, &scratch),
+        Some(found) => Ok(found),
+        None => install(&tools, &scratch),
     }
 }
 

@@ -13,6 +13,8 @@ use crate::{build, interop, setup};
 
 /// Tells the tests where the nats-server is that they start.
 const NATS_SERVER: &str = "TEMPO_TEST_NATS_SERVER";
+/// Tells the tests where the Python packages of the S3 server are that they start.
+const S3_SERVER: &str = "TEMPO_TEST_S3_SERVER";
 /// Tells the tests that take minutes to go all the way.
 const SLOW: &str = "TEMPO_TEST_SLOW";
 
@@ -33,13 +35,13 @@ pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
     let workspace = Workspace::load()?;
     build::guests(workspace.guests())?;
     interop::build(&workspace)?;
-    let nats_server = setup::nats_server()?;
+    let (nats_server, s3_server) = (setup::nats_server()?, setup::s3_server()?);
     // `cargo test` builds no program that another package's tests start.
     build::runtimes(workspace.runtimes(), false)?;
 
     let given: Vec<&String> = arguments.get_many("args").into_iter().flatten().collect();
     let mut cargo = shell::cargo();
-    cargo.args(["test", "--no-fail-fast"]).args(given).env(NATS_SERVER, nats_server);
+    cargo.args(["test", "--no-fail-fast"]).args(given).env(NATS_SERVER, nats_server).env(S3_SERVER, s3_server);
     if arguments.get_flag("slow") {
         cargo.env(SLOW, "1");
     }

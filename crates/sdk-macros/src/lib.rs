@@ -2,6 +2,7 @@
 
 mod form;
 mod handler;
+mod messaging;
 mod watcher;
 
 use proc_macro::TokenStream;
@@ -27,4 +28,15 @@ pub fn handler(arguments: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn watcher(arguments: TokenStream, item: TokenStream) -> TokenStream {
     watcher::expand(&arguments.into(), &item.into()).into()
+}
+
+/// Makes an `async fn` the one that messages are delivered to. `tempo-sdk-messaging` re-exports it as `handler`.
+///
+/// The function takes one argument, the message (`tempo_sdk_messaging::Message`), and returns a `Result` whose error decides
+/// what becomes of the message, or nothing. A component has exactly one, and may have a handler of HTTP requests beside it.
+///
+/// The documentation of `tempo-sdk-messaging` has examples.
+#[proc_macro_attribute]
+pub fn messaging_handler(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    messaging::expand(&arguments.into(), &item.into()).into()
 }

@@ -37,6 +37,7 @@ mod address;
 mod blobstore;
 mod connection;
 mod failure;
+mod fetch;
 mod key;
 mod keyvalue;
 mod options;

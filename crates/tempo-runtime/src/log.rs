@@ -6,7 +6,7 @@ use tempo_core::{Flag, Settings};
 use tracing_subscriber::EnvFilter;
 
 const LOG: Flag = Flag::new("log", "FILTER", "What to log: a level, or a filter such as info,tempo_runtime=debug")
-    .default("info,async_nats=warn");
+    .default("info,async_nats=warn,object_store=warn");
 
 /// The flags of the log.
 pub const FLAGS: &[Flag] = &[LOG];

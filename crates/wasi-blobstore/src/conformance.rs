@@ -1,6 +1,11 @@
 //! The suite that every backend must pass.
 //!
 //! Call [`run`] from a test with an empty container. It writes some 30 MiB, and leaves nothing behind if it passes.
+//!
+//! With the feature `model`, `model::run` besides drives random operations on containers and on a model of them.
+
+#[cfg(feature = "model")]
+pub mod model;
 
 use std::sync::Arc;
 
@@ -169,7 +174,11 @@ async fn options(container: &dyn Container) -> Result<()> {
         content_type: Some("text/plain; charset=utf-8".to_owned()),
         metadata: pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec(),
     };
-    for size in [3, 6 << 20] {
+    for (size, if_absent) in [(3, false), (6 << 20, false), (3, true), (6 << 20, true)] {
+        if if_absent {
+            container.delete("n").await?;
+        }
+        let noted = PutOptions { if_absent, ..noted.clone() };
         let written = put(container, "n", &vec![1; size], noted.clone()).await?;
         let (read, _) = read(container, "n", None).await?;
         for info in [Some(written), container.stat("n").await?, Some(read)].into_iter().flatten() {

@@ -7,7 +7,7 @@ use wasmtime::component::ResourceTable;
 
 use crate::{BlobstoreState, BlobstoreView, Container, WasiBlobstore};
 
-const BLOBSTORE: Flag =
+pub(crate) const BLOBSTORE: Flag =
     Flag::new("blobstore", "[NAME=]URL", "A container of objects, and the name the component opens it by").repeatable();
 const MAX_OBJECT_SIZE: Flag =
     Flag::new("max-object-size", "SIZE", "Largest object that a component may write").default("1GiB");

@@ -2,10 +2,14 @@
 //!
 //! Call [`run`] from a test, on a store that nobody else writes to meanwhile. What is in it already does not matter:
 //! each check works below a prefix of its own.
+//!
+//! With the feature `model`, `model::run` besides drives random operations on stores and on a model of them.
 
 mod conditions;
 mod entries;
 mod lists;
+#[cfg(feature = "model")]
+pub mod model;
 mod watches;
 
 use std::future::Future;

@@ -3,8 +3,10 @@
 pub(crate) mod guest;
 pub(crate) mod h2;
 pub(crate) mod http;
+pub(crate) mod ledger;
 pub(crate) mod nats;
 pub(crate) mod process;
+pub(crate) mod s3;
 pub(crate) mod storage;
 pub(crate) mod tls;
 pub(crate) mod upstream;

@@ -3,6 +3,7 @@
 use tempfile::TempDir;
 
 use super::nats::Nats;
+use super::s3::S3;
 use super::{Run, Server};
 
 /// A backend that is there as long as this is, whatever runtimes come and go.
@@ -10,23 +11,32 @@ pub(crate) struct Backend {
     pub(crate) url: String,
     _directory: Option<TempDir>,
     pub(crate) nats: Option<Nats>,
+    _s3: Option<S3>,
+    /// Names are written as keys of 1,024 bytes at most, so that one of odd characters may be too long: a property of S3.
+    pub(crate) keys_end: bool,
 }
 
 impl Backend {
     pub(crate) fn memory() -> Self {
-        Self { url: "memory:".to_owned(), _directory: None, nats: None }
+        Self { url: "memory:".to_owned(), _directory: None, nats: None, _s3: None, keys_end: false }
     }
 
     /// A file that does not exist yet.
     pub(crate) fn file(name: &str) -> Self {
         let directory = TempDir::new().unwrap();
         let url = format!("file:{}", directory.path().join(name).display());
-        Self { url, _directory: Some(directory), nats: None }
+        Self { url, _directory: Some(directory), nats: None, _s3: None, keys_end: false }
     }
 
     pub(crate) fn nats() -> Self {
         let nats = Nats::start();
-        Self { url: nats.url("bucket"), _directory: None, nats: Some(nats) }
+        Self { url: nats.url("bucket"), _directory: None, nats: Some(nats), _s3: None, keys_end: false }
+    }
+
+    /// For objects only.
+    pub(crate) fn s3() -> Self {
+        let s3 = S3::start();
+        Self { url: s3.url(), _directory: None, nats: None, _s3: Some(s3), keys_end: true }
     }
 
     /// `tempo run` of a guest with this backend as the store `default`.

@@ -137,7 +137,7 @@ fn with_case<'c>(command: &'c mut Command, case: &Case) -> &'c mut Command {
 }
 
 /// What a program prints: how long the operations took.
-fn seconds(command: &mut Command) -> Result<f64> {
+pub(super) fn seconds(command: &mut Command) -> Result<f64> {
     let output = command.stderr(Stdio::inherit()).output()?;
     if !output.status.success() {
         bail!("ended with {}", output.status);
@@ -146,6 +146,6 @@ fn seconds(command: &mut Command) -> Result<f64> {
     text.trim().parse().with_context(|| format!("printed `{}`", text.trim()))
 }
 
-fn free_port() -> Result<u16> {
+pub(super) fn free_port() -> Result<u16> {
     Ok(std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }

@@ -16,10 +16,10 @@ use super::source::{Piece, Source};
 use super::upload::CHUNK;
 use crate::failure::Failure;
 
-/// How much is read ahead, in bytes, or one chunk if that is larger.
-const AHEAD: usize = 1 << 20;
+/// How much is asked for at once, in bytes, or one chunk if that is larger.
+const AHEAD: usize = 2 << 20;
 
-/// How many chunks' sizes are read ahead, to find where a range begins.
+/// How many chunks' sizes are asked for at once, to find where a range begins.
 const SIZES: usize = 1_000;
 
 /// The bytes of the object that `meta` describes, or of a range of it.
@@ -133,8 +133,8 @@ impl Reader {
         if self.start.saturating_sub(self.place.bytes) >= AHEAD as u64 && !self.skip().await? {
             return Ok(false);
         }
-        let ahead = (AHEAD / self.chunk).clamp(1, 8);
-        self.source = self.consume(ahead, true).await?;
+        let batch = (AHEAD / self.chunk).clamp(1, 16);
+        self.source = self.consume(batch, true).await?;
         Ok(self.source.is_some())
     }
 
@@ -151,8 +151,8 @@ impl Reader {
     }
 
     /// A consumer of the chunks that were not passed, with or without their bytes.
-    async fn consume(&self, ahead: usize, data: bool) -> Result<Option<Source>> {
+    async fn consume(&self, batch: usize, data: bool) -> Result<Option<Source>> {
         let rest = self.chunks.saturating_sub(self.place.chunks);
-        Source::open(&self.bucket, &self.subject, self.place.sequence, rest, ahead, data).await
+        Source::open(&self.bucket, &self.subject, self.place.sequence, rest, batch, data).await
     }
 }

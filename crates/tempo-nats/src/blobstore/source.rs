@@ -1,6 +1,5 @@
 //! A consumer of the chunks of one object. What it gives follows without a gap on what it gave before, or it is given up.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,33 +33,29 @@ pub(super) struct Piece {
 pub(super) struct Source {
     bucket: Arc<Bucket>,
     consumer: Consumer<pull::Config>,
-    /// What was asked for, oldest first. The server is asked anew before the last answer is used up, so that it does not
-    /// idle meanwhile. The client has a stream that does the like, but it loses count of what is still to come when an
+    /// What was asked for. The client has a stream that asks by itself, but it loses count of what is still to come when an
     /// answer overtakes its own word that it has asked, and then waits for nothing.
-    asked: VecDeque<Asked>,
+    asked: Option<Asked>,
     /// How many chunks to ask for at once.
     batch: usize,
     delivered: u64,
 }
 
-/// An answer of the server, and whether anything has come of it.
+/// An answer of the server, and how much of it is still to come.
 struct Asked {
     messages: pull::Batch,
-    any: bool,
+    left: usize,
 }
 
-/// How many answers to wait for at once.
-const ASKED: usize = 2;
-
 impl Source {
-    /// A consumer of the chunks after a place in the stream, of which there must be `rest`. `ahead` of them are asked for
-    /// before they are needed; without `data`, only for their sizes. `None` if the connection was lost meanwhile.
+    /// A consumer of the chunks after a place in the stream, of which there must be `rest`. They are asked for in batches;
+    /// without `data`, only for their sizes. `None` if the connection was lost meanwhile.
     pub(super) async fn open(
         bucket: &Arc<Bucket>,
         subject: &str,
         after: u64,
         rest: u64,
-        ahead: usize,
+        batch: usize,
         data: bool,
     ) -> Result<Option<Self>> {
         let start_sequence = after.saturating_add(1);
@@ -79,8 +74,7 @@ impl Source {
             Err(Lost::Meanwhile) => return Ok(None),
             Err(lost) => return Err(Failure::from(lost).into()),
         };
-        let batch = ahead.div_ceil(ASKED);
-        let source = Self { bucket: Arc::clone(bucket), consumer, asked: VecDeque::new(), batch, delivered: 0 };
+        let source = Self { bucket: Arc::clone(bucket), consumer, asked: None, batch, delivered: 0 };
         let pending = source.consumer.cached_info().num_pending;
         if pending == rest { Ok(Some(source)) } else { Err(failure::changed()) }
     }
@@ -96,24 +90,28 @@ impl Source {
     }
 
     async fn receive(&mut self) -> Option<Piece> {
-        loop {
-            while self.asked.len() < ASKED {
-                let messages = self.consumer.fetch().max_messages(self.batch).messages().await.ok()?;
-                self.asked.push_back(Asked { messages, any: false });
-            }
-            let answer = self.asked.front_mut()?;
-            match answer.messages.next().await {
-                Some(message) => {
-                    answer.any = true;
-                    let (piece, position) = piece(&message.ok()?)?;
-                    let expected = self.delivered.saturating_add(1);
-                    self.delivered = position;
-                    return (position == expected).then_some(piece);
-                }
-                None if answer.any => drop(self.asked.pop_front()),
-                None => return None,
-            }
-        }
+        let mut asked = match self.asked.take() {
+            Some(asked) => asked,
+            None => self.ask().await?,
+        };
+        let message = asked.messages.next().await?.ok()?;
+        asked.left = asked.left.saturating_sub(1);
+        let (piece, position, pending) = piece(&message)?;
+        self.asked = match asked.left {
+            // Asked for now, they come while this chunk is worked on. Not earlier: the server would deal out chunks to both
+            // answers in turn.
+            0 if pending > 0 => Some(self.ask().await?),
+            0 => None,
+            _ => Some(asked),
+        };
+        let expected = self.delivered.saturating_add(1);
+        self.delivered = position;
+        (position == expected).then_some(piece)
+    }
+
+    async fn ask(&self) -> Option<Asked> {
+        let messages = self.consumer.fetch().max_messages(self.batch).messages().await.ok()?;
+        Some(Asked { messages, left: self.batch })
     }
 }
 
@@ -123,8 +121,8 @@ impl Drop for Source {
     }
 }
 
-/// A chunk, and which of its consumer's it is.
-fn piece(message: &Message) -> Option<(Piece, u64)> {
+/// A chunk, which of its consumer's it is, and how many follow.
+fn piece(message: &Message) -> Option<(Piece, u64, u64)> {
     let info = message.info().ok()?;
     let said = message.headers.as_ref().and_then(|headers| headers.get(SIZE));
     let size = match said {
@@ -132,5 +130,5 @@ fn piece(message: &Message) -> Option<(Piece, u64)> {
         None => message.payload.len() as u64,
     };
     let piece = Piece { sequence: info.stream_sequence, size, data: message.payload.clone() };
-    Some((piece, info.consumer_sequence))
+    Some((piece, info.consumer_sequence, info.pending))
 }

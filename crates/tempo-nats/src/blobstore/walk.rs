@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_nats::jetstream::Message;
-use async_nats::jetstream::consumer::{AckPolicy, Consumer, DeliverPolicy, pull};
-use futures::StreamExt as _;
+use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
 use tempo_wasi_blobstore::{Entry, Result};
 use tokio::time::{Instant, timeout_at};
 
 use super::bucket::Bucket;
 use super::meta::Last;
 use crate::failure::Failure;
+use crate::fetch;
 
 /// How many descriptions are fetched at once. One may have some kilobytes.
 const BATCH: usize = 500;
@@ -28,12 +28,28 @@ const LONGEST_NAME: usize = 1024;
 
 /// The first `limit` objects whose names begin with `prefix` and come after `after`.
 pub(super) async fn list(bucket: &Bucket, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Entry>> {
-    let mut page = Page { prefix, after, limit, entries: BTreeMap::new() };
     if limit == 0 {
         return Ok(Vec::new());
     }
+    let deadline = Instant::now().checked_add(LIMIT).ok_or(Failure::Timeout)?;
+    let mut room = limit;
+    loop {
+        let mut page = Page { prefix, after, room, entries: BTreeMap::new(), left_out: false, gone: 0 };
+        let walking = bucket.connection.ask(walk(bucket, &mut page));
+        let walked = timeout_at(deadline, walking).await.map_err(|_| Failure::Timeout)?;
+        walked.map_err(Failure::from)??;
+        // What was left out for objects that turned out to be gone is found with more room.
+        if page.entries.len() >= limit || !page.left_out {
+            return Ok(page.entries.into_values().take(limit).collect());
+        }
+        room = room.saturating_add(page.gone);
+    }
+}
+
+async fn walk(bucket: &Bucket, page: &mut Page<'_>) -> Result<()> {
     let config = pull::Config {
-        deliver_policy: DeliverPolicy::LastPerSubject,
+        // Each description rolls up those before it: there is hardly another.
+        deliver_policy: DeliverPolicy::All,
         ack_policy: AckPolicy::None,
         filter_subject: bucket.descriptions(),
         inactive_threshold: ABANDONED,
@@ -41,37 +57,19 @@ pub(super) async fn list(bucket: &Bucket, prefix: &str, after: Option<&str>, lim
         num_replicas: 1,
         ..pull::Config::default()
     };
-    let deadline = Instant::now().checked_add(LIMIT).ok_or(Failure::Timeout)?;
-    let walking = async {
-        let consumer = bucket.stream.create_consumer(config).await.map_err(Failure::from)?;
-        let walked = walk(&consumer, bucket, &mut page).await;
-        // Else the server would keep each for a while, and lists come in numbers.
-        bucket.stream.delete_consumer(&consumer.cached_info().name).await.ok();
-        walked
-    };
-    let walked = timeout_at(deadline, bucket.connection.ask(walking)).await.map_err(|_| Failure::Timeout)?;
-    walked.map_err(Failure::from)??;
-    Ok(page.entries.into_values().collect())
-}
-
-async fn walk(consumer: &Consumer<pull::Config>, bucket: &Bucket, page: &mut Page<'_>) -> Result<()> {
-    loop {
-        let fetched = consumer.fetch().max_messages(BATCH).messages().await;
-        let mut messages = fetched.map_err(|error| Failure::other(&error))?;
-        let mut count = 0_usize;
-        while let Some(message) = messages.next().await {
-            let message = message.map_err(|error| Failure::other(&*error))?;
-            count = count.saturating_add(1);
-            if let Some(name) = bucket.object(&message.subject).filter(|name| page.wants(name))
-                && let Some(entry) = read(&message, &name)
-            {
-                page.add(entry);
+    let consumer = bucket.stream.create_consumer(config).await.map_err(Failure::from)?;
+    let walked = fetch::all(&bucket.stream, &consumer, BATCH, |message| {
+        if let Some(name) = bucket.object(&message.subject).filter(|name| page.asks_for(name)) {
+            match read(&message, &name) {
+                Some(entry) => page.add(entry),
+                None => page.remove(&name),
             }
         }
-        if count < BATCH {
-            return Ok(());
-        }
-    }
+    });
+    let walked = walked.await.map_err(|error| Failure::other(&*error));
+    // Else the server would keep each for a while, and lists come in numbers.
+    bucket.stream.delete_consumer(&consumer.cached_info().name).await.ok();
+    Ok(walked?)
 }
 
 fn read(message: &Message, name: &str) -> Option<Entry> {
@@ -83,24 +81,33 @@ fn read(message: &Message, name: &str) -> Option<Entry> {
 struct Page<'a> {
     prefix: &'a str,
     after: Option<&'a str>,
-    limit: usize,
+    room: usize,
     entries: BTreeMap<String, Entry>,
+    /// Whether there was no room for an object.
+    left_out: bool,
+    /// How many had a place that a later description took from them. A crash of the server can bring back descriptions
+    /// that were rolled up.
+    gone: usize,
 }
 
 impl Page<'_> {
-    fn wants(&self, name: &str) -> bool {
+    fn asks_for(&self, name: &str) -> bool {
         let asked = name.starts_with(self.prefix) && self.after.is_none_or(|after| name > after);
-        let full = self.entries.len() >= self.limit;
-        let behind = full && self.entries.last_key_value().is_some_and(|(last, _)| last.as_str() < name);
-        asked && !behind && (1..=LONGEST_NAME).contains(&name.len())
+        asked && (1..=LONGEST_NAME).contains(&name.len())
     }
 
     /// An object that is replaced during the walk comes twice; the later stays.
     fn add(&mut self, entry: Entry) {
         self.entries.insert(entry.name.clone(), entry);
-        if self.entries.len() > self.limit {
+        if self.entries.len() > self.room {
             self.entries.pop_last();
+            self.left_out = true;
         }
+    }
+
+    fn remove(&mut self, name: &str) {
+        let removed = self.entries.remove(name).is_some();
+        self.gone = self.gone.saturating_add(usize::from(removed));
     }
 }
 
@@ -112,15 +119,32 @@ mod tests {
         Entry { name: name.to_owned(), size, created: 1, etag: String::new() }
     }
 
+    fn page(room: usize) -> Page<'static> {
+        Page { prefix: "a", after: Some("a1"), room, entries: BTreeMap::new(), left_out: false, gone: 0 }
+    }
+
     #[test]
     fn a_page_is_the_first_of_what_was_asked_for() {
-        let mut page = Page { prefix: "a", after: Some("a1"), limit: 2, entries: BTreeMap::new() };
+        let mut page = page(2);
         let long = "a".repeat(1025);
         for (size, name) in (0..).zip(["a9", "b", "a1", "a5", "a0", "a5", "a3", "a2", "", &long, "a7", "a3"]) {
-            if page.wants(name) {
+            if page.asks_for(name) {
                 page.add(entry(name, size));
             }
         }
+        assert!(page.left_out);
         assert_eq!(page.entries.into_values().collect::<Vec<_>>(), [entry("a2", 7), entry("a3", 11)]);
+    }
+
+    #[test]
+    fn what_is_gone_leaves_its_place() {
+        let mut page = page(2);
+        for (size, name) in (0..).zip(["a2", "a3", "a4"]) {
+            page.add(entry(name, size));
+        }
+        page.remove("a2");
+        page.remove("a4");
+        assert_eq!((page.gone, page.left_out), (1, true), "one more needs room");
+        assert_eq!(page.entries.into_values().collect::<Vec<_>>(), [entry("a3", 1)]);
     }
 }

@@ -70,11 +70,15 @@ impl Bucket {
         self.store.stream.cached_info().config.allow_message_ttl
     }
 
+    /// Whether somebody keeps more than the last message of a key.
+    pub(super) fn keeps_history(&self) -> bool {
+        self.store.stream.cached_info().config.max_messages_per_subject != 1
+    }
+
     /// The headers of a deletion.
     pub(super) fn deletion(&self) -> Option<HeaderMap> {
         // Where somebody keeps a history, a deletion is a part of it.
-        let history = self.store.stream.cached_info().config.max_messages_per_subject > 1;
-        Some(if self.ends_lives() && !history { marker::passing() } else { marker::lasting() })
+        Some(if self.ends_lives() && !self.keeps_history() { marker::passing() } else { marker::lasting() })
     }
 }
 

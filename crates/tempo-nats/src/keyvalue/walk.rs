@@ -4,8 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use async_nats::jetstream::consumer::{AckPolicy, Consumer, DeliverPolicy, pull};
-use futures::StreamExt as _;
+use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
 use tempo_wasi_keyvalue::Result;
 use tokio::time::{Instant, timeout_at};
 
@@ -13,7 +12,7 @@ use super::bucket::Bucket;
 use super::marker;
 use crate::connection::Connection;
 use crate::failure::Failure;
-use crate::key;
+use crate::{fetch, key};
 
 /// How many keys are fetched at once.
 const BATCH: usize = 2_000;
@@ -37,7 +36,7 @@ pub(super) async fn keys(
         return Ok(Vec::new());
     }
     let config = pull::Config {
-        deliver_policy: DeliverPolicy::LastPerSubject,
+        deliver_policy: if bucket.keeps_history() { DeliverPolicy::LastPerSubject } else { DeliverPolicy::All },
         ack_policy: AckPolicy::None,
         filter_subject: bucket.subject(">"),
         headers_only: true,
@@ -49,7 +48,14 @@ pub(super) async fn keys(
     let deadline = Instant::now().checked_add(LIMIT).ok_or(Failure::Timeout)?;
     let walking = async {
         let consumer = bucket.stream().create_consumer(config).await.map_err(Failure::from)?;
-        let walked = walk(&consumer, bucket, &mut page).await;
+        let walked = fetch::all(bucket.stream(), &consumer, BATCH, |message| {
+            if !message.headers.as_ref().is_some_and(marker::is_marker)
+                && let Some(key) = bucket.key(&message.subject).and_then(key::decode)
+            {
+                page.add(key);
+            }
+        });
+        let walked = walked.await.map_err(|error| Failure::other(&*error));
         // Else the server would keep each for a while, and lists come in numbers.
         bucket.stream().delete_consumer(&consumer.cached_info().name).await.ok();
         walked
@@ -57,26 +63,6 @@ pub(super) async fn keys(
     let walked = timeout_at(deadline, connection.ask(walking)).await.map_err(|_| Failure::Timeout)?;
     walked.map_err(Failure::from)??;
     Ok(page.keys.into_iter().collect())
-}
-
-async fn walk(consumer: &Consumer<pull::Config>, bucket: &Bucket, page: &mut Page<'_>) -> Result<()> {
-    loop {
-        let fetched = consumer.fetch().max_messages(BATCH).messages().await;
-        let mut messages = fetched.map_err(|error| Failure::other(&error))?;
-        let mut count = 0_usize;
-        while let Some(message) = messages.next().await {
-            let message = message.map_err(|error| Failure::other(&*error))?;
-            count = count.saturating_add(1);
-            if !message.headers.as_ref().is_some_and(marker::is_marker)
-                && let Some(key) = bucket.key(&message.subject).and_then(key::decode)
-            {
-                page.add(key);
-            }
-        }
-        if count < BATCH {
-            return Ok(());
-        }
-    }
 }
 
 /// The part of the keys that was asked for. A key that is deleted during the walk may be among them or not.

@@ -303,3 +303,32 @@ async fn a_stream_that_is_no_bucket_is_refused() {
     let error = try_open(&server).await.err().unwrap();
     assert!(error.to_string().contains("no bucket of objects"), "{error}");
 }
+
+/// An object that is replaced while a list is on its way to it ends no list early.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_among_writes_misses_nothing() {
+    let server = Server::start();
+    let container = open(&server).await;
+    let names: Vec<String> = (100..140).map(|number| format!("n{number}")).collect();
+    for name in &names {
+        put(&*container, name, b"first", PutOptions::default()).await.unwrap();
+    }
+    let writing = async {
+        loop {
+            let replaced = names.iter().map(|name| put(&*container, name, b"again", PutOptions::default()));
+            for replaced in join_all(replaced).await {
+                replaced.unwrap();
+            }
+        }
+    };
+    let listing = async {
+        for _ in 0..100 {
+            let listed = container.list("n", None, 1000).await.unwrap();
+            assert_eq!(listed.into_iter().map(|entry| entry.name).collect::<Vec<_>>(), names);
+        }
+    };
+    tokio::select! {
+        () = listing => {}
+        () = writing => {}
+    }
+}

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use crate::support::{Server, eventually, open, open_with, soon};
+use async_nats::jetstream::{self, kv};
 use bytes::Bytes;
 use futures::StreamExt as _;
+use futures::future::join_all;
 use futures::stream;
 use tempo_wasi_keyvalue::{Change, Condition, Entry, ErrorKind, Store};
 
@@ -271,4 +273,38 @@ async fn one_connection_serves_all_stores_of_a_process() {
     let url = format!("nats://localhost:{}/one", server.port);
     let again = open_with(&url, &[("connect-timeout", "60s")]).await.unwrap();
     assert_eq!(value(&*again, "k").await.unwrap(), "v");
+}
+
+/// A value that is written over while a list is on its way to it ends no list early. Also where somebody keeps a history,
+/// which is shorter than what is written meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_among_writes_misses_nothing() {
+    let server = Server::start();
+    for history in [1, 2] {
+        let jetstream = jetstream::new(async_nats::connect(format!("127.0.0.1:{}", server.port)).await.unwrap());
+        let bucket = format!("history{history}");
+        jetstream
+            .create_key_value(kv::Config { bucket: bucket.clone(), history, ..kv::Config::default() })
+            .await
+            .unwrap();
+        let store = open(&server, &bucket).await;
+        let keys: Vec<String> = (100..140).map(|number| format!("k{number}")).collect();
+        for key in &keys {
+            put(&*store, key, "first").await;
+        }
+        let writing = async {
+            loop {
+                join_all(keys.iter().map(|key| put(&*store, key, "again"))).await;
+            }
+        };
+        let listing = async {
+            for _ in 0..100 {
+                assert_eq!(store.keys("k", None, 1000).await.unwrap(), keys, "history {history}");
+            }
+        };
+        tokio::select! {
+            () = listing => {}
+            () = writing => {}
+        }
+    }
 }

@@ -7,5 +7,6 @@ mod bucket;
 mod crash;
 mod credentials;
 mod keyvalue;
+mod model;
 mod start;
 mod support;

@@ -8,7 +8,7 @@ use std::{fmt, io};
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
-use http::Uri;
+use http::{HeaderValue, Uri, header};
 use http_body_util::BodyExt as _;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector as Tcp};
@@ -33,8 +33,12 @@ const CONNECT: Duration = Duration::from_secs(10);
 const ANSWER: Duration = Duration::from_secs(60);
 
 /// Makes clients for the crate `object_store`.
-#[derive(Debug)]
-pub(super) struct Connector;
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Connector {
+    /// Whether each request asks that there be no object. The header needs no signature, and `object_store` gives it
+    /// none where it sends it by itself.
+    pub(super) only_new: bool,
+}
 
 impl HttpConnector for Connector {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
@@ -51,11 +55,15 @@ impl HttpConnector for Connector {
         tcp.set_connect_timeout(Some(CONNECT));
         tcp.set_nodelay(true);
         let dial = Dial { tcp, tls: Arc::new(tls).into(), plain };
-        Ok(HttpClient::new(Http(Client::builder(TokioExecutor::new()).build(dial))))
+        let client = Client::builder(TokioExecutor::new()).build(dial);
+        Ok(HttpClient::new(Http { client, only_new: self.only_new }))
     }
 }
 
-struct Http(Client<Dial, HttpRequestBody>);
+struct Http {
+    client: Client<Dial, HttpRequestBody>,
+    only_new: bool,
+}
 
 impl fmt::Debug for Http {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -65,8 +73,11 @@ impl fmt::Debug for Http {
 
 #[async_trait]
 impl HttpService for Http {
-    async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        let answer = tokio::time::timeout(ANSWER, self.0.request(request)).await;
+    async fn call(&self, mut request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        if self.only_new {
+            request.headers_mut().insert(header::IF_NONE_MATCH, HeaderValue::from_static("*"));
+        }
+        let answer = tokio::time::timeout(ANSWER, self.client.request(request)).await;
         let answer = answer.map_err(|late| HttpError::new(HttpErrorKind::Timeout, late))?;
         let answer = answer.map_err(|error| HttpError::new(kind(&error), error))?;
         let torn = |error| HttpError::new(HttpErrorKind::Interrupted, error);

@@ -1,5 +1,7 @@
 //! A container in any store that the crate `object_store` knows: Amazon S3 and its like, Google Cloud Storage, Azure.
 
+#[cfg_attr(not(feature = "aws"), allow(dead_code, reason = "only S3 completes uploads on a condition"))]
+mod create;
 mod http;
 mod keys;
 mod listing;
@@ -19,6 +21,7 @@ use object_store::{
     ObjectStoreExt as _,
 };
 
+use self::create::Creator;
 use self::keys::Keys;
 use self::upload::CloudUpload;
 use crate::{ByteRange, Container, Data, Entry, Error, ErrorKind, ObjectInfo, PutOptions, Result, Upload};
@@ -45,12 +48,12 @@ pub struct ObjectStore {
 }
 
 /// What stores differ in.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Default)]
 struct Traits {
     /// Whether listings come in the order of the keys.
     ordered: bool,
-    /// Whether a copy that must not replace an object keeps the media type and the metadata.
-    copies_attributes: bool,
+    /// What writes a large object that must not replace another. Without it that is copied from an upload.
+    creator: Option<Creator>,
 }
 
 impl ObjectStore {
@@ -60,8 +63,7 @@ impl ObjectStore {
     ///
     /// `InvalidArgument` if no key can begin so.
     pub fn new(store: Arc<dyn Store>, prefix: &str) -> Result<Self> {
-        let traits = Traits { ordered: false, copies_attributes: true };
-        Ok(Self { store, keys: Keys::new(prefix)?, traits })
+        Ok(Self { store, keys: Keys::new(prefix)?, traits: Traits::default() })
     }
 
     async fn head(&self, name: &str, key: &Path) -> Result<Option<ObjectInfo>> {
@@ -80,7 +82,7 @@ impl ObjectStore {
 
 impl fmt::Debug for ObjectStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ObjectStore").field("traits", &self.traits).finish_non_exhaustive()
+        f.debug_struct("ObjectStore").field("ordered", &self.traits.ordered).finish_non_exhaustive()
     }
 }
 
@@ -185,15 +187,27 @@ fn failed(operation: &str, error: &object_store::Error) -> Error {
     let (kind, problem) = match error {
         Cause::NotFound { .. } => return Error::no_such_object(),
         Cause::AlreadyExists { .. } => return Error::already_exists(),
-        Cause::PermissionDenied { .. } | Cause::Unauthenticated { .. } => {
-            (ErrorKind::AccessDenied, "the server refuses it")
-        }
         Cause::InvalidPath { .. } => (ErrorKind::InvalidArgument, "the store cannot hold such a name"),
         Cause::NotSupported { .. } | Cause::NotImplemented { .. } => (ErrorKind::Other, "the store cannot do that"),
+        _ if is_denied(error) => (ErrorKind::AccessDenied, "the server refuses it"),
         _ => (ErrorKind::Unavailable, "the request failed"),
     };
     tracing::warn!(operation, kind = ?kind, cause = cause(error), "blobstore: a request to an object store failed");
     Error::new(kind, format!("cannot {operation} the object: {problem}"))
+}
+
+/// Whether the server refuses who asks.
+fn is_denied(error: &object_store::Error) -> bool {
+    use object_store::Error as Cause;
+    matches!(error, Cause::PermissionDenied { .. } | Cause::Unauthenticated { .. })
+        || matches!(status(error), Some(401 | 403))
+}
+
+/// The status that a server answered with, where an error has it in its text only, as those of listings have.
+fn status(error: &object_store::Error) -> Option<u16> {
+    let text = error.to_string();
+    let (_, after) = text.split_once("non-2xx status code: ")?;
+    after.get(..3)?.parse().ok()
 }
 
 /// What may be logged of an error: URLs in its text may carry credentials.

@@ -12,8 +12,10 @@ use object_store::path::Path;
 use object_store::{Error as Cause, ObjectStore as Store, RetryConfig};
 use tempo_core::{Boot, Error, ErrorKind, Scheme, StoreUrl};
 
+#[cfg(feature = "aws")]
+use super::create::Creator;
 use super::http::Connector;
-use super::{ObjectStore, Traits, cause};
+use super::{ObjectStore, Traits, cause, is_denied, status};
 use crate::Container;
 
 /// Where objects are, as a URL says it.
@@ -76,12 +78,13 @@ async fn open(
     match store.list(root.as_ref()).next().await {
         None | Some(Ok(_)) => Ok(Arc::new(ObjectStore { traits, ..container })),
         Some(Err(error)) => {
-            let problem = match error {
-                Cause::NotFound { .. } => "there is no such bucket; create it, or change --blobstore".to_owned(),
-                Cause::PermissionDenied { .. } | Cause::Unauthenticated { .. } => {
-                    "the server refuses the credentials; check the environment and the options of the URL".to_owned()
-                }
-                other => format!("the server cannot be used: {}; check --blobstore", cause(&other)),
+            let missing = matches!(error, Cause::NotFound { .. }) || status(&error) == Some(404);
+            let problem = if missing {
+                "there is no such bucket; create it, or change --blobstore".to_owned()
+            } else if is_denied(&error) {
+                "the server refuses the credentials; check the environment and the options of the URL".to_owned()
+            } else {
+                format!("the server cannot be used: {}; check --blobstore", cause(&error))
             };
             Err(Error::new(ErrorKind::Unavailable, format!("{url}: {problem}")).into())
         }
@@ -103,18 +106,23 @@ impl Scheme<dyn Container> for S3 {
     const NAMES: &'static [&'static str] = &["s3"];
 
     async fn open(url: &StoreUrl, _: Boot<'_>) -> anyhow::Result<Arc<dyn Container>> {
-        use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, S3CopyIfNotExists};
+        use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
         let address = address(url)?;
-        let builder = AmazonS3Builder::from_env()
-            .with_bucket_name(&address.bucket)
-            .with_copy_if_not_exists(S3CopyIfNotExists::Multipart)
-            .with_http_connector(Connector)
-            .with_retry(retries());
-        let builder = configure::<_, AmazonS3ConfigKey>(url, &address, builder, AmazonS3Builder::with_config)?;
+        let client = |connector: Connector| {
+            let builder = AmazonS3Builder::from_env()
+                .with_bucket_name(&address.bucket)
+                .with_http_connector(connector)
+                .with_retry(retries());
+            configure::<_, AmazonS3ConfigKey>(url, &address, builder, AmazonS3Builder::with_config)
+        };
+        let unusable = |error| unusable(url, &error);
+        let store = Arc::new(client(Connector::default())?.build().map_err(unusable)?);
+        let completion = client(Connector { only_new: true })?.with_credentials(store.credentials().clone());
+        let completion = Arc::new(completion.build().map_err(unusable)?);
         // Buckets of S3 Express are listed in no order.
-        let traits = Traits { ordered: !address.bucket.ends_with("--x-s3"), copies_attributes: false };
-        let store = builder.build().map_err(|error| unusable(url, &error))?;
-        open(url, Arc::new(store), &address.prefix, traits).await
+        let ordered = !address.bucket.ends_with("--x-s3");
+        let creator = Creator { parts: store.clone(), completion };
+        open(url, store, &address.prefix, Traits { ordered, creator: Some(creator) }).await
     }
 }
 
@@ -130,11 +138,13 @@ impl Scheme<dyn Container> for GoogleCloud {
     async fn open(url: &StoreUrl, _: Boot<'_>) -> anyhow::Result<Arc<dyn Container>> {
         use object_store::gcp::{GoogleCloudStorageBuilder as Builder, GoogleConfigKey};
         let address = address(url)?;
-        let builder =
-            Builder::from_env().with_bucket_name(&address.bucket).with_http_connector(Connector).with_retry(retries());
+        let builder = Builder::from_env()
+            .with_bucket_name(&address.bucket)
+            .with_http_connector(Connector::default())
+            .with_retry(retries());
         let builder = configure::<_, GoogleConfigKey>(url, &address, builder, Builder::with_config)?;
         let store = builder.build().map_err(|error| unusable(url, &error))?;
-        open(url, Arc::new(store), &address.prefix, Traits { ordered: true, copies_attributes: true }).await
+        open(url, Arc::new(store), &address.prefix, Traits { ordered: true, creator: None }).await
     }
 }
 
@@ -152,11 +162,11 @@ impl Scheme<dyn Container> for Azure {
         let address = address(url)?;
         let builder = Builder::from_env()
             .with_container_name(&address.bucket)
-            .with_http_connector(Connector)
+            .with_http_connector(Connector::default())
             .with_retry(retries());
         let builder = configure::<_, AzureConfigKey>(url, &address, builder, Builder::with_config)?;
         let store = builder.build().map_err(|error| unusable(url, &error))?;
-        open(url, Arc::new(store), &address.prefix, Traits { ordered: false, copies_attributes: true }).await
+        open(url, Arc::new(store), &address.prefix, Traits { ordered: false, creator: None }).await
     }
 }
 

@@ -59,19 +59,21 @@ impl CloudUpload {
         }
     }
 
-    /// An upload in parts cannot be conditional: one that must not replace an object goes elsewhere first.
+    /// Most stores have no conditional upload in parts: one that must not replace an object goes elsewhere first.
     async fn begin_parts(&mut self) -> Result<Parts> {
-        let options = &self.options;
-        let plain = options.content_type.is_none() && options.metadata.is_empty();
-        if options.if_absent && !plain && !self.container.traits.copies_attributes {
-            let problem = "this store keeps no content type and no metadata of a large object written with if-absent";
-            return Err(Error::new(ErrorKind::InvalidArgument, problem));
-        }
-        let at = if options.if_absent { self.container.keys.upload(&record::random_name()?) } else { self.key.clone() };
         let multipart = PutMultipartOptions::from(self.attributes());
         let store = self.container.store.clone();
-        let upload = store.put_multipart_opts(&at, multipart).await.map_err(|error| failed("write", &error))?;
-        Ok(Parts { store, at, upload: Some(upload), sent: JoinSet::new(), is_object: !options.if_absent })
+        let (at, is_object, upload) = match (self.options.if_absent, &self.container.traits.creator) {
+            (true, Some(creator)) => (self.key.clone(), true, creator.begin(&self.key, multipart).await),
+            (true, None) => {
+                let at = self.container.keys.upload(&record::random_name()?);
+                let upload = store.put_multipart_opts(&at, multipart).await;
+                (at, false, upload)
+            }
+            (false, _) => (self.key.clone(), true, store.put_multipart_opts(&self.key, multipart).await),
+        };
+        let upload = upload.map_err(|error| failed("write", &error))?;
+        Ok(Parts { store, at, upload: Some(upload), sent: JoinSet::new(), is_object })
     }
 
     async fn put_at_once(&mut self) -> Result<()> {

@@ -3,6 +3,7 @@
 mod listing;
 mod names;
 mod object;
+mod place;
 mod upload;
 
 use std::fs;
@@ -17,7 +18,6 @@ use tempo_core::{Boot, ErrorKind as CoreKind, Scheme, StoreUrl};
 
 use self::object::failed;
 use self::upload::{FileUpload, Partial};
-use crate::check::CHUNK;
 use crate::{ByteRange, Container, Data, Entry, Error, ErrorKind, ObjectInfo, PutOptions, Result, Upload, record};
 
 /// A container in a directory, durable: an object is there once its bytes, its record and its name are on the disk.
@@ -67,9 +67,10 @@ impl File {
     ///
     /// # Errors
     ///
-    /// The directory cannot be made, read or written.
+    /// The directory cannot be made, read or written, or it lies among the files of another container.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let directory = Directory { objects: path.join("objects"), partial: path.join("partial") };
+        place::check(path)?;
+        let directory = Directory { objects: path.join(place::OBJECTS), partial: path.join(place::PARTIAL) };
         fs::create_dir_all(&directory.objects)?;
         fs::create_dir_all(&directory.partial)?;
         for made in [path, path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))] {
@@ -89,6 +90,9 @@ impl File {
         Ok((file, info))
     }
 }
+
+/// How much is read at once, in bytes: the way to a thread that may block and back costs as much as some of it.
+const READ: u64 = 256 << 10;
 
 /// Runs `work` where it may block.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
@@ -169,10 +173,13 @@ impl Container for File {
 }
 
 fn read_chunk(mut file: fs::File, left: u64) -> Result<(Bytes, (fs::File, u64))> {
-    let length = usize::try_from(left).unwrap_or(CHUNK).min(CHUNK);
-    let mut chunk = vec![0; length];
-    file.read_exact(&mut chunk).map_err(|error| failed("read", &error))?;
-    Ok((chunk.into(), (file, left.saturating_sub(length as u64))))
+    let length = left.min(READ);
+    let mut chunk = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
+    let read = file.by_ref().take(length).read_to_end(&mut chunk);
+    match read.map_err(|error| failed("read", &error))? as u64 {
+        read if read == length => Ok((chunk.into(), (file, left.saturating_sub(length)))),
+        _ => Err(failed("read", &io::ErrorKind::UnexpectedEof.into())),
+    }
 }
 
 /// `file:DIR`.

@@ -33,7 +33,7 @@ const ODD: &str = "a A ä Ä a\u{308} 日本語 🔑 \u{202e} \u{feff} \u{10ffff
     / // /a a/ ../a ..\\a C:\\a con * > a.* a.> a.b a.b.c $JS _ - = % %00 %2F %2f + ? # & ' \" ` | ~ < : ; {} [a] \\ \\0 \
     null YQ== YQ";
 
-fn odd_keys() -> Vec<String> {
+pub(super) fn odd_keys() -> Vec<String> {
     let space = [" ", "  ", "a b", "\t", "\n", "\r\n", "\u{a0}", "\u{2028}"];
     let mut keys: Vec<String> = ODD.split(' ').chain(space).map(str::to_owned).collect();
     keys.extend([1, 2, 255, 256, 511, 512].map(|length| "k".repeat(length)));

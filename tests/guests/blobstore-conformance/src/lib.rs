@@ -1,7 +1,8 @@
 //! Checks, one by one and on request, that a host implements `tempo:blobstore@0.1.0` as it is meant, on the container `default`
 //! of whatever backend it is given. `GET /checks` lists their names, `GET /check/NAME` runs one: 200, or 500 and what differed.
 //!
-//! A check leaves nothing behind, and needs nothing but to be alone with the container.
+//! A check leaves nothing behind, and needs nothing but to be alone with the container. Of `longest-odd-names` and
+//! `longest-odd-names-are-refused` one holds: the second where the server's keys are too short for the first.
 
 mod aborts;
 mod at_once;
@@ -33,7 +34,9 @@ const CHECKS: &[(&str, Check)] = checks! {
     "unknown-container": stores::unknown,
     "same-container": stores::same_container,
     "odd-names": names::odd,
-    "longest-name": names::longest,
+    "longest-names": names::longest,
+    "longest-odd-names": names::longest_odd,
+    "longest-odd-names-are-refused": names::longest_odd_refused,
     "bad-names": names::bad,
     "empty": data::empty,
     "bytes": data::bytes,

@@ -137,22 +137,53 @@ fn value(name: &str) -> Vec<u8> {
     format!("the value of {name:?}").into_bytes()
 }
 
-/// 1,024 bytes are a name for every operation, of whatever characters they are; a difference in the last one counts.
+/// 1,024 bytes are a name for every operation; a difference in the last one counts.
 pub(crate) async fn longest(on: Scope) -> Outcome {
-    let container = &on.container;
-    for (unit, count) in [("n", 1024), ("\u{e4}", 512), ("\u{1f980}", 256), ("/", 1024), ("\0", 1024), (".", 1024)] {
-        let name = unit.repeat(count);
-        let other = format!("{}+", unit.repeat(1023 / unit.len()));
-        container.put(name.as_str(), "1").await?;
-        container.copy(name.as_str(), other.as_str()).await?;
-        container.put(other.as_str(), "2").await?;
-        same("get of 1,024 bytes", on.read(&name).await?, b"1")?;
-        same("get of its neighbour", on.read(&other).await?, b"2")?;
-        same("list by 1,024 bytes", list(container, &name).await?, vec![name.clone()])?;
-        for name in [&name, &other] {
-            container.delete(name.as_str()).await?;
-            on.is_gone(name).await?;
+    for (unit, count) in [("n", 1024), ("\u{e4}", 512), ("\u{1f980}", 256)] {
+        are_a_name(&on, unit, count).await?;
+    }
+    Ok(())
+}
+
+/// Characters that are written with two where names are keys or paths.
+const GROWING: &[&str] = &["/", "\0", "."];
+
+/// So they are of whatever characters, unless the container's keys have an end.
+pub(crate) async fn longest_odd(on: Scope) -> Outcome {
+    for unit in GROWING {
+        are_a_name(&on, unit, 1024).await?;
+    }
+    Ok(())
+}
+
+/// And where they have one, what does not fit is refused by every operation.
+pub(crate) async fn longest_odd_refused(on: Scope) -> Outcome {
+    let good = on.name("good");
+    on.container.put(good.as_str(), "good").await?;
+    let all = async {
+        for unit in GROWING {
+            refused(&on.container, &unit.repeat(1024), &good).await?;
         }
+        same("what is there", on.all("").await?, ["good"])
+    };
+    let outcome = all.await;
+    on.clean().await?;
+    outcome
+}
+
+async fn are_a_name(on: &Scope, unit: &str, count: usize) -> Outcome {
+    let container = &on.container;
+    let name = unit.repeat(count);
+    let other = format!("{}+", unit.repeat(1023 / unit.len()));
+    container.put(name.as_str(), "1").await?;
+    container.copy(name.as_str(), other.as_str()).await?;
+    container.put(other.as_str(), "2").await?;
+    same("get of 1,024 bytes", on.read(&name).await?, b"1")?;
+    same("get of its neighbour", on.read(&other).await?, b"2")?;
+    same("list by 1,024 bytes", list(container, &name).await?, vec![name.clone()])?;
+    for name in [&name, &other] {
+        container.delete(name.as_str()).await?;
+        on.is_gone(name).await?;
     }
     Ok(())
 }

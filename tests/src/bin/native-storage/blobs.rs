@@ -17,7 +17,7 @@ const SIZE: usize = 16 << 20;
 const CHUNK: usize = 64 << 10;
 
 enum Store {
-    Nats(ObjectStore),
+    Nats(Box<ObjectStore>),
     Files(PathBuf),
 }
 
@@ -46,7 +46,7 @@ impl Store {
         }
         let (context, bucket) = connect(url).await?;
         let config = Config { bucket: bucket.to_owned(), ..Config::default() };
-        Ok(Self::Nats(context.create_object_store(config).await?))
+        Ok(Self::Nats(Box::new(context.create_object_store(config).await?)))
     }
 
     async fn write(&self, name: &str) -> Result<()> {

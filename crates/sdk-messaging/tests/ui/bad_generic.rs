@@ -1,0 +1,10 @@
+//! A function that the host could not call.
+use tempo_sdk_messaging::{Error, Message};
+
+#[tempo_sdk_messaging::handler]
+async fn handle<T>(message: Message) -> Result<(), Error> {
+    drop(message);
+    Ok(())
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+//! No function.
+
+#[tempo_sdk_messaging::handler]
+struct Handler;
+
+fn main() {}

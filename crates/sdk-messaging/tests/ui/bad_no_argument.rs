@@ -1,0 +1,6 @@
+//! Nothing to handle.
+
+#[tempo_sdk_messaging::handler]
+async fn handle() {}
+
+fn main() {}

@@ -1,0 +1,10 @@
+//! What is subscribed to is not the component's affair.
+use tempo_sdk_messaging::{Error, Message};
+
+#[tempo_sdk_messaging::handler(topic = "orders.>")]
+async fn handle(message: Message) -> Result<(), Error> {
+    drop(message);
+    Ok(())
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+//! A value that says nothing of the message.
+use tempo_sdk_messaging::Message;
+
+#[tempo_sdk_messaging::handler]
+async fn handle(message: Message) -> bool {
+    message.bytes().is_empty()
+}
+
+fn main() {}

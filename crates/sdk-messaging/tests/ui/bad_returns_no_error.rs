@@ -1,0 +1,10 @@
+//! An error that says nothing.
+use tempo_sdk_messaging::Message;
+
+#[tempo_sdk_messaging::handler]
+async fn handle(message: Message) -> Result<(), u32> {
+    drop(message);
+    Err(7)
+}
+
+fn main() {}

@@ -1,0 +1,12 @@
+//! An error of another crate, and of the standard library, which both mean: again.
+use std::num::ParseIntError;
+use tempo_sdk_messaging::Message;
+
+#[tempo_sdk_messaging::handler]
+async fn handle(message: Message) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let number: Result<u32, ParseIntError> = message.text()?.parse();
+    println!("{}", number?);
+    Ok(())
+}
+
+fn main() {}

@@ -1,0 +1,47 @@
+//! What is known of a delivery.
+
+use crate::scope::{Outcome, Scope, holds, same};
+use crate::seen::milliseconds;
+use std::time::SystemTime;
+
+pub(crate) async fn delivery(on: Scope) -> Outcome {
+    let before = milliseconds(SystemTime::now());
+    on.message("facts").publish().await?;
+    let seen = on.one("facts").await?;
+    let after = milliseconds(SystemTime::now());
+    same("the attempt", seen.attempt, 1)?;
+    // A clock that is read in several places may differ by what a millisecond is rounded to.
+    holds(
+        &format!("{} is between {before} and {after}", seen.accepted),
+        before <= seen.accepted.saturating_add(1) && seen.accepted <= after.saturating_add(1),
+    )
+}
+
+/// Higher for each message.
+pub(crate) async fn sequence(on: Scope) -> Outcome {
+    let mut last = None;
+    for number in 0..5 {
+        let name = number.to_string();
+        on.message(&name).publish().await?;
+        let seen = on.one(&name).await?;
+        holds(&format!("{:?} comes after {last:?}", seen.sequence), seen.sequence > last)?;
+        last = seen.sequence;
+    }
+    Ok(())
+}
+
+/// Where nothing is kept, there is no place in a stream.
+pub(crate) async fn no_sequence(on: Scope) -> Outcome {
+    on.message("facts").publish().await?;
+    same("the sequence", on.one("facts").await?.sequence, None::<u64>)
+}
+
+/// A message with an id is accepted once, and each time it is said to be.
+pub(crate) async fn id(on: Scope) -> Outcome {
+    for round in 0..3 {
+        on.message("id").id(on.prefix.as_str()).bytes(format!("round {round}")).publish().await?;
+        on.message("other").id(format!("{}-{round}", on.prefix)).publish().await?;
+    }
+    same("how many of three different ones came", on.wait("other", 3).await?.len(), 3)?;
+    same("the attempts of the same one", on.final_attempts("id").await?, vec![1])
+}

@@ -1,0 +1,102 @@
+//! Checks, one by one and on request, that a host implements `tempo:messaging@0.1.0` as it is meant, on whatever broker it is
+//! given. `GET /checks` lists their names, `GET /check/NAME` runs one: 200, or 500 and what differed. The other routes let a
+//! test act on the same topics.
+//!
+//! Messages are handled here as well: what a handler does is written in the message (`handle.rs`), and what came is written to
+//! the keyvalue store `default` (`seen.rs`), where the checks find it. They need a subscription to `check.>` with a short
+//! backoff and three deliveries. Names that begin with `kept-` are of what a broker does that keeps messages, names with
+//! `core-` of what one does that does not; the rest is for both.
+
+mod act;
+mod facts;
+mod fates;
+mod handle;
+mod many;
+#[path = "../../../shared/outcome.rs"]
+mod outcome;
+mod parts;
+mod refused;
+mod requests;
+mod scope;
+mod seen;
+
+use scope::{Outcome, Scope};
+use std::pin::Pin;
+use std::sync::LazyLock;
+use tempo_sdk_http::{IntoResponse, Request, Response, Router, StatusCode};
+
+type Check = fn(Scope) -> Pin<Box<dyn Future<Output = Outcome>>>;
+
+macro_rules! checks {
+    ($($name:literal: $check:path,)+) => { &[$(($name, |scope| Box::pin($check(scope)))),+] };
+}
+
+const CHECKS: &[(&str, Check)] = checks! {
+    "bytes": parts::bytes,
+    "largest": parts::largest,
+    "parts": parts::all,
+    "no-parts": parts::none,
+    "headers": parts::headers,
+    "header-values": parts::header_values,
+    "most-headers": parts::most_headers,
+    "odd-topics": parts::odd_topics,
+    "bad-topics": refused::topics,
+    "bad-headers": refused::headers,
+    "bad-parts": refused::parts,
+    "too-large": refused::too_large,
+    "unknown-client": refused::unknown_client,
+    "many": many::all,
+    "many-some-bad": many::some_bad,
+    "many-none": many::none,
+    "delivery": facts::delivery,
+    "kept-sequence": facts::sequence,
+    "core-sequence": facts::no_sequence,
+    "kept-id": facts::id,
+    "kept-retry": fates::retry,
+    "kept-retry-delay": fates::delay,
+    "kept-error": fates::error,
+    "kept-trap": fates::trap,
+    "kept-attempts": fates::attempts,
+    "reject": fates::reject,
+    "neighbours": fates::neighbours,
+    "core-retry": fates::forgotten,
+    "request": requests::answered,
+    "request-parts": requests::parts,
+    "requests-at-once": requests::at_once,
+    "request-timeout": requests::timeout,
+    "request-late": requests::late,
+    "request-nobody": requests::nobody,
+    "request-bad": requests::bad,
+    "inbox": requests::inbox,
+};
+
+static ROUTES: LazyLock<Router> = LazyLock::new(|| {
+    let router = Router::new().get("/checks", names).get("/check/{name}", check);
+    act::routes(router)
+});
+
+#[tempo_sdk_http::handler]
+async fn main(request: Request) -> impl IntoResponse {
+    ROUTES.handle(request).await
+}
+
+/// The names of all checks, one a line.
+async fn names(_: Request) -> impl IntoResponse {
+    CHECKS.iter().map(|(name, _)| format!("{name}\n")).collect::<String>()
+}
+
+/// Runs one check.
+async fn check(request: Request) -> Response {
+    let name = request.parameter("name").unwrap_or_default();
+    let Some((_, check)) = CHECKS.iter().find(|(known, _)| *known == name) else {
+        return (StatusCode::NOT_FOUND, format!("no check is called {name}\n")).into_response();
+    };
+    let outcome = match Scope::new(name).await {
+        Ok(scope) => check(scope).await,
+        Err(error) => Err(error),
+    };
+    match outcome {
+        Ok(()) => "ok\n".into_response(),
+        Err(differs) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{differs}\n")).into_response(),
+    }
+}

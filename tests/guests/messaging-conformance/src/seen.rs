@@ -1,0 +1,108 @@
+//! What was delivered, as the handler writes it to the keyvalue store: every instance sees what every other has seen.
+
+use crate::outcome::Differs;
+use serde::{Deserialize, Serialize};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::{Duration, SystemTime};
+use tempo_sdk_http::sleep;
+use tempo_sdk_keyvalue::{Bucket, Error};
+use tempo_sdk_messaging::Message;
+
+/// How often a check looks for what must come before it gives up: a minute.
+const LOOKS: u32 = 6_000;
+
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// One delivery.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Seen {
+    /// Its place among all deliveries to the component.
+    pub(crate) number: i64,
+    pub(crate) topic: String,
+    pub(crate) key: Option<String>,
+    pub(crate) content_type: Option<String>,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) reply_to: Option<String>,
+    /// The payload's length, and what tells it from others of that length.
+    pub(crate) payload: Payload,
+    pub(crate) attempt: u32,
+    /// When the host says that it was accepted, and when the handler saw it: milliseconds since 1970.
+    pub(crate) accepted: u64,
+    pub(crate) at: u64,
+    pub(crate) sequence: Option<u64>,
+}
+
+/// A payload, small enough to be compared in words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Payload {
+    length: usize,
+    hash: u64,
+    /// The beginning, for people.
+    text: String,
+}
+
+impl Payload {
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        let mut hasher = DefaultHasher::new();
+        bytes.hash(&mut hasher);
+        let text = String::from_utf8_lossy(bytes).chars().take(60).collect();
+        Self { length: bytes.len(), hash: hasher.finish(), text }
+    }
+}
+
+pub(crate) fn milliseconds(time: SystemTime) -> u64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Writes down a delivery.
+pub(crate) async fn write(bucket: &Bucket, message: &Message) -> Result<(), Error> {
+    let at = milliseconds(SystemTime::now());
+    let number = bucket.increment("deliveries", 1).await?;
+    let delivery = message.delivery();
+    let seen = Seen {
+        number,
+        topic: message.topic().to_owned(),
+        key: message.key().map(str::to_owned),
+        content_type: message.content_type().map(str::to_owned),
+        headers: message.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        reply_to: message.reply_to().map(str::to_owned),
+        payload: Payload::of(message.bytes()),
+        attempt: message.attempt(),
+        accepted: delivery.map_or(0, |delivery| milliseconds(delivery.timestamp)),
+        at,
+        sequence: delivery.and_then(|delivery| delivery.sequence),
+    };
+    bucket.set_json(format!("{}{number:012}", prefix(message.topic())), &seen).await
+}
+
+/// A topic has no spaces, so that no topic is the beginning of another.
+fn prefix(topic: &str) -> String {
+    format!("seen {topic} ")
+}
+
+/// All deliveries on `topic` so far, in the order in which handlers saw them.
+pub(crate) async fn on(bucket: &Bucket, topic: &str) -> Result<Vec<Seen>, Error> {
+    let mut keys = bucket.keys(prefix(topic));
+    let mut all = Vec::new();
+    while let Some(key) = keys.try_next().await? {
+        let seen: Option<Seen> = bucket.get_json(key).await?;
+        all.extend(seen);
+    }
+    all.sort_by_key(|seen| seen.number);
+    Ok(all)
+}
+
+/// The deliveries on `topic`, as soon as there are `least`.
+pub(crate) async fn wait(bucket: &Bucket, topic: &str, least: usize) -> Result<Vec<Seen>, Differs> {
+    let mut seen = Vec::new();
+    for _ in 0..LOOKS {
+        seen = on(bucket, topic).await?;
+        if seen.len() >= least {
+            return Ok(seen);
+        }
+        sleep(PAUSE).await;
+    }
+    Err(Differs::new(format_args!("{} of {least} deliveries came on {topic}: {seen:?}", seen.len())))
+}

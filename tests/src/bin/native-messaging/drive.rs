@@ -1,0 +1,89 @@
+//! What measures a consumer, native or Tempo's, from outside.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use async_nats::HeaderMap;
+use async_nats::jetstream::Context;
+use async_nats::jetstream::stream::{Config, Stream};
+use bytes::Bytes;
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
+
+use super::open;
+
+/// Bytes in a message.
+const SIZE: usize = 256;
+
+/// Publications on their way at once.
+const AT_ONCE: usize = 256;
+
+/// The longest that a measurement may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Makes the stream, without what it had of an earlier measurement.
+pub(crate) async fn prepare(url: &str) -> Result<()> {
+    let (_, context, stream) = open(url).await?;
+    context.delete_stream(&stream).await.ok();
+    let config = Config { name: stream, subjects: vec!["bench.handle".to_owned()], ..Config::default() };
+    context.create_stream(config).await?;
+    Ok(())
+}
+
+/// The stream, once `consumer` is there.
+async fn consumer_of(context: &Context, stream: String, consumer: &str) -> Result<Stream> {
+    let stream = context.get_stream(stream).await?;
+    let started = Instant::now();
+    while stream.consumer_info(consumer).await.is_err() {
+        ensure!(started.elapsed() < PATIENCE, "there is no consumer {consumer}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // It is there a moment before the component is.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    Ok(stream)
+}
+
+/// Publishes `count` messages, and waits until `consumer` has acknowledged all there are.
+pub(crate) async fn drain(url: &str, consumer: &str, count: usize) -> Result<f64> {
+    let (_, context, stream) = open(url).await?;
+    let stream = consumer_of(&context, stream, consumer).await?;
+    let started = Instant::now();
+    let mut sent = FuturesUnordered::new();
+    for _ in 0..count {
+        sent.push(context.publish("bench.handle", Bytes::from(vec![b'.'; SIZE])).await?.into_future());
+        if sent.len() >= AT_ONCE {
+            sent.next().await.context("nothing was sent")??;
+        }
+    }
+    while let Some(acknowledged) = sent.next().await {
+        acknowledged?;
+    }
+    loop {
+        let info = stream.consumer_info(consumer).await?;
+        if info.num_pending == 0 && info.num_ack_pending == 0 {
+            return Ok(started.elapsed().as_secs_f64());
+        }
+        ensure!(started.elapsed() < PATIENCE, "{} messages are left", info.num_pending);
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+/// The median time from publishing a message to the answer of its handler.
+pub(crate) async fn latency(url: &str, consumer: &str, count: usize) -> Result<f64> {
+    let (client, context, stream) = open(url).await?;
+    consumer_of(&context, stream, consumer).await?;
+    let inbox = client.new_inbox();
+    let mut answers = client.subscribe(inbox.clone()).await?;
+    let mut headers = HeaderMap::new();
+    headers.insert("Tempo-Reply-To", inbox.as_str());
+    let mut times = Vec::new();
+    for _ in 0..count {
+        let started = Instant::now();
+        context.publish_with_headers("bench.handle", headers.clone(), Bytes::from(vec![b'.'; SIZE])).await?;
+        let answer = tokio::time::timeout(PATIENCE, answers.next()).await?;
+        answer.context("the connection was closed")?;
+        times.push(started.elapsed());
+    }
+    times.sort_unstable();
+    Ok(times.get(times.len() / 2).context("nothing was measured")?.as_secs_f64())
+}

@@ -54,6 +54,8 @@ mod brokers;
 mod budget;
 mod check;
 mod client;
+pub mod conformance;
+mod consumer;
 mod draft;
 mod engine;
 mod error;
@@ -73,6 +75,7 @@ mod wasmcloud3;
 
 pub use backend::{Broker, Consumer, ConsumerInfo, DeadLetter, Delivery, Operator, Receipt, StreamInfo};
 pub use brokers::MessagingBrokers;
+pub use consumer::MessageConsumer;
 pub use error::{Error, ErrorKind, Result};
 pub use file::{File, FileBroker};
 pub use limits::MessagingLimits;

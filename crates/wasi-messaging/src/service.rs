@@ -81,6 +81,11 @@ impl MessagingView<'_> {
         self.state.handled = Some(Handled::new(broker, message));
     }
 
+    /// Says that the message has been handled. The instance may be given others.
+    pub(crate) fn handled(&mut self) {
+        self.state.handled = None;
+    }
+
     /// The broker that is configured under `name`. No name is the default, as it is for a URL without one.
     pub(crate) fn broker(&self, name: &str) -> Option<Arc<dyn Broker>> {
         let name = if name.is_empty() { DEFAULT_STORE } else { name };

@@ -269,5 +269,5 @@ fn memory_is_like_the_model() {
 
 #[test]
 fn a_file_is_like_the_model() {
-    run(40, true);
+    run(25, true);
 }

@@ -10,7 +10,7 @@ use super::consumer::StreamConsumer;
 use super::inbox::{self, Inbox};
 use super::letters::Letters;
 use super::publish::{self, Outgoing};
-use super::stream::NamedStream;
+use super::stream::{NamedStream, STALE};
 use super::{core, failure, wire};
 use crate::address::Address;
 use crate::connection::Connection;
@@ -56,7 +56,7 @@ impl JetStreamBroker {
             wire::set_reply_to(&mut headers, reply_to)?;
         }
         // Otherwise somebody else would get it, and the stream's acknowledgement would be waited for in vain.
-        if !self.stream.takes(&message.topic).await? {
+        if !self.stream.takes(&message.topic, Duration::ZERO).await? {
             tracing::debug!(stream = self.stream.name, topic = message.topic, "the stream does not take this topic");
             return Err(failure::no_stream());
         }
@@ -84,7 +84,7 @@ impl Broker for JetStreamBroker {
 
     async fn request(&self, message: Message, replies: usize, timeout: Duration) -> Result<Vec<Message>> {
         let deadline = inbox::deadline(timeout);
-        if !self.stream.takes(&message.topic).await? {
+        if !self.stream.takes(&message.topic, STALE).await? {
             return core::request(&self.connection, &self.inbox, &message, replies, timeout).await;
         }
         let slip = self.inbox.slip();

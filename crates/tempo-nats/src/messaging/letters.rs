@@ -1,6 +1,6 @@
 //! Dead letters: a stream beside the stream, in which each message that was given up lies with what is known of it.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use async_nats::HeaderMap;
 use async_nats::header::NATS_MESSAGE_ID;
@@ -128,7 +128,7 @@ impl Letters {
         }
         let id = format!("{}replay.{}.{sequence}", wire::OWN_ID, self.stream.name);
         headers.insert(NATS_MESSAGE_ID, encode(&id));
-        if !to.takes(&message.topic).await? {
+        if !to.takes(&message.topic, Duration::ZERO).await? {
             return Err(failure::no_stream());
         }
         let outgoing = Outgoing::new(&to.name, wire::subject(&message.topic)?, headers, message.payload);

@@ -1,11 +1,13 @@
 //! Brokers on a real nats-server.
 
+mod conformance;
 mod consumers;
 mod core;
 mod crash;
 mod letters;
 mod plain;
 mod publish;
+mod speed;
 mod streams;
 
 use std::sync::Arc;

@@ -43,7 +43,7 @@ async fn publisher(broker: Arc<dyn Broker>, ledger: Arc<Ledger>, name: u64) {
         let results = broker.publish(texts.iter().map(|text| message("a.b", text)).collect()).await;
         for (text, result) in texts.into_iter().zip(results) {
             match result {
-                Ok(()) => drop(ledger.acknowledged.lock().unwrap().insert(text)),
+                Ok(()) => assert!(ledger.acknowledged.lock().unwrap().insert(text)),
                 Err(error) => assert!(is_crash(error.kind()), "{error}"),
             }
         }
@@ -75,7 +75,9 @@ async fn handle(delivery: Delivery, ledger: Arc<Ledger>) {
     let result = if number % 10 == 0 && delivery.attempt == 1 {
         return drop(delivery.receipt.retry(Duration::from_millis(50)).await);
     } else if number % 10 == 5 {
-        delivery.receipt.reject("five").await.map(|()| drop(ledger.rejected.lock().unwrap().insert(text)))
+        delivery.receipt.reject("five").await.map(|()| {
+            ledger.rejected.lock().unwrap().insert(text);
+        })
     } else {
         delivery.receipt.ack().await.map(|()| *ledger.handled.lock().unwrap().entry(text).or_default() += 1)
     };

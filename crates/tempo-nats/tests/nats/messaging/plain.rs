@@ -65,7 +65,8 @@ async fn requests_of_both_kinds_meet_on_plain_nats() {
     let broker = open(&server, "").await;
     let plain = client(&server).await.client();
     let mut asked = plain.subscribe("theirs").await.unwrap();
-    plain.flush().await.unwrap();
+    // The server answers once it knows of that.
+    plain.request("nobody", "".into()).await.unwrap_err();
     let answering = async {
         let question = asked.next().await.unwrap();
         plain.publish(question.reply.unwrap(), "theirs".into()).await.unwrap();

@@ -1,4 +1,4 @@
-//! Stores on a real nats-server, one for each test. One program, so that it is linked once.
+//! Stores and brokers on a real nats-server, one for each test. One program, so that it is linked once.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -8,5 +8,6 @@ mod crash;
 mod credentials;
 mod keyvalue;
 mod model;
+mod messaging;
 mod start;
 mod support;

@@ -50,11 +50,6 @@ impl Broker {
         }
     }
 
-    /// Whether messages outlive the runtime.
-    pub(crate) fn is_durable(&self) -> bool {
-        self.url != "memory:"
-    }
-
     fn with(&self, run: Run) -> Run {
         run.args(["--messaging", &self.url, "--keyvalue", &self.keyvalue])
     }

@@ -7,7 +7,7 @@ mod bucket;
 mod crash;
 mod credentials;
 mod keyvalue;
-mod model;
 mod messaging;
+mod model;
 mod start;
 mod support;

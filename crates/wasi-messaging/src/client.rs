@@ -21,10 +21,6 @@ impl Handled {
     pub(crate) fn new(broker: Arc<dyn Broker>, message: &Message) -> Self {
         Self { broker, reply_to: message.reply_to.clone(), id: message.header(MESSAGE_ID).map(str::to_owned) }
     }
-
-    pub(crate) fn broker(&self) -> &Arc<dyn Broker> {
-        &self.broker
-    }
 }
 
 /// The client of one call.
@@ -154,3 +150,6 @@ enum Fate {
 fn lost() -> Error {
     Error::new(ErrorKind::Other, "the broker did not say what became of the message")
 }
+
+#[cfg(test)]
+mod tests;

@@ -149,3 +149,6 @@ impl request_reply::HostRequestOptions for MessagingView<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 mod backend;
 mod bindings;
 mod body;
+mod brokers;
 mod budget;
 mod check;
 mod client;
@@ -18,11 +19,14 @@ mod message;
 mod service;
 mod subscription;
 mod tempo;
+#[cfg(test)]
+mod testing;
 pub mod topic;
 mod wasmcloud2;
 mod wasmcloud3;
 
 pub use backend::{Broker, Consumer, ConsumerInfo, DeadLetter, Delivery, Operator, Receipt, StreamInfo};
+pub use brokers::MessagingBrokers;
 pub use consumer::MessageConsumer;
 pub use error::{Error, ErrorKind, Result};
 pub use file::{File, FileBroker};

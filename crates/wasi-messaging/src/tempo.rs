@@ -90,3 +90,6 @@ impl<T: Send> producer::HostWithStore<T> for WasiMessaging {
         Ok(client.ask(message.into(), Some(timeout)).await?.into())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -72,3 +72,6 @@ impl<T: Send> consumer::HostWithStore<T> for WasiMessaging {
         Ok(client.publish(Message { topic: subject, reply_to, payload, ..Message::default() }).await?)
     }
 }
+
+#[cfg(test)]
+mod tests;

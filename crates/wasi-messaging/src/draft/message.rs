@@ -18,11 +18,7 @@ pub struct OwnMessage {
 
 impl OwnMessage {
     /// A message that came. Headers that its handler could not send on are a server's, and not for it to see.
-    pub(super) fn received(
-        mut message: Message,
-        origin: Option<Arc<dyn Broker>>,
-        held: &Arc<Budget>,
-    ) -> Result<Self> {
+    pub(super) fn received(mut message: Message, origin: Option<Arc<dyn Broker>>, held: &Arc<Budget>) -> Result<Self> {
         message.headers.retain(|(name, value)| check::header(name, value).is_ok());
         Ok(Self { share: held.hold([&message])?, message, origin })
     }

@@ -1,1 +1,0 @@
-//! Real components handle messages.

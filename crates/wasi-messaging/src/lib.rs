@@ -21,6 +21,7 @@ mod subscription;
 mod tempo;
 #[cfg(test)]
 mod testing;
+mod tool;
 pub mod topic;
 mod wasmcloud2;
 mod wasmcloud3;
@@ -35,3 +36,4 @@ pub use memory::{Memory, MemoryBroker};
 pub use message::{INBOX, MESSAGE_ID, Message};
 pub use service::{MessagingState, MessagingView, WasiMessaging};
 pub use subscription::Subscription;
+pub use tool::Messages;

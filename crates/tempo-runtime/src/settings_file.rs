@@ -218,10 +218,7 @@ mod tests {
             "subscribe: expected text, a number or a truth value (tempo.toml:2)"
         );
         // Only flags with options take tables.
-        assert_eq!(
-            error("[[keyvalue]]\ntopic = \"x\""),
-            "keyvalue: expected [NAME=]URL as a string (tempo.toml:1)"
-        );
+        assert_eq!(error("[[keyvalue]]\ntopic = \"x\""), "keyvalue: expected [NAME=]URL as a string (tempo.toml:1)");
     }
 
     #[test]

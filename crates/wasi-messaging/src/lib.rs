@@ -9,6 +9,7 @@ mod check;
 mod client;
 mod consumer;
 mod draft;
+pub mod conformance;
 mod engine;
 mod error;
 mod failure;

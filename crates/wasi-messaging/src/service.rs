@@ -86,11 +86,6 @@ impl MessagingView<'_> {
         self.state.handled = None;
     }
 
-    /// Where the message comes from that the component is handling.
-    pub(crate) fn origin(&self) -> Option<Arc<dyn Broker>> {
-        self.state.handled.as_ref().map(|handled| handled.broker().clone())
-    }
-
     /// The broker that is configured under `name`. No name is the default, as it is for a URL without one.
     pub(crate) fn broker(&self, name: &str) -> Option<Arc<dyn Broker>> {
         let name = if name.is_empty() { DEFAULT_STORE } else { name };

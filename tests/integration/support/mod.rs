@@ -4,6 +4,7 @@ pub(crate) mod guest;
 pub(crate) mod h2;
 pub(crate) mod http;
 pub(crate) mod ledger;
+pub(crate) mod messaging;
 pub(crate) mod nats;
 pub(crate) mod process;
 pub(crate) mod s3;
@@ -14,7 +15,7 @@ pub(crate) mod wat;
 
 pub(crate) use guest::guest;
 pub(crate) use http::{Client, Response, get};
-pub(crate) use process::{Finished, Run, Server, serve, serve_with};
+pub(crate) use process::{Finished, Process, Run, Server, serve, serve_with};
 
 use std::time::{Duration, Instant};
 

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
+use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
@@ -76,7 +77,17 @@ impl Run {
             panic!("the server did not begin with the line `listening on`: {}", log.text());
         };
         let address = address.parse().unwrap();
-        Server { child, scheme: scheme.to_owned(), address, log, _directory: self.directory }
+        let process = Process { child, log, _directory: self.directory };
+        Server { process, scheme: scheme.to_owned(), address }
+    }
+
+    /// Starts a program that listens nowhere; returns when it says what it handles.
+    pub(crate) fn work(mut self) -> Process {
+        let mut child = self.command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let log = Log::of(child.stderr.take().unwrap());
+        let process = Process { child, log, _directory: self.directory };
+        process.log.wait_for("handling ");
+        process
     }
 
     /// Runs to the end.
@@ -140,14 +151,33 @@ impl Finished {
 
 /// A running server. It is killed when this is dropped.
 pub(crate) struct Server {
-    child: Child,
+    process: Process,
     pub(crate) scheme: String,
     pub(crate) address: SocketAddr,
+}
+
+impl Deref for Server {
+    type Target = Process;
+
+    fn deref(&self) -> &Process {
+        &self.process
+    }
+}
+
+impl DerefMut for Server {
+    fn deref_mut(&mut self) -> &mut Process {
+        &mut self.process
+    }
+}
+
+/// A running program. It is killed when this is dropped.
+pub(crate) struct Process {
+    child: Child,
     pub(crate) log: Log,
     _directory: TempDir,
 }
 
-impl Server {
+impl Process {
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
@@ -167,12 +197,12 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {
-            eprintln!("the server said:\n{}", self.log.text());
+            eprintln!("the program said:\n{}", self.log.text());
         }
     }
 }

@@ -90,7 +90,7 @@ impl Guest {
             Self::WasmCloud2(guest) => {
                 let handler = guest.wasmcloud_messaging_handler();
                 let handled = handler.call_handle_message(&mut *store, &order.message.into()).await;
-                handled.map(|result| result.map_or_else(asked, |()| Ending::Done))
+                handled.map(|result| result.map_or_else(|error| asked(&error), |()| Ending::Done))
             }
         }?;
         T::provide(store.data_mut()).handled();
@@ -159,8 +159,8 @@ async fn handle_draft<T: Provide<WasiMessaging>>(
     let handled = guest.wasi_messaging_incoming_handler().call_handle(&mut *store, message).await?;
     Ok(match handled {
         Ok(()) => Ending::Done,
-        Err(Error::Timeout) => asked("timeout".to_owned()),
-        Err(Error::Connection(text) | Error::PermissionDenied(text) | Error::Other(text)) => asked(text),
+        Err(Error::Timeout) => asked("timeout"),
+        Err(Error::Connection(text) | Error::PermissionDenied(text) | Error::Other(text)) => asked(&text),
     })
 }
 
@@ -170,6 +170,6 @@ async fn finish<T: 'static>(accessor: &Accessor<T>) {
 }
 
 /// The ending of a handler that returned an error.
-fn asked(error: String) -> Ending {
+fn asked(error: &str) -> Ending {
     Ending::Failed { after: None, why: format!("its handler returned an error: {error}") }
 }

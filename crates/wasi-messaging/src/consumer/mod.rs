@@ -84,7 +84,9 @@ async fn join<T: Provide<WasiMessaging>>(
     let mut joined: Vec<Joined> = Vec::new();
     for subscribed in subscribed {
         let Some(broker) = brokers.get(&subscribed.client) else {
-            return Err(subscribed.invalid("no broker of that name is configured; give it with --messaging NAME=URL").into());
+            return Err(subscribed
+                .invalid("no broker of that name is configured; give it with --messaging NAME=URL")
+                .into());
         };
         let consumer = &subscribed.subscription.consumer;
         // Two names of one broker: each would define the consumer in its own way.

@@ -57,9 +57,8 @@ pub(super) fn read(settings: &Settings, component: &str) -> Result<Vec<Subscribe
                            add ;consumer=NAME";
             return Err(invalid(problem.to_owned()));
         }
-        let same = |(other, _): &&mut (Subscribed, Options)| {
-            other.client == client && other.subscription.consumer == consumer
-        };
+        let same =
+            |(other, _): &&mut (Subscribed, Options)| other.client == client && other.subscription.consumer == consumer;
         match known.iter_mut().find(same) {
             Some((subscribed, merged)) => {
                 merged.merge(options).map_err(invalid)?;

@@ -10,7 +10,9 @@ mod stopping;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tempo_core::{Limits, Place, Running, Settings, StoreLimiter, Stores, Trigger as _, Value, Workload, WorkloadBuilder};
+use tempo_core::{
+    Limits, Place, Running, Settings, StoreLimiter, Stores, Trigger as _, Value, Workload, WorkloadBuilder,
+};
 use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime::{Config, Engine};
 

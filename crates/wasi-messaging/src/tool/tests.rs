@@ -168,7 +168,7 @@ async fn streams_and_consumers_are_listed() {
     assert_eq!(
         text,
         "default: stream YARD, 1 message, 2 dead letters\n  \
-         consumer             pending   in flight  redelivered\n  \
+         consumer            pending   in flight  redelivered\n  \
          worker\\u{1b}[2J           3          12            1\n"
     );
     let empty = dig(&Graveyard::new(Vec::new()));

@@ -38,7 +38,9 @@ fn stop(mut server: Server) {
 /// Leaves three dead letters behind, of which the second is for terminals, and returns when nothing runs any more.
 fn bury(broker: &Broker) {
     let server = broker.serve(GUEST, TWICE);
-    for (act, payload) in [("reject:no%20thanks", "first"), ("fail:as%20asked", "\u{1b}]0;title\u{7}"), ("panic", "third")] {
+    for (act, payload) in
+        [("reject:no%20thanks", "first"), ("fail:as%20asked", "\u{1b}]0;title\u{7}"), ("panic", "third")]
+    {
         let letters = server.log.count("dead letters");
         publish(server.address, &format!("topic=check.dead.{}&key=k&act={act}", letters + 1), payload);
         eventually("a dead letter", || (server.log.count("dead letters") > letters).then_some(()));
@@ -110,7 +112,10 @@ fn a_running_consumer_is_listed() {
     assert_eq!((&consumer["name"], &consumer["in_flight"]), (&"clerk".into(), &1.into()));
     let ended = Run::tempo(["messages"]).with_file("tempo.toml", format!("messaging = [\"{}\"]", broker.url)).finish();
     let text = ended.succeeded();
-    assert!(text.starts_with("default: stream EVENTS, 2 messages, 0 dead letters\n") && text.contains("clerk"), "{text}");
+    assert!(
+        text.starts_with("default: stream EVENTS, 2 messages, 0 dead letters\n") && text.contains("clerk"),
+        "{text}"
+    );
     assert!(seen(server.address, "check.next").is_empty());
 }
 
@@ -133,7 +138,10 @@ fn what_keeps_nothing_is_named() {
         tool(&Broker::memory(), arguments).failed_in_one_line(64, &["--messaging: memory: is within the runtime"]);
         tool(&Broker::file(), arguments).failed_in_one_line(66, &["messages.redb is not there"]);
         // Nothing configured: the place that `run` would have.
-        Run::tempo(["messages"]).args(arguments).finish().failed_in_one_line(66, &[".tempo/messaging.redb is not there"]);
+        Run::tempo(["messages"])
+            .args(arguments)
+            .finish()
+            .failed_in_one_line(66, &[".tempo/messaging.redb is not there"]);
     }
     let settings = format!("TEMPO_MESSAGING={}\n", nats.url);
     let ended = Run::tempo(["messages"]).with_file(".env", settings).finish();

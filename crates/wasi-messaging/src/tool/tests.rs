@@ -204,7 +204,8 @@ async fn a_dead_letter_is_shown_with_all_that_is_known() {
     full.message.content_type = Some("application/json".into());
     full.message.reply_to = Some("_INBOX.1".into());
     full.message.headers = vec![("traceparent".into(), "00-\u{9b}1-2-01".into())];
-    let binary = DeadLetter { message: Message { payload: vec![0x1b, 0xff].into(), ..full.message.clone() }, ..letter(8, "") };
+    let binary =
+        DeadLetter { message: Message { payload: vec![0x1b, 0xff].into(), ..full.message.clone() }, ..letter(8, "") };
     let url = dig(&Graveyard::new(vec![full, binary]));
     let text = run(&[&url], of("peek").with(&SEQUENCE, "7")).await.unwrap();
     assert_eq!(
@@ -334,7 +335,9 @@ async fn what_is_missing_or_too_much_is_said() {
 async fn of_several_brokers_the_default_is_meant() {
     let (one, two) = (dig(&Graveyard::new(vec![letter(1, "x")])), dig(&Graveyard::new(vec![letter(2, "x")])));
     let (a, b) = (format!("a={one}"), format!("b={two}"));
-    let sequences = |json: String| json.lines().map(|line| serde_json::from_str::<Json>(line).unwrap()["sequence"].clone()).collect::<Vec<_>>();
+    let sequences = |json: String| {
+        json.lines().map(|line| serde_json::from_str::<Json>(line).unwrap()["sequence"].clone()).collect::<Vec<_>>()
+    };
     let peek = || of("peek").with(&JSON, "");
     assert_eq!(sequences(run(&[&a, &two], peek()).await.unwrap()), [2]);
     assert_eq!(sequences(run(&[&a, &b], peek().with(&BROKER, "a")).await.unwrap()), [1]);
@@ -350,7 +353,10 @@ async fn a_broker_that_keeps_nothing_is_named() {
     for (url, expected) in [
         ("hollow:x", "--messaging: hollow:x keeps no messages and has no dead letters; name a stream, as in"),
         ("memory:", "--messaging: memory: is within the runtime that uses it, and cannot be seen from outside"),
-        ("ftp://user:s3cret@h", "--messaging: this runtime has no backend for ftp:; it has grave:, hollow:, memory:, file:"),
+        (
+            "ftp://user:s3cret@h",
+            "--messaging: this runtime has no backend for ftp:; it has grave:, hollow:, memory:, file:",
+        ),
     ] {
         for asked in [Asked::new("list"), of("peek"), of("purge").with(&ALL, "")] {
             let (code, text) = fails(&[url], asked).await;

@@ -1,5 +1,6 @@
 //! The command line, built from the flags of whatever the runtime contains.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
@@ -126,15 +127,21 @@ pub fn command(
         .subcommand(with_flags(run, groups))
         .subcommand(with_flags(compile, groups))
         .subcommand(with_flags(inspect, groups))
-        .subcommands(tools.iter().map(|tool| {
-            let general = [&[SETTINGS, ENV_FILE], log::FLAGS].concat();
-            let groups = [("General", general), ("Settings", tool.flags.clone())];
-            let groups = groups.map(|(heading, flags)| FlagGroup { heading, flags });
-            with_flags(tool::command(tool), &groups).mut_args(|arg| {
-                let of_the_settings = arg.get_help_heading().is_some();
-                arg.global(of_the_settings)
-            })
-        }))
+        .subcommands(tools.iter().map(tool_command))
+}
+
+/// The command of a tool. Its flags may stand before and after the word for an action.
+fn tool_command(tool: &ToolEntry) -> Command {
+    let mut flags = tool.flags.clone();
+    // Several backends may read the same.
+    let mut seen = BTreeSet::new();
+    flags.retain(|flag| seen.insert(flag.name));
+    let general = [&[SETTINGS, ENV_FILE], log::FLAGS].concat();
+    let groups = [("General", general), ("Settings", flags)].map(|(heading, flags)| FlagGroup { heading, flags });
+    with_flags(tool::command(tool), &groups).mut_args(|arg| {
+        let is_flag = arg.get_help_heading().is_some();
+        arg.global(is_flag)
+    })
 }
 
 /// The matches of the last word of a command, to which those of flags before it were handed on.

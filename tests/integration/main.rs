@@ -30,6 +30,7 @@ mod limits_data;
 mod limits_grants;
 mod limits_log;
 mod limits_time;
+mod messages_tool;
 mod messaging;
 mod messaging_burst;
 mod messaging_errors;

@@ -3,7 +3,8 @@
 //! A *service* ([`Service`]) is a set of WIT interfaces that a host offers. A store's data *provides* it ([`Provide`])
 //! by lending a view of the service's state. A *backend* ([`Backend`]) is what stands behind a service in one
 //! deployment: it is connected once and then equips each store. A *trigger* ([`Trigger`]) calls components: it is
-//! handed a [`Workload`], which makes stores and instances under the runtime's [`Limits`].
+//! handed a [`Workload`], which makes stores and instances under the runtime's [`Limits`]. A *tool* ([`Tool`]) is a
+//! command for whoever looks after what a service keeps.
 //!
 //! Nothing here starts a thread, reads the process environment or knows a particular service, so a service written
 //! against this crate works in any embedding of wasmtime:
@@ -61,6 +62,7 @@ mod setting;
 mod settings;
 mod store_url;
 mod stores;
+mod tool;
 mod trigger;
 mod warm;
 mod workload;
@@ -80,6 +82,7 @@ pub use setting::{KeyValue, Setting, Size};
 pub use settings::{Flag, Place, Settings, Value};
 pub use store_url::{DEFAULT_STORE, NamedUrl, StoreUrl};
 pub use stores::{DATA, Stores};
+pub use tool::{Argument, ArgumentForm, Asked, Tool, ToolAction};
 pub use trigger::{Running, Trigger};
 pub use warm::{CallPlace, Fresh, Idle, Warm};
 pub use workload::{Instance, Workload, WorkloadBuilder};

@@ -72,6 +72,14 @@ impl Setting for usize {
     }
 }
 
+/// A whole number, 0 included.
+impl Setting for u64 {
+    const EXPECTED: &'static str = "a whole number";
+    fn parse(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+}
+
 impl Setting for Duration {
     const EXPECTED: &'static str = "a duration, such as 500ms or 30s";
     fn parse(text: &str) -> Option<Self> {

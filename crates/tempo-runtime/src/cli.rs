@@ -1,12 +1,15 @@
 //! The command line, built from the flags of whatever the runtime contains.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use tempo_core::{Error, ErrorKind, Flag, Place, Settings, Value};
+use tempo_core::{Asked, Error, ErrorKind, Flag, Place, Settings, Value};
 
 use crate::env_file::{self, ENV_FILE, Variables};
+use crate::registry::ToolEntry;
 use crate::settings_file::{self, SETTINGS};
+use crate::{log, tool};
 
 /// A headed group of flags in the help.
 pub struct FlagGroup {
@@ -17,7 +20,7 @@ pub struct FlagGroup {
 }
 
 /// What the user asked for.
-pub enum Action {
+pub enum Action<'a> {
     /// Serve a component, or run a command once.
     Run {
         /// The file.
@@ -39,6 +42,13 @@ pub enum Action {
         /// As JSON rather than as text.
         json: bool,
     },
+    /// Use a tool.
+    Tool {
+        /// Which.
+        tool: &'a ToolEntry,
+        /// What for.
+        asked: Asked,
+    },
 }
 
 /// Parses the command line into what to do and how. `None`: help or the version was printed.
@@ -46,7 +56,11 @@ pub enum Action {
 /// # Errors
 ///
 /// The command line is wrong, a variable is not Unicode, or an environment file is bad.
-pub fn parse(command: Command, groups: &[FlagGroup]) -> anyhow::Result<Option<(Action, Settings)>> {
+pub fn parse<'a>(
+    command: Command,
+    groups: &[FlagGroup],
+    tools: &'a [ToolEntry],
+) -> anyhow::Result<Option<(Action<'a>, Settings)>> {
     let matches = match command.try_get_matches() {
         Ok(matches) => matches,
         Err(error) if !error.use_stderr() => {
@@ -58,7 +72,11 @@ pub fn parse(command: Command, groups: &[FlagGroup]) -> anyhow::Result<Option<(A
     let Some((name, matches)) = matches.subcommand() else {
         return Err(Error::new(ErrorKind::Usage, "a command is needed: run, compile or inspect").into());
     };
-    let settings = settings(matches, groups)?;
+    if let Some(tool) = tools.iter().find(|tool| tool.name == name) {
+        let asked = tool::asked(tool, matches)?;
+        return Ok(Some((Action::Tool { tool, asked }, settings(innermost(matches), groups, tools)?)));
+    }
+    let settings = settings(matches, groups, tools)?;
     let component = matches.get_one::<PathBuf>("component").cloned().unwrap_or_default();
     let action = match name {
         "compile" => Action::Compile {
@@ -73,8 +91,14 @@ pub fn parse(command: Command, groups: &[FlagGroup]) -> anyhow::Result<Option<(A
     Ok(Some((action, settings)))
 }
 
-/// The command `name` with its three subcommands.
-pub fn command(name: &'static str, version: &'static str, about: &'static str, groups: &[FlagGroup]) -> Command {
+/// The command `name` with its three subcommands, and one for each of `tools`.
+pub fn command(
+    name: &'static str,
+    version: &'static str,
+    about: &'static str,
+    groups: &[FlagGroup],
+    tools: &[ToolEntry],
+) -> Command {
     let component = Arg::new("component").value_name("FILE").required(true).value_parser(value_parser!(PathBuf));
     let run = Command::new("run")
         .about("Serve a component, or run it once if it is a command")
@@ -103,6 +127,26 @@ pub fn command(name: &'static str, version: &'static str, about: &'static str, g
         .subcommand(with_flags(run, groups))
         .subcommand(with_flags(compile, groups))
         .subcommand(with_flags(inspect, groups))
+        .subcommands(tools.iter().map(tool_command))
+}
+
+/// The command of a tool. Its flags may stand before and after the word for an action.
+fn tool_command(tool: &ToolEntry) -> Command {
+    let mut flags = tool.flags.clone();
+    // Several backends may read the same.
+    let mut seen = BTreeSet::new();
+    flags.retain(|flag| seen.insert(flag.name));
+    let general = [&[SETTINGS, ENV_FILE], log::FLAGS].concat();
+    let groups = [("General", general), ("Settings", flags)].map(|(heading, flags)| FlagGroup { heading, flags });
+    with_flags(tool::command(tool), &groups).mut_args(|arg| {
+        let is_flag = arg.get_help_heading().is_some();
+        arg.global(is_flag)
+    })
+}
+
+/// The matches of the last word of a command, to which those of flags before it were handed on.
+fn innermost(matches: &ArgMatches) -> &ArgMatches {
+    matches.subcommand().map_or(matches, |(_, matches)| matches)
 }
 
 fn with_flags(mut command: Command, groups: &[FlagGroup]) -> Command {
@@ -120,21 +164,22 @@ fn with_flags(mut command: Command, groups: &[FlagGroup]) -> Command {
     command
 }
 
-fn settings(matches: &ArgMatches, groups: &[FlagGroup]) -> anyhow::Result<Settings> {
-    let flags = || groups.iter().flat_map(|group| &group.flags);
-    let file = match matches.get_one::<String>(ENV_FILE.name).cloned().or(variable(&ENV_FILE)?) {
+fn settings(matches: &ArgMatches, groups: &[FlagGroup], tools: &[ToolEntry]) -> anyhow::Result<Settings> {
+    let of_tools = || tools.iter().flat_map(|tool| &tool.flags);
+    let flags = || groups.iter().flat_map(|group| &group.flags).chain(of_tools());
+    let file = match said(matches, &ENV_FILE).pop().or(variable(&ENV_FILE)?) {
         Some(path) => env_file::read(path.as_ref(), true)?,
         None => env_file::read(".env".as_ref(), false)?,
     };
     check_names(&file, flags())?;
     let named = file.get(&SETTINGS.variable()).map(|value| value.text.clone());
-    let table = match matches.get_one::<String>(SETTINGS.name).cloned().or(variable(&SETTINGS)?).or(named) {
+    let table = match said(matches, &SETTINGS).pop().or(variable(&SETTINGS)?).or(named) {
         Some(path) => settings_file::read(path.as_ref(), true, flags())?,
         None => settings_file::read("tempo.toml".as_ref(), false, flags())?,
     };
     let mut settings = Settings::default();
     for flag in flags() {
-        let given: Vec<String> = matches.get_many(flag.name).into_iter().flatten().cloned().collect();
+        let given = said(matches, flag);
         if !given.is_empty() {
             settings.set(flag, given.into_iter().map(|text| Value { text, place: Place::CommandLine }).collect());
         } else if let Some(text) = variable(flag)? {
@@ -146,6 +191,11 @@ fn settings(matches: &ArgMatches, groups: &[FlagGroup]) -> anyhow::Result<Settin
         }
     }
     Ok(settings)
+}
+
+/// The values of `flag` on the command line. A tool has but some of the flags.
+fn said(matches: &ArgMatches, flag: &Flag) -> Vec<String> {
+    matches.try_get_many(flag.name).ok().flatten().into_iter().flatten().cloned().collect()
 }
 
 fn variable(flag: &Flag) -> Result<Option<String>, Error> {

@@ -2,7 +2,7 @@
 //!
 //! [`runtime!`] makes a program from a list of services and triggers; [`Runtime`] is the builder beneath it. The
 //! program has three commands: `run` serves a component or runs it once, `compile` compiles one ahead of time, and
-//! `inspect` shows what one needs.
+//! `inspect` shows what one needs; and one for each of its tools.
 //!
 //! A runtime boots in this order, and each step must succeed before the next begins: read the settings; load and
 //! validate the component; link what it imports; check all types; connect the backends of what it imports; start the
@@ -33,6 +33,7 @@ mod scan;
 mod settings_file;
 mod signals;
 mod store_data;
+mod tool;
 
 pub use runtime::Runtime;
 pub use store_data::{Base, Carry, Slot, StoreData};

@@ -1,6 +1,7 @@
-//! `runtime!`: a program from a list of services and triggers.
+//! `runtime!`: a program from a list of services, triggers and tools.
 
-/// Writes a runtime's store data and `main` from a list of its services, each with its backend, and its triggers.
+/// Writes a runtime's store data and `main` from a list of its services, each with its backend, its triggers
+/// and, if it has any, its tools (`tools: [AcmeClockmaker],`).
 ///
 /// It is sugar over [`Runtime`](crate::Runtime): each service becomes a field of the store's data with its
 /// [`Provide`](tempo_core::Provide) implementation, and `main` a chain of calls.
@@ -44,11 +45,21 @@ macro_rules! runtime {
         services: { $($services:tt)* },
         triggers: [ $($trigger:ty),* $(,)? ] $(,)?
     ) => {
-        $crate::__runtime_services! { ($) [$name, $about, [$($trigger),*]] [] $($services)* }
+        $crate::__runtime_services! { ($) [$name, $about, [$($trigger),*], []] [] $($services)* }
+    };
+    (
+        name: $name:literal,
+        about: $about:literal,
+        services: { $($services:tt)* },
+        triggers: [ $($trigger:ty),* $(,)? ],
+        tools: [ $($tool:ty),* $(,)? ] $(,)?
+    ) => {
+        $crate::__runtime_services! { ($) [$name, $about, [$($trigger),*], [$($tool),*]] [] $($services)* }
     };
     ($($other:tt)*) => {
         ::core::compile_error!(
-            "`runtime!` takes `name: \"..\", about: \"..\", services: { field: Service = Backend, .. }, triggers: [..]`"
+            "`runtime!` takes `name: \"..\", about: \"..\", services: { field: Service = Backend, .. }, triggers: [..]` \
+             and, if there are any, `tools: [..]`"
         );
     };
 }
@@ -69,7 +80,11 @@ macro_rules! __runtime_services {
             ::core::stringify!($field), ": ", ::core::stringify!($service), " = ItsBackend`"
         ));
     };
-    (($d:tt) [$name:literal, $about:literal, [$($trigger:ty),*]] [$([$field:ident $service:ident $backend:ty])*]) => {
+    (
+        ($d:tt)
+        [$name:literal, $about:literal, [$($trigger:ty),*], [$($tool:ty),*]]
+        [$([$field:ident $service:ident $backend:ty])*]
+    ) => {
         $crate::__runtime_once! { ($d) $($service)* }
 
         /// What a store of this runtime carries.
@@ -114,6 +129,7 @@ macro_rules! __runtime_services {
             $crate::Runtime::<StoreData>::new($name, ::core::env!("CARGO_PKG_VERSION"), $about)
                 $( .service::<$service>() )*
                 $( .trigger::<$trigger>() )*
+                $( .tool::<$tool>() )*
                 .main()
         }
     };

@@ -1,9 +1,10 @@
-//! The services and triggers of a runtime, with their types erased.
+//! The services, triggers and tools of a runtime, with their types erased.
 
 use std::future::Future;
+use std::io::Write;
 use std::pin::Pin;
 
-use tempo_core::{Backend, Boot, Flag, Running, Service, Settings, Trigger, Workload};
+use tempo_core::{Asked, Backend, Boot, Flag, Running, Service, Settings, Tool, ToolAction, Trigger, Workload};
 use wasmtime::component::Linker;
 
 use crate::store_data::Carry;
@@ -11,6 +12,8 @@ use crate::store_data::Carry;
 type BoxFuture<'a, R> = Pin<Box<dyn Future<Output = anyhow::Result<R>> + Send + 'a>>;
 
 type Start<T> = for<'a> fn(Workload<T>, &'a Settings) -> BoxFuture<'a, Box<dyn Running>>;
+
+type RunTool = for<'a> fn(&'a Asked, &'a Settings, &'a mut (dyn Write + Send)) -> BoxFuture<'a, ()>;
 
 /// A backend that is connected.
 pub struct Connected<T> {
@@ -90,6 +93,33 @@ impl<T: 'static> TriggerEntry<T> {
     /// Whether the trigger calls `export`, whatever its version.
     pub fn calls(&self, export: &str) -> bool {
         self.exports.contains(&unversioned(export))
+    }
+}
+
+/// A tool that the runtime has.
+pub struct ToolEntry {
+    /// Its command.
+    pub name: &'static str,
+    /// One line for the help.
+    pub about: &'static str,
+    /// What it can do.
+    pub actions: &'static [ToolAction],
+    /// Its flags.
+    pub flags: Vec<Flag>,
+    /// Runs it.
+    pub run: RunTool,
+}
+
+impl ToolEntry {
+    /// The entry of tool `X`.
+    pub fn of<X: Tool>() -> Self {
+        Self {
+            name: X::NAME,
+            about: X::ABOUT,
+            actions: X::ACTIONS,
+            flags: X::flags(),
+            run: |asked, settings, output| Box::pin(X::run(asked, settings, output)),
+        }
     }
 }
 

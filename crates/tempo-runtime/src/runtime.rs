@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 
-use tempo_core::{Error, ErrorKind, Flag, Limits, Service, Settings, Trigger};
+use tempo_core::{Error, ErrorKind, Flag, Limits, Service, Settings, Tool, Trigger};
 
 use crate::boot::{self, Parts};
 use crate::cli::{self, Action, FlagGroup};
-use crate::registry::{ServiceEntry, TriggerEntry};
+use crate::registry::{ServiceEntry, ToolEntry, TriggerEntry};
 use crate::store_data::{Carry, StoreData};
-use crate::{env_file, grants, host_key, inspect, load, log, settings_file};
+use crate::{env_file, grants, host_key, inspect, load, log, settings_file, tool};
 
 /// The exit code of an error that is nobody's known mistake: EX_SOFTWARE of `sysexits.h`.
 const SOFTWARE: u8 = 70;
@@ -25,12 +25,13 @@ pub struct Runtime<T: 'static> {
     about: &'static str,
     services: Vec<ServiceEntry<T>>,
     triggers: Vec<TriggerEntry<T>>,
+    tools: Vec<ToolEntry>,
 }
 
 impl<T: StoreData> Runtime<T> {
     /// A runtime called `name` that offers nothing but WASI yet.
     pub fn new(name: &'static str, version: &'static str, about: &'static str) -> Self {
-        Self { name, version, about, services: Vec::new(), triggers: Vec::new() }
+        Self { name, version, about, services: Vec::new(), triggers: Vec::new(), tools: Vec::new() }
     }
 
     /// Offers service `S` with the backend that `T` carries for it.
@@ -50,6 +51,13 @@ impl<T: StoreData> Runtime<T> {
         self
     }
 
+    /// Adds tool `X`, as a command of its own.
+    #[must_use]
+    pub fn tool<X: Tool>(mut self) -> Self {
+        self.tools.push(ToolEntry::of::<X>());
+        self
+    }
+
     /// Reads the command line, does what it says, and reports errors in one line.
     pub fn main(self) -> ExitCode {
         match self.execute() {
@@ -63,8 +71,8 @@ impl<T: StoreData> Runtime<T> {
 
     fn execute(&self) -> anyhow::Result<u8> {
         let groups = self.flags();
-        let command = cli::command(self.name, self.version, self.about, &groups);
-        let Some((action, settings)) = cli::parse(command, &groups)? else { return Ok(0) };
+        let command = cli::command(self.name, self.version, self.about, &groups, &self.tools);
+        let Some((action, settings)) = cli::parse(command, &groups, &self.tools)? else { return Ok(0) };
         log::start(&settings)?;
         match action {
             Action::Run { component, arguments } => {
@@ -76,6 +84,7 @@ impl<T: StoreData> Runtime<T> {
                 write(&output, &file)
             }
             Action::Inspect { component, json } => self.inspect(&component, json, &settings),
+            Action::Tool { tool, asked } => tool::run(tool, &asked, &settings),
         }
     }
 

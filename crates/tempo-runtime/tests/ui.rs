@@ -11,6 +11,7 @@ fn mistakes_in_runtime() {
     cases.compile_fail("tests/ui/backend_of_another_service.rs");
     cases.compile_fail("tests/ui/trigger_without_its_service.rs");
     cases.compile_fail("tests/ui/not_a_trigger.rs");
+    cases.compile_fail("tests/ui/not_a_tool.rs");
     cases.compile_fail("tests/ui/other_syntax.rs");
 }
 

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::path::PathBuf;
 
-use tempo_core::{Backend, Boot, DATA, Error, ErrorKind, Flag, Schemes, Setting as _, StoreUrl, Stores};
+use tempo_core::{Backend, Boot, DATA, Error, ErrorKind, Flag, Schemes, Setting as _, Settings, StoreUrl, Stores};
 use wasmtime::component::ResourceTable;
 
 use crate::limits::MAX_MESSAGE;
@@ -31,7 +31,7 @@ impl<S: Schemes<dyn Broker>> Backend<WasiMessaging> for MessagingBrokers<S> {
 
     async fn connect(boot: Boot<'_>) -> anyhow::Result<Self> {
         let limits = MessagingLimits::from_settings(boot.settings, boot.limits)?;
-        let brokers = Stores::open::<S>(&MESSAGING, fallback(boot)?, boot).await?;
+        let brokers = Stores::open::<S>(&MESSAGING, fallback(boot.settings)?, boot).await?;
         let state = MessagingState::new(brokers, boot.limits).with_limits(limits);
         Ok(Self { state, schemes: PhantomData })
     }
@@ -50,8 +50,9 @@ impl<S: Schemes<dyn Broker>> Backend<WasiMessaging> for MessagingBrokers<S> {
     }
 }
 
-fn fallback(boot: Boot<'_>) -> Result<StoreUrl, Error> {
-    let path = boot.settings.require::<PathBuf>(&DATA)?.join(FILE);
+/// Where messages are kept if nobody says where.
+pub(crate) fn fallback(settings: &Settings) -> Result<StoreUrl, Error> {
+    let path = settings.require::<PathBuf>(&DATA)?.join(FILE);
     StoreUrl::parse(&format!("file:{}", path.display()))
         .ok_or_else(|| Error::new(ErrorKind::BadConfiguration, "--data: expected a directory"))
 }
@@ -60,7 +61,7 @@ fn fallback(boot: Boot<'_>) -> Result<StoreUrl, Error> {
 mod tests {
     use std::sync::Arc;
 
-    use tempo_core::{Limits, Place, Scheme, Settings, Value};
+    use tempo_core::{Limits, Place, Scheme, Value};
 
     use super::*;
     use crate::testing::Recorder;

@@ -69,6 +69,7 @@ mod subscription;
 mod tempo;
 #[cfg(test)]
 mod testing;
+mod tool;
 pub mod topic;
 mod wasmcloud2;
 mod wasmcloud3;
@@ -83,6 +84,7 @@ pub use memory::{Memory, MemoryBroker};
 pub use message::{INBOX, MESSAGE_ID, Message};
 pub use service::{MessagingState, MessagingView, WasiMessaging};
 pub use subscription::Subscription;
+pub use tool::Messages;
 
 /// The example of the README is compiled and run.
 #[cfg(doctest)]

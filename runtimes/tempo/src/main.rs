@@ -6,10 +6,12 @@ use tempo_wasi_config::{Variables, WasiConfig};
 use tempo_wasi_http::{HttpClient, HttpServer, WasiHttp};
 use tempo_wasi_keyvalue::{self as keyvalue, KeyValueStores, KeyValueWatcher, WasiKeyValue};
 use tempo_wasi_logging::{TracingLog, WasiLogging};
-use tempo_wasi_messaging::{self as messaging, MessageConsumer, MessagingBrokers, WasiMessaging};
+use tempo_wasi_messaging::{self as messaging, MessageConsumer, Messages, MessagingBrokers, WasiMessaging};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+type Brokers = (messaging::Memory, messaging::File, NatsMessaging);
 
 tempo_runtime::runtime! {
     name: "tempo",
@@ -21,7 +23,8 @@ tempo_runtime::runtime! {
         http: WasiHttp = HttpClient,
         keyvalue: WasiKeyValue = KeyValueStores<(keyvalue::Memory, keyvalue::File, NatsKeyValue)>,
         logging: WasiLogging = TracingLog,
-        messaging: WasiMessaging = MessagingBrokers<(messaging::Memory, messaging::File, NatsMessaging)>,
+        messaging: WasiMessaging = MessagingBrokers<Brokers>,
     },
     triggers: [HttpServer, KeyValueWatcher, MessageConsumer],
+    tools: [Messages<Brokers>],
 }

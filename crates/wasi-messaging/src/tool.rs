@@ -1,0 +1,101 @@
+//! `messages`: the command of whoever operates brokers. It shows streams and consumers, and looks after dead letters.
+
+mod json;
+mod letters;
+mod list;
+mod printable;
+mod select;
+mod text;
+
+use std::io::Write;
+use std::marker::PhantomData;
+
+use tempo_core::{Argument, Asked, DATA, Error, ErrorKind, Flag, Schemes, Settings, Tool, ToolAction};
+
+use self::letters::Which;
+use crate::Broker;
+use crate::brokers::MESSAGING;
+
+const BROKER: Argument = Argument::option("broker", "NAME", "Which broker, if --messaging names several");
+const JSON: Argument = Argument::switch("json", "Print JSON, one object a line");
+const DEAD_LETTER: Argument = Argument::switch("dead-letter", "Of the dead letters: there is no other choice yet");
+const SEQUENCE: Argument = Argument::operand("SEQUENCE", "One dead letter, by its place among them");
+const ALL: Argument = Argument::switch("all", "Every dead letter that is there now");
+const AFTER: Argument = Argument::option("after", "SEQUENCE", "Begin after this one");
+const LIMIT: Argument = Argument::option("limit", "N", "How many to show [default: 10]");
+
+/// How many dead letters are shown if nobody says how many.
+const FEW: usize = 10;
+
+/// The tool that shows what the brokers `S` of `--messaging` keep, and replays or purges their dead letters.
+pub struct Messages<S>(PhantomData<fn() -> S>);
+
+impl<S: Schemes<dyn Broker>> Tool for Messages<S> {
+    const NAME: &'static str = "messages";
+    const ABOUT: &'static str = "Show streams and consumers of messages, and look after dead letters";
+    const ACTIONS: &'static [ToolAction] = &[
+        ToolAction {
+            name: "list",
+            about: "Show streams with their consumers: pending, in flight, dead letters",
+            arguments: &[BROKER, JSON],
+        },
+        ToolAction {
+            name: "peek",
+            about: "Show dead letters, and leave them where they are",
+            arguments: &[DEAD_LETTER, SEQUENCE, ALL, AFTER, LIMIT, BROKER, JSON],
+        },
+        ToolAction {
+            name: "replay",
+            about: "Publish dead letters once more on their own topics",
+            arguments: &[DEAD_LETTER, SEQUENCE, ALL, BROKER],
+        },
+        ToolAction {
+            name: "purge",
+            about: "Remove dead letters for ever",
+            arguments: &[DEAD_LETTER, SEQUENCE, ALL, BROKER],
+        },
+    ];
+
+    fn flags() -> Vec<Flag> {
+        [vec![MESSAGING, DATA], S::flags()].concat()
+    }
+
+    async fn run(asked: &Asked, settings: &Settings, output: &mut (dyn Write + Send)) -> anyhow::Result<()> {
+        let json = asked.has(&JSON);
+        if asked.action() == "list" {
+            return list::list::<S>(asked.get(&BROKER)?, settings, json, output).await;
+        }
+        let which = which(asked)?;
+        let chosen = select::one(asked.get(&BROKER)?, settings)?;
+        let kept = select::open::<S>(&chosen, settings).await?;
+        match asked.action() {
+            "peek" => letters::peek(&kept, which, json, output).await,
+            "replay" => letters::replay(&kept, which, output).await,
+            _ => letters::purge(&kept, which, output).await,
+        }
+    }
+}
+
+/// Which dead letters are meant.
+fn which(asked: &Asked) -> Result<Which, Error> {
+    let action = asked.action();
+    let usage = |message: String| Err(Error::new(ErrorKind::Usage, message));
+    if !asked.has(&DEAD_LETTER) {
+        return usage(format!("{action}: say --dead-letter: only dead letters can be shown, replayed or purged"));
+    }
+    let (one, after, limit) = (asked.get::<u64>(&SEQUENCE)?, asked.get::<u64>(&AFTER)?, asked.get::<usize>(&LIMIT)?);
+    match (one, asked.has(&ALL)) {
+        (Some(_), true) => usage(format!("{action}: either SEQUENCE or --all")),
+        (Some(_), false) if after.is_some() || limit.is_some() => {
+            usage(format!("{action}: --after and --limit do not go with a SEQUENCE"))
+        }
+        (Some(sequence), false) => Ok(Which::One(sequence)),
+        (None, true) if limit.is_some() => usage(format!("{action}: either --all or --limit")),
+        (None, true) => Ok(Which::Some { after, limit: None }),
+        (None, false) if action == "peek" => Ok(Which::Some { after, limit: Some(limit.unwrap_or(FEW)) }),
+        (None, false) => usage(format!("{action}: which dead letters? Give a SEQUENCE, or --all")),
+    }
+}
+
+#[cfg(test)]
+mod tests;

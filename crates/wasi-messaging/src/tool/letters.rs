@@ -1,0 +1,151 @@
+//! `messages peek`, `replay` and `purge`: dead letters, one or many.
+
+use std::io::Write;
+
+use super::select::Kept;
+use super::{json, text};
+use crate::{DeadLetter, ErrorKind, Operator, Result};
+
+/// How many dead letters are held at once: each may be as large as a message.
+const PAGE: usize = 16;
+
+/// Which dead letters are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Which {
+    /// The one at this place.
+    One(u64),
+    /// The first `limit`, or all, after a place.
+    Some {
+        /// The place.
+        after: Option<u64>,
+        /// How many.
+        limit: Option<usize>,
+    },
+}
+
+/// Shows dead letters.
+pub(super) async fn peek(
+    kept: &Kept,
+    which: Which,
+    as_json: bool,
+    output: &mut (dyn Write + Send),
+) -> anyhow::Result<()> {
+    let mut letters = Letters::new(kept, which);
+    let mut shown: u64 = 0;
+    while let Some(letter) = letters.next().await? {
+        if as_json {
+            writeln!(output, "{}", json::letter(&kept.name, &letter)?)?;
+        } else {
+            write!(output, "{}", text::letter(&letter))?;
+        }
+        shown = shown.saturating_add(1);
+    }
+    if let (0, Which::One(sequence)) = (shown, which) {
+        return Err(kept.explain(&missing(sequence)));
+    }
+    if !as_json && shown == 0 {
+        writeln!(output, "no dead letters")?;
+    }
+    Ok(())
+}
+
+/// Publishes dead letters once more on their topics.
+pub(super) async fn replay(kept: &Kept, which: Which, output: &mut (dyn Write + Send)) -> anyhow::Result<()> {
+    each(kept, which, Act::Replay, output).await
+}
+
+/// Removes dead letters.
+pub(super) async fn purge(kept: &Kept, which: Which, output: &mut (dyn Write + Send)) -> anyhow::Result<()> {
+    each(kept, which, Act::Purge, output).await
+}
+
+/// What is done with dead letters.
+#[derive(Clone, Copy)]
+enum Act {
+    Replay,
+    Purge,
+}
+
+impl Act {
+    async fn on(self, operator: &dyn Operator, sequence: u64) -> Result<()> {
+        match self {
+            Self::Replay => operator.replay(sequence).await,
+            Self::Purge => operator.purge(sequence).await,
+        }
+    }
+
+    fn done(self) -> &'static str {
+        match self {
+            Self::Replay => "replayed",
+            Self::Purge => "purged",
+        }
+    }
+}
+
+async fn each(kept: &Kept, which: Which, act: Act, output: &mut (dyn Write + Send)) -> anyhow::Result<()> {
+    let (operator, done) = (kept.operator()?, act.done());
+    let mut count: u64 = 0;
+    match which {
+        Which::One(sequence) => {
+            act.on(operator, sequence).await.map_err(|error| kept.explain(&error))?;
+            count = 1;
+        }
+        Which::Some { after, .. } => {
+            // One that fails again comes back as another, with a later place: only as many as there are now.
+            let most = operator.stream().await.map_err(|error| kept.explain(&error))?.dead_letters;
+            let limit = Some(usize::try_from(most).unwrap_or(usize::MAX));
+            let mut letters = Letters::new(kept, Which::Some { after, limit });
+            while let Some(letter) = letters.next().await? {
+                match act.on(operator, letter.sequence).await {
+                    Ok(()) => count = count.saturating_add(1),
+                    // Somebody else was faster.
+                    Err(error) if error.kind() == ErrorKind::InvalidArgument => {}
+                    Err(error) => {
+                        writeln!(output, "{done} {count}, and then could not go on with {}", letter.sequence)?;
+                        return Err(kept.explain(&error));
+                    }
+                }
+            }
+        }
+    }
+    writeln!(output, "{done} {count}")?;
+    Ok(())
+}
+
+fn missing(sequence: u64) -> crate::Error {
+    crate::Error::new(ErrorKind::InvalidArgument, format!("there is no dead letter {sequence}"))
+}
+
+/// Dead letters in their order, a page at a time.
+struct Letters<'k> {
+    kept: &'k Kept,
+    page: std::vec::IntoIter<DeadLetter>,
+    after: Option<u64>,
+    left: usize,
+    /// The only one that is wanted.
+    only: Option<u64>,
+}
+
+impl<'k> Letters<'k> {
+    fn new(kept: &'k Kept, which: Which) -> Self {
+        let (after, left, only) = match which {
+            Which::One(sequence) => (sequence.checked_sub(1), 1, Some(sequence)),
+            Which::Some { after, limit } => (after, limit.unwrap_or(usize::MAX), None),
+        };
+        Self { kept, page: Vec::new().into_iter(), after, left, only }
+    }
+
+    async fn next(&mut self) -> anyhow::Result<Option<DeadLetter>> {
+        if self.left == 0 {
+            return Ok(None);
+        }
+        if self.page.len() == 0 {
+            let asked = self.kept.operator()?.dead_letters(self.after, self.left.min(PAGE)).await;
+            self.page = asked.map_err(|error| self.kept.explain(&error))?.into_iter();
+        }
+        let Some(letter) = self.page.next() else { return Ok(None) };
+        self.after = Some(letter.sequence);
+        self.left = self.left.saturating_sub(1);
+        Ok(Some(letter).filter(|letter| self.only.is_none_or(|only| only == letter.sequence)))
+    }
+}

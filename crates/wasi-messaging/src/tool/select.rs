@@ -1,0 +1,125 @@
+//! Which broker is meant, and what of it there is to operate.
+
+use std::sync::Arc;
+
+use tempo_core::{Boot, DEFAULT_STORE, Error, ErrorKind, Limits, NamedUrl, Scheme as _, Schemes, Settings, StoreUrl};
+
+use crate::brokers::{MESSAGING, fallback};
+use crate::{Broker, File, Memory, Operator};
+
+/// What the tool is called where a broker wants to know who connects.
+const CALLER: &str = "messages";
+
+/// A broker that keeps messages.
+pub(super) struct Kept {
+    /// The name under which it is configured.
+    pub(super) name: String,
+    url: StoreUrl,
+    broker: Arc<dyn Broker>,
+}
+
+impl Kept {
+    pub(super) fn new(named: NamedUrl, broker: Arc<dyn Broker>) -> Self {
+        Self { name: named.name, url: named.url, broker }
+    }
+
+    /// What there is to operate.
+    pub(super) fn operator(&self) -> Result<&dyn Operator, Error> {
+        self.broker.operator().ok_or_else(|| Error::new(ErrorKind::BadConfiguration, keeps_nothing(&self.url)))
+    }
+
+    /// What a failure of this broker is called, and the exit code that goes with it.
+    pub(super) fn explain(&self, error: &crate::Error) -> anyhow::Error {
+        use crate::ErrorKind as Kind;
+        let message = format!("{}: {}", self.url, error.message());
+        let kind = match error.kind() {
+            Kind::InvalidArgument => ErrorKind::NotFound,
+            Kind::Timeout | Kind::Unavailable | Kind::NoResponders | Kind::QuotaExceeded => ErrorKind::Unavailable,
+            Kind::AccessDenied => ErrorKind::Refused,
+            Kind::NoSuchClient | Kind::TooLarge | Kind::Other => return anyhow::anyhow!(message),
+        };
+        Error::new(kind, message).into()
+    }
+}
+
+/// All brokers that the settings name, or the one that is there if they name none.
+pub(super) fn all(settings: &Settings) -> Result<Vec<NamedUrl>, Error> {
+    let mut named = settings.all::<NamedUrl>(&MESSAGING)?;
+    if named.is_empty() {
+        named.push(NamedUrl { name: DEFAULT_STORE.to_owned(), url: fallback(settings)? });
+    }
+    named.sort_by(|one, other| one.name.cmp(&other.name));
+    if named.windows(2).any(|pair| matches!(pair, [one, other] if one.name == other.name)) {
+        return Err(settings.invalid(&MESSAGING, "a name is given twice"));
+    }
+    Ok(named)
+}
+
+/// The broker called `wanted`; if nobody says which, the only one, or `default`.
+pub(super) fn one(wanted: Option<String>, settings: &Settings) -> Result<NamedUrl, Error> {
+    let named = all(settings)?;
+    if let ([only], None) = (named.as_slice(), &wanted) {
+        return Ok(only.clone());
+    }
+    let name = wanted.as_deref().unwrap_or(DEFAULT_STORE);
+    named.iter().find(|named| named.name == name).cloned().ok_or_else(|| {
+        let names = named.iter().map(|named| named.name.as_str()).collect::<Vec<_>>().join(", ");
+        let message = match wanted {
+            Some(_) => format!("--broker: no broker has that name; there are: {names}"),
+            None => format!("which broker? Say it with --broker NAME; there are: {names}"),
+        };
+        Error::new(ErrorKind::Usage, message)
+    })
+}
+
+/// Opens a broker that keeps messages.
+///
+/// # Errors
+///
+/// It keeps none, nothing has been kept there yet, or it cannot be opened.
+pub(super) async fn open<S: Schemes<dyn Broker>>(chosen: &NamedUrl, settings: &Settings) -> anyhow::Result<Kept> {
+    match try_open::<S>(chosen, settings).await? {
+        Some(broker) => Ok(Kept::new(chosen.clone(), broker)),
+        None => Err(settings.invalid(&MESSAGING, &keeps_nothing(&chosen.url)).into()),
+    }
+}
+
+/// The same; `None` if it keeps no messages that another process could see.
+pub(super) async fn try_open<S: Schemes<dyn Broker>>(
+    chosen: &NamedUrl,
+    settings: &Settings,
+) -> anyhow::Result<Option<Arc<dyn Broker>>> {
+    let url = &chosen.url;
+    if Memory::NAMES.contains(&url.scheme()) {
+        return Ok(None);
+    }
+    if File::NAMES.contains(&url.scheme()) {
+        exists(url).await?;
+    }
+    let boot = Boot { component: CALLER, limits: &Limits::default(), settings };
+    let broker = S::open(url, boot).await.unwrap_or_else(|| {
+        let known = S::names().iter().map(|name| format!("{name}:")).collect::<Vec<_>>().join(", ");
+        let problem = format!("this runtime has no backend for {}:; it has {known}", url.scheme());
+        Err(settings.invalid(&MESSAGING, &problem).into())
+    })?;
+    Ok(broker.operator().is_some().then_some(broker))
+}
+
+/// Looking at a file must not make one.
+async fn exists(url: &StoreUrl) -> anyhow::Result<()> {
+    // A URL without a path is refused when it is opened.
+    let Some(path) = url.path() else { return Ok(()) };
+    let shown = path.display().to_string();
+    if tokio::task::spawn_blocking(move || path.exists()).await? {
+        return Ok(());
+    }
+    let message = format!("{shown} is not there: no message has been kept in it; --messaging says where else to look");
+    Err(Error::new(ErrorKind::NotFound, message).into())
+}
+
+fn keeps_nothing(url: &StoreUrl) -> String {
+    if Memory::NAMES.contains(&url.scheme()) {
+        return format!("{url} is within the runtime that uses it, and cannot be seen from outside");
+    }
+    format!("{url} keeps no messages and has no dead letters; name a stream, as in nats://HOST/STREAM")
+}

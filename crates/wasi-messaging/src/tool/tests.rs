@@ -1,0 +1,390 @@
+//! The tool on brokers that are real, in memory or a file, and on one that misbehaves.
+
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use serde_json::Value as Json;
+use tempo_core::{Boot, Place, Scheme, StoreUrl, Value};
+
+use super::*;
+use crate::testing::message;
+use crate::{
+    Consumer, ConsumerInfo, DeadLetter, Error as BrokerError, ErrorKind as Kind, Message, Operator, Result, StreamInfo,
+    Subscription,
+};
+
+/// The scheme `grave:`, whose only broker each test fills for itself by the part after the colon.
+struct Grave;
+
+/// A broker of which there is only what an operator sees.
+#[derive(Clone)]
+struct Graveyard {
+    letters: Arc<tokio::sync::Mutex<Vec<DeadLetter>>>,
+    /// What was published again.
+    replayed: Arc<tokio::sync::Mutex<Vec<u64>>>,
+    consumers: Vec<ConsumerInfo>,
+    /// What is replayed fails once more, and comes back.
+    cursed: bool,
+    /// The letter that cannot be touched.
+    stuck: Option<u64>,
+}
+
+impl Graveyard {
+    fn new(letters: Vec<DeadLetter>) -> Self {
+        let letters = Arc::new(tokio::sync::Mutex::new(letters));
+        Self { letters, replayed: Arc::default(), consumers: Vec::new(), cursed: false, stuck: None }
+    }
+}
+
+static GRAVES: LazyLock<std::sync::Mutex<Vec<(String, Graveyard)>>> = LazyLock::new(std::sync::Mutex::default);
+
+impl Scheme<dyn Broker> for Grave {
+    const NAMES: &'static [&'static str] = &["grave", "hollow"];
+
+    async fn open(url: &StoreUrl, _: Boot<'_>) -> anyhow::Result<Arc<dyn Broker>> {
+        if url.scheme() == "hollow" {
+            return Ok(Arc::new(crate::testing::Recorder::default()));
+        }
+        let graves = GRAVES.lock().unwrap();
+        let (_, found) = graves.iter().find(|(name, _)| name == url.reveal()).unwrap();
+        Ok(Arc::new(found.clone()))
+    }
+}
+
+#[async_trait]
+impl Broker for Graveyard {
+    async fn publish(&self, _: Vec<Message>) -> Vec<Result<()>> {
+        panic!("the tool publishes nothing itself")
+    }
+
+    async fn reply(&self, _: Message) -> Result<()> {
+        panic!("the tool answers nobody")
+    }
+
+    async fn request(&self, _: Message, _: usize, _: Duration) -> Result<Vec<Message>> {
+        panic!("the tool asks nobody")
+    }
+
+    async fn subscribe(&self, _: &Subscription) -> anyhow::Result<Box<dyn Consumer>> {
+        panic!("the tool makes no consumers")
+    }
+
+    fn operator(&self) -> Option<&dyn Operator> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl Operator for Graveyard {
+    async fn stream(&self) -> Result<StreamInfo> {
+        let dead_letters = self.letters.lock().await.len() as u64;
+        Ok(StreamInfo { name: "YARD".into(), messages: 1, dead_letters, consumers: self.consumers.clone() })
+    }
+
+    async fn dead_letters(&self, after: Option<u64>, limit: usize) -> Result<Vec<DeadLetter>> {
+        assert!(limit <= 16, "more at once than memory is meant for");
+        let letters = self.letters.lock().await;
+        Ok(letters.iter().filter(|letter| Some(letter.sequence) > after).take(limit).cloned().collect())
+    }
+
+    async fn replay(&self, sequence: u64) -> Result<()> {
+        self.purge(sequence).await?;
+        self.replayed.lock().await.push(sequence);
+        if self.cursed {
+            let mut letters = self.letters.lock().await;
+            let next = letters.last().map_or(sequence, |last| last.sequence) + 1;
+            letters.push(letter(next, "again"));
+        }
+        Ok(())
+    }
+
+    async fn purge(&self, sequence: u64) -> Result<()> {
+        if self.stuck == Some(sequence) {
+            return Err(BrokerError::new(Kind::Unavailable, "the broker cannot be reached just now"));
+        }
+        let mut letters = self.letters.lock().await;
+        let Some(index) = letters.iter().position(|letter| letter.sequence == sequence) else {
+            return Err(BrokerError::new(Kind::InvalidArgument, format!("there is no dead letter {sequence}")));
+        };
+        letters.remove(index);
+        Ok(())
+    }
+}
+
+fn letter(sequence: u64, payload: &'static str) -> DeadLetter {
+    DeadLetter {
+        sequence,
+        message: message("orders.created", payload),
+        reason: "the handler trapped".into(),
+        consumer: "worker".into(),
+        attempts: 5,
+        timestamp: SystemTime::UNIX_EPOCH + Duration::from_secs(86_400),
+    }
+}
+
+/// Makes `graveyard` what stands behind a URL of its own.
+fn dig(graveyard: &Graveyard) -> String {
+    let mut graves = GRAVES.lock().unwrap();
+    let name = graves.len().to_string();
+    graves.push((name.clone(), graveyard.clone()));
+    format!("grave:{name}")
+}
+
+type Tested = Messages<(Grave, crate::Memory, crate::File)>;
+
+fn settings(urls: &[&str]) -> Settings {
+    let mut settings = Settings::default();
+    let value = |url: &&str| Value { text: (*url).to_owned(), place: Place::CommandLine };
+    settings.set(&MESSAGING, urls.iter().map(value).collect());
+    settings
+}
+
+async fn run(urls: &[&str], asked: Asked) -> anyhow::Result<String> {
+    let mut output = Vec::new();
+    Tested::run(&asked, &settings(urls), &mut output).await?;
+    Ok(String::from_utf8(output).unwrap())
+}
+
+/// The exit code and the message of what went wrong.
+async fn fails(urls: &[&str], asked: Asked) -> (u8, String) {
+    let error = run(urls, asked).await.unwrap_err();
+    let code = error.downcast_ref::<Error>().map_or(70, |error| error.kind().exit_code());
+    let text = error.to_string();
+    assert_eq!(text.lines().count(), 1, "{text}");
+    (code, text)
+}
+
+fn of(action: &'static str) -> Asked {
+    Asked::new(action).with(&DEAD_LETTER, "")
+}
+
+#[tokio::test]
+async fn streams_and_consumers_are_listed() {
+    let mut yard = Graveyard::new(vec![letter(1, "a"), letter(2, "b")]);
+    yard.consumers = vec![ConsumerInfo { name: "worker\x1b[2J".into(), pending: 3, in_flight: 12, redelivered: 1 }];
+    let url = dig(&yard);
+    let text = run(&[&url], Asked::new("list")).await.unwrap();
+    assert_eq!(
+        text,
+        "default: stream YARD, 1 message, 2 dead letters\n  \
+         consumer            pending   in flight  redelivered\n  \
+         worker\\u{1b}[2J           3          12            1\n"
+    );
+    let empty = dig(&Graveyard::new(Vec::new()));
+    let named = [format!("b={url}"), format!("a={empty}"), "c=hollow:".to_owned(), "d=memory:".to_owned()];
+    let named: Vec<&str> = named.iter().map(String::as_str).collect();
+    let text = run(&named, Asked::new("list")).await.unwrap();
+    let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with("  ")).collect();
+    assert_eq!(
+        lines,
+        [
+            "a: stream YARD, 1 message, 0 dead letters",
+            "b: stream YARD, 1 message, 2 dead letters",
+            "c: keeps nothing that could be shown",
+            "d: keeps nothing that could be shown"
+        ]
+    );
+    let json = run(&named, Asked::new("list").with(&JSON, "")).await.unwrap();
+    let json: Vec<Json> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(json.len(), 4);
+    assert_eq!(json[1]["broker"], "b");
+    assert_eq!(json[1]["dead_letters"], 2);
+    assert_eq!(json[1]["consumers"][0]["in_flight"], 12);
+    assert_eq!(json[1]["consumers"][0]["name"], "worker\x1b[2J");
+    assert_eq!((&json[2]["stream"], &json[3]["stream"]), (&Json::Null, &Json::Null));
+    let one = run(&named, Asked::new("list").with(&BROKER, "a")).await.unwrap();
+    assert_eq!(one, "a: stream YARD, 1 message, 0 dead letters\n  no consumers\n");
+}
+
+#[tokio::test]
+async fn a_dead_letter_is_shown_with_all_that_is_known() {
+    let mut full = letter(7, "{\"id\": 1}\n");
+    full.message.key = Some("ann\x1b]0;".into());
+    full.message.content_type = Some("application/json".into());
+    full.message.reply_to = Some("_INBOX.1".into());
+    full.message.headers = vec![("traceparent".into(), "00-\u{9b}1-2-01".into())];
+    let binary =
+        DeadLetter { message: Message { payload: vec![0x1b, 0xff].into(), ..full.message.clone() }, ..letter(8, "") };
+    let url = dig(&Graveyard::new(vec![full, binary]));
+    let text = run(&[&url], of("peek").with(&SEQUENCE, "7")).await.unwrap();
+    assert_eq!(
+        text,
+        "dead letter 7\n  topic         orders.created\n  given up      1970-01-02T00:00:00Z by worker after 5 attempts\n  \
+         reason        the handler trapped\n  key           ann\\u{1b}]0;\n  content type  application/json\n  \
+         reply to      _INBOX.1\n  header        traceparent: 00-\\u{9b}1-2-01\n  payload       10 bytes\n    {\"id\": 1}\n"
+    );
+    let text = run(&[&url], of("peek").with(&SEQUENCE, "8")).await.unwrap();
+    assert!(text.ends_with("  payload       2 bytes, base64\n    G/8=\n"), "{text}");
+    let json = run(&[&url], of("peek").with(&JSON, "")).await.unwrap();
+    assert!(!json.contains(|character: char| character != '\n' && printable::is_active(character)), "{json:?}");
+    let json: Vec<Json> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(json[0]["payload"], "{\"id\": 1}\n");
+    assert_eq!(json[0]["headers"][0][1], "00-\u{9b}1-2-01");
+    assert_eq!(json[0]["timestamp"], "1970-01-02T00:00:00Z");
+    assert_eq!((&json[1]["payload"], &json[1]["payload_base64"]), (&Json::Null, &Json::from("G/8=")));
+    assert_eq!((&json[1]["sequence"], &json[1]["size"]), (&Json::from(8), &Json::from(2)));
+}
+
+#[tokio::test]
+async fn a_large_payload_is_cut_for_people() {
+    for (size, cut) in [(1023, false), (1024, false), (1025, true)] {
+        for byte in [b'x', 0xff] {
+            let message = Message { payload: vec![byte; size].into(), ..message("a", "") };
+            let url = dig(&Graveyard::new(vec![DeadLetter { message, ..letter(1, "") }]));
+            let text = run(&[&url], of("peek")).await.unwrap();
+            assert_eq!(text.contains("; the first 1024, all of it with --json\n"), cut, "{size} {text}");
+            let shown = text.lines().last().unwrap().trim().len();
+            assert_eq!(shown, if byte == b'x' { size.min(1024) } else { size.min(1024).div_ceil(3) * 4 });
+        }
+    }
+    // Not within a character.
+    let message = Message { payload: format!("x{}", "ä".repeat(1000)).into(), ..message("a", "") };
+    let url = dig(&Graveyard::new(vec![DeadLetter { message, ..letter(1, "") }]));
+    let text = run(&[&url], of("peek")).await.unwrap();
+    assert_eq!(text.lines().last().unwrap().trim().len(), 1023);
+}
+
+/// The sequences that `peek` shows.
+async fn shown(url: &str, asked: Asked) -> Vec<u64> {
+    let json = run(&[url], asked.with(&JSON, "")).await.unwrap();
+    let sequence = |line: &str| serde_json::from_str::<Json>(line).unwrap()["sequence"].as_u64().unwrap();
+    json.lines().map(sequence).collect()
+}
+
+#[tokio::test]
+async fn a_few_or_all_are_shown_and_stay() {
+    let url = dig(&Graveyard::new((1..=40).map(|place| letter(place * 2, "x")).collect()));
+    let even = |range: std::ops::RangeInclusive<u64>| range.map(|place| place * 2).collect::<Vec<_>>();
+    for _ in 0..2 {
+        assert_eq!(shown(&url, of("peek")).await, even(1..=10));
+        assert_eq!(shown(&url, of("peek").with(&LIMIT, "17")).await, even(1..=17));
+        assert_eq!(shown(&url, of("peek").with(&AFTER, "20")).await, even(11..=20));
+        assert_eq!(shown(&url, of("peek").with(&ALL, "")).await, even(1..=40));
+        assert_eq!(shown(&url, of("peek").with(&ALL, "").with(&AFTER, "77")).await, even(39..=40));
+        assert_eq!(shown(&url, of("peek").with(&SEQUENCE, "80")).await, [80]);
+    }
+    for missing in ["0", "3", "81"] {
+        let (code, text) = fails(&[&url], of("peek").with(&SEQUENCE, missing)).await;
+        assert_eq!((code, text), (66, format!("{url}: there is no dead letter {missing}")));
+    }
+    let empty = dig(&Graveyard::new(Vec::new()));
+    assert_eq!(run(&[&empty], of("peek")).await.unwrap(), "no dead letters\n");
+    assert_eq!(run(&[&empty], of("peek").with(&JSON, "")).await.unwrap(), "");
+}
+
+#[tokio::test]
+async fn one_is_replayed_or_purged() {
+    let yard = Graveyard::new((1..=3).map(|place| letter(place, "x")).collect());
+    let url = dig(&yard);
+    assert_eq!(run(&[&url], of("replay").with(&SEQUENCE, "2")).await.unwrap(), "replayed 1\n");
+    assert_eq!(*yard.replayed.lock().await, [2]);
+    assert_eq!(run(&[&url], of("purge").with(&SEQUENCE, "3")).await.unwrap(), "purged 1\n");
+    assert_eq!(shown(&url, of("peek")).await, [1]);
+    for action in ["replay", "purge"] {
+        let (code, text) = fails(&[&url], of(action).with(&SEQUENCE, "2")).await;
+        assert_eq!((code, text), (66, format!("{url}: there is no dead letter 2")));
+    }
+    assert_eq!(*yard.replayed.lock().await, [2]);
+}
+
+#[tokio::test]
+async fn all_are_those_that_are_there_now() {
+    let mut yard = Graveyard::new((1..=40).map(|place| letter(place, "x")).collect());
+    yard.cursed = true;
+    let url = dig(&yard);
+    assert_eq!(run(&[&url], of("replay").with(&ALL, "")).await.unwrap(), "replayed 40\n");
+    assert_eq!(*yard.replayed.lock().await, (1..=40).collect::<Vec<_>>());
+    assert_eq!(run(&[&url], of("purge").with(&ALL, "")).await.unwrap(), "purged 40\n");
+    assert_eq!(run(&[&url], of("purge").with(&ALL, "")).await.unwrap(), "purged 0\n");
+}
+
+#[tokio::test]
+async fn a_failure_says_how_far_it_went() {
+    let mut yard = Graveyard::new((1..=5).map(|place| letter(place, "x")).collect());
+    yard.stuck = Some(3);
+    let url = dig(&yard);
+    let mut output = Vec::new();
+    let error = Tested::run(&of("purge").with(&ALL, ""), &settings(&[&url]), &mut output).await.unwrap_err();
+    assert_eq!(String::from_utf8(output).unwrap(), "purged 2, and then could not go on with 3\n");
+    let expected = Error::new(ErrorKind::Unavailable, format!("{url}: the broker cannot be reached just now"));
+    assert_eq!(error.downcast_ref::<Error>(), Some(&expected));
+    assert_eq!(yard.letters.lock().await.len(), 3);
+}
+
+#[tokio::test]
+async fn what_is_missing_or_too_much_is_said() {
+    let url = dig(&Graveyard::new(vec![letter(1, "x")]));
+    for (asked, expected) in [
+        (Asked::new("purge").with(&ALL, ""), "purge: say --dead-letter: only dead letters can be"),
+        (of("purge"), "purge: which dead letters? Give a SEQUENCE, or --all"),
+        (of("replay"), "replay: which dead letters? Give a SEQUENCE, or --all"),
+        (of("purge").with(&ALL, "").with(&SEQUENCE, "1"), "purge: either SEQUENCE or --all"),
+        (of("peek").with(&LIMIT, "1").with(&SEQUENCE, "1"), "peek: --after and --limit do not go with a SEQUENCE"),
+        (of("peek").with(&LIMIT, "1").with(&ALL, ""), "peek: either --all or --limit"),
+        (of("peek").with(&SEQUENCE, "first"), "SEQUENCE: expected a whole number"),
+        (of("purge").with(&ALL, "").with(&BROKER, "x"), "--broker: no broker has that name; there are: default"),
+    ] {
+        let (code, text) = fails(&[&url], asked).await;
+        assert!(code == 64 && text.starts_with(expected), "{code} {text}");
+    }
+    assert_eq!(shown(&url, of("peek")).await, [1]);
+}
+
+#[tokio::test]
+async fn of_several_brokers_the_default_is_meant() {
+    let (one, two) = (dig(&Graveyard::new(vec![letter(1, "x")])), dig(&Graveyard::new(vec![letter(2, "x")])));
+    let (a, b) = (format!("a={one}"), format!("b={two}"));
+    let sequences = |json: String| {
+        json.lines().map(|line| serde_json::from_str::<Json>(line).unwrap()["sequence"].clone()).collect::<Vec<_>>()
+    };
+    let peek = || of("peek").with(&JSON, "");
+    assert_eq!(sequences(run(&[&a, &two], peek()).await.unwrap()), [2]);
+    assert_eq!(sequences(run(&[&a, &b], peek().with(&BROKER, "a")).await.unwrap()), [1]);
+    assert_eq!(sequences(run(&[&a], peek()).await.unwrap()), [1]);
+    let (code, text) = fails(&[&a, &b], peek()).await;
+    assert_eq!((code, text.as_str()), (64, "which broker? Say it with --broker NAME; there are: a, b"));
+    let (code, text) = fails(&[&a, &a], peek()).await;
+    assert_eq!((code, text.as_str()), (64, "--messaging: a name is given twice"));
+}
+
+#[tokio::test]
+async fn a_broker_that_keeps_nothing_is_named() {
+    for (url, expected) in [
+        ("hollow:x", "--messaging: hollow:x keeps no messages and has no dead letters; name a stream, as in"),
+        ("memory:", "--messaging: memory: is within the runtime that uses it, and cannot be seen from outside"),
+        (
+            "ftp://user:s3cret@h",
+            "--messaging: this runtime has no backend for ftp:; it has grave:, hollow:, memory:, file:",
+        ),
+    ] {
+        for asked in [Asked::new("list"), of("peek"), of("purge").with(&ALL, "")] {
+            let (code, text) = fails(&[url], asked).await;
+            assert!(code == 64 && text.starts_with(expected) && !text.contains("s3cret"), "{code} {text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn looking_at_a_file_does_not_make_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("messages.redb");
+    let url = format!("file:{}", path.display());
+    for asked in [Asked::new("list"), of("peek"), of("purge").with(&ALL, "")] {
+        let (code, text) = fails(&[&url], asked).await;
+        assert!(code == 66 && text.starts_with(&format!("{} is not there", path.display())), "{code} {text}");
+    }
+    assert!(!path.exists());
+    // A file that is there, with nothing in it yet.
+    drop(crate::FileBroker::open(&path).await.unwrap());
+    let text = run(&[&url], Asked::new("list")).await.unwrap();
+    assert_eq!(text, "default: stream messages, 0 messages, 0 dead letters\n  no consumers\n");
+}
+
+#[test]
+fn a_time_beyond_the_calendar_is_its_end() {
+    let far = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(1 << 40)).unwrap();
+    assert_eq!(text::time(far), "9999-12-31T23:59:59Z");
+    let before = SystemTime::UNIX_EPOCH.checked_sub(Duration::from_secs(1)).unwrap();
+    assert_eq!(text::time(before), "1970-01-01T00:00:00Z");
+}

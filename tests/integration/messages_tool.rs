@@ -1,0 +1,169 @@
+//! `tempo messages`: what an operator sees of brokers, and does with dead letters.
+
+use serde_json::Value;
+
+use crate::support::messaging::{Broker, publish, seen, wait_done, wait_seen};
+use crate::support::{Finished, Run, Server, eventually};
+
+const GUEST: &str = "messaging-conformance";
+
+/// Two deliveries in vain.
+const TWICE: &str = "check.>;backoff=100ms;max-deliver=2";
+
+fn tool(broker: &Broker, arguments: &[&str]) -> Finished {
+    Run::tempo(["messages"]).args(arguments).args(["--messaging", &broker.url]).finish()
+}
+
+fn lines(broker: &Broker, arguments: &[&str]) -> Vec<Value> {
+    let ended = tool(broker, arguments);
+    ended.succeeded().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn peek(broker: &Broker) -> Vec<Value> {
+    lines(broker, &["peek", "--dead-letter", "--json"])
+}
+
+/// What is kept: messages, and dead letters.
+fn kept(broker: &Broker) -> (u64, u64) {
+    let [stream] = &lines(broker, &["--json"])[..] else { panic!("not one stream") };
+    (stream["messages"].as_u64().unwrap(), stream["dead_letters"].as_u64().unwrap())
+}
+
+/// Ends a runtime, which for a file is the condition of looking into it.
+fn stop(mut server: Server) {
+    server.signal(rustix::process::Signal::TERM);
+    assert_eq!(server.exit_code(), Some(0), "{}", server.log.text());
+}
+
+/// Leaves three dead letters behind, of which the second is for terminals, and returns when nothing runs any more.
+fn bury(broker: &Broker) {
+    let server = broker.serve(GUEST, TWICE);
+    for (act, payload) in
+        [("reject:no%20thanks", "first"), ("fail:as%20asked", "\u{1b}]0;title\u{7}"), ("panic", "third")]
+    {
+        let letters = server.log.count("dead letters");
+        publish(server.address, &format!("topic=check.dead.{}&key=k&act={act}", letters + 1), payload);
+        eventually("a dead letter", || (server.log.count("dead letters") > letters).then_some(()));
+    }
+    publish(server.address, "topic=check.good", "good");
+    wait_done(server.address, "check.good", 1);
+    stop(server);
+}
+
+fn dead_letters_are_shown_replayed_and_purged(broker: &Broker) {
+    bury(broker);
+    let letters = peek(broker);
+    let parts: Vec<_> = letters.iter().map(|letter| (letter["topic"].as_str().unwrap(), &letter["attempts"])).collect();
+    let [one, two] = [Value::from(1), Value::from(2)];
+    assert_eq!(parts, [("check.dead.1", &one), ("check.dead.2", &two), ("check.dead.3", &two)]);
+    assert_eq!((&letters[0]["payload"], &letters[0]["key"]), (&"first".into(), &"k".into()));
+    assert_eq!(letters[1]["payload"], "\u{1b}]0;title\u{7}");
+    assert_eq!(kept(broker).1, 3);
+    let text = tool(broker, &["peek", "--dead-letter"]).succeeded().to_owned();
+    assert!(!text.contains(|character: char| character != '\n' && character.is_control()), "{text:?}");
+    assert!(text.contains("check.dead.2") && text.contains("9 bytes, base64"), "{text}");
+
+    let sequence = |index: usize| letters[index]["sequence"].to_string();
+    assert_eq!(tool(broker, &["purge", "--dead-letter", &sequence(2)]).succeeded(), "purged 1\n");
+    assert_eq!(tool(broker, &["replay", "--dead-letter", &sequence(0)]).succeeded(), "replayed 1\n");
+    let left = peek(broker);
+    assert_eq!(left, letters[1..2]);
+    let gone = tool(broker, &["purge", "--dead-letter", &sequence(0)]);
+    gone.failed_in_one_line(66, &["there is no dead letter"]);
+
+    // What was replayed is delivered, and refused, once more.
+    let server = broker.serve(GUEST, TWICE);
+    let seen = wait_seen(server.address, "check.dead.1", 2);
+    assert_eq!(seen.last().unwrap()["attempt"], 1);
+    server.log.wait_for("topic=\"check.dead.1\"");
+    stop(server);
+    assert_eq!(peek(broker).len(), 2);
+    assert_eq!(tool(broker, &["purge", "--dead-letter", "--all"]).succeeded(), "purged 2\n");
+    assert_eq!(tool(broker, &["peek", "--dead-letter"]).succeeded(), "no dead letters\n");
+    assert_eq!(kept(broker).1, 0);
+}
+
+#[test]
+fn dead_letters_in_a_file() {
+    dead_letters_are_shown_replayed_and_purged(&Broker::file());
+}
+
+#[test]
+fn dead_letters_on_jetstream() {
+    dead_letters_are_shown_replayed_and_purged(&Broker::jetstream());
+}
+
+/// While the runtimes run, and from the settings that they have.
+#[test]
+fn a_running_consumer_is_listed() {
+    let broker = Broker::jetstream();
+    let server = broker.serve(GUEST, "check.>;max-in-flight=1;consumer=clerk");
+    publish(server.address, "topic=check.slow&act=hang", "first");
+    wait_seen(server.address, "check.slow", 1);
+    publish(server.address, "topic=check.next", "second");
+    let settings = format!("TEMPO_MESSAGING={}\n", broker.url);
+    let consumer = eventually("one in flight", || {
+        let ended = Run::tempo(["messages", "--json"]).with_file(".env", &settings).finish();
+        let stream: Value = serde_json::from_str(ended.succeeded()).unwrap();
+        assert_eq!((&stream["stream"], &stream["broker"]), (&"EVENTS".into(), &"default".into()));
+        let [consumer] = &stream["consumers"].as_array().unwrap()[..] else { panic!("{stream}") };
+        Some(consumer.clone()).filter(|consumer| consumer["pending"] == 1)
+    });
+    assert_eq!((&consumer["name"], &consumer["in_flight"]), (&"clerk".into(), &1.into()));
+    let ended = Run::tempo(["messages"]).with_file("tempo.toml", format!("messaging = [\"{}\"]", broker.url)).finish();
+    let text = ended.succeeded();
+    assert!(
+        text.starts_with("default: stream EVENTS, 2 messages, 0 dead letters\n") && text.contains("clerk"),
+        "{text}"
+    );
+    assert!(seen(server.address, "check.next").is_empty());
+}
+
+#[test]
+fn a_file_that_a_runtime_has_open_is_named() {
+    let broker = Broker::file();
+    let server = broker.serve(GUEST, "check.>");
+    for arguments in [&["list"][..], &["peek", "--dead-letter"], &["purge", "--dead-letter", "--all"]] {
+        tool(&broker, arguments).failed_in_one_line(69, &["messages.redb is open in another process"]);
+    }
+    stop(server);
+    assert_eq!(kept(&broker), (0, 0));
+}
+
+#[test]
+fn what_keeps_nothing_is_named() {
+    let nats = Broker::core_nats();
+    for arguments in [&["list"][..], &["peek", "--dead-letter"], &["replay", "--dead-letter", "--all"]] {
+        tool(&nats, arguments).failed_in_one_line(64, &["--messaging: nats://", "keeps no messages"]);
+        tool(&Broker::memory(), arguments).failed_in_one_line(64, &["--messaging: memory: is within the runtime"]);
+        tool(&Broker::file(), arguments).failed_in_one_line(66, &["messages.redb is not there"]);
+        // Nothing configured: the place that `run` would have.
+        Run::tempo(["messages"])
+            .args(arguments)
+            .finish()
+            .failed_in_one_line(66, &[".tempo/messaging.redb is not there"]);
+    }
+    let settings = format!("TEMPO_MESSAGING={}\n", nats.url);
+    let ended = Run::tempo(["messages"]).with_file(".env", settings).finish();
+    ended.failed_in_one_line(78, &["TEMPO_MESSAGING: nats://", "(.env:1)"]);
+}
+
+#[test]
+fn mistakes_on_the_command_line() {
+    for (arguments, expected) in [
+        (&["bury"][..], "unrecognized subcommand 'bury'"),
+        (&["list", "--addr", "127.0.0.1:0"], "unexpected argument '--addr'"),
+        (&["--json", "purge", "--dead-letter", "1"], "--json is not an argument of purge"),
+        (&["purge", "1"], "purge: say --dead-letter"),
+        (&["purge", "--dead-letter"], "purge: which dead letters?"),
+        (&["replay", "--dead-letter", "one"], "SEQUENCE: expected a whole number"),
+        (&["list", "--messaging", "nowhere"], "--messaging: expected [NAME=]URL"),
+    ] {
+        Run::tempo(["messages"]).args(arguments).finish().failed_in_one_line(64, &[expected]);
+    }
+    // A runtime has the tools that it lists, and no others.
+    Run::new("tempo-http").args(["messages"]).finish().failed_in_one_line(64, &["unrecognized subcommand 'messages'"]);
+    let help = Run::new("tempo-worker").args(["messages", "peek", "--help"]).finish();
+    let help = help.succeeded();
+    assert!(help.contains("--dead-letter") && help.contains("--messaging") && !help.contains("--addr"), "{help}");
+}

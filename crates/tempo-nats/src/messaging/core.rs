@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use async_nats::client::{Request, RequestErrorKind};
 use async_nats::Subject;
+use async_nats::client::{Request, RequestErrorKind};
 use async_trait::async_trait;
 use tempo_wasi_messaging::{Broker, Consumer, Message, Result, Subscription};
 

@@ -27,11 +27,7 @@ pub(super) struct JetStreamBroker {
 
 impl JetStreamBroker {
     /// Finds the stream, or creates it if it is said with which `subjects`.
-    pub(super) async fn open(
-        connection: Connection,
-        address: &Address,
-        subjects: Vec<String>,
-    ) -> anyhow::Result<Self> {
+    pub(super) async fn open(connection: Connection, address: &Address, subjects: Vec<String>) -> anyhow::Result<Self> {
         let (name, server) = (address.name.clone(), address.server());
         let stream = NamedStream::new(connection.clone(), name.clone(), address.to_string());
         let found = stream.look().await?;

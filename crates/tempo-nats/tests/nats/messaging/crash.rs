@@ -81,7 +81,7 @@ async fn handle(delivery: Delivery, ledger: Arc<Ledger>) {
     let text = text(&delivery).to_owned();
     // Some fail the first time, and some for ever.
     let number = delivery.sequence.unwrap();
-    let result = if number % 10 == 0 && delivery.attempt == 1 {
+    let result = if number.is_multiple_of(10) && delivery.attempt == 1 {
         return drop(delivery.receipt.retry(Duration::from_millis(50)).await);
     } else if number % 10 == 5 {
         delivery.receipt.reject("five").await.map(|()| {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tempo_wasi_messaging::{Broker, Consumer, Message, Operator, Result, Subscription};
+use tokio::time::timeout_at;
 
 use super::consumer::StreamConsumer;
 use super::inbox::{self, Inbox};
@@ -14,6 +15,7 @@ use super::stream::{NamedStream, STALE};
 use super::{core, failure, wire};
 use crate::address::Address;
 use crate::connection::Connection;
+use crate::failure::Failure;
 
 pub(super) struct JetStreamBroker {
     connection: Connection,
@@ -27,11 +29,7 @@ pub(super) struct JetStreamBroker {
 
 impl JetStreamBroker {
     /// Finds the stream, or creates it if it is said with which `subjects`.
-    pub(super) async fn open(
-        connection: Connection,
-        address: &Address,
-        subjects: Vec<String>,
-    ) -> anyhow::Result<Self> {
+    pub(super) async fn open(connection: Connection, address: &Address, subjects: Vec<String>) -> anyhow::Result<Self> {
         let (name, server) = (address.name.clone(), address.server());
         let stream = NamedStream::new(connection.clone(), name.clone(), address.to_string());
         let found = stream.look().await?;
@@ -89,7 +87,7 @@ impl Broker for JetStreamBroker {
         }
         let slip = self.inbox.slip();
         let question = self.outgoing(message, Some(&slip.topic)).await?;
-        publish::one(&self.connection, question).await?;
+        timeout_at(deadline, publish::one(&self.connection, question)).await.map_err(|_| Failure::Timeout)??;
         slip.collect(replies, deadline).await
     }
 

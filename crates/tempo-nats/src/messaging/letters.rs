@@ -185,7 +185,8 @@ fn encode(text: &str) -> HeaderValue {
     let mut line = String::with_capacity(text.len());
     for character in text.chars() {
         if character == '%' || character.is_control() {
-            let bytes = character.encode_utf8(&mut [0; 4]).bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
+            let bytes =
+                character.encode_utf8(&mut [0; 4]).bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
             line.push_str(&bytes);
         } else {
             line.push(character);

@@ -126,7 +126,8 @@ impl Receipt for NoReceipt {
     }
 
     async fn retry(self: Box<Self>, _delay: Duration) -> Result<()> {
-        self.lost.count(&self.lost.failed, "messages were to be tried again, but NATS without a stream does not keep them");
+        self.lost
+            .count(&self.lost.failed, "messages were to be tried again, but NATS without a stream does not keep them");
         Ok(())
     }
 

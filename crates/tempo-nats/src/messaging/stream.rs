@@ -1,6 +1,7 @@
 //! The stream of a broker: found, created, extended or refused, and which topics it takes.
 
 use std::collections::HashMap;
+use std::error::Error as _;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,7 +10,6 @@ use async_nats::jetstream::context::{
     CreateStreamError, CreateStreamErrorKind, GetStreamError, GetStreamErrorKind, RequestError, RequestErrorKind,
 };
 use async_nats::jetstream::stream::{Config, StorageType, Stream};
-use std::error::Error as _;
 use tempo_core::{Error, ErrorKind};
 use tempo_wasi_messaging::{Result, topic};
 use tokio::time::Instant;

@@ -94,7 +94,7 @@ fn value(name: &str, text: &str) -> Result<HeaderValue> {
 
 fn is_reserved(name: &str) -> bool {
     let begins = |prefix: &&str| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
-    RESERVED.iter().any(|prefix| begins(&prefix))
+    RESERVED.iter().any(begins)
 }
 
 /// The message that came on a topic, from whatever client. Its headers are sorted by name, because NATS knows no order.

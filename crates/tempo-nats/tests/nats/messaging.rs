@@ -7,7 +7,6 @@ mod crash;
 mod letters;
 mod plain;
 mod publish;
-mod speed;
 mod streams;
 
 use std::sync::Arc;

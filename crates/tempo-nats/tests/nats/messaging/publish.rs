@@ -80,7 +80,8 @@ async fn many_at_once_keep_their_order() {
     let mut consumer = join(&broker, "c", &["a"]).await;
     // More than may be in flight, in number and in bytes.
     let large = "x".repeat(100_000);
-    let texts: Vec<String> = (0..600).map(|n| if n % 30 == 0 { format!("{n} {large}") } else { n.to_string() }).collect();
+    let texts: Vec<String> =
+        (0..600).map(|n| if n % 30 == 0 { format!("{n} {large}") } else { n.to_string() }).collect();
     let results = broker.publish(texts.iter().map(|text| message("a", text)).collect()).await;
     assert!(results.len() == 600 && results.iter().all(Result::is_ok));
     assert_eq!(drain(&mut consumer).await, texts);

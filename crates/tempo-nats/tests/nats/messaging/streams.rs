@@ -20,7 +20,10 @@ async fn a_subscription_creates_the_stream_and_others_extend_it() {
     assert_eq!((config.storage, config.retention), (stream::StorageType::File, stream::RetentionPolicy::Limits));
     assert!(config.max_age.is_zero() && config.metadata.contains_key("tempo"));
     let consumer = found.consumer_info("orders").await.unwrap().config;
-    assert_eq!((consumer.durable_name.as_deref(), consumer.ack_policy), (Some("orders"), consumer::AckPolicy::Explicit));
+    assert_eq!(
+        (consumer.durable_name.as_deref(), consumer.ack_policy),
+        (Some("orders"), consumer::AckPolicy::Explicit)
+    );
     assert!(consumer.max_deliver == -1 && consumer.max_ack_pending >= 1000 && consumer.deliver_subject.is_none());
     // Wider, and another.
     let mut both = join(&open(&server, "/ORDERS").await, "both", &["orders.>", "billing.x", "orders.*"]).await;

@@ -30,6 +30,7 @@ mod limits_data;
 mod limits_grants;
 mod limits_log;
 mod limits_time;
+mod messaging_ledger;
 mod overload;
 mod precompiled;
 mod serve;

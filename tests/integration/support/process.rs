@@ -65,18 +65,27 @@ impl Run {
     }
 
     /// Starts a server; returns when it says where it listens.
-    pub(crate) fn serve(mut self) -> Server {
+    pub(crate) fn serve(self) -> Server {
+        let (process, url) = self.start("listening on ");
+        let (scheme, address) = url.split_once("://").expect("a URL");
+        let (scheme, address) = (scheme.to_owned(), address.parse().unwrap());
+        Server { log: process.log.clone(), process, scheme, address }
+    }
+
+    /// Starts a program that listens nowhere; returns when it says that it handles messages.
+    pub(crate) fn work(self) -> Process {
+        self.start("handling ").0
+    }
+
+    /// Starts a program whose first line begins with `ready`. Returns the rest of it too.
+    fn start(mut self, ready: &str) -> (Process, String) {
         let mut child = self.command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Log::of(child.stderr.take().unwrap());
-        let first = log.line(0);
-        let address = first.as_deref().and_then(|line| line.strip_prefix("listening on "));
-        let Some((scheme, address)) = address.and_then(|url| url.split_once("://")) else {
-            let _ = child.kill();
-            let _ = child.wait();
-            panic!("the server did not begin with the line `listening on`: {}", log.text());
-        };
-        let address = address.parse().unwrap();
-        Server { child, scheme: scheme.to_owned(), address, log, _directory: self.directory }
+        let process = Process { child, log, _directory: self.directory };
+        let first = process.log.line(0);
+        let rest = first.as_deref().and_then(|line| line.strip_prefix(ready)).map(str::to_owned);
+        let rest = rest.unwrap_or_else(|| panic!("the program did not begin with the line `{ready}`"));
+        (process, rest)
     }
 
     /// Runs to the end.
@@ -138,20 +147,14 @@ impl Finished {
     }
 }
 
-/// A running server. It is killed when this is dropped.
-pub(crate) struct Server {
+/// A running program. It is killed when this is dropped.
+pub(crate) struct Process {
     child: Child,
-    pub(crate) scheme: String,
-    pub(crate) address: SocketAddr,
     pub(crate) log: Log,
     _directory: TempDir,
 }
 
-impl Server {
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
-    }
-
+impl Process {
     pub(crate) fn signal(&self, signal: Signal) {
         let id = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
         kill_process(id, signal).unwrap();
@@ -161,19 +164,42 @@ impl Server {
     pub(crate) fn exit_code(&mut self) -> Option<i32> {
         exit_code(&mut self.child)
     }
-
-    pub(crate) fn is_running(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_none()
-    }
 }
 
-impl Drop for Server {
+impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {
-            eprintln!("the server said:\n{}", self.log.text());
+            eprintln!("the program said:\n{}", self.log.to_the_end());
         }
+    }
+}
+
+/// A running server. It is killed when this is dropped.
+pub(crate) struct Server {
+    process: Process,
+    pub(crate) scheme: String,
+    pub(crate) address: SocketAddr,
+    pub(crate) log: Log,
+}
+
+impl Server {
+    pub(crate) fn id(&self) -> u32 {
+        self.process.child.id()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        self.process.signal(signal);
+    }
+
+    /// Waits for the end; `None` if a signal ended it.
+    pub(crate) fn exit_code(&mut self) -> Option<i32> {
+        self.process.exit_code()
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.process.child.try_wait().unwrap().is_none()
     }
 }
 

@@ -1,0 +1,158 @@
+//! No accepted message is lost, whatever breaks: a publisher writes down what was accepted, handlers write down what they saw,
+//! and both are compared. The counts are printed.
+
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use crate::support::cluster::Cluster;
+use crate::support::message_ledger::{Outcome, Published};
+use crate::support::nats::Nats;
+use crate::support::process::Process;
+use crate::support::proxy::{Fault, Proxy};
+use crate::support::publisher::{BUCKET, Publisher, STREAM};
+use crate::support::witness::Witness;
+use crate::support::{Run, eventually, guest, slow};
+
+/// The consumers of keys with an order and of those without.
+const CONSUMERS: [&str; 2] = ["ordered", "any"];
+
+/// A runtime that handles messages of these servers. It takes a message for lost after a second, and gives up none.
+fn worker(servers: &str) -> Process {
+    let options = "ack-wait=1s;backoff=100ms;max-deliver=10000";
+    let run = Run::new("tempo-worker").args(["run".into(), guest("messaging-ledger").into_os_string()]);
+    let run = run.args(["--messaging", &format!("nats://{servers}/{STREAM}")]);
+    let run = run.args(["--keyvalue", &format!("nats://{servers}/{BUCKET}")]);
+    let run = run.args(["--subscribe", &format!("ledger.any.>;consumer=any;{options}")]);
+    run.args(["--subscribe", &format!("ledger.ordered.>;consumer=ordered;ordered;{options}")]).work()
+}
+
+/// How many messages go by before the fault of this round. Some faults come early, some late.
+fn some(round: usize) -> usize {
+    20 + round * 37 % 150
+}
+
+fn compare(what: &str, servers: &str, published: &Published) -> Outcome {
+    Witness::of(servers).compare(what, published, &CONSUMERS)
+}
+
+#[test]
+fn the_server_is_killed() {
+    let rounds = if slow() { 20 } else { 3 };
+    let mut nats = Nats::start();
+    let servers = nats.address.to_string();
+    let publisher = Publisher::start(&servers, 1);
+    let _workers = [worker(&servers), worker(&servers)];
+    for round in 0..rounds {
+        publisher.goes_on(some(round));
+        nats.crash_and_restart();
+    }
+    publisher.goes_on(some(rounds));
+    let outcome = compare(&format!("{rounds} crashes of the server"), &servers, &publisher.stop());
+    // What the server had not written down about its deliveries, it has forgotten.
+    outcome.is_sound();
+}
+
+#[test]
+fn one_of_three_workers_is_killed() {
+    let rounds = if slow() { 20 } else { 3 };
+    let nats = Nats::start();
+    let servers = nats.address.to_string();
+    let publisher = Publisher::start(&servers, 1);
+    let mut workers = [worker(&servers), worker(&servers), worker(&servers)];
+    for round in 0..rounds {
+        publisher.goes_on(some(round));
+        let killed = &mut workers[round % 3];
+        killed.signal(Signal::KILL);
+        assert_eq!(killed.exit_code(), None, "ended by the signal");
+        publisher.goes_on(some(round));
+        *killed = worker(&servers);
+    }
+    publisher.goes_on(some(rounds));
+    let outcome = compare(&format!("{rounds} crashes of a worker"), &servers, &publisher.stop());
+    outcome.is_exact();
+    assert!(outcome.redelivered > 0, "no crash met a handler");
+}
+
+#[test]
+fn the_server_stands_still() {
+    let seconds: &[u64] = if slow() { &[5, 30] } else { &[5] };
+    let nats = Nats::start();
+    let servers = nats.address.to_string();
+    let publisher = Publisher::start(&servers, 1);
+    let _workers = [worker(&servers), worker(&servers)];
+    for (round, seconds) in seconds.iter().enumerate() {
+        publisher.goes_on(some(round));
+        nats.signal(Signal::STOP);
+        thread::sleep(Duration::from_secs(*seconds));
+        nats.signal(Signal::CONT);
+        publisher.goes_on(some(round));
+    }
+    compare(&format!("stops of the server, of {seconds:?} s"), &servers, &publisher.stop()).is_exact();
+}
+
+#[test]
+fn the_connection_is_bad() {
+    let rounds = if slow() { 20 } else { 3 };
+    let nats = Nats::start();
+    let servers = nats.address.to_string();
+    let proxies = [Proxy::to(nats.address), Proxy::to(nats.address)];
+    let publisher = Publisher::start(&servers, 1);
+    let _workers = [worker(&proxies[0].address.to_string()), worker(&proxies[1].address.to_string())];
+    for round in 0..rounds {
+        let proxy = &proxies[round % 2];
+        publisher.goes_on(some(round));
+        proxy.set(Fault::Delay(Duration::from_millis(20)));
+        publisher.goes_on(some(round));
+        let cuts = proxy.cuts();
+        proxy.set(Fault::Cut);
+        eventually("a connection is cut", || (proxy.cuts() > cuts).then_some(()));
+        proxy.set(Fault::None);
+        publisher.goes_on(some(round));
+        proxy.set(Fault::HalfOpen);
+        thread::sleep(Duration::from_secs(2));
+        proxy.set(Fault::None);
+        proxy.reset();
+    }
+    publisher.goes_on(some(rounds));
+    let what = format!("{rounds} times a connection that delays, is cut and half open");
+    compare(&what, &servers, &publisher.stop()).is_exact();
+}
+
+#[test]
+fn the_leader_of_a_cluster_is_killed() {
+    let rounds = if slow() { 10 } else { 2 };
+    let mut cluster = Cluster::start();
+    let servers = cluster.addresses();
+    let publisher = Publisher::start(&servers, 3);
+    let witness = Witness::of(&servers);
+    let _workers = [worker(&servers), worker(&servers)];
+    for round in 0..rounds {
+        publisher.goes_on(some(round));
+        let leader = witness.leader();
+        cluster.kill(&leader);
+        witness.leader_after(&leader);
+        publisher.goes_on(some(round));
+        cluster.restart(&leader);
+    }
+    publisher.goes_on(some(rounds));
+    let outcome = witness.compare(&format!("{rounds} crashes of the leader"), &publisher.stop(), &CONSUMERS);
+    // Whoever leads next may not have heard of a delivery.
+    outcome.is_sound();
+}
+
+/// The comparison itself, with a handler that loses a message.
+#[test]
+fn a_message_that_is_lost_on_purpose_is_found() {
+    let nats = Nats::start();
+    let servers = nats.address.to_string();
+    let publisher = Publisher::start(&servers, 1);
+    publisher.goes_on(200);
+    let published = publisher.stop();
+    let lost = published.keys().nth(published.len() / 2).unwrap().clone();
+    let witness = Witness::of(&servers);
+    witness.handle("native", |id| *id != lost);
+    let outcome = witness.compare("one lost on purpose", &published, &["native"]);
+    assert_eq!(outcome.lost, [lost]);
+}

@@ -49,7 +49,17 @@ impl Admission {
         place.ok().and_then(Result::ok).map(|place| Permit { _place: place }).ok_or(Overloaded)
     }
 
-    /// Takes a place if one is free now. A consumer does this before it fetches.
+    /// Takes a place, however long that takes: for callers that bound by themselves how many of them wait, and that
+    /// nobody would call again.
+    pub async fn wait(&self) -> Permit {
+        match self.places.clone().acquire_owned().await {
+            Ok(place) => Permit { _place: place },
+            // Nobody closes the semaphore.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Takes a place if one is free now.
     pub fn try_enter(&self) -> Option<Permit> {
         self.places.clone().try_acquire_owned().ok().map(|place| Permit { _place: place })
     }
@@ -87,6 +97,17 @@ mod tests {
         assert_eq!(admission.enter().await.unwrap_err(), Overloaded);
         drop(place);
         assert!(waiting.await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_as_long_as_it_takes_is_not_turned_away() {
+        let admission = admission(1, 0);
+        let place = admission.enter().await.unwrap();
+        let mut waiting = std::pin::pin!(admission.wait());
+        tokio::time::sleep(Duration::from_millis(40)).await;
+        assert!(futures::poll!(&mut waiting).is_pending());
+        drop(place);
+        waiting.await;
     }
 
     #[tokio::test]

@@ -62,6 +62,7 @@ mod settings;
 mod store_url;
 mod stores;
 mod trigger;
+mod warm;
 mod workload;
 
 pub use admission::{Admission, Overloaded, Permit};
@@ -80,4 +81,5 @@ pub use settings::{Flag, Place, Settings, Value};
 pub use store_url::{DEFAULT_STORE, NamedUrl, StoreUrl};
 pub use stores::{DATA, Stores};
 pub use trigger::{Running, Trigger};
+pub use warm::{CallPlace, Fresh, Idle, Warm};
 pub use workload::{Instance, Workload, WorkloadBuilder};

@@ -18,12 +18,15 @@ pub struct Flag {
     pub default: Option<&'static str>,
     /// Whether the flag may be given more than once.
     pub repeatable: bool,
+    /// For a repeatable flag whose values are `[NAME=]FIRST[;KEY=VALUE]...`: what a table of the settings file calls
+    /// `FIRST`.
+    pub first_key: Option<&'static str>,
 }
 
 impl Flag {
     /// A flag that takes one `value`.
     pub const fn new(name: &'static str, value: &'static str, help: &'static str) -> Self {
-        Self { name, value, help, default: None, repeatable: false }
+        Self { name, value, help, default: None, repeatable: false, first_key: None }
     }
 
     /// The same flag with a default.
@@ -34,6 +37,13 @@ impl Flag {
     /// The same flag, which may be given more than once.
     pub const fn repeatable(self) -> Self {
         Self { repeatable: true, ..self }
+    }
+
+    /// The same flag, which may be given more than once, and whose values are `[NAME=]FIRST[;KEY=VALUE]...`. In the
+    /// settings file such a value may be a table: `key` is what it calls `FIRST`, `name` what it calls `NAME`, and each
+    /// other key is an option.
+    pub const fn with_options(self, key: &'static str) -> Self {
+        Self { repeatable: true, first_key: Some(key), ..self }
     }
 
     /// The environment variable that stands for the flag: `TEMPO_MAX_MEMORY`. Several values of a repeatable flag are
@@ -75,6 +85,13 @@ pub struct Value {
     pub text: String,
     /// Where it was given.
     pub place: Place,
+}
+
+impl Value {
+    /// The error for this value of `flag`. `problem` must not repeat a value that may be secret.
+    pub fn invalid(&self, flag: &Flag, problem: &str) -> Error {
+        bad_value(flag, &self.place, problem)
+    }
 }
 
 impl fmt::Debug for Value {
@@ -129,6 +146,11 @@ impl Settings {
     /// As [`Settings::get`], for the first value that cannot be read.
     pub fn all<V: Setting>(&self, flag: &Flag) -> Result<Vec<V>, Error> {
         self.values.get(flag.name).into_iter().flatten().map(|value| read(flag, value)).collect()
+    }
+
+    /// Every value of a repeatable `flag` as it was given, for a reader that explains what is wrong with it.
+    pub fn given(&self, flag: &Flag) -> &[Value] {
+        self.values.get(flag.name).map_or(&[], Vec::as_slice)
     }
 
     /// The error for a value of `flag` that was read but cannot be used, such as one that names no existing file.

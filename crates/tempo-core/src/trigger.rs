@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 
-use crate::{Flag, Settings, Workload};
+use crate::{Error, Flag, Settings, Workload};
 
 /// A source of calls into components, such as an HTTP server or a message consumer.
 ///
@@ -37,6 +37,12 @@ pub trait Trigger<T: 'static>: Send + Sync + 'static {
 pub trait Running: Send {
     /// One line for the user that says what is ready, such as `listening on http://127.0.0.1:8080`.
     fn announcement(&self) -> String;
+
+    /// Why the trigger never calls the component as it is configured, and what to change, if that is so. A runtime warns
+    /// of it, or does not serve at all if it has no other trigger.
+    fn unused(&self) -> Option<Error> {
+        None
+    }
 
     /// Resolves only if the trigger can no longer work, with the reason.
     async fn failed(&mut self) -> anyhow::Error;

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::sync::Semaphore;
 use wasmtime::component::{InstancePre, ResourceTable};
 use wasmtime::{Store, UpdateDeadline};
 
@@ -34,7 +35,13 @@ pub struct WorkloadBuilder<T: 'static> {
 
 /// A component that is ready to be called. Cheap to clone.
 pub struct Workload<T: 'static> {
-    inner: Arc<(WorkloadBuilder<T>, Admission)>,
+    inner: Arc<Inner<T>>,
+}
+
+struct Inner<T: 'static> {
+    builder: WorkloadBuilder<T>,
+    admission: Admission,
+    idle_places: Arc<Semaphore>,
 }
 
 impl<T: 'static> Clone for Workload<T> {
@@ -46,7 +53,8 @@ impl<T: 'static> Clone for Workload<T> {
 impl<T: Send + 'static> From<WorkloadBuilder<T>> for Workload<T> {
     fn from(builder: WorkloadBuilder<T>) -> Self {
         let admission = Admission::new(&builder.limits);
-        Self { inner: Arc::new((builder, admission)) }
+        let idle_places = Arc::new(Semaphore::new(builder.limits.idle_instances()));
+        Self { inner: Arc::new(Inner { builder, admission, idle_places }) }
     }
 }
 
@@ -61,27 +69,33 @@ pub struct Instance<T: 'static> {
 impl<T: Send + 'static> Workload<T> {
     /// The component's name.
     pub fn name(&self) -> &str {
-        &self.inner.0.name
+        &self.inner.builder.name
     }
 
     /// The component, linked and checked.
     pub fn component(&self) -> &InstancePre<T> {
-        &self.inner.0.component
+        &self.inner.builder.component
     }
 
     /// Whether the component uses WASI 0.3, so that its functions must be called concurrently.
     pub fn concurrent(&self) -> bool {
-        self.inner.0.concurrent
+        self.inner.builder.concurrent
     }
 
     /// What the component may use.
     pub fn limits(&self) -> &Limits {
-        &self.inner.0.limits
+        &self.inner.builder.limits
     }
 
     /// The places to run that all triggers of the component share.
     pub fn admission(&self) -> &Admission {
-        &self.inner.1
+        &self.inner.admission
+    }
+
+    /// The places of instances that are kept without work: all triggers of the component share them, as the pool has
+    /// room for no more.
+    pub(crate) fn idle_places(&self) -> &Arc<Semaphore> {
+        &self.inner.idle_places
     }
 
     /// Makes an empty store under the limits. Take a [`Permit`](crate::Permit) first: the pool holds no more stores.
@@ -90,7 +104,7 @@ impl<T: Send + 'static> Workload<T> {
     ///
     /// The store's data cannot be made, for example because a granted directory has gone.
     pub fn store(&self) -> wasmtime::Result<Instance<T>> {
-        let workload = &self.inner.0;
+        let workload = &self.inner.builder;
         let limits = &workload.limits;
         let mut store = Store::new(workload.component.engine(), (workload.data)()?);
         let limiter = workload.limiter;
@@ -112,6 +126,16 @@ impl<T: Send + 'static> Workload<T> {
         Ok(Instance { store, meter })
     }
 
+    /// Waits for `made`, the making of an instance, for as long as that may take.
+    ///
+    /// # Errors
+    ///
+    /// [`Interrupted::Deadline`] if it takes longer; else what `made` ends with.
+    pub async fn instantiated<G>(&self, made: impl Future<Output = wasmtime::Result<G>>) -> wasmtime::Result<G> {
+        let late = |_| wasmtime::Error::new(Interrupted::Deadline);
+        tokio::time::timeout(self.limits().instantiate, made).await.map_err(late)?
+    }
+
     /// Runs `work`, which calls into an instance measured by `meter`, until `deadline` at most.
     pub fn call<R: Send + 'static>(
         &self,
@@ -119,13 +143,13 @@ impl<T: Send + 'static> Workload<T> {
         deadline: Instant,
         work: impl Future<Output = R> + Send + 'static,
     ) -> Call<R> {
-        Call::new(Box::pin(work), meter, self.inner.0.background.clone(), deadline)
+        Call::new(Box::pin(work), meter, self.inner.builder.background.clone(), deadline)
     }
 
     /// Whether an instance that has just served a call may serve another: it must have room left in its limits, so
     /// that what one request leaves behind cannot fail the next.
     pub fn reusable(&self, store: &mut Store<T>) -> bool {
-        let workload = &self.inner.0;
+        let workload = &self.inner.builder;
         let memory = (workload.limiter)(store.data_mut()).memory();
         let handles = (workload.table)(store.data_mut()).iter_mut().count();
         let concurrent = store.concurrent_resource_table().map_or(0, |table| table.iter_mut().count());

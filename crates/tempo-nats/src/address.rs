@@ -1,10 +1,12 @@
-//! `nats://[USER:PASSWORD@|TOKEN@]HOST[:PORT][,HOST[:PORT]...]/NAME`: where a store is, and who asks for it.
+//! `nats://[USER:PASSWORD@|TOKEN@]HOST[:PORT][,HOST[:PORT]...]/NAME`: where a store is, and who asks for it. Of a broker,
+//! the name may be missing, and `?subjects=FILTER,FILTER` may follow it.
 
 use std::fmt;
 
 use async_nats::ServerAddr;
 use percent_encoding::percent_decode_str;
 use tempo_core::{Error, ErrorKind, Secret, StoreUrl};
+use tempo_wasi_messaging::topic;
 
 /// Who the URL says is asking.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,18 +23,37 @@ pub(crate) struct Address {
     /// Whether the connection must be encrypted: the scheme is `tls`.
     pub(crate) tls: bool,
     pub(crate) user: Option<User>,
-    /// The last part: the name of a bucket.
+    /// The last part: the name of a bucket or a stream. Empty only where that was allowed.
     pub(crate) name: String,
 }
 
 impl Address {
     /// Reads a URL whose scheme is `nats` or `tls`.
     pub(crate) fn parse(url: &StoreUrl) -> Result<Self, Error> {
-        let wrong = |problem: &str| {
-            let example = "such as nats://localhost:4222/NAME";
-            Error::new(ErrorKind::BadConfiguration, format!("{}: {problem}; expected a URL {example}", shown(url)))
+        let address = Self::parse_text(url, url.reveal())?;
+        if address.name.is_empty() { Err(wrong(url, NAME)) } else { Ok(address) }
+    }
+
+    /// Reads the URL of a broker, with the subjects that a new stream is to take.
+    pub(crate) fn parse_broker(url: &StoreUrl) -> Result<(Self, Vec<String>), Error> {
+        let (text, query) = match url.reveal().split_once("?subjects=") {
+            Some((text, query)) => (text, Some(query)),
+            None => (url.reveal(), None),
         };
-        let rest = url.reveal().strip_prefix("//").ok_or_else(|| wrong("there is no host"))?;
+        let subjects: Vec<String> = query.into_iter().flat_map(|query| query.split(',')).map(str::to_owned).collect();
+        if subjects.iter().any(|subject| subject.contains('@') || topic::check_filter(subject).is_err()) {
+            return Err(wrong(url, "after ?subjects= come subjects, such as orders.>,billing.*"));
+        }
+        let address = Self::parse_text(url, text)?;
+        if address.name.is_empty() && !subjects.is_empty() {
+            return Err(wrong(url, "subjects need a stream, whose name stands before them"));
+        }
+        Ok((address, subjects))
+    }
+
+    fn parse_text(url: &StoreUrl, text: &str) -> Result<Self, Error> {
+        let wrong = |problem: &str| wrong(url, problem);
+        let rest = text.strip_prefix("//").ok_or_else(|| wrong("there is no host"))?;
         if rest.contains(['?', '#']) {
             return Err(wrong("nothing may follow the name, and ? and # in a password are written %3F and %23"));
         }
@@ -48,8 +69,8 @@ impl Address {
         if !hosts.iter().all(|host| is_host(host)) {
             return Err(wrong("the host cannot be read"));
         }
-        if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) {
-            return Err(wrong("the name is made of letters, digits, - and _"));
+        if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) {
+            return Err(wrong(NAME));
         }
         Ok(Self { hosts, tls: url.scheme() == "tls", user, name: name.to_owned() })
     }
@@ -72,8 +93,19 @@ impl Address {
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.server(), self.name)
+        match &*self.name {
+            "" => f.write_str(&self.server()),
+            name => write!(f, "{}/{name}", self.server()),
+        }
     }
+}
+
+/// What is wrong with most names.
+const NAME: &str = "the name is made of letters, digits, - and _";
+
+fn wrong(url: &StoreUrl, problem: &str) -> Error {
+    let example = "such as nats://localhost:4222/NAME";
+    Error::new(ErrorKind::BadConfiguration, format!("{}: {problem}; expected a URL {example}", shown(url)))
 }
 
 /// A URL that could not be parsed, up to where a badly written password may end.
@@ -128,6 +160,28 @@ mod tests {
         assert!(address.servers().iter().all(ServerAddr::tls_required));
         assert_eq!(address.server(), "tls://h");
         assert!(!parse("nats://h/b").unwrap().tls);
+    }
+
+    #[test]
+    fn brokers_with_and_without_a_stream() {
+        let parse = |text| Address::parse_broker(&StoreUrl::parse(text).unwrap());
+        let (address, subjects) = parse("nats://h/ORDERS?subjects=orders.>,billing.*").unwrap();
+        assert_eq!((&*address.name, subjects), ("ORDERS", vec!["orders.>".to_owned(), "billing.*".to_owned()]));
+        for text in ["nats://h", "nats://h/"] {
+            let (address, subjects) = parse(text).unwrap();
+            assert_eq!((address.to_string(), subjects), ("nats://h".to_owned(), Vec::new()));
+        }
+        for text in [
+            "nats://h?subjects=a",
+            "nats://h/S?subjects=",
+            "nats://h/S?subjects=a b",
+            "nats://h/S?s3cret",
+            "nats://h/S/T",
+            "nats://u:s3cret?subjects=a@h/S",
+        ] {
+            let said = parse(text).expect_err(text).to_string();
+            assert!(said.starts_with("nats:") && !said.contains("s3cret"), "{said}");
+        }
     }
 
     #[test]

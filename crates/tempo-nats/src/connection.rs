@@ -81,6 +81,11 @@ impl Connection {
         &self.line.jetstream
     }
 
+    /// The connection itself, for what is not JetStream.
+    pub(crate) fn client(&self) -> &Client {
+        &self.line.client
+    }
+
     /// The answer to one request, which is sent when there is a connection and at most once.
     pub(crate) async fn ask<T>(&self, request: impl Future<Output = T>) -> Result<T, Lost> {
         self.ready().await?;

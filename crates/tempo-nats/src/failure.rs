@@ -3,11 +3,14 @@
 
 use std::error::Error;
 
-use async_nats::StatusCode;
+use async_nats::{StatusCode, client};
 use async_nats::jetstream::ErrorCode;
-use async_nats::jetstream::context::{PublishError, PublishErrorKind, RequestError, RequestErrorKind};
+use async_nats::jetstream::context::{
+    GetStreamError, GetStreamErrorKind, PublishError, PublishErrorKind, RequestError, RequestErrorKind,
+};
 use async_nats::jetstream::stream::{
-    ConsumerError, ConsumerErrorKind, DirectGetError, DirectGetErrorKind, RawMessageError, RawMessageErrorKind,
+    ConsumerError, ConsumerErrorKind, DeleteMessageError, DeleteMessageErrorKind, DirectGetError, DirectGetErrorKind,
+    RawMessageError, RawMessageErrorKind,
 };
 
 use crate::connection::Lost;
@@ -76,6 +79,26 @@ impl From<PublishError> for Failure {
     }
 }
 
+impl From<client::PublishError> for Failure {
+    fn from(error: client::PublishError) -> Self {
+        match error.kind() {
+            client::PublishErrorKind::MaxPayloadExceeded => Self::AboveServer,
+            _ => Self::other(&error),
+        }
+    }
+}
+
+impl From<client::RequestError> for Failure {
+    fn from(error: client::RequestError) -> Self {
+        match error.kind() {
+            client::RequestErrorKind::TimedOut => Self::Timeout,
+            client::RequestErrorKind::NoResponders => Self::Unavailable,
+            client::RequestErrorKind::MaxPayloadExceeded => Self::AboveServer,
+            _ => Self::other(&error),
+        }
+    }
+}
+
 impl From<DirectGetError> for Failure {
     fn from(error: DirectGetError) -> Self {
         match error.kind() {
@@ -102,6 +125,27 @@ impl From<ConsumerError> for Failure {
         match error.kind() {
             ConsumerErrorKind::TimedOut => Self::Timeout,
             ConsumerErrorKind::JetStream(error) => Self::from(&error),
+            _ => Self::other(&error),
+        }
+    }
+}
+
+impl From<DeleteMessageError> for Failure {
+    fn from(error: DeleteMessageError) -> Self {
+        match error.kind() {
+            DeleteMessageErrorKind::TimedOut => Self::Timeout,
+            DeleteMessageErrorKind::JetStream(error) => Self::from(&error),
+            DeleteMessageErrorKind::Request => Self::other(&error),
+        }
+    }
+}
+
+impl From<GetStreamError> for Failure {
+    fn from(error: GetStreamError) -> Self {
+        let source = error.source().and_then(|source| source.downcast_ref::<RequestError>());
+        match error.kind() {
+            GetStreamErrorKind::JetStream(error) => Self::from(&error),
+            _ if source.is_some_and(|error| error.kind() == RequestErrorKind::TimedOut) => Self::Timeout,
             _ => Self::other(&error),
         }
     }

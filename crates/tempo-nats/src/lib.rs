@@ -1,15 +1,16 @@
-//! Stores on NATS JetStream for Tempo's host services.
+//! Stores and brokers on NATS for Tempo's host services.
 //!
 //! | service | URL | what it is there |
 //! |---|---|---|
 //! | keyvalue | `nats://HOST[:4222]/BUCKET` | a bucket of JetStream KV ([`NatsKeyValue`]) |
 //! | blobstore | `nats://HOST[:4222]/BUCKET` | a bucket of JetStream's object store ([`NatsBlobstore`]) |
+//! | messaging | `nats://HOST[:4222]/STREAM` | a stream of JetStream, or without a name NATS itself ([`NatsMessaging`]) |
 //!
 //! `tls://` in place of `nats://` insists on encryption; a server that offers it is spoken to in TLS in any case. Several
 //! servers of one cluster are written `nats://a,b,c/NAME`. A user stands in the URL (`USER:PASSWORD@` or `TOKEN@`), or
 //! in flags, of which each is also an environment variable (`TEMPO_NATS_CREDS`).
 //!
-//! All stores on one server that log in as one user share one connection. It is lost and found again without end; a
+//! All that is on one server and logs in as one user shares one connection. It is lost and found again without end; a
 //! request waits five seconds for its return and then fails. Only the start is bounded as a whole, by `--connect-timeout`.
 //!
 //! In an embedding, open a store by its URL and hand it to the service:
@@ -40,7 +41,9 @@ mod failure;
 mod fetch;
 mod key;
 mod keyvalue;
+mod messaging;
 mod options;
 
 pub use blobstore::NatsBlobstore;
 pub use keyvalue::NatsKeyValue;
+pub use messaging::NatsMessaging;

@@ -125,12 +125,21 @@ async fn serve<T: StoreData>(
     let drain = workload.limits().drain;
     let mut running: Vec<Box<dyn Running>> =
         try_join_all(triggers.iter().map(|trigger| (trigger.start)(workload.clone(), settings))).await?;
+    let unused: Vec<Error> = running.iter().filter_map(|trigger| trigger.unused()).collect();
+    if unused.len() == running.len() {
+        let all = unused.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        return Err(Error::new(ErrorKind::BadConfiguration, all).into());
+    }
+    running.retain(|trigger| trigger.unused().is_none());
     for trigger in &running {
         eprintln!("{}", trigger.announcement());
     }
     // After the address, which is the first line.
     for announcement in announcements {
         eprintln!("{announcement}");
+    }
+    for unused in unused {
+        tracing::warn!("{unused}");
     }
     let failed = tokio::select! {
         _ = signals.next() => None,

@@ -9,9 +9,16 @@ use crate::registry::{ServiceEntry, unversioned};
 
 /// Services that Tempo's runtimes offer: package, service, runtimes. A runtime that leaves one out names it from here.
 const CATALOGUE: &[(&str, &str, &str)] = &[
-    ("wasi:config", "WasiConfig", "tempo and tempo-http"),
+    ("tempo:blobstore", "WasiBlobstore", "tempo and tempo-worker"),
+    ("tempo:messaging", "WasiMessaging", "tempo and tempo-worker"),
+    ("wasi:blobstore", "WasiBlobstore", "tempo and tempo-worker"),
+    ("wasi:config", "WasiConfig", "tempo, tempo-http and tempo-worker"),
     ("wasi:http", "WasiHttp", "tempo and tempo-http"),
-    ("wasi:logging", "WasiLogging", "tempo and tempo-http"),
+    ("wasi:keyvalue", "WasiKeyValue", "tempo and tempo-worker"),
+    ("wasi:logging", "WasiLogging", "tempo, tempo-http and tempo-worker"),
+    ("wasi:messaging", "WasiMessaging", "tempo and tempo-worker"),
+    ("wasmcloud:keyvalue", "WasiKeyValue", "tempo and tempo-worker"),
+    ("wasmcloud:messaging", "WasiMessaging", "tempo and tempo-worker"),
 ];
 
 /// One import that is not satisfied.

@@ -1,7 +1,9 @@
 //! The settings file: flags under their own names, in TOML.
 //!
 //! A table holds the `NAME=VALUE` pairs of a repeatable flag: `[keyvalue]` with `default = "file:./data"` is
-//! `--keyvalue default=file:./data`. Errors name the file and the line, never a value.
+//! `--keyvalue default=file:./data`. A flag whose values have options takes a table for each value: `[[subscribe]]` with
+//! `topic = "orders.>"` and `ordered = true` is `--subscribe 'orders.>;ordered=true'`. Errors name the file and the line,
+//! never a value.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind as IoErrorKind;
@@ -55,7 +57,16 @@ impl Reader<'_> {
 
     fn flag(&self, flag: &Flag, value: &Spanned<DeValue<'_>>) -> Result<Vec<Value>, Error> {
         match value.get_ref() {
-            DeValue::Array(items) if flag.repeatable => items.iter().map(|item| self.scalar(flag, "", item)).collect(),
+            DeValue::Array(items) if flag.repeatable => {
+                let values = items.iter().map(|item| match (flag.first_key, item.get_ref()) {
+                    (Some(first), DeValue::Table(table)) => self.with_options(flag, first, table, &item.span()),
+                    _ => Ok(vec![self.scalar(flag, "", item)?]),
+                });
+                Ok(values.collect::<Result<Vec<_>, _>>()?.concat())
+            }
+            DeValue::Table(table) if let Some(first) = flag.first_key => {
+                self.with_options(flag, first, table, &value.span())
+            }
             DeValue::Table(pairs) if flag.repeatable => {
                 pairs.iter().map(|(name, value)| self.scalar(flag, &format!("{}=", name.get_ref()), value)).collect()
             }
@@ -63,15 +74,63 @@ impl Reader<'_> {
         }
     }
 
-    fn scalar(&self, flag: &Flag, prefix: &str, value: &Spanned<DeValue<'_>>) -> Result<Value, Error> {
-        let text = match value.get_ref() {
-            DeValue::String(text) => text.to_string(),
-            DeValue::Integer(number) if number.radix() == 10 => number.as_str().to_owned(),
-            DeValue::Boolean(value) => value.to_string(),
-            _ => return Err(self.bad(value.span(), &format!("{}: expected {} as a string", flag.name, flag.value))),
+    /// The values `[NAME=]FIRST[;KEY=VALUE]...` of a table: one for each element, if what stands first is an array. An
+    /// option that is an array has its elements separated by `/`.
+    fn with_options(
+        &self,
+        flag: &Flag,
+        first: &str,
+        table: &DeTable<'_>,
+        span: &Range<usize>,
+    ) -> Result<Vec<Value>, Error> {
+        let (mut name, mut firsts, mut options) = (String::new(), Vec::new(), String::new());
+        for (key, value) in table {
+            let items = match value.get_ref() {
+                DeValue::Array(items) => items.iter().collect(),
+                _ => vec![value],
+            };
+            let texts = items.iter().map(|item| self.part(flag, item)).collect::<Result<Vec<_>, _>>()?;
+            match key.get_ref().as_ref() {
+                key if key == first => firsts = items.into_iter().zip(texts).collect(),
+                "name" => name = format!("{}=", texts.join("/")),
+                key => options.push_str(&format!(";{key}={}", texts.join("/"))),
+            }
+        }
+        if firsts.is_empty() {
+            return Err(self.bad(span.clone(), &format!("{}: `{first}` is missing", flag.name)));
+        }
+        let value = |(item, text): (&Spanned<DeValue<'_>>, String)| Value {
+            text: format!("{name}{text}{options}"),
+            place: self.place(&item.span()),
         };
-        let place = Place::SettingsFile { path: self.file.clone(), line: self.line(&value.span()) };
-        Ok(Value { text: format!("{prefix}{text}"), place })
+        Ok(firsts.into_iter().map(value).collect())
+    }
+
+    /// A part of a value with options, which must not be taken for several.
+    fn part(&self, flag: &Flag, value: &Spanned<DeValue<'_>>) -> Result<String, Error> {
+        let text = self.text(flag.name, "text, a number or a truth value", value)?;
+        if text.contains(';') {
+            return Err(self.bad(value.span(), &format!("{}: `;` is not allowed in a value", flag.name)));
+        }
+        Ok(text)
+    }
+
+    fn scalar(&self, flag: &Flag, prefix: &str, value: &Spanned<DeValue<'_>>) -> Result<Value, Error> {
+        let text = self.text(flag.name, &format!("{} as a string", flag.value), value)?;
+        Ok(Value { text: format!("{prefix}{text}"), place: self.place(&value.span()) })
+    }
+
+    fn text(&self, name: &str, expected: &str, value: &Spanned<DeValue<'_>>) -> Result<String, Error> {
+        match value.get_ref() {
+            DeValue::String(text) => Ok(text.to_string()),
+            DeValue::Integer(number) if number.radix() == 10 => Ok(number.as_str().to_owned()),
+            DeValue::Boolean(value) => Ok(value.to_string()),
+            _ => Err(self.bad(value.span(), &format!("{name}: expected {expected}"))),
+        }
+    }
+
+    fn place(&self, span: &Range<usize>) -> Place {
+        Place::SettingsFile { path: self.file.clone(), line: self.line(span) }
     }
 
     fn bad(&self, span: Range<usize>, problem: &str) -> Error {
@@ -91,9 +150,10 @@ mod tests {
     const ADDR: Flag = Flag::new("addr", "HOST:PORT", "");
     const REQUESTS: Flag = Flag::new("max-requests", "N", "");
     const STORES: Flag = Flag::new("keyvalue", "[NAME=]URL", "").repeatable();
+    const SUBSCRIBE: Flag = Flag::new("subscribe", "[NAME=]TOPIC[;KEY=VALUE]...", "").with_options("topic");
 
     fn values(text: &str) -> Result<Values, Error> {
-        Reader { file: "tempo.toml".into(), text }.values(&[&ADDR, &REQUESTS, &STORES])
+        Reader { file: "tempo.toml".into(), text }.values(&[&ADDR, &REQUESTS, &STORES, &SUBSCRIBE])
     }
 
     fn texts(values: &Values, flag: &Flag) -> Vec<String> {
@@ -122,6 +182,43 @@ mod tests {
         assert_eq!(error("\naddr = s3cret"), "not valid TOML (tempo.toml:2)");
         assert_eq!(error("addr = [\"s3cret\"]"), "addr: expected HOST:PORT as a string (tempo.toml:1)");
         assert_eq!(error("[addr]\nx = \"s3cret\""), "addr: expected HOST:PORT as a string (tempo.toml:1)");
+    }
+
+    #[test]
+    fn a_table_is_a_value_with_options() {
+        let values = values(
+            "[[subscribe]]\ntopic = \"orders.>\"\n\n[[subscribe]]\nname = \"b\"\nordered = true\nmax-in-flight = 8\n\
+             backoff = [\"1s\", \"5s\"]\ntopic = [\n  \"x\",\n  \"y\",\n]\n",
+        )
+        .unwrap();
+        let options = "backoff=1s/5s;max-in-flight=8;ordered=true";
+        assert_eq!(
+            texts(&values, &SUBSCRIBE),
+            ["orders.>".to_owned(), format!("b=x;{options}"), format!("b=y;{options}")]
+        );
+        let place = |line| Place::SettingsFile { path: "tempo.toml".into(), line };
+        let places: Vec<_> = values[SUBSCRIBE.name].iter().map(|value| value.place.clone()).collect();
+        assert_eq!(places, [place(2), place(10), place(11)]);
+        let list = super::tests::values("subscribe = [\"x;ordered\", \"y\"]").unwrap();
+        assert_eq!(texts(&list, &SUBSCRIBE), ["x;ordered", "y"]);
+        let one = super::tests::values("[subscribe]\ntopic = \"x\"").unwrap();
+        assert_eq!(texts(&one, &SUBSCRIBE), ["x"]);
+    }
+
+    #[test]
+    fn a_table_cannot_say_more_than_its_keys() {
+        let error = |text: &str| values(text).unwrap_err().to_string();
+        assert_eq!(error("[[subscribe]]\nordered = true"), "subscribe: `topic` is missing (tempo.toml:1)");
+        assert_eq!(
+            error("[[subscribe]]\ntopic = \"x;s3cret=1\""),
+            "subscribe: `;` is not allowed in a value (tempo.toml:2)"
+        );
+        assert_eq!(
+            error("[[subscribe]]\ntopic = [[\"s3cret\"]]"),
+            "subscribe: expected text, a number or a truth value (tempo.toml:2)"
+        );
+        // Only flags with options take tables.
+        assert_eq!(error("[[keyvalue]]\ntopic = \"x\""), "keyvalue: expected [NAME=]URL as a string (tempo.toml:1)");
     }
 
     #[test]

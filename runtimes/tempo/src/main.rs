@@ -1,11 +1,12 @@
 //! `tempo`: a runtime with every service there is.
 
-use tempo_nats::{NatsBlobstore, NatsKeyValue};
+use tempo_nats::{NatsBlobstore, NatsKeyValue, NatsMessaging};
 use tempo_wasi_blobstore::{self as blobstore, Azure, BlobstoreStores, GoogleCloud, S3, WasiBlobstore};
 use tempo_wasi_config::{Variables, WasiConfig};
 use tempo_wasi_http::{HttpClient, HttpServer, WasiHttp};
 use tempo_wasi_keyvalue::{self as keyvalue, KeyValueStores, KeyValueWatcher, WasiKeyValue};
 use tempo_wasi_logging::{TracingLog, WasiLogging};
+use tempo_wasi_messaging::{self as messaging, MessageConsumer, MessagingBrokers, WasiMessaging};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -20,6 +21,7 @@ tempo_runtime::runtime! {
         http: WasiHttp = HttpClient,
         keyvalue: WasiKeyValue = KeyValueStores<(keyvalue::Memory, keyvalue::File, NatsKeyValue)>,
         logging: WasiLogging = TracingLog,
+        messaging: WasiMessaging = MessagingBrokers<(messaging::Memory, messaging::File, NatsMessaging)>,
     },
-    triggers: [HttpServer, KeyValueWatcher],
+    triggers: [HttpServer, KeyValueWatcher, MessageConsumer],
 }

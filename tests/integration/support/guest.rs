@@ -36,6 +36,10 @@ fn file_name(name: &str) -> String {
         "keyvalue-drafts" => "test_keyvalue_drafts".to_owned(),
         "messaging-ledger" => "test_messaging_ledger".to_owned(),
         "keyvalue-watcher" => "test_keyvalue_watcher".to_owned(),
+        "messaging-worker" => "test_messaging_worker".to_owned(),
+        "messaging-conformance" => "test_messaging".to_owned(),
+        "messaging-drafts" => "test_messaging_drafts".to_owned(),
+        "messaging-wasmcloud" => "test_messaging_wasmcloud".to_owned(),
         _ => name.replace('-', "_"),
     }
 }

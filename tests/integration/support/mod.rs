@@ -6,6 +6,7 @@ pub(crate) mod h2;
 pub(crate) mod http;
 pub(crate) mod ledger;
 pub(crate) mod message_ledger;
+pub(crate) mod messaging;
 pub(crate) mod nats;
 pub(crate) mod process;
 pub(crate) mod proxy;
@@ -19,7 +20,7 @@ pub(crate) mod witness;
 
 pub(crate) use guest::guest;
 pub(crate) use http::{Client, Response, get};
-pub(crate) use process::{Finished, Run, Server, serve, serve_with};
+pub(crate) use process::{Finished, Process, Run, Server, serve, serve_with};
 
 use std::time::{Duration, Instant};
 

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
+use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
@@ -65,27 +66,28 @@ impl Run {
     }
 
     /// Starts a server; returns when it says where it listens.
-    pub(crate) fn serve(self) -> Server {
-        let (process, url) = self.start("listening on ");
-        let (scheme, address) = url.split_once("://").expect("a URL");
-        let (scheme, address) = (scheme.to_owned(), address.parse().unwrap());
-        Server { log: process.log.clone(), process, scheme, address }
+    pub(crate) fn serve(mut self) -> Server {
+        let mut child = self.command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let log = Log::of(child.stderr.take().unwrap());
+        let first = log.line(0);
+        let address = first.as_deref().and_then(|line| line.strip_prefix("listening on "));
+        let Some((scheme, address)) = address.and_then(|url| url.split_once("://")) else {
+            let _ = child.kill();
+            let _ = child.wait();
+            panic!("the server did not begin with the line `listening on`: {}", log.text());
+        };
+        let address = address.parse().unwrap();
+        let process = Process { child, log, _directory: self.directory };
+        Server { process, scheme: scheme.to_owned(), address }
     }
 
-    /// Starts a program that listens nowhere; returns when it says that it handles messages.
-    pub(crate) fn work(self) -> Process {
-        self.start("handling ").0
-    }
-
-    /// Starts a program whose first line begins with `ready`. Returns the rest of it too.
-    fn start(mut self, ready: &str) -> (Process, String) {
+    /// Starts a program that listens nowhere; returns when it says what it handles.
+    pub(crate) fn work(mut self) -> Process {
         let mut child = self.command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Log::of(child.stderr.take().unwrap());
         let process = Process { child, log, _directory: self.directory };
-        let first = process.log.line(0);
-        let rest = first.as_deref().and_then(|line| line.strip_prefix(ready)).map(str::to_owned);
-        let rest = rest.unwrap_or_else(|| panic!("the program did not begin with the line `{ready}`"));
-        (process, rest)
+        process.log.wait_for("handling ");
+        process
     }
 
     /// Runs to the end.
@@ -147,6 +149,27 @@ impl Finished {
     }
 }
 
+/// A running server. It is killed when this is dropped.
+pub(crate) struct Server {
+    process: Process,
+    pub(crate) scheme: String,
+    pub(crate) address: SocketAddr,
+}
+
+impl Deref for Server {
+    type Target = Process;
+
+    fn deref(&self) -> &Process {
+        &self.process
+    }
+}
+
+impl DerefMut for Server {
+    fn deref_mut(&mut self) -> &mut Process {
+        &mut self.process
+    }
+}
+
 /// A running program. It is killed when this is dropped.
 pub(crate) struct Process {
     child: Child,
@@ -155,6 +178,10 @@ pub(crate) struct Process {
 }
 
 impl Process {
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         let id = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
         kill_process(id, signal).unwrap();
@@ -164,6 +191,10 @@ impl Process {
     pub(crate) fn exit_code(&mut self) -> Option<i32> {
         exit_code(&mut self.child)
     }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
 }
 
 impl Drop for Process {
@@ -171,35 +202,8 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {
-            eprintln!("the program said:\n{}", self.log.to_the_end());
+            eprintln!("the program said:\n{}", self.log.text());
         }
-    }
-}
-
-/// A running server. It is killed when this is dropped.
-pub(crate) struct Server {
-    process: Process,
-    pub(crate) scheme: String,
-    pub(crate) address: SocketAddr,
-    pub(crate) log: Log,
-}
-
-impl Server {
-    pub(crate) fn id(&self) -> u32 {
-        self.process.child.id()
-    }
-
-    pub(crate) fn signal(&self, signal: Signal) {
-        self.process.signal(signal);
-    }
-
-    /// Waits for the end; `None` if a signal ended it.
-    pub(crate) fn exit_code(&mut self) -> Option<i32> {
-        self.process.exit_code()
-    }
-
-    pub(crate) fn is_running(&mut self) -> bool {
-        self.process.child.try_wait().unwrap().is_none()
     }
 }
 

@@ -9,20 +9,19 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::Response;
 use http_body::{Body as _, Frame};
-use tempo_core::{Call, Interrupted, Provide};
+use tempo_core::{Call, Interrupted, Provide, Warm};
 use tokio::sync::oneshot;
 use wasmtime_wasi_http::WasiBody;
-use wasmtime_wasi_http::handler::ProxyPre;
+use wasmtime_wasi_http::handler::{Proxy, ProxyPre};
 
 use super::guest::Answer;
-use super::idle::Warm;
 use super::reply::Refusal;
 use super::upload::TooLarge;
 use super::worker::Worker;
 use crate::WasiHttp;
 
 /// What a call into a guest ends with.
-pub(crate) type Outcome<T> = Result<wasmtime::Result<Warm<T>>, Interrupted>;
+pub(crate) type Outcome<T> = Result<wasmtime::Result<Warm<T, Proxy>>, Interrupted>;
 
 /// A response body that broke off. hyper closes the connection or resets the stream, so that the client notices.
 #[derive(Debug, thiserror::Error)]
@@ -33,7 +32,7 @@ pub(crate) struct BrokenOff;
 /// dropping it ends the guest.
 pub(crate) struct Exchange<T: 'static> {
     worker: Arc<Worker<T>>,
-    call: Option<Call<wasmtime::Result<Warm<T>>>>,
+    call: Option<Call<wasmtime::Result<Warm<T, Proxy>>>>,
     /// `None` once it has come, or cannot come any more.
     answer: Option<oneshot::Receiver<Answer>>,
     consumed: Option<oneshot::Sender<()>>,
@@ -48,7 +47,7 @@ pub(crate) struct Exchange<T: 'static> {
 impl<T: Provide<WasiHttp>> Exchange<T> {
     pub(crate) fn new(
         worker: Arc<Worker<T>>,
-        call: Call<wasmtime::Result<Warm<T>>>,
+        call: Call<wasmtime::Result<Warm<T, Proxy>>>,
         answer: oneshot::Receiver<Answer>,
         consumed: oneshot::Sender<()>,
         too_large: Option<TooLarge>,

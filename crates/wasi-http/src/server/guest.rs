@@ -4,14 +4,13 @@ use std::future::poll_fn;
 use std::sync::Arc;
 
 use http::Request;
-use tempo_core::{Instance, Interrupted, Permit, Provide};
+use tempo_core::{CallPlace, Provide, Warm};
 use tokio::sync::oneshot;
 use wasmtime::Store;
 use wasmtime::component::InstancePre;
 use wasmtime_wasi_http::handler::{Proxy, ProxyPre};
 use wasmtime_wasi_http::{FieldMap, WasiBody, p2, p3};
 
-use super::idle::Warm;
 use super::worker::Worker;
 use crate::WasiHttp;
 
@@ -30,60 +29,30 @@ pub(crate) fn handler<T>(component: &InstancePre<T>) -> wasmtime::Result<ProxyPr
     }
 }
 
-/// The instance that a request is to run in: a warm one, or a store without an instance yet.
-pub(crate) struct Place<T: 'static> {
-    instance: Instance<T>,
-    proxy: Option<Proxy>,
-    served: usize,
-}
-
-impl<T: Send + 'static> Place<T> {
-    /// Takes a warm instance of `worker`, or makes a store.
-    ///
-    /// # Errors
-    ///
-    /// The store's data cannot be made.
-    pub(crate) fn take(worker: &Worker<T>) -> wasmtime::Result<Self> {
-        if let Some(warm) = worker.idle.take() {
-            warm.instance.meter.reset();
-            return Ok(Self { instance: warm.instance, proxy: Some(warm.proxy), served: warm.served });
-        }
-        Ok(Self { instance: worker.workload.store()?, proxy: None, served: 0 })
-    }
-
-    /// What measures the call.
-    pub(crate) fn meter(&self) -> Arc<tempo_core::Meter> {
-        self.instance.meter.clone()
-    }
-}
-
 /// Calls the handler with `request`, sends what it answers to `answer`, and goes on until the guest is done.
 ///
-/// `consumed` resolves when the response's body has been read to its end. The permit is held until the store is either
-/// gone or handed back as a warm instance.
+/// `consumed` resolves when the response's body has been read to its end.
 pub(crate) async fn call<T: Provide<WasiHttp>>(
     worker: Arc<Worker<T>>,
-    permit: Permit,
-    place: Place<T>,
+    place: CallPlace<T, Proxy>,
     request: Request<WasiBody>,
     answer: oneshot::Sender<Answer>,
     consumed: oneshot::Receiver<()>,
-) -> wasmtime::Result<Warm<T>> {
-    let Place { mut instance, proxy, served } = place;
-    let store = &mut instance.store;
-    let proxy = match proxy {
-        Some(proxy) => proxy,
-        None => {
-            let made = worker.handler.instantiate_async(&mut *store);
-            let limit = worker.workload.limits().instantiate;
-            tokio::time::timeout(limit, made).await.map_err(|_| wasmtime::Error::new(Interrupted::Deadline))??
+) -> wasmtime::Result<Warm<T, Proxy>> {
+    let mut warm = match place {
+        CallPlace::Warm(warm) => warm,
+        CallPlace::Fresh(mut fresh) => {
+            let made = worker.handler.instantiate_async(fresh.store());
+            let proxy = worker.workload.instantiated(made).await?;
+            fresh.with(proxy)
         }
     };
-    match &proxy {
+    let (store, proxy) = warm.parts();
+    match proxy {
         Proxy::P2(proxy) => call_p2(store, proxy, request, answer).await?,
         Proxy::P3(service) => call_p3(store, service, request, answer, consumed).await?,
     }
-    Ok(Warm { instance, proxy, served: served.saturating_add(1), permit: Some(permit) })
+    Ok(warm)
 }
 
 async fn call_p2<T: Provide<WasiHttp>>(

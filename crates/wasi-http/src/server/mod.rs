@@ -7,7 +7,6 @@ mod config;
 mod connection;
 mod exchange;
 mod guest;
-mod idle;
 mod reply;
 mod request;
 mod threads;
@@ -59,11 +58,10 @@ impl<T: Provide<WasiHttp>> Trigger<T> for HttpServer {
         let listener = listen(config.address)?;
         let address = listener.local_addr()?;
         let (phase, phases) = watch::channel(Phase::Serving);
-        let idle_places = Arc::new(Semaphore::new(workload.limits().idle_instances()));
         let mut threads = Vec::new();
         let mut ends = Vec::new();
         for _ in 0..config.threads {
-            let worker = Arc::new(Worker::new(workload.clone(), config.clone(), idle_places.clone())?);
+            let worker = Arc::new(Worker::new(workload.clone(), config.clone())?);
             let server = Server { worker, http: connection::http(&config), tls: tls.clone(), phase: phases.clone() };
             let (thread, end) = Thread::start(server)?;
             threads.push(thread);

@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 
 use super::body::Body;
 use super::exchange::Exchange;
-use super::guest::{self, Place};
+use super::guest;
 use super::reply::Refusal;
 use super::upload;
 use super::worker::Worker;
@@ -49,7 +49,7 @@ async fn exchange<T: Provide<WasiHttp>>(
     head.uri = absolute(scheme, &head).ok_or(Refusal::BadRequest)?;
     let (body, too_large) = upload::limited(body, worker.config.body).ok_or(Refusal::BodyTooLarge)?;
     let permit = worker.workload.admission().enter().await.map_err(|_| Refusal::Overloaded)?;
-    let place = Place::take(&worker).map_err(|error| {
+    let place = worker.idle.place(permit).map_err(|error| {
         tracing::error!(error = format!("{error:#}"), "a store cannot be made");
         Refusal::Failed
     })?;
@@ -58,7 +58,7 @@ async fn exchange<T: Provide<WasiHttp>>(
     let (consumed_sender, consumed) = oneshot::channel();
     let head_only = head.method == Method::HEAD && head.version == Version::HTTP_2;
     let request = Request::from_parts(head, body);
-    let work = guest::call(worker.clone(), permit, place, request, answer_sender, consumed);
+    let work = guest::call(worker.clone(), place, request, answer_sender, consumed);
     let call = worker.workload.call(meter, deadline, work);
     let mut exchange = Exchange::new(worker.clone(), call, answer, consumed_sender, too_large);
     let head = poll_fn(|cx| exchange.poll_answer(cx)).await?;

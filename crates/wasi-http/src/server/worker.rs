@@ -2,15 +2,13 @@
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use tempo_core::{Interrupted, Workload};
-use tokio::sync::Semaphore;
+use tempo_core::{Idle, Interrupted, Workload};
 use wasmtime::PoolConcurrencyLimitError;
-use wasmtime_wasi_http::handler::ProxyPre;
+use wasmtime_wasi_http::handler::{Proxy, ProxyPre};
 
 use super::body::Stream;
 use super::config::Config;
 use super::exchange::Outcome;
-use super::idle::Idle;
 use super::reply::Refusal;
 
 /// One serving thread's share of the component.
@@ -18,24 +16,19 @@ pub(crate) struct Worker<T: 'static> {
     pub(crate) workload: Workload<T>,
     pub(crate) handler: ProxyPre<T>,
     pub(crate) config: Arc<Config>,
-    pub(crate) idle: Idle<T>,
+    pub(crate) idle: Idle<T, Proxy>,
     streams: Mutex<Vec<Weak<Stream<T>>>>,
 }
 
 impl<T: Send + 'static> Worker<T> {
-    /// The share of one of `config.threads` threads, which together keep as many idle instances as there are
-    /// `idle_places`.
+    /// The share of one of `config.threads` threads.
     ///
     /// # Errors
     ///
     /// The component exports no HTTP handler.
-    pub(crate) fn new(
-        workload: Workload<T>,
-        config: Arc<Config>,
-        idle_places: Arc<Semaphore>,
-    ) -> wasmtime::Result<Self> {
+    pub(crate) fn new(workload: Workload<T>, config: Arc<Config>) -> wasmtime::Result<Self> {
         let handler = super::guest::handler(workload.component())?;
-        let idle = Idle::new(workload.limits().idle_instances().div_ceil(config.threads), idle_places);
+        let idle = Idle::new(workload.clone(), config.threads);
         Ok(Self { workload, handler, config, idle, streams: Mutex::default() })
     }
 
@@ -43,11 +36,8 @@ impl<T: Send + 'static> Worker<T> {
     pub(crate) fn settle(&self, outcome: Outcome<T>) -> Result<(), Refusal> {
         let component = self.workload.name();
         match outcome {
-            Ok(Ok(mut warm)) => {
-                let reuse = self.workload.limits().reuse(self.workload.concurrent());
-                if warm.served < reuse && self.workload.reusable(&mut warm.instance.store) {
-                    self.idle.park(warm);
-                }
+            Ok(Ok(warm)) => {
+                self.idle.park(warm);
                 Ok(())
             }
             Ok(Err(trap)) => Err(match trap.downcast_ref::<Interrupted>() {
@@ -70,15 +60,14 @@ impl<T: Send + 'static> Worker<T> {
 
     /// Ends what has stalled and drops instances that have been idle for long. Called every second or so.
     pub(crate) fn tidy(&self) {
-        let limits = self.workload.limits();
-        self.idle.reap(limits.idle);
+        self.idle.reap();
         let streams: Vec<_> = {
             let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
             streams.retain(|stream| stream.strong_count() > 0);
             streams.iter().filter_map(Weak::upgrade).collect()
         };
         for stream in streams {
-            stream.end_if_stalled(limits.request);
+            stream.end_if_stalled(self.workload.limits().request);
         }
     }
 }

@@ -20,8 +20,8 @@ pub(crate) fn routes(router: Router) -> Router {
         .get("/done", done)
 }
 
-/// `?topic=` with `key`, `act`, `id` and `client` if they are given, and with every header that begins with `x-`. The body is
-/// the payload.
+/// `?topic=` with `key`, `act`, `id` and `client` if they are given, and with the request's `traceparent` and every header that
+/// begins with `x-`. The body is the payload.
 async fn publish(request: Request) -> Result<&'static str, Failed> {
     let (client, message) = (client(&request), draft(&request));
     let payload = request.into_body().bytes().await.map_err(|error| Failed(error.to_string()))?;
@@ -88,10 +88,13 @@ fn draft(request: &Request) -> Draft {
             message = set(message, value.into_owned());
         }
     }
-    match request.query_value(ACT) {
-        Some(act) => message.header(ACT, act),
-        None => message,
+    // The second one is for the guest of the workers.
+    for name in [ACT, "sleep-ms"] {
+        if let Some(value) = request.query_value(name) {
+            message = message.header(name, value);
+        }
     }
+    message
 }
 
 fn text<'a>(request: &'a Request, name: &str) -> Cow<'a, str> {

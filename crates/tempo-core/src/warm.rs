@@ -1,0 +1,132 @@
+//! Instances that are kept for their next call, as making one costs more than most calls do.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use wasmtime::Store;
+
+use crate::{Instance, Meter, Permit, Workload};
+
+/// A store without an instance, and the place that it runs in.
+pub struct Fresh<T: 'static> {
+    instance: Instance<T>,
+    /// Last, so that it outlives the store: the pool has no more room than there are places.
+    permit: Permit,
+}
+
+impl<T> Fresh<T> {
+    /// The store, to make an instance in. [`Workload::instantiated`] limits the time that this takes.
+    pub fn store(&mut self) -> &mut Store<T> {
+        &mut self.instance.store
+    }
+
+    /// What it becomes once `guest`, the bindings of an instance, has been made in it.
+    pub fn with<G>(self, guest: G) -> Warm<T, G> {
+        Warm { instance: self.instance, guest, served: 0, permit: Some(self.permit) }
+    }
+}
+
+/// A store with an instance in it, whose bindings are a `G`, and the place that it runs in.
+pub struct Warm<T: 'static, G> {
+    instance: Instance<T>,
+    guest: G,
+    /// How many calls it has served.
+    served: usize,
+    /// The place among the calls that run, until the instance is parked. Last, as in [`Fresh`].
+    permit: Option<Permit>,
+}
+
+impl<T, G> Warm<T, G> {
+    /// The store with the bindings of its instance, for one call.
+    pub fn parts(&mut self) -> (&mut Store<T>, &G) {
+        (&mut self.instance.store, &self.guest)
+    }
+}
+
+/// What a call is to run in.
+pub enum CallPlace<T: 'static, G> {
+    /// An instance that has served before.
+    Warm(Warm<T, G>),
+    /// A store in which an instance is still to be made.
+    Fresh(Fresh<T>),
+}
+
+impl<T, G> CallPlace<T, G> {
+    /// What measures the call.
+    pub fn meter(&self) -> Arc<Meter> {
+        match self {
+            Self::Warm(warm) => warm.instance.meter.clone(),
+            Self::Fresh(fresh) => fresh.instance.meter.clone(),
+        }
+    }
+}
+
+/// Since when, what, and its place among the idle instances of all threads.
+type Parked<T, G> = (Instant, Warm<T, G>, OwnedSemaphorePermit);
+
+/// The idle instances of one thread of a trigger. The one used last is used next, as its memory is still in the caches.
+pub struct Idle<T: 'static, G> {
+    workload: Workload<T>,
+    waiting: Mutex<Vec<Parked<T, G>>>,
+    capacity: usize,
+    /// What all threads of all triggers together may keep.
+    places: Arc<Semaphore>,
+}
+
+impl<T: Send + 'static, G> Idle<T, G> {
+    /// The share of one of `threads` threads, which together keep as many instances as the limits of `workload` say.
+    pub fn new(workload: Workload<T>, threads: usize) -> Self {
+        let capacity = workload.limits().idle_instances().div_ceil(threads.max(1));
+        let places = workload.idle_places().clone();
+        Self { workload, waiting: Mutex::new(Vec::new()), capacity, places }
+    }
+
+    /// What a call with `permit` runs in: an idle instance, or a new store.
+    ///
+    /// # Errors
+    ///
+    /// The data of a new store cannot be made.
+    pub fn place(&self, permit: Permit) -> wasmtime::Result<CallPlace<T, G>> {
+        let idle = self.lock().pop();
+        if let Some((_, mut warm, _)) = idle {
+            warm.instance.meter.reset();
+            warm.permit = Some(permit);
+            return Ok(CallPlace::Warm(warm));
+        }
+        Ok(CallPlace::Fresh(Fresh { instance: self.workload.store()?, permit }))
+    }
+
+    /// Keeps `warm`, which has just served a call that went well, unless it has served long enough or enough are kept.
+    pub fn park(&self, mut warm: Warm<T, G>) {
+        warm.served = warm.served.saturating_add(1);
+        let reuse = self.workload.limits().reuse(self.workload.concurrent());
+        if warm.served >= reuse || !self.workload.reusable(&mut warm.instance.store) {
+            return;
+        }
+        let Ok(place) = self.places.clone().try_acquire_owned() else { return };
+        let mut waiting = self.lock();
+        if waiting.len() < self.capacity {
+            let permit = warm.permit.take();
+            waiting.push((Instant::now(), warm, place));
+            drop(waiting);
+            drop(permit);
+        }
+    }
+
+    /// Drops those that have waited longer than the limits say. To be called every second or so.
+    pub fn reap(&self) {
+        let age = self.workload.limits().idle;
+        let expired: Vec<_> = {
+            let mut waiting = self.lock();
+            let fresh = waiting.iter().position(|(since, _, _)| since.elapsed() < age).unwrap_or(waiting.len());
+            waiting.drain(..fresh).collect()
+        };
+        // Dropped outside the lock: an instance takes a while to tear down.
+        drop(expired);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Parked<T, G>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

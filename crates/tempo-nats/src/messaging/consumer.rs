@@ -1,0 +1,171 @@
+//! A consumer of a stream that this process has joined.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use async_nats::Message as NatsMessage;
+use async_nats::datetime::DateTime;
+use async_nats::jetstream::consumer::DeliverPolicy;
+use async_nats::jetstream::context::ConsumerInfoErrorKind;
+use async_nats::jetstream::{AckKind, Message as JetStreamMessage};
+use async_trait::async_trait;
+use futures::FutureExt as _;
+use tempo_wasi_messaging::{Consumer, Delivery, Result, Subscription};
+use tokio::time::{Instant, sleep};
+
+use super::join::Wanted;
+use super::letters::Letters;
+use super::pull::{Event, Pull};
+use super::receipt::{Desk, StreamReceipt};
+use super::stream::NamedStream;
+use super::wire;
+use crate::failure::Failure;
+
+/// How often it is asked how far the consumer is.
+const LOOK: Duration = Duration::from_secs(30);
+
+/// How long to wait before another attempt.
+const PAUSE: Duration = Duration::from_millis(250);
+
+pub(super) struct StreamConsumer {
+    stream: Arc<NamedStream>,
+    desk: Arc<Desk>,
+    wanted: Wanted,
+    pull: Pull,
+    /// Messages that came and were not handed over.
+    taken: VecDeque<NatsMessage>,
+    /// Up to where all is done, as was known a short while ago: where a consumer begins that the server forgot.
+    floor: u64,
+    /// Of which stream that is known.
+    created: DateTime,
+    looked: Instant,
+}
+
+impl StreamConsumer {
+    pub(super) async fn join(
+        stream: Arc<NamedStream>,
+        letters: Arc<Letters>,
+        subscription: &Subscription,
+    ) -> anyhow::Result<Self> {
+        letters.prepare().await?;
+        let wanted = Wanted::new(subscription);
+        let info = wanted.join(&stream).await?;
+        let found = stream.look().await?.ok_or_else(|| stream.wrong("the stream was deleted"))?;
+        let pull = Pull::open(&stream.connection, &stream.name, &wanted.name).await?;
+        let desk = Desk { connection: stream.connection.clone(), letters, ack_wait: info.config.ack_wait };
+        Ok(Self {
+            desk: Arc::new(desk),
+            pull,
+            taken: VecDeque::new(),
+            floor: info.ack_floor.stream_sequence,
+            created: found.cached_info().created,
+            looked: Instant::now(),
+            stream,
+            wanted,
+        })
+    }
+
+    /// Keeps in mind how far the consumer is, now and then.
+    async fn look(&mut self) {
+        if self.looked.elapsed() < LOOK {
+            return;
+        }
+        self.looked = Instant::now();
+        let connection = &self.stream.connection;
+        let Ok(stream) = connection.jetstream().get_stream_no_info(&self.stream.name).await else { return };
+        if let Ok(Ok(info)) = connection.ask(stream.consumer_info(&self.wanted.name)).await {
+            self.floor = info.ack_floor.stream_sequence;
+        }
+    }
+
+    /// Makes a consumer again that the server does not know any more. Most often it does, a moment later.
+    async fn revive(&mut self) -> Result<()> {
+        sleep(PAUSE).await;
+        let stream = match self.stream.get().await {
+            Ok(Some(stream)) => stream,
+            Ok(None) => return Err(Failure::Gone.into()),
+            Err(_) => return Ok(()),
+        };
+        match self.stream.connection.ask(stream.consumer_info(&self.wanted.name)).await {
+            Ok(Err(error)) if error.kind() == ConsumerInfoErrorKind::NotFound => {}
+            _ => return Ok(()),
+        }
+        let created = stream.cached_info().created;
+        if created != self.created {
+            (self.created, self.floor) = (created, 0);
+        }
+        let start = match self.floor {
+            0 => DeliverPolicy::All,
+            floor => DeliverPolicy::ByStartSequence { start_sequence: floor.saturating_add(1) },
+        };
+        match self.wanted.create(&self.stream, &stream, start).await {
+            Ok(_) => {
+                let (consumer, after) = (&self.wanted.name, self.floor);
+                tracing::warn!(consumer, after, "the server forgot the consumer; it goes on where it was known to be");
+            }
+            Err(error) => tracing::warn!(%error, "the server forgot the consumer"),
+        }
+        Ok(())
+    }
+
+    fn delivery(&self, message: NatsMessage) -> Option<Delivery> {
+        let message = JetStreamMessage { message, context: self.stream.connection.jetstream().clone() };
+        // Somebody else may publish on any inbox.
+        let info = message.info().ok()?;
+        let attempt = u32::try_from(info.delivered.max(1)).unwrap_or(u32::MAX);
+        let (timestamp, sequence) = (SystemTime::from(info.published), Some(info.stream_sequence));
+        let topic = message.subject.as_str();
+        let content = wire::message(topic, None, message.headers.as_ref(), message.payload.clone());
+        let receipt = Box::new(StreamReceipt { desk: Arc::clone(&self.desk), message });
+        Some(Delivery { message: content, attempt, timestamp, sequence, receipt })
+    }
+}
+
+#[async_trait]
+impl Consumer for StreamConsumer {
+    async fn fetch(&mut self, most: usize) -> Result<Vec<Delivery>> {
+        let most = most.max(1);
+        loop {
+            while self.taken.len() < most {
+                if !self.pull.is_open() {
+                    if !self.taken.is_empty() {
+                        break;
+                    }
+                    self.look().await;
+                    self.pull.ask(most).await;
+                }
+                let some = !self.taken.is_empty();
+                match self.pull.next(some).await {
+                    Event::Message(message) => self.taken.push_back(*message),
+                    Event::End | Event::Trouble | Event::Forgotten if some => break,
+                    Event::End => {}
+                    Event::Trouble => sleep(PAUSE).await,
+                    Event::Forgotten => self.revive().await?,
+                    Event::Closed => return Err(Failure::Unavailable.into()),
+                }
+            }
+            // Nothing is awaited from here on, so that what is taken out is also handed over.
+            let count = self.taken.len().min(most);
+            let taken: Vec<NatsMessage> = self.taken.drain(..count).collect();
+            let deliveries: Vec<Delivery> = taken.into_iter().filter_map(|message| self.delivery(message)).collect();
+            if !deliveries.is_empty() {
+                return Ok(deliveries);
+            }
+        }
+    }
+}
+
+impl Drop for StreamConsumer {
+    /// Gives back what was taken, so that another replica has it at once. What is still on its way comes to another one
+    /// after the wait for its acknowledgement.
+    fn drop(&mut self) {
+        let client = self.stream.connection.client();
+        for message in self.taken.drain(..).chain(self.pull.rest()) {
+            if let Some(reply) = message.reply {
+                // There is room for it, or the message has to wait.
+                client.publish(reply, AckKind::Nak(None).into()).now_or_never();
+            }
+        }
+    }
+}

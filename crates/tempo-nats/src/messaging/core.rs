@@ -1,0 +1,114 @@
+//! NATS without JetStream: what is published goes to whoever listens now.
+
+use std::time::Duration;
+
+use async_nats::client::{Request, RequestErrorKind};
+use async_nats::Subject;
+use async_trait::async_trait;
+use tempo_wasi_messaging::{Broker, Consumer, Message, Result, Subscription};
+
+use super::inbox::{self, Inbox};
+use super::queue::Queue;
+use super::{failure, wire};
+use crate::connection::Connection;
+use crate::failure::Failure;
+
+pub(super) struct CoreBroker {
+    connection: Connection,
+    inbox: Inbox,
+}
+
+impl CoreBroker {
+    pub(super) async fn open(connection: Connection) -> anyhow::Result<Self> {
+        let inbox = Inbox::open(&connection).await?;
+        Ok(Self { connection, inbox })
+    }
+}
+
+#[async_trait]
+impl Broker for CoreBroker {
+    async fn publish(&self, messages: Vec<Message>) -> Vec<Result<()>> {
+        if let Err(lost) = self.connection.ready().await {
+            return messages.iter().map(|_| Err(failure::lost(lost))).collect();
+        }
+        let mut losses = self.connection.losses();
+        let sending = async {
+            let mut results = Vec::with_capacity(messages.len());
+            for message in &messages {
+                results.push(send(&self.connection, message, message.reply_to.as_deref()).await);
+            }
+            let arrived = barrier(&self.connection).await;
+            if let Err(error) = arrived {
+                results.iter_mut().filter(|result| result.is_ok()).for_each(|result| *result = Err(error.clone()));
+            }
+            results
+        };
+        tokio::select! {
+            biased;
+            results = sending => results,
+            _ = losses.changed() => messages.iter().map(|_| Err(Failure::Lost.into())).collect(),
+        }
+    }
+
+    async fn reply(&self, answer: Message) -> Result<()> {
+        reply(&self.connection, &answer).await
+    }
+
+    async fn request(&self, message: Message, replies: usize, timeout: Duration) -> Result<Vec<Message>> {
+        request(&self.connection, &self.inbox, &message, replies, timeout).await
+    }
+
+    async fn subscribe(&self, subscription: &Subscription) -> anyhow::Result<Box<dyn Consumer>> {
+        Ok(Box::new(Queue::join(&self.connection, subscription).await?))
+    }
+}
+
+/// Hands a message to the connection.
+async fn send(connection: &Connection, message: &Message, reply_to: Option<&str>) -> Result<()> {
+    let subject = wire::subject(&message.topic)?;
+    let headers = wire::headers(message)?;
+    let reply = reply_to.map(|topic| Subject::validated(topic).map_err(|_| failure::invalid("reply-to is no topic")));
+    let (client, payload) = (connection.client(), message.payload.clone());
+    let sent = match (reply.transpose()?, headers.is_empty()) {
+        (Some(reply), true) => client.publish_with_reply(subject, reply, payload).await,
+        (Some(reply), false) => client.publish_with_reply_and_headers(subject, reply, headers, payload).await,
+        (None, true) => client.publish(subject, payload).await,
+        (None, false) => client.publish_with_headers(subject, headers, payload).await,
+    };
+    sent.map_err(|error| Failure::from(error).into())
+}
+
+/// Returns once the server has seen everything that was sent before. Nobody listens to the question, which the server
+/// says at once, after it has handled what came earlier.
+pub(super) async fn barrier(connection: &Connection) -> Result<()> {
+    let question = connection.client().send_request(connection.client().new_inbox(), Request::new());
+    match connection.ask(question).await.map_err(failure::lost)? {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == RequestErrorKind::NoResponders => Ok(()),
+        Err(error) => Err(Failure::from(error).into()),
+    }
+}
+
+/// Publishes an answer, which is kept by nobody.
+pub(super) async fn reply(connection: &Connection, answer: &Message) -> Result<()> {
+    let sending = async {
+        send(connection, answer, answer.reply_to.as_deref()).await?;
+        connection.client().flush().await.map_err(|error| Failure::other(&error).into())
+    };
+    connection.ask(sending).await.map_err(failure::lost)?
+}
+
+/// Publishes a question and collects the answers.
+pub(super) async fn request(
+    connection: &Connection,
+    inbox: &Inbox,
+    message: &Message,
+    replies: usize,
+    timeout: Duration,
+) -> Result<Vec<Message>> {
+    let deadline = inbox::deadline(timeout);
+    connection.ready().await.map_err(failure::lost)?;
+    let slip = inbox.slip();
+    send(connection, message, Some(&slip.topic)).await?;
+    slip.collect(replies, deadline).await
+}

@@ -1,0 +1,113 @@
+//! Where answers to requests come: one subscription for all requests of a broker, so that a request costs the server no
+//! subscription of its own, and one that nobody answers leaves nothing behind.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_nats::{Message as NatsMessage, StatusCode, Subscriber};
+use futures::StreamExt as _;
+use tempo_wasi_messaging::{Error, ErrorKind, Message, Result};
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, timeout_at};
+
+use super::wire;
+use crate::connection::Connection;
+
+/// How many answers to one request may wait to be taken.
+const WAITING: usize = 64;
+
+/// How many bytes of answers one request collects.
+const MOST_BYTES: usize = 16 << 20;
+
+type Waiting = Mutex<HashMap<String, mpsc::Sender<NatsMessage>>>;
+
+/// The inbox of a broker.
+pub(super) struct Inbox {
+    prefix: String,
+    waiting: Arc<Waiting>,
+    pump: AbortHandle,
+}
+
+/// A topic that one request gives to those who answer.
+pub(super) struct Slip {
+    pub(super) topic: String,
+    token: String,
+    answers: mpsc::Receiver<NatsMessage>,
+    waiting: Arc<Waiting>,
+}
+
+impl Inbox {
+    /// Subscribes. What brings the answers runs on this runtime.
+    pub(super) async fn open(connection: &Connection) -> anyhow::Result<Self> {
+        let prefix = format!("{}.", connection.client().new_inbox());
+        let subscriber = connection.client().subscribe(format!("{prefix}*")).await?;
+        let waiting = Arc::default();
+        let pump = tokio::spawn(pump(subscriber, prefix.clone(), Arc::clone(&waiting))).abort_handle();
+        Ok(Self { prefix, waiting, pump })
+    }
+
+    /// A new topic, at which answers are collected from now on.
+    pub(super) fn slip(&self) -> Slip {
+        let token = nuid::next().to_string();
+        let (sender, answers) = mpsc::channel(WAITING);
+        lock(&self.waiting).insert(token.clone(), sender);
+        Slip { topic: format!("{}{token}", self.prefix), token, answers, waiting: Arc::clone(&self.waiting) }
+    }
+}
+
+impl Drop for Inbox {
+    fn drop(&mut self) {
+        self.pump.abort();
+    }
+}
+
+impl Slip {
+    /// Waits for answers, until there are `replies` of them or it is time.
+    pub(super) async fn collect(mut self, replies: usize, deadline: Instant) -> Result<Vec<Message>> {
+        let mut messages = Vec::new();
+        let mut bytes = 0_usize;
+        while messages.len() < replies.max(1) && bytes < MOST_BYTES {
+            let Ok(Some(answer)) = timeout_at(deadline, self.answers.recv()).await else { break };
+            if answer.status == Some(StatusCode::NO_RESPONDERS) {
+                return Err(Error::new(ErrorKind::NoResponders, "nobody takes messages of this topic"));
+            }
+            bytes = bytes.saturating_add(answer.length);
+            let topic = answer.subject.as_str();
+            messages.push(wire::message(topic, answer.reply.as_ref(), answer.headers.as_ref(), answer.payload));
+        }
+        if messages.is_empty() {
+            return Err(Error::new(ErrorKind::Timeout, "no answer came in time"));
+        }
+        Ok(messages)
+    }
+}
+
+impl Drop for Slip {
+    fn drop(&mut self) {
+        lock(&self.waiting).remove(&self.token);
+    }
+}
+
+/// When a request that may take `timeout` ends.
+pub(super) fn deadline(timeout: Duration) -> Instant {
+    let now = Instant::now();
+    // Who can wait for ages can wait for a day.
+    now.checked_add(timeout.min(Duration::from_secs(86_400))).unwrap_or(now)
+}
+
+async fn pump(mut subscriber: Subscriber, prefix: String, waiting: Arc<Waiting>) {
+    while let Some(message) = subscriber.next().await {
+        let token = message.subject.strip_prefix(prefix.as_str()).unwrap_or_default();
+        let sender = lock(&waiting).get(token).cloned();
+        // More than are wanted, or nobody waits any more.
+        if sender.is_none_or(|sender| sender.try_send(message).is_err()) {
+            tracing::debug!("an answer came that nobody waits for");
+        }
+    }
+}
+
+fn lock(waiting: &Waiting) -> std::sync::MutexGuard<'_, HashMap<String, mpsc::Sender<NatsMessage>>> {
+    waiting.lock().unwrap_or_else(PoisonError::into_inner)
+}

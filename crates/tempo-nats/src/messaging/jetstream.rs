@@ -1,0 +1,112 @@
+//! A broker on a stream of JetStream.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tempo_wasi_messaging::{Broker, Consumer, Message, Operator, Result, Subscription};
+
+use super::consumer::StreamConsumer;
+use super::inbox::{self, Inbox};
+use super::letters::Letters;
+use super::publish::{self, Outgoing};
+use super::stream::NamedStream;
+use super::{core, failure, wire};
+use crate::address::Address;
+use crate::connection::Connection;
+
+pub(super) struct JetStreamBroker {
+    connection: Connection,
+    pub(super) stream: Arc<NamedStream>,
+    inbox: Inbox,
+    server: String,
+    letters: Arc<Letters>,
+    /// Where a subscription wants its dead letters.
+    chosen: OnceLock<Arc<Letters>>,
+}
+
+impl JetStreamBroker {
+    /// Finds the stream, or creates it if it is said with which `subjects`.
+    pub(super) async fn open(
+        connection: Connection,
+        address: &Address,
+        subjects: Vec<String>,
+    ) -> anyhow::Result<Self> {
+        let (name, server) = (address.name.clone(), address.server());
+        let stream = NamedStream::new(connection.clone(), name.clone(), address.to_string());
+        let found = stream.look().await?;
+        if found.is_none() && !subjects.is_empty() {
+            stream.with(&subjects).await?;
+        }
+        let inbox = Inbox::open(&connection).await?;
+        let letters = Arc::new(Letters::new(connection.clone(), &server, &name, None));
+        Ok(Self { connection, stream: Arc::new(stream), inbox, server, letters, chosen: OnceLock::new() })
+    }
+
+    /// The dead letters that an operator is shown.
+    pub(super) fn letters(&self) -> &Letters {
+        self.chosen.get().unwrap_or(&self.letters)
+    }
+
+    /// A message as the stream takes it.
+    async fn outgoing(&self, message: Message, reply_to: Option<&str>) -> Result<Outgoing> {
+        let subject = wire::subject(&message.topic)?;
+        let mut headers = wire::headers(&message)?;
+        if let Some(reply_to) = reply_to {
+            wire::set_reply_to(&mut headers, reply_to)?;
+        }
+        // Otherwise somebody else would get it, and the stream's acknowledgement would be waited for in vain.
+        if !self.stream.takes(&message.topic).await? {
+            tracing::debug!(stream = self.stream.name, topic = message.topic, "the stream does not take this topic");
+            return Err(failure::no_stream());
+        }
+        Ok(Outgoing::new(&self.stream.name, subject, headers, message.payload))
+    }
+}
+
+#[async_trait]
+impl Broker for JetStreamBroker {
+    async fn publish(&self, messages: Vec<Message>) -> Vec<Result<()>> {
+        let mut outgoing = Vec::with_capacity(messages.len());
+        let mut results = Vec::with_capacity(messages.len());
+        for message in messages {
+            let reply_to = message.reply_to.clone();
+            let prepared = self.outgoing(message, reply_to.as_deref()).await;
+            results.push(prepared.map(|message| outgoing.push(message)));
+        }
+        let mut acknowledged = publish::all(&self.connection, outgoing).await.into_iter();
+        results.into_iter().map(|result| result.and_then(|()| acknowledged.next().unwrap_or(Ok(())))).collect()
+    }
+
+    async fn reply(&self, answer: Message) -> Result<()> {
+        core::reply(&self.connection, &answer).await
+    }
+
+    async fn request(&self, message: Message, replies: usize, timeout: Duration) -> Result<Vec<Message>> {
+        let deadline = inbox::deadline(timeout);
+        if !self.stream.takes(&message.topic).await? {
+            return core::request(&self.connection, &self.inbox, &message, replies, timeout).await;
+        }
+        let slip = self.inbox.slip();
+        let question = self.outgoing(message, Some(&slip.topic)).await?;
+        publish::one(&self.connection, question).await?;
+        slip.collect(replies, deadline).await
+    }
+
+    async fn subscribe(&self, subscription: &Subscription) -> anyhow::Result<Box<dyn Consumer>> {
+        let letters = match &subscription.dead_letter {
+            Some(name) => {
+                let letters = Letters::new(self.connection.clone(), &self.server, &self.stream.name, Some(name));
+                let letters = Arc::new(letters);
+                self.chosen.get_or_init(|| Arc::clone(&letters));
+                letters
+            }
+            None => Arc::clone(&self.letters),
+        };
+        Ok(Box::new(StreamConsumer::join(Arc::clone(&self.stream), letters, subscription).await?))
+    }
+
+    fn operator(&self) -> Option<&dyn Operator> {
+        Some(self)
+    }
+}

@@ -1,0 +1,187 @@
+//! Dead letters: a stream beside the stream, in which each message that was given up lies with what is known of it.
+
+use std::time::SystemTime;
+
+use async_nats::HeaderMap;
+use async_nats::header::NATS_MESSAGE_ID;
+use async_nats::jetstream::message::{Info, StreamMessage};
+use async_nats::jetstream::stream::{RawMessageErrorKind, Stream};
+use async_nats::{HeaderValue, Message as NatsMessage, Subject};
+use tempo_wasi_messaging::{DeadLetter, ErrorKind, MESSAGE_ID, Result};
+
+use super::publish::{self, Outgoing};
+use super::stream::NamedStream;
+use super::{failure, wire};
+use crate::connection::Connection;
+use crate::failure::Failure;
+
+/// What is known of a letter.
+const REASON: &str = "Tempo-Dead-Reason";
+const CONSUMER: &str = "Tempo-Dead-Consumer";
+const ATTEMPTS: &str = "Tempo-Dead-Attempts";
+const SEQUENCE: &str = "Tempo-Dead-Sequence";
+const TOPIC: &str = "Tempo-Dead-Topic";
+
+/// The id that the guest gave the message: the letter has one of its own.
+const ID: &str = "Tempo-Dead-Message-Id";
+
+/// Says that there was no room for the payload beside all this. It is still in the stream from which the letter came.
+const OMITTED: &str = "Tempo-Dead-Payload-Omitted";
+
+/// The longest reason that is kept, in bytes.
+const LONGEST_REASON: usize = 1024;
+
+/// The dead letters of a stream.
+pub(super) struct Letters {
+    /// Where they are.
+    pub(super) stream: NamedStream,
+    /// The stream from which they came.
+    from: String,
+}
+
+impl Letters {
+    /// The dead letters of the stream `from`, in a stream called `name`.
+    pub(super) fn new(connection: Connection, server: &str, from: &str, name: Option<&str>) -> Self {
+        let name = name.map_or_else(|| format!("{from}-DEAD"), str::to_owned);
+        let shown = format!("{server}/{name}");
+        Self { stream: NamedStream::new(connection, name, shown), from: from.to_owned() }
+    }
+
+    fn prefix(&self) -> String {
+        match self.stream.name.strip_suffix("-DEAD") {
+            Some(from) if from == self.from => format!("dead.{from}."),
+            _ => format!("dead.{}.", self.stream.name),
+        }
+    }
+
+    /// Makes sure that there is a place for them.
+    pub(super) async fn prepare(&self) -> std::result::Result<(), tempo_core::Error> {
+        if self.stream.name == self.from {
+            return Err(self.stream.wrong("dead letters need a stream of their own"));
+        }
+        self.stream.with(&[format!("{}>", self.prefix())]).await.map(drop)
+    }
+
+    /// Keeps a message that was given up. Repeated within two minutes, it is one letter.
+    pub(super) async fn keep(&self, message: &NatsMessage, info: &Info<'_>, reason: &str) -> Result<()> {
+        let mut headers = HeaderMap::new();
+        for (name, values) in message.headers.iter().flat_map(HeaderMap::iter) {
+            let text: &str = name.as_ref();
+            let lasting = !text.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("nats-"));
+            for value in values.iter().filter(|_| lasting) {
+                headers.append(name.clone(), value.clone());
+            }
+        }
+        if let Some(id) = message.headers.as_ref().and_then(|headers| headers.get(NATS_MESSAGE_ID)) {
+            headers.insert(ID, id.clone());
+        }
+        let (consumer, sequence) = (info.consumer, info.stream_sequence);
+        headers.insert(REASON, line(reason));
+        headers.insert(CONSUMER, line(consumer));
+        headers.insert(ATTEMPTS, HeaderValue::from(info.delivered));
+        headers.insert(SEQUENCE, HeaderValue::from(sequence));
+        headers.insert(TOPIC, line(&message.subject));
+        headers.insert(NATS_MESSAGE_ID, line(&format!("{}.{consumer}.{sequence}", self.from)));
+        let subject = Subject::from(format!("{}{}", self.prefix(), message.subject));
+        let name = &self.stream.name;
+        let letter = Outgoing::new(name, subject.clone(), headers.clone(), message.payload.clone());
+        match publish::one(&self.stream.connection, letter).await {
+            Err(error) if error.kind() == ErrorKind::TooLarge => {
+                headers.insert(OMITTED, HeaderValue::from(message.payload.len()));
+                let letter = Outgoing::new(name, subject, headers, bytes::Bytes::new());
+                publish::one(&self.stream.connection, letter).await
+            }
+            kept => kept,
+        }
+    }
+
+    /// The first `limit` letters after the place `after`.
+    pub(super) async fn list(&self, after: Option<u64>, limit: usize, from: &NamedStream) -> Result<Vec<DeadLetter>> {
+        let mut letters = Vec::new();
+        let Some(stream) = self.stream.get().await? else { return Ok(letters) };
+        let mut next = after.unwrap_or(0).saturating_add(1);
+        while letters.len() < limit {
+            let question = stream.raw_message_builder().sequence(next).next_by_subject(">").send();
+            let message = match self.stream.connection.ask(question).await.map_err(failure::lost)? {
+                Ok(message) => message,
+                Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => break,
+                Err(error) => return Err(Failure::from(error).into()),
+            };
+            next = message.sequence.saturating_add(1);
+            letters.push(self.read(message, from).await?);
+        }
+        Ok(letters)
+    }
+
+    /// Publishes a letter on its own topic, and then removes it. Repeated within two minutes, it is one message.
+    pub(super) async fn replay(&self, sequence: u64, to: &NamedStream) -> Result<()> {
+        let stream = self.stream.get().await?.ok_or_else(failure::no_such_letter)?;
+        let letter = self.read(self.raw(&stream, sequence).await?, to).await?;
+        let mut message = letter.message;
+        // What it was called would keep the stream from taking it a second time.
+        message.headers.retain(|(name, _)| name != MESSAGE_ID);
+        let mut headers = wire::headers(&message)?;
+        if let Some(reply_to) = &message.reply_to {
+            wire::set_reply_to(&mut headers, reply_to)?;
+        }
+        headers.insert(NATS_MESSAGE_ID, line(&format!("{}replay.{}.{sequence}", wire::OWN_ID, self.stream.name)));
+        if !to.takes(&message.topic).await? {
+            return Err(failure::no_stream());
+        }
+        let outgoing = Outgoing::new(&to.name, wire::subject(&message.topic)?, headers, message.payload);
+        publish::one(&self.stream.connection, outgoing).await?;
+        self.delete(&stream, sequence).await
+    }
+
+    /// Removes a letter for ever.
+    pub(super) async fn purge(&self, sequence: u64) -> Result<()> {
+        let stream = self.stream.get().await?.ok_or_else(failure::no_such_letter)?;
+        self.raw(&stream, sequence).await?;
+        self.delete(&stream, sequence).await
+    }
+
+    async fn delete(&self, stream: &Stream, sequence: u64) -> Result<()> {
+        let deleted = self.stream.connection.ask(stream.delete_message(sequence)).await.map_err(failure::lost)?;
+        deleted.map(drop).map_err(|error| Failure::from(error).into())
+    }
+
+    async fn raw(&self, stream: &Stream, sequence: u64) -> Result<StreamMessage> {
+        let asked = self.stream.connection.ask(stream.get_raw_message(sequence)).await.map_err(failure::lost)?;
+        asked.map_err(|error| match error.kind() {
+            RawMessageErrorKind::NoMessageFound => failure::no_such_letter(),
+            _ => Failure::from(error).into(),
+        })
+    }
+
+    /// What a letter says, with the message as it was published.
+    async fn read(&self, letter: StreamMessage, from: &NamedStream) -> Result<DeadLetter> {
+        let text = |name: &str| letter.headers.get(name).map(|value| value.as_str().to_owned());
+        let prefix = self.prefix();
+        let topic = text(TOPIC).unwrap_or_else(|| letter.subject.trim_start_matches(&prefix).to_owned());
+        // The letter's own id gives way to the message's.
+        let mut headers = letter.headers.clone();
+        headers.insert(NATS_MESSAGE_ID, text(ID).unwrap_or_else(|| wire::OWN_ID.to_owned()).as_str());
+        let mut message = wire::message(&topic, None, Some(&headers), letter.payload.clone());
+        let source = text(SEQUENCE).and_then(|sequence| sequence.parse().ok());
+        if let (Some(_), Some(source)) = (text(OMITTED), source)
+            && let Some(stream) = from.get().await?
+        {
+            message.payload = self.raw(&stream, source).await?.payload;
+        }
+        Ok(DeadLetter {
+            sequence: letter.sequence,
+            message,
+            reason: text(REASON).unwrap_or_default(),
+            consumer: text(CONSUMER).unwrap_or_default(),
+            attempts: text(ATTEMPTS).and_then(|attempts| attempts.parse().ok()).unwrap_or(0),
+            timestamp: SystemTime::from(letter.time),
+        })
+    }
+}
+
+/// A text as one line of bounded length, which is what a header can be.
+fn line(text: &str) -> HeaderValue {
+    let mut line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    line.truncate(line.floor_char_boundary(LONGEST_REASON));
+    HeaderValue::from(line)
+}

@@ -1,0 +1,50 @@
+//! What the user can see and do of a stream.
+
+use async_trait::async_trait;
+use futures::{StreamExt as _, TryStreamExt as _};
+use tempo_wasi_messaging::{ConsumerInfo, DeadLetter, Operator, Result, StreamInfo};
+
+use super::failure;
+use super::jetstream::JetStreamBroker;
+use crate::failure::Failure;
+
+/// How many consumers are shown.
+const MOST: usize = 1000;
+
+#[async_trait]
+impl Operator for JetStreamBroker {
+    async fn stream(&self) -> Result<StreamInfo> {
+        let name = self.stream.name.clone();
+        let letters = self.letters().stream.get().await?;
+        let dead_letters = letters.map_or(0, |stream| stream.cached_info().state.messages);
+        let Some(stream) = self.stream.get().await? else {
+            return Ok(StreamInfo { name, messages: 0, dead_letters, consumers: Vec::new() });
+        };
+        let asking = stream.consumers().take(MOST).try_collect::<Vec<_>>();
+        let infos = self.stream.connection.ask(asking).await.map_err(failure::lost)?;
+        let infos = infos.map_err(|error| Failure::other(&error))?;
+        let mut consumers: Vec<ConsumerInfo> = infos
+            .into_iter()
+            .map(|info| ConsumerInfo {
+                name: info.name,
+                pending: info.num_pending,
+                in_flight: info.num_ack_pending as u64,
+                redelivered: info.num_redelivered as u64,
+            })
+            .collect();
+        consumers.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(StreamInfo { name, messages: stream.cached_info().state.messages, dead_letters, consumers })
+    }
+
+    async fn dead_letters(&self, after: Option<u64>, limit: usize) -> Result<Vec<DeadLetter>> {
+        self.letters().list(after, limit, &self.stream).await
+    }
+
+    async fn replay(&self, sequence: u64) -> Result<()> {
+        self.letters().replay(sequence, &self.stream).await
+    }
+
+    async fn purge(&self, sequence: u64) -> Result<()> {
+        self.letters().purge(sequence).await
+    }
+}

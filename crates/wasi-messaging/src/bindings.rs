@@ -1,0 +1,53 @@
+//! What `bindgen!` makes of each package of messaging, with the handlers that components export.
+
+/// `tempo:messaging@0.1.0`. Its functions are async in WIT, so they take the store through an accessor.
+pub(crate) mod tempo {
+    wasmtime::component::bindgen!({
+        path: "wit/messaging",
+        world: "handler-service",
+        imports: { default: async | trappable },
+        exports: { default: async | store },
+        trappable_error_type: { "tempo:messaging/types.error" => crate::failure::Failure },
+        require_store_data_send: true,
+    });
+}
+
+/// `wasi:messaging@0.2.0-draft`. The handler of `messaging-core` is the same.
+pub(crate) mod draft {
+    wasmtime::component::bindgen!({
+        path: "wit/messaging-draft",
+        world: "messaging-request-reply",
+        imports: { default: async | trappable },
+        exports: { default: async },
+        with: {
+            "wasi:messaging/types.client": crate::draft::Connection,
+            "wasi:messaging/types.message": crate::draft::OwnMessage,
+            "wasi:messaging/request-reply.request-options": crate::draft::RequestOptions,
+        },
+        trappable_error_type: { "wasi:messaging/types.error" => crate::failure::Failure },
+        require_store_data_send: true,
+    });
+}
+
+/// `wasmcloud:messaging@0.2.0`. Its errors are texts.
+pub(crate) mod wasmcloud2 {
+    wasmtime::component::bindgen!({
+        path: "wit/messaging-wasmcloud-0.2",
+        world: "handler-service",
+        imports: { default: async | trappable },
+        exports: { default: async },
+        require_store_data_send: true,
+    });
+}
+
+/// `wasmcloud:messaging@0.3.0`, with bodies that are streams.
+pub(crate) mod wasmcloud3 {
+    wasmtime::component::bindgen!({
+        path: "wit/messaging-wasmcloud-0.3",
+        world: "handler-service",
+        imports: { default: async | trappable },
+        exports: { default: async | store },
+        trappable_error_type: { "wasmcloud:messaging/types.error" => crate::failure::Failure },
+        require_store_data_send: true,
+    });
+}

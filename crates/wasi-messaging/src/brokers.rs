@@ -1,0 +1,114 @@
+//! The brokers of a runtime: which they are is said by `--messaging`, how they are opened by a choice of schemes.
+
+use std::marker::PhantomData;
+use std::path::PathBuf;
+
+use tempo_core::{Backend, Boot, DATA, Error, ErrorKind, Flag, Schemes, Setting as _, StoreUrl, Stores};
+use wasmtime::component::ResourceTable;
+
+use crate::limits::MAX_MESSAGE;
+use crate::{Broker, MessagingLimits, MessagingState, MessagingView, WasiMessaging};
+
+pub(crate) const MESSAGING: Flag =
+    Flag::new("messaging", "[NAME=]URL", "A broker of messages, by the name under which the component uses it")
+        .repeatable();
+/// The file below `--data` that keeps the messages of the broker that nobody configured.
+const FILE: &str = "messaging.redb";
+
+/// The backend of [`WasiMessaging`]: every broker that `--messaging` names, opened by one of the schemes `S`. If none is
+/// named, `default` is a file below `--data`.
+pub struct MessagingBrokers<S> {
+    state: MessagingState,
+    schemes: PhantomData<fn() -> S>,
+}
+
+impl<S: Schemes<dyn Broker>> Backend<WasiMessaging> for MessagingBrokers<S> {
+    fn flags() -> Vec<Flag> {
+        [vec![MESSAGING, DATA, MAX_MESSAGE], S::flags()].concat()
+    }
+
+    type State = MessagingState;
+
+    async fn connect(boot: Boot<'_>) -> anyhow::Result<Self> {
+        let limits = MessagingLimits::from_settings(boot.settings, boot.limits)?;
+        let brokers = Stores::open::<S>(&MESSAGING, fallback(boot)?, boot).await?;
+        let state = MessagingState::new(brokers, boot.limits).with_limits(limits);
+        Ok(Self { state, schemes: PhantomData })
+    }
+
+    fn announcement(&self) -> Option<String> {
+        let path = self.state.brokers().fallback()?.path()?;
+        Some(format!("messaging: default is kept in {}", path.display()))
+    }
+
+    fn state(&self) -> MessagingState {
+        self.state.for_another_store()
+    }
+
+    fn view<'a>(state: &'a mut MessagingState, table: &'a mut ResourceTable) -> MessagingView<'a> {
+        state.view(table)
+    }
+}
+
+fn fallback(boot: Boot<'_>) -> Result<StoreUrl, Error> {
+    let path = boot.settings.require::<PathBuf>(&DATA)?.join(FILE);
+    StoreUrl::parse(&format!("file:{}", path.display()))
+        .ok_or_else(|| Error::new(ErrorKind::BadConfiguration, "--data: expected a directory"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tempo_core::{Limits, Place, Scheme, Settings, Value};
+
+    use super::*;
+    use crate::testing::Recorder;
+
+    struct Recorded;
+
+    impl Scheme<dyn Broker> for Recorded {
+        const NAMES: &'static [&'static str] = &["memory", "file"];
+
+        async fn open(_: &StoreUrl, _: Boot<'_>) -> anyhow::Result<Arc<dyn Broker>> {
+            Ok(Arc::new(Recorder::default()))
+        }
+    }
+
+    type Brokers = MessagingBrokers<(Recorded,)>;
+
+    async fn connect(pairs: &[(&Flag, &str)]) -> anyhow::Result<Brokers> {
+        let mut settings = Settings::default();
+        for (flag, text) in pairs {
+            settings.set(flag, vec![Value { text: (*text).to_owned(), place: Place::CommandLine }]);
+        }
+        Brokers::connect(Boot { component: "test", limits: &Limits::default(), settings: &settings }).await
+    }
+
+    #[tokio::test]
+    async fn without_configuration_messages_are_kept_below_the_data_directory() {
+        let brokers = connect(&[(&DATA, "some/where")]).await.unwrap();
+        assert_eq!(brokers.announcement().as_deref(), Some("messaging: default is kept in some/where/messaging.redb"));
+        let (mut state, mut table) = (brokers.state(), ResourceTable::new());
+        let view = Brokers::view(&mut state, &mut table);
+        assert!(view.broker("default").is_some());
+        assert!(view.broker("").is_some(), "no name is the default");
+        assert!(view.broker("other").is_none());
+    }
+
+    #[tokio::test]
+    async fn with_configuration_nothing_else_is_opened() {
+        let brokers = connect(&[(&MESSAGING, "billing=memory:")]).await.unwrap();
+        assert_eq!(brokers.announcement(), None);
+        assert!(brokers.state.brokers().get("billing").is_some());
+        assert!(brokers.state.brokers().get("default").is_none());
+    }
+
+    #[tokio::test]
+    async fn limits_come_from_flags() {
+        let brokers = connect(&[(&MESSAGING, "memory:"), (&MAX_MESSAGE, "2KiB")]).await.unwrap();
+        assert_eq!(brokers.state().limits().payload, 2048);
+        let error = connect(&[(&MAX_MESSAGE, "many")]).await.err().unwrap();
+        assert!(error.to_string().starts_with("--max-message-size: "), "{error}");
+    }
+}

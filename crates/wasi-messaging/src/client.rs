@@ -1,0 +1,155 @@
+//! A broker as a guest sees it: what the guest sends is checked, counted, and told apart from answers.
+
+use std::sync::Arc;
+
+use crate::budget::Budget;
+use crate::failure::no_such_client;
+use crate::{Broker, Error, ErrorKind, INBOX, MESSAGE_ID, Message, MessagingLimits, Result, check};
+
+/// The most answers that a guest may wait for at once.
+pub(crate) const MOST_REPLIES: usize = 256;
+
+/// What the host remembers of the delivery that a component is handling.
+#[derive(Clone)]
+pub(crate) struct Handled {
+    broker: Arc<dyn Broker>,
+    reply_to: Option<String>,
+    id: Option<String>,
+}
+
+impl Handled {
+    pub(crate) fn new(broker: Arc<dyn Broker>, message: &Message) -> Self {
+        Self { broker, reply_to: message.reply_to.clone(), id: message.header(MESSAGE_ID).map(str::to_owned) }
+    }
+}
+
+/// The client of one call.
+#[derive(Clone)]
+pub(crate) struct Client {
+    /// `None` where nothing is configured under the name: answers go where the request came from all the same.
+    pub(crate) broker: Option<Arc<dyn Broker>>,
+    pub(crate) handled: Option<Handled>,
+    pub(crate) limits: MessagingLimits,
+    pub(crate) held: Arc<Budget>,
+}
+
+impl Client {
+    fn broker(&self) -> Result<&Arc<dyn Broker>> {
+        self.broker.as_ref().ok_or_else(no_such_client)
+    }
+
+    /// Who takes answers on `topic`, if it is one for answers.
+    fn answering(&self, topic: &str) -> Option<&Arc<dyn Broker>> {
+        let handled = self.handled.as_ref().filter(|handled| handled.reply_to.as_deref() == Some(topic));
+        let inbox = self.broker.as_ref().filter(|_| topic.starts_with(INBOX));
+        handled.map(|handled| &handled.broker).or(inbox)
+    }
+
+    /// Checks `message`. One that is passed on gets an id of its own: by that of the delivery it would count as published
+    /// already, and be dropped. It is the same one when the delivery is handled again.
+    fn check(&self, message: &mut Message) -> Result<()> {
+        check::message(&self.limits, message)?;
+        let Some(handled) = &self.handled else { return Ok(()) };
+        if !self.broker.as_ref().is_some_and(|broker| Arc::ptr_eq(broker, &handled.broker)) {
+            return Ok(());
+        }
+        for (name, value) in &mut message.headers {
+            if name == MESSAGE_ID && handled.id.as_ref() == Some(value) {
+                *value = format!("{value}.{}", message.topic);
+            }
+        }
+        Ok(())
+    }
+
+    /// Publishes a message, or answers with it.
+    pub(crate) async fn publish(&self, message: Message) -> Result<()> {
+        self.publish_many(vec![message]).await.pop().unwrap_or_else(|| Err(lost()))
+    }
+
+    /// Publishes messages in their order, and then sends the answers that are among them.
+    pub(crate) async fn publish_many(&self, messages: Vec<Message>) -> Vec<Result<()>> {
+        let _share = match self.held.hold(&messages) {
+            Ok(share) => share,
+            Err(error) => return messages.iter().map(|_| Err(error.clone())).collect(),
+        };
+        let mut published = Vec::with_capacity(messages.len());
+        let mut fates = Vec::with_capacity(messages.len());
+        for mut message in messages {
+            fates.push(match self.check(&mut message) {
+                Err(error) => Fate::Refused(error),
+                Ok(()) => match (self.answering(&message.topic), self.broker()) {
+                    (Some(broker), _) => Fate::Answer(broker.clone(), message),
+                    (None, Err(error)) => Fate::Refused(error),
+                    (None, Ok(_)) => {
+                        published.push(message);
+                        Fate::Published
+                    }
+                },
+            });
+        }
+        let mut accepted = match self.broker() {
+            Ok(broker) if !published.is_empty() => broker.publish(published).await,
+            _ => Vec::new(),
+        }
+        .into_iter();
+        let mut results = Vec::with_capacity(fates.len());
+        for fate in fates {
+            results.push(match fate {
+                Fate::Refused(error) => Err(error),
+                Fate::Published => accepted.next().unwrap_or_else(|| Err(lost())),
+                Fate::Answer(broker, message) => broker.reply(message).await,
+            });
+        }
+        results
+    }
+
+    /// Answers on the topic of `message`, whatever topic that is.
+    pub(crate) async fn reply(&self, mut message: Message) -> Result<()> {
+        self.check(&mut message)?;
+        let _share = self.held.hold([&message])?;
+        self.broker()?.reply(message).await
+    }
+
+    /// Waits for `replies` answers to `message`, for `timeout` milliseconds at most. Without, as long as the host allows.
+    pub(crate) async fn request(
+        &self,
+        mut message: Message,
+        replies: usize,
+        timeout: Option<u32>,
+    ) -> Result<Vec<Message>> {
+        if !(1..=MOST_REPLIES).contains(&replies) {
+            let message = format!("a request has 1 to {MOST_REPLIES} answers");
+            return Err(Error::new(ErrorKind::InvalidArgument, message));
+        }
+        self.check(&mut message)?;
+        let _share = self.held.hold([&message])?;
+        let answers = self.broker()?.request(message, replies, self.limits.wait(timeout)).await?;
+        let bytes = answers.iter().map(Message::size).fold(0, usize::saturating_add);
+        if bytes > self.limits.held {
+            let message = format!("the answer is larger than {} bytes", self.limits.held);
+            return Err(Error::new(ErrorKind::TooLarge, message));
+        }
+        Ok(answers)
+    }
+
+    /// Waits for the first answer to `message`.
+    pub(crate) async fn ask(&self, message: Message, timeout: Option<u32>) -> Result<Message> {
+        let mut answers = self.request(message, 1, timeout).await?;
+        answers.pop().ok_or_else(|| Error::new(ErrorKind::Timeout, "no answer came in time"))
+    }
+}
+
+/// What becomes of a message.
+enum Fate {
+    Refused(Error),
+    Published,
+    Answer(Arc<dyn Broker>, Message),
+}
+
+/// The error for a message of which the broker says nothing.
+fn lost() -> Error {
+    Error::new(ErrorKind::Other, "the broker did not say what became of the message")
+}
+
+#[cfg(test)]
+mod tests;

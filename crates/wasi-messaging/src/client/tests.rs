@@ -1,0 +1,164 @@
+//! What a guest sends gets to where it belongs, or it is told why not.
+
+use std::time::Duration;
+
+use wasmtime::component::ResourceTable;
+
+use super::*;
+use crate::testing::{Asked, Recorder, message};
+use crate::{MessagingState, Result};
+
+/// The client of the state's component, by a name.
+fn client(state: &mut MessagingState, name: &str) -> Client {
+    state.view(&mut ResourceTable::new()).named(name)
+}
+
+/// The same while the component handles `message` of `from`.
+fn handling(state: &mut MessagingState, from: &Recorder, message: &Message, name: &str) -> Client {
+    let mut table = ResourceTable::new();
+    let mut view = state.view(&mut table);
+    view.handling(Arc::new(from.clone()), message);
+    view.named(name)
+}
+
+fn kind<T>(result: Result<T>) -> Option<ErrorKind> {
+    result.err().map(|error| error.kind())
+}
+
+#[tokio::test]
+async fn every_message_has_a_result_of_its_own_in_order() {
+    let broker = Recorder::default();
+    let client = client(&mut broker.state(), "");
+    let sent = ["a", "*", "full", "_INBOX.1", "b", "$SYS.x"].map(|topic| message(topic, "p"));
+    let results = client.publish_many(sent.to_vec()).await.into_iter().map(kind);
+    let expected = [
+        None,
+        Some(ErrorKind::InvalidArgument),
+        Some(ErrorKind::QuotaExceeded),
+        None,
+        None,
+        Some(ErrorKind::AccessDenied),
+    ];
+    assert_eq!(results.collect::<Vec<_>>(), expected);
+    let [a, _, full, inbox, b, _] = sent;
+    assert_eq!(broker.asked(), [Asked::Publish(vec![a, full, b]), Asked::Reply(inbox)]);
+}
+
+#[tokio::test]
+async fn nothing_is_asked_of_a_broker_where_nothing_is_left() {
+    let broker = Recorder::default();
+    let client = client(&mut broker.state(), "");
+    assert_eq!(client.publish_many(vec![message("*", "")]).await.len(), 1);
+    assert!(client.publish_many(Vec::new()).await.is_empty());
+    assert_eq!(broker.asked(), []);
+}
+
+#[tokio::test]
+async fn an_unknown_name_is_told() {
+    let broker = Recorder::default();
+    let client = client(&mut broker.state(), "other");
+    assert_eq!(kind(client.publish(message("a", "p")).await), Some(ErrorKind::NoSuchClient));
+    assert_eq!(kind(client.publish(message("_INBOX.a", "p")).await), Some(ErrorKind::NoSuchClient));
+    assert_eq!(kind(client.ask(message("a", "p"), None).await), Some(ErrorKind::NoSuchClient));
+    assert_eq!(broker.asked(), []);
+}
+
+#[tokio::test]
+async fn an_answer_goes_where_the_request_came_from() {
+    let (broker, other) = (Recorder::default(), Recorder::default());
+    let asked = Message { reply_to: Some("answers.7".into()), ..message("ask", "?") };
+    for name in ["default", "", "unknown"] {
+        let client = handling(&mut broker.state(), &other, &asked, name);
+        client.publish(message("answers.7", "!")).await.unwrap();
+        assert_eq!(other.asked(), [Asked::Reply(message("answers.7", "!"))], "{name}");
+        assert_eq!(broker.asked(), [], "{name}");
+    }
+    // Whatever else it publishes does not.
+    let client = handling(&mut broker.state(), &other, &asked, "");
+    client.publish(message("answers.8", "!")).await.unwrap();
+    assert_eq!((broker.asked(), other.asked()), (vec![Asked::Publish(vec![message("answers.8", "!")])], vec![]));
+}
+
+#[tokio::test]
+async fn whoever_asks_cannot_have_a_component_write_to_the_server() {
+    let broker = Recorder::default();
+    let asked = Message { reply_to: Some("$JS.API.STREAM.DELETE.orders".into()), ..message("ask", "?") };
+    let client = handling(&mut broker.state(), &broker, &asked, "");
+    let answer = message("$JS.API.STREAM.DELETE.orders", "");
+    assert_eq!(kind(client.publish(answer.clone()).await), Some(ErrorKind::AccessDenied));
+    assert_eq!(kind(client.reply(answer).await), Some(ErrorKind::AccessDenied));
+    assert_eq!(broker.asked(), []);
+}
+
+#[tokio::test]
+async fn a_message_that_is_passed_on_is_not_taken_for_the_one_that_came() {
+    let with_id = |topic, id: &str| Message { headers: vec![(MESSAGE_ID.into(), id.into())], ..message(topic, "p") };
+    let state = &mut Recorder::default().state();
+    let broker = client(state, "").broker.unwrap();
+    let mut table = ResourceTable::new();
+    let mut view = state.view(&mut table);
+    view.handling(broker, &with_id("in", "7"));
+    let client = view.named("");
+    for (id, expected) in [("7", "7.out"), ("8", "8")] {
+        let mut sent = with_id("out", id);
+        client.check(&mut sent).unwrap();
+        assert_eq!(sent, with_id("out", expected));
+    }
+    // Another broker has not seen it yet.
+    let other: Arc<dyn Broker> = Arc::new(Recorder::default());
+    let mut sent = with_id("out", "7");
+    view.client(Some(other)).check(&mut sent).unwrap();
+    assert_eq!(sent, with_id("out", "7"));
+}
+
+#[tokio::test]
+async fn a_request_has_bounds() {
+    let broker = Recorder::default();
+    let client = client(&mut broker.state(), "");
+    for (replies, allowed) in [(0, false), (1, true), (255, true), (256, true), (257, false), (usize::MAX, false)] {
+        broker.answer(Ok(vec![message("answer", "!")]));
+        assert_eq!(client.request(message("a", "?"), replies, None).await.is_ok(), allowed, "{replies}");
+    }
+    broker.asked();
+    for (timeout, milliseconds) in [(Some(0), 1), (Some(20), 20), (Some(u32::MAX), 30_000), (None, 30_000)] {
+        broker.answer(Ok(vec![message("answer", "!")]));
+        assert_eq!(client.ask(message("a", "?"), timeout).await.unwrap(), message("answer", "!"));
+        let expected = Asked::Request(message("a", "?"), 1, Duration::from_millis(milliseconds));
+        assert_eq!(broker.asked(), [expected]);
+    }
+    broker.answer(Ok(Vec::new()));
+    assert_eq!(kind(client.ask(message("a", "?"), None).await), Some(ErrorKind::Timeout));
+    broker.answer(Err(Error::new(ErrorKind::NoResponders, "nobody")));
+    assert_eq!(kind(client.ask(message("a", "?"), None).await), Some(ErrorKind::NoResponders));
+}
+
+#[tokio::test]
+async fn answers_at_the_edge() {
+    const MOST: usize = 16 << 20;
+    let broker = Recorder::default();
+    let client = client(&mut broker.state(), "");
+    for (bytes, fits) in [(MOST - 1, true), (MOST, true), (MOST + 1, false)] {
+        let half = |length: usize| Message { payload: vec![0; length].into(), ..Message::default() };
+        broker.answer(Ok(vec![half(bytes / 2), half(bytes - bytes / 2)]));
+        let result = client.request(message("a", "?"), 2, None).await;
+        assert_eq!(kind(result), (!fits).then_some(ErrorKind::TooLarge), "{bytes}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_on_its_way_is_bounded_and_comes_back() {
+    let broker = Recorder::default();
+    let client = client(&mut broker.state(), "");
+    let megabytes = |count| vec![Message { payload: vec![0; 1 << 20].into(), ..message("a", "") }; count];
+    // Each takes a little more than its payload.
+    for _ in 0..3 {
+        assert!(client.publish_many(megabytes(15)).await.iter().all(Result::is_ok));
+    }
+    let refused = client.publish_many(megabytes(16)).await;
+    assert_eq!(refused.len(), 16);
+    assert!(refused.into_iter().all(|result| kind(result) == Some(ErrorKind::TooLarge)));
+    let held = client.held.hold(&megabytes(15)).unwrap();
+    assert_eq!(kind(client.publish(megabytes(1).remove(0)).await), Some(ErrorKind::QuotaExceeded));
+    drop(held);
+    assert_eq!(kind(client.publish(megabytes(1).remove(0)).await), None);
+}

@@ -1,0 +1,147 @@
+//! Redelivery: a message comes until it is handled, and no more after that.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use super::{Suite, collect, expect, expect_silence, next, text};
+use crate::Subscription;
+
+/// How long a delivery may be silent, where that matters.
+const ACK_WAIT: Duration = Duration::from_secs(1);
+/// Messages of the check that gives up fetches.
+const MANY: usize = 40;
+
+pub(super) async fn run(suite: &Suite<'_>) -> Result<()> {
+    given_up(suite).await.context("fetches that are given up")?;
+    if !suite.guarantees.redelivers {
+        return at_most_once(suite).await.context("at most once");
+    }
+    retried(suite).await.context("retry")?;
+    forgotten(suite).await.context("no sign of life")?;
+    extended(suite).await.context("extend")?;
+    one_by_one(suite).await.context("others go on")
+}
+
+/// What cannot be done is no error.
+async fn at_most_once(suite: &Suite<'_>) -> Result<()> {
+    let place = suite.place().await?;
+    let mut consumer = place.join("once", &["a"]).await?;
+    place.publish(["1", "2", "3"].map(|payload| place.message("a", payload)).to_vec()).await?;
+    next(&mut *consumer).await?.receipt.retry(Duration::ZERO).await.context("retry")?;
+    next(&mut *consumer).await?.receipt.reject("no").await.context("reject")?;
+    next(&mut *consumer).await?.receipt.extend().await.context("extend")?;
+    expect_silence(&mut *consumer).await
+}
+
+async fn retried(suite: &Suite<'_>) -> Result<()> {
+    let place = suite.place().await?;
+    let mut consumer = place.join("retried", &["a"]).await?;
+    for delay in [0, 400, 50].map(Duration::from_millis) {
+        place.publish(vec![place.message("a", "1")]).await?;
+        let first = next(&mut *consumer).await?;
+        let since = Instant::now();
+        let sequence = first.sequence;
+        ensure!(first.attempt == 1, "attempt {} is the first", first.attempt);
+        first.receipt.retry(delay).await.context("retry")?;
+        let second = next(&mut *consumer).await?;
+        ensure!(since.elapsed() >= delay, "it came {:?} after a retry in {delay:?}", since.elapsed());
+        ensure!(second.attempt == 2 && second.sequence == sequence, "attempt {} is the second", second.attempt);
+        second.receipt.retry(Duration::ZERO).await?;
+        let third = next(&mut *consumer).await?;
+        ensure!(third.attempt == 3 && third.sequence == sequence, "attempt {} is the third", third.attempt);
+        third.receipt.ack().await?;
+        expect_silence(&mut *consumer).await.context("after the ack")?;
+    }
+    Ok(())
+}
+
+async fn forgotten(suite: &Suite<'_>) -> Result<()> {
+    let place = suite.place().await?;
+    let subscription = Subscription { ack_wait: ACK_WAIT, ..place.subscription("forgotten", &["a"]) };
+    let mut consumer = place.broker.subscribe(&subscription).await?;
+    let elsewhere = suite.again(&place).await?;
+    place.publish(vec![place.message("a", "1")]).await?;
+    let first = next(&mut *consumer).await?;
+    let mut other = elsewhere.broker.subscribe(&subscription).await?;
+    drop(consumer);
+    let second = next(&mut *other).await.context("another does not get it")?;
+    ensure!((first.attempt, second.attempt) == (1, 2), "attempts {} and {}", first.attempt, second.attempt);
+    ensure!(text(&second) == "1" && second.sequence == first.sequence, "it is another message");
+    drop(second);
+    let third = next(&mut *other).await.context("it does not come again")?;
+    ensure!(third.attempt == 3, "attempt {}", third.attempt);
+    third.receipt.ack().await?;
+    tokio::time::sleep(ACK_WAIT).await;
+    expect_silence(&mut *other).await.context("after the ack")
+}
+
+/// A machine that is too busy to extend in time says nothing about the broker, and tries again.
+async fn extended(suite: &Suite<'_>) -> Result<()> {
+    let place = suite.place().await?;
+    let subscription = Subscription { ack_wait: ACK_WAIT, ..place.subscription("extended", &["a"]) };
+    let mut consumer = place.broker.subscribe(&subscription).await?;
+    for _ in 0..20 {
+        place.publish(vec![place.message("a", "long")]).await?;
+        let (start, mut last, mut slowest) = (Instant::now(), Instant::now(), Duration::ZERO);
+        let delivery = next(&mut *consumer).await?;
+        let mut again = Vec::new();
+        while start.elapsed() < ACK_WAIT.saturating_mul(2) && again.is_empty() {
+            delivery.receipt.extend().await.context("extend")?;
+            slowest = slowest.max(last.elapsed());
+            last = Instant::now();
+            let waited = tokio::time::timeout(ACK_WAIT / 5, consumer.fetch(1)).await;
+            again = waited.unwrap_or(Ok(Vec::new()))?;
+        }
+        slowest = slowest.max(last.elapsed());
+        delivery.receipt.ack().await?;
+        if slowest < ACK_WAIT / 2 {
+            ensure!(again.is_empty(), "it came again while it was worked on");
+            return expect_silence(&mut *consumer).await;
+        }
+    }
+    bail!("this machine is too slow to tell")
+}
+
+/// A message that is to be tried again much later holds up nobody, if nothing is ordered.
+async fn one_by_one(suite: &Suite<'_>) -> Result<()> {
+    let place = suite.place().await?;
+    let mut consumer = place.join("others", &["a"]).await?;
+    place.publish(["bad", "1", "2", "3"].map(|payload| place.message("a", payload)).to_vec()).await?;
+    let bad = next(&mut *consumer).await?;
+    ensure!(text(&bad) == "bad", "{} came first", text(&bad));
+    bad.receipt.retry(Duration::from_secs(3600)).await?;
+    expect(&mut *consumer, &["1", "2", "3"]).await
+}
+
+/// Fetches are given up at any time. Nothing is lost by that, and nothing that was handled comes again.
+async fn given_up(suite: &Suite<'_>) -> Result<()> {
+    let place = suite.place().await?;
+    let subscription = Subscription { ack_wait: ACK_WAIT, ..place.subscription("given-up", &["a"]) };
+    let mut consumer = place.broker.subscribe(&subscription).await?;
+    let mut handled: BTreeMap<String, usize> = BTreeMap::new();
+    for number in 0..MANY {
+        place.publish(vec![place.message("a", &number.to_string())]).await?;
+        let moment = Duration::from_micros(u64::try_from(number)?.saturating_mul(40));
+        if let Ok(found) = tokio::time::timeout(moment, consumer.fetch(5)).await {
+            for delivery in found? {
+                let count = handled.entry(text(&delivery)).or_default();
+                *count = count.saturating_add(1);
+                delivery.receipt.ack().await?;
+            }
+        }
+    }
+    if suite.guarantees.redelivers {
+        while handled.len() < MANY {
+            for delivery in collect(&mut *consumer, 1).await? {
+                let count = handled.entry(text(&delivery)).or_default();
+                *count = count.saturating_add(1);
+                delivery.receipt.ack().await?;
+            }
+        }
+        expect_silence(&mut *consumer).await?;
+    }
+    ensure!(handled.values().all(|count| *count == 1), "some came again after an ack: {handled:?}");
+    Ok(())
+}

@@ -1,0 +1,178 @@
+//! The message consumer: the trigger that calls components which export a messaging handler, for every message that
+//! their subscriptions deliver.
+
+mod disposition;
+mod fetch;
+mod guest;
+mod handlers;
+mod heartbeats;
+mod lanes;
+mod phase;
+mod subscribe;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use tempo_core::{Error, ErrorKind, Flag, Provide, Running, Settings, Trigger, Workload};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use self::disposition::Delivering;
+use self::fetch::Fetching;
+use self::handlers::Handlers;
+use self::phase::{GIVE_BACK, Phase};
+use self::subscribe::{SUBSCRIBE, Subscribed};
+use crate::{Broker, Consumer, Subscription, WasiMessaging};
+
+/// How often instances are looked for that have been idle for long.
+const TIDY: Duration = Duration::from_millis(500);
+
+/// The trigger that delivers messages to components which export `tempo:messaging/handler`,
+/// `wasi:messaging/incoming-handler` or `wasmcloud:messaging/handler`.
+///
+/// For each message that is handled at once there is a permit, taken before the message is fetched; a message then waits
+/// for one of the places that all triggers of the component share. A handler that fails, traps or takes too long is a
+/// delivery to be tried again after a while, which the broker waits for, and at the last attempt a dead letter.
+pub struct MessageConsumer;
+
+impl<T: Provide<WasiMessaging>> Trigger<T> for MessageConsumer {
+    const EXPORTS: &'static [&'static str] =
+        &["tempo:messaging/handler", "wasi:messaging/incoming-handler", "wasmcloud:messaging/handler"];
+
+    fn flags() -> Vec<Flag> {
+        vec![SUBSCRIBE]
+    }
+
+    async fn start(workload: Workload<T>, settings: &Settings) -> anyhow::Result<Box<dyn Running>> {
+        let subscribed = subscribe::read(settings, workload.name())?;
+        if subscribed.is_empty() {
+            return Ok(Box::new(Unsubscribed { component: workload.name().to_owned() }));
+        }
+        let handlers = Arc::new(Handlers::new(workload)?);
+        let joined = join(&handlers, subscribed).await?;
+        let (phase, phases) = watch::channel(Phase::Delivering);
+        let mut announcements = Vec::new();
+        let mut fetching = JoinSet::new();
+        for (subscribed, broker, consumer) in joined {
+            let Subscribed { client, subscription, .. } = subscribed;
+            let delivering = Delivering::new(handlers.clone(), broker, subscription, phases.clone());
+            announcements.push(announce(&client, delivering.subscription(), delivering.most()));
+            let fetching_one = Fetching::new(Arc::new(delivering), consumer, phases.clone()).run();
+            fetching.spawn(async move { fetching_one.await.map_err(|error| gone(&client, &error)) });
+        }
+        let mut tidying = JoinSet::new();
+        tidying.spawn(async move {
+            let mut interval = tokio::time::interval(TIDY);
+            loop {
+                interval.tick().await;
+                handlers.tidy();
+            }
+        });
+        Ok(Box::new(Delivery { announcement: announcements.join("\n"), phase, fetching, _tidying: tidying }))
+    }
+}
+
+type Joined = (Subscribed, Arc<dyn Broker>, Box<dyn Consumer>);
+
+/// Joins the consumers of all subscriptions. Nothing is fetched before all are joined.
+async fn join<T: Provide<WasiMessaging>>(
+    handlers: &Handlers<T>,
+    subscribed: Vec<Subscribed>,
+) -> anyhow::Result<Vec<Joined>> {
+    let brokers = handlers.brokers()?;
+    let mut joined: Vec<Joined> = Vec::new();
+    for subscribed in subscribed {
+        let Some(broker) = brokers.get(&subscribed.client) else {
+            return Err(subscribed
+                .invalid("no broker of that name is configured; give it with --messaging NAME=URL")
+                .into());
+        };
+        let consumer = &subscribed.subscription.consumer;
+        // Two names of one broker: each would define the consumer in its own way.
+        let twice = |(other, known, _): &Joined| Arc::ptr_eq(known, broker) && other.subscription.consumer == *consumer;
+        if joined.iter().any(twice) {
+            return Err(subscribed.invalid("the consumer is there already, by another name of the same broker").into());
+        }
+        let consumer = broker.subscribe(&subscribed.subscription).await?;
+        joined.push((subscribed, broker.clone(), consumer));
+    }
+    Ok(joined)
+}
+
+fn announce(client: &str, subscription: &Subscription, most: usize) -> String {
+    let Subscription { topics, consumer, ordered, .. } = subscription;
+    let order = if *ordered { ", in order" } else { "" };
+    format!("handling {} as consumer {consumer} of {client} ({most} at once{order})", topics.join(", "))
+}
+
+fn gone(client: &str, error: &crate::Error) -> Error {
+    Error::new(ErrorKind::Unavailable, format!("a subscription to {client} has ended: {error}"))
+}
+
+/// A consumer that has been started. Dropping it ends what runs.
+struct Delivery {
+    announcement: String,
+    phase: watch::Sender<Phase>,
+    /// One task for each subscription, which owns the handlers that it has started. Ends with the reason if its consumer
+    /// is gone.
+    fetching: JoinSet<Result<(), Error>>,
+    _tidying: JoinSet<()>,
+}
+
+#[async_trait]
+impl Running for Delivery {
+    fn announcement(&self) -> String {
+        self.announcement.clone()
+    }
+
+    async fn failed(&mut self) -> anyhow::Error {
+        match self.fetching.join_next().await {
+            Some(Ok(Err(error))) => error.into(),
+            Some(_) => anyhow::anyhow!("a subscription has ended"),
+            // There is at least one until the first failure, which ends the runtime.
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn drain(mut self: Box<Self>, deadline: Instant) {
+        let _ = self.phase.send(Phase::Draining);
+        let finished = async { while self.fetching.join_next().await.is_some() {} };
+        if tokio::time::timeout_at(deadline.into(), finished).await.is_ok() {
+            return;
+        }
+        let _ = self.phase.send(Phase::Abandoning);
+        let given_back = async { while self.fetching.join_next().await.is_some() {} };
+        // What is left is ended when the tasks are dropped.
+        let _ = tokio::time::timeout(GIVE_BACK, given_back).await;
+    }
+}
+
+/// What runs for a component that handles messages but was given no subscription.
+struct Unsubscribed {
+    component: String,
+}
+
+#[async_trait]
+impl Running for Unsubscribed {
+    fn announcement(&self) -> String {
+        String::new()
+    }
+
+    fn unused(&self) -> Option<Error> {
+        let message = format!(
+            "{}: handles messages, but no subscription says which; give one with --subscribe TOPIC",
+            self.component
+        );
+        Some(Error::new(ErrorKind::BadConfiguration, message))
+    }
+
+    async fn failed(&mut self) -> anyhow::Error {
+        std::future::pending().await
+    }
+
+    async fn drain(self: Box<Self>, _: Instant) {}
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,309 @@
+//! `--subscribe` and `[[subscribe]]`: which messages the component handles, and how.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use tempo_core::{DEFAULT_STORE, Error, Flag, Setting as _, Settings, Value};
+
+use crate::{Subscription, topic};
+
+pub(super) const SUBSCRIBE: Flag = Flag::new(
+    "subscribe",
+    "[NAME=]TOPIC[;KEY=VALUE]...",
+    "A topic whose messages the component handles, with wildcards: `orders.>`. Options: consumer, max-in-flight, \
+     max-deliver, backoff (1s/5s/30s), ack-wait, dead-letter, ordered",
+)
+.with_options("topic");
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+/// The shortest and the longest time that a delivery may go without a sign of life.
+const ACK_WAIT: RangeInclusive<Duration> = Duration::from_millis(100)..=DAY;
+/// The longest pause before another attempt.
+const LONGEST_BACKOFF: Duration = DAY;
+/// More pauses than attempts that anybody waits for.
+const MOST_PAUSES: usize = 32;
+const IN_FLIGHT: RangeInclusive<usize> = 1..=10_000;
+const ATTEMPTS: RangeInclusive<usize> = 1..=10_000;
+
+/// A subscription, and the broker that it is for.
+pub(super) struct Subscribed {
+    /// The name under which the broker is configured.
+    pub(super) client: String,
+    pub(super) subscription: Subscription,
+    /// Where it was said first.
+    value: Value,
+}
+
+impl Subscribed {
+    /// The error for a subscription that cannot be had.
+    pub(super) fn invalid(&self, problem: &str) -> Error {
+        self.value.invalid(&SUBSCRIBE, problem)
+    }
+}
+
+/// The subscriptions of `component`: one for each consumer, with all of its topics.
+///
+/// # Errors
+///
+/// A value cannot be read, or two values say different things about one consumer.
+pub(super) fn read(settings: &Settings, component: &str) -> Result<Vec<Subscribed>, Error> {
+    let mut known: Vec<(Subscribed, Options)> = Vec::new();
+    for value in settings.given(&SUBSCRIBE) {
+        let invalid = |problem: String| value.invalid(&SUBSCRIBE, &problem);
+        let Said { client, topic, options } = parse(&value.text).map_err(invalid)?;
+        let consumer = options.consumer.clone().unwrap_or_else(|| component.to_owned());
+        if !is_name(&consumer) {
+            let problem = "the component's name cannot be a consumer's, which has 1 to 64 letters, digits, `-` and `_`; \
+                           add ;consumer=NAME";
+            return Err(invalid(problem.to_owned()));
+        }
+        let same =
+            |(other, _): &&mut (Subscribed, Options)| other.client == client && other.subscription.consumer == consumer;
+        match known.iter_mut().find(same) {
+            Some((subscribed, merged)) => {
+                merged.merge(options).map_err(invalid)?;
+                if !subscribed.subscription.topics.contains(&topic) {
+                    subscribed.subscription.topics.push(topic);
+                }
+            }
+            None => {
+                let subscription = Subscription::new(consumer, vec![topic]);
+                known.push((Subscribed { client, subscription, value: value.clone() }, options));
+            }
+        }
+    }
+    let finished = known.into_iter().map(|(mut subscribed, options)| {
+        options.apply(&mut subscribed.subscription);
+        subscribed
+    });
+    Ok(finished.collect())
+}
+
+/// What one value says.
+struct Said {
+    client: String,
+    topic: String,
+    options: Options,
+}
+
+/// Reads `[NAME=]TOPIC[;KEY=VALUE]...`, or says what is wrong with it.
+fn parse(text: &str) -> Result<Said, String> {
+    let mut parts = text.split(';');
+    let head = parts.next().unwrap_or_default();
+    let (client, topic) = head.split_once('=').unwrap_or((DEFAULT_STORE, head));
+    if client.is_empty() {
+        return Err("the name before `=` is empty".to_owned());
+    }
+    topic::check_filter(topic).map_err(|error| format!("this is no topic: {error}"))?;
+    let mut options = Options::default();
+    for part in parts {
+        let (key, value) = part.split_once('=').unwrap_or((part, "true"));
+        options.read(key, value)?;
+    }
+    Ok(Said { client: client.to_owned(), topic: topic.to_owned(), options })
+}
+
+/// What was said about a consumer.
+#[derive(Default)]
+struct Options {
+    consumer: Option<String>,
+    max_in_flight: Option<usize>,
+    max_deliver: Option<u32>,
+    backoff: Option<Vec<Duration>>,
+    ack_wait: Option<Duration>,
+    dead_letter: Option<String>,
+    ordered: Option<bool>,
+}
+
+impl Options {
+    fn read(&mut self, key: &str, text: &str) -> Result<(), String> {
+        let name = || is_name(text).then(|| text.to_owned());
+        let named = "1 to 64 letters, digits, `-` and `_`";
+        match key {
+            "consumer" => say(&mut self.consumer, key, name(), named),
+            "dead-letter" => say(&mut self.dead_letter, key, name(), named),
+            "max-in-flight" => say(&mut self.max_in_flight, key, number(text, IN_FLIGHT), "a number from 1 to 10000"),
+            "max-deliver" => {
+                let attempts = number(text, ATTEMPTS).and_then(|attempts| u32::try_from(attempts).ok());
+                say(&mut self.max_deliver, key, attempts, "a number from 1 to 10000")
+            }
+            "backoff" => say(&mut self.backoff, key, pauses(text), "up to 32 times like 1s/5s/30s, none above a day"),
+            "ack-wait" => {
+                let wait = Duration::parse(text).filter(|wait| ACK_WAIT.contains(wait));
+                say(&mut self.ack_wait, key, wait, "a time from 100ms to a day, such as 30s")
+            }
+            "ordered" => say(&mut self.ordered, key, bool::parse(text), bool::EXPECTED),
+            _ => Err("no such option; there are consumer, max-in-flight, max-deliver, backoff, ack-wait, dead-letter \
+                      and ordered"
+                .to_owned()),
+        }
+    }
+
+    /// Adds what another value says about the same consumer.
+    fn merge(&mut self, other: Self) -> Result<(), String> {
+        let Self { consumer: _, max_in_flight, max_deliver, backoff, ack_wait, dead_letter, ordered } = other;
+        agree(&mut self.max_in_flight, "max-in-flight", max_in_flight)?;
+        agree(&mut self.max_deliver, "max-deliver", max_deliver)?;
+        agree(&mut self.backoff, "backoff", backoff)?;
+        agree(&mut self.ack_wait, "ack-wait", ack_wait)?;
+        agree(&mut self.dead_letter, "dead-letter", dead_letter)?;
+        agree(&mut self.ordered, "ordered", ordered)
+    }
+
+    fn apply(self, subscription: &mut Subscription) {
+        let Self { consumer: _, max_in_flight, max_deliver, backoff, ack_wait, dead_letter, ordered } = self;
+        subscription.max_in_flight = max_in_flight.unwrap_or(subscription.max_in_flight);
+        subscription.max_deliver = max_deliver.unwrap_or(subscription.max_deliver);
+        subscription.ack_wait = ack_wait.unwrap_or(subscription.ack_wait);
+        subscription.ordered = ordered.unwrap_or(subscription.ordered);
+        subscription.dead_letter = dead_letter;
+        if let Some(backoff) = backoff {
+            subscription.backoff = backoff;
+        }
+    }
+}
+
+fn say<V: PartialEq>(slot: &mut Option<V>, key: &str, value: Option<V>, expected: &str) -> Result<(), String> {
+    let value = value.ok_or_else(|| format!("{key}: expected {expected}"))?;
+    agree(slot, key, Some(value))
+}
+
+fn agree<V: PartialEq>(slot: &mut Option<V>, key: &str, value: Option<V>) -> Result<(), String> {
+    let Some(value) = value else { return Ok(()) };
+    if slot.as_ref().is_some_and(|known| *known != value) {
+        return Err(format!("{key}: the consumer was given another value already"));
+    }
+    *slot = Some(value);
+    Ok(())
+}
+
+fn number(text: &str, range: RangeInclusive<usize>) -> Option<usize> {
+    text.parse().ok().filter(|number| range.contains(number))
+}
+
+fn pauses(text: &str) -> Option<Vec<Duration>> {
+    let pauses: Vec<Duration> = text.split('/').map(Duration::parse).collect::<Option<_>>()?;
+    let bounded = pauses.len() <= MOST_PAUSES && pauses.iter().all(|pause| *pause <= LONGEST_BACKOFF);
+    bounded.then_some(pauses)
+}
+
+fn is_name(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    (1..=64).contains(&text.len()) && text.bytes().all(allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use tempo_core::{ErrorKind, Place};
+
+    use super::*;
+
+    fn subscriptions(texts: &[&str]) -> Result<Vec<Subscribed>, Error> {
+        let mut settings = Settings::default();
+        let value = |text: &&str| Value { text: (*text).to_owned(), place: Place::CommandLine };
+        settings.set(&SUBSCRIBE, texts.iter().map(value).collect());
+        read(&settings, "worker")
+    }
+
+    fn error(texts: &[&str]) -> String {
+        let error = subscriptions(texts).err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::Usage);
+        error.to_string()
+    }
+
+    #[test]
+    fn topics_without_options_are_one_subscription() {
+        let found = subscriptions(&["orders.>", "billing.*", "orders.>"]).unwrap();
+        let [subscribed] = found.as_slice() else { panic!("not one") };
+        assert_eq!(subscribed.client, "default");
+        let topics = ["orders.>", "billing.*"].map(str::to_owned).to_vec();
+        assert_eq!(subscribed.subscription, Subscription::new("worker", topics));
+    }
+
+    #[test]
+    fn a_consumer_or_a_broker_of_its_own_is_another_subscription() {
+        let found = subscriptions(&["a", "b;consumer=mine", "events=c", "d;consumer=mine"]).unwrap();
+        let shown: Vec<_> = found
+            .iter()
+            .map(|Subscribed { client, subscription, .. }| {
+                (client.as_str(), subscription.consumer.as_str(), subscription.topics.join(" "))
+            })
+            .collect();
+        let expected = [("default", "worker", "a"), ("default", "mine", "b d"), ("events", "worker", "c")];
+        assert_eq!(shown, expected.map(|(client, consumer, topics)| (client, consumer, topics.to_owned())));
+    }
+
+    #[test]
+    fn options_are_what_they_say() {
+        let text = "a;max-in-flight=8;max-deliver=2;backoff=1s/2m;ack-wait=5s;dead-letter=GRAVE;ordered";
+        let found = subscriptions(&[text, "b"]).unwrap();
+        let expected = Subscription {
+            topics: vec!["a".to_owned(), "b".to_owned()],
+            consumer: "worker".to_owned(),
+            max_in_flight: 8,
+            max_deliver: 2,
+            backoff: vec![Duration::from_secs(1), Duration::from_secs(120)],
+            ack_wait: Duration::from_secs(5),
+            dead_letter: Some("GRAVE".to_owned()),
+            ordered: true,
+        };
+        assert_eq!(found[0].subscription, expected);
+    }
+
+    #[test]
+    fn options_at_the_edge() {
+        for (option, fits) in [
+            ("max-in-flight=0", false),
+            ("max-in-flight=1", true),
+            ("max-in-flight=10000", true),
+            ("max-in-flight=10001", false),
+            ("max-deliver=0", false),
+            ("max-deliver=1", true),
+            ("max-deliver=10000", true),
+            ("max-deliver=10001", false),
+            ("ack-wait=99ms", false),
+            ("ack-wait=100ms", true),
+            ("ack-wait=24h", true),
+            ("ack-wait=24h 1ms", false),
+            ("backoff=24h", true),
+            ("backoff=24h 1ms", false),
+            ("backoff=", false),
+            ("backoff=1s/", false),
+        ] {
+            assert_eq!(subscriptions(&[&format!("a;{option}")]).is_ok(), fits, "{option}");
+        }
+        for (count, fits) in [(31, true), (32, true), (33, false)] {
+            let backoff = vec!["1s"; count].join("/");
+            assert_eq!(subscriptions(&[&format!("a;backoff={backoff}")]).is_ok(), fits, "{count}");
+        }
+        for (length, fits) in [(0, false), (1, true), (63, true), (64, true), (65, false)] {
+            assert_eq!(subscriptions(&[&format!("a;consumer={}", "c".repeat(length))]).is_ok(), fits, "{length}");
+        }
+    }
+
+    #[test]
+    fn mistakes_are_named_and_not_shown() {
+        let no_topic = "--subscribe: this is no topic: ";
+        assert_eq!(error(&[""]), format!("{no_topic}it must have 1 to 255 bytes"));
+        assert_eq!(error(&["s3cret..b"]), format!("{no_topic}a word between dots is empty"));
+        assert_eq!(error(&["=a"]), "--subscribe: the name before `=` is empty");
+        assert_eq!(error(&["a;ordered=maybe"]), "--subscribe: ordered: expected true or false");
+        assert!(error(&["a;s3cret=1"]).starts_with("--subscribe: no such option; there are consumer, max-in-flight,"));
+        let twice = "--subscribe: ordered: the consumer was given another value already";
+        assert_eq!(error(&["a;ordered", "b;ordered=false"]), twice);
+        assert_eq!(error(&["a;ordered=true;ordered=false"]), twice);
+        assert!(subscriptions(&["a;ordered", "b;ordered"]).is_ok());
+    }
+
+    #[test]
+    fn a_component_whose_name_is_no_consumer_needs_one() {
+        let mut settings = Settings::default();
+        let set = |settings: &mut Settings, text: &str| {
+            settings.set(&SUBSCRIBE, vec![Value { text: text.to_owned(), place: Place::CommandLine }]);
+        };
+        set(&mut settings, "a");
+        assert!(read(&settings, "my.worker").err().unwrap().to_string().ends_with("add ;consumer=NAME"));
+        set(&mut settings, "a;consumer=my-worker");
+        assert!(read(&settings, "my.worker").is_ok());
+    }
+}

@@ -1,0 +1,204 @@
+//! A broker that delivers what a test puts into it and writes down what it is told.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::time::timeout;
+
+use crate::{Broker, Consumer, Delivery, Error, ErrorKind, Message, Receipt, Result, Subscription};
+
+/// How long something may take that is not at once.
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What the broker was told. Messages go by their payloads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Event {
+    Asked(usize),
+    Published(String),
+    Replied(String, String),
+    Acked(String),
+    Retried(String, Duration),
+    Rejected(String, String),
+    Extended(String),
+}
+
+#[derive(Clone)]
+pub(super) struct TestBroker(Arc<Inner>);
+
+struct Inner {
+    queue: Mutex<VecDeque<(Message, u32)>>,
+    arrived: Notify,
+    events: watch::Sender<Vec<Event>>,
+    /// What publishing waits for, once it is written down.
+    gate: Semaphore,
+    refuses_acks: AtomicBool,
+    closed: AtomicBool,
+    subscribed: Mutex<Vec<Subscription>>,
+}
+
+/// A message on the topic `t` with the payload `text`.
+pub(super) fn message(text: &str) -> Message {
+    Message { topic: "t".to_owned(), payload: text.as_bytes().to_vec().into(), ..Message::default() }
+}
+
+fn text(message: &Message) -> String {
+    String::from_utf8_lossy(&message.payload).into_owned()
+}
+
+impl TestBroker {
+    /// A broker on which `publishes` calls may publish before the others have to wait.
+    pub(super) fn new(publishes: usize) -> Self {
+        Self(Arc::new(Inner {
+            queue: Mutex::default(),
+            arrived: Notify::new(),
+            events: watch::Sender::new(Vec::new()),
+            gate: Semaphore::new(publishes),
+            refuses_acks: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+            subscribed: Mutex::default(),
+        }))
+    }
+
+    pub(super) fn put(&self, message: Message, attempt: u32) {
+        self.0.queue.lock().unwrap().push_back((message, attempt));
+        self.0.arrived.notify_one();
+    }
+
+    /// Puts a message for the first time.
+    pub(super) fn put_text(&self, text: &str) {
+        self.put(message(text), 1);
+    }
+
+    /// Lets `count` more calls publish.
+    pub(super) fn open(&self, count: usize) {
+        self.0.gate.add_permits(count);
+    }
+
+    pub(super) fn refuse_acks(&self, refuse: bool) {
+        self.0.refuses_acks.store(refuse, Ordering::SeqCst);
+    }
+
+    /// Ends the consumer for good.
+    pub(super) fn close(&self) {
+        self.0.closed.store(true, Ordering::SeqCst);
+        self.0.arrived.notify_one();
+    }
+
+    pub(super) fn subscribed(&self) -> Vec<Subscription> {
+        self.0.subscribed.lock().unwrap().clone()
+    }
+
+    pub(super) fn events(&self) -> Vec<Event> {
+        self.0.events.borrow().clone()
+    }
+
+    /// Waits until what the broker was told is as `wanted`.
+    pub(super) async fn until(&self, wanted: impl Fn(&[Event]) -> bool) -> Vec<Event> {
+        let mut events = self.0.events.subscribe();
+        match timeout(PATIENCE, events.wait_for(|events| wanted(events))).await {
+            Ok(events) => events.unwrap().clone(),
+            Err(_) => panic!("it did not come; there is {:?}", self.events()),
+        }
+    }
+
+    /// Waits for `event`.
+    pub(super) async fn hears(&self, event: Event) -> Vec<Event> {
+        self.until(|events| events.contains(&event)).await
+    }
+
+    fn tell(&self, event: Event) {
+        self.0.events.send_modify(|events| events.push(event));
+    }
+}
+
+#[async_trait]
+impl Broker for TestBroker {
+    async fn publish(&self, messages: Vec<Message>) -> Vec<Result<()>> {
+        for message in &messages {
+            self.tell(Event::Published(text(message)));
+            self.0.gate.acquire().await.unwrap().forget();
+        }
+        messages.iter().map(|_| Ok(())).collect()
+    }
+
+    async fn reply(&self, answer: Message) -> Result<()> {
+        self.tell(Event::Replied(answer.topic.clone(), text(&answer)));
+        Ok(())
+    }
+
+    async fn request(&self, _: Message, _: usize, _: Duration) -> Result<Vec<Message>> {
+        Err(Error::new(ErrorKind::NoResponders, "nobody answers here"))
+    }
+
+    async fn subscribe(&self, subscription: &Subscription) -> anyhow::Result<Box<dyn Consumer>> {
+        self.0.subscribed.lock().unwrap().push(subscription.clone());
+        Ok(Box::new(TestConsumer(self.clone())))
+    }
+}
+
+struct TestConsumer(TestBroker);
+
+#[async_trait]
+impl Consumer for TestConsumer {
+    async fn fetch(&mut self, most: usize) -> Result<Vec<Delivery>> {
+        self.0.tell(Event::Asked(most));
+        loop {
+            let TestBroker(inner) = &self.0;
+            if inner.closed.load(Ordering::SeqCst) {
+                return Err(Error::new(ErrorKind::Other, "the stream was deleted"));
+            }
+            let taken: Vec<_> = {
+                let mut queue = inner.queue.lock().unwrap();
+                let count = most.min(queue.len());
+                queue.drain(..count).collect()
+            };
+            if !taken.is_empty() {
+                return Ok(taken.into_iter().map(|(message, attempt)| self.0.delivery(message, attempt)).collect());
+            }
+            inner.arrived.notified().await;
+        }
+    }
+}
+
+impl TestBroker {
+    fn delivery(&self, message: Message, attempt: u32) -> Delivery {
+        let receipt = Box::new(TestReceipt { broker: self.clone(), text: text(&message) });
+        Delivery { message, attempt, timestamp: SystemTime::UNIX_EPOCH, sequence: Some(7), receipt }
+    }
+}
+
+struct TestReceipt {
+    broker: TestBroker,
+    text: String,
+}
+
+#[async_trait]
+impl Receipt for TestReceipt {
+    async fn ack(self: Box<Self>) -> Result<()> {
+        if self.broker.0.refuses_acks.load(Ordering::SeqCst) {
+            self.broker.tell(Event::Published(format!("refused {}", self.text)));
+            return Err(Error::new(ErrorKind::Unavailable, "the server cannot be reached"));
+        }
+        self.broker.tell(Event::Acked(self.text.clone()));
+        Ok(())
+    }
+
+    async fn retry(self: Box<Self>, delay: Duration) -> Result<()> {
+        self.broker.tell(Event::Retried(self.text.clone(), delay));
+        Ok(())
+    }
+
+    async fn reject(self: Box<Self>, reason: &str) -> Result<()> {
+        self.broker.tell(Event::Rejected(self.text.clone(), reason.to_owned()));
+        Ok(())
+    }
+
+    async fn extend(&self) -> Result<()> {
+        self.broker.tell(Event::Extended(self.text.clone()));
+        Ok(())
+    }
+}

@@ -1,0 +1,76 @@
+//! A consumer that stops loses nothing.
+
+use std::time::{Duration, Instant};
+
+use super::broker::{Event, PATIENCE, TestBroker, message};
+use super::{Setup, guests, start};
+
+fn given_back(text: &str) -> Event {
+    Event::Retried(text.to_owned(), Duration::ZERO)
+}
+
+#[tokio::test]
+async fn what_runs_is_finished_and_nothing_more_is_fetched() {
+    let broker = TestBroker::new(0);
+    let running = Setup::new(&broker, guests::wasmcloud2("")).start(&["t"]).await;
+    broker.put_text("p");
+    broker.hears(Event::Published("p".to_owned())).await;
+    let draining = tokio::spawn(running.drain(Instant::now() + PATIENCE));
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(!draining.is_finished());
+    broker.put_text("a");
+    broker.open(1);
+    draining.await.unwrap();
+    let events = broker.events();
+    assert!(events.contains(&Event::Acked("p".to_owned())));
+    assert!(!events.contains(&Event::Acked("a".to_owned())));
+}
+
+#[tokio::test]
+async fn what_has_not_begun_is_given_back_unless_it_was_its_last_attempt() {
+    let broker = TestBroker::new(0);
+    let setup = Setup::limited(&broker, guests::wasmcloud2(""), |limits| limits.requests = 4);
+    let workload = setup.workload();
+    let mut places = Vec::new();
+    for _ in 0..4 {
+        places.push(workload.admission().enter().await.unwrap());
+    }
+    let running = start(workload, &["t;max-deliver=3;ack-wait=100ms"]).await.unwrap();
+    broker.put(message("a1"), 1);
+    broker.put(message("a2"), 2);
+    broker.put(message("a3"), 3);
+    for text in ["a1", "a2", "a3"] {
+        broker.hears(Event::Extended(text.to_owned())).await;
+    }
+    let draining = tokio::spawn(running.drain(Instant::now() + PATIENCE));
+    broker.hears(given_back("a1")).await;
+    broker.hears(given_back("a2")).await;
+    drop(places);
+    draining.await.unwrap();
+    assert!(broker.events().contains(&Event::Acked("a3".to_owned())));
+}
+
+#[tokio::test]
+async fn what_does_not_end_in_time_is_ended_and_given_back() {
+    let broker = TestBroker::new(0);
+    let workload = Setup::new(&broker, guests::wasmcloud2("")).workload();
+    let running = start(workload.clone(), &["t;max-deliver=1"]).await.unwrap();
+    broker.put_text("p");
+    broker.hears(Event::Published("p".to_owned())).await;
+    running.drain(Instant::now() + Duration::from_millis(50)).await;
+    assert!(broker.events().contains(&given_back("p")));
+    assert_eq!(workload.admission().free(), workload.limits().requests, "the guest is gone");
+}
+
+#[tokio::test]
+async fn a_consumer_that_is_gone_ends_the_runtime_once_its_handlers_have_ended() {
+    let broker = TestBroker::new(0);
+    let mut running = Setup::new(&broker, guests::wasmcloud2("")).start(&["t"]).await;
+    broker.put_text("p");
+    broker.hears(Event::Published("p".to_owned())).await;
+    broker.close();
+    broker.open(1);
+    let error = tokio::time::timeout(PATIENCE, running.failed()).await.unwrap();
+    assert_eq!(error.to_string(), "a subscription to default has ended: messaging: the stream was deleted");
+    assert!(broker.events().contains(&Event::Acked("p".to_owned())));
+}

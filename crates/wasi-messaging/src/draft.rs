@@ -1,0 +1,154 @@
+//! `wasi:messaging@0.2.0-draft`: its imports, and the message that its handler is given.
+
+mod message;
+
+use std::sync::Arc;
+
+use wasmtime::component::Resource;
+
+pub use self::message::OwnMessage;
+use crate::bindings::draft::wasi::messaging::{producer, request_reply, types};
+use crate::failure::{Failure, no_such_client};
+use crate::{Broker, Error, ErrorKind, Message, MessagingView};
+
+/// What a component has connected to.
+pub struct Connection {
+    /// `None` once it is disconnected.
+    broker: Option<Arc<dyn Broker>>,
+}
+
+/// How long to wait for answers, and for how many.
+#[derive(Clone, Copy, Default)]
+pub struct RequestOptions {
+    timeout_ms: Option<u32>,
+    replies: Option<u32>,
+}
+
+impl From<Error> for types::Error {
+    fn from(error: Error) -> Self {
+        match error.kind() {
+            ErrorKind::Timeout => Self::Timeout,
+            ErrorKind::Unavailable | ErrorKind::NoSuchClient => Self::Connection(error.to_string()),
+            ErrorKind::AccessDenied => Self::PermissionDenied(error.to_string()),
+            _ => Self::Other(error.to_string()),
+        }
+    }
+}
+
+impl MessagingView<'_> {
+    /// A handle to `message`, which came from a broker. The component can answer it.
+    pub(crate) fn receive(
+        &mut self,
+        message: Message,
+        origin: Option<Arc<dyn Broker>>,
+    ) -> Result<Resource<OwnMessage>, Failure> {
+        let message = OwnMessage::received(message, origin, self.state.held())?;
+        Ok(self.table.push(message)?)
+    }
+
+    /// The message that a guest gives away.
+    fn take(&mut self, handle: Resource<OwnMessage>) -> Result<Message, Failure> {
+        Ok(self.table.delete(handle)?.into_message())
+    }
+
+    /// What a client is connected to.
+    fn connected(&self, handle: &Resource<Connection>) -> Result<Arc<dyn Broker>, Failure> {
+        let broker = self.table.get(handle)?.broker.clone();
+        Ok(broker.ok_or_else(|| Error::new(ErrorKind::Unavailable, "the client is disconnected"))?)
+    }
+}
+
+impl types::Host for MessagingView<'_> {
+    fn convert_error(&mut self, failure: Failure) -> wasmtime::Result<types::Error> {
+        failure.into_error().map(Into::into)
+    }
+}
+
+impl types::HostClient for MessagingView<'_> {
+    async fn connect(&mut self, name: String) -> Result<Resource<Connection>, Failure> {
+        let broker = self.broker(&name).ok_or_else(no_such_client)?;
+        Ok(self.table.push(Connection { broker: Some(broker) })?)
+    }
+
+    async fn disconnect(&mut self, handle: Resource<Connection>) -> Result<(), Failure> {
+        self.table.get_mut(&handle)?.broker = None;
+        Ok(())
+    }
+
+    async fn drop(&mut self, handle: Resource<Connection>) -> wasmtime::Result<()> {
+        self.table.delete(handle)?;
+        Ok(())
+    }
+}
+
+impl producer::Host for MessagingView<'_> {
+    async fn send(
+        &mut self,
+        client: Resource<Connection>,
+        topic: String,
+        message: Resource<OwnMessage>,
+    ) -> Result<(), Failure> {
+        let message = Message { topic, reply_to: None, ..self.take(message)? };
+        let broker = self.connected(&client)?;
+        Ok(self.client(Some(broker)).publish(message).await?)
+    }
+}
+
+impl request_reply::Host for MessagingView<'_> {
+    async fn request(
+        &mut self,
+        client: Resource<Connection>,
+        topic: String,
+        message: Resource<OwnMessage>,
+        options: Option<Resource<RequestOptions>>,
+    ) -> Result<Vec<Resource<OwnMessage>>, Failure> {
+        let options = options.map(|options| self.table.delete(options)).transpose()?.unwrap_or_default();
+        let message = Message { topic, reply_to: None, ..self.table.get(&message)?.message().clone() };
+        let broker = self.connected(&client)?;
+        let replies = options.replies.map_or(1, |replies| usize::try_from(replies).unwrap_or(usize::MAX));
+        let client = self.client(Some(broker.clone()));
+        let answers = client.request(message, replies, options.timeout_ms).await?;
+        let held = self.state.held();
+        let answers = answers.into_iter().map(|answer| OwnMessage::received(answer, Some(broker.clone()), held));
+        // All of them, before the first gets a handle that would be left behind.
+        let answers = answers.collect::<crate::Result<Vec<_>>>()?;
+        answers.into_iter().map(|answer| Ok(self.table.push(answer)?)).collect()
+    }
+
+    async fn reply(&mut self, reply_to: Resource<OwnMessage>, message: Resource<OwnMessage>) -> Result<(), Failure> {
+        let answer = self.take(message)?;
+        let asked = self.table.get(&reply_to)?;
+        let (topic, broker) = (asked.message().reply_to.clone(), asked.origin());
+        // Where no answer is expected there is nothing to do.
+        let Some(topic) = topic else { return Ok(()) };
+        Ok(self.client(broker).reply(Message { topic, reply_to: None, ..answer }).await?)
+    }
+}
+
+impl request_reply::HostRequestOptions for MessagingView<'_> {
+    async fn new(&mut self) -> wasmtime::Result<Resource<RequestOptions>> {
+        Ok(self.table.push(RequestOptions::default())?)
+    }
+
+    async fn set_timeout_ms(&mut self, handle: Resource<RequestOptions>, timeout_ms: u32) -> wasmtime::Result<()> {
+        self.table.get_mut(&handle)?.timeout_ms = Some(timeout_ms);
+        Ok(())
+    }
+
+    async fn set_expected_replies(
+        &mut self,
+        handle: Resource<RequestOptions>,
+        expected_replies: u32,
+    ) -> wasmtime::Result<()> {
+        self.table.get_mut(&handle)?.replies = Some(expected_replies);
+        Ok(())
+    }
+
+    async fn drop(&mut self, handle: Resource<RequestOptions>) -> wasmtime::Result<()> {
+        self.table.delete(handle)?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

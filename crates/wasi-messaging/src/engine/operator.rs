@@ -1,0 +1,40 @@
+//! What whoever operates an engine sees of it, and does with dead letters.
+
+use async_trait::async_trait;
+
+use super::{Change, Engine, Log, State};
+use crate::{DeadLetter, Error, ErrorKind, Operator, Result, StreamInfo};
+
+#[async_trait]
+impl<L: Log> Operator for Engine<L> {
+    async fn stream(&self) -> Result<StreamInfo> {
+        let (messages, dead_letters, consumers) = self.state().info();
+        let [messages, dead_letters] = [messages, dead_letters].map(|count| u64::try_from(count).unwrap_or(u64::MAX));
+        Ok(StreamInfo { name: self.name.clone(), messages, dead_letters, consumers })
+    }
+
+    async fn dead_letters(&self, after: Option<u64>, limit: usize) -> Result<Vec<DeadLetter>> {
+        self.log.letters(after, limit).await
+    }
+
+    /// A message with an id is published again even within the time in which another would be a duplicate.
+    async fn replay(&self, sequence: u64) -> Result<()> {
+        let found = self.log.letters(sequence.checked_sub(1), 1).await?;
+        let Some(letter) = found.into_iter().find(|letter| letter.sequence == sequence) else {
+            return Err(missing(sequence));
+        };
+        let replay = |state: &mut State, journal: &mut Vec<Change>| {
+            state.replay(sequence, letter.message, self.clock.now(), journal)
+        };
+        if self.change(replay).await? { Ok(()) } else { Err(missing(sequence)) }
+    }
+
+    async fn purge(&self, sequence: u64) -> Result<()> {
+        let purge = |state: &mut State, journal: &mut Vec<Change>| state.exhume(sequence, journal);
+        if self.change(purge).await? { Ok(()) } else { Err(missing(sequence)) }
+    }
+}
+
+fn missing(sequence: u64) -> Error {
+    Error::new(ErrorKind::InvalidArgument, format!("there is no dead letter {sequence}"))
+}

@@ -1,0 +1,150 @@
+//! Opening a database file: once in a process, and never one that another process has open.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+use std::thread::JoinHandle;
+
+use redb::{Database, DatabaseError, StorageError};
+use tempo_core::{Error, ErrorKind};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{FileLog, load, tables, writer};
+use crate::engine::{Clock, Engine, State, WINDOW};
+
+/// What redb keeps of a file in memory, in bytes. A message is usually read soon after it was written; the system keeps
+/// the rest as far as it has room.
+const CACHE: usize = 16 << 20;
+
+/// The databases of this process, by their true paths.
+static OPEN: LazyLock<Mutex<HashMap<PathBuf, Arc<tokio::sync::Mutex<Slot>>>>> = LazyLock::new(Mutex::default);
+
+/// What is known of one path. Its lock is held while it is being opened.
+#[derive(Default)]
+struct Slot {
+    engine: Weak<Engine<FileLog>>,
+    /// Ends when the thread has closed the database.
+    closed: Option<oneshot::Receiver<()>>,
+}
+
+/// The thread of a database. Dropping this waits for its end, where that holds up nobody.
+pub(super) struct Thread(Option<JoinHandle<()>>);
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        let Some(thread) = self.0.take() else { return };
+        let join = move || {
+            // A panic has been printed, and there is nobody left to tell.
+            let _ = thread.join();
+        };
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn_blocking(join)),
+            Err(_) => join(),
+        }
+    }
+}
+
+/// The engine over the database at `path`: the one that this process has open, or a newly opened one.
+pub(super) async fn shared(path: &Path, capacity: usize, clock: Clock) -> anyhow::Result<Arc<Engine<FileLog>>> {
+    let wanted = path.to_owned();
+    let path = tokio::task::spawn_blocking(move || locate(&wanted)).await??;
+    let slot = OPEN.lock().unwrap_or_else(PoisonError::into_inner).entry(path.clone()).or_default().clone();
+    let mut slot = slot.lock().await;
+    if let Some(engine) = slot.engine.upgrade() {
+        return Ok(engine);
+    }
+    if let Some(closed) = slot.closed.take() {
+        // Resolves with an error when the thread drops its end; it sends nothing.
+        let _ = closed.await;
+    }
+    let (requests, receiver) = mpsc::channel(writer::QUEUE);
+    let (opened_sender, opened) = oneshot::channel();
+    let (closing, closed) = oneshot::channel();
+    slot.closed = Some(closed);
+    let file = path.clone();
+    let serve = move || {
+        let _closing: oneshot::Sender<()> = closing;
+        match open(&file, capacity) {
+            Ok((database, state)) => {
+                // If nobody waits for it any more, nobody can send requests either.
+                let _ = opened_sender.send(Ok(state));
+                writer::run(&database, receiver);
+            }
+            Err(error) => drop(opened_sender.send(Err(error))),
+        }
+    };
+    let thread = std::thread::Builder::new().name("messaging-file".into()).spawn(serve);
+    let thread = Thread(Some(thread.map_err(|error| unusable(&path, &error))?));
+    // redb panics over some kinds of damage.
+    let state = opened.await.unwrap_or_else(|_| Err(damaged(&path, &"it cannot be read")))?;
+    let name = path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let log = FileLog { requests, _thread: thread };
+    let engine = Arc::new(Engine::new(name, clock, state, log));
+    slot.engine = Arc::downgrade(&engine);
+    Ok(engine)
+}
+
+/// Makes the directories above `path`, and says by what name the file is known whatever way leads to it.
+fn locate(path: &Path) -> Result<PathBuf, Error> {
+    if let Ok(there) = path.canonicalize() {
+        return Ok(there);
+    }
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let cannot = |error| {
+        let message = format!("cannot make the directory {}: {error}; choose another place", parent.display());
+        Error::new(ErrorKind::CannotWrite, message)
+    };
+    let new: Vec<&Path> = parent.ancestors().take_while(|directory| !directory.exists()).collect();
+    std::fs::create_dir_all(parent).map_err(cannot)?;
+    new.into_iter().try_for_each(keep).map_err(cannot)?;
+    let parent = parent.canonicalize().map_err(cannot)?;
+    let name = path.file_name().ok_or_else(|| unusable(path, &"it names no file"))?;
+    Ok(parent.join(name))
+}
+
+/// A new file or directory is only there after a crash of the machine if the directory it is in was synchronised.
+fn keep(path: &Path) -> io::Result<()> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::File::open(parent)?.sync_all()
+}
+
+fn open(path: &Path, capacity: usize) -> Result<(Database, State), Error> {
+    let new = !path.exists();
+    let opened = Database::builder().set_cache_size(CACHE).create(path);
+    let database = opened.map_err(|error| explain(path, error))?;
+    tables::prepare(&database).map_err(|error| damaged(path, &error))?;
+    let mut state = State::new(capacity, WINDOW);
+    load::load(&database, &mut state).map_err(|error| damaged(path, &error))?;
+    if new {
+        keep(path).map_err(|error| unusable(path, &error))?;
+    }
+    Ok((database, state))
+}
+
+fn explain(path: &Path, error: DatabaseError) -> Error {
+    match error {
+        DatabaseError::DatabaseAlreadyOpen => {
+            let message = format!("{} is open in another process; stop that, or choose another file", path.display());
+            Error::new(ErrorKind::Unavailable, message)
+        }
+        DatabaseError::Storage(StorageError::Io(error))
+            if !matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) =>
+        {
+            unusable(path, &error)
+        }
+        other => damaged(path, &other),
+    }
+}
+
+fn unusable(path: &Path, problem: &dyn std::fmt::Display) -> Error {
+    Error::new(ErrorKind::CannotWrite, format!("cannot open {}: {problem}; choose another file", path.display()))
+}
+
+fn damaged(path: &Path, problem: &dyn std::fmt::Display) -> Error {
+    let message = format!(
+        "{} is not a messaging database, or is damaged ({problem}); put it elsewhere, or choose another file",
+        path.display()
+    );
+    Error::new(ErrorKind::NotFound, message)
+}

@@ -1,0 +1,193 @@
+//! The tables of a database file, and how each change is written to them.
+
+use std::ops::Bound;
+
+use bytes::Bytes;
+use redb::{Database, Error, ReadableDatabase as _, ReadableTable as _, Table, TableDefinition, WriteTransaction};
+
+use super::record::{self, Head, Letter};
+use crate::DeadLetter;
+use crate::engine::{Burial, Change, Progress, Stored};
+
+/// Messages by sequence, without payloads.
+pub(super) const HEADS: TableDefinition<u64, &[u8]> = TableDefinition::new("heads");
+const PAYLOADS: TableDefinition<u64, &[u8]> = TableDefinition::new("payloads");
+/// How far consumers are: by sequence and consumer, the number of deliveries and the time of the next.
+pub(super) const PROGRESS: TableDefinition<(u64, u32), (u32, u64)> = TableDefinition::new("progress");
+pub(super) const CONSUMERS: TableDefinition<u32, &[u8]> = TableDefinition::new("consumers");
+/// Dead letters, without payloads.
+pub(super) const LETTERS: TableDefinition<u64, &[u8]> = TableDefinition::new("letters");
+const LETTER_PAYLOADS: TableDefinition<u64, &[u8]> = TableDefinition::new("letter-payloads");
+/// Ids of messages, and how long each is known.
+pub(super) const IDS: TableDefinition<&str, u64> = TableDefinition::new("ids");
+/// What is known of the whole: the numbers below.
+pub(super) const META: TableDefinition<&str, u64> = TableDefinition::new("messaging");
+/// The last sequences. They only grow, so none is ever given twice.
+pub(super) const SEQUENCE: &str = "sequence";
+pub(super) const LETTER: &str = "letter";
+/// How the tables are laid out.
+const FORMAT: &str = "format";
+const CURRENT_FORMAT: u64 = 1;
+/// The number of deliveries that says: the consumer is done.
+const DONE: u32 = u32::MAX;
+
+/// Makes the tables of a new database, and checks those of an old one.
+pub(super) fn prepare(database: &Database) -> Result<(), Error> {
+    let transaction = database.begin_write()?;
+    if transaction.list_tables()?.next().is_none() {
+        drop(Tables::open(&transaction)?);
+        transaction.open_table(META)?.insert(FORMAT, CURRENT_FORMAT)?;
+        return Ok(transaction.commit()?);
+    }
+    transaction.abort()?;
+    let format = match database.begin_read()?.open_table(META) {
+        Ok(meta) => meta.get(FORMAT)?.map(|format| format.value()),
+        Err(redb::TableError::TableDoesNotExist(_)) => None,
+        Err(error) => return Err(error.into()),
+    };
+    match format {
+        Some(CURRENT_FORMAT) => Ok(()),
+        Some(other) => Err(Error::Corrupted(format!("format {other} is not known to this version"))),
+        None => Err(Error::Corrupted("it is the database of another program".into())),
+    }
+}
+
+/// Says what a row of [`PROGRESS`] means.
+pub(super) fn progress((attempts, not_before): (u32, u64)) -> Progress {
+    if attempts == DONE { Progress::Done } else { Progress::Delivered { attempts, not_before } }
+}
+
+/// The tables during one write transaction.
+pub(super) struct Tables<'a> {
+    heads: Table<'a, u64, &'static [u8]>,
+    payloads: Table<'a, u64, &'static [u8]>,
+    progress: Table<'a, (u64, u32), (u32, u64)>,
+    consumers: Table<'a, u32, &'static [u8]>,
+    letters: Table<'a, u64, &'static [u8]>,
+    letter_payloads: Table<'a, u64, &'static [u8]>,
+    ids: Table<'a, &'static str, u64>,
+    meta: Table<'a, &'static str, u64>,
+    /// The last sequences that were given in this transaction.
+    sequence: Option<u64>,
+    letter: Option<u64>,
+    /// Whether there is something to commit.
+    pub(super) changed: bool,
+}
+
+impl<'a> Tables<'a> {
+    pub(super) fn open(transaction: &'a WriteTransaction) -> Result<Self, Error> {
+        Ok(Self {
+            heads: transaction.open_table(HEADS)?,
+            payloads: transaction.open_table(PAYLOADS)?,
+            progress: transaction.open_table(PROGRESS)?,
+            consumers: transaction.open_table(CONSUMERS)?,
+            letters: transaction.open_table(LETTERS)?,
+            letter_payloads: transaction.open_table(LETTER_PAYLOADS)?,
+            ids: transaction.open_table(IDS)?,
+            meta: transaction.open_table(META)?,
+            sequence: None,
+            letter: None,
+            changed: false,
+        })
+    }
+
+    pub(super) fn apply(&mut self, change: Change) -> Result<(), Error> {
+        self.changed = true;
+        match change {
+            Change::Publish { sequence, timestamp, message } => {
+                let (head, payload) = Head::of(message, timestamp);
+                self.heads.insert(sequence, record::write(&head)?.as_slice())?;
+                self.payloads.insert(sequence, payload.as_ref())?;
+                self.sequence = Some(sequence);
+            }
+            Change::Remove { sequence } => self.remove(sequence)?,
+            Change::Progress { sequence, consumer, progress } => self.progress(sequence, consumer, progress)?,
+            Change::Consumer { id, consumer } => {
+                self.consumers.insert(id, record::write(&consumer)?.as_slice())?;
+            }
+            Change::Bury(burial) => self.bury(burial)?,
+            Change::Exhume { letter } => {
+                self.letters.remove(letter)?;
+                self.letter_payloads.remove(letter)?;
+            }
+            Change::Remember { id, until } => {
+                self.ids.insert(id.as_str(), until)?;
+            }
+            Change::Forget { id } => {
+                self.ids.remove(id.as_str())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, sequence: u64) -> Result<(), Error> {
+        self.heads.remove(sequence)?;
+        self.payloads.remove(sequence)?;
+        let mut consumers = Vec::new();
+        for row in self.progress.range((sequence, u32::MIN)..=(sequence, u32::MAX))? {
+            consumers.push(row?.0.value().1);
+        }
+        for consumer in consumers {
+            self.progress.remove((sequence, consumer))?;
+        }
+        Ok(())
+    }
+
+    fn progress(&mut self, sequence: u64, consumer: u32, progress: Progress) -> Result<(), Error> {
+        let row = match progress {
+            Progress::Fresh => {
+                self.progress.remove((sequence, consumer))?;
+                return Ok(());
+            }
+            Progress::Delivered { attempts, not_before } => (attempts.min(DONE.saturating_sub(1)), not_before),
+            Progress::Done => (DONE, 0),
+        };
+        self.progress.insert((sequence, consumer), row)?;
+        Ok(())
+    }
+
+    fn bury(&mut self, burial: Burial) -> Result<(), Error> {
+        let missing = || Error::Corrupted("a message is not there".into());
+        let head = self.heads.get(burial.sequence)?.ok_or_else(missing)?;
+        let payload = self.payloads.get(burial.sequence)?.ok_or_else(missing)?;
+        let place = burial.letter;
+        self.letter = Some(place);
+        let letter = Letter::of(record::read(head.value())?, burial);
+        self.letters.insert(place, record::write(&letter)?.as_slice())?;
+        self.letter_payloads.insert(place, payload.value())?;
+        Ok(())
+    }
+
+    /// The message at `sequence`, if it is still there.
+    pub(super) fn read(&self, sequence: u64) -> Result<Option<Stored>, Error> {
+        let Some(head) = self.heads.get(sequence)? else { return Ok(None) };
+        let Some(payload) = self.payloads.get(sequence)? else { return Ok(None) };
+        let head: Head = record::read(head.value())?;
+        Ok(Some(head.with(Bytes::copy_from_slice(payload.value()))))
+    }
+
+    /// The first `limit` dead letters after the place `after`.
+    pub(super) fn letters(&self, after: Option<u64>, limit: usize) -> Result<Vec<DeadLetter>, Error> {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut found = Vec::new();
+        for row in self.letters.range::<u64>((start, Bound::Unbounded))?.take(limit) {
+            let (place, letter) = row?;
+            let place = place.value();
+            let letter: Letter = record::read(letter.value())?;
+            let payload = self.letter_payloads.get(place)?;
+            let payload = payload.map(|payload| Bytes::copy_from_slice(payload.value()));
+            found.push(letter.with(place, payload.unwrap_or_default()));
+        }
+        Ok(found)
+    }
+
+    /// Writes down the last sequences.
+    pub(super) fn finish(mut self) -> Result<(), Error> {
+        for (name, last) in [(SEQUENCE, self.sequence), (LETTER, self.letter)] {
+            if let Some(last) = last {
+                self.meta.insert(name, last)?;
+            }
+        }
+        Ok(())
+    }
+}

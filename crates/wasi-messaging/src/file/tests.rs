@@ -1,0 +1,1 @@
+//! What a database file promises besides the conformance suite.

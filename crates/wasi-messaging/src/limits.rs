@@ -1,0 +1,83 @@
+//! How large messages may be, and how long an answer may take.
+
+use std::time::Duration;
+
+use tempo_core::{Flag, Limits, Settings, Size};
+
+/// What `wasi:messaging` and `tempo:messaging` promise of headers: how many, and their bytes together.
+const HEADERS: (usize, usize) = (100, 16 << 10);
+/// The shortest time to wait for an answer: none at all would never find one.
+const SHORTEST: Duration = Duration::from_millis(1);
+
+pub(crate) const MAX_MESSAGE: Flag =
+    Flag::new("max-message-size", "SIZE", "Largest payload of a message that a component sends").default("1MiB");
+
+/// How large messages may be, in bytes, and how long an answer may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MessagingLimits {
+    /// The largest payload of one message.
+    pub payload: usize,
+    /// The most headers of one message.
+    pub headers: usize,
+    /// The names and values of all headers of one message.
+    pub header_bytes: usize,
+    /// What one component may have on its way at once, and the answers to one request.
+    pub held: usize,
+    /// The longest that a component may wait for an answer.
+    pub request: Duration,
+}
+
+impl MessagingLimits {
+    /// Payloads of 1 MiB with 100 headers of 16 KiB; together what may cross the border in one call, and answers within
+    /// the time that a request has.
+    pub fn new(limits: &Limits) -> Self {
+        let (headers, header_bytes) = HEADERS;
+        Self { payload: 1 << 20, headers, header_bytes, held: limits.hostcall_bytes, request: limits.request }
+    }
+
+    pub(crate) fn from_settings(settings: &Settings, limits: &Limits) -> anyhow::Result<Self> {
+        let Size(payload) = settings.require(&MAX_MESSAGE)?;
+        Ok(Self { payload, ..Self::new(limits) })
+    }
+
+    /// How long to wait where the guest says `timeout`, or nothing.
+    pub(crate) fn wait(&self, timeout: Option<u32>) -> Duration {
+        let wanted = timeout.map_or(self.request, |milliseconds| Duration::from_millis(milliseconds.into()));
+        wanted.min(self.request).max(SHORTEST)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tempo_core::{Place, Value};
+
+    use super::*;
+
+    #[test]
+    fn the_size_of_a_message_can_be_said() {
+        let mut settings = Settings::default();
+        let defaults = MessagingLimits::from_settings(&settings, &Limits::default()).unwrap();
+        assert_eq!(defaults, MessagingLimits::new(&Limits::default()));
+        settings.set(&MAX_MESSAGE, vec![Value { text: "2KiB".into(), place: Place::CommandLine }]);
+        let limits = MessagingLimits::from_settings(&settings, &Limits::default()).unwrap();
+        assert_eq!((limits.payload, limits.headers), (2048, 100));
+    }
+
+    #[test]
+    fn waiting_has_an_end_and_a_beginning() {
+        let limits = MessagingLimits::new(&Limits::default());
+        for (timeout, milliseconds) in [
+            (Some(0), 1),
+            (Some(1), 1),
+            (Some(2), 2),
+            (Some(29_999), 29_999),
+            (Some(30_000), 30_000),
+            (Some(30_001), 30_000),
+            (Some(u32::MAX), 30_000),
+            (None, 30_000),
+        ] {
+            assert_eq!(limits.wait(timeout), Duration::from_millis(milliseconds), "{timeout:?}");
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! A broker that remembers what it is asked, for tests of the host functions alone.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tempo_core::{Limits, Stores};
+use wasmtime::component::ResourceTable;
+
+use crate::{
+    Broker, Consumer, Error, ErrorKind, Message, MessagingState, MessagingView, Result, Subscription, WasiMessaging,
+};
+
+/// What a [`Recorder`] was asked to do.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Asked {
+    Publish(Vec<Message>),
+    Reply(Message),
+    Request(Message, usize, Duration),
+}
+
+/// Accepts all messages but those on the topic `full`, and answers requests with what it was given for them.
+#[derive(Clone, Default)]
+pub(crate) struct Recorder {
+    asked: Arc<Mutex<Vec<Asked>>>,
+    answers: Arc<Mutex<VecDeque<Result<Vec<Message>>>>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap()
+}
+
+impl Recorder {
+    /// What it was asked since it was looked at.
+    pub(crate) fn asked(&self) -> Vec<Asked> {
+        std::mem::take(&mut *lock(&self.asked))
+    }
+
+    /// Answers the next request so.
+    pub(crate) fn answer(&self, answer: Result<Vec<Message>>) {
+        lock(&self.answers).push_back(answer);
+    }
+
+    /// A store's share of this broker, as `default`.
+    pub(crate) fn state(&self) -> MessagingState {
+        let broker: Arc<dyn Broker> = Arc::new(self.clone());
+        MessagingState::new(Stores::new([("default".to_owned(), broker)]), &Limits::default())
+    }
+
+    /// What a store carries.
+    pub(crate) fn data(&self) -> StoreData {
+        StoreData { messaging: self.state(), table: ResourceTable::new() }
+    }
+}
+
+#[async_trait]
+impl Broker for Recorder {
+    async fn publish(&self, messages: Vec<Message>) -> Vec<Result<()>> {
+        let full = || Error::new(ErrorKind::QuotaExceeded, "there is no room");
+        let results = messages.iter().map(|message| if message.topic == "full" { Err(full()) } else { Ok(()) });
+        let results = results.collect();
+        lock(&self.asked).push(Asked::Publish(messages));
+        results
+    }
+
+    async fn reply(&self, answer: Message) -> Result<()> {
+        lock(&self.asked).push(Asked::Reply(answer));
+        Ok(())
+    }
+
+    async fn request(&self, message: Message, replies: usize, timeout: Duration) -> Result<Vec<Message>> {
+        lock(&self.asked).push(Asked::Request(message, replies, timeout));
+        lock(&self.answers).pop_front().unwrap_or_else(|| Err(Error::new(ErrorKind::Timeout, "no answer came in time")))
+    }
+
+    async fn subscribe(&self, _: &Subscription) -> anyhow::Result<Box<dyn Consumer>> {
+        anyhow::bail!("nothing is delivered")
+    }
+}
+
+/// The data of a store.
+pub(crate) struct StoreData {
+    pub(crate) messaging: MessagingState,
+    pub(crate) table: ResourceTable,
+}
+
+impl tempo_core::Provide<WasiMessaging> for StoreData {
+    fn provide(&mut self) -> MessagingView<'_> {
+        self.messaging.view(&mut self.table)
+    }
+}
+
+/// A message on `topic` with this payload and nothing else.
+pub(crate) fn message(topic: &str, payload: &'static str) -> Message {
+    Message { topic: topic.into(), payload: payload.into(), ..Message::default() }
+}

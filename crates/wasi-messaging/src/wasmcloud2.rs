@@ -1,0 +1,38 @@
+//! `wasmcloud:messaging@0.2.0`: its imports, and the types of its handler. It knows one client, the default.
+
+use tempo_core::DEFAULT_STORE;
+
+use crate::bindings::wasmcloud2::wasmcloud::messaging::{consumer, types};
+use crate::{Message, MessagingView};
+
+impl From<Message> for types::BrokerMessage {
+    fn from(Message { topic, reply_to, payload, .. }: Message) -> Self {
+        Self { subject: topic, body: payload.into(), reply_to }
+    }
+}
+
+impl From<types::BrokerMessage> for Message {
+    fn from(types::BrokerMessage { subject, body, reply_to }: types::BrokerMessage) -> Self {
+        Self { topic: subject, reply_to, payload: body.into(), ..Self::default() }
+    }
+}
+
+impl types::Host for MessagingView<'_> {}
+
+impl consumer::Host for MessagingView<'_> {
+    async fn request(
+        &mut self,
+        subject: String,
+        body: Vec<u8>,
+        timeout_ms: u32,
+    ) -> wasmtime::Result<Result<types::BrokerMessage, String>> {
+        let message = Message { topic: subject, payload: body.into(), ..Message::default() };
+        let answer = self.named(DEFAULT_STORE).ask(message, Some(timeout_ms)).await;
+        Ok(answer.map(Into::into).map_err(|error| error.to_string()))
+    }
+
+    async fn publish(&mut self, msg: types::BrokerMessage) -> wasmtime::Result<Result<(), String>> {
+        let result = self.named(DEFAULT_STORE).publish(msg.into()).await;
+        Ok(result.map_err(|error| error.to_string()))
+    }
+}

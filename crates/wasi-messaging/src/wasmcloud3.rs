@@ -1,0 +1,77 @@
+//! `wasmcloud:messaging@0.3.0`: its imports, and the types of its handler. It knows one client, the default, and bodies
+//! are streams.
+
+use tempo_core::DEFAULT_STORE;
+use wasmtime::AsContextMut;
+use wasmtime::component::{Accessor, StreamReader};
+
+use crate::bindings::wasmcloud3::wasmcloud::messaging::{consumer, types};
+use crate::body::Body;
+use crate::client::Client;
+use crate::failure::Failure;
+use crate::{Error, ErrorKind, Message, MessagingView, WasiMessaging};
+
+/// A message for the guest, with its body as a stream.
+pub(crate) fn message(
+    mut store: impl AsContextMut,
+    Message { topic, reply_to, payload, .. }: Message,
+) -> wasmtime::Result<types::BrokerMessage> {
+    let body = StreamReader::new(&mut store, payload)?;
+    Ok(types::BrokerMessage { subject: topic, body, reply_to })
+}
+
+/// The client, and the body that is being read.
+fn begin<T>(accessor: &Accessor<T, WasiMessaging>, body: StreamReader<u8>) -> wasmtime::Result<(Client, Body)> {
+    accessor.with(|mut access| {
+        let client = access.get().named(DEFAULT_STORE);
+        let body = Body::start(&mut access, body, client.limits, &client.held)?;
+        Ok((client, body))
+    })
+}
+
+impl From<Error> for types::Error {
+    fn from(error: Error) -> Self {
+        match error.kind() {
+            // A message of this package has nothing else that could be invalid.
+            ErrorKind::InvalidArgument => Self::SubjectInvalid,
+            ErrorKind::AccessDenied => Self::AccessDenied,
+            ErrorKind::Timeout => Self::Timeout,
+            ErrorKind::Unavailable => Self::BrokerUnavailable,
+            ErrorKind::TooLarge => Self::MessageTooLarge,
+            ErrorKind::QuotaExceeded => Self::QuotaExceeded,
+            ErrorKind::NoSuchClient | ErrorKind::NoResponders | ErrorKind::Other => Self::Other(error.to_string()),
+        }
+    }
+}
+
+impl types::Host for MessagingView<'_> {
+    fn convert_error(&mut self, failure: Failure) -> wasmtime::Result<types::Error> {
+        failure.into_error().map(Into::into)
+    }
+}
+
+impl consumer::Host for MessagingView<'_> {}
+
+impl<T: Send> consumer::HostWithStore<T> for WasiMessaging {
+    async fn request(
+        accessor: &Accessor<T, Self>,
+        subject: String,
+        body: StreamReader<u8>,
+        timeout_ms: Option<u32>,
+    ) -> Result<types::BrokerMessage, Failure> {
+        let (client, body) = begin(accessor, body)?;
+        let message = Message { topic: subject, payload: body.collect().await?, ..Message::default() };
+        let answer = client.ask(message, timeout_ms).await?;
+        Ok(accessor.with(|access| self::message(access, answer))?)
+    }
+
+    async fn publish(accessor: &Accessor<T, Self>, msg: types::BrokerMessage) -> Result<(), Failure> {
+        let types::BrokerMessage { subject, body, reply_to } = msg;
+        let (client, body) = begin(accessor, body)?;
+        let payload = body.collect().await?;
+        Ok(client.publish(Message { topic: subject, reply_to, payload, ..Message::default() }).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,175 @@
+//! The words of `wasmcloud:messaging@0.3.0`: bodies are streams, read to their end and not beyond their bound.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::{pin::Pin, time::Duration};
+
+use bytes::Bytes;
+use tempo_core::Provide as _;
+use wasmtime::component::{Destination, StreamProducer, StreamResult};
+use wasmtime::{Config, Engine, Store, StoreContextMut};
+
+use super::*;
+use crate::testing::{Asked, Recorder, StoreData, message};
+
+use consumer::HostWithStore as Host;
+
+type Access = Accessor<StoreData, WasiMessaging>;
+
+/// Runs `test` in a store whose broker is `broker`.
+async fn run(broker: &Recorder, test: impl AsyncFnOnce(&Access) + Send) {
+    let mut config = Config::new();
+    config.wasm_component_model_async(true);
+    let mut store = Store::new(&Engine::new(&config).unwrap(), broker.data());
+    store
+        .run_concurrent(async |accessor| test(&accessor.with_getter::<WasiMessaging>(StoreData::provide)).await)
+        .await
+        .unwrap();
+}
+
+fn told<T>(access: &Access, result: Result<T, Failure>) -> types::Error {
+    let failure = result.err().unwrap();
+    access.with(|mut access| types::Host::convert_error(&mut access.get(), failure)).unwrap()
+}
+
+fn stream_of(access: &Access, body: impl Into<Bytes>) -> StreamReader<u8> {
+    access.with(|access| StreamReader::new(access, body.into())).unwrap()
+}
+
+/// Gives `left` chunks of a kilobyte each, and then waits for ever, or ends.
+struct Chunks {
+    left: usize,
+    ends: bool,
+    given: Arc<AtomicUsize>,
+}
+
+impl<D> StreamProducer<D> for Chunks {
+    type Item = u8;
+    type Buffer = Bytes;
+
+    fn poll_produce<'a>(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: StoreContextMut<'a, D>,
+        mut destination: Destination<'a, u8, Bytes>,
+        _: bool,
+    ) -> Poll<wasmtime::Result<StreamResult>> {
+        let Some(left) = self.left.checked_sub(1) else {
+            return if self.ends { Poll::Ready(Ok(StreamResult::Dropped)) } else { Poll::Pending };
+        };
+        self.left = left;
+        self.given.fetch_add(1, Ordering::SeqCst);
+        destination.set_buffer(Bytes::from_static(&[7; 1024]));
+        Poll::Ready(Ok(StreamResult::Completed))
+    }
+}
+
+async fn publish(access: &Access, body: StreamReader<u8>) -> Result<(), Failure> {
+    WasiMessaging::publish(access, types::BrokerMessage { subject: "a".into(), body, reply_to: None }).await
+}
+
+#[tokio::test]
+async fn a_body_is_read_to_its_end() {
+    let broker = Recorder::default();
+    run(&broker, async |access| {
+        let given = Arc::new(AtomicUsize::new(0));
+        let chunks = Chunks { left: 100, ends: true, given };
+        let body = access.with(|access| StreamReader::new(access, chunks)).unwrap();
+        let reply_to = Some("answers".to_owned());
+        let sent = types::BrokerMessage { subject: "a".into(), body, reply_to: reply_to.clone() };
+        WasiMessaging::publish(access, sent).await.unwrap();
+        publish(access, stream_of(access, "")).await.unwrap();
+        let whole = Message { payload: vec![7; 102_400].into(), reply_to, ..message("a", "") };
+        assert_eq!(broker.asked(), [whole, message("a", "")].map(|message| Asked::Publish(vec![message])));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn bodies_at_the_edge() {
+    const MOST: usize = 1 << 20;
+    let broker = Recorder::default();
+    run(&broker, async |access| {
+        for (size, fits) in [(MOST - 1, true), (MOST, true), (MOST + 1, false)] {
+            let result = publish(access, stream_of(access, vec![1; size])).await;
+            assert_eq!(result.is_ok(), fits, "{size}");
+            assert_eq!(broker.asked().len(), usize::from(fits), "{size}");
+        }
+        let result = publish(access, stream_of(access, vec![1; MOST + 1])).await;
+        assert!(matches!(told(access, result), types::Error::MessageTooLarge));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_endless_body_is_read_no_further_than_it_may_be() {
+    let broker = Recorder::default();
+    run(&broker, async |access| {
+        let given = Arc::new(AtomicUsize::new(0));
+        let chunks = Chunks { left: usize::MAX, ends: false, given: given.clone() };
+        let body = access.with(|access| StreamReader::new(access, chunks)).unwrap();
+        let result = publish(access, body).await;
+        assert!(matches!(told(access, result), types::Error::MessageTooLarge));
+        let given = given.load(Ordering::SeqCst);
+        assert!((1025..1100).contains(&given), "{given} KiB were read of 1024");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn bodies_that_are_on_their_way_are_bounded_together() {
+    let broker = Recorder::default();
+    run(&broker, async |access| {
+        // Sixteen take all there is, as long as they do not end.
+        let mut waiting = Vec::new();
+        for _ in 0..16 {
+            let chunks = Chunks { left: 1024, ends: false, given: Arc::default() };
+            let body = access.with(|access| StreamReader::new(access, chunks)).unwrap();
+            waiting.push(begin(access, body).unwrap());
+        }
+        let result = publish(access, stream_of(access, "x")).await;
+        assert!(matches!(told(access, result), types::Error::QuotaExceeded));
+        assert_eq!(broker.asked(), []);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_answer_comes_as_a_stream() {
+    let broker = Recorder::default();
+    run(&broker, async |access| {
+        let answer = Message { reply_to: Some("more".into()), ..message("answer", "!!") };
+        broker.answer(Ok(vec![answer]));
+        let body = stream_of(access, "??");
+        let types::BrokerMessage { subject, body, reply_to } =
+            WasiMessaging::request(access, "a".into(), body, Some(20)).await.unwrap();
+        assert_eq!((subject.as_str(), reply_to.as_deref()), ("answer", Some("more")));
+        let (_, body) = begin(access, body).unwrap();
+        assert_eq!(body.collect().await.unwrap(), "!!");
+        assert_eq!(broker.asked(), [Asked::Request(message("a", "??"), 1, Duration::from_millis(20))]);
+        let unanswered = WasiMessaging::request(access, "a".into(), stream_of(access, ""), None).await;
+        assert!(matches!(told(access, unanswered), types::Error::Timeout));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn errors_are_told_in_the_words_of_the_interface() {
+    let broker = Recorder::default();
+    run(&broker, async |access| {
+        let send = async |subject: &str| {
+            let body = stream_of(access, "x");
+            let sent = types::BrokerMessage { subject: subject.into(), body, reply_to: None };
+            told(access, WasiMessaging::publish(access, sent).await)
+        };
+        assert!(matches!(send("a b").await, types::Error::SubjectInvalid));
+        assert!(matches!(send("$SYS.x").await, types::Error::AccessDenied));
+        assert!(matches!(send("full").await, types::Error::QuotaExceeded));
+        broker.answer(Err(Error::new(ErrorKind::NoResponders, "nobody takes messages of that topic")));
+        let unanswered = WasiMessaging::request(access, "a".into(), stream_of(access, ""), None).await;
+        let types::Error::Other(text) = told(access, unanswered) else { panic!("another error") };
+        assert_eq!(text, "messaging: nobody takes messages of that topic");
+    })
+    .await;
+}

@@ -1,0 +1,25 @@
+//! `tempo-worker`: a runtime for components that handle messages. It listens nowhere.
+
+use tempo_nats::{NatsBlobstore, NatsKeyValue, NatsMessaging};
+use tempo_wasi_blobstore::{self as blobstore, Azure, BlobstoreStores, GoogleCloud, S3, WasiBlobstore};
+use tempo_wasi_config::{Variables, WasiConfig};
+use tempo_wasi_keyvalue::{self as keyvalue, KeyValueStores, KeyValueWatcher, WasiKeyValue};
+use tempo_wasi_logging::{TracingLog, WasiLogging};
+use tempo_wasi_messaging::{self as messaging, MessageConsumer, MessagingBrokers, WasiMessaging};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+tempo_runtime::runtime! {
+    name: "tempo-worker",
+    about: "Runs WebAssembly components that handle messages, with keyvalue, blobstore, configuration and logging",
+    services: {
+        blobstore: WasiBlobstore =
+            BlobstoreStores<(blobstore::Memory, blobstore::File, NatsBlobstore, S3, GoogleCloud, Azure)>,
+        config: WasiConfig = Variables,
+        keyvalue: WasiKeyValue = KeyValueStores<(keyvalue::Memory, keyvalue::File, NatsKeyValue)>,
+        logging: WasiLogging = TracingLog,
+        messaging: WasiMessaging = MessagingBrokers<(messaging::Memory, messaging::File, NatsMessaging)>,
+    },
+    triggers: [KeyValueWatcher, MessageConsumer],
+}

@@ -1,0 +1,73 @@
+//! What every check works with: topics of its own, and comparisons that say what differed and where.
+
+pub(crate) use crate::outcome::{Differs, Outcome, holds, same};
+
+use crate::bindings::wasi::messaging::types::{Client, Error};
+use crate::outcome::short;
+use crate::seen;
+use std::collections::hash_map::RandomState;
+use std::fmt::Debug;
+use std::hash::{BuildHasher, Hasher};
+use std::time::Duration;
+
+/// How often a check looks for what must come before it gives up: a minute.
+const LOOKS: u32 = 6_000;
+
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// The client `default`, and a prefix of topics that nobody else has.
+pub(crate) struct Scope {
+    pub(crate) client: Client,
+    prefix: String,
+}
+
+impl Scope {
+    pub(crate) fn new(check: &str) -> Result<Self, Differs> {
+        // A hasher's keys are the random numbers that the standard library has to offer.
+        let random = RandomState::new().build_hasher().finish();
+        let check = check.replace('/', "-");
+        Ok(Self { client: Client::connect("default")?, prefix: format!("check.{check}-{random:x}") })
+    }
+
+    /// A topic of this check; its last word says what is to be done.
+    pub(crate) fn topic(&self, name: &str) -> String {
+        format!("{}.{name}", self.prefix)
+    }
+
+    /// The deliveries on a topic, as soon as there are `least`.
+    pub(crate) fn wait(&self, topic: &str, least: usize) -> Result<Vec<String>, Differs> {
+        let mut seen = Vec::new();
+        for _ in 0..LOOKS {
+            seen = seen::on(topic).map_err(Differs::new)?;
+            if seen.len() >= least {
+                return Ok(seen);
+            }
+            std::thread::sleep(PAUSE);
+        }
+        Err(Differs::new(format_args!("{} of {least} deliveries came on {topic}: {seen:?}", seen.len())))
+    }
+
+    /// The only delivery on a topic.
+    pub(crate) fn one(&self, topic: &str) -> Result<String, Differs> {
+        let mut seen = self.wait(topic, 1)?;
+        same(&format!("how many deliveries there are on {topic}"), seen.len(), 1)?;
+        seen.pop().ok_or_else(|| Differs::new("no delivery"))
+    }
+}
+
+impl From<Error> for Differs {
+    #[track_caller]
+    fn from(error: Error) -> Self {
+        Self::new(format_args!("{error:?}"))
+    }
+}
+
+/// `got` must be an error that says why.
+#[track_caller]
+pub(crate) fn fails<T: Debug>(what: &str, got: Result<T, Error>) -> Outcome {
+    match got {
+        Err(Error::Other(text) | Error::PermissionDenied(text)) if !text.is_empty() => Ok(()),
+        other => Err(Differs::new(format_args!("{what}: {}, and not an error that says why", short(&other)))),
+    }
+}

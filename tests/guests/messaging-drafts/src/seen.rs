@@ -1,0 +1,54 @@
+//! What was delivered, as the handler writes it to the keyvalue store: every instance sees what every other has seen.
+
+use crate::bindings::wasi::messaging::types::Message;
+use bindings::wasi::keyvalue::atomics::increment;
+use bindings::wasi::keyvalue::store::{Bucket, Error, open};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+mod bindings {
+    #![allow(missing_docs, unsafe_code, unreachable_pub, clippy::all, reason = "generated code")]
+    wit_bindgen::generate!({ path: "../../../wit/keyvalue-draft2", world: "imports" });
+}
+
+/// Everything that can be read from a message, in words that can be compared. Metadata may come in another order.
+pub(crate) fn describe(message: &Message) -> String {
+    let mut metadata = message.metadata().unwrap_or_default();
+    metadata.sort();
+    parts(message.topic().as_deref(), message.content_type().as_deref(), &metadata, &message.data())
+}
+
+/// The same of the parts.
+pub(crate) fn parts(
+    topic: Option<&str>,
+    content_type: Option<&str>,
+    metadata: &[(String, String)],
+    data: &[u8],
+) -> String {
+    let mut hasher = DefaultHasher::new();
+    data.hash(&mut hasher);
+    let begin: String = String::from_utf8_lossy(data).chars().take(40).collect();
+    format!("{topic:?} {content_type:?} {metadata:?} {} bytes {begin:?} {:x}", data.len(), hasher.finish())
+}
+
+/// Writes down a delivery on `topic`, and tells how many there were before it.
+pub(crate) fn write(topic: &str, description: &str) -> Result<u64, Error> {
+    let bucket = open("default")?;
+    let count = increment(&bucket, &format!("count {topic}"), 1)?;
+    bucket.set(&format!("seen {topic} {count}"), description.as_bytes())?;
+    Ok(u64::try_from(count).unwrap_or_default().saturating_sub(1))
+}
+
+/// The descriptions of all deliveries on `topic`, in their order.
+pub(crate) fn on(topic: &str) -> Result<Vec<String>, Error> {
+    let bucket = open("default")?;
+    let mut all = Vec::new();
+    while let Some(seen) = nth(&bucket, topic, all.len().saturating_add(1))? {
+        all.push(seen);
+    }
+    Ok(all)
+}
+
+fn nth(bucket: &Bucket, topic: &str, number: usize) -> Result<Option<String>, Error> {
+    let seen = bucket.get(&format!("seen {topic} {number}"))?;
+    Ok(seen.map(|seen| String::from_utf8_lossy(&seen).into_owned()))
+}

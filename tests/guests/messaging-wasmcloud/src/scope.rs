@@ -1,0 +1,83 @@
+//! What every check works with: subjects of its own, and comparisons that say what differed and where.
+
+pub(crate) use crate::outcome::{Differs, Outcome, holds, same};
+
+use crate::bindings::wasmcloud::messaging::types::Error;
+use crate::send::publish;
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::time::Duration;
+use tempo_sdk_http::sleep;
+use tempo_sdk_keyvalue::Bucket;
+
+/// How often a check looks for what must come before it gives up: a minute.
+const LOOKS: u32 = 6_000;
+
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// The place where deliveries are written down, and a prefix of subjects that nobody else has.
+pub(crate) struct Scope {
+    bucket: Bucket,
+    prefix: String,
+}
+
+impl Scope {
+    pub(crate) async fn new(check: &str) -> Result<Self, Differs> {
+        // A hasher's keys are the random numbers that the standard library has to offer.
+        let random = RandomState::new().build_hasher().finish();
+        Ok(Self { bucket: Bucket::open("default").await?, prefix: format!("check.{check}-{random:x}") })
+    }
+
+    /// A subject of this check; its last word says what is to be done.
+    pub(crate) fn subject(&self, name: &str) -> String {
+        format!("{}.{name}", self.prefix)
+    }
+
+    async fn seen(&self, subject: &str) -> Result<Vec<String>, Differs> {
+        let mut all = Vec::new();
+        loop {
+            let number = all.len().saturating_add(1);
+            match self.bucket.get_string(format!("seen {subject} {number}")).await? {
+                Some(seen) => all.push(seen),
+                None => return Ok(all),
+            }
+        }
+    }
+
+    /// The deliveries on a subject, as soon as there are `least`.
+    pub(crate) async fn wait(&self, subject: &str, least: usize) -> Result<Vec<String>, Differs> {
+        let mut seen = Vec::new();
+        for _ in 0..LOOKS {
+            seen = self.seen(subject).await?;
+            if seen.len() >= least {
+                return Ok(seen);
+            }
+            sleep(PAUSE).await;
+        }
+        Err(Differs::new(format_args!("{} of {least} deliveries came on {subject}: {seen:?}", seen.len())))
+    }
+
+    /// The deliveries on a subject, when more would have come by now if they were to come: a later message was handled.
+    pub(crate) async fn final_count(&self, subject: &str) -> Result<usize, Differs> {
+        let later = format!("{subject}.later");
+        publish(&later, None, &[b"x"]).await?;
+        self.wait(&later, 1).await?;
+        sleep(Duration::from_millis(500)).await;
+        Ok(self.seen(subject).await?.len())
+    }
+}
+
+impl From<Error> for Differs {
+    #[track_caller]
+    fn from(error: Error) -> Self {
+        Self::new(format_args!("{error:?}"))
+    }
+}
+
+impl From<tempo_sdk_keyvalue::Error> for Differs {
+    #[track_caller]
+    fn from(error: tempo_sdk_keyvalue::Error) -> Self {
+        Self::new(error)
+    }
+}

@@ -1,0 +1,20 @@
+//! Handles messages and nothing else, as a component for `tempo-worker` does. Each takes as long as its header `sleep-ms` says,
+//! and leaves its payload as the key `work/PAYLOAD` in the keyvalue store `default`: the second time changes nothing but the
+//! count in it.
+
+use std::time::Duration;
+use tempo_sdk_keyvalue::Bucket;
+use tempo_sdk_messaging::{HandlerError, Message};
+
+#[tempo_sdk_messaging::handler]
+async fn handle(message: Message) -> Result<(), HandlerError> {
+    let work = message.text()?.to_owned();
+    println!("begins {work}, attempt {}", message.attempt());
+    if let Some(milliseconds) = message.header("sleep-ms") {
+        // Only the clock is used of the crate: the component imports nothing of HTTP.
+        tempo_sdk_http::sleep(Duration::from_millis(milliseconds.parse()?)).await;
+    }
+    let bucket = Bucket::open("default").await?;
+    bucket.increment(format!("work/{work}"), 1).await?;
+    Ok(())
+}

@@ -1,6 +1,9 @@
 //! No accepted message is lost, whatever breaks: a publisher writes down what was accepted, handlers write down what they saw,
 //! and both are compared. The counts are printed.
 
+use std::net::SocketAddr;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 use std::time::Duration;
 
@@ -9,23 +12,27 @@ use rustix::process::Signal;
 use crate::support::cluster::Cluster;
 use crate::support::message_ledger::{Outcome, Published};
 use crate::support::nats::Nats;
-use crate::support::process::Process;
 use crate::support::proxy::{Fault, Proxy};
 use crate::support::publisher::{BUCKET, Publisher, STREAM};
 use crate::support::witness::Witness;
-use crate::support::{Run, eventually, guest, slow};
+use crate::support::{Client, Process, Run, eventually, guest, slow};
 
 /// The consumers of keys with an order and of those without.
 const CONSUMERS: [&str; 2] = ["ordered", "any"];
 
-/// A runtime that handles messages of these servers. It takes a message for lost after a second, and gives up none.
+/// A delivery is taken for lost after a second, and none is given up.
+const OPTIONS: &str = "ack-wait=1s;backoff=100ms;max-deliver=10000";
+
+/// How many clients order at once.
+const CLIENTS: usize = 4;
+
+/// A runtime that handles messages of these servers.
 fn worker(servers: &str) -> Process {
-    let options = "ack-wait=1s;backoff=100ms;max-deliver=10000";
     let run = Run::new("tempo-worker").args(["run".into(), guest("messaging-ledger").into_os_string()]);
     let run = run.args(["--messaging", &format!("nats://{servers}/{STREAM}")]);
     let run = run.args(["--keyvalue", &format!("nats://{servers}/{BUCKET}")]);
-    let run = run.args(["--subscribe", &format!("ledger.any.>;consumer=any;{options}")]);
-    run.args(["--subscribe", &format!("ledger.ordered.>;consumer=ordered;ordered;{options}")]).work()
+    let run = run.args(["--subscribe", &format!("ledger.any.>;consumer=any;{OPTIONS}")]);
+    run.args(["--subscribe", &format!("ledger.ordered.>;consumer=ordered;ordered;{OPTIONS}")]).work()
 }
 
 /// How many messages go by before the fault of this round. Some faults come early, some late.
@@ -140,6 +147,60 @@ fn the_leader_of_a_cluster_is_killed() {
     let outcome = witness.compare(&format!("{rounds} crashes of the leader"), &publisher.stop(), &CONSUMERS);
     // Whoever leads next may not have heard of a delivery.
     outcome.is_sound();
+}
+
+/// The same through a guest that publishes: what it answers with 202 was accepted.
+#[test]
+fn an_order_that_was_accepted_is_kept() {
+    let rounds = if slow() { 20 } else { 2 };
+    let mut nats = Nats::start();
+    let urls = ["--messaging", &nats.url("ORDERS"), "--keyvalue", &nats.url("orders")];
+    let server = Run::guest("orders").args(urls).args(["--subscribe", &format!("orders.>;{OPTIONS}")]).serve();
+    let (accepted, stop) = (Mutex::new(Vec::new()), AtomicBool::new(false));
+    thread::scope(|scope| {
+        for client in 0..CLIENTS {
+            let (accepted, stop, address) = (&accepted, &stop, server.address);
+            scope.spawn(move || order(client, address, accepted, stop));
+        }
+        for round in 0..=rounds {
+            let enough = accepted.lock().unwrap().len() + some(round);
+            eventually("orders are accepted", || (accepted.lock().unwrap().len() >= enough).then_some(()));
+            if round < rounds {
+                nats.crash_and_restart();
+            }
+        }
+        stop.store(true, SeqCst);
+    });
+    let accepted = accepted.into_inner().unwrap();
+    let mut client = Client::connect(server.address);
+    let mut handled = 0;
+    for id in &accepted {
+        let order = eventually(&format!("order {id} is kept"), || {
+            let response = client.get(&format!("/orders/{id}"));
+            (response.status == 200).then(|| response.text())
+        });
+        handled += serde_json::from_str::<serde_json::Value>(&order).unwrap()["handled"].as_u64().unwrap();
+    }
+    let published = accepted.len();
+    eprintln!("{rounds} crashes under orders: published {published}, handled {handled} times, lost 0");
+}
+
+/// Orders until it is told to stop.
+fn order(client: usize, address: SocketAddr, accepted: &Mutex<Vec<String>>, stop: &AtomicBool) {
+    let mut connection = Client::connect(address);
+    for number in 0.. {
+        if stop.load(SeqCst) {
+            return;
+        }
+        let id = format!("{client}-{number}");
+        let order = format!(r#"{{"id": "{id}", "customer": "{client}", "item": "tea", "quantity": 1}}"#);
+        match connection.post("/orders", order).status {
+            202 => accepted.lock().unwrap().push(id),
+            // The server is away. Whether the order was accepted is not known.
+            503 => thread::sleep(Duration::from_millis(20)),
+            status => panic!("{status}"),
+        }
+    }
 }
 
 /// The comparison itself, with a handler that loses a message.

@@ -19,10 +19,10 @@ pub(crate) const STREAM: &str = "LEDGER";
 pub(crate) const BUCKET: &str = "EFFECTS";
 
 /// How many keys there are with and without an order.
-const KEYS: [usize; 2] = [4, 20];
+const KEYS: [usize; 2] = [2, 12];
 
 /// Between two messages of a key. Those that are handled one after the other are fewer.
-const PAUSES: [Duration; 2] = [Duration::from_millis(80), Duration::from_millis(30)];
+const PAUSES: [Duration; 2] = [Duration::from_millis(150), Duration::from_millis(30)];
 
 /// How long an answer is waited for before a message is sent again.
 const ANSWER: Duration = Duration::from_secs(2);
@@ -39,7 +39,7 @@ impl Publisher {
     /// Makes the stream and the bucket on servers that are listed as in a URL, and publishes.
     pub(crate) fn start(servers: &str, replicas: usize) -> Self {
         let runtime = runtime();
-        let jetstream = runtime.block_on(connect(servers));
+        let jetstream = runtime.block_on(connect(servers, ANSWER));
         eventually("the stream and the bucket are made", || runtime.block_on(prepare(&jetstream, replicas)));
         let (stop, published) = (Arc::<AtomicBool>::default(), Arc::<Mutex<Published>>::default());
         let mut tasks = JoinSet::new();
@@ -81,13 +81,13 @@ pub(super) fn runtime() -> Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
 }
 
-/// A connection that comes back soon, and does not wait for long for an answer.
-pub(super) async fn connect(servers: &str) -> Context {
+/// A connection that comes back soon, and waits this long for an answer.
+pub(super) async fn connect(servers: &str, answer: Duration) -> Context {
     let servers: Vec<String> = servers.split(',').map(|server| format!("nats://{server}")).collect();
     let options = ConnectOptions::new().retry_on_initial_connect().max_reconnects(None);
-    let options = options.reconnect_delay_callback(|_| Duration::from_millis(50)).request_timeout(Some(ANSWER));
+    let options = options.reconnect_delay_callback(|_| Duration::from_millis(50)).request_timeout(Some(answer));
     let client = options.connect(servers).await.unwrap();
-    ContextBuilder::new().timeout(ANSWER).build(client)
+    ContextBuilder::new().timeout(answer).build(client)
 }
 
 /// `None` if there is no leader yet.

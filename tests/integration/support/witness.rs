@@ -16,6 +16,9 @@ use super::publisher::{BUCKET, STREAM, connect, runtime};
 /// How many values are read at once.
 const AT_ONCE: usize = 64;
 
+/// How long an answer is waited for before it is asked for again.
+const ANSWER: Duration = Duration::from_secs(10);
+
 /// Looks at the servers from outside.
 pub(crate) struct Witness {
     runtime: Runtime,
@@ -26,7 +29,7 @@ impl Witness {
     /// Looks at servers that are listed as in a URL.
     pub(crate) fn of(servers: &str) -> Self {
         let runtime = runtime();
-        let jetstream = runtime.block_on(connect(servers));
+        let jetstream = runtime.block_on(connect(servers, ANSWER));
         Self { runtime, jetstream }
     }
 

@@ -94,7 +94,9 @@ pub(crate) fn seen(address: SocketAddr, topic: &str) -> Vec<Value> {
 
 /// The same, once there are that many.
 pub(crate) fn wait_seen(address: SocketAddr, topic: &str, least: usize) -> Vec<Value> {
-    eventually(&format!("{least} deliveries on {topic}"), || Some(seen(address, topic)).filter(|seen| seen.len() >= least))
+    eventually(&format!("{least} deliveries on {topic}"), || {
+        Some(seen(address, topic)).filter(|seen| seen.len() >= least)
+    })
 }
 
 /// How many messages the conformance guest has handled to the end.

@@ -8,11 +8,17 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::failure::Failure;
 
-/// Less than this is not worth the way to another thread.
-const WORTH: usize = 32 << 10;
+/// How many bytes may wait for the thread. What waits is handed over at once, so that the way there is not gone for each
+/// chunk.
+const MOST: usize = 512 << 10;
 
 /// What the bytes so far have come to.
-pub(super) struct Digest(State);
+pub(super) struct Digest {
+    state: State,
+    waiting: Vec<Bytes>,
+    /// The bytes that wait.
+    size: usize,
+}
 
 enum State {
     Here(Box<Context>),
@@ -23,31 +29,38 @@ enum State {
 
 impl Digest {
     pub(super) fn new() -> Self {
-        Self(State::Here(Box::new(Context::new(&SHA256))))
+        Self { state: State::Here(Box::new(Context::new(&SHA256))), waiting: Vec::new(), size: 0 }
     }
 
-    /// Adds `data`. Waits for what was added before, not for this.
+    /// Adds `data`. Waits for what was added before only where that is too much.
     pub(super) async fn update(&mut self, data: Bytes) -> Result<()> {
-        let mut context = self.take().await?;
-        self.0 = if data.len() < WORTH {
-            context.update(&data);
-            State::Here(context)
-        } else {
-            State::Away(spawn_blocking(move || {
-                context.update(&data);
+        self.size = self.size.saturating_add(data.len());
+        self.waiting.push(data);
+        if self.size >= MOST || !self.is_busy() {
+            let mut context = self.take().await?;
+            let waiting = std::mem::take(&mut self.waiting);
+            self.size = 0;
+            self.state = State::Away(spawn_blocking(move || {
+                waiting.iter().for_each(|data| context.update(data));
                 context
-            }))
-        };
+            }));
+        }
         Ok(())
     }
 
     /// The digest of all that was added.
     pub(super) async fn finish(mut self) -> Result<ring::digest::Digest> {
-        Ok(self.take().await?.finish())
+        let mut context = self.take().await?;
+        self.waiting.iter().for_each(|data| context.update(data));
+        Ok(context.finish())
+    }
+
+    fn is_busy(&self) -> bool {
+        matches!(&self.state, State::Away(computed) if !computed.is_finished())
     }
 
     async fn take(&mut self) -> Result<Box<Context>> {
-        match std::mem::replace(&mut self.0, State::Lost) {
+        match std::mem::replace(&mut self.state, State::Lost) {
             State::Here(context) => Ok(context),
             State::Away(computed) => Ok(computed.await.map_err(|error| Failure::other(&error))?),
             State::Lost => Err(Failure::Other.into()),
@@ -61,9 +74,9 @@ mod tests {
 
     #[tokio::test]
     async fn pieces_of_any_size_come_to_the_digest_of_the_whole() {
-        let whole: Vec<u8> = (0..300_000_u32).map(|index| index.to_le_bytes()[0]).collect();
+        let whole: Vec<u8> = (0..3_000_000_u32).map(|index| index.to_le_bytes()[0]).collect();
         let expected = ring::digest::digest(&SHA256, &whole);
-        for size in [1_000, WORTH - 1, WORTH, 128 << 10, 300_000] {
+        for size in [1_000, 128 << 10, MOST - 1, MOST, 3_000_000] {
             let mut digest = Digest::new();
             for piece in whole.chunks(size) {
                 digest.update(Bytes::copy_from_slice(piece)).await.unwrap();

@@ -181,10 +181,14 @@ impl Letters {
 
 /// A text of bounded length as a header can carry it: on one line, where what would break it is written `%XX`.
 fn encode(text: &str) -> HeaderValue {
-    let text = text.get(..text.floor_char_boundary(LONGEST)).unwrap_or_default().trim();
+    let text = text.get(..text.floor_char_boundary(LONGEST)).unwrap_or_default();
+    let inner = text.trim();
+    // Spaces at the edges would be cut off.
+    let edge = text.len().saturating_sub(text.trim_start().len());
+    let inside = edge..edge.saturating_add(inner.len());
     let mut line = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character == '%' || character.is_control() {
+    for (index, character) in text.char_indices() {
+        if character == '%' || character.is_control() || !inside.contains(&index) {
             let bytes =
                 character.encode_utf8(&mut [0; 4]).bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
             line.push_str(&bytes);
@@ -205,9 +209,11 @@ mod tests {
 
     #[test]
     fn a_reason_is_one_line_of_bounded_length() {
-        for reason in ["", "100%", "a\r\nNats-Rollup: all\0\u{85}", "ä %41", &"é".repeat(LONGEST / 2)] {
+        for reason in
+            ["", "100%", "a\r\nNats-Rollup: all\0\u{85}", "ä %41", " \u{3000} ", " a b ", &"é".repeat(LONGEST / 2)]
+        {
             let line = encode(reason);
-            assert!(!line.as_str().contains(char::is_control), "{line}");
+            assert!(!line.as_str().contains(char::is_control) && line.as_str().trim() == line.as_str(), "{line}");
             assert_eq!(decode(line.as_str()), reason);
         }
         assert_eq!(decode(encode(&"é".repeat(LONGEST)).as_str()).len(), LONGEST);

@@ -75,14 +75,21 @@ fn text(delivery: &Delivery) -> &str {
     std::str::from_utf8(&delivery.message.payload).unwrap()
 }
 
-/// Acknowledges messages until there are none, and says what they were.
-async fn drain(consumer: &mut Box<dyn Consumer>) -> Vec<String> {
+/// Acknowledges so many messages, and those that come right after them, and says what they were.
+async fn take(consumer: &mut Box<dyn Consumer>, count: usize) -> Vec<String> {
     let mut texts = Vec::new();
+    while texts.len() < count {
+        acknowledge(soon("a message", consumer.fetch(100)).await.unwrap(), &mut texts).await;
+    }
     while let Ok(deliveries) = tokio::time::timeout(Duration::from_millis(300), consumer.fetch(100)).await {
-        for delivery in deliveries.unwrap() {
-            texts.push(text(&delivery).to_owned());
-            delivery.receipt.ack().await.unwrap();
-        }
+        acknowledge(deliveries.unwrap(), &mut texts).await;
     }
     texts
+}
+
+async fn acknowledge(deliveries: Vec<Delivery>, texts: &mut Vec<String>) {
+    for delivery in deliveries {
+        texts.push(text(&delivery).to_owned());
+        delivery.receipt.ack().await.unwrap();
+    }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use tempo_wasi_messaging::{ErrorKind, Subscription};
 
-use super::{client, drain, join, message, next, open, publish, subscription, text};
+use super::{client, join, message, next, open, publish, subscription, take, text};
 use crate::support::{Server, eventually, soon};
 
 #[tokio::test]
@@ -82,7 +82,7 @@ async fn retries_come_after_their_delay_and_silence_after_the_wait() {
     assert_eq!((third.attempt, third.sequence), (3, Some(1)));
     third.receipt.ack().await.unwrap();
     tokio::time::sleep(Duration::from_secs(1)).await;
-    assert!(drain(&mut consumer).await.is_empty());
+    assert!(take(&mut consumer, 0).await.is_empty());
 }
 
 #[tokio::test]
@@ -119,7 +119,7 @@ async fn a_consumer_that_the_server_forgot_goes_on_where_it_was() {
     for n in 0..5 {
         publish(&broker, message("a", &n.to_string())).await.unwrap();
     }
-    assert_eq!(drain(&mut consumer).await.len(), 5);
+    assert_eq!(take(&mut consumer, 5).await.len(), 5);
     drop(consumer);
     // How far it is, is known from the start.
     let mut consumer = join(&broker, "c", &["a"]).await;
@@ -170,7 +170,7 @@ async fn words_are_said_again_when_the_server_is_back() {
     let again = next(&mut consumer).await;
     assert_eq!((text(&again), again.attempt), ("retried", 2));
     again.receipt.ack().await.unwrap();
-    assert!(drain(&mut consumer).await.is_empty());
+    assert!(take(&mut consumer, 0).await.is_empty());
     assert_eq!(broker.operator().unwrap().dead_letters(None, 9).await.unwrap().len(), 1);
 }
 
@@ -187,7 +187,7 @@ async fn a_publisher_waits_for_its_server_and_then_says_that_it_is_away() {
     tokio::time::sleep(Duration::from_millis(500)).await;
     server.restart();
     waiting.await.unwrap().unwrap();
-    assert_eq!(drain(&mut consumer).await, ["waited"]);
+    assert_eq!(take(&mut consumer, 1).await, ["waited"]);
     server.kill();
     let unavailable = async || {
         let error = publish(&broker, message("a", "never")).await.unwrap_err();

@@ -2,7 +2,7 @@
 
 use tempo_wasi_messaging::{ConsumerInfo, ErrorKind, Message, Subscription};
 
-use super::{client, drain, header, join, message, next, open, publish, refusal, subscription, text};
+use super::{client, header, join, message, next, open, publish, refusal, subscription, take, text};
 use crate::support::{Server, eventually};
 
 #[tokio::test]
@@ -20,7 +20,7 @@ async fn what_is_rejected_is_kept_whole() {
     publish(&broker, sent.clone()).await.unwrap();
     next(&mut consumer).await.receipt.retry(std::time::Duration::ZERO).await.unwrap();
     next(&mut consumer).await.receipt.reject("no: 100% ä\nNats-Rollup: all").await.unwrap();
-    assert!(drain(&mut consumer).await.is_empty());
+    assert!(take(&mut consumer, 0).await.is_empty());
     let operator = broker.operator().unwrap();
     let letters = operator.dead_letters(None, 10).await.unwrap();
     assert_eq!(letters.len(), 1);
@@ -70,7 +70,7 @@ async fn a_letter_is_published_again_once_and_removed() {
         assert_eq!(operator.purge(sequence).await.unwrap_err().kind(), ErrorKind::InvalidArgument);
     }
     assert_eq!(dead.get_info().await.unwrap().state.messages, 2);
-    assert!(drain(&mut consumer).await.is_empty());
+    assert!(take(&mut consumer, 0).await.is_empty());
 }
 
 #[tokio::test]

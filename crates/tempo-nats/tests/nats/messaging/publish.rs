@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use tempo_wasi_messaging::{ErrorKind, Message};
 
-use super::{client, drain, header, join, message, next, open, publish, text};
+use super::{client, header, join, message, next, open, publish, take, text};
 use crate::support::{PATIENCE, Server};
 
 #[tokio::test]
@@ -64,7 +64,7 @@ async fn what_cannot_be_carried_is_refused_alone() {
         None,
     ];
     assert_eq!(kinds, expected);
-    assert_eq!(drain(&mut consumer).await, ["1", "2"]);
+    assert_eq!(take(&mut consumer, 2).await, ["1", "2"]);
     for topic in ["$JS.API.STREAM.DELETE.S", "$SYS.REQ.SERVER.PING"] {
         let asked = broker.request(message(topic, ""), 1, Duration::from_secs(1)).await;
         assert_eq!(asked.unwrap_err().kind(), ErrorKind::AccessDenied);
@@ -84,7 +84,7 @@ async fn many_at_once_keep_their_order() {
         (0..600).map(|n| if n % 30 == 0 { format!("{n} {large}") } else { n.to_string() }).collect();
     let results = broker.publish(texts.iter().map(|text| message("a", text)).collect()).await;
     assert!(results.len() == 600 && results.iter().all(Result::is_ok));
-    assert_eq!(drain(&mut consumer).await, texts);
+    assert_eq!(take(&mut consumer, 600).await, texts);
     assert!(broker.publish(Vec::new()).await.is_empty());
 }
 

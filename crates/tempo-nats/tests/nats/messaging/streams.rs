@@ -33,14 +33,14 @@ async fn a_subscription_creates_the_stream_and_others_extend_it() {
     publish(&broker, message("billing.x", "2")).await.unwrap();
     publish(&broker, message("orders.new.eu", "3")).await.unwrap();
     assert_eq!(publish(&broker, message("billing.y", "4")).await.unwrap_err().kind(), ErrorKind::NoResponders);
-    assert_eq!(super::drain(&mut orders).await, ["1"]);
-    assert_eq!(super::drain(&mut both).await, ["1", "2", "3"]);
+    assert_eq!(super::take(&mut orders, 1).await, ["1"]);
+    assert_eq!(super::take(&mut both, 3).await, ["1", "2", "3"]);
     drop(both);
     // Fewer topics again: the consumer is another, the stream the same.
     let mut both = join(&broker, "both", &["billing.>"]).await;
     publish(&broker, message("orders.new", "5")).await.unwrap();
     publish(&broker, message("billing.y", "6")).await.unwrap();
-    assert_eq!(super::drain(&mut both).await, ["6"]);
+    assert_eq!(super::take(&mut both, 1).await, ["6"]);
 }
 
 #[tokio::test]
@@ -111,7 +111,7 @@ async fn what_the_server_refuses_is_said() {
     // Topics that overlap are one subscription all the same.
     let mut consumer = join(&broker, "c", &["a.*.c", "a.b.*"]).await;
     publish(&broker, message("a.b.c", "once")).await.unwrap();
-    assert_eq!(super::drain(&mut consumer).await, ["once"]);
+    assert_eq!(super::take(&mut consumer, 1).await, ["once"]);
     let plain = Server::with("");
     let said = format!("{:#}", try_open(&plain, "/S").await.err().unwrap());
     assert!(said.contains("--jetstream"), "{said}");

@@ -35,6 +35,7 @@ mod messaging;
 mod messaging_burst;
 mod messaging_errors;
 mod messaging_fates;
+mod messaging_ledger;
 mod messaging_restart;
 mod overload;
 mod precompiled;

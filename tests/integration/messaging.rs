@@ -108,7 +108,9 @@ fn greetings_are_answered(broker: &Broker) {
     for guest in ["request-reply", "request-reply-p2"] {
         let server = broker.serve(guest, "greetings.hello");
         let mut client = Client::connect(server.address);
-        for (query, answer) in [("", "Hello, World!\n"), ("?name=Ada", "Hello, Ada!\n"), ("?name=%C3%A4", "Hello, ä!\n")] {
+        for (query, answer) in
+            [("", "Hello, World!\n"), ("?name=Ada", "Hello, Ada!\n"), ("?name=%C3%A4", "Hello, ä!\n")]
+        {
             let response = client.get(&format!("/{query}"));
             assert_eq!((response.status, response.text().as_str()), (200, answer), "{guest}");
         }

@@ -149,5 +149,7 @@ fn without_configuration_messages_are_on_disk() {
     assert_eq!(crate::support::Client::connect(server.address).post("/orders", order).status, 202);
     drop(server);
     let server = start(&["--subscribe", "orders.>"]);
-    crate::support::eventually("the order is handled", || (get(server.address, "/orders/1").status == 200).then_some(()));
+    crate::support::eventually("the order is handled", || {
+        (get(server.address, "/orders/1").status == 200).then_some(())
+    });
 }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::support::h2::block_on;
 use crate::support::messaging::{
     Broker, SOON, attempts, on_each_broker, publish, publish_many, seen, wait_done, wait_seen,
 };
-use crate::support::h2::block_on;
 use crate::support::{Client, Run, Server, eventually, get};
 
 on_each_broker!(

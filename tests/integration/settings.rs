@@ -39,6 +39,7 @@ fn every_flag_is_an_environment_variable() {
         let name = match flag.as_str() {
             flag if stores.contains(&flag) => "keyvalue",
             "blobstore" | "max-object-size" => "blobstore",
+            "messaging" | "max-message-size" | "subscribe" => "request-reply",
             _ => "config-only",
         };
         let run = Run::tempo(["run".into(), guest(name).into_os_string()]);

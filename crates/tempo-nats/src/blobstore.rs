@@ -15,6 +15,7 @@ use crate::options;
 
 mod bucket;
 mod cleaner;
+mod digest;
 mod failure;
 mod meta;
 mod read;

@@ -3,7 +3,6 @@
 
 use std::error::Error;
 
-use async_nats::{StatusCode, client};
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::context::{
     GetStreamError, GetStreamErrorKind, PublishError, PublishErrorKind, RequestError, RequestErrorKind,
@@ -12,6 +11,7 @@ use async_nats::jetstream::stream::{
     ConsumerError, ConsumerErrorKind, DeleteMessageError, DeleteMessageErrorKind, DirectGetError, DirectGetErrorKind,
     RawMessageError, RawMessageErrorKind,
 };
+use async_nats::{StatusCode, client};
 
 use crate::connection::Lost;
 

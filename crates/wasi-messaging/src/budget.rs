@@ -19,6 +19,12 @@ impl Budget {
         Arc::new(Self { limit, left: AtomicUsize::new(limit) })
     }
 
+    /// How many bytes are left.
+    #[cfg(test)]
+    pub(crate) fn left(&self) -> usize {
+        self.left.load(Ordering::Relaxed)
+    }
+
     /// A share that is large enough for `messages`.
     pub(crate) fn hold<'a>(self: &Arc<Self>, messages: impl IntoIterator<Item = &'a Message>) -> Result<Share> {
         let sizes = messages.into_iter().map(|message| message.size().saturating_add(ELEMENT));
@@ -90,6 +96,6 @@ mod tests {
         assert!(one.grow(ELEMENT - 1).is_ok());
         assert!(one.grow(1).is_err());
         drop(one);
-        assert_eq!(budget.left.load(Ordering::Relaxed), 2 * ELEMENT);
+        assert_eq!(budget.left(), 2 * ELEMENT);
     }
 }

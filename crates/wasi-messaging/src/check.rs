@@ -113,3 +113,6 @@ fn is_reserved(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod property;

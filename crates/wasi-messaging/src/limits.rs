@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tempo_core::{Flag, Limits, Settings, Size};
 
-/// What `wasi:messaging` and `tempo:messaging` promise of headers: how many, and their bytes together.
+/// What `tempo:messaging` promises of headers: how many, and their bytes together.
 const HEADERS: (usize, usize) = (100, 16 << 10);
 /// The shortest time to wait for an answer: none at all would never find one.
 const SHORTEST: Duration = Duration::from_millis(1);

@@ -51,9 +51,17 @@ impl MemoryBroker {
     /// A broker whose messages, dead letters included, may take `max` bytes: of each its [`size`](crate::Message::size)
     /// and 256 more.
     pub fn new(max: usize) -> Self {
-        let state = State::new(max, WINDOW);
-        let engine = Engine::new("memory".to_owned(), Clock::default(), state, MemoryLog::default());
+        Self::over(Clock::default(), max)
+    }
+
+    fn over(clock: Clock, max: usize) -> Self {
+        let engine = Engine::new("memory".to_owned(), clock, State::new(max, WINDOW), MemoryLog::default());
         Self { engine: Arc::new(engine) }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn with_clock(clock: Clock) -> Self {
+        Self::over(clock, MAX)
     }
 }
 

@@ -66,7 +66,7 @@ impl<S: Schemes<dyn Broker>> Tool for Messages<S> {
             return list::list::<S>(asked.get(&BROKER)?, settings, json, output).await;
         }
         let which = which(asked)?;
-        let chosen = select::one(asked.get(&BROKER)?, settings)?;
+        let chosen = select::one(asked.get(&BROKER)?.as_deref(), settings)?;
         let kept = select::open::<S>(&chosen, settings).await?;
         match asked.action() {
             "peek" => letters::peek(&kept, which, json, output).await,

@@ -34,6 +34,7 @@ fn file_name(name: &str) -> String {
         "blobstore-draft" => "test_blobstore_draft".to_owned(),
         "keyvalue-conformance" => "test_keyvalue".to_owned(),
         "keyvalue-drafts" => "test_keyvalue_drafts".to_owned(),
+        "messaging-ledger" => "test_messaging_ledger".to_owned(),
         "keyvalue-watcher" => "test_keyvalue_watcher".to_owned(),
         "messaging-worker" => "test_messaging_worker".to_owned(),
         "messaging-conformance" => "test_messaging".to_owned(),

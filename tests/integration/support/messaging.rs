@@ -50,11 +50,6 @@ impl Broker {
         }
     }
 
-    /// Whether messages outlive the runtime.
-    pub(crate) fn is_durable(&self) -> bool {
-        self.url != "memory:"
-    }
-
     fn with(&self, run: Run) -> Run {
         run.args(["--messaging", &self.url, "--keyvalue", &self.keyvalue])
     }
@@ -99,7 +94,9 @@ pub(crate) fn seen(address: SocketAddr, topic: &str) -> Vec<Value> {
 
 /// The same, once there are that many.
 pub(crate) fn wait_seen(address: SocketAddr, topic: &str, least: usize) -> Vec<Value> {
-    eventually(&format!("{least} deliveries on {topic}"), || Some(seen(address, topic)).filter(|seen| seen.len() >= least))
+    eventually(&format!("{least} deliveries on {topic}"), || {
+        Some(seen(address, topic)).filter(|seen| seen.len() >= least)
+    })
 }
 
 /// How many messages the conformance guest has handled to the end.

@@ -1,17 +1,22 @@
 //! What the tests share: starting programs, finding guests, speaking HTTP.
 
+pub(crate) mod cluster;
 pub(crate) mod guest;
 pub(crate) mod h2;
 pub(crate) mod http;
 pub(crate) mod ledger;
+pub(crate) mod message_ledger;
 pub(crate) mod messaging;
 pub(crate) mod nats;
 pub(crate) mod process;
+pub(crate) mod proxy;
+pub(crate) mod publisher;
 pub(crate) mod s3;
 pub(crate) mod storage;
 pub(crate) mod tls;
 pub(crate) mod upstream;
 pub(crate) mod wat;
+pub(crate) mod witness;
 
 pub(crate) use guest::guest;
 pub(crate) use http::{Client, Response, get};

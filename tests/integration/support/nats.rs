@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use super::guest::target;
@@ -22,18 +23,21 @@ pub(crate) struct Nats {
 
 impl Nats {
     pub(crate) fn start() -> Self {
+        (0..TRIES).find_map(|_| Self::try_start(free_address(), "").ok()).expect("one of many ports is free")
+    }
+
+    /// Starts a server with more in its configuration.
+    ///
+    /// # Errors
+    ///
+    /// It ended again, because a port is taken: what it said.
+    pub(crate) fn try_start(address: SocketAddr, configuration: &str) -> Result<Self, String> {
         let directory = TempDir::new().unwrap();
         // A value of 1 MiB and its headers are more than the server's default takes for a message.
-        std::fs::write(directory.path().join("nats.conf"), "max_payload: 2MB\n").unwrap();
-        for _ in 0..TRIES {
-            // Free while this is held, and most likely still free a moment later.
-            let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-            let mut server = spawn(address, &directory);
-            if is_ready(address, &mut server) {
-                return Self { server, address, directory };
-            }
-        }
-        panic!("nats-server did not start: {}", said(&directory));
+        let configuration = format!("max_payload: 2MB\n{configuration}");
+        std::fs::write(directory.path().join("nats.conf"), configuration).unwrap();
+        let mut server = spawn(address, &directory);
+        if is_ready(address, &mut server) { Ok(Self { server, address, directory }) } else { Err(said(&directory)) }
     }
 
     /// The URL of a bucket.
@@ -44,11 +48,22 @@ impl Nats {
     /// Ends the server as a crash does, and starts it again on the same port and store.
     pub(crate) fn crash_and_restart(&mut self) {
         self.kill();
+        self.restart();
+    }
+
+    /// Starts it again.
+    pub(crate) fn restart(&mut self) {
         self.server = spawn(self.address, &self.directory);
         assert!(is_ready(self.address, &mut self.server), "nats-server did not come back: {}", said(&self.directory));
     }
 
-    fn kill(&mut self) {
+    pub(crate) fn signal(&self, signal: Signal) {
+        let id = Pid::from_raw(i32::try_from(self.server.id()).unwrap()).unwrap();
+        kill_process(id, signal).unwrap();
+    }
+
+    /// Ends the server as a crash does.
+    pub(crate) fn kill(&mut self) {
         let _ = self.server.kill();
         let _ = self.server.wait();
     }
@@ -58,6 +73,11 @@ impl Drop for Nats {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// An address that is free while its listener is held, and most likely still free a moment later.
+pub(crate) fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 /// The program: the one that `cargo xtask test` names, else the machine's, else the one that `cargo xtask setup` installs.

@@ -7,17 +7,17 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use futures::{StreamExt as _, stream};
-use ring::digest::{Context as Digest, SHA256};
 use tempo_wasi_blobstore::{ByteRange, Data, Result};
 
 use super::bucket::{Bucket, READS};
+use super::digest::Digest;
 use super::failure;
 use super::source::{Piece, Source};
 use super::upload::CHUNK;
 use crate::failure::Failure;
 
 /// How much is asked for at once, in bytes, or one chunk if that is larger.
-const AHEAD: usize = 2 << 20;
+const AHEAD: usize = 1 << 20;
 
 /// How many chunks' sizes are asked for at once, to find where a range begins.
 const SIZES: usize = 1_000;
@@ -36,7 +36,7 @@ pub(super) fn read(bucket: Arc<Bucket>, nuid: &str, meta: &Meta, range: Option<B
         chunk,
         start,
         end,
-        digest: digest.map(|digest| (Digest::new(&SHA256), digest.to_owned())),
+        digest: digest.map(|digest| (Digest::new(), digest.to_owned())),
         place: Place::default(),
         source: None,
     };
@@ -80,11 +80,11 @@ impl Reader {
             let before = self.place.bytes;
             self.pass(&piece)?;
             if let Some((hash, _)) = &mut self.digest {
-                hash.update(&piece.data);
+                hash.update(piece.data.clone()).await?;
             }
             // Before the last bytes go out: who counts them does not wait for what follows.
             if self.place.bytes == self.size {
-                self.verify()?;
+                self.verify().await?;
             }
             let within = |position: u64| {
                 usize::try_from(position.saturating_sub(before)).unwrap_or(usize::MAX).min(piece.data.len())
@@ -105,9 +105,9 @@ impl Reader {
         if beyond { Err(failure::changed()) } else { Ok(()) }
     }
 
-    fn verify(&mut self) -> Result<()> {
+    async fn verify(&mut self) -> Result<()> {
         let Some((hash, expected)) = self.digest.take() else { return Ok(()) };
-        let digest = hash.finish();
+        let digest = hash.finish().await?;
         let expected = URL_SAFE.decode(&expected).or_else(|_| URL_SAFE_NO_PAD.decode(&expected));
         if expected.is_ok_and(|expected| expected == digest.as_ref()) { Ok(()) } else { Err(failure::changed()) }
     }
@@ -133,7 +133,7 @@ impl Reader {
         if self.start.saturating_sub(self.place.bytes) >= AHEAD as u64 && !self.skip().await? {
             return Ok(false);
         }
-        let batch = (AHEAD / self.chunk).clamp(1, 16);
+        let batch = (AHEAD / self.chunk).clamp(1, 8);
         self.source = self.consume(batch, true).await?;
         Ok(self.source.is_some())
     }

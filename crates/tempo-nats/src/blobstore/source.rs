@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_nats::Subscriber;
 use async_nats::jetstream::Message;
 use async_nats::jetstream::consumer::{AckPolicy, Consumer, DeliverPolicy, pull};
 use bytes::Bytes;
@@ -30,26 +31,25 @@ pub(super) struct Piece {
     pub(super) data: Bytes,
 }
 
+/// Chunks are asked for in requests of `batch`, the next when half of it is left, so that the server need not wait. (The
+/// client has a stream that does the same, but it loses count of what is still to come when an answer overtakes its own
+/// word that it has asked, and then waits for nothing.)
 pub(super) struct Source {
     bucket: Arc<Bucket>,
     consumer: Consumer<pull::Config>,
-    /// What was asked for. The client has a stream that asks by itself, but it loses count of what is still to come when an
-    /// answer overtakes its own word that it has asked, and then waits for nothing.
-    asked: Option<Asked>,
-    /// How many chunks to ask for at once.
+    /// What the server sends, for all requests.
+    answers: Subscriber,
+    /// Where it sends it.
+    inbox: String,
     batch: usize,
+    /// How many chunks were asked for and have not come.
+    asked: usize,
     delivered: u64,
 }
 
-/// An answer of the server, and how much of it is still to come.
-struct Asked {
-    messages: pull::Batch,
-    left: usize,
-}
-
 impl Source {
-    /// A consumer of the chunks after a place in the stream, of which there must be `rest`. They are asked for in batches;
-    /// without `data`, only for their sizes. `None` if the connection was lost meanwhile.
+    /// A consumer of the chunks after a place in the stream, of which there must be `rest`. They are asked for `batch`
+    /// at a time; without `data`, only for their sizes. `None` if the connection was lost meanwhile.
     pub(super) async fn open(
         bucket: &Arc<Bucket>,
         subject: &str,
@@ -69,12 +69,20 @@ impl Source {
             num_replicas: 1,
             ..pull::Config::default()
         };
-        let consumer = match bucket.connection.ask(bucket.stream.create_consumer(config)).await {
-            Ok(created) => created.map_err(Failure::from)?,
+        let client = bucket.connection.client();
+        let inbox = client.new_inbox();
+        let opening = async {
+            let consumer = bucket.stream.create_consumer(config).await.map_err(Failure::from)?;
+            let answers = client.subscribe(inbox.clone()).await.map_err(|error| Failure::other(&error))?;
+            Ok::<_, Failure>((consumer, answers))
+        };
+        let (consumer, answers) = match bucket.connection.ask(opening).await {
+            Ok(opened) => opened?,
             Err(Lost::Meanwhile) => return Ok(None),
             Err(lost) => return Err(Failure::from(lost).into()),
         };
-        let source = Self { bucket: Arc::clone(bucket), consumer, asked: None, batch, delivered: 0 };
+        let bucket = Arc::clone(bucket);
+        let source = Self { bucket, consumer, answers, inbox, batch, asked: 0, delivered: 0 };
         let pending = source.consumer.cached_info().num_pending;
         if pending == rest { Ok(Some(source)) } else { Err(failure::changed()) }
     }
@@ -90,28 +98,27 @@ impl Source {
     }
 
     async fn receive(&mut self) -> Option<Piece> {
-        let mut asked = match self.asked.take() {
-            Some(asked) => asked,
-            None => self.ask().await?,
-        };
-        let message = asked.messages.next().await?.ok()?;
-        asked.left = asked.left.saturating_sub(1);
-        let (piece, position, pending) = piece(&message)?;
-        self.asked = match asked.left {
-            // Asked for now, they come while this chunk is worked on. Not earlier: the server would deal out chunks to both
-            // answers in turn.
-            0 if pending > 0 => Some(self.ask().await?),
-            0 => None,
-            _ => Some(asked),
-        };
+        if self.asked <= self.batch / 2 {
+            self.ask().await?;
+        }
+        let message = self.answers.next().await?;
+        // Else it is the server's word on a request, which ends it: no such consumer, or nothing left to send.
+        message.status.is_none().then_some(())?;
+        self.asked = self.asked.saturating_sub(1);
+        let (piece, position) = piece(Message { message, context: self.bucket.connection.jetstream().clone() })?;
         let expected = self.delivered.saturating_add(1);
         self.delivered = position;
         (position == expected).then_some(piece)
     }
 
-    async fn ask(&self) -> Option<Asked> {
-        let messages = self.consumer.fetch().max_messages(self.batch).messages().await.ok()?;
-        Some(Asked { messages, left: self.batch })
+    async fn ask(&mut self) -> Option<()> {
+        let info = self.consumer.cached_info();
+        let subject = format!("$JS.API.CONSUMER.MSG.NEXT.{}.{}", info.stream_name, info.name);
+        let request = format!(r#"{{"batch":{},"expires":{}}}"#, self.batch, REQUEST.as_nanos());
+        let client = self.bucket.connection.client();
+        client.publish_with_reply(subject, self.inbox.clone(), request.into()).await.ok()?;
+        self.asked = self.asked.saturating_add(self.batch);
+        Some(())
     }
 }
 
@@ -121,14 +128,14 @@ impl Drop for Source {
     }
 }
 
-/// A chunk, which of its consumer's it is, and how many follow.
-fn piece(message: &Message) -> Option<(Piece, u64, u64)> {
+/// A chunk, and which of its consumer's it is.
+fn piece(message: Message) -> Option<(Piece, u64)> {
     let info = message.info().ok()?;
+    let (sequence, position) = (info.stream_sequence, info.consumer_sequence);
     let said = message.headers.as_ref().and_then(|headers| headers.get(SIZE));
     let size = match said {
         Some(size) => size.as_str().parse().ok()?,
         None => message.payload.len() as u64,
     };
-    let piece = Piece { sequence: info.stream_sequence, size, data: message.payload.clone() };
-    Some((piece, info.consumer_sequence, info.pending))
+    Some((Piece { sequence, size, data: message.message.payload }, position))
 }

@@ -7,11 +7,11 @@ use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
 use bytes::{Bytes, BytesMut};
-use ring::digest::{Context as Digest, SHA256};
 use tempo_wasi_blobstore::{Error, ErrorKind, ObjectInfo, PutOptions, Result, Upload};
 
 use super::bucket::Bucket;
 use super::cleaner::Ack;
+use super::digest::Digest;
 use super::{failure, meta};
 use crate::failure::Failure;
 
@@ -50,7 +50,7 @@ impl NatsUpload {
             sent: VecDeque::new(),
             chunk: if most == 0 { CHUNK } else { most.min(CHUNK) },
             buffer: BytesMut::new(),
-            hash: Digest::new(&SHA256),
+            hash: Digest::new(),
             size: 0,
             chunks: 0,
             sound: true,
@@ -83,7 +83,7 @@ impl NatsUpload {
     async fn send(&mut self, chunk: Bytes) -> Result<()> {
         let nuid = self.nuid.as_ref().ok_or_else(failure::incomplete)?;
         let subject = self.bucket.chunks(nuid);
-        self.hash.update(&chunk);
+        self.hash.update(chunk.clone()).await?;
         self.size = self.size.saturating_add(chunk.len());
         self.chunks = self.chunks.saturating_add(1);
         let connection = &self.bucket.connection;
@@ -108,16 +108,14 @@ impl NatsUpload {
     async fn publish(&mut self) -> Result<ObjectInfo> {
         // From here on the chunks may be those of an object, and stay when this is dropped.
         let nuid = self.nuid.take().ok_or_else(failure::incomplete)?;
+        let digest = std::mem::replace(&mut self.hash, Digest::new()).finish().await?;
         let written = meta::Written {
             bucket: self.bucket.name.clone(),
             nuid: nuid.clone(),
             size: self.size,
             chunks: self.chunks,
             chunk_size: self.chunk,
-            digest: format!(
-                "SHA-256={}",
-                URL_SAFE.encode(std::mem::replace(&mut self.hash, Digest::new(&SHA256)).finish())
-            ),
+            digest: format!("SHA-256={}", URL_SAFE.encode(digest)),
         };
         let if_absent = self.options.if_absent;
         let (description, info) = meta::describe(&self.name, std::mem::take(&mut self.options), written)?;

@@ -34,7 +34,7 @@ pub(super) struct StreamConsumer {
     wanted: Wanted,
     pull: Pull,
     /// Messages that came and were not handed over.
-    taken: VecDeque<NatsMessage>,
+    taken: VecDeque<(Instant, NatsMessage)>,
     /// Up to where all is done, as was known a short while ago: where a consumer begins that the server forgot.
     floor: u64,
     /// Of which stream that is known.
@@ -125,7 +125,8 @@ impl StreamConsumer {
 #[async_trait]
 impl Consumer for StreamConsumer {
     async fn fetch(&mut self, most: usize) -> Result<Vec<Delivery>> {
-        let most = most.max(1);
+        // A request for more than the consumer can give has no end.
+        let most = most.clamp(1, self.wanted.most());
         loop {
             while self.taken.len() < most {
                 if !self.pull.is_open() {
@@ -137,7 +138,7 @@ impl Consumer for StreamConsumer {
                 }
                 let some = !self.taken.is_empty();
                 match self.pull.next(some).await {
-                    Event::Message(message) => self.taken.push_back(*message),
+                    Event::Message(message) => self.taken.push_back((Instant::now(), *message)),
                     Event::End | Event::Trouble | Event::Forgotten if some => break,
                     Event::End => {}
                     Event::Trouble => sleep(PAUSE).await,
@@ -147,8 +148,10 @@ impl Consumer for StreamConsumer {
             }
             // Nothing is awaited from here on, so that what is taken out is also handed over.
             let count = self.taken.len().min(most);
-            let taken: Vec<NatsMessage> = self.taken.drain(..count).collect();
-            let deliveries: Vec<Delivery> = taken.into_iter().filter_map(|message| self.delivery(message)).collect();
+            let taken: Vec<(Instant, NatsMessage)> = self.taken.drain(..count).collect();
+            // What lay here for too long, because a fetch was given up, comes again by itself.
+            let current = taken.into_iter().filter(|(came, _)| came.elapsed() < self.desk.ack_wait);
+            let deliveries: Vec<Delivery> = current.filter_map(|(_, message)| self.delivery(message)).collect();
             if !deliveries.is_empty() {
                 return Ok(deliveries);
             }
@@ -161,7 +164,7 @@ impl Drop for StreamConsumer {
     /// after the wait for its acknowledgement.
     fn drop(&mut self) {
         let client = self.stream.connection.client();
-        for message in self.taken.drain(..).chain(self.pull.rest()) {
+        for message in self.taken.drain(..).map(|(_, message)| message).chain(self.pull.rest()) {
             if let Some(reply) = message.reply {
                 // There is room for it, or the message has to wait.
                 client.publish(reply, AckKind::Nak(None).into()).now_or_never();

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use async_nats::client::{Request, RequestErrorKind};
 use async_nats::Subject;
+use async_nats::client::{Request, RequestErrorKind};
 use async_trait::async_trait;
 use tempo_wasi_messaging::{Broker, Consumer, Message, Result, Subscription};
+use tokio::time::timeout_at;
 
 use super::inbox::{self, Inbox};
 use super::queue::Queue;
@@ -107,7 +108,7 @@ pub(super) async fn request(
     timeout: Duration,
 ) -> Result<Vec<Message>> {
     let deadline = inbox::deadline(timeout);
-    connection.ready().await.map_err(failure::lost)?;
+    timeout_at(deadline, connection.ready()).await.map_err(|_| Failure::Timeout)?.map_err(failure::lost)?;
     let slip = inbox.slip();
     send(connection, message, Some(&slip.topic)).await?;
     slip.collect(replies, deadline).await

@@ -5,15 +5,17 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tempo_wasi_messaging::{Broker, Consumer, Message, Operator, Result, Subscription};
+use tokio::time::timeout_at;
 
 use super::consumer::StreamConsumer;
 use super::inbox::{self, Inbox};
 use super::letters::Letters;
 use super::publish::{self, Outgoing};
-use super::stream::NamedStream;
+use super::stream::{NamedStream, STALE};
 use super::{core, failure, wire};
 use crate::address::Address;
 use crate::connection::Connection;
+use crate::failure::Failure;
 
 pub(super) struct JetStreamBroker {
     connection: Connection,
@@ -27,11 +29,7 @@ pub(super) struct JetStreamBroker {
 
 impl JetStreamBroker {
     /// Finds the stream, or creates it if it is said with which `subjects`.
-    pub(super) async fn open(
-        connection: Connection,
-        address: &Address,
-        subjects: Vec<String>,
-    ) -> anyhow::Result<Self> {
+    pub(super) async fn open(connection: Connection, address: &Address, subjects: Vec<String>) -> anyhow::Result<Self> {
         let (name, server) = (address.name.clone(), address.server());
         let stream = NamedStream::new(connection.clone(), name.clone(), address.to_string());
         let found = stream.look().await?;
@@ -56,7 +54,7 @@ impl JetStreamBroker {
             wire::set_reply_to(&mut headers, reply_to)?;
         }
         // Otherwise somebody else would get it, and the stream's acknowledgement would be waited for in vain.
-        if !self.stream.takes(&message.topic).await? {
+        if !self.stream.takes(&message.topic, Duration::ZERO).await? {
             tracing::debug!(stream = self.stream.name, topic = message.topic, "the stream does not take this topic");
             return Err(failure::no_stream());
         }
@@ -84,12 +82,12 @@ impl Broker for JetStreamBroker {
 
     async fn request(&self, message: Message, replies: usize, timeout: Duration) -> Result<Vec<Message>> {
         let deadline = inbox::deadline(timeout);
-        if !self.stream.takes(&message.topic).await? {
+        if !self.stream.takes(&message.topic, STALE).await? {
             return core::request(&self.connection, &self.inbox, &message, replies, timeout).await;
         }
         let slip = self.inbox.slip();
         let question = self.outgoing(message, Some(&slip.topic)).await?;
-        publish::one(&self.connection, question).await?;
+        timeout_at(deadline, publish::one(&self.connection, question)).await.map_err(|_| Failure::Timeout)??;
         slip.collect(replies, deadline).await
     }
 

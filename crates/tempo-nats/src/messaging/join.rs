@@ -62,6 +62,11 @@ impl Wanted {
         Ok(info)
     }
 
+    /// How many messages it can give at once.
+    pub(super) fn most(&self) -> usize {
+        usize::try_from(self.max_ack_pending).unwrap_or(usize::MAX)
+    }
+
     /// Whether somebody else's consumer will do.
     fn judge(&self, config: &consumer::Config, same: bool) -> Result<(), &'static str> {
         if config.deliver_subject.is_some() {

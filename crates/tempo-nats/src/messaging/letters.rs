@@ -1,13 +1,14 @@
 //! Dead letters: a stream beside the stream, in which each message that was given up lies with what is known of it.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use async_nats::HeaderMap;
 use async_nats::header::NATS_MESSAGE_ID;
 use async_nats::jetstream::message::{Info, StreamMessage};
 use async_nats::jetstream::stream::{RawMessageErrorKind, Stream};
 use async_nats::{HeaderValue, Message as NatsMessage, Subject};
-use tempo_wasi_messaging::{DeadLetter, ErrorKind, MESSAGE_ID, Result};
+use percent_encoding::percent_decode_str;
+use tempo_wasi_messaging::{DeadLetter, ErrorKind, Result};
 
 use super::publish::{self, Outgoing};
 use super::stream::NamedStream;
@@ -22,14 +23,11 @@ const ATTEMPTS: &str = "Tempo-Dead-Attempts";
 const SEQUENCE: &str = "Tempo-Dead-Sequence";
 const TOPIC: &str = "Tempo-Dead-Topic";
 
-/// The id that the guest gave the message: the letter has one of its own.
-const ID: &str = "Tempo-Dead-Message-Id";
-
 /// Says that there was no room for the payload beside all this. It is still in the stream from which the letter came.
 const OMITTED: &str = "Tempo-Dead-Payload-Omitted";
 
-/// The longest reason that is kept, in bytes.
-const LONGEST_REASON: usize = 1024;
+/// The longest text that is kept, in bytes.
+const LONGEST: usize = 1024;
 
 /// The dead letters of a stream.
 pub(super) struct Letters {
@@ -72,16 +70,18 @@ impl Letters {
                 headers.append(name.clone(), value.clone());
             }
         }
-        if let Some(id) = message.headers.as_ref().and_then(|headers| headers.get(NATS_MESSAGE_ID)) {
-            headers.insert(ID, id.clone());
+        // The letter has an id of its own.
+        if let Some(id) = message.headers.as_ref().and_then(wire::given_id) {
+            headers.insert(wire::GIVEN_ID, id.clone());
         }
         let (consumer, sequence) = (info.consumer, info.stream_sequence);
-        headers.insert(REASON, line(reason));
-        headers.insert(CONSUMER, line(consumer));
+        headers.insert(REASON, encode(reason));
+        headers.insert(CONSUMER, encode(consumer));
         headers.insert(ATTEMPTS, HeaderValue::from(info.delivered));
         headers.insert(SEQUENCE, HeaderValue::from(sequence));
-        headers.insert(TOPIC, line(&message.subject));
-        headers.insert(NATS_MESSAGE_ID, line(&format!("{}.{consumer}.{sequence}", self.from)));
+        headers.insert(TOPIC, encode(&message.subject));
+        let id = format!("{}dead.{}.{consumer}.{sequence}", wire::OWN_ID, self.from);
+        headers.insert(NATS_MESSAGE_ID, encode(&id));
         let subject = Subject::from(format!("{}{}", self.prefix(), message.subject));
         let name = &self.stream.name;
         let letter = Outgoing::new(name, subject.clone(), headers.clone(), message.payload.clone());
@@ -117,15 +117,18 @@ impl Letters {
     pub(super) async fn replay(&self, sequence: u64, to: &NamedStream) -> Result<()> {
         let stream = self.stream.get().await?.ok_or_else(failure::no_such_letter)?;
         let letter = self.read(self.raw(&stream, sequence).await?, to).await?;
-        let mut message = letter.message;
-        // What it was called would keep the stream from taking it a second time.
-        message.headers.retain(|(name, _)| name != MESSAGE_ID);
+        let message = letter.message;
         let mut headers = wire::headers(&message)?;
         if let Some(reply_to) = &message.reply_to {
             wire::set_reply_to(&mut headers, reply_to)?;
         }
-        headers.insert(NATS_MESSAGE_ID, line(&format!("{}replay.{}.{sequence}", wire::OWN_ID, self.stream.name)));
-        if !to.takes(&message.topic).await? {
+        // By the id that it was given, the stream would know it and not take it a second time.
+        if let Some(id) = headers.get(NATS_MESSAGE_ID).cloned() {
+            headers.insert(wire::GIVEN_ID, id);
+        }
+        let id = format!("{}replay.{}.{sequence}", wire::OWN_ID, self.stream.name);
+        headers.insert(NATS_MESSAGE_ID, encode(&id));
+        if !to.takes(&message.topic, Duration::ZERO).await? {
             return Err(failure::no_stream());
         }
         let outgoing = Outgoing::new(&to.name, wire::subject(&message.topic)?, headers, message.payload);
@@ -155,13 +158,10 @@ impl Letters {
 
     /// What a letter says, with the message as it was published.
     async fn read(&self, letter: StreamMessage, from: &NamedStream) -> Result<DeadLetter> {
-        let text = |name: &str| letter.headers.get(name).map(|value| value.as_str().to_owned());
+        let text = |name: &str| letter.headers.get(name).map(|value| decode(value.as_str()));
         let prefix = self.prefix();
         let topic = text(TOPIC).unwrap_or_else(|| letter.subject.trim_start_matches(&prefix).to_owned());
-        // The letter's own id gives way to the message's.
-        let mut headers = letter.headers.clone();
-        headers.insert(NATS_MESSAGE_ID, text(ID).unwrap_or_else(|| wire::OWN_ID.to_owned()).as_str());
-        let mut message = wire::message(&topic, None, Some(&headers), letter.payload.clone());
+        let mut message = wire::message(&topic, None, Some(&letter.headers), letter.payload.clone());
         let source = text(SEQUENCE).and_then(|sequence| sequence.parse().ok());
         if let (Some(_), Some(source)) = (text(OMITTED), source)
             && let Some(stream) = from.get().await?
@@ -179,9 +179,37 @@ impl Letters {
     }
 }
 
-/// A text as one line of bounded length, which is what a header can be.
-fn line(text: &str) -> HeaderValue {
-    let mut line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    line.truncate(line.floor_char_boundary(LONGEST_REASON));
+/// A text of bounded length as a header can carry it: on one line, where what would break it is written `%XX`.
+fn encode(text: &str) -> HeaderValue {
+    let text = text.get(..text.floor_char_boundary(LONGEST)).unwrap_or_default().trim();
+    let mut line = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character == '%' || character.is_control() {
+            let bytes =
+                character.encode_utf8(&mut [0; 4]).bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
+            line.push_str(&bytes);
+        } else {
+            line.push(character);
+        }
+    }
     HeaderValue::from(line)
+}
+
+fn decode(line: &str) -> String {
+    percent_decode_str(line).decode_utf8_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_one_line_of_bounded_length() {
+        for reason in ["", "100%", "a\r\nNats-Rollup: all\0\u{85}", "ä %41", &"é".repeat(LONGEST / 2)] {
+            let line = encode(reason);
+            assert!(!line.as_str().contains(char::is_control), "{line}");
+            assert_eq!(decode(line.as_str()), reason);
+        }
+        assert_eq!(decode(encode(&"é".repeat(LONGEST)).as_str()).len(), LONGEST);
+    }
 }

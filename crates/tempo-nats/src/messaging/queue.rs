@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, SystemTime};
 
-use async_nats::Message as NatsMessage;
+use async_nats::{Message as NatsMessage, Subscriber};
 use async_trait::async_trait;
 use futures::StreamExt as _;
 use futures::stream::SelectAll;
-use tempo_wasi_messaging::{Consumer, Delivery, Receipt, Result, Subscription, topic};
+use tempo_wasi_messaging::{Consumer, Delivery, Receipt, Result, Subscription};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::AbortHandle;
 
@@ -40,10 +40,10 @@ impl Queue {
         let filters = filter::prune(&subscription.topics);
         let subscribing = async {
             let mut subscribers = SelectAll::new();
-            for (index, filter) in filters.iter().enumerate() {
+            // One group of several subjects gets a message once, also if several match.
+            for filter in filters {
                 let group = subscription.consumer.clone();
-                let subscriber = connection.client().queue_subscribe(filter.clone(), group).await?;
-                subscribers.push(subscriber.map(move |message| (index, message)));
+                subscribers.push(connection.client().queue_subscribe(filter, group).await?);
             }
             anyhow::Ok(subscribers)
         };
@@ -51,7 +51,7 @@ impl Queue {
         core::barrier(connection).await?;
         let (sender, waiting) = mpsc::channel(WAITING);
         let lost = Arc::new(Lost { consumer: subscription.consumer.clone(), ..Lost::default() });
-        let pump = tokio::spawn(pump(subscribers, filters, sender, Arc::clone(&lost))).abort_handle();
+        let pump = tokio::spawn(pump(subscribers, sender, Arc::clone(&lost))).abort_handle();
         Ok(Self { waiting, lost, pump })
     }
 }
@@ -83,18 +83,10 @@ impl Consumer for Queue {
     }
 }
 
-/// Fills the buffer. A message that several filters match comes once for each, and is taken for the first.
-async fn pump(
-    mut subscribers: SelectAll<impl futures::Stream<Item = (usize, NatsMessage)> + Unpin>,
-    filters: Vec<String>,
-    sender: mpsc::Sender<Waiting>,
-    lost: Arc<Lost>,
-) {
+/// Fills the buffer.
+async fn pump(mut subscribers: SelectAll<Subscriber>, sender: mpsc::Sender<Waiting>, lost: Arc<Lost>) {
     let room = Arc::new(Semaphore::new(WAITING_BYTES));
-    while let Some((index, message)) = subscribers.next().await {
-        if filters.iter().position(|filter| topic::matches(filter, &message.subject)) != Some(index) {
-            continue;
-        }
+    while let Some(message) = subscribers.next().await {
         let size = u32::try_from(message.length.min(WAITING_BYTES)).unwrap_or(u32::MAX);
         let room = Arc::clone(&room).try_acquire_many_owned(size);
         let taken = room.is_ok_and(|room| sender.try_send(Waiting { message, _room: room }).is_ok());
@@ -134,7 +126,8 @@ impl Receipt for NoReceipt {
     }
 
     async fn retry(self: Box<Self>, _delay: Duration) -> Result<()> {
-        self.lost.count(&self.lost.failed, "messages were to be tried again, but NATS without a stream does not keep them");
+        self.lost
+            .count(&self.lost.failed, "messages were to be tried again, but NATS without a stream does not keep them");
         Ok(())
     }
 

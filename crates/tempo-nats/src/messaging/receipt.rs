@@ -75,7 +75,8 @@ impl Receipt for StreamReceipt {
     }
 
     async fn retry(self: Box<Self>, delay: Duration) -> Result<()> {
-        self.tell(AckKind::Nak(Some(delay))).await
+        // With a delay, even of nothing, the server waits for its next round.
+        self.tell(AckKind::Nak((!delay.is_zero()).then_some(delay))).await
     }
 
     async fn reject(self: Box<Self>, reason: &str) -> Result<()> {

@@ -1,6 +1,7 @@
 //! The stream of a broker: found, created, extended or refused, and which topics it takes.
 
 use std::collections::HashMap;
+use std::error::Error as _;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,7 +10,6 @@ use async_nats::jetstream::context::{
     CreateStreamError, CreateStreamErrorKind, GetStreamError, GetStreamErrorKind, RequestError, RequestErrorKind,
 };
 use async_nats::jetstream::stream::{Config, StorageType, Stream};
-use std::error::Error as _;
 use tempo_core::{Error, ErrorKind};
 use tempo_wasi_messaging::{Result, topic};
 use tokio::time::Instant;
@@ -21,8 +21,8 @@ use crate::failure::Failure;
 /// What says that a stream or a consumer was made by Tempo, and may be changed by it.
 pub(super) const MARK: &str = "tempo";
 
-/// How often it is asked again whether the stream takes a topic that it did not take.
-const STALE: Duration = Duration::from_secs(2);
+/// How long a stream may go on as if it did not take a topic that others have added, where to ask each time is too much.
+pub(super) const STALE: Duration = Duration::from_secs(2);
 
 /// How often somebody else may change a stream before ours is given up.
 const RACES: usize = 10;
@@ -79,11 +79,11 @@ impl NamedStream {
         }
     }
 
-    /// Whether the stream takes messages of a topic. It may do so since a moment ago.
-    pub(super) async fn takes(&self, topic: &str) -> Result<bool> {
+    /// Whether the stream takes messages of a topic. That it does not is true of a moment at most `stale` ago.
+    pub(super) async fn takes(&self, topic: &str, stale: Duration) -> Result<bool> {
         let (takes, fresh) = {
             let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            (known.takes(topic), known.asked.is_some_and(|asked| asked.elapsed() < STALE))
+            (known.takes(topic), known.asked.is_some_and(|asked| asked.elapsed() < stale))
         };
         if takes || fresh {
             return Ok(takes);

@@ -18,11 +18,8 @@ const CONTENT_TYPE: &str = "Content-Type";
 /// Where an answer is expected. JetStream needs the reply subject for its own acknowledgement.
 const REPLY_TO: &str = "Tempo-Reply-To";
 
-/// The names of headers in the order in which they were given, where that is not the order of the alphabet.
-const ORDER: &str = "Tempo-Header-Order";
-
-/// How many headers are put into that order. A component cannot publish more, and another program has no order.
-const MOST_ORDERED: usize = 128;
+/// The id that a guest gave, where the message needs another one for the server.
+pub(super) const GIVEN_ID: &str = "Tempo-Message-Id";
 
 /// What the message ids begin with that were not given by a guest, and that no guest is shown.
 pub(super) const OWN_ID: &str = "tempo:";
@@ -51,10 +48,6 @@ pub(super) fn headers(message: &Message) -> Result<HeaderMap> {
     let mut headers = HeaderMap::new();
     for (name, value) in &message.headers {
         append(&mut headers, message, name, value)?;
-    }
-    let names: Vec<&str> = message.headers.iter().map(|(name, _)| name.as_str()).collect();
-    if !names.is_sorted() {
-        headers.insert(ORDER, self::value(ORDER, &names.join(","))?);
     }
     if let Some(key) = &message.key {
         headers.insert(KEY, value(KEY, key)?);
@@ -101,13 +94,12 @@ fn value(name: &str, text: &str) -> Result<HeaderValue> {
 
 fn is_reserved(name: &str) -> bool {
     let begins = |prefix: &&str| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
-    RESERVED.iter().any(|prefix| begins(&prefix))
+    RESERVED.iter().any(begins)
 }
 
-/// The message that came on a topic, from whatever client.
+/// The message that came on a topic, from whatever client. Its headers are sorted by name, because NATS knows no order.
 pub(super) fn message(topic: &str, reply: Option<&Subject>, headers: Option<&HeaderMap>, payload: Bytes) -> Message {
     let mut message = Message { topic: topic.to_owned(), payload, ..Message::default() };
-    let mut order = None;
     for (name, values) in headers.into_iter().flat_map(HeaderMap::iter) {
         let name: &str = name.as_ref();
         let first = || values.first().map(|value| value.as_str().to_owned());
@@ -117,11 +109,6 @@ pub(super) fn message(topic: &str, reply: Option<&Subject>, headers: Option<&Hea
             message.content_type = first();
         } else if name.eq_ignore_ascii_case(REPLY_TO) {
             message.reply_to = first();
-        } else if name.eq_ignore_ascii_case(ORDER) {
-            order = first();
-        } else if name.eq_ignore_ascii_case(MESSAGE_ID) {
-            let given = first().filter(|id| !id.starts_with(OWN_ID));
-            message.headers.extend(given.map(|id| (MESSAGE_ID.to_owned(), id)));
         } else if !is_reserved(name) {
             message.headers.extend(values.iter().map(|value| (name.to_owned(), value.as_str().to_owned())));
         }
@@ -129,25 +116,18 @@ pub(super) fn message(topic: &str, reply: Option<&Subject>, headers: Option<&Hea
     if let Some(reply) = reply {
         message.reply_to = Some(reply.to_string());
     }
+    if let Some(id) = headers.and_then(given_id) {
+        message.headers.push((MESSAGE_ID.to_owned(), id.to_string()));
+    }
     // The values of one name are in order already.
     message.headers.sort_by(|(one, _), (other, _)| one.cmp(other));
-    if let Some(order) = order.filter(|_| message.headers.len() <= MOST_ORDERED) {
-        restore(&mut message.headers, &order);
-    }
     message
 }
 
-/// Puts sorted headers into the order of these names, and those that are not named behind them.
-fn restore(headers: &mut Vec<(String, String)>, order: &str) {
-    let mut rest = std::mem::take(headers);
-    for name in order.split(',').take(MOST_ORDERED) {
-        // Of a message id, NATS knows one spelling.
-        let name = if name.eq_ignore_ascii_case(MESSAGE_ID) { MESSAGE_ID } else { name };
-        if let Some(index) = rest.iter().position(|(other, _)| other == name) {
-            headers.push(rest.remove(index));
-        }
-    }
-    headers.append(&mut rest);
+/// The id that was given to a message by whoever published it first.
+pub(super) fn given_id(headers: &HeaderMap) -> Option<&HeaderValue> {
+    let own = |id: &&HeaderValue| id.as_str().starts_with(OWN_ID);
+    headers.get(GIVEN_ID).or_else(|| headers.get(NATS_MESSAGE_ID).filter(|id| !own(id)))
 }
 
 #[cfg(test)]
@@ -161,8 +141,7 @@ mod tests {
 
     #[test]
     fn everything_comes_back() {
-        let mut sent = with(&[("z", "1"), ("b", "ü=:, "), ("z", ""), ("a", "x"), ("Nats-Msg-Id", "7")]);
-        sent.headers[1].1 = "ü=:,".into();
+        let mut sent = with(&[("Nats-Msg-Id", "7"), ("a", "x"), ("b", "ü=:,"), ("z", "1"), ("z", ""), ("z", "0")]);
         sent.key = Some("schlüssel".into());
         sent.content_type = Some("text/plain; a=\"b\"".into());
         sent.reply_to = Some("_INBOX.1".into());
@@ -210,5 +189,8 @@ mod tests {
         headers.insert(NATS_MESSAGE_ID, format!("{OWN_ID}x").as_str());
         headers.insert("Nats-Expected-Stream", "S");
         assert_eq!(message("a.b", None, Some(&headers), Bytes::new()), with(&[("a", "1")]));
+        headers.insert(GIVEN_ID, "7");
+        let given = with(&[("Nats-Msg-Id", "7"), ("a", "1")]);
+        assert_eq!(message("a.b", None, Some(&headers), Bytes::new()), given);
     }
 }

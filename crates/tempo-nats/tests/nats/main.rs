@@ -1,4 +1,4 @@
-//! Stores on a real nats-server, one for each test. One program, so that it is linked once.
+//! Stores and brokers on a real nats-server, one for each test. One program, so that it is linked once.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -7,6 +7,7 @@ mod bucket;
 mod crash;
 mod credentials;
 mod keyvalue;
+mod messaging;
 mod model;
 mod start;
 mod support;

@@ -16,6 +16,7 @@ pub(super) async fn run(suite: &Suite<'_>) -> Result<()> {
     }
     rejected(suite).await.context("what is rejected")?;
     replayed(suite).await.context("replay")?;
+    lines(suite).await.context("a reason of several lines")?;
     purged(suite).await.context("purge, and pages")?;
     counted(suite).await.context("counts")
 }
@@ -44,18 +45,32 @@ async fn rejected(suite: &Suite<'_>) -> Result<()> {
     found.sort_by_key(text);
     let [bad, good] = <[_; 2]>::try_from(found).ok().context("two messages")?;
     ensure!((text(&bad), text(&good)) == ("bad".into(), "good".into()), "other messages came");
-    bad.receipt.reject("it is bad: ä\nsecond line").await.context("reject")?;
+    bad.receipt.reject("it is bad: ä").await.context("reject")?;
     good.receipt.ack().await?;
     expect_silence(&mut *consumer).await.context("after the reject")?;
     let found = letters(&suite.again(&place).await?).await?;
     let [letter] = found.as_slice() else { bail!("{} dead letters", found.len()) };
     same(&letter.message, &failed(&place))?;
     ensure!(letter.attempts == 2, "it was delivered {} times", letter.attempts);
-    ensure!(letter.reason == "it is bad: ä\nsecond line", "the reason is {:?}", letter.reason);
+    ensure!(letter.reason == "it is bad: ä", "the reason is {:?}", letter.reason);
     ensure!(letter.consumer == place.subscription("rejecting", &[]).consumer, "{} rejected it", letter.consumer);
     let age = SystemTime::now().duration_since(letter.timestamp).unwrap_or_default();
     ensure!(age < Duration::from_secs(3600), "it was rejected {age:?} ago");
     expect(&mut *other, &["bad", "good"]).await.context("another consumer")
+}
+
+/// A guest may give any reason. A broker that cannot keep all of it keeps what it can.
+async fn lines(suite: &Suite<'_>) -> Result<()> {
+    let place = suite.place().await?;
+    let mut consumer = place.join("lines", &["a"]).await?;
+    for reason in ["one\r\n\0two", ""] {
+        place.publish(vec![place.message("a", "1")]).await?;
+        next(&mut *consumer).await?.receipt.reject(reason).await.with_context(|| format!("{reason:?}"))?;
+    }
+    let reasons: Vec<String> = letters(&place).await?.into_iter().map(|letter| letter.reason).collect();
+    let [first, _] = reasons.as_slice() else { bail!("{reasons:?} instead of two") };
+    ensure!(first.contains("one") && first.contains("two"), "{first:?}");
+    expect_silence(&mut *consumer).await
 }
 
 /// Makes a dead letter of each message.

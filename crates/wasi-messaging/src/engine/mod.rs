@@ -180,3 +180,5 @@ pub(crate) use broker;
 
 #[cfg(test)]
 mod model;
+#[cfg(test)]
+mod tests;

@@ -76,6 +76,11 @@ impl FileBroker {
     pub async fn with_capacity(path: &Path, max: usize) -> anyhow::Result<Self> {
         Ok(Self { engine: open::shared(path, max, Clock::default()).await? })
     }
+
+    #[cfg(test)]
+    pub(crate) async fn with_clock(path: &Path, clock: Clock) -> anyhow::Result<Self> {
+        Ok(Self { engine: open::shared(path, MAX, clock).await? })
+    }
 }
 
 engine::broker!(FileBroker);

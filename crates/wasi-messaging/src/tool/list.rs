@@ -16,7 +16,7 @@ pub(super) async fn list<S: Schemes<dyn Broker>>(
     output: &mut (dyn Write + Send),
 ) -> anyhow::Result<()> {
     let brokers = match wanted {
-        Some(_) => vec![select::one(wanted, settings)?],
+        Some(_) => vec![select::one(wanted.as_deref(), settings)?],
         None => select::all(settings)?,
     };
     if let [only] = brokers.as_slice() {

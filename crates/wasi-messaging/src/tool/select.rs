@@ -56,12 +56,12 @@ pub(super) fn all(settings: &Settings) -> Result<Vec<NamedUrl>, Error> {
 }
 
 /// The broker called `wanted`; if nobody says which, the only one, or `default`.
-pub(super) fn one(wanted: Option<String>, settings: &Settings) -> Result<NamedUrl, Error> {
+pub(super) fn one(wanted: Option<&str>, settings: &Settings) -> Result<NamedUrl, Error> {
     let named = all(settings)?;
-    if let ([only], None) = (named.as_slice(), &wanted) {
+    if let ([only], None) = (named.as_slice(), wanted) {
         return Ok(only.clone());
     }
-    let name = wanted.as_deref().unwrap_or(DEFAULT_STORE);
+    let name = wanted.unwrap_or(DEFAULT_STORE);
     named.iter().find(|named| named.name == name).cloned().ok_or_else(|| {
         let names = named.iter().map(|named| named.name.as_str()).collect::<Vec<_>>().join(", ");
         let message = match wanted {

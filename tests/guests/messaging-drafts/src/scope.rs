@@ -67,7 +67,7 @@ impl From<Error> for Differs {
 #[track_caller]
 pub(crate) fn fails<T: Debug>(what: &str, got: Result<T, Error>) -> Outcome {
     match got {
-        Err(Error::Other(text) | Error::PermissionDenied(text)) if !text.is_empty() => Ok(()),
+        Err(Error::Other(text) | Error::PermissionDenied(text) | Error::Connection(text)) if !text.is_empty() => Ok(()),
         other => Err(Differs::new(format_args!("{what}: {}, and not an error that says why", short(&other)))),
     }
 }

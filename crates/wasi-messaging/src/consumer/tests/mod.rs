@@ -2,6 +2,7 @@
 
 mod answers;
 mod broker;
+mod engine;
 mod failures;
 mod flow;
 mod guests;

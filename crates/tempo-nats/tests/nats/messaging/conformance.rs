@@ -1,0 +1,43 @@
+//! Both brokers pass the suite that every broker must pass.
+
+use std::sync::Arc;
+
+use tempo_core::{Boot, Limits, Scheme as _, Setting as _, Settings, StoreUrl};
+use tempo_nats::NatsMessaging;
+use tempo_wasi_messaging::{Broker, conformance::Guarantees, conformance::run};
+
+use crate::support::Server;
+
+/// Runs the suite on brokers whose URLs end as `rest` says of a word.
+async fn conforms(server: &Server, rest: fn(&str) -> String, guarantees: Guarantees) {
+    let port = server.port;
+    let open = |word: String| async move {
+        let url = format!("nats://127.0.0.1:{port}{}", rest(&word));
+        let boot = Boot { component: "test", limits: &Limits::default(), settings: &Settings::default() };
+        let broker: Arc<dyn Broker> = NatsMessaging::open(&StoreUrl::parse(&url).unwrap(), boot).await?;
+        Ok(broker)
+    };
+    run(open, guarantees).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream() {
+    let server = Server::start();
+    let guarantees = Guarantees {
+        // It is all keys that are in one order.
+        lanes: false,
+        // A consumer goes on from where it was.
+        rematches: false,
+        // The stream takes the request, whoever answers it.
+        no_responders: false,
+        ..Guarantees::ALL
+    };
+    conforms(&server, |word| format!("/{word}?subjects={word}.>"), guarantees).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nats_itself() {
+    let server = Server::with("");
+    let guarantees = Guarantees { merges: true, no_responders: true, ..Guarantees::NONE };
+    conforms(&server, |_| String::new(), guarantees).await;
+}

@@ -1,0 +1,161 @@
+//! Reads what handlers wrote down, and whether a stream and its consumers are at rest. It speaks NATS by itself.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::{self, PullConsumer};
+use async_nats::jetstream::context::Context;
+use async_nats::jetstream::kv::Store;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use tokio::runtime::Runtime;
+
+use super::eventually;
+use super::message_ledger::{Effects, Handled, Id, Outcome, Published};
+use super::publisher::{BUCKET, STREAM, connect, runtime};
+
+/// How many values are read at once.
+const AT_ONCE: usize = 64;
+
+/// How long an answer is waited for before it is asked for again.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// Looks at the servers from outside.
+pub(crate) struct Witness {
+    runtime: Runtime,
+    jetstream: Context,
+}
+
+impl Witness {
+    /// Looks at servers that are listed as in a URL.
+    pub(crate) fn of(servers: &str) -> Self {
+        let runtime = runtime();
+        let jetstream = runtime.block_on(connect(servers, ANSWER));
+        Self { runtime, jetstream }
+    }
+
+    /// Waits until the consumers have nothing left to do, compares, and prints the counts.
+    pub(crate) fn compare(&self, what: &str, published: &Published, consumers: &[&str]) -> Outcome {
+        for consumer in consumers {
+            eventually("the consumers have acknowledged everything", || self.is_done(consumer).then_some(()));
+        }
+        let effects = eventually("the effects can be read", || self.runtime.block_on(self.effects()).ok());
+        let outcome = Outcome::of(published, &effects);
+        eprintln!("{what}: {outcome}");
+        outcome
+    }
+
+    fn is_done(&self, consumer: &str) -> bool {
+        let info = self.runtime.block_on(async {
+            let consumer: PullConsumer = self.jetstream.get_consumer_from_stream(consumer, STREAM).await.ok()?;
+            consumer.get_info().await.ok()
+        });
+        info.is_some_and(|info| info.num_pending == 0 && info.num_ack_pending == 0)
+    }
+
+    async fn effects(&self) -> anyhow::Result<Effects> {
+        let bucket = self.jetstream.get_key_value(BUCKET).await?;
+        let keys: Vec<String> = bucket.keys().await?.try_collect().await?;
+        let mut effects = Effects { dead: self.dead_letters().await, ..Effects::default() };
+        let reads = keys.into_iter().map(|key| read(&bucket, key));
+        let mut values = stream::iter(reads).buffer_unordered(AT_ONCE);
+        while let Some((key, text)) = values.try_next().await? {
+            match key.split('/').collect::<Vec<_>>().as_slice() {
+                ["effects", key, number] => {
+                    effects.calls.insert(((*key).to_owned(), number.parse()?), text.lines().map(call).collect());
+                }
+                ["order", key] => {
+                    let numbers: Result<Vec<u64>, _> = text.lines().map(str::parse).collect();
+                    effects.order.insert((*key).to_owned(), numbers?);
+                }
+                _ => anyhow::bail!("nobody writes {key}"),
+            }
+        }
+        Ok(effects)
+    }
+
+    /// How many dead letters there are.
+    async fn dead_letters(&self) -> u64 {
+        let stream = self.jetstream.get_stream(format!("{STREAM}-DEAD")).await;
+        stream.map_or(0, |stream| stream.cached_info().state.messages)
+    }
+
+    /// The server that leads the stream, once every server has all of every stream and consumer, so that any of them may go.
+    pub(crate) fn leader(&self) -> String {
+        eventually("all servers are up to date", || self.runtime.block_on(self.leader_of_all()))
+    }
+
+    /// The server that leads the stream now and is another than `before`.
+    pub(crate) fn leader_after(&self, before: &str) -> String {
+        eventually("another server leads", || {
+            let leader = self.runtime.block_on(async {
+                self.jetstream.get_stream(STREAM).await.ok()?.cached_info().cluster.clone()?.leader
+            });
+            leader.filter(|leader| leader != before)
+        })
+    }
+
+    async fn leader_of_all(&self) -> Option<String> {
+        let mut leader = None;
+        let mut streams = self.jetstream.streams();
+        while let Some(info) = streams.next().await {
+            let info = info.ok()?;
+            let cluster = info.cluster?;
+            let current = cluster.replicas.iter().all(|replica| replica.current && !replica.offline);
+            if !current || cluster.replicas.len() + 1 != info.config.num_replicas {
+                return None;
+            }
+            if info.config.name == STREAM {
+                leader = cluster.leader;
+            }
+        }
+        let stream = self.jetstream.get_stream(STREAM).await.ok()?;
+        let mut consumers = stream.consumers();
+        while let Some(info) = consumers.next().await {
+            let cluster = info.ok()?.cluster?;
+            cluster.replicas.iter().all(|replica| replica.current && !replica.offline).then_some(())?;
+        }
+        leader
+    }
+
+    /// Handles messages as the guest does, until all are done: to compare with, and to try the comparison.
+    /// `handle` says whether a message has its effect.
+    pub(crate) fn handle(&self, name: &str, mut handle: impl FnMut(&Id) -> bool) {
+        let work = async {
+            let stream = self.jetstream.get_stream(STREAM).await?;
+            let config = consumer::pull::Config { durable_name: Some(name.to_owned()), ..Default::default() };
+            let consumer = stream.get_or_create_consumer(name, config).await?;
+            let bucket = self.jetstream.get_key_value(BUCKET).await?;
+            let mut order = BTreeMap::<String, String>::new();
+            while consumer.get_info().await?.num_pending > 0 {
+                let mut batch = consumer.fetch().max_messages(500).expires(Duration::from_secs(1)).messages().await?;
+                while let Some(message) = batch.next().await {
+                    let message = message.map_err(anyhow::Error::from_boxed)?;
+                    let text = str::from_utf8(&message.payload)?;
+                    let (key, number) = text.split_once(' ').unwrap_or_default();
+                    let sequence = message.info().map_err(anyhow::Error::from_boxed)?.stream_sequence;
+                    if handle(&(key.to_owned(), number.parse()?)) {
+                        bucket.put(format!("effects/{key}/{number}"), format!("1 {sequence} x\n").into()).await?;
+                        let numbers = order.entry(key.to_owned()).or_default();
+                        *numbers += &format!("{number}\n");
+                        bucket.put(format!("order/{key}"), numbers.clone().into()).await?;
+                    }
+                    message.double_ack().await.map_err(anyhow::Error::from_boxed)?;
+                }
+            }
+            anyhow::Ok(())
+        };
+        self.runtime.block_on(work).unwrap();
+    }
+}
+
+async fn read(bucket: &Store, key: String) -> anyhow::Result<(String, String)> {
+    let value = bucket.get(&key).await?.unwrap_or_default();
+    Ok((key, String::from_utf8(value.to_vec())?))
+}
+
+/// A line that a handler wrote.
+fn call(line: &str) -> Handled {
+    let mut words = line.split(' ');
+    let mut word = || words.next().unwrap();
+    Handled { attempt: word().parse().unwrap(), sequence: word().parse().unwrap(), call: word().to_owned() }
+}

@@ -61,7 +61,7 @@ fn dead_letters_are_shown_replayed_and_purged(broker: &Broker) {
     assert_eq!(kept(broker).1, 3);
     let text = tool(broker, &["peek", "--dead-letter"]).succeeded().to_owned();
     assert!(!text.contains(|character: char| character != '\n' && character.is_control()), "{text:?}");
-    assert!(text.contains("check.dead.2") && text.contains("9 bytes, base64"), "{text}");
+    assert!(text.contains("check.dead.2") && text.contains("10 bytes, base64"), "{text}");
 
     let sequence = |index: usize| letters[index]["sequence"].to_string();
     assert_eq!(tool(broker, &["purge", "--dead-letter", &sequence(2)]).succeeded(), "purged 1\n");

@@ -63,10 +63,10 @@ impl<S: Schemes<dyn Broker>> Tool for Messages<S> {
     async fn run(asked: &Asked, settings: &Settings, output: &mut (dyn Write + Send)) -> anyhow::Result<()> {
         let json = asked.has(&JSON);
         if asked.action() == "list" {
-            return list::list::<S>(asked.get(&BROKER)?, settings, json, output).await;
+            return list::list::<S>(asked.get::<String>(&BROKER)?, settings, json, output).await;
         }
         let which = which(asked)?;
-        let chosen = select::one(asked.get(&BROKER)?.as_deref(), settings)?;
+        let chosen = select::one(asked.get::<String>(&BROKER)?.as_deref(), settings)?;
         let kept = select::open::<S>(&chosen, settings).await?;
         match asked.action() {
             "peek" => letters::peek(&kept, which, json, output).await,

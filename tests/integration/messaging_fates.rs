@@ -21,7 +21,7 @@ on_each_broker!(
 const GUEST: &str = "messaging-conformance";
 
 fn hangs(broker: &Broker) -> Server {
-    let limits = ["--request-timeout", "3s", "--cpu-timeout", "1s"];
+    let limits = ["--request-timeout", "8s", "--cpu-timeout", "2s"];
     broker.run(GUEST).args(["--subscribe", "check.>;backoff=100ms;max-deliver=2"]).args(limits).serve()
 }
 
@@ -123,7 +123,7 @@ fn messages_of_one_key_are_handled_in_their_order(broker: &Broker) {
 fn clients_are_what_their_names_say(broker: &Broker) {
     let other = match broker.nats.as_ref() {
         Some(nats) => nats.url("OTHER"),
-        None => "memory:".to_owned(),
+        None => "memory:other".to_owned(),
     };
     let messaging = ["--messaging", &format!("default={}", broker.url), "--messaging", &format!("other={other}")];
     let server = Run::guest(GUEST)

@@ -56,8 +56,8 @@ impl<T: Provide<WasiMessaging>> Trigger<T> for MessageConsumer {
         let mut fetching = JoinSet::new();
         for (subscribed, broker, consumer) in joined {
             let Subscribed { client, subscription, .. } = subscribed;
-            let delivering = Delivering::new(handlers.clone(), broker, subscription, phases.clone());
-            announcements.push(announce(&client, delivering.subscription(), delivering.most()));
+            let delivering = Delivering::new(handlers.clone(), broker.clone(), subscription.clone(), phases.clone());
+            announcements.push(announce(&client, &*broker, &subscription, delivering.most()));
             let fetching_one = Fetching::new(Arc::new(delivering), consumer, phases.clone()).run();
             fetching.spawn(async move { fetching_one.await.map_err(|error| gone(&client, &error)) });
         }
@@ -100,10 +100,12 @@ async fn join<T: Provide<WasiMessaging>>(
     Ok(joined)
 }
 
-fn announce(client: &str, subscription: &Subscription, most: usize) -> String {
+fn announce(client: &str, broker: &dyn Broker, subscription: &Subscription, most: usize) -> String {
     let Subscription { topics, consumer, ordered, .. } = subscription;
     let order = if *ordered { ", in order" } else { "" };
-    format!("handling {} as consumer {consumer} of {client} ({most} at once{order})", topics.join(", "))
+    // A broker that keeps messages has something to show to an operator.
+    let promise = if broker.operator().is_some() { "" } else { "; each message at most once, as nobody keeps it" };
+    format!("handling {} as consumer {consumer} of {client} ({most} at once{order}){promise}", topics.join(", "))
 }
 
 fn gone(client: &str, error: &crate::Error) -> Error {

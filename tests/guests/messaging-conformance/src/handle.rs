@@ -40,9 +40,7 @@ async fn handle(message: Message) -> Result<(), HandlerError> {
         "silent" => {}
         other => return Err(HandlerError::reject(format!("no act is called {other:?}"))),
     }
-    // What is counted here is an effect: the host has not heard of it yet.
-    bucket.increment(format!("done {}", message.topic()), 1).await?;
-    Ok(())
+    Ok(seen::done(&bucket, &message).await?)
 }
 
 fn duration(milliseconds: &str) -> Result<Duration, ParseIntError> {

@@ -17,7 +17,8 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// One delivery.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Seen {
-    /// Its place among all deliveries to the component.
+    /// What it shares its counter with, and its place there: deliveries of one key, or of one payload without a key.
+    pub(crate) lane: String,
     pub(crate) number: i64,
     pub(crate) topic: String,
     pub(crate) key: Option<String>,
@@ -59,11 +60,14 @@ pub(crate) fn milliseconds(time: SystemTime) -> u64 {
 /// Writes down a delivery.
 pub(crate) async fn write(bucket: &Bucket, message: &Message) -> Result<(), Error> {
     let at = milliseconds(SystemTime::now());
-    let number = bucket.increment("deliveries", 1).await?;
+    let lane = message.key().map_or_else(|| shard(message.bytes()).to_string(), |key| format!("key {key}"));
+    let topic = message.topic();
+    let number = bucket.increment(format!("deliveries {topic} {lane}"), 1).await?;
     let delivery = message.delivery();
     let seen = Seen {
+        lane: String::new(),
         number,
-        topic: message.topic().to_owned(),
+        topic: topic.to_owned(),
         key: message.key().map(str::to_owned),
         content_type: message.content_type().map(str::to_owned),
         headers: message.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
@@ -74,7 +78,32 @@ pub(crate) async fn write(bucket: &Bucket, message: &Message) -> Result<(), Erro
         at,
         sequence: delivery.and_then(|delivery| delivery.sequence),
     };
-    bucket.set_json(format!("{}{number:012}", prefix(message.topic())), &seen).await
+    let name = format!("{}{lane} {number:012}", prefix(topic));
+    bucket.set_json(name, &Seen { lane, ..seen }).await
+}
+
+/// Writes down that the handler of a message came to its end: what is counted here is an effect, of which the host has not
+/// heard yet.
+pub(crate) async fn done(bucket: &Bucket, message: &Message) -> Result<(), Error> {
+    bucket.increment(done_key(message.topic(), shard(message.bytes())), 1).await.map(drop)
+}
+
+/// How many handlers of messages on `topic` came to their end.
+pub(crate) async fn count_done(bucket: &Bucket, topic: &str) -> Result<u64, Error> {
+    let counts = bucket.get_many((0..SHARDS).map(|shard| done_key(topic, shard))).await?;
+    let number = |count: Vec<u8>| String::from_utf8_lossy(&count).parse::<u64>().unwrap_or_default();
+    Ok(counts.into_iter().flatten().map(number).sum())
+}
+
+fn done_key(topic: &str, shard: u64) -> String {
+    format!("done {topic} {shard}")
+}
+
+/// Many handlers that add to one number at once would wait for each other: they have so many.
+const SHARDS: u64 = 64;
+
+fn shard(payload: &[u8]) -> u64 {
+    Payload::of(payload).hash % SHARDS
 }
 
 /// A topic has no spaces, so that no topic is the beginning of another.
@@ -82,7 +111,7 @@ fn prefix(topic: &str) -> String {
     format!("seen {topic} ")
 }
 
-/// All deliveries on `topic` so far, in the order in which handlers saw them.
+/// All deliveries on `topic` so far: those of each lane in the order in which handlers saw them.
 pub(crate) async fn on(bucket: &Bucket, topic: &str) -> Result<Vec<Seen>, Error> {
     let mut keys = bucket.keys(prefix(topic));
     let mut all = Vec::new();
@@ -90,7 +119,7 @@ pub(crate) async fn on(bucket: &Bucket, topic: &str) -> Result<Vec<Seen>, Error>
         let seen: Option<Seen> = bucket.get_json(key).await?;
         all.extend(seen);
     }
-    all.sort_by_key(|seen| seen.number);
+    all.sort_by(|one: &Seen, other| (&one.lane, one.number).cmp(&(&other.lane, other.number)));
     Ok(all)
 }
 

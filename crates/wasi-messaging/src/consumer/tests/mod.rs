@@ -116,8 +116,8 @@ async fn what_is_handled_is_said_and_what_is_not_too() {
     let running = start(workload.clone(), &["a.>", "b", "events=c;max-in-flight=8;ordered"]).await.unwrap();
     assert_eq!(
         running.announcement(),
-        "handling a.>, b as consumer worker of default (9 at once)\n\
-         handling c as consumer worker of events (8 at once, in order)"
+        "handling a.>, b as consumer worker of default (9 at once); each message at most once, as nobody keeps it\n\
+         handling c as consumer worker of events (8 at once, in order); each message at most once, as nobody keeps it"
     );
     assert!(running.unused().is_none());
     assert_eq!(broker.subscribed().len(), 1);

@@ -263,7 +263,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 /// Runs random plans: a short one, or with `cargo xtask test --slow` many.
 fn run(round: impl Fn(Plan)) {
     let (cases, crashes) = if slow() { (6, 10) } else { (1, 3) };
-    let config = Config { cases, failure_persistence: None, max_shrink_iters: 20, ..Config::default() };
+    let config = Config { cases, failure_persistence: None, max_shrink_iters: 4, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let crash = (3..80_usize, 0..4000_u64).prop_map(|(operations, micros)| Crash { operations, micros });
     let plans = (prop::collection::vec(steps(), CLIENTS), prop::collection::vec(crash, crashes))

@@ -174,12 +174,7 @@ mod tests {
     use std::time::{Duration, SystemTime};
 
     fn delivered(message: Draft) -> Message {
-        Message::delivered(handler::Delivery {
-            message: message.host,
-            attempt: 2,
-            timestamp: 1_500,
-            sequence: Some(7),
-        })
+        Message::delivered(handler::Delivery { message: message.host, attempt: 2, timestamp: 1_500, sequence: Some(7) })
     }
 
     #[test]
@@ -199,7 +194,10 @@ mod tests {
         assert!(delivered(Message::new("a")).answer().is_none());
         let answer = delivered(Message::new("a").reply_to("inbox").header("x", "1").bytes("q")).answer();
         let host = answer.map(|answer| answer.host);
-        assert_eq!(host.map(|host| (host.topic, host.headers, host.payload)), Some(("inbox".to_owned(), vec![], vec![])));
+        assert_eq!(
+            host.map(|host| (host.topic, host.headers, host.payload)),
+            Some(("inbox".to_owned(), vec![], vec![]))
+        );
     }
 
     #[test]

@@ -25,7 +25,8 @@ struct Greeting {
 #[tempo_sdk_http::handler]
 async fn main(request: Request) -> Result<String, Failure> {
     let name = request.query_value("name").unwrap_or("World".into()).into_owned();
-    let timeout = request.query_value("timeout-ms").and_then(|ms| ms.parse().ok()).map_or(PATIENCE, Duration::from_millis);
+    let timeout =
+        request.query_value("timeout-ms").and_then(|ms| ms.parse().ok()).map_or(PATIENCE, Duration::from_millis);
     let answer = ask(TOPIC, &Question { name }, timeout).await?;
     let Greeting { text } = answer.json()?;
     Ok(format!("{text}\n"))

@@ -9,7 +9,9 @@ pub(crate) struct Handler;
 
 impl Guest for Handler {
     fn handle(message: Message) -> Result<(), Error> {
-        let Some(topic) = message.topic() else { return Err(Error::Other("a message without a topic came".to_owned())) };
+        let Some(topic) = message.topic() else {
+            return Err(Error::Other("a message without a topic came".to_owned()));
+        };
         let before = seen::write(&topic, &seen::describe(&message)).map_err(|error| Error::Other(error.to_string()))?;
         match topic.rsplit('.').next() {
             Some("fail") if before == 0 => Err(Error::Other("as asked".to_owned())),

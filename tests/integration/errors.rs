@@ -38,7 +38,8 @@ fn a_component_without_a_handler() {
     run(&Component::text("(component)")).failed_in_one_line(
         65,
         &["exports none of: wasi:http/incoming-handler, wasi:http/handler, wasi:keyvalue/watcher, wasmcloud:keyvalue/watcher, \
-           wasi:cli/run; it exports nothing"],
+           tempo:messaging/handler, wasi:messaging/incoming-handler, wasmcloud:messaging/handler, wasi:cli/run; it exports \
+           nothing"],
     );
     let other = r#"(component
         (core module $m (func (export "f")))

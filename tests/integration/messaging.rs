@@ -149,3 +149,16 @@ fn wasi_0_2_and_0_3_handle_the_same_messages() {
         }
     }
 }
+
+/// The guests of `cargo xtask bench messaging`: a command that sends, and a component that only handles.
+#[test]
+fn a_command_sends_what_another_component_handles() {
+    let broker = Broker::core_nats();
+    let _handler = broker.run("messaging-handler").args(["--subscribe", "bench.>"]).work();
+    for operation in ["publish", "request"] {
+        let run = broker.run("messaging-bench").args(["--", operation, "200", "10"]);
+        let ended = run.finish();
+        let seconds: f64 = ended.succeeded().trim().parse().unwrap();
+        assert!(seconds > 0.0, "{ended:?}");
+    }
+}

@@ -27,8 +27,10 @@ fn burst(broker: &Broker) {
     let server = broker.serve(GUEST, "check.>");
     let address = server.address;
     // Everything is made once: instances, connections, buffers.
-    publish_many(address, 2_000, "topic=check.before&act=count");
-    wait_done(address, "check.before", 2_000);
+    for _ in 0..4 {
+        publish_many(address, PIECE, "topic=check.before&act=count");
+    }
+    wait_done(address, "check.before", 4 * PIECE);
     let before = resident(&server);
     let (over, answered, most) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
     thread::scope(|scope| {

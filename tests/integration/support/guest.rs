@@ -34,12 +34,9 @@ fn file_name(name: &str) -> String {
         "blobstore-draft" => "test_blobstore_draft".to_owned(),
         "keyvalue-conformance" => "test_keyvalue".to_owned(),
         "keyvalue-drafts" => "test_keyvalue_drafts".to_owned(),
-        "messaging-ledger" => "test_messaging_ledger".to_owned(),
         "keyvalue-watcher" => "test_keyvalue_watcher".to_owned(),
-        "messaging-worker" => "test_messaging_worker".to_owned(),
         "messaging-conformance" => "test_messaging".to_owned(),
-        "messaging-drafts" => "test_messaging_drafts".to_owned(),
-        "messaging-wasmcloud" => "test_messaging_wasmcloud".to_owned(),
+        _ if name.starts_with("messaging-") => format!("test_{}", name.replace('-', "_")),
         _ => name.replace('-', "_"),
     }
 }

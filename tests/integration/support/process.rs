@@ -100,7 +100,7 @@ impl Run {
             let _ = stdout.read_to_end(&mut text);
             String::from_utf8_lossy(&text).into_owned()
         });
-        let code = exit_code(&mut child);
+        let code = exit_code(&mut child, &log);
         Finished { code, stdout: reader.join().unwrap(), stderr: log.to_the_end() }
     }
 }
@@ -189,7 +189,7 @@ impl Process {
 
     /// Waits for the end; `None` if a signal ended it.
     pub(crate) fn exit_code(&mut self) -> Option<i32> {
-        exit_code(&mut self.child)
+        exit_code(&mut self.child, &self.log)
     }
 
     pub(crate) fn is_running(&mut self) -> bool {
@@ -202,12 +202,12 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {
-            eprintln!("the program said:\n{}", self.log.text());
+            eprintln!("the program said:\n{}", self.log.excerpt());
         }
     }
 }
 
-fn exit_code(child: &mut Child) -> Option<i32> {
+fn exit_code(child: &mut Child, log: &Log) -> Option<i32> {
     let start = Instant::now();
     while start.elapsed() < PATIENCE {
         if let Some(status) = child.try_wait().unwrap() {
@@ -217,7 +217,7 @@ fn exit_code(child: &mut Child) -> Option<i32> {
     }
     let _ = child.kill();
     let _ = child.wait();
-    panic!("the program did not end");
+    panic!("the program did not end; it said:\n{}", log.excerpt());
 }
 
 /// The lines that a program writes to standard error, as they come.
@@ -257,6 +257,20 @@ impl Log {
 
     pub(crate) fn text(&self) -> String {
         self.0.0.lock().unwrap().lines.join("\n")
+    }
+
+    /// The first lines and the last: a program may have written thousands.
+    fn excerpt(&self) -> String {
+        const FIRST: usize = 20;
+        const LAST: usize = 80;
+        let lines = &self.0.0.lock().unwrap().lines;
+        match lines.len().checked_sub(FIRST + LAST) {
+            None | Some(0) => lines.join("\n"),
+            Some(left_out) => {
+                let (first, last) = (&lines[..FIRST], &lines[lines.len() - LAST..]);
+                format!("{}\n({left_out} more)\n{}", first.join("\n"), last.join("\n"))
+            }
+        }
     }
 
     fn to_the_end(&self) -> String {

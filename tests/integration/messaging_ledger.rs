@@ -140,6 +140,7 @@ fn the_leader_of_a_cluster_is_killed() {
     let publisher = Publisher::start(&servers, 3);
     let witness = Witness::of(&servers);
     let _workers = [worker(&servers), worker(&servers)];
+    assert_eq!(witness.replicas_of_dead_letters(), 3, "as many as the stream has");
     for round in 0..rounds {
         publisher.goes_on(some(round));
         let leader = witness.leader();

@@ -80,6 +80,12 @@ impl Witness {
         Ok(effects)
     }
 
+    /// How many servers keep the dead letters.
+    pub(crate) fn replicas_of_dead_letters(&self) -> usize {
+        let stream = self.runtime.block_on(self.jetstream.get_stream(format!("{STREAM}-DEAD"))).unwrap();
+        stream.cached_info().config.num_replicas
+    }
+
     /// How many dead letters there are.
     async fn dead_letters(&self) -> u64 {
         let stream = self.jetstream.get_stream(format!("{STREAM}-DEAD")).await;

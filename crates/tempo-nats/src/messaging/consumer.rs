@@ -48,7 +48,7 @@ impl StreamConsumer {
         letters: Arc<Letters>,
         subscription: &Subscription,
     ) -> anyhow::Result<Self> {
-        letters.prepare().await?;
+        letters.prepare(&stream).await?;
         let wanted = Wanted::new(subscription);
         let info = wanted.join(&stream).await?;
         let found = stream.look().await?.ok_or_else(|| stream.wrong("the stream was deleted"))?;

@@ -109,7 +109,25 @@ pub(super) async fn request(
 ) -> Result<Vec<Message>> {
     let deadline = inbox::deadline(timeout);
     timeout_at(deadline, connection.ready()).await.map_err(|_| Failure::Timeout)?.map_err(failure::lost)?;
+    if replies <= 1 {
+        let answer = timeout_at(deadline, ask(connection, message)).await;
+        return answer.unwrap_or_else(|_| Err(failure::no_answer())).map(|answer| vec![answer]);
+    }
     let slip = inbox.slip();
     send(connection, message, Some(&slip.topic)).await?;
     slip.collect(replies, deadline).await
+}
+
+/// Publishes a question and returns the first answer, for which the client has a shorter way.
+async fn ask(connection: &Connection, message: &Message) -> Result<Message> {
+    let mut request = Request::new().payload(message.payload.clone()).timeout(None);
+    let headers = wire::headers(message)?;
+    if !headers.is_empty() {
+        request = request.headers(headers);
+    }
+    let answer = connection.client().send_request(wire::subject(&message.topic)?, request).await;
+    answer.map(wire::answer).map_err(|error| match error.kind() {
+        RequestErrorKind::NoResponders => failure::no_responders(),
+        _ => Failure::from(error).into(),
+    })
 }

@@ -37,6 +37,14 @@ pub(super) fn no_stream() -> Error {
     Error::new(ErrorKind::NoResponders, "no stream takes messages of this topic")
 }
 
+pub(super) fn no_responders() -> Error {
+    Error::new(ErrorKind::NoResponders, "nobody takes messages of this topic")
+}
+
+pub(super) fn no_answer() -> Error {
+    Error::new(ErrorKind::Timeout, "no answer came in time")
+}
+
 pub(super) fn invalid(problem: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidArgument, problem)
 }

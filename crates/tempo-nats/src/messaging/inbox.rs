@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use async_nats::{Message as NatsMessage, StatusCode, Subscriber};
 use futures::StreamExt as _;
-use tempo_wasi_messaging::{Error, ErrorKind, Message, Result};
+use tempo_wasi_messaging::{Message, Result};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout_at};
 
-use super::wire;
+use super::{failure, wire};
 use crate::connection::Connection;
 
 /// How many answers to one request may wait to be taken.
@@ -71,14 +71,13 @@ impl Slip {
         while messages.len() < replies.max(1) && bytes < MOST_BYTES {
             let Ok(Some(answer)) = timeout_at(deadline, self.answers.recv()).await else { break };
             if answer.status == Some(StatusCode::NO_RESPONDERS) {
-                return Err(Error::new(ErrorKind::NoResponders, "nobody takes messages of this topic"));
+                return Err(failure::no_responders());
             }
             bytes = bytes.saturating_add(answer.length);
-            let topic = answer.subject.as_str();
-            messages.push(wire::message(topic, answer.reply.as_ref(), answer.headers.as_ref(), answer.payload));
+            messages.push(wire::answer(answer));
         }
         if messages.is_empty() {
-            return Err(Error::new(ErrorKind::Timeout, "no answer came in time"));
+            return Err(failure::no_answer());
         }
         Ok(messages)
     }

@@ -34,7 +34,7 @@ impl JetStreamBroker {
         let stream = NamedStream::new(connection.clone(), name.clone(), address.to_string());
         let found = stream.look().await?;
         if found.is_none() && !subjects.is_empty() {
-            stream.with(&subjects).await?;
+            stream.with(&subjects, 1).await?;
         }
         let inbox = Inbox::open(&connection).await?;
         let letters = Arc::new(Letters::new(connection.clone(), &server, &name, None));

@@ -38,7 +38,7 @@ impl Wanted {
 
     /// Makes the consumer, or joins it.
     pub(super) async fn join(&self, named: &NamedStream) -> Result<consumer::Info, Error> {
-        let stream = named.with(&self.filters).await?;
+        let stream = named.with(&self.filters, 1).await?;
         let asked = named.connection.ask(stream.consumer_info(&self.name)).await;
         let info = match asked.map_err(|_| named.wrong("the connection was lost"))? {
             Ok(info) => info,

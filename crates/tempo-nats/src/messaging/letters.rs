@@ -52,12 +52,13 @@ impl Letters {
         }
     }
 
-    /// Makes sure that there is a place for them.
-    pub(super) async fn prepare(&self) -> std::result::Result<(), tempo_core::Error> {
+    /// Makes sure that there is a place for them, which is as safe as the stream that they come from.
+    pub(super) async fn prepare(&self, from: &NamedStream) -> std::result::Result<(), tempo_core::Error> {
         if self.stream.name == self.from {
             return Err(self.stream.wrong("dead letters need a stream of their own"));
         }
-        self.stream.with(&[format!("{}>", self.prefix())]).await.map(drop)
+        let replicas = from.look().await?.map_or(1, |stream| stream.cached_info().config.num_replicas);
+        self.stream.with(&[format!("{}>", self.prefix())], replicas).await.map(drop)
     }
 
     /// Keeps a message that was given up. Repeated within two minutes, it is one letter.

@@ -97,11 +97,11 @@ impl NamedStream {
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = known;
     }
 
-    /// The stream with these subjects: as it is, or created or extended if Tempo may.
-    pub(super) async fn with(&self, filters: &[String]) -> std::result::Result<Stream, Error> {
+    /// The stream with these subjects: as it is, or extended or, with so many replicas, created if Tempo may.
+    pub(super) async fn with(&self, filters: &[String], replicas: usize) -> std::result::Result<Stream, Error> {
         for _ in 0..RACES {
             let Some(stream) = self.look().await? else {
-                self.create(filters).await?;
+                self.create(filters, replicas).await?;
                 continue;
             };
             let config = &stream.cached_info().config;
@@ -123,11 +123,12 @@ impl NamedStream {
         Err(self.wrong("others change the stream all the time"))
     }
 
-    async fn create(&self, subjects: &[String]) -> std::result::Result<(), Error> {
+    async fn create(&self, subjects: &[String], replicas: usize) -> std::result::Result<(), Error> {
         let config = Config {
             name: self.name.clone(),
             subjects: filter::prune(subjects),
             storage: StorageType::File,
+            num_replicas: replicas,
             metadata: HashMap::from([(MARK.to_owned(), "messaging".to_owned())]),
             ..Config::default()
         };

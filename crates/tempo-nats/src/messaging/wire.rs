@@ -3,7 +3,7 @@
 use std::str::FromStr as _;
 
 use async_nats::header::NATS_MESSAGE_ID;
-use async_nats::{HeaderMap, HeaderName, HeaderValue, Subject};
+use async_nats::{HeaderMap, HeaderName, HeaderValue, Message as NatsMessage, Subject};
 use bytes::Bytes;
 use tempo_wasi_messaging::{Error, ErrorKind, MESSAGE_ID, Message, Result};
 
@@ -95,6 +95,11 @@ fn value(name: &str, text: &str) -> Result<HeaderValue> {
 fn is_reserved(name: &str) -> bool {
     let begins = |prefix: &&str| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
     RESERVED.iter().any(begins)
+}
+
+/// The message that came as an answer.
+pub(super) fn answer(answer: NatsMessage) -> Message {
+    message(answer.subject.as_str(), answer.reply.as_ref(), answer.headers.as_ref(), answer.payload)
 }
 
 /// The message that came on a topic, from whatever client. Its headers are sorted by name, because NATS knows no order.

@@ -78,7 +78,8 @@ impl<T: Provide<WasiMessaging>> Fetching<T> {
             let Some(permit) = permits.split(1) else { break };
             let key = delivery.message.key.as_deref();
             let turn = self.lanes.as_mut().zip(key).map(|(lanes, key)| lanes.turn(key));
-            self.running.spawn(self.delivering.clone().run(delivery, turn, permit));
+            // Boxed, because it is large and would be copied on its way into the task.
+            self.running.spawn(Box::pin(self.delivering.clone().run(delivery, turn, permit)));
         }
         Ok(())
     }

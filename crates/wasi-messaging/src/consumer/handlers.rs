@@ -70,7 +70,8 @@ impl<T: Provide<WasiMessaging>> Handlers<T> {
         };
         let meter = place.meter();
         let handlers = self.clone();
-        let work = async move { handlers.run(place, broker, order).await };
+        // Boxed, because it is large and would be copied on its way.
+        let work = Box::pin(async move { handlers.run(place, broker, order).await });
         match self.workload.call(meter, deadline, work).await {
             Ok(Ok((warm, ending))) => {
                 self.idle.park(warm);

@@ -38,7 +38,7 @@ fn limits_are_not_turned_off_by_a_zero() {
 
 #[test]
 fn a_component_that_needs_more_memory_than_it_may_have() {
-    let ended = Run::guest("hello").args(["--max-memory", "64KiB"]).finish();
+    let ended = Run::file(&guest("hello")).args(["--max-memory", "64KiB"]).finish();
     ended.failed_in_one_line(78, &["hello.wasm: it needs", "and may have 64: raise --max-memory"]);
 }
 

@@ -15,7 +15,7 @@ use crate::support::nats::Nats;
 use crate::support::proxy::{Fault, Proxy};
 use crate::support::publisher::{BUCKET, Publisher, STREAM};
 use crate::support::witness::Witness;
-use crate::support::{Client, Process, Run, eventually, guest, slow};
+use crate::support::{Client, Process, Run, eventually, slow};
 
 /// The consumers of keys with an order and of those without.
 const CONSUMERS: [&str; 2] = ["ordered", "any"];
@@ -28,8 +28,7 @@ const CLIENTS: usize = 4;
 
 /// A runtime that handles messages of these servers.
 fn worker(servers: &str) -> Process {
-    let run = Run::new("tempo-worker").args(["run".into(), guest("messaging-ledger").into_os_string()]);
-    let run = run.args(["--messaging", &format!("nats://{servers}/{STREAM}")]);
+    let run = Run::worker("messaging-ledger").args(["--messaging", &format!("nats://{servers}/{STREAM}")]);
     let run = run.args(["--keyvalue", &format!("nats://{servers}/{BUCKET}")]);
     let run = run.args(["--subscribe", &format!("ledger.any.>;consumer=any;{OPTIONS}")]);
     run.args(["--subscribe", &format!("ledger.ordered.>;consumer=ordered;ordered;{OPTIONS}")]).work()

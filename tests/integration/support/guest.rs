@@ -1,6 +1,9 @@
 //! Where the guests and the programs are.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 
 /// The directory that cargo builds into: `target/<profile>/deps/<this test>` is three levels below it.
 pub(crate) fn target() -> PathBuf {
@@ -21,6 +24,39 @@ pub(crate) fn program(name: &str) -> PathBuf {
 /// The component `name`, as `cargo xtask build` leaves it.
 pub(crate) fn guest(name: &str) -> PathBuf {
     found(target().join("wasm32-wasip2/guest").join(format!("{}.wasm", file_name(name))))
+}
+
+/// Guests that this process has compiled, by their names.
+static COMPILED: LazyLock<Mutex<HashMap<String, Arc<OnceLock<PathBuf>>>>> = LazyLock::new(Mutex::default);
+
+/// The same component, compiled ahead of time: most tests are not about the compiler, and need not wait for it.
+pub(crate) fn compiled(name: &str) -> PathBuf {
+    let slot = COMPILED.lock().unwrap().entry(name.to_owned()).or_default().clone();
+    slot.get_or_init(|| compile(name)).clone()
+}
+
+/// The key of what [`compiled`] returns.
+pub(crate) fn key() -> PathBuf {
+    directory().join("host.key")
+}
+
+fn directory() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled")
+}
+
+fn compile(name: &str) -> PathBuf {
+    let file = format!("{}.bin", file_name(name));
+    // Another process may be doing the same.
+    let own = directory().join(format!("{name}.{}", std::process::id()));
+    let shared = directory().join(&file);
+    std::fs::create_dir_all(&own).unwrap();
+    let mut compile = Command::new(program("tempo"));
+    compile.arg("compile").arg(guest(name)).arg("--output").arg(own.join(&file)).arg("--key-file").arg(key());
+    let compiled = compile.env_clear().current_dir(&own).output().unwrap();
+    assert!(compiled.status.success(), "{name}: {}", String::from_utf8_lossy(&compiled.stderr));
+    std::fs::rename(own.join(&file), &shared).unwrap();
+    let _ = std::fs::remove_dir(&own);
+    shared
 }
 
 /// Libraries have underscores in their files' names, programs keep their dashes.

@@ -66,8 +66,7 @@ impl Broker {
 
     /// `tempo-worker run` of the guest that handles messages and nothing else.
     pub(crate) fn worker(&self, subscription: &str) -> Run {
-        let arguments = ["run".into(), super::guest("messaging-worker").into_os_string()];
-        self.with(Run::new("tempo-worker").args(arguments)).args(["--subscribe", subscription])
+        self.with(Run::worker("messaging-worker")).args(["--subscribe", subscription])
     }
 }
 

@@ -12,7 +12,7 @@ use std::time::Instant;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use super::guest::{guest, program};
+use super::guest::{compiled, key, program};
 use super::{PATIENCE, eventually};
 
 /// A program that is about to be started, in an empty directory and with an empty environment of its own.
@@ -35,7 +35,13 @@ impl Run {
 
     /// `tempo run` of a guest, on a port that the system picks.
     pub(crate) fn guest(name: &str) -> Self {
-        Self::file(&guest(name))
+        Self::file(&compiled(name)).env("TEMPO_KEY_FILE", key())
+    }
+
+    /// `tempo-worker run` of a guest.
+    pub(crate) fn worker(name: &str) -> Self {
+        let arguments = ["run".into(), compiled(name).into_os_string()];
+        Self::new("tempo-worker").args(arguments).env("TEMPO_KEY_FILE", key())
     }
 
     /// `tempo run` of a file, on a port that the system picks.

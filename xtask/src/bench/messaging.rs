@@ -19,6 +19,9 @@ use crate::{build, setup};
 enum Case {
     /// A consumer of JetStream handles so many messages, 32 at once.
     Handle(u32),
+    /// So many messages are answered while every tenth is followed by one over which the component traps. In place of the
+    /// native side it has the component itself, without these.
+    Poison(u32),
     /// From publishing to the handler's answer, so many times, one at a time. Its median counts.
     Latency(u32),
     /// So many requests over core NATS, so many at once.
@@ -29,6 +32,7 @@ enum Case {
 
 const CASES: &[Case] = &[
     Case::Handle(20_000),
+    Case::Poison(20_000),
     Case::Latency(1_000),
     Case::Request(5_000, 1),
     Case::Request(50_000, 64),
@@ -39,6 +43,7 @@ impl Case {
     fn title(self) -> String {
         match self {
             Self::Handle(_) => "handle, 32 in flight, a second".to_owned(),
+            Self::Poison(_) => "answer beside poison (native: guest without), a second".to_owned(),
             Self::Latency(_) => "publish to answer, median, µs".to_owned(),
             Self::Request(_, at_once) => format!("request, {at_once} at once, a second"),
             Self::Publish(_, at_once) => format!("publish-many of {at_once}, messages a second"),
@@ -49,6 +54,7 @@ impl Case {
     fn operation(self) -> &'static str {
         match self {
             Self::Handle(_) => "drain",
+            Self::Poison(_) => "answered",
             Self::Latency(_) => "latency",
             Self::Request(..) => "request",
             Self::Publish(..) => "publish",
@@ -57,7 +63,8 @@ impl Case {
 
     fn count(self) -> u32 {
         match self {
-            Self::Handle(count) | Self::Latency(count) | Self::Request(count, _) | Self::Publish(count, _) => count,
+            Self::Handle(count) | Self::Poison(count) | Self::Latency(count) => count,
+            Self::Request(count, _) | Self::Publish(count, _) => count,
         }
     }
 
@@ -122,18 +129,11 @@ fn report(figures: &[(Vec<f64>, Vec<f64>)]) -> String {
 
 impl Bench {
     fn guest(&self, case: Case) -> Result<f64> {
-        let run = |guest: &str, url: &str| {
-            let mut command = Command::new(&self.tempo);
-            command.arg("run").arg(self.guests.join(guest)).args(["--messaging", url]);
-            command
-        };
         match case {
-            Case::Handle(_) | Case::Latency(_) => {
-                let mut consumer = run("test_messaging_handler.wasm", &self.stream());
-                self.handled(case, consumer.args(["--subscribe", "bench.handle"]), "test_messaging_handler")
-            }
+            Case::Handle(_) | Case::Latency(_) => self.handled_by_guest(case, &[]),
+            Case::Poison(_) => self.handled_by_guest(case, &["10"]),
             Case::Request(count, at_once) | Case::Publish(count, at_once) => {
-                let mut command = run("test_messaging_bench.wasm", &self.server);
+                let mut command = self.run("test_messaging_bench.wasm", &self.server);
                 let (count, at_once) = (count.to_string(), at_once.to_string());
                 self.sent(case, command.args(["--", case.operation(), &count, &at_once]))
             }
@@ -143,8 +143,9 @@ impl Bench {
     fn native(&self, case: Case) -> Result<f64> {
         match case {
             Case::Handle(_) | Case::Latency(_) => {
-                self.handled(case, Command::new(&self.native).args(["consume", &self.stream()]), "native")
+                self.handled(case, Command::new(&self.native).args(["consume", &self.stream()]), "native", &[])
             }
+            Case::Poison(_) => self.handled_by_guest(case, &["0"]),
             Case::Request(count, at_once) | Case::Publish(count, at_once) => {
                 let (count, at_once) = (count.to_string(), at_once.to_string());
                 let mut command = Command::new(&self.native);
@@ -153,16 +154,29 @@ impl Bench {
         }
     }
 
+    /// `tempo run` of a guest on these messages.
+    fn run(&self, guest: &str, url: &str) -> Command {
+        let mut command = Command::new(&self.tempo);
+        command.arg("run").arg(self.guests.join(guest)).args(["--messaging", url]);
+        command
+    }
+
+    fn handled_by_guest(&self, case: Case, more: &[&str]) -> Result<f64> {
+        let mut consumer = self.run("test_messaging_handler.wasm", &self.stream());
+        consumer.args(["--subscribe", "bench.handle;backoff=100ms"]);
+        self.handled(case, &mut consumer, "test_messaging_handler", more)
+    }
+
     fn stream(&self) -> String {
         format!("{}/BENCH", self.server)
     }
 
     /// Measures the consumer that `command` is, from outside.
-    fn handled(&self, case: Case, command: &mut Command, name: &str) -> Result<f64> {
+    fn handled(&self, case: Case, command: &mut Command, name: &str, more: &[&str]) -> Result<f64> {
         let (stream, count) = (self.stream(), case.count().to_string());
         shell::run(Command::new(&self.native).args(["prepare", &stream]))?;
         let _consumer = Background::start(command)?;
-        seconds(Command::new(&self.native).args([case.operation(), &stream, name, &count]))
+        seconds(Command::new(&self.native).args([case.operation(), &stream, name, &count]).args(more))
     }
 
     /// Measures the client that `command` is, with a program beside it that answers requests.

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use async_nats::Subject;
 use async_nats::client::{Request, RequestErrorKind};
+use async_nats::{HeaderMap, Subject};
 use async_trait::async_trait;
 use tempo_wasi_messaging::{Broker, Consumer, Message, Result, Subscription};
 use tokio::time::timeout_at;
 
-use super::inbox::{self, Inbox};
+use super::inbox::{self, Inbox, Question};
 use super::queue::Queue;
 use super::{failure, wire};
 use crate::connection::Connection;
@@ -36,7 +36,7 @@ impl Broker for CoreBroker {
         let sending = async {
             let mut results = Vec::with_capacity(messages.len());
             for message in &messages {
-                results.push(send(&self.connection, message, message.reply_to.as_deref()).await);
+                results.push(publish(&self.connection, message).await);
             }
             let arrived = barrier(&self.connection).await;
             if let Err(error) = arrived {
@@ -56,7 +56,7 @@ impl Broker for CoreBroker {
     }
 
     async fn request(&self, message: Message, replies: usize, timeout: Duration) -> Result<Vec<Message>> {
-        request(&self.connection, &self.inbox, &message, replies, timeout).await
+        request(&self.connection, &self.inbox, &message, replies, timeout, false).await
     }
 
     async fn subscribe(&self, subscription: &Subscription) -> anyhow::Result<Box<dyn Consumer>> {
@@ -64,10 +64,14 @@ impl Broker for CoreBroker {
     }
 }
 
-/// Hands a message to the connection.
-async fn send(connection: &Connection, message: &Message, reply_to: Option<&str>) -> Result<()> {
+/// Hands a message to the connection as it is.
+async fn publish(connection: &Connection, message: &Message) -> Result<()> {
+    send(connection, message, wire::headers(message)?, message.reply_to.as_deref()).await
+}
+
+/// Hands a message to the connection with these headers.
+async fn send(connection: &Connection, message: &Message, headers: HeaderMap, reply_to: Option<&str>) -> Result<()> {
     let subject = wire::subject(&message.topic)?;
-    let headers = wire::headers(message)?;
     let reply = reply_to.map(|topic| Subject::validated(topic).map_err(|_| failure::invalid("reply-to is no topic")));
     let (client, payload) = (connection.client(), message.payload.clone());
     let sent = match (reply.transpose()?, headers.is_empty()) {
@@ -93,41 +97,29 @@ pub(super) async fn barrier(connection: &Connection) -> Result<()> {
 /// Publishes an answer, which is kept by nobody.
 pub(super) async fn reply(connection: &Connection, answer: &Message) -> Result<()> {
     let sending = async {
-        send(connection, answer, answer.reply_to.as_deref()).await?;
+        publish(connection, answer).await?;
         connection.client().flush().await.map_err(|error| Failure::other(&error).into())
     };
     connection.ask(sending).await.map_err(failure::lost)?
 }
 
-/// Publishes a question and collects the answers.
+/// Publishes a question and collects the answers. `kept`: a stream of Tempo may take it after all, and whoever then handles
+/// it has to find in it where to answer.
 pub(super) async fn request(
     connection: &Connection,
     inbox: &Inbox,
     message: &Message,
     replies: usize,
     timeout: Duration,
+    kept: bool,
 ) -> Result<Vec<Message>> {
     let deadline = inbox::deadline(timeout);
     timeout_at(deadline, connection.ready()).await.map_err(|_| Failure::Timeout)?.map_err(failure::lost)?;
-    if replies <= 1 {
-        let answer = timeout_at(deadline, ask(connection, message)).await;
-        return answer.unwrap_or_else(|_| Err(failure::no_answer())).map(|answer| vec![answer]);
-    }
     let slip = inbox.slip();
-    send(connection, message, Some(&slip.topic)).await?;
-    slip.collect(replies, deadline).await
-}
-
-/// Publishes a question and returns the first answer, for which the client has a shorter way.
-async fn ask(connection: &Connection, message: &Message) -> Result<Message> {
-    let mut request = Request::new().payload(message.payload.clone()).timeout(None);
-    let headers = wire::headers(message)?;
-    if !headers.is_empty() {
-        request = request.headers(headers);
+    let mut headers = wire::headers(message)?;
+    if kept {
+        wire::set_reply_to(&mut headers, &slip.topic)?;
     }
-    let answer = connection.client().send_request(wire::subject(&message.topic)?, request).await;
-    answer.map(wire::answer).map_err(|error| match error.kind() {
-        RequestErrorKind::NoResponders => failure::no_responders(),
-        _ => Failure::from(error).into(),
-    })
+    send(connection, message, headers, Some(&slip.topic)).await?;
+    slip.collect(replies, deadline, Some(Question { connection, topic: &message.topic })).await
 }

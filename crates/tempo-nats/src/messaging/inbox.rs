@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use async_nats::{Message as NatsMessage, StatusCode, Subscriber};
 use futures::StreamExt as _;
+use futures::channel::mpsc;
 use tempo_wasi_messaging::{Message, Result};
-use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout_at};
 
@@ -38,6 +38,13 @@ pub(super) struct Slip {
     waiting: Arc<Waiting>,
 }
 
+/// A request that went out by NATS alone.
+#[derive(Clone, Copy)]
+pub(super) struct Question<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) topic: &'a str,
+}
+
 impl Inbox {
     /// Subscribes. What brings the answers runs on this runtime.
     pub(super) async fn open(connection: &Connection) -> anyhow::Result<Self> {
@@ -64,14 +71,25 @@ impl Drop for Inbox {
 }
 
 impl Slip {
-    /// Waits for answers, until there are `replies` of them or it is time.
-    pub(super) async fn collect(mut self, replies: usize, deadline: Instant) -> Result<Vec<Message>> {
+    /// Waits for answers, until there are `replies` of them or it is time. With the `question` they are told from the word of
+    /// a stream that it has kept it.
+    pub(super) async fn collect(
+        mut self,
+        replies: usize,
+        deadline: Instant,
+        question: Option<Question<'_>>,
+    ) -> Result<Vec<Message>> {
         let mut messages = Vec::new();
         let mut bytes = 0_usize;
         while messages.len() < replies.max(1) && bytes < MOST_BYTES {
-            let Ok(Some(answer)) = timeout_at(deadline, self.answers.recv()).await else { break };
+            let Ok(Some(answer)) = timeout_at(deadline, self.answers.next()).await else { break };
             if answer.status == Some(StatusCode::NO_RESPONDERS) {
                 return Err(failure::no_responders());
+            }
+            if let Some(question) = question
+                && timeout_at(deadline, is_acknowledgement(&answer, question)).await.unwrap_or(false)
+            {
+                continue;
             }
             bytes = bytes.saturating_add(answer.length);
             messages.push(wire::answer(answer));
@@ -89,6 +107,14 @@ impl Drop for Slip {
     }
 }
 
+/// Whether the answer is that of a stream which takes messages of the topic, and acknowledges them to whoever expects an
+/// answer.
+async fn is_acknowledgement(answer: &NatsMessage, question: Question<'_>) -> bool {
+    let Some(stream) = wire::acknowledged_by(answer) else { return false };
+    let taken = question.connection.jetstream().stream_by_subject(question.topic).await;
+    taken.is_ok_and(|name| name == stream)
+}
+
 /// When a request that may take `timeout` ends.
 pub(super) fn deadline(timeout: Duration) -> Instant {
     let now = Instant::now();
@@ -99,9 +125,9 @@ pub(super) fn deadline(timeout: Duration) -> Instant {
 async fn pump(mut subscriber: Subscriber, prefix: String, waiting: Arc<Waiting>) {
     while let Some(message) = subscriber.next().await {
         let token = message.subject.strip_prefix(prefix.as_str()).unwrap_or_default();
-        let sender = lock(&waiting).get(token).cloned();
+        let taken = lock(&waiting).get_mut(token).is_some_and(|sender| sender.try_send(message).is_ok());
         // More than are wanted, or nobody waits any more.
-        if sender.is_none_or(|sender| sender.try_send(message).is_err()) {
+        if !taken {
             tracing::debug!("an answer came that nobody waits for");
         }
     }

@@ -83,12 +83,12 @@ impl Broker for JetStreamBroker {
     async fn request(&self, message: Message, replies: usize, timeout: Duration) -> Result<Vec<Message>> {
         let deadline = inbox::deadline(timeout);
         if !self.stream.takes(&message.topic, STALE).await? {
-            return core::request(&self.connection, &self.inbox, &message, replies, timeout).await;
+            return core::request(&self.connection, &self.inbox, &message, replies, timeout, true).await;
         }
         let slip = self.inbox.slip();
         let question = self.outgoing(message, Some(&slip.topic)).await?;
         timeout_at(deadline, publish::one(&self.connection, question)).await.map_err(|_| Failure::Timeout)??;
-        slip.collect(replies, deadline).await
+        slip.collect(replies, deadline, None).await
     }
 
     async fn subscribe(&self, subscription: &Subscription) -> anyhow::Result<Box<dyn Consumer>> {

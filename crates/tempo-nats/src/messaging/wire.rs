@@ -9,6 +9,9 @@ use tempo_wasi_messaging::{Error, ErrorKind, MESSAGE_ID, Message, Result};
 
 use super::failure;
 
+/// More bytes than an acknowledgement of JetStream has.
+const LONGEST_ACK: usize = 1024;
+
 /// A message's key.
 const KEY: &str = "Tempo-Key";
 
@@ -95,6 +98,16 @@ fn value(name: &str, text: &str) -> Result<HeaderValue> {
 fn is_reserved(name: &str) -> bool {
     let begins = |prefix: &&str| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
     RESERVED.iter().any(begins)
+}
+
+/// The stream by which the message may be an acknowledgement of JetStream; somebody may have written the same.
+pub(super) fn acknowledged_by(answer: &NatsMessage) -> Option<String> {
+    if answer.headers.is_some() || !answer.payload.starts_with(b"{\"stream\":") || answer.payload.len() > LONGEST_ACK {
+        return None;
+    }
+    let word: serde_json::Value = serde_json::from_slice(&answer.payload).ok()?;
+    word.get("seq")?.as_u64()?;
+    word.get("stream")?.as_str().map(str::to_owned)
 }
 
 /// The message that came as an answer.

@@ -121,7 +121,9 @@ impl<T: Provide<WasiMessaging>> Delivering<T> {
     async fn tell(&self, receipt: Box<dyn Receipt>, verdict: Verdict, topic: &str, attempt: u32) {
         let (component, consumer) = (self.handlers.name(), self.subscription.consumer.as_str());
         if let Verdict::Reject(reason) = &verdict {
-            tracing::warn!(component, consumer, topic, attempt, reason, "a message goes to the dead letters");
+            // What keeps no messages has no dead letters either.
+            let fate = if self.broker.operator().is_some() { "goes to the dead letters" } else { "is given up" };
+            tracing::warn!(component, consumer, topic, attempt, reason, "a message {fate}");
         }
         let abandoning = *self.phases.borrow() == Phase::Abandoning;
         // After that time the message is delivered again anyway, and the permit is needed for others.

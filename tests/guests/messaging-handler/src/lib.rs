@@ -1,9 +1,11 @@
-//! Handles messages for `cargo xtask bench messaging`: answers those that ask for it, and is done.
+//! Handles messages for `cargo xtask bench messaging`: answers those that ask for it, and is done. It traps over those that
+//! begin with `poison`.
 
 use tempo_sdk_messaging::{Error, Message};
 
 #[tempo_sdk_messaging::handler]
 async fn handle(message: Message) -> Result<(), Error> {
+    assert!(!message.bytes().starts_with(b"poison"), "poison");
     if let Some(answer) = message.answer() {
         answer.bytes(message.bytes()).publish().await?;
     }

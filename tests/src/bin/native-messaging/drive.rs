@@ -87,3 +87,40 @@ pub(crate) async fn latency(url: &str, consumer: &str, count: usize) -> Result<f
     times.sort_unstable();
     Ok(times.get(times.len() / 2).context("nothing was measured")?.as_secs_f64())
 }
+
+/// Publishes `count` messages and, after every `poison`th, one that no handler survives; waits until the others have been
+/// answered.
+pub(crate) async fn answered(url: &str, consumer: &str, count: usize, poison: usize) -> Result<f64> {
+    let (client, context, stream) = open(url).await?;
+    consumer_of(&context, stream, consumer).await?;
+    let inbox = client.new_inbox();
+    let answers = client.subscribe(inbox.clone()).await?;
+    let mut headers = HeaderMap::new();
+    headers.insert("Tempo-Reply-To", inbox.as_str());
+    let started = Instant::now();
+    let publish = async {
+        let mut sent = FuturesUnordered::new();
+        for number in 1..=count {
+            let message = Bytes::from(vec![b'.'; SIZE]);
+            sent.push(context.publish_with_headers("bench.handle", headers.clone(), message).await?.into_future());
+            if poison > 0 && number % poison == 0 {
+                sent.push(context.publish("bench.handle", Bytes::from_static(b"poison")).await?.into_future());
+            }
+            while sent.len() >= AT_ONCE {
+                sent.next().await.context("nothing was sent")??;
+            }
+        }
+        while let Some(acknowledged) = sent.next().await {
+            acknowledged?;
+        }
+        Ok(())
+    };
+    let answered = async {
+        let all = answers.take(count).count();
+        let answered = tokio::time::timeout(PATIENCE, all).await?;
+        ensure!(answered == count, "{answered} were answered");
+        Ok(())
+    };
+    tokio::try_join!(publish, answered)?;
+    Ok(started.elapsed().as_secs_f64())
+}

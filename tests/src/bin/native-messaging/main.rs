@@ -26,6 +26,9 @@ fn main() -> Result<()> {
             }
             ["prepare", url] => return drive::prepare(url).await,
             ["drain", url, consumer, count] => drive::drain(url, consumer, count.parse()?).await?,
+            ["answered", url, consumer, count, poison] => {
+                drive::answered(url, consumer, count.parse()?, poison.parse()?).await?
+            }
             ["latency", url, consumer, count] => drive::latency(url, consumer, count.parse()?).await?,
             _ => bail!("expected OPERATION URL [ARGUMENT...]"),
         };

@@ -117,3 +117,57 @@ async fn a_consumer_is_there_again_when_the_server_is() {
     eventually("the server is back", async || publish(&broker, message("a", "back")).await.ok()).await;
     while text(&next(&mut consumer).await) != "back" {}
 }
+
+/// JetStream acknowledges what a stream takes to whoever expects an answer, whether that was meant or not.
+#[tokio::test]
+async fn the_word_of_a_stream_is_no_answer() {
+    let server = Server::start();
+    let (asking, answering) = (open(&server, "").await, open(&server, "").await);
+    let mut consumer = join(&answering, "c", &["tasks.*"]).await;
+    let jetstream = super::client(&server).await;
+    let config = async_nats::jetstream::stream::Config {
+        name: "AUDIT".to_owned(),
+        subjects: vec!["tasks.>".to_owned()],
+        ..Default::default()
+    };
+    jetstream.create_stream(config).await.unwrap();
+    let answers = async {
+        for number in 0..20 {
+            let delivery = next(&mut consumer).await;
+            // The stream is quicker.
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            let reply_to = delivery.message.reply_to.clone();
+            // One that looks like the word of a stream, and is none.
+            let text = if number % 2 == 0 { "done".to_owned() } else { r#"{"stream":"OTHER","seq":1}"#.to_owned() };
+            answering.reply(Message { reply_to: None, topic: reply_to.unwrap(), ..message("", &text) }).await.unwrap();
+        }
+    };
+    let questions = async {
+        for number in 0..20 {
+            let answers = asking.request(message("tasks.a", ""), 1, Duration::from_secs(5)).await.unwrap();
+            let wanted = if number % 2 == 0 { "done" } else { r#"{"stream":"OTHER","seq":1}"# };
+            assert_eq!(answers[0].payload, wanted.as_bytes());
+        }
+    };
+    tokio::join!(answers, questions);
+}
+
+/// A stream that did not take the topic when it was last asked.
+#[tokio::test]
+async fn a_question_that_a_stream_takes_in_the_meantime_is_answered() {
+    let server = Server::start();
+    let asking = open(&server, "/TASKS").await;
+    let nobody = asking.request(message("tasks.a", ""), 1, Duration::from_secs(5)).await;
+    assert_eq!(nobody.unwrap_err().kind(), ErrorKind::NoResponders);
+    let answering = open(&server, "/TASKS").await;
+    let mut consumer = join(&answering, "c", &["tasks.*"]).await;
+    let answer = async {
+        let delivery = next(&mut consumer).await;
+        let topic = delivery.message.reply_to.clone().unwrap();
+        answering.reply(message(&topic, "done")).await.unwrap();
+        delivery.receipt.ack().await.unwrap();
+    };
+    let question = asking.request(message("tasks.a", ""), 1, Duration::from_secs(5));
+    let (_, answers) = tokio::join!(answer, question);
+    assert_eq!(answers.unwrap()[0].payload, "done".as_bytes());
+}

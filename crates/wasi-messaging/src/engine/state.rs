@@ -34,15 +34,15 @@ pub(crate) struct State {
     pub(super) failed: Option<Error>,
 }
 
-/// A message.
+/// A message. There may be many of them, so this is small.
 struct Entry {
     topic: Arc<str>,
     key: Option<Arc<str>>,
     size: usize,
     /// How many consumers are still to acknowledge it. None: it waits for one that wants it.
-    wanted: usize,
+    wanted: u32,
     /// The consumers that are done with it while others are not.
-    done: Vec<u32>,
+    done: Box<[u32]>,
 }
 
 impl State {
@@ -96,8 +96,8 @@ impl State {
         let size = size.saturating_add(OVERHEAD);
         let key = key.map(Arc::from);
         let is_done = |(id, progress): &(u32, Progress)| (*progress == Progress::Done).then_some(*id);
-        let done: Vec<u32> = progress.iter().filter_map(is_done).collect();
-        let mut wanted = 0usize;
+        let done: Box<[u32]> = progress.iter().filter_map(is_done).collect();
+        let mut wanted = 0u32;
         for (id, group) in &mut self.groups {
             if done.contains(id) || !group.wants(topic) {
                 continue;
@@ -259,7 +259,7 @@ impl State {
         if entry.wanted == 0 {
             self.remove(sequence, journal);
         } else {
-            entry.done.push(consumer);
+            entry.done = entry.done.iter().copied().chain([consumer]).collect();
             journal.push(Change::Progress { sequence, consumer, progress: Progress::Done });
         }
     }

@@ -15,7 +15,7 @@ use crate::engine::{Clock, Engine, State, WINDOW};
 
 /// What redb keeps of a file in memory, in bytes. A message is usually read soon after it was written; the system keeps
 /// the rest as far as it has room.
-const CACHE: usize = 16 << 20;
+const CACHE: usize = 2 << 20;
 
 /// The databases of this process, by their true paths.
 static OPEN: LazyLock<Mutex<HashMap<PathBuf, Arc<tokio::sync::Mutex<Slot>>>>> = LazyLock::new(Mutex::default);

@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempo_core::{Boot, Flag, Limits, Place, Scheme as _, Setting as _, Settings, StoreUrl, Value};
 use tempo_nats::NatsKeyValue;
 use tempo_wasi_keyvalue::Store;
@@ -53,6 +54,13 @@ impl Server {
     /// Ends the server as a power cut would, but for what the kernel still has to write.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Ends the server as an operator would: it writes down what it knows first.
+    pub(crate) fn stop(&mut self) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, Signal::TERM).unwrap();
         self.child.wait().unwrap();
     }
 

@@ -62,6 +62,7 @@ mod setting;
 mod settings;
 mod store_url;
 mod stores;
+pub mod telemetry;
 mod tool;
 mod trigger;
 mod warm;

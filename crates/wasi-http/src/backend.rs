@@ -26,7 +26,9 @@ const REQUESTS: Flag = Flag::new("max-http-requests", "N", "Outgoing requests at
 const FIELD_BYTES: usize = 128 << 10;
 
 /// The backend of [`WasiHttp`]: a pooled client under the egress policy. It contacts nothing until a guest asks.
-pub struct HttpClient(Client);
+pub struct HttpClient {
+    hooks: Hooks,
+}
 
 /// A store's share of [`HttpClient`].
 pub struct HttpState {
@@ -57,13 +59,13 @@ impl Backend<WasiHttp> for HttpClient {
         };
         let client = Client::new(config, policy)
             .map_err(|error| settings.invalid(&CA, &format!("cannot be used: {error:#}")))?;
-        Ok(Self(client))
+        Ok(Self { hooks: Hooks::new(client).told_to(boot.telemetry.clone()) })
     }
 
     fn state(&self) -> HttpState {
         let mut context = WasiHttpCtx::new();
         context.set_field_size_limit(FIELD_BYTES);
-        HttpState { context, hooks: Hooks::new(self.0.clone()) }
+        HttpState { context, hooks: self.hooks.clone() }
     }
 
     fn view<'a>(state: &'a mut HttpState, table: &'a mut ResourceTable) -> WasiHttpCtxView<'a> {

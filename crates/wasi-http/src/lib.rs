@@ -41,6 +41,7 @@ mod client;
 mod egress;
 mod server;
 mod service;
+mod telemetry;
 
 pub use backend::{HttpClient, HttpState};
 pub use client::{Client, ClientConfig, Hooks, Transmission};

@@ -7,6 +7,7 @@
 mod context;
 mod ids;
 mod metrics;
+mod outgoing;
 mod propagation;
 mod sampler;
 mod sink;
@@ -16,6 +17,7 @@ pub(crate) use context::scope;
 pub use context::{CallContext, MAX_OPEN_SPANS, current, within};
 pub(crate) use metrics::Counted;
 pub use metrics::Metrics;
+pub use outgoing::Outgoing;
 pub use propagation::{BAGGAGE, FIELDS, Remote, TRACEPARENT, TRACESTATE};
 pub use sampler::Sampler;
 pub use sink::{Record, Signal, Sink, Telemetry, TelemetryBuilder};

@@ -97,6 +97,13 @@ impl Telemetry {
         }
     }
 
+    /// Counts an instance that trapped or was stopped.
+    pub fn trapped(&self) {
+        if let Some(metrics) = self.metrics() {
+            metrics.instances_trapped.add(1, std::slice::from_ref(metrics.component()));
+        }
+    }
+
     /// Begins a span under `parent`, or a new trace. `None` if nobody listens; a span that is not sampled has its ids, for
     /// those who are called, and is told to nobody.
     pub fn start(

@@ -2,7 +2,9 @@
 
 use super::error::response_error;
 use super::send::Client;
+use super::telemetry::Asked;
 use http::{Request, Response};
+use tempo_core::telemetry::{Telemetry, current};
 use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode as ErrorCode02;
 use wasmtime_wasi_http::p3::bindings::http::types::ErrorCode as ErrorCode03;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
@@ -13,12 +15,20 @@ type Outcome = Result<(Response<WasiBody>, Box<dyn Future<Output = Result<(), Er
 #[derive(Clone)]
 pub struct Hooks {
     client: Client,
+    telemetry: Telemetry,
 }
 
 impl Hooks {
     /// Sends through `client`, under its policy.
     pub fn new(client: Client) -> Self {
-        Self { client }
+        Self { client, telemetry: Telemetry::off() }
+    }
+
+    /// The same, telling `telemetry` what is sent.
+    #[must_use]
+    pub fn told_to(mut self, telemetry: Telemetry) -> Self {
+        self.telemetry = telemetry;
+        self
     }
 }
 
@@ -30,14 +40,20 @@ impl WasiHttpHooks for Hooks {
 
     fn send_request(
         &mut self,
-        request: Request<WasiBody>,
+        mut request: Request<WasiBody>,
         options: Option<RequestOptions>,
         // What a component thinks of the response concerns nobody here: an unread body ends its connection by being dropped.
         _processed: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Outcome> + Send> {
         let client = self.client.clone();
+        // Here, as the guest may not be the current one any more where the request is polled.
+        let asked = Asked::begin(&self.telemetry, current().as_deref(), client.policy(), &mut request);
         Box::new(async move {
-            let (response, transmission) = client.send(request, options).await?;
+            let sent = client.send(request, options).await;
+            if let Some(asked) = asked {
+                asked.end(sent.as_ref().map(|(response, _)| response.status()));
+            }
+            let (response, transmission) = sent?;
             Ok((response, Box::new(transmission) as Box<_>))
         })
     }

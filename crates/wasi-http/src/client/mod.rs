@@ -13,6 +13,7 @@ mod hooks;
 mod request;
 mod send;
 mod stream;
+mod telemetry;
 mod tls;
 mod transmission;
 mod upload;

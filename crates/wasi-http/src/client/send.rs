@@ -74,6 +74,11 @@ impl Client {
         Ok(Self(Arc::new(Inner { http, policy, config, turns })))
     }
 
+    /// What it may send.
+    pub(super) fn policy(&self) -> &Policy {
+        &self.0.policy
+    }
+
     /// Sends a request and waits for the head of its response. Both bodies are streamed.
     ///
     /// # Errors

@@ -37,6 +37,15 @@ enum PortRule {
 }
 
 impl Grant {
+    /// The host as it was granted.
+    pub(super) fn host(&self) -> String {
+        match &self.host {
+            HostRule::Any => "*".to_owned(),
+            HostRule::Below(name) => format!("*.{name}"),
+            HostRule::Exactly(host) => host.to_string(),
+        }
+    }
+
     /// Reads a grant. The error says what was expected.
     pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
         let text = text.trim();

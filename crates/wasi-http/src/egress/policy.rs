@@ -73,6 +73,12 @@ impl Policy {
         self.permit(uri, Grant::covers_origin)
     }
 
+    /// The host of the first grant that covers `uri`, as the grant has it: a name, a star, or a star before a name.
+    pub(crate) fn granted_as(&self, uri: &Uri) -> Option<String> {
+        let origin = Origin::of(uri).ok()?;
+        self.0.grants.iter().find(|grant| grant.covers(&origin, uri.path())).map(Grant::host)
+    }
+
     fn permit(&self, uri: &Uri, covers: impl Fn(&Grant, &Origin) -> bool) -> Result<Target, Denied> {
         let origin = Origin::of(uri)?;
         let mut granted = false;

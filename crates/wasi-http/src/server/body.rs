@@ -11,6 +11,7 @@ use tempo_core::Provide;
 
 use super::activity::InFlight;
 use super::exchange::{BrokenOff, Exchange};
+use super::telemetry::Told;
 use crate::WasiHttp;
 
 /// A response's body.
@@ -18,6 +19,8 @@ pub(crate) struct Body<T: 'static> {
     content: Content<T>,
     /// Counts the request as running until its body has gone.
     pub(crate) in_flight: Option<InFlight>,
+    /// Tells of the request when its body has gone.
+    pub(crate) told: Option<Told>,
 }
 
 enum Content<T: 'static> {
@@ -45,13 +48,13 @@ impl<T> Stream<T> {
 impl<T> Body<T> {
     /// A body that is known whole.
     pub(crate) fn full(bytes: Bytes) -> Self {
-        Self { content: Content::Full(Some(bytes)), in_flight: None }
+        Self { content: Content::Full(Some(bytes)), in_flight: None, told: None }
     }
 
     /// A body that the guest goes on writing.
     pub(crate) fn stream(exchange: Exchange<T>) -> (Self, Arc<Stream<T>>) {
         let stream = Arc::new(Stream { state: Mutex::new((Some(exchange), Instant::now())) });
-        (Self { content: Content::Stream(stream.clone()), in_flight: None }, stream)
+        (Self { content: Content::Stream(stream.clone()), in_flight: None, told: None }, stream)
     }
 }
 
@@ -60,21 +63,28 @@ impl<T: Provide<WasiHttp>> http_body::Body for Body<T> {
     type Error = BrokenOff;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
-        match &mut self.get_mut().content {
+        let this = self.get_mut();
+        let poll = match &mut this.content {
             Content::Full(bytes) => {
                 let bytes = bytes.take().filter(|bytes| !bytes.is_empty());
                 Poll::Ready(bytes.map(|bytes| Ok(Frame::data(bytes))))
             }
             Content::Stream(stream) => {
                 let mut state = stream.state.lock().unwrap_or_else(PoisonError::into_inner);
-                let Some(exchange) = &mut state.0 else { return Poll::Ready(Some(Err(BrokenOff))) };
-                let poll = exchange.poll_frame(cx);
+                let poll = match &mut state.0 {
+                    Some(exchange) => exchange.poll_frame(cx),
+                    None => Poll::Ready(Some(Err(BrokenOff))),
+                };
                 if poll.is_ready() {
                     state.1 = Instant::now();
                 }
                 poll
             }
+        };
+        if let (Poll::Ready(Some(Err(_))), Some(told)) = (&poll, &mut this.told) {
+            told.broke_off();
         }
+        poll
     }
 
     fn is_end_stream(&self) -> bool {

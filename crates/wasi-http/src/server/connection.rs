@@ -22,6 +22,7 @@ use super::body::Body;
 use super::config::Config;
 use super::reply::Refusal;
 use super::request;
+use super::telemetry;
 use super::turn::end_of_turn;
 use super::worker::Worker;
 use crate::WasiHttp;
@@ -127,13 +128,22 @@ impl<T: Provide<WasiHttp>> Server<T> {
 async fn answer<T: Provide<WasiHttp>>(
     worker: Arc<Worker<T>>,
     scheme: Scheme,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
     admitted: bool,
     phase: watch::Receiver<Phase>,
 ) -> Response<Body<T>> {
     let version = request.version();
-    let mut response =
-        if admitted { request::handle(worker, scheme, request).await } else { Refusal::Overloaded.response() };
+    let (context, mut told) = telemetry::begin(worker.workload.telemetry(), &scheme, &mut request);
+    let mut response = if admitted {
+        request::handle(worker, scheme, context, request).await
+    } else {
+        worker.workload.telemetry().hit("max-connections");
+        Refusal::Overloaded.response()
+    };
+    if let Some(told) = &mut told {
+        told.answered(&response);
+    }
+    response.body_mut().told = told;
     let leaving = !admitted || *phase.borrow() != Phase::Serving;
     if leaving && version <= Version::HTTP_11 {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -9,6 +9,7 @@ mod exchange;
 mod guest;
 mod reply;
 mod request;
+mod telemetry;
 mod threads;
 mod tls;
 mod turn;

@@ -21,6 +21,17 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
+    /// What it is called where it is counted.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::BadRequest => "bad_request",
+            Self::BodyTooLarge => "body_too_large",
+            Self::Overloaded => "overloaded",
+            Self::Failed => "failed",
+            Self::TimedOut => "timeout",
+        }
+    }
+
     /// The response that says so.
     pub(crate) fn response<T>(self) -> Response<Body<T>> {
         let (status, text) = match self {
@@ -32,6 +43,7 @@ impl Refusal {
         };
         let mut response = Response::new(Body::full(Bytes::from_static(text.as_bytes())));
         *response.status_mut() = status;
+        response.extensions_mut().insert(self);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
         if self == Self::Overloaded {

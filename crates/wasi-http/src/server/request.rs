@@ -11,6 +11,7 @@ use http::{Method, Request, Response, Uri, Version, header};
 use http_body::{Body as _, Frame};
 use hyper::body::Incoming;
 use tempo_core::Provide;
+use tempo_core::telemetry::CallContext;
 use tokio::sync::oneshot;
 
 use super::body::Body;
@@ -31,9 +32,10 @@ const SMALL: usize = 64 << 10;
 pub(crate) async fn handle<T: Provide<WasiHttp>>(
     worker: Arc<Worker<T>>,
     scheme: Scheme,
+    context: Option<Arc<CallContext>>,
     request: Request<Incoming>,
 ) -> Response<Body<T>> {
-    match exchange(worker, scheme, request).await {
+    match exchange(worker, scheme, context, request).await {
         Ok(response) => response,
         Err(refusal) => refusal.response(),
     }
@@ -42,6 +44,7 @@ pub(crate) async fn handle<T: Provide<WasiHttp>>(
 async fn exchange<T: Provide<WasiHttp>>(
     worker: Arc<Worker<T>>,
     scheme: Scheme,
+    context: Option<Arc<CallContext>>,
     request: Request<Incoming>,
 ) -> Result<Response<Body<T>>, Refusal> {
     let deadline = Instant::now() + worker.workload.limits().request;
@@ -59,7 +62,7 @@ async fn exchange<T: Provide<WasiHttp>>(
     let head_only = head.method == Method::HEAD && head.version == Version::HTTP_2;
     let request = Request::from_parts(head, body);
     let work = guest::call(worker.clone(), place, request, answer_sender, consumed);
-    let call = worker.workload.call(meter, deadline, None, work);
+    let call = worker.workload.call(meter, deadline, context, work);
     let mut exchange = Exchange::new(worker.clone(), call, answer, consumed_sender, too_large);
     let head = poll_fn(|cx| exchange.poll_answer(cx)).await?;
     let body = gather(&worker, exchange).await?;

@@ -35,6 +35,9 @@ impl<T: Send + 'static> Worker<T> {
     /// Keeps the instance of a call that went well if it may serve again; says how to answer one that did not.
     pub(crate) fn settle(&self, outcome: Outcome<T>) -> Result<(), Refusal> {
         let component = self.workload.name();
+        if !matches!(outcome, Ok(Ok(_))) {
+            self.workload.telemetry().trapped();
+        }
         match outcome {
             Ok(Ok(warm)) => {
                 self.idle.park(warm);

@@ -1,0 +1,116 @@
+//! What is told of a component's own request: its span, its duration, and the headers that hand the trace on.
+
+use std::borrow::Cow;
+use std::time::Instant;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri};
+use opentelemetry::KeyValue;
+use opentelemetry::trace::SpanKind;
+use tempo_core::telemetry::{CallContext, Remote, Span, Telemetry};
+use wasmtime_wasi_http::{Error, WasiBody};
+
+use crate::egress::Policy;
+use crate::telemetry::{header, known_method, known_status};
+
+/// A request under way.
+pub(super) struct Asked {
+    telemetry: Telemetry,
+    span: Option<Span>,
+    begun: Instant,
+    method: &'static str,
+    /// Where to, as the grant says it: a guest that is granted a star cannot make more of them.
+    granted: String,
+}
+
+impl Asked {
+    /// Begins to tell of `request`, and lets its headers say what trace it belongs to.
+    pub(super) fn begin(
+        telemetry: &Telemetry,
+        context: Option<&CallContext>,
+        policy: &Policy,
+        request: &mut Request<WasiBody>,
+    ) -> Option<Self> {
+        let method = known_method(request.method());
+        let mut span = None;
+        if let Some(context) = context {
+            let said = Remote::extract(|name| header(request.headers(), name));
+            let outgoing = telemetry.outgoing(SpanKind::Client, context, &said, || Cow::Borrowed(method));
+            set(request.headers_mut(), outgoing.headers);
+            span = outgoing.span;
+        }
+        if let Some(span) = &mut span {
+            describe(span, method, request.uri());
+        }
+        let measured = telemetry.metrics().is_some();
+        (measured || span.is_some()).then(|| Self {
+            telemetry: telemetry.clone(),
+            span,
+            begun: Instant::now(),
+            method,
+            granted: policy.granted_as(request.uri()).unwrap_or_default(),
+        })
+    }
+
+    /// Tells how it ended: with the head of a response, or not.
+    pub(super) fn end(mut self, result: Result<StatusCode, &Error>) {
+        let (status, error) = match result {
+            Ok(status) if status.as_u16() >= 400 => (Some(status), Some(known_status(status))),
+            Ok(status) => (Some(status), None),
+            Err(error) => (None, Some(error_type(error))),
+        };
+        if let Some(span) = &mut self.span {
+            if let Some(status) = status {
+                span.set("http.response.status_code", i64::from(status.as_u16()));
+            }
+            if let Some(error) = error {
+                span.fail(error);
+            }
+        }
+        let Some(metrics) = self.telemetry.metrics() else { return };
+        let mut attributes = vec![KeyValue::new("http.request.method", self.method)];
+        attributes.push(KeyValue::new("server.address", std::mem::take(&mut self.granted)));
+        attributes.extend(status.map(|status| KeyValue::new("http.response.status_code", known_status(status))));
+        attributes.extend(error.map(|error| KeyValue::new("error.type", error)));
+        metrics.http_client_duration.record(self.begun.elapsed().as_secs_f64(), &attributes);
+    }
+}
+
+/// Neither path nor query nor user: they may be secrets of the component.
+fn describe(span: &mut Span, method: &'static str, uri: &Uri) {
+    if span.data().is_none() {
+        return;
+    }
+    span.set("http.request.method", method);
+    let scheme = uri.scheme_str().unwrap_or("http").to_owned();
+    if let Some(host) = uri.host() {
+        let default = if scheme == "https" { 443 } else { 80 };
+        let port = uri.port_u16().unwrap_or(default);
+        span.set("url.full", format!("{scheme}://{host}:{port}/"));
+        span.set("server.address", host.to_owned());
+        span.set("server.port", i64::from(port));
+    }
+}
+
+fn set(headers: &mut HeaderMap, values: Vec<(&'static str, String)>) {
+    for (name, value) in values {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    }
+}
+
+/// `error.type` of a request without a response: a word for each group of errors.
+fn error_type(error: &Error) -> &'static str {
+    match error {
+        Error::HttpRequestDenied | Error::DestinationIpProhibited | Error::DestinationNotFound => "denied",
+        Error::DnsTimeout | Error::DnsError { .. } | Error::DestinationUnavailable => "dns",
+        Error::ConnectionTimeout
+        | Error::ConnectionReadTimeout
+        | Error::ConnectionWriteTimeout
+        | Error::HttpResponseTimeout => "timeout",
+        Error::ConnectionLimitReached => "limit",
+        Error::ConnectionRefused | Error::ConnectionTerminated => "connection",
+        Error::TlsProtocolError | Error::TlsCertificateError | Error::TlsAlertReceived { .. } => "tls",
+        _ => "_OTHER",
+    }
+}

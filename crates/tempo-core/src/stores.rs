@@ -35,6 +35,20 @@ impl<B: ?Sized + Send + Sync + 'static> Stores<B> {
     ///
     /// A value cannot be read, a name is given twice, a scheme is unknown, or a store cannot be opened.
     pub async fn open<S: Schemes<B>>(flag: &Flag, fallback: StoreUrl, boot: Boot<'_>) -> anyhow::Result<Self> {
+        Self::open_as::<S>(flag, fallback, boot, |_, _, store| store).await
+    }
+
+    /// As [`Stores::open`]; each store becomes what `wrap` makes of it, given the scheme of its URL and its (first) name.
+    ///
+    /// # Errors
+    ///
+    /// As [`Stores::open`].
+    pub async fn open_as<S: Schemes<B>>(
+        flag: &Flag,
+        fallback: StoreUrl,
+        boot: Boot<'_>,
+        wrap: impl Fn(&str, &str, Arc<B>) -> Arc<B>,
+    ) -> anyhow::Result<Self> {
         let mut named = boot.settings.all::<NamedUrl>(flag)?;
         let configured = !named.is_empty();
         if !configured {
@@ -48,7 +62,11 @@ impl<B: ?Sized + Send + Sync + 'static> Stores<B> {
             let store = S::open(url, boot).await.unwrap_or_else(|| Err(unknown::<B, S>(flag, url, boot).into()))?;
             anyhow::Ok((url, store))
         }));
-        let opened: BTreeMap<&StoreUrl, Arc<B>> = opened.await?.into_iter().collect();
+        let wrapped = opened.await?.into_iter().map(|(url, store)| {
+            let name = named.iter().find(|named| named.url == *url).map_or(DEFAULT_STORE, |named| &named.name);
+            (url, wrap(url.scheme(), name, store))
+        });
+        let opened: BTreeMap<&StoreUrl, Arc<B>> = wrapped.collect();
         let mut stores = BTreeMap::new();
         for NamedUrl { name, url } in &named {
             let store = opened.get(url).cloned();

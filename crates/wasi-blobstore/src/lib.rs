@@ -64,6 +64,7 @@ mod memory;
 mod record;
 mod service;
 mod stores;
+mod telemetry;
 mod tempo;
 #[cfg(test)]
 mod testing;

@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use tempo_core::{Backend, Boot, DATA, Error, ErrorKind, Flag, Schemes, Setting as _, Size, StoreUrl, Stores};
 use wasmtime::component::ResourceTable;
 
+use crate::telemetry::told;
 use crate::{BlobstoreState, BlobstoreView, Container, WasiBlobstore};
 
 pub(crate) const BLOBSTORE: Flag =
@@ -31,7 +32,10 @@ impl<S: Schemes<dyn Container>> Backend<WasiBlobstore> for BlobstoreStores<S> {
         let fallback = StoreUrl::parse(&format!("file:{}/blobstore", data.trim_end_matches('/')))
             .ok_or_else(|| Error::new(ErrorKind::BadConfiguration, "--data: expected a directory"))?;
         let max_object: Size = boot.settings.require(&MAX_OBJECT_SIZE)?;
-        let containers = Stores::open::<S>(&BLOBSTORE, fallback, boot).await?;
+        let containers = Stores::open_as::<S>(&BLOBSTORE, fallback, boot, |system, name, container| {
+            told(boot.telemetry, system, name, container)
+        })
+        .await?;
         let state = BlobstoreState::new(containers, max_object.0 as u64, boot.limits);
         Ok(Self { state, schemes: PhantomData })
     }

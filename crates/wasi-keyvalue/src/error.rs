@@ -23,6 +23,22 @@ pub enum ErrorKind {
     Other,
 }
 
+impl ErrorKind {
+    /// What it is called where failures are counted: `error.type`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoSuchStore => "no_such_store",
+            Self::AccessDenied => "access_denied",
+            Self::InvalidArgument => "invalid_argument",
+            Self::PreconditionFailed => "precondition_failed",
+            Self::Timeout => "timeout",
+            Self::Unavailable => "unavailable",
+            Self::QuotaExceeded => "quota_exceeded",
+            Self::Other => "_OTHER",
+        }
+    }
+}
+
 /// Why an operation failed. The message reaches the guest: it names no secret and nothing of the host's inside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {

@@ -63,6 +63,7 @@ mod limits;
 mod memory;
 mod service;
 mod stores;
+mod telemetry;
 mod wasmcloud;
 mod watcher;
 

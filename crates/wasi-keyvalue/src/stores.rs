@@ -7,6 +7,7 @@ use tempo_core::{Backend, Boot, DATA, Error, ErrorKind, Flag, Schemes, Setting a
 use wasmtime::component::ResourceTable;
 
 use crate::limits::{MAX_KEY, MAX_VALUE};
+use crate::telemetry::told;
 use crate::{KeyValueLimits, KeyValueState, KeyValueView, Store, WasiKeyValue};
 
 pub(crate) const KEYVALUE: Flag =
@@ -31,7 +32,10 @@ impl<S: Schemes<dyn Store>> Backend<WasiKeyValue> for KeyValueStores<S> {
 
     async fn connect(boot: Boot<'_>) -> anyhow::Result<Self> {
         let limits = KeyValueLimits::from_settings(boot.settings, boot.limits)?;
-        let stores = Stores::open::<S>(&KEYVALUE, fallback(boot)?, boot).await?;
+        let stores = Stores::open_as::<S>(&KEYVALUE, fallback(boot)?, boot, |system, name, store| {
+            told(boot.telemetry, system, name, store)
+        })
+        .await?;
         let state = KeyValueState::new(stores, boot.limits).with_limits(limits);
         Ok(Self { state, schemes: PhantomData })
     }

@@ -7,6 +7,7 @@ use tempo_core::{Backend, Boot, DATA, Error, ErrorKind, Flag, Schemes, Setting a
 use wasmtime::component::ResourceTable;
 
 use crate::limits::MAX_MESSAGE;
+use crate::telemetry::told;
 use crate::{Broker, MessagingLimits, MessagingState, MessagingView, WasiMessaging};
 
 pub(crate) const MESSAGING: Flag =
@@ -31,7 +32,10 @@ impl<S: Schemes<dyn Broker>> Backend<WasiMessaging> for MessagingBrokers<S> {
 
     async fn connect(boot: Boot<'_>) -> anyhow::Result<Self> {
         let limits = MessagingLimits::from_settings(boot.settings, boot.limits)?;
-        let brokers = Stores::open::<S>(&MESSAGING, fallback(boot.settings)?, boot).await?;
+        let brokers = Stores::open_as::<S>(&MESSAGING, fallback(boot.settings)?, boot, |system, name, broker| {
+            told(boot.telemetry, system, name, broker)
+        })
+        .await?;
         let state = MessagingState::new(brokers, boot.limits).with_limits(limits);
         Ok(Self { state, schemes: PhantomData })
     }

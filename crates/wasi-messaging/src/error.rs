@@ -25,6 +25,23 @@ pub enum ErrorKind {
     Other,
 }
 
+impl ErrorKind {
+    /// What it is called where failures are counted: `error.type`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoSuchClient => "no_such_client",
+            Self::InvalidArgument => "invalid_argument",
+            Self::TooLarge => "too_large",
+            Self::Timeout => "timeout",
+            Self::NoResponders => "no_responders",
+            Self::Unavailable => "unavailable",
+            Self::QuotaExceeded => "quota_exceeded",
+            Self::AccessDenied => "access_denied",
+            Self::Other => "_OTHER",
+        }
+    }
+}
+
 /// Why an operation failed. The message reaches the guest: it names no secret and nothing of the host's inside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {

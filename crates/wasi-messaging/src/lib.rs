@@ -66,6 +66,7 @@ mod memory;
 mod message;
 mod service;
 mod subscription;
+mod telemetry;
 mod tempo;
 #[cfg(test)]
 mod testing;

@@ -7,6 +7,7 @@
 mod context;
 mod ids;
 mod metrics;
+mod operation;
 mod outgoing;
 mod propagation;
 mod sampler;
@@ -17,6 +18,7 @@ pub(crate) use context::scope;
 pub use context::{CallContext, MAX_OPEN_SPANS, current, within};
 pub(crate) use metrics::Counted;
 pub use metrics::Metrics;
+pub use operation::{Operation, Operations};
 pub use outgoing::Outgoing;
 pub use propagation::{BAGGAGE, FIELDS, Remote, TRACEPARENT, TRACESTATE};
 pub use sampler::Sampler;

@@ -12,6 +12,7 @@ use super::handlers::Handlers;
 use super::heartbeats;
 use super::lanes::Turn;
 use super::phase::{GIVE_BACK, Phase, reached};
+use super::telemetry::settled;
 use crate::{Broker, Delivery, Receipt, Subscription, WasiMessaging};
 
 /// The longest that a guest may put a message off.
@@ -43,6 +44,17 @@ enum Verdict {
     Ack,
     Retry(Duration),
     Reject(String),
+}
+
+impl Verdict {
+    /// What it is called where it is counted.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Ack => "acked",
+            Self::Retry(_) => "retried",
+            Self::Reject(_) => "dead",
+        }
+    }
 }
 
 /// What the deliveries of one subscription share.
@@ -104,7 +116,7 @@ impl<T: Provide<WasiMessaging>> Delivering<T> {
         };
         tokio::select! {
             biased;
-            ending = self.handlers.handle(place, self.broker.clone(), order) => ending,
+            ending = self.handlers.handle(place, self.broker.clone(), &self.subscription.consumer, order) => ending,
             () = reached(&mut phases, Phase::Abandoning) => Ending::GivenBack,
         }
     }
@@ -127,6 +139,7 @@ impl<T: Provide<WasiMessaging>> Delivering<T> {
         }
         let abandoning = *self.phases.borrow() == Phase::Abandoning;
         // After that time the message is delivered again anyway, and the permit is needed for others.
+        let outcome = verdict.name();
         let patience = if abandoning { GIVE_BACK } else { self.subscription.ack_wait };
         let told = timeout(patience, async {
             match verdict {
@@ -136,7 +149,7 @@ impl<T: Provide<WasiMessaging>> Delivering<T> {
             }
         });
         let error = match told.await {
-            Ok(Ok(())) => return,
+            Ok(Ok(())) => return settled(self.handlers.telemetry(), consumer, outcome),
             Ok(Err(error)) => error.to_string(),
             Err(_) => "no answer came in time".to_owned(),
         };

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use tempo_core::telemetry::{CallContext, Telemetry};
 use tempo_core::{CallPlace, Error, ErrorKind, Idle, Interrupted, Permit, Provide, Service, Stores, Warm, Workload};
 
 use wasmtime::component::InstancePre;
 
 use super::disposition::Ending;
 use super::guest::{Exported, Guest, Order};
+use super::telemetry::Handling;
 use crate::{Broker, WasiMessaging};
 
 /// The component with its idle instances, shared by all subscriptions.
@@ -32,6 +34,10 @@ impl<T: Provide<WasiMessaging>> Handlers<T> {
             return Err(Error::new(ErrorKind::BadComponent, message));
         }
         Ok(Self { exported, idle: Idle::new(workload.clone(), 1), workload })
+    }
+
+    pub(super) fn telemetry(&self) -> &Telemetry {
+        self.workload.telemetry()
     }
 
     pub(super) fn name(&self) -> &str {
@@ -60,7 +66,27 @@ impl<T: Provide<WasiMessaging>> Handlers<T> {
     }
 
     /// Has an instance handle `order`, which `broker` has delivered. Dropped, it ends the guest.
-    pub(super) async fn handle(self: &Arc<Self>, permit: Permit, broker: Arc<dyn Broker>, order: Order) -> Ending {
+    pub(super) async fn handle(
+        self: &Arc<Self>,
+        permit: Permit,
+        broker: Arc<dyn Broker>,
+        consumer: &str,
+        mut order: Order,
+    ) -> Ending {
+        let telemetry = self.workload.telemetry();
+        let (context, mut told) = Handling::begin(telemetry, consumer, order.attempt, &mut order.message);
+        let ending = self.call(permit, broker, context, order).await;
+        told.ended(&ending);
+        ending
+    }
+
+    async fn call(
+        self: &Arc<Self>,
+        permit: Permit,
+        broker: Arc<dyn Broker>,
+        context: Option<Arc<CallContext>>,
+        order: Order,
+    ) -> Ending {
         let Some(deadline) = Instant::now().checked_add(self.workload.limits().request) else {
             return failed("the time of the request has no end".to_owned());
         };
@@ -72,7 +98,7 @@ impl<T: Provide<WasiMessaging>> Handlers<T> {
         let handlers = self.clone();
         // Boxed, because it is large and would be copied on its way.
         let work = Box::pin(async move { handlers.run(place, broker, order).await });
-        match self.workload.call(meter, deadline, None, work).await {
+        match self.workload.call(meter, deadline, context, work).await {
             Ok(Ok((warm, ending))) => {
                 self.idle.park(warm);
                 ending
@@ -105,12 +131,14 @@ impl<T: Provide<WasiMessaging>> Handlers<T> {
     }
 
     fn trapped(&self, what: &str, error: &wasmtime::Error) -> Ending {
+        self.workload.telemetry().trapped();
         tracing::error!(component = self.name(), error = %error.root_cause(), "{what} over a message");
         tracing::debug!(component = self.name(), "{error:?}");
         failed(format!("{what}: {}", error.root_cause()))
     }
 
     fn interrupted(&self, interrupted: Interrupted) -> Ending {
+        self.workload.telemetry().trapped();
         tracing::warn!(component = self.name(), "{interrupted}");
         failed(interrupted.to_string())
     }

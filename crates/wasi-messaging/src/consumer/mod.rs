@@ -9,6 +9,7 @@ mod heartbeats;
 mod lanes;
 mod phase;
 mod subscribe;
+mod telemetry;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

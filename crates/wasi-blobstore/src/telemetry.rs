@@ -1,0 +1,88 @@
+//! A container that tells what is done on it.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tempo_core::telemetry::{Operation, Operations, Telemetry};
+
+use crate::{ByteRange, Container, Data, Entry, Error, ObjectInfo, PutOptions, Result, Upload};
+
+/// Tells what is done on the container within it.
+struct Told {
+    container: Arc<dyn Container>,
+    operations: Operations,
+}
+
+/// An upload, which is one operation from its first byte to its end.
+struct ToldUpload {
+    upload: Box<dyn Upload>,
+    operation: Operation,
+}
+
+/// `container`, which the component opens by `name` and which is of the scheme `system`, so that it tells what is done on
+/// it.
+pub(crate) fn told(
+    telemetry: &Telemetry,
+    system: &str,
+    name: &str,
+    container: Arc<dyn Container>,
+) -> Arc<dyn Container> {
+    if !telemetry.is_on() {
+        return container;
+    }
+    Arc::new(Told { container, operations: Operations::new(telemetry, system, name) })
+}
+
+fn word(error: &Error) -> &'static str {
+    error.kind().name()
+}
+
+#[async_trait]
+impl Container for Told {
+    async fn stat(&self, name: &str) -> Result<Option<ObjectInfo>> {
+        self.operations.tell("stat", word, self.container.stat(name)).await
+    }
+
+    /// Ends when the bytes begin to come.
+    async fn get(&self, name: &str, range: Option<ByteRange>) -> Result<(ObjectInfo, Data)> {
+        self.operations.tell("get", word, self.container.get(name, range)).await
+    }
+
+    async fn put(&self, name: &str, options: PutOptions) -> Result<Box<dyn Upload>> {
+        let operation = self.operations.begin("put");
+        match self.container.put(name, options).await {
+            Ok(upload) => Ok(Box::new(ToldUpload { upload, operation })),
+            Err(error) => {
+                operation.end(Some(word(&error)));
+                Err(error)
+            }
+        }
+    }
+
+    async fn delete(&self, name: &str) -> Result<()> {
+        self.operations.tell("delete", word, self.container.delete(name)).await
+    }
+
+    async fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Entry>> {
+        self.operations.tell("list", word, self.container.list(prefix, after, limit)).await
+    }
+
+    async fn copy(&self, from: &str, to: &str) -> Result<ObjectInfo> {
+        self.operations.tell("copy", word, self.container.copy(from, to)).await
+    }
+}
+
+#[async_trait]
+impl Upload for ToldUpload {
+    async fn write(&mut self, data: Bytes) -> Result<()> {
+        self.upload.write(data).await
+    }
+
+    async fn complete(self: Box<Self>) -> Result<ObjectInfo> {
+        let Self { upload, operation } = *self;
+        let result = upload.complete().await;
+        operation.end(result.as_ref().err().map(word));
+        result
+    }
+}

@@ -1,0 +1,52 @@
+//! A store that tells what is done on it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use tempo_core::telemetry::{Operations, Telemetry};
+
+use crate::{Change, Condition, Entry, Error, Result, Store, Version};
+
+/// Tells what is done on the store within it.
+struct Told {
+    store: Arc<dyn Store>,
+    operations: Operations,
+}
+
+/// `store`, which the component opens by `name` and which is of the scheme `system`, so that it tells what is done on it.
+pub(crate) fn told(telemetry: &Telemetry, system: &str, name: &str, store: Arc<dyn Store>) -> Arc<dyn Store> {
+    if !telemetry.is_on() {
+        return store;
+    }
+    Arc::new(Told { store, operations: Operations::new(telemetry, system, name) })
+}
+
+fn word(error: &Error) -> &'static str {
+    error.kind().name()
+}
+
+#[async_trait]
+impl Store for Told {
+    async fn get(&self, key: &str) -> Result<Option<Entry>> {
+        self.operations.tell("get", word, self.store.get(key)).await
+    }
+
+    async fn set(&self, key: &str, value: Bytes, ttl: Option<Duration>, condition: Condition) -> Result<Version> {
+        self.operations.tell("set", word, self.store.set(key, value, ttl, condition)).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<()> {
+        self.operations.tell("delete", word, self.store.delete(key)).await
+    }
+
+    async fn keys(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>> {
+        self.operations.tell("keys", word, self.store.keys(prefix, after, limit)).await
+    }
+
+    async fn watch(&self) -> Result<BoxStream<'static, Result<Change>>> {
+        self.operations.tell("watch", word, self.store.watch()).await
+    }
+}

@@ -1,0 +1,86 @@
+//! What is told of the messages that a component handles.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use opentelemetry::KeyValue;
+use opentelemetry::trace::{SpanContext, SpanKind};
+use tempo_core::telemetry::{CallContext, Remote, Span, Telemetry};
+
+use super::disposition::Ending;
+use crate::Message;
+use crate::telemetry::{describe, set};
+
+/// A delivery that is handled. It has ended when this is dropped.
+pub(super) struct Handling {
+    telemetry: Telemetry,
+    span: Option<Span>,
+    consumer: KeyValue,
+    begun: Instant,
+    error: Option<&'static str>,
+}
+
+impl Handling {
+    /// Begins to tell of `message`, the `attempt`th delivery to `consumer`, and makes the context of the call that handles
+    /// it: part of the trace in which it was sent, which its headers then name.
+    pub(super) fn begin(
+        telemetry: &Telemetry,
+        consumer: &str,
+        attempt: u32,
+        message: &mut Message,
+    ) -> (Option<Arc<CallContext>>, Self) {
+        let remote = Remote::extract(|name| message.header(name));
+        let name = || format!("process {}", message.topic).into();
+        let mut span = telemetry.start(SpanKind::Consumer, remote.span.as_ref(), name);
+        let consumer = KeyValue::new("messaging.consumer.group.name", consumer.to_owned());
+        if let Some(data) = span.as_mut().and_then(Span::data) {
+            data.attributes.push(consumer.clone());
+            data.attributes.push(KeyValue::new("tempo.message.attempt", i64::from(attempt)));
+            describe(&mut data.attributes, "process", message);
+        }
+        let outer = match (&span, &remote.span) {
+            (Some(span), _) => span.context().clone(),
+            (None, Some(sender)) => sender.clone(),
+            (None, None) => SpanContext::NONE,
+        };
+        let context = (span.is_some() || remote.baggage.is_some() || outer.is_valid())
+            .then(|| CallContext::new(outer, remote.baggage));
+        if let (Some(context), Some(span)) = (&context, &span) {
+            context.inject(span.context(), |name, value| set(message, name, value.to_owned()));
+        }
+        let told =
+            Self { telemetry: telemetry.clone(), span, consumer, begun: Instant::now(), error: Some("given_back") };
+        (context, told)
+    }
+
+    /// Takes note of how it ended.
+    pub(super) fn ended(&mut self, ending: &Ending) {
+        self.error = match ending {
+            Ending::Done => None,
+            Ending::GivenBack => Some("given_back"),
+            Ending::Refused(_) => Some("rejected"),
+            Ending::Failed { .. } => Some("failed"),
+        };
+    }
+}
+
+impl Drop for Handling {
+    fn drop(&mut self) {
+        if let (Some(span), Some(error)) = (&mut self.span, self.error) {
+            span.fail(error);
+        }
+        let Some(metrics) = self.telemetry.metrics() else { return };
+        let mut attributes = vec![self.consumer.clone()];
+        metrics.messaging_consumed.add(1, &attributes);
+        attributes.extend(self.error.map(|error| KeyValue::new("error.type", error)));
+        metrics.messaging_process_duration.record(self.begun.elapsed().as_secs_f64(), &attributes);
+    }
+}
+
+/// Counts what became of a delivery to `consumer`.
+pub(super) fn settled(telemetry: &Telemetry, consumer: &str, outcome: &'static str) {
+    if let Some(metrics) = telemetry.metrics() {
+        let consumer = KeyValue::new("messaging.consumer.group.name", consumer.to_owned());
+        metrics.messages_settled.add(1, &[consumer, KeyValue::new("tempo.outcome", outcome)]);
+    }
+}

@@ -1,5 +1,6 @@
 //! Runs a component that exports `wasi:cli/run`, once.
 
+use opentelemetry::trace::SpanKind;
 use tempo_core::Workload;
 use wasmtime_wasi::I32Exit;
 use wasmtime_wasi::{p2, p3};
@@ -37,7 +38,9 @@ pub async fn run<T: StoreData>(workload: Workload<T>, interfaces: &Interfaces) -
             command.wasi_cli_run().call_run(store).await
         }
     };
-    match workload.call(meter, deadline, None, work).await? {
+    let name = format!("run {}", workload.name());
+    let (context, _span) = workload.telemetry().root(SpanKind::Internal, || name.into());
+    match workload.call(meter, deadline, context, work).await? {
         Ok(Ok(())) => Ok(0),
         Ok(Err(())) => Ok(1),
         Err(error) => match error.downcast_ref::<I32Exit>() {

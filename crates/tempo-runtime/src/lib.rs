@@ -24,6 +24,7 @@ mod interfaces;
 mod link;
 mod load;
 mod log;
+mod log_format;
 mod macros;
 mod missing;
 mod precompiled;

@@ -1,31 +1,59 @@
-//! The runtime's own log, on standard error.
+//! The runtime's own log, on standard error: which events it shows, and in which form.
 
 use std::io::IsTerminal as _;
 
-use tempo_core::{Flag, Settings};
-use tracing_subscriber::EnvFilter;
+use tempo_core::{Flag, Setting, Settings};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _, fmt};
+
+use crate::log_format::{Human, Json};
 
 const LOG: Flag = Flag::new("log", "FILTER", "What to log: a level, or a filter such as info,tempo_runtime=debug")
     .default("info,async_nats=warn,object_store=warn");
+const LOG_FORMAT: Flag =
+    Flag::new("log-format", "FORMAT", "How to log: human, json, or auto, which is human on a terminal").default("auto");
 
 /// The flags of the log.
-pub const FLAGS: &[Flag] = &[LOG];
+pub const FLAGS: &[Flag] = &[LOG, LOG_FORMAT];
+
+/// The form of the log.
+enum Format {
+    Auto,
+    Human,
+    Json,
+}
+
+impl Setting for Format {
+    const EXPECTED: &'static str = "human, json or auto";
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "auto" => Some(Self::Auto),
+            "human" => Some(Self::Human),
+            "json" => Some(Self::Json),
+            _ => None,
+        }
+    }
+}
 
 /// Starts the log. A second call in the same process changes nothing.
 ///
 /// # Errors
 ///
-/// The filter cannot be read.
+/// The filter or the format cannot be read.
 pub fn start(settings: &Settings) -> anyhow::Result<()> {
     let filter: String = settings.require(&LOG)?;
     let filter = EnvFilter::try_new(filter)
         .map_err(|_| settings.invalid(&LOG, "expected a level (error, warn, info, debug, trace) or a filter"))?;
-    let stderr = std::io::stderr;
+    let terminal = std::io::stderr().is_terminal();
+    let json = match settings.require(&LOG_FORMAT)? {
+        Format::Json => true,
+        Format::Human => false,
+        Format::Auto => !terminal,
+    };
+    let lines = fmt::layer().with_ansi(terminal && !json).with_writer(std::io::stderr);
+    let lines = if json { lines.event_format(Json).boxed() } else { lines.event_format(Human::default()).boxed() };
     // Only the first subscriber of a process counts; a test that boots twice keeps it.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(stderr().is_terminal())
-        .with_writer(stderr)
-        .try_init();
+    let _ = tracing_subscriber::registry().with(lines.with_filter(filter)).try_init();
     Ok(())
 }

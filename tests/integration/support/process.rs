@@ -26,6 +26,8 @@ impl Run {
         let directory = TempDir::new().unwrap();
         let mut command = Command::new(program(name));
         command.env_clear().current_dir(directory.path()).env("HOME", directory.path()).stdin(Stdio::null());
+        // The lines that tests look for are those for people.
+        command.env("TEMPO_LOG_FORMAT", "human");
         Self { command, directory }
     }
 

@@ -51,7 +51,7 @@ pub fn within<R>(context: Option<&Arc<CallContext>>, work: impl FnOnce() -> R) -
 }
 
 /// Does `work` with `context` as the [`current`] one whenever it is polled.
-pub(crate) async fn scope<R>(context: Option<Arc<CallContext>>, work: impl Future<Output = R>) -> R {
+pub async fn scope<R>(context: Option<Arc<CallContext>>, work: impl Future<Output = R>) -> R {
     let mut work = pin!(work);
     poll_fn(|cx| within(context.as_ref(), || work.as_mut().poll(cx))).await
 }

@@ -14,8 +14,7 @@ mod sampler;
 mod sink;
 mod span;
 
-pub(crate) use context::scope;
-pub use context::{CallContext, MAX_OPEN_SPANS, current, within};
+pub use context::{CallContext, MAX_OPEN_SPANS, current, scope, within};
 pub(crate) use metrics::Counted;
 pub use metrics::Metrics;
 pub use operation::{Operation, Operations};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use opentelemetry::trace::{SpanContext, SpanKind};
 
+use super::context::CallContext;
 use super::metrics::Metrics;
 use super::sampler::Sampler;
 use super::span::{Span, SpanData};
@@ -114,6 +115,16 @@ impl Telemetry {
     ) -> Option<Span> {
         let inner = self.inner.as_ref()?;
         Some(Span::start(&inner.sink, inner.sampler, kind, parent, name))
+    }
+
+    /// Begins a span that has no parent, and makes the context of the call under it.
+    pub fn root(
+        &self,
+        kind: SpanKind,
+        name: impl FnOnce() -> Cow<'static, str>,
+    ) -> (Option<Arc<CallContext>>, Option<Span>) {
+        let span = self.start(kind, None, name);
+        (span.as_ref().map(|span| CallContext::new(span.context().clone(), None)), span)
     }
 
     /// Whether anything becomes of what guests tell of this kind.

@@ -12,6 +12,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tempo_core::Provide;
+use tempo_core::telemetry::scope;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -135,7 +136,7 @@ async fn answer<T: Provide<WasiHttp>>(
     let version = request.version();
     let (context, mut told) = telemetry::begin(worker.workload.telemetry(), &scheme, &mut request);
     let mut response = if admitted {
-        request::handle(worker, scheme, context, request).await
+        scope(context.clone(), request::handle(worker, scheme, context, request)).await
     } else {
         worker.workload.telemetry().hit("max-connections");
         Refusal::Overloaded.response()

@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use opentelemetry::trace::SpanKind;
 use tempo_core::{Instance, Interrupted, Permit, Provide, Workload};
 use tokio::time::{sleep, timeout};
 use wasmtime::Store;
@@ -136,7 +137,13 @@ impl<T: Provide<WasiKeyValue>> Guest<T> {
             drop(permit);
             result
         };
-        self.workload.call(meter, deadline, None, work).await.map_err(wasmtime::Error::new)?
+        let (context, mut span) = self.workload.telemetry().root(SpanKind::Consumer, || "watch".into());
+        let result = self.workload.call(meter, deadline, context, work).await.map_err(wasmtime::Error::new).flatten();
+        if let (Some(span), Err(_)) = (&mut span, &result) {
+            self.workload.telemetry().trapped();
+            span.fail("failed");
+        }
+        result
     }
 
     /// A place to run. A change waits for as long as it takes: nobody would send it again.

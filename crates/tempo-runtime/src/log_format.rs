@@ -1,0 +1,177 @@
+//! The two forms of a log line. Both name the trace and the span that it belongs to, if it belongs to one.
+
+use std::fmt::{self, Write as _};
+
+use opentelemetry::trace::SpanContext;
+use serde_json::{Map, Value};
+use tempo_core::telemetry::current;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::fmt::format::{DefaultFields, Format, Writer};
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
+
+/// For people: as `tracing` writes it, with the ids at the end.
+#[derive(Default)]
+pub struct Human(Format);
+
+/// For programs: one JSON object a line, with the fields of the event beside those of every line.
+pub struct Json;
+
+/// The span that runs on this thread.
+fn span() -> Option<SpanContext> {
+    current().map(|context| context.innermost()).filter(SpanContext::is_valid)
+}
+
+impl<S, N> FormatEvent<S, N> for Human
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+    DefaultFields: for<'a> FormatFields<'a>,
+{
+    fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let Some(span) = span() else { return self.0.format_event(context, writer, event) };
+        let mut line = String::new();
+        let ansi = writer.has_ansi_escapes();
+        self.0.clone().with_ansi(ansi).format_event(context, Writer::new(&mut line), event)?;
+        writeln!(writer, "{} trace_id={} span_id={}", line.trim_end_matches('\n'), span.trace_id(), span.span_id())
+    }
+}
+
+impl<S, N> FormatEvent<S, N> for Json
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let mut line = Fields(Map::new());
+        event.record(&mut line);
+        let mut line = line.0;
+        let mut time = String::new();
+        SystemTime.format_time(&mut Writer::new(&mut time))?;
+        // Those of the line come last: no field of an event takes their place.
+        line.insert("timestamp".to_owned(), time.into());
+        line.insert("level".to_owned(), event.metadata().level().as_str().into());
+        line.insert("target".to_owned(), event.metadata().target().into());
+        if let Some(span) = span() {
+            line.insert("trace_id".to_owned(), span.trace_id().to_string().into());
+            line.insert("span_id".to_owned(), span.span_id().to_string().into());
+        }
+        writeln!(writer, "{}", Value::Object(line))
+    }
+}
+
+/// The fields of an event by their names.
+struct Fields(Map<String, Value>);
+
+impl Fields {
+    fn set(&mut self, field: &Field, value: Value) {
+        self.0.insert(field.name().to_owned(), value);
+    }
+}
+
+impl Visit for Fields {
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.set(field, value.into());
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.set(field, value.into());
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.set(field, value.into());
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.set(field, value.into());
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.set(field, value.into());
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        let mut text = String::new();
+        let _ = write!(text, "{value:?}");
+        self.set(field, text.into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write};
+    use std::sync::{Arc, Mutex};
+
+    use opentelemetry::trace::{TraceFlags, TraceState};
+    use opentelemetry::{SpanId, TraceId};
+    use tempo_core::telemetry::{CallContext, within};
+    use tracing_subscriber::fmt::MakeWriter;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl MakeWriter<'_> for Lines {
+        type Writer = Self;
+        fn make_writer(&self) -> Self {
+            self.clone()
+        }
+    }
+
+    /// What is written when `work` is done.
+    fn written(json: bool, work: impl FnOnce()) -> String {
+        let lines = Lines::default();
+        let builder = tracing_subscriber::fmt().with_writer(lines.clone()).with_ansi(false);
+        if json {
+            tracing::subscriber::with_default(builder.event_format(Json).finish(), work);
+        } else {
+            tracing::subscriber::with_default(builder.event_format(Human::default()).finish(), work);
+        }
+        String::from_utf8(lines.0.lock().unwrap().clone()).unwrap()
+    }
+
+    fn in_a_call(work: impl FnOnce()) {
+        let (trace, span) = (TraceId::from(10), SpanId::from(11));
+        let span = SpanContext::new(trace, span, TraceFlags::SAMPLED, false, TraceState::NONE);
+        within(Some(&CallContext::new(span, None)), work);
+    }
+
+    #[test]
+    fn a_line_for_programs_is_one_object() {
+        let line = written(true, || {
+            in_a_call(|| tracing::warn!(target: "guest", component = "app", n = 3, level = "mine", "two\nlines \"x\""));
+        });
+        assert_eq!(line.matches('\n').count(), 1);
+        let line: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(line["message"], "two\nlines \"x\"");
+        assert_eq!((&line["level"], &line["target"]), (&"WARN".into(), &"guest".into()));
+        assert_eq!((&line["component"], &line["n"]), (&"app".into(), &3.into()));
+        assert_eq!(line["trace_id"], "0000000000000000000000000000000a");
+        assert_eq!(line["span_id"], "000000000000000b");
+        assert!(line["timestamp"].as_str().unwrap().ends_with('Z'));
+    }
+
+    #[test]
+    fn a_line_for_people_names_its_span_at_the_end() {
+        let event = || tracing::info!(target: "guest", component = "app", "hello");
+        let line = written(false, || in_a_call(event));
+        let end =
+            "INFO guest: hello component=\"app\" trace_id=0000000000000000000000000000000a span_id=000000000000000b\n";
+        assert!(line.ends_with(end), "{line}");
+        let line = written(false, event);
+        assert!(line.ends_with("INFO guest: hello component=\"app\"\n"), "{line}");
+    }
+}

@@ -18,6 +18,7 @@ use crate::grants::{Grants, Io};
 use crate::interfaces::Interfaces;
 use crate::load::{Loaded, load};
 use crate::registry::{Connected, ServiceEntry, TriggerEntry};
+use crate::reporting::Reporting;
 use crate::signals::Signals;
 use crate::store_data::{Base, StoreData};
 use crate::{background, epoch, link};
@@ -26,6 +27,8 @@ use crate::{background, epoch, link};
 pub struct Parts<'a, T: 'static> {
     /// The runtime's name.
     pub runtime: &'a str,
+    /// The runtime's version.
+    pub version: &'a str,
     /// What it offers to components.
     pub services: &'a [ServiceEntry<T>],
     /// What calls components.
@@ -56,35 +59,55 @@ pub fn run<T: StoreData>(
     }
     let pre = link::link(parts.runtime, &loaded.component, &loaded.shape, &interfaces, parts.services)?;
     epoch::advance(pre.engine()).context("cannot start the epoch thread")?;
+    let reporting = Reporting::start((parts.runtime, parts.version), &loaded.name, settings)?;
+    let telemetry = reporting.telemetry();
     let (background, spawn) = background::start().context("cannot start the background threads")?;
     let main = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let exit = main.block_on(async {
         let io = if serving.is_empty() { Io::Process(command_line(path, arguments)) } else { log_io(&loaded, &limits) };
         let limits = if serving.is_empty() { unlimited_time(limits) } else { limits };
         let grants = Grants::from_settings(settings, &limits, io)?;
-        let connected = connect(parts.services, &interfaces, &loaded.name, &limits, settings).await?;
-        let announcements: Vec<String> = connected.iter().filter_map(|backend| backend.announcement.clone()).collect();
+        reporting.connecting();
+        let boot = Boot { telemetry: &telemetry, ..Boot::new(&loaded.name, &limits, settings) };
+        let connected = connect(parts.services, &interfaces, boot).await?;
+        let kept = connected.iter().filter_map(|backend| backend.announcement.clone());
+        let announcements: Vec<String> = kept.chain(reporting.announcements().iter().cloned()).collect();
         let workload = Workload::from(WorkloadBuilder {
             name: loaded.name.clone(),
             component: pre,
             concurrent: loaded.shape.concurrent,
             tick: TICK,
-            data: store_data(grants, connected, limits.clone()),
+            data: store_data(grants, connected, limits.clone(), telemetry.clone()),
             limits,
             limiter: |data: &mut T| &mut data.base().limiter,
             table: |data: &mut T| &mut data.base().table,
             background: spawn,
-            telemetry: Telemetry::off(),
+            telemetry: telemetry.clone(),
         });
         let signals = Signals::listen()?;
         if serving.is_empty() {
+            reporting.ready();
             run_once(workload, &interfaces, signals).await
         } else {
-            serve(workload, &serving, settings, signals, &announcements).await
+            serve(workload, &serving, settings, signals, &announcements, &reporting).await
         }
     });
     background.shutdown_background();
-    exit
+    // A second signal means now.
+    if !matches!(exit, Ok(Exit::AtOnce(_))) {
+        reporting.flush();
+    }
+    exit.map(|exit| match exit {
+        Exit::Done(code) | Exit::AtOnce(code) => code,
+    })
+}
+
+/// How the work of a runtime ended, with the exit code.
+enum Exit {
+    /// By itself, or as it was asked to.
+    Done(u8),
+    /// By a signal that waits for nothing.
+    AtOnce(u8),
 }
 
 fn exported(interfaces: &Interfaces, predicate: impl Fn(&str) -> bool) -> bool {
@@ -95,20 +118,18 @@ fn exported(interfaces: &Interfaces, predicate: impl Fn(&str) -> bool) -> bool {
 async fn connect<T: StoreData>(
     services: &[ServiceEntry<T>],
     interfaces: &Interfaces,
-    component: &str,
-    limits: &Limits,
-    settings: &Settings,
+    boot: Boot<'_>,
 ) -> anyhow::Result<Vec<Connected<T>>> {
-    let boot = Boot::new(component, limits, settings);
     let imported = services.iter().filter(|service| interfaces.imports.iter().any(|import| service.offers(import)));
     try_join_all(imported.map(|service| (service.connect)(boot))).await
 }
 
 type MakeData<T> = Box<dyn Fn() -> wasmtime::Result<T> + Send + Sync>;
 
-fn store_data<T: StoreData>(grants: Grants, connected: Vec<Connected<T>>, limits: Limits) -> MakeData<T> {
+fn store_data<T: StoreData>(grants: Grants, connected: Vec<Connected<T>>, limits: Limits, telemetry: Telemetry) -> MakeData<T> {
     Box::new(move || {
-        let base = Base { wasi: grants.context()?, table: ResourceTable::new(), limiter: StoreLimiter::new(&limits) };
+        let limiter = StoreLimiter::new(&limits).told_to(telemetry.clone());
+        let base = Base { wasi: grants.context()?, table: ResourceTable::new(), limiter };
         let mut data = T::new(base);
         for backend in &connected {
             (backend.equip)(&mut data);
@@ -123,7 +144,8 @@ async fn serve<T: StoreData>(
     settings: &Settings,
     mut signals: Signals,
     announcements: &[String],
-) -> anyhow::Result<u8> {
+    reporting: &Reporting,
+) -> anyhow::Result<Exit> {
     let drain = workload.limits().drain;
     let mut running: Vec<Box<dyn Running>> =
         try_join_all(triggers.iter().map(|trigger| (trigger.start)(workload.clone(), settings))).await?;
@@ -133,6 +155,7 @@ async fn serve<T: StoreData>(
         return Err(Error::new(ErrorKind::BadConfiguration, all).into());
     }
     running.retain(|trigger| trigger.unused().is_none());
+    reporting.ready();
     for trigger in &running {
         eprintln!("{}", trigger.announcement());
     }
@@ -147,12 +170,13 @@ async fn serve<T: StoreData>(
         _ = signals.next() => None,
         (error, _, _) = select_all(running.iter_mut().map(|trigger| trigger.failed())) => Some(error),
     };
+    reporting.stopping();
     tracing::info!("stopping: running work has {} s to finish", drain.as_secs());
     let deadline = Instant::now() + drain;
     let finished = futures::future::join_all(running.into_iter().map(|trigger| trigger.drain(deadline)));
     tokio::select! {
-        _ = finished => failed.map_or(Ok(0), Err),
-        code = signals.next() => Ok(code),
+        _ = finished => failed.map_or(Ok(Exit::Done(0)), Err),
+        code = signals.next() => Ok(Exit::AtOnce(code)),
     }
 }
 
@@ -160,10 +184,10 @@ async fn run_once<T: StoreData>(
     workload: Workload<T>,
     interfaces: &Interfaces,
     mut signals: Signals,
-) -> anyhow::Result<u8> {
+) -> anyhow::Result<Exit> {
     tokio::select! {
-        status = command::run(workload, interfaces) => status,
-        code = signals.next() => Ok(code),
+        status = command::run(workload, interfaces) => status.map(Exit::Done),
+        code = signals.next() => Ok(Exit::Done(code)),
     }
 }
 

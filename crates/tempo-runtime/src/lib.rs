@@ -29,6 +29,7 @@ mod macros;
 mod missing;
 mod precompiled;
 mod registry;
+mod reporting;
 mod runtime;
 mod scan;
 mod settings_file;

@@ -9,7 +9,7 @@ use crate::boot::{self, Parts};
 use crate::cli::{self, Action, FlagGroup};
 use crate::registry::{ServiceEntry, ToolEntry, TriggerEntry};
 use crate::store_data::{Carry, StoreData};
-use crate::{env_file, grants, host_key, inspect, load, log, settings_file, tool};
+use crate::{env_file, grants, host_key, inspect, load, log, reporting, settings_file, tool};
 
 /// The exit code of an error that is nobody's known mistake: EX_SOFTWARE of `sysexits.h`.
 const SOFTWARE: u8 = 70;
@@ -76,7 +76,7 @@ impl<T: StoreData> Runtime<T> {
         log::start(&settings)?;
         match action {
             Action::Run { component, arguments } => {
-                let parts = Parts { runtime: self.name, services: &self.services, triggers: &self.triggers };
+                let parts = Parts { runtime: self.name, version: self.version, services: &self.services, triggers: &self.triggers };
                 boot::run(&parts, &component, arguments, &settings)
             }
             Action::Compile { component, output } => {
@@ -102,6 +102,7 @@ impl<T: StoreData> Runtime<T> {
             FlagGroup { heading: "General", flags: [COMMON, log::FLAGS].concat() },
             FlagGroup { heading: "Grants", flags: grants::FLAGS.to_vec() },
             FlagGroup { heading: "Limits", flags: Limits::FLAGS.to_vec() },
+            FlagGroup { heading: "Telemetry", flags: reporting::flags() },
         ];
         let triggers = self.triggers.iter().map(|trigger| (trigger.name, &trigger.flags));
         let services = self.services.iter().map(|service| (service.name, &service.flags));

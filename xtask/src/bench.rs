@@ -7,6 +7,7 @@ use anyhow::{Result, ensure};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 mod client;
+mod collector;
 mod contest;
 mod cores;
 mod http;
@@ -21,6 +22,7 @@ mod start;
 mod storage;
 mod syscalls;
 mod table;
+mod telemetry;
 
 /// How the command is spelled.
 pub(crate) fn command() -> Command {
@@ -76,6 +78,15 @@ pub(crate) fn command() -> Command {
             Command::new("messaging")
                 .about("Messages that a component handles and sends, beside the same in native Rust")
                 .arg(number("rounds", "5").help("Rounds; each measures every case once on both sides"))
+                .arg(profile.clone())
+                .arg(no_build.clone()),
+        )
+        .subcommand(
+            Command::new("telemetry")
+                .about("What it costs to tell a collector of requests, and what a bad collector costs")
+                .arg(number("rounds", "5").help("Rounds; each measures every case once"))
+                .arg(number("seconds", "4").help("Seconds a measurement"))
+                .arg(number("connections", "64").help("Connections, each with one request in flight"))
                 .arg(profile)
                 .arg(no_build),
         )
@@ -88,6 +99,7 @@ pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
         Some(("start", arguments)) => start::run(arguments),
         Some(("storage", arguments)) => storage::run(arguments),
         Some(("messaging", arguments)) => messaging::run(arguments),
+        Some(("telemetry", arguments)) => telemetry::run(arguments),
         Some((_, arguments)) => http::run(arguments),
         None => Ok(()),
     }

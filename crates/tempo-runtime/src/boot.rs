@@ -126,7 +126,12 @@ async fn connect<T: StoreData>(
 
 type MakeData<T> = Box<dyn Fn() -> wasmtime::Result<T> + Send + Sync>;
 
-fn store_data<T: StoreData>(grants: Grants, connected: Vec<Connected<T>>, limits: Limits, telemetry: Telemetry) -> MakeData<T> {
+fn store_data<T: StoreData>(
+    grants: Grants,
+    connected: Vec<Connected<T>>,
+    limits: Limits,
+    telemetry: Telemetry,
+) -> MakeData<T> {
     Box::new(move || {
         let limiter = StoreLimiter::new(&limits).told_to(telemetry.clone());
         let base = Base { wasi: grants.context()?, table: ResourceTable::new(), limiter };

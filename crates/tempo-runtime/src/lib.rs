@@ -29,6 +29,10 @@ mod macros;
 mod missing;
 mod precompiled;
 mod registry;
+#[cfg(feature = "telemetry")]
+mod reporting;
+#[cfg(not(feature = "telemetry"))]
+#[path = "reporting_off.rs"]
 mod reporting;
 mod runtime;
 mod scan;

@@ -76,7 +76,12 @@ impl<T: StoreData> Runtime<T> {
         log::start(&settings)?;
         match action {
             Action::Run { component, arguments } => {
-                let parts = Parts { runtime: self.name, version: self.version, services: &self.services, triggers: &self.triggers };
+                let parts = Parts {
+                    runtime: self.name,
+                    version: self.version,
+                    services: &self.services,
+                    triggers: &self.triggers,
+                };
                 boot::run(&parts, &component, arguments, &settings)
             }
             Action::Compile { component, output } => {

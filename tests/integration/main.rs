@@ -44,4 +44,5 @@ mod settings;
 mod storage_clients;
 mod storage_model;
 mod storage_settings;
+mod telemetry;
 mod tls;

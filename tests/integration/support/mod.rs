@@ -1,6 +1,7 @@
 //! What the tests share: starting programs, finding guests, speaking HTTP.
 
 pub(crate) mod cluster;
+pub(crate) mod collector;
 pub(crate) mod guest;
 pub(crate) mod h2;
 pub(crate) mod http;

@@ -15,6 +15,8 @@ pub(crate) struct Upstream {
 /// A request whose head has been read: the connection that the rest comes from and the answer goes to.
 pub(crate) struct Exchange {
     pub(crate) client: Client<TcpStream>,
+    /// The request line and the headers.
+    pub(crate) head: String,
 }
 
 impl Upstream {
@@ -32,8 +34,8 @@ impl Upstream {
                 let handle = handle.clone();
                 std::thread::spawn(move || {
                     let mut client = Client::over(stream);
-                    if skip_head(&mut client).is_ok() {
-                        handle(Exchange { client });
+                    if let Ok(head) = take_head(&mut client) {
+                        handle(Exchange { client, head });
                     }
                 });
             }
@@ -66,10 +68,10 @@ impl Exchange {
     }
 }
 
-fn skip_head(client: &mut Client<TcpStream>) -> std::io::Result<()> {
+fn take_head(client: &mut Client<TcpStream>) -> std::io::Result<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.extend(client.take(1)?);
     }
-    Ok(())
+    Ok(String::from_utf8_lossy(&head).into_owned())
 }

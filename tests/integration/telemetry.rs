@@ -1,0 +1,144 @@
+//! Traces, metrics and logs of the real programs, as a collector takes them.
+
+use std::net::SocketAddr;
+use std::sync::mpsc;
+
+use rustix::process::Signal;
+
+use crate::support::collector::{Collector, attribute, hex};
+use crate::support::messaging::Broker;
+use crate::support::upstream::Upstream;
+use crate::support::{Client, Response, Run, get};
+
+const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+const PARENT: &str = "b7ad6b7169203331";
+
+/// Asks the guest that fans out, as a client whose span is sampled or not.
+fn fan_out(front: SocketAddr, second: &str, sampled: bool) -> Response {
+    let traceparent = format!("traceparent: 00-{TRACE}-{PARENT}-0{}", u8::from(sampled));
+    let mut client = Client::connect(front);
+    client.start("GET", "/", &[&traceparent, "tracestate: vendor=1", "baggage: user=7", &format!("second: {second}")]);
+    client.response()
+}
+
+/// A server that hands over the head of each request that it is asked.
+fn witness() -> (Upstream, mpsc::Receiver<String>) {
+    let (heads, seen) = mpsc::channel();
+    let upstream = Upstream::start(move |exchange| {
+        let _ = heads.send(exchange.head.to_ascii_lowercase());
+        exchange.answer("200 OK", &[], "seen");
+    });
+    (upstream, seen)
+}
+
+#[test]
+fn a_request_is_one_trace_across_three_processes() {
+    let collector = Collector::start();
+    let broker = Broker::jetstream();
+    let second = collector.told_by(Run::guest("hello"), "second").serve();
+    let third = collector.told_by(broker.worker("work.>"), "third").work();
+    let url = format!("http://{}/", second.address);
+    let front = collector.told_by(broker.run("fan-out").args(["--allow-http", &url]), "front").serve();
+    assert_eq!(fan_out(front.address, &url, true).text(), "Hello from Tempo!\n");
+    let tree = collector.tree(TRACE, 8);
+    let expected = [
+        "front: GET (server)",
+        "  front: set default (client)",
+        "  front: get default (client)",
+        "  front: GET (client)",
+        "    second: GET (server)",
+        "  front: publish work.done (producer)",
+        "    third: process work.done (consumer)",
+        "      third: get default (client)",
+        "      third: set default (client)",
+    ];
+    assert_eq!(tree, expected, "{tree:#?}");
+    let root = collector.spans().into_iter().find(|(_, span)| hex(&span.parent_span_id) == PARENT).unwrap().1;
+    assert_eq!(attribute(&root.attributes, "http.response.status_code").as_deref(), Some("200"));
+    assert_eq!(attribute(&root.attributes, "url.path").as_deref(), Some("/"));
+    drop(third);
+}
+
+#[test]
+fn a_trace_that_nobody_listens_to_is_handed_on_as_it_came() {
+    let (second, heads) = witness();
+    let url = second.url("/");
+    let front = Run::guest("fan-out").args(["--allow-http", &url]).serve();
+    assert_eq!(fan_out(front.address, &url, true).status, 200);
+    let head = heads.recv().unwrap();
+    for line in [&format!("traceparent: 00-{TRACE}-{PARENT}-01"), "tracestate: vendor=1", "baggage: user=7"] {
+        assert!(head.contains(line), "no `{line}` in {head}");
+    }
+}
+
+#[test]
+fn what_the_client_did_not_sample_is_told_to_nobody() {
+    let collector = Collector::start();
+    let (second, heads) = witness();
+    let url = second.url("/");
+    let front = collector.told_by(Run::guest("fan-out").args(["--allow-http", &url]), "front").serve();
+    assert_eq!(fan_out(front.address, &url, false).status, 200);
+    let head = heads.recv().unwrap();
+    let line = head.lines().find(|line| line.starts_with("traceparent: ")).unwrap().to_owned();
+    assert!(line.contains(TRACE) && line.ends_with("-00") && !line.contains(PARENT), "{line}");
+    // What comes after it was sampled; by then the other would have come, too.
+    assert_eq!(fan_out(front.address, &url, true).status, 200);
+    collector.tree(TRACE, 5);
+    front.signal(Signal::TERM);
+    assert_eq!(collector.spans().len(), 5);
+}
+
+#[test]
+fn the_lines_of_a_guest_belong_to_its_request() {
+    let collector = Collector::start();
+    let front = collector.told_by(Run::guest("hostile"), "front").serve();
+    let mut client = Client::connect(front.address);
+    client.start("GET", "/log?lines=1", &[&format!("traceparent: 00-{TRACE}-{PARENT}-01")]);
+    assert_eq!(client.response().status, 200);
+    let record = collector.log("a line of the guest", |service, record| service == "front" && hex(&record.trace_id) == TRACE);
+    let server = collector.tree(TRACE, 1);
+    assert_eq!(server, ["front: GET (server)"]);
+    assert!(!record.span_id.is_empty());
+}
+
+/// Asks on `--admin`, which answers to names of this machine only.
+fn ask(admin: SocketAddr, page: &str) -> Response {
+    let mut client = Client::connect(admin);
+    client.send(format!("GET {page} HTTP/1.1\r\nHost: {admin}\r\n\r\n"));
+    client.response()
+}
+
+#[test]
+fn metrics_and_health_are_served_beside_the_component() {
+    let front = Run::guest("hello").args(["--admin", "127.0.0.1:0"]).serve();
+    let line = front.log.wait_for("metrics and health on http://");
+    let admin: SocketAddr = line.rsplit('/').next().unwrap().parse().unwrap();
+    assert_eq!((ask(admin, "/livez").status, ask(admin, "/readyz").status), (200, 200));
+    for _ in 0..3 {
+        assert_eq!(get(front.address, "/").status, 200);
+    }
+    let metrics = ask(admin, "/metrics").text();
+    let count = metrics.lines().find(|line| line.starts_with("http_server_request_duration_seconds_count"));
+    assert!(count.is_some_and(|line| line.contains("http_response_status_code=\"200\"") && line.ends_with(" 3")), "{metrics}");
+    for name in ["tempo_instances_created_total", "tempo_instances_alive", "tempo_call_memory_bytes", "tempo_call_cpu_time"] {
+        assert!(metrics.contains(name), "no {name} in {metrics}");
+    }
+}
+
+#[test]
+fn a_bad_variable_is_named_and_not_shown() {
+    for (name, value) in [
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "s3cret"),
+        ("OTEL_TRACES_SAMPLER", "s3cret"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "s3cret"),
+        ("OTEL_TRACES_EXPORTER", "s3cret"),
+    ] {
+        let run = Run::guest("hello").env("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://127.0.0.1:9").env(name, value);
+        let finished = run.finish();
+        finished.failed_in_one_line(78, &[name, "(environment)"]);
+        assert!(!finished.stderr.contains("s3cret"), "{}", finished.stderr);
+    }
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    Run::guest("hello").args(["--admin", &address]).finish().failed_in_one_line(69, &[&address, "--admin"]);
+}

@@ -21,7 +21,7 @@ use crate::registry::{Connected, ServiceEntry, TriggerEntry};
 use crate::reporting::Reporting;
 use crate::signals::Signals;
 use crate::store_data::{Base, StoreData};
-use crate::{background, epoch, link};
+use crate::{background, epoch, inspect, link};
 
 /// A runtime's name, services and triggers.
 pub struct Parts<'a, T: 'static> {
@@ -61,6 +61,10 @@ pub fn run<T: StoreData>(
     epoch::advance(pre.engine()).context("cannot start the epoch thread")?;
     let reporting = Reporting::start((parts.runtime, parts.version), &loaded.name, settings)?;
     let telemetry = reporting.telemetry();
+    if reporting.is_shown() {
+        let report = inspect::inspect(parts.runtime, &loaded, parts.services, parts.triggers)?;
+        reporting.describe(serde_json::to_value(report)?);
+    }
     let (background, spawn) = background::start().context("cannot start the background threads")?;
     let main = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let exit = main.block_on(async {

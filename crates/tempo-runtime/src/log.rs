@@ -8,6 +8,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _, fmt};
 
 use crate::log_format::{Human, Json};
+use crate::reporting::log_layer;
 
 const LOG: Flag = Flag::new("log", "FILTER", "What to log: a level, or a filter such as info,tempo_runtime=debug")
     .default("info,async_nats=warn,object_store=warn");
@@ -43,8 +44,11 @@ impl Setting for Format {
 /// The filter or the format cannot be read.
 pub fn start(settings: &Settings) -> anyhow::Result<()> {
     let filter: String = settings.require(&LOG)?;
-    let filter = EnvFilter::try_new(filter)
-        .map_err(|_| settings.invalid(&LOG, "expected a level (error, warn, info, debug, trace) or a filter"))?;
+    let filter = || {
+        EnvFilter::try_new(&filter)
+            .map_err(|_| settings.invalid(&LOG, "expected a level (error, warn, info, debug, trace) or a filter"))
+    };
+    let lines_filter = filter()?;
     let terminal = std::io::stderr().is_terminal();
     let json = match settings.require(&LOG_FORMAT)? {
         Format::Json => true,
@@ -54,6 +58,7 @@ pub fn start(settings: &Settings) -> anyhow::Result<()> {
     let lines = fmt::layer().with_ansi(terminal && !json).with_writer(std::io::stderr);
     let lines = if json { lines.event_format(Json).boxed() } else { lines.event_format(Human::default()).boxed() };
     // Only the first subscriber of a process counts; a test that boots twice keeps it.
-    let _ = tracing_subscriber::registry().with(lines.with_filter(filter)).try_init();
+    let told = log_layer().map(|layer| anyhow::Ok(layer.with_filter(filter()?))).transpose()?;
+    let _ = tracing_subscriber::registry().with(told).with(lines.with_filter(lines_filter)).try_init();
     Ok(())
 }

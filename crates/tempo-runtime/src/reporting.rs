@@ -2,24 +2,40 @@
 //! anything is contacted, and ended after all else.
 
 use std::net::SocketAddr;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use tempo_core::telemetry::Telemetry;
 use tempo_core::{Flag, Settings};
-use tempo_telemetry::{ADMIN, Admin, Builder, Health, Listener, Phase, Running, Scrape};
+use tempo_telemetry::{
+    ADMIN, Admin, Builder, DASHBOARD, DASHBOARD_ADDRESS, Dashboard, Health, Listener, LogBridge, Phase, Recent, Running,
+    Scrape,
+};
+use tracing_subscriber::{Layer, Registry};
 
 /// How long the end of the process may be put off to send what is left.
 const FLUSH: Duration = Duration::from_secs(2);
 
+const PAGE: Flag = DASHBOARD.bare(DASHBOARD_ADDRESS);
+
+/// The log is one of the whole process, and there before anything else.
+static LOG: LazyLock<LogBridge> = LazyLock::new(LogBridge::default);
+
 /// The flags, and the variables of OpenTelemetry.
 pub fn flags() -> Vec<Flag> {
-    [&[ADMIN], tempo_telemetry::FLAGS].concat()
+    [&[ADMIN, PAGE], tempo_telemetry::FLAGS].concat()
+}
+
+/// What takes the events of the log.
+pub fn log_layer() -> Option<Box<dyn Layer<Registry> + Send + Sync>> {
+    Some(LOG.clone().boxed())
 }
 
 /// The reporting of one process. It ends when this is dropped.
 pub struct Reporting {
     running: Option<Running>,
     health: Health,
+    dashboard: Option<Dashboard>,
     announcements: Vec<String>,
 }
 
@@ -31,20 +47,49 @@ impl Reporting {
     /// A setting is bad, or an address is taken.
     pub fn start(runtime: (&str, &str), component: &str, settings: &Settings) -> anyhow::Result<Self> {
         let health = Health::default();
-        let mut announcements = Vec::new();
+        let (mut dashboard, mut announcements) = (None, Vec::new());
         let mut builder = Builder::new(settings, component, runtime)?;
-        if let Some(address) = settings.get::<SocketAddr>(&ADMIN)? {
-            let listener = Listener::bind(address, &ADMIN)?;
-            announcements.push(format!("metrics and health on http://{}", listener.address()));
+        let admin = settings.get::<SocketAddr>(&ADMIN)?.map(|address| Listener::bind(address, &ADMIN)).transpose()?;
+        let page = settings.get::<SocketAddr>(&PAGE)?.map(|address| Listener::bind(address, &PAGE)).transpose()?;
+        if admin.is_some() || page.is_some() {
             let (scrape, reader) = Scrape::new()?;
-            builder = builder.reader(reader).task(Admin::new(health.clone(), scrape).serve(listener));
+            builder = builder.reader(reader);
+            if let Some(listener) = admin {
+                announcements.push(format!("metrics and health on http://{}", listener.address()));
+                builder = builder.task(Admin::new(health.clone(), scrape.clone()).serve(listener));
+            }
+            if let Some(listener) = page {
+                let (announcement, warning) = Dashboard::announcement(listener.address());
+                announcements.push(announcement);
+                warning.iter().for_each(|warning| tracing::warn!("{warning}"));
+                let recent = Recent::default();
+                let page = Dashboard::new(recent.clone(), scrape, health.clone());
+                builder = builder.sink(Arc::new(recent)).task(page.clone().serve(listener));
+                dashboard = Some(page);
+            }
         }
-        Ok(Self { running: builder.start()?, health, announcements })
+        let running = builder.start()?;
+        if let Some(running) = &running {
+            LOG.connect(running.telemetry());
+        }
+        Ok(Self { running, health, dashboard, announcements })
     }
 
     /// The handle of those who have something to tell.
     pub fn telemetry(&self) -> Telemetry {
         self.running.as_ref().map(Running::telemetry).unwrap_or_default()
+    }
+
+    /// Whether anybody wants to see what runs: then [`describe`](Self::describe) it.
+    pub fn is_shown(&self) -> bool {
+        self.dashboard.is_some()
+    }
+
+    /// Says what runs: see [`Dashboard::describe`].
+    pub fn describe(&self, component: serde_json::Value) {
+        if let Some(dashboard) = &self.dashboard {
+            dashboard.describe(component);
+        }
     }
 
     /// What to say to the user once all is ready.

@@ -2,10 +2,16 @@
 
 use tempo_core::telemetry::Telemetry;
 use tempo_core::{Flag, Settings};
+use tracing_subscriber::{Layer, Registry};
 
 /// None.
 pub fn flags() -> Vec<Flag> {
     Vec::new()
+}
+
+/// None.
+pub fn log_layer() -> Option<Box<dyn Layer<Registry> + Send + Sync>> {
+    None
 }
 
 /// No reporting.
@@ -23,6 +29,15 @@ impl Reporting {
     pub fn telemetry(&self) -> Telemetry {
         Telemetry::off()
     }
+
+    /// Nobody.
+    #[allow(clippy::unused_self, reason = "as in a runtime that is built with telemetry")]
+    pub fn is_shown(&self) -> bool {
+        false
+    }
+
+    /// Nobody asks.
+    pub fn describe(&self, _: serde_json::Value) {}
 
     /// None.
     #[allow(clippy::unused_self, reason = "as in a runtime that is built with telemetry")]

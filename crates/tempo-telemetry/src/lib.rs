@@ -4,6 +4,7 @@ mod admin;
 mod dashboard;
 mod events;
 mod guest_rows;
+mod log_bridge;
 mod prometheus;
 mod recent;
 mod rows;
@@ -11,6 +12,7 @@ mod server;
 
 pub use admin::{ADMIN, Admin, Health, Phase};
 pub use dashboard::{DASHBOARD, DASHBOARD_ADDRESS, Dashboard};
+pub use log_bridge::LogBridge;
 pub use prometheus::Scrape;
 pub use recent::Recent;
 pub use rows::LogLine;

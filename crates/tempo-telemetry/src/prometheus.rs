@@ -1,0 +1,166 @@
+//! The runtime's metrics for who comes and asks: as text for Prometheus, and as JSON for the dashboard.
+//!
+//! The instruments belong to a meter provider of `opentelemetry_sdk`; `opentelemetry-prometheus` is one of its readers, and
+//! gives it the names that Prometheus wants.
+
+use std::collections::BTreeMap;
+
+use opentelemetry_prometheus::PrometheusExporter;
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+use prometheus::proto::{Metric, MetricFamily, MetricType};
+use prometheus::{Registry, TextEncoder};
+use serde::Serialize;
+
+/// What Prometheus calls the text format.
+pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Reads the metrics of a meter provider. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Scrape {
+    registry: Registry,
+}
+
+/// A metric with all its series.
+#[derive(Debug, Serialize)]
+pub(crate) struct Family {
+    name: String,
+    series: Vec<Series>,
+}
+
+/// One combination of labels.
+#[derive(Debug, Serialize)]
+struct Series {
+    labels: BTreeMap<String, String>,
+    /// Of a counter or a gauge.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<f64>,
+    /// Of a histogram.
+    #[serde(skip_serializing_if = "Option::is_none", flatten)]
+    histogram: Option<Histogram>,
+}
+
+#[derive(Debug, Serialize)]
+struct Histogram {
+    count: u64,
+    sum: f64,
+    /// Upper bound, and how many are at most that. What is above the last bound is in `count` only.
+    buckets: Vec<(f64, u64)>,
+}
+
+impl Scrape {
+    /// One, and the reader that a meter provider has to be given for it:
+    /// `SdkMeterProvider::builder().with_reader(reader)`.
+    ///
+    /// # Errors
+    ///
+    /// Never, as the registry is new; the types allow for it.
+    pub fn new() -> anyhow::Result<(Self, PrometheusExporter)> {
+        let registry = Registry::new();
+        // All instruments are of one scope; a label that says so on every line helps nobody.
+        let exporter = opentelemetry_prometheus::exporter().with_registry(registry.clone()).scope_info_enabled(false);
+        Ok((Self { registry }, exporter.build()?))
+    }
+
+    /// One with a meter provider that has no other reader.
+    ///
+    /// # Errors
+    ///
+    /// As [`Scrape::new`].
+    pub fn with_provider() -> anyhow::Result<(Self, SdkMeterProvider)> {
+        let (scrape, reader) = Self::new()?;
+        Ok((scrape, SdkMeterProvider::builder().with_reader(reader).build()))
+    }
+
+    /// The metrics in the text format of Prometheus, version 0.0.4.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        for family in self.registry.gather() {
+            // One that cannot be written, which is an empty one, must not hide the others.
+            let length = text.len();
+            if TextEncoder::new().encode_utf8(&[family], &mut text).is_err() {
+                text.truncate(length);
+            }
+        }
+        text
+    }
+
+    /// The metrics for the dashboard.
+    pub(crate) fn families(&self) -> Vec<Family> {
+        self.registry.gather().iter().map(Family::of).collect()
+    }
+}
+
+impl Family {
+    fn of(family: &MetricFamily) -> Self {
+        let kind = family.get_field_type();
+        let series = family.get_metric().iter().map(|metric| Series::of(kind, metric)).collect();
+        Self { name: family.name().to_owned(), series }
+    }
+}
+
+impl Series {
+    fn of(kind: MetricType, metric: &Metric) -> Self {
+        let labels = metric.get_label().iter().map(|label| (label.name().to_owned(), label.value().to_owned()));
+        let value = match kind {
+            MetricType::COUNTER => Some(metric.get_counter().get_value()),
+            MetricType::GAUGE => Some(metric.get_gauge().get_value()),
+            _ => None,
+        };
+        let histogram = (kind == MetricType::HISTOGRAM).then(|| {
+            let histogram = metric.get_histogram();
+            let buckets = histogram.get_bucket().iter();
+            let finite = buckets.filter(|bucket| bucket.upper_bound().is_finite());
+            Histogram {
+                count: histogram.get_sample_count(),
+                sum: histogram.get_sample_sum(),
+                buckets: finite.map(|bucket| (bucket.upper_bound(), bucket.cumulative_count())).collect(),
+            }
+        });
+        Self { labels: labels.collect(), value, histogram }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use opentelemetry::KeyValue;
+    use opentelemetry::metrics::MeterProvider as _;
+    use tempo_core::telemetry::Metrics;
+
+    #[test]
+    fn names_and_units_are_those_of_prometheus() {
+        let (scrape, provider) = Scrape::with_provider().unwrap();
+        let metrics = Metrics::new(&provider.meter("tempo"), "app");
+        metrics.http_server_duration.record(0.02, &[KeyValue::new("http.request.method", "GET")]);
+        metrics.instances_created.add(3, &[metrics.component().clone()]);
+        metrics.instances_alive.add(2, &[]);
+        metrics.call_cpu.add(0.5, &[]);
+        metrics.call_memory.record(70_000, &[]);
+        let text = scrape.text();
+        for line in [
+            "# TYPE http_server_request_duration_seconds histogram",
+            "http_server_request_duration_seconds_bucket{http_request_method=\"GET\",le=\"0.025\"} 1",
+            "tempo_instances_created_total{tempo_component=\"app\"} 3",
+            "tempo_instances_alive 2",
+            "tempo_call_cpu_time_seconds_total 0.5",
+            "tempo_call_memory_bytes_count 1",
+        ] {
+            assert!(text.lines().any(|found| found == line), "no {line} in\n{text}");
+        }
+        assert!(!text.contains("otel_scope"), "{text}");
+    }
+
+    #[test]
+    fn the_dashboard_is_given_the_same() {
+        let (scrape, provider) = Scrape::with_provider().unwrap();
+        let metrics = Metrics::new(&provider.meter("tempo"), "app");
+        metrics.call_memory.record(70_000, &[]);
+        metrics.instances_idle.add(4, &[]);
+        let families = serde_json::to_value(scrape.families()).unwrap();
+        let find = |name: &str| families.as_array().unwrap().iter().find(|family| family["name"] == name).unwrap();
+        assert_eq!(find("tempo_instances_idle")["series"][0]["value"], 4.0);
+        let memory = &find("tempo_call_memory_bytes")["series"][0];
+        assert_eq!((memory["count"].as_u64(), memory["sum"].as_f64()), (Some(1), Some(70_000.0)));
+        assert_eq!(memory["buckets"][1], serde_json::json!([1_048_576.0, 1]));
+    }
+}

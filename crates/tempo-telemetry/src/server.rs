@@ -1,0 +1,213 @@
+//! A small HTTP server for what the runtime tells of itself. It is apart from the one that serves components, so that it
+//! answers when that one is full, and it only ever tells: bounded in everything, no method but GET and HEAD.
+
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt as _};
+use http::uri::Authority;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tempo_core::{Error, ErrorKind, Flag};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+/// Connections at once; more wait in the system's queue.
+const CONNECTIONS: usize = 16;
+/// A request's head in bytes, which is hyper's lower bound on its buffer, and in headers.
+const HEAD: usize = 8192;
+const HEADERS: usize = 64;
+/// To send a head, and to stay without asking anything.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// After the system has refused to accept, for example because the process has no file descriptor left.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Sent with every answer: nothing of another origin is loaded, nothing is framed, guessed or kept.
+const HEADERS_OF_ALL: [(header::HeaderName, &str); 5] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::CACHE_CONTROL, "no-store"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+];
+
+/// What is told, by paths.
+pub(crate) trait Pages: Send + Sync + 'static {
+    /// How long a client may take for one connection, whatever it asks.
+    fn patience(&self) -> Duration;
+
+    /// The answer to a GET of `path`, if there is such a page. `last_event` is where a stream of events broke off.
+    fn page(&self, path: &str, last_event: Option<&str>) -> Option<Reply>;
+}
+
+/// An answer.
+pub(crate) struct Reply {
+    status: StatusCode,
+    content_type: &'static str,
+    body: UnsyncBoxBody<Bytes, Infallible>,
+}
+
+impl Reply {
+    /// A whole page.
+    pub(crate) fn new(content_type: &'static str, body: impl Into<Bytes>) -> Self {
+        Self { status: StatusCode::OK, content_type, body: Full::new(body.into()).boxed_unsync() }
+    }
+
+    /// A line for a person.
+    pub(crate) fn text(status: StatusCode, line: &str) -> Self {
+        Self { status, ..Self::new("text/plain; charset=utf-8", format!("{line}\n")) }
+    }
+
+    /// What goes on until it ends or the client leaves.
+    pub(crate) fn stream(content_type: &'static str, stream: impl Stream<Item = Bytes> + Send + 'static) -> Self {
+        let frames = stream.map(|bytes| Ok(Frame::data(bytes)));
+        Self { status: StatusCode::OK, content_type, body: StreamBody::new(frames).boxed_unsync() }
+    }
+
+    fn response(self) -> Response<UnsyncBoxBody<Bytes, Infallible>> {
+        let mut response = Response::new(self.body);
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+        headers.extend(HEADERS_OF_ALL.map(|(name, value)| (name, HeaderValue::from_static(value))));
+        if self.status == StatusCode::METHOD_NOT_ALLOWED {
+            headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        }
+        response
+    }
+}
+
+/// An address that is listened on, before anybody answers there.
+#[derive(Debug)]
+pub struct Listener {
+    listener: std::net::TcpListener,
+    address: SocketAddr,
+}
+
+impl Listener {
+    /// Listens on `address`, which was given as `flag`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`]: the port is in use, or the address is not this machine's.
+    pub fn bind(address: SocketAddr, flag: &Flag) -> Result<Self, Error> {
+        let bound = || {
+            let listener = std::net::TcpListener::bind(address)?;
+            listener.set_nonblocking(true)?;
+            Ok(Self { address: listener.local_addr()?, listener })
+        };
+        bound().map_err(|error: std::io::Error| {
+            let message = format!("cannot listen on {address}: {error}; choose another address with --{}", flag.name);
+            Error::new(ErrorKind::Unavailable, message)
+        })
+    }
+
+    /// The address, with the port that was picked if 0 was asked for.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers until dropped, and its connections end with it. Needs a tokio runtime with I/O and time.
+    pub(crate) async fn serve(self, pages: Arc<dyn Pages>) {
+        let listener = match TcpListener::from_std(self.listener) {
+            Ok(listener) => listener,
+            Err(error) => return tracing::error!(%error, address = %self.address, "cannot serve"),
+        };
+        let mut connections = JoinSet::new();
+        loop {
+            tokio::select! {
+                accepted = listener.accept(), if connections.len() < CONNECTIONS => match accepted {
+                    Ok((stream, _)) => drop(connections.spawn(connection(stream, pages.clone()))),
+                    Err(error) => {
+                        tracing::warn!(%error, "a connection cannot be accepted");
+                        tokio::time::sleep(PAUSE).await;
+                    }
+                },
+                Some(_) = connections.join_next(), if !connections.is_empty() => {}
+            }
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, pages: Arc<dyn Pages>) {
+    // One that is reached over loopback is reached by every page in a browser on this machine.
+    let guarded = stream.local_addr().map_or(true, |address| address.ip().to_canonical().is_loopback());
+    let patience = pages.patience();
+    let service = service_fn(|request| {
+        let reply = answer(&request, guarded, &*pages);
+        async move { Ok::<_, Infallible>(reply.response()) }
+    });
+    let serving = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(HEAD)
+        .max_headers(HEADERS)
+        .serve_connection(TokioIo::new(stream), service);
+    // An error is the client's: it is gone, or never spoke HTTP.
+    let _ = tokio::time::timeout(patience, serving).await;
+}
+
+fn answer(request: &Request<Incoming>, guarded: bool, pages: &dyn Pages) -> Reply {
+    if guarded && !is_meant(request) {
+        return Reply::text(StatusCode::MISDIRECTED_REQUEST, "the Host header has to be localhost or an address");
+    }
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return Reply::text(StatusCode::METHOD_NOT_ALLOWED, "nothing here can be changed");
+    }
+    let last_event = request.headers().get("last-event-id").and_then(|value| value.to_str().ok());
+    let page = pages.page(request.uri().path(), last_event);
+    page.unwrap_or_else(|| Reply::text(StatusCode::NOT_FOUND, "no such page"))
+}
+
+/// Whether a request names this machine as one does who means it. A name of somebody's own that leads here would make a
+/// browser hand what it reads to the page that made it ask (DNS rebinding).
+fn is_meant(request: &Request<Incoming>) -> bool {
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    let named = hosts.all(|host| host.to_str().is_ok_and(is_local));
+    named && request.uri().authority().is_none_or(|authority| is_local(authority.as_str()))
+}
+
+fn is_local(authority: &str) -> bool {
+    let Ok(authority) = Authority::from_str(authority) else { return false };
+    let host = authority.host().trim_end_matches('.').to_ascii_lowercase();
+    let address = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(&host);
+    host == "localhost" || host.ends_with(".localhost") || IpAddr::from_str(address).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admin::ADMIN;
+
+    #[test]
+    fn names_that_lead_to_this_machine_are_told_from_those_of_others() {
+        for host in ["localhost", "LocalHost:9090", "app.localhost:1", "127.0.0.1:9090", "[::1]:9090", "192.0.2.7"] {
+            assert!(is_local(host), "{host}");
+        }
+        for host in ["", "example.com", "localhost.example.com", "127.0.0.1.example.com:80", "notlocalhost", "[::1"] {
+            assert!(!is_local(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn a_port_in_use_is_said_with_the_flag_to_change() {
+        let first = Listener::bind(([127, 0, 0, 1], 0).into(), &ADMIN).unwrap();
+        let error = Listener::bind(first.address(), &ADMIN).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        let said = error.to_string();
+        assert!(said.starts_with(&format!("cannot listen on {}: ", first.address())), "{said}");
+        assert!(said.ends_with("; choose another address with --admin"), "{said}");
+    }
+}

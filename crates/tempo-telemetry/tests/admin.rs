@@ -1,0 +1,150 @@
+//! `--admin` as its clients see it: over real connections, and read by Prometheus's own parser.
+
+mod support;
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::process::{Command, Stdio};
+
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::MeterProvider as _;
+use support::{beside, get, say, status};
+use tempo_core::telemetry::Metrics;
+use tempo_telemetry::{ADMIN, Admin, Health, Listener, Phase, Scrape};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+fn listener() -> (Listener, SocketAddr) {
+    let listener = Listener::bind(([127, 0, 0, 1], 0).into(), &ADMIN).expect("a port");
+    let address = listener.address();
+    (listener, address)
+}
+
+#[test]
+fn readiness_follows_the_runtime() {
+    let (scrape, _provider) = Scrape::with_provider().unwrap();
+    let health = Health::default();
+    let (listener, address) = listener();
+    beside(Admin::new(health.clone(), scrape).serve(listener), async {
+        let (status, said) = get(address, "/readyz").await;
+        assert_eq!((status, said.as_str()), (503, "starting: the component is being loaded\n"));
+        assert_eq!(get(address, "/livez").await.0, 200);
+        health.enter(Phase::Ready);
+        assert_eq!(get(address, "/readyz").await, (200, "ready\n".to_owned()));
+        health.unless(|| Some("nats: reconnecting".to_owned()));
+        assert_eq!(get(address, "/readyz").await, (503, "nats: reconnecting\n".to_owned()));
+        assert_eq!(get(address, "/livez").await.0, 200);
+        assert_eq!(get(address, "/etc/passwd").await.0, 404);
+    });
+}
+
+#[test]
+fn it_only_tells_and_only_to_those_who_mean_it() {
+    let (scrape, _provider) = Scrape::with_provider().unwrap();
+    let (listener, address) = listener();
+    beside(Admin::new(Health::default(), scrape).serve(listener), async {
+        let ask = |line: &'static str, host: &'static str| {
+            let request = format!("{line}\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+            async move { say(address, &request).await }
+        };
+        assert_eq!(status(&ask("GET /livez HTTP/1.1", "localhost:9090").await), 200);
+        assert_eq!(status(&ask("GET /livez HTTP/1.1", "[::1]").await), 200);
+        assert_eq!(status(&ask("GET /livez HTTP/1.1", "evil.example").await), 421);
+        assert_eq!(status(&ask("GET http://evil.example/livez HTTP/1.1", "localhost").await), 421);
+        for method in ["POST", "PUT", "DELETE", "OPTIONS"] {
+            let answer =
+                say(address, &format!("{method} /livez HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"))
+                    .await;
+            assert_eq!(status(&answer), 405, "{method}");
+            assert!(answer.contains("\r\nallow: GET, HEAD\r\n"), "{answer}");
+        }
+        let head = ask("HEAD /livez HTTP/1.1", "localhost").await;
+        assert!(head.starts_with("HTTP/1.1 200 ") && head.ends_with("\r\n\r\n"), "{head}");
+        for header in [
+            "content-security-policy: default-src 'self'",
+            "x-content-type-options: nosniff",
+            "cache-control: no-store",
+        ] {
+            assert!(head.contains(header), "no {header} in {head}");
+        }
+        let long = format!("GET /livez HTTP/1.1\r\nhost: localhost\r\nx: {}\r\n\r\n", "a".repeat(10_000));
+        assert_eq!(status(&say(address, &long).await), 431);
+    });
+}
+
+/// Those who connect and say nothing take all the places, and give them back after the time for a head.
+#[test]
+fn idle_clients_do_not_keep_others_out_for_ever() {
+    let (scrape, _provider) = Scrape::with_provider().unwrap();
+    let (listener, address) = listener();
+    beside(Admin::new(Health::default(), scrape).serve(listener), async {
+        let mut idle = Vec::new();
+        for _ in 0..20 {
+            let mut stream = TcpStream::connect(address).await.expect("a connection");
+            stream.write_all(b"GET /livez").await.expect("sent");
+            idle.push(stream);
+        }
+        assert_eq!(get(address, "/livez").await.0, 200);
+        let mut rest = Vec::new();
+        let _ = idle.remove(0).read_to_end(&mut rest).await;
+    });
+}
+
+#[test]
+fn prometheus_reads_every_metric() {
+    let (scrape, provider) = Scrape::with_provider().unwrap();
+    let metrics = Metrics::new(&provider.meter("tempo"), "a \"quoted\"\\\ncomponent\u{7f}");
+    record(&metrics);
+    let (listener, address) = listener();
+    let (status, text) = beside(Admin::new(Health::default(), scrape).serve(listener), get(address, "/metrics"));
+    assert_eq!(status, 200);
+    assert!(text.contains("tempo_limit_hits_total{"), "{text}");
+    let Some(promtool) = promtool() else { panic!("no promtool; run the tests by `cargo xtask test`") };
+    let mut check = Command::new(promtool);
+    let mut check =
+        check.args(["check", "metrics"]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("promtool");
+    check.stdin.take().expect("stdin").write_all(text.as_bytes()).expect("written");
+    let said = check.wait_with_output().expect("promtool ends");
+    assert!(said.status.success(), "{}\n{text}", String::from_utf8_lossy(&said.stderr));
+}
+
+/// Something for each instrument.
+fn record(metrics: &Metrics) {
+    let labels = [metrics.component().clone(), KeyValue::new("http.response.status_code", 200)];
+    for histogram in [
+        &metrics.http_server_duration,
+        &metrics.http_client_duration,
+        &metrics.messaging_operation_duration,
+        &metrics.messaging_process_duration,
+        &metrics.db_operation_duration,
+        &metrics.queue_duration,
+        &metrics.instantiate_duration,
+    ] {
+        [0.000_02, 0.2, 100.0].iter().for_each(|seconds| histogram.record(*seconds, &labels));
+    }
+    for counter in [
+        &metrics.messaging_sent,
+        &metrics.messaging_consumed,
+        &metrics.messages_settled,
+        &metrics.instances_created,
+        &metrics.instances_reused,
+        &metrics.instances_trapped,
+        &metrics.host_calls,
+    ] {
+        counter.add(1, &labels);
+    }
+    for gauge in
+        [&metrics.http_server_active, &metrics.instances_alive, &metrics.instances_idle, &metrics.calls_waiting]
+    {
+        gauge.add(-1, &labels);
+    }
+    metrics.call_cpu.add(0.1, &labels);
+    metrics.call_memory.record(1 << 20, &labels);
+    metrics.hit("memory");
+}
+
+/// The one that `cargo xtask test` names, or that of the path.
+fn promtool() -> Option<std::ffi::OsString> {
+    let named = std::env::var_os("TEMPO_TEST_PROMTOOL");
+    named.or_else(|| Command::new("promtool").arg("--version").output().ok().map(|_| "promtool".into()))
+}

@@ -1,0 +1,48 @@
+//! What the tests share: servers that run, and a client that writes every byte itself.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+/// For what ends well or not at all.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A runtime on a thread of its own, as telemetry has one; it ends with the test.
+pub fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
+}
+
+/// Does `work` while `server` runs.
+pub fn beside<R>(server: impl Future<Output = ()> + Send + 'static, work: impl Future<Output = R>) -> R {
+    runtime().block_on(async {
+        let server = tokio::spawn(server);
+        let result = tokio::time::timeout(PATIENCE, work).await.expect("in time");
+        server.abort();
+        result
+    })
+}
+
+/// Sends `request` as it is, and reads until the server closes.
+pub async fn say(address: SocketAddr, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.expect("a connection");
+    stream.write_all(request.as_bytes()).await.expect("sent");
+    let mut answer = Vec::new();
+    // A server that refuses may reset the connection after its answer.
+    let _ = stream.read_to_end(&mut answer).await;
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// GETs `path`: the status and the body.
+pub async fn get(address: SocketAddr, path: &str) -> (u16, String) {
+    let answer = say(address, &format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n")).await;
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+    (status(head), body.to_owned())
+}
+
+/// The status of an answer.
+pub fn status(answer: &str) -> u16 {
+    answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_else(|| panic!("no status: {answer}"))
+}

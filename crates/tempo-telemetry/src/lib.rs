@@ -1,9 +1,17 @@
 #![doc = include_str!("../README.md")]
 
 mod admin;
+mod dashboard;
+mod events;
+mod guest_rows;
 mod prometheus;
+mod recent;
+mod rows;
 mod server;
 
 pub use admin::{ADMIN, Admin, Health, Phase};
+pub use dashboard::{DASHBOARD, DASHBOARD_ADDRESS, Dashboard};
 pub use prometheus::Scrape;
+pub use recent::Recent;
+pub use rows::LogLine;
 pub use server::Listener;

@@ -1,14 +1,12 @@
 //! `--admin` as its clients see it: over real connections, and read by Prometheus's own parser.
 
-mod support;
-
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 
+use crate::support::{beside, get, say, status, tool};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::MeterProvider as _;
-use support::{beside, get, say, status};
 use tempo_core::telemetry::Metrics;
 use tempo_telemetry::{ADMIN, Admin, Health, Listener, Phase, Scrape};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -99,8 +97,7 @@ fn prometheus_reads_every_metric() {
     let (status, text) = beside(Admin::new(Health::default(), scrape).serve(listener), get(address, "/metrics"));
     assert_eq!(status, 200);
     assert!(text.contains("tempo_limit_hits_total{"), "{text}");
-    let Some(promtool) = promtool() else { panic!("no promtool; run the tests by `cargo xtask test`") };
-    let mut check = Command::new(promtool);
+    let mut check = Command::new(tool("TEMPO_TEST_PROMTOOL", &["promtool"]));
     let mut check =
         check.args(["check", "metrics"]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("promtool");
     check.stdin.take().expect("stdin").write_all(text.as_bytes()).expect("written");
@@ -141,10 +138,4 @@ fn record(metrics: &Metrics) {
     metrics.call_cpu.add(0.1, &labels);
     metrics.call_memory.record(1 << 20, &labels);
     metrics.hit("memory");
-}
-
-/// The one that `cargo xtask test` names, or that of the path.
-fn promtool() -> Option<std::ffi::OsString> {
-    let named = std::env::var_os("TEMPO_TEST_PROMTOOL");
-    named.or_else(|| Command::new("promtool").arg("--version").output().ok().map(|_| "promtool".into()))
 }

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -45,4 +46,17 @@ pub async fn get(address: SocketAddr, path: &str) -> (u16, String) {
 /// The status of an answer.
 pub fn status(answer: &str) -> u16 {
     answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_else(|| panic!("no status: {answer}"))
+}
+
+/// A program that the tests start: the one that `cargo xtask test` names in `variable`, else the one that `cargo xtask
+/// setup` installs, else the machine's.
+pub fn tool(variable: &str, names: &[&str]) -> PathBuf {
+    if let Some(named) = std::env::var_os(variable) {
+        return named.into();
+    }
+    let own = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("tools").join("bin");
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let directories = std::iter::once(own).chain(std::env::split_paths(&path));
+    let mut programs = directories.flat_map(|directory| names.iter().map(move |name| directory.join(name)));
+    programs.find(|program| program.is_file()).unwrap_or_else(|| panic!("no {}: run `cargo xtask setup`", names[0]))
 }

@@ -1,0 +1,102 @@
+//! The dashboard's stream of server-sent events: what is new, in small batches, from where the reader left off.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::{Stream, stream};
+use serde_json::json;
+use tokio::sync::watch;
+use tokio::time::{Instant, Interval, MissedTickBehavior};
+
+use crate::dashboard::State;
+
+/// How often the metrics are told.
+const METRICS: Duration = Duration::from_secs(1);
+/// The least time between two batches: a person reads no faster, and a runtime under load is not slowed by one who looks.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How long one stream lasts. The browser opens the next by itself, and goes on where this one ended.
+pub(crate) const LIFE: Duration = Duration::from_secs(300);
+
+/// One reader's place in what there is to tell.
+struct Reader {
+    state: Arc<State>,
+    changes: watch::Receiver<u64>,
+    metrics: Interval,
+    greeted: bool,
+    seen: u64,
+    next_batch: Instant,
+    end: Instant,
+}
+
+/// The events for a reader that has seen those up to `last_event`, if they were of this run.
+pub(crate) fn events(state: Arc<State>, last_event: Option<&str>) -> impl Stream<Item = Bytes> + Send + use<> {
+    let resumed = last_event.and_then(|id| id.strip_prefix(&state.run)?.strip_prefix('-')?.parse().ok());
+    let mut metrics = tokio::time::interval(METRICS);
+    metrics.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let now = Instant::now();
+    let reader = Reader {
+        changes: state.recent.changes(),
+        metrics,
+        greeted: false,
+        seen: resumed.unwrap_or(0),
+        next_batch: now,
+        end: now + LIFE,
+        state,
+    };
+    let frames = stream::unfold(reader, |mut reader| async { Some((reader.next().await?, reader)) });
+    Box::pin(frames) as Pin<Box<dyn Stream<Item = Bytes> + Send>>
+}
+
+impl Reader {
+    /// The next events; `None` when the stream has lasted long enough.
+    async fn next(&mut self) -> Option<Bytes> {
+        if !std::mem::replace(&mut self.greeted, true) {
+            let greeting = json!({ "run": self.state.run, "component": self.state.component() });
+            return Some(format!("retry: 1000\n{}", frame("hello", &greeting.to_string())).into());
+        }
+        let (seen, next_batch, changes) = (self.seen, self.next_batch, &mut self.changes);
+        let news = async {
+            tokio::time::sleep_until(next_batch).await;
+            changes.wait_for(|last| *last > seen).await.is_ok()
+        };
+        tokio::select! {
+            () = tokio::time::sleep_until(self.end) => None,
+            _ = self.metrics.tick() => Some(self.metrics_frame().into()),
+            true = news => Some(self.batch().into()),
+            else => None,
+        }
+    }
+
+    fn metrics_frame(&self) -> String {
+        let metrics = json!({ "not_ready": self.state.health.not_ready(), "families": self.state.scrape.families() });
+        frame("metrics", &metrics.to_string())
+    }
+
+    fn batch(&mut self) -> String {
+        let batch = self.state.recent.after(self.seen);
+        self.seen = batch.last;
+        self.next_batch = Instant::now() + PAUSE;
+        let mut text = String::new();
+        if batch.lost > 0 {
+            text.push_str(&frame("lost", &batch.lost.to_string()));
+        }
+        for (name, rows) in [("spans", &batch.spans), ("lines", &batch.lines)] {
+            if !rows.is_empty() {
+                text.push_str(&frame(name, &array(rows)));
+            }
+        }
+        format!("id: {}-{}\n{text}", self.state.run, self.seen)
+    }
+}
+
+/// A JSON array of rows that are JSON already.
+pub(crate) fn array(rows: &[Arc<str>]) -> String {
+    format!("[{}]", rows.join(","))
+}
+
+/// JSON has no line breaks outside of its texts, and escapes those within.
+fn frame(name: &str, data: &str) -> String {
+    format!("event: {name}\ndata: {data}\n\n")
+}

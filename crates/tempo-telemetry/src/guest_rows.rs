@@ -1,0 +1,193 @@
+//! What guests tell, decoded for the dashboard. Guests are hostile: what is not a span or a line is left out, and what
+//! they call things is text, never markup.
+
+use opentelemetry::SpanId;
+use opentelemetry::trace::TraceId;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
+use opentelemetry_proto::tonic::logs::v1::LogRecord;
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
+use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
+use opentelemetry_proto::tonic::trace::v1::{Span, Status};
+use prost::Message as _;
+use tempo_core::telemetry::Record;
+
+use crate::rows::{EventRow, LogRow, Room, SpanRow, link_text};
+
+/// How deep the value of an attribute is shown.
+const DEPTH: usize = 8;
+
+/// The row of a guest's span, and its trace; `None` if it is no span.
+pub(crate) fn span(record: &Record<'_>) -> Option<(TraceId, SpanRow)> {
+    let span = Span::decode(record.message).ok()?;
+    let trace = trace_id(&span.trace_id)?;
+    let mut room = Room::new();
+    let (status, message) = status(span.status.as_ref());
+    let row = SpanRow {
+        trace: trace.to_string(),
+        id: span_id(&span.span_id)?.to_string(),
+        parent: span_id(&span.parent_span_id).map(|parent| parent.to_string()).unwrap_or_default(),
+        from: "guest",
+        kind: kind(span.kind()),
+        name: room.text(&span.name),
+        scope: room.text(&scope(record)),
+        start: millis(span.start_time_unix_nano),
+        duration: span.end_time_unix_nano.saturating_sub(span.start_time_unix_nano) as f64 / 1e6,
+        status,
+        message: room.text(message),
+        attributes: attributes(&mut room, &span.attributes),
+        events: room.items(&span.events, |room, event| EventRow {
+            name: room.text(&event.name),
+            time: millis(event.time_unix_nano),
+            attributes: attributes(room, &event.attributes),
+        }),
+        links: room
+            .items(&span.links, |_, link| Some(link_text(trace_id(&link.trace_id)?, span_id(&link.span_id)?)))
+            .into_iter()
+            .flatten()
+            .collect(),
+        cut: room.is_cut(),
+    };
+    Some((trace, row))
+}
+
+/// The row of a guest's log record; `None` if it is none.
+pub(crate) fn line(record: &Record<'_>) -> Option<LogRow> {
+    let line = LogRecord::decode(record.message).ok()?;
+    let mut room = Room::new();
+    let time = if line.time_unix_nano == 0 { line.observed_time_unix_nano } else { line.time_unix_nano };
+    let message = line.body.as_ref().map(|body| text(body, DEPTH)).unwrap_or_default();
+    Some(LogRow {
+        time: millis(time),
+        level: level(line.severity_number).to_owned(),
+        target: room.text(&scope(record)),
+        message: room.text(if message.is_empty() { &line.event_name } else { &message }),
+        trace: trace_id(&line.trace_id).map(|trace| trace.to_string()).unwrap_or_default(),
+        span: span_id(&line.span_id).map(|span| span.to_string()).unwrap_or_default(),
+        attributes: attributes(&mut room, &line.attributes),
+        cut: room.is_cut(),
+    })
+}
+
+fn trace_id(bytes: &[u8]) -> Option<TraceId> {
+    let id = TraceId::from_bytes(bytes.try_into().ok()?);
+    (id != TraceId::INVALID).then_some(id)
+}
+
+fn span_id(bytes: &[u8]) -> Option<SpanId> {
+    let id = SpanId::from_bytes(bytes.try_into().ok()?);
+    (id != SpanId::INVALID).then_some(id)
+}
+
+fn scope(record: &Record<'_>) -> String {
+    InstrumentationScope::decode(record.scope).map(|scope| scope.name).unwrap_or_default()
+}
+
+fn attributes(room: &mut Room, attributes: &[KeyValue]) -> Vec<(String, String)> {
+    room.items(attributes, |room, attribute| {
+        let value = attribute.value.as_ref().map(|value| text(value, DEPTH)).unwrap_or_default();
+        (room.text(&attribute.key), room.text(&value))
+    })
+}
+
+/// A value as a person reads it: a text as it is, what is nested much like JSON.
+fn text(value: &AnyValue, depth: usize) -> String {
+    let Some(deeper) = depth.checked_sub(1) else { return "…".to_owned() };
+    match &value.value {
+        None => String::new(),
+        Some(Value::StringValue(text)) => text.clone(),
+        Some(Value::BoolValue(value)) => value.to_string(),
+        Some(Value::IntValue(value)) => value.to_string(),
+        Some(Value::DoubleValue(value)) => value.to_string(),
+        Some(Value::ArrayValue(array)) => {
+            let items: Vec<_> = array.values.iter().map(|item| text(item, deeper)).collect();
+            format!("[{}]", items.join(", "))
+        }
+        Some(Value::KvlistValue(list)) => {
+            let member = |member: &KeyValue| {
+                let value = member.value.as_ref().map(|value| text(value, deeper)).unwrap_or_default();
+                format!("{}: {value}", member.key)
+            };
+            format!("{{{}}}", list.values.iter().map(member).collect::<Vec<_>>().join(", "))
+        }
+        Some(Value::BytesValue(bytes)) => format!("{} bytes", bytes.len()),
+        // An index into a table that no guest sends.
+        Some(Value::StringValueStrindex(_)) => String::new(),
+    }
+}
+
+fn status(status: Option<&Status>) -> (&'static str, &str) {
+    let Some(status) = status else { return ("unset", "") };
+    let word = match status.code() {
+        StatusCode::Unset => "unset",
+        StatusCode::Ok => "ok",
+        StatusCode::Error => "error",
+    };
+    (word, &status.message)
+}
+
+fn kind(kind: SpanKind) -> &'static str {
+    match kind {
+        SpanKind::Client => "client",
+        SpanKind::Server => "server",
+        SpanKind::Producer => "producer",
+        SpanKind::Consumer => "consumer",
+        SpanKind::Internal | SpanKind::Unspecified => "internal",
+    }
+}
+
+/// The levels of OpenTelemetry, four numbers each.
+fn level(severity: i32) -> &'static str {
+    match severity {
+        1..=4 => "trace",
+        5..=8 => "debug",
+        13..=16 => "warn",
+        17.. => "error",
+        _ => "info",
+    }
+}
+
+fn millis(nanos: u64) -> f64 {
+    nanos as f64 / 1e6
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tempo_core::telemetry::Signal;
+
+    fn record(signal: Signal, message: &[u8]) -> Record<'_> {
+        Record { signal, resource: &[], scope: &[], schema_url: "", message }
+    }
+
+    #[test]
+    fn what_is_no_span_is_left_out() {
+        for message in [&b""[..], b"\xff\xff", &Span { trace_id: vec![1; 15], ..Span::default() }.encode_to_vec()] {
+            assert!(span(&record(Signal::Traces, message)).is_none(), "{message:?}");
+        }
+        assert!(line(&record(Signal::Logs, b"\xff")).is_none());
+    }
+
+    #[test]
+    fn nested_values_and_strange_times_are_shown() {
+        let mut value = AnyValue { value: Some(Value::StringValue("</script>".to_owned())) };
+        for _ in 0..20 {
+            let list = opentelemetry_proto::tonic::common::v1::ArrayValue { values: vec![value] };
+            value = AnyValue { value: Some(Value::ArrayValue(list)) };
+        }
+        let attribute = KeyValue { key: "deep".to_owned(), value: Some(value), ..KeyValue::default() };
+        let message = Span {
+            trace_id: vec![1; 16],
+            span_id: vec![2; 8],
+            start_time_unix_nano: u64::MAX,
+            end_time_unix_nano: 0,
+            attributes: vec![attribute],
+            ..Span::default()
+        };
+        let message = message.encode_to_vec();
+        let (trace, row) = span(&record(Signal::Traces, &message)).unwrap();
+        assert_eq!((trace, row.duration), (TraceId::from_bytes([1; 16]), 0.0));
+        assert_eq!(row.attributes[0].1, "[[[[[[[[…]]]]]]]]");
+        assert_eq!((row.kind, row.status, row.parent.as_str()), ("internal", "unset", ""));
+    }
+}

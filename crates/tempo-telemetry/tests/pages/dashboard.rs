@@ -1,0 +1,304 @@
+//! The dashboard as a developer sees it: served over HTTP, shown by a headless Chromium.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::mpsc::{Sender, channel};
+use std::time::{Duration, SystemTime};
+
+use crate::browser::Browser;
+use crate::story::{Story, span};
+use crate::support::{self, get, say, status};
+use opentelemetry::metrics::MeterProvider as _;
+use opentelemetry::trace::SpanKind;
+use opentelemetry::{KeyValue, SpanId};
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+use serde_json::{Value, json};
+use tempo_core::telemetry::Metrics;
+use tempo_telemetry::{DASHBOARD, Dashboard, Health, Listener, LogLine, Phase, Recent, Scrape};
+
+/// What a guest could call things if it wanted to run a script in the page of whoever looks.
+const HOSTILE: &str = "<script>window.owned = 1</script><img src=x onerror='window.owned = 2'>\"'&\u{202e}";
+
+/// A dashboard that is served.
+struct Served {
+    address: SocketAddr,
+    recent: Recent,
+    metrics: Metrics,
+    _provider: SdkMeterProvider,
+    _stop: Sender<()>,
+}
+
+impl Served {
+    fn start() -> Self {
+        let (scrape, provider) = Scrape::with_provider().unwrap();
+        let (recent, health) = (Recent::default(), Health::default());
+        health.enter(Phase::Ready);
+        let dashboard = Dashboard::new(recent.clone(), scrape, health);
+        dashboard.describe(component());
+        let listener = Listener::bind(([127, 0, 0, 1], 0).into(), &DASHBOARD).unwrap();
+        let address = listener.address();
+        let (stop, stopped) = channel::<()>();
+        std::thread::spawn(move || {
+            support::runtime().block_on(async {
+                let serving = tokio::spawn(dashboard.serve(listener));
+                let _ = tokio::task::spawn_blocking(move || stopped.recv()).await;
+                serving.abort();
+            });
+        });
+        let metrics = Metrics::new(&provider.meter("tempo"), "shop");
+        Self { address, recent, metrics, _provider: provider, _stop: stop }
+    }
+
+    fn line(&self, level: &str, message: &str, span: Option<&opentelemetry::trace::SpanContext>) {
+        self.recent.line(&LogLine { time: SystemTime::now(), level, target: "shop", message, span });
+    }
+}
+
+fn component() -> Value {
+    json!({
+        "component": "shop",
+        "wasi": "0.3",
+        "imports": [
+            { "name": "wasi:http/client@0.3.0", "satisfied_by": "WasiHttp" },
+            { "name": "wasmcloud:keyvalue/store@0.2.0", "satisfied_by": "WasiKeyValue" },
+            { "name": "tempo:messaging/producer@0.1.0", "satisfied_by": "WasiMessaging" },
+        ],
+        "exports": [
+            { "name": "wasi:http/handler@0.3.0", "called_by": "HttpServer" },
+            { "name": "tempo:messaging/handler@0.1.0", "called_by": "MessagingConsumer" },
+        ],
+        "grants": { "Outgoing HTTP": ["https://pay.example.com"], "Directories": [], "keyvalue": "memory:" },
+    })
+}
+
+/// An order: asked for over HTTP, paid at another server, and told to another component by a message.
+fn order(served: &Served, number: u64, slow: f64) -> String {
+    let story = Story::new(&served.recent);
+    let (root, paid, told) = (span(), span(), span());
+    let context = story.context(root);
+    served.line("info", &format!("order {number} has come in"), Some(&context));
+    let ms = |from: f64, to: f64| (from * slow, to * slow);
+    let handle = story.guest(root, "handle order", ms(0.3, 17.6), &[("order.id", &number.to_string())], None);
+    let load = story.guest(handle, "load order", ms(0.6, 3.9), &[], None);
+    let db = [("db.system.name", "memory"), ("db.operation.name", "get"), ("db.namespace", "default")];
+    story.host(load, SpanKind::Client, "get default", ms(1.1, 3.5), &db);
+    let pay = story.guest(handle, "pay", ms(4.2, 14.0), &[("order.currency", "EUR")], Some("card accepted"));
+    let http = [
+        ("http.request.method", "POST"),
+        ("server.address", "pay.example.com"),
+        ("server.port", "443"),
+        ("http.response.status_code", "200"),
+    ];
+    story.host_as(paid, pay, SpanKind::Client, "POST", ms(4.6, 13.1), &http);
+    let topic = [("messaging.system", "memory"), ("messaging.destination.name", "orders.paid")];
+    story.host_as(told, handle, SpanKind::Producer, "send orders.paid", ms(14.6, 16.9), &topic);
+    let path = format!("/orders/{number}");
+    let request = [
+        ("http.request.method", "POST"),
+        ("url.path", &*path),
+        ("http.response.status_code", "201"),
+        ("url.scheme", "http"),
+    ];
+    story.host_as(root, SpanId::INVALID, SpanKind::Server, "POST", ms(0.0, 18.0), &request);
+    let consumed = [topic[1], ("messaging.operation.name", "process"), ("tempo.outcome", "acked")];
+    let message = story.host(told, SpanKind::Consumer, "process orders.paid", ms(19.5, 24.2), &consumed);
+    story.guest(message, "send receipt", ms(20.0, 23.8), &[], None);
+    served.line("info", &format!("order {number} is paid"), Some(&context));
+    count(served, 0.018 * slow, "201");
+    served.metrics.messaging_process_duration.record(0.0047 * slow, &[]);
+    context.trace_id().to_string()
+}
+
+fn plain(served: &Served, path: &str, code: &'static str, millis: f64) {
+    let story = Story::new(&served.recent);
+    let root = span();
+    story.guest(root, "route", (0.1, millis * 0.9), &[], None);
+    let mut request = vec![("http.request.method", "GET"), ("url.path", path), ("http.response.status_code", code)];
+    if code == "500" {
+        request.push(("error.type", "trap"));
+        served.line("error", "the component trapped: unreachable", Some(&story.context(root)));
+    }
+    story.host_as(root, SpanId::INVALID, SpanKind::Server, "GET", (0.0, millis), &request);
+    count(served, millis / 1e3, code);
+}
+
+fn count(served: &Served, seconds: f64, code: &'static str) {
+    served.metrics.http_server_duration.record(seconds, &[KeyValue::new("http.response.status_code", code)]);
+    served.metrics.call_memory.record(2_300_000, &[]);
+    served.metrics.call_cpu.add(seconds / 20.0, &[]);
+}
+
+/// The rows of the waterfall as `level name class`.
+fn waterfall(browser: &mut Browser) -> Vec<String> {
+    let rows = browser.eval(
+        "[...document.querySelectorAll('#waterfall .span')].map(row => row.getAttribute('aria-level') + ' ' + \
+         row.querySelector('.name').textContent + ' ' + row.className.replace('span ', ''))",
+    );
+    rows.as_array().unwrap().iter().map(|row| row.as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_trace_of_host_and_guest_is_one_waterfall() {
+    let served = Served::start();
+    served.metrics.instances_alive.add(6, &[]);
+    served.metrics.instances_idle.add(4, &[]);
+    let mut browser = Browser::start();
+    browser.open(&format!("http://{}/", served.address));
+    browser.until("document.querySelector('#health').textContent === 'ready'");
+    // What comes while somebody looks shows up without being asked for.
+    let trace = order(&served, 41, 1.0);
+    plain(&served, "/health", "200", 0.8);
+    plain(&served, "/orders/x", "500", 3.0);
+    browser.until("document.querySelectorAll('#calls .call').length === 4");
+    let calls =
+        browser.eval("[...document.querySelectorAll('#calls .call')].map(row => row.innerText.replace(/\\s+/g, ' '))");
+    let calls = calls.to_string();
+    for said in ["POST /orders/41 201 18.0 ms", "process orders.paid acked 4.7 ms", "GET /orders/x 500"] {
+        assert!(calls.contains(said), "no {said} in {calls}");
+    }
+    browser.eval(&format!("document.querySelector('#calls .call[title=\"{trace}\"]').click()"));
+    let expected = [
+        "1 POST host",
+        "2 handle order guest",
+        "3 load order guest",
+        "4 get default host",
+        "3 pay guest",
+        "4 POST host",
+        "3 send orders.paid host",
+        "4 process orders.paid host",
+        "5 send receipt guest",
+    ];
+    assert_eq!(waterfall(&mut browser), expected);
+    // Bars stand where their times are: `pay` begins after 4.2 of 24.2 ms and takes 9.8.
+    let bar = "(() => { const bar = [...document.querySelectorAll('#waterfall .span')][4].querySelector('.fill').style; \
+               return [parseFloat(bar.left), parseFloat(bar.width)]; })()";
+    let bar = browser.eval(bar);
+    let near = |value: &Value, wanted: f64| (value.as_f64().unwrap() - wanted).abs() < 0.5;
+    assert!(near(&bar[0], 17.4) && near(&bar[1], 40.5), "{bar}");
+    browser.eval("document.querySelectorAll('#waterfall .span')[4].click()");
+    let detail = browser.eval("document.querySelector('#detail').innerText").to_string();
+    for said in ["order.currency", "EUR", "card accepted", "guest shop"] {
+        assert!(detail.contains(said), "no {said} in {detail}");
+    }
+    browser.until("document.querySelectorAll('#lines .line').length === 3");
+    browser.eval("document.querySelector('#line-trace').click()");
+    browser.until("document.querySelectorAll('#lines .line').length === 2");
+    let about = browser.eval("document.querySelector('#about').innerText").to_string();
+    assert!(about.contains("wasmcloud:keyvalue/store@0.2.0") && about.contains("https://pay.example.com"), "{about}");
+    browser.until("document.querySelector('#charts').innerText.includes('6 / 4')");
+    pictures(&served, &mut browser);
+    assert_eq!(browser.complaints(), [""; 0]);
+}
+
+/// Pictures of the page below the target directory; with `cargo xtask test --slow`, after a minute and a half of traffic.
+fn pictures(served: &Served, browser: &mut Browser) {
+    browser.eval("document.querySelector('#line-trace').click()");
+    if std::env::var_os("TEMPO_TEST_SLOW").is_some() {
+        for tick in 0..450_u64 {
+            let wave = 1.0 + ((tick as f64) / 40.0).sin().abs();
+            order(served, 42 + tick, 0.6 + wave * 0.3);
+            (0..(wave * 6.0) as u64).for_each(|_| plain(served, "/health", "200", 0.6 * wave));
+            match tick % 97 {
+                90 => plain(served, "/orders/x", "500", 3.0),
+                30 => plain(served, "/favicon.ico", "404", 0.4),
+                _ => {}
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    for (scheme, width, height) in [("light", 1280, 1000), ("dark", 1280, 1000), ("light", 390, 844)] {
+        browser.prefer(scheme);
+        browser.resize(width, height);
+        let fits = "document.documentElement.scrollWidth <= window.innerWidth";
+        assert_eq!(browser.eval(fits), json!(true), "{width} pixels are not enough");
+        let picture = browser.picture();
+        assert!(picture.starts_with(b"\x89PNG"), "no picture");
+        std::fs::write(directory.join(format!("dashboard-{scheme}-{width}.png")), picture).unwrap();
+    }
+}
+
+#[test]
+fn names_of_guests_and_clients_are_text() {
+    let served = Served::start();
+    let story = Story::new(&served.recent);
+    let (root, inner) = (span(), span());
+    let guest = story.guest(root, HOSTILE, (0.0, 1.0), &[(HOSTILE, HOSTILE)], Some(HOSTILE));
+    // Each names the other as its parent, and one of them takes an id that is the host's.
+    story.guest(guest, "</style><svg onload='window.owned = 3'>", (-1e9, 1e9), &[], None);
+    story.host_as(inner, inner, SpanKind::Client, "its own parent", (0.2, 0.4), &[]);
+    let request = [("http.request.method", HOSTILE), ("url.path", HOSTILE), ("http.response.status_code", HOSTILE)];
+    story.host_as(root, SpanId::INVALID, SpanKind::Server, HOSTILE, (0.0, 2.0), &request);
+    served.line(HOSTILE, HOSTILE, Some(&story.context(root)));
+    served.line("constructor", "\u{1b}[31m red\r\nevent: spans\r\ndata: []\r\n\r\n", None);
+
+    let mut browser = Browser::start();
+    browser.open(&format!("http://{}/", served.address));
+    browser.until("document.querySelectorAll('#calls .call').length === 1");
+    browser.eval("document.querySelector('#calls .call').click()");
+    browser.until("document.querySelectorAll('#waterfall .span').length === 4");
+    for row in 0..4 {
+        browser.eval(&format!("document.querySelectorAll('#waterfall .span')[{row}].click()"));
+        browser.until("!document.querySelector('#detail').hidden");
+        let elements =
+            "document.querySelectorAll('main script, main img, main style, main svg[onload], [onerror]').length";
+        assert_eq!(browser.eval(elements), json!(0));
+    }
+    browser.until("document.querySelectorAll('#lines .line').length === 2");
+    assert_eq!(browser.eval("document.querySelectorAll('.name')[0].textContent"), json!(HOSTILE));
+    assert_eq!(browser.eval("document.querySelector('#calls .what').textContent"), json!(HOSTILE));
+    assert_eq!(browser.eval("typeof window.owned"), json!("undefined"));
+    assert_eq!(browser.complaints(), [""; 0]);
+}
+
+#[test]
+fn a_reader_goes_on_where_it_left_off() {
+    let served = Served::start();
+    order(&served, 1, 1.0);
+    support::runtime().block_on(async {
+        let (status, recent) = get(served.address, "/api/recent").await;
+        let recent: Value = serde_json::from_str(&recent).unwrap();
+        assert_eq!((status, recent["spans"].as_array().unwrap().len()), (200, 9));
+        assert_eq!(recent["lines"].as_array().unwrap().len(), 2);
+        let (_, about) = get(served.address, "/api/component").await;
+        assert_eq!(serde_json::from_str::<Value>(&about).unwrap(), component());
+        assert!(get(served.address, "/api/metrics").await.1.contains("http_server_request_duration_seconds"));
+        let first = events_until(served.address, "", "event: lines").await;
+        assert!(first.contains("event: hello") && first.contains("handle order"), "{first}");
+        let seen = first.lines().rev().find_map(|line| line.strip_prefix("id: ")).unwrap().to_owned();
+        plain(&served, "/later", "200", 1.0);
+        let second = events_until(served.address, &format!("last-event-id: {seen}\r\n"), "event: spans").await;
+        assert!(second.contains("/later") && !second.contains("handle order"), "{second}");
+        // That of another run tells everything again.
+        let other = events_until(served.address, "last-event-id: abc-999999\r\n", "event: lines").await;
+        assert!(other.contains("handle order"), "{other}");
+    });
+}
+
+#[test]
+fn only_those_who_mean_it_may_read() {
+    let served = Served::start();
+    let stranger = "GET /api/recent HTTP/1.1\r\nhost: evil.example:4000\r\nconnection: close\r\n\r\n";
+    assert_eq!(status(&support::runtime().block_on(say(served.address, stranger))), 421);
+    assert_eq!(Dashboard::announcement(served.address).1, None);
+    assert!(Dashboard::announcement(([0, 0, 0, 0], 4000).into()).1.unwrap().contains("whoever reaches it"));
+}
+
+/// Reads the stream of events until it has said `last` and what belongs to it.
+async fn events_until(address: SocketAddr, header: &str, last: &str) -> String {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let request = format!("GET /events HTTP/1.1\r\nhost: {address}\r\n{header}\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut said = String::new();
+    let reading = async {
+        let mut buffer = vec![0; 64 << 10];
+        while !said.find(last).is_some_and(|at| said[at..].contains("\n\n")) {
+            let length = stream.read(&mut buffer).await.unwrap();
+            assert!(length > 0, "ended: {said}");
+            said.push_str(&String::from_utf8_lossy(&buffer[..length]));
+        }
+    };
+    tokio::time::timeout(support::PATIENCE, reading).await.unwrap_or_else(|_| panic!("no {last}"));
+    said
+}

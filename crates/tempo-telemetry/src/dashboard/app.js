@@ -170,6 +170,9 @@ function showTrace() {
     const name = element("span", "name", span.name || "(no name)");
     name.style.paddingLeft = `${Math.min(depth, 12) * 14}px`;
     name.title = span.name;
+    // What is called by its method only is told apart by where it went.
+    const where = span.from === "host" && attribute(span, "http.request.method") && (attribute(span, "url.path") ?? attribute(span, "server.address"));
+    if (where) name.append(element("span", "where quiet", where));
     const track = element("span", "track"), fill = element("span", "fill");
     const left = Math.min(Math.max((span.start - begin) / length, 0), 1);
     const right = Math.min(Math.max((span.start + span.duration - begin) / length, left), 1);

@@ -158,12 +158,12 @@ fn a_trace_of_host_and_guest_is_one_waterfall() {
     }
     browser.eval(&format!("document.querySelector('#calls .call[title=\"{trace}\"]').click()"));
     let expected = [
-        "1 POST host",
+        "1 POST/orders/41 host",
         "2 handle order guest",
         "3 load order guest",
         "4 get default host",
         "3 pay guest",
-        "4 POST host",
+        "4 POSTpay.example.com host",
         "3 send orders.paid host",
         "4 process orders.paid host",
         "5 send receipt guest",
@@ -245,7 +245,7 @@ fn names_of_guests_and_clients_are_text() {
         assert_eq!(browser.eval(elements), json!(0));
     }
     browser.until("document.querySelectorAll('#lines .line').length === 2");
-    assert_eq!(browser.eval("document.querySelectorAll('.name')[0].textContent"), json!(HOSTILE));
+    assert_eq!(browser.eval("document.querySelectorAll('.name')[0].textContent"), json!(HOSTILE.repeat(2)));
     assert_eq!(browser.eval("document.querySelector('#calls .what').textContent"), json!(HOSTILE));
     assert_eq!(browser.eval("typeof window.owned"), json!("undefined"));
     assert_eq!(browser.complaints(), [""; 0]);

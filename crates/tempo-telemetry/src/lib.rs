@@ -10,7 +10,7 @@ mod rows;
 mod server;
 
 pub use admin::{ADMIN, Admin, Health, Phase};
-pub use dashboard::{DASHBOARD, DASHBOARD_ADDRESS, Dashboard};
+pub use dashboard::{DASHBOARD, Dashboard};
 pub use prometheus::Scrape;
 pub use recent::Recent;
 pub use rows::LogLine;

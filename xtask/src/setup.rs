@@ -1,8 +1,8 @@
 //! `cargo xtask setup`: what a build needs beyond rustup's stable Rust, which is the target wasm32-wasip2, and what the
-//! tests need beyond that, which is a nats-server and an S3 server.
+//! tests need beyond that, which is a nats-server, an S3 server, Chromium and promtool.
 //!
-//! `run`, `build` and `test` call [`ensure`] themselves, and `test` calls [`nats_server`] and [`s3_server`]. Each is a few
-//! milliseconds when there is nothing to do.
+//! `run`, `build` and `test` call [`ensure`] themselves, and `test` calls what follows it. Each is a few milliseconds when
+//! there is nothing to do.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -18,6 +18,7 @@ mod debian;
 mod linker;
 mod mirror;
 mod nats;
+mod programs;
 mod rustup;
 mod s3;
 mod toolchain;
@@ -34,7 +35,7 @@ pub(crate) fn command() -> Command {
         .value_parser(["rustup", "debian"])
         .help("Take the target from this source only; by default rustup, then Debian's packages");
     Command::new("setup")
-        .about("Installs the wasm32-wasip2 target and the servers of the tests where they are missing")
+        .about("Installs the wasm32-wasip2 target and what the tests start where they are missing")
         .arg(from)
 }
 
@@ -47,6 +48,8 @@ pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
     }
     say(&format!("nats-server is {}", nats_server()?.display()));
     say(&format!("the S3 server of the tests is {}", s3_server()?.display()));
+    say(&format!("chromium is {}", chromium()?.display()));
+    say(&format!("promtool is {}", promtool()?.display()));
     Ok(())
 }
 
@@ -64,6 +67,16 @@ pub(crate) fn nats_server() -> Result<PathBuf> {
 /// Where the Python packages are of the S3 server that the tests start. Installs them below the target directory.
 pub(crate) fn s3_server() -> Result<PathBuf> {
     tool(s3::find, s3::install)
+}
+
+/// Where a Chromium is that the tests can start without a display. Unpacks one below the target directory.
+pub(crate) fn chromium() -> Result<PathBuf> {
+    tool(programs::find_chromium, programs::install_chromium)
+}
+
+/// Where Prometheus's promtool is, which the tests let read the metrics. Unpacks it below the target directory.
+pub(crate) fn promtool() -> Result<PathBuf> {
+    tool(programs::find_promtool, programs::install_promtool)
 }
 
 /// What `find` finds among the tools, or else what `install` adds to them, with a directory to work in.

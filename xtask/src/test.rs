@@ -15,6 +15,10 @@ use crate::{build, interop, setup};
 const NATS_SERVER: &str = "TEMPO_TEST_NATS_SERVER";
 /// Tells the tests where the Python packages of the S3 server are that they start.
 const S3_SERVER: &str = "TEMPO_TEST_S3_SERVER";
+/// Tells the tests where the Chromium is that they look at the dashboard with.
+pub(crate) const CHROMIUM: &str = "TEMPO_TEST_CHROMIUM";
+/// Tells the tests where the promtool is that reads the metrics.
+pub(crate) const PROMTOOL: &str = "TEMPO_TEST_PROMTOOL";
 /// Tells the tests that take minutes to go all the way.
 const SLOW: &str = "TEMPO_TEST_SLOW";
 
@@ -36,12 +40,14 @@ pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
     build::guests(workspace.guests())?;
     interop::build(&workspace)?;
     let (nats_server, s3_server) = (setup::nats_server()?, setup::s3_server()?);
+    let (chromium, promtool) = (setup::chromium()?, setup::promtool()?);
     // `cargo test` builds no program that another package's tests start.
     build::runtimes(workspace.runtimes(), false)?;
 
     let given: Vec<&String> = arguments.get_many("args").into_iter().flatten().collect();
     let mut cargo = shell::cargo();
     cargo.args(["test", "--no-fail-fast"]).args(given).env(NATS_SERVER, nats_server).env(S3_SERVER, s3_server);
+    cargo.env(CHROMIUM, chromium).env(PROMTOOL, promtool);
     if arguments.get_flag("slow") {
         cargo.env(SLOW, "1");
     }

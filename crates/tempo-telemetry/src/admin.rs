@@ -32,7 +32,7 @@ pub enum Phase {
     Stopping,
 }
 
-type Reason = Box<dyn Fn() -> Option<String> + Send + Sync>;
+type Reason = Arc<dyn Fn() -> Option<String> + Send + Sync>;
 
 /// Whether a runtime is ready, and if not, why. Cheap to clone; all clones are the same.
 #[derive(Clone, Default)]
@@ -55,18 +55,20 @@ impl Health {
     /// Asks `reason` from now on, too, whenever somebody asks: it says in a few words why the runtime is not ready, or
     /// nothing. It must not block, and what it says is public: no secret, no URL with a password.
     pub fn unless(&self, reason: impl Fn() -> Option<String> + Send + Sync + 'static) {
-        self.state().reasons.push(Box::new(reason));
+        self.state().reasons.push(Arc::new(reason));
     }
 
     /// Why the runtime is not ready, one reason a line; nothing if it is.
     pub fn not_ready(&self) -> Option<String> {
-        let state = self.state();
-        let phase = match state.phase {
+        let phase = self.state().phase;
+        let phase = match phase {
             Phase::Starting => "starting: the component is being loaded",
             Phase::Connecting => "starting: backends and triggers are being connected",
             Phase::Stopping => "stopping",
             Phase::Ready => {
-                let reasons: Vec<String> = state.reasons.iter().filter_map(|reason| reason()).collect();
+                // Asked without the lock, which they may take.
+                let reasons = self.state().reasons.clone();
+                let reasons: Vec<String> = reasons.iter().filter_map(|reason| reason()).collect();
                 return (!reasons.is_empty()).then(|| reasons.join("\n"));
             }
         };

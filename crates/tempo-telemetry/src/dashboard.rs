@@ -16,9 +16,8 @@ use crate::server::{Listener, Pages, Reply};
 
 /// Where the page of [`Dashboard`] is served.
 pub const DASHBOARD: Flag =
-    Flag::new("dashboard", "HOST:PORT", "Serve a page for development that shows requests, traces, logs and metrics");
-/// The address that [`DASHBOARD`] stands for when it is given without one.
-pub const DASHBOARD_ADDRESS: &str = "127.0.0.1:4000";
+    Flag::new("dashboard", "HOST:PORT", "Serve a page for development that shows requests, traces, logs and metrics")
+        .bare("127.0.0.1:4000");
 
 /// Longer than any of its pages needs, streams included.
 const PATIENCE: Duration = Duration::from_secs(LIFE.as_secs() + 30);

@@ -25,6 +25,8 @@ struct Reader {
     changes: watch::Receiver<u64>,
     metrics: Interval,
     greeted: bool,
+    /// Whether the reader knows what runs, which is not yet known when a runtime has just begun.
+    described: bool,
     seen: u64,
     next_batch: Instant,
     end: Instant,
@@ -40,6 +42,7 @@ pub(crate) fn events(state: Arc<State>, last_event: Option<&str>) -> impl Stream
         changes: state.recent.changes(),
         metrics,
         greeted: false,
+        described: false,
         seen: resumed.unwrap_or(0),
         next_batch: now,
         end: now + LIFE,
@@ -53,8 +56,7 @@ impl Reader {
     /// The next events; `None` when the stream has lasted long enough.
     async fn next(&mut self) -> Option<Bytes> {
         if !std::mem::replace(&mut self.greeted, true) {
-            let greeting = json!({ "run": self.state.run, "component": self.state.component() });
-            return Some(format!("retry: 1000\n{}", frame("hello", &greeting.to_string())).into());
+            return Some(format!("retry: 1000\n{}", self.greeting()).into());
         }
         let (seen, next_batch, changes) = (self.seen, self.next_batch, &mut self.changes);
         let news = async {
@@ -69,9 +71,16 @@ impl Reader {
         }
     }
 
-    fn metrics_frame(&self) -> String {
+    fn greeting(&mut self) -> String {
+        let component = self.state.component();
+        self.described = !component.is_null();
+        frame("hello", &json!({ "run": self.state.run, "component": component }).to_string())
+    }
+
+    fn metrics_frame(&mut self) -> String {
+        let greeting = if self.described || self.state.component().is_null() { String::new() } else { self.greeting() };
         let metrics = json!({ "not_ready": self.state.health.not_ready(), "families": self.state.scrape.families() });
-        frame("metrics", &metrics.to_string())
+        greeting + &frame("metrics", &metrics.to_string())
     }
 
     fn batch(&mut self) -> String {

@@ -4,15 +4,13 @@ mod admin;
 mod dashboard;
 mod events;
 mod guest_rows;
-mod log_bridge;
 mod prometheus;
 mod recent;
 mod rows;
 mod server;
 
 pub use admin::{ADMIN, Admin, Health, Phase};
-pub use dashboard::{DASHBOARD, DASHBOARD_ADDRESS, Dashboard};
-pub use log_bridge::LogBridge;
+pub use dashboard::{DASHBOARD, Dashboard};
 pub use prometheus::Scrape;
 pub use recent::Recent;
 pub use rows::LogLine;

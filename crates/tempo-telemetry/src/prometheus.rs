@@ -150,6 +150,19 @@ mod tests {
         assert!(!text.contains("otel_scope"), "{text}");
     }
 
+    /// No attribute is a guest's or a client's; should one be by mistake, the series are bounded all the same.
+    #[test]
+    fn the_series_of_an_instrument_are_bounded() {
+        let (scrape, provider) = Scrape::with_provider().unwrap();
+        let counter = provider.meter("tempo").u64_counter("test").build();
+        (0..10_000).for_each(|number| counter.add(1, &[KeyValue::new("number", number)]));
+        let text = scrape.text();
+        let values = text.lines().filter_map(|line| line.strip_prefix("test_total{")?.split(' ').nth(1)?.parse().ok());
+        let values: Vec<u64> = values.collect();
+        assert!((1_000..=2_001).contains(&values.len()), "{}", values.len());
+        assert_eq!(values.iter().sum::<u64>(), 10_000);
+    }
+
     #[test]
     fn the_dashboard_is_given_the_same() {
         let (scrape, provider) = Scrape::with_provider().unwrap();

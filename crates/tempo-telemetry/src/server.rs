@@ -27,7 +27,7 @@ const CONNECTIONS: usize = 16;
 const HEAD: usize = 8192;
 const HEADERS: usize = 64;
 /// To send a head, and to stay without asking anything.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// After the system has refused to accept, for example because the process has no file descriptor left.
 const PAUSE: Duration = Duration::from_millis(50);
 

@@ -51,19 +51,35 @@ impl Suite {
         Ok(newest(&table, prefix))
     }
 
+    /// A package and what it needs that is not installed on this machine, each with its version.
+    pub(super) fn with_dependencies(&self, package: &str) -> Result<Vec<(String, String)>> {
+        let mut apt = self.apt("apt-get");
+        let list =
+            shell::read(apt.args(["--quiet", "--yes", "--no-install-recommends", "--print-uris", "install", package]))?;
+        Ok(list.lines().filter_map(file).collect())
+    }
+
     /// Fetches a package and unpacks it below `into`.
     pub(super) fn unpack(&self, package: &str, version: &str, into: &Path) -> Result<()> {
+        self.unpack_all(&[(package.to_owned(), version.to_owned())], into)
+    }
+
+    /// Fetches packages, each with its version, and unpacks them below `into`.
+    pub(super) fn unpack_all(&self, packages: &[(String, String)], into: &Path) -> Result<()> {
         let fetched = self.dir.join("debs");
         fs::create_dir_all(&fetched)?;
-        let pin = format!("{package}={version}");
+        let pins = packages.iter().map(|(package, version)| format!("{package}={version}"));
         // apt verifies the checksum, also of a file that an earlier run left.
-        shell::run(self.apt("apt-get").args(["--quiet", "download", &pin]).current_dir(&fetched))?;
-        let deb = fs::read_dir(&fetched)?
-            .flatten()
-            .map(|entry| entry.path())
-            .find(|path| is_deb(path, package, version))
-            .with_context(|| format!("apt-get left no file of {pin} in {}", fetched.display()))?;
-        shell::run(Command::new("dpkg").arg("-x").arg(&deb).arg(into))
+        shell::run(self.apt("apt-get").args(["--quiet", "download"]).args(pins).current_dir(&fetched))?;
+        for (package, version) in packages {
+            let deb = fs::read_dir(&fetched)?
+                .flatten()
+                .map(|entry| entry.path())
+                .find(|path| is_deb(path, package, version))
+                .with_context(|| format!("apt-get left no file of {package}={version} in {}", fetched.display()))?;
+            shell::run(Command::new("dpkg").arg("-x").arg(&deb).arg(into))?;
+        }
+        Ok(())
     }
 
     fn apt(&self, program: &str) -> Command {
@@ -100,6 +116,14 @@ fn newest(table: &str, prefix: &str) -> Option<String> {
     versions.filter(|version| version.starts_with(prefix)).map(str::to_owned).next()
 }
 
+/// Reads `'URI' package_version_architecture.deb size checksum` lines; those of other forms are apt's own words.
+fn file(line: &str) -> Option<(String, String)> {
+    let mut words = line.strip_prefix('\'')?.split_whitespace().skip(1);
+    let mut parts = words.next()?.split('_');
+    let (package, version) = (parts.next()?, parts.next()?);
+    Some((package.to_owned(), version.replace("%3a", ":")))
+}
+
 fn is_deb(path: &Path, package: &str, version: &str) -> bool {
     // An epoch's colon is written as %3a in a file's name.
     let start = format!("{package}_{}_", version.replace(':', "%3a"));
@@ -117,5 +141,14 @@ mod tests {
         assert_eq!(newest(table, "1.95.0+").as_deref(), Some("1.95.0+dfsg1-2~bpo13+1"));
         assert_eq!(newest(table, "").as_deref(), Some("1.96.1+dfsg1-2"));
         assert_eq!(newest(table, "1.9.0+"), None);
+    }
+
+    #[test]
+    fn what_apt_would_fetch_is_read_from_its_list() {
+        let list = "Reading package lists...\n\
+                    'http://deb.debian.org/debian/pool/main/n/nss/libnss3_3.87.1-1_amd64.deb' \
+                    libnss3_2%3a3.87.1-1_amd64.deb 1332396 MD5Sum:0\n";
+        let read: Vec<_> = list.lines().filter_map(file).collect();
+        assert_eq!(read, [("libnss3".to_owned(), "2:3.87.1-1".to_owned())]);
     }
 }

@@ -151,6 +151,7 @@ function extent(spans) {
 function showTrace() {
   const trace = traces.get(chosen);
   $("no-trace").hidden = Boolean(trace);
+  $("no-trace").textContent = chosen ? "No span of this trace has ended yet, or they are no longer kept." : "Choose a request or a message to see what happened in it.";
   $("trace-id").textContent = trace ? chosen : "";
   if (!trace) {
     $("waterfall").replaceChildren();
@@ -170,6 +171,9 @@ function showTrace() {
     const name = element("span", "name", span.name || "(no name)");
     name.style.paddingLeft = `${Math.min(depth, 12) * 14}px`;
     name.title = span.name;
+    // What is called by its method only is told apart by where it went.
+    const where = span.from === "host" && attribute(span, "http.request.method") && (attribute(span, "url.path") ?? attribute(span, "server.address"));
+    if (where) name.append(element("span", "where quiet", where));
     const track = element("span", "track"), fill = element("span", "fill");
     const left = Math.min(Math.max((span.start - begin) / length, 0), 1);
     const right = Math.min(Math.max((span.start + span.duration - begin) / length, left), 1);
@@ -234,7 +238,7 @@ function lineRow(line) {
   const mood = { error: "bad", warn: "warn" }[line.level] ?? "quiet";
   text.append(element("span", "target", `${line.target} `), element("span", "", line.message));
   for (const [key, value] of line.attributes) text.append(element("span", "target", ` ${key}=${value}`));
-  if (line.trace && traces.has(line.trace)) {
+  if (line.trace) {
     const link = element("button", "of-trace", "trace");
     link.type = "button";
     link.addEventListener("click", () => choose(line.trace));
@@ -295,10 +299,10 @@ const isFailure = (one) => Number(one.labels.http_response_status_code) >= 500 |
 const perSecond = (value) => `${short(value)}/s`;
 const CHARTS = [
   ["Requests", perSecond, rate(HTTP, (one) => one.count)],
-  ["Response time, p50 and p99", (value) => took(value * 1000), quantile(HTTP, 0.5), quantile(HTTP, 0.99)],
+  ["Response, p50 / p99", (value) => took(value * 1000), quantile(HTTP, 0.5), quantile(HTTP, 0.99)],
   ["Failed requests", perSecond, rate(HTTP, (one) => one.count, isFailure)],
   ["Messages", perSecond, rate("messaging_process_duration_seconds", (one) => one.count)],
-  ["Instances, alive and idle", short, gauge("tempo_instances_alive"), gauge("tempo_instances_idle")],
+  ["Instances, alive / idle", short, gauge("tempo_instances_alive"), gauge("tempo_instances_idle")],
   ["Memory of an instance", bytes, mean("tempo_call_memory_bytes")],
   ["CPU of guests", (value) => `${short(value * 100)}%`, rate("tempo_call_cpu_time_seconds_total", (one) => one.value)],
   ["Limits hit", perSecond, rate("tempo_limit_hits_total", (one) => one.value)],

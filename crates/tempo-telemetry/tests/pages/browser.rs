@@ -54,11 +54,11 @@ impl Browser {
         });
         let mut browser =
             Self { process, input, messages, session: None, last: 0, complaints: Vec::new(), _profile: profile };
-        let page = browser.call("Target.createTarget", json!({ "url": "about:blank" }));
+        let page = browser.call("Target.createTarget", &json!({ "url": "about:blank" }));
         let attach = json!({ "targetId": page["targetId"], "flatten": true });
-        browser.session = browser.call("Target.attachToTarget", attach)["sessionId"].as_str().map(str::to_owned);
+        browser.session = browser.call("Target.attachToTarget", &attach)["sessionId"].as_str().map(str::to_owned);
         for domain in ["Page.enable", "Runtime.enable", "Log.enable"] {
-            browser.call(domain, json!({}));
+            browser.call(domain, &json!({}));
         }
         browser.resize(1280, 1000);
         browser
@@ -66,7 +66,7 @@ impl Browser {
 
     /// Opens `url`, and waits until its script runs.
     pub fn open(&mut self, url: &str) {
-        let answer = self.call("Page.navigate", json!({ "url": url }));
+        let answer = self.call("Page.navigate", &json!({ "url": url }));
         assert!(answer["errorText"].is_null(), "{answer}");
         self.until(&format!("location.href === '{url}' && document.readyState === 'complete'"));
     }
@@ -74,18 +74,18 @@ impl Browser {
     /// Gives the page another size, in CSS pixels.
     pub fn resize(&mut self, width: u32, height: u32) {
         let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600 });
-        self.call("Emulation.setDeviceMetricsOverride", metrics);
+        self.call("Emulation.setDeviceMetricsOverride", &metrics);
     }
 
     /// Makes the page dark or light.
     pub fn prefer(&mut self, scheme: &str) {
         let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
-        self.call("Emulation.setEmulatedMedia", features);
+        self.call("Emulation.setEmulatedMedia", &features);
     }
 
     /// What `script`, an expression, is in the page.
     pub fn eval(&mut self, script: &str) -> Value {
-        let answer = self.call("Runtime.evaluate", json!({ "expression": script, "returnByValue": true }));
+        let answer = self.call("Runtime.evaluate", &json!({ "expression": script, "returnByValue": true }));
         assert!(answer["exceptionDetails"].is_null(), "{script}: {answer}");
         answer["result"]["value"].clone()
     }
@@ -101,7 +101,7 @@ impl Browser {
 
     /// A picture of the page (PNG).
     pub fn picture(&mut self) -> Vec<u8> {
-        let answer = self.call("Page.captureScreenshot", json!({ "format": "png" }));
+        let answer = self.call("Page.captureScreenshot", &json!({ "format": "png" }));
         let data = answer["data"].as_str().unwrap_or_default();
         base64::engine::general_purpose::STANDARD.decode(data).expect("base64")
     }
@@ -113,7 +113,7 @@ impl Browser {
         &self.complaints
     }
 
-    fn call(&mut self, method: &str, parameters: Value) -> Value {
+    fn call(&mut self, method: &str, parameters: &Value) -> Value {
         self.last += 1;
         let mut message = json!({ "id": self.last, "method": method, "params": parameters });
         if let Some(session) = &self.session {

@@ -34,7 +34,7 @@ impl Served {
         let (recent, health) = (Recent::default(), Health::default());
         health.enter(Phase::Ready);
         let dashboard = Dashboard::new(recent.clone(), scrape, health);
-        dashboard.describe(component());
+        let described = dashboard.clone();
         let listener = Listener::bind(([127, 0, 0, 1], 0).into(), &DASHBOARD).unwrap();
         let address = listener.address();
         let (stop, stopped) = channel::<()>();
@@ -45,6 +45,8 @@ impl Served {
                 serving.abort();
             });
         });
+        // As a runtime does, which listens before it knows what runs.
+        described.describe(component());
         let metrics = Metrics::new(&provider.meter("tempo"), "shop");
         Self { address, recent, metrics, _provider: provider, _stop: stop }
     }
@@ -158,12 +160,12 @@ fn a_trace_of_host_and_guest_is_one_waterfall() {
     }
     browser.eval(&format!("document.querySelector('#calls .call[title=\"{trace}\"]').click()"));
     let expected = [
-        "1 POST host",
+        "1 POST/orders/41 host",
         "2 handle order guest",
         "3 load order guest",
         "4 get default host",
         "3 pay guest",
-        "4 POST host",
+        "4 POSTpay.example.com host",
         "3 send orders.paid host",
         "4 process orders.paid host",
         "5 send receipt guest",
@@ -197,7 +199,8 @@ fn pictures(served: &Served, browser: &mut Browser) {
         for tick in 0..450_u64 {
             let wave = 1.0 + ((tick as f64) / 40.0).sin().abs();
             order(served, 42 + tick, 0.6 + wave * 0.3);
-            (0..(wave * 6.0) as u64).for_each(|_| plain(served, "/health", "200", 0.6 * wave));
+            (0..(wave * 3.0) as u64).for_each(|_| plain(served, "/orders", "200", 2.1 * wave));
+            plain(served, &format!("/orders/{}", 40 + tick), "200", 1.4 * wave);
             match tick % 97 {
                 90 => plain(served, "/orders/x", "500", 3.0),
                 30 => plain(served, "/favicon.ico", "404", 0.4),
@@ -245,7 +248,7 @@ fn names_of_guests_and_clients_are_text() {
         assert_eq!(browser.eval(elements), json!(0));
     }
     browser.until("document.querySelectorAll('#lines .line').length === 2");
-    assert_eq!(browser.eval("document.querySelectorAll('.name')[0].textContent"), json!(HOSTILE));
+    assert_eq!(browser.eval("document.querySelectorAll('.name')[0].textContent"), json!(HOSTILE.repeat(2)));
     assert_eq!(browser.eval("document.querySelector('#calls .what').textContent"), json!(HOSTILE));
     assert_eq!(browser.eval("typeof window.owned"), json!("undefined"));
     assert_eq!(browser.complaints(), [""; 0]);
@@ -269,8 +272,12 @@ fn a_reader_goes_on_where_it_left_off() {
         plain(&served, "/later", "200", 1.0);
         let second = events_until(served.address, &format!("last-event-id: {seen}\r\n"), "event: spans").await;
         assert!(second.contains("/later") && !second.contains("handle order"), "{second}");
+        // Who was away for long is told how much is gone.
+        (0..3_000).for_each(|_| served.line("info", "again", None));
+        let late = events_until(served.address, &format!("last-event-id: {seen}\r\n"), "event: lines").await;
+        assert!(late.contains("event: lost\ndata: 2000\n"), "{}", &late[..late.len().min(2_000)]);
         // That of another run tells everything again.
-        let other = events_until(served.address, "last-event-id: abc-999999\r\n", "event: lines").await;
+        let other = events_until(served.address, "last-event-id: abc-999999\r\n", "event: spans").await;
         assert!(other.contains("handle order"), "{other}");
     });
 }

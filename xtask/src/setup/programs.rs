@@ -1,0 +1,155 @@
+//! Programs of Debian's packages that the tests start: Chromium, which shows the dashboard, and promtool, which reads the
+//! metrics. They are the machine's, or unpacked below the target directory; nothing is installed.
+
+use std::env::consts::EXE_SUFFIX;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use super::apt::Suite;
+use super::mirror::Mirror;
+use crate::shell::{self, say};
+use crate::test::{CHROMIUM, PROMTOOL};
+
+/// What a machine's Chromium may be called, the smallest first.
+const CHROMIUMS: &[&str] = &["chromium-headless-shell", "chromium", "google-chrome", "chromium-browser"];
+/// The package of the one that needs no display.
+const CHROMIUM_PACKAGE: &str = "chromium-headless-shell";
+/// The package that promtool comes with.
+const PROMTOOL_PACKAGE: &str = "prometheus";
+
+/// Finds the libraries that were unpacked with Chromium, wherever the directory is moved to.
+const LAUNCHER: &str = r#"#!/bin/sh
+root=$(dirname "$(dirname "$(readlink -f "$0")")")/chromium/usr/lib
+for libraries in "$root"/*-linux-gnu*/pulseaudio "$root"/*-linux-gnu*; do
+    LD_LIBRARY_PATH=$libraries${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+done
+export LD_LIBRARY_PATH
+exec "$root/chromium/chromium-headless-shell" "$@"
+"#;
+
+/// The Chromium that the user names, that of the path, or the one that was unpacked below `tools` before.
+pub(super) fn find_chromium(tools: &Path) -> Option<PathBuf> {
+    find(CHROMIUM, CHROMIUMS, installed(tools, "chromium"))
+}
+
+/// The promtool that the user names, that of the path, or the one that was unpacked below `tools` before.
+pub(super) fn find_promtool(tools: &Path) -> Option<PathBuf> {
+    find(PROMTOOL, &["promtool"], installed(tools, "promtool"))
+}
+
+/// Unpacks Chromium with the libraries that the machine lacks.
+pub(super) fn install_chromium(tools: &Path, scratch: &Path) -> Result<PathBuf> {
+    let target = installed(tools, "chromium");
+    say(&format!("unpacking Chromium, which the tests of the dashboard start, below {}", tools.display()));
+    let suite = suite(scratch).context(advice("Chromium", CHROMIUM))?;
+    let packages = suite.with_dependencies(CHROMIUM_PACKAGE).context(advice("Chromium", CHROMIUM))?;
+    let (unpacked, tree) = (scratch.join("chromium"), tools.join("chromium"));
+    clear(&unpacked)?;
+    suite.unpack_all(&packages, &unpacked)?;
+    clear(&unpacked.join("usr/share"))?;
+    clear(&tree)?;
+    fs::create_dir_all(tools.join("bin"))?;
+    fs::rename(&unpacked, &tree).with_context(|| format!("cannot put Chromium at {}", tree.display()))?;
+    let launcher = scratch.join("launcher");
+    fs::write(&launcher, LAUNCHER)?;
+    put_in_place(&launcher, &target)?;
+    clear(&scratch.join("apt"))?;
+    if !runs(&target) {
+        bail!("Chromium does not run on this machine; {}", advice("Chromium", CHROMIUM));
+    }
+    Ok(target)
+}
+
+/// Unpacks promtool, which needs no libraries, and nothing else of Prometheus.
+pub(super) fn install_promtool(tools: &Path, scratch: &Path) -> Result<PathBuf> {
+    let target = installed(tools, "promtool");
+    say(&format!("unpacking promtool, which the tests of the metrics start, below {}", tools.display()));
+    let suite = suite(scratch).context(advice("promtool", PROMTOOL))?;
+    let unpacked = scratch.join("prometheus");
+    clear(&unpacked)?;
+    suite.unpack(PROMTOOL_PACKAGE, &suite.any_version(PROMTOOL_PACKAGE)?, &unpacked)?;
+    fs::create_dir_all(tools.join("bin"))?;
+    put_in_place(&unpacked.join("usr/bin/promtool"), &target)?;
+    clear(&unpacked)?;
+    clear(&scratch.join("apt"))?;
+    if !runs(&target) {
+        bail!("promtool does not run on this machine; {}", advice("promtool", PROMTOOL));
+    }
+    Ok(target)
+}
+
+/// The suite that this machine is of: its programs fit the libraries here.
+fn suite(scratch: &Path) -> Result<Suite> {
+    if !shell::has("apt-get") || !shell::has("dpkg") {
+        bail!("this is not a Debian system");
+    }
+    let about = fs::read_to_string("/etc/os-release").context("cannot read /etc/os-release")?;
+    let name = codename(&about).context("this is no release of Debian")?;
+    Suite::open(&Mirror::find(), name, scratch)
+}
+
+/// Debian's word for a release, as in `bookworm`.
+fn codename(about: &str) -> Option<&str> {
+    let field = |name: &str| about.lines().find_map(|line| Some(line.strip_prefix(name)?.trim_matches('"')));
+    (field("ID=") == Some("debian")).then(|| field("VERSION_CODENAME=")).flatten()
+}
+
+fn find(variable: &str, names: &[&str], own: PathBuf) -> Option<PathBuf> {
+    if let Some(named) = std::env::var_os(variable) {
+        return Some(named.into());
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let directories: Vec<_> = std::env::split_paths(&path).collect();
+    let of_machine = names.iter().flat_map(|name| {
+        let name = format!("{name}{EXE_SUFFIX}");
+        directories.iter().map(move |directory| directory.join(&name)).filter(|program| program.is_file())
+    });
+    of_machine.chain(Some(own)).find(|program| runs(program))
+}
+
+fn runs(program: &Path) -> bool {
+    let mut command = Command::new(program);
+    command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+fn advice(name: &str, variable: &str) -> String {
+    format!("install {name} so that it is on the path, or name one by {variable}")
+}
+
+fn installed(tools: &Path, name: &str) -> PathBuf {
+    tools.join("bin").join(format!("{name}{EXE_SUFFIX}"))
+}
+
+fn put_in_place(program: &Path, target: &Path) -> Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        fs::set_permissions(program, fs::Permissions::from_mode(0o755))?;
+    }
+    fs::rename(program, target).with_context(|| format!("cannot put {} in place", target.display()))
+}
+
+fn clear(dir: &Path) -> Result<()> {
+    if dir.exists() {
+        fs::remove_dir_all(dir).with_context(|| format!("cannot remove {}", dir.display()))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_release_is_that_of_debian_only() {
+        let debian = "PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nVERSION_CODENAME=bookworm\nID=debian\n";
+        assert_eq!(codename(debian), Some("bookworm"));
+        assert_eq!(codename("VERSION_CODENAME=\"trixie\"\nID=\"debian\"\n"), Some("trixie"));
+        assert_eq!(codename("ID=ubuntu\nID_LIKE=debian\nVERSION_CODENAME=noble\n"), None);
+        assert_eq!(codename("ID=debian\n"), None);
+    }
+}

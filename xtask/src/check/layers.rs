@@ -1,4 +1,5 @@
-//! Dependencies point one way: runtimes -> tempo-runtime -> tempo-core <- wasi-* <- tempo-nats, and `sdk-*` apart.
+//! Dependencies point one way: runtimes -> tempo-runtime -> tempo-core <- wasi-* <- tempo-nats, and `sdk-*` apart;
+//! tempo-runtime -> tempo-telemetry -> tempo-core.
 
 use anyhow::Result;
 
@@ -12,6 +13,7 @@ use crate::workspace::{Package, Workspace};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Layer {
     Core,
+    Telemetry,
     Runtime,
     Service,
     Backend,
@@ -27,6 +29,7 @@ impl Layer {
         let parts: Vec<&str> = dir.split('/').collect();
         Some(match *parts.as_slice() {
             ["crates", "tempo-core"] => Self::Core,
+            ["crates", "tempo-telemetry"] => Self::Telemetry,
             ["crates", "tempo-runtime"] => Self::Runtime,
             ["crates", "tempo-nats"] => Self::Backend,
             ["crates", name] if name.starts_with("wasi-") => Self::Service,
@@ -43,10 +46,12 @@ impl Layer {
     fn below(self) -> &'static [Self] {
         match self {
             Self::Core | Self::Xtask => &[],
-            Self::Runtime | Self::Service => &[Self::Core],
+            Self::Telemetry | Self::Service => &[Self::Core],
+            Self::Runtime => &[Self::Core, Self::Telemetry],
             Self::Backend => &[Self::Core, Self::Service],
             Self::Sdk | Self::Guest => &[Self::Sdk],
-            Self::Program | Self::Tests => &[Self::Runtime, Self::Core, Self::Service, Self::Backend],
+            Self::Program => &[Self::Runtime, Self::Core, Self::Service, Self::Backend],
+            Self::Tests => &[Self::Runtime, Self::Core, Self::Telemetry, Self::Service, Self::Backend],
         }
     }
 }

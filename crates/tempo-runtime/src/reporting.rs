@@ -8,7 +8,7 @@ use std::time::Duration;
 use tempo_core::telemetry::Telemetry;
 use tempo_core::{Flag, Settings};
 use tempo_telemetry::{
-    ADMIN, Admin, Builder, DASHBOARD, DASHBOARD_ADDRESS, Dashboard, Health, Listener, LogBridge, Phase, Recent, Running,
+    ADMIN, Admin, Builder, DASHBOARD, Dashboard, Health, Listener, LogBridge, Phase, Recent, Running,
     Scrape,
 };
 use tracing_subscriber::{Layer, Registry};
@@ -16,14 +16,12 @@ use tracing_subscriber::{Layer, Registry};
 /// How long the end of the process may be put off to send what is left.
 const FLUSH: Duration = Duration::from_secs(2);
 
-const PAGE: Flag = DASHBOARD.bare(DASHBOARD_ADDRESS);
-
 /// The log is one of the whole process, and there before anything else.
 static LOG: LazyLock<LogBridge> = LazyLock::new(LogBridge::default);
 
 /// The flags, and the variables of OpenTelemetry.
 pub fn flags() -> Vec<Flag> {
-    [&[ADMIN, PAGE], tempo_telemetry::FLAGS].concat()
+    [&[ADMIN, DASHBOARD], tempo_telemetry::FLAGS].concat()
 }
 
 /// What takes the events of the log.
@@ -50,7 +48,7 @@ impl Reporting {
         let (mut dashboard, mut announcements) = (None, Vec::new());
         let mut builder = Builder::new(settings, component, runtime)?;
         let admin = settings.get::<SocketAddr>(&ADMIN)?.map(|address| Listener::bind(address, &ADMIN)).transpose()?;
-        let page = settings.get::<SocketAddr>(&PAGE)?.map(|address| Listener::bind(address, &PAGE)).transpose()?;
+        let page = settings.get::<SocketAddr>(&DASHBOARD)?.map(|address| Listener::bind(address, &DASHBOARD)).transpose()?;
         if admin.is_some() || page.is_some() {
             let (scrape, reader) = Scrape::new()?;
             builder = builder.reader(reader);

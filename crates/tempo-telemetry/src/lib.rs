@@ -1,17 +1,49 @@
+//! The telemetry of Tempo's runtimes: sent by OTLP, served to Prometheus, shown on a page.
+//!
 #![doc = include_str!("../README.md")]
 
 mod admin;
+mod buffer;
+mod builder;
+mod connect;
 mod dashboard;
+mod encode;
 mod events;
+mod exporter;
+mod flags;
+mod grpc;
 mod guest_rows;
+mod http;
+mod log_bridge;
+mod losses;
+mod metrics;
+mod pipeline;
 mod prometheus;
 mod recent;
+mod request;
+mod resource;
+mod retry;
 mod rows;
+mod sender;
 mod server;
+mod settings;
+mod stop;
+mod tee;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod thread;
+mod tls;
+mod transport;
+mod values;
+mod wire;
 
 pub use admin::{ADMIN, Admin, Health, Phase};
+pub use builder::{Builder, Running, start};
 pub use dashboard::{DASHBOARD, Dashboard};
+pub use flags::FLAGS;
+pub use log_bridge::LogBridge;
 pub use prometheus::Scrape;
 pub use recent::Recent;
 pub use rows::LogLine;
 pub use server::Listener;
+pub use thread::is_telemetry_thread;

@@ -1,4 +1,5 @@
-//! Dependencies point one way: runtimes -> tempo-runtime -> tempo-core <- wasi-* <- tempo-nats, and `sdk-*` apart.
+//! Dependencies point one way: runtimes -> tempo-runtime -> tempo-core <- wasi-* <- tempo-nats, and `sdk-*` apart;
+//! tempo-runtime -> tempo-telemetry -> tempo-core.
 
 use anyhow::Result;
 
@@ -49,7 +50,8 @@ impl Layer {
             Self::Runtime => &[Self::Core, Self::Telemetry],
             Self::Backend => &[Self::Core, Self::Service],
             Self::Sdk | Self::Guest => &[Self::Sdk],
-            Self::Program | Self::Tests => &[Self::Runtime, Self::Core, Self::Service, Self::Backend],
+            Self::Program => &[Self::Runtime, Self::Core, Self::Service, Self::Backend],
+            Self::Tests => &[Self::Runtime, Self::Core, Self::Telemetry, Self::Service, Self::Backend],
         }
     }
 }

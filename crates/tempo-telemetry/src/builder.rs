@@ -1,0 +1,204 @@
+//! Puts the parts together: settings, buffers, meters, sinks and the thread.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use opentelemetry::InstrumentationScope;
+use opentelemetry::metrics::MeterProvider as _;
+use opentelemetry_sdk::metrics::reader::MetricReader;
+use opentelemetry_sdk::metrics::{MeterProviderBuilder, SdkMeterProvider};
+use tempo_core::Settings;
+use tempo_core::telemetry::{Metrics, Sampler, Signal, Sink, Telemetry, TelemetryBuilder};
+
+use crate::buffer::Buffer;
+use crate::encode;
+use crate::exporter::Exporter;
+use crate::losses::Losses;
+use crate::metrics::{Shared, collect};
+use crate::pipeline::{Buffers, Pipeline};
+use crate::resource::Attributes;
+use crate::sender::{Fill, Sender};
+use crate::settings::{Exporters, Recording};
+use crate::tee::Tee;
+use crate::thread::{Thread, Work};
+use crate::transport::Transport;
+
+/// What waits to be sent, or is being sent, in bytes.
+const SPANS: usize = 2 << 20;
+const METRICS: usize = 1 << 20;
+const LOGS: usize = 1 << 20;
+
+/// The telemetry of a process, before it starts: what the environment says, and what else is to read it.
+pub struct Builder<'a> {
+    settings: &'a Settings,
+    component: String,
+    runtime: (String, String),
+    exporters: Exporters,
+    provider: MeterProviderBuilder,
+    has_reader: bool,
+    sinks: Vec<Arc<dyn Sink>>,
+    tasks: Vec<BoxFuture<'static, ()>>,
+}
+
+/// Telemetry that runs. It ends when this is dropped; [`Running::shutdown`] sends what is left before.
+pub struct Running {
+    telemetry: Telemetry,
+    thread: Thread,
+    /// Readers hold it weakly.
+    _provider: Option<SdkMeterProvider>,
+}
+
+/// Starts what the variables of OpenTelemetry ask for; `None` if they ask for nothing. `component` is what is served,
+/// `runtime` the name and version of the program.
+///
+/// # Errors
+/// A value is wrong, which the error says with the name of the variable and its place, or the system gives no thread.
+pub fn start(settings: &Settings, component: &str, runtime: (&str, &str)) -> Result<Option<Running>> {
+    Builder::new(settings, component, runtime)?.start()
+}
+
+impl<'a> Builder<'a> {
+    /// Reads where telemetry is to be sent. Nothing is connected or started.
+    ///
+    /// # Errors
+    /// A value is wrong. The error names the variable and its place, and never shows the value.
+    pub fn new(settings: &'a Settings, component: &str, (name, version): (&str, &str)) -> Result<Self> {
+        Ok(Self {
+            settings,
+            component: component.to_owned(),
+            runtime: (name.to_owned(), version.to_owned()),
+            exporters: Exporters::read(settings)?,
+            provider: SdkMeterProvider::builder(),
+            has_reader: false,
+            sinks: Vec::new(),
+            tasks: Vec::new(),
+        })
+    }
+
+    /// Adds another reader of the host's metrics. It is read by whoever made it.
+    #[must_use]
+    pub fn reader(mut self, reader: impl MetricReader) -> Self {
+        self.provider = self.provider.with_reader(reader);
+        self.has_reader = true;
+        self
+    }
+
+    /// Adds another sink, which is given all that the collector is given, and is asked for what it wants.
+    #[must_use]
+    pub fn sink(mut self, sink: Arc<dyn Sink>) -> Self {
+        self.sinks.push(sink);
+        self
+    }
+
+    /// Adds what is to run beside, on the telemetry's own thread and in its tokio runtime, so that it goes on when the
+    /// serving threads are busy. It is dropped at the end.
+    #[must_use]
+    pub fn task(mut self, task: impl Future<Output = ()> + Send + 'static) -> Self {
+        self.tasks.push(task.boxed());
+        self
+    }
+
+    /// Starts; `None` if there is nothing to do.
+    ///
+    /// # Errors
+    /// A value is wrong, as in [`Builder::new`], or the system gives no thread.
+    pub fn start(mut self) -> Result<Option<Running>> {
+        if self.exporters.is_off() && !self.has_reader && self.sinks.is_empty() && self.tasks.is_empty() {
+            return Ok(None);
+        }
+        let recording = Recording::read(self.settings)?;
+        let (name, version) = std::mem::take(&mut self.runtime);
+        let (name, version) = (name.as_str(), version.as_str());
+        let attributes = Attributes::new(recording.resource.clone(), &self.component, (name, version));
+        let losses = Arc::new(Losses::default());
+        let buffer = |signal, exporter: &Option<Exporter>, capacity| {
+            exporter.as_ref().map(|_| Buffer::new(signal, capacity, Arc::clone(&losses)))
+        };
+        let buffers = Buffers {
+            traces: buffer(Signal::Traces, &self.exporters.traces, SPANS),
+            metrics: buffer(Signal::Metrics, &self.exporters.metrics, METRICS),
+            logs: buffer(Signal::Logs, &self.exporters.logs, LOGS),
+        };
+        let (provider, reader) = self.provider(&attributes, &recording);
+        let metrics = provider.as_ref().map(|provider| {
+            let scope = InstrumentationScope::builder(name.to_owned()).with_version(version.to_owned()).build();
+            let meter = provider.meter_with_scope(scope);
+            losses.observe(&meter);
+            Metrics::new(&meter, &self.component)
+        });
+        let work = Work {
+            senders: senders(self.exporters, &buffers, reader, &recording, &attributes, &losses),
+            buffers: buffers.all(),
+            tasks: self.tasks,
+            losses,
+        };
+        let mut sinks = self.sinks;
+        sinks.push(Arc::new(Pipeline::new(buffers, attributes, encode::scope(name, version))));
+        let sink = Tee::of(sinks);
+        let sampler = if sink.wants(Signal::Traces) { recording.sampler } else { Sampler::AlwaysOff };
+        let telemetry = Telemetry::from(TelemetryBuilder { sink, sampler, metrics });
+        let thread = Thread::start(work).context("cannot start a thread for telemetry")?;
+        Ok(Some(Running { telemetry, thread, _provider: provider }))
+    }
+
+    /// What makes the host's meters, if anybody reads them, and our own reader, if they are sent.
+    fn provider(
+        &mut self,
+        attributes: &Attributes,
+        recording: &Recording,
+    ) -> (Option<SdkMeterProvider>, Option<Shared>) {
+        let reader = self.exporters.metrics.is_some().then(|| Shared::new(recording.temporality));
+        if reader.is_none() && !self.has_reader {
+            return (None, None);
+        }
+        let mut provider = std::mem::take(&mut self.provider).with_resource(attributes.to_sdk());
+        if let Some(reader) = &reader {
+            provider = provider.with_reader(reader.clone());
+        }
+        (Some(provider.build()), reader)
+    }
+}
+
+type MakeSender = Box<dyn FnOnce() -> Sender + Send>;
+
+/// A sender for each signal that is sent, to be made on the thread.
+fn senders(
+    exporters: Exporters,
+    buffers: &Buffers,
+    reader: Option<Shared>,
+    recording: &Recording,
+    attributes: &Attributes,
+    losses: &Arc<Losses>,
+) -> Vec<MakeSender> {
+    let resource: Arc<[u8]> = attributes.encoded().into();
+    let fill = reader.map(|reader| Box::new(move |buffer: &Buffer| collect(&reader, buffer)) as Fill);
+    let make = |exporter: Option<Exporter>, buffer: &Option<Arc<Buffer>>, delay, source| {
+        let (exporter, buffer) = (exporter?, Arc::clone(buffer.as_ref()?));
+        let (resource, losses) = (Arc::clone(&resource), Arc::clone(losses));
+        Some(Box::new(move || {
+            let transport = Transport::new(&exporter);
+            Sender { buffer, transport, resource, delay, timeout: exporter.timeout, losses, source }
+        }) as MakeSender)
+    };
+    let traces = make(exporters.traces, &buffers.traces, recording.spans, None);
+    let metrics = make(exporters.metrics, &buffers.metrics, recording.metrics, fill);
+    let logs = make(exporters.logs, &buffers.logs, recording.logs, None);
+    [traces, metrics, logs].into_iter().flatten().collect()
+}
+
+impl Running {
+    /// The handle of those who have something to tell.
+    pub fn telemetry(&self) -> Telemetry {
+        self.telemetry.clone()
+    }
+
+    /// Ends: what is left is sent, as far as the collector takes it, for at most as long as `within`. What is told from
+    /// now on may be lost.
+    pub fn shutdown(self, within: Duration) {
+        self.thread.stop(within);
+    }
+}

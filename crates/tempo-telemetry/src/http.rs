@@ -1,0 +1,30 @@
+//! OTLP over HTTP with protobuf: what the statuses mean.
+
+use std::time::SystemTime;
+
+use http::StatusCode;
+use http::header::RETRY_AFTER;
+
+use crate::retry::{Outcome, retry_after};
+use crate::transport::{Answer, taken};
+
+pub(crate) const CONTENT_TYPE: &str = "application/x-protobuf";
+
+pub(crate) fn judge(answer: &Answer) -> Outcome {
+    let status = answer.head.status;
+    // A body that broke off does not undo that the request was taken.
+    if status.is_success() {
+        return taken(if answer.complete { &answer.body } else { &[] });
+    }
+    let why = format!("HTTP status {}", status.as_u16());
+    match status {
+        StatusCode::TOO_MANY_REQUESTS
+        | StatusCode::BAD_GATEWAY
+        | StatusCode::SERVICE_UNAVAILABLE
+        | StatusCode::GATEWAY_TIMEOUT => {
+            let after = answer.head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+            Outcome::Later { why, after: after.and_then(|value| retry_after(value, SystemTime::now())) }
+        }
+        _ => Outcome::Refused { why },
+    }
+}

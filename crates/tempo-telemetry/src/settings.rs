@@ -1,0 +1,113 @@
+//! What the variables of OpenTelemetry say, apart from where each signal goes.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use opentelemetry::KeyValue;
+use opentelemetry_sdk::metrics::Temporality;
+use tempo_core::Settings;
+use tempo_core::telemetry::{Sampler, Signal};
+
+use crate::exporter::Exporter;
+use crate::flags;
+use crate::values::Values;
+
+/// Where each signal goes, if it goes anywhere.
+#[derive(Debug, Default)]
+pub(crate) struct Exporters {
+    pub(crate) traces: Option<Exporter>,
+    pub(crate) metrics: Option<Exporter>,
+    pub(crate) logs: Option<Exporter>,
+}
+
+impl Exporters {
+    /// # Errors
+    /// A value is wrong. The error names the variable and its place.
+    pub(crate) fn read(settings: &Settings) -> Result<Self> {
+        if Values(settings).is_true(&flags::SDK_DISABLED)? == Some(true) {
+            return Ok(Self::default());
+        }
+        let read = |signal| Exporter::read(settings, signal);
+        Ok(Self { traces: read(Signal::Traces)?, metrics: read(Signal::Metrics)?, logs: read(Signal::Logs)? })
+    }
+
+    /// Whether nothing is sent.
+    pub(crate) fn is_off(&self) -> bool {
+        self.traces.is_none() && self.metrics.is_none() && self.logs.is_none()
+    }
+}
+
+/// What is recorded, and when it is sent.
+#[derive(Debug)]
+pub(crate) struct Recording {
+    pub(crate) sampler: Sampler,
+    /// Attributes of the resource; `service.name` only if it is set.
+    pub(crate) resource: Vec<KeyValue>,
+    pub(crate) temporality: Temporality,
+    pub(crate) spans: Duration,
+    pub(crate) logs: Duration,
+    pub(crate) metrics: Duration,
+}
+
+impl Recording {
+    /// # Errors
+    /// A value is wrong. The error names the variable and its place.
+    pub(crate) fn read(settings: &Settings) -> Result<Self> {
+        let values = Values(settings);
+        values.read(&flags::PROPAGATORS, "tracecontext and baggage, which are what Tempo speaks", |text| {
+            let names: Vec<_> = text.split(',').map(str::trim).collect();
+            let known = |name: &&str| ["tracecontext", "baggage"].contains(name);
+            (names.iter().all(known) && names.contains(&"tracecontext") && names.contains(&"baggage")).then_some(())
+        })?;
+        let temporality = values.word(
+            &flags::TEMPORALITY,
+            &[
+                ("cumulative", Temporality::Cumulative),
+                ("delta", Temporality::Delta),
+                ("lowmemory", Temporality::LowMemory),
+            ],
+        )?;
+        let duration = |flag, default| Ok::<_, tempo_core::Error>(values.duration(flag)?.unwrap_or(default));
+        Ok(Self {
+            sampler: sampler(values)?,
+            resource: resource(values)?,
+            temporality: temporality.unwrap_or_default(),
+            spans: duration(&flags::BSP_SCHEDULE_DELAY, Duration::from_secs(5))?,
+            logs: duration(&flags::BLRP_SCHEDULE_DELAY, Duration::from_secs(1))?,
+            metrics: duration(&flags::METRIC_EXPORT_INTERVAL, Duration::from_secs(60))?,
+        })
+    }
+}
+
+type OfShare = fn(f64) -> Sampler;
+
+fn sampler(values: Values<'_>) -> Result<Sampler> {
+    let words: [(&str, OfShare); 6] = [
+        ("always_on", |_| Sampler::AlwaysOn),
+        ("always_off", |_| Sampler::AlwaysOff),
+        ("traceidratio", Sampler::Ratio),
+        ("parentbased_always_on", |_| Sampler::ParentBased(1.0)),
+        ("parentbased_always_off", |_| Sampler::ParentBased(0.0)),
+        ("parentbased_traceidratio", Sampler::ParentBased),
+    ];
+    let sampler = values.word(&flags::SAMPLER, &words)?.unwrap_or(|_| Sampler::ParentBased(1.0));
+    let share = values.read(&flags::SAMPLER_ARG, "a number from 0 to 1", |text| {
+        text.parse::<f64>().ok().filter(|share| (0.0..=1.0).contains(share))
+    })?;
+    Ok(sampler(share.unwrap_or(1.0)))
+}
+
+/// Of two values of a key, the later one counts; the name of the service has a variable of its own.
+fn resource(values: Values<'_>) -> Result<Vec<KeyValue>> {
+    let pairs = values.pairs(&flags::RESOURCE_ATTRIBUTES)?.unwrap_or_default();
+    let name = values.text(&flags::SERVICE_NAME)?.map(|name| ("service.name".to_owned(), name));
+    let mut resource: Vec<KeyValue> = Vec::new();
+    for (key, value) in pairs.into_iter().chain(name) {
+        resource.retain(|pair| pair.key.as_str() != key);
+        resource.push(KeyValue::new(key, value));
+    }
+    Ok(resource)
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,46 @@
+//! One sink that is several.
+
+use std::sync::Arc;
+
+use tempo_core::telemetry::{Record, Signal, Sink, SpanData};
+
+/// Hands everything to each of its sinks.
+pub(crate) struct Tee(Vec<Arc<dyn Sink>>);
+
+impl Tee {
+    /// All of `sinks` as one.
+    pub(crate) fn of(mut sinks: Vec<Arc<dyn Sink>>) -> Arc<dyn Sink> {
+        match (sinks.pop(), sinks.is_empty()) {
+            (Some(only), true) => only,
+            (last, _) => {
+                sinks.extend(last);
+                Arc::new(Self(sinks))
+            }
+        }
+    }
+}
+
+impl Sink for Tee {
+    fn wants(&self, signal: Signal) -> bool {
+        self.0.iter().any(|sink| sink.wants(signal))
+    }
+
+    fn span(&self, span: SpanData) {
+        if let Some((last, others)) = self.0.split_last() {
+            for sink in others.iter().filter(|sink| sink.wants(Signal::Traces)) {
+                sink.span(span.clone());
+            }
+            last.span(span);
+        }
+    }
+
+    fn record(&self, record: Record<'_>) {
+        for sink in self.0.iter().filter(|sink| sink.wants(record.signal)) {
+            sink.record(record);
+        }
+    }
+
+    fn reserves(&self, key: &str) -> bool {
+        self.0.iter().any(|sink| sink.reserves(key))
+    }
+}

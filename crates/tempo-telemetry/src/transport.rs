@@ -1,0 +1,147 @@
+//! One request to a collector and what it answers, by either protocol.
+
+use std::error::Error as StdError;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
+use http::{Method, Request, Uri};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
+use prost::Message as _;
+
+use crate::connect::Connector;
+use crate::exporter::{Exporter, Protocol};
+use crate::request::{self, Payload};
+use crate::retry::{Outcome, shown};
+use crate::{grpc, http as otlp_http};
+
+/// What is read of a response.
+pub(crate) const MAX_RESPONSE: usize = 64 * 1024;
+/// What is read of its head; hyper panics below 8 KiB.
+const MAX_HEAD: usize = 16 * 1024;
+/// What HTTP/2 copies ahead of the network.
+const SEND_BUFFER: usize = 64 * 1024;
+
+/// As the specification of OTLP asks: the exporter, its language and its version.
+const AGENT: &str = concat!("OTel-OTLP-Exporter-Rust-Tempo/", env!("CARGO_PKG_VERSION"));
+
+/// The way to one signal's collector.
+pub(crate) struct Transport {
+    client: Client<Connector, Payload>,
+    protocol: Protocol,
+    uri: Uri,
+    headers: HeaderMap,
+    gzip: bool,
+}
+
+/// What a collector answered.
+pub(crate) struct Answer {
+    pub(crate) head: http::response::Parts,
+    pub(crate) body: Bytes,
+    pub(crate) trailers: HeaderMap,
+    /// Whether the body ended by itself.
+    pub(crate) complete: bool,
+}
+
+impl Transport {
+    /// Nothing is connected yet. It is to be used on one thread, within a tokio runtime.
+    pub(crate) fn new(exporter: &Exporter) -> Self {
+        let grpc = exporter.protocol == Protocol::Grpc;
+        let client = Client::builder(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
+            .pool_max_idle_per_host(1)
+            .http2_only(grpc)
+            .http1_max_buf_size(MAX_HEAD)
+            .http2_max_header_list_size(MAX_HEAD as u32)
+            .http2_initial_stream_window_size(MAX_RESPONSE as u32)
+            .http2_initial_connection_window_size(MAX_RESPONSE as u32)
+            .http2_max_send_buf_size(SEND_BUFFER)
+            .build(Connector::new(exporter.tls.clone()));
+        let mut headers = exporter.headers.clone();
+        headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+        let content_type = if grpc { grpc::CONTENT_TYPE } else { otlp_http::CONTENT_TYPE };
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        match (grpc, exporter.gzip) {
+            (true, true) => drop(headers.insert(grpc::ENCODING, HeaderValue::from_static("gzip"))),
+            (false, true) => drop(headers.insert(http::header::CONTENT_ENCODING, HeaderValue::from_static("gzip"))),
+            (_, false) => {}
+        }
+        if grpc {
+            headers.insert(http::header::TE, HeaderValue::from_static("trailers"));
+        }
+        Self { client, protocol: exporter.protocol, uri: exporter.uri.clone(), headers, gzip: exporter.gzip }
+    }
+
+    /// What stands for the collector in the log: no path, no query, as some have keys there.
+    pub(crate) fn name(&self) -> String {
+        let (scheme, authority) = (self.uri.scheme_str().unwrap_or_default(), self.uri.authority());
+        format!("{scheme}://{}", authority.map_or("", |authority| authority.as_str()))
+    }
+
+    /// The body of the request whose message is in `parts`. It may be sent more than once.
+    pub(crate) fn payload(&self, parts: Vec<Bytes>) -> std::io::Result<Payload> {
+        let parts = if self.gzip { request::gzip(&parts)? } else { parts };
+        Ok(match self.protocol {
+            Protocol::Grpc => Payload::new(std::iter::once(grpc::prefix(self.gzip, &parts)).chain(parts)),
+            Protocol::Http => Payload::new(parts),
+        })
+    }
+
+    /// Sends `payload` once. It takes as long as it takes: dropping the future ends it.
+    pub(crate) async fn send(&self, payload: Payload) -> Outcome {
+        let mut request = Request::new(payload);
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.uri.clone();
+        *request.headers_mut() = self.headers.clone();
+        let response = match self.client.request(request).await {
+            Ok(response) => response,
+            Err(error) => return Outcome::unanswered(cause(&error)),
+        };
+        let (head, body) = response.into_parts();
+        let mut answer = Answer { head, body: Bytes::new(), trailers: HeaderMap::new(), complete: false };
+        read(body, &mut answer).await;
+        match self.protocol {
+            Protocol::Grpc => grpc::judge(&answer),
+            Protocol::Http => otlp_http::judge(&answer),
+        }
+    }
+}
+
+/// Reads as much of the body as is of interest.
+async fn read(mut body: Incoming, answer: &mut Answer) {
+    let mut data = BytesMut::new();
+    answer.complete = loop {
+        match body.frame().await {
+            None => break true,
+            Some(Err(_)) => break false,
+            Some(Ok(frame)) => match frame.into_data() {
+                Ok(part) if data.len() + part.len() > MAX_RESPONSE => break false,
+                Ok(part) => data.extend_from_slice(&part),
+                Err(frame) => answer.trailers.extend(frame.into_trailers().into_iter().flatten()),
+            },
+        }
+    };
+    answer.body = data.freeze();
+}
+
+/// What a collector says of a request that it took. The answers of all signals have the same form.
+pub(crate) fn taken(message: &[u8]) -> Outcome {
+    let partial = ExportMetricsServiceResponse::decode(message).ok().and_then(|response| response.partial_success);
+    let (rejected, message) = partial.map_or((0, String::new()), |partial| {
+        (u64::try_from(partial.rejected_data_points).unwrap_or(0), shown(&partial.error_message))
+    });
+    Outcome::Taken { rejected, message }
+}
+
+/// The last error of a chain is the one that says something: `Connection refused`, rather than `client error (Connect)`.
+fn cause(error: &(dyn StdError + 'static)) -> String {
+    let mut last = error;
+    while let Some(source) = last.source() {
+        last = source;
+    }
+    shown(&last.to_string())
+}

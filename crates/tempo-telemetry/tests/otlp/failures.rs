@@ -1,0 +1,238 @@
+//! Collectors that are absent, slow, hang, refuse or talk nonsense: what can be delivered is, the rest is counted.
+
+use std::io::Write as _;
+use std::time::{Duration, Instant};
+
+use opentelemetry_proto::tonic::common::v1::any_value;
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use opentelemetry_proto::tonic::metrics::v1::number_data_point;
+use tempo_telemetry::testing::{Answer, Collector};
+
+use super::support::{Bad, PATIENCE, PROTOCOLS, start, tell, until};
+
+/// So long that only a test that fails waits for it.
+const NEVER: &str = "86400000";
+
+/// The sum of a counter at its last reading, of the points with all of `attributes`.
+fn count(collector: &Collector, name: &str, attributes: &[(&str, &str)]) -> i64 {
+    let metrics = collector.measured();
+    let Some(last) = metrics.iter().rev().find(|told| told.item.name == name) else { return 0 };
+    let Some(Data::Sum(sum)) = &last.item.data else { return 0 };
+    let has = |point: &&opentelemetry_proto::tonic::metrics::v1::NumberDataPoint| {
+        attributes.iter().all(|(key, text)| {
+            let text = any_value::Value::StringValue((*text).to_owned());
+            point
+                .attributes
+                .iter()
+                .any(|pair| pair.key == *key && pair.value.as_ref().unwrap().value == Some(text.clone()))
+        })
+    };
+    let values = sum.data_points.iter().filter(has).map(|point| match point.value {
+        Some(number_data_point::Value::AsInt(value)) => value,
+        _ => 0,
+    });
+    values.sum()
+}
+
+fn lost(collector: &Collector, reason: &str) -> i64 {
+    count(collector, "tempo.telemetry.dropped", &[("tempo.signal", "traces"), ("error.type", reason)])
+}
+
+fn sent(collector: &Collector) -> i64 {
+    count(collector, "tempo.telemetry.sent", &[("tempo.signal", "traces")])
+}
+
+/// Sends to `endpoint`, but its metrics to `metrics`, where it can be seen what became of the rest.
+fn watched(endpoint: &str, protocol: &str, metrics: &Collector, timeout: &str) -> tempo_telemetry::Running {
+    let at = format!("{}/v1/metrics", metrics.endpoint());
+    let more = [
+        ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", at.as_str()),
+        ("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "http/protobuf"),
+        ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", timeout),
+    ];
+    start(endpoint, protocol, &more)
+}
+
+#[test]
+fn one_that_is_absent_costs_what_was_told() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", free.local_addr().unwrap());
+    drop(free);
+    for protocol in PROTOCOLS {
+        let metrics = Collector::start().unwrap();
+        let running = watched(&endpoint, protocol, &metrics, "1");
+        tell(&running.telemetry(), "x");
+        until("it is counted", || lost(&metrics, "unreachable") == 1);
+        running.shutdown(PATIENCE);
+    }
+}
+
+#[test]
+fn one_that_hangs_delays_nobody() {
+    for protocol in PROTOCOLS {
+        let (bad, metrics) = (Bad::hanging(), Collector::start().unwrap());
+        let running = watched(&bad.endpoint(), protocol, &metrics, NEVER);
+        let telemetry = running.telemetry();
+        tell(&telemetry, "first");
+        until("it is asked", || bad.connections() > 0);
+        // Far more than the buffer takes: what is too much is dropped, and nobody waits for it.
+        for _ in 0..30_000 {
+            tell(&telemetry, "a name that takes some room, as there are many of them: ...............................");
+        }
+        until("drops are counted", || lost(&metrics, "queue_full") > 0);
+        assert_eq!(sent(&metrics), 0);
+        let start = Instant::now();
+        running.shutdown(Duration::from_millis(100));
+        // Its own timeout is a day.
+        assert!(start.elapsed() < PATIENCE);
+        assert_eq!(bad.connections(), 1);
+    }
+}
+
+#[test]
+fn one_that_hangs_is_given_up_in_time() {
+    let (bad, metrics) = (Bad::hanging(), Collector::start().unwrap());
+    let running = watched(&bad.endpoint(), "http/protobuf", &metrics, "100");
+    tell(&running.telemetry(), "x");
+    until("it is counted", || lost(&metrics, "unreachable") == 1);
+    running.shutdown(Duration::from_millis(100));
+}
+
+#[test]
+fn one_that_is_slow_gets_everything() {
+    for protocol in PROTOCOLS {
+        let collector = Collector::start().unwrap();
+        collector.answer(Answer::Slowly(Duration::from_secs(1)));
+        let running = start(&collector.endpoint(), protocol, &[("OTEL_EXPORTER_OTLP_TIMEOUT", NEVER)]);
+        for _ in 0..100 {
+            tell(&running.telemetry(), "x");
+        }
+        running.shutdown(PATIENCE);
+        assert_eq!(collector.spans().len(), 100);
+    }
+}
+
+#[test]
+fn one_that_asks_to_wait_is_left_alone_for_as_long() {
+    for protocol in PROTOCOLS {
+        let collector = Collector::start().unwrap();
+        collector.answer(Answer::Refuse { http: 429, grpc: 8, retry_after: Some(2) });
+        let more = [("OTEL_METRICS_EXPORTER", "none"), ("OTEL_EXPORTER_OTLP_TIMEOUT", NEVER)];
+        let running = start(&collector.endpoint(), protocol, &more);
+        tell(&running.telemetry(), "x");
+        collector.wait_for("a request", |c| c.heads().pop());
+        collector.answer(Answer::Take);
+        collector.wait_for("the span", |c| c.spans().pop());
+        let times: Vec<_> = collector.heads().into_iter().map(|head| head.at).collect();
+        assert!(times.windows(2).all(|two| two[1] - two[0] >= Duration::from_secs(2)), "{times:?}");
+        assert_eq!(collector.spans().len(), 1);
+        running.shutdown(PATIENCE);
+    }
+}
+
+#[test]
+fn one_that_is_overloaded_is_asked_again() {
+    for protocol in PROTOCOLS {
+        let collector = Collector::start().unwrap();
+        collector.answer(Answer::Refuse { http: 503, grpc: 14, retry_after: None });
+        let more = [("OTEL_METRICS_EXPORTER", "none"), ("OTEL_EXPORTER_OTLP_TIMEOUT", NEVER)];
+        let running = start(&collector.endpoint(), protocol, &more);
+        tell(&running.telemetry(), "x");
+        collector.wait_for("two attempts", |c| (c.heads().len() >= 2).then_some(()));
+        collector.answer(Answer::Take);
+        collector.wait_for("the span", |c| c.spans().pop());
+        running.shutdown(PATIENCE);
+        assert_eq!(collector.spans().len(), 1);
+    }
+}
+
+#[test]
+fn one_that_refuses_is_not_asked_again() {
+    for protocol in PROTOCOLS {
+        let (collector, metrics) = (Collector::start().unwrap(), Collector::start().unwrap());
+        collector.answer(Answer::Refuse { http: 500, grpc: 13, retry_after: None });
+        let running = watched(&collector.endpoint(), protocol, &metrics, NEVER);
+        tell(&running.telemetry(), "refused");
+        until("it is counted", || lost(&metrics, "rejected") == 1);
+        collector.answer(Answer::Take);
+        tell(&running.telemetry(), "taken");
+        collector.wait_for("the other", |c| c.spans().pop());
+        running.shutdown(PATIENCE);
+        assert_eq!((collector.spans().len(), collector.heads().len()), (1, 2));
+    }
+}
+
+#[test]
+fn what_one_takes_in_part_is_counted_in_part() {
+    for protocol in PROTOCOLS {
+        let (collector, metrics) = (Collector::start().unwrap(), Collector::start().unwrap());
+        collector.answer(Answer::Partly(1));
+        let running = watched(&collector.endpoint(), protocol, &metrics, NEVER);
+        tell(&running.telemetry(), "x");
+        until("it is counted", || lost(&metrics, "rejected") == 1);
+        running.shutdown(PATIENCE);
+        assert_eq!((sent(&metrics), collector.heads().len()), (0, 1));
+    }
+}
+
+#[test]
+fn an_answer_that_breaks_off_or_never_ends_is_an_answer_still() {
+    let cut = |stream: &mut std::net::TcpStream| {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n\x0a");
+        let _ = stream.shutdown(std::net::Shutdown::Both);
+    };
+    let endless = |stream: &mut std::net::TcpStream| {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000000000\r\n\r\n");
+        while stream.write_all(&[0; 4096]).is_ok() {}
+    };
+    for bad in [Bad::answering(cut), Bad::answering(endless)] {
+        let metrics = Collector::start().unwrap();
+        let running = watched(&bad.endpoint(), "http/protobuf", &metrics, NEVER);
+        for round in 1..=3 {
+            tell(&running.telemetry(), "x");
+            until("it counts as sent", || sent(&metrics) == round);
+        }
+        running.shutdown(PATIENCE);
+        assert_eq!(bad.connections(), 3);
+    }
+}
+
+#[test]
+fn one_that_talks_nonsense_is_given_up() {
+    for protocol in PROTOCOLS {
+        let (bad, metrics) = (
+            Bad::start(|mut stream| {
+                let _ = stream.write_all(&[0xff; 100_000]);
+            }),
+            Collector::start().unwrap(),
+        );
+        let running = watched(&bad.endpoint(), protocol, &metrics, "100");
+        tell(&running.telemetry(), "x");
+        until("it is counted", || lost(&metrics, "unreachable") == 1);
+        running.shutdown(PATIENCE);
+    }
+}
+
+#[test]
+fn one_that_was_gone_for_a_while_gets_what_was_told_meanwhile() {
+    for protocol in PROTOCOLS {
+        let collector = Collector::start().unwrap();
+        let (endpoint, address) = (collector.endpoint(), collector.address());
+        let more = [("OTEL_METRICS_EXPORTER", "none"), ("OTEL_EXPORTER_OTLP_TIMEOUT", NEVER)];
+        let running = start(&endpoint, protocol, &more);
+        tell(&running.telemetry(), "before");
+        collector.wait_for("the first", |c| c.spans().pop());
+        drop(collector);
+        for _ in 0..10 {
+            tell(&running.telemetry(), "meanwhile");
+        }
+        // Another program may have got the port for a moment.
+        let mut again = None;
+        until("the port is free", || {
+            again = Collector::start_at(address).ok();
+            again.is_some()
+        });
+        again.unwrap().wait_for("the others", |c| (c.spans().len() == 10).then_some(()));
+        running.shutdown(PATIENCE);
+    }
+}

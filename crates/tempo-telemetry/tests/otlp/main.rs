@@ -1,0 +1,9 @@
+//! What arrives at a collector, and what becomes of it when the collector is bad.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod delivery;
+mod differential;
+mod failures;
+mod support;
+mod tls;

@@ -1,11 +1,12 @@
 //! Who may run now, who waits, and who is turned away.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::Limits;
+use crate::telemetry::{Counted, Telemetry};
 
 /// A place to run one call, given back when it is dropped.
 #[derive(Debug)]
@@ -23,15 +24,17 @@ pub struct Admission {
     places: Arc<Semaphore>,
     queue: Arc<Semaphore>,
     patience: Duration,
+    telemetry: Telemetry,
 }
 
 impl Admission {
     /// As many places and as long a queue as `limits` say.
-    pub fn new(limits: &Limits) -> Self {
+    pub fn new(limits: &Limits, telemetry: Telemetry) -> Self {
         Self {
             places: Arc::new(Semaphore::new(limits.requests.min(Semaphore::MAX_PERMITS))),
             queue: Arc::new(Semaphore::new(limits.queue.min(Semaphore::MAX_PERMITS))),
             patience: limits.queue_wait,
+            telemetry,
         }
     }
 
@@ -44,9 +47,24 @@ impl Admission {
         if let Some(permit) = self.try_enter() {
             return Ok(permit);
         }
-        let _waiting = self.queue.try_acquire().map_err(|_| Overloaded)?;
+        let _waiting = self.queue.try_acquire().map_err(|_| self.overloaded("max-queued-requests"))?;
+        let _counted = Counted::new(&self.telemetry, |metrics| &metrics.calls_waiting);
+        let begun = Instant::now();
         let place = tokio::time::timeout(self.patience, self.places.clone().acquire_owned()).await;
-        place.ok().and_then(Result::ok).map(|place| Permit { _place: place }).ok_or(Overloaded)
+        if let Some(metrics) = self.telemetry.metrics() {
+            let component = std::slice::from_ref(metrics.component());
+            metrics.queue_duration.record(begun.elapsed().as_secs_f64(), component);
+        }
+        place
+            .ok()
+            .and_then(Result::ok)
+            .map(|place| Permit { _place: place })
+            .ok_or_else(|| self.overloaded("queue-timeout"))
+    }
+
+    fn overloaded(&self, limit: &'static str) -> Overloaded {
+        self.telemetry.hit(limit);
+        Overloaded
     }
 
     /// Takes a place, however long that takes: for callers that bound by themselves how many of them wait, and that
@@ -75,7 +93,10 @@ mod tests {
     use super::*;
 
     fn admission(requests: usize, queue: usize) -> Admission {
-        Admission::new(&Limits { requests, queue, queue_wait: Duration::from_millis(20), ..Limits::default() })
+        Admission::new(
+            &Limits { requests, queue, queue_wait: Duration::from_millis(20), ..Limits::default() },
+            Telemetry::off(),
+        )
     }
 
     #[tokio::test]

@@ -4,6 +4,7 @@ use std::future::Future;
 
 use wasmtime::component::ResourceTable;
 
+use crate::telemetry::Telemetry;
 use crate::{Flag, Limits, Service, Settings};
 
 /// What a backend may know while it connects.
@@ -15,6 +16,16 @@ pub struct Boot<'a> {
     pub limits: &'a Limits,
     /// The parsed flags, environment variables and `.env` values.
     pub settings: &'a Settings,
+    /// Where to tell what is done.
+    pub telemetry: &'a Telemetry,
+}
+
+impl<'a> Boot<'a> {
+    /// What a backend of `component` may know, where nobody listens to what it tells.
+    pub fn new(component: &'a str, limits: &'a Limits, settings: &'a Settings) -> Self {
+        static OFF: Telemetry = Telemetry::off();
+        Self { component, limits, settings, telemetry: &OFF }
+    }
 }
 
 /// What stands behind a service: connected once while the runtime boots, and only if the component imports the

@@ -9,6 +9,7 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 use tokio::time::Sleep;
 
+use crate::telemetry::Telemetry;
 use crate::{Interrupted, Meter};
 
 type Work<R> = Pin<Box<dyn Future<Output = R> + Send>>;
@@ -28,6 +29,7 @@ pub struct Call<R> {
     deadline: Instant,
     /// Armed the first time the call has to wait: most calls never need it.
     timer: Option<Pin<Box<Sleep>>>,
+    telemetry: Telemetry,
 }
 
 enum Stage<R> {
@@ -37,7 +39,13 @@ enum Stage<R> {
 
 impl<R: Send + 'static> Call<R> {
     pub(crate) fn new(work: Work<R>, meter: Arc<Meter>, background: Spawn, deadline: Instant) -> Self {
-        Self { stage: Stage::Here(work), meter, background, deadline, timer: None }
+        Self { stage: Stage::Here(work), meter, background, deadline, timer: None, telemetry: Telemetry::off() }
+    }
+
+    /// The same call, which tells `telemetry` what it has cost.
+    pub(crate) fn told_to(mut self, telemetry: Telemetry) -> Self {
+        self.telemetry = telemetry;
+        self
     }
 
     /// Moves the time at which the call is ended.
@@ -52,6 +60,7 @@ impl<R: Send + 'static> Call<R> {
         let deadline = self.deadline;
         let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline.into())));
         ready!(timer.as_mut().poll(cx));
+        self.telemetry.hit("request-timeout");
         Poll::Ready(Interrupted::Deadline)
     }
 }
@@ -80,6 +89,14 @@ impl<R: Send + 'static> Future for Call<R> {
             return Poll::Ready(result.map_err(|_| Interrupted::Deadline));
         }
         this.poll_deadline(cx).map(Err)
+    }
+}
+
+impl<R> Drop for Call<R> {
+    fn drop(&mut self) {
+        if let Some(metrics) = self.telemetry.metrics() {
+            metrics.call_cpu.add(self.meter.spent().as_secs_f64(), std::slice::from_ref(metrics.component()));
+        }
     }
 }
 

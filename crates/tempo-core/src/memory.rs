@@ -3,6 +3,7 @@
 use wasmtime::ResourceLimiter;
 
 use crate::Limits;
+use crate::telemetry::Telemetry;
 
 /// Bounds one store: the sum of its linear memories, the number of its tables, and the elements of each table.
 ///
@@ -15,6 +16,7 @@ pub struct StoreLimiter {
     memory: usize,
     /// What the growth that is under way has added, in case it fails after it was allowed.
     pending: usize,
+    telemetry: Telemetry,
 }
 
 impl StoreLimiter {
@@ -26,7 +28,15 @@ impl StoreLimiter {
             max_table_elements: limits.table_elements,
             memory: 0,
             pending: 0,
+            telemetry: Telemetry::off(),
         }
+    }
+
+    /// The same limiter, which tells `telemetry` what it refuses.
+    #[must_use]
+    pub fn told_to(mut self, telemetry: Telemetry) -> Self {
+        self.telemetry = telemetry;
+        self
     }
 
     /// Linear memory in use, in bytes.
@@ -40,6 +50,7 @@ impl ResourceLimiter for StoreLimiter {
         let growth = desired.saturating_sub(current);
         let total = self.memory.saturating_add(growth);
         if total > self.max_memory {
+            self.telemetry.hit("max-memory");
             return Ok(false);
         }
         self.memory = total;
@@ -54,7 +65,11 @@ impl ResourceLimiter for StoreLimiter {
     }
 
     fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(desired <= self.max_table_elements)
+        let fits = desired <= self.max_table_elements;
+        if !fits {
+            self.telemetry.hit("max-table-elements");
+        }
+        Ok(fits)
     }
 
     fn tables(&self) -> usize {

@@ -21,17 +21,40 @@ pub struct Flag {
     /// For a repeatable flag whose values are `[NAME=]FIRST[;KEY=VALUE]...`: what a table of the settings file calls
     /// `FIRST`.
     pub first_key: Option<&'static str>,
+    /// The value of the flag given without one, if it may be.
+    pub bare: Option<&'static str>,
+    /// Whether it is an environment variable only, of the name [`Flag::name`]: one that other programs know too.
+    pub environment_only: bool,
 }
 
 impl Flag {
     /// A flag that takes one `value`.
     pub const fn new(name: &'static str, value: &'static str, help: &'static str) -> Self {
-        Self { name, value, help, default: None, repeatable: false, first_key: None }
+        Self {
+            name,
+            value,
+            help,
+            default: None,
+            repeatable: false,
+            first_key: None,
+            bare: None,
+            environment_only: false,
+        }
+    }
+
+    /// An environment variable that other programs know too, and that is no flag: `OTEL_SERVICE_NAME`.
+    pub const fn environment(name: &'static str, value: &'static str, help: &'static str) -> Self {
+        Self { environment_only: true, ..Self::new(name, value, help) }
     }
 
     /// The same flag with a default.
     pub const fn default(self, text: &'static str) -> Self {
         Self { default: Some(text), ..self }
+    }
+
+    /// The same flag, which means `text` if it is given without a value.
+    pub const fn bare(self, text: &'static str) -> Self {
+        Self { bare: Some(text), ..self }
     }
 
     /// The same flag, which may be given more than once.
@@ -49,6 +72,9 @@ impl Flag {
     /// The environment variable that stands for the flag: `TEMPO_MAX_MEMORY`. Several values of a repeatable flag are
     /// separated by commas there, and `\,` is a comma within a value.
     pub fn variable(&self) -> String {
+        if self.environment_only {
+            return self.name.to_owned();
+        }
         format!("TEMPO_{}", self.name.replace('-', "_").to_uppercase())
     }
 }
@@ -180,6 +206,9 @@ fn bad_value(flag: &Flag, place: &Place, problem: &str) -> Error {
         }
         Place::SettingsFile { path, line } => {
             Error::new(ErrorKind::BadConfiguration, format!("{}: {problem} ({path}:{line})", flag.name))
+        }
+        Place::Default if flag.environment_only => {
+            Error::new(ErrorKind::BadConfiguration, format!("{}: {problem}", flag.name))
         }
         Place::Default => Error::new(ErrorKind::BadConfiguration, format!("--{} (default): {problem}", flag.name)),
     }

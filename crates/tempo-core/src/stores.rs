@@ -108,7 +108,8 @@ mod tests {
         let mut settings = Settings::default();
         let value = |text: &&str| Value { text: (*text).to_owned(), place: Place::CommandLine };
         settings.set(&TOYS, values.iter().map(value).collect());
-        let boot = Boot { component: "test", limits: &Limits::default(), settings: &settings };
+        let limits = Limits::default();
+        let boot = Boot::new("test", &limits, &settings);
         let fallback = <StoreUrl as crate::Setting>::parse("toy:fallback").unwrap();
         Stores::open::<(Toy,)>(&TOYS, fallback, boot).await
     }

@@ -6,6 +6,7 @@ use std::time::Instant;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::Store;
 
+use crate::telemetry::Counted;
 use crate::{Instance, Meter, Permit, Workload};
 
 /// A store without an instance, and the place that it runs in.
@@ -62,8 +63,8 @@ impl<T, G> CallPlace<T, G> {
     }
 }
 
-/// Since when, what, and its place among the idle instances of all threads.
-type Parked<T, G> = (Instant, Warm<T, G>, OwnedSemaphorePermit);
+/// Since when, what, its place among the idle instances of all threads, and that it is counted among them.
+type Parked<T, G> = (Instant, Warm<T, G>, (OwnedSemaphorePermit, Counted));
 
 /// The idle instances of one thread of a trigger. The one used last is used next, as its memory is still in the caches.
 pub struct Idle<T: 'static, G> {
@@ -92,6 +93,9 @@ impl<T: Send + 'static, G> Idle<T, G> {
         if let Some((_, mut warm, _)) = idle {
             warm.instance.meter.reset();
             warm.permit = Some(permit);
+            if let Some(metrics) = self.workload.telemetry().metrics() {
+                metrics.instances_reused.add(1, std::slice::from_ref(metrics.component()));
+            }
             return Ok(CallPlace::Warm(warm));
         }
         Ok(CallPlace::Fresh(Fresh { instance: self.workload.store()?, permit }))
@@ -100,6 +104,10 @@ impl<T: Send + 'static, G> Idle<T, G> {
     /// Keeps `warm`, which has just served a call that went well, unless it has served long enough or enough are kept.
     pub fn park(&self, mut warm: Warm<T, G>) {
         warm.served = warm.served.saturating_add(1);
+        if let Some(metrics) = self.workload.telemetry().metrics() {
+            let memory = self.workload.memory(&mut warm.instance.store);
+            metrics.call_memory.record(memory as u64, std::slice::from_ref(metrics.component()));
+        }
         let reuse = self.workload.limits().reuse(self.workload.concurrent());
         if warm.served >= reuse || !self.workload.reusable(&mut warm.instance.store) {
             return;
@@ -108,7 +116,8 @@ impl<T: Send + 'static, G> Idle<T, G> {
         let mut waiting = self.lock();
         if waiting.len() < self.capacity {
             let permit = warm.permit.take();
-            waiting.push((Instant::now(), warm, place));
+            let idle = Counted::new(self.workload.telemetry(), |metrics| &metrics.instances_idle);
+            waiting.push((Instant::now(), warm, (place, idle)));
             drop(waiting);
             drop(permit);
         }

@@ -9,6 +9,7 @@ use wasmtime::component::{InstancePre, ResourceTable};
 use wasmtime::{Store, UpdateDeadline};
 
 use crate::meter::Tick;
+use crate::telemetry::{CallContext, Counted, Telemetry, scope};
 use crate::{Admission, Call, Interrupted, Limits, Meter, Spawn, StoreLimiter};
 
 /// What a runtime says about a component to make a [`Workload`] of it.
@@ -31,6 +32,8 @@ pub struct WorkloadBuilder<T: 'static> {
     pub table: fn(&mut T) -> &mut ResourceTable,
     /// Where calls go that compute for long.
     pub background: Spawn,
+    /// Where to tell what is done.
+    pub telemetry: Telemetry,
 }
 
 /// A component that is ready to be called. Cheap to clone.
@@ -52,7 +55,7 @@ impl<T: 'static> Clone for Workload<T> {
 
 impl<T: Send + 'static> From<WorkloadBuilder<T>> for Workload<T> {
     fn from(builder: WorkloadBuilder<T>) -> Self {
-        let admission = Admission::new(&builder.limits);
+        let admission = Admission::new(&builder.limits, builder.telemetry.clone());
         let idle_places = Arc::new(Semaphore::new(builder.limits.idle_instances()));
         Self { inner: Arc::new(Inner { builder, admission, idle_places }) }
     }
@@ -64,6 +67,8 @@ pub struct Instance<T: 'static> {
     pub store: Store<T>,
     /// Measures the call that runs in the store.
     pub meter: Arc<Meter>,
+    /// Counts the store for as long as it exists.
+    _alive: Counted,
 }
 
 impl<T: Send + 'static> Workload<T> {
@@ -85,6 +90,11 @@ impl<T: Send + 'static> Workload<T> {
     /// What the component may use.
     pub fn limits(&self) -> &Limits {
         &self.inner.builder.limits
+    }
+
+    /// Where to tell what is done.
+    pub fn telemetry(&self) -> &Telemetry {
+        &self.inner.builder.telemetry
     }
 
     /// The places to run that all triggers of the component share.
@@ -117,13 +127,18 @@ impl<T: Send + 'static> Workload<T> {
         store.set_hostcall_fuel(limits.hostcall_bytes);
         let meter = Arc::new(Meter::new(limits.cpu, workload.tick));
         let metered = meter.clone();
+        let telemetry = workload.telemetry.clone();
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(move |_| match metered.tick() {
             Tick::Continue => Ok(UpdateDeadline::Continue(1)),
             Tick::Yield => Ok(UpdateDeadline::Yield(1)),
-            Tick::Exhausted => Err(wasmtime::Error::new(Interrupted::Cpu)),
+            Tick::Exhausted => {
+                telemetry.hit("cpu-timeout");
+                Err(wasmtime::Error::new(Interrupted::Cpu))
+            }
         });
-        Ok(Instance { store, meter })
+        let alive = Counted::new(&workload.telemetry, |metrics| &metrics.instances_alive);
+        Ok(Instance { store, meter, _alive: alive })
     }
 
     /// Waits for `made`, the making of an instance, for as long as that may take.
@@ -132,18 +147,35 @@ impl<T: Send + 'static> Workload<T> {
     ///
     /// [`Interrupted::Deadline`] if it takes longer; else what `made` ends with.
     pub async fn instantiated<G>(&self, made: impl Future<Output = wasmtime::Result<G>>) -> wasmtime::Result<G> {
-        let late = |_| wasmtime::Error::new(Interrupted::Deadline);
-        tokio::time::timeout(self.limits().instantiate, made).await.map_err(late)?
+        let begun = Instant::now();
+        let made = tokio::time::timeout(self.limits().instantiate, made).await;
+        if let Some(metrics) = self.telemetry().metrics() {
+            let component = std::slice::from_ref(metrics.component());
+            metrics.instances_created.add(1, component);
+            metrics.instantiate_duration.record(begun.elapsed().as_secs_f64(), component);
+        }
+        made.map_err(|_| {
+            self.telemetry().hit("instantiate-timeout");
+            wasmtime::Error::new(Interrupted::Deadline)
+        })?
     }
 
-    /// Runs `work`, which calls into an instance measured by `meter`, until `deadline` at most.
+    /// Runs `work`, which calls into an instance measured by `meter`, until `deadline` at most. Whatever the guest does
+    /// meanwhile belongs to `context`.
     pub fn call<R: Send + 'static>(
         &self,
         meter: Arc<Meter>,
         deadline: Instant,
+        context: Option<Arc<CallContext>>,
         work: impl Future<Output = R> + Send + 'static,
     ) -> Call<R> {
-        Call::new(Box::pin(work), meter, self.inner.builder.background.clone(), deadline)
+        let work = Box::pin(scope(context, work));
+        Call::new(work, meter, self.inner.builder.background.clone(), deadline).told_to(self.telemetry().clone())
+    }
+
+    /// The linear memory that a store uses, in bytes.
+    pub(crate) fn memory(&self, store: &mut Store<T>) -> usize {
+        (self.inner.builder.limiter)(store.data_mut()).memory()
     }
 
     /// Whether an instance that has just served a call may serve another: it must have room left in its limits, so

@@ -24,7 +24,9 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> anyhow::Result<()> {
 //! let url = StoreUrl::parse("nats://localhost:4222/sessions").expect("a URL");
-//! let boot = Boot { component: "shop", limits: &Limits::default(), settings: &Settings::default() };
+//! let limits = Limits::default();
+//! let settings = Settings::default();
+//! let boot = Boot::new("shop", &limits, &settings);
 //! let sessions: Arc<dyn Store> = NatsKeyValue::open(&url, boot).await?;
 //!
 //! let version = sessions.set("user/1", "ann".into(), None, Condition::Absent).await?;

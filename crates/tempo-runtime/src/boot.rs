@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use futures::future::{select_all, try_join_all};
+use tempo_core::telemetry::Telemetry;
 use tempo_core::{
     Boot, Error, ErrorKind, Limits, LogBudget, Running, Settings, StoreLimiter, Workload, WorkloadBuilder,
 };
@@ -73,6 +74,7 @@ pub fn run<T: StoreData>(
             limiter: |data: &mut T| &mut data.base().limiter,
             table: |data: &mut T| &mut data.base().table,
             background: spawn,
+            telemetry: Telemetry::off(),
         });
         let signals = Signals::listen()?;
         if serving.is_empty() {
@@ -97,7 +99,7 @@ async fn connect<T: StoreData>(
     limits: &Limits,
     settings: &Settings,
 ) -> anyhow::Result<Vec<Connected<T>>> {
-    let boot = Boot { component, limits, settings };
+    let boot = Boot::new(component, limits, settings);
     let imported = services.iter().filter(|service| interfaces.imports.iter().any(|import| service.offers(import)));
     try_join_all(imported.map(|service| (service.connect)(boot))).await
 }

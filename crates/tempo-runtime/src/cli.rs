@@ -151,14 +151,18 @@ fn innermost(matches: &ArgMatches) -> &ArgMatches {
 
 fn with_flags(mut command: Command, groups: &[FlagGroup]) -> Command {
     for group in groups {
-        for flag in &group.flags {
+        for flag in group.flags.iter().filter(|flag| !flag.environment_only) {
             let mut help = format!("{} [env: {}]", flag.help, flag.variable());
             if let Some(default) = flag.default {
                 help = format!("{} [default: {default}] [env: {}]", flag.help, flag.variable());
             }
             let action = if flag.repeatable { ArgAction::Append } else { ArgAction::Set };
             let arg = Arg::new(flag.name).long(flag.name).value_name(flag.value).help(help).action(action);
-            command = command.arg(arg.help_heading(group.heading).allow_hyphen_values(true));
+            let arg = match flag.bare {
+                Some(bare) => arg.num_args(0..=1).default_missing_value(bare),
+                None => arg.allow_hyphen_values(true),
+            };
+            command = command.arg(arg.help_heading(group.heading));
         }
     }
     command

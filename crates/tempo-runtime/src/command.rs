@@ -37,7 +37,7 @@ pub async fn run<T: StoreData>(workload: Workload<T>, interfaces: &Interfaces) -
             command.wasi_cli_run().call_run(store).await
         }
     };
-    match workload.call(meter, deadline, work).await? {
+    match workload.call(meter, deadline, None, work).await? {
         Ok(Ok(())) => Ok(0),
         Ok(Err(())) => Ok(1),
         Err(error) => match error.downcast_ref::<I32Exit>() {

@@ -47,7 +47,7 @@ impl Reader<'_> {
         let mut values = Values::new();
         for (key, value) in root.get_ref() {
             let name = key.get_ref();
-            let Some(flag) = flags.iter().find(|flag| flag.name == name) else {
+            let Some(flag) = flags.iter().find(|flag| flag.name == name && !flag.environment_only) else {
                 return Err(self.bad(key.span(), &format!("{name}: no such setting; `run --help` lists them")));
             };
             values.insert(flag.name, self.flag(flag, value)?);

@@ -64,7 +64,7 @@ mod tests {
         for (flag, text) in flags {
             settings.set(flag, vec![Value { text: (*text).to_owned(), place: Place::CommandLine }]);
         }
-        Backends::connect(Boot { component: "test", limits: &Limits::default(), settings: &settings }).await
+        Backends::connect(Boot::new("test", &Limits::default(), &settings)).await
     }
 
     #[tokio::test]

@@ -101,7 +101,7 @@ mod tests {
     }
 
     async fn connect(settings: &Settings, limits: &Limits) -> anyhow::Result<Vec<(String, String)>> {
-        let backend = Variables::connect(Boot { component: "test", limits, settings }).await?;
+        let backend = Variables::connect(Boot::new("test", limits, settings)).await?;
         let mut state = backend.state();
         let mut table = ResourceTable::new();
         Ok(Variables::view(&mut state, &mut table).configuration.get_all().await?)

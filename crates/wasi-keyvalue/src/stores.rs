@@ -74,7 +74,7 @@ mod tests {
     }
 
     async fn connect(settings: &Settings) -> anyhow::Result<Embedded> {
-        Embedded::connect(Boot { component: "test", limits: &Limits::default(), settings }).await
+        Embedded::connect(Boot::new("test", &Limits::default(), settings)).await
     }
 
     #[tokio::test]

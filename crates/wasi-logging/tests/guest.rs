@@ -72,7 +72,7 @@ async fn written(interface: &str, message: &str, level: tracing::Level) -> Vec<S
         .with_writer(move || writer.clone())
         .finish();
     let (limits, settings) = (Limits::default(), Settings::default());
-    let backend = TracingLog::connect(Boot { component: "app", limits: &limits, settings: &settings }).await.unwrap();
+    let backend = TracingLog::connect(Boot::new("app", &limits, &settings)).await.unwrap();
     let engine = Engine::default();
     let mut linker = Linker::new(&engine);
     WasiLogging::add_to_linker(&mut linker).unwrap();

@@ -83,7 +83,7 @@ mod tests {
         for (flag, text) in pairs {
             settings.set(flag, vec![Value { text: (*text).to_owned(), place: Place::CommandLine }]);
         }
-        Brokers::connect(Boot { component: "test", limits: &Limits::default(), settings: &settings }).await
+        Brokers::connect(Boot::new("test", &Limits::default(), &settings)).await
     }
 
     #[tokio::test]

@@ -1,6 +1,8 @@
 //! The context of a call into a guest: what whatever happens during the call belongs to.
 
 use std::cell::RefCell;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -46,6 +48,12 @@ pub fn within<R>(context: Option<&Arc<CallContext>>, work: impl FnOnce() -> R) -
     }
     let _restore = Restore(CURRENT.replace(Some(context.clone())));
     work()
+}
+
+/// Does `work` with `context` as the [`current`] one whenever it is polled.
+pub(crate) async fn scope<R>(context: Option<Arc<CallContext>>, work: impl Future<Output = R>) -> R {
+    let mut work = pin!(work);
+    poll_fn(|cx| within(context.as_ref(), || work.as_mut().poll(cx))).await
 }
 
 impl CallContext {

@@ -6,6 +6,8 @@
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Histogram, Meter, UpDownCounter};
 
+use super::sink::Telemetry;
+
 /// The buckets that the conventions advise for durations in seconds.
 const SECONDS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
 /// For what takes microseconds rather than milliseconds.
@@ -113,6 +115,30 @@ metrics! {
     /// Calls of host services that are neither requests, messages nor stores.
     host_calls: Counter<u64> =
         |meter| counter(meter, "tempo.host.calls", "{call}", "Calls of host services without a duration of their own");
+}
+
+/// One of what a gauge counts, for as long as it is held.
+#[derive(Debug, Default)]
+pub(crate) struct Counted {
+    gauge: Option<(UpDownCounter<i64>, KeyValue)>,
+}
+
+impl Counted {
+    pub(crate) fn new(telemetry: &Telemetry, gauge: impl FnOnce(&Metrics) -> &UpDownCounter<i64>) -> Self {
+        let gauge = telemetry.metrics().map(|metrics| (gauge(metrics).clone(), metrics.component.clone()));
+        if let Some((gauge, component)) = &gauge {
+            gauge.add(1, std::slice::from_ref(component));
+        }
+        Self { gauge }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        if let Some((gauge, component)) = &self.gauge {
+            gauge.add(-1, std::slice::from_ref(component));
+        }
+    }
 }
 
 impl Metrics {

@@ -12,7 +12,9 @@ mod sampler;
 mod sink;
 mod span;
 
+pub(crate) use context::scope;
 pub use context::{CallContext, MAX_OPEN_SPANS, current, within};
+pub(crate) use metrics::Counted;
 pub use metrics::Metrics;
 pub use propagation::{BAGGAGE, FIELDS, Remote, TRACEPARENT, TRACESTATE};
 pub use sampler::Sampler;

@@ -125,7 +125,8 @@ mod tests {
 
     #[test]
     fn state_and_baggage_at_their_edges() {
-        let state = |text: &str| read(&[(TRACEPARENT, PARENT), (TRACESTATE, text)]).span.unwrap().trace_state().header();
+        let state =
+            |text: &str| read(&[(TRACEPARENT, PARENT), (TRACESTATE, text)]).span.unwrap().trace_state().header();
         assert_eq!(state("a=1,b@c=2"), "a=1,b@c=2");
         assert_eq!(state("no state"), "");
         let members = |n: usize| (0..n).map(|n| format!("k{n}=v")).collect::<Vec<_>>().join(",");

@@ -90,6 +90,13 @@ impl Telemetry {
         self.inner.as_ref()?.metrics.as_ref()
     }
 
+    /// Counts that `limit` stopped something.
+    pub fn hit(&self, limit: &'static str) {
+        if let Some(metrics) = self.metrics() {
+            metrics.hit(limit);
+        }
+    }
+
     /// Begins a span under `parent`, or a new trace. `None` if nobody listens; a span that is not sampled has its ids, for
     /// those who are called, and is told to nobody.
     pub fn start(

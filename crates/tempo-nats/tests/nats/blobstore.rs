@@ -15,7 +15,9 @@ use tokio::io::AsyncReadExt as _;
 const MIB: usize = 1 << 20;
 
 async fn try_open(server: &Server) -> anyhow::Result<Arc<dyn Container>> {
-    let boot = Boot { component: "test", limits: &Limits::default(), settings: &Settings::default() };
+    let limits = Limits::default();
+    let settings = Settings::default();
+    let boot = Boot::new("test", &limits, &settings);
     NatsBlobstore::open(&StoreUrl::parse(&server.url("b")).unwrap(), boot).await
 }
 

@@ -22,7 +22,9 @@ use crate::support::{Server, soon};
 /// Opens a broker at the end of the server's URL: `/STREAM`, or nothing.
 async fn try_open(server: &Server, rest: &str) -> anyhow::Result<Arc<dyn Broker>> {
     let url = format!("nats://127.0.0.1:{}{rest}", server.port);
-    let boot = Boot { component: "test", limits: &Limits::default(), settings: &Settings::default() };
+    let limits = Limits::default();
+    let settings = Settings::default();
+    let boot = Boot::new("test", &limits, &settings);
     NatsMessaging::open(&StoreUrl::parse(&url).unwrap(), boot).await
 }
 

@@ -123,7 +123,8 @@ pub(crate) async fn open_with(url: &str, flags: &[(&str, &str)]) -> anyhow::Resu
         let flag: &Flag = known.iter().find(|flag| flag.name == *name).unwrap();
         settings.set(flag, vec![Value { text: (*text).to_owned(), place: Place::CommandLine }]);
     }
-    let boot = Boot { component: "test", limits: &Limits::default(), settings: &settings };
+    let limits = Limits::default();
+    let boot = Boot::new("test", &limits, &settings);
     NatsKeyValue::open(&StoreUrl::parse(url).unwrap(), boot).await
 }
 

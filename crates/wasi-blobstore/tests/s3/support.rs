@@ -57,7 +57,9 @@ impl Server {
     /// A container in the bucket, opened as a runtime does.
     pub(crate) async fn open(&self, place: &str) -> Arc<dyn Container> {
         let url = StoreUrl::parse(&format!("s3://{place}?{}", self.options)).unwrap();
-        let boot = Boot { component: "test", limits: &Limits::default(), settings: &Settings::default() };
+        let limits = Limits::default();
+        let settings = Settings::default();
+        let boot = Boot::new("test", &limits, &settings);
         S3::open(&url, boot).await.unwrap()
     }
 

@@ -59,7 +59,7 @@ async fn exchange<T: Provide<WasiHttp>>(
     let head_only = head.method == Method::HEAD && head.version == Version::HTTP_2;
     let request = Request::from_parts(head, body);
     let work = guest::call(worker.clone(), place, request, answer_sender, consumed);
-    let call = worker.workload.call(meter, deadline, work);
+    let call = worker.workload.call(meter, deadline, None, work);
     let mut exchange = Exchange::new(worker.clone(), call, answer, consumed_sender, too_large);
     let head = poll_fn(|cx| exchange.poll_answer(cx)).await?;
     let body = gather(&worker, exchange).await?;

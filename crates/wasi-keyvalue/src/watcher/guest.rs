@@ -136,7 +136,7 @@ impl<T: Provide<WasiKeyValue>> Guest<T> {
             drop(permit);
             result
         };
-        self.workload.call(meter, deadline, work).await.map_err(wasmtime::Error::new)?
+        self.workload.call(meter, deadline, None, work).await.map_err(wasmtime::Error::new)?
     }
 
     /// A place to run. A change waits for as long as it takes: nobody would send it again.

@@ -103,6 +103,7 @@ async fn start(version: &str, store: &MemoryStore) -> Box<dyn Running> {
         limiter: |data| &mut data.limiter,
         table: |data| &mut data.table,
         background: Arc::new(|future| drop(tokio::spawn(future))),
+        telemetry: tempo_core::telemetry::Telemetry::off(),
     });
     KeyValueWatcher::start(workload, &Settings::default()).await.unwrap()
 }

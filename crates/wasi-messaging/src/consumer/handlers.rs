@@ -72,7 +72,7 @@ impl<T: Provide<WasiMessaging>> Handlers<T> {
         let handlers = self.clone();
         // Boxed, because it is large and would be copied on its way.
         let work = Box::pin(async move { handlers.run(place, broker, order).await });
-        match self.workload.call(meter, deadline, work).await {
+        match self.workload.call(meter, deadline, None, work).await {
             Ok(Ok((warm, ending))) => {
                 self.idle.park(warm);
                 ending

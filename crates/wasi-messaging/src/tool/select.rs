@@ -96,7 +96,8 @@ pub(super) async fn try_open<S: Schemes<dyn Broker>>(
     if File::NAMES.contains(&url.scheme()) {
         exists(url).await?;
     }
-    let boot = Boot { component: CALLER, limits: &Limits::default(), settings };
+    let limits = Limits::default();
+    let boot = Boot::new(CALLER, &limits, settings);
     let broker = S::open(url, boot).await.unwrap_or_else(|| {
         let known = S::names().iter().map(|name| format!("{name}:")).collect::<Vec<_>>().join(", ");
         let problem = format!("this runtime has no backend for {}:; it has {known}", url.scheme());

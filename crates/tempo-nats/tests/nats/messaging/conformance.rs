@@ -13,7 +13,9 @@ async fn conforms(server: &Server, rest: fn(&str) -> String, guarantees: Guarant
     let port = server.port;
     let open = |word: String| async move {
         let url = format!("nats://127.0.0.1:{port}{}", rest(&word));
-        let boot = Boot { component: "test", limits: &Limits::default(), settings: &Settings::default() };
+        let limits = Limits::default();
+        let settings = Settings::default();
+        let boot = Boot::new("test", &limits, &settings);
         let broker: Arc<dyn Broker> = NatsMessaging::open(&StoreUrl::parse(&url).unwrap(), boot).await?;
         Ok(broker)
     };

@@ -99,7 +99,8 @@ async fn component<'a, S: Schemes<dyn Container>>(
     let mut settings = Settings::default();
     let value = |(name, url)| Value { text: format!("{name}={url}"), place: Place::CommandLine };
     settings.set(&BLOBSTORE, named.clone().map(value).collect());
-    let boot = Boot { component: "test", limits: &Limits::default(), settings: &settings };
+    let limits = Limits::default();
+    let boot = Boot::new("test", &limits, &settings);
     let fallback = StoreUrl::parse("none:").context("the fallback is a URL")?;
     let stores = Stores::open::<S>(&BLOBSTORE, fallback, boot).await?;
     named

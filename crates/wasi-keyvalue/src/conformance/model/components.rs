@@ -98,7 +98,8 @@ async fn component<'a, S: Schemes<dyn Store>>(
     let mut settings = Settings::default();
     let value = |(name, url)| Value { text: format!("{name}={url}"), place: Place::CommandLine };
     settings.set(&KEYVALUE, named.clone().map(value).collect());
-    let boot = Boot { component: "test", limits: &Limits::default(), settings: &settings };
+    let limits = Limits::default();
+    let boot = Boot::new("test", &limits, &settings);
     let fallback = StoreUrl::parse("none:").context("the fallback is a URL")?;
     let stores = Stores::open::<S>(&KEYVALUE, fallback, boot).await?;
     named.map(|(name, _)| stores.get(name).cloned().with_context(|| format!("there is no store {name:?}"))).collect()

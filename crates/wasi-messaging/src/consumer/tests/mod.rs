@@ -92,6 +92,7 @@ impl Setup {
             limiter: |data| &mut data.limiter,
             table: |data| &mut data.table,
             background: Arc::new(|future| drop(tokio::spawn(future))),
+            telemetry: tempo_core::telemetry::Telemetry::off(),
         })
     }
 

@@ -103,34 +103,41 @@ pub fn run(collector: Arc<dyn Collector>, arrived: impl FnOnce() -> Arrived) -> 
     let outer = SpanContext::new(trace, outer, TraceFlags::SAMPLED, false, TraceState::NONE);
     let state = OtelState::new(collector, &Limits::default());
     let call = CallContext::new(outer.clone(), None);
-    within(Some(&call), || tell(&state, &outer))?;
-    let arrived = arrived();
-    for span in expected::spans(&outer) {
+    within(Some(&call), || tell(&state))?;
+    check(&outer, &arrived())
+}
+
+/// Compares what has arrived with what the suite's guest tells in a call under `outer`.
+///
+/// # Errors
+///
+/// The first message that is missing or differs.
+pub fn check(outer: &SpanContext, arrived: &Arrived) -> Result<()> {
+    for span in expected::spans(outer) {
         find("span", &span, &arrived.spans, |span| span.name.clone())?;
     }
-    for metric in expected::metrics(&outer) {
+    for metric in expected::metrics(outer) {
         find("metric", &metric, &arrived.metrics, |metric| metric.name.clone())?;
     }
-    for record in expected::logs(&outer) {
+    for record in expected::logs(outer) {
         find("log record", &record, &arrived.logs, |record| record.event_name.clone())?;
     }
     Ok(())
 }
 
 /// The part of the guest.
-fn tell(state: &OtelState, outer: &SpanContext) -> Result<()> {
-    let id = |span: &SpanContext| span.span_id().to_string();
-    let host = state.view().outer_span_context();
-    ensure!(host.trace_id == outer.trace_id().to_string() && host.span_id == id(outer), "the outer span is another");
-    for span in given::spans(outer) {
+fn tell(state: &OtelState) -> Result<()> {
+    let outer = state.view().outer_span_context();
+    for span in given::spans(&outer) {
         state.view().on_start(span.span_context.clone());
         let current = state.view().current_span_context();
         ensure!(current.span_id == span.span_context.span_id, "the span that was opened is not the current one");
         state.view().on_end(span);
-        ensure!(state.view().current_span_context().span_id == id(outer), "the span that was closed is current");
+        let current = state.view().current_span_context();
+        ensure!(current.span_id == outer.span_id, "the span that was closed is still the current one");
     }
-    state.view().export(given::metrics(outer)).map_err(anyhow::Error::msg).context("export")?;
-    given::logs(outer).into_iter().for_each(|record| state.view().on_emit(record));
+    state.view().export(given::metrics(&outer)).map_err(anyhow::Error::msg).context("export")?;
+    given::logs(&outer).into_iter().for_each(|record| state.view().on_emit(record));
     Ok(())
 }
 

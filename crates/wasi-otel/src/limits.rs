@@ -73,7 +73,7 @@ impl Budgets {
     }
 }
 
-/// A token bucket.
+/// A token bucket: so many a second, and so many at once.
 #[derive(Debug)]
 pub(crate) struct Rate {
     a_second: f64,
@@ -83,7 +83,7 @@ pub(crate) struct Rate {
 }
 
 impl Rate {
-    fn new((a_second, burst): (f64, f64)) -> Self {
+    pub(crate) fn new((a_second, burst): (f64, f64)) -> Self {
         Self { a_second, burst, tokens: Mutex::new((burst, Instant::now())) }
     }
 

@@ -1,6 +1,7 @@
 //! Components with the imports of the tag of `wasi:otel` and of its main branch, which have one version and differ: each
 //! asks for the span of the host in its own way. A guest that does everything is run by `tests/integration`.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(missing_docs, reason = "a macro makes public items")]
 
 use std::sync::Arc;
 

@@ -1,6 +1,4 @@
-//! What the suite's guest tells.
-
-use opentelemetry::trace::SpanContext;
+//! What the suite's guest tells in a call under a span of the host. The guest of the integration tests has this file too.
 
 use crate::bindings::wasi::clocks::wall_clock::Datetime;
 use crate::bindings::wasi::otel::types::{InstrumentationScope, KeyValue, Resource};
@@ -43,9 +41,9 @@ fn resource() -> Resource {
     Resource { attributes: vec![attribute("guest.resource", 1)], schema_url: None }
 }
 
-fn context(outer: &SpanContext, id: &str) -> tracing::SpanContext {
+fn context(outer: &tracing::SpanContext, id: &str) -> tracing::SpanContext {
     tracing::SpanContext {
-        trace_id: outer.trace_id().to_string(),
+        trace_id: outer.trace_id.clone(),
         span_id: id.to_owned(),
         trace_flags: tracing::TraceFlags::SAMPLED,
         is_remote: false,
@@ -54,7 +52,7 @@ fn context(outer: &SpanContext, id: &str) -> tracing::SpanContext {
 }
 
 /// Two spans under the host's, one in the other, the inner one first, as it ends first.
-pub(super) fn spans(outer: &SpanContext) -> [tracing::SpanData; 2] {
+pub(crate) fn spans(outer: &tracing::SpanContext) -> [tracing::SpanData; 2] {
     let child = tracing::SpanData {
         span_context: context(outer, "00000000000000c2"),
         parent_span_id: "00000000000000c1".to_owned(),
@@ -75,7 +73,7 @@ pub(super) fn spans(outer: &SpanContext) -> [tracing::SpanData; 2] {
     let link = tracing::SpanContext { is_remote: true, ..context(outer, "00000000000000cf") };
     let parent = tracing::SpanData {
         span_context: context(outer, "00000000000000c1"),
-        parent_span_id: outer.span_id().to_string(),
+        parent_span_id: outer.span_id.clone(),
         span_kind: tracing::SpanKind::Internal,
         name: "parent".to_owned(),
         start_time: time(100),
@@ -93,7 +91,7 @@ pub(super) fn spans(outer: &SpanContext) -> [tracing::SpanData; 2] {
 }
 
 /// One of each kind of data.
-pub(super) fn metrics(outer: &SpanContext) -> metrics::ResourceMetrics {
+pub(crate) fn metrics(outer: &tracing::SpanContext) -> metrics::ResourceMetrics {
     use metrics::{MetricData as D, MetricNumber as N};
     let number = |value| metrics::SumDataPoint { attributes: attributes(), value, exemplars: vec![example(outer)] };
     let sum = metrics::Sum {
@@ -148,18 +146,18 @@ pub(super) fn metrics(outer: &SpanContext) -> metrics::ResourceMetrics {
     metrics::ResourceMetrics { resource: resource(), scope_metrics }
 }
 
-fn example(outer: &SpanContext) -> metrics::Exemplar {
+fn example(outer: &tracing::SpanContext) -> metrics::Exemplar {
     metrics::Exemplar {
         filtered_attributes: vec![attribute("filtered", 1)],
         time: time(2),
         value: metrics::MetricNumber::S64(-1),
         span_id: "00000000000000c1".to_owned(),
-        trace_id: outer.trace_id().to_string(),
+        trace_id: outer.trace_id.clone(),
     }
 }
 
 /// One with everything, and one that says little, in the span of the host.
-pub(super) fn logs(outer: &SpanContext) -> [logs::LogRecord; 2] {
+pub(crate) fn logs(outer: &tracing::SpanContext) -> [logs::LogRecord; 2] {
     let all = logs::LogRecord {
         timestamp: Some(time(5)),
         observed_timestamp: Some(time(6)),
@@ -170,7 +168,7 @@ pub(super) fn logs(outer: &SpanContext) -> [logs::LogRecord; 2] {
         event_name: Some("suite.all".to_owned()),
         resource: Some(resource()),
         instrumentation_scope: Some(scope("one")),
-        trace_id: Some(outer.trace_id().to_string()),
+        trace_id: Some(outer.trace_id.clone()),
         span_id: Some("00000000000000c2".to_owned()),
         trace_flags: Some(tracing::TraceFlags::SAMPLED),
     };

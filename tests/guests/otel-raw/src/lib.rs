@@ -11,6 +11,9 @@ mod bindings {
     export!(Raw);
 }
 
+#[path = "../../../../crates/wasi-otel/src/conformance/given.rs"]
+mod given;
+
 use bindings::wasi::otel::logs::{LogRecord, on_emit};
 use bindings::wasi::otel::metrics::{ResourceMetrics, export};
 use bindings::wasi::otel::tracing::{SpanContext, current_span_context, on_end, on_start, outer_span_context};
@@ -28,6 +31,16 @@ impl Guest for Raw {
             current_span_context()
         };
         steps.into_iter().map(step).collect()
+    }
+
+    fn suite() -> Result<(), String> {
+        let outer = outer_span_context();
+        for span in given::spans(&outer) {
+            on_start(&span.span_context);
+            on_end(&span);
+        }
+        given::logs(&outer).iter().for_each(on_emit);
+        export(&given::metrics(&outer))
     }
 
     fn outer() -> SpanContext {

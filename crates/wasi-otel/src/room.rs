@@ -5,6 +5,7 @@ use prost::Message as _;
 
 use crate::bindings::wasi::otel::types;
 use crate::limits::{MAX_KEY, MAX_VALUE};
+use crate::types::count;
 use crate::value::{any_value, clip};
 
 /// What precedes a part in a message: its number and its length, in bytes.
@@ -38,14 +39,16 @@ impl Room {
     /// once; of several, the last counts.
     pub(crate) fn attributes(&mut self, given: Vec<types::KeyValue>, max: usize) -> (Vec<KeyValue>, u32) {
         let mut kept: Vec<KeyValue> = Vec::with_capacity(given.len().min(max));
-        let mut dropped = 0;
-        for types::KeyValue { key, value } in given {
+        // Keys are compared with each other, so what is far too much is not even looked at.
+        let looked_at = max.saturating_mul(2);
+        let mut dropped = count(given.len().saturating_sub(looked_at));
+        for types::KeyValue { key, value } in given.into_iter().take(looked_at) {
             let same = kept.iter().position(|kept| kept.key == key);
             let attribute = if same.is_some() || kept.len() < max { self.attribute(key, value) } else { None };
             match (attribute, same.and_then(|same| kept.get_mut(same))) {
                 (Some(attribute), Some(same)) => *same = attribute,
                 (Some(attribute), None) => kept.push(attribute),
-                (None, _) => dropped += 1,
+                (None, _) => dropped = dropped.saturating_add(1),
             }
         }
         (kept, dropped)
@@ -98,6 +101,13 @@ mod tests {
         let (kept, dropped) = Room::new(1000).attributes(given(&[("a", "1"), ("b", "2"), ("a", "3"), ("c", "4")]), 2);
         assert_eq!((keys(&kept), dropped), (vec!["a", "b"], 1));
         assert_eq!(kept[0].value, any_value("3".to_owned(), 9));
+    }
+
+    #[test]
+    fn what_is_far_too_much_is_counted() {
+        let given = (0..1_000_000).map(|n| types::KeyValue { key: n.to_string(), value: String::new() }).collect();
+        let (kept, dropped) = Room::new(100_000).attributes(given, 128);
+        assert_eq!((kept.len(), dropped), (128, 999_872));
     }
 
     #[test]

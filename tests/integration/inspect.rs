@@ -33,6 +33,7 @@ fn exactly_what_is_imported_is_shown() {
     let config = services("config-only");
     assert!(config.contains(&"WasiConfig".to_owned()) && !config.contains(&"WasiLogging".to_owned()), "{config:?}");
     assert!(services("hostile").contains(&"WasiLogging".to_owned()));
+    assert_eq!(services("otel-raw"), ["WasiOtel"]);
     assert_eq!(services("command"), [""; 0]);
 }
 

@@ -37,6 +37,7 @@ mod messaging_errors;
 mod messaging_fates;
 mod messaging_ledger;
 mod messaging_restart;
+mod otel;
 mod overload;
 mod precompiled;
 mod serve;

@@ -17,6 +17,7 @@ const CATALOGUE: &[(&str, &str, &str)] = &[
     ("wasi:keyvalue", "WasiKeyValue", "tempo and tempo-worker"),
     ("wasi:logging", "WasiLogging", "tempo, tempo-http and tempo-worker"),
     ("wasi:messaging", "WasiMessaging", "tempo and tempo-worker"),
+    ("wasi:otel", "WasiOtel", "tempo, tempo-http and tempo-worker"),
     ("wasmcloud:keyvalue", "WasiKeyValue", "tempo and tempo-worker"),
     ("wasmcloud:messaging", "WasiMessaging", "tempo and tempo-worker"),
 ];

@@ -6,6 +6,7 @@ use tempo_wasi_config::{Variables, WasiConfig};
 use tempo_wasi_keyvalue::{self as keyvalue, KeyValueStores, KeyValueWatcher, WasiKeyValue};
 use tempo_wasi_logging::{TracingLog, WasiLogging};
 use tempo_wasi_messaging::{self as messaging, MessageConsumer, Messages, MessagingBrokers, WasiMessaging};
+use tempo_wasi_otel::{HostTelemetry, WasiOtel};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -14,7 +15,7 @@ type Brokers = (messaging::Memory, messaging::File, NatsMessaging);
 
 tempo_runtime::runtime! {
     name: "tempo-worker",
-    about: "Runs WebAssembly components that handle messages, with keyvalue, blobstore, configuration and logging",
+    about: "Runs WebAssembly components that handle messages, with keyvalue, blobstore, configuration, logging and telemetry",
     services: {
         blobstore: WasiBlobstore =
             BlobstoreStores<(blobstore::Memory, blobstore::File, NatsBlobstore, S3, GoogleCloud, Azure)>,
@@ -22,6 +23,7 @@ tempo_runtime::runtime! {
         keyvalue: WasiKeyValue = KeyValueStores<(keyvalue::Memory, keyvalue::File, NatsKeyValue)>,
         logging: WasiLogging = TracingLog,
         messaging: WasiMessaging = MessagingBrokers<Brokers>,
+        otel: WasiOtel = HostTelemetry,
     },
     triggers: [KeyValueWatcher, MessageConsumer],
     tools: [Messages<Brokers>],

@@ -7,6 +7,7 @@ use tempo_wasi_http::{HttpClient, HttpServer, WasiHttp};
 use tempo_wasi_keyvalue::{self as keyvalue, KeyValueStores, KeyValueWatcher, WasiKeyValue};
 use tempo_wasi_logging::{TracingLog, WasiLogging};
 use tempo_wasi_messaging::{self as messaging, MessageConsumer, Messages, MessagingBrokers, WasiMessaging};
+use tempo_wasi_otel::{HostTelemetry, WasiOtel};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -24,6 +25,7 @@ tempo_runtime::runtime! {
         keyvalue: WasiKeyValue = KeyValueStores<(keyvalue::Memory, keyvalue::File, NatsKeyValue)>,
         logging: WasiLogging = TracingLog,
         messaging: WasiMessaging = MessagingBrokers<Brokers>,
+        otel: WasiOtel = HostTelemetry,
     },
     triggers: [HttpServer, KeyValueWatcher, MessageConsumer],
     tools: [Messages<Brokers>],

@@ -1,0 +1,160 @@
+//! What reaches a sink of the runtime, encoded and decoded.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value::Value};
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use tempo_core::Settings;
+use tempo_core::telemetry::{Sampler, Sink, SpanData, TelemetryBuilder};
+
+use super::*;
+use crate::conformance::{self, Arrived, Told};
+
+#[derive(Default)]
+struct Decoder {
+    arrived: Mutex<Arrived>,
+    deaf: AtomicBool,
+}
+
+fn decode<M: Message + Default>(record: Record<'_>) -> Told<M> {
+    Told {
+        resource: Resource::decode(record.resource).unwrap(),
+        scope: InstrumentationScope::decode(record.scope).unwrap(),
+        schema_url: record.schema_url.to_owned(),
+        message: M::decode(record.message).unwrap(),
+    }
+}
+
+impl Sink for Decoder {
+    fn wants(&self, _: Signal) -> bool {
+        !self.deaf.load(Ordering::Relaxed)
+    }
+
+    fn span(&self, _: SpanData) {}
+
+    fn record(&self, record: Record<'_>) {
+        let mut arrived = self.arrived.lock().unwrap();
+        match record.signal {
+            Signal::Traces => arrived.spans.push(decode(record)),
+            Signal::Metrics => arrived.metrics.push(decode(record)),
+            Signal::Logs => arrived.logs.push(decode(record)),
+        }
+    }
+
+    fn reserves(&self, key: &str) -> bool {
+        key == "service.name"
+    }
+}
+
+fn telemetry() -> (Telemetry, Arc<Decoder>) {
+    let sink = Arc::new(Decoder::default());
+    (TelemetryBuilder { sink: sink.clone(), sampler: Sampler::ParentBased(1.0), metrics: None }.into(), sink)
+}
+
+#[test]
+fn conforms() {
+    let (telemetry, sink) = telemetry();
+    let backend = HostTelemetry::new("app", &telemetry, &Limits::default());
+    let arrived = || std::mem::take(&mut *sink.arrived.lock().unwrap());
+    conformance::run(backend.state.collector.clone(), arrived).unwrap();
+}
+
+#[test]
+fn a_recorder_conforms() {
+    let recorder = Arc::new(conformance::Recorder::default());
+    conformance::run(recorder.clone(), || recorder.take()).unwrap();
+}
+
+#[test]
+fn the_suite_finds_what_is_missing() {
+    let recorder = Arc::new(conformance::Recorder::default());
+    let spoil: [fn(&mut Arrived); 4] = [
+        |arrived| arrived.spans.truncate(1),
+        |arrived| arrived.spans[1].message.end_time_unix_nano += 1,
+        |arrived| arrived.metrics[0].resource.attributes.clear(),
+        |arrived| arrived.logs[0].scope.name.push('x'),
+    ];
+    for spoil in spoil {
+        let arrived = || {
+            let mut arrived = recorder.take();
+            spoil(&mut arrived);
+            arrived
+        };
+        conformance::run(recorder.clone(), arrived).unwrap_err();
+    }
+}
+
+#[test]
+fn only_the_host_says_what_it_reserves() {
+    use crate::bindings::wasi::otel::types;
+    let (telemetry, _) = telemetry();
+    let backend = HostTelemetry::new("app", &telemetry, &Limits::default());
+    let given = ["service.name", "guest.name"]
+        .map(|key| types::KeyValue { key: key.to_owned(), value: r#""mine""#.to_owned() });
+    let resource = backend.state.view().resource(types::Resource { attributes: given.into(), schema_url: None });
+    let value = Some(AnyValue { value: Some(Value::StringValue("mine".to_owned())) });
+    let kept = KeyValue { key: "guest.name".to_owned(), value, key_strindex: 0 };
+    assert_eq!(resource, Resource { attributes: vec![kept], ..Resource::default() });
+}
+
+/// Polls what is ready at once.
+fn connected(telemetry: &Telemetry) -> HostTelemetry {
+    let (limits, settings) = (Limits::default(), Settings::default());
+    let boot = Boot { telemetry, ..Boot::new("app", &limits, &settings) };
+    let mut connect = std::pin::pin!(HostTelemetry::connect(boot));
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    match connect.as_mut().poll(&mut context) {
+        std::task::Poll::Ready(backend) => backend.unwrap(),
+        std::task::Poll::Pending => panic!("there is nothing to wait for"),
+    }
+}
+
+#[test]
+fn without_telemetry_nothing_is_wanted() {
+    let off = connected(&Telemetry::off());
+    let (on, sink) = telemetry();
+    let on = connected(&on);
+    for signal in [Signal::Traces, Signal::Metrics, Signal::Logs] {
+        assert!(!off.state.collector.wants(signal) && on.state.collector.wants(signal));
+    }
+    sink.deaf.store(true, Ordering::Relaxed);
+    assert!(!on.state.collector.wants(Signal::Traces));
+}
+
+#[test]
+fn what_was_dropped_is_said_once_a_minute_and_at_the_end() {
+    let said = Lines::default();
+    let subscriber = tracing_subscriber::fmt().without_time().with_ansi(false).with_writer(said.clone()).finish();
+    ::tracing::subscriber::with_default(subscriber, || {
+        let backend = HostTelemetry::new("app", &Telemetry::off(), &Limits::default());
+        for _ in 0..3 {
+            backend.state.collector.dropped(Signal::Traces, Dropped::Rate, 2);
+        }
+        backend.state.collector.dropped(Signal::Metrics, Dropped::Invalid, 5);
+    });
+    let lines = String::from_utf8(said.0.lock().unwrap().clone()).unwrap();
+    let lines: Vec<&str> = lines.lines().map(str::trim).collect();
+    let what = r#"WARN guest: telemetry of the component was dropped component="app""#;
+    assert_eq!(lines, [format!("{what} spans=2 points=0 logs=0 why=Rate"), format!("{what} spans=4 points=5 logs=0")]);
+}
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl tracing_subscriber::fmt::MakeWriter<'_> for Lines {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,77 @@
+//! The `wasi:otel` host service: spans, metrics and log records of components, within limits, as messages of the
+//! OpenTelemetry protocol.
+//!
+//! | interface | version | functions |
+//! |---|---|---|
+//! | `wasi:otel/tracing` | `0.2.0-rc.2` | `on-start`, `on-end`, `outer-span-context`, `current-span-context` |
+//! | `wasi:otel/metrics` | `0.2.0-rc.2` | `export` |
+//! | `wasi:otel/logs` | `0.2.0-rc.2` | `on-emit` |
+//!
+//! What a guest tells reaches a [`Collector`] as it was told: ids, parents, times, links, events, status, attributes with
+//! nested values, scope and resource. It is hostile input: what is too much, too large or not valid is left out and counted.
+//!
+//! [`HostTelemetry`] is the backend of a runtime: it tells all of it to `tempo_core::telemetry::Telemetry`. A guest is in
+//! the trace of the host if it is called with [`tempo_core::telemetry::within`] a context.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use tempo_core::{Limits, Provide, Service as _};
+//! use tempo_wasi_otel::proto::{logs::v1::LogRecord, metrics::v1::Metric, trace::v1::Span};
+//! use tempo_wasi_otel::{Collector, Origin, OtelState, OtelView, WasiOtel};
+//! use wasmtime::component::{Component, Linker};
+//! use wasmtime::{Engine, Store};
+//!
+//! struct Print;
+//!
+//! impl Collector for Print {
+//!     fn span(&self, origin: Origin<'_>, span: Span) {
+//!         println!("{} {span:?}", origin.scope.name);
+//!     }
+//!     fn metric(&self, _: Origin<'_>, _: Metric) {}
+//!     fn log(&self, _: Origin<'_>, _: LogRecord) {}
+//! }
+//!
+//! struct StoreData {
+//!     otel: OtelState,
+//! }
+//!
+//! impl Provide<WasiOtel> for StoreData {
+//!     fn provide(&mut self) -> OtelView<'_> {
+//!         self.otel.view()
+//!     }
+//! }
+//!
+//! # fn main() -> wasmtime::Result<()> {
+//! let engine = Engine::default();
+//! let mut linker = Linker::new(&engine);
+//! WasiOtel::add_to_linker(&mut linker)?;
+//!
+//! // Clones of one state share its limits, so make one for each component and clone it for each store.
+//! let otel = OtelState::new(Arc::new(Print), &Limits::default());
+//! let mut store = Store::new(&engine, StoreData { otel: otel.clone() });
+//! # let bytes = "(component)";
+//! let component = Component::new(&engine, bytes)?;
+//! linker.instantiate(&mut store, &component)?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod backend;
+mod bindings;
+pub mod conformance;
+mod host_telemetry;
+mod limits;
+mod logs;
+mod metrics;
+mod point;
+mod room;
+mod service;
+mod tracing;
+mod types;
+mod value;
+
+pub use backend::{Collector, Dropped, Origin, OtelState};
+pub use host_telemetry::HostTelemetry;
+/// The messages of OTLP, as `opentelemetry-proto` has them.
+pub use opentelemetry_proto::tonic as proto;
+pub use service::{OtelView, WasiOtel};

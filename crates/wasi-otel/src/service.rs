@@ -1,0 +1,44 @@
+//! The service: what `wasi:otel` is to a linker.
+
+use std::fmt;
+
+use tempo_core::{Provide, Service};
+use wasmtime::component::{HasData, Linker};
+
+use crate::Collector;
+use crate::bindings::wasi::otel;
+use crate::limits::Budgets;
+
+/// The host service for `wasi:otel`.
+#[derive(Clone, Copy, Debug)]
+pub struct WasiOtel;
+
+/// What the service's functions work on: it borrows a store's share for one call.
+pub struct OtelView<'a> {
+    pub(crate) collector: &'a dyn Collector,
+    pub(crate) budgets: &'a Budgets,
+}
+
+impl fmt::Debug for OtelView<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OtelView").field("budgets", &self.budgets).finish_non_exhaustive()
+    }
+}
+
+impl HasData for WasiOtel {
+    type Data<'a> = OtelView<'a>;
+}
+
+impl Service for WasiOtel {
+    const INTERFACES: &'static [&'static str] =
+        &["wasi:otel/types", "wasi:otel/tracing", "wasi:otel/metrics", "wasi:otel/logs"];
+    const PACKAGES: &'static [&'static str] = &["wasi:otel@0.2.0-rc.2"];
+
+    /// Of `wasi:clocks`, `wasi:otel` uses types only, which need no linking.
+    fn add_to_linker<T: Provide<Self>>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+        otel::types::add_to_linker::<T, Self>(linker, T::provide)?;
+        otel::tracing::add_to_linker::<T, Self>(linker, T::provide)?;
+        otel::metrics::add_to_linker::<T, Self>(linker, T::provide)?;
+        otel::logs::add_to_linker::<T, Self>(linker, T::provide)
+    }
+}

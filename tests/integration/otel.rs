@@ -1,0 +1,117 @@
+//! `wasi:otel` through a real guest without an SDK (`tests/guests/otel-raw`): whatever it tells comes out as it went in, before
+//! and after it was encoded for the network, and a hostile guest neither traps nor stops anything.
+
+mod given;
+mod guest;
+mod hostile;
+mod tree;
+
+use std::sync::{Arc, Mutex};
+
+use opentelemetry::trace::{SpanContext, TraceFlags, TraceState};
+use opentelemetry::{SpanId, TraceId};
+use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
+use prost::Message;
+use tempo_core::Limits;
+use tempo_core::telemetry::{CallContext, Record, Sampler, Signal, Sink, SpanData, Telemetry, TelemetryBuilder};
+use tempo_wasi_otel::conformance::{self, Arrived, Recorder, Told};
+use tempo_wasi_otel::{HostTelemetry, OtelState};
+
+use self::guest::{Guest, tracing};
+
+/// What the telemetry of a runtime is told, decoded.
+#[derive(Default)]
+struct Decoder(Mutex<Arrived>);
+
+fn decode<M: Message + Default>(record: Record<'_>) -> Told<M> {
+    Told {
+        resource: Resource::decode(record.resource).unwrap(),
+        scope: InstrumentationScope::decode(record.scope).unwrap(),
+        schema_url: record.schema_url.to_owned(),
+        message: M::decode(record.message).unwrap(),
+    }
+}
+
+impl Sink for Decoder {
+    fn wants(&self, _: Signal) -> bool {
+        true
+    }
+
+    fn span(&self, _: SpanData) {}
+
+    fn record(&self, record: Record<'_>) {
+        let mut arrived = self.0.lock().unwrap();
+        match record.signal {
+            Signal::Traces => arrived.spans.push(decode(record)),
+            Signal::Metrics => arrived.metrics.push(decode(record)),
+            Signal::Logs => arrived.logs.push(decode(record)),
+        }
+    }
+
+    fn reserves(&self, _: &str) -> bool {
+        false
+    }
+}
+
+/// A guest that tells a recorder, and one that tells the telemetry of a runtime; and what reads what they told.
+fn both() -> [(Guest, Box<dyn Fn() -> Arrived>); 2] {
+    let recorder = Arc::new(Recorder::default());
+    let direct = Guest::new(OtelState::new(recorder.clone(), &Limits::default()));
+    let sink = Arc::new(Decoder::default());
+    let telemetry: Telemetry =
+        TelemetryBuilder { sink: sink.clone(), sampler: Sampler::AlwaysOn, metrics: None }.into();
+    let encoded = Guest::new(tempo_core::Backend::state(&HostTelemetry::new("app", &telemetry, &Limits::default())));
+    [
+        (direct, Box::new(move || recorder.take())),
+        (encoded, Box::new(move || std::mem::take(&mut *sink.0.lock().unwrap()))),
+    ]
+}
+
+fn host(trace: u128, span: u64) -> SpanContext {
+    SpanContext::new(TraceId::from(trace), SpanId::from(span), TraceFlags::SAMPLED, false, TraceState::NONE)
+}
+
+#[test]
+fn the_suite_holds_through_a_guest() {
+    for (mut guest, arrived) in both() {
+        let outer = host(7, 9);
+        guest.call = Some(CallContext::new(outer.clone(), None));
+        guest.suite().unwrap();
+        conformance::check(&outer, &arrived()).unwrap();
+        assert_eq!(guest.outer().span_id, outer.span_id().to_string());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { rng_seed: RngSeed::Fixed(5), cases: 96, ..<_>::default() })]
+
+    #[test]
+    fn a_random_tree_of_spans_comes_out_as_it_went_in(tree in tree::trees()) {
+        for (mut guest, arrived) in both() {
+            let call = CallContext::new(host(tree.trace, tree.outer), None);
+            guest.call = Some(call);
+            let (steps, current) = tree.steps();
+            let told: Vec<String> = guest.replay(&steps).into_iter().map(|context| context.span_id).collect();
+            prop_assert_eq!(told, current);
+            let arrived = arrived();
+            prop_assert_eq!(&arrived.dropped, &vec![]);
+            prop_assert_eq!(tree::shape(&arrived.spans), tree.shape());
+            prop_assert_eq!(arrived.spans, tree.expected());
+        }
+    }
+
+    #[test]
+    fn random_values_come_out_of_log_records_as_they_went_in(values in prop::collection::vec(given::values(), 1..20)) {
+        for (mut guest, arrived) in both() {
+            guest.emit(&values.iter().map(given::Value::log).collect::<Vec<_>>());
+            let bodies: Vec<_> = arrived().logs.into_iter().map(|told| told.message.body).collect();
+            prop_assert_eq!(bodies, values.iter().map(|value| Some(value.any())).collect::<Vec<_>>());
+        }
+    }
+}
+
+/// The flags of a span that is sampled.
+const SAMPLED: tracing::TraceFlags = tracing::TraceFlags::SAMPLED;

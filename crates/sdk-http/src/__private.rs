@@ -6,6 +6,28 @@ pub use wasip3::http::service::export;
 pub use wasip3::http::types::{ErrorCode, Request, Response};
 
 use crate::{FromRequest, IntoResponse, outgoing};
+use std::borrow::Cow;
+use tempo_sdk_trace::Root;
+use wasip3::http::types::Method;
+
+/// The span of this call, named after the method; nothing in a component without telemetry.
+pub fn root(request: &Request) -> Root {
+    Root::new(|| {
+        Cow::Borrowed(match request.get_method() {
+            Method::Get => "GET",
+            Method::Head => "HEAD",
+            Method::Post => "POST",
+            Method::Put => "PUT",
+            Method::Delete => "DELETE",
+            Method::Connect => "CONNECT",
+            Method::Options => "OPTIONS",
+            Method::Trace => "TRACE",
+            Method::Patch => "PATCH",
+            // Methods that anybody may invent would be as many names.
+            Method::Other(_) => "HTTP",
+        })
+    })
+}
 
 /// The argument of the handler, from the host's request.
 pub fn request<R: FromRequest>(request: Request) -> R {

@@ -124,7 +124,7 @@ where
 pub(crate) fn send(body: Boxed) -> (Contents, End) {
     let (writer, contents) = wit_stream::new();
     let (finish, end) = wit_future::new(broken_off);
-    drop(wit_bindgen::spawn_local(pump(body, writer, finish)));
+    drop(wit_bindgen::spawn_local(tempo_sdk_trace::task(pump(body, writer, finish))));
     (contents, end)
 }
 

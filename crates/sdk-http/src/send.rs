@@ -5,7 +5,7 @@ use crate::incoming::Message;
 use crate::task::nanoseconds;
 use crate::{Body, Error, ErrorKind, Response, fields, outgoing};
 use http::request::Parts;
-use http::{Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use wasip3::http::client;
 use wasip3::http::types::{Request, RequestOptions, Scheme};
 
@@ -15,6 +15,7 @@ pub(crate) async fn send(request: http::Request<Body>, limits: Limits) -> Result
     let body = outgoing::settle(body).await;
     // The host takes the authority from the URL, and refuses a `host` header.
     parts.headers.remove(header::HOST);
+    trace(&mut parts.headers);
     let headers = fields::with_length(&parts.headers, &body)?;
     let (contents, end) = outgoing::send(body);
     let (request, _sent) = Request::new(headers, contents, end, options(limits)?);
@@ -25,6 +26,15 @@ pub(crate) async fn send(request: http::Request<Body>, limits: Limits) -> Result
         .map_err(|error| Error::new(ErrorKind::Protocol, "the response has no valid status").with_source(error))?;
     *head.headers_mut() = fields::from_host(&response.get_headers());
     Ok(head.map(|()| Body::incoming(Message::Response(response))))
+}
+
+/// Hands the trace on, if there is one. Headers of the request's own are left alone.
+fn trace(headers: &mut HeaderMap) {
+    for (name, value) in tempo_sdk_trace::headers(|name| headers.contains_key(name)) {
+        if let Ok(value) = HeaderValue::from_maybe_shared(value) {
+            headers.insert(name, value);
+        }
+    }
 }
 
 /// Sets method and target.

@@ -13,7 +13,7 @@ use wasip3::clocks::monotonic_clock;
 /// # Panics
 /// Outside a handler: there is nothing that could drive the task.
 pub fn spawn(task: impl Future<Output = ()> + 'static) {
-    drop(wit_bindgen::spawn_local(task));
+    drop(wit_bindgen::spawn_local(tempo_sdk_trace::task(task)));
 }
 
 /// Waits for `duration`. Longer than 584 years is taken for 584 years.

@@ -56,9 +56,13 @@ fn export(name: &Ident, request: &Type, response: &Type) -> TokenStream {
                     ::tempo_sdk_http::__private::Response,
                     ::tempo_sdk_http::__private::ErrorCode,
                 > {
-                    let request = #take;
-                    let response = #name(request).await;
-                    #answer
+                    let root = ::tempo_sdk_http::__private::root(&request);
+                    root.run(async move {
+                        let request = #take;
+                        let response = #name(request).await;
+                        #answer
+                    })
+                    .await
                 }
             }
             #[cfg(target_family = "wasm")]

@@ -2,6 +2,7 @@
 
 mod form;
 mod handler;
+mod instrument;
 mod messaging;
 mod watcher;
 
@@ -39,4 +40,21 @@ pub fn watcher(arguments: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn messaging_handler(arguments: TokenStream, item: TokenStream) -> TokenStream {
     messaging::expand(&arguments.into(), &item.into()).into()
+}
+
+/// Puts a span around each call of a function or method, async or not. `tempo_sdk_otel` re-exports it.
+///
+/// The span is named after the function, of the level `INFO`, and has the arguments as its fields: numbers, booleans and
+/// strings as they are, all else by `Debug`. `self` is not recorded. The options, in any order:
+///
+/// - `name = "load order"` and `level = "debug"` instead of these.
+/// - `skip(password, body)` leaves arguments out, `skip_all` all of them.
+/// - `fields(order.id = id, customer = %name, parts = ?parts, result)` adds fields: values as they are, by `Display` (`%`), by
+///   `Debug` (`?`), or to be recorded later. One with the name of an argument takes its place.
+/// - `err`, on a function that returns a `Result`: an error sets the status of the span, and is written to the log.
+///
+/// The documentation of `tempo-sdk-otel` has examples.
+#[proc_macro_attribute]
+pub fn instrument(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    instrument::expand(arguments.into(), &item.into()).into()
 }

@@ -45,9 +45,13 @@ fn export(name: &Ident, message: &Type, returned: &TokenStream) -> TokenStream {
             struct Handler;
             impl private::Guest for Handler {
                 async fn handle(delivery: private::Delivery) -> private::Disposition {
-                    let message = #take;
-                    let returned = #name(message).await;
-                    #end
+                    let root = private::root(&delivery);
+                    root.run(async move {
+                        let message = #take;
+                        let returned = #name(message).await;
+                        #end
+                    })
+                    .await
                 }
             }
             #[cfg(target_family = "wasm")]

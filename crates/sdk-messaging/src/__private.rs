@@ -5,10 +5,16 @@ pub use crate::bindings::exports::tempo::messaging::handler::{Delivery, Disposit
 
 use crate::handler::{self, IntoDisposition};
 use crate::message::FromMessage;
+use tempo_sdk_trace::Root;
 
 /// Where the export macro finds its types.
 pub mod bindings {
     pub use crate::bindings::*;
+}
+
+/// The span of this call, named after the topic; nothing in a component without telemetry.
+pub fn root(delivery: &Delivery) -> Root {
+    Root::new(|| format!("process {}", delivery.message.topic).into())
 }
 
 /// The argument of the handler, from what the host delivers.

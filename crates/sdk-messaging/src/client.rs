@@ -38,13 +38,13 @@ impl Client {
     /// # Errors
     /// When the host says so; see [`ErrorKind`](crate::ErrorKind).
     pub async fn publish_message(&self, message: Draft) -> Result<(), Error> {
-        Ok(producer::publish(self.name.to_string(), message.host).await?)
+        Ok(producer::publish(self.name.to_string(), message.traced()).await?)
     }
 
     /// Publishes `messages` at once, in their order. Each has a result of its own, in the same order.
     #[must_use = "each message has a result of its own"]
     pub async fn publish_many(&self, messages: impl IntoIterator<Item = Draft>) -> Vec<Result<(), Error>> {
-        let messages: Vec<_> = messages.into_iter().map(|message| message.host).collect();
+        let messages: Vec<_> = messages.into_iter().map(Draft::traced).collect();
         let results = producer::publish_many(self.name.to_string(), messages).await;
         results.into_iter().map(|result| result.map_err(Error::from)).collect()
     }
@@ -55,7 +55,7 @@ impl Client {
     /// [`Timeout`](crate::ErrorKind::Timeout) when none came, [`NoResponders`](crate::ErrorKind::NoResponders) where it is
     /// known that none can come.
     pub async fn request_message(&self, message: Draft, timeout: Duration) -> Result<Message, Error> {
-        let answer = producer::request(self.name.to_string(), message.host, milliseconds(timeout)).await?;
+        let answer = producer::request(self.name.to_string(), message.traced(), milliseconds(timeout)).await?;
         Ok(Message::answer_to_request(answer))
     }
 }

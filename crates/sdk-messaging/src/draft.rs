@@ -62,6 +62,15 @@ impl Draft {
         self.header(MESSAGE_ID, id)
     }
 
+    /// The message as it goes to the host: with the trace that it is part of, unless it has headers of its own for that.
+    pub(crate) fn traced(self) -> types::Message {
+        let mut host = self.host;
+        let headers =
+            tempo_sdk_trace::headers(|name| host.headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name)));
+        host.headers.extend(headers.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        host
+    }
+
     /// The media type of the payload.
     pub fn content_type(mut self, content_type: impl Into<String>) -> Self {
         self.host.content_type = Some(content_type.into());

@@ -1,0 +1,174 @@
+//! The function with its span.
+
+use proc_macro2::{Span, TokenStream};
+use quote::quote;
+use syn::{Block, GenericArgument, Ident, ItemFn, PathArguments, ReturnType, Type, TypeParamBound};
+
+use super::options::Options;
+
+/// When the work of a function is done.
+enum Work {
+    /// While it runs.
+    Now,
+    /// When its future is polled: an `async fn`.
+    Awaited,
+    /// The same, where it returns `impl Future`.
+    Returned,
+    /// The same, where it returns `Pin<Box<dyn Future>>`, as `#[async_trait]` has it.
+    Boxed,
+}
+
+pub(super) fn write(function: &ItemFn, options: &Options, fields: &[TokenStream]) -> TokenStream {
+    let ItemFn { attrs, vis, sig, block } = function;
+    let name = options.name.as_ref().map_or_else(|| sig.ident.to_string(), syn::LitStr::value);
+    let level = options.level.clone().unwrap_or_else(|| quote!(::tempo_sdk_otel::__private::tracing::Level::INFO));
+    let span = quote! {
+        ::tempo_sdk_otel::__private::tracing::span!(
+            target: ::core::module_path!(), #level, #name #(, #fields)*
+        )
+    };
+    let err = options.err.is_some();
+    let work = if sig.asyncness.is_some() { Work::Awaited } else { work(&sig.output) };
+    let body = match work {
+        Work::Now => now(&span, block, &sig.output, err),
+        Work::Awaited => {
+            let never = never(&sig.output);
+            let future = future(&span, &quote!(async move { #never #block }), err);
+            quote!(#future.await)
+        }
+        Work::Returned => future(&span, &quote!(#block), err),
+        Work::Boxed => {
+            let future = future(&span, &quote!(#block), err);
+            quote!(::std::boxed::Box::pin(#future))
+        }
+    };
+    quote!(#(#attrs)* #vis #sig { #body })
+}
+
+/// Names that the body cannot see, nor shadow.
+fn hidden(name: &str) -> Ident {
+    Ident::new(name, Span::mixed_site())
+}
+
+fn now(span: &TokenStream, block: &Block, output: &ReturnType, err: bool) -> TokenStream {
+    let (own, entered, result) = (hidden("own"), hidden("entered"), hidden("result"));
+    if !err {
+        return quote! {
+            let #own = #span;
+            let #entered = #own.enter();
+            #block
+        };
+    }
+    let output = match output {
+        ReturnType::Type(_, returned) if has_impl(returned) => quote!(),
+        output => quote!(#output),
+    };
+    let report = report(&own, &result);
+    // The closure is what `return` and `?` in the block leave.
+    quote! {
+        let #own = #span;
+        let #entered = #own.enter();
+        #[allow(clippy::redundant_closure_call, reason = "what `return` leaves")]
+        let #result = (move || #output #block)();
+        #report
+        #result
+    }
+}
+
+/// The future that does the work of the future `work` in the span.
+fn future(span: &TokenStream, work: &TokenStream, err: bool) -> TokenStream {
+    let (own, inner, result) = (hidden("own"), hidden("inner"), hidden("result"));
+    if !err {
+        return quote!(::tempo_sdk_otel::__private::tracing::Instrument::instrument(#work, #span));
+    }
+    let report = report(&own, &result);
+    quote! {{
+        let #own = #span;
+        let #inner = #work;
+        ::tempo_sdk_otel::__private::tracing::Instrument::instrument(
+            {
+                let #own = #own.clone();
+                async move {
+                    let #result = #inner.await;
+                    #report
+                    #result
+                }
+            },
+            #own,
+        )
+    }}
+}
+
+/// Says of the span that it failed, and why; and in the log, in the name of the function's module.
+fn report(own: &Ident, result: &Ident) -> TokenStream {
+    let error = hidden("error");
+    quote! {
+        if let ::core::option::Option::Some(#error) = ::tempo_sdk_otel::__private::failed(&#own, &#result) {
+            ::tempo_sdk_otel::__private::tracing::error!(error = %#error);
+        }
+    }
+}
+
+/// Tells the compiler what an async block returns, which the signature says of the function only.
+fn never(output: &ReturnType) -> TokenStream {
+    let ReturnType::Type(_, returned) = output else { return quote!() };
+    if has_impl(returned) {
+        return quote!();
+    }
+    let never = hidden("never");
+    quote! {
+        #[allow(unreachable_code, clippy::diverging_sub_expression, clippy::empty_loop, reason = "never runs")]
+        if false {
+            let #never: #returned = loop {};
+            return #never;
+        }
+    }
+}
+
+/// Whether `impl` is in the type, which can be written in a signature only.
+fn has_impl(kind: &Type) -> bool {
+    match kind {
+        Type::ImplTrait(_) => true,
+        Type::Paren(inner) => has_impl(&inner.elem),
+        Type::Group(inner) => has_impl(&inner.elem),
+        Type::Reference(inner) => has_impl(&inner.elem),
+        Type::Tuple(tuple) => tuple.elems.iter().any(has_impl),
+        Type::Path(path) => path.path.segments.iter().any(|segment| generics(&segment.arguments).any(has_impl)),
+        _ => false,
+    }
+}
+
+fn work(output: &ReturnType) -> Work {
+    let ReturnType::Type(_, returned) = output else { return Work::Now };
+    match &**returned {
+        Type::ImplTrait(kind) if kind.bounds.iter().any(is_future) => Work::Returned,
+        Type::Path(path) => {
+            let boxed = path.path.segments.last().filter(|last| last.ident == "Pin").is_some_and(|pin| {
+                generics(&pin.arguments).any(|inner| match inner {
+                    Type::Path(inner) => inner.path.segments.last().filter(|last| last.ident == "Box").is_some_and(|inner| {
+                        generics(&inner.arguments)
+                            .any(|object| matches!(object, Type::TraitObject(object) if object.bounds.iter().any(is_future)))
+                    }),
+                    _ => false,
+                })
+            });
+            if boxed { Work::Boxed } else { Work::Now }
+        }
+        _ => Work::Now,
+    }
+}
+
+fn is_future(bound: &TypeParamBound) -> bool {
+    matches!(bound, TypeParamBound::Trait(bound) if bound.path.segments.last().is_some_and(|last| last.ident == "Future"))
+}
+
+fn generics(arguments: &PathArguments) -> impl Iterator<Item = &Type> {
+    let arguments = match arguments {
+        PathArguments::AngleBracketed(arguments) => Some(&arguments.args),
+        _ => None,
+    };
+    arguments.into_iter().flatten().filter_map(|argument| match argument {
+        GenericArgument::Type(kind) => Some(kind),
+        _ => None,
+    })
+}

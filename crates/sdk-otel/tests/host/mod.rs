@@ -1,0 +1,250 @@
+//! A host that writes down what a component tells `wasi:otel`, in the order in which it comes.
+#![allow(dead_code, reason = "the tests and the measurement use different parts")]
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::PathBuf;
+use std::sync::{Arc, LazyLock, Mutex};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Empty};
+use wasmtime::component::{Component, HasSelf, Linker, ResourceTable};
+use wasmtime::{Config, Engine, Store};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::p3::bindings::{Service, ServicePre};
+use wasmtime_wasi_http::{
+    Error, FieldMap, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView, p3,
+};
+
+wasmtime::component::bindgen!({ path: "wit", world: "imports" });
+
+pub use wasi::otel::logs::LogRecord;
+pub use wasi::otel::metrics::{MetricData, MetricNumber, ResourceMetrics, Temporality};
+pub use wasi::otel::tracing::{SpanContext, SpanData, SpanKind, Status, TraceFlags};
+pub use wasi::otel::types::KeyValue;
+
+/// One thing that the component told, or that happened to it.
+#[derive(Clone, Debug)]
+pub enum Record {
+    /// It asked for the span that it runs in.
+    Outer,
+    Start(SpanContext),
+    End(SpanData),
+    Metrics(ResourceMetrics),
+    Log(LogRecord),
+    /// It sent a request, with this `traceparent`.
+    Sent(Option<String>),
+    /// Its handler returned.
+    Returned,
+}
+
+/// What the host answers with, and what it wrote down.
+#[derive(Clone)]
+pub struct Notes {
+    pub outer: SpanContext,
+    pub records: Vec<Record>,
+    /// Nothing is written down: for measuring.
+    pub idle: bool,
+}
+
+pub struct Data {
+    wasi: WasiCtx,
+    table: ResourceTable,
+    http: WasiHttpCtx,
+    hooks: Hooks,
+    notes: Arc<Mutex<Notes>>,
+}
+
+struct Hooks(Arc<Mutex<Notes>>);
+
+fn note(notes: &Mutex<Notes>, record: Record) {
+    let mut notes = notes.lock().unwrap();
+    if !notes.idle {
+        notes.records.push(record);
+    }
+}
+
+impl wasi::otel::types::Host for Data {}
+
+impl wasi::otel::tracing::Host for Data {
+    fn on_start(&mut self, context: SpanContext) {
+        note(&self.notes, Record::Start(context));
+    }
+
+    fn on_end(&mut self, span: SpanData) {
+        note(&self.notes, Record::End(span));
+    }
+
+    fn outer_span_context(&mut self) -> SpanContext {
+        note(&self.notes, Record::Outer);
+        self.notes.lock().unwrap().outer.clone()
+    }
+
+    fn current_span_context(&mut self) -> SpanContext {
+        panic!("only one of two hosts has it")
+    }
+}
+
+impl wasi::otel::metrics::Host for Data {
+    fn export(&mut self, metrics: ResourceMetrics) -> Result<(), String> {
+        note(&self.notes, Record::Metrics(metrics));
+        Ok(())
+    }
+}
+
+impl wasi::otel::logs::Host for Data {
+    fn on_emit(&mut self, record: LogRecord) {
+        note(&self.notes, Record::Log(record));
+    }
+}
+
+impl WasiView for Data {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for Data {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { hooks: &mut self.hooks, table: &mut self.table, ctx: &mut self.http }
+    }
+}
+
+type Sent = Result<(http::Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>), Error>;
+
+impl WasiHttpHooks for Hooks {
+    /// Answers every request with 204.
+    fn send_request(
+        &mut self,
+        request: http::Request<WasiBody>,
+        _: Option<RequestOptions>,
+        _: Box<dyn Future<Output = Result<(), Error>> + Send>,
+    ) -> Box<dyn Future<Output = Sent> + Send> {
+        let parent = request.headers().get("traceparent").map(|value| value.to_str().unwrap().to_owned());
+        note(&self.0, Record::Sent(parent));
+        let body = Empty::new().map_err(|never| match never {}).boxed_unsync();
+        let mut response = http::Response::new(body);
+        *response.status_mut() = http::StatusCode::NO_CONTENT;
+        Box::new(async move { Ok((response, Box::new(async { Ok(()) }) as Box<_>)) })
+    }
+}
+
+/// The engine, and the component linked to it: compiled once in a process.
+static SERVICE: LazyLock<ServicePre<Data>> = LazyLock::new(|| {
+    let mut config = Config::new();
+    config.wasm_component_model_async(true);
+    let engine = Engine::new(&config).unwrap();
+    let component = Component::from_file(&engine, guest()).unwrap();
+    let mut linker = Linker::new(&engine);
+    wasmtime_wasi::p2::add_to_linker_async(&mut linker).unwrap();
+    wasmtime_wasi::p3::add_to_linker(&mut linker).unwrap();
+    p3::add_to_linker(&mut linker).unwrap();
+    wasi::otel::types::add_to_linker::<_, HasSelf<Data>>(&mut linker, |data| data).unwrap();
+    wasi::otel::tracing::add_to_linker::<_, HasSelf<Data>>(&mut linker, |data| data).unwrap();
+    wasi::otel::metrics::add_to_linker::<_, HasSelf<Data>>(&mut linker, |data| data).unwrap();
+    wasi::otel::logs::add_to_linker::<_, HasSelf<Data>>(&mut linker, |data| data).unwrap();
+    ServicePre::new(linker.instantiate_pre(&component).unwrap()).unwrap()
+});
+
+/// `guests/otel`, as `cargo xtask build` leaves it.
+fn guest() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let target = test.ancestors().nth(3).unwrap();
+    let guest = target.join("wasm32-wasip2/guest/otel.wasm");
+    assert!(guest.exists(), "{} does not exist: run `cargo xtask build` first", guest.display());
+    guest
+}
+
+/// What the component imports, as `instance` or `instance.function`.
+pub fn imports() -> Vec<String> {
+    use wasmtime::component::types::ComponentItem;
+    let engine = SERVICE.engine();
+    let component = SERVICE.instance_pre().component();
+    let mut names = Vec::new();
+    for (name, item) in component.component_type().imports(engine) {
+        names.push(name.to_owned());
+        if let ComponentItem::ComponentInstance(instance) = item.ty {
+            names.extend(instance.exports(engine).map(|(function, _)| format!("{name}.{function}")));
+        }
+    }
+    names
+}
+
+/// A span of the host that the component's calls run in.
+pub fn outer(sampled: bool) -> SpanContext {
+    SpanContext {
+        trace_id: "4bf92f3577b34da6a3ce929d0e0e4736".to_owned(),
+        span_id: "00f067aa0ba902b7".to_owned(),
+        trace_flags: if sampled { TraceFlags::SAMPLED } else { TraceFlags::empty() },
+        is_remote: false,
+        trace_state: vec![("vendor".to_owned(), "1".to_owned()), ("other".to_owned(), "2".to_owned())],
+    }
+}
+
+/// An instance that is called again and again, as hosts do.
+pub struct Instance {
+    store: Store<Data>,
+    service: Service,
+    notes: Arc<Mutex<Notes>>,
+}
+
+/// One call: its answer, and what was written down. The call has ended, tasks and all.
+pub struct Call {
+    /// `None` when the instance trapped.
+    pub answer: Option<(u16, String)>,
+    pub records: Vec<Record>,
+}
+
+impl Instance {
+    pub async fn new(outer: SpanContext) -> Self {
+        let notes = Arc::new(Mutex::new(Notes { outer, records: Vec::new(), idle: false }));
+        let data = Data {
+            wasi: WasiCtx::builder().build(),
+            table: ResourceTable::new(),
+            http: WasiHttpCtx::new(),
+            hooks: Hooks(notes.clone()),
+            notes: notes.clone(),
+        };
+        let mut store = Store::new(SERVICE.engine(), data);
+        let service = SERVICE.instantiate_async(&mut store).await.unwrap();
+        Self { store, service, notes }
+    }
+
+    /// Writes nothing down from now on.
+    pub fn idle(&self) {
+        self.notes.lock().unwrap().idle = true;
+    }
+
+    /// The span of the host in the calls to come.
+    pub fn set_outer(&self, outer: SpanContext) {
+        self.notes.lock().unwrap().outer = outer;
+    }
+
+    /// Sends a `GET` for `path` and waits for everything that comes of it.
+    pub async fn get(&mut self, path: &str) -> Call {
+        self.notes.lock().unwrap().records.clear();
+        let (service, notes) = (&self.service, self.notes.clone());
+        let uri: http::Uri = path.parse().unwrap();
+        let called = self.store.run_concurrent(async move |accessor| -> wasmtime::Result<(u16, String)> {
+            let (request, sent) = accessor.with(|mut access| {
+                let headers = FieldMap::new_immutable(access.get().http().hooks, http::HeaderMap::new());
+                let target = uri.into_parts().path_and_query;
+                let body = Empty::<Bytes>::new().map_err(|never| -> Error { match never {} });
+                let scheme = Some(http::uri::Scheme::HTTP);
+                let host = Some(http::uri::Authority::from_static("test"));
+                p3::Request::new(http::Method::GET, scheme, host, target, headers, None, body)
+            });
+            let response = service.handle(accessor, request).await??;
+            note(&notes, Record::Returned);
+            let response = accessor.with(|mut access| response.into_http_with_getter(&mut access, sent, Data::http))?;
+            let (head, mut body) = response.into_parts();
+            let mut text = Vec::new();
+            while let Some(frame) = body.frame().await {
+                text.extend_from_slice(&frame?.into_data().unwrap_or_default());
+            }
+            std::future::poll_fn(|cx| accessor.poll_no_interesting_tasks(cx)).await;
+            Ok((head.status.as_u16(), String::from_utf8(text)?))
+        });
+        let answer = called.await.and_then(|answer| answer).ok();
+        Call { answer, records: self.notes.lock().unwrap().records.clone() }
+    }
+}

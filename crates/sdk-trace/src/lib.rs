@@ -1,0 +1,11 @@
+#![doc = include_str!("../README.md")]
+
+#[cfg(not(feature = "enabled"))]
+mod disabled;
+#[cfg(feature = "enabled")]
+mod enabled;
+
+#[cfg(not(feature = "enabled"))]
+pub use disabled::{Root, headers, task};
+#[cfg(feature = "enabled")]
+pub use enabled::{Root, flush, headers, install, logger, set_level, task};

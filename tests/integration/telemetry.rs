@@ -40,7 +40,7 @@ fn a_request_is_one_trace_across_three_processes() {
     let url = format!("http://{}/", second.address);
     let front = collector.told_by(broker.run("fan-out").args(["--allow-http", &url]), "front").serve();
     assert_eq!(fan_out(front.address, &url, true).text(), "Hello from Tempo!\n");
-    let tree = collector.tree(TRACE, 8);
+    let tree = collector.tree(TRACE, 9);
     let expected = [
         "front: GET (server)",
         "  front: set default (client)",

@@ -43,10 +43,21 @@ pub(crate) fn runtimes<'a>(runtimes: impl Iterator<Item = &'a Package>, release:
 
 /// Builds guests in the profile that makes them small. They are always optimised: an unoptimised component is several
 /// times larger and slower, and nobody debugs one with a debugger of the host.
+///
+/// Those with telemetry are built apart: it is a feature of what the other SDK crates stand on, and cargo compiles that once
+/// for all packages of a command, so it would be in every guest.
 pub(crate) fn guests<'a>(guests: impl Iterator<Item = &'a Package>) -> Result<()> {
-    let selected = workspace::select(guests);
-    if selected.is_empty() {
-        return Ok(());
+    let (with, without): (Vec<_>, Vec<_>) = guests.partition(|guest| has_telemetry(guest));
+    for guests in [without, with] {
+        let selected = workspace::select(guests.into_iter());
+        if !selected.is_empty() {
+            let mut cargo = shell::cargo();
+            shell::run(cargo.args(["build", "--profile", "guest", "--target", setup::TARGET]).args(selected))?;
+        }
     }
-    shell::run(shell::cargo().args(["build", "--profile", "guest", "--target", setup::TARGET]).args(selected))
+    Ok(())
+}
+
+fn has_telemetry(guest: &Package) -> bool {
+    guest.dependencies.iter().any(|name| name == "tempo-sdk-otel")
 }

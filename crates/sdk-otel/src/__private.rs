@@ -17,8 +17,8 @@ pub trait Argument: Debug {}
 #[diagnostic::do_not_recommend]
 impl<T: Debug + ?Sized> Argument for T {}
 
-/// The value of the field of an argument.
-pub fn argument<T: Argument>(argument: &T) -> DebugValue<&T> {
+/// The value of the field of an argument. Its type says nothing of `T`, so that an argument without `Debug` is one error.
+pub fn argument<'a, T: Argument>(argument: &'a T) -> DebugValue<&'a (dyn Debug + 'a)> {
     field::debug(argument)
 }
 
@@ -45,4 +45,9 @@ pub fn failed<'a, O: Outcome>(span: &Span, outcome: &'a O) -> Option<&'a dyn Dis
     let error = outcome.error()?;
     span.record("otel.status_description", field::display(error));
     Some(error)
+}
+
+/// Calls `work`, and by its bound makes it a closure that may give back what it borrowed.
+pub fn once<T>(work: impl FnOnce() -> T) -> T {
+    work()
 }

@@ -10,6 +10,8 @@
 //! | `/metrics` | the counter `orders` (1, {kind: "tea"}), the up-down counter `baskets` (-2), the gauge `temperature` (21.5), the histogram `price` (2.5 and 7.5) of the scope `shop` |
 //! | `/logs` | "by tracing" (warn, {stock: 3}) and "by OpenTelemetry" (error, {parts: [1, {"ok": true}]}) |
 //! | `/level` | `debugged`, and the log "debugged", of the level `debug`, which is recorded for this once |
+//! | `/wait` | 1 on the counter `waits` before and after it has waited, exported each time |
+//! | `/root` | `own`, which is not below the request's span but beside it, and `inside` in it |
 //! | `/send?to=URL` | `send`, and the request to the URL with its `traceparent`. The answer is the status |
 //! | `/stream` | `wrote`, and 1 on the counter `written`, when the response has begun and the request's span has ended |
 //! | `/panic` | `doomed`, 1 on the counter `panics`, and a log: the instance traps, and all of it arrives |
@@ -34,6 +36,8 @@ static ROUTES: std::sync::LazyLock<Router> = std::sync::LazyLock::new(|| {
         .get("/metrics", metrics)
         .get("/logs", logs)
         .get("/level", level)
+        .get("/wait", wait)
+        .get("/root", root)
         .get("/send", send)
         .get("/stream", stream)
         .get("/panic", panics)
@@ -141,6 +145,19 @@ async fn level(_: Request) -> StatusCode {
     tempo_sdk_otel::init(LevelFilter::DEBUG);
     debug_span!("debugged").in_scope(|| debug!("debugged"));
     tempo_sdk_otel::init(LevelFilter::INFO);
+    StatusCode::OK
+}
+
+async fn wait(_: Request) -> StatusCode {
+    let waits = global::meter("shop").u64_counter("waits").build();
+    waits.add(1, &[]);
+    sleep(Duration::from_millis(1)).await;
+    waits.add(1, &[]);
+    StatusCode::OK
+}
+
+async fn root(_: Request) -> StatusCode {
+    tempo_sdk_otel::root("own", async { drop(info_span!("inside")) }).await;
     StatusCode::OK
 }
 

@@ -60,16 +60,15 @@ fn now(span: &TokenStream, block: &Block, output: &ReturnType, err: bool) -> Tok
         };
     }
     let output = match output {
-        ReturnType::Type(_, returned) if has_impl(returned) => quote!(),
+        ReturnType::Type(_, returned) if is_for_signatures(returned) => quote!(),
         output => quote!(#output),
     };
     let report = report(&own, &result);
-    // The closure is what `return` and `?` in the block leave.
+    // The closure is what `return` and `?` in the block leave; `once` has it give back what it borrowed from an argument.
     quote! {
         let #own = #span;
         let #entered = #own.enter();
-        #[allow(clippy::redundant_closure_call, reason = "what `return` leaves")]
-        let #result = (move || #output #block)();
+        let #result = ::tempo_sdk_otel::__private::once(move || #output #block);
         #report
         #result
     }
@@ -79,7 +78,12 @@ fn now(span: &TokenStream, block: &Block, output: &ReturnType, err: bool) -> Tok
 fn future(span: &TokenStream, work: &TokenStream, err: bool) -> TokenStream {
     let (own, inner, result) = (hidden("own"), hidden("inner"), hidden("result"));
     if !err {
-        return quote!(::tempo_sdk_otel::__private::tracing::Instrument::instrument(#work, #span));
+        // The span is made while the arguments are still here.
+        return quote! {{
+            let #own = #span;
+            let #inner = #work;
+            ::tempo_sdk_otel::__private::tracing::Instrument::instrument(#inner, #own)
+        }};
     }
     let report = report(&own, &result);
     quote! {{
@@ -112,7 +116,7 @@ fn report(own: &Ident, result: &Ident) -> TokenStream {
 /// Tells the compiler what an async block returns, which the signature says of the function only.
 fn never(output: &ReturnType) -> TokenStream {
     let ReturnType::Type(_, returned) = output else { return quote!() };
-    if has_impl(returned) {
+    if is_for_signatures(returned) {
         return quote!();
     }
     let never = hidden("never");
@@ -125,15 +129,17 @@ fn never(output: &ReturnType) -> TokenStream {
     }
 }
 
-/// Whether `impl` is in the type, which can be written in a signature only.
-fn has_impl(kind: &Type) -> bool {
+/// Whether the type can be written in a signature only: `impl` is in it, or it is `!`.
+fn is_for_signatures(kind: &Type) -> bool {
     match kind {
-        Type::ImplTrait(_) => true,
-        Type::Paren(inner) => has_impl(&inner.elem),
-        Type::Group(inner) => has_impl(&inner.elem),
-        Type::Reference(inner) => has_impl(&inner.elem),
-        Type::Tuple(tuple) => tuple.elems.iter().any(has_impl),
-        Type::Path(path) => path.path.segments.iter().any(|segment| generics(&segment.arguments).any(has_impl)),
+        Type::ImplTrait(_) | Type::Never(_) => true,
+        Type::Paren(inner) => is_for_signatures(&inner.elem),
+        Type::Group(inner) => is_for_signatures(&inner.elem),
+        Type::Reference(inner) => is_for_signatures(&inner.elem),
+        Type::Tuple(tuple) => tuple.elems.iter().any(is_for_signatures),
+        Type::Path(path) => {
+            path.path.segments.iter().any(|segment| generics(&segment.arguments).any(is_for_signatures))
+        }
         _ => false,
     }
 }

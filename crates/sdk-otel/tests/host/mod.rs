@@ -17,6 +17,8 @@ use wasmtime_wasi_http::{
 
 wasmtime::component::bindgen!({ path: "wit", world: "imports" });
 
+pub mod story;
+
 pub use wasi::otel::logs::LogRecord;
 pub use wasi::otel::metrics::{MetricData, MetricNumber, ResourceMetrics, Temporality};
 pub use wasi::otel::tracing::{SpanContext, SpanData, SpanKind, Status, TraceFlags};

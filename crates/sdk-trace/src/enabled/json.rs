@@ -139,31 +139,26 @@ fn write_string(out: &mut String, text: &str) {
 
 /// As a data URI, which is how the interface tells bytes from a list of numbers.
 fn write_bytes(out: &mut String, bytes: &[u8]) {
-    const DIGITS: [char; 64] = {
-        let mut digits = ['+'; 64];
-        let mut at = 0;
-        while at < 62 {
-            digits[at] = match at as u8 {
-                n @ 0..26 => (b'A' + n) as char,
-                n @ 26..52 => (b'a' + n - 26) as char,
-                n => (b'0' + n - 52) as char,
-            };
-            at += 1;
-        }
-        digits[63] = '/';
-        digits
-    };
     out.push_str("\"data:application/octet-stream;base64,");
     for group in bytes.chunks(3) {
-        let padded = |at: usize| u32::from(group.get(at).copied().unwrap_or_default());
-        let bits = padded(0) << 16 | padded(1) << 8 | padded(2);
-        for digit in 0..4 {
-            let sextet = (bits >> (18 - 6 * digit)) as usize % 64;
-            let letter = if digit <= group.len() { DIGITS.get(sextet).copied() } else { None };
-            out.push(letter.unwrap_or('='));
+        let byte = |at: usize| u32::from(group.get(at).copied().unwrap_or_default());
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for place in 0..4 {
+            let sextet = (bits >> (18 - 6 * place) & 63) as u8;
+            out.push(if place <= group.len() { base64_digit(sextet) } else { '=' });
         }
     }
     out.push('"');
+}
+
+fn base64_digit(sextet: u8) -> char {
+    char::from(match sextet {
+        0..26 => b'A' + sextet,
+        26..52 => b'a' + (sextet - 26),
+        52..62 => b'0' + (sextet - 52),
+        62 => b'+',
+        _ => b'/',
+    })
 }
 
 #[cfg(test)]

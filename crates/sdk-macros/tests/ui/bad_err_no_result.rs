@@ -1,0 +1,7 @@
+//! An error of what is no `Result`.
+#[tempo_sdk_otel::instrument(err)]
+async fn load(id: u64) -> u64 {
+    id
+}
+
+fn main() {}

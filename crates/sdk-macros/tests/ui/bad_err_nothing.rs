@@ -1,0 +1,7 @@
+//! An error of nothing.
+#[tempo_sdk_otel::instrument(err)]
+fn load(id: u64) {
+    drop(id);
+}
+
+fn main() {}

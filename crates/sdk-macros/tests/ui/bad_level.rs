@@ -1,0 +1,7 @@
+//! No such level.
+#[tempo_sdk_otel::instrument(level = "verbose")]
+fn load(id: u64) -> u64 {
+    id
+}
+
+fn main() {}

@@ -1,0 +1,7 @@
+//! The name without saying so.
+#[tempo_sdk_otel::instrument("load order")]
+fn load(id: u64) -> u64 {
+    id
+}
+
+fn main() {}

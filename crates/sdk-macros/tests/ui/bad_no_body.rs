@@ -1,0 +1,7 @@
+//! A method that others write.
+trait Load {
+    #[tempo_sdk_otel::instrument]
+    fn load(&self, id: u64) -> u64;
+}
+
+fn main() {}

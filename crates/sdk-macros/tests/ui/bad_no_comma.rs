@@ -1,0 +1,7 @@
+//! No comma.
+#[tempo_sdk_otel::instrument(skip(id) level = "debug")]
+fn load(id: u64) -> u64 {
+    id
+}
+
+fn main() {}

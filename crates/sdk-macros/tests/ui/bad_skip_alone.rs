@@ -1,0 +1,7 @@
+//! Does not say what to leave out.
+#[tempo_sdk_otel::instrument(skip)]
+fn load(id: u64) -> u64 {
+    id
+}
+
+fn main() {}

@@ -1,0 +1,7 @@
+//! An option of another attribute.
+#[tempo_sdk_otel::instrument(ret)]
+fn load(id: u64) -> u64 {
+    id
+}
+
+fn main() {}

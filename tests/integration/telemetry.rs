@@ -3,10 +3,12 @@
 use std::net::SocketAddr;
 use std::sync::mpsc;
 
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use rustix::process::Signal;
 
 use crate::support::collector::{Collector, attribute, hex};
 use crate::support::messaging::Broker;
+use crate::support::nats::Nats;
 use crate::support::upstream::Upstream;
 use crate::support::{Client, Response, Run, get};
 
@@ -95,7 +97,8 @@ fn the_lines_of_a_guest_belong_to_its_request() {
     let mut client = Client::connect(front.address);
     client.start("GET", "/log?lines=1", &[&format!("traceparent: 00-{TRACE}-{PARENT}-01")]);
     assert_eq!(client.response().status, 200);
-    let record = collector.log("a line of the guest", |service, record| service == "front" && hex(&record.trace_id) == TRACE);
+    let record =
+        collector.log("a line of the guest", |service, record| service == "front" && hex(&record.trace_id) == TRACE);
     let server = collector.tree(TRACE, 1);
     assert_eq!(server, ["front: GET (server)"]);
     assert!(!record.span_id.is_empty());
@@ -119,8 +122,13 @@ fn metrics_and_health_are_served_beside_the_component() {
     }
     let metrics = ask(admin, "/metrics").text();
     let count = metrics.lines().find(|line| line.starts_with("http_server_request_duration_seconds_count"));
-    assert!(count.is_some_and(|line| line.contains("http_response_status_code=\"200\"") && line.ends_with(" 3")), "{metrics}");
-    for name in ["tempo_instances_created_total", "tempo_instances_alive", "tempo_call_memory_bytes", "tempo_call_cpu_time"] {
+    assert!(
+        count.is_some_and(|line| line.contains("http_response_status_code=\"200\"") && line.ends_with(" 3")),
+        "{metrics}"
+    );
+    for name in
+        ["tempo_instances_created_total", "tempo_instances_alive", "tempo_call_memory_bytes", "tempo_call_cpu_time"]
+    {
         assert!(metrics.contains(name), "no {name} in {metrics}");
     }
 }
@@ -141,4 +149,101 @@ fn a_bad_variable_is_named_and_not_shown() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     Run::guest("hello").args(["--admin", &address]).finish().failed_in_one_line(69, &[&address, "--admin"]);
+}
+
+/// Asks the guest with the SDK, as the client of a trace.
+fn ask_in_trace(front: SocketAddr, target: &str) -> u16 {
+    let mut client = Client::connect(front);
+    client.start("GET", target, &[&format!("traceparent: 00-{TRACE}-{PARENT}-01")]);
+    client.response().status
+}
+
+#[test]
+fn what_a_guest_does_itself_is_part_of_the_tree() {
+    let collector = Collector::start();
+    let second = collector.told_by(Run::guest("hello"), "second").serve();
+    let url = format!("http://{}/", second.address);
+    let front = collector.told_by(Run::guest("otel").args(["--allow-http", &url]), "front").serve();
+    assert_eq!(ask_in_trace(front.address, &format!("/send?to={url}")), 200);
+    let expected = [
+        "front: GET (server)",
+        "  front: GET (internal)",
+        "    front: send (internal)",
+        "      front: GET (client)",
+        "        second: GET (server)",
+    ];
+    assert_eq!(collector.tree(TRACE, 5), expected);
+}
+
+#[test]
+fn spans_that_overlap_in_a_guest_keep_their_parents() {
+    let collector = Collector::start();
+    let front = collector.told_by(Run::guest("otel"), "front").serve();
+    assert_eq!(ask_in_trace(front.address, "/join"), 200);
+    let tree = collector.tree(TRACE, 6);
+    let below = |parent: &str| {
+        let place = tree.iter().position(|line| line.trim_start() == parent).unwrap();
+        tree[place + 1].trim_start().to_owned()
+    };
+    assert_eq!(tree[..2], ["front: GET (server)", "  front: GET (internal)"], "{tree:?}");
+    assert_eq!(below("front: left (internal)"), "front: left.after (internal)");
+    assert_eq!(below("front: right (internal)"), "front: right.after (internal)");
+}
+
+#[test]
+fn nothing_of_a_guest_is_lost_at_the_end_of_its_call_or_in_a_trap() {
+    let collector = Collector::start();
+    let front = collector.told_by(Run::guest("otel"), "front").serve();
+    assert_eq!(ask_in_trace(front.address, "/panic"), 500);
+    let tree = collector.tree(TRACE, 2);
+    assert!(tree.contains(&"front: GET (server)".to_owned()), "{tree:?}");
+    assert_eq!(ask_in_trace(front.address, "/metrics"), 200);
+    assert_eq!(collector.metric("orders").name, "orders");
+    assert_eq!(ask_in_trace(front.address, "/logs"), 200);
+    let record = collector.log("a record of the guest's", |_, record| {
+        matches!(record.body.as_ref().and_then(|body| body.value.as_ref()),
+            Some(Value::StringValue(text)) if text == "by tracing")
+    });
+    assert_eq!(hex(&record.trace_id), TRACE);
+}
+
+#[test]
+fn a_secret_is_told_to_nobody() {
+    const SECRET: &str = "cAnAry-7f3a";
+    let collector = Collector::start();
+    let nats = Nats::start_with(&format!("authorization {{ user: app, password: \"{SECRET}\" }}"));
+    let store = |name: &str| format!("nats://app:{SECRET}@{}/{name}", nats.address);
+    let (second, _heads) = witness();
+    let run = Run::guest("fan-out").args(["--allow-http", &second.url("/"), "--admin", "127.0.0.1:0"]);
+    let run = run.args(["--keyvalue", &store("kv"), "--messaging", &store("EVENTS")]);
+    let run = run.args(["--config", &format!("token={SECRET}"), "--env", &format!("TOKEN={SECRET}")]);
+    let front = collector.told_by(run, "front").serve();
+    // In headers, in the query, in the URL of the guest's own request, and in what it keeps and publishes.
+    let mut client = Client::connect(front.address);
+    let url = second.url(&format!("/hooks/{SECRET}?key={SECRET}"));
+    let headers = [format!("authorization: Bearer {SECRET}"), format!("cookie: id={SECRET}"), format!("second: {url}")];
+    let traceparent = format!("traceparent: 00-{TRACE}-{PARENT}-01");
+    let mut headers: Vec<&str> = headers.iter().map(String::as_str).collect();
+    headers.push(&traceparent);
+    client.start("GET", &format!("/?token={SECRET}"), &headers);
+    assert_eq!(client.response().status, 200);
+    // The same when something fails: the store is away, and the server that the guest asks.
+    drop((nats, second));
+    let mut client = Client::connect(front.address);
+    client.start("GET", &format!("/?token={SECRET}"), &headers);
+    assert_ne!(client.response().status, 200);
+    collector.tree(TRACE, 7);
+    let line = front.log.wait_for("metrics and health on http://");
+    let metrics = ask(line.rsplit('/').next().unwrap().parse().unwrap(), "/metrics").text();
+    assert!(metrics.contains("db_client_operation_duration_seconds"), "{metrics}");
+    collector.metric("db.client.operation.duration");
+    front.signal(Signal::TERM);
+    let said = front.log.to_the_end();
+    for (place, found) in [
+        ("what was sent", collector.has_seen(SECRET)),
+        ("the metrics", metrics.contains(SECRET)),
+        ("the log", said.contains(SECRET)),
+    ] {
+        assert!(!found, "the secret is in {place}; the log: {said}");
+    }
 }

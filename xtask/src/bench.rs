@@ -27,8 +27,50 @@ mod telemetry;
 /// How the command is spelled.
 pub(crate) fn command() -> Command {
     let names = || contest::CONTESTANTS.iter().map(|contestant| contestant.name);
-    let only = Arg::new("only").long("only").value_name("NAME,...").value_delimiter(',').help("Only these servers");
     let json = Arg::new("json").long("json").action(ArgAction::SetTrue).help("Write JSON instead of a table");
+    Command::new("bench")
+        .about("Measures Tempo beside `wasmtime serve` and a native hyper server")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .disable_help_subcommand(true)
+        .subcommand(
+            built(Command::new("http"))
+                .about("Requests a second, CPU time and system calls a request, latencies")
+                .arg(count("rounds", "5").help("Rounds; each measures every server once"))
+                .arg(count("seconds", "4").help("Seconds a measurement"))
+                .arg(count("connections", "64").help("Connections, each with one request in flight"))
+                .arg(chosen().value_parser(names().collect::<Vec<_>>()))
+                .arg(json.clone()),
+        )
+        .subcommand(
+            built(Command::new("start"))
+                .about("From starting the process to the first answer")
+                .arg(count("rounds", "20").help("Rounds; each starts every server once"))
+                .arg(chosen().value_parser(start::NAMES.to_vec()))
+                .arg(json),
+        )
+        .subcommand(
+            built(Command::new("storage"))
+                .about("Operations on stores from a guest, beside the same in native Rust")
+                .arg(count("rounds", "5").help("Rounds; each measures every case once on both sides"))
+                .arg(chosen().value_parser(storage::OPERATIONS.to_vec()).help("Only these operations")),
+        )
+        .subcommand(
+            built(Command::new("messaging"))
+                .about("Messages that a component handles and sends, beside the same in native Rust")
+                .arg(count("rounds", "5").help("Rounds; each measures every case once on both sides")),
+        )
+        .subcommand(
+            built(Command::new("telemetry"))
+                .about("What it costs to tell a collector of requests, and what a bad collector costs")
+                .arg(count("rounds", "5").help("Rounds; each measures every case once"))
+                .arg(count("seconds", "4").help("Seconds a measurement"))
+                .arg(count("connections", "64").help("Connections, each with one request in flight")),
+        )
+}
+
+/// A command that builds what it measures.
+fn built(command: Command) -> Command {
     let profile = Arg::new("profile")
         .long("profile")
         .default_value("dist")
@@ -38,58 +80,15 @@ pub(crate) fn command() -> Command {
         .long("no-build")
         .action(ArgAction::SetTrue)
         .help("Measure the programs and guests that are there, as they are");
-    let number = |name: &'static str, default: &'static str| {
-        Arg::new(name).long(name).default_value(default).value_parser(value_parser!(u16).range(1..))
-    };
-    Command::new("bench")
-        .about("Measures Tempo beside `wasmtime serve` and a native hyper server")
-        .subcommand_required(true)
-        .arg_required_else_help(true)
-        .disable_help_subcommand(true)
-        .subcommand(
-            Command::new("http")
-                .about("Requests a second, CPU time and system calls a request, latencies")
-                .arg(number("rounds", "5").help("Rounds; each measures every server once"))
-                .arg(number("seconds", "4").help("Seconds a measurement"))
-                .arg(number("connections", "64").help("Connections, each with one request in flight"))
-                .arg(only.clone().value_parser(names().collect::<Vec<_>>()))
-                .arg(profile.clone())
-                .arg(no_build.clone())
-                .arg(json.clone()),
-        )
-        .subcommand(
-            Command::new("start")
-                .about("From starting the process to the first answer")
-                .arg(number("rounds", "20").help("Rounds; each starts every server once"))
-                .arg(only.clone().value_parser(start::NAMES.to_vec()))
-                .arg(profile.clone())
-                .arg(no_build.clone())
-                .arg(json),
-        )
-        .subcommand(
-            Command::new("storage")
-                .about("Operations on stores from a guest, beside the same in native Rust")
-                .arg(number("rounds", "5").help("Rounds; each measures every case once on both sides"))
-                .arg(only.value_parser(storage::OPERATIONS.to_vec()).help("Only these operations"))
-                .arg(profile.clone())
-                .arg(no_build.clone()),
-        )
-        .subcommand(
-            Command::new("messaging")
-                .about("Messages that a component handles and sends, beside the same in native Rust")
-                .arg(number("rounds", "5").help("Rounds; each measures every case once on both sides"))
-                .arg(profile.clone())
-                .arg(no_build.clone()),
-        )
-        .subcommand(
-            Command::new("telemetry")
-                .about("What it costs to tell a collector of requests, and what a bad collector costs")
-                .arg(number("rounds", "5").help("Rounds; each measures every case once"))
-                .arg(number("seconds", "4").help("Seconds a measurement"))
-                .arg(number("connections", "64").help("Connections, each with one request in flight"))
-                .arg(profile)
-                .arg(no_build),
-        )
+    command.arg(profile).arg(no_build)
+}
+
+fn count(name: &'static str, default: &'static str) -> Arg {
+    Arg::new(name).long(name).default_value(default).value_parser(value_parser!(u16).range(1..))
+}
+
+fn chosen() -> Arg {
+    Arg::new("only").long("only").value_name("NAME,...").value_delimiter(',').help("Only these servers")
 }
 
 /// Runs the benchmark that was asked for.

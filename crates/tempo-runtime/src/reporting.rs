@@ -8,8 +8,7 @@ use std::time::Duration;
 use tempo_core::telemetry::Telemetry;
 use tempo_core::{Flag, Settings};
 use tempo_telemetry::{
-    ADMIN, Admin, Builder, DASHBOARD, Dashboard, Health, Listener, LogBridge, Phase, Recent, Running,
-    Scrape,
+    ADMIN, Admin, Builder, DASHBOARD, Dashboard, Health, Listener, LogBridge, Phase, Recent, Running, Scrape,
 };
 use tracing_subscriber::{Layer, Registry};
 
@@ -48,7 +47,8 @@ impl Reporting {
         let (mut dashboard, mut announcements) = (None, Vec::new());
         let mut builder = Builder::new(settings, component, runtime)?;
         let admin = settings.get::<SocketAddr>(&ADMIN)?.map(|address| Listener::bind(address, &ADMIN)).transpose()?;
-        let page = settings.get::<SocketAddr>(&DASHBOARD)?.map(|address| Listener::bind(address, &DASHBOARD)).transpose()?;
+        let page =
+            settings.get::<SocketAddr>(&DASHBOARD)?.map(|address| Listener::bind(address, &DASHBOARD)).transpose()?;
         if admin.is_some() || page.is_some() {
             let (scrape, reader) = Scrape::new()?;
             builder = builder.reader(reader);

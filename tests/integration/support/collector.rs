@@ -14,8 +14,8 @@ use opentelemetry_proto::tonic::metrics::v1::Metric;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
 
-use super::process::Run;
 use super::eventually;
+use super::process::Run;
 
 /// A running collector.
 pub(crate) struct Collector {

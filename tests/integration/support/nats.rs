@@ -23,7 +23,13 @@ pub(crate) struct Nats {
 
 impl Nats {
     pub(crate) fn start() -> Self {
-        (0..TRIES).find_map(|_| Self::try_start(free_address(), "").ok()).expect("one of many ports is free")
+        Self::start_with("")
+    }
+
+    /// Starts a server on a free port, with more in its configuration.
+    pub(crate) fn start_with(configuration: &str) -> Self {
+        let start = || Self::try_start(free_address(), configuration).ok();
+        (0..TRIES).find_map(|_| start()).expect("one of many ports is free")
     }
 
     /// Starts a server with more in its configuration.

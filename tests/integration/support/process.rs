@@ -281,7 +281,7 @@ impl Log {
         }
     }
 
-    fn to_the_end(&self) -> String {
+    pub(crate) fn to_the_end(&self) -> String {
         let running = |lines: &mut Lines| !lines.ended;
         drop(self.0.1.wait_timeout_while(self.0.0.lock().unwrap(), PATIENCE, running).unwrap());
         self.text()

@@ -90,12 +90,12 @@ mod tests {
     }
 
     /// What becomes of a request whose guest said `said`: its parent, its links, and its headers.
-    fn sent(said: Remote) -> (u64, usize, Vec<(&'static str, String)>, SpanContext) {
+    fn sent(said: &Remote) -> (u64, usize, Vec<(&'static str, String)>, SpanContext) {
         let told = Arc::new(Told::default());
         let builder = TelemetryBuilder { sink: told.clone(), sampler: Sampler::AlwaysOn, metrics: None };
         let context = CallContext::new(span(1, 1), Some("a=b".into()));
         context.opened(span(1, 2));
-        let outgoing = Telemetry::from(builder).outgoing(SpanKind::Client, &context, &said, || "GET".into());
+        let outgoing = Telemetry::from(builder).outgoing(SpanKind::Client, &context, said, || "GET".into());
         let own = outgoing.span.as_ref().unwrap().context().clone();
         let headers = outgoing.headers;
         drop(outgoing.span);
@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn the_parent_is_what_the_guest_named_or_opened_last() {
         for (named, parent) in [(None, 2), (Some(span(1, 1)), 2), (Some(span(1, 7)), 7)] {
-            let (found, links, headers, own) = sent(Remote { span: named, baggage: None });
+            let (found, links, headers, own) = sent(&Remote { span: named, baggage: None });
             assert_eq!((found, links), (parent, 0));
             let traceparent = format!("00-{}-{}-01", TraceId::from(1), own.span_id());
             assert_eq!(headers, [("traceparent", traceparent), ("baggage", "a=b".to_owned())]);
@@ -115,13 +115,13 @@ mod tests {
 
     #[test]
     fn what_names_another_trace_is_left_alone() {
-        let (parent, links, headers, _) = sent(Remote { span: Some(span(9, 9)), baggage: None });
+        let (parent, links, headers, _) = sent(&Remote { span: Some(span(9, 9)), baggage: None });
         assert_eq!((parent, links, headers), (2, 1, Vec::new()));
     }
 
     #[test]
     fn a_guest_that_has_baggage_of_its_own_keeps_it() {
-        let (_, _, headers, _) = sent(Remote { span: None, baggage: Some("c=d".into()) });
+        let (_, _, headers, _) = sent(&Remote { span: None, baggage: Some("c=d".into()) });
         assert!(headers.iter().all(|(name, _)| *name != BAGGAGE), "{headers:?}");
     }
 

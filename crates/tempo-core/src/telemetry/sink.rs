@@ -105,15 +105,15 @@ impl Telemetry {
         }
     }
 
-    /// Begins a span under `parent`, or a new trace. `None` if nobody listens; a span that is not sampled has its ids, for
-    /// those who are called, and is told to nobody.
+    /// Begins a span under `parent`, or a new trace. `None` if nobody wants traces; a span that is not sampled has its ids,
+    /// for those who are called, and is told to nobody.
     pub fn start(
         &self,
         kind: SpanKind,
         parent: Option<&SpanContext>,
         name: impl FnOnce() -> Cow<'static, str>,
     ) -> Option<Span> {
-        let inner = self.inner.as_ref()?;
+        let inner = self.inner.as_ref().filter(|inner| inner.sink.wants(Signal::Traces))?;
         Some(Span::start(&inner.sink, inner.sampler, kind, parent, name))
     }
 

@@ -32,31 +32,23 @@ pub(crate) fn begin<B>(
     request: &mut Request<B>,
 ) -> (Option<Arc<CallContext>>, Option<Told>) {
     let remote = Remote::extract(|name| value_of(request.headers(), name));
-    if !telemetry.is_on() {
-        // What the client said is handed on nevertheless.
-        let span = remote.span.clone().unwrap_or(SpanContext::NONE);
-        return ((!remote.is_empty()).then(|| CallContext::new(span, remote.baggage)), None);
-    }
     let method = known_method(request.method());
     let scheme = if *scheme == Scheme::HTTPS { "https" } else { "http" };
     let mut span = telemetry.start(SpanKind::Server, remote.span.as_ref(), || Cow::Borrowed(method));
-    if let Some(span) = &mut span {
-        describe(span, method, scheme, request);
-    }
-    let context = span.as_ref().map(|span| CallContext::new(span.context().clone(), remote.baggage));
-    if let Some(context) = &context {
-        context.inject(context.outer(), |name, value| {
-            if let Ok(value) = HeaderValue::try_from(value) {
-                request.headers_mut().insert(HeaderName::from_static(name), value);
-            }
-        });
-    }
-    let told =
-        Told { telemetry: telemetry.clone(), span, begun: Instant::now(), method, scheme, status: None, error: None };
-    if let Some(metrics) = telemetry.metrics() {
-        metrics.http_server_active.add(1, &told.request());
-    }
-    (context, Some(told))
+    let Some(own) = &mut span else {
+        // What the client said is handed on nevertheless.
+        let context =
+            (!remote.is_empty()).then(|| CallContext::new(remote.span.unwrap_or(SpanContext::NONE), remote.baggage));
+        return (context, Told::begin(telemetry, None, method, scheme));
+    };
+    describe(own, method, scheme, request);
+    let context = CallContext::new(own.context().clone(), remote.baggage);
+    context.inject(context.outer(), |name, value| {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            request.headers_mut().insert(HeaderName::from_static(name), value);
+        }
+    });
+    (Some(context), Told::begin(telemetry, span, method, scheme))
 }
 
 /// Neither query nor headers: they may be secrets of the client.
@@ -85,6 +77,19 @@ fn describe<B>(span: &mut Span, method: &'static str, scheme: &'static str, requ
 }
 
 impl Told {
+    /// Nothing, if nobody wants to be told.
+    fn begin(telemetry: &Telemetry, span: Option<Span>, method: &'static str, scheme: &'static str) -> Option<Self> {
+        if !telemetry.is_on() {
+            return None;
+        }
+        let telemetry = telemetry.clone();
+        let told = Self { telemetry, span, begun: Instant::now(), method, scheme, status: None, error: None };
+        if let Some(metrics) = told.telemetry.metrics() {
+            metrics.http_server_active.add(1, &told.request());
+        }
+        Some(told)
+    }
+
     /// Takes note of the answer, which the server gave itself if there is a refusal with it.
     pub(crate) fn answered<B>(&mut self, response: &Response<B>) {
         let status = response.status();

@@ -134,6 +134,22 @@ fn metrics_and_health_are_served_beside_the_component() {
 }
 
 #[test]
+fn the_dashboard_shows_what_the_runtime_does() {
+    let front = Run::guest("otel").args(["--dashboard", "127.0.0.1:0"]).serve();
+    let line = front.log.wait_for("dashboard on http://");
+    let page: SocketAddr = line.rsplit('/').next().unwrap().parse().unwrap();
+    assert_eq!(ask_in_trace(front.address, "/join"), 200);
+    assert_eq!(ask_in_trace(front.address, "/logs"), 200);
+    assert!(ask(page, "/").text().contains("<html"));
+    let recent = ask(page, "/api/recent").text();
+    for part in [TRACE, "right.after", "by tracing", "/join"] {
+        assert!(recent.contains(part), "no `{part}` in {recent}");
+    }
+    assert!(ask(page, "/api/component").text().contains("wasi:otel/tracing"));
+    assert!(ask(page, "/api/metrics").text().contains("http_server_request_duration"));
+}
+
+#[test]
 fn a_bad_variable_is_named_and_not_shown() {
     for (name, value) in [
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "s3cret"),
@@ -215,7 +231,7 @@ fn a_secret_is_told_to_nobody() {
     let store = |name: &str| format!("nats://app:{SECRET}@{}/{name}", nats.address);
     let (second, _heads) = witness();
     let run = Run::guest("fan-out").args(["--allow-http", &second.url("/"), "--admin", "127.0.0.1:0"]);
-    let run = run.args(["--keyvalue", &store("kv"), "--messaging", &store("EVENTS")]);
+    let run = run.args(["--keyvalue", &store("kv"), "--messaging", store("").trim_end_matches('/')]);
     let run = run.args(["--config", &format!("token={SECRET}"), "--env", &format!("TOKEN={SECRET}")]);
     let front = collector.told_by(run, "front").serve();
     // In headers, in the query, in the URL of the guest's own request, and in what it keeps and publishes.
@@ -239,6 +255,7 @@ fn a_secret_is_told_to_nobody() {
     collector.metric("db.client.operation.duration");
     front.signal(Signal::TERM);
     let said = front.log.to_the_end();
+    assert!(collector.has_seen("set default") && metrics.contains("set"), "nothing is scanned");
     for (place, found) in [
         ("what was sent", collector.has_seen(SECRET)),
         ("the metrics", metrics.contains(SECRET)),

@@ -61,6 +61,9 @@ impl Handling {
             Ending::Refused(_) => Some("rejected"),
             Ending::Failed { .. } => Some("failed"),
         };
+        if let Some(span) = &mut self.span {
+            span.set("tempo.outcome", self.error.unwrap_or("acked"));
+        }
     }
 }
 

@@ -52,6 +52,7 @@ mod error;
 mod file;
 mod service;
 mod store;
+mod telemetry;
 mod values;
 mod variables;
 

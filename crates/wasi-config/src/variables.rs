@@ -8,6 +8,7 @@ use wasmtime::component::ResourceTable;
 
 use crate::file::{self, Format};
 use crate::store::{MAX_KEY, size};
+use crate::telemetry::told;
 use crate::{ConfigState, ConfigView, Values, WasiConfig};
 
 const CONFIG: Flag =
@@ -31,7 +32,7 @@ impl Backend<WasiConfig> for Variables {
 
     async fn connect(boot: Boot<'_>) -> anyhow::Result<Self> {
         let values = collect(boot.settings, boot.limits)?;
-        Ok(Self { state: ConfigState::new(Arc::new(values), boot.limits) })
+        Ok(Self { state: ConfigState::new(told(boot.telemetry, Arc::new(values)), boot.limits) })
     }
 
     fn state(&self) -> ConfigState {

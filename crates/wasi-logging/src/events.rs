@@ -6,6 +6,7 @@ use tempo_core::{Backend, Boot, Flag};
 use tracing::{debug, error, event_enabled, info, trace, warn};
 use wasmtime::component::ResourceTable;
 
+use crate::telemetry::told;
 use crate::{Level, LogSink, LogState, LogView, Record, WasiLogging};
 
 /// Makes a `tracing` event of each message, with the target `guest` and the fields `component`, `context` (where there
@@ -67,7 +68,7 @@ impl Backend<WasiLogging> for TracingLog {
     type State = LogState;
 
     async fn connect(boot: Boot<'_>) -> anyhow::Result<Self> {
-        Ok(Self { state: LogState::new(boot.component, Arc::new(Events), boot.limits) })
+        Ok(Self { state: LogState::new(boot.component, told(boot.telemetry, Arc::new(Events)), boot.limits) })
     }
 
     fn state(&self) -> LogState {

@@ -45,6 +45,7 @@ mod escape;
 mod events;
 mod logging;
 mod service;
+mod telemetry;
 
 pub use backend::{Level, LogSink, LogState, Record};
 pub use events::{Events, TracingLog};

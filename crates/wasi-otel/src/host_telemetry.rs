@@ -119,6 +119,7 @@ impl Collector for Teller {
 
 impl Teller {
     fn record(&self, signal: Signal, origin: Origin<'_>, message: &impl Message) {
+        self.telemetry.called("otel", name(signal), None);
         let (resource, scope) = (origin.resource.encoded_len(), origin.scope.encoded_len());
         let mut bytes = Vec::with_capacity(resource + scope + message.encoded_len());
         // A vector grows, so there is always place.
@@ -129,6 +130,14 @@ impl Teller {
         let Some((resource, rest)) = bytes.split_at_checked(resource) else { return };
         let Some((scope, message)) = rest.split_at_checked(scope) else { return };
         self.telemetry.record(Record { signal, resource, scope, schema_url: origin.schema_url, message });
+    }
+}
+
+fn name(signal: Signal) -> &'static str {
+    match signal {
+        Signal::Traces => "span",
+        Signal::Metrics => "metric",
+        Signal::Logs => "log",
     }
 }
 

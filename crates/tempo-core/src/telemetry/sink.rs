@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanContext, SpanKind};
 
 use super::context::CallContext;
@@ -98,6 +99,16 @@ impl Telemetry {
         }
     }
 
+    /// Counts a call of a service whose calls are too short for a span, and the `error.type` that it ended with.
+    pub fn called(&self, service: &'static str, operation: &'static str, error: Option<&'static str>) {
+        if let Some(metrics) = self.metrics() {
+            let mut attributes =
+                vec![KeyValue::new("tempo.service", service), KeyValue::new("tempo.operation", operation)];
+            attributes.extend(error.map(|error| KeyValue::new("error.type", error)));
+            metrics.host_calls.add(1, &attributes);
+        }
+    }
+
     /// Counts an instance that trapped or was stopped.
     pub fn trapped(&self) {
         if let Some(metrics) = self.metrics() {
@@ -134,7 +145,8 @@ impl Telemetry {
 
     /// Whether a span of a guest outside of the call's own trace is to be told, by the runtime's sampler.
     pub fn samples(&self, span: &SpanContext) -> bool {
-        self.inner.as_ref().is_some_and(|inner| inner.sampler.samples(span.trace_id(), Some(span)))
+        // As a new trace: what a guest says of a parent is no reason to tell all of it.
+        self.inner.as_ref().is_some_and(|inner| inner.sampler.samples(span.trace_id(), None))
     }
 
     /// Tells what a guest has told.

@@ -1,0 +1,37 @@
+//! A sink that tells how many messages it is given.
+
+use std::sync::Arc;
+
+use tempo_core::telemetry::Telemetry;
+
+use crate::{Level, LogSink, Record};
+
+/// Tells of the messages to the sink within it.
+struct Told {
+    sink: Arc<dyn LogSink>,
+    telemetry: Telemetry,
+}
+
+/// `sink`, so that it tells how many messages it is given.
+pub(crate) fn told(telemetry: &Telemetry, sink: Arc<dyn LogSink>) -> Arc<dyn LogSink> {
+    if !telemetry.is_on() {
+        return sink;
+    }
+    Arc::new(Told { sink, telemetry: telemetry.clone() })
+}
+
+impl LogSink for Told {
+    fn enabled(&self, level: Level) -> bool {
+        self.sink.enabled(level)
+    }
+
+    fn write(&self, record: &Record<'_>) {
+        self.telemetry.called("logging", "log", None);
+        self.sink.write(record);
+    }
+
+    fn dropped(&self, component: &str, count: u64) {
+        self.telemetry.hit("max-log-rate");
+        self.sink.dropped(component, count);
+    }
+}

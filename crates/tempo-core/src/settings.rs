@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::{Error, ErrorKind, Setting};
+use crate::{Error, ErrorKind, Setting, Shown};
 
 /// One setting: a command-line flag and, under [`Flag::variable`], an environment variable.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +23,8 @@ pub struct Flag {
     pub first_key: Option<&'static str>,
     /// The value of the flag given without one, if it may be.
     pub bare: Option<&'static str>,
+    /// How its values are shown, if they grant the component something.
+    pub grants: Option<Shown>,
     /// Whether it is an environment variable only, of the name [`Flag::name`]: one that other programs know too.
     pub environment_only: bool,
 }
@@ -38,6 +40,7 @@ impl Flag {
             repeatable: false,
             first_key: None,
             bare: None,
+            grants: None,
             environment_only: false,
         }
     }
@@ -55,6 +58,11 @@ impl Flag {
     /// The same flag, which means `text` if it is given without a value.
     pub const fn bare(self, text: &'static str) -> Self {
         Self { bare: Some(text), ..self }
+    }
+
+    /// The same flag, whose values grant the component something, and are shown so.
+    pub const fn grants(self, shown: Shown) -> Self {
+        Self { grants: Some(shown), ..self }
     }
 
     /// The same flag, which may be given more than once.

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use futures::future::{select_all, try_join_all};
 use tempo_core::telemetry::Telemetry;
 use tempo_core::{
-    Boot, Error, ErrorKind, Limits, LogBudget, Running, Settings, StoreLimiter, Workload, WorkloadBuilder,
+    Boot, Error, ErrorKind, Flag, Limits, LogBudget, Running, Settings, StoreLimiter, Workload, WorkloadBuilder,
 };
 use wasmtime::component::ResourceTable;
 
@@ -21,7 +21,7 @@ use crate::registry::{Connected, ServiceEntry, TriggerEntry};
 use crate::reporting::Reporting;
 use crate::signals::Signals;
 use crate::store_data::{Base, StoreData};
-use crate::{background, epoch, inspect, link};
+use crate::{background, epoch, grants, inspect, link};
 
 /// A runtime's name, services and triggers.
 pub struct Parts<'a, T: 'static> {
@@ -33,6 +33,15 @@ pub struct Parts<'a, T: 'static> {
     pub services: &'a [ServiceEntry<T>],
     /// What calls components.
     pub triggers: &'a [TriggerEntry<T>],
+}
+
+impl<T> Parts<'_, T> {
+    /// The flags of all that the component may be granted something by.
+    fn flags(&self) -> Vec<Flag> {
+        let services = self.services.iter().flat_map(|service| &service.flags);
+        let triggers = self.triggers.iter().flat_map(|trigger| &trigger.flags);
+        grants::FLAGS.iter().chain(services).chain(triggers).copied().collect()
+    }
 }
 
 /// A thousand years: no limit, in a form that can be added to an instant.
@@ -63,7 +72,7 @@ pub fn run<T: StoreData>(
     let telemetry = reporting.telemetry();
     if reporting.is_shown() {
         let report = inspect::inspect(parts.runtime, &loaded, parts.services, parts.triggers)?;
-        reporting.describe(serde_json::to_value(report)?);
+        reporting.describe(serde_json::to_value(report)?, &parts.flags(), settings);
     }
     let (background, spawn) = background::start().context("cannot start the background threads")?;
     let main = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

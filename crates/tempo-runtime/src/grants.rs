@@ -4,17 +4,20 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tempo_core::{Error, ErrorKind, Flag, KeyValue, Limits, LogBudget, Setting, Settings};
+use tempo_core::{Error, ErrorKind, Flag, KeyValue, Limits, LogBudget, Setting, Settings, Shown};
 use wasmtime_wasi::sockets::SocketAddrUse;
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
 
 use crate::guest_output::{GuestOutput, Source};
 
-const ENV: Flag = Flag::new("env", "KEY=VALUE", "An environment variable for the guest").repeatable();
-const DIR: Flag =
-    Flag::new("dir", "HOST::GUEST[:rw]", "A directory for the guest, read-only unless it ends in :rw").repeatable();
-const SOCKET: Flag =
-    Flag::new("allow-socket", "IP[:PORT]", "An address the guest may connect to with TCP or UDP").repeatable();
+const ENV: Flag =
+    Flag::new("env", "KEY=VALUE", "An environment variable for the guest").repeatable().grants(Shown::Name);
+const DIR: Flag = Flag::new("dir", "HOST::GUEST[:rw]", "A directory for the guest, read-only unless it ends in :rw")
+    .repeatable()
+    .grants(Shown::Whole);
+const SOCKET: Flag = Flag::new("allow-socket", "IP[:PORT]", "An address the guest may connect to with TCP or UDP")
+    .repeatable()
+    .grants(Shown::Whole);
 
 /// The flags that grant something.
 pub const FLAGS: &[Flag] = &[ENV, DIR, SOCKET];

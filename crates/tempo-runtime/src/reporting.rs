@@ -83,11 +83,19 @@ impl Reporting {
         self.dashboard.is_some()
     }
 
-    /// Says what runs: see [`Dashboard::describe`].
-    pub fn describe(&self, component: serde_json::Value) {
-        if let Some(dashboard) = &self.dashboard {
-            dashboard.describe(component);
+    /// Says what runs, and what of `flags` it is granted: see [`Dashboard::describe`].
+    pub fn describe(&self, mut component: serde_json::Value, flags: &[Flag], settings: &Settings) {
+        let Some(dashboard) = &self.dashboard else { return };
+        let shown = |flag: &Flag| {
+            let how = flag.grants?;
+            let values: Vec<String> = settings.given(flag).iter().map(|value| how.of(&value.text)).collect();
+            (!values.is_empty()).then(|| (flag.name.to_owned(), values.into()))
+        };
+        let grants: serde_json::Map<String, serde_json::Value> = flags.iter().filter_map(shown).collect();
+        if let Some(component) = component.as_object_mut() {
+            component.insert("grants".to_owned(), grants.into());
         }
+        dashboard.describe(component);
     }
 
     /// What to say to the user once all is ready.

@@ -37,7 +37,7 @@ impl Reporting {
     }
 
     /// Nobody asks.
-    pub fn describe(&self, _: serde_json::Value) {}
+    pub fn describe(&self, _: serde_json::Value, _: &[Flag], _: &Settings) {}
 
     /// None.
     #[allow(clippy::unused_self, reason = "as in a runtime that is built with telemetry")]

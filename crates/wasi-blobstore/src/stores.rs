@@ -2,14 +2,16 @@
 
 use std::marker::PhantomData;
 
-use tempo_core::{Backend, Boot, DATA, Error, ErrorKind, Flag, Schemes, Setting as _, Size, StoreUrl, Stores};
+use tempo_core::{Backend, Boot, DATA, Error, ErrorKind, Flag, Schemes, Setting as _, Shown, Size, StoreUrl, Stores};
 use wasmtime::component::ResourceTable;
 
 use crate::telemetry::told;
 use crate::{BlobstoreState, BlobstoreView, Container, WasiBlobstore};
 
 pub(crate) const BLOBSTORE: Flag =
-    Flag::new("blobstore", "[NAME=]URL", "A container of objects, and the name the component opens it by").repeatable();
+    Flag::new("blobstore", "[NAME=]URL", "A container of objects, and the name the component opens it by")
+        .repeatable()
+        .grants(Shown::Store);
 const MAX_OBJECT_SIZE: Flag =
     Flag::new("max-object-size", "SIZE", "Largest object that a component may write").default("1GiB");
 

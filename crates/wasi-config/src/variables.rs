@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tempo_core::{Backend, Boot, Error, ErrorKind, Flag, KeyValue, Limits, Settings};
+use tempo_core::{Backend, Boot, Error, ErrorKind, Flag, KeyValue, Limits, Settings, Shown};
 use wasmtime::component::ResourceTable;
 
 use crate::file::{self, Format};
@@ -11,9 +11,12 @@ use crate::store::{MAX_KEY, size};
 use crate::telemetry::told;
 use crate::{ConfigState, ConfigView, Values, WasiConfig};
 
-const CONFIG: Flag =
-    Flag::new("config", "KEY=VALUE", "A value the component reads through wasi:config; wins over --config-file")
-        .repeatable();
+const CONFIG: Flag = Flag::new(
+    "config",
+    "KEY=VALUE",
+    "A value the component reads through wasi:config.grants(Shown::Name); wins over --config-file",
+)
+.repeatable();
 const CONFIG_FILE: Flag =
     Flag::new("config-file", "FILE", "A .toml or .json file of such values; nested tables are joined with dots");
 

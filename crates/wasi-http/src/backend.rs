@@ -3,17 +3,19 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tempo_core::{Backend, Boot, Error, Flag, Settings};
+use tempo_core::{Backend, Boot, Error, Flag, Settings, Shown};
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView};
 
 use crate::{Client, ClientConfig, GrantError, Hooks, Policy, WasiHttp};
 
-const ALLOW: Flag =
-    Flag::new("allow-http", "URL", "A URL the guest may request, such as https://api.example.com").repeatable();
+const ALLOW: Flag = Flag::new("allow-http", "URL", "A URL the guest may request, such as https://api.example.com")
+    .repeatable()
+    .grants(Shown::Origin);
 const ALLOW_ADDRESS: Flag =
     Flag::new("allow-http-address", "CIDR", "Private addresses that allowed names may resolve to, such as 10.0.0.0/8")
-        .repeatable();
+        .repeatable()
+        .grants(Shown::Whole);
 const CA: Flag =
     Flag::new("http-ca", "FILE", "Certificate authorities (PEM) to trust for outgoing requests").repeatable();
 const CONNECT: Flag = Flag::new("http-connect-timeout", "TIME", "Time to connect").default("5s");

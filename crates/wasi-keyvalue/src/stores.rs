@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::path::PathBuf;
 
-use tempo_core::{Backend, Boot, DATA, Error, ErrorKind, Flag, Schemes, Setting as _, StoreUrl, Stores};
+use tempo_core::{Backend, Boot, DATA, Error, ErrorKind, Flag, Schemes, Setting as _, Shown, StoreUrl, Stores};
 use wasmtime::component::ResourceTable;
 
 use crate::limits::{MAX_KEY, MAX_VALUE};
@@ -12,7 +12,8 @@ use crate::{KeyValueLimits, KeyValueState, KeyValueView, Store, WasiKeyValue};
 
 pub(crate) const KEYVALUE: Flag =
     Flag::new("keyvalue", "[NAME=]URL", "A keyvalue store, by the name under which the component opens it")
-        .repeatable();
+        .repeatable()
+        .grants(Shown::Store);
 /// The file below `--data` that holds the store that nobody configured.
 const FILE: &str = "keyvalue.redb";
 

@@ -3,7 +3,9 @@
 use std::marker::PhantomData;
 use std::path::PathBuf;
 
-use tempo_core::{Backend, Boot, DATA, Error, ErrorKind, Flag, Schemes, Setting as _, Settings, StoreUrl, Stores};
+use tempo_core::{
+    Backend, Boot, DATA, Error, ErrorKind, Flag, Schemes, Setting as _, Settings, Shown, StoreUrl, Stores,
+};
 use wasmtime::component::ResourceTable;
 
 use crate::limits::MAX_MESSAGE;
@@ -12,7 +14,8 @@ use crate::{Broker, MessagingLimits, MessagingState, MessagingView, WasiMessagin
 
 pub(crate) const MESSAGING: Flag =
     Flag::new("messaging", "[NAME=]URL", "A broker of messages, by the name under which the component uses it")
-        .repeatable();
+        .repeatable()
+        .grants(Shown::Store);
 /// The file below `--data` that keeps the messages of the broker that nobody configured.
 const FILE: &str = "messaging.redb";
 

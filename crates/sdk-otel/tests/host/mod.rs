@@ -20,7 +20,7 @@ wasmtime::component::bindgen!({ path: "wit", world: "imports" });
 pub mod story;
 
 pub use wasi::otel::logs::LogRecord;
-pub use wasi::otel::metrics::{MetricData, MetricNumber, ResourceMetrics, Temporality};
+pub use wasi::otel::metrics::{MetricData, MetricNumber, ResourceMetrics};
 pub use wasi::otel::tracing::{SpanContext, SpanData, SpanKind, Status, TraceFlags};
 pub use wasi::otel::types::KeyValue;
 

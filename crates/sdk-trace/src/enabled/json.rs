@@ -119,7 +119,8 @@ fn write_double(out: &mut String, value: f64) {
 fn write_string(out: &mut String, text: &str) {
     out.push('"');
     let mut rest = text;
-    while let Some(at) = rest.find(|c: char| c < ' ' || c == '"' || c == '\\') {
+    // What must be escaped is of one byte, so bytes are looked at, and most texts are copied in one piece.
+    while let Some(at) = rest.bytes().position(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
         let (before, special) = rest.split_at(at);
         out.push_str(before);
         let mut characters = special.chars();

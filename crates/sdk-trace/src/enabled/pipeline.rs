@@ -37,7 +37,8 @@ pub(super) fn pipeline() -> &'static Pipeline {
             .with_resource(resource.clone())
             .build();
         let logs = SdkLoggerProvider::builder().with_log_processor(log::ToHost).with_resource(resource).build();
-        let scope = InstrumentationScope::builder("tempo-sdk-otel").with_version(env!("CARGO_PKG_VERSION")).build();
+        // Without a version, as the scope is told with every span.
+        let scope = InstrumentationScope::builder("tempo-sdk-otel").build();
         let (tracer, logger) = (spans.tracer_with_scope(scope.clone()), logs.logger_with_scope(scope));
         Pipeline { tracer, logger, spans, logs }
     })

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use opentelemetry::trace::{Span as _, SpanContext, SpanKind, Status};
+use opentelemetry::trace::{Span as _, SpanContext, SpanKind, Status, TraceState};
 use opentelemetry::{Context, InstrumentationScope, KeyValue};
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
@@ -117,15 +117,20 @@ impl Id {
     }
 }
 
-/// The pairs of a trace state. The crate gives them out as a header only; most often there are none.
+/// The pairs of a trace state, which the crate gives out as a header only.
 struct State(String);
 
 impl State {
     fn of(context: &SpanContext) -> Self {
-        Self(context.trace_state().header())
+        // Most traces have none, and asking twice for each span shows.
+        let none = *context.trace_state() == TraceState::NONE;
+        Self(if none { String::new() } else { context.trace_state().header() })
     }
 
     fn pairs(&self) -> Vec<(&str, &str)> {
+        if self.0.is_empty() {
+            return Vec::new();
+        }
         self.0.split(',').filter_map(|member| member.split_once('=')).collect()
     }
 }

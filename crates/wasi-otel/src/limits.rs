@@ -32,8 +32,8 @@ pub(crate) const MAX_ORIGIN: usize = 8 << 10;
 pub(crate) const MAX_CALL_SPANS: usize = 1000;
 /// Spans a second, and at once.
 const SPANS: (f64, f64) = (10_000.0, 20_000.0);
-/// Exports of metrics a second, and at once.
-const EXPORTS: (f64, f64) = (10.0, 20.0);
+/// Points of metrics a second, and at once. There may be an export for each call, with what is new.
+const POINTS: (f64, f64) = (10_000.0, 20_000.0);
 /// Points in one export.
 pub(crate) const MAX_POINTS: usize = 1000;
 /// One export, encoded, in bytes.
@@ -55,7 +55,7 @@ const SWEEP: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(crate) struct Budgets {
     pub(crate) spans: Rate,
-    pub(crate) exports: Rate,
+    pub(crate) points: Rate,
     pub(crate) logs: LogBudget,
     pub(crate) series: Distinct,
     pub(crate) resources: Distinct,
@@ -65,7 +65,7 @@ impl Budgets {
     pub(crate) fn new(limits: &Limits) -> Self {
         Self {
             spans: Rate::new(SPANS),
-            exports: Rate::new(EXPORTS),
+            points: Rate::new(POINTS),
             logs: LogBudget::new(limits),
             series: Distinct::new(MAX_SERIES),
             resources: Distinct::new(MAX_RESOURCES),
@@ -87,17 +87,18 @@ impl Rate {
         Self { a_second, burst, tokens: Mutex::new((burst, Instant::now())) }
     }
 
-    /// Takes one, if there is one.
-    pub(crate) fn admit(&self) -> bool {
-        self.admit_at(Instant::now())
+    /// Takes `count` of them, if there are as many.
+    pub(crate) fn admit(&self, count: usize) -> bool {
+        self.admit_at(count, Instant::now())
     }
 
-    fn admit_at(&self, now: Instant) -> bool {
+    fn admit_at(&self, count: usize, now: Instant) -> bool {
+        let count = count as f64;
         let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         let elapsed = now.saturating_duration_since(tokens.1).as_secs_f64();
         let there = (tokens.0 + elapsed * self.a_second).min(self.burst);
-        let enough = there >= 1.0;
-        *tokens = (if enough { there - 1.0 } else { there }, now.max(tokens.1));
+        let enough = there >= count;
+        *tokens = (if enough { there - count } else { there }, now.max(tokens.1));
         enough
     }
 }
@@ -154,14 +155,14 @@ mod tests {
     fn a_burst_and_then_the_rate() {
         let rate = Rate::new((10.0, 3.0));
         let start = Instant::now();
-        assert_eq!([(); 4].map(|()| rate.admit_at(start)), [true, true, true, false]);
+        assert_eq!([(); 4].map(|()| rate.admit_at(1, start)), [true, true, true, false]);
         let later = start + Duration::from_millis(101);
-        assert_eq!([(); 2].map(|()| rate.admit_at(later)), [true, false]);
+        assert_eq!([(); 2].map(|()| rate.admit_at(1, later)), [true, false]);
         // Two threads may come in another order than they looked at the clock.
-        assert!(!rate.admit_at(start));
-        assert!(!rate.admit_at(later));
+        assert!(!rate.admit_at(1, start));
+        assert!(!rate.admit_at(1, later));
         let much_later = start + Duration::from_secs(100);
-        assert_eq!([(); 4].map(|()| rate.admit_at(much_later)), [true, true, true, false]);
+        assert_eq!([2, 2, 1, 1].map(|count| rate.admit_at(count, much_later)), [true, false, true, false]);
     }
 
     #[test]

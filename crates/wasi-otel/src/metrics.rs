@@ -26,8 +26,8 @@ impl wit::Host for OtelView<'_> {
         let all = all.fold(0, usize::saturating_add);
         let (why, error) = if all > MAX_POINTS {
             (Dropped::Count, format!("there may be {MAX_POINTS} points in an export, and there are {all}"))
-        } else if !self.budgets.exports.admit() {
-            (Dropped::Rate, "too many exports in a short time".to_owned())
+        } else if !self.budgets.points.admit(all) {
+            (Dropped::Rate, "too many points in a short time".to_owned())
         } else {
             return self.tell(given);
         };

@@ -62,7 +62,7 @@ impl OtelView<'_> {
         if call.as_ref().is_some_and(|call| call.count_span() > MAX_CALL_SPANS) {
             return Err(Dropped::Count);
         }
-        if !self.budgets.spans.admit() {
+        if !self.budgets.spans.admit(1) {
             return Err(Dropped::Rate);
         }
         let (scope, schema_url) = scope(mem::replace(&mut given.instrumentation_scope, no_scope()));

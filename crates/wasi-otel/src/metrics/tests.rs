@@ -134,7 +134,7 @@ fn series_at_the_edge() {
 #[test]
 fn exports_at_the_edge() {
     let recorder = Arc::new(Recorder::default());
-    let budgets = Budgets { exports: Rate::new((0.0, 2.0)), ..Budgets::new(&Limits::default()) };
+    let budgets = Budgets { points: Rate::new((0.0, 6.0)), ..Budgets::new(&Limits::default()) };
     let state = OtelState { collector: recorder.clone(), budgets: Arc::new(budgets) };
     let again = || told(&state, &recorder, export("m", [gauge(vec![point(N::U64(1)); 3])]));
     assert_eq!([again(), again()], [(true, 3, vec![]), (true, 3, vec![])]);

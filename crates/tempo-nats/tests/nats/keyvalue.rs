@@ -1,6 +1,6 @@
 //! What a store on NATS promises, asked of a real server.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::support::{Server, eventually, open, open_with, soon};
 use async_nats::jetstream::{self, kv};
@@ -129,15 +129,20 @@ async fn lives_end() {
     let server = Server::start();
     let store = open(&server, "lives").await;
     let mut changes = store.watch().await.unwrap();
-    let second = Some(Duration::from_millis(900));
+    let life = Duration::from_millis(900);
+    let (begun, second) = (Instant::now(), Some(life));
     store.set("short", "v".into(), second, Condition::Absent).await.unwrap();
     store.set("extended", "v".into(), second, Condition::Always).await.unwrap();
     put(&*store, "extended", "w").await;
     let version = store.set("updated", "v".into(), None, Condition::Always).await.unwrap();
     store.set("updated", "w".into(), second, Condition::Version(version)).await.unwrap();
     store.set("endless", "v".into(), Some(Duration::MAX), Condition::Always).await.unwrap();
+    // On a slow machine they may have ended by now: only what was read within the shortest life has to be there.
+    let present = [value(&*store, "short").await, value(&*store, "updated").await];
+    if begun.elapsed() < life {
+        assert!(present.iter().all(Option::is_some), "{present:?}");
+    }
     for key in ["short", "updated"] {
-        assert!(value(&*store, key).await.is_some(), "{key}");
         eventually("the end of a life", async || store.get(key).await.unwrap().is_none().then_some(())).await;
     }
     assert_eq!(value(&*store, "extended").await.unwrap(), "w");

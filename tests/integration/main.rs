@@ -7,6 +7,7 @@ mod blobstore;
 mod blobstore_large;
 mod blobstore_s3;
 mod command;
+mod dashboard;
 mod drain;
 mod egress;
 mod egress_limits;

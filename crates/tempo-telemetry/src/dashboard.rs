@@ -1,5 +1,5 @@
 //! A page for development: what the runtime did lately and does now. It is served by the runtime itself, from files that
-//! are part of the program, and changes nothing.
+//! are part of the program, and changes nothing. Other programs may tell it what they do, too.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
@@ -10,6 +10,7 @@ use tempo_core::Flag;
 
 use crate::admin::Health;
 use crate::events::{LIFE, array, events};
+use crate::intake::Intake;
 use crate::prometheus::Scrape;
 use crate::recent::Recent;
 use crate::server::{Listener, Pages, Reply};
@@ -36,6 +37,7 @@ pub struct Dashboard {
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) recent: Recent,
+    intake: Intake,
     pub(crate) scrape: Scrape,
     pub(crate) health: Health,
     /// Tells one run of the program from the next, at the same address.
@@ -54,7 +56,16 @@ impl Dashboard {
     /// A page that shows what `recent` keeps, what `scrape` reads, and `health`.
     pub fn new(recent: Recent, scrape: Scrape, health: Health) -> Self {
         let run = format!("{:x}", std::process::id()) + &format!("{:x}", start_millis());
-        Self { state: Arc::new(State { recent, scrape, health, run, component: OnceLock::new() }) }
+        Self {
+            state: Arc::new(State {
+                intake: Intake::new(recent.clone()),
+                recent,
+                scrape,
+                health,
+                run,
+                component: OnceLock::new(),
+            }),
+        }
     }
 
     /// Says what runs. The page knows these members, and each may be absent: `component`, its name; `wasi`, the version;
@@ -110,6 +121,10 @@ impl Pages for Dashboard {
             "/events" => Reply::stream("text/event-stream", events(self.state.clone(), last_event)),
             _ => return None,
         })
+    }
+
+    fn intake(&self) -> Option<&Intake> {
+        Some(&self.state.intake)
     }
 }
 

@@ -11,7 +11,7 @@ use opentelemetry::trace::TraceId;
 use tempo_core::telemetry::{Record, Signal, Sink, SpanData};
 use tokio::sync::watch;
 
-use crate::guest_rows;
+use crate::otlp_rows;
 use crate::rows::{self, LogLine, LogRow, SpanRow};
 
 /// How many traces are kept.
@@ -90,14 +90,14 @@ impl Recent {
         self.inner.last.subscribe()
     }
 
-    fn add_span(&self, trace: TraceId, span: &SpanRow) {
-        let is_call = span.from == "host" && matches!(span.kind, "server" | "consumer");
+    pub(crate) fn add_span(&self, trace: TraceId, span: &SpanRow) {
+        let is_call = span.from != "guest" && matches!(span.kind, "server" | "consumer");
         if let Ok(json) = serde_json::to_string(span) {
             self.added(|rows| rows.add_span(trace, is_call, json.into()));
         }
     }
 
-    fn add_line(&self, line: &LogRow) {
+    pub(crate) fn add_line(&self, line: &LogRow) {
         if let Ok(json) = serde_json::to_string(line) {
             self.added(|rows| rows.add_line(json.into()));
         }
@@ -129,12 +129,12 @@ impl Sink for Recent {
     fn record(&self, record: Record<'_>) {
         match record.signal {
             Signal::Traces => {
-                if let Some((trace, row)) = guest_rows::span(&record) {
+                if let Some((trace, row)) = otlp_rows::guest_span(&record) {
                     self.add_span(trace, &row);
                 }
             }
             Signal::Logs => {
-                if let Some(row) = guest_rows::line(&record) {
+                if let Some(row) = otlp_rows::guest_line(&record) {
                     self.add_line(&row);
                 }
             }

@@ -1,9 +1,15 @@
 //! The resource: what all that a process tells has in common.
 
+use std::sync::LazyLock;
+
 use opentelemetry::KeyValue;
 use opentelemetry_sdk::Resource;
 
 use crate::encode;
+
+pub(crate) const INSTANCE_ID: &str = "service.instance.id";
+pub(crate) const SDK_NAME: &str = "telemetry.sdk.name";
+pub(crate) const SDK: &str = env!("CARGO_PKG_NAME");
 
 /// The attributes that the host gives its resource. Guests may add others.
 #[derive(Clone, Debug)]
@@ -15,7 +21,7 @@ impl Attributes {
         let mut all = given;
         let own = [
             ("service.name", component.to_owned()),
-            ("service.instance.id", instance()),
+            (INSTANCE_ID, INSTANCE.clone()),
             ("process.runtime.name", name.to_owned()),
             ("process.runtime.version", version.to_owned()),
         ];
@@ -26,7 +32,7 @@ impl Attributes {
         }
         // These say who wrote the telemetry, which nobody else can know.
         all.retain(|pair| !pair.key.as_str().starts_with("telemetry.sdk."));
-        all.push(KeyValue::new("telemetry.sdk.name", env!("CARGO_PKG_NAME")));
+        all.push(KeyValue::new(SDK_NAME, SDK));
         all.push(KeyValue::new("telemetry.sdk.language", "rust"));
         all.push(KeyValue::new("telemetry.sdk.version", env!("CARGO_PKG_VERSION")));
         Self(all)
@@ -58,13 +64,13 @@ impl Attributes {
     }
 }
 
-/// A random UUID (version 4, RFC 9562), which is what the conventions advise.
-fn instance() -> String {
+/// The `service.instance.id` of this process: a random UUID (version 4, RFC 9562), which is what the conventions advise.
+pub(crate) static INSTANCE: LazyLock<String> = LazyLock::new(|| {
     let random = fastrand::u128(..) & !(0xf << 76 | 0x3 << 62) | 0x4 << 76 | 0x2 << 62;
     let hex = format!("{random:032x}");
     let parts = [0..8, 8..12, 12..16, 16..20, 20..32].map(|part| hex.get(part).unwrap_or_default());
     parts.join("-")
-}
+});
 
 #[cfg(test)]
 mod tests {

@@ -23,8 +23,10 @@ pub(crate) struct SpanRow {
     pub(crate) id: String,
     /// The span it is part of; empty if there is none.
     pub(crate) parent: String,
-    /// Who made it: `host` or `guest`.
+    /// Who made it: `host` and `guest` of this runtime or another, or `other`, which is a program that is no Tempo.
     pub(crate) from: &'static str,
+    /// The `service.name` of another process; empty for what this one made.
+    pub(crate) service: String,
     pub(crate) kind: &'static str,
     pub(crate) name: String,
     /// The library that made it.
@@ -58,6 +60,8 @@ pub(crate) struct EventRow {
 pub(crate) struct LogRow {
     /// In milliseconds since 1970.
     pub(crate) time: f64,
+    /// As in [`SpanRow::service`].
+    pub(crate) service: String,
     pub(crate) level: String,
     /// Who wrote it.
     pub(crate) target: String,
@@ -145,6 +149,7 @@ pub(crate) fn host(span: &SpanData) -> SpanRow {
         id: span.context.span_id().to_string(),
         parent: if span.parent == SpanId::INVALID { String::new() } else { span.parent.to_string() },
         from: "host",
+        service: String::new(),
         kind: kind(&span.kind),
         name: room.text(&span.name),
         scope: String::new(),
@@ -167,6 +172,7 @@ pub(crate) fn line(line: &LogLine<'_>) -> LogRow {
     let ids = line.span.filter(|span| span.is_valid());
     LogRow {
         time: millis(line.time),
+        service: String::new(),
         level: room.text(line.level),
         target: room.text(line.target),
         message: room.text(line.message),

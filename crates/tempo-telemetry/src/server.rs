@@ -1,5 +1,6 @@
 //! A small HTTP server for what the runtime tells of itself. It is apart from the one that serves components, so that it
-//! answers when that one is full, and it only ever tells: bounded in everything, no method but GET and HEAD.
+//! answers when that one is full. It is bounded in everything, and tells: no method but GET and HEAD, except where the
+//! dashboard takes what others tell.
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
@@ -21,8 +22,10 @@ use tempo_core::{Error, ErrorKind, Flag};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-/// Connections at once; more wait in the system's queue.
-const CONNECTIONS: usize = 16;
+use crate::intake::Intake;
+
+/// Connections at once, of which each program that tells a dashboard has three; more wait in the system's queue.
+const CONNECTIONS: usize = 64;
 /// A request's head in bytes, which is hyper's lower bound on its buffer, and in headers.
 const HEAD: usize = 8192;
 const HEADERS: usize = 64;
@@ -50,6 +53,11 @@ pub(crate) trait Pages: Send + Sync + 'static {
 
     /// The answer to a GET of `path`, if there is such a page. `last_event` is where a stream of events broke off.
     fn page(&self, path: &str, last_event: Option<&str>) -> Option<Reply>;
+
+    /// What takes the telemetry of others, if anything does.
+    fn intake(&self) -> Option<&Intake> {
+        None
+    }
 }
 
 /// An answer.
@@ -145,9 +153,9 @@ async fn connection(stream: TcpStream, pages: Arc<dyn Pages>) {
     // One that is reached over loopback is reached by every page in a browser on this machine.
     let guarded = stream.local_addr().map_or(true, |address| address.ip().to_canonical().is_loopback());
     let patience = pages.patience();
-    let service = service_fn(|request| {
-        let reply = answer(&request, guarded, &*pages);
-        async move { Ok::<_, Infallible>(reply.response()) }
+    let service = service_fn(|request| async {
+        let reply = answer(request, guarded, &*pages).await;
+        Ok::<_, Infallible>(reply.response())
     });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -159,9 +167,13 @@ async fn connection(stream: TcpStream, pages: Arc<dyn Pages>) {
     let _ = tokio::time::timeout(patience, serving).await;
 }
 
-fn answer(request: &Request<Incoming>, guarded: bool, pages: &dyn Pages) -> Reply {
-    if guarded && !is_meant(request) {
+async fn answer(request: Request<Incoming>, guarded: bool, pages: &dyn Pages) -> Reply {
+    if guarded && !is_meant(&request) {
         return Reply::text(StatusCode::MISDIRECTED_REQUEST, "the Host header has to be localhost or an address");
+    }
+    if let (&Method::POST, Some(intake), true) = (request.method(), pages.intake(), Intake::takes(request.uri().path()))
+    {
+        return intake.take(request).await;
     }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return Reply::text(StatusCode::METHOD_NOT_ALLOWED, "nothing here can be changed");

@@ -11,12 +11,10 @@ use crate::store::{MAX_KEY, size};
 use crate::telemetry::told;
 use crate::{ConfigState, ConfigView, Values, WasiConfig};
 
-const CONFIG: Flag = Flag::new(
-    "config",
-    "KEY=VALUE",
-    "A value the component reads through wasi:config.grants(Shown::Name); wins over --config-file",
-)
-.repeatable();
+const CONFIG: Flag =
+    Flag::new("config", "KEY=VALUE", "A value the component reads through wasi:config; wins over --config-file")
+        .repeatable()
+        .grants(Shown::Name);
 const CONFIG_FILE: Flag =
     Flag::new("config-file", "FILE", "A .toml or .json file of such values; nested tables are joined with dots");
 

@@ -51,11 +51,7 @@ impl Collector {
 
     /// Has `run` send here, under the name `service`.
     pub(crate) fn told_by(&self, run: Run, service: &str) -> Run {
-        run.env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{}", self.address))
-            .env("OTEL_SERVICE_NAME", service)
-            .env("OTEL_BSP_SCHEDULE_DELAY", "100")
-            .env("OTEL_BLRP_SCHEDULE_DELAY", "100")
-            .env("OTEL_METRIC_EXPORT_INTERVAL", "200")
+        told_to(self.address, run, service)
     }
 
     /// The spans of `trace` as a tree, once there are `count` of them: a line for each, indented, children in the order of
@@ -95,6 +91,15 @@ impl Collector {
         let taken = self.taken.lock().unwrap();
         taken.bytes.windows(text.len()).any(|window| window == text.as_bytes())
     }
+}
+
+/// Has `run` send to `address` what it tells, soon, under the name `service`.
+pub(crate) fn told_to(address: SocketAddr, run: Run, service: &str) -> Run {
+    run.env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{address}"))
+        .env("OTEL_SERVICE_NAME", service)
+        .env("OTEL_BSP_SCHEDULE_DELAY", "100")
+        .env("OTEL_BLRP_SCHEDULE_DELAY", "100")
+        .env("OTEL_METRIC_EXPORT_INTERVAL", "200")
 }
 
 /// Text of the attribute `key`, whatever its type.

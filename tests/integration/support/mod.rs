@@ -1,5 +1,7 @@
 //! What the tests share: starting programs, finding guests, speaking HTTP.
 
+#[path = "../../../crates/tempo-telemetry/tests/pages/browser.rs"]
+pub(crate) mod browser;
 pub(crate) mod cluster;
 pub(crate) mod collector;
 pub(crate) mod guest;
@@ -23,6 +25,7 @@ pub(crate) use guest::guest;
 pub(crate) use http::{Client, Response, get};
 pub(crate) use process::{Finished, Process, Run, Server, serve, serve_with};
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// How long a test waits for what must happen. Nothing is measured with it: it turns a hang into a failure. A slow machine
@@ -44,4 +47,18 @@ pub(crate) fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T
         assert!(start.elapsed() < PATIENCE, "this never happened: {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// A program that is not ours: the one that `cargo xtask test` names in `variable`, else the one that `cargo xtask setup`
+/// installs, else the machine's.
+pub(crate) fn tool(variable: &str, names: &[&str]) -> PathBuf {
+    if let Some(named) = std::env::var_os(variable) {
+        return named.into();
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let directories = std::iter::once(guest::target().join("tools/bin")).chain(std::env::split_paths(&path));
+    let mut programs = directories.flat_map(|directory| {
+        names.iter().map(move |name| directory.join(name).with_extension(std::env::consts::EXE_EXTENSION))
+    });
+    programs.find(|program| program.is_file()).unwrap_or_else(|| panic!("no {}: run `cargo xtask setup`", names[0]))
 }

@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use super::guest::target;
-use super::{PATIENCE, eventually};
+use super::{PATIENCE, eventually, tool};
 
 /// How often a port is chosen. Another program may take one between its choice and the server's start.
 const TRIES: u32 = 10;
@@ -86,22 +86,8 @@ pub(crate) fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
-/// The program: the one that `cargo xtask test` names, else the machine's, else the one that `cargo xtask setup` installs.
-fn program() -> PathBuf {
-    if let Some(named) = std::env::var_os("TEMPO_TEST_NATS_SERVER") {
-        return named.into();
-    }
-    let name = format!("nats-server{}", std::env::consts::EXE_SUFFIX);
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let installed = target().join("tools/bin").join(&name);
-    let found = std::env::split_paths(&path).map(|directory| directory.join(&name)).find(|program| program.is_file());
-    found
-        .or_else(|| Some(installed).filter(|program| program.is_file()))
-        .expect("no nats-server: run `cargo xtask setup`")
-}
-
 fn spawn(address: SocketAddr, directory: &TempDir) -> Child {
-    let mut command = Command::new(program());
+    let mut command = Command::new(tool("TEMPO_TEST_NATS_SERVER", &["nats-server"]));
     command.args(["--addr", "127.0.0.1", "--port", &address.port().to_string(), "--jetstream"]);
     command.arg("--store_dir").arg(directory.path().join("store"));
     command.arg("--config").arg(directory.path().join("nats.conf"));

@@ -10,6 +10,7 @@ let lines = [];
 let chosen = null; // the id of a trace
 let chosenSpan = null;
 let run = null;
+let own = "Tempo"; // the component that this runtime serves
 let lost = 0;
 
 function element(tag, className, text) {
@@ -40,11 +41,15 @@ function short(number) {
 
 const bytes = (number) => number >= 1 << 20 ? (number / (1 << 20)).toFixed(1) + " MiB" : (number / 1024).toFixed(0) + " KiB";
 
+const FROM = { host: "host", guest: "guest", other: "other" };
+const from = (span) => FROM[span.from] ?? "other";
+const service = (span) => span.service || own;
+
 const attribute = (span, name) => span.attributes.find(([key]) => key === name)?.[1];
 
 // --- requests and messages ---
 
-const isCall = (span) => span.parent === "" || (span.from === "host" && (span.kind === "server" || span.kind === "consumer"));
+const isCall = (span) => span.parent === "" || (span.from !== "guest" && (span.kind === "server" || span.kind === "consumer"));
 
 function callText(span) {
   const method = attribute(span, "http.request.method");
@@ -73,13 +78,15 @@ function showCalls() {
   for (const span of calls) {
     const [method, what] = callText(span);
     const [status, mood] = callStatus(span);
-    if (words && !`${method} ${what} ${status} ${span.trace}`.toLowerCase().includes(words)) continue;
+    if (words && !`${span.service} ${method} ${what} ${status} ${span.trace}`.toLowerCase().includes(words)) continue;
     const row = element("button", "call");
     row.type = "button";
     row.setAttribute("aria-current", String(span.trace === chosen));
     row.title = span.trace;
+    const subject = element("span", "what", what);
+    if (span.service) subject.prepend(element("span", "service", span.service));
     row.append(element("span", "when quiet mono", clock(span.start).slice(0, 8)), element("span", "quiet", method),
-      element("span", "what", what), element("span", `status ${mood}`, status), element("span", "took", took(span.duration)));
+      subject, element("span", `status ${mood}`, status), element("span", "took", took(span.duration)));
     row.addEventListener("click", () => choose(span.trace));
     const item = element("li");
     item.append(row);
@@ -131,10 +138,10 @@ function ordered(trace) {
   return rows;
 }
 
-/** When the waterfall begins and ends. The host's clock counts; a guest may say any time, which must not make the rest
+/** When the waterfall begins and ends. The hosts' clocks count; a guest may say any time, which must not make the rest
  * too small to see. */
 function extent(spans) {
-  const host = spans.filter((span) => span.from === "host");
+  const host = spans.filter((span) => span.from !== "guest");
   const sure = host.length > 0 ? host : spans;
   let begin = Math.min(...sure.map((span) => span.start));
   let end = Math.max(...sure.map((span) => span.start + span.duration));
@@ -160,8 +167,10 @@ function showTrace() {
   }
   const spans = [...trace.spans.values()];
   const [begin, length] = extent(spans);
+  const ids = new Map(spans.map((span) => [span.id, span]));
+  const several = new Set(spans.map(service)).size > 1;
   const rows = ordered(trace).map(([span, depth]) => {
-    const row = element("button", `span ${span.from === "guest" ? "guest" : "host"}${span.status === "error" ? " error" : ""}`);
+    const row = element("button", `span ${from(span)}${span.status === "error" ? " error" : ""}`);
     row.type = "button";
     row.setAttribute("role", "treeitem");
     row.setAttribute("aria-level", depth + 1);
@@ -170,9 +179,12 @@ function showTrace() {
     row.dataset.parent = span.parent;
     const name = element("span", "name", span.name || "(no name)");
     name.style.paddingLeft = `${Math.min(depth, 12) * 14}px`;
-    name.title = span.name;
+    name.title = `${service(span)}: ${span.name}`;
+    // In a trace of several programs, each says who it is where it begins.
+    const above = ids.get(span.parent);
+    if (several && (!above || service(above) !== service(span))) name.prepend(element("span", "service", service(span)));
     // What is called by its method only is told apart by where it went.
-    const where = span.from === "host" && attribute(span, "http.request.method") && (attribute(span, "url.path") ?? attribute(span, "server.address"));
+    const where = span.from !== "guest" && attribute(span, "http.request.method") && (attribute(span, "url.path") ?? attribute(span, "server.address"));
     if (where) name.append(element("span", "where quiet", where));
     const track = element("span", "track"), fill = element("span", "fill");
     const left = Math.min(Math.max((span.start - begin) / length, 0), 1);
@@ -212,7 +224,7 @@ function showDetail(begin) {
   const span = chosenSpan, box = $("detail");
   box.hidden = !span;
   if (!span) return;
-  const facts = [["name", span.name], ["made by", span.from === "guest" ? `guest ${span.scope}` : "host"], ["kind", span.kind],
+  const facts = [["name", span.name], ["made by", [service(span), from(span), from(span) === "host" ? "" : span.scope].filter(Boolean).join(" ")], ["kind", span.kind],
     ["span", span.id], ["parent", span.parent || "none"], ["start", `${clock(span.start)} (+${took(Math.max(span.start - begin, 0))})`],
     ["duration", took(span.duration)], ["status", span.message ? `${span.status}: ${span.message}` : span.status]];
   box.replaceChildren(table(facts));
@@ -230,12 +242,13 @@ function matches(line) {
   if ((LEVELS[line.level] ?? 2) < Number($("line-level").value)) return false;
   if ($("line-trace").checked && line.trace !== chosen) return false;
   const words = $("line-filter").value.toLowerCase();
-  return !words || `${line.target} ${line.message} ${line.attributes.flat().join(" ")}`.toLowerCase().includes(words);
+  return !words || `${line.service} ${line.target} ${line.message} ${line.attributes.flat().join(" ")}`.toLowerCase().includes(words);
 }
 
 function lineRow(line) {
   const row = element("div", "line"), text = element("span", "text");
   const mood = { error: "bad", warn: "warn" }[line.level] ?? "quiet";
+  if (line.service) text.append(element("span", "service", line.service));
   text.append(element("span", "target", `${line.target} `), element("span", "", line.message));
   for (const [key, value] of line.attributes) text.append(element("span", "target", ` ${key}=${value}`));
   if (line.trace) {
@@ -358,8 +371,9 @@ function showChart(chart) {
 
 function showComponent(about) {
   if (!about) return;
-  $("component").textContent = about.component ?? "Tempo";
-  document.title = `${about.component ?? "component"} · Tempo`;
+  own = about.component ?? "Tempo";
+  $("component").textContent = own;
+  document.title = `${own} · Tempo`;
   $("wasi").textContent = about.wasi ? `WASI ${about.wasi}` : "";
   $("about").hidden = false;
   const imports = about.imports ?? [], exports = about.exports ?? [];

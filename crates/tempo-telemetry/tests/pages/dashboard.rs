@@ -20,8 +20,8 @@ use tempo_telemetry::{DASHBOARD, Dashboard, Health, Listener, LogLine, Phase, Re
 const HOSTILE: &str = "<script>window.owned = 1</script><img src=x onerror='window.owned = 2'>\"'&\u{202e}";
 
 /// A dashboard that is served.
-struct Served {
-    address: SocketAddr,
+pub struct Served {
+    pub address: SocketAddr,
     recent: Recent,
     metrics: Metrics,
     _provider: SdkMeterProvider,
@@ -29,7 +29,7 @@ struct Served {
 }
 
 impl Served {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let (scrape, provider) = Scrape::with_provider().unwrap();
         let (recent, health) = (Recent::default(), Health::default());
         health.enter(Phase::Ready);

@@ -5,5 +5,6 @@
 mod admin;
 mod browser;
 mod dashboard;
+mod intake;
 mod story;
 mod support;

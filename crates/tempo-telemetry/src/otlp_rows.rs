@@ -1,5 +1,5 @@
-//! What guests tell, decoded for the dashboard. Guests are hostile: what is not a span or a line is left out, and what
-//! they call things is text, never markup.
+//! What guests and other programs tell by OTLP, decoded for the dashboard. Guests are hostile: what is not a span or a line
+//! is left out, and what they call things is text, never markup.
 
 use opentelemetry::SpanId;
 use opentelemetry::trace::TraceId;
@@ -17,9 +17,31 @@ use crate::rows::{EventRow, LogRow, Room, SpanRow, link_text};
 /// How deep the value of an attribute is shown.
 const DEPTH: usize = 8;
 
+/// Who made a span or a line.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Origin<'a> {
+    /// As in [`SpanRow::from`].
+    pub(crate) from: &'static str,
+    /// The program; empty for this one.
+    pub(crate) service: &'a str,
+    /// The library.
+    pub(crate) scope: &'a str,
+}
+
 /// The row of a guest's span, and its trace; `None` if it is no span.
-pub(crate) fn span(record: &Record<'_>) -> Option<(TraceId, SpanRow)> {
+pub(crate) fn guest_span(record: &Record<'_>) -> Option<(TraceId, SpanRow)> {
     let span = Span::decode(record.message).ok()?;
+    of_span(&span, Origin { from: "guest", service: "", scope: &scope(record) })
+}
+
+/// The row of a guest's log record; `None` if it is none.
+pub(crate) fn guest_line(record: &Record<'_>) -> Option<LogRow> {
+    let line = LogRecord::decode(record.message).ok()?;
+    Some(of_line(&line, Origin { from: "guest", service: "", scope: &scope(record) }))
+}
+
+/// The row of a span, and its trace; `None` if it has no ids.
+pub(crate) fn of_span(span: &Span, origin: Origin<'_>) -> Option<(TraceId, SpanRow)> {
     let trace = trace_id(&span.trace_id)?;
     let mut room = Room::new();
     let (status, message) = status(span.status.as_ref());
@@ -27,10 +49,11 @@ pub(crate) fn span(record: &Record<'_>) -> Option<(TraceId, SpanRow)> {
         trace: trace.to_string(),
         id: span_id(&span.span_id)?.to_string(),
         parent: span_id(&span.parent_span_id).map(|parent| parent.to_string()).unwrap_or_default(),
-        from: "guest",
+        from: origin.from,
+        service: room.text(origin.service),
         kind: kind(span.kind()),
         name: room.text(&span.name),
-        scope: room.text(&scope(record)),
+        scope: room.text(origin.scope),
         start: millis(span.start_time_unix_nano),
         duration: span.end_time_unix_nano.saturating_sub(span.start_time_unix_nano) as f64 / 1e6,
         status,
@@ -51,22 +74,22 @@ pub(crate) fn span(record: &Record<'_>) -> Option<(TraceId, SpanRow)> {
     Some((trace, row))
 }
 
-/// The row of a guest's log record; `None` if it is none.
-pub(crate) fn line(record: &Record<'_>) -> Option<LogRow> {
-    let line = LogRecord::decode(record.message).ok()?;
+/// The row of a log record.
+pub(crate) fn of_line(line: &LogRecord, origin: Origin<'_>) -> LogRow {
     let mut room = Room::new();
     let time = if line.time_unix_nano == 0 { line.observed_time_unix_nano } else { line.time_unix_nano };
     let message = line.body.as_ref().map(|body| text(body, DEPTH)).unwrap_or_default();
-    Some(LogRow {
+    LogRow {
         time: millis(time),
+        service: room.text(origin.service),
         level: level(line.severity_number).to_owned(),
-        target: room.text(&scope(record)),
+        target: room.text(origin.scope),
         message: room.text(if message.is_empty() { &line.event_name } else { &message }),
         trace: trace_id(&line.trace_id).map(|trace| trace.to_string()).unwrap_or_default(),
         span: span_id(&line.span_id).map(|span| span.to_string()).unwrap_or_default(),
         attributes: attributes(&mut room, &line.attributes),
         cut: room.is_cut(),
-    })
+    }
 }
 
 fn trace_id(bytes: &[u8]) -> Option<TraceId> {
@@ -163,9 +186,9 @@ mod tests {
     #[test]
     fn what_is_no_span_is_left_out() {
         for message in [&b""[..], b"\xff\xff", &Span { trace_id: vec![1; 15], ..Span::default() }.encode_to_vec()] {
-            assert!(span(&record(Signal::Traces, message)).is_none(), "{message:?}");
+            assert!(guest_span(&record(Signal::Traces, message)).is_none(), "{message:?}");
         }
-        assert!(line(&record(Signal::Logs, b"\xff")).is_none());
+        assert!(guest_line(&record(Signal::Logs, b"\xff")).is_none());
     }
 
     #[test]
@@ -185,7 +208,7 @@ mod tests {
             ..Span::default()
         };
         let message = message.encode_to_vec();
-        let (trace, row) = span(&record(Signal::Traces, &message)).unwrap();
+        let (trace, row) = guest_span(&record(Signal::Traces, &message)).unwrap();
         assert_eq!((trace, row.duration), (TraceId::from_bytes([1; 16]), 0.0));
         assert_eq!(row.attributes[0].1, "[[[[[[[[…]]]]]]]]");
         assert_eq!((row.kind, row.status, row.parent.as_str()), ("internal", "unset", ""));

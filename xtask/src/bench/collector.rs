@@ -2,6 +2,8 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -20,25 +22,40 @@ pub(crate) enum Manner {
     Absent,
 }
 
-/// Starts one for the life of this process.
-pub(crate) fn start(manner: Manner) -> Result<SocketAddr> {
-    let listener = TcpListener::bind("127.0.0.1:0").context("cannot listen on the loopback address")?;
-    let address = listener.local_addr()?;
-    if manner != Manner::Absent {
-        thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                thread::spawn(move || serve(stream, manner));
-            }
-        });
+/// One that runs for the life of this process.
+pub(crate) struct Collector {
+    pub(crate) address: SocketAddr,
+    taken: Arc<AtomicU64>,
+}
+
+impl Collector {
+    pub(crate) fn start(manner: Manner) -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").context("cannot listen on the loopback address")?;
+        let collector = Self { address: listener.local_addr()?, taken: Arc::default() };
+        if manner != Manner::Absent {
+            let taken = collector.taken.clone();
+            thread::spawn(move || {
+                for stream in listener.incoming().flatten() {
+                    let taken = taken.clone();
+                    thread::spawn(move || serve(stream, manner, &taken));
+                }
+            });
+        }
+        Ok(collector)
     }
-    Ok(address)
+
+    /// The bytes of the requests that came.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
+    }
 }
 
 /// Takes requests off a connection until it ends.
-fn serve(stream: TcpStream, manner: Manner) {
+fn serve(stream: TcpStream, manner: Manner, taken: &AtomicU64) {
     let Ok(mut writer) = stream.try_clone() else { return };
     let mut reader = BufReader::new(stream);
     while let Some(length) = head(&mut reader) {
+        taken.fetch_add(length, Ordering::Relaxed);
         if manner == Manner::Hung {
             thread::park();
         }

@@ -41,11 +41,17 @@ impl Cores {
     }
 }
 
-/// The same command, kept on a core.
+/// The same command, kept on a core: its program, arguments and environment.
 pub(crate) fn pinned(command: Command, core: Option<u16>) -> Command {
     let Some(core) = core else { return command };
     let mut pinned = Command::new("taskset");
     pinned.args(["--cpu-list", &core.to_string()]).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => pinned.env(name, value),
+            None => pinned.env_remove(name),
+        };
+    }
     pinned
 }
 
@@ -70,6 +76,17 @@ mod tests {
         assert_eq!(list("\t0-2,5\n"), BTreeSet::from([0, 1, 2, 5]));
         assert_eq!(list("3"), BTreeSet::from([3]));
         assert_eq!(list(""), BTreeSet::new());
+    }
+
+    #[test]
+    fn a_pinned_command_is_the_same() {
+        let mut command = Command::new("program");
+        command.arg("argument").env("SET", "value").env_remove("REMOVED");
+        let pinned = pinned(command, Some(3));
+        let arguments: Vec<_> = pinned.get_args().filter_map(|argument| argument.to_str()).collect();
+        assert_eq!(arguments, ["--cpu-list", "3", "program", "argument"]);
+        let variables: Vec<_> = pinned.get_envs().collect();
+        assert_eq!(variables, [("REMOVED".as_ref(), None), ("SET".as_ref(), Some("value".as_ref()))]);
     }
 
     #[test]

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::ArgMatches;
 
-use super::collector::{self, Manner};
+use super::collector::{Collector, Manner};
 use super::contest::{Files, Guest, Program};
 use super::cores::{self, Cores};
 use super::load::{Generator, Load};
@@ -102,17 +102,24 @@ fn without(profile: &str, build: bool) -> Result<PathBuf> {
 
 impl Bench {
     fn measure(&self, case: &Case, seconds: f64) -> Result<Sample> {
-        let server = Server::start(cores::pinned(self.command(case)?, self.cores.map(|cores| cores.server)))?;
+        let collector = case.sampled.map(|(_, manner)| Collector::start(manner)).transpose()?;
+        let command = self.command(case, collector.as_ref());
+        let server = Server::start(cores::pinned(command, self.cores.map(|cores| cores.server)))?;
         let core = self.cores.map(|cores| cores.load);
         let generator = Generator { program: &self.files.load, core, connections: self.connections };
         generator.seconds(server.addr, WARM_UP)?;
         let before = server.usage()?;
         let load = generator.seconds(server.addr, seconds)?;
         let cpu = server.usage()?.cpu.saturating_sub(before.cpu).as_secs_f64() * 1e6 / load.requests;
-        Ok(Sample { load, cpu, memory: memory(server.id())?, end: end(&server)? })
+        let sample = Sample { load, cpu, memory: memory(server.id())?, end: end(&server)? };
+        // What is not sent costs nothing, and would look good.
+        let is_sent = collector.is_none_or(|collector| collector.taken() > 0);
+        let absent = matches!(case.sampled, Some((_, Manner::Absent)));
+        ensure!(is_sent || absent, "the collector was told nothing");
+        Ok(sample)
     }
 
-    fn command(&self, case: &Case) -> Result<Command> {
+    fn command(&self, case: &Case, collector: Option<&Collector>) -> Command {
         let mut command = self.files.program(Program::Tempo);
         if case.without {
             let mut other = Command::new(&self.without);
@@ -120,11 +127,11 @@ impl Bench {
             command = other;
         }
         command.arg(self.files.guest(Guest::P3));
-        if let Some((share, manner)) = case.sampled {
-            command.env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{}", collector::start(manner)?));
+        if let (Some((share, _)), Some(collector)) = (case.sampled, collector) {
+            command.env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{}", collector.address));
             command.env("OTEL_TRACES_SAMPLER", "parentbased_traceidratio").env("OTEL_TRACES_SAMPLER_ARG", share);
         }
-        Ok(command)
+        command
     }
 }
 

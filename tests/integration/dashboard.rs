@@ -25,7 +25,8 @@ fn ask(page: SocketAddr, path: &str) -> String {
 #[test]
 fn a_request_through_three_processes_is_one_waterfall() {
     let broker = Broker::jetstream();
-    let run = broker.run("fan-out").args(["--allow-http", "*", "--dashboard", "127.0.0.1:0"]);
+    let egress = ["--allow-http", "*", "--allow-http-address", "127.0.0.1/32"];
+    let run = broker.run("fan-out").args(egress).args(["--dashboard", "127.0.0.1:0"]);
     let front = run.serve();
     let page = page(&front);
     let second = told_to(page, Run::guest("otel"), "second").serve();
@@ -53,7 +54,7 @@ fn a_request_through_three_processes_is_one_waterfall() {
     );
     let address = second.address;
     let expected = json!([
-        "fan-out GET /orders",
+        "test_fan_out GET /orders",
         "  set default",
         "  get default",
         format!("  GET {}", address.ip()),
@@ -72,8 +73,11 @@ fn a_request_through_three_processes_is_one_waterfall() {
     if slow() {
         (0..300).for_each(|_| request());
     }
-    let picture = browser.picture();
-    std::fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join("dashboard-processes.png"), picture).unwrap();
+    for scheme in ["dark", "light"] {
+        browser.prefer(scheme);
+        let name = format!("dashboard-processes-{scheme}.png");
+        std::fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join(name), browser.picture()).unwrap();
+    }
     assert_eq!(browser.complaints(), [""; 0]);
     drop((second, third));
 }

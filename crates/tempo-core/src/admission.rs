@@ -52,8 +52,7 @@ impl Admission {
         let begun = Instant::now();
         let place = tokio::time::timeout(self.patience, self.places.clone().acquire_owned()).await;
         if let Some(metrics) = self.telemetry.metrics() {
-            let component = std::slice::from_ref(metrics.component());
-            metrics.queue_duration.record(begun.elapsed().as_secs_f64(), component);
+            metrics.queue_duration.record(begun.elapsed().as_secs_f64());
         }
         place
             .ok()

@@ -95,7 +95,7 @@ impl<R: Send + 'static> Future for Call<R> {
 impl<R> Drop for Call<R> {
     fn drop(&mut self) {
         if let Some(metrics) = self.telemetry.metrics() {
-            metrics.call_cpu.add(self.meter.spent().as_secs_f64(), std::slice::from_ref(metrics.component()));
+            metrics.call_cpu.add(self.meter.spent().as_secs_f64());
         }
     }
 }

@@ -94,7 +94,7 @@ impl<T: Send + 'static, G> Idle<T, G> {
             warm.instance.meter.reset();
             warm.permit = Some(permit);
             if let Some(metrics) = self.workload.telemetry().metrics() {
-                metrics.instances_reused.add(1, std::slice::from_ref(metrics.component()));
+                metrics.instances_reused.add(1);
             }
             return Ok(CallPlace::Warm(warm));
         }
@@ -106,7 +106,7 @@ impl<T: Send + 'static, G> Idle<T, G> {
         warm.served = warm.served.saturating_add(1);
         if let Some(metrics) = self.workload.telemetry().metrics() {
             let memory = self.workload.memory(&mut warm.instance.store);
-            metrics.call_memory.record(memory as u64, std::slice::from_ref(metrics.component()));
+            metrics.call_memory.record(memory as u64);
         }
         let reuse = self.workload.limits().reuse(self.workload.concurrent());
         if warm.served >= reuse || !self.workload.reusable(&mut warm.instance.store) {

@@ -150,9 +150,8 @@ impl<T: Send + 'static> Workload<T> {
         let begun = Instant::now();
         let made = tokio::time::timeout(self.limits().instantiate, made).await;
         if let Some(metrics) = self.telemetry().metrics() {
-            let component = std::slice::from_ref(metrics.component());
-            metrics.instances_created.add(1, component);
-            metrics.instantiate_duration.record(begun.elapsed().as_secs_f64(), component);
+            metrics.instances_created.add(1);
+            metrics.instantiate_duration.record(begun.elapsed().as_secs_f64());
         }
         made.map_err(|_| {
             self.telemetry().hit("instantiate-timeout");

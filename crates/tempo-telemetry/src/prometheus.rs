@@ -132,18 +132,18 @@ mod tests {
         let (scrape, provider) = Scrape::with_provider().unwrap();
         let metrics = Metrics::new(&provider.meter("tempo"), "app");
         metrics.http_server_duration.record(0.02, &[KeyValue::new("http.request.method", "GET")]);
-        metrics.instances_created.add(3, &[metrics.component().clone()]);
-        metrics.instances_alive.add(2, &[]);
-        metrics.call_cpu.add(0.5, &[]);
-        metrics.call_memory.record(70_000, &[]);
+        metrics.instances_created.add(3);
+        metrics.instances_alive.add(2);
+        metrics.call_cpu.add(0.5);
+        metrics.call_memory.record(70_000);
         let text = scrape.text();
         for line in [
             "# TYPE http_server_request_duration_seconds histogram",
             "http_server_request_duration_seconds_bucket{http_request_method=\"GET\",le=\"0.025\"} 1",
             "tempo_instances_created_total{tempo_component=\"app\"} 3",
-            "tempo_instances_alive 2",
-            "tempo_call_cpu_time_seconds_total 0.5",
-            "tempo_call_memory_bytes_count 1",
+            "tempo_instances_alive{tempo_component=\"app\"} 2",
+            "tempo_call_cpu_time_seconds_total{tempo_component=\"app\"} 0.5",
+            "tempo_call_memory_bytes_count{tempo_component=\"app\"} 1",
         ] {
             assert!(text.lines().any(|found| found == line), "no {line} in\n{text}");
         }
@@ -167,8 +167,8 @@ mod tests {
     fn the_dashboard_is_given_the_same() {
         let (scrape, provider) = Scrape::with_provider().unwrap();
         let metrics = Metrics::new(&provider.meter("tempo"), "app");
-        metrics.call_memory.record(70_000, &[]);
-        metrics.instances_idle.add(4, &[]);
+        metrics.call_memory.record(70_000);
+        metrics.instances_idle.add(4);
         let families = serde_json::to_value(scrape.families()).unwrap();
         let find = |name: &str| families.as_array().unwrap().iter().find(|family| family["name"] == name).unwrap();
         assert_eq!(find("tempo_instances_idle")["series"][0]["value"], 4.0);

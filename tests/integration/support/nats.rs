@@ -2,13 +2,11 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use super::guest::target;
 use super::{PATIENCE, eventually, tool};
 
 /// How often a port is chosen. Another program may take one between its choice and the server's start.

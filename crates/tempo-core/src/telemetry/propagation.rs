@@ -49,10 +49,24 @@ impl Remote {
     }
 }
 
-/// The value of `traceparent` that names `span`.
+/// The value of `traceparent` that names `span`. Written for each request and message, so without `format!`.
 pub(super) fn traceparent(span: &SpanContext) -> String {
-    let flags = span.trace_flags() & TraceFlags::SAMPLED;
-    format!("00-{}-{}-{flags:02x}", span.trace_id(), span.span_id())
+    let mut text = String::with_capacity(55);
+    text.push_str("00-");
+    hex(&mut text, &span.trace_id().to_bytes());
+    text.push('-');
+    hex(&mut text, &span.span_id().to_bytes());
+    text.push_str(if span.is_sampled() { "-01" } else { "-00" });
+    text
+}
+
+fn hex(text: &mut String, bytes: &[u8]) {
+    const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+    for byte in bytes {
+        for digit in [byte >> 4, byte & 0xf] {
+            text.extend(DIGITS.get(usize::from(digit)));
+        }
+    }
 }
 
 /// The span that the value of a `traceparent` names. Only that a span is sampled is taken over from the flags.

@@ -112,7 +112,7 @@ impl Telemetry {
     /// Counts an instance that trapped or was stopped.
     pub fn trapped(&self) {
         if let Some(metrics) = self.metrics() {
-            metrics.instances_trapped.add(1, std::slice::from_ref(metrics.component()));
+            metrics.instances_trapped.add(1);
         }
     }
 

@@ -114,28 +114,25 @@ fn record(metrics: &Metrics) {
         &metrics.messaging_operation_duration,
         &metrics.messaging_process_duration,
         &metrics.db_operation_duration,
-        &metrics.queue_duration,
-        &metrics.instantiate_duration,
     ] {
         [0.000_02, 0.2, 100.0].iter().for_each(|seconds| histogram.record(*seconds, &labels));
     }
-    for counter in [
-        &metrics.messaging_sent,
-        &metrics.messaging_consumed,
-        &metrics.messages_settled,
-        &metrics.instances_created,
-        &metrics.instances_reused,
-        &metrics.instances_trapped,
-        &metrics.host_calls,
-    ] {
+    for histogram in [&metrics.queue_duration, &metrics.instantiate_duration] {
+        [0.000_02, 0.2, 100.0].iter().for_each(|seconds| histogram.record(*seconds));
+    }
+    for counter in
+        [&metrics.messaging_sent, &metrics.messaging_consumed, &metrics.messages_settled, &metrics.host_calls]
+    {
         counter.add(1, &labels);
     }
-    for gauge in
-        [&metrics.http_server_active, &metrics.instances_alive, &metrics.instances_idle, &metrics.calls_waiting]
-    {
-        gauge.add(-1, &labels);
+    for counter in [&metrics.instances_created, &metrics.instances_reused, &metrics.instances_trapped] {
+        counter.add(1);
     }
-    metrics.call_cpu.add(0.1, &labels);
-    metrics.call_memory.record(1 << 20, &labels);
+    metrics.http_server_active.add(-1, &labels);
+    for gauge in [&metrics.instances_alive, &metrics.instances_idle, &metrics.calls_waiting] {
+        gauge.add(-1);
+    }
+    metrics.call_cpu.add(0.1);
+    metrics.call_memory.record(1 << 20);
     metrics.hit("memory");
 }

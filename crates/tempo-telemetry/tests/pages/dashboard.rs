@@ -126,8 +126,8 @@ fn plain(served: &Served, path: &str, code: &'static str, millis: f64) {
 
 fn count(served: &Served, seconds: f64, code: &'static str) {
     served.metrics.http_server_duration.record(seconds, &[KeyValue::new("http.response.status_code", code)]);
-    served.metrics.call_memory.record(2_300_000, &[]);
-    served.metrics.call_cpu.add(seconds / 20.0, &[]);
+    served.metrics.call_memory.record(2_300_000);
+    served.metrics.call_cpu.add(seconds / 20.0);
 }
 
 /// The rows of the waterfall as `level name class`.
@@ -142,8 +142,8 @@ fn waterfall(browser: &mut Browser) -> Vec<String> {
 #[test]
 fn a_trace_of_host_and_guest_is_one_waterfall() {
     let served = Served::start();
-    served.metrics.instances_alive.add(6, &[]);
-    served.metrics.instances_idle.add(4, &[]);
+    served.metrics.instances_alive.add(6);
+    served.metrics.instances_idle.add(4);
     let mut browser = Browser::start();
     browser.open(&format!("http://{}/", served.address));
     browser.until("document.querySelector('#health').textContent === 'ready'");

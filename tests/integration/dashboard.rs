@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -70,8 +71,10 @@ fn a_request_through_three_processes_is_one_waterfall() {
         "      set default",
     ]);
     assert_eq!(rows, expected, "{rows:#}");
-    if slow() {
-        (0..300).for_each(|_| request());
+    // Something to see in the pictures, one of which stands in the README.
+    for count in 0..if slow() { 1_000 } else { 0 } {
+        request();
+        std::thread::sleep(Duration::from_millis(count % 50));
     }
     for scheme in ["dark", "light"] {
         browser.prefer(scheme);

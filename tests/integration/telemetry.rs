@@ -6,6 +6,7 @@ use std::sync::mpsc;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use rustix::process::Signal;
 
+use crate::support::canary::CANARY;
 use crate::support::collector::{Collector, attribute, hex};
 use crate::support::messaging::Broker;
 use crate::support::nats::Nats;
@@ -209,7 +210,7 @@ fn nothing_of_a_guest_is_lost_at_the_end_of_its_call_or_in_a_trap() {
 
 #[test]
 fn a_secret_is_told_to_nobody() {
-    const SECRET: &str = "cAnAry-7f3a";
+    const SECRET: &str = CANARY;
     let collector = Collector::start();
     let nats = Nats::start_with(&format!("authorization {{ user: app, password: \"{SECRET}\" }}"));
     let store = |name: &str| format!("nats://app:{SECRET}@{}/{name}", nats.address);

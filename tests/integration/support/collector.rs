@@ -14,6 +14,7 @@ use opentelemetry_proto::tonic::metrics::v1::Metric;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
 
+use super::canary::assert_untold;
 use super::eventually;
 use super::process::Run;
 
@@ -90,6 +91,13 @@ impl Collector {
     pub(crate) fn has_seen(&self, text: &str) -> bool {
         let taken = self.taken.lock().unwrap();
         taken.bytes.windows(text.len()).any(|window| window == text.as_bytes())
+    }
+}
+
+impl Drop for Collector {
+    fn drop(&mut self) {
+        let Ok(taken) = self.taken.lock() else { return };
+        assert_untold("what was sent", &String::from_utf8_lossy(&taken.bytes));
     }
 }
 

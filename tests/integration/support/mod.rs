@@ -2,6 +2,7 @@
 
 #[path = "../../../crates/tempo-telemetry/tests/pages/browser.rs"]
 pub(crate) mod browser;
+pub(crate) mod canary;
 pub(crate) mod cluster;
 pub(crate) mod collector;
 pub(crate) mod guest;

@@ -12,6 +12,7 @@ use std::time::Instant;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use super::canary::assert_untold;
 use super::guest::{compiled, key, program};
 use super::{PATIENCE, eventually};
 
@@ -109,7 +110,9 @@ impl Run {
             String::from_utf8_lossy(&text).into_owned()
         });
         let code = exit_code(&mut child, &log);
-        Finished { code, stdout: reader.join().unwrap(), stderr: log.to_the_end() }
+        let finished = Finished { code, stdout: reader.join().unwrap(), stderr: log.to_the_end() };
+        assert_untold("what the program said", &finished.stderr);
+        finished
     }
 }
 
@@ -212,6 +215,7 @@ impl Drop for Process {
         if std::thread::panicking() {
             eprintln!("the program said:\n{}", self.log.excerpt());
         }
+        assert_untold("the log", &self.log.to_the_end());
     }
 }
 

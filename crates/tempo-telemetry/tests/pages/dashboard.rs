@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::mpsc::{Sender, channel};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use crate::browser::Browser;
 use crate::story::{Story, span};
@@ -74,26 +74,25 @@ fn component() -> Value {
 }
 
 /// An order: asked for over HTTP, paid at another server, and told to another component by a message.
-fn order(served: &Served, number: u64, slow: f64) -> String {
+fn order(served: &Served, number: u64) -> String {
     let story = Story::new(&served.recent);
     let (root, paid, told) = (span(), span(), span());
     let context = story.context(root);
     served.line("info", &format!("order {number} has come in"), Some(&context));
-    let ms = |from: f64, to: f64| (from * slow, to * slow);
-    let handle = story.guest(root, "handle order", ms(0.3, 17.6), &[("order.id", &number.to_string())], None);
-    let load = story.guest(handle, "load order", ms(0.6, 3.9), &[], None);
+    let handle = story.guest(root, "handle order", (0.3, 17.6), &[("order.id", &number.to_string())], None);
+    let load = story.guest(handle, "load order", (0.6, 3.9), &[], None);
     let db = [("db.system.name", "memory"), ("db.operation.name", "get"), ("db.namespace", "default")];
-    story.host(load, SpanKind::Client, "get default", ms(1.1, 3.5), &db);
-    let pay = story.guest(handle, "pay", ms(4.2, 14.0), &[("order.currency", "EUR")], Some("card accepted"));
+    story.host(load, SpanKind::Client, "get default", (1.1, 3.5), &db);
+    let pay = story.guest(handle, "pay", (4.2, 14.0), &[("order.currency", "EUR")], Some("card accepted"));
     let http = [
         ("http.request.method", "POST"),
         ("server.address", "pay.example.com"),
         ("server.port", "443"),
         ("http.response.status_code", "200"),
     ];
-    story.host_as(paid, pay, SpanKind::Client, "POST", ms(4.6, 13.1), &http);
+    story.host_as(paid, pay, SpanKind::Client, "POST", (4.6, 13.1), &http);
     let topic = [("messaging.system", "memory"), ("messaging.destination.name", "orders.paid")];
-    story.host_as(told, handle, SpanKind::Producer, "send orders.paid", ms(14.6, 16.9), &topic);
+    story.host_as(told, handle, SpanKind::Producer, "send orders.paid", (14.6, 16.9), &topic);
     let path = format!("/orders/{number}");
     let request = [
         ("http.request.method", "POST"),
@@ -101,13 +100,13 @@ fn order(served: &Served, number: u64, slow: f64) -> String {
         ("http.response.status_code", "201"),
         ("url.scheme", "http"),
     ];
-    story.host_as(root, SpanId::INVALID, SpanKind::Server, "POST", ms(0.0, 18.0), &request);
+    story.host_as(root, SpanId::INVALID, SpanKind::Server, "POST", (0.0, 18.0), &request);
     let consumed = [topic[1], ("messaging.operation.name", "process"), ("tempo.outcome", "acked")];
-    let message = story.host(told, SpanKind::Consumer, "process orders.paid", ms(19.5, 24.2), &consumed);
-    story.guest(message, "send receipt", ms(20.0, 23.8), &[], None);
+    let message = story.host(told, SpanKind::Consumer, "process orders.paid", (19.5, 24.2), &consumed);
+    story.guest(message, "send receipt", (20.0, 23.8), &[], None);
     served.line("info", &format!("order {number} is paid"), Some(&context));
-    count(served, 0.018 * slow, "201");
-    served.metrics.messaging_process_duration.record(0.0047 * slow, &[]);
+    count(served, 0.018, "201");
+    served.metrics.messaging_process_duration.record(0.0047, &[]);
     context.trace_id().to_string()
 }
 
@@ -148,7 +147,7 @@ fn a_trace_of_host_and_guest_is_one_waterfall() {
     browser.open(&format!("http://{}/", served.address));
     browser.until("document.querySelector('#health').textContent === 'ready'");
     // What comes while somebody looks shows up without being asked for.
-    let trace = order(&served, 41, 1.0);
+    let trace = order(&served, 41);
     plain(&served, "/health", "200", 0.8);
     plain(&served, "/orders/x", "500", 3.0);
     browser.until("document.querySelectorAll('#calls .call').length === 4");
@@ -188,27 +187,13 @@ fn a_trace_of_host_and_guest_is_one_waterfall() {
     let about = browser.eval("document.querySelector('#about').innerText").to_string();
     assert!(about.contains("wasmcloud:keyvalue/store@0.2.0") && about.contains("https://pay.example.com"), "{about}");
     browser.until("document.querySelector('#charts').innerText.includes('6 / 4')");
-    pictures(&served, &mut browser);
+    pictures(&mut browser);
     assert_eq!(browser.complaints(), [""; 0]);
 }
 
-/// Pictures of the page below the target directory; with `cargo xtask test --slow`, after a minute and a half of traffic.
-fn pictures(served: &Served, browser: &mut Browser) {
+/// Pictures of the page below the target directory.
+fn pictures(browser: &mut Browser) {
     browser.eval("document.querySelector('#line-trace').click()");
-    if std::env::var_os("TEMPO_TEST_SLOW").is_some() {
-        for tick in 0..450_u64 {
-            let wave = 1.0 + ((tick as f64) / 40.0).sin().abs();
-            order(served, 42 + tick, 0.6 + wave * 0.3);
-            (0..(wave * 3.0) as u64).for_each(|_| plain(served, "/orders", "200", 2.1 * wave));
-            plain(served, &format!("/orders/{}", 40 + tick), "200", 1.4 * wave);
-            match tick % 97 {
-                90 => plain(served, "/orders/x", "500", 3.0),
-                30 => plain(served, "/favicon.ico", "404", 0.4),
-                _ => {}
-            }
-            std::thread::sleep(Duration::from_millis(200));
-        }
-    }
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
     for (scheme, width, height) in [("light", 1280, 1000), ("dark", 1280, 1000), ("light", 390, 844)] {
         browser.prefer(scheme);
@@ -257,7 +242,7 @@ fn names_of_guests_and_clients_are_text() {
 #[test]
 fn a_reader_goes_on_where_it_left_off() {
     let served = Served::start();
-    order(&served, 1, 1.0);
+    order(&served, 1);
     support::runtime().block_on(async {
         let (status, recent) = get(served.address, "/api/recent").await;
         let recent: Value = serde_json::from_str(&recent).unwrap();

@@ -19,12 +19,22 @@ const SCOPE: &str = "otel_scope_name";
 /// What is said of a metric that says nothing of itself.
 const NO_HELP: &str = "A metric of the component";
 
+/// What the lines of guests may have of a page, in bytes: a histogram repeats its labels for each bucket, so that what is
+/// small where it is kept may be a thousand times as large here.
+const PAGE: usize = 4 << 20;
+/// What a line takes besides its name and labels, about.
+const LINE: usize = 32;
+/// What a label takes besides its name and value.
+const LABEL: usize = 4;
+
 type Labels = BTreeMap<String, String>;
 
 /// The families of guests.
 pub(crate) struct Families {
     /// The names of all lines, the host's too.
     taken: HashSet<String>,
+    /// What is left of [`PAGE`].
+    room: usize,
     families: BTreeMap<String, Family>,
 }
 
@@ -40,7 +50,7 @@ impl Families {
         let names = host
             .iter()
             .flat_map(|family| names::lines(family.name(), family.get_field_type() == MetricType::HISTOGRAM));
-        Self { taken: names.collect(), families: BTreeMap::new() }
+        Self { taken: names.collect(), room: PAGE, families: BTreeMap::new() }
     }
 
     pub(crate) fn add(&mut self, metric: &sums::Metric) {
@@ -55,19 +65,34 @@ impl Families {
         }
         let help = || if metric.description.is_empty() { NO_HELP.to_owned() } else { metric.description.to_string() };
         let new = || Family { kind: identity.kind, help: help(), series: BTreeMap::new() };
+        let length = name.len();
         let family = self.families.entry(name).or_insert_with(new);
         if family.kind != identity.kind {
             return;
         }
         let scope = InstrumentationScope::decode(&*identity.scope).map(|scope| scope.name).unwrap_or_default();
         for (key, series) in &metric.series {
-            family.put(identity, labels(&scope, key), &series.value);
+            let labels = labels(&scope, key);
+            let known = family.series.contains_key(&labels);
+            let size = if known { 0 } else { size(identity, length, &labels) };
+            // Which ones are left out is the same each time, as metrics stay in their order.
+            if let Some(room) = self.room.checked_sub(size) {
+                self.room = room;
+                family.put(identity, labels, &series.value);
+            }
         }
     }
 
     pub(crate) fn finish(self) -> Vec<MetricFamily> {
         self.families.into_iter().filter(|(_, family)| !family.series.is_empty()).map(Family::finish).collect()
     }
+}
+
+/// What the lines of a series take, about.
+fn size(identity: &Identity<'_>, name: usize, labels: &Labels) -> usize {
+    let lines = if identity.kind == Kind::Histogram { identity.bounds.len().saturating_add(3) } else { 1 };
+    let labels = labels.iter().map(|(name, value)| name.len().saturating_add(value.len()).saturating_add(LABEL));
+    lines.saturating_mul(labels.fold(name.saturating_add(LINE), usize::saturating_add))
 }
 
 /// Keys that become one have their values joined, as `opentelemetry-prometheus` does it.

@@ -82,16 +82,16 @@ fn where_there_are_no_more_bytes_known_metrics_overflow_and_others_are_dropped()
 
 /// In bytes, by looking at what is there; nodes of trees are half full at worst.
 fn allocated(sums: &Sums) -> usize {
-    let of_series = |(key, series): (&Box<[u8]>, &crate::guest_metrics::sums::Series)| {
+    let of_series = |key: &[u8], series: &crate::guest_metrics::sums::Series| {
         let buckets = match &series.value {
             value::Value::Histogram(histogram) => histogram.buckets.len() * 8,
             value::Value::Number(_) => 0,
         };
-        key.len() + buckets + size_of_val(key) + 2 * size_of_val(series)
+        key.len() + buckets + 2 * (size_of::<Box<[u8]>>() + size_of_val(series))
     };
     let of_metric = |metric: &crate::guest_metrics::sums::Metric| {
         let own = size_of_val(metric) + size_of::<Identity<'_>>() + metric.identity.len() + metric.description.len();
-        own + metric.series.iter().map(of_series).sum::<usize>()
+        own + metric.series.iter().map(|(key, series)| of_series(key, series)).sum::<usize>()
     };
     sums.metrics.iter().map(of_metric).sum()
 }

@@ -80,3 +80,20 @@ fn a_name_that_means_something_else_is_left_out() {
     assert_eq!(shown, expected);
     assert_eq!(families[1].get_metric()[0].get_gauge().get_value(), 1.0);
 }
+
+#[test]
+fn a_page_is_bounded() {
+    let guests = guests(None, LIMITS);
+    let bounds: Vec<_> = (0..500).map(f64::from).collect();
+    let Data::Histogram(mut histogram) = histogram(&bounds, &[0.5]) else { unreachable!("it is one") };
+    for number in 0..6 {
+        histogram.data_points[0].attributes = vec![text("k", &format!("{number}{}", "v".repeat(60_000)))];
+        tell(&guests, "large", Data::Histogram(histogram.clone()));
+        // It is all kept, and sent.
+        assert_eq!(histograms(&exported(&guests, u64::MAX / 4)).len(), number + 1);
+    }
+    tell(&guests, "small", gauge(vec![int(1, &[])]));
+    let page = page(&guests, &[]);
+    assert!(page.len() < 5 << 20, "{}", page.len());
+    assert!(page.contains("small{otel_scope_name=\"\"} 1\n"));
+}

@@ -17,7 +17,8 @@ use crate::guest_metrics::GuestMetrics;
 /// What Prometheus calls the text format.
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Reads the metrics of a meter provider. Cheap to clone.
+/// Reads the metrics of a meter provider and, if [`Builder::scrape`](crate::Builder::scrape) was given it, what guests
+/// measure. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Scrape {
     registry: Registry,

@@ -4,6 +4,9 @@ use std::net::SocketAddr;
 use std::sync::mpsc;
 
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::metrics::v1::AggregationTemporality;
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value as Number;
 use rustix::process::Signal;
 
 use crate::support::canary::CANARY;
@@ -11,7 +14,7 @@ use crate::support::collector::{Collector, attribute, hex};
 use crate::support::messaging::Broker;
 use crate::support::nats::Nats;
 use crate::support::upstream::Upstream;
-use crate::support::{Client, Response, Run, get};
+use crate::support::{Client, Response, Run, eventually, get};
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const PARENT: &str = "b7ad6b7169203331";
@@ -206,6 +209,60 @@ fn nothing_of_a_guest_is_lost_at_the_end_of_its_call_or_in_a_trap() {
             Some(Value::StringValue(text)) if text == "by tracing")
     });
     assert_eq!(hex(&record.trace_id), TRACE);
+}
+
+/// Each call may run in an instance of its own; what they count is one sum, at the collector and on the page.
+#[test]
+fn what_guests_measure_is_summed_over_their_calls() {
+    let collector = Collector::start();
+    let front = collector.told_by(Run::guest("otel").args(["--admin", "127.0.0.1:0"]), "front").serve();
+    for _ in 0..3 {
+        assert_eq!(get(front.address, "/metrics").status, 200);
+    }
+    let sum = |name: &str, value: i64| {
+        eventually(&format!("the {name} of all calls"), || match collector.metric(name).data {
+            Some(Data::Sum(sum)) => (sum.data_points[0].value == Some(Number::AsInt(value))).then_some(sum),
+            other => panic!("{other:?}"),
+        })
+    };
+    let (orders, baskets) = (sum("orders", 3), sum("baskets", -6));
+    assert_eq!((orders.is_monotonic, baskets.is_monotonic), (true, false));
+    for sum in [&orders, &baskets] {
+        assert_eq!(sum.aggregation_temporality(), AggregationTemporality::Cumulative);
+        assert_eq!(sum.data_points.len(), 1);
+    }
+    assert_eq!(attribute(&orders.data_points[0].attributes, "kind").as_deref(), Some("tea"));
+    eventually("the prices of all calls", || match collector.metric("price").data {
+        Some(Data::Histogram(prices)) => (prices.data_points[0].bucket_counts == [3, 3]).then_some(()),
+        other => panic!("{other:?}"),
+    });
+    let line = front.log.wait_for("metrics and health on http://");
+    // All of it has been told by now.
+    let page = ask(line.rsplit('/').next().unwrap().parse().unwrap(), "/metrics").text();
+    for line in [
+        "orders_total{kind=\"tea\",otel_scope_name=\"shop\"} 3",
+        "baskets{otel_scope_name=\"shop\"} -6",
+        "temperature_celsius{otel_scope_name=\"shop\"} 21.5",
+        "price_bucket{otel_scope_name=\"shop\",le=\"5\"} 3",
+        "price_count{otel_scope_name=\"shop\"} 6",
+    ] {
+        assert!(page.lines().any(|found| found == line), "no {line} in {page}");
+    }
+}
+
+/// Without a collector, too.
+#[test]
+fn what_guests_measure_is_on_the_page_of_a_runtime_that_sends_nothing() {
+    let front = Run::guest("otel").args(["--admin", "127.0.0.1:0"]).serve();
+    for _ in 0..2 {
+        assert_eq!(get(front.address, "/metrics").status, 200);
+    }
+    let line = front.log.wait_for("metrics and health on http://");
+    let admin = line.rsplit('/').next().unwrap().parse().unwrap();
+    eventually("the orders of both calls", || {
+        let page = ask(admin, "/metrics").text();
+        page.lines().any(|line| line == "orders_total{kind=\"tea\",otel_scope_name=\"shop\"} 2").then_some(())
+    });
 }
 
 #[test]

@@ -51,7 +51,7 @@ impl Reporting {
             settings.get::<SocketAddr>(&DASHBOARD)?.map(|address| Listener::bind(address, &DASHBOARD)).transpose()?;
         if admin.is_some() || page.is_some() {
             let (scrape, reader) = Scrape::new()?;
-            builder = builder.reader(reader);
+            builder = builder.reader(reader).scrape(&scrape);
             if let Some(listener) = admin {
                 announcements.push(format!("metrics and health on http://{}", listener.address()));
                 builder = builder.task(Admin::new(health.clone(), scrape.clone()).serve(listener));

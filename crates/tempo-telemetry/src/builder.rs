@@ -17,9 +17,11 @@ use tempo_core::telemetry::{Metrics, Sampler, Signal, Sink, Telemetry, Telemetry
 use crate::buffer::Buffer;
 use crate::encode;
 use crate::exporter::Exporter;
+use crate::guest_metrics::GuestMetrics;
 use crate::losses::Losses;
 use crate::metrics::{Shared, collect};
 use crate::pipeline::{Buffers, Pipeline};
+use crate::prometheus::Scrape;
 use crate::resource::Attributes;
 use crate::sender::{Fill, Sender};
 use crate::settings::{Exporters, Recording};
@@ -40,6 +42,7 @@ pub struct Builder<'a> {
     exporters: Exporters,
     provider: MeterProviderBuilder,
     has_reader: bool,
+    scrapes: Vec<Scrape>,
     sinks: Vec<Arc<dyn Sink>>,
     tasks: Vec<BoxFuture<'static, ()>>,
 }
@@ -74,6 +77,7 @@ impl<'a> Builder<'a> {
             exporters: Exporters::read(settings)?,
             provider: SdkMeterProvider::builder(),
             has_reader: false,
+            scrapes: Vec::new(),
             sinks: Vec::new(),
             tasks: Vec::new(),
         })
@@ -84,6 +88,14 @@ impl<'a> Builder<'a> {
     pub fn reader(mut self, reader: impl MetricReader) -> Self {
         self.provider = self.provider.with_reader(reader);
         self.has_reader = true;
+        self
+    }
+
+    /// Has `scrape` show what guests measure, too. Its reader of the host's metrics is another thing: see
+    /// [`reader`](Self::reader).
+    #[must_use]
+    pub fn scrape(mut self, scrape: &Scrape) -> Self {
+        self.scrapes.push(scrape.clone());
         self
     }
 
@@ -107,7 +119,8 @@ impl<'a> Builder<'a> {
     /// # Errors
     /// A value is wrong, as in [`Builder::new`], or the system gives no thread.
     pub fn start(mut self) -> Result<Option<Running>> {
-        if self.exporters.is_off() && !self.has_reader && self.sinks.is_empty() && self.tasks.is_empty() {
+        let read = self.has_reader || !self.scrapes.is_empty();
+        if self.exporters.is_off() && !read && self.sinks.is_empty() && self.tasks.is_empty() {
             return Ok(None);
         }
         let recording = Recording::read(self.settings)?;
@@ -124,6 +137,7 @@ impl<'a> Builder<'a> {
             logs: buffer(Signal::Logs, &self.exporters.logs, LOGS),
         };
         let (provider, reader) = self.provider(&attributes, &recording);
+        let guests = self.guests(&recording, &losses);
         let metrics = provider.as_ref().map(|provider| {
             let scope = InstrumentationScope::builder(name.to_owned()).with_version(version.to_owned()).build();
             let meter = provider.meter_with_scope(scope);
@@ -131,13 +145,13 @@ impl<'a> Builder<'a> {
             Metrics::new(&meter, &self.component)
         });
         let work = Work {
-            senders: senders(self.exporters, &buffers, reader, &recording, &attributes, &losses),
+            senders: senders(self.exporters, &buffers, reader.zip(guests.clone()), &recording, &attributes, &losses),
             buffers: buffers.all(),
             tasks: self.tasks,
             losses,
         };
         let mut sinks = self.sinks;
-        sinks.push(Arc::new(Pipeline::new(buffers, attributes, encode::scope(name, version))));
+        sinks.push(Arc::new(Pipeline::new(buffers, guests, attributes, encode::scope(name, version))));
         let sink = Tee::of(sinks);
         let sampler = if sink.wants(Signal::Traces) { recording.sampler } else { Sampler::AlwaysOff };
         let telemetry = Telemetry::from(TelemetryBuilder { sink, sampler, metrics });
@@ -161,6 +175,18 @@ impl<'a> Builder<'a> {
         }
         (Some(provider.build()), reader)
     }
+
+    /// What sums the guests' metrics, if anybody reads them.
+    fn guests(&self, recording: &Recording, losses: &Arc<Losses>) -> Option<Arc<GuestMetrics>> {
+        let sent = self.exporters.metrics.is_some().then_some(recording.temporality);
+        let scraped = !self.scrapes.is_empty();
+        if sent.is_none() && !scraped {
+            return None;
+        }
+        let guests = GuestMetrics::new(sent, scraped, Arc::clone(losses));
+        self.scrapes.iter().for_each(|scrape| scrape.show(&guests));
+        Some(guests)
+    }
 }
 
 type MakeSender = Box<dyn FnOnce() -> Sender + Send>;
@@ -169,13 +195,19 @@ type MakeSender = Box<dyn FnOnce() -> Sender + Send>;
 fn senders(
     exporters: Exporters,
     buffers: &Buffers,
-    reader: Option<Shared>,
+    read: Option<(Shared, Arc<GuestMetrics>)>,
     recording: &Recording,
     attributes: &Attributes,
     losses: &Arc<Losses>,
 ) -> Vec<MakeSender> {
     let resource: Arc<[u8]> = attributes.encoded().into();
-    let fill = reader.map(|reader| Box::new(move |buffer: &Buffer| collect(&reader, buffer)) as Fill);
+    let fill = read.map(|(reader, guests)| {
+        Box::new(move |buffer: &Buffer| {
+            // The host's first: should there be too much, guests have only themselves to blame.
+            collect(&reader, buffer);
+            guests.export(buffer);
+        }) as Fill
+    });
     let make = |exporter: Option<Exporter>, buffer: &Option<Arc<Buffer>>, delay, source| {
         let (exporter, buffer) = (exporter?, Arc::clone(buffer.as_ref()?));
         let (resource, losses) = (Arc::clone(&resource), Arc::clone(losses));

@@ -73,8 +73,8 @@ fn status(out: &mut Vec<u8>, status: &Status) {
     }
 }
 
-/// Times before 1970 are 1970, times after 2554 are 2554.
-fn nanos(time: SystemTime) -> u64 {
+/// Nanoseconds since 1970. Times before are 1970, times after 2554 are 2554.
+pub(crate) fn nanos(time: SystemTime) -> u64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -12,6 +12,7 @@ mod events;
 mod exporter;
 mod flags;
 mod grpc;
+mod guest_metrics;
 mod http;
 mod intake;
 mod log_bridge;

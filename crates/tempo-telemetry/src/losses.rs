@@ -20,6 +20,10 @@ pub(crate) enum Reason {
     TooLarge,
     /// It came from one more library or resource than are kept apart.
     TooManySources,
+    /// It was of one more metric than a component's sums are kept of.
+    TooManySeries,
+    /// It says nothing that could be added up.
+    Invalid,
     /// The collector did not want it.
     Rejected,
     /// The collector could not be reached, or did not answer, or not in time.
@@ -29,10 +33,12 @@ pub(crate) enum Reason {
 }
 
 impl Reason {
-    const ALL: [(Self, &'static str); 6] = [
+    const ALL: [(Self, &'static str); 8] = [
         (Self::QueueFull, "queue_full"),
         (Self::TooLarge, "too_large"),
         (Self::TooManySources, "too_many_sources"),
+        (Self::TooManySeries, "too_many_series"),
+        (Self::Invalid, "invalid"),
         (Self::Rejected, "rejected"),
         (Self::Unreachable, "unreachable"),
         (Self::Shutdown, "shutdown"),

@@ -113,6 +113,11 @@ fn attributes(room: &mut Room, attributes: &[KeyValue]) -> Vec<(String, String)>
     })
 }
 
+/// A value as a person reads it, and as a label of Prometheus has it.
+pub(crate) fn value_text(value: &AnyValue) -> String {
+    text(value, DEPTH)
+}
+
 /// A value as a person reads it: a text as it is, what is nested much like JSON.
 fn text(value: &AnyValue, depth: usize) -> String {
     let Some(deeper) = depth.checked_sub(1) else { return "…".to_owned() };

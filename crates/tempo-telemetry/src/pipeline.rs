@@ -7,6 +7,7 @@ use tempo_core::telemetry::{Record, Signal, Sink, SpanData};
 
 use crate::buffer::{Buffer, Source};
 use crate::encode;
+use crate::guest_metrics::GuestMetrics;
 use crate::resource::Attributes;
 
 /// What a thread keeps for its next span.
@@ -41,20 +42,27 @@ impl Buffers {
 /// The sink whose other end is a collector.
 pub(crate) struct Pipeline {
     buffers: Buffers,
+    /// Takes those of the guests' metrics that can be summed, if anybody wants metrics.
+    guests: Option<Arc<GuestMetrics>>,
     attributes: Attributes,
     /// The scope of the host's own spans, encoded.
     scope: Vec<u8>,
 }
 
 impl Pipeline {
-    pub(crate) fn new(buffers: Buffers, attributes: Attributes, scope: Vec<u8>) -> Self {
-        Self { buffers, attributes, scope }
+    pub(crate) fn new(
+        buffers: Buffers,
+        guests: Option<Arc<GuestMetrics>>,
+        attributes: Attributes,
+        scope: Vec<u8>,
+    ) -> Self {
+        Self { buffers, guests, attributes, scope }
     }
 }
 
 impl Sink for Pipeline {
     fn wants(&self, signal: Signal) -> bool {
-        self.buffers.of(signal).is_some()
+        self.buffers.of(signal).is_some() || (signal == Signal::Metrics && self.guests.is_some())
     }
 
     fn span(&self, span: SpanData) {
@@ -70,6 +78,10 @@ impl Sink for Pipeline {
     }
 
     fn record(&self, record: Record<'_>) {
+        let metrics = record.signal == Signal::Metrics;
+        if metrics && self.guests.as_ref().is_some_and(|guests| guests.take(&record)) {
+            return;
+        }
         if let Some(buffer) = self.buffers.of(record.signal) {
             let source = Source { resource: record.resource, scope: record.scope, schema_url: record.schema_url };
             buffer.push(source, record.message);

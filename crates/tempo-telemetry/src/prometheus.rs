@@ -4,6 +4,7 @@
 //! gives it the names that Prometheus wants.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 
 use opentelemetry_prometheus::PrometheusExporter;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
@@ -11,13 +12,17 @@ use prometheus::proto::{Metric, MetricFamily, MetricType};
 use prometheus::{Registry, TextEncoder};
 use serde::Serialize;
 
+use crate::guest_metrics::GuestMetrics;
+
 /// What Prometheus calls the text format.
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Reads the metrics of a meter provider. Cheap to clone.
+/// Reads the metrics of a meter provider and, if [`Builder::scrape`](crate::Builder::scrape) was given it, what guests
+/// measure. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Scrape {
     registry: Registry,
+    guests: Arc<OnceLock<Arc<GuestMetrics>>>,
 }
 
 /// A metric with all its series.
@@ -58,7 +63,7 @@ impl Scrape {
         let registry = Registry::new();
         // All instruments are of one scope; a label that says so on every line helps nobody.
         let exporter = opentelemetry_prometheus::exporter().with_registry(registry.clone()).scope_info_enabled(false);
-        Ok((Self { registry }, exporter.build()?))
+        Ok((Self { registry, guests: Arc::default() }, exporter.build()?))
     }
 
     /// One with a meter provider that has no other reader.
@@ -71,10 +76,23 @@ impl Scrape {
         Ok((scrape, SdkMeterProvider::builder().with_reader(reader).build()))
     }
 
+    /// Has it show what guests measure; for the first time only.
+    pub(crate) fn show(&self, guests: &Arc<GuestMetrics>) {
+        let _ = self.guests.set(Arc::clone(guests));
+    }
+
+    fn gather(&self) -> Vec<MetricFamily> {
+        let mut families = self.registry.gather();
+        if let Some(guests) = self.guests.get() {
+            families.extend(guests.families(&families));
+        }
+        families
+    }
+
     /// The metrics in the text format of Prometheus, version 0.0.4.
     pub fn text(&self) -> String {
         let mut text = String::new();
-        for family in self.registry.gather() {
+        for family in self.gather() {
             // One that cannot be written, which is an empty one, must not hide the others.
             let length = text.len();
             if TextEncoder::new().encode_utf8(&[family], &mut text).is_err() {
@@ -86,7 +104,7 @@ impl Scrape {
 
     /// The metrics for the dashboard.
     pub(crate) fn families(&self) -> Vec<Family> {
-        self.registry.gather().iter().map(Family::of).collect()
+        self.gather().iter().map(Family::of).collect()
     }
 }
 

@@ -9,7 +9,7 @@ use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue as Pair, any_value};
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
-use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, Gauge, Metric};
+use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, Metric, Summary};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
@@ -74,7 +74,8 @@ fn what_guests_tell_stands_under_their_own_scope_and_the_merged_resource() {
         ..Span::default()
     };
     let log = LogRecord { severity_number: 9, event_name: "e".into(), ..LogRecord::default() };
-    let metric = Metric { name: "queue".into(), data: Some(Data::Gauge(Gauge::default())), ..Metric::default() };
+    // One that is passed on as it is.
+    let metric = Metric { name: "queue".into(), data: Some(Data::Summary(Summary::default())), ..Metric::default() };
     for protocol in PROTOCOLS {
         let collector = Collector::start().unwrap();
         let running = start(&collector.endpoint(), protocol, &[("OTEL_SERVICE_NAME", "shop")]);

@@ -5,5 +5,6 @@
 mod delivery;
 mod differential;
 mod failures;
+mod guests;
 mod support;
 mod tls;

@@ -1,10 +1,8 @@
 //! `--admin` as its clients see it: over real connections, and read by Prometheus's own parser.
 
-use std::io::Write as _;
 use std::net::SocketAddr;
-use std::process::{Command, Stdio};
 
-use crate::support::{beside, get, say, status, tool};
+use crate::support::{beside, get, promtool, say, status};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::MeterProvider as _;
 use tempo_core::telemetry::Metrics;
@@ -97,12 +95,8 @@ fn prometheus_reads_every_metric() {
     let (status, text) = beside(Admin::new(Health::default(), scrape).serve(listener), get(address, "/metrics"));
     assert_eq!(status, 200);
     assert!(text.contains("tempo_limit_hits_total{"), "{text}");
-    let mut check = Command::new(tool("TEMPO_TEST_PROMTOOL", &["promtool"]));
-    let mut check =
-        check.args(["check", "metrics"]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("promtool");
-    check.stdin.take().expect("stdin").write_all(text.as_bytes()).expect("written");
-    let said = check.wait_with_output().expect("promtool ends");
-    assert!(said.status.success(), "{}\n{text}", String::from_utf8_lossy(&said.stderr));
+    let (status, said) = promtool(&text);
+    assert_eq!(status, Some(0), "{said}\n{text}");
 }
 
 /// Something for each instrument.

@@ -5,6 +5,7 @@
 mod admin;
 mod browser;
 mod dashboard;
+mod guests;
 mod intake;
 mod story;
 mod support;

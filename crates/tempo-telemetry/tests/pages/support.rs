@@ -1,8 +1,10 @@
 //! What the tests share: servers that run, and a client that writes every byte itself.
 
 use std::future::Future;
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -46,6 +48,16 @@ pub async fn get(address: SocketAddr, path: &str) -> (u16, String) {
 /// The status of an answer.
 pub fn status(answer: &str) -> u16 {
     answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_else(|| panic!("no status: {answer}"))
+}
+
+/// What `promtool check metrics` says of a page: its status, and in words.
+pub fn promtool(page: &str) -> (Option<i32>, String) {
+    let mut check = Command::new(tool("TEMPO_TEST_PROMTOOL", &["promtool"]));
+    let mut check =
+        check.args(["check", "metrics"]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("promtool");
+    check.stdin.take().expect("stdin").write_all(page.as_bytes()).expect("written");
+    let said = check.wait_with_output().expect("promtool ends");
+    (said.status.code(), String::from_utf8_lossy(&said.stderr).into_owned())
 }
 
 /// A program that the tests start: the one that `cargo xtask test` names in `variable`, else the one that `cargo xtask

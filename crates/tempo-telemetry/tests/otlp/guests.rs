@@ -1,0 +1,99 @@
+//! What guests measure arrives as sums of all their instances.
+
+use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value};
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
+use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, Metric, NumberDataPoint, Sum};
+use prost::Message as _;
+use tempo_core::telemetry::{Record, Signal, Telemetry};
+use tempo_telemetry::testing::{Collector, Told};
+
+use super::support::{PATIENCE, PROTOCOLS, start};
+
+const VARIABLE: &str = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
+
+/// One order, as an SDK in a guest tells it at the end of a call.
+fn order(telemetry: &Telemetry) {
+    let kind = Some(AnyValue { value: Some(any_value::Value::StringValue("tea".into())) });
+    let point = NumberDataPoint {
+        attributes: vec![KeyValue { key: "kind".into(), value: kind, ..KeyValue::default() }],
+        value: Some(Value::AsInt(1)),
+        start_time_unix_nano: 1,
+        time_unix_nano: 2,
+        ..NumberDataPoint::default()
+    };
+    let delta = AggregationTemporality::Delta.into();
+    let sum = Sum { data_points: vec![point], aggregation_temporality: delta, is_monotonic: true };
+    let message = &Metric {
+        name: "orders".into(),
+        unit: "{order}".into(),
+        description: "What was ordered".into(),
+        data: Some(Data::Sum(sum)),
+        ..Metric::default()
+    }
+    .encode_to_vec();
+    let scope = &InstrumentationScope { name: "shop".into(), ..Default::default() }.encode_to_vec();
+    telemetry.record(Record { signal: Signal::Metrics, resource: b"", scope, schema_url: "http://schema", message });
+}
+
+fn orders(collector: &Collector) -> Vec<Told<Metric>> {
+    collector.measured().into_iter().filter(|told| told.item.name == "orders").collect()
+}
+
+fn sum(told: &Told<Metric>) -> (&Sum, &NumberDataPoint, i64) {
+    let Some(Data::Sum(sum)) = &told.item.data else { panic!("no sum: {told:?}") };
+    let [point] = &sum.data_points[..] else { panic!("not one series: {sum:?}") };
+    let Some(Value::AsInt(value)) = point.value else { panic!("no whole number: {point:?}") };
+    (sum, point, value)
+}
+
+#[test]
+fn a_thousand_calls_are_one_sum() {
+    for protocol in PROTOCOLS {
+        let collector = Collector::start().unwrap();
+        let running = start(&collector.endpoint(), protocol, &[("OTEL_SERVICE_NAME", "shop")]);
+        let telemetry = running.telemetry();
+        (0..1000).for_each(|_| order(&telemetry));
+        let last = collector.wait_for("all of them", |c| orders(c).pop().filter(|told| sum(told).2 == 1000));
+        let (total, point, _) = sum(&last);
+        assert!(total.is_monotonic);
+        assert_eq!(total.aggregation_temporality(), AggregationTemporality::Cumulative);
+        assert_eq!((point.attributes[0].key.as_str(), last.item.unit.as_str()), ("kind", "{order}"));
+        assert_eq!((last.scope.name.as_str(), last.schema_url.as_str()), ("shop", "http://schema"));
+        assert_eq!(last.item.description, "What was ordered");
+        assert_eq!(last.resource_text("service.name"), Some("shop"));
+        // One series from the first to the last.
+        let all = orders(&collector);
+        let firsts: Vec<_> = all.iter().map(|told| sum(told).1.start_time_unix_nano).collect();
+        assert!(firsts.iter().all(|first| *first == firsts[0] && *first > 2), "{firsts:?}");
+        assert!(all.windows(2).all(|pair| sum(&pair[0]).2 <= sum(&pair[1]).2));
+        running.shutdown(PATIENCE);
+    }
+}
+
+#[test]
+fn changes_are_sent_once_and_the_last_ones_at_the_end() {
+    let collector = Collector::start().unwrap();
+    let running = start(&collector.endpoint(), "http/protobuf", &[(VARIABLE, "delta")]);
+    let telemetry = running.telemetry();
+    (0..1000).for_each(|_| order(&telemetry));
+    collector.wait_for("some of them", |c| orders(c).pop());
+    (0..10).for_each(|_| order(&telemetry));
+    running.shutdown(PATIENCE);
+    let all = orders(&collector);
+    assert!(all.iter().all(|told| sum(told).0.aggregation_temporality() == AggregationTemporality::Delta));
+    assert_eq!(all.iter().map(|told| sum(told).2).sum::<i64>(), 1010);
+    assert!(all.iter().all(|told| sum(told).2 > 0));
+    // Each goes on where the last one ended.
+    assert!(all.windows(2).all(|pair| sum(&pair[0]).1.time_unix_nano <= sum(&pair[1]).1.start_time_unix_nano));
+}
+
+#[test]
+fn what_was_told_between_readings_is_not_lost_at_the_end() {
+    let collector = Collector::start().unwrap();
+    let running = start(&collector.endpoint(), "grpc", &[("OTEL_METRIC_EXPORT_INTERVAL", "86400000")]);
+    (0..3).for_each(|_| order(&running.telemetry()));
+    running.shutdown(PATIENCE);
+    let [told] = &orders(&collector)[..] else { panic!("not once") };
+    assert_eq!(sum(told).2, 3);
+}

@@ -14,6 +14,7 @@ mod egress_limits;
 mod errors;
 mod errors_precompiled;
 mod errors_settings;
+mod health;
 mod http;
 mod http2;
 mod http_bodies;

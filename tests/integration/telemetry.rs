@@ -6,6 +6,7 @@ use std::sync::mpsc;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use rustix::process::Signal;
 
+use crate::support::admin::Admin;
 use crate::support::collector::{Collector, attribute, hex};
 use crate::support::messaging::Broker;
 use crate::support::nats::Nats;
@@ -24,7 +25,7 @@ fn fan_out(front: SocketAddr, second: &str, sampled: bool) -> Response {
 }
 
 /// A server that hands over the head of each request that it is asked.
-fn witness() -> (Upstream, mpsc::Receiver<String>) {
+pub(crate) fn witness() -> (Upstream, mpsc::Receiver<String>) {
     let (heads, seen) = mpsc::channel();
     let upstream = Upstream::start(move |exchange| {
         let _ = heads.send(exchange.head.to_ascii_lowercase());
@@ -104,23 +105,15 @@ fn the_lines_of_a_guest_belong_to_its_request() {
     assert!(!record.span_id.is_empty());
 }
 
-/// Asks on `--admin`, which answers to names of this machine only.
-fn ask(admin: SocketAddr, page: &str) -> Response {
-    let mut client = Client::connect(admin);
-    client.send(format!("GET {page} HTTP/1.1\r\nHost: {admin}\r\n\r\n"));
-    client.response()
-}
-
 #[test]
 fn metrics_and_health_are_served_beside_the_component() {
     let front = Run::guest("hello").args(["--admin", "127.0.0.1:0"]).serve();
-    let line = front.log.wait_for("metrics and health on http://");
-    let admin: SocketAddr = line.rsplit('/').next().unwrap().parse().unwrap();
-    assert_eq!((ask(admin, "/livez").status, ask(admin, "/readyz").status), (200, 200));
+    let admin = Admin::of(&front);
+    assert_eq!((admin.get("/livez").status, admin.get("/readyz").status), (200, 200));
     for _ in 0..3 {
         assert_eq!(get(front.address, "/").status, 200);
     }
-    let metrics = ask(admin, "/metrics").text();
+    let metrics = admin.get("/metrics").text();
     let count = metrics.lines().find(|line| line.starts_with("http_server_request_duration_seconds_count"));
     assert!(
         count.is_some_and(|line| line.contains("http_response_status_code=\"200\"") && line.ends_with(" 3")),

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use crate::support::{beside, get, say, status, tool};
 use opentelemetry::KeyValue;
@@ -33,6 +34,23 @@ fn readiness_follows_the_runtime() {
         assert_eq!(get(address, "/readyz").await, (503, "nats: reconnecting\n".to_owned()));
         assert_eq!(get(address, "/livez").await.0, 200);
         assert_eq!(get(address, "/etc/passwd").await.0, 404);
+    });
+}
+
+#[test]
+fn a_part_that_hangs_is_named() {
+    let (scrape, _provider) = Scrape::with_provider().unwrap();
+    let health = Health::default();
+    let (listener, address) = listener();
+    // With no patience at all whatever has a pulse hangs already.
+    beside(Admin::new(health.clone(), scrape).with_patience(Duration::ZERO).serve(listener), async {
+        assert_eq!(get(address, "/livez").await, (200, "alive\n".to_owned()));
+        let pulse = health.pulse("the main loop");
+        let (status, said) = get(address, "/livez").await;
+        assert_eq!(status, 503);
+        assert!(said.starts_with("the main loop hangs: nothing was heard of it for "), "{said}");
+        drop(pulse);
+        assert_eq!(get(address, "/livez").await.0, 200);
     });
 }
 

@@ -48,4 +48,5 @@ mod storage_clients;
 mod storage_model;
 mod storage_settings;
 mod telemetry;
+mod telemetry_calls;
 mod tls;

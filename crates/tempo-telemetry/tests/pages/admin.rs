@@ -134,6 +134,7 @@ fn record(metrics: &Metrics) {
         &metrics.db_operation_duration,
         &metrics.queue_duration,
         &metrics.instantiate_duration,
+        &metrics.host_call_duration,
     ] {
         [0.000_02, 0.2, 100.0].iter().for_each(|seconds| histogram.record(*seconds, &labels));
     }
@@ -144,13 +145,16 @@ fn record(metrics: &Metrics) {
         &metrics.instances_created,
         &metrics.instances_reused,
         &metrics.instances_trapped,
-        &metrics.host_calls,
     ] {
         counter.add(1, &labels);
     }
-    for gauge in
-        [&metrics.http_server_active, &metrics.instances_alive, &metrics.instances_idle, &metrics.calls_waiting]
-    {
+    for gauge in [
+        &metrics.http_server_active,
+        &metrics.http_client_active,
+        &metrics.instances_alive,
+        &metrics.instances_idle,
+        &metrics.calls_waiting,
+    ] {
         gauge.add(-1, &labels);
     }
     metrics.call_cpu.add(0.1, &labels);

@@ -49,4 +49,5 @@ mod storage_model;
 mod storage_settings;
 mod telemetry;
 mod telemetry_calls;
+mod telemetry_guests;
 mod tls;

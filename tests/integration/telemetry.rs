@@ -13,16 +13,20 @@ use crate::support::nats::Nats;
 use crate::support::upstream::Upstream;
 use crate::support::{Client, Response, Run, get};
 
-const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
-const PARENT: &str = "b7ad6b7169203331";
+pub(crate) const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+pub(crate) const PARENT: &str = "b7ad6b7169203331";
 
 /// Asks the guest that fans out, as a client whose span is sampled or not.
-fn fan_out(front: SocketAddr, second: &str, sampled: bool) -> Response {
+pub(crate) fn fan_out(front: SocketAddr, second: &str, sampled: bool) -> Response {
     let traceparent = format!("traceparent: 00-{TRACE}-{PARENT}-0{}", u8::from(sampled));
     let mut client = Client::connect(front);
-    client.start("GET", "/", &[&traceparent, "tracestate: vendor=1", "baggage: user=7", &format!("second: {second}")]);
+    let [tracestate, baggage] = CARRIED;
+    client.start("GET", "/", &[&traceparent, tracestate, baggage, &format!("second: {second}")]);
     client.response()
 }
+
+/// What a client says of its trace, besides `traceparent`.
+pub(crate) const CARRIED: [&str; 2] = ["tracestate: vendor=1", "baggage: user=7"];
 
 /// A server that hands over the head of each request that it is asked.
 pub(crate) fn witness() -> (Upstream, mpsc::Receiver<String>) {
@@ -226,8 +230,7 @@ fn a_secret_is_told_to_nobody() {
     client.start("GET", &format!("/?token={SECRET}"), &headers);
     assert_ne!(client.response().status, 200);
     collector.tree(TRACE, 7);
-    let line = front.log.wait_for("metrics and health on http://");
-    let metrics = ask(line.rsplit('/').next().unwrap().parse().unwrap(), "/metrics").text();
+    let metrics = Admin::of(&front).get("/metrics").text();
     assert!(metrics.contains("db_client_operation_duration_seconds"), "{metrics}");
     collector.metric("db.client.operation.duration");
     front.signal(Signal::TERM);

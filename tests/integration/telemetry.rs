@@ -9,6 +9,7 @@ use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value as Number;
 use rustix::process::Signal;
 
+use crate::support::admin::Admin;
 use crate::support::canary::CANARY;
 use crate::support::collector::{Collector, attribute, hex};
 use crate::support::messaging::Broker;
@@ -16,19 +17,23 @@ use crate::support::nats::Nats;
 use crate::support::upstream::Upstream;
 use crate::support::{Client, Response, Run, eventually, get};
 
-const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
-const PARENT: &str = "b7ad6b7169203331";
+pub(crate) const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+pub(crate) const PARENT: &str = "b7ad6b7169203331";
 
 /// Asks the guest that fans out, as a client whose span is sampled or not.
-fn fan_out(front: SocketAddr, second: &str, sampled: bool) -> Response {
+pub(crate) fn fan_out(front: SocketAddr, second: &str, sampled: bool) -> Response {
     let traceparent = format!("traceparent: 00-{TRACE}-{PARENT}-0{}", u8::from(sampled));
     let mut client = Client::connect(front);
-    client.start("GET", "/", &[&traceparent, "tracestate: vendor=1", "baggage: user=7", &format!("second: {second}")]);
+    let [tracestate, baggage] = CARRIED;
+    client.start("GET", "/", &[&traceparent, tracestate, baggage, &format!("second: {second}")]);
     client.response()
 }
 
+/// What a client says of its trace, besides `traceparent`.
+pub(crate) const CARRIED: [&str; 2] = ["tracestate: vendor=1", "baggage: user=7"];
+
 /// A server that hands over the head of each request that it is asked.
-fn witness() -> (Upstream, mpsc::Receiver<String>) {
+pub(crate) fn witness() -> (Upstream, mpsc::Receiver<String>) {
     let (heads, seen) = mpsc::channel();
     let upstream = Upstream::start(move |exchange| {
         let _ = heads.send(exchange.head.to_ascii_lowercase());
@@ -108,23 +113,15 @@ fn the_lines_of_a_guest_belong_to_its_request() {
     assert!(!record.span_id.is_empty());
 }
 
-/// Asks on `--admin`, which answers to names of this machine only.
-fn ask(admin: SocketAddr, page: &str) -> Response {
-    let mut client = Client::connect(admin);
-    client.send(format!("GET {page} HTTP/1.1\r\nHost: {admin}\r\n\r\n"));
-    client.response()
-}
-
 #[test]
 fn metrics_and_health_are_served_beside_the_component() {
     let front = Run::guest("hello").args(["--admin", "127.0.0.1:0"]).serve();
-    let line = front.log.wait_for("metrics and health on http://");
-    let admin: SocketAddr = line.rsplit('/').next().unwrap().parse().unwrap();
-    assert_eq!((ask(admin, "/livez").status, ask(admin, "/readyz").status), (200, 200));
+    let admin = Admin::of(&front);
+    assert_eq!((admin.get("/livez").status, admin.get("/readyz").status), (200, 200));
     for _ in 0..3 {
         assert_eq!(get(front.address, "/").status, 200);
     }
-    let metrics = ask(admin, "/metrics").text();
+    let metrics = admin.get("/metrics").text();
     let count = metrics.lines().find(|line| line.starts_with("http_server_request_duration_seconds_count"));
     assert!(
         count.is_some_and(|line| line.contains("http_response_status_code=\"200\"") && line.ends_with(" 3")),
@@ -236,9 +233,8 @@ fn what_guests_measure_is_summed_over_their_calls() {
         Some(Data::Histogram(prices)) => (prices.data_points[0].bucket_counts == [3, 3]).then_some(()),
         other => panic!("{other:?}"),
     });
-    let line = front.log.wait_for("metrics and health on http://");
     // All of it has been told by now.
-    let page = ask(line.rsplit('/').next().unwrap().parse().unwrap(), "/metrics").text();
+    let page = Admin::of(&front).get("/metrics").text();
     for line in [
         "orders_total{kind=\"tea\",otel_scope_name=\"shop\"} 3",
         "baskets{otel_scope_name=\"shop\"} -6",
@@ -257,10 +253,9 @@ fn what_guests_measure_is_on_the_page_of_a_runtime_that_sends_nothing() {
     for _ in 0..2 {
         assert_eq!(get(front.address, "/metrics").status, 200);
     }
-    let line = front.log.wait_for("metrics and health on http://");
-    let admin = line.rsplit('/').next().unwrap().parse().unwrap();
+    let admin = Admin::of(&front);
     eventually("the orders of both calls", || {
-        let page = ask(admin, "/metrics").text();
+        let page = admin.get("/metrics").text();
         page.lines().any(|line| line == "orders_total{kind=\"tea\",otel_scope_name=\"shop\"} 2").then_some(())
     });
 }
@@ -291,8 +286,7 @@ fn a_secret_is_told_to_nobody() {
     client.start("GET", &format!("/?token={SECRET}"), &headers);
     assert_ne!(client.response().status, 200);
     collector.tree(TRACE, 7);
-    let line = front.log.wait_for("metrics and health on http://");
-    let metrics = ask(line.rsplit('/').next().unwrap().parse().unwrap(), "/metrics").text();
+    let metrics = Admin::of(&front).get("/metrics").text();
     assert!(metrics.contains("db_client_operation_duration_seconds"), "{metrics}");
     collector.metric("db.client.operation.duration");
     front.signal(Signal::TERM);

@@ -5,7 +5,7 @@ use std::future::Future;
 use wasmtime::component::ResourceTable;
 
 use crate::telemetry::Telemetry;
-use crate::{Flag, Limits, Service, Settings};
+use crate::{Flag, Health, Limits, Service, Settings};
 
 /// What a backend may know while it connects.
 #[derive(Clone, Copy, Debug)]
@@ -18,13 +18,16 @@ pub struct Boot<'a> {
     pub settings: &'a Settings,
     /// Where to tell what is done.
     pub telemetry: &'a Telemetry,
+    /// Where to say why the runtime is not ready when what the backend depends on is away: see [`Health::unless`]. `None`
+    /// if nobody asks.
+    pub health: Option<&'a Health>,
 }
 
 impl<'a> Boot<'a> {
-    /// What a backend of `component` may know, where nobody listens to what it tells.
+    /// What a backend of `component` may know, where nobody listens to what it tells or asks how it is.
     pub fn new(component: &'a str, limits: &'a Limits, settings: &'a Settings) -> Self {
         static OFF: Telemetry = Telemetry::off();
-        Self { component, limits, settings, telemetry: &OFF }
+        Self { component, limits, settings, telemetry: &OFF, health: None }
     }
 }
 

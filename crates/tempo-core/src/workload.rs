@@ -10,7 +10,7 @@ use wasmtime::{Store, UpdateDeadline};
 
 use crate::meter::Tick;
 use crate::telemetry::{CallContext, Counted, Telemetry, scope};
-use crate::{Admission, Call, Interrupted, Limits, Meter, Spawn, StoreLimiter};
+use crate::{Admission, Call, Health, Interrupted, Limits, Meter, Spawn, StoreLimiter};
 
 /// What a runtime says about a component to make a [`Workload`] of it.
 pub struct WorkloadBuilder<T: 'static> {
@@ -34,6 +34,8 @@ pub struct WorkloadBuilder<T: 'static> {
     pub background: Spawn,
     /// Where to tell what is done.
     pub telemetry: Telemetry,
+    /// Where triggers say that they go on, and why they are not ready.
+    pub health: Health,
 }
 
 /// A component that is ready to be called. Cheap to clone.
@@ -95,6 +97,11 @@ impl<T: Send + 'static> Workload<T> {
     /// Where to tell what is done.
     pub fn telemetry(&self) -> &Telemetry {
         &self.inner.builder.telemetry
+    }
+
+    /// Where to say that a trigger's own threads go on, and why it is not ready.
+    pub fn health(&self) -> &Health {
+        &self.inner.builder.health
     }
 
     /// The places to run that all triggers of the component share.

@@ -52,7 +52,7 @@ impl Scheme<dyn Container> for NatsBlobstore {
 
     async fn open(url: &StoreUrl, boot: Boot<'_>) -> anyhow::Result<Arc<dyn Container>> {
         let address = Address::parse(url)?;
-        let connection = Connection::open(&address, boot.settings).await?;
+        let connection = Connection::open(&address, boot).await?;
         let bucket = Arc::new(Bucket::open(connection, &address).await?);
         Ok(Arc::new(Self { bucket }))
     }

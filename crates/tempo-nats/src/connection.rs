@@ -12,7 +12,7 @@ use anyhow::Context as _;
 use async_nats::connection::State;
 use async_nats::jetstream::{self, context::ContextBuilder};
 use async_nats::{Client, ConnectError, ConnectErrorKind, ConnectOptions, Event};
-use tempo_core::{Error, ErrorKind, Settings};
+use tempo_core::{Boot, Error, ErrorKind};
 use tokio::sync::{OnceCell, watch};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
@@ -63,16 +63,20 @@ pub(crate) enum Lost {
 }
 
 impl Connection {
-    /// The connection to the servers of `address`, as the user that it or the settings say.
+    /// The connection to the servers of `address`, as the user that it or the settings say. While it is lost, the runtime
+    /// is not ready.
     ///
     /// # Errors
     ///
     /// A [`tempo_core::Error`]: a setting is wrong, the server refuses the login, or it was not reached in time.
-    pub(crate) async fn open(address: &Address, settings: &Settings) -> anyhow::Result<Self> {
-        let options = Options::read(settings, address)?;
-        let limit = options::connect_timeout(settings)?;
+    pub(crate) async fn open(address: &Address, boot: Boot<'_>) -> anyhow::Result<Self> {
+        let options = Options::read(boot.settings, address)?;
+        let limit = options::connect_timeout(boot.settings)?;
         let slot = slot((address.server(), options.clone()));
         let line = slot.get_or_try_init(|| open(address, &options, limit)).await?.clone();
+        if let Some(health) = boot.health {
+            health.unless(away(&slot, address.server()));
+        }
         Ok(Self { line, _slot: slot })
     }
 
@@ -134,6 +138,16 @@ fn slot(identity: Identity) -> Arc<Slot> {
     let slot = Arc::new(Slot::new());
     slots.push((identity, Arc::downgrade(&slot)));
     slot
+}
+
+/// Says that the server is away, for as long as somebody uses the connection and it is lost.
+fn away(slot: &Arc<Slot>, server: String) -> impl Fn() -> Option<String> + Send + Sync + 'static {
+    let slot = Arc::downgrade(slot);
+    move || {
+        let slot = slot.upgrade()?;
+        let state = slot.get()?.client.connection_state();
+        (state != State::Connected).then(|| format!("{server} is not connected"))
+    }
 }
 
 /// Tries until the limit: in a fresh deployment the server may start at the same time.

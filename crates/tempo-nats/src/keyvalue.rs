@@ -64,7 +64,7 @@ impl Scheme<dyn Store> for NatsKeyValue {
 
     async fn open(url: &StoreUrl, boot: Boot<'_>) -> anyhow::Result<Arc<dyn Store>> {
         let address = Address::parse(url)?;
-        let connection = Connection::open(&address, boot.settings).await?;
+        let connection = Connection::open(&address, boot).await?;
         let bucket = Bucket::open(&connection, &address).await?;
         Ok(Arc::new(Self { connection, bucket, seen: Seen::new() }))
     }

@@ -51,7 +51,7 @@ impl Scheme<dyn Broker> for NatsMessaging {
 
     async fn open(url: &StoreUrl, boot: Boot<'_>) -> anyhow::Result<Arc<dyn Broker>> {
         let (address, subjects) = Address::parse_broker(url)?;
-        let connection = Connection::open(&address, boot.settings).await?;
+        let connection = Connection::open(&address, boot).await?;
         if address.name.is_empty() {
             return Ok(Arc::new(core::CoreBroker::open(connection).await?));
         }

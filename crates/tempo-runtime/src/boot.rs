@@ -8,8 +8,10 @@ use anyhow::Context as _;
 use futures::future::{select_all, try_join_all};
 use tempo_core::telemetry::Telemetry;
 use tempo_core::{
-    Boot, Error, ErrorKind, Flag, Limits, LogBudget, Running, Settings, StoreLimiter, Workload, WorkloadBuilder,
+    Boot, Error, ErrorKind, Flag, Health, Limits, LogBudget, Phase, Running, Settings, StoreLimiter, Workload,
+    WorkloadBuilder,
 };
+use tokio::task::JoinSet;
 use wasmtime::component::ResourceTable;
 
 use crate::command;
@@ -68,20 +70,20 @@ pub fn run<T: StoreData>(
     }
     let pre = link::link(parts.runtime, &loaded.component, &loaded.shape, &interfaces, parts.services)?;
     epoch::advance(pre.engine()).context("cannot start the epoch thread")?;
-    let reporting = Reporting::start((parts.runtime, parts.version), &loaded.name, settings)?;
+    let health = Health::default();
+    let reporting = report(parts, &loaded, settings, &health)?;
     let telemetry = reporting.telemetry();
-    if reporting.is_shown() {
-        let report = inspect::inspect(parts.runtime, &loaded, parts.services, parts.triggers)?;
-        reporting.describe(serde_json::to_value(report)?, &parts.flags(), settings);
-    }
     let (background, spawn) = background::start().context("cannot start the background threads")?;
     let main = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let exit = main.block_on(async {
+        let mut beating = JoinSet::new();
+        beating.spawn(health.pulse("the main loop").keep());
         let io = if serving.is_empty() { Io::Process(command_line(path, arguments)) } else { log_io(&loaded, &limits) };
         let limits = if serving.is_empty() { unlimited_time(limits) } else { limits };
         let grants = Grants::from_settings(settings, &limits, io)?;
-        reporting.connecting();
-        let boot = Boot { telemetry: &telemetry, ..Boot::new(&loaded.name, &limits, settings) };
+        health.enter(Phase::Connecting);
+        let boot = Boot::new(&loaded.name, &limits, settings);
+        let boot = Boot { telemetry: &telemetry, health: Some(&health), ..boot };
         let connected = connect(parts.services, &interfaces, boot).await?;
         let kept = connected.iter().filter_map(|backend| backend.announcement.clone());
         let announcements: Vec<String> = kept.chain(reporting.announcements().iter().cloned()).collect();
@@ -96,13 +98,14 @@ pub fn run<T: StoreData>(
             table: |data: &mut T| &mut data.base().table,
             background: spawn,
             telemetry: telemetry.clone(),
+            health: health.clone(),
         });
         let signals = Signals::listen()?;
         if serving.is_empty() {
-            reporting.ready();
+            health.enter(Phase::Ready);
             run_once(workload, &interfaces, signals).await
         } else {
-            serve(workload, &serving, settings, signals, &announcements, &reporting).await
+            serve(workload, &serving, settings, signals, &announcements).await
         }
     });
     background.shutdown_background();
@@ -113,6 +116,21 @@ pub fn run<T: StoreData>(
     exit.map(|exit| match exit {
         Exit::Done(code) | Exit::AtOnce(code) => code,
     })
+}
+
+/// Starts what tells of the process, and tells it what is going to run.
+fn report<T: StoreData>(
+    parts: &Parts<'_, T>,
+    loaded: &Loaded,
+    settings: &Settings,
+    health: &Health,
+) -> anyhow::Result<Reporting> {
+    let reporting = Reporting::start((parts.runtime, parts.version), &loaded.name, settings, health)?;
+    if reporting.is_shown() {
+        let report = inspect::inspect(parts.runtime, loaded, parts.services, parts.triggers)?;
+        reporting.describe(serde_json::to_value(report)?, &parts.flags(), settings);
+    }
+    Ok(reporting)
 }
 
 /// How the work of a runtime ended, with the exit code.
@@ -162,9 +180,8 @@ async fn serve<T: StoreData>(
     settings: &Settings,
     mut signals: Signals,
     announcements: &[String],
-    reporting: &Reporting,
 ) -> anyhow::Result<Exit> {
-    let drain = workload.limits().drain;
+    let (drain, health) = (workload.limits().drain, workload.health().clone());
     let mut running: Vec<Box<dyn Running>> =
         try_join_all(triggers.iter().map(|trigger| (trigger.start)(workload.clone(), settings))).await?;
     let unused: Vec<Error> = running.iter().filter_map(|trigger| trigger.unused()).collect();
@@ -173,7 +190,7 @@ async fn serve<T: StoreData>(
         return Err(Error::new(ErrorKind::BadConfiguration, all).into());
     }
     running.retain(|trigger| trigger.unused().is_none());
-    reporting.ready();
+    health.enter(Phase::Ready);
     for trigger in &running {
         eprintln!("{}", trigger.announcement());
     }
@@ -188,7 +205,7 @@ async fn serve<T: StoreData>(
         _ = signals.next() => None,
         (error, _, _) = select_all(running.iter_mut().map(|trigger| trigger.failed())) => Some(error),
     };
-    reporting.stopping();
+    health.enter(Phase::Stopping);
     tracing::info!("stopping: running work has {} s to finish", drain.as_secs());
     let deadline = Instant::now() + drain;
     let finished = futures::future::join_all(running.into_iter().map(|trigger| trigger.drain(deadline)));

@@ -6,10 +6,8 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use tempo_core::telemetry::Telemetry;
-use tempo_core::{Flag, Settings};
-use tempo_telemetry::{
-    ADMIN, Admin, Builder, DASHBOARD, Dashboard, Health, Listener, LogBridge, Phase, Recent, Running, Scrape,
-};
+use tempo_core::{Flag, Health, Settings};
+use tempo_telemetry::{ADMIN, Admin, Builder, DASHBOARD, Dashboard, Listener, LogBridge, Recent, Running, Scrape};
 use tracing_subscriber::{Layer, Registry};
 
 /// How long the end of the process may be put off to send what is left.
@@ -31,19 +29,18 @@ pub fn log_layer() -> Option<Box<dyn Layer<Registry> + Send + Sync>> {
 /// The reporting of one process. It ends when this is dropped.
 pub struct Reporting {
     running: Option<Running>,
-    health: Health,
     dashboard: Option<Dashboard>,
     announcements: Vec<String>,
 }
 
 impl Reporting {
-    /// Starts what `settings` ask for, for `component` in the runtime of this name and version.
+    /// Starts what `settings` ask for, for `component` in the runtime of this name and version. The pages tell
+    /// `health`.
     ///
     /// # Errors
     ///
     /// A setting is bad, or an address is taken.
-    pub fn start(runtime: (&str, &str), component: &str, settings: &Settings) -> anyhow::Result<Self> {
-        let health = Health::default();
+    pub fn start(runtime: (&str, &str), component: &str, settings: &Settings, health: &Health) -> anyhow::Result<Self> {
         let (mut dashboard, mut announcements) = (None, Vec::new());
         let mut builder = Builder::new(settings, component, runtime)?;
         let admin = settings.get::<SocketAddr>(&ADMIN)?.map(|address| Listener::bind(address, &ADMIN)).transpose()?;
@@ -70,7 +67,7 @@ impl Reporting {
         if let Some(running) = &running {
             LOG.connect(running.telemetry());
         }
-        Ok(Self { running, health, dashboard, announcements })
+        Ok(Self { running, dashboard, announcements })
     }
 
     /// The handle of those who have something to tell.
@@ -101,21 +98,6 @@ impl Reporting {
     /// What to say to the user once all is ready.
     pub fn announcements(&self) -> &[String] {
         &self.announcements
-    }
-
-    /// Backends and triggers are being connected.
-    pub fn connecting(&self) {
-        self.health.enter(Phase::Connecting);
-    }
-
-    /// Calls can arrive.
-    pub fn ready(&self) {
-        self.health.enter(Phase::Ready);
-    }
-
-    /// No more calls are taken.
-    pub fn stopping(&self) {
-        self.health.enter(Phase::Stopping);
     }
 
     /// Sends what is left, within [`FLUSH`].

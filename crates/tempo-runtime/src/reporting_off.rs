@@ -1,7 +1,7 @@
 //! What stands for `reporting` in a runtime that is built without telemetry: nothing is told.
 
 use tempo_core::telemetry::Telemetry;
-use tempo_core::{Flag, Settings};
+use tempo_core::{Flag, Health, Settings};
 use tracing_subscriber::{Layer, Registry};
 
 /// None.
@@ -20,7 +20,7 @@ pub struct Reporting;
 impl Reporting {
     /// Starts nothing, and cannot fail.
     #[allow(clippy::unnecessary_wraps, reason = "as in a runtime that is built with telemetry")]
-    pub fn start(_: (&str, &str), _: &str, _: &Settings) -> anyhow::Result<Self> {
+    pub fn start(_: (&str, &str), _: &str, _: &Settings, _: &Health) -> anyhow::Result<Self> {
         Ok(Self)
     }
 
@@ -44,15 +44,6 @@ impl Reporting {
     pub fn announcements(&self) -> &[String] {
         &[]
     }
-
-    /// Nobody asks.
-    pub fn connecting(&self) {}
-
-    /// Nobody asks.
-    pub fn ready(&self) {}
-
-    /// Nobody asks.
-    pub fn stopping(&self) {}
 
     /// Nothing is left.
     pub fn flush(self) {}

@@ -1,4 +1,4 @@
-//! Configuration that tells how often it is asked.
+//! Configuration that tells how long it takes to answer.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ struct Told {
     telemetry: Telemetry,
 }
 
-/// `configuration`, so that it tells how often it is asked.
+/// `configuration`, so that it tells how long it takes to answer.
 pub(crate) fn told(telemetry: &Telemetry, configuration: Arc<dyn Configuration>) -> Arc<dyn Configuration> {
     if !telemetry.is_on() {
         return configuration;
@@ -31,14 +31,16 @@ fn word(error: &Error) -> &'static str {
 #[async_trait]
 impl Configuration for Told {
     async fn get(&self, key: &str) -> Result<Option<String>, Error> {
+        let call = self.telemetry.host_call("config", "get");
         let result = self.configuration.get(key).await;
-        self.telemetry.called("config", "get", result.as_ref().err().map(word));
+        call.end(result.as_ref().err().map(word));
         result
     }
 
     async fn get_all(&self) -> Result<Vec<(String, String)>, Error> {
+        let call = self.telemetry.host_call("config", "get-all");
         let result = self.configuration.get_all().await;
-        self.telemetry.called("config", "get-all", result.as_ref().err().map(word));
+        call.end(result.as_ref().err().map(word));
         result
     }
 }

@@ -1,4 +1,4 @@
-//! A sink that tells how many messages it is given.
+//! A sink that tells how many messages it is given, and how long it takes to write them.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ struct Told {
     telemetry: Telemetry,
 }
 
-/// `sink`, so that it tells how many messages it is given.
+/// `sink`, so that it tells of the messages that it is given.
 pub(crate) fn told(telemetry: &Telemetry, sink: Arc<dyn LogSink>) -> Arc<dyn LogSink> {
     if !telemetry.is_on() {
         return sink;
@@ -26,8 +26,9 @@ impl LogSink for Told {
     }
 
     fn write(&self, record: &Record<'_>) {
-        self.telemetry.called("logging", "log", None);
+        let call = self.telemetry.host_call("logging", "log");
         self.sink.write(record);
+        call.end(None);
     }
 
     fn dropped(&self, component: &str, count: u64) {

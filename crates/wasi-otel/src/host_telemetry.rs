@@ -119,7 +119,12 @@ impl Collector for Teller {
 
 impl Teller {
     fn record(&self, signal: Signal, origin: Origin<'_>, message: &impl Message) {
-        self.telemetry.called("otel", name(signal), None);
+        let call = self.telemetry.host_call("otel", name(signal));
+        self.encode(signal, origin, message);
+        call.end(None);
+    }
+
+    fn encode(&self, signal: Signal, origin: Origin<'_>, message: &impl Message) {
         let (resource, scope) = (origin.resource.encoded_len(), origin.scope.encoded_len());
         let mut bytes = Vec::with_capacity(resource + scope + message.encoded_len());
         // A vector grows, so there is always place.

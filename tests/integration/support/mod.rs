@@ -1,5 +1,6 @@
 //! What the tests share: starting programs, finding guests, speaking HTTP.
 
+pub(crate) mod admin;
 #[path = "../../../crates/tempo-telemetry/tests/pages/browser.rs"]
 pub(crate) mod browser;
 pub(crate) mod canary;

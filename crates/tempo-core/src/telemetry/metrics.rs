@@ -75,6 +75,9 @@ metrics! {
         /// How long the component's own requests took until their response began, in seconds.
         http_client_duration: Histogram<f64> =
             |meter| seconds(meter, "http.client.request.duration", "Duration of HTTP client requests");
+        /// The component's own requests whose response has not begun.
+        http_client_active: UpDownCounter<i64> =
+            |meter| gauge(meter, "http.client.active_requests", "{request}", "Requests whose response has not begun");
         /// How long an operation with a broker took, in seconds.
         messaging_operation_duration: Histogram<f64> =
             |meter| seconds(meter, "messaging.client.operation.duration", "Duration of operations with a broker");
@@ -96,9 +99,9 @@ metrics! {
         /// How often something was refused or ended because of a limit.
         limit_hits: Counter<u64> =
             |meter| counter(meter, "tempo.limit.hits", "{hit}", "How often a limit stopped something");
-        /// Calls of host services that are neither requests, messages nor stores.
-        host_calls: Counter<u64> =
-            |meter| counter(meter, "tempo.host.calls", "{call}", "Calls of host services without a duration of their own");
+        /// How long calls took of host services that are neither requests, messages nor stores, in seconds.
+        host_call_duration: Histogram<f64> =
+            |meter| short(meter, "tempo.host.call.duration", "Duration of calls of configuration, logging and telemetry");
     }
     of_the_component {
         /// Instances that were made.

@@ -5,6 +5,7 @@
 //! `opentelemetry` API.
 
 mod context;
+mod host_call;
 mod ids;
 mod metrics;
 mod operation;
@@ -15,6 +16,7 @@ mod sink;
 mod span;
 
 pub use context::{CallContext, MAX_OPEN_SPANS, current, scope, within};
+pub use host_call::HostCall;
 pub(crate) use metrics::Counted;
 pub use metrics::Metrics;
 pub use operation::{Operation, Operations};

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanContext, SpanKind};
 
 use super::context::CallContext;
@@ -96,16 +95,6 @@ impl Telemetry {
     pub fn hit(&self, limit: &'static str) {
         if let Some(metrics) = self.metrics() {
             metrics.hit(limit);
-        }
-    }
-
-    /// Counts a call of a service whose calls are too short for a span, and the `error.type` that it ended with.
-    pub fn called(&self, service: &'static str, operation: &'static str, error: Option<&'static str>) {
-        if let Some(metrics) = self.metrics() {
-            let mut attributes =
-                vec![KeyValue::new("tempo.service", service), KeyValue::new("tempo.operation", operation)];
-            attributes.extend(error.map(|error| KeyValue::new("error.type", error)));
-            metrics.host_calls.add(1, &attributes);
         }
     }
 

@@ -1,6 +1,7 @@
 //! `--admin` as its clients see it: over real connections, and read by Prometheus's own parser.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use crate::support::{beside, get, promtool, say, status};
 use opentelemetry::KeyValue;
@@ -31,6 +32,23 @@ fn readiness_follows_the_runtime() {
         assert_eq!(get(address, "/readyz").await, (503, "nats: reconnecting\n".to_owned()));
         assert_eq!(get(address, "/livez").await.0, 200);
         assert_eq!(get(address, "/etc/passwd").await.0, 404);
+    });
+}
+
+#[test]
+fn a_part_that_hangs_is_named() {
+    let (scrape, _provider) = Scrape::with_provider().unwrap();
+    let health = Health::default();
+    let (listener, address) = listener();
+    // With no patience at all whatever has a pulse hangs already.
+    beside(Admin::new(health.clone(), scrape).with_patience(Duration::ZERO).serve(listener), async {
+        assert_eq!(get(address, "/livez").await, (200, "alive\n".to_owned()));
+        let pulse = health.pulse("the main loop");
+        let (status, said) = get(address, "/livez").await;
+        assert_eq!(status, 503);
+        assert!(said.starts_with("the main loop hangs: nothing was heard of it for "), "{said}");
+        drop(pulse);
+        assert_eq!(get(address, "/livez").await.0, 200);
     });
 }
 
@@ -114,15 +132,15 @@ fn record(metrics: &Metrics) {
     for histogram in [&metrics.queue_duration, &metrics.instantiate_duration] {
         [0.000_02, 0.2, 100.0].iter().for_each(|seconds| histogram.record(*seconds));
     }
-    for counter in
-        [&metrics.messaging_sent, &metrics.messaging_consumed, &metrics.messages_settled, &metrics.host_calls]
-    {
+    metrics.host_call_duration.record(0.000_02, &labels);
+    for counter in [&metrics.messaging_sent, &metrics.messaging_consumed, &metrics.messages_settled] {
         counter.add(1, &labels);
     }
     for counter in [&metrics.instances_created, &metrics.instances_reused, &metrics.instances_trapped] {
         counter.add(1);
     }
     metrics.http_server_active.add(-1, &labels);
+    metrics.http_client_active.add(-1, &labels);
     for gauge in [&metrics.instances_alive, &metrics.instances_idle, &metrics.calls_waiting] {
         gauge.add(-1);
     }

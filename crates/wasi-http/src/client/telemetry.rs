@@ -12,7 +12,7 @@ use wasmtime_wasi_http::{Error, WasiBody};
 use crate::egress::Policy;
 use crate::telemetry::{header, known_method, known_status};
 
-/// A request under way.
+/// A request under way. Dropped before its [`end`](Asked::end), it was given up by the component.
 pub(super) struct Asked {
     telemetry: Telemetry,
     span: Option<Span>,
@@ -20,6 +20,8 @@ pub(super) struct Asked {
     method: &'static str,
     /// Where to, as the grant says it: a guest that is granted a star cannot make more of them.
     granted: String,
+    status: Option<StatusCode>,
+    error: Option<&'static str>,
 }
 
 impl Asked {
@@ -41,36 +43,56 @@ impl Asked {
         if let Some(span) = &mut span {
             describe(span, method, request.uri());
         }
-        let measured = telemetry.metrics().is_some();
-        (measured || span.is_some()).then(|| Self {
+        if telemetry.metrics().is_none() && span.is_none() {
+            return None;
+        }
+        let asked = Self {
             telemetry: telemetry.clone(),
             span,
             begun: Instant::now(),
             method,
             granted: policy.granted_as(request.uri()).unwrap_or_default(),
-        })
+            status: None,
+            error: Some("cancelled"),
+        };
+        if let Some(metrics) = asked.telemetry.metrics() {
+            metrics.http_client_active.add(1, &asked.request(asked.granted.clone()));
+        }
+        Some(asked)
     }
 
     /// Tells how it ended: with the head of a response, or not.
     pub(super) fn end(mut self, result: Result<StatusCode, &Error>) {
-        let (status, error) = match result {
+        (self.status, self.error) = match result {
             Ok(status) if status.as_u16() >= 400 => (Some(status), Some(known_status(status))),
             Ok(status) => (Some(status), None),
             Err(error) => (None, Some(error_type(error))),
         };
+    }
+
+    fn request(&self, granted: String) -> [KeyValue; 2] {
+        [KeyValue::new("http.request.method", self.method), KeyValue::new("server.address", granted)]
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
         if let Some(span) = &mut self.span {
-            if let Some(status) = status {
+            if let Some(status) = self.status {
                 span.set("http.response.status_code", i64::from(status.as_u16()));
             }
-            if let Some(error) = error {
+            if let Some(error) = self.error {
                 span.fail(error);
             }
         }
         let Some(metrics) = self.telemetry.metrics() else { return };
-        let mut attributes = vec![KeyValue::new("http.request.method", self.method)];
-        attributes.push(KeyValue::new("server.address", std::mem::take(&mut self.granted)));
-        attributes.extend(status.map(|status| KeyValue::new("http.response.status_code", known_status(status))));
-        attributes.extend(error.map(|error| KeyValue::new("error.type", error)));
+        let granted = std::mem::take(&mut self.granted);
+        let request = self.request(granted);
+        metrics.http_client_active.add(-1, &request);
+        let [method, granted] = request;
+        let mut attributes = vec![method, granted];
+        attributes.extend(self.status.map(|status| KeyValue::new("http.response.status_code", known_status(status))));
+        attributes.extend(self.error.map(|error| KeyValue::new("error.type", error)));
         metrics.http_client_duration.record(self.begun.elapsed().as_secs_f64(), &attributes);
     }
 }

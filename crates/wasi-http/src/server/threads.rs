@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-use tempo_core::Provide;
+use tempo_core::{Provide, Pulse};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::connection::Server;
 use crate::WasiHttp;
 
-/// How often idle instances and stalled responses are looked for.
+/// How often idle instances and stalled responses are looked for, and the thread says that it goes on.
 const TIDY: Duration = Duration::from_millis(500);
 
 /// A connection on its way to a thread.
@@ -39,11 +39,12 @@ impl Thread {
         let open = Arc::new(AtomicUsize::new(0));
         let (ended, end) = oneshot::channel();
         let counter = open.clone();
+        let pulse = server.worker.workload.health().pulse("a thread that serves HTTP");
         std::thread::Builder::new().name("tempo-http".to_owned()).spawn(move || {
             let _ended = ended;
             runtime.block_on(async move {
                 let server = Arc::new(server);
-                let tidy = tokio::spawn(tidy(server.clone()));
+                let tidy = tokio::spawn(tidy(server.clone(), pulse));
                 while let Some(connection) = accepted.recv().await {
                     tokio::spawn(serve(server.clone(), connection, counter.clone()));
                 }
@@ -75,10 +76,11 @@ async fn serve<T: Provide<WasiHttp>>(server: Arc<Server<T>>, connection: Accepte
     open.fetch_sub(1, Relaxed);
 }
 
-async fn tidy<T: Provide<WasiHttp>>(server: Arc<Server<T>>) {
+async fn tidy<T: Provide<WasiHttp>>(server: Arc<Server<T>>, pulse: Pulse) {
     let mut interval = tokio::time::interval(TIDY);
     loop {
         interval.tick().await;
+        pulse.beat();
         server.worker.tidy();
     }
 }

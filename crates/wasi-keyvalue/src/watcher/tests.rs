@@ -104,6 +104,7 @@ async fn start(version: &str, store: &MemoryStore) -> Box<dyn Running> {
         table: |data| &mut data.table,
         background: Arc::new(|future| drop(tokio::spawn(future))),
         telemetry: tempo_core::telemetry::Telemetry::off(),
+        health: tempo_core::Health::default(),
     });
     KeyValueWatcher::start(workload, &Settings::default()).await.unwrap()
 }

@@ -93,6 +93,7 @@ impl Setup {
             table: |data| &mut data.table,
             background: Arc::new(|future| drop(tokio::spawn(future))),
             telemetry: tempo_core::telemetry::Telemetry::off(),
+            health: tempo_core::Health::default(),
         })
     }
 

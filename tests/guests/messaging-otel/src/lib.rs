@@ -1,0 +1,15 @@
+//! Handles messages with `tempo-sdk-otel`: the span of the delivery is there by itself, `check` is in it, and in that
+//! `work.checked` is published.
+
+use tempo_sdk_messaging::{Error, Message};
+use tempo_sdk_otel::instrument;
+
+#[tempo_sdk_messaging::handler]
+async fn handle(message: Message) -> Result<(), Error> {
+    check(message.bytes()).await
+}
+
+#[instrument(skip_all)]
+async fn check(work: &[u8]) -> Result<(), Error> {
+    Message::new("work.checked").bytes(work).publish().await
+}

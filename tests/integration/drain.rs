@@ -53,6 +53,16 @@ fn work_after_the_response_is_finished() {
     assert_eq!(server.log.count("after 1000 ms"), 1);
 }
 
+/// The client has all that it was promised, so the response is over, whether the guest has closed its body or not.
+#[test]
+fn work_after_the_last_byte_of_the_response_is_finished() {
+    let mut server = serve("hostile");
+    assert_eq!(get(server.address, "/after/open?ms=1000").text(), "answered\n");
+    server.signal(Signal::TERM);
+    assert_eq!(server.exit_code(), Some(0));
+    assert_eq!(server.log.count("after 1000 ms"), 1);
+}
+
 #[test]
 fn http_2_streams_are_finished() {
     let mut server = serve("hostile");

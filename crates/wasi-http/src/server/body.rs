@@ -7,15 +7,13 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
-use tempo_core::Provide;
 
 use super::activity::InFlight;
 use super::exchange::{BrokenOff, Exchange};
 use super::telemetry::Told;
-use crate::WasiHttp;
 
 /// A response's body.
-pub(crate) struct Body<T: 'static> {
+pub(crate) struct Body<T: Send + 'static> {
     content: Content<T>,
     /// Counts the request as running until its body has gone.
     pub(crate) in_flight: Option<InFlight>,
@@ -23,18 +21,18 @@ pub(crate) struct Body<T: 'static> {
     pub(crate) told: Option<Told>,
 }
 
-enum Content<T: 'static> {
+enum Content<T: Send + 'static> {
     Full(Option<Bytes>),
     Stream(Arc<Stream<T>>),
 }
 
 /// An exchange whose response is being streamed. The worker watches it: a client that stops reading must not hold an
 /// instance for ever.
-pub(crate) struct Stream<T: 'static> {
+pub(crate) struct Stream<T: Send + 'static> {
     state: Mutex<(Option<Exchange<T>>, Instant)>,
 }
 
-impl<T> Stream<T> {
+impl<T: Send + 'static> Stream<T> {
     /// Ends the guest if nothing has moved for `patience`.
     pub(crate) fn end_if_stalled(&self, patience: Duration) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -45,7 +43,7 @@ impl<T> Stream<T> {
     }
 }
 
-impl<T> Body<T> {
+impl<T: Send + 'static> Body<T> {
     /// A body that is known whole.
     pub(crate) fn full(bytes: Bytes) -> Self {
         Self { content: Content::Full(Some(bytes)), in_flight: None, told: None }
@@ -58,7 +56,17 @@ impl<T> Body<T> {
     }
 }
 
-impl<T: Provide<WasiHttp>> http_body::Body for Body<T> {
+impl<T: Send + 'static> Drop for Stream<T> {
+    /// The guest ends with the body, unless the client has all of it.
+    fn drop(&mut self) {
+        let exchange = self.state.get_mut().unwrap_or_else(PoisonError::into_inner).0.take();
+        if let Some(exchange) = exchange.filter(Exchange::is_delivered) {
+            exchange.finish();
+        }
+    }
+}
+
+impl<T: Send + 'static> http_body::Body for Body<T> {
     type Data = Bytes;
     type Error = BrokenOff;
 

@@ -40,7 +40,7 @@ pub(crate) enum Phase {
 }
 
 /// Serves the connections of one thread.
-pub(crate) struct Server<T: 'static> {
+pub(crate) struct Server<T: Send + 'static> {
     pub(crate) worker: Arc<Worker<T>>,
     pub(crate) http: auto::Builder<TokioExecutor>,
     pub(crate) tls: Option<TlsAcceptor>,

@@ -1,15 +1,16 @@
 //! One request under way: the call into the guest together with the response body it feeds.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::Response;
+use http::{HeaderMap, Response, StatusCode, header};
 use http_body::{Body as _, Frame};
-use tempo_core::{Call, Interrupted, Provide, Warm};
+use tempo_core::{Call, Interrupted, Warm};
 use tokio::sync::oneshot;
 use wasmtime_wasi_http::WasiBody;
 use wasmtime_wasi_http::handler::{Proxy, ProxyPre};
@@ -18,7 +19,6 @@ use super::guest::Answer;
 use super::reply::Refusal;
 use super::upload::TooLarge;
 use super::worker::Worker;
-use crate::WasiHttp;
 
 /// What a call into a guest ends with.
 pub(crate) type Outcome<T> = Result<wasmtime::Result<Warm<T, Proxy>>, Interrupted>;
@@ -30,7 +30,7 @@ pub(crate) struct BrokenOff;
 
 /// A call into a guest and, once it has answered, its response body. Whoever polls the exchange drives the guest;
 /// dropping it ends the guest.
-pub(crate) struct Exchange<T: 'static> {
+pub(crate) struct Exchange<T: Send + 'static> {
     worker: Arc<Worker<T>>,
     call: Option<Call<wasmtime::Result<Warm<T, Proxy>>>>,
     /// `None` once it has come, or cannot come any more.
@@ -39,12 +39,15 @@ pub(crate) struct Exchange<T: 'static> {
     body: Option<WasiBody>,
     /// Frames that were taken from the body before it was known that they must be streamed.
     taken: VecDeque<Frame<Bytes>>,
+    /// How long the body is that the client was promised, if that was said, and how much of it has gone.
+    promised: Option<u64>,
+    delivered: u64,
     /// Set when the guest was given a request body that turned out to be too large.
     too_large: Option<TooLarge>,
     failure: Option<Refusal>,
 }
 
-impl<T: Provide<WasiHttp>> Exchange<T> {
+impl<T: Send + 'static> Exchange<T> {
     pub(crate) fn new(
         worker: Arc<Worker<T>>,
         call: Call<wasmtime::Result<Warm<T, Proxy>>>,
@@ -59,6 +62,8 @@ impl<T: Provide<WasiHttp>> Exchange<T> {
             consumed: Some(consumed),
             body: None,
             taken: VecDeque::new(),
+            promised: None,
+            delivered: 0,
             too_large,
             failure: None,
         }
@@ -79,6 +84,8 @@ impl<T: Provide<WasiHttp>> Exchange<T> {
             (_, Some(failure)) => Err(failure),
             (Some(Ok(response)), None) => {
                 let (head, body) = response.into_parts();
+                let bodiless = matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+                self.promised = if bodiless { Some(0) } else { length(&head.headers) };
                 self.body = Some(body);
                 Ok(Response::from_parts(head, ()))
             }
@@ -98,6 +105,7 @@ impl<T: Provide<WasiHttp>> Exchange<T> {
     /// Drives the guest and takes the next part of its body.
     pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
         if let Some(frame) = self.taken.pop_front() {
+            self.count(&frame);
             return Poll::Ready(Some(Ok(frame)));
         }
         let Some(body) = &mut self.body else { return Poll::Ready(None) };
@@ -112,6 +120,7 @@ impl<T: Provide<WasiHttp>> Exchange<T> {
             Poll::Pending if self.failure().is_some() => Poll::Ready(Some(Err(BrokenOff))),
             Poll::Pending => Poll::Pending,
             Poll::Ready(Some(Ok(frame))) => {
+                self.count(&frame);
                 self.extend_deadline(self.worker.workload.limits().request);
                 Poll::Ready(Some(Ok(frame)))
             }
@@ -136,7 +145,34 @@ impl<T: Provide<WasiHttp>> Exchange<T> {
 
     /// Puts `frames` back, to be sent before what follows.
     pub(crate) fn give_back(&mut self, frames: Vec<Frame<Bytes>>) {
+        self.delivered = 0;
         self.taken = frames.into();
+    }
+
+    /// Promises the client no body, whatever the guest says.
+    pub(crate) fn promise_nothing(&mut self) {
+        self.promised = Some(0);
+    }
+
+    /// Whether the client has all of the body that was promised. hyper then asks for no more, and leaves the body.
+    pub(crate) fn is_delivered(&self) -> bool {
+        self.promised.is_some_and(|promised| self.delivered >= promised)
+    }
+
+    /// Lets the guest finish what it does after its response, in the background.
+    pub(crate) fn finish(mut self) {
+        // Without a runtime the thread is at its end, and the guest with it.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(poll_fn(move |cx| {
+                self.body_ended(cx);
+                Poll::Ready(())
+            }));
+        }
+    }
+
+    fn count(&mut self, frame: &Frame<Bytes>) {
+        let size = frame.data_ref().map_or(0, |data| data.len() as u64);
+        self.delivered = self.delivered.saturating_add(size);
     }
 
     /// Tells the guest that its body has gone, and lets it finish.
@@ -174,4 +210,8 @@ impl<T: Provide<WasiHttp>> Exchange<T> {
             self.failure = self.worker.settle(outcome).err();
         }
     }
+}
+
+fn length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }

@@ -33,7 +33,7 @@ impl Refusal {
     }
 
     /// The response that says so.
-    pub(crate) fn response<T>(self) -> Response<Body<T>> {
+    pub(crate) fn response<T: Send + 'static>(self) -> Response<Body<T>> {
         let (status, text) = match self {
             Self::BadRequest => (StatusCode::BAD_REQUEST, "the request is not valid HTTP\n"),
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "the request body is too large\n"),

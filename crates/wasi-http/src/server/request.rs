@@ -59,12 +59,16 @@ async fn exchange<T: Provide<WasiHttp>>(
     let meter = place.meter();
     let (answer_sender, answer) = oneshot::channel();
     let (consumed_sender, consumed) = oneshot::channel();
-    let head_only = head.method == Method::HEAD && head.version == Version::HTTP_2;
+    let is_head = head.method == Method::HEAD;
+    let head_only = is_head && head.version == Version::HTTP_2;
     let request = Request::from_parts(head, body);
     let work = guest::call(worker.clone(), place, request, answer_sender, consumed);
     let call = worker.workload.call(meter, deadline, context, work);
     let mut exchange = Exchange::new(worker.clone(), call, answer, consumed_sender, too_large);
     let head = poll_fn(|cx| exchange.poll_answer(cx)).await?;
+    if is_head {
+        exchange.promise_nothing();
+    }
     let body = gather(&worker, exchange).await?;
     let response = head.map(|()| body);
     Ok(if head_only { without_body(response) } else { response })

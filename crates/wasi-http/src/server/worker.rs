@@ -12,7 +12,7 @@ use super::exchange::Outcome;
 use super::reply::Refusal;
 
 /// One serving thread's share of the component.
-pub(crate) struct Worker<T: 'static> {
+pub(crate) struct Worker<T: Send + 'static> {
     pub(crate) workload: Workload<T>,
     pub(crate) handler: ProxyPre<T>,
     pub(crate) config: Arc<Config>,

@@ -3,10 +3,10 @@
 use crate::{number, text};
 use std::future::pending;
 use std::time::Duration;
-use tempo_sdk_http::{IntoResponse, Request, Router, sleep, spawn};
+use tempo_sdk_http::{Body, HeaderValue, IntoResponse, Request, Response, Router, header, sleep, spawn};
 
 pub(crate) fn routes(router: Router) -> Router {
-    router.get("/sleep", sleeping).get("/never", never).get("/after", after)
+    router.get("/sleep", sleeping).get("/never", never).get("/after", after).get("/after/open", after_open)
 }
 
 /// `?ms=N`: answers after N ms.
@@ -33,6 +33,20 @@ async fn after(request: Request) -> impl IntoResponse {
         println!("after {} ms", time.as_millis());
     });
     "answered\n"
+}
+
+/// The same, but the body, whose length is said, stays open meanwhile.
+async fn after_open(request: Request) -> Response {
+    let time = milliseconds(&request);
+    let (mut sender, body) = Body::channel();
+    spawn(async move {
+        let _ = sender.send("answered\n").await;
+        sleep(time).await;
+        println!("after {} ms", time.as_millis());
+    });
+    let mut response = Response::new(body);
+    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from("answered\n".len()));
+    response
 }
 
 fn milliseconds(request: &Request) -> Duration {

@@ -99,6 +99,22 @@ fn what_the_client_did_not_sample_is_told_to_nobody() {
     assert_eq!(collector.spans().len(), 5);
 }
 
+/// Others must not record a part of it.
+#[test]
+fn what_was_not_sampled_here_is_handed_on_as_such() {
+    let collector = Collector::start();
+    let (second, heads) = witness();
+    let url = second.url("/");
+    let run = Run::guest("fan-out").args(["--allow-http", &url]).env("OTEL_TRACES_SAMPLER", "parentbased_always_off");
+    let front = collector.told_by(run, "front").serve();
+    let mut client = Client::connect(front.address);
+    client.start("GET", "/", &[&format!("second: {url}")]);
+    assert_eq!(client.response().status, 200);
+    let head = heads.recv().unwrap();
+    let line = head.lines().find(|line| line.starts_with("traceparent: 00-")).unwrap();
+    assert!(line.ends_with("-00"), "{line}");
+}
+
 #[test]
 fn the_lines_of_a_guest_belong_to_its_request() {
     let collector = Collector::start();

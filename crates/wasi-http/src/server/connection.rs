@@ -134,7 +134,7 @@ async fn answer<T: Provide<WasiHttp>>(
     phase: watch::Receiver<Phase>,
 ) -> Response<Body<T>> {
     let version = request.version();
-    let (context, mut told) = telemetry::begin(worker.workload.telemetry(), &scheme, &mut request);
+    let (context, mut told) = telemetry::begin(&worker.measured, &scheme, &mut request);
     let mut response = if admitted {
         scope(context.clone(), request::handle(worker, scheme, context, request)).await
     } else {

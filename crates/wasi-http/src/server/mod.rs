@@ -7,6 +7,7 @@ mod config;
 mod connection;
 mod exchange;
 mod guest;
+mod measured;
 mod reply;
 mod request;
 mod telemetry;

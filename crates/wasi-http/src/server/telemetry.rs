@@ -6,16 +6,18 @@ use std::time::Instant;
 
 use http::uri::Scheme;
 use http::{HeaderName, HeaderValue, Request, Response, Version, header};
-use opentelemetry::KeyValue;
+use opentelemetry::metrics::BoundUpDownCounter;
 use opentelemetry::trace::{SpanContext, SpanKind};
-use tempo_core::telemetry::{CallContext, Remote, Span, Telemetry};
+use tempo_core::telemetry::{CallContext, Remote, Span};
 
+use super::measured::Measured;
 use super::reply::Refusal;
 use crate::telemetry::{header as value_of, known_method, known_status};
 
 /// A request under way. It has ended when this is dropped, which the body of its response does.
 pub(crate) struct Told {
-    telemetry: Telemetry,
+    measured: Arc<Measured>,
+    active: Option<BoundUpDownCounter<i64>>,
     span: Option<Span>,
     begun: Instant,
     method: &'static str,
@@ -27,28 +29,33 @@ pub(crate) struct Told {
 /// Begins to tell of `request`, and makes the context of the call that it causes. A guest that hands on the headers that
 /// it was handed stays in the trace: they name the span of the request.
 pub(crate) fn begin<B>(
-    telemetry: &Telemetry,
+    measured: &Arc<Measured>,
     scheme: &Scheme,
     request: &mut Request<B>,
 ) -> (Option<Arc<CallContext>>, Option<Told>) {
     let remote = Remote::extract(|name| value_of(request.headers(), name));
     let method = known_method(request.method());
     let scheme = if *scheme == Scheme::HTTPS { "https" } else { "http" };
-    let mut span = telemetry.start(SpanKind::Server, remote.span.as_ref(), || Cow::Borrowed(method));
+    let mut span = measured.telemetry.start(SpanKind::Server, remote.span.as_ref(), || Cow::Borrowed(method));
     let Some(own) = &mut span else {
         // What the client said is handed on nevertheless.
         let context =
             (!remote.is_empty()).then(|| CallContext::new(remote.span.unwrap_or(SpanContext::NONE), remote.baggage));
-        return (context, Told::begin(telemetry, None, method, scheme));
+        return (context, Told::begin(measured, None, method, scheme));
     };
     describe(own, method, scheme, request);
+    // Of a trace that begins here and is not recorded, the guest need not know: what it asks of others says so without it,
+    // and a header more is what costs the most of a request that is not sampled.
+    let is_told = own.context().is_sampled() || !remote.is_empty();
     let context = CallContext::new(own.context().clone(), remote.baggage);
-    context.inject(context.outer(), |name, value| {
-        if let Ok(value) = HeaderValue::try_from(value) {
-            request.headers_mut().insert(HeaderName::from_static(name), value);
-        }
-    });
-    (Some(context), Told::begin(telemetry, span, method, scheme))
+    if is_told {
+        context.inject(context.outer(), |name, value| {
+            if let Ok(value) = HeaderValue::try_from(value) {
+                request.headers_mut().insert(HeaderName::from_static(name), value);
+            }
+        });
+    }
+    (Some(context), Told::begin(measured, span, method, scheme))
 }
 
 /// Neither query nor headers: they may be secrets of the client.
@@ -78,16 +85,16 @@ fn describe<B>(span: &mut Span, method: &'static str, scheme: &'static str, requ
 
 impl Told {
     /// Nothing, if nobody wants to be told.
-    fn begin(telemetry: &Telemetry, span: Option<Span>, method: &'static str, scheme: &'static str) -> Option<Self> {
-        if !telemetry.is_on() {
+    fn begin(measured: &Arc<Measured>, span: Option<Span>, method: &'static str, scheme: &'static str) -> Option<Self> {
+        if !measured.telemetry.is_on() {
             return None;
         }
-        let telemetry = telemetry.clone();
-        let told = Self { telemetry, span, begun: Instant::now(), method, scheme, status: None, error: None };
-        if let Some(metrics) = told.telemetry.metrics() {
-            metrics.http_server_active.add(1, &told.request());
+        let active = measured.active([method, scheme]);
+        if let Some(active) = &active {
+            active.add(1);
         }
-        Some(told)
+        let (measured, begun) = (measured.clone(), Instant::now());
+        Some(Self { measured, active, span, begun, method, scheme, status: None, error: None })
     }
 
     /// Takes note of the answer, which the server gave itself if there is a refusal with it.
@@ -107,10 +114,6 @@ impl Told {
     pub(crate) fn broke_off(&mut self) {
         self.error = Some("broke_off");
     }
-
-    fn request(&self) -> [KeyValue; 2] {
-        [KeyValue::new("http.request.method", self.method), KeyValue::new("url.scheme", self.scheme)]
-    }
 }
 
 impl Drop for Told {
@@ -122,13 +125,10 @@ impl Drop for Told {
         if let (Some(span), Some(error)) = (&mut self.span, self.error) {
             span.fail(error);
         }
-        let Some(metrics) = self.telemetry.metrics() else { return };
-        let request = self.request();
-        metrics.http_server_active.add(-1, &request);
-        let [method, scheme] = request;
-        let mut attributes = vec![method, scheme];
-        attributes.extend(self.status.map(|status| KeyValue::new("http.response.status_code", status)));
-        attributes.extend(self.error.map(|error| KeyValue::new("error.type", error)));
-        metrics.http_server_duration.record(self.begun.elapsed().as_secs_f64(), &attributes);
+        if let Some(active) = &self.active {
+            active.add(-1);
+        }
+        let words = [self.method, self.scheme, self.status.unwrap_or_default(), self.error.unwrap_or_default()];
+        self.measured.took(self.begun.elapsed(), words);
     }
 }

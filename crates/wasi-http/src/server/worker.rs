@@ -9,6 +9,7 @@ use wasmtime_wasi_http::handler::{Proxy, ProxyPre};
 use super::body::Stream;
 use super::config::Config;
 use super::exchange::Outcome;
+use super::measured::Measured;
 use super::reply::Refusal;
 
 /// One serving thread's share of the component.
@@ -17,6 +18,7 @@ pub(crate) struct Worker<T: Send + 'static> {
     pub(crate) handler: ProxyPre<T>,
     pub(crate) config: Arc<Config>,
     pub(crate) idle: Idle<T, Proxy>,
+    pub(crate) measured: Arc<Measured>,
     streams: Mutex<Vec<Weak<Stream<T>>>>,
 }
 
@@ -29,7 +31,8 @@ impl<T: Send + 'static> Worker<T> {
     pub(crate) fn new(workload: Workload<T>, config: Arc<Config>) -> wasmtime::Result<Self> {
         let handler = super::guest::handler(workload.component())?;
         let idle = Idle::new(workload.clone(), config.threads);
-        Ok(Self { workload, handler, config, idle, streams: Mutex::default() })
+        let measured = Arc::new(Measured::new(workload.telemetry().clone()));
+        Ok(Self { workload, handler, config, idle, measured, streams: Mutex::default() })
     }
 
     /// Keeps the instance of a call that went well if it may serve again; says how to answer one that did not.

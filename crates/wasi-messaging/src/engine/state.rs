@@ -1,7 +1,7 @@
 //! What an engine knows without asking its log: which messages there are, who is still to have them, and how much room
 //! is left. Whatever changes it is entered in a journal, for the log.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::group::Group;
@@ -18,7 +18,8 @@ const TOPICS: usize = 1024;
 
 /// The content of an engine.
 pub(crate) struct State {
-    messages: BTreeMap<u64, Entry>,
+    /// Not in their order: a tree that only grows at its end is half empty, and there may be many of them.
+    messages: HashMap<u64, Entry>,
     groups: BTreeMap<u32, Group>,
     /// What each dead letter takes.
     letters: BTreeMap<u64, usize>,
@@ -38,7 +39,8 @@ pub(crate) struct State {
 struct Entry {
     topic: Arc<str>,
     key: Option<Arc<str>>,
-    size: usize,
+    /// In bytes, with the overhead; a message of 4 GiB does not come.
+    size: u32,
     /// How many consumers are still to acknowledge it. None: it waits for one that wants it.
     wanted: u32,
     /// The consumers that are done with it while others are not.
@@ -49,7 +51,7 @@ impl State {
     /// The state of an empty engine, in which `capacity` bytes may be kept, and ids be known for `window` milliseconds.
     pub(crate) fn new(capacity: usize, window: u64) -> Self {
         Self {
-            messages: BTreeMap::new(),
+            messages: HashMap::new(),
             groups: BTreeMap::new(),
             letters: BTreeMap::new(),
             ids: Ids::new(capacity.checked_div(IDS).unwrap_or_default(), window),
@@ -93,7 +95,7 @@ impl State {
         size: usize,
         progress: &[(u32, Progress)],
     ) {
-        let size = size.saturating_add(OVERHEAD);
+        let size = u32::try_from(size.saturating_add(OVERHEAD)).unwrap_or(u32::MAX);
         let key = key.map(Arc::from);
         let is_done = |(id, progress): &(u32, Progress)| (*progress == Progress::Done).then_some(*id);
         let done: Box<[u32]> = progress.iter().filter_map(is_done).collect();
@@ -111,7 +113,7 @@ impl State {
         }
         let entry = Entry { topic: self.shared(topic), key, size, wanted, done };
         self.messages.insert(sequence, entry);
-        self.size = self.size.saturating_add(size);
+        self.size = self.size.saturating_add(size as usize);
         self.sequence = self.sequence.max(sequence);
     }
 
@@ -196,16 +198,17 @@ impl State {
     fn rematch(&mut self, consumer: u32, journal: &mut Vec<Change>) {
         let Some(group) = self.groups.get_mut(&consumer) else { return };
         let mut unwanted = Vec::new();
-        for (sequence, entry) in &mut self.messages {
-            match (group.has(*sequence), group.wants(&entry.topic)) {
+        let mut messages: Vec<_> = self.messages.iter_mut().map(|(sequence, entry)| (*sequence, entry)).collect();
+        messages.sort_unstable_by_key(|(sequence, _)| *sequence);
+        for (sequence, entry) in messages {
+            match (group.has(sequence), group.wants(&entry.topic)) {
                 (false, true) if !entry.done.contains(&consumer) => {
-                    group.add(*sequence, entry.key.as_ref(), 0, 0);
+                    group.add(sequence, entry.key.as_ref(), 0, 0);
                     entry.wanted = entry.wanted.saturating_add(1);
                 }
                 (true, false) => {
-                    group.remove(*sequence);
+                    group.remove(sequence);
                     entry.wanted = entry.wanted.saturating_sub(1);
-                    let sequence = *sequence;
                     if entry.wanted == 0 && !entry.done.is_empty() {
                         unwanted.push(sequence);
                     } else {
@@ -220,7 +223,11 @@ impl State {
 
     fn remove(&mut self, sequence: u64, journal: &mut Vec<Change>) {
         if let Some(entry) = self.messages.remove(&sequence) {
-            self.size = self.size.saturating_sub(entry.size);
+            self.size = self.size.saturating_sub(entry.size as usize);
+            // After a burst, its room is given back.
+            if self.messages.capacity() / 8 > self.messages.len() {
+                self.messages.shrink_to(self.messages.len() * 2);
+            }
             journal.push(Change::Remove { sequence });
         }
     }
@@ -289,7 +296,7 @@ impl State {
         let Some(entry) = self.messages.get(&sequence) else { return };
         let name = group.known.name.clone();
         // What was accepted is never refused, even if several consumers reject it and there is less room than that.
-        self.insert_letter(self.letter.saturating_add(1), entry.size.saturating_sub(OVERHEAD));
+        self.insert_letter(self.letter.saturating_add(1), (entry.size as usize).saturating_sub(OVERHEAD));
         journal.push(Change::Bury(Burial {
             letter: self.letter,
             sequence,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use super::clock::time;
+use super::ids::Fingerprint;
 use crate::{DeadLetter, Error, ErrorKind, Message, Result};
 
 /// A change of what is kept.
@@ -23,9 +24,9 @@ pub(crate) enum Change {
     /// A dead letter goes.
     Exhume { letter: u64 },
     /// A message with this id was accepted; another is a duplicate until then.
-    Remember { id: String, until: u64 },
-    /// An id may be used again.
-    Forget { id: String },
+    Remember { until: u64, id: Fingerprint },
+    /// An id that was known until then may be used again.
+    Forget { until: u64, id: Fingerprint },
 }
 
 /// How far a consumer is with a message.

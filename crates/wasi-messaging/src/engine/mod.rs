@@ -20,6 +20,7 @@ use std::time::Duration;
 
 pub(crate) use self::clock::Clock;
 use self::consumer::Member;
+pub(crate) use self::ids::Fingerprint;
 use self::inboxes::Inboxes;
 pub(crate) use self::log::{Burial, Change, Known, Log, Progress, Read, Recorded, Stored, failed};
 pub(crate) use self::state::State;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::group::Group;
-use super::ids::Ids;
+use super::ids::{Fingerprint, Ids, fingerprint};
 use super::log::{Burial, Change, Known, Progress};
 use crate::{ConsumerInfo, Error, ErrorKind, MESSAGE_ID, Message, Result, Subscription};
 
@@ -20,6 +20,8 @@ const TOPICS: usize = 1024;
 pub(crate) struct State {
     /// Not in their order: a tree that only grows at its end is half empty, and there may be many of them.
     messages: HashMap<u64, Entry>,
+    /// The consumers that are done with a message while others are not.
+    done: HashMap<u64, Vec<u32>>,
     groups: BTreeMap<u32, Group>,
     /// What each dead letter takes.
     letters: BTreeMap<u64, usize>,
@@ -35,6 +37,11 @@ pub(crate) struct State {
     pub(super) failed: Option<Error>,
 }
 
+/// Whether a burst is over that needed a table of that capacity.
+pub(super) fn has_room_to_give_back(len: usize, capacity: usize) -> bool {
+    capacity > 1024 && capacity / 8 > len
+}
+
 /// A message. There may be many of them, so this is small.
 struct Entry {
     topic: Arc<str>,
@@ -43,8 +50,6 @@ struct Entry {
     size: u32,
     /// How many consumers are still to acknowledge it. None: it waits for one that wants it.
     wanted: u32,
-    /// The consumers that are done with it while others are not.
-    done: Box<[u32]>,
 }
 
 impl State {
@@ -52,6 +57,7 @@ impl State {
     pub(crate) fn new(capacity: usize, window: u64) -> Self {
         Self {
             messages: HashMap::new(),
+            done: HashMap::new(),
             groups: BTreeMap::new(),
             letters: BTreeMap::new(),
             ids: Ids::new(capacity.checked_div(IDS).unwrap_or_default(), window),
@@ -66,8 +72,8 @@ impl State {
 
     /// Accepts `message` if there is room. A duplicate is accepted and forgotten.
     pub(super) fn publish(&mut self, message: Message, now: u64, journal: &mut Vec<Change>) -> Result<()> {
-        let id = message.header(MESSAGE_ID);
-        if id.is_some_and(|id| self.ids.knows(id, now)) {
+        let id = message.header(MESSAGE_ID).map(fingerprint);
+        if id.is_some_and(|id| self.ids.knows(&id, now, journal)) {
             return Ok(());
         }
         if self.size.saturating_add(message.size()).saturating_add(OVERHEAD) > self.capacity {
@@ -98,7 +104,7 @@ impl State {
         let size = u32::try_from(size.saturating_add(OVERHEAD)).unwrap_or(u32::MAX);
         let key = key.map(Arc::from);
         let is_done = |(id, progress): &(u32, Progress)| (*progress == Progress::Done).then_some(*id);
-        let done: Box<[u32]> = progress.iter().filter_map(is_done).collect();
+        let done: Vec<u32> = progress.iter().filter_map(is_done).collect();
         let mut wanted = 0u32;
         for (id, group) in &mut self.groups {
             if done.contains(id) || !group.wants(topic) {
@@ -111,8 +117,11 @@ impl State {
             group.add(sequence, key.as_ref(), attempts, not_before);
             wanted = wanted.saturating_add(1);
         }
-        let entry = Entry { topic: self.shared(topic), key, size, wanted, done };
+        let entry = Entry { topic: self.shared(topic), key, size, wanted };
         self.messages.insert(sequence, entry);
+        if !done.is_empty() {
+            self.done.insert(sequence, done);
+        }
         self.size = self.size.saturating_add(size as usize);
         self.sequence = self.sequence.max(sequence);
     }
@@ -144,8 +153,8 @@ impl State {
     }
 
     /// Takes up an id that was written down. The next to be forgotten comes first.
-    pub(crate) fn insert_id(&mut self, id: &str, until: u64) {
-        self.ids.insert(id, until);
+    pub(crate) fn insert_id(&mut self, until: u64, id: Fingerprint) {
+        self.ids.insert(until, id);
     }
 
     /// Takes up which sequences were given, even if nothing of them is kept.
@@ -201,15 +210,16 @@ impl State {
         let mut messages: Vec<_> = self.messages.iter_mut().map(|(sequence, entry)| (*sequence, entry)).collect();
         messages.sort_unstable_by_key(|(sequence, _)| *sequence);
         for (sequence, entry) in messages {
+            let done = self.done.get(&sequence);
             match (group.has(sequence), group.wants(&entry.topic)) {
-                (false, true) if !entry.done.contains(&consumer) => {
+                (false, true) if !done.is_some_and(|done| done.contains(&consumer)) => {
                     group.add(sequence, entry.key.as_ref(), 0, 0);
                     entry.wanted = entry.wanted.saturating_add(1);
                 }
                 (true, false) => {
                     group.remove(sequence);
                     entry.wanted = entry.wanted.saturating_sub(1);
-                    if entry.wanted == 0 && !entry.done.is_empty() {
+                    if entry.wanted == 0 && done.is_some() {
                         unwanted.push(sequence);
                     } else {
                         journal.push(Change::Progress { sequence, consumer, progress: Progress::Fresh });
@@ -223,9 +233,9 @@ impl State {
 
     fn remove(&mut self, sequence: u64, journal: &mut Vec<Change>) {
         if let Some(entry) = self.messages.remove(&sequence) {
+            self.done.remove(&sequence);
             self.size = self.size.saturating_sub(entry.size as usize);
-            // After a burst, its room is given back.
-            if self.messages.capacity() / 8 > self.messages.len() {
+            if has_room_to_give_back(self.messages.len(), self.messages.capacity()) {
                 self.messages.shrink_to(self.messages.len() * 2);
             }
             journal.push(Change::Remove { sequence });
@@ -266,7 +276,7 @@ impl State {
         if entry.wanted == 0 {
             self.remove(sequence, journal);
         } else {
-            entry.done = entry.done.iter().copied().chain([consumer]).collect();
+            self.done.entry(sequence).or_default().push(consumer);
             journal.push(Change::Progress { sequence, consumer, progress: Progress::Done });
         }
     }

@@ -34,12 +34,9 @@ pub(super) fn load(database: &Database, state: &mut State) -> Result<(), Error> 
         let letter: Letter = record::read(letter.value())?;
         state.insert_letter(place.value(), letter.head.size);
     }
-    let mut ids = Vec::new();
     for row in transaction.open_table(IDS)?.iter()? {
-        let (id, until) = row?;
-        ids.push((until.value(), id.value().to_owned()));
+        let (until, id) = row?.0.value();
+        state.insert_id(until, id);
     }
-    ids.sort_unstable();
-    ids.iter().for_each(|(until, id)| state.insert_id(id, *until));
     Ok(())
 }

@@ -7,7 +7,7 @@ use redb::{Database, Error, ReadableDatabase as _, ReadableTable as _, Table, Ta
 
 use super::record::{self, Head, Letter};
 use crate::DeadLetter;
-use crate::engine::{Burial, Change, Progress, Stored};
+use crate::engine::{Burial, Change, Fingerprint, Progress, Stored};
 
 /// Messages by sequence, without payloads.
 pub(super) const HEADS: TableDefinition<u64, &[u8]> = TableDefinition::new("heads");
@@ -18,8 +18,8 @@ pub(super) const CONSUMERS: TableDefinition<u32, &[u8]> = TableDefinition::new("
 /// Dead letters, without payloads.
 pub(super) const LETTERS: TableDefinition<u64, &[u8]> = TableDefinition::new("letters");
 const LETTER_PAYLOADS: TableDefinition<u64, &[u8]> = TableDefinition::new("letter-payloads");
-/// Ids of messages, and how long each is known.
-pub(super) const IDS: TableDefinition<&str, u64> = TableDefinition::new("ids");
+/// Until when ids of messages are known, and which. So those that come or go together are side by side.
+pub(super) const IDS: TableDefinition<(u64, Fingerprint), ()> = TableDefinition::new("ids");
 /// What is known of the whole: the numbers below.
 pub(super) const META: TableDefinition<&str, u64> = TableDefinition::new("messaging");
 /// The last sequences. They only grow, so none is ever given twice.
@@ -65,7 +65,7 @@ pub(super) struct Tables<'a> {
     consumers: Table<'a, u32, &'static [u8]>,
     letters: Table<'a, u64, &'static [u8]>,
     letter_payloads: Table<'a, u64, &'static [u8]>,
-    ids: Table<'a, &'static str, u64>,
+    ids: Table<'a, (u64, Fingerprint), ()>,
     meta: Table<'a, &'static str, u64>,
     /// The last sequences that were given in this transaction.
     sequence: Option<u64>,
@@ -110,11 +110,11 @@ impl<'a> Tables<'a> {
                 self.letters.remove(letter)?;
                 self.letter_payloads.remove(letter)?;
             }
-            Change::Remember { id, until } => {
-                self.ids.insert(id.as_str(), until)?;
+            Change::Remember { until, id } => {
+                self.ids.insert((until, id), ())?;
             }
-            Change::Forget { id } => {
-                self.ids.remove(id.as_str())?;
+            Change::Forget { until, id } => {
+                self.ids.remove((until, id))?;
             }
         }
         Ok(())

@@ -2,7 +2,7 @@
 #![cfg(target_os = "linux")]
 
 use crate::support::storage::Backend;
-use crate::support::{Client, Run, Server, guest as component, slow};
+use crate::support::{Client, Run, Server, slow};
 
 /// A size of the server's process from `/proc`, in KiB.
 fn memory(server: &Server, field: &str) -> usize {
@@ -19,8 +19,8 @@ fn a_large_file_goes_in_and_out_in_little_memory() {
     let limits = ["--max-body", "2GiB", "--request-timeout", "30m", "--cpu-timeout", "30m"];
     for guest in ["blobstore", "blobstore-p2"] {
         let backend = Backend::file("objects");
-        // As a user starts it: what compiling has taken is there for the files.
-        let server = Run::file(&component(guest)).args(["--blobstore", &backend.url]).args(limits).serve();
+        // Compiled ahead of time: else what compiling has taken would be there for the files.
+        let server = Run::guest(guest).args(["--blobstore", &backend.url]).args(limits).serve();
         let mut client = Client::connect(server.address);
         // What is needed for any file is there afterwards.
         assert_eq!(client.put("/objects/small", vec![0; 1 << 20]).status, 201, "{guest}");
@@ -39,6 +39,7 @@ fn a_large_file_goes_in_and_out_in_little_memory() {
             assert!(client.take(1 << 20).unwrap() == piece(number), "{guest}: MiB {number}");
         }
         let grown = memory(&server, "VmHWM:").saturating_sub(before);
+        println!("{guest}: {mebibytes} MiB in and out, {grown} KiB more");
         assert!(grown < 32 << 10, "{guest}: the process has grown by {grown} KiB for {mebibytes} MiB");
     }
 }

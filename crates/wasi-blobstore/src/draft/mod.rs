@@ -9,6 +9,7 @@ mod container;
 mod incoming;
 mod names;
 mod outgoing;
+mod queue;
 #[cfg(test)]
 mod tests;
 mod types;

@@ -6,17 +6,18 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::sync::Notify;
 use wasmtime_wasi::p2::{DynOutputStream, OutputStream, Pollable, StreamError, StreamResult};
 use wasmtime_wasi::runtime::{AbortOnDropJoinHandle, spawn};
 
+use super::queue::Queue;
 use crate::budget::{Budget, Share};
 use crate::check::{CHUNK, Checked};
 use crate::{Container, Error, ErrorKind, ObjectInfo, PutOptions, Result};
 
 /// What may wait between the guest and the backend, in bytes.
-const QUEUE: usize = 4 * CHUNK;
+const WAITING: usize = 4 * CHUNK;
 
 /// A value that a guest writes. Dropped before it is finished, it becomes no object.
 pub struct OutgoingValue {
@@ -27,7 +28,7 @@ pub struct OutgoingValue {
 
 impl OutgoingValue {
     pub(super) fn new(held: Arc<Budget>) -> Self {
-        let state = State { buffer: BytesMut::new(), stage: Stage::Unnamed, held: Share::new(held), failure: None };
+        let state = State { queue: Queue::default(), stage: Stage::Unnamed, held: Share::new(held), failure: None };
         let pipe = Pipe { state: Mutex::new(state), changed: Notify::new() };
         Self { pipe: Arc::new(pipe), has_body: false, upload: None }
     }
@@ -74,7 +75,7 @@ struct Pipe {
 }
 
 struct State {
-    buffer: BytesMut,
+    queue: Queue,
     stage: Stage,
     held: Share,
     failure: Option<Error>,
@@ -139,12 +140,11 @@ impl State {
         if self.stage == Stage::GivenUp {
             return Err(Error::new(ErrorKind::Other, "the value was dropped before it was finished"));
         }
-        if self.buffer.is_empty() {
+        let Some(next) = self.queue.pop() else {
             return Ok((self.stage == Stage::Finished).then_some(None));
-        }
-        let length = self.buffer.len().min(CHUNK);
-        self.held.shrink(length);
-        Ok(Some(Some(self.buffer.split_to(length).freeze())))
+        };
+        self.held.shrink(next.len());
+        Ok(Some(Some(next)))
     }
 
     /// How many bytes may be written.
@@ -157,19 +157,19 @@ impl State {
                 0 => Err(StreamError::LastOperationFailed(unnamed().into())),
                 room => Ok(room),
             },
-            Stage::Named => Ok(QUEUE.saturating_sub(self.buffer.len()).min(CHUNK)),
+            Stage::Named => Ok(WAITING.saturating_sub(self.queue.len()).min(CHUNK)),
             Stage::Finished | Stage::GivenUp => Err(StreamError::Closed),
         }
     }
 
-    fn write(&mut self, bytes: &[u8]) -> StreamResult<()> {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
         if bytes.len() > self.room()? {
             return Err(StreamError::trap("more was written than check-write allowed"));
         }
         if self.stage == Stage::Unnamed && !self.held.grow(bytes.len()) {
             return Err(StreamError::LastOperationFailed(unnamed().into()));
         }
-        self.buffer.extend_from_slice(bytes);
+        self.queue.push(bytes);
         Ok(())
     }
 }
@@ -196,7 +196,7 @@ impl Pollable for Body {
 
 impl OutputStream for Body {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        self.0.lock().write(&bytes)?;
+        self.0.lock().write(bytes)?;
         self.0.changed.notify_waiters();
         Ok(())
     }

@@ -4,16 +4,15 @@ mod listing;
 mod names;
 mod object;
 mod place;
+mod read;
 mod upload;
 
 use std::fs;
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::io::{self, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bytes::Bytes;
-use futures::{StreamExt as _, stream};
 use tempo_core::{Boot, ErrorKind as CoreKind, Scheme, StoreUrl};
 
 use self::object::failed;
@@ -91,9 +90,6 @@ impl File {
     }
 }
 
-/// How much is read at once, in bytes: the way to a thread that may block and back costs as much as some of it.
-const READ: u64 = 256 << 10;
-
 /// Runs `work` where it may block.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     let stopped = |_| Err(Error::new(ErrorKind::Unavailable, "the host is shutting down"));
@@ -121,13 +117,7 @@ impl Container for File {
             Ok((file, info, end.saturating_sub(start)))
         });
         let (file, info, left) = opened.await?;
-        let data = stream::try_unfold((file, left), |(file, left)| async move {
-            if left == 0 {
-                return Ok(None);
-            }
-            blocking(move || read_chunk(file, left)).await.map(Some)
-        });
-        Ok((info, data.boxed()))
+        Ok((info, read::chunks(file, left)))
     }
 
     async fn put(&self, name: &str, options: PutOptions) -> Result<Box<dyn Upload>> {
@@ -169,16 +159,6 @@ impl Container for File {
             Ok(info)
         })
         .await
-    }
-}
-
-fn read_chunk(mut file: fs::File, left: u64) -> Result<(Bytes, (fs::File, u64))> {
-    let length = left.min(READ);
-    let mut chunk = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
-    let read = file.by_ref().take(length).read_to_end(&mut chunk);
-    match read.map_err(|error| failed("read", &error))? as u64 {
-        read if read == length => Ok((chunk.into(), (file, left.saturating_sub(length)))),
-        _ => Err(failed("read", &io::ErrorKind::UnexpectedEof.into())),
     }
 }
 

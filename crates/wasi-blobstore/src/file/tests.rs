@@ -1,5 +1,8 @@
 //! What a directory shows that the suite for all backends cannot see: what is left behind, and what is damaged.
 
+use bytes::Bytes;
+use futures::{StreamExt as _, TryStreamExt as _};
+
 use super::*;
 
 fn files(directory: &Path) -> usize {
@@ -88,9 +91,37 @@ async fn a_file_that_shrinks_under_its_reader_is_an_error_and_not_a_short_body()
     let folder = tempfile::tempdir().unwrap();
     let file = File::open(folder.path()).unwrap();
     put(&file, "n", b"data").await;
-    let (_, mut data) = file.get("n", None).await.unwrap();
+    let (_, data) = file.get("n", None).await.unwrap();
     fs::OpenOptions::new().write(true).open(folder.path().join("objects/n")).unwrap().set_len(2).unwrap();
-    assert!(data.next().await.unwrap().is_err());
+    assert!(data.try_collect::<Vec<_>>().await.is_err());
+}
+
+#[tokio::test]
+async fn what_is_read_is_the_same_whether_it_was_in_memory_or_not() {
+    const SIZE: usize = 1 << 20;
+    let folder = tempfile::tempdir().unwrap();
+    let file = File::open(folder.path()).unwrap();
+    let bytes: Vec<u8> = (0..SIZE).map(|at| (at % 251) as u8).collect();
+    let mut upload = file.put("n", PutOptions::default()).await.unwrap();
+    upload.write(bytes.clone().into()).await.unwrap();
+    upload.complete().await.unwrap();
+    for forgotten in [false, true] {
+        if forgotten {
+            forget(&folder.path().join("objects/n"));
+        }
+        let range = ByteRange { offset: 3, length: Some(SIZE as u64 - 7) };
+        let (_, data) = file.get("n", Some(range)).await.unwrap();
+        // All chunks are held: none is written over.
+        let chunks: Vec<Bytes> = data.try_collect().await.unwrap();
+        assert!(chunks.concat() == bytes[3..SIZE - 4], "forgotten: {forgotten}");
+    }
+}
+
+/// Has the system forget what it has in memory of the file, if it can.
+fn forget(path: &Path) {
+    #[cfg(target_os = "linux")]
+    rustix::fs::fadvise(fs::File::open(path).unwrap(), 0, None, rustix::fs::Advice::DontNeed).unwrap();
+    let _ = path;
 }
 
 #[tokio::test]

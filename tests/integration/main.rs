@@ -42,6 +42,7 @@ mod messaging_restart;
 mod otel;
 mod overload;
 mod precompiled;
+mod renewal;
 mod serve;
 mod settings;
 mod storage_clients;

@@ -5,13 +5,14 @@
 
 use std::error::Error as _;
 use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use async_nats::connection::State;
 use async_nats::jetstream::{self, context::ContextBuilder};
-use async_nats::{Client, ConnectError, ConnectErrorKind, ConnectOptions, Event};
+use async_nats::{Client, ClientError, ConnectError, ConnectErrorKind, ConnectOptions, Event};
 use tempo_core::{Boot, Error, ErrorKind};
 use tokio::sync::{OnceCell, watch};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -177,8 +178,16 @@ async fn open(address: &Address, options: &Options, limit: Duration) -> anyhow::
 /// Counts and logs what happens to the connection.
 fn watched(options: ConnectOptions, server: &str, losses: watch::Sender<u64>) -> ConnectOptions {
     let (server, losses) = (server.to_owned(), Arc::new(losses));
+    let refused_since = AtomicU64::new(0);
     options.request_timeout(Some(REQUEST)).event_callback(move |event| {
         match &event {
+            Event::ClientError(ClientError::Other(problem)) => match advice(problem) {
+                // Once for each loss: there are two attempts a second.
+                Some(advice) if refused_since.swap(*losses.borrow(), Relaxed) != *losses.borrow() => {
+                    tracing::warn!(%server, "no connection yet: {problem}; {advice}");
+                }
+                _ => tracing::debug!(%server, "{event}"),
+            },
             // The first time is no news, and nothing may be said before the address that a runtime serves at.
             Event::Connected if *losses.borrow() == 0 => tracing::debug!(%server, "connected"),
             Event::Connected => tracing::info!(%server, "connected again"),
@@ -200,11 +209,20 @@ fn is_final(error: &ConnectError) -> bool {
 }
 
 fn refused(server: &str, error: &ConnectError) -> Error {
-    let advice = match error.kind() {
-        ConnectErrorKind::Tls => "check --nats-ca, --nats-cert and --nats-key",
-        _ => "check --nats-creds, --nats-nkey, --nats-token, --nats-user and --nats-password, or the user in the URL",
-    };
+    let advice = advice(&error.kind().to_string()).unwrap_or("check the URL");
     Error::new(ErrorKind::BadConfiguration, format!("{server}: {error}; {advice}"))
+}
+
+/// What to do about a failure that may not pass by itself. The client's events name the kind of a failure by its text.
+fn advice(problem: &str) -> Option<&'static str> {
+    let is = |kind: ConnectErrorKind| problem == kind.to_string();
+    if is(ConnectErrorKind::Tls) {
+        Some("check --nats-ca, --nats-cert and --nats-key")
+    } else if is(ConnectErrorKind::Authentication) || is(ConnectErrorKind::AuthorizationViolation) {
+        Some("check --nats-creds, --nats-nkey, --nats-token, --nats-user and --nats-password, or the user in the URL")
+    } else {
+        None
+    }
 }
 
 fn unreachable(server: &str, limit: Duration, cause: &str) -> Error {

@@ -43,6 +43,7 @@ mod failure;
 mod fetch;
 mod key;
 mod keyvalue;
+mod login;
 mod messaging;
 mod options;
 

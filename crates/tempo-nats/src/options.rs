@@ -1,18 +1,14 @@
-//! The flags of a connection: who logs in, whom it trusts, and how long it may take.
+//! The flags of a connection besides those of its log-in: whom it trusts, and how long it may take.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_nats::ConnectOptions;
-use tempo_core::{Error, ErrorKind, Flag, Secret, Settings};
+use tempo_core::{Error, ErrorKind, Flag, Settings};
 
-use crate::address::{Address, User};
+use crate::address::Address;
+use crate::login::{self, Login};
 
-const CREDS: Flag = Flag::new("nats-creds", "FILE", "Log in to NATS with the JWT and the key in this credentials file");
-const NKEY: Flag = Flag::new("nats-nkey", "FILE", "Log in to NATS with the NKey seed in this file");
-const TOKEN: Flag = Flag::new("nats-token", "TOKEN", "Log in to NATS with this token");
-const USER: Flag = Flag::new("nats-user", "NAME", "Log in to NATS as this user, with --nats-password");
-const PASSWORD: Flag = Flag::new("nats-password", "PASSWORD", "The password of --nats-user");
 const CA: Flag = Flag::new("nats-ca", "FILE", "Certificates (PEM) to trust for NATS over TLS, instead of the system's");
 const CERT: Flag = Flag::new("nats-cert", "FILE", "The certificate (PEM) to show to a NATS server, with --nats-key");
 const KEY: Flag = Flag::new("nats-key", "FILE", "The private key (PEM) of --nats-cert");
@@ -30,15 +26,7 @@ const PING: Duration = Duration::from_secs(5);
 
 /// The flags that every connection to NATS reads.
 pub(crate) fn flags() -> Vec<Flag> {
-    vec![CREDS, NKEY, TOKEN, USER, PASSWORD, CA, CERT, KEY, CONNECT_TIMEOUT]
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Login {
-    Nobody,
-    Credentials(PathBuf),
-    Nkey(PathBuf),
-    User(User),
+    [login::FLAGS.as_slice(), &[CA, CERT, KEY, CONNECT_TIMEOUT]].concat()
 }
 
 /// What makes one connection another than the next, besides its servers.
@@ -64,34 +52,12 @@ impl Options {
             (Some(_), None) => return Err(settings.invalid(&CERT, "needs --nats-key as well")),
             (None, Some(_)) => return Err(settings.invalid(&KEY, "needs --nats-cert as well")),
         };
-        let login = match &address.user {
-            Some(user) => Login::User(user.clone()),
-            None => read_login(settings)?,
-        };
-        Ok(Self { login, ca: settings.get(&CA)?, identity, tls: address.tls })
+        Ok(Self { login: Login::read(settings, address)?, ca: settings.get(&CA)?, identity, tls: address.tls })
     }
 
-    /// The client's options. Reads the files, so that they can be renewed while the program is not connected.
+    /// The client's options. The client reads the files again for each attempt to connect, so that they can be renewed.
     pub(crate) async fn client(&self, timeout: Duration) -> Result<ConnectOptions, Error> {
-        let mut options = match &self.login {
-            Login::Nobody => ConnectOptions::new(),
-            Login::Credentials(path) => {
-                let text = read_file(&CREDS, path).await?;
-                // The cause may quote the file.
-                ConnectOptions::with_credentials(&text)
-                    .map_err(|_| bad_file(&CREDS, path, "is not a credentials file of NATS"))?
-            }
-            Login::Nkey(path) => {
-                let text = read_file(&NKEY, path).await?;
-                let seed = text.lines().map(str::trim).find(|line| line.starts_with("SU"));
-                let seed = seed.ok_or_else(|| bad_file(&NKEY, path, "holds no seed of a user (SU...)"))?;
-                ConnectOptions::with_nkey(seed.to_owned())
-            }
-            Login::User(User::Token(token)) => ConnectOptions::with_token(token.reveal().to_owned()),
-            Login::User(User::Password(user, password)) => {
-                ConnectOptions::with_user_and_password(user.clone(), password.reveal().to_owned())
-            }
-        };
+        let mut options = self.login.options().await?;
         if let Some(ca) = &self.ca {
             // The client would report a missing file only when it is in the middle of connecting.
             read_file(&CA, ca).await?;
@@ -111,40 +77,12 @@ impl Options {
     }
 }
 
-fn read_login(settings: &Settings) -> Result<Login, Error> {
-    let password = settings.get::<Secret>(&PASSWORD)?;
-    let user = match (settings.get::<String>(&USER)?, password) {
-        (Some(user), Some(password)) => Some(User::Password(user, password)),
-        (None, None) => None,
-        (Some(_), None) => return Err(settings.invalid(&USER, "needs --nats-password as well")),
-        (None, Some(_)) => return Err(settings.invalid(&PASSWORD, "needs --nats-user as well")),
-    };
-    let given = [
-        (CREDS, settings.get(&CREDS)?.map(Login::Credentials)),
-        (NKEY, settings.get(&NKEY)?.map(Login::Nkey)),
-        (TOKEN, settings.get(&TOKEN)?.map(|token| Login::User(User::Token(token)))),
-        (USER, user.map(Login::User)),
-    ];
-    let mut given = given.into_iter().filter_map(|(flag, login)| login.map(|login| (flag, login)));
-    let login = given.next().map_or(Login::Nobody, |(_, login)| login);
-    match given.next() {
-        None => Ok(login),
-        Some((flag, _)) => {
-            Err(settings.invalid(&flag, "give one of --nats-creds, --nats-nkey, --nats-token and --nats-user"))
-        }
-    }
-}
-
 async fn read_file(flag: &Flag, path: &Path) -> Result<String, Error> {
     let text = tokio::fs::read_to_string(path).await;
     text.map_err(|error| {
         let problem = format!("--{}: cannot read {}: {error}", flag.name, path.display());
         Error::new(ErrorKind::NotFound, problem)
     })
-}
-
-fn bad_file(flag: &Flag, path: &Path, problem: &str) -> Error {
-    Error::new(ErrorKind::BadConfiguration, format!("--{}: {} {problem}", flag.name, path.display()))
 }
 
 /// How long to wait before an attempt to connect again: the first comes at once, and none is far from the last.
@@ -170,22 +108,10 @@ mod tests {
     }
 
     #[test]
-    fn the_url_goes_before_the_flags() {
-        let token = |token: &str| Login::User(User::Token(Secret::new(token)));
-        assert_eq!(read("nats://h/b", &[(TOKEN, "flag")]).unwrap().login, token("flag"));
-        assert_eq!(read("nats://url@h/b", &[(TOKEN, "flag")]).unwrap().login, token("url"));
-        assert_eq!(read("nats://h/b", &[]).unwrap().login, Login::Nobody);
-        assert!(!format!("{:?}", read("nats://s3cret@h/b", &[])).contains("s3cret"));
-    }
-
-    #[test]
-    fn halves_and_contradictions_are_refused() {
+    fn halves_are_refused() {
         let problem = |given: &[(Flag, &str)]| read("nats://h/b", given).unwrap_err().to_string();
-        assert_eq!(problem(&[(USER, "ann")]), "--nats-user: needs --nats-password as well");
-        assert_eq!(problem(&[(PASSWORD, "s3cret")]), "--nats-password: needs --nats-user as well");
         assert_eq!(problem(&[(CERT, "c")]), "--nats-cert: needs --nats-key as well");
         assert_eq!(problem(&[(KEY, "k")]), "--nats-key: needs --nats-cert as well");
-        assert!(problem(&[(TOKEN, "s3cret"), (NKEY, "f")]).starts_with("--nats-token: give one of"));
     }
 
     #[test]

@@ -16,8 +16,12 @@ const ALLOW_ADDRESS: Flag =
     Flag::new("allow-http-address", "CIDR", "Private addresses that allowed names may resolve to, such as 10.0.0.0/8")
         .repeatable()
         .grants(Shown::Whole);
-const CA: Flag =
-    Flag::new("http-ca", "FILE", "Certificate authorities (PEM) to trust for outgoing requests").repeatable();
+const CA: Flag = Flag::new(
+    "http-ca",
+    "FILE",
+    "Certificate authorities (PEM) to trust for outgoing requests; read again when it changes",
+)
+.repeatable();
 const CONNECT: Flag = Flag::new("http-connect-timeout", "TIME", "Time to connect").default("5s");
 const TLS: Flag = Flag::new("http-tls-timeout", "TIME", "Time for a TLS handshake").default("5s");
 const FIRST_BYTE: Flag =
@@ -59,9 +63,7 @@ impl Backend<WasiHttp> for HttpClient {
             ca_files: settings.all::<PathBuf>(&CA)?,
             ..ClientConfig::default()
         };
-        let client = Client::new(config, policy)
-            .map_err(|error| settings.invalid(&CA, &format!("cannot be used: {error:#}")))?;
-        Ok(Self { hooks: Hooks::new(client).told_to(boot.telemetry.clone()) })
+        Ok(Self { hooks: Hooks::new(Client::new(config, policy)?).told_to(boot.telemetry.clone()) })
     }
 
     fn state(&self) -> HttpState {

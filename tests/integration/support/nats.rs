@@ -37,9 +37,7 @@ impl Nats {
     /// It ended again, because a port is taken: what it said.
     pub(crate) fn try_start(address: SocketAddr, configuration: &str) -> Result<Self, String> {
         let directory = TempDir::new().unwrap();
-        // A value of 1 MiB and its headers are more than the server's default takes for a message.
-        let configuration = format!("max_payload: 2MB\n{configuration}");
-        std::fs::write(directory.path().join("nats.conf"), configuration).unwrap();
+        configure(&directory, configuration);
         let mut server = spawn(address, &directory);
         if is_ready(address, &mut server) { Ok(Self { server, address, directory }) } else { Err(said(&directory)) }
     }
@@ -59,6 +57,12 @@ impl Nats {
     pub(crate) fn restart(&mut self) {
         self.server = spawn(self.address, &self.directory);
         assert!(is_ready(self.address, &mut self.server), "nats-server did not come back: {}", said(&self.directory));
+    }
+
+    /// Starts it again, with this in its configuration.
+    pub(crate) fn restart_with(&mut self, configuration: &str) {
+        configure(&self.directory, configuration);
+        self.restart();
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
@@ -82,6 +86,11 @@ impl Drop for Nats {
 /// An address that is free while its listener is held, and most likely still free a moment later.
 pub(crate) fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+fn configure(directory: &TempDir, configuration: &str) {
+    // A value of 1 MiB and its headers are more than the server's default takes for a message.
+    std::fs::write(directory.path().join("nats.conf"), format!("max_payload: 2MB\n{configuration}")).unwrap();
 }
 
 fn spawn(address: SocketAddr, directory: &TempDir) -> Child {

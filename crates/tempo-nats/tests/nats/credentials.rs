@@ -4,7 +4,7 @@ use nkeys::KeyPair;
 use tempo_core::ErrorKind;
 use tempo_wasi_keyvalue::Condition;
 
-use crate::support::{Server, open_with, refusal};
+use crate::support::{Server, eventually, open_with, refusal};
 
 const UNLIMITED: &str = r#""subs":-1,"data":-1,"payload":-1"#;
 
@@ -39,24 +39,46 @@ fn credentials(account: &KeyPair, user: &KeyPair) -> String {
     )
 }
 
+/// An operator, and an account whose users may do all.
+struct Issuer {
+    operator: KeyPair,
+    system: KeyPair,
+    account: KeyPair,
+}
+
+impl Issuer {
+    fn new() -> Self {
+        let (operator, system) = (KeyPair::new_operator(), KeyPair::new_account());
+        Self { operator, system, account: KeyPair::new_account() }
+    }
+
+    /// The configuration of a server that takes the account's users, but not the `revoked` ones.
+    fn configuration(&self, revoked: &[&KeyPair]) -> String {
+        let Self { operator, system, account } = self;
+        let of_system = token(operator, system, r#""limits":{},"type":"account""#);
+        let storage = r#""mem_storage":-1,"disk_storage":-1,"streams":-1,"consumer":-1"#;
+        let limits = format!(r#"{UNLIMITED},"imports":-1,"exports":-1,"wildcards":true,"conn":-1,"leaf":-1,{storage}"#);
+        let revoked: Vec<String> =
+            revoked.iter().map(|user| format!(r#""{}":2000000000"#, user.public_key())).collect();
+        let claims = format!(r#""limits":{{{limits}}},"revocations":{{{}}},"type":"account""#, revoked.join(","));
+        let of_account = token(operator, account, &claims);
+        format!(
+            "jetstream {{}}, operator: {}, system_account: {}, resolver: MEMORY, resolver_preload: {{ {}: {}, {}: {} }}",
+            token(operator, operator, r#""type":"operator""#),
+            system.public_key(),
+            system.public_key(),
+            of_system,
+            account.public_key(),
+            of_account,
+        )
+    }
+}
+
 #[tokio::test]
 async fn a_user_whom_an_account_has_signed() {
-    let (operator, system, account, user) =
-        (KeyPair::new_operator(), KeyPair::new_account(), KeyPair::new_account(), KeyPair::new_user());
-    let of_system = token(&operator, &system, r#""limits":{},"type":"account""#);
-    let storage = r#""mem_storage":-1,"disk_storage":-1,"streams":-1,"consumer":-1"#;
-    let limits = format!(r#"{UNLIMITED},"imports":-1,"exports":-1,"wildcards":true,"conn":-1,"leaf":-1,{storage}"#);
-    let of_account = token(&operator, &account, &format!(r#""limits":{{{limits}}},"type":"account""#));
-    let server = Server::with(&format!(
-        "jetstream {{}}, operator: {}, system_account: {}, resolver: MEMORY, resolver_preload: {{ {}: {}, {}: {} }}",
-        token(&operator, &operator, r#""type":"operator""#),
-        system.public_key(),
-        system.public_key(),
-        of_system,
-        account.public_key(),
-        of_account,
-    ));
-    let file = server.file("user.creds", &credentials(&account, &user));
+    let (issuer, user) = (Issuer::new(), KeyPair::new_user());
+    let server = Server::with(&issuer.configuration(&[]));
+    let file = server.file("user.creds", &credentials(&issuer.account, &user));
     let store = open_with(&server.url("b"), &[("nats-creds", &file)]).await.unwrap();
     store.set("k", "v".into(), None, Condition::Always).await.unwrap();
     assert_eq!(store.get("k").await.unwrap().unwrap().value, "v");
@@ -66,4 +88,24 @@ async fn a_user_whom_an_account_has_signed() {
     assert_eq!(error.kind(), ErrorKind::BadConfiguration, "{error}");
     let seed = user.seed().unwrap();
     assert!(!error.to_string().contains(&seed), "{error}");
+}
+
+#[tokio::test]
+async fn renewed_credentials_are_read_when_the_connection_comes_back() {
+    let (issuer, first, second) = (Issuer::new(), KeyPair::new_user(), KeyPair::new_user());
+    let mut server = Server::with(&issuer.configuration(&[]));
+    let file = server.file("user.creds", &credentials(&issuer.account, &first));
+    let store = open_with(&server.url("b"), &[("nats-creds", &file)]).await.unwrap();
+    store.set("k", "v".into(), None, Condition::Always).await.unwrap();
+    let renewed = credentials(&issuer.account, &second);
+    // Half of a file changes nothing: who was let in before still is.
+    server.file("user.creds", &renewed[..renewed.len() / 2]);
+    server.stop();
+    server.restart();
+    let get = || async { store.get("k").await.ok() };
+    assert_eq!(eventually("the old user", get).await.unwrap().value, "v");
+    server.file("user.creds", &renewed);
+    server.stop();
+    server.restart_with(&issuer.configuration(&[&first]));
+    assert_eq!(eventually("the new user", get).await.unwrap().value, "v");
 }

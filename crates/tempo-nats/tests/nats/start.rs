@@ -1,6 +1,6 @@
 //! Opening a store: who may, and what is said to those who may not.
 
-use crate::support::{Server, open_with, refusal};
+use crate::support::{Server, eventually, open_with, refusal};
 use tempo_core::ErrorKind;
 use tempo_wasi_keyvalue::Condition;
 
@@ -111,24 +111,63 @@ async fn a_user_who_may_not_use_jetstream() {
     assert!(error.to_string().contains("$JS.API"), "{error}");
 }
 
-#[tokio::test]
-async fn encryption_with_certificates_of_both_sides() {
-    let mut ca = rcgen::CertificateParams::new(Vec::new()).unwrap();
-    ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let ca = rcgen::CertifiedIssuer::self_signed(ca, rcgen::KeyPair::generate().unwrap()).unwrap();
-    let issue = |name: &str| {
+/// An authority of a test's own.
+struct Authority(rcgen::CertifiedIssuer<'static, rcgen::KeyPair>);
+
+impl Authority {
+    fn new() -> Self {
+        let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        Self(rcgen::CertifiedIssuer::self_signed(params, rcgen::KeyPair::generate().unwrap()).unwrap())
+    }
+
+    /// A certificate for `name`, and its key.
+    fn issue(&self, name: &str) -> (String, String) {
         let key = rcgen::KeyPair::generate().unwrap();
         let params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
-        (params.signed_by(&key, &ca).unwrap().pem(), key.serialize_pem())
+        (params.signed_by(&key, &self.0).unwrap().pem(), key.serialize_pem())
+    }
+}
+
+#[tokio::test]
+async fn renewed_certificates_are_read_when_the_connection_comes_back() {
+    let files = tempfile::tempdir().unwrap();
+    let path = |name: &str| files.path().join(name).to_str().unwrap().to_owned();
+    // Everything by another authority each time, on both sides.
+    let issue = || {
+        let authority = Authority::new();
+        for side in ["localhost", "client"] {
+            let (certificate, key) = authority.issue(side);
+            std::fs::write(path(&format!("{side}.pem")), certificate).unwrap();
+            std::fs::write(path(&format!("{side}.key")), key).unwrap();
+        }
+        std::fs::write(path("ca.pem"), authority.0.pem()).unwrap();
     };
+    issue();
+    let [certificate, key, ca] = ["localhost.pem", "localhost.key", "ca.pem"].map(path);
+    let tls = format!("cert_file: '{certificate}', key_file: '{key}', ca_file: '{ca}', verify: true");
+    let mut server = Server::with(&format!("jetstream {{}}, tls {{ {tls} }}"));
+    let flags = [("nats-ca", &*ca), ("nats-cert", &*path("client.pem")), ("nats-key", &*path("client.key"))];
+    let store = open_with(&format!("tls://localhost:{}/b", server.port), &flags).await.unwrap();
+    store.set("k", "v".into(), None, Condition::Always).await.unwrap();
+    server.stop();
+    issue();
+    server.restart();
+    let entry = eventually("the new certificates", || async { store.get("k").await.ok() }).await;
+    assert_eq!(entry.unwrap().value, "v");
+}
+
+#[tokio::test]
+async fn encryption_with_certificates_of_both_sides() {
+    let ca = Authority::new();
     let files = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| {
         let path = files.path().join(name);
         std::fs::write(&path, text).unwrap();
         path.to_str().unwrap().to_owned()
     };
-    let ((certificate, key), (own, own_key)) = (issue("localhost"), issue("client"));
-    let authority = write("ca", &ca.pem());
+    let ((certificate, key), (own, own_key)) = (ca.issue("localhost"), ca.issue("client"));
+    let authority = write("ca", &ca.0.pem());
     let (certificate, key) = (write("cert", &certificate), write("key", &key));
     let (own, own_key) = (write("own", &own), write("own-key", &own_key));
     let tls = format!("cert_file: '{certificate}', key_file: '{key}', ca_file: '{authority}', verify: true");

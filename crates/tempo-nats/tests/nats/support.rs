@@ -31,8 +31,7 @@ impl Server {
     /// A server with this configuration, in which DIR is its directory.
     pub(crate) fn with(configuration: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let text = configuration.replace("DIR", dir.path().to_str().unwrap());
-        fs::write(dir.path().join("server.conf"), text).unwrap();
+        configure(&dir, configuration);
         let child = spawn(&dir, -1);
         let mut server = Self { port: 0, dir, child };
         server.port = server.await_port();
@@ -69,6 +68,12 @@ impl Server {
         self.child = spawn(&self.dir, i32::from(self.port));
     }
 
+    /// The same with another configuration.
+    pub(crate) fn restart_with(&mut self, configuration: &str) {
+        configure(&self.dir, configuration);
+        self.restart();
+    }
+
     fn await_port(&mut self) -> u16 {
         let file = self.dir.path().join(format!("nats-server_{}.ports", self.child.id()));
         let start = Instant::now();
@@ -92,6 +97,11 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn configure(dir: &tempfile::TempDir, configuration: &str) {
+    let text = configuration.replace("DIR", dir.path().to_str().unwrap());
+    fs::write(dir.path().join("server.conf"), text).unwrap();
 }
 
 fn spawn(dir: &tempfile::TempDir, port: i32) -> Child {

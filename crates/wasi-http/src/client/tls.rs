@@ -1,42 +1,44 @@
-//! TLS towards servers: which authorities are trusted, and the handshake.
+//! TLS towards servers: which authorities are trusted, as their files say now, and the handshake.
 
 use super::error::ConnectError;
 use crate::egress::{Host, Notices, Target};
-use anyhow::Context as _;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use tempo_core::{Error, ErrorKind, Reloadable};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+/// The flag that names files of authorities.
+const CA: &str = "http-ca";
+
+/// How long the authorities may be out of date. A handshake after that looks at their files.
+const MAX_AGE: Duration = Duration::from_secs(1);
+
 /// Clones share sessions and what was already reported.
 #[derive(Clone)]
 pub(super) struct Tls {
-    connector: TlsConnector,
+    connector: Reloadable<TlsConnector>,
     notices: Arc<Notices>,
     budget: Duration,
 }
 
 impl Tls {
     /// Trusts Mozilla's list and the authorities in `ca_files`.
-    pub(super) fn new(ca_files: &[PathBuf], budget: Duration) -> anyhow::Result<Self> {
-        let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        for file in ca_files {
-            add_authorities(&mut roots, file)
-                .with_context(|| format!("cannot use {} as certificate authorities", file.display()))?;
-        }
-        // The provider is named, so that no process-wide default is needed and none is changed.
-        let mut config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Self { connector: Arc::new(config).into(), notices: Arc::default(), budget })
+    ///
+    /// # Errors
+    ///
+    /// A file cannot be read, or holds no certificate.
+    pub(super) fn new(ca_files: &[PathBuf], budget: Duration) -> Result<Self, Error> {
+        let files = ca_files.iter().map(|file| (CA, file.clone())).collect();
+        let names = ca_files.to_vec();
+        let connector = Reloadable::load(files, move |contents| connector(&names, contents))?;
+        Ok(Self { connector, notices: Arc::default(), budget })
     }
 
     /// Makes a plain connection a TLS one. The certificate must be for the target's host.
@@ -49,7 +51,7 @@ impl Tls {
             Host::Ip(address) => ServerName::from(*address),
             Host::Name(name) => ServerName::try_from(name.clone()).map_err(|_| ConnectError::TlsCertificate)?,
         };
-        let handshake = self.connector.connect(name, stream);
+        let handshake = async { self.connector.current(MAX_AGE).await.connect(name, stream).await };
         let result = timeout(self.budget, handshake).await.map_err(|_| ConnectError::TlsTimeout)?;
         result.map_err(|error| {
             let reason = ConnectError::from_tls(&error);
@@ -64,9 +66,27 @@ impl Tls {
     }
 }
 
-fn add_authorities(roots: &mut RootCertStore, file: &Path) -> anyhow::Result<()> {
+/// A connector that trusts Mozilla's list and the authorities in the contents of `files`.
+fn connector(files: &[PathBuf], contents: &[Vec<u8>]) -> Result<TlsConnector, Error> {
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    for (file, content) in files.iter().zip(contents) {
+        add_authorities(&mut roots, content).map_err(|error| {
+            let problem = format!("--{CA}: cannot use {} as certificate authorities: {error:#}", file.display());
+            Error::new(ErrorKind::BadConfiguration, problem)
+        })?;
+    }
+    // The provider is named, so that no process-wide default is needed and none is changed.
+    let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::new(ErrorKind::BadConfiguration, format!("TLS cannot be used: {error}")))?;
+    let mut config = builder.with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(Arc::new(config).into())
+}
+
+fn add_authorities(roots: &mut RootCertStore, content: &[u8]) -> anyhow::Result<()> {
     let before = roots.len();
-    for certificate in CertificateDer::pem_file_iter(file)? {
+    for certificate in CertificateDer::pem_slice_iter(content) {
         roots.add(certificate?)?;
     }
     anyhow::ensure!(roots.len() > before, "expected PEM with at least one CERTIFICATE section");

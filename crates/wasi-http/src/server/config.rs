@@ -9,8 +9,10 @@ use tempo_core::{Error, Flag, Settings, Size};
 
 const ADDR: Flag =
     Flag::new("addr", "HOST:PORT", "Address to serve HTTP on; port 0 picks one").default("127.0.0.1:8080");
-const CERT: Flag = Flag::new("tls-cert", "FILE", "Certificate chain (PEM): serve HTTPS");
-const KEY: Flag = Flag::new("tls-key", "FILE", "Private key (PEM) of --tls-cert");
+pub(crate) const CERT: Flag =
+    Flag::new("tls-cert", "FILE", "Certificate chain (PEM): serve HTTPS; read again when it changes");
+pub(crate) const KEY: Flag =
+    Flag::new("tls-key", "FILE", "Private key (PEM) of --tls-cert; read again when it changes");
 const THREADS: Flag = Flag::new("http-threads", "N", "Threads that serve connections [default: one a processor]");
 const CONNECTIONS: Flag = Flag::new("max-connections", "N", "Connections at once").default("1000");
 const HEADER_TIMEOUT: Flag = Flag::new("header-timeout", "TIME", "Time to read a request's head").default("10s");

@@ -16,7 +16,6 @@ use tempo_core::telemetry::scope;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio_rustls::TlsAcceptor;
 
 use super::activity::{Activity, Verdict, Watched};
 use super::body::Body;
@@ -24,6 +23,7 @@ use super::config::Config;
 use super::reply::Refusal;
 use super::request;
 use super::telemetry;
+use super::tls::Tls;
 use super::turn::end_of_turn;
 use super::worker::Worker;
 use crate::WasiHttp;
@@ -43,7 +43,7 @@ pub(crate) enum Phase {
 pub(crate) struct Server<T: Send + 'static> {
     pub(crate) worker: Arc<Worker<T>>,
     pub(crate) http: auto::Builder<TokioExecutor>,
-    pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) tls: Option<Tls>,
     pub(crate) phase: watch::Receiver<Phase>,
 }
 
@@ -70,8 +70,8 @@ impl<T: Provide<WasiHttp>> Server<T> {
     pub(crate) async fn serve(self: Arc<Self>, stream: TcpStream, admitted: bool) {
         // Small responses go out at once rather than wait for an acknowledgement.
         let _ = stream.set_nodelay(true);
-        let Some(acceptor) = &self.tls else { return self.speak(stream, Scheme::HTTP, admitted).await };
-        match tokio::time::timeout(self.worker.config.header_timeout, acceptor.accept(stream)).await {
+        let Some(tls) = &self.tls else { return self.speak(stream, Scheme::HTTP, admitted).await };
+        match tokio::time::timeout(self.worker.config.header_timeout, tls.accept(stream)).await {
             Ok(Ok(stream)) => self.speak(stream, Scheme::HTTPS, admitted).await,
             Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
             Err(_) => tracing::debug!("a TLS handshake took too long"),

@@ -32,6 +32,7 @@ use self::accept::Accepter;
 use self::config::Config;
 use self::connection::{Phase, Server};
 use self::threads::Thread;
+use self::tls::Tls;
 use self::worker::Worker;
 use crate::WasiHttp;
 
@@ -55,7 +56,7 @@ impl<T: Provide<WasiHttp>> Trigger<T> for HttpServer {
 
     async fn start(workload: Workload<T>, settings: &Settings) -> anyhow::Result<Box<dyn Running>> {
         let config = Arc::new(Config::from_settings(settings)?);
-        let tls = config.tls.as_ref().map(|(cert, key)| tls::acceptor(cert, key)).transpose()?;
+        let tls = config.tls.as_ref().map(|(cert, key)| Tls::load(cert, key)).transpose()?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         let listener = listen(config.address)?;
         let address = listener.local_addr()?;

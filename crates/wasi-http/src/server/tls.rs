@@ -1,39 +1,87 @@
-//! The server's certificate.
+//! The server's certificate, which is renewed while it serves.
 
-use std::path::Path;
+use std::fmt::Display;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::ServerConfig;
-use rustls::pki_types::pem::PemObject as _;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tempo_core::{Error, ErrorKind};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use tempo_core::{Error, ErrorKind, Flag, Reloadable};
+use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
-/// Reads a certificate chain and its key, for HTTP/2 and HTTP/1.1 by ALPN.
-///
-/// # Errors
-///
-/// A file cannot be read, or the two do not fit together.
-pub(crate) fn acceptor(certificate: &Path, key: &Path) -> Result<TlsAcceptor, Error> {
-    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(certificate)
-        .and_then(Iterator::collect)
-        .map_err(|error| unreadable("--tls-cert", certificate, &error))?;
-    let private = PrivateKeyDer::from_pem_file(key).map_err(|error| unreadable("--tls-key", key, &error))?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .and_then(|config| config.with_no_client_auth().with_single_cert(chain, private));
-    let mut config = config.map_err(|error| {
-        Error::new(ErrorKind::BadConfiguration, format!("--tls-cert and --tls-key cannot be used: {error}"))
-    })?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(TlsAcceptor::from(Arc::new(config)))
+use super::config::{CERT, KEY};
+
+/// How long a certificate may be out of date. A handshake after that looks at its files.
+const MAX_AGE: Duration = Duration::from_secs(1);
+
+/// The server's side of TLS, for HTTP/2 and HTTP/1.1 by ALPN.
+#[derive(Clone)]
+pub(crate) struct Tls {
+    acceptor: TlsAcceptor,
+    certificate: Reloadable<CertifiedKey>,
 }
 
-fn unreadable(flag: &str, path: &Path, error: &rustls::pki_types::pem::Error) -> Error {
-    let kind = match error {
-        rustls::pki_types::pem::Error::Io(_) => ErrorKind::NotFound,
-        _ => ErrorKind::BadConfiguration,
-    };
-    Error::new(kind, format!("{flag}: cannot read {} as PEM: {error}", path.display()))
+impl Tls {
+    /// Reads a certificate chain and its key.
+    ///
+    /// # Errors
+    ///
+    /// A file cannot be read, or the two do not fit together.
+    pub(crate) fn load(certificate: &Path, key: &Path) -> Result<Self, Error> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let files = vec![(CERT.name, certificate.to_owned()), (KEY.name, key.to_owned())];
+        let (parser, paths) = (Arc::clone(&provider), [certificate.to_owned(), key.to_owned()]);
+        let certificate = Reloadable::load(files, move |contents| parse(&parser, &paths, contents))?;
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| unusable(&error))?;
+        let resolver = Arc::new(Resolver(certificate.clone()));
+        let mut config = config.with_no_client_auth().with_cert_resolver(resolver);
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), certificate })
+    }
+
+    /// Makes a plain connection a TLS one, with the certificate that the files hold now.
+    pub(crate) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        self.certificate.current(MAX_AGE).await;
+        self.acceptor.accept(stream).await
+    }
+}
+
+/// Gives each handshake the certificate that was read last.
+#[derive(Debug)]
+struct Resolver(Reloadable<CertifiedKey>);
+
+impl ResolvesServerCert for Resolver {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.0.latest())
+    }
+}
+
+/// Parses the contents of the two files.
+fn parse(provider: &CryptoProvider, paths: &[PathBuf; 2], contents: &[Vec<u8>]) -> Result<CertifiedKey, Error> {
+    let [certificate, key] = contents else { return Err(unusable(&"expected two files")) };
+    let [certificate_path, key_path] = paths;
+    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(certificate)
+        .collect::<Result<_, _>>()
+        .map_err(|error| unreadable(&CERT, certificate_path, &error))?;
+    let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| unreadable(&KEY, key_path, &error))?;
+    CertifiedKey::from_der(chain, key, provider).map_err(|error| unusable(&error))
+}
+
+fn unreadable(flag: &Flag, path: &Path, error: &pem::Error) -> Error {
+    let problem = format!("--{}: cannot read {} as PEM: {error}", flag.name, path.display());
+    Error::new(ErrorKind::BadConfiguration, problem)
+}
+
+fn unusable(problem: &dyn Display) -> Error {
+    Error::new(ErrorKind::BadConfiguration, format!("--tls-cert and --tls-key cannot be used: {problem}"))
 }

@@ -3,6 +3,7 @@
 
 mod support;
 
+mod allowed_topics;
 mod blobstore;
 mod blobstore_large;
 mod blobstore_s3;

@@ -8,6 +8,7 @@ use tempo_core::{
 };
 use wasmtime::component::ResourceTable;
 
+use crate::allowed::{ALLOW_TOPIC, AllowedTopics};
 use crate::limits::MAX_MESSAGE;
 use crate::telemetry::told;
 use crate::{Broker, MessagingLimits, MessagingState, MessagingView, WasiMessaging};
@@ -28,7 +29,7 @@ pub struct MessagingBrokers<S> {
 
 impl<S: Schemes<dyn Broker>> Backend<WasiMessaging> for MessagingBrokers<S> {
     fn flags() -> Vec<Flag> {
-        [vec![MESSAGING, DATA, MAX_MESSAGE], S::flags()].concat()
+        [vec![MESSAGING, ALLOW_TOPIC, DATA, MAX_MESSAGE], S::flags()].concat()
     }
 
     type State = MessagingState;
@@ -39,7 +40,8 @@ impl<S: Schemes<dyn Broker>> Backend<WasiMessaging> for MessagingBrokers<S> {
             told(boot.telemetry, system, name, broker)
         })
         .await?;
-        let state = MessagingState::new(brokers, boot.limits).with_limits(limits);
+        let allowed = AllowedTopics::from_settings(boot.settings, |name| brokers.get(name).is_some())?;
+        let state = MessagingState::new(brokers, boot.limits).with_limits(limits).with_allowed_topics(allowed);
         Ok(Self { state, schemes: PhantomData })
     }
 
@@ -99,9 +101,9 @@ mod tests {
         assert_eq!(brokers.announcement().as_deref(), Some("messaging: default is kept in some/where/messaging.redb"));
         let (mut state, mut table) = (brokers.state(), ResourceTable::new());
         let view = Brokers::view(&mut state, &mut table);
-        assert!(view.broker("default").is_some());
-        assert!(view.broker("").is_some(), "no name is the default");
-        assert!(view.broker("other").is_none());
+        assert!(view.broker("default").0.is_some());
+        assert!(view.broker("").0.is_some(), "no name is the default");
+        assert!(view.broker("other").0.is_none());
     }
 
     #[tokio::test]

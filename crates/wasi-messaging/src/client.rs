@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use crate::allowed::Allowed;
 use crate::budget::Budget;
 use crate::failure::no_such_client;
-use crate::{Broker, Error, ErrorKind, INBOX, MESSAGE_ID, Message, MessagingLimits, Result, check};
+use crate::replies::ReplyTopics;
+use crate::{Broker, Error, ErrorKind, MESSAGE_ID, Message, MessagingLimits, Result, check, topic};
 
 /// The most answers that a guest may wait for at once.
 pub(crate) const MOST_REPLIES: usize = 256;
@@ -28,7 +30,10 @@ impl Handled {
 pub(crate) struct Client {
     /// `None` where nothing is configured under the name: answers go where the request came from all the same.
     pub(crate) broker: Option<Arc<dyn Broker>>,
+    /// What it may publish and request on by itself.
+    pub(crate) allowed: Allowed,
     pub(crate) handled: Option<Handled>,
+    pub(crate) replies: ReplyTopics,
     pub(crate) limits: MessagingLimits,
     pub(crate) held: Arc<Budget>,
 }
@@ -38,16 +43,40 @@ impl Client {
         self.broker.as_ref().ok_or_else(no_such_client)
     }
 
-    /// Who takes answers on `topic`, if it is one for answers.
-    fn answering(&self, topic: &str) -> Option<&Arc<dyn Broker>> {
+    /// Who takes answers on `topic`, if it is the reply topic of a message that the component was given.
+    fn answering(&self, topic: &str) -> Option<Arc<dyn Broker>> {
         let handled = self.handled.as_ref().filter(|handled| handled.reply_to.as_deref() == Some(topic));
-        let inbox = self.broker.as_ref().filter(|_| topic.starts_with(INBOX));
-        handled.map(|handled| &handled.broker).or(inbox)
+        // Other reply topics of answers to requests are topics as any other.
+        let inbox = || topic::is_inbox(topic).then(|| self.replies.broker(topic)).flatten();
+        handled.map(|handled| handled.broker.clone()).or_else(inbox)
+    }
+
+    /// Whether the component may send on `topic`, or have others send there.
+    fn permit(&self, what: &str, topic: &str) -> Result<()> {
+        if self.answering(topic).is_some() {
+            return Ok(());
+        }
+        let denied = |why: &str| Err(Error::new(ErrorKind::AccessDenied, format!("the {what} is not allowed: {why}")));
+        if topic::is_inbox(topic) {
+            return denied("an inbox takes answers to messages that came from there, and nothing else");
+        }
+        if self.allowed.permits(topic) || self.replies.broker(topic).is_some() {
+            return Ok(());
+        }
+        tracing::debug!(topic, "a topic is none of --allow-topic");
+        denied("it is none of those that the component was allowed (--allow-topic)")
+    }
+
+    /// Checks a `message` that the component sends where it wants.
+    fn check(&self, message: &mut Message) -> Result<()> {
+        self.check_content(message)?;
+        self.permit("topic", &message.topic)?;
+        message.reply_to.as_deref().map_or(Ok(()), |reply_to| self.permit("reply-to", reply_to))
     }
 
     /// Checks `message`. One that is passed on gets an id of its own: by that of the delivery it would count as published
     /// already, and be dropped. It is the same one when the delivery is handled again.
-    fn check(&self, message: &mut Message) -> Result<()> {
+    fn check_content(&self, message: &mut Message) -> Result<()> {
         check::message(&self.limits, message)?;
         let Some(handled) = &self.handled else { return Ok(()) };
         if !self.broker.as_ref().is_some_and(|broker| Arc::ptr_eq(broker, &handled.broker)) {
@@ -78,7 +107,7 @@ impl Client {
             fates.push(match self.check(&mut message) {
                 Err(error) => Fate::Refused(error),
                 Ok(()) => match (self.answering(&message.topic), self.broker()) {
-                    (Some(broker), _) => Fate::Answer(broker.clone(), message),
+                    (Some(broker), _) => Fate::Answer(broker, message),
                     (None, Err(error)) => Fate::Refused(error),
                     (None, Ok(_)) => {
                         published.push(message);
@@ -103,9 +132,9 @@ impl Client {
         results
     }
 
-    /// Answers on the topic of `message`, whatever topic that is.
+    /// Answers on the topic of `message`, which is the reply topic of a message that the component was given.
     pub(crate) async fn reply(&self, mut message: Message) -> Result<()> {
-        self.check(&mut message)?;
+        self.check_content(&mut message)?;
         let _share = self.held.hold([&message])?;
         self.broker()?.reply(message).await
     }
@@ -123,12 +152,14 @@ impl Client {
         }
         self.check(&mut message)?;
         let _share = self.held.hold([&message])?;
-        let answers = self.broker()?.request(message, replies, self.limits.wait(timeout)).await?;
+        let broker = self.broker()?;
+        let answers = broker.request(message, replies, self.limits.wait(timeout)).await?;
         let bytes = answers.iter().map(Message::size).fold(0, usize::saturating_add);
         if bytes > self.limits.held {
             let message = format!("the answer is larger than {} bytes", self.limits.held);
             return Err(Error::new(ErrorKind::TooLarge, message));
         }
+        self.replies.remember(&answers, broker);
         Ok(answers)
     }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use wasmtime::component::Resource;
 
 pub use self::message::OwnMessage;
+use crate::allowed::{Allowed, AllowedTopics};
 use crate::bindings::draft::wasi::messaging::{producer, request_reply, types};
 use crate::failure::{Failure, no_such_client};
 use crate::{Broker, Error, ErrorKind, Message, MessagingView};
@@ -14,7 +15,7 @@ use crate::{Broker, Error, ErrorKind, Message, MessagingView};
 /// What a component has connected to.
 pub struct Connection {
     /// `None` once it is disconnected.
-    broker: Option<Arc<dyn Broker>>,
+    broker: Option<(Arc<dyn Broker>, Allowed)>,
 }
 
 /// How long to wait for answers, and for how many.
@@ -51,8 +52,8 @@ impl MessagingView<'_> {
         Ok(self.table.delete(handle)?.into_message())
     }
 
-    /// What a client is connected to.
-    fn connected(&self, handle: &Resource<Connection>) -> Result<Arc<dyn Broker>, Failure> {
+    /// What a client is connected to, and the topics that it may send on.
+    fn connected(&self, handle: &Resource<Connection>) -> Result<(Arc<dyn Broker>, Allowed), Failure> {
         let broker = self.table.get(handle)?.broker.clone();
         Ok(broker.ok_or_else(|| Error::new(ErrorKind::Unavailable, "the client is disconnected"))?)
     }
@@ -66,8 +67,9 @@ impl types::Host for MessagingView<'_> {
 
 impl types::HostClient for MessagingView<'_> {
     async fn connect(&mut self, name: String) -> Result<Resource<Connection>, Failure> {
-        let broker = self.broker(&name).ok_or_else(no_such_client)?;
-        Ok(self.table.push(Connection { broker: Some(broker) })?)
+        let (broker, allowed) = self.broker(&name);
+        let broker = broker.ok_or_else(no_such_client)?;
+        Ok(self.table.push(Connection { broker: Some((broker, allowed)) })?)
     }
 
     async fn disconnect(&mut self, handle: Resource<Connection>) -> Result<(), Failure> {
@@ -89,8 +91,8 @@ impl producer::Host for MessagingView<'_> {
         message: Resource<OwnMessage>,
     ) -> Result<(), Failure> {
         let message = Message { topic, reply_to: None, ..self.take(message)? };
-        let broker = self.connected(&client)?;
-        Ok(self.client(Some(broker)).publish(message).await?)
+        let (broker, allowed) = self.connected(&client)?;
+        Ok(self.client(Some(broker), allowed).publish(message).await?)
     }
 }
 
@@ -104,9 +106,9 @@ impl request_reply::Host for MessagingView<'_> {
     ) -> Result<Vec<Resource<OwnMessage>>, Failure> {
         let options = options.map(|options| self.table.delete(options)).transpose()?.unwrap_or_default();
         let message = Message { topic, reply_to: None, ..self.table.get(&message)?.message().clone() };
-        let broker = self.connected(&client)?;
+        let (broker, allowed) = self.connected(&client)?;
         let replies = options.replies.map_or(1, |replies| usize::try_from(replies).unwrap_or(usize::MAX));
-        let client = self.client(Some(broker.clone()));
+        let client = self.client(Some(broker.clone()), allowed);
         let answers = client.request(message, replies, options.timeout_ms).await?;
         let held = self.state.held();
         let answers = answers.into_iter().map(|answer| OwnMessage::received(answer, Some(broker.clone()), held));
@@ -121,7 +123,9 @@ impl request_reply::Host for MessagingView<'_> {
         let (topic, broker) = (asked.message().reply_to.clone(), asked.origin());
         // Where no answer is expected there is nothing to do.
         let Some(topic) = topic else { return Ok(()) };
-        Ok(self.client(broker).reply(Message { topic, reply_to: None, ..answer }).await?)
+        // Which topics it may send on by itself does not matter.
+        let client = self.client(broker, AllowedTopics::default().of(""));
+        Ok(client.reply(Message { topic, reply_to: None, ..answer }).await?)
     }
 }
 

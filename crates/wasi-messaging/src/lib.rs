@@ -47,6 +47,7 @@
 //! # }
 //! ```
 
+mod allowed;
 mod backend;
 mod bindings;
 mod body;
@@ -64,6 +65,7 @@ mod file;
 mod limits;
 mod memory;
 mod message;
+mod replies;
 mod service;
 mod subscription;
 mod telemetry;
@@ -75,6 +77,7 @@ pub mod topic;
 mod wasmcloud2;
 mod wasmcloud3;
 
+pub use allowed::AllowedTopics;
 pub use backend::{Broker, Consumer, ConsumerInfo, DeadLetter, Delivery, Operator, Receipt, StreamInfo};
 pub use brokers::MessagingBrokers;
 pub use consumer::MessageConsumer;

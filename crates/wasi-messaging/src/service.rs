@@ -6,9 +6,11 @@ use std::sync::Arc;
 use tempo_core::{DEFAULT_STORE, Limits, Provide, Service, Stores};
 use wasmtime::component::{HasData, Linker, ResourceTable};
 
+use crate::allowed::{Allowed, AllowedTopics};
 use crate::bindings::{draft, tempo, wasmcloud2, wasmcloud3};
 use crate::budget::Budget;
 use crate::client::{Client, Handled};
+use crate::replies::ReplyTopics;
 use crate::{Broker, Message, MessagingLimits};
 
 /// The host service for `tempo:messaging`, `wasi:messaging` and `wasmcloud:messaging`.
@@ -19,9 +21,11 @@ pub struct WasiMessaging;
 /// it has on its way.
 pub struct MessagingState {
     brokers: Stores<dyn Broker>,
+    allowed: AllowedTopics,
     limits: MessagingLimits,
     held: Arc<Budget>,
     handled: Option<Handled>,
+    replies: ReplyTopics,
 }
 
 impl MessagingState {
@@ -29,7 +33,8 @@ impl MessagingState {
     /// request.
     pub fn new(brokers: Stores<dyn Broker>, limits: &Limits) -> Self {
         let limits = MessagingLimits::new(limits);
-        Self { brokers, limits, held: Budget::new(limits.held), handled: None }
+        let (allowed, held, replies) = (AllowedTopics::default(), Budget::new(limits.held), ReplyTopics::default());
+        Self { brokers, allowed, limits, held, handled: None, replies }
     }
 
     /// The same, with other limits.
@@ -37,10 +42,16 @@ impl MessagingState {
         Self { limits, held: Budget::new(limits.held), ..self }
     }
 
+    /// The same, where the component may publish and request on nothing but these topics.
+    pub fn with_allowed_topics(self, allowed: AllowedTopics) -> Self {
+        Self { allowed, ..self }
+    }
+
     /// The same for another store, which shares the brokers but nothing that it holds.
     pub fn for_another_store(&self) -> Self {
-        let held = Budget::new(self.limits.held);
-        Self { brokers: self.brokers.clone(), limits: self.limits, held, handled: None }
+        let (brokers, allowed) = (self.brokers.clone(), self.allowed.clone());
+        let (held, replies) = (Budget::new(self.limits.held), ReplyTopics::default());
+        Self { brokers, allowed, limits: self.limits, held, handled: None, replies }
     }
 
     /// What host functions work on during a call.
@@ -86,21 +97,24 @@ impl MessagingView<'_> {
         self.state.handled = None;
     }
 
-    /// The broker that is configured under `name`. No name is the default, as it is for a URL without one.
-    pub(crate) fn broker(&self, name: &str) -> Option<Arc<dyn Broker>> {
+    /// The broker that is configured under `name`, and the topics that it has for the component. No name is the default,
+    /// as it is for a URL without one.
+    pub(crate) fn broker(&self, name: &str) -> (Option<Arc<dyn Broker>>, Allowed) {
         let name = if name.is_empty() { DEFAULT_STORE } else { name };
-        self.state.brokers.get(name).cloned()
+        (self.state.brokers.get(name).cloned(), self.state.allowed.of(name))
     }
 
-    /// The client of one call on `broker`.
-    pub(crate) fn client(&self, broker: Option<Arc<dyn Broker>>) -> Client {
-        let MessagingState { limits, held, handled, .. } = &*self.state;
-        Client { broker, handled: handled.clone(), limits: *limits, held: held.clone() }
+    /// The client of one call on `broker`, which may send on the `allowed` topics.
+    pub(crate) fn client(&self, broker: Option<Arc<dyn Broker>>, allowed: Allowed) -> Client {
+        let MessagingState { limits, held, handled, replies, .. } = &*self.state;
+        let (handled, replies) = (handled.clone(), replies.clone());
+        Client { broker, allowed, handled, replies, limits: *limits, held: held.clone() }
     }
 
     /// The client that is configured under `name`.
     pub(crate) fn named(&self, name: &str) -> Client {
-        self.client(self.broker(name))
+        let (broker, allowed) = self.broker(name);
+        self.client(broker, allowed)
     }
 }
 

@@ -63,6 +63,12 @@ fn check_words(text: &str) -> Result<(), TopicError> {
     Ok(())
 }
 
+/// Whether `topic` is of the kind that NATS and its clients make for answers, such as `_INBOX.x.1`.
+pub fn is_inbox(topic: &str) -> bool {
+    let first = topic.split('.').next().unwrap_or_default();
+    first.starts_with("_INBOX") || matches!(first, "_R_" | "_GR_")
+}
+
 /// Whether messages on `topic` are for a subscription to `filter`.
 pub fn matches(filter: &str, topic: &str) -> bool {
     let mut words = topic.split('.');

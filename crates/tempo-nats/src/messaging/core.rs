@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use async_nats::HeaderMap;
 use async_nats::client::{Request, RequestErrorKind};
-use async_nats::{HeaderMap, Subject};
 use async_trait::async_trait;
 use tempo_wasi_messaging::{Broker, Consumer, Message, Result, Subscription};
 use tokio::time::timeout_at;
@@ -72,7 +72,8 @@ async fn publish(connection: &Connection, message: &Message) -> Result<()> {
 /// Hands a message to the connection with these headers.
 async fn send(connection: &Connection, message: &Message, headers: HeaderMap, reply_to: Option<&str>) -> Result<()> {
     let subject = wire::subject(&message.topic)?;
-    let reply = reply_to.map(|topic| Subject::validated(topic).map_err(|_| failure::invalid("reply-to is no topic")));
+    // Whoever answers there would command the server with the rights that it has.
+    let reply = reply_to.map(wire::subject);
     let (client, payload) = (connection.client(), message.payload.clone());
     let sent = match (reply.transpose()?, headers.is_empty()) {
         (Some(reply), true) => client.publish_with_reply(subject, reply, payload).await,

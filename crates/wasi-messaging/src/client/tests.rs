@@ -6,7 +6,7 @@ use wasmtime::component::ResourceTable;
 
 use super::*;
 use crate::testing::{Asked, Recorder, message};
-use crate::{MessagingState, Result};
+use crate::{AllowedTopics, MessagingState, Result};
 
 /// The client of the state's component, by a name.
 fn client(state: &mut MessagingState, name: &str) -> Client {
@@ -35,13 +35,13 @@ async fn every_message_has_a_result_of_its_own_in_order() {
         None,
         Some(ErrorKind::InvalidArgument),
         Some(ErrorKind::QuotaExceeded),
-        None,
+        Some(ErrorKind::AccessDenied),
         None,
         Some(ErrorKind::AccessDenied),
     ];
     assert_eq!(results.collect::<Vec<_>>(), expected);
-    let [a, _, full, inbox, b, _] = sent;
-    assert_eq!(broker.asked(), [Asked::Publish(vec![a, full, b]), Asked::Reply(inbox)]);
+    let [a, _, full, _, b, _] = sent;
+    assert_eq!(broker.asked(), [Asked::Publish(vec![a, full, b])]);
 }
 
 #[tokio::test]
@@ -58,7 +58,6 @@ async fn an_unknown_name_is_told() {
     let broker = Recorder::default();
     let client = client(&mut broker.state(), "other");
     assert_eq!(kind(client.publish(message("a", "p")).await), Some(ErrorKind::NoSuchClient));
-    assert_eq!(kind(client.publish(message("_INBOX.a", "p")).await), Some(ErrorKind::NoSuchClient));
     assert_eq!(kind(client.ask(message("a", "p"), None).await), Some(ErrorKind::NoSuchClient));
     assert_eq!(broker.asked(), []);
 }
@@ -90,6 +89,53 @@ async fn whoever_asks_cannot_have_a_component_write_to_the_server() {
     assert_eq!(broker.asked(), []);
 }
 
+/// What becomes of a message and of a request on `topic`, and of a message whose answer is to go there.
+async fn kinds(client: &Client, topic: &'static str) -> [Option<ErrorKind>; 3] {
+    let expecting = Message { reply_to: Some(topic.into()), ..message("orders.new", "p") };
+    let published = kind(client.publish(message(topic, "p")).await);
+    [published, kind(client.ask(message(topic, "p"), None).await), kind(client.publish(expecting).await)]
+}
+
+#[tokio::test]
+async fn an_inbox_takes_answers_only() {
+    let (broker, other) = (Recorder::default(), Recorder::default());
+    let state = &mut broker.state();
+    let denied = Some(ErrorKind::AccessDenied);
+    for topic in ["_INBOX.a", "_INBOX.a.1", "_INBOX_ann.a", "_R_.a", "_GR_.a"] {
+        assert_eq!(kinds(&client(state, ""), topic).await, [denied; 3], "{topic}");
+    }
+    assert_eq!(broker.asked(), []);
+    // One that a delivery came from.
+    let asked = Message { reply_to: Some("_INBOX.a".into()), ..message("ask", "?") };
+    handling(state, &other, &asked, "").publish(message("_INBOX.a", "!")).await.unwrap();
+    assert_eq!(other.asked(), [Asked::Reply(message("_INBOX.a", "!"))]);
+    assert_eq!(kind(handling(state, &other, &asked, "").publish(message("_INBOX.b", "!")).await), denied);
+    // One that an answer came from.
+    state.view(&mut ResourceTable::new()).handled();
+    assert_eq!(kind(client(state, "").publish(message("_INBOX.a", "!")).await), denied);
+    broker.answer(Ok(vec![Message { reply_to: Some("_INBOX.c".into()), ..message("x", "") }]));
+    client(state, "").ask(message("a", "?"), None).await.unwrap();
+    client(state, "").publish(message("_INBOX.c", "!")).await.unwrap();
+    assert_eq!(broker.asked().pop(), Some(Asked::Reply(message("_INBOX.c", "!"))));
+    assert_eq!(kind(client(&mut state.for_another_store(), "").publish(message("_INBOX.c", "!")).await), denied);
+}
+
+#[tokio::test]
+async fn nothing_is_sent_on_topics_that_were_not_allowed() {
+    let (broker, other) = (Recorder::default(), Recorder::default());
+    let state = &mut broker.state().with_allowed_topics(AllowedTopics::only([("default", "orders.>")]));
+    let (denied, timeout) = (Some(ErrorKind::AccessDenied), Some(ErrorKind::Timeout));
+    assert_eq!(kinds(&client(state, ""), "orders.x").await, [None, timeout, None]);
+    assert_eq!(broker.asked().len(), 3);
+    assert_eq!(kinds(&client(state, ""), "billing.x").await, [denied; 3]);
+    assert_eq!(broker.asked(), []);
+    // An answer is asked for, so it is no topic of the component's choice.
+    let asked = Message { reply_to: Some("billing.x".into()), ..message("ask", "?") };
+    handling(state, &other, &asked, "").publish(message("billing.x", "!")).await.unwrap();
+    assert_eq!(other.asked(), [Asked::Reply(message("billing.x", "!"))]);
+    assert_eq!(kind(handling(state, &other, &asked, "").publish(message("billing.y", "!")).await), denied);
+}
+
 #[tokio::test]
 async fn a_message_that_is_passed_on_is_not_taken_for_the_one_that_came() {
     let with_id = |topic, id: &str| Message { headers: vec![(MESSAGE_ID.into(), id.into())], ..message(topic, "p") };
@@ -107,7 +153,7 @@ async fn a_message_that_is_passed_on_is_not_taken_for_the_one_that_came() {
     // Another broker has not seen it yet.
     let other: Arc<dyn Broker> = Arc::new(Recorder::default());
     let mut sent = with_id("out", "7");
-    view.client(Some(other)).check(&mut sent).unwrap();
+    view.client(Some(other), AllowedTopics::default().of("")).check(&mut sent).unwrap();
     assert_eq!(sent, with_id("out", "7"));
 }
 

@@ -41,6 +41,7 @@ const CHECKS: &[(&str, Check)] = checks! {
     "most-headers": parts::most_headers,
     "odd-topics": parts::odd_topics,
     "bad-topics": refused::topics,
+    "denied-topics": refused::denied_topics,
     "bad-headers": refused::headers,
     "bad-parts": refused::parts,
     "too-large": refused::too_large,
@@ -67,7 +68,6 @@ const CHECKS: &[(&str, Check)] = checks! {
     "request-late": requests::late,
     "request-nobody": requests::nobody,
     "request-bad": requests::bad,
-    "inbox": requests::inbox,
 };
 
 static ROUTES: LazyLock<Router> = LazyLock::new(|| {

@@ -30,6 +30,19 @@ pub(crate) async fn topics(on: Scope) -> Outcome {
     Ok(())
 }
 
+/// Topics of the server, and inboxes that nothing came from.
+const DENIED: [&str; 6] = ["$JS.API.INFO", "$KV.b.k", "$O.b.C.x", "$SYS.REQ.SERVER.PING", "_INBOX.x", "_INBOX_ann.x.1"];
+
+pub(crate) async fn denied_topics(on: Scope) -> Outcome {
+    let kinds = &[ErrorKind::AccessDenied];
+    for topic in DENIED {
+        refused(&format!("on the topic {topic:?}"), Message::new(topic), kinds).await?;
+        let message = on.message("bad").reply_to(topic);
+        fails(&format!("an answer on {topic:?}"), message.publish().await, kinds)?;
+    }
+    same("what came", on.final_attempts("bad").await?, Vec::<u32>::new())
+}
+
 pub(crate) async fn headers(on: Scope) -> Outcome {
     let long = "n".repeat(129);
     for name in ["", "a b", "a:", "a\n", "\u{e4}", "(", "\0", long.as_str()] {

@@ -80,10 +80,3 @@ pub(crate) async fn bad(on: Scope) -> Outcome {
     let kinds = [ErrorKind::Timeout, ErrorKind::InvalidArgument];
     fails("a request", on.with_act("question", "silent").request(Duration::ZERO).await, &kinds)
 }
-
-/// An answer that nobody waits for is accepted, and kept by nobody.
-pub(crate) async fn inbox(on: Scope) -> Outcome {
-    Message::new(format!("_INBOX.{}", on.prefix.replace('.', "-"))).bytes("x").publish().await?;
-    on.message("after").publish().await?;
-    on.one("after").await.map(drop)
-}

@@ -1,6 +1,7 @@
 //! Sending, and what a handler is given.
 
 use crate::bindings::wasi::messaging::producer::send;
+use crate::bindings::wasi::messaging::request_reply::request;
 use crate::bindings::wasi::messaging::types::{Client, Message};
 use crate::message::pairs;
 use crate::scope::{Outcome, Scope, fails, same};
@@ -58,6 +59,11 @@ pub(crate) fn bad_topics(on: &Scope) -> Outcome {
     let long = "t".repeat(256);
     for topic in ["", ".", "a..b", "check.", "check.a b", "check.\n", "check.*", "check.>", long.as_str()] {
         fails(&format!("send on {topic:?}"), send(&on.client, topic, Message::new(b"x")))?;
+    }
+    for topic in ["$JS.API.INFO", "$SYS.REQ.SERVER.PING", "_INBOX.x"] {
+        fails(&format!("send on {topic:?}"), send(&on.client, topic, Message::new(b"x")))?;
+        let asked = request(&on.client, topic, &Message::new(b"x"), None).map(drop);
+        fails(&format!("request on {topic:?}"), asked)?;
     }
     Ok(())
 }

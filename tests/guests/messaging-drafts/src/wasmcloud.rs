@@ -63,6 +63,12 @@ pub(crate) fn bad(on: &Scope) -> Outcome {
         fails(&format!("publish on {subject:?}"), consumer::publish(&message(subject, b"x")))?;
         fails(&format!("request on {subject:?}"), consumer::request(subject, b"x", 300).map(drop))?;
     }
+    for subject in ["$JS.API.INFO", "$SYS.REQ.SERVER.PING", "_INBOX.x"] {
+        fails(&format!("publish on {subject:?}"), consumer::publish(&message(subject, b"x")))?;
+        fails(&format!("request on {subject:?}"), consumer::request(subject, b"x", 300).map(drop))?;
+        let answer = BrokerMessage { reply_to: Some(subject.to_owned()), ..message(&on.topic("bad"), b"x") };
+        fails(&format!("publish with the reply-to {subject:?}"), consumer::publish(&answer))?;
+    }
     let answer_nowhere = BrokerMessage { reply_to: Some("a b".to_owned()), ..message(&on.topic("bad"), b"x") };
     fails("publish with a bad reply-to", consumer::publish(&answer_nowhere))?;
     let large = vec![1; (1 << 20) + 1];

@@ -63,6 +63,12 @@ pub(crate) async fn bad_subjects(on: Scope) -> Outcome {
         fails(send::publish(subject, None, &[b"x"]).await, invalid)?;
         fails(send::request(subject, &[b"x"], Some(300)).await, invalid)?;
     }
+    let denied = |error: &Error| matches!(error, Error::AccessDenied);
+    for subject in ["$JS.API.INFO", "$SYS.REQ.SERVER.PING", "_INBOX.x"] {
+        fails(send::publish(subject, None, &[b"x"]).await, denied)?;
+        fails(send::request(subject, &[b"x"], Some(300)).await, denied)?;
+        fails(send::publish(&on.subject("a"), Some(subject.to_owned()), &[b"x"]).await, denied)?;
+    }
     fails(send::publish(&on.subject("a"), Some("a b".to_owned()), &[b"x"]).await, invalid)
 }
 

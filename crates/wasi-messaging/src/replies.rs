@@ -1,0 +1,50 @@
+//! Where a component may send an answer: to the messages that it was given, and nowhere else.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::{Broker, Message};
+
+/// The most answers with a reply topic that are remembered, of the requests of one instance.
+const MAX_REMEMBERED: usize = 64;
+
+/// The reply topics of the answers that one instance was given. Its clones are the same.
+#[derive(Clone, Default)]
+pub(crate) struct ReplyTopics {
+    known: Arc<Mutex<VecDeque<(String, Arc<dyn Broker>)>>>,
+}
+
+impl ReplyTopics {
+    /// Remembers where `answers` of `broker` are to be answered, if anywhere.
+    pub(crate) fn remember(&self, answers: &[Message], broker: &Arc<dyn Broker>) {
+        for topic in answers.iter().filter_map(|answer| answer.reply_to.as_ref()) {
+            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            known.truncate(MAX_REMEMBERED.saturating_sub(1));
+            known.push_front((topic.clone(), broker.clone()));
+        }
+    }
+
+    /// The broker that an answer on `topic` goes to.
+    pub(crate) fn broker(&self, topic: &str) -> Option<Arc<dyn Broker>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.iter().find(|(other, _)| other == topic).map(|(_, broker)| broker.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Recorder;
+
+    #[test]
+    fn the_last_are_remembered() {
+        let broker: Arc<dyn Broker> = Arc::new(Recorder::default());
+        let topics = ReplyTopics::default();
+        let answer = |number: usize| Message { reply_to: Some(number.to_string()), ..Message::default() };
+        let answers: Vec<Message> = (0..=MAX_REMEMBERED).map(answer).collect();
+        topics.remember(&answers, &broker);
+        topics.remember(&[Message::default()], &broker);
+        let known = |number: usize| topics.broker(&number.to_string()).is_some();
+        assert_eq!([0, 1, MAX_REMEMBERED, MAX_REMEMBERED + 1].map(known), [false, true, true, false]);
+    }
+}

@@ -54,16 +54,27 @@ impl fmt::Display for Kind {
 
 /// Metadata services with an address of their own. Some of these lie in ranges that are otherwise public or that are
 /// commonly granted, so they are listed one by one.
-const METADATA: [IpAddr; 10] = [
-    // EC2, Google, Azure, DigitalOcean, OpenStack, Oracle
+const METADATA: [IpAddr; 17] = [
+    // EC2, Google, Azure, DigitalOcean, Linode, OpenStack, Oracle
     IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)),
     // credentials of ECS tasks and of EKS pods
     IpAddr::V4(Ipv4Addr::new(169, 254, 170, 2)),
     IpAddr::V4(Ipv4Addr::new(169, 254, 170, 23)),
     // Tencent
     IpAddr::V4(Ipv4Addr::new(169, 254, 0, 23)),
+    IpAddr::V4(Ipv4Addr::new(169, 254, 10, 10)),
+    // Scaleway
+    IpAddr::V4(Ipv4Addr::new(169, 254, 42, 42)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0x42, 0, 0, 0, 0, 0, 0x42)),
+    // Linode
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xa9fe, 0xa9fe, 0, 0, 0, 0, 1)),
+    // OpenStack and Linode, on the local link
+    IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0xa9fe, 0xa9fe)),
+    // Oracle over IPv6
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xc1, 0, 0, 0, 0, 0xa9fe, 0xa9fe)),
     // Alibaba
     IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0x100, 0, 0, 0, 0, 0x100, 0x200)),
     // Azure's host agent
     IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
     // Oracle, classic
@@ -103,6 +114,9 @@ fn classify_v4(address: Ipv4Addr) -> Kind {
 }
 
 fn classify_v6(address: Ipv6Addr) -> Kind {
+    if wraps_metadata(address) {
+        return Kind::Metadata;
+    }
     match address.segments() {
         [0, 0, 0, 0, 0, 0, 0, 0] => Kind::Unspecified,
         [0, 0, 0, 0, 0, 0, 0, 1] => Kind::Loopback,
@@ -119,6 +133,19 @@ fn classify_v6(address: Ipv6Addr) -> Kind {
         [0x2000..=0x3fff, ..] => Kind::Public,
         // Only 2000::/3 is assigned to the Internet. The rest includes the deprecated v4-compatible `::/96`.
         _ => Kind::Reserved,
+    }
+}
+
+/// Whether an IPv4 address of a metadata service is inside, in a range that has another kind than the address: NAT64 of a
+/// local network, wherever RFC 6052 puts the address, and the two deprecated forms of an IPv4 address.
+fn wraps_metadata(address: Ipv6Addr) -> bool {
+    let is_metadata = |octets: [u8; 4]| METADATA.contains(&IpAddr::V4(octets.into()));
+    // Octet 8 is reserved, and no part of the address.
+    let [_, _, _, _, _, _, a, b, _, c, d, e, f, g, h, i] = address.octets();
+    match address.segments() {
+        [0x64, 0xff9b, 1, ..] => [[a, b, c, d], [b, c, d, e], [c, d, e, f], [f, g, h, i]].into_iter().any(is_metadata),
+        [0, 0, 0, 0, 0 | 0xffff, 0, ..] => is_metadata([f, g, h, i]),
+        _ => false,
     }
 }
 
@@ -180,6 +207,54 @@ mod tests {
             assert_eq!(classify(address.parse().unwrap()), kind, "{address}");
             let mapped = format!("::ffff:{address}");
             assert_eq!(classify(mapped.parse().unwrap()), kind, "{mapped}");
+        }
+    }
+
+    #[test]
+    fn metadata_services_are_known_in_every_form() {
+        let v4 = [
+            "100.100.100.200",
+            "168.63.129.16",
+            "169.254.0.23",
+            "169.254.10.10",
+            "169.254.42.42",
+            "169.254.169.254",
+            "169.254.170.2",
+            "169.254.170.23",
+            "192.0.0.192",
+        ];
+        let v6 = [
+            "fd00:42::42",
+            "fd00:100::100:200",
+            "fd00:a9fe:a9fe::1",
+            "fd00:c1::a9fe:a9fe",
+            "fd00:ec2::23",
+            "fd00:ec2::254",
+            "fd20:ce::254",
+            "fe80::a9fe:a9fe",
+        ];
+        assert_eq!(v4.len() + v6.len(), METADATA.len());
+        for text in v4.iter().chain(&v6) {
+            assert_eq!(classify(text.parse().unwrap()), Kind::Metadata, "{text}");
+        }
+        for text in v4 {
+            let [a, b, c, d] = text.parse::<Ipv4Addr>().unwrap().octets();
+            for wrapped in [
+                format!("::ffff:{text}"),
+                format!("::ffff:0:{text}"),
+                format!("::{text}"),
+                format!("64:ff9b::{text}"),
+                format!("64:ff9b:1::{text}"),
+                format!("64:ff9b:1:{a:02x}{b:02x}:{c:x}:{d:02x}00::"),
+                format!("64:ff9b:1:{a:x}:{b:x}:{c:02x}{d:02x}::"),
+                format!("64:ff9b:1:0:{a:x}:{b:02x}{c:02x}:{d:02x}00:0"),
+                format!("2002:{a:02x}{b:02x}:{c:02x}{d:02x}::1"),
+            ] {
+                assert_eq!(classify(wrapped.parse().unwrap()), Kind::Metadata, "{wrapped}");
+            }
+        }
+        for neighbour in ["169.254.42.41", "fd00:42::43", "fd00:a9fe:a9fe::2", "fd00:a9fe:a9ff::1", "fe80::a9fe:a9ff"] {
+            assert_ne!(classify(neighbour.parse().unwrap()), Kind::Metadata, "{neighbour}");
         }
     }
 

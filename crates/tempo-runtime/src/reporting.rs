@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use tempo_core::telemetry::Telemetry;
 use tempo_core::{Flag, Health, Settings};
-use tempo_telemetry::{ADMIN, Admin, Builder, DASHBOARD, Dashboard, Listener, LogBridge, Recent, Running, Scrape};
+use tempo_telemetry::{
+    ADMIN, ADMIN_HOST, Admin, Builder, DASHBOARD, DASHBOARD_HOST, Dashboard, Listener, LogBridge, Recent, Running,
+    Scrape,
+};
 use tracing_subscriber::{Layer, Registry};
 
 /// How long the end of the process may be put off to send what is left.
@@ -18,7 +21,7 @@ static LOG: LazyLock<LogBridge> = LazyLock::new(LogBridge::default);
 
 /// The flags, and the variables of OpenTelemetry.
 pub fn flags() -> Vec<Flag> {
-    [&[ADMIN, DASHBOARD], tempo_telemetry::FLAGS].concat()
+    [&[ADMIN, ADMIN_HOST, DASHBOARD, DASHBOARD_HOST], tempo_telemetry::FLAGS].concat()
 }
 
 /// What takes the events of the log.
@@ -43,9 +46,8 @@ impl Reporting {
     pub fn start(runtime: (&str, &str), component: &str, settings: &Settings, health: &Health) -> anyhow::Result<Self> {
         let (mut dashboard, mut announcements) = (None, Vec::new());
         let mut builder = Builder::new(settings, component, runtime)?;
-        let admin = settings.get::<SocketAddr>(&ADMIN)?.map(|address| Listener::bind(address, &ADMIN)).transpose()?;
-        let page =
-            settings.get::<SocketAddr>(&DASHBOARD)?.map(|address| Listener::bind(address, &DASHBOARD)).transpose()?;
+        let admin = listener(settings, &ADMIN, &ADMIN_HOST)?;
+        let page = listener(settings, &DASHBOARD, &DASHBOARD_HOST)?;
         if admin.is_some() || page.is_some() {
             let (scrape, reader) = Scrape::new()?;
             builder = builder.reader(reader).scrape(&scrape);
@@ -106,4 +108,10 @@ impl Reporting {
             running.shutdown(FLUSH);
         }
     }
+}
+
+/// Listens where `address` says, if it does, for requests that name one of `hosts`.
+fn listener(settings: &Settings, address: &Flag, hosts: &Flag) -> anyhow::Result<Option<Listener>> {
+    let Some(place) = settings.get::<SocketAddr>(address)? else { return Ok(None) };
+    Ok(Some(Listener::bind(place, address)?.with_hosts(settings.all(hosts)?)))
 }

@@ -3,14 +3,12 @@
 //! dashboard takes what others tell.
 
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
-use std::str::FromStr as _;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
-use http::uri::Authority;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, StreamBody};
@@ -22,6 +20,7 @@ use tempo_core::{Error, ErrorKind, Flag};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
+use crate::hosts::Hosts;
 use crate::intake::Intake;
 
 /// Connections at once, of which each program that tells a dashboard has three; more wait in the system's queue.
@@ -102,6 +101,7 @@ impl Reply {
 pub struct Listener {
     listener: std::net::TcpListener,
     address: SocketAddr,
+    hosts: Hosts,
 }
 
 impl Listener {
@@ -114,12 +114,19 @@ impl Listener {
         let bound = || {
             let listener = std::net::TcpListener::bind(address)?;
             listener.set_nonblocking(true)?;
-            Ok(Self { address: listener.local_addr()?, listener })
+            Ok(Self { address: listener.local_addr()?, listener, hosts: Hosts::default() })
         };
         bound().map_err(|error: std::io::Error| {
             let message = format!("cannot listen on {address}: {error}; choose another address with --{}", flag.name);
             Error::new(ErrorKind::Unavailable, message)
         })
+    }
+
+    /// The same, and requests may name these hosts, beside `localhost` and addresses; `*` is any.
+    #[must_use]
+    pub fn with_hosts(mut self, names: Vec<String>) -> Self {
+        self.hosts = Hosts::new(names);
+        self
     }
 
     /// The address, with the port that was picked if 0 was asked for.
@@ -133,11 +140,12 @@ impl Listener {
             Ok(listener) => listener,
             Err(error) => return tracing::error!(%error, address = %self.address, "cannot serve"),
         };
+        let hosts = Arc::new(self.hosts);
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
                 accepted = listener.accept(), if connections.len() < CONNECTIONS => match accepted {
-                    Ok((stream, _)) => drop(connections.spawn(connection(stream, pages.clone()))),
+                    Ok((stream, _)) => drop(connections.spawn(connection(stream, hosts.clone(), pages.clone()))),
                     Err(error) => {
                         tracing::warn!(%error, "a connection cannot be accepted");
                         tokio::time::sleep(PAUSE).await;
@@ -149,12 +157,10 @@ impl Listener {
     }
 }
 
-async fn connection(stream: TcpStream, pages: Arc<dyn Pages>) {
-    // One that is reached over loopback is reached by every page in a browser on this machine.
-    let guarded = stream.local_addr().map_or(true, |address| address.ip().to_canonical().is_loopback());
+async fn connection(stream: TcpStream, hosts: Arc<Hosts>, pages: Arc<dyn Pages>) {
     let patience = pages.patience();
     let service = service_fn(|request| async {
-        let reply = answer(request, guarded, &*pages).await;
+        let reply = answer(request, &hosts, &*pages).await;
         Ok::<_, Infallible>(reply.response())
     });
     let serving = http1::Builder::new()
@@ -167,9 +173,10 @@ async fn connection(stream: TcpStream, pages: Arc<dyn Pages>) {
     let _ = tokio::time::timeout(patience, serving).await;
 }
 
-async fn answer(request: Request<Incoming>, guarded: bool, pages: &dyn Pages) -> Reply {
-    if guarded && !is_meant(&request) {
-        return Reply::text(StatusCode::MISDIRECTED_REQUEST, "the Host header has to be localhost or an address");
+async fn answer(request: Request<Incoming>, hosts: &Hosts, pages: &dyn Pages) -> Reply {
+    if !hosts.are_meant(&request) {
+        let why = "the Host header has to be localhost, an address, or a name of --admin-host or --dashboard-host";
+        return Reply::text(StatusCode::MISDIRECTED_REQUEST, why);
     }
     if let (&Method::POST, Some(intake), true) = (request.method(), pages.intake(), Intake::takes(request.uri().path()))
     {
@@ -183,35 +190,10 @@ async fn answer(request: Request<Incoming>, guarded: bool, pages: &dyn Pages) ->
     page.unwrap_or_else(|| Reply::text(StatusCode::NOT_FOUND, "no such page"))
 }
 
-/// Whether a request names this machine as one does who means it. A name of somebody's own that leads here would make a
-/// browser hand what it reads to the page that made it ask (DNS rebinding).
-fn is_meant(request: &Request<Incoming>) -> bool {
-    let mut hosts = request.headers().get_all(header::HOST).iter();
-    let named = hosts.all(|host| host.to_str().is_ok_and(is_local));
-    named && request.uri().authority().is_none_or(|authority| is_local(authority.as_str()))
-}
-
-fn is_local(authority: &str) -> bool {
-    let Ok(authority) = Authority::from_str(authority) else { return false };
-    let host = authority.host().trim_end_matches('.').to_ascii_lowercase();
-    let address = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(&host);
-    host == "localhost" || host.ends_with(".localhost") || IpAddr::from_str(address).is_ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::admin::ADMIN;
-
-    #[test]
-    fn names_that_lead_to_this_machine_are_told_from_those_of_others() {
-        for host in ["localhost", "LocalHost:9090", "app.localhost:1", "127.0.0.1:9090", "[::1]:9090", "192.0.2.7"] {
-            assert!(is_local(host), "{host}");
-        }
-        for host in ["", "example.com", "localhost.example.com", "127.0.0.1.example.com:80", "notlocalhost", "[::1"] {
-            assert!(!is_local(host), "{host}");
-        }
-    }
 
     #[test]
     fn a_port_in_use_is_said_with_the_flag_to_change() {

@@ -53,6 +53,21 @@ fn a_part_that_hangs_is_named() {
 }
 
 #[test]
+fn it_answers_to_names_that_were_given_and_to_no_others() {
+    let (scrape, _provider) = Scrape::with_provider().unwrap();
+    let (listener, address) = listener();
+    beside(Admin::new(Health::default(), scrape).serve(listener.with_hosts(vec!["app.example".to_owned()])), async {
+        for (host, expected) in
+            [("app.example:9090", 200), ("10.0.0.7", 200), ("[fd00::7]", 200), ("evil.example", 421)]
+        {
+            let answer =
+                say(address, &format!("GET /livez HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")).await;
+            assert_eq!(status(&answer), expected, "{host}");
+        }
+    });
+}
+
+#[test]
 fn it_only_tells_and_only_to_those_who_mean_it() {
     let (scrape, _provider) = Scrape::with_provider().unwrap();
     let (listener, address) = listener();

@@ -1,0 +1,80 @@
+//! By which names the pages may be asked for. A page of the web whose name leads here would make a browser hand over what
+//! it reads (DNS rebinding), on any address that the browser reaches; it needs a name of its own for that.
+
+use std::net::IpAddr;
+use std::str::FromStr as _;
+
+use http::uri::Authority;
+use http::{Request, header};
+use tempo_core::Flag;
+
+/// By which names [`Admin`](crate::Admin) is asked.
+pub const ADMIN_HOST: Flag =
+    Flag::new("admin-host", "NAME", "Answer on --admin to this name, too, beside localhost and addresses; * for any")
+        .repeatable();
+/// By which names [`Dashboard`](crate::Dashboard) is asked.
+pub const DASHBOARD_HOST: Flag = Flag::new(
+    "dashboard-host",
+    "NAME",
+    "Answer on --dashboard to this name, too, beside localhost and addresses; * for any",
+)
+.repeatable();
+
+/// The names that are answered to, beside `localhost` and addresses.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Hosts(Vec<String>);
+
+impl Hosts {
+    pub(crate) fn new(names: Vec<String>) -> Self {
+        Self(names.iter().map(|name| normal(name)).collect())
+    }
+
+    /// Whether a request names this program as one does who means it.
+    pub(crate) fn are_meant<B>(&self, request: &Request<B>) -> bool {
+        let mut hosts = request.headers().get_all(header::HOST).iter();
+        let named = hosts.all(|host| host.to_str().is_ok_and(|host| self.has(host)));
+        named && request.uri().authority().is_none_or(|authority| self.has(authority.as_str()))
+    }
+
+    fn has(&self, authority: &str) -> bool {
+        let Ok(authority) = Authority::from_str(authority) else { return false };
+        let host = normal(authority.host());
+        let address = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(&host);
+        host == "localhost"
+            || host.ends_with(".localhost")
+            || IpAddr::from_str(address).is_ok()
+            || self.0.iter().any(|name| *name == host || name == "*")
+    }
+}
+
+fn normal(name: &str) -> String {
+    name.trim_end_matches('.').to_ascii_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_lead_here_are_told_from_those_of_others() {
+        let hosts = Hosts::default();
+        for host in ["localhost", "LocalHost:9090", "app.localhost:1", "127.0.0.1:9090", "[::1]:9090", "192.0.2.7"] {
+            assert!(hosts.has(host), "{host}");
+        }
+        for host in ["", "example.com", "localhost.example.com", "127.0.0.1.example.com:80", "notlocalhost", "[::1"] {
+            assert!(!hosts.has(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn names_that_were_given_are_answered_to() {
+        let hosts = Hosts::new(vec!["App.example.com.".to_owned(), "metrics".to_owned()]);
+        for host in ["app.example.com", "APP.example.com.:9090", "metrics:9090", "localhost"] {
+            assert!(hosts.has(host), "{host}");
+        }
+        for host in ["example.com", "x.app.example.com", "metrics.example.com"] {
+            assert!(!hosts.has(host), "{host}");
+        }
+        assert!(Hosts::new(vec!["*".to_owned()]).has("example.com"));
+    }
+}

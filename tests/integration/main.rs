@@ -47,6 +47,7 @@ mod renewal;
 mod serve;
 mod settings;
 mod storage_clients;
+mod storage_full;
 mod storage_model;
 mod storage_settings;
 mod telemetry;

@@ -1,9 +1,9 @@
 //! `[NAME=]URL`: which backend stands behind a name that a component opens.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::Setting;
+use crate::{Error, ErrorKind, Setting, Size};
 
 /// The name of the store that a URL without a name stands for.
 pub const DEFAULT_STORE: &str = "default";
@@ -26,12 +26,57 @@ impl StoreUrl {
         &self.rest
     }
 
-    /// The path of a `file:` URL: `file:./data`, `file:/data` or `file:///data`. `None` if there is none, or if it is
-    /// on another host.
+    /// The `file:` URL of `path`. A question mark in it is written `%3F`.
+    ///
+    /// # Errors
+    ///
+    /// The path is empty.
+    pub fn of_file(path: &Path) -> Result<Self, Error> {
+        let path = path.display().to_string().replace('?', "%3F");
+        if path.is_empty() {
+            return Err(Error::new(ErrorKind::BadConfiguration, "a path is empty"));
+        }
+        Ok(Self { scheme: "file".to_owned(), rest: path })
+    }
+
+    /// The path of a `file:` URL, without options: `file:./data`, `file:/data` or `file:///data`. A question mark in it is
+    /// written `%3F`. `None` if there is no path, or if it is on another host.
     pub fn path(&self) -> Option<PathBuf> {
-        let path = self.rest.strip_prefix("//").unwrap_or(&self.rest);
-        let local = path == self.rest || path.starts_with('/');
-        (local && !path.is_empty()).then(|| path.into())
+        let (all, _) = self.split_options();
+        let path = all.strip_prefix("//").unwrap_or(all);
+        let local = path == all || path.starts_with('/');
+        (local && !path.is_empty()).then(|| path.replace("%3F", "?").replace("%3f", "?").into())
+    }
+
+    /// What a `file:` URL says that its store may take at most, in bytes: `file:./data?quota=10GiB`. `None` if it says
+    /// nothing.
+    ///
+    /// # Errors
+    ///
+    /// The URL has an option that is not known, one twice, or a quota that is no size.
+    pub fn quota(&self) -> Result<Option<u64>, Error> {
+        let bad = |problem: String| Error::new(ErrorKind::BadConfiguration, format!("{self}: {problem}"));
+        let (_, options) = self.split_options();
+        let mut quota = None;
+        for option in options.into_iter().flat_map(|options| options.split('&')) {
+            let (key, value) = option.split_once('=').unwrap_or((option, ""));
+            if key != "quota" {
+                return Err(bad(format!(
+                    "unknown option `{key}`; a file: URL has quota=SIZE, and a question mark in a path is written %3F"
+                )));
+            }
+            let Size(size) =
+                Size::parse(value).ok_or_else(|| bad(format!("quota: expected {}", <Size as Setting>::EXPECTED)))?;
+            if quota.replace(size as u64).is_some() {
+                return Err(bad("quota is given twice".to_owned()));
+            }
+        }
+        Ok(quota)
+    }
+
+    /// What stands before the first question mark, and what after it.
+    fn split_options(&self) -> (&str, Option<&str>) {
+        self.rest.split_once('?').map_or((&self.rest, None), |(path, options)| (path, Some(options)))
     }
 }
 
@@ -122,6 +167,33 @@ mod tests {
         assert_eq!(path("file:///data"), Some("/data".into()));
         assert_eq!(path("file://host/data"), None);
         assert_eq!(path("file:"), None);
+        assert_eq!(path("file:?quota=1"), None);
+        assert_eq!(path("file:/data?quota=1KiB"), Some("/data".into()));
+        assert_eq!(path("file:/what%3F%3f%41"), Some("/what??%41".into()));
+        let url = StoreUrl::of_file(Path::new("./a?b")).unwrap();
+        assert_eq!((url.path(), url.quota()), (Some("./a?b".into()), Ok(None)));
+        assert!(StoreUrl::of_file(Path::new("")).is_err());
+    }
+
+    #[test]
+    fn options_of_a_file_are_a_quota_and_nothing_else() {
+        let quota = |text| StoreUrl::parse(text).unwrap().quota().map_err(|error| error.to_string());
+        assert_eq!(quota("file:./a"), Ok(None));
+        assert_eq!(quota("file:./a?quota=1"), Ok(Some(1)));
+        assert_eq!(quota("file:./a?quota=10GiB"), Ok(Some(10 << 30)));
+        for (bad, why) in [
+            ("file:./a?", "unknown option ``"),
+            ("file:./a?size=1", "unknown option `size`"),
+            ("file:./a?quota=1&max=2", "unknown option `max`"),
+            ("file:./a?Quota=1", "unknown option `Quota`"),
+            ("file:./a?quota=1&quota=1", "given twice"),
+            ("file:./a?quota", "expected a size"),
+            ("file:./a?quota=0", "expected a size"),
+            ("file:./a?quota=lots", "expected a size"),
+        ] {
+            let error = quota(bad).unwrap_err();
+            assert!(error.starts_with(bad) && error.contains(why), "{error}");
+        }
     }
 
     #[test]

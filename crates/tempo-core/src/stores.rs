@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures::future::try_join_all;
 
-use crate::{Boot, DEFAULT_STORE, Error, ErrorKind, Flag, NamedUrl, Schemes, StoreUrl};
+use crate::{Boot, DEFAULT_STORE, Error, ErrorKind, Flag, NamedUrl, Schemes, StoreUrl, private};
 
 /// Where stores are kept that nobody configured.
 pub const DATA: Flag = Flag::new("data", "DIR", "Where stores are kept for which no URL is given").default(".tempo");
@@ -53,6 +53,7 @@ impl<B: ?Sized + Send + Sync + 'static> Stores<B> {
         let configured = !named.is_empty();
         if !configured {
             named.push(NamedUrl { name: DEFAULT_STORE.to_owned(), url: fallback.clone() });
+            close_to_others(&fallback);
         }
         // One store has one owner: two names of one URL share what is opened.
         let mut urls: Vec<&StoreUrl> = named.iter().map(|named| &named.url).collect();
@@ -90,6 +91,14 @@ impl<B: ?Sized + Send + Sync + 'static> Stores<B> {
     /// Where the default store is kept, if nobody said so.
     pub fn fallback(&self) -> Option<&StoreUrl> {
         self.fallback.as_ref()
+    }
+}
+
+/// A store that nobody configured may have been made by a version that let other users read it.
+fn close_to_others(fallback: &StoreUrl) {
+    let Some(path) = fallback.path().filter(|_| fallback.scheme() == "file") else { return };
+    if let Err(error) = private::tighten_store(&path) {
+        tracing::warn!(path = %path.display(), %error, "other users may have access to a store");
     }
 }
 

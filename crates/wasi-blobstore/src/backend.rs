@@ -102,7 +102,8 @@ pub trait Container: Send + Sync + 'static {
     /// their names. Fewer than `limit` means that there are no more.
     async fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Entry>>;
 
-    /// Copies an object with its media type and metadata, replacing any object of the new name.
+    /// Copies an object with its media type and metadata, replacing any object of the new name. Dropped, a copy ends and
+    /// leaves nothing behind; one that the server makes may still be made.
     ///
     /// # Errors
     ///

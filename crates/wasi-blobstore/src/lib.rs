@@ -57,6 +57,7 @@ mod check;
 #[cfg(feature = "cloud")]
 mod cloud;
 pub mod conformance;
+mod copies;
 mod draft;
 mod error;
 mod file;

@@ -8,6 +8,7 @@ use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 
 use crate::bindings::{draft, tempo};
 use crate::budget::Budget;
+use crate::copies::Copies;
 use crate::{Container, Error, Result};
 
 /// The host service for `wasi:blobstore` and `tempo:blobstore`.
@@ -21,6 +22,7 @@ pub struct BlobstoreState {
     pub(crate) max_answer: usize,
     /// What values may hold in memory that belong to no object yet.
     pub(crate) held: Arc<Budget>,
+    pub(crate) copies: Copies,
 }
 
 impl BlobstoreState {
@@ -28,14 +30,16 @@ impl BlobstoreState {
     /// cross the border in one call count.
     pub fn new(containers: Stores<dyn Container>, max_object_size: u64, limits: &Limits) -> Self {
         let max_answer = limits.hostcall_bytes;
-        Self { containers, max_object: max_object_size, max_answer, held: Budget::new(max_answer) }
+        let (held, copies) = (Budget::new(max_answer), Copies::default());
+        Self { containers, max_object: max_object_size, max_answer, held, copies }
     }
 
     /// The same for another store, which shares the containers but nothing that it holds.
     pub fn for_another_store(&self) -> Self {
-        let Self { containers, max_object, max_answer, held: _ } = self;
+        let Self { containers, max_object, max_answer, held: _, copies } = self;
         let held = Budget::new(*max_answer);
-        Self { containers: containers.clone(), max_object: *max_object, max_answer: *max_answer, held }
+        let (containers, copies) = (containers.clone(), copies.clone());
+        Self { containers, max_object: *max_object, max_answer: *max_answer, held, copies }
     }
 
     /// What host functions work on during a call. `table` is the one that `wasi:io` uses for its streams.

@@ -1,8 +1,9 @@
 //! What a runtime puts behind the service: the containers of its flags.
 
 use std::marker::PhantomData;
+use std::path::Path;
 
-use tempo_core::{Backend, Boot, DATA, Error, ErrorKind, Flag, Schemes, Setting as _, Shown, Size, StoreUrl, Stores};
+use tempo_core::{Backend, Boot, DATA, Flag, Schemes, Shown, Size, StoreUrl, Stores};
 use wasmtime::component::ResourceTable;
 
 use crate::telemetry::told;
@@ -31,8 +32,7 @@ impl<S: Schemes<dyn Container>> Backend<WasiBlobstore> for BlobstoreStores<S> {
 
     async fn connect(boot: Boot<'_>) -> anyhow::Result<Self> {
         let data: String = boot.settings.require(&DATA)?;
-        let fallback = StoreUrl::parse(&format!("file:{}/blobstore", data.trim_end_matches('/')))
-            .ok_or_else(|| Error::new(ErrorKind::BadConfiguration, "--data: expected a directory"))?;
+        let fallback = StoreUrl::of_file(Path::new(&format!("{}/blobstore", data.trim_end_matches('/'))))?;
         let max_object: Size = boot.settings.require(&MAX_OBJECT_SIZE)?;
         let containers = Stores::open_as::<S>(&BLOBSTORE, fallback, boot, |system, name, container| {
             told(boot.telemetry, system, name, container)

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::path::PathBuf;
 
-use tempo_core::{Backend, Boot, DATA, Error, ErrorKind, Flag, Schemes, Setting as _, Shown, StoreUrl, Stores};
+use tempo_core::{Backend, Boot, DATA, Error, Flag, Schemes, Shown, StoreUrl, Stores};
 use wasmtime::component::ResourceTable;
 
 use crate::limits::{MAX_KEY, MAX_VALUE};
@@ -57,8 +57,7 @@ impl<S: Schemes<dyn Store>> Backend<WasiKeyValue> for KeyValueStores<S> {
 
 fn fallback(boot: Boot<'_>) -> Result<StoreUrl, Error> {
     let path = boot.settings.require::<PathBuf>(&DATA)?.join(FILE);
-    StoreUrl::parse(&format!("file:{}", path.display()))
-        .ok_or_else(|| Error::new(ErrorKind::BadConfiguration, "--data: expected a directory"))
+    StoreUrl::of_file(&path)
 }
 
 #[cfg(test)]

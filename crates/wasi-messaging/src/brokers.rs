@@ -3,9 +3,7 @@
 use std::marker::PhantomData;
 use std::path::PathBuf;
 
-use tempo_core::{
-    Backend, Boot, DATA, Error, ErrorKind, Flag, Schemes, Setting as _, Settings, Shown, StoreUrl, Stores,
-};
+use tempo_core::{Backend, Boot, DATA, Error, Flag, Schemes, Settings, Shown, StoreUrl, Stores};
 use wasmtime::component::ResourceTable;
 
 use crate::allowed::{ALLOW_TOPIC, AllowedTopics};
@@ -62,8 +60,7 @@ impl<S: Schemes<dyn Broker>> Backend<WasiMessaging> for MessagingBrokers<S> {
 /// Where messages are kept if nobody says where.
 pub(crate) fn fallback(settings: &Settings) -> Result<StoreUrl, Error> {
     let path = settings.require::<PathBuf>(&DATA)?.join(FILE);
-    StoreUrl::parse(&format!("file:{}", path.display()))
-        .ok_or_else(|| Error::new(ErrorKind::BadConfiguration, "--data: expected a directory"))
+    StoreUrl::of_file(&path)
 }
 
 #[cfg(test)]

@@ -68,6 +68,17 @@ impl Run {
         self
     }
 
+    /// Starts with a tmpfs of this size at `place`, in a mount namespace of its own.
+    pub(crate) fn on_tmpfs(mut self, place: &Path, size: &str) -> Self {
+        let mut command = Command::new("unshare");
+        command.args(["-rm", "sh", "-c", "mount -t tmpfs -o size=$0 tmpfs \"$1\" && shift && exec \"$@\"", size]);
+        command.arg(place).arg(self.command.get_program()).args(self.command.get_args());
+        command.env_clear().current_dir(self.directory.path()).stdin(Stdio::null());
+        command.envs(self.command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        self.command = command;
+        self
+    }
+
     /// Writes a file into the directory that the program starts in.
     pub(crate) fn with_file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
         std::fs::write(self.directory.path().join(name), content).unwrap();

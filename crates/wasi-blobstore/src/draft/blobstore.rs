@@ -9,6 +9,7 @@ use super::container::clear;
 use super::{Answer, answer};
 use crate::bindings::draft::wasi::blobstore::blobstore::{Host, ObjectId};
 use crate::check::{self, Checked};
+use crate::copies::Copies;
 use crate::service::OpenContainer;
 use crate::{BlobstoreView, Container, PutOptions, Result};
 
@@ -54,6 +55,7 @@ struct Ends {
     from: Arc<dyn Container>,
     to: Arc<dyn Container>,
     max_object: u64,
+    copies: Copies,
 }
 
 impl Ends {
@@ -61,7 +63,7 @@ impl Ends {
         check::name(&src.object)?;
         check::name(&dest.object)?;
         let (from, to) = (view.configured(&src.container)?, view.configured(&dest.container)?);
-        Ok(Self { from, to, max_object: view.state.max_object })
+        Ok(Self { from, to, max_object: view.state.max_object, copies: view.state.copies.clone() })
     }
 
     /// Two names may stand for one container.
@@ -71,8 +73,12 @@ impl Ends {
 
     async fn copy(&self, from: &str, to: &str) -> Result<()> {
         if self.is_one() {
-            return self.from.copy(from, to).await.map(drop);
+            return self.copies.copy(&*self.from, from, to).await.map(drop);
         }
+        self.copies.run(self.copy_between(from, to)).await
+    }
+
+    async fn copy_between(&self, from: &str, to: &str) -> Result<()> {
         let (info, mut data) = self.from.get(from, None).await?;
         let options = PutOptions { if_absent: false, content_type: info.content_type, metadata: info.metadata };
         let mut upload = Checked::begin(&*self.to, to, options, self.max_object).await?;

@@ -5,17 +5,21 @@ mod names;
 mod object;
 mod place;
 mod read;
+mod room;
 mod upload;
 
 use std::fs;
 use std::io::{self, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use async_trait::async_trait;
-use tempo_core::{Boot, ErrorKind as CoreKind, Scheme, StoreUrl};
+use tempo_core::{Boot, ErrorKind as CoreKind, Fault, Health, Scheme, StoreUrl, private};
+use tokio::runtime::Handle;
 
 use self::object::failed;
+use self::room::Room;
 use self::upload::{FileUpload, Partial};
 use crate::{ByteRange, Container, Data, Entry, Error, ErrorKind, ObjectInfo, PutOptions, Result, Upload, record};
 
@@ -23,6 +27,9 @@ use crate::{ByteRange, Container, Data, Entry, Error, ErrorKind, ObjectInfo, Put
 ///
 /// An object is one file below `objects`; uploads are files below `partial` until they are complete. Every operation
 /// runs on the threads that tokio keeps for blocking work.
+///
+/// A quota bounds what all of these files take, each rounded up to 4 KiB, uploads and copies under way included. Each
+/// process counts what it finds when it opens the directory, and what it writes and removes itself.
 pub struct File {
     directory: Arc<Directory>,
 }
@@ -30,7 +37,17 @@ pub struct File {
 struct Directory {
     objects: PathBuf,
     partial: PathBuf,
+    room: Arc<Room>,
+    fault: Fault,
+    /// Whether somebody looks just now whether the fault has passed.
+    probing: AtomicBool,
 }
+
+/// What a copy writes at once, in bytes, before it looks whether it is still wanted.
+const PIECE: u64 = 4 << 20;
+
+/// What must fit on a disk again that was full, in bytes.
+const PROBE: usize = 1 << 20;
 
 impl Directory {
     fn object(&self, name: &str) -> PathBuf {
@@ -42,18 +59,47 @@ impl Directory {
         fs::File::open(&self.objects)?.sync_all()
     }
 
-    /// Removes what uploads left behind whose process has died.
-    fn clean(&self) -> io::Result<()> {
-        for entry in fs::read_dir(&self.partial)? {
-            let path = entry?.path();
-            let Ok(file) = fs::File::open(&path) else { continue };
-            // A living writer holds the lock.
-            if file.try_lock().is_ok() {
-                fs::remove_file(&path).or_else(absent)?;
-            }
+    /// What a guest is told of a failed write, and readiness of the disk's part in it.
+    fn failed(&self, operation: &str, error: &io::Error) -> Error {
+        if is_fault(error) {
+            self.fault.raise(error);
         }
-        Ok(())
+        failed(operation, error)
     }
+
+    /// Looks on a thread of `runtime` whether there is room again, unless another does.
+    fn probe(self: Arc<Self>, runtime: &Handle) {
+        if self.probing.swap(true, Relaxed) {
+            return;
+        }
+        drop(runtime.spawn_blocking(move || {
+            if Fault::probe(&self.partial, PROBE).is_ok() {
+                self.fault.clear();
+            }
+            self.probing.store(false, Relaxed);
+        }));
+    }
+}
+
+/// Whether it is the disk that fails or is full, and not what was asked of it.
+fn is_fault(error: &io::Error) -> bool {
+    /// `EIO`, for which the standard library has no name.
+    const IO: i32 = 5;
+    use io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | ReadOnlyFilesystem) || error.raw_os_error() == Some(IO)
+}
+
+/// Removes what uploads left in `partial` behind whose process has died.
+fn clean(partial: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(partial)? {
+        let path = entry?.path();
+        let Ok(file) = fs::File::open(&path) else { continue };
+        // A living writer holds the lock.
+        if file.try_lock().is_ok() {
+            fs::remove_file(&path).or_else(absent)?;
+        }
+    }
+    Ok(())
 }
 
 fn absent(error: io::Error) -> io::Result<()> {
@@ -68,15 +114,43 @@ impl File {
     ///
     /// The directory cannot be made, read or written, or it lies among the files of another container.
     pub fn open(path: &Path) -> io::Result<Self> {
+        Self::open_with(path, None)
+    }
+
+    /// The same, but its files may take `quota` bytes. If they take more, they can be read and deleted. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`open`](Self::open), or this process has the directory open with another quota.
+    pub fn with_quota(path: &Path, quota: u64) -> io::Result<Self> {
+        Self::open_with(path, Some(quota))
+    }
+
+    fn open_with(path: &Path, quota: Option<u64>) -> io::Result<Self> {
         place::check(path)?;
-        let directory = Directory { objects: path.join(place::OBJECTS), partial: path.join(place::PARTIAL) };
-        fs::create_dir_all(&directory.objects)?;
-        fs::create_dir_all(&directory.partial)?;
+        let (objects, partial) = (path.join(place::OBJECTS), path.join(place::PARTIAL));
+        private::create_directories(&objects)?;
+        private::create_directories(&partial)?;
         for made in [path, path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))] {
             fs::File::open(made)?.sync_all()?;
         }
-        directory.clean()?;
+        clean(&partial)?;
+        let room = Room::open(path, [&objects, &partial], quota)?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let fault = Fault::new(format!("blobstore: {name}"));
+        let directory = Directory { objects, partial, room, fault, probing: AtomicBool::new(false) };
         Ok(Self { directory: Arc::new(directory) })
+    }
+
+    /// Has `health` say while the disk fails or is full. Each time that it is asked, it is seen whether that has passed.
+    fn show(&self, health: &Health, runtime: Handle) {
+        let directory = Arc::downgrade(&self.directory);
+        health.unless(move || {
+            let directory = directory.upgrade()?;
+            let reason = directory.fault.reason()?;
+            directory.probe(&runtime);
+            Some(reason)
+        });
     }
 
     /// The file of the object `name`, opened at its first byte, and what is known about it.
@@ -134,9 +208,12 @@ impl Container for File {
 
     async fn delete(&self, name: &str) -> Result<()> {
         let (directory, name) = (self.directory.clone(), name.to_owned());
-        blocking(move || match fs::remove_file(directory.object(&name)) {
-            Ok(()) => directory.sync().map_err(|error| failed("delete", &error)),
-            Err(error) => absent(error).map_err(|error| failed("delete", &error)),
+        blocking(move || {
+            let object = directory.object(&name);
+            match directory.room.vacate(&object, || fs::remove_file(&object)) {
+                Ok(()) => directory.sync().map_err(|error| directory.failed("delete", &error)),
+                Err(error) => absent(error).map_err(|error| directory.failed("delete", &error)),
+            }
         })
         .await
     }
@@ -149,38 +226,54 @@ impl Container for File {
 
     async fn copy(&self, from: &str, to: &str) -> Result<ObjectInfo> {
         let (directory, from, to) = (self.directory.clone(), from.to_owned(), to.to_owned());
-        blocking(move || {
-            let (mut file, source) = Self::find(&directory, &from)?;
-            let ObjectInfo { size, content_type, metadata, .. } = source;
-            let mut partial = Partial::create(&directory)?;
-            partial.fill(&mut file, size).map_err(|error| failed("copy", &error))?;
-            let info = record::info(&to, size, PutOptions { if_absent: false, content_type, metadata })?;
-            partial.complete(&directory, &info, false)?;
-            Ok(info)
-        })
-        .await
+        let opened = blocking(move || {
+            let (file, source) = Self::find(&directory, &from)?;
+            Ok((Partial::create(&directory)?, file, source))
+        });
+        let (mut partial, mut file, source) = opened.await?;
+        let ObjectInfo { size, content_type, metadata, .. } = source;
+        let mut left = size;
+        // Dropped between two pieces, it ends there, and what it has written is removed.
+        while left > 0 {
+            let (directory, piece) = (self.directory.clone(), left.min(PIECE));
+            let filled = blocking(move || {
+                partial.fill(&directory, &mut file, piece)?;
+                Ok((partial, file))
+            });
+            (partial, file) = filled.await?;
+            left = left.saturating_sub(piece);
+        }
+        let info = record::info(&to, size, PutOptions { if_absent: false, content_type, metadata })?;
+        let directory = self.directory.clone();
+        blocking(move || partial.complete(&directory, &info, false).map(|()| info)).await
     }
 }
 
-/// `file:DIR`.
+/// `file:DIR`, or `file:DIR?quota=SIZE`.
 impl Scheme<dyn Container> for File {
     const NAMES: &'static [&'static str] = &["file"];
 
-    async fn open(url: &StoreUrl, _: Boot<'_>) -> anyhow::Result<Arc<dyn Container>> {
+    async fn open(url: &StoreUrl, boot: Boot<'_>) -> anyhow::Result<Arc<dyn Container>> {
         let error = |kind, problem: String| tempo_core::Error::new(kind, format!("{url}: {problem}"));
         let path = url.path().ok_or_else(|| {
             error(CoreKind::BadConfiguration, "expected file:DIR, a directory of this machine".into())
         })?;
-        let opened = tokio::task::spawn_blocking(move || Self::open(&path)).await?;
+        let quota = url.quota()?;
+        let opened = tokio::task::spawn_blocking(move || Self::open_with(&path, quota)).await?;
         let file = opened.map_err(|cause| {
             error(
                 CoreKind::CannotWrite,
                 format!("the directory cannot be used: {cause}; give another with --blobstore"),
             )
         })?;
+        if let Some(health) = boot.health {
+            file.show(health, Handle::current());
+        }
         Ok(Arc::new(file))
     }
 }
 
+#[cfg(test)]
+mod quotas;
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@
 //! replaced together, and a crash leaves the old object or the new one.
 
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -31,8 +31,8 @@ struct Record {
     metadata: Vec<(String, String)>,
 }
 
-/// Writes what is known about an object behind its bytes.
-pub(super) fn write_record(file: &mut File, info: &ObjectInfo) -> io::Result<()> {
+/// What is written behind the bytes of an object.
+pub(super) fn write_record(info: &ObjectInfo) -> io::Result<Vec<u8>> {
     let record = Record {
         name: info.name.clone(),
         created: info.created,
@@ -44,7 +44,7 @@ pub(super) fn write_record(file: &mut File, info: &ObjectInfo) -> io::Result<()>
     let length = u32::try_from(bytes.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
     bytes.extend_from_slice(&length.to_le_bytes());
     bytes.extend_from_slice(MAGIC);
-    file.write_all(&bytes)
+    Ok(bytes)
 }
 
 /// Opens the file at `path` and reads what is known about its object.

@@ -2,13 +2,15 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use tempo_core::private;
 
-use super::object::{failed, write_record};
+use super::object::write_record;
+use super::room::{Room, on_disk};
 use super::{Directory, blocking};
 use crate::{Error, ErrorKind, ObjectInfo, PutOptions, Result, Upload, record};
 
@@ -16,53 +18,85 @@ use crate::{Error, ErrorKind, ObjectInfo, PutOptions, Result, Upload, record};
 pub(super) struct Partial {
     file: File,
     path: Option<PathBuf>,
+    room: Arc<Room>,
+    length: u64,
+    /// What it has of the room, in bytes.
+    taken: u64,
 }
 
 impl Partial {
-    /// Makes one. Its lock tells other processes that its writer is alive.
+    /// Creates one. Its lock tells other processes that its writer is alive.
     pub(super) fn create(directory: &Directory) -> Result<Self> {
         let path = directory.partial.join(record::random_name()?);
-        let file = File::create_new(&path).map_err(|error| failed("write", &error))?;
-        let partial = Self { file, path: Some(path) };
-        partial.file.lock().map_err(|error| failed("write", &error))?;
+        let created = private::options().read(true).write(true).create_new(true).open(&path);
+        let file = created.map_err(|error| directory.failed("write", &error))?;
+        let partial = Self { file, path: Some(path), room: directory.room.clone(), length: 0, taken: 0 };
+        partial.file.lock().map_err(|error| directory.failed("write", &error))?;
         Ok(partial)
     }
 
-    /// Writes `size` bytes of `source`.
-    pub(super) fn fill(&mut self, source: &mut File, size: u64) -> io::Result<()> {
-        let copied = io::copy(&mut source.take(size), &mut self.file)?;
-        if copied == size { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+    /// Takes room for `more` bytes, before they are written.
+    fn grow(&mut self, more: u64) -> Result<()> {
+        let length = self.length.saturating_add(more);
+        self.room.take(on_disk(length).saturating_sub(self.taken))?;
+        self.taken = on_disk(length);
+        self.length = length;
+        Ok(())
+    }
+
+    /// Writes `data`.
+    pub(super) fn write(&mut self, directory: &Directory, data: &[u8]) -> Result<()> {
+        self.grow(data.len() as u64)?;
+        self.file.write_all(data).map_err(|error| directory.failed("write", &error))
+    }
+
+    /// Writes the next `size` bytes of `source`.
+    pub(super) fn fill(&mut self, directory: &Directory, source: &mut File, size: u64) -> Result<()> {
+        self.grow(size)?;
+        let copied = io::copy(&mut source.take(size), &mut self.file);
+        let all = |copied| if copied == size { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
+        copied.and_then(all).map_err(|error| directory.failed("copy", &error))
     }
 
     /// Makes it the object that `info` describes.
     pub(super) fn complete(mut self, directory: &Directory, info: &ObjectInfo, if_absent: bool) -> Result<()> {
-        let path = self.path.clone().unwrap_or_default();
-        let result = write_record(&mut self.file, info)
-            .and_then(|()| self.file.sync_all())
-            .and_then(|()| publish(&path, &directory.object(&info.name), if_absent));
-        match result {
-            Ok(()) if !if_absent => self.path = None,
-            Ok(()) => {}
+        let failed = |error: io::Error| match error.kind() {
             // Somebody has cleaned up under the upload: there is nothing that could be missing otherwise.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(Error::new(ErrorKind::Other, "the upload was removed from outside"));
-            }
-            Err(error) => return Err(failed("write", &error)),
+            io::ErrorKind::NotFound => Error::new(ErrorKind::Other, "the upload was removed from outside"),
+            _ => directory.failed("write", &error),
+        };
+        let (path, object) = (self.path.clone().unwrap_or_default(), directory.object(&info.name));
+        let record = write_record(info).map_err(failed)?;
+        self.grow(record.len() as u64)?;
+        self.file.write_all(&record).and_then(|()| self.file.sync_all()).map_err(failed)?;
+        if if_absent {
+            // A link, unlike a rename, never replaces a file.
+            fs::hard_link(&path, &object).map_err(failed)?;
+        } else {
+            self.room.vacate(&object, || fs::rename(&path, &object)).map_err(failed)?;
+            self.path = None;
         }
-        directory.sync().map_err(|error| failed("write", &error))
+        // From here on the object has the room.
+        self.taken = 0;
+        directory.sync().map_err(|error| directory.failed("write", &error))?;
+        directory.fault.clear();
+        Ok(())
     }
-}
-
-/// Gives the file at `from` the name `to`. A link, unlike a rename, never replaces a file.
-fn publish(from: &Path, to: &Path, if_absent: bool) -> io::Result<()> {
-    if if_absent { fs::hard_link(from, to) } else { fs::rename(from, to) }
 }
 
 impl Drop for Partial {
     fn drop(&mut self) {
-        let Some(path) = self.path.take() else { return };
-        // What cannot be removed now is removed when the container is opened again.
-        let remove = move || drop(fs::remove_file(path));
+        let (path, room, taken) = (self.path.take(), self.room.clone(), self.taken);
+        if path.is_none() && taken == 0 {
+            return;
+        }
+        let remove = move || {
+            // What cannot be removed now is removed when the container is opened again.
+            let removed = path.as_ref().is_none_or(|path| fs::remove_file(path).is_ok());
+            if removed {
+                room.give(taken);
+            }
+        };
         match tokio::runtime::Handle::try_current() {
             Ok(runtime) => drop(runtime.spawn_blocking(remove)),
             Err(_) => remove(),
@@ -93,9 +127,10 @@ impl FileUpload {
 impl Upload for FileUpload {
     async fn write(&mut self, data: Bytes) -> Result<()> {
         let mut partial = self.take()?;
+        let directory = self.directory.clone();
         self.size = self.size.saturating_add(data.len() as u64);
         let written = blocking(move || {
-            partial.file.write_all(&data).map_err(|error| failed("write", &error))?;
+            partial.write(&directory, &data)?;
             Ok(partial)
         });
         self.partial = Some(written.await?);

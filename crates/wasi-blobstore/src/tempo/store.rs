@@ -116,11 +116,14 @@ impl<T: 'static> wit::HostContainerWithStore<T> for WasiBlobstore {
         from: String,
         to: String,
     ) -> Answer<wit::ObjectInfo> {
-        let container = container(accessor, &this)?;
+        let (container, copies) = accessor.with(|mut access| -> wasmtime::Result<_> {
+            let view = access.get();
+            Ok((view.container(&this)?, view.state.copies.clone()))
+        })?;
         let copied = async {
             check::name(&from)?;
             check::name(&to)?;
-            container.copy(&from, &to).await
+            copies.copy(&*container, &from, &to).await
         };
         answer(copied.await.map(Into::into))
     }

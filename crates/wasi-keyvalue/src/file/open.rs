@@ -3,17 +3,16 @@
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError, RwLock, Weak};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
 
 use redb::{Database, DatabaseError, StorageError};
-use tempo_core::{Error, ErrorKind};
+use tempo_core::{Error, ErrorKind, private};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Public, Shared, tables, writer};
-
-/// What redb keeps of a file in memory, in bytes. The system keeps the rest as far as it has room.
-const CACHE: usize = 64 << 20;
+use super::disk::Disk;
+use super::writer::{self, Writer};
+use super::{Public, Shared, tables};
 
 /// The databases of this process, by their true paths.
 static OPEN: LazyLock<Mutex<HashMap<PathBuf, Arc<tokio::sync::Mutex<Slot>>>>> = LazyLock::new(Mutex::default);
@@ -22,6 +21,7 @@ static OPEN: LazyLock<Mutex<HashMap<PathBuf, Arc<tokio::sync::Mutex<Slot>>>>> = 
 #[derive(Default)]
 struct Slot {
     shared: Weak<Shared>,
+    quota: Option<u64>,
     /// Ends when the thread has closed the database.
     closed: Option<oneshot::Receiver<()>>,
 }
@@ -43,13 +43,17 @@ impl Drop for Thread {
     }
 }
 
-/// The database at `path`: the one that this process has open, or a newly opened one.
-pub(super) async fn shared(path: &Path) -> anyhow::Result<Arc<Shared>> {
+/// The database at `path`: the one that this process has open, or a newly opened one on `disk`.
+pub(super) async fn shared(path: &Path, quota: Option<u64>, disk: Box<dyn Disk>) -> anyhow::Result<Arc<Shared>> {
     let wanted = path.to_owned();
     let path = tokio::task::spawn_blocking(move || locate(&wanted)).await??;
     let slot = OPEN.lock().unwrap_or_else(PoisonError::into_inner).entry(path.clone()).or_default().clone();
     let mut slot = slot.lock().await;
     if let Some(shared) = slot.shared.upgrade() {
+        if slot.quota != quota {
+            let message = format!("{} is open with another quota", path.display());
+            return Err(Error::new(ErrorKind::BadConfiguration, message).into());
+        }
         return Ok(shared);
     }
     if let Some(closed) = slot.closed.take() {
@@ -63,11 +67,11 @@ pub(super) async fn shared(path: &Path) -> anyhow::Result<Arc<Shared>> {
     let file = path.clone();
     let serve = move || {
         let _closing: oneshot::Sender<()> = closing;
-        match open(&file) {
+        match open(&file, quota, &*disk) {
             Ok((database, public)) => {
                 // If nobody waits for it any more, nobody can send requests either.
                 let _ = opened_sender.send(Ok(public.clone()));
-                writer::run(&database, receiver, &public);
+                Writer::new(disk, file, database, public, quota).run(receiver);
             }
             Err(error) => drop(opened_sender.send(Err(error))),
         }
@@ -78,6 +82,7 @@ pub(super) async fn shared(path: &Path) -> anyhow::Result<Arc<Shared>> {
     let public = opened.await.unwrap_or_else(|_| Err(damaged(&path, &"it cannot be read")))?;
     let shared = Arc::new(Shared { public, requests, _thread: thread });
     slot.shared = Arc::downgrade(&shared);
+    slot.quota = quota;
     Ok(shared)
 }
 
@@ -92,7 +97,7 @@ fn locate(path: &Path) -> Result<PathBuf, Error> {
         Error::new(ErrorKind::CannotWrite, message)
     };
     let new: Vec<&Path> = parent.ancestors().take_while(|directory| !directory.exists()).collect();
-    std::fs::create_dir_all(parent).map_err(cannot)?;
+    private::create_directories(parent).map_err(cannot)?;
     new.into_iter().try_for_each(keep).map_err(cannot)?;
     let parent = parent.canonicalize().map_err(cannot)?;
     let name = path.file_name().ok_or_else(|| unusable(path, &"it names no file"))?;
@@ -105,17 +110,20 @@ fn keep(path: &Path) -> io::Result<()> {
     std::fs::File::open(parent)?.sync_all()
 }
 
-fn open(path: &Path) -> Result<(Database, Arc<Public>), Error> {
+fn open(path: &Path, quota: Option<u64>, disk: &dyn Disk) -> Result<(Database, Arc<Public>), Error> {
     let new = !path.exists();
-    let opened = Database::builder().set_cache_size(CACHE).create(path);
-    let database = opened.map_err(|error| explain(path, error))?;
-    tables::prepare(&database).map_err(|error| damaged(path, &error))?;
-    let entries = tables::snapshot(&database).map_err(|error| damaged(path, &error))?;
+    let database = disk.open(path).map_err(|error| explain(path, error))?;
+    let broken = |error| match error {
+        redb::Error::Io(error) => unusable(path, &error),
+        other => damaged(path, &other),
+    };
+    tables::prepare(&database, quota).map_err(broken)?;
+    let entries = tables::snapshot(&database).map_err(broken)?;
     if new {
         keep(path).map_err(|error| unusable(path, &error))?;
     }
-    let public = Public { entries: RwLock::new(Arc::new(entries)), watchers: Mutex::default() };
-    Ok((database, Arc::new(public)))
+    let public = Arc::new(Public::new(entries, path));
+    Ok((database, public))
 }
 
 fn explain(path: &Path, error: DatabaseError) -> Error {

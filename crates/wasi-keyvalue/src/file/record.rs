@@ -32,6 +32,11 @@ pub(super) fn size(length: usize) -> usize {
     HEAD.saturating_add(length)
 }
 
+/// The length of the value in a record of `length` bytes.
+pub(super) fn value_size(length: usize) -> usize {
+    length.saturating_sub(HEAD)
+}
+
 /// Fills `record`, which is as long as [`size`] says.
 pub(super) fn write(record: &mut [u8], head: Head, value: &[u8]) {
     let [version, expires] = [head.version, head.expires.unwrap_or(0)].map(u64::to_le_bytes);

@@ -4,18 +4,21 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 use redb::{
-    Database, Error, ReadOnlyTable, ReadableDatabase as _, ReadableTable as _, Table, TableDefinition, WriteTransaction,
+    Database, Error, ReadOnlyTable, ReadableDatabase as _, ReadableTable as _, ReadableTableMetadata as _, Table,
+    TableDefinition, WriteTransaction,
 };
 
 use super::record::{self, Head};
-use crate::{Condition, Entry, Version};
+use super::usage::{self, Usage};
+use crate::memory::precondition_failed;
+use crate::{Condition, Entry, ErrorKind, Version};
 
 /// Keys with their records.
 const ENTRIES: TableDefinition<&[u8], &[u8]> = TableDefinition::new("entries");
 /// The end of each life that has one, with its key.
 const EXPIRATIONS: TableDefinition<(u64, &[u8]), ()> = TableDefinition::new("expirations");
 /// What is known of the store: the numbers below.
-const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
+pub(super) const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
 /// The version of the last write. It only grows, so no version ever comes back.
 const VERSION: &str = "version";
 /// How the tables are laid out.
@@ -24,8 +27,41 @@ const CURRENT_FORMAT: u64 = 1;
 /// Ends of lives that one group of writes tidies up at most.
 const SWEEP: usize = 256;
 
-/// Makes the tables of a new database, and checks those of an old one.
-pub(super) fn prepare(database: &Database) -> Result<(), Error> {
+/// Why an entry is not written.
+pub(super) enum Refusal {
+    /// The condition does not hold.
+    Condition,
+    /// The store would take more than its quota, in bytes.
+    Quota(u64),
+}
+
+impl From<Refusal> for crate::Error {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Condition => precondition_failed(),
+            Refusal::Quota(quota) => {
+                Self::new(ErrorKind::QuotaExceeded, format!("the store is full: its quota is {quota} bytes"))
+            }
+        }
+    }
+}
+
+/// Makes the tables of a new database, and checks those of an old one. With a `quota`, counts what its entries take if
+/// that is not known.
+pub(super) fn prepare(database: &Database, quota: Option<u64>) -> Result<(), Error> {
+    make(database)?;
+    if quota.is_some() {
+        let transaction = database.begin_write()?;
+        let tables = Tables::open(&transaction, quota)?;
+        if tables.usage.as_ref().is_some_and(|usage| !usage.is_written) {
+            tables.finish()?;
+            transaction.commit()?;
+        }
+    }
+    Ok(())
+}
+
+fn make(database: &Database) -> Result<(), Error> {
     let transaction = database.begin_write()?;
     let new = transaction.list_tables()?.next().is_none();
     let mut meta = transaction.open_table(META)?;
@@ -44,6 +80,17 @@ pub(super) fn prepare(database: &Database) -> Result<(), Error> {
         Some(other) => Err(Error::Corrupted(format!("format {other} is not known to this version"))),
         None => Err(Error::Corrupted("it is the database of another program".into())),
     }
+}
+
+/// Commits a change that changes nothing.
+pub(super) fn touch(database: &Database) -> Result<(), Error> {
+    let transaction = database.begin_write()?;
+    let mut tables = Tables::open(&transaction, None)?;
+    // A version that is skipped is never given, so the entries and what is known of them still fit.
+    let version = tables.version;
+    tables.meta.insert(VERSION, version)?;
+    drop(tables);
+    Ok(transaction.commit()?)
 }
 
 /// The entries as they were after one commit. They can be read while others are written.
@@ -94,33 +141,43 @@ pub(super) struct Tables<'a> {
     meta: Table<'a, &'static str, u64>,
     version: Version,
     now: u64,
+    /// What the entries take and may take, if there is a quota.
+    usage: Option<Usage>,
     /// Whether there is something to commit.
     pub(super) changed: bool,
 }
 
 impl<'a> Tables<'a> {
-    pub(super) fn open(transaction: &'a WriteTransaction) -> Result<Self, Error> {
+    /// With a `quota` in bytes, what the entries take is counted; it is counted anew if something else has written to
+    /// the file since.
+    pub(super) fn open(transaction: &'a WriteTransaction, quota: Option<u64>) -> Result<Self, Error> {
         let meta = transaction.open_table(META)?;
+        let entries = transaction.open_table(ENTRIES)?;
         let version = meta.get(VERSION)?.map_or(0, |version| version.value());
+        let usage = match quota {
+            Some(quota) => Some(Usage::read(&meta, &entries, version, quota)?),
+            None => None,
+        };
         Ok(Self {
-            entries: transaction.open_table(ENTRIES)?,
+            entries,
             expirations: transaction.open_table(EXPIRATIONS)?,
             meta,
             version,
             now: record::now(),
+            usage,
             changed: false,
         })
     }
 
-    /// Writes `value`, if `condition` holds; else `None`.
+    /// Writes `value`, if `condition` holds and the quota is not exceeded.
     pub(super) fn set(
         &mut self,
         key: &str,
         value: &[u8],
         expires: Option<u64>,
         condition: Condition,
-    ) -> Result<Option<Version>, Error> {
-        let old = self.head(key)?;
+    ) -> Result<Result<Version, Refusal>, Error> {
+        let (old, freed) = self.head(key)?.unzip();
         let version = old.filter(|head| head.lives(self.now)).map(|head| head.version);
         let holds = match condition {
             Condition::Always => true,
@@ -128,7 +185,12 @@ impl<'a> Tables<'a> {
             Condition::Version(expected) => version == Some(expected),
         };
         if !holds {
-            return Ok(None);
+            return Ok(Err(Refusal::Condition));
+        }
+        if let Some(usage) = &mut self.usage
+            && !usage.replace(freed.unwrap_or(0), usage::cost(key.len(), record::size(value.len())))
+        {
+            return Ok(Err(Refusal::Quota(usage.quota())));
         }
         self.forget_end(key, old)?;
         self.version = self.version.wrapping_add(1);
@@ -140,12 +202,15 @@ impl<'a> Tables<'a> {
         if let Some(expires) = expires {
             self.expirations.insert((expires, key.as_bytes()), ())?;
         }
-        Ok(Some(self.version))
+        Ok(Ok(self.version))
     }
 
     /// Deletes the entry under `key`. Tells whether there was one.
     pub(super) fn delete(&mut self, key: &str) -> Result<bool, Error> {
-        let Some(old) = self.head(key)? else { return Ok(false) };
+        let Some((old, freed)) = self.head(key)? else { return Ok(false) };
+        if let Some(usage) = &mut self.usage {
+            usage.free(freed);
+        }
         self.forget_end(key, Some(old))?;
         self.entries.remove(key.as_bytes())?;
         self.changed = true;
@@ -165,15 +230,20 @@ impl<'a> Tables<'a> {
         Ok(expired)
     }
 
-    /// Writes down the last version.
+    /// Writes down the last version, and what the entries take.
     pub(super) fn finish(mut self) -> Result<(), Error> {
         self.meta.insert(VERSION, self.version)?;
+        if let Some(usage) = self.usage {
+            usage.write(&mut self.meta, self.version, self.entries.len()?)?;
+        }
         Ok(())
     }
 
-    fn head(&self, key: &str) -> Result<Option<Head>, Error> {
-        let found = self.entries.get(key.as_bytes())?;
-        found.map(|found| parse(found.value()).map(|(head, _)| head)).transpose()
+    /// What is known of the entry under `key`, and what it costs.
+    fn head(&self, key: &str) -> Result<Option<(Head, u64)>, Error> {
+        let Some(found) = self.entries.get(key.as_bytes())? else { return Ok(None) };
+        let record = found.value();
+        Ok(Some((parse(record)?.0, usage::cost(key.len(), record.len()))))
     }
 
     fn forget_end(&mut self, key: &str, old: Option<Head>) -> Result<(), Error> {

@@ -1,18 +1,30 @@
-//! The thread that writes to one database: it takes all that waits, commits it at once, and answers.
+//! The thread that writes to one database: it takes all that waits, commits it at once, and answers. After a failure of
+//! the disk it opens the database again, as redb takes no more writes, and tries from time to time.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use redb::Database;
+use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 
+use super::disk::Disk;
 use super::tables::{self, Tables};
-use super::{Public, report};
-use crate::memory::precondition_failed;
-use crate::{Change, Condition, Result, Version};
+use super::{Public, explain, failed};
+use crate::{Change, Condition, Error, Result, Version};
 
 /// Requests that wait for the thread, and so the most that one commit takes.
 pub(super) const QUEUE: usize = 256;
 /// What the values of one commit may take, in bytes.
 const GROUP: usize = 16 << 20;
+/// The shortest time between two attempts to write to a disk that has failed.
+const PAUSE: Duration = Duration::from_millis(100);
+/// An attempt waits this many times as long as the one before took: a repair reads the whole file.
+const PAUSES: u32 = 4;
+/// How often an idle thread looks whether it is time for an attempt.
+const TICK: Duration = Duration::from_millis(20);
 
 /// One write, and whom to tell of its end.
 pub(super) struct Request {
@@ -41,32 +53,162 @@ impl Operation {
     }
 }
 
-/// Serves requests until nobody can send any more.
-pub(super) fn run(database: &Database, mut requests: mpsc::Receiver<Request>, public: &Public) {
-    while let Some(first) = requests.blocking_recv() {
-        let mut size = first.operation.size();
-        let mut group = vec![first];
-        while size < GROUP && group.len() < QUEUE {
-            let Ok(next) = requests.try_recv() else { break };
-            size = size.saturating_add(next.operation.size());
-            group.push(next);
-        }
-        let (operations, replies): (Vec<_>, Vec<_>) =
-            group.into_iter().map(|request| (request.operation, request.reply)).unzip();
-        match commit(database, operations, public) {
-            Ok(outcomes) => {
-                for (reply, outcome) in replies.into_iter().zip(outcomes) {
-                    // A caller that has gone away wants no answer.
-                    let _ = reply.send(outcome);
+/// The writer of one database file.
+pub(super) struct Writer {
+    disk: Box<dyn Disk>,
+    path: PathBuf,
+    /// `None` after a failure, until it could be opened again.
+    database: Option<Database>,
+    public: Arc<Public>,
+    quota: Option<u64>,
+    /// What the disk answered last, and when it may be tried again.
+    error: Error,
+    again: Instant,
+    /// The size of what failed, in bytes.
+    wanted: usize,
+}
+
+impl Writer {
+    pub(super) fn new(
+        disk: Box<dyn Disk>,
+        path: PathBuf,
+        database: Database,
+        public: Arc<Public>,
+        quota: Option<u64>,
+    ) -> Self {
+        let database = Some(database);
+        Self { disk, path, database, public, quota, error: failed(), again: Instant::now(), wanted: 0 }
+    }
+
+    /// Serves requests until nobody can send any more.
+    pub(super) fn run(mut self, mut requests: mpsc::Receiver<Request>) {
+        while let Some(first) = self.next(&mut requests) {
+            let mut size = first.operation.size();
+            let mut group = vec![first];
+            while size < GROUP && group.len() < QUEUE {
+                let Ok(next) = requests.try_recv() else { break };
+                size = size.saturating_add(next.operation.size());
+                group.push(next);
+            }
+            let (operations, replies): (Vec<_>, Vec<_>) =
+                group.into_iter().map(|request| (request.operation, request.reply)).unzip();
+            match self.serve(operations, size) {
+                Ok(outcomes) => {
+                    for (reply, outcome) in replies.into_iter().zip(outcomes) {
+                        // A caller that has gone away wants no answer.
+                        let _ = reply.send(outcome);
+                    }
                 }
+                Err(error) => {
+                    for reply in replies {
+                        let _ = reply.send(Err(error.clone()));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The next request. Until it comes, a disk that has failed is probed.
+    fn next(&mut self, requests: &mut mpsc::Receiver<Request>) -> Option<Request> {
+        while self.public.fault.is_raised() {
+            match requests.try_recv() {
+                Ok(request) => return Some(request),
+                Err(TryRecvError::Disconnected) => return None,
+                Err(TryRecvError::Empty) if Instant::now() >= self.again => self.probe(),
+                Err(TryRecvError::Empty) => std::thread::sleep(TICK),
+            }
+        }
+        requests.blocking_recv()
+    }
+
+    /// Commits `operations`, whose values have `size` bytes. A disk that has just failed is left in peace, and the answer
+    /// is the one of then.
+    fn serve(&mut self, operations: Vec<Operation>, size: usize) -> Result<Vec<Result<Version>>> {
+        let raised = self.public.fault.is_raised();
+        if raised && Instant::now() < self.again {
+            return Err(self.error.clone());
+        }
+        if self.public.take_doubt() {
+            self.fail(&redb::Error::PreviousIo);
+        }
+        if self.database.is_none() {
+            self.reopen();
+        }
+        let Some(database) = &self.database else { return Err(self.error.clone()) };
+        match commit(database, operations, self.quota, &self.public) {
+            Ok(outcomes) => {
+                // That something could be deleted says little of whether there is room.
+                if raised && size > 0 {
+                    self.public.fault.clear();
+                }
+                Ok(outcomes)
             }
             Err(error) => {
-                let error = report(&error);
-                for reply in replies {
-                    let _ = reply.send(Err(error.clone()));
-                }
+                self.wanted = size;
+                self.fail(&error);
+                Err(self.error.clone())
             }
         }
+    }
+
+    /// Sees whether what failed would succeed now.
+    fn probe(&mut self) {
+        let begun = Instant::now();
+        if self.database.is_none() {
+            self.reopen();
+        }
+        if let Err(error) = self.disk.probe(&self.path, self.wanted) {
+            self.note(&redb::Error::Io(error));
+            return self.wait(begun);
+        }
+        let Some(database) = &self.database else { return };
+        match tables::touch(database) {
+            Ok(()) => self.public.fault.clear(),
+            Err(error) => self.fail(&error),
+        }
+    }
+
+    /// The disk has failed: the database takes no more writes, and perhaps gives nothing to read.
+    fn fail(&mut self, error: &redb::Error) {
+        self.note(error);
+        self.public.withdraw();
+        self.database = None;
+        self.reopen();
+    }
+
+    /// Opens the database again, for those who read at least.
+    fn reopen(&mut self) {
+        let begun = Instant::now();
+        // redb panics over some kinds of damage.
+        let open = || -> std::result::Result<_, redb::Error> {
+            let database = self.disk.open(&self.path)?;
+            let entries = tables::snapshot(&database)?;
+            Ok((database, entries))
+        };
+        match std::panic::catch_unwind(std::panic::AssertUnwindSafe(open)) {
+            Ok(Ok((database, entries))) => {
+                self.public.publish(entries, &[]);
+                self.database = Some(database);
+            }
+            Ok(Err(error)) => self.note(&error),
+            Err(_) => self.error = failed(),
+        }
+        self.wait(begun);
+    }
+
+    fn note(&mut self, error: &redb::Error) {
+        // This one only says that there was another before.
+        if !matches!(error, redb::Error::PreviousIo) || !self.public.fault.is_raised() {
+            self.public.fault.raise(error);
+            self.error = explain(error);
+        }
+    }
+
+    /// Puts the next attempt off, after one that began at `begun`.
+    fn wait(&mut self, begun: Instant) {
+        let now = Instant::now();
+        let pause = now.saturating_duration_since(begun).saturating_mul(PAUSES).max(PAUSE);
+        self.again = now.checked_add(pause).unwrap_or(now);
     }
 }
 
@@ -75,20 +217,21 @@ pub(super) fn run(database: &Database, mut requests: mpsc::Receiver<Request>, pu
 fn commit(
     database: &Database,
     operations: Vec<Operation>,
+    quota: Option<u64>,
     public: &Public,
 ) -> std::result::Result<Vec<Result<Version>>, redb::Error> {
     let transaction = database.begin_write()?;
-    let mut tables = Tables::open(&transaction)?;
+    let mut tables = Tables::open(&transaction, quota)?;
     let mut changes: Vec<Change> = tables.sweep()?.into_iter().map(|key| Change::Delete { key }).collect();
     let mut outcomes = Vec::new();
     for operation in operations {
         outcomes.push(match operation {
             Operation::Set { key, value, expires, condition } => match tables.set(&key, &value, expires, condition)? {
-                Some(version) => {
+                Ok(version) => {
                     changes.push(Change::Set { key, value });
                     Ok(version)
                 }
-                None => Err(precondition_failed()),
+                Err(refusal) => Err(refusal.into()),
             },
             Operation::Delete { key } => {
                 if tables.delete(&key)? {

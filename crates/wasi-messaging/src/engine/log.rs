@@ -52,6 +52,7 @@ pub(crate) struct Known {
 }
 
 /// Which message becomes a dead letter, and why.
+#[derive(Clone)]
 pub(crate) struct Burial {
     pub(crate) letter: u64,
     pub(crate) sequence: u64,
@@ -87,6 +88,11 @@ pub(crate) struct Stored {
 pub(crate) trait Log: Send + Sync + 'static {
     /// A place in the queue of those who want something written down.
     type Room: Send;
+
+    /// Why no messages are accepted for now, if that is so. What is accepted already is written down later.
+    fn refusal(&self) -> Option<Error> {
+        None
+    }
 
     /// Waits for room.
     fn room(&self) -> impl Future<Output = Result<Self::Room>> + Send;

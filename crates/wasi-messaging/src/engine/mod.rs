@@ -44,6 +44,11 @@ impl<L: Log> Engine<L> {
         Self { name, clock, state: Mutex::new(state), log, inboxes: Inboxes::default() }
     }
 
+    /// What writes down its changes.
+    pub(crate) fn log(&self) -> &L {
+        &self.log
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // A panic under the lock leaves nothing that a consumer could mistake: a message is delivered once more at worst.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -81,6 +86,9 @@ impl<L: Log> Engine<L> {
 
     pub(crate) async fn publish(&self, messages: Vec<Message>) -> Vec<Result<()>> {
         let count = messages.len();
+        if let Some(error) = self.log.refusal() {
+            return vec![Err(error); count];
+        }
         let publish = |state: &mut State, journal: &mut Vec<Change>| {
             let now = self.clock.now();
             let publish = |message: Message| {
@@ -104,6 +112,7 @@ impl<L: Log> Engine<L> {
             self.inboxes.deliver(answer);
             return Ok(());
         }
+        self.log.refusal().map_or(Ok(()), Err)?;
         let reply = |state: &mut State, journal: &mut Vec<Change>| match state.wants(&answer.topic) {
             true => state.publish(answer, self.clock.now(), journal),
             false => Ok(()),
@@ -117,6 +126,7 @@ impl<L: Log> Engine<L> {
         replies: usize,
         timeout: Duration,
     ) -> Result<Vec<Message>> {
+        self.log.refusal().map_or(Ok(()), Err)?;
         let mut inbox = self.inboxes.inbox(replies);
         message.reply_to = Some(inbox.topic.clone());
         let mut answers = Vec::new();

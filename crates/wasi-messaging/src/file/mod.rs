@@ -1,5 +1,6 @@
 //! The backend `file:PATH`: one database file of redb, which survives a crash of the process and of the machine.
 
+mod disk;
 mod load;
 mod open;
 mod record;
@@ -9,9 +10,10 @@ mod writer;
 use std::path::Path;
 use std::sync::Arc;
 
-use tempo_core::{Boot, Error, ErrorKind, Flag, Scheme, Size, StoreUrl};
+use tempo_core::{Boot, Error, ErrorKind, Fault, Flag, Scheme, Size, StoreUrl};
 use tokio::sync::{mpsc, oneshot};
 
+use self::disk::System;
 use self::open::Thread;
 use self::writer::Request;
 use crate::engine::{self, Change, Clock, Engine, Log, Recorded, failed};
@@ -22,7 +24,8 @@ const MAX: usize = 1 << 30;
 const MAX_FLAG: Flag =
     Flag::new("max-file-broker", "SIZE", "What the messages of a file: broker may take").default("1GiB");
 
-/// The scheme `file:`, whose URLs name a database file: `file:./data/messages.redb`. It is made if it is not there.
+/// The scheme `file:`, whose URLs name a database file: `file:./data/messages.redb`, or
+/// `file:./data/messages.redb?quota=10GiB`, which takes precedence over `--max-file-broker`. It is made if it is not there.
 pub struct File;
 
 impl Scheme<dyn Broker> for File {
@@ -38,7 +41,12 @@ impl Scheme<dyn Broker> for File {
             let message = "--messaging: expected the path of a database file, such as file:./messages.redb";
             Error::new(ErrorKind::BadConfiguration, message)
         })?;
-        Ok(Arc::new(FileBroker::with_capacity(&path, max).await?))
+        let max = url.quota()?.map_or(max, |quota| usize::try_from(quota).unwrap_or(usize::MAX));
+        let broker = FileBroker::with_capacity(&path, max).await?;
+        if let Some(health) = boot.health {
+            broker.engine.log().fault.show(health);
+        }
+        Ok(Arc::new(broker))
     }
 }
 
@@ -46,8 +54,9 @@ impl Scheme<dyn Broker> for File {
 ///
 /// It delivers as [`MemoryBroker`](crate::MemoryBroker) does. What is accepted, delivered and acknowledged is written by
 /// a thread of its own, which commits as much as waits at once: an operation ends when the disk has it. A delivery is
-/// counted before anybody sees it, so a message that ends the process is not delivered for ever. If the disk fails, every
-/// later operation fails until the file is opened again.
+/// counted before anybody sees it, so a message that ends the process is not delivered for ever.
+///
+/// If the disk fails or is full, no message is accepted, and what was under way waits until it could be written.
 ///
 /// The file is closed when the last clone, consumer and receipt are dropped, after what was accepted has been committed.
 #[derive(Clone)]
@@ -74,12 +83,12 @@ impl FileBroker {
     ///
     /// Those of [`open`](Self::open).
     pub async fn with_capacity(path: &Path, max: usize) -> anyhow::Result<Self> {
-        Ok(Self { engine: open::shared(path, max, Clock::default()).await? })
+        Ok(Self { engine: open::shared(path, max, Clock::default(), Box::new(System)).await? })
     }
 
     #[cfg(test)]
     pub(crate) async fn with_clock(path: &Path, clock: Clock) -> anyhow::Result<Self> {
-        Ok(Self { engine: open::shared(path, MAX, clock).await? })
+        Ok(Self { engine: open::shared(path, MAX, clock, Box::new(System)).await? })
     }
 }
 
@@ -89,11 +98,17 @@ engine::broker!(FileBroker);
 /// ends when nobody can send to it any more.
 pub(crate) struct FileLog {
     requests: mpsc::Sender<Request>,
+    fault: Fault,
     _thread: Thread,
 }
 
 impl Log for FileLog {
     type Room = mpsc::OwnedPermit<Request>;
+
+    fn refusal(&self) -> Option<crate::Error> {
+        let refused = || crate::Error::new(crate::ErrorKind::Unavailable, "the broker cannot write to its disk");
+        self.fault.is_raised().then(refused)
+    }
 
     // It fails only if the thread has ended, and it ends before the log only if it panics.
     async fn room(&self) -> Result<Self::Room> {
@@ -117,5 +132,7 @@ impl Log for FileLog {
     }
 }
 
+#[cfg(test)]
+mod faults;
 #[cfg(test)]
 mod tests;

@@ -7,15 +7,13 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
 
 use redb::{Database, DatabaseError, StorageError};
-use tempo_core::{Error, ErrorKind};
+use tempo_core::{Error, ErrorKind, Fault, private};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{FileLog, load, tables, writer};
+use super::disk::Disk;
+use super::writer::{self, Writer};
+use super::{FileLog, load, tables};
 use crate::engine::{Clock, Engine, State, WINDOW};
-
-/// What redb keeps of a file in memory, in bytes. A message is usually read soon after it was written; the system keeps
-/// the rest as far as it has room.
-const CACHE: usize = 2 << 20;
 
 /// The databases of this process, by their true paths.
 static OPEN: LazyLock<Mutex<HashMap<PathBuf, Arc<tokio::sync::Mutex<Slot>>>>> = LazyLock::new(Mutex::default);
@@ -24,6 +22,7 @@ static OPEN: LazyLock<Mutex<HashMap<PathBuf, Arc<tokio::sync::Mutex<Slot>>>>> = 
 #[derive(Default)]
 struct Slot {
     engine: Weak<Engine<FileLog>>,
+    capacity: usize,
     /// Ends when the thread has closed the database.
     closed: Option<oneshot::Receiver<()>>,
 }
@@ -45,13 +44,22 @@ impl Drop for Thread {
     }
 }
 
-/// The engine over the database at `path`: the one that this process has open, or a newly opened one.
-pub(super) async fn shared(path: &Path, capacity: usize, clock: Clock) -> anyhow::Result<Arc<Engine<FileLog>>> {
+/// The engine over the database at `path`: the one that this process has open, or a newly opened one on `disk`.
+pub(super) async fn shared(
+    path: &Path,
+    capacity: usize,
+    clock: Clock,
+    disk: Box<dyn Disk>,
+) -> anyhow::Result<Arc<Engine<FileLog>>> {
     let wanted = path.to_owned();
     let path = tokio::task::spawn_blocking(move || locate(&wanted)).await??;
     let slot = OPEN.lock().unwrap_or_else(PoisonError::into_inner).entry(path.clone()).or_default().clone();
     let mut slot = slot.lock().await;
     if let Some(engine) = slot.engine.upgrade() {
+        if slot.capacity != capacity {
+            let message = format!("{} is open with another quota", path.display());
+            return Err(Error::new(ErrorKind::BadConfiguration, message).into());
+        }
         return Ok(engine);
     }
     if let Some(closed) = slot.closed.take() {
@@ -63,13 +71,15 @@ pub(super) async fn shared(path: &Path, capacity: usize, clock: Clock) -> anyhow
     let (closing, closed) = oneshot::channel();
     slot.closed = Some(closed);
     let file = path.clone();
+    let fault = Fault::new(format!("messaging: {}", path.file_name().unwrap_or_default().to_string_lossy()));
+    let writing = fault.clone();
     let serve = move || {
         let _closing: oneshot::Sender<()> = closing;
-        match open(&file, capacity) {
+        match open(&file, capacity, &*disk) {
             Ok((database, state)) => {
                 // If nobody waits for it any more, nobody can send requests either.
                 let _ = opened_sender.send(Ok(state));
-                writer::run(&database, receiver);
+                Writer::new(disk, file, database, writing).run(receiver);
             }
             Err(error) => drop(opened_sender.send(Err(error))),
         }
@@ -79,9 +89,10 @@ pub(super) async fn shared(path: &Path, capacity: usize, clock: Clock) -> anyhow
     // redb panics over some kinds of damage.
     let state = opened.await.unwrap_or_else(|_| Err(damaged(&path, &"it cannot be read")))?;
     let name = path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let log = FileLog { requests, _thread: thread };
+    let log = FileLog { requests, fault, _thread: thread };
     let engine = Arc::new(Engine::new(name, clock, state, log));
     slot.engine = Arc::downgrade(&engine);
+    slot.capacity = capacity;
     Ok(engine)
 }
 
@@ -96,7 +107,7 @@ fn locate(path: &Path) -> Result<PathBuf, Error> {
         Error::new(ErrorKind::CannotWrite, message)
     };
     let new: Vec<&Path> = parent.ancestors().take_while(|directory| !directory.exists()).collect();
-    std::fs::create_dir_all(parent).map_err(cannot)?;
+    private::create_directories(parent).map_err(cannot)?;
     new.into_iter().try_for_each(keep).map_err(cannot)?;
     let parent = parent.canonicalize().map_err(cannot)?;
     let name = path.file_name().ok_or_else(|| unusable(path, &"it names no file"))?;
@@ -109,13 +120,16 @@ fn keep(path: &Path) -> io::Result<()> {
     std::fs::File::open(parent)?.sync_all()
 }
 
-fn open(path: &Path, capacity: usize) -> Result<(Database, State), Error> {
+fn open(path: &Path, capacity: usize, disk: &dyn Disk) -> Result<(Database, State), Error> {
     let new = !path.exists();
-    let opened = Database::builder().set_cache_size(CACHE).create(path);
-    let database = opened.map_err(|error| explain(path, error))?;
-    tables::prepare(&database).map_err(|error| damaged(path, &error))?;
+    let database = disk.open(path).map_err(|error| explain(path, error))?;
+    let broken = |error| match error {
+        redb::Error::Io(error) => unusable(path, &error),
+        other => damaged(path, &other),
+    };
+    tables::prepare(&database).map_err(broken)?;
     let mut state = State::new(capacity, WINDOW);
-    load::load(&database, &mut state).map_err(|error| damaged(path, &error))?;
+    load::load(&database, &mut state).map_err(broken)?;
     if new {
         keep(path).map_err(|error| unusable(path, &error))?;
     }

@@ -35,7 +35,7 @@ const DONE: u32 = u32::MAX;
 pub(super) fn prepare(database: &Database) -> Result<(), Error> {
     let transaction = database.begin_write()?;
     if transaction.list_tables()?.next().is_none() {
-        drop(Tables::open(&transaction)?);
+        drop(Tables::open(&transaction, false)?);
         transaction.open_table(META)?.insert(FORMAT, CURRENT_FORMAT)?;
         return Ok(transaction.commit()?);
     }
@@ -70,12 +70,15 @@ pub(super) struct Tables<'a> {
     /// The last sequences that were given in this transaction.
     sequence: Option<u64>,
     letter: Option<u64>,
+    /// Whether the changes may be on the disk already.
+    again: bool,
     /// Whether there is something to commit.
     pub(super) changed: bool,
 }
 
 impl<'a> Tables<'a> {
-    pub(super) fn open(transaction: &'a WriteTransaction) -> Result<Self, Error> {
+    /// Changes that are applied `again` find what they have done, if they were committed.
+    pub(super) fn open(transaction: &'a WriteTransaction, again: bool) -> Result<Self, Error> {
         Ok(Self {
             heads: transaction.open_table(HEADS)?,
             payloads: transaction.open_table(PAYLOADS)?,
@@ -87,23 +90,24 @@ impl<'a> Tables<'a> {
             meta: transaction.open_table(META)?,
             sequence: None,
             letter: None,
+            again,
             changed: false,
         })
     }
 
-    pub(super) fn apply(&mut self, change: Change) -> Result<(), Error> {
+    pub(super) fn apply(&mut self, change: &Change) -> Result<(), Error> {
         self.changed = true;
         match change {
             Change::Publish { sequence, timestamp, message } => {
-                let (head, payload) = Head::of(message, timestamp);
+                let (head, payload) = Head::of(message.clone(), *timestamp);
                 self.heads.insert(sequence, record::write(&head)?.as_slice())?;
                 self.payloads.insert(sequence, payload.as_ref())?;
-                self.sequence = Some(sequence);
+                self.sequence = Some(*sequence);
             }
-            Change::Remove { sequence } => self.remove(sequence)?,
-            Change::Progress { sequence, consumer, progress } => self.progress(sequence, consumer, progress)?,
+            Change::Remove { sequence } => self.remove(*sequence)?,
+            Change::Progress { sequence, consumer, progress } => self.progress(*sequence, *consumer, *progress)?,
             Change::Consumer { id, consumer } => {
-                self.consumers.insert(id, record::write(&consumer)?.as_slice())?;
+                self.consumers.insert(id, record::write(consumer)?.as_slice())?;
             }
             Change::Bury(burial) => self.bury(burial)?,
             Change::Exhume { letter } => {
@@ -111,10 +115,10 @@ impl<'a> Tables<'a> {
                 self.letter_payloads.remove(letter)?;
             }
             Change::Remember { until, id } => {
-                self.ids.insert((until, id), ())?;
+                self.ids.insert((*until, *id), ())?;
             }
             Change::Forget { until, id } => {
-                self.ids.remove((until, id))?;
+                self.ids.remove((*until, *id))?;
             }
         }
         Ok(())
@@ -146,13 +150,16 @@ impl<'a> Tables<'a> {
         Ok(())
     }
 
-    fn bury(&mut self, burial: Burial) -> Result<(), Error> {
-        let missing = || Error::Corrupted("a message is not there".into());
-        let head = self.heads.get(burial.sequence)?.ok_or_else(missing)?;
-        let payload = self.payloads.get(burial.sequence)?.ok_or_else(missing)?;
+    fn bury(&mut self, burial: &Burial) -> Result<(), Error> {
         let place = burial.letter;
         self.letter = Some(place);
-        let letter = Letter::of(record::read(head.value())?, burial);
+        let head = self.heads.get(burial.sequence)?;
+        let payload = self.payloads.get(burial.sequence)?;
+        let (Some(head), Some(payload)) = (head, payload) else {
+            let missing = Error::Corrupted("a message is not there".into());
+            return if self.again { Ok(()) } else { Err(missing) };
+        };
+        let letter = Letter::of(record::read(head.value())?, burial.clone());
         self.letters.insert(place, record::write(&letter)?.as_slice())?;
         self.letter_payloads.insert(place, payload.value())?;
         Ok(())

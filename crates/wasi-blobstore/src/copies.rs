@@ -1,0 +1,72 @@
+//! How many objects a component copies at once: each is a lot of work for one call, on a disk or a server.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use crate::{Container, Error, ErrorKind, ObjectInfo, Result};
+
+/// Copies of one component at once; more wait. Dropped, one that waits or runs ends.
+const AT_ONCE: usize = 4;
+
+/// The copies of one component. Cheap to clone; all clones are the same.
+#[derive(Clone)]
+pub(crate) struct Copies {
+    free: Arc<Semaphore>,
+}
+
+impl Default for Copies {
+    fn default() -> Self {
+        Self { free: Arc::new(Semaphore::new(AT_ONCE)) }
+    }
+}
+
+impl Copies {
+    /// Copies an object of `container` when it is its turn.
+    pub(crate) async fn copy(&self, container: &dyn Container, from: &str, to: &str) -> Result<ObjectInfo> {
+        self.run(container.copy(from, to)).await
+    }
+
+    /// Runs `copy` when it is its turn.
+    pub(crate) async fn run<T>(&self, copy: impl Future<Output = Result<T>>) -> Result<T> {
+        let stopped = |_| Error::new(ErrorKind::Unavailable, "the host is shutting down");
+        let _turn = self.free.acquire().await.map_err(stopped)?;
+        copy.await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+    use futures::StreamExt as _;
+    use futures::stream::FuturesUnordered;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn no_more_than_some_run_at_once_and_one_that_is_dropped_makes_room() {
+        let (copies, running) = (Copies::default(), AtomicUsize::new(0));
+        let hang = || {
+            copies.run(async {
+                running.fetch_add(1, Relaxed);
+                std::future::pending::<Result<()>>().await
+            })
+        };
+        let mut all: Vec<_> = (0..AT_ONCE + 3).map(|_| Box::pin(hang())).collect();
+        for copy in &mut all {
+            assert!(futures::poll!(copy).is_pending());
+        }
+        assert_eq!(running.load(Relaxed), AT_ONCE);
+        drop(all.remove(0));
+        for copy in &mut all {
+            assert!(futures::poll!(copy).is_pending());
+        }
+        assert_eq!(running.load(Relaxed), AT_ONCE + 1);
+        drop(all);
+        let mut done: FuturesUnordered<_> = (0..20).map(|_| copies.run(async { Ok(()) })).collect();
+        while let Some(copied) = done.next().await {
+            copied.unwrap();
+        }
+    }
+}

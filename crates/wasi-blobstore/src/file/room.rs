@@ -1,0 +1,91 @@
+//! What the files of a container take on the disk, for its quota: counted when it is opened, and with every write.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
+
+use crate::{Error, ErrorKind, Result};
+
+/// File systems give out room in blocks of this size or smaller ones, in bytes.
+const BLOCK: u64 = 4096;
+
+/// The rooms of this process, by the true paths of their containers.
+static OPEN: LazyLock<Mutex<HashMap<PathBuf, Weak<Room>>>> = LazyLock::new(Mutex::default);
+
+/// What a file of `length` bytes takes.
+pub(super) fn on_disk(length: u64) -> u64 {
+    length.checked_next_multiple_of(BLOCK).unwrap_or(u64::MAX)
+}
+
+/// The room of one container. Without a quota nothing is counted.
+#[derive(Debug)]
+pub(super) struct Room {
+    quota: Option<u64>,
+    /// Of all files, uploads included.
+    used: Mutex<u64>,
+}
+
+impl Room {
+    /// The room of the container at `path`, whose files are in `directories`: the one that this process has open, or a
+    /// newly counted one.
+    pub(super) fn open(path: &Path, directories: [&Path; 2], quota: Option<u64>) -> io::Result<Arc<Self>> {
+        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        open.retain(|_, room| room.strong_count() > 0);
+        let path = path.canonicalize()?;
+        if let Some(room) = open.get(&path).and_then(Weak::upgrade) {
+            let problem = || io::Error::new(io::ErrorKind::InvalidInput, "it is open with another quota");
+            return if room.quota == quota { Ok(room) } else { Err(problem()) };
+        }
+        let mut used = 0u64;
+        for directory in directories.into_iter().filter(|_| quota.is_some()) {
+            for entry in fs::read_dir(directory)? {
+                // One that another process removes meanwhile takes nothing.
+                let length = entry?.metadata().map_or(0, |metadata| metadata.len());
+                used = used.saturating_add(on_disk(length));
+            }
+        }
+        let room = Arc::new(Self { quota, used: Mutex::new(used) });
+        open.insert(path, Arc::downgrade(&room));
+        Ok(room)
+    }
+
+    /// Takes `bytes`, if they are left.
+    pub(super) fn take(&self, bytes: u64) -> Result<()> {
+        let Some(quota) = self.quota.filter(|_| bytes > 0) else { return Ok(()) };
+        let mut used = self.used();
+        let sum = used.saturating_add(bytes);
+        if sum > quota {
+            let problem = format!("the container is full: its quota is {quota} bytes");
+            return Err(Error::new(ErrorKind::QuotaExceeded, problem));
+        }
+        *used = sum;
+        Ok(())
+    }
+
+    /// Gives `bytes` back.
+    pub(super) fn give(&self, bytes: u64) {
+        if self.quota.is_some() {
+            let mut used = self.used();
+            *used = used.saturating_sub(bytes);
+        }
+    }
+
+    /// Does `work`, which makes the file at `path` vanish, and gives back what that took.
+    pub(super) fn vacate<R>(&self, path: &Path, work: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
+        if self.quota.is_none() {
+            return work();
+        }
+        // Under the lock, so that of two who replace one object each gives back another file.
+        let mut used = self.used();
+        let length = fs::symlink_metadata(path).map_or(0, |metadata| metadata.len());
+        let done = work()?;
+        *used = used.saturating_sub(on_disk(length));
+        Ok(done)
+    }
+
+    fn used(&self) -> MutexGuard<'_, u64> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -44,6 +44,7 @@ mod otel;
 mod overload;
 mod precompiled;
 mod renewal;
+mod private_files;
 mod serve;
 mod settings;
 mod storage_clients;

@@ -1,10 +1,10 @@
 //! The key that authenticates precompiled files. One per user and host, readable by that user alone.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{ErrorKind as IoErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use tempo_core::{Error, ErrorKind, Flag, Settings};
+use tempo_core::{Error, ErrorKind, Flag, Settings, private};
 
 /// The flag that names another key file.
 pub const KEY_FILE: Flag =
@@ -92,15 +92,12 @@ pub fn path(settings: &Settings) -> Result<PathBuf, Error> {
 /// Writes a new key beside its place and links it there, so that no reader ever sees half a key.
 fn create(path: &Path) -> std::io::Result<HostKey> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::create_dir_all(directory)?;
+    private::create_directories(directory)?;
     let mut key = [0; KEY_BYTES];
     getrandom::fill(&mut key).map_err(|error| std::io::Error::other(error.to_string()))?;
     let temporary = directory.join(format!(".host.key.{}", std::process::id()));
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let written = options.open(&temporary).and_then(|mut file| file.write_all(&key).and_then(|()| file.sync_all()));
+    let created = private::options().write(true).create_new(true).open(&temporary);
+    let written = created.and_then(|mut file| file.write_all(&key).and_then(|()| file.sync_all()));
     let linked = written.and_then(|()| std::fs::hard_link(&temporary, path));
     let _ = std::fs::remove_file(&temporary);
     linked.map(|()| HostKey(key))

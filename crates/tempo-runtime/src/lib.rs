@@ -27,6 +27,7 @@ mod log;
 mod log_format;
 mod macros;
 mod missing;
+mod output;
 mod precompiled;
 mod registry;
 #[cfg(feature = "telemetry")]

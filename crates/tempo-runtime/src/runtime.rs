@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 
-use tempo_core::{Error, ErrorKind, Flag, Limits, Service, Settings, Tool, Trigger};
+use tempo_core::{Error, Flag, Limits, Service, Settings, Tool, Trigger};
 
 use crate::boot::{self, Parts};
 use crate::cli::{self, Action, FlagGroup};
 use crate::registry::{ServiceEntry, ToolEntry, TriggerEntry};
 use crate::store_data::{Carry, StoreData};
-use crate::{env_file, grants, host_key, inspect, load, log, reporting, settings_file, tool};
+use crate::{env_file, grants, host_key, inspect, load, log, output, reporting, settings_file, tool};
 
 /// The exit code of an error that is nobody's known mistake: EX_SOFTWARE of `sysexits.h`.
 const SOFTWARE: u8 = 70;
@@ -85,8 +85,10 @@ impl<T: StoreData> Runtime<T> {
                 boot::run(&parts, &component, arguments, &settings)
             }
             Action::Compile { component, output } => {
+                output::check(&component, &output)?;
                 let file = load::precompile(&component, &Limits::from_settings(&settings)?, &settings)?;
-                write(&output, &file)
+                output::write(&component, &output, &file)?;
+                Ok(0)
             }
             Action::Inspect { component, json } => self.inspect(&component, json, &settings),
             Action::Tool { tool, asked } => tool::run(tool, &asked, &settings),
@@ -119,15 +121,4 @@ impl<T: StoreData> Runtime<T> {
         }
         groups
     }
-}
-
-/// Writes the whole file beside its place first: a reader never sees half of it.
-fn write(output: &std::path::Path, bytes: &[u8]) -> anyhow::Result<u8> {
-    let mut temporary = output.as_os_str().to_owned();
-    temporary.push(format!(".{}.tmp", std::process::id()));
-    let written = std::fs::write(&temporary, bytes).and_then(|()| std::fs::rename(&temporary, output));
-    written.map(|()| 0).map_err(|error| {
-        let _ = std::fs::remove_file(&temporary);
-        Error::new(ErrorKind::CannotWrite, format!("cannot write {}: {error}", output.display())).into()
-    })
 }

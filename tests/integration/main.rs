@@ -5,6 +5,7 @@ mod support;
 
 mod allowed_topics;
 mod blobstore;
+mod blobstore_copies;
 mod blobstore_large;
 mod blobstore_s3;
 mod command;
@@ -43,8 +44,8 @@ mod messaging_restart;
 mod otel;
 mod overload;
 mod precompiled;
-mod renewal;
 mod private_files;
+mod renewal;
 mod serve;
 mod settings;
 mod storage_clients;

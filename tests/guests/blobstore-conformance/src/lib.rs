@@ -22,6 +22,7 @@ mod writes;
 use scope::{Outcome, Scope};
 use std::pin::Pin;
 use std::sync::LazyLock;
+use tempo_sdk_blobstore::Container;
 use tempo_sdk_http::{IntoResponse, Request, Response, Router, StatusCode};
 
 type Check = fn(Scope) -> Pin<Box<dyn Future<Output = Outcome>>>;
@@ -73,7 +74,8 @@ const CHECKS: &[(&str, Check)] = checks! {
     "if-absent-at-once": at_once::if_absent,
 };
 
-static ROUTES: LazyLock<Router> = LazyLock::new(|| Router::new().get("/checks", all_names).get("/check/{name}", check));
+static ROUTES: LazyLock<Router> =
+    LazyLock::new(|| Router::new().get("/checks", all_names).get("/check/{name}", check).post("/copy", copy));
 
 #[tempo_sdk_http::handler]
 async fn main(request: Request) -> impl IntoResponse {
@@ -98,5 +100,14 @@ async fn check(request: Request) -> Response {
     match outcome {
         Ok(()) => "ok\n".into_response(),
         Err(differs) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{differs}\n")).into_response(),
+    }
+}
+
+/// Copies the object `from` to `to`, for a test that leaves meanwhile.
+async fn copy(_: Request) -> Response {
+    let copied = async { Container::open("default").await?.copy("from", "to").await };
+    match copied.await {
+        Ok(_) => "copied\n".into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
     }
 }

@@ -1,6 +1,6 @@
 //! Checks, one by one and on request, that a host implements `wasi:blobstore@0.2.0-draft` as it is meant: every function of it,
 //! on the container `default` of whatever backend it is given. `GET /checks` lists their names, `GET /check/NAME` runs one: 200,
-//! or 500 and what differed.
+//! or 500 and what differed. `/copy` and `/move` act on the object `from`, for tests that leave meanwhile.
 //!
 //! The checks delete everything in the container.
 
@@ -49,6 +49,8 @@ async fn main(request: Request<Body>) -> Result<Response<Body>, Error> {
     let path = request.uri().path();
     let (status, text) = if path == "/checks" {
         (StatusCode::OK, CHECKS.iter().map(|(name, _)| format!("{name}\n")).collect())
+    } else if path == "/copy" || path == "/move" {
+        (StatusCode::OK, format!("{:?}\n", moves::act(path == "/move")))
     } else {
         match CHECKS.iter().find(|(name, _)| path.strip_prefix("/check/") == Some(name)) {
             Some((_, check)) => match check() {

@@ -3,6 +3,12 @@
 use crate::api::{ObjectId, copy_object, empty, id, list, move_object, put, read};
 use crate::scope::{Outcome, fails, same};
 
+/// Copies or moves the object `from` to `to`.
+pub(crate) fn act(moves: bool) -> Outcome {
+    let (from, to) = (id("from"), id("to"));
+    Ok(if moves { move_object(&from, &to) } else { copy_object(&from, &to) }?)
+}
+
 pub(crate) fn copy() -> Outcome {
     let container = empty()?;
     put(&container, "from", b"value")?;

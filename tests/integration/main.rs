@@ -41,6 +41,7 @@ mod messaging_errors;
 mod messaging_fates;
 mod messaging_ledger;
 mod messaging_restart;
+mod objects;
 mod otel;
 mod overload;
 mod precompiled;

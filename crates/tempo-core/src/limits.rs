@@ -45,8 +45,8 @@ macro_rules! limits {
 }
 
 limits! {
-    /// Linear memory of one store, summed over its memories.
-    memory: usize = bytes("max-memory", "SIZE", "128MiB", "Linear memory of one instance, all memories together");
+    /// Memory of one store: its linear memories and its heap of garbage-collected objects.
+    memory: usize = bytes("max-memory", "SIZE", "128MiB", "Memory of one instance: all linear memories and its garbage-collected objects");
     /// Tables in one store.
     tables: usize = count("max-tables", "N", "16", "Tables in one instance");
     /// Elements in one table.

@@ -1,11 +1,14 @@
 //! The limit on what a store's memories and tables may hold.
 
+use std::sync::Arc;
+
 use wasmtime::ResourceLimiter;
 
-use crate::Limits;
 use crate::telemetry::Telemetry;
+use crate::{Limits, LogBudget};
 
-/// Bounds one store: the sum of its linear memories, the number of its tables, and the elements of each table.
+/// Bounds one store: the sum of its linear memories and its heap of garbage-collected objects, the number of its tables,
+/// and the elements of each table.
 ///
 /// wasmtime's own `StoreLimits` bounds each memory by itself, so a component with many memories would escape it.
 #[derive(Debug)]
@@ -17,6 +20,10 @@ pub struct StoreLimiter {
     /// What the growth that is under way has added, in case it fails after it was allowed.
     pending: usize,
     telemetry: Telemetry,
+    /// Where refusals are logged, and those that this store has logged: once each, as a guest may ask without end.
+    log: Option<Arc<LogBudget>>,
+    memory_refused: bool,
+    elements_refused: bool,
 }
 
 impl StoreLimiter {
@@ -29,6 +36,9 @@ impl StoreLimiter {
             memory: 0,
             pending: 0,
             telemetry: Telemetry::off(),
+            log: None,
+            memory_refused: false,
+            elements_refused: false,
         }
     }
 
@@ -39,7 +49,19 @@ impl StoreLimiter {
         self
     }
 
-    /// Linear memory in use, in bytes.
+    /// The same limiter, which logs what it refuses, within `budget`.
+    #[must_use]
+    pub fn logged_within(mut self, budget: Arc<LogBudget>) -> Self {
+        self.log = Some(budget);
+        self
+    }
+
+    /// Whether a refusal is to be logged now, given whether this store has logged one of its kind before.
+    fn logs(log: Option<&LogBudget>, refused: &mut bool) -> bool {
+        !std::mem::replace(refused, true) && log.is_some_and(|budget| budget.admit().is_some())
+    }
+
+    /// Memory in use, in bytes: linear memories and the heap of objects.
     pub fn memory(&self) -> usize {
         self.memory
     }
@@ -51,6 +73,10 @@ impl ResourceLimiter for StoreLimiter {
         let total = self.memory.saturating_add(growth);
         if total > self.max_memory {
             self.telemetry.hit("max-memory");
+            if Self::logs(self.log.as_deref(), &mut self.memory_refused) {
+                let (wanted, may) = (total.div_ceil(1 << 10), self.max_memory >> 10);
+                tracing::warn!("an instance asked for {wanted} KiB of memory and may have {may} (limit: --max-memory)");
+            }
             return Ok(false);
         }
         self.memory = total;
@@ -68,6 +94,13 @@ impl ResourceLimiter for StoreLimiter {
         let fits = desired <= self.max_table_elements;
         if !fits {
             self.telemetry.hit("max-table-elements");
+            if Self::logs(self.log.as_deref(), &mut self.elements_refused) {
+                let may = self.max_table_elements;
+                let flag = "--max-table-elements";
+                tracing::warn!(
+                    "an instance asked for a table of {desired} elements and may have {may} (limit: {flag})"
+                );
+            }
         }
         Ok(fits)
     }

@@ -14,10 +14,14 @@ pub trait Service: HasData + Sized {
     /// component imports one that is not offered, never to decide what is linked.
     const PACKAGES: &'static [&'static str];
 
+    /// Those of [`PACKAGES`](Service::PACKAGES) that are linked only when the engine supports concurrency, because
+    /// they have async functions. A component that imports one gets such an engine, whatever it uses of it.
+    const CONCURRENT_PACKAGES: &'static [&'static str] = &[];
+
     /// Adds every function of the service to `linker`.
     ///
     /// Functions with an async WIT type can only be added when the engine supports concurrency; a service that offers
-    /// both kinds leaves the async ones out when [`Workload`](crate::Workload)s of the engine cannot import them.
+    /// both kinds leaves its [`CONCURRENT_PACKAGES`](Service::CONCURRENT_PACKAGES) out when the engine does not.
     fn add_to_linker<T: Provide<Self>>(linker: &mut Linker<T>) -> wasmtime::Result<()>;
 }
 

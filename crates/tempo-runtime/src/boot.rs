@@ -61,7 +61,7 @@ pub fn run<T: StoreData>(
     settings: &Settings,
 ) -> anyhow::Result<u8> {
     let limits = Limits::from_settings(settings)?;
-    let loaded = load(path, &limits, settings)?;
+    let loaded = load(path, &limits, settings, &link::concurrent_packages(parts.services))?;
     let interfaces = Interfaces::of(&loaded.component);
     let serving: Vec<_> =
         parts.triggers.iter().filter(|trigger| exported(&interfaces, |name| trigger.calls(name))).collect();
@@ -163,8 +163,9 @@ fn store_data<T: StoreData>(
     limits: Limits,
     telemetry: Telemetry,
 ) -> MakeData<T> {
+    let refusals = Arc::new(LogBudget::new(&limits));
     Box::new(move || {
-        let limiter = StoreLimiter::new(&limits).told_to(telemetry.clone());
+        let limiter = StoreLimiter::new(&limits).told_to(telemetry.clone()).logged_within(refusals.clone());
         let base = Base { wasi: grants.context()?, table: ResourceTable::new(), limiter };
         let mut data = T::new(base);
         for backend in &connected {

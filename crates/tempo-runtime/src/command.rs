@@ -1,7 +1,7 @@
 //! Runs a component that exports `wasi:cli/run`, once.
 
 use opentelemetry::trace::SpanKind;
-use tempo_core::Workload;
+use tempo_core::{Workload, limit_of};
 use wasmtime_wasi::I32Exit;
 use wasmtime_wasi::{p2, p3};
 
@@ -46,7 +46,11 @@ pub async fn run<T: StoreData>(workload: Workload<T>, interfaces: &Interfaces) -
         Err(error) => match error.downcast_ref::<I32Exit>() {
             // A status is a byte to the system; the guest's is clamped into it, never wrapped to success.
             Some(exit) => Ok(u8::try_from(exit.0).unwrap_or(255)),
-            None => Err(error.context("the command trapped").into()),
+            None => Err(match limit_of(&error) {
+                Some(flag) => error.context(format!("the command trapped (limit: --{flag})")),
+                None => error.context("the command trapped"),
+            }
+            .into()),
         },
     }
 }

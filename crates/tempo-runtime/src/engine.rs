@@ -24,14 +24,10 @@ const HOST_STACK: usize = 512 << 10;
 ///
 /// # Errors
 ///
-/// The component needs more memory from the start than it may have, or the limits ask for a larger pool than the
+/// The component needs more memory or a larger table from the start than it may have, or the limits ask for a larger pool than the
 /// machine's address space holds.
 pub fn engine(shape: &Shape, limits: &Limits) -> anyhow::Result<Engine> {
-    if shape.least_memory > u64::try_from(limits.memory).unwrap_or(u64::MAX) {
-        let (needs, may) = (shape.least_memory.div_ceil(1 << 10), limits.memory >> 10);
-        let message = format!("it needs {needs} KiB of memory from the start and may have {may}: raise --max-memory");
-        return Err(Error::new(ErrorKind::BadConfiguration, message).into());
-    }
+    check(shape, limits)?;
     let mut config = Config::new();
     config
         .wasm_component_model(true)
@@ -48,18 +44,39 @@ pub fn engine(shape: &Shape, limits: &Limits) -> anyhow::Result<Engine> {
     })
 }
 
+/// What the component needs from the start must be within the limits.
+fn check(shape: &Shape, limits: &Limits) -> Result<(), Error> {
+    let within = |needs: u64, limit: usize| needs <= u64::try_from(limit).unwrap_or(u64::MAX);
+    if !within(shape.least_memory, limits.memory) {
+        let (needs, may) = (shape.least_memory.div_ceil(1 << 10), limits.memory >> 10);
+        let message = format!("it needs {needs} KiB of memory from the start and may have {may}: raise --max-memory");
+        return Err(Error::new(ErrorKind::BadConfiguration, message));
+    }
+    if !within(shape.least_table, limits.table_elements) {
+        let (needs, may) = (shape.least_table, limits.table_elements);
+        let message =
+            format!("a table of it has {needs} elements from the start and may have {may}: raise --max-table-elements");
+        return Err(Error::new(ErrorKind::BadConfiguration, message));
+    }
+    Ok(())
+}
+
 fn pool(shape: &Shape, limits: &Limits) -> PoolingAllocationConfig {
     let instances = count(limits.requests.saturating_add(limits.idle_instances()));
+    // A store has one heap, however many of its instances use it; the pool keeps it in the place of a memory.
+    let heaps = if shape.gc_heap { instances } else { 0 };
+    let memories = instances.saturating_mul(shape.memories).saturating_add(heaps).max(instances);
+    let tables = shape.tables.min(count(limits.tables)).max(1);
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(instances)
         .total_stacks(instances)
         .total_core_instances(instances.saturating_mul(shape.core_instances.max(1)))
-        .total_memories(instances.saturating_mul(shape.memories.max(1)))
-        .total_tables(instances.saturating_mul(shape.tables.max(1)))
-        .total_gc_heaps(0)
+        .total_memories(memories)
+        .total_tables(instances.saturating_mul(tables))
+        .total_gc_heaps(heaps)
         .max_core_instances_per_component(shape.core_instances.max(1))
         .max_memories_per_component(shape.memories.max(1))
-        .max_tables_per_component(shape.tables.max(1))
+        .max_tables_per_component(tables)
         .max_memories_per_module(shape.memories.max(1))
         .max_tables_per_module(shape.tables.max(1))
         .max_memory_size(limits.memory)

@@ -22,3 +22,45 @@ impl Interfaces {
         }
     }
 }
+
+/// Whether `interface`, such as `wasi:clocks/types@0.3.1`, is of a version of `package` that is compatible with the one
+/// named, such as `wasi:clocks@0.3.0`.
+pub fn is_of(interface: &str, package: &str) -> bool {
+    let (Some((path, version)), Some((name, other))) = (interface.split_once('@'), package.split_once('@')) else {
+        return false;
+    };
+    path.split_once('/').is_some_and(|(package, _)| package == name) && track(version) == track(other)
+}
+
+/// What compatible versions have in common: all of a pre-release, the minor version below 1.0, the major one above.
+fn track(version: &str) -> &str {
+    if version.contains('-') {
+        return version;
+    }
+    let ends = |nth: usize| version.match_indices('.').nth(nth).map_or(version.len(), |(index, _)| index);
+    let end = ends(usize::from(version.starts_with("0.")));
+    version.get(..end).unwrap_or(version)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_that_are_compatible_are_of_one_package() {
+        for (interface, package, expected) in [
+            ("wasi:clocks/types@0.3.0", "wasi:clocks@0.3.0", true),
+            ("wasi:clocks/types@0.3.7", "wasi:clocks@0.3.0", true),
+            ("wasi:clocks/types@0.2.0", "wasi:clocks@0.3.0", false),
+            ("wasi:clocks/types@0.3.0-rc-2026-01-01", "wasi:clocks@0.3.0", false),
+            ("wasi:clocks-more/types@0.3.0", "wasi:clocks@0.3.0", false),
+            ("acme:x/y@1.4.0", "acme:x@1.0.0", true),
+            ("acme:x/y@2.0.0", "acme:x@1.0.0", false),
+            ("acme:x/y@0.0.1", "acme:x@0.1.0", false),
+            ("acme:x/y", "acme:x@1.0.0", false),
+            ("y", "acme:x@1.0.0", false),
+        ] {
+            assert_eq!(is_of(interface, package), expected, "{interface} {package}");
+        }
+    }
+}

@@ -24,6 +24,16 @@ pub const WASI_PACKAGES: &[&str] = &[
     "wasi:sockets@0.3.0",
 ];
 
+/// The packages of WASI that are linked with concurrency support only.
+const WASI_CONCURRENT_PACKAGES: &[&str] =
+    &["wasi:cli@0.3.0", "wasi:clocks@0.3.0", "wasi:filesystem@0.3.0", "wasi:random@0.3.0", "wasi:sockets@0.3.0"];
+
+/// All packages that are linked with concurrency support only: those of WASI and of `services`.
+pub fn concurrent_packages<T>(services: &[ServiceEntry<T>]) -> Vec<&'static str> {
+    let of_services = services.iter().flat_map(|service| service.concurrent_packages);
+    WASI_CONCURRENT_PACKAGES.iter().chain(of_services).copied().collect()
+}
+
 /// A linker with WASI and those of `services` that `interfaces` imports.
 pub fn linker<T: StoreData>(
     component: &Component,

@@ -26,17 +26,18 @@ pub struct Loaded {
     pub shape: Shape,
 }
 
-/// Loads `path`, compiling it unless it is precompiled.
+/// Loads `path`, compiling it unless it is precompiled. `concurrent_packages` are those that are linked with concurrency
+/// support only.
 ///
 /// # Errors
 ///
 /// The file cannot be read, is not a component, or is a precompiled file that must not be run here.
-pub fn load(path: &Path, limits: &Limits, settings: &Settings) -> anyhow::Result<Loaded> {
+pub fn load(path: &Path, limits: &Limits, settings: &Settings, concurrent_packages: &[&str]) -> anyhow::Result<Loaded> {
     let bytes = read(path)?;
     let (component, shape) = if precompiled::is_precompiled(&bytes) {
         load_precompiled(&bytes, limits, settings)
     } else {
-        compile(&bytes, limits)
+        compile(&bytes, limits, concurrent_packages)
     }
     .map_err(|error| in_file(path, error))?;
     Ok(Loaded { name: name(path), component, shape })
@@ -47,9 +48,14 @@ pub fn load(path: &Path, limits: &Limits, settings: &Settings) -> anyhow::Result
 /// # Errors
 ///
 /// As [`load`]; also if the host's key cannot be made.
-pub fn precompile(path: &Path, limits: &Limits, settings: &Settings) -> anyhow::Result<Vec<u8>> {
+pub fn precompile(
+    path: &Path,
+    limits: &Limits,
+    settings: &Settings,
+    concurrent_packages: &[&str],
+) -> anyhow::Result<Vec<u8>> {
     let bytes = read(path)?;
-    let (component, shape) = compile(&bytes, limits).map_err(|error| in_file(path, error))?;
+    let (component, shape) = compile(&bytes, limits, concurrent_packages).map_err(|error| in_file(path, error))?;
     let header = Header {
         built_by: precompiled::this_build(),
         compatibility: compatibility(component.engine()),
@@ -70,18 +76,41 @@ fn read(path: &Path) -> Result<Vec<u8>, Error> {
         .map_err(|error| Error::new(ErrorKind::NotFound, format!("cannot read {}: {error}", path.display())))
 }
 
-fn compile(bytes: &[u8], limits: &Limits) -> anyhow::Result<(Component, Shape)> {
-    let mut shape = scan(bytes)?;
+fn compile(bytes: &[u8], limits: &Limits, concurrent_packages: &[&str]) -> anyhow::Result<(Component, Shape)> {
+    let mut shape = scan(bytes, concurrent_packages)?;
     for _ in 0..MAX_DOUBLINGS {
         let engine = crate::engine::engine(&shape, limits)?;
         match Component::new(&engine, bytes) {
             Ok(component) => return Ok((component, shape)),
             // What is instantiated twice has twice the memories that the component's text shows.
-            Err(error) if error.to_string().starts_with("The component transitively contains") => shape.double(),
+            Err(error) if exceeds_room(&error) => {
+                check_tables(&error, limits)?;
+                shape.double();
+            }
             Err(error) => return Err(cannot_compile(&format!("{error:#}")).into()),
         }
     }
     Err(cannot_compile("it instantiates too many modules").into())
+}
+
+/// Whether the pool has too little room for one instance of the component.
+fn exceeds_room(error: &wasmtime::Error) -> bool {
+    error.to_string().starts_with("The component transitively contains")
+}
+
+/// The room for tables is what the limit allows: a component that exceeds it is refused before it is called.
+fn check_tables(error: &wasmtime::Error, limits: &Limits) -> Result<(), Error> {
+    let tables = error.to_string().split_once(" tables, which exceeds").and_then(|(start, _)| {
+        let (_, count) = start.rsplit_once(' ')?;
+        count.parse::<usize>().ok()
+    });
+    match tables {
+        Some(tables) if tables > limits.tables => {
+            let message = format!("it has {tables} tables and may have {}: raise --max-tables", limits.tables);
+            Err(Error::new(ErrorKind::BadConfiguration, message))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn cannot_compile(cause: &str) -> Error {
@@ -98,8 +127,10 @@ fn load_precompiled(bytes: &[u8], limits: &Limits, settings: &Settings) -> anyho
         let built_by = format!("{}, with other processor features or settings", header.built_by);
         return Err(precompiled::other_build(&built_by).into());
     }
-    let component = deserialize(&engine, &Verified(code))
-        .map_err(|error| Error::new(ErrorKind::BadComponent, format!("{error:#}: compile it again")))?;
+    let component = deserialize(&engine, &Verified(code)).map_err(|error| {
+        let too_many = check_tables(&error, limits).err();
+        too_many.unwrap_or_else(|| Error::new(ErrorKind::BadComponent, format!("{error:#}: compile it again")))
+    })?;
     Ok((component, header.shape))
 }
 

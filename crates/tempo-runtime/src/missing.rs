@@ -141,6 +141,7 @@ mod tests {
             name: "WasiConfig",
             interfaces: &["wasi:config/store"],
             packages: &["wasi:config@0.2.0-rc.1"],
+            concurrent_packages: &[],
             flags: Vec::new(),
             link: |_| Ok(()),
             connect: |_| Box::pin(async { Ok(Connected { equip: Box::new(|_: &mut ()| ()), announcement: None }) }),

@@ -123,7 +123,15 @@ mod tests {
             built_by: this_build(),
             compatibility: "c0ffee".into(),
             source: "00".into(),
-            shape: Shape { concurrent: true, core_instances: 1, memories: 1, tables: 1, least_memory: 0 },
+            shape: Shape {
+                concurrent: true,
+                gc_heap: false,
+                core_instances: 1,
+                memories: 1,
+                tables: 1,
+                least_memory: 0,
+                least_table: 0,
+            },
         }
     }
 

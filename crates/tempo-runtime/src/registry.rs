@@ -31,6 +31,8 @@ pub struct ServiceEntry<T: 'static> {
     pub interfaces: &'static [&'static str],
     /// Its packages, with versions.
     pub packages: &'static [&'static str],
+    /// Those of its packages that are linked with concurrency support only.
+    pub concurrent_packages: &'static [&'static str],
     /// The flags of its backend.
     pub flags: Vec<Flag>,
     /// Adds it to a linker.
@@ -49,6 +51,7 @@ impl<T: 'static> ServiceEntry<T> {
             name: short_name::<S>(),
             interfaces: S::INTERFACES,
             packages: S::PACKAGES,
+            concurrent_packages: S::CONCURRENT_PACKAGES,
             flags: T::Backend::flags(),
             link: S::add_to_linker::<T>,
             connect: |boot| {

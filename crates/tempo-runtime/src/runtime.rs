@@ -9,7 +9,7 @@ use crate::boot::{self, Parts};
 use crate::cli::{self, Action, FlagGroup};
 use crate::registry::{ServiceEntry, ToolEntry, TriggerEntry};
 use crate::store_data::{Carry, StoreData};
-use crate::{env_file, grants, host_key, inspect, load, log, output, reporting, settings_file, tool};
+use crate::{env_file, grants, host_key, inspect, link, load, log, output, reporting, settings_file, tool};
 
 /// The exit code of an error that is nobody's known mistake: EX_SOFTWARE of `sysexits.h`.
 const SOFTWARE: u8 = 70;
@@ -86,7 +86,9 @@ impl<T: StoreData> Runtime<T> {
             }
             Action::Compile { component, output } => {
                 output::check(&component, &output)?;
-                let file = load::precompile(&component, &Limits::from_settings(&settings)?, &settings)?;
+                let concurrent_packages = link::concurrent_packages(&self.services);
+                let limits = Limits::from_settings(&settings)?;
+                let file = load::precompile(&component, &limits, &settings, &concurrent_packages)?;
                 output::write(&component, &output, &file)?;
                 Ok(0)
             }
@@ -96,7 +98,8 @@ impl<T: StoreData> Runtime<T> {
     }
 
     fn inspect(&self, component: &std::path::Path, json: bool, settings: &Settings) -> anyhow::Result<u8> {
-        let loaded = load::load(component, &Limits::from_settings(settings)?, settings)?;
+        let concurrent_packages = link::concurrent_packages(&self.services);
+        let loaded = load::load(component, &Limits::from_settings(settings)?, settings, &concurrent_packages)?;
         let report = inspect::inspect(self.name, &loaded, &self.services, &self.triggers)?;
         let text = if json { serde_json::to_string_pretty(&report)? + "\n" } else { report.text() };
         // A reader that has seen enough closes the pipe: no error.

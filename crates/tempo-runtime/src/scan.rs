@@ -2,13 +2,20 @@
 
 use serde::{Deserialize, Serialize};
 use tempo_core::{Error, ErrorKind};
-use wasmparser::{Parser, Payload, Validator, WasmFeatures};
+use wasmparser::{ComponentImportSectionReader, MemorySectionReader, Parser, Payload, TableSectionReader};
+use wasmparser::{Validator, WasmFeatures};
+
+use crate::interfaces::is_of;
 
 /// What a component asks of an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shape {
-    /// It uses the component model's async ABI, as every WASI 0.3 component does.
+    /// It uses the component model's async ABI, or imports what is linked with concurrency support only, such as any
+    /// interface of WASI 0.3.
     pub concurrent: bool,
+    /// It needs a heap for garbage-collected objects: it uses exceptions, structs, arrays or references to them.
+    #[serde(default)]
+    pub gc_heap: bool,
     /// Core instances in one component instance.
     pub core_instances: u32,
     /// Linear memories in one component instance.
@@ -17,6 +24,9 @@ pub struct Shape {
     pub tables: u32,
     /// What its largest linear memory holds from the start, in bytes.
     pub least_memory: u64,
+    /// What its largest table holds from the start, in elements.
+    #[serde(default)]
+    pub least_table: u64,
 }
 
 impl Shape {
@@ -28,36 +38,78 @@ impl Shape {
     }
 }
 
-/// Validates `wasm` and reads its shape.
+/// Validates `wasm` and reads its shape. `concurrent_packages` are those that are linked with concurrency support only.
 ///
 /// # Errors
 ///
 /// The bytes are not a component, or not valid.
-pub fn scan(wasm: &[u8]) -> Result<Shape, Error> {
+pub fn scan(wasm: &[u8], concurrent_packages: &[&str]) -> Result<Shape, Error> {
     if Parser::is_core_wasm(wasm) {
         return Err(bad("this is a core module; make it a component (`wasm-tools component new`)".to_owned()));
     }
-    let concurrent = validate(wasm, features() - WasmFeatures::CM_ASYNC).is_err();
-    if concurrent {
-        validate(wasm, features())?;
-    }
-    let mut shape = Shape { concurrent, core_instances: 0, memories: 0, tables: 0, least_memory: 0 };
+    let (concurrent, gc_heap) = needs(wasm)?;
+    let mut shape =
+        Shape { concurrent, gc_heap, core_instances: 0, memories: 0, tables: 0, least_memory: 0, least_table: 0 };
+    // Components and modules are nested; what the host provides is imported by the outermost component.
+    let mut depth = 0_usize;
     for payload in Parser::new(0).parse_all(wasm) {
         match payload.map_err(|error| invalid(&error))? {
-            Payload::InstanceSection(section) => shape.core_instances += section.count(),
-            Payload::MemorySection(section) => {
-                shape.memories += section.count();
-                for memory in section {
-                    let memory = memory.map_err(|error| invalid(&error))?;
-                    let page = 1u64.checked_shl(memory.page_size_log2.unwrap_or(16)).unwrap_or(u64::MAX);
-                    shape.least_memory = shape.least_memory.max(memory.initial.saturating_mul(page));
-                }
+            Payload::Version { .. } => depth = depth.saturating_add(1),
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::ComponentImportSection(section) if depth == 1 => {
+                shape.concurrent |= imports_any_of(section, concurrent_packages)?;
             }
-            Payload::TableSection(section) => shape.tables += section.count(),
+            Payload::InstanceSection(section) => shape.core_instances += section.count(),
+            Payload::MemorySection(section) => shape.count_memories(section)?,
+            Payload::TableSection(section) => shape.count_tables(section)?,
             _ => {}
         }
     }
     Ok(shape)
+}
+
+/// Validates `wasm`; says whether it needs concurrency support and whether it needs a heap for objects. A probe without
+/// a feature that is used fails early, so that most components are validated in whole only once.
+fn needs(wasm: &[u8]) -> Result<(bool, bool), Error> {
+    const OBJECTS: WasmFeatures = WasmFeatures::GC.union(WasmFeatures::GC_TYPES).union(WasmFeatures::EXCEPTIONS);
+    let valid_without = |without: WasmFeatures| validate(wasm, features() - without).is_ok();
+    if valid_without(WasmFeatures::CM_ASYNC | OBJECTS) {
+        return Ok((false, false));
+    }
+    let needs = (!valid_without(WasmFeatures::CM_ASYNC), !valid_without(OBJECTS));
+    if needs == (true, true) {
+        validate(wasm, features())?;
+    }
+    Ok(needs)
+}
+
+fn imports_any_of(section: ComponentImportSectionReader<'_>, packages: &[&str]) -> Result<bool, Error> {
+    let mut any = false;
+    for import in section {
+        let import = import.map_err(|error| invalid(&error))?;
+        any |= packages.iter().any(|package| is_of(import.name.name, package));
+    }
+    Ok(any)
+}
+
+impl Shape {
+    fn count_memories(&mut self, section: MemorySectionReader<'_>) -> Result<(), Error> {
+        self.memories = self.memories.saturating_add(section.count());
+        for memory in section {
+            let memory = memory.map_err(|error| invalid(&error))?;
+            let page = 1u64.checked_shl(memory.page_size_log2.unwrap_or(16)).unwrap_or(u64::MAX);
+            self.least_memory = self.least_memory.max(memory.initial.saturating_mul(page));
+        }
+        Ok(())
+    }
+
+    fn count_tables(&mut self, section: TableSectionReader<'_>) -> Result<(), Error> {
+        self.tables = self.tables.saturating_add(section.count());
+        for table in section {
+            self.least_table = self.least_table.max(table.map_err(|error| invalid(&error))?.ty.initial);
+        }
+        Ok(())
+    }
 }
 
 /// What wasmtime 48 accepts by default, so that this check never disagrees with the compilation that follows.
@@ -89,7 +141,7 @@ mod tests {
     use super::*;
 
     fn scan_text(text: &str) -> Result<Shape, Error> {
-        scan(&wat::parse_str(text).unwrap())
+        scan(&wat::parse_str(text).unwrap(), &["wasi:clocks@0.3.0"])
     }
 
     #[test]
@@ -100,7 +152,15 @@ mod tests {
                 (core instance (instantiate $m))
                 (core instance (instantiate $m)))",
         );
-        let counts = Shape { concurrent: false, core_instances: 2, memories: 1, tables: 1, least_memory: 2 << 16 };
+        let counts = Shape {
+            concurrent: false,
+            gc_heap: false,
+            core_instances: 2,
+            memories: 1,
+            tables: 1,
+            least_memory: 2 << 16,
+            least_table: 1,
+        };
         assert_eq!(shape.unwrap(), counts);
     }
 
@@ -111,15 +171,43 @@ mod tests {
     }
 
     #[test]
+    fn an_import_that_is_linked_with_concurrency_needs_it() {
+        let importing = |name: &str| scan_text(&format!("(component (import \"{name}\" (instance)))")).unwrap();
+        assert!(importing("wasi:clocks/monotonic-clock@0.3.0").concurrent);
+        assert!(importing("wasi:clocks/monotonic-clock@0.3.1").concurrent);
+        assert!(!importing("wasi:clocks/monotonic-clock@0.2.0").concurrent);
+        // What a component inside imports is given to it by the one outside.
+        let inside = "(component (component (import \"wasi:clocks/monotonic-clock@0.3.0\" (instance))))";
+        assert!(!scan_text(inside).unwrap().concurrent);
+    }
+
+    #[test]
+    fn objects_and_exceptions_need_a_heap() {
+        let with = |fields: &str| scan_text(&format!("(component (core module {fields}))")).unwrap();
+        for fields in [
+            "(tag $e)",
+            "(type $s (struct (field i32)))",
+            "(table 1 externref)",
+            "(func (block $h (try_table (catch_all $h))))",
+        ] {
+            assert!(with(fields).gc_heap, "{fields}");
+        }
+        assert!(!with("(table 1 funcref) (memory 1)").gc_heap);
+        let both = "(component (import \"f\" (func async)) (core module (tag $e)))";
+        let shape = scan_text(both).unwrap();
+        assert!(shape.concurrent && shape.gc_heap);
+    }
+
+    #[test]
     fn says_what_is_wrong() {
         let error = scan_text("(module)").unwrap_err().to_string();
         assert!(error.contains("core module") && error.contains("wasm-tools component new"), "{error}");
         let mut truncated = wat::parse_str("(component (core module (memory 1)))").unwrap();
         truncated.pop();
-        let error = scan(&truncated).unwrap_err();
+        let error = scan(&truncated, &[]).unwrap_err();
         assert!(error.to_string().starts_with("not valid WebAssembly at offset 0x"), "{error}");
-        assert!(scan(b"").is_err());
-        let error = scan(b"hello, world").unwrap_err().to_string();
+        assert!(scan(b"", &[]).is_err());
+        let error = scan(b"hello, world", &[]).unwrap_err().to_string();
         assert_eq!(error, "not valid WebAssembly at offset 0x0: magic header not detected: bad magic number");
     }
 }

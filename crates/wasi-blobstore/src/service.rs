@@ -94,12 +94,13 @@ impl Service for WasiBlobstore {
     const INTERFACES: &'static [&'static str] =
         &["wasi:blobstore/types", "wasi:blobstore/container", "wasi:blobstore/blobstore", "tempo:blobstore/store"];
     const PACKAGES: &'static [&'static str] = &["wasi:blobstore@0.2.0-draft", "tempo:blobstore@0.1.0"];
+    const CONCURRENT_PACKAGES: &'static [&'static str] = &["tempo:blobstore@0.1.0"];
 
     fn add_to_linker<T: Provide<Self>>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
         draft::wasi::blobstore::types::add_to_linker::<T, Self>(linker, T::provide)?;
         draft::wasi::blobstore::container::add_to_linker::<T, Self>(linker, T::provide)?;
         draft::wasi::blobstore::blobstore::add_to_linker::<T, Self>(linker, T::provide)?;
-        // Without concurrency the engine cannot hold async functions, and its components cannot import any.
+        // Without concurrency the engine cannot hold async functions.
         if linker.engine().get_concurrency_support() {
             tempo::tempo::blobstore::store::add_to_linker::<T, Self>(linker, T::provide)?;
         }

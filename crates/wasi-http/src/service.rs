@@ -16,13 +16,14 @@ impl HasData for WasiHttp {
 impl Service for WasiHttp {
     const INTERFACES: &'static [&'static str] = &["wasi:http/types", "wasi:http/outgoing-handler", "wasi:http/client"];
     const PACKAGES: &'static [&'static str] = &["wasi:http@0.2.12", "wasi:http@0.3.0"];
+    const CONCURRENT_PACKAGES: &'static [&'static str] = &["wasi:http@0.3.0"];
 
     fn add_to_linker<T: Provide<Self>>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
         type Host = wasmtime_wasi_http::WasiHttp;
         let options = p2::LinkOptions::default();
         p2::http::types::add_to_linker::<T, Host>(linker, &(&options).into(), T::provide)?;
         p2::http::outgoing_handler::add_to_linker::<T, Host>(linker, T::provide)?;
-        // Without concurrency the engine cannot hold async functions, and its components cannot import any.
+        // Without concurrency the engine cannot hold async functions.
         if linker.engine().get_concurrency_support() {
             p3::http::types::add_to_linker::<T, Host>(linker, T::provide)?;
             p3::http::client::add_to_linker::<T, Host>(linker, T::provide)?;

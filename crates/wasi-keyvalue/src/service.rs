@@ -99,6 +99,7 @@ impl Service for WasiKeyValue {
     ];
     const PACKAGES: &'static [&'static str] =
         &["wasi:keyvalue@0.2.0-draft", "wasi:keyvalue@0.2.0-draft2", "wasmcloud:keyvalue@0.2.0"];
+    const CONCURRENT_PACKAGES: &'static [&'static str] = &["wasmcloud:keyvalue@0.2.0"];
 
     fn add_to_linker<T: Provide<Self>>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
         draft::wasi::keyvalue::store::add_to_linker::<T, Self>(linker, T::provide)?;
@@ -107,7 +108,7 @@ impl Service for WasiKeyValue {
         draft2::wasi::keyvalue::store::add_to_linker::<T, Self>(linker, T::provide)?;
         draft2::wasi::keyvalue::atomics::add_to_linker::<T, Self>(linker, T::provide)?;
         draft2::wasi::keyvalue::batch::add_to_linker::<T, Self>(linker, T::provide)?;
-        // Without concurrency the engine cannot hold async functions, and its components cannot import any.
+        // Without concurrency the engine cannot hold async functions.
         if linker.engine().get_concurrency_support() {
             wasmcloud::wasmcloud::keyvalue::types::add_to_linker::<T, Self>(linker, T::provide)?;
             wasmcloud::wasmcloud::keyvalue::store::add_to_linker::<T, Self>(linker, T::provide)?;

@@ -138,6 +138,7 @@ impl Service for WasiMessaging {
         "wasmcloud:messaging@0.2.0",
         "wasmcloud:messaging@0.3.0",
     ];
+    const CONCURRENT_PACKAGES: &'static [&'static str] = &["tempo:messaging@0.1.0", "wasmcloud:messaging@0.3.0"];
 
     fn add_to_linker<T: Provide<Self>>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
         draft::wasi::messaging::types::add_to_linker::<T, Self>(linker, T::provide)?;
@@ -145,7 +146,7 @@ impl Service for WasiMessaging {
         draft::wasi::messaging::request_reply::add_to_linker::<T, Self>(linker, T::provide)?;
         wasmcloud2::wasmcloud::messaging::types::add_to_linker::<T, Self>(linker, T::provide)?;
         wasmcloud2::wasmcloud::messaging::consumer::add_to_linker::<T, Self>(linker, T::provide)?;
-        // Without concurrency the engine cannot hold async functions, and its components cannot import any.
+        // Without concurrency the engine cannot hold async functions.
         if linker.engine().get_concurrency_support() {
             wasmcloud3::wasmcloud::messaging::types::add_to_linker::<T, Self>(linker, T::provide)?;
             wasmcloud3::wasmcloud::messaging::consumer::add_to_linker::<T, Self>(linker, T::provide)?;

@@ -2,8 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use tempo_core::{Idle, Interrupted, Workload};
-use wasmtime::PoolConcurrencyLimitError;
+use tempo_core::{Idle, Interrupted, Workload, describe};
 use wasmtime_wasi_http::handler::{Proxy, ProxyPre};
 
 use super::body::Stream;
@@ -48,9 +47,8 @@ impl<T: Send + 'static> Worker<T> {
             }
             Ok(Err(trap)) => Err(match trap.downcast_ref::<Interrupted>() {
                 Some(interrupted) => timed_out(component, *interrupted),
-                None if trap.is::<PoolConcurrencyLimitError>() => Refusal::Overloaded,
                 None => {
-                    tracing::error!(component, error = %trap.root_cause(), "the component trapped");
+                    tracing::error!(component, error = describe(&trap), "the component trapped");
                     tracing::debug!(component, "{trap:?}");
                     Refusal::Failed
                 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use opentelemetry::trace::SpanKind;
-use tempo_core::{Instance, Interrupted, Permit, Provide, Workload};
+use tempo_core::{Instance, Interrupted, Permit, Provide, Workload, limit_of};
 use tokio::time::{sleep, timeout};
 use wasmtime::Store;
 use wasmtime::component::{InstancePre, Resource};
@@ -120,7 +120,8 @@ impl<T: Provide<WasiKeyValue>> Guest<T> {
         let permit = self.place().await;
         let result = self.run(permit, Told { bucket, change }).await;
         if let Err(error) = result {
-            let error = format!("{error:#}");
+            let limit = limit_of(&error).map_or_else(String::new, |flag| format!(" (limit: --{flag})"));
+            let error = format!("{error:#}{limit}");
             tracing::error!(component = self.name(), error, "the component failed on a change of a keyvalue store");
         }
     }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tempo_core::telemetry::{CallContext, Telemetry};
-use tempo_core::{CallPlace, Error, ErrorKind, Idle, Interrupted, Permit, Provide, Service, Stores, Warm, Workload};
+use tempo_core::{
+    CallPlace, Error, ErrorKind, Idle, Interrupted, Permit, Provide, Service, Stores, Warm, Workload, describe,
+};
 
 use wasmtime::component::InstancePre;
 
@@ -132,9 +134,10 @@ impl<T: Provide<WasiMessaging>> Handlers<T> {
 
     fn trapped(&self, what: &str, error: &wasmtime::Error) -> Ending {
         self.workload.telemetry().trapped();
-        tracing::error!(component = self.name(), error = %error.root_cause(), "{what} over a message");
+        let cause = describe(error);
+        tracing::error!(component = self.name(), error = cause, "{what} over a message");
         tracing::debug!(component = self.name(), "{error:?}");
-        failed(format!("{what}: {}", error.root_cause()))
+        failed(format!("{what}: {cause}"))
     }
 
     fn interrupted(&self, interrupted: Interrupted) -> Ending {

@@ -1,0 +1,51 @@
+//! Which limit a failure comes from: wasmtime and the pool report what is exhausted, but not the flag that changes it.
+
+use wasmtime::{PoolConcurrencyLimitError, Trap};
+
+/// Phrases of wasmtime's messages, which have no types of their own, with the flags of the limits they report.
+const PHRASES: &[(&str, &str)] = &[
+    ("exceeds memory limits", "max-memory"),
+    ("GC heap out of memory", "max-memory"),
+    ("exceeds table limits", "max-table-elements"),
+    ("table count too high", "max-tables"),
+    ("resource table has no free keys", "max-handles"),
+    ("fuel allocated for hostcalls has been exhausted", "max-hostcall-bytes"),
+];
+
+/// The flag, without its dashes, of the limit that `error` comes from, if it comes from one.
+pub fn limit_of(error: &wasmtime::Error) -> Option<&'static str> {
+    if error.is::<PoolConcurrencyLimitError>() {
+        // Every part of the pool has room for as many requests.
+        return Some("max-requests");
+    }
+    if error.downcast_ref::<Trap>() == Some(&Trap::StackOverflow) {
+        return Some("max-wasm-stack");
+    }
+    let cause = error.root_cause().to_string();
+    PHRASES.iter().find(|(phrase, _)| cause.contains(phrase)).map(|(_, flag)| *flag)
+}
+
+/// The cause of `error` in one line, with the flag of the limit that it comes from.
+pub fn describe(error: &wasmtime::Error) -> String {
+    let cause = error.root_cause();
+    match limit_of(error) {
+        Some(flag) => format!("{cause} (limit: --{flag})"),
+        None => cause.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_flag_of_a_limit_is_named() {
+        let described = |error: wasmtime::Error| describe(&error.context("while it ran"));
+        assert_eq!(
+            described(wasmtime::Error::msg("resource limit exceeded: table count too high at 17")),
+            "resource limit exceeded: table count too high at 17 (limit: --max-tables)"
+        );
+        assert_eq!(described(Trap::StackOverflow.into()), "wasm trap: call stack exhausted (limit: --max-wasm-stack)");
+        assert_eq!(described(wasmtime::Error::msg("boom")), "boom");
+    }
+}

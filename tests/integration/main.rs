@@ -49,6 +49,7 @@ mod private_files;
 mod renewal;
 mod serve;
 mod settings;
+mod signals;
 mod storage_clients;
 mod storage_full;
 mod storage_model;

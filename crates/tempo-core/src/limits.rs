@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::setting::Size;
+use crate::setting::{Delay, Size};
 use crate::{Error, Flag, Settings};
 
 /// Declares the struct, its flags and how they are read from one list, so that the three cannot disagree.
@@ -81,8 +81,10 @@ limits! {
     log_rate: usize = count("max-log-rate", "N", "100", "Log lines a second; more are dropped and counted");
     /// Log lines in a burst.
     log_burst: usize = count("max-log-burst", "N", "500", "Log lines in a burst");
+    /// How long the process goes on serving after SIGTERM, while it says that it is not ready; may be 0.
+    shutdown_delay: Duration = delay("shutdown-delay", "TIME", "0s", "How long to go on serving after SIGTERM while /readyz says 503; 5s under Kubernetes");
     /// How long running work is given to finish when the process is asked to stop.
-    drain: Duration = duration("drain-timeout", "TIME", "25s", "How long running work may take to finish on SIGTERM or SIGINT");
+    drain: Duration = duration("drain-timeout", "TIME", "25s", "How long running work may take to finish on SIGTERM, SIGINT or SIGHUP");
 }
 
 impl Limits {
@@ -116,6 +118,10 @@ fn count(settings: &Settings, flag: &Flag) -> Result<usize, Error> {
 
 fn number(settings: &Settings, flag: &Flag) -> Result<usize, Error> {
     settings.require(flag)
+}
+
+fn delay(settings: &Settings, flag: &Flag) -> Result<Duration, Error> {
+    settings.require::<Delay>(flag).map(|delay| delay.0)
 }
 
 fn duration(settings: &Settings, flag: &Flag) -> Result<Duration, Error> {

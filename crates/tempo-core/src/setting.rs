@@ -87,6 +87,16 @@ impl Setting for Duration {
     }
 }
 
+/// A duration, 0 included.
+pub(crate) struct Delay(pub(crate) Duration);
+
+impl Setting for Delay {
+    const EXPECTED: &'static str = "a duration, such as 0s or 5s";
+    fn parse(text: &str) -> Option<Self> {
+        humantime::parse_duration(text).ok().map(Self)
+    }
+}
+
 /// A size in bytes, written with a unit: `64KiB`. Never 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size(pub usize);

@@ -21,9 +21,9 @@ use crate::interfaces::Interfaces;
 use crate::load::{Loaded, load};
 use crate::registry::{Connected, ServiceEntry, TriggerEntry};
 use crate::reporting::Reporting;
-use crate::signals::Signals;
+use crate::signals::{Signals, Stop};
 use crate::store_data::{Base, StoreData};
-use crate::{background, epoch, grants, inspect, link};
+use crate::{background, epoch, grants, inspect, link, log_output};
 
 /// A runtime's name, services and triggers.
 pub struct Parts<'a, T: 'static> {
@@ -49,6 +49,9 @@ impl<T> Parts<'_, T> {
 /// A thousand years: no limit, in a form that can be added to an instant.
 const UNLIMITED: Duration = Duration::from_secs(1000 * 365 * 24 * 3600);
 
+/// How long work that was left to threads may take when the process ends, such as the rest of a file that is written.
+const LINGER: Duration = Duration::from_secs(2);
+
 /// Loads `path`, and serves it until asked to stop or runs it once.
 ///
 /// # Errors
@@ -59,6 +62,7 @@ pub fn run<T: StoreData>(
     path: &Path,
     arguments: Vec<String>,
     settings: &Settings,
+    signals: Signals,
 ) -> anyhow::Result<u8> {
     let limits = Limits::from_settings(settings)?;
     let loaded = load(path, &limits, settings, &link::concurrent_packages(parts.services))?;
@@ -100,7 +104,6 @@ pub fn run<T: StoreData>(
             telemetry: telemetry.clone(),
             health: health.clone(),
         });
-        let signals = Signals::listen()?;
         if serving.is_empty() {
             health.enter(Phase::Ready);
             run_once(workload, &interfaces, signals).await
@@ -109,12 +112,13 @@ pub fn run<T: StoreData>(
         }
     });
     background.shutdown_background();
-    // A second signal means now.
-    if !matches!(exit, Ok(Exit::AtOnce(_))) {
-        reporting.flush();
-    }
+    reporting.flush();
+    // A thread that waits for a file or a name must not keep the process: nothing can end it.
+    let linger = if matches!(exit, Ok(Exit::Stopped(_))) { Duration::ZERO } else { LINGER };
+    main.shutdown_timeout(linger);
     exit.map(|exit| match exit {
-        Exit::Done(code) | Exit::AtOnce(code) => code,
+        Exit::Done(code) => code,
+        Exit::Stopped(stop) => stop.exit_code(),
     })
 }
 
@@ -137,8 +141,8 @@ fn report<T: StoreData>(
 enum Exit {
     /// By itself, or as it was asked to.
     Done(u8),
-    /// By a signal that waits for nothing.
-    AtOnce(u8),
+    /// By a signal, before it was done.
+    Stopped(Stop),
 }
 
 fn exported(interfaces: &Interfaces, predicate: impl Fn(&str) -> bool) -> bool {
@@ -182,7 +186,8 @@ async fn serve<T: StoreData>(
     mut signals: Signals,
     announcements: &[String],
 ) -> anyhow::Result<Exit> {
-    let (drain, health) = (workload.limits().drain, workload.health().clone());
+    let (delay, drain) = (workload.limits().shutdown_delay, workload.limits().drain);
+    let health = workload.health().clone();
     let mut running: Vec<Box<dyn Running>> =
         try_join_all(triggers.iter().map(|trigger| (trigger.start)(workload.clone(), settings))).await?;
     let unused: Vec<Error> = running.iter().filter_map(|trigger| trigger.unused()).collect();
@@ -191,29 +196,47 @@ async fn serve<T: StoreData>(
         return Err(Error::new(ErrorKind::BadConfiguration, all).into());
     }
     running.retain(|trigger| trigger.unused().is_none());
+    signals.serve();
     health.enter(Phase::Ready);
     for trigger in &running {
-        eprintln!("{}", trigger.announcement());
+        log_output::say(&trigger.announcement());
     }
     // After the address, which is the first line.
     for announcement in announcements {
-        eprintln!("{announcement}");
+        log_output::say(announcement);
     }
     for unused in unused {
         tracing::warn!("{unused}");
     }
-    let failed = tokio::select! {
-        _ = signals.next() => None,
-        (error, _, _) = select_all(running.iter_mut().map(|trigger| trigger.failed())) => Some(error),
+    let stop = tokio::select! {
+        stop = signals.next() => Ok(stop),
+        error = failed(&mut running) => Err(error),
     };
     health.enter(Phase::Stopping);
+    let failure = match stop {
+        Ok(stop) if stop.by_supervisor() => serve_on(&mut running, delay).await,
+        stop => stop.err(),
+    };
+    // From here on a signal ends the process at once, be it the first or the second.
+    drop(signals);
     tracing::info!("stopping: running work has {} s to finish", drain.as_secs());
     let deadline = Instant::now() + drain;
-    let finished = futures::future::join_all(running.into_iter().map(|trigger| trigger.drain(deadline)));
-    tokio::select! {
-        _ = finished => failed.map_or(Ok(Exit::Done(0)), Err),
-        code = signals.next() => Ok(Exit::AtOnce(code)),
+    futures::future::join_all(running.into_iter().map(|trigger| trigger.drain(deadline))).await;
+    failure.map_or(Ok(Exit::Done(0)), Err)
+}
+
+/// Resolves when one of `running` can no longer work.
+async fn failed(running: &mut [Box<dyn Running>]) -> anyhow::Error {
+    select_all(running.iter_mut().map(|trigger| trigger.failed())).await.0
+}
+
+/// Serves for `delay` more, while the runtime says that it is not ready: what sends requests needs time to notice.
+async fn serve_on(running: &mut [Box<dyn Running>], delay: Duration) -> Option<anyhow::Error> {
+    if delay.is_zero() {
+        return None;
     }
+    tracing::info!("stopping: not ready any more; serving goes on for {delay:?}");
+    tokio::time::timeout(delay, failed(running)).await.ok()
 }
 
 async fn run_once<T: StoreData>(
@@ -221,9 +244,10 @@ async fn run_once<T: StoreData>(
     interfaces: &Interfaces,
     mut signals: Signals,
 ) -> anyhow::Result<Exit> {
+    signals.run_command();
     tokio::select! {
         status = command::run(workload, interfaces) => status.map(Exit::Done),
-        code = signals.next() => Ok(Exit::Done(code)),
+        stop = signals.next() => Ok(Exit::Stopped(stop)),
     }
 }
 

@@ -25,6 +25,7 @@ mod link;
 mod load;
 mod log;
 mod log_format;
+mod log_output;
 mod macros;
 mod missing;
 mod output;

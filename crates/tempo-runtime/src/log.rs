@@ -1,6 +1,8 @@
 //! The runtime's own log, on standard error: which events it shows, and in which form.
 
+use std::backtrace::BacktraceStatus;
 use std::io::IsTerminal as _;
+use std::time::Duration;
 
 use tempo_core::{Flag, Setting, Settings};
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -8,6 +10,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _, fmt};
 
 use crate::log_format::{Human, Json};
+use crate::log_output;
 use crate::reporting::log_layer;
 
 const LOG: Flag = Flag::new("log", "FILTER", "What to log: a level, or a filter such as info,tempo_runtime=debug")
@@ -55,10 +58,27 @@ pub fn start(settings: &Settings) -> anyhow::Result<()> {
         Format::Human => false,
         Format::Auto => !terminal,
     };
-    let lines = fmt::layer().with_ansi(terminal && !json).with_writer(std::io::stderr);
+    let lines = fmt::layer().with_ansi(terminal && !json).with_writer(log_output::standard());
     let lines = if json { lines.event_format(Json).boxed() } else { lines.event_format(Human::default()).boxed() };
+    std::panic::set_hook(Box::new(report_panic));
     // Only the first subscriber of a process counts; a test that boots twice keeps it.
     let told = log_layer().map(|layer| anyhow::Ok(layer.with_filter(filter()?))).transpose()?;
     let _ = tracing_subscriber::registry().with(told).with(lines.with_filter(lines_filter)).try_init();
     Ok(())
+}
+
+/// Writes what the standard hook writes, but where it holds nothing up.
+fn report_panic(panic: &std::panic::PanicHookInfo<'_>) {
+    let thread = std::thread::current();
+    let backtrace = std::backtrace::Backtrace::capture();
+    let name = thread.name().unwrap_or("unnamed");
+    let text = format!("thread '{name}' {panic}");
+    log_output::say(&match backtrace.status() {
+        BacktraceStatus::Captured => format!("{text}\n{backtrace}"),
+        _ => text,
+    });
+    // The process ends with its first thread, and nothing else would wait for the line.
+    if name == "main" {
+        log_output::flush(Duration::from_secs(1));
+    }
 }

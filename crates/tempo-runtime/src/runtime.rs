@@ -2,17 +2,23 @@
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
+use std::time::Duration;
 
+use anyhow::Context as _;
 use tempo_core::{Error, Flag, Limits, Service, Settings, Tool, Trigger};
 
 use crate::boot::{self, Parts};
 use crate::cli::{self, Action, FlagGroup};
 use crate::registry::{ServiceEntry, ToolEntry, TriggerEntry};
+use crate::signals::Signals;
 use crate::store_data::{Carry, StoreData};
-use crate::{env_file, grants, host_key, inspect, link, load, log, output, reporting, settings_file, tool};
+use crate::{env_file, grants, host_key, inspect, link, load, log, log_output, output, reporting, settings_file, tool};
 
 /// The exit code of an error that is nobody's known mistake: EX_SOFTWARE of `sysexits.h`.
 const SOFTWARE: u8 = 70;
+
+/// How long the last lines of the log may take. A standard error that is not read keeps the process no longer.
+const LAST_LINES: Duration = Duration::from_secs(1);
 
 const COMMON: &[Flag] = &[settings_file::SETTINGS, env_file::ENV_FILE, host_key::KEY_FILE];
 
@@ -60,16 +66,16 @@ impl<T: StoreData> Runtime<T> {
 
     /// Reads the command line, does what it says, and reports errors in one line.
     pub fn main(self) -> ExitCode {
-        match self.execute() {
-            Ok(code) => ExitCode::from(code),
-            Err(error) => {
-                eprintln!("error: {error:#}");
-                ExitCode::from(error.downcast_ref::<Error>().map_or(SOFTWARE, |error| error.kind().exit_code()))
-            }
-        }
+        let listening = Signals::listen().context("cannot listen for signals");
+        let code = listening.and_then(|signals| self.execute(signals)).unwrap_or_else(|error| {
+            log_output::say(&format!("error: {error:#}"));
+            error.downcast_ref::<Error>().map_or(SOFTWARE, |error| error.kind().exit_code())
+        });
+        log_output::flush(LAST_LINES);
+        ExitCode::from(code)
     }
 
-    fn execute(&self) -> anyhow::Result<u8> {
+    fn execute(&self, signals: Signals) -> anyhow::Result<u8> {
         let groups = self.flags();
         let command = cli::command(self.name, self.version, self.about, &groups, &self.tools);
         let Some((action, settings)) = cli::parse(command, &groups, &self.tools)? else { return Ok(0) };
@@ -82,7 +88,7 @@ impl<T: StoreData> Runtime<T> {
                     services: &self.services,
                     triggers: &self.triggers,
                 };
-                boot::run(&parts, &component, arguments, &settings)
+                boot::run(&parts, &component, arguments, &settings, signals)
             }
             Action::Compile { component, output } => {
                 output::check(&component, &output)?;

@@ -1,0 +1,254 @@
+//! Signals, from the first instruction to the last, and a standard error that is not read.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::support::admin::Admin;
+use crate::support::guest::{compiled, key, program};
+use crate::support::{Client, Run, eventually, get, serve_with};
+
+/// A program that a test starts, stops and reads by itself. It is killed when this is dropped.
+struct Program(Child);
+
+impl Program {
+    fn start(command: &mut Command) -> Self {
+        Self(command.env_clear().stdin(Stdio::null()).spawn().unwrap())
+    }
+
+    fn code(&mut self) -> Option<i32> {
+        eventually("the program ends", || self.0.try_wait().unwrap()).code()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn send(id: u32, signal: Signal) {
+    kill_process(Pid::from_raw(i32::try_from(id).unwrap()).unwrap(), signal).unwrap();
+}
+
+/// Waits until the process handles SIGTERM itself: before, the system ends it.
+fn wait_for_handler(id: u32) {
+    const SIGTERM_BIT: u64 = 1 << 14;
+    eventually("SIGTERM has a handler", || {
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"))?;
+        (u64::from_str_radix(caught.trim(), 16).unwrap() & SIGTERM_BIT != 0).then_some(())
+    });
+}
+
+/// A named pipe that has no writer: reading it, and opening it to read, waits without end.
+fn pipe(directory: &Path) -> PathBuf {
+    let path = directory.join("pipe");
+    assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+    path
+}
+
+/// Waits until a thread of tokio's waits for the system on behalf of the guest.
+fn wait_for_blocking_thread(id: u32) {
+    eventually("a thread waits for the file", || {
+        let mut threads = std::fs::read_dir(format!("/proc/{id}/task")).ok()?.map_while(Result::ok);
+        let name = |thread: std::fs::DirEntry| std::fs::read_to_string(thread.path().join("comm")).unwrap_or_default();
+        threads.any(|thread| name(thread).starts_with("tokio-rt-worker")).then_some(())
+    });
+}
+
+#[test]
+fn a_signal_ends_what_still_loads_at_once() {
+    for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130), (Signal::HUP, 129)] {
+        let directory = TempDir::new().unwrap();
+        let component = pipe(directory.path());
+        let mut program = Program::start(Command::new(program("tempo")).arg("run").arg(&component));
+        wait_for_handler(program.0.id());
+        send(program.0.id(), signal);
+        assert_eq!(program.code(), Some(code));
+    }
+}
+
+#[test]
+fn a_signal_ends_what_still_connects_at_once() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let store = format!("nats://{}/bucket", silent.local_addr().unwrap());
+    let arguments = ["run".into(), compiled("keyvalue").into_os_string(), "--keyvalue".into(), store.into()];
+    let directory = TempDir::new().unwrap();
+    let mut command = Command::new(program("tempo"));
+    let command = command.args(arguments).arg("--key-file").arg(key()).current_dir(directory.path());
+    let mut program = Program::start(command);
+    let (_connection, _) = silent.accept().unwrap();
+    send(program.0.id(), Signal::TERM);
+    assert_eq!(program.code(), Some(143));
+}
+
+/// The process that `unshare` starts: the first of its namespace, whose signals have no default action.
+fn first_process(unshare: u32) -> Option<u32> {
+    let children = std::fs::read_to_string(format!("/proc/{unshare}/task/{unshare}/children")).ok()?;
+    children.split_whitespace().next()?.parse().ok()
+}
+
+#[test]
+fn signals_count_for_process_1_too() {
+    let isolated = ["--user", "--map-root-user", "--pid", "--fork", "--kill-child"];
+    let permitted = Command::new("unshare").args(isolated).arg("true").stderr(Stdio::null()).status();
+    if !permitted.is_ok_and(|status| status.success()) {
+        eprintln!("skipped: this machine does not let a test make a namespace of processes");
+        return;
+    }
+    let directory = TempDir::new().unwrap();
+    let component = pipe(directory.path());
+    let mut command = Command::new("unshare");
+    let mut program = Program::start(command.args(isolated).arg(program("tempo")).arg("run").arg(&component));
+    let id = eventually("process 1 runs", || first_process(program.0.id()));
+    wait_for_handler(id);
+    send(id, Signal::TERM);
+    assert_eq!(program.code(), Some(143));
+}
+
+#[test]
+fn a_command_that_waits_for_a_file_is_ended_by_a_signal() {
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let directory = TempDir::new().unwrap();
+        pipe(directory.path());
+        let grant = format!("{}::/data", directory.path().display());
+        let mut command = Command::new(program("tempo"));
+        command.arg("run").arg(compiled("command")).arg("--key-file").arg(key());
+        let command = command.args(["--dir", &grant, "--", "read=/data/pipe"]);
+        let mut program = Program::start(command);
+        wait_for_blocking_thread(program.0.id());
+        send(program.0.id(), signal);
+        assert_eq!(program.code(), Some(code));
+    }
+}
+
+#[test]
+fn a_terminal_that_goes_away_drains() {
+    let mut server = serve_with("hostile-p2", &[]);
+    let mut client = Client::connect(server.address);
+    assert_eq!(client.get("/").status, 200);
+    client.start("GET", "/stream?chunks=10", &[]);
+    assert_eq!(client.head().status, 200);
+    server.signal(Signal::HUP);
+    server.log.wait_for("stopping");
+    let mut chunks = 0;
+    while client.chunk().unwrap().is_some() {
+        chunks += 1;
+    }
+    assert_eq!(chunks, 10);
+    assert_eq!(server.exit_code(), Some(0));
+}
+
+#[test]
+fn a_hang_up_that_is_ignored_stays_ignored() {
+    let script = r#"trap "" HUP; exec "$@""#;
+    let mut command = Command::new("sh");
+    command.args(["-c", script, "sh"]).arg(program("tempo")).arg("run").arg(compiled("hello"));
+    command.arg("--key-file").arg(key()).args(["--addr", "127.0.0.1:0"]);
+    let directory = TempDir::new().unwrap();
+    let mut program = Program::start(command.current_dir(directory.path()).stderr(Stdio::piped()));
+    let (mut stderr, address) = listening(&mut program);
+    send(program.0.id(), Signal::HUP);
+    send(program.0.id(), Signal::TERM);
+    // Were it not ignored, it would be the first of two, and the second ends the process at once.
+    assert_eq!(program.code(), Some(0), "{address}");
+    let _ = std::io::copy(&mut stderr, &mut std::io::sink());
+}
+
+/// What is left of the standard error of a server after the line that names its address.
+fn listening(program: &mut Program) -> (BufReader<ChildStderr>, SocketAddr) {
+    let mut stderr = BufReader::with_capacity(64, program.0.stderr.take().unwrap());
+    let mut first = String::new();
+    stderr.read_line(&mut first).unwrap();
+    let address = first.trim_end().strip_prefix("listening on http://").unwrap_or_else(|| panic!("{first}"));
+    (stderr, address.parse().unwrap())
+}
+
+/// A server that logs more than a pipe and the queue of the log hold, to a reader that takes only its address.
+fn flooded(format: &str) -> (Program, BufReader<ChildStderr>, SocketAddr, TempDir) {
+    let directory = TempDir::new().unwrap();
+    let mut command = Command::new(program("tempo"));
+    command.arg("run").arg(compiled("hostile")).arg("--key-file").arg(key()).args(["--addr", "127.0.0.1:0"]);
+    command.args(["--log-format", format, "--max-log-burst", "1000000", "--max-log-rate", "1000000"]);
+    let mut program = Program::start(command.current_dir(directory.path()).stderr(Stdio::piped()));
+    let (stderr, address) = listening(&mut program);
+    for target in ["/print", "/stderr", "/log"].iter().cycle().take(18) {
+        assert_eq!(get(address, &format!("{target}?lines=100&bytes=2000")).status, 200, "{target}");
+    }
+    (program, stderr, address, directory)
+}
+
+#[test]
+fn a_standard_error_that_is_not_read_stops_nothing() {
+    let (mut program, _stderr, address, _directory) = flooded("human");
+    assert_eq!(get(address, "/").status, 200);
+    send(program.0.id(), Signal::TERM);
+    assert_eq!(program.code(), Some(0));
+}
+
+#[test]
+fn lines_that_were_not_read_are_counted() {
+    for format in ["human", "json"] {
+        let (mut program, mut stderr, _, _directory) = flooded(format);
+        let reader = std::thread::spawn(move || {
+            let mut text = String::new();
+            let mut line = String::new();
+            while !line.contains("log lines were dropped") {
+                line.clear();
+                assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "no count in {text}");
+                text.push_str(&line);
+            }
+            (line, stderr)
+        });
+        let (line, mut stderr) = reader.join().unwrap();
+        assert!(line.contains("standard error was not read") && line.contains("WARN"), "{line}");
+        assert_eq!(line.starts_with('{'), format == "json", "{line}");
+        send(program.0.id(), Signal::TERM);
+        stderr.read_to_string(&mut String::new()).unwrap();
+        assert_eq!(program.code(), Some(0));
+    }
+}
+
+#[test]
+fn a_server_that_is_told_to_stop_serves_on_until_others_have_noticed() {
+    let flags = ["--admin", "127.0.0.1:0", "--shutdown-delay", "10m"];
+    let mut server = serve_with("hello", &flags);
+    let admin = Admin::of(&server);
+    let mut kept = Client::connect(server.address);
+    assert_eq!(admin.get("/readyz").status, 200);
+    server.signal(Signal::TERM);
+    eventually("it says that it is not ready", || (admin.get("/readyz").status == 503).then_some(()));
+    // Connections that are there and new ones are served as before.
+    for response in [kept.get("/"), get(server.address, "/")] {
+        assert_eq!((response.status, response.header("connection")), (200, None));
+    }
+    assert_eq!(admin.get("/livez").status, 200);
+    server.signal(Signal::TERM);
+    assert_eq!(server.exit_code(), Some(143), "a second signal ends it at once");
+}
+
+#[test]
+fn after_the_delay_connections_are_closed() {
+    let mut server = serve_with("hello", &["--shutdown-delay", "100ms"]);
+    let mut idle = Client::connect(server.address);
+    assert_eq!(idle.get("/").status, 200);
+    server.signal(Signal::TERM);
+    idle.is_closed();
+    assert_eq!(server.exit_code(), Some(0));
+    // A user at a terminal waits for nobody.
+    let mut server = serve_with("hello", &["--shutdown-delay", "10m"]);
+    server.signal(Signal::INT);
+    assert_eq!(server.exit_code(), Some(0));
+}
+
+#[test]
+fn a_delay_may_be_none() {
+    let ended = Run::guest("hello").args(["--shutdown-delay", "soon"]).finish();
+    ended.failed_in_one_line(64, &["--shutdown-delay: expected a duration, such as 0s or 5s"]);
+}

@@ -49,6 +49,7 @@ mod private_files;
 mod renewal;
 mod serve;
 mod settings;
+mod settings_owner;
 mod signals;
 mod storage_clients;
 mod storage_full;

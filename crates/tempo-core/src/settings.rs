@@ -112,6 +112,17 @@ pub enum Place {
     Default,
 }
 
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CommandLine => f.write_str("command line"),
+            Self::Environment => f.write_str("environment"),
+            Self::File { path, line } | Self::SettingsFile { path, line } => write!(f, "{path}:{line}"),
+            Self::Default => f.write_str("default"),
+        }
+    }
+}
+
 /// A value and where it came from.
 #[derive(Clone)]
 pub struct Value {

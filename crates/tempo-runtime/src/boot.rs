@@ -8,22 +8,24 @@ use anyhow::Context as _;
 use futures::future::{select_all, try_join_all};
 use tempo_core::telemetry::Telemetry;
 use tempo_core::{
-    Boot, Error, ErrorKind, Flag, Health, Limits, LogBudget, Phase, Running, Settings, StoreLimiter, Workload,
+    Boot, DATA, Error, ErrorKind, Flag, Health, Limits, LogBudget, Phase, Running, Settings, StoreLimiter, Workload,
     WorkloadBuilder,
 };
 use tokio::task::JoinSet;
 use wasmtime::component::ResourceTable;
 
+use crate::cli::Sources;
 use crate::command;
 use crate::engine::TICK;
 use crate::grants::{Grants, Io};
 use crate::interfaces::Interfaces;
 use crate::load::{Loaded, load};
+use crate::own_files::OwnFiles;
 use crate::registry::{Connected, ServiceEntry, TriggerEntry};
 use crate::reporting::Reporting;
 use crate::signals::{Signals, Stop};
 use crate::store_data::{Base, StoreData};
-use crate::{background, epoch, grants, inspect, link, log_output};
+use crate::{background, epoch, granted, grants, inspect, link, log_output};
 
 /// A runtime's name, services and triggers.
 pub struct Parts<'a, T: 'static> {
@@ -61,9 +63,10 @@ pub fn run<T: StoreData>(
     parts: &Parts<'_, T>,
     path: &Path,
     arguments: Vec<String>,
-    settings: &Settings,
+    sources: &Sources,
     signals: Signals,
 ) -> anyhow::Result<u8> {
+    let settings = &sources.settings;
     let limits = Limits::from_settings(settings)?;
     let loaded = load(path, &limits, settings, &link::concurrent_packages(parts.services))?;
     let interfaces = Interfaces::of(&loaded.component);
@@ -84,13 +87,15 @@ pub fn run<T: StoreData>(
         beating.spawn(health.pulse("the main loop").keep());
         let io = if serving.is_empty() { Io::Process(command_line(path, arguments)) } else { log_io(&loaded, &limits) };
         let limits = if serving.is_empty() { unlimited_time(limits) } else { limits };
-        let grants = Grants::from_settings(settings, &limits, io)?;
+        let own_files = OwnFiles::of(path, sources, has_stores(parts.services, &interfaces))?;
+        let grants = Grants::from_settings(settings, &limits, io, &own_files)?;
         health.enter(Phase::Connecting);
         let boot = Boot::new(&loaded.name, &limits, settings);
         let boot = Boot { telemetry: &telemetry, health: Some(&health), ..boot };
         let connected = connect(parts.services, &interfaces, boot).await?;
         let kept = connected.iter().filter_map(|backend| backend.announcement.clone());
         let announcements: Vec<String> = kept.chain(reporting.announcements().iter().cloned()).collect();
+        let granted = granted::line(&parts.flags(), settings, serving.is_empty());
         let workload = Workload::from(WorkloadBuilder {
             name: loaded.name.clone(),
             component: pre,
@@ -106,9 +111,10 @@ pub fn run<T: StoreData>(
         });
         if serving.is_empty() {
             health.enter(Phase::Ready);
+            say(sources, granted.as_deref());
             run_once(workload, &interfaces, signals).await
         } else {
-            serve(workload, &serving, settings, signals, &announcements).await
+            serve(workload, &serving, sources, signals, (&announcements, granted)).await
         }
     });
     background.shutdown_background();
@@ -149,14 +155,26 @@ fn exported(interfaces: &Interfaces, predicate: impl Fn(&str) -> bool) -> bool {
     interfaces.exports.iter().any(|export| predicate(export))
 }
 
+/// The services that the component imports.
+fn imported<'a, T>(
+    services: &'a [ServiceEntry<T>],
+    interfaces: &'a Interfaces,
+) -> impl Iterator<Item = &'a ServiceEntry<T>> {
+    services.iter().filter(|service| interfaces.imports.iter().any(|import| service.offers(import)))
+}
+
+/// Whether the component imports a service that may keep something in the data directory.
+fn has_stores<T>(services: &[ServiceEntry<T>], interfaces: &Interfaces) -> bool {
+    imported(services, interfaces).any(|service| service.flags.iter().any(|flag| flag.name == DATA.name))
+}
+
 /// Connects the backends of all imported services at once.
 async fn connect<T: StoreData>(
     services: &[ServiceEntry<T>],
     interfaces: &Interfaces,
     boot: Boot<'_>,
 ) -> anyhow::Result<Vec<Connected<T>>> {
-    let imported = services.iter().filter(|service| interfaces.imports.iter().any(|import| service.offers(import)));
-    try_join_all(imported.map(|service| (service.connect)(boot))).await
+    try_join_all(imported(services, interfaces).map(|service| (service.connect)(boot))).await
 }
 
 type MakeData<T> = Box<dyn Fn() -> wasmtime::Result<T> + Send + Sync>;
@@ -182,14 +200,14 @@ fn store_data<T: StoreData>(
 async fn serve<T: StoreData>(
     workload: Workload<T>,
     triggers: &[&TriggerEntry<T>],
-    settings: &Settings,
+    sources: &Sources,
     mut signals: Signals,
-    announcements: &[String],
+    (announcements, granted): (&[String], Option<String>),
 ) -> anyhow::Result<Exit> {
     let (delay, drain) = (workload.limits().shutdown_delay, workload.limits().drain);
     let health = workload.health().clone();
     let mut running: Vec<Box<dyn Running>> =
-        try_join_all(triggers.iter().map(|trigger| (trigger.start)(workload.clone(), settings))).await?;
+        try_join_all(triggers.iter().map(|trigger| (trigger.start)(workload.clone(), &sources.settings))).await?;
     let unused: Vec<Error> = running.iter().filter_map(|trigger| trigger.unused()).collect();
     if unused.len() == running.len() {
         let all = unused.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
@@ -205,6 +223,7 @@ async fn serve<T: StoreData>(
     for announcement in announcements {
         log_output::say(announcement);
     }
+    say(sources, granted.as_deref());
     for unused in unused {
         tracing::warn!("{unused}");
     }
@@ -223,6 +242,14 @@ async fn serve<T: StoreData>(
     let deadline = Instant::now() + drain;
     futures::future::join_all(running.into_iter().map(|trigger| trigger.drain(deadline))).await;
     failure.map_or(Ok(Exit::Done(0)), Err)
+}
+
+/// Logs what the component is granted, and what the user should know of the settings.
+fn say(sources: &Sources, granted: Option<&str>) {
+    if let Some(granted) = granted {
+        tracing::info!("{granted}");
+    }
+    sources.notices.log();
 }
 
 /// Resolves when one of `running` can no longer work.

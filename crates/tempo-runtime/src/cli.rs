@@ -7,6 +7,9 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use tempo_core::{Asked, Error, ErrorKind, Flag, Place, Settings, Value};
 
 use crate::env_file::{self, ENV_FILE, Variables};
+use crate::found_file::{self, Found};
+use crate::host_key::KEY_FILE;
+use crate::notices::Notices;
 use crate::registry::ToolEntry;
 use crate::settings_file::{self, SETTINGS};
 use crate::{log, tool};
@@ -51,6 +54,17 @@ pub enum Action<'a> {
     },
 }
 
+/// The settings with the files they came from.
+#[derive(Default)]
+pub struct Sources {
+    /// The settings.
+    pub settings: Settings,
+    /// The files that were read, or would have been if they existed.
+    pub files: Vec<PathBuf>,
+    /// What the user should know of them.
+    pub notices: Notices,
+}
+
 /// Parses the command line into what to do and how. `None`: help or the version was printed.
 ///
 /// # Errors
@@ -60,7 +74,7 @@ pub fn parse<'a>(
     command: Command,
     groups: &[FlagGroup],
     tools: &'a [ToolEntry],
-) -> anyhow::Result<Option<(Action<'a>, Settings)>> {
+) -> anyhow::Result<Option<(Action<'a>, Sources)>> {
     let matches = match command.try_get_matches() {
         Ok(matches) => matches,
         Err(error) if !error.use_stderr() => {
@@ -74,9 +88,9 @@ pub fn parse<'a>(
     };
     if let Some(tool) = tools.iter().find(|tool| tool.name == name) {
         let asked = tool::asked(tool, matches)?;
-        return Ok(Some((Action::Tool { tool, asked }, settings(innermost(matches), groups, tools)?)));
+        return Ok(Some((Action::Tool { tool, asked }, sources(innermost(matches), groups, tools)?)));
     }
-    let settings = settings(matches, groups, tools)?;
+    let sources = sources(matches, groups, tools)?;
     let component = matches.get_one::<PathBuf>("component").cloned().unwrap_or_default();
     let action = match name {
         "compile" => Action::Compile {
@@ -88,7 +102,7 @@ pub fn parse<'a>(
             Action::Run { component, arguments: matches.get_many("arguments").into_iter().flatten().cloned().collect() }
         }
     };
-    Ok(Some((action, settings)))
+    Ok(Some((action, sources)))
 }
 
 /// The command `name` with its three subcommands, and one for each of `tools`.
@@ -168,20 +182,25 @@ fn with_flags(mut command: Command, groups: &[FlagGroup]) -> Command {
     command
 }
 
-fn settings(matches: &ArgMatches, groups: &[FlagGroup], tools: &[ToolEntry]) -> anyhow::Result<Settings> {
+fn sources(matches: &ArgMatches, groups: &[FlagGroup], tools: &[ToolEntry]) -> anyhow::Result<Sources> {
     let of_tools = || tools.iter().flat_map(|tool| &tool.flags);
     let flags = || groups.iter().flat_map(|group| &group.flags).chain(of_tools());
-    let file = match said(matches, &ENV_FILE).pop().or(variable(&ENV_FILE)?) {
-        Some(path) => env_file::read(path.as_ref(), true)?,
-        None => env_file::read(".env".as_ref(), false)?,
+    let mut sources = Sources::default();
+    let named = said(matches, &ENV_FILE).pop().or(variable(&ENV_FILE)?);
+    let file = match sources.read(named, &ENV_FILE, ".env")? {
+        Some((path, text)) => env_file::parse(&text, &path)?,
+        None => Variables::new(),
     };
     check_names(&file, flags())?;
     let named = file.get(&SETTINGS.variable()).map(|value| value.text.clone());
-    let table = match said(matches, &SETTINGS).pop().or(variable(&SETTINGS)?).or(named) {
-        Some(path) => settings_file::read(path.as_ref(), true, flags())?,
-        None => settings_file::read("tempo.toml".as_ref(), false, flags())?,
+    let named = said(matches, &SETTINGS).pop().or(variable(&SETTINGS)?).or(named);
+    let table = match sources.read(named, &SETTINGS, "tempo.toml")? {
+        Some((path, text)) => settings_file::parse(&text, &path, flags())?,
+        None => settings_file::Values::new(),
     };
-    let mut settings = Settings::default();
+    check_key(file.get(&KEY_FILE.variable()))?;
+    check_key(table.get(KEY_FILE.name).and_then(|values| values.first()))?;
+    let settings = &mut sources.settings;
     for flag in flags() {
         let given = said(matches, flag);
         if !given.is_empty() {
@@ -194,7 +213,34 @@ fn settings(matches: &ArgMatches, groups: &[FlagGroup], tools: &[ToolEntry]) -> 
             settings.set(flag, values.clone());
         }
     }
-    Ok(settings)
+    Ok(sources)
+}
+
+impl Sources {
+    /// Reads the file that `flag` names, or else `default`, if there is one and it is the user's. Gives its path, too.
+    fn read(&mut self, named: Option<String>, flag: &Flag, default: &str) -> Result<Option<(String, String)>, Error> {
+        let path = named.clone().unwrap_or_else(|| default.to_owned());
+        self.files.push(path.clone().into());
+        if named.is_some() {
+            let unreadable = |error| Error::new(ErrorKind::NotFound, format!("cannot read {path}: {error}"));
+            let text = std::fs::read_to_string(&path).map_err(unreadable)?;
+            return Ok(Some((path, text)));
+        }
+        Ok(match found_file::read(default.as_ref())? {
+            Found::Nothing => None,
+            Found::Trusted(text) => Some((path, text)),
+            Found::Ignored(reason) => {
+                self.notices.add(format!("{path} is ignored: {reason}; --{} {path} reads it", flag.name));
+                None
+            }
+        })
+    }
+}
+
+/// The key vouches for code that may have come with a file of settings, which therefore cannot choose it.
+fn check_key(value: Option<&Value>) -> Result<(), Error> {
+    let problem = "only the command line and the environment may name the key";
+    value.map_or(Ok(()), |value| Err(value.invalid(&KEY_FILE, problem)))
 }
 
 /// The values of `flag` on the command line. A tool has but some of the flags.

@@ -1,8 +1,6 @@
 //! Environment files: `TEMPO_...=value`, one a line.
 
 use std::collections::BTreeMap;
-use std::io::ErrorKind as IoErrorKind;
-use std::path::Path;
 
 use tempo_core::{Error, ErrorKind, Flag, Place, Value};
 
@@ -13,20 +11,12 @@ pub const ENV_FILE: Flag =
 /// The variables of an environment file.
 pub type Variables = BTreeMap<String, Value>;
 
-/// Reads `path`; if it is only the default, it may be absent.
+/// The variables of the file `path`, which is `text`.
 ///
 /// # Errors
 ///
-/// The file cannot be read, or a line is not `NAME=value`.
-pub fn read(path: &Path, required: bool) -> Result<Variables, Error> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => parse(&text, &path.display().to_string()),
-        Err(error) if error.kind() == IoErrorKind::NotFound && !required => Ok(Variables::new()),
-        Err(error) => Err(Error::new(ErrorKind::NotFound, format!("cannot read {}: {error}", path.display()))),
-    }
-}
-
-fn parse(text: &str, path: &str) -> Result<Variables, Error> {
+/// A line is not `NAME=value`.
+pub fn parse(text: &str, path: &str) -> Result<Variables, Error> {
     let mut variables = Variables::new();
     for (index, line) in text.lines().enumerate() {
         let line = line.trim();
@@ -69,13 +59,5 @@ mod tests {
     fn a_bad_line_is_named_and_not_shown() {
         let error = parse("A=1\ns3cret", ".env").unwrap_err().to_string();
         assert_eq!(error, ".env:2: expected NAME=value");
-    }
-
-    #[test]
-    fn only_the_default_may_be_absent() {
-        let directory = tempfile::tempdir().unwrap();
-        let absent = directory.path().join(".env");
-        assert!(read(&absent, false).unwrap().is_empty());
-        assert_eq!(read(&absent, true).unwrap_err().kind(), ErrorKind::NotFound);
     }
 }

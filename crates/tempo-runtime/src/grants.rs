@@ -9,6 +9,7 @@ use wasmtime_wasi::sockets::SocketAddrUse;
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
 
 use crate::guest_output::{GuestOutput, Source};
+use crate::own_files::{ALLOW_OWN_FILES, OwnFiles};
 
 const ENV: Flag =
     Flag::new("env", "KEY=VALUE", "An environment variable for the guest").repeatable().grants(Shown::Name);
@@ -20,7 +21,7 @@ const SOCKET: Flag = Flag::new("allow-socket", "IP[:PORT]", "An address the gues
     .grants(Shown::Whole);
 
 /// The flags that grant something.
-pub const FLAGS: &[Flag] = &[ENV, DIR, SOCKET];
+pub const FLAGS: &[Flag] = &[ENV, DIR, ALLOW_OWN_FILES, SOCKET];
 
 /// What each store's WASI context is made of.
 pub struct Grants {
@@ -49,8 +50,13 @@ impl Grants {
     ///
     /// # Errors
     ///
-    /// A value cannot be read, or a directory does not exist.
-    pub fn from_settings(settings: &Settings, limits: &Limits, io: Io) -> Result<Self, Error> {
+    /// A value cannot be read, or a directory does not exist or contains what a guest must not write.
+    pub fn from_settings(
+        settings: &Settings,
+        limits: &Limits,
+        io: Io,
+        own_files: &OwnFiles<'_>,
+    ) -> Result<Self, Error> {
         let env = settings.all::<KeyValue>(&ENV)?.into_iter().map(|pair| (pair.key, pair.value)).collect();
         let directories = settings.all::<Directory>(&DIR)?;
         for directory in &directories {
@@ -58,6 +64,7 @@ impl Grants {
                 let message = format!("--dir: {} is not a directory", directory.host.display());
                 return Err(Error::new(ErrorKind::NotFound, message));
             }
+            own_files.judge(&directory.host, directory.permissions == FsPerms::ReadWrite)?;
         }
         let sockets = settings.all::<SocketGrant>(&SOCKET)?.into();
         Ok(Self { env, directories, sockets, io, max_random: limits.random_bytes as u64 })

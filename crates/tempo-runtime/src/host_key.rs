@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use tempo_core::{Error, ErrorKind, Flag, Settings, private};
 
-/// The flag that names another key file.
+/// The flag that names another key file. Only the command line and the environment may: a file of settings may come with
+/// the code that it would vouch for.
 pub const KEY_FILE: Flag =
     Flag::new("key-file", "FILE", "Key of precompiled files [default: tempo/host.key in the user's data directory]");
 
@@ -105,9 +106,14 @@ fn create(path: &Path) -> std::io::Result<HostKey> {
 
 #[cfg(unix)]
 fn check_private(file: &File, path: &Path) -> Result<(), Error> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let mode = file.metadata().map_err(|error| unreadable(path, &error))?.permissions().mode();
-    if mode & 0o077 == 0 {
+    use std::os::unix::fs::MetadataExt as _;
+    let metadata = file.metadata().map_err(|error| unreadable(path, &error))?;
+    if metadata.uid() != rustix::process::geteuid().as_raw() {
+        let message =
+            format!("refused: the key {} belongs to another user, who could sign native code", path.display());
+        return Err(Error::new(ErrorKind::Refused, message));
+    }
+    if metadata.mode() & 0o077 == 0 {
         return Ok(());
     }
     let message = format!("refused: other users can read the key {}: chmod 600 it", path.display());
@@ -149,6 +155,18 @@ mod tests {
         let path = directory.path().join("host.key");
         HostKey::load_or_create(&path).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+        assert_eq!(HostKey::load(&path).unwrap_err().kind(), ErrorKind::Refused);
+    }
+
+    #[test]
+    fn a_key_of_another_user_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("host.key");
+        HostKey::load_or_create(&path).unwrap();
+        if std::os::unix::fs::chown(&path, Some(1), None).is_err() {
+            eprintln!("skipped: only root can give a file to another user");
+            return;
+        }
         assert_eq!(HostKey::load(&path).unwrap_err().kind(), ErrorKind::Refused);
     }
 

@@ -16,6 +16,8 @@ mod deserialize;
 mod engine;
 mod env_file;
 mod epoch;
+mod found_file;
+mod granted;
 mod grants;
 mod guest_output;
 mod host_key;
@@ -28,7 +30,9 @@ mod log_format;
 mod log_output;
 mod macros;
 mod missing;
+mod notices;
 mod output;
+mod own_files;
 mod precompiled;
 mod registry;
 #[cfg(feature = "telemetry")]

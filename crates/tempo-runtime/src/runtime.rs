@@ -78,8 +78,9 @@ impl<T: StoreData> Runtime<T> {
     fn execute(&self, signals: Signals) -> anyhow::Result<u8> {
         let groups = self.flags();
         let command = cli::command(self.name, self.version, self.about, &groups, &self.tools);
-        let Some((action, settings)) = cli::parse(command, &groups, &self.tools)? else { return Ok(0) };
-        log::start(&settings)?;
+        let Some((action, sources)) = cli::parse(command, &groups, &self.tools)? else { return Ok(0) };
+        let settings = &sources.settings;
+        log::start(settings)?;
         match action {
             Action::Run { component, arguments } => {
                 let parts = Parts {
@@ -88,18 +89,18 @@ impl<T: StoreData> Runtime<T> {
                     services: &self.services,
                     triggers: &self.triggers,
                 };
-                boot::run(&parts, &component, arguments, &settings, signals)
+                boot::run(&parts, &component, arguments, &sources, signals)
             }
             Action::Compile { component, output } => {
                 output::check(&component, &output)?;
                 let concurrent_packages = link::concurrent_packages(&self.services);
-                let limits = Limits::from_settings(&settings)?;
-                let file = load::precompile(&component, &limits, &settings, &concurrent_packages)?;
+                let limits = Limits::from_settings(settings)?;
+                let file = load::precompile(&component, &limits, settings, &concurrent_packages)?;
                 output::write(&component, &output, &file)?;
                 Ok(0)
             }
-            Action::Inspect { component, json } => self.inspect(&component, json, &settings),
-            Action::Tool { tool, asked } => tool::run(tool, &asked, &settings),
+            Action::Inspect { component, json } => self.inspect(&component, json, settings),
+            Action::Tool { tool, asked } => tool::run(tool, &asked, settings),
         }
     }
 

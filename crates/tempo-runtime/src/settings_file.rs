@@ -6,9 +6,7 @@
 //! never a value.
 
 use std::collections::BTreeMap;
-use std::io::ErrorKind as IoErrorKind;
 use std::ops::Range;
-use std::path::Path;
 
 use tempo_core::{Error, ErrorKind, Flag, Place, Value};
 use toml::Spanned;
@@ -21,18 +19,13 @@ pub const SETTINGS: Flag =
 /// The values of flags, by the flags' names.
 pub type Values = BTreeMap<&'static str, Vec<Value>>;
 
-/// Reads the values of `flags` in `path`; if it is only the default, it may be absent.
+/// The values of `flags` in the file `path`, which is `text`.
 ///
 /// # Errors
 ///
-/// The file cannot be read, is not TOML, or sets something that is no flag.
-pub fn read<'a>(path: &Path, required: bool, flags: impl Iterator<Item = &'a Flag>) -> Result<Values, Error> {
-    let file = path.display().to_string();
-    match std::fs::read_to_string(path) {
-        Ok(text) => Reader { file, text: &text }.values(&flags.collect::<Vec<_>>()),
-        Err(error) if error.kind() == IoErrorKind::NotFound && !required => Ok(Values::new()),
-        Err(error) => Err(Error::new(ErrorKind::NotFound, format!("cannot read {file}: {error}"))),
-    }
+/// The text is not TOML, or sets something that is no flag.
+pub fn parse<'a>(text: &str, path: &str, flags: impl Iterator<Item = &'a Flag>) -> Result<Values, Error> {
+    Reader { file: path.to_owned(), text }.values(&flags.collect::<Vec<_>>())
 }
 
 struct Reader<'t> {
@@ -219,13 +212,5 @@ mod tests {
         );
         // Only flags with options take tables.
         assert_eq!(error("[[keyvalue]]\ntopic = \"x\""), "keyvalue: expected [NAME=]URL as a string (tempo.toml:1)");
-    }
-
-    #[test]
-    fn only_the_default_may_be_absent() {
-        let directory = tempfile::tempdir().unwrap();
-        let absent = directory.path().join("tempo.toml");
-        assert!(read(&absent, false, [].into_iter()).unwrap().is_empty());
-        assert_eq!(read(&absent, true, [].into_iter()).unwrap_err().kind(), ErrorKind::NotFound);
     }
 }

@@ -46,6 +46,7 @@ mod otel;
 mod overload;
 mod precompiled;
 mod private_files;
+mod processor_time;
 mod renewal;
 mod serve;
 mod settings;

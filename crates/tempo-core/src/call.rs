@@ -142,7 +142,8 @@ mod tests {
         let background: Spawn = Arc::new(|future| drop(tokio::spawn(future)));
         let metered = meter.clone();
         let work = async move {
-            // Stands in for the engine, which reports a tick while the guest runs.
+            // Stands in for the engine, which reports ticks while the guest runs.
+            metered.tick();
             if metered.tick() == Tick::Yield {
                 tokio::task::yield_now().await;
             }

@@ -16,6 +16,15 @@ pub(crate) fn spin() -> ! {
     }
 }
 
+/// Computes for so many rounds, however long that takes.
+pub(crate) fn count(limit: u64) -> String {
+    let mut rounds = 0_u64;
+    while rounds < limit {
+        rounds = black_box(rounds.wrapping_add(1));
+    }
+    format!("{rounds}\n")
+}
+
 /// Allocates and touches that many MiB, or dies on the way.
 pub(crate) fn hog(mib: u64) -> String {
     let mut held = Vec::new();

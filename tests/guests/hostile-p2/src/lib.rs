@@ -27,6 +27,7 @@ impl Guest for Hostile {
             "/" => text(outparam, 200, "hostile\n"),
             "/panic" => crash::panicking(),
             "/spin" => crash::spin(),
+            "/count" => text(outparam, 200, &crash::count(target.number("rounds", 1000))),
             "/hog" => text(outparam, 200, &crash::hog(target.number("mib", u64::MAX))),
             "/never" => loop {
                 wait(HOUR);

@@ -1,4 +1,4 @@
-//! Ends that are no answer: panics, traps, endless loops.
+//! Ends that are no answer, and long ways to one: panics, traps, loops.
 
 use crate::number;
 use std::hint::black_box;
@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use tempo_sdk_http::{IntoResponse, Request, Router};
 
 pub(crate) fn routes(router: Router) -> Router {
-    router.get("/panic", panicking).get("/trap", trap).get("/spin", spin).get("/burn", burn).get("/stack", stack)
+    let router = router.get("/panic", panicking).get("/trap", trap).get("/stack", stack);
+    router.get("/spin", spin).get("/burn", burn).get("/count", count)
 }
 
 async fn panicking(_: Request) -> &'static str {
@@ -37,6 +38,16 @@ async fn burn(request: Request) -> impl IntoResponse {
         for _ in 0..10_000 {
             rounds = black_box(rounds.wrapping_add(1));
         }
+    }
+    format!("{rounds}\n")
+}
+
+/// `?rounds=N`: computes for so many rounds, however long that takes, then answers.
+async fn count(request: Request) -> impl IntoResponse {
+    let limit = number(&request, "rounds", 1000);
+    let mut rounds = 0_u64;
+    while rounds < limit {
+        rounds = black_box(rounds.wrapping_add(1));
     }
     format!("{rounds}\n")
 }

@@ -65,3 +65,19 @@ fn a_file_that_was_compiled_can_be_inspected() {
     let ended = Run::tempo(["inspect".as_ref(), file.as_os_str()]).env("XDG_DATA_HOME", directory.path()).finish();
     assert!(ended.succeeded().contains("wasi:http/handler@0.3"), "{ended:?}");
 }
+
+#[test]
+fn a_component_is_compiled_for_every_processor_of_a_target() {
+    let directory = TempDir::new().unwrap();
+    let file = directory.path().join("app.bin");
+    let compile = |target: &str| {
+        let arguments = ["compile".into(), guest("hello").into_os_string(), "-o".into(), file.clone().into_os_string()];
+        Run::tempo(arguments).args(["--target", target]).env("XDG_DATA_HOME", directory.path()).finish()
+    };
+    compile("riscv64gc-unknown-linux-gnu").failed_in_one_line(78, &["riscv64gc-unknown-linux-gnu", "compiles for"]);
+    compile(&format!("{}-nonsense-nonsense", std::env::consts::ARCH)).failed_in_one_line(78, &["nonsense"]);
+    assert!(!file.exists());
+    compile(&format!("{}-unknown-linux-gnu", std::env::consts::ARCH)).succeeded();
+    let server = Run::file(&file).env("XDG_DATA_HOME", directory.path()).serve();
+    assert_eq!(get(server.address, "/").text(), "Hello from Tempo!\n");
+}

@@ -37,6 +37,8 @@ pub enum Action<'a> {
         component: PathBuf,
         /// Where to write.
         output: PathBuf,
+        /// The target for whose every processor to compile.
+        target: Option<String>,
     },
     /// Show imports and exports.
     Inspect {
@@ -95,6 +97,7 @@ pub fn parse<'a>(
     let action = match name {
         "compile" => Action::Compile {
             output: matches.get_one("output").cloned().unwrap_or_else(|| component.with_extension("bin")),
+            target: matches.get_one("target").cloned(),
             component,
         },
         "inspect" => Action::Inspect { component, json: matches.get_flag("json") },
@@ -128,7 +131,10 @@ pub fn command(
                 .value_name("FILE")
                 .value_parser(value_parser!(PathBuf))
                 .help("Where to write [default: the component's name with .bin]"),
-        );
+        )
+        .arg(Arg::new("target").long("target").value_name("TARGET").help(
+            "Compile for every processor of a target, such as x86_64-unknown-linux-gnu [default: this machine's processor]",
+        ));
     let inspect = Command::new("inspect")
         .about("Show what a component imports and exports, and what satisfies it here")
         .arg(component.help("A component (.wasm)"))

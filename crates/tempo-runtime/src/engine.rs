@@ -22,11 +22,13 @@ const HOST_STACK: usize = 512 << 10;
 ///
 /// A WASI 0.2 component gets an engine without concurrency support, in which calls cost less.
 ///
+/// Code is compiled for this machine's processor, or for any processor of `target`.
+///
 /// # Errors
 ///
-/// The component needs more memory or a larger table from the start than it may have, or the limits ask for a larger pool than the
-/// machine's address space holds.
-pub fn engine(shape: &Shape, limits: &Limits) -> anyhow::Result<Engine> {
+/// The component needs more memory or a larger table from the start than it may have, the limits ask for a larger pool than the
+/// machine's address space holds, or there is no compiler for `target`.
+pub fn engine(shape: &Shape, limits: &Limits, target: Option<&str>) -> anyhow::Result<Engine> {
     check(shape, limits)?;
     let mut config = Config::new();
     config
@@ -37,6 +39,9 @@ pub fn engine(shape: &Shape, limits: &Limits) -> anyhow::Result<Engine> {
         .max_wasm_stack(limits.wasm_stack)
         .async_stack_size(limits.wasm_stack.saturating_add(HOST_STACK))
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(shape, limits)));
+    if let Some(target) = target {
+        compile_for(target, &mut config)?;
+    }
     Engine::new(&config).map_err(|error| {
         tracing::debug!(?error, "the engine refused its configuration");
         let message = "the instance pool does not fit into the address space: lower --max-requests or --max-memory";
@@ -59,6 +64,15 @@ fn check(shape: &Shape, limits: &Limits) -> Result<(), Error> {
         return Err(Error::new(ErrorKind::BadConfiguration, message));
     }
     Ok(())
+}
+
+fn compile_for(target: &str, config: &mut Config) -> Result<(), Error> {
+    let refused = |why: &str| Error::new(ErrorKind::BadConfiguration, format!("cannot compile for {target:?}: {why}"));
+    let own = std::env::consts::ARCH;
+    if target.split('-').next() != Some(own) {
+        return Err(refused(&format!("this program compiles for {own} only")));
+    }
+    config.target(target).map(drop).map_err(|error| refused(&error.to_string()))
 }
 
 fn pool(shape: &Shape, limits: &Limits) -> PoolingAllocationConfig {

@@ -37,30 +37,33 @@ pub fn load(path: &Path, limits: &Limits, settings: &Settings, concurrent_packag
     let (component, shape) = if precompiled::is_precompiled(&bytes) {
         load_precompiled(&bytes, limits, settings)
     } else {
-        compile(&bytes, limits, concurrent_packages)
+        compile(&bytes, None, limits, concurrent_packages)
     }
     .map_err(|error| in_file(path, error))?;
     Ok(Loaded { name: name(path), component, shape })
 }
 
-/// Compiles `path` into a signed precompiled file's bytes.
+/// Compiles `path` into a signed precompiled file's bytes, for this machine's processor or for any processor of `target`.
 ///
 /// # Errors
 ///
-/// As [`load`]; also if the host's key cannot be made.
+/// As [`load`]; also if the host's key cannot be made, or there is no compiler for `target`.
 pub fn precompile(
     path: &Path,
+    target: Option<&str>,
     limits: &Limits,
     settings: &Settings,
     concurrent_packages: &[&str],
 ) -> anyhow::Result<Vec<u8>> {
     let bytes = read(path)?;
-    let (component, shape) = compile(&bytes, limits, concurrent_packages).map_err(|error| in_file(path, error))?;
+    let (component, shape) =
+        compile(&bytes, target, limits, concurrent_packages).map_err(|error| in_file(path, error))?;
     let header = Header {
         built_by: precompiled::this_build(),
         compatibility: compatibility(component.engine()),
         source: hex(&Sha256::digest(&bytes)),
         shape,
+        target: target.map(str::to_owned),
     };
     let key = HostKey::load_or_create(&host_key::path(settings)?)?;
     precompiled::encode(&header, &component.serialize()?, &key)
@@ -76,10 +79,15 @@ fn read(path: &Path) -> Result<Vec<u8>, Error> {
         .map_err(|error| Error::new(ErrorKind::NotFound, format!("cannot read {}: {error}", path.display())))
 }
 
-fn compile(bytes: &[u8], limits: &Limits, concurrent_packages: &[&str]) -> anyhow::Result<(Component, Shape)> {
+fn compile(
+    bytes: &[u8],
+    target: Option<&str>,
+    limits: &Limits,
+    concurrent_packages: &[&str],
+) -> anyhow::Result<(Component, Shape)> {
     let mut shape = scan(bytes, concurrent_packages)?;
     for _ in 0..MAX_DOUBLINGS {
-        let engine = crate::engine::engine(&shape, limits)?;
+        let engine = crate::engine::engine(&shape, limits, target)?;
         match Component::new(&engine, bytes) {
             Ok(component) => return Ok((component, shape)),
             // What is instantiated twice has twice the memories that the component's text shows.
@@ -122,7 +130,7 @@ fn cannot_compile(cause: &str) -> Error {
 fn load_precompiled(bytes: &[u8], limits: &Limits, settings: &Settings) -> anyhow::Result<(Component, Shape)> {
     let key = HostKey::load(&host_key::path(settings)?)?;
     let (header, code) = precompiled::decode(bytes, key.as_ref())?;
-    let engine = crate::engine::engine(&header.shape, limits)?;
+    let engine = crate::engine::engine(&header.shape, limits, header.target.as_deref())?;
     if header.compatibility != compatibility(&engine) {
         let built_by = format!("{}, with other processor features or settings", header.built_by);
         return Err(precompiled::other_build(&built_by).into());

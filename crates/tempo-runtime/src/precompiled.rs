@@ -31,6 +31,9 @@ pub struct Header {
     pub source: String,
     /// What the component asks of an engine.
     pub shape: Shape,
+    /// The target whose every processor can run it; `None` if it was compiled for the processor at hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
 }
 
 /// Who would build a file with this program on this machine.
@@ -132,6 +135,7 @@ mod tests {
                 least_memory: 0,
                 least_table: 0,
             },
+            target: None,
         }
     }
 

@@ -91,11 +91,11 @@ impl<T: StoreData> Runtime<T> {
                 };
                 boot::run(&parts, &component, arguments, &sources, signals)
             }
-            Action::Compile { component, output } => {
+            Action::Compile { component, output, target } => {
                 output::check(&component, &output)?;
                 let concurrent_packages = link::concurrent_packages(&self.services);
                 let limits = Limits::from_settings(settings)?;
-                let file = load::precompile(&component, &limits, settings, &concurrent_packages)?;
+                let file = load::precompile(&component, target.as_deref(), &limits, settings, &concurrent_packages)?;
                 output::write(&component, &output, &file)?;
                 Ok(0)
             }

@@ -6,16 +6,19 @@
 use anyhow::{Result, ensure};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
+mod callgrind;
 mod client;
 mod collector;
 mod contest;
 mod cores;
+mod count;
 mod http;
 mod load;
 mod machine;
 mod messaging;
 mod nats;
 mod prepare;
+mod profile;
 mod record;
 mod server;
 mod start;
@@ -42,6 +45,7 @@ pub(crate) fn command() -> Command {
                 .arg(chosen().value_parser(names().collect::<Vec<_>>()))
                 .arg(json.clone()),
         )
+        .subcommand(count::command())
         .subcommand(
             built(Command::new("start"))
                 .about("From starting the process to the first answer")
@@ -95,6 +99,7 @@ fn chosen() -> Arg {
 pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
     ensure!(cfg!(target_os = "linux"), "the benchmarks read /proc: they need Linux");
     match arguments.subcommand() {
+        Some(("count", arguments)) => count::run(arguments),
         Some(("start", arguments)) => start::run(arguments),
         Some(("storage", arguments)) => storage::run(arguments),
         Some(("messaging", arguments)) => messaging::run(arguments),

@@ -79,6 +79,11 @@ pub(crate) fn promtool() -> Result<PathBuf> {
     tool(programs::find_promtool, programs::install_promtool)
 }
 
+/// Where valgrind is, with its `vgdb` beside it, for `cargo xtask bench count`. Unpacks it below the target directory.
+pub(crate) fn valgrind() -> Result<PathBuf> {
+    tool(programs::find_valgrind, programs::install_valgrind)
+}
+
 /// What `find` finds among the tools, or else what `install` adds to them, with a directory to work in.
 fn tool(
     find: impl Fn(&Path) -> Option<PathBuf>,

@@ -19,6 +19,8 @@ const S3_SERVER: &str = "TEMPO_TEST_S3_SERVER";
 pub(crate) const CHROMIUM: &str = "TEMPO_TEST_CHROMIUM";
 /// Tells the tests where the promtool is that reads the metrics.
 pub(crate) const PROMTOOL: &str = "TEMPO_TEST_PROMTOOL";
+/// Names the valgrind of `cargo xtask bench count`.
+pub(crate) const VALGRIND: &str = "TEMPO_BENCH_VALGRIND";
 /// Tells the tests that take minutes to go all the way.
 const SLOW: &str = "TEMPO_TEST_SLOW";
 

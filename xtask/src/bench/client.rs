@@ -1,4 +1,4 @@
-//! One GET by hand, for what a load generator does not show: the body, and the moment of the first answer.
+//! One request by hand, for what a load generator does not show: the body, and the moment of the first answer.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -6,11 +6,20 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+/// A server that runs under valgrind is slow.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Sends a GET on a connection of its own and reads all that comes: the status, and the body without its framing.
 pub(crate) fn get(addr: SocketAddr) -> Result<(u16, Vec<u8>)> {
+    ask(addr, "GET", "/")
+}
+
+/// Sends a request without a body on a connection of its own and reads all that comes.
+pub(crate) fn ask(addr: SocketAddr, method: &str, path: &str) -> Result<(u16, Vec<u8>)> {
     let mut stream = TcpStream::connect(addr).with_context(|| format!("cannot connect to {addr}"))?;
-    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-    write!(stream, "GET / HTTP/1.1\r\nhost: {addr}\r\nconnection: close\r\n\r\n")?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let framing = if method == "GET" { "" } else { "content-length: 0\r\n" };
+    write!(stream, "{method} {path} HTTP/1.1\r\nhost: {addr}\r\n{framing}connection: close\r\n\r\n")?;
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).context("the server did not answer")?;
     parse(&bytes).with_context(|| format!("not an HTTP response: {:?}", String::from_utf8_lossy(&bytes)))
@@ -19,7 +28,7 @@ pub(crate) fn get(addr: SocketAddr) -> Result<(u16, Vec<u8>)> {
 /// Like [`get`], but returns when the head is there.
 pub(crate) fn status(addr: SocketAddr) -> Result<u16> {
     let mut stream = TcpStream::connect(addr).with_context(|| format!("cannot connect to {addr}"))?;
-    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    stream.set_read_timeout(Some(PATIENCE))?;
     write!(stream, "GET / HTTP/1.1\r\nhost: {addr}\r\nconnection: close\r\n\r\n")?;
     let mut start = [0; 12];
     stream.read_exact(&mut start).context("the server did not answer")?;

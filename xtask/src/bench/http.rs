@@ -73,7 +73,7 @@ impl Bench {
 
     fn generator(&self) -> Generator<'_> {
         let core = self.cores.map(|cores| cores.load);
-        Generator { program: &self.files.load, core, connections: self.connections }
+        Generator { program: &self.files.load, core, connections: self.connections, path: "/" }
     }
 
     /// Servers that answer different things are not compared.

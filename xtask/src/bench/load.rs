@@ -27,6 +27,7 @@ pub(crate) struct Generator<'a> {
     pub(crate) program: &'a Path,
     pub(crate) core: Option<u16>,
     pub(crate) connections: u16,
+    pub(crate) path: &'a str,
 }
 
 impl Generator<'_> {
@@ -42,7 +43,8 @@ impl Generator<'_> {
 
     fn run(&self, addr: SocketAddr, option: &str, value: &str) -> Result<Load> {
         let mut command = Command::new(self.program);
-        command.args([&addr.to_string(), "--connections", &self.connections.to_string(), option, value]);
+        command.args([&addr.to_string(), "--path", self.path, "--connections", &self.connections.to_string()]);
+        command.args([option, value]);
         let text = shell::read(&mut cores::pinned(command, self.core))?;
         let json: Value = serde_json::from_str(&text).context("the load generator wrote something that is not JSON")?;
         let number = |pointer: &str| {

@@ -79,6 +79,13 @@ impl Machine {
     }
 }
 
+/// The commit of the workspace, marked if files differ from it.
+pub(crate) fn commit() -> String {
+    first_line(
+        Command::new("git").args(["describe", "--always", "--dirty", "--abbrev=12"]).current_dir(workspace::root()),
+    )
+}
+
 fn first_line(command: &mut Command) -> String {
     let text = shell::read(command).unwrap_or_default();
     text.lines().next().map_or_else(|| UNKNOWN.to_owned(), |line| line.trim().to_owned())

@@ -13,8 +13,8 @@ use anyhow::{Context, Result, bail};
 
 use crate::shell;
 
-/// Even a guest that is compiled first is ready by then.
-const START: Duration = Duration::from_secs(60);
+/// Even a guest that is compiled first, or a server under valgrind, is ready by then.
+const START: Duration = Duration::from_secs(120);
 
 /// A running server. Dropping it ends it.
 #[derive(Debug)]

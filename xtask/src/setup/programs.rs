@@ -1,5 +1,5 @@
-//! Programs of Debian's packages that the tests start: Chromium, which shows the dashboard, and promtool, which reads the
-//! metrics. They are the machine's, or unpacked below the target directory; nothing is installed.
+//! Programs of Debian's packages: Chromium, which shows the dashboard to the tests, promtool, which reads the metrics, and
+//! valgrind, which counts instructions for `cargo xtask bench count`. They are the machine's, or unpacked below the target directory; nothing is installed.
 
 use std::env::consts::EXE_SUFFIX;
 use std::fs;
@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use super::apt::Suite;
 use super::mirror::Mirror;
 use crate::shell::{self, say};
-use crate::test::{CHROMIUM, PROMTOOL};
+use crate::test::{CHROMIUM, PROMTOOL, VALGRIND};
 
 /// What a machine's Chromium may be called, the smallest first.
 const CHROMIUMS: &[&str] = &["chromium-headless-shell", "chromium", "google-chrome", "chromium-browser"];
@@ -19,6 +19,13 @@ const CHROMIUMS: &[&str] = &["chromium-headless-shell", "chromium", "google-chro
 const CHROMIUM_PACKAGE: &str = "chromium-headless-shell";
 /// The package that promtool comes with.
 const PROMTOOL_PACKAGE: &str = "prometheus";
+
+/// Finds valgrind's tools, wherever the directory is moved to.
+const VALGRIND_LAUNCHER: &str = r#"#!/bin/sh
+root=$(dirname "$(dirname "$(readlink -f "$0")")")/valgrind/usr
+export VALGRIND_LIB="$root/libexec/valgrind"
+exec "$root/bin/valgrind.bin" "$@"
+"#;
 
 /// Finds the libraries that were unpacked with Chromium, wherever the directory is moved to.
 const LAUNCHER: &str = r#"#!/bin/sh
@@ -77,6 +84,34 @@ pub(super) fn install_promtool(tools: &Path, scratch: &Path) -> Result<PathBuf> 
     clear(&scratch.join("apt"))?;
     if !runs(&target) {
         bail!("promtool does not run on this machine; {}", advice("promtool", PROMTOOL));
+    }
+    Ok(target)
+}
+
+/// The valgrind that the user names, that of the path, or the one that was unpacked below `tools` before.
+pub(super) fn find_valgrind(tools: &Path) -> Option<PathBuf> {
+    find(VALGRIND, &["valgrind"], installed(tools, "valgrind"))
+}
+
+/// Unpacks valgrind with its tools, and puts `vgdb`, which speaks to what runs under it, beside it.
+pub(super) fn install_valgrind(tools: &Path, scratch: &Path) -> Result<PathBuf> {
+    let target = installed(tools, "valgrind");
+    say(&format!("unpacking valgrind, which counts instructions, below {}", tools.display()));
+    let suite = suite(scratch).context(advice("valgrind", VALGRIND))?;
+    let (unpacked, tree) = (scratch.join("valgrind"), tools.join("valgrind"));
+    clear(&unpacked)?;
+    suite.unpack("valgrind", &suite.any_version("valgrind")?, &unpacked)?;
+    clear(&unpacked.join("usr/share"))?;
+    clear(&tree)?;
+    fs::create_dir_all(tools.join("bin"))?;
+    fs::rename(&unpacked, &tree).with_context(|| format!("cannot put valgrind at {}", tree.display()))?;
+    put_in_place(&tree.join("usr/bin/vgdb"), &installed(tools, "vgdb"))?;
+    let launcher = scratch.join("launcher");
+    fs::write(&launcher, VALGRIND_LAUNCHER)?;
+    put_in_place(&launcher, &target)?;
+    clear(&scratch.join("apt"))?;
+    if !runs(&target) {
+        bail!("valgrind does not run on this machine; {}", advice("valgrind", VALGRIND));
     }
     Ok(target)
 }

@@ -1,0 +1,273 @@
+//! `cargo xtask bench count`: what one request costs in user space, in instructions, allocations and system calls.
+//!
+//! Wall clock differs by a tenth between two runs of one binary on one machine; these counts do by a thousandth. So they show
+//! what a change costs, while only `bench http` shows how fast a server is.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use clap::{Arg, ArgMatches, Command as Cli, value_parser};
+
+use super::callgrind::{Callgrind, valgrind};
+use super::contest::{Files, Program};
+use super::load::Generator;
+use super::machine::{Machine, commit};
+use super::profile::Counts;
+use super::table::{markdown, number};
+use super::{client, prepare};
+use crate::shell::{self, say};
+use crate::workspace::Workspace;
+use crate::{build, setup};
+
+/// Requests before the first that count: pools, caches and warm instances are there by then.
+const WARM_UP: u32 = 160;
+/// A round counts twice; what one request costs is the difference, in which connecting and closing cancel out.
+const FEW: u32 = 64;
+const MANY: u32 = 320;
+/// What every Tempo gets: valgrind's address space holds no larger pool.
+const FLAGS: &[&str] = &["--http-threads", "1", "--max-requests", "4", "--max-memory", "16MiB"];
+/// `--target` for guests that run the same on every processor, by default.
+const ANY_PROCESSOR: &str =
+    if cfg!(target_arch = "aarch64") { "aarch64-unknown-linux-gnu" } else { "x86_64-unknown-linux-gnu" };
+/// `--target` for guests that are compiled for the processor at hand, as valgrind shows it.
+const HOST: &str = "host";
+
+/// What is counted.
+struct Case {
+    name: &'static str,
+    title: &'static str,
+    /// Its directory under `guests/`; the native server has none.
+    guest: Option<&'static str>,
+    flags: &'static [&'static str],
+    path: &'static str,
+    /// Connections, each with one request in flight, to a single thread that serves.
+    connections: u16,
+    /// Makes what the requests read.
+    prepared_by: Option<&'static str>,
+}
+
+const fn case(name: &'static str, title: &'static str, guest: &'static str, flags: &'static [&'static str]) -> Case {
+    Case { name, title, guest: Some(guest), flags, path: "/", connections: 4, prepared_by: None }
+}
+
+/// No instance of a warm case is replaced while it counts.
+const WARM: &[&str] = &["--instance-reuse", "1000000"];
+const FRESH: &[&str] = &["--instance-reuse", "1"];
+
+const CASES: &[Case] = &[
+    Case { guest: None, ..case("hyper", "hyper, native", "", &[]) },
+    case("p3", "hello, 0.3, warm", "hello", WARM),
+    case("p3-fresh", "hello, 0.3, fresh", "hello", FRESH),
+    case("p2", "hello, 0.2, warm", "hello-p2", WARM),
+    case("p2-fresh", "hello, 0.2, fresh", "hello-p2", FRESH),
+    Case {
+        path: "/counters/visits",
+        prepared_by: Some("/counters/visits"),
+        ..case(
+            "keyvalue",
+            "keyvalue get on `file:`",
+            "keyvalue",
+            &["--instance-reuse", "1000000", "--keyvalue", "file:counters.redb"],
+        )
+    },
+    Case {
+        // The other places are for the handlers.
+        connections: 2,
+        ..case(
+            "messaging",
+            "message asked, handled and answered on `memory:`",
+            "request-reply",
+            &["--instance-reuse", "1000000", "--messaging", "memory:", "--subscribe", "greetings.hello"],
+        )
+    },
+];
+
+pub(crate) fn command() -> Cli {
+    super::built(Cli::new("count"))
+        .about("Instructions, allocations and system calls a request in user space, by valgrind's callgrind")
+        .mut_arg("profile", |profile| profile.default_value("release"))
+        .arg(super::count("rounds", "3").help("Rounds; the least of each count is taken"))
+        .arg(
+            super::chosen()
+                .value_parser(CASES.iter().map(|case| case.name).collect::<Vec<_>>())
+                .help("Only these rows"),
+        )
+        .arg(
+            Arg::new("tempo")
+                .long("tempo")
+                .value_name("FILE")
+                .value_parser(value_parser!(PathBuf))
+                .help("Count with this tempo instead of building one"),
+        )
+        .arg(
+            Arg::new("target")
+                .long("target")
+                .value_name("TARGET")
+                .default_value(ANY_PROCESSOR)
+                .help("What guests are compiled for: any processor of a target, or `host` for this one's features"),
+        )
+}
+
+/// What the cases have in common.
+struct Bench {
+    valgrind: PathBuf,
+    files: Files,
+    target: String,
+    directory: PathBuf,
+    rounds: u16,
+}
+
+/// What a request costs, and how far a round was from it, as a share.
+struct Cost {
+    instructions: f64,
+    spread: f64,
+    allocations: f64,
+    system_calls: f64,
+}
+
+pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
+    let workspace = Workspace::load()?;
+    let given = arguments.get_one::<PathBuf>("tempo").map(fs::canonicalize).transpose().context("--tempo")?;
+    let only = super::only(arguments);
+    let chosen = |case: &&Case| only.as_ref().is_none_or(|names| names.iter().any(|name| name == case.name));
+    let cases: Vec<&Case> = CASES.iter().filter(chosen).collect();
+    let bench = Bench {
+        valgrind: setup::valgrind()?,
+        files: files(&workspace, &cases, given.as_deref(), arguments)?,
+        target: arguments.get_one::<String>("target").cloned().unwrap_or_default(),
+        directory: workspace.target.join("bench-count"),
+        rounds: super::number(arguments, "rounds"),
+    };
+    let mut rows = Vec::new();
+    for case in cases {
+        say(case.title);
+        let row = row(case, &bench.cost(&workspace, case).with_context(|| case.title)?);
+        say(&format!("  {} instructions", row.get(1).map_or("no", String::as_str)));
+        rows.push(row);
+    }
+    let _ = fs::remove_dir_all(&bench.directory);
+    println!("{}", Machine::read(&bench.files, None).markdown());
+    let binary = given.map_or_else(|| format!("commit {}", commit()), |path| path.display().to_string());
+    println!("Tempo: {binary}; guests compiled for {}; {}.\n", bench.target, version(&bench.valgrind));
+    let head = ["a request, in user space", "instructions", "±", "allocations", "system calls"];
+    print!("{}", markdown(&head, &rows));
+    Ok(())
+}
+
+fn files(workspace: &Workspace, cases: &[&Case], given: Option<&Path>, arguments: &ArgMatches) -> Result<Files> {
+    let build = !arguments.get_flag("no-build");
+    let programs = if given.is_some() { vec![Program::Hyper] } else { vec![Program::Hyper, Program::Tempo] };
+    let mut files = prepare::files(&programs, super::profile(arguments), build)?;
+    if let Some(given) = given {
+        given.clone_into(&mut files.tempo);
+    }
+    if build {
+        setup::ensure()?;
+        let wanted = |name: &str| cases.iter().any(|case| case.guest == Some(name));
+        build::guests(workspace.guests().filter(|package| wanted(package.dir_name())))?;
+    }
+    Ok(files)
+}
+
+fn row(case: &Case, cost: &Cost) -> Vec<String> {
+    vec![
+        case.title.to_owned(),
+        number(Some(cost.instructions), 0),
+        format!("{:.2} %", cost.spread * 100.0),
+        number(Some(cost.allocations), 1),
+        number(Some(cost.system_calls), 2),
+    ]
+}
+
+fn version(valgrind: &Path) -> String {
+    shell::read(Command::new(valgrind).arg("--version"))
+        .map_or_else(|_| "valgrind".to_owned(), |text| text.trim().into())
+}
+
+impl Bench {
+    fn cost(&self, workspace: &Workspace, case: &Case) -> Result<Cost> {
+        let _ = fs::remove_dir_all(&self.directory);
+        fs::create_dir_all(&self.directory)?;
+        let mut server = Callgrind::start(&self.valgrind, &self.server(workspace, case)?, &self.directory)?;
+        let addr = server.server().addr;
+        if let Some(path) = case.prepared_by {
+            let (status, _) = client::ask(addr, "POST", path)?;
+            ensure!(status == 200, "POST {path} is answered {status}");
+        }
+        let generator =
+            Generator { program: &self.files.load, core: None, connections: case.connections, path: case.path };
+        server.instrument()?;
+        generator.requests(addr, WARM_UP)?;
+        let mut rounds = Vec::new();
+        for _ in 0..self.rounds {
+            let few = server.count(|| generator.requests(addr, FEW).map(drop))?;
+            let many = server.count(|| generator.requests(addr, MANY).map(drop))?;
+            rounds.push((few, many));
+        }
+        Ok(cost(&rounds))
+    }
+
+    /// The command of the server, with its guest compiled.
+    fn server(&self, workspace: &Workspace, case: &Case) -> Result<Command> {
+        let Some(guest) = case.guest else { return Ok(self.files.program(Program::Hyper)) };
+        let package = workspace.guests().find(|package| package.dir_name() == guest);
+        let package = package.with_context(|| format!("there is no guests/{guest}"))?;
+        let compiled = self.directory.join("guest.bin");
+        self.compile(&workspace.guest_dir().join(&package.wasm), &compiled)?;
+        let mut command = self.files.program(Program::Tempo);
+        command.args(FLAGS).args(case.flags).arg(compiled).current_dir(&self.directory);
+        command.env("XDG_DATA_HOME", &self.directory);
+        Ok(command)
+    }
+
+    fn compile(&self, guest: &Path, compiled: &Path) -> Result<()> {
+        let mut command = Command::new(&self.files.tempo);
+        command.arg("compile").arg(guest).arg("--output").arg(compiled).args(FLAGS);
+        command.current_dir(&self.directory).env("XDG_DATA_HOME", &self.directory);
+        if self.target == HOST {
+            // The processor that valgrind shows has fewer features than the one below it.
+            command = valgrind(&self.valgrind, &["--tool=none"], &command);
+        } else {
+            command.args(["--target", &self.target]);
+        }
+        shell::run(&mut command)
+    }
+}
+
+/// What else the process does in a round only adds to the counts, so the least ones are the truest.
+fn cost(rounds: &[(Counts, Counts)]) -> Cost {
+    let requests = f64::from(MANY - FEW);
+    let least = |count: fn(&Counts) -> u64| {
+        let few = rounds.iter().map(|(few, _)| count(few)).min().unwrap_or_default();
+        let many = rounds.iter().map(|(_, many)| count(many)).min().unwrap_or_default();
+        (many as f64 - few as f64) / requests
+    };
+    let instructions = least(|counts| counts.instructions);
+    let of_round = |(few, many): &(Counts, Counts)| (many.instructions as f64 - few.instructions as f64) / requests;
+    let spread = rounds.iter().map(|round| (of_round(round) / instructions - 1.0).abs()).fold(0.0, f64::max);
+    Cost {
+        instructions,
+        spread,
+        allocations: least(|counts| counts.allocations),
+        system_calls: least(|counts| counts.system_calls),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_every_request_costs_is_the_difference() {
+        let counts = |requests: u64, more: u64| Counts {
+            instructions: 5_000 + 1_000 * requests + more,
+            allocations: 4 + 10 * requests,
+            system_calls: 8 + 2 * requests,
+        };
+        let cost = cost(&[(counts(64, 2_560), counts(320, 0)), (counts(64, 0), counts(320, 2_560))]);
+        assert_eq!((cost.instructions, cost.allocations, cost.system_calls), (1_000.0, 10.0, 2.0));
+        assert!((cost.spread - 0.01).abs() < 1e-9, "{}", cost.spread);
+    }
+}

@@ -36,6 +36,7 @@ mod limits_log;
 mod limits_time;
 mod messages_tool;
 mod messaging;
+mod messaging_adoption;
 mod messaging_burst;
 mod messaging_errors;
 mod messaging_fates;

@@ -38,6 +38,10 @@ pub trait Running: Send {
     /// One line for the user that says what is ready, such as `listening on http://127.0.0.1:8080`.
     fn announcement(&self) -> String;
 
+    /// Logs what the user should know of the start. Nothing is logged before the announcements of all triggers, so that the
+    /// first line is the address.
+    fn announced(&self) {}
+
     /// Why the trigger never calls the component as it is configured, and what to change, if that is so. A runtime warns
     /// of it, or does not serve at all if it has no other trigger.
     fn unused(&self) -> Option<Error> {

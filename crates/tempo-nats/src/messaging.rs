@@ -11,12 +11,13 @@ use crate::options;
 
 mod consumer;
 mod core;
+mod durable;
 mod failure;
-mod filter;
 mod inbox;
 mod jetstream;
 mod join;
 mod letters;
+mod moves;
 mod operator;
 mod publish;
 mod pull;

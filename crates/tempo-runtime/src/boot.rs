@@ -224,6 +224,7 @@ async fn serve<T: StoreData>(
         log_output::say(announcement);
     }
     say(sources, granted.as_deref());
+    running.iter().for_each(|trigger| trigger.announced());
     for unused in unused {
         tracing::warn!("{unused}");
     }

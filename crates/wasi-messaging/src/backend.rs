@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 
-use crate::{Message, Result, Subscription};
+use crate::{Adoption, Message, Owner, Result, Subscription};
 
 /// One broker, as a component reaches it by a name that the user gave it.
 ///
@@ -30,6 +30,9 @@ pub trait Broker: Send + Sync + 'static {
 
     /// Makes the consumer of `subscription`, or joins it where it is. It is there, and misses nothing, once this returns.
     ///
+    /// A broker that keeps messages decides by [`ConsumerConfig::adopt`](crate::ConsumerConfig::adopt) whether the
+    /// subscription may take over an existing consumer. A refused subscription changes nothing.
+    ///
     /// # Errors
     ///
     /// A [`tempo_core::Error`] says what about the subscription or the broker is to be changed.
@@ -53,6 +56,11 @@ pub trait Consumer: Send {
     ///
     /// The consumer is gone for good, for example because its stream was deleted.
     async fn fetch(&mut self, most: usize) -> Result<Vec<Delivery>>;
+
+    /// How the subscription took the consumer over. `None` if it made it, or the broker keeps none.
+    fn adoption(&self) -> Option<&Adoption> {
+        None
+    }
 }
 
 /// A message that was taken from a consumer.
@@ -109,6 +117,47 @@ pub trait Operator: Send + Sync {
     ///
     /// `InvalidArgument` if there is none.
     async fn purge(&self, sequence: u64) -> Result<()>;
+
+    /// Changes what a subscription may not: the topics, the position or the name of a consumer. It has no owner
+    /// afterwards, so that the next subscription takes it over.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` if there is no such consumer, or one has the new name already.
+    async fn move_consumer(&self, consumer: &str, change: &ConsumerMove) -> Result<Moved>;
+}
+
+/// What an operator changes of a consumer. What is `None` stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConsumerMove {
+    /// Its topics, each checked. Never empty.
+    pub topics: Option<Vec<String>>,
+    /// Where it goes on.
+    pub start: Option<Start>,
+    /// Its name.
+    pub name: Option<String>,
+}
+
+/// Where a consumer goes on in the messages of its topics that the broker keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// With the first, even if they were handled before.
+    All,
+    /// With those that are published from now on.
+    New,
+    /// With the message at this place, or the next one.
+    Sequence(u64),
+}
+
+/// What became of a consumer that was moved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moved {
+    /// The topics that it had before.
+    pub before: Vec<String>,
+    /// How many messages it was to be delivered before and is not any more, if that can be counted.
+    pub skipped: Option<u64>,
+    /// What it is now.
+    pub now: ConsumerInfo,
 }
 
 /// A stream, as an operator sees it.
@@ -129,6 +178,10 @@ pub struct StreamInfo {
 pub struct ConsumerInfo {
     /// Its name.
     pub name: String,
+    /// Its topics, with wildcards.
+    pub topics: Vec<String>,
+    /// Whose it is, if that was recorded.
+    pub owner: Option<Owner>,
     /// Messages that were never delivered to it.
     pub pending: u64,
     /// Messages that were delivered and not yet acknowledged, or that wait to be delivered again.

@@ -47,6 +47,7 @@
 //! # }
 //! ```
 
+mod adoption;
 mod allowed;
 mod backend;
 mod bindings;
@@ -77,8 +78,11 @@ pub mod topic;
 mod wasmcloud2;
 mod wasmcloud3;
 
+pub use adoption::{Adoption, ConsumerConfig, Owner, Refusal};
 pub use allowed::AllowedTopics;
-pub use backend::{Broker, Consumer, ConsumerInfo, DeadLetter, Delivery, Operator, Receipt, StreamInfo};
+pub use backend::{
+    Broker, Consumer, ConsumerInfo, ConsumerMove, DeadLetter, Delivery, Moved, Operator, Receipt, Start, StreamInfo,
+};
 pub use brokers::MessagingBrokers;
 pub use consumer::MessageConsumer;
 pub use error::{Error, ErrorKind, Result};

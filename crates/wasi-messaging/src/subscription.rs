@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::Owner;
+
 /// A subscription: the topics of one consumer, and how it is delivered to.
 ///
 /// All runtimes that name the same consumer share its messages: each message goes to one of them.
@@ -9,7 +11,8 @@ use std::time::Duration;
 pub struct Subscription {
     /// The topics, with wildcards. Never empty, each checked.
     pub topics: Vec<String>,
-    /// The consumer's name: 1-64 letters, digits, `-` and `_`. The component's name unless the user says otherwise.
+    /// The consumer's name: 1-64 letters, digits, `-` and `_`. That of the component, after that of its app if it has one,
+    /// unless the user gives another.
     pub consumer: String,
     /// How many messages may be handled at once.
     pub max_in_flight: usize,
@@ -24,6 +27,8 @@ pub struct Subscription {
     pub dead_letter: Option<String>,
     /// Whether messages of one key are handled one after the other, in the order in which they were accepted.
     pub ordered: bool,
+    /// Whose subscription it is. It is kept with the consumer, so that another component does not share it by accident.
+    pub owner: Option<Owner>,
 }
 
 impl Subscription {
@@ -38,6 +43,7 @@ impl Subscription {
             ack_wait: Duration::from_secs(30),
             dead_letter: None,
             ordered: false,
+            owner: None,
         }
     }
 

@@ -3,7 +3,8 @@
 mod json;
 mod letters;
 mod list;
-mod printable;
+mod moves;
+pub(crate) mod printable;
 mod select;
 mod text;
 
@@ -23,6 +24,12 @@ const SEQUENCE: Argument = Argument::operand("SEQUENCE", "One dead letter, by it
 const ALL: Argument = Argument::switch("all", "Every dead letter that is there now");
 const AFTER: Argument = Argument::option("after", "SEQUENCE", "Begin after this one");
 const LIMIT: Argument = Argument::option("limit", "N", "How many to show [default: 10]");
+
+const CONSUMER: Argument = Argument::operand("CONSUMER", "Which consumer");
+const TOPICS: Argument = Argument::option("topics", "TOPIC[,TOPIC]...", "The topics that it has from now on");
+const START: Argument =
+    Argument::option("start", "all|new|SEQUENCE", "Where it goes on in what is kept, even of what was handled before");
+const TO: Argument = Argument::option("to", "NAME", "The name that it has from now on");
 
 /// How many dead letters are shown if nobody says how many.
 const FEW: usize = 10;
@@ -54,6 +61,11 @@ impl<S: Schemes<dyn Broker>> Tool for Messages<S> {
             about: "Remove dead letters for ever",
             arguments: &[DEAD_LETTER, SEQUENCE, ALL, BROKER],
         },
+        ToolAction {
+            name: "move",
+            about: "Give a consumer other topics, another position or name, and to whichever component joins it next",
+            arguments: &[CONSUMER, TOPICS, START, TO, BROKER],
+        },
     ];
 
     fn flags() -> Vec<Flag> {
@@ -65,9 +77,16 @@ impl<S: Schemes<dyn Broker>> Tool for Messages<S> {
         if asked.action() == "list" {
             return list::list::<S>(asked.get::<String>(&BROKER)?, settings, json, output).await;
         }
+        let open = async || {
+            let chosen = select::one(asked.get::<String>(&BROKER)?.as_deref(), settings)?;
+            select::open::<S>(&chosen, settings).await
+        };
+        if asked.action() == "move" {
+            let (consumer, change) = moves::read(asked)?;
+            return moves::run(&open().await?, &consumer, &change, output).await;
+        }
         let which = which(asked)?;
-        let chosen = select::one(asked.get::<String>(&BROKER)?.as_deref(), settings)?;
-        let kept = select::open::<S>(&chosen, settings).await?;
+        let kept = open().await?;
         match asked.action() {
             "peek" => letters::peek(&kept, which, json, output).await,
             "replay" => letters::replay(&kept, which, output).await,

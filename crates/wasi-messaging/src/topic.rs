@@ -1,5 +1,9 @@
 //! Topics, and the filters that subscriptions name: the subjects of NATS.
 
+mod filters;
+
+pub use filters::{common, covers, intersection, is_superset, overlap, prune};
+
 /// The most bytes in a topic or a filter.
 pub const MAX_TOPIC: usize = 255;
 

@@ -23,7 +23,7 @@ pub(crate) mod upstream;
 pub(crate) mod wat;
 pub(crate) mod witness;
 
-pub(crate) use guest::guest;
+pub(crate) use guest::{compiled, guest, key};
 pub(crate) use http::{Client, Response, get};
 pub(crate) use process::{Finished, Process, Run, Server, serve, serve_with};
 

@@ -6,24 +6,26 @@ use std::time::{Duration, SystemTime};
 
 use async_nats::Message as NatsMessage;
 use async_nats::datetime::DateTime;
-use async_nats::jetstream::consumer::DeliverPolicy;
+use async_nats::jetstream::consumer::{self, DeliverPolicy};
 use async_nats::jetstream::context::ConsumerInfoErrorKind;
 use async_nats::jetstream::{AckKind, Message as JetStreamMessage};
 use async_trait::async_trait;
 use futures::FutureExt as _;
-use tempo_wasi_messaging::{Consumer, Delivery, Result, Subscription};
+use tempo_wasi_messaging::{Adoption, Consumer, Delivery, Result, Subscription};
 use tokio::time::{Instant, sleep};
 
-use super::join::Wanted;
 use super::letters::Letters;
 use super::pull::{Event, Pull};
 use super::receipt::{Desk, StreamReceipt};
 use super::stream::NamedStream;
-use super::wire;
+use super::{durable, join, wire};
 use crate::failure::Failure;
 
-/// How often it is asked how far the consumer is.
-const LOOK: Duration = Duration::from_secs(30);
+/// How often it is asked how far the consumer is, and what it is, at most.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// What is advised where programs disagree.
+pub(super) const SHARING: &str = "give the programs the same settings, or consumers of their own (--consumer, --app)";
 
 /// How long to wait before another attempt.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -31,7 +33,10 @@ const PAUSE: Duration = Duration::from_millis(250);
 pub(super) struct StreamConsumer {
     stream: Arc<NamedStream>,
     desk: Arc<Desk>,
-    wanted: Wanted,
+    name: String,
+    /// What the consumer was when it was last looked at.
+    config: consumer::Config,
+    adoption: Option<Adoption>,
     pull: Pull,
     /// Messages that came and were not handed over.
     taken: VecDeque<(Instant, NatsMessage)>,
@@ -48,11 +53,12 @@ impl StreamConsumer {
         letters: Arc<Letters>,
         subscription: &Subscription,
     ) -> anyhow::Result<Self> {
+        // A subscription that is refused leaves no stream behind.
+        join::check(&stream, subscription).await?;
         letters.prepare(&stream).await?;
-        let wanted = Wanted::new(subscription);
-        let info = wanted.join(&stream).await?;
+        let (info, adoption) = join::join(&stream, subscription).await?;
         let found = stream.look().await?.ok_or_else(|| stream.wrong("the stream was deleted"))?;
-        let pull = Pull::open(&stream.connection, &stream.name, &wanted.name).await?;
+        let pull = Pull::open(&stream.connection, &stream.name, &info.name).await?;
         let desk = Desk { connection: stream.connection.clone(), letters, ack_wait: info.config.ack_wait };
         Ok(Self {
             desk: Arc::new(desk),
@@ -62,11 +68,19 @@ impl StreamConsumer {
             created: found.cached_info().created,
             looked: Instant::now(),
             stream,
-            wanted,
+            name: info.name,
+            config: info.config,
+            adoption,
         })
     }
 
-    /// Keeps in mind how far the consumer is, now and then.
+    /// How many messages the consumer can give at once.
+    fn most(&self) -> usize {
+        // Without a bound, it says -1.
+        usize::try_from(self.config.max_ack_pending).unwrap_or(usize::MAX)
+    }
+
+    /// Keeps in mind how far the consumer is, now and then, and whether another program has changed it.
     async fn look(&mut self) {
         if self.looked.elapsed() < LOOK {
             return;
@@ -74,9 +88,15 @@ impl StreamConsumer {
         self.looked = Instant::now();
         let connection = &self.stream.connection;
         let Ok(stream) = connection.jetstream().get_stream_no_info(&self.stream.name).await else { return };
-        if let Ok(Ok(info)) = connection.ask(stream.consumer_info(&self.wanted.name)).await {
-            self.floor = info.ack_floor.stream_sequence;
+        let Ok(Ok(info)) = connection.ask(stream.consumer_info(&self.name)).await else { return };
+        self.floor = info.ack_floor.stream_sequence;
+        let changes = durable::read(&self.config).changes(&durable::read(&info.config));
+        if !changes.is_empty() {
+            // It is not changed back: in a rolling update the other program is the newer one.
+            let consumer = &self.name;
+            tracing::warn!(consumer, changes, "another program that shares this consumer has changed it; {SHARING}");
         }
+        self.config = info.config;
     }
 
     /// Makes a consumer again that the server does not know any more. Most often it does, a moment later.
@@ -87,7 +107,7 @@ impl StreamConsumer {
             Ok(None) => return Err(Failure::Gone.into()),
             Err(_) => return Ok(()),
         };
-        match self.stream.connection.ask(stream.consumer_info(&self.wanted.name)).await {
+        match self.stream.connection.ask(stream.consumer_info(&self.name)).await {
             Ok(Err(error)) if error.kind() == ConsumerInfoErrorKind::NotFound => {}
             _ => return Ok(()),
         }
@@ -99,9 +119,12 @@ impl StreamConsumer {
             0 => DeliverPolicy::All,
             floor => DeliverPolicy::ByStartSequence { start_sequence: floor.saturating_add(1) },
         };
-        match self.wanted.create(&self.stream, &stream, start).await {
-            Ok(_) => {
-                let (consumer, after) = (&self.wanted.name, self.floor);
+        let mut config = self.config.clone();
+        (config.durable_name, config.deliver_policy) = (Some(self.name.clone()), start);
+        match join::create(&self.stream, &stream, config).await {
+            Ok(None) => {}
+            Ok(Some(_)) => {
+                let (consumer, after) = (&self.name, self.floor);
                 tracing::warn!(consumer, after, "the server forgot the consumer; it goes on where it was known to be");
             }
             Err(error) => tracing::warn!(%error, "the server forgot the consumer"),
@@ -126,7 +149,7 @@ impl StreamConsumer {
 impl Consumer for StreamConsumer {
     async fn fetch(&mut self, most: usize) -> Result<Vec<Delivery>> {
         // A request for more than the consumer can give has no end.
-        let most = most.clamp(1, self.wanted.most());
+        let most = most.clamp(1, self.most().max(1));
         loop {
             while self.taken.len() < most {
                 if !self.pull.is_open() {
@@ -156,6 +179,10 @@ impl Consumer for StreamConsumer {
                 return Ok(deliveries);
             }
         }
+    }
+
+    fn adoption(&self) -> Option<&Adoption> {
+        self.adoption.as_ref()
     }
 }
 

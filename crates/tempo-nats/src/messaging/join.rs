@@ -1,124 +1,161 @@
-//! The durable consumer of a subscription: created, brought up to date, or refused if it is somebody else's and another.
+//! The durable consumer of a subscription: created, taken over with its position, brought up to date, or refused.
 
-use std::collections::HashMap;
-use std::time::Duration;
-
-use async_nats::jetstream::consumer::{self, AckPolicy, DeliverPolicy, pull};
+use async_nats::jetstream::consumer::{self, AckPolicy, DeliverPolicy};
 use async_nats::jetstream::context::ConsumerInfoErrorKind;
-use async_nats::jetstream::stream::Stream;
+use async_nats::jetstream::stream::{ConsumerCreateStrictErrorKind, Stream};
 use tempo_core::Error;
-use tempo_wasi_messaging::Subscription;
+use tempo_wasi_messaging::{Adoption, ConsumerConfig, Refusal, Subscription, topic};
 
-use super::filter;
-use super::stream::{MARK, NamedStream};
+use super::consumer::SHARING;
+use super::durable;
+use super::stream::NamedStream;
 
-/// How many messages may be on their way in all replicas. Those that wait to be tried again are among them, so that many
-/// must be able to fail before a consumer comes to a halt.
-const ON_THEIR_WAY: i64 = 65_536;
+/// How often others may make, change or delete the consumer meanwhile before ours is given up.
+const RACES: usize = 10;
 
-/// What a consumer is to be.
-#[derive(Clone)]
-pub(super) struct Wanted {
-    pub(super) name: String,
-    pub(super) filters: Vec<String>,
-    ack_wait: Duration,
-    max_ack_pending: i64,
+/// A consumer that is there, and what it becomes.
+struct Found {
+    stream: Stream,
+    info: consumer::Info,
+    adopted: ConsumerConfig,
 }
 
-impl Wanted {
-    pub(super) fn new(subscription: &Subscription) -> Self {
-        Self {
-            name: subscription.consumer.clone(),
-            filters: filter::prune(&subscription.topics),
-            ack_wait: subscription.ack_wait,
-            // One after the other in all replicas is the order of each key.
-            max_ack_pending: if subscription.ordered { 1 } else { ON_THEIR_WAY },
+/// Says whether the subscription will be refused for what its consumer is. Nothing is changed.
+pub(super) async fn check(named: &NamedStream, subscription: &Subscription) -> Result<(), Error> {
+    find(named, subscription).await.map(drop)
+}
+
+/// Makes the consumer, or takes it over.
+pub(super) async fn join(
+    named: &NamedStream,
+    subscription: &Subscription,
+) -> Result<(consumer::Info, Option<Adoption>), Error> {
+    for _ in 0..RACES {
+        if let Some(found) = find(named, subscription).await? {
+            let (info, adoption) = adopt(named, found).await?;
+            return Ok((info, Some(adoption)));
+        }
+        let wanted = ConsumerConfig::new(subscription);
+        let config = durable::new(&subscription.consumer, &wanted, DeliverPolicy::All);
+        let stream = named.with(&config.filter_subjects, 1).await?;
+        if let Some(info) = create(named, &stream, config).await? {
+            return Ok((info, None));
         }
     }
+    Err(named.wrong("others change the consumer all the time"))
+}
 
-    /// Makes the consumer, or joins it.
-    pub(super) async fn join(&self, named: &NamedStream) -> Result<consumer::Info, Error> {
-        let stream = named.with(&self.filters, 1).await?;
-        let asked = named.connection.ask(stream.consumer_info(&self.name)).await;
-        let info = match asked.map_err(|_| named.wrong("the connection was lost"))? {
-            Ok(info) => info,
-            Err(error) if error.kind() == ConsumerInfoErrorKind::NotFound => {
-                return self.create(named, &stream, DeliverPolicy::All).await;
-            }
-            Err(error) => return Err(named.wrong(format!("the consumer {} is not to be had: {error}", self.name))),
-        };
-        let same = self.is_filtered_by(&info.config);
-        if info.config.metadata.contains_key(MARK) {
-            let limits = (info.config.ack_wait, info.config.max_ack_pending);
-            if same && limits == (self.ack_wait, self.max_ack_pending) {
-                return Ok(info);
-            }
-            return self.create(named, &stream, info.config.deliver_policy).await;
-        }
-        self.judge(&info.config, same).map_err(|problem| {
-            let advice = "name another one with consumer=NAME";
-            named.wrong(format!("the consumer {} was not made by Tempo and {problem}; {advice}", self.name))
+/// Makes a consumer; `None` if another is there by now.
+pub(super) async fn create(
+    named: &NamedStream,
+    stream: &Stream,
+    config: consumer::Config,
+) -> Result<Option<consumer::Info>, Error> {
+    let name = config.durable_name.clone().unwrap_or_default();
+    let topics = config.filter_subjects.join(", ");
+    let config = durable::pulled(config).ok_or_else(|| named.misfit("the consumer pushes its messages"))?;
+    let created = named.connection.ask(stream.create_consumer_strict(config)).await;
+    match created.map_err(|_| named.wrong("the connection was lost"))? {
+        Ok(created) => Ok(Some(created.cached_info().clone())),
+        Err(error) if error.kind() == ConsumerCreateStrictErrorKind::AlreadyExists => Ok(None),
+        Err(error) => Err(named.wrong(format!("the consumer {name} of {topics} cannot be made: {error}"))),
+    }
+}
+
+/// Finds the consumer of the subscription, or the one that was made before its app had a name.
+async fn find(named: &NamedStream, subscription: &Subscription) -> Result<Option<Found>, Error> {
+    let Some(stream) = named.look().await? else { return Ok(None) };
+    if let Some(info) = info(named, &stream, &subscription.consumer).await? {
+        let adopted = judge(named, &stream, &info, subscription).await?;
+        return Ok(Some(Found { stream, info, adopted }));
+    }
+    let Some(name) = subscription.predecessor() else { return Ok(None) };
+    let Some(info) = info(named, &stream, name).await? else { return Ok(None) };
+    let kept = durable::read(&info.config);
+    if !durable::is_ours(&info.config) || !kept.is_predecessor(subscription) {
+        return Ok(None);
+    }
+    let adopted = judge(named, &stream, &info, subscription).await?;
+    Ok(Some(Found { stream, info, adopted }))
+}
+
+async fn info(named: &NamedStream, stream: &Stream, name: &str) -> Result<Option<consumer::Info>, Error> {
+    let asked = named.connection.ask(stream.consumer_info(name)).await;
+    match asked.map_err(|_| named.wrong("the connection was lost"))? {
+        Ok(info) => Ok(Some(info)),
+        Err(error) if error.kind() == ConsumerInfoErrorKind::NotFound => Ok(None),
+        Err(error) => Err(named.wrong(format!("the consumer {name} is not to be had: {error}"))),
+    }
+}
+
+/// What a consumer becomes when the subscription takes it over.
+async fn judge(
+    named: &NamedStream,
+    stream: &Stream,
+    info: &consumer::Info,
+    subscription: &Subscription,
+) -> Result<ConsumerConfig, Error> {
+    let (kept, ours) = (durable::read(&info.config), durable::is_ours(&info.config));
+    if !ours {
+        check_foreign(&info.config).map_err(|problem| {
+            let advice = "name another one with --consumer or consumer=NAME";
+            named.misfit(format!("the consumer {} was not made by Tempo and {problem}; {advice}", info.name))
         })?;
-        Ok(info)
     }
+    let refusal = match kept.adopt(subscription) {
+        Ok(adopted) if ours || adopted.topics == kept.topics => return Ok(adopted),
+        Ok(adopted) => Refusal::Topics { kept: kept.topics, wanted: adopted.topics },
+        Err(refusal) => refusal,
+    };
+    let skipped = durable::skipped(&named.connection, stream, info, &subscription.topics, 0).await;
+    let made = if ours { "" } else { " (Tempo did not make it, and does not change it)" };
+    Err(named.misfit(format!("{}{made}", refusal.explain(&info.name, skipped))))
+}
 
-    /// How many messages it can give at once.
-    pub(super) fn most(&self) -> usize {
-        usize::try_from(self.max_ack_pending).unwrap_or(usize::MAX)
+/// Whether a consumer that Tempo did not make can be used as it is.
+fn check_foreign(config: &consumer::Config) -> Result<(), &'static str> {
+    if config.deliver_subject.is_some() {
+        return Err("pushes its messages");
     }
+    if config.ack_policy != AckPolicy::Explicit || config.headers_only {
+        return Err("does not have each message acknowledged, or leaves out what is in it");
+    }
+    Ok(())
+}
 
-    /// Whether somebody else's consumer will do.
-    fn judge(&self, config: &consumer::Config, same: bool) -> Result<(), &'static str> {
-        if config.deliver_subject.is_some() {
-            return Err("pushes its messages");
-        }
-        if config.ack_policy != AckPolicy::Explicit || config.headers_only {
-            return Err("does not have each message acknowledged, or leaves out what is in it");
-        }
-        if !same {
-            return Err("has other filters than the subscription's topics");
-        }
-        if config.max_deliver > 0 {
-            let most = config.max_deliver;
-            tracing::warn!(consumer = %self.name, most, "the server gives up messages that this consumer delivered so often");
-        }
-        Ok(())
+/// Takes a consumer over, and brings it up to date if Tempo made it.
+async fn adopt(named: &NamedStream, found: Found) -> Result<(consumer::Info, Adoption), Error> {
+    let Found { stream, info, adopted: now } = found;
+    let (name, kept) = (info.name.clone(), durable::read(&info.config));
+    named.with(&topic::prune(&now.topics), 1).await?;
+    if !durable::is_ours(&info.config) {
+        let most = info.config.max_deliver;
+        let warning = || format!("the server gives up messages that this consumer delivered {most} times");
+        let warnings = (most > 0).then(warning).into_iter().collect();
+        return Ok((info, Adoption { name, now: kept.clone(), kept, warnings }));
     }
+    if kept == now {
+        return Ok((info, Adoption { name, kept, now, warnings: Vec::new() }));
+    }
+    let mut config = info.config.clone();
+    durable::write(&now, &mut config);
+    let config = durable::pulled(config).ok_or_else(|| named.misfit("the consumer pushes its messages"))?;
+    let updated = named.connection.ask(stream.update_consumer(config)).await;
+    let updated = updated.map_err(|_| named.wrong("the connection was lost"))?;
+    let updated = updated.map_err(|error| named.wrong(format!("the consumer {name} cannot be updated: {error}")))?;
+    let warnings = warnings(&info, &kept, &now);
+    Ok((updated.cached_info().clone(), Adoption { name, kept, now, warnings }))
+}
 
-    /// Makes the consumer, or changes it.
-    pub(super) async fn create(
-        &self,
-        named: &NamedStream,
-        stream: &Stream,
-        deliver_policy: DeliverPolicy,
-    ) -> Result<consumer::Info, Error> {
-        let config = pull::Config {
-            durable_name: Some(self.name.clone()),
-            deliver_policy,
-            ack_policy: AckPolicy::Explicit,
-            ack_wait: self.ack_wait,
-            max_deliver: -1,
-            filter_subjects: self.filters.clone(),
-            max_ack_pending: self.max_ack_pending,
-            metadata: HashMap::from([(MARK.to_owned(), "messaging".to_owned())]),
-            ..pull::Config::default()
-        };
-        let created = named.connection.ask(stream.create_consumer(config)).await;
-        let created = created.map_err(|_| named.wrong("the connection was lost"))?;
-        created.map(|consumer| consumer.cached_info().clone()).map_err(|error| {
-            let topics = self.filters.join(", ");
-            named.wrong(format!("the consumer {} of {topics} cannot be made: {error}", self.name))
-        })
+/// What an update means for other programs, and for messages that are kept.
+fn warnings(info: &consumer::Info, kept: &ConsumerConfig, now: &ConsumerConfig) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if info.num_waiting > 0 && !kept.changes(now).is_empty() {
+        warnings.push(format!("programs that run have other settings for this consumer; {SHARING}"));
     }
-
-    fn is_filtered_by(&self, config: &consumer::Config) -> bool {
-        let mut filters = config.filter_subjects.clone();
-        if !config.filter_subject.is_empty() {
-            filters.push(config.filter_subject.clone());
-        }
-        if filters.is_empty() {
-            filters.push(">".to_owned());
-        }
-        filter::prune(&filters) == self.filters
+    if kept.topics != now.topics {
+        let last = info.delivered.stream_sequence;
+        warnings.push(format!("messages of the new topics up to sequence {last} are not delivered"));
     }
+    warnings
 }

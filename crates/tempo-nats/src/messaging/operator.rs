@@ -2,10 +2,10 @@
 
 use async_trait::async_trait;
 use futures::{StreamExt as _, TryStreamExt as _};
-use tempo_wasi_messaging::{ConsumerInfo, DeadLetter, Operator, Result, StreamInfo};
+use tempo_wasi_messaging::{ConsumerInfo, ConsumerMove, DeadLetter, Moved, Operator, Result, StreamInfo};
 
-use super::failure;
 use super::jetstream::JetStreamBroker;
+use super::{durable, failure, moves};
 use crate::failure::Failure;
 
 /// How many consumers are shown.
@@ -23,15 +23,7 @@ impl Operator for JetStreamBroker {
         let asking = stream.consumers().take(MOST).try_collect::<Vec<_>>();
         let infos = self.stream.connection.ask(asking).await.map_err(failure::lost)?;
         let infos = infos.map_err(|error| Failure::other(&error))?;
-        let mut consumers: Vec<ConsumerInfo> = infos
-            .into_iter()
-            .map(|info| ConsumerInfo {
-                name: info.name,
-                pending: info.num_pending,
-                in_flight: info.num_ack_pending as u64,
-                redelivered: info.num_redelivered as u64,
-            })
-            .collect();
+        let mut consumers: Vec<ConsumerInfo> = infos.into_iter().map(|info| durable::info(&info)).collect();
         consumers.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(StreamInfo { name, messages: stream.cached_info().state.messages, dead_letters, consumers })
     }
@@ -46,5 +38,9 @@ impl Operator for JetStreamBroker {
 
     async fn purge(&self, sequence: u64) -> Result<()> {
         self.letters().purge(sequence).await
+    }
+
+    async fn move_consumer(&self, consumer: &str, change: &ConsumerMove) -> Result<Moved> {
+        moves::move_consumer(&self.stream, consumer, change).await
     }
 }

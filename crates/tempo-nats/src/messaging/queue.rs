@@ -8,11 +8,11 @@ use async_nats::{Message as NatsMessage, Subscriber};
 use async_trait::async_trait;
 use futures::StreamExt as _;
 use futures::stream::SelectAll;
-use tempo_wasi_messaging::{Consumer, Delivery, Receipt, Result, Subscription};
+use tempo_wasi_messaging::{Consumer, Delivery, Receipt, Result, Subscription, topic};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::AbortHandle;
 
-use super::{core, failure, filter, wire};
+use super::{core, failure, wire};
 use crate::connection::Connection;
 use crate::failure::Failure;
 
@@ -37,7 +37,7 @@ struct Waiting {
 impl Queue {
     /// Joins the group. What fills the buffer runs on this runtime.
     pub(super) async fn join(connection: &Connection, subscription: &Subscription) -> anyhow::Result<Self> {
-        let filters = filter::prune(&subscription.topics);
+        let filters = topic::prune(&subscription.topics);
         let subscribing = async {
             let mut subscribers = SelectAll::new();
             // One group of several subjects gets a message once, also if several match.

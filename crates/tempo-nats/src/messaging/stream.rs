@@ -14,7 +14,7 @@ use tempo_core::{Error, ErrorKind};
 use tempo_wasi_messaging::{Result, topic};
 use tokio::time::Instant;
 
-use super::{failure, filter};
+use super::failure;
 use crate::connection::Connection;
 use crate::failure::Failure;
 
@@ -105,11 +105,11 @@ impl NamedStream {
                 continue;
             };
             let config = &stream.cached_info().config;
-            let covered = |filter: &&String| config.subjects.iter().any(|subject| filter::covers(subject, filter));
+            let covered = |filter: &&String| config.subjects.iter().any(|subject| topic::covers(subject, filter));
             let Some(missing) = filters.iter().find(|filter| !covered(filter)) else { return Ok(stream) };
             if config.metadata.contains_key(MARK) {
                 self.extend(config, filters).await?;
-            } else if filters.iter().all(|filter| config.subjects.iter().any(|s| filter::overlap(s, filter))) {
+            } else if filters.iter().all(|filter| config.subjects.iter().any(|s| topic::overlap(s, filter))) {
                 // Asks for more than there is, as `>` does.
                 return Ok(stream);
             } else {
@@ -126,7 +126,7 @@ impl NamedStream {
     async fn create(&self, subjects: &[String], replicas: usize) -> std::result::Result<(), Error> {
         let config = Config {
             name: self.name.clone(),
-            subjects: filter::prune(subjects),
+            subjects: topic::prune(subjects),
             storage: StorageType::File,
             num_replicas: replicas,
             metadata: HashMap::from([(MARK.to_owned(), "messaging".to_owned())]),
@@ -142,11 +142,16 @@ impl NamedStream {
     }
 
     async fn extend(&self, config: &Config, filters: &[String]) -> std::result::Result<(), Error> {
-        let subjects = filter::prune(config.subjects.iter().chain(filters));
+        let subjects = topic::prune(config.subjects.iter().chain(filters));
         let extended = Config { subjects, ..config.clone() };
         let updated = self.connection.ask(self.connection.jetstream().update_stream(extended)).await;
         let updated = updated.map_err(|_| self.wrong("the connection was lost"))?;
         updated.map(drop).map_err(|error| self.wrong(format!("the stream cannot take more subjects: {error}")))
+    }
+
+    /// The error for settings that do not fit to what is there.
+    pub(super) fn misfit(&self, problem: impl AsRef<str>) -> Error {
+        Error::new(ErrorKind::BadConfiguration, format!("{}: {}", self.shown, problem.as_ref()))
     }
 
     /// An error that says where it was.

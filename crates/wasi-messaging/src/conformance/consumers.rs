@@ -1,5 +1,7 @@
 //! Consumers: each gets what its topics match, and those who share a name share it.
 
+mod adoption;
+
 use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result, ensure};
@@ -20,7 +22,7 @@ pub(super) async fn run(suite: &Suite<'_>) -> Result<()> {
     if suite.guarantees.keeps {
         kept(suite).await.context("what is kept")?;
         absent(suite).await.context("while nobody had joined")?;
-        changed(suite).await.context("other topics")?;
+        adoption::run(suite).await?;
     }
     Ok(())
 }
@@ -111,25 +113,4 @@ async fn absent(suite: &Suite<'_>) -> Result<()> {
     place.publish(vec![place.message("a", "2")]).await?;
     let again = suite.again(&place).await?;
     expect(&mut *again.join("absent", &["a"]).await?, &["2"]).await
-}
-
-async fn changed(suite: &Suite<'_>) -> Result<()> {
-    let place = suite.place().await?;
-    // Someone who wants everything and handles nothing, so that nothing goes because all are done with it.
-    let witness = place.join("witness", &[">"]).await?;
-    let mut consumer = place.join("changed", &["a.>"]).await?;
-    place.publish(["a.1", "b.1"].map(|topic| place.message(topic, topic)).to_vec()).await?;
-    expect(&mut *consumer, &["a.1"]).await?;
-    drop(consumer);
-    let mut consumer = place.join("changed", &["a.2", "b.>"]).await?;
-    place.publish(["a.3", "a.2", "b.2"].map(|topic| place.message(topic, topic)).to_vec()).await?;
-    let before: &[&str] = if suite.guarantees.rematches { &["b.1"] } else { &[] };
-    expect(&mut *consumer, &[before, &["a.2", "b.2"]].concat()).await.context("after the change")?;
-    drop(consumer);
-    // What was handled does not come again, what was not wanted for a while does.
-    let mut consumer = place.join("changed", &["a.>", "b.>"]).await?;
-    let before: &[&str] = if suite.guarantees.rematches { &["a.3"] } else { &[] };
-    expect(&mut *consumer, before).await.context("after another change")?;
-    drop(witness);
-    Ok(())
 }

@@ -1,5 +1,7 @@
 //! Operators: what is rejected is kept with its reason, and can be published again or removed.
 
+mod moves;
+
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -18,7 +20,8 @@ pub(super) async fn run(suite: &Suite<'_>) -> Result<()> {
     replayed(suite).await.context("replay")?;
     lines(suite).await.context("a reason of several lines")?;
     purged(suite).await.context("purge, and pages")?;
-    counted(suite).await.context("counts")
+    counted(suite).await.context("counts")?;
+    moves::run(suite).await.context("move")
 }
 
 fn operator(place: &Place) -> Result<&dyn Operator> {
@@ -138,8 +141,10 @@ async fn counted(suite: &Suite<'_>) -> Result<()> {
     let first = next(&mut *consumer).await?;
     let second = next(&mut *consumer).await?;
     let name = place.subscription("counting", &[]).consumer;
-    let expected =
-        |pending, in_flight, redelivered| ConsumerInfo { name: name.clone(), pending, in_flight, redelivered };
+    let expected = |pending, in_flight, redelivered| {
+        let (name, topics) = (name.clone(), vec![place.topic("a")]);
+        ConsumerInfo { name, topics, owner: None, pending, in_flight, redelivered }
+    };
     let is = async |expected: ConsumerInfo| {
         eventually(async || Ok(operator(&place)?.stream().await?.consumers == [expected.clone()]))
             .await

@@ -23,8 +23,9 @@ use self::disposition::Delivering;
 use self::fetch::Fetching;
 use self::handlers::Handlers;
 use self::phase::{GIVE_BACK, Phase};
-use self::subscribe::{SUBSCRIBE, Subscribed};
-use crate::{Broker, Consumer, Subscription, WasiMessaging};
+pub(crate) use self::subscribe::is_name;
+use self::subscribe::{APP, CONSUMER, SUBSCRIBE, Subscribed};
+use crate::{Adoption, Broker, Consumer, Subscription, WasiMessaging};
 
 /// How often instances are looked for that have been idle for long.
 const TIDY: Duration = Duration::from_millis(500);
@@ -42,7 +43,7 @@ impl<T: Provide<WasiMessaging>> Trigger<T> for MessageConsumer {
         &["tempo:messaging/handler", "wasi:messaging/incoming-handler", "wasmcloud:messaging/handler"];
 
     fn flags() -> Vec<Flag> {
-        vec![SUBSCRIBE]
+        vec![SUBSCRIBE, CONSUMER, APP]
     }
 
     async fn start(workload: Workload<T>, settings: &Settings) -> anyhow::Result<Box<dyn Running>> {
@@ -53,12 +54,15 @@ impl<T: Provide<WasiMessaging>> Trigger<T> for MessageConsumer {
         let handlers = Arc::new(Handlers::new(workload)?);
         let joined = join(&handlers, subscribed).await?;
         let (phase, phases) = watch::channel(Phase::Delivering);
-        let mut announcements = Vec::new();
+        let (mut announcements, mut adoptions) = (Vec::new(), Vec::new());
         let mut fetching = JoinSet::new();
         for (subscribed, broker, consumer) in joined {
             let Subscribed { client, subscription, .. } = subscribed;
             let delivering = Delivering::new(handlers.clone(), broker.clone(), subscription.clone(), phases.clone());
-            announcements.push(announce(&client, &*broker, &subscription, delivering.most()));
+            let adoption = consumer.adoption().cloned();
+            let name = adoption.as_ref().map_or(&*subscription.consumer, |adoption| &*adoption.name);
+            announcements.push(announce(&client, name, &*broker, &subscription, delivering.most()));
+            adoptions.extend(adoption.map(|adoption| (adoption, subscription)));
             let fetching_one = Fetching::new(Arc::new(delivering), consumer, phases.clone()).run();
             fetching.spawn(async move { fetching_one.await.map_err(|error| gone(&client, &error)) });
         }
@@ -70,7 +74,8 @@ impl<T: Provide<WasiMessaging>> Trigger<T> for MessageConsumer {
                 handlers.tidy();
             }
         });
-        Ok(Box::new(Delivery { announcement: announcements.join("\n"), phase, fetching, _tidying: tidying }))
+        let announcement = announcements.join("\n");
+        Ok(Box::new(Delivery { announcement, adoptions, phase, fetching, _tidying: tidying }))
     }
 }
 
@@ -101,8 +106,8 @@ async fn join<T: Provide<WasiMessaging>>(
     Ok(joined)
 }
 
-fn announce(client: &str, broker: &dyn Broker, subscription: &Subscription, most: usize) -> String {
-    let Subscription { topics, consumer, ordered, .. } = subscription;
+fn announce(client: &str, consumer: &str, broker: &dyn Broker, subscription: &Subscription, most: usize) -> String {
+    let Subscription { topics, ordered, .. } = subscription;
     let order = if *ordered { ", in order" } else { "" };
     // A broker that keeps messages has something to show to an operator.
     let promise = if broker.operator().is_some() { "" } else { "; each message at most once, as nobody keeps it" };
@@ -116,6 +121,8 @@ fn gone(client: &str, error: &crate::Error) -> Error {
 /// A consumer that has been started. Dropping it ends what runs.
 struct Delivery {
     announcement: String,
+    /// How consumers were taken over, with the subscriptions that did so.
+    adoptions: Vec<(Adoption, Subscription)>,
     phase: watch::Sender<Phase>,
     /// One task for each subscription, which owns the handlers that it has started. Ends with the reason if its consumer
     /// is gone.
@@ -127,6 +134,10 @@ struct Delivery {
 impl Running for Delivery {
     fn announcement(&self) -> String {
         self.announcement.clone()
+    }
+
+    fn announced(&self) {
+        self.adoptions.iter().for_each(|(adoption, subscription)| adoption.log(subscription));
     }
 
     async fn failed(&mut self) -> anyhow::Error {

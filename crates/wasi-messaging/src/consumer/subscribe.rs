@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tempo_core::{DEFAULT_STORE, Error, Flag, Setting as _, Settings, Value};
 
-use crate::{Subscription, topic};
+use crate::{Owner, Subscription, topic};
 
 pub(super) const SUBSCRIBE: Flag = Flag::new(
     "subscribe",
@@ -14,6 +14,15 @@ pub(super) const SUBSCRIBE: Flag = Flag::new(
      max-deliver, backoff (1s/5s/30s), ack-wait, dead-letter, ordered",
 )
 .with_options("topic");
+
+pub(super) const CONSUMER: Flag = Flag::new(
+    "consumer",
+    "NAME",
+    "The consumer of subscriptions that name none; replicas share one [default: the component's name, after that of --app]",
+);
+
+pub(super) const APP: Flag =
+    Flag::new("app", "NAME", "The app that the component is part of: the names of its consumers begin with it");
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// The shortest and the longest time that a delivery may go without a sign of life.
@@ -47,14 +56,17 @@ impl Subscribed {
 ///
 /// A value cannot be read, or two values say different things about one consumer.
 pub(super) fn read(settings: &Settings, component: &str) -> Result<Vec<Subscribed>, Error> {
+    let app = name(settings, &APP)?;
+    let owner = Owner { app, component: component.to_owned() };
+    let usual = name(settings, &CONSUMER)?.unwrap_or_else(|| owner.consumer());
     let mut known: Vec<(Subscribed, Options)> = Vec::new();
     for value in settings.given(&SUBSCRIBE) {
         let invalid = |problem: String| value.invalid(&SUBSCRIBE, &problem);
         let Said { client, topic, options } = parse(&value.text).map_err(invalid)?;
-        let consumer = options.consumer.clone().unwrap_or_else(|| component.to_owned());
+        let consumer = options.consumer.clone().unwrap_or_else(|| usual.clone());
         if !is_name(&consumer) {
             let problem = "the component's name cannot be a consumer's, which has 1 to 64 letters, digits, `-` and `_`; \
-                           add ;consumer=NAME";
+                           name one with --consumer";
             return Err(invalid(problem.to_owned()));
         }
         let same =
@@ -67,7 +79,8 @@ pub(super) fn read(settings: &Settings, component: &str) -> Result<Vec<Subscribe
                 }
             }
             None => {
-                let subscription = Subscription::new(consumer, vec![topic]);
+                let subscription =
+                    Subscription { owner: Some(owner.clone()), ..Subscription::new(consumer, vec![topic]) };
                 known.push((Subscribed { client, subscription, value: value.clone() }, options));
             }
         }
@@ -187,7 +200,16 @@ fn pauses(text: &str) -> Option<Vec<Duration>> {
     bounded.then_some(pauses)
 }
 
-fn is_name(text: &str) -> bool {
+fn name(settings: &Settings, flag: &Flag) -> Result<Option<String>, Error> {
+    let name = settings.get::<String>(flag)?;
+    if name.as_ref().is_some_and(|name| !is_name(name)) {
+        return Err(settings.invalid(flag, "expected 1 to 64 letters, digits, `-` and `_`"));
+    }
+    Ok(name)
+}
+
+/// Whether a consumer may have that name.
+pub(crate) fn is_name(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     (1..=64).contains(&text.len()) && text.bytes().all(allowed)
 }
@@ -217,7 +239,8 @@ mod tests {
         let [subscribed] = found.as_slice() else { panic!("not one") };
         assert_eq!(subscribed.client, "default");
         let topics = ["orders.>", "billing.*"].map(str::to_owned).to_vec();
-        assert_eq!(subscribed.subscription, Subscription::new("worker", topics));
+        let owner = Some(Owner { app: None, component: "worker".to_owned() });
+        assert_eq!(subscribed.subscription, Subscription { owner, ..Subscription::new("worker", topics) });
     }
 
     #[test]
@@ -234,6 +257,34 @@ mod tests {
     }
 
     #[test]
+    fn a_consumer_is_named_by_app_and_component_unless_the_user_says_otherwise() {
+        let named = |pairs: &[(&Flag, &str)]| {
+            let mut settings = Settings::default();
+            for (flag, text) in [(&SUBSCRIBE, "a")].iter().chain(pairs) {
+                settings.set(flag, vec![Value { text: (*text).to_owned(), place: Place::CommandLine }]);
+            }
+            let read = read(&settings, "worker").map_err(|error| error.to_string())?;
+            let Subscription { consumer, owner, .. } = read.into_iter().next().unwrap().subscription;
+            Ok::<_, String>((consumer, owner.unwrap().to_string()))
+        };
+        for (pairs, consumer, owner) in [
+            (&[][..], "worker", "component worker"),
+            (&[(&APP, "shop")], "shop-worker", "component worker of app shop"),
+            (&[(&CONSUMER, "mine")], "mine", "component worker"),
+            (&[(&APP, "shop"), (&CONSUMER, "mine")], "mine", "component worker of app shop"),
+            (&[(&CONSUMER, "mine"), (&SUBSCRIBE, "a;consumer=own")], "own", "component worker"),
+        ] {
+            assert_eq!(named(pairs), Ok((consumer.to_owned(), owner.to_owned())));
+        }
+        for flag in [&APP, &CONSUMER] {
+            let expected = format!("--{}: expected 1 to 64 letters, digits, `-` and `_`", flag.name);
+            assert_eq!(named(&[(flag, "a.b")]), Err(expected));
+        }
+        assert!(named(&[(&APP, &"a".repeat(58))]).unwrap_err().ends_with("name one with --consumer"));
+        assert!(named(&[(&APP, &"a".repeat(57))]).is_ok());
+    }
+
+    #[test]
     fn options_are_what_they_say() {
         let text = "a;max-in-flight=8;max-deliver=2;backoff=1s/2m;ack-wait=5s;dead-letter=GRAVE;ordered";
         let found = subscriptions(&[text, "b"]).unwrap();
@@ -246,6 +297,7 @@ mod tests {
             ack_wait: Duration::from_secs(5),
             dead_letter: Some("GRAVE".to_owned()),
             ordered: true,
+            owner: Some(Owner { app: None, component: "worker".to_owned() }),
         };
         assert_eq!(found[0].subscription, expected);
     }
@@ -302,7 +354,7 @@ mod tests {
             settings.set(&SUBSCRIBE, vec![Value { text: text.to_owned(), place: Place::CommandLine }]);
         };
         set(&mut settings, "a");
-        assert!(read(&settings, "my.worker").err().unwrap().to_string().ends_with("add ;consumer=NAME"));
+        assert!(read(&settings, "my.worker").err().unwrap().to_string().ends_with("name one with --consumer"));
         set(&mut settings, "a;consumer=my-worker");
         assert!(read(&settings, "my.worker").is_ok());
     }

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use super::clock::time;
 use super::receipt::Handle;
 use super::{Engine, Log, Recorded};
-use crate::{Consumer, Delivery, Result};
+use crate::{Adoption, Consumer, Delivery, Result};
 
 /// The most messages that one fetch takes.
 const MOST: usize = 1024;
@@ -20,6 +20,7 @@ pub(super) struct Member<L: Log> {
     engine: Arc<Engine<L>>,
     consumer: u32,
     wake: Arc<Notify>,
+    adoption: Option<Adoption>,
 }
 
 /// What was taken for a fetch, and is given back if the fetch does not return it.
@@ -38,9 +39,9 @@ impl Drop for Watch<'_> {
 }
 
 impl<L: Log> Member<L> {
-    pub(super) fn new(engine: Arc<Engine<L>>, consumer: u32) -> Self {
+    pub(super) fn new(engine: Arc<Engine<L>>, consumer: u32, adoption: Option<Adoption>) -> Self {
         let wake = engine.state().group(consumer).map(|group| group.wake.clone()).unwrap_or_default();
-        Self { engine, consumer, wake }
+        Self { engine, consumer, wake, adoption }
     }
 
     /// Takes what can be delivered now. If that is nothing: how long to wait for something.
@@ -103,6 +104,10 @@ impl<L: Log> Consumer for Member<L> {
                 Err(wait) => drop(tokio::time::timeout(wait, woken).await),
             }
         }
+    }
+
+    fn adoption(&self) -> Option<&Adoption> {
+        self.adoption.as_ref()
     }
 }
 

@@ -62,6 +62,11 @@ impl Group {
         self.known.topics.iter().any(|filter| topic::matches(filter, topic))
     }
 
+    /// The messages that are not acknowledged, in any order.
+    pub(super) fn sequences(&self) -> impl Iterator<Item = u64> {
+        self.entries.keys().copied()
+    }
+
     pub(super) fn has(&self, sequence: u64) -> bool {
         self.entries.contains_key(&sequence)
     }
@@ -231,6 +236,8 @@ impl Group {
         };
         ConsumerInfo {
             name: self.known.name.clone(),
+            topics: self.known.topics.clone(),
+            owner: self.known.owner.clone(),
             pending: count(|attempts| attempts == 0),
             in_flight: count(|attempts| attempts > 0),
             redelivered: count(|attempts| attempts > 1),

@@ -1,13 +1,14 @@
 //! What an engine has written down: everything that must be there when it is opened again, and the messages themselves.
 
 use std::future::Future;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use super::clock::time;
 use super::ids::Fingerprint;
-use crate::{DeadLetter, Error, ErrorKind, Message, Result};
+use crate::{ConsumerConfig, DeadLetter, Error, ErrorKind, Message, Owner, Result};
 
 /// A change of what is kept.
 pub(crate) enum Change {
@@ -49,6 +50,22 @@ pub(crate) struct Known {
     pub(crate) ordered: bool,
     /// In milliseconds.
     pub(crate) ack_wait: u64,
+    /// Earlier versions did not record it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) owner: Option<Owner>,
+}
+
+impl Known {
+    pub(crate) fn new(name: &str, config: ConsumerConfig) -> Self {
+        let ConsumerConfig { topics, ack_wait, ordered, owner } = config;
+        Self { name: name.to_owned(), topics, ordered, ack_wait: super::clock::millis(ack_wait), owner }
+    }
+
+    pub(crate) fn config(&self) -> ConsumerConfig {
+        let Self { name: _, topics, ordered, ack_wait, owner } = self;
+        let (topics, ack_wait) = (topics.clone(), Duration::from_millis(*ack_wait));
+        ConsumerConfig { topics, ack_wait, ordered: *ordered, owner: owner.clone() }
+    }
 }
 
 /// Which message becomes a dead letter, and why.

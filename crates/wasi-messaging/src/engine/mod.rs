@@ -149,8 +149,12 @@ impl<L: Log> Engine<L> {
     }
 
     pub(crate) async fn subscribe(self: &Arc<Self>, subscription: &Subscription) -> anyhow::Result<Box<dyn Consumer>> {
-        let id = self.change(|state, journal| state.subscribe(subscription, journal)).await?;
-        Ok(Box::new(Member::new(self.clone(), id)))
+        let subscribed = self.change(|state, journal| state.subscribe(subscription, journal)).await?;
+        let (id, adoption) = subscribed.map_err(|refused| {
+            let problem = refused.refusal.explain(&subscription.consumer, Some(refused.skipped));
+            tempo_core::Error::new(tempo_core::ErrorKind::BadConfiguration, format!("{}: {problem}", self.name))
+        })?;
+        Ok(Box::new(Member::new(self.clone(), id, adoption)))
     }
 }
 

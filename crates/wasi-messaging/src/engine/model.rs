@@ -15,7 +15,9 @@ use tempfile::TempDir;
 
 use self::expected::{Model, TOPICS};
 use super::Clock;
-use crate::{Broker, Consumer, Delivery, FileBroker, MemoryBroker, Message, Receipt, Subscription};
+use crate::{
+    Broker, Consumer, ConsumerMove, Delivery, FileBroker, MemoryBroker, Message, Receipt, Subscription, topic,
+};
 
 const CONSUMERS: [&str; 2] = ["one", "two"];
 /// Choices of topics: some match, some overlap, some match nothing that is published.
@@ -201,7 +203,19 @@ async fn step(subject: &mut Subject, model: &mut Model, operation: Operation) ->
         Operation::Subscribe { consumer, filters, ordered } => {
             let topics = FILTERS[filters].iter().map(|&filter| filter.into()).collect();
             let subscription = Subscription { topics, ordered, ..subject.subscriptions[consumer].clone() };
-            subject.consumers[consumer] = subject.broker().subscribe(&subscription).await.unwrap();
+            let joined = subject.broker().subscribe(&subscription).await;
+            let adopted = topic::is_superset(&subscription.topics, &subject.subscriptions[consumer].topics);
+            prop_assert_eq!(joined.is_ok(), adopted, "{:?}", subscription.topics);
+            subject.consumers[consumer] = match joined {
+                Ok(joined) => joined,
+                Err(_) => {
+                    let change = ConsumerMove { topics: Some(subscription.topics.clone()), ..ConsumerMove::default() };
+                    let operator = subject.broker().operator().unwrap();
+                    let moved = operator.move_consumer(CONSUMERS[consumer], &change).await.unwrap();
+                    prop_assert_eq!(moved.skipped, Some(model.skipped(consumer, &subscription)));
+                    subject.broker().subscribe(&subscription).await.unwrap()
+                }
+            };
             model.subscribe(consumer, &subscription);
             subject.subscriptions[consumer] = subscription;
         }

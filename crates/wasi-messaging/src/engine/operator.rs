@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::{Change, Engine, Log, State};
-use crate::{DeadLetter, Error, ErrorKind, Operator, Result, StreamInfo};
+use crate::{ConsumerMove, DeadLetter, Error, ErrorKind, Moved, Operator, Result, StreamInfo};
 
 #[async_trait]
 impl<L: Log> Operator for Engine<L> {
@@ -32,6 +32,10 @@ impl<L: Log> Operator for Engine<L> {
     async fn purge(&self, sequence: u64) -> Result<()> {
         let purge = |state: &mut State, journal: &mut Vec<Change>| state.exhume(sequence, journal);
         if self.change(purge).await? { Ok(()) } else { Err(missing(sequence)) }
+    }
+
+    async fn move_consumer(&self, consumer: &str, change: &ConsumerMove) -> Result<Moved> {
+        self.change(|state, journal| state.move_consumer(consumer, change, journal)).await?
     }
 }
 

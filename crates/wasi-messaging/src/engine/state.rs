@@ -1,13 +1,15 @@
 //! What an engine knows without asking its log: which messages there are, who is still to have them, and how much room
 //! is left. Whatever changes it is entered in a journal, for the log.
 
+mod consumers;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::group::Group;
 use super::ids::{Fingerprint, Ids, fingerprint};
 use super::log::{Burial, Change, Known, Progress};
-use crate::{ConsumerInfo, Error, ErrorKind, MESSAGE_ID, Message, Result, Subscription};
+use crate::{ConsumerInfo, Error, ErrorKind, MESSAGE_ID, Message, Result};
 
 /// What a message takes besides its own bytes.
 const OVERHEAD: usize = 256;
@@ -174,61 +176,6 @@ impl State {
 
     pub(super) fn groups(&self) -> impl Iterator<Item = &Group> {
         self.groups.values()
-    }
-
-    /// Makes the consumer of `subscription`, or changes it to what that says.
-    pub(super) fn subscribe(&mut self, subscription: &Subscription, journal: &mut Vec<Change>) -> u32 {
-        let known = Known {
-            name: subscription.consumer.clone(),
-            topics: subscription.topics.clone(),
-            ordered: subscription.ordered,
-            ack_wait: super::clock::millis(subscription.ack_wait),
-        };
-        let found = self.groups.iter().find(|(_, group)| group.known.name == known.name).map(|(id, _)| *id);
-        let id = found.unwrap_or_else(|| self.groups.last_key_value().map_or(0, |(last, _)| last.saturating_add(1)));
-        let group = self.groups.entry(id).or_insert_with(|| Group::new(Known { topics: Vec::new(), ..known.clone() }));
-        if group.known == known {
-            return id;
-        }
-        if group.known.ordered != known.ordered {
-            let messages = &self.messages;
-            group.reorder(known.ordered, |sequence| messages.get(&sequence)?.key.clone());
-        }
-        let other_topics = group.known.topics != known.topics;
-        group.known = known.clone();
-        journal.push(Change::Consumer { id, consumer: known });
-        if other_topics {
-            self.rematch(id, journal);
-        }
-        id
-    }
-
-    /// The consumer's topics have changed: it gets what is kept and it wants now, and waits no longer for the rest.
-    fn rematch(&mut self, consumer: u32, journal: &mut Vec<Change>) {
-        let Some(group) = self.groups.get_mut(&consumer) else { return };
-        let mut unwanted = Vec::new();
-        let mut messages: Vec<_> = self.messages.iter_mut().map(|(sequence, entry)| (*sequence, entry)).collect();
-        messages.sort_unstable_by_key(|(sequence, _)| *sequence);
-        for (sequence, entry) in messages {
-            let done = self.done.get(&sequence);
-            match (group.has(sequence), group.wants(&entry.topic)) {
-                (false, true) if !done.is_some_and(|done| done.contains(&consumer)) => {
-                    group.add(sequence, entry.key.as_ref(), 0, 0);
-                    entry.wanted = entry.wanted.saturating_add(1);
-                }
-                (true, false) => {
-                    group.remove(sequence);
-                    entry.wanted = entry.wanted.saturating_sub(1);
-                    if entry.wanted == 0 && done.is_some() {
-                        unwanted.push(sequence);
-                    } else {
-                        journal.push(Change::Progress { sequence, consumer, progress: Progress::Fresh });
-                    }
-                }
-                _ => {}
-            }
-        }
-        unwanted.into_iter().for_each(|sequence| self.remove(sequence, journal));
     }
 
     fn remove(&mut self, sequence: u64, journal: &mut Vec<Change>) {

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
 use super::{printable, text};
-use crate::{ConsumerInfo, DeadLetter, StreamInfo};
+use crate::{ConsumerInfo, DeadLetter, Owner, StreamInfo};
 
 #[derive(Serialize)]
 struct Stream<'a> {
@@ -20,6 +20,9 @@ struct Stream<'a> {
 #[derive(Serialize)]
 struct Consumer<'a> {
     name: &'a str,
+    topics: &'a [String],
+    /// `None` where it is not recorded whose it is.
+    owner: Option<&'a Owner>,
     pending: u64,
     in_flight: u64,
     redelivered: u64,
@@ -55,8 +58,9 @@ fn line(value: &impl Serialize) -> serde_json::Result<String> {
 pub(super) fn stream(broker: &str, info: &StreamInfo) -> serde_json::Result<String> {
     let StreamInfo { name, messages, dead_letters, consumers } = info;
     let consumers = consumers.iter().map(|consumer| {
-        let ConsumerInfo { name, pending, in_flight, redelivered } = consumer;
-        Consumer { name, pending: *pending, in_flight: *in_flight, redelivered: *redelivered }
+        let ConsumerInfo { name, topics, owner, pending, in_flight, redelivered } = consumer;
+        let (owner, pending, in_flight, redelivered) = (owner.as_ref(), *pending, *in_flight, *redelivered);
+        Consumer { name, topics, owner, pending, in_flight, redelivered }
     });
     let (messages, dead_letters, consumers) = (*messages, *dead_letters, consumers.collect());
     line(&Stream { broker, stream: Some(name), messages, dead_letters, consumers })

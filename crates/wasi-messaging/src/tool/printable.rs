@@ -13,7 +13,7 @@ pub(super) fn is_active(character: char) -> bool {
 }
 
 /// `text` in one line, with everything active written as `\u{1b}`.
-pub(super) fn line(text: &str) -> Cow<'_, str> {
+pub(crate) fn line(text: &str) -> Cow<'_, str> {
     if !text.contains(is_active) {
         return Cow::Borrowed(text);
     }

@@ -4,14 +4,14 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use tempo_core::{Boot, Place, Scheme, StoreUrl, Value};
 
 use super::*;
 use crate::testing::message;
 use crate::{
-    Consumer, ConsumerInfo, DeadLetter, Error as BrokerError, ErrorKind as Kind, Message, Operator, Result, StreamInfo,
-    Subscription,
+    Consumer, ConsumerInfo, ConsumerMove, DeadLetter, Error as BrokerError, ErrorKind as Kind, Message, Moved,
+    Operator, Owner, Result, StreamInfo, Subscription,
 };
 
 /// The scheme `grave:`, whose only broker each test fills for itself by the part after the colon.
@@ -99,6 +99,10 @@ impl Operator for Graveyard {
         Ok(())
     }
 
+    async fn move_consumer(&self, _: &str, _: &ConsumerMove) -> Result<Moved> {
+        panic!("nothing is moved here")
+    }
+
     async fn purge(&self, sequence: u64) -> Result<()> {
         if self.stuck == Some(sequence) {
             return Err(BrokerError::new(Kind::Unavailable, "the broker cannot be reached just now"));
@@ -162,14 +166,21 @@ fn of(action: &'static str) -> Asked {
 #[tokio::test]
 async fn streams_and_consumers_are_listed() {
     let mut yard = Graveyard::new(vec![letter(1, "a"), letter(2, "b")]);
-    yard.consumers = vec![ConsumerInfo { name: "worker\x1b[2J".into(), pending: 3, in_flight: 12, redelivered: 1 }];
+    yard.consumers = vec![ConsumerInfo {
+        name: "worker\x1b[2J".into(),
+        topics: vec!["a.>".into(), "b\x1b[2J".into()],
+        owner: Some(Owner { app: None, component: "worker".into() }),
+        pending: 3,
+        in_flight: 12,
+        redelivered: 1,
+    }];
     let url = dig(&yard);
     let text = run(&[&url], Asked::new("list")).await.unwrap();
     assert_eq!(
         text,
         "default: stream YARD, 1 message, 2 dead letters\n  \
-         consumer            pending   in flight  redelivered\n  \
-         worker\\u{1b}[2J           3          12            1\n"
+         consumer            pending   in flight  redelivered  topics\n  \
+         worker\\u{1b}[2J           3          12            1  a.>, b\\u{1b}[2J\n"
     );
     let empty = dig(&Graveyard::new(Vec::new()));
     let named = [format!("b={url}"), format!("a={empty}"), "c=hollow:".to_owned(), "d=memory:".to_owned()];
@@ -187,10 +198,9 @@ async fn streams_and_consumers_are_listed() {
     );
     let json = run(&named, Asked::new("list").with(&JSON, "")).await.unwrap();
     let json: Vec<Json> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(json.len(), 4);
-    assert_eq!(json[1]["broker"], "b");
-    assert_eq!(json[1]["dead_letters"], 2);
-    assert_eq!(json[1]["consumers"][0]["in_flight"], 12);
+    assert_eq!((json.len(), &json[1]["broker"], &json[1]["dead_letters"]), (4, &"b".into(), &2.into()));
+    let topics = json!(["a.>", "b\x1b[2J"]);
+    assert_eq!((&json[1]["consumers"][0]["in_flight"], &json[1]["consumers"][0]["topics"]), (&12.into(), &topics));
     assert_eq!(json[1]["consumers"][0]["name"], "worker\x1b[2J");
     assert_eq!((&json[2]["stream"], &json[3]["stream"]), (&Json::Null, &Json::Null));
     let one = run(&named, Asked::new("list").with(&BROKER, "a")).await.unwrap();

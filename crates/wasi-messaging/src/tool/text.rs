@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::printable;
-use crate::{DeadLetter, Message, StreamInfo};
+use crate::{DeadLetter, Message, StreamInfo, adoption};
 
 /// How much of a payload is shown, in bytes.
 const SHOWN: usize = 1024;
@@ -43,10 +43,15 @@ pub(super) fn stream(broker: &str, info: &StreamInfo) -> String {
     let names: Vec<_> = consumers.iter().map(|consumer| printable::line(&consumer.name)).collect();
     let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max("consumer".len());
     // Writing to a string cannot fail.
-    let _ = writeln!(text, "  {:width$}  {:>10}  {:>10}  {:>11}", "consumer", "pending", "in flight", "redelivered");
+    let _ = writeln!(
+        text,
+        "  {:width$}  {:>10}  {:>10}  {:>11}  topics",
+        "consumer", "pending", "in flight", "redelivered"
+    );
     for (name, consumer) in names.iter().zip(consumers) {
         let (pending, in_flight, redelivered) = (consumer.pending, consumer.in_flight, consumer.redelivered);
-        let _ = writeln!(text, "  {name:width$}  {pending:>10}  {in_flight:>10}  {redelivered:>11}");
+        let topics = adoption::list(&consumer.topics);
+        let _ = writeln!(text, "  {name:width$}  {pending:>10}  {in_flight:>10}  {redelivered:>11}  {topics}");
     }
     text
 }

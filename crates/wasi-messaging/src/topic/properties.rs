@@ -43,6 +43,35 @@ fn filters_match_what_they_say() {
     });
 }
 
+/// A set takes all of another exactly if no topic is missed: of up to one word more than filters have, some of them words
+/// that no filter names.
+#[test]
+fn a_superset_misses_no_topic() {
+    let filters = || {
+        let filter = words(&["a", "b", "*", "*", ">"]).prop_map(|filter| {
+            let end = filter.find('>').map_or(filter.len(), |place| place.saturating_add(1));
+            filter.get(..end).unwrap_or_default().split('.').take(3).collect::<Vec<_>>().join(".")
+        });
+        prop::collection::vec(filter, 1..5)
+    };
+    let mut topics = vec![Vec::new()];
+    let mut all: Vec<String> = Vec::new();
+    for _ in 0..4 {
+        let longer = |topic: &Vec<&'static str>| ["a", "b", "x"].map(|word| [topic.as_slice(), &[word]].concat());
+        topics = topics.iter().flat_map(longer).collect();
+        all.extend(topics.iter().map(|topic| topic.join(".")));
+    }
+    run(20_000, &(filters(), filters()), |(wide, narrow)| {
+        let takes = |set: &[String], topic: &str| set.iter().any(|filter| matches(filter, topic));
+        let missed = all.iter().find(|topic| takes(&narrow, topic) && !takes(&wide, topic));
+        prop_assert_eq!(is_superset(&wide, &narrow), missed.is_none(), "{:?} {:?} {:?}", wide, narrow, missed);
+        let common = common(&wide, &narrow);
+        let wrong = all.iter().find(|topic| takes(&common, topic) != (takes(&wide, topic) && takes(&narrow, topic)));
+        prop_assert!(wrong.is_none(), "{:?} {:?} {:?}", wide, narrow, wrong);
+        Ok(())
+    });
+}
+
 /// Anything may be asked, and what is accepted has no part that could be mistaken for something else.
 #[test]
 fn nonsense_is_refused_or_harmless() {

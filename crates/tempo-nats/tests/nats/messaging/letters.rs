@@ -138,6 +138,8 @@ async fn an_operator_sees_how_far_each_consumer_is() {
     assert_eq!((again.attempt, text(&again)), (2, "1"));
     let info = |name: &str, pending, in_flight, redelivered| ConsumerInfo {
         name: name.into(),
+        topics: vec!["a".into()],
+        owner: None,
         pending,
         in_flight,
         redelivered,

@@ -18,6 +18,8 @@ pub(super) struct Model {
 
 struct Expected {
     subscription: Subscription,
+    /// As they were written when they last changed.
+    topics: Vec<String>,
     waiting: BTreeMap<u64, Waiting>,
     done: BTreeSet<u64>,
 }
@@ -35,6 +37,7 @@ impl Model {
     pub(super) fn new(subscriptions: &[Subscription]) -> Self {
         let consumer = |subscription: &Subscription| Expected {
             subscription: subscription.clone(),
+            topics: subscription.topics.clone(),
             waiting: BTreeMap::new(),
             done: BTreeSet::new(),
         };
@@ -121,9 +124,21 @@ impl Model {
         }
     }
 
+    /// How many messages wait that `subscription` leaves out.
+    pub(super) fn skipped(&self, consumer: usize, subscription: &Subscription) -> u64 {
+        let wants = |topic: &str| subscription.topics.iter().any(|filter| topic::matches(filter, topic));
+        let waiting = self.consumers[consumer].waiting.keys();
+        waiting.filter(|sequence| !wants(&self.messages[sequence].topic)).count() as u64
+    }
+
     pub(super) fn subscribe(&mut self, consumer: usize, subscription: &Subscription) {
         let expected = &mut self.consumers[consumer];
         expected.subscription = subscription.clone();
+        if !topic::is_superset(&expected.topics, &subscription.topics)
+            || !topic::is_superset(&subscription.topics, &expected.topics)
+        {
+            expected.topics.clone_from(&subscription.topics);
+        }
         for (sequence, message) in &self.messages {
             if !expected.wants(message) {
                 expected.waiting.remove(sequence);
@@ -159,6 +174,8 @@ impl Model {
             };
             ConsumerInfo {
                 name: consumer.subscription.consumer.clone(),
+                topics: consumer.topics.clone(),
+                owner: None,
                 pending: count(|attempts| attempts == 0),
                 in_flight: count(|attempts| attempts > 0),
                 redelivered: count(|attempts| attempts > 1),

@@ -1,0 +1,117 @@
+//! Moving a consumer: JetStream changes the topics of one in place, but not where it goes on or its name. For those it is
+//! made anew.
+
+use async_nats::jetstream::consumer::{self, DeliverPolicy};
+use async_nats::jetstream::context::ConsumerInfoErrorKind;
+use async_nats::jetstream::stream::Stream;
+use tempo_wasi_messaging::{ConsumerConfig, ConsumerMove, Error, ErrorKind, Moved, Result, Start};
+
+use super::stream::NamedStream;
+use super::{durable, failure, join};
+use crate::failure::Failure;
+
+/// Gives the consumer other topics, another position or another name.
+pub(super) async fn move_consumer(named: &NamedStream, consumer: &str, change: &ConsumerMove) -> Result<Moved> {
+    let stream = named.get().await?.ok_or_else(missing)?;
+    let old = info(named, &stream, consumer).await?.ok_or_else(missing)?;
+    let before = durable::read(&old.config);
+    let topics = change.topics.clone().unwrap_or_else(|| before.topics.clone());
+    let start = match change.start {
+        None | Some(Start::All) => 0,
+        Some(Start::New) => u64::MAX,
+        Some(Start::Sequence(sequence)) => sequence,
+    };
+    let skipped = match change.start {
+        Some(Start::New) => Some(old.num_pending),
+        _ => durable::skipped(&named.connection, &stream, &old, &topics, start).await,
+    };
+    let mut config = old.config.clone();
+    durable::write(&ConsumerConfig { topics, owner: None, ..before.clone() }, &mut config);
+    // The topics may be new to the stream.
+    let extended = named.with(&durable::read(&config).topics, 1).await;
+    let stream = extended.map_err(|error| Error::new(ErrorKind::Other, error.to_string()))?;
+    let name = change.name.as_deref().filter(|name| *name != consumer);
+    let now = match (change.start, name) {
+        (None, None) => update(named, &stream, config).await?,
+        (start, name) => replace(named, &stream, &old, config, start, name).await?,
+    };
+    Ok(Moved { before: before.topics, skipped, now: durable::info(&now) })
+}
+
+async fn info(named: &NamedStream, stream: &Stream, name: &str) -> Result<Option<consumer::Info>> {
+    match named.connection.ask(stream.consumer_info(name)).await.map_err(failure::lost)? {
+        Ok(info) => Ok(Some(info)),
+        Err(error) if error.kind() == ConsumerInfoErrorKind::NotFound => Ok(None),
+        Err(error) if error.kind() == ConsumerInfoErrorKind::InvalidName => Ok(None),
+        Err(error) => Err(Failure::other(&error).into()),
+    }
+}
+
+async fn update(named: &NamedStream, stream: &Stream, config: consumer::Config) -> Result<consumer::Info> {
+    let config = durable::pulled(config).ok_or_else(pushes)?;
+    let updated = named.connection.ask(stream.update_consumer(config)).await.map_err(failure::lost)?;
+    let updated = updated.map_err(|error| Error::new(ErrorKind::Other, format!("it cannot be updated: {error}")))?;
+    Ok(updated.cached_info().clone())
+}
+
+/// Makes the consumer anew, at another place or under another name.
+async fn replace(
+    named: &NamedStream,
+    stream: &Stream,
+    old: &consumer::Info,
+    mut config: consumer::Config,
+    start: Option<Start>,
+    name: Option<&str>,
+) -> Result<consumer::Info> {
+    if old.num_waiting > 0 {
+        let problem = "programs fetch from the consumer, and would make it again as it was; stop them first";
+        return Err(Error::new(ErrorKind::Unavailable, problem));
+    }
+    let position = old.ack_floor.stream_sequence.saturating_add(1);
+    config.deliver_policy = match start {
+        Some(Start::New) => DeliverPolicy::New,
+        Some(Start::All | Start::Sequence(0)) => DeliverPolicy::All,
+        Some(Start::Sequence(start_sequence)) => DeliverPolicy::ByStartSequence { start_sequence },
+        None => DeliverPolicy::ByStartSequence { start_sequence: position },
+    };
+    (config.name, config.durable_name) = (None, Some(name.unwrap_or(&old.name).to_owned()));
+    if let Some(name) = name {
+        if info(named, stream, name).await?.is_some() {
+            return Err(taken());
+        }
+        let made = create(named, stream, config).await?.ok_or_else(taken)?;
+        delete(named, stream, &old.name).await?;
+        return Ok(made);
+    }
+    delete(named, stream, &old.name).await?;
+    let problem = match create(named, stream, config).await {
+        Ok(Some(made)) => return Ok(made),
+        Ok(None) => return Err(Error::new(ErrorKind::Other, "another program has made the consumer meanwhile")),
+        Err(problem) => problem,
+    };
+    // It goes on as it was, at its old place.
+    let deliver_policy = DeliverPolicy::ByStartSequence { start_sequence: position };
+    create(named, stream, consumer::Config { deliver_policy, ..old.config.clone() }).await?;
+    Err(problem)
+}
+
+async fn create(named: &NamedStream, stream: &Stream, config: consumer::Config) -> Result<Option<consumer::Info>> {
+    join::create(named, stream, config).await.map_err(|error| Error::new(ErrorKind::Other, error.to_string()))
+}
+
+async fn delete(named: &NamedStream, stream: &Stream, name: &str) -> Result<()> {
+    let deleted = named.connection.ask(stream.delete_consumer(name)).await.map_err(failure::lost)?;
+    deleted.map(drop).map_err(|error| Failure::other(&error).into())
+}
+
+fn missing() -> Error {
+    failure::invalid("there is no consumer of that name")
+}
+
+fn taken() -> Error {
+    failure::invalid("a consumer has the new name already")
+}
+
+fn pushes() -> Error {
+    Error::new(ErrorKind::Other, "the consumer pushes its messages, and is not one of Tempo's")
+}

@@ -1,0 +1,93 @@
+//! Moves: an operator gives a consumer what no subscription may.
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::super::{Place, Suite, collect, expect};
+use super::{missing, operator};
+use crate::{ConsumerMove, Moved, Owner, Start, Subscription};
+
+pub(super) async fn run(suite: &Suite<'_>) -> Result<()> {
+    topics(suite).await.context("topics")?;
+    starts(suite).await.context("start")?;
+    names(suite).await.context("name")?;
+    owner(suite).await.context("owner")
+}
+
+async fn moving(place: &Place, consumer: &str, change: ConsumerMove) -> Result<Moved> {
+    let name = place.subscription(consumer, &[]).consumer;
+    Ok(operator(place)?.move_consumer(&name, &change).await?)
+}
+
+/// A place where two messages are handled and two wait, and all are kept.
+async fn prepared(suite: &Suite<'_>) -> Result<Place> {
+    let place = suite.place().await?;
+    drop(place.join("witness", &[">"]).await?);
+    let mut consumer = place.join("moving", &["a"]).await?;
+    place.publish(["1", "2"].map(|payload| place.message("a", payload)).to_vec()).await?;
+    expect(&mut *consumer, &["1", "2"]).await?;
+    drop(consumer);
+    place.publish(vec![place.message("a", "3"), place.message("b", "b"), place.message("a", "4")]).await?;
+    Ok(place)
+}
+
+async fn topics(suite: &Suite<'_>) -> Result<()> {
+    let place = prepared(suite).await?;
+    let topics = Some(vec![place.topic("c")]);
+    let moved = moving(&place, "moving", ConsumerMove { topics: topics.clone(), ..ConsumerMove::default() }).await?;
+    ensure!(moved.before == [place.topic("a")] && moved.skipped == Some(2), "{moved:?}");
+    ensure!(Some(&moved.now.topics) == topics.as_ref() && moved.now.pending == 0, "{moved:?}");
+    ensure!(place.join("moving", &["a"]).await.is_err(), "its topics are the old ones");
+    place.publish(vec![place.message("c", "c")]).await?;
+    expect(&mut *place.join("moving", &["c"]).await?, &["c"]).await
+}
+
+async fn starts(suite: &Suite<'_>) -> Result<()> {
+    let place = prepared(suite).await?;
+    let start = |start| ConsumerMove { start: Some(start), ..ConsumerMove::default() };
+    let moved = moving(&place, "moving", start(Start::New)).await?;
+    ensure!((moved.skipped, moved.now.pending) == (Some(2), 0), "{moved:?}");
+    place.publish(vec![place.message("a", "5")]).await?;
+    let mut consumer = place.join("moving", &["a"]).await?;
+    expect(&mut *consumer, &["5"]).await.context("new")?;
+    drop(consumer);
+    let moved = moving(&place, "moving", start(Start::All)).await?;
+    ensure!((moved.skipped, moved.now.pending) == (Some(0), 5), "{moved:?}");
+    let mut consumer = place.join("moving", &["a"]).await?;
+    let mut sequences = Vec::new();
+    for delivery in collect(&mut *consumer, 5).await? {
+        sequences.push(delivery.sequence.context("a sequence")?);
+        delivery.receipt.ack().await?;
+    }
+    drop(consumer);
+    let fourth = *sequences.get(3).context("the fourth")?;
+    moving(&place, "moving", start(Start::Sequence(fourth))).await?;
+    expect(&mut *place.join("moving", &["a"]).await?, &["4", "5"]).await.context("from the fourth on")
+}
+
+async fn names(suite: &Suite<'_>) -> Result<()> {
+    let place = prepared(suite).await?;
+    let name = Some(place.subscription("renamed", &[]).consumer);
+    let moved = moving(&place, "moving", ConsumerMove { name: name.clone(), ..ConsumerMove::default() }).await?;
+    ensure!(Some(&moved.now.name) == name.as_ref() && moved.skipped == Some(0), "{moved:?}");
+    let names: Vec<String> = operator(&place)?.stream().await?.consumers.into_iter().map(|info| info.name).collect();
+    ensure!(names.len() == 2 && names.contains(&moved.now.name), "{names:?}");
+    expect(&mut *place.join("renamed", &["a"]).await?, &["3", "4"]).await?;
+    let old = place.subscription("moving", &[]).consumer;
+    missing(operator(&place)?.move_consumer(&old, &ConsumerMove::default()).await.map(drop), &[])?;
+    let taken = ConsumerMove { name: Some(place.subscription("witness", &[]).consumer), ..ConsumerMove::default() };
+    missing(operator(&place)?.move_consumer(&moved.now.name, &taken).await.map(drop), &[])
+        .context("a name that is taken")
+}
+
+async fn owner(suite: &Suite<'_>) -> Result<()> {
+    let place = prepared(suite).await?;
+    let subscription = |component: &str| {
+        let owner = Owner { app: Some(place.word.clone()), component: component.to_owned() };
+        Subscription { owner: Some(owner), ..place.subscription("moving", &["a"]) }
+    };
+    drop(place.broker.subscribe(&subscription("other")).await?);
+    ensure!(place.broker.subscribe(&subscription("moving")).await.is_err(), "it belongs to another component");
+    moving(&place, "moving", ConsumerMove::default()).await?;
+    let mut consumer = place.broker.subscribe(&subscription("moving")).await.context("after the move")?;
+    expect(&mut *consumer, &["3", "4"]).await
+}

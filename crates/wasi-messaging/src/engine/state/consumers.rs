@@ -1,0 +1,180 @@
+//! What the consumers are: made, taken over and moved. What they are still to acknowledge follows their topics.
+
+use std::collections::HashSet;
+
+use super::super::group::Group;
+use super::super::log::{Change, Known, Progress};
+use super::State;
+use crate::{Adoption, ConsumerConfig, ConsumerMove, Error, ErrorKind, Moved, Refusal, Result, Start, Subscription};
+
+/// Why a subscription did not join.
+pub(in crate::engine) struct Refused {
+    pub(in crate::engine) refusal: Refusal,
+    /// How many messages the consumer would not have been delivered any more.
+    pub(in crate::engine) skipped: u64,
+}
+
+impl State {
+    /// Makes the consumer of `subscription`, or takes it over. Its number, and how it was taken over.
+    pub(in crate::engine) fn subscribe(
+        &mut self,
+        subscription: &Subscription,
+        journal: &mut Vec<Change>,
+    ) -> std::result::Result<(u32, Option<Adoption>), Refused> {
+        let found = self.find(&subscription.consumer).or_else(|| self.predecessor(subscription));
+        let found = found.and_then(|id| Some((id, self.groups.get(&id)?.known.clone())));
+        let Some((id, known)) = found else {
+            let known = Known::new(&subscription.consumer, ConsumerConfig::new(subscription));
+            return Ok((self.create(known, journal), None));
+        };
+        let kept = known.config();
+        let now = kept.adopt(subscription).map_err(|refusal| {
+            let skipped = self.skipped(id, &subscription.topics);
+            Refused { refusal, skipped }
+        })?;
+        self.define(id, Known::new(&known.name, now.clone()), journal);
+        Ok((id, Some(Adoption { name: known.name, kept, now, warnings: Vec::new() })))
+    }
+
+    fn find(&self, name: &str) -> Option<u32> {
+        self.groups.iter().find(|(_, group)| group.known.name == name).map(|(id, _)| *id)
+    }
+
+    /// The consumer that was made for the component of `subscription` before its app had a name.
+    fn predecessor(&self, subscription: &Subscription) -> Option<u32> {
+        let id = self.find(subscription.predecessor()?)?;
+        let group = self.groups.get(&id)?;
+        group.known.config().is_predecessor(subscription).then_some(id)
+    }
+
+    /// How many messages wait for a consumer that would not be delivered if it had these topics.
+    fn skipped(&self, consumer: u32, topics: &[String]) -> u64 {
+        let Some(group) = self.groups.get(&consumer) else { return 0 };
+        let wanted = |topic: &str| topics.iter().any(|filter| crate::topic::matches(filter, topic));
+        let skipped = |sequence: &u64| self.messages.get(sequence).is_some_and(|entry| !wanted(&entry.topic));
+        count(group.sequences().filter(skipped))
+    }
+
+    fn create(&mut self, known: Known, journal: &mut Vec<Change>) -> u32 {
+        let id = self.groups.last_key_value().map_or(0, |(last, _)| last.saturating_add(1));
+        self.groups.insert(id, Group::new(Known { topics: Vec::new(), ..known.clone() }));
+        self.define(id, known, journal);
+        id
+    }
+
+    /// The consumer is `known` from now on.
+    fn define(&mut self, id: u32, known: Known, journal: &mut Vec<Change>) {
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        if group.known == known {
+            return;
+        }
+        if group.known.ordered != known.ordered {
+            let messages = &self.messages;
+            group.reorder(known.ordered, |sequence| messages.get(&sequence)?.key.clone());
+        }
+        let other_topics = group.known.topics != known.topics;
+        group.known = known.clone();
+        journal.push(Change::Consumer { id, consumer: known });
+        if other_topics {
+            self.rematch(id, journal);
+        }
+    }
+
+    /// The consumer's topics have changed: it gets what is kept and it wants now, and waits no longer for the rest.
+    fn rematch(&mut self, consumer: u32, journal: &mut Vec<Change>) {
+        let Some(group) = self.groups.get_mut(&consumer) else { return };
+        let mut unwanted = Vec::new();
+        let mut messages: Vec<_> = self.messages.iter_mut().map(|(sequence, entry)| (*sequence, entry)).collect();
+        messages.sort_unstable_by_key(|(sequence, _)| *sequence);
+        for (sequence, entry) in messages {
+            let done = self.done.get(&sequence);
+            match (group.has(sequence), group.wants(&entry.topic)) {
+                (false, true) if !done.is_some_and(|done| done.contains(&consumer)) => {
+                    group.add(sequence, entry.key.as_ref(), 0, 0);
+                    entry.wanted = entry.wanted.saturating_add(1);
+                }
+                (true, false) => {
+                    group.remove(sequence);
+                    entry.wanted = entry.wanted.saturating_sub(1);
+                    if entry.wanted == 0 && done.is_some() {
+                        unwanted.push(sequence);
+                    } else {
+                        journal.push(Change::Progress { sequence, consumer, progress: Progress::Fresh });
+                    }
+                }
+                _ => {}
+            }
+        }
+        unwanted.into_iter().for_each(|sequence| self.remove(sequence, journal));
+    }
+
+    /// Gives a consumer other topics, another position or another name.
+    pub(in crate::engine) fn move_consumer(
+        &mut self,
+        name: &str,
+        change: &ConsumerMove,
+        journal: &mut Vec<Change>,
+    ) -> Result<Moved> {
+        let id = self.find(name).ok_or_else(missing)?;
+        let group = self.groups.get(&id).ok_or_else(missing)?;
+        let ConsumerMove { topics, start, name: other_name } = change;
+        if other_name.as_ref().is_some_and(|other| self.find(other).is_some_and(|other| other != id)) {
+            return Err(Error::new(ErrorKind::InvalidArgument, "a consumer has the new name already"));
+        }
+        let before = group.known.clone();
+        let waiting: HashSet<u64> = group.sequences().collect();
+        let known = Known {
+            name: other_name.clone().unwrap_or_else(|| before.name.clone()),
+            topics: topics.clone().unwrap_or_else(|| before.topics.clone()),
+            owner: None,
+            ..before
+        };
+        self.define(id, known, journal);
+        if let Some(start) = start {
+            self.restart(id, *start, journal);
+        }
+        let group = self.groups.get(&id).ok_or_else(missing)?;
+        let skipped = Some(count(waiting.into_iter().filter(|sequence| !group.has(*sequence))));
+        Ok(Moved { before: before.topics, skipped, now: group.info() })
+    }
+
+    /// The consumer is done with what comes before `start`, and with nothing from there on.
+    fn restart(&mut self, consumer: u32, start: Start, journal: &mut Vec<Change>) {
+        let first = match start {
+            Start::All => 0,
+            Start::New => self.sequence.saturating_add(1),
+            Start::Sequence(sequence) => sequence,
+        };
+        let mut sequences: Vec<u64> = self.messages.keys().copied().collect();
+        sequences.sort_unstable();
+        for sequence in sequences {
+            if sequence < first {
+                self.finish(consumer, sequence, journal);
+            } else {
+                self.redo(consumer, sequence, journal);
+            }
+        }
+    }
+
+    /// Has a message that the consumer was done with, and that is kept for others, delivered to it again.
+    fn redo(&mut self, consumer: u32, sequence: u64, journal: &mut Vec<Change>) {
+        let Some(group) = self.groups.get_mut(&consumer) else { return };
+        let Some(entry) = self.messages.get_mut(&sequence).filter(|entry| group.wants(&entry.topic)) else { return };
+        let Some(done) = self.done.get_mut(&sequence).filter(|done| done.contains(&consumer)) else { return };
+        done.retain(|other| *other != consumer);
+        if done.is_empty() {
+            self.done.remove(&sequence);
+        }
+        group.add(sequence, entry.key.as_ref(), 0, 0);
+        entry.wanted = entry.wanted.saturating_add(1);
+        journal.push(Change::Progress { sequence, consumer, progress: Progress::Fresh });
+    }
+}
+
+fn count(sequences: impl Iterator<Item = u64>) -> u64 {
+    u64::try_from(sequences.count()).unwrap_or(u64::MAX)
+}
+
+fn missing() -> Error {
+    Error::new(ErrorKind::InvalidArgument, "there is no consumer of that name")
+}

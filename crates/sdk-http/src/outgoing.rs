@@ -5,16 +5,22 @@ use crate::detach::detach;
 use crate::incoming::{Contents, End};
 use crate::{Response, fields};
 use bytes::Bytes;
-use http::StatusCode;
+use http::{StatusCode, header};
 use std::future::poll_fn;
 use std::task::Poll;
 use wasip3::http::types::{self, ErrorCode, Trailers};
 use wasip3::{wit_future, wit_stream};
 use wit_bindgen::{FutureWriter, StreamWriter};
 
-/// Hands the handler's response to the host.
+/// Hands the handler's response to the host. A 204 or 304 has no body, and a 204 no length (RFC 9110, 8.6).
 pub(crate) async fn response(response: Response) -> Result<types::Response, ErrorCode> {
-    let (parts, body) = response.into_parts();
+    let (mut parts, mut body) = response.into_parts();
+    if matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+        body = Body::empty();
+    }
+    if parts.status == StatusCode::NO_CONTENT {
+        parts.headers.remove(header::CONTENT_LENGTH);
+    }
     let body = settle(body).await;
     let headers = fields::with_length(&parts.headers, &body).map_err(|error| error.to_code())?;
     let (contents, end) = send(body);

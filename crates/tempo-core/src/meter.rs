@@ -100,7 +100,7 @@ impl Meter {
     }
 
     /// Whether the call has computed for a whole tick without a pause.
-    pub(crate) fn is_busy(&self) -> bool {
+    pub fn is_busy(&self) -> bool {
         self.busy.load(Relaxed)
     }
 

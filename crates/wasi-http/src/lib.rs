@@ -39,6 +39,8 @@
 mod backend;
 mod client;
 mod egress;
+mod fields;
+mod host_fed;
 mod server;
 mod service;
 mod telemetry;

@@ -68,3 +68,15 @@ pub(crate) async fn get(sender: &mut SendRequest<Body>, target: &str) -> (u16, S
     let (status, text, _) = whole(response).await;
     (status, text)
 }
+
+/// A GET whose response breaks off: it is a 500 if nothing of it had been sent, which depends on how busy the machine is, and
+/// else its stream is reset.
+pub(crate) async fn breaks_off(sender: &mut SendRequest<Body>, target: &str) {
+    let response = match sender.send_request(request("GET", target, empty())).await {
+        Ok(response) if response.status() == 500 => return,
+        Ok(response) => response.into_body().collect().await.map(|body| body.to_bytes().len()),
+        Err(error) => Err(error),
+    };
+    let error = format!("{:?}", response.expect_err("the response looks complete"));
+    assert!(error.contains("INTERNAL_ERROR"), "{target}: {error}");
+}

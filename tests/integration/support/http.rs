@@ -178,6 +178,20 @@ impl<S: Read + Write> Client<S> {
         Ok(Some(data))
     }
 
+    /// A GET whose response breaks off: it is a 500 if nothing of it had been sent, which depends on how busy the machine is,
+    /// and else the connection ends in the middle of it.
+    #[track_caller]
+    pub(crate) fn breaks_off(&mut self, target: &str) {
+        self.start("GET", target, &[]);
+        match self.try_response() {
+            Ok(response) => response.is_plain_refusal(500),
+            Err(error) => {
+                let cut = matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset);
+                assert!(cut, "{target}: {error}");
+            }
+        }
+    }
+
     /// Whatever comes until the server closes the connection.
     pub(crate) fn rest(&mut self) -> Result<Vec<u8>> {
         let mut rest = std::mem::take(&mut self.buffer);

@@ -214,6 +214,12 @@ impl Process {
         exit_code(&mut self.child, &self.log)
     }
 
+    /// Ends the program; how many lines of all that it logged have `part` in them.
+    pub(crate) fn count_to_the_end(&self, part: &str) -> usize {
+        self.signal(Signal::TERM);
+        self.log.to_the_end().lines().filter(|line| line.contains(part)).count()
+    }
+
     pub(crate) fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }

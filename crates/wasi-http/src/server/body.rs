@@ -23,6 +23,8 @@ pub(crate) struct Body<T: Send + 'static> {
 
 enum Content<T: Send + 'static> {
     Full(Option<Bytes>),
+    /// A body of that length which is announced, as a 304 may do, and not sent.
+    Omitted(u64),
     Stream(Arc<Stream<T>>),
 }
 
@@ -47,6 +49,11 @@ impl<T: Send + 'static> Body<T> {
     /// A body that is known whole.
     pub(crate) fn full(bytes: Bytes) -> Self {
         Self { content: Content::Full(Some(bytes)), in_flight: None, told: None }
+    }
+
+    /// No body, in a response whose head announces one of `length` bytes.
+    pub(crate) fn omitted(length: u64) -> Self {
+        Self { content: Content::Omitted(length), in_flight: None, told: None }
     }
 
     /// A body that the guest goes on writing.
@@ -77,6 +84,7 @@ impl<T: Send + 'static> http_body::Body for Body<T> {
                 let bytes = bytes.take().filter(|bytes| !bytes.is_empty());
                 Poll::Ready(bytes.map(|bytes| Ok(Frame::data(bytes))))
             }
+            Content::Omitted(_) => Poll::Ready(None),
             Content::Stream(stream) => {
                 let mut state = stream.state.lock().unwrap_or_else(PoisonError::into_inner);
                 let poll = match &mut state.0 {
@@ -98,13 +106,14 @@ impl<T: Send + 'static> http_body::Body for Body<T> {
     fn is_end_stream(&self) -> bool {
         match &self.content {
             Content::Full(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
-            Content::Stream(_) => false,
+            Content::Omitted(_) | Content::Stream(_) => false,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.content {
             Content::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Content::Omitted(length) => SizeHint::with_exact(*length),
             Content::Stream(_) => SizeHint::default(),
         }
     }

@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use super::activity::{Activity, Verdict, Watched};
 use super::body::Body;
 use super::config::Config;
+use super::fields;
 use super::reply::Refusal;
 use super::request;
 use super::telemetry;
@@ -134,6 +135,7 @@ async fn answer<T: Provide<WasiHttp>>(
     phase: watch::Receiver<Phase>,
 ) -> Response<Body<T>> {
     let version = request.version();
+    fields::receive(&mut request);
     let (context, mut told) = telemetry::begin(&worker.measured, &scheme, &mut request);
     let mut response = if admitted {
         scope(context.clone(), request::handle(worker, scheme, context, request)).await

@@ -2,23 +2,28 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::{HeaderMap, Response, StatusCode, header};
+use http::response::Parts;
+use http::{HeaderMap, Response, header};
 use http_body::{Body as _, Frame};
 use tempo_core::{Call, Interrupted, Warm};
 use tokio::sync::oneshot;
-use wasmtime_wasi_http::WasiBody;
+use tokio::task::unconstrained;
 use wasmtime_wasi_http::handler::{Proxy, ProxyPre};
+use wasmtime_wasi_http::{Error, WasiBody};
 
+use super::bodiless::is_bodiless;
 use super::guest::Answer;
+use super::quiescence::Quiescence;
 use super::reply::Refusal;
 use super::upload::TooLarge;
 use super::worker::Worker;
+use crate::host_fed;
 
 /// What a call into a guest ends with.
 pub(crate) type Outcome<T> = Result<wasmtime::Result<Warm<T, Proxy>>, Interrupted>;
@@ -28,17 +33,54 @@ pub(crate) type Outcome<T> = Result<wasmtime::Result<Warm<T, Proxy>>, Interrupte
 #[error("the response broke off")]
 pub(crate) struct BrokenOff;
 
+/// Why the body of a response is not what its head announced.
+#[derive(Debug, thiserror::Error)]
+enum BodyFault {
+    #[error("it failed: {0}")]
+    Failed(Error),
+    #[error("the component returned without finishing it")]
+    Unfinished,
+    #[error("it has {delivered} bytes and content-length says {announced}")]
+    WrongLength { announced: u64, delivered: u64 },
+}
+
+impl BodyFault {
+    /// What wasmtime reports of a wrong length, in 0.2 without saying so, in the words of the server.
+    fn explained(self, wrong_length: Option<Self>) -> Self {
+        match (self, wrong_length) {
+            (Self::Failed(Error::HttpResponseBodySize(Some(sent))), Some(Self::WrongLength { announced, .. })) => {
+                Self::WrongLength { announced, delivered: sent }
+            }
+            (Self::Failed(Error::HttpProtocolError), Some(wrong_length)) => wrong_length,
+            (fault, _) => fault,
+        }
+    }
+
+    fn is_excess(&self) -> bool {
+        matches!(self, Self::WrongLength { announced, delivered } if delivered > announced)
+    }
+}
+
 /// A call into a guest and, once it has answered, its response body. Whoever polls the exchange drives the guest;
 /// dropping it ends the guest.
 pub(crate) struct Exchange<T: Send + 'static> {
     worker: Arc<Worker<T>>,
     call: Option<Call<wasmtime::Result<Warm<T, Proxy>>>>,
+    /// Of a 0.3 call: whether its event loop can still do anything.
+    quiescence: Arc<Quiescence>,
     /// `None` once it has come, or cannot come any more.
     answer: Option<oneshot::Receiver<Answer>>,
+    /// The head of the answer, or its error code, until it is asked for.
+    answered: Option<Result<Parts, String>>,
     consumed: Option<oneshot::Sender<()>>,
     body: Option<WasiBody>,
-    /// Frames that were taken from the body before it was known that they must be streamed.
+    /// What comes before the rest of `body`.
     taken: VecDeque<Frame<Bytes>>,
+    /// Why the body did not end well, if that was found before it was asked for its end.
+    fault: Option<BodyFault>,
+    to_head: bool,
+    /// The client gets no body, whatever the guest writes.
+    bodiless: bool,
     /// How long the body is that the client was promised, if that was said, and how much of it has gone.
     promised: Option<u64>,
     delivered: u64,
@@ -47,21 +89,51 @@ pub(crate) struct Exchange<T: Send + 'static> {
     failure: Option<Refusal>,
 }
 
+/// What an exchange has of its call.
+pub(crate) struct Near {
+    answer: oneshot::Receiver<Answer>,
+    consumed: oneshot::Sender<()>,
+    quiescence: Arc<Quiescence>,
+}
+
+/// What a call has of its exchange.
+pub(crate) struct Far {
+    pub(crate) answer: oneshot::Sender<Answer>,
+    /// Resolves when the response's body has been read to its end.
+    pub(crate) consumed: oneshot::Receiver<()>,
+    pub(crate) quiescence: Arc<Quiescence>,
+}
+
+/// The channels between an exchange and its call.
+pub(crate) fn ends() -> (Near, Far) {
+    let (answer_sender, answer) = oneshot::channel();
+    let (consumed_sender, consumed) = oneshot::channel();
+    let quiescence = Arc::new(Quiescence::default());
+    let near = Near { answer, consumed: consumed_sender, quiescence: quiescence.clone() };
+    (near, Far { answer: answer_sender, consumed, quiescence })
+}
+
 impl<T: Send + 'static> Exchange<T> {
+    /// `to_head`: the request's method is HEAD.
     pub(crate) fn new(
         worker: Arc<Worker<T>>,
         call: Call<wasmtime::Result<Warm<T, Proxy>>>,
-        answer: oneshot::Receiver<Answer>,
-        consumed: oneshot::Sender<()>,
+        near: Near,
+        to_head: bool,
         too_large: Option<TooLarge>,
     ) -> Self {
         Self {
             worker,
             call: Some(call),
-            answer: Some(answer),
-            consumed: Some(consumed),
+            quiescence: near.quiescence,
+            answer: Some(near.answer),
+            answered: None,
+            consumed: Some(near.consumed),
             body: None,
             taken: VecDeque::new(),
+            fault: None,
+            to_head,
+            bodiless: false,
             promised: None,
             delivered: 0,
             too_large,
@@ -72,23 +144,17 @@ impl<T: Send + 'static> Exchange<T> {
     /// Drives the guest until it has answered, and keeps the body of its answer.
     pub(crate) fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response<()>, Refusal>> {
         self.poll_call(cx);
-        let mut answered = None;
         if let Some(answer) = &mut self.answer
             && let Poll::Ready(answer) = Pin::new(answer).poll(cx)
         {
-            self.answer = None;
-            answered = answer.ok();
+            self.keep(answer.ok());
         }
         let component = self.worker.workload.name();
-        Poll::Ready(match (answered, self.failure()) {
+        Poll::Ready(match (self.answered.take(), self.failure()) {
+            // Such a response is whole with its head: what the guest does afterwards cannot spoil it.
+            (Some(Ok(head)), Some(Refusal::Failed)) if is_bodiless(self.to_head, head.status) => self.begin(head),
             (_, Some(failure)) => Err(failure),
-            (Some(Ok(response)), None) => {
-                let (head, body) = response.into_parts();
-                let bodiless = matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-                self.promised = if bodiless { Some(0) } else { length(&head.headers) };
-                self.body = Some(body);
-                Ok(Response::from_parts(head, ()))
-            }
+            (Some(Ok(head)), None) => self.begin(head),
             (Some(Err(code)), None) => {
                 tracing::warn!(component, code, "the component answered with an error code");
                 Err(Refusal::Failed)
@@ -102,38 +168,130 @@ impl<T: Send + 'static> Exchange<T> {
         })
     }
 
+    fn keep(&mut self, answer: Option<Answer>) {
+        self.answer = None;
+        self.answered = answer.map(|answer| {
+            let (head, body) = answer?.into_parts();
+            self.body = Some(body);
+            Ok(head)
+        });
+    }
+
+    fn begin(&mut self, head: Parts) -> Result<Response<()>, Refusal> {
+        if head.status.is_informational() {
+            let (component, status) = (self.worker.workload.name(), head.status.as_u16());
+            tracing::warn!(component, status, "the component answered with a status that is no final response");
+            return Err(Refusal::Failed);
+        }
+        self.bodiless = is_bodiless(self.to_head, head.status);
+        self.promised = if self.bodiless { Some(0) } else { content_length(&head.headers) };
+        Ok(Response::from_parts(head, ()))
+    }
+
     /// Drives the guest and takes the next part of its body.
     pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
-        if let Some(frame) = self.taken.pop_front() {
-            self.count(&frame);
-            return Poll::Ready(Some(Ok(frame)));
-        }
-        let Some(body) = &mut self.body else { return Poll::Ready(None) };
         // What the guest has written already is taken before it runs on.
-        let mut poll = Pin::new(body).poll_frame(cx);
+        let mut poll = self.poll_body(cx);
         if poll.is_pending() {
             self.poll_call(cx);
-            let Some(body) = &mut self.body else { return Poll::Ready(None) };
-            poll = Pin::new(body).poll_frame(cx);
+            poll = self.poll_body(cx);
+        }
+        if poll.is_pending() {
+            poll = self.poll_abandoned(cx);
         }
         match poll {
             Poll::Pending if self.failure().is_some() => Poll::Ready(Some(Err(BrokenOff))),
             Poll::Pending => Poll::Pending,
             Poll::Ready(Some(Ok(frame))) => {
-                self.count(&frame);
+                self.delivered = self.delivered.saturating_add(size(&frame));
+                if self.wrong_length().is_some_and(|fault| fault.is_excess()) {
+                    return self.break_off(cx, None);
+                }
                 self.extend_deadline(self.worker.workload.limits().request);
                 Poll::Ready(Some(Ok(frame)))
             }
-            Poll::Ready(Some(Err(error))) => {
-                tracing::debug!(%error, "a response body broke off");
-                self.failure.get_or_insert(Refusal::Failed);
-                Poll::Ready(Some(Err(BrokenOff)))
-            }
+            Poll::Ready(Some(Err(fault))) => self.break_off(cx, Some(fault)),
+            Poll::Ready(None) if self.wrong_length().is_some() => self.break_off(cx, None),
             Poll::Ready(None) => {
                 self.body_ended(cx);
                 Poll::Ready(self.failure().map(|_| Err(BrokenOff)))
             }
         }
+    }
+
+    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
+        if let Some(frame) = self.taken.pop_front() {
+            return Poll::Ready(Some(Ok(frame)));
+        }
+        let Some(body) = &mut self.body else { return Poll::Ready(self.fault.take().map(Err)) };
+        Pin::new(body).poll_frame(cx).map_err(BodyFault::Failed)
+    }
+
+    /// Errs for a body that waits for what cannot come: nothing is left to do in the store of a 0.3 guest, and the body is
+    /// not one that the host feeds from another connection.
+    fn poll_abandoned(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
+        if self.quiescence.is_near() {
+            self.poll_call(cx);
+        }
+        if self.quiescence.poll_reached(cx).is_pending() {
+            return Poll::Pending;
+        }
+        let before = host_fed::polls();
+        match self.poll_unconstrained(cx) {
+            Poll::Pending if host_fed::polls() == before => Poll::Ready(Some(Err(BodyFault::Unfinished))),
+            poll => poll,
+        }
+    }
+
+    /// The channels of a body are pending, too, when the task has used up its budget.
+    fn poll_unconstrained(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
+        pin!(unconstrained(poll_fn(|cx| self.poll_body(cx)))).poll(cx)
+    }
+
+    /// Takes what a 0.2 guest that has returned wrote last. Once its store is gone, a body that it did not finish looks
+    /// like one that it did; and if it is kept, like one that it still writes.
+    fn take_rest(&mut self, cx: &mut Context<'_>) {
+        if let Some(answer) = &mut self.answer {
+            let answer = answer.try_recv().ok();
+            self.keep(answer);
+        }
+        let mut rest = VecDeque::new();
+        self.fault = loop {
+            match self.poll_unconstrained(cx) {
+                Poll::Ready(Some(Ok(frame))) => rest.push_back(frame),
+                Poll::Ready(Some(Err(fault))) => break Some(fault),
+                Poll::Ready(None) => break None,
+                Poll::Pending => break Some(BodyFault::Unfinished),
+            }
+        };
+        self.taken = rest;
+        self.body = None;
+    }
+
+    fn wrong_length(&self) -> Option<BodyFault> {
+        let (announced, delivered) = (self.promised?, self.delivered);
+        (!self.bodiless && announced != delivered).then_some(BodyFault::WrongLength { announced, delivered })
+    }
+
+    /// Ends a body that is not what its head announced, and says why: by default because of its length.
+    fn break_off<R>(&mut self, cx: &mut Context<'_>, fault: Option<BodyFault>) -> Poll<Option<Result<R, BrokenOff>>> {
+        if self.bodiless {
+            self.body_ended(cx);
+            return Poll::Ready(None);
+        }
+        if self.failure().is_none() {
+            self.failure = Some(Refusal::Failed);
+            let component = self.worker.workload.name();
+            let wrong_length = self.wrong_length();
+            let fault = match fault {
+                Some(fault) => Some(fault.explained(wrong_length)),
+                None => wrong_length,
+            };
+            if let Some(fault) = fault {
+                tracing::warn!(component, "the body of a response broke off: {fault}");
+            }
+        }
+        Poll::Ready(Some(Err(BrokenOff)))
     }
 
     /// Why the exchange failed, if it did. A guest that failed over a body that was too large is not to blame, and one
@@ -143,15 +301,17 @@ impl<T: Send + 'static> Exchange<T> {
         if too_large { Some(Refusal::BodyTooLarge) } else { self.failure }
     }
 
+    /// Whether the client gets no body, whatever the guest writes.
+    pub(crate) fn is_bodiless(&self) -> bool {
+        self.bodiless
+    }
+
     /// Puts `frames` back, to be sent before what follows.
     pub(crate) fn give_back(&mut self, frames: Vec<Frame<Bytes>>) {
         self.delivered = 0;
-        self.taken = frames.into();
-    }
-
-    /// Promises the client no body, whatever the guest says.
-    pub(crate) fn promise_nothing(&mut self) {
-        self.promised = Some(0);
+        for frame in frames.into_iter().rev() {
+            self.taken.push_front(frame);
+        }
     }
 
     /// Whether the client has all of the body that was promised. hyper then asks for no more, and leaves the body.
@@ -170,18 +330,13 @@ impl<T: Send + 'static> Exchange<T> {
         }
     }
 
-    fn count(&mut self, frame: &Frame<Bytes>) {
-        let size = frame.data_ref().map_or(0, |data| data.len() as u64);
-        self.delivered = self.delivered.saturating_add(size);
-    }
-
     /// Tells the guest that its body has gone, and lets it finish.
     fn body_ended(&mut self, cx: &mut Context<'_>) {
         self.body = None;
         let told = self.consumed.take().is_none_or(|consumed| consumed.send(()).is_ok());
         // A 0.3 call waits to be told, so if it cannot be, it has trapped and its body did not end but break off. A 0.2
         // body says so itself.
-        if !told && matches!(self.worker.handler, ProxyPre::P3(_)) {
+        if !told && self.is_p3() {
             self.failure.get_or_insert(Refusal::Failed);
         }
         self.extend_deadline(self.worker.workload.limits().after_response);
@@ -196,6 +351,10 @@ impl<T: Send + 'static> Exchange<T> {
         }
     }
 
+    fn is_p3(&self) -> bool {
+        matches!(self.worker.handler, ProxyPre::P3(_))
+    }
+
     fn extend_deadline(&mut self, by: std::time::Duration) {
         if let Some(call) = &mut self.call {
             call.set_deadline(Instant::now() + by);
@@ -207,11 +366,18 @@ impl<T: Send + 'static> Exchange<T> {
             && let Poll::Ready(outcome) = Pin::new(call).poll(cx)
         {
             self.call = None;
+            if !self.is_p3() && matches!(outcome, Ok(Ok(_))) {
+                self.take_rest(cx);
+            }
             self.failure = self.worker.settle(outcome).err();
         }
     }
 }
 
-fn length(headers: &HeaderMap) -> Option<u64> {
+fn size(frame: &Frame<Bytes>) -> u64 {
+    frame.data_ref().map_or(0, |data| data.len() as u64)
+}
+
+pub(crate) fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }

@@ -4,13 +4,14 @@ use std::future::poll_fn;
 use std::sync::Arc;
 
 use http::Request;
-use tempo_core::{CallPlace, Provide, Warm};
+use tempo_core::{CallPlace, Meter, Provide, Warm};
 use tokio::sync::oneshot;
 use wasmtime::Store;
 use wasmtime::component::InstancePre;
 use wasmtime_wasi_http::handler::{Proxy, ProxyPre};
 use wasmtime_wasi_http::{FieldMap, WasiBody, p2, p3};
 
+use super::exchange::Far;
 use super::worker::Worker;
 use crate::WasiHttp;
 
@@ -29,16 +30,15 @@ pub(crate) fn handler<T>(component: &InstancePre<T>) -> wasmtime::Result<ProxyPr
     }
 }
 
-/// Calls the handler with `request`, sends what it answers to `answer`, and goes on until the guest is done.
-///
-/// `consumed` resolves when the response's body has been read to its end.
+/// Calls the handler with `request`, sends what it answers to the exchange at the `far` end, and goes on until the guest is
+/// done.
 pub(crate) async fn call<T: Provide<WasiHttp>>(
     worker: Arc<Worker<T>>,
     place: CallPlace<T, Proxy>,
     request: Request<WasiBody>,
-    answer: oneshot::Sender<Answer>,
-    consumed: oneshot::Receiver<()>,
+    far: Far,
 ) -> wasmtime::Result<Warm<T, Proxy>> {
+    let meter = place.meter();
     let mut warm = match place {
         CallPlace::Warm(warm) => warm,
         CallPlace::Fresh(mut fresh) => {
@@ -49,8 +49,8 @@ pub(crate) async fn call<T: Provide<WasiHttp>>(
     };
     let (store, proxy) = warm.parts();
     match proxy {
-        Proxy::P2(proxy) => call_p2(store, proxy, request, answer).await?,
-        Proxy::P3(service) => call_p3(store, service, request, answer, consumed).await?,
+        Proxy::P2(proxy) => call_p2(store, proxy, request, far.answer).await?,
+        Proxy::P3(service) => call_p3(store, service, request, far, &meter).await?,
     }
     Ok(warm)
 }
@@ -77,9 +77,10 @@ async fn call_p3<T: Provide<WasiHttp>>(
     store: &mut Store<T>,
     service: &p3::bindings::Service,
     request: Request<WasiBody>,
-    answer: oneshot::Sender<Answer>,
-    consumed: oneshot::Receiver<()>,
+    far: Far,
+    meter: &Meter,
 ) -> wasmtime::Result<()> {
+    let Far { answer, consumed, quiescence } = far;
     let handled = store.run_concurrent(async |accessor| -> wasmtime::Result<()> {
         let (request, transmission) = accessor.with(|mut access| {
             let view = T::provide(access.get());
@@ -100,9 +101,9 @@ async fn call_p3<T: Provide<WasiHttp>>(
         // As above: a server that has given up wants no response.
         let _ = answer.send(answered);
         // The event loop must turn until the body has gone out, and then until the guest's tasks have ended.
-        let _ = consumed.await;
+        quiescence.consumed(accessor, consumed, meter).await?;
         poll_fn(|cx| accessor.poll_no_interesting_tasks(cx)).await;
         Ok(())
     });
-    handled.await?
+    quiescence.drive(handled).await?
 }

@@ -2,12 +2,15 @@
 
 mod accept;
 mod activity;
+mod bodiless;
 mod body;
 mod config;
 mod connection;
 mod exchange;
+mod fields;
 mod guest;
 mod measured;
+mod quiescence;
 mod reply;
 mod request;
 mod telemetry;

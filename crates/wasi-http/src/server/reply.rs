@@ -10,6 +10,8 @@ use super::body::Body;
 pub(crate) enum Refusal {
     /// The request makes no sense.
     BadRequest,
+    /// The request asks for what the server does not do.
+    NotImplemented,
     /// The request's body is larger than the server takes.
     BodyTooLarge,
     /// No place to run became free in time.
@@ -25,6 +27,7 @@ impl Refusal {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::BadRequest => "bad_request",
+            Self::NotImplemented => "not_implemented",
             Self::BodyTooLarge => "body_too_large",
             Self::Overloaded => "overloaded",
             Self::Failed => "failed",
@@ -36,6 +39,7 @@ impl Refusal {
     pub(crate) fn response<T: Send + 'static>(self) -> Response<Body<T>> {
         let (status, text) = match self {
             Self::BadRequest => (StatusCode::BAD_REQUEST, "the request is not valid HTTP\n"),
+            Self::NotImplemented => (StatusCode::NOT_IMPLEMENTED, "the method is not implemented\n"),
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "the request body is too large\n"),
             Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded; try again soon\n"),
             Self::Failed => (StatusCode::INTERNAL_SERVER_ERROR, "the component failed\n"),

@@ -8,14 +8,14 @@ use std::time::Instant;
 use bytes::{Bytes, BytesMut};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Method, Request, Response, Uri, Version, header};
-use http_body::{Body as _, Frame};
+use http_body::Frame;
 use hyper::body::Incoming;
 use tempo_core::Provide;
 use tempo_core::telemetry::CallContext;
-use tokio::sync::oneshot;
 
+use super::bodiless;
 use super::body::Body;
-use super::exchange::Exchange;
+use super::exchange::{BrokenOff, Exchange, ends};
 use super::guest;
 use super::reply::Refusal;
 use super::upload;
@@ -49,6 +49,9 @@ async fn exchange<T: Provide<WasiHttp>>(
 ) -> Result<Response<Body<T>>, Refusal> {
     let deadline = Instant::now() + worker.workload.limits().request;
     let (mut head, body) = request.into_parts();
+    if head.method == Method::CONNECT {
+        return Err(Refusal::NotImplemented);
+    }
     head.uri = absolute(scheme, &head).ok_or(Refusal::BadRequest)?;
     let (body, too_large) = upload::limited(body, worker.config.body).ok_or(Refusal::BodyTooLarge)?;
     let permit = worker.workload.admission().enter().await.map_err(|_| Refusal::Overloaded)?;
@@ -57,71 +60,67 @@ async fn exchange<T: Provide<WasiHttp>>(
         Refusal::Failed
     })?;
     let meter = place.meter();
-    let (answer_sender, answer) = oneshot::channel();
-    let (consumed_sender, consumed) = oneshot::channel();
-    let is_head = head.method == Method::HEAD;
-    let head_only = is_head && head.version == Version::HTTP_2;
+    let (near, far) = ends();
+    let (to_head, version) = (head.method == Method::HEAD, head.version);
     let request = Request::from_parts(head, body);
-    let work = guest::call(worker.clone(), place, request, answer_sender, consumed);
+    let work = guest::call(worker.clone(), place, request, far);
     let call = worker.workload.call(meter, deadline, context, work);
-    let mut exchange = Exchange::new(worker.clone(), call, answer, consumed_sender, too_large);
+    let mut exchange = Exchange::new(worker.clone(), call, near, to_head, too_large);
     let head = poll_fn(|cx| exchange.poll_answer(cx)).await?;
-    if is_head {
-        exchange.promise_nothing();
+    let ahead = read_ahead(&mut exchange).await;
+    if exchange.is_bodiless() {
+        let size = ahead.is_whole().then(|| size(&ahead.frames) as u64);
+        exchange.finish();
+        return Ok(bodiless::response(head, to_head, version, size));
     }
-    let body = gather(&worker, exchange).await?;
-    let response = head.map(|()| body);
-    Ok(if head_only { without_body(response) } else { response })
+    if let Some(refusal) = exchange.failure() {
+        return Err(refusal);
+    }
+    let body = if ahead.is_whole() && ahead.frames.iter().all(Frame::is_data) {
+        Body::full(join(ahead.frames))
+    } else {
+        exchange.give_back(ahead.frames);
+        let (body, stream) = Body::stream(exchange);
+        worker.watch(&stream);
+        body
+    };
+    Ok(head.map(|()| body))
 }
 
-/// hyper leaves the body of an answer to HEAD out itself, but over HTTP/1 only.
-fn without_body<T: Provide<WasiHttp>>(response: Response<Body<T>>) -> Response<Body<T>> {
-    let (mut head, body) = response.into_parts();
-    if let Some(length) = body.size_hint().exact() {
-        head.headers.entry(header::CONTENT_LENGTH).or_insert(length.into());
-    }
-    Response::from_parts(head, Body::full(Bytes::new()))
+/// What of a body is there at once.
+struct Ahead {
+    frames: Vec<Frame<Bytes>>,
+    ended: Option<Result<(), BrokenOff>>,
 }
 
-/// Takes the whole body if it is small and there at once; else leaves it to be streamed.
-async fn gather<T: Provide<WasiHttp>>(worker: &Worker<T>, mut exchange: Exchange<T>) -> Result<Body<T>, Refusal> {
+impl Ahead {
+    fn is_whole(&self) -> bool {
+        matches!(self.ended, Some(Ok(())))
+    }
+}
+
+/// Takes the whole body if it is small and there at once, else the beginning of it.
+async fn read_ahead<T: Provide<WasiHttp>>(exchange: &mut Exchange<T>) -> Ahead {
     let mut frames: Vec<Frame<Bytes>> = Vec::new();
     let mut turns = 0;
-    let mut broken_off = false;
-    let whole = poll_fn(|cx| {
+    let ended = poll_fn(|cx| {
         loop {
             match exchange.poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => {
                     frames.push(frame);
                     if size(&frames) > SMALL {
-                        return Poll::Ready(false);
+                        return Poll::Ready(None);
                     }
                 }
-                Poll::Ready(Some(Err(_))) => {
-                    broken_off = true;
-                    return Poll::Ready(false);
-                }
-                Poll::Ready(None) => return Poll::Ready(true),
+                Poll::Ready(Some(Err(broken_off))) => return Poll::Ready(Some(Err(broken_off))),
+                Poll::Ready(None) => return Poll::Ready(Some(Ok(()))),
                 Poll::Pending if turns < TURNS => turns += 1,
-                Poll::Pending => return Poll::Ready(false),
+                Poll::Pending => return Poll::Ready(None),
             }
         }
     })
     .await;
-    if let Some(refusal) = exchange.failure() {
-        return Err(refusal);
-    }
-    if broken_off {
-        // Nothing has been sent yet, so the client can still be told.
-        return Err(Refusal::Failed);
-    }
-    if whole && frames.iter().all(Frame::is_data) {
-        return Ok(Body::full(join(frames)));
-    }
-    exchange.give_back(frames);
-    let (body, stream) = Body::stream(exchange);
-    worker.watch(&stream);
-    Ok(body)
+    Ahead { frames, ended }
 }
 
 fn size(frames: &[Frame<Bytes>]) -> usize {
@@ -140,20 +139,29 @@ fn join(mut frames: Vec<Frame<Bytes>>) -> Bytes {
     whole.freeze()
 }
 
-/// The request's URI with scheme and authority, which HTTP/1.1 clients put in the Host header.
+/// The request's URI with scheme and authority, which HTTP/1.1 clients put in the Host header. `None` if it does not say
+/// for certain whom it is for (RFC 9112, 3.2), or names a user there, which a request must not do (RFC 9110, 4.2.4).
 fn absolute(scheme: Scheme, head: &http::request::Parts) -> Option<Uri> {
+    let mut hosts = head.headers.get_all(header::HOST).iter();
+    let host = match (hosts.next(), hosts.next()) {
+        (Some(host), None) => Some(without_user(Authority::try_from(host.as_bytes()).ok()?)?),
+        (None, None) => None,
+        _ => return None,
+    };
     let mut uri = head.uri.clone().into_parts();
-    if uri.authority.is_none() {
-        let mut hosts = head.headers.get_all(header::HOST).iter();
-        let host = match (hosts.next(), hosts.next()) {
-            (Some(host), None) => Authority::try_from(host.as_bytes()).ok()?,
-            // HTTP/1.0 has no Host header.
-            (None, None) if head.version < Version::HTTP_11 => Authority::from_static("localhost"),
-            _ => return None,
-        };
-        uri.authority = Some(host);
-    }
+    uri.authority = match (uri.authority, host) {
+        (Some(_), None) if head.version == Version::HTTP_11 => return None,
+        (Some(authority), _) => Some(without_user(authority)?),
+        (None, Some(host)) => Some(host),
+        // HTTP/1.0 has no Host header.
+        (None, None) if head.version < Version::HTTP_11 => Some(Authority::from_static("localhost")),
+        (None, None) => return None,
+    };
     uri.scheme = Some(scheme);
     uri.path_and_query.get_or_insert_with(|| PathAndQuery::from_static("/"));
     Uri::from_parts(uri).ok()
+}
+
+fn without_user(authority: Authority) -> Option<Authority> {
+    (!authority.as_str().contains('@')).then_some(authority)
 }

@@ -1,9 +1,10 @@
 //! Bodies: echoed, slow, broken off.
 
-use crate::answer::{start, write};
+use crate::answer::{Target, start, write};
 use crate::wait;
+use std::mem::forget;
 use std::process::abort;
-use wasip2::http::types::{IncomingBody, IncomingRequest, OutgoingBody, ResponseOutparam};
+use wasip2::http::types::{Fields, IncomingBody, IncomingRequest, OutgoingBody, OutgoingResponse, ResponseOutparam};
 
 const READ: u64 = 64 * 1024;
 
@@ -40,6 +41,42 @@ pub(crate) fn stream(outparam: ResponseOutparam, chunks: u64) {
         }
     }
     let _ = OutgoingBody::finish(body, None);
+}
+
+/// `?status=N&length=N&write=N&end=E`: a response with that status, that `Content-Length`, and that many bytes. Without
+/// `write` its body is never asked for. `end` is how the body ends: `leak` never ends it, `drop` breaks it off; by default
+/// it is finished.
+pub(crate) fn answer(outparam: ResponseOutparam, target: &Target) {
+    let fields = Fields::new();
+    let length = target.text("length");
+    if !length.is_empty() && fields.append("content-length", length.as_bytes()).is_err() {
+        return;
+    }
+    let response = OutgoingResponse::new(fields);
+    let status = u16::try_from(target.number("status", 200)).unwrap_or_default();
+    if response.set_status_code(status).is_err() {
+        return;
+    }
+    if target.text("write").is_empty() {
+        return ResponseOutparam::set(outparam, Ok(response));
+    }
+    let Ok(body) = response.body() else { return };
+    ResponseOutparam::set(outparam, Ok(response));
+    if let Ok(to) = body.write() {
+        write(&to, &vec![b'x'; usize::try_from(target.number("write", 0)).unwrap_or_default()]);
+    }
+    match target.text("end").as_str() {
+        "leak" => forget(body),
+        "drop" => drop(body),
+        // What the host says of a length that is not right is for the test to see.
+        _ => drop(OutgoingBody::finish(body, None)),
+    }
+}
+
+/// The headers of the request, one a line.
+pub(crate) fn headers(request: &IncomingRequest) -> String {
+    let line = |(name, value): (String, Vec<u8>)| format!("{name}: {}\n", String::from_utf8_lossy(&value));
+    request.headers().entries().into_iter().map(line).collect()
 }
 
 /// Sends the head and a part of the body, then traps.

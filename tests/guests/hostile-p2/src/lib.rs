@@ -40,8 +40,11 @@ impl Guest for Hostile {
             "/echo" => body::echo(&request, outparam),
             "/stream" => body::stream(outparam, target.number("chunks", 5)),
             "/fetch" => fetch::fetch(outparam, &target.text("url")),
+            "/ask" => fetch::ask(outparam, &target),
             // Dropping the outparam unset is what a handler must not do.
             "/no-response" => drop(outparam),
+            "/answer" => body::answer(outparam, &target),
+            "/headers" => text(outparam, 200, &body::headers(&request)),
             "/trap-after-head" => body::trap_after_head(outparam),
             _ => text(outparam, 404, "no such path\n"),
         }

@@ -1,7 +1,7 @@
 //! Bodies, headers, trailers, statuses.
 
 use crate::{number, text};
-use http::header::TRAILER;
+use http::header::{CONTENT_LENGTH, TRAILER};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tempo_sdk_http::{Body, IntoResponse, Json, Request, Response, Router, Sender, StatusCode, spawn};
 
@@ -11,6 +11,7 @@ pub(crate) fn routes(router: Router) -> Router {
         .get("/headers", headers)
         .get("/head", head)
         .get("/status", status)
+        .get("/bodiless", bodiless)
         .get("/empty", async |_: Request| StatusCode::NO_CONTENT)
         .get("/big", big)
         .get("/trailers", trailers)
@@ -66,6 +67,17 @@ async fn head(request: Request) -> impl IntoResponse {
 async fn status(request: Request) -> impl IntoResponse {
     let code = u16::try_from(number(&request, "code", 200)).unwrap_or(0);
     (StatusCode::from_u16(code).unwrap_or(StatusCode::BAD_REQUEST), format!("{code}\n"))
+}
+
+/// `?code=N&length=N&text=T`: answers with status N, a text, and a `Content-Length` that it may not have.
+async fn bodiless(request: Request) -> Response {
+    let code = u16::try_from(number(&request, "code", 200)).unwrap_or(0);
+    let mut response = Response::new(Body::from(text(&request, "text")));
+    *response.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::BAD_REQUEST);
+    if let Some(length) = request.query_value("length").and_then(|length| length.parse().ok()) {
+        response.headers_mut().insert(CONTENT_LENGTH, length);
+    }
+    response
 }
 
 /// `?mib=N`: streams N MiB in chunks of 64 KiB.

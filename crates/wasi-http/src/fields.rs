@@ -1,0 +1,44 @@
+//! Header fields that concern a single connection, and end with it (RFC 9110, 7.6.1).
+
+use http::header::{self, HeaderMap, HeaderName};
+
+/// Removes the fields that `Connection` names: they are for its sender's neighbour, which is this process.
+pub(crate) fn remove_named_by_connection(headers: &mut HeaderMap) {
+    if !headers.contains_key(header::CONNECTION) {
+        return;
+    }
+    let named: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    for name in named {
+        headers.remove(name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    #[test]
+    fn what_connection_names_is_removed() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("connection", "close, X-One,, no name"),
+            ("connection", "x-two"),
+            ("x-one", "1"),
+            ("x-one", "2"),
+            ("x-two", "3"),
+        ] {
+            headers.append(name, HeaderValue::from_static(value));
+        }
+        headers.insert("x-kept", HeaderValue::from_static("4"));
+        remove_named_by_connection(&mut headers);
+        let left: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
+        assert_eq!(left, ["connection", "x-kept"]);
+    }
+}

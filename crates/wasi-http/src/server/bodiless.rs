@@ -1,0 +1,70 @@
+//! Responses that have no body, whatever the guest writes: those to HEAD, and 204 and 304 (RFC 9110, 6.4.1).
+
+use bytes::Bytes;
+use http::{Response, StatusCode, Version, header};
+
+use super::body::Body;
+
+/// Whether a response has no body.
+pub(crate) fn is_bodiless(to_head: bool, status: StatusCode) -> bool {
+    to_head || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+}
+
+/// The response with the head that the guest gave. `size` is that of the body which the guest wrote to HEAD, if it is known:
+/// it stands for the `Content-Length` that a GET would have had.
+pub(crate) fn response<T: Send + 'static>(
+    mut head: Response<()>,
+    to_head: bool,
+    version: Version,
+    size: Option<u64>,
+) -> Response<Body<T>> {
+    let status = head.status();
+    let headers = head.headers_mut();
+    match status {
+        StatusCode::NO_CONTENT => {
+            headers.remove(header::CONTENT_LENGTH);
+        }
+        StatusCode::NOT_MODIFIED => {}
+        _ => {
+            if let Some(size) = size.filter(|size| *size > 0) {
+                headers.entry(header::CONTENT_LENGTH).or_insert(size.into());
+            }
+        }
+    }
+    let length = super::exchange::content_length(headers);
+    let body = match length {
+        // hyper leaves the length out where HTTP/1 has no body to go with it, but for HEAD.
+        Some(length) if !to_head && version <= Version::HTTP_11 => Body::omitted(length),
+        _ => Body::full(Bytes::new()),
+    };
+    head.map(|()| body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body::Body as _;
+
+    fn length(status: u16, to_head: bool, version: Version, declared: Option<u64>) -> (Option<u64>, Option<u64>) {
+        let mut head = Response::builder().status(status);
+        if let Some(declared) = declared {
+            head = head.header("content-length", declared);
+        }
+        let response = response::<()>(head.body(()).unwrap(), to_head, version, Some(7));
+        (super::super::exchange::content_length(response.headers()), response.body().size_hint().exact())
+    }
+
+    #[test]
+    fn a_length_goes_with_head_and_304_and_never_with_204() {
+        for version in [Version::HTTP_11, Version::HTTP_2] {
+            assert_eq!(length(200, true, version, Some(5)), (Some(5), Some(0)));
+            assert_eq!(length(200, true, version, None), (Some(7), Some(0)));
+            assert_eq!(length(204, true, version, Some(5)), (None, Some(0)));
+            assert_eq!(length(204, false, version, Some(5)), (None, Some(0)));
+            assert_eq!(length(304, false, version, None), (None, Some(0)));
+            assert_eq!(length(304, true, version, None), (None, Some(0)));
+        }
+        assert_eq!(length(304, false, Version::HTTP_11, Some(5)), (Some(5), Some(5)));
+        assert_eq!(length(304, false, Version::HTTP_2, Some(5)), (Some(5), Some(0)));
+    }
+}

@@ -1,0 +1,112 @@
+//! Whether the event loop of a 0.3 guest that has answered can still do anything. If it cannot, a body that has not ended
+//! never will.
+
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{
+    AtomicU8,
+    Ordering::{Acquire, Release},
+};
+use std::task::{Context, Poll, Waker};
+
+use futures::task::AtomicWaker;
+use tempo_core::Meter;
+use tokio::sync::oneshot;
+use wasmtime::component::{Accessor, AccessorTask};
+
+/// Tasks of the guest run.
+const RUNNING: u8 = 0;
+/// The guest's last task has exited, in the poll of the event loop that is under way or in the last one.
+const EXITED: u8 = 1;
+/// No task was left when this poll began: a probe is to be spawned.
+const ARMED: u8 = 2;
+/// A probe has been spawned and has not run.
+const PROBING: u8 = 3;
+/// The probe has run, which has led to this poll: the next one is the last, or has another cause.
+const PROBED: u8 = 4;
+/// Nothing is left in the event loop.
+const REACHED: u8 = 5;
+
+/// Watches the event loop of one call. The call and the reader of the response's body share it.
+///
+/// A body can go on without a task of the guest: the host may be piping a stream into it, which is a future of the event
+/// loop. Wasmtime does not say whether there is one. But when nothing else is left, it polls the future that drives the loop
+/// a last time and returns without another look at the loop. A probe that is spawned in this last poll stays where it is;
+/// one that is spawned earlier runs before the loop returns.
+#[derive(Debug, Default)]
+pub(crate) struct Quiescence {
+    state: AtomicU8,
+    reader: AtomicWaker,
+}
+
+impl Quiescence {
+    /// Drives `event_loop`, in which [`consumed`](Self::consumed) is awaited.
+    pub(crate) async fn drive<R>(&self, event_loop: impl Future<Output = R>) -> R {
+        let mut event_loop = pin!(event_loop);
+        poll_fn(|cx| {
+            self.advance(EXITED, ARMED);
+            let poll = event_loop.as_mut().poll(cx);
+            if poll.is_pending() && self.advance(PROBING, REACHED) {
+                self.reader.wake();
+            }
+            poll
+        })
+        .await
+    }
+
+    /// Waits, as the future that drives the event loop, until the response's body has been read.
+    pub(crate) async fn consumed<T: 'static>(
+        self: &Arc<Self>,
+        accessor: &Accessor<T>,
+        mut consumed: oneshot::Receiver<()>,
+        meter: &Meter,
+    ) -> wasmtime::Result<()> {
+        poll_fn(|cx| {
+            if Pin::new(&mut consumed).poll(cx).is_ready() {
+                return Poll::Ready(Ok(()));
+            }
+            // With the waker, the exit of the last task would cost each request another poll.
+            if accessor.poll_no_interesting_tasks(&mut Context::from_waker(Waker::noop())).is_pending() {
+                self.state.store(RUNNING, Release);
+            } else if self.advance(RUNNING, EXITED) {
+                // In the background nothing but a wake-up leads to the next poll.
+                if meter.is_busy() {
+                    cx.waker().wake_by_ref();
+                }
+            } else if !self.advance(PROBED, ARMED)
+                && self.advance(ARMED, PROBING)
+                && let Err(error) = accessor.spawn(Probe(self.clone()))
+            {
+                return Poll::Ready(Err(error));
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Whether one more poll of the call would tell if anything is left.
+    pub(crate) fn is_near(&self) -> bool {
+        self.state.load(Acquire) == EXITED
+    }
+
+    /// Resolves when nothing is left in the event loop.
+    pub(crate) fn poll_reached(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.reader.register(cx.waker());
+        if self.state.load(Acquire) == REACHED { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    fn advance(&self, from: u8, to: u8) -> bool {
+        self.state.compare_exchange(from, to, Release, Acquire).is_ok()
+    }
+}
+
+/// Notes that it has run.
+struct Probe(Arc<Quiescence>);
+
+impl<T: 'static> AccessorTask<T> for Probe {
+    async fn run(self, _: &Accessor<T>) -> wasmtime::Result<()> {
+        self.0.advance(PROBING, PROBED);
+        Ok(())
+    }
+}

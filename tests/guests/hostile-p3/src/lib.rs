@@ -1,0 +1,29 @@
+//! A component of WASI 0.3 that is written against the bindings, so that it can break their rules: a body of another length
+//! than its head says, a body without an end, a request without a path.
+
+mod answer;
+mod fetch;
+mod target;
+
+use target::Target;
+use wasip3::exports::http::handler::Guest;
+use wasip3::http::types::{ErrorCode, Request, Response};
+
+struct Hostile;
+
+wasip3::http::service::export!(Hostile);
+
+impl Guest for Hostile {
+    async fn handle(request: Request) -> Result<Response, ErrorCode> {
+        let target = Target::of(&request);
+        match target.path.as_str() {
+            "/answer" => answer::answer(&target),
+            "/pass" => answer::pass(request),
+            "/file" => answer::file(&target).await,
+            "/headers" => answer::headers(&request),
+            "/fetch" => fetch::fetch(&target).await,
+            "/error" => Err(ErrorCode::ConfigurationError),
+            _ => answer::text(200, b"hostile\n".to_vec()),
+        }
+    }
+}

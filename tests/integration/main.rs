@@ -23,6 +23,7 @@ mod http_bodies;
 mod http_fields;
 mod http_heads;
 mod http_lengths;
+mod http_requests;
 mod http_time;
 mod http_unfinished;
 mod inspect;

@@ -3,7 +3,7 @@
 use crate::body::{Body, Kind};
 use crate::{Error, ErrorKind};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use wasip3::http::types::{Fields, HeaderError};
 
 /// Hands a map to the host. An empty map costs one host call and no allocation, any other one call as well.
@@ -14,12 +14,29 @@ pub(crate) fn to_host(map: &HeaderMap) -> Result<Fields, Error> {
     from_list(&list(map))
 }
 
-/// The same with `content-length` where the length is known, so that the host need not chunk.
+/// The same with `content-length` where the length is known, so that the host need not chunk. Nothing is announced of an
+/// empty body: that of a response may be left out because the request was HEAD.
 pub(crate) fn with_length(map: &HeaderMap, body: &Body) -> Result<Fields, Error> {
-    let Kind::Full(bytes) = &body.kind else { return to_host(map) };
+    match &body.kind {
+        Kind::Full(bytes) => of_length(map, bytes.len()),
+        Kind::Empty | Kind::Stream(_) => to_host(map),
+    }
+}
+
+/// The same for a request, of which also the absence of a body is announced where its method lets servers expect one.
+pub(crate) fn of_request(map: &HeaderMap, method: &Method, body: &Body) -> Result<Fields, Error> {
+    match &body.kind {
+        Kind::Empty if !matches!(*method, Method::GET | Method::HEAD | Method::DELETE | Method::OPTIONS) => {
+            of_length(map, 0)
+        }
+        _ => with_length(map, body),
+    }
+}
+
+fn of_length(map: &HeaderMap, length: usize) -> Result<Fields, Error> {
     let mut list = list(map);
     if !map.contains_key(header::CONTENT_LENGTH) {
-        list.push((header::CONTENT_LENGTH.as_str().to_owned(), bytes.len().to_string().into_bytes()));
+        list.push((header::CONTENT_LENGTH.as_str().to_owned(), length.to_string().into_bytes()));
     }
     from_list(&list)
 }

@@ -16,7 +16,7 @@ pub(crate) async fn send(request: http::Request<Body>, limits: Limits) -> Result
     // The host takes the authority from the URL, and refuses a `host` header.
     parts.headers.remove(header::HOST);
     trace(&mut parts.headers);
-    let headers = fields::with_length(&parts.headers, &body)?;
+    let headers = fields::of_request(&parts.headers, &parts.method, &body)?;
     let (contents, end) = outgoing::send(body);
     let (request, _sent) = Request::new(headers, contents, end, options(limits)?);
     address(&request, &parts)?;

@@ -41,6 +41,7 @@ mod client;
 mod egress;
 mod fields;
 mod host_fed;
+mod requests;
 mod server;
 mod service;
 mod telemetry;

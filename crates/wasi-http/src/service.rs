@@ -6,6 +6,8 @@ use wasmtime_wasi_http::WasiHttpCtxView;
 use wasmtime_wasi_http::p2::bindings as p2;
 use wasmtime_wasi_http::p3::bindings as p3;
 
+use crate::requests::add_outgoing_handler;
+
 /// The service `wasi:http`: types, and outgoing requests under the egress policy.
 pub struct WasiHttp;
 
@@ -22,11 +24,11 @@ impl Service for WasiHttp {
         type Host = wasmtime_wasi_http::WasiHttp;
         let options = p2::LinkOptions::default();
         p2::http::types::add_to_linker::<T, Host>(linker, &(&options).into(), T::provide)?;
-        p2::http::outgoing_handler::add_to_linker::<T, Host>(linker, T::provide)?;
+        add_outgoing_handler(linker)?;
         // Without concurrency the engine cannot hold async functions.
         if linker.engine().get_concurrency_support() {
             p3::http::types::add_to_linker::<T, Host>(linker, T::provide)?;
-            p3::http::client::add_to_linker::<T, Host>(linker, T::provide)?;
+            p3::http::client::add_to_linker::<T, Self>(linker, T::provide)?;
         }
         Ok(())
     }

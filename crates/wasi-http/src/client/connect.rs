@@ -18,7 +18,7 @@ use tower_service::Service;
 
 /// Makes connections for the pool.
 ///
-/// The pool keeps connections by scheme and authority, and the authority of every request was normalised. Which addresses
+/// The pool keeps connections by scheme and authority, and the host of every request was normalised. Which addresses
 /// are permitted depends on just these two and on the policy, of which a client has one. So a request is never put on a
 /// connection to an address that it could not have got by itself.
 #[derive(Clone)]

@@ -102,6 +102,15 @@ pub(super) fn request_error(error: &hyper_util::client::legacy::Error) -> Error 
     }
 }
 
+/// Whether a request got no response because the peer had closed the connection, or would not take requests on it any more.
+pub(super) fn is_closed(error: &hyper_util::client::legacy::Error) -> bool {
+    if let Some(error) = find::<h2::Error>(error) {
+        return error.is_go_away() || error.is_io() || error.reason() == Some(h2::Reason::REFUSED_STREAM);
+    }
+    find::<hyper::Error>(error)
+        .is_some_and(|error| matches!(hyper_error(error, Error::ConnectionTerminated), Error::ConnectionTerminated))
+}
+
 /// The error of a body that ended too soon.
 pub(super) fn response_error(error: &hyper::Error) -> Error {
     hyper_error(error, Error::HttpResponseIncomplete)

@@ -10,6 +10,8 @@ mod dial;
 mod download;
 mod error;
 mod hooks;
+mod opening;
+mod replay;
 mod request;
 mod send;
 mod stream;

@@ -3,10 +3,14 @@
 //! Wasmtime already keeps components from setting most of these fields. They are removed here too, because how a server
 //! behind a proxy frames and routes a request must not hang on another crate's list.
 
+use super::opening::open;
 use super::transmission::Transmission;
 use super::upload::{Progress, Upload};
 use crate::egress::{Policy, Target};
-use http::header::{self, HeaderMap, HeaderName};
+use crate::fields::remove_named_by_connection;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::request::Parts;
+use http::uri::Authority;
 use http::{Method, Request, Uri, Version};
 use http_body::Body as _;
 use std::sync::Arc;
@@ -24,8 +28,8 @@ const NOT_FORWARDED: [HeaderName; 8] = [
     HeaderName::from_static("proxy-connection"),
 ];
 
-/// Checks the request against the policy and prepares it for sending.
-pub(super) fn prepare(
+/// Checks the request against the policy and prepares it for sending. This takes until it is known if it has a body.
+pub(super) async fn prepare(
     request: Request<WasiBody>,
     policy: &Policy,
     progress: Arc<Progress>,
@@ -42,25 +46,53 @@ pub(super) fn prepare(
         return Err(Error::HttpUpgradeFailed);
     }
     strip(&mut parts.headers);
-    let declared = declared_length(&parts.headers)?;
-    let (upload, transmission) = match declared {
-        // HTTP/1.1 gives these requests no body that is not announced; hyper would drop it without a word.
-        None if unannounced(&parts.method, &body) => {
-            (Upload::empty(), Transmission::silent(body, Error::HttpRequestLengthRequired))
+    if let Some(host) = written_port(&target, &parts.uri) {
+        parts.headers.insert(header::HOST, host);
+    }
+    let (upload, transmission) = match declared_length(&parts.headers)? {
+        Some(0) => {
+            announce_nothing(&mut parts);
+            if body.is_end_stream() {
+                (Upload::empty(), Transmission::done())
+            } else {
+                (Upload::empty(), Transmission::silent(body, Error::HttpRequestBodySize(Some(0))))
+            }
         }
-        Some(0) if !body.is_end_stream() => {
-            (Upload::empty(), Transmission::silent(body, Error::HttpRequestBodySize(Some(0))))
-        }
-        declared => {
-            if let Some((declared, exact)) = declared.zip(body.size_hint().exact())
-                && declared != exact
-            {
+        Some(declared) => {
+            if let Some(exact) = body.size_hint().exact().filter(|exact| *exact != declared) {
                 return Err(Error::HttpRequestBodySize(Some(exact)));
             }
-            Upload::new(body, declared, progress)
+            Upload::new(body, Some(declared), progress)
         }
+        None => match open(body).await? {
+            Some(body) => {
+                announce_chunks(&mut parts, &body);
+                Upload::new(body, None, progress)
+            }
+            None => {
+                announce_nothing(&mut parts);
+                (Upload::empty(), Transmission::done())
+            }
+        },
     };
     Ok((Request::from_parts(parts, upload), transmission))
+}
+
+/// Says that there is no body. With some methods that goes without saying, and servers take a length there for a body that
+/// is still to come (RFC 9110, 8.6).
+fn announce_nothing(parts: &mut Parts) {
+    if matches!(parts.method, Method::GET | Method::HEAD | Method::DELETE | Method::OPTIONS | Method::TRACE) {
+        parts.headers.remove(header::CONTENT_LENGTH);
+    } else {
+        parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+    }
+}
+
+/// Says that a body comes in chunks where hyper would drop it otherwise: with methods that seldom have one.
+fn announce_chunks(parts: &mut Parts, body: &WasiBody) {
+    if matches!(parts.method, Method::GET | Method::HEAD) && body.size_hint().exact().is_none() {
+        parts.headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
 }
 
 /// The URL with the host that was checked, and with the path and query as they were given.
@@ -73,24 +105,31 @@ fn normalised(target: &Target, uri: &Uri) -> Result<Uri, Error> {
         Some(query) => format!("{path}?{query}"),
         None => path.to_owned(),
     };
+    let authority = match written_port(target, uri) {
+        Some(host) => Authority::try_from(host.as_bytes()).map_err(|_| Error::HttpRequestUriInvalid)?,
+        None => target.authority().try_into().map_err(|_| Error::HttpRequestUriInvalid)?,
+    };
     Uri::builder()
         .scheme(target.scheme().as_str())
-        .authority(target.authority())
+        .authority(authority)
         .path_and_query(path_and_query)
         .build()
         .map_err(|_| Error::HttpRequestUriInvalid)
 }
 
+/// Host and port if the component wrote the scheme's own port, which hyper leaves out: a server may hold requests to their
+/// `Host` byte for byte, as signatures do.
+fn written_port(target: &Target, uri: &Uri) -> Option<HeaderValue> {
+    let port = uri.port_u16()?;
+    let authority = target.authority();
+    let left_out = authority.parse::<Authority>().is_ok_and(|authority| authority.port().is_none());
+    left_out.then(|| HeaderValue::try_from(format!("{authority}:{port}")).ok())?
+}
+
 /// Removes what concerns a single connection. Used for trailers as well.
 pub(super) fn strip(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| name.trim().parse().ok())
-        .collect();
-    for name in named.iter().chain(&NOT_FORWARDED).chain([&header::UPGRADE]) {
+    remove_named_by_connection(headers);
+    for name in NOT_FORWARDED.iter().chain([&header::UPGRADE]) {
         headers.remove(name);
     }
     // `TE: trailers` tells the server that trailers are understood, which holds; transfer codings are hyper's affair.
@@ -111,14 +150,9 @@ fn declared_length(headers: &HeaderMap) -> Result<Option<u64>, Error> {
     }
 }
 
-fn unannounced(method: &Method, body: &WasiBody) -> bool {
-    matches!(*method, Method::GET | Method::HEAD) && !body.is_end_stream() && body.size_hint().exact().is_none()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
 
     #[test]
     fn fields_of_one_connection_are_removed() {
@@ -147,6 +181,23 @@ mod tests {
         headers.append("te", HeaderValue::from_static("Trailers"));
         strip(&mut headers);
         assert_eq!(headers.get("te").unwrap(), "trailers");
+    }
+
+    #[test]
+    fn a_port_that_was_written_stays() {
+        let policy = Policy::new(["http://*:*", "https://*:*"], []).unwrap();
+        let sent = |url: &str| {
+            let uri: Uri = url.parse().unwrap();
+            let target = policy.permit_url(&uri).unwrap();
+            let uri = normalised(&target, &uri).unwrap();
+            let host = written_port(&target, &uri).map(|host| host.to_str().unwrap().to_owned());
+            (uri.to_string(), host)
+        };
+        assert_eq!(sent("http://A.test:80/"), ("http://a.test:80/".to_owned(), Some("a.test:80".to_owned())));
+        assert_eq!(sent("https://a.test:443/x"), ("https://a.test:443/x".to_owned(), Some("a.test:443".to_owned())));
+        // hyper writes these itself.
+        assert_eq!(sent("https://a.test:80/"), ("https://a.test:80/".to_owned(), None));
+        assert_eq!(sent("https://a.test/"), ("https://a.test/".to_owned(), None));
     }
 
     #[test]

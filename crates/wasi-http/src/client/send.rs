@@ -4,10 +4,12 @@ use super::config::{ClientConfig, Timeouts};
 use super::connect::Connector;
 use super::download::Download;
 use super::error::request_error;
+use super::replay::{ConnectionUse, Replay, was_stale};
 use super::request::prepare;
 use super::transmission::Transmission;
 use super::upload::{Progress, Upload};
 use crate::egress::Policy;
+use crate::fields::remove_named_by_connection;
 use futures::FutureExt as _;
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
@@ -42,7 +44,9 @@ const HTTP2_PING: Duration = Duration::from_secs(10);
 pub struct Client(Arc<Inner>);
 
 struct Inner {
-    http: legacy::Client<Connector, Upload>,
+    pooled: legacy::Client<Connector, Upload>,
+    /// For a request whose pooled connection was closed: the others in the pool may be, too.
+    unpooled: legacy::Client<Connector, Upload>,
     policy: Policy,
     config: ClientConfig,
     turns: Arc<Semaphore>,
@@ -55,7 +59,8 @@ impl Client {
     /// A file of certificate authorities cannot be read or holds none.
     pub fn new(config: ClientConfig, policy: Policy) -> anyhow::Result<Self> {
         let connector = Connector::new(policy.clone(), &config)?;
-        let http = legacy::Client::builder(TokioExecutor::new())
+        let mut builder = legacy::Client::builder(TokioExecutor::new());
+        builder
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(config.idle_timeout)
@@ -68,10 +73,11 @@ impl Client {
             .http2_initial_connection_window_size(CONNECTION_WINDOW)
             .http2_max_send_buf_size(SEND_BUFFER)
             .http2_keep_alive_interval(HTTP2_PING)
-            .http2_keep_alive_timeout(HTTP2_PING)
-            .build(connector);
+            .http2_keep_alive_timeout(HTTP2_PING);
+        let pooled = builder.build(connector.clone());
+        let unpooled = builder.pool_max_idle_per_host(0).build(connector);
         let turns = Arc::new(Semaphore::new(config.max_requests.min(Semaphore::MAX_PERMITS)));
-        Ok(Self(Arc::new(Inner { http, policy, config, turns })))
+        Ok(Self(Arc::new(Inner { pooled, unpooled, policy, config, turns })))
     }
 
     /// What it may send.
@@ -80,6 +86,9 @@ impl Client {
     }
 
     /// Sends a request and waits for the head of its response. Both bodies are streamed.
+    ///
+    /// An idempotent request without a body is sent once more, on a new connection, when its pooled connection was closed
+    /// before anything of a response came.
     ///
     /// # Errors
     /// The policy denies the request, the request is not well-formed, no connection can be made, or no response comes in
@@ -91,13 +100,14 @@ impl Client {
     ) -> Result<(Response<WasiBody>, Transmission), Error> {
         let timeouts = Timeouts::new(&self.0.config, options);
         let progress = Progress::new();
-        let (request, mut transmission) = prepare(request, &self.0.policy, Arc::clone(&progress))?;
+        let (request, mut transmission) = prepare(request, &self.0.policy, Arc::clone(&progress)).await?;
         let turn = timeout(timeouts.turn, Arc::clone(&self.0.turns).acquire_owned()).await;
         let Ok(Ok(turn)) = turn else { return Err(Error::ConnectionLimitReached) };
-        let response = self.head(request, &mut transmission, &progress, timeouts).await?;
+        let mut response = self.head(request, &mut transmission, &progress, timeouts).await?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Err(Error::HttpUpgradeFailed);
         }
+        remove_named_by_connection(response.headers_mut());
         // hyper counts them for HTTP/1.1 only.
         if response.headers().len() > self.0.config.max_response_headers {
             return Err(Error::HttpResponseHeaderSectionSize(None));
@@ -106,48 +116,69 @@ impl Client {
         Ok((response, transmission))
     }
 
-    /// Waits for the response, with one patience until there is a connection and another one after that.
+    /// Waits for the response, on a new connection if the pooled one was closed meanwhile.
     async fn head(
         &self,
-        mut request: Request<Upload>,
+        request: Request<Upload>,
         transmission: &mut Transmission,
         progress: &Progress,
         timeouts: Timeouts,
     ) -> Result<Response<Incoming>, Error> {
-        let mut connection = capture_connection(&mut request);
-        let connected = async move {
-            connection.wait_for_connection_metadata().await;
+        let replay = Replay::of(&request);
+        let Inner { pooled, unpooled, .. } = &*self.0;
+        let response = match (attempt(pooled, request, transmission, progress, timeouts).await?, replay) {
+            (Err(error), Some(replay)) if was_stale(&error) => {
+                tracing::debug!(?error, "an outgoing request is sent once more");
+                attempt(unpooled, replay.into_request(), transmission, progress, timeouts).await?
+            }
+            (response, _) => response,
         };
-        let mut response = self.0.http.request(request);
-        tokio::select! {
-            biased;
-            error = transmission.failure() => return Err(error),
-            result = &mut response => return outcome(result, transmission),
-            () = connected => progress.touch(),
-            () = sleep(timeouts.connection) => return Err(Error::ConnectionTimeout),
-        }
-        loop {
-            tokio::select! {
-                biased;
-                error = transmission.failure() => return Err(error),
-                result = &mut response => return outcome(result, transmission),
-                () = sleep_until(progress.deadline(timeouts.first_byte)) => {
-                    if progress.deadline(timeouts.first_byte) <= Instant::now() {
-                        return Err(Error::ConnectionReadTimeout);
-                    }
+        match response {
+            Ok(response) => {
+                if let Some(connection) = response.extensions().get::<ConnectionUse>() {
+                    connection.answered();
                 }
+                Ok(response)
+            }
+            Err(error) => {
+                tracing::debug!(?error, "an outgoing request failed");
+                // When the request failed because its body did, hyper's error only says that; the body's own says why.
+                Err(transmission.failure().now_or_never().unwrap_or_else(|| request_error(&error)))
             }
         }
     }
 }
 
-/// When the request failed because its body did, hyper's error only says that; the body's own says why.
-fn outcome(
-    result: Result<Response<Incoming>, legacy::Error>,
+/// Waits for the response of one attempt, with one patience until there is a connection and another one after that.
+async fn attempt(
+    client: &legacy::Client<Connector, Upload>,
+    mut request: Request<Upload>,
     transmission: &mut Transmission,
-) -> Result<Response<Incoming>, Error> {
-    result.map_err(|error| {
-        tracing::debug!(?error, "an outgoing request failed");
-        transmission.failure().now_or_never().unwrap_or_else(|| request_error(&error))
-    })
+    progress: &Progress,
+    timeouts: Timeouts,
+) -> Result<Result<Response<Incoming>, legacy::Error>, Error> {
+    let mut connection = capture_connection(&mut request);
+    let connected = async move {
+        connection.wait_for_connection_metadata().await;
+    };
+    let mut response = client.request(request);
+    tokio::select! {
+        biased;
+        error = transmission.failure() => return Err(error),
+        result = &mut response => return Ok(result),
+        () = connected => progress.touch(),
+        () = sleep(timeouts.connection) => return Err(Error::ConnectionTimeout),
+    }
+    loop {
+        tokio::select! {
+            biased;
+            error = transmission.failure() => return Err(error),
+            result = &mut response => return Ok(result),
+            () = sleep_until(progress.deadline(timeouts.first_byte)) => {
+                if progress.deadline(timeouts.first_byte) <= Instant::now() {
+                    return Err(Error::ConnectionReadTimeout);
+                }
+            }
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! One connection's bytes, with or without TLS.
 
+use super::replay::ConnectionUse;
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use std::io;
 use std::pin::Pin;
@@ -12,6 +13,7 @@ use tokio_rustls::client::TlsStream;
 /// A connection. It counts towards the limit of open connections as long as it lives.
 pub(super) struct Stream {
     io: Io,
+    usage: ConnectionUse,
     _place: OwnedSemaphorePermit,
 }
 
@@ -22,34 +24,45 @@ enum Io {
 
 impl Stream {
     pub(super) fn plain(stream: TcpStream, place: OwnedSemaphorePermit) -> Self {
-        Self { io: Io::Plain(stream), _place: place }
+        Self::new(Io::Plain(stream), place)
     }
 
     pub(super) fn tls(stream: TlsStream<TcpStream>, place: OwnedSemaphorePermit) -> Self {
-        Self { io: Io::Tls(Box::new(stream)), _place: place }
+        Self::new(Io::Tls(Box::new(stream)), place)
+    }
+
+    fn new(io: Io, place: OwnedSemaphorePermit) -> Self {
+        Self { io, usage: ConnectionUse::default(), _place: place }
     }
 }
 
 impl Connection for Stream {
     fn connected(&self) -> Connected {
+        let connected = Connected::new().extra(self.usage.clone());
         match &self.io {
-            Io::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => Connected::new().negotiated_h2(),
-            _ => Connected::new(),
+            Io::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => connected.negotiated_h2(),
+            _ => connected,
         }
     }
 }
 
 impl AsyncRead for Stream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match &mut self.io {
+        let before = buf.filled().len();
+        let poll = match &mut self.io {
             Io::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
             Io::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+        };
+        if buf.filled().len() > before {
+            self.usage.read();
         }
+        poll
     }
 }
 
 impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.usage.wrote();
         match &mut self.io {
             Io::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
             Io::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
@@ -61,6 +74,7 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.usage.wrote();
         match &mut self.io {
             Io::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
             Io::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),

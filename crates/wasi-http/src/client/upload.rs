@@ -66,6 +66,11 @@ impl Upload {
         Self { body: None, declared: None, sent: 0, progress: None, failure: None }
     }
 
+    /// Whether there is no body, and never was one.
+    pub(super) fn is_none(&self) -> bool {
+        self.body.is_none() && self.sent == 0
+    }
+
     /// Lets go of the body, which also tells the [`Transmission`] that it has ended.
     fn finish(&mut self) {
         self.body = None;

@@ -4,11 +4,13 @@ use crate::support::{ask, client, client_with, echo_head, empty, full, get, refu
 use http::Response;
 use http_body_util::BodyExt;
 use std::net::TcpListener as StdListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tempo_wasi_http::ClientConfig;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use wasmtime_wasi_http::{Error, RequestOptions};
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
 
 const LOOPBACK: (&[&str], &[&str]) = (&["*"], &["127.0.0.0/8"]);
 
@@ -135,4 +137,81 @@ async fn a_dropped_request_frees_its_turn() {
     hanging.abort();
     assert!(hanging.await.unwrap_err().is_cancelled());
     assert_eq!(ask(&client, http::Request::get(server.url("/")).body(empty()).unwrap()).await.1, "done");
+}
+
+/// How a server treats the requests of its connections, one after the other: with these bytes, or by closing the connection
+/// without any. It closes after the last, too.
+async fn scripted(connections: &'static [&'static [&'static str]]) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let accepted = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&accepted);
+    tokio::spawn(async move {
+        for answers in connections {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            counter.fetch_add(1, Ordering::SeqCst);
+            tokio::spawn(async move {
+                for answer in *answers {
+                    let mut head = Vec::new();
+                    while !head.ends_with(b"\r\n\r\n") {
+                        head.push(stream.read_u8().await.unwrap());
+                    }
+                    stream.write_all(answer.as_bytes()).await.unwrap();
+                }
+            });
+        }
+    });
+    (url, accepted)
+}
+
+const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ndone";
+
+/// Sends a GET, then the request in question on the same connection, which the server answers as its script has it.
+async fn second(url: &str, request: http::request::Builder, body: WasiBody) -> Result<u16, Error> {
+    let client = client(LOOPBACK.0, LOOPBACK.1);
+    assert_eq!(ask(&client, get(url)).await.1, "done");
+    // Lets the task of the connection give it back.
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    client.send(request.uri(url).body(body).unwrap(), None).await.map(|(response, _)| response.status().as_u16())
+}
+
+#[tokio::test]
+async fn an_idempotent_request_on_a_closed_connection_is_sent_once_more() {
+    for method in ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"] {
+        let (url, accepted) = scripted(&[&[OK, ""], &[OK]]).await;
+        let status = second(&url, http::Request::builder().method(method), empty()).await.unwrap();
+        assert_eq!((status, accepted.load(Ordering::SeqCst)), (200, 2), "{method}");
+    }
+    // Not twice more.
+    let (url, accepted) = scripted(&[&[OK, ""], &[""], &[OK]]).await;
+    let error = second(&url, http::Request::get("/"), empty()).await.unwrap_err();
+    assert!(matches!(error, Error::ConnectionTerminated), "{error:?}");
+    assert_eq!(accepted.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn other_requests_are_sent_once() {
+    const SILENT: &[&[&str]] = &[&[OK, ""], &[OK]];
+    // Something of a response has come.
+    const BEGUN: &[&[&str]] = &[&[OK, "HTTP/1.1 200 OK\r\n"], &[OK]];
+    const JUST_BEGUN: &[&[&str]] = &[&[OK, "H"], &[OK]];
+    for (script, request, body) in [
+        (SILENT, http::Request::post("/"), empty()),
+        (SILENT, http::Request::builder().method("PATCH"), empty()),
+        (SILENT, http::Request::put("/"), full("body")),
+        (BEGUN, http::Request::get("/"), empty()),
+        (JUST_BEGUN, http::Request::get("/"), empty()),
+    ] {
+        let (url, accepted) = scripted(script).await;
+        let error = second(&url, request, body).await.unwrap_err();
+        assert!(matches!(error, Error::ConnectionTerminated), "{error:?}");
+        assert_eq!(accepted.load(Ordering::SeqCst), 1);
+    }
+    // A connection that was never answered on was not kept.
+    let (url, accepted) = scripted(&[&[""], &[OK]]).await;
+    let error = refused(&client(LOOPBACK.0, LOOPBACK.1), get(&url)).await;
+    assert!(matches!(error, Error::ConnectionTerminated), "{error:?}");
+    assert_eq!(accepted.load(Ordering::SeqCst), 1);
 }

@@ -15,19 +15,32 @@ use super::contest::{Files, Program};
 use super::load::Generator;
 use super::machine::{Machine, commit};
 use super::profile::Counts;
-use super::table::{markdown, number};
+use super::table::{markdown, median, number};
 use super::{client, prepare};
 use crate::shell::{self, say};
 use crate::workspace::Workspace;
 use crate::{build, setup};
 
+/// One request after the other: what several share when they come at once depends on how busy the machine is.
+const CONNECTIONS: u16 = 1;
 /// Requests before the first that count: pools, caches and warm instances are there by then.
 const WARM_UP: u32 = 160;
 /// A round counts twice; what one request costs is the difference, in which connecting and closing cancel out.
 const FEW: u32 = 64;
 const MANY: u32 = 320;
-/// What every Tempo gets: valgrind's address space holds no larger pool.
-const FLAGS: &[&str] = &["--http-threads", "1", "--max-requests", "4", "--max-memory", "16MiB"];
+/// What every Tempo gets: valgrind's address space holds no larger pool, and its processor is slow.
+const FLAGS: &[&str] = &[
+    "--http-threads",
+    "1",
+    "--max-requests",
+    "4",
+    "--max-memory",
+    "16MiB",
+    "--cpu-timeout",
+    "1m",
+    "--request-timeout",
+    "2m",
+];
 /// `--target` for guests that run the same on every processor, by default.
 const ANY_PROCESSOR: &str =
     if cfg!(target_arch = "aarch64") { "aarch64-unknown-linux-gnu" } else { "x86_64-unknown-linux-gnu" };
@@ -42,14 +55,12 @@ struct Case {
     guest: Option<&'static str>,
     flags: &'static [&'static str],
     path: &'static str,
-    /// Connections, each with one request in flight, to a single thread that serves.
-    connections: u16,
     /// Makes what the requests read.
     prepared_by: Option<&'static str>,
 }
 
 const fn case(name: &'static str, title: &'static str, guest: &'static str, flags: &'static [&'static str]) -> Case {
-    Case { name, title, guest: Some(guest), flags, path: "/", connections: 4, prepared_by: None }
+    Case { name, title, guest: Some(guest), flags, path: "/", prepared_by: None }
 }
 
 /// No instance of a warm case is replaced while it counts.
@@ -73,8 +84,7 @@ const CASES: &[Case] = &[
         )
     },
     Case {
-        // The other places are for the handlers.
-        connections: 2,
+        path: "/?timeout-ms=60000",
         ..case(
             "messaging",
             "message asked, handled and answered on `memory:`",
@@ -88,7 +98,7 @@ pub(crate) fn command() -> Cli {
     super::built(Cli::new("count"))
         .about("Instructions, allocations and system calls a request in user space, by valgrind's callgrind")
         .mut_arg("profile", |profile| profile.default_value("release"))
-        .arg(super::count("rounds", "3").help("Rounds; the least of each count is taken"))
+        .arg(super::count("rounds", "5").help("Rounds, of which the medians count"))
         .arg(
             super::chosen()
                 .value_parser(CASES.iter().map(|case| case.name).collect::<Vec<_>>())
@@ -119,7 +129,7 @@ struct Bench {
     rounds: u16,
 }
 
-/// What a request costs, and how far a round was from it, as a share.
+/// What a request costs, and how far rounds were from it, as a share.
 struct Cost {
     instructions: f64,
     spread: f64,
@@ -196,8 +206,7 @@ impl Bench {
             let (status, _) = client::ask(addr, "POST", path)?;
             ensure!(status == 200, "POST {path} is answered {status}");
         }
-        let generator =
-            Generator { program: &self.files.load, core: None, connections: case.connections, path: case.path };
+        let generator = Generator { program: &self.files.load, core: None, connections: CONNECTIONS, path: case.path };
         server.instrument()?;
         generator.requests(addr, WARM_UP)?;
         let mut rounds = Vec::new();
@@ -236,22 +245,21 @@ impl Bench {
     }
 }
 
-/// What else the process does in a round only adds to the counts, so the least ones are the truest.
 fn cost(rounds: &[(Counts, Counts)]) -> Cost {
-    let requests = f64::from(MANY - FEW);
-    let least = |count: fn(&Counts) -> u64| {
-        let few = rounds.iter().map(|(few, _)| count(few)).min().unwrap_or_default();
-        let many = rounds.iter().map(|(_, many)| count(many)).min().unwrap_or_default();
-        (many as f64 - few as f64) / requests
+    let each = |count: fn(&Counts) -> u64| {
+        let of_round =
+            move |(few, many): &(Counts, Counts)| (count(many) as f64 - count(few) as f64) / f64::from(MANY - FEW);
+        rounds.iter().map(of_round)
     };
-    let instructions = least(|counts| counts.instructions);
-    let of_round = |(few, many): &(Counts, Counts)| (many.instructions as f64 - few.instructions as f64) / requests;
-    let spread = rounds.iter().map(|round| (of_round(round) / instructions - 1.0).abs()).fold(0.0, f64::max);
+    let middle = |count: fn(&Counts) -> u64| median(each(count)).unwrap_or_default();
+    let instructions = middle(|counts| counts.instructions);
+    // Half of the rounds are nearer than this.
+    let spread = median(each(|counts| counts.instructions).map(|round| (round / instructions - 1.0).abs()));
     Cost {
         instructions,
-        spread,
-        allocations: least(|counts| counts.allocations),
-        system_calls: least(|counts| counts.system_calls),
+        spread: spread.unwrap_or_default(),
+        allocations: middle(|counts| counts.allocations),
+        system_calls: middle(|counts| counts.system_calls),
     }
 }
 
@@ -266,7 +274,8 @@ mod tests {
             allocations: 4 + 10 * requests,
             system_calls: 8 + 2 * requests,
         };
-        let cost = cost(&[(counts(64, 2_560), counts(320, 0)), (counts(64, 0), counts(320, 2_560))]);
+        let quiet = (counts(64, 0), counts(320, 0));
+        let cost = cost(&[quiet, (counts(64, 2_560), counts(320, 0)), (counts(64, 0), counts(320, 2_560))]);
         assert_eq!((cost.instructions, cost.allocations, cost.system_calls), (1_000.0, 10.0, 2.0));
         assert!((cost.spread - 0.01).abs() < 1e-9, "{}", cost.spread);
     }

@@ -19,6 +19,9 @@ const MAX_FILE_BYTES: u64 = 4 << 20;
 /// The contents of the files, in the order in which they were named.
 type Contents = Vec<Vec<u8>>;
 
+/// Parses the contents of all files.
+type Parse<T> = Box<dyn Fn(&[Vec<u8>]) -> Result<T, Error> + Send + Sync>;
+
 /// A value that is parsed from files, and parsed again when they change. Its clones are the same value.
 ///
 /// The contents are compared, not the times of the files, so that a link that is turned to another file is a change. A
@@ -31,7 +34,7 @@ pub struct Reloadable<T> {
 struct Inner<T> {
     /// Each with the flag that names it.
     files: Vec<(&'static str, PathBuf)>,
-    parse: Box<dyn Fn(&[Vec<u8>]) -> Result<T, Error> + Send + Sync>,
+    parse: Parse<T>,
     value: RwLock<Arc<T>>,
     checked: Mutex<Instant>,
     /// Held by the one task that reads the files.

@@ -72,7 +72,8 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Error {
     Error::new(ErrorKind::NotFound, format!("cannot read {}: {error}", path.display()))
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
     use std::os::unix::fs::{PermissionsExt as _, chown, lchown, symlink};

@@ -133,7 +133,8 @@ fn unwritable(path: &Path, error: &std::io::Error) -> Error {
     Error::new(ErrorKind::CannotWrite, format!("cannot write the key {}: {error}; give --key-file", path.display()))
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt as _;

@@ -67,7 +67,8 @@ fn is_same(source: &Path, output: &Path) -> bool {
     matches!((source.canonicalize(), output.canonicalize()), (Ok(source), Ok(output)) if source == output)
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::os::unix::fs::symlink;
     use std::os::unix::net::UnixListener;

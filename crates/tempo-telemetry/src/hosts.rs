@@ -25,7 +25,7 @@ pub const DASHBOARD_HOST: Flag = Flag::new(
 pub(crate) struct Hosts(Vec<String>);
 
 impl Hosts {
-    pub(crate) fn new(names: Vec<String>) -> Self {
+    pub(crate) fn new(names: &[String]) -> Self {
         Self(names.iter().map(|name| normal(name)).collect())
     }
 
@@ -68,13 +68,13 @@ mod tests {
 
     #[test]
     fn names_that_were_given_are_answered_to() {
-        let hosts = Hosts::new(vec!["App.example.com.".to_owned(), "metrics".to_owned()]);
+        let hosts = Hosts::new(&["App.example.com.".to_owned(), "metrics".to_owned()]);
         for host in ["app.example.com", "APP.example.com.:9090", "metrics:9090", "localhost"] {
             assert!(hosts.has(host), "{host}");
         }
         for host in ["example.com", "x.app.example.com", "metrics.example.com"] {
             assert!(!hosts.has(host), "{host}");
         }
-        assert!(Hosts::new(vec!["*".to_owned()]).has("example.com"));
+        assert!(Hosts::new(&["*".to_owned()]).has("example.com"));
     }
 }

@@ -124,7 +124,7 @@ impl Listener {
 
     /// The same, and requests may name these hosts, beside `localhost` and addresses; `*` is any.
     #[must_use]
-    pub fn with_hosts(mut self, names: Vec<String>) -> Self {
+    pub fn with_hosts(mut self, names: &[String]) -> Self {
         self.hosts = Hosts::new(names);
         self
     }

@@ -8,10 +8,13 @@ use crate::{Broker, Message};
 /// The most answers with a reply topic that are remembered, of the requests of one instance.
 const MAX_REMEMBERED: usize = 64;
 
+/// A reply topic, and the broker that takes answers on it.
+type Reply = (String, Arc<dyn Broker>);
+
 /// The reply topics of the answers that one instance was given. Its clones are the same.
 #[derive(Clone, Default)]
 pub(crate) struct ReplyTopics {
-    known: Arc<Mutex<VecDeque<(String, Arc<dyn Broker>)>>>,
+    known: Arc<Mutex<VecDeque<Reply>>>,
 }
 
 impl ReplyTopics {

@@ -56,7 +56,7 @@ fn a_part_that_hangs_is_named() {
 fn it_answers_to_names_that_were_given_and_to_no_others() {
     let (scrape, _provider) = Scrape::with_provider().unwrap();
     let (listener, address) = listener();
-    beside(Admin::new(Health::default(), scrape).serve(listener.with_hosts(vec!["app.example".to_owned()])), async {
+    beside(Admin::new(Health::default(), scrape).serve(listener.with_hosts(&["app.example".to_owned()])), async {
         for (host, expected) in
             [("app.example:9090", 200), ("10.0.0.7", 200), ("[fd00::7]", 200), ("evil.example", 421)]
         {

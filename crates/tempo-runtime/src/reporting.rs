@@ -113,5 +113,5 @@ impl Reporting {
 /// Listens where `address` says, if it does, for requests that name one of `hosts`.
 fn listener(settings: &Settings, address: &Flag, hosts: &Flag) -> anyhow::Result<Option<Listener>> {
     let Some(place) = settings.get::<SocketAddr>(address)? else { return Ok(None) };
-    Ok(Some(Listener::bind(place, address)?.with_hosts(&settings.all(hosts)?)))
+    Ok(Some(Listener::bind(place, address)?.with_hosts(&settings.all::<String>(hosts)?)))
 }

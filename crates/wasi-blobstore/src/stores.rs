@@ -9,10 +9,13 @@ use wasmtime::component::ResourceTable;
 use crate::telemetry::told;
 use crate::{BlobstoreState, BlobstoreView, Container, WasiBlobstore};
 
-pub(crate) const BLOBSTORE: Flag =
-    Flag::new("blobstore", "[NAME=]URL", "A container of objects, and the name the component opens it by")
-        .repeatable()
-        .grants(Shown::Store);
+pub(crate) const BLOBSTORE: Flag = Flag::new(
+    "blobstore",
+    "[NAME=]URL",
+    "A container of objects, and the name the component opens it by; file:DIR?quota=SIZE bounds it",
+)
+.repeatable()
+.grants(Shown::Store);
 const MAX_OBJECT_SIZE: Flag =
     Flag::new("max-object-size", "SIZE", "Largest object that a component may write").default("1GiB");
 

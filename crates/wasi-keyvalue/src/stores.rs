@@ -10,10 +10,13 @@ use crate::limits::{MAX_KEY, MAX_VALUE};
 use crate::telemetry::told;
 use crate::{KeyValueLimits, KeyValueState, KeyValueView, Store, WasiKeyValue};
 
-pub(crate) const KEYVALUE: Flag =
-    Flag::new("keyvalue", "[NAME=]URL", "A keyvalue store, by the name under which the component opens it")
-        .repeatable()
-        .grants(Shown::Store);
+pub(crate) const KEYVALUE: Flag = Flag::new(
+    "keyvalue",
+    "[NAME=]URL",
+    "A keyvalue store, by the name under which the component opens it; file:PATH?quota=SIZE bounds it",
+)
+.repeatable()
+.grants(Shown::Store);
 /// The file below `--data` that holds the store that nobody configured.
 const FILE: &str = "keyvalue.redb";
 

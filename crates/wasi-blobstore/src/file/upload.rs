@@ -11,7 +11,7 @@ use tempo_core::private;
 
 use super::object::write_record;
 use super::room::{Room, on_disk};
-use super::{Directory, blocking};
+use super::{Directory, absent, blocking};
 use crate::{Error, ErrorKind, ObjectInfo, PutOptions, Result, Upload, record};
 
 /// A file that is not an object yet. Dropped, it is removed.
@@ -92,8 +92,8 @@ impl Drop for Partial {
         }
         let remove = move || {
             // What cannot be removed now is removed when the container is opened again.
-            let removed = path.as_ref().is_none_or(|path| fs::remove_file(path).is_ok());
-            if removed {
+            let removed = path.map_or(Ok(()), |path| fs::remove_file(path).or_else(absent));
+            if removed.is_ok() {
                 room.give(taken);
             }
         };

@@ -21,8 +21,12 @@ use crate::{Broker, DeadLetter, Result};
 
 /// What the messages of one broker may take, in bytes.
 const MAX: usize = 1 << 30;
-const MAX_FLAG: Flag =
-    Flag::new("max-file-broker", "SIZE", "What the messages of a file: broker may take").default("1GiB");
+const MAX_FLAG: Flag = Flag::new(
+    "max-file-broker",
+    "SIZE",
+    "What the messages of a file: broker may take, unless its URL has a ?quota=SIZE",
+)
+.default("1GiB");
 
 /// The scheme `file:`, whose URLs name a database file: `file:./data/messages.redb`, or
 /// `file:./data/messages.redb?quota=10GiB`, which takes precedence over `--max-file-broker`. It is made if it is not there.

@@ -8,8 +8,8 @@ use std::time::Duration;
 use tempo_core::telemetry::Telemetry;
 use tempo_core::{Flag, Health, Settings};
 use tempo_telemetry::{
-    ADMIN, ADMIN_HOST, Admin, Builder, DASHBOARD, DASHBOARD_HOST, Dashboard, Listener, LogBridge, Recent, Running,
-    Scrape,
+    ADMIN, ADMIN_HOST, Admin, Builder, DASHBOARD, DASHBOARD_HOST, Dashboard, HostName, Listener, LogBridge, Recent,
+    Running, Scrape,
 };
 use tracing_subscriber::{Layer, Registry};
 
@@ -112,6 +112,7 @@ impl Reporting {
 
 /// Listens where `address` says, if it does, for requests that name one of `hosts`.
 fn listener(settings: &Settings, address: &Flag, hosts: &Flag) -> anyhow::Result<Option<Listener>> {
+    let hosts: Vec<HostName> = settings.all(hosts)?;
     let Some(place) = settings.get::<SocketAddr>(address)? else { return Ok(None) };
-    Ok(Some(Listener::bind(place, address)?.with_hosts(&settings.all::<String>(hosts)?)))
+    Ok(Some(Listener::bind(place, address)?.with_hosts(&hosts)))
 }

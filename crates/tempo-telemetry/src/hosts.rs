@@ -6,7 +6,7 @@ use std::str::FromStr as _;
 
 use http::uri::Authority;
 use http::{Request, header};
-use tempo_core::Flag;
+use tempo_core::{Flag, Setting};
 
 /// By which names [`Admin`](crate::Admin) is asked.
 pub const ADMIN_HOST: Flag =
@@ -20,13 +20,27 @@ pub const DASHBOARD_HOST: Flag = Flag::new(
 )
 .repeatable();
 
+/// A name that is answered to, or `*`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostName(String);
+
+impl Setting for HostName {
+    const EXPECTED: &'static str = "a host name without a port, such as app.example.com, or *";
+
+    fn parse(text: &str) -> Option<Self> {
+        let named = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+        let valid = text == "*" || (!text.is_empty() && text.bytes().all(named));
+        valid.then(|| Self(text.trim_end_matches('.').to_ascii_lowercase()))
+    }
+}
+
 /// The names that are answered to, beside `localhost` and addresses.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Hosts(Vec<String>);
+pub(crate) struct Hosts(Vec<HostName>);
 
 impl Hosts {
-    pub(crate) fn new(names: &[String]) -> Self {
-        Self(names.iter().map(|name| normal(name)).collect())
+    pub(crate) fn new(names: &[HostName]) -> Self {
+        Self(names.to_vec())
     }
 
     /// Whether a request names this program as one does who means it.
@@ -38,17 +52,13 @@ impl Hosts {
 
     fn has(&self, authority: &str) -> bool {
         let Ok(authority) = Authority::from_str(authority) else { return false };
-        let host = normal(authority.host());
+        let host = authority.host().trim_end_matches('.').to_ascii_lowercase();
         let address = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(&host);
         host == "localhost"
             || host.ends_with(".localhost")
             || IpAddr::from_str(address).is_ok()
-            || self.0.iter().any(|name| *name == host || name == "*")
+            || self.0.iter().any(|HostName(name)| *name == host || name == "*")
     }
-}
-
-fn normal(name: &str) -> String {
-    name.trim_end_matches('.').to_ascii_lowercase()
 }
 
 #[cfg(test)]
@@ -68,13 +78,17 @@ mod tests {
 
     #[test]
     fn names_that_were_given_are_answered_to() {
-        let hosts = Hosts::new(&["App.example.com.".to_owned(), "metrics".to_owned()]);
+        let name = |text| HostName::parse(text).unwrap();
+        let hosts = Hosts::new(&[name("App.example.com."), name("metrics")]);
         for host in ["app.example.com", "APP.example.com.:9090", "metrics:9090", "localhost"] {
             assert!(hosts.has(host), "{host}");
         }
         for host in ["example.com", "x.app.example.com", "metrics.example.com"] {
             assert!(!hosts.has(host), "{host}");
         }
-        assert!(Hosts::new(&["*".to_owned()]).has("example.com"));
+        assert!(Hosts::new(&[name("*")]).has("example.com"));
+        for bad in ["", "app:9090", "http://app", "a b", "*.example.com", "\u{e4}"] {
+            assert_eq!(HostName::parse(bad), None, "{bad}");
+        }
     }
 }

@@ -44,7 +44,7 @@ pub use admin::{ADMIN, Admin, Health, Phase};
 pub use builder::{Builder, Running, start};
 pub use dashboard::{DASHBOARD, Dashboard};
 pub use flags::FLAGS;
-pub use hosts::{ADMIN_HOST, DASHBOARD_HOST};
+pub use hosts::{ADMIN_HOST, DASHBOARD_HOST, HostName};
 pub use log_bridge::LogBridge;
 pub use prometheus::Scrape;
 pub use recent::Recent;

@@ -20,7 +20,7 @@ use tempo_core::{Error, ErrorKind, Flag};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use crate::hosts::Hosts;
+use crate::hosts::{HostName, Hosts};
 use crate::intake::Intake;
 
 /// Connections at once, of which each program that tells a dashboard has three; more wait in the system's queue.
@@ -124,7 +124,7 @@ impl Listener {
 
     /// The same, and requests may name these hosts, beside `localhost` and addresses; `*` is any.
     #[must_use]
-    pub fn with_hosts(mut self, names: &[String]) -> Self {
+    pub fn with_hosts(mut self, names: &[HostName]) -> Self {
         self.hosts = Hosts::new(names);
         self
     }

@@ -6,8 +6,9 @@ use std::time::Duration;
 use crate::support::{beside, get, promtool, say, status};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::MeterProvider as _;
+use tempo_core::Setting as _;
 use tempo_core::telemetry::Metrics;
-use tempo_telemetry::{ADMIN, Admin, Health, Listener, Phase, Scrape};
+use tempo_telemetry::{ADMIN, Admin, Health, HostName, Listener, Phase, Scrape};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -56,15 +57,18 @@ fn a_part_that_hangs_is_named() {
 fn it_answers_to_names_that_were_given_and_to_no_others() {
     let (scrape, _provider) = Scrape::with_provider().unwrap();
     let (listener, address) = listener();
-    beside(Admin::new(Health::default(), scrape).serve(listener.with_hosts(&["app.example".to_owned()])), async {
-        for (host, expected) in
-            [("app.example:9090", 200), ("10.0.0.7", 200), ("[fd00::7]", 200), ("evil.example", 421)]
-        {
-            let answer =
-                say(address, &format!("GET /livez HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")).await;
-            assert_eq!(status(&answer), expected, "{host}");
-        }
-    });
+    beside(
+        Admin::new(Health::default(), scrape).serve(listener.with_hosts(&[HostName::parse("app.example").unwrap()])),
+        async {
+            for (host, expected) in
+                [("app.example:9090", 200), ("10.0.0.7", 200), ("[fd00::7]", 200), ("evil.example", 421)]
+            {
+                let answer =
+                    say(address, &format!("GET /livez HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")).await;
+                assert_eq!(status(&answer), expected, "{host}");
+            }
+        },
+    );
 }
 
 #[test]

@@ -152,6 +152,24 @@ async fn an_upload_that_is_dropped_leaves_nothing() {
     assert_eq!(container.stat("n").await.unwrap(), None);
 }
 
+#[tokio::test]
+async fn a_copy_that_is_dropped_leaves_nothing() {
+    let server = Server::start();
+    let container = open(&server).await;
+    let bucket = bucket(&server).await;
+    put(&*container, "from", &noise(32 * MIB), PutOptions::default()).await.unwrap();
+    let before = count(&bucket, "$O.b.>").await;
+    for _ in 0..3 {
+        let begun = eventually("some is copied", async || (count(&bucket, "$O.b.C.>").await > before).then_some(()));
+        tokio::select! {
+            done = container.copy("from", "to") => panic!("it was done first: {done:?}"),
+            () = begun => {}
+        }
+        eventually("the chunks are gone", async || (count(&bucket, "$O.b.>").await == before).then_some(())).await;
+        assert_eq!(container.stat("to").await.unwrap(), None);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn one_of_many_takes_a_name() {
     let server = Server::start();

@@ -53,13 +53,23 @@ fn pipe(directory: &Path) -> PathBuf {
     path
 }
 
-/// Waits until a thread of tokio's waits for the system on behalf of the guest.
-fn wait_for_blocking_thread(id: u32) {
-    eventually("a thread waits for the file", || {
-        let mut threads = std::fs::read_dir(format!("/proc/{id}/task")).ok()?.map_while(Result::ok);
-        let name = |thread: std::fs::DirEntry| std::fs::read_to_string(thread.path().join("comm")).unwrap_or_default();
-        threads.any(|thread| name(thread).starts_with("tokio-rt-worker")).then_some(())
-    });
+/// What the threads of a process wait for, by the kernel's functions; nothing where the system does not show it.
+fn waits(process: &str) -> Vec<String> {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().map_while(Result::ok);
+    let places = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("wchan")).ok());
+    places.filter(|place| !place.is_empty() && place != "0").collect()
+}
+
+/// Waits until a thread waits for a writer of the pipe.
+fn wait_for_reader(id: u32) {
+    wait_for_handler(id);
+    // The thread that waits for the tests shows whether any place is shown.
+    if waits("self").is_empty() {
+        eprintln!("skipped in part: this machine does not show what threads wait for");
+        return;
+    }
+    let waiting = || waits(&id.to_string()).iter().any(|place| place.contains("wait_for_partner"));
+    eventually("a thread waits for the pipe", || waiting().then_some(()));
 }
 
 #[test]
@@ -122,7 +132,7 @@ fn a_command_that_waits_for_a_file_is_ended_by_a_signal() {
         command.arg("run").arg(compiled("command")).arg("--key-file").arg(key());
         let command = command.args(["--dir", &grant, "--", "read=/data/pipe"]);
         let mut program = Program::start(command);
-        wait_for_blocking_thread(program.0.id());
+        wait_for_reader(program.0.id());
         send(program.0.id(), signal);
         assert_eq!(program.code(), Some(code));
     }

@@ -84,8 +84,9 @@ fn an_import_of_wasi_0_3_needs_no_async_function() {
     }
 }
 
-/// Allocates `count` arrays of 1 MiB and keeps them all.
-fn allocating(count: u32) -> String {
+/// Allocates `count` arrays of 1 MiB, and keeps them all or only the last.
+fn allocating(count: u32, keeps: bool) -> String {
+    let next = if keeps { "(local.get $last)" } else { "(ref.null $node)" };
     format!(
         r#"(component
             (core module $m
@@ -94,7 +95,7 @@ fn allocating(count: u32) -> String {
                 (func (export "run") (result i32) (local $left i32) (local $last (ref null $node))
                     (local.set $left (i32.const {count}))
                     (loop $again
-                        (local.set $last (struct.new $node (array.new_default $bytes (i32.const 0x100000)) (local.get $last)))
+                        (local.set $last (struct.new $node (array.new_default $bytes (i32.const 0x100000)) {next}))
                         (local.set $left (i32.sub (local.get $left) (i32.const 1)))
                         (br_if $again (local.get $left)))
                     (i32.const 0)))
@@ -106,13 +107,21 @@ fn allocating(count: u32) -> String {
 
 #[test]
 fn objects_count_as_memory() {
-    for text in [allocating(40), concurrent(&allocating(40))] {
+    for text in [allocating(40, true), concurrent(&allocating(40, true))] {
         let forms = Forms::of(&text, &[]);
         for path in forms.paths() {
             let ended = forms.run(&path, &["--max-memory", "16MiB"]);
             assert_eq!(ended.code, Some(70), "{ended:?}");
             assert!(ended.stderr.contains("(limit: --max-memory)"), "{ended:?}");
         }
+    }
+}
+
+#[test]
+fn objects_that_nothing_refers_to_are_freed() {
+    for text in [allocating(200, false), concurrent(&allocating(200, false))] {
+        let component = Component::text(&text);
+        Run::file(&component.path()).args(["--max-memory", "16MiB"]).finish().succeeded();
     }
 }
 

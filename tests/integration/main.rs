@@ -36,6 +36,7 @@ mod keyvalue_watch;
 mod limits;
 mod limits_data;
 mod limits_grants;
+mod limits_held;
 mod limits_log;
 mod limits_time;
 mod messages_tool;

@@ -63,7 +63,8 @@ fn both() -> [(Guest, Box<dyn Fn() -> Arrived>); 2] {
     let sink = Arc::new(Decoder::default());
     let telemetry: Telemetry =
         TelemetryBuilder { sink: sink.clone(), sampler: Sampler::AlwaysOn, metrics: None }.into();
-    let encoded = Guest::new(tempo_core::Backend::state(&HostTelemetry::new("app", &telemetry, &Limits::default())));
+    let backend = HostTelemetry::new("app", &telemetry, &Limits::default());
+    let encoded = Guest::new(tempo_core::Backend::state(&backend, &tempo_core::ByteBudget::new(1 << 20)));
     [
         (direct, Box::new(move || recorder.take())),
         (encoded, Box::new(move || std::mem::take(&mut *sink.0.lock().unwrap()))),

@@ -5,7 +5,7 @@ use std::future::Future;
 use wasmtime::component::ResourceTable;
 
 use crate::telemetry::Telemetry;
-use crate::{Flag, Health, Limits, Service, Settings};
+use crate::{ByteBudget, Flag, Health, Limits, Service, Settings};
 
 /// What a backend may know while it connects.
 #[derive(Clone, Copy, Debug)]
@@ -57,8 +57,9 @@ pub trait Backend<S: Service>: Sized + Send + Sync + 'static {
         None
     }
 
-    /// Makes the share of one new store. Called for each instance, so it must be cheap and cannot fail.
-    fn state(&self) -> Self::State;
+    /// Makes the share of one new store. Called for each instance, so it must be cheap and cannot fail. What the service
+    /// keeps in memory for the store is reserved in `bytes`, which all services of the store share.
+    fn state(&self, bytes: &ByteBudget) -> Self::State;
 
     /// Lends a store's share as the service's view.
     fn view<'a>(state: &'a mut Self::State, table: &'a mut ResourceTable) -> S::Data<'a>;

@@ -49,6 +49,7 @@
 
 mod admission;
 mod backend;
+mod byte_budget;
 mod call;
 mod error;
 mod exceeded;
@@ -76,6 +77,7 @@ mod workload;
 
 pub use admission::{Admission, Overloaded, Permit};
 pub use backend::{Backend, Boot};
+pub use byte_budget::{ByteBudget, OverBudget, Reservation};
 pub use call::{Call, Spawn};
 pub use error::{Error, ErrorKind};
 pub use exceeded::{describe, limit_of};

@@ -57,6 +57,8 @@ limits! {
     handles: usize = count("max-handles", "N", "4096", "Resource handles one instance holds");
     /// Data that crosses the border in one host call.
     hostcall_bytes: usize = bytes("max-hostcall-bytes", "SIZE", "16MiB", "Data that crosses the border in one host call");
+    /// Bytes that the host holds for one store, in all services together.
+    host_memory: usize = bytes("max-host-memory", "SIZE", "32MiB", "Bytes the host holds for one instance, all services together");
     /// Bytes a guest may ask of `wasi:random` in one call.
     random_bytes: usize = bytes("max-random-bytes", "SIZE", "64KiB", "Random bytes in one call");
     /// Processor time of one request.

@@ -8,8 +8,8 @@ use anyhow::Context as _;
 use futures::future::{select_all, try_join_all};
 use tempo_core::telemetry::Telemetry;
 use tempo_core::{
-    Boot, DATA, Error, ErrorKind, Flag, Health, Limits, LogBudget, Phase, Running, Settings, StoreLimiter, Workload,
-    WorkloadBuilder,
+    Boot, ByteBudget, DATA, Error, ErrorKind, Flag, Health, Limits, LogBudget, Phase, Running, Settings, StoreLimiter,
+    Workload, WorkloadBuilder,
 };
 use tokio::task::JoinSet;
 use wasmtime::component::ResourceTable;
@@ -188,7 +188,8 @@ fn store_data<T: StoreData>(
     let refusals = Arc::new(LogBudget::new(&limits));
     Box::new(move || {
         let limiter = StoreLimiter::new(&limits).told_to(telemetry.clone()).logged_within(refusals.clone());
-        let base = Base { wasi: grants.context()?, table: ResourceTable::new(), limiter };
+        let bytes = ByteBudget::of_store(&limits, telemetry.clone());
+        let base = Base { wasi: grants.context()?, table: ResourceTable::new(), limiter, bytes };
         let mut data = T::new(base);
         for backend in &connected {
             (backend.equip)(&mut data);

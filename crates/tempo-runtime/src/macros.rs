@@ -22,7 +22,7 @@
 /// #         fn flags() -> Vec<Flag> { Vec::new() }
 /// #         type State = u64;
 /// #         async fn connect(_: Boot<'_>) -> anyhow::Result<Self> { Ok(Self) }
-/// #         fn state(&self) -> u64 { 0 }
+/// #         fn state(&self, _: &ByteBudget) -> u64 { 0 }
 /// #         fn view<'a>(state: &'a mut u64, _: &'a mut ResourceTable) -> &'a u64 { state }
 /// #     }
 /// # }

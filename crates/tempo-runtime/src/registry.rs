@@ -58,7 +58,11 @@ impl<T: 'static> ServiceEntry<T> {
                 Box::pin(async move {
                     let backend = T::Backend::connect(boot).await?;
                     let announcement = backend.announcement();
-                    Ok(Connected { equip: Box::new(move |data: &mut T| data.slot().fill(&backend)), announcement })
+                    let equip = move |data: &mut T| {
+                        let bytes = data.base().bytes.clone();
+                        data.slot().fill(&backend, &bytes);
+                    };
+                    Ok(Connected { equip: Box::new(equip), announcement })
                 })
             },
         }

@@ -1,6 +1,6 @@
 //! What a store carries: WASI, its limits, and a slot for each service.
 
-use tempo_core::{Backend, Provide, Service, StoreLimiter};
+use tempo_core::{Backend, ByteBudget, Provide, Service, StoreLimiter};
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiView};
 
@@ -12,6 +12,8 @@ pub struct Base {
     pub table: ResourceTable,
     /// What its memories and tables may hold.
     pub limiter: StoreLimiter,
+    /// What the host may hold for it, in all services together.
+    pub bytes: ByteBudget,
 }
 
 /// A store's data. [`runtime!`](crate::runtime!) writes the type and this implementation.
@@ -44,9 +46,9 @@ impl<S: Service, B: Backend<S>> Default for Slot<S, B> {
 }
 
 impl<S: Service, B: Backend<S>> Slot<S, B> {
-    /// Puts a store's share of the service in its place.
-    pub fn fill(&mut self, backend: &B) {
-        self.state = Some(backend.state());
+    /// Puts a store's share of the service in its place. What it holds for the store is reserved in `bytes`.
+    pub fn fill(&mut self, backend: &B, bytes: &ByteBudget) {
+        self.state = Some(backend.state(bytes));
     }
 
     /// Lends the service's view.

@@ -52,7 +52,6 @@
 
 mod backend;
 mod bindings;
-mod budget;
 mod check;
 #[cfg(feature = "cloud")]
 mod cloud;

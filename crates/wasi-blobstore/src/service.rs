@@ -3,11 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use tempo_core::{Limits, Provide, Service, Stores};
+use tempo_core::{ByteBudget, Limits, Provide, Service, Stores};
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 
 use crate::bindings::{draft, tempo};
-use crate::budget::Budget;
 use crate::copies::Copies;
 use crate::{Container, Error, Result};
 
@@ -20,26 +19,25 @@ pub struct BlobstoreState {
     pub(crate) containers: Stores<dyn Container>,
     pub(crate) max_object: u64,
     pub(crate) max_answer: usize,
-    /// What values may hold in memory that belong to no object yet.
-    pub(crate) held: Arc<Budget>,
+    /// What the host may hold for the store, in all services together.
+    pub(crate) bytes: ByteBudget,
     pub(crate) copies: Copies,
 }
 
 impl BlobstoreState {
     /// A store's share of `containers`. An object may have `max_object_size` bytes; of `limits`, the bytes that may
-    /// cross the border in one call count.
+    /// cross the border in one call count, and those that the host holds for one store.
     pub fn new(containers: Stores<dyn Container>, max_object_size: u64, limits: &Limits) -> Self {
         let max_answer = limits.hostcall_bytes;
-        let (held, copies) = (Budget::new(max_answer), Copies::default());
-        Self { containers, max_object: max_object_size, max_answer, held, copies }
+        let (bytes, copies) = (ByteBudget::new(limits.host_memory), Copies::default());
+        Self { containers, max_object: max_object_size, max_answer, bytes, copies }
     }
 
-    /// The same for another store, which shares the containers but nothing that it holds.
-    pub fn for_another_store(&self) -> Self {
-        let Self { containers, max_object, max_answer, held: _, copies } = self;
-        let held = Budget::new(*max_answer);
-        let (containers, copies) = (containers.clone(), copies.clone());
-        Self { containers, max_object: *max_object, max_answer: *max_answer, held, copies }
+    /// The same for another store, which shares the containers, and reserves in `bytes` what it holds.
+    pub fn for_another_store(&self, bytes: &ByteBudget) -> Self {
+        let Self { containers, max_object, max_answer, bytes: _, copies } = self;
+        let (containers, bytes, copies) = (containers.clone(), bytes.clone(), copies.clone());
+        Self { containers, max_object: *max_object, max_answer: *max_answer, bytes, copies }
     }
 
     /// What host functions work on during a call. `table` is the one that `wasi:io` uses for its streams.

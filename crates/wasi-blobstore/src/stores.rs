@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::path::Path;
 
-use tempo_core::{Backend, Boot, DATA, Flag, Schemes, Shown, Size, StoreUrl, Stores};
+use tempo_core::{Backend, Boot, ByteBudget, DATA, Flag, Schemes, Shown, Size, StoreUrl, Stores};
 use wasmtime::component::ResourceTable;
 
 use crate::telemetry::told;
@@ -50,8 +50,8 @@ impl<S: Schemes<dyn Container>> Backend<WasiBlobstore> for BlobstoreStores<S> {
         Some(format!("objects are kept in {} (--blobstore to change)", directory.display()))
     }
 
-    fn state(&self) -> BlobstoreState {
-        self.state.for_another_store()
+    fn state(&self, bytes: &ByteBudget) -> BlobstoreState {
+        self.state.for_another_store(bytes)
     }
 
     fn view<'a>(state: &'a mut BlobstoreState, table: &'a mut ResourceTable) -> BlobstoreView<'a> {
@@ -86,17 +86,17 @@ mod tests {
             format!("objects are kept in {data}/blobstore (--blobstore to change)")
         );
         assert!(folder.path().join("data/blobstore/objects").is_dir());
-        assert_eq!(backend.state().max_object, 1 << 30);
-        assert!(backend.state().containers.get("default").is_some());
+        assert_eq!(backend.state(&ByteBudget::new(1000)).max_object, 1 << 30);
+        assert!(backend.state(&ByteBudget::new(1000)).containers.get("default").is_some());
     }
 
     #[tokio::test]
     async fn what_is_configured_is_all_there_is() {
         let backend = connect(&[(BLOBSTORE, "photos=memory:"), (MAX_OBJECT_SIZE, "1KiB")]).await.unwrap();
         assert_eq!(backend.announcement(), None);
-        assert_eq!(backend.state().max_object, 1024);
-        assert!(backend.state().containers.get("photos").is_some());
-        assert!(backend.state().containers.get("default").is_none());
+        assert_eq!(backend.state(&ByteBudget::new(1000)).max_object, 1024);
+        assert!(backend.state(&ByteBudget::new(1000)).containers.get("photos").is_some());
+        assert!(backend.state(&ByteBudget::new(1000)).containers.get("default").is_none());
     }
 
     #[tokio::test]

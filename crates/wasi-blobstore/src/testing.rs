@@ -90,7 +90,7 @@ pub(crate) fn state<const N: usize>(
     hostcall_bytes: usize,
 ) -> BlobstoreState {
     let mut limits = Limits::default();
-    limits.hostcall_bytes = hostcall_bytes;
+    (limits.hostcall_bytes, limits.host_memory) = (hostcall_bytes, hostcall_bytes);
     let containers = containers.map(|(name, container)| (name.to_owned(), container));
     BlobstoreState::new(Stores::new(containers), max_object, &limits)
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tempo_core::{Backend, Boot, Error, ErrorKind, Flag, KeyValue, Limits, Settings, Shown};
+use tempo_core::{Backend, Boot, ByteBudget, Error, ErrorKind, Flag, KeyValue, Limits, Settings, Shown};
 use wasmtime::component::ResourceTable;
 
 use crate::file::{self, Format};
@@ -36,7 +36,7 @@ impl Backend<WasiConfig> for Variables {
         Ok(Self { state: ConfigState::new(told(boot.telemetry, Arc::new(values)), boot.limits) })
     }
 
-    fn state(&self) -> ConfigState {
+    fn state(&self, _: &ByteBudget) -> ConfigState {
         self.state.clone()
     }
 
@@ -104,7 +104,7 @@ mod tests {
 
     async fn connect(settings: &Settings, limits: &Limits) -> anyhow::Result<Vec<(String, String)>> {
         let backend = Variables::connect(Boot::new("test", limits, settings)).await?;
-        let mut state = backend.state();
+        let mut state = backend.state(&ByteBudget::new(0));
         let mut table = ResourceTable::new();
         Ok(Variables::view(&mut state, &mut table).configuration.get_all().await?)
     }

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tempo_core::{Backend, Boot, Error, Flag, Settings, Shown};
+use tempo_core::{Backend, Boot, ByteBudget, Error, Flag, Settings, Shown};
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView};
 
-use crate::{Client, ClientConfig, GrantError, Hooks, Policy, WasiHttp};
+use crate::{Client, ClientConfig, GrantError, HeldBytes, Hooks, HttpView, Policy, WasiHttp};
 
 const ALLOW: Flag = Flag::new("allow-http", "URL", "A URL the guest may request, such as https://api.example.com")
     .repeatable()
@@ -40,6 +40,7 @@ pub struct HttpClient {
 pub struct HttpState {
     context: WasiHttpCtx,
     hooks: Hooks,
+    held: HeldBytes,
 }
 
 impl Backend<WasiHttp> for HttpClient {
@@ -66,14 +67,15 @@ impl Backend<WasiHttp> for HttpClient {
         Ok(Self { hooks: Hooks::new(Client::new(config, policy)?).told_to(boot.telemetry.clone()) })
     }
 
-    fn state(&self) -> HttpState {
+    fn state(&self, bytes: &ByteBudget) -> HttpState {
         let mut context = WasiHttpCtx::new();
         context.set_field_size_limit(FIELD_BYTES);
-        HttpState { context, hooks: self.hooks.clone() }
+        HttpState { context, hooks: self.hooks.clone().with_budget(bytes), held: HeldBytes::new(bytes) }
     }
 
-    fn view<'a>(state: &'a mut HttpState, table: &'a mut ResourceTable) -> WasiHttpCtxView<'a> {
-        WasiHttpCtxView { hooks: &mut state.hooks, table, ctx: &mut state.context }
+    fn view<'a>(state: &'a mut HttpState, table: &'a mut ResourceTable) -> HttpView<'a> {
+        let http = WasiHttpCtxView { hooks: &mut state.hooks, table, ctx: &mut state.context };
+        HttpView { http, held: &mut state.held }
     }
 }
 

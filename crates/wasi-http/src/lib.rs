@@ -4,11 +4,11 @@
 //! calls components. The host functions are those of `wasmtime-wasi-http`; this crate adds what a server on the open
 //! internet needs around them: limits, overload protection, draining, and a client that asks its policy first.
 //!
-//! In another embedding the service needs only hooks over a [`Client`]:
+//! In another embedding the service needs only hooks over a [`Client`], and a budget for what it holds:
 //!
 //! ```
-//! use tempo_core::{Provide, Service as _};
-//! use tempo_wasi_http::{Client, ClientConfig, Hooks, Policy, WasiHttp};
+//! use tempo_core::{ByteBudget, Provide, Service as _};
+//! use tempo_wasi_http::{Client, ClientConfig, HeldBytes, Hooks, HttpView, Policy, WasiHttp};
 //! use wasmtime::component::{Linker, ResourceTable};
 //! use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView};
 //!
@@ -16,11 +16,13 @@
 //!     table: ResourceTable,
 //!     http: WasiHttpCtx,
 //!     hooks: Hooks,
+//!     held: HeldBytes,
 //! }
 //!
 //! impl Provide<WasiHttp> for StoreData {
-//!     fn provide(&mut self) -> WasiHttpCtxView<'_> {
-//!         WasiHttpCtxView { table: &mut self.table, ctx: &mut self.http, hooks: &mut self.hooks }
+//!     fn provide(&mut self) -> HttpView<'_> {
+//!         let http = WasiHttpCtxView { table: &mut self.table, ctx: &mut self.http, hooks: &mut self.hooks };
+//!         HttpView { http, held: &mut self.held }
 //!     }
 //! }
 //!
@@ -30,7 +32,13 @@
 //! WasiHttp::add_to_linker(&mut linker)?;
 //! let policy = Policy::new(["https://api.example.com"], [])?;
 //! let client = Client::new(ClientConfig::default(), policy)?;
-//! let data = StoreData { table: ResourceTable::new(), http: WasiHttpCtx::new(), hooks: Hooks::new(client) };
+//! let budget = ByteBudget::new(32 << 20);
+//! let data = StoreData {
+//!     table: ResourceTable::new(),
+//!     http: WasiHttpCtx::new(),
+//!     hooks: Hooks::new(client).with_budget(&budget),
+//!     held: HeldBytes::new(&budget),
+//! };
 //! let _store = wasmtime::Store::new(&engine, data);
 //! # Ok(())
 //! # }
@@ -40,6 +48,7 @@ mod backend;
 mod client;
 mod egress;
 mod fields;
+mod held;
 mod host_fed;
 mod requests;
 mod server;
@@ -49,5 +58,6 @@ mod telemetry;
 pub use backend::{HttpClient, HttpState};
 pub use client::{Client, ClientConfig, Hooks, Transmission};
 pub use egress::{AddressKind, Denied, GrantError, Host, Policy, Scheme, Target};
+pub use held::HeldBytes;
 pub use server::HttpServer;
-pub use service::WasiHttp;
+pub use service::{HttpView, WasiHttp};

@@ -2,15 +2,16 @@
 
 use http::uri::PathAndQuery;
 use tempo_core::Provide;
-use wasmtime::component::{Accessor, Linker, Resource};
+use wasmtime::component::{Accessor, HasData, Linker, Resource};
 use wasmtime_wasi::TrappableError;
-use wasmtime_wasi_http::RequestOptions;
+use wasmtime_wasi_http::{RequestOptions, WasiHttpCtxView};
 use wasmtime_wasi_http::p2::bindings::http as p2;
 use wasmtime_wasi_http::p2::types::{HostFutureIncomingResponse, HostOutgoingRequest};
 use wasmtime_wasi_http::p3::bindings::http as p3;
 use wasmtime_wasi_http::p3::{Request, Response};
 
 use crate::WasiHttp;
+use crate::service::http;
 
 /// What a request without a path asks for (RFC 9112, 3.2.1).
 const ROOT: &str = "/";
@@ -23,7 +24,7 @@ pub(crate) fn add_outgoing_handler<T: Provide<WasiHttp>>(linker: &mut Linker<T>)
     type Answered = Result<Resource<HostFutureIncomingResponse>, p2::types::ErrorCode>;
     let mut instance = linker.instance("wasi:http/outgoing-handler@0.2.12")?;
     instance.func_wrap("handle", |mut store, (request, options): Asked| -> wasmtime::Result<(Answered,)> {
-        let mut view = T::provide(store.data_mut());
+        let mut view = http(store.data_mut());
         view.table.get_mut(&request)?.path_with_query.get_or_insert_with(|| ROOT.to_owned());
         Ok((match view.handle(request, options) {
             Ok(response) => Ok(response),
@@ -32,8 +33,14 @@ pub(crate) fn add_outgoing_handler<T: Provide<WasiHttp>>(linker: &mut Linker<T>)
     })
 }
 
-/// Serves `wasi:http/client` of 0.3.
-impl<T: Send + 'static> p3::client::HostWithStore<T> for WasiHttp {
+/// Serves `wasi:http/client` of 0.3 on wasmtime's view.
+pub(crate) struct OutgoingRequests;
+
+impl HasData for OutgoingRequests {
+    type Data<'a> = WasiHttpCtxView<'a>;
+}
+
+impl<T: Send + 'static> p3::client::HostWithStore<T> for OutgoingRequests {
     async fn send(
         store: &Accessor<T, Self>,
         request: Resource<Request>,

@@ -6,13 +6,27 @@ use wasmtime_wasi_http::WasiHttpCtxView;
 use wasmtime_wasi_http::p2::bindings as p2;
 use wasmtime_wasi_http::p3::bindings as p3;
 
-use crate::requests::add_outgoing_handler;
+use crate::held::{HeldBytes, add_p2_to_linker, add_p3_to_linker};
+use crate::requests::{OutgoingRequests, add_outgoing_handler};
 
 /// The service `wasi:http`: types, and outgoing requests under the egress policy.
 pub struct WasiHttp;
 
+/// What the service's functions work on: wasmtime's view, and the account of what the host holds for the guest.
+pub struct HttpView<'a> {
+    /// What the functions of `wasmtime-wasi-http` work on.
+    pub http: WasiHttpCtxView<'a>,
+    /// What they hold in the resource table.
+    pub held: &'a mut HeldBytes,
+}
+
+/// Lends what the functions of `wasmtime-wasi-http` work on.
+pub(crate) fn http<T: Provide<WasiHttp>>(data: &mut T) -> WasiHttpCtxView<'_> {
+    T::provide(data).http
+}
+
 impl HasData for WasiHttp {
-    type Data<'a> = WasiHttpCtxView<'a>;
+    type Data<'a> = HttpView<'a>;
 }
 
 impl Service for WasiHttp {
@@ -23,12 +37,14 @@ impl Service for WasiHttp {
     fn add_to_linker<T: Provide<Self>>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
         type Host = wasmtime_wasi_http::WasiHttp;
         let options = p2::LinkOptions::default();
-        p2::http::types::add_to_linker::<T, Host>(linker, &(&options).into(), T::provide)?;
+        p2::http::types::add_to_linker::<T, Host>(linker, &(&options).into(), http::<T>)?;
         add_outgoing_handler(linker)?;
+        add_p2_to_linker(linker)?;
         // Without concurrency the engine cannot hold async functions.
         if linker.engine().get_concurrency_support() {
-            p3::http::types::add_to_linker::<T, Host>(linker, T::provide)?;
-            p3::http::client::add_to_linker::<T, Self>(linker, T::provide)?;
+            p3::http::types::add_to_linker::<T, Host>(linker, http::<T>)?;
+            p3::http::client::add_to_linker::<T, OutgoingRequests>(linker, http::<T>)?;
+            add_p3_to_linker(linker)?;
         }
         Ok(())
     }

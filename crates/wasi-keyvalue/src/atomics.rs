@@ -54,9 +54,11 @@ pub(crate) enum Swap {
 impl Bucket {
     /// Adds `delta` to the decimal number under `key` and returns the sum.
     pub(crate) async fn increment<N: Counter>(&self, key: &str, delta: N) -> Result<N> {
+        self.limits.check_key(key)?;
         let mut tries = Tries::default();
         loop {
-            let entry = self.entry(key).await?;
+            let mut call = self.arguments(key.len())?;
+            let entry = self.entry(&mut call, key).await?;
             let sum = sum(entry.as_ref(), delta)?;
             let condition = entry.map_or(Condition::Absent, |entry| Condition::Version(entry.version));
             if self.write(key, sum.to_string().into(), condition).await?.is_some() {
@@ -72,10 +74,15 @@ impl Bucket {
         if required.version.is_none() && required.value.is_none() {
             return Err(Error::new(ErrorKind::InvalidArgument, "a swap requires a version or a value"));
         }
+        self.limits.check_key(key)?;
+        let compared = required.value.as_ref().map_or(0, Vec::len);
+        let mut call = self.arguments(key.len().saturating_add(value.len()).saturating_add(compared))?;
+        let given = call.bytes();
         let value = Bytes::from(value);
         let mut tries = Tries::default();
         loop {
-            let version = match self.entry(key).await? {
+            call.shrink(call.bytes().saturating_sub(given));
+            let version = match self.entry(&mut call, key).await? {
                 Some(entry) if required.holds(&entry) => entry.version,
                 other => return Ok(Swap::Stale(other)),
             };
@@ -89,13 +96,14 @@ impl Bucket {
 
     /// The version of the entry under `key`, if there is one.
     pub(crate) async fn version(&self, key: &str) -> Result<Option<Version>> {
-        Ok(self.entry(key).await?.map(|entry| entry.version))
+        Ok(self.current(key).await?.map(|entry| entry.version))
     }
 
     /// Writes `value` if the entry has `version`, or if there is none and `version` is `None`. Tells whether it did.
     pub(crate) async fn write_over(&self, key: &str, value: Vec<u8>, version: Option<Version>) -> Result<bool> {
         self.limits.check_key(key)?;
         self.limits.check_value(&value)?;
+        let _call = self.arguments(key.len().saturating_add(value.len()))?;
         let condition = version.map_or(Condition::Absent, Condition::Version);
         Ok(self.write(key, value.into(), condition).await?.is_some())
     }
@@ -151,13 +159,14 @@ mod tests {
     use std::sync::Arc;
 
     use futures::future::join_all;
-    use tempo_core::Limits;
+    use tempo_core::{ByteBudget, Limits};
 
     use super::*;
     use crate::{KeyValueLimits, MemoryStore};
 
     fn bucket() -> Bucket {
-        Bucket::new(Arc::new(MemoryStore::default()), KeyValueLimits::new(&Limits::default()))
+        let limits = KeyValueLimits::new(&Limits::default());
+        Bucket::new(Arc::new(MemoryStore::default()), limits, ByteBudget::new(32 << 20))
     }
 
     #[tokio::test]

@@ -2,8 +2,9 @@
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
-use crate::Result;
 use crate::bucket::Bucket;
+use crate::limits::ELEMENT;
+use crate::{Condition, Result};
 
 /// Operations of one batch that run at once.
 const AT_ONCE: usize = 16;
@@ -15,18 +16,25 @@ impl Bucket {
     /// The pairs under `keys`, in their order.
     pub(crate) async fn get_many(&self, keys: Vec<String>) -> Result<Vec<Option<Pair>>> {
         keys.iter().try_for_each(|key| self.limits.check_key(key))?;
+        let mut call = self.arguments(size(&keys))?;
+        let at_once = keys.len().min(AT_ONCE);
+        // For those that are read at once; what has been read is added one by one.
+        let reserved = self.answer(&mut call, at_once.saturating_mul(self.limits.value)).await?;
+        let at_once = reserved.checked_div(self.limits.value).unwrap_or(at_once).clamp(1, AT_ONCE);
         let mut room = self.limits.room();
         let mut pairs = Vec::new();
-        let mut found = stream::iter(keys).map(|key| self.pair(key)).buffered(AT_ONCE);
+        let mut found = stream::iter(keys).map(|key| self.pair(key)).buffered(at_once);
         while let Some(pair) = found.try_next().await? {
-            room.take(pair.as_ref().map_or(0, |(key, value)| key.len().saturating_add(value.len())))?;
+            let size = pair.as_ref().map_or(0, |(key, value)| key.len().saturating_add(value.len()));
+            room.take(size)?;
+            call.try_grow(size)?;
             pairs.push(pair);
         }
         Ok(pairs)
     }
 
     async fn pair(&self, key: String) -> Result<Option<Pair>> {
-        Ok(self.get(&key).await?.map(|value| (key, value)))
+        Ok(self.read(&key).await?.map(|entry| (key, entry.value.into())))
     }
 
     /// Writes all `pairs`. Nothing is written if one of them is not allowed.
@@ -35,30 +43,40 @@ impl Bucket {
             self.limits.check_key(key)?;
             self.limits.check_value(value)?;
         }
-        let writes = stream::iter(pairs).map(|(key, value)| async move { self.set(&key, value).await });
+        let size = |(key, value): &Pair| key.len().saturating_add(value.len()).saturating_add(ELEMENT);
+        let _call = self.arguments(pairs.iter().map(size).fold(0, usize::saturating_add))?;
+        let write =
+            async |(key, value): Pair| self.store.set(&key, value.into(), None, Condition::Always).await.map(drop);
+        let writes = stream::iter(pairs).map(write);
         writes.buffered(AT_ONCE).try_collect().await
     }
 
     /// Deletes what is under `keys`. Nothing is deleted if one of them is not allowed.
     pub(crate) async fn delete_many(&self, keys: Vec<String>) -> Result<()> {
         keys.iter().try_for_each(|key| self.limits.check_key(key))?;
-        let deletes = stream::iter(keys).map(|key| async move { self.delete(&key).await });
+        let _call = self.arguments(size(&keys))?;
+        let deletes = stream::iter(keys).map(|key| async move { self.store.delete(&key).await });
         deletes.buffered(AT_ONCE).try_collect().await
     }
+}
+
+/// What a list of keys takes.
+fn size(keys: &[String]) -> usize {
+    keys.iter().map(|key| key.len().saturating_add(ELEMENT)).fold(0, usize::saturating_add)
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use tempo_core::Limits;
+    use tempo_core::{ByteBudget, Limits};
 
     use super::*;
     use crate::{KeyValueLimits, MemoryStore};
 
     fn bucket(answer: usize) -> Bucket {
         let limits = KeyValueLimits { answer, ..KeyValueLimits::new(&Limits::default()) };
-        Bucket::new(Arc::new(MemoryStore::default()), limits)
+        Bucket::new(Arc::new(MemoryStore::default()), limits, ByteBudget::new(32 << 20))
     }
 
     fn keys(count: usize) -> Vec<String> {

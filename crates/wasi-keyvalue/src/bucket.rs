@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tempo_core::{ByteBudget, Reservation};
 
+use crate::limits::ELEMENT;
 use crate::{Condition, Entry, Error, ErrorKind, KeyValueLimits, Result, Store};
 
 /// Keys in one page of a list.
@@ -15,6 +17,11 @@ const PAGE: usize = 1000;
 pub struct Bucket {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) limits: KeyValueLimits,
+    /// What the host holds of the component's store: the arguments of a call under way, and its answer.
+    pub(crate) bytes: ByteBudget,
+    /// Whether a call waits while others have the bytes that it needs. Where the guest stands still during a call, there
+    /// are none that could end.
+    waits: bool,
     /// Where the last page ended that was asked for by number, so that the next one need not count from the start.
     mark: Option<(u64, String)>,
 }
@@ -35,17 +42,56 @@ impl Page {
 }
 
 impl Bucket {
-    /// The handle that a component gets of `store`.
-    pub fn new(store: Arc<dyn Store>, limits: KeyValueLimits) -> Self {
-        Self { store, limits, mark: None }
+    /// The handle that a component gets of `store`. What its calls hold is reserved in `bytes`.
+    pub fn new(store: Arc<dyn Store>, limits: KeyValueLimits, bytes: ByteBudget) -> Self {
+        Self { store, limits, bytes, waits: false, mark: None }
+    }
+
+    /// The same for a call during which the guest goes on.
+    pub(crate) fn waiting(self) -> Self {
+        Self { waits: true, ..self }
+    }
+
+    /// Reserves what a call was given. It is in memory already, so it does not wait for others.
+    pub(crate) fn arguments(&self, bytes: usize) -> Result<Reservation> {
+        Ok(self.bytes.try_reserve(bytes)?)
+    }
+
+    /// Adds what an answer may take, before it is asked for: `bytes`, but never so much that other calls find nothing.
+    /// An answer that turns out to be larger is reserved when it is there.
+    pub(crate) async fn answer(&self, call: &mut Reservation, bytes: usize) -> Result<usize> {
+        let bytes = bytes.min(self.bytes.limit() / 4);
+        if self.waits {
+            call.grow(bytes).await?
+        } else {
+            call.try_grow(bytes)?
+        }
+        Ok(bytes)
     }
 
     pub(crate) async fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
-        Ok(self.entry(key).await?.map(|entry| entry.value.into()))
+        Ok(self.current(key).await?.map(|entry| entry.value.into()))
     }
 
     /// The value under `key` with its version.
-    pub(crate) async fn entry(&self, key: &str) -> Result<Option<Entry>> {
+    pub(crate) async fn current(&self, key: &str) -> Result<Option<Entry>> {
+        self.limits.check_key(key)?;
+        let mut call = self.arguments(key.len())?;
+        self.entry(&mut call, key).await
+    }
+
+    /// The same, reserved as a part of `call`.
+    pub(crate) async fn entry(&self, call: &mut Reservation, key: &str) -> Result<Option<Entry>> {
+        let before = call.bytes();
+        self.answer(call, self.limits.value).await?;
+        let entry = self.read(key).await?;
+        let size = entry.as_ref().map_or(0, |entry| entry.value.len());
+        call.try_resize(before.saturating_add(size))?;
+        Ok(entry)
+    }
+
+    /// The same, reserved by the caller.
+    pub(crate) async fn read(&self, key: &str) -> Result<Option<Entry>> {
         self.limits.check_key(key)?;
         let entry = self.store.get(key).await?;
         if let Some(entry) = &entry {
@@ -63,6 +109,7 @@ impl Bucket {
     pub(crate) async fn set_if(&self, key: &str, value: Vec<u8>, ttl: Option<u64>, condition: Condition) -> Result<()> {
         self.limits.check_key(key)?;
         self.limits.check_value(&value)?;
+        let _call = self.arguments(key.len().saturating_add(value.len()))?;
         if ttl == Some(0) {
             return Err(Error::new(ErrorKind::InvalidArgument, "an entry lives for at least one millisecond"));
         }
@@ -71,16 +118,21 @@ impl Bucket {
 
     pub(crate) async fn delete(&self, key: &str) -> Result<()> {
         self.limits.check_key(key)?;
+        let _call = self.arguments(key.len())?;
         self.store.delete(key).await
     }
 
     pub(crate) async fn exists(&self, key: &str) -> Result<bool> {
         self.limits.check_key(key)?;
+        let mut call = self.arguments(key.len())?;
+        self.answer(&mut call, self.limits.value).await?;
         Ok(self.store.get(key).await?.is_some())
     }
 
     /// The first page of keys that begin with `prefix` and come after `after`.
     pub(crate) async fn list(&self, prefix: &str, after: Option<&str>) -> Result<Page> {
+        let given = prefix.len().saturating_add(after.map_or(0, str::len));
+        let _call = self.page(given).await?;
         // One more than fits, to know whether there are more.
         let mut keys = self.store.keys(prefix, after, PAGE.saturating_add(1)).await?;
         let mut room = self.limits.room();
@@ -109,8 +161,16 @@ impl Bucket {
         Ok((page.keys, self.mark.as_ref().map(|(number, _)| *number)))
     }
 
+    /// Reserves a page of keys besides what the call was given.
+    async fn page(&self, given: usize) -> Result<Reservation> {
+        let mut call = self.arguments(given)?;
+        self.answer(&mut call, PAGE.saturating_mul(self.limits.key.saturating_add(ELEMENT))).await?;
+        Ok(call)
+    }
+
     /// The last of the first `number` keys, if there are as many.
     async fn key_at(&self, number: u64) -> Result<Option<String>> {
+        let _call = self.page(0).await?;
         let mut left = usize::try_from(number).unwrap_or(usize::MAX);
         let mut after: Option<String> = None;
         while left > 0 {
@@ -130,14 +190,14 @@ impl Bucket {
 
 #[cfg(test)]
 mod tests {
-    use tempo_core::Limits;
+    use tempo_core::{ByteBudget, Limits};
 
     use super::*;
     use crate::MemoryStore;
 
     fn bucket(answer: usize) -> Bucket {
         let limits = KeyValueLimits { answer, ..KeyValueLimits::new(&Limits::default()) };
-        Bucket::new(Arc::new(MemoryStore::default()), limits)
+        Bucket::new(Arc::new(MemoryStore::default()), limits, ByteBudget::new(32 << 20))
     }
 
     async fn filled(count: usize) -> Bucket {

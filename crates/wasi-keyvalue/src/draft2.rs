@@ -43,7 +43,7 @@ impl atomics::HostCas for KeyValueView<'_> {
     /// What is read here is what the swap must find: the guest builds on it.
     async fn current(&mut self, handle: Resource<Cas>) -> Result<Option<Vec<u8>>, Failure> {
         let cas = self.table.get(&handle)?.clone();
-        let entry = cas.bucket.entry(&cas.key).await?;
+        let entry = cas.bucket.current(&cas.key).await?;
         self.table.get_mut(&handle)?.version = entry.as_ref().map(|entry| entry.version);
         Ok(entry.map(|entry| entry.value.into()))
     }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use tempo_core::OverBudget;
+
 /// What kind of failure it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
@@ -68,3 +70,10 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// What the host holds for a component is a quota, like what a store keeps for it.
+impl From<OverBudget> for Error {
+    fn from(over: OverBudget) -> Self {
+        Self::new(ErrorKind::QuotaExceeded, over.to_string())
+    }
+}

@@ -51,6 +51,8 @@ mod backend;
 mod batch;
 mod bindings;
 mod bucket;
+#[cfg(test)]
+mod bytes_tests;
 mod changes;
 pub mod conformance;
 mod draft;

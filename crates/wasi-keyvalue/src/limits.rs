@@ -7,7 +7,7 @@ use crate::{Error, ErrorKind, Result};
 /// The longest key that any limit can allow, in bytes: every backend can keep keys of this size.
 const LONGEST_KEY: usize = 512;
 /// What a list takes in a guest's memory for each element besides its text: two pointers and a length, rounded up.
-const ELEMENT: usize = 32;
+pub(crate) const ELEMENT: usize = 32;
 
 pub(crate) const MAX_KEY: Flag =
     Flag::new("max-key-size", "SIZE", "Longest key of a store, up to 512B").default("512B");

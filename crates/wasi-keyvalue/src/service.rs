@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use tempo_core::{DEFAULT_STORE, Limits, Provide, Service, Stores};
+use tempo_core::{ByteBudget, DEFAULT_STORE, Limits, Provide, Service, Stores};
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 
 use crate::bindings::{draft, draft2, wasmcloud};
@@ -13,17 +13,25 @@ use crate::{Bucket, KeyValueLimits, Store};
 #[derive(Clone, Copy, Debug)]
 pub struct WasiKeyValue;
 
-/// What one store carries for the service: the buckets that its component may open, shared by all of its stores.
+/// What one store carries for the service: the buckets that its component may open, shared by all of its stores, and the
+/// bytes that calls under way may hold.
 #[derive(Clone)]
 pub struct KeyValueState {
     stores: Stores<dyn Store>,
     limits: KeyValueLimits,
+    bytes: ByteBudget,
 }
 
 impl KeyValueState {
-    /// A share of `stores`. Of `limits`, the bytes that may cross the border in one call count.
+    /// A share of `stores`. Of `limits`, the bytes that may cross the border in one call count, and those that the host
+    /// holds for one store.
     pub fn new(stores: Stores<dyn Store>, limits: &Limits) -> Self {
-        Self { stores, limits: KeyValueLimits::new(limits) }
+        Self { stores, limits: KeyValueLimits::new(limits), bytes: ByteBudget::new(limits.host_memory) }
+    }
+
+    /// The same for another store, whose calls reserve what they hold in `bytes`.
+    pub fn for_another_store(&self, bytes: &ByteBudget) -> Self {
+        Self { stores: self.stores.clone(), limits: self.limits, bytes: bytes.clone() }
     }
 
     /// The same, with other limits.
@@ -42,6 +50,10 @@ impl KeyValueState {
 
     pub(crate) fn limits(&self) -> KeyValueLimits {
         self.limits
+    }
+
+    pub(crate) fn bytes(&self) -> &ByteBudget {
+        &self.bytes
     }
 }
 
@@ -64,7 +76,7 @@ impl KeyValueView<'_> {
     pub(crate) fn open(&mut self, name: &str) -> Result<Resource<Bucket>, Failure> {
         let name = if name.is_empty() { DEFAULT_STORE } else { name };
         let store = self.state.stores.get(name).ok_or_else(no_such_store)?.clone();
-        self.push(Bucket::new(store, self.state.limits))
+        self.push(Bucket::new(store, self.state.limits, self.state.bytes.clone()))
     }
 
     pub(crate) fn push<R: Send + 'static>(&mut self, resource: R) -> Result<Resource<R>, Failure> {

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::path::PathBuf;
 
-use tempo_core::{Backend, Boot, DATA, Error, Flag, Schemes, Shown, StoreUrl, Stores};
+use tempo_core::{Backend, Boot, ByteBudget, DATA, Error, Flag, Schemes, Shown, StoreUrl, Stores};
 use wasmtime::component::ResourceTable;
 
 use crate::limits::{MAX_KEY, MAX_VALUE};
@@ -49,8 +49,8 @@ impl<S: Schemes<dyn Store>> Backend<WasiKeyValue> for KeyValueStores<S> {
         Some(format!("keyvalue: default is kept in {}", path.display()))
     }
 
-    fn state(&self) -> KeyValueState {
-        self.state.clone()
+    fn state(&self, bytes: &ByteBudget) -> KeyValueState {
+        self.state.for_another_store(bytes)
     }
 
     fn view<'a>(state: &'a mut KeyValueState, table: &'a mut ResourceTable) -> KeyValueView<'a> {
@@ -94,7 +94,7 @@ mod tests {
         assert_eq!(stores.announcement(), Some(announced));
         assert!(data.join("keyvalue.redb").is_file());
         let mut table = ResourceTable::new();
-        let mut state = stores.state();
+        let mut state = stores.state(&ByteBudget::new(1000));
         let mut view = Embedded::view(&mut state, &mut table);
         assert!(view.open("default").is_ok());
         assert!(view.open("other").is_err());

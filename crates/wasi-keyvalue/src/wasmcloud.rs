@@ -8,9 +8,10 @@ use crate::bindings::wasmcloud::wasmcloud::keyvalue::{atomics, batch, cas, store
 use crate::failure::Failure;
 use crate::{Bucket, Condition, Entry, Error, ErrorKind, KeyValueView, WasiKeyValue};
 
-/// The bucket behind a handle. The store is not borrowed while a backend works, so that the guest can go on.
+/// The bucket behind a handle. The store is not borrowed while a backend works, so that the guest can go on, and the call
+/// may wait for others of it.
 fn bucket<T>(accessor: &Accessor<T, WasiKeyValue>, handle: &Resource<Bucket>) -> Result<Bucket, Failure> {
-    accessor.with(|mut access| access.get().bucket(handle))
+    accessor.with(|mut access| access.get().bucket(handle)).map(Bucket::waiting)
 }
 
 impl From<Error> for types::Error {
@@ -117,7 +118,7 @@ impl<T: Send> cas::HostWithStore<T> for WasiKeyValue {
         handle: Resource<Bucket>,
         key: String,
     ) -> Result<Option<cas::Entry>, Failure> {
-        Ok(bucket(accessor, &handle)?.entry(&key).await?.map(Into::into))
+        Ok(bucket(accessor, &handle)?.current(&key).await?.map(Into::into))
     }
 
     async fn swap(

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tempo_core::{Backend, Boot, Flag};
+use tempo_core::{Backend, Boot, ByteBudget, Flag};
 use tracing::{debug, error, event_enabled, info, trace, warn};
 use wasmtime::component::ResourceTable;
 
@@ -71,7 +71,7 @@ impl Backend<WasiLogging> for TracingLog {
         Ok(Self { state: LogState::new(boot.component, told(boot.telemetry, Arc::new(Events)), boot.limits) })
     }
 
-    fn state(&self) -> LogState {
+    fn state(&self, _: &ByteBudget) -> LogState {
         self.state.clone()
     }
 

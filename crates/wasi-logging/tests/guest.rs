@@ -4,7 +4,7 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use tempo_core::{Backend as _, Boot, Limits, Provide, Service as _, Settings};
+use tempo_core::{Backend as _, Boot, ByteBudget, Limits, Provide, Service as _, Settings};
 use tempo_wasi_logging::{LogState, LogView, TracingLog, WasiLogging};
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Engine, Store};
@@ -77,7 +77,7 @@ async fn written(interface: &str, message: &str, level: tracing::Level) -> Vec<S
     let mut linker = Linker::new(&engine);
     WasiLogging::add_to_linker(&mut linker).unwrap();
     let component = Component::new(&engine, logs(interface, message)).unwrap();
-    let mut store = Store::new(&engine, StoreData(backend.state()));
+    let mut store = Store::new(&engine, StoreData(backend.state(&ByteBudget::new(0))));
     let instance = linker.instantiate(&mut store, &component).unwrap();
     let run = instance.get_typed_func::<(), ()>(&mut store, "run").unwrap();
     tracing::subscriber::with_default(subscriber, || run.call(&mut store, ()).unwrap());

@@ -1,22 +1,21 @@
 //! The body of a message that a guest writes as a stream: collected, and never larger than a message may be.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
+use tempo_core::{ByteBudget, Reservation};
 use tokio::sync::oneshot;
 use wasmtime::component::{Source, StreamConsumer, StreamReader, StreamResult};
 use wasmtime::{AsContextMut, StoreContextMut};
 
-use crate::budget::{Budget, Share};
 use crate::{Error, ErrorKind, MessagingLimits, Result, check};
 
 /// A body that is on its way.
 pub(crate) struct Body(oneshot::Receiver<Result<Collected>>);
 
-/// A body that is there, with its share of what the component may have on its way.
-type Collected = (Bytes, Share);
+/// A body that is there, with the bytes that are reserved for it.
+type Collected = (Bytes, Reservation);
 
 impl Body {
     /// Begins to read `stream`.
@@ -24,12 +23,10 @@ impl Body {
         store: impl AsContextMut,
         stream: StreamReader<u8>,
         limits: MessagingLimits,
-        held: &Arc<Budget>,
+        bytes: &ByteBudget,
     ) -> wasmtime::Result<Self> {
         let (sender, body) = oneshot::channel();
-        // Nothing is counted yet, so it fits.
-        let share = held.hold([])?;
-        let pending = Pending { body: BytesMut::new(), share };
+        let pending = Pending { body: BytesMut::new(), reserved: bytes.empty() };
         stream.pipe(store, Collector { limits, pending: Some(pending), sender: Some(sender) })?;
         Ok(Self(body))
     }
@@ -38,13 +35,13 @@ impl Body {
     pub(crate) async fn collect(self) -> Result<Bytes> {
         let given_up = |_| Err(Error::new(ErrorKind::Other, "the body was given up"));
         // From here on the message is counted as a whole.
-        self.0.await.unwrap_or_else(given_up).map(|(body, _share)| body)
+        self.0.await.unwrap_or_else(given_up).map(|(body, _reserved)| body)
     }
 }
 
 struct Pending {
     body: BytesMut,
-    share: Share,
+    reserved: Reservation,
 }
 
 /// What reads the stream. It is dropped at the stream's end, and tells then.
@@ -56,9 +53,9 @@ struct Collector {
 
 impl Collector {
     fn take(&mut self, bytes: &[u8]) -> Result<()> {
-        let Some(Pending { body, share }) = &mut self.pending else { return Ok(()) };
+        let Some(Pending { body, reserved }) = &mut self.pending else { return Ok(()) };
         check::payload(&self.limits, body.len().saturating_add(bytes.len()))?;
-        share.grow(bytes.len())?;
+        reserved.try_grow(bytes.len())?;
         body.extend_from_slice(bytes);
         Ok(())
     }
@@ -73,8 +70,8 @@ impl Collector {
 
 impl Drop for Collector {
     fn drop(&mut self) {
-        if let Some(Pending { body, share }) = self.pending.take() {
-            self.tell(Ok((body.freeze(), share)));
+        if let Some(Pending { body, reserved }) = self.pending.take() {
+            self.tell(Ok((body.freeze(), reserved)));
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::path::PathBuf;
 
-use tempo_core::{Backend, Boot, DATA, Error, Flag, Schemes, Settings, Shown, StoreUrl, Stores};
+use tempo_core::{Backend, Boot, ByteBudget, DATA, Error, Flag, Schemes, Settings, Shown, StoreUrl, Stores};
 use wasmtime::component::ResourceTable;
 
 use crate::allowed::{ALLOW_TOPIC, AllowedTopics};
@@ -48,8 +48,8 @@ impl<S: Schemes<dyn Broker>> Backend<WasiMessaging> for MessagingBrokers<S> {
         Some(format!("messaging: default is kept in {}", path.display()))
     }
 
-    fn state(&self) -> MessagingState {
-        self.state.for_another_store()
+    fn state(&self, bytes: &ByteBudget) -> MessagingState {
+        self.state.for_another_store(bytes)
     }
 
     fn view<'a>(state: &'a mut MessagingState, table: &'a mut ResourceTable) -> MessagingView<'a> {
@@ -96,7 +96,7 @@ mod tests {
     async fn without_configuration_messages_are_kept_below_the_data_directory() {
         let brokers = connect(&[(&DATA, "some/where")]).await.unwrap();
         assert_eq!(brokers.announcement().as_deref(), Some("messaging: default is kept in some/where/messaging.redb"));
-        let (mut state, mut table) = (brokers.state(), ResourceTable::new());
+        let (mut state, mut table) = (brokers.state(&ByteBudget::new(1000)), ResourceTable::new());
         let view = Brokers::view(&mut state, &mut table);
         assert!(view.broker("default").0.is_some());
         assert!(view.broker("").0.is_some(), "no name is the default");
@@ -114,7 +114,7 @@ mod tests {
     #[tokio::test]
     async fn limits_come_from_flags() {
         let brokers = connect(&[(&MESSAGING, "memory:"), (&MAX_MESSAGE, "2KiB")]).await.unwrap();
-        assert_eq!(brokers.state().limits().payload, 2048);
+        assert_eq!(brokers.state(&ByteBudget::new(1000)).limits().payload, 2048);
         let error = connect(&[(&MAX_MESSAGE, "many")]).await.err().unwrap();
         assert!(error.to_string().starts_with("--max-message-size: "), "{error}");
     }

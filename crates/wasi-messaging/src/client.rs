@@ -2,11 +2,20 @@
 
 use std::sync::Arc;
 
+use tempo_core::{ByteBudget, Reservation};
+
 use crate::allowed::Allowed;
-use crate::budget::Budget;
 use crate::failure::no_such_client;
 use crate::replies::ReplyTopics;
 use crate::{Broker, Error, ErrorKind, MESSAGE_ID, Message, MessagingLimits, Result, check, topic};
+
+/// What a message takes besides its texts and its payload, rounded up, in bytes.
+const ELEMENT: usize = 256;
+
+/// What the host holds for `message`, in bytes.
+pub(crate) fn held(message: &Message) -> usize {
+    message.size().saturating_add(ELEMENT)
+}
 
 /// The most answers that a guest may wait for at once.
 pub(crate) const MOST_REPLIES: usize = 256;
@@ -35,10 +44,15 @@ pub(crate) struct Client {
     pub(crate) handled: Option<Handled>,
     pub(crate) replies: ReplyTopics,
     pub(crate) limits: MessagingLimits,
-    pub(crate) held: Arc<Budget>,
+    pub(crate) bytes: ByteBudget,
 }
 
 impl Client {
+    /// Reserves what a call with `messages` holds. They are in memory already, so it does not wait for others.
+    fn call<'a>(&self, messages: impl IntoIterator<Item = &'a Message>) -> Result<Reservation> {
+        Ok(self.bytes.try_reserve(messages.into_iter().map(held).fold(0, usize::saturating_add))?)
+    }
+
     fn broker(&self) -> Result<&Arc<dyn Broker>> {
         self.broker.as_ref().ok_or_else(no_such_client)
     }
@@ -97,8 +111,8 @@ impl Client {
 
     /// Publishes messages in their order, and then sends the answers that are among them.
     pub(crate) async fn publish_many(&self, messages: Vec<Message>) -> Vec<Result<()>> {
-        let _share = match self.held.hold(&messages) {
-            Ok(share) => share,
+        let _call = match self.call(&messages) {
+            Ok(call) => call,
             Err(error) => return messages.iter().map(|_| Err(error.clone())).collect(),
         };
         let mut published = Vec::with_capacity(messages.len());
@@ -135,7 +149,7 @@ impl Client {
     /// Answers on the topic of `message`, which is the reply topic of a message that the component was given.
     pub(crate) async fn reply(&self, mut message: Message) -> Result<()> {
         self.check_content(&mut message)?;
-        let _share = self.held.hold([&message])?;
+        let _call = self.call([&message])?;
         self.broker()?.reply(message).await
     }
 
@@ -151,14 +165,15 @@ impl Client {
             return Err(Error::new(ErrorKind::InvalidArgument, message));
         }
         self.check(&mut message)?;
-        let _share = self.held.hold([&message])?;
+        let mut call = self.call([&message])?;
         let broker = self.broker()?;
         let answers = broker.request(message, replies, self.limits.wait(timeout)).await?;
         let bytes = answers.iter().map(Message::size).fold(0, usize::saturating_add);
-        if bytes > self.limits.held {
-            let message = format!("the answer is larger than {} bytes", self.limits.held);
+        if bytes > self.limits.answer {
+            let message = format!("the answer is larger than {} bytes", self.limits.answer);
             return Err(Error::new(ErrorKind::TooLarge, message));
         }
+        call.try_grow(bytes)?;
         self.replies.remember(&answers, broker);
         Ok(answers)
     }

@@ -43,13 +43,13 @@ impl MessagingView<'_> {
         message: Message,
         origin: Option<Arc<dyn Broker>>,
     ) -> Result<Resource<OwnMessage>, Failure> {
-        let message = OwnMessage::received(message, origin, self.state.held())?;
+        let message = OwnMessage::received(message, origin, self.state.bytes())?;
         Ok(self.table.push(message)?)
     }
 
     /// The message that a guest gives away.
     fn take(&mut self, handle: Resource<OwnMessage>) -> Result<Message, Failure> {
-        Ok(self.table.delete(handle)?.into_message())
+        Ok(self.table.delete(handle)?.into_sendable()?)
     }
 
     /// What a client is connected to, and the topics that it may send on.
@@ -105,13 +105,13 @@ impl request_reply::Host for MessagingView<'_> {
         options: Option<Resource<RequestOptions>>,
     ) -> Result<Vec<Resource<OwnMessage>>, Failure> {
         let options = options.map(|options| self.table.delete(options)).transpose()?.unwrap_or_default();
-        let message = Message { topic, reply_to: None, ..self.table.get(&message)?.message().clone() };
+        let message = Message { topic, reply_to: None, ..self.table.get(&message)?.sendable()?.clone() };
         let (broker, allowed) = self.connected(&client)?;
         let replies = options.replies.map_or(1, |replies| usize::try_from(replies).unwrap_or(usize::MAX));
         let client = self.client(Some(broker.clone()), allowed);
         let answers = client.request(message, replies, options.timeout_ms).await?;
-        let held = self.state.held();
-        let answers = answers.into_iter().map(|answer| OwnMessage::received(answer, Some(broker.clone()), held));
+        let bytes = self.state.bytes();
+        let answers = answers.into_iter().map(|answer| OwnMessage::received(answer, Some(broker.clone()), bytes));
         // All of them, before the first gets a handle that would be left behind.
         let answers = answers.collect::<crate::Result<Vec<_>>>()?;
         answers.into_iter().map(|answer| Ok(self.table.push(answer)?)).collect()

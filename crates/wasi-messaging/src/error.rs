@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use tempo_core::OverBudget;
+
 /// What kind of failure it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
@@ -76,3 +78,14 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// What the host holds for a component is a quota; more than all of it is never accepted.
+impl From<OverBudget> for Error {
+    fn from(over: OverBudget) -> Self {
+        let kind = match over {
+            OverBudget::TooLarge { .. } => ErrorKind::TooLarge,
+            OverBudget::Exhausted { .. } => ErrorKind::QuotaExceeded,
+        };
+        Self::new(kind, over.to_string())
+    }
+}

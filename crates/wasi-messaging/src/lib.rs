@@ -53,7 +53,6 @@ mod backend;
 mod bindings;
 mod body;
 mod brokers;
-mod budget;
 mod check;
 mod client;
 pub mod conformance;

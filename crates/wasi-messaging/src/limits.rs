@@ -22,18 +22,18 @@ pub struct MessagingLimits {
     pub headers: usize,
     /// The names and values of all headers of one message.
     pub header_bytes: usize,
-    /// What one component may have on its way at once, and the answers to one request.
-    pub held: usize,
+    /// The answers to one request, together.
+    pub answer: usize,
     /// The longest that a component may wait for an answer.
     pub request: Duration,
 }
 
 impl MessagingLimits {
-    /// Payloads of 1 MiB with 100 headers of 16 KiB; together what may cross the border in one call, and answers within
-    /// the time that a request has.
+    /// Payloads of 1 MiB with 100 headers of 16 KiB; answers of what may cross the border in one call, within the time
+    /// that a request has.
     pub fn new(limits: &Limits) -> Self {
         let (headers, header_bytes) = HEADERS;
-        Self { payload: 1 << 20, headers, header_bytes, held: limits.hostcall_bytes, request: limits.request }
+        Self { payload: 1 << 20, headers, header_bytes, answer: limits.hostcall_bytes, request: limits.request }
     }
 
     pub(crate) fn from_settings(settings: &Settings, limits: &Limits) -> anyhow::Result<Self> {

@@ -3,12 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use tempo_core::{DEFAULT_STORE, Limits, Provide, Service, Stores};
+use tempo_core::{ByteBudget, DEFAULT_STORE, Limits, Provide, Service, Stores};
 use wasmtime::component::{HasData, Linker, ResourceTable};
 
 use crate::allowed::{Allowed, AllowedTopics};
 use crate::bindings::{draft, tempo, wasmcloud2, wasmcloud3};
-use crate::budget::Budget;
 use crate::client::{Client, Handled};
 use crate::replies::ReplyTopics;
 use crate::{Broker, Message, MessagingLimits};
@@ -23,23 +22,23 @@ pub struct MessagingState {
     brokers: Stores<dyn Broker>,
     allowed: AllowedTopics,
     limits: MessagingLimits,
-    held: Arc<Budget>,
+    bytes: ByteBudget,
     handled: Option<Handled>,
     replies: ReplyTopics,
 }
 
 impl MessagingState {
-    /// A share of `brokers`. Of `limits`, the bytes that may cross the border in one call count, and the time of a
-    /// request.
+    /// A share of `brokers`. Of `limits`, the bytes that may cross the border in one call count, those that the host holds
+    /// for one store, and the time of a request.
     pub fn new(brokers: Stores<dyn Broker>, limits: &Limits) -> Self {
-        let limits = MessagingLimits::new(limits);
-        let (allowed, held, replies) = (AllowedTopics::default(), Budget::new(limits.held), ReplyTopics::default());
-        Self { brokers, allowed, limits, held, handled: None, replies }
+        let (allowed, replies) = (AllowedTopics::default(), ReplyTopics::default());
+        let (limits, bytes) = (MessagingLimits::new(limits), ByteBudget::new(limits.host_memory));
+        Self { brokers, allowed, limits, bytes, handled: None, replies }
     }
 
     /// The same, with other limits.
     pub fn with_limits(self, limits: MessagingLimits) -> Self {
-        Self { limits, held: Budget::new(limits.held), ..self }
+        Self { limits, ..self }
     }
 
     /// The same, where the component may publish and request on nothing but these topics.
@@ -47,11 +46,11 @@ impl MessagingState {
         Self { allowed, ..self }
     }
 
-    /// The same for another store, which shares the brokers but nothing that it holds.
-    pub fn for_another_store(&self) -> Self {
+    /// The same for another store, which shares the brokers, and reserves in `bytes` what it holds.
+    pub fn for_another_store(&self, bytes: &ByteBudget) -> Self {
         let (brokers, allowed) = (self.brokers.clone(), self.allowed.clone());
-        let (held, replies) = (Budget::new(self.limits.held), ReplyTopics::default());
-        Self { brokers, allowed, limits: self.limits, held, handled: None, replies }
+        let (bytes, replies) = (bytes.clone(), ReplyTopics::default());
+        Self { brokers, allowed, limits: self.limits, bytes, handled: None, replies }
     }
 
     /// What host functions work on during a call.
@@ -67,8 +66,8 @@ impl MessagingState {
         self.limits
     }
 
-    pub(crate) fn held(&self) -> &Arc<Budget> {
-        &self.held
+    pub(crate) fn bytes(&self) -> &ByteBudget {
+        &self.bytes
     }
 }
 
@@ -106,9 +105,9 @@ impl MessagingView<'_> {
 
     /// The client of one call on `broker`, which may send on the `allowed` topics.
     pub(crate) fn client(&self, broker: Option<Arc<dyn Broker>>, allowed: Allowed) -> Client {
-        let MessagingState { limits, held, handled, replies, .. } = &*self.state;
+        let MessagingState { limits, bytes, handled, replies, .. } = &*self.state;
         let (handled, replies) = (handled.clone(), replies.clone());
-        Client { broker, allowed, handled, replies, limits: *limits, held: held.clone() }
+        Client { broker, allowed, handled, replies, limits: *limits, bytes: bytes.clone() }
     }
 
     /// The client that is configured under `name`.

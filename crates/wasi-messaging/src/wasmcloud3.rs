@@ -24,7 +24,7 @@ pub(crate) fn message(
 fn begin<T>(accessor: &Accessor<T, WasiMessaging>, body: StreamReader<u8>) -> wasmtime::Result<(Client, Body)> {
     accessor.with(|mut access| {
         let client = access.get().named(DEFAULT_STORE);
-        let body = Body::start(&mut access, body, client.limits, &client.held)?;
+        let body = Body::start(&mut access, body, client.limits, &client.bytes)?;
         Ok((client, body))
     })
 }

@@ -11,7 +11,7 @@ use opentelemetry_proto::tonic::metrics::v1::Metric;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 use tempo_core::telemetry::{Record, Signal, Telemetry};
-use tempo_core::{Backend, Boot, Flag, Limits};
+use tempo_core::{Backend, Boot, ByteBudget, Flag, Limits};
 use wasmtime::component::ResourceTable;
 
 use crate::{Collector, Dropped, Origin, OtelState, OtelView, WasiOtel};
@@ -44,7 +44,7 @@ impl Backend<WasiOtel> for HostTelemetry {
         Ok(Self::new(boot.component, boot.telemetry, boot.limits))
     }
 
-    fn state(&self) -> OtelState {
+    fn state(&self, _: &ByteBudget) -> OtelState {
         self.state.clone()
     }
 

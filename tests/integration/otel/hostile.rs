@@ -165,7 +165,7 @@ fn spans_may_end_twice_or_without_a_beginning_or_never() {
 #[test]
 fn without_telemetry_nothing_fails() {
     let off = HostTelemetry::new("app", &tempo_core::telemetry::Telemetry::off(), &Limits::default());
-    let mut guest = Guest::new(tempo_core::Backend::state(&off));
+    let mut guest = Guest::new(tempo_core::Backend::state(&off, &tempo_core::ByteBudget::new(1 << 20)));
     assert_eq!(guest.outer().trace_id, "0".repeat(32));
     guest.suite().unwrap();
     for _ in 0..100 {

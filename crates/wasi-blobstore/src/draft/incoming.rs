@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
+use tempo_core::ByteBudget;
 use wasmtime_wasi::p2::{DynInputStream, InputStream, Pollable, StreamError, StreamResult};
 
 use crate::{Data, Error, ErrorKind, Result};
@@ -22,12 +23,13 @@ impl IncomingValue {
         self.size
     }
 
-    /// Everything at once, if that is at most `max` bytes.
-    pub(super) async fn read_all(mut self, max: usize) -> Result<Vec<u8>> {
+    /// Everything at once, if that is at most `max` bytes and `budget` has as many left.
+    pub(super) async fn read_all(mut self, max: usize, budget: &ByteBudget) -> Result<Vec<u8>> {
         let size = usize::try_from(self.size).ok().filter(|size| *size <= max).ok_or_else(|| {
             let problem = format!("the value is larger than {max} bytes: consume it as a stream");
             Error::new(ErrorKind::TooLarge, problem)
         })?;
+        let _call = budget.try_reserve(size)?;
         let mut bytes = Vec::with_capacity(size);
         while let Some(chunk) = self.data.try_next().await? {
             bytes.extend_from_slice(&chunk);

@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use tempo_core::{ByteBudget, Reservation};
 use tokio::sync::Notify;
 use wasmtime_wasi::p2::{DynOutputStream, OutputStream, Pollable, StreamError, StreamResult};
 use wasmtime_wasi::runtime::{AbortOnDropJoinHandle, spawn};
 
 use super::queue::Queue;
-use crate::budget::{Budget, Share};
 use crate::check::{CHUNK, Checked};
 use crate::{Container, Error, ErrorKind, ObjectInfo, PutOptions, Result};
 
@@ -27,8 +27,8 @@ pub struct OutgoingValue {
 }
 
 impl OutgoingValue {
-    pub(super) fn new(held: Arc<Budget>) -> Self {
-        let state = State { queue: Queue::default(), stage: Stage::Unnamed, held: Share::new(held), failure: None };
+    pub(super) fn new(bytes: &ByteBudget) -> Self {
+        let state = State { queue: Queue::default(), stage: Stage::Unnamed, held: bytes.empty(), failure: None };
         let pipe = Pipe { state: Mutex::new(state), changed: Notify::new() };
         Self { pipe: Arc::new(pipe), has_body: false, upload: None }
     }
@@ -77,7 +77,7 @@ struct Pipe {
 struct State {
     queue: Queue,
     stage: Stage,
-    held: Share,
+    held: Reservation,
     failure: Option<Error>,
 }
 
@@ -157,7 +157,15 @@ impl State {
                 0 => Err(StreamError::LastOperationFailed(unnamed().into())),
                 room => Ok(room),
             },
-            Stage::Named => Ok(WAITING.saturating_sub(self.queue.len()).min(CHUNK)),
+            Stage::Named => {
+                let room = WAITING.saturating_sub(self.queue.len()).min(CHUNK).min(self.held.room());
+                // With nothing in the queue there is nothing whose end could be waited for.
+                if room == 0 && self.queue.len() == 0 {
+                    Err(StreamError::LastOperationFailed(full().into()))
+                } else {
+                    Ok(room)
+                }
+            }
             Stage::Finished | Stage::GivenUp => Err(StreamError::Closed),
         }
     }
@@ -166,8 +174,9 @@ impl State {
         if bytes.len() > self.room()? {
             return Err(StreamError::trap("more was written than check-write allowed"));
         }
-        if self.stage == Stage::Unnamed && !self.held.grow(bytes.len()) {
-            return Err(StreamError::LastOperationFailed(unnamed().into()));
+        if self.held.try_grow(bytes.len()).is_err() {
+            let error = if self.stage == Stage::Unnamed { unnamed() } else { full() };
+            return Err(StreamError::LastOperationFailed(error.into()));
         }
         self.queue.push(bytes);
         Ok(())
@@ -177,6 +186,10 @@ impl State {
 fn unnamed() -> Error {
     let problem = "too much was written to values that belong to no object: call write-data before writing";
     Error::new(ErrorKind::QuotaExceeded, problem)
+}
+
+fn full() -> Error {
+    Error::new(ErrorKind::QuotaExceeded, "the host holds all for the component that it may")
 }
 
 struct Body(Arc<Pipe>);

@@ -147,7 +147,7 @@ async fn a_value_is_bounded_while_it_has_no_object() {
     assert!(matches!(host.stream(&body).check_write(), Err(StreamError::LastOperationFailed(_))));
     host.name(&one, "n", &value).await;
     host.view().finish(value).await.unwrap().unwrap();
-    assert_eq!(host.state.held.left(), MIB, "what was held is given back");
+    assert_eq!(host.state.bytes.left(), MIB, "what was held is given back");
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ impl Host for BlobstoreView<'_> {}
 
 impl HostOutgoingValue for BlobstoreView<'_> {
     async fn new_outgoing_value(&mut self) -> wasmtime::Result<Resource<OutgoingValue>> {
-        Ok(self.table.push(OutgoingValue::new(self.state.held.clone()))?)
+        Ok(self.table.push(OutgoingValue::new(&self.state.bytes))?)
     }
 
     async fn outgoing_value_write_body(
@@ -39,7 +39,7 @@ impl HostOutgoingValue for BlobstoreView<'_> {
 impl HostIncomingValue for BlobstoreView<'_> {
     async fn incoming_value_consume_sync(&mut self, this: Resource<IncomingValue>) -> Answer<Vec<u8>> {
         let value = self.table.delete(this)?;
-        answer(value.read_all(self.state.max_answer).await)
+        answer(value.read_all(self.state.max_answer, &self.state.bytes).await)
     }
 
     async fn incoming_value_consume_async(

@@ -8,6 +8,7 @@ use hyper::body::Incoming;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
+use tempo_core::Reservation;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Sleep, sleep};
 use wasmtime_wasi_http::Error;
@@ -18,11 +19,14 @@ pub(super) struct Download {
     patience: Duration,
     /// Runs only while the component waits: time in which it does not read is not the server's fault.
     timer: Option<Pin<Box<Sleep>>>,
-    turn: Option<OwnedSemaphorePermit>,
+    turn: Option<Turn>,
 }
 
+/// A place among the running requests, and what the host holds for the request.
+type Turn = (OwnedSemaphorePermit, Option<Reservation>);
+
 impl Download {
-    pub(super) fn new(body: Incoming, patience: Duration, turn: OwnedSemaphorePermit) -> Self {
+    pub(super) fn new(body: Incoming, patience: Duration, turn: Turn) -> Self {
         let turn = (!body.is_end_stream()).then_some(turn);
         Self { body, patience, timer: None, turn }
     }

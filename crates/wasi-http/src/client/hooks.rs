@@ -3,7 +3,11 @@
 use super::error::response_error;
 use super::send::Client;
 use super::telemetry::Asked;
+use crate::held::{BODY, CHUNK, header_bytes};
 use http::{Request, Response};
+use http_body::Body as _;
+use std::future::ready;
+use tempo_core::ByteBudget;
 use tempo_core::telemetry::{Telemetry, current};
 use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode as ErrorCode02;
 use wasmtime_wasi_http::p3::bindings::http::types::ErrorCode as ErrorCode03;
@@ -16,18 +20,26 @@ type Outcome = Result<(Response<WasiBody>, Box<dyn Future<Output = Result<(), Er
 pub struct Hooks {
     client: Client,
     telemetry: Telemetry,
+    bytes: Option<ByteBudget>,
 }
 
 impl Hooks {
     /// Sends through `client`, under its policy.
     pub fn new(client: Client) -> Self {
-        Self { client, telemetry: Telemetry::off() }
+        Self { client, telemetry: Telemetry::off(), bytes: None }
     }
 
     /// The same, telling `telemetry` what is sent.
     #[must_use]
     pub fn told_to(mut self, telemetry: Telemetry) -> Self {
         self.telemetry = telemetry;
+        self
+    }
+
+    /// The same for one store, whose requests under way reserve in `bytes` what they hold.
+    #[must_use]
+    pub fn with_budget(mut self, bytes: &ByteBudget) -> Self {
+        self.bytes = Some(bytes.clone());
         self
     }
 }
@@ -46,16 +58,29 @@ impl WasiHttpHooks for Hooks {
         _processed: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Outcome> + Send> {
         let client = self.client.clone();
+        // The request is in memory already, so it does not wait for others.
+        let reserved = match self.bytes.as_ref().map(|bytes| bytes.try_reserve(held(&request))).transpose() {
+            Ok(reserved) => reserved,
+            Err(_) => return Box::new(ready(Err(Error::ConnectionLimitReached))),
+        };
         // Here, as the guest may not be the current one any more where the request is polled.
         let asked = Asked::begin(&self.telemetry, current().as_deref(), client.policy(), &mut request);
         Box::new(async move {
-            let sent = client.send(request, options).await;
+            let sent = client.send_reserved(request, options, reserved).await;
             if let Some(asked) = asked {
                 asked.end(sent.as_ref().map(|(response, _)| response.status()));
             }
             let (response, transmission) = sent?;
             Ok((response, Box::new(transmission) as Box<_>))
         })
+    }
+
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        CHUNK
+    }
+
+    fn p3_outgoing_body_chunk_size(&mut self) -> usize {
+        CHUNK
     }
 
     // Wasmtime asks these for the errors of bodies that hyper reads, which are those of incoming requests too. Its own
@@ -77,4 +102,17 @@ impl WasiHttpHooks for Hooks {
             _ => ErrorCode03::HttpProtocolError,
         }
     }
+}
+
+/// What a request under way holds until its response has been read: its head, what is sent and read ahead, in bytes.
+fn held(request: &Request<WasiBody>) -> usize {
+    /// What is read of a response before the guest reads it, in bytes.
+    const RESPONSE: usize = 32 << 10;
+    let body = if request.body().is_end_stream() { 0 } else { BODY };
+    let uri = request.uri();
+    let path = uri.path_and_query().map_or(0, |path| path.as_str().len());
+    let authority = uri.authority().map_or(0, |authority| authority.as_str().len());
+    [request.method().as_str().len(), path, authority, header_bytes(request.headers()), body]
+        .into_iter()
+        .fold(RESPONSE, usize::saturating_add)
 }

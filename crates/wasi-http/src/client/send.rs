@@ -19,6 +19,7 @@ use hyper_util::client::legacy::connect::capture_connection;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use std::sync::Arc;
 use std::time::Duration;
+use tempo_core::Reservation;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
@@ -98,6 +99,16 @@ impl Client {
         request: Request<WasiBody>,
         options: Option<RequestOptions>,
     ) -> Result<(Response<WasiBody>, Transmission), Error> {
+        self.send_reserved(request, options, None).await
+    }
+
+    /// As [`send`](Self::send). What is `reserved` is given back when the response has been read or dropped.
+    pub(super) async fn send_reserved(
+        &self,
+        request: Request<WasiBody>,
+        options: Option<RequestOptions>,
+        reserved: Option<Reservation>,
+    ) -> Result<(Response<WasiBody>, Transmission), Error> {
         let timeouts = Timeouts::new(&self.0.config, options);
         let progress = Progress::new();
         let (request, mut transmission) = prepare(request, &self.0.policy, Arc::clone(&progress)).await?;
@@ -112,7 +123,8 @@ impl Client {
         if response.headers().len() > self.0.config.max_response_headers {
             return Err(Error::HttpResponseHeaderSectionSize(None));
         }
-        let response = response.map(|body| Download::new(body, timeouts.between_bytes, turn).boxed_unsync());
+        let response =
+            response.map(|body| Download::new(body, timeouts.between_bytes, (turn, reserved)).boxed_unsync());
         Ok((response, transmission))
     }
 

@@ -14,6 +14,7 @@ use wasmtime_wasi_http::{FieldMap, WasiBody, p2, p3};
 use super::exchange::Far;
 use super::worker::Worker;
 use crate::WasiHttp;
+use crate::service::http;
 
 /// The head of a guest's response with its body, or the error code it answered with.
 pub(crate) type Answer = Result<http::Response<WasiBody>, String>;
@@ -64,7 +65,7 @@ async fn call_p2<T: Provide<WasiHttp>>(
     use p2::bindings::http::types::Scheme;
     let https = request.uri().scheme() == Some(&http::uri::Scheme::HTTPS);
     let scheme = if https { Scheme::Https } else { Scheme::Http };
-    let mut view = T::provide(store.data_mut());
+    let mut view = http(store.data_mut());
     let request = view.new_incoming_request(scheme, request)?;
     let out = view.new_response_outparam_from_callback(move |response| {
         // The server may have given up already; then nobody wants the response.
@@ -83,7 +84,7 @@ async fn call_p3<T: Provide<WasiHttp>>(
     let Far { answer, consumed, quiescence } = far;
     let handled = store.run_concurrent(async |accessor| -> wasmtime::Result<()> {
         let (request, transmission) = accessor.with(|mut access| {
-            let view = T::provide(access.get());
+            let view = http(access.get());
             let (head, body) = request.into_parts();
             let uri = head.uri.into_parts();
             let headers = FieldMap::new_immutable(view.hooks, head.headers);
@@ -93,8 +94,8 @@ async fn call_p3<T: Provide<WasiHttp>>(
         })?;
         let answered = match service.wasi_http_handler().call_handle(accessor, request).await? {
             Ok(response) => Ok(accessor.with(|mut access| {
-                let response = T::provide(access.get()).table.delete(response)?;
-                response.into_http_with_getter(&mut access, transmission, T::provide)
+                let response = http(access.get()).table.delete(response)?;
+                response.into_http_with_getter(&mut access, transmission, http::<T>)
             })?),
             Err(code) => Err(format!("{code:?}")),
         };

@@ -11,7 +11,7 @@ use wasmtime::Store;
 use wasmtime::component::{InstancePre, Resource};
 
 use crate::bindings::{draft, draft2, wasmcloud};
-use crate::{Bucket, Change, KeyValueState, WasiKeyValue};
+use crate::{Bucket, Change, KeyValueLimits, KeyValueState, WasiKeyValue};
 
 /// How long a change waits before it asks again for a place to run, if the queue for places was full.
 const RETRY: Duration = Duration::from_millis(50);
@@ -88,15 +88,18 @@ async fn call_async<T: Provide<WasiKeyValue>>(
     finished.await?
 }
 
-/// A change, and the bucket that it happened in.
-struct Told {
-    bucket: Bucket,
-    change: Change,
+/// A change, and the store that it happened in with the limits of its bucket.
+pub(super) struct Told {
+    pub(super) store: Arc<dyn crate::Store>,
+    pub(super) limits: KeyValueLimits,
+    pub(super) change: Change,
 }
 
 impl Told {
     fn push<T: Provide<WasiKeyValue>>(&self, store: &mut Store<T>) -> wasmtime::Result<Resource<Bucket>> {
-        Ok(T::provide(store.data_mut()).table.push(self.bucket.clone())?)
+        let view = T::provide(store.data_mut());
+        let bucket = Bucket::new(self.store.clone(), self.limits, view.state.bytes().clone());
+        Ok(view.table.push(bucket)?)
     }
 }
 
@@ -116,9 +119,9 @@ impl<T: Provide<WasiKeyValue>> Guest<T> {
     }
 
     /// Tells the component of `change`, and returns when it is done with it.
-    pub(super) async fn tell(self: &Arc<Self>, bucket: Bucket, change: Change) {
+    pub(super) async fn tell(self: &Arc<Self>, told: Told) {
         let permit = self.place().await;
-        let result = self.run(permit, Told { bucket, change }).await;
+        let result = self.run(permit, told).await;
         if let Err(error) = result {
             let limit = limit_of(&error).map_or_else(String::new, |flag| format!(" (limit: --{flag})"));
             let error = format!("{error:#}{limit}");

@@ -8,8 +8,8 @@ use tempo_core::Provide;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use super::guest::Guest;
-use crate::{Bucket, Change, KeyValueLimits, Result, Store, WasiKeyValue};
+use super::guest::{Guest, Told};
+use crate::{Change, KeyValueLimits, Result, Store, WasiKeyValue};
 
 /// Changes of one store that are told at once. Fewer than the places of a component, so that others find one too.
 const LANES: usize = 16;
@@ -47,10 +47,10 @@ impl<T: Provide<WasiKeyValue>> Watched<T> {
 
     fn lane(&self, tasks: &mut JoinSet<()>) -> mpsc::Sender<Change> {
         let (sender, mut changes) = mpsc::channel(1);
-        let (guest, bucket) = (self.guest.clone(), Bucket::new(self.store.clone(), self.limits));
+        let (guest, store, limits) = (self.guest.clone(), self.store.clone(), self.limits);
         tasks.spawn(async move {
             while let Some(change) = changes.recv().await {
-                guest.tell(bucket.clone(), change).await;
+                guest.tell(Told { store: store.clone(), limits, change }).await;
             }
         });
         sender

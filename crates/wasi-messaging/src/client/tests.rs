@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tempo_core::ByteBudget;
 use wasmtime::component::ResourceTable;
 
 use super::*;
@@ -117,7 +118,7 @@ async fn an_inbox_takes_answers_only() {
     client(state, "").ask(message("a", "?"), None).await.unwrap();
     client(state, "").publish(message("_INBOX.c", "!")).await.unwrap();
     assert_eq!(broker.asked().pop(), Some(Asked::Reply(message("_INBOX.c", "!"))));
-    assert_eq!(kind(client(&mut state.for_another_store(), "").publish(message("_INBOX.c", "!")).await), denied);
+    assert_eq!(kind(client(&mut state.for_another_store(&ByteBudget::new(1000)), "").publish(message("_INBOX.c", "!")).await), denied);
 }
 
 #[tokio::test]
@@ -196,7 +197,7 @@ async fn answers_at_the_edge() {
 #[tokio::test]
 async fn what_is_on_its_way_is_bounded_and_comes_back() {
     let broker = Recorder::default();
-    let client = client(&mut broker.state(), "");
+    let client = client(&mut broker.state().for_another_store(&ByteBudget::new(16 << 20)), "");
     let megabytes = |count| vec![Message { payload: vec![0; 1 << 20].into(), ..message("a", "") }; count];
     // Each takes a little more than its payload.
     for _ in 0..3 {
@@ -205,7 +206,7 @@ async fn what_is_on_its_way_is_bounded_and_comes_back() {
     let refused = client.publish_many(megabytes(16)).await;
     assert_eq!(refused.len(), 16);
     assert!(refused.into_iter().all(|result| kind(result) == Some(ErrorKind::TooLarge)));
-    let held = client.held.hold(&megabytes(15)).unwrap();
+    let held = client.call(&megabytes(15)).unwrap();
     assert_eq!(kind(client.publish(megabytes(1).remove(0)).await), Some(ErrorKind::QuotaExceeded));
     drop(held);
     assert_eq!(kind(client.publish(megabytes(1).remove(0)).await), None);

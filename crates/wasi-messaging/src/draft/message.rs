@@ -2,38 +2,72 @@
 
 use std::sync::Arc;
 
+use tempo_core::{ByteBudget, Reservation};
 use wasmtime::component::Resource;
 
 use crate::bindings::draft::wasi::messaging::types;
-use crate::budget::{Budget, Share};
-use crate::{Broker, Message, MessagingView, Result, check};
+use crate::client::held;
+use crate::{Broker, Error, Message, MessagingView, Result, check};
 
-/// A message with its share of what the component may hold. It is checked when it is sent.
+/// A message with the bytes that are reserved for it. It is checked when it is sent.
 pub struct OwnMessage {
     message: Message,
     /// Where it came from, if it did.
     origin: Option<Arc<dyn Broker>>,
-    share: Share,
+    reserved: Reservation,
+    /// Why the host did not keep what the guest put into it. The interface has no error for that, so that the message is
+    /// refused where it is sent.
+    refused: Option<Error>,
 }
 
 impl OwnMessage {
     /// A message that came. Headers that its handler could not send on are a server's, and not for it to see.
-    pub(super) fn received(mut message: Message, origin: Option<Arc<dyn Broker>>, held: &Arc<Budget>) -> Result<Self> {
+    pub(super) fn received(mut message: Message, origin: Option<Arc<dyn Broker>>, bytes: &ByteBudget) -> Result<Self> {
         message.headers.retain(|(name, value)| check::header(name, value).is_ok());
-        Ok(Self { share: held.hold([&message])?, message, origin })
+        Ok(Self { reserved: bytes.hold(held(&message))?, message, origin, refused: None })
     }
 
-    fn made(data: Vec<u8>, held: &Arc<Budget>) -> Result<Self> {
-        let message = Message { payload: data.into(), ..Message::default() };
-        Ok(Self { share: held.hold([&message])?, message, origin: None })
+    fn made(data: Vec<u8>, bytes: &ByteBudget) -> Self {
+        let mut own = Self { reserved: bytes.empty(), message: Message::default(), origin: None, refused: None };
+        own.change(|message| message.payload = data.into());
+        own
+    }
+
+    /// Changes the message. One that outgrows what the host may hold is emptied, and refused when it is sent.
+    fn change(&mut self, change: impl FnOnce(&mut Message)) {
+        if self.refused.is_some() {
+            return;
+        }
+        change(&mut self.message);
+        if let Err(over) = self.reserved.try_resize(held(&self.message)) {
+            self.message = Message::default();
+            self.reserved.shrink(usize::MAX);
+            self.refused = Some(over.into());
+        }
+    }
+
+    /// The message, to be sent.
+    ///
+    /// # Errors
+    ///
+    /// It has outgrown what the host may hold.
+    pub(super) fn sendable(&self) -> Result<&Message> {
+        match &self.refused {
+            Some(error) => Err(error.clone()),
+            None => Ok(&self.message),
+        }
     }
 
     pub(super) fn message(&self) -> &Message {
         &self.message
     }
 
-    pub(super) fn into_message(self) -> Message {
-        self.message
+    /// As [`sendable`](Self::sendable), when the guest gives the message away.
+    pub(super) fn into_sendable(self) -> Result<Message> {
+        match self.refused {
+            Some(error) => Err(error),
+            None => Ok(self.message),
+        }
     }
 
     pub(super) fn origin(&self) -> Option<Arc<dyn Broker>> {
@@ -46,22 +80,20 @@ impl MessagingView<'_> {
         Ok(&self.table.get(handle)?.message)
     }
 
-    /// Changes a message. The interface has no error for one that grows too large, so that is a trap.
     fn change(&mut self, handle: &Resource<OwnMessage>, change: impl FnOnce(&mut Message)) -> wasmtime::Result<()> {
         let most = self.state.limits().headers.saturating_add(1);
-        let own = self.table.get_mut(handle)?;
-        let before = own.message.size();
-        change(&mut own.message);
-        // One more than it may have is enough to be refused when it is sent.
-        own.message.headers.truncate(most);
-        own.share.resize(before, own.message.size())?;
+        self.table.get_mut(handle)?.change(|message| {
+            change(message);
+            // One more than it may have is enough to be refused when it is sent.
+            message.headers.truncate(most);
+        });
         Ok(())
     }
 }
 
 impl types::HostMessage for MessagingView<'_> {
     async fn new(&mut self, data: Vec<u8>) -> wasmtime::Result<Resource<OwnMessage>> {
-        Ok(self.table.push(OwnMessage::made(data, self.state.held())?)?)
+        Ok(self.table.push(OwnMessage::made(data, self.state.bytes()))?)
     }
 
     async fn topic(&mut self, this: Resource<OwnMessage>) -> wasmtime::Result<Option<String>> {

@@ -6,8 +6,9 @@ use super::producer::Host as _;
 use super::request_reply::{Host as _, HostRequestOptions as _};
 use super::types::{Host as _, HostClient as _, HostMessage as _};
 use super::*;
-use crate::testing::{Asked, Recorder, StoreData, message};
-use tempo_core::Provide as _;
+use crate::testing::{Asked, Recorder, message};
+use tempo_core::{ByteBudget, Provide as _};
+use wasmtime::component::ResourceTable;
 
 /// The same once more: a call takes its handle.
 fn again<T>(handle: &Resource<T>) -> Resource<T> {
@@ -150,23 +151,30 @@ async fn a_message_that_came_can_be_sent_on_but_not_answered_by_others() {
 }
 
 #[tokio::test]
-async fn what_a_component_holds_is_bounded() {
-    const MIB: usize = 1 << 20;
-    let mut data: StoreData = Recorder::default().data();
-    let mut view = data.provide();
-    let mut held = Vec::new();
-    for _ in 0..15 {
-        held.push(types::HostMessage::new(&mut view, vec![0; MIB]).await.unwrap());
+async fn what_a_component_holds_is_bounded_and_refused_where_it_is_sent() {
+    // What a message takes besides its payload is counted as well.
+    const MIB: usize = (1 << 20) - 256;
+    let broker = Recorder::default();
+    let mut state = broker.state().for_another_store(&ByteBudget::new(2 << 20));
+    let mut table = ResourceTable::new();
+    let mut view = state.view(&mut table);
+    let client = connect(&mut view).await;
+    for (bytes, fits) in [(MIB - 1, true), (MIB, true), (MIB + 1, false)] {
+        let first = types::HostMessage::new(&mut view, vec![0; MIB]).await.unwrap();
+        let own = types::HostMessage::new(&mut view, vec![0; bytes]).await.unwrap();
+        types::HostMessage::drop(&mut view, first).await.unwrap();
+        let sent = view.send(again(&client), "t".into(), own).await;
+        assert_eq!(sent.is_ok(), fits, "{bytes}");
     }
-    assert!(types::HostMessage::new(&mut view, vec![0; MIB]).await.is_err());
-    let small = made(&mut view, "").await;
-    assert!(view.set_data(again(&small), vec![0; MIB]).await.is_err());
-    view.set_data(again(&held[0]), Vec::new()).await.unwrap();
-    view.set_data(again(&small), vec![0; MIB / 2]).await.unwrap();
-    for message in held {
-        types::HostMessage::drop(&mut view, message).await.unwrap();
+    let first = types::HostMessage::new(&mut view, vec![0; MIB]).await.unwrap();
+    for (bytes, fits) in [(MIB - 1, true), (MIB, true), (MIB + 1, false)] {
+        let own = types::HostMessage::new(&mut view, Vec::new()).await.unwrap();
+        view.set_data(again(&own), vec![0; bytes]).await.unwrap();
+        assert_eq!(view.data(again(&own)).await.unwrap().len(), if fits { bytes } else { 0 }, "{bytes}");
+        types::HostMessage::drop(&mut view, own).await.unwrap();
     }
-    assert!(types::HostMessage::new(&mut view, vec![0; 15 * MIB]).await.is_ok());
+    types::HostMessage::drop(&mut view, first).await.unwrap();
+    assert_eq!(view.state.bytes().left(), 2 << 20, "all of it is given back");
 }
 
 #[tokio::test]

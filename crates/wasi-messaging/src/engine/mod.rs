@@ -140,7 +140,7 @@ impl<L: Log> Engine<L> {
                 let Some(answer) = inbox.answers.recv().await else { break };
                 answers.push(answer);
             }
-            Ok(())
+            Ok::<(), crate::Error>(())
         };
         if let Ok(outcome) = tokio::time::timeout(timeout, asking).await {
             outcome?;

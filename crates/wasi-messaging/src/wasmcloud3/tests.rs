@@ -121,15 +121,15 @@ async fn an_endless_body_is_read_no_further_than_it_may_be() {
 async fn bodies_that_are_on_their_way_are_bounded_together() {
     let broker = Recorder::default();
     run(&broker, async |access| {
-        // Sixteen take all there is, as long as they do not end.
+        // They take all there is, as long as they do not end.
         let given = Arc::new(AtomicUsize::new(0));
         let mut waiting = Vec::new();
-        for _ in 0..16 {
+        for _ in 0..32 {
             let chunks = Chunks { left: 1024, ends: false, given: given.clone() };
             let body = access.with(|access| StreamReader::new(access, chunks)).unwrap();
             waiting.push(begin(access, body).unwrap());
         }
-        while given.load(Ordering::SeqCst) < 16 * 1024 || waiting[0].0.held.left() > 0 {
+        while given.load(Ordering::SeqCst) < 32 * 1024 || waiting[0].0.bytes.left() > 0 {
             tokio::task::yield_now().await;
         }
         let result = publish(access, stream_of(access, "x")).await;

@@ -5,6 +5,7 @@ mod answer;
 mod body;
 mod crash;
 mod fetch;
+mod held;
 
 use answer::{Target, text};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -41,6 +42,10 @@ impl Guest for Hostile {
             "/stream" => body::stream(outparam, target.number("chunks", 5)),
             "/fetch" => fetch::fetch(outparam, &target.text("url")),
             "/ask" => fetch::ask(outparam, &target),
+            "/hold-fields" => text(outparam, 200, &held::fields(&target)),
+            "/hold-appended" => text(outparam, 200, &held::appended(&target)),
+            "/hold-methods" => text(outparam, 200, &held::methods(&target)),
+            "/hold-bodies" => text(outparam, 200, &held::bodies(&target)),
             // Dropping the outparam unset is what a handler must not do.
             "/no-response" => drop(outparam),
             "/answer" => body::answer(outparam, &target),

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod crash;
+mod held;
 mod memory;
 mod outgoing;
 mod system;
@@ -14,6 +15,7 @@ use tempo_sdk_http::{IntoResponse, Request, Router, StatusCode};
 static ROUTES: LazyLock<Router> = LazyLock::new(|| {
     let router = Router::new().get("/", async |_: Request| "hostile\n");
     let router = crash::routes(router);
+    let router = held::routes(router);
     let router = memory::routes(router);
     let router = bodies::routes(router);
     let router = outgoing::routes(router);

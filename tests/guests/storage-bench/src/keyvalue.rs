@@ -1,7 +1,9 @@
 //! Values of 256 bytes.
 
 use futures::StreamExt as _;
+use futures::future::join_all;
 use futures::stream;
+use std::collections::BTreeSet;
 use tempo_sdk_keyvalue::{Bucket, Error};
 use wasip3::clocks::monotonic_clock;
 
@@ -22,6 +24,18 @@ pub(crate) async fn time(set: bool, count: u64, at_once: u64) -> Result<u64, Err
         result?;
     }
     Ok(monotonic_clock::now().saturating_sub(started))
+}
+
+/// Begins `count` calls that write `bytes` bytes each, before it waits for the first of them to end. Says how many of them
+/// were done and with which errors the others failed.
+pub(crate) async fn flood(count: u64, bytes: u64) -> Result<String, Error> {
+    let bucket = Bucket::open("default").await?;
+    let value = vec![b'.'; usize::try_from(bytes).unwrap_or(usize::MAX)];
+    let writes = (0..count).map(|index| bucket.set((index % 10).to_string(), value.clone()));
+    let results = join_all(writes).await;
+    let done = results.iter().filter(|result| result.is_ok()).count();
+    let errors: BTreeSet<String> = results.into_iter().filter_map(Result::err).map(|error| error.to_string()).collect();
+    Ok(format!("{done} {errors:?}"))
 }
 
 async fn perform(bucket: &Bucket, set: bool, index: u64) -> Result<(), Error> {

@@ -16,9 +16,13 @@ impl Guest for Command {
         let arguments = environment::get_arguments();
         let number = |index: usize| arguments.get(index).and_then(|text| text.parse::<u64>().ok());
         let (Some(operation), Some(count), Some(at_once)) = (arguments.get(1), number(2), number(3)) else {
-            eprintln!("expected get|set|read|write COUNT AT_ONCE");
+            eprintln!("expected get|set|read|write COUNT AT_ONCE, or flood COUNT BYTES");
             return Err(());
         };
+        if operation == "flood" {
+            println!("{}", keyvalue::flood(count, number(3).unwrap_or(0)).await.map_err(|error| eprintln!("{error}"))?);
+            return Ok(());
+        }
         let nanoseconds = match operation.as_str() {
             "read" | "write" => blobs::time(operation == "write", count).await.map_err(|error| eprintln!("{error}"))?,
             _ => keyvalue::time(operation == "set", count, at_once).await.map_err(|error| eprintln!("{error}"))?,

@@ -3,7 +3,9 @@
 
 use std::time::Instant;
 
-use tempo_runtime::tempo_core::{Backend, Boot, Flag, Provide, Running, Service, Settings, Trigger, Workload};
+use tempo_runtime::tempo_core::{
+    Backend, Boot, ByteBudget, Flag, Provide, Running, Service, Settings, Trigger, Workload,
+};
 use tempo_runtime::wasmtime::component::{HasData, Linker, ResourceTable};
 
 pub struct AcmeTime;
@@ -48,7 +50,7 @@ impl Backend<AcmeTime> for SystemClock {
         Ok(Self)
     }
 
-    fn state(&self) -> u64 {
+    fn state(&self, _: &ByteBudget) -> u64 {
         0
     }
 
@@ -67,7 +69,7 @@ impl Backend<AcmeDice> for LoadedDice {
         Ok(Self)
     }
 
-    fn state(&self) -> u64 {
+    fn state(&self, _: &ByteBudget) -> u64 {
         6
     }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tempo_core::{
-    Limits, Place, Running, Settings, StoreLimiter, Stores, Trigger as _, Value, Workload, WorkloadBuilder,
+    ByteBudget, Limits, Place, Running, Settings, StoreLimiter, Stores, Trigger as _, Value, Workload, WorkloadBuilder,
 };
 use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime::{Config, Engine};
@@ -80,7 +80,8 @@ impl Setup {
         let limits = self.limits.clone();
         let data = move || {
             let limiter = StoreLimiter::new(&limits);
-            Ok(Data { state: state.for_another_store(), table: ResourceTable::new(), limiter })
+            let bytes = ByteBudget::new(limits.host_memory);
+            Ok(Data { state: state.for_another_store(&bytes), table: ResourceTable::new(), limiter })
         };
         Workload::from(WorkloadBuilder {
             name: "worker".into(),

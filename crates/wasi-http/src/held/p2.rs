@@ -1,0 +1,140 @@
+//! The functions of `wasi:http/types@0.2` that make the host hold more, in place of those of `wasmtime-wasi-http`.
+//!
+//! `header-error` has no case for fields that are too large, of which `wasmtime-wasi-http` makes a trap. Here it is
+//! `forbidden`, so that a guest that is refused a field can go on.
+
+use tempo_core::Provide;
+use wasmtime::StoreContextMut;
+use wasmtime::component::{Linker, LinkerInstance, Resource};
+use wasmtime_wasi_http::p2;
+use wasmtime_wasi_http::p2::bindings::http::types::{
+    HeaderError, Host as _, HostFields, HostOutgoingRequest as _, Method, Scheme,
+};
+use wasmtime_wasi_http::p2::body::HostOutgoingBody;
+use wasmtime_wasi_http::p2::types::{HostOutgoingRequest, HostOutgoingResponse};
+use wasmtime_wasi_http::{FieldMap, FieldMapError, WasiHttpCtxView};
+
+use super::{BODY, field, scan};
+use crate::{HttpView, WasiHttp};
+
+type Store<'a, T> = StoreContextMut<'a, T>;
+type Fields = Resource<FieldMap>;
+type Request = Resource<HostOutgoingRequest>;
+
+/// Replaces the functions in `linker`, which has those of `wasmtime-wasi-http`.
+pub(crate) fn add_to_linker<T: Provide<WasiHttp>>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+    linker.allow_shadowing(true);
+    let mut types = linker.instance("wasi:http/types@0.2.12")?;
+    fields::<T>(&mut types)?;
+    requests::<T>(&mut types)?;
+    bodies::<T>(&mut types)?;
+    linker.allow_shadowing(false);
+    Ok(())
+}
+
+fn fields<T: Provide<WasiHttp>>(types: &mut LinkerInstance<'_, T>) -> wasmtime::Result<()> {
+    type Pairs = Vec<(String, Vec<u8>)>;
+    types.func_wrap("[static]fields.from-list", |mut store: Store<'_, T>, (pairs,): (Pairs,)| {
+        let mut view = T::provide(store.data_mut());
+        let bytes = pairs.iter().map(|(name, value)| field(name, value.len())).fold(0, usize::saturating_add);
+        let made = view.admit(bytes).then(|| HostFields::from_list(&mut view.http, pairs));
+        header_result(&mut view, made)
+    })?;
+    types.func_wrap(
+        "[method]fields.append",
+        |mut store: Store<'_, T>, (fields, name, value): (Fields, String, Vec<u8>)| {
+            let mut view = T::provide(store.data_mut());
+            let bytes = field(&name, value.len());
+            let changed = view.change(fields, bytes, |http, fields| HostFields::append(http, fields, name, value));
+            header_result(&mut view, changed)
+        },
+    )?;
+    types.func_wrap(
+        "[method]fields.set",
+        |mut store: Store<'_, T>, (fields, name, values): (Fields, String, Vec<Vec<u8>>)| {
+            let mut view = T::provide(store.data_mut());
+            let bytes = values.iter().map(|value| field(&name, value.len())).fold(0, usize::saturating_add);
+            let changed = view.change(fields, bytes, |http, fields| HostFields::set(http, fields, name, values));
+            header_result(&mut view, changed)
+        },
+    )?;
+    types.func_wrap("[method]fields.delete", |mut store: Store<'_, T>, (fields, name): (Fields, String)| {
+        let mut view = T::provide(store.data_mut());
+        let changed = view.change(fields, 0, |http, fields| HostFields::delete(http, fields, name));
+        header_result(&mut view, changed)
+    })
+}
+
+fn requests<T: Provide<WasiHttp>>(types: &mut LinkerInstance<'_, T>) -> wasmtime::Result<()> {
+    types.func_wrap(
+        "[method]outgoing-request.set-method",
+        |mut store: Store<'_, T>, (request, method): (Request, Method)| {
+            let bytes = scan::method(&method);
+            set(T::provide(store.data_mut()), bytes, |http| http.set_method(request, method))
+        },
+    )?;
+    types.func_wrap(
+        "[method]outgoing-request.set-path-with-query",
+        |mut store: Store<'_, T>, (request, path): (Request, Option<String>)| {
+            let bytes = path.as_ref().map_or(0, String::len);
+            set(T::provide(store.data_mut()), bytes, |http| http.set_path_with_query(request, path))
+        },
+    )?;
+    types.func_wrap(
+        "[method]outgoing-request.set-scheme",
+        |mut store: Store<'_, T>, (request, scheme): (Request, Option<Scheme>)| {
+            let bytes = scan::scheme(scheme.as_ref());
+            set(T::provide(store.data_mut()), bytes, |http| http.set_scheme(request, scheme))
+        },
+    )?;
+    types.func_wrap(
+        "[method]outgoing-request.set-authority",
+        |mut store: Store<'_, T>, (request, authority): (Request, Option<String>)| {
+            let bytes = authority.as_ref().map_or(0, String::len);
+            set(T::provide(store.data_mut()), bytes, |http| http.set_authority(request, authority))
+        },
+    )
+}
+
+fn bodies<T: Provide<WasiHttp>>(types: &mut LinkerInstance<'_, T>) -> wasmtime::Result<()> {
+    type Body = Resource<HostOutgoingBody>;
+    types.func_wrap("[method]outgoing-request.body", |mut store: Store<'_, T>, (request,): (Request,)| {
+        set::<Body>(T::provide(store.data_mut()), BODY, |http| {
+            p2::bindings::http::types::HostOutgoingRequest::body(http, request)
+        })
+    })?;
+    types.func_wrap(
+        "[method]outgoing-response.body",
+        |mut store: Store<'_, T>, (response,): (Resource<HostOutgoingResponse>,)| {
+            set::<Body>(T::provide(store.data_mut()), BODY, |http| {
+                p2::bindings::http::types::HostOutgoingResponse::body(http, response)
+            })
+        },
+    )
+}
+
+/// What a setter answers: it fails where the host may not hold `bytes` more.
+fn set<R>(
+    mut view: HttpView<'_>,
+    bytes: usize,
+    set: impl FnOnce(&mut WasiHttpCtxView<'_>) -> wasmtime::Result<Result<R, ()>>,
+) -> wasmtime::Result<(Result<R, ()>,)> {
+    let result = if view.admit(bytes) { set(&mut view.http)? } else { Err(()) };
+    Ok((result,))
+}
+
+/// What a function of `fields` answers. `None` is one that the host may not hold.
+fn header_result<R>(
+    view: &mut HttpView<'_>,
+    result: Option<p2::HeaderResult<R>>,
+) -> wasmtime::Result<(Result<R, HeaderError>,)> {
+    let error = match result {
+        Some(Ok(value)) => return Ok((Ok(value),)),
+        Some(Err(error)) => match view.http.convert_header_error(error) {
+            Err(trap) if trap.is::<FieldMapError>() => HeaderError::Forbidden,
+            converted => converted?,
+        },
+        None => HeaderError::Forbidden,
+    };
+    Ok((Err(error),))
+}

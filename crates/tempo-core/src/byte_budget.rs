@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::Limits;
 use crate::telemetry::Telemetry;
@@ -29,8 +29,11 @@ pub struct ByteBudget(Arc<Inner>);
 
 struct Inner {
     limit: usize,
-    /// One permit for each byte that is left. It wakes those that wait in the order in which they came.
+    /// One permit for each byte that is left.
     left: Semaphore,
+    /// One permit for each byte that those may have that wait, in the order in which they came. It is three quarters of
+    /// the budget: the rest is there for those that cannot wait.
+    waiting: Semaphore,
     /// Bytes that no call gives back by ending: what the guest holds, and what calls keep while they wait for more.
     held: AtomicUsize,
     telemetry: Telemetry,
@@ -82,7 +85,8 @@ impl ByteBudget {
 
     fn with_telemetry(bytes: usize, telemetry: Telemetry) -> Self {
         let limit = bytes.min(Semaphore::MAX_PERMITS);
-        Self(Arc::new(Inner { limit, left: Semaphore::new(limit), held: AtomicUsize::new(0), telemetry }))
+        let (left, waiting) = (Semaphore::new(limit), Semaphore::new(share(limit)));
+        Self(Arc::new(Inner { limit, left, waiting, held: AtomicUsize::new(0), telemetry }))
     }
 
     /// The whole budget, in bytes.
@@ -97,7 +101,7 @@ impl ByteBudget {
 
     /// A reservation of nothing yet, to grow with what the guest holds until it gives it up.
     pub fn empty(&self) -> Reservation {
-        Reservation { budget: self.clone(), bytes: 0, held: true }
+        Reservation::new(self, true)
     }
 
     /// Reserves `bytes` for what the guest holds until it gives it up, such as a resource.
@@ -117,7 +121,7 @@ impl ByteBudget {
     ///
     /// The bytes are not left, or are more than the whole budget.
     pub fn try_reserve(&self, bytes: usize) -> Result<Reservation, OverBudget> {
-        let mut reservation = Reservation { budget: self.clone(), bytes: 0, held: false };
+        let mut reservation = Reservation::new(self, false);
         reservation.try_grow(bytes)?;
         Ok(reservation)
     }
@@ -128,7 +132,7 @@ impl ByteBudget {
     ///
     /// As for [`Reservation::grow`].
     pub async fn reserve(&self, bytes: usize) -> Result<Reservation, OverBudget> {
-        let mut reservation = Reservation { budget: self.clone(), bytes: 0, held: false };
+        let mut reservation = Reservation::new(self, false);
         reservation.grow(bytes).await?;
         Ok(reservation)
     }
@@ -152,10 +156,21 @@ impl ByteBudget {
         })
     }
 
+    /// Both permits, if nothing has to wait.
+    fn try_both(&self, share: u32, permits: u32) -> Option<(SemaphorePermit<'_>, SemaphorePermit<'_>)> {
+        let turn = self.0.waiting.try_acquire_many(share).ok()?;
+        Some((turn, self.0.left.try_acquire_many(permits).ok()?))
+    }
+
     fn exhausted(&self) -> OverBudget {
         self.0.telemetry.hit(Self::SETTING);
         OverBudget::Exhausted { limit: self.0.limit }
     }
+}
+
+/// What those that wait may have of a budget of `limit` bytes together.
+fn share(limit: usize) -> usize {
+    limit.saturating_sub(limit / 4)
 }
 
 impl fmt::Debug for ByteBudget {
@@ -169,11 +184,17 @@ impl fmt::Debug for ByteBudget {
 pub struct Reservation {
     budget: ByteBudget,
     bytes: usize,
+    /// How many of them have permits of those that wait.
+    waited: usize,
     /// Whether the guest decides when it is given back.
     held: bool,
 }
 
 impl Reservation {
+    fn new(budget: &ByteBudget, held: bool) -> Self {
+        Self { budget: budget.clone(), bytes: 0, waited: 0, held }
+    }
+
     /// How many bytes are reserved.
     pub fn bytes(&self) -> usize {
         self.bytes
@@ -198,7 +219,8 @@ impl Reservation {
         Ok(())
     }
 
-    /// Adds `bytes`, and waits for them while other calls have them, which give them back when they end.
+    /// Adds `bytes`, and waits for them while other calls have them, which give them back when they end. Those that wait
+    /// have no more than three quarters of the budget together.
     ///
     /// # Errors
     ///
@@ -210,18 +232,20 @@ impl Reservation {
         if bytes == 0 {
             return Ok(());
         }
-        let taken = match budget.0.left.try_acquire_many(permits) {
-            Ok(taken) => taken,
-            Err(_) => {
-                let kept = Kept::new(&budget, if self.held { 0 } else { self.bytes });
+        let share = u32::try_from(share(budget.0.limit)).unwrap_or(u32::MAX).min(permits);
+        let (turn, taken) = match budget.try_both(share, permits) {
+            Some(both) => both,
+            None => {
+                let _kept = Kept::new(&budget, if self.held { 0 } else { self.bytes });
                 if bytes > budget.0.limit.saturating_sub(budget.0.held.load(Ordering::Relaxed)) {
                     return Err(budget.exhausted());
                 }
-                let taken = budget.0.left.acquire_many(permits).await.map_err(|_| budget.exhausted())?;
-                drop(kept);
-                taken
+                let turn = budget.0.waiting.acquire_many(share).await.map_err(|_| budget.exhausted())?;
+                (turn, budget.0.left.acquire_many(permits).await.map_err(|_| budget.exhausted())?)
             }
         };
+        self.waited = self.waited.saturating_add(turn.num_permits());
+        turn.forget();
         taken.forget();
         self.add(bytes);
         Ok(())
@@ -238,6 +262,11 @@ impl Reservation {
             self.budget.0.held.fetch_sub(bytes, Ordering::Relaxed);
         }
         self.budget.0.left.add_permits(bytes);
+        let over = self.waited.saturating_sub(self.bytes);
+        if over > 0 {
+            self.waited = self.bytes;
+            self.budget.0.waiting.add_permits(over);
+        }
     }
 
     /// Grows or shrinks to `bytes`.

@@ -60,6 +60,10 @@ impl Scheme<dyn Container> for NatsBlobstore {
 
 #[async_trait]
 impl Container for NatsBlobstore {
+    fn read_buffer(&self) -> usize {
+        read::AHEAD
+    }
+
     async fn stat(&self, name: &str) -> Result<Option<ObjectInfo>> {
         Ok(self.bucket.last(name).await?.and_then(|last| last.info(name)))
     }

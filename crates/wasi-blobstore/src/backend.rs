@@ -3,8 +3,10 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
+use tempo_core::{ByteBudget, Reservation};
 
 use crate::Result;
+use crate::check::CHUNK;
 
 /// An object as a listing shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,6 +79,16 @@ pub type Data = BoxStream<'static, Result<Bytes>>;
 /// and then writes: conditions are judged where the data is.
 #[async_trait]
 pub trait Container: Send + Sync + 'static {
+    /// What a read holds in memory until the guest has taken it, at most, in bytes.
+    fn read_buffer(&self) -> usize {
+        2 * CHUNK
+    }
+
+    /// What an upload holds in memory before the backend has it, at most, in bytes.
+    fn upload_buffer(&self) -> usize {
+        2 * CHUNK
+    }
+
     /// What is known about an object, or `None` if there is none of that name.
     async fn stat(&self, name: &str) -> Result<Option<ObjectInfo>>;
 
@@ -109,6 +121,14 @@ pub trait Container: Send + Sync + 'static {
     ///
     /// `NoSuchObject` if there is none to copy.
     async fn copy(&self, from: &str, to: &str) -> Result<ObjectInfo>;
+}
+
+impl dyn Container + '_ {
+    /// Reserves in `bytes` what a read of `size` bytes holds until it is dropped.
+    pub(crate) fn reserve_read(&self, size: u64, bytes: &ByteBudget) -> Result<Reservation> {
+        let size = usize::try_from(size).unwrap_or(usize::MAX);
+        Ok(bytes.hold(size.min(self.read_buffer()))?)
+    }
 }
 
 /// An object that is being written. Dropped before it is complete, it leaves nothing behind, and what was there before

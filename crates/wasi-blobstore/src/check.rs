@@ -1,6 +1,7 @@
 //! What a guest may ask for: every name, option and size is judged here, before a backend sees it.
 
 use bytes::{Bytes, BytesMut};
+use tempo_core::{ByteBudget, Reservation};
 
 use crate::{Container, Error, ErrorKind, ObjectInfo, PutOptions, Result, Upload};
 
@@ -80,14 +81,24 @@ pub(crate) struct Checked {
     pending: BytesMut,
     size: u64,
     max: u64,
+    /// For what the backend holds of it, which is never more than `buffer`.
+    reserved: Reservation,
+    buffer: usize,
 }
 
 impl Checked {
-    /// Begins to write the object `name` of at most `max` bytes.
-    pub(crate) async fn begin(container: &dyn Container, name: &str, options: PutOptions, max: u64) -> Result<Self> {
+    /// Begins to write the object `name` of at most `max` bytes. What is in memory of it is reserved in `bytes`.
+    pub(crate) async fn begin(
+        container: &dyn Container,
+        name: &str,
+        options: PutOptions,
+        max: u64,
+        bytes: &ByteBudget,
+    ) -> Result<Self> {
         self::name(name)?;
         let upload = container.put(name, self::options(options)?).await?;
-        Ok(Self { upload, pending: BytesMut::new(), size: 0, max })
+        let buffer = container.upload_buffer();
+        Ok(Self { upload, pending: BytesMut::new(), size: 0, max, reserved: bytes.empty(), buffer })
     }
 
     /// Takes the next bytes.
@@ -96,6 +107,8 @@ impl Checked {
         if self.size > self.max {
             return Err(too_large(self.max));
         }
+        let held = usize::try_from(self.size).unwrap_or(usize::MAX).min(self.buffer);
+        self.reserved.try_resize(held)?;
         if self.pending.is_empty() && data.len() >= CHUNK {
             return self.upload.write(data).await;
         }
@@ -174,12 +187,30 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_the_backend_holds_is_reserved_and_no_more() {
+        let memory = Memory::default();
+        let buffer = memory.upload_buffer();
+        for (budget, fits) in [(buffer - 1, false), (buffer, true), (buffer + 1, true)] {
+            let budget = ByteBudget::new(budget);
+            let mut upload = Checked::begin(&memory, "n", PutOptions::default(), 1 << 30, &budget).await.unwrap();
+            let mut result = Ok(());
+            for _ in 0..10 {
+                result = result.and(upload.write(vec![1; CHUNK].into()).await);
+            }
+            assert_eq!(result.is_ok(), fits, "{budget:?}");
+            drop(upload);
+            assert_eq!(budget.left(), budget.limit());
+        }
+    }
+
+    #[tokio::test]
     async fn sizes_at_their_edges() {
         const MAX: usize = CHUNK + 10;
         for (size, allowed) in [(MAX - 1, true), (MAX, true), (MAX + 1, false)] {
             for piece in [7, CHUNK - 1, CHUNK + 10, 2 * CHUNK] {
-                let memory = Memory::default();
-                let mut upload = Checked::begin(&memory, "n", PutOptions::default(), MAX as u64).await.unwrap();
+                let (memory, budget) = (Memory::default(), ByteBudget::new(1 << 20));
+                let mut upload =
+                    Checked::begin(&memory, "n", PutOptions::default(), MAX as u64, &budget).await.unwrap();
                 let mut result = Ok(());
                 for piece in vec![1u8; size].chunks(piece) {
                     result = result.and(upload.write(Bytes::copy_from_slice(piece)).await);

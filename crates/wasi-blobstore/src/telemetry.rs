@@ -40,6 +40,14 @@ fn word(error: &Error) -> &'static str {
 
 #[async_trait]
 impl Container for Told {
+    fn read_buffer(&self) -> usize {
+        self.container.read_buffer()
+    }
+
+    fn upload_buffer(&self) -> usize {
+        self.container.upload_buffer()
+    }
+
     async fn stat(&self, name: &str) -> Result<Option<ObjectInfo>> {
         self.operations.tell("stat", word, self.container.stat(name)).await
     }

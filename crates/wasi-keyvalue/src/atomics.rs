@@ -75,7 +75,8 @@ impl Bucket {
             return Err(Error::new(ErrorKind::InvalidArgument, "a swap requires a version or a value"));
         }
         self.limits.check_key(key)?;
-        let compared = required.value.as_ref().map_or(0, Vec::len);
+        let version = required.version.as_ref().map_or(0, String::len);
+        let compared = required.value.as_ref().map_or(version, |value| value.len().saturating_add(version));
         let mut call = self.arguments(key.len().saturating_add(value.len()).saturating_add(compared))?;
         let given = call.bytes();
         let value = Bytes::from(value);

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
-use tempo_core::{ByteBudget, Reservation};
+use tempo_core::Reservation;
 use tokio::sync::oneshot;
 use wasmtime::component::{Source, StreamConsumer, StreamReader, StreamResult};
 use wasmtime::{AsContextMut, StoreContextMut};
@@ -18,15 +18,15 @@ pub(crate) struct Body(oneshot::Receiver<Result<Collected>>);
 type Collected = (Bytes, Reservation);
 
 impl Body {
-    /// Begins to read `stream`.
+    /// Begins to read `stream`, whose bytes are added to what is `reserved`.
     pub(crate) fn start(
         store: impl AsContextMut,
         stream: StreamReader<u8>,
         limits: MessagingLimits,
-        bytes: &ByteBudget,
+        reserved: Reservation,
     ) -> wasmtime::Result<Self> {
         let (sender, body) = oneshot::channel();
-        let pending = Pending { body: BytesMut::new(), reserved: bytes.empty() };
+        let pending = Pending { body: BytesMut::new(), reserved };
         stream.pipe(store, Collector { limits, pending: Some(pending), sender: Some(sender) })?;
         Ok(Self(body))
     }

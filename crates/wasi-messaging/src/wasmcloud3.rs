@@ -20,11 +20,22 @@ pub(crate) fn message(
     Ok(types::BrokerMessage { subject: topic, body, reply_to })
 }
 
-/// The client, and the body that is being read.
-fn begin<T>(accessor: &Accessor<T, WasiMessaging>, body: StreamReader<u8>) -> wasmtime::Result<(Client, Body)> {
+/// The client, and the body that is being read, for whose end `texts` bytes wait.
+fn begin<T>(
+    accessor: &Accessor<T, WasiMessaging>,
+    mut body: StreamReader<u8>,
+    texts: usize,
+) -> Result<(Client, Body), Failure> {
     accessor.with(|mut access| {
         let client = access.get().named(DEFAULT_STORE);
-        let body = Body::start(&mut access, body, client.limits, &client.bytes)?;
+        let reserved = match client.bytes.hold(texts) {
+            Ok(reserved) => reserved,
+            Err(over) => {
+                body.close(&mut access)?;
+                return Err(Error::from(over).into());
+            }
+        };
+        let body = Body::start(&mut access, body, client.limits, reserved)?;
         Ok((client, body))
     })
 }
@@ -59,7 +70,7 @@ impl<T: Send> consumer::HostWithStore<T> for WasiMessaging {
         body: StreamReader<u8>,
         timeout_ms: Option<u32>,
     ) -> Result<types::BrokerMessage, Failure> {
-        let (client, body) = begin(accessor, body)?;
+        let (client, body) = begin(accessor, body, subject.len())?;
         let message = Message { topic: subject, payload: body.collect().await?, ..Message::default() };
         let answer = client.ask(message, timeout_ms).await?;
         Ok(accessor.with(|access| self::message(access, answer))?)
@@ -67,7 +78,8 @@ impl<T: Send> consumer::HostWithStore<T> for WasiMessaging {
 
     async fn publish(accessor: &Accessor<T, Self>, msg: types::BrokerMessage) -> Result<(), Failure> {
         let types::BrokerMessage { subject, body, reply_to } = msg;
-        let (client, body) = begin(accessor, body)?;
+        let texts = subject.len().saturating_add(reply_to.as_ref().map_or(0, String::len));
+        let (client, body) = begin(accessor, body, texts)?;
         let payload = body.collect().await?;
         Ok(client.publish(Message { topic: subject, reply_to, payload, ..Message::default() }).await?)
     }

@@ -43,15 +43,32 @@ fn growing_and_shrinking() {
 #[test]
 fn calls_wait_for_calls_in_their_order() {
     let budget = ByteBudget::new(10);
-    let first = budget.try_reserve(8).unwrap();
+    let Poll::Ready(Ok(first)) = poll(pin!(budget.reserve(6))) else { panic!("there is nothing to wait for") };
     let mut second = pin!(budget.reserve(6));
     let mut third = pin!(budget.reserve(2));
     assert!(poll(second.as_mut()).is_pending());
     assert!(poll(third.as_mut()).is_pending(), "a smaller one does not overtake");
+    assert_eq!(budget.left(), 4, "one that waits has nothing yet");
     drop(first);
     let Poll::Ready(Ok(second)) = poll(second) else { panic!("the second has its turn") };
     let Poll::Ready(Ok(third)) = poll(third) else { panic!("the third fits beside it") };
     assert_eq!((second.bytes(), third.bytes(), budget.left()), (6, 2, 2));
+    drop((second, third));
+    assert_eq!((budget.left(), budget.0.waiting.available_permits()), (10, 8));
+}
+
+#[test]
+fn those_that_wait_leave_room_for_those_that_cannot() {
+    let budget = ByteBudget::new(100);
+    let mut waiting: Vec<_> = (0..10).map(|_| Box::pin(budget.reserve(15))).collect();
+    let turns: Vec<_> = waiting.iter_mut().map(|call| poll(call.as_mut())).filter(Poll::is_ready).collect();
+    assert_eq!(turns.len(), 5);
+    for (bytes, fits) in [(24, true), (25, true), (26, false)] {
+        assert_eq!(budget.try_reserve(bytes).is_ok(), fits, "{bytes}");
+    }
+    drop((waiting, turns));
+    assert!(matches!(poll(pin!(budget.reserve(100))), Poll::Ready(Ok(_))), "all of it, if nothing else has any");
+    assert_eq!((budget.left(), budget.0.waiting.available_permits()), (100, 75));
 }
 
 #[test]

@@ -17,7 +17,7 @@ use super::upload::CHUNK;
 use crate::failure::Failure;
 
 /// How much is asked for at once, in bytes, or one chunk if that is larger.
-const AHEAD: usize = 1 << 20;
+pub(super) const AHEAD: usize = 1 << 20;
 
 /// How many chunks' sizes are asked for at once, to find where a range begins.
 const SIZES: usize = 1_000;

@@ -88,6 +88,10 @@ impl fmt::Debug for ObjectStore {
 
 #[async_trait]
 impl Container for ObjectStore {
+    fn upload_buffer(&self) -> usize {
+        upload::BUFFER
+    }
+
     async fn stat(&self, name: &str) -> Result<Option<ObjectInfo>> {
         self.head(name, &self.keys.encode(name)?).await
     }

@@ -21,6 +21,9 @@ const PART: usize = 5 << 20;
 /// How many parts may be on their way at once.
 const AT_ONCE: usize = 2;
 
+/// What an upload holds: parts on their way, and the one that is being filled.
+pub(super) const BUFFER: usize = (AT_ONCE + 1) * PART;
+
 pub(super) struct CloudUpload {
     container: ObjectStore,
     name: String,

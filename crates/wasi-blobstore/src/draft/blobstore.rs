@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures::StreamExt as _;
+use tempo_core::ByteBudget;
 use wasmtime::component::Resource;
 
 use super::container::clear;
@@ -11,7 +12,7 @@ use crate::bindings::draft::wasi::blobstore::blobstore::{Host, ObjectId};
 use crate::check::{self, Checked};
 use crate::copies::Copies;
 use crate::service::OpenContainer;
-use crate::{BlobstoreView, Container, PutOptions, Result};
+use crate::{BlobstoreState, BlobstoreView, Container, PutOptions, Result};
 
 impl Host for BlobstoreView<'_> {
     async fn create_container(&mut self, name: String) -> Answer<Resource<OpenContainer>> {
@@ -56,6 +57,7 @@ struct Ends {
     to: Arc<dyn Container>,
     max_object: u64,
     copies: Copies,
+    bytes: ByteBudget,
 }
 
 impl Ends {
@@ -63,7 +65,8 @@ impl Ends {
         check::name(&src.object)?;
         check::name(&dest.object)?;
         let (from, to) = (view.configured(&src.container)?, view.configured(&dest.container)?);
-        Ok(Self { from, to, max_object: view.state.max_object, copies: view.state.copies.clone() })
+        let BlobstoreState { max_object, copies, bytes, .. } = view.state;
+        Ok(Self { from, to, max_object: *max_object, copies: copies.clone(), bytes: bytes.clone() })
     }
 
     /// Two names may stand for one container.
@@ -81,7 +84,7 @@ impl Ends {
     async fn copy_between(&self, from: &str, to: &str) -> Result<()> {
         let (info, mut data) = self.from.get(from, None).await?;
         let options = PutOptions { if_absent: false, content_type: info.content_type, metadata: info.metadata };
-        let mut upload = Checked::begin(&*self.to, to, options, self.max_object).await?;
+        let mut upload = Checked::begin(&*self.to, to, options, self.max_object, &self.bytes).await?;
         while let Some(chunk) = data.next().await {
             upload.write(chunk?).await?;
         }

@@ -1,6 +1,7 @@
 //! `wasi:blobstore/container`: one container.
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
+use tempo_core::ByteBudget;
 use wasmtime::component::Resource;
 
 use super::{Answer, IncomingValue, ObjectNames, OutgoingValue, answer};
@@ -34,7 +35,7 @@ impl HostContainer for BlobstoreView<'_> {
         start: u64,
         end: u64,
     ) -> Answer<Resource<IncomingValue>> {
-        match open_range(&*self.container(&this)?, &name, start, end).await {
+        match open_range(&*self.container(&this)?, &name, (start, end), &self.state.bytes).await {
             Ok(value) => Ok(Ok(self.table.push(value)?)),
             Err(error) => answer(Err(error)),
         }
@@ -47,9 +48,9 @@ impl HostContainer for BlobstoreView<'_> {
         data: Resource<OutgoingValue>,
     ) -> Answer<()> {
         let container = self.container(&this)?;
-        let max = self.state.max_object;
+        let (max, bytes) = (self.state.max_object, &self.state.bytes);
         let value = self.table.get_mut(&data)?;
-        answer(value.write_to(&*container, &name, max).await)
+        answer(value.write_to(&*container, &name, max, bytes).await)
     }
 
     async fn list_objects(&mut self, this: Resource<OpenContainer>) -> Answer<Resource<ObjectNames>> {
@@ -103,14 +104,20 @@ impl HostContainer for BlobstoreView<'_> {
     }
 }
 
-/// Opens the bytes `start..=end` of an object.
-async fn open_range(container: &dyn Container, name: &str, start: u64, end: u64) -> Result<IncomingValue> {
+/// Opens the bytes `start..=end` of an object. What is read ahead of the guest is reserved in `bytes`.
+async fn open_range(
+    container: &dyn Container,
+    name: &str,
+    (start, end): (u64, u64),
+    bytes: &ByteBudget,
+) -> Result<IncomingValue> {
     check::name(name)?;
     let last = end.checked_sub(start).ok_or_else(|| Error::invalid("the range ends before it starts"))?;
     let range = Some(ByteRange { offset: start, length: last.checked_add(1) });
     let (info, data) = container.get(name, range).await?;
     let (start, end) = ByteRange::within(range, info.size);
-    Ok(IncomingValue::new(end.saturating_sub(start), data))
+    let size = end.saturating_sub(start);
+    Ok(IncomingValue::new(size, data, container.reserve_read(size, bytes)?))
 }
 
 /// Deletes every object that is there, but not what others write meanwhile.

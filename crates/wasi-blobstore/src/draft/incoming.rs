@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
-use tempo_core::ByteBudget;
+use tempo_core::Reservation;
 use wasmtime_wasi::p2::{DynInputStream, InputStream, Pollable, StreamError, StreamResult};
 
 use crate::{Data, Error, ErrorKind, Result};
@@ -12,24 +12,26 @@ use crate::{Data, Error, ErrorKind, Result};
 pub struct IncomingValue {
     size: u64,
     data: Data,
+    /// For what is read ahead of the guest.
+    reserved: Reservation,
 }
 
 impl IncomingValue {
-    pub(super) fn new(size: u64, data: Data) -> Self {
-        Self { size, data }
+    pub(super) fn new(size: u64, data: Data, reserved: Reservation) -> Self {
+        Self { size, data, reserved }
     }
 
     pub(super) fn size(&self) -> u64 {
         self.size
     }
 
-    /// Everything at once, if that is at most `max` bytes and `budget` has as many left.
-    pub(super) async fn read_all(mut self, max: usize, budget: &ByteBudget) -> Result<Vec<u8>> {
+    /// Everything at once, if that is at most `max` bytes, and the host may hold as many.
+    pub(super) async fn read_all(mut self, max: usize) -> Result<Vec<u8>> {
         let size = usize::try_from(self.size).ok().filter(|size| *size <= max).ok_or_else(|| {
             let problem = format!("the value is larger than {max} bytes: consume it as a stream");
             Error::new(ErrorKind::TooLarge, problem)
         })?;
-        let _call = budget.try_reserve(size)?;
+        self.reserved.try_resize(size)?;
         let mut bytes = Vec::with_capacity(size);
         while let Some(chunk) = self.data.try_next().await? {
             bytes.extend_from_slice(&chunk);
@@ -38,7 +40,7 @@ impl IncomingValue {
     }
 
     pub(super) fn into_stream(self) -> DynInputStream {
-        Box::new(Body { data: Some(self.data), next: Bytes::new(), failure: None })
+        Box::new(Body { data: Some(self.data), next: Bytes::new(), failure: None, _reserved: self.reserved })
     }
 }
 
@@ -48,6 +50,7 @@ struct Body {
     /// What was read from the backend and not yet by the guest.
     next: Bytes,
     failure: Option<Error>,
+    _reserved: Reservation,
 }
 
 #[async_trait]

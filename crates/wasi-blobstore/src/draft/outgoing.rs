@@ -40,11 +40,17 @@ impl OutgoingValue {
     }
 
     /// Says which object the value becomes.
-    pub(super) async fn write_to(&mut self, container: &dyn Container, name: &str, max: u64) -> Result<()> {
+    pub(super) async fn write_to(
+        &mut self,
+        container: &dyn Container,
+        name: &str,
+        max: u64,
+        bytes: &ByteBudget,
+    ) -> Result<()> {
         if self.upload.is_some() {
             return Err(Error::invalid("the value is written to an object already"));
         }
-        let upload = Checked::begin(container, name, PutOptions::default(), max).await?;
+        let upload = Checked::begin(container, name, PutOptions::default(), max, bytes).await?;
         self.pipe.advance(Stage::Named);
         self.upload = Some(spawn(self.pipe.clone().run(upload)));
         Ok(())

@@ -39,7 +39,7 @@ impl HostOutgoingValue for BlobstoreView<'_> {
 impl HostIncomingValue for BlobstoreView<'_> {
     async fn incoming_value_consume_sync(&mut self, this: Resource<IncomingValue>) -> Answer<Vec<u8>> {
         let value = self.table.delete(this)?;
-        answer(value.read_all(self.state.max_answer, &self.state.bytes).await)
+        answer(value.read_all(self.state.max_answer).await)
     }
 
     async fn incoming_value_consume_async(

@@ -10,7 +10,7 @@ use super::producer::{Ending, Producer, Started};
 use crate::bindings::tempo::tempo::blobstore::store as wit;
 use crate::check::{self, Checked};
 use crate::service::OpenContainer;
-use crate::{BlobstoreView, Container, Entry, Error, Result, WasiBlobstore};
+use crate::{BlobstoreView, ByteRange, Container, Entry, Error, Result, WasiBlobstore};
 
 /// How many objects are asked of a backend at once.
 const PAGE: usize = 1000;
@@ -53,9 +53,18 @@ impl<T: 'static> wit::HostContainerWithStore<T> for WasiBlobstore {
         range: Option<wit::ByteRange>,
     ) -> Answer<Opened> {
         let container = container(accessor, &this)?;
-        let opened = async { check::name(&name).map(|()| container.get(&name, range.map(Into::into)))?.await };
+        let bytes = accessor.with(|mut access| access.get().state.bytes.clone());
+        let range = range.map(ByteRange::from);
+        let opened = async {
+            check::name(&name)?;
+            let (info, data) = container.get(&name, range).await?;
+            let (start, end) = ByteRange::within(range, info.size);
+            let reserved = container.reserve_read(end.saturating_sub(start), &bytes)?;
+            Ok((info, data, reserved))
+        };
         match opened.await {
-            Ok((info, data)) => {
+            Ok((info, data, reserved)) => {
+                let data = data.inspect(move |_| _ = &reserved).boxed();
                 let (data, ending) = accessor.with(|access| Producer::start(access, data))?;
                 Ok(Ok((info.into(), data, ending)))
             }
@@ -71,11 +80,11 @@ impl<T: 'static> wit::HostContainerWithStore<T> for WasiBlobstore {
         mut complete: FutureReader<std::result::Result<(), ()>>,
         options: wit::PutOptions,
     ) -> Answer<wit::ObjectInfo> {
-        let (container, max) = accessor.with(|mut access| -> wasmtime::Result<_> {
+        let (container, max, bytes) = accessor.with(|mut access| -> wasmtime::Result<_> {
             let view = access.get();
-            Ok((view.container(&this)?, view.state.max_object))
+            Ok((view.container(&this)?, view.state.max_object, view.state.bytes.clone()))
         })?;
-        match Checked::begin(&*container, &name, options.into(), max).await {
+        match Checked::begin(&*container, &name, options.into(), max, &bytes).await {
             Ok(upload) => {
                 let incoming = accessor.with(|access| Incoming::start(access, data, complete))?;
                 answer(incoming.upload(upload).await.map(Into::into))

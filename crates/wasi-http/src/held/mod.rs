@@ -83,6 +83,15 @@ impl HeldBytes {
         reserved
     }
 
+    /// Takes back what was admitted and not added.
+    fn remove(&mut self, bytes: usize) {
+        self.held = self.held.saturating_sub(bytes);
+        if bytes >= STEP {
+            // It shrinks, which cannot fail.
+            let _ = self.reserve(0);
+        }
+    }
+
     /// Adds what is held already: the next addition answers for it.
     fn add(&mut self, bytes: usize) {
         self.held = self.held.saturating_add(bytes);
@@ -90,30 +99,38 @@ impl HeldBytes {
 }
 
 impl HttpView<'_> {
-    /// Whether `bytes` may be added to what the host holds.
-    fn admit(&mut self, bytes: usize) -> bool {
-        self.held.admit(self.http.table, bytes)
+    /// Lets `add` add `bytes` to what the host holds, if they may be added.
+    fn add<R, E>(
+        &mut self,
+        bytes: usize,
+        add: impl FnOnce(&mut WasiHttpCtxView<'_>) -> Result<R, E>,
+    ) -> Option<Result<R, E>> {
+        if !self.held.admit(self.http.table, bytes) {
+            return None;
+        }
+        let result = add(&mut self.http);
+        if result.is_err() {
+            self.held.remove(bytes);
+        }
+        Some(result)
     }
 
     /// Lets `change` add `bytes` to `fields`, if they may be added.
-    fn change<R>(
+    fn change<R, E>(
         &mut self,
         fields: Resource<FieldMap>,
         bytes: usize,
-        change: impl FnOnce(&mut WasiHttpCtxView<'_>, Resource<FieldMap>) -> R,
-    ) -> Option<R> {
-        if !self.admit(bytes) {
-            return None;
-        }
+        change: impl FnOnce(&mut WasiHttpCtxView<'_>, Resource<FieldMap>) -> Result<R, E>,
+    ) -> Option<Result<R, E>> {
         let again = Resource::new_borrow(fields.rep());
         let before = self.http.table.get(&again).ok().map(address);
-        let result = change(&mut self.http, fields);
+        let result = self.add(bytes, |http| change(http, fields));
         // Clones share their fields until one of them is changed, which copies all of them.
         if let Ok(map) = self.http.table.get(&again)
             && before != Some(address(map))
         {
             self.held.add(header_bytes(map));
         }
-        Some(result)
+        result
     }
 }

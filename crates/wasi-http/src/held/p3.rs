@@ -33,7 +33,7 @@ fn fields<T: Provide<WasiHttp>>(types: &mut LinkerInstance<'_, T>) -> wasmtime::
     types.func_wrap("[static]fields.from-list", |mut store: Store<'_, T>, (pairs,): (Pairs,)| {
         let mut view = T::provide(store.data_mut());
         let bytes = pairs.iter().map(|(name, value)| field(name, value.len())).fold(0, usize::saturating_add);
-        let made = view.admit(bytes).then(|| HostFields::from_list(&mut view.http, pairs));
+        let made = view.add(bytes, |http| HostFields::from_list(http, pairs));
         header_result(&mut view, made)
     })?;
     types.func_wrap(
@@ -106,8 +106,15 @@ fn set(
     bytes: usize,
     set: impl FnOnce(&mut WasiHttpCtxView<'_>) -> wasmtime::Result<Result<(), ()>>,
 ) -> wasmtime::Result<(Result<(), ()>,)> {
-    let result = if view.admit(bytes) { set(&mut view.http)? } else { Err(()) };
-    Ok((result,))
+    let mut trap = None;
+    let set = |http: &mut WasiHttpCtxView<'_>| {
+        set(http).unwrap_or_else(|error| {
+            trap = Some(error);
+            Err(())
+        })
+    };
+    let result = view.add(bytes, set).unwrap_or(Err(()));
+    trap.map_or(Ok((result,)), Err)
 }
 
 /// What a function of `fields` answers. `None` is one that the host may not hold.

@@ -30,9 +30,9 @@ impl Guest {
         let mut view = HttpView { http, held: &mut self.held };
         let appended = view.change(again, field("x", length), |http, fields| {
             let fields = http.table.get_mut(&fields).unwrap();
-            fields.append(http.hooks, "x".into(), vec![b'v'; length]).unwrap()
+            fields.append(http.hooks, "x".into(), vec![b'v'; length])
         });
-        appended.is_some()
+        matches!(appended, Some(Ok(_)))
     }
 
     fn clone(&mut self, fields: &Resource<FieldMap>) -> Resource<FieldMap> {
@@ -88,6 +88,17 @@ fn clones_are_counted_once_they_differ() {
     // The last one is copied before it is known to be one.
     assert!((9..=10).contains(&changed), "{changed}");
     assert!(scan(&mut guest.table) <= (1 << 20) + 101_000);
+}
+
+#[test]
+fn what_fails_is_not_counted() {
+    let budget = ByteBudget::new(1 << 20);
+    let mut guest = Guest::new(&budget);
+    let fields = guest.fields();
+    for _ in 0..10 {
+        assert!(!guest.append(&fields, 800_000), "more than one map may hold");
+        assert!(budget.left() >= (1 << 20) - STEP, "{budget:?}");
+    }
 }
 
 #[test]

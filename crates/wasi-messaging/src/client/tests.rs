@@ -118,7 +118,10 @@ async fn an_inbox_takes_answers_only() {
     client(state, "").ask(message("a", "?"), None).await.unwrap();
     client(state, "").publish(message("_INBOX.c", "!")).await.unwrap();
     assert_eq!(broker.asked().pop(), Some(Asked::Reply(message("_INBOX.c", "!"))));
-    assert_eq!(kind(client(&mut state.for_another_store(&ByteBudget::new(1000)), "").publish(message("_INBOX.c", "!")).await), denied);
+    assert_eq!(
+        kind(client(&mut state.for_another_store(&ByteBudget::new(1000)), "").publish(message("_INBOX.c", "!")).await),
+        denied
+    );
 }
 
 #[tokio::test]

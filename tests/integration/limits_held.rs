@@ -20,7 +20,7 @@ fn memory(server: &Server, field: &str) -> usize {
 
 /// What a guest answers that may make the host hold `limit` bytes.
 fn answer(guest: &str, limit: usize, path: &str) -> String {
-    let server = serve_with(guest, &["--max-host-memory", &format!("{limit}B")]);
+    let server = serve_with(guest, &["--max-host-memory", &format!("{limit}B"), "--cpu-timeout", "30s"]);
     let answered = get(server.address, path);
     assert_eq!(answered.status, 200, "{guest} {path} at {limit}: {}", answered.text());
     answered.text()

@@ -4,11 +4,11 @@ use http::uri::PathAndQuery;
 use tempo_core::Provide;
 use wasmtime::component::{Accessor, HasData, Linker, Resource};
 use wasmtime_wasi::TrappableError;
-use wasmtime_wasi_http::{RequestOptions, WasiHttpCtxView};
 use wasmtime_wasi_http::p2::bindings::http as p2;
 use wasmtime_wasi_http::p2::types::{HostFutureIncomingResponse, HostOutgoingRequest};
 use wasmtime_wasi_http::p3::bindings::http as p3;
 use wasmtime_wasi_http::p3::{Request, Response};
+use wasmtime_wasi_http::{RequestOptions, WasiHttpCtxView};
 
 use crate::WasiHttp;
 use crate::service::http;

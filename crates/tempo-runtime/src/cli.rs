@@ -225,18 +225,17 @@ fn sources(matches: &ArgMatches, groups: &[FlagGroup], tools: &[ToolEntry]) -> a
 impl Sources {
     /// Reads the file that `flag` names, or else `default`, if there is one and it is the user's. Gives its path, too.
     fn read(&mut self, named: Option<String>, flag: &Flag, default: &str) -> Result<Option<(String, String)>, Error> {
-        let path = named.clone().unwrap_or_else(|| default.to_owned());
-        self.files.push(path.clone().into());
-        if named.is_some() {
+        self.files.push(named.as_deref().unwrap_or(default).into());
+        if let Some(path) = named {
             let unreadable = |error| Error::new(ErrorKind::NotFound, format!("cannot read {path}: {error}"));
             let text = std::fs::read_to_string(&path).map_err(unreadable)?;
             return Ok(Some((path, text)));
         }
         Ok(match found_file::read(default.as_ref())? {
             Found::Nothing => None,
-            Found::Trusted(text) => Some((path, text)),
+            Found::Trusted(text) => Some((default.to_owned(), text)),
             Found::Ignored(reason) => {
-                self.notices.add(format!("{path} is ignored: {reason}; --{} {path} reads it", flag.name));
+                self.notices.add(format!("{default} is ignored: {reason}; --{} {default} reads it", flag.name));
                 None
             }
         })

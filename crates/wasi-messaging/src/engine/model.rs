@@ -203,21 +203,7 @@ async fn step(subject: &mut Subject, model: &mut Model, operation: Operation) ->
         Operation::Subscribe { consumer, filters, ordered } => {
             let topics = FILTERS[filters].iter().map(|&filter| filter.into()).collect();
             let subscription = Subscription { topics, ordered, ..subject.subscriptions[consumer].clone() };
-            let joined = subject.broker().subscribe(&subscription).await;
-            let adopted = topic::is_superset(&subscription.topics, &subject.subscriptions[consumer].topics);
-            prop_assert_eq!(joined.is_ok(), adopted, "{:?}", subscription.topics);
-            subject.consumers[consumer] = match joined {
-                Ok(joined) => joined,
-                Err(_) => {
-                    let change = ConsumerMove { topics: Some(subscription.topics.clone()), ..ConsumerMove::default() };
-                    let operator = subject.broker().operator().unwrap();
-                    let moved = operator.move_consumer(CONSUMERS[consumer], &change).await.unwrap();
-                    prop_assert_eq!(moved.skipped, Some(model.skipped(consumer, &subscription)));
-                    subject.broker().subscribe(&subscription).await.unwrap()
-                }
-            };
-            model.subscribe(consumer, &subscription);
-            subject.subscriptions[consumer] = subscription;
+            subscribe(subject, model, consumer, subscription).await?;
         }
         Operation::Replay(index) if !model.letters.is_empty() => {
             let letter = *model.letters.keys().nth(index.index(model.letters.len())).unwrap();
@@ -236,6 +222,31 @@ async fn step(subject: &mut Subject, model: &mut Model, operation: Operation) ->
         }
         Operation::Settle(..) | Operation::Replay(_) | Operation::Purge(_) => {}
     }
+    Ok(())
+}
+
+/// Subscribes again with other settings; a change that would skip messages has to be a move.
+async fn subscribe(
+    subject: &mut Subject,
+    model: &mut Model,
+    consumer: usize,
+    subscription: Subscription,
+) -> Result<(), TestCaseError> {
+    let joined = subject.broker().subscribe(&subscription).await;
+    let adopted = topic::is_superset(&subscription.topics, &subject.subscriptions[consumer].topics);
+    prop_assert_eq!(joined.is_ok(), adopted, "{:?}", subscription.topics);
+    subject.consumers[consumer] = match joined {
+        Ok(joined) => joined,
+        Err(_) => {
+            let change = ConsumerMove { topics: Some(subscription.topics.clone()), ..ConsumerMove::default() };
+            let operator = subject.broker().operator().unwrap();
+            let moved = operator.move_consumer(CONSUMERS[consumer], &change).await.unwrap();
+            prop_assert_eq!(moved.skipped, Some(model.skipped(consumer, &subscription)));
+            subject.broker().subscribe(&subscription).await.unwrap()
+        }
+    };
+    model.subscribe(consumer, &subscription);
+    subject.subscriptions[consumer] = subscription;
     Ok(())
 }
 

@@ -39,7 +39,8 @@ pub fn intersection(one: &str, other: &str) -> Option<String> {
             _ => return None,
         };
         words.push(word);
-        (left.next(), right.next());
+        left.next();
+        right.next();
     }
 }
 

@@ -1,6 +1,8 @@
 //! The limits on a request's head.
 
-use crate::support::{Client, Server, get, serve, serve_with};
+use http_body_util::BodyExt as _;
+
+use crate::support::{Client, Server, get, h2, serve, serve_with};
 
 /// The status of a request with that many headers, Host included.
 fn with_headers(server: &Server, count: usize) -> u16 {
@@ -30,6 +32,57 @@ fn a_hundred_headers_and_no_more() {
 fn the_number_of_headers_is_a_flag() {
     let server = serve_with("hello-p2", &["--max-headers", "5"]);
     assert_eq!([4, 5, 6].map(|count| with_headers(&server, count)), [200, 200, 431]);
+}
+
+/// The status of an HTTP/2 request with these fields.
+fn with_fields(server: &Server, fields: impl Iterator<Item = (String, &'static str)>) -> u16 {
+    let mut request = h2::request("GET", "/", h2::empty());
+    for (name, value) in fields {
+        request.headers_mut().append(http::HeaderName::try_from(name).unwrap(), value.parse().unwrap());
+    }
+    h2::block_on(async {
+        let mut sender = h2::connect(server.address).await;
+        sender.send_request(request).await.unwrap().status().as_u16()
+    })
+}
+
+#[test]
+fn headers_of_http_2_are_counted_too() {
+    let server = serve("hello");
+    let plain = |count: u16| (0..count).map(|number| (format!("x-{number}"), "1"));
+    assert_eq!([99, 100, 101].map(|count| with_fields(&server, plain(count))), [200, 200, 431]);
+    // A browser sends each cookie as a field of its own.
+    let cookies = |count| std::iter::repeat_n(("cookie".to_owned(), "a=b"), count);
+    assert_eq!([40, 41].map(|count| with_fields(&server, plain(60).chain(cookies(count)))), [200, 431]);
+}
+
+#[test]
+fn trailers_are_counted_too() {
+    for guest in ["hostile", "hostile-p2"] {
+        let server = serve(guest);
+        for (count, taken) in [(100, true), (101, false)] {
+            h2::block_on(async {
+                let mut sender = h2::connect(server.address).await;
+                let (frames, body) = h2::channel();
+                let name = |number: u16| http::HeaderName::try_from(format!("x-{number}")).unwrap();
+                let trailers = (0..count).map(|number| (name(number), http::HeaderValue::from_static("1")));
+                frames.send(hyper::body::Frame::data("body".into())).unwrap();
+                frames.send(hyper::body::Frame::trailers(trailers.collect())).unwrap();
+                drop(frames);
+                let answer = sender.send_request(h2::request("POST", "/echo", body)).await;
+                // The head may have gone out before the trailers came.
+                let echoed = match answer {
+                    Ok(answer) if answer.status() == 200 => answer.into_body().collect().await.ok(),
+                    Ok(answer) => {
+                        assert_eq!(answer.status(), 431, "{guest}");
+                        None
+                    }
+                    Err(_) => None,
+                };
+                assert_eq!(echoed.is_some(), taken, "{guest}: {count} trailers");
+            });
+        }
+    }
 }
 
 #[test]

@@ -2,10 +2,10 @@
 //!
 //! A *service* ([`Service`]) is a set of WIT interfaces that a host offers. A store's data *provides* it ([`Provide`])
 //! by lending a view of the service's state. A *backend* ([`Backend`]) is what stands behind a service in one
-//! deployment: it is connected once and then equips each store. A *trigger* ([`Trigger`]) calls components: it is
-//! handed a [`Workload`], which makes stores and instances under the runtime's [`Limits`]. A *tool* ([`Tool`]) is a
-//! command for whoever looks after what a service keeps. Nothing here starts a thread, reads the process environment or
-//! knows a particular service, so a service written against this crate works in any embedding of wasmtime:
+//! deployment: it is connected once and then equips each store. A *trigger* ([`Trigger`]) calls components: it has a
+//! [`Workload`], which makes stores and instances under the runtime's [`Limits`]. A *tool* ([`Tool`]) is for operators.
+//! Nothing here starts a thread, reads the process environment or knows a particular service, so a service written
+//! against this crate works in any embedding of wasmtime:
 //!
 //! ```
 //! use tempo_core::{Provide, Service};
@@ -49,6 +49,7 @@ mod admission;
 mod backend;
 mod byte_budget;
 mod call;
+pub mod descriptors;
 mod error;
 mod exceeded;
 mod fault;

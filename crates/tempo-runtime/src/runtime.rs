@@ -89,6 +89,7 @@ impl<T: StoreData> Runtime<T> {
                     services: &self.services,
                     triggers: &self.triggers,
                 };
+                tempo_core::descriptors::raise_file_limit();
                 boot::run(&parts, &component, arguments, &sources, signals)
             }
             Action::Compile { component, output, target } => {

@@ -8,6 +8,7 @@ pub(crate) mod cluster;
 pub(crate) mod collector;
 pub(crate) mod guest;
 pub(crate) mod h2;
+pub(crate) mod h2_frames;
 pub(crate) mod http;
 pub(crate) mod ledger;
 pub(crate) mod message_ledger;

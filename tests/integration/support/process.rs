@@ -62,6 +62,18 @@ impl Run {
         self
     }
 
+    /// Starts with a limit on open files, set as `ulimit` does: `-S` the soft one, `-H` both.
+    pub(crate) fn file_limit(mut self, which: &str, files: usize) -> Self {
+        let which = if which == "-H" { "" } else { which };
+        let mut shell = Command::new("/bin/sh");
+        shell.arg("-c").arg(format!("ulimit {which} -n {files} && exec \"$0\" \"$@\"")).arg(self.command.get_program());
+        shell.args(self.command.get_args()).env_clear().stdin(Stdio::null());
+        shell.envs(self.command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        shell.current_dir(self.command.get_current_dir().unwrap());
+        self.command = shell;
+        self
+    }
+
     /// Starts in this directory, which outlives the program.
     pub(crate) fn within(mut self, directory: &Path) -> Self {
         self.command.current_dir(directory);

@@ -10,6 +10,7 @@ use http_body::{Frame, SizeHint};
 
 use super::activity::InFlight;
 use super::exchange::{BrokenOff, Exchange};
+use super::flow::{Flow, Piece};
 use super::telemetry::Told;
 
 /// A response's body.
@@ -19,13 +20,17 @@ pub(crate) struct Body<T: Send + 'static> {
     pub(crate) in_flight: Option<InFlight>,
     /// Tells of the request when its body has gone.
     pub(crate) told: Option<Told>,
+    /// Where it is counted while it waits for the client.
+    flow: Option<Arc<Flow>>,
 }
 
 enum Content<T: Send + 'static> {
-    Full(Option<Bytes>),
+    Full(Option<Piece>),
     /// A body of that length which is announced, as a 304 may do, and not sent.
     Omitted(u64),
     Stream(Arc<Stream<T>>),
+    /// The guest's part is over, and this is what is left: trailers, or nothing.
+    Ended(Option<Frame<Piece>>),
 }
 
 /// An exchange whose response is being streamed. The worker watches it: a client that stops reading must not hold an
@@ -48,18 +53,68 @@ impl<T: Send + 'static> Stream<T> {
 impl<T: Send + 'static> Body<T> {
     /// A body that is known whole.
     pub(crate) fn full(bytes: Bytes) -> Self {
-        Self { content: Content::Full(Some(bytes)), in_flight: None, told: None }
+        Self { content: Content::Full(Some(Piece::new(bytes))), in_flight: None, told: None, flow: None }
     }
 
     /// No body, in a response whose head announces one of `length` bytes.
     pub(crate) fn omitted(length: u64) -> Self {
-        Self { content: Content::Omitted(length), in_flight: None, told: None }
+        Self { content: Content::Omitted(length), in_flight: None, told: None, flow: None }
     }
 
     /// A body that the guest goes on writing.
     pub(crate) fn stream(exchange: Exchange<T>) -> (Self, Arc<Stream<T>>) {
         let stream = Arc::new(Stream { state: Mutex::new((Some(exchange), Instant::now())) });
-        (Self { content: Content::Stream(stream.clone()), in_flight: None, told: None }, stream)
+        (Self { content: Content::Stream(stream.clone()), in_flight: None, told: None, flow: None }, stream)
+    }
+
+    /// Counts the body in `flow` from now on.
+    pub(crate) fn count(&mut self, flow: Arc<Flow>) {
+        if let Content::Full(Some(piece)) = &mut self.content {
+            piece.count(&flow);
+        }
+        self.flow = Some(flow);
+    }
+
+    /// The next frame of a body that the guest writes.
+    fn poll_stream(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Piece>, BrokenOff>>> {
+        let Content::Stream(stream) = &self.content else { return Poll::Ready(None) };
+        if self.flow.as_ref().is_some_and(|flow| flow.must_wait(cx)) {
+            return Poll::Pending;
+        }
+        let mut state = stream.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let frame = match &mut state.0 {
+            Some(exchange) => std::task::ready!(exchange.poll_frame(cx)),
+            None => Some(Err(BrokenOff)),
+        };
+        state.1 = Instant::now();
+        drop(state);
+        let frame = frame.map(|frame| frame.map(|frame| frame.map_data(Piece::new)));
+        let last = match frame {
+            Some(Ok(frame)) => match frame.into_data() {
+                Ok(mut piece) => {
+                    if let Some(flow) = &self.flow {
+                        piece.count(flow);
+                    }
+                    return Poll::Ready(Some(Ok(Frame::data(piece))));
+                }
+                Err(trailers) => Some(trailers),
+            },
+            Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+            None => None,
+        };
+        self.content = Content::Ended(last);
+        self.poll_end(cx)
+    }
+
+    /// The end of a body that the guest wrote. A stream of HTTP/2 gets it when all before it is written: until then it
+    /// can be reset.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Piece>, BrokenOff>>> {
+        let stream = self.flow.as_ref().filter(|flow| flow.is_stream());
+        if stream.is_some_and(|flow| flow.is_unwritten(cx.waker())) {
+            return Poll::Pending;
+        }
+        let Content::Ended(last) = &mut self.content else { return Poll::Ready(None) };
+        Poll::Ready(last.take().map(Ok))
     }
 }
 
@@ -74,28 +129,19 @@ impl<T: Send + 'static> Drop for Stream<T> {
 }
 
 impl<T: Send + 'static> http_body::Body for Body<T> {
-    type Data = Bytes;
+    type Data = Piece;
     type Error = BrokenOff;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Piece>, BrokenOff>>> {
         let this = self.get_mut();
         let poll = match &mut this.content {
-            Content::Full(bytes) => {
-                let bytes = bytes.take().filter(|bytes| !bytes.is_empty());
-                Poll::Ready(bytes.map(|bytes| Ok(Frame::data(bytes))))
+            Content::Full(whole) => {
+                let piece = Piece::take_front(whole).filter(|piece| piece.len() > 0);
+                Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
             }
             Content::Omitted(_) => Poll::Ready(None),
-            Content::Stream(stream) => {
-                let mut state = stream.state.lock().unwrap_or_else(PoisonError::into_inner);
-                let poll = match &mut state.0 {
-                    Some(exchange) => exchange.poll_frame(cx),
-                    None => Poll::Ready(Some(Err(BrokenOff))),
-                };
-                if poll.is_ready() {
-                    state.1 = Instant::now();
-                }
-                poll
-            }
+            Content::Stream(_) => this.poll_stream(cx),
+            Content::Ended(_) => this.poll_end(cx),
         };
         if let (Poll::Ready(Some(Err(_))), Some(told)) = (&poll, &mut this.told) {
             told.broke_off();
@@ -105,16 +151,16 @@ impl<T: Send + 'static> http_body::Body for Body<T> {
 
     fn is_end_stream(&self) -> bool {
         match &self.content {
-            Content::Full(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
-            Content::Omitted(_) | Content::Stream(_) => false,
+            Content::Full(piece) => piece.as_ref().is_none_or(|piece| piece.len() == 0),
+            Content::Omitted(_) | Content::Stream(_) | Content::Ended(_) => false,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.content {
-            Content::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Content::Full(piece) => SizeHint::with_exact(piece.as_ref().map_or(0, |piece| piece.len() as u64)),
             Content::Omitted(length) => SizeHint::with_exact(*length),
-            Content::Stream(_) => SizeHint::default(),
+            Content::Stream(_) | Content::Ended(_) => SizeHint::default(),
         }
     }
 }

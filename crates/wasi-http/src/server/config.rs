@@ -5,7 +5,10 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tempo_core::{Error, Flag, Settings, Size};
+use tempo_core::{Error, ErrorKind, Flag, Settings, Size};
+
+use super::accept::TURNED_AWAY;
+use super::pace::Pace;
 
 const ADDR: Flag =
     Flag::new("addr", "HOST:PORT", "Address to serve HTTP on; port 0 picks one").default("127.0.0.1:8080");
@@ -21,6 +24,18 @@ const HEADERS: Flag = Flag::new("max-headers", "N", "Headers of a request").defa
 const HEADER_SIZE: Flag = Flag::new("max-header-size", "SIZE", "Head of a request").default("32KiB");
 const STREAMS: Flag = Flag::new("max-h2-streams", "N", "HTTP/2 streams of one connection").default("100");
 const BODY: Flag = Flag::new("max-body", "SIZE", "Body of a request").default("10MiB");
+const SEND_TIMEOUT: Flag =
+    Flag::new("send-timeout", "TIME", "How long a client may take less than --min-send-rate of what waits for it")
+        .default("30s");
+const SEND_RATE: Flag =
+    Flag::new("min-send-rate", "SIZE", "Response data a second that a client takes while it waits").default("1KiB");
+const SEND_BUFFER: Flag =
+    Flag::new("max-send-buffer", "SIZE", "Response data that waits for clients, all connections together")
+        .default("64MiB");
+
+/// File descriptors that are kept for other than connections that are served: those that are turned away, the 128 of
+/// `--admin` and `--dashboard`, and what the process itself has open.
+const OTHER_FILES: usize = TURNED_AWAY + 128 + 64;
 
 /// hyper's own lower bound on its buffer.
 const MIN_BUFFER: usize = 8192;
@@ -32,6 +47,8 @@ pub(crate) struct Config {
     pub(crate) tls: Option<(PathBuf, PathBuf)>,
     pub(crate) threads: usize,
     pub(crate) connections: usize,
+    /// Whether those are fewer than the default, for want of file descriptors.
+    pub(crate) few_connections: bool,
     pub(crate) header_timeout: Duration,
     pub(crate) idle_timeout: Duration,
     pub(crate) headers: usize,
@@ -40,11 +57,29 @@ pub(crate) struct Config {
     pub(crate) streams: u32,
     /// In bytes.
     pub(crate) body: u64,
+    /// What a client has to take of a response.
+    pub(crate) pace: Pace,
+    /// In bytes.
+    pub(crate) send_buffer: usize,
 }
 
 impl Config {
-    pub(crate) const FLAGS: &'static [Flag] =
-        &[ADDR, CERT, KEY, THREADS, CONNECTIONS, HEADER_TIMEOUT, IDLE_TIMEOUT, HEADERS, HEADER_SIZE, STREAMS, BODY];
+    pub(crate) const FLAGS: &'static [Flag] = &[
+        ADDR,
+        CERT,
+        KEY,
+        THREADS,
+        CONNECTIONS,
+        HEADER_TIMEOUT,
+        IDLE_TIMEOUT,
+        HEADERS,
+        HEADER_SIZE,
+        STREAMS,
+        BODY,
+        SEND_TIMEOUT,
+        SEND_RATE,
+        SEND_BUFFER,
+    ];
 
     /// Reads the settings.
     ///
@@ -57,19 +92,38 @@ impl Config {
         if header_size < MIN_BUFFER {
             return Err(settings.invalid(&HEADER_SIZE, "expected at least 8KiB"));
         }
+        let (connections, few_connections) = connections(settings)?;
         Ok(Self {
             address: settings.require(&ADDR)?,
             tls: tls(settings)?,
             threads: settings.get::<NonZeroUsize>(&THREADS)?.map_or_else(processors, usize::from),
-            connections: count(&CONNECTIONS)?,
+            connections,
+            few_connections,
             header_timeout: settings.require(&HEADER_TIMEOUT)?,
             idle_timeout: settings.require(&IDLE_TIMEOUT)?,
             headers: count(&HEADERS)?,
             header_size,
             streams: u32::try_from(count(&STREAMS)?).unwrap_or(u32::MAX),
             body: settings.require::<Size>(&BODY)?.0 as u64,
+            pace: Pace { rate: settings.require::<Size>(&SEND_RATE)?.0, time: settings.require(&SEND_TIMEOUT)? },
+            send_buffer: settings.require::<Size>(&SEND_BUFFER)?.0,
         })
     }
+}
+
+/// The connections at once, for which the process has file descriptors, and whether they are fewer than the default.
+fn connections(settings: &Settings) -> Result<(usize, bool), Error> {
+    let wanted = usize::from(settings.require::<NonZeroUsize>(&CONNECTIONS)?);
+    let most = tempo_core::descriptors::file_limit().map_or(usize::MAX, |limit| limit.saturating_sub(OTHER_FILES));
+    if wanted <= most {
+        return Ok((wanted, false));
+    }
+    if most > 0 && settings.given(&CONNECTIONS).is_empty() {
+        return Ok((most, true));
+    }
+    // No mistake of the one who wrote the number, wherever it stands: the machine gives no more.
+    let message = format!("--max-connections: the limit on open files (ulimit -n) allows {most}, not {wanted}");
+    Err(Error::new(ErrorKind::BadConfiguration, message))
 }
 
 fn tls(settings: &Settings) -> Result<Option<(PathBuf, PathBuf)>, Error> {

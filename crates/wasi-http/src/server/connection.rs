@@ -3,13 +3,12 @@
 use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::uri::Scheme;
 use http::{HeaderValue, Request, Response, Version, header};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tempo_core::Provide;
 use tempo_core::telemetry::scope;
@@ -18,14 +17,19 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use super::activity::{Activity, Verdict, Watched};
+use super::backlog::Backlog;
 use super::body::Body;
 use super::config::Config;
 use super::fields;
+use super::flow::Flow;
 use super::reply::Refusal;
 use super::request;
+use super::send_watch::{SendWatch, StreamExecutor};
 use super::telemetry;
 use super::tls::Tls;
+use super::transport::{Transport, Wire};
 use super::turn::end_of_turn;
+use super::watchdog::Watchdog;
 use super::worker::Worker;
 use crate::WasiHttp;
 
@@ -43,14 +47,14 @@ pub(crate) enum Phase {
 /// Serves the connections of one thread.
 pub(crate) struct Server<T: Send + 'static> {
     pub(crate) worker: Arc<Worker<T>>,
-    pub(crate) http: auto::Builder<TokioExecutor>,
+    pub(crate) backlog: Arc<Backlog>,
     pub(crate) tls: Option<Tls>,
     pub(crate) phase: watch::Receiver<Phase>,
 }
 
-/// hyper's settings.
-pub(crate) fn http(config: &Config) -> auto::Builder<TokioExecutor> {
-    let mut http = auto::Builder::new(TokioExecutor::new());
+/// hyper's settings for one connection, whose HTTP/2 streams `executor` runs.
+fn http(config: &Config, executor: StreamExecutor) -> auto::Builder<StreamExecutor> {
+    let mut http = auto::Builder::new(executor);
     http.http1()
         .timer(TokioTimer::new())
         // The watchdog does this for a store rather than a timer a request.
@@ -71,35 +75,47 @@ impl<T: Provide<WasiHttp>> Server<T> {
     pub(crate) async fn serve(self: Arc<Self>, stream: TcpStream, admitted: bool) {
         // Small responses go out at once rather than wait for an acknowledgement.
         let _ = stream.set_nodelay(true);
-        let Some(tls) = &self.tls else { return self.speak(stream, Scheme::HTTP, admitted).await };
+        let wire = Arc::new(Wire::default());
+        let stream = Transport::new(stream, wire.clone());
+        let Some(tls) = &self.tls else { return self.speak(stream, wire, Scheme::HTTP, admitted).await };
         match tokio::time::timeout(self.worker.config.header_timeout, tls.accept(stream)).await {
-            Ok(Ok(stream)) => self.speak(stream, Scheme::HTTPS, admitted).await,
+            Ok(Ok(stream)) => self.speak(stream, wire, Scheme::HTTPS, admitted).await,
             Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
             Err(_) => tracing::debug!("a TLS handshake took too long"),
         }
     }
 
-    async fn speak<S>(&self, stream: S, scheme: Scheme, admitted: bool)
+    async fn speak<S>(&self, stream: S, wire: Arc<Wire>, scheme: Scheme, admitted: bool)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let activity = Activity::new();
+        let flow = Flow::connection(self.backlog.clone());
+        let sends = SendWatch::new(self.backlog.clone(), wire.clone());
         let io = TokioIo::new(Watched::new(stream, activity.clone()));
         let service = service_fn(|request: Request<Incoming>| {
             let in_flight = activity.request(request.version());
-            let answer = answer(self.worker.clone(), scheme.clone(), request, admitted, self.phase.clone());
+            let answer = answer(
+                self.worker.clone(),
+                self.backlog.clone(),
+                scheme.clone(),
+                request,
+                admitted,
+                self.phase.clone(),
+            );
+            let flow = flow.clone();
             async move {
                 let mut response = answer.await;
+                response.body_mut().count(Flow::current().unwrap_or(flow));
                 end_of_turn().await;
                 response.body_mut().in_flight = Some(in_flight);
                 Ok::<_, Infallible>(response)
             }
         });
-        let mut connection = pin!(self.http.serve_connection(io, service));
+        let http = http(&self.worker.config, StreamExecutor(sends.clone()));
+        let mut connection = pin!(http.serve_connection(io, service));
         let mut phase = self.phase.clone();
-        let config = &self.worker.config;
-        let period = (config.header_timeout.min(config.idle_timeout) / 4).max(Duration::from_millis(10));
-        let mut watchdog = pin!(tokio::time::sleep(period));
+        let mut watchdog = Watchdog::new(&self.worker, &self.backlog, &activity, sends);
         loop {
             tokio::select! {
                 result = connection.as_mut() => {
@@ -112,16 +128,17 @@ impl<T: Provide<WasiHttp>> Server<T> {
                     Phase::Serving => {}
                     // An HTTP/1.1 client may be sending a request just now: it is told with the answer.
                     Phase::Leaving if !activity.is_http2() => {}
-                    Phase::Leaving | Phase::Closing => connection.as_mut().graceful_shutdown(),
-                },
-                () = watchdog.as_mut() => {
-                    match activity.verdict(config.header_timeout, config.idle_timeout) {
-                        Verdict::Keep => {}
-                        Verdict::Idle => connection.as_mut().graceful_shutdown(),
-                        Verdict::TooSlow => return,
+                    Phase::Leaving => connection.as_mut().graceful_shutdown(),
+                    Phase::Closing => {
+                        connection.as_mut().graceful_shutdown();
+                        watchdog.hurry();
                     }
-                    watchdog.as_mut().reset(tokio::time::Instant::now() + period);
-                }
+                },
+                verdict = watchdog.next() => match verdict {
+                    Verdict::Keep => {}
+                    Verdict::Idle => connection.as_mut().graceful_shutdown(),
+                    Verdict::TooSlow => return wire.give_up(),
+                },
             }
         }
     }
@@ -129,19 +146,27 @@ impl<T: Provide<WasiHttp>> Server<T> {
 
 async fn answer<T: Provide<WasiHttp>>(
     worker: Arc<Worker<T>>,
+    backlog: Arc<Backlog>,
     scheme: Scheme,
     mut request: Request<Incoming>,
     admitted: bool,
     phase: watch::Receiver<Phase>,
 ) -> Response<Body<T>> {
     let version = request.version();
+    // hyper counts those of HTTP/1.1 only. Telemetry adds its own, which are not the client's.
+    let too_many_headers = request.headers().len() > worker.config.headers;
     fields::receive(&mut request);
     let (context, mut told) = telemetry::begin(&worker.measured, &scheme, &mut request);
-    let mut response = if admitted {
-        scope(context.clone(), request::handle(worker, scheme, context, request)).await
-    } else {
+    let mut response = if !admitted {
         worker.workload.telemetry().hit("max-connections");
         Refusal::Overloaded.response()
+    } else if too_many_headers {
+        Refusal::TooManyHeaders.response()
+    } else if !backlog.wait_for_room(worker.workload.limits().queue_wait).await {
+        worker.workload.telemetry().hit("max-send-buffer");
+        Refusal::Overloaded.response()
+    } else {
+        scope(context.clone(), request::handle(worker, scheme, context, request)).await
     };
     if let Some(told) = &mut told {
         told.answered(&response);

@@ -297,8 +297,7 @@ impl<T: Send + 'static> Exchange<T> {
     /// Why the exchange failed, if it did. A guest that failed over a body that was too large is not to blame, and one
     /// that took the error for the end has answered half a request.
     pub(crate) fn failure(&self) -> Option<Refusal> {
-        let too_large = self.too_large.as_ref().is_some_and(TooLarge::is_set);
-        if too_large { Some(Refusal::BodyTooLarge) } else { self.failure }
+        self.too_large.as_ref().and_then(TooLarge::refusal).or(self.failure)
     }
 
     /// Whether the client gets no body, whatever the guest writes.

@@ -2,22 +2,28 @@
 
 mod accept;
 mod activity;
+mod backlog;
 mod bodiless;
 mod body;
 mod config;
 mod connection;
 mod exchange;
 mod fields;
+mod flow;
 mod guest;
 mod measured;
+mod pace;
 mod quiescence;
 mod reply;
 mod request;
+mod send_watch;
 mod telemetry;
 mod threads;
 mod tls;
+mod transport;
 mod turn;
 mod upload;
+mod watchdog;
 mod worker;
 
 use std::net::SocketAddr;
@@ -32,6 +38,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use self::accept::Accepter;
+use self::backlog::Backlog;
 use self::config::Config;
 use self::connection::{Phase, Server};
 use self::threads::Thread;
@@ -64,18 +71,21 @@ impl<T: Provide<WasiHttp>> Trigger<T> for HttpServer {
         let listener = listen(config.address)?;
         let address = listener.local_addr()?;
         let (phase, phases) = watch::channel(Phase::Serving);
+        let backlog = Backlog::new(config.send_buffer);
         let mut threads = Vec::new();
         let mut ends = Vec::new();
         for _ in 0..config.threads {
             let worker = Arc::new(Worker::new(workload.clone(), config.clone())?);
-            let server = Server { worker, http: connection::http(&config), tls: tls.clone(), phase: phases.clone() };
+            let server = Server { worker, backlog: backlog.clone(), tls: tls.clone(), phase: phases.clone() };
             let (thread, end) = Thread::start(server)?;
             threads.push(thread);
             ends.push(end);
         }
         let threads: Arc<[Thread]> = threads.into();
         let places = Arc::new(Semaphore::new(config.connections));
-        let accepter = Accepter { listener, threads: threads.clone(), places: places.clone(), phase: phases };
+        let few = config.few_connections.then_some(config.connections);
+        let accepter =
+            Accepter { listener, address, few, threads: threads.clone(), places: places.clone(), phase: phases };
         let running = RunningServer {
             url: format!("{scheme}://{address}"),
             phase,

@@ -12,6 +12,8 @@ pub(crate) enum Refusal {
     BadRequest,
     /// The request asks for what the server does not do.
     NotImplemented,
+    /// The request has more headers or trailers than the server takes.
+    TooManyHeaders,
     /// The request's body is larger than the server takes.
     BodyTooLarge,
     /// No place to run became free in time.
@@ -28,6 +30,7 @@ impl Refusal {
         match self {
             Self::BadRequest => "bad_request",
             Self::NotImplemented => "not_implemented",
+            Self::TooManyHeaders => "too_many_headers",
             Self::BodyTooLarge => "body_too_large",
             Self::Overloaded => "overloaded",
             Self::Failed => "failed",
@@ -40,6 +43,7 @@ impl Refusal {
         let (status, text) = match self {
             Self::BadRequest => (StatusCode::BAD_REQUEST, "the request is not valid HTTP\n"),
             Self::NotImplemented => (StatusCode::NOT_IMPLEMENTED, "the method is not implemented\n"),
+            Self::TooManyHeaders => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "the request has too many headers\n"),
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "the request body is too large\n"),
             Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded; try again soon\n"),
             Self::Failed => (StatusCode::INTERNAL_SERVER_ERROR, "the component failed\n"),

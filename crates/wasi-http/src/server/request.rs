@@ -53,7 +53,8 @@ async fn exchange<T: Provide<WasiHttp>>(
         return Err(Refusal::NotImplemented);
     }
     head.uri = absolute(scheme, &head).ok_or(Refusal::BadRequest)?;
-    let (body, too_large) = upload::limited(body, worker.config.body).ok_or(Refusal::BodyTooLarge)?;
+    let (body, too_large) =
+        upload::limited(body, worker.config.body, worker.config.headers).ok_or(Refusal::BodyTooLarge)?;
     let permit = worker.workload.admission().enter().await.map_err(|_| Refusal::Overloaded)?;
     let place = worker.idle.place(permit).map_err(|error| {
         tracing::error!(error = format!("{error:#}"), "a store cannot be made");

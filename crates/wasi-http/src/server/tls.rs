@@ -13,11 +13,11 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use tempo_core::{Error, ErrorKind, Flag, Reloadable};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::config::{CERT, KEY};
+use super::transport::Transport;
 
 /// How long a certificate may be out of date. A handshake after that looks at its files.
 const MAX_AGE: Duration = Duration::from_secs(1);
@@ -50,7 +50,7 @@ impl Tls {
     }
 
     /// Makes a plain connection a TLS one, with the certificate that the files hold now.
-    pub(crate) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+    pub(crate) async fn accept(&self, stream: Transport) -> io::Result<TlsStream<Transport>> {
         self.certificate.current(MAX_AGE).await;
         self.acceptor.accept(stream).await
     }

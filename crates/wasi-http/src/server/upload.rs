@@ -13,18 +13,31 @@ use hyper::body::Incoming;
 use crate::host_fed;
 use wasmtime_wasi_http::{Error, WasiBody};
 
-/// Tells whether a body turned out to be too large, after the guest was given it.
+use super::reply::Refusal;
+
+/// What of a body turned out to be too large, after the guest was given it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct TooLarge(Arc<AtomicBool>);
+pub(crate) struct TooLarge(Arc<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    body: AtomicBool,
+    trailers: AtomicBool,
+}
 
 impl TooLarge {
-    pub(crate) fn is_set(&self) -> bool {
-        self.0.load(Relaxed)
+    /// How the request is answered, if nothing has been sent yet.
+    pub(crate) fn refusal(&self) -> Option<Refusal> {
+        if self.0.body.load(Relaxed) {
+            return Some(Refusal::BodyTooLarge);
+        }
+        self.0.trailers.load(Relaxed).then_some(Refusal::TooManyHeaders)
     }
 }
 
-/// The guest's form of `body`, which errs when it exceeds `limit` bytes. `None` if its length already says so.
-pub(crate) fn limited(body: Incoming, limit: u64) -> Option<(WasiBody, Option<TooLarge>)> {
+/// The guest's form of `body`, which errs when it exceeds `limit` bytes or has more than `most_trailers`. `None` if its
+/// length already says so.
+pub(crate) fn limited(body: Incoming, limit: u64, most_trailers: usize) -> Option<(WasiBody, Option<TooLarge>)> {
     if body.is_end_stream() {
         let empty = Empty::new().map_err(|never| match never {});
         return Some((empty.boxed_unsync(), None));
@@ -33,7 +46,7 @@ pub(crate) fn limited(body: Incoming, limit: u64) -> Option<(WasiBody, Option<To
         return None;
     }
     let too_large = TooLarge::default();
-    let limited = Limited { body, limit, left: limit, too_large: too_large.clone() };
+    let limited = Limited { body, limit, left: limit, most_trailers, too_large: too_large.clone() };
     Some((limited.boxed_unsync(), Some(too_large)))
 }
 
@@ -41,6 +54,7 @@ struct Limited {
     body: Incoming,
     limit: u64,
     left: u64,
+    most_trailers: usize,
     too_large: TooLarge,
 }
 
@@ -52,6 +66,10 @@ impl Body for Limited {
         host_fed::polled();
         let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(cx));
         Poll::Ready(match frame {
+            Some(Ok(frame)) if frame.trailers_ref().is_some_and(|trailers| trailers.len() > self.most_trailers) => {
+                self.too_large.0.trailers.store(true, Relaxed);
+                Some(Err(Error::HttpRequestTrailerSectionSize(None)))
+            }
             Some(Ok(frame)) => {
                 let length = frame.data_ref().map_or(0, |data| data.len() as u64);
                 match self.left.checked_sub(length) {
@@ -60,7 +78,7 @@ impl Body for Limited {
                         Some(Ok(frame))
                     }
                     None => {
-                        self.too_large.0.store(true, Relaxed);
+                        self.too_large.0.body.store(true, Relaxed);
                         Some(Err(Error::HttpRequestBodySize(Some(self.limit))))
                     }
                 }

@@ -1,0 +1,89 @@
+//! The timer of a connection: it looks for clients that send or take nothing.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, Sleep};
+
+use super::activity::{Activity, Verdict};
+use super::backlog::Backlog;
+use super::pace::{HURRY, Pace};
+use super::send_watch::{Pacing, SendWatch};
+use super::worker::Worker;
+
+/// The shortest time between two looks.
+const SHORTEST: Duration = Duration::from_millis(10);
+
+/// Looks at one connection now and then.
+pub(crate) struct Watchdog<'a, T: Send + 'static> {
+    worker: &'a Worker<T>,
+    activity: &'a Activity,
+    sends: Arc<SendWatch>,
+    /// Whether the backlog is full.
+    full: watch::Receiver<bool>,
+    /// Since when the server stops.
+    stops: Option<Instant>,
+    next: Pin<Box<Sleep>>,
+}
+
+impl<'a, T: Send + 'static> Watchdog<'a, T> {
+    pub(crate) fn new(worker: &'a Worker<T>, backlog: &Backlog, activity: &'a Activity, sends: Arc<SendWatch>) -> Self {
+        let next = Box::pin(tokio::time::sleep(Duration::ZERO));
+        let mut watchdog = Self { worker, activity, sends, full: backlog.full(), stops: None, next };
+        watchdog.rest();
+        watchdog
+    }
+
+    /// The server stops: what a client does not take is not waited for.
+    pub(crate) fn hurry(&mut self) {
+        self.stops = Some(Instant::now());
+        self.rest();
+    }
+
+    /// Waits until it is time to look, and looks. May be dropped while it waits.
+    pub(crate) async fn next(&mut self) -> Verdict {
+        tokio::select! {
+            () = self.next.as_mut() => {}
+            Ok(()) = self.full.changed() => {}
+        }
+        self.rest();
+        let config = &self.worker.config;
+        match self.sends.judge(self.pace(), std::time::Instant::now()) {
+            Pacing::Kept(0) => match self.stops {
+                // A client of HTTP/2 that does not answer is not waited for either.
+                Some(since) if since.elapsed() >= HURRY => match self.activity.verdict(config.header_timeout, HURRY) {
+                    Verdict::Idle => Verdict::TooSlow,
+                    verdict => verdict,
+                },
+                _ => self.activity.verdict(config.header_timeout, config.idle_timeout),
+            },
+            Pacing::Kept(streams) => {
+                self.count();
+                tracing::debug!(streams, "streams were reset: the client takes too little of what waits for it");
+                Verdict::Keep
+            }
+            Pacing::TooSlow => {
+                self.count();
+                tracing::debug!("a connection was ended: the client takes too little of what waits for it");
+                Verdict::TooSlow
+            }
+        }
+    }
+
+    fn rest(&mut self) {
+        let config = &self.worker.config;
+        let period = (config.header_timeout.min(config.idle_timeout) / 4).min(self.pace().period()).max(SHORTEST);
+        self.next.as_mut().reset(Instant::now() + period);
+    }
+
+    fn pace(&self) -> Pace {
+        let pace = self.worker.config.pace;
+        if self.stops.is_some() || *self.full.borrow() { pace.hurried() } else { pace }
+    }
+
+    fn count(&self) {
+        self.worker.workload.telemetry().hit("min-send-rate");
+    }
+}

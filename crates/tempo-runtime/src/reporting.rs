@@ -6,10 +6,10 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use tempo_core::telemetry::Telemetry;
-use tempo_core::{Flag, Health, Settings};
+use tempo_core::{Flag, Health, Secret, Settings};
 use tempo_telemetry::{
-    ADMIN, ADMIN_HOST, Admin, Builder, DASHBOARD, DASHBOARD_HOST, Dashboard, HostName, Listener, LogBridge, Recent,
-    Running, Scrape,
+    ADMIN, ADMIN_HOST, Admin, Builder, DASHBOARD, DASHBOARD_HOST, DASHBOARD_TOKEN, Dashboard, HostName, Listener,
+    LogBridge, Recent, Running, Scrape, Token,
 };
 use tracing_subscriber::{Layer, Registry};
 
@@ -21,7 +21,7 @@ static LOG: LazyLock<LogBridge> = LazyLock::new(LogBridge::default);
 
 /// The flags, and the variables of OpenTelemetry.
 pub fn flags() -> Vec<Flag> {
-    [&[ADMIN, ADMIN_HOST, DASHBOARD, DASHBOARD_HOST], tempo_telemetry::FLAGS].concat()
+    [&[ADMIN, ADMIN_HOST, DASHBOARD, DASHBOARD_HOST, DASHBOARD_TOKEN], tempo_telemetry::FLAGS].concat()
 }
 
 /// What takes the events of the log.
@@ -56,11 +56,10 @@ impl Reporting {
                 builder = builder.task(Admin::new(health.clone(), scrape.clone()).serve(listener));
             }
             if let Some(listener) = page {
-                let (announcement, warning) = Dashboard::announcement(listener.address());
-                announcements.push(announcement);
-                warning.iter().for_each(|warning| tracing::warn!("{warning}"));
                 let recent = Recent::default();
-                let page = Dashboard::new(recent.clone(), scrape, health.clone());
+                let token = token(settings, listener.address())?;
+                let page = Dashboard::new(recent.clone(), scrape, health.clone()).with_token(token);
+                announcements.push(page.announcement(listener.address()));
                 builder = builder.sink(Arc::new(recent)).task(page.clone().serve(listener));
                 dashboard = Some(page);
             }
@@ -115,4 +114,16 @@ fn listener(settings: &Settings, address: &Flag, hosts: &Flag) -> anyhow::Result
     let hosts: Vec<HostName> = settings.all(hosts)?;
     let Some(place) = settings.get::<SocketAddr>(address)? else { return Ok(None) };
     Ok(Some(Listener::bind(place, address)?.with_hosts(&hosts)))
+}
+
+/// What the dashboard on `address` asks for.
+fn token(settings: &Settings, address: SocketAddr) -> anyhow::Result<Option<Token>> {
+    Ok(match settings.get::<Secret>(&DASHBOARD_TOKEN)? {
+        Some(text) if text.reveal().is_empty() => {
+            return Err(settings.invalid(&DASHBOARD_TOKEN, "expected text").into());
+        }
+        Some(text) => Some(Token::given(text)),
+        None if Dashboard::needs_token(address) => Some(Token::random()?),
+        None => None,
+    })
 }

@@ -53,6 +53,11 @@ impl Pages for Admin {
         PATIENCE
     }
 
+    /// Each probe comes once in seconds, and connections that stay would keep others out.
+    fn keeps_alive(&self) -> bool {
+        false
+    }
+
     fn page(&self, path: &str, _: Option<&str>) -> Option<Reply> {
         Some(match path {
             "/metrics" => Reply::new(CONTENT_TYPE, self.scrape.text()),

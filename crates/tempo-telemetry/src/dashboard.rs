@@ -14,6 +14,7 @@ use crate::intake::Intake;
 use crate::prometheus::Scrape;
 use crate::recent::Recent;
 use crate::server::{Listener, Pages, Reply};
+use crate::token::Token;
 
 /// Where the page of [`Dashboard`] is served.
 pub const DASHBOARD: Flag =
@@ -32,6 +33,7 @@ const ICON: &str = include_str!("dashboard/icon.svg");
 #[derive(Clone, Debug)]
 pub struct Dashboard {
     state: Arc<State>,
+    token: Option<Token>,
 }
 
 #[derive(Debug)]
@@ -65,7 +67,15 @@ impl Dashboard {
                 run,
                 component: OnceLock::new(),
             }),
+            token: None,
         }
+    }
+
+    /// The same, for those who show `token`. Needed wherever others than this machine's users reach the page.
+    #[must_use]
+    pub fn with_token(mut self, token: Option<Token>) -> Self {
+        self.token = token;
+        self
     }
 
     /// Says what runs. The page knows these members, and each may be absent: `component`, its name; `wasi`, the version;
@@ -76,12 +86,15 @@ impl Dashboard {
         let _ = self.state.component.set(component);
     }
 
-    /// What to say of the page that is served on `address`: where it is, and a warning if others can reach it.
-    pub fn announcement(address: SocketAddr) -> (String, Option<String>) {
-        let warning = (!address.ip().to_canonical().is_loopback()).then(|| {
-            format!("the dashboard on {address} is not limited to this machine: whoever reaches it can read everything")
-        });
-        (format!("dashboard on http://{address}"), warning)
+    /// Whether the page needs a token on `address`: whoever reaches it can read everything.
+    pub fn needs_token(address: SocketAddr) -> bool {
+        !address.ip().to_canonical().is_loopback()
+    }
+
+    /// Where the page that is served on `address` is, with a token that was made for it.
+    pub fn announcement(&self, address: SocketAddr) -> String {
+        let query = self.token.as_ref().map(Token::query).unwrap_or_default();
+        format!("dashboard on http://{address}{query}")
     }
 
     /// Serves the page until dropped. Needs a tokio runtime with I/O and time.
@@ -121,6 +134,10 @@ impl Pages for Dashboard {
             "/events" => Reply::stream("text/event-stream", events(self.state.clone(), last_event)),
             _ => return None,
         })
+    }
+
+    fn token(&self) -> Option<&Token> {
+        self.token.as_ref()
     }
 
     fn intake(&self) -> Option<&Intake> {

@@ -2,26 +2,33 @@
 //! developer's machine is then one waterfall, without a collector.
 
 use std::io::Read as _;
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use flate2::read::GzDecoder;
 use http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
-use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope};
+use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_proto::tonic::resource::v1::Resource;
-use prost::Message;
+use opentelemetry_proto::tonic::trace::v1::Span;
+use tokio::sync::Semaphore;
 
 use crate::otlp_rows::{Origin, of_line, of_span};
+use crate::otlp_walk::{Malformed, walk};
 use crate::recent::Recent;
 use crate::resource::{INSTANCE, INSTANCE_ID, SDK, SDK_NAME};
 use crate::server::Reply;
 
 /// The most bytes of a request, as it is sent and as it is unpacked.
 const SIZE: usize = 4 << 20;
+/// Requests that are read at once; more wait. Each takes twice its size at most, and the largest message in it.
+const AT_ONCE: usize = 4;
+/// To send a request.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// No page of the web can send it without asking first, which is refused.
 const PROTOBUF: &str = "application/x-protobuf";
 
@@ -29,6 +36,7 @@ const PROTOBUF: &str = "application/x-protobuf";
 #[derive(Clone, Debug)]
 pub(crate) struct Intake {
     recent: Recent,
+    places: Arc<Semaphore>,
 }
 
 /// Why a request is not taken.
@@ -37,7 +45,7 @@ type Refusal = (StatusCode, &'static str);
 impl Intake {
     /// One that shows what it takes in `recent`.
     pub(crate) fn new(recent: Recent) -> Self {
-        Self { recent }
+        Self { recent, places: Arc::new(Semaphore::new(AT_ONCE)) }
     }
 
     /// Whether requests of this path are taken.
@@ -59,42 +67,44 @@ impl Intake {
         if header(&head.headers, &header::CONTENT_TYPE) != Some(PROTOBUF) {
             return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, "OTLP is taken as http/protobuf"));
         }
-        let too_large = |_| (StatusCode::PAYLOAD_TOO_LARGE, "more than 4 MiB, or broken off");
-        let sent = Limited::new(body, SIZE).collect().await.map_err(too_large)?.to_bytes();
-        let message = match header(&head.headers, &header::CONTENT_ENCODING) {
-            None | Some("identity") => sent,
-            Some("gzip") => unpacked(&sent)?,
+        let packed = match header(&head.headers, &header::CONTENT_ENCODING) {
+            None | Some("identity") => false,
+            Some("gzip") => true,
             Some(_) => return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, "what is packed has to be gzip")),
         };
-        match head.uri.path() {
-            "/v1/traces" => self.spans(&decoded(message)?),
-            "/v1/logs" => self.lines(&decoded(message)?),
-            // The charts are those of this process: an exporter that sends all it has is not told off for it.
-            _ => {}
-        }
-        Ok(())
+        let closed = |_| (StatusCode::SERVICE_UNAVAILABLE, "stopping");
+        let place = self.places.clone().acquire_owned().await.map_err(closed)?;
+        let sent = match tokio::time::timeout(PATIENCE, Limited::new(body, SIZE).collect()).await {
+            Ok(Ok(sent)) => sent.to_bytes(),
+            Ok(Err(_)) => return Err((StatusCode::PAYLOAD_TOO_LARGE, "more than 4 MiB, or broken off")),
+            Err(_) => return Err((StatusCode::REQUEST_TIMEOUT, "took too long to send")),
+        };
+        let recent = self.recent.clone();
+        // The thread of this task answers `/livez` as well.
+        let read = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            let message = if packed { unpacked(&sent)? } else { sent };
+            read(&recent, head.uri.path(), &message)
+        });
+        read.await.unwrap_or(Err((StatusCode::INTERNAL_SERVER_ERROR, "cannot be read")))
     }
+}
 
-    fn spans(&self, request: &ExportTraceServiceRequest) {
-        for resource in &request.resource_spans {
-            let Some(sender) = Sender::of(resource.resource.as_ref()) else { continue };
-            for scope in &resource.scope_spans {
-                let origin = sender.origin(scope.scope.as_ref());
-                let rows = scope.spans.iter().filter_map(|span| of_span(span, origin));
-                rows.for_each(|(trace, row)| self.recent.add_span(trace, &row));
+/// Shows a request of `path`.
+fn read(recent: &Recent, path: &str, message: &[u8]) -> Result<(), Refusal> {
+    let read = match path {
+        "/v1/traces" => walk(message, Sender::of, |sender, scope, span: &Span| {
+            if let Some((trace, row)) = of_span(span, sender.origin(scope)) {
+                recent.add_span(trace, &row);
             }
-        }
-    }
-
-    fn lines(&self, request: &ExportLogsServiceRequest) {
-        for resource in &request.resource_logs {
-            let Some(sender) = Sender::of(resource.resource.as_ref()) else { continue };
-            for scope in &resource.scope_logs {
-                let origin = sender.origin(scope.scope.as_ref());
-                scope.log_records.iter().for_each(|line| self.recent.add_line(&of_line(line, origin)));
-            }
-        }
-    }
+        }),
+        "/v1/logs" => walk(message, Sender::of, |sender, scope, line: &LogRecord| {
+            recent.add_line(&of_line(line, sender.origin(scope)));
+        }),
+        // The charts are those of this process: an exporter that sends all it has is not told off for it.
+        _ => Ok(()),
+    };
+    read.map_err(|Malformed| (StatusCode::BAD_REQUEST, "not a request of OTLP"))
 }
 
 fn header<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Option<&'a str> {
@@ -111,22 +121,18 @@ fn unpacked(sent: &[u8]) -> Result<Bytes, Refusal> {
     }
 }
 
-fn decoded<M: Message + Default>(message: Bytes) -> Result<M, Refusal> {
-    M::decode(message).map_err(|_| (StatusCode::BAD_REQUEST, "not a request of OTLP"))
-}
-
 /// The program that sent something.
-struct Sender<'a> {
-    service: &'a str,
+struct Sender {
+    service: String,
     /// The name of the runtime, if it is a Tempo.
-    runtime: Option<&'a str>,
+    runtime: Option<String>,
 }
 
-impl<'a> Sender<'a> {
+impl Sender {
     /// `None` if it is this very process, which shows its own already.
-    fn of(resource: Option<&'a Resource>) -> Option<Self> {
+    fn of(resource: &Resource) -> Option<Self> {
         let get = |key: &str| {
-            let pair = resource?.attributes.iter().find(|pair| pair.key == key)?;
+            let pair = resource.attributes.iter().find(|pair| pair.key == key)?;
             match &pair.value {
                 Some(AnyValue { value: Some(Value::StringValue(text)) }) => Some(text.as_str()),
                 _ => None,
@@ -137,17 +143,17 @@ impl<'a> Sender<'a> {
         }
         let runtime = get("process.runtime.name").filter(|_| get(SDK_NAME) == Some(SDK));
         let service = get("service.name").filter(|name| !name.is_empty()).unwrap_or("unknown_service");
-        Some(Self { service, runtime })
+        Some(Self { service: service.to_owned(), runtime: runtime.map(str::to_owned) })
     }
 
     /// A runtime's own library has the runtime's name; the others are its guest's.
-    fn origin(&self, scope: Option<&'a InstrumentationScope>) -> Origin<'a> {
-        let scope = scope.map(|scope| scope.name.as_str()).unwrap_or_default();
-        let from = match self.runtime {
+    fn origin<'a>(&'a self, scope: &'a InstrumentationScope) -> Origin<'a> {
+        let scope = scope.name.as_str();
+        let from = match self.runtime.as_deref() {
             Some(runtime) if runtime == scope => "host",
             Some(_) => "guest",
             None => "other",
         };
-        Origin { from, service: self.service, scope }
+        Origin { from, service: &self.service, scope }
     }
 }

@@ -50,8 +50,8 @@ impl Thread {
     pub(crate) fn start(work: Work) -> io::Result<Self> {
         let runtime = Builder::new_current_thread()
             .enable_all()
-            // They look up names.
-            .max_blocking_threads(2)
+            // They look up names, and read what other programs send.
+            .max_blocking_threads(4)
             .thread_name("tempo-telemetry-lookup")
             .build()?;
         let (stopper, stop) = stop::pair();

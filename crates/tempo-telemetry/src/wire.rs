@@ -1,4 +1,4 @@
-//! The little of protobuf's wire format that it takes to write OTLP straight into a buffer.
+//! The little of protobuf's wire format that it takes to write OTLP straight into a buffer, and to walk through it.
 //!
 //! A span goes from the host's own form to bytes without the message types in between, which would allocate for each
 //! attribute while a request waits.
@@ -74,6 +74,37 @@ pub(crate) fn message(out: &mut Vec<u8>, field: u32, write: impl FnOnce(&mut Vec
     out.splice(start..=start, long);
 }
 
+/// Takes the next field off `message`: its number, and its content if it has a length. `None` if it is not protobuf.
+pub(crate) fn read_field<'a>(message: &mut &'a [u8]) -> Option<(u64, Option<&'a [u8]>)> {
+    let key = read_varint(message)?;
+    let content = match u32::try_from(key & 7).ok()? {
+        VARINT => {
+            read_varint(message)?;
+            None
+        }
+        FIXED64 => message.split_off(..8).map(|_| None)?,
+        LENGTH => {
+            let length = usize::try_from(read_varint(message)?).ok()?;
+            Some(message.split_off(..length)?)
+        }
+        FIXED32 => message.split_off(..4).map(|_| None)?,
+        _ => return None,
+    };
+    Some((key >> 3, content))
+}
+
+fn read_varint(message: &mut &[u8]) -> Option<u64> {
+    let mut value = 0;
+    for shift in (0..64).step_by(7) {
+        let byte = *message.split_off_first()?;
+        value |= u64::from(byte & 0x7f).checked_shl(shift)?;
+        if byte < 0x80 {
+            return Some(value);
+        }
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,6 +133,22 @@ mod tests {
             bytes(&mut known, 3, &content);
             message(&mut found, 3, |out| out.extend_from_slice(&content));
             assert_eq!(known, found, "{length}");
+        }
+    }
+
+    #[test]
+    fn fields_are_read_as_they_were_written() {
+        let mut out = Vec::new();
+        uint(&mut out, 1, u64::MAX);
+        fixed64(&mut out, 2, 7);
+        bytes(&mut out, 3, b"text");
+        fixed32(&mut out, 4, 7);
+        let mut rest = out.as_slice();
+        let read: Vec<_> = std::iter::from_fn(|| read_field(&mut rest)).collect();
+        assert_eq!(read, [(1, None), (2, None), (3, Some(&b"text"[..])), (4, None)]);
+        assert!(rest.is_empty());
+        for broken in [&b"\x0a"[..], b"\x0a\x02x", b"\x0b", b"\x09\0", b"\x0d\0", &[0xff; 11], b""] {
+            assert_eq!(read_field(&mut &*broken), None, "{broken:?}");
         }
     }
 }

@@ -123,6 +123,29 @@ fn idle_clients_do_not_keep_others_out_for_ever() {
     });
 }
 
+/// Clients that stay and ask again would take all the places for as long as they like.
+#[test]
+fn clients_that_stay_do_not_keep_probes_out() {
+    let (scrape, _provider) = Scrape::with_provider().unwrap();
+    let (listener, address) = listener();
+    beside(Admin::new(Health::default(), scrape).serve(listener), async {
+        let mut staying = Vec::new();
+        for number in 0..190 {
+            let mut stream = TcpStream::connect(address).await.expect("a connection");
+            let request = format!("GET /livez HTTP/1.1\r\nhost: {address}\r\nconnection: keep-alive\r\n\r\n");
+            // Every other one does not even ask.
+            if number % 2 == 0 {
+                stream.write_all(request.as_bytes()).await.expect("sent");
+                let mut answer = String::new();
+                stream.read_to_string(&mut answer).await.expect("an answer, and the end");
+                assert_eq!(status(&answer), 200);
+            }
+            staying.push(stream);
+        }
+        assert_eq!(get(address, "/livez").await.0, 200);
+    });
+}
+
 #[test]
 fn prometheus_reads_every_metric() {
     let (scrape, provider) = Scrape::with_provider().unwrap();

@@ -42,6 +42,7 @@ mod limits_grants;
 mod limits_held;
 mod limits_log;
 mod limits_time;
+mod message_headers;
 mod messages_tool;
 mod messaging;
 mod messaging_adoption;

@@ -4,8 +4,7 @@
 //! by lending a view of the service's state. A *backend* ([`Backend`]) is what stands behind a service in one
 //! deployment: it is connected once and then equips each store. A *trigger* ([`Trigger`]) calls components: it has a
 //! [`Workload`], which makes stores and instances under the runtime's [`Limits`]. A *tool* ([`Tool`]) is for operators.
-//! Nothing here starts a thread, reads the process environment or knows a particular service, so a service written
-//! against this crate works in any embedding of wasmtime:
+//! Nothing here starts a thread, reads the environment or knows a particular service: it works in any embedding.
 //!
 //! ```
 //! use tempo_core::{Provide, Service};

@@ -17,6 +17,9 @@ const BUSY: Duration = Duration::from_secs(20);
 /// How long a fetch waits where there is most likely nothing.
 const QUIET: Duration = Duration::from_millis(100);
 
+/// How many bytes one fetch may bring: headers take many times their bytes once the client has taken them apart.
+const MAX_FETCH_BYTES: usize = 1 << 20;
+
 /// Gives `each` every message, fetching `batch` at once.
 ///
 /// Of a consumer of the last message of each subject, none is missed that was there when it began, unless it has been
@@ -33,20 +36,35 @@ pub(crate) async fn all(
     }
     // A message that the last of a subject was, and that is gone when its turn comes, ends a fetch with more to come.
     let skips = consumer.cached_info().config.deliver_policy == DeliverPolicy::LastPerSubject;
+    let mut oversized = false;
     loop {
         let wait = if pending == 0 || skips { QUIET } else { BUSY };
-        let mut messages = consumer.fetch().max_messages(batch).expires(wait).messages().await?;
-        let mut count = 0_usize;
+        let alone = std::mem::take(&mut oversized);
+        let (most, max_bytes) = if alone { (1, 0) } else { (batch, MAX_FETCH_BYTES) };
+        let fetch = consumer.fetch().max_messages(most).max_bytes(max_bytes).expires(wait);
+        let mut messages = fetch.messages().await?;
+        let (mut count, mut full) = (0_usize, false);
         while let Some(message) = messages.next().await {
-            let message = message?;
+            let message = match message {
+                // The client has no kind for it.
+                Err(error) if !alone && error.to_string().contains("MaxBytes") => {
+                    full = true;
+                    break;
+                }
+                message => message?,
+            };
             count = count.saturating_add(1);
             pending = message.info().map_or(0, |info| info.pending);
             each(message);
         }
-        if count < batch && !skips {
+        if full {
+            oversized = count == 0;
+            continue;
+        }
+        if count < most && !skips {
             return Ok(());
         }
-        if count < batch {
+        if count < most {
             pending = consumer.get_info().await?.num_pending;
             if pending == 0 {
                 return Ok(());

@@ -14,6 +14,7 @@ mod core;
 mod durable;
 mod failure;
 mod inbox;
+mod incoming;
 mod jetstream;
 mod join;
 mod letters;

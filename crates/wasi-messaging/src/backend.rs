@@ -73,6 +73,9 @@ pub struct Delivery {
     pub timestamp: SystemTime,
     /// Its place in the stream that keeps it.
     pub sequence: Option<u64>,
+    /// Why it is not for a component, where the backend has seen that before it copied the headers, which are then left out
+    /// (see [`HeaderCount`](crate::HeaderCount)). Such a message is rejected with this reason.
+    pub refusal: Option<String>,
     /// How the broker hears what became of it.
     pub receipt: Box<dyn Receipt>,
 }

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use tempo_core::{Flag, Limits, Settings, Size};
 
-/// What `tempo:messaging` promises of headers: how many, and their bytes together.
-const HEADERS: (usize, usize) = (100, 16 << 10);
+/// The most headers of a message, as `tempo:messaging` says.
+pub(crate) const MAX_HEADERS: usize = 100;
+/// The most bytes in the names and values of all headers of a message, as `tempo:messaging` says.
+pub(crate) const MAX_HEADER_BYTES: usize = 16 << 10;
 /// The shortest time to wait for an answer: none at all would never find one.
 const SHORTEST: Duration = Duration::from_millis(1);
 
@@ -32,7 +34,7 @@ impl MessagingLimits {
     /// Payloads of 1 MiB with 100 headers of 16 KiB; answers of what may cross the border in one call, within the time
     /// that a request has.
     pub fn new(limits: &Limits) -> Self {
-        let (headers, header_bytes) = HEADERS;
+        let (headers, header_bytes) = (MAX_HEADERS, MAX_HEADER_BYTES);
         Self { payload: 1 << 20, headers, header_bytes, answer: limits.hostcall_bytes, request: limits.request }
     }
 

@@ -12,6 +12,11 @@ use crate::failure::Failure;
 /// The header of an object that holds its media type.
 const CONTENT_TYPE: &str = "Content-Type";
 
+/// The most keys of metadata, and bytes of all keys and values, that a component is given of an object of another client.
+/// It can write fewer itself.
+const MAX_METADATA: usize = 2048;
+const MAX_METADATA_BYTES: usize = 16 << 10;
+
 /// The last message about an object.
 pub(super) struct Last {
     /// Its sequence in the stream.
@@ -115,8 +120,45 @@ fn info(name: &str, meta: &Meta, time: DateTime) -> ObjectInfo {
     let mut headers = meta.headers.iter().flat_map(HeaderMap::iter);
     let content_type = headers.find(|(name, _)| AsRef::<str>::as_ref(*name).eq_ignore_ascii_case(CONTENT_TYPE));
     let content_type = content_type.and_then(|(_, values)| values.first()).map(ToString::to_string);
-    let mut metadata: Vec<_> = meta.metadata.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+    let mut metadata = metadata(name, meta);
     metadata.sort();
     let (size, etag) = (meta.size as u64, meta.nuid.clone());
     ObjectInfo { name: name.to_owned(), size, created, etag, content_type, metadata }
+}
+
+/// The metadata of an object, or nothing if other clients have written more than a component could be given.
+fn metadata(name: &str, meta: &Meta) -> Vec<(String, String)> {
+    let bytes = meta.metadata.iter().map(|(key, value)| key.len().saturating_add(value.len()));
+    let bytes = bytes.fold(0, usize::saturating_add);
+    if meta.metadata.len() > MAX_METADATA || bytes > MAX_METADATA_BYTES {
+        tracing::warn!(name, count = meta.metadata.len(), bytes, "an object has more metadata than is taken");
+        return Vec::new();
+    }
+    meta.metadata.iter().map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(count: usize, bytes: usize) -> ObjectInfo {
+        let value = "v".repeat(bytes.saturating_sub(count * 4));
+        let metadata = (0..count).map(|number| (format!("{number:04}"), String::new()));
+        let metadata: Vec<_> = metadata.chain((bytes > 0).then(|| (String::new(), value))).collect();
+        let meta = serde_json::json!({
+            "name": "o", "bucket": "b", "nuid": "n", "size": 0, "chunks": 0, "mtime": "2026-11-28T00:00:00Z",
+            "metadata": metadata.into_iter().collect::<std::collections::HashMap<_, _>>(),
+        });
+        info("o", &serde_json::from_value(meta).unwrap(), datetime::now())
+    }
+
+    #[test]
+    fn metadata_at_the_edge() {
+        for (count, kept) in [(0, 0), (2047, 2047), (2048, 2048), (2049, 0)] {
+            assert_eq!(object(count, 0).metadata.len(), kept, "{count}");
+        }
+        for (bytes, kept) in [(MAX_METADATA_BYTES - 1, 1), (MAX_METADATA_BYTES, 1), (MAX_METADATA_BYTES + 1, 0)] {
+            assert_eq!(object(0, bytes).metadata.len(), kept, "{bytes}");
+        }
+    }
 }

@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use async_nats::Message as NatsMessage;
 use async_nats::datetime::DateTime;
 use async_nats::jetstream::consumer::{self, DeliverPolicy};
 use async_nats::jetstream::context::ConsumerInfoErrorKind;
@@ -14,6 +13,7 @@ use futures::FutureExt as _;
 use tempo_wasi_messaging::{Adoption, Consumer, Delivery, Result, Subscription};
 use tokio::time::{Instant, sleep};
 
+use super::incoming::Incoming;
 use super::letters::Letters;
 use super::pull::{Event, Pull};
 use super::receipt::{Desk, StreamReceipt};
@@ -39,7 +39,7 @@ pub(super) struct StreamConsumer {
     adoption: Option<Adoption>,
     pull: Pull,
     /// Messages that came and were not handed over.
-    taken: VecDeque<(Instant, NatsMessage)>,
+    taken: VecDeque<(Instant, Incoming)>,
     /// Up to where all is done, as was known a short while ago: where a consumer begins that the server forgot.
     floor: u64,
     /// Of which stream that is known.
@@ -132,7 +132,8 @@ impl StreamConsumer {
         Ok(())
     }
 
-    fn delivery(&self, message: NatsMessage) -> Option<Delivery> {
+    fn delivery(&self, incoming: Incoming) -> Option<Delivery> {
+        let Incoming { message, refusal } = incoming;
         let message = JetStreamMessage { message, context: self.stream.connection.jetstream().clone() };
         // Somebody else may publish on any inbox.
         let info = message.info().ok()?;
@@ -140,8 +141,10 @@ impl StreamConsumer {
         let (timestamp, sequence) = (SystemTime::from(info.published), Some(info.stream_sequence));
         let topic = message.subject.as_str();
         let content = wire::message(topic, None, message.headers.as_ref(), message.payload.clone());
-        let receipt = Box::new(StreamReceipt { desk: Arc::clone(&self.desk), message });
-        Some(Delivery { message: content, attempt, timestamp, sequence, receipt })
+        let omitted_headers = refusal.as_ref().map(|refusal| refusal.headers);
+        let receipt = Box::new(StreamReceipt { desk: Arc::clone(&self.desk), message, omitted_headers });
+        let refusal = refusal.map(|refusal| refusal.reason);
+        Some(Delivery { message: content, attempt, timestamp, sequence, refusal, receipt })
     }
 }
 
@@ -161,7 +164,15 @@ impl Consumer for StreamConsumer {
                 }
                 let some = !self.taken.is_empty();
                 match self.pull.next(some).await {
-                    Event::Message(message) => self.taken.push_back((Instant::now(), *message)),
+                    Event::Message(message) => {
+                        let incoming = Incoming::new(*message);
+                        let refused = incoming.refusal.is_some();
+                        self.taken.push_back((Instant::now(), incoming));
+                        if refused {
+                            // Its headers took long.
+                            tokio::task::yield_now().await;
+                        }
+                    }
                     Event::End | Event::Trouble | Event::Forgotten if some => break,
                     Event::End => {}
                     Event::Trouble => sleep(PAUSE).await,
@@ -171,10 +182,10 @@ impl Consumer for StreamConsumer {
             }
             // Nothing is awaited from here on, so that what is taken out is also handed over.
             let count = self.taken.len().min(most);
-            let taken: Vec<(Instant, NatsMessage)> = self.taken.drain(..count).collect();
+            let taken: Vec<(Instant, Incoming)> = self.taken.drain(..count).collect();
             // What lay here for too long, because a fetch was given up, comes again by itself.
             let current = taken.into_iter().filter(|(came, _)| came.elapsed() < self.desk.ack_wait);
-            let deliveries: Vec<Delivery> = current.filter_map(|(_, message)| self.delivery(message)).collect();
+            let deliveries: Vec<Delivery> = current.filter_map(|(_, incoming)| self.delivery(incoming)).collect();
             if !deliveries.is_empty() {
                 return Ok(deliveries);
             }
@@ -191,7 +202,7 @@ impl Drop for StreamConsumer {
     /// after the wait for its acknowledgement.
     fn drop(&mut self) {
         let client = self.stream.connection.client();
-        for message in self.taken.drain(..).map(|(_, message)| message).chain(self.pull.rest()) {
+        for message in self.taken.drain(..).map(|(_, incoming)| incoming.message).chain(self.pull.rest()) {
             if let Some(reply) = message.reply {
                 // There is room for it, or the message has to wait.
                 client.publish(reply, AckKind::Nak(None).into()).now_or_never();

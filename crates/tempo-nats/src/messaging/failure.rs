@@ -45,6 +45,11 @@ pub(super) fn no_answer() -> Error {
     Error::new(ErrorKind::Timeout, "no answer came in time")
 }
 
+/// For an answer that cannot be given to a component, which sees only what is its own.
+pub(super) fn refused_answer(reason: &str) -> Error {
+    Error::new(ErrorKind::TooLarge, format!("an answer cannot be taken: {reason}"))
+}
+
 pub(super) fn invalid(problem: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidArgument, problem)
 }

@@ -12,6 +12,7 @@ use tempo_wasi_messaging::{Message, Result};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout_at};
 
+use super::incoming::Incoming;
 use super::{failure, wire};
 use crate::connection::Connection;
 
@@ -21,7 +22,7 @@ const WAITING: usize = 64;
 /// How many bytes of answers one request collects.
 const MOST_BYTES: usize = 16 << 20;
 
-type Waiting = Mutex<HashMap<String, mpsc::Sender<NatsMessage>>>;
+type Waiting = Mutex<HashMap<String, mpsc::Sender<Incoming>>>;
 
 /// The inbox of a broker.
 pub(super) struct Inbox {
@@ -34,7 +35,7 @@ pub(super) struct Inbox {
 pub(super) struct Slip {
     pub(super) topic: String,
     token: String,
-    answers: mpsc::Receiver<NatsMessage>,
+    answers: mpsc::Receiver<Incoming>,
     waiting: Arc<Waiting>,
 }
 
@@ -80,9 +81,15 @@ impl Slip {
         question: Option<Question<'_>>,
     ) -> Result<Vec<Message>> {
         let mut messages = Vec::new();
-        let mut bytes = 0_usize;
-        while messages.len() < replies.max(1) && bytes < MOST_BYTES {
-            let Ok(Some(answer)) = timeout_at(deadline, self.answers.next()).await else { break };
+        let (mut bytes, mut refused) = (0_usize, Vec::new());
+        while messages.len().saturating_add(refused.len()) < replies.max(1) && bytes < MOST_BYTES {
+            let Ok(Some(incoming)) = timeout_at(deadline, self.answers.next()).await else { break };
+            let Incoming { message: answer, refusal } = incoming;
+            if let Some(refusal) = refusal {
+                tracing::debug!(reason = refusal.reason, "an answer is refused");
+                refused.push(failure::refused_answer(&refusal.reason));
+                continue;
+            }
             if answer.status == Some(StatusCode::NO_RESPONDERS) {
                 return Err(failure::no_responders());
             }
@@ -95,7 +102,7 @@ impl Slip {
             messages.push(wire::answer(answer));
         }
         if messages.is_empty() {
-            return Err(failure::no_answer());
+            return Err(refused.pop().unwrap_or_else(failure::no_answer));
         }
         Ok(messages)
     }
@@ -125,14 +132,21 @@ pub(super) fn deadline(timeout: Duration) -> Instant {
 async fn pump(mut subscriber: Subscriber, prefix: String, waiting: Arc<Waiting>) {
     while let Some(message) = subscriber.next().await {
         let token = message.subject.strip_prefix(prefix.as_str()).unwrap_or_default();
-        let taken = lock(&waiting).get_mut(token).is_some_and(|sender| sender.try_send(message).is_ok());
+        let token = token.to_owned();
+        let incoming = Incoming::new(message);
+        let refused = incoming.refusal.is_some();
+        let taken = lock(&waiting).get_mut(&token).is_some_and(|sender| sender.try_send(incoming).is_ok());
         // More than are wanted, or nobody waits any more.
         if !taken {
             tracing::debug!("an answer came that nobody waits for");
         }
+        if refused {
+            // Its headers took long.
+            tokio::task::yield_now().await;
+        }
     }
 }
 
-fn lock(waiting: &Waiting) -> std::sync::MutexGuard<'_, HashMap<String, mpsc::Sender<NatsMessage>>> {
+fn lock(waiting: &Waiting) -> std::sync::MutexGuard<'_, HashMap<String, mpsc::Sender<Incoming>>> {
     waiting.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -12,7 +12,7 @@ use tempo_wasi_messaging::{DeadLetter, ErrorKind, Result};
 
 use super::publish::{self, Outgoing};
 use super::stream::NamedStream;
-use super::{failure, wire};
+use super::{failure, incoming, wire};
 use crate::connection::Connection;
 use crate::failure::Failure;
 
@@ -25,6 +25,9 @@ const TOPIC: &str = "Tempo-Dead-Topic";
 
 /// Says that there was no room for the payload beside all this. It is still in the stream from which the letter came.
 const OMITTED: &str = "Tempo-Dead-Payload-Omitted";
+
+/// Says how many headers the message had, if they were too many to be kept. They are still in the stream, too.
+const OMITTED_HEADERS: &str = "Tempo-Dead-Headers-Omitted";
 
 /// The longest text that is kept, in bytes.
 const LONGEST: usize = 1024;
@@ -62,7 +65,13 @@ impl Letters {
     }
 
     /// Keeps a message that was given up. Repeated within two minutes, it is one letter.
-    pub(super) async fn keep(&self, message: &NatsMessage, info: &Info<'_>, reason: &str) -> Result<()> {
+    pub(super) async fn keep(
+        &self,
+        message: &NatsMessage,
+        info: &Info<'_>,
+        reason: &str,
+        omitted_headers: Option<usize>,
+    ) -> Result<()> {
         let mut headers = HeaderMap::new();
         for (name, values) in message.headers.iter().flat_map(HeaderMap::iter) {
             let text: &str = name.as_ref();
@@ -81,6 +90,9 @@ impl Letters {
         headers.insert(ATTEMPTS, HeaderValue::from(info.delivered));
         headers.insert(SEQUENCE, HeaderValue::from(sequence));
         headers.insert(TOPIC, encode(&message.subject));
+        if let Some(omitted) = omitted_headers {
+            headers.insert(OMITTED_HEADERS, HeaderValue::from(omitted));
+        }
         let id = format!("{}dead.{}.{consumer}.{sequence}", wire::OWN_ID, self.from);
         headers.insert(NATS_MESSAGE_ID, encode(&id));
         let subject = Subject::from(format!("{}{}", self.prefix(), message.subject));
@@ -117,7 +129,11 @@ impl Letters {
     /// Publishes a letter on its own topic, and then removes it. Repeated within two minutes, it is one message.
     pub(super) async fn replay(&self, sequence: u64, to: &NamedStream) -> Result<()> {
         let stream = self.stream.get().await?.ok_or_else(failure::no_such_letter)?;
-        let letter = self.read(self.raw(&stream, sequence).await?, to).await?;
+        let letter = self.raw(&stream, sequence).await?;
+        if letter.headers.get(OMITTED_HEADERS).is_some() || incoming::judge(&letter.headers).is_some() {
+            return Err(failure::invalid("it had too many headers to be kept, and without them it is another message"));
+        }
+        let letter = self.read(letter, to).await?;
         let message = letter.message;
         let mut headers = wire::headers(&message)?;
         if let Some(reply_to) = &message.reply_to {
@@ -162,7 +178,10 @@ impl Letters {
         let text = |name: &str| letter.headers.get(name).map(|value| decode(value.as_str()));
         let prefix = self.prefix();
         let topic = text(TOPIC).unwrap_or_else(|| letter.subject.trim_start_matches(&prefix).to_owned());
-        let mut message = wire::message(&topic, None, Some(&letter.headers), letter.payload.clone());
+        // Others may write to this stream as well.
+        let refusal = incoming::judge(&letter.headers);
+        let shown = refusal.is_none().then_some(&letter.headers);
+        let mut message = wire::message(&topic, None, shown, letter.payload.clone());
         let source = text(SEQUENCE).and_then(|sequence| sequence.parse().ok());
         if let (Some(_), Some(source)) = (text(OMITTED), source)
             && let Some(stream) = from.get().await?
@@ -172,7 +191,7 @@ impl Letters {
         Ok(DeadLetter {
             sequence: letter.sequence,
             message,
-            reason: text(REASON).unwrap_or_default(),
+            reason: text(REASON).or(refusal.map(|refusal| refusal.reason)).unwrap_or_default(),
             consumer: text(CONSUMER).unwrap_or_default(),
             attempts: text(ATTEMPTS).and_then(|attempts| attempts.parse().ok()).unwrap_or(0),
             timestamp: SystemTime::from(letter.time),

@@ -12,6 +12,7 @@ use tempo_wasi_messaging::{Consumer, Delivery, Receipt, Result, Subscription, to
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::AbortHandle;
 
+use super::incoming::Incoming;
 use super::{core, failure, wire};
 use crate::connection::Connection;
 use crate::failure::Failure;
@@ -30,7 +31,7 @@ pub(super) struct Queue {
 
 /// A message, and the room that it takes.
 struct Waiting {
-    message: NatsMessage,
+    incoming: Incoming,
     _room: OwnedSemaphorePermit,
 }
 
@@ -70,12 +71,14 @@ impl Consumer for Queue {
             return Err(Failure::Unavailable.into());
         }
         let delivery = |waiting: Waiting| {
-            let NatsMessage { subject, reply, headers, payload, .. } = waiting.message;
+            let Incoming { message, refusal } = waiting.incoming;
+            let NatsMessage { subject, reply, headers, payload, .. } = message;
             Delivery {
                 message: wire::message(&subject, reply.as_ref(), headers.as_ref(), payload),
                 attempt: 1,
                 timestamp: SystemTime::now(),
                 sequence: None,
+                refusal: refusal.map(|refusal| refusal.reason),
                 receipt: Box::new(NoReceipt { lost: Arc::clone(&self.lost) }),
             }
         };
@@ -89,9 +92,15 @@ async fn pump(mut subscribers: SelectAll<Subscriber>, sender: mpsc::Sender<Waiti
     while let Some(message) = subscribers.next().await {
         let size = u32::try_from(message.length.min(WAITING_BYTES)).unwrap_or(u32::MAX);
         let room = Arc::clone(&room).try_acquire_many_owned(size);
-        let taken = room.is_ok_and(|room| sender.try_send(Waiting { message, _room: room }).is_ok());
+        let incoming = Incoming::new(message);
+        let refused = incoming.refusal.is_some();
+        let taken = room.is_ok_and(|room| sender.try_send(Waiting { incoming, _room: room }).is_ok());
         if !taken {
             lost.count(&lost.slow, "messages come faster than they are handled, and NATS does not keep them");
+        }
+        if refused {
+            // Its headers took long.
+            tokio::task::yield_now().await;
         }
     }
 }

@@ -33,6 +33,8 @@ pub(super) struct Desk {
 pub(super) struct StreamReceipt {
     pub(super) desk: Arc<Desk>,
     pub(super) message: JetStreamMessage,
+    /// How many headers the message had, if it had too many and they were left out.
+    pub(super) omitted_headers: Option<usize>,
 }
 
 impl StreamReceipt {
@@ -81,7 +83,7 @@ impl Receipt for StreamReceipt {
 
     async fn reject(self: Box<Self>, reason: &str) -> Result<()> {
         let info = self.message.info().map_err(|error| Failure::other(&*error))?;
-        self.desk.letters.keep(&self.message, &info, reason).await?;
+        self.desk.letters.keep(&self.message, &info, reason, self.omitted_headers).await?;
         self.tell(AckKind::Term).await
     }
 

@@ -13,7 +13,7 @@ use super::heartbeats;
 use super::lanes::Turn;
 use super::phase::{GIVE_BACK, Phase, reached};
 use super::telemetry::settled;
-use crate::{Broker, Delivery, Receipt, Subscription, WasiMessaging};
+use crate::{Broker, Delivery, Receipt, Subscription, WasiMessaging, incoming};
 
 /// The longest that a guest may put a message off.
 const LONGEST_DELAY: Duration = Duration::from_secs(3600);
@@ -86,11 +86,14 @@ impl<T: Provide<WasiMessaging>> Delivering<T> {
 
     /// Handles `delivery` and tells the broker what became of it. The permit is held until the broker knows.
     pub(super) async fn run(self: Arc<Self>, delivery: Delivery, turn: Option<Turn>, permit: OwnedSemaphorePermit) {
-        let Delivery { message, attempt, timestamp, sequence, receipt } = delivery;
+        let Delivery { message, attempt, timestamp, sequence, refusal, receipt } = delivery;
         let topic = message.topic.clone();
+        let refusal = refusal.or_else(|| incoming::refusal(&message));
         let order = Order { message, attempt, timestamp, sequence };
         let mut turn = turn;
-        let verdict = if attempt > self.subscription.max_deliver {
+        let verdict = if let Some(reason) = refusal {
+            Verdict::Reject(clip(&reason))
+        } else if attempt > self.subscription.max_deliver {
             // It was delivered for the last time, and whoever had it went down with it.
             let times = attempt.saturating_sub(1);
             Verdict::Reject(format!("delivered {times} times, and after the last time nothing was heard of it"))

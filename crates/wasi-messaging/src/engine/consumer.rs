@@ -76,6 +76,7 @@ impl<L: Log> Member<L> {
                 attempt,
                 timestamp: time(stored.timestamp),
                 sequence: Some(sequence),
+                refusal: None,
                 receipt: Box::new(handle),
             })
         });

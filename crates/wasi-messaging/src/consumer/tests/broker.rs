@@ -167,7 +167,7 @@ impl Consumer for TestConsumer {
 impl TestBroker {
     fn delivery(&self, message: Message, attempt: u32) -> Delivery {
         let receipt = Box::new(TestReceipt { broker: self.clone(), text: text(&message) });
-        Delivery { message, attempt, timestamp: SystemTime::UNIX_EPOCH, sequence: Some(7), receipt }
+        Delivery { message, attempt, timestamp: SystemTime::UNIX_EPOCH, sequence: Some(7), refusal: None, receipt }
     }
 }
 

@@ -1,0 +1,148 @@
+//! Messages of other clients that have more headers than a component may be given: neither it nor the host bears them.
+
+use async_nats::{Client as NatsClient, HeaderMap};
+use futures::StreamExt as _;
+use tokio::runtime::Runtime;
+
+use crate::support::admin::Admin;
+use crate::support::messaging::{Broker, SOON, publish, seen, wait_done, wait_seen};
+use crate::support::nats::Nats;
+use crate::support::{Client, Run, Server, eventually};
+
+const GUEST: &str = "messaging-conformance";
+
+/// As many headers as a message of 1 MiB can have. One such message took 650 MiB and stopped the runtime for 25 s.
+const MANY: usize = 149_793;
+
+/// As many as one can have that a stream keeps, which takes 64 KiB of them.
+const MANY_KEPT: usize = 7_500;
+
+/// What several such messages may take.
+const GROWTH: u64 = 400 << 20;
+
+fn headers(count: usize) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    (0..count).for_each(|number| headers.insert(format!("{number:x}").as_str(), ""));
+    headers
+}
+
+/// A client with nothing of ours, whose tasks run by themselves.
+fn connect(nats: &Nats) -> (Runtime, NatsClient) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let client = runtime.block_on(async_nats::connect(nats.address.to_string())).unwrap();
+    (runtime, client)
+}
+
+/// Publishes messages with so many headers, on `check.COUNT`.
+fn publish_headers(broker: &Broker, counts: &[usize]) {
+    let (runtime, client) = connect(broker.nats.as_ref().unwrap());
+    runtime.block_on(async {
+        for count in counts {
+            let subject = format!("check.{count}");
+            client.publish_with_headers(subject, headers(*count), "payload".into()).await.unwrap();
+        }
+        client.flush().await.unwrap();
+    });
+}
+
+/// The most memory that the program has had, in bytes.
+fn peak(server: &Server) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+}
+
+/// Has messages handled, and waits until the log says of all that are too large what became of them.
+fn handle_all(broker: &Broker, many: usize, fate: &str) -> Server {
+    let server = broker.run(GUEST).args(["--subscribe", SOON, "--admin", "127.0.0.1:0"]).serve();
+    let admin = Admin::of(&server);
+    publish(server.address, "topic=check.before", "x");
+    wait_done(server.address, "check.before", 1);
+    let before = peak(&server);
+    publish_headers(broker, &[99, 100, 101, many, many, many, many]);
+    eventually("five refusals", || {
+        let alive = admin.get("/livez");
+        assert_eq!(alive.status, 200, "{}", alive.text());
+        (server.log.count(fate) >= 5).then_some(())
+    });
+    for count in [99, 100] {
+        wait_seen(server.address, &format!("check.{count}"), 1);
+    }
+    assert!(seen(server.address, "check.101").is_empty() && seen(server.address, &format!("check.{many}")).is_empty());
+    publish(server.address, "topic=check.after", "x");
+    wait_done(server.address, "check.after", 1);
+    let grown = peak(&server).saturating_sub(before);
+    assert!(grown < GROWTH, "{} MiB", grown >> 20);
+    server
+}
+
+#[test]
+fn a_stream_keeps_them_as_dead_letters() {
+    let broker = Broker::jetstream();
+    let server = handle_all(&broker, MANY_KEPT, "goes to the dead letters");
+    drop(server);
+    let tool =
+        |arguments: &[&str]| Run::tempo(["messages"]).args(arguments).args(["--messaging", &broker.url]).finish();
+    let letters = tool(&["peek", "--dead-letter", "--json"]);
+    let letters = letters.succeeded();
+    let reason = format!("the message has {MANY_KEPT} headers of ");
+    assert_eq!(letters.lines().filter(|line| line.contains(&reason)).count(), 4, "{letters}");
+    assert!(letters.contains("the message has 101 headers of "), "{letters}");
+    // What is left of it is another message.
+    let replayed = tool(&["replay", "--dead-letter", "1"]);
+    assert!(replayed.code != Some(0) && replayed.stderr.contains("too many headers"), "{replayed:?}");
+    tool(&["purge", "--dead-letter", "--all"]).succeeded();
+}
+
+#[test]
+fn without_a_stream_they_are_lost_and_logged() {
+    let server = handle_all(&Broker::core_nats(), MANY, "is given up");
+    server.log.wait_for("messages were rejected, and NATS without a stream has no dead letters");
+}
+
+#[test]
+fn as_answers_they_are_refused() {
+    for broker in [Broker::core_nats(), Broker::jetstream()] {
+        let (runtime, client) = connect(broker.nats.as_ref().unwrap());
+        let mut questions = runtime.block_on(client.subscribe("ask.*")).unwrap();
+        runtime.block_on(client.flush()).unwrap();
+        runtime.spawn(async move {
+            while let Some(question) = questions.next().await {
+                let count = question.subject.strip_prefix("ask.").unwrap().parse().unwrap();
+                client.publish_with_headers(question.reply.unwrap(), headers(count), "yes".into()).await.unwrap();
+            }
+        });
+        let server = broker.serve(GUEST, SOON);
+        let ask = |count: usize| Client::connect(server.address).post(&format!("/request?topic=ask.{count}"), "?");
+        assert_eq!(ask(100).text(), "yes");
+        for count in [101, MANY] {
+            let refused = ask(count).text();
+            assert!(refused.contains(&format!("the message has {count} headers of ")), "{refused}");
+        }
+        assert_eq!(ask(0).text(), "yes");
+    }
+}
+
+/// Entries have headers, too, which nobody needs.
+#[test]
+fn of_entries_they_are_not_kept() {
+    let nats = Nats::start();
+    let server = Run::guest("keyvalue-conformance").args(["--keyvalue", &nats.url("app")]).serve();
+    let mut component = Client::connect(server.address);
+    assert_eq!(component.put("/value?key=first", "x").status, 200);
+    let before = peak(&server);
+    let (runtime, client) = connect(&nats);
+    runtime.block_on(async {
+        let jetstream = async_nats::jetstream::new(client);
+        // More than one fetch brings.
+        for number in 0..20 {
+            let published = jetstream.publish_with_headers(format!("$KV.app.{number}"), headers(MANY_KEPT), "x".into());
+            published.await.unwrap().await.unwrap();
+        }
+    });
+    assert_eq!(component.get("/value?key=5").text(), "x");
+    let keys = component.get("/keys?prefix=").text();
+    assert_eq!(keys.lines().count(), 21, "{keys}");
+    let grown = peak(&server).saturating_sub(before);
+    assert!(grown < GROWTH, "{} MiB", grown >> 20);
+}

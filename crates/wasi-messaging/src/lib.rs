@@ -7,8 +7,7 @@
 //! | `wasmcloud:messaging@0.2.0` | sync | `consumer`; exported: `handler` |
 //! | `wasmcloud:messaging@0.3.0` | async | the same, with bodies that are streams |
 //!
-//! All of them are one implementation over one trait, [`Broker`]. [`MemoryBroker`] and [`FileBroker`] are backends in this
-//! crate.
+//! All of them are one implementation over one trait, [`Broker`]; [`MemoryBroker`] and [`FileBroker`] are here.
 //!
 //! The functions are async on the host's side: call components with the async methods of wasmtime. The packages with
 //! async functions need an engine that supports concurrency, and are left out of the linkers of others.

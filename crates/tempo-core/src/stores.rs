@@ -94,7 +94,7 @@ impl<B: ?Sized + Send + Sync + 'static> Stores<B> {
     }
 }
 
-/// A store that nobody configured may have been made by a version that let other users read it.
+/// The default store may have been made by a version that let other users read it.
 fn close_to_others(fallback: &StoreUrl) {
     let Some(path) = fallback.path().filter(|_| fallback.scheme() == "file") else { return };
     if let Err(error) = private::tighten_store(&path) {

@@ -22,7 +22,7 @@ pub(crate) const FLAGS: [Flag; 5] = [CREDS, NKEY, TOKEN, USER, PASSWORD];
 /// Who logs in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Login {
-    Nobody,
+    Anonymous,
     Credentials(PathBuf),
     Nkey(PathBuf),
     User(User),
@@ -48,7 +48,7 @@ impl Login {
             (USER, user.map(Self::User)),
         ];
         let mut given = given.into_iter().filter_map(|(flag, login)| login.map(|login| (flag, login)));
-        let login = given.next().map_or(Self::Nobody, |(_, login)| login);
+        let login = given.next().map_or(Self::Anonymous, |(_, login)| login);
         match given.next() {
             None => Ok(login),
             Some((flag, _)) => {
@@ -64,7 +64,7 @@ impl Login {
     /// A file cannot be read now, or is none of its kind. Later the client goes on with what it read last.
     pub(crate) async fn options(&self) -> Result<ConnectOptions, Error> {
         match self {
-            Self::Nobody => Ok(ConnectOptions::new()),
+            Self::Anonymous => Ok(ConnectOptions::new()),
             Self::Credentials(path) => signing(&CREDS, path.clone(), parse_credentials).await,
             Self::Nkey(path) => signing(&NKEY, path.clone(), parse_seed).await,
             Self::User(User::Token(token)) => Ok(ConnectOptions::with_token(token.reveal().to_owned())),
@@ -170,7 +170,7 @@ mod tests {
         let token = |token: &str| Login::User(User::Token(Secret::new(token)));
         assert_eq!(read("nats://h/b", &[(TOKEN, "flag")]).unwrap(), token("flag"));
         assert_eq!(read("nats://url@h/b", &[(TOKEN, "flag")]).unwrap(), token("url"));
-        assert_eq!(read("nats://h/b", &[]).unwrap(), Login::Nobody);
+        assert_eq!(read("nats://h/b", &[]).unwrap(), Login::Anonymous);
         assert!(!format!("{:?}", read("nats://s3cret@h/b", &[])).contains("s3cret"));
     }
 

@@ -1,5 +1,5 @@
-//! Files of settings that are found in the working directory rather than named: data of their owner, who may be somebody
-//! other than the user who starts the program there.
+//! Files of settings that are found in the working directory rather than named: data of their owner, who may be
+//! another user than the one who starts the program there.
 
 use std::fs::Metadata;
 use std::io::ErrorKind as IoErrorKind;

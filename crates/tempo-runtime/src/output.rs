@@ -45,7 +45,7 @@ pub(crate) fn write(source: &Path, output: &Path, bytes: &[u8]) -> Result<(), Er
     done
 }
 
-/// Creates a file of a name that nobody can foresee, so that nothing can wait there.
+/// Creates a file with a random name, so that no other program can have made one there.
 fn create_beside(output: &Path) -> io::Result<(PathBuf, File)> {
     let mut random = [0; 8];
     getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;

@@ -50,7 +50,7 @@ impl Stop {
     }
 }
 
-/// The handle of whoever stops when a signal comes.
+/// Receives the signals that stop the runtime.
 pub struct Signals {
     mode: Arc<AtomicU8>,
     first: Receiver<Stop>,

@@ -86,7 +86,7 @@ impl Dashboard {
         let _ = self.state.component.set(component);
     }
 
-    /// Whether the page needs a token on `address`: whoever reaches it can read everything.
+    /// Whether the page needs a token on `address`: every client that reaches it can read everything.
     pub fn needs_token(address: SocketAddr) -> bool {
         !address.ip().to_canonical().is_loopback()
     }

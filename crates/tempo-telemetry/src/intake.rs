@@ -101,7 +101,7 @@ fn read(recent: &Recent, path: &str, message: &[u8]) -> Result<(), Refusal> {
         "/v1/logs" => walk(message, Sender::of, |sender, scope, line: &LogRecord| {
             recent.add_line(&of_line(line, sender.origin(scope)));
         }),
-        // The charts are those of this process: an exporter that sends all it has is not told off for it.
+        // The charts are those of this process: an exporter may send its metrics along, and gets no error.
         _ => Ok(()),
     };
     read.map_err(|Malformed| (StatusCode::BAD_REQUEST, "not a request of OTLP"))

@@ -72,7 +72,7 @@ async fn publish(connection: &Connection, message: &Message) -> Result<()> {
 /// Hands a message to the connection with these headers.
 async fn send(connection: &Connection, message: &Message, headers: HeaderMap, reply_to: Option<&str>) -> Result<()> {
     let subject = wire::subject(&message.topic)?;
-    // Whoever answers there would command the server with the rights that it has.
+    // A client that answers there would send commands to the server with its own rights.
     let reply = reply_to.map(wire::subject);
     let (client, payload) = (connection.client(), message.payload.clone());
     let sent = match (reply.transpose()?, headers.is_empty()) {

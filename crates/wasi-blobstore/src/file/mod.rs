@@ -39,7 +39,7 @@ struct Directory {
     partial: PathBuf,
     room: Arc<Room>,
     fault: Fault,
-    /// Whether somebody looks just now whether the fault has passed.
+    /// Whether a probe of the disk is under way.
     probing: AtomicBool,
 }
 
@@ -59,7 +59,7 @@ impl Directory {
         fs::File::open(&self.objects)?.sync_all()
     }
 
-    /// What a guest is told of a failed write, and readiness of the disk's part in it.
+    /// Maps a failed write to the guest's error, and raises the fault if the disk caused it.
     fn failed(&self, operation: &str, error: &io::Error) -> Error {
         if is_fault(error) {
             self.fault.raise(error);

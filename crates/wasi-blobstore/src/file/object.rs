@@ -73,7 +73,7 @@ fn read_record(file: &mut File) -> io::Result<ObjectInfo> {
     Ok(ObjectInfo { name, size, created, etag, content_type, metadata })
 }
 
-/// What a guest is told of a failed operation on a file. The log has the rest.
+/// The error that a guest gets for a failed operation on a file. The log has the rest.
 pub(super) fn failed(operation: &str, error: &io::Error) -> Error {
     let kind = match error.kind() {
         io::ErrorKind::NotFound => return Error::no_such_object(),

@@ -32,7 +32,7 @@ impl PathPrefix {
     }
 }
 
-/// How often a segment may be encoded one over the other. Nobody means more than two.
+/// How many percent-encodings of a segment may be nested. Legitimate URLs have at most two.
 const MAX_ENCODINGS: usize = 4;
 
 /// Decodes one segment; `None` when a server might not take it for a plain segment.

@@ -29,11 +29,11 @@ fn every_flag_is_an_environment_variable() {
     let flags = flags();
     assert!(flags.len() > 35, "{flags:?}");
     // Names of files that are only read when they are needed have tests of their own, and any text is a log filter.
-    // So is where stores are kept, and what a server is told is read when there is one, as are names of pages. Topics are
+    // So is where stores are kept, and what a server is told is read when there is one, as are names and the token of pages. Topics are
     // read for components that send.
     let lazy = |flag: &str| {
         ["key-file", "log", "data", "connect-timeout", "max-memory-store"].contains(&flag)
-            || ["admin-host", "dashboard-host", "allow-topic"].contains(&flag)
+            || ["admin-host", "dashboard-host", "dashboard-token", "allow-topic"].contains(&flag)
             || ["max-memory-broker", "max-file-broker"].contains(&flag)
             || flag.starts_with("nats-")
     };
@@ -43,7 +43,7 @@ fn every_flag_is_an_environment_variable() {
         let name = match flag.as_str() {
             flag if stores.contains(&flag) => "keyvalue",
             "blobstore" | "max-object-size" => "blobstore",
-            "messaging" | "max-message-size" | "subscribe" => "request-reply",
+            "messaging" | "max-message-size" | "subscribe" | "app" | "consumer" => "request-reply",
             _ => "config-only",
         };
         let run = Run::tempo(["run".into(), guest(name).into_os_string()]);

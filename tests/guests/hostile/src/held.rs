@@ -28,7 +28,10 @@ async fn fields(request: Request) -> impl IntoResponse {
 /// The same, of clones of one that are then changed.
 async fn clones(request: Request) -> impl IntoResponse {
     let (handles, bytes) = (number(&request, "handles", 1), amount(&request));
-    let first = Fields::from_list(&[("x".to_owned(), vec![b'v'; bytes])]).unwrap();
+    let first = match Fields::from_list(&[("x".to_owned(), vec![b'v'; bytes])]) {
+        Ok(first) => first,
+        Err(error) => return answer(0, Some(error)),
+    };
     let clones: Vec<Fields> = (0..handles).map(|_| first.clone()).collect();
     let changed = clones.iter().map(|clone| clone.append("y", b"1"));
     let changed: Result<Vec<()>, HeaderError> = changed.collect();

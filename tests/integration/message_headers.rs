@@ -123,7 +123,7 @@ fn as_answers_they_are_refused() {
     }
 }
 
-/// Entries have headers, too, which nobody needs.
+/// Entries have headers, too, which Tempo does not use.
 #[test]
 fn of_entries_they_are_not_kept() {
     let nats = Nats::start();

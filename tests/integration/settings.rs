@@ -29,8 +29,8 @@ fn every_flag_is_an_environment_variable() {
     let flags = flags();
     assert!(flags.len() > 35, "{flags:?}");
     // Names of files that are only read when they are needed have tests of their own, and any text is a log filter.
-    // So is where stores are kept, and what a server is told is read when there is one, as are names and the token of pages. Topics are
-    // read for components that send.
+    // So is where stores are kept, and the settings of a server are read when there is one, as are names and the token of
+    // pages. Topics are read for components that send.
     let lazy = |flag: &str| {
         ["key-file", "log", "data", "connect-timeout", "max-memory-store"].contains(&flag)
             || ["admin-host", "dashboard-host", "dashboard-token", "allow-topic"].contains(&flag)

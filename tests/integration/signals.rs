@@ -251,7 +251,7 @@ fn after_the_delay_connections_are_closed() {
     server.signal(Signal::TERM);
     idle.is_closed();
     assert_eq!(server.exit_code(), Some(0));
-    // A user at a terminal waits for nobody.
+    // `--shutdown-delay` does not apply to a user at a terminal.
     let mut server = serve_with("hello", &["--shutdown-delay", "10m"]);
     server.signal(Signal::INT);
     assert_eq!(server.exit_code(), Some(0));

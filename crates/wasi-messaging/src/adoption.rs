@@ -62,7 +62,7 @@ pub enum Refusal {
         /// The subscription's.
         wanted: Vec<String>,
     },
-    /// Another component made it under a name that is this one's only because nobody gave another.
+    /// Another component made it, and this one uses its name by default only.
     Owner {
         /// Whose the consumer is.
         kept: Owner,

@@ -211,7 +211,7 @@ mod tests {
             assert!(!prefix.covers(path), "{path}");
         }
         let nested = format!("/v1/%{}41", "25".repeat(30_000));
-        assert!(!prefix.covers(&nested), "nobody means that");
+        assert!(!prefix.covers(&nested), "nested too deeply");
     }
 
     #[test]

@@ -224,7 +224,7 @@ fn report(error: &redb::Error) -> Error {
     explain(error)
 }
 
-/// What a guest is told when the database fails. The host's log says more.
+/// The error that a guest gets when the database fails. The host's log has the cause.
 fn explain(error: &redb::Error) -> Error {
     use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
     match error {

@@ -80,7 +80,7 @@ impl Writer {
         Self { disk, path, database, public, quota, error: failed(), again: Instant::now(), wanted: 0 }
     }
 
-    /// Serves requests until nobody can send any more.
+    /// Serves requests until all senders are dropped.
     pub(super) fn run(mut self, mut requests: mpsc::Receiver<Request>) {
         while let Some(first) = self.next(&mut requests) {
             let mut size = first.operation.size();

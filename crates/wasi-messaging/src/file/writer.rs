@@ -80,7 +80,7 @@ impl Writer {
         Self { disk, path, database: Some(database), fault }
     }
 
-    /// Serves requests until nobody can send any more, or until a failure that does not pass: then what the engine has
+    /// Serves requests until all senders are dropped, or until a failure that does not pass: then what the engine has
     /// changed does not fit to what is on the disk.
     pub(super) fn run(mut self, mut requests: mpsc::Receiver<Request>) {
         while let Some(first) = requests.blocking_recv() {
@@ -141,7 +141,7 @@ impl Writer {
     }
 }
 
-/// Serves all of `group` in one transaction. What they are told is so once it returns, on the disk too. What is committed
+/// Serves all of `group` in one transaction. Once it returns, what they wait for is on the disk. What is committed
 /// `again` may be on the disk already, as a commit that fails may have been done.
 fn commit(database: &Database, group: &[Request], again: bool) -> std::result::Result<Vec<Answer>, Error> {
     let transaction = database.begin_write()?;

@@ -2,8 +2,6 @@
 
 use std::future::Future;
 
-use wasmtime::component::ResourceTable;
-
 use crate::telemetry::Telemetry;
 use crate::{ByteBudget, Flag, Health, Limits, Service, Settings};
 
@@ -42,9 +40,6 @@ pub trait Backend<S: Service>: Sized + Send + Sync + 'static {
     /// by each of them and offered once.
     fn flags() -> Vec<Flag>;
 
-    /// What one store carries for the service.
-    type State: Send + 'static;
-
     /// Reads the settings and contacts whatever the backend depends on.
     ///
     /// # Errors
@@ -59,8 +54,5 @@ pub trait Backend<S: Service>: Sized + Send + Sync + 'static {
 
     /// Makes the share of one new store. Called for each instance, so it must be cheap and cannot fail. What the service
     /// keeps in memory for the store is reserved in `bytes`, which all services of the store share.
-    fn state(&self, bytes: &ByteBudget) -> Self::State;
-
-    /// Lends a store's share as the service's view.
-    fn view<'a>(state: &'a mut Self::State, table: &'a mut ResourceTable) -> S::Data<'a>;
+    fn state(&self, bytes: &ByteBudget) -> S::State;
 }

@@ -5,44 +5,6 @@
 //! deployment: it is connected once and then equips each store. A *trigger* ([`Trigger`]) calls components: it has a
 //! [`Workload`], which makes stores and instances under the runtime's [`Limits`]. A *tool* ([`Tool`]) is for operators.
 //! Nothing here starts a thread, reads the environment or knows a particular service: it works in any embedding.
-//!
-//! ```
-//! use tempo_core::{Provide, Service};
-//! use wasmtime::component::{HasData, Linker};
-//!
-//! /// Offers `acme:time/clock`, with one function `now: func() -> u64`.
-//! struct AcmeTime;
-//!
-//! impl HasData for AcmeTime {
-//!     type Data<'a> = &'a u64;
-//! }
-//!
-//! impl Service for AcmeTime {
-//!     const INTERFACES: &'static [&'static str] = &["acme:time/clock"];
-//!     const PACKAGES: &'static [&'static str] = &["acme:time@1.0.0"];
-//!
-//!     fn add_to_linker<T: Provide<Self>>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
-//!         linker.instance("acme:time/clock@1.0.0")?.func_wrap("now", |mut store, (): ()| {
-//!             Ok((*T::provide(store.data_mut()),))
-//!         })
-//!     }
-//! }
-//!
-//! struct StoreData(u64);
-//!
-//! impl Provide<AcmeTime> for StoreData {
-//!     fn provide(&mut self) -> &u64 {
-//!         &self.0
-//!     }
-//! }
-//!
-//! # fn main() -> wasmtime::Result<()> {
-//! let engine = wasmtime::Engine::default();
-//! let mut linker = Linker::<StoreData>::new(&engine);
-//! AcmeTime::add_to_linker(&mut linker)?;
-//! # Ok(())
-//! # }
-//! ```
 
 mod admission;
 mod backend;
@@ -65,6 +27,7 @@ mod service;
 mod setting;
 mod settings;
 mod shown;
+mod store_data;
 mod store_url;
 mod stores;
 pub mod telemetry;
@@ -88,13 +51,15 @@ pub use meter::{Interrupted, Meter};
 pub use reloadable::Reloadable;
 pub use scheme::{Scheme, Schemes};
 pub use secret::Secret;
-pub use service::{Provide, Service};
+pub use service::{NoService, Provide, Service};
 pub use setting::{KeyValue, Setting, Size};
 pub use settings::{Flag, Place, Settings, Value};
 pub use shown::Shown;
+pub use store_data::{ServiceState, StoreData};
 pub use store_url::{DEFAULT_STORE, NamedUrl, StoreUrl};
 pub use stores::{DATA, Stores};
 pub use tool::{Argument, ArgumentForm, Asked, Tool, ToolAction};
 pub use trigger::{Running, Trigger};
 pub use warm::{CallPlace, Fresh, Idle, Warm};
+pub use wasmtime_wasi::WasiCtx;
 pub use workload::{Instance, Workload, WorkloadBuilder};

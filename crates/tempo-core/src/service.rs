@@ -1,12 +1,63 @@
 //! What a host service is, and how a store's data lends it its state.
 
-use wasmtime::component::{HasData, Linker};
+use wasmtime::component::{HasData, Linker, ResourceTable};
+
+use crate::StoreData;
 
 /// One host service: the WIT interfaces it offers, and how they are linked.
 ///
 /// Implemented by a unit type that is also the service's [`HasData`] marker. Its `Data<'a>` is a view that borrows the
 /// service's state and, where it needs one, the store's resource table.
-pub trait Service: HasData + Sized {
+///
+/// ```
+/// use tempo_core::{Provide, Service, StoreData};
+/// use wasmtime::component::{HasData, Linker, ResourceTable};
+///
+/// /// Offers `acme:time/clock`, with one function `now: func() -> u64`.
+/// struct AcmeTime;
+///
+/// impl HasData for AcmeTime {
+///     type Data<'a> = &'a u64;
+/// }
+///
+/// impl Service for AcmeTime {
+///     const INTERFACES: &'static [&'static str] = &["acme:time/clock"];
+///     const PACKAGES: &'static [&'static str] = &["acme:time@1.0.0"];
+///
+///     type State = u64;
+///
+///     fn view<'a>(state: &'a mut u64, _: &'a mut ResourceTable) -> &'a u64 {
+///         state
+///     }
+///
+///     fn add_to_linker<T: Provide<Self>>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+///         linker.instance("acme:time/clock@1.0.0")?.func_wrap("now", |mut store, (): ()| {
+///             Ok((*T::provide(store.data_mut()),))
+///         })
+///     }
+///
+///     fn link(linker: &mut Linker<StoreData>) -> wasmtime::Result<()> {
+///         Self::add_to_linker(linker)
+///     }
+/// }
+///
+/// /// The data of a store in another embedding.
+/// struct Data(u64);
+///
+/// impl Provide<AcmeTime> for Data {
+///     fn provide(&mut self) -> &u64 {
+///         &self.0
+///     }
+/// }
+///
+/// # fn main() -> wasmtime::Result<()> {
+/// let engine = wasmtime::Engine::default();
+/// let mut linker = Linker::<Data>::new(&engine);
+/// AcmeTime::add_to_linker(&mut linker)?;
+/// # Ok(())
+/// # }
+/// ```
+pub trait Service: HasData + Sized + 'static {
     /// The interfaces offered, without versions: `wasi:keyvalue/store`. The linker judges versions.
     const INTERFACES: &'static [&'static str];
 
@@ -18,11 +69,21 @@ pub trait Service: HasData + Sized {
     /// they have async functions. A component that imports one gets such an engine, whatever it uses of it.
     const CONCURRENT_PACKAGES: &'static [&'static str] = &[];
 
+    /// What one store carries for the service.
+    type State: Send + 'static;
+
+    /// Lends the service's view of a store's state and resource table.
+    fn view<'a>(state: &'a mut Self::State, table: &'a mut ResourceTable) -> Self::Data<'a>;
+
     /// Adds every function of the service to `linker`.
     ///
     /// Functions with an async WIT type can only be added when the engine supports concurrency; a service that offers
     /// both kinds leaves its [`CONCURRENT_PACKAGES`](Service::CONCURRENT_PACKAGES) out when the engine does not.
     fn add_to_linker<T: Provide<Self>>(linker: &mut Linker<T>) -> wasmtime::Result<()>;
+
+    /// [`add_to_linker`](Service::add_to_linker) for the stores of a Tempo runtime. Write `Self::add_to_linker(linker)`:
+    /// as this function is not generic, the host functions are compiled once, in the crate of the service.
+    fn link(linker: &mut Linker<StoreData>) -> wasmtime::Result<()>;
 }
 
 /// Implemented by a store's data for each service that it carries.
@@ -35,4 +96,29 @@ pub trait Service: HasData + Sized {
 pub trait Provide<S: Service>: Send + 'static {
     /// Lends the service's state for the duration of one host call.
     fn provide(&mut self) -> S::Data<'_>;
+}
+
+/// The service of a trigger that needs none.
+#[derive(Clone, Copy, Debug)]
+pub struct NoService;
+
+impl HasData for NoService {
+    type Data<'a> = ();
+}
+
+impl Service for NoService {
+    const INTERFACES: &'static [&'static str] = &[];
+    const PACKAGES: &'static [&'static str] = &[];
+
+    type State = ();
+
+    fn view<'a>(_: &'a mut (), _: &'a mut ResourceTable) {}
+
+    fn add_to_linker<T: Provide<Self>>(_: &mut Linker<T>) -> wasmtime::Result<()> {
+        Ok(())
+    }
+
+    fn link(_: &mut Linker<StoreData>) -> wasmtime::Result<()> {
+        Ok(())
+    }
 }

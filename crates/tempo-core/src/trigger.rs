@@ -1,11 +1,10 @@
 //! What calls components: servers, consumers, timers.
 
-use std::future::Future;
 use std::time::Instant;
 
 use async_trait::async_trait;
 
-use crate::{Error, Flag, Settings, Workload};
+use crate::{Error, Flag, Service, Settings, Workload};
 
 /// A source of calls into components, such as an HTTP server or a message consumer.
 ///
@@ -14,22 +13,29 @@ use crate::{Error, Flag, Settings, Workload};
     message = "`{Self}` is not a trigger",
     note = "list under `triggers` of `runtime!` only what implements `Trigger`, such as an HTTP server"
 )]
-pub trait Trigger<T: 'static>: Send + Sync + 'static {
+#[async_trait]
+pub trait Trigger: Send + Sync + 'static {
+    /// The service that the calls need: its resources are passed to the component. [`NoService`](crate::NoService) if they
+    /// need none.
+    type Service: Service;
+
     /// The exported interfaces this trigger calls, without versions: `wasi:http/incoming-handler`.
     const EXPORTS: &'static [&'static str];
 
     /// The flags this trigger reads. Each is also an environment variable.
     fn flags() -> Vec<Flag>;
 
-    /// Binds, subscribes or schedules, and returns once calls can arrive.
+    /// Binds, subscribes or schedules, and returns once calls can arrive. `state` is what a store carries for the
+    /// trigger's service.
     ///
     /// # Errors
     ///
     /// A [`crate::Error`] names the address or the setting that failed and what to change.
-    fn start(
-        workload: Workload<T>,
+    async fn start(
+        workload: Workload,
         settings: &Settings,
-    ) -> impl Future<Output = anyhow::Result<Box<dyn Running>>> + Send;
+        state: <Self::Service as Service>::State,
+    ) -> anyhow::Result<Box<dyn Running>>;
 }
 
 /// A started trigger: the owner of its tasks and threads.

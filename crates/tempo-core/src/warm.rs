@@ -7,30 +7,30 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::Store;
 
 use crate::telemetry::Counted;
-use crate::{Instance, Meter, Permit, Workload};
+use crate::{Instance, Meter, Permit, StoreData, Workload};
 
 /// A store without an instance, and the place that it runs in.
-pub struct Fresh<T: 'static> {
-    instance: Instance<T>,
+pub struct Fresh {
+    instance: Instance,
     /// Last, so that it outlives the store: the pool has no more room than there are places.
     permit: Permit,
 }
 
-impl<T> Fresh<T> {
+impl Fresh {
     /// The store, to make an instance in. [`Workload::instantiated`] limits the time that this takes.
-    pub fn store(&mut self) -> &mut Store<T> {
+    pub fn store(&mut self) -> &mut Store<StoreData> {
         &mut self.instance.store
     }
 
     /// What it becomes once `guest`, the bindings of an instance, has been made in it.
-    pub fn with<G>(self, guest: G) -> Warm<T, G> {
+    pub fn with<G>(self, guest: G) -> Warm<G> {
         Warm { instance: self.instance, guest, served: 0, permit: Some(self.permit) }
     }
 }
 
 /// A store with an instance in it, whose bindings are a `G`, and the place that it runs in.
-pub struct Warm<T: 'static, G> {
-    instance: Instance<T>,
+pub struct Warm<G> {
+    instance: Instance,
     guest: G,
     /// How many calls it has served.
     served: usize,
@@ -38,22 +38,22 @@ pub struct Warm<T: 'static, G> {
     permit: Option<Permit>,
 }
 
-impl<T, G> Warm<T, G> {
+impl<G> Warm<G> {
     /// The store with the bindings of its instance, for one call.
-    pub fn parts(&mut self) -> (&mut Store<T>, &G) {
+    pub fn parts(&mut self) -> (&mut Store<StoreData>, &G) {
         (&mut self.instance.store, &self.guest)
     }
 }
 
 /// What a call is to run in.
-pub enum CallPlace<T: 'static, G> {
+pub enum CallPlace<G> {
     /// An instance that has served before.
-    Warm(Warm<T, G>),
+    Warm(Warm<G>),
     /// A store in which an instance is still to be made.
-    Fresh(Fresh<T>),
+    Fresh(Fresh),
 }
 
-impl<T, G> CallPlace<T, G> {
+impl<G> CallPlace<G> {
     /// What measures the call.
     pub fn meter(&self) -> Arc<Meter> {
         match self {
@@ -64,20 +64,20 @@ impl<T, G> CallPlace<T, G> {
 }
 
 /// Since when, what, its place among the idle instances of all threads, and that it is counted among them.
-type Parked<T, G> = (Instant, Warm<T, G>, (OwnedSemaphorePermit, Counted));
+type Parked<G> = (Instant, Warm<G>, (OwnedSemaphorePermit, Counted));
 
 /// The idle instances of one thread of a trigger. The one used last is used next, as its memory is still in the caches.
-pub struct Idle<T: 'static, G> {
-    workload: Workload<T>,
-    waiting: Mutex<Vec<Parked<T, G>>>,
+pub struct Idle<G> {
+    workload: Workload,
+    waiting: Mutex<Vec<Parked<G>>>,
     capacity: usize,
     /// What all threads of all triggers together may keep.
     places: Arc<Semaphore>,
 }
 
-impl<T: Send + 'static, G> Idle<T, G> {
+impl<G> Idle<G> {
     /// The share of one of `threads` threads, which together keep as many instances as the limits of `workload` say.
-    pub fn new(workload: Workload<T>, threads: usize) -> Self {
+    pub fn new(workload: Workload, threads: usize) -> Self {
         let capacity = workload.limits().idle_instances().div_ceil(threads.max(1));
         let places = workload.idle_places().clone();
         Self { workload, waiting: Mutex::new(Vec::new()), capacity, places }
@@ -88,7 +88,7 @@ impl<T: Send + 'static, G> Idle<T, G> {
     /// # Errors
     ///
     /// The data of a new store cannot be made.
-    pub fn place(&self, permit: Permit) -> wasmtime::Result<CallPlace<T, G>> {
+    pub fn place(&self, permit: Permit) -> wasmtime::Result<CallPlace<G>> {
         let idle = self.lock().pop();
         if let Some((_, mut warm, _)) = idle {
             warm.instance.meter.reset();
@@ -102,7 +102,7 @@ impl<T: Send + 'static, G> Idle<T, G> {
     }
 
     /// Keeps `warm`, which has just served a call that went well, unless it has served long enough or enough are kept.
-    pub fn park(&self, mut warm: Warm<T, G>) {
+    pub fn park(&self, mut warm: Warm<G>) {
         warm.served = warm.served.saturating_add(1);
         if let Some(metrics) = self.workload.telemetry().metrics() {
             let memory = self.workload.memory(&mut warm.instance.store);
@@ -135,7 +135,7 @@ impl<T: Send + 'static, G> Idle<T, G> {
         drop(expired);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Parked<T, G>>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Parked<G>>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

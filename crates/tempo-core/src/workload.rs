@@ -5,19 +5,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
-use wasmtime::component::{InstancePre, ResourceTable};
+use wasmtime::component::InstancePre;
 use wasmtime::{Store, UpdateDeadline};
 
 use crate::meter::Tick;
 use crate::telemetry::{CallContext, Counted, Telemetry, scope};
-use crate::{Admission, Call, Health, Interrupted, Limits, Meter, Spawn, StoreLimiter};
+use crate::{Admission, Call, Health, Interrupted, Limits, Meter, Spawn, StoreData};
 
 /// What a runtime says about a component to make a [`Workload`] of it.
-pub struct WorkloadBuilder<T: 'static> {
+pub struct WorkloadBuilder {
     /// The component's name, as it appears in logs.
     pub name: String,
     /// The component, linked and checked.
-    pub component: InstancePre<T>,
+    pub component: InstancePre<StoreData>,
     /// Whether the engine supports concurrency: it does for components that use WASI 0.3.
     pub concurrent: bool,
     /// What the component may use.
@@ -25,11 +25,7 @@ pub struct WorkloadBuilder<T: 'static> {
     /// How often the engine's epoch advances.
     pub tick: Duration,
     /// Makes the data of a new store.
-    pub data: Box<dyn Fn() -> wasmtime::Result<T> + Send + Sync>,
-    /// Finds the store's limiter in its data.
-    pub limiter: fn(&mut T) -> &mut StoreLimiter,
-    /// Finds the store's resource table in its data.
-    pub table: fn(&mut T) -> &mut ResourceTable,
+    pub data: Box<dyn Fn() -> wasmtime::Result<StoreData> + Send + Sync>,
     /// Where calls go that compute for long.
     pub background: Spawn,
     /// Where to tell what is done.
@@ -39,24 +35,19 @@ pub struct WorkloadBuilder<T: 'static> {
 }
 
 /// A component that is ready to be called. Cheap to clone.
-pub struct Workload<T: 'static> {
-    inner: Arc<Inner<T>>,
+#[derive(Clone)]
+pub struct Workload {
+    inner: Arc<Inner>,
 }
 
-struct Inner<T: 'static> {
-    builder: WorkloadBuilder<T>,
+struct Inner {
+    builder: WorkloadBuilder,
     admission: Admission,
     idle_places: Arc<Semaphore>,
 }
 
-impl<T: 'static> Clone for Workload<T> {
-    fn clone(&self) -> Self {
-        Self { inner: self.inner.clone() }
-    }
-}
-
-impl<T: Send + 'static> From<WorkloadBuilder<T>> for Workload<T> {
-    fn from(builder: WorkloadBuilder<T>) -> Self {
+impl From<WorkloadBuilder> for Workload {
+    fn from(builder: WorkloadBuilder) -> Self {
         let admission = Admission::new(&builder.limits, builder.telemetry.clone());
         let idle_places = Arc::new(Semaphore::new(builder.limits.idle_instances()));
         Self { inner: Arc::new(Inner { builder, admission, idle_places }) }
@@ -64,23 +55,23 @@ impl<T: Send + 'static> From<WorkloadBuilder<T>> for Workload<T> {
 }
 
 /// A store with its meter. The bindings of the instance in it belong to the trigger that calls it.
-pub struct Instance<T: 'static> {
+pub struct Instance {
     /// The store.
-    pub store: Store<T>,
+    pub store: Store<StoreData>,
     /// Measures the call that runs in the store.
     pub meter: Arc<Meter>,
     /// Counts the store for as long as it exists.
     _alive: Counted,
 }
 
-impl<T: Send + 'static> Workload<T> {
+impl Workload {
     /// The component's name.
     pub fn name(&self) -> &str {
         &self.inner.builder.name
     }
 
     /// The component, linked and checked.
-    pub fn component(&self) -> &InstancePre<T> {
+    pub fn component(&self) -> &InstancePre<StoreData> {
         &self.inner.builder.component
     }
 
@@ -120,13 +111,12 @@ impl<T: Send + 'static> Workload<T> {
     /// # Errors
     ///
     /// The store's data cannot be made, for example because a granted directory has gone.
-    pub fn store(&self) -> wasmtime::Result<Instance<T>> {
+    pub fn store(&self) -> wasmtime::Result<Instance> {
         let workload = &self.inner.builder;
         let limits = &workload.limits;
         let mut store = Store::new(workload.component.engine(), (workload.data)()?);
-        let limiter = workload.limiter;
-        store.limiter(move |data| limiter(data));
-        (workload.table)(store.data_mut()).set_max_capacity(limits.handles);
+        store.limiter(|data| &mut data.limiter);
+        store.data_mut().table.set_max_capacity(limits.handles);
         store.set_max_component_handles(limits.handles);
         if let Some(table) = store.concurrent_resource_table() {
             table.set_max_capacity(limits.handles);
@@ -180,16 +170,16 @@ impl<T: Send + 'static> Workload<T> {
     }
 
     /// The linear memory that a store uses, in bytes.
-    pub(crate) fn memory(&self, store: &mut Store<T>) -> usize {
-        (self.inner.builder.limiter)(store.data_mut()).memory()
+    pub(crate) fn memory(&self, store: &mut Store<StoreData>) -> usize {
+        store.data().limiter.memory()
     }
 
     /// Whether an instance that has just served a call may serve another: it must have room left in its limits, so
     /// that what one request leaves behind cannot fail the next.
-    pub fn reusable(&self, store: &mut Store<T>) -> bool {
+    pub fn reusable(&self, store: &mut Store<StoreData>) -> bool {
         let workload = &self.inner.builder;
-        let memory = (workload.limiter)(store.data_mut()).memory();
-        let handles = (workload.table)(store.data_mut()).iter_mut().count();
+        let memory = store.data().limiter.memory();
+        let handles = store.data_mut().table.iter_mut().count();
         let concurrent = store.concurrent_resource_table().map_or(0, |table| table.iter_mut().count());
         memory <= workload.limits.memory / 2
             && handles <= workload.limits.handles / 4

@@ -8,11 +8,10 @@ use anyhow::Context as _;
 use futures::future::{select_all, try_join_all};
 use tempo_core::telemetry::Telemetry;
 use tempo_core::{
-    Boot, ByteBudget, DATA, Error, ErrorKind, Flag, Health, Limits, LogBudget, Phase, Running, Settings, StoreLimiter,
-    Workload, WorkloadBuilder,
+    Boot, ByteBudget, DATA, Error, ErrorKind, Flag, Health, Limits, LogBudget, Phase, Running, Settings, StoreData,
+    StoreLimiter, Workload, WorkloadBuilder,
 };
 use tokio::task::JoinSet;
-use wasmtime::component::ResourceTable;
 
 use crate::cli::Sources;
 use crate::command;
@@ -21,25 +20,24 @@ use crate::grants::{Grants, Io};
 use crate::interfaces::Interfaces;
 use crate::load::{Loaded, load};
 use crate::own_files::OwnFiles;
-use crate::registry::{Connected, ServiceEntry, TriggerEntry};
+use crate::registry::{Connected, ServiceEntry, TriggerEntry, trigger_state};
 use crate::reporting::Reporting;
 use crate::signals::{Signals, Stop};
-use crate::store_data::{Base, StoreData};
 use crate::{background, epoch, granted, grants, inspect, link, log_output};
 
 /// A runtime's name, services and triggers.
-pub struct Parts<'a, T: 'static> {
+pub struct Parts<'a> {
     /// The runtime's name.
     pub runtime: &'a str,
     /// The runtime's version.
     pub version: &'a str,
     /// What it offers to components.
-    pub services: &'a [ServiceEntry<T>],
+    pub services: &'a [ServiceEntry],
     /// What calls components.
-    pub triggers: &'a [TriggerEntry<T>],
+    pub triggers: &'a [TriggerEntry],
 }
 
-impl<T> Parts<'_, T> {
+impl Parts<'_> {
     /// The flags of all that the component may be granted something by.
     fn flags(&self) -> Vec<Flag> {
         let services = self.services.iter().flat_map(|service| &service.flags);
@@ -59,8 +57,8 @@ const LINGER: Duration = Duration::from_secs(2);
 /// # Errors
 ///
 /// Whatever stops a component from running; the error says what to do.
-pub fn run<T: StoreData>(
-    parts: &Parts<'_, T>,
+pub fn run(
+    parts: &Parts<'_>,
     path: &Path,
     arguments: Vec<String>,
     sources: &Sources,
@@ -75,6 +73,7 @@ pub fn run<T: StoreData>(
     if serving.is_empty() && !command::is_command(&interfaces) {
         return Err(no_handler(path, &interfaces, parts.triggers).into());
     }
+    let needed = needed(parts.services, &serving, &interfaces);
     let pre = link::link(parts.runtime, &loaded.component, &loaded.shape, &interfaces, parts.services)?;
     epoch::advance(pre.engine()).context("cannot start the epoch thread")?;
     let health = Health::default();
@@ -87,12 +86,12 @@ pub fn run<T: StoreData>(
         beating.spawn(health.pulse("the main loop").keep());
         let io = if serving.is_empty() { Io::Process(command_line(path, arguments)) } else { log_io(&loaded, &limits) };
         let limits = if serving.is_empty() { unlimited_time(limits) } else { limits };
-        let own_files = OwnFiles::of(path, sources, has_stores(parts.services, &interfaces))?;
+        let own_files = OwnFiles::of(path, sources, has_stores(&needed))?;
         let grants = Grants::from_settings(settings, &limits, io, &own_files)?;
         health.enter(Phase::Connecting);
         let boot = Boot::new(&loaded.name, &limits, settings);
         let boot = Boot { telemetry: &telemetry, health: Some(&health), ..boot };
-        let connected = connect(parts.services, &interfaces, boot).await?;
+        let connected: Arc<[Connected]> = connect(&needed, boot).await?.into();
         let kept = connected.iter().filter_map(|backend| backend.announcement.clone());
         let announcements: Vec<String> = kept.chain(reporting.announcements().iter().cloned()).collect();
         let granted = granted::line(&parts.flags(), settings, serving.is_empty());
@@ -101,10 +100,8 @@ pub fn run<T: StoreData>(
             component: pre,
             concurrent: loaded.shape.concurrent,
             tick: TICK,
-            data: store_data(grants, connected, limits.clone(), telemetry.clone()),
+            data: store_data(grants, connected.clone(), limits.clone(), telemetry.clone()),
             limits,
-            limiter: |data: &mut T| &mut data.base().limiter,
-            table: |data: &mut T| &mut data.base().table,
             background: spawn,
             telemetry: telemetry.clone(),
             health: health.clone(),
@@ -114,7 +111,8 @@ pub fn run<T: StoreData>(
             say(sources, granted.as_deref());
             run_once(workload, &interfaces, signals).await
         } else {
-            serve(workload, &serving, sources, signals, (&announcements, granted)).await
+            let triggers = Triggers { entries: &serving, connected: &connected };
+            serve(workload, triggers, sources, signals, (&announcements, granted)).await
         }
     });
     background.shutdown_background();
@@ -129,12 +127,7 @@ pub fn run<T: StoreData>(
 }
 
 /// Starts what tells of the process, and tells it what is going to run.
-fn report<T: StoreData>(
-    parts: &Parts<'_, T>,
-    loaded: &Loaded,
-    settings: &Settings,
-    health: &Health,
-) -> anyhow::Result<Reporting> {
+fn report(parts: &Parts<'_>, loaded: &Loaded, settings: &Settings, health: &Health) -> anyhow::Result<Reporting> {
     let reporting = Reporting::start((parts.runtime, parts.version), &loaded.name, settings, health)?;
     if reporting.is_shown() {
         let report = inspect::inspect(parts.runtime, loaded, parts.services, parts.triggers)?;
@@ -155,60 +148,67 @@ fn exported(interfaces: &Interfaces, predicate: impl Fn(&str) -> bool) -> bool {
     interfaces.exports.iter().any(|export| predicate(export))
 }
 
-/// The services that the component imports.
-fn imported<'a, T>(
-    services: &'a [ServiceEntry<T>],
-    interfaces: &'a Interfaces,
-) -> impl Iterator<Item = &'a ServiceEntry<T>> {
-    services.iter().filter(|service| interfaces.imports.iter().any(|import| service.offers(import)))
-}
-
-/// Whether the component imports a service that may keep something in the data directory.
-fn has_stores<T>(services: &[ServiceEntry<T>], interfaces: &Interfaces) -> bool {
-    imported(services, interfaces).any(|service| service.flags.iter().any(|flag| flag.name == DATA.name))
-}
-
-/// Connects the backends of all imported services at once.
-async fn connect<T: StoreData>(
-    services: &[ServiceEntry<T>],
+/// The services that the component imports, and those that the triggers need which will call it.
+fn needed<'a>(
+    services: &'a [ServiceEntry],
+    triggers: &[&TriggerEntry],
     interfaces: &Interfaces,
-    boot: Boot<'_>,
-) -> anyhow::Result<Vec<Connected<T>>> {
-    try_join_all(imported(services, interfaces).map(|service| (service.connect)(boot))).await
+) -> Vec<&'a ServiceEntry> {
+    let imported = |service: &ServiceEntry| interfaces.imports.iter().any(|import| service.offers(import));
+    let called = |service: &ServiceEntry| triggers.iter().any(|trigger| trigger.service == service.id);
+    services.iter().filter(|service| imported(service) || called(service)).collect()
 }
 
-type MakeData<T> = Box<dyn Fn() -> wasmtime::Result<T> + Send + Sync>;
+/// Whether one of `services` may keep something in the data directory.
+fn has_stores(services: &[&ServiceEntry]) -> bool {
+    services.iter().any(|service| service.flags.iter().any(|flag| flag.name == DATA.name))
+}
 
-fn store_data<T: StoreData>(
-    grants: Grants,
-    connected: Vec<Connected<T>>,
-    limits: Limits,
-    telemetry: Telemetry,
-) -> MakeData<T> {
+/// Connects the backends of `services` at once.
+async fn connect(services: &[&ServiceEntry], boot: Boot<'_>) -> anyhow::Result<Vec<Connected>> {
+    try_join_all(services.iter().map(|service| (service.connect)(boot))).await
+}
+
+type MakeData = Box<dyn Fn() -> wasmtime::Result<StoreData> + Send + Sync>;
+
+fn store_data(grants: Grants, connected: Arc<[Connected]>, limits: Limits, telemetry: Telemetry) -> MakeData {
     let refusals = Arc::new(LogBudget::new(&limits));
     Box::new(move || {
         let limiter = StoreLimiter::new(&limits).told_to(telemetry.clone()).logged_within(refusals.clone());
         let bytes = ByteBudget::of_store(&limits, telemetry.clone());
-        let base = Base { wasi: grants.context()?, table: ResourceTable::new(), limiter, bytes };
-        let mut data = T::new(base);
-        for backend in &connected {
-            (backend.equip)(&mut data);
-        }
-        Ok(data)
+        let data = StoreData::new(grants.context()?, limiter, bytes.clone());
+        Ok(connected.iter().fold(data, |data, service| data.with((service.state)(&bytes))))
     })
 }
 
-async fn serve<T: StoreData>(
-    workload: Workload<T>,
-    triggers: &[&TriggerEntry<T>],
+/// The triggers to start, and the services that they start with.
+#[derive(Clone, Copy)]
+struct Triggers<'a> {
+    entries: &'a [&'a TriggerEntry],
+    connected: &'a [Connected],
+}
+
+impl Triggers<'_> {
+    /// Starts all of them at once.
+    async fn start(self, workload: &Workload, settings: &Settings) -> anyhow::Result<Vec<Box<dyn Running>>> {
+        let started = self.entries.iter().map(|trigger| {
+            let bytes = ByteBudget::of_store(workload.limits(), workload.telemetry().clone());
+            (trigger.start)(workload.clone(), settings, trigger_state(trigger, self.connected, &bytes))
+        });
+        try_join_all(started).await
+    }
+}
+
+async fn serve(
+    workload: Workload,
+    triggers: Triggers<'_>,
     sources: &Sources,
     mut signals: Signals,
     (announcements, granted): (&[String], Option<String>),
 ) -> anyhow::Result<Exit> {
     let (delay, drain) = (workload.limits().shutdown_delay, workload.limits().drain);
     let health = workload.health().clone();
-    let mut running: Vec<Box<dyn Running>> =
-        try_join_all(triggers.iter().map(|trigger| (trigger.start)(workload.clone(), &sources.settings))).await?;
+    let mut running = triggers.start(&workload, &sources.settings).await?;
     let unused: Vec<Error> = running.iter().filter_map(|trigger| trigger.unused()).collect();
     if unused.len() == running.len() {
         let all = unused.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
@@ -268,11 +268,7 @@ async fn serve_on(running: &mut [Box<dyn Running>], delay: Duration) -> Option<a
     tokio::time::timeout(delay, failed(running)).await.ok()
 }
 
-async fn run_once<T: StoreData>(
-    workload: Workload<T>,
-    interfaces: &Interfaces,
-    mut signals: Signals,
-) -> anyhow::Result<Exit> {
+async fn run_once(workload: Workload, interfaces: &Interfaces, mut signals: Signals) -> anyhow::Result<Exit> {
     signals.run_command();
     tokio::select! {
         status = command::run(workload, interfaces) => status.map(Exit::Done),
@@ -297,7 +293,7 @@ fn log_io(loaded: &Loaded, limits: &Limits) -> Io {
     Io::Log { component: loaded.name.as_str().into(), budget: Arc::new(LogBudget::new(limits)) }
 }
 
-fn no_handler<T>(path: &Path, interfaces: &Interfaces, triggers: &[TriggerEntry<T>]) -> Error {
+fn no_handler(path: &Path, interfaces: &Interfaces, triggers: &[TriggerEntry]) -> Error {
     let mut wanted: Vec<&str> = triggers.iter().flat_map(|trigger| trigger.exports).copied().collect();
     wanted.push(command::RUN);
     let exports = if interfaces.exports.is_empty() { "nothing".to_owned() } else { interfaces.exports.join(", ") };

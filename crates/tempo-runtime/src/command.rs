@@ -7,7 +7,6 @@ use wasmtime_wasi::{p2, p3};
 
 use crate::interfaces::Interfaces;
 use crate::registry::unversioned;
-use crate::store_data::StoreData;
 
 /// The interface of commands, without its version.
 pub const RUN: &str = "wasi:cli/run";
@@ -22,7 +21,7 @@ pub fn is_command(interfaces: &Interfaces) -> bool {
 /// # Errors
 ///
 /// The command cannot be instantiated, or traps.
-pub async fn run<T: StoreData>(workload: Workload<T>, interfaces: &Interfaces) -> anyhow::Result<u8> {
+pub async fn run(workload: Workload, interfaces: &Interfaces) -> anyhow::Result<u8> {
     let modern = interfaces.exports.iter().any(|export| export.starts_with("wasi:cli/run@0.3"));
     let mut instance = workload.store()?;
     let pre = workload.component().clone();

@@ -10,7 +10,6 @@ use crate::link::WASI_PACKAGES;
 use crate::load::Loaded;
 use crate::missing::{self, Missing};
 use crate::registry::{ServiceEntry, TriggerEntry, unversioned};
-use crate::store_data::StoreData;
 
 /// What `inspect` shows.
 #[derive(Debug, Serialize)]
@@ -42,11 +41,11 @@ struct Export {
 /// # Errors
 ///
 /// WASI or a service cannot be linked at all.
-pub fn inspect<T: StoreData>(
+pub fn inspect(
     runtime: &str,
     loaded: &Loaded,
-    services: &[ServiceEntry<T>],
-    triggers: &[TriggerEntry<T>],
+    services: &[ServiceEntry],
+    triggers: &[TriggerEntry],
 ) -> anyhow::Result<Report> {
     let interfaces = Interfaces::of(&loaded.component);
     let linker = crate::link::linker(&loaded.component, &loaded.shape, &interfaces, services)?;
@@ -62,7 +61,7 @@ pub fn inspect<T: StoreData>(
     Ok(Report { component: loaded.name.clone(), wasi, imports, exports })
 }
 
-fn import<T>(runtime: &str, name: String, missing: Option<&Missing>, services: &[ServiceEntry<T>]) -> Import {
+fn import(runtime: &str, name: String, missing: Option<&Missing>, services: &[ServiceEntry]) -> Import {
     if let Some(missing) = missing {
         return Import { name, satisfied_by: None, nearest: Some(missing::nearest(runtime, missing, services)) };
     }
@@ -72,7 +71,7 @@ fn import<T>(runtime: &str, name: String, missing: Option<&Missing>, services: &
     Import { name, satisfied_by: service.or(wasi), nearest: None }
 }
 
-fn caller<T>(export: &str, triggers: &[TriggerEntry<T>]) -> Option<&'static str> {
+fn caller(export: &str, triggers: &[TriggerEntry]) -> Option<&'static str> {
     let trigger = triggers.iter().find(|trigger| trigger.calls(export)).map(|trigger| trigger.name);
     trigger.or((unversioned(export) == command::RUN).then_some("run, once"))
 }

@@ -44,11 +44,12 @@ mod runtime;
 mod scan;
 mod settings_file;
 mod signals;
-mod store_data;
 mod tool;
 
+pub use macros::Offers;
+#[doc(hidden)]
+pub use macros::offers;
 pub use runtime::Runtime;
-pub use store_data::{Base, Carry, Slot, StoreData};
 
 // What `runtime!` writes refers to these, so that a runtime depends on this crate alone.
-pub use {tempo_core, wasmtime, wasmtime_wasi};
+pub use {tempo_core, wasmtime};

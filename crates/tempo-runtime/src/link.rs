@@ -1,13 +1,12 @@
 //! Links a component to WASI and to the services it imports, and to nothing else.
 
-use tempo_core::{Error, ErrorKind};
+use tempo_core::{Error, ErrorKind, StoreData};
 use wasmtime::component::{Component, InstancePre, Linker};
 
 use crate::interfaces::Interfaces;
 use crate::missing;
 use crate::registry::ServiceEntry;
 use crate::scan::Shape;
-use crate::store_data::StoreData;
 
 /// The packages that every component may import: their host side is wasmtime's.
 pub const WASI_PACKAGES: &[&str] = &[
@@ -29,18 +28,18 @@ const WASI_CONCURRENT_PACKAGES: &[&str] =
     &["wasi:cli@0.3.0", "wasi:clocks@0.3.0", "wasi:filesystem@0.3.0", "wasi:random@0.3.0", "wasi:sockets@0.3.0"];
 
 /// All packages that are linked with concurrency support only: those of WASI and of `services`.
-pub fn concurrent_packages<T>(services: &[ServiceEntry<T>]) -> Vec<&'static str> {
+pub fn concurrent_packages(services: &[ServiceEntry]) -> Vec<&'static str> {
     let of_services = services.iter().flat_map(|service| service.concurrent_packages);
     WASI_CONCURRENT_PACKAGES.iter().chain(of_services).copied().collect()
 }
 
 /// A linker with WASI and those of `services` that `interfaces` imports.
-pub fn linker<T: StoreData>(
+pub fn linker(
     component: &Component,
     shape: &Shape,
     interfaces: &Interfaces,
-    services: &[ServiceEntry<T>],
-) -> anyhow::Result<Linker<T>> {
+    services: &[ServiceEntry],
+) -> anyhow::Result<Linker<StoreData>> {
     let mut linker = Linker::new(component.engine());
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     if shape.concurrent {
@@ -59,13 +58,13 @@ pub fn linker<T: StoreData>(
 /// # Errors
 ///
 /// An import is missing or has another type; the error explains all of them.
-pub fn link<T: StoreData>(
+pub fn link(
     runtime: &str,
     component: &Component,
     shape: &Shape,
     interfaces: &Interfaces,
-    services: &[ServiceEntry<T>],
-) -> anyhow::Result<InstancePre<T>> {
+    services: &[ServiceEntry],
+) -> anyhow::Result<InstancePre<StoreData>> {
     let linker = linker(component, shape, interfaces, services)?;
     linker.instantiate_pre(component).map_err(|_| {
         let missing = missing::find(linker, component, interfaces);

@@ -1,10 +1,12 @@
 //! `runtime!`: a program from a list of services, triggers and tools.
 
-/// Writes a runtime's store data and `main` from a list of its services, each with its backend, its triggers
-/// and, if it has any, its tools (`tools: [AcmeClockmaker],`).
+use tempo_core::{NoService, Service, Trigger};
+
+/// Writes a runtime's `main` from a list of its services, each with its backend, its triggers and, if it has any, its
+/// tools (`tools: [AcmeClockmaker],`).
 ///
-/// It is sugar over [`Runtime`](crate::Runtime): each service becomes a field of the store's data with its
-/// [`Provide`](tempo_core::Provide) implementation, and `main` a chain of calls.
+/// It is sugar over [`Runtime`](crate::Runtime), whose methods it calls. In addition, it checks while it is compiled that
+/// the runtime offers the services that its triggers need.
 ///
 /// ```no_run
 /// # mod acme {
@@ -15,15 +17,16 @@
 /// #     impl Service for AcmeTime {
 /// #         const INTERFACES: &'static [&'static str] = &["acme:time/clock"];
 /// #         const PACKAGES: &'static [&'static str] = &["acme:time@1.0.0"];
+/// #         type State = u64;
+/// #         fn view<'a>(state: &'a mut u64, _: &'a mut ResourceTable) -> &'a u64 { state }
 /// #         fn add_to_linker<T: Provide<Self>>(_: &mut Linker<T>) -> wasmtime::Result<()> { Ok(()) }
+/// #         fn link(linker: &mut Linker<StoreData>) -> wasmtime::Result<()> { Self::add_to_linker(linker) }
 /// #     }
 /// #     pub struct SystemClock;
 /// #     impl Backend<AcmeTime> for SystemClock {
 /// #         fn flags() -> Vec<Flag> { Vec::new() }
-/// #         type State = u64;
 /// #         async fn connect(_: Boot<'_>) -> anyhow::Result<Self> { Ok(Self) }
 /// #         fn state(&self, _: &ByteBudget) -> u64 { 0 }
-/// #         fn view<'a>(state: &'a mut u64, _: &'a mut ResourceTable) -> &'a u64 { state }
 /// #     }
 /// # }
 /// use acme::{AcmeTime, SystemClock};
@@ -32,7 +35,7 @@
 ///     name: "acme-runtime",
 ///     about: "Runs components that need to know Acme's time",
 ///     services: {
-///         time: AcmeTime = SystemClock,
+///         AcmeTime = SystemClock,
 ///     },
 ///     triggers: [],
 /// }
@@ -42,96 +45,49 @@ macro_rules! runtime {
     (
         name: $name:literal,
         about: $about:literal,
-        services: { $($services:tt)* },
-        triggers: [ $($trigger:ty),* $(,)? ] $(,)?
+        services: { $( $service:ident $(= $backend:ty)? ),* $(,)? },
+        triggers: [ $( $trigger:ty ),* $(,)? ]
+        $(, tools: [ $( $tool:ty ),* $(,)? ] )? $(,)?
     ) => {
-        $crate::__runtime_services! { ($) [$name, $about, [$($trigger),*], []] [] $($services)* }
-    };
-    (
-        name: $name:literal,
-        about: $about:literal,
-        services: { $($services:tt)* },
-        triggers: [ $($trigger:ty),* $(,)? ],
-        tools: [ $($tool:ty),* $(,)? ] $(,)?
-    ) => {
-        $crate::__runtime_services! { ($) [$name, $about, [$($trigger),*], [$($tool),*]] [] $($services)* }
+        $crate::__runtime_once! { ($) $($service)* }
+
+        /// The runtime as its triggers see it.
+        struct Offered;
+
+        $( impl $crate::Offers<$service> for Offered {} )*
+        $( const _: () = $crate::offers::<Offered, $trigger>(); )*
+
+        fn main() -> ::std::process::ExitCode {
+            $crate::Runtime::new($name, ::core::env!("CARGO_PKG_VERSION"), $about)
+                $( .service::<$service, $crate::__backend!($service $(, $backend)?)>() )*
+                $( .trigger::<$trigger>() )*
+                $( $( .tool::<$tool>() )* )?
+                .main()
+        }
     };
     ($($other:tt)*) => {
         ::core::compile_error!(
-            "`runtime!` takes `name: \"..\", about: \"..\", services: { field: Service = Backend, .. }, triggers: [..]` \
-             and, if there are any, `tools: [..]`"
+            "`runtime!` takes `name: \"..\", about: \"..\", services: { Service = Backend, .. }, triggers: [..]` and, if \
+             there are any, `tools: [..]`"
         );
     };
 }
 
-/// Reads the list of services one by one.
+/// The backend of a service, or an error that asks for one.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __runtime_services {
-    (($d:tt) $head:tt [$($done:tt)*] $field:ident: $service:ident = $backend:ty, $($rest:tt)*) => {
-        $crate::__runtime_services! { ($d) $head [$($done)* [$field $service $backend]] $($rest)* }
+macro_rules! __backend {
+    ($service:ident, $backend:ty) => {
+        $backend
     };
-    (($d:tt) $head:tt [$($done:tt)*] $field:ident: $service:ident = $backend:ty) => {
-        $crate::__runtime_services! { ($d) $head [$($done)* [$field $service $backend]] }
-    };
-    (($d:tt) $head:tt [$($done:tt)*] $field:ident: $service:ident $($rest:tt)*) => {
+    ($service:ident) => {
         ::core::compile_error!(::core::concat!(
-            "the service `", ::core::stringify!($service), "` has no backend: write `",
-            ::core::stringify!($field), ": ", ::core::stringify!($service), " = ItsBackend`"
-        ));
-    };
-    (
-        ($d:tt)
-        [$name:literal, $about:literal, [$($trigger:ty),*], [$($tool:ty),*]]
-        [$([$field:ident $service:ident $backend:ty])*]
-    ) => {
-        $crate::__runtime_once! { ($d) $($service)* }
-
-        /// What a store of this runtime carries.
-        struct StoreData {
-            base: $crate::Base,
-            $( $field: $crate::Slot<$service, $backend>, )*
-        }
-
-        impl $crate::StoreData for StoreData {
-            fn new(base: $crate::Base) -> Self {
-                Self { base, $( $field: ::core::default::Default::default(), )* }
-            }
-
-            fn base(&mut self) -> &mut $crate::Base {
-                &mut self.base
-            }
-        }
-
-        impl $crate::wasmtime_wasi::WasiView for StoreData {
-            fn ctx(&mut self) -> $crate::wasmtime_wasi::WasiCtxView<'_> {
-                $crate::wasmtime_wasi::WasiCtxView { ctx: &mut self.base.wasi, table: &mut self.base.table }
-            }
-        }
-
-        $(
-            impl $crate::tempo_core::Provide<$service> for StoreData {
-                fn provide(&mut self) -> <$service as $crate::wasmtime::component::HasData>::Data<'_> {
-                    self.$field.view(&mut self.base.table)
-                }
-            }
-
-            impl $crate::Carry<$service> for StoreData {
-                type Backend = $backend;
-
-                fn slot(&mut self) -> &mut $crate::Slot<$service, $backend> {
-                    &mut self.$field
-                }
-            }
-        )*
-
-        fn main() -> ::std::process::ExitCode {
-            $crate::Runtime::<StoreData>::new($name, ::core::env!("CARGO_PKG_VERSION"), $about)
-                $( .service::<$service>() )*
-                $( .trigger::<$trigger>() )*
-                $( .tool::<$tool>() )*
-                .main()
-        }
+            "the service `",
+            ::core::stringify!($service),
+            "` has no backend: write `",
+            ::core::stringify!($service),
+            " = ItsBackend`"
+        ))
     };
 }
 
@@ -156,3 +112,16 @@ macro_rules! __runtime_once {
         $crate::__runtime_once! { ($d) $($rest)* }
     };
 }
+
+/// Implemented by [`runtime!`](crate::runtime!) for each service of the runtime.
+#[diagnostic::on_unimplemented(
+    message = "this runtime does not provide `{S}`",
+    note = "add `{S}` with its backend to the services of `runtime!`"
+)]
+pub trait Offers<S: Service> {}
+
+impl<O> Offers<NoService> for O {}
+
+/// Compiles only if `O` offers the service that trigger `R` needs.
+#[doc(hidden)]
+pub const fn offers<O: Offers<R::Service>, R: Trigger>() {}

@@ -1,5 +1,6 @@
 //! Finds every import that a linker lacks, and says what comes nearest.
 
+use tempo_core::StoreData;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Linker, ResourceType};
 
@@ -34,7 +35,7 @@ pub struct Missing {
 /// Finds all imports of `component` that `linker` lacks.
 ///
 /// wasmtime stops at the first, so each one found is replaced by a stub and the search goes on.
-pub fn find<T: 'static>(mut linker: Linker<T>, component: &Component, interfaces: &Interfaces) -> Vec<Missing> {
+pub fn find(mut linker: Linker<StoreData>, component: &Component, interfaces: &Interfaces) -> Vec<Missing> {
     let mut missing: Vec<Missing> = Vec::new();
     linker.allow_shadowing(true);
     for _ in 0..=interfaces.imports.len() {
@@ -53,7 +54,7 @@ pub fn find<T: 'static>(mut linker: Linker<T>, component: &Component, interfaces
     missing
 }
 
-fn stub<T: 'static>(linker: &mut Linker<T>, component: &Component, import: &str) -> wasmtime::Result<()> {
+fn stub(linker: &mut Linker<StoreData>, component: &Component, import: &str) -> wasmtime::Result<()> {
     let engine = component.engine();
     let ty = component.component_type();
     let Some(item) = ty.get_import(engine, import) else { return Ok(()) };
@@ -75,7 +76,7 @@ fn stub<T: 'static>(linker: &mut Linker<T>, component: &Component, import: &str)
 }
 
 /// One message for all of `missing`, with what comes nearest to each.
-pub fn explain<T>(runtime: &str, missing: &[Missing], services: &[ServiceEntry<T>]) -> String {
+pub fn explain(runtime: &str, missing: &[Missing], services: &[ServiceEntry]) -> String {
     let mut message = format!("`{runtime}` does not offer everything that this component imports:");
     for missing in missing {
         message.push_str(&format!("\n  {}: {}", missing.import, nearest(runtime, missing, services)));
@@ -84,7 +85,7 @@ pub fn explain<T>(runtime: &str, missing: &[Missing], services: &[ServiceEntry<T
 }
 
 /// What would satisfy an import that is missing.
-pub fn nearest<T>(runtime: &str, missing: &Missing, services: &[ServiceEntry<T>]) -> String {
+pub fn nearest(runtime: &str, missing: &Missing, services: &[ServiceEntry]) -> String {
     let interface = unversioned(&missing.import);
     let package = interface.split_once('/').map_or(interface, |(package, _)| package);
     let offered = versions(package, WASI_PACKAGES.iter().chain(services.iter().flat_map(|service| service.packages)));
@@ -114,13 +115,15 @@ fn is_wasi(package: &str, offered: &[String]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::registry::Connected;
+    use std::any::TypeId;
+
+    use tempo_core::NoService;
     use wasmtime::Engine;
 
     fn search(text: &str) -> Vec<Missing> {
         let engine = Engine::default();
         let component = Component::new(&engine, wat::parse_str(text).unwrap()).unwrap();
-        find(Linker::<()>::new(&engine), &component, &Interfaces::of(&component))
+        find(Linker::new(&engine), &component, &Interfaces::of(&component))
     }
 
     #[test]
@@ -137,16 +140,17 @@ mod tests {
 
     #[test]
     fn the_nearest_is_named() {
-        let service = ServiceEntry::<()> {
+        let service = ServiceEntry {
+            id: TypeId::of::<NoService>(),
             name: "WasiConfig",
             interfaces: &["wasi:config/store"],
             packages: &["wasi:config@0.2.0-rc.1"],
             concurrent_packages: &[],
             flags: Vec::new(),
             link: |_| Ok(()),
-            connect: |_| Box::pin(async { Ok(Connected { equip: Box::new(|_: &mut ()| ()), announcement: None }) }),
+            connect: |_| Box::pin(async { anyhow::bail!("nothing connects here") }),
         };
-        let nearest = |import: &str, services: &[ServiceEntry<()>]| {
+        let nearest = |import: &str, services: &[ServiceEntry]| {
             nearest("tempo", &Missing { import: import.into(), cause: "cause".into() }, services)
         };
         let services = [service];

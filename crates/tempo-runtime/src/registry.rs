@@ -1,30 +1,36 @@
 //! The services, triggers and tools of a runtime, with their types erased.
 
+use std::any::TypeId;
 use std::future::Future;
 use std::io::Write;
 use std::pin::Pin;
 
-use tempo_core::{Asked, Backend, Boot, Flag, Running, Service, Settings, Tool, ToolAction, Trigger, Workload};
+use tempo_core::{
+    Asked, Backend, Boot, ByteBudget, Error, ErrorKind, Flag, NoService, Running, Service, ServiceState, Settings,
+    StoreData, Tool, ToolAction, Trigger, Workload,
+};
 use wasmtime::component::Linker;
-
-use crate::store_data::Carry;
 
 type BoxFuture<'a, R> = Pin<Box<dyn Future<Output = anyhow::Result<R>> + Send + 'a>>;
 
-type Start<T> = for<'a> fn(Workload<T>, &'a Settings) -> BoxFuture<'a, Box<dyn Running>>;
+type Start = for<'a> fn(Workload, &'a Settings, ServiceState) -> BoxFuture<'a, Box<dyn Running>>;
 
 type RunTool = for<'a> fn(&'a Asked, &'a Settings, &'a mut (dyn Write + Send)) -> BoxFuture<'a, ()>;
 
 /// A backend that is connected.
-pub struct Connected<T> {
-    /// Puts one store's share of the service into the store's data.
-    pub equip: Box<dyn Fn(&mut T) + Send + Sync>,
+pub struct Connected {
+    /// The service.
+    pub service: TypeId,
+    /// Makes one store's state of the service, which reserves what it holds in the store's budget.
+    pub state: Box<dyn Fn(&ByteBudget) -> ServiceState + Send + Sync>,
     /// What the user should know of it.
     pub announcement: Option<String>,
 }
 
 /// A service that the runtime offers.
-pub struct ServiceEntry<T: 'static> {
+pub struct ServiceEntry {
+    /// The service.
+    pub id: TypeId,
     /// The name of the service's type: `WasiConfig`.
     pub name: &'static str,
     /// Its interfaces, without versions.
@@ -36,33 +42,28 @@ pub struct ServiceEntry<T: 'static> {
     /// The flags of its backend.
     pub flags: Vec<Flag>,
     /// Adds it to a linker.
-    pub link: fn(&mut Linker<T>) -> wasmtime::Result<()>,
+    pub link: fn(&mut Linker<StoreData>) -> wasmtime::Result<()>,
     /// Connects its backend.
-    pub connect: for<'a> fn(Boot<'a>) -> BoxFuture<'a, Connected<T>>,
+    pub connect: for<'a> fn(Boot<'a>) -> BoxFuture<'a, Connected>,
 }
 
-impl<T: 'static> ServiceEntry<T> {
-    /// The entry of service `S`.
-    pub fn of<S: Service + 'static>() -> Self
-    where
-        T: Carry<S>,
-    {
+impl ServiceEntry {
+    /// The entry of service `S` with backend `B`.
+    pub fn of<S: Service, B: Backend<S>>() -> Self {
         Self {
+            id: TypeId::of::<S>(),
             name: short_name::<S>(),
             interfaces: S::INTERFACES,
             packages: S::PACKAGES,
             concurrent_packages: S::CONCURRENT_PACKAGES,
-            flags: T::Backend::flags(),
-            link: S::add_to_linker::<T>,
+            flags: B::flags(),
+            link: S::link,
             connect: |boot| {
                 Box::pin(async move {
-                    let backend = T::Backend::connect(boot).await?;
+                    let backend = B::connect(boot).await?;
                     let announcement = backend.announcement();
-                    let equip = move |data: &mut T| {
-                        let bytes = data.base().bytes.clone();
-                        data.slot().fill(&backend, &bytes);
-                    };
-                    Ok(Connected { equip: Box::new(equip), announcement })
+                    let state = move |bytes: &ByteBudget| ServiceState::new::<S>(backend.state(bytes));
+                    Ok(Connected { service: TypeId::of::<S>(), state: Box::new(state), announcement })
                 })
             },
         }
@@ -75,25 +76,31 @@ impl<T: 'static> ServiceEntry<T> {
 }
 
 /// A trigger that the runtime offers.
-pub struct TriggerEntry<T: 'static> {
+pub struct TriggerEntry {
     /// The name of the trigger's type: `HttpServer`.
     pub name: &'static str,
     /// The interfaces it calls, without versions.
     pub exports: &'static [&'static str],
+    /// The service that its calls need.
+    pub service: TypeId,
     /// Its flags.
     pub flags: Vec<Flag>,
     /// Starts it.
-    pub start: Start<T>,
+    pub start: Start,
 }
 
-impl<T: 'static> TriggerEntry<T> {
+impl TriggerEntry {
     /// The entry of trigger `R`.
-    pub fn of<R: Trigger<T>>() -> Self {
+    pub fn of<R: Trigger>() -> Self {
         Self {
             name: short_name::<R>(),
             exports: R::EXPORTS,
+            service: TypeId::of::<R::Service>(),
             flags: R::flags(),
-            start: |workload, settings| Box::pin(R::start(workload, settings)),
+            start: |workload, settings, state| match state.into_inner::<R::Service>() {
+                Some(state) => R::start(workload, settings, state),
+                None => Box::pin(async { Err(without_service::<R>().into()) }),
+            },
         }
     }
 
@@ -128,6 +135,18 @@ impl ToolEntry {
             run: |asked, settings, output| Box::pin(X::run(asked, settings, output)),
         }
     }
+}
+
+/// Makes the state that a trigger starts with, of one of the `connected` services.
+pub fn trigger_state(trigger: &TriggerEntry, connected: &[Connected], bytes: &ByteBudget) -> ServiceState {
+    let service = connected.iter().find(|connected| connected.service == trigger.service);
+    service.map_or_else(|| ServiceState::new::<NoService>(()), |service| (service.state)(bytes))
+}
+
+fn without_service<R: Trigger>() -> Error {
+    let message =
+        format!("{} needs the service {}, which this runtime lacks", short_name::<R>(), short_name::<R::Service>());
+    Error::new(ErrorKind::BadConfiguration, message)
 }
 
 /// `wasi:http/types@0.2.3` without its version.

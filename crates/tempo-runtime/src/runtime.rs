@@ -5,13 +5,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tempo_core::{Error, Flag, Limits, Service, Settings, Tool, Trigger};
+use tempo_core::{Backend, Error, Flag, Limits, Service, Settings, Tool, Trigger};
 
 use crate::boot::{self, Parts};
 use crate::cli::{self, Action, FlagGroup};
 use crate::registry::{ServiceEntry, ToolEntry, TriggerEntry};
 use crate::signals::Signals;
-use crate::store_data::{Carry, StoreData};
 use crate::{env_file, grants, host_key, inspect, link, load, log, log_output, output, reporting, settings_file, tool};
 
 /// The exit code of an error that is nobody's known mistake: EX_SOFTWARE of `sysexits.h`.
@@ -25,34 +24,31 @@ const COMMON: &[Flag] = &[settings_file::SETTINGS, env_file::ENV_FILE, host_key:
 /// A runtime under construction, and then the program itself.
 ///
 /// [`runtime!`](crate::runtime!) writes the calls; a program that wants its own `main` makes them itself.
-pub struct Runtime<T: 'static> {
+pub struct Runtime {
     name: &'static str,
     version: &'static str,
     about: &'static str,
-    services: Vec<ServiceEntry<T>>,
-    triggers: Vec<TriggerEntry<T>>,
+    services: Vec<ServiceEntry>,
+    triggers: Vec<TriggerEntry>,
     tools: Vec<ToolEntry>,
 }
 
-impl<T: StoreData> Runtime<T> {
+impl Runtime {
     /// A runtime called `name` that offers nothing but WASI yet.
     pub fn new(name: &'static str, version: &'static str, about: &'static str) -> Self {
         Self { name, version, about, services: Vec::new(), triggers: Vec::new(), tools: Vec::new() }
     }
 
-    /// Offers service `S` with the backend that `T` carries for it.
+    /// Offers service `S` with backend `B`.
     #[must_use]
-    pub fn service<S: Service + 'static>(mut self) -> Self
-    where
-        T: Carry<S>,
-    {
-        self.services.push(ServiceEntry::of::<S>());
+    pub fn service<S: Service, B: Backend<S>>(mut self) -> Self {
+        self.services.push(ServiceEntry::of::<S, B>());
         self
     }
 
     /// Adds trigger `R`.
     #[must_use]
-    pub fn trigger<R: Trigger<T>>(mut self) -> Self {
+    pub fn trigger<R: Trigger>(mut self) -> Self {
         self.triggers.push(TriggerEntry::of::<R>());
         self
     }

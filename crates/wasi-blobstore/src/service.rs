@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use tempo_core::{ByteBudget, Limits, Provide, Service, Stores};
+use tempo_core::{ByteBudget, Limits, Provide, Service, StoreData, Stores};
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 
 use crate::bindings::{draft, tempo};
@@ -94,6 +94,12 @@ impl Service for WasiBlobstore {
     const PACKAGES: &'static [&'static str] = &["wasi:blobstore@0.2.0-draft", "tempo:blobstore@0.1.0"];
     const CONCURRENT_PACKAGES: &'static [&'static str] = &["tempo:blobstore@0.1.0"];
 
+    type State = BlobstoreState;
+
+    fn view<'a>(state: &'a mut BlobstoreState, table: &'a mut ResourceTable) -> BlobstoreView<'a> {
+        state.view(table)
+    }
+
     fn add_to_linker<T: Provide<Self>>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
         draft::wasi::blobstore::types::add_to_linker::<T, Self>(linker, T::provide)?;
         draft::wasi::blobstore::container::add_to_linker::<T, Self>(linker, T::provide)?;
@@ -103,5 +109,9 @@ impl Service for WasiBlobstore {
             tempo::tempo::blobstore::store::add_to_linker::<T, Self>(linker, T::provide)?;
         }
         Ok(())
+    }
+
+    fn link(linker: &mut Linker<StoreData>) -> wasmtime::Result<()> {
+        Self::add_to_linker(linker)
     }
 }

@@ -4,10 +4,9 @@ use std::marker::PhantomData;
 use std::path::Path;
 
 use tempo_core::{Backend, Boot, ByteBudget, DATA, Flag, Schemes, Shown, Size, StoreUrl, Stores};
-use wasmtime::component::ResourceTable;
 
 use crate::telemetry::told;
-use crate::{BlobstoreState, BlobstoreView, Container, WasiBlobstore};
+use crate::{BlobstoreState, Container, WasiBlobstore};
 
 pub(crate) const BLOBSTORE: Flag = Flag::new(
     "blobstore",
@@ -31,8 +30,6 @@ impl<S: Schemes<dyn Container>> Backend<WasiBlobstore> for BlobstoreStores<S> {
         [vec![BLOBSTORE, MAX_OBJECT_SIZE, DATA], S::flags()].concat()
     }
 
-    type State = BlobstoreState;
-
     async fn connect(boot: Boot<'_>) -> anyhow::Result<Self> {
         let data: String = boot.settings.require(&DATA)?;
         let fallback = StoreUrl::of_file(Path::new(&format!("{}/blobstore", data.trim_end_matches('/'))))?;
@@ -52,10 +49,6 @@ impl<S: Schemes<dyn Container>> Backend<WasiBlobstore> for BlobstoreStores<S> {
 
     fn state(&self, bytes: &ByteBudget) -> BlobstoreState {
         self.state.for_another_store(bytes)
-    }
-
-    fn view<'a>(state: &'a mut BlobstoreState, table: &'a mut ResourceTable) -> BlobstoreView<'a> {
-        state.view(table)
     }
 }
 

@@ -1,10 +1,10 @@
 //! The service: what `wasi:config` is to a linker.
 
-use tempo_core::{Provide, Service};
-use wasmtime::component::{HasData, Linker};
+use tempo_core::{Provide, Service, StoreData};
+use wasmtime::component::{HasData, Linker, ResourceTable};
 
-use crate::Configuration;
 use crate::bindings::{draft, draft_2024_09_27, rc1};
+use crate::{ConfigState, Configuration};
 
 /// The host service for `wasi:config`.
 #[derive(Clone, Copy, Debug)]
@@ -25,10 +25,20 @@ impl Service for WasiConfig {
     const PACKAGES: &'static [&'static str] =
         &["wasi:config@0.2.0-rc.1", "wasi:config@0.2.0-draft", "wasi:config@0.2.0-draft-2024-09-27"];
 
+    type State = ConfigState;
+
+    fn view<'a>(state: &'a mut ConfigState, _: &'a mut ResourceTable) -> ConfigView<'a> {
+        state.view()
+    }
+
     fn add_to_linker<T: Provide<Self>>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
         rc1::wasi::config::store::add_to_linker::<T, Self>(linker, T::provide)?;
         draft::wasi::config::store::add_to_linker::<T, Self>(linker, T::provide)?;
         draft::wasi::config::runtime::add_to_linker::<T, Self>(linker, T::provide)?;
         draft_2024_09_27::wasi::config::store::add_to_linker::<T, Self>(linker, T::provide)
+    }
+
+    fn link(linker: &mut Linker<StoreData>) -> wasmtime::Result<()> {
+        Self::add_to_linker(linker)
     }
 }

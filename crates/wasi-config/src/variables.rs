@@ -4,12 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tempo_core::{Backend, Boot, ByteBudget, Error, ErrorKind, Flag, KeyValue, Limits, Settings, Shown};
-use wasmtime::component::ResourceTable;
 
 use crate::file::{self, Format};
 use crate::store::{MAX_KEY, size};
 use crate::telemetry::told;
-use crate::{ConfigState, ConfigView, Values, WasiConfig};
+use crate::{ConfigState, Values, WasiConfig};
 
 const CONFIG: Flag =
     Flag::new("config", "KEY=VALUE", "A value the component reads through wasi:config; wins over --config-file")
@@ -29,7 +28,6 @@ impl Backend<WasiConfig> for Variables {
     fn flags() -> Vec<Flag> {
         vec![CONFIG, CONFIG_FILE]
     }
-    type State = ConfigState;
 
     async fn connect(boot: Boot<'_>) -> anyhow::Result<Self> {
         let values = collect(boot.settings, boot.limits)?;
@@ -38,10 +36,6 @@ impl Backend<WasiConfig> for Variables {
 
     fn state(&self, _: &ByteBudget) -> ConfigState {
         self.state.clone()
-    }
-
-    fn view<'a>(state: &'a mut ConfigState, _: &'a mut ResourceTable) -> ConfigView<'a> {
-        state.view()
     }
 }
 
@@ -104,9 +98,8 @@ mod tests {
 
     async fn connect(settings: &Settings, limits: &Limits) -> anyhow::Result<Vec<(String, String)>> {
         let backend = Variables::connect(Boot::new("test", limits, settings)).await?;
-        let mut state = backend.state(&ByteBudget::new(0));
-        let mut table = ResourceTable::new();
-        Ok(Variables::view(&mut state, &mut table).configuration.get_all().await?)
+        let state = backend.state(&ByteBudget::new(0));
+        Ok(state.view().configuration.get_all().await?)
     }
 
     #[tokio::test]

@@ -4,10 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tempo_core::{Backend, Boot, ByteBudget, Error, Flag, Settings, Shown};
-use wasmtime::component::ResourceTable;
-use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView};
+use wasmtime_wasi_http::WasiHttpCtx;
 
-use crate::{Client, ClientConfig, GrantError, HeldBytes, Hooks, HttpView, Policy, WasiHttp};
+use crate::{Client, ClientConfig, GrantError, HeldBytes, Hooks, Policy, WasiHttp};
 
 const ALLOW: Flag = Flag::new("allow-http", "URL", "A URL the guest may request, such as https://api.example.com")
     .repeatable()
@@ -38,17 +37,15 @@ pub struct HttpClient {
 
 /// A store's share of [`HttpClient`].
 pub struct HttpState {
-    context: WasiHttpCtx,
-    hooks: Hooks,
-    held: HeldBytes,
+    pub(crate) context: WasiHttpCtx,
+    pub(crate) hooks: Hooks,
+    pub(crate) held: HeldBytes,
 }
 
 impl Backend<WasiHttp> for HttpClient {
     fn flags() -> Vec<Flag> {
         vec![ALLOW, ALLOW_ADDRESS, CA, CONNECT, TLS, FIRST_BYTE, REQUESTS]
     }
-
-    type State = HttpState;
 
     async fn connect(boot: Boot<'_>) -> anyhow::Result<Self> {
         let settings = boot.settings;
@@ -71,11 +68,6 @@ impl Backend<WasiHttp> for HttpClient {
         let mut context = WasiHttpCtx::new();
         context.set_field_size_limit(FIELD_BYTES);
         HttpState { context, hooks: self.hooks.clone().with_budget(bytes), held: HeldBytes::new(bytes) }
-    }
-
-    fn view<'a>(state: &'a mut HttpState, table: &'a mut ResourceTable) -> HttpView<'a> {
-        let http = WasiHttpCtxView { hooks: &mut state.hooks, table, ctx: &mut state.context };
-        HttpView { http, held: &mut state.held }
     }
 }
 

@@ -1,11 +1,12 @@
 //! The service: `wasi:http` for components, in both versions.
 
-use tempo_core::{Provide, Service};
-use wasmtime::component::{HasData, Linker};
+use tempo_core::{Provide, Service, StoreData};
+use wasmtime::component::{HasData, Linker, ResourceTable};
 use wasmtime_wasi_http::WasiHttpCtxView;
 use wasmtime_wasi_http::p2::bindings as p2;
 use wasmtime_wasi_http::p3::bindings as p3;
 
+use crate::backend::HttpState;
 use crate::held::{HeldBytes, add_p2_to_linker, add_p3_to_linker};
 use crate::requests::{OutgoingRequests, add_outgoing_handler};
 
@@ -34,6 +35,13 @@ impl Service for WasiHttp {
     const PACKAGES: &'static [&'static str] = &["wasi:http@0.2.12", "wasi:http@0.3.0"];
     const CONCURRENT_PACKAGES: &'static [&'static str] = &["wasi:http@0.3.0"];
 
+    type State = HttpState;
+
+    fn view<'a>(state: &'a mut HttpState, table: &'a mut ResourceTable) -> HttpView<'a> {
+        let http = WasiHttpCtxView { hooks: &mut state.hooks, table, ctx: &mut state.context };
+        HttpView { http, held: &mut state.held }
+    }
+
     fn add_to_linker<T: Provide<Self>>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
         type Host = wasmtime_wasi_http::WasiHttp;
         let options = p2::LinkOptions::default();
@@ -47,5 +55,9 @@ impl Service for WasiHttp {
             add_p3_to_linker(linker)?;
         }
         Ok(())
+    }
+
+    fn link(linker: &mut Linker<StoreData>) -> wasmtime::Result<()> {
+        Self::add_to_linker(linker)
     }
 }

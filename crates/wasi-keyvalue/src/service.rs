@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use tempo_core::{ByteBudget, DEFAULT_STORE, Limits, Provide, Service, Stores};
+use tempo_core::{ByteBudget, DEFAULT_STORE, Limits, Provide, Service, StoreData, Stores};
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 
 use crate::bindings::{draft, draft2, wasmcloud};
@@ -113,6 +113,12 @@ impl Service for WasiKeyValue {
         &["wasi:keyvalue@0.2.0-draft", "wasi:keyvalue@0.2.0-draft2", "wasmcloud:keyvalue@0.2.0"];
     const CONCURRENT_PACKAGES: &'static [&'static str] = &["wasmcloud:keyvalue@0.2.0"];
 
+    type State = KeyValueState;
+
+    fn view<'a>(state: &'a mut KeyValueState, table: &'a mut ResourceTable) -> KeyValueView<'a> {
+        state.view(table)
+    }
+
     fn add_to_linker<T: Provide<Self>>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
         draft::wasi::keyvalue::store::add_to_linker::<T, Self>(linker, T::provide)?;
         draft::wasi::keyvalue::atomics::add_to_linker::<T, Self>(linker, T::provide)?;
@@ -129,5 +135,9 @@ impl Service for WasiKeyValue {
             wasmcloud::wasmcloud::keyvalue::batch::add_to_linker::<T, Self>(linker, T::provide)?;
         }
         Ok(())
+    }
+
+    fn link(linker: &mut Linker<StoreData>) -> wasmtime::Result<()> {
+        Self::add_to_linker(linker)
     }
 }

@@ -4,11 +4,10 @@ use std::marker::PhantomData;
 use std::path::PathBuf;
 
 use tempo_core::{Backend, Boot, ByteBudget, DATA, Error, Flag, Schemes, Shown, StoreUrl, Stores};
-use wasmtime::component::ResourceTable;
 
 use crate::limits::{MAX_KEY, MAX_VALUE};
 use crate::telemetry::told;
-use crate::{KeyValueLimits, KeyValueState, KeyValueView, Store, WasiKeyValue};
+use crate::{KeyValueLimits, KeyValueState, Store, WasiKeyValue};
 
 pub(crate) const KEYVALUE: Flag = Flag::new(
     "keyvalue",
@@ -32,8 +31,6 @@ impl<S: Schemes<dyn Store>> Backend<WasiKeyValue> for KeyValueStores<S> {
         [vec![KEYVALUE, DATA, MAX_KEY, MAX_VALUE], S::flags()].concat()
     }
 
-    type State = KeyValueState;
-
     async fn connect(boot: Boot<'_>) -> anyhow::Result<Self> {
         let limits = KeyValueLimits::from_settings(boot.settings, boot.limits)?;
         let stores = Stores::open_as::<S>(&KEYVALUE, fallback(boot)?, boot, |system, name, store| {
@@ -51,10 +48,6 @@ impl<S: Schemes<dyn Store>> Backend<WasiKeyValue> for KeyValueStores<S> {
 
     fn state(&self, bytes: &ByteBudget) -> KeyValueState {
         self.state.for_another_store(bytes)
-    }
-
-    fn view<'a>(state: &'a mut KeyValueState, table: &'a mut ResourceTable) -> KeyValueView<'a> {
-        state.view(table)
     }
 }
 
@@ -93,9 +86,9 @@ mod tests {
         let announced = format!("keyvalue: default is kept in {}", data.join("keyvalue.redb").display());
         assert_eq!(stores.announcement(), Some(announced));
         assert!(data.join("keyvalue.redb").is_file());
-        let mut table = ResourceTable::new();
-        let mut state = stores.state(&ByteBudget::new(1000));
-        let mut view = Embedded::view(&mut state, &mut table);
+        let mut table = wasmtime::component::ResourceTable::new();
+        let state = stores.state(&ByteBudget::new(1000));
+        let mut view = state.view(&mut table);
         assert!(view.open("default").is_ok());
         assert!(view.open("other").is_err());
         assert!(view.open("").is_ok(), "no name is the default");

@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use tempo_core::{Backend, Boot, ByteBudget, Flag};
 use tracing::{debug, error, event_enabled, info, trace, warn};
-use wasmtime::component::ResourceTable;
 
 use crate::telemetry::told;
-use crate::{Level, LogSink, LogState, LogView, Record, WasiLogging};
+use crate::{Level, LogSink, LogState, Record, WasiLogging};
 
 /// Makes a `tracing` event of each message, with the target `guest` and the fields `component`, `context` (where there
 /// is one), `clipped` (where something was left out) and `critical` (an error of the level `critical`).
@@ -65,7 +64,6 @@ impl Backend<WasiLogging> for TracingLog {
     fn flags() -> Vec<Flag> {
         Vec::new()
     }
-    type State = LogState;
 
     async fn connect(boot: Boot<'_>) -> anyhow::Result<Self> {
         Ok(Self { state: LogState::new(boot.component, told(boot.telemetry, Arc::new(Events)), boot.limits) })
@@ -73,9 +71,5 @@ impl Backend<WasiLogging> for TracingLog {
 
     fn state(&self, _: &ByteBudget) -> LogState {
         self.state.clone()
-    }
-
-    fn view<'a>(state: &'a mut LogState, _: &'a mut ResourceTable) -> LogView<'a> {
-        state.view()
     }
 }

@@ -1,7 +1,7 @@
 //! The service: what `wasi:logging` is to a linker.
 
-use tempo_core::{Provide, Service};
-use wasmtime::component::{HasData, Linker};
+use tempo_core::{Provide, Service, StoreData};
+use wasmtime::component::{HasData, Linker, ResourceTable};
 
 use crate::LogState;
 use crate::bindings::{draft, unversioned};
@@ -24,8 +24,18 @@ impl Service for WasiLogging {
     const INTERFACES: &'static [&'static str] = &["wasi:logging/logging"];
     const PACKAGES: &'static [&'static str] = &["wasi:logging@0.1.0-draft", "wasi:logging"];
 
+    type State = LogState;
+
+    fn view<'a>(state: &'a mut LogState, _: &'a mut ResourceTable) -> LogView<'a> {
+        state.view()
+    }
+
     fn add_to_linker<T: Provide<Self>>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
         draft::wasi::logging::logging::add_to_linker::<T, Self>(linker, T::provide)?;
         unversioned::wasi::logging::logging::add_to_linker::<T, Self>(linker, T::provide)
+    }
+
+    fn link(linker: &mut Linker<StoreData>) -> wasmtime::Result<()> {
+        Self::add_to_linker(linker)
     }
 }

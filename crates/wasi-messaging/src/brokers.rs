@@ -4,12 +4,11 @@ use std::marker::PhantomData;
 use std::path::PathBuf;
 
 use tempo_core::{Backend, Boot, ByteBudget, DATA, Error, Flag, Schemes, Settings, Shown, StoreUrl, Stores};
-use wasmtime::component::ResourceTable;
 
 use crate::allowed::{ALLOW_TOPIC, AllowedTopics};
 use crate::limits::MAX_MESSAGE;
 use crate::telemetry::told;
-use crate::{Broker, MessagingLimits, MessagingState, MessagingView, WasiMessaging};
+use crate::{Broker, MessagingLimits, MessagingState, WasiMessaging};
 
 pub(crate) const MESSAGING: Flag =
     Flag::new("messaging", "[NAME=]URL", "A broker of messages, by the name under which the component uses it")
@@ -30,8 +29,6 @@ impl<S: Schemes<dyn Broker>> Backend<WasiMessaging> for MessagingBrokers<S> {
         [vec![MESSAGING, ALLOW_TOPIC, DATA, MAX_MESSAGE], S::flags()].concat()
     }
 
-    type State = MessagingState;
-
     async fn connect(boot: Boot<'_>) -> anyhow::Result<Self> {
         let limits = MessagingLimits::from_settings(boot.settings, boot.limits)?;
         let brokers = Stores::open_as::<S>(&MESSAGING, fallback(boot.settings)?, boot, |system, name, broker| {
@@ -50,10 +47,6 @@ impl<S: Schemes<dyn Broker>> Backend<WasiMessaging> for MessagingBrokers<S> {
 
     fn state(&self, bytes: &ByteBudget) -> MessagingState {
         self.state.for_another_store(bytes)
-    }
-
-    fn view<'a>(state: &'a mut MessagingState, table: &'a mut ResourceTable) -> MessagingView<'a> {
-        state.view(table)
     }
 }
 
@@ -96,8 +89,8 @@ mod tests {
     async fn without_configuration_messages_are_kept_below_the_data_directory() {
         let brokers = connect(&[(&DATA, "some/where")]).await.unwrap();
         assert_eq!(brokers.announcement().as_deref(), Some("messaging: default is kept in some/where/messaging.redb"));
-        let (mut state, mut table) = (brokers.state(&ByteBudget::new(1000)), ResourceTable::new());
-        let view = Brokers::view(&mut state, &mut table);
+        let (mut state, mut table) = (brokers.state(&ByteBudget::new(1000)), wasmtime::component::ResourceTable::new());
+        let view = state.view(&mut table);
         assert!(view.broker("default").0.is_some());
         assert!(view.broker("").0.is_some(), "no name is the default");
         assert!(view.broker("other").0.is_none());

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use tempo_core::{ByteBudget, DEFAULT_STORE, Limits, Provide, Service, Stores};
+use tempo_core::{ByteBudget, DEFAULT_STORE, Limits, Provide, Service, StoreData, Stores};
 use wasmtime::component::{HasData, Linker, ResourceTable};
 
 use crate::allowed::{Allowed, AllowedTopics};
@@ -139,6 +139,12 @@ impl Service for WasiMessaging {
     ];
     const CONCURRENT_PACKAGES: &'static [&'static str] = &["tempo:messaging@0.1.0", "wasmcloud:messaging@0.3.0"];
 
+    type State = MessagingState;
+
+    fn view<'a>(state: &'a mut MessagingState, table: &'a mut ResourceTable) -> MessagingView<'a> {
+        state.view(table)
+    }
+
     fn add_to_linker<T: Provide<Self>>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
         draft::wasi::messaging::types::add_to_linker::<T, Self>(linker, T::provide)?;
         draft::wasi::messaging::producer::add_to_linker::<T, Self>(linker, T::provide)?;
@@ -153,5 +159,9 @@ impl Service for WasiMessaging {
             tempo::tempo::messaging::producer::add_to_linker::<T, Self>(linker, T::provide)?;
         }
         Ok(())
+    }
+
+    fn link(linker: &mut Linker<StoreData>) -> wasmtime::Result<()> {
+        Self::add_to_linker(linker)
     }
 }

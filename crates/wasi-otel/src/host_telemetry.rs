@@ -12,9 +12,8 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 use tempo_core::telemetry::{Record, Signal, Telemetry};
 use tempo_core::{Backend, Boot, ByteBudget, Flag, Limits};
-use wasmtime::component::ResourceTable;
 
-use crate::{Collector, Dropped, Origin, OtelState, OtelView, WasiOtel};
+use crate::{Collector, Dropped, Origin, OtelState, WasiOtel};
 
 /// How often is said that something was dropped, at most.
 const QUIET: Duration = Duration::from_secs(60);
@@ -38,7 +37,6 @@ impl Backend<WasiOtel> for HostTelemetry {
     fn flags() -> Vec<Flag> {
         Vec::new()
     }
-    type State = OtelState;
 
     async fn connect(boot: Boot<'_>) -> anyhow::Result<Self> {
         Ok(Self::new(boot.component, boot.telemetry, boot.limits))
@@ -46,10 +44,6 @@ impl Backend<WasiOtel> for HostTelemetry {
 
     fn state(&self, _: &ByteBudget) -> OtelState {
         self.state.clone()
-    }
-
-    fn view<'a>(state: &'a mut OtelState, _: &'a mut ResourceTable) -> OtelView<'a> {
-        state.view()
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use tempo_core::{Provide, Service};
-use wasmtime::component::{HasData, Linker};
+use tempo_core::{Provide, Service, StoreData};
+use wasmtime::component::{HasData, Linker, ResourceTable};
 
-use crate::Collector;
 use crate::bindings::wasi::otel;
 use crate::limits::Budgets;
+use crate::{Collector, OtelState};
 
 /// The host service for `wasi:otel`.
 #[derive(Clone, Copy, Debug)]
@@ -35,10 +35,20 @@ impl Service for WasiOtel {
     const PACKAGES: &'static [&'static str] = &["wasi:otel@0.2.0-rc.2"];
 
     /// Of `wasi:clocks`, `wasi:otel` uses types only, which need no linking.
+    type State = OtelState;
+
+    fn view<'a>(state: &'a mut OtelState, _: &'a mut ResourceTable) -> OtelView<'a> {
+        state.view()
+    }
+
     fn add_to_linker<T: Provide<Self>>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
         otel::types::add_to_linker::<T, Self>(linker, T::provide)?;
         otel::tracing::add_to_linker::<T, Self>(linker, T::provide)?;
         otel::metrics::add_to_linker::<T, Self>(linker, T::provide)?;
         otel::logs::add_to_linker::<T, Self>(linker, T::provide)
+    }
+
+    fn link(linker: &mut Linker<StoreData>) -> wasmtime::Result<()> {
+        Self::add_to_linker(linker)
     }
 }

@@ -12,10 +12,10 @@ tempo_runtime::runtime! {
     name: "tempo-http",
     about: "Serves WebAssembly components over HTTP, with configuration, logging and telemetry",
     services: {
-        config: WasiConfig = Variables,
-        http: WasiHttp = HttpClient,
-        logging: WasiLogging = TracingLog,
-        otel: WasiOtel = HostTelemetry,
+        WasiConfig = Variables,
+        WasiHttp = HttpClient,
+        WasiLogging = TracingLog,
+        WasiOtel = HostTelemetry,
     },
     triggers: [HttpServer],
 }

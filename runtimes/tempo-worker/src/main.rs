@@ -17,13 +17,13 @@ tempo_runtime::runtime! {
     name: "tempo-worker",
     about: "Runs WebAssembly components that handle messages, with keyvalue, blobstore, configuration, logging and telemetry",
     services: {
-        blobstore: WasiBlobstore =
+        WasiBlobstore =
             BlobstoreStores<(blobstore::Memory, blobstore::File, NatsBlobstore, S3, GoogleCloud, Azure)>,
-        config: WasiConfig = Variables,
-        keyvalue: WasiKeyValue = KeyValueStores<(keyvalue::Memory, keyvalue::File, NatsKeyValue)>,
-        logging: WasiLogging = TracingLog,
-        messaging: WasiMessaging = MessagingBrokers<Brokers>,
-        otel: WasiOtel = HostTelemetry,
+        WasiConfig = Variables,
+        WasiKeyValue = KeyValueStores<(keyvalue::Memory, keyvalue::File, NatsKeyValue)>,
+        WasiLogging = TracingLog,
+        WasiMessaging = MessagingBrokers<Brokers>,
+        WasiOtel = HostTelemetry,
     },
     triggers: [KeyValueWatcher, MessageConsumer],
     tools: [Messages<Brokers>],

@@ -18,14 +18,14 @@ tempo_runtime::runtime! {
     name: "tempo",
     about: "Serves WebAssembly components, with every service there is",
     services: {
-        blobstore: WasiBlobstore =
+        WasiBlobstore =
             BlobstoreStores<(blobstore::Memory, blobstore::File, NatsBlobstore, S3, GoogleCloud, Azure)>,
-        config: WasiConfig = Variables,
-        http: WasiHttp = HttpClient,
-        keyvalue: WasiKeyValue = KeyValueStores<(keyvalue::Memory, keyvalue::File, NatsKeyValue)>,
-        logging: WasiLogging = TracingLog,
-        messaging: WasiMessaging = MessagingBrokers<Brokers>,
-        otel: WasiOtel = HostTelemetry,
+        WasiConfig = Variables,
+        WasiHttp = HttpClient,
+        WasiKeyValue = KeyValueStores<(keyvalue::Memory, keyvalue::File, NatsKeyValue)>,
+        WasiLogging = TracingLog,
+        WasiMessaging = MessagingBrokers<Brokers>,
+        WasiOtel = HostTelemetry,
     },
     triggers: [HttpServer, KeyValueWatcher, MessageConsumer],
     tools: [Messages<Brokers>],

@@ -8,9 +8,9 @@ tempo_runtime::runtime! {
     name: "acme-runtime",
     about: "A runtime for a test",
     services: {
-        time: AcmeTime = SystemClock,
-        dice: AcmeDice = LoadedDice,
-        again: AcmeTime = SystemClock,
+        AcmeTime = SystemClock,
+        AcmeDice = LoadedDice,
+        AcmeTime = SystemClock,
     },
     triggers: [],
 }

@@ -8,8 +8,8 @@ tempo_runtime::runtime! {
     name: "acme-runtime",
     about: "A runtime for a test",
     services: {
-        time: AcmeTime = SystemClock,
-        dice: AcmeDice,
+        AcmeTime = SystemClock,
+        AcmeDice,
     },
     triggers: [],
 }

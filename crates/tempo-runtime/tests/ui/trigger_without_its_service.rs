@@ -8,7 +8,7 @@ tempo_runtime::runtime! {
     name: "acme-runtime",
     about: "A runtime for a test",
     services: {
-        dice: AcmeDice = LoadedDice,
+        AcmeDice = LoadedDice,
     },
     triggers: [AcmeAlarm],
 }

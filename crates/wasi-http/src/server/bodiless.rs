@@ -12,12 +12,7 @@ pub(crate) fn is_bodiless(to_head: bool, status: StatusCode) -> bool {
 
 /// The response with the head that the guest gave. `size` is that of the body which the guest wrote to HEAD, if it is known:
 /// it stands for the `Content-Length` that a GET would have had.
-pub(crate) fn response<T: Send + 'static>(
-    mut head: Response<()>,
-    to_head: bool,
-    version: Version,
-    size: Option<u64>,
-) -> Response<Body<T>> {
+pub(crate) fn response(mut head: Response<()>, to_head: bool, version: Version, size: Option<u64>) -> Response<Body> {
     let status = head.status();
     let headers = head.headers_mut();
     match status {
@@ -50,7 +45,7 @@ mod tests {
         if let Some(declared) = declared {
             head = head.header("content-length", declared);
         }
-        let response = response::<()>(head.body(()).unwrap(), to_head, version, Some(7));
+        let response = response(head.body(()).unwrap(), to_head, version, Some(7));
         (super::super::exchange::content_length(response.headers()), response.body().size_hint().exact())
     }
 

@@ -14,8 +14,8 @@ use super::flow::{Flow, Piece};
 use super::telemetry::Told;
 
 /// A response's body.
-pub(crate) struct Body<T: Send + 'static> {
-    content: Content<T>,
+pub(crate) struct Body {
+    content: Content,
     /// Counts the request as running until its body has gone.
     pub(crate) in_flight: Option<InFlight>,
     /// Tells of the request when its body has gone.
@@ -24,22 +24,22 @@ pub(crate) struct Body<T: Send + 'static> {
     flow: Option<Arc<Flow>>,
 }
 
-enum Content<T: Send + 'static> {
+enum Content {
     Full(Option<Piece>),
     /// A body of that length which is announced, as a 304 may do, and not sent.
     Omitted(u64),
-    Stream(Arc<Stream<T>>),
+    Stream(Arc<Stream>),
     /// The guest's part is over, and this is what is left: trailers, or nothing.
     Ended(Option<Frame<Piece>>),
 }
 
 /// An exchange whose response is being streamed. The worker watches it: a client that stops reading must not hold an
 /// instance for ever.
-pub(crate) struct Stream<T: Send + 'static> {
-    state: Mutex<(Option<Exchange<T>>, Instant)>,
+pub(crate) struct Stream {
+    state: Mutex<(Option<Exchange>, Instant)>,
 }
 
-impl<T: Send + 'static> Stream<T> {
+impl Stream {
     /// Ends the guest if nothing has moved for `patience`.
     pub(crate) fn end_if_stalled(&self, patience: Duration) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -50,7 +50,7 @@ impl<T: Send + 'static> Stream<T> {
     }
 }
 
-impl<T: Send + 'static> Body<T> {
+impl Body {
     /// A body that is known whole.
     pub(crate) fn full(bytes: Bytes) -> Self {
         Self { content: Content::Full(Some(Piece::new(bytes))), in_flight: None, told: None, flow: None }
@@ -62,7 +62,7 @@ impl<T: Send + 'static> Body<T> {
     }
 
     /// A body that the guest goes on writing.
-    pub(crate) fn stream(exchange: Exchange<T>) -> (Self, Arc<Stream<T>>) {
+    pub(crate) fn stream(exchange: Exchange) -> (Self, Arc<Stream>) {
         let stream = Arc::new(Stream { state: Mutex::new((Some(exchange), Instant::now())) });
         (Self { content: Content::Stream(stream.clone()), in_flight: None, told: None, flow: None }, stream)
     }
@@ -118,7 +118,7 @@ impl<T: Send + 'static> Body<T> {
     }
 }
 
-impl<T: Send + 'static> Drop for Stream<T> {
+impl Drop for Stream {
     /// The guest ends with the body, unless the client has all of it.
     fn drop(&mut self) {
         let exchange = self.state.get_mut().unwrap_or_else(PoisonError::into_inner).0.take();
@@ -128,7 +128,7 @@ impl<T: Send + 'static> Drop for Stream<T> {
     }
 }
 
-impl<T: Send + 'static> http_body::Body for Body<T> {
+impl http_body::Body for Body {
     type Data = Piece;
     type Error = BrokenOff;
 

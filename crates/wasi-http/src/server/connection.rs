@@ -10,7 +10,6 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use tempo_core::Provide;
 use tempo_core::telemetry::scope;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -31,7 +30,6 @@ use super::transport::{Transport, Wire};
 use super::turn::end_of_turn;
 use super::watchdog::Watchdog;
 use super::worker::Worker;
-use crate::WasiHttp;
 
 /// How far the server has come in stopping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,8 +43,8 @@ pub(crate) enum Phase {
 }
 
 /// Serves the connections of one thread.
-pub(crate) struct Server<T: Send + 'static> {
-    pub(crate) worker: Arc<Worker<T>>,
+pub(crate) struct Server {
+    pub(crate) worker: Arc<Worker>,
     pub(crate) backlog: Arc<Backlog>,
     pub(crate) tls: Option<Tls>,
     pub(crate) phase: watch::Receiver<Phase>,
@@ -70,7 +68,7 @@ fn http(config: &Config, executor: StreamExecutor) -> auto::Builder<StreamExecut
     http
 }
 
-impl<T: Provide<WasiHttp>> Server<T> {
+impl Server {
     /// Serves `stream` until it is closed. `admitted` is false for a connection above the limit, which is told so.
     pub(crate) async fn serve(self: Arc<Self>, stream: TcpStream, admitted: bool) {
         // Small responses go out at once rather than wait for an acknowledgement.
@@ -144,14 +142,14 @@ impl<T: Provide<WasiHttp>> Server<T> {
     }
 }
 
-async fn answer<T: Provide<WasiHttp>>(
-    worker: Arc<Worker<T>>,
+async fn answer(
+    worker: Arc<Worker>,
     backlog: Arc<Backlog>,
     scheme: Scheme,
     mut request: Request<Incoming>,
     admitted: bool,
     phase: watch::Receiver<Phase>,
-) -> Response<Body<T>> {
+) -> Response<Body> {
     let version = request.version();
     // hyper counts those of HTTP/1.1 only. Telemetry adds its own, which are not the client's.
     let too_many_headers = request.headers().len() > worker.config.headers;

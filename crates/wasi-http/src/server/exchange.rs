@@ -26,7 +26,7 @@ use super::worker::Worker;
 use crate::host_fed;
 
 /// What a call into a guest ends with.
-pub(crate) type Outcome<T> = Result<wasmtime::Result<Warm<T, Proxy>>, Interrupted>;
+pub(crate) type Outcome = Result<wasmtime::Result<Warm<Proxy>>, Interrupted>;
 
 /// A response body that broke off. hyper closes the connection or resets the stream, so that the client notices.
 #[derive(Debug, thiserror::Error)]
@@ -63,9 +63,9 @@ impl BodyFault {
 
 /// A call into a guest and, once it has answered, its response body. Whoever polls the exchange drives the guest;
 /// dropping it ends the guest.
-pub(crate) struct Exchange<T: Send + 'static> {
-    worker: Arc<Worker<T>>,
-    call: Option<Call<wasmtime::Result<Warm<T, Proxy>>>>,
+pub(crate) struct Exchange {
+    worker: Arc<Worker>,
+    call: Option<Call<wasmtime::Result<Warm<Proxy>>>>,
     /// Of a 0.3 call: whether its event loop can still do anything.
     quiescence: Arc<Quiescence>,
     /// `None` once it has come, or cannot come any more.
@@ -113,11 +113,11 @@ pub(crate) fn ends() -> (Near, Far) {
     (near, Far { answer: answer_sender, consumed, quiescence })
 }
 
-impl<T: Send + 'static> Exchange<T> {
+impl Exchange {
     /// `to_head`: the request's method is HEAD.
     pub(crate) fn new(
-        worker: Arc<Worker<T>>,
-        call: Call<wasmtime::Result<Warm<T, Proxy>>>,
+        worker: Arc<Worker>,
+        call: Call<wasmtime::Result<Warm<Proxy>>>,
         near: Near,
         to_head: bool,
         too_large: Option<TooLarge>,

@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::sync::Arc;
 
 use http::Request;
-use tempo_core::{CallPlace, Meter, Provide, Warm};
+use tempo_core::{CallPlace, Meter, StoreData, Warm};
 use tokio::sync::oneshot;
 use wasmtime::Store;
 use wasmtime::component::InstancePre;
@@ -13,7 +13,6 @@ use wasmtime_wasi_http::{FieldMap, WasiBody, p2, p3};
 
 use super::exchange::Far;
 use super::worker::Worker;
-use crate::WasiHttp;
 use crate::service::http;
 
 /// The head of a guest's response with its body, or the error code it answered with.
@@ -24,7 +23,7 @@ pub(crate) type Answer = Result<http::Response<WasiBody>, String>;
 /// # Errors
 ///
 /// The component exports neither.
-pub(crate) fn handler<T>(component: &InstancePre<T>) -> wasmtime::Result<ProxyPre<T>> {
+pub(crate) fn handler(component: &InstancePre<StoreData>) -> wasmtime::Result<ProxyPre<StoreData>> {
     match p3::bindings::ServicePre::new(component.clone()) {
         Ok(service) => Ok(ProxyPre::P3(service)),
         Err(_) => p2::bindings::ProxyPre::new(component.clone()).map(ProxyPre::P2),
@@ -33,12 +32,12 @@ pub(crate) fn handler<T>(component: &InstancePre<T>) -> wasmtime::Result<ProxyPr
 
 /// Calls the handler with `request`, sends what it answers to the exchange at the `far` end, and goes on until the guest is
 /// done.
-pub(crate) async fn call<T: Provide<WasiHttp>>(
-    worker: Arc<Worker<T>>,
-    place: CallPlace<T, Proxy>,
+pub(crate) async fn call(
+    worker: Arc<Worker>,
+    place: CallPlace<Proxy>,
     request: Request<WasiBody>,
     far: Far,
-) -> wasmtime::Result<Warm<T, Proxy>> {
+) -> wasmtime::Result<Warm<Proxy>> {
     let meter = place.meter();
     let mut warm = match place {
         CallPlace::Warm(warm) => warm,
@@ -56,8 +55,8 @@ pub(crate) async fn call<T: Provide<WasiHttp>>(
     Ok(warm)
 }
 
-async fn call_p2<T: Provide<WasiHttp>>(
-    store: &mut Store<T>,
+async fn call_p2(
+    store: &mut Store<StoreData>,
     proxy: &p2::bindings::Proxy,
     request: Request<WasiBody>,
     answer: oneshot::Sender<Answer>,
@@ -74,8 +73,8 @@ async fn call_p2<T: Provide<WasiHttp>>(
     proxy.wasi_http_incoming_handler().call_handle(store, request, out).await
 }
 
-async fn call_p3<T: Provide<WasiHttp>>(
-    store: &mut Store<T>,
+async fn call_p3(
+    store: &mut Store<StoreData>,
     service: &p3::bindings::Service,
     request: Request<WasiBody>,
     far: Far,
@@ -95,7 +94,7 @@ async fn call_p3<T: Provide<WasiHttp>>(
         let answered = match service.wasi_http_handler().call_handle(accessor, request).await? {
             Ok(response) => Ok(accessor.with(|mut access| {
                 let response = http(access.get()).table.delete(response)?;
-                response.into_http_with_getter(&mut access, transmission, http::<T>)
+                response.into_http_with_getter(&mut access, transmission, http::<StoreData>)
             })?),
             Err(code) => Err(format!("{code:?}")),
         };

@@ -32,7 +32,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures::future::select_all;
-use tempo_core::{Error, ErrorKind, Flag, Provide, Running, Settings, Trigger, Workload};
+use tempo_core::{Error, ErrorKind, Flag, Running, Settings, Trigger, Workload};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -44,7 +44,7 @@ use self::connection::{Phase, Server};
 use self::threads::Thread;
 use self::tls::Tls;
 use self::worker::Worker;
-use crate::WasiHttp;
+use crate::{HttpState, WasiHttp};
 
 /// Connections that the system keeps while the server is busy.
 const BACKLOG: u32 = 1024;
@@ -57,14 +57,17 @@ const LOOK: Duration = Duration::from_millis(5);
 /// `wasi:http/incoming-handler` (0.2).
 pub struct HttpServer;
 
-impl<T: Provide<WasiHttp>> Trigger<T> for HttpServer {
+#[async_trait]
+impl Trigger for HttpServer {
+    type Service = WasiHttp;
+
     const EXPORTS: &'static [&'static str] = &["wasi:http/incoming-handler", "wasi:http/handler"];
 
     fn flags() -> Vec<Flag> {
         Config::FLAGS.to_vec()
     }
 
-    async fn start(workload: Workload<T>, settings: &Settings) -> anyhow::Result<Box<dyn Running>> {
+    async fn start(workload: Workload, settings: &Settings, _: HttpState) -> anyhow::Result<Box<dyn Running>> {
         let config = Arc::new(Config::from_settings(settings)?);
         let tls = config.tls.as_ref().map(|(cert, key)| Tls::load(cert, key)).transpose()?;
         let scheme = if tls.is_some() { "https" } else { "http" };

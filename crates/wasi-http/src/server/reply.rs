@@ -39,7 +39,7 @@ impl Refusal {
     }
 
     /// The response that says so.
-    pub(crate) fn response<T: Send + 'static>(self) -> Response<Body<T>> {
+    pub(crate) fn response(self) -> Response<Body> {
         let (status, text) = match self {
             Self::BadRequest => (StatusCode::BAD_REQUEST, "the request is not valid HTTP\n"),
             Self::NotImplemented => (StatusCode::NOT_IMPLEMENTED, "the method is not implemented\n"),

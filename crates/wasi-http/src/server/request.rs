@@ -10,7 +10,6 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Method, Request, Response, Uri, Version, header};
 use http_body::Frame;
 use hyper::body::Incoming;
-use tempo_core::Provide;
 use tempo_core::telemetry::CallContext;
 
 use super::bodiless;
@@ -20,7 +19,6 @@ use super::guest;
 use super::reply::Refusal;
 use super::upload;
 use super::worker::Worker;
-use crate::WasiHttp;
 
 /// How often a body that is not there yet is asked for again before the response is streamed: a guest needs a turn or
 /// two of its event loop to write what it has at hand.
@@ -29,24 +27,24 @@ const TURNS: usize = 3;
 const SMALL: usize = 64 << 10;
 
 /// Answers `request`, which came in over `scheme`.
-pub(crate) async fn handle<T: Provide<WasiHttp>>(
-    worker: Arc<Worker<T>>,
+pub(crate) async fn handle(
+    worker: Arc<Worker>,
     scheme: Scheme,
     context: Option<Arc<CallContext>>,
     request: Request<Incoming>,
-) -> Response<Body<T>> {
+) -> Response<Body> {
     match exchange(worker, scheme, context, request).await {
         Ok(response) => response,
         Err(refusal) => refusal.response(),
     }
 }
 
-async fn exchange<T: Provide<WasiHttp>>(
-    worker: Arc<Worker<T>>,
+async fn exchange(
+    worker: Arc<Worker>,
     scheme: Scheme,
     context: Option<Arc<CallContext>>,
     request: Request<Incoming>,
-) -> Result<Response<Body<T>>, Refusal> {
+) -> Result<Response<Body>, Refusal> {
     let deadline = Instant::now() + worker.workload.limits().request;
     let (mut head, body) = request.into_parts();
     if head.method == Method::CONNECT {
@@ -101,7 +99,7 @@ impl Ahead {
 }
 
 /// Takes the whole body if it is small and there at once, else the beginning of it.
-async fn read_ahead<T: Provide<WasiHttp>>(exchange: &mut Exchange<T>) -> Ahead {
+async fn read_ahead(exchange: &mut Exchange) -> Ahead {
     let mut frames: Vec<Frame<Bytes>> = Vec::new();
     let mut turns = 0;
     let ended = poll_fn(|cx| {

@@ -6,11 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-use tempo_core::{Provide, Pulse};
+use tempo_core::Pulse;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::connection::Server;
-use crate::WasiHttp;
 
 /// How often idle instances and stalled responses are looked for, and the thread says that it goes on.
 const TIDY: Duration = Duration::from_millis(500);
@@ -32,7 +31,7 @@ pub(crate) struct Thread {
 
 impl Thread {
     /// Starts a thread that serves with `server`. The receiver resolves when the thread has ended.
-    pub(crate) fn start<T: Provide<WasiHttp>>(server: Server<T>) -> std::io::Result<(Self, oneshot::Receiver<()>)> {
+    pub(crate) fn start(server: Server) -> std::io::Result<(Self, oneshot::Receiver<()>)> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         // Bounded by the places among the connections that the accepter gives out.
         let (connections, mut accepted) = mpsc::unbounded_channel::<Accepted>();
@@ -67,7 +66,7 @@ impl Thread {
     }
 }
 
-async fn serve<T: Provide<WasiHttp>>(server: Arc<Server<T>>, connection: Accepted, open: Arc<AtomicUsize>) {
+async fn serve(server: Arc<Server>, connection: Accepted, open: Arc<AtomicUsize>) {
     let _place = connection.place;
     match tokio::net::TcpStream::from_std(connection.stream) {
         Ok(stream) => server.serve(stream, connection.admitted).await,
@@ -76,7 +75,7 @@ async fn serve<T: Provide<WasiHttp>>(server: Arc<Server<T>>, connection: Accepte
     open.fetch_sub(1, Relaxed);
 }
 
-async fn tidy<T: Provide<WasiHttp>>(server: Arc<Server<T>>, pulse: Pulse) {
+async fn tidy(server: Arc<Server>, pulse: Pulse) {
     let mut interval = tokio::time::interval(TIDY);
     loop {
         interval.tick().await;

@@ -17,8 +17,8 @@ use super::worker::Worker;
 const SHORTEST: Duration = Duration::from_millis(10);
 
 /// Looks at one connection now and then.
-pub(crate) struct Watchdog<'a, T: Send + 'static> {
-    worker: &'a Worker<T>,
+pub(crate) struct Watchdog<'a> {
+    worker: &'a Worker,
     activity: &'a Activity,
     sends: Arc<SendWatch>,
     /// Whether the backlog is full.
@@ -28,8 +28,8 @@ pub(crate) struct Watchdog<'a, T: Send + 'static> {
     next: Pin<Box<Sleep>>,
 }
 
-impl<'a, T: Send + 'static> Watchdog<'a, T> {
-    pub(crate) fn new(worker: &'a Worker<T>, backlog: &Backlog, activity: &'a Activity, sends: Arc<SendWatch>) -> Self {
+impl<'a> Watchdog<'a> {
+    pub(crate) fn new(worker: &'a Worker, backlog: &Backlog, activity: &'a Activity, sends: Arc<SendWatch>) -> Self {
         let next = Box::pin(tokio::time::sleep(Duration::ZERO));
         let mut watchdog = Self { worker, activity, sends, full: backlog.full(), stops: None, next };
         watchdog.rest();

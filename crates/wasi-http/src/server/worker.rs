@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use tempo_core::{Idle, Interrupted, Workload, describe};
+use tempo_core::{Idle, Interrupted, StoreData, Workload, describe};
 use wasmtime_wasi_http::handler::{Proxy, ProxyPre};
 
 use super::body::Stream;
@@ -12,22 +12,22 @@ use super::measured::Measured;
 use super::reply::Refusal;
 
 /// One serving thread's share of the component.
-pub(crate) struct Worker<T: Send + 'static> {
-    pub(crate) workload: Workload<T>,
-    pub(crate) handler: ProxyPre<T>,
+pub(crate) struct Worker {
+    pub(crate) workload: Workload,
+    pub(crate) handler: ProxyPre<StoreData>,
     pub(crate) config: Arc<Config>,
-    pub(crate) idle: Idle<T, Proxy>,
+    pub(crate) idle: Idle<Proxy>,
     pub(crate) measured: Arc<Measured>,
-    streams: Mutex<Vec<Weak<Stream<T>>>>,
+    streams: Mutex<Vec<Weak<Stream>>>,
 }
 
-impl<T: Send + 'static> Worker<T> {
+impl Worker {
     /// The share of one of `config.threads` threads.
     ///
     /// # Errors
     ///
     /// The component exports no HTTP handler.
-    pub(crate) fn new(workload: Workload<T>, config: Arc<Config>) -> wasmtime::Result<Self> {
+    pub(crate) fn new(workload: Workload, config: Arc<Config>) -> wasmtime::Result<Self> {
         let handler = super::guest::handler(workload.component())?;
         let idle = Idle::new(workload.clone(), config.threads);
         let measured = Arc::new(Measured::new(workload.telemetry().clone()));
@@ -35,7 +35,7 @@ impl<T: Send + 'static> Worker<T> {
     }
 
     /// Keeps the instance of a call that went well if it may serve again; says how to answer one that did not.
-    pub(crate) fn settle(&self, outcome: Outcome<T>) -> Result<(), Refusal> {
+    pub(crate) fn settle(&self, outcome: Outcome) -> Result<(), Refusal> {
         let component = self.workload.name();
         if !matches!(outcome, Ok(Ok(_))) {
             self.workload.telemetry().trapped();
@@ -58,7 +58,7 @@ impl<T: Send + 'static> Worker<T> {
     }
 
     /// Watches a response that is being streamed, until it ends.
-    pub(crate) fn watch(&self, stream: &Arc<Stream<T>>) {
+    pub(crate) fn watch(&self, stream: &Arc<Stream>) {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(stream));
     }
 

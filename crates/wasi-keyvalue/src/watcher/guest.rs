@@ -5,33 +5,33 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use opentelemetry::trace::SpanKind;
-use tempo_core::{Instance, Interrupted, Permit, Provide, Workload, limit_of};
+use tempo_core::{Instance, Interrupted, Permit, StoreData, Workload, limit_of};
 use tokio::time::{sleep, timeout};
 use wasmtime::Store;
 use wasmtime::component::{InstancePre, Resource};
 
 use crate::bindings::{draft, draft2, wasmcloud};
-use crate::{Bucket, Change, KeyValueLimits, KeyValueState, WasiKeyValue};
+use crate::{Bucket, Change, KeyValueLimits, WasiKeyValue};
 
 /// How long a change waits before it asks again for a place to run, if the queue for places was full.
 const RETRY: Duration = Duration::from_millis(50);
 
 /// The component that hears of changes.
-pub(super) struct Guest<T: 'static> {
-    workload: Workload<T>,
-    watcher: Watcher<T>,
+pub(super) struct Guest {
+    workload: Workload,
+    watcher: Watcher,
 }
 
 /// What the component exports, ready to be instantiated.
-enum Watcher<T: 'static> {
-    Draft(draft::WatchServicePre<T>),
-    Draft2(draft2::WatchServicePre<T>),
-    WasmCloud(wasmcloud::WatchServicePre<T>),
+enum Watcher {
+    Draft(draft::WatchServicePre<StoreData>),
+    Draft2(draft2::WatchServicePre<StoreData>),
+    WasmCloud(wasmcloud::WatchServicePre<StoreData>),
 }
 
-impl<T: Provide<WasiKeyValue>> Watcher<T> {
+impl Watcher {
     /// The newest watcher that the component exports.
-    fn find(component: &InstancePre<T>) -> wasmtime::Result<Self> {
+    fn find(component: &InstancePre<StoreData>) -> wasmtime::Result<Self> {
         if let Ok(watcher) = wasmcloud::WatchServicePre::new(component.clone()) {
             return Ok(Self::WasmCloud(watcher));
         }
@@ -41,7 +41,7 @@ impl<T: Provide<WasiKeyValue>> Watcher<T> {
         draft::WatchServicePre::new(component.clone()).map(Self::Draft)
     }
 
-    async fn call(&self, instance: &mut Instance<T>, limit: Duration, told: Told) -> wasmtime::Result<()> {
+    async fn call(&self, instance: &mut Instance, limit: Duration, told: Told) -> wasmtime::Result<()> {
         let store = &mut instance.store;
         let late = |_| wasmtime::Error::new(Interrupted::Deadline);
         match self {
@@ -69,11 +69,7 @@ impl<T: Provide<WasiKeyValue>> Watcher<T> {
     }
 }
 
-async fn call_async<T: Provide<WasiKeyValue>>(
-    store: &mut Store<T>,
-    guest: &wasmcloud::WatchService,
-    told: Told,
-) -> wasmtime::Result<()> {
+async fn call_async(store: &mut Store<StoreData>, guest: &wasmcloud::WatchService, told: Told) -> wasmtime::Result<()> {
     let bucket = told.push(store)?;
     let watcher = guest.wasmcloud_keyvalue_watcher();
     let finished = store.run_concurrent(async |accessor| -> wasmtime::Result<()> {
@@ -96,26 +92,20 @@ pub(super) struct Told {
 }
 
 impl Told {
-    fn push<T: Provide<WasiKeyValue>>(&self, store: &mut Store<T>) -> wasmtime::Result<Resource<Bucket>> {
-        let view = T::provide(store.data_mut());
+    fn push(&self, store: &mut Store<StoreData>) -> wasmtime::Result<Resource<Bucket>> {
+        let view = store.data_mut().service::<WasiKeyValue>();
         let bucket = Bucket::new(self.store.clone(), self.limits, view.state.bytes().clone());
         Ok(view.table.push(bucket)?)
     }
 }
 
-impl<T: Provide<WasiKeyValue>> Guest<T> {
-    pub(super) fn new(workload: Workload<T>) -> wasmtime::Result<Self> {
+impl Guest {
+    pub(super) fn new(workload: Workload) -> wasmtime::Result<Self> {
         Ok(Self { watcher: Watcher::find(workload.component())?, workload })
     }
 
     pub(super) fn name(&self) -> &str {
         self.workload.name()
-    }
-
-    /// What the component's stores carry: the buckets that it may open. A store without an instance tells.
-    pub(super) fn state(&self) -> wasmtime::Result<KeyValueState> {
-        let mut instance = self.workload.store()?;
-        Ok(T::provide(instance.store.data_mut()).state.clone())
     }
 
     /// Tells the component of `change`, and returns when it is done with it.

@@ -4,24 +4,23 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
 use futures::stream::{BoxStream, StreamExt as _};
-use tempo_core::Provide;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::guest::{Guest, Told};
-use crate::{Change, KeyValueLimits, Result, Store, WasiKeyValue};
+use crate::{Change, KeyValueLimits, Result, Store};
 
 /// Changes of one store that are told at once. Fewer than the places of a component, so that others find one too.
 const LANES: usize = 16;
 
 /// A store whose changes a component hears of.
-pub(super) struct Watched<T: 'static> {
-    pub(super) guest: Arc<Guest<T>>,
+pub(super) struct Watched {
+    pub(super) guest: Arc<Guest>,
     pub(super) store: Arc<dyn Store>,
     pub(super) limits: KeyValueLimits,
 }
 
-impl<T: Provide<WasiKeyValue>> Watched<T> {
+impl Watched {
     /// Tells of `changes` until they end or `stop` is sent, and ends when the last call has ended.
     pub(super) async fn run(self, changes: BoxStream<'static, Result<Change>>, mut stop: watch::Receiver<bool>) {
         let mut tasks = JoinSet::new();

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
-use tempo_core::{Flag, Provide, Running, Settings, Trigger, Workload};
+use tempo_core::{Flag, Running, Settings, Trigger, Workload};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use self::guest::Guest;
 use self::lanes::Watched;
-use crate::{Store, WasiKeyValue};
+use crate::{KeyValueState, Store, WasiKeyValue};
 
 /// The trigger that calls components which export `wasi:keyvalue/watcher` or `wasmcloud:keyvalue/watcher`, for every
 /// change of every store that they may open, whoever made it.
@@ -23,16 +23,18 @@ use crate::{Store, WasiKeyValue};
 /// changes that are made from its start on.
 pub struct KeyValueWatcher;
 
-impl<T: Provide<WasiKeyValue>> Trigger<T> for KeyValueWatcher {
+#[async_trait]
+impl Trigger for KeyValueWatcher {
+    type Service = WasiKeyValue;
+
     const EXPORTS: &'static [&'static str] = &["wasi:keyvalue/watcher", "wasmcloud:keyvalue/watcher"];
 
     fn flags() -> Vec<Flag> {
         Vec::new()
     }
 
-    async fn start(workload: Workload<T>, _: &Settings) -> anyhow::Result<Box<dyn Running>> {
+    async fn start(workload: Workload, _: &Settings, state: KeyValueState) -> anyhow::Result<Box<dyn Running>> {
         let guest = Arc::new(Guest::new(workload)?);
-        let state = guest.state()?;
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
         let mut names = Vec::new();

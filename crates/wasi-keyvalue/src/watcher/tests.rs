@@ -4,28 +4,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt as _;
-use tempo_core::{Limits, StoreLimiter, Stores, WorkloadBuilder};
+use tempo_core::{ByteBudget, Limits, ServiceState, StoreData, StoreLimiter, Stores, WasiCtx, WorkloadBuilder};
 use tokio::time::timeout;
 use wasmtime::Engine;
-use wasmtime::component::{Component, Linker, ResourceTable};
+use wasmtime::component::{Component, Linker};
 
 use super::*;
-use crate::{Change, Condition, KeyValueState, KeyValueView, MemoryStore};
+use crate::{Change, Condition, KeyValueState, MemoryStore};
 
 /// How long something may take that is not at once.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-struct Data {
-    state: KeyValueState,
-    table: ResourceTable,
-    limiter: StoreLimiter,
-}
-
-impl Provide<WasiKeyValue> for Data {
-    fn provide(&mut self) -> KeyValueView<'_> {
-        self.state.view(&mut self.table)
-    }
-}
 
 /// A component that keeps what it hears: of the key `?rest` under `-rest`, and what was deleted as `gone`. It says
 /// nothing about keys that begin with `-`, and traps over those that begin with `!`.
@@ -82,16 +70,19 @@ fn recorder(version: &str) -> String {
 
 async fn start(version: &str, store: &MemoryStore) -> Box<dyn Running> {
     let engine = Engine::default();
-    let mut linker = Linker::<Data>::new(&engine);
-    <WasiKeyValue as tempo_core::Service>::add_to_linker(&mut linker).unwrap();
+    let mut linker = Linker::new(&engine);
+    <WasiKeyValue as tempo_core::Service>::link(&mut linker).unwrap();
     let bytes = wat::parse_str(recorder(version)).unwrap();
     let component = Component::new(&engine, bytes).unwrap();
     let shared: Arc<dyn Store> = Arc::new(store.clone());
     let stores = Stores::new([("default".to_owned(), shared.clone()), ("again".to_owned(), shared)]);
     let state = KeyValueState::new(stores, &Limits::default());
+    let watched = state.clone();
     let data = move || {
-        let limiter = StoreLimiter::new(&Limits::default());
-        Ok(Data { state: state.clone(), table: ResourceTable::new(), limiter })
+        let limits = Limits::default();
+        let bytes = ByteBudget::new(limits.host_memory);
+        let data = StoreData::new(WasiCtx::builder().build(), StoreLimiter::new(&limits), bytes);
+        Ok(data.with(ServiceState::new::<WasiKeyValue>(state.clone())))
     };
     let workload = Workload::from(WorkloadBuilder {
         name: "test".into(),
@@ -100,13 +91,11 @@ async fn start(version: &str, store: &MemoryStore) -> Box<dyn Running> {
         limits: Limits::default(),
         tick: Duration::from_millis(10),
         data: Box::new(data),
-        limiter: |data| &mut data.limiter,
-        table: |data| &mut data.table,
         background: Arc::new(|future| drop(tokio::spawn(future))),
         telemetry: tempo_core::telemetry::Telemetry::off(),
         health: tempo_core::Health::default(),
     });
-    KeyValueWatcher::start(workload, &Settings::default()).await.unwrap()
+    KeyValueWatcher::start(workload, &Settings::default(), watched).await.unwrap()
 }
 
 async fn set(store: &MemoryStore, key: &str, value: &'static str) {

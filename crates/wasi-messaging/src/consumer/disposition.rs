@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tempo_core::{Permit, Provide};
+use tempo_core::Permit;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::timeout;
 
@@ -13,7 +13,7 @@ use super::heartbeats;
 use super::lanes::Turn;
 use super::phase::{GIVE_BACK, Phase, reached};
 use super::telemetry::settled;
-use crate::{Broker, Delivery, Receipt, Subscription, WasiMessaging, incoming};
+use crate::{Broker, Delivery, Receipt, Subscription, incoming};
 
 /// The longest that a guest may put a message off.
 const LONGEST_DELAY: Duration = Duration::from_secs(3600);
@@ -58,16 +58,16 @@ impl Verdict {
 }
 
 /// What the deliveries of one subscription share.
-pub(super) struct Delivering<T: 'static> {
-    handlers: Arc<Handlers<T>>,
+pub(super) struct Delivering {
+    handlers: Arc<Handlers>,
     broker: Arc<dyn Broker>,
     subscription: Subscription,
     phases: watch::Receiver<Phase>,
 }
 
-impl<T: Provide<WasiMessaging>> Delivering<T> {
+impl Delivering {
     pub(super) fn new(
-        handlers: Arc<Handlers<T>>,
+        handlers: Arc<Handlers>,
         broker: Arc<dyn Broker>,
         subscription: Subscription,
         phases: watch::Receiver<Phase>,

@@ -2,18 +2,17 @@
 
 use std::sync::Arc;
 
-use tempo_core::Provide;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{JoinError, JoinSet};
 
 use super::disposition::Delivering;
 use super::lanes::Lanes;
 use super::phase::{Phase, reached};
-use crate::{Consumer, WasiMessaging};
+use crate::Consumer;
 
 /// The fetching of one subscription.
-pub(super) struct Fetching<T: 'static> {
-    delivering: Arc<Delivering<T>>,
+pub(super) struct Fetching {
+    delivering: Arc<Delivering>,
     consumer: Box<dyn Consumer>,
     phases: watch::Receiver<Phase>,
     permits: Arc<Semaphore>,
@@ -24,9 +23,9 @@ pub(super) struct Fetching<T: 'static> {
     running: JoinSet<()>,
 }
 
-impl<T: Provide<WasiMessaging>> Fetching<T> {
+impl Fetching {
     pub(super) fn new(
-        delivering: Arc<Delivering<T>>,
+        delivering: Arc<Delivering>,
         consumer: Box<dyn Consumer>,
         phases: watch::Receiver<Phase>,
     ) -> Self {

@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use tempo_core::{Error, ErrorKind, Provide};
+use tempo_core::{Error, ErrorKind, StoreData};
 use wasmtime::Store;
 use wasmtime::component::{Accessor, InstancePre};
 
@@ -22,11 +22,11 @@ pub(super) struct Order {
 }
 
 /// What the component exports, ready to be instantiated.
-pub(super) enum Exported<T: 'static> {
-    Tempo(tempo::HandlerServicePre<T>),
-    WasmCloud3(wasmcloud3::HandlerServicePre<T>),
-    Draft(draft::MessagingRequestReplyPre<T>),
-    WasmCloud2(wasmcloud2::HandlerServicePre<T>),
+pub(super) enum Exported {
+    Tempo(tempo::HandlerServicePre<StoreData>),
+    WasmCloud3(wasmcloud3::HandlerServicePre<StoreData>),
+    Draft(draft::MessagingRequestReplyPre<StoreData>),
+    WasmCloud2(wasmcloud2::HandlerServicePre<StoreData>),
 }
 
 /// The handler of one instance.
@@ -37,13 +37,13 @@ pub(super) enum Guest {
     WasmCloud2(wasmcloud2::HandlerService),
 }
 
-impl<T: Provide<WasiMessaging>> Exported<T> {
+impl Exported {
     /// The handler that the component exports; of several, the one that can say most.
     ///
     /// # Errors
     ///
     /// It is of another version, or has another type.
-    pub(super) fn find(name: &str, component: &InstancePre<T>) -> Result<Self, Error> {
+    pub(super) fn find(name: &str, component: &InstancePre<StoreData>) -> Result<Self, Error> {
         if let Ok(handler) = tempo::HandlerServicePre::new(component.clone()) {
             return Ok(Self::Tempo(handler));
         }
@@ -60,7 +60,7 @@ impl<T: Provide<WasiMessaging>> Exported<T> {
         })
     }
 
-    pub(super) async fn instantiate(&self, store: &mut Store<T>) -> wasmtime::Result<Guest> {
+    pub(super) async fn instantiate(&self, store: &mut Store<StoreData>) -> wasmtime::Result<Guest> {
         match self {
             Self::Tempo(handler) => handler.instantiate_async(store).await.map(Guest::Tempo),
             Self::WasmCloud3(handler) => handler.instantiate_async(store).await.map(Guest::WasmCloud3),
@@ -76,13 +76,13 @@ impl Guest {
     /// # Errors
     ///
     /// It trapped.
-    pub(super) async fn handle<T: Provide<WasiMessaging>>(
+    pub(super) async fn handle(
         &self,
-        store: &mut Store<T>,
+        store: &mut Store<StoreData>,
         broker: Arc<dyn Broker>,
         order: Order,
     ) -> wasmtime::Result<Ending> {
-        T::provide(store.data_mut()).handling(broker.clone(), &order.message);
+        store.data_mut().service::<WasiMessaging>().handling(broker.clone(), &order.message);
         let ending = match self {
             Self::Tempo(guest) => handle_tempo(store, guest, order).await,
             Self::WasmCloud3(guest) => handle_wasmcloud3(store, guest, order.message).await,
@@ -93,13 +93,13 @@ impl Guest {
                 handled.map(|result| result.map_or_else(|error| asked(&error), |()| Ending::Done))
             }
         }?;
-        T::provide(store.data_mut()).handled();
+        store.data_mut().service::<WasiMessaging>().handled();
         Ok(ending)
     }
 }
 
-async fn handle_tempo<T: Provide<WasiMessaging>>(
-    store: &mut Store<T>,
+async fn handle_tempo(
+    store: &mut Store<StoreData>,
     guest: &tempo::HandlerService,
     order: Order,
 ) -> wasmtime::Result<Ending> {
@@ -120,8 +120,8 @@ async fn handle_tempo<T: Provide<WasiMessaging>>(
     })
 }
 
-async fn handle_wasmcloud3<T: Provide<WasiMessaging>>(
-    store: &mut Store<T>,
+async fn handle_wasmcloud3(
+    store: &mut Store<StoreData>,
     guest: &wasmcloud3::HandlerService,
     message: Message,
 ) -> wasmtime::Result<Ending> {
@@ -142,14 +142,14 @@ async fn handle_wasmcloud3<T: Provide<WasiMessaging>>(
     })
 }
 
-async fn handle_draft<T: Provide<WasiMessaging>>(
-    store: &mut Store<T>,
+async fn handle_draft(
+    store: &mut Store<StoreData>,
     guest: &draft::MessagingRequestReply,
     broker: Arc<dyn Broker>,
     message: Message,
 ) -> wasmtime::Result<Ending> {
     use draft::wasi::messaging::types::Error;
-    let message = match T::provide(store.data_mut()).receive(message, Some(broker)) {
+    let message = match store.data_mut().service::<WasiMessaging>().receive(message, Some(broker)) {
         Ok(message) => message,
         Err(Failure::Trap(trap)) => return Err(trap),
         Err(Failure::Error(error)) => {
@@ -165,7 +165,7 @@ async fn handle_draft<T: Provide<WasiMessaging>>(
 }
 
 /// The guest's tasks may still work when its function has returned: what they do belongs to the handling.
-async fn finish<T: 'static>(accessor: &Accessor<T>) {
+async fn finish(accessor: &Accessor<StoreData>) {
     poll_fn(|cx| accessor.poll_no_interesting_tasks(cx)).await;
 }
 

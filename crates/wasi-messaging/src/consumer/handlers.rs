@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use tempo_core::telemetry::{CallContext, Telemetry};
 use tempo_core::{
-    CallPlace, Error, ErrorKind, Idle, Interrupted, Permit, Provide, Service, Stores, Warm, Workload, describe,
+    CallPlace, Error, ErrorKind, Idle, Interrupted, Permit, Service, StoreData, Warm, Workload, describe,
 };
 
 use wasmtime::component::InstancePre;
@@ -16,17 +16,17 @@ use super::telemetry::Handling;
 use crate::{Broker, WasiMessaging};
 
 /// The component with its idle instances, shared by all subscriptions.
-pub(super) struct Handlers<T: 'static> {
-    workload: Workload<T>,
-    exported: Exported<T>,
-    idle: Idle<T, Guest>,
+pub(super) struct Handlers {
+    workload: Workload,
+    exported: Exported,
+    idle: Idle<Guest>,
 }
 
-impl<T: Provide<WasiMessaging>> Handlers<T> {
+impl Handlers {
     /// # Errors
     ///
     /// The component's handler is of a version that this runtime does not have, or it has no types of ours.
-    pub(super) fn new(workload: Workload<T>) -> Result<Self, Error> {
+    pub(super) fn new(workload: Workload) -> Result<Self, Error> {
         let component = workload.component();
         let exported = Exported::find(workload.name(), component)?;
         // A handler's message is a type of the package, which the component imports. One that brings the type itself was
@@ -49,12 +49,6 @@ impl<T: Provide<WasiMessaging>> Handlers<T> {
     /// How many calls the component may have at once, whatever they are.
     pub(super) fn places(&self) -> usize {
         self.workload.limits().requests
-    }
-
-    /// What the component's stores carry: the brokers that it may use. A store without an instance tells.
-    pub(super) fn brokers(&self) -> wasmtime::Result<Stores<dyn Broker>> {
-        let mut instance = self.workload.store()?;
-        Ok(T::provide(instance.store.data_mut()).state.brokers().clone())
     }
 
     /// A place to run, however long it takes to get one: nobody else would handle the message any sooner.
@@ -115,10 +109,10 @@ impl<T: Provide<WasiMessaging>> Handlers<T> {
 
     async fn run(
         &self,
-        place: CallPlace<T, Guest>,
+        place: CallPlace<Guest>,
         broker: Arc<dyn Broker>,
         order: Order,
-    ) -> wasmtime::Result<(Warm<T, Guest>, Ending)> {
+    ) -> wasmtime::Result<(Warm<Guest>, Ending)> {
         let mut warm = match place {
             CallPlace::Warm(warm) => warm,
             CallPlace::Fresh(mut fresh) => {
@@ -147,7 +141,7 @@ impl<T: Provide<WasiMessaging>> Handlers<T> {
     }
 }
 
-fn imports_ours<T>(component: &InstancePre<T>) -> bool {
+fn imports_ours(component: &InstancePre<StoreData>) -> bool {
     let ty = component.component().component_type();
     ty.imports(component.engine()).any(|(name, _)| {
         let name = name.split_once('@').map_or(name, |(name, _)| name);

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use tempo_core::{Error, ErrorKind, Flag, Provide, Running, Settings, Trigger, Workload};
+use tempo_core::{Error, ErrorKind, Flag, Running, Settings, Stores, Trigger, Workload};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -25,7 +25,7 @@ use self::handlers::Handlers;
 use self::phase::{GIVE_BACK, Phase};
 pub(crate) use self::subscribe::is_name;
 use self::subscribe::{APP, CONSUMER, SUBSCRIBE, Subscribed};
-use crate::{Adoption, Broker, Consumer, Subscription, WasiMessaging};
+use crate::{Adoption, Broker, Consumer, MessagingState, Subscription, WasiMessaging};
 
 /// How often instances are looked for that have been idle for long.
 const TIDY: Duration = Duration::from_millis(500);
@@ -38,7 +38,10 @@ const TIDY: Duration = Duration::from_millis(500);
 /// delivery to be tried again after a while, which the broker waits for, and at the last attempt a dead letter.
 pub struct MessageConsumer;
 
-impl<T: Provide<WasiMessaging>> Trigger<T> for MessageConsumer {
+#[async_trait]
+impl Trigger for MessageConsumer {
+    type Service = WasiMessaging;
+
     const EXPORTS: &'static [&'static str] =
         &["tempo:messaging/handler", "wasi:messaging/incoming-handler", "wasmcloud:messaging/handler"];
 
@@ -46,13 +49,13 @@ impl<T: Provide<WasiMessaging>> Trigger<T> for MessageConsumer {
         vec![SUBSCRIBE, CONSUMER, APP]
     }
 
-    async fn start(workload: Workload<T>, settings: &Settings) -> anyhow::Result<Box<dyn Running>> {
+    async fn start(workload: Workload, settings: &Settings, state: MessagingState) -> anyhow::Result<Box<dyn Running>> {
         let subscribed = subscribe::read(settings, workload.name())?;
         if subscribed.is_empty() {
             return Ok(Box::new(Unsubscribed { component: workload.name().to_owned() }));
         }
         let handlers = Arc::new(Handlers::new(workload)?);
-        let joined = join(&handlers, subscribed).await?;
+        let joined = join(state.brokers(), subscribed).await?;
         let (phase, phases) = watch::channel(Phase::Delivering);
         let (mut announcements, mut adoptions) = (Vec::new(), Vec::new());
         let mut fetching = JoinSet::new();
@@ -82,11 +85,7 @@ impl<T: Provide<WasiMessaging>> Trigger<T> for MessageConsumer {
 type Joined = (Subscribed, Arc<dyn Broker>, Box<dyn Consumer>);
 
 /// Joins the consumers of all subscriptions. Nothing is fetched before all are joined.
-async fn join<T: Provide<WasiMessaging>>(
-    handlers: &Handlers<T>,
-    subscribed: Vec<Subscribed>,
-) -> anyhow::Result<Vec<Joined>> {
-    let brokers = handlers.brokers()?;
+async fn join(brokers: &Stores<dyn Broker>, subscribed: Vec<Subscribed>) -> anyhow::Result<Vec<Joined>> {
     let mut joined: Vec<Joined> = Vec::new();
     for subscribed in subscribed {
         let Some(broker) = brokers.get(&subscribed.client) else {

@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use tempo_runtime::tempo_core::{
-    Backend, Boot, ByteBudget, Flag, Provide, Running, Service, Settings, Trigger, Workload,
+    Backend, Boot, ByteBudget, Flag, Provide, Running, Service, Settings, StoreData, Trigger, Workload,
 };
 use tempo_runtime::wasmtime::component::{HasData, Linker, ResourceTable};
 
@@ -23,8 +23,18 @@ impl Service for AcmeTime {
     const INTERFACES: &'static [&'static str] = &["acme:time/clock"];
     const PACKAGES: &'static [&'static str] = &["acme:time@1.0.0"];
 
+    type State = u64;
+
+    fn view<'a>(state: &'a mut u64, _: &'a mut ResourceTable) -> &'a u64 {
+        state
+    }
+
     fn add_to_linker<T: Provide<Self>>(_: &mut Linker<T>) -> tempo_runtime::wasmtime::Result<()> {
         Ok(())
+    }
+
+    fn link(linker: &mut Linker<StoreData>) -> tempo_runtime::wasmtime::Result<()> {
+        Self::add_to_linker(linker)
     }
 }
 
@@ -32,8 +42,18 @@ impl Service for AcmeDice {
     const INTERFACES: &'static [&'static str] = &["acme:dice/roll"];
     const PACKAGES: &'static [&'static str] = &["acme:dice@1.0.0"];
 
+    type State = u64;
+
+    fn view<'a>(state: &'a mut u64, _: &'a mut ResourceTable) -> &'a u64 {
+        state
+    }
+
     fn add_to_linker<T: Provide<Self>>(_: &mut Linker<T>) -> tempo_runtime::wasmtime::Result<()> {
         Ok(())
+    }
+
+    fn link(linker: &mut Linker<StoreData>) -> tempo_runtime::wasmtime::Result<()> {
+        Self::add_to_linker(linker)
     }
 }
 
@@ -44,7 +64,6 @@ impl Backend<AcmeTime> for SystemClock {
     fn flags() -> Vec<Flag> {
         Vec::new()
     }
-    type State = u64;
 
     async fn connect(_: Boot<'_>) -> anyhow::Result<Self> {
         Ok(Self)
@@ -53,17 +72,12 @@ impl Backend<AcmeTime> for SystemClock {
     fn state(&self, _: &ByteBudget) -> u64 {
         0
     }
-
-    fn view<'a>(state: &'a mut u64, _: &'a mut ResourceTable) -> &'a u64 {
-        state
-    }
 }
 
 impl Backend<AcmeDice> for LoadedDice {
     fn flags() -> Vec<Flag> {
         Vec::new()
     }
-    type State = u64;
 
     async fn connect(_: Boot<'_>) -> anyhow::Result<Self> {
         Ok(Self)
@@ -72,22 +86,20 @@ impl Backend<AcmeDice> for LoadedDice {
     fn state(&self, _: &ByteBudget) -> u64 {
         6
     }
-
-    fn view<'a>(state: &'a mut u64, _: &'a mut ResourceTable) -> &'a u64 {
-        state
-    }
 }
 
 /// Calls components at certain times.
 pub struct AcmeAlarm;
 
-impl<T: Provide<AcmeTime>> Trigger<T> for AcmeAlarm {
+#[async_trait::async_trait]
+impl Trigger for AcmeAlarm {
+    type Service = AcmeTime;
     const EXPORTS: &'static [&'static str] = &["acme:time/alarm"];
     fn flags() -> Vec<Flag> {
         Vec::new()
     }
 
-    async fn start(_: Workload<T>, _: &Settings) -> anyhow::Result<Box<dyn Running>> {
+    async fn start(_: Workload, _: &Settings, _: u64) -> anyhow::Result<Box<dyn Running>> {
         Ok(Box::new(Idle))
     }
 }

@@ -60,15 +60,15 @@ async fn what_fails_every_time_ends_among_the_dead_letters_and_the_rest_is_done(
 #[tokio::test]
 async fn what_is_given_back_is_handled_by_the_next_process() {
     let (broker, setup) = setup();
-    let workload = setup.workload();
+    let (workload, state) = setup.workload();
     let places: Vec<_> = (0..workload.limits().requests).map_while(|_| workload.admission().try_enter()).collect();
-    let running = start(workload.clone(), &["t"]).await.unwrap();
+    let running = start(workload.clone(), &state, &["t"]).await.unwrap();
     publish(&broker, (0..100).map(|number| message(&format!("a{number}")))).await;
     until(&broker, |stream| stream.consumers.iter().any(|consumer| consumer.in_flight == 32)).await;
     running.drain(Instant::now() + PATIENCE).await;
     until(&broker, |stream| stream.messages == 100).await;
     drop(places);
-    let _running = start(workload, &["t"]).await.unwrap();
+    let _running = start(workload, &state, &["t"]).await.unwrap();
     until(&broker, |stream| stream.messages == 0 && stream.dead_letters == 0).await;
 }
 
@@ -79,8 +79,8 @@ async fn three_thousand_messages_are_handled_within_the_permits() {
     let mut setup = Setup::limited(&TestBroker::new(0), guests::wasmcloud2(""), |limits| limits.request = request);
     setup.brokers.clear();
     setup.name("default", Arc::new(broker.clone()));
-    let workload = setup.workload();
-    let _running = start(workload.clone(), &["t;max-in-flight=8;max-deliver=1"]).await.unwrap();
+    let (workload, state) = setup.workload();
+    let _running = start(workload.clone(), &state, &["t;max-in-flight=8;max-deliver=1"]).await.unwrap();
     // Those that never end keep their permits until their time is over.
     let texts = (0..3_000).map(|number| if number < 20 { format!("l{number}") } else { format!("a{number}") });
     publish(&broker, texts.map(|text| message(&text))).await;

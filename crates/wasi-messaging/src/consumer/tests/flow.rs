@@ -53,11 +53,11 @@ async fn a_message_waits_for_a_place_and_is_not_refused() {
     let setup = Setup::limited(&broker, guests::wasmcloud2(""), |limits| {
         (limits.requests, limits.queue, limits.queue_wait) = (1, 0, Duration::from_millis(1));
     });
-    let workload = setup.workload();
+    let (workload, state) = setup.workload();
     let place = workload.admission().enter().await.unwrap();
     broker.put_text("p");
     broker.open(1);
-    let _running = start(workload, &["t;ack-wait=100ms"]).await.unwrap();
+    let _running = start(workload, &state, &["t;ack-wait=100ms"]).await.unwrap();
     // It is alive as far as the broker knows.
     broker.hears(Event::Extended("p".to_owned())).await;
     assert_eq!(published(&broker.events()), 0);

@@ -12,27 +12,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tempo_core::{
-    ByteBudget, Limits, Place, Running, Settings, StoreLimiter, Stores, Trigger as _, Value, Workload, WorkloadBuilder,
+    ByteBudget, Limits, Place, Running, ServiceState, Settings, StoreData, StoreLimiter, Stores, Trigger as _, Value,
+    WasiCtx, Workload, WorkloadBuilder,
 };
-use wasmtime::component::{Component, Linker, ResourceTable};
+use wasmtime::component::{Component, Linker};
 use wasmtime::{Config, Engine};
 
 use self::broker::TestBroker;
 use super::{MessageConsumer, SUBSCRIBE};
-use crate::{Broker, MessagingState, MessagingView, WasiMessaging};
-
-/// The data of a store that has the service and nothing else.
-struct Data {
-    state: MessagingState,
-    table: ResourceTable,
-    limiter: StoreLimiter,
-}
-
-impl tempo_core::Provide<WasiMessaging> for Data {
-    fn provide(&mut self) -> MessagingView<'_> {
-        self.state.view(&mut self.table)
-    }
-}
+use crate::{Broker, MessagingState, WasiMessaging};
 
 /// A component under test, before its consumer is started.
 struct Setup {
@@ -59,8 +47,8 @@ impl Setup {
         setup
     }
 
-    /// The component, in an engine whose epoch advances for as long as the test runs.
-    fn workload(self) -> Workload<Data> {
+    /// The component, in an engine whose epoch advances for as long as the test runs, and what its stores carry.
+    fn workload(self) -> (Workload, MessagingState) {
         let concurrent = self.guest.contains("async");
         let mut config = Config::new();
         config.epoch_interruption(true).wasm_component_model_async(concurrent).concurrency_support(concurrent);
@@ -73,41 +61,44 @@ impl Setup {
                 std::thread::sleep(Duration::from_millis(2));
             }
         });
-        let mut linker = Linker::<Data>::new(&engine);
-        <WasiMessaging as tempo_core::Service>::add_to_linker(&mut linker).unwrap();
+        let mut linker = Linker::new(&engine);
+        <WasiMessaging as tempo_core::Service>::link(&mut linker).unwrap();
         let component = Component::new(&engine, wat::parse_str(self.guest).unwrap()).unwrap();
         let state = MessagingState::new(Stores::new(self.brokers), &self.limits);
         let limits = self.limits.clone();
+        let carried = state.for_another_store(&ByteBudget::new(limits.host_memory));
         let data = move || {
             let limiter = StoreLimiter::new(&limits);
             let bytes = ByteBudget::new(limits.host_memory);
-            Ok(Data { state: state.for_another_store(&bytes), table: ResourceTable::new(), limiter })
+            let state = ServiceState::new::<WasiMessaging>(carried.for_another_store(&bytes));
+            Ok(StoreData::new(WasiCtx::builder().build(), limiter, bytes).with(state))
         };
-        Workload::from(WorkloadBuilder {
+        let workload = Workload::from(WorkloadBuilder {
             name: "worker".into(),
             component: linker.instantiate_pre(&component).unwrap(),
             concurrent,
             limits: self.limits,
             tick: Duration::from_millis(2),
             data: Box::new(data),
-            limiter: |data| &mut data.limiter,
-            table: |data| &mut data.table,
             background: Arc::new(|future| drop(tokio::spawn(future))),
             telemetry: tempo_core::telemetry::Telemetry::off(),
             health: tempo_core::Health::default(),
-        })
+        });
+        (workload, state)
     }
 
     async fn start(self, subscribe: &[&str]) -> Box<dyn Running> {
-        start(self.workload(), subscribe).await.unwrap()
+        let (workload, state) = self.workload();
+        start(workload, &state, subscribe).await.unwrap()
     }
 }
 
-async fn start(workload: Workload<Data>, subscribe: &[&str]) -> anyhow::Result<Box<dyn Running>> {
+async fn start(workload: Workload, state: &MessagingState, subscribe: &[&str]) -> anyhow::Result<Box<dyn Running>> {
     let mut settings = Settings::default();
     let value = |text: &&str| Value { text: (*text).to_owned(), place: Place::CommandLine };
     settings.set(&SUBSCRIBE, subscribe.iter().map(value).collect());
-    MessageConsumer::start(workload, &settings).await
+    let state = state.for_another_store(&ByteBudget::new(workload.limits().host_memory));
+    MessageConsumer::start(workload, &settings, state).await
 }
 
 #[tokio::test]
@@ -115,8 +106,8 @@ async fn what_is_handled_is_said_and_what_is_not_too() {
     let broker = TestBroker::new(0);
     let mut setup = Setup::limited(&broker, guests::wasmcloud2(""), |limits| limits.requests = 9);
     setup.name("events", Arc::new(TestBroker::new(0)));
-    let workload = setup.workload();
-    let running = start(workload.clone(), &["a.>", "b", "events=c;max-in-flight=8;ordered"]).await.unwrap();
+    let (workload, state) = setup.workload();
+    let running = start(workload.clone(), &state, &["a.>", "b", "events=c;max-in-flight=8;ordered"]).await.unwrap();
     assert_eq!(
         running.announcement(),
         "handling a.>, b as consumer worker of default (9 at once); each message at most once, as nobody keeps it\n\
@@ -124,7 +115,7 @@ async fn what_is_handled_is_said_and_what_is_not_too() {
     );
     assert!(running.unused().is_none());
     assert_eq!(broker.subscribed().len(), 1);
-    let unused = start(workload, &[]).await.unwrap().unused().unwrap();
+    let unused = start(workload, &state, &[]).await.unwrap().unused().unwrap();
     assert_eq!(unused.kind(), tempo_core::ErrorKind::BadConfiguration);
     assert!(unused.to_string().contains("--subscribe"));
 }
@@ -136,11 +127,11 @@ async fn a_broker_that_is_not_there_or_there_twice_is_refused() {
     let shared: Arc<dyn Broker> = Arc::new(broker);
     setup.name("a", shared.clone());
     setup.name("b", shared);
-    let workload = setup.workload();
-    let error = async |subscribe: &[&str]| start(workload.clone(), subscribe).await.err().unwrap().to_string();
+    let (workload, state) = setup.workload();
+    let error = async |subscribe: &[&str]| start(workload.clone(), &state, subscribe).await.err().unwrap().to_string();
     let unknown = error(&["other=a"]).await;
     assert!(unknown.starts_with("--subscribe: no broker of that name is configured"), "{unknown}");
     let twice = error(&["a=t", "b=u"]).await;
     assert!(twice.contains("by another name of the same broker"), "{twice}");
-    assert!(start(workload.clone(), &["a=t", "b=u;consumer=other"]).await.is_ok());
+    assert!(start(workload.clone(), &state, &["a=t", "b=u;consumer=other"]).await.is_ok());
 }

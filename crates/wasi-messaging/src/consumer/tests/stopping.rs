@@ -30,12 +30,12 @@ async fn what_runs_is_finished_and_nothing_more_is_fetched() {
 async fn what_has_not_begun_is_given_back_unless_it_was_its_last_attempt() {
     let broker = TestBroker::new(0);
     let setup = Setup::limited(&broker, guests::wasmcloud2(""), |limits| limits.requests = 4);
-    let workload = setup.workload();
+    let (workload, state) = setup.workload();
     let mut places = Vec::new();
     for _ in 0..4 {
         places.push(workload.admission().enter().await.unwrap());
     }
-    let running = start(workload, &["t;max-deliver=3;ack-wait=100ms"]).await.unwrap();
+    let running = start(workload, &state, &["t;max-deliver=3;ack-wait=100ms"]).await.unwrap();
     broker.put(message("a1"), 1);
     broker.put(message("a2"), 2);
     broker.put(message("a3"), 3);
@@ -53,8 +53,8 @@ async fn what_has_not_begun_is_given_back_unless_it_was_its_last_attempt() {
 #[tokio::test]
 async fn what_does_not_end_in_time_is_ended_and_given_back() {
     let broker = TestBroker::new(0);
-    let workload = Setup::new(&broker, guests::wasmcloud2("")).workload();
-    let running = start(workload.clone(), &["t;max-deliver=1"]).await.unwrap();
+    let (workload, state) = Setup::new(&broker, guests::wasmcloud2("")).workload();
+    let running = start(workload.clone(), &state, &["t;max-deliver=1"]).await.unwrap();
     broker.put_text("p");
     broker.hears(Event::Published("p".to_owned())).await;
     running.drain(Instant::now() + Duration::from_millis(50)).await;

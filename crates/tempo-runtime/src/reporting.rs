@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tempo_core::telemetry::Telemetry;
 use tempo_core::{Flag, Health, Secret, Settings};
-use tempo_telemetry::{
+use tempo_otlp::{
     ADMIN, ADMIN_HOST, Admin, Builder, DASHBOARD, DASHBOARD_HOST, DASHBOARD_TOKEN, Dashboard, HostName, Listener,
     LogBridge, Recent, Running, Scrape, Token,
 };
@@ -21,7 +21,7 @@ static LOG: LazyLock<LogBridge> = LazyLock::new(LogBridge::default);
 
 /// The flags, and the variables of OpenTelemetry.
 pub fn flags() -> Vec<Flag> {
-    [&[ADMIN, ADMIN_HOST, DASHBOARD, DASHBOARD_HOST, DASHBOARD_TOKEN], tempo_telemetry::FLAGS].concat()
+    [&[ADMIN, ADMIN_HOST, DASHBOARD, DASHBOARD_HOST, DASHBOARD_TOKEN], tempo_otlp::FLAGS].concat()
 }
 
 /// What takes the events of the log.

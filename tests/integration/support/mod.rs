@@ -1,7 +1,7 @@
 //! What the tests share: starting programs, finding guests, speaking HTTP.
 
 pub(crate) mod admin;
-#[path = "../../../crates/tempo-telemetry/tests/pages/browser.rs"]
+#[path = "../../../crates/tempo-otlp/tests/pages/browser.rs"]
 pub(crate) mod browser;
 pub(crate) mod canary;
 pub(crate) mod cluster;

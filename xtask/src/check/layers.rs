@@ -1,5 +1,5 @@
 //! Dependencies point one way: runtimes -> tempo-runtime -> tempo-core <- wasi-* <- tempo-nats, and `sdk-*` apart;
-//! tempo-runtime -> tempo-telemetry -> tempo-core.
+//! tempo-runtime -> tempo-otlp -> tempo-core.
 
 use anyhow::Result;
 
@@ -29,7 +29,7 @@ impl Layer {
         let parts: Vec<&str> = dir.split('/').collect();
         Some(match *parts.as_slice() {
             ["crates", "tempo-core"] => Self::Core,
-            ["crates", "tempo-telemetry"] => Self::Telemetry,
+            ["crates", "tempo-otlp"] => Self::Telemetry,
             ["crates", "tempo-runtime"] => Self::Runtime,
             ["crates", "tempo-nats"] => Self::Backend,
             ["crates", name] if name.starts_with("wasi-") => Self::Service,

@@ -1,7 +1,7 @@
 //! What a runtime tells of itself and of its guests: spans, metrics, and the context in which a call runs.
 //!
 //! This is the seam only. Whoever has something to tell holds a [`Telemetry`], which is off unless the runtime was given
-//! a [`Sink`]; the crate `tempo-telemetry` has one that speaks OTLP. Ids, attributes and instruments are those of the
+//! a [`Sink`]; the crate `tempo-otlp` has one that speaks OTLP. Ids, attributes and instruments are those of the
 //! `opentelemetry` API.
 
 mod context;

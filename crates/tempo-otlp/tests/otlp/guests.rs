@@ -6,7 +6,7 @@ use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
 use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, Metric, NumberDataPoint, Sum};
 use prost::Message as _;
 use tempo_core::telemetry::{Record, Signal, Telemetry};
-use tempo_telemetry::testing::{Collector, Told};
+use tempo_otlp::testing::{Collector, Told};
 
 use super::support::{PATIENCE, PROTOCOLS, start};
 

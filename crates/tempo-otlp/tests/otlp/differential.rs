@@ -8,7 +8,7 @@ use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig as _, WithHttp
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_sdk::trace::{SpanExporter as _, SpanLinks};
 use tempo_core::telemetry::SpanData;
-use tempo_telemetry::testing::{Collector, Told};
+use tempo_otlp::testing::{Collector, Told};
 
 use super::support::{PATIENCE, PROTOCOLS, start};
 

@@ -1,4 +1,4 @@
-//! The thread `tempo-telemetry`: it sends, and runs whatever else must not stand in the way of requests.
+//! The thread `tempo-otlp`: it sends, and runs whatever else must not stand in the way of requests.
 
 use std::cell::Cell;
 use std::io;
@@ -52,11 +52,11 @@ impl Thread {
             .enable_all()
             // They look up names, and read what other programs send.
             .max_blocking_threads(4)
-            .thread_name("tempo-telemetry-lookup")
+            .thread_name("tempo-otlp-lookup")
             .build()?;
         let (stopper, stop) = stop::pair();
         let (going, gone) = channel();
-        std::thread::Builder::new().name("tempo-telemetry".into()).spawn(move || {
+        std::thread::Builder::new().name("tempo-otlp".into()).spawn(move || {
             HERE.set(true);
             run(runtime, work, &stop);
             // Nobody may wait for it any more.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use opentelemetry::trace::SpanKind;
 use tempo_core::telemetry::Telemetry;
 use tempo_core::{Place, Settings, Value};
-use tempo_telemetry::Running;
+use tempo_otlp::Running;
 
 /// Long enough for a machine that is busy with other things.
 pub const PATIENCE: Duration = Duration::from_secs(120);
@@ -20,7 +20,7 @@ pub const PROTOCOLS: [&str; 2] = ["grpc", "http/protobuf"];
 pub fn settings(variables: &[(&str, &str)]) -> Settings {
     let mut settings = Settings::default();
     for (name, text) in variables {
-        let flag = tempo_telemetry::FLAGS.iter().find(|flag| flag.name == *name).unwrap();
+        let flag = tempo_otlp::FLAGS.iter().find(|flag| flag.name == *name).unwrap();
         settings.set(flag, vec![Value { text: (*text).to_owned(), place: Place::Environment }]);
     }
     settings
@@ -36,7 +36,7 @@ pub fn start(endpoint: &str, protocol: &str, more: &[(&str, &str)]) -> Running {
         ("OTEL_METRIC_EXPORT_INTERVAL", "20"),
     ];
     let settings = settings(&[&quick[..], more].concat());
-    tempo_telemetry::start(&settings, "component", ("tempo-test", "1.2.3")).unwrap().unwrap()
+    tempo_otlp::start(&settings, "component", ("tempo-test", "1.2.3")).unwrap().unwrap()
 }
 
 /// Tells a span that begins a trace.

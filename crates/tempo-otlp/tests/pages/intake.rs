@@ -79,7 +79,7 @@ fn packed(bytes: &[u8]) -> Vec<u8> {
 fn spans_and_lines_of_others_are_shown_with_who_sent_them() {
     let served = Served::start();
     let tempo =
-        [("service.name", "second"), ("telemetry.sdk.name", "tempo-telemetry"), ("process.runtime.name", "tempo-http")];
+        [("service.name", "second"), ("telemetry.sdk.name", "tempo-otlp"), ("process.runtime.name", "tempo-http")];
     runtime().block_on(async {
         for (attributes, library) in [(&tempo[..], "tempo-http"), (&tempo[..], "shop"), (&tempo[..1], "tempo-http")] {
             assert_eq!(post(served.address, "/v1/traces", PROTOBUF, &spans(attributes, library)).await, 200);

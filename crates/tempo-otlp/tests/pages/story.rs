@@ -11,7 +11,7 @@ use opentelemetry_proto::tonic::trace::v1::span::Event;
 use opentelemetry_proto::tonic::trace::v1::{Span, Status as GuestStatus};
 use prost::Message as _;
 use tempo_core::telemetry::{Record, Signal, Sink as _, SpanData};
-use tempo_telemetry::Recent;
+use tempo_otlp::Recent;
 
 static IDS: AtomicU64 = AtomicU64::new(1);
 

@@ -14,7 +14,7 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
 use tempo_core::telemetry::{Record, Signal, Sink, SpanData};
-use tempo_telemetry::testing::Collector;
+use tempo_otlp::testing::Collector;
 
 use super::support::{PATIENCE, PROTOCOLS, settings, start, tell};
 
@@ -199,7 +199,7 @@ fn sampling_is_honoured() {
 
 #[test]
 fn without_variables_nothing_starts() {
-    let start = |variables: &[(&str, &str)]| tempo_telemetry::start(&settings(variables), "c", ("r", "1")).unwrap();
+    let start = |variables: &[(&str, &str)]| tempo_otlp::start(&settings(variables), "c", ("r", "1")).unwrap();
     assert!(start(&[]).is_none());
     assert!(start(&[("OTEL_SERVICE_NAME", "x"), ("OTEL_TRACES_SAMPLER", "no such")]).is_none());
     assert!(start(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:1"), ("OTEL_SDK_DISABLED", "true")]).is_none());
@@ -234,10 +234,10 @@ fn others_may_listen_and_run_beside() {
     for variables in [vec![], vec![("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint())]] {
         let variables: Vec<_> = variables.iter().map(|(name, value): &(_, String)| (*name, value.as_str())).collect();
         let settings = settings(&variables);
-        let builder = tempo_telemetry::Builder::new(&settings, "c", ("r", "1")).unwrap();
+        let builder = tempo_otlp::Builder::new(&settings, "c", ("r", "1")).unwrap();
         let reader = reader.clone();
         let task = async move {
-            *reader.lock().unwrap() = Some(tempo_telemetry::is_telemetry_thread());
+            *reader.lock().unwrap() = Some(tempo_otlp::is_telemetry_thread());
             std::future::pending::<()>().await;
         };
         let builder = builder.sink(kept.clone()).task(task);
@@ -252,5 +252,5 @@ fn others_may_listen_and_run_beside() {
         kept.0.lock().unwrap().clear();
     }
     assert_eq!(collector.spans().len(), 1);
-    assert!(!tempo_telemetry::is_telemetry_thread());
+    assert!(!tempo_otlp::is_telemetry_thread());
 }

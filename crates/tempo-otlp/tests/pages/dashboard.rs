@@ -14,7 +14,7 @@ use opentelemetry::{KeyValue, SpanId};
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use serde_json::{Value, json};
 use tempo_core::telemetry::Metrics;
-use tempo_telemetry::{DASHBOARD, Dashboard, Health, Listener, LogLine, Phase, Recent, Scrape};
+use tempo_otlp::{DASHBOARD, Dashboard, Health, Listener, LogLine, Phase, Recent, Scrape};
 
 /// What a guest could call things if it wanted to run a script in the page of whoever looks.
 const HOSTILE: &str = "<script>window.owned = 1</script><img src=x onerror='window.owned = 2'>\"'&\u{202e}";

@@ -8,7 +8,7 @@ use opentelemetry::KeyValue;
 use opentelemetry::metrics::MeterProvider as _;
 use tempo_core::Setting as _;
 use tempo_core::telemetry::Metrics;
-use tempo_telemetry::{ADMIN, Admin, Health, HostName, Listener, Phase, Scrape};
+use tempo_otlp::{ADMIN, Admin, Health, HostName, Listener, Phase, Scrape};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 

@@ -8,7 +8,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
 use prost::Message as _;
 use tempo_core::Settings;
 use tempo_core::telemetry::{Record, Signal, Telemetry};
-use tempo_telemetry::{ADMIN, Admin, Builder, Health, Listener, Running, Scrape};
+use tempo_otlp::{ADMIN, Admin, Builder, Health, Listener, Running, Scrape};
 
 use crate::support::{beside, get, promtool};
 

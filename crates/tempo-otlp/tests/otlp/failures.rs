@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use opentelemetry_proto::tonic::common::v1::any_value;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point;
-use tempo_telemetry::testing::{Answer, Collector};
+use tempo_otlp::testing::{Answer, Collector};
 
 use super::support::{Bad, PATIENCE, PROTOCOLS, start, tell, until};
 
@@ -43,7 +43,7 @@ fn sent(collector: &Collector) -> i64 {
 }
 
 /// Sends to `endpoint`, but its metrics to `metrics`, where it can be seen what became of the rest.
-fn watched(endpoint: &str, protocol: &str, metrics: &Collector, timeout: &str) -> tempo_telemetry::Running {
+fn watched(endpoint: &str, protocol: &str, metrics: &Collector, timeout: &str) -> tempo_otlp::Running {
     let at = format!("{}/v1/metrics", metrics.endpoint());
     let more = [
         ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", at.as_str()),

@@ -82,7 +82,7 @@ mod tests {
         let attributes = Attributes::new(given, "component", ("tempo", "1"));
         let text = |key: &str| attributes.get(key).map(|value| value.as_str().into_owned());
         assert_eq!(text("service.name").as_deref(), Some("shop"));
-        assert_eq!(text("telemetry.sdk.name").as_deref(), Some("tempo-telemetry"));
+        assert_eq!(text("telemetry.sdk.name").as_deref(), Some("tempo-otlp"));
         assert_eq!(text("process.runtime.name").as_deref(), Some("tempo"));
         let id = text("service.instance.id").unwrap();
         assert_eq!((id.len(), &id[14..15]), (36, "4"), "{id}");

@@ -15,9 +15,9 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use prost::Message;
-use tempo_core::Limits;
-use tempo_core::telemetry::{CallContext, Record, Sampler, Signal, Sink, SpanData, Telemetry, TelemetryBuilder};
 use tempo_wasi_otel::conformance::{self, Arrived, Recorder, Told};
+use tempo_core::Limits;
+use tempo_telemetry::{CallContext, Record, Sampler, Signal, Sink, SpanData, Telemetry, TelemetryBuilder};
 use tempo_wasi_otel::{HostTelemetry, OtelState};
 
 use self::guest::{Guest, tracing};
@@ -64,7 +64,7 @@ fn both() -> [(Guest, Box<dyn Fn() -> Arrived>); 2] {
     let telemetry: Telemetry =
         TelemetryBuilder { sink: sink.clone(), sampler: Sampler::AlwaysOn, metrics: None }.into();
     let backend = HostTelemetry::new("app", &telemetry, &Limits::default());
-    let encoded = Guest::new(tempo_core::Backend::state(&backend, &tempo_core::ByteBudget::new(1 << 20)));
+    let encoded = Guest::new(tempo_core::Backend::state(&backend, &tempo_backend::ByteBudget::new(1 << 20)));
     [
         (direct, Box::new(move || recorder.take())),
         (encoded, Box::new(move || std::mem::take(&mut *sink.0.lock().unwrap()))),

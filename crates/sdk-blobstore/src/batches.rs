@@ -1,9 +1,10 @@
 //! A stream of the host with its terminal future: items come in batches, and the end is an end only if the future says so.
 
-use crate::Error;
-use crate::bindings::tempo::blobstore::store;
 use futures::stream::{BoxStream, unfold};
 use wit_bindgen::{FutureReader, StreamReader};
+
+use crate::Error;
+use crate::bindings::tempo::blobstore::store;
 
 /// What comes, in batches that are not empty. An error is the last item.
 pub(crate) type Batches<T> = BoxStream<'static, Result<Vec<T>, Error>>;

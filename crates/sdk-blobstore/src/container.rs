@@ -1,11 +1,12 @@
 //! A container, and what is done with one object of it.
 
-use crate::batches::batches;
-use crate::bindings::tempo::blobstore::store::{self, ByteRange};
-use crate::{Error, List, Object, ObjectInfo, PutOptions, Reader, Writer, list, range, reader};
 use std::fmt;
 use std::ops::RangeBounds;
 use std::sync::Arc;
+
+use crate::batches::batches;
+use crate::bindings::tempo::blobstore::store::{self, ByteRange};
+use crate::{Error, List, Object, ObjectInfo, PutOptions, Reader, Writer, list, range, reader};
 
 /// Objects by name, which outlive the component (unless the host's store is one that forgets). Cheap to clone.
 ///

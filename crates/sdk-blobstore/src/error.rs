@@ -1,8 +1,9 @@
 //! The one error type of the crate: what kind of failure it was, for programs, and what happened, for people.
 
-use crate::bindings::tempo::blobstore::store;
 use std::borrow::Cow;
 use std::{error, fmt};
+
+use crate::bindings::tempo::blobstore::store;
 
 /// What kind of failure it was: the cases of `tempo:blobstore/store.error-kind`, and two of this crate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

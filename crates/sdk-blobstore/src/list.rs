@@ -1,13 +1,15 @@
 //! Listing the objects of a container.
 
-use crate::batches::Batches;
-use crate::bindings::tempo::blobstore::store;
-use crate::{Entry, Error};
-use futures::{Stream, TryStreamExt};
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::vec;
+
+use futures::{Stream, TryStreamExt};
+
+use crate::batches::Batches;
+use crate::bindings::tempo::blobstore::store;
+use crate::{Entry, Error};
 
 /// How many entries are asked of the host at once.
 pub(crate) const PAGE: usize = 128;

@@ -1,7 +1,8 @@
 //! Parts of an object, written as Rust's ranges.
 
-use crate::bindings::tempo::blobstore::store::ByteRange;
 use std::ops::{Bound, RangeBounds};
+
+use crate::bindings::tempo::blobstore::store::ByteRange;
 
 /// The range as the host takes it. One that ends before it begins is empty.
 pub(crate) fn to_host(range: &impl RangeBounds<u64>) -> ByteRange {

@@ -1,12 +1,14 @@
 //! Reading an object piece by piece, or whole.
 
-use crate::batches::Batches;
-use crate::{Error, ErrorKind};
-use bytes::{Bytes, BytesMut};
-use futures::{Stream, TryStreamExt};
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+
+use bytes::{Bytes, BytesMut};
+use futures::{Stream, TryStreamExt};
+
+use crate::batches::Batches;
+use crate::{Error, ErrorKind};
 
 /// How much is asked of the host at once, in bytes.
 pub(crate) const CHUNK: usize = 64 * 1024;

@@ -1,15 +1,17 @@
 //! Writing an object piece by piece.
 
-use crate::bindings::tempo::blobstore::store;
-use crate::bindings::{wit_future, wit_stream};
-use crate::{Error, ErrorKind, ObjectInfo, PutOptions};
-use futures::FutureExt;
-use futures::future::{Either, Fuse, FusedFuture, select};
 use std::fmt;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
+
+use futures::FutureExt;
+use futures::future::{Either, Fuse, FusedFuture, select};
 use wit_bindgen::{FutureWriter, StreamWriter};
+
+use crate::bindings::tempo::blobstore::store;
+use crate::bindings::{wit_future, wit_stream};
+use crate::{Error, ErrorKind, ObjectInfo, PutOptions};
 
 type Stored = Result<store::ObjectInfo, store::Error>;
 

@@ -1,7 +1,8 @@
 //! Why a value could not be had.
 
-use crate::bindings::wasi::config::store;
 use std::{error, fmt};
+
+use crate::bindings::wasi::config::store;
 
 /// What went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

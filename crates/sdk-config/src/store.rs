@@ -1,9 +1,10 @@
 //! Reading values: as text, as a type, all at once.
 
-use crate::Error;
-use crate::bindings::wasi::config::store;
 use std::any::type_name;
 use std::str::FromStr;
+
+use crate::Error;
+use crate::bindings::wasi::config::store;
 
 /// The value of `key`, or `None` when nothing is configured under it.
 ///

@@ -21,8 +21,9 @@
 //! Depend on axum with `default-features = false` and the features that you need of `json`, `query`, `form` and `matched-path`:
 //! its own server wants sockets and threads, which a component has not.
 
-use crate::{IntoResponse, Request, Response};
 use tower_service::Service;
+
+use crate::{IntoResponse, Request, Response};
 
 /// Answers `request` by `router`.
 pub async fn serve(router: &axum::Router, request: Request) -> Response {

@@ -1,17 +1,19 @@
 //! The body of a request or a response: nothing, bytes, or a stream.
 
-use crate::error::BoxError;
-use crate::incoming::{Incoming, Message};
-use crate::pieces::{Boxed, Chunks, Wrapped};
-use crate::{Error, ErrorKind};
-use bytes::{Bytes, BytesMut};
-use futures::{Stream, TryStreamExt};
-use http::HeaderMap;
-use http_body::{Frame, SizeHint};
 use std::any::Any;
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+
+use bytes::{Bytes, BytesMut};
+use futures::{Stream, TryStreamExt};
+use http::HeaderMap;
+use http_body::{Frame, SizeHint};
+
+use crate::error::BoxError;
+use crate::incoming::{Incoming, Message};
+use crate::pieces::{Boxed, Chunks, Wrapped};
+use crate::{Error, ErrorKind};
 
 /// The body of a request or a response.
 ///

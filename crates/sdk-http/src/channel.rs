@@ -1,14 +1,16 @@
 //! Bodies that a task writes while the other side reads.
 
-use crate::{Body, Error};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::{error, fmt};
+
 use bytes::Bytes;
 use futures::SinkExt;
 use futures::channel::mpsc;
 use http::HeaderMap;
 use http_body::Frame;
-use std::pin::Pin;
-use std::task::{Context, Poll};
-use std::{error, fmt};
+
+use crate::{Body, Error};
 
 type Item = Result<Frame<Bytes>, Error>;
 

@@ -1,9 +1,11 @@
 //! The client: requests that a component sends.
 
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue, Method, Uri};
+
 use crate::task::timeout;
 use crate::{Body, Error, ErrorKind, Response, send};
-use http::{HeaderName, HeaderValue, Method, Uri};
-use std::time::Duration;
 
 /// Sends a `GET` request.
 ///

@@ -1,7 +1,8 @@
 //! The cases of `wasi:http/types.error-code`: their names in WIT, and the kind that each belongs to.
 
-use crate::ErrorKind;
 use wasip3::http::types::ErrorCode as Code;
+
+use crate::ErrorKind;
 
 /// The WIT name of `code` and its kind.
 pub(crate) fn name_and_kind(code: &Code) -> (&'static str, ErrorKind) {

@@ -1,10 +1,12 @@
 //! The one error type of the crate: what failed, in words, and what kind of failure it was.
 
-use crate::{Body, IntoResponse, Response, code};
-use http::StatusCode;
 use std::borrow::Cow;
 use std::{error, fmt};
+
+use http::StatusCode;
 use wasip3::http::types::ErrorCode;
+
+use crate::{Body, IntoResponse, Response, code};
 
 pub(crate) type BoxError = Box<dyn error::Error + Send + Sync + 'static>;
 

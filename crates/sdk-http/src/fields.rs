@@ -1,10 +1,11 @@
 //! Headers and trailers between the `http` crate and the host.
 
-use crate::body::{Body, Kind};
-use crate::{Error, ErrorKind};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use wasip3::http::types::{Fields, HeaderError};
+
+use crate::body::{Body, Kind};
+use crate::{Error, ErrorKind};
 
 /// Hands a map to the host. An empty map costs one host call and no allocation, any other one call as well.
 pub(crate) fn to_host(map: &HeaderMap) -> Result<Fields, Error> {

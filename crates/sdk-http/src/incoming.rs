@@ -1,15 +1,17 @@
 //! A body that the host sends: of the incoming request, or of the response to an outgoing one.
 
-use crate::body::{Body, Kind};
-use crate::pieces::{self, Pieces};
-use crate::{Error, fields};
-use bytes::Bytes;
-use http_body::Frame;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::Frame;
 use wasip3::http::types::{ErrorCode, Request, Response, Trailers};
 use wasip3::wit_future;
 use wit_bindgen::{FutureReader, FutureWriter, StreamReader, StreamResult};
+
+use crate::body::{Body, Kind};
+use crate::pieces::{self, Pieces};
+use crate::{Error, fields};
 
 /// How much is asked of the host at once, in bytes.
 const CHUNK: usize = 64 * 1024;

@@ -1,9 +1,10 @@
 //! Typed JSON bodies, by serde.
 
-use crate::{Body, Error, ErrorKind, IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderValue, header};
 use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{Body, Error, ErrorKind, IntoResponse, Response};
 
 /// Answers with `T` as JSON and `content-type: application/json`.
 ///

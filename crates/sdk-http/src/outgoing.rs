@@ -1,16 +1,18 @@
 //! From our messages to the host's: the answer of a handler, and the body that a component sends.
 
+use std::future::poll_fn;
+use std::task::Poll;
+
+use bytes::Bytes;
+use http::{StatusCode, header};
+use wasip3::http::types::{self, ErrorCode, Trailers};
+use wasip3::{wit_future, wit_stream};
+use wit_bindgen::{FutureWriter, StreamWriter};
+
 use crate::body::{Body, Kind};
 use crate::detach::detach;
 use crate::incoming::{Contents, End};
 use crate::{Response, fields};
-use bytes::Bytes;
-use http::{StatusCode, header};
-use std::future::poll_fn;
-use std::task::Poll;
-use wasip3::http::types::{self, ErrorCode, Trailers};
-use wasip3::{wit_future, wit_stream};
-use wit_bindgen::{FutureWriter, StreamWriter};
 
 /// Hands the handler's response to the host. A 204 or 304 has no body, and a 204 no length (RFC 9110, 8.6).
 pub(crate) async fn response(response: Response) -> Result<types::Response, ErrorCode> {

@@ -2,19 +2,21 @@
 //!
 //! The way out is part of the trait object, so that a component whose bodies are all at hand carries none of this code.
 
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures::Stream;
+use http_body::{Body as _, Frame, SizeHint};
+use wasip3::http::types::{ErrorCode, Trailers};
+use wasip3::{wit_future, wit_stream};
+use wit_bindgen::{FutureWriter, StreamWriter};
+
 use crate::body::{Body, Kind};
 use crate::error::BoxError;
 use crate::incoming::{Contents, End};
 use crate::{Error, fields};
-use bytes::Bytes;
-use futures::Stream;
-use http_body::{Body as _, Frame, SizeHint};
-use std::future::poll_fn;
-use std::pin::Pin;
-use std::task::{Context, Poll};
-use wasip3::http::types::{ErrorCode, Trailers};
-use wasip3::{wit_future, wit_stream};
-use wit_bindgen::{FutureWriter, StreamWriter};
 
 type Polled = Poll<Option<Result<Frame<Bytes>, Error>>>;
 pub(crate) type Boxed = Pin<Box<dyn Pieces>>;

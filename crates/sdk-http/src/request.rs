@@ -1,13 +1,15 @@
 //! The incoming request, which fetches from the host only what it is asked for.
 
-use crate::incoming::Message;
-use crate::{Body, Error, fields};
-use http::uri::{Parts, PathAndQuery, Scheme};
-use http::{HeaderMap, Method, Uri};
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::fmt;
+
+use http::uri::{Parts, PathAndQuery, Scheme};
+use http::{HeaderMap, Method, Uri};
 use wasip3::http::types;
+
+use crate::incoming::Message;
+use crate::{Body, Error, fields};
 
 /// A request to the component.
 ///

@@ -1,10 +1,12 @@
 //! What a handler may return.
 
-use crate::Body;
-use crate::error::BoxError;
+use std::convert::Infallible;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use std::convert::Infallible;
+
+use crate::Body;
+use crate::error::BoxError;
 
 /// A response. This is the type of the `http` crate, with our [`Body`].
 pub type Response<B = Body> = http::Response<B>;

@@ -1,11 +1,13 @@
 //! Chooses a handler by method and path.
 
-use crate::{IntoResponse, Request, Response};
+use std::fmt;
+use std::pin::Pin;
+
 use http::header::ALLOW;
 use http::{HeaderValue, Method, StatusCode};
 use percent_encoding::percent_decode_str;
-use std::fmt;
-use std::pin::Pin;
+
+use crate::{IntoResponse, Request, Response};
 
 type Answer = Pin<Box<dyn Future<Output = Response>>>;
 type Handler = Box<dyn Fn(Request) -> Answer + Send + Sync>;

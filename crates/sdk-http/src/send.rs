@@ -1,13 +1,14 @@
 //! One outgoing request through the host.
 
-use crate::client::Limits;
-use crate::incoming::Message;
-use crate::task::nanoseconds;
-use crate::{Body, Error, ErrorKind, Response, fields, outgoing};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use wasip3::http::client;
 use wasip3::http::types::{Request, RequestOptions, Scheme};
+
+use crate::client::Limits;
+use crate::incoming::Message;
+use crate::task::nanoseconds;
+use crate::{Body, Error, ErrorKind, Response, fields, outgoing};
 
 /// Sends `request`; gives the response when its head is there.
 pub(crate) async fn send(request: http::Request<Body>, limits: Limits) -> Result<Response, Error> {

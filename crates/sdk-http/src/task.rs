@@ -1,10 +1,12 @@
 //! Tasks and time: what a handler does beside or after its answer.
 
-use crate::{Error, ErrorKind};
 use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
+
 use wasip3::clocks::monotonic_clock;
+
+use crate::{Error, ErrorKind};
 
 /// Runs `task` concurrently with the handler, also after the handler has answered.
 ///

@@ -1,10 +1,11 @@
 //! Bodies: reading to the end, limits, channels, trailers, errors.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+use std::io;
+
 use futures::executor::block_on;
 use futures::{FutureExt, future, stream};
 use http_body_util::{BodyExt, Full};
-use std::io;
 use tempo_sdk_http::{Body, Bytes, Error, ErrorKind, HeaderMap, HeaderValue};
 
 /// The value of a future that needs no host.

@@ -1,10 +1,11 @@
 //! What a handler returns becomes the response that is documented.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-use futures::FutureExt;
-use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io;
+
+use futures::FutureExt;
+use serde::Serialize;
 use tempo_sdk_http::{Error, ErrorKind, IntoResponse, Json, Request, Response, StatusCode, http};
 
 fn text(response: Response) -> String {

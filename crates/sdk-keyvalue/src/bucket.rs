@@ -1,8 +1,9 @@
 //! A bucket, and what is done with one entry of it.
 
+use std::fmt;
+
 use crate::bindings::wasmcloud::keyvalue::{atomics, store, types};
 use crate::{Error, SetOptions};
-use std::fmt;
 
 /// Keys with their values, which outlive the component (unless the host's store is one that forgets).
 ///

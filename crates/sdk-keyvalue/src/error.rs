@@ -1,7 +1,8 @@
 //! Why an operation on a bucket failed.
 
-use crate::bindings::wasmcloud::keyvalue::types;
 use std::{error, fmt};
+
+use crate::bindings::wasmcloud::keyvalue::types;
 
 /// Why an operation failed: the cases of `wasmcloud:keyvalue/types.error`, and one of this crate.
 #[derive(Clone, Debug, PartialEq, Eq)]

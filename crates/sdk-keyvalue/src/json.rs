@@ -1,7 +1,8 @@
 //! Typed JSON values, by serde.
 
-use crate::{Bucket, Error, SetOptions};
 use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{Bucket, Error, SetOptions};
 
 impl Bucket {
     /// The value of `key`, read as JSON, or `None` when there is none.

@@ -1,10 +1,12 @@
 //! Listing keys: as a stream that asks for page after page, or one page at a time.
 
-use crate::{Bucket, Error};
-use futures::{Stream, TryStreamExt};
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+
+use futures::{Stream, TryStreamExt};
+
+use crate::{Bucket, Error};
 
 /// One page of keys.
 #[derive(Clone, Debug, PartialEq, Eq)]

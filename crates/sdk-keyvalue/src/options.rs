@@ -1,7 +1,8 @@
 //! How an entry is written.
 
-use crate::bindings::wasmcloud::keyvalue::types;
 use std::time::Duration;
+
+use crate::bindings::wasmcloud::keyvalue::types;
 
 /// How [`Bucket::set_with`](crate::Bucket::set_with) writes: without any option as `set` does, over whatever is there and for
 /// ever.

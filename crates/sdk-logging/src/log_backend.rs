@@ -1,7 +1,8 @@
 //! The `log` crate's way to the host, so that `log::info!` and the libraries that use it work unchanged.
 
-use crate::Level;
 use log::{LevelFilter, Log, Metadata, Record};
+
+use crate::Level;
 
 struct Host;
 

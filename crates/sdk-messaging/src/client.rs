@@ -1,9 +1,10 @@
 //! Clients: the brokers that a component reaches, by the names that the host knows them by.
 
-use crate::bindings::tempo::messaging::producer;
-use crate::{Draft, Error, Message};
 use std::borrow::Cow;
 use std::time::Duration;
+
+use crate::bindings::tempo::messaging::producer;
+use crate::{Draft, Error, Message};
 
 /// A broker, by the name that the host knows it by. What does not name one uses `default`.
 ///

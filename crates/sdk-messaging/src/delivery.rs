@@ -1,7 +1,8 @@
 //! What is known of a message because it was delivered.
 
-use crate::bindings::exports::tempo::messaging::handler;
 use std::time::{Duration, SystemTime};
+
+use crate::bindings::exports::tempo::messaging::handler;
 
 /// How a message came to a handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,8 +1,9 @@
 //! A message that is being written.
 
+use std::time::Duration;
+
 use crate::bindings::tempo::messaging::types;
 use crate::{Client, Error, Message};
-use std::time::Duration;
 
 /// By this header a broker knows a message that it has accepted before.
 pub(crate) const MESSAGE_ID: &str = "Nats-Msg-Id";

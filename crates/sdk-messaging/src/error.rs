@@ -1,8 +1,9 @@
 //! The one error type of the crate: what kind of failure it was, for programs, and what happened, for people.
 
-use crate::bindings::tempo::messaging::types;
 use std::borrow::Cow;
 use std::{error, fmt};
+
+use crate::bindings::tempo::messaging::types;
 
 /// What kind of failure it was: the cases of `tempo:messaging/types.error-kind`, and one of this crate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

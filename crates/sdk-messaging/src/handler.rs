@@ -1,9 +1,10 @@
 //! How a handler ends: what it returns, and what becomes of the message.
 
-use crate::bindings::exports::tempo::messaging::handler::Disposition;
 use std::error::Error;
 use std::fmt;
 use std::time::Duration;
+
+use crate::bindings::exports::tempo::messaging::handler::Disposition;
 
 type BoxError = Box<dyn Error + Send + Sync + 'static>;
 

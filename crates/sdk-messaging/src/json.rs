@@ -1,8 +1,10 @@
 //! Typed JSON payloads, by serde.
 
-use crate::{Client, Draft, Error, ErrorKind, Message};
-use serde::{Serialize, de::DeserializeOwned};
 use std::time::Duration;
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{Client, Draft, Error, ErrorKind, Message};
 
 const JSON: &str = "application/json";
 

@@ -1,9 +1,10 @@
 //! A message that came: to the handler, or as the answer to a request.
 
+use std::fmt;
+
 use crate::bindings::exports::tempo::messaging::handler;
 use crate::bindings::tempo::messaging::types;
 use crate::{Delivery, Draft, Error, ErrorKind};
-use std::fmt;
 
 /// A message that came: to the [`handler`](macro@crate::handler), or as the answer to a request. [`Message::new`] begins one
 /// that goes.

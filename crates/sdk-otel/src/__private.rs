@@ -1,6 +1,7 @@
 //! What the code that `#[instrument]` writes refers to. Not for use by hand: it may change in any release.
 
 use std::fmt::{Debug, Display};
+
 use tracing::Span;
 use tracing::field::{self, DebugValue};
 

@@ -1,6 +1,7 @@
 //! Spans of calls that no attribute takes.
 
 use std::borrow::Cow;
+
 use tempo_sdk_trace::Root;
 
 /// Does `work` in a span below the one that the host has for this call, and exports the metrics when it is done. The handlers

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tempo_telemetry::{Counted, Telemetry};
 
 use crate::Limits;
-use crate::telemetry::{Counted, Telemetry};
 
 /// A place to run one call, given back when it is dropped.
 #[derive(Debug)]

@@ -2,8 +2,11 @@
 
 use std::future::Future;
 
-use crate::telemetry::Telemetry;
-use crate::{ByteBudget, Flag, Health, Limits, Service, Settings};
+use tempo_telemetry::{Telemetry, Health};
+use tempo_backend::ByteBudget;
+use tempo_settings::{Flag, Settings};
+
+use crate::{Limits, Service};
 
 /// What a backend may know while it connects.
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +47,7 @@ pub trait Backend<S: Service>: Sized + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// A [`crate::Error`] names the setting or the address that failed and what to change.
+    /// A [`tempo_settings::Error`] names the setting or the address that failed and what to change.
     fn connect(boot: Boot<'_>) -> impl Future<Output = anyhow::Result<Self>> + Send;
 
     /// One line for the user that says where data is kept, if the user did not say it.

@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 use tokio::time::Sleep;
+use tempo_telemetry::Telemetry;
 
-use crate::telemetry::Telemetry;
 use crate::{Interrupted, Meter};
 
 type Work<R> = Pin<Box<dyn Future<Output = R> + Send>>;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::setting::{Delay, Size};
-use crate::{Error, Flag, Settings};
+use tempo_settings::setting::{Delay, Size};
+use tempo_settings::{Error, Flag, Settings};
 
 /// Declares the struct, its flags and how they are read from one list, so that the three cannot disagree.
 macro_rules! limits {

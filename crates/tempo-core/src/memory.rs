@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use wasmtime::ResourceLimiter;
+use tempo_telemetry::Telemetry;
 
-use crate::telemetry::Telemetry;
 use crate::{Limits, LogBudget};
 
 /// Bounds one store: the sum of its linear memories and its heap of garbage-collected objects, the number of its tables,

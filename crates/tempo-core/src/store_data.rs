@@ -6,8 +6,9 @@ use std::any::{Any, TypeId, type_name};
 
 use wasmtime::component::{HasData, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use tempo_backend::ByteBudget;
 
-use crate::{ByteBudget, Provide, Service, StoreLimiter};
+use crate::{Provide, Service, StoreLimiter};
 
 /// The data of a store.
 pub struct StoreData {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::io::Write;
 
-use crate::{Error, ErrorKind, Flag, Setting, Settings};
+use tempo_settings::{Error, ErrorKind, Flag, Setting, Settings};
 
 /// A command that a runtime has besides `run`, `compile` and `inspect`, for whoever operates it.
 #[diagnostic::on_unimplemented(
@@ -29,7 +29,7 @@ pub trait Tool: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// A [`crate::Error`] says what to change. Those of `output` are handed on as they are.
+    /// A [`tempo_settings::Error`] says what to change. Those of `output` are handed on as they are.
     fn run(
         asked: &Asked,
         settings: &Settings,

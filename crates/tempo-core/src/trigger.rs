@@ -3,8 +3,9 @@
 use std::time::Instant;
 
 use async_trait::async_trait;
+use tempo_settings::{Error, Flag, Settings};
 
-use crate::{Error, Flag, Service, Settings, Workload};
+use crate::{Service, Workload};
 
 /// A source of calls into components, such as an HTTP server or a message consumer.
 ///
@@ -30,7 +31,7 @@ pub trait Trigger: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// A [`crate::Error`] names the address or the setting that failed and what to change.
+    /// A [`tempo_settings::Error`] names the address or the setting that failed and what to change.
     async fn start(
         workload: Workload,
         settings: &Settings,

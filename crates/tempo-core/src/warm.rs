@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::Store;
+use tempo_telemetry::Counted;
 
-use crate::telemetry::Counted;
 use crate::{Instance, Meter, Permit, StoreData, Workload};
 
 /// A store without an instance, and the place that it runs in.

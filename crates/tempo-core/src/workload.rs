@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use wasmtime::component::InstancePre;
 use wasmtime::{Store, UpdateDeadline};
+use tempo_telemetry::{CallContext, Counted, Telemetry, scope, Health};
 
 use crate::meter::Tick;
-use crate::telemetry::{CallContext, Counted, Telemetry, scope};
-use crate::{Admission, Call, Health, Interrupted, Limits, Meter, Spawn, StoreData};
+use crate::{Admission, Call, Interrupted, Limits, Meter, Spawn, StoreData};
 
 /// What a runtime says about a component to make a [`Workload`] of it.
 pub struct WorkloadBuilder {

@@ -5,7 +5,7 @@ use std::fmt;
 
 use async_nats::ServerAddr;
 use percent_encoding::percent_decode_str;
-use tempo_core::{Error, ErrorKind, Secret, StoreUrl};
+use tempo_settings::{Error, ErrorKind, Secret, StoreUrl};
 use tempo_wasi_messaging::topic;
 
 /// Who the URL says is asking.
@@ -132,7 +132,7 @@ fn is_host(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use tempo_core::Setting as _;
+    use tempo_settings::Setting as _;
 
     use super::*;
 

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::TryStreamExt as _;
-use tempo_core::{Boot, Flag, Scheme, StoreUrl};
-use tempo_wasi_blobstore::{
-    ByteRange, Container, Data, Entry, Error, ErrorKind, ObjectInfo, PutOptions, Result, Upload,
-};
+use tempo_backend::Scheme;
+use tempo_core::Boot;
+use tempo_settings::{Flag, StoreUrl};
+use tempo_wasi_blobstore::{ByteRange, Container, Data, Entry, Error, ErrorKind, ObjectInfo, PutOptions, Result, Upload};
 
 use crate::address::Address;
 use crate::connection::Connection;

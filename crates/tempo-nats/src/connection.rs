@@ -13,9 +13,10 @@ use anyhow::Context as _;
 use async_nats::connection::State;
 use async_nats::jetstream::{self, context::ContextBuilder};
 use async_nats::{Client, ClientError, ConnectError, ConnectErrorKind, ConnectOptions, Event};
-use tempo_core::{Boot, Error, ErrorKind};
 use tokio::sync::{OnceCell, watch};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tempo_core::Boot;
+use tempo_settings::{Error, ErrorKind};
 
 use crate::address::Address;
 use crate::options::{self, Options};
@@ -69,7 +70,7 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// A [`tempo_core::Error`]: a setting is wrong, the server refuses the login, or it was not reached in time.
+    /// A [`tempo_settings::Error`]: a setting is wrong, the server refuses the login, or it was not reached in time.
     pub(crate) async fn open(address: &Address, boot: Boot<'_>) -> anyhow::Result<Self> {
         let options = Options::read(boot.settings, address)?;
         let limit = options::connect_timeout(boot.settings)?;

@@ -11,7 +11,9 @@ use async_nats::{HeaderMap, HeaderValue};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
-use tempo_core::{Boot, Flag, Scheme, StoreUrl};
+use tempo_backend::Scheme;
+use tempo_core::Boot;
+use tempo_settings::{Flag, StoreUrl};
 use tempo_wasi_keyvalue::{Change, Condition, Entry, ErrorKind, Result, Store, Version};
 
 use crate::address::Address;

@@ -17,7 +17,9 @@
 //!
 //! ```no_run
 //! use std::sync::Arc;
-//! use tempo_core::{Boot, Limits, Scheme as _, Setting as _, Settings, StoreUrl};
+//! use tempo_backend::Scheme as _;
+//! use tempo_core::{Boot, Limits};
+//! use tempo_settings::{Setting as _, Settings, StoreUrl};
 //! use tempo_nats::NatsKeyValue;
 //! use tempo_wasi_keyvalue::{Condition, Store};
 //!

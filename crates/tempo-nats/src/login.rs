@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_nats::{Auth, AuthError, ConnectOptions};
 use nkeys::{KeyPair, KeyPairType};
-use tempo_core::{Error, ErrorKind, Flag, Reloadable, Secret, Settings};
+use tempo_settings::{Error, ErrorKind, Flag, Reloadable, Secret, Settings};
 
 use crate::address::{Address, User};
 
@@ -152,7 +152,7 @@ fn user_key(seed: &str) -> Option<KeyPair> {
 
 #[cfg(test)]
 mod tests {
-    use tempo_core::{Place, Setting as _, StoreUrl, Value};
+    use tempo_settings::{Place, Setting as _, StoreUrl, Value};
 
     use super::*;
 

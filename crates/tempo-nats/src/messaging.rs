@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use tempo_core::{Boot, Flag, Scheme, StoreUrl};
+use tempo_backend::Scheme;
+use tempo_core::Boot;
+use tempo_settings::{Flag, StoreUrl};
 use tempo_wasi_messaging::Broker;
 
 use crate::address::Address;

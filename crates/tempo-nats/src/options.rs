@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_nats::ConnectOptions;
-use tempo_core::{Error, ErrorKind, Flag, Settings};
+use tempo_settings::{Error, ErrorKind, Flag, Settings};
 
 use crate::address::Address;
 use crate::login::{self, Login};
@@ -94,7 +94,7 @@ fn pause(attempt: usize) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use tempo_core::{Place, Setting as _, StoreUrl, Value};
+    use tempo_settings::{Place, Setting as _, StoreUrl, Value};
 
     use super::*;
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
-use tempo_core::Flag;
-pub use tempo_core::{Health, Phase};
+use tempo_settings::Flag;
+pub use tempo_telemetry::{Health, Phase};
 
 use crate::prometheus::{CONTENT_TYPE, Scrape};
 use crate::server::{Listener, Pages, Reply};

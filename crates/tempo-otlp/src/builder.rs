@@ -11,8 +11,8 @@ use opentelemetry::InstrumentationScope;
 use opentelemetry::metrics::MeterProvider as _;
 use opentelemetry_sdk::metrics::reader::MetricReader;
 use opentelemetry_sdk::metrics::{MeterProviderBuilder, SdkMeterProvider};
-use tempo_core::Settings;
-use tempo_core::telemetry::{Metrics, Sampler, Signal, Sink, Telemetry, TelemetryBuilder};
+use tempo_settings::Settings;
+use tempo_telemetry::{Metrics, Sampler, Signal, Sink, Telemetry, TelemetryBuilder};
 
 use crate::buffer::Buffer;
 use crate::encode;

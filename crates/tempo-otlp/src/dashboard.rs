@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
-use tempo_core::Flag;
+use tempo_settings::Flag;
 
 use crate::admin::Health;
 use crate::events::{LIFE, array, events};

@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use opentelemetry::trace::{SpanContext, SpanKind, Status};
 use opentelemetry::{Array, SpanId, Value};
-use tempo_core::telemetry::SpanData;
+use tempo_telemetry::SpanData;
 
 use crate::wire;
 

@@ -1,7 +1,7 @@
 //! The variables of OpenTelemetry that are understood, as data.
 
-use tempo_core::Flag;
-use tempo_core::telemetry::Signal;
+use tempo_settings::Flag;
+use tempo_telemetry::Signal;
 
 /// A setting that a signal may have a value of its own for.
 #[derive(Clone, Copy, Debug)]

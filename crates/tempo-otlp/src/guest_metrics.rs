@@ -25,14 +25,14 @@ use opentelemetry_proto::tonic::metrics::v1::Metric;
 use opentelemetry_sdk::metrics::Temporality;
 use prometheus::proto::MetricFamily;
 use prost::Message as _;
-use tempo_core::telemetry::{Record, Signal};
+use families::Families;
+use identity::{Identity, Kind};
+use sums::{Limits, Sums};
+use tempo_telemetry::{Record, Signal};
 
 use crate::buffer::Buffer;
 use crate::encode::nanos;
 use crate::losses::{Losses, Reason};
-use families::Families;
-use identity::{Identity, Kind};
-use sums::{Limits, Sums};
 
 /// The sums of one process.
 #[derive(Debug)]

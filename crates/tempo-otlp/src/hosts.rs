@@ -6,7 +6,7 @@ use std::str::FromStr as _;
 
 use http::uri::Authority;
 use http::{Request, header};
-use tempo_core::{Flag, Setting};
+use tempo_settings::{Flag, Setting};
 
 /// By which names [`Admin`](crate::Admin) is asked.
 pub const ADMIN_HOST: Flag =

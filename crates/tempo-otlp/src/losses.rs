@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::Meter;
-use tempo_core::telemetry::Signal;
+use tempo_telemetry::Signal;
 
 /// How often the log says that something was lost.
 const EVERY: Duration = Duration::from_secs(60);

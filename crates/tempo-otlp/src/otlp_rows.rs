@@ -10,7 +10,7 @@ use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{Span, Status};
 use prost::Message as _;
-use tempo_core::telemetry::Record;
+use tempo_telemetry::Record;
 
 use crate::rows::{EventRow, LogRow, Room, SpanRow, link_text};
 
@@ -182,7 +182,7 @@ fn millis(nanos: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tempo_core::telemetry::Signal;
+    use tempo_telemetry::Signal;
 
     fn record(signal: Signal, message: &[u8]) -> Record<'_> {
         Record { signal, resource: &[], scope: &[], schema_url: "", message }

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use tempo_core::telemetry::{Record, Signal, Sink, SpanData};
+use tempo_telemetry::{Record, Signal, Sink, SpanData};
 
 use crate::buffer::{Buffer, Source};
 use crate::encode;

@@ -143,7 +143,7 @@ mod tests {
     use super::*;
     use opentelemetry::KeyValue;
     use opentelemetry::metrics::MeterProvider as _;
-    use tempo_core::telemetry::Metrics;
+    use tempo_telemetry::Metrics;
 
     #[test]
     fn names_and_units_are_those_of_prometheus() {

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use opentelemetry::trace::{SpanContext, SpanKind, Status, TraceId};
 use opentelemetry::{SpanId, Value};
 use serde::Serialize;
-use tempo_core::telemetry::SpanData;
+use tempo_telemetry::SpanData;
 
 /// A text of a span or a line, in bytes.
 const TEXT: usize = 1024;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::Result;
 use opentelemetry::KeyValue;
 use opentelemetry_sdk::metrics::Temporality;
-use tempo_core::Settings;
-use tempo_core::telemetry::{Sampler, Signal};
+use tempo_settings::Settings;
+use tempo_telemetry::{Sampler, Signal};
 
 use crate::exporter::Exporter;
 use crate::flags;
@@ -67,7 +67,7 @@ impl Recording {
                 ("lowmemory", Temporality::LowMemory),
             ],
         )?;
-        let duration = |flag, default| Ok::<_, tempo_core::Error>(values.duration(flag)?.unwrap_or(default));
+        let duration = |flag, default| Ok::<_, tempo_settings::Error>(values.duration(flag)?.unwrap_or(default));
         Ok(Self {
             sampler: sampler(values)?,
             resource: resource(values)?,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tempo_core::telemetry::{Record, Signal, Sink, SpanData};
+use tempo_telemetry::{Record, Signal, Sink, SpanData};
 
 /// Hands everything to each of its sinks.
 pub(crate) struct Tee(Vec<Arc<dyn Sink>>);

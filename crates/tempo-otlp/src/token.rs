@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use http::{HeaderMap, HeaderValue, Request, header};
 use subtle::ConstantTimeEq as _;
-use tempo_core::{Flag, Secret};
+use tempo_settings::{Flag, Secret};
 
 /// The token of [`Dashboard`](crate::Dashboard).
 pub const DASHBOARD_TOKEN: Flag = Flag::new(

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
-use tempo_core::{Error, Flag, Settings};
+use tempo_settings::{Error, Flag, Settings};
 
 /// A day: what waits for longer, nobody waits for.
 const MAX_MILLISECONDS: u64 = 24 * 60 * 60 * 1000;

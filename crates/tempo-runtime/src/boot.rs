@@ -6,12 +6,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use futures::future::{select_all, try_join_all};
-use tempo_core::telemetry::Telemetry;
-use tempo_core::{
-    Boot, ByteBudget, DATA, Error, ErrorKind, Flag, Health, Limits, LogBudget, Phase, Running, Settings, StoreData,
-    StoreLimiter, Workload, WorkloadBuilder,
-};
 use tokio::task::JoinSet;
+use tempo_telemetry::{Telemetry, Health, Phase};
+use tempo_backend::{ByteBudget, DATA};
+use tempo_core::{Boot, Limits, LogBudget, Running, StoreData, StoreLimiter, Workload, WorkloadBuilder};
+use tempo_settings::{Error, ErrorKind, Flag, Settings};
 
 use crate::cli::Sources;
 use crate::command;

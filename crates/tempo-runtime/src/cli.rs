@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use tempo_core::{Asked, Error, ErrorKind, Flag, Place, Settings, Value};
+use tempo_core::Asked;
+use tempo_settings::{Error, ErrorKind, Flag, Place, Settings, Value};
 
 use crate::env_file::{self, ENV_FILE, Variables};
 use crate::found_file::{self, Found};

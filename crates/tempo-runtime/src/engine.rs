@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use tempo_core::{Error, ErrorKind, Limits};
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+use tempo_core::Limits;
+use tempo_settings::{Error, ErrorKind};
 
 use crate::scan::Shape;
 

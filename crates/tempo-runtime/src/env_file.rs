@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tempo_core::{Error, ErrorKind, Flag, Place, Value};
+use tempo_settings::{Error, ErrorKind, Flag, Place, Value};
 
 /// The flag that names the file.
 pub const ENV_FILE: Flag =

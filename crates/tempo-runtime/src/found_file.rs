@@ -5,7 +5,7 @@ use std::fs::Metadata;
 use std::io::ErrorKind as IoErrorKind;
 use std::path::Path;
 
-use tempo_core::{Error, ErrorKind};
+use tempo_settings::{Error, ErrorKind};
 
 /// A file that was looked for.
 #[derive(Debug, PartialEq)]

@@ -1,6 +1,6 @@
 //! The line that says what a component is granted, and by whom: a file that is found may grant what no one has typed.
 
-use tempo_core::{Flag, Place, Settings};
+use tempo_settings::{Flag, Place, Settings};
 
 /// All grants with their places, without what may be a secret; nothing if there are none. With `from_files_only`, those
 /// of files: who typed a grant knows of it.
@@ -23,7 +23,7 @@ pub fn line(flags: &[Flag], settings: &Settings, from_files_only: bool) -> Optio
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tempo_core::{Shown, Value};
+    use tempo_settings::{Shown, Value};
 
     #[test]
     fn every_grant_is_named_with_its_place_and_no_secret() {

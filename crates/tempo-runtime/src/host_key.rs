@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{ErrorKind as IoErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use tempo_core::{Error, ErrorKind, Flag, Settings, private};
+use tempo_settings::{Error, ErrorKind, Flag, Settings, private};
 
 /// The flag that names another key file. Only the command line and the environment may: a file of settings may come with
 /// the code that it would vouch for.

@@ -1,7 +1,8 @@
 //! Links a component to WASI and to the services it imports, and to nothing else.
 
-use tempo_core::{Error, ErrorKind, StoreData};
 use wasmtime::component::{Component, InstancePre, Linker};
+use tempo_core::StoreData;
+use tempo_settings::{Error, ErrorKind};
 
 use crate::interfaces::Interfaces;
 use crate::missing;

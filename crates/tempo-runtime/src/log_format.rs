@@ -4,13 +4,13 @@ use std::fmt::{self, Write as _};
 
 use opentelemetry::trace::SpanContext;
 use serde_json::{Map, Value};
-use tempo_core::telemetry::current;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::fmt::format::{DefaultFields, Format, Writer};
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
+use tempo_telemetry::current;
 
 /// For people: as `tracing` writes it, with the ids at the end.
 #[derive(Default)]
@@ -106,7 +106,7 @@ mod tests {
 
     use opentelemetry::trace::{TraceFlags, TraceState};
     use opentelemetry::{SpanId, TraceId};
-    use tempo_core::telemetry::{CallContext, within};
+    use tempo_telemetry::{CallContext, within};
     use tracing_subscriber::fmt::MakeWriter;
 
     use super::*;

@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use tempo_core::{Error, ErrorKind};
+use tempo_settings::{Error, ErrorKind};
 
 /// Refuses a place that is the `source` itself, by whatever path or link, or that is a link, a device or a directory.
 ///

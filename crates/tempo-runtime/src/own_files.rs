@@ -3,7 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use tempo_core::{DATA, Error, ErrorKind, Flag};
+use tempo_backend::DATA;
+use tempo_settings::{Error, ErrorKind, Flag};
 
 use crate::cli::Sources;
 use crate::host_key;

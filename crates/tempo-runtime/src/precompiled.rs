@@ -11,7 +11,7 @@
 use hmac::{Hmac, Mac as _};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
-use tempo_core::{Error, ErrorKind};
+use tempo_settings::{Error, ErrorKind};
 
 use crate::host_key::HostKey;
 use crate::scan::Shape;

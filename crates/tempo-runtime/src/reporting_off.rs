@@ -1,8 +1,8 @@
 //! What stands for `reporting` in a runtime that is built without telemetry: nothing is told.
 
-use tempo_core::telemetry::Telemetry;
-use tempo_core::{Flag, Health, Settings};
 use tracing_subscriber::{Layer, Registry};
+use tempo_telemetry::{Telemetry, Health};
+use tempo_settings::{Flag, Settings};
 
 /// None.
 pub fn flags() -> Vec<Flag> {

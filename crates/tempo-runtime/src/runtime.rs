@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tempo_core::{Backend, Error, Flag, Limits, Service, Settings, Tool, Trigger};
+use tempo_core::{Backend, Limits, Service, Tool, Trigger};
+use tempo_settings::{Error, Flag, Settings};
 
 use crate::boot::{self, Parts};
 use crate::cli::{self, Action, FlagGroup};

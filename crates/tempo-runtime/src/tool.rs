@@ -3,7 +3,8 @@
 use std::io::{self, ErrorKind as IoErrorKind, Write};
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use tempo_core::{Argument, ArgumentForm, Asked, Error, ErrorKind, Settings, ToolAction};
+use tempo_core::{Argument, ArgumentForm, Asked, ToolAction};
+use tempo_settings::{Error, ErrorKind, Settings};
 
 use crate::registry::ToolEntry;
 

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
-use tempo_core::{ByteBudget, Reservation};
+use tempo_backend::{ByteBudget, Reservation};
 
 use crate::Result;
 use crate::check::CHUNK;

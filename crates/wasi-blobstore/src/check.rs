@@ -1,7 +1,7 @@
 //! What a guest may ask for: every name, option and size is judged here, before a backend sees it.
 
 use bytes::{Bytes, BytesMut};
-use tempo_core::{ByteBudget, Reservation};
+use tempo_backend::{ByteBudget, Reservation};
 
 use crate::{Container, Error, ErrorKind, ObjectInfo, PutOptions, Result, Upload};
 

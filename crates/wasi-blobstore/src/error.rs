@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use tempo_core::OverBudget;
+use tempo_backend::OverBudget;
 
 /// What kind of failure it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

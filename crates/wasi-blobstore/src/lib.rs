@@ -17,7 +17,8 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use tempo_core::{Limits, Provide, Service as _, Stores};
+//! use tempo_backend::Stores;
+//! use tempo_core::{Limits, Provide, Service as _};
 //! use tempo_wasi_blobstore::{BlobstoreState, BlobstoreView, Container, Memory, WasiBlobstore};
 //! use wasmtime::component::{Component, Linker, ResourceTable};
 //! use wasmtime::{Engine, Store};

@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt as _;
-use tempo_core::{Boot, ErrorKind as CoreKind, Scheme, Setting as _, Size, StoreUrl};
+use tempo_backend::Scheme;
+use tempo_core::Boot;
+use tempo_settings::{ErrorKind as CoreKind, Setting as _, Size, StoreUrl};
 
 use crate::check::CHUNK;
 use crate::{ByteRange, Container, Data, Entry, Error, ErrorKind, ObjectInfo, PutOptions, Result, Upload, record};
@@ -223,7 +225,7 @@ impl Scheme<dyn Container> for Memory {
         let capacity = match url.reveal() {
             "" => CAPACITY,
             size => Size::parse(size).map(|size| size.0).ok_or_else(|| {
-                tempo_core::Error::new(CoreKind::BadConfiguration, format!("{url}: expected memory: or memory:SIZE"))
+                tempo_settings::Error::new(CoreKind::BadConfiguration, format!("{url}: expected memory: or memory:SIZE"))
             })?,
         };
         Ok(Arc::new(Self::new(capacity)))

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use tempo_core::{ByteBudget, Limits, Provide, Service, StoreData, Stores};
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
+use tempo_backend::{ByteBudget, Stores};
+use tempo_core::{Limits, Provide, Service, StoreData};
 
 use crate::bindings::{draft, tempo};
 use crate::copies::Copies;

@@ -3,7 +3,9 @@
 use std::marker::PhantomData;
 use std::path::Path;
 
-use tempo_core::{Backend, Boot, ByteBudget, DATA, Flag, Schemes, Shown, Size, StoreUrl, Stores};
+use tempo_backend::{ByteBudget, DATA, Schemes, Stores};
+use tempo_core::{Backend, Boot};
+use tempo_settings::{Flag, Shown, Size, StoreUrl};
 
 use crate::telemetry::told;
 use crate::{BlobstoreState, Container, WasiBlobstore};
@@ -54,7 +56,8 @@ impl<S: Schemes<dyn Container>> Backend<WasiBlobstore> for BlobstoreStores<S> {
 
 #[cfg(test)]
 mod tests {
-    use tempo_core::{Limits, Place, Settings, Value};
+    use tempo_core::Limits;
+    use tempo_settings::{Place, Settings, Value};
 
     use super::*;
     use crate::{File, Memory};

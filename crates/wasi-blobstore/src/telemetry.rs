@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use tempo_core::telemetry::{Operation, Operations, Telemetry};
+use tempo_telemetry::{Operation, Operations, Telemetry};
 
 use crate::{ByteRange, Container, Data, Entry, Error, ObjectInfo, PutOptions, Result, Upload};
 

@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use serde_json::{Number, Value};
-use tempo_core::{Error, ErrorKind};
+use tempo_settings::{Error, ErrorKind};
 
 #[derive(Clone, Copy)]
 pub(crate) enum Format {

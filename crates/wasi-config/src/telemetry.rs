@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use tempo_core::telemetry::Telemetry;
+use tempo_telemetry::Telemetry;
 
 use crate::{Configuration, Error};
 

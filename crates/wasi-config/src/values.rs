@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use tempo_core::Secret;
+use tempo_settings::Secret;
 
 use crate::{Configuration, Error};
 

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tempo_core::{Backend, Boot, ByteBudget, Error, ErrorKind, Flag, KeyValue, Limits, Settings, Shown};
+use tempo_backend::ByteBudget;
+use tempo_core::{Backend, Boot, Limits};
+use tempo_settings::{Error, ErrorKind, Flag, KeyValue, Settings, Shown};
 
 use crate::file::{self, Format};
 use crate::store::{MAX_KEY, size};
@@ -76,7 +78,7 @@ fn bad_key(path: &Path) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use tempo_core::{Place, Value};
+    use tempo_settings::{Place, Value};
 
     use super::*;
 

@@ -7,7 +7,8 @@
 //! In another embedding the service needs only hooks over a [`Client`], and a budget for what it holds:
 //!
 //! ```
-//! use tempo_core::{ByteBudget, Provide, Service as _};
+//! use tempo_backend::ByteBudget;
+//! use tempo_core::{Provide, Service as _};
 //! use tempo_wasi_http::{Client, ClientConfig, HeldBytes, Hooks, HttpView, Policy, WasiHttp};
 //! use wasmtime::component::{Linker, ResourceTable};
 //! use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView};

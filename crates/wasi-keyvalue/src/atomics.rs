@@ -160,7 +160,8 @@ mod tests {
     use std::sync::Arc;
 
     use futures::future::join_all;
-    use tempo_core::{ByteBudget, Limits};
+    use tempo_backend::ByteBudget;
+    use tempo_core::Limits;
 
     use super::*;
     use crate::{KeyValueLimits, MemoryStore};

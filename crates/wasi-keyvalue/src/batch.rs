@@ -69,7 +69,8 @@ fn size(keys: &[String]) -> usize {
 mod tests {
     use std::sync::Arc;
 
-    use tempo_core::{ByteBudget, Limits};
+    use tempo_backend::ByteBudget;
+    use tempo_core::Limits;
 
     use super::*;
     use crate::{KeyValueLimits, MemoryStore};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tempo_core::{ByteBudget, Reservation};
+use tempo_backend::{ByteBudget, Reservation};
 
 use crate::limits::ELEMENT;
 use crate::{Condition, Entry, Error, ErrorKind, KeyValueLimits, Result, Store};
@@ -190,7 +190,8 @@ impl Bucket {
 
 #[cfg(test)]
 mod tests {
-    use tempo_core::{ByteBudget, Limits};
+    use tempo_backend::ByteBudget;
+    use tempo_core::Limits;
 
     use super::*;
     use crate::MemoryStore;

@@ -77,7 +77,8 @@ impl atomics::Host for KeyValueView<'_> {
 mod tests {
     use std::sync::Arc;
 
-    use tempo_core::{Limits, Stores};
+    use tempo_backend::Stores;
+    use tempo_core::Limits;
     use wasmtime::component::ResourceTable;
 
     use super::atomics::{CasError, Host as _, HostCas as _};

@@ -1,6 +1,7 @@
 //! How large keys, values and answers may be.
 
-use tempo_core::{Flag, Limits, Settings, Size};
+use tempo_core::Limits;
+use tempo_settings::{Flag, Settings, Size};
 
 use crate::{Error, ErrorKind, Result};
 
@@ -89,7 +90,7 @@ impl Room {
 
 #[cfg(test)]
 mod tests {
-    use tempo_core::{Place, Value};
+    use tempo_settings::{Place, Value};
 
     use super::*;
 

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
-use tempo_core::{Boot, Flag, Scheme, Size, StoreUrl};
+use tempo_backend::Scheme;
+use tempo_core::Boot;
+use tempo_settings::{Flag, Size, StoreUrl};
 
 use crate::changes::Watchers;
 use crate::{Change, Condition, Entry, Error, ErrorKind, Result, Store, Version};

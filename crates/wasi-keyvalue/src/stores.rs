@@ -3,7 +3,9 @@
 use std::marker::PhantomData;
 use std::path::PathBuf;
 
-use tempo_core::{Backend, Boot, ByteBudget, DATA, Error, Flag, Schemes, Shown, StoreUrl, Stores};
+use tempo_backend::{ByteBudget, DATA, Schemes, Stores};
+use tempo_core::{Backend, Boot};
+use tempo_settings::{Error, Flag, Shown, StoreUrl};
 
 use crate::limits::{MAX_KEY, MAX_VALUE};
 use crate::telemetry::told;
@@ -58,7 +60,8 @@ fn fallback(boot: Boot<'_>) -> Result<StoreUrl, Error> {
 
 #[cfg(test)]
 mod tests {
-    use tempo_core::{Limits, Place, Settings, Value};
+    use tempo_core::Limits;
+    use tempo_settings::{Place, Settings, Value};
 
     use super::*;
     use crate::{File, Memory};

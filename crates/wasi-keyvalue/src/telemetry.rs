@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
-use tempo_core::telemetry::{Operations, Telemetry};
+use tempo_telemetry::{Operations, Telemetry};
 
 use crate::{Change, Condition, Entry, Error, Result, Store, Version};
 

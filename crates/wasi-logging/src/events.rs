@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use tempo_core::{Backend, Boot, ByteBudget, Flag};
 use tracing::{debug, error, event_enabled, info, trace, warn};
+use tempo_backend::ByteBudget;
+use tempo_core::{Backend, Boot};
+use tempo_settings::Flag;
 
 use crate::telemetry::told;
 use crate::{Level, LogSink, LogState, Record, WasiLogging};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tempo_core::telemetry::Telemetry;
+use tempo_telemetry::Telemetry;
 
 use crate::{Level, LogSink, Record};
 

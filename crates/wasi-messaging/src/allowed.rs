@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tempo_core::{DEFAULT_STORE, Error, Flag, Settings, Shown};
+use tempo_settings::{DEFAULT_STORE, Error, Flag, Settings, Shown};
 
 use crate::topic;
 
@@ -86,7 +86,7 @@ fn check(filter: &str) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use tempo_core::{Place, Value};
+    use tempo_settings::{Place, Value};
 
     use super::*;
 

@@ -35,7 +35,7 @@ pub trait Broker: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// A [`tempo_core::Error`] says what about the subscription or the broker is to be changed.
+    /// A [`tempo_settings::Error`] says what about the subscription or the broker is to be changed.
     async fn subscribe(&self, subscription: &Subscription) -> anyhow::Result<Box<dyn Consumer>>;
 
     /// What the user can see and do of this broker, if it keeps messages.

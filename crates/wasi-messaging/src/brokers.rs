@@ -3,7 +3,9 @@
 use std::marker::PhantomData;
 use std::path::PathBuf;
 
-use tempo_core::{Backend, Boot, ByteBudget, DATA, Error, Flag, Schemes, Settings, Shown, StoreUrl, Stores};
+use tempo_backend::{ByteBudget, DATA, Schemes, Stores};
+use tempo_core::{Backend, Boot};
+use tempo_settings::{Error, Flag, Settings, Shown, StoreUrl};
 
 use crate::allowed::{ALLOW_TOPIC, AllowedTopics};
 use crate::limits::MAX_MESSAGE;
@@ -60,7 +62,9 @@ pub(crate) fn fallback(settings: &Settings) -> Result<StoreUrl, Error> {
 mod tests {
     use std::sync::Arc;
 
-    use tempo_core::{Limits, Place, Scheme, Value};
+    use tempo_backend::Scheme;
+    use tempo_core::Limits;
+    use tempo_settings::{Place, Value};
 
     use super::*;
     use crate::testing::Recorder;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tempo_core::{ByteBudget, Reservation};
+use tempo_backend::{ByteBudget, Reservation};
 
 use crate::allowed::Allowed;
 use crate::failure::no_such_client;

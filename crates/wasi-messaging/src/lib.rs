@@ -14,7 +14,8 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use tempo_core::{Limits, Provide, Service as _, Stores};
+//! use tempo_backend::Stores;
+//! use tempo_core::{Limits, Provide, Service as _};
 //! use tempo_wasi_messaging::{Broker, MemoryBroker, MessagingState, MessagingView, WasiMessaging};
 //! use wasmtime::component::{Component, Linker, ResourceTable};
 //!

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use tempo_core::{Flag, Limits, Settings, Size};
+use tempo_core::Limits;
+use tempo_settings::{Flag, Settings, Size};
 
 /// The most headers of a message, as `tempo:messaging` says.
 pub(crate) const MAX_HEADERS: usize = 100;
@@ -52,7 +53,7 @@ impl MessagingLimits {
 
 #[cfg(test)]
 mod tests {
-    use tempo_core::{Place, Value};
+    use tempo_settings::{Place, Value};
 
     use super::*;
 

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tempo_core::{Boot, Flag, Scheme, Size, StoreUrl};
+use tempo_backend::Scheme;
+use tempo_core::Boot;
+use tempo_settings::{Flag, Size, StoreUrl};
 
 use crate::engine::{self, Burial, Change, Clock, Engine, Log, Read, Recorded, State, Stored, WINDOW};
 use crate::{Broker, DeadLetter, Result};

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::SpanKind;
-use tempo_core::telemetry::{CallContext, Remote, Span, Telemetry, current};
+use tempo_telemetry::{CallContext, Remote, Span, Telemetry, current};
 
 use crate::{Broker, Consumer, Error, INBOX, Message, Operator, Result, Subscription};
 

@@ -11,7 +11,9 @@ mod text;
 use std::io::Write;
 use std::marker::PhantomData;
 
-use tempo_core::{Argument, Asked, DATA, Error, ErrorKind, Flag, Schemes, Settings, Tool, ToolAction};
+use tempo_backend::{DATA, Schemes};
+use tempo_core::{Argument, Asked, Tool, ToolAction};
+use tempo_settings::{Error, ErrorKind, Flag, Settings};
 
 use self::letters::Which;
 use crate::Broker;

@@ -1,6 +1,6 @@
 //! `wasmcloud:messaging@0.2.0`: its imports, and the types of its handler. It knows one client, the default.
 
-use tempo_core::DEFAULT_STORE;
+use tempo_settings::DEFAULT_STORE;
 
 use crate::bindings::wasmcloud2::wasmcloud::messaging::{consumer, types};
 use crate::{Message, MessagingView};

@@ -10,7 +10,7 @@ use opentelemetry_proto::tonic::metrics::v1::Metric;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use tempo_core::Limits;
-use tempo_core::telemetry::Signal;
+use tempo_telemetry::Signal;
 
 use crate::OtelView;
 use crate::limits::Budgets;

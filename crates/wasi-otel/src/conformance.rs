@@ -16,7 +16,7 @@ use opentelemetry_proto::tonic::metrics::v1::Metric;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use tempo_core::Limits;
-use tempo_core::telemetry::{CallContext, Signal, within};
+use tempo_telemetry::{CallContext, Signal, within};
 
 use crate::bindings::wasi::otel::logs::Host as _;
 use crate::bindings::wasi::otel::metrics::Host as _;

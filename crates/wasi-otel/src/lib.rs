@@ -10,8 +10,8 @@
 //! What a guest tells reaches a [`Collector`] as it was told: ids, parents, times, links, events, status, attributes with
 //! nested values, scope and resource. It is hostile input: what is too much, too large or not valid is left out and counted.
 //!
-//! [`HostTelemetry`] is the backend of a runtime: it tells all of it to `tempo_core::telemetry::Telemetry`. A guest is in
-//! the trace of the host if it is called with [`tempo_core::telemetry::within`] a context.
+//! [`HostTelemetry`] is the backend of a runtime: it tells all of it to `tempo_telemetry::Telemetry`. A guest is in
+//! the trace of the host if it is called with [`tempo_telemetry::within`] a context.
 //!
 //! ```
 //! use std::sync::Arc;

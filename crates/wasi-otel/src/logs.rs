@@ -8,7 +8,7 @@ use opentelemetry_proto::tonic::common::v1::AnyValue;
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::Message as _;
-use tempo_core::telemetry::{Signal, current};
+use tempo_telemetry::{Signal, current};
 
 use crate::bindings::wasi::otel::logs as wit;
 use crate::limits::{MAX_ATTRIBUTES, MAX_MESSAGE, MAX_NAME};

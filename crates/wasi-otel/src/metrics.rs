@@ -6,7 +6,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
     AggregationTemporality, ExponentialHistogram, Gauge, Histogram, Metric, Sum,
 };
 use prost::Message;
-use tempo_core::telemetry::Signal;
+use tempo_telemetry::Signal;
 
 use crate::bindings::wasi::otel::metrics as wit;
 use crate::limits::{MAX_EXPORT, MAX_NAME, MAX_POINTS, MAX_VALUE};

@@ -7,7 +7,7 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::span::{Event, Link, SpanKind};
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{Span, Status};
-use tempo_core::telemetry::{CallContext, Signal, current};
+use tempo_telemetry::{CallContext, Signal, current};
 
 use crate::bindings::wasi::otel::tracing as wit;
 use crate::limits::{MAX_ATTRIBUTES, MAX_CALL_SPANS, MAX_EVENTS, MAX_LINKS, MAX_MESSAGE, MAX_NAME, MAX_VALUE};

@@ -3,6 +3,9 @@
 //! Serve it with `cargo xtask run axum -- --allow-http https://example.com`, and try
 //! `curl 'http://127.0.0.1:8080/greet/Ada?lang=de'`.
 
+use std::sync::LazyLock;
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::extract::{Path, Query};
 use axum::http::{StatusCode, header};
@@ -10,8 +13,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
-use std::sync::LazyLock;
-use std::time::Duration;
 use tempo_sdk_http::Request;
 
 /// Built once in an instance; an instance serves many requests.

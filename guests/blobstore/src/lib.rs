@@ -9,11 +9,12 @@
 //!
 //! Whatever the size, no more than a chunk of a file is ever in the component.
 
+use std::sync::LazyLock;
+
 use futures::TryStreamExt;
 use serde_json::json;
-use std::sync::LazyLock;
-use tempo_sdk_blobstore::{Container, Error, ErrorKind, Object, ObjectInfo, PutOptions};
 use tempo_sdk_http::http::{self, response::Builder};
+use tempo_sdk_blobstore::{Container, Error, ErrorKind, Object, ObjectInfo, PutOptions};
 use tempo_sdk_http::{Body, IntoResponse, Request, Response, Router, StatusCode, header};
 
 static ROUTES: LazyLock<Router> = LazyLock::new(|| {

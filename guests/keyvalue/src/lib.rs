@@ -10,6 +10,7 @@
 
 use std::sync::LazyLock;
 use std::time::Duration;
+
 use tempo_sdk_http::{IntoResponse, Request, Response, Router, StatusCode};
 use tempo_sdk_keyvalue::{Bucket, Error, SetOptions};
 

@@ -7,8 +7,9 @@
 //! curl http://127.0.0.1:8080/orders/1
 //! ```
 
-use serde::{Deserialize, Serialize};
 use std::sync::LazyLock;
+
+use serde::{Deserialize, Serialize};
 use tempo_sdk_http::{IntoResponse, Json, Request, Response, Router, StatusCode};
 use tempo_sdk_keyvalue::{Bucket, SetOptions};
 use tempo_sdk_messaging::{HandlerError, Message};

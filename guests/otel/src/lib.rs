@@ -17,14 +17,15 @@
 //! | `/panic` | `doomed`, 1 on the counter `panics`, and a log: the instance traps, and all of it arrives |
 //! | `/spans/{count}` | `count` times `step` {number: .., kind: "bench"} |
 
-use futures::join;
 use std::time::Duration;
-use tempo_sdk_http::{Body, Error, ErrorKind, IntoResponse, Request, Response, Router, StatusCode, get, sleep, spawn};
+
+use futures::join;
 use tempo_sdk_otel::opentelemetry::logs::{AnyValue, LogRecord, Logger, Severity};
 use tempo_sdk_otel::opentelemetry::trace::{FutureExt, SpanKind, TraceContextExt, Tracer};
 use tempo_sdk_otel::opentelemetry::{Array, Context, InstrumentationScope, Key, KeyValue, Value, global};
 use tempo_sdk_otel::tracing::level_filters::LevelFilter;
 use tempo_sdk_otel::tracing::{Instrument, debug, debug_span, info, info_span, warn};
+use tempo_sdk_http::{Body, Error, ErrorKind, IntoResponse, Request, Response, Router, StatusCode, get, sleep, spawn};
 use tempo_sdk_otel::{instrument, logger};
 
 static ROUTES: std::sync::LazyLock<Router> = std::sync::LazyLock::new(|| {

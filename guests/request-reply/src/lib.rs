@@ -1,8 +1,9 @@
 //! A question by HTTP that a handler of messages answers, here or on another machine. Start it with
 //! `cargo xtask run request-reply -- --subscribe greetings.hello`, and ask with `curl 'http://127.0.0.1:8080/?name=Ada'`.
 
-use serde::{Deserialize, Serialize};
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 use tempo_sdk_http::{IntoResponse, Request, Response, StatusCode};
 use tempo_sdk_messaging::{Error, ErrorKind, HandlerError, Message, request as ask};
 

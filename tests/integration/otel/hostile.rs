@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use tempo_core::Limits;
 use tempo_wasi_otel::conformance::{Arrived, Recorder};
+use tempo_core::Limits;
 use tempo_wasi_otel::{HostTelemetry, OtelState};
 
 use super::guest::{Datetime, Guest, Step, logs, metrics, tracing, types};
@@ -150,7 +150,7 @@ fn hostile_values_neither_trap_nor_stop_anything() {
 fn spans_may_end_twice_or_without_a_beginning_or_never() {
     let recorder = Arc::new(Recorder::default());
     let mut guest = Guest::new(OtelState::new(recorder.clone(), &Limits::default()));
-    guest.call = Some(tempo_core::telemetry::CallContext::new(host(1, 9), None));
+    guest.call = Some(tempo_telemetry::CallContext::new(host(1, 9), None));
     let span = || span("s", 1);
     let current = guest.replay(&[Step::End(span()), Step::End(span())]);
     assert!(current.iter().all(|current| current.span_id == format!("{:016x}", 9)));
@@ -164,8 +164,8 @@ fn spans_may_end_twice_or_without_a_beginning_or_never() {
 
 #[test]
 fn without_telemetry_nothing_fails() {
-    let off = HostTelemetry::new("app", &tempo_core::telemetry::Telemetry::off(), &Limits::default());
-    let mut guest = Guest::new(tempo_core::Backend::state(&off, &tempo_core::ByteBudget::new(1 << 20)));
+    let off = HostTelemetry::new("app", &tempo_telemetry::Telemetry::off(), &Limits::default());
+    let mut guest = Guest::new(tempo_core::Backend::state(&off, &tempo_backend::ByteBudget::new(1 << 20)));
     assert_eq!(guest.outer().trace_id, "0".repeat(32));
     guest.suite().unwrap();
     for _ in 0..100 {

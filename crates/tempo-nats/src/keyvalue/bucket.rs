@@ -7,7 +7,7 @@ use async_nats::jetstream::context::{
 };
 use async_nats::jetstream::kv;
 use async_nats::jetstream::stream::{StorageType, Stream};
-use tempo_core::{Error, ErrorKind};
+use tempo_settings::{Error, ErrorKind};
 
 use super::marker;
 use crate::address::Address;

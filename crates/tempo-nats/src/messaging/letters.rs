@@ -56,7 +56,7 @@ impl Letters {
     }
 
     /// Makes sure that there is a place for them, which is as safe as the stream that they come from.
-    pub(super) async fn prepare(&self, from: &NamedStream) -> std::result::Result<(), tempo_core::Error> {
+    pub(super) async fn prepare(&self, from: &NamedStream) -> std::result::Result<(), tempo_settings::Error> {
         if self.stream.name == self.from {
             return Err(self.stream.wrong("dead letters need a stream of their own"));
         }

@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
-use crate::support::{Server, eventually, soon};
 use async_nats::jetstream::{self, object_store, stream};
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 use futures::future::join_all;
-use tempo_core::{Boot, Limits, Scheme as _, Setting as _, Settings, StoreUrl};
+use tokio::io::AsyncReadExt as _;
+use tempo_backend::Scheme as _;
+use tempo_core::{Boot, Limits};
+use tempo_settings::{Setting as _, Settings, StoreUrl};
 use tempo_nats::NatsBlobstore;
 use tempo_wasi_blobstore::{ByteRange, Container, Data, ErrorKind, ObjectInfo, PutOptions, Result, conformance};
-use tokio::io::AsyncReadExt as _;
+
+use crate::support::{Server, eventually, soon};
 
 const MIB: usize = 1 << 20;
 

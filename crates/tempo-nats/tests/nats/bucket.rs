@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use crate::support::{Server, open, refusal, soon};
 use async_nats::jetstream::{self, kv, stream};
 use futures::StreamExt as _;
-use tempo_core::ErrorKind as Boot;
+use tempo_settings::ErrorKind as Boot;
 use tempo_wasi_keyvalue::{Change, Condition, ErrorKind};
+
+use crate::support::{Server, open, refusal, soon};
 
 async fn client(server: &Server) -> jetstream::Context {
     jetstream::new(async_nats::connect(format!("127.0.0.1:{}", server.port)).await.unwrap())

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::support::{Server, eventually, open, open_with, soon};
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
-use tempo_wasi_keyvalue::{Change, Condition, ErrorKind, Result, Store};
 use tokio::task::JoinSet;
+use tempo_wasi_keyvalue::{Change, Condition, ErrorKind, Result, Store};
+
+use crate::support::{Server, eventually, open, open_with, soon};
 
 /// How many writers there are, and how many counters.
 const WRITERS: u64 = 4;

@@ -2,13 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::{Server, eventually, open, open_with, soon};
 use async_nats::jetstream::{self, kv};
 use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::future::join_all;
 use futures::stream;
 use tempo_wasi_keyvalue::{Change, Condition, Entry, ErrorKind, Store};
+
+use crate::support::{Server, eventually, open, open_with, soon};
 
 /// Keys in which a server, a shell or a file system would see more than data.
 const KEYS: &[&str] = &[

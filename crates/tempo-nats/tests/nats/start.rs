@@ -1,8 +1,9 @@
 //! Opening a store: who may, and what is said to those who may not.
 
-use crate::support::{Server, eventually, open_with, refusal};
-use tempo_core::ErrorKind;
+use tempo_settings::ErrorKind;
 use tempo_wasi_keyvalue::Condition;
+
+use crate::support::{Server, eventually, open_with, refusal};
 
 /// An NKey of NATS's own documentation.
 const PUBLIC: &str = "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4";

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
-use tempo_core::{Boot, Flag, Limits, Place, Scheme as _, Setting as _, Settings, StoreUrl, Value};
+use tempo_backend::Scheme as _;
+use tempo_core::{Boot, Limits};
+use tempo_settings::{Flag, Place, Setting as _, Settings, StoreUrl, Value};
 use tempo_nats::NatsKeyValue;
 use tempo_wasi_keyvalue::Store;
 
@@ -143,7 +145,7 @@ pub(crate) async fn open(server: &Server, bucket: &str) -> Arc<dyn Store> {
 }
 
 /// Why a store cannot be opened.
-pub(crate) async fn refusal(url: &str, flags: &[(&str, &str)]) -> tempo_core::Error {
+pub(crate) async fn refusal(url: &str, flags: &[(&str, &str)]) -> tempo_settings::Error {
     let error = open_with(url, flags).await.err().expect("the store must not open");
     assert!(!format!("{error:#} {error:?}").contains("s3cret"), "{error:?}");
     error.downcast().expect("an error with an exit code")

@@ -4,7 +4,6 @@ mod bounds;
 mod pages;
 mod sums;
 
-use super::*;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
@@ -15,6 +14,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
 
+use super::*;
 use crate::request::assemble;
 
 const CUMULATIVE: Option<Temporality> = Some(Temporality::Cumulative);

@@ -1,7 +1,7 @@
 //! What the variables mean, one by one.
 
 use opentelemetry_sdk::metrics::Temporality;
-use tempo_core::{Flag, Place, Settings, Value};
+use tempo_settings::{Flag, Place, Settings, Value};
 
 use super::*;
 

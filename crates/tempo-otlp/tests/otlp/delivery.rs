@@ -13,8 +13,8 @@ use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, Metric, Su
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
-use tempo_core::telemetry::{Record, Signal, Sink, SpanData};
 use tempo_otlp::testing::Collector;
+use tempo_telemetry::{Record, Signal, Sink, SpanData};
 
 use super::support::{PATIENCE, PROTOCOLS, settings, start, tell};
 

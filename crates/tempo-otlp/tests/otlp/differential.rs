@@ -7,8 +7,8 @@ use opentelemetry::{Array, InstrumentationScope, KeyValue, SpanId, StringValue, 
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_sdk::trace::{SpanExporter as _, SpanLinks};
-use tempo_core::telemetry::SpanData;
 use tempo_otlp::testing::{Collector, Told};
+use tempo_telemetry::SpanData;
 
 use super::support::{PATIENCE, PROTOCOLS, start};
 

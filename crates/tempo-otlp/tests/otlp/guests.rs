@@ -5,8 +5,8 @@ use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
 use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, Metric, NumberDataPoint, Sum};
 use prost::Message as _;
-use tempo_core::telemetry::{Record, Signal, Telemetry};
 use tempo_otlp::testing::{Collector, Told};
+use tempo_telemetry::{Record, Signal, Telemetry};
 
 use super::support::{PATIENCE, PROTOCOLS, start};
 

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use opentelemetry::trace::SpanKind;
-use tempo_core::telemetry::Telemetry;
-use tempo_core::{Place, Settings, Value};
+use tempo_telemetry::Telemetry;
+use tempo_settings::{Place, Settings, Value};
 use tempo_otlp::Running;
 
 /// Long enough for a machine that is busy with other things.

@@ -3,14 +3,15 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::support::{beside, get, promtool, say, status};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::MeterProvider as _;
-use tempo_core::Setting as _;
-use tempo_core::telemetry::Metrics;
-use tempo_otlp::{ADMIN, Admin, Health, HostName, Listener, Phase, Scrape};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tempo_settings::Setting as _;
+use tempo_telemetry::Metrics;
+use tempo_otlp::{ADMIN, Admin, Health, HostName, Listener, Phase, Scrape};
+
+use crate::support::{beside, get, promtool, say, status};
 
 fn listener() -> (Listener, SocketAddr) {
     let listener = Listener::bind(([127, 0, 0, 1], 0).into(), &ADMIN).expect("a port");

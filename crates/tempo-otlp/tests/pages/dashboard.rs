@@ -5,16 +5,17 @@ use std::path::Path;
 use std::sync::mpsc::{Sender, channel};
 use std::time::SystemTime;
 
-use crate::browser::Browser;
-use crate::story::{Story, span};
-use crate::support::{self, get, say, status};
 use opentelemetry::metrics::MeterProvider as _;
 use opentelemetry::trace::SpanKind;
 use opentelemetry::{KeyValue, SpanId};
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use serde_json::{Value, json};
-use tempo_core::telemetry::Metrics;
+use tempo_telemetry::Metrics;
 use tempo_otlp::{DASHBOARD, Dashboard, Health, Listener, LogLine, Phase, Recent, Scrape};
+
+use crate::browser::Browser;
+use crate::story::{Story, span};
+use crate::support::{self, get, say, status};
 
 /// What a guest could call things if it wanted to run a script in the page of whoever looks.
 const HOSTILE: &str = "<script>window.owned = 1</script><img src=x onerror='window.owned = 2'>\"'&\u{202e}";

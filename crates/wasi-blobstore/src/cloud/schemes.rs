@@ -10,13 +10,15 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use object_store::path::Path;
 use object_store::{Error as Cause, ObjectStore as Store, RetryConfig};
-use tempo_core::{Boot, Error, ErrorKind, Scheme, StoreUrl};
+use tempo_backend::Scheme;
+use tempo_core::Boot;
+use tempo_settings::{Error, ErrorKind, StoreUrl};
 
-#[cfg(feature = "aws")]
-use super::create::Creator;
 use super::http::Connector;
 use super::{ObjectStore, Traits, cause, is_denied, status};
 use crate::Container;
+#[cfg(feature = "aws")]
+use super::create::Creator;
 
 /// Where objects are, as a URL says it.
 struct Address {
@@ -172,7 +174,7 @@ impl Scheme<dyn Container> for Azure {
 
 #[cfg(test)]
 mod tests {
-    use tempo_core::Setting as _;
+    use tempo_settings::Setting as _;
 
     use super::*;
 

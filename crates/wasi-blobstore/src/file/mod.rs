@@ -15,8 +15,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use async_trait::async_trait;
-use tempo_core::{Boot, ErrorKind as CoreKind, Fault, Health, Scheme, StoreUrl, private};
 use tokio::runtime::Handle;
+use tempo_backend::{Fault, Scheme};
+use tempo_core::Boot;
+use tempo_settings::{ErrorKind as CoreKind, StoreUrl, private};
+use tempo_telemetry::Health;
 
 use self::object::failed;
 use self::room::Room;
@@ -254,7 +257,7 @@ impl Scheme<dyn Container> for File {
     const NAMES: &'static [&'static str] = &["file"];
 
     async fn open(url: &StoreUrl, boot: Boot<'_>) -> anyhow::Result<Arc<dyn Container>> {
-        let error = |kind, problem: String| tempo_core::Error::new(kind, format!("{url}: {problem}"));
+        let error = |kind, problem: String| tempo_settings::Error::new(kind, format!("{url}: {problem}"));
         let path = url.path().ok_or_else(|| {
             error(CoreKind::BadConfiguration, "expected file:DIR, a directory of this machine".into())
         })?;

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use futures::future::join_all;
-use tempo_core::Phase;
+use tempo_telemetry::Phase;
 
 use super::*;
 

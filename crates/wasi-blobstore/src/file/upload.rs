@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use tempo_core::private;
+use tempo_settings::private;
 
 use super::object::write_record;
 use super::room::{Room, on_disk};

@@ -9,13 +9,14 @@ use bytes::Bytes;
 use futures::channel::mpsc;
 use futures::sink::SinkExt as _;
 use futures::stream::{self, StreamExt as _};
-use tempo_core::Provide;
 use tokio::sync::oneshot;
 use wasmtime::component::{
     Accessor, FutureConsumer, FutureReader, Lift, Resource, ResourceTable, Source, StreamConsumer, StreamReader,
     StreamResult,
 };
 use wasmtime::{Config, Engine, Store, StoreContextMut};
+use wit::HostContainerWithStore as Host;
+use tempo_core::Provide;
 
 use super::producer::{Ending, Producer};
 use crate::bindings::tempo::tempo::blobstore::store as wit;
@@ -23,8 +24,6 @@ use crate::check::CHUNK;
 use crate::service::OpenContainer;
 use crate::testing::{Stub, settle, state};
 use crate::{BlobstoreState, BlobstoreView, Container, Memory, WasiBlobstore};
-
-use wit::HostContainerWithStore as Host;
 
 const MIB: usize = 1 << 20;
 

@@ -8,7 +8,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tempo_core::{Boot, Limits, Scheme as _, Setting as _, Settings, StoreUrl};
+use tempo_backend::Scheme as _;
+use tempo_core::{Boot, Limits};
+use tempo_settings::{Setting as _, Settings, StoreUrl};
 use tempo_wasi_blobstore::{Container, S3};
 
 /// How long a test waits for what must happen. Nothing is measured with it: it turns a hang into a failure.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::time::Duration;
+
 use wasmtime_wasi_http::RequestOptions;
 
 /// Limits of a [`Client`](crate::Client). Every duration is a cap: the options of a request may only shorten it.

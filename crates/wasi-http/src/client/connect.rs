@@ -1,20 +1,22 @@
 //! The connector of the pool: one call, one judged connection.
 
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::Uri;
+use hyper_util::rt::TokioIo;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tower_service::Service;
+
 use super::config::ClientConfig;
 use super::dial::dial;
 use super::error::ConnectError;
 use super::stream::Stream;
 use super::tls::Tls;
 use crate::egress::{Denied, Policy, Scheme};
-use http::Uri;
-use hyper_util::rt::TokioIo;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::Duration;
-use tokio::sync::Semaphore;
-use tokio::time::timeout;
-use tower_service::Service;
 
 /// Makes connections for the pool.
 ///

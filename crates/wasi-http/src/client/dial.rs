@@ -1,14 +1,16 @@
 //! From a permitted target to a TCP connection: resolve, judge every address, connect to one that was judged.
 
-use super::error::ConnectError;
-use crate::egress::{Denied, Host, Target};
-use futures::stream::{FuturesUnordered, StreamExt};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
+
+use futures::stream::{FuturesUnordered, StreamExt};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout_at};
+
+use super::error::ConnectError;
+use crate::egress::{Denied, Host, Target};
 
 /// How long an attempt runs alone before the next address is tried beside it (RFC 8305).
 const HEAD_START: Duration = Duration::from_millis(250);

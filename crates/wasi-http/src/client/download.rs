@@ -1,17 +1,19 @@
 //! The body of a response on its way in. It is read only as fast as the component reads it.
 
-use super::error::response_error;
-use crate::host_fed;
-use bytes::Bytes;
-use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tempo_core::Reservation;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Sleep, sleep};
 use wasmtime_wasi_http::Error;
+use tempo_backend::Reservation;
+
+use super::error::response_error;
+use crate::host_fed;
 
 /// A body that the component reads. It counts as a running request until its end.
 pub(super) struct Download {

@@ -2,9 +2,10 @@
 //!
 //! Each cause has an error of its own, so that a component can tell what to retry. None carries text from the host's side.
 
-use rustls::AlertDescription;
 use std::error::Error as StdError;
 use std::io;
+
+use rustls::AlertDescription;
 use wasmtime_wasi_http::Error;
 
 /// Why there is no connection. hyper carries this through as a source of its own error.

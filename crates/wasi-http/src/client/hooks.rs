@@ -1,17 +1,19 @@
 //! Puts a [`Client`] behind `wasi:http` 0.2 and 0.3.
 
+use std::future::ready;
+
+use http::{Request, Response};
+use http_body::Body as _;
+use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode as ErrorCode02;
+use wasmtime_wasi_http::p3::bindings::http::types::ErrorCode as ErrorCode03;
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
+use tempo_backend::ByteBudget;
+use tempo_telemetry::{Telemetry, current};
+
 use super::error::response_error;
 use super::send::Client;
 use super::telemetry::Asked;
 use crate::held::{BODY, CHUNK, header_bytes};
-use http::{Request, Response};
-use http_body::Body as _;
-use std::future::ready;
-use tempo_core::ByteBudget;
-use tempo_core::telemetry::{Telemetry, current};
-use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode as ErrorCode02;
-use wasmtime_wasi_http::p3::bindings::http::types::ErrorCode as ErrorCode03;
-use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 type Outcome = Result<(Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>), Error>;
 

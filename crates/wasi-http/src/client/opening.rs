@@ -1,11 +1,12 @@
 //! Whether a request has a body: what its length says, or its first part.
 
-use bytes::Bytes;
-use http_body::{Body, Frame, SizeHint};
-use http_body_util::BodyExt as _;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt as _;
 use tokio::time::timeout;
 use wasmtime_wasi_http::{Error, WasiBody};
 

@@ -2,13 +2,15 @@
 //!
 //! A server may close a connection that it keeps at any time, also while a request is on its way (RFC 9112, 9.3.1).
 
-use super::error::is_closed;
-use super::upload::Upload;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
 use http::request::Parts;
 use http::{Method, Request};
 use hyper_util::client::legacy;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use super::error::is_closed;
+use super::upload::Upload;
 
 /// What is known of a connection. The stream and the pool share it.
 #[derive(Debug, Clone, Default)]

@@ -3,18 +3,20 @@
 //! Wasmtime already keeps components from setting most of these fields. They are removed here too, because how a server
 //! behind a proxy frames and routes a request must not hang on another crate's list.
 
-use super::opening::open;
-use super::transmission::Transmission;
-use super::upload::{Progress, Upload};
-use crate::egress::{Policy, Target};
-use crate::fields::remove_named_by_connection;
+use std::sync::Arc;
+
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::uri::Authority;
 use http::{Method, Request, Uri, Version};
 use http_body::Body as _;
-use std::sync::Arc;
 use wasmtime_wasi_http::{Error, WasiBody};
+
+use super::opening::open;
+use super::transmission::Transmission;
+use super::upload::{Progress, Upload};
+use crate::egress::{Policy, Target};
+use crate::fields::remove_named_by_connection;
 
 /// Fields that concern one connection (RFC 9110, 7.6.1), and the one that hyper writes itself from the URL.
 const NOT_FORWARDED: [HeaderName; 8] = [

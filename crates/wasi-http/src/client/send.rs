@@ -1,5 +1,20 @@
 //! The client itself: from a component's request to the head of its response.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use http::{Request, Response, StatusCode};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::capture_connection;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
+use tempo_backend::Reservation;
+
 use super::config::{ClientConfig, Timeouts};
 use super::connect::Connector;
 use super::download::Download;
@@ -10,19 +25,6 @@ use super::transmission::Transmission;
 use super::upload::{Progress, Upload};
 use crate::egress::Policy;
 use crate::fields::remove_named_by_connection;
-use futures::FutureExt as _;
-use http::{Request, Response, StatusCode};
-use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
-use hyper_util::client::legacy;
-use hyper_util::client::legacy::connect::capture_connection;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
-use std::sync::Arc;
-use std::time::Duration;
-use tempo_core::Reservation;
-use tokio::sync::Semaphore;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
-use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
 
 /// What an HTTP/2 response may fill before the component reads it; hyper's own 2 MiB would be too much for many at once.
 const STREAM_WINDOW: u32 = 256 * 1024;

@@ -1,14 +1,16 @@
 //! One connection's bytes, with or without TLS.
 
-use super::replay::ConnectionUse;
-use hyper_util::client::legacy::connect::{Connected, Connection};
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+
+use hyper_util::client::legacy::connect::{Connected, Connection};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::client::TlsStream;
+
+use super::replay::ConnectionUse;
 
 /// A connection. It counts towards the limit of open connections as long as it lives.
 pub(super) struct Stream {

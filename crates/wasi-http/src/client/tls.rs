@@ -1,18 +1,20 @@
 //! TLS towards servers: which authorities are trusted, as their files say now, and the handshake.
 
-use super::error::ConnectError;
-use crate::egress::{Host, Notices, Target};
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tempo_core::{Error, ErrorKind, Reloadable};
+
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use tempo_settings::{Error, ErrorKind, Reloadable};
+
+use super::error::ConnectError;
+use crate::egress::{Host, Notices, Target};
 
 /// The flag that names files of authorities.
 const CA: &str = "http-ca";

@@ -1,9 +1,10 @@
 //! What became of a request's body.
 
-use http_body::Body as _;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+
+use http_body::Body as _;
 use tokio::sync::oneshot;
 use wasmtime_wasi_http::{Error, WasiBody};
 

@@ -1,17 +1,19 @@
 //! The body of a request on its way out: counted, checked against its announced length, and timed.
 
-use super::request::strip;
-use super::transmission::Transmission;
-use bytes::Bytes;
-use http_body::{Body, Frame, SizeHint};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use wasmtime_wasi_http::{Error, WasiBody};
+
+use super::request::strip;
+use super::transmission::Transmission;
 
 /// Tells hyper to give up; the reason went to the [`Transmission`].
 #[derive(Debug, thiserror::Error)]

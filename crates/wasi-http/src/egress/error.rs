@@ -1,8 +1,10 @@
 //! What can be wrong with a grant, and why a request is denied.
 
-use super::address::Kind;
 use std::net::IpAddr;
+
 use wasmtime_wasi_http::Error;
+
+use super::address::Kind;
 
 /// A grant that cannot be understood.
 ///

@@ -4,11 +4,13 @@
 //! is what is sent and dialled. So `0x7f.1`, `2130706433` and `127.0.0.1` are one host, and nothing can be smuggled past
 //! the check by spelling it in another way.
 
-use super::error::Denied;
-use http::Uri;
 use std::fmt;
 use std::net::IpAddr;
+
+use http::Uri;
 use url::Url;
+
+use super::error::Denied;
 
 /// A scheme that requests can be sent with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

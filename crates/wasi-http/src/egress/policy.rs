@@ -1,14 +1,16 @@
 //! The policy: grants, and the two questions that are put to them.
 
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::Uri;
+use ipnet::{IpNet, Ipv4Net};
+
 use super::address::{Kind, classify};
 use super::error::{Denied, GrantError};
 use super::grant::Grant;
 use super::notice::Notices;
 use super::origin::{Host, Origin, Scheme};
-use http::Uri;
-use ipnet::{IpNet, Ipv4Net};
-use std::net::IpAddr;
-use std::sync::Arc;
 
 const RANGE: &str = "an address or a range such as 10.0.0.0/8 or fd12::/16";
 

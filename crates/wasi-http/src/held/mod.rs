@@ -11,7 +11,7 @@ mod scan;
 #[cfg(test)]
 mod tests;
 
-use tempo_core::{ByteBudget, Reservation};
+use tempo_backend::{ByteBudget, Reservation};
 use wasmtime::component::{Resource, ResourceTable};
 use wasmtime_wasi_http::{FieldMap, WasiHttpCtxView};
 

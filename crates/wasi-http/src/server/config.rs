@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tempo_core::{Error, ErrorKind, Flag, Settings, Size};
+use tempo_settings::{Error, ErrorKind, Flag, Settings, Size};
 
 use super::accept::TURNED_AWAY;
 use super::pace::Pace;

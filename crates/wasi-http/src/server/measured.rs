@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{BoundHistogram, BoundUpDownCounter};
-use tempo_core::telemetry::Telemetry;
+use tempo_telemetry::Telemetry;
 
 /// The words of a request: method and scheme; status and error, if there is one, of its end.
 const KEYS: [&str; 4] = ["http.request.method", "url.scheme", "http.response.status_code", "error.type"];

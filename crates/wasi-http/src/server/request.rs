@@ -10,7 +10,7 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Method, Request, Response, Uri, Version, header};
 use http_body::Frame;
 use hyper::body::Incoming;
-use tempo_core::telemetry::CallContext;
+use tempo_telemetry::CallContext;
 
 use super::bodiless;
 use super::body::Body;

@@ -8,7 +8,7 @@ use http::uri::Scheme;
 use http::{HeaderName, HeaderValue, Request, Response, Version, header};
 use opentelemetry::metrics::BoundUpDownCounter;
 use opentelemetry::trace::{SpanContext, SpanKind};
-use tempo_core::telemetry::{CallContext, Remote, Span};
+use tempo_telemetry::{CallContext, Remote, Span};
 
 use super::measured::Measured;
 use super::reply::Refusal;

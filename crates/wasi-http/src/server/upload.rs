@@ -9,10 +9,9 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Incoming;
-
-use crate::host_fed;
 use wasmtime_wasi_http::{Error, WasiBody};
 
+use crate::host_fed;
 use super::reply::Refusal;
 
 /// What of a body turned out to be too large, after the guest was given it.

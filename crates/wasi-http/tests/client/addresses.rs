@@ -1,9 +1,10 @@
 //! The policy at work: what is denied never reaches a socket, and what is granted does.
 
-use crate::support::{ask, client, echo_head, empty, full, get, refused, serve};
 use http::{Method, Request, Response, StatusCode};
-use tempo_wasi_http::Client;
 use wasmtime_wasi_http::Error;
+use tempo_wasi_http::Client;
+
+use crate::support::{ask, client, echo_head, empty, full, get, refused, serve};
 
 #[tokio::test]
 async fn nothing_is_sent_without_a_grant() {

@@ -1,15 +1,17 @@
 //! Bodies: streamed both ways, with back-pressure, trailers and honest lengths.
 
-use crate::support::{ask, channel, client, data, echo_body, echo_head, empty, full, get, post, refused, serve};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
-use tempo_wasi_http::Client;
 use wasmtime_wasi_http::{Error, WasiBody};
+use tempo_wasi_http::Client;
+
+use crate::support::{ask, channel, client, data, echo_body, echo_head, empty, full, get, post, refused, serve};
 
 fn loopback() -> Client {
     client(&["http://127.0.0.1:*"], &[])

@@ -1,16 +1,18 @@
 //! Reuse, refusal, and what becomes of connections that break.
 
-use crate::support::{ask, client, client_with, echo_head, empty, full, get, refused, serve};
-use http::Response;
-use http_body_util::BodyExt;
 use std::net::TcpListener as StdListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use tempo_wasi_http::ClientConfig;
+
+use http::Response;
+use http_body_util::BodyExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
+use tempo_wasi_http::ClientConfig;
+
+use crate::support::{ask, client, client_with, echo_head, empty, full, get, refused, serve};
 
 const LOOPBACK: (&[&str], &[&str]) = (&["*"], &["127.0.0.0/8"]);
 

@@ -1,10 +1,11 @@
 //! The hooks as wasmtime calls them.
 
-use crate::support::{client, echo_head, get, serve};
 use http::Request;
 use http_body_util::BodyExt;
-use tempo_wasi_http::Hooks;
 use wasmtime_wasi_http::{DEFAULT_FORBIDDEN_HEADERS, Error, WasiBody, WasiHttpHooks};
+use tempo_wasi_http::Hooks;
+
+use crate::support::{client, echo_head, get, serve};
 
 async fn send(hooks: &mut Hooks, request: Request<WasiBody>) -> Result<String, Error> {
     let (response, io) = Box::into_pin(hooks.send_request(request, None, Box::new(async { Ok(()) }))).await?;

@@ -1,11 +1,13 @@
 //! Every limit of the client, at its edge.
 
-use crate::support::{ask, channel, client, client_with, data, full, get, post, refused, serve};
+use std::time::Duration;
+
 use http::{Response, StatusCode};
 use http_body_util::BodyExt;
-use std::time::Duration;
-use tempo_wasi_http::ClientConfig;
 use wasmtime_wasi_http::{Error, RequestOptions};
+use tempo_wasi_http::ClientConfig;
+
+use crate::support::{ask, channel, client, client_with, data, full, get, post, refused, serve};
 
 const SHORT: Duration = Duration::from_millis(100);
 

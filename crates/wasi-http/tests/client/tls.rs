@@ -1,21 +1,23 @@
 //! HTTPS: who is trusted, and HTTP/2.
 
-use crate::support::{
-    ask, channel, client_with, data, echo_body, echo_head, empty, full, get, post, refused, serve_with,
-};
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
 use http::{Request, Version};
 use http_body_util::BodyExt;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
-use std::io::Write;
-use std::sync::Arc;
-use std::time::Duration;
 use tempfile::NamedTempFile;
-use tempo_wasi_http::{Client, ClientConfig};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use wasmtime_wasi_http::{Error, RequestOptions};
+use tempo_wasi_http::{Client, ClientConfig};
+
+use crate::support::{
+    ask, channel, client_with, data, echo_body, echo_head, empty, full, get, post, refused, serve_with,
+};
 
 /// A certificate authority of the test's own.
 struct Authority {

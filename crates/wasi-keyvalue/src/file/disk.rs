@@ -5,7 +5,8 @@ use std::path::Path;
 
 use redb::backends::FileBackend;
 use redb::{Database, DatabaseError};
-use tempo_core::{Fault, private};
+use tempo_backend::Fault;
+use tempo_settings::private;
 
 /// What redb keeps of a file in memory, in bytes. The system keeps the rest as far as it has room.
 const CACHE: usize = 64 << 20;

@@ -16,8 +16,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
-use tempo_core::{Boot, Fault, Scheme, StoreUrl};
 use tokio::sync::{mpsc, oneshot};
+use tempo_backend::{Fault, Scheme};
+use tempo_core::Boot;
+use tempo_settings::StoreUrl;
 
 use self::disk::System;
 use self::open::Thread;
@@ -122,7 +124,7 @@ impl FileStore {
     ///
     /// # Errors
     ///
-    /// A [`tempo_core::Error`]: another process has the file open, it is not such a database or is damaged (it is left
+    /// A [`tempo_settings::Error`]: another process has the file open, it is not such a database or is damaged (it is left
     /// as it is), or it or its directory cannot be made.
     pub async fn open(path: &Path) -> anyhow::Result<Self> {
         Ok(Self { shared: open::shared(path, None, Box::new(System)).await? })

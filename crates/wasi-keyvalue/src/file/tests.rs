@@ -6,7 +6,7 @@ use futures::StreamExt as _;
 use futures::future::{join_all, try_join_all};
 use redb::Database;
 use tempfile::TempDir;
-use tempo_core::ErrorKind as Kind;
+use tempo_settings::ErrorKind as Kind;
 
 use super::*;
 use crate::conformance;
@@ -17,7 +17,7 @@ fn place() -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-async fn refused(path: &Path) -> tempo_core::Error {
+async fn refused(path: &Path) -> tempo_settings::Error {
     FileStore::open(path).await.err().unwrap().downcast().unwrap()
 }
 

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt as _;
-use tempo_core::{ByteBudget, Limits, ServiceState, StoreData, StoreLimiter, Stores, WasiCtx, WorkloadBuilder};
 use tokio::time::timeout;
 use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
+use tempo_backend::{ByteBudget, Stores};
+use tempo_core::{Limits, ServiceState, StoreData, StoreLimiter, WasiCtx, WorkloadBuilder};
 
 use super::*;
 use crate::{Change, Condition, KeyValueState, MemoryStore};
@@ -92,8 +93,8 @@ async fn start(version: &str, store: &MemoryStore) -> Box<dyn Running> {
         tick: Duration::from_millis(10),
         data: Box::new(data),
         background: Arc::new(|future| drop(tokio::spawn(future))),
-        telemetry: tempo_core::telemetry::Telemetry::off(),
-        health: tempo_core::Health::default(),
+        telemetry: tempo_telemetry::Telemetry::off(),
+        health: tempo_telemetry::Health::default(),
     });
     KeyValueWatcher::start(workload, &Settings::default(), watched).await.unwrap()
 }

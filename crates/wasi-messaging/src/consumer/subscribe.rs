@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use tempo_core::{DEFAULT_STORE, Error, Flag, Setting as _, Settings, Value};
+use tempo_settings::{DEFAULT_STORE, Error, Flag, Setting as _, Settings, Value};
 
 use crate::{Owner, Subscription, topic};
 
@@ -216,7 +216,7 @@ pub(crate) fn is_name(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use tempo_core::{ErrorKind, Place};
+    use tempo_settings::{ErrorKind, Place};
 
     use super::*;
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanContext, SpanKind};
-use tempo_core::telemetry::{CallContext, Remote, Span, Telemetry};
+use tempo_telemetry::{CallContext, Remote, Span, Telemetry};
 
 use super::disposition::Ending;
 use crate::Message;

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use wasmtime::component::ResourceTable;
+use tempo_backend::ByteBudget;
+use tempo_core::Provide as _;
+
 use super::producer::Host as _;
 use super::request_reply::{Host as _, HostRequestOptions as _};
 use super::types::{Host as _, HostClient as _, HostMessage as _};
 use super::*;
 use crate::testing::{Asked, Recorder, message};
-use tempo_core::{ByteBudget, Provide as _};
-use wasmtime::component::ResourceTable;
 
 /// The same once more: a call takes its handle.
 fn again<T>(handle: &Resource<T>) -> Resource<T> {

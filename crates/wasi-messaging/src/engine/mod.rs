@@ -152,7 +152,7 @@ impl<L: Log> Engine<L> {
         let subscribed = self.change(|state, journal| state.subscribe(subscription, journal)).await?;
         let (id, adoption) = subscribed.map_err(|refused| {
             let problem = refused.refusal.explain(&subscription.consumer, Some(refused.skipped));
-            tempo_core::Error::new(tempo_core::ErrorKind::BadConfiguration, format!("{}: {problem}", self.name))
+            tempo_settings::Error::new(tempo_settings::ErrorKind::BadConfiguration, format!("{}: {problem}", self.name))
         })?;
         Ok(Box::new(Member::new(self.clone(), id, adoption)))
     }

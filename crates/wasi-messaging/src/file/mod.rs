@@ -10,8 +10,10 @@ mod writer;
 use std::path::Path;
 use std::sync::Arc;
 
-use tempo_core::{Boot, Error, ErrorKind, Fault, Flag, Scheme, Size, StoreUrl};
 use tokio::sync::{mpsc, oneshot};
+use tempo_backend::{Fault, Scheme};
+use tempo_core::Boot;
+use tempo_settings::{Error, ErrorKind, Flag, Size, StoreUrl};
 
 use self::disk::System;
 use self::open::Thread;
@@ -74,7 +76,7 @@ impl FileBroker {
     ///
     /// # Errors
     ///
-    /// A [`tempo_core::Error`]: another process has the file open, it is not such a database or is damaged (it is left as
+    /// A [`tempo_settings::Error`]: another process has the file open, it is not such a database or is damaged (it is left as
     /// it is), or it or its directory cannot be made.
     pub async fn open(path: &Path) -> anyhow::Result<Self> {
         Self::with_capacity(path, MAX).await

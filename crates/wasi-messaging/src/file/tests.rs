@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use redb::{Database, ReadableDatabase as _, ReadableTableMetadata as _};
 use tempfile::TempDir;
-use tempo_core::ErrorKind as Kind;
+use tempo_settings::ErrorKind as Kind;
 
 use super::*;
 use crate::{Consumer, Delivery, MESSAGE_ID, Message, Subscription};
@@ -17,7 +17,7 @@ fn place() -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-async fn refused(path: &Path) -> tempo_core::Error {
+async fn refused(path: &Path) -> tempo_settings::Error {
     FileBroker::open(path).await.err().unwrap().downcast().unwrap()
 }
 

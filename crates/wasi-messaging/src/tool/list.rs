@@ -2,7 +2,8 @@
 
 use std::io::Write;
 
-use tempo_core::{Schemes, Settings};
+use tempo_backend::Schemes;
+use tempo_settings::Settings;
 
 use super::select::{self, Kept};
 use super::{json, text};

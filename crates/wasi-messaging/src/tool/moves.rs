@@ -2,7 +2,8 @@
 
 use std::io::Write;
 
-use tempo_core::{Asked, Error, ErrorKind};
+use tempo_core::Asked;
+use tempo_settings::{Error, ErrorKind};
 
 use super::select::Kept;
 use super::{CONSUMER, START, TO, TOPICS, printable};

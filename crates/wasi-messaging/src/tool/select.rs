@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use tempo_core::{Boot, DEFAULT_STORE, Error, ErrorKind, Limits, NamedUrl, Scheme as _, Schemes, Settings, StoreUrl};
+use tempo_backend::{Scheme as _, Schemes};
+use tempo_core::{Boot, Limits};
+use tempo_settings::{DEFAULT_STORE, Error, ErrorKind, NamedUrl, Settings, StoreUrl};
 
 use crate::brokers::{MESSAGING, fallback};
 use crate::{Broker, File, Memory, Operator};

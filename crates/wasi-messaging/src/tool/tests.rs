@@ -5,7 +5,9 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use serde_json::{Value as Json, json};
-use tempo_core::{Boot, Place, Scheme, StoreUrl, Value};
+use tempo_backend::Scheme;
+use tempo_core::Boot;
+use tempo_settings::{Place, StoreUrl, Value};
 
 use super::*;
 use crate::testing::message;

@@ -6,14 +6,13 @@ use std::task::{Context, Poll};
 use std::{pin::Pin, time::Duration};
 
 use bytes::Bytes;
-use tempo_core::Provide as _;
 use wasmtime::component::{Destination, StreamProducer, StreamResult};
 use wasmtime::{Config, Engine, Store, StoreContextMut};
+use consumer::HostWithStore as Host;
+use tempo_core::Provide as _;
 
 use super::*;
 use crate::testing::{Asked, Recorder, StoreData, message};
-
-use consumer::HostWithStore as Host;
 
 type Access = Accessor<StoreData, WasiMessaging>;
 

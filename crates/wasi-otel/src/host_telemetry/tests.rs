@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::resource::v1::Resource;
-use tempo_core::Settings;
-use tempo_core::telemetry::{Sampler, Sink, SpanData, TelemetryBuilder};
+use tempo_settings::Settings;
+use tempo_telemetry::{Sampler, Sink, SpanData, TelemetryBuilder};
 
 use super::*;
 use crate::conformance::{self, Arrived, Told};

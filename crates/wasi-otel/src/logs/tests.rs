@@ -6,7 +6,7 @@ use opentelemetry::SpanId;
 use opentelemetry::trace::TraceState;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use tempo_core::Limits;
-use tempo_core::telemetry::{CallContext, within};
+use tempo_telemetry::{CallContext, within};
 
 use super::wit::Host as _;
 use super::*;

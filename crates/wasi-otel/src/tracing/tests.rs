@@ -6,7 +6,7 @@ use opentelemetry::trace::{TraceFlags, TraceState};
 use opentelemetry::{SpanId, TraceId};
 use prost::Message as _;
 use tempo_core::Limits;
-use tempo_core::telemetry::within;
+use tempo_telemetry::within;
 
 use super::wit::Host as _;
 use super::*;

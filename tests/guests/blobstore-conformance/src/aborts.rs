@@ -1,11 +1,13 @@
 //! Uploads that do not come to their end leave nothing, and leave what was there.
 
-use crate::scope::{Outcome, Scope, holds, same};
-use futures::FutureExt;
-use futures::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
+
+use futures::FutureExt;
+use futures::future::poll_fn;
 use tempo_sdk_blobstore::PutOptions;
+
+use crate::scope::{Outcome, Scope, holds, same};
 
 /// More than any buffer on the way holds.
 const PIECE: usize = 1 << 20;

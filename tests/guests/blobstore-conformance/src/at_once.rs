@@ -1,8 +1,9 @@
 //! Many operations at once, in one instance.
 
-use crate::scope::{Differs, Outcome, Scope, holds, same};
 use futures::future::{join_all, try_join_all};
 use tempo_sdk_blobstore::{ErrorKind, PutOptions};
+
+use crate::scope::{Differs, Outcome, Scope, holds, same};
 
 /// Each has its own bytes.
 pub(crate) async fn many(on: Scope) -> Outcome {

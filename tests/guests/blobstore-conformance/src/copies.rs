@@ -1,7 +1,8 @@
 //! Copies: whole, and independent of what they were made from.
 
-use crate::scope::{Outcome, Scope, fails, holds, pattern, same};
 use tempo_sdk_blobstore::{ErrorKind, PutOptions};
+
+use crate::scope::{Outcome, Scope, fails, holds, pattern, same};
 
 pub(crate) async fn copy(on: Scope) -> Outcome {
     let [from, to] = ["from", "to"].map(|name| on.name(name));

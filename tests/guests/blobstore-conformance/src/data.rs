@@ -1,7 +1,8 @@
 //! What goes in comes out: nothing, every byte, and more than memory should hold.
 
-use crate::scope::{Outcome, Scope, byte, fails, holds, pattern, same};
 use tempo_sdk_blobstore::{Container, ErrorKind, PutOptions};
+
+use crate::scope::{Outcome, Scope, byte, fails, holds, pattern, same};
 
 const MIB: u64 = 1 << 20;
 

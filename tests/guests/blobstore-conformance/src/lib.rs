@@ -19,9 +19,10 @@ mod scope;
 mod stores;
 mod writes;
 
-use scope::{Outcome, Scope};
 use std::pin::Pin;
 use std::sync::LazyLock;
+
+use scope::{Outcome, Scope};
 use tempo_sdk_blobstore::Container;
 use tempo_sdk_http::{IntoResponse, Request, Response, Router, StatusCode};
 

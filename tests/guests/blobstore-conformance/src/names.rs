@@ -1,8 +1,10 @@
 //! Names: any UTF-8 of 1 to 1,024 bytes is data, and nothing else is a name.
 
-use crate::scope::{Outcome, Scope, fails, holds, list, same};
 use std::collections::BTreeSet;
+
 use tempo_sdk_blobstore::{Container, ErrorKind, PutOptions};
+
+use crate::scope::{Outcome, Scope, fails, holds, list, same};
 
 /// What file systems, NATS subjects, URLs, shells and C take for something special; and pairs that some take for one.
 const ODD: &[&str] = &[

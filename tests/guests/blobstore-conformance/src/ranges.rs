@@ -1,8 +1,10 @@
 //! Parts of an object, at the edges of the object and of the chunks that data moves in.
 
-use crate::scope::{Outcome, Scope, fails, holds, pattern, same};
 use std::ops::{Bound, RangeBounds};
+
 use tempo_sdk_blobstore::ErrorKind;
+
+use crate::scope::{Outcome, Scope, fails, holds, pattern, same};
 
 const SIZE: u64 = 200_000;
 

@@ -1,11 +1,13 @@
 //! What the SDK does not let a component do, done with bindings of our own.
 
-use crate::scope::{Differs, Outcome, Scope, holds, same};
+use std::pin::pin;
+use std::task::Poll;
+
 use bindings::tempo::blobstore::store::{Container, ErrorKind, PutOptions};
 use bindings::{wit_future, wit_stream};
 use futures::future::{join, poll_fn};
-use std::pin::pin;
-use std::task::Poll;
+
+use crate::scope::{Differs, Outcome, Scope, holds, same};
 
 mod bindings {
     #![allow(missing_docs, unsafe_code, unreachable_pub, clippy::all, reason = "generated code")]

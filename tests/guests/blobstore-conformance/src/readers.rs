@@ -1,7 +1,8 @@
 //! Readers that are not read to the end, or whose object goes away.
 
-use crate::scope::{Differs, Outcome, Scope, holds, same};
 use tempo_sdk_blobstore::Reader;
+
+use crate::scope::{Differs, Outcome, Scope, holds, same};
 
 const SIZE: usize = 8 << 20;
 

@@ -2,12 +2,14 @@
 
 pub(crate) use crate::outcome::{Differs, Outcome, holds, same};
 
-use crate::outcome::short;
 use std::collections::hash_map::RandomState;
 use std::fmt::Debug;
 use std::hash::{BuildHasher, Hasher};
 use std::panic::Location;
+
 use tempo_sdk_blobstore::{Container, Error, ErrorKind};
+
+use crate::outcome::short;
 
 /// The container, and a prefix that nobody else has.
 pub(crate) struct Scope {

@@ -1,7 +1,8 @@
 //! Writing and deleting: over what is there, with what is noted, on a condition.
 
-use crate::scope::{Outcome, Scope, fails, holds, same};
 use tempo_sdk_blobstore::{ErrorKind, PutOptions};
+
+use crate::scope::{Outcome, Scope, fails, holds, same};
 
 /// Nothing is found where nothing was written, and deleting it is no error.
 pub(crate) async fn missing(on: Scope) -> Outcome {

@@ -2,6 +2,7 @@
 //! with a trap.
 
 use std::process::abort;
+
 use wasip3::cli::{environment, exit, stdout};
 use wasip3::exports::cli::run::Guest;
 

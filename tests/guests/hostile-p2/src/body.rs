@@ -1,10 +1,12 @@
 //! Bodies: echoed, slow, broken off.
 
-use crate::answer::{Target, start, write};
-use crate::wait;
 use std::mem::forget;
 use std::process::abort;
+
 use wasip2::http::types::{Fields, IncomingBody, IncomingRequest, OutgoingBody, OutgoingResponse, ResponseOutparam};
+
+use crate::answer::{Target, start, write};
+use crate::wait;
 
 const READ: u64 = 64 * 1024;
 

@@ -1,10 +1,11 @@
 //! A request to elsewhere.
 
-use crate::answer::{Target, text, write};
 use wasip2::http::outgoing_handler::handle;
 use wasip2::http::types::{
     ErrorCode, Fields, IncomingResponse, Method, OutgoingBody, OutgoingRequest, ResponseOutparam, Scheme,
 };
+
+use crate::answer::{Target, text, write};
 
 const READ: u64 = 64 * 1024;
 

@@ -1,7 +1,8 @@
 //! Makes the host hold things: header fields, methods of requests, bodies that are not sent.
 
-use crate::answer::Target;
 use wasip2::http::types::{Fields, Method, OutgoingRequest};
+
+use crate::answer::Target;
 
 /// Makes up to `handles` handles of fields with a value of `bytes` bytes each, says how many there were before one was refused,
 /// and drops them.

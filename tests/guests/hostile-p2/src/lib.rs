@@ -7,8 +7,9 @@ mod crash;
 mod fetch;
 mod held;
 
-use answer::{Target, text};
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use answer::{Target, text};
 use wasip2::clocks::monotonic_clock::subscribe_duration;
 use wasip2::exports::http::incoming_handler::Guest;
 use wasip2::http::types::{IncomingRequest, ResponseOutparam};

@@ -1,12 +1,14 @@
 //! Responses whose heads and bodies do not fit together.
 
-use crate::target::Target;
 use std::mem::forget;
+
 use wasip3::filesystem::preopens::get_directories;
 use wasip3::filesystem::types::{DescriptorFlags, OpenFlags, PathFlags};
 use wasip3::http::types::{ErrorCode, Fields, Request, Response, Trailers};
 use wasip3::{wit_future, wit_stream};
 use wit_bindgen::{FutureWriter, StreamWriter, spawn_local};
+
+use crate::target::Target;
 
 type End = FutureWriter<Result<Option<Trailers>, ErrorCode>>;
 

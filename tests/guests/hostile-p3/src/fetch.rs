@@ -1,12 +1,14 @@
 //! Requests to elsewhere, put together by hand.
 
-use crate::answer::{list, text};
-use crate::target::Target;
 use std::mem::forget;
+
 use wasip3::http::client;
 use wasip3::http::types::{ErrorCode, Method, Request, Response, Scheme};
 use wasip3::{wit_future, wit_stream};
 use wit_bindgen::spawn_local;
+
+use crate::answer::{list, text};
+use crate::target::Target;
 
 /// `?authority=A[&path=P][&method=M][&length=N][&write=N]`: sends a request; answers with the status, the headers and the
 /// body of the response, or 502 and the error. Without `path` the request has none, without `write` no contents.

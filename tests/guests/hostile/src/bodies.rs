@@ -1,9 +1,10 @@
 //! Bodies, headers, trailers, statuses.
 
-use crate::{number, text};
 use http::header::{CONTENT_LENGTH, TRAILER};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tempo_sdk_http::{Body, IntoResponse, Json, Request, Response, Router, Sender, StatusCode, spawn};
+
+use crate::{number, text};
 
 pub(crate) fn routes(router: Router) -> Router {
     router

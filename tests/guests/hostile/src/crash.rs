@@ -1,9 +1,11 @@
 //! Ends that are no answer, and long ways to one: panics, traps, loops.
 
-use crate::number;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
+
 use tempo_sdk_http::{IntoResponse, Request, Router};
+
+use crate::number;
 
 pub(crate) fn routes(router: Router) -> Router {
     let router = router.get("/panic", panicking).get("/trap", trap).get("/stack", stack);

@@ -1,10 +1,12 @@
 //! Makes the host hold things: header fields, methods of requests.
 
-use crate::number;
 use std::mem::forget;
-use tempo_sdk_http::{IntoResponse, Request, Router};
+
 use wasip3::http::types::{self, Fields, HeaderError, Method};
 use wasip3::wit_future;
+use tempo_sdk_http::{IntoResponse, Request, Router};
+
+use crate::number;
 
 pub(crate) fn routes(router: Router) -> Router {
     router.get("/hold-fields", fields).get("/hold-clones", clones).get("/hold-methods", methods)

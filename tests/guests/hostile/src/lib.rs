@@ -10,6 +10,7 @@ mod talk;
 mod waits;
 
 use std::sync::LazyLock;
+
 use tempo_sdk_http::{IntoResponse, Request, Router, StatusCode};
 
 static ROUTES: LazyLock<Router> = LazyLock::new(|| {

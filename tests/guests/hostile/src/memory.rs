@@ -1,12 +1,14 @@
 //! Takes more than its share: memory, handles.
 
-use crate::{number, text};
 use std::hint::black_box;
 use std::mem::forget;
 use std::sync::atomic::{AtomicU64, Ordering};
-use tempo_sdk_http::{IntoResponse, Request, Router};
+
 use wasip3::http::types::Fields;
 use wasip3::wit_stream;
+use tempo_sdk_http::{IntoResponse, Request, Router};
+
+use crate::{number, text};
 
 const MIB: usize = 1 << 20;
 

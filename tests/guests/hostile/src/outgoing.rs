@@ -1,9 +1,11 @@
 //! Requests to elsewhere.
 
-use crate::text;
-use http::Method;
 use std::time::Duration;
+
+use http::Method;
 use tempo_sdk_http::{Body, Client, Error, IntoResponse, Request, Response, Router, StatusCode};
+
+use crate::text;
 
 pub(crate) fn routes(router: Router) -> Router {
     router.get("/fetch", fetch).post("/upload-to", upload).get("/pass", pass)

@@ -1,9 +1,11 @@
 //! What the host has granted: environment, files, sockets, randomness.
 
-use crate::{number, text};
 use std::net::{SocketAddr, TcpStream};
 use std::{env, fs, io};
+
 use tempo_sdk_http::{IntoResponse, Json, Request, Response, Router, StatusCode};
+
+use crate::{number, text};
 
 pub(crate) fn routes(router: Router) -> Router {
     router

@@ -1,7 +1,8 @@
 //! Output: standard output, standard error, log messages.
 
-use crate::number;
 use tempo_sdk_http::{IntoResponse, Request, Router};
+
+use crate::number;
 
 pub(crate) fn routes(router: Router) -> Router {
     router.get("/print", print).get("/stderr", stderr).get("/log", log)

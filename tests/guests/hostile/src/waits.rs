@@ -1,9 +1,11 @@
 //! Waiting: before the answer, after it, without end.
 
-use crate::{number, text};
 use std::future::pending;
 use std::time::Duration;
+
 use tempo_sdk_http::{Body, HeaderValue, IntoResponse, Request, Response, Router, header, sleep, spawn};
+
+use crate::{number, text};
 
 pub(crate) fn routes(router: Router) -> Router {
     router.get("/sleep", sleeping).get("/never", never).get("/after", after).get("/after/open", after_open)

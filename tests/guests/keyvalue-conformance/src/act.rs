@@ -2,6 +2,7 @@
 //! store of `?store=` (by default `default`).
 
 use std::borrow::Cow;
+
 use tempo_sdk_http::{IntoResponse, Request, Response, Router, StatusCode};
 use tempo_sdk_keyvalue::{Bucket, Error, SetOptions};
 

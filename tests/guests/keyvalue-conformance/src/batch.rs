@@ -1,7 +1,8 @@
 //! Several entries in one call.
 
-use crate::scope::{Outcome, Scope, fails, same};
 use tempo_sdk_keyvalue::Error;
+
+use crate::scope::{Outcome, Scope, fails, same};
 
 pub(crate) async fn batch(on: Scope) -> Outcome {
     let [a, b, c] = ["a", "b", "c"].map(|name| on.key(name));

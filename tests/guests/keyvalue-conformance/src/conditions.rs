@@ -1,8 +1,9 @@
 //! Writing only where nothing is.
 
-use crate::scope::{Outcome, Scope, fails, same};
 use futures::future::join_all;
 use tempo_sdk_keyvalue::{Error, SetOptions};
+
+use crate::scope::{Outcome, Scope, fails, same};
 
 pub(crate) async fn if_not_exists(on: Scope) -> Outcome {
     let key = on.key("k");

@@ -1,9 +1,11 @@
 //! Keys: any UTF-8 of 1 to 512 bytes is data, and nothing else is a key.
 
-use crate::scope::{Differs, Outcome, Scope, fails, list, same};
-use futures::future::{join_all, try_join_all};
 use std::collections::BTreeSet;
+
+use futures::future::{join_all, try_join_all};
 use tempo_sdk_keyvalue::{Bucket, Error, Expected, SetOptions};
+
+use crate::scope::{Differs, Outcome, Scope, fails, list, same};
 
 /// What file systems, NATS subjects, URLs, shells and C take for something special; and pairs that some take for one.
 const ODD: &[&str] = &[

@@ -19,9 +19,10 @@ mod swaps;
 mod updates;
 mod values;
 
-use scope::{Outcome, Scope};
 use std::pin::Pin;
 use std::sync::LazyLock;
+
+use scope::{Outcome, Scope};
 use tempo_sdk_http::{IntoResponse, Request, Response, Router, StatusCode};
 
 type Check = fn(Scope) -> Pin<Box<dyn Future<Output = Outcome>>>;

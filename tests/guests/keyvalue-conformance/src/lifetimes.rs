@@ -1,9 +1,11 @@
 //! Entries that end by themselves. Nothing is said about how exactly: a server that counts in seconds is as good.
 
-use crate::scope::{Differs, Outcome, Scope, fails, holds, same};
 use std::time::Duration;
+
 use tempo_sdk_http::sleep;
 use tempo_sdk_keyvalue::{Error, Expected, SetOptions};
+
+use crate::scope::{Differs, Outcome, Scope, fails, holds, same};
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -1,7 +1,8 @@
 //! Increments: exact, and refused where there is no number.
 
-use crate::scope::{Outcome, Scope, holds, same};
 use futures::future::try_join_all;
+
+use crate::scope::{Outcome, Scope, holds, same};
 
 /// A number is decimal text, which is what every host keeps.
 pub(crate) async fn increment(on: Scope) -> Outcome {

@@ -2,11 +2,13 @@
 
 pub(crate) use crate::outcome::{Differs, Outcome, holds, same};
 
-use crate::outcome::short;
 use std::collections::hash_map::RandomState;
 use std::fmt::Debug;
 use std::hash::{BuildHasher, Hasher};
+
 use tempo_sdk_keyvalue::{Bucket, Error};
+
+use crate::outcome::short;
 
 /// The bucket, and a prefix that nobody else has.
 pub(crate) struct Scope {

@@ -1,7 +1,8 @@
 //! Opening buckets.
 
-use crate::scope::{Outcome, Scope, fails, same};
 use tempo_sdk_keyvalue::{Bucket, Error};
+
+use crate::scope::{Outcome, Scope, fails, same};
 
 /// A name that is not configured does not exist.
 pub(crate) async fn unknown(_: Scope) -> Outcome {

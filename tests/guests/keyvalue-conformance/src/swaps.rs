@@ -1,8 +1,9 @@
 //! Compare-and-swap: by version, by value, by both.
 
-use crate::scope::{Differs, Outcome, Scope, fails, same};
 use futures::future::try_join_all;
 use tempo_sdk_keyvalue::{Entry, Error, Expected, Swap};
+
+use crate::scope::{Differs, Outcome, Scope, fails, same};
 
 async fn entry(on: &Scope, key: &str) -> Result<Entry, Differs> {
     on.bucket.entry(key).await?.ok_or_else(|| Differs::new("current: none, and not an entry"))

@@ -1,8 +1,9 @@
 //! The SDK's loop around compare-and-swap.
 
-use crate::scope::{Differs, Outcome, Scope, holds, same};
 use futures::future::try_join_all;
 use tempo_sdk_keyvalue::Error;
+
+use crate::scope::{Differs, Outcome, Scope, holds, same};
 
 pub(crate) async fn update(on: Scope) -> Outcome {
     let key = on.key("k");

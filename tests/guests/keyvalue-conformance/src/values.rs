@@ -1,7 +1,8 @@
 //! Values: any bytes up to 1 MiB, read back as they were written.
 
-use crate::scope::{Differs, Outcome, Scope, fails, holds, same};
 use tempo_sdk_keyvalue::{Error, Expected, SetOptions};
+
+use crate::scope::{Differs, Outcome, Scope, fails, holds, same};
 
 const MIB: usize = 1 << 20;
 

@@ -1,7 +1,8 @@
 //! `wasi:keyvalue@0.2.0-draft`: cursors and counters are unsigned numbers, and there is no compare-and-swap.
 
-use crate::api::{self, Api, Cas, Page, Pairs, Result};
 use bindings::wasi::keyvalue::{atomics, batch, store};
+
+use crate::api::{self, Api, Cas, Page, Pairs, Result};
 
 mod bindings {
     #![allow(missing_docs, unsafe_code, unreachable_pub, clippy::all, reason = "generated code")]

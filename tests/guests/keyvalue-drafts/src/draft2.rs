@@ -1,7 +1,8 @@
 //! `wasi:keyvalue@0.2.0-draft2`: cursors are text, counters are signed, and there is compare-and-swap.
 
-use crate::api::{self, Api, Cas, Page, Pairs, Result, Swap};
 use bindings::wasi::keyvalue::{atomics, batch, store};
+
+use crate::api::{self, Api, Cas, Page, Pairs, Result, Swap};
 
 mod bindings {
     #![allow(missing_docs, unsafe_code, unreachable_pub, clippy::all, reason = "generated code")]

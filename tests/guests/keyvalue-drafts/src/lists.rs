@@ -1,7 +1,8 @@
 //! Listing keys: every key once, page by page.
 
-use crate::scope::{Outcome, Scope, holds, same};
 use std::collections::BTreeSet;
+
+use crate::scope::{Outcome, Scope, holds, same};
 
 pub(crate) fn list(on: &Scope) -> Outcome {
     same("the keys of nothing", on.own()?, Vec::<String>::new())?;

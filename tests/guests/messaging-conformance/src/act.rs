@@ -1,12 +1,14 @@
 //! What a test does from outside: publish, ask, and look at what came.
 
-use crate::handle::ACT;
-use crate::seen;
 use std::borrow::Cow;
 use std::time::Duration;
+
 use tempo_sdk_http::{IntoResponse, Request, Response, Router, StatusCode};
 use tempo_sdk_keyvalue::Bucket;
 use tempo_sdk_messaging::{Client, Draft, Error, Message};
+
+use crate::handle::ACT;
+use crate::seen;
 
 /// As many messages go in one call.
 const BATCH: u64 = 500;

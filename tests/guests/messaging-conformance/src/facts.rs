@@ -1,8 +1,9 @@
 //! What is known of a delivery.
 
+use std::time::SystemTime;
+
 use crate::scope::{Outcome, Scope, holds, same};
 use crate::seen::milliseconds;
-use std::time::SystemTime;
 
 pub(crate) async fn delivery(on: Scope) -> Outcome {
     let before = milliseconds(SystemTime::now());

@@ -1,11 +1,13 @@
 //! The handler: it writes down what came, and then does what the message says, in its header `act`.
 
-use crate::seen;
 use std::num::ParseIntError;
 use std::time::Duration;
+
 use tempo_sdk_http::sleep;
 use tempo_sdk_keyvalue::Bucket;
 use tempo_sdk_messaging::{HandlerError, Message};
+
+use crate::seen;
 
 /// By this header a message says what is to be done with it: one act for each delivery, separated by commas, and the last for
 /// all further ones. `ACT` or `ACT:VALUE`.

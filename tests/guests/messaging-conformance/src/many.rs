@@ -1,8 +1,9 @@
 //! Several messages in one call.
 
+use tempo_sdk_messaging::{Error, ErrorKind, publish_many};
+
 use crate::scope::{Outcome, Scope, fails, holds, same};
 use crate::seen::Payload;
-use tempo_sdk_messaging::{Error, ErrorKind, publish_many};
 
 pub(crate) async fn all(on: Scope) -> Outcome {
     let messages = (0..500).map(|number| on.message("many").bytes(number.to_string()));

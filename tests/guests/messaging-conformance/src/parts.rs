@@ -1,9 +1,10 @@
 //! The parts of a message: each comes as it went.
 
+use std::collections::BTreeMap;
+
 use crate::handle::ACT;
 use crate::scope::{Outcome, Scope, holds, same};
 use crate::seen::Payload;
-use std::collections::BTreeMap;
 
 const MIB: usize = 1 << 20;
 

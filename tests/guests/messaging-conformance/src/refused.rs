@@ -1,8 +1,10 @@
 //! What is refused: always with a kind and words, and nothing of it comes.
 
-use crate::scope::{Outcome, Scope, fails, same};
 use std::time::Duration;
+
 use tempo_sdk_messaging::{Client, Draft, ErrorKind, Message};
+
+use crate::scope::{Outcome, Scope, fails, same};
 
 const INVALID: &[ErrorKind] = &[ErrorKind::InvalidArgument];
 

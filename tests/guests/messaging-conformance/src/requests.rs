@@ -1,9 +1,11 @@
 //! Asking, and answering.
 
-use crate::scope::{Outcome, Scope, fails, holds, same};
-use futures::future::join_all;
 use std::time::Duration;
+
+use futures::future::join_all;
 use tempo_sdk_messaging::{ErrorKind, Message};
+
+use crate::scope::{Outcome, Scope, fails, holds, same};
 
 /// Long enough for any answer that comes at all.
 const LONG: Duration = Duration::from_secs(60);

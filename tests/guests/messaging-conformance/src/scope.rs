@@ -2,16 +2,18 @@
 
 pub(crate) use crate::outcome::{Differs, Outcome, holds, same};
 
-use crate::handle::ACT;
-use crate::outcome::short;
-use crate::seen::{self, Seen};
 use std::collections::hash_map::RandomState;
 use std::fmt::Debug;
 use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
+
 use tempo_sdk_http::sleep;
 use tempo_sdk_keyvalue::Bucket;
 use tempo_sdk_messaging::{Draft, Error, ErrorKind, Message};
+
+use crate::handle::ACT;
+use crate::outcome::short;
+use crate::seen::{self, Seen};
 
 /// The place where deliveries are written down, and a prefix of topics that nobody else has.
 pub(crate) struct Scope {

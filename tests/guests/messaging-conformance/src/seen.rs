@@ -1,12 +1,14 @@
 //! What was delivered, as the handler writes it to the keyvalue store: every instance sees what every other has seen.
 
-use crate::outcome::Differs;
-use serde::{Deserialize, Serialize};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
 use tempo_sdk_http::sleep;
 use tempo_sdk_keyvalue::{Bucket, Error};
 use tempo_sdk_messaging::Message;
+
+use crate::outcome::Differs;
 
 /// How often a check looks for what must come before it gives up: a minute.
 const LOOKS: u32 = 6_000;

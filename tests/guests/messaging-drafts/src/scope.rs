@@ -2,13 +2,14 @@
 
 pub(crate) use crate::outcome::{Differs, Outcome, holds, same};
 
-use crate::bindings::wasi::messaging::types::{Client, Error};
-use crate::outcome::short;
-use crate::seen;
 use std::collections::hash_map::RandomState;
 use std::fmt::Debug;
 use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
+
+use crate::bindings::wasi::messaging::types::{Client, Error};
+use crate::outcome::short;
+use crate::seen;
 
 /// How often a check looks for what must come before it gives up: a minute.
 const LOOKS: u32 = 6_000;

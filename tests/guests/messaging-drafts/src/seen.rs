@@ -1,9 +1,11 @@
 //! What was delivered, as the handler writes it to the keyvalue store: every instance sees what every other has seen.
 
-use crate::bindings::wasi::messaging::types::Message;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use bindings::wasi::keyvalue::atomics::increment;
 use bindings::wasi::keyvalue::store::{Bucket, Error, open};
-use std::hash::{DefaultHasher, Hash, Hasher};
+
+use crate::bindings::wasi::messaging::types::Message;
 
 mod bindings {
     #![allow(missing_docs, unsafe_code, unreachable_pub, clippy::all, reason = "generated code")]

@@ -1,10 +1,12 @@
 //! `wasmcloud:messaging@0.2.0`: publishing and asking. What comes is seen by the draft's handler.
 
-use crate::scope::{Differs, Outcome, Scope, same};
-use crate::seen;
+use std::fmt::Debug;
+
 use bindings::wasmcloud::messaging::consumer;
 use bindings::wasmcloud::messaging::types::BrokerMessage;
-use std::fmt::Debug;
+
+use crate::scope::{Differs, Outcome, Scope, same};
+use crate::seen;
 
 mod bindings {
     #![allow(missing_docs, unsafe_code, unreachable_pub, clippy::all, reason = "generated code")]

@@ -8,6 +8,7 @@
 use std::collections::hash_map::RandomState;
 use std::fmt::Write as _;
 use std::hash::{BuildHasher, Hasher};
+
 use tempo_sdk_keyvalue::Bucket;
 use tempo_sdk_messaging::{HandlerError, Message};
 

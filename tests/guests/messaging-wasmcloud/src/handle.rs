@@ -1,10 +1,12 @@
 //! The handler: it writes down what came, and then does what the last word of the subject says.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use tempo_sdk_keyvalue::{Bucket, Error};
+
 use crate::bindings::exports::wasmcloud::messaging::handler::Guest;
 use crate::bindings::wasmcloud::messaging::types::{BrokerMessage, HandleMessageError};
 use crate::send::publish;
-use std::hash::{DefaultHasher, Hash, Hasher};
-use tempo_sdk_keyvalue::{Bucket, Error};
 
 pub(crate) struct Handler;
 

@@ -12,8 +12,9 @@ mod outcome;
 mod scope;
 mod send;
 
-use scope::{Outcome, Scope};
 use std::pin::Pin;
+
+use scope::{Outcome, Scope};
 use tempo_sdk_http::{IntoResponse, Request, Response, StatusCode};
 
 mod bindings {

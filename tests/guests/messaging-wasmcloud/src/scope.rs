@@ -2,13 +2,15 @@
 
 pub(crate) use crate::outcome::{Differs, Outcome, holds, same};
 
-use crate::bindings::wasmcloud::messaging::types::Error;
-use crate::send::publish;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
+
 use tempo_sdk_http::sleep;
 use tempo_sdk_keyvalue::Bucket;
+
+use crate::bindings::wasmcloud::messaging::types::Error;
+use crate::send::publish;
 
 /// How often a check looks for what must come before it gives up: a minute.
 const LOOKS: u32 = 6_000;

@@ -1,10 +1,11 @@
 //! Sending: the body is a stream, which the host reads while the call is under way.
 
+use futures::future::join;
+use wit_bindgen::StreamWriter;
+
 use crate::bindings::wasmcloud::messaging::consumer;
 use crate::bindings::wasmcloud::messaging::types::{BrokerMessage, Error};
 use crate::bindings::wit_stream;
-use futures::future::join;
-use wit_bindgen::StreamWriter;
 
 /// Writes `pieces`, and says that there is no more by letting go.
 async fn write(mut body: StreamWriter<u8>, pieces: &[&[u8]]) {

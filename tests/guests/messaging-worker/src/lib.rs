@@ -3,6 +3,7 @@
 //! count in it.
 
 use std::time::Duration;
+
 use tempo_sdk_keyvalue::Bucket;
 use tempo_sdk_messaging::{HandlerError, Message};
 

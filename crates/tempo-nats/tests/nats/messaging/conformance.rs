@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use tempo_core::{Boot, Limits, Scheme as _, Setting as _, Settings, StoreUrl};
+use tempo_backend::Scheme as _;
+use tempo_core::{Boot, Limits};
+use tempo_settings::{Setting as _, Settings, StoreUrl};
 use tempo_nats::NatsMessaging;
 use tempo_wasi_messaging::{Broker, conformance::Guarantees, conformance::run};
 

@@ -1,10 +1,11 @@
 //! That hostile guests get no more room than there is.
 
-use super::*;
-use crate::guest_metrics::sums::LIMITS;
 use number_data_point::Value::AsInt;
 use proptest::collection::vec;
 use proptest::prelude::*;
+
+use super::*;
+use crate::guest_metrics::sums::LIMITS;
 
 const NOW: u64 = u64::MAX / 4;
 

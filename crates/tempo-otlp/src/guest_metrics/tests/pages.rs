@@ -1,9 +1,10 @@
 //! What Prometheus is shown, and what is left out there.
 
-use super::*;
-use crate::guest_metrics::sums::LIMITS;
 use prometheus::TextEncoder;
 use prometheus::proto::MetricType;
+
+use super::*;
+use crate::guest_metrics::sums::LIMITS;
 
 fn page(guests: &GuestMetrics, host: &[MetricFamily]) -> String {
     TextEncoder::new().encode_to_string(&guests.families(host)).unwrap()

@@ -1,9 +1,10 @@
 //! That the sums are right, and how they are sent.
 
-use super::*;
-use crate::guest_metrics::sums::LIMITS;
 use number_data_point::Value::{AsDouble, AsInt};
 use opentelemetry_proto::tonic::metrics::v1::{ExponentialHistogram, Summary};
+
+use super::*;
+use crate::guest_metrics::sums::LIMITS;
 
 const LATER: u64 = u64::MAX / 4;
 

@@ -10,7 +10,9 @@ use anyhow::{Context as _, Result};
 use async_trait::async_trait;
 use proptest::prelude::*;
 use proptest::sample::select;
-use tempo_core::{Boot, Limits, Place, Schemes, Setting as _, Settings, StoreUrl, Stores, Value};
+use tempo_backend::{Schemes, Stores};
+use tempo_core::{Boot, Limits};
+use tempo_settings::{Place, Setting as _, Settings, StoreUrl, Value};
 
 use super::Subject;
 use crate::Container;

@@ -17,9 +17,9 @@ pub(super) async fn run(suite: &Suite<'_>) -> Result<()> {
 /// The subscription must be refused, for a reason that has all these `parts`.
 async fn refused(place: &Place, subscription: &Subscription, parts: &[&str]) -> Result<()> {
     let error = place.broker.subscribe(subscription).await.err().context("it was not refused")?;
-    let known = error.downcast_ref::<tempo_core::Error>().with_context(|| format!("not an Error: {error}"))?;
+    let known = error.downcast_ref::<tempo_settings::Error>().with_context(|| format!("not an Error: {error}"))?;
     let text = known.to_string();
-    ensure!(known.kind() == tempo_core::ErrorKind::BadConfiguration, "{:?}: {text}", known.kind());
+    ensure!(known.kind() == tempo_settings::ErrorKind::BadConfiguration, "{:?}: {text}", known.kind());
     let missing = parts.iter().find(|part| !text.contains(*part));
     ensure!(missing.is_none(), "{missing:?} is not in {text:?}");
     Ok(())

@@ -11,12 +11,11 @@ mod stopping;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tempo_core::{
-    ByteBudget, Limits, Place, Running, ServiceState, Settings, StoreData, StoreLimiter, Stores, Trigger as _, Value,
-    WasiCtx, Workload, WorkloadBuilder,
-};
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Config, Engine};
+use tempo_backend::{ByteBudget, Stores};
+use tempo_core::{Limits, Running, ServiceState, StoreData, StoreLimiter, Trigger as _, WasiCtx, Workload, WorkloadBuilder};
+use tempo_settings::{Place, Settings, Value};
 
 use self::broker::TestBroker;
 use super::{MessageConsumer, SUBSCRIBE};
@@ -81,8 +80,8 @@ impl Setup {
             tick: Duration::from_millis(2),
             data: Box::new(data),
             background: Arc::new(|future| drop(tokio::spawn(future))),
-            telemetry: tempo_core::telemetry::Telemetry::off(),
-            health: tempo_core::Health::default(),
+            telemetry: tempo_telemetry::Telemetry::off(),
+            health: tempo_telemetry::Health::default(),
         });
         (workload, state)
     }
@@ -116,7 +115,7 @@ async fn what_is_handled_is_said_and_what_is_not_too() {
     assert!(running.unused().is_none());
     assert_eq!(broker.subscribed().len(), 1);
     let unused = start(workload, &state, &[]).await.unwrap().unused().unwrap();
-    assert_eq!(unused.kind(), tempo_core::ErrorKind::BadConfiguration);
+    assert_eq!(unused.kind(), tempo_settings::ErrorKind::BadConfiguration);
     assert!(unused.to_string().contains("--subscribe"));
 }
 

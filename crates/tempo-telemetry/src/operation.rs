@@ -8,7 +8,7 @@ use opentelemetry::KeyValue;
 use opentelemetry::trace::SpanKind;
 
 use super::context::current;
-use super::sink::Telemetry;
+use crate::sink::Telemetry;
 use super::span::Span;
 
 /// One store, as it is told of: by the scheme of its URL and the name under which the component opens it.

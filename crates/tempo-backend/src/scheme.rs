@@ -3,7 +3,8 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use crate::{Boot, Flag, StoreUrl};
+use tempo_core::Boot;
+use tempo_settings::{Flag, StoreUrl};
 
 /// Opens the stores whose URLs have one scheme. `B` is the trait of a service's stores: `dyn keyvalue::Store`.
 pub trait Scheme<B: ?Sized>: Send + Sync + 'static {
@@ -19,7 +20,7 @@ pub trait Scheme<B: ?Sized>: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// A [`crate::Error`] names the URL without its secrets, the cause, and what to change.
+    /// A [`tempo_settings::Error`] names the URL without its secrets, the cause, and what to change.
     fn open(url: &StoreUrl, boot: Boot<'_>) -> impl Future<Output = anyhow::Result<Arc<B>>> + Send;
 }
 

@@ -6,7 +6,7 @@ use opentelemetry::trace::{SpanContext, SpanKind};
 
 use super::context::CallContext;
 use super::propagation::{BAGGAGE, Remote};
-use super::sink::Telemetry;
+use crate::sink::Telemetry;
 use super::span::Span;
 
 /// A request or a message on its way out of a guest.

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::future::try_join_all;
+use tempo_core::Boot;
+use tempo_settings::{DEFAULT_STORE, Error, ErrorKind, Flag, NamedUrl, StoreUrl, private};
 
-use crate::{Boot, DEFAULT_STORE, Error, ErrorKind, Flag, NamedUrl, Schemes, StoreUrl, private};
+use crate::Schemes;
 
 /// Where stores are kept that nobody configured.
 pub const DATA: Flag = Flag::new("data", "DIR", "Where stores are kept for which no URL is given").default(".tempo");
@@ -117,7 +119,9 @@ fn unknown<B: ?Sized, S: Schemes<B>>(flag: &Flag, url: &StoreUrl, boot: Boot<'_>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Limits, Place, Scheme, Settings, Value};
+    use crate::Scheme;
+    use tempo_core::Limits;
+    use tempo_settings::{Place, Settings, Value};
 
     const TOYS: Flag = Flag::new("toys", "[NAME=]URL", "Toys").repeatable();
 
@@ -137,7 +141,7 @@ mod tests {
         settings.set(&TOYS, values.iter().map(value).collect());
         let limits = Limits::default();
         let boot = Boot::new("test", &limits, &settings);
-        let fallback = <StoreUrl as crate::Setting>::parse("toy:fallback").unwrap();
+        let fallback = <StoreUrl as tempo_settings::Setting>::parse("toy:fallback").unwrap();
         Stores::open::<(Toy,)>(&TOYS, fallback, boot).await
     }
 

@@ -15,7 +15,7 @@ use crate::telemetry::Telemetry;
 /// The bytes that the host may hold for one store. Cheap to clone; clones share the bytes.
 ///
 /// ```
-/// use tempo_core::{ByteBudget, OverBudget};
+/// use crate::{ByteBudget, OverBudget};
 ///
 /// let budget = ByteBudget::new(10);
 /// let fields = budget.hold(6)?;

@@ -5,7 +5,8 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::{Health, private};
+use tempo_settings::private;
+use tempo_telemetry::Health;
 
 /// The most that a probe writes, in bytes.
 const MAX_PROBE: usize = 1 << 20;
@@ -90,7 +91,7 @@ impl Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Phase;
+    use tempo_telemetry::Phase;
 
     #[test]
     fn readiness_says_it_for_as_long_as_it_lasts() {

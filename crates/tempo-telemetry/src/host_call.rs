@@ -5,7 +5,7 @@ use std::time::Instant;
 use opentelemetry::KeyValue;
 
 use super::metrics::Metrics;
-use super::sink::Telemetry;
+use crate::sink::Telemetry;
 
 /// A call that is under way. Dropped before its [`end`](HostCall::end), it was given up.
 #[derive(Debug)]

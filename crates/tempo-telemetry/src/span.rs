@@ -10,7 +10,7 @@ use opentelemetry::{KeyValue, SpanId, Value};
 
 use super::ids;
 use super::sampler::Sampler;
-use super::sink::Sink;
+use crate::sink::Sink;
 
 /// What is told of a span when it has ended.
 #[derive(Clone, Debug)]

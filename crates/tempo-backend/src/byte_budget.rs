@@ -7,15 +7,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use tempo_telemetry::Telemetry;
 use tokio::sync::{Semaphore, SemaphorePermit};
-
-use crate::Limits;
-use crate::telemetry::Telemetry;
 
 /// The bytes that the host may hold for one store. Cheap to clone; clones share the bytes.
 ///
 /// ```
-/// use crate::{ByteBudget, OverBudget};
+/// use tempo_backend::{ByteBudget, OverBudget};
 ///
 /// let budget = ByteBudget::new(10);
 /// let fields = budget.hold(6)?;
@@ -78,12 +76,8 @@ impl ByteBudget {
         Self::with_telemetry(bytes, Telemetry::off())
     }
 
-    /// The budget of a new store.
-    pub fn of_store(limits: &Limits, telemetry: Telemetry) -> Self {
-        Self::with_telemetry(limits.host_memory, telemetry)
-    }
-
-    fn with_telemetry(bytes: usize, telemetry: Telemetry) -> Self {
+    /// A budget of `bytes` that counts in `telemetry` when it is exhausted.
+    pub fn with_telemetry(bytes: usize, telemetry: Telemetry) -> Self {
         let limit = bytes.min(Semaphore::MAX_PERMITS);
         let (left, waiting) = (Semaphore::new(limit), Semaphore::new(share(limit)));
         Self(Arc::new(Inner { limit, left, waiting, held: AtomicUsize::new(0), telemetry }))

@@ -3,8 +3,9 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use tempo_core::Boot;
 use tempo_settings::{Flag, StoreUrl};
+
+use crate::BackendContext;
 
 /// Opens the stores whose URLs have one scheme. `B` is the trait of a service's stores: `dyn keyvalue::Store`.
 pub trait Scheme<B: ?Sized>: Send + Sync + 'static {
@@ -21,7 +22,7 @@ pub trait Scheme<B: ?Sized>: Send + Sync + 'static {
     /// # Errors
     ///
     /// A [`tempo_settings::Error`] names the URL without its secrets, the cause, and what to change.
-    fn open(url: &StoreUrl, boot: Boot<'_>) -> impl Future<Output = anyhow::Result<Arc<B>>> + Send;
+    fn open(url: &StoreUrl, context: BackendContext<'_>) -> impl Future<Output = anyhow::Result<Arc<B>>> + Send;
 }
 
 /// A choice of schemes: a tuple of [`Scheme`]s.
@@ -33,7 +34,8 @@ pub trait Schemes<B: ?Sized>: Send + Sync + 'static {
     fn flags() -> Vec<Flag>;
 
     /// Opens the store at `url`. `None`: no scheme here is called that.
-    fn open(url: &StoreUrl, boot: Boot<'_>) -> impl Future<Output = Option<anyhow::Result<Arc<B>>>> + Send;
+    fn open(url: &StoreUrl, context: BackendContext<'_>)
+    -> impl Future<Output = Option<anyhow::Result<Arc<B>>>> + Send;
 }
 
 macro_rules! choice {
@@ -47,10 +49,10 @@ macro_rules! choice {
                 [$($scheme::flags()),+].concat()
             }
 
-            async fn open(url: &StoreUrl, boot: Boot<'_>) -> Option<anyhow::Result<Arc<B>>> {
+            async fn open(url: &StoreUrl, context: BackendContext<'_>) -> Option<anyhow::Result<Arc<B>>> {
                 $(
                     if $scheme::NAMES.contains(&url.scheme()) {
-                        return Some($scheme::open(url, boot).await);
+                        return Some($scheme::open(url, context).await);
                     }
                 )+
                 None

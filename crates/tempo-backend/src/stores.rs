@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::future::try_join_all;
-use tempo_core::Boot;
 use tempo_settings::{DEFAULT_STORE, Error, ErrorKind, Flag, NamedUrl, StoreUrl, private};
 
+use crate::BackendContext;
 use crate::Schemes;
 
 /// Where stores are kept that nobody configured.
@@ -36,8 +36,12 @@ impl<B: ?Sized + Send + Sync + 'static> Stores<B> {
     /// # Errors
     ///
     /// A value cannot be read, a name is given twice, a scheme is unknown, or a store cannot be opened.
-    pub async fn open<S: Schemes<B>>(flag: &Flag, fallback: StoreUrl, boot: Boot<'_>) -> anyhow::Result<Self> {
-        Self::open_as::<S>(flag, fallback, boot, |_, _, store| store).await
+    pub async fn open<S: Schemes<B>>(
+        flag: &Flag,
+        fallback: StoreUrl,
+        context: BackendContext<'_>,
+    ) -> anyhow::Result<Self> {
+        Self::open_as::<S>(flag, fallback, context, |_, _, store| store).await
     }
 
     /// As [`Stores::open`]; each store becomes what `wrap` makes of it, given the scheme of its URL and its (first) name.
@@ -48,10 +52,10 @@ impl<B: ?Sized + Send + Sync + 'static> Stores<B> {
     pub async fn open_as<S: Schemes<B>>(
         flag: &Flag,
         fallback: StoreUrl,
-        boot: Boot<'_>,
+        context: BackendContext<'_>,
         wrap: impl Fn(&str, &str, Arc<B>) -> Arc<B>,
     ) -> anyhow::Result<Self> {
-        let mut named = boot.settings.all::<NamedUrl>(flag)?;
+        let mut named = context.settings.all::<NamedUrl>(flag)?;
         let configured = !named.is_empty();
         if !configured {
             named.push(NamedUrl { name: DEFAULT_STORE.to_owned(), url: fallback.clone() });
@@ -62,7 +66,8 @@ impl<B: ?Sized + Send + Sync + 'static> Stores<B> {
         urls.sort();
         urls.dedup();
         let opened = try_join_all(urls.into_iter().map(|url| async move {
-            let store = S::open(url, boot).await.unwrap_or_else(|| Err(unknown::<B, S>(flag, url, boot).into()))?;
+            let store =
+                S::open(url, context).await.unwrap_or_else(|| Err(unknown::<B, S>(flag, url, context).into()))?;
             anyhow::Ok((url, store))
         }));
         let wrapped = opened.await?.into_iter().map(|(url, store)| {
@@ -74,7 +79,7 @@ impl<B: ?Sized + Send + Sync + 'static> Stores<B> {
         for NamedUrl { name, url } in &named {
             let store = opened.get(url).cloned();
             if store.is_some_and(|store| stores.insert(name.clone(), store).is_some()) {
-                return Err(boot.settings.invalid(flag, &format!("the name `{name}` is given twice")).into());
+                return Err(context.settings.invalid(flag, &format!("the name `{name}` is given twice")).into());
             }
         }
         Ok(Self { stores: Arc::new(stores), fallback: (!configured).then_some(fallback) })
@@ -104,15 +109,15 @@ fn close_to_others(fallback: &StoreUrl) {
     }
 }
 
-fn unknown<B: ?Sized, S: Schemes<B>>(flag: &Flag, url: &StoreUrl, boot: Boot<'_>) -> Error {
+fn unknown<B: ?Sized, S: Schemes<B>>(flag: &Flag, url: &StoreUrl, context: BackendContext<'_>) -> Error {
     let known = S::names().iter().map(|name| format!("{name}:")).collect::<Vec<_>>().join(", ");
     let problem = format!("this runtime has no backend for {}:; it has {known}", url.scheme());
     // A fallback of the service's own that the runtime lacks is no fault of the flag's value.
-    match boot.settings.all::<NamedUrl>(flag) {
+    match context.settings.all::<NamedUrl>(flag) {
         Ok(named) if named.is_empty() => {
             Error::new(ErrorKind::BadConfiguration, format!("--{} is needed: {problem}", flag.name))
         }
-        _ => boot.settings.invalid(flag, &problem),
+        _ => context.settings.invalid(flag, &problem),
     }
 }
 
@@ -120,7 +125,6 @@ fn unknown<B: ?Sized, S: Schemes<B>>(flag: &Flag, url: &StoreUrl, boot: Boot<'_>
 mod tests {
     use super::*;
     use crate::Scheme;
-    use tempo_core::Limits;
     use tempo_settings::{Place, Settings, Value};
 
     const TOYS: Flag = Flag::new("toys", "[NAME=]URL", "Toys").repeatable();
@@ -130,7 +134,7 @@ mod tests {
     impl Scheme<String> for Toy {
         const NAMES: &'static [&'static str] = &["toy"];
 
-        async fn open(url: &StoreUrl, _: Boot<'_>) -> anyhow::Result<Arc<String>> {
+        async fn open(url: &StoreUrl, _: BackendContext<'_>) -> anyhow::Result<Arc<String>> {
             Ok(Arc::new(url.to_string()))
         }
     }
@@ -139,10 +143,9 @@ mod tests {
         let mut settings = Settings::default();
         let value = |text: &&str| Value { text: (*text).to_owned(), place: Place::CommandLine };
         settings.set(&TOYS, values.iter().map(value).collect());
-        let limits = Limits::default();
-        let boot = Boot::new("test", &limits, &settings);
+        let context = BackendContext::new(&settings);
         let fallback = <StoreUrl as tempo_settings::Setting>::parse("toy:fallback").unwrap();
-        Stores::open::<(Toy,)>(&TOYS, fallback, boot).await
+        Stores::open::<(Toy,)>(&TOYS, fallback, context).await
     }
 
     #[tokio::test]

@@ -2,9 +2,9 @@
 
 use std::future::Future;
 
-use tempo_telemetry::{Telemetry, Health};
-use tempo_backend::ByteBudget;
+use tempo_backend::{BackendContext, ByteBudget};
 use tempo_settings::{Flag, Settings};
+use tempo_telemetry::{Health, Telemetry};
 
 use crate::{Limits, Service};
 
@@ -29,6 +29,11 @@ impl<'a> Boot<'a> {
     pub fn new(component: &'a str, limits: &'a Limits, settings: &'a Settings) -> Self {
         static OFF: Telemetry = Telemetry::off();
         Self { component, limits, settings, telemetry: &OFF, health: None }
+    }
+
+    /// What the backend that a URL names may use.
+    pub fn backend(&self) -> BackendContext<'a> {
+        BackendContext { settings: self.settings, health: self.health }
     }
 }
 

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
+use tempo_telemetry::Telemetry;
 use tokio::sync::oneshot;
 use tokio::time::Sleep;
-use tempo_telemetry::Telemetry;
 
 use crate::{Interrupted, Meter};
 

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use tempo_settings::setting::{Delay, Size};
-use tempo_settings::{Error, Flag, Settings};
+use tempo_settings::{Delay, Error, Flag, Settings, Size};
 
 /// Declares the struct, its flags and how they are read from one list, so that the three cannot disagree.
 macro_rules! limits {

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use wasmtime::ResourceLimiter;
 use tempo_telemetry::Telemetry;
+use wasmtime::ResourceLimiter;
 
 use crate::{Limits, LogBudget};
 

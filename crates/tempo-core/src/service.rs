@@ -10,7 +10,7 @@ use crate::StoreData;
 /// service's state and, where it needs one, the store's resource table.
 ///
 /// ```
-/// use crate::{Provide, Service, StoreData};
+/// use tempo_core::{Provide, Service, StoreData};
 /// use wasmtime::component::{HasData, Linker, ResourceTable};
 ///
 /// /// Offers `acme:time/clock`, with one function `now: func() -> u64`.

@@ -4,9 +4,9 @@
 
 use std::any::{Any, TypeId, type_name};
 
+use tempo_backend::ByteBudget;
 use wasmtime::component::{HasData, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
-use tempo_backend::ByteBudget;
 
 use crate::{Provide, Service, StoreLimiter};
 

@@ -4,10 +4,10 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tempo_telemetry::{CallContext, Counted, Health, Telemetry, scope};
 use tokio::sync::Semaphore;
 use wasmtime::component::InstancePre;
 use wasmtime::{Store, UpdateDeadline};
-use tempo_telemetry::{CallContext, Counted, Telemetry, scope, Health};
 
 use crate::meter::Tick;
 use crate::{Admission, Call, Interrupted, Limits, Meter, Spawn, StoreData};

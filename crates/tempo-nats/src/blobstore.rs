@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::TryStreamExt as _;
-use tempo_backend::Scheme;
-use tempo_core::Boot;
+use tempo_backend::{BackendContext, Scheme};
 use tempo_settings::{Flag, StoreUrl};
-use tempo_wasi_blobstore::{ByteRange, Container, Data, Entry, Error, ErrorKind, ObjectInfo, PutOptions, Result, Upload};
+use tempo_wasi_blobstore::{
+    ByteRange, Container, Data, Entry, Error, ErrorKind, ObjectInfo, PutOptions, Result, Upload,
+};
 
 use crate::address::Address;
 use crate::connection::Connection;
@@ -50,9 +51,9 @@ impl Scheme<dyn Container> for NatsBlobstore {
         options::flags()
     }
 
-    async fn open(url: &StoreUrl, boot: Boot<'_>) -> anyhow::Result<Arc<dyn Container>> {
+    async fn open(url: &StoreUrl, context: BackendContext<'_>) -> anyhow::Result<Arc<dyn Container>> {
         let address = Address::parse(url)?;
-        let connection = Connection::open(&address, boot).await?;
+        let connection = Connection::open(&address, context).await?;
         let bucket = Arc::new(Bucket::open(connection, &address).await?);
         Ok(Arc::new(Self { bucket }))
     }

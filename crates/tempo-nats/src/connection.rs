@@ -13,10 +13,10 @@ use anyhow::Context as _;
 use async_nats::connection::State;
 use async_nats::jetstream::{self, context::ContextBuilder};
 use async_nats::{Client, ClientError, ConnectError, ConnectErrorKind, ConnectOptions, Event};
+use tempo_backend::BackendContext;
+use tempo_settings::{Error, ErrorKind};
 use tokio::sync::{OnceCell, watch};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
-use tempo_core::Boot;
-use tempo_settings::{Error, ErrorKind};
 
 use crate::address::Address;
 use crate::options::{self, Options};
@@ -71,12 +71,12 @@ impl Connection {
     /// # Errors
     ///
     /// A [`tempo_settings::Error`]: a setting is wrong, the server refuses the login, or it was not reached in time.
-    pub(crate) async fn open(address: &Address, boot: Boot<'_>) -> anyhow::Result<Self> {
-        let options = Options::read(boot.settings, address)?;
-        let limit = options::connect_timeout(boot.settings)?;
+    pub(crate) async fn open(address: &Address, context: BackendContext<'_>) -> anyhow::Result<Self> {
+        let options = Options::read(context.settings, address)?;
+        let limit = options::connect_timeout(context.settings)?;
         let slot = slot((address.server(), options.clone()));
         let line = slot.get_or_try_init(|| open(address, &options, limit)).await?.clone();
-        if let Some(health) = boot.health {
+        if let Some(health) = context.health {
             health.unless(away(&slot, address.server()));
         }
         Ok(Self { line, _slot: slot })

@@ -11,8 +11,7 @@ use async_nats::{HeaderMap, HeaderValue};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
-use tempo_backend::Scheme;
-use tempo_core::Boot;
+use tempo_backend::{BackendContext, Scheme};
 use tempo_settings::{Flag, StoreUrl};
 use tempo_wasi_keyvalue::{Change, Condition, Entry, ErrorKind, Result, Store, Version};
 
@@ -64,9 +63,9 @@ impl Scheme<dyn Store> for NatsKeyValue {
         options::flags()
     }
 
-    async fn open(url: &StoreUrl, boot: Boot<'_>) -> anyhow::Result<Arc<dyn Store>> {
+    async fn open(url: &StoreUrl, context: BackendContext<'_>) -> anyhow::Result<Arc<dyn Store>> {
         let address = Address::parse(url)?;
-        let connection = Connection::open(&address, boot).await?;
+        let connection = Connection::open(&address, context).await?;
         let bucket = Bucket::open(&connection, &address).await?;
         Ok(Arc::new(Self { connection, bucket, seen: Seen::new() }))
     }

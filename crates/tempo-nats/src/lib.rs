@@ -17,19 +17,17 @@
 //!
 //! ```no_run
 //! use std::sync::Arc;
-//! use tempo_backend::Scheme as _;
-//! use tempo_core::{Boot, Limits};
-//! use tempo_settings::{Setting as _, Settings, StoreUrl};
+//! use tempo_backend::{BackendContext, Scheme as _};
 //! use tempo_nats::NatsKeyValue;
+//! use tempo_settings::{Setting as _, Settings, StoreUrl};
 //! use tempo_wasi_keyvalue::{Condition, Store};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> anyhow::Result<()> {
 //! let url = StoreUrl::parse("nats://localhost:4222/sessions").expect("a URL");
-//! let limits = Limits::default();
 //! let settings = Settings::default();
-//! let boot = Boot::new("shop", &limits, &settings);
-//! let sessions: Arc<dyn Store> = NatsKeyValue::open(&url, boot).await?;
+//! let context = BackendContext::new(&settings);
+//! let sessions: Arc<dyn Store> = NatsKeyValue::open(&url, context).await?;
 //!
 //! let version = sessions.set("user/1", "ann".into(), None, Condition::Absent).await?;
 //! let entry = sessions.get("user/1").await?.expect("it was just written");

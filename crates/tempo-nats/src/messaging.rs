@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use tempo_backend::Scheme;
-use tempo_core::Boot;
+use tempo_backend::{BackendContext, Scheme};
 use tempo_settings::{Flag, StoreUrl};
 use tempo_wasi_messaging::Broker;
 
@@ -53,9 +52,9 @@ impl Scheme<dyn Broker> for NatsMessaging {
         options::flags()
     }
 
-    async fn open(url: &StoreUrl, boot: Boot<'_>) -> anyhow::Result<Arc<dyn Broker>> {
+    async fn open(url: &StoreUrl, context: BackendContext<'_>) -> anyhow::Result<Arc<dyn Broker>> {
         let (address, subjects) = Address::parse_broker(url)?;
-        let connection = Connection::open(&address, boot).await?;
+        let connection = Connection::open(&address, context).await?;
         if address.name.is_empty() {
             return Ok(Arc::new(core::CoreBroker::open(connection).await?));
         }

@@ -8,8 +8,8 @@ use anyhow::Result;
 use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use rustls::ClientConfig;
-use tempo_telemetry::Signal;
 use tempo_settings::{Error, Flag, Settings};
+use tempo_telemetry::Signal;
 
 use crate::flags::{self, PerSignal};
 use crate::tls;

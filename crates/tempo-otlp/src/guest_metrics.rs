@@ -21,12 +21,12 @@ use std::borrow::Cow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
+use families::Families;
+use identity::{Identity, Kind};
 use opentelemetry_proto::tonic::metrics::v1::Metric;
 use opentelemetry_sdk::metrics::Temporality;
 use prometheus::proto::MetricFamily;
 use prost::Message as _;
-use families::Families;
-use identity::{Identity, Kind};
 use sums::{Limits, Sums};
 use tempo_telemetry::{Record, Signal};
 

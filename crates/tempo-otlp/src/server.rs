@@ -18,9 +18,9 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tempo_core::descriptors::AcceptErrors;
+use tempo_settings::{Error, ErrorKind, Flag};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
-use tempo_settings::{Error, ErrorKind, Flag};
 
 use crate::hosts::{HostName, Hosts};
 use crate::intake::Intake;

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use futures::future::{select_all, try_join_all};
-use tokio::task::JoinSet;
-use tempo_telemetry::{Telemetry, Health, Phase};
 use tempo_backend::{ByteBudget, DATA};
 use tempo_core::{Boot, Limits, LogBudget, Running, StoreData, StoreLimiter, Workload, WorkloadBuilder};
 use tempo_settings::{Error, ErrorKind, Flag, Settings};
+use tempo_telemetry::{Health, Phase, Telemetry};
+use tokio::task::JoinSet;
 
 use crate::cli::Sources;
 use crate::command;
@@ -174,7 +174,7 @@ fn store_data(grants: Grants, connected: Arc<[Connected]>, limits: Limits, telem
     let refusals = Arc::new(LogBudget::new(&limits));
     Box::new(move || {
         let limiter = StoreLimiter::new(&limits).told_to(telemetry.clone()).logged_within(refusals.clone());
-        let bytes = ByteBudget::of_store(&limits, telemetry.clone());
+        let bytes = ByteBudget::with_telemetry(limits.host_memory, telemetry.clone());
         let data = StoreData::new(grants.context()?, limiter, bytes.clone());
         Ok(connected.iter().fold(data, |data, service| data.with((service.state)(&bytes))))
     })
@@ -191,7 +191,7 @@ impl Triggers<'_> {
     /// Starts all of them at once.
     async fn start(self, workload: &Workload, settings: &Settings) -> anyhow::Result<Vec<Box<dyn Running>>> {
         let started = self.entries.iter().map(|trigger| {
-            let bytes = ByteBudget::of_store(workload.limits(), workload.telemetry().clone());
+            let bytes = ByteBudget::with_telemetry(workload.limits().host_memory, workload.telemetry().clone());
             (trigger.start)(workload.clone(), settings, trigger_state(trigger, self.connected, &bytes))
         });
         try_join_all(started).await

@@ -88,7 +88,7 @@ impl Setting for Duration {
 }
 
 /// A duration, 0 included.
-pub(crate) struct Delay(pub(crate) Duration);
+pub struct Delay(pub Duration);
 
 impl Setting for Delay {
     const EXPECTED: &'static str = "a duration, such as 0s or 5s";

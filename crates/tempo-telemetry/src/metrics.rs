@@ -140,12 +140,13 @@ metrics! {
 
 /// One of what a gauge counts, for as long as it is held.
 #[derive(Debug, Default)]
-pub(crate) struct Counted {
+pub struct Counted {
     gauge: Option<BoundUpDownCounter<i64>>,
 }
 
 impl Counted {
-    pub(crate) fn new(telemetry: &Telemetry, gauge: impl FnOnce(&Metrics) -> &BoundUpDownCounter<i64>) -> Self {
+    /// Adds one to the gauge of `telemetry` that `gauge` chooses.
+    pub fn new(telemetry: &Telemetry, gauge: impl FnOnce(&Metrics) -> &BoundUpDownCounter<i64>) -> Self {
         let gauge = telemetry.metrics().map(|metrics| gauge(metrics).clone());
         if let Some(gauge) = &gauge {
             gauge.add(1);

@@ -8,8 +8,8 @@ use opentelemetry::KeyValue;
 use opentelemetry::trace::SpanKind;
 
 use super::context::current;
-use crate::sink::Telemetry;
 use super::span::Span;
+use crate::sink::Telemetry;
 
 /// One store, as it is told of: by the scheme of its URL and the name under which the component opens it.
 #[derive(Clone, Debug)]

@@ -6,8 +6,8 @@ use opentelemetry::trace::{SpanContext, SpanKind};
 
 use super::context::CallContext;
 use super::propagation::{BAGGAGE, Remote};
-use crate::sink::Telemetry;
 use super::span::Span;
+use crate::sink::Telemetry;
 
 /// A request or a message on its way out of a guest.
 #[derive(Debug)]

@@ -7,8 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt as _;
-use tempo_backend::Scheme;
-use tempo_core::Boot;
+use tempo_backend::{BackendContext, Scheme};
 use tempo_settings::{ErrorKind as CoreKind, Setting as _, Size, StoreUrl};
 
 use crate::check::CHUNK;
@@ -221,11 +220,14 @@ impl Drop for MemoryUpload {
 impl Scheme<dyn Container> for Memory {
     const NAMES: &'static [&'static str] = &["memory"];
 
-    async fn open(url: &StoreUrl, _: Boot<'_>) -> anyhow::Result<Arc<dyn Container>> {
+    async fn open(url: &StoreUrl, _: BackendContext<'_>) -> anyhow::Result<Arc<dyn Container>> {
         let capacity = match url.reveal() {
             "" => CAPACITY,
             size => Size::parse(size).map(|size| size.0).ok_or_else(|| {
-                tempo_settings::Error::new(CoreKind::BadConfiguration, format!("{url}: expected memory: or memory:SIZE"))
+                tempo_settings::Error::new(
+                    CoreKind::BadConfiguration,
+                    format!("{url}: expected memory: or memory:SIZE"),
+                )
             })?,
         };
         Ok(Arc::new(Self::new(capacity)))

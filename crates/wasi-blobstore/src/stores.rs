@@ -36,7 +36,7 @@ impl<S: Schemes<dyn Container>> Backend<WasiBlobstore> for BlobstoreStores<S> {
         let data: String = boot.settings.require(&DATA)?;
         let fallback = StoreUrl::of_file(Path::new(&format!("{}/blobstore", data.trim_end_matches('/'))))?;
         let max_object: Size = boot.settings.require(&MAX_OBJECT_SIZE)?;
-        let containers = Stores::open_as::<S>(&BLOBSTORE, fallback, boot, |system, name, container| {
+        let containers = Stores::open_as::<S>(&BLOBSTORE, fallback, boot.backend(), |system, name, container| {
             told(boot.telemetry, system, name, container)
         })
         .await?;

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use wasmtime_wasi_http::WasiHttpCtx;
 use tempo_backend::ByteBudget;
 use tempo_core::{Backend, Boot};
 use tempo_settings::{Error, Flag, Settings, Shown};
+use wasmtime_wasi_http::WasiHttpCtx;
 
 use crate::{Client, ClientConfig, GrantError, HeldBytes, Hooks, Policy, WasiHttp};
 

@@ -8,8 +8,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
-use tempo_backend::Scheme;
-use tempo_core::Boot;
+use tempo_backend::{BackendContext, Scheme};
 use tempo_settings::{Flag, Size, StoreUrl};
 
 use crate::changes::Watchers;
@@ -31,8 +30,8 @@ impl Scheme<dyn Store> for Memory {
         vec![MAX_FLAG]
     }
 
-    async fn open(_: &StoreUrl, boot: Boot<'_>) -> anyhow::Result<Arc<dyn Store>> {
-        let Size(max) = boot.settings.require(&MAX_FLAG)?;
+    async fn open(_: &StoreUrl, context: BackendContext<'_>) -> anyhow::Result<Arc<dyn Store>> {
+        let Size(max) = context.settings.require(&MAX_FLAG)?;
         Ok(Arc::new(MemoryStore::new(max)))
     }
 }

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 use tempo_backend::{ByteBudget, Stores};
 use tempo_core::{Limits, Provide, Service, StoreData};
 use tempo_settings::DEFAULT_STORE;
+use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 
 use crate::bindings::{draft, draft2, wasmcloud};
 use crate::failure::{Failure, no_such_store};

@@ -35,7 +35,7 @@ impl<S: Schemes<dyn Store>> Backend<WasiKeyValue> for KeyValueStores<S> {
 
     async fn connect(boot: Boot<'_>) -> anyhow::Result<Self> {
         let limits = KeyValueLimits::from_settings(boot.settings, boot.limits)?;
-        let stores = Stores::open_as::<S>(&KEYVALUE, fallback(boot)?, boot, |system, name, store| {
+        let stores = Stores::open_as::<S>(&KEYVALUE, fallback(boot)?, boot.backend(), |system, name, store| {
             told(boot.telemetry, system, name, store)
         })
         .await?;

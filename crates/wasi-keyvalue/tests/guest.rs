@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use wasmtime::component::{Component, Linker, ResourceTable};
-use wasmtime::{Config, Engine, Result};
 use tempo_backend::Stores;
 use tempo_core::{Limits, Provide, Service as _};
 use tempo_wasi_keyvalue::{Condition, KeyValueState, KeyValueView, MemoryStore, Store, WasiKeyValue};
+use wasmtime::component::{Component, Linker, ResourceTable};
+use wasmtime::{Config, Engine, Result};
 
 /// `count` opens `name` and adds to the number under `key`. It answers with the case of `open`'s error, if there is one,
 /// or else with 100 and the case of `increment`'s, or else with 1000 and the sum. `lock` writes its key as its value if

@@ -11,8 +11,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use tempfile::TempDir;
 use tempo_wasi_keyvalue::conformance::model::{Components, Names, Subject, run};
-use tokio::runtime::{Builder, Runtime};
 use tempo_wasi_keyvalue::{File, FileStore, Memory, MemoryStore, Store};
+use tokio::runtime::{Builder, Runtime};
 
 fn runtime() -> Runtime {
     Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()

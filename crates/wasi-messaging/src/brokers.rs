@@ -33,10 +33,11 @@ impl<S: Schemes<dyn Broker>> Backend<WasiMessaging> for MessagingBrokers<S> {
 
     async fn connect(boot: Boot<'_>) -> anyhow::Result<Self> {
         let limits = MessagingLimits::from_settings(boot.settings, boot.limits)?;
-        let brokers = Stores::open_as::<S>(&MESSAGING, fallback(boot.settings)?, boot, |system, name, broker| {
-            told(boot.telemetry, system, name, broker)
-        })
-        .await?;
+        let brokers =
+            Stores::open_as::<S>(&MESSAGING, fallback(boot.settings)?, boot.backend(), |system, name, broker| {
+                told(boot.telemetry, system, name, broker)
+            })
+            .await?;
         let allowed = AllowedTopics::from_settings(boot.settings, |name| brokers.get(name).is_some())?;
         let state = MessagingState::new(brokers, boot.limits).with_limits(limits).with_allowed_topics(allowed);
         Ok(Self { state, schemes: PhantomData })
@@ -62,7 +63,7 @@ pub(crate) fn fallback(settings: &Settings) -> Result<StoreUrl, Error> {
 mod tests {
     use std::sync::Arc;
 
-    use tempo_backend::Scheme;
+    use tempo_backend::{BackendContext, Scheme};
     use tempo_core::Limits;
     use tempo_settings::{Place, Value};
 
@@ -74,7 +75,7 @@ mod tests {
     impl Scheme<dyn Broker> for Recorded {
         const NAMES: &'static [&'static str] = &["memory", "file"];
 
-        async fn open(_: &StoreUrl, _: Boot<'_>) -> anyhow::Result<Arc<dyn Broker>> {
+        async fn open(_: &StoreUrl, _: BackendContext<'_>) -> anyhow::Result<Arc<dyn Broker>> {
             Ok(Arc::new(Recorder::default()))
         }
     }

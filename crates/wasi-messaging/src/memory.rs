@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tempo_backend::Scheme;
-use tempo_core::Boot;
+use tempo_backend::{BackendContext, Scheme};
 use tempo_settings::{Flag, Size, StoreUrl};
 
 use crate::engine::{self, Burial, Change, Clock, Engine, Log, Read, Recorded, State, Stored, WINDOW};
@@ -26,8 +25,8 @@ impl Scheme<dyn Broker> for Memory {
         vec![MAX_FLAG]
     }
 
-    async fn open(_: &StoreUrl, boot: Boot<'_>) -> anyhow::Result<Arc<dyn Broker>> {
-        let Size(max) = boot.settings.require(&MAX_FLAG)?;
+    async fn open(_: &StoreUrl, context: BackendContext<'_>) -> anyhow::Result<Arc<dyn Broker>> {
+        let Size(max) = context.settings.require(&MAX_FLAG)?;
         Ok(Arc::new(MemoryBroker::new(max)))
     }
 }

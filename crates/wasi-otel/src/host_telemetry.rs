@@ -10,10 +10,10 @@ use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_proto::tonic::metrics::v1::Metric;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
-use tempo_telemetry::{Record, Signal, Telemetry};
 use tempo_backend::ByteBudget;
 use tempo_core::{Backend, Boot, Limits};
 use tempo_settings::Flag;
+use tempo_telemetry::{Record, Signal, Telemetry};
 
 use crate::{Collector, Dropped, Origin, OtelState, WasiOtel};
 

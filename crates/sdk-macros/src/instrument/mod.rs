@@ -7,11 +7,11 @@ mod arguments;
 mod body;
 mod options;
 
+use options::Options;
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::spanned::Spanned;
 use syn::{Error, ItemFn, Result, ReturnType};
-use options::Options;
 
 /// Expands `#[instrument]` on `item`: to the function with its span, or to the item as it is with the error beside it, so that
 /// a mistake is reported once.

@@ -6,22 +6,20 @@ use async_nats::jetstream::{self, object_store, stream};
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 use futures::future::join_all;
-use tokio::io::AsyncReadExt as _;
-use tempo_backend::Scheme as _;
-use tempo_core::{Boot, Limits};
-use tempo_settings::{Setting as _, Settings, StoreUrl};
+use tempo_backend::{BackendContext, Scheme as _};
 use tempo_nats::NatsBlobstore;
+use tempo_settings::{Setting as _, Settings, StoreUrl};
 use tempo_wasi_blobstore::{ByteRange, Container, Data, ErrorKind, ObjectInfo, PutOptions, Result, conformance};
+use tokio::io::AsyncReadExt as _;
 
 use crate::support::{Server, eventually, soon};
 
 const MIB: usize = 1 << 20;
 
 async fn try_open(server: &Server) -> anyhow::Result<Arc<dyn Container>> {
-    let limits = Limits::default();
     let settings = Settings::default();
-    let boot = Boot::new("test", &limits, &settings);
-    NatsBlobstore::open(&StoreUrl::parse(&server.url("b")).unwrap(), boot).await
+    let context = BackendContext::new(&settings);
+    NatsBlobstore::open(&StoreUrl::parse(&server.url("b")).unwrap(), context).await
 }
 
 async fn open(server: &Server) -> Arc<dyn Container> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_nats::jetstream::{self, kv, stream};
 use futures::StreamExt as _;
-use tempo_settings::ErrorKind as Boot;
+use tempo_settings::ErrorKind as SettingsErrorKind;
 use tempo_wasi_keyvalue::{Change, Condition, ErrorKind};
 
 use crate::support::{Server, open, refusal, soon};
@@ -102,6 +102,6 @@ async fn a_stream_that_is_no_bucket_is_refused() {
     let config = stream::Config { name: "KV_jobs".into(), subjects: vec!["jobs.>".into()], ..Default::default() };
     client(&server).await.create_stream(config).await.unwrap();
     let error = refusal(&server.url("jobs"), &[]).await;
-    assert_eq!(error.kind(), Boot::Unavailable);
+    assert_eq!(error.kind(), SettingsErrorKind::Unavailable);
     assert!(error.to_string().starts_with(&server.url("jobs")), "{error}");
 }

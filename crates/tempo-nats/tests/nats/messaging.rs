@@ -13,10 +13,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::jetstream;
-use tempo_backend::Scheme as _;
-use tempo_core::{Boot, Limits};
-use tempo_settings::{Setting as _, Settings, StoreUrl};
+use tempo_backend::{BackendContext, Scheme as _};
 use tempo_nats::NatsMessaging;
+use tempo_settings::{Setting as _, Settings, StoreUrl};
 use tempo_wasi_messaging::{Broker, Consumer, Delivery, Message, Result, Subscription};
 
 use crate::support::{Server, soon};
@@ -24,10 +23,9 @@ use crate::support::{Server, soon};
 /// Opens a broker at the end of the server's URL: `/STREAM`, or nothing.
 async fn try_open(server: &Server, rest: &str) -> anyhow::Result<Arc<dyn Broker>> {
     let url = format!("nats://127.0.0.1:{}{rest}", server.port);
-    let limits = Limits::default();
     let settings = Settings::default();
-    let boot = Boot::new("test", &limits, &settings);
-    NatsMessaging::open(&StoreUrl::parse(&url).unwrap(), boot).await
+    let context = BackendContext::new(&settings);
+    NatsMessaging::open(&StoreUrl::parse(&url).unwrap(), context).await
 }
 
 async fn open(server: &Server, rest: &str) -> Arc<dyn Broker> {

@@ -8,12 +8,12 @@ use async_nats::jetstream;
 use async_trait::async_trait;
 use proptest::prelude::*;
 use proptest::sample::select;
-use tempo_wasi_blobstore::conformance::model as blobs;
-use tempo_wasi_keyvalue::conformance::model as keys;
-use tokio::runtime::{Builder, Runtime};
 use tempo_nats::{NatsBlobstore, NatsKeyValue};
 use tempo_wasi_blobstore::Container;
+use tempo_wasi_blobstore::conformance::model as blobs;
 use tempo_wasi_keyvalue::Store;
+use tempo_wasi_keyvalue::conformance::model as keys;
+use tokio::runtime::{Builder, Runtime};
 
 use crate::support::Server;
 

@@ -8,10 +8,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
-use tempo_backend::Scheme as _;
-use tempo_core::{Boot, Limits};
-use tempo_settings::{Flag, Place, Setting as _, Settings, StoreUrl, Value};
+use tempo_backend::{BackendContext, Scheme as _};
 use tempo_nats::NatsKeyValue;
+use tempo_settings::{Flag, Place, Setting as _, Settings, StoreUrl, Value};
 use tempo_wasi_keyvalue::Store;
 
 /// How long a test waits for what must happen. Nothing is measured with it: it turns a hang into a failure.
@@ -135,9 +134,8 @@ pub(crate) async fn open_with(url: &str, flags: &[(&str, &str)]) -> anyhow::Resu
         let flag: &Flag = known.iter().find(|flag| flag.name == *name).unwrap();
         settings.set(flag, vec![Value { text: (*text).to_owned(), place: Place::CommandLine }]);
     }
-    let limits = Limits::default();
-    let boot = Boot::new("test", &limits, &settings);
-    NatsKeyValue::open(&StoreUrl::parse(url).unwrap(), boot).await
+    let context = BackendContext::new(&settings);
+    NatsKeyValue::open(&StoreUrl::parse(url).unwrap(), context).await
 }
 
 pub(crate) async fn open(server: &Server, bucket: &str) -> Arc<dyn Store> {

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use opentelemetry::trace::SpanKind;
-use tempo_telemetry::Telemetry;
-use tempo_settings::{Place, Settings, Value};
 use tempo_otlp::Running;
+use tempo_settings::{Place, Settings, Value};
+use tempo_telemetry::Telemetry;
 
 /// Long enough for a machine that is busy with other things.
 pub const PATIENCE: Duration = Duration::from_secs(120);

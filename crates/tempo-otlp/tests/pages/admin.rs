@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::MeterProvider as _;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tempo_otlp::{ADMIN, Admin, Health, HostName, Listener, Phase, Scrape};
 use tempo_settings::Setting as _;
 use tempo_telemetry::Metrics;
-use tempo_otlp::{ADMIN, Admin, Health, HostName, Listener, Phase, Scrape};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::support::{beside, get, promtool, say, status};
 

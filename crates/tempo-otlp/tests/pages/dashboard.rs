@@ -10,8 +10,8 @@ use opentelemetry::trace::SpanKind;
 use opentelemetry::{KeyValue, SpanId};
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use serde_json::{Value, json};
-use tempo_telemetry::Metrics;
 use tempo_otlp::{DASHBOARD, Dashboard, Health, Listener, LogLine, Phase, Recent, Scrape};
+use tempo_telemetry::Metrics;
 
 use crate::browser::Browser;
 use crate::story::{Story, span};

@@ -6,9 +6,9 @@ use opentelemetry_proto::tonic::metrics::v1::{
     AggregationTemporality, Gauge, Histogram, HistogramDataPoint, Metric, NumberDataPoint, Sum, number_data_point,
 };
 use prost::Message as _;
+use tempo_otlp::{ADMIN, Admin, Builder, Health, Listener, Running, Scrape};
 use tempo_settings::Settings;
 use tempo_telemetry::{Record, Signal, Telemetry};
-use tempo_otlp::{ADMIN, Admin, Builder, Health, Listener, Running, Scrape};
 
 use crate::support::{beside, get, promtool};
 

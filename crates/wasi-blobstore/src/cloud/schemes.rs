@@ -10,15 +10,14 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use object_store::path::Path;
 use object_store::{Error as Cause, ObjectStore as Store, RetryConfig};
-use tempo_backend::Scheme;
-use tempo_core::Boot;
+use tempo_backend::{BackendContext, Scheme};
 use tempo_settings::{Error, ErrorKind, StoreUrl};
 
+#[cfg(feature = "aws")]
+use super::create::Creator;
 use super::http::Connector;
 use super::{ObjectStore, Traits, cause, is_denied, status};
 use crate::Container;
-#[cfg(feature = "aws")]
-use super::create::Creator;
 
 /// Where objects are, as a URL says it.
 struct Address {
@@ -107,7 +106,7 @@ pub struct S3;
 impl Scheme<dyn Container> for S3 {
     const NAMES: &'static [&'static str] = &["s3"];
 
-    async fn open(url: &StoreUrl, _: Boot<'_>) -> anyhow::Result<Arc<dyn Container>> {
+    async fn open(url: &StoreUrl, _: BackendContext<'_>) -> anyhow::Result<Arc<dyn Container>> {
         use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
         let address = address(url)?;
         let client = |connector: Connector| {
@@ -137,7 +136,7 @@ pub struct GoogleCloud;
 impl Scheme<dyn Container> for GoogleCloud {
     const NAMES: &'static [&'static str] = &["gs"];
 
-    async fn open(url: &StoreUrl, _: Boot<'_>) -> anyhow::Result<Arc<dyn Container>> {
+    async fn open(url: &StoreUrl, _: BackendContext<'_>) -> anyhow::Result<Arc<dyn Container>> {
         use object_store::gcp::{GoogleCloudStorageBuilder as Builder, GoogleConfigKey};
         let address = address(url)?;
         let builder = Builder::from_env()
@@ -159,7 +158,7 @@ pub struct Azure;
 impl Scheme<dyn Container> for Azure {
     const NAMES: &'static [&'static str] = &["az"];
 
-    async fn open(url: &StoreUrl, _: Boot<'_>) -> anyhow::Result<Arc<dyn Container>> {
+    async fn open(url: &StoreUrl, _: BackendContext<'_>) -> anyhow::Result<Arc<dyn Container>> {
         use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder as Builder};
         let address = address(url)?;
         let builder = Builder::from_env()

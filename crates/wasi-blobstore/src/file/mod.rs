@@ -15,11 +15,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use async_trait::async_trait;
-use tokio::runtime::Handle;
-use tempo_backend::{Fault, Scheme};
-use tempo_core::Boot;
+use tempo_backend::{BackendContext, Fault, Scheme};
 use tempo_settings::{ErrorKind as CoreKind, StoreUrl, private};
 use tempo_telemetry::Health;
+use tokio::runtime::Handle;
 
 use self::object::failed;
 use self::room::Room;
@@ -256,7 +255,7 @@ impl Container for File {
 impl Scheme<dyn Container> for File {
     const NAMES: &'static [&'static str] = &["file"];
 
-    async fn open(url: &StoreUrl, boot: Boot<'_>) -> anyhow::Result<Arc<dyn Container>> {
+    async fn open(url: &StoreUrl, context: BackendContext<'_>) -> anyhow::Result<Arc<dyn Container>> {
         let error = |kind, problem: String| tempo_settings::Error::new(kind, format!("{url}: {problem}"));
         let path = url.path().ok_or_else(|| {
             error(CoreKind::BadConfiguration, "expected file:DIR, a directory of this machine".into())
@@ -269,7 +268,7 @@ impl Scheme<dyn Container> for File {
                 format!("the directory cannot be used: {cause}; give another with --blobstore"),
             )
         })?;
-        if let Some(health) = boot.health {
+        if let Some(health) = context.health {
             file.show(health, Handle::current());
         }
         Ok(Arc::new(file))

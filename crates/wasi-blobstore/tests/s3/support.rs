@@ -8,8 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tempo_backend::Scheme as _;
-use tempo_core::{Boot, Limits};
+use tempo_backend::{BackendContext, Scheme as _};
 use tempo_settings::{Setting as _, Settings, StoreUrl};
 use tempo_wasi_blobstore::{Container, S3};
 
@@ -59,10 +58,9 @@ impl Server {
     /// A container in the bucket, opened as a runtime does.
     pub(crate) async fn open(&self, place: &str) -> Arc<dyn Container> {
         let url = StoreUrl::parse(&format!("s3://{place}?{}", self.options)).unwrap();
-        let limits = Limits::default();
         let settings = Settings::default();
-        let boot = Boot::new("test", &limits, &settings);
-        S3::open(&url, boot).await.unwrap()
+        let context = BackendContext::new(&settings);
+        S3::open(&url, context).await.unwrap()
     }
 
     /// Waits until there are so many objects in the bucket, and so many uploads in parts that have begun. An upload that

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tempo_telemetry::Pulse;
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::connection::Server;
 

@@ -11,8 +11,8 @@ use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Incoming;
 use wasmtime_wasi_http::{Error, WasiBody};
 
-use crate::host_fed;
 use super::reply::Refusal;
+use crate::host_fed;
 
 /// What of a body turned out to be too large, after the guest was given it.
 #[derive(Clone, Debug, Default)]

@@ -16,10 +16,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
-use tokio::sync::{mpsc, oneshot};
-use tempo_backend::{Fault, Scheme};
-use tempo_core::Boot;
+use tempo_backend::{BackendContext, Fault, Scheme};
 use tempo_settings::StoreUrl;
+use tokio::sync::{mpsc, oneshot};
 
 use self::disk::System;
 use self::open::Thread;
@@ -36,12 +35,12 @@ pub struct File;
 impl Scheme<dyn Store> for File {
     const NAMES: &'static [&'static str] = &["file"];
 
-    async fn open(url: &StoreUrl, boot: Boot<'_>) -> anyhow::Result<Arc<dyn Store>> {
+    async fn open(url: &StoreUrl, context: BackendContext<'_>) -> anyhow::Result<Arc<dyn Store>> {
         let path = url.path().ok_or_else(|| {
-            boot.settings.invalid(&KEYVALUE, "expected the path of a database file, such as file:./app.redb")
+            context.settings.invalid(&KEYVALUE, "expected the path of a database file, such as file:./app.redb")
         })?;
         let store = FileStore { shared: open::shared(&path, url.quota()?, Box::new(System)).await? };
-        if let Some(health) = boot.health {
+        if let Some(health) = context.health {
             store.shared.public.fault.show(health);
         }
         Ok(Arc::new(store))

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt as _;
+use tempo_backend::{ByteBudget, Stores};
+use tempo_core::{Limits, ServiceState, StoreData, StoreLimiter, WasiCtx, WorkloadBuilder};
 use tokio::time::timeout;
 use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
-use tempo_backend::{ByteBudget, Stores};
-use tempo_core::{Limits, ServiceState, StoreData, StoreLimiter, WasiCtx, WorkloadBuilder};
 
 use super::*;
 use crate::{Change, Condition, KeyValueState, MemoryStore};

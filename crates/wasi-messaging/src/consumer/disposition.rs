@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tempo_core::Permit;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::timeout;
-use tempo_core::Permit;
 
 use super::guest::Order;
 use super::handlers::Handlers;

@@ -15,11 +15,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use tokio::sync::watch;
-use tokio::task::JoinSet;
 use tempo_backend::Stores;
 use tempo_core::{Running, Trigger, Workload};
 use tempo_settings::{Error, ErrorKind, Flag, Settings};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use self::disposition::Delivering;
 use self::fetch::Fetching;

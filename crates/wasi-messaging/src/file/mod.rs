@@ -10,10 +10,9 @@ mod writer;
 use std::path::Path;
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot};
-use tempo_backend::{Fault, Scheme};
-use tempo_core::Boot;
+use tempo_backend::{BackendContext, Fault, Scheme};
 use tempo_settings::{Error, ErrorKind, Flag, Size, StoreUrl};
+use tokio::sync::{mpsc, oneshot};
 
 use self::disk::System;
 use self::open::Thread;
@@ -41,15 +40,15 @@ impl Scheme<dyn Broker> for File {
         vec![MAX_FLAG]
     }
 
-    async fn open(url: &StoreUrl, boot: Boot<'_>) -> anyhow::Result<Arc<dyn Broker>> {
-        let Size(max) = boot.settings.require(&MAX_FLAG)?;
+    async fn open(url: &StoreUrl, context: BackendContext<'_>) -> anyhow::Result<Arc<dyn Broker>> {
+        let Size(max) = context.settings.require(&MAX_FLAG)?;
         let path = url.path().ok_or_else(|| {
             let message = "--messaging: expected the path of a database file, such as file:./messages.redb";
             Error::new(ErrorKind::BadConfiguration, message)
         })?;
         let max = url.quota()?.map_or(max, |quota| usize::try_from(quota).unwrap_or(usize::MAX));
         let broker = FileBroker::with_capacity(&path, max).await?;
-        if let Some(health) = boot.health {
+        if let Some(health) = context.health {
             broker.engine.log().fault.show(health);
         }
         Ok(Arc::new(broker))

@@ -2,15 +2,11 @@
 
 use std::sync::Arc;
 
-use tempo_backend::{Scheme as _, Schemes};
-use tempo_core::{Boot, Limits};
+use tempo_backend::{BackendContext, Scheme as _, Schemes};
 use tempo_settings::{DEFAULT_STORE, Error, ErrorKind, NamedUrl, Settings, StoreUrl};
 
 use crate::brokers::{MESSAGING, fallback};
 use crate::{Broker, File, Memory, Operator};
-
-/// What the tool is called where a broker wants to know who connects.
-const CALLER: &str = "messages";
 
 /// A broker that keeps messages.
 pub(super) struct Kept {
@@ -98,9 +94,8 @@ pub(super) async fn try_open<S: Schemes<dyn Broker>>(
     if File::NAMES.contains(&url.scheme()) {
         exists(url).await?;
     }
-    let limits = Limits::default();
-    let boot = Boot::new(CALLER, &limits, settings);
-    let broker = S::open(url, boot).await.unwrap_or_else(|| {
+    let context = BackendContext::new(settings);
+    let broker = S::open(url, context).await.unwrap_or_else(|| {
         let known = S::names().iter().map(|name| format!("{name}:")).collect::<Vec<_>>().join(", ");
         let problem = format!("this runtime has no backend for {}:; it has {known}", url.scheme());
         Err(settings.invalid(&MESSAGING, &problem).into())

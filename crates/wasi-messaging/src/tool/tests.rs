@@ -5,8 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use serde_json::{Value as Json, json};
-use tempo_backend::Scheme;
-use tempo_core::Boot;
+use tempo_backend::{BackendContext, Scheme};
 use tempo_settings::{Place, StoreUrl, Value};
 
 use super::*;
@@ -44,7 +43,7 @@ static GRAVES: LazyLock<std::sync::Mutex<Vec<(String, Graveyard)>>> = LazyLock::
 impl Scheme<dyn Broker> for Grave {
     const NAMES: &'static [&'static str] = &["grave", "hollow"];
 
-    async fn open(url: &StoreUrl, _: Boot<'_>) -> anyhow::Result<Arc<dyn Broker>> {
+    async fn open(url: &StoreUrl, _: BackendContext<'_>) -> anyhow::Result<Arc<dyn Broker>> {
         if url.scheme() == "hollow" {
             return Ok(Arc::new(crate::testing::Recorder::default()));
         }

@@ -6,10 +6,10 @@ use std::task::{Context, Poll};
 use std::{pin::Pin, time::Duration};
 
 use bytes::Bytes;
-use wasmtime::component::{Destination, StreamProducer, StreamResult};
-use wasmtime::{Config, Engine, Store, StoreContextMut};
 use consumer::HostWithStore as Host;
 use tempo_core::Provide as _;
+use wasmtime::component::{Destination, StreamProducer, StreamResult};
+use wasmtime::{Config, Engine, Store, StoreContextMut};
 
 use super::*;
 use crate::testing::{Asked, Recorder, StoreData, message};

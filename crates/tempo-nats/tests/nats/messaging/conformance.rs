@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use tempo_backend::Scheme as _;
-use tempo_core::{Boot, Limits};
-use tempo_settings::{Setting as _, Settings, StoreUrl};
+use tempo_backend::{BackendContext, Scheme as _};
 use tempo_nats::NatsMessaging;
+use tempo_settings::{Setting as _, Settings, StoreUrl};
 use tempo_wasi_messaging::{Broker, conformance::Guarantees, conformance::run};
 
 use crate::support::Server;
@@ -15,10 +14,9 @@ async fn conforms(server: &Server, rest: fn(&str) -> String, guarantees: Guarant
     let port = server.port;
     let open = |word: String| async move {
         let url = format!("nats://127.0.0.1:{port}{}", rest(&word));
-        let limits = Limits::default();
         let settings = Settings::default();
-        let boot = Boot::new("test", &limits, &settings);
-        let broker: Arc<dyn Broker> = NatsMessaging::open(&StoreUrl::parse(&url).unwrap(), boot).await?;
+        let context = BackendContext::new(&settings);
+        let broker: Arc<dyn Broker> = NatsMessaging::open(&StoreUrl::parse(&url).unwrap(), context).await?;
         Ok(broker)
     };
     run(open, guarantees).await.unwrap();

@@ -9,8 +9,7 @@ use anyhow::{Context as _, Result};
 use async_trait::async_trait;
 use proptest::prelude::*;
 use proptest::sample::select;
-use tempo_backend::{Schemes, Stores};
-use tempo_core::{Boot, Limits};
+use tempo_backend::{BackendContext, Schemes, Stores};
 use tempo_settings::{Place, Setting as _, Settings, StoreUrl, Value};
 
 use super::Subject;
@@ -100,9 +99,8 @@ async fn component<'a, S: Schemes<dyn Store>>(
     let mut settings = Settings::default();
     let value = |(name, url)| Value { text: format!("{name}={url}"), place: Place::CommandLine };
     settings.set(&KEYVALUE, named.clone().map(value).collect());
-    let limits = Limits::default();
-    let boot = Boot::new("test", &limits, &settings);
+    let context = BackendContext::new(&settings);
     let fallback = StoreUrl::parse("none:").context("the fallback is a URL")?;
-    let stores = Stores::open::<S>(&KEYVALUE, fallback, boot).await?;
+    let stores = Stores::open::<S>(&KEYVALUE, fallback, context).await?;
     named.map(|(name, _)| stores.get(name).cloned().with_context(|| format!("there is no store {name:?}"))).collect()
 }

@@ -11,11 +11,13 @@ mod stopping;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tempo_backend::{ByteBudget, Stores};
+use tempo_core::{
+    Limits, Running, ServiceState, StoreData, StoreLimiter, Trigger as _, WasiCtx, Workload, WorkloadBuilder,
+};
+use tempo_settings::{Place, Settings, Value};
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Config, Engine};
-use tempo_backend::{ByteBudget, Stores};
-use tempo_core::{Limits, Running, ServiceState, StoreData, StoreLimiter, Trigger as _, WasiCtx, Workload, WorkloadBuilder};
-use tempo_settings::{Place, Settings, Value};
 
 use self::broker::TestBroker;
 use super::{MessageConsumer, SUBSCRIBE};

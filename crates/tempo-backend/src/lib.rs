@@ -1,0 +1,15 @@
+//! What the backends of Tempo's services share.
+//!
+#![doc = include_str!("../README.md")]
+
+mod byte_budget;
+mod context;
+mod fault;
+mod scheme;
+mod stores;
+
+pub use byte_budget::{ByteBudget, OverBudget, Reservation};
+pub use context::BackendContext;
+pub use fault::Fault;
+pub use scheme::{Scheme, Schemes};
+pub use stores::{DATA, Stores};

@@ -1,0 +1,26 @@
+//! The telemetry API of Tempo's services.
+//!
+#![doc = include_str!("../README.md")]
+
+mod context;
+mod health;
+mod host_call;
+mod ids;
+mod metrics;
+mod operation;
+mod outgoing;
+mod propagation;
+mod sampler;
+mod sink;
+mod span;
+
+pub use context::{CallContext, MAX_OPEN_SPANS, current, scope, within};
+pub use health::{Health, Phase, Pulse};
+pub use host_call::HostCall;
+pub use metrics::{Counted, Metrics};
+pub use operation::{Operation, Operations};
+pub use outgoing::Outgoing;
+pub use propagation::{BAGGAGE, FIELDS, Remote, TRACEPARENT, TRACESTATE};
+pub use sampler::Sampler;
+pub use sink::{Record, Signal, Sink, Telemetry, TelemetryBuilder};
+pub use span::{Span, SpanData};

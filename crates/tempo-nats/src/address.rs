@@ -5,8 +5,8 @@ use std::fmt;
 
 use async_nats::ServerAddr;
 use percent_encoding::percent_decode_str;
+use tempo_messaging::topic;
 use tempo_settings::{Error, ErrorKind, Secret, StoreUrl};
-use tempo_wasi_messaging::topic;
 
 /// Who the URL says is asking.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,10 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::TryStreamExt as _;
 use tempo_backend::{BackendContext, Scheme};
+use tempo_blobstore::{ByteRange, Container, Data, Entry, Error, ErrorKind, ObjectInfo, PutOptions, Result, Upload};
 use tempo_settings::{Flag, StoreUrl};
-use tempo_wasi_blobstore::{
-    ByteRange, Container, Data, Entry, Error, ErrorKind, ObjectInfo, PutOptions, Result, Upload,
-};
 
 use crate::address::Address;
 use crate::connection::Connection;

@@ -12,8 +12,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use tempo_backend::{BackendContext, Scheme};
+use tempo_keyvalue::{Change, Condition, Entry, ErrorKind, Result, Store, Version};
 use tempo_settings::{Flag, StoreUrl};
-use tempo_wasi_keyvalue::{Change, Condition, Entry, ErrorKind, Result, Store, Version};
 
 use crate::address::Address;
 use crate::connection::{Connection, Lost};

@@ -20,7 +20,7 @@
 //! use tempo_backend::{BackendContext, Scheme as _};
 //! use tempo_nats::NatsKeyValue;
 //! use tempo_settings::{Setting as _, Settings, StoreUrl};
-//! use tempo_wasi_keyvalue::{Condition, Store};
+//! use tempo_keyvalue::{Condition, Store};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> anyhow::Result<()> {

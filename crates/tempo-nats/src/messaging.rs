@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use tempo_backend::{BackendContext, Scheme};
+use tempo_messaging::Broker;
 use tempo_settings::{Flag, StoreUrl};
-use tempo_wasi_messaging::Broker;
 
 use crate::address::Address;
 use crate::connection::Connection;

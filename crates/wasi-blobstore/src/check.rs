@@ -2,14 +2,15 @@
 
 use bytes::{Bytes, BytesMut};
 use tempo_backend::{ByteBudget, Reservation};
+use tempo_blobstore::{CHUNK, MAX_NAME};
 
 use crate::{Container, Error, ErrorKind, ObjectInfo, PutOptions, Result, Upload};
 
-/// The size in which data moves, in bytes.
-pub(crate) const CHUNK: usize = 64 << 10;
-
-/// The longest name of an object, in bytes.
-pub(crate) const MAX_NAME: usize = 1024;
+/// Reserves in `bytes` what a read of `size` bytes from `container` holds until it is dropped.
+pub(crate) fn reserve_read(container: &dyn Container, size: u64, bytes: &ByteBudget) -> Result<Reservation> {
+    let size = usize::try_from(size).unwrap_or(usize::MAX);
+    Ok(bytes.hold(size.min(container.read_buffer()))?)
+}
 
 /// The longest media type, in bytes.
 const MAX_CONTENT_TYPE: usize = 255;

@@ -51,18 +51,10 @@
 //! # }
 //! ```
 
-mod backend;
 mod bindings;
 mod check;
-#[cfg(feature = "cloud")]
-mod cloud;
-pub mod conformance;
 mod copies;
 mod draft;
-mod error;
-mod file;
-mod memory;
-mod record;
 mod service;
 mod stores;
 mod telemetry;
@@ -70,17 +62,16 @@ mod tempo;
 #[cfg(test)]
 mod testing;
 
-pub use backend::{ByteRange, Container, Data, Entry, ObjectInfo, PutOptions, Upload};
-#[cfg(feature = "azure")]
-pub use cloud::Azure;
-#[cfg(feature = "gcp")]
-pub use cloud::GoogleCloud;
-#[cfg(feature = "cloud")]
-pub use cloud::ObjectStore;
-#[cfg(feature = "aws")]
-pub use cloud::S3;
-pub use error::{Error, ErrorKind, Result};
-pub use file::File;
-pub use memory::Memory;
 pub use service::{BlobstoreState, BlobstoreView, WasiBlobstore};
 pub use stores::BlobstoreStores;
+#[cfg(feature = "azure")]
+pub use tempo_blobstore::Azure;
+#[cfg(feature = "gcp")]
+pub use tempo_blobstore::GoogleCloud;
+#[cfg(feature = "cloud")]
+pub use tempo_blobstore::ObjectStore;
+#[cfg(feature = "aws")]
+pub use tempo_blobstore::S3;
+pub use tempo_blobstore::{
+    ByteRange, Container, Data, Entry, Error, ErrorKind, File, Memory, ObjectInfo, PutOptions, Result, Upload,
+};

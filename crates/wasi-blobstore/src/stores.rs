@@ -4,19 +4,13 @@ use std::marker::PhantomData;
 use std::path::Path;
 
 use tempo_backend::{ByteBudget, DATA, Schemes, Stores};
+use tempo_blobstore::BLOBSTORE;
 use tempo_core::{Backend, Boot};
-use tempo_settings::{Flag, Shown, Size, StoreUrl};
+use tempo_settings::{Flag, Size, StoreUrl};
 
 use crate::telemetry::told;
 use crate::{BlobstoreState, Container, WasiBlobstore};
 
-pub(crate) const BLOBSTORE: Flag = Flag::new(
-    "blobstore",
-    "[NAME=]URL",
-    "A container of objects, and the name the component opens it by; file:DIR?quota=SIZE bounds it",
-)
-.repeatable()
-.grants(Shown::Store);
 const MAX_OBJECT_SIZE: Flag =
     Flag::new("max-object-size", "SIZE", "Largest object that a component may write").default("1GiB");
 

@@ -48,36 +48,29 @@
 //! ```
 
 mod atomics;
-mod backend;
 mod batch;
 mod bindings;
 mod bucket;
 #[cfg(test)]
 mod bytes_tests;
-mod changes;
-pub mod conformance;
 mod draft;
 mod draft2;
 mod drafts;
-mod error;
 mod failure;
-mod file;
 mod limits;
-mod memory;
 mod service;
 mod stores;
 mod telemetry;
 mod wasmcloud;
 mod watcher;
 
-pub use backend::{Change, Condition, Entry, Store, Version};
 pub use bucket::Bucket;
-pub use error::{Error, ErrorKind, Result};
-pub use file::{File, FileStore};
 pub use limits::KeyValueLimits;
-pub use memory::{Memory, MemoryStore};
 pub use service::{KeyValueState, KeyValueView, WasiKeyValue};
 pub use stores::KeyValueStores;
+pub use tempo_keyvalue::{
+    Change, Condition, Entry, Error, ErrorKind, File, FileStore, Memory, MemoryStore, Result, Store, Version,
+};
 pub use watcher::KeyValueWatcher;
 
 /// The example of the README is compiled and run.

@@ -5,19 +5,13 @@ use std::path::PathBuf;
 
 use tempo_backend::{ByteBudget, DATA, Schemes, Stores};
 use tempo_core::{Backend, Boot};
-use tempo_settings::{Error, Flag, Shown, StoreUrl};
+use tempo_keyvalue::KEYVALUE;
+use tempo_settings::{Error, Flag, StoreUrl};
 
 use crate::limits::{MAX_KEY, MAX_VALUE};
 use crate::telemetry::told;
 use crate::{KeyValueLimits, KeyValueState, Store, WasiKeyValue};
 
-pub(crate) const KEYVALUE: Flag = Flag::new(
-    "keyvalue",
-    "[NAME=]URL",
-    "A keyvalue store, by the name under which the component opens it; file:PATH?quota=SIZE bounds it",
-)
-.repeatable()
-.grants(Shown::Store);
 /// The file below `--data` that holds the store that nobody configured.
 const FILE: &str = "keyvalue.redb";
 

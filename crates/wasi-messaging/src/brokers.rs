@@ -5,17 +5,14 @@ use std::path::PathBuf;
 
 use tempo_backend::{ByteBudget, DATA, Schemes, Stores};
 use tempo_core::{Backend, Boot};
-use tempo_settings::{Error, Flag, Settings, Shown, StoreUrl};
+use tempo_messaging::MESSAGING;
+use tempo_settings::{Error, Flag, Settings, StoreUrl};
 
 use crate::allowed::{ALLOW_TOPIC, AllowedTopics};
 use crate::limits::MAX_MESSAGE;
 use crate::telemetry::told;
 use crate::{Broker, MessagingLimits, MessagingState, WasiMessaging};
 
-pub(crate) const MESSAGING: Flag =
-    Flag::new("messaging", "[NAME=]URL", "A broker of messages, by the name under which the component uses it")
-        .repeatable()
-        .grants(Shown::Store);
 /// The file below `--data` that keeps the messages of the broker that nobody configured.
 const FILE: &str = "messaging.redb";
 

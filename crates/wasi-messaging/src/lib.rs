@@ -47,52 +47,36 @@
 //! # }
 //! ```
 
-mod adoption;
 mod allowed;
-mod backend;
 mod bindings;
 mod body;
 mod brokers;
 mod check;
 mod client;
-pub mod conformance;
 mod consumer;
 mod draft;
-mod engine;
-mod error;
 mod failure;
-mod file;
-mod incoming;
 mod limits;
-mod memory;
-mod message;
 mod replies;
 mod service;
-mod subscription;
 mod telemetry;
 mod tempo;
 #[cfg(test)]
 mod testing;
 mod tool;
-pub mod topic;
 mod wasmcloud2;
 mod wasmcloud3;
 
-pub use adoption::{Adoption, ConsumerConfig, Owner, Refusal};
 pub use allowed::AllowedTopics;
-pub use backend::{
-    Broker, Consumer, ConsumerInfo, ConsumerMove, DeadLetter, Delivery, Moved, Operator, Receipt, Start, StreamInfo,
-};
 pub use brokers::MessagingBrokers;
 pub use consumer::MessageConsumer;
-pub use error::{Error, ErrorKind, Result};
-pub use file::{File, FileBroker};
-pub use incoming::HeaderCount;
 pub use limits::MessagingLimits;
-pub use memory::{Memory, MemoryBroker};
-pub use message::{INBOX, MESSAGE_ID, Message};
 pub use service::{MessagingState, MessagingView, WasiMessaging};
-pub use subscription::Subscription;
+pub use tempo_messaging::{
+    Adoption, Broker, Consumer, ConsumerConfig, ConsumerInfo, ConsumerMove, DeadLetter, Delivery, Error, ErrorKind,
+    File, FileBroker, HeaderCount, INBOX, MESSAGE_ID, Memory, MemoryBroker, Message, Moved, Operator, Owner, Receipt,
+    Refusal, Result, Start, StreamInfo, Subscription, topic,
+};
 pub use tool::Messages;
 
 /// The example of the README is compiled and run.

@@ -3,12 +3,9 @@
 use std::time::Duration;
 
 use tempo_core::Limits;
+use tempo_messaging::{MAX_HEADER_BYTES, MAX_HEADERS};
 use tempo_settings::{Flag, Settings, Size};
 
-/// The most headers of a message, as `tempo:messaging` says.
-pub(crate) const MAX_HEADERS: usize = 100;
-/// The most bytes in the names and values of all headers of a message, as `tempo:messaging` says.
-pub(crate) const MAX_HEADER_BYTES: usize = 16 << 10;
 /// The shortest time to wait for an answer: none at all would never find one.
 const SHORTEST: Duration = Duration::from_millis(1);
 

@@ -4,7 +4,6 @@ mod json;
 mod letters;
 mod list;
 mod moves;
-pub(crate) mod printable;
 mod select;
 mod text;
 
@@ -13,11 +12,11 @@ use std::marker::PhantomData;
 
 use tempo_backend::{DATA, Schemes};
 use tempo_core::{Argument, Asked, Tool, ToolAction};
+use tempo_messaging::MESSAGING;
 use tempo_settings::{Error, ErrorKind, Flag, Settings};
 
 use self::letters::Which;
 use crate::Broker;
-use crate::brokers::MESSAGING;
 
 const BROKER: Argument = Argument::option("broker", "NAME", "Which broker, if --messaging names several");
 const JSON: Argument = Argument::switch("json", "Print JSON, one object a line");

@@ -10,8 +10,8 @@ use async_nats::{HeaderMap, HeaderValue};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
 use bytes::Bytes;
+use tempo_blobstore::{ErrorKind, Result};
 use tempo_settings::{Error as BootError, ErrorKind as BootErrorKind};
-use tempo_wasi_blobstore::{ErrorKind, Result};
 
 use super::cleaner::Cleaner;
 use super::failure;

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use ring::digest::{Context, SHA256};
-use tempo_wasi_blobstore::Result;
+use tempo_blobstore::Result;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::failure::Failure;

@@ -1,6 +1,6 @@
 //! What a failure of NATS is called in a container of objects, and the failures that only such a container has.
 
-use tempo_wasi_blobstore::{Error, ErrorKind};
+use tempo_blobstore::{Error, ErrorKind};
 
 use crate::failure::Failure;
 

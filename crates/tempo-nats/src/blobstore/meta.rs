@@ -5,7 +5,7 @@ use async_nats::datetime::{self, DateTime};
 use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::object_store::{ObjectInfo as Meta, ObjectOptions};
 use bytes::Bytes;
-use tempo_wasi_blobstore::{Entry, ObjectInfo, PutOptions, Result};
+use tempo_blobstore::{Entry, ObjectInfo, PutOptions, Result};
 
 use crate::failure::Failure;
 

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use futures::{StreamExt as _, stream};
-use tempo_wasi_blobstore::{ByteRange, Data, Result};
+use tempo_blobstore::{ByteRange, Data, Result};
 
 use super::bucket::{Bucket, READS};
 use super::digest::Digest;

@@ -8,7 +8,7 @@ use async_nats::jetstream::Message;
 use async_nats::jetstream::consumer::{AckPolicy, Consumer, DeliverPolicy, pull};
 use bytes::Bytes;
 use futures::StreamExt as _;
-use tempo_wasi_blobstore::Result;
+use tempo_blobstore::Result;
 use tokio::time::timeout;
 
 use super::bucket::Bucket;

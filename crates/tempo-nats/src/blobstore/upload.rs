@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
 use bytes::{Bytes, BytesMut};
-use tempo_wasi_blobstore::{Error, ErrorKind, ObjectInfo, PutOptions, Result, Upload};
+use tempo_blobstore::{Error, ErrorKind, ObjectInfo, PutOptions, Result, Upload};
 
 use super::bucket::Bucket;
 use super::cleaner::Ack;

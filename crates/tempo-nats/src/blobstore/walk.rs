@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_nats::jetstream::Message;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
-use tempo_wasi_blobstore::{Entry, Result};
+use tempo_blobstore::{Entry, Result};
 use tokio::time::{Instant, timeout_at};
 
 use super::bucket::Bucket;

@@ -1,6 +1,6 @@
 //! What a failure of NATS is called in a keyvalue store, and the failures that only such a store has.
 
-use tempo_wasi_keyvalue::{Error, ErrorKind};
+use tempo_keyvalue::{Error, ErrorKind};
 
 use crate::failure::Failure;
 

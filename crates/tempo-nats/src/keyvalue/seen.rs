@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use tempo_wasi_keyvalue::Version;
+use tempo_keyvalue::Version;
 
 /// How many are remembered: 8 KiB a store.
 const PLACES: usize = 1024;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
-use tempo_wasi_keyvalue::Result;
+use tempo_keyvalue::Result;
 use tokio::time::{Instant, timeout_at};
 
 use super::bucket::Bucket;

@@ -2,7 +2,7 @@
 
 use async_nats::jetstream::consumer::{self, AckPolicy, DeliverPolicy, pull};
 use async_nats::jetstream::stream::Stream;
-use tempo_wasi_messaging::{ConsumerConfig, ConsumerInfo, Owner, topic};
+use tempo_messaging::{ConsumerConfig, ConsumerInfo, Owner, topic};
 
 use super::stream::MARK;
 use crate::connection::Connection;

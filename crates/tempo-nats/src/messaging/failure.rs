@@ -1,6 +1,6 @@
 //! What a failure of NATS is called by a broker, and the failures that only a broker has.
 
-use tempo_wasi_messaging::{Error, ErrorKind};
+use tempo_messaging::{Error, ErrorKind};
 
 use crate::connection::Lost;
 use crate::failure::Failure;

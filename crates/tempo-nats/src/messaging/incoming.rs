@@ -1,7 +1,7 @@
 //! Messages that came, judged before anything of them is copied or waits. The client has taken their headers apart by then.
 
 use async_nats::{HeaderMap, Message as NatsMessage};
-use tempo_wasi_messaging::HeaderCount;
+use tempo_messaging::HeaderCount;
 
 /// A message that came.
 pub(super) struct Incoming {

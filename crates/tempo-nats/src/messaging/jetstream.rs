@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tempo_wasi_messaging::{Broker, Consumer, Message, Operator, Result, Subscription};
+use tempo_messaging::{Broker, Consumer, Message, Operator, Result, Subscription};
 use tokio::time::timeout_at;
 
 use super::consumer::StreamConsumer;

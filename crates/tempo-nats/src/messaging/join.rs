@@ -3,8 +3,8 @@
 use async_nats::jetstream::consumer::{self, AckPolicy, DeliverPolicy};
 use async_nats::jetstream::context::ConsumerInfoErrorKind;
 use async_nats::jetstream::stream::{ConsumerCreateStrictErrorKind, Stream};
+use tempo_messaging::{Adoption, ConsumerConfig, Refusal, Subscription, topic};
 use tempo_settings::Error;
-use tempo_wasi_messaging::{Adoption, ConsumerConfig, Refusal, Subscription, topic};
 
 use super::consumer::SHARING;
 use super::durable;

@@ -8,7 +8,7 @@ use async_nats::jetstream::message::{Info, StreamMessage};
 use async_nats::jetstream::stream::{RawMessageErrorKind, Stream};
 use async_nats::{HeaderValue, Message as NatsMessage, Subject};
 use percent_encoding::percent_decode_str;
-use tempo_wasi_messaging::{DeadLetter, ErrorKind, Result};
+use tempo_messaging::{DeadLetter, ErrorKind, Result};
 
 use super::publish::{self, Outgoing};
 use super::stream::NamedStream;

@@ -4,7 +4,7 @@
 use async_nats::jetstream::consumer::{self, DeliverPolicy};
 use async_nats::jetstream::context::ConsumerInfoErrorKind;
 use async_nats::jetstream::stream::Stream;
-use tempo_wasi_messaging::{ConsumerConfig, ConsumerMove, Error, ErrorKind, Moved, Result, Start};
+use tempo_messaging::{ConsumerConfig, ConsumerMove, Error, ErrorKind, Moved, Result, Start};
 
 use super::stream::NamedStream;
 use super::{durable, failure, join};

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use futures::{StreamExt as _, TryStreamExt as _};
-use tempo_wasi_messaging::{ConsumerInfo, ConsumerMove, DeadLetter, Moved, Operator, Result, StreamInfo};
+use tempo_messaging::{ConsumerInfo, ConsumerMove, DeadLetter, Moved, Operator, Result, StreamInfo};
 
 use super::jetstream::JetStreamBroker;
 use super::{durable, failure, moves};

@@ -11,7 +11,7 @@ use async_nats::{HeaderMap, HeaderValue, Subject};
 use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use tempo_wasi_messaging::Result;
+use tempo_messaging::Result;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 

@@ -10,8 +10,8 @@ use async_nats::jetstream::context::{
     CreateStreamError, CreateStreamErrorKind, GetStreamError, GetStreamErrorKind, RequestError, RequestErrorKind,
 };
 use async_nats::jetstream::stream::{Config, StorageType, Stream};
+use tempo_messaging::{Result, topic};
 use tempo_settings::{Error, ErrorKind};
-use tempo_wasi_messaging::{Result, topic};
 use tokio::time::Instant;
 
 use super::failure;

@@ -5,7 +5,7 @@ use std::str::FromStr as _;
 use async_nats::header::NATS_MESSAGE_ID;
 use async_nats::{HeaderMap, HeaderName, HeaderValue, Message as NatsMessage, Subject};
 use bytes::Bytes;
-use tempo_wasi_messaging::{Error, ErrorKind, MESSAGE_ID, Message, Result};
+use tempo_messaging::{Error, ErrorKind, MESSAGE_ID, Message, Result};
 
 use super::failure;
 

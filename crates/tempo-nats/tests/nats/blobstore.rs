@@ -7,9 +7,9 @@ use bytes::Bytes;
 use futures::TryStreamExt as _;
 use futures::future::join_all;
 use tempo_backend::{BackendContext, Scheme as _};
+use tempo_blobstore::{ByteRange, Container, Data, ErrorKind, ObjectInfo, PutOptions, Result, testkit};
 use tempo_nats::NatsBlobstore;
 use tempo_settings::{Setting as _, Settings, StoreUrl};
-use tempo_wasi_blobstore::{ByteRange, Container, Data, ErrorKind, ObjectInfo, PutOptions, Result, conformance};
 use tokio::io::AsyncReadExt as _;
 
 use crate::support::{Server, eventually, soon};
@@ -69,7 +69,7 @@ async fn read(container: &dyn Container, name: &str, range: Option<ByteRange>) -
 #[tokio::test]
 async fn what_every_container_promises() {
     let server = Server::start();
-    conformance::run(open(&server).await).await.unwrap();
+    testkit::run(open(&server).await).await.unwrap();
     let bucket = bucket(&server).await;
     eventually("the chunks are gone", async || (count(&bucket, "$O.b.C.>").await == 0).then_some(())).await;
     let consumers = async || bucket.get_info().await.unwrap().state.consumer_count;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use async_nats::jetstream::{self, kv, stream};
 use futures::StreamExt as _;
+use tempo_keyvalue::{Change, Condition, ErrorKind};
 use tempo_settings::ErrorKind as SettingsErrorKind;
-use tempo_wasi_keyvalue::{Change, Condition, ErrorKind};
 
 use crate::support::{Server, open, refusal, soon};
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
-use tempo_wasi_keyvalue::{Change, Condition, ErrorKind, Result, Store};
+use tempo_keyvalue::{Change, Condition, ErrorKind, Result, Store};
 use tokio::task::JoinSet;
 
 use crate::support::{Server, eventually, open, open_with, soon};

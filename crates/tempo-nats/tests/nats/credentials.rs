@@ -1,8 +1,8 @@
 //! Log-in with a credentials file: an operator signs an account, the account signs a user.
 
 use nkeys::KeyPair;
+use tempo_keyvalue::Condition;
 use tempo_settings::ErrorKind;
-use tempo_wasi_keyvalue::Condition;
 
 use crate::support::{Server, eventually, open_with, refusal};
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::future::join_all;
 use futures::stream;
-use tempo_wasi_keyvalue::{Change, Condition, Entry, ErrorKind, Store};
+use tempo_keyvalue::{Change, Condition, Entry, ErrorKind, Store};
 
 use crate::support::{Server, eventually, open, open_with, soon};
 
@@ -118,7 +118,7 @@ async fn of_many_that_create_one_wins() {
         });
         let results: Vec<_> = stream::iter(attempts).buffer_unordered(64).collect().await;
         assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
-        let precondition = |result: &&Result<u64, tempo_wasi_keyvalue::Error>| {
+        let precondition = |result: &&Result<u64, tempo_keyvalue::Error>| {
             result.as_ref().is_err_and(|error| error.kind() == ErrorKind::PreconditionFailed)
         };
         assert_eq!(results.iter().filter(precondition).count(), 63);

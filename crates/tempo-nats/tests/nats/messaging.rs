@@ -14,9 +14,9 @@ use std::time::Duration;
 
 use async_nats::jetstream;
 use tempo_backend::{BackendContext, Scheme as _};
+use tempo_messaging::{Broker, Consumer, Delivery, Message, Result, Subscription};
 use tempo_nats::NatsMessaging;
 use tempo_settings::{Setting as _, Settings, StoreUrl};
-use tempo_wasi_messaging::{Broker, Consumer, Delivery, Message, Result, Subscription};
 
 use crate::support::{Server, soon};
 

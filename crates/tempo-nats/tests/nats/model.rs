@@ -8,11 +8,11 @@ use async_nats::jetstream;
 use async_trait::async_trait;
 use proptest::prelude::*;
 use proptest::sample::select;
+use tempo_blobstore::Container;
+use tempo_blobstore::testkit::model as blobs;
+use tempo_keyvalue::Store;
+use tempo_keyvalue::testkit::model as keys;
 use tempo_nats::{NatsBlobstore, NatsKeyValue};
-use tempo_wasi_blobstore::Container;
-use tempo_wasi_blobstore::conformance::model as blobs;
-use tempo_wasi_keyvalue::Store;
-use tempo_wasi_keyvalue::conformance::model as keys;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::support::Server;

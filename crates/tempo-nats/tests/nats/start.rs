@@ -1,7 +1,7 @@
 //! Opening a store: who may, and what is said to those who may not.
 
+use tempo_keyvalue::Condition;
 use tempo_settings::ErrorKind;
-use tempo_wasi_keyvalue::Condition;
 
 use crate::support::{Server, eventually, open_with, refusal};
 

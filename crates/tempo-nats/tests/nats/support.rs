@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempo_backend::{BackendContext, Scheme as _};
+use tempo_keyvalue::Store;
 use tempo_nats::NatsKeyValue;
 use tempo_settings::{Flag, Place, Setting as _, Settings, StoreUrl, Value};
-use tempo_wasi_keyvalue::Store;
 
 /// How long a test waits for what must happen. Nothing is measured with it: it turns a hang into a failure.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);

@@ -117,7 +117,7 @@ async fn open_range(
     let (info, data) = container.get(name, range).await?;
     let (start, end) = ByteRange::within(range, info.size);
     let size = end.saturating_sub(start);
-    Ok(IncomingValue::new(size, data, container.reserve_read(size, bytes)?))
+    Ok(IncomingValue::new(size, data, check::reserve_read(container, size, bytes)?))
 }
 
 /// Deletes every object that is there, but not what others write meanwhile.

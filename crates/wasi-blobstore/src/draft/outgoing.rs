@@ -8,12 +8,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use tempo_backend::{ByteBudget, Reservation};
+use tempo_blobstore::CHUNK;
 use tokio::sync::Notify;
 use wasmtime_wasi::p2::{DynOutputStream, OutputStream, Pollable, StreamError, StreamResult};
 use wasmtime_wasi::runtime::{AbortOnDropJoinHandle, spawn};
 
 use super::queue::Queue;
-use crate::check::{CHUNK, Checked};
+use crate::check::Checked;
 use crate::{Container, Error, ErrorKind, ObjectInfo, PutOptions, Result};
 
 /// What may wait between the guest and the backend, in bytes.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
+use tempo_blobstore::CHUNK;
 use wasmtime::component::{Resource, ResourceTable};
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, StreamError};
 
@@ -11,7 +12,6 @@ use super::*;
 use crate::bindings::draft::wasi::blobstore::blobstore::{Host as _, ObjectId};
 use crate::bindings::draft::wasi::blobstore::container::{HostContainer, HostStreamObjectNames as _};
 use crate::bindings::draft::wasi::blobstore::types::{HostIncomingValue as _, HostOutgoingValue};
-use crate::check::CHUNK;
 use crate::service::OpenContainer;
 use crate::testing::{Stub, settle, state};
 use crate::{BlobstoreState, BlobstoreView, Container, Memory};

@@ -59,7 +59,7 @@ impl<T: 'static> wit::HostContainerWithStore<T> for WasiBlobstore {
             check::name(&name)?;
             let (info, data) = container.get(&name, range).await?;
             let (start, end) = ByteRange::within(range, info.size);
-            let reserved = container.reserve_read(end.saturating_sub(start), &bytes)?;
+            let reserved = check::reserve_read(&*container, end.saturating_sub(start), &bytes)?;
             Ok((info, data, reserved))
         };
         match opened.await {

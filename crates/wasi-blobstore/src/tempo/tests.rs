@@ -9,6 +9,7 @@ use bytes::Bytes;
 use futures::channel::mpsc;
 use futures::sink::SinkExt as _;
 use futures::stream::{self, StreamExt as _};
+use tempo_blobstore::CHUNK;
 use tempo_core::Provide;
 use tokio::sync::oneshot;
 use wasmtime::component::{
@@ -20,7 +21,6 @@ use wit::HostContainerWithStore as Host;
 
 use super::producer::{Ending, Producer};
 use crate::bindings::tempo::tempo::blobstore::store as wit;
-use crate::check::CHUNK;
 use crate::service::OpenContainer;
 use crate::testing::{Stub, settle, state};
 use crate::{BlobstoreState, BlobstoreView, Container, Memory, WasiBlobstore};

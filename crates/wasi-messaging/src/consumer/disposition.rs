@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tempo_core::Permit;
+use tempo_messaging::check_headers;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::timeout;
 
@@ -13,7 +14,7 @@ use super::heartbeats;
 use super::lanes::Turn;
 use super::phase::{GIVE_BACK, Phase, reached};
 use super::telemetry::settled;
-use crate::{Broker, Delivery, Receipt, Subscription, incoming};
+use crate::{Broker, Delivery, Receipt, Subscription};
 
 /// The longest that a guest may put a message off.
 const LONGEST_DELAY: Duration = Duration::from_secs(3600);
@@ -88,7 +89,7 @@ impl Delivering {
     pub(super) async fn run(self: Arc<Self>, delivery: Delivery, turn: Option<Turn>, permit: OwnedSemaphorePermit) {
         let Delivery { message, attempt, timestamp, sequence, refusal, receipt } = delivery;
         let topic = message.topic.clone();
-        let refusal = refusal.or_else(|| incoming::refusal(&message));
+        let refusal = refusal.or_else(|| check_headers(&message));
         let order = Order { message, attempt, timestamp, sequence };
         let mut turn = turn;
         let verdict = if let Some(reason) = refusal {

@@ -3,8 +3,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
+use tempo_messaging::printable;
 
-use super::{printable, text};
+use super::text;
 use crate::{ConsumerInfo, DeadLetter, Owner, StreamInfo};
 
 #[derive(Serialize)]

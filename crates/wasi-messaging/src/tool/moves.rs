@@ -3,11 +3,12 @@
 use std::io::Write;
 
 use tempo_core::Asked;
+use tempo_messaging::{adoption, printable};
 use tempo_settings::{Error, ErrorKind};
 
 use super::select::Kept;
-use super::{CONSUMER, START, TO, TOPICS, printable};
-use crate::{ConsumerMove, Start, adoption, consumer, topic};
+use super::{CONSUMER, START, TO, TOPICS};
+use crate::{ConsumerMove, Start, consumer, topic};
 
 /// Which consumer is meant, and what is to become of it.
 ///

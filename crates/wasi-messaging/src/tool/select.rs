@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use tempo_backend::{BackendContext, Scheme as _, Schemes};
+use tempo_messaging::MESSAGING;
 use tempo_settings::{DEFAULT_STORE, Error, ErrorKind, NamedUrl, Settings, StoreUrl};
 
-use crate::brokers::{MESSAGING, fallback};
+use crate::brokers::fallback;
 use crate::{Broker, File, Memory, Operator};
 
 /// A broker that keeps messages.

@@ -228,7 +228,10 @@ async fn a_dead_letter_is_shown_with_all_that_is_known() {
     let text = run(&[&url], of("peek").with(&SEQUENCE, "8")).await.unwrap();
     assert!(text.ends_with("  payload       2 bytes, base64\n    G/8=\n"), "{text}");
     let json = run(&[&url], of("peek").with(&JSON, "")).await.unwrap();
-    assert!(!json.contains(|character: char| character != '\n' && printable::is_active(character)), "{json:?}");
+    assert!(
+        !json.contains(|character: char| character != '\n' && tempo_messaging::printable::is_active(character)),
+        "{json:?}"
+    );
     let json: Vec<Json> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(json[0]["payload"], "{\"id\": 1}\n");
     assert_eq!(json[0]["headers"][0][1], "00-\u{9b}1-2-01");

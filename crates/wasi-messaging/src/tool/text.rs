@@ -5,9 +5,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use tempo_messaging::{adoption, printable};
 
-use super::printable;
-use crate::{DeadLetter, Message, StreamInfo, adoption};
+use crate::{DeadLetter, Message, StreamInfo};
 
 /// How much of a payload is shown, in bytes.
 const SHOWN: usize = 1024;

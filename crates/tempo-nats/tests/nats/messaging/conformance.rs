@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use tempo_backend::{BackendContext, Scheme as _};
+use tempo_messaging::{Broker, testkit::Guarantees, testkit::run};
 use tempo_nats::NatsMessaging;
 use tempo_settings::{Setting as _, Settings, StoreUrl};
-use tempo_wasi_messaging::{Broker, conformance::Guarantees, conformance::run};
 
 use crate::support::Server;
 

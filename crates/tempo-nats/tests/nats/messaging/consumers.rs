@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use tempo_wasi_messaging::{ErrorKind, Subscription};
+use tempo_messaging::{ErrorKind, Subscription};
 
 use super::{client, join, message, next, open, publish, subscription, take, text};
 use crate::support::{Server, eventually, soon};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tempo_wasi_messaging::{ErrorKind, Message};
+use tempo_messaging::{ErrorKind, Message};
 
 use super::{header, join, message, next, open, publish, take, text};
 use crate::support::{Server, eventually, soon};

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tempo_wasi_messaging::{Broker, Consumer, Delivery, ErrorKind, Subscription};
+use tempo_messaging::{Broker, Consumer, Delivery, ErrorKind, Subscription};
 use tokio::task::JoinSet;
 
 use super::{message, open, subscription, text};

@@ -1,6 +1,6 @@
 //! Dead letters, and what an operator sees and does.
 
-use tempo_wasi_messaging::{ConsumerInfo, ErrorKind, Message, Subscription};
+use tempo_messaging::{ConsumerInfo, ErrorKind, Message, Subscription};
 
 use super::{client, header, join, message, next, open, publish, refusal, subscription, take, text};
 use crate::support::{Server, eventually};

@@ -3,7 +3,7 @@
 use async_nats::HeaderMap;
 use async_nats::jetstream::consumer::pull;
 use futures::StreamExt as _;
-use tempo_wasi_messaging::Message;
+use tempo_messaging::Message;
 
 use super::{client, header, join, message, next, open, publish};
 use crate::support::{Server, soon};

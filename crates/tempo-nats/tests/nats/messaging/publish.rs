@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
 
-use tempo_wasi_messaging::{ErrorKind, Message};
+use tempo_messaging::{ErrorKind, Message};
 
 use super::{client, header, join, message, next, open, publish, take, text};
 use crate::support::{PATIENCE, Server};

@@ -1,7 +1,7 @@
 //! The stream of a broker, and its consumers: found, created, extended or refused.
 
 use async_nats::jetstream::{consumer, stream};
-use tempo_wasi_messaging::ErrorKind;
+use tempo_messaging::ErrorKind;
 
 use super::{client, join, message, next, open, publish, refusal, text, try_open};
 use crate::support::Server;

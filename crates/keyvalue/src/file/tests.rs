@@ -1,0 +1,203 @@
+//! What a database file promises besides the conformance suite.
+
+use std::path::PathBuf;
+
+use futures::StreamExt as _;
+use futures::future::{join_all, try_join_all};
+use redb::Database;
+use tempfile::TempDir;
+use tempo_settings::ErrorKind as Kind;
+
+use super::*;
+use crate::testkit;
+
+fn place() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.redb");
+    (folder, path)
+}
+
+async fn refused(path: &Path) -> tempo_settings::Error {
+    FileStore::open(path).await.err().unwrap().downcast().unwrap()
+}
+
+async fn set(store: &FileStore, key: &str, value: &'static str) -> Version {
+    store.set(key, Bytes::from(value), None, Condition::Always).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn conforms() {
+    let (_folder, path) = place();
+    testkit::run(Arc::new(FileStore::open(&path).await.unwrap())).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_written_is_there_when_it_is_opened_again() {
+    let (_folder, path) = place();
+    let store = FileStore::open(&path).await.unwrap();
+    let deleted = set(&store, "deleted", "v").await;
+    store.delete("deleted").await.unwrap();
+    let kept = set(&store, "kept", "v").await;
+    let hour = Some(Duration::from_secs(3600));
+    store.set("hour", Bytes::new(), hour, Condition::Always).await.unwrap();
+    store.set("moment", Bytes::new(), Some(Duration::from_millis(1)), Condition::Always).await.unwrap();
+    drop(store);
+
+    let store = FileStore::open(&path).await.unwrap();
+    assert_eq!(store.get("kept").await.unwrap(), Some(Entry { value: "v".into(), version: kept }));
+    assert_eq!(store.get("deleted").await.unwrap(), None);
+    while store.get("moment").await.unwrap().is_some() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!(store.keys("", None, 10).await.unwrap(), ["hour", "kept"]);
+    let again = set(&store, "deleted", "v").await;
+    assert!(again > kept && kept > deleted, "a version came back");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_writes_at_once_are_all_there() {
+    let (_folder, path) = place();
+    let store = FileStore::open(&path).await.unwrap();
+    let write = |number: usize| {
+        let store = store.clone();
+        async move { store.set(&format!("{number:04}"), number.to_string().into(), None, Condition::Absent).await }
+    };
+    // More than wait in the queue.
+    let versions = try_join_all((0..600).map(write)).await.unwrap();
+    drop(store);
+    let store = FileStore::open(&path).await.unwrap();
+    for (number, version) in versions.into_iter().enumerate() {
+        let expected = Entry { value: number.to_string().into(), version };
+        assert_eq!(store.get(&format!("{number:04}")).await.unwrap(), Some(expected));
+    }
+    assert_eq!(store.keys("", None, 1000).await.unwrap().len(), 600);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_judges_each_condition_after_the_writes_before_it() {
+    let (_folder, path) = place();
+    let store = FileStore::open(&path).await.unwrap();
+    let attempt = || store.set("k", Bytes::new(), None, Condition::Absent);
+    let outcomes = join_all((0..64).map(|_| attempt())).await;
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
+}
+
+#[tokio::test]
+async fn a_write_that_nobody_waits_for_is_done_or_not_done() {
+    let (_folder, path) = place();
+    let store = FileStore::open(&path).await.unwrap();
+    for number in 0..20 {
+        let write = store.set("abandoned", number.to_string().into(), None, Condition::Always);
+        let _ = tokio::time::timeout(Duration::ZERO, write).await;
+    }
+    set(&store, "last", "v").await;
+    assert!(store.get("last").await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn one_path_is_one_database() {
+    let (folder, path) = place();
+    let (one, two) = tokio::join!(FileStore::open(&path), FileStore::open(&path));
+    let (one, two) = (one.unwrap(), two.unwrap());
+    std::fs::create_dir(folder.path().join("sub")).unwrap();
+    let three = FileStore::open(&folder.path().join("sub/../store.redb")).await.unwrap();
+    set(&one, "k", "v").await;
+    assert!(two.get("k").await.unwrap().is_some() && three.get("k").await.unwrap().is_some());
+    assert!(Arc::ptr_eq(&one.shared, &two.shared) && Arc::ptr_eq(&one.shared, &three.shared));
+}
+
+#[tokio::test]
+async fn a_file_that_is_open_elsewhere_is_named() {
+    let (_folder, path) = place();
+    // The lock is on the open file, so this is what another process looks like.
+    let other = Database::create(&path).unwrap();
+    let error = refused(&path).await;
+    assert_eq!(error.kind(), Kind::Unavailable);
+    assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
+    drop(other);
+    // It was no store of ours, but it was empty.
+    FileStore::open(&path).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_no_store_is_left_as_it_is() {
+    let (folder, path) = place();
+    let store = FileStore::open(&path).await.unwrap();
+    set(&store, "k", "v").await;
+    drop(store);
+    // Opening waits for the thread of the store before, so the file is closed.
+    drop(FileStore::open(&path).await.unwrap());
+    let foreign = folder.path().join("foreign.redb");
+    let table: redb::TableDefinition<&str, &str> = redb::TableDefinition::new("theirs");
+    let theirs = Database::create(&foreign).unwrap();
+    let transaction = theirs.begin_write().unwrap();
+    transaction.open_table(table).unwrap();
+    transaction.commit().unwrap();
+    drop(theirs);
+    for (name, content) in [("text", b"not a database".to_vec()), ("zeros", vec![0; 100_000])] {
+        let file = folder.path().join(name);
+        std::fs::write(&file, &content).unwrap();
+        let error = refused(&file).await;
+        assert_eq!(error.kind(), Kind::NotFound, "{error}");
+        assert!(error.to_string().contains(name), "{error}");
+        assert!(std::fs::read(&file).unwrap() == content, "{name} was written to");
+    }
+    assert_eq!(refused(&foreign).await.kind(), Kind::NotFound);
+    let theirs = Database::create(&foreign).unwrap();
+    assert_eq!(theirs.begin_write().unwrap().list_tables().unwrap().count(), 1);
+}
+
+#[tokio::test]
+async fn a_directory_that_cannot_be_made_is_named() {
+    let (folder, _) = place();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let error = refused(&file.join("below/store.redb")).await;
+    assert_eq!(error.kind(), Kind::CannotWrite);
+    assert!(error.to_string().contains("file/below"), "{error}");
+    let error = refused(folder.path()).await;
+    assert_eq!(error.kind(), Kind::CannotWrite, "a directory is no file: {error}");
+}
+
+#[tokio::test]
+async fn an_end_of_life_is_a_change() {
+    let (_folder, path) = place();
+    let store = FileStore::open(&path).await.unwrap();
+    let mut changes = store.watch().await.unwrap();
+    store.set("k", Bytes::new(), Some(Duration::from_millis(1)), Condition::Always).await.unwrap();
+    drop(store);
+    assert!(matches!(changes.next().await, Some(Ok(Change::Set { .. }))));
+    assert_eq!(changes.next().await, Some(Ok(Change::Delete { key: "k".into() })));
+}
+
+/// A closed database file with something in it.
+async fn closed(path: &Path) -> Vec<u8> {
+    let store = FileStore::open(path).await.unwrap();
+    for number in 0..50 {
+        store.set(&number.to_string(), Bytes::from(vec![7; 2000]), None, Condition::Always).await.unwrap();
+    }
+    drop(store);
+    // Its thread still has the lock for a moment.
+    while Database::open(path).is_err() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    std::fs::read(path).unwrap()
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_left_as_it_is() {
+    let (folder, path) = place();
+    let whole = closed(&path).await;
+    let mut damaged: Vec<Vec<u8>> =
+        [100, 4096, 5000, whole.len() / 2].iter().map(|length| whole[..*length].to_vec()).collect();
+    let mut scrambled = whole.clone();
+    scrambled[20..300].fill(0x55);
+    damaged.push(scrambled);
+    for (number, content) in damaged.into_iter().enumerate() {
+        let file = folder.path().join(number.to_string());
+        std::fs::write(&file, &content).unwrap();
+        let error = refused(&file).await;
+        assert_eq!(error.kind(), Kind::NotFound, "{number}: {error}");
+        assert!(std::fs::read(&file).unwrap() == content, "{number} was written to");
+    }
+}

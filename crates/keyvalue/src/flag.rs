@@ -1,0 +1,12 @@
+//! The flag that names stores.
+
+use tempo_settings::{Flag, Shown};
+
+/// `--keyvalue [NAME=]URL`: a store, and the name under which the component opens it.
+pub const KEYVALUE: Flag = Flag::new(
+    "keyvalue",
+    "[NAME=]URL",
+    "A keyvalue store, by the name under which the component opens it; file:PATH?quota=SIZE bounds it",
+)
+.repeatable()
+.grants(Shown::Store);

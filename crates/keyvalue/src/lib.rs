@@ -1,0 +1,18 @@
+//! Keyvalue stores: what they are, without a WebAssembly runtime.
+//!
+#![doc = include_str!("../README.md")]
+
+mod backend;
+mod changes;
+mod error;
+mod file;
+mod flag;
+mod memory;
+#[cfg(any(test, feature = "testkit"))]
+pub mod testkit;
+
+pub use backend::{Change, Condition, Entry, Store, Version};
+pub use error::{Error, ErrorKind, Result};
+pub use file::{File, FileStore};
+pub use flag::KEYVALUE;
+pub use memory::{Memory, MemoryStore};

@@ -1,0 +1,238 @@
+//! The backend `memory:`, which forgets everything when the process ends. For tests, caches and trying things out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use tempo_backend::{BackendContext, Scheme};
+use tempo_settings::{Flag, Size, StoreUrl};
+
+use crate::changes::Watchers;
+use crate::{Change, Condition, Entry, Error, ErrorKind, Result, Store, Version};
+
+/// What one store may take, in bytes.
+const MAX: usize = 256 << 20;
+const MAX_FLAG: Flag = Flag::new("max-memory-store", "SIZE", "What a memory: store may take").default("256MiB");
+/// What an entry takes besides its key and value.
+const OVERHEAD: usize = 128;
+
+/// The scheme `memory:`. What follows the colon tells stores of one component apart: `memory:sessions`.
+pub struct Memory;
+
+impl Scheme<dyn Store> for Memory {
+    const NAMES: &'static [&'static str] = &["memory"];
+
+    fn flags() -> Vec<Flag> {
+        vec![MAX_FLAG]
+    }
+
+    async fn open(_: &StoreUrl, context: BackendContext<'_>) -> anyhow::Result<Arc<dyn Store>> {
+        let Size(max) = context.settings.require(&MAX_FLAG)?;
+        Ok(Arc::new(MemoryStore::new(max)))
+    }
+}
+
+/// A store in memory. Its clones are the same store.
+#[derive(Clone)]
+pub struct MemoryStore {
+    content: Arc<Mutex<Content>>,
+}
+
+impl Default for MemoryStore {
+    /// A store that may take 256 MiB.
+    fn default() -> Self {
+        Self::new(MAX)
+    }
+}
+
+#[derive(Default)]
+struct Content {
+    /// What the entries take and what they may take, in bytes.
+    size: usize,
+    max: usize,
+    entries: BTreeMap<String, Kept>,
+    /// Every entry that expires, the next one first.
+    expiring: BTreeSet<(Instant, String)>,
+    /// Of the last write.
+    version: Version,
+    watchers: Watchers,
+}
+
+struct Kept {
+    entry: Entry,
+    expires: Option<Instant>,
+}
+
+impl MemoryStore {
+    /// A store that may take `max` bytes: of each entry its key, its value and 128 more.
+    pub fn new(max: usize) -> Self {
+        Self { content: Arc::new(Mutex::new(Content { max, ..Content::default() })) }
+    }
+
+    /// The content after everything that has expired was removed.
+    fn content(&self) -> MutexGuard<'_, Content> {
+        // A panic under the lock leaves nothing half done that a reader could mistake.
+        let mut content = self.content.lock().unwrap_or_else(PoisonError::into_inner);
+        content.sweep(Instant::now());
+        content
+    }
+}
+
+impl Content {
+    fn sweep(&mut self, now: Instant) {
+        while self.expiring.first().is_some_and(|(expires, _)| *expires <= now) {
+            let Some((_, key)) = self.expiring.pop_first() else { return };
+            self.remove(&key);
+            self.watchers.publish(&Change::Delete { key });
+        }
+    }
+
+    fn remove(&mut self, key: &str) -> bool {
+        let Some(kept) = self.entries.remove(key) else { return false };
+        self.size = self.size.saturating_sub(size(key, &kept.entry.value));
+        if let Some(expires) = kept.expires {
+            self.expiring.remove(&(expires, key.to_owned()));
+        }
+        true
+    }
+
+    fn holds(&self, key: &str, condition: Condition) -> bool {
+        let version = self.entries.get(key).map(|kept| kept.entry.version);
+        match condition {
+            Condition::Always => true,
+            Condition::Absent => version.is_none(),
+            Condition::Version(expected) => version == Some(expected),
+        }
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn get(&self, key: &str) -> Result<Option<Entry>> {
+        Ok(self.content().entries.get(key).map(|kept| kept.entry.clone()))
+    }
+
+    async fn set(&self, key: &str, value: Bytes, ttl: Option<Duration>, condition: Condition) -> Result<Version> {
+        let mut content = self.content();
+        if !content.holds(key, condition) {
+            return Err(precondition_failed());
+        }
+        let old = content.entries.get(key).map_or(0, |kept| size(key, &kept.entry.value));
+        let total = content.size.saturating_sub(old).saturating_add(size(key, &value));
+        if total > content.max {
+            return Err(Error::new(ErrorKind::QuotaExceeded, "the store is full"));
+        }
+        content.remove(key);
+        content.size = total;
+        content.version = content.version.wrapping_add(1);
+        let version = content.version;
+        // A time that no clock can show is as good as none.
+        let expires = ttl.and_then(|ttl| Instant::now().checked_add(ttl));
+        if let Some(expires) = expires {
+            content.expiring.insert((expires, key.to_owned()));
+        }
+        let entry = Entry { value: value.clone(), version };
+        content.entries.insert(key.to_owned(), Kept { entry, expires });
+        if !content.watchers.is_empty() {
+            content.watchers.publish(&Change::Set { key: key.to_owned(), value });
+        }
+        Ok(version)
+    }
+
+    async fn delete(&self, key: &str) -> Result<()> {
+        let mut content = self.content();
+        if content.remove(key) {
+            content.watchers.publish(&Change::Delete { key: key.to_owned() });
+        }
+        Ok(())
+    }
+
+    async fn keys(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>> {
+        let content = self.content();
+        let start = match after {
+            Some(after) if after >= prefix => Bound::Excluded(after),
+            _ => Bound::Included(prefix),
+        };
+        let keys = content.entries.range::<str, _>((start, Bound::Unbounded)).map(|(key, _)| key);
+        Ok(keys.take_while(|key| key.starts_with(prefix)).take(limit).cloned().collect())
+    }
+
+    async fn watch(&self) -> Result<BoxStream<'static, Result<Change>>> {
+        let content: Weak<Mutex<Content>> = Arc::downgrade(&self.content);
+        let sweep = move || {
+            let content = content.upgrade();
+            async move {
+                if let Some(content) = content {
+                    drop(MemoryStore { content }.content());
+                }
+            }
+        };
+        Ok(self.content().watchers.watch(sweep))
+    }
+}
+
+fn size(key: &str, value: &[u8]) -> usize {
+    key.len().saturating_add(value.len()).saturating_add(OVERHEAD)
+}
+
+/// The error of a condition that does not hold.
+pub(crate) fn precondition_failed() -> Error {
+    Error::new(ErrorKind::PreconditionFailed, "the entry is another than was asked for")
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::StreamExt as _;
+
+    use super::*;
+    use crate::testkit;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn conforms() {
+        testkit::run(Arc::new(MemoryStore::default())).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_end_of_life_is_a_change() {
+        let store = MemoryStore::default();
+        let mut changes = store.watch().await.unwrap();
+        let value = Bytes::from("v");
+        store.set("k", value.clone(), Some(Duration::from_millis(1)), Condition::Always).await.unwrap();
+        assert_eq!(changes.next().await, Some(Ok(Change::Set { key: "k".into(), value })));
+        assert_eq!(changes.next().await, Some(Ok(Change::Delete { key: "k".into() })));
+    }
+
+    #[tokio::test]
+    async fn the_longest_life_is_for_ever() {
+        let store = MemoryStore::default();
+        store.set("k", Bytes::new(), Some(Duration::MAX), Condition::Always).await.unwrap();
+        assert!(store.get("k").await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn size_at_the_edge() {
+        let store = MemoryStore::new(2 * (1 + OVERHEAD) + 10);
+        let set = async |key: &str, length: usize| {
+            store.set(key, vec![0; length].into(), None, Condition::Always).await.map_err(|error| error.kind())
+        };
+        set("a", 5).await.unwrap();
+        set("b", 4).await.unwrap();
+        set("b", 5).await.unwrap();
+        assert_eq!(set("b", 6).await, Err(ErrorKind::QuotaExceeded));
+        assert_eq!(store.get("b").await.unwrap().unwrap().value.len(), 5, "what did not fit was written");
+        assert_eq!(set("c", 0).await, Err(ErrorKind::QuotaExceeded));
+        store.delete("a").await.unwrap();
+        set("b", 6).await.unwrap();
+        let moment = Some(Duration::from_millis(1));
+        store.set("b", Bytes::new(), moment, Condition::Always).await.unwrap();
+        while store.get("b").await.unwrap().is_some() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        set("a", 5).await.unwrap();
+        set("b", 5).await.unwrap();
+    }
+}

@@ -1,0 +1,283 @@
+//! What a broker keeps of a consumer, and whether a subscription may take it over: with its position, after an update in
+//! place, or not at all.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::printable;
+use crate::{Subscription, topic};
+
+/// The component for which a consumer was made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// The app that the component is part of, if it has a name.
+    pub app: Option<String>,
+    /// The component's name.
+    pub component: String,
+}
+
+impl Owner {
+    /// The name of its consumer, unless the user gives another.
+    pub fn consumer(&self) -> String {
+        match &self.app {
+            Some(app) => format!("{app}-{}", self.component),
+            None => self.component.clone(),
+        }
+    }
+
+    /// Whether `later` is the same component, whose app may have got a name meanwhile.
+    fn is_same(&self, later: &Self) -> bool {
+        self == later || (self.app.is_none() && self.component == later.component)
+    }
+}
+
+impl std::fmt::Display for Owner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "component {}", printable::line(&self.component))?;
+        self.app.iter().try_for_each(|app| write!(f, " of app {}", printable::line(app)))
+    }
+}
+
+/// What a broker keeps of a consumer besides its position.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsumerConfig {
+    /// The topics, with wildcards.
+    pub topics: Vec<String>,
+    /// How long a delivery may go without a sign of life before the message is delivered again.
+    pub ack_wait: Duration,
+    /// Whether messages of one key are handled one after the other.
+    pub ordered: bool,
+    /// Whose it is. `None` where that was not recorded: the next subscription takes it over.
+    pub owner: Option<Owner>,
+}
+
+/// Why a subscription may not take a consumer over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Some of the consumer's topics are not among the subscription's, so that messages would be skipped.
+    Topics {
+        /// The consumer's topics.
+        kept: Vec<String>,
+        /// The subscription's.
+        wanted: Vec<String>,
+    },
+    /// Another component made it, and this one uses its name by default only.
+    Owner {
+        /// Whose the consumer is.
+        kept: Owner,
+        /// Whose the subscription is.
+        wanted: Owner,
+    },
+}
+
+impl ConsumerConfig {
+    /// What a new consumer of `subscription` is.
+    pub fn new(subscription: &Subscription) -> Self {
+        let Subscription { topics, ack_wait, ordered, owner, .. } = subscription;
+        Self { topics: topics.clone(), ack_wait: *ack_wait, ordered: *ordered, owner: owner.clone() }
+    }
+
+    /// What the consumer becomes when `subscription` takes it over: itself if nothing changes.
+    ///
+    /// # Errors
+    ///
+    /// The subscription leaves out some of its topics, or another component's consumer would be shared by accident.
+    pub fn adopt(&self, subscription: &Subscription) -> Result<Self, Refusal> {
+        let wanted = Self::new(subscription);
+        if let (Some(kept), Some(wanted)) = (&self.owner, &wanted.owner)
+            && !kept.is_same(wanted)
+            && wanted.consumer() == subscription.consumer
+        {
+            return Err(Refusal::Owner { kept: kept.clone(), wanted: wanted.clone() });
+        }
+        if !topic::is_superset(&wanted.topics, &self.topics) {
+            return Err(Refusal::Topics { kept: self.topics.clone(), wanted: wanted.topics });
+        }
+        // The same topics may be written in several ways.
+        let same = topic::is_superset(&self.topics, &wanted.topics);
+        let topics = if same { self.topics.clone() } else { wanted.topics };
+        Ok(Self { topics, owner: wanted.owner.or_else(|| self.owner.clone()), ..wanted })
+    }
+
+    /// Whether this is what an earlier version, or a program without an app's name, made for the component of
+    /// `subscription`, which looks for its consumer under another name now.
+    pub fn is_predecessor(&self, subscription: &Subscription) -> bool {
+        let Some(wanted) = &subscription.owner else { return false };
+        self.owner.as_ref().is_none_or(|kept| kept.is_same(wanted))
+            && topic::is_superset(&subscription.topics, &self.topics)
+    }
+
+    /// What differs in `other`, as a person reads it: `ack-wait 30s is now 1m`. Empty if nothing does.
+    pub fn changes(&self, other: &Self) -> String {
+        let mut changes = Vec::new();
+        let mut compare = |what: &str, old: String, new: String| {
+            if old != new {
+                changes.push(format!("{what} {old} is now {new}"));
+            }
+        };
+        compare("topics", list(&self.topics), list(&other.topics));
+        let wait = |config: &Self| humantime::format_duration(config.ack_wait).to_string();
+        compare("ack-wait", wait(self), wait(other));
+        compare("ordered", self.ordered.to_string(), other.ordered.to_string());
+        if let (Some(old), Some(new)) = (&self.owner, &other.owner) {
+            compare("owner", old.to_string(), new.to_string());
+        }
+        changes.join(", ")
+    }
+}
+
+/// How a subscription took over a consumer that was there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Adoption {
+    /// The consumer's name.
+    pub name: String,
+    /// What it was.
+    pub kept: ConsumerConfig,
+    /// What it is now.
+    pub now: ConsumerConfig,
+    /// What else the user should know, as the broker says it.
+    pub warnings: Vec<String>,
+}
+
+impl Adoption {
+    /// Logs what `subscription` changed of the consumer.
+    pub fn log(&self, subscription: &Subscription) {
+        let Self { name: consumer, kept, now, warnings } = self;
+        if *consumer != subscription.consumer {
+            let wanted = &subscription.consumer;
+            tracing::info!(consumer, wanted, "adopted the consumer that was made before the app had a name");
+        }
+        let changes = kept.changes(now);
+        if kept.owner.as_ref().zip(now.owner.as_ref()).is_some_and(|(kept, now)| !kept.is_same(now)) {
+            tracing::warn!(consumer, changes, "took over the consumer of another component");
+        } else if !changes.is_empty() {
+            tracing::info!(consumer, changes, "updated the consumer");
+        }
+        for warning in warnings {
+            tracing::warn!(consumer, "{warning}");
+        }
+    }
+}
+
+impl Subscription {
+    /// The name under which the consumer may be as well: that of the component alone, where the app has a name.
+    pub fn predecessor(&self) -> Option<&str> {
+        let owner = self.owner.as_ref().filter(|owner| owner.app.is_some() && owner.consumer() == self.consumer)?;
+        Some(&owner.component)
+    }
+}
+
+impl Refusal {
+    /// The refusal as a person reads it. `skipped` is how many messages would never be handled, if that is known.
+    pub fn explain(&self, consumer: &str, skipped: Option<u64>) -> String {
+        match self {
+            Self::Topics { kept, wanted } => {
+                let count = match skipped {
+                    Some(1) => "1 message".to_owned(),
+                    Some(count) => format!("{count} messages"),
+                    None => "messages".to_owned(),
+                };
+                format!(
+                    "the consumer {consumer} has the topics {}, and the subscription has {}: {count} would be skipped; \
+                     correct the topics, name another consumer with --consumer, or see `tempo messages move --help`",
+                    list(kept),
+                    list(wanted)
+                )
+            }
+            Self::Owner { kept, wanted } => format!(
+                "the consumer {consumer} belongs to {kept}, and this is {wanted}; name another one with --consumer, or \
+                 the app with --app, or see `tempo messages move --help`"
+            ),
+        }
+    }
+}
+
+/// Topics in a line.
+pub fn list(topics: &[String]) -> String {
+    printable::line(&topics.join(", ")).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn owner(app: Option<&str>, component: &str) -> Option<Owner> {
+        Some(Owner { app: app.map(str::to_owned), component: component.to_owned() })
+    }
+
+    fn subscription(consumer: &str, topics: &[&str], owner: Option<Owner>) -> Subscription {
+        let topics = topics.iter().map(|topic| (*topic).to_owned()).collect();
+        Subscription { owner, ..Subscription::new(consumer, topics) }
+    }
+
+    #[test]
+    fn the_same_topics_and_more_are_adopted_and_fewer_are_not() {
+        let kept = ConsumerConfig::new(&subscription("c", &["a.*", "b"], None));
+        let adopt = |topics: &[&str]| kept.adopt(&subscription("c", topics, None));
+        assert_eq!(adopt(&["b", "a.*", "a.x"]), Ok(kept.clone()));
+        for topics in [&["a.>", "b"][..], &[">"], &["a.*", "b", "c"]] {
+            assert_eq!(adopt(topics).unwrap().topics, topics);
+        }
+        for topics in [&["a.*"][..], &["a.x", "b"], &["A.*", "b"], &["nothing"]] {
+            let refusal = adopt(topics).unwrap_err();
+            let text = refusal.explain("c", Some(7));
+            let expected = format!("has the topics a.*, b, and the subscription has {}: 7 messages", topics.join(", "));
+            assert!(text.contains(&expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn options_are_updated_and_named() {
+        let kept = ConsumerConfig::new(&subscription("c", &["a"], owner(None, "c")));
+        let wanted = Subscription {
+            ack_wait: Duration::from_secs(60),
+            ordered: true,
+            ..subscription("c", &["a", "b"], owner(None, "c"))
+        };
+        let adopted = kept.adopt(&wanted).unwrap();
+        let changes = "topics a is now a, b, ack-wait 30s is now 1m, ordered false is now true";
+        assert_eq!(kept.changes(&adopted), changes);
+        assert_eq!(adopted.changes(&adopted), "");
+        assert_eq!(adopted.adopt(&wanted), Ok(adopted.clone()));
+    }
+
+    #[test]
+    fn a_name_that_nobody_chose_is_one_component_s() {
+        let kept = |owner| ConsumerConfig::new(&subscription("c", &["a"], owner));
+        let adopt = |kept: ConsumerConfig, consumer: &str, owner| kept.adopt(&subscription(consumer, &["a"], owner));
+        // Made before owners were recorded, or by an embedding that has none.
+        assert_eq!(adopt(kept(None), "app", owner(None, "app")).unwrap().owner, owner(None, "app"));
+        assert_eq!(adopt(kept(owner(None, "app")), "app", None).unwrap().owner, owner(None, "app"));
+        // The app has a name now.
+        assert_eq!(adopt(kept(owner(None, "b")), "a-b", owner(Some("a"), "b")).unwrap().owner, owner(Some("a"), "b"));
+        // Another component's, by a name that was chosen for both.
+        assert_eq!(adopt(kept(owner(None, "old")), "both", owner(None, "new")).unwrap().owner, owner(None, "new"));
+        for (consumer, mine, other) in [
+            ("app", owner(None, "app"), owner(None, "other")),
+            ("app", owner(None, "app"), owner(Some("shop"), "app")),
+            ("shop-app", owner(Some("shop"), "app"), owner(Some("other"), "app")),
+            ("a-b-c", owner(Some("a"), "b-c"), owner(Some("a-b"), "c")),
+        ] {
+            let text = adopt(kept(other.clone()), consumer, mine).unwrap_err().explain(consumer, None);
+            assert!(text.contains(&format!("belongs to {}", other.unwrap())), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_app_finds_what_was_made_before_it_had_a_name() {
+        let mine = owner(Some("shop"), "app");
+        let subscription = |owner| subscription("shop-app", &["a"], owner);
+        assert_eq!(subscription(mine.clone()).predecessor(), Some("app"));
+        assert_eq!(subscription(owner(None, "shop-app")).predecessor(), None);
+        assert_eq!(subscription(None).predecessor(), None);
+        let found = |kept: Option<Owner>, topics: &[&str]| {
+            let topics = topics.iter().map(|topic| (*topic).to_owned()).collect();
+            let kept = ConsumerConfig { topics, owner: kept, ..ConsumerConfig::new(&subscription(None)) };
+            kept.is_predecessor(&subscription(mine.clone()))
+        };
+        assert!(found(None, &["a"]) && found(owner(None, "app"), &["a"]) && found(mine.clone(), &["a"]));
+        assert!(!found(owner(Some("other"), "app"), &["a"]) && !found(owner(None, "other"), &["a"]));
+        assert!(!found(None, &["b"]), "it is of another component of that name");
+    }
+}

@@ -1,0 +1,30 @@
+//! Message brokers: what they are, without a WebAssembly runtime.
+//!
+#![doc = include_str!("../README.md")]
+
+pub mod adoption;
+mod backend;
+mod engine;
+mod error;
+mod file;
+mod flag;
+mod incoming;
+mod memory;
+mod message;
+pub mod printable;
+mod subscription;
+#[cfg(any(test, feature = "testkit"))]
+pub mod testkit;
+pub mod topic;
+
+pub use adoption::{Adoption, ConsumerConfig, Owner, Refusal};
+pub use backend::{
+    Broker, Consumer, ConsumerInfo, ConsumerMove, DeadLetter, Delivery, Moved, Operator, Receipt, Start, StreamInfo,
+};
+pub use error::{Error, ErrorKind, Result};
+pub use file::{File, FileBroker};
+pub use flag::MESSAGING;
+pub use incoming::{HeaderCount, MAX_HEADER_BYTES, MAX_HEADERS, check_headers};
+pub use memory::{Memory, MemoryBroker};
+pub use message::{INBOX, MESSAGE_ID, Message};
+pub use subscription::Subscription;

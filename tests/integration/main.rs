@@ -52,6 +52,7 @@ mod messaging_fates;
 mod messaging_ledger;
 mod messaging_restart;
 mod objects;
+mod open_files;
 mod otel;
 mod overload;
 mod precompiled;

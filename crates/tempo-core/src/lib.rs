@@ -12,7 +12,6 @@
 //!
 //! /// Offers `acme:time/clock`, with one function `now: func() -> u64`.
 //! struct AcmeTime;
-//!
 //! impl HasData for AcmeTime {
 //!     type Data<'a> = &'a u64;
 //! }
@@ -29,7 +28,6 @@
 //! }
 //!
 //! struct StoreData(u64);
-//!
 //! impl Provide<AcmeTime> for StoreData {
 //!     fn provide(&mut self) -> &u64 {
 //!         &self.0
@@ -57,6 +55,7 @@ mod limits;
 mod log_budget;
 mod memory;
 mod meter;
+mod open_files;
 pub mod private;
 mod reloadable;
 mod scheme;
@@ -85,6 +84,7 @@ pub use limits::Limits;
 pub use log_budget::{Admitted, LogBudget};
 pub use memory::StoreLimiter;
 pub use meter::{Interrupted, Meter};
+pub use open_files::{OpenFile, OpenFiles};
 pub use reloadable::Reloadable;
 pub use scheme::{Scheme, Schemes};
 pub use secret::Secret;

@@ -55,6 +55,8 @@ limits! {
     wasm_stack: usize = bytes("max-wasm-stack", "SIZE", "512KiB", "WebAssembly stack of one call");
     /// Handles in each of a store's resource tables.
     handles: usize = count("max-handles", "N", "4096", "Resource handles one instance holds");
+    /// Files, directories and sockets that one store has open, besides the directories that it is granted.
+    open_files: usize = count("max-open-files", "N", "256", "Files, directories and sockets one instance has open");
     /// Data that crosses the border in one host call.
     hostcall_bytes: usize = bytes("max-hostcall-bytes", "SIZE", "16MiB", "Data that crosses the border in one host call");
     /// Bytes that the host holds for one store, in all services together.

@@ -10,7 +10,7 @@ use wasmtime::{Store, UpdateDeadline};
 
 use crate::meter::Tick;
 use crate::telemetry::{CallContext, Counted, Telemetry, scope};
-use crate::{Admission, Call, Health, Interrupted, Limits, Meter, Spawn, StoreLimiter};
+use crate::{Admission, Call, Health, Interrupted, Limits, Meter, OpenFiles, Spawn, StoreLimiter};
 
 /// What a runtime says about a component to make a [`Workload`] of it.
 pub struct WorkloadBuilder<T: 'static> {
@@ -30,6 +30,8 @@ pub struct WorkloadBuilder<T: 'static> {
     pub limiter: fn(&mut T) -> &mut StoreLimiter,
     /// Finds the store's resource table in its data.
     pub table: fn(&mut T) -> &mut ResourceTable,
+    /// Finds the account of the store's open files in its data.
+    pub open_files: fn(&mut T) -> &mut OpenFiles,
     /// Where calls go that compute for long.
     pub background: Spawn,
     /// Where to tell what is done.
@@ -191,7 +193,9 @@ impl<T: Send + 'static> Workload<T> {
         let memory = (workload.limiter)(store.data_mut()).memory();
         let handles = (workload.table)(store.data_mut()).iter_mut().count();
         let concurrent = store.concurrent_resource_table().map_or(0, |table| table.iter_mut().count());
+        let files = (workload.open_files)(store.data_mut()).count();
         memory <= workload.limits.memory / 2
+            && files <= workload.limits.open_files / 4
             && handles <= workload.limits.handles / 4
             && concurrent <= workload.limits.handles / 4
     }

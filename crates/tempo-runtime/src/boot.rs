@@ -8,8 +8,8 @@ use anyhow::Context as _;
 use futures::future::{select_all, try_join_all};
 use tempo_core::telemetry::Telemetry;
 use tempo_core::{
-    Boot, ByteBudget, DATA, Error, ErrorKind, Flag, Health, Limits, LogBudget, Phase, Running, Settings, StoreLimiter,
-    Workload, WorkloadBuilder,
+    Boot, ByteBudget, DATA, Error, ErrorKind, Flag, Health, Limits, LogBudget, OpenFiles, Phase, Running, Settings,
+    StoreLimiter, Workload, WorkloadBuilder,
 };
 use tokio::task::JoinSet;
 use wasmtime::component::ResourceTable;
@@ -20,6 +20,7 @@ use crate::engine::TICK;
 use crate::grants::{Grants, Io};
 use crate::interfaces::Interfaces;
 use crate::load::{Loaded, load};
+use crate::open_files::Sockets;
 use crate::own_files::OwnFiles;
 use crate::registry::{Connected, ServiceEntry, TriggerEntry};
 use crate::reporting::Reporting;
@@ -105,6 +106,7 @@ pub fn run<T: StoreData>(
             limits,
             limiter: |data: &mut T| &mut data.base().limiter,
             table: |data: &mut T| &mut data.base().table,
+            open_files: |data: &mut T| &mut data.base().open_files,
             background: spawn,
             telemetry: telemetry.clone(),
             health: health.clone(),
@@ -188,8 +190,10 @@ fn store_data<T: StoreData>(
     let refusals = Arc::new(LogBudget::new(&limits));
     Box::new(move || {
         let limiter = StoreLimiter::new(&limits).told_to(telemetry.clone()).logged_within(refusals.clone());
+        let open_files = OpenFiles::new(&limits).told_to(telemetry.clone()).logged_within(refusals.clone());
         let bytes = ByteBudget::of_store(&limits, telemetry.clone());
-        let base = Base { wasi: grants.context()?, table: ResourceTable::new(), limiter, bytes };
+        let (wasi, table, sockets) = (grants.context()?, ResourceTable::new(), Sockets::default());
+        let base = Base { wasi, table, limiter, open_files, sockets, bytes };
         let mut data = T::new(base);
         for backend in &connected {
             (backend.equip)(&mut data);

@@ -31,6 +31,7 @@ mod log_output;
 mod macros;
 mod missing;
 mod notices;
+mod open_files;
 mod output;
 mod own_files;
 mod precompiled;
@@ -47,6 +48,7 @@ mod signals;
 mod store_data;
 mod tool;
 
+pub use open_files::Sockets;
 pub use runtime::Runtime;
 pub use store_data::{Base, Carry, Slot, StoreData};
 

@@ -1,8 +1,10 @@
 //! What a store carries: WASI, its limits, and a slot for each service.
 
-use tempo_core::{Backend, ByteBudget, Provide, Service, StoreLimiter};
+use tempo_core::{Backend, ByteBudget, OpenFiles, Provide, Service, StoreLimiter};
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiView};
+
+use crate::open_files::Sockets;
 
 /// What every store carries, whatever its services.
 pub struct Base {
@@ -12,6 +14,10 @@ pub struct Base {
     pub table: ResourceTable,
     /// What its memories and tables may hold.
     pub limiter: StoreLimiter,
+    /// What it has open.
+    pub open_files: OpenFiles,
+    /// Which of that are sockets.
+    pub sockets: Sockets,
     /// What the host may hold for it, in all services together.
     pub bytes: ByteBudget,
 }

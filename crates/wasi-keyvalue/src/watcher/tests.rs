@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt as _;
-use tempo_core::{Limits, StoreLimiter, Stores, WorkloadBuilder};
+use tempo_core::{Limits, OpenFiles, StoreLimiter, Stores, WorkloadBuilder};
 use tokio::time::timeout;
 use wasmtime::Engine;
 use wasmtime::component::{Component, Linker, ResourceTable};
@@ -19,6 +19,7 @@ struct Data {
     state: KeyValueState,
     table: ResourceTable,
     limiter: StoreLimiter,
+    open_files: OpenFiles,
 }
 
 impl Provide<WasiKeyValue> for Data {
@@ -90,8 +91,8 @@ async fn start(version: &str, store: &MemoryStore) -> Box<dyn Running> {
     let stores = Stores::new([("default".to_owned(), shared.clone()), ("again".to_owned(), shared)]);
     let state = KeyValueState::new(stores, &Limits::default());
     let data = move || {
-        let limiter = StoreLimiter::new(&Limits::default());
-        Ok(Data { state: state.clone(), table: ResourceTable::new(), limiter })
+        let (limiter, open_files) = (StoreLimiter::new(&Limits::default()), OpenFiles::new(&Limits::default()));
+        Ok(Data { state: state.clone(), table: ResourceTable::new(), limiter, open_files })
     };
     let workload = Workload::from(WorkloadBuilder {
         name: "test".into(),
@@ -102,6 +103,7 @@ async fn start(version: &str, store: &MemoryStore) -> Box<dyn Running> {
         data: Box::new(data),
         limiter: |data| &mut data.limiter,
         table: |data| &mut data.table,
+        open_files: |data| &mut data.open_files,
         background: Arc::new(|future| drop(tokio::spawn(future))),
         telemetry: tempo_core::telemetry::Telemetry::off(),
         health: tempo_core::Health::default(),

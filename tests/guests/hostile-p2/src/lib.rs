@@ -6,6 +6,7 @@ mod body;
 mod crash;
 mod fetch;
 mod held;
+mod open;
 
 use answer::{Target, text};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -46,6 +47,7 @@ impl Guest for Hostile {
             "/hold-appended" => text(outparam, 200, &held::appended(&target)),
             "/hold-methods" => text(outparam, 200, &held::methods(&target)),
             "/hold-bodies" => text(outparam, 200, &held::bodies(&target)),
+            "/open" => text(outparam, 200, &open::open(&target)),
             // Dropping the outparam unset is what a handler must not do.
             "/no-response" => drop(outparam),
             "/answer" => body::answer(outparam, &target),

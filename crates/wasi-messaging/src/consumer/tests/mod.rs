@@ -12,7 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tempo_core::{
-    ByteBudget, Limits, Place, Running, Settings, StoreLimiter, Stores, Trigger as _, Value, Workload, WorkloadBuilder,
+    ByteBudget, Limits, OpenFiles, Place, Running, Settings, StoreLimiter, Stores, Trigger as _, Value, Workload,
+    WorkloadBuilder,
 };
 use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime::{Config, Engine};
@@ -26,6 +27,7 @@ struct Data {
     state: MessagingState,
     table: ResourceTable,
     limiter: StoreLimiter,
+    open_files: OpenFiles,
 }
 
 impl tempo_core::Provide<WasiMessaging> for Data {
@@ -79,9 +81,9 @@ impl Setup {
         let state = MessagingState::new(Stores::new(self.brokers), &self.limits);
         let limits = self.limits.clone();
         let data = move || {
-            let limiter = StoreLimiter::new(&limits);
+            let (limiter, open_files) = (StoreLimiter::new(&limits), OpenFiles::new(&limits));
             let bytes = ByteBudget::new(limits.host_memory);
-            Ok(Data { state: state.for_another_store(&bytes), table: ResourceTable::new(), limiter })
+            Ok(Data { state: state.for_another_store(&bytes), table: ResourceTable::new(), limiter, open_files })
         };
         Workload::from(WorkloadBuilder {
             name: "worker".into(),
@@ -92,6 +94,7 @@ impl Setup {
             data: Box::new(data),
             limiter: |data| &mut data.limiter,
             table: |data| &mut data.table,
+            open_files: |data| &mut data.open_files,
             background: Arc::new(|future| drop(tokio::spawn(future))),
             telemetry: tempo_core::telemetry::Telemetry::off(),
             health: tempo_core::Health::default(),

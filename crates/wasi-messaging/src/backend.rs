@@ -61,6 +61,11 @@ pub trait Consumer: Send {
     fn adoption(&self) -> Option<&Adoption> {
         None
     }
+
+    /// What the log says of the consumer when the runtime has started, where the broker cannot know who else has joined it.
+    fn notice(&self) -> Option<String> {
+        None
+    }
 }
 
 /// A message that was taken from a consumer.

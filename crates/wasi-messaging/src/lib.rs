@@ -77,7 +77,7 @@ pub mod topic;
 mod wasmcloud2;
 mod wasmcloud3;
 
-pub use adoption::{Adoption, ConsumerConfig, Owner, Refusal};
+pub use adoption::{Adoption, ConsumerConfig, Handling, Owner, Refusal};
 pub use allowed::AllowedTopics;
 pub use backend::{
     Broker, Consumer, ConsumerInfo, ConsumerMove, DeadLetter, Delivery, Moved, Operator, Receipt, Start, StreamInfo,

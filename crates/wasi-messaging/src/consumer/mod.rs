@@ -54,7 +54,7 @@ impl<T: Provide<WasiMessaging>> Trigger<T> for MessageConsumer {
         let handlers = Arc::new(Handlers::new(workload)?);
         let joined = join(&handlers, subscribed).await?;
         let (phase, phases) = watch::channel(Phase::Delivering);
-        let (mut announcements, mut adoptions) = (Vec::new(), Vec::new());
+        let (mut announcements, mut adoptions, mut notices) = (Vec::new(), Vec::new(), Vec::new());
         let mut fetching = JoinSet::new();
         for (subscribed, broker, consumer) in joined {
             let Subscribed { client, subscription, .. } = subscribed;
@@ -62,6 +62,7 @@ impl<T: Provide<WasiMessaging>> Trigger<T> for MessageConsumer {
             let adoption = consumer.adoption().cloned();
             let name = adoption.as_ref().map_or(&*subscription.consumer, |adoption| &*adoption.name);
             announcements.push(announce(&client, name, &*broker, &subscription, delivering.most()));
+            notices.extend(consumer.notice());
             adoptions.extend(adoption.map(|adoption| (adoption, subscription)));
             let fetching_one = Fetching::new(Arc::new(delivering), consumer, phases.clone()).run();
             fetching.spawn(async move { fetching_one.await.map_err(|error| gone(&client, &error)) });
@@ -75,7 +76,7 @@ impl<T: Provide<WasiMessaging>> Trigger<T> for MessageConsumer {
             }
         });
         let announcement = announcements.join("\n");
-        Ok(Box::new(Delivery { announcement, adoptions, phase, fetching, _tidying: tidying }))
+        Ok(Box::new(Delivery { announcement, adoptions, notices, phase, fetching, _tidying: tidying }))
     }
 }
 
@@ -123,6 +124,8 @@ struct Delivery {
     announcement: String,
     /// How consumers were taken over, with the subscriptions that did so.
     adoptions: Vec<(Adoption, Subscription)>,
+    /// What the brokers say of the consumers.
+    notices: Vec<String>,
     phase: watch::Sender<Phase>,
     /// One task for each subscription, which owns the handlers that it has started. Ends with the reason if its consumer
     /// is gone.
@@ -138,6 +141,7 @@ impl Running for Delivery {
 
     fn announced(&self) {
         self.adoptions.iter().for_each(|(adoption, subscription)| adoption.log(subscription));
+        self.notices.iter().for_each(|notice| tracing::info!("{notice}"));
     }
 
     async fn failed(&mut self) -> anyhow::Error {

@@ -8,6 +8,7 @@ use rustls::ClientConnection;
 use rustls::pki_types::ServerName;
 use tempfile::TempDir;
 
+use crate::support::admin::Admin;
 use crate::support::nats::Nats;
 use crate::support::tls::Certificate;
 use crate::support::{Client, PATIENCE, Run, Server, eventually, get};
@@ -80,6 +81,40 @@ fn the_authorities_of_outgoing_requests() {
     fs::write(&authorities, &renewed).unwrap();
     eventually("the new authority", || fetch().starts_with("200").then_some(()));
     assert_eq!(server.log.count(KEPT), 1);
+}
+
+#[test]
+fn the_authorities_of_a_collector() {
+    let (other, certificate) = (Certificate::new(), Certificate::new());
+    // It answers every request, and ends connections so soon that each request comes on a new one.
+    let files =
+        ["--tls-cert".into(), certificate.cert().into_os_string(), "--tls-key".into(), certificate.key().into()];
+    let collector = Run::guest("hello").args(files).args(["--idle-timeout", "1ms", "--admin", "127.0.0.1:0"]).serve();
+    let admin = Admin::of(&collector);
+    let taken = || -> u64 {
+        let page = admin.get("/metrics").text();
+        let counts = page.lines().filter(|line| line.starts_with("http_server_request_duration_seconds_count"));
+        counts.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+    };
+    let authorities = other.cert();
+    let sending = Run::guest("hello")
+        .env("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", format!("https://localhost:{}", collector.address.port()))
+        .env("OTEL_EXPORTER_OTLP_CERTIFICATE", &authorities)
+        .env("OTEL_EXPORTER_OTLP_TIMEOUT", "1000")
+        .env("OTEL_METRIC_EXPORT_INTERVAL", "100")
+        .serve();
+
+    let renewed = fs::read_to_string(certificate.cert()).unwrap();
+    fs::write(&authorities, &renewed[..renewed.len() / 2]).unwrap();
+    let line = sending.log.wait_for(KEPT);
+    assert!(line.contains("OTEL_EXPORTER_OTLP_CERTIFICATE: cannot be used: "), "{line}");
+    assert_eq!(taken(), 0);
+    fs::write(&authorities, &renewed).unwrap();
+    eventually("the new authority", || (taken() > 0).then_some(()));
+    fs::remove_file(&authorities).unwrap();
+    eventually("no file", || (sending.log.count(KEPT) == 2).then_some(()));
+    let before = taken();
+    eventually("the last good one stays", || (taken() > before).then_some(()));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::TcpStream;
+use std::path::PathBuf;
 
 use nkeys::KeyPair;
 use rustls::ClientConnection;
@@ -143,4 +144,43 @@ fn the_nkey_of_a_connection_to_nats() {
     let said = server.log.text();
     assert!(!said.contains(&seed) && !said.contains(&first.seed().unwrap()), "{said}");
     assert_eq!((server.log.count(KEPT), server.log.count("no connection yet")), (1, 1), "{said}");
+}
+
+/// The client of NATS reads these files itself for each attempt: half a file fails the attempt, and no more than that.
+#[test]
+fn the_certificates_of_a_connection_to_nats() {
+    let (served, own) = (Certificate::new(), Certificate::new());
+    let configuration = |served: &Certificate, own: &Certificate| {
+        let files = [served.cert(), served.key(), own.cert()].map(|path| path.to_str().unwrap().to_owned());
+        let [certificate, key, authority] = files;
+        format!("tls {{ cert_file: '{certificate}', key_file: '{key}', ca_file: '{authority}', verify: true }}")
+    };
+    let mut nats = Nats::start_with(&configuration(&served, &own));
+    let directory = TempDir::new().unwrap();
+    let file = |name: &str| directory.path().join(name);
+    let copy = |from: PathBuf, name: &str| fs::copy(from, file(name)).map(drop).unwrap();
+    copy(served.cert(), "ca");
+    copy(own.cert(), "cert");
+    copy(own.key(), "key");
+    let server = Run::guest("keyvalue-conformance")
+        .args(["--keyvalue", &format!("tls://localhost:{}/app", nats.address.port())])
+        .args(["--nats-ca".into(), file("ca"), "--nats-cert".into(), file("cert"), "--nats-key".into(), file("key")])
+        .serve();
+    let put = || Client::connect(server.address).put("/value?key=a", "1").status;
+    assert_eq!(put(), 200);
+
+    for (round, half) in ["ca", "cert", "key"].into_iter().enumerate() {
+        let (served, own) = (Certificate::new(), Certificate::new());
+        nats.kill();
+        copy(served.cert(), "ca");
+        copy(own.cert(), "cert");
+        copy(own.key(), "key");
+        let whole = fs::read(file(half)).unwrap();
+        fs::write(file(half), &whole[..whole.len() / 2]).unwrap();
+        nats.restart_with(&configuration(&served, &own));
+        let refused = || server.log.count("no connection yet: TLS error; check --nats-ca, --nats-cert and --nats-key");
+        eventually(half, || (refused() == round + 1).then_some(()));
+        fs::write(file(half), &whole).unwrap();
+        eventually("the renewed files", || (put() == 200).then_some(()));
+    }
 }

@@ -21,7 +21,6 @@ mod letters;
 mod moves;
 mod operator;
 mod publish;
-mod pull;
 mod queue;
 mod receipt;
 mod stream;

@@ -86,7 +86,7 @@ limits! {
     /// Log lines in a burst.
     log_burst: usize = count("max-log-burst", "N", "500", "Log lines in a burst");
     /// How long the process goes on serving after SIGTERM, while it says that it is not ready; may be 0.
-    shutdown_delay: Duration = delay("shutdown-delay", "TIME", "0s", "How long to go on serving after SIGTERM while /readyz says 503; 5s under Kubernetes");
+    shutdown_delay: Duration = delay("shutdown-delay", "TIME", "0s", "How long clients are still served after SIGTERM, while /readyz says 503 and shared queues are left to others; 5s under Kubernetes");
     /// How long running work is given to finish when the process is asked to stop.
     drain: Duration = duration("drain-timeout", "TIME", "25s", "How long running work may take to finish on SIGTERM, SIGINT or SIGHUP");
 }

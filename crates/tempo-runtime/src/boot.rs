@@ -263,11 +263,13 @@ async fn failed(running: &mut [Box<dyn Running>]) -> anyhow::Error {
     select_all(running.iter_mut().map(|trigger| trigger.failed())).await.0
 }
 
-/// Serves for `delay` more, while the runtime says that it is not ready: what sends requests needs time to notice.
+/// Serves for `delay` more, while the runtime says that it is not ready: what sends requests needs time to notice. Work that is
+/// fetched is left to others from now on.
 async fn serve_on(running: &mut [Box<dyn Running>], delay: Duration) -> Option<anyhow::Error> {
     if delay.is_zero() {
         return None;
     }
+    running.iter_mut().for_each(|trigger| trigger.stop_fetching());
     tracing::info!("stopping: not ready any more; serving goes on for {delay:?}");
     tokio::time::timeout(delay, failed(running)).await.ok()
 }

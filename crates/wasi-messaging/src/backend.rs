@@ -38,6 +38,11 @@ pub trait Broker: Send + Sync + 'static {
     /// A [`tempo_core::Error`] says what about the subscription or the broker is to be changed.
     async fn subscribe(&self, subscription: &Subscription) -> anyhow::Result<Box<dyn Consumer>>;
 
+    /// Whether other programs can handle its messages. Where none can, this one handles them for as long as it serves.
+    fn is_shared(&self) -> bool {
+        true
+    }
+
     /// What the user can see and do of this broker, if it keeps messages.
     fn operator(&self) -> Option<&dyn Operator> {
         None

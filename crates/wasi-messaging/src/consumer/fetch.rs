@@ -53,6 +53,8 @@ impl<T: Provide<WasiMessaging>> Fetching<T> {
                 break Err(error);
             }
         };
+        // What it holds goes to other programs at once, and nothing more comes here.
+        drop(self.consumer);
         while let Some(ended) = self.running.join_next().await {
             report(ended);
         }

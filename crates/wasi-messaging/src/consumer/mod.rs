@@ -16,13 +16,12 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use tempo_core::{Error, ErrorKind, Flag, Provide, Running, Settings, Trigger, Workload};
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use self::disposition::Delivering;
 use self::fetch::Fetching;
 use self::handlers::Handlers;
-use self::phase::{GIVE_BACK, Phase};
+use self::phase::{GIVE_BACK, Phase, Phases};
 pub(crate) use self::subscribe::is_name;
 use self::subscribe::{APP, CONSUMER, SUBSCRIBE, Subscribed};
 use crate::{Adoption, Broker, Consumer, Subscription, WasiMessaging};
@@ -53,18 +52,19 @@ impl<T: Provide<WasiMessaging>> Trigger<T> for MessageConsumer {
         }
         let handlers = Arc::new(Handlers::new(workload)?);
         let joined = join(&handlers, subscribed).await?;
-        let (phase, phases) = watch::channel(Phase::Delivering);
+        let phases = Phases::default();
         let (mut announcements, mut adoptions, mut notices) = (Vec::new(), Vec::new(), Vec::new());
         let mut fetching = JoinSet::new();
         for (subscribed, broker, consumer) in joined {
             let Subscribed { client, subscription, .. } = subscribed;
-            let delivering = Delivering::new(handlers.clone(), broker.clone(), subscription.clone(), phases.clone());
+            let phase = phases.of(&*broker);
+            let delivering = Delivering::new(handlers.clone(), broker.clone(), subscription.clone(), phase.clone());
             let adoption = consumer.adoption().cloned();
             let name = adoption.as_ref().map_or(&*subscription.consumer, |adoption| &*adoption.name);
             announcements.push(announce(&client, name, &*broker, &subscription, delivering.most()));
             notices.extend(consumer.notice());
             adoptions.extend(adoption.map(|adoption| (adoption, subscription)));
-            let fetching_one = Fetching::new(Arc::new(delivering), consumer, phases.clone()).run();
+            let fetching_one = Fetching::new(Arc::new(delivering), consumer, phase).run();
             fetching.spawn(async move { fetching_one.await.map_err(|error| gone(&client, &error)) });
         }
         let mut tidying = JoinSet::new();
@@ -76,7 +76,7 @@ impl<T: Provide<WasiMessaging>> Trigger<T> for MessageConsumer {
             }
         });
         let announcement = announcements.join("\n");
-        Ok(Box::new(Delivery { announcement, adoptions, notices, phase, fetching, _tidying: tidying }))
+        Ok(Box::new(Delivery { announcement, adoptions, notices, phases, fetching, _tidying: tidying }))
     }
 }
 
@@ -126,7 +126,7 @@ struct Delivery {
     adoptions: Vec<(Adoption, Subscription)>,
     /// What the brokers say of the consumers.
     notices: Vec<String>,
-    phase: watch::Sender<Phase>,
+    phases: Phases,
     /// One task for each subscription, which owns the handlers that it has started. Ends with the reason if its consumer
     /// is gone.
     fetching: JoinSet<Result<(), Error>>,
@@ -145,21 +145,29 @@ impl Running for Delivery {
     }
 
     async fn failed(&mut self) -> anyhow::Error {
-        match self.fetching.join_next().await {
-            Some(Ok(Err(error))) => error.into(),
-            Some(_) => anyhow::anyhow!("a subscription has ended"),
-            // There is at least one until the first failure, which ends the runtime.
-            None => std::future::pending().await,
+        loop {
+            match self.fetching.join_next().await {
+                Some(Ok(Err(error))) => return error.into(),
+                // It was to stop.
+                Some(Ok(Ok(()))) if self.phases.have_stopped() => {}
+                Some(_) => return anyhow::anyhow!("a subscription has ended"),
+                // There is at least one until the first failure, which ends the runtime, or until all have stopped.
+                None => std::future::pending().await,
+            }
         }
     }
 
+    fn stop_fetching(&mut self) {
+        self.phases.stop_shared();
+    }
+
     async fn drain(mut self: Box<Self>, deadline: Instant) {
-        let _ = self.phase.send(Phase::Draining);
+        self.phases.enter(Phase::Draining);
         let finished = async { while self.fetching.join_next().await.is_some() {} };
         if tokio::time::timeout_at(deadline.into(), finished).await.is_ok() {
             return;
         }
-        let _ = self.phase.send(Phase::Abandoning);
+        self.phases.enter(Phase::Abandoning);
         let given_back = async { while self.fetching.join_next().await.is_some() {} };
         // What is left is ended when the tasks are dropped.
         let _ = tokio::time::timeout(GIVE_BACK, given_back).await;

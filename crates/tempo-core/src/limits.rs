@@ -71,8 +71,9 @@ limits! {
     instantiate: Duration = duration("instantiate-timeout", "TIME", "5s", "Time to make an instance");
     /// Time a guest may go on working after its response has been sent.
     after_response: Duration = duration("after-response-timeout", "TIME", "10s", "Time a guest may go on working after its response");
-    /// Requests that run at once.
-    requests: usize = count("max-requests", "N", "256", "Requests that run at once");
+    /// Requests and messages that run at once. A request that waits for a message which the same component handles keeps its
+    /// place, and the message needs another.
+    requests: usize = count("max-requests", "N", "256", "Requests and messages that run at once; one that waits for another of the same component keeps its place");
     /// Requests that wait for a place.
     queue: usize = number("max-queued-requests", "N", "512", "Requests that wait for a place to run");
     /// How long a request waits for a place before it is refused.

@@ -9,7 +9,7 @@ use wasmtime::component::{InstancePre, ResourceTable};
 use wasmtime::{Store, UpdateDeadline};
 
 use crate::meter::Tick;
-use crate::telemetry::{CallContext, Counted, Telemetry, scope};
+use crate::telemetry::{CallContext, Counted, Telemetry};
 use crate::{Admission, Call, Health, Interrupted, Limits, Meter, OpenFiles, Spawn, StoreLimiter};
 
 /// What a runtime says about a component to make a [`Workload`] of it.
@@ -150,12 +150,16 @@ impl<T: Send + 'static> Workload<T> {
         Ok(Instance { store, meter, _alive: alive })
     }
 
-    /// Waits for `made`, the making of an instance, for as long as that may take.
+    /// Waits for `made`, the making of an instance, for as long as that may take. It comes pinned: the future of a call has
+    /// room for it even if no instance is made, and should have no more of it than it needs.
     ///
     /// # Errors
     ///
     /// [`Interrupted::Deadline`] if it takes longer; else what `made` ends with.
-    pub async fn instantiated<G>(&self, made: impl Future<Output = wasmtime::Result<G>>) -> wasmtime::Result<G> {
+    pub async fn instantiated<G>(
+        &self,
+        made: impl Future<Output = wasmtime::Result<G>> + Unpin,
+    ) -> wasmtime::Result<G> {
         let begun = Instant::now();
         let made = tokio::time::timeout(self.limits().instantiate, made).await;
         if let Some(metrics) = self.telemetry().metrics() {
@@ -177,8 +181,9 @@ impl<T: Send + 'static> Workload<T> {
         context: Option<Arc<CallContext>>,
         work: impl Future<Output = R> + Send + 'static,
     ) -> Call<R> {
-        let work = Box::pin(scope(context, work));
-        Call::new(work, meter, self.inner.builder.background.clone(), deadline).told_to(self.telemetry().clone())
+        Call::new(Box::pin(work), meter, self.inner.builder.background.clone(), deadline)
+            .within(context)
+            .told_to(self.telemetry().clone())
     }
 
     /// The linear memory that a store uses, in bytes.

@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-use super::activity::{Activity, Verdict, Watched};
+use super::activity::{Activity, InFlight, Verdict, Watched};
 use super::backlog::Backlog;
 use super::body::Body;
 use super::config::Config;
@@ -52,6 +52,15 @@ pub(crate) struct Server<T: Send + 'static> {
     pub(crate) phase: watch::Receiver<Phase>,
 }
 
+/// What the requests of one connection have in common.
+struct Connection<T: Send + 'static> {
+    server: Arc<Server<T>>,
+    scheme: Scheme,
+    admitted: bool,
+    /// That of an HTTP/1.1 connection. Streams of HTTP/2 have their own.
+    flow: Arc<Flow>,
+}
+
 /// hyper's settings for one connection, whose HTTP/2 streams `executor` runs.
 fn http(config: &Config, executor: StreamExecutor) -> auto::Builder<StreamExecutor> {
     let mut http = auto::Builder::new(executor);
@@ -85,32 +94,18 @@ impl<T: Provide<WasiHttp>> Server<T> {
         }
     }
 
-    async fn speak<S>(&self, stream: S, wire: Arc<Wire>, scheme: Scheme, admitted: bool)
+    async fn speak<S>(self: &Arc<Self>, stream: S, wire: Arc<Wire>, scheme: Scheme, admitted: bool)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let activity = Activity::new();
         let flow = Flow::connection(self.backlog.clone());
+        let shared = Arc::new(Connection { server: self.clone(), scheme, admitted, flow });
         let sends = SendWatch::new(self.backlog.clone(), wire.clone());
         let io = TokioIo::new(Watched::new(stream, activity.clone()));
         let service = service_fn(|request: Request<Incoming>| {
             let in_flight = activity.request(request.version());
-            let answer = answer(
-                self.worker.clone(),
-                self.backlog.clone(),
-                scheme.clone(),
-                request,
-                admitted,
-                self.phase.clone(),
-            );
-            let flow = flow.clone();
-            async move {
-                let mut response = answer.await;
-                response.body_mut().count(Flow::current().unwrap_or(flow));
-                end_of_turn().await;
-                response.body_mut().in_flight = Some(in_flight);
-                Ok::<_, Infallible>(response)
-            }
+            respond(shared.clone(), in_flight, request)
         });
         let http = http(&self.worker.config, StreamExecutor(sends.clone()));
         let mut connection = pin!(http.serve_connection(io, service));
@@ -144,37 +139,71 @@ impl<T: Provide<WasiHttp>> Server<T> {
     }
 }
 
-async fn answer<T: Provide<WasiHttp>>(
-    worker: Arc<Worker<T>>,
-    backlog: Arc<Backlog>,
-    scheme: Scheme,
-    mut request: Request<Incoming>,
-    admitted: bool,
-    phase: watch::Receiver<Phase>,
-) -> Response<Body<T>> {
+/// Answers `request`. hyper copies the future several times, so it has to stay small: what it awaits is made inside, and the
+/// largest is pinned where it is made.
+async fn respond<T: Provide<WasiHttp>>(
+    connection: Arc<Connection<T>>,
+    in_flight: InFlight,
+    request: Request<Incoming>,
+) -> Result<Response<Body<T>>, Infallible> {
+    let mut response = answer(&connection, request).await;
+    response.body_mut().count(Flow::current().unwrap_or_else(|| connection.flow.clone()));
+    end_of_turn().await;
+    response.body_mut().in_flight = Some(in_flight);
+    Ok(response)
+}
+
+async fn answer<T: Provide<WasiHttp>>(connection: &Connection<T>, mut request: Request<Incoming>) -> Response<Body<T>> {
+    let Connection { server, scheme, admitted, .. } = connection;
+    let worker = &server.worker;
     let version = request.version();
     // hyper counts those of HTTP/1.1 only. Telemetry adds its own, which are not the client's.
     let too_many_headers = request.headers().len() > worker.config.headers;
     fields::receive(&mut request);
-    let (context, mut told) = telemetry::begin(&worker.measured, &scheme, &mut request);
+    let (context, mut told) = telemetry::begin(&worker.measured, scheme, &mut request);
     let mut response = if !admitted {
         worker.workload.telemetry().hit("max-connections");
         Refusal::Overloaded.response()
     } else if too_many_headers {
         Refusal::TooManyHeaders.response()
-    } else if !backlog.wait_for_room(worker.workload.limits().queue_wait).await {
+    } else if !server.backlog.wait_for_room(worker.workload.limits().queue_wait).await {
         worker.workload.telemetry().hit("max-send-buffer");
         Refusal::Overloaded.response()
     } else {
-        scope(context.clone(), request::handle(worker, scheme, context, request)).await
+        let handled = pin!(request::handle(worker.clone(), scheme.clone(), context.clone(), request));
+        scope(context, handled).await.unwrap_or_else(Refusal::response)
     };
     if let Some(told) = &mut told {
         told.answered(&response);
     }
     response.body_mut().told = told;
-    let leaving = !admitted || *phase.borrow() != Phase::Serving;
+    let leaving = !admitted || *server.phase.borrow() != Phase::Serving;
     if leaving && version <= Version::HTTP_11 {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::HttpView;
+
+    struct Data;
+
+    impl Provide<WasiHttp> for Data {
+        fn provide(&mut self) -> HttpView<'_> {
+            unreachable!("no store is made")
+        }
+    }
+
+    fn size<A, B, C, F: Future>(_: impl Fn(A, B, C) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn what_hyper_copies_of_a_request_is_small() {
+        let size = size(respond::<Data>);
+        assert!(size <= 4 << 10, "{size} bytes");
+    }
 }

@@ -4,6 +4,8 @@ use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
 
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
 use http::uri::Scheme;
 use http::{HeaderValue, Request, Response, Version, header};
 use hyper::body::Incoming;
@@ -29,7 +31,7 @@ use super::telemetry;
 use super::tls::Tls;
 use super::transport::{Transport, Wire};
 use super::turn::end_of_turn;
-use super::watchdog::Watchdog;
+use super::watchdog::{Event, Watchdog};
 use super::worker::Worker;
 use crate::WasiHttp;
 
@@ -109,31 +111,33 @@ impl<T: Provide<WasiHttp>> Server<T> {
         });
         let http = http(&self.worker.config, StreamExecutor(sends.clone()));
         let mut connection = pin!(http.serve_connection(io, service));
-        let mut phase = self.phase.clone();
-        let mut watchdog = Watchdog::new(&self.worker, &self.backlog, &activity, sends);
+        // In a set, it is polled only when there is something for it rather than with each request.
+        let mut events = FuturesUnordered::from_iter([Watchdog::new(self, &activity, sends).next()]);
         loop {
             tokio::select! {
+                biased;
                 result = connection.as_mut() => {
                     if let Err(error) = result {
                         tracing::debug!(error = %error, "a connection broke off");
                     }
                     return;
                 }
-                Ok(()) = phase.changed() => match *phase.borrow_and_update() {
-                    Phase::Serving => {}
-                    // An HTTP/1.1 client may be sending a request just now: it is told with the answer.
-                    Phase::Leaving if !activity.is_http2() => {}
-                    Phase::Leaving => connection.as_mut().graceful_shutdown(),
-                    Phase::Closing => {
-                        connection.as_mut().graceful_shutdown();
-                        watchdog.hurry();
+                Some((event, mut watchdog)) = events.next() => {
+                    match event {
+                        Event::Phase(Phase::Serving) | Event::Look(Verdict::Keep) => {}
+                        // An HTTP/1.1 client may be sending a request just now: it is told with the answer.
+                        Event::Phase(Phase::Leaving) if !activity.is_http2() => {}
+                        Event::Phase(Phase::Closing) => {
+                            connection.as_mut().graceful_shutdown();
+                            watchdog.hurry();
+                        }
+                        Event::Phase(Phase::Leaving) | Event::Look(Verdict::Idle) => {
+                            connection.as_mut().graceful_shutdown();
+                        }
+                        Event::Look(Verdict::TooSlow) => return wire.give_up(),
                     }
-                },
-                verdict = watchdog.next() => match verdict {
-                    Verdict::Keep => {}
-                    Verdict::Idle => connection.as_mut().graceful_shutdown(),
-                    Verdict::TooSlow => return wire.give_up(),
-                },
+                    events.push(watchdog.next());
+                }
             }
         }
     }

@@ -37,6 +37,7 @@ mod keyvalue_crash;
 mod keyvalue_errors;
 mod keyvalue_watch;
 mod limits;
+mod limits_buffers;
 mod limits_data;
 mod limits_grants;
 mod limits_held;

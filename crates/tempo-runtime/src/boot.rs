@@ -192,7 +192,7 @@ fn store_data<T: StoreData>(
         let limiter = StoreLimiter::new(&limits).told_to(telemetry.clone()).logged_within(refusals.clone());
         let open_files = OpenFiles::new(&limits).told_to(telemetry.clone()).logged_within(refusals.clone());
         let bytes = ByteBudget::of_store(&limits, telemetry.clone());
-        let (wasi, table, sockets) = (grants.context()?, ResourceTable::new(), Sockets::default());
+        let (wasi, table, sockets) = (grants.context(&bytes)?, ResourceTable::new(), Sockets::default());
         let base = Base { wasi, table, limiter, open_files, sockets, bytes };
         let mut data = T::new(base);
         for backend in &connected {

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tempo_core::{Error, ErrorKind, Flag, KeyValue, Limits, LogBudget, Setting, Settings, Shown};
+use tempo_core::{ByteBudget, Error, ErrorKind, Flag, KeyValue, Limits, LogBudget, Setting, Settings, Shown};
 use wasmtime_wasi::sockets::SocketAddrUse;
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
 
@@ -70,12 +70,12 @@ impl Grants {
         Ok(Self { env, directories, sockets, io, max_random: limits.random_bytes as u64 })
     }
 
-    /// Makes the WASI context of a new store.
+    /// Makes the WASI context of a new store, for which the host may hold `bytes`.
     ///
     /// # Errors
     ///
     /// A granted directory has gone.
-    pub fn context(&self) -> wasmtime::Result<WasiCtx> {
+    pub fn context(&self, bytes: &ByteBudget) -> wasmtime::Result<WasiCtx> {
         let mut wasi = WasiCtxBuilder::new();
         wasi.max_random_size(self.max_random).envs(&self.env);
         for directory in &self.directories {
@@ -90,7 +90,7 @@ impl Grants {
         }
         match &self.io {
             Io::Log { component, budget } => {
-                let output = |source| GuestOutput::new(component.clone(), source, budget.clone());
+                let output = |source| GuestOutput::new(component.clone(), source, budget.clone(), bytes);
                 wasi.stdout(output(Source::Stdout)).stderr(output(Source::Stderr));
             }
             Io::Process(arguments) => {

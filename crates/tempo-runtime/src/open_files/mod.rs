@@ -18,11 +18,22 @@
 //!   has a thread for blocking work meanwhile, of which the runtime has a bounded number. This includes what `open-at` has
 //!   opened when the guest cancels it.
 //!
+//! What the host buffers for them is bounded too:
+//!
+//! - A stream of a file over WASI 0.2 reserves its buffer of 64 KiB in the store's budget, and a listing its entries. No more
+//!   may be written at once than the buffer takes.
+//! - A socket over WASI 0.2 has 64 KiB for what is received and as much for what is sent: 32 MiB at the default of 256.
+//! - Datagrams over WASI 0.3 that are received or sent are reserved in the budget while a call waits.
+//! - A stream of a file over WASI 0.3 has 64 KiB and six entries in the store's table of concurrent things. At the default of
+//!   `--max-handles` that is 43 MiB at most.
+//!
 //! The limit is reported with the error that is nearest. `new-socket-limit` of WASI 0.2 is it exactly. WASI 0.3 has
 //! `out-of-memory` for sockets, and both versions have `insufficient-memory` for files: the other candidate, `quota`, is about
 //! storage.
 
+mod buffered;
 mod p2;
+mod p2_files;
 mod p3;
 mod relay;
 
@@ -38,6 +49,7 @@ use crate::store_data::StoreData;
 pub(crate) fn add_to_linker<T: StoreData>(linker: &mut Linker<T>, concurrent: bool) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     p2::add_to_linker(linker)?;
+    p2_files::add_to_linker(linker)?;
     if concurrent {
         p3::add_to_linker(linker)?;
     }

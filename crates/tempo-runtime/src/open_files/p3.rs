@@ -3,6 +3,7 @@
 use std::iter::empty;
 use std::sync::Arc;
 
+use tempo_core::Reservation;
 use wasmtime::component::{
     Access, Accessor, FutureReader, Linker, LinkerInstance, Resource, ResourceType, StreamReader,
 };
@@ -12,7 +13,8 @@ use wasmtime_wasi::p3::bindings::filesystem::types::{
     DescriptorFlags, DirectoryEntry, ErrorCode, Host as _, HostDescriptorWithStore, OpenFlags, PathFlags,
 };
 use wasmtime_wasi::p3::bindings::sockets::types::{
-    ErrorCode as SocketErrorCode, Host as _, HostTcpSocket, HostTcpSocketWithStore, HostUdpSocket, IpAddressFamily,
+    ErrorCode as SocketErrorCode, Host as _, HostTcpSocket, HostTcpSocketWithStore, HostUdpSocket,
+    HostUdpSocketWithStore, IpAddressFamily, IpSocketAddress,
 };
 use wasmtime_wasi::p3::sockets::SocketResult;
 use wasmtime_wasi::sockets::{TcpSocket, UdpSocket, WasiSockets, WasiSocketsView};
@@ -22,6 +24,9 @@ use crate::store_data::StoreData;
 
 /// What a listing counts as: two descriptors that its thread opens, and the one that follows the thread.
 const LISTING: usize = 3;
+
+/// What the host holds for a datagram at most, in bytes.
+const DATAGRAM: usize = 64 << 10;
 
 type Store<'a, T> = StoreContextMut<'a, T>;
 
@@ -37,6 +42,7 @@ pub(super) fn add_to_linker<T: StoreData>(linker: &mut Linker<T>) -> wasmtime::R
     let mut sockets = linker.instance("wasi:sockets/types@0.3.0")?;
     creation(&mut sockets)?;
     streams(&mut sockets)?;
+    datagrams(&mut sockets)?;
     destructors(&mut sockets)
 }
 
@@ -126,16 +132,51 @@ fn streams<T: StoreData>(types: &mut LinkerInstance<'_, T>) -> wasmtime::Result<
         |mut store: Store<'_, T>, (socket, data): (Resource<TcpSocket>, StreamReader<u8>)| {
             let open = store.data_mut().base().sockets.get(socket.rep());
             let host = Access::<T, WasiSockets>::new(store.as_context_mut(), T::sockets);
-            let result = WasiSockets::send(host, socket, data)?;
+            let result = <WasiSockets as HostTcpSocketWithStore<T>>::send(host, socket, data)?;
             Ok((relay::until_ended(store, result, open)?,))
         },
     )?;
     types.func_wrap("[method]tcp-socket.receive", |mut store: Store<'_, T>, (socket,): (Resource<TcpSocket>,)| {
         let open = store.data_mut().base().sockets.get(socket.rep());
         let host = Access::<T, WasiSockets>::new(store.as_context_mut(), T::sockets);
-        let (data, result) = WasiSockets::receive(host, socket)?;
+        let (data, result) = <WasiSockets as HostTcpSocketWithStore<T>>::receive(host, socket)?;
         Ok(((data, relay::until_ended(store, result, open)?),))
     })
+}
+
+/// The host holds a datagram for each call that waits, of which a guest may have many at once for one socket.
+fn datagrams<T: StoreData>(types: &mut LinkerInstance<'_, T>) -> wasmtime::Result<()> {
+    type Sent = (Resource<UdpSocket>, Vec<u8>, Option<IpSocketAddress>);
+    types.func_wrap_concurrent(
+        "[method]udp-socket.send",
+        |accessor: &Accessor<T>, (socket, datagram, address): Sent| {
+            Box::pin(async move {
+                let Some(_held) = hold(accessor, datagram.len().min(DATAGRAM)) else {
+                    return Ok((Err(SocketErrorCode::OutOfMemory),));
+                };
+                let host = accessor.with_getter::<WasiSockets>(T::sockets);
+                let sent = <WasiSockets as HostUdpSocketWithStore<T>>::send(&host, socket, datagram, address).await;
+                accessor.with(|mut store| socket_result(store.data_mut(), sent))
+            })
+        },
+    )?;
+    types.func_wrap_concurrent(
+        "[method]udp-socket.receive",
+        |accessor: &Accessor<T>, (socket,): (Resource<UdpSocket>,)| {
+            Box::pin(async move {
+                let Some(_held) = hold(accessor, DATAGRAM) else {
+                    return Ok((Err(SocketErrorCode::OutOfMemory),));
+                };
+                let host = accessor.with_getter::<WasiSockets>(T::sockets);
+                let received = <WasiSockets as HostUdpSocketWithStore<T>>::receive(&host, socket).await;
+                accessor.with(|mut store| socket_result(store.data_mut(), received))
+            })
+        },
+    )
+}
+
+fn hold<T: StoreData>(accessor: &Accessor<T>, bytes: usize) -> Option<Reservation> {
+    accessor.with(|mut store| store.data_mut().base().bytes.hold(bytes).ok())
 }
 
 fn destructors<T: StoreData>(types: &mut LinkerInstance<'_, T>) -> wasmtime::Result<()> {
@@ -149,12 +190,12 @@ fn destructors<T: StoreData>(types: &mut LinkerInstance<'_, T>) -> wasmtime::Res
     })
 }
 
-fn socket_result<T: StoreData, S>(
+fn socket_result<T: StoreData, R>(
     data: &mut T,
-    made: SocketResult<Resource<S>>,
-) -> wasmtime::Result<(Result<Resource<S>, SocketErrorCode>,)> {
-    Ok((match made {
-        Ok(socket) => Ok(socket),
+    result: SocketResult<R>,
+) -> wasmtime::Result<(Result<R, SocketErrorCode>,)> {
+    Ok((match result {
+        Ok(value) => Ok(value),
         Err(error) => Err(data.sockets().convert_error_code(error)?),
     },))
 }

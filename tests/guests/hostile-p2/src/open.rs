@@ -71,11 +71,11 @@ impl Named for SocketError {
     }
 }
 
-fn file() -> Result<Descriptor, ErrorCode> {
+pub(crate) fn file() -> Result<Descriptor, ErrorCode> {
     at("file", OpenFlags::empty())
 }
 
-fn at(path: &str, open: OpenFlags) -> Result<Descriptor, ErrorCode> {
+pub(crate) fn at(path: &str, open: OpenFlags) -> Result<Descriptor, ErrorCode> {
     let mut granted = get_directories();
     let (directory, _) = granted.pop().ok_or(ErrorCode::Access)?;
     let write = if open.contains(OpenFlags::DIRECTORY) { DescriptorFlags::empty() } else { DescriptorFlags::WRITE };

@@ -29,7 +29,9 @@ fn a_bad_value_of_a_flag() {
 
 #[test]
 fn limits_are_not_turned_off_by_a_zero() {
-    for flag in ["--max-requests", "--max-memory", "--cpu-timeout", "--max-handles", "--instance-reuse"] {
+    for flag in
+        ["--max-requests", "--max-memory", "--cpu-timeout", "--max-handles", "--max-open-files", "--instance-reuse"]
+    {
         for zero in ["0", "0s", "-1"] {
             Run::guest("hello").args([flag, zero]).finish().failed_in_one_line(64, &[&format!("{flag}: expected")]);
         }

@@ -128,6 +128,29 @@ fn more_topics_and_other_options_are_updates(broker: &Broker) {
     wait_done(server.address, "check.many", WAITING);
 }
 
+/// Options that each program follows by itself are kept, so that a change is seen.
+fn options_of_the_handling_are_updates(broker: &Broker) {
+    stop(broker.serve(GUEST, "check.>"));
+    let options = "check.>;max-in-flight=8;max-deliver=3;backoff=1s/90s;dead-letter=GRAVE";
+    let server = broker.serve(GUEST, options);
+    let line = server.log.wait_for("updated the consumer");
+    for change in [
+        "max-in-flight 32 is now 8",
+        "max-deliver 5 is now 3",
+        "backoff 1s/5s/30s/2m is now 1s/1m30s",
+        "dead-letter default is now GRAVE",
+    ] {
+        assert!(line.contains(change), "{change}: {line}");
+    }
+    stop(server);
+    let mut server = broker.serve(GUEST, options);
+    server.signal(Signal::TERM);
+    assert_eq!((server.exit_code(), server.log.count("updated the consumer")), (Some(0), 0), "{}", server.log.text());
+    let server = broker.serve(GUEST, "check.>;max-in-flight=8");
+    let line = server.log.wait_for("updated the consumer");
+    assert!(line.contains("dead-letter GRAVE is now default") && !line.contains("max-in-flight"), "{line}");
+}
+
 macro_rules! on_brokers_that_keep {
     ($($test:ident),+ $(,)?) => {
         mod file {
@@ -147,6 +170,7 @@ on_brokers_that_keep!(
     an_operator_moves_what_a_subscription_may_not,
     services_do_not_share_a_consumer_by_accident,
     more_topics_and_other_options_are_updates,
+    options_of_the_handling_are_updates,
 );
 
 /// As of a rolling update: the old program runs while the new one starts.
@@ -166,6 +190,29 @@ fn programs_that_run_with_other_settings_are_named() {
     assert!(warning.contains("ack-wait 30s is now 1m") && warning.contains("--consumer"), "{warning}");
     assert_eq!(old.log.count("has changed it"), 1, "{}", old.log.text());
     assert_eq!(replica.log.count("other settings"), 0, "{}", replica.log.text());
+}
+
+#[test]
+fn programs_that_handle_messages_in_other_ways_are_named() {
+    let broker = Broker::jetstream();
+    let old = broker.serve(GUEST, "check.>");
+    let new = broker.serve(GUEST, "check.>;max-in-flight=8;backoff=2s");
+    new.log.wait_for("programs that run have other settings for this consumer");
+    let warning = eventually("the old program looks at the consumer", || {
+        publish(new.address, "topic=check.one&act=count", "");
+        (old.log.count("has changed it") > 0).then(|| old.log.wait_for("has changed it"))
+    });
+    let changes = "max-in-flight 32 is now 8, backoff 1s/5s/30s/2m is now 2s";
+    assert!(warning.contains(changes), "{warning}");
+}
+
+/// NATS without a stream cannot say who else is in a queue group.
+#[test]
+fn a_queue_group_is_named_at_the_start() {
+    let broker = Broker::core_nats();
+    let server = broker.run(GUEST).args(["--subscribe", "check.>;consumer=workers"]).serve();
+    let line = server.log.wait_for("joined the queue group");
+    assert!(line.contains("the queue group workers of NATS") && line.contains("--consumer"), "{line}");
 }
 
 /// A consumer as versions made it that recorded no owner.

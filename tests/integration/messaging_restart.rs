@@ -125,6 +125,25 @@ fn workers_share_a_stream_and_take_over_from_one_that_dies() {
     }
 }
 
+/// HTTP goes on for `--shutdown-delay`, but what is fetched is for the programs that stay.
+#[test]
+fn a_worker_that_is_to_stop_leaves_messages_to_others() {
+    let broker = Broker::jetstream();
+    let subscription = "check.>;consumer=workers;ack-wait=2s";
+    let mut stopping = broker.worker(subscription).args(["--shutdown-delay", "10m"]).work();
+    let publisher = broker.run(GUEST).serve();
+    publish_many(publisher.address, 1, "topic=check.work");
+    eventually("it works", || (begun(&stopping) == 1).then_some(()));
+    stopping.signal(Signal::TERM);
+    stopping.log.wait_for("serving goes on for 600s");
+    publish_many(publisher.address, 50, "topic=check.work");
+    let other = broker.worker(subscription).work();
+    eventually("the other has them all", || (begun(&other) >= 50).then_some(()));
+    assert_eq!(begun(&stopping), 1);
+    stopping.signal(Signal::TERM);
+    assert_eq!(stopping.exit_code(), Some(143), "a second signal ends it at once");
+}
+
 #[test]
 fn workers_share_the_messages_of_core_nats() {
     let broker = Broker::core_nats();

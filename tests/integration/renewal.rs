@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::net::TcpStream;
+use std::path::PathBuf;
 
 use nkeys::KeyPair;
 use rustls::ClientConnection;
 use rustls::pki_types::ServerName;
 use tempfile::TempDir;
 
+use crate::support::admin::Admin;
 use crate::support::nats::Nats;
 use crate::support::tls::Certificate;
 use crate::support::{Client, PATIENCE, Run, Server, eventually, get};
@@ -83,6 +85,40 @@ fn the_authorities_of_outgoing_requests() {
 }
 
 #[test]
+fn the_authorities_of_a_collector() {
+    let (other, certificate) = (Certificate::new(), Certificate::new());
+    // It answers every request, and ends connections so soon that each request comes on a new one.
+    let files =
+        ["--tls-cert".into(), certificate.cert().into_os_string(), "--tls-key".into(), certificate.key().into()];
+    let collector = Run::guest("hello").args(files).args(["--idle-timeout", "1ms", "--admin", "127.0.0.1:0"]).serve();
+    let admin = Admin::of(&collector);
+    let taken = || -> u64 {
+        let page = admin.get("/metrics").text();
+        let counts = page.lines().filter(|line| line.starts_with("http_server_request_duration_seconds_count"));
+        counts.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+    };
+    let authorities = other.cert();
+    let sending = Run::guest("hello")
+        .env("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", format!("https://localhost:{}", collector.address.port()))
+        .env("OTEL_EXPORTER_OTLP_CERTIFICATE", &authorities)
+        .env("OTEL_EXPORTER_OTLP_TIMEOUT", "1000")
+        .env("OTEL_METRIC_EXPORT_INTERVAL", "100")
+        .serve();
+
+    let renewed = fs::read_to_string(certificate.cert()).unwrap();
+    fs::write(&authorities, &renewed[..renewed.len() / 2]).unwrap();
+    let line = sending.log.wait_for(KEPT);
+    assert!(line.contains("OTEL_EXPORTER_OTLP_CERTIFICATE: cannot be used: "), "{line}");
+    assert_eq!(taken(), 0);
+    fs::write(&authorities, &renewed).unwrap();
+    eventually("the new authority", || (taken() > 0).then_some(()));
+    fs::remove_file(&authorities).unwrap();
+    eventually("no file", || (sending.log.count(KEPT) == 2).then_some(()));
+    let before = taken();
+    eventually("the last good one stays", || (taken() > before).then_some(()));
+}
+
+#[test]
 fn the_nkey_of_a_connection_to_nats() {
     let (first, second) = (KeyPair::new_user(), KeyPair::new_user());
     let admits = |key: &KeyPair| format!("authorization {{ users: [{{ nkey: {} }}] }}", key.public_key());
@@ -108,4 +144,43 @@ fn the_nkey_of_a_connection_to_nats() {
     let said = server.log.text();
     assert!(!said.contains(&seed) && !said.contains(&first.seed().unwrap()), "{said}");
     assert_eq!((server.log.count(KEPT), server.log.count("no connection yet")), (1, 1), "{said}");
+}
+
+/// The client of NATS reads these files itself for each attempt: half a file fails the attempt, and no more than that.
+#[test]
+fn the_certificates_of_a_connection_to_nats() {
+    let (served, own) = (Certificate::new(), Certificate::new());
+    let configuration = |served: &Certificate, own: &Certificate| {
+        let files = [served.cert(), served.key(), own.cert()].map(|path| path.to_str().unwrap().to_owned());
+        let [certificate, key, authority] = files;
+        format!("tls {{ cert_file: '{certificate}', key_file: '{key}', ca_file: '{authority}', verify: true }}")
+    };
+    let mut nats = Nats::start_with(&configuration(&served, &own));
+    let directory = TempDir::new().unwrap();
+    let file = |name: &str| directory.path().join(name);
+    let copy = |from: PathBuf, name: &str| fs::copy(from, file(name)).map(drop).unwrap();
+    copy(served.cert(), "ca");
+    copy(own.cert(), "cert");
+    copy(own.key(), "key");
+    let server = Run::guest("keyvalue-conformance")
+        .args(["--keyvalue", &format!("tls://localhost:{}/app", nats.address.port())])
+        .args(["--nats-ca".into(), file("ca"), "--nats-cert".into(), file("cert"), "--nats-key".into(), file("key")])
+        .serve();
+    let put = || Client::connect(server.address).put("/value?key=a", "1").status;
+    assert_eq!(put(), 200);
+
+    for (round, half) in ["ca", "cert", "key"].into_iter().enumerate() {
+        let (served, own) = (Certificate::new(), Certificate::new());
+        nats.kill();
+        copy(served.cert(), "ca");
+        copy(own.cert(), "cert");
+        copy(own.key(), "key");
+        let whole = fs::read(file(half)).unwrap();
+        fs::write(file(half), &whole[..whole.len() / 2]).unwrap();
+        nats.restart_with(&configuration(&served, &own));
+        let refused = || server.log.count("no connection yet: TLS error; check --nats-ca, --nats-cert and --nats-key");
+        eventually(half, || (refused() == round + 1).then_some(()));
+        fs::write(file(half), &whole).unwrap();
+        eventually("the renewed files", || (put() == 200).then_some(()));
+    }
 }

@@ -1,7 +1,7 @@
 //! Signals, from the first instruction to the last, and a standard error that is not read.
 
 use std::io::{BufRead, BufReader, Read};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
 
@@ -10,7 +10,10 @@ use tempfile::TempDir;
 
 use crate::support::admin::Admin;
 use crate::support::guest::{compiled, key, program};
-use crate::support::{Client, Run, eventually, get, serve_with};
+use crate::support::{Client, PATIENCE, Run, eventually, get, serve_with};
+
+/// What a pipe holds at least when a write to it waits: its capacity, less one write of the guest's.
+const FULL_PIPE: u64 = 60_000;
 
 /// A program that a test starts, stops and reads by itself. It is killed when this is dropped.
 struct Program(Child);
@@ -135,6 +138,74 @@ fn a_command_that_waits_for_a_file_is_ended_by_a_signal() {
         wait_for_reader(program.0.id());
         send(program.0.id(), signal);
         assert_eq!(program.code(), Some(code));
+    }
+}
+
+/// A pipe that is full holds up the command that writes to it, as it does any program, but not the signal.
+#[test]
+fn a_command_that_waits_for_a_reader_of_its_output_is_ended_by_a_signal() {
+    let long = "x".repeat(100_000);
+    let (printed, failed) = (format!("arg={long}"), format!("read=/{long}"));
+    for (guest, argument, is_error) in
+        [("command", &printed, false), ("command-p3", &printed, false), ("command", &failed, true)]
+    {
+        for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+            let mut command = Command::new(program("tempo"));
+            command.arg("run").arg(compiled(guest)).arg("--key-file").arg(key()).args(["--", argument]);
+            let (stdout, stderr) =
+                if is_error { (Stdio::null(), Stdio::piped()) } else { (Stdio::piped(), Stdio::null()) };
+            let mut program = Program::start(command.stdout(stdout).stderr(stderr));
+            let waiting = |program: &Program| {
+                let (stdout, stderr) = (program.0.stdout.as_ref(), program.0.stderr.as_ref());
+                let fill = stdout.map(rustix::io::ioctl_fionread).or_else(|| stderr.map(rustix::io::ioctl_fionread));
+                fill.unwrap().unwrap()
+            };
+            eventually("the pipe is full", || (waiting(&program) >= FULL_PIPE).then_some(()));
+            send(program.0.id(), signal);
+            assert_eq!(program.code(), Some(code), "{guest}");
+        }
+    }
+}
+
+/// A file of the test's in place of one of the machine's, for one process: `None` where the machine does not let a test do that.
+fn with_file_in_place(file: &Path, place: &str) -> Option<Command> {
+    let unshare = || {
+        let mut command = Command::new("unshare");
+        let script = r#"mount --bind "$0" "$1" && shift && exec "$@""#;
+        command.args(["--user", "--map-root-user", "--mount", "sh", "-c", script]).arg(file).arg(place);
+        command
+    };
+    let permitted = unshare().arg("true").stderr(Stdio::null()).status();
+    permitted.is_ok_and(|status| status.success()).then(unshare)
+}
+
+#[test]
+fn a_command_that_waits_for_a_name_server_is_ended_by_a_signal() {
+    // The port of name servers cannot be chosen, and the system may not let a test use it.
+    let Ok(silent) = UdpSocket::bind("127.0.0.1:53").or_else(|_| UdpSocket::bind("127.0.0.54:53")) else {
+        eprintln!("skipped: this machine does not let a test listen on port 53");
+        return;
+    };
+    silent.set_read_timeout(Some(PATIENCE)).unwrap();
+    let directory = TempDir::new().unwrap();
+    let resolver = directory.path().join("resolv.conf");
+    let address = silent.local_addr().unwrap().ip();
+    std::fs::write(&resolver, format!("nameserver {address}\noptions timeout:30 attempts:5\n")).unwrap();
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let Some(mut command) = with_file_in_place(&resolver, "/etc/resolv.conf") else {
+            eprintln!("skipped: this machine does not let a test put a file in place of another");
+            return;
+        };
+        command.arg(program("tempo")).arg("run").arg(compiled("command-p3")).arg("--key-file").arg(key());
+        let command = command.args(["--allow-http", "http://name.test", "--", "fetch=name.test"]);
+        let mut program = Program::start(command);
+        silent.recv_from(&mut [0; 512]).expect("the name is asked for");
+        send(program.0.id(), signal);
+        assert_eq!(program.code(), Some(code));
+        // A second question, for the other family of addresses, may have come with the first.
+        silent.set_nonblocking(true).unwrap();
+        while silent.recv_from(&mut [0; 512]).is_ok() {}
+        silent.set_nonblocking(false).unwrap();
     }
 }
 

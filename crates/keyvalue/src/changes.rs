@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use crate::{Change, Error, ErrorKind, Result};
 
-/// What may wait for one watcher, in bytes.
+/// What may wait for one watcher, in bytes. A single change may have more.
 const BACKLOG: usize = 16 << 20;
 /// What a change takes besides its key and value.
 const OVERHEAD: usize = 128;
@@ -56,7 +56,7 @@ impl Watchers {
                 match timeout(REST, changes.recv()).await {
                     Ok(change) => {
                         let change = change?;
-                        waiting.fetch_sub(change.as_ref().map_or(0, size), Relaxed);
+                        waiting.fetch_sub(change.as_ref().map_or(0, Change::size), Relaxed);
                         return Some((change, (changes, waiting, sweep)));
                     }
                     Err(_) => sweep().await,
@@ -70,8 +70,8 @@ impl Watchers {
 impl Watcher {
     /// Whether it still listens.
     fn tell(&mut self, change: &Change) -> bool {
-        let size = size(change);
-        if self.waiting.load(Relaxed).saturating_add(size) <= BACKLOG {
+        let (size, waiting) = (change.size(), self.waiting.load(Relaxed));
+        if waiting == 0 || waiting.saturating_add(size) <= BACKLOG {
             self.lagging = false;
             self.waiting.fetch_add(size, Relaxed);
             return self.changes.send(Ok(change.clone())).is_ok();
@@ -84,12 +84,15 @@ impl Watcher {
     }
 }
 
-fn size(change: &Change) -> usize {
-    let (key, value) = match change {
-        Change::Set { key, value } => (key.len(), value.len()),
-        Change::Delete { key } => (key.len(), 0),
-    };
-    key.saturating_add(value).saturating_add(OVERHEAD)
+impl Change {
+    /// What the change takes in memory, in bytes.
+    pub fn size(&self) -> usize {
+        let (key, value) = match self {
+            Self::Set { key, value } => (key.len(), value.len()),
+            Self::Delete { key } => (key.len(), 0),
+        };
+        key.saturating_add(value).saturating_add(OVERHEAD)
+    }
 }
 
 #[cfg(test)]
@@ -115,6 +118,19 @@ mod tests {
         assert_eq!(changes.next().await.unwrap().unwrap_err().kind(), ErrorKind::QuotaExceeded);
         watchers.publish(&set(9));
         assert_eq!(changes.next().await, Some(Ok(set(9))));
+    }
+
+    #[tokio::test]
+    async fn a_change_that_is_larger_than_the_backlog_waits_alone() {
+        let mut watchers = Watchers::default();
+        let mut changes = watchers.watch(|| async {});
+        let large = Change::Set { key: "k".into(), value: Bytes::from(vec![0; BACKLOG + 1]) };
+        watchers.publish(&large);
+        watchers.publish(&set(1));
+        assert!(changes.next().await == Some(Ok(large)));
+        assert_eq!(changes.next().await.unwrap().unwrap_err().kind(), ErrorKind::QuotaExceeded);
+        watchers.publish(&set(2));
+        assert!(changes.next().await == Some(Ok(set(2))));
     }
 
     #[tokio::test]

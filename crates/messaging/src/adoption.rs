@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::handling::Handling;
 use crate::printable;
 use crate::{Subscription, topic};
+
+mod handling;
 
 /// The component for which a consumer was made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +51,8 @@ pub struct ConsumerConfig {
     pub ack_wait: Duration,
     /// Whether messages of one key are handled one after the other.
     pub ordered: bool,
+    /// How its messages are handled. `None` where that was not recorded.
+    pub handling: Option<Handling>,
     /// Whose it is. `None` where that was not recorded: the next subscription takes it over.
     pub owner: Option<Owner>,
 }
@@ -75,7 +80,8 @@ impl ConsumerConfig {
     /// What a new consumer of `subscription` is.
     pub fn new(subscription: &Subscription) -> Self {
         let Subscription { topics, ack_wait, ordered, owner, .. } = subscription;
-        Self { topics: topics.clone(), ack_wait: *ack_wait, ordered: *ordered, owner: owner.clone() }
+        let handling = Some(Handling::new(subscription));
+        Self { topics: topics.clone(), ack_wait: *ack_wait, ordered: *ordered, handling, owner: owner.clone() }
     }
 
     /// What the consumer becomes when `subscription` takes it over: itself if nothing changes.
@@ -120,6 +126,12 @@ impl ConsumerConfig {
         let wait = |config: &Self| humantime::format_duration(config.ack_wait).to_string();
         compare("ack-wait", wait(self), wait(other));
         compare("ordered", self.ordered.to_string(), other.ordered.to_string());
+        if let (Some(old), Some(new)) = (&self.handling, &other.handling) {
+            let text = |value: Option<String>| value.map_or("default".to_owned(), |text| printable::line(&text).into());
+            for ((name, old), (_, new)) in old.properties().into_iter().zip(new.properties()) {
+                compare(name, text(old), text(new));
+            }
+        }
         if let (Some(old), Some(new)) = (&self.owner, &other.owner) {
             compare("owner", old.to_string(), new.to_string());
         }
@@ -240,6 +252,26 @@ mod tests {
         assert_eq!(kept.changes(&adopted), changes);
         assert_eq!(adopted.changes(&adopted), "");
         assert_eq!(adopted.adopt(&wanted), Ok(adopted.clone()));
+    }
+
+    #[test]
+    fn options_that_each_program_follows_are_named_once_they_are_known() {
+        let known = ConsumerConfig::new(&subscription("c", &["a"], None));
+        let wanted = Subscription {
+            max_in_flight: 8,
+            max_deliver: 3,
+            backoff: [1, 90].map(Duration::from_secs).to_vec(),
+            dead_letter: Some("GRAVE".to_owned()),
+            ..subscription("c", &["a"], None)
+        };
+        let adopted = known.adopt(&wanted).unwrap();
+        let changes = "max-in-flight 32 is now 8, max-deliver 5 is now 3, backoff 1s/5s/30s/2m is now 1s/1m30s, \
+                       dead-letter default is now GRAVE";
+        assert_eq!(known.changes(&adopted), changes);
+        // An earlier version did not record them.
+        let unknown = ConsumerConfig { handling: None, ..known };
+        let adopted = unknown.adopt(&wanted).unwrap();
+        assert_eq!((unknown.changes(&adopted), adopted.handling), (String::new(), Some(Handling::new(&wanted))));
     }
 
     #[test]

@@ -38,6 +38,11 @@ pub trait Broker: Send + Sync + 'static {
     /// A [`tempo_settings::Error`] says what about the subscription or the broker is to be changed.
     async fn subscribe(&self, subscription: &Subscription) -> anyhow::Result<Box<dyn Consumer>>;
 
+    /// Whether other programs can handle its messages. Where none can, this one handles them for as long as it serves.
+    fn is_shared(&self) -> bool {
+        true
+    }
+
     /// What the user can see and do of this broker, if it keeps messages.
     fn operator(&self) -> Option<&dyn Operator> {
         None
@@ -59,6 +64,11 @@ pub trait Consumer: Send {
 
     /// How the subscription took the consumer over. `None` if it made it, or the broker keeps none.
     fn adoption(&self) -> Option<&Adoption> {
+        None
+    }
+
+    /// What the log says of the consumer when the runtime has started, where the broker cannot know who else has joined it.
+    fn notice(&self) -> Option<String> {
         None
     }
 }

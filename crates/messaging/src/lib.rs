@@ -17,7 +17,7 @@ mod subscription;
 pub mod testkit;
 pub mod topic;
 
-pub use adoption::{Adoption, ConsumerConfig, Owner, Refusal};
+pub use adoption::{Adoption, ConsumerConfig, Handling, Owner, Refusal};
 pub use backend::{
     Broker, Consumer, ConsumerInfo, ConsumerMove, DeadLetter, Delivery, Moved, Operator, Receipt, Start, StreamInfo,
 };

@@ -6,13 +6,27 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use tempo_telemetry::Telemetry;
+use tempo_telemetry::{CallContext, Telemetry, within};
 use tokio::sync::oneshot;
 use tokio::time::Sleep;
 
 use crate::{Interrupted, Meter};
 
-type Work<R> = Pin<Box<dyn Future<Output = R> + Send>>;
+/// What a call does, measured and in the call's context wherever it is polled.
+struct Work<R> {
+    future: Pin<Box<dyn Future<Output = R> + Send>>,
+    meter: Arc<Meter>,
+    context: Option<Arc<CallContext>>,
+}
+
+impl<R> Work<R> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<R> {
+        self.meter.enter();
+        let poll = within(self.context.as_ref(), || self.future.as_mut().poll(cx));
+        self.meter.leave();
+        poll
+    }
+}
 
 /// Runs a future to its end in the background, at a lower priority than the threads that serve.
 pub type Spawn = Arc<dyn Fn(Pin<Box<dyn Future<Output = ()> + Send>>) + Send + Sync>;
@@ -27,7 +41,7 @@ pub struct Call<R> {
     meter: Arc<Meter>,
     background: Spawn,
     deadline: Instant,
-    /// Armed the first time the call has to wait: most calls never need it.
+    /// Armed the first time that whoever polls the call has to wait: most calls never need it.
     timer: Option<Pin<Box<Sleep>>>,
     telemetry: Telemetry,
 }
@@ -38,8 +52,22 @@ enum Stage<R> {
 }
 
 impl<R: Send + 'static> Call<R> {
-    pub(crate) fn new(work: Work<R>, meter: Arc<Meter>, background: Spawn, deadline: Instant) -> Self {
-        Self { stage: Stage::Here(work), meter, background, deadline, timer: None, telemetry: Telemetry::off() }
+    pub(crate) fn new(
+        future: Pin<Box<dyn Future<Output = R> + Send>>,
+        meter: Arc<Meter>,
+        background: Spawn,
+        deadline: Instant,
+    ) -> Self {
+        let stage = Stage::Here(Work { future, meter: meter.clone(), context: None });
+        Self { stage, meter, background, deadline, timer: None, telemetry: Telemetry::off() }
+    }
+
+    /// The same call, in which whatever the guest does belongs to `context`.
+    pub(crate) fn within(mut self, context: Option<Arc<CallContext>>) -> Self {
+        if let Stage::Here(work) = &mut self.stage {
+            work.context = context;
+        }
+        self
     }
 
     /// The same call, which tells `telemetry` what it has cost.
@@ -56,7 +84,28 @@ impl<R: Send + 'static> Call<R> {
         }
     }
 
-    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<Interrupted> {
+    /// Polls the call itself. Before its caller waits, it has to ask for the [deadline](Self::poll_deadline) as well.
+    pub fn poll_work(&mut self, cx: &mut Context<'_>) -> Poll<Result<R, Interrupted>> {
+        if let Stage::Here(work) = &mut self.stage {
+            if let Poll::Ready(result) = work.poll(cx) {
+                return Poll::Ready(Ok(result));
+            }
+            if self.meter.is_busy() {
+                let (result, receiver) = oneshot::channel();
+                if let Stage::Here(work) = std::mem::replace(&mut self.stage, Stage::Background(receiver)) {
+                    (self.background)(Box::pin(Away { work, result: Some(result) }));
+                }
+            }
+        }
+        match &mut self.stage {
+            // A closed channel means that the background was shut down under the call.
+            Stage::Background(receiver) => Pin::new(receiver).poll(cx).map_err(|_| Interrupted::Deadline),
+            Stage::Here(_) => Poll::Pending,
+        }
+    }
+
+    /// Resolves at the deadline.
+    pub fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<Interrupted> {
         let deadline = self.deadline;
         let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline.into())));
         ready!(timer.as_mut().poll(cx));
@@ -69,26 +118,10 @@ impl<R: Send + 'static> Future for Call<R> {
     type Output = Result<R, Interrupted>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        if let Stage::Here(work) = &mut this.stage {
-            if let Poll::Ready(result) = poll_metered(work, &this.meter, cx) {
-                return Poll::Ready(Ok(result));
-            }
-            if this.meter.is_busy() {
-                let (result, receiver) = oneshot::channel();
-                if let Stage::Here(work) = std::mem::replace(&mut this.stage, Stage::Background(receiver)) {
-                    let meter = this.meter.clone();
-                    (this.background)(Box::pin(Away { work, meter, result: Some(result) }));
-                }
-            }
+        match self.poll_work(cx) {
+            Poll::Pending => self.poll_deadline(cx).map(Err),
+            ready => ready,
         }
-        if let Stage::Background(receiver) = &mut this.stage
-            && let Poll::Ready(result) = Pin::new(receiver).poll(cx)
-        {
-            // A closed channel means that the background was shut down under the call.
-            return Poll::Ready(result.map_err(|_| Interrupted::Deadline));
-        }
-        this.poll_deadline(cx).map(Err)
     }
 }
 
@@ -103,7 +136,6 @@ impl<R> Drop for Call<R> {
 /// A call in the background, which ends as soon as nobody waits for it.
 struct Away<R> {
     work: Work<R>,
-    meter: Arc<Meter>,
     result: Option<oneshot::Sender<R>>,
 }
 
@@ -115,20 +147,13 @@ impl<R> Future for Away<R> {
         if this.result.as_mut().is_none_or(|result| result.poll_closed(cx).is_ready()) {
             return Poll::Ready(());
         }
-        let output = ready!(poll_metered(&mut this.work, &this.meter, cx));
+        let output = ready!(this.work.poll(cx));
         if let Some(result) = this.result.take() {
             // The receiver may have gone in this very moment; then nobody wants the output.
             let _ = result.send(output);
         }
         Poll::Ready(())
     }
-}
-
-fn poll_metered<R>(work: &mut Work<R>, meter: &Meter, cx: &mut Context<'_>) -> Poll<R> {
-    meter.enter();
-    let poll = work.as_mut().poll(cx);
-    meter.leave();
-    poll
 }
 
 #[cfg(test)]

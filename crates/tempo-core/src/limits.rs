@@ -54,6 +54,8 @@ limits! {
     wasm_stack: usize = bytes("max-wasm-stack", "SIZE", "512KiB", "WebAssembly stack of one call");
     /// Handles in each of a store's resource tables.
     handles: usize = count("max-handles", "N", "4096", "Resource handles one instance holds");
+    /// Files, directories and sockets that one store has open, besides the directories that it is granted.
+    open_files: usize = count("max-open-files", "N", "256", "Files, directories and sockets one instance has open");
     /// Data that crosses the border in one host call.
     hostcall_bytes: usize = bytes("max-hostcall-bytes", "SIZE", "16MiB", "Data that crosses the border in one host call");
     /// Bytes that the host holds for one store, in all services together.
@@ -68,8 +70,9 @@ limits! {
     instantiate: Duration = duration("instantiate-timeout", "TIME", "5s", "Time to make an instance");
     /// Time a guest may go on working after its response has been sent.
     after_response: Duration = duration("after-response-timeout", "TIME", "10s", "Time a guest may go on working after its response");
-    /// Requests that run at once.
-    requests: usize = count("max-requests", "N", "256", "Requests that run at once");
+    /// Requests and messages that run at once. A request that waits for a message which the same component handles keeps its
+    /// place, and the message needs another.
+    requests: usize = count("max-requests", "N", "256", "Requests and messages that run at once; one that waits for another of the same component keeps its place");
     /// Requests that wait for a place.
     queue: usize = number("max-queued-requests", "N", "512", "Requests that wait for a place to run");
     /// How long a request waits for a place before it is refused.
@@ -83,7 +86,7 @@ limits! {
     /// Log lines in a burst.
     log_burst: usize = count("max-log-burst", "N", "500", "Log lines in a burst");
     /// How long the process goes on serving after SIGTERM, while it says that it is not ready; may be 0.
-    shutdown_delay: Duration = delay("shutdown-delay", "TIME", "0s", "How long to go on serving after SIGTERM while /readyz says 503; 5s under Kubernetes");
+    shutdown_delay: Duration = delay("shutdown-delay", "TIME", "0s", "How long clients are still served after SIGTERM, while /readyz says 503 and shared queues are left to others; 5s under Kubernetes");
     /// How long running work is given to finish when the process is asked to stop.
     drain: Duration = duration("drain-timeout", "TIME", "25s", "How long running work may take to finish on SIGTERM, SIGINT or SIGHUP");
 }

@@ -3,12 +3,14 @@
 //! The type is concrete so that each service crate compiles its host functions once, not anew in each runtime.
 
 use std::any::{Any, TypeId, type_name};
+use std::sync::Arc;
 
 use tempo_backend::ByteBudget;
+use tempo_telemetry::Telemetry;
 use wasmtime::component::{HasData, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use crate::{Provide, Service, StoreLimiter};
+use crate::{Limits, LogBudget, OpenFiles, Provide, Service, Sockets, StoreLimiter};
 
 /// The data of a store.
 pub struct StoreData {
@@ -18,15 +20,35 @@ pub struct StoreData {
     pub table: ResourceTable,
     /// Bounds the guest's memories and tables.
     pub limiter: StoreLimiter,
+    /// Bounds the files, directories and sockets that the guest has open.
+    pub open_files: OpenFiles,
+    /// Which of them are sockets.
+    pub sockets: Sockets,
     /// Bounds what the host holds for the guest, in all services together.
     pub bytes: ByteBudget,
     services: Vec<ServiceState>,
 }
 
 impl StoreData {
-    /// The data of a new store that carries no service yet.
-    pub fn new(wasi: WasiCtx, limiter: StoreLimiter, bytes: ByteBudget) -> Self {
-        Self { wasi, table: ResourceTable::new(), limiter, bytes, services: Vec::new() }
+    /// The data of a new store under `limits`, which carries no service yet.
+    pub fn new(wasi: WasiCtx, limits: &Limits, bytes: ByteBudget) -> Self {
+        Self {
+            wasi,
+            table: ResourceTable::new(),
+            limiter: StoreLimiter::new(limits),
+            open_files: OpenFiles::new(limits),
+            sockets: Sockets::default(),
+            bytes,
+            services: Vec::new(),
+        }
+    }
+
+    /// The same, which counts in `telemetry` each limit that the guest hits, and logs what it is refused within `log`.
+    #[must_use]
+    pub fn reporting_to(mut self, telemetry: &Telemetry, log: &Arc<LogBudget>) -> Self {
+        self.limiter = self.limiter.told_to(telemetry.clone()).logged_within(log.clone());
+        self.open_files = self.open_files.told_to(telemetry.clone()).logged_within(log.clone());
+        self
     }
 
     /// Adds the state of one service.

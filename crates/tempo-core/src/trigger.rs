@@ -58,6 +58,10 @@ pub trait Running: Send {
     /// Resolves only if the trigger can no longer work, with the reason.
     async fn failed(&mut self) -> anyhow::Error;
 
+    /// Fetches no further work that another program can fetch instead, and goes on with what clients send. A runtime calls it at
+    /// the beginning of `--shutdown-delay`, some time before [`drain`](Running::drain).
+    fn stop_fetching(&mut self) {}
+
     /// Takes no further calls and finishes those that run; whatever is left at `deadline` is abandoned.
     async fn drain(self: Box<Self>, deadline: Instant);
 }

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tempo_telemetry::{CallContext, Counted, Health, Telemetry, scope};
+use tempo_telemetry::{CallContext, Counted, Health, Telemetry};
 use tokio::sync::Semaphore;
 use wasmtime::component::InstancePre;
 use wasmtime::{Store, UpdateDeadline};
@@ -138,12 +138,16 @@ impl Workload {
         Ok(Instance { store, meter, _alive: alive })
     }
 
-    /// Waits for `made`, the making of an instance, for as long as that may take.
+    /// Waits for `made`, the making of an instance, for as long as that may take. It comes pinned: the future of a call has
+    /// room for it even if no instance is made, and should have no more of it than it needs.
     ///
     /// # Errors
     ///
     /// [`Interrupted::Deadline`] if it takes longer; else what `made` ends with.
-    pub async fn instantiated<G>(&self, made: impl Future<Output = wasmtime::Result<G>>) -> wasmtime::Result<G> {
+    pub async fn instantiated<G>(
+        &self,
+        made: impl Future<Output = wasmtime::Result<G>> + Unpin,
+    ) -> wasmtime::Result<G> {
         let begun = Instant::now();
         let made = tokio::time::timeout(self.limits().instantiate, made).await;
         if let Some(metrics) = self.telemetry().metrics() {
@@ -165,8 +169,9 @@ impl Workload {
         context: Option<Arc<CallContext>>,
         work: impl Future<Output = R> + Send + 'static,
     ) -> Call<R> {
-        let work = Box::pin(scope(context, work));
-        Call::new(work, meter, self.inner.builder.background.clone(), deadline).told_to(self.telemetry().clone())
+        Call::new(Box::pin(work), meter, self.inner.builder.background.clone(), deadline)
+            .within(context)
+            .told_to(self.telemetry().clone())
     }
 
     /// The linear memory that a store uses, in bytes.
@@ -181,7 +186,9 @@ impl Workload {
         let memory = store.data().limiter.memory();
         let handles = store.data_mut().table.iter_mut().count();
         let concurrent = store.concurrent_resource_table().map_or(0, |table| table.iter_mut().count());
+        let files = store.data_mut().open_files.count();
         memory <= workload.limits.memory / 2
+            && files <= workload.limits.open_files / 4
             && handles <= workload.limits.handles / 4
             && concurrent <= workload.limits.handles / 4
     }

@@ -46,6 +46,7 @@ mod keyvalue;
 mod login;
 mod messaging;
 mod options;
+mod pull;
 
 pub use blobstore::NatsBlobstore;
 pub use keyvalue::NatsKeyValue;

@@ -22,7 +22,6 @@ mod letters;
 mod moves;
 mod operator;
 mod publish;
-mod pull;
 mod queue;
 mod receipt;
 mod stream;

@@ -2,33 +2,37 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http::Uri;
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
+use tempo_settings::Reloadable;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tower_service::Service;
 
+/// How long certificates may be out of date. A connection that is made after that looks at their files.
+const MAX_AGE: Duration = Duration::from_secs(1);
+
 /// Makes connections; TLS ones if it has a configuration for that.
 #[derive(Clone)]
 pub(crate) struct Connector {
     tcp: HttpConnector,
-    tls: Option<TlsConnector>,
+    tls: Option<Reloadable<ClientConfig>>,
 }
 
 impl Connector {
-    pub(crate) fn new(tls: Option<Arc<ClientConfig>>) -> Self {
+    pub(crate) fn new(tls: Option<Reloadable<ClientConfig>>) -> Self {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
-        Self { tcp, tls: tls.map(TlsConnector::from) }
+        Self { tcp, tls }
     }
 }
 
@@ -50,7 +54,10 @@ impl Service<Uri> for Connector {
         Box::pin(async move {
             let stream = connecting.await?.into_inner();
             Ok(TokioIo::new(match tls {
-                Some(tls) => Stream::Tls(Box::new(tls.connect(ServerName::try_from(host)?, stream).await?)),
+                Some(tls) => {
+                    let tls = TlsConnector::from(tls.current(MAX_AGE).await);
+                    Stream::Tls(Box::new(tls.connect(ServerName::try_from(host)?, stream).await?))
+                }
                 None => Stream::Plain(stream),
             }))
         })

@@ -1,14 +1,13 @@
 //! How one signal is sent: the `OTEL_EXPORTER_OTLP_*` variables.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
 use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use rustls::ClientConfig;
-use tempo_settings::{Error, Flag, Settings};
+use tempo_settings::{Error, Flag, Reloadable, Settings};
 use tempo_telemetry::Signal;
 
 use crate::flags::{self, PerSignal};
@@ -48,7 +47,7 @@ pub(crate) struct Exporter {
     pub(crate) timeout: Duration,
     pub(crate) gzip: bool,
     /// Set where the scheme is `https`.
-    pub(crate) tls: Option<Arc<ClientConfig>>,
+    pub(crate) tls: Option<Reloadable<ClientConfig>>,
 }
 
 /// One signal's values.
@@ -58,8 +57,8 @@ struct Reader<'a> {
 }
 
 impl Exporter {
-    /// Reads how `signal` is sent. `None` if it is not.
-    pub(crate) fn read(settings: &Settings, signal: Signal) -> Result<Option<Self>> {
+    /// Reads how `signal` is sent, with the settings of TLS that the signals share. `None` if it is not.
+    pub(crate) fn read(settings: &Settings, signal: Signal, shared: &mut tls::Shared) -> Result<Option<Self>> {
         let reader = Reader { values: Values(settings), signal };
         if !reader.is_on()? {
             return Ok(None);
@@ -73,7 +72,7 @@ impl Exporter {
         let gzip =
             reader.either(&flags::COMPRESSION, |values, flag| values.word(flag, &[("gzip", true), ("none", false)]))?;
         let secure = uri.scheme() == Some(&Scheme::HTTPS);
-        let tls = secure.then(|| reader.tls(protocol)).transpose()?;
+        let tls = secure.then(|| reader.tls(protocol, shared)).transpose()?;
         let gzip = gzip.unwrap_or(false);
         Ok(Some(Self { protocol, uri, headers: reader.headers()?, timeout, gzip, tls }))
     }
@@ -172,12 +171,13 @@ impl<'a> Reader<'a> {
         Ok(headers)
     }
 
-    fn tls(&self, protocol: Protocol) -> Result<Arc<ClientConfig>> {
-        let path = |flags: &PerSignal| -> Result<Option<PathBuf>, Error> {
-            Ok(self.either(flags, Values::text)?.map(PathBuf::from))
+    fn tls(&self, protocol: Protocol, shared: &mut tls::Shared) -> Result<Reloadable<ClientConfig>> {
+        let file = |flags: &'static PerSignal| -> Result<Option<tls::File>, Error> {
+            let Some(path) = self.either(flags, Values::text)? else { return Ok(None) };
+            Ok(Some((self.source(flags)?.name, PathBuf::from(path))))
         };
-        let authorities = path(&flags::CERTIFICATE)?;
-        let client = match (path(&flags::CLIENT_CERTIFICATE)?, path(&flags::CLIENT_KEY)?) {
+        let authorities = file(&flags::CERTIFICATE)?;
+        let client = match (file(&flags::CLIENT_CERTIFICATE)?, file(&flags::CLIENT_KEY)?) {
             (Some(certificate), Some(key)) => Some((certificate, key)),
             (None, None) => None,
             (given, _) => {
@@ -186,16 +186,18 @@ impl<'a> Reader<'a> {
                 return Err(self.values.0.invalid(self.source(given)?, problem).into());
             }
         };
-        let alpn: &[u8] = if protocol == Protocol::Grpc { b"h2" } else { b"http/1.1" };
         // Each is tried alone first, so that the error names the variable at fault.
-        let read = |files: tls::Files, flags: &PerSignal| {
-            tls::config(&files, alpn).map_err(|error| {
+        let check = |files: tls::Files, flags: &PerSignal| {
+            tls::check(&files).map_err(|error| {
                 let problem = format!("cannot be used: {error:#}");
                 self.source(flags).map_or_else(|error| error, |flag| self.values.0.invalid(flag, &problem))
             })
         };
-        read(tls::Files { authorities: authorities.clone(), client: None }, &flags::CERTIFICATE)?;
-        Ok(read(tls::Files { authorities, client }, &flags::CLIENT_CERTIFICATE)?)
+        check(tls::Files { authorities: authorities.clone(), client: None }, &flags::CERTIFICATE)?;
+        let files = tls::Files { authorities, client };
+        check(files.clone(), &flags::CLIENT_CERTIFICATE)?;
+        let alpn: &[u8] = if protocol == Protocol::Grpc { b"h2" } else { b"http/1.1" };
+        Ok(shared.load(files, alpn)?)
     }
 }
 

@@ -9,8 +9,8 @@ use tempo_settings::Settings;
 use tempo_telemetry::{Sampler, Signal};
 
 use crate::exporter::Exporter;
-use crate::flags;
 use crate::values::Values;
+use crate::{flags, tls};
 
 /// Where each signal goes, if it goes anywhere.
 #[derive(Debug, Default)]
@@ -27,7 +27,8 @@ impl Exporters {
         if Values(settings).is_true(&flags::SDK_DISABLED)? == Some(true) {
             return Ok(Self::default());
         }
-        let read = |signal| Exporter::read(settings, signal);
+        let mut shared = tls::Shared::default();
+        let mut read = |signal| Exporter::read(settings, signal, &mut shared);
         Ok(Self { traces: read(Signal::Traces)?, metrics: read(Signal::Metrics)?, logs: read(Signal::Logs)? })
     }
 

@@ -1,26 +1,69 @@
-//! TLS towards a collector: which authorities are trusted, and who we are if it asks.
+//! TLS towards a collector: which authorities are trusted, and who we are if it asks, as their files say now.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
+use tempo_settings::{Error, ErrorKind, Reloadable};
+
+/// A PEM file, and the variable that names it.
+pub(crate) type File = (&'static str, PathBuf);
 
 /// PEM files, each of them optional.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Files {
     /// The authorities to trust instead of those that browsers trust.
-    pub(crate) authorities: Option<PathBuf>,
+    pub(crate) authorities: Option<File>,
     /// Our certificate and its key.
-    pub(crate) client: Option<(PathBuf, PathBuf)>,
+    pub(crate) client: Option<(File, File)>,
 }
 
-/// Reads `files`, for connections that speak `protocol`.
-pub(crate) fn config(files: &Files, protocol: &[u8]) -> anyhow::Result<Arc<ClientConfig>> {
+/// The settings of TLS that the exporters of a process share: a file that cannot be used is logged once, and not once for
+/// each signal.
+#[derive(Default)]
+pub(crate) struct Shared(Vec<(Files, &'static [u8], Reloadable<ClientConfig>)>);
+
+impl Shared {
+    /// The settings that `files` give connections which speak `protocol`.
+    ///
+    /// # Errors
+    /// A file cannot be read, or used.
+    pub(crate) fn load(&mut self, files: Files, protocol: &'static [u8]) -> Result<Reloadable<ClientConfig>, Error> {
+        let same = self.0.iter().find(|(other, spoken, _)| *other == files && *spoken == protocol);
+        if let Some((_, _, config)) = same {
+            return Ok(config.clone());
+        }
+        let client = files.client.clone().map(|(certificate, key)| [certificate, key]);
+        let named: Vec<File> = files.authorities.iter().cloned().chain(client.into_iter().flatten()).collect();
+        let parsed = files.clone();
+        let config = Reloadable::load(named, move |contents| {
+            config(&parsed, contents, protocol).map_err(|error| {
+                let flags = [&parsed.authorities, &parsed.client.as_ref().map(|(certificate, _)| certificate.clone())];
+                let flags: Vec<&str> = flags.into_iter().flatten().map(|(flag, _)| *flag).collect();
+                Error::new(ErrorKind::BadConfiguration, format!("{}: cannot be used: {error:#}", flags.join(" or ")))
+            })
+        })?;
+        self.0.push((files, protocol, config.clone()));
+        Ok(config)
+    }
+}
+
+/// Reads `files` without keeping them, and says whether they can be used.
+pub(crate) fn check(files: &Files) -> anyhow::Result<()> {
+    let client = files.client.iter().flat_map(|(certificate, key)| [certificate, key]);
+    let contents = files.authorities.iter().chain(client).map(|(_, path)| std::fs::read(path));
+    config(files, &contents.collect::<Result<Vec<_>, _>>()?, b"").map(drop)
+}
+
+/// Parses the `contents` of the files that there are, in their order.
+fn config(files: &Files, contents: &[Vec<u8>], protocol: &[u8]) -> anyhow::Result<ClientConfig> {
+    let mut contents = contents.iter();
+    let mut next = || contents.next().context("a file is missing");
     let roots = match &files.authorities {
-        Some(file) => authorities(file)?,
+        Some(_) => authorities(next()?)?,
         None => RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() },
     };
     // The provider is named, so that no process-wide default is needed and none is changed.
@@ -28,26 +71,27 @@ pub(crate) fn config(files: &Files, protocol: &[u8]) -> anyhow::Result<Arc<Clien
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots);
     let mut config = match &files.client {
-        Some((certificate, key)) => {
-            let key = PrivateKeyDer::from_pem_file(key).context("the key cannot be read")?;
-            builder.with_client_auth_cert(certificates(certificate)?, key).context("the key cannot be used")?
+        Some(_) => {
+            let certificates = certificates(next()?)?;
+            let key = PrivateKeyDer::from_pem_slice(next()?).context("the key cannot be read")?;
+            builder.with_client_auth_cert(certificates, key).context("the key cannot be used")?
         }
         None => builder.with_no_client_auth(),
     };
     config.alpn_protocols = vec![protocol.to_vec()];
-    Ok(Arc::new(config))
+    Ok(config)
 }
 
-fn authorities(file: &Path) -> anyhow::Result<RootCertStore> {
+fn authorities(content: &[u8]) -> anyhow::Result<RootCertStore> {
     let mut roots = RootCertStore::empty();
-    for certificate in certificates(file)? {
+    for certificate in certificates(content)? {
         roots.add(certificate)?;
     }
     Ok(roots)
 }
 
-fn certificates(file: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
-    let certificates = CertificateDer::pem_file_iter(file)?.collect::<Result<Vec<_>, _>>()?;
+fn certificates(content: &[u8]) -> anyhow::Result<Vec<CertificateDer<'static>>> {
+    let certificates = CertificateDer::pem_slice_iter(content).collect::<Result<Vec<_>, _>>()?;
     anyhow::ensure!(!certificates.is_empty(), "expected PEM with at least one CERTIFICATE section");
     Ok(certificates)
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use futures::future::{select_all, try_join_all};
 use tempo_backend::{ByteBudget, DATA};
-use tempo_core::{Boot, Limits, LogBudget, Running, StoreData, StoreLimiter, Workload, WorkloadBuilder};
+use tempo_core::{Boot, Limits, LogBudget, Running, StoreData, Workload, WorkloadBuilder};
 use tempo_settings::{Error, ErrorKind, Flag, Settings};
 use tempo_telemetry::{Health, Phase, Telemetry};
 use tokio::task::JoinSet;
@@ -173,9 +173,8 @@ type MakeData = Box<dyn Fn() -> wasmtime::Result<StoreData> + Send + Sync>;
 fn store_data(grants: Grants, connected: Arc<[Connected]>, limits: Limits, telemetry: Telemetry) -> MakeData {
     let refusals = Arc::new(LogBudget::new(&limits));
     Box::new(move || {
-        let limiter = StoreLimiter::new(&limits).told_to(telemetry.clone()).logged_within(refusals.clone());
         let bytes = ByteBudget::with_telemetry(limits.host_memory, telemetry.clone());
-        let data = StoreData::new(grants.context()?, limiter, bytes.clone());
+        let data = StoreData::new(grants.context(&bytes)?, &limits, bytes.clone()).reporting_to(&telemetry, &refusals);
         Ok(connected.iter().fold(data, |data, service| data.with((service.state)(&bytes))))
     })
 }
@@ -258,11 +257,13 @@ async fn failed(running: &mut [Box<dyn Running>]) -> anyhow::Error {
     select_all(running.iter_mut().map(|trigger| trigger.failed())).await.0
 }
 
-/// Serves for `delay` more, while the runtime says that it is not ready: what sends requests needs time to notice.
+/// Serves for `delay` more, while the runtime says that it is not ready: what sends requests needs time to notice. Work that is
+/// fetched is left to others from now on.
 async fn serve_on(running: &mut [Box<dyn Running>], delay: Duration) -> Option<anyhow::Error> {
     if delay.is_zero() {
         return None;
     }
+    running.iter_mut().for_each(|trigger| trigger.stop_fetching());
     tracing::info!("stopping: not ready any more; serving goes on for {delay:?}");
     tokio::time::timeout(delay, failed(running)).await.ok()
 }

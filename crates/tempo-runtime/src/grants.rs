@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tempo_backend::ByteBudget;
 use tempo_core::{Limits, LogBudget};
 use tempo_settings::{Error, ErrorKind, Flag, KeyValue, Setting, Settings, Shown};
 use wasmtime_wasi::sockets::SocketAddrUse;
@@ -71,12 +72,12 @@ impl Grants {
         Ok(Self { env, directories, sockets, io, max_random: limits.random_bytes as u64 })
     }
 
-    /// Makes the WASI context of a new store.
+    /// Makes the WASI context of a new store, for which the host may hold `bytes`.
     ///
     /// # Errors
     ///
     /// A granted directory has gone.
-    pub fn context(&self) -> wasmtime::Result<WasiCtx> {
+    pub fn context(&self, bytes: &ByteBudget) -> wasmtime::Result<WasiCtx> {
         let mut wasi = WasiCtxBuilder::new();
         wasi.max_random_size(self.max_random).envs(&self.env);
         for directory in &self.directories {
@@ -91,7 +92,7 @@ impl Grants {
         }
         match &self.io {
             Io::Log { component, budget } => {
-                let output = |source| GuestOutput::new(component.clone(), source, budget.clone());
+                let output = |source| GuestOutput::new(component.clone(), source, budget.clone(), bytes);
                 wasi.stdout(output(Source::Stdout)).stderr(output(Source::Stderr));
             }
             Io::Process(arguments) => {

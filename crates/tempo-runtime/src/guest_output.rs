@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use tempo_backend::{ByteBudget, Reservation};
 use tempo_core::LogBudget;
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
@@ -22,22 +23,24 @@ pub enum Source {
     Stderr,
 }
 
-/// A stream whose lines become log events. All handles of one instance share the line that is being written.
+/// A stream whose lines become log events. Each handle has the line that it has not ended.
 #[derive(Clone)]
 pub struct GuestOutput {
     component: Arc<str>,
     source: Source,
     budget: Arc<LogBudget>,
+    bytes: ByteBudget,
 }
 
 impl GuestOutput {
-    /// The output `source` of instances of `component`, which together write as much as `budget` allows.
-    pub fn new(component: Arc<str>, source: Source, budget: Arc<LogBudget>) -> Self {
-        Self { component, source, budget }
+    /// The output `source` of an instance of `component`: all of them together write as much as `budget` allows. Lines that
+    /// have not ended are reserved in `bytes`.
+    pub fn new(component: Arc<str>, source: Source, budget: Arc<LogBudget>, bytes: &ByteBudget) -> Self {
+        Self { component, source, budget, bytes: bytes.clone() }
     }
 
     fn line_writer(&self) -> LineWriter {
-        LineWriter { output: self.clone(), line: Vec::new() }
+        LineWriter { output: self.clone(), line: Vec::new(), reserved: self.bytes.empty() }
     }
 
     fn emit(&self, line: &[u8]) {
@@ -95,6 +98,7 @@ impl StdoutStream for GuestOutput {
 struct LineWriter {
     output: GuestOutput,
     line: Vec<u8>,
+    reserved: Reservation,
 }
 
 impl LineWriter {
@@ -106,10 +110,16 @@ impl LineWriter {
             };
             // Beyond the longest line nothing is kept: the line is clipped there anyway.
             let room = self.output.budget.max_line().saturating_add(1).saturating_sub(self.line.len());
-            self.line.extend_from_slice(text.get(..room).unwrap_or(text));
+            let text = text.get(..room).unwrap_or(text);
+            let length = self.line.len().saturating_add(text.len());
+            // Where there is no room for a line that goes on, it ends here.
+            let ends = ends || self.reserved.try_resize(length).is_err();
+            self.line.reserve_exact(text.len());
+            self.line.extend_from_slice(text);
             if ends {
                 self.output.emit(&self.line);
-                self.line.clear();
+                self.line = Vec::new();
+                self.reserved.shrink(length);
             }
         }
     }

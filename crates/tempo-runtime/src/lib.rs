@@ -31,6 +31,7 @@ mod log_output;
 mod macros;
 mod missing;
 mod notices;
+mod open_files;
 mod output;
 mod own_files;
 mod precompiled;

@@ -5,9 +5,9 @@ use tempo_settings::{Error, ErrorKind};
 use wasmtime::component::{Component, InstancePre, Linker};
 
 use crate::interfaces::Interfaces;
-use crate::missing;
 use crate::registry::ServiceEntry;
 use crate::scan::Shape;
+use crate::{missing, open_files};
 
 /// The packages that every component may import: their host side is wasmtime's.
 pub const WASI_PACKAGES: &[&str] = &[
@@ -46,6 +46,7 @@ pub fn linker(
     if shape.concurrent {
         wasmtime_wasi::p3::add_to_linker(&mut linker)?;
     }
+    open_files::add_to_linker(&mut linker, shape.concurrent)?;
     for service in services {
         if interfaces.imports.iter().any(|import| service.offers(import)) {
             (service.link)(&mut linker)?;

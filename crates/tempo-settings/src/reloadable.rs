@@ -32,7 +32,7 @@ pub struct Reloadable<T> {
 }
 
 struct Inner<T> {
-    /// Each with the flag that names it.
+    /// Each with the flag, or the environment variable, that names it.
     files: Vec<(&'static str, PathBuf)>,
     parse: Parse<T>,
     value: RwLock<Arc<T>>,
@@ -63,7 +63,7 @@ impl<T> fmt::Debug for Reloadable<T> {
 }
 
 impl<T: Send + Sync + 'static> Reloadable<T> {
-    /// Reads `files`, each named by a flag, and parses their contents with `parse`. It blocks for as long as that takes.
+    /// Reads `files`, each named by a flag or a variable such as `OTEL_EXPORTER_OTLP_CERTIFICATE`, and parses their contents with `parse`. It blocks for as long as that takes.
     /// What `parse` fails with is logged, so it must not quote a secret.
     ///
     /// # Errors
@@ -130,7 +130,7 @@ impl<T> Inner<T> {
             Ok(value) => {
                 *self.value.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(value);
                 *seen = Seen { good: hash, bad: None };
-                let flags: Vec<String> = self.files.iter().map(|(flag, _)| format!("--{flag}")).collect();
+                let flags: Vec<String> = self.files.iter().map(|(flag, _)| label(flag)).collect();
                 tracing::info!("read again after a change: {}", flags.join(", "));
             }
             Err(error) => {
@@ -145,10 +145,15 @@ impl<T> Inner<T> {
 fn read_all(files: &[(&'static str, PathBuf)]) -> Result<Contents, Error> {
     let read = |(flag, path): &(&'static str, PathBuf)| {
         read(path).map_err(|error| {
-            Error::new(ErrorKind::NotFound, format!("--{flag}: cannot read {}: {error}", path.display()))
+            Error::new(ErrorKind::NotFound, format!("{}: cannot read {}: {error}", label(flag), path.display()))
         })
     };
     files.iter().map(read).collect()
+}
+
+/// A flag as it is given on the command line, or a variable of the environment as it is.
+fn label(flag: &str) -> String {
+    if flag.starts_with(|first: char| first.is_ascii_uppercase()) { flag.to_owned() } else { format!("--{flag}") }
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -50,10 +50,9 @@ pub fn within<R>(context: Option<&Arc<CallContext>>, work: impl FnOnce() -> R) -
     work()
 }
 
-/// Does `work` with `context` as the [`current`] one whenever it is polled.
-pub async fn scope<R>(context: Option<Arc<CallContext>>, work: impl Future<Output = R>) -> R {
-    let mut work = pin!(work);
-    poll_fn(|cx| within(context.as_ref(), || work.as_mut().poll(cx))).await
+/// Does `work` with `context` as the [`current`] one whenever it is polled. It comes pinned, as it would be copied otherwise.
+pub async fn scope<R>(context: Option<Arc<CallContext>>, mut work: impl Future<Output = R> + Unpin) -> R {
+    poll_fn(|cx| within(context.as_ref(), || Pin::new(&mut work).poll(cx))).await
 }
 
 impl CallContext {

@@ -74,8 +74,8 @@ pub use limits::MessagingLimits;
 pub use service::{MessagingState, MessagingView, WasiMessaging};
 pub use tempo_messaging::{
     Adoption, Broker, Consumer, ConsumerConfig, ConsumerInfo, ConsumerMove, DeadLetter, Delivery, Error, ErrorKind,
-    File, FileBroker, HeaderCount, INBOX, MESSAGE_ID, Memory, MemoryBroker, Message, Moved, Operator, Owner, Receipt,
-    Refusal, Result, Start, StreamInfo, Subscription, topic,
+    File, FileBroker, Handling, HeaderCount, INBOX, MESSAGE_ID, Memory, MemoryBroker, Message, Moved, Operator, Owner,
+    Receipt, Refusal, Result, Start, StreamInfo, Subscription, topic,
 };
 pub use tool::Messages;
 

@@ -124,6 +124,10 @@ impl Broker for Told {
         self.broker.subscribe(subscription).await
     }
 
+    fn is_shared(&self) -> bool {
+        self.broker.is_shared()
+    }
+
     fn operator(&self) -> Option<&dyn Operator> {
         self.broker.operator()
     }

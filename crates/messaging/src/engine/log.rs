@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use super::clock::time;
 use super::ids::Fingerprint;
-use crate::{ConsumerConfig, DeadLetter, Error, ErrorKind, Message, Owner, Result};
+use crate::{ConsumerConfig, DeadLetter, Error, ErrorKind, Handling, Message, Owner, Result};
 
 /// A change of what is kept.
 pub(crate) enum Change {
@@ -50,21 +50,23 @@ pub(crate) struct Known {
     pub(crate) ordered: bool,
     /// In milliseconds.
     pub(crate) ack_wait: u64,
-    /// Earlier versions did not record it.
+    /// Earlier versions recorded neither this nor the owner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) handling: Option<Handling>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) owner: Option<Owner>,
 }
 
 impl Known {
     pub(crate) fn new(name: &str, config: ConsumerConfig) -> Self {
-        let ConsumerConfig { topics, ack_wait, ordered, owner } = config;
-        Self { name: name.to_owned(), topics, ordered, ack_wait: super::clock::millis(ack_wait), owner }
+        let ConsumerConfig { topics, ack_wait, ordered, handling, owner } = config;
+        Self { name: name.to_owned(), topics, ordered, ack_wait: super::clock::millis(ack_wait), handling, owner }
     }
 
     pub(crate) fn config(&self) -> ConsumerConfig {
-        let Self { name: _, topics, ordered, ack_wait, owner } = self;
+        let Self { name: _, topics, ordered, ack_wait, handling, owner } = self;
         let (topics, ack_wait) = (topics.clone(), Duration::from_millis(*ack_wait));
-        ConsumerConfig { topics, ack_wait, ordered: *ordered, owner: owner.clone() }
+        ConsumerConfig { topics, ack_wait, ordered: *ordered, handling: handling.clone(), owner: owner.clone() }
     }
 }
 

@@ -184,6 +184,10 @@ macro_rules! broker {
                 self.engine.subscribe(subscription).await
             }
 
+            fn is_shared(&self) -> bool {
+                false
+            }
+
             fn operator(&self) -> Option<&dyn crate::Operator> {
                 Some(&*self.engine)
             }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use async_nats::Message as NatsMessage;
 use async_nats::jetstream;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
 use futures::StreamExt as _;
@@ -15,13 +16,11 @@ use super::marker;
 use crate::connection::Connection;
 use crate::failure::Failure;
 use crate::key;
+use crate::pull::{Event, Pull};
 
-/// How many changes the server may send ahead. A change may be as large as a value.
+/// How many changes the server may send ahead, and of how many bytes, unless a single one has more.
 const AHEAD: usize = 32;
-
-/// How often the server says that there is nothing to say, and how long a silent one may be waited for.
-const HEARTBEAT: Duration = Duration::from_secs(2);
-const EXPIRES: Duration = Duration::from_secs(30);
+const AHEAD_BYTES: usize = 1 << 20;
 
 /// How long the server keeps a consumer that nobody asks.
 const ABANDONED: Duration = Duration::from_secs(60);
@@ -56,7 +55,7 @@ struct Watcher {
 
 /// A consumer of the changes from some sequence on.
 struct Source {
-    messages: pull::Stream,
+    pull: Pull,
     losses: signal::Receiver<u64>,
     /// How many messages it has delivered.
     delivered: u64,
@@ -69,6 +68,8 @@ impl Watcher {
             if let Some(source) = &mut self.source {
                 match source.next().await {
                     Some(message) => {
+                        let context = self.connection.jetstream().clone();
+                        let message = jetstream::Message { message, context };
                         if let Some(change) = self.take(&message) {
                             return Ok(change);
                         }
@@ -107,11 +108,12 @@ impl Watcher {
         let opening = async {
             let consumer = self.bucket.stream().create_consumer(config).await;
             let consumer = consumer.map_err(Failure::from)?;
-            let stream = consumer.stream().max_messages_per_batch(AHEAD).heartbeat(HEARTBEAT).expires(EXPIRES);
-            stream.messages().await.map_err(|error| Error::from(Failure::other(&error)))
+            let info = consumer.cached_info();
+            let pull = Pull::open(&self.connection, &info.stream_name, &info.name, Some(AHEAD_BYTES)).await;
+            pull.map_err(|error| Error::from(Failure::other(&error)))
         };
-        let messages = self.connection.ask(opening).await.map_err(|_| None)?.map_err(Some)?;
-        self.source = Some(Source { messages, losses, delivered: 0 });
+        let pull = self.connection.ask(opening).await.map_err(|_| None)?.map_err(Some)?;
+        self.source = Some(Source { pull, losses, delivered: 0 });
         Ok(())
     }
 
@@ -138,11 +140,24 @@ impl Watcher {
 
 impl Source {
     /// The next message, or `None` if another consumer is needed.
-    async fn next(&mut self) -> Option<jetstream::Message> {
-        tokio::select! {
-            biased;
-            message = self.messages.next() => message.and_then(std::result::Result::ok),
-            _ = self.losses.changed() => None,
+    async fn next(&mut self) -> Option<NatsMessage> {
+        loop {
+            // What was on its way when the connection was lost does not come again by itself.
+            if self.losses.has_changed().unwrap_or(true) {
+                return None;
+            }
+            if !self.pull.is_open() {
+                self.pull.ask(AHEAD).await;
+            }
+            match self.pull.next(false).await {
+                Event::Message(message) => return Some(*message),
+                Event::End => {}
+                Event::Trouble => {
+                    sleep(PAUSE).await;
+                    return None;
+                }
+                Event::Silent | Event::Forgotten | Event::Closed => return None,
+            }
         }
     }
 }

@@ -15,11 +15,11 @@ use tokio::time::{Instant, sleep};
 
 use super::incoming::Incoming;
 use super::letters::Letters;
-use super::pull::{Event, Pull};
 use super::receipt::{Desk, StreamReceipt};
 use super::stream::NamedStream;
 use super::{durable, join, wire};
 use crate::failure::Failure;
+use crate::pull::{Event, Pull};
 
 /// How often it is asked how far the consumer is, and what it is, at most.
 const LOOK: Duration = Duration::from_secs(5);
@@ -58,7 +58,7 @@ impl StreamConsumer {
         letters.prepare(&stream).await?;
         let (info, adoption) = join::join(&stream, subscription).await?;
         let found = stream.look().await?.ok_or_else(|| stream.wrong("the stream was deleted"))?;
-        let pull = Pull::open(&stream.connection, &stream.name, &info.name).await?;
+        let pull = Pull::open(&stream.connection, &stream.name, &info.name, None).await?;
         let desk = Desk { connection: stream.connection.clone(), letters, ack_wait: info.config.ack_wait };
         Ok(Self {
             desk: Arc::new(desk),
@@ -173,8 +173,8 @@ impl Consumer for StreamConsumer {
                             tokio::task::yield_now().await;
                         }
                     }
-                    Event::End | Event::Trouble | Event::Forgotten if some => break,
-                    Event::End => {}
+                    Event::End | Event::Silent | Event::Trouble | Event::Forgotten if some => break,
+                    Event::End | Event::Silent => {}
                     Event::Trouble => sleep(PAUSE).await,
                     Event::Forgotten => self.revive().await?,
                     Event::Closed => return Err(Failure::Unavailable.into()),

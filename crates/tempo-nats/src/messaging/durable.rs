@@ -2,7 +2,7 @@
 
 use async_nats::jetstream::consumer::{self, AckPolicy, DeliverPolicy, pull};
 use async_nats::jetstream::stream::Stream;
-use tempo_messaging::{ConsumerConfig, ConsumerInfo, Owner, topic};
+use tempo_messaging::{ConsumerConfig, ConsumerInfo, Handling, Owner, topic};
 
 use super::stream::MARK;
 use crate::connection::Connection;
@@ -10,6 +10,9 @@ use crate::connection::Connection;
 /// Whose the consumer is.
 const APP: &str = "tempo-app";
 const COMPONENT: &str = "tempo-component";
+
+/// What the names of other entries of Tempo's begin with.
+const PREFIX: &str = "tempo-";
 
 /// What begins with this in a consumer's metadata is the server's.
 const RESERVED: &str = "_nats.";
@@ -34,6 +37,7 @@ pub(super) fn read(config: &consumer::Config) -> ConsumerConfig {
         ack_wait: config.ack_wait,
         // One after the other in all replicas is the order of each key.
         ordered: config.max_ack_pending == 1,
+        handling: Handling::from_properties(|name| text(&format!("{PREFIX}{name}"))),
         owner: text(COMPONENT).map(|component| Owner { app: text(APP), component }),
     }
 }
@@ -55,6 +59,13 @@ pub(super) fn write(wanted: &ConsumerConfig, config: &mut consumer::Config) {
     if let Some(Owner { app, component }) = &wanted.owner {
         metadata.insert(COMPONENT.to_owned(), component.clone());
         metadata.extend(app.iter().map(|app| (APP.to_owned(), app.clone())));
+    }
+    for (name, text) in wanted.handling.iter().flat_map(Handling::properties) {
+        let name = format!("{PREFIX}{name}");
+        match text {
+            Some(text) => metadata.insert(name, text),
+            None => metadata.remove(&name),
+        };
     }
 }
 

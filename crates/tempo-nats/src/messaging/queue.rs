@@ -84,6 +84,15 @@ impl Consumer for Queue {
         };
         Ok(taken.into_iter().map(delivery).collect())
     }
+
+    /// The server says nothing of other members, which may be of another program that has the same name by accident.
+    fn notice(&self) -> Option<String> {
+        let group = &self.lost.consumer;
+        Some(format!(
+            "joined the queue group {group} of NATS: every program that subscribes under this name gets a part of its \
+             messages; --consumer and --app name another one"
+        ))
+    }
 }
 
 /// Fills the buffer.

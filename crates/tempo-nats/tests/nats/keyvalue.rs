@@ -125,6 +125,30 @@ async fn of_many_that_create_one_wins() {
     }
 }
 
+/// Values may be large, and a watcher slow.
+#[tokio::test]
+async fn a_watcher_has_few_bytes_sent_ahead() {
+    const VALUE: usize = 128 << 10;
+    let server = Server::with("jetstream {}, max_payload: 8MB");
+    let store = open(&server, "ahead").await;
+    let mut changes = store.watch().await.unwrap();
+    let value = |number: u8| Bytes::from(vec![number; if number == 20 { 3 << 20 } else { VALUE }]);
+    for number in 0..40 {
+        store.set(&format!("k{number}"), value(number), None, Condition::Always).await.unwrap();
+    }
+    for number in 0..40 {
+        let change = soon("the next change", changes.next()).await.unwrap().unwrap();
+        assert!(change == Change::Set { key: format!("k{number}"), value: value(number) }, "{number}");
+        if number == 0 {
+            let client = async_nats::connect(format!("127.0.0.1:{}", server.port)).await.unwrap();
+            let stream = jetstream::new(client).get_stream("KV_ahead").await.unwrap();
+            let consumer = stream.consumers().next().await.unwrap().unwrap();
+            let sent = consumer.delivered.consumer_sequence;
+            assert!((1..=8).contains(&sent), "{sent} values are more than a mebibyte");
+        }
+    }
+}
+
 #[tokio::test]
 async fn lives_end() {
     let server = Server::start();

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use rcgen::{CertifiedKey, KeyPair};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -17,6 +18,8 @@ use super::support::{PATIENCE, PROTOCOLS, start, tell, until};
 /// What only takes clients with the certificate of `client`, and hands what they say on to a collector.
 struct Front {
     address: SocketAddr,
+    /// Handshakes that failed.
+    refused: Arc<AtomicUsize>,
     _runtime: tokio::runtime::Runtime,
 }
 
@@ -39,17 +42,22 @@ impl Front {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
+        let refused = Arc::<AtomicUsize>::default();
+        let counter = Arc::clone(&refused);
         runtime.spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let acceptor = acceptor.clone();
+                let (acceptor, counter) = (acceptor.clone(), Arc::clone(&counter));
                 tokio::spawn(async move {
-                    let Ok(mut stream) = acceptor.accept(stream).await else { return };
+                    let Ok(mut stream) = acceptor.accept(stream).await else {
+                        counter.fetch_add(1, Relaxed);
+                        return;
+                    };
                     let mut behind = TcpStream::connect(behind).await.unwrap();
                     let _ = tokio::io::copy_bidirectional(&mut stream, &mut behind).await;
                 });
             }
         });
-        Self { address, _runtime: runtime }
+        Self { address, refused, _runtime: runtime }
     }
 }
 
@@ -87,5 +95,36 @@ fn both_sides_know_each_other() {
             running.shutdown(PATIENCE);
             assert_eq!(collector.spans().len(), 1);
         }
+    }
+}
+
+#[test]
+fn a_renewed_certificate_of_the_client_is_shown_at_the_next_connection() {
+    let pair = || rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let (server, client, stranger) = (pair(), pair(), pair());
+    let dir = tempfile::tempdir().unwrap();
+    let authority = write(dir.path(), "authority", &server.cert.pem());
+    for protocol in PROTOCOLS {
+        let collector = Collector::start().unwrap();
+        let front = Front::start(&server, &client, protocol, collector.address());
+        let endpoint = format!("https://localhost:{}", front.address.port());
+        let certificate = write(dir.path(), "certificate", &stranger.cert.pem());
+        let key = write(dir.path(), "key", &stranger.signing_key.serialize_pem());
+        let more = [
+            ("OTEL_METRICS_EXPORTER", "none"),
+            ("OTEL_EXPORTER_OTLP_CERTIFICATE", authority.as_str()),
+            ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", &certificate),
+            ("OTEL_EXPORTER_OTLP_CLIENT_KEY", &key),
+        ];
+        let running = start(&endpoint, protocol, &more);
+        tell(&running.telemetry(), "before");
+        until("the stranger is refused", || front.refused.load(Relaxed) > 0);
+        write(dir.path(), "certificate", &client.cert.pem());
+        write(dir.path(), "key", &client.signing_key.serialize_pem());
+        until("it arrives", || {
+            tell(&running.telemetry(), "after");
+            !collector.spans().is_empty()
+        });
+        running.shutdown(PATIENCE);
     }
 }

@@ -97,10 +97,19 @@ pub(super) fn request_error(error: &hyper_util::client::legacy::Error) -> Error 
     if let Some(cause) = find::<ConnectError>(error) {
         return cause.to_guest();
     }
+    // A server that ends an HTTP/2 connection, or is too busy, says so. Another reason is a mistake of one side.
+    if matches!(reason(error), Some(h2::Reason::NO_ERROR | h2::Reason::REFUSED_STREAM)) {
+        return Error::ConnectionTerminated;
+    }
     match find::<hyper::Error>(error) {
         Some(cause) => hyper_error(cause, Error::ConnectionTerminated),
         None => Error::HttpProtocolError,
     }
+}
+
+/// Why HTTP/2 gave a request up.
+fn reason(error: &hyper_util::client::legacy::Error) -> Option<h2::Reason> {
+    find::<h2::Error>(error)?.reason()
 }
 
 /// Whether a request got no response because the peer had closed the connection, or would not take requests on it any more.

@@ -6,11 +6,11 @@ use std::time::Instant;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri};
 use opentelemetry::KeyValue;
 use opentelemetry::trace::SpanKind;
-use tempo_telemetry::{CallContext, Remote, Span, Telemetry};
+use tempo_telemetry::{CallContext, Span, Telemetry};
 use wasmtime_wasi_http::{Error, WasiBody};
 
 use crate::egress::Policy;
-use crate::telemetry::{header, known_method, known_status};
+use crate::telemetry::{known_method, known_status, remote};
 
 /// A request under way. Dropped before its [`end`](Asked::end), it was given up by the component.
 pub(super) struct Asked {
@@ -35,7 +35,7 @@ impl Asked {
         let method = known_method(request.method());
         let mut span = None;
         if let Some(context) = context {
-            let said = Remote::extract(|name| header(request.headers(), name));
+            let said = remote(request.headers());
             let outgoing = telemetry.outgoing(SpanKind::Client, context, &said, || Cow::Borrowed(method));
             set(request.headers_mut(), outgoing.headers);
             span = outgoing.span;

@@ -29,9 +29,12 @@ const SEND_TIMEOUT: Flag =
         .default("30s");
 const SEND_RATE: Flag =
     Flag::new("min-send-rate", "SIZE", "Response data a second that a client takes while it waits").default("1KiB");
-const SEND_BUFFER: Flag =
-    Flag::new("max-send-buffer", "SIZE", "Response data that waits for clients, all connections together")
-        .default("64MiB");
+const SEND_BUFFER: Flag = Flag::new(
+    "max-send-buffer",
+    "SIZE",
+    "Response bodies that wait for clients, all connections together; heads and TLS come on top",
+)
+.default("64MiB");
 
 /// File descriptors that are kept for other than connections that are served: those that are turned away, the 128 of
 /// `--admin` and `--dashboard`, and what the process itself has open.

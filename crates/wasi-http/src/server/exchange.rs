@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -160,7 +160,10 @@ impl Exchange {
                 Err(Refusal::Failed)
             }
             // Even if no answer can come any more: only the end of the call tells why.
-            (None, None) if self.call.is_some() => return Poll::Pending,
+            (None, None) if self.call.is_some() => {
+                ready!(self.poll_deadline(cx));
+                Err(Refusal::TimedOut)
+            }
             (None, None) => {
                 tracing::warn!(component, "the component ended without a response");
                 Err(Refusal::Failed)
@@ -201,7 +204,7 @@ impl Exchange {
         }
         match poll {
             Poll::Pending if self.failure().is_some() => Poll::Ready(Some(Err(BrokenOff))),
-            Poll::Pending => Poll::Pending,
+            Poll::Pending => self.poll_deadline(cx).map(|()| Some(Err(BrokenOff))),
             Poll::Ready(Some(Ok(frame))) => {
                 self.delivered = self.delivered.saturating_add(size(&frame));
                 if self.wrong_length().is_some_and(|fault| fault.is_excess()) {
@@ -360,9 +363,10 @@ impl Exchange {
         }
     }
 
+    /// Drives the call. Who has to wait for it then asks for its [deadline](Self::poll_deadline), which takes a timer.
     fn poll_call(&mut self, cx: &mut Context<'_>) {
         if let Some(call) = &mut self.call
-            && let Poll::Ready(outcome) = Pin::new(call).poll(cx)
+            && let Poll::Ready(outcome) = call.poll_work(cx)
         {
             self.call = None;
             if !self.is_p3() && matches!(outcome, Ok(Ok(_))) {
@@ -370,6 +374,15 @@ impl Exchange {
             }
             self.failure = self.worker.settle(outcome).err();
         }
+    }
+
+    /// Ends the call at its deadline.
+    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(call) = &mut self.call else { return Poll::Pending };
+        let interrupted = ready!(call.poll_deadline(cx));
+        self.call = None;
+        self.failure = self.worker.settle(Err(interrupted)).err();
+        Poll::Ready(())
     }
 }
 

@@ -1,6 +1,7 @@
 //! One call of a component's handler, in either version of `wasi:http`.
 
 use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 
 use http::Request;
@@ -42,8 +43,7 @@ pub(crate) async fn call(
     let mut warm = match place {
         CallPlace::Warm(warm) => warm,
         CallPlace::Fresh(mut fresh) => {
-            let made = worker.handler.instantiate_async(fresh.store());
-            let proxy = worker.workload.instantiated(made).await?;
+            let proxy = worker.workload.instantiated(pin!(worker.handler.instantiate_async(fresh.store()))).await?;
             fresh.with(proxy)
         }
     };
@@ -81,7 +81,7 @@ async fn call_p3(
     meter: &Meter,
 ) -> wasmtime::Result<()> {
     let Far { answer, consumed, quiescence } = far;
-    let handled = store.run_concurrent(async |accessor| -> wasmtime::Result<()> {
+    let handled = pin!(store.run_concurrent(async |accessor| -> wasmtime::Result<()> {
         let (request, transmission) = accessor.with(|mut access| {
             let view = http(access.get());
             let (head, body) = request.into_parts();
@@ -104,6 +104,6 @@ async fn call_p3(
         quiescence.consumed(accessor, consumed, meter).await?;
         poll_fn(|cx| accessor.poll_no_interesting_tasks(cx)).await;
         Ok(())
-    });
+    }));
     quiescence.drive(handled).await?
 }

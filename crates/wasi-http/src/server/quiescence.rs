@@ -2,7 +2,7 @@
 //! never will.
 
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{
     AtomicU8,
@@ -41,12 +41,12 @@ pub(crate) struct Quiescence {
 }
 
 impl Quiescence {
-    /// Drives `event_loop`, in which [`consumed`](Self::consumed) is awaited.
-    pub(crate) async fn drive<R>(&self, event_loop: impl Future<Output = R>) -> R {
-        let mut event_loop = pin!(event_loop);
+    /// Drives `event_loop`, in which [`consumed`](Self::consumed) is awaited. It is large, and comes pinned to be neither
+    /// copied nor kept twice.
+    pub(crate) async fn drive<R>(&self, mut event_loop: impl Future<Output = R> + Unpin) -> R {
         poll_fn(|cx| {
             self.advance(EXITED, ARMED);
-            let poll = event_loop.as_mut().poll(cx);
+            let poll = Pin::new(&mut event_loop).poll(cx);
             if poll.is_pending() && self.advance(PROBING, REACHED) {
                 self.reader.wake();
             }

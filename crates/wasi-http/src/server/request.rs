@@ -27,19 +27,11 @@ const TURNS: usize = 3;
 const SMALL: usize = 64 << 10;
 
 /// Answers `request`, which came in over `scheme`.
+///
+/// # Errors
+///
+/// The server has to answer itself.
 pub(crate) async fn handle(
-    worker: Arc<Worker>,
-    scheme: Scheme,
-    context: Option<Arc<CallContext>>,
-    request: Request<Incoming>,
-) -> Response<Body> {
-    match exchange(worker, scheme, context, request).await {
-        Ok(response) => response,
-        Err(refusal) => refusal.response(),
-    }
-}
-
-async fn exchange(
     worker: Arc<Worker>,
     scheme: Scheme,
     context: Option<Arc<CallContext>>,
@@ -50,7 +42,8 @@ async fn exchange(
     if head.method == Method::CONNECT {
         return Err(Refusal::NotImplemented);
     }
-    head.uri = absolute(scheme, &head).ok_or(Refusal::BadRequest)?;
+    let uri = std::mem::take(&mut head.uri);
+    head.uri = absolute(scheme, uri, &head).ok_or(Refusal::BadRequest)?;
     let (body, too_large) =
         upload::limited(body, worker.config.body, worker.config.headers).ok_or(Refusal::BodyTooLarge)?;
     let permit = worker.workload.admission().enter().await.map_err(|_| Refusal::Overloaded)?;
@@ -138,16 +131,16 @@ fn join(mut frames: Vec<Frame<Bytes>>) -> Bytes {
     whole.freeze()
 }
 
-/// The request's URI with scheme and authority, which HTTP/1.1 clients put in the Host header. `None` if it does not say
+/// The request's `uri` with scheme and authority, which HTTP/1.1 clients put in the Host header. `None` if it does not say
 /// for certain whom it is for (RFC 9112, 3.2), or names a user there, which a request must not do (RFC 9110, 4.2.4).
-fn absolute(scheme: Scheme, head: &http::request::Parts) -> Option<Uri> {
+fn absolute(scheme: Scheme, uri: Uri, head: &http::request::Parts) -> Option<Uri> {
     let mut hosts = head.headers.get_all(header::HOST).iter();
     let host = match (hosts.next(), hosts.next()) {
         (Some(host), None) => Some(without_user(Authority::try_from(host.as_bytes()).ok()?)?),
         (None, None) => None,
         _ => return None,
     };
-    let mut uri = head.uri.clone().into_parts();
+    let mut uri = uri.into_parts();
     uri.authority = match (uri.authority, host) {
         (Some(_), None) if head.version == Version::HTTP_11 => return None,
         (Some(authority), _) => Some(without_user(authority)?),

@@ -8,11 +8,11 @@ use http::uri::Scheme;
 use http::{HeaderName, HeaderValue, Request, Response, Version, header};
 use opentelemetry::metrics::BoundUpDownCounter;
 use opentelemetry::trace::{SpanContext, SpanKind};
-use tempo_telemetry::{CallContext, Remote, Span};
+use tempo_telemetry::{CallContext, Span};
 
 use super::measured::Measured;
 use super::reply::Refusal;
-use crate::telemetry::{header as value_of, known_method, known_status};
+use crate::telemetry::{header as value_of, known_method, known_status, remote};
 
 /// A request under way. It has ended when this is dropped, which the body of its response does.
 pub(crate) struct Told {
@@ -33,7 +33,7 @@ pub(crate) fn begin<B>(
     scheme: &Scheme,
     request: &mut Request<B>,
 ) -> (Option<Arc<CallContext>>, Option<Told>) {
-    let remote = Remote::extract(|name| value_of(request.headers(), name));
+    let remote = remote(request.headers());
     let method = known_method(request.method());
     let scheme = if *scheme == Scheme::HTTPS { "https" } else { "http" };
     let mut span = measured.telemetry.start(SpanKind::Server, remote.span.as_ref(), || Cow::Borrowed(method));

@@ -1,4 +1,5 @@
-//! The timer of a connection: it looks for clients that send or take nothing.
+//! What happens to a connection besides its requests: its timer looks for clients that send or take nothing, and the server
+//! stops.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, Sleep};
 
 use super::activity::{Activity, Verdict};
-use super::backlog::Backlog;
+use super::connection::{Phase, Server};
 use super::pace::{HURRY, Pace};
 use super::send_watch::{Pacing, SendWatch};
 use super::worker::Worker;
@@ -16,11 +17,20 @@ use super::worker::Worker;
 /// The shortest time between two looks.
 const SHORTEST: Duration = Duration::from_millis(10);
 
+/// What a connection has to react to.
+pub(crate) enum Event {
+    /// The server is in another phase.
+    Phase(Phase),
+    /// The watchdog has looked at the connection.
+    Look(Verdict),
+}
+
 /// Looks at one connection now and then.
 pub(crate) struct Watchdog<'a> {
     worker: &'a Worker,
     activity: &'a Activity,
     sends: Arc<SendWatch>,
+    phase: watch::Receiver<Phase>,
     /// Whether the backlog is full.
     full: watch::Receiver<bool>,
     /// Since when the server stops.
@@ -29,9 +39,10 @@ pub(crate) struct Watchdog<'a> {
 }
 
 impl<'a> Watchdog<'a> {
-    pub(crate) fn new(worker: &'a Worker, backlog: &Backlog, activity: &'a Activity, sends: Arc<SendWatch>) -> Self {
+    pub(crate) fn new(server: &'a Server, activity: &'a Activity, sends: Arc<SendWatch>) -> Self {
+        let (phase, full) = (server.phase.clone(), server.backlog.full());
         let next = Box::pin(tokio::time::sleep(Duration::ZERO));
-        let mut watchdog = Self { worker, activity, sends, full: backlog.full(), stops: None, next };
+        let mut watchdog = Self { worker: &server.worker, activity, sends, phase, full, stops: None, next };
         watchdog.rest();
         watchdog
     }
@@ -42,12 +53,20 @@ impl<'a> Watchdog<'a> {
         self.rest();
     }
 
-    /// Waits until it is time to look, and looks. May be dropped while it waits.
-    pub(crate) async fn next(&mut self) -> Verdict {
+    /// Waits until the server is in another phase, or it is time to look.
+    pub(crate) async fn next(mut self) -> (Event, Self) {
         tokio::select! {
             () = self.next.as_mut() => {}
             Ok(()) = self.full.changed() => {}
+            Ok(()) = self.phase.changed() => {
+                let phase = *self.phase.borrow_and_update();
+                return (Event::Phase(phase), self);
+            }
         }
+        (Event::Look(self.look()), self)
+    }
+
+    fn look(&mut self) -> Verdict {
         self.rest();
         let config = &self.worker.config;
         match self.sends.judge(self.pace(), std::time::Instant::now()) {

@@ -4,6 +4,7 @@
 
 mod addresses;
 mod bodies;
+mod closed_http2;
 mod connections;
 mod hooks;
 mod limits;

@@ -20,13 +20,13 @@ use crate::support::{
 };
 
 /// A certificate authority of the test's own.
-struct Authority {
+pub(super) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     file: NamedTempFile,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
@@ -37,7 +37,7 @@ impl Authority {
     }
 
     /// A server's end of TLS, with a certificate for `name`.
-    fn acceptor(&self, name: &str, alpn: &[&str]) -> TlsAcceptor {
+    pub(super) fn acceptor(&self, name: &str, alpn: &[&str]) -> TlsAcceptor {
         let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         let key = KeyPair::generate().unwrap();
         let certificate: CertificateDer<'static> = params.signed_by(&key, &self.issuer).unwrap().into();
@@ -52,7 +52,7 @@ impl Authority {
         TlsAcceptor::from(Arc::new(config))
     }
 
-    fn client(&self) -> Client {
+    pub(super) fn client(&self) -> Client {
         trusting(ClientConfig { ca_files: vec![self.file.path().to_owned()], ..ClientConfig::default() })
     }
 }

@@ -4,7 +4,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
 use futures::stream::{BoxStream, StreamExt as _};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::guest::{Guest, Told};
@@ -12,6 +12,12 @@ use crate::{Change, KeyValueLimits, Result, Store};
 
 /// Changes of one store that are told at once. Fewer than the places of a component, so that others find one too.
 const LANES: usize = 16;
+
+/// What may wait in all lanes for its turn, in bytes, unless a single change has more.
+const WAITING_BYTES: usize = 1 << 20;
+
+/// A change that waits, and the room that it takes meanwhile.
+type Waiting = (Change, OwnedSemaphorePermit);
 
 /// A store whose changes a component hears of.
 pub(super) struct Watched {
@@ -24,8 +30,8 @@ impl Watched {
     /// Tells of `changes` until they end or `stop` is sent, and ends when the last call has ended.
     pub(super) async fn run(self, changes: BoxStream<'static, Result<Change>>, mut stop: watch::Receiver<bool>) {
         let mut tasks = JoinSet::new();
-        let lanes: Vec<mpsc::Sender<Change>> = (0..LANES).map(|_| self.lane(&mut tasks)).collect();
-        let hasher = RandomState::new();
+        let lanes: Vec<mpsc::Sender<Waiting>> = (0..LANES).map(|_| self.lane(&mut tasks)).collect();
+        let (hasher, room) = (RandomState::new(), Arc::new(Semaphore::new(WAITING_BYTES)));
         let stopped = Box::pin(async move { stop.changed().await });
         let mut changes = changes.take_until(stopped);
         while let Some(change) = changes.next().await {
@@ -35,7 +41,8 @@ impl Watched {
                     let hash = usize::try_from(hasher.hash_one(key) >> 32).unwrap_or(0);
                     let Some(lane) = lanes.get(hash % LANES) else { continue };
                     // Waiting here holds up the backend's queue, which knows what to do when it is full.
-                    let _ = lane.send(change).await;
+                    let Some(room) = reserve(&room, change.size()).await else { continue };
+                    let _ = lane.send((change, room)).await;
                 }
                 Err(error) => tracing::warn!(component = self.guest.name(), %error, "changes cannot be told"),
             }
@@ -44,14 +51,44 @@ impl Watched {
         while tasks.join_next().await.is_some() {}
     }
 
-    fn lane(&self, tasks: &mut JoinSet<()>) -> mpsc::Sender<Change> {
+    fn lane(&self, tasks: &mut JoinSet<()>) -> mpsc::Sender<Waiting> {
         let (sender, mut changes) = mpsc::channel(1);
         let (guest, store, limits) = (self.guest.clone(), self.store.clone(), self.limits);
         tasks.spawn(async move {
-            while let Some(change) = changes.recv().await {
+            while let Some((change, room)) = changes.recv().await {
+                drop(room);
                 guest.tell(Told { store: store.clone(), limits, change }).await;
             }
         });
         sender
+    }
+}
+
+/// Waits for room for a change of `bytes`. One that is larger than all the room waits until it has it all. `None` if the
+/// semaphore is closed, which nothing does.
+async fn reserve(room: &Arc<Semaphore>, bytes: usize) -> Option<OwnedSemaphorePermit> {
+    let bytes = u32::try_from(bytes.min(WAITING_BYTES)).ok()?;
+    room.clone().acquire_many_owned(bytes).await.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn changes_wait_in_so_many_bytes_or_alone() {
+        let room = Arc::new(Semaphore::new(WAITING_BYTES));
+        let one = reserve(&room, WAITING_BYTES - 1).await.unwrap();
+        assert!(reserve(&room, 2).now_or_never().is_none());
+        let other = reserve(&room, 1).now_or_never().unwrap();
+        drop((one, other));
+        for bytes in [WAITING_BYTES, WAITING_BYTES + 1, usize::MAX] {
+            let alone = reserve(&room, bytes).now_or_never().unwrap().unwrap();
+            assert!(reserve(&room, 1).now_or_never().is_none(), "{bytes}");
+            drop(alone);
+        }
+        assert_eq!(room.available_permits(), WAITING_BYTES);
     }
 }

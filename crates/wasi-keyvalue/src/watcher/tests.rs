@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::StreamExt as _;
 use tempo_backend::{ByteBudget, Stores};
-use tempo_core::{Limits, ServiceState, StoreData, StoreLimiter, WasiCtx, WorkloadBuilder};
+use tempo_core::{Limits, ServiceState, StoreData, WasiCtx, WorkloadBuilder};
 use tokio::time::timeout;
 use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
@@ -80,9 +80,7 @@ async fn start(version: &str, store: &MemoryStore) -> Box<dyn Running> {
     let state = KeyValueState::new(stores, &Limits::default());
     let watched = state.clone();
     let data = move || {
-        let limits = Limits::default();
-        let bytes = ByteBudget::new(limits.host_memory);
-        let data = StoreData::new(WasiCtx::builder().build(), StoreLimiter::new(&limits), bytes);
+        let data = StoreData::new(WasiCtx::builder().build(), &Limits::default(), ByteBudget::new(1 << 20));
         Ok(data.with(ServiceState::new::<WasiKeyValue>(state.clone())))
     };
     let workload = Workload::from(WorkloadBuilder {

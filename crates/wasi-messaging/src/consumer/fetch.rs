@@ -52,6 +52,8 @@ impl Fetching {
                 break Err(error);
             }
         };
+        // What it holds goes to other programs at once, and nothing more comes here.
+        drop(self.consumer);
         while let Some(ended) = self.running.join_next().await {
             report(ended);
         }

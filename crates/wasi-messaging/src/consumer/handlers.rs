@@ -1,5 +1,6 @@
 //! The component as the consumer calls it: under its limits, on instances that are kept for the next message.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -114,8 +115,7 @@ impl Handlers {
         let mut warm = match place {
             CallPlace::Warm(warm) => warm,
             CallPlace::Fresh(mut fresh) => {
-                let made = self.exported.instantiate(fresh.store());
-                let guest = self.workload.instantiated(made).await?;
+                let guest = self.workload.instantiated(pin!(self.exported.instantiate(fresh.store()))).await?;
                 fresh.with(guest)
             }
         };

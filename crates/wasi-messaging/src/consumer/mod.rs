@@ -18,13 +18,12 @@ use async_trait::async_trait;
 use tempo_backend::Stores;
 use tempo_core::{Running, Trigger, Workload};
 use tempo_settings::{Error, ErrorKind, Flag, Settings};
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use self::disposition::Delivering;
 use self::fetch::Fetching;
 use self::handlers::Handlers;
-use self::phase::{GIVE_BACK, Phase};
+use self::phase::{GIVE_BACK, Phase, Phases};
 pub(crate) use self::subscribe::is_name;
 use self::subscribe::{APP, CONSUMER, SUBSCRIBE, Subscribed};
 use crate::{Adoption, Broker, Consumer, MessagingState, Subscription, WasiMessaging};
@@ -58,17 +57,19 @@ impl Trigger for MessageConsumer {
         }
         let handlers = Arc::new(Handlers::new(workload)?);
         let joined = join(state.brokers(), subscribed).await?;
-        let (phase, phases) = watch::channel(Phase::Delivering);
-        let (mut announcements, mut adoptions) = (Vec::new(), Vec::new());
+        let phases = Phases::default();
+        let (mut announcements, mut adoptions, mut notices) = (Vec::new(), Vec::new(), Vec::new());
         let mut fetching = JoinSet::new();
         for (subscribed, broker, consumer) in joined {
             let Subscribed { client, subscription, .. } = subscribed;
-            let delivering = Delivering::new(handlers.clone(), broker.clone(), subscription.clone(), phases.clone());
+            let phase = phases.of(&*broker);
+            let delivering = Delivering::new(handlers.clone(), broker.clone(), subscription.clone(), phase.clone());
             let adoption = consumer.adoption().cloned();
             let name = adoption.as_ref().map_or(&*subscription.consumer, |adoption| &*adoption.name);
             announcements.push(announce(&client, name, &*broker, &subscription, delivering.most()));
+            notices.extend(consumer.notice());
             adoptions.extend(adoption.map(|adoption| (adoption, subscription)));
-            let fetching_one = Fetching::new(Arc::new(delivering), consumer, phases.clone()).run();
+            let fetching_one = Fetching::new(Arc::new(delivering), consumer, phase).run();
             fetching.spawn(async move { fetching_one.await.map_err(|error| gone(&client, &error)) });
         }
         let mut tidying = JoinSet::new();
@@ -80,7 +81,7 @@ impl Trigger for MessageConsumer {
             }
         });
         let announcement = announcements.join("\n");
-        Ok(Box::new(Delivery { announcement, adoptions, phase, fetching, _tidying: tidying }))
+        Ok(Box::new(Delivery { announcement, adoptions, notices, phases, fetching, _tidying: tidying }))
     }
 }
 
@@ -124,7 +125,9 @@ struct Delivery {
     announcement: String,
     /// How consumers were taken over, with the subscriptions that did so.
     adoptions: Vec<(Adoption, Subscription)>,
-    phase: watch::Sender<Phase>,
+    /// What the brokers say of the consumers.
+    notices: Vec<String>,
+    phases: Phases,
     /// One task for each subscription, which owns the handlers that it has started. Ends with the reason if its consumer
     /// is gone.
     fetching: JoinSet<Result<(), Error>>,
@@ -139,24 +142,33 @@ impl Running for Delivery {
 
     fn announced(&self) {
         self.adoptions.iter().for_each(|(adoption, subscription)| adoption.log(subscription));
+        self.notices.iter().for_each(|notice| tracing::info!("{notice}"));
     }
 
     async fn failed(&mut self) -> anyhow::Error {
-        match self.fetching.join_next().await {
-            Some(Ok(Err(error))) => error.into(),
-            Some(_) => anyhow::anyhow!("a subscription has ended"),
-            // There is at least one until the first failure, which ends the runtime.
-            None => std::future::pending().await,
+        loop {
+            match self.fetching.join_next().await {
+                Some(Ok(Err(error))) => return error.into(),
+                // It was to stop.
+                Some(Ok(Ok(()))) if self.phases.have_stopped() => {}
+                Some(_) => return anyhow::anyhow!("a subscription has ended"),
+                // There is at least one until the first failure, which ends the runtime, or until all have stopped.
+                None => std::future::pending().await,
+            }
         }
     }
 
+    fn stop_fetching(&mut self) {
+        self.phases.stop_shared();
+    }
+
     async fn drain(mut self: Box<Self>, deadline: Instant) {
-        let _ = self.phase.send(Phase::Draining);
+        self.phases.enter(Phase::Draining);
         let finished = async { while self.fetching.join_next().await.is_some() {} };
         if tokio::time::timeout_at(deadline.into(), finished).await.is_ok() {
             return;
         }
-        let _ = self.phase.send(Phase::Abandoning);
+        self.phases.enter(Phase::Abandoning);
         let given_back = async { while self.fetching.join_next().await.is_some() {} };
         // What is left is ended when the tasks are dropped.
         let _ = tokio::time::timeout(GIVE_BACK, given_back).await;

@@ -1,10 +1,12 @@
 //! A command over WASI 0.3: prints its arguments to standard output. `exit=N` ends with status N, `fail` with an error, `trap`
-//! with a trap.
+//! with a trap, and `fetch=AUTHORITY` sends a request and prints the status of the response.
 
 use std::process::abort;
 
 use wasip3::cli::{environment, exit, stdout};
 use wasip3::exports::cli::run::Guest;
+use wasip3::http::client;
+use wasip3::http::types::{Fields, Request, Scheme};
 
 struct Command;
 
@@ -16,6 +18,7 @@ impl Guest for Command {
         for argument in arguments.iter().skip(1) {
             match argument.split_once('=') {
                 Some(("exit", status)) => exit::exit_with_code(status.parse().map_err(|_| ())?),
+                Some(("fetch", authority)) => print(format!("{}\n", fetch(authority).await?)).await?,
                 _ if argument == "fail" => return Err(()),
                 _ if argument == "trap" => abort(),
                 _ => print(format!("arg {argument}\n")).await?,
@@ -23,6 +26,17 @@ impl Guest for Command {
         }
         Ok(())
     }
+}
+
+/// The status of the response to a request.
+async fn fetch(authority: &str) -> Result<u16, ()> {
+    let (end, trailers) = wasip3::wit_future::new(|| Ok(None));
+    let (request, _sent) = Request::new(Fields::new(), None, trailers, None);
+    drop(end);
+    request.set_scheme(Some(&Scheme::Http))?;
+    request.set_authority(Some(authority))?;
+    request.set_path_with_query(Some("/"))?;
+    Ok(client::send(request).await.map_err(drop)?.get_status_code())
 }
 
 /// Writes a line through the 0.3 interface: `println!` would go through that of 0.2.

@@ -1,8 +1,12 @@
-//! Makes the host hold things: header fields, methods of requests, bodies that are not sent.
+//! Makes the host hold things: header fields, methods of requests, bodies that are not sent, streams and listings of files.
 
+use wasip2::cli::stdout::get_stdout;
+use wasip2::filesystem::types::{ErrorCode, OpenFlags};
 use wasip2::http::types::{Fields, Method, OutgoingRequest};
 
 use crate::answer::Target;
+use crate::answer::Target;
+use crate::open;
 
 /// Makes up to `handles` handles of fields with a value of `bytes` bytes each, says how many there were before one was refused,
 /// and drops them.
@@ -55,4 +59,47 @@ fn hold<T, E: std::fmt::Debug>(target: &Target, mut make: impl FnMut() -> Result
 
 fn amount(target: &Target) -> usize {
     usize::try_from(target.number("bytes", 1)).unwrap_or(usize::MAX)
+}
+
+/// The same, of streams of a file, each with what was read of it and not taken.
+pub(crate) fn reads(target: &Target) -> String {
+    let file = open::file();
+    hold(target, || {
+        let stream = file.as_ref().map_err(|error| *error)?.read_via_stream(0)?;
+        // The first call starts to read.
+        let _ = stream.read(1 << 20);
+        Ok::<_, ErrorCode>(stream)
+    })
+}
+
+/// The same, of streams into a file, to each of which as much is written as is taken at once.
+pub(crate) fn writes(target: &Target) -> String {
+    let file = open::file();
+    hold(target, || {
+        let stream = file.as_ref().map_err(|error| *error)?.write_via_stream(0)?;
+        let room = stream.check_write().unwrap_or(0);
+        let _ = stream.write(&vec![b'w'; usize::try_from(room).unwrap_or(0)]);
+        Ok::<_, ErrorCode>(stream)
+    })
+}
+
+/// The same, of listings of the directory.
+pub(crate) fn listings(target: &Target) -> String {
+    let directory = open::at(".", OpenFlags::DIRECTORY);
+    hold(target, || directory.as_ref().map_err(|error| *error)?.read_directory())
+}
+
+/// The same, of handles of standard output with that many bytes of a line that has not ended.
+pub(crate) fn lines(target: &Target) -> String {
+    let line = vec![b'l'; amount(target)];
+    hold(target, || {
+        let stream = get_stdout();
+        stream.write(&line).map(|()| stream)
+    })
+}
+
+/// Writes `bytes` bytes into a file at once, which is more than is permitted.
+pub(crate) fn overwrite(target: &Target) -> String {
+    let written = open::file().and_then(|file| file.write_via_stream(0));
+    written.map(|stream| format!("{:?}\n", stream.write(&vec![b'w'; amount(target)]))).unwrap_or_default()
 }

@@ -6,6 +6,7 @@ mod body;
 mod crash;
 mod fetch;
 mod held;
+mod open;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -47,6 +48,12 @@ impl Guest for Hostile {
             "/hold-appended" => text(outparam, 200, &held::appended(&target)),
             "/hold-methods" => text(outparam, 200, &held::methods(&target)),
             "/hold-bodies" => text(outparam, 200, &held::bodies(&target)),
+            "/hold-reads" => text(outparam, 200, &held::reads(&target)),
+            "/hold-writes" => text(outparam, 200, &held::writes(&target)),
+            "/hold-listings" => text(outparam, 200, &held::listings(&target)),
+            "/hold-lines" => text(outparam, 200, &held::lines(&target)),
+            "/overwrite" => text(outparam, 200, &held::overwrite(&target)),
+            "/open" => text(outparam, 200, &open::open(&target)),
             // Dropping the outparam unset is what a handler must not do.
             "/no-response" => drop(outparam),
             "/answer" => body::answer(outparam, &target),

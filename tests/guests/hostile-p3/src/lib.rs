@@ -3,6 +3,7 @@
 
 mod answer;
 mod fetch;
+mod open;
 mod target;
 
 use target::Target;
@@ -22,6 +23,7 @@ impl Guest for Hostile {
             "/file" => answer::file(&target).await,
             "/headers" => answer::headers(&request),
             "/fetch" => fetch::fetch(&target).await,
+            "/open" => answer::text(200, open::open(&target).await.into_bytes()),
             "/error" => Err(ErrorCode::ConfigurationError),
             _ => answer::text(200, b"hostile\n".to_vec()),
         }

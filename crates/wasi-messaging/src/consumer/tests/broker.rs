@@ -37,6 +37,10 @@ struct Inner {
     gate: Semaphore,
     refuses_acks: AtomicBool,
     closed: AtomicBool,
+    /// Whether no other program can fetch from it.
+    own: AtomicBool,
+    /// How many consumers have joined and left.
+    left: watch::Sender<usize>,
     subscribed: Mutex<Vec<Subscription>>,
 }
 
@@ -59,6 +63,8 @@ impl TestBroker {
             gate: Semaphore::new(publishes),
             refuses_acks: AtomicBool::new(false),
             closed: AtomicBool::new(false),
+            own: AtomicBool::new(false),
+            left: watch::Sender::new(0),
             subscribed: Mutex::default(),
         }))
     }
@@ -86,6 +92,17 @@ impl TestBroker {
     pub(super) fn close(&self) {
         self.0.closed.store(true, Ordering::SeqCst);
         self.0.arrived.notify_one();
+    }
+
+    /// Has no other program fetch from it.
+    pub(super) fn keep_to_itself(&self) {
+        self.0.own.store(true, Ordering::SeqCst);
+    }
+
+    /// Waits until a consumer has left.
+    pub(super) async fn is_left(&self) {
+        let mut left = self.0.left.subscribe();
+        assert!(timeout(PATIENCE, left.wait_for(|left| *left > 0)).await.is_ok(), "the consumer is still there");
     }
 
     pub(super) fn subscribed(&self) -> Vec<Subscription> {
@@ -138,9 +155,20 @@ impl Broker for TestBroker {
         self.0.subscribed.lock().unwrap().push(subscription.clone());
         Ok(Box::new(TestConsumer(self.clone())))
     }
+
+    fn is_shared(&self) -> bool {
+        !self.0.own.load(Ordering::SeqCst)
+    }
 }
 
 struct TestConsumer(TestBroker);
+
+impl Drop for TestConsumer {
+    fn drop(&mut self) {
+        let TestBroker(inner) = &self.0;
+        inner.left.send_modify(|left| *left += 1);
+    }
+}
 
 #[async_trait]
 impl Consumer for TestConsumer {

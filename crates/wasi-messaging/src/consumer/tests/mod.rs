@@ -12,9 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tempo_backend::{ByteBudget, Stores};
-use tempo_core::{
-    Limits, Running, ServiceState, StoreData, StoreLimiter, Trigger as _, WasiCtx, Workload, WorkloadBuilder,
-};
+use tempo_core::{Limits, Running, ServiceState, StoreData, Trigger as _, WasiCtx, Workload, WorkloadBuilder};
 use tempo_settings::{Place, Settings, Value};
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Config, Engine};
@@ -69,10 +67,10 @@ impl Setup {
         let limits = self.limits.clone();
         let carried = state.for_another_store(&ByteBudget::new(limits.host_memory));
         let data = move || {
-            let limiter = StoreLimiter::new(&limits);
             let bytes = ByteBudget::new(limits.host_memory);
             let state = ServiceState::new::<WasiMessaging>(carried.for_another_store(&bytes));
-            Ok(StoreData::new(WasiCtx::builder().build(), limiter, bytes).with(state))
+            let data = StoreData::new(WasiCtx::builder().build(), &limits, bytes);
+            Ok(data.with(state))
         };
         let workload = Workload::from(WorkloadBuilder {
             name: "worker".into(),

@@ -26,6 +26,44 @@ async fn what_runs_is_finished_and_nothing_more_is_fetched() {
     assert!(!events.contains(&Event::Acked("a".to_owned())));
 }
 
+/// A queue group of NATS goes on getting messages for as long as it has a member.
+#[tokio::test]
+async fn the_consumer_is_left_while_handlers_run() {
+    let broker = TestBroker::new(0);
+    let running = Setup::new(&broker, guests::wasmcloud2("")).start(&["t"]).await;
+    broker.put_text("p");
+    broker.hears(Event::Published("p".to_owned())).await;
+    let draining = tokio::spawn(running.drain(Instant::now() + PATIENCE));
+    broker.is_left().await;
+    assert!(!draining.is_finished());
+    broker.open(1);
+    draining.await.unwrap();
+    assert!(broker.events().contains(&Event::Acked("p".to_owned())));
+}
+
+#[tokio::test]
+async fn what_others_can_fetch_is_left_to_them_before_the_rest_stops() {
+    let (shared, own) = (TestBroker::new(0), TestBroker::new(0));
+    own.keep_to_itself();
+    let mut setup = Setup::new(&shared, guests::wasmcloud2(""));
+    setup.name("own", std::sync::Arc::new(own.clone()));
+    let mut running = setup.start(&["t", "own=t"]).await;
+    shared.put_text("a1");
+    shared.hears(Event::Acked("a1".to_owned())).await;
+    running.stop_fetching();
+    shared.is_left().await;
+    // That is no failure, and the other subscription goes on.
+    shared.put_text("a2");
+    own.put_text("a3");
+    tokio::select! {
+        error = running.failed() => panic!("{error}"),
+        _ = own.hears(Event::Acked("a3".to_owned())) => {}
+    }
+    running.drain(Instant::now() + PATIENCE).await;
+    own.is_left().await;
+    assert!(!shared.events().contains(&Event::Acked("a2".to_owned())));
+}
+
 #[tokio::test]
 async fn what_has_not_begun_is_given_back_unless_it_was_its_last_attempt() {
     let broker = TestBroker::new(0);

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use async_nats::{Message as NatsMessage, StatusCode, Subscriber};
+use async_nats::{Message as NatsMessage, StatusCode, SubscribeError, Subscriber};
 use futures::{FutureExt as _, StreamExt as _};
 use serde_json::json;
 use tokio::sync::watch;
@@ -18,12 +18,15 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 /// How long a server may be silent before it is asked again.
 const SILENCE: Duration = Duration::from_secs(12);
 
+/// What the server says when the next message does not fit into what a request still has room for.
+const TOO_LARGE: &str = "Message Size Exceeds MaxBytes";
+
 /// How long to wait for the end of a request of which messages have come. It comes with them, unless the server is one
 /// of the older kind that waits for more.
 const REST: Duration = Duration::from_millis(10);
 
 /// The open requests of one consumer, of which there is one at a time.
-pub(super) struct Pull {
+pub(crate) struct Pull {
     connection: Connection,
     /// Where requests go.
     subject: String,
@@ -33,7 +36,10 @@ pub(super) struct Pull {
     losses: watch::Receiver<u64>,
     number: u64,
     open: Option<Open>,
-    /// Whether the last request had no answer at once, although it should have waited for one.
+    /// How many bytes one request may bring, unless a single message has more.
+    max_bytes: Option<usize>,
+    /// Whether the next request is for one message, of any size, and waits for it: the last one had no answer at once, although
+    /// it should have waited for one, or the next message is too large for it.
     wait: bool,
 }
 
@@ -48,10 +54,12 @@ struct Open {
 }
 
 /// What came of a request.
-pub(super) enum Event {
+pub(crate) enum Event {
     Message(Box<NatsMessage>),
     /// There is no more for now, and another request is needed.
     End,
+    /// The same, because the server has said nothing for too long. What it sent meanwhile may be lost.
+    Silent,
     /// The same, and the server should be left alone for a moment.
     Trouble,
     /// The server knows of no such consumer.
@@ -61,7 +69,13 @@ pub(super) enum Event {
 }
 
 impl Pull {
-    pub(super) async fn open(connection: &Connection, stream: &str, consumer: &str) -> anyhow::Result<Self> {
+    /// Requests to `consumer` of `stream`, none of which brings more than `max_bytes` ahead.
+    pub(crate) async fn open(
+        connection: &Connection,
+        stream: &str,
+        consumer: &str,
+        max_bytes: Option<usize>,
+    ) -> Result<Self, SubscribeError> {
         let inbox = connection.client().new_inbox();
         let losses = connection.losses();
         let subscriber = connection.client().subscribe(format!("{inbox}.*")).await?;
@@ -74,17 +88,18 @@ impl Pull {
             losses,
             number: 0,
             open: None,
+            max_bytes,
             wait: false,
         })
     }
 
     /// Whether a request is open.
-    pub(super) fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         self.open.is_some()
     }
 
     /// Asks for `most` messages.
-    pub(super) async fn ask(&mut self, most: usize) {
+    pub(crate) async fn ask(&mut self, most: usize) {
         if self.connection.ready().await.is_err() {
             return;
         }
@@ -95,7 +110,11 @@ impl Pull {
         let (batch, no_wait) = if self.wait { (1, false) } else { (most, true) };
         let (expires, heartbeat) = (EXPIRES.as_nanos(), HEARTBEAT.as_nanos());
         let (expires, heartbeat) = (u64::try_from(expires).ok(), u64::try_from(heartbeat).ok());
-        let request = json!({ "batch": batch, "no_wait": no_wait, "expires": expires, "idle_heartbeat": heartbeat });
+        let mut request =
+            json!({ "batch": batch, "no_wait": no_wait, "expires": expires, "idle_heartbeat": heartbeat });
+        if let (Some(max_bytes), Some(request)) = (self.max_bytes.filter(|_| !self.wait), request.as_object_mut()) {
+            request.insert("max_bytes".to_owned(), max_bytes.into());
+        }
         self.open = Some(Open { topic: topic.clone(), left: batch, any: false, silent: later(SILENCE) });
         let sent = self.connection.client().publish_with_reply(self.subject.clone(), topic, request.to_string().into());
         if sent.await.is_err() {
@@ -104,7 +123,7 @@ impl Pull {
     }
 
     /// What comes next. If messages have come already, what belongs to them is not waited for long.
-    pub(super) async fn next(&mut self, some: bool) -> Event {
+    pub(crate) async fn next(&mut self, some: bool) -> Event {
         loop {
             let silent = self.open.as_ref().map_or_else(Instant::now, |open| open.silent);
             let limit = if some { later(REST).min(silent) } else { silent };
@@ -116,10 +135,11 @@ impl Pull {
                     return if changed.is_ok() { Event::End } else { Event::Closed };
                 }
                 () = sleep_until(limit) => {
-                    if limit == silent {
-                        self.open = None;
+                    if limit < silent {
+                        return Event::End;
                     }
-                    return Event::End;
+                    self.open = None;
+                    return Event::Silent;
                 }
             };
             let Some(message) = message else { return Event::Closed };
@@ -130,7 +150,7 @@ impl Pull {
     }
 
     /// What came before now and was not taken.
-    pub(super) fn rest(&mut self) -> impl Iterator<Item = NatsMessage> {
+    pub(crate) fn rest(&mut self) -> impl Iterator<Item = NatsMessage> {
         std::iter::from_fn(|| self.subscriber.next().now_or_never().flatten())
             .filter(|message| message.status.is_none())
     }
@@ -160,6 +180,7 @@ impl Pull {
             // Older servers answer at once that there is nothing, although the request may wait.
             StatusCode::NOT_FOUND => self.wait = !any,
             StatusCode::TIMEOUT => self.wait = false,
+            _ if description.eq_ignore_ascii_case(TOO_LARGE) => self.wait = !any,
             StatusCode::NO_RESPONDERS => return Some(Event::Forgotten),
             _ if description.eq_ignore_ascii_case("Consumer Deleted") => return Some(Event::Forgotten),
             _ => {

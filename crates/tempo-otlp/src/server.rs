@@ -17,8 +17,8 @@ use hyper::body::{Frame, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tempo_core::descriptors::AcceptErrors;
 use tempo_settings::{Error, ErrorKind, Flag};
+use tempo_telemetry::AcceptErrors;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
 

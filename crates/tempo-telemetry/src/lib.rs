@@ -2,6 +2,7 @@
 //!
 #![doc = include_str!("../README.md")]
 
+mod accept_errors;
 mod context;
 mod health;
 mod host_call;
@@ -14,6 +15,7 @@ mod sampler;
 mod sink;
 mod span;
 
+pub use accept_errors::AcceptErrors;
 pub use context::{CallContext, MAX_OPEN_SPANS, current, scope, within};
 pub use health::{Health, Phase, Pulse};
 pub use host_call::HostCall;

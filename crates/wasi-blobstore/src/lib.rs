@@ -11,7 +11,7 @@
 //!
 //! [`Memory`] and [`File`] are the embedded backends, and `ObjectStore` is any store of the crate `object_store`, with the
 //! features `aws`, `azure` and `gcp` for those of the clouds. A Tempo runtime opens its containers through
-//! [`BlobstoreStores`], from `--blobstore [NAME=]URL`. [`conformance`] is the suite that any backend must pass.
+//! [`BlobstoreStores`], from `--blobstore [NAME=]URL`. All backends are in [`tempo_blobstore`], with a test kit for others.
 //!
 //! The functions are async on the host's side: call components with the async methods of wasmtime.
 //!

@@ -6,8 +6,8 @@
 //! | `wasi:keyvalue@0.2.0-draft2` | sync | the same, with compare-and-swap |
 //! | `wasmcloud:keyvalue@0.2.0` | async | the same, with lifetimes, prefixes and swaps by version |
 //!
-//! All of them are one implementation over one trait, [`Store`]. [`MemoryStore`] and [`FileStore`] are backends in this
-//! crate; [`conformance`] is what another one must pass. [`KeyValueWatcher`] calls components that export a `watcher`.
+//! All of them are one implementation over one trait, [`Store`] of [`tempo_keyvalue`], which has the backends [`MemoryStore`]
+//! and [`FileStore`] and a test kit for others. [`KeyValueWatcher`] calls components that export a `watcher`.
 //!
 //! The functions are async on the host's side: call components with the async methods of wasmtime. The package of
 //! wasmCloud needs an engine that supports concurrency, and is left out of the linkers of others.

@@ -7,7 +7,8 @@
 //! | `wasmcloud:messaging@0.2.0` | sync | `consumer`; exported: `handler` |
 //! | `wasmcloud:messaging@0.3.0` | async | the same, with bodies that are streams |
 //!
-//! All of them are one implementation over one trait, [`Broker`]; [`MemoryBroker`] and [`FileBroker`] are here.
+//! All of them are one implementation over one trait, [`Broker`] of [`tempo_messaging`], which has the embedded
+//! broker ([`MemoryBroker`], [`FileBroker`]) and a test kit for others.
 //!
 //! The functions are async on the host's side: call components with the async methods of wasmtime. The packages with
 //! async functions need an engine that supports concurrency, and are left out of the linkers of others.

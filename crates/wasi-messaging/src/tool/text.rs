@@ -95,3 +95,18 @@ fn payload(text: &mut String, message: &Message) {
         let _ = writeln!(text, "    {line}");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_time_beyond_the_calendar_is_its_end() {
+        let far = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(1 << 40)).unwrap();
+        assert_eq!(time(far), "9999-12-31T23:59:59Z");
+        let before = SystemTime::UNIX_EPOCH.checked_sub(Duration::from_secs(1)).unwrap();
+        assert_eq!(time(before), "1970-01-01T00:00:00Z");
+    }
+}

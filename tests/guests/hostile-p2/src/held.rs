@@ -5,7 +5,6 @@ use wasip2::filesystem::types::{ErrorCode, OpenFlags};
 use wasip2::http::types::{Fields, Method, OutgoingRequest};
 
 use crate::answer::Target;
-use crate::answer::Target;
 use crate::open;
 
 /// Makes up to `handles` handles of fields with a value of `bytes` bytes each, says how many there were before one was refused,

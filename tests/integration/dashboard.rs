@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::support::browser::Browser;
-use crate::support::collector::told_to;
+use crate::support::collector::with_telemetry;
 use crate::support::messaging::Broker;
 use crate::support::{Client, Run, Server, get, slow};
 
@@ -30,8 +30,8 @@ fn a_request_through_three_processes_is_one_waterfall() {
     let run = broker.run("fan-out").args(egress).args(["--dashboard", "127.0.0.1:0"]);
     let front = run.serve();
     let page = page(&front);
-    let second = told_to(page, Run::guest("otel"), "second").serve();
-    let third = told_to(page, broker.worker("work.>"), "third").work();
+    let second = with_telemetry(page, Run::guest("otel"), "second").serve();
+    let third = with_telemetry(page, broker.worker("work.>"), "third").work();
     let url = format!("http://{}/join", second.address);
     let request = || {
         let mut client = Client::connect(front.address);

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt as _;
-use tempo_backend::{BackendContext, Scheme};
-use tempo_settings::{ErrorKind as CoreKind, Setting as _, Size, StoreUrl};
+use tempo_backend::{BackendContext, BackendScheme};
+use tempo_settings::{ErrorKind as CoreKind, Setting as _, Size, BackendUrl};
 
 use crate::CHUNK;
 use crate::{ByteRange, Container, Data, Entry, Error, ErrorKind, ObjectInfo, PutOptions, Result, Upload, record};
@@ -217,10 +217,10 @@ impl Drop for MemoryUpload {
 }
 
 /// `memory:`, or `memory:SIZE` with the capacity.
-impl Scheme<dyn Container> for Memory {
+impl BackendScheme<dyn Container> for Memory {
     const NAMES: &'static [&'static str] = &["memory"];
 
-    async fn open(url: &StoreUrl, _: BackendContext<'_>) -> anyhow::Result<Arc<dyn Container>> {
+    async fn open(url: &BackendUrl, _: BackendContext<'_>) -> anyhow::Result<Arc<dyn Container>> {
         let capacity = match url.reveal() {
             "" => CAPACITY,
             size => Size::parse(size).map(|size| size.0).ok_or_else(|| {

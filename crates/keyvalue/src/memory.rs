@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
-use tempo_backend::{BackendContext, Scheme};
-use tempo_settings::{Flag, Size, StoreUrl};
+use tempo_backend::{BackendContext, BackendScheme};
+use tempo_settings::{Flag, Size, BackendUrl};
 
 use crate::changes::Watchers;
 use crate::{Change, Condition, Entry, Error, ErrorKind, Result, Store, Version};
@@ -23,14 +23,14 @@ const OVERHEAD: usize = 128;
 /// The scheme `memory:`. What follows the colon tells stores of one component apart: `memory:sessions`.
 pub struct Memory;
 
-impl Scheme<dyn Store> for Memory {
+impl BackendScheme<dyn Store> for Memory {
     const NAMES: &'static [&'static str] = &["memory"];
 
     fn flags() -> Vec<Flag> {
         vec![MAX_FLAG]
     }
 
-    async fn open(_: &StoreUrl, context: BackendContext<'_>) -> anyhow::Result<Arc<dyn Store>> {
+    async fn open(_: &BackendUrl, context: BackendContext<'_>) -> anyhow::Result<Arc<dyn Store>> {
         let Size(max) = context.settings.require(&MAX_FLAG)?;
         Ok(Arc::new(MemoryStore::new(max)))
     }

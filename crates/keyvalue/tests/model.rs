@@ -11,8 +11,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use tempfile::TempDir;
 use tempo_keyvalue::testkit::model::{Components, Names, Subject, run};
-use tempo_keyvalue::{File, FileStore, Memory, MemoryStore, Store};
 use tokio::runtime::{Builder, Runtime};
+use tempo_keyvalue::{File, FileStore, Memory, MemoryStore, Store};
 
 fn runtime() -> Runtime {
     Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()

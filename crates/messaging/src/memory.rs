@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tempo_backend::{BackendContext, Scheme};
-use tempo_settings::{Flag, Size, StoreUrl};
+use tempo_backend::{BackendContext, BackendScheme};
+use tempo_settings::{Flag, Size, BackendUrl};
 
 use crate::engine::{self, Burial, Change, Clock, Engine, Log, Read, Recorded, State, Stored, WINDOW};
 use crate::{Broker, DeadLetter, Result};
@@ -18,14 +18,14 @@ const MAX_FLAG: Flag =
 /// The scheme `memory:`. What follows the colon tells brokers of one component apart: `memory:orders`.
 pub struct Memory;
 
-impl Scheme<dyn Broker> for Memory {
+impl BackendScheme<dyn Broker> for Memory {
     const NAMES: &'static [&'static str] = &["memory"];
 
     fn flags() -> Vec<Flag> {
         vec![MAX_FLAG]
     }
 
-    async fn open(_: &StoreUrl, context: BackendContext<'_>) -> anyhow::Result<Arc<dyn Broker>> {
+    async fn open(_: &BackendUrl, context: BackendContext<'_>) -> anyhow::Result<Arc<dyn Broker>> {
         let Size(max) = context.settings.require(&MAX_FLAG)?;
         Ok(Arc::new(MemoryBroker::new(max)))
     }

@@ -8,7 +8,7 @@ use tempo_telemetry::Health;
 pub struct BackendContext<'a> {
     /// The parsed flags, environment variables and `.env` values.
     pub settings: &'a Settings,
-    /// Where the backend registers its readiness checks: see [`Health::unless`]. `None` in an embedding without them.
+    /// Where the backend registers its readiness checks: see [`Health::add_readiness_check`]. `None` in an embedding without them.
     pub health: Option<&'a Health>,
 }
 

@@ -32,7 +32,7 @@ impl Fault {
     /// Has `health` say for as long as the fault lasts that the runtime is not ready.
     pub fn show(&self, health: &Health) {
         let fault = self.clone();
-        health.unless(move || fault.reason());
+        health.add_readiness_check(move || fault.reason());
     }
 
     /// Takes note that a write failed because of `cause`, and logs it unless the store was at fault already.

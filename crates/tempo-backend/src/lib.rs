@@ -6,10 +6,10 @@ mod byte_budget;
 mod context;
 mod fault;
 mod scheme;
-mod stores;
+mod backends;
 
 pub use byte_budget::{ByteBudget, OverBudget, Reservation};
 pub use context::BackendContext;
 pub use fault::Fault;
-pub use scheme::{Scheme, Schemes};
-pub use stores::{DATA, Stores};
+pub use scheme::{BackendScheme, BackendSchemes};
+pub use backends::{DATA, Backends};

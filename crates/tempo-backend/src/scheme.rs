@@ -3,12 +3,12 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use tempo_settings::{Flag, StoreUrl};
+use tempo_settings::{Flag, BackendUrl};
 
 use crate::BackendContext;
 
 /// Opens the stores whose URLs have one scheme. `B` is the trait of a service's stores: `dyn keyvalue::Store`.
-pub trait Scheme<B: ?Sized>: Send + Sync + 'static {
+pub trait BackendScheme<B: ?Sized>: Send + Sync + 'static {
     /// The schemes, in lower case and without the colon: `nats`.
     const NAMES: &'static [&'static str];
 
@@ -22,11 +22,11 @@ pub trait Scheme<B: ?Sized>: Send + Sync + 'static {
     /// # Errors
     ///
     /// A [`tempo_settings::Error`] names the URL without its secrets, the cause, and what to change.
-    fn open(url: &StoreUrl, context: BackendContext<'_>) -> impl Future<Output = anyhow::Result<Arc<B>>> + Send;
+    fn open(url: &BackendUrl, context: BackendContext<'_>) -> impl Future<Output = anyhow::Result<Arc<B>>> + Send;
 }
 
-/// A choice of schemes: a tuple of [`Scheme`]s.
-pub trait Schemes<B: ?Sized>: Send + Sync + 'static {
+/// A choice of schemes: a tuple of [`BackendScheme`]s.
+pub trait BackendSchemes<B: ?Sized>: Send + Sync + 'static {
     /// The names of all schemes.
     fn names() -> Vec<&'static str>;
 
@@ -34,13 +34,13 @@ pub trait Schemes<B: ?Sized>: Send + Sync + 'static {
     fn flags() -> Vec<Flag>;
 
     /// Opens the store at `url`. `None`: no scheme here is called that.
-    fn open(url: &StoreUrl, context: BackendContext<'_>)
+    fn open(url: &BackendUrl, context: BackendContext<'_>)
     -> impl Future<Output = Option<anyhow::Result<Arc<B>>>> + Send;
 }
 
 macro_rules! choice {
     ($($scheme:ident)+) => {
-        impl<B: ?Sized + Send + Sync + 'static, $($scheme: Scheme<B>),+> Schemes<B> for ($($scheme,)+) {
+        impl<B: ?Sized + Send + Sync + 'static, $($scheme: BackendScheme<B>),+> BackendSchemes<B> for ($($scheme,)+) {
             fn names() -> Vec<&'static str> {
                 [$($scheme::NAMES),+].concat()
             }
@@ -49,7 +49,7 @@ macro_rules! choice {
                 [$($scheme::flags()),+].concat()
             }
 
-            async fn open(url: &StoreUrl, context: BackendContext<'_>) -> Option<anyhow::Result<Arc<B>>> {
+            async fn open(url: &BackendUrl, context: BackendContext<'_>) -> Option<anyhow::Result<Arc<B>>> {
                 $(
                     if $scheme::NAMES.contains(&url.scheme()) {
                         return Some($scheme::open(url, context).await);

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tempo_telemetry::{Counted, Telemetry};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tempo_telemetry::{Counted, Telemetry};
 
 use crate::Limits;
 

@@ -19,7 +19,7 @@ pub struct Boot<'a> {
     pub settings: &'a Settings,
     /// Where to tell what is done.
     pub telemetry: &'a Telemetry,
-    /// Where to say why the runtime is not ready when what the backend depends on is away: see [`Health::unless`]. `None`
+    /// Where to say why the runtime is not ready when what the backend depends on is away: see [`Health::add_readiness_check`]. `None`
     /// if nobody asks.
     pub health: Option<&'a Health>,
 }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use tempo_telemetry::{CallContext, Telemetry, within};
 use tokio::sync::oneshot;
 use tokio::time::Sleep;
+use tempo_telemetry::{CallContext, Telemetry, within};
 
 use crate::{Interrupted, Meter};
 
@@ -71,7 +71,7 @@ impl<R: Send + 'static> Call<R> {
     }
 
     /// The same call, which tells `telemetry` what it has cost.
-    pub(crate) fn told_to(mut self, telemetry: Telemetry) -> Self {
+    pub(crate) fn with_telemetry(mut self, telemetry: Telemetry) -> Self {
         self.telemetry = telemetry;
         self
     }

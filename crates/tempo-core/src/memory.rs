@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use tempo_telemetry::Telemetry;
 use wasmtime::ResourceLimiter;
+use tempo_telemetry::Telemetry;
 
 use crate::{Limits, LogBudget};
 
@@ -44,7 +44,7 @@ impl StoreLimiter {
 
     /// The same limiter, which tells `telemetry` what it refuses.
     #[must_use]
-    pub fn told_to(mut self, telemetry: Telemetry) -> Self {
+    pub fn with_telemetry(mut self, telemetry: Telemetry) -> Self {
         self.telemetry = telemetry;
         self
     }

@@ -4,8 +4,8 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
-use tempo_telemetry::Telemetry;
 use wasmtime::component::{Resource, ResourceTable, ResourceTableError};
+use tempo_telemetry::Telemetry;
 
 use crate::{Limits, LogBudget};
 
@@ -40,7 +40,7 @@ impl OpenFiles {
 
     /// The same account, which reports to `telemetry` what it refuses.
     #[must_use]
-    pub fn told_to(mut self, telemetry: Telemetry) -> Self {
+    pub fn with_telemetry(mut self, telemetry: Telemetry) -> Self {
         self.telemetry = telemetry;
         self
     }

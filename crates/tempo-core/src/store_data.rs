@@ -5,10 +5,10 @@
 use std::any::{Any, TypeId, type_name};
 use std::sync::Arc;
 
-use tempo_backend::ByteBudget;
-use tempo_telemetry::Telemetry;
 use wasmtime::component::{HasData, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use tempo_backend::ByteBudget;
+use tempo_telemetry::Telemetry;
 
 use crate::{Limits, LogBudget, OpenFiles, Provide, Service, Sockets, StoreLimiter};
 
@@ -46,8 +46,8 @@ impl StoreData {
     /// The same, which counts in `telemetry` each limit that the guest hits, and logs what it is refused within `log`.
     #[must_use]
     pub fn reporting_to(mut self, telemetry: &Telemetry, log: &Arc<LogBudget>) -> Self {
-        self.limiter = self.limiter.told_to(telemetry.clone()).logged_within(log.clone());
-        self.open_files = self.open_files.told_to(telemetry.clone()).logged_within(log.clone());
+        self.limiter = self.limiter.with_telemetry(telemetry.clone()).logged_within(log.clone());
+        self.open_files = self.open_files.with_telemetry(telemetry.clone()).logged_within(log.clone());
         self
     }
 

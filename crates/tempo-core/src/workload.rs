@@ -4,10 +4,10 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tempo_telemetry::{CallContext, Counted, Health, Telemetry};
 use tokio::sync::Semaphore;
 use wasmtime::component::InstancePre;
 use wasmtime::{Store, UpdateDeadline};
+use tempo_telemetry::{CallContext, Counted, Health, Telemetry};
 
 use crate::meter::Tick;
 use crate::{Admission, Call, Interrupted, Limits, Meter, Spawn, StoreData};
@@ -171,7 +171,7 @@ impl Workload {
     ) -> Call<R> {
         Call::new(Box::pin(work), meter, self.inner.builder.background.clone(), deadline)
             .within(context)
-            .told_to(self.telemetry().clone())
+            .with_telemetry(self.telemetry().clone())
     }
 
     /// The linear memory that a store uses, in bytes.

@@ -6,7 +6,7 @@ use std::fmt;
 use async_nats::ServerAddr;
 use percent_encoding::percent_decode_str;
 use tempo_messaging::topic;
-use tempo_settings::{Error, ErrorKind, Secret, StoreUrl};
+use tempo_settings::{Error, ErrorKind, Secret, BackendUrl};
 
 /// Who the URL says is asking.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,13 +29,13 @@ pub(crate) struct Address {
 
 impl Address {
     /// Reads a URL whose scheme is `nats` or `tls`.
-    pub(crate) fn parse(url: &StoreUrl) -> Result<Self, Error> {
+    pub(crate) fn parse(url: &BackendUrl) -> Result<Self, Error> {
         let address = Self::parse_text(url, url.reveal())?;
         if address.name.is_empty() { Err(wrong(url, NAME)) } else { Ok(address) }
     }
 
     /// Reads the URL of a broker, with the subjects that a new stream is to take.
-    pub(crate) fn parse_broker(url: &StoreUrl) -> Result<(Self, Vec<String>), Error> {
+    pub(crate) fn parse_broker(url: &BackendUrl) -> Result<(Self, Vec<String>), Error> {
         let (text, query) = match url.reveal().split_once("?subjects=") {
             Some((text, query)) => (text, Some(query)),
             None => (url.reveal(), None),
@@ -51,7 +51,7 @@ impl Address {
         Ok((address, subjects))
     }
 
-    fn parse_text(url: &StoreUrl, text: &str) -> Result<Self, Error> {
+    fn parse_text(url: &BackendUrl, text: &str) -> Result<Self, Error> {
         let wrong = |problem: &str| wrong(url, problem);
         let rest = text.strip_prefix("//").ok_or_else(|| wrong("there is no host"))?;
         if rest.contains(['?', '#']) {
@@ -103,13 +103,13 @@ impl fmt::Display for Address {
 /// What is wrong with most names.
 const NAME: &str = "the name is made of letters, digits, - and _";
 
-fn wrong(url: &StoreUrl, problem: &str) -> Error {
+fn wrong(url: &BackendUrl, problem: &str) -> Error {
     let example = "such as nats://localhost:4222/NAME";
     Error::new(ErrorKind::BadConfiguration, format!("{}: {problem}; expected a URL {example}", shown(url)))
 }
 
 /// A URL that could not be parsed, up to where a badly written password may end.
-fn shown(url: &StoreUrl) -> String {
+fn shown(url: &BackendUrl) -> String {
     match url.reveal().rsplit_once('@') {
         Some((_, after)) => format!("{}://{}", url.scheme(), after.split(['?', '#']).next().unwrap_or_default()),
         None => url.to_string(),
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<Address, Error> {
-        Address::parse(&StoreUrl::parse(text).unwrap())
+        Address::parse(&BackendUrl::parse(text).unwrap())
     }
 
     #[test]
@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn brokers_with_and_without_a_stream() {
-        let parse = |text| Address::parse_broker(&StoreUrl::parse(text).unwrap());
+        let parse = |text| Address::parse_broker(&BackendUrl::parse(text).unwrap());
         let (address, subjects) = parse("nats://h/ORDERS?subjects=orders.>,billing.*").unwrap();
         assert_eq!((&*address.name, subjects), ("ORDERS", vec!["orders.>".to_owned(), "billing.*".to_owned()]));
         for text in ["nats://h", "nats://h/"] {

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::TryStreamExt as _;
-use tempo_backend::{BackendContext, Scheme};
+use tempo_backend::{BackendContext, BackendScheme};
 use tempo_blobstore::{ByteRange, Container, Data, Entry, Error, ErrorKind, ObjectInfo, PutOptions, Result, Upload};
-use tempo_settings::{Flag, StoreUrl};
+use tempo_settings::{Flag, BackendUrl};
 
 use crate::address::Address;
 use crate::connection::Connection;
@@ -42,14 +42,14 @@ pub struct NatsBlobstore {
     bucket: Arc<Bucket>,
 }
 
-impl Scheme<dyn Container> for NatsBlobstore {
+impl BackendScheme<dyn Container> for NatsBlobstore {
     const NAMES: &'static [&'static str] = &["nats", "tls"];
 
     fn flags() -> Vec<Flag> {
         options::flags()
     }
 
-    async fn open(url: &StoreUrl, context: BackendContext<'_>) -> anyhow::Result<Arc<dyn Container>> {
+    async fn open(url: &BackendUrl, context: BackendContext<'_>) -> anyhow::Result<Arc<dyn Container>> {
         let address = Address::parse(url)?;
         let connection = Connection::open(&address, context).await?;
         let bucket = Arc::new(Bucket::open(connection, &address).await?);

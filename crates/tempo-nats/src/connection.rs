@@ -13,10 +13,10 @@ use anyhow::Context as _;
 use async_nats::connection::State;
 use async_nats::jetstream::{self, context::ContextBuilder};
 use async_nats::{Client, ClientError, ConnectError, ConnectErrorKind, ConnectOptions, Event};
-use tempo_backend::BackendContext;
-use tempo_settings::{Error, ErrorKind};
 use tokio::sync::{OnceCell, watch};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tempo_backend::BackendContext;
+use tempo_settings::{Error, ErrorKind};
 
 use crate::address::Address;
 use crate::options::{self, Options};
@@ -77,7 +77,7 @@ impl Connection {
         let slot = slot((address.server(), options.clone()));
         let line = slot.get_or_try_init(|| open(address, &options, limit)).await?.clone();
         if let Some(health) = context.health {
-            health.unless(away(&slot, address.server()));
+            health.add_readiness_check(away(&slot, address.server()));
         }
         Ok(Self { line, _slot: slot })
     }

@@ -11,9 +11,9 @@ use async_nats::{HeaderMap, HeaderValue};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
-use tempo_backend::{BackendContext, Scheme};
+use tempo_backend::{BackendContext, BackendScheme};
 use tempo_keyvalue::{Change, Condition, Entry, ErrorKind, Result, Store, Version};
-use tempo_settings::{Flag, StoreUrl};
+use tempo_settings::{Flag, BackendUrl};
 
 use crate::address::Address;
 use crate::connection::{Connection, Lost};
@@ -56,14 +56,14 @@ pub struct NatsKeyValue {
     seen: Seen,
 }
 
-impl Scheme<dyn Store> for NatsKeyValue {
+impl BackendScheme<dyn Store> for NatsKeyValue {
     const NAMES: &'static [&'static str] = &["nats", "tls"];
 
     fn flags() -> Vec<Flag> {
         options::flags()
     }
 
-    async fn open(url: &StoreUrl, context: BackendContext<'_>) -> anyhow::Result<Arc<dyn Store>> {
+    async fn open(url: &BackendUrl, context: BackendContext<'_>) -> anyhow::Result<Arc<dyn Store>> {
         let address = Address::parse(url)?;
         let connection = Connection::open(&address, context).await?;
         let bucket = Bucket::open(&connection, &address).await?;

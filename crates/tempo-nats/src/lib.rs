@@ -17,14 +17,14 @@
 //!
 //! ```no_run
 //! use std::sync::Arc;
-//! use tempo_backend::{BackendContext, Scheme as _};
+//! use tempo_backend::{BackendContext, BackendScheme as _};
 //! use tempo_nats::NatsKeyValue;
-//! use tempo_settings::{Setting as _, Settings, StoreUrl};
+//! use tempo_settings::{Setting as _, Settings, BackendUrl};
 //! use tempo_keyvalue::{Condition, Store};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> anyhow::Result<()> {
-//! let url = StoreUrl::parse("nats://localhost:4222/sessions").expect("a URL");
+//! let url = BackendUrl::parse("nats://localhost:4222/sessions").expect("a URL");
 //! let settings = Settings::default();
 //! let context = BackendContext::new(&settings);
 //! let sessions: Arc<dyn Store> = NatsKeyValue::open(&url, context).await?;

@@ -152,7 +152,7 @@ fn user_key(seed: &str) -> Option<KeyPair> {
 
 #[cfg(test)]
 mod tests {
-    use tempo_settings::{Place, Setting as _, StoreUrl, Value};
+    use tempo_settings::{Place, Setting as _, BackendUrl, Value};
 
     use super::*;
 
@@ -161,7 +161,7 @@ mod tests {
         for (flag, text) in given {
             settings.set(flag, vec![Value { text: (*text).to_owned(), place: Place::CommandLine }]);
         }
-        let address = Address::parse(&StoreUrl::parse(url).unwrap()).unwrap();
+        let address = Address::parse(&BackendUrl::parse(url).unwrap()).unwrap();
         Login::read(&settings, &address)
     }
 

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use tempo_backend::{BackendContext, Scheme};
+use tempo_backend::{BackendContext, BackendScheme};
 use tempo_messaging::Broker;
-use tempo_settings::{Flag, StoreUrl};
+use tempo_settings::{Flag, BackendUrl};
 
 use crate::address::Address;
 use crate::connection::Connection;
@@ -44,14 +44,14 @@ pub struct NatsMessaging {
     _only_a_name: (),
 }
 
-impl Scheme<dyn Broker> for NatsMessaging {
+impl BackendScheme<dyn Broker> for NatsMessaging {
     const NAMES: &'static [&'static str] = &["nats", "tls"];
 
     fn flags() -> Vec<Flag> {
         options::flags()
     }
 
-    async fn open(url: &StoreUrl, context: BackendContext<'_>) -> anyhow::Result<Arc<dyn Broker>> {
+    async fn open(url: &BackendUrl, context: BackendContext<'_>) -> anyhow::Result<Arc<dyn Broker>> {
         let (address, subjects) = Address::parse_broker(url)?;
         let connection = Connection::open(&address, context).await?;
         if address.name.is_empty() {

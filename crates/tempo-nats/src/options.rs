@@ -94,7 +94,7 @@ fn pause(attempt: usize) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use tempo_settings::{Place, Setting as _, StoreUrl, Value};
+    use tempo_settings::{Place, Setting as _, BackendUrl, Value};
 
     use super::*;
 
@@ -103,7 +103,7 @@ mod tests {
         for (flag, text) in given {
             settings.set(flag, vec![Value { text: (*text).to_owned(), place: Place::CommandLine }]);
         }
-        let address = Address::parse(&StoreUrl::parse(url).unwrap()).unwrap();
+        let address = Address::parse(&BackendUrl::parse(url).unwrap()).unwrap();
         Options::read(&settings, &address)
     }
 

@@ -8,8 +8,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use tempo_telemetry::Signal;
 use tokio::sync::Notify;
+use tempo_telemetry::Signal;
 
 use crate::losses::{Losses, Reason};
 use crate::wire;

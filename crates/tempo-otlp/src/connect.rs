@@ -10,12 +10,12 @@ use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use tempo_settings::Reloadable;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tower_service::Service;
+use tempo_settings::Reloadable;
 
 /// How long certificates may be out of date. A connection that is made after that looks at their files.
 const MAX_AGE: Duration = Duration::from_secs(1);

@@ -8,8 +8,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use opentelemetry::trace::TraceId;
-use tempo_telemetry::{Record, Signal, Sink, SpanData};
 use tokio::sync::watch;
+use tempo_telemetry::{Record, Signal, Sink, SpanData};
 
 use crate::otlp_rows;
 use crate::rows::{self, LogLine, LogRow, SpanRow};

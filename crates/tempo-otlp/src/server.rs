@@ -17,10 +17,10 @@ use hyper::body::{Frame, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tempo_settings::{Error, ErrorKind, Flag};
-use tempo_telemetry::AcceptErrors;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
+use tempo_settings::{Error, ErrorKind, Flag};
+use tempo_telemetry::AcceptErrors;
 
 use crate::hosts::{HostName, Hosts};
 use crate::intake::Intake;

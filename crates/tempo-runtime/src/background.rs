@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use tempo_core::Spawn;
 use tokio::runtime::{Builder, Runtime};
+use tempo_core::Spawn;
 
 /// How much lower than the serving threads the background's priority is, in the steps of nice(2).
 ///

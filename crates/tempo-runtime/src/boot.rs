@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use futures::future::{select_all, try_join_all};
+use tokio::task::JoinSet;
 use tempo_backend::{ByteBudget, DATA};
 use tempo_core::{Boot, Limits, LogBudget, Running, StoreData, Workload, WorkloadBuilder};
 use tempo_settings::{Error, ErrorKind, Flag, Settings};
 use tempo_telemetry::{Health, Phase, Telemetry};
-use tokio::task::JoinSet;
 
 use crate::cli::Sources;
 use crate::command;
@@ -82,7 +82,7 @@ pub fn run(
     let main = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let exit = main.block_on(async {
         let mut beating = JoinSet::new();
-        beating.spawn(health.pulse("the main loop").keep());
+        beating.spawn(health.heartbeat("the main loop").keep());
         let io = if serving.is_empty() { Io::Process(command_line(path, arguments)) } else { log_io(&loaded, &limits) };
         let limits = if serving.is_empty() { unlimited_time(limits) } else { limits };
         let own_files = OwnFiles::of(path, sources, has_stores(&needed))?;

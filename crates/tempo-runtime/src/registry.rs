@@ -5,12 +5,10 @@ use std::future::Future;
 use std::io::Write;
 use std::pin::Pin;
 
-use tempo_backend::ByteBudget;
-use tempo_core::{
-    Asked, Backend, Boot, NoService, Running, Service, ServiceState, StoreData, Tool, ToolAction, Trigger, Workload,
-};
-use tempo_settings::{Error, ErrorKind, Flag, Settings};
 use wasmtime::component::Linker;
+use tempo_backend::ByteBudget;
+use tempo_core::{Asked, Backend, Boot, NoService, Running, Service, ServiceState, StoreData, Tool, ToolAction, Trigger, Workload};
+use tempo_settings::{Error, ErrorKind, Flag, Settings};
 
 type BoxFuture<'a, R> = Pin<Box<dyn Future<Output = anyhow::Result<R>> + Send + 'a>>;
 

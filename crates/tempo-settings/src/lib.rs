@@ -9,7 +9,7 @@ mod secret;
 mod setting;
 mod settings;
 mod shown;
-mod store_url;
+mod backend_url;
 
 pub use error::{Error, ErrorKind};
 pub use reloadable::Reloadable;
@@ -17,4 +17,4 @@ pub use secret::Secret;
 pub use setting::{Delay, KeyValue, Setting, Size};
 pub use settings::{Flag, Place, Settings, Value};
 pub use shown::Shown;
-pub use store_url::{DEFAULT_STORE, NamedUrl, StoreUrl};
+pub use backend_url::{DEFAULT_NAME, NamedUrl, BackendUrl};

@@ -48,7 +48,7 @@ struct Part {
 }
 
 /// How a part of a runtime says that it goes on. It is not expected to any more once this is dropped.
-pub struct Pulse {
+pub struct Heartbeat {
     part: Arc<Part>,
 }
 
@@ -61,7 +61,7 @@ impl Health {
     /// Asks `reason` from now on, too, whenever somebody asks: it says in a few words why the runtime is not ready, or
     /// nothing. It must not block, and what it says is public: no secret, no URL with a password. It stays for as long as
     /// the runtime, so it must not hold what is to end before.
-    pub fn unless(&self, reason: impl Fn() -> Option<String> + Send + Sync + 'static) {
+    pub fn add_readiness_check(&self, reason: impl Fn() -> Option<String> + Send + Sync + 'static) {
         self.state().reasons.push(Arc::new(reason));
     }
 
@@ -82,12 +82,12 @@ impl Health {
     }
 
     /// Expects from now on that a part goes on, such as `the main loop`: a thread, or what runs on it.
-    pub fn pulse(&self, name: &'static str) -> Pulse {
+    pub fn heartbeat(&self, name: &'static str) -> Heartbeat {
         let part = Arc::new(Part { name, since: Instant::now(), beat: AtomicU64::new(0) });
         let mut state = self.state();
         state.parts.retain(|part| part.strong_count() > 0);
         state.parts.push(Arc::downgrade(&part));
-        Pulse { part }
+        Heartbeat { part }
     }
 
     /// Which parts hang: those that nothing was heard of for longer than `patience`, one a line; nothing if all go on.
@@ -131,7 +131,7 @@ impl Part {
     }
 }
 
-impl Pulse {
+impl Heartbeat {
     /// Says that the part goes on.
     pub fn beat(&self) {
         self.part.beat_at(Instant::now());
@@ -156,9 +156,9 @@ impl fmt::Debug for Health {
     }
 }
 
-impl fmt::Debug for Pulse {
+impl fmt::Debug for Heartbeat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pulse").field("part", &self.part.name).finish_non_exhaustive()
+        f.debug_struct("Heartbeat").field("part", &self.part.name).finish_non_exhaustive()
     }
 }
 
@@ -180,11 +180,11 @@ mod tests {
         // Two services of one server.
         for _ in 0..2 {
             let asked = down.clone();
-            health.unless(move || asked.lock().unwrap().then(|| "nats://host:4222 is not connected".to_owned()));
+            health.add_readiness_check(move || asked.lock().unwrap().then(|| "nats://host:4222 is not connected".to_owned()));
         }
-        health.unless(|| None);
+        health.add_readiness_check(|| None);
         assert_eq!(health.not_ready().as_deref(), Some("nats://host:4222 is not connected"));
-        health.unless(|| Some("no disk".to_owned()));
+        health.add_readiness_check(|| Some("no disk".to_owned()));
         assert_eq!(health.not_ready().as_deref(), Some("nats://host:4222 is not connected\nno disk"));
         health.enter(Phase::Stopping);
         assert_eq!(health.not_ready().as_deref(), Some("stopping"));
@@ -194,7 +194,7 @@ mod tests {
     fn a_part_hangs_that_nothing_was_heard_of_for_too_long() {
         let health = Health::default();
         assert_eq!(health.hangs(Duration::ZERO), None, "nothing is expected of nobody");
-        let pulse = health.pulse("the main loop");
+        let pulse = health.heartbeat("the main loop");
         let begun = pulse.part.since;
         let after = |seconds| begun + Duration::from_secs(seconds);
         assert_eq!(health.hangs_at(after(10), PATIENCE), None, "the patience begins with the part");
@@ -204,7 +204,7 @@ mod tests {
         assert_eq!(health.hangs_at(after(22), PATIENCE), None);
         assert_eq!(health.hangs_at(after(23), PATIENCE).as_deref(), Some(hangs));
         // One that goes on does not speak for another.
-        let other = health.pulse("a thread");
+        let other = health.heartbeat("a thread");
         other.part.beat_at(after(40));
         assert_eq!(health.hangs_at(after(40), PATIENCE).unwrap().lines().count(), 1);
         drop(pulse);
@@ -215,7 +215,7 @@ mod tests {
     async fn what_is_polled_goes_on() {
         let before = Instant::now().checked_sub(Duration::from_secs(60)).unwrap();
         let part = Arc::new(Part { name: "the main loop", since: before, beat: AtomicU64::new(0) });
-        let beating = tokio::spawn(Pulse { part: part.clone() }.keep());
+        let beating = tokio::spawn(Heartbeat { part: part.clone() }.keep());
         while part.beat.load(Relaxed) < 60_000 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }

@@ -17,7 +17,7 @@ mod span;
 
 pub use accept_errors::AcceptErrors;
 pub use context::{CallContext, MAX_OPEN_SPANS, current, scope, within};
-pub use health::{Health, Phase, Pulse};
+pub use health::{Health, Phase, Heartbeat};
 pub use host_call::HostCall;
 pub use metrics::{Counted, Metrics};
 pub use operation::{Operation, Operations};

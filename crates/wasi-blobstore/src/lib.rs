@@ -11,13 +11,13 @@
 //!
 //! [`Memory`] and [`File`] are the embedded backends, and `ObjectStore` is any store of the crate `object_store`, with the
 //! features `aws`, `azure` and `gcp` for those of the clouds. A Tempo runtime opens its containers through
-//! [`BlobstoreStores`], from `--blobstore [NAME=]URL`. All backends are in [`tempo_blobstore`], with a test kit for others.
+//! [`BlobstoreBackends`], from `--blobstore [NAME=]URL`. All backends are in [`tempo_blobstore`], with a test kit for others.
 //!
 //! The functions are async on the host's side: call components with the async methods of wasmtime.
 //!
 //! ```
 //! use std::sync::Arc;
-//! use tempo_backend::Stores;
+//! use tempo_backend::Backends;
 //! use tempo_core::{Limits, Provide, Service as _};
 //! use tempo_wasi_blobstore::{BlobstoreState, BlobstoreView, Container, Memory, WasiBlobstore};
 //! use wasmtime::component::{Component, Linker, ResourceTable};
@@ -41,7 +41,7 @@
 //! WasiBlobstore::add_to_linker(&mut linker)?;
 //!
 //! let container: Arc<dyn Container> = Arc::new(Memory::default());
-//! let containers = Stores::new([("photos".to_owned(), container)]);
+//! let containers = Backends::new([("photos".to_owned(), container)]);
 //! let blobstore = BlobstoreState::new(containers, 1 << 30, &Limits::default());
 //! let mut store = Store::new(&engine, StoreData { table: ResourceTable::new(), blobstore });
 //! # let bytes = b"\0asm\x0d\0\x01\0";
@@ -56,14 +56,14 @@ mod check;
 mod copies;
 mod draft;
 mod service;
-mod stores;
+mod backends;
 mod telemetry;
 mod tempo;
 #[cfg(test)]
 mod testing;
 
 pub use service::{BlobstoreState, BlobstoreView, WasiBlobstore};
-pub use stores::BlobstoreStores;
+pub use backends::BlobstoreBackends;
 #[cfg(feature = "azure")]
 pub use tempo_blobstore::Azure;
 #[cfg(feature = "gcp")]

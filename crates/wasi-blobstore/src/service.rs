@@ -3,9 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use tempo_backend::{ByteBudget, Stores};
-use tempo_core::{Limits, Provide, Service, StoreData};
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
+use tempo_backend::{ByteBudget, Backends};
+use tempo_core::{Limits, Provide, Service, StoreData};
 
 use crate::bindings::{draft, tempo};
 use crate::copies::Copies;
@@ -17,7 +17,7 @@ pub struct WasiBlobstore;
 
 /// What one store carries for the service: the component's containers, shared by all its stores, and its limits.
 pub struct BlobstoreState {
-    pub(crate) containers: Stores<dyn Container>,
+    pub(crate) containers: Backends<dyn Container>,
     pub(crate) max_object: u64,
     pub(crate) max_answer: usize,
     /// What the host may hold for the store, in all services together.
@@ -28,7 +28,7 @@ pub struct BlobstoreState {
 impl BlobstoreState {
     /// A store's share of `containers`. An object may have `max_object_size` bytes; of `limits`, the bytes that may
     /// cross the border in one call count, and those that the host holds for one store.
-    pub fn new(containers: Stores<dyn Container>, max_object_size: u64, limits: &Limits) -> Self {
+    pub fn new(containers: Backends<dyn Container>, max_object_size: u64, limits: &Limits) -> Self {
         let max_answer = limits.hostcall_bytes;
         let (bytes, copies) = (ByteBudget::new(limits.host_memory), Copies::default());
         Self { containers, max_object: max_object_size, max_answer, bytes, copies }

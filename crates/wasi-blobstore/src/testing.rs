@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::StreamExt as _;
-use tempo_backend::Stores;
-use tempo_core::Limits;
 use tokio::sync::Semaphore;
+use tempo_backend::Backends;
+use tempo_core::Limits;
 
 use crate::{
     BlobstoreState, ByteRange, Container, Data, Entry, Error, ErrorKind, ObjectInfo, PutOptions, Result, Upload,
@@ -93,7 +93,7 @@ pub(crate) fn state<const N: usize>(
     let mut limits = Limits::default();
     (limits.hostcall_bytes, limits.host_memory) = (hostcall_bytes, hostcall_bytes);
     let containers = containers.map(|(name, container)| (name.to_owned(), container));
-    BlobstoreState::new(Stores::new(containers), max_object, &limits)
+    BlobstoreState::new(Backends::new(containers), max_object, &limits)
 }
 
 /// Lets every task run until it waits.

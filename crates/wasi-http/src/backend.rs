@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use wasmtime_wasi_http::WasiHttpCtx;
 use tempo_backend::ByteBudget;
 use tempo_core::{Backend, Boot};
 use tempo_settings::{Error, Flag, Settings, Shown};
-use wasmtime_wasi_http::WasiHttpCtx;
 
 use crate::{Client, ClientConfig, GrantError, HeldBytes, Hooks, Policy, WasiHttp};
 
@@ -63,7 +63,7 @@ impl Backend<WasiHttp> for HttpClient {
             ca_files: settings.all::<PathBuf>(&CA)?,
             ..ClientConfig::default()
         };
-        Ok(Self { hooks: Hooks::new(Client::new(config, policy)?).told_to(boot.telemetry.clone()) })
+        Ok(Self { hooks: Hooks::new(Client::new(config, policy)?).with_telemetry(boot.telemetry.clone()) })
     }
 
     fn state(&self, bytes: &ByteBudget) -> HttpState {

@@ -1,7 +1,6 @@
 //! Outgoing requests of both versions on their way to wasmtime, which takes none without a path.
 
 use http::uri::PathAndQuery;
-use tempo_core::Provide;
 use wasmtime::component::{Accessor, HasData, Linker, Resource};
 use wasmtime_wasi::TrappableError;
 use wasmtime_wasi_http::p2::bindings::http as p2;
@@ -9,6 +8,7 @@ use wasmtime_wasi_http::p2::types::{HostFutureIncomingResponse, HostOutgoingRequ
 use wasmtime_wasi_http::p3::bindings::http as p3;
 use wasmtime_wasi_http::p3::{Request, Response};
 use wasmtime_wasi_http::{RequestOptions, WasiHttpCtxView};
+use tempo_core::Provide;
 
 use crate::WasiHttp;
 use crate::service::http;

@@ -1,10 +1,10 @@
 //! The service: `wasi:http` for components, in both versions.
 
-use tempo_core::{Provide, Service, StoreData};
 use wasmtime::component::{HasData, Linker, ResourceTable};
 use wasmtime_wasi_http::WasiHttpCtxView;
 use wasmtime_wasi_http::p2::bindings as p2;
 use wasmtime_wasi_http::p3::bindings as p3;
+use tempo_core::{Provide, Service, StoreData};
 
 use crate::backend::HttpState;
 use crate::held::{HeldBytes, add_p2_to_linker, add_p3_to_linker};

@@ -8,9 +8,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
+use tokio::sync::Semaphore;
 use tempo_backend::ByteBudget;
 use tempo_core::Limits;
-use tokio::sync::Semaphore;
 
 use crate::{Bucket, Change, Condition, Entry, Error, ErrorKind, KeyValueLimits, Result, Store, Version};
 

@@ -77,7 +77,7 @@ impl atomics::Host for KeyValueView<'_> {
 mod tests {
     use std::sync::Arc;
 
-    use tempo_backend::Stores;
+    use tempo_backend::Backends;
     use tempo_core::Limits;
     use wasmtime::component::ResourceTable;
 
@@ -88,7 +88,7 @@ mod tests {
 
     fn state() -> KeyValueState {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
-        KeyValueState::new(Stores::new([("default".to_owned(), store)]), &Limits::default())
+        KeyValueState::new(Backends::new([("default".to_owned(), store)]), &Limits::default())
     }
 
     /// The same bucket once more: a call takes its handle.

@@ -14,7 +14,7 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use tempo_backend::Stores;
+//! use tempo_backend::Backends;
 //! use tempo_core::{Limits, Provide, Service as _};
 //! use tempo_wasi_keyvalue::{KeyValueState, KeyValueView, MemoryStore, Store, WasiKeyValue};
 //! use wasmtime::component::{Component, Linker, ResourceTable};
@@ -38,7 +38,7 @@
 //!
 //! // The component opens it as `default`. `FileStore::open("app.redb").await?` would survive the process.
 //! let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
-//! let keyvalue = KeyValueState::new(Stores::new([("default".to_owned(), store)]), &Limits::default());
+//! let keyvalue = KeyValueState::new(Backends::new([("default".to_owned(), store)]), &Limits::default());
 //! let mut store = wasmtime::Store::new(&engine, StoreData { keyvalue, table: ResourceTable::new() });
 //! # let bytes = b"\0asm\x0d\0\x01\0";
 //! let component = Component::new(&engine, bytes)?;
@@ -59,7 +59,7 @@ mod drafts;
 mod failure;
 mod limits;
 mod service;
-mod stores;
+mod backends;
 mod telemetry;
 mod wasmcloud;
 mod watcher;
@@ -67,7 +67,7 @@ mod watcher;
 pub use bucket::Bucket;
 pub use limits::KeyValueLimits;
 pub use service::{KeyValueState, KeyValueView, WasiKeyValue};
-pub use stores::KeyValueStores;
+pub use backends::KeyValueBackends;
 pub use tempo_keyvalue::{
     Change, Condition, Entry, Error, ErrorKind, File, FileStore, Memory, MemoryStore, Result, Store, Version,
 };

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use tempo_backend::{ByteBudget, Stores};
-use tempo_core::{Limits, Provide, Service, StoreData};
-use tempo_settings::DEFAULT_STORE;
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
+use tempo_backend::{ByteBudget, Backends};
+use tempo_core::{Limits, Provide, Service, StoreData};
+use tempo_settings::DEFAULT_NAME;
 
 use crate::bindings::{draft, draft2, wasmcloud};
 use crate::failure::{Failure, no_such_store};
@@ -19,7 +19,7 @@ pub struct WasiKeyValue;
 /// bytes that calls under way may hold.
 #[derive(Clone)]
 pub struct KeyValueState {
-    stores: Stores<dyn Store>,
+    stores: Backends<dyn Store>,
     limits: KeyValueLimits,
     bytes: ByteBudget,
 }
@@ -27,7 +27,7 @@ pub struct KeyValueState {
 impl KeyValueState {
     /// A share of `stores`. Of `limits`, the bytes that may cross the border in one call count, and those that the host
     /// holds for one store.
-    pub fn new(stores: Stores<dyn Store>, limits: &Limits) -> Self {
+    pub fn new(stores: Backends<dyn Store>, limits: &Limits) -> Self {
         Self { stores, limits: KeyValueLimits::new(limits), bytes: ByteBudget::new(limits.host_memory) }
     }
 
@@ -46,7 +46,7 @@ impl KeyValueState {
         KeyValueView { state: self, table }
     }
 
-    pub(crate) fn stores(&self) -> &Stores<dyn Store> {
+    pub(crate) fn stores(&self) -> &Backends<dyn Store> {
         &self.stores
     }
 
@@ -76,7 +76,7 @@ impl KeyValueView<'_> {
     /// Opens the bucket that is configured under `name`. No name is the default, as it is for a URL without one: much that
     /// is published opens the empty name, wasmCloud's first example and wasmtime's own tests among it.
     pub(crate) fn open(&mut self, name: &str) -> Result<Resource<Bucket>, Failure> {
-        let name = if name.is_empty() { DEFAULT_STORE } else { name };
+        let name = if name.is_empty() { DEFAULT_NAME } else { name };
         let store = self.state.stores.get(name).ok_or_else(no_such_store)?.clone();
         self.push(Bucket::new(store, self.state.limits, self.state.bytes.clone()))
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tempo_settings::{DEFAULT_STORE, Error, Flag, Settings, Shown};
+use tempo_settings::{DEFAULT_NAME, Error, Flag, Settings, Shown};
 
 use crate::topic;
 
@@ -50,7 +50,7 @@ impl AllowedTopics {
         let values = settings.given(&ALLOW_TOPIC);
         let mut filters = Vec::new();
         for value in values {
-            let (name, filter) = value.text.split_once('=').unwrap_or((DEFAULT_STORE, &value.text));
+            let (name, filter) = value.text.split_once('=').unwrap_or((DEFAULT_NAME, &value.text));
             check(filter).map_err(|problem| value.invalid(&ALLOW_TOPIC, &problem))?;
             if !is_broker(name) {
                 let problem = "no broker of that name is configured; give it with --messaging NAME=URL";

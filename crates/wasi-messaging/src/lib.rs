@@ -15,7 +15,7 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use tempo_backend::Stores;
+//! use tempo_backend::Backends;
 //! use tempo_core::{Limits, Provide, Service as _};
 //! use tempo_wasi_messaging::{Broker, MemoryBroker, MessagingState, MessagingView, WasiMessaging};
 //! use wasmtime::component::{Component, Linker, ResourceTable};
@@ -39,7 +39,7 @@
 //!
 //! // The component knows it as `default`, and packages without names know no other.
 //! let broker: Arc<dyn Broker> = Arc::new(MemoryBroker::default());
-//! let messaging = MessagingState::new(Stores::new([("default".to_owned(), broker)]), &Limits::default());
+//! let messaging = MessagingState::new(Backends::new([("default".to_owned(), broker)]), &Limits::default());
 //! let mut store = wasmtime::Store::new(&engine, StoreData { messaging, table: ResourceTable::new() });
 //! # let bytes = b"\0asm\x0d\0\x01\0";
 //! let component = Component::new(&engine, bytes)?;
@@ -51,7 +51,7 @@
 mod allowed;
 mod bindings;
 mod body;
-mod brokers;
+mod backends;
 mod check;
 mod client;
 mod consumer;
@@ -69,7 +69,7 @@ mod wasmcloud2;
 mod wasmcloud3;
 
 pub use allowed::AllowedTopics;
-pub use brokers::MessagingBrokers;
+pub use backends::MessagingBackends;
 pub use consumer::MessageConsumer;
 pub use limits::MessagingLimits;
 pub use service::{MessagingState, MessagingView, WasiMessaging};

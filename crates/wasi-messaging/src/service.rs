@@ -3,10 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use tempo_backend::{ByteBudget, Stores};
-use tempo_core::{Limits, Provide, Service, StoreData};
-use tempo_settings::DEFAULT_STORE;
 use wasmtime::component::{HasData, Linker, ResourceTable};
+use tempo_backend::{ByteBudget, Backends};
+use tempo_core::{Limits, Provide, Service, StoreData};
+use tempo_settings::DEFAULT_NAME;
 
 use crate::allowed::{Allowed, AllowedTopics};
 use crate::bindings::{draft, tempo, wasmcloud2, wasmcloud3};
@@ -21,7 +21,7 @@ pub struct WasiMessaging;
 /// What one store carries for the service: the brokers that its component may use, shared by all of its stores, and what
 /// it has on its way.
 pub struct MessagingState {
-    brokers: Stores<dyn Broker>,
+    brokers: Backends<dyn Broker>,
     allowed: AllowedTopics,
     limits: MessagingLimits,
     bytes: ByteBudget,
@@ -32,7 +32,7 @@ pub struct MessagingState {
 impl MessagingState {
     /// A share of `brokers`. Of `limits`, the bytes that may cross the border in one call count, those that the host holds
     /// for one store, and the time of a request.
-    pub fn new(brokers: Stores<dyn Broker>, limits: &Limits) -> Self {
+    pub fn new(brokers: Backends<dyn Broker>, limits: &Limits) -> Self {
         let (allowed, replies) = (AllowedTopics::default(), ReplyTopics::default());
         let (limits, bytes) = (MessagingLimits::new(limits), ByteBudget::new(limits.host_memory));
         Self { brokers, allowed, limits, bytes, handled: None, replies }
@@ -60,7 +60,7 @@ impl MessagingState {
         MessagingView { state: self, table }
     }
 
-    pub(crate) fn brokers(&self) -> &Stores<dyn Broker> {
+    pub(crate) fn brokers(&self) -> &Backends<dyn Broker> {
         &self.brokers
     }
 
@@ -101,7 +101,7 @@ impl MessagingView<'_> {
     /// The broker that is configured under `name`, and the topics that it has for the component. No name is the default,
     /// as it is for a URL without one.
     pub(crate) fn broker(&self, name: &str) -> (Option<Arc<dyn Broker>>, Allowed) {
-        let name = if name.is_empty() { DEFAULT_STORE } else { name };
+        let name = if name.is_empty() { DEFAULT_NAME } else { name };
         (self.state.brokers.get(name).cloned(), self.state.allowed.of(name))
     }
 

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tempo_backend::Stores;
-use tempo_core::Limits;
 use wasmtime::component::ResourceTable;
+use tempo_backend::Backends;
+use tempo_core::Limits;
 
 use crate::{
     Broker, Consumer, Error, ErrorKind, Message, MessagingState, MessagingView, Result, Subscription, WasiMessaging,
@@ -46,7 +46,7 @@ impl Recorder {
     /// A store's share of this broker, as `default`.
     pub(crate) fn state(&self) -> MessagingState {
         let broker: Arc<dyn Broker> = Arc::new(self.clone());
-        MessagingState::new(Stores::new([("default".to_owned(), broker)]), &Limits::default())
+        MessagingState::new(Backends::new([("default".to_owned(), broker)]), &Limits::default())
     }
 
     /// What a store carries.

@@ -10,7 +10,7 @@ mod text;
 use std::io::Write;
 use std::marker::PhantomData;
 
-use tempo_backend::{DATA, Schemes};
+use tempo_backend::{DATA, BackendSchemes};
 use tempo_core::{Argument, Asked, Tool, ToolAction};
 use tempo_messaging::MESSAGING;
 use tempo_settings::{Error, ErrorKind, Flag, Settings};
@@ -38,7 +38,7 @@ const FEW: usize = 10;
 /// The tool that shows what the brokers `S` of `--messaging` keep, and replays or purges their dead letters.
 pub struct Messages<S>(PhantomData<fn() -> S>);
 
-impl<S: Schemes<dyn Broker>> Tool for Messages<S> {
+impl<S: BackendSchemes<dyn Broker>> Tool for Messages<S> {
     const NAME: &'static str = "messages";
     const ABOUT: &'static str = "Show streams and consumers of messages, and look after dead letters";
     const ACTIONS: &'static [ToolAction] = &[

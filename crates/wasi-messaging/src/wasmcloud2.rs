@@ -1,6 +1,6 @@
 //! `wasmcloud:messaging@0.2.0`: its imports, and the types of its handler. It knows one client, the default.
 
-use tempo_settings::DEFAULT_STORE;
+use tempo_settings::DEFAULT_NAME;
 
 use crate::bindings::wasmcloud2::wasmcloud::messaging::{consumer, types};
 use crate::{Message, MessagingView};
@@ -27,12 +27,12 @@ impl consumer::Host for MessagingView<'_> {
         timeout_ms: u32,
     ) -> wasmtime::Result<Result<types::BrokerMessage, String>> {
         let message = Message { topic: subject, payload: body.into(), ..Message::default() };
-        let answer = self.named(DEFAULT_STORE).ask(message, Some(timeout_ms)).await;
+        let answer = self.named(DEFAULT_NAME).ask(message, Some(timeout_ms)).await;
         Ok(answer.map(Into::into).map_err(|error| error.to_string()))
     }
 
     async fn publish(&mut self, msg: types::BrokerMessage) -> wasmtime::Result<Result<(), String>> {
-        let result = self.named(DEFAULT_STORE).publish(msg.into()).await;
+        let result = self.named(DEFAULT_NAME).publish(msg.into()).await;
         Ok(result.map_err(|error| error.to_string()))
     }
 }

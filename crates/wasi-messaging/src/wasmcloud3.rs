@@ -1,9 +1,9 @@
 //! `wasmcloud:messaging@0.3.0`: its imports, and the types of its handler. It knows one client, the default, and bodies
 //! are streams.
 
-use tempo_settings::DEFAULT_STORE;
 use wasmtime::AsContextMut;
 use wasmtime::component::{Accessor, StreamReader};
+use tempo_settings::DEFAULT_NAME;
 
 use crate::bindings::wasmcloud3::wasmcloud::messaging::{consumer, types};
 use crate::body::Body;
@@ -27,7 +27,7 @@ fn begin<T>(
     texts: usize,
 ) -> Result<(Client, Body), Failure> {
     accessor.with(|mut access| {
-        let client = access.get().named(DEFAULT_STORE);
+        let client = access.get().named(DEFAULT_NAME);
         let reserved = match client.bytes.hold(texts) {
             Ok(reserved) => reserved,
             Err(over) => {

@@ -4,13 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tempo_backend::Stores;
-use tempo_core::{Limits, Provide, Service as _};
-use tempo_wasi_messaging::{
-    Broker, Consumer, MemoryBroker, MessagingState, MessagingView, Subscription, WasiMessaging,
-};
 use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime::{Config, Engine, Result, Store};
+use tempo_backend::Backends;
+use tempo_core::{Limits, Provide, Service as _};
+use tempo_wasi_messaging::{Broker, Consumer, MemoryBroker, MessagingState, MessagingView, Subscription, WasiMessaging};
 
 /// Each publishes its topic as the payload, and answers with the case of the result.
 const SYNC: [&str; 2] = [include_str!("guest/draft.wat"), include_str!("guest/wasmcloud2.wat")];
@@ -38,7 +36,7 @@ async fn publish(engine: &Engine, component: &str, broker: &MemoryBroker, topic:
     WasiMessaging::add_to_linker(&mut linker)?;
     let component = Component::new(engine, wat::parse_str(component)?)?;
     let shared: Arc<dyn Broker> = Arc::new(broker.clone());
-    let messaging = MessagingState::new(Stores::new([("default".to_owned(), shared)]), &Limits::default());
+    let messaging = MessagingState::new(Backends::new([("default".to_owned(), shared)]), &Limits::default());
     let mut store = Store::new(engine, StoreData { messaging, table: ResourceTable::new() });
     let instance = linker.instantiate_async(&mut store, &component).await?;
     let function = instance.get_typed_func::<(&str,), (u32,)>(&mut store, "publish")?;

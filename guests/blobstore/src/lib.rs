@@ -13,8 +13,8 @@ use std::sync::LazyLock;
 
 use futures::TryStreamExt;
 use serde_json::json;
-use tempo_sdk_blobstore::{Container, Error, ErrorKind, Object, ObjectInfo, PutOptions};
 use tempo_sdk_http::http::{self, response::Builder};
+use tempo_sdk_blobstore::{Container, Error, ErrorKind, Object, ObjectInfo, PutOptions};
 use tempo_sdk_http::{Body, IntoResponse, Request, Response, Router, StatusCode, header};
 
 static ROUTES: LazyLock<Router> = LazyLock::new(|| {

@@ -20,12 +20,12 @@
 use std::time::Duration;
 
 use futures::join;
-use tempo_sdk_http::{Body, Error, ErrorKind, IntoResponse, Request, Response, Router, StatusCode, get, sleep, spawn};
 use tempo_sdk_otel::opentelemetry::logs::{AnyValue, LogRecord, Logger, Severity};
 use tempo_sdk_otel::opentelemetry::trace::{FutureExt, SpanKind, TraceContextExt, Tracer};
 use tempo_sdk_otel::opentelemetry::{Array, Context, InstrumentationScope, Key, KeyValue, Value, global};
 use tempo_sdk_otel::tracing::level_filters::LevelFilter;
 use tempo_sdk_otel::tracing::{Instrument, debug, debug_span, info, info_span, warn};
+use tempo_sdk_http::{Body, Error, ErrorKind, IntoResponse, Request, Response, Router, StatusCode, get, sleep, spawn};
 use tempo_sdk_otel::{instrument, logger};
 
 static ROUTES: std::sync::LazyLock<Router> = std::sync::LazyLock::new(|| {

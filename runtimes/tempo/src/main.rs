@@ -1,12 +1,12 @@
 //! `tempo`: a runtime with every service there is.
 
 use tempo_nats::{NatsBlobstore, NatsKeyValue, NatsMessaging};
-use tempo_wasi_blobstore::{self as blobstore, Azure, BlobstoreStores, GoogleCloud, S3, WasiBlobstore};
+use tempo_wasi_blobstore::{self as blobstore, Azure, BlobstoreBackends, GoogleCloud, S3, WasiBlobstore};
 use tempo_wasi_config::{Variables, WasiConfig};
 use tempo_wasi_http::{HttpClient, HttpServer, WasiHttp};
-use tempo_wasi_keyvalue::{self as keyvalue, KeyValueStores, KeyValueWatcher, WasiKeyValue};
+use tempo_wasi_keyvalue::{self as keyvalue, KeyValueBackends, KeyValueWatcher, WasiKeyValue};
 use tempo_wasi_logging::{TracingLog, WasiLogging};
-use tempo_wasi_messaging::{self as messaging, MessageConsumer, Messages, MessagingBrokers, WasiMessaging};
+use tempo_wasi_messaging::{self as messaging, MessageConsumer, Messages, MessagingBackends, WasiMessaging};
 use tempo_wasi_otel::{HostTelemetry, WasiOtel};
 
 #[global_allocator]
@@ -19,12 +19,12 @@ tempo_runtime::runtime! {
     about: "Serves WebAssembly components, with every service there is",
     services: {
         WasiBlobstore =
-            BlobstoreStores<(blobstore::Memory, blobstore::File, NatsBlobstore, S3, GoogleCloud, Azure)>,
+            BlobstoreBackends<(blobstore::Memory, blobstore::File, NatsBlobstore, S3, GoogleCloud, Azure)>,
         WasiConfig = Variables,
         WasiHttp = HttpClient,
-        WasiKeyValue = KeyValueStores<(keyvalue::Memory, keyvalue::File, NatsKeyValue)>,
+        WasiKeyValue = KeyValueBackends<(keyvalue::Memory, keyvalue::File, NatsKeyValue)>,
         WasiLogging = TracingLog,
-        WasiMessaging = MessagingBrokers<Brokers>,
+        WasiMessaging = MessagingBackends<Brokers>,
         WasiOtel = HostTelemetry,
     },
     triggers: [HttpServer, KeyValueWatcher, MessageConsumer],

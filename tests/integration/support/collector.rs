@@ -52,7 +52,7 @@ impl Collector {
 
     /// Has `run` send here, under the name `service`.
     pub(crate) fn told_by(&self, run: Run, service: &str) -> Run {
-        told_to(self.address, run, service)
+        with_telemetry(self.address, run, service)
     }
 
     /// The spans of `trace` as a tree, once there are `count` of them: a line for each, indented, children in the order of
@@ -102,7 +102,7 @@ impl Drop for Collector {
 }
 
 /// Has `run` send to `address` what it tells, soon, under the name `service`.
-pub(crate) fn told_to(address: SocketAddr, run: Run, service: &str) -> Run {
+pub(crate) fn with_telemetry(address: SocketAddr, run: Run, service: &str) -> Run {
     run.env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{address}"))
         .env("OTEL_SERVICE_NAME", service)
         .env("OTEL_BSP_SCHEDULE_DELAY", "100")

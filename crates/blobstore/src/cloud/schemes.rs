@@ -10,14 +10,14 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use object_store::path::Path;
 use object_store::{Error as Cause, ObjectStore as Store, RetryConfig};
-use tempo_backend::{BackendContext, Scheme};
-use tempo_settings::{Error, ErrorKind, StoreUrl};
+use tempo_backend::{BackendContext, BackendScheme};
+use tempo_settings::{Error, ErrorKind, BackendUrl};
 
-#[cfg(feature = "aws")]
-use super::create::Creator;
 use super::http::Connector;
 use super::{ObjectStore, Traits, cause, is_denied, status};
 use crate::Container;
+#[cfg(feature = "aws")]
+use super::create::Creator;
 
 /// Where objects are, as a URL says it.
 struct Address {
@@ -27,7 +27,7 @@ struct Address {
 }
 
 impl Address {
-    fn of(url: &StoreUrl) -> Option<Self> {
+    fn of(url: &BackendUrl) -> Option<Self> {
         let rest = url.reveal().strip_prefix("//")?;
         let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (bucket, prefix) = path.split_once('/').unwrap_or((path, ""));
@@ -44,18 +44,18 @@ fn retries() -> RetryConfig {
     RetryConfig { max_retries: 3, retry_timeout: Duration::from_secs(20), ..RetryConfig::default() }
 }
 
-fn bad(url: &StoreUrl, problem: &str) -> Error {
+fn bad(url: &BackendUrl, problem: &str) -> Error {
     Error::new(ErrorKind::BadConfiguration, format!("{url}: {problem}"))
 }
 
-fn address(url: &StoreUrl) -> Result<Address, Error> {
+fn address(url: &BackendUrl) -> Result<Address, Error> {
     let expected = || format!("expected {}://BUCKET[/PREFIX][?OPTION=VALUE&...]", url.scheme());
     Address::of(url).ok_or_else(|| bad(url, &expected()))
 }
 
 /// Reads the options of `address` as a `K`, and hands them to the builder.
 fn configure<B, K: std::str::FromStr>(
-    url: &StoreUrl,
+    url: &BackendUrl,
     address: &Address,
     builder: B,
     with_config: impl Fn(B, K, String) -> B,
@@ -69,7 +69,7 @@ fn configure<B, K: std::str::FromStr>(
 
 /// Contacts the server, so that a mistake is an error at the start.
 async fn open(
-    url: &StoreUrl,
+    url: &BackendUrl,
     store: Arc<dyn Store>,
     prefix: &str,
     traits: Traits,
@@ -93,7 +93,7 @@ async fn open(
 }
 
 #[cfg(any(feature = "aws", feature = "azure", feature = "gcp"))]
-fn unusable(url: &StoreUrl, error: &Cause) -> Error {
+fn unusable(url: &BackendUrl, error: &Cause) -> Error {
     bad(url, &format!("the options and the environment do not make a configuration: {}", cause(error)))
 }
 
@@ -103,10 +103,10 @@ fn unusable(url: &StoreUrl, error: &Cause) -> Error {
 pub struct S3;
 
 #[cfg(feature = "aws")]
-impl Scheme<dyn Container> for S3 {
+impl BackendScheme<dyn Container> for S3 {
     const NAMES: &'static [&'static str] = &["s3"];
 
-    async fn open(url: &StoreUrl, _: BackendContext<'_>) -> anyhow::Result<Arc<dyn Container>> {
+    async fn open(url: &BackendUrl, _: BackendContext<'_>) -> anyhow::Result<Arc<dyn Container>> {
         use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
         let address = address(url)?;
         let client = |connector: Connector| {
@@ -133,10 +133,10 @@ impl Scheme<dyn Container> for S3 {
 pub struct GoogleCloud;
 
 #[cfg(feature = "gcp")]
-impl Scheme<dyn Container> for GoogleCloud {
+impl BackendScheme<dyn Container> for GoogleCloud {
     const NAMES: &'static [&'static str] = &["gs"];
 
-    async fn open(url: &StoreUrl, _: BackendContext<'_>) -> anyhow::Result<Arc<dyn Container>> {
+    async fn open(url: &BackendUrl, _: BackendContext<'_>) -> anyhow::Result<Arc<dyn Container>> {
         use object_store::gcp::{GoogleCloudStorageBuilder as Builder, GoogleConfigKey};
         let address = address(url)?;
         let builder = Builder::from_env()
@@ -155,10 +155,10 @@ impl Scheme<dyn Container> for GoogleCloud {
 pub struct Azure;
 
 #[cfg(feature = "azure")]
-impl Scheme<dyn Container> for Azure {
+impl BackendScheme<dyn Container> for Azure {
     const NAMES: &'static [&'static str] = &["az"];
 
-    async fn open(url: &StoreUrl, _: BackendContext<'_>) -> anyhow::Result<Arc<dyn Container>> {
+    async fn open(url: &BackendUrl, _: BackendContext<'_>) -> anyhow::Result<Arc<dyn Container>> {
         use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder as Builder};
         let address = address(url)?;
         let builder = Builder::from_env()
@@ -178,7 +178,7 @@ mod tests {
     use super::*;
 
     fn parts(text: &str) -> Option<(String, String, usize)> {
-        let address = Address::of(&StoreUrl::parse(text).unwrap())?;
+        let address = Address::of(&BackendUrl::parse(text).unwrap())?;
         Some((address.bucket, address.prefix, address.options.len()))
     }
 

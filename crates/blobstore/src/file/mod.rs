@@ -15,10 +15,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use async_trait::async_trait;
-use tempo_backend::{BackendContext, Fault, Scheme};
-use tempo_settings::{ErrorKind as CoreKind, StoreUrl, private};
-use tempo_telemetry::Health;
 use tokio::runtime::Handle;
+use tempo_backend::{BackendContext, Fault, BackendScheme};
+use tempo_settings::{ErrorKind as CoreKind, BackendUrl, private};
+use tempo_telemetry::Health;
 
 use self::object::failed;
 use self::room::Room;
@@ -147,7 +147,7 @@ impl File {
     /// Has `health` say while the disk fails or is full. Each time that it is asked, it is seen whether that has passed.
     fn show(&self, health: &Health, runtime: Handle) {
         let directory = Arc::downgrade(&self.directory);
-        health.unless(move || {
+        health.add_readiness_check(move || {
             let directory = directory.upgrade()?;
             let reason = directory.fault.reason()?;
             directory.probe(&runtime);
@@ -252,10 +252,10 @@ impl Container for File {
 }
 
 /// `file:DIR`, or `file:DIR?quota=SIZE`.
-impl Scheme<dyn Container> for File {
+impl BackendScheme<dyn Container> for File {
     const NAMES: &'static [&'static str] = &["file"];
 
-    async fn open(url: &StoreUrl, context: BackendContext<'_>) -> anyhow::Result<Arc<dyn Container>> {
+    async fn open(url: &BackendUrl, context: BackendContext<'_>) -> anyhow::Result<Arc<dyn Container>> {
         let error = |kind, problem: String| tempo_settings::Error::new(kind, format!("{url}: {problem}"));
         let path = url.path().ok_or_else(|| {
             error(CoreKind::BadConfiguration, "expected file:DIR, a directory of this machine".into())

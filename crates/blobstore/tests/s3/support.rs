@@ -8,9 +8,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tempo_backend::{BackendContext, Scheme as _};
+use tempo_backend::{BackendContext, BackendScheme as _};
 use tempo_blobstore::{Container, S3};
-use tempo_settings::{Setting as _, Settings, StoreUrl};
+use tempo_settings::{Setting as _, Settings, BackendUrl};
 
 /// How long a test waits for what must happen. Nothing is measured with it: it turns a hang into a failure.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -57,7 +57,7 @@ impl Server {
 
     /// A container in the bucket, opened as a runtime does.
     pub(crate) async fn open(&self, place: &str) -> Arc<dyn Container> {
-        let url = StoreUrl::parse(&format!("s3://{place}?{}", self.options)).unwrap();
+        let url = BackendUrl::parse(&format!("s3://{place}?{}", self.options)).unwrap();
         let settings = Settings::default();
         let context = BackendContext::new(&settings);
         S3::open(&url, context).await.unwrap()

@@ -16,9 +16,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
-use tempo_backend::{BackendContext, Fault, Scheme};
-use tempo_settings::StoreUrl;
 use tokio::sync::{mpsc, oneshot};
+use tempo_backend::{BackendContext, Fault, BackendScheme};
+use tempo_settings::BackendUrl;
 
 use self::disk::System;
 use self::open::Thread;
@@ -32,10 +32,10 @@ use crate::{Change, Condition, Entry, Error, ErrorKind, Result, Store, Version};
 /// is made if it is not there.
 pub struct File;
 
-impl Scheme<dyn Store> for File {
+impl BackendScheme<dyn Store> for File {
     const NAMES: &'static [&'static str] = &["file"];
 
-    async fn open(url: &StoreUrl, context: BackendContext<'_>) -> anyhow::Result<Arc<dyn Store>> {
+    async fn open(url: &BackendUrl, context: BackendContext<'_>) -> anyhow::Result<Arc<dyn Store>> {
         let path = url.path().ok_or_else(|| {
             context.settings.invalid(&KEYVALUE, "expected the path of a database file, such as file:./app.redb")
         })?;

@@ -10,9 +10,9 @@ mod writer;
 use std::path::Path;
 use std::sync::Arc;
 
-use tempo_backend::{BackendContext, Fault, Scheme};
-use tempo_settings::{Error, ErrorKind, Flag, Size, StoreUrl};
 use tokio::sync::{mpsc, oneshot};
+use tempo_backend::{BackendContext, Fault, BackendScheme};
+use tempo_settings::{Error, ErrorKind, Flag, Size, BackendUrl};
 
 use self::disk::System;
 use self::open::Thread;
@@ -33,14 +33,14 @@ const MAX_FLAG: Flag = Flag::new(
 /// `file:./data/messages.redb?quota=10GiB`, which takes precedence over `--max-file-broker`. It is made if it is not there.
 pub struct File;
 
-impl Scheme<dyn Broker> for File {
+impl BackendScheme<dyn Broker> for File {
     const NAMES: &'static [&'static str] = &["file"];
 
     fn flags() -> Vec<Flag> {
         vec![MAX_FLAG]
     }
 
-    async fn open(url: &StoreUrl, context: BackendContext<'_>) -> anyhow::Result<Arc<dyn Broker>> {
+    async fn open(url: &BackendUrl, context: BackendContext<'_>) -> anyhow::Result<Arc<dyn Broker>> {
         let Size(max) = context.settings.require(&MAX_FLAG)?;
         let path = url.path().ok_or_else(|| {
             let message = "--messaging: expected the path of a database file, such as file:./messages.redb";

@@ -6,11 +6,11 @@ use async_nats::jetstream::{self, object_store, stream};
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 use futures::future::join_all;
-use tempo_backend::{BackendContext, Scheme as _};
+use tokio::io::AsyncReadExt as _;
+use tempo_backend::{BackendContext, BackendScheme as _};
 use tempo_blobstore::{ByteRange, Container, Data, ErrorKind, ObjectInfo, PutOptions, Result, testkit};
 use tempo_nats::NatsBlobstore;
-use tempo_settings::{Setting as _, Settings, StoreUrl};
-use tokio::io::AsyncReadExt as _;
+use tempo_settings::{Setting as _, Settings, BackendUrl};
 
 use crate::support::{Server, eventually, soon};
 
@@ -19,7 +19,7 @@ const MIB: usize = 1 << 20;
 async fn try_open(server: &Server) -> anyhow::Result<Arc<dyn Container>> {
     let settings = Settings::default();
     let context = BackendContext::new(&settings);
-    NatsBlobstore::open(&StoreUrl::parse(&server.url("b")).unwrap(), context).await
+    NatsBlobstore::open(&BackendUrl::parse(&server.url("b")).unwrap(), context).await
 }
 
 async fn open(server: &Server) -> Arc<dyn Container> {

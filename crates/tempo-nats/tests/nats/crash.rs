@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
-use tempo_keyvalue::{Change, Condition, ErrorKind, Result, Store};
 use tokio::task::JoinSet;
+use tempo_keyvalue::{Change, Condition, ErrorKind, Result, Store};
 
 use crate::support::{Server, eventually, open, open_with, soon};
 

@@ -13,10 +13,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::jetstream;
-use tempo_backend::{BackendContext, Scheme as _};
+use tempo_backend::{BackendContext, BackendScheme as _};
 use tempo_messaging::{Broker, Consumer, Delivery, Message, Result, Subscription};
 use tempo_nats::NatsMessaging;
-use tempo_settings::{Setting as _, Settings, StoreUrl};
+use tempo_settings::{Setting as _, Settings, BackendUrl};
 
 use crate::support::{Server, soon};
 
@@ -25,7 +25,7 @@ async fn try_open(server: &Server, rest: &str) -> anyhow::Result<Arc<dyn Broker>
     let url = format!("nats://127.0.0.1:{}{rest}", server.port);
     let settings = Settings::default();
     let context = BackendContext::new(&settings);
-    NatsMessaging::open(&StoreUrl::parse(&url).unwrap(), context).await
+    NatsMessaging::open(&BackendUrl::parse(&url).unwrap(), context).await
 }
 
 async fn open(server: &Server, rest: &str) -> Arc<dyn Broker> {

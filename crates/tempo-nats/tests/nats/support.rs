@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
-use tempo_backend::{BackendContext, Scheme as _};
+use tempo_backend::{BackendContext, BackendScheme as _};
 use tempo_keyvalue::Store;
 use tempo_nats::NatsKeyValue;
-use tempo_settings::{Flag, Place, Setting as _, Settings, StoreUrl, Value};
+use tempo_settings::{Flag, Place, Setting as _, Settings, BackendUrl, Value};
 
 /// How long a test waits for what must happen. Nothing is measured with it: it turns a hang into a failure.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
@@ -135,7 +135,7 @@ pub(crate) async fn open_with(url: &str, flags: &[(&str, &str)]) -> anyhow::Resu
         settings.set(flag, vec![Value { text: (*text).to_owned(), place: Place::CommandLine }]);
     }
     let context = BackendContext::new(&settings);
-    NatsKeyValue::open(&StoreUrl::parse(url).unwrap(), context).await
+    NatsKeyValue::open(&BackendUrl::parse(url).unwrap(), context).await
 }
 
 pub(crate) async fn open(server: &Server, bucket: &str) -> Arc<dyn Store> {

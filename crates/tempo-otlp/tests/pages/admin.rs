@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::MeterProvider as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tempo_otlp::{ADMIN, Admin, Health, HostName, Listener, Phase, Scrape};
 use tempo_settings::Setting as _;
 use tempo_telemetry::Metrics;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 
 use crate::support::{beside, get, promtool, say, status};
 
@@ -30,7 +30,7 @@ fn readiness_follows_the_runtime() {
         assert_eq!(get(address, "/livez").await.0, 200);
         health.enter(Phase::Ready);
         assert_eq!(get(address, "/readyz").await, (200, "ready\n".to_owned()));
-        health.unless(|| Some("nats: reconnecting".to_owned()));
+        health.add_readiness_check(|| Some("nats: reconnecting".to_owned()));
         assert_eq!(get(address, "/readyz").await, (503, "nats: reconnecting\n".to_owned()));
         assert_eq!(get(address, "/livez").await.0, 200);
         assert_eq!(get(address, "/etc/passwd").await.0, 404);
@@ -45,7 +45,7 @@ fn a_part_that_hangs_is_named() {
     // With no patience at all whatever has a pulse hangs already.
     beside(Admin::new(health.clone(), scrape).with_patience(Duration::ZERO).serve(listener), async {
         assert_eq!(get(address, "/livez").await, (200, "alive\n".to_owned()));
-        let pulse = health.pulse("the main loop");
+        let pulse = health.heartbeat("the main loop");
         let (status, said) = get(address, "/livez").await;
         assert_eq!(status, 503);
         assert!(said.starts_with("the main loop hangs: nothing was heard of it for "), "{said}");

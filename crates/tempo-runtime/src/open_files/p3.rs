@@ -3,8 +3,6 @@
 use std::iter::empty;
 use std::sync::Arc;
 
-use tempo_backend::Reservation;
-use tempo_core::StoreData;
 use wasmtime::component::{
     Access, Accessor, FutureReader, Linker, LinkerInstance, Resource, ResourceType, StreamReader,
 };
@@ -19,6 +17,8 @@ use wasmtime_wasi::p3::bindings::sockets::types::{
 };
 use wasmtime_wasi::p3::sockets::SocketResult;
 use wasmtime_wasi::sockets::{TcpSocket, UdpSocket, WasiSockets, WasiSocketsView};
+use tempo_backend::Reservation;
+use tempo_core::StoreData;
 
 use super::{follow, relay};
 

@@ -7,10 +7,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use tempo_backend::Reservation;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Sleep, sleep};
 use wasmtime_wasi_http::Error;
+use tempo_backend::Reservation;
 
 use super::error::response_error;
 use crate::host_fed;

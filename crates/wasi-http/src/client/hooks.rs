@@ -4,11 +4,11 @@ use std::future::ready;
 
 use http::{Request, Response};
 use http_body::Body as _;
-use tempo_backend::ByteBudget;
-use tempo_telemetry::{Telemetry, current};
 use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode as ErrorCode02;
 use wasmtime_wasi_http::p3::bindings::http::types::ErrorCode as ErrorCode03;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
+use tempo_backend::ByteBudget;
+use tempo_telemetry::{Telemetry, current};
 
 use super::error::response_error;
 use super::send::Client;
@@ -33,7 +33,7 @@ impl Hooks {
 
     /// The same, telling `telemetry` what is sent.
     #[must_use]
-    pub fn told_to(mut self, telemetry: Telemetry) -> Self {
+    pub fn with_telemetry(mut self, telemetry: Telemetry) -> Self {
         self.telemetry = telemetry;
         self
     }

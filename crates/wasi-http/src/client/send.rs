@@ -10,10 +10,10 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::capture_connection;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use tempo_backend::Reservation;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
+use tempo_backend::Reservation;
 
 use super::config::{ClientConfig, Timeouts};
 use super::connect::Connector;

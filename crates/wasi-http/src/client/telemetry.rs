@@ -6,8 +6,8 @@ use std::time::Instant;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri};
 use opentelemetry::KeyValue;
 use opentelemetry::trace::SpanKind;
-use tempo_telemetry::{CallContext, Span, Telemetry};
 use wasmtime_wasi_http::{Error, WasiBody};
+use tempo_telemetry::{CallContext, Span, Telemetry};
 
 use crate::egress::Policy;
 use crate::telemetry::{known_method, known_status, remote};

@@ -7,11 +7,11 @@ use std::time::Duration;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
-use tempo_settings::{Error, ErrorKind, Reloadable};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use tempo_settings::{Error, ErrorKind, Reloadable};
 
 use super::error::ConnectError;
 use crate::egress::{Host, Notices, Target};

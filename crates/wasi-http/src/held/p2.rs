@@ -3,7 +3,6 @@
 //! `header-error` has no case for fields that are too large, of which `wasmtime-wasi-http` makes a trap. Here it is
 //! `forbidden`, so that a guest that is refused a field can go on.
 
-use tempo_core::Provide;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, LinkerInstance, Resource};
 use wasmtime_wasi_http::p2;
@@ -13,6 +12,7 @@ use wasmtime_wasi_http::p2::bindings::http::types::{
 use wasmtime_wasi_http::p2::body::HostOutgoingBody;
 use wasmtime_wasi_http::p2::types::{HostOutgoingRequest, HostOutgoingResponse};
 use wasmtime_wasi_http::{FieldMap, FieldMapError, WasiHttpCtxView};
+use tempo_core::Provide;
 
 use super::{BODY, field, scan};
 use crate::{HttpView, WasiHttp};

@@ -1,6 +1,5 @@
 //! The functions of `wasi:http/types@0.3` that make the host hold more, in place of those of `wasmtime-wasi-http`.
 
-use tempo_core::Provide;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, LinkerInstance, Resource};
 use wasmtime_wasi::TrappableError;
@@ -9,6 +8,7 @@ use wasmtime_wasi_http::p3::bindings::http::types::{
     HeaderError, Host as _, HostFields, HostRequest as _, Method, Scheme,
 };
 use wasmtime_wasi_http::{FieldMap, WasiHttpCtxView};
+use tempo_core::Provide;
 
 use super::field;
 use crate::{HttpView, WasiHttp};

@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tempo_telemetry::AcceptErrors;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
+use tempo_telemetry::AcceptErrors;
 
 use super::connection::Phase;
 use super::threads::{Accepted, Thread};

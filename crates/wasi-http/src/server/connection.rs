@@ -12,10 +12,10 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use tempo_telemetry::scope;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tempo_telemetry::scope;
 
 use super::activity::{Activity, InFlight, Verdict, Watched};
 use super::backlog::Backlog;

@@ -11,11 +11,11 @@ use bytes::Bytes;
 use http::response::Parts;
 use http::{HeaderMap, Response, header};
 use http_body::{Body as _, Frame};
-use tempo_core::{Call, Interrupted, Warm};
 use tokio::sync::oneshot;
 use tokio::task::unconstrained;
 use wasmtime_wasi_http::handler::{Proxy, ProxyPre};
 use wasmtime_wasi_http::{Error, WasiBody};
+use tempo_core::{Call, Interrupted, Warm};
 
 use super::bodiless::is_bodiless;
 use super::guest::Answer;

@@ -5,12 +5,12 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use http::Request;
-use tempo_core::{CallPlace, Meter, StoreData, Warm};
 use tokio::sync::oneshot;
 use wasmtime::Store;
 use wasmtime::component::InstancePre;
 use wasmtime_wasi_http::handler::{Proxy, ProxyPre};
 use wasmtime_wasi_http::{FieldMap, WasiBody, p2, p3};
+use tempo_core::{CallPlace, Meter, StoreData, Warm};
 
 use super::exchange::Far;
 use super::worker::Worker;

@@ -32,11 +32,11 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures::future::select_all;
-use tempo_core::{Running, Trigger, Workload};
-use tempo_settings::{Error, ErrorKind, Flag, Settings};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinHandle;
+use tempo_core::{Running, Trigger, Workload};
+use tempo_settings::{Error, ErrorKind, Flag, Settings};
 
 use self::accept::Accepter;
 use self::backlog::Backlog;

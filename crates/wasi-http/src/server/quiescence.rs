@@ -11,9 +11,9 @@ use std::sync::atomic::{
 use std::task::{Context, Poll, Waker};
 
 use futures::task::AtomicWaker;
-use tempo_core::Meter;
 use tokio::sync::oneshot;
 use wasmtime::component::{Accessor, AccessorTask};
+use tempo_core::Meter;
 
 /// Tasks of the guest run.
 const RUNNING: u8 = 0;

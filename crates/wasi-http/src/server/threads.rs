@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-use tempo_telemetry::Pulse;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tempo_telemetry::Heartbeat;
 
 use super::connection::Server;
 
@@ -38,7 +38,7 @@ impl Thread {
         let open = Arc::new(AtomicUsize::new(0));
         let (ended, end) = oneshot::channel();
         let counter = open.clone();
-        let pulse = server.worker.workload.health().pulse("a thread that serves HTTP");
+        let pulse = server.worker.workload.health().heartbeat("a thread that serves HTTP");
         std::thread::Builder::new().name("tempo-http".to_owned()).spawn(move || {
             let _ended = ended;
             runtime.block_on(async move {
@@ -75,7 +75,7 @@ async fn serve(server: Arc<Server>, connection: Accepted, open: Arc<AtomicUsize>
     open.fetch_sub(1, Relaxed);
 }
 
-async fn tidy(server: Arc<Server>, pulse: Pulse) {
+async fn tidy(server: Arc<Server>, pulse: Heartbeat) {
     let mut interval = tokio::time::interval(TIDY);
     loop {
         interval.tick().await;

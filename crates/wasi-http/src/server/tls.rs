@@ -12,9 +12,9 @@ use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use tempo_settings::{Error, ErrorKind, Flag, Reloadable};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+use tempo_settings::{Error, ErrorKind, Flag, Reloadable};
 
 use super::config::{CERT, KEY};
 use super::transport::Transport;

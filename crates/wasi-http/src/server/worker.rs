@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use tempo_core::{Idle, Interrupted, StoreData, Workload, describe};
 use wasmtime_wasi_http::handler::{Proxy, ProxyPre};
+use tempo_core::{Idle, Interrupted, StoreData, Workload, describe};
 
 use super::body::Stream;
 use super::config::Config;

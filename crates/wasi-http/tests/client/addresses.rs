@@ -1,8 +1,8 @@
 //! The policy at work: what is denied never reaches a socket, and what is granted does.
 
 use http::{Method, Request, Response, StatusCode};
-use tempo_wasi_http::Client;
 use wasmtime_wasi_http::Error;
+use tempo_wasi_http::Client;
 
 use crate::support::{ask, client, echo_head, empty, full, get, refused, serve};
 

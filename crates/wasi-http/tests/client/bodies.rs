@@ -8,8 +8,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
-use tempo_wasi_http::Client;
 use wasmtime_wasi_http::{Error, WasiBody};
+use tempo_wasi_http::Client;
 
 use crate::support::{ask, channel, client, data, echo_body, echo_head, empty, full, get, post, refused, serve};
 

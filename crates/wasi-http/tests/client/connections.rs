@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use http::Response;
 use http_body_util::BodyExt;
-use tempo_wasi_http::ClientConfig;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
+use tempo_wasi_http::ClientConfig;
 
 use crate::support::{ask, client, client_with, echo_head, empty, full, get, refused, serve};
 

@@ -2,8 +2,8 @@
 
 use http::Request;
 use http_body_util::BodyExt;
-use tempo_wasi_http::Hooks;
 use wasmtime_wasi_http::{DEFAULT_FORBIDDEN_HEADERS, Error, WasiBody, WasiHttpHooks};
+use tempo_wasi_http::Hooks;
 
 use crate::support::{client, echo_head, get, serve};
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use http::{Response, StatusCode};
 use http_body_util::BodyExt;
-use tempo_wasi_http::ClientConfig;
 use wasmtime_wasi_http::{Error, RequestOptions};
+use tempo_wasi_http::ClientConfig;
 
 use crate::support::{ask, channel, client, client_with, data, full, get, post, refused, serve};
 

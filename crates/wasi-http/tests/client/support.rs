@@ -14,12 +14,12 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
-use tempo_wasi_http::{Client, ClientConfig, Policy};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 use wasmtime_wasi_http::{Error, WasiBody};
+use tempo_wasi_http::{Client, ClientConfig, Policy};
 
 /// What a test server answers with.
 pub(crate) type Reply = Response<UnsyncBoxBody<Bytes, Error>>;

@@ -10,10 +10,10 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use tempfile::NamedTempFile;
-use tempo_wasi_http::{Client, ClientConfig};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use wasmtime_wasi_http::{Error, RequestOptions};
+use tempo_wasi_http::{Client, ClientConfig};
 
 use crate::support::{
     ask, channel, client_with, data, echo_body, echo_head, empty, full, get, post, refused, serve_with,

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use opentelemetry::trace::SpanKind;
-use tempo_core::{Instance, Interrupted, Permit, StoreData, Workload, limit_of};
 use tokio::time::{sleep, timeout};
 use wasmtime::Store;
 use wasmtime::component::{InstancePre, Resource};
+use tempo_core::{Instance, Interrupted, Permit, StoreData, Workload, limit_of};
 
 use crate::bindings::{draft, draft2, wasmcloud};
 use crate::{Bucket, Change, KeyValueLimits, WasiKeyValue};

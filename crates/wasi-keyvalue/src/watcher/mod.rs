@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
-use tempo_core::{Running, Trigger, Workload};
-use tempo_settings::{Flag, Settings};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tempo_core::{Running, Trigger, Workload};
+use tempo_settings::{Flag, Settings};
 
 use self::guest::Guest;
 use self::lanes::Watched;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use tempo_backend::ByteBudget;
 use wasmtime::component::ResourceTable;
+use tempo_backend::ByteBudget;
 
 use super::*;
 use crate::testing::{Asked, Recorder, message};

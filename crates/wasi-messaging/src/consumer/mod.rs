@@ -15,10 +15,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use tempo_backend::Stores;
+use tokio::task::JoinSet;
+use tempo_backend::Backends;
 use tempo_core::{Running, Trigger, Workload};
 use tempo_settings::{Error, ErrorKind, Flag, Settings};
-use tokio::task::JoinSet;
 
 use self::disposition::Delivering;
 use self::fetch::Fetching;
@@ -88,7 +88,7 @@ impl Trigger for MessageConsumer {
 type Joined = (Subscribed, Arc<dyn Broker>, Box<dyn Consumer>);
 
 /// Joins the consumers of all subscriptions. Nothing is fetched before all are joined.
-async fn join(brokers: &Stores<dyn Broker>, subscribed: Vec<Subscribed>) -> anyhow::Result<Vec<Joined>> {
+async fn join(brokers: &Backends<dyn Broker>, subscribed: Vec<Subscribed>) -> anyhow::Result<Vec<Joined>> {
     let mut joined: Vec<Joined> = Vec::new();
     for subscribed in subscribed {
         let Some(broker) = brokers.get(&subscribed.client) else {

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use tempo_settings::{DEFAULT_STORE, Error, Flag, Setting as _, Settings, Value};
+use tempo_settings::{DEFAULT_NAME, Error, Flag, Setting as _, Settings, Value};
 
 use crate::{Owner, Subscription, topic};
 
@@ -103,7 +103,7 @@ struct Said {
 fn parse(text: &str) -> Result<Said, String> {
     let mut parts = text.split(';');
     let head = parts.next().unwrap_or_default();
-    let (client, topic) = head.split_once('=').unwrap_or((DEFAULT_STORE, head));
+    let (client, topic) = head.split_once('=').unwrap_or((DEFAULT_NAME, head));
     if client.is_empty() {
         return Err("the name before `=` is empty".to_owned());
     }

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use tempo_backend::Schemes;
+use tempo_backend::BackendSchemes;
 use tempo_settings::Settings;
 
 use super::select::{self, Kept};
@@ -10,7 +10,7 @@ use super::{json, text};
 use crate::Broker;
 
 /// Shows the broker called `wanted`, or all of them. One that keeps nothing is only an error if there is no other.
-pub(super) async fn list<S: Schemes<dyn Broker>>(
+pub(super) async fn list<S: BackendSchemes<dyn Broker>>(
     wanted: Option<String>,
     settings: &Settings,
     as_json: bool,

@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use tempo_backend::{BackendContext, Scheme as _, Schemes};
+use tempo_backend::{BackendContext, BackendScheme as _, BackendSchemes};
 use tempo_messaging::MESSAGING;
-use tempo_settings::{DEFAULT_STORE, Error, ErrorKind, NamedUrl, Settings, StoreUrl};
+use tempo_settings::{DEFAULT_NAME, Error, ErrorKind, NamedUrl, Settings, BackendUrl};
 
-use crate::brokers::fallback;
+use crate::backends::fallback;
 use crate::{Broker, File, Memory, Operator};
 
 /// A broker that keeps messages.
 pub(super) struct Kept {
     /// The name under which it is configured.
     pub(super) name: String,
-    url: StoreUrl,
+    url: BackendUrl,
     broker: Arc<dyn Broker>,
 }
 
@@ -45,7 +45,7 @@ impl Kept {
 pub(super) fn all(settings: &Settings) -> Result<Vec<NamedUrl>, Error> {
     let mut named = settings.all::<NamedUrl>(&MESSAGING)?;
     if named.is_empty() {
-        named.push(NamedUrl { name: DEFAULT_STORE.to_owned(), url: fallback(settings)? });
+        named.push(NamedUrl { name: DEFAULT_NAME.to_owned(), url: fallback(settings)? });
     }
     named.sort_by(|one, other| one.name.cmp(&other.name));
     if named.windows(2).any(|pair| matches!(pair, [one, other] if one.name == other.name)) {
@@ -60,7 +60,7 @@ pub(super) fn one(wanted: Option<&str>, settings: &Settings) -> Result<NamedUrl,
     if let ([only], None) = (named.as_slice(), wanted) {
         return Ok(only.clone());
     }
-    let name = wanted.unwrap_or(DEFAULT_STORE);
+    let name = wanted.unwrap_or(DEFAULT_NAME);
     named.iter().find(|named| named.name == name).cloned().ok_or_else(|| {
         let names = named.iter().map(|named| named.name.as_str()).collect::<Vec<_>>().join(", ");
         let message = match wanted {
@@ -76,7 +76,7 @@ pub(super) fn one(wanted: Option<&str>, settings: &Settings) -> Result<NamedUrl,
 /// # Errors
 ///
 /// It keeps none, nothing has been kept there yet, or it cannot be opened.
-pub(super) async fn open<S: Schemes<dyn Broker>>(chosen: &NamedUrl, settings: &Settings) -> anyhow::Result<Kept> {
+pub(super) async fn open<S: BackendSchemes<dyn Broker>>(chosen: &NamedUrl, settings: &Settings) -> anyhow::Result<Kept> {
     match try_open::<S>(chosen, settings).await? {
         Some(broker) => Ok(Kept::new(chosen.clone(), broker)),
         None => Err(settings.invalid(&MESSAGING, &keeps_nothing(&chosen.url)).into()),
@@ -84,7 +84,7 @@ pub(super) async fn open<S: Schemes<dyn Broker>>(chosen: &NamedUrl, settings: &S
 }
 
 /// The same; `None` if it keeps no messages that another process could see.
-pub(super) async fn try_open<S: Schemes<dyn Broker>>(
+pub(super) async fn try_open<S: BackendSchemes<dyn Broker>>(
     chosen: &NamedUrl,
     settings: &Settings,
 ) -> anyhow::Result<Option<Arc<dyn Broker>>> {
@@ -105,7 +105,7 @@ pub(super) async fn try_open<S: Schemes<dyn Broker>>(
 }
 
 /// Looking at a file must not make one.
-async fn exists(url: &StoreUrl) -> anyhow::Result<()> {
+async fn exists(url: &BackendUrl) -> anyhow::Result<()> {
     // A URL without a path is refused when it is opened.
     let Some(path) = url.path() else { return Ok(()) };
     let shown = path.display().to_string();
@@ -116,7 +116,7 @@ async fn exists(url: &StoreUrl) -> anyhow::Result<()> {
     Err(Error::new(ErrorKind::NotFound, message).into())
 }
 
-fn keeps_nothing(url: &StoreUrl) -> String {
+fn keeps_nothing(url: &BackendUrl) -> String {
     if Memory::NAMES.contains(&url.scheme()) {
         return format!("{url} is within the runtime that uses it, and cannot be seen from outside");
     }

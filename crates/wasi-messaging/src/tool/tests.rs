@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use serde_json::{Value as Json, json};
-use tempo_backend::{BackendContext, Scheme};
-use tempo_settings::{Place, StoreUrl, Value};
+use tempo_backend::{BackendContext, BackendScheme};
+use tempo_settings::{Place, BackendUrl, Value};
 
 use super::*;
 use crate::testing::message;
@@ -38,10 +38,10 @@ impl Graveyard {
 
 static GRAVES: LazyLock<std::sync::Mutex<Vec<(String, Graveyard)>>> = LazyLock::new(std::sync::Mutex::default);
 
-impl Scheme<dyn Broker> for Grave {
+impl BackendScheme<dyn Broker> for Grave {
     const NAMES: &'static [&'static str] = &["grave", "hollow"];
 
-    async fn open(url: &StoreUrl, _: BackendContext<'_>) -> anyhow::Result<Arc<dyn Broker>> {
+    async fn open(url: &BackendUrl, _: BackendContext<'_>) -> anyhow::Result<Arc<dyn Broker>> {
         if url.scheme() == "hollow" {
             return Ok(Arc::new(crate::testing::Recorder::default()));
         }

@@ -10,8 +10,8 @@ use anyhow::{Context as _, Result};
 use async_trait::async_trait;
 use proptest::prelude::*;
 use proptest::sample::select;
-use tempo_backend::{BackendContext, Schemes, Stores};
-use tempo_settings::{Place, Setting as _, Settings, StoreUrl, Value};
+use tempo_backend::{BackendContext, BackendSchemes, Backends};
+use tempo_settings::{Place, Setting as _, Settings, BackendUrl, Value};
 
 use super::Subject;
 use crate::BLOBSTORE;
@@ -50,7 +50,7 @@ pub struct Components<S> {
     schemes: PhantomData<fn() -> S>,
 }
 
-impl<S: Schemes<dyn Container>> Components<S> {
+impl<S: BackendSchemes<dyn Container>> Components<S> {
     /// Containers that are kept when nobody uses them.
     pub fn new(names: Names) -> Self {
         Self { names, kept: None, forgets: false, schemes: PhantomData }
@@ -74,7 +74,7 @@ impl<S: Schemes<dyn Container>> Components<S> {
 }
 
 #[async_trait]
-impl<S: Schemes<dyn Container> + 'static> Subject for Components<S> {
+impl<S: BackendSchemes<dyn Container> + 'static> Subject for Components<S> {
     async fn open(&mut self) -> Result<Vec<Arc<dyn Container>>> {
         if let Some(kept) = &self.kept {
             return Ok(kept.clone());
@@ -94,15 +94,15 @@ impl<S: Schemes<dyn Container> + 'static> Subject for Components<S> {
 }
 
 /// The containers of one component, in the order of `named`: names and URLs.
-async fn component<'a, S: Schemes<dyn Container>>(
+async fn component<'a, S: BackendSchemes<dyn Container>>(
     named: impl Iterator<Item = (&'a String, &'a String)> + Clone,
 ) -> Result<Vec<Arc<dyn Container>>> {
     let mut settings = Settings::default();
     let value = |(name, url)| Value { text: format!("{name}={url}"), place: Place::CommandLine };
     settings.set(&BLOBSTORE, named.clone().map(value).collect());
     let context = BackendContext::new(&settings);
-    let fallback = StoreUrl::parse("none:").context("the fallback is a URL")?;
-    let stores = Stores::open::<S>(&BLOBSTORE, fallback, context).await?;
+    let fallback = BackendUrl::parse("none:").context("the fallback is a URL")?;
+    let stores = Backends::open::<S>(&BLOBSTORE, fallback, context).await?;
     named
         .map(|(name, _)| stores.get(name).cloned().with_context(|| format!("there is no container {name:?}")))
         .collect()

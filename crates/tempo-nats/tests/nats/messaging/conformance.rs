@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use tempo_backend::{BackendContext, Scheme as _};
+use tempo_backend::{BackendContext, BackendScheme as _};
 use tempo_messaging::{Broker, testkit::Guarantees, testkit::run};
 use tempo_nats::NatsMessaging;
-use tempo_settings::{Setting as _, Settings, StoreUrl};
+use tempo_settings::{Setting as _, Settings, BackendUrl};
 
 use crate::support::Server;
 
@@ -16,7 +16,7 @@ async fn conforms(server: &Server, rest: fn(&str) -> String, guarantees: Guarant
         let url = format!("nats://127.0.0.1:{port}{}", rest(&word));
         let settings = Settings::default();
         let context = BackendContext::new(&settings);
-        let broker: Arc<dyn Broker> = NatsMessaging::open(&StoreUrl::parse(&url).unwrap(), context).await?;
+        let broker: Arc<dyn Broker> = NatsMessaging::open(&BackendUrl::parse(&url).unwrap(), context).await?;
         Ok(broker)
     };
     run(open, guarantees).await.unwrap();

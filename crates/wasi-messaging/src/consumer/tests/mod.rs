@@ -11,11 +11,11 @@ mod stopping;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tempo_backend::{ByteBudget, Stores};
-use tempo_core::{Limits, Running, ServiceState, StoreData, Trigger as _, WasiCtx, Workload, WorkloadBuilder};
-use tempo_settings::{Place, Settings, Value};
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Config, Engine};
+use tempo_backend::{ByteBudget, Backends};
+use tempo_core::{Limits, Running, ServiceState, StoreData, Trigger as _, WasiCtx, Workload, WorkloadBuilder};
+use tempo_settings::{Place, Settings, Value};
 
 use self::broker::TestBroker;
 use super::{MessageConsumer, SUBSCRIBE};
@@ -63,7 +63,7 @@ impl Setup {
         let mut linker = Linker::new(&engine);
         <WasiMessaging as tempo_core::Service>::link(&mut linker).unwrap();
         let component = Component::new(&engine, wat::parse_str(self.guest).unwrap()).unwrap();
-        let state = MessagingState::new(Stores::new(self.brokers), &self.limits);
+        let state = MessagingState::new(Backends::new(self.brokers), &self.limits);
         let limits = self.limits.clone();
         let carried = state.for_another_store(&ByteBudget::new(limits.host_memory));
         let data = move || {

@@ -3,10 +3,10 @@
 use std::marker::PhantomData;
 use std::path::PathBuf;
 
-use tempo_backend::{ByteBudget, DATA, Schemes, Stores};
+use tempo_backend::{ByteBudget, DATA, BackendSchemes, Backends};
 use tempo_core::{Backend, Boot};
 use tempo_keyvalue::KEYVALUE;
-use tempo_settings::{Error, Flag, StoreUrl};
+use tempo_settings::{Error, Flag, BackendUrl};
 
 use crate::limits::{MAX_KEY, MAX_VALUE};
 use crate::telemetry::told;
@@ -17,19 +17,19 @@ const FILE: &str = "keyvalue.redb";
 
 /// The backend of [`WasiKeyValue`]: every store that `--keyvalue` names, opened by one of the schemes `S`. If none is
 /// named, `default` is a file below `--data`.
-pub struct KeyValueStores<S> {
+pub struct KeyValueBackends<S> {
     state: KeyValueState,
     schemes: PhantomData<fn() -> S>,
 }
 
-impl<S: Schemes<dyn Store>> Backend<WasiKeyValue> for KeyValueStores<S> {
+impl<S: BackendSchemes<dyn Store>> Backend<WasiKeyValue> for KeyValueBackends<S> {
     fn flags() -> Vec<Flag> {
         [vec![KEYVALUE, DATA, MAX_KEY, MAX_VALUE], S::flags()].concat()
     }
 
     async fn connect(boot: Boot<'_>) -> anyhow::Result<Self> {
         let limits = KeyValueLimits::from_settings(boot.settings, boot.limits)?;
-        let stores = Stores::open_as::<S>(&KEYVALUE, fallback(boot)?, boot.backend(), |system, name, store| {
+        let stores = Backends::open_as::<S>(&KEYVALUE, fallback(boot)?, boot.backend(), |system, name, store| {
             told(boot.telemetry, system, name, store)
         })
         .await?;
@@ -47,9 +47,9 @@ impl<S: Schemes<dyn Store>> Backend<WasiKeyValue> for KeyValueStores<S> {
     }
 }
 
-fn fallback(boot: Boot<'_>) -> Result<StoreUrl, Error> {
+fn fallback(boot: Boot<'_>) -> Result<BackendUrl, Error> {
     let path = boot.settings.require::<PathBuf>(&DATA)?.join(FILE);
-    StoreUrl::of_file(&path)
+    BackendUrl::of_file(&path)
 }
 
 #[cfg(test)]
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
     use crate::{File, Memory};
 
-    type Embedded = KeyValueStores<(Memory, File)>;
+    type Embedded = KeyValueBackends<(Memory, File)>;
 
     fn settings(pairs: &[(&Flag, &str)]) -> Settings {
         let mut settings = Settings::default();

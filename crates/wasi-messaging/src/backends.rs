@@ -3,10 +3,10 @@
 use std::marker::PhantomData;
 use std::path::PathBuf;
 
-use tempo_backend::{ByteBudget, DATA, Schemes, Stores};
+use tempo_backend::{ByteBudget, DATA, BackendSchemes, Backends};
 use tempo_core::{Backend, Boot};
 use tempo_messaging::MESSAGING;
-use tempo_settings::{Error, Flag, Settings, StoreUrl};
+use tempo_settings::{Error, Flag, Settings, BackendUrl};
 
 use crate::allowed::{ALLOW_TOPIC, AllowedTopics};
 use crate::limits::MAX_MESSAGE;
@@ -18,12 +18,12 @@ const FILE: &str = "messaging.redb";
 
 /// The backend of [`WasiMessaging`]: every broker that `--messaging` names, opened by one of the schemes `S`. If none is
 /// named, `default` is a file below `--data`.
-pub struct MessagingBrokers<S> {
+pub struct MessagingBackends<S> {
     state: MessagingState,
     schemes: PhantomData<fn() -> S>,
 }
 
-impl<S: Schemes<dyn Broker>> Backend<WasiMessaging> for MessagingBrokers<S> {
+impl<S: BackendSchemes<dyn Broker>> Backend<WasiMessaging> for MessagingBackends<S> {
     fn flags() -> Vec<Flag> {
         [vec![MESSAGING, ALLOW_TOPIC, DATA, MAX_MESSAGE], S::flags()].concat()
     }
@@ -31,7 +31,7 @@ impl<S: Schemes<dyn Broker>> Backend<WasiMessaging> for MessagingBrokers<S> {
     async fn connect(boot: Boot<'_>) -> anyhow::Result<Self> {
         let limits = MessagingLimits::from_settings(boot.settings, boot.limits)?;
         let brokers =
-            Stores::open_as::<S>(&MESSAGING, fallback(boot.settings)?, boot.backend(), |system, name, broker| {
+            Backends::open_as::<S>(&MESSAGING, fallback(boot.settings)?, boot.backend(), |system, name, broker| {
                 told(boot.telemetry, system, name, broker)
             })
             .await?;
@@ -51,16 +51,16 @@ impl<S: Schemes<dyn Broker>> Backend<WasiMessaging> for MessagingBrokers<S> {
 }
 
 /// Where messages are kept if nobody says where.
-pub(crate) fn fallback(settings: &Settings) -> Result<StoreUrl, Error> {
+pub(crate) fn fallback(settings: &Settings) -> Result<BackendUrl, Error> {
     let path = settings.require::<PathBuf>(&DATA)?.join(FILE);
-    StoreUrl::of_file(&path)
+    BackendUrl::of_file(&path)
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use tempo_backend::{BackendContext, Scheme};
+    use tempo_backend::{BackendContext, BackendScheme};
     use tempo_core::Limits;
     use tempo_settings::{Place, Value};
 
@@ -69,15 +69,15 @@ mod tests {
 
     struct Recorded;
 
-    impl Scheme<dyn Broker> for Recorded {
+    impl BackendScheme<dyn Broker> for Recorded {
         const NAMES: &'static [&'static str] = &["memory", "file"];
 
-        async fn open(_: &StoreUrl, _: BackendContext<'_>) -> anyhow::Result<Arc<dyn Broker>> {
+        async fn open(_: &BackendUrl, _: BackendContext<'_>) -> anyhow::Result<Arc<dyn Broker>> {
             Ok(Arc::new(Recorder::default()))
         }
     }
 
-    type Brokers = MessagingBrokers<(Recorded,)>;
+    type Brokers = MessagingBackends<(Recorded,)>;
 
     async fn connect(pairs: &[(&Flag, &str)]) -> anyhow::Result<Brokers> {
         let mut settings = Settings::default();

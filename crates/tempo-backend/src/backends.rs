@@ -4,28 +4,28 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::future::try_join_all;
-use tempo_settings::{DEFAULT_STORE, Error, ErrorKind, Flag, NamedUrl, StoreUrl, private};
+use tempo_settings::{DEFAULT_NAME, Error, ErrorKind, Flag, NamedUrl, BackendUrl, private};
 
 use crate::BackendContext;
-use crate::Schemes;
+use crate::BackendSchemes;
 
 /// Where stores are kept that nobody configured.
 pub const DATA: Flag = Flag::new("data", "DIR", "Where stores are kept for which no URL is given").default(".tempo");
 
 /// The stores of one component. A name that is not here does not exist for it. Cheap to clone.
-pub struct Stores<B: ?Sized> {
+pub struct Backends<B: ?Sized> {
     stores: Arc<BTreeMap<String, Arc<B>>>,
     /// Where the default store is, if nothing was configured.
-    fallback: Option<StoreUrl>,
+    fallback: Option<BackendUrl>,
 }
 
-impl<B: ?Sized> Clone for Stores<B> {
+impl<B: ?Sized> Clone for Backends<B> {
     fn clone(&self) -> Self {
         Self { stores: self.stores.clone(), fallback: self.fallback.clone() }
     }
 }
 
-impl<B: ?Sized + Send + Sync + 'static> Stores<B> {
+impl<B: ?Sized + Send + Sync + 'static> Backends<B> {
     /// These stores, for an embedding that opens them itself.
     pub fn new(stores: impl IntoIterator<Item = (String, Arc<B>)>) -> Self {
         Self { stores: Arc::new(stores.into_iter().collect()), fallback: None }
@@ -36,33 +36,33 @@ impl<B: ?Sized + Send + Sync + 'static> Stores<B> {
     /// # Errors
     ///
     /// A value cannot be read, a name is given twice, a scheme is unknown, or a store cannot be opened.
-    pub async fn open<S: Schemes<B>>(
+    pub async fn open<S: BackendSchemes<B>>(
         flag: &Flag,
-        fallback: StoreUrl,
+        fallback: BackendUrl,
         context: BackendContext<'_>,
     ) -> anyhow::Result<Self> {
         Self::open_as::<S>(flag, fallback, context, |_, _, store| store).await
     }
 
-    /// As [`Stores::open`]; each store becomes what `wrap` makes of it, given the scheme of its URL and its (first) name.
+    /// As [`Backends::open`]; each store becomes what `wrap` makes of it, given the scheme of its URL and its (first) name.
     ///
     /// # Errors
     ///
-    /// As [`Stores::open`].
-    pub async fn open_as<S: Schemes<B>>(
+    /// As [`Backends::open`].
+    pub async fn open_as<S: BackendSchemes<B>>(
         flag: &Flag,
-        fallback: StoreUrl,
+        fallback: BackendUrl,
         context: BackendContext<'_>,
         wrap: impl Fn(&str, &str, Arc<B>) -> Arc<B>,
     ) -> anyhow::Result<Self> {
         let mut named = context.settings.all::<NamedUrl>(flag)?;
         let configured = !named.is_empty();
         if !configured {
-            named.push(NamedUrl { name: DEFAULT_STORE.to_owned(), url: fallback.clone() });
+            named.push(NamedUrl { name: DEFAULT_NAME.to_owned(), url: fallback.clone() });
             close_to_others(&fallback);
         }
         // One store has one owner: two names of one URL share what is opened.
-        let mut urls: Vec<&StoreUrl> = named.iter().map(|named| &named.url).collect();
+        let mut urls: Vec<&BackendUrl> = named.iter().map(|named| &named.url).collect();
         urls.sort();
         urls.dedup();
         let opened = try_join_all(urls.into_iter().map(|url| async move {
@@ -71,10 +71,10 @@ impl<B: ?Sized + Send + Sync + 'static> Stores<B> {
             anyhow::Ok((url, store))
         }));
         let wrapped = opened.await?.into_iter().map(|(url, store)| {
-            let name = named.iter().find(|named| named.url == *url).map_or(DEFAULT_STORE, |named| &named.name);
+            let name = named.iter().find(|named| named.url == *url).map_or(DEFAULT_NAME, |named| &named.name);
             (url, wrap(url.scheme(), name, store))
         });
-        let opened: BTreeMap<&StoreUrl, Arc<B>> = wrapped.collect();
+        let opened: BTreeMap<&BackendUrl, Arc<B>> = wrapped.collect();
         let mut stores = BTreeMap::new();
         for NamedUrl { name, url } in &named {
             let store = opened.get(url).cloned();
@@ -96,20 +96,20 @@ impl<B: ?Sized + Send + Sync + 'static> Stores<B> {
     }
 
     /// Where the default store is kept, if nobody said so.
-    pub fn fallback(&self) -> Option<&StoreUrl> {
+    pub fn fallback(&self) -> Option<&BackendUrl> {
         self.fallback.as_ref()
     }
 }
 
 /// The default store may have been made by a version that let other users read it.
-fn close_to_others(fallback: &StoreUrl) {
+fn close_to_others(fallback: &BackendUrl) {
     let Some(path) = fallback.path().filter(|_| fallback.scheme() == "file") else { return };
     if let Err(error) = private::tighten_store(&path) {
         tracing::warn!(path = %path.display(), %error, "other users may have access to a store");
     }
 }
 
-fn unknown<B: ?Sized, S: Schemes<B>>(flag: &Flag, url: &StoreUrl, context: BackendContext<'_>) -> Error {
+fn unknown<B: ?Sized, S: BackendSchemes<B>>(flag: &Flag, url: &BackendUrl, context: BackendContext<'_>) -> Error {
     let known = S::names().iter().map(|name| format!("{name}:")).collect::<Vec<_>>().join(", ");
     let problem = format!("this runtime has no backend for {}:; it has {known}", url.scheme());
     // A fallback of the service's own that the runtime lacks is no fault of the flag's value.
@@ -124,28 +124,28 @@ fn unknown<B: ?Sized, S: Schemes<B>>(flag: &Flag, url: &StoreUrl, context: Backe
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Scheme;
+    use crate::BackendScheme;
     use tempo_settings::{Place, Settings, Value};
 
     const TOYS: Flag = Flag::new("toys", "[NAME=]URL", "Toys").repeatable();
 
     struct Toy;
 
-    impl Scheme<String> for Toy {
+    impl BackendScheme<String> for Toy {
         const NAMES: &'static [&'static str] = &["toy"];
 
-        async fn open(url: &StoreUrl, _: BackendContext<'_>) -> anyhow::Result<Arc<String>> {
+        async fn open(url: &BackendUrl, _: BackendContext<'_>) -> anyhow::Result<Arc<String>> {
             Ok(Arc::new(url.to_string()))
         }
     }
 
-    async fn open(values: &[&str]) -> anyhow::Result<Stores<String>> {
+    async fn open(values: &[&str]) -> anyhow::Result<Backends<String>> {
         let mut settings = Settings::default();
         let value = |text: &&str| Value { text: (*text).to_owned(), place: Place::CommandLine };
         settings.set(&TOYS, values.iter().map(value).collect());
         let context = BackendContext::new(&settings);
-        let fallback = <StoreUrl as tempo_settings::Setting>::parse("toy:fallback").unwrap();
-        Stores::open::<(Toy,)>(&TOYS, fallback, context).await
+        let fallback = <BackendUrl as tempo_settings::Setting>::parse("toy:fallback").unwrap();
+        Backends::open::<(Toy,)>(&TOYS, fallback, context).await
     }
 
     #[tokio::test]

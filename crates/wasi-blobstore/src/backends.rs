@@ -3,10 +3,10 @@
 use std::marker::PhantomData;
 use std::path::Path;
 
-use tempo_backend::{ByteBudget, DATA, Schemes, Stores};
+use tempo_backend::{ByteBudget, DATA, BackendSchemes, Backends};
 use tempo_blobstore::BLOBSTORE;
 use tempo_core::{Backend, Boot};
-use tempo_settings::{Flag, Size, StoreUrl};
+use tempo_settings::{Flag, Size, BackendUrl};
 
 use crate::telemetry::told;
 use crate::{BlobstoreState, Container, WasiBlobstore};
@@ -14,23 +14,23 @@ use crate::{BlobstoreState, Container, WasiBlobstore};
 const MAX_OBJECT_SIZE: Flag =
     Flag::new("max-object-size", "SIZE", "Largest object that a component may write").default("1GiB");
 
-/// The containers that a user configured, on the backends `S`: `BlobstoreStores<(Memory, File)>`. Without any, one
+/// The containers that a user configured, on the backends `S`: `BlobstoreBackends<(Memory, File)>`. Without any, one
 /// called `default` is kept on disk below `--data`.
-pub struct BlobstoreStores<S> {
+pub struct BlobstoreBackends<S> {
     state: BlobstoreState,
     schemes: PhantomData<fn() -> S>,
 }
 
-impl<S: Schemes<dyn Container>> Backend<WasiBlobstore> for BlobstoreStores<S> {
+impl<S: BackendSchemes<dyn Container>> Backend<WasiBlobstore> for BlobstoreBackends<S> {
     fn flags() -> Vec<Flag> {
         [vec![BLOBSTORE, MAX_OBJECT_SIZE, DATA], S::flags()].concat()
     }
 
     async fn connect(boot: Boot<'_>) -> anyhow::Result<Self> {
         let data: String = boot.settings.require(&DATA)?;
-        let fallback = StoreUrl::of_file(Path::new(&format!("{}/blobstore", data.trim_end_matches('/'))))?;
+        let fallback = BackendUrl::of_file(Path::new(&format!("{}/blobstore", data.trim_end_matches('/'))))?;
         let max_object: Size = boot.settings.require(&MAX_OBJECT_SIZE)?;
-        let containers = Stores::open_as::<S>(&BLOBSTORE, fallback, boot.backend(), |system, name, container| {
+        let containers = Backends::open_as::<S>(&BLOBSTORE, fallback, boot.backend(), |system, name, container| {
             told(boot.telemetry, system, name, container)
         })
         .await?;
@@ -56,14 +56,14 @@ mod tests {
     use super::*;
     use crate::{File, Memory};
 
-    type Backends = BlobstoreStores<(Memory, File)>;
+    type Embedded = BlobstoreBackends<(Memory, File)>;
 
-    async fn connect(flags: &[(Flag, &str)]) -> anyhow::Result<Backends> {
+    async fn connect(flags: &[(Flag, &str)]) -> anyhow::Result<Embedded> {
         let mut settings = Settings::default();
         for (flag, text) in flags {
             settings.set(flag, vec![Value { text: (*text).to_owned(), place: Place::CommandLine }]);
         }
-        Backends::connect(Boot::new("test", &Limits::default(), &settings)).await
+        Embedded::connect(Boot::new("test", &Limits::default(), &settings)).await
     }
 
     #[tokio::test]

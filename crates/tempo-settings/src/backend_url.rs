@@ -6,16 +6,16 @@ use std::path::{Path, PathBuf};
 use crate::{Error, ErrorKind, Setting, Size};
 
 /// The name of the store that a URL without a name stands for.
-pub const DEFAULT_STORE: &str = "default";
+pub const DEFAULT_NAME: &str = "default";
 
 /// The URL of a backend: `memory:`, `file:./data`, `nats://host:4222/name`. It may hold a secret, and prints without it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct StoreUrl {
+pub struct BackendUrl {
     scheme: String,
     rest: String,
 }
 
-impl StoreUrl {
+impl BackendUrl {
     /// The scheme, in lower case: `nats`.
     pub fn scheme(&self) -> &str {
         &self.scheme
@@ -80,7 +80,7 @@ impl StoreUrl {
     }
 }
 
-impl Setting for StoreUrl {
+impl Setting for BackendUrl {
     const EXPECTED: &'static str = "a URL, such as memory:, file:PATH or nats://HOST/NAME";
 
     fn parse(text: &str) -> Option<Self> {
@@ -91,7 +91,7 @@ impl Setting for StoreUrl {
     }
 }
 
-impl fmt::Display for StoreUrl {
+impl fmt::Display for BackendUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(after) = self.rest.strip_prefix("//").filter(|_| self.scheme != "file") else {
             return write!(f, "{}:{}", self.scheme, self.rest);
@@ -109,7 +109,7 @@ impl fmt::Display for StoreUrl {
     }
 }
 
-impl fmt::Debug for StoreUrl {
+impl fmt::Debug for BackendUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
@@ -121,7 +121,7 @@ pub struct NamedUrl {
     /// What the component opens; never empty.
     pub name: String,
     /// What stands behind it.
-    pub url: StoreUrl,
+    pub url: BackendUrl,
 }
 
 impl Setting for NamedUrl {
@@ -131,9 +131,9 @@ impl Setting for NamedUrl {
         // A name has no colon, and a URL has one before any equals sign of its own.
         let (name, url) = match text.split_once('=') {
             Some((name, url)) if !name.contains(':') => (name, url),
-            _ => (DEFAULT_STORE, text),
+            _ => (DEFAULT_NAME, text),
         };
-        let url = StoreUrl::parse(url)?;
+        let url = BackendUrl::parse(url)?;
         (!name.is_empty()).then(|| Self { name: name.to_owned(), url })
     }
 }
@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     fn shown(text: &str) -> String {
-        StoreUrl::parse(text).unwrap().to_string()
+        BackendUrl::parse(text).unwrap().to_string()
     }
 
     #[test]
@@ -156,12 +156,12 @@ mod tests {
         assert_eq!(shown("file:///a@b"), "file:///a@b");
         assert_eq!(shown("file:./a?b@c"), "file:./a?b@c");
         assert_eq!(shown("MEMORY:"), "memory:");
-        assert_eq!(format!("{:?}", StoreUrl::parse("nats://u:p@h/x").unwrap()), "nats://h/x");
+        assert_eq!(format!("{:?}", BackendUrl::parse("nats://u:p@h/x").unwrap()), "nats://h/x");
     }
 
     #[test]
     fn paths() {
-        let path = |text| StoreUrl::parse(text).unwrap().path();
+        let path = |text| BackendUrl::parse(text).unwrap().path();
         assert_eq!(path("file:./data"), Some("./data".into()));
         assert_eq!(path("file:/data"), Some("/data".into()));
         assert_eq!(path("file:///data"), Some("/data".into()));
@@ -170,14 +170,14 @@ mod tests {
         assert_eq!(path("file:?quota=1"), None);
         assert_eq!(path("file:/data?quota=1KiB"), Some("/data".into()));
         assert_eq!(path("file:/what%3F%3f%41"), Some("/what??%41".into()));
-        let url = StoreUrl::of_file(Path::new("./a?b")).unwrap();
+        let url = BackendUrl::of_file(Path::new("./a?b")).unwrap();
         assert_eq!((url.path(), url.quota()), (Some("./a?b".into()), Ok(None)));
-        assert!(StoreUrl::of_file(Path::new("")).is_err());
+        assert!(BackendUrl::of_file(Path::new("")).is_err());
     }
 
     #[test]
     fn options_of_a_file_are_a_quota_and_nothing_else() {
-        let quota = |text| StoreUrl::parse(text).unwrap().quota().map_err(|error| error.to_string());
+        let quota = |text| BackendUrl::parse(text).unwrap().quota().map_err(|error| error.to_string());
         assert_eq!(quota("file:./a"), Ok(None));
         assert_eq!(quota("file:./a?quota=1"), Ok(Some(1)));
         assert_eq!(quota("file:./a?quota=10GiB"), Ok(Some(10 << 30)));

@@ -10,8 +10,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use tempfile::TempDir;
 use tempo_blobstore::testkit::model::{Components, Names, Subject, run};
-use tokio::runtime::{Builder, Runtime};
 use tempo_blobstore::{Container, File, Memory};
+use tokio::runtime::{Builder, Runtime};
 
 fn runtime() -> Runtime {
     Builder::new_multi_thread().worker_threads(1).build().unwrap()

@@ -56,9 +56,10 @@ pub enum Change {
 /// calls. A success is reported only once the backend has acknowledged it. A backend never reads and then writes:
 /// conditions are judged where the data is.
 ///
-/// Increments and compare-and-swap are made of [`get`](Store::get) and a conditional [`set`](Store::set).
+/// The host builds increments and compare-and-swap on [`get`](KeyValueStore::get) and a conditional
+/// [`set`](KeyValueStore::set).
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait KeyValueStore: Send + Sync + 'static {
     /// The entry under `key`, or `None` if there is none or it has expired.
     async fn get(&self, key: &str) -> Result<Option<Entry>>;
 

@@ -11,7 +11,7 @@ mod memory;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;
 
-pub use backend::{Change, Condition, Entry, Store, Version};
+pub use backend::{Change, Condition, Entry, KeyValueStore, Version};
 pub use error::{Error, ErrorKind, Result};
 pub use file::{File, FileStore};
 pub use flag::KEYVALUE;

@@ -9,10 +9,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use tempo_backend::{BackendContext, BackendScheme};
-use tempo_settings::{Flag, Size, BackendUrl};
+use tempo_settings::{BackendUrl, Flag, Size};
 
 use crate::changes::Watchers;
-use crate::{Change, Condition, Entry, Error, ErrorKind, Result, Store, Version};
+use crate::{Change, Condition, Entry, Error, ErrorKind, KeyValueStore, Result, Version};
 
 /// What one store may take, in bytes.
 const MAX: usize = 256 << 20;
@@ -23,14 +23,14 @@ const OVERHEAD: usize = 128;
 /// The scheme `memory:`. What follows the colon tells stores of one component apart: `memory:sessions`.
 pub struct Memory;
 
-impl BackendScheme<dyn Store> for Memory {
+impl BackendScheme<dyn KeyValueStore> for Memory {
     const NAMES: &'static [&'static str] = &["memory"];
 
     fn flags() -> Vec<Flag> {
         vec![MAX_FLAG]
     }
 
-    async fn open(_: &BackendUrl, context: BackendContext<'_>) -> anyhow::Result<Arc<dyn Store>> {
+    async fn open(_: &BackendUrl, context: BackendContext<'_>) -> anyhow::Result<Arc<dyn KeyValueStore>> {
         let Size(max) = context.settings.require(&MAX_FLAG)?;
         Ok(Arc::new(MemoryStore::new(max)))
     }
@@ -111,7 +111,7 @@ impl Content {
 }
 
 #[async_trait]
-impl Store for MemoryStore {
+impl KeyValueStore for MemoryStore {
     async fn get(&self, key: &str) -> Result<Option<Entry>> {
         Ok(self.content().entries.get(key).map(|kept| kept.entry.clone()))
     }

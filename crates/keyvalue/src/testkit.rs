@@ -19,7 +19,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context as _, Result, bail, ensure};
 use bytes::Bytes;
 
-use crate::{Condition, ErrorKind, Store, Version};
+use crate::{Condition, ErrorKind, KeyValueStore, Version};
 
 /// How long something may take to come about that is not at once: generous, because nothing is timed here.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// # Errors
 ///
 /// The first answer that is not what the interface promises.
-pub async fn run(store: Arc<dyn Store>) -> Result<()> {
+pub async fn run(store: Arc<dyn KeyValueStore>) -> Result<()> {
     entries::run(&store).await.context("entries")?;
     conditions::run(&store).await.context("conditions")?;
     lists::run(&store).await.context("lists")?;
@@ -43,23 +43,23 @@ fn prefix(check: &str) -> String {
     format!("{check} {now} {} ", NEXT.fetch_add(1, Relaxed))
 }
 
-async fn set(store: &Arc<dyn Store>, key: &str, value: impl Into<Bytes>) -> Result<Version> {
+async fn set(store: &Arc<dyn KeyValueStore>, key: &str, value: impl Into<Bytes>) -> Result<Version> {
     store.set(key, value.into(), None, Condition::Always).await.with_context(|| format!("set of {key:?}"))
 }
 
-async fn value(store: &Arc<dyn Store>, key: &str) -> Result<Option<Bytes>> {
+async fn value(store: &Arc<dyn KeyValueStore>, key: &str) -> Result<Option<Bytes>> {
     let entry = store.get(key).await.with_context(|| format!("get of {key:?}"))?;
     Ok(entry.map(|entry| entry.value))
 }
 
-async fn expect(store: &Arc<dyn Store>, key: &str, expected: Option<&[u8]>) -> Result<()> {
+async fn expect(store: &Arc<dyn KeyValueStore>, key: &str, expected: Option<&[u8]>) -> Result<()> {
     let found = value(store, key).await?;
     ensure!(found.as_deref() == expected, "{key:?} has another value than it should, or none");
     Ok(())
 }
 
 /// The write must be refused because its condition does not hold.
-async fn expect_refused(store: &Arc<dyn Store>, key: &str, condition: Condition) -> Result<()> {
+async fn expect_refused(store: &Arc<dyn KeyValueStore>, key: &str, condition: Condition) -> Result<()> {
     match store.set(key, Bytes::from("refused"), None, condition).await {
         Ok(_) => bail!("a write of {key:?} under {condition:?} was done"),
         Err(error) => {

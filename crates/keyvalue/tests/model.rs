@@ -11,8 +11,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use tempfile::TempDir;
 use tempo_keyvalue::testkit::model::{Components, Names, Subject, run};
+use tempo_keyvalue::{File, FileStore, KeyValueStore, Memory, MemoryStore};
 use tokio::runtime::{Builder, Runtime};
-use tempo_keyvalue::{File, FileStore, Memory, MemoryStore, Store};
 
 fn runtime() -> Runtime {
     Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
@@ -22,7 +22,7 @@ struct InMemory(MemoryStore);
 
 #[async_trait]
 impl Subject for InMemory {
-    async fn open(&mut self) -> Result<Vec<Arc<dyn Store>>> {
+    async fn open(&mut self) -> Result<Vec<Arc<dyn KeyValueStore>>> {
         Ok(vec![Arc::new(self.0.clone())])
     }
 }
@@ -39,7 +39,7 @@ struct OnDisk {
 
 #[async_trait]
 impl Subject for OnDisk {
-    async fn open(&mut self) -> Result<Vec<Arc<dyn Store>>> {
+    async fn open(&mut self) -> Result<Vec<Arc<dyn KeyValueStore>>> {
         Ok(vec![Arc::new(FileStore::open(&self.path).await?)])
     }
 }
@@ -73,7 +73,7 @@ struct Files {
 
 #[async_trait]
 impl Subject for Files {
-    async fn open(&mut self) -> Result<Vec<Arc<dyn Store>>> {
+    async fn open(&mut self) -> Result<Vec<Arc<dyn KeyValueStore>>> {
         self.components.open().await
     }
 

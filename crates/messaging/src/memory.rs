@@ -5,7 +5,7 @@ use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tempo_backend::{BackendContext, BackendScheme};
-use tempo_settings::{Flag, Size, BackendUrl};
+use tempo_settings::{BackendUrl, Flag, Size};
 
 use crate::engine::{self, Burial, Change, Clock, Engine, Log, Read, Recorded, State, Stored, WINDOW};
 use crate::{Broker, DeadLetter, Result};

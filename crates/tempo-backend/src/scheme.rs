@@ -3,11 +3,11 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use tempo_settings::{Flag, BackendUrl};
+use tempo_settings::{BackendUrl, Flag};
 
 use crate::BackendContext;
 
-/// Opens the stores whose URLs have one scheme. `B` is the trait of a service's stores: `dyn keyvalue::Store`.
+/// Opens the stores whose URLs have one scheme. `B` is the trait of a service's stores: `dyn keyvalue::KeyValueStore`.
 pub trait BackendScheme<B: ?Sized>: Send + Sync + 'static {
     /// The schemes, in lower case and without the colon: `nats`.
     const NAMES: &'static [&'static str];
@@ -34,8 +34,10 @@ pub trait BackendSchemes<B: ?Sized>: Send + Sync + 'static {
     fn flags() -> Vec<Flag>;
 
     /// Opens the store at `url`. `None`: no scheme here is called that.
-    fn open(url: &BackendUrl, context: BackendContext<'_>)
-    -> impl Future<Output = Option<anyhow::Result<Arc<B>>>> + Send;
+    fn open(
+        url: &BackendUrl,
+        context: BackendContext<'_>,
+    ) -> impl Future<Output = Option<anyhow::Result<Arc<B>>>> + Send;
 }
 
 macro_rules! choice {

@@ -6,7 +6,7 @@ use std::fmt;
 use async_nats::ServerAddr;
 use percent_encoding::percent_decode_str;
 use tempo_messaging::topic;
-use tempo_settings::{Error, ErrorKind, Secret, BackendUrl};
+use tempo_settings::{BackendUrl, Error, ErrorKind, Secret};
 
 /// Who the URL says is asking.
 #[derive(Clone, Debug, PartialEq, Eq)]

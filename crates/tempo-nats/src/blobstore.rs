@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use futures::TryStreamExt as _;
 use tempo_backend::{BackendContext, BackendScheme};
 use tempo_blobstore::{ByteRange, Container, Data, Entry, Error, ErrorKind, ObjectInfo, PutOptions, Result, Upload};
-use tempo_settings::{Flag, BackendUrl};
+use tempo_settings::{BackendUrl, Flag};
 
 use crate::address::Address;
 use crate::connection::Connection;

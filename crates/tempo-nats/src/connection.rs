@@ -13,10 +13,10 @@ use anyhow::Context as _;
 use async_nats::connection::State;
 use async_nats::jetstream::{self, context::ContextBuilder};
 use async_nats::{Client, ClientError, ConnectError, ConnectErrorKind, ConnectOptions, Event};
-use tokio::sync::{OnceCell, watch};
-use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tempo_backend::BackendContext;
 use tempo_settings::{Error, ErrorKind};
+use tokio::sync::{OnceCell, watch};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::address::Address;
 use crate::options::{self, Options};

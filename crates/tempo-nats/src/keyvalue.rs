@@ -12,8 +12,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use tempo_backend::{BackendContext, BackendScheme};
-use tempo_keyvalue::{Change, Condition, Entry, ErrorKind, Result, Store, Version};
-use tempo_settings::{Flag, BackendUrl};
+use tempo_keyvalue::{Change, Condition, Entry, ErrorKind, KeyValueStore, Result, Version};
+use tempo_settings::{BackendUrl, Flag};
 
 use crate::address::Address;
 use crate::connection::{Connection, Lost};
@@ -56,14 +56,14 @@ pub struct NatsKeyValue {
     seen: Seen,
 }
 
-impl BackendScheme<dyn Store> for NatsKeyValue {
+impl BackendScheme<dyn KeyValueStore> for NatsKeyValue {
     const NAMES: &'static [&'static str] = &["nats", "tls"];
 
     fn flags() -> Vec<Flag> {
         options::flags()
     }
 
-    async fn open(url: &BackendUrl, context: BackendContext<'_>) -> anyhow::Result<Arc<dyn Store>> {
+    async fn open(url: &BackendUrl, context: BackendContext<'_>) -> anyhow::Result<Arc<dyn KeyValueStore>> {
         let address = Address::parse(url)?;
         let connection = Connection::open(&address, context).await?;
         let bucket = Bucket::open(&connection, &address).await?;
@@ -72,7 +72,7 @@ impl BackendScheme<dyn Store> for NatsKeyValue {
 }
 
 #[async_trait]
-impl Store for NatsKeyValue {
+impl KeyValueStore for NatsKeyValue {
     async fn get(&self, key: &str) -> Result<Option<Entry>> {
         self.entry(&key::encode(key)).await
     }

@@ -20,14 +20,14 @@
 //! use tempo_backend::{BackendContext, BackendScheme as _};
 //! use tempo_nats::NatsKeyValue;
 //! use tempo_settings::{Setting as _, Settings, BackendUrl};
-//! use tempo_keyvalue::{Condition, Store};
+//! use tempo_keyvalue::{Condition, KeyValueStore};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> anyhow::Result<()> {
 //! let url = BackendUrl::parse("nats://localhost:4222/sessions").expect("a URL");
 //! let settings = Settings::default();
 //! let context = BackendContext::new(&settings);
-//! let sessions: Arc<dyn Store> = NatsKeyValue::open(&url, context).await?;
+//! let sessions: Arc<dyn KeyValueStore> = NatsKeyValue::open(&url, context).await?;
 //!
 //! let version = sessions.set("user/1", "ann".into(), None, Condition::Absent).await?;
 //! let entry = sessions.get("user/1").await?.expect("it was just written");

@@ -152,7 +152,7 @@ fn user_key(seed: &str) -> Option<KeyPair> {
 
 #[cfg(test)]
 mod tests {
-    use tempo_settings::{Place, Setting as _, BackendUrl, Value};
+    use tempo_settings::{BackendUrl, Place, Setting as _, Value};
 
     use super::*;
 

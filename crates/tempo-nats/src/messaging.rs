@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tempo_backend::{BackendContext, BackendScheme};
 use tempo_messaging::Broker;
-use tempo_settings::{Flag, BackendUrl};
+use tempo_settings::{BackendUrl, Flag};
 
 use crate::address::Address;
 use crate::connection::Connection;

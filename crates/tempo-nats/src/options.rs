@@ -94,7 +94,7 @@ fn pause(attempt: usize) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use tempo_settings::{Place, Setting as _, BackendUrl, Value};
+    use tempo_settings::{BackendUrl, Place, Setting as _, Value};
 
     use super::*;
 

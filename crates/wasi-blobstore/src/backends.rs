@@ -3,10 +3,10 @@
 use std::marker::PhantomData;
 use std::path::Path;
 
-use tempo_backend::{ByteBudget, DATA, BackendSchemes, Backends};
+use tempo_backend::{BackendSchemes, Backends, ByteBudget, DATA};
 use tempo_blobstore::BLOBSTORE;
 use tempo_core::{Backend, Boot};
-use tempo_settings::{Flag, Size, BackendUrl};
+use tempo_settings::{BackendUrl, Flag, Size};
 
 use crate::telemetry::told;
 use crate::{BlobstoreState, Container, WasiBlobstore};

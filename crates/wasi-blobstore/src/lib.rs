@@ -51,19 +51,19 @@
 //! # }
 //! ```
 
+mod backends;
 mod bindings;
 mod check;
 mod copies;
 mod draft;
 mod service;
-mod backends;
 mod telemetry;
 mod tempo;
 #[cfg(test)]
 mod testing;
 
-pub use service::{BlobstoreState, BlobstoreView, WasiBlobstore};
 pub use backends::BlobstoreBackends;
+pub use service::{BlobstoreState, BlobstoreView, WasiBlobstore};
 #[cfg(feature = "azure")]
 pub use tempo_blobstore::Azure;
 #[cfg(feature = "gcp")]

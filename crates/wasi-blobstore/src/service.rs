@@ -3,9 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
-use tempo_backend::{ByteBudget, Backends};
+use tempo_backend::{Backends, ByteBudget};
 use tempo_core::{Limits, Provide, Service, StoreData};
+use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 
 use crate::bindings::{draft, tempo};
 use crate::copies::Copies;

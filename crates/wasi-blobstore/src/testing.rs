@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::StreamExt as _;
-use tokio::sync::Semaphore;
 use tempo_backend::Backends;
 use tempo_core::Limits;
+use tokio::sync::Semaphore;
 
 use crate::{
     BlobstoreState, ByteRange, Container, Data, Entry, Error, ErrorKind, ObjectInfo, PutOptions, Result, Upload,

@@ -3,14 +3,14 @@
 use std::marker::PhantomData;
 use std::path::PathBuf;
 
-use tempo_backend::{ByteBudget, DATA, BackendSchemes, Backends};
+use tempo_backend::{BackendSchemes, Backends, ByteBudget, DATA};
 use tempo_core::{Backend, Boot};
 use tempo_keyvalue::KEYVALUE;
-use tempo_settings::{Error, Flag, BackendUrl};
+use tempo_settings::{BackendUrl, Error, Flag};
 
 use crate::limits::{MAX_KEY, MAX_VALUE};
 use crate::telemetry::told;
-use crate::{KeyValueLimits, KeyValueState, Store, WasiKeyValue};
+use crate::{KeyValueLimits, KeyValueState, KeyValueStore, WasiKeyValue};
 
 /// The file below `--data` that holds the store that nobody configured.
 const FILE: &str = "keyvalue.redb";
@@ -22,7 +22,7 @@ pub struct KeyValueBackends<S> {
     schemes: PhantomData<fn() -> S>,
 }
 
-impl<S: BackendSchemes<dyn Store>> Backend<WasiKeyValue> for KeyValueBackends<S> {
+impl<S: BackendSchemes<dyn KeyValueStore>> Backend<WasiKeyValue> for KeyValueBackends<S> {
     fn flags() -> Vec<Flag> {
         [vec![KEYVALUE, DATA, MAX_KEY, MAX_VALUE], S::flags()].concat()
     }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tempo_backend::{ByteBudget, Reservation};
 
 use crate::limits::ELEMENT;
-use crate::{Condition, Entry, Error, ErrorKind, KeyValueLimits, Result, Store};
+use crate::{Condition, Entry, Error, ErrorKind, KeyValueLimits, KeyValueStore, Result};
 
 /// Keys in one page of a list.
 const PAGE: usize = 1000;
@@ -15,7 +15,7 @@ const PAGE: usize = 1000;
 /// A store that a component has opened, with the limits under which it uses it.
 #[derive(Clone)]
 pub struct Bucket {
-    pub(crate) store: Arc<dyn Store>,
+    pub(crate) store: Arc<dyn KeyValueStore>,
     pub(crate) limits: KeyValueLimits,
     /// What the host holds of the component's store: the arguments of a call under way, and its answer.
     pub(crate) bytes: ByteBudget,
@@ -43,7 +43,7 @@ impl Page {
 
 impl Bucket {
     /// The handle that a component gets of `store`. What its calls hold is reserved in `bytes`.
-    pub fn new(store: Arc<dyn Store>, limits: KeyValueLimits, bytes: ByteBudget) -> Self {
+    pub fn new(store: Arc<dyn KeyValueStore>, limits: KeyValueLimits, bytes: ByteBudget) -> Self {
         Self { store, limits, bytes, waits: false, mark: None }
     }
 

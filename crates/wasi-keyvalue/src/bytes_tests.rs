@@ -8,11 +8,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
-use tokio::sync::Semaphore;
 use tempo_backend::ByteBudget;
 use tempo_core::Limits;
+use tokio::sync::Semaphore;
 
-use crate::{Bucket, Change, Condition, Entry, Error, ErrorKind, KeyValueLimits, Result, Store, Version};
+use crate::{Bucket, Change, Condition, Entry, Error, ErrorKind, KeyValueLimits, KeyValueStore, Result, Version};
 
 /// A store that answers as often as it is allowed to, always with 100 bytes.
 struct Slow(Semaphore);
@@ -26,7 +26,7 @@ impl Slow {
 }
 
 #[async_trait]
-impl Store for Slow {
+impl KeyValueStore for Slow {
     async fn get(&self, _: &str) -> Result<Option<Entry>> {
         self.turn().await?;
         Ok(Some(Entry { value: vec![1; 100].into(), version: 1 }))

@@ -84,10 +84,10 @@ mod tests {
     use super::atomics::{CasError, Host as _, HostCas as _};
     use super::*;
     use crate::bindings::draft2::wasi::keyvalue::store::{self, Host as _, HostBucket as _};
-    use crate::{KeyValueState, MemoryStore, Store};
+    use crate::{KeyValueState, KeyValueStore, MemoryStore};
 
     fn state() -> KeyValueState {
-        let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+        let store: Arc<dyn KeyValueStore> = Arc::new(MemoryStore::default());
         KeyValueState::new(Backends::new([("default".to_owned(), store)]), &Limits::default())
     }
 

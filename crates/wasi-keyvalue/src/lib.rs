@@ -6,8 +6,9 @@
 //! | `wasi:keyvalue@0.2.0-draft2` | sync | the same, with compare-and-swap |
 //! | `wasmcloud:keyvalue@0.2.0` | async | the same, with lifetimes, prefixes and swaps by version |
 //!
-//! All of them are one implementation over one trait, [`Store`] of [`tempo_keyvalue`], which has the backends [`MemoryStore`]
-//! and [`FileStore`] and a test kit for others. [`KeyValueWatcher`] calls components that export a `watcher`.
+//! All of them share one implementation over one trait, [`KeyValueStore`] of [`tempo_keyvalue`], which has the backends
+//! [`MemoryStore`] and [`FileStore`] and a test kit for others. [`KeyValueWatcher`] calls components that export a
+//! `watcher`.
 //!
 //! The functions are async on the host's side: call components with the async methods of wasmtime. The package of
 //! wasmCloud needs an engine that supports concurrency, and is left out of the linkers of others.
@@ -16,7 +17,7 @@
 //! use std::sync::Arc;
 //! use tempo_backend::Backends;
 //! use tempo_core::{Limits, Provide, Service as _};
-//! use tempo_wasi_keyvalue::{KeyValueState, KeyValueView, MemoryStore, Store, WasiKeyValue};
+//! use tempo_wasi_keyvalue::{KeyValueState, KeyValueView, MemoryStore, KeyValueStore, WasiKeyValue};
 //! use wasmtime::component::{Component, Linker, ResourceTable};
 //!
 //! struct StoreData {
@@ -37,7 +38,7 @@
 //! WasiKeyValue::add_to_linker(&mut linker)?;
 //!
 //! // The component opens it as `default`. `FileStore::open("app.redb").await?` would survive the process.
-//! let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+//! let store: Arc<dyn KeyValueStore> = Arc::new(MemoryStore::default());
 //! let keyvalue = KeyValueState::new(Backends::new([("default".to_owned(), store)]), &Limits::default());
 //! let mut store = wasmtime::Store::new(&engine, StoreData { keyvalue, table: ResourceTable::new() });
 //! # let bytes = b"\0asm\x0d\0\x01\0";
@@ -48,6 +49,7 @@
 //! ```
 
 mod atomics;
+mod backends;
 mod batch;
 mod bindings;
 mod bucket;
@@ -59,17 +61,16 @@ mod drafts;
 mod failure;
 mod limits;
 mod service;
-mod backends;
 mod telemetry;
 mod wasmcloud;
 mod watcher;
 
+pub use backends::KeyValueBackends;
 pub use bucket::Bucket;
 pub use limits::KeyValueLimits;
 pub use service::{KeyValueState, KeyValueView, WasiKeyValue};
-pub use backends::KeyValueBackends;
 pub use tempo_keyvalue::{
-    Change, Condition, Entry, Error, ErrorKind, File, FileStore, Memory, MemoryStore, Result, Store, Version,
+    Change, Condition, Entry, Error, ErrorKind, File, FileStore, KeyValueStore, Memory, MemoryStore, Result, Version,
 };
 pub use watcher::KeyValueWatcher;
 

@@ -2,14 +2,14 @@
 
 use std::fmt;
 
-use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
-use tempo_backend::{ByteBudget, Backends};
+use tempo_backend::{Backends, ByteBudget};
 use tempo_core::{Limits, Provide, Service, StoreData};
 use tempo_settings::DEFAULT_NAME;
+use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 
 use crate::bindings::{draft, draft2, wasmcloud};
 use crate::failure::{Failure, no_such_store};
-use crate::{Bucket, KeyValueLimits, Store};
+use crate::{Bucket, KeyValueLimits, KeyValueStore};
 
 /// The host service for `wasi:keyvalue` and `wasmcloud:keyvalue`.
 #[derive(Clone, Copy, Debug)]
@@ -19,7 +19,7 @@ pub struct WasiKeyValue;
 /// bytes that calls under way may hold.
 #[derive(Clone)]
 pub struct KeyValueState {
-    stores: Backends<dyn Store>,
+    stores: Backends<dyn KeyValueStore>,
     limits: KeyValueLimits,
     bytes: ByteBudget,
 }
@@ -27,7 +27,7 @@ pub struct KeyValueState {
 impl KeyValueState {
     /// A share of `stores`. Of `limits`, the bytes that may cross the border in one call count, and those that the host
     /// holds for one store.
-    pub fn new(stores: Backends<dyn Store>, limits: &Limits) -> Self {
+    pub fn new(stores: Backends<dyn KeyValueStore>, limits: &Limits) -> Self {
         Self { stores, limits: KeyValueLimits::new(limits), bytes: ByteBudget::new(limits.host_memory) }
     }
 
@@ -46,7 +46,7 @@ impl KeyValueState {
         KeyValueView { state: self, table }
     }
 
-    pub(crate) fn stores(&self) -> &Backends<dyn Store> {
+    pub(crate) fn stores(&self) -> &Backends<dyn KeyValueStore> {
         &self.stores
     }
 

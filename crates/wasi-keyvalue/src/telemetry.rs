@@ -8,16 +8,21 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use tempo_telemetry::{Operations, Telemetry};
 
-use crate::{Change, Condition, Entry, Error, Result, Store, Version};
+use crate::{Change, Condition, Entry, Error, KeyValueStore, Result, Version};
 
 /// Tells what is done on the store within it.
 struct Told {
-    store: Arc<dyn Store>,
+    store: Arc<dyn KeyValueStore>,
     operations: Operations,
 }
 
 /// `store`, which the component opens by `name` and which is of the scheme `system`, so that it tells what is done on it.
-pub(crate) fn told(telemetry: &Telemetry, system: &str, name: &str, store: Arc<dyn Store>) -> Arc<dyn Store> {
+pub(crate) fn told(
+    telemetry: &Telemetry,
+    system: &str,
+    name: &str,
+    store: Arc<dyn KeyValueStore>,
+) -> Arc<dyn KeyValueStore> {
     if !telemetry.is_on() {
         return store;
     }
@@ -29,7 +34,7 @@ fn word(error: &Error) -> &'static str {
 }
 
 #[async_trait]
-impl Store for Told {
+impl KeyValueStore for Told {
     async fn get(&self, key: &str) -> Result<Option<Entry>> {
         self.operations.tell("get", word, self.store.get(key)).await
     }

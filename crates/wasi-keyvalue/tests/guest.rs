@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use wasmtime::component::{Component, Linker, ResourceTable};
-use wasmtime::{Config, Engine, Result};
 use tempo_backend::Backends;
 use tempo_core::{Limits, Provide, Service as _};
-use tempo_wasi_keyvalue::{Condition, KeyValueState, KeyValueView, MemoryStore, Store, WasiKeyValue};
+use tempo_wasi_keyvalue::{Condition, KeyValueState, KeyValueStore, KeyValueView, MemoryStore, WasiKeyValue};
+use wasmtime::component::{Component, Linker, ResourceTable};
+use wasmtime::{Config, Engine, Result};
 
 /// `count` opens `name` and adds to the number under `key`. It answers with the case of `open`'s error, if there is one,
 /// or else with 100 and the case of `increment`'s, or else with 1000 and the sum. `lock` writes its key as its value if
@@ -119,7 +119,7 @@ async fn call(function: &str, store: &MemoryStore, name: &str, key: &str, number
     let mut linker = Linker::new(&engine);
     WasiKeyValue::add_to_linker(&mut linker)?;
     let component = Component::new(&engine, wat::parse_str(COUNTER)?)?;
-    let shared: Arc<dyn Store> = Arc::new(store.clone());
+    let shared: Arc<dyn KeyValueStore> = Arc::new(store.clone());
     let keyvalue = KeyValueState::new(Backends::new([("default".to_owned(), shared)]), &Limits::default());
     let mut store = wasmtime::Store::new(&engine, StoreData { keyvalue, table: ResourceTable::new() });
     let instance = linker.instantiate_async(&mut store, &component).await?;

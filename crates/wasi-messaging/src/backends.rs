@@ -3,10 +3,10 @@
 use std::marker::PhantomData;
 use std::path::PathBuf;
 
-use tempo_backend::{ByteBudget, DATA, BackendSchemes, Backends};
+use tempo_backend::{BackendSchemes, Backends, ByteBudget, DATA};
 use tempo_core::{Backend, Boot};
 use tempo_messaging::MESSAGING;
-use tempo_settings::{Error, Flag, Settings, BackendUrl};
+use tempo_settings::{BackendUrl, Error, Flag, Settings};
 
 use crate::allowed::{ALLOW_TOPIC, AllowedTopics};
 use crate::limits::MAX_MESSAGE;

@@ -4,10 +4,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
+use tempo_backend::Reservation;
 use tokio::sync::oneshot;
 use wasmtime::component::{Source, StreamConsumer, StreamReader, StreamResult};
 use wasmtime::{AsContextMut, StoreContextMut};
-use tempo_backend::Reservation;
 
 use crate::{Error, ErrorKind, MessagingLimits, Result, check};
 

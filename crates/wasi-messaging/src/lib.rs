@@ -49,9 +49,9 @@
 //! ```
 
 mod allowed;
+mod backends;
 mod bindings;
 mod body;
-mod backends;
 mod check;
 mod client;
 mod consumer;

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use wasmtime::component::{HasData, Linker, ResourceTable};
-use tempo_backend::{ByteBudget, Backends};
+use tempo_backend::{Backends, ByteBudget};
 use tempo_core::{Limits, Provide, Service, StoreData};
 use tempo_settings::DEFAULT_NAME;
+use wasmtime::component::{HasData, Linker, ResourceTable};
 
 use crate::allowed::{Allowed, AllowedTopics};
 use crate::bindings::{draft, tempo, wasmcloud2, wasmcloud3};

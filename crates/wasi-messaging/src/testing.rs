@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use wasmtime::component::ResourceTable;
 use tempo_backend::Backends;
 use tempo_core::Limits;
+use wasmtime::component::ResourceTable;
 
 use crate::{
     Broker, Consumer, Error, ErrorKind, Message, MessagingState, MessagingView, Result, Subscription, WasiMessaging,

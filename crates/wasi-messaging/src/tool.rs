@@ -10,7 +10,7 @@ mod text;
 use std::io::Write;
 use std::marker::PhantomData;
 
-use tempo_backend::{DATA, BackendSchemes};
+use tempo_backend::{BackendSchemes, DATA};
 use tempo_core::{Argument, Asked, Tool, ToolAction};
 use tempo_messaging::MESSAGING;
 use tempo_settings::{Error, ErrorKind, Flag, Settings};

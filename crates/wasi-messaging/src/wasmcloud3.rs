@@ -1,9 +1,9 @@
 //! `wasmcloud:messaging@0.3.0`: its imports, and the types of its handler. It knows one client, the default, and bodies
 //! are streams.
 
+use tempo_settings::DEFAULT_NAME;
 use wasmtime::AsContextMut;
 use wasmtime::component::{Accessor, StreamReader};
-use tempo_settings::DEFAULT_NAME;
 
 use crate::bindings::wasmcloud3::wasmcloud::messaging::{consumer, types};
 use crate::body::Body;

@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use wasmtime::component::{Component, Linker, ResourceTable};
-use wasmtime::{Config, Engine, Result, Store};
 use tempo_backend::Backends;
 use tempo_core::{Limits, Provide, Service as _};
-use tempo_wasi_messaging::{Broker, Consumer, MemoryBroker, MessagingState, MessagingView, Subscription, WasiMessaging};
+use tempo_wasi_messaging::{
+    Broker, Consumer, MemoryBroker, MessagingState, MessagingView, Subscription, WasiMessaging,
+};
+use wasmtime::component::{Component, Linker, ResourceTable};
+use wasmtime::{Config, Engine, Result, Store};
 
 /// Each publishes its topic as the payload, and answers with the case of the result.
 const SYNC: [&str; 2] = [include_str!("guest/draft.wat"), include_str!("guest/wasmcloud2.wat")];

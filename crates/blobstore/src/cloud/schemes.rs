@@ -11,13 +11,13 @@ use futures::StreamExt as _;
 use object_store::path::Path;
 use object_store::{Error as Cause, ObjectStore as Store, RetryConfig};
 use tempo_backend::{BackendContext, BackendScheme};
-use tempo_settings::{Error, ErrorKind, BackendUrl};
+use tempo_settings::{BackendUrl, Error, ErrorKind};
 
+#[cfg(feature = "aws")]
+use super::create::Creator;
 use super::http::Connector;
 use super::{ObjectStore, Traits, cause, is_denied, status};
 use crate::Container;
-#[cfg(feature = "aws")]
-use super::create::Creator;
 
 /// Where objects are, as a URL says it.
 struct Address {

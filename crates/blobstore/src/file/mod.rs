@@ -15,10 +15,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use async_trait::async_trait;
-use tokio::runtime::Handle;
-use tempo_backend::{BackendContext, Fault, BackendScheme};
-use tempo_settings::{ErrorKind as CoreKind, BackendUrl, private};
+use tempo_backend::{BackendContext, BackendScheme, Fault};
+use tempo_settings::{BackendUrl, ErrorKind as CoreKind, private};
 use tempo_telemetry::Health;
+use tokio::runtime::Handle;
 
 use self::object::failed;
 use self::room::Room;

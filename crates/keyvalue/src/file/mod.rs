@@ -16,9 +16,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
-use tokio::sync::{mpsc, oneshot};
-use tempo_backend::{BackendContext, Fault, BackendScheme};
+use tempo_backend::{BackendContext, BackendScheme, Fault};
 use tempo_settings::BackendUrl;
+use tokio::sync::{mpsc, oneshot};
 
 use self::disk::System;
 use self::open::Thread;
@@ -26,16 +26,16 @@ use self::tables::Snapshot;
 use self::writer::{Operation, Request};
 use crate::KEYVALUE;
 use crate::changes::Watchers;
-use crate::{Change, Condition, Entry, Error, ErrorKind, Result, Store, Version};
+use crate::{Change, Condition, Entry, Error, ErrorKind, KeyValueStore, Result, Version};
 
 /// The scheme `file:`, whose URLs name a database file: `file:./data/app.redb`, or `file:./data/app.redb?quota=10GiB`. It
 /// is made if it is not there.
 pub struct File;
 
-impl BackendScheme<dyn Store> for File {
+impl BackendScheme<dyn KeyValueStore> for File {
     const NAMES: &'static [&'static str] = &["file"];
 
-    async fn open(url: &BackendUrl, context: BackendContext<'_>) -> anyhow::Result<Arc<dyn Store>> {
+    async fn open(url: &BackendUrl, context: BackendContext<'_>) -> anyhow::Result<Arc<dyn KeyValueStore>> {
         let path = url.path().ok_or_else(|| {
             context.settings.invalid(&KEYVALUE, "expected the path of a database file, such as file:./app.redb")
         })?;
@@ -148,7 +148,7 @@ impl FileStore {
 }
 
 #[async_trait]
-impl Store for FileStore {
+impl KeyValueStore for FileStore {
     async fn get(&self, key: &str) -> Result<Option<Entry>> {
         // Read where it is called: the page is in the cache of redb or of the system, and handing the work to another
         // thread would cost more than it. A page that is in neither is one read of the disk, some 100 µs, during which

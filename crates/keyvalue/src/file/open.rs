@@ -7,8 +7,8 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
 
 use redb::{Database, DatabaseError, StorageError};
-use tokio::sync::{mpsc, oneshot};
 use tempo_settings::{Error, ErrorKind, private};
+use tokio::sync::{mpsc, oneshot};
 
 use super::disk::Disk;
 use super::writer::{self, Writer};

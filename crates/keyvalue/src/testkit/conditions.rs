@@ -7,20 +7,20 @@ use bytes::Bytes;
 use futures::future::try_join_all;
 
 use super::{expect, expect_refused, prefix, set};
-use crate::{Condition, ErrorKind, Store, Version};
+use crate::{Condition, ErrorKind, KeyValueStore, Version};
 
 /// Tasks that write at once, and how often each does.
 const TASKS: u64 = 8;
 const ROUNDS: u64 = 10;
 
-pub(super) async fn run(store: &Arc<dyn Store>) -> Result<()> {
+pub(super) async fn run(store: &Arc<dyn KeyValueStore>) -> Result<()> {
     absent(store).await.context("if absent")?;
     versions(store).await.context("versions")?;
     one_of_many(store).await.context("one of many")?;
     counted(store).await.context("increments by compare-and-swap")
 }
 
-async fn absent(store: &Arc<dyn Store>) -> Result<()> {
+async fn absent(store: &Arc<dyn KeyValueStore>) -> Result<()> {
     let key = prefix("absent");
     store.set(&key, Bytes::from("first"), None, Condition::Absent).await.context("the first")?;
     expect_refused(store, &key, Condition::Absent).await?;
@@ -30,7 +30,7 @@ async fn absent(store: &Arc<dyn Store>) -> Result<()> {
     expect(store, &key, Some(b"second")).await
 }
 
-async fn versions(store: &Arc<dyn Store>) -> Result<()> {
+async fn versions(store: &Arc<dyn KeyValueStore>) -> Result<()> {
     let key = prefix("version");
     expect_refused(store, &key, Condition::Version(1)).await.context("of nothing")?;
     let first = set(store, &key, "1").await?;
@@ -54,12 +54,12 @@ async fn versions(store: &Arc<dyn Store>) -> Result<()> {
     expect(store, &key, Some(b"5")).await
 }
 
-async fn write(store: &Arc<dyn Store>, key: &str, value: &'static str, over: Version) -> Result<Version> {
+async fn write(store: &Arc<dyn KeyValueStore>, key: &str, value: &'static str, over: Version) -> Result<Version> {
     Ok(store.set(key, Bytes::from(value), None, Condition::Version(over)).await?)
 }
 
 /// Of many who write if there is nothing, one does.
-async fn one_of_many(store: &Arc<dyn Store>) -> Result<()> {
+async fn one_of_many(store: &Arc<dyn KeyValueStore>) -> Result<()> {
     let key = prefix("lock");
     let attempts = (0..TASKS).map(|number| {
         let (store, key) = (store.clone(), key.clone());
@@ -80,7 +80,7 @@ async fn one_of_many(store: &Arc<dyn Store>) -> Result<()> {
 }
 
 /// No increment is lost and none is counted twice.
-async fn counted(store: &Arc<dyn Store>) -> Result<()> {
+async fn counted(store: &Arc<dyn KeyValueStore>) -> Result<()> {
     let key = prefix("counter");
     let tasks = (0..TASKS).map(|_| {
         let (store, key) = (store.clone(), key.clone());
@@ -98,7 +98,7 @@ async fn counted(store: &Arc<dyn Store>) -> Result<()> {
 }
 
 /// Whether nobody else was faster.
-async fn increment(store: &Arc<dyn Store>, key: &str) -> Result<bool> {
+async fn increment(store: &Arc<dyn KeyValueStore>, key: &str) -> Result<bool> {
     let (number, condition) = match store.get(key).await? {
         Some(entry) => (std::str::from_utf8(&entry.value)?.parse()?, Condition::Version(entry.version)),
         None => (0u64, Condition::Absent),

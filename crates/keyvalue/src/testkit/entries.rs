@@ -7,16 +7,16 @@ use anyhow::{Context as _, Result, ensure};
 use bytes::Bytes;
 
 use super::{eventually, expect, prefix, set, value};
-use crate::{Condition, Store};
+use crate::{Condition, KeyValueStore};
 
-pub(super) async fn run(store: &Arc<dyn Store>) -> Result<()> {
+pub(super) async fn run(store: &Arc<dyn KeyValueStore>) -> Result<()> {
     written_read_deleted(store).await.context("set, get, delete")?;
     keys_are_data(store).await.context("odd keys")?;
     values_are_data(store).await.context("odd values")?;
     lives_end(store).await.context("ttl")
 }
 
-async fn written_read_deleted(store: &Arc<dyn Store>) -> Result<()> {
+async fn written_read_deleted(store: &Arc<dyn KeyValueStore>) -> Result<()> {
     let key = prefix("entry");
     expect(store, &key, None).await?;
     store.delete(&key).await.context("a delete of nothing")?;
@@ -42,7 +42,7 @@ pub(super) fn odd_keys() -> Vec<String> {
 }
 
 /// These keys stand alone, without a prefix: they are odd only as a whole. Each is put back as it was found.
-async fn keys_are_data(store: &Arc<dyn Store>) -> Result<()> {
+async fn keys_are_data(store: &Arc<dyn KeyValueStore>) -> Result<()> {
     let keys = odd_keys();
     let mut before = Vec::new();
     for key in &keys {
@@ -72,7 +72,7 @@ async fn keys_are_data(store: &Arc<dyn Store>) -> Result<()> {
     Ok(())
 }
 
-async fn values_are_data(store: &Arc<dyn Store>) -> Result<()> {
+async fn values_are_data(store: &Arc<dyn KeyValueStore>) -> Result<()> {
     let key = prefix("value");
     let every_byte: Vec<u8> = (0..=255).collect();
     let large: Vec<u8> = every_byte.iter().copied().cycle().take(1 << 20).collect();
@@ -84,7 +84,7 @@ async fn values_are_data(store: &Arc<dyn Store>) -> Result<()> {
     Ok(())
 }
 
-async fn lives_end(store: &Arc<dyn Store>) -> Result<()> {
+async fn lives_end(store: &Arc<dyn KeyValueStore>) -> Result<()> {
     let prefix = prefix("life");
     let [short, long, renewed] = ["short", "long", "renewed"].map(|name| format!("{prefix}{name}"));
     let write = async |key: &str, seconds: u64| {

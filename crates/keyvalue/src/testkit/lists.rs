@@ -5,16 +5,16 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, ensure};
 
 use super::{prefix, set};
-use crate::Store;
+use crate::KeyValueStore;
 
-pub(super) async fn run(store: &Arc<dyn Store>) -> Result<()> {
+pub(super) async fn run(store: &Arc<dyn KeyValueStore>) -> Result<()> {
     in_order(store).await.context("order")?;
     by_prefix(store).await.context("prefixes")?;
     in_pages(store).await.context("pages")
 }
 
 /// Writes `names` below a prefix of their own and returns the whole keys in the order of their bytes.
-async fn fill(store: &Arc<dyn Store>, prefix: &str, names: &[&str]) -> Result<Vec<String>> {
+async fn fill(store: &Arc<dyn KeyValueStore>, prefix: &str, names: &[&str]) -> Result<Vec<String>> {
     let mut keys: Vec<String> = names.iter().map(|name| format!("{prefix}{name}")).collect();
     for key in &keys {
         set(store, key, "v").await?;
@@ -23,7 +23,7 @@ async fn fill(store: &Arc<dyn Store>, prefix: &str, names: &[&str]) -> Result<Ve
     Ok(keys)
 }
 
-async fn in_order(store: &Arc<dyn Store>) -> Result<()> {
+async fn in_order(store: &Arc<dyn KeyValueStore>) -> Result<()> {
     let prefix = prefix("order");
     let names = ["b", "a", "B", "aa", "a/b", "a.b", "a b", "ä", "z", "日", "🔑", "\0", "a\0", "~", "-", ""];
     let keys = fill(store, &prefix, &names).await?;
@@ -43,7 +43,7 @@ async fn in_order(store: &Arc<dyn Store>) -> Result<()> {
     Ok(())
 }
 
-async fn by_prefix(store: &Arc<dyn Store>) -> Result<()> {
+async fn by_prefix(store: &Arc<dyn KeyValueStore>) -> Result<()> {
     let prefix = prefix("prefix");
     let keys = fill(store, &prefix, &["a", "ab", "abc", "a.b", "a.*", "b", "ba", "A", "é", "ê"]).await?;
     for name in ["", "a", "ab", "abc", "abcd", "a.", "a.*", "*", ">", "b", "c", "A", "é", "."] {
@@ -60,7 +60,7 @@ async fn by_prefix(store: &Arc<dyn Store>) -> Result<()> {
     Ok(())
 }
 
-async fn in_pages(store: &Arc<dyn Store>) -> Result<()> {
+async fn in_pages(store: &Arc<dyn KeyValueStore>) -> Result<()> {
     let prefix = prefix("pages");
     let names: Vec<String> = (0..25).map(|number| format!("{number:02}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();

@@ -17,14 +17,14 @@ use tokio::runtime::Runtime;
 
 pub use self::components::{Components, Names};
 use self::plan::{Plan, Step, Wanted, plans};
-use crate::{Condition, Entry, ErrorKind, Store, Version};
+use crate::{Condition, Entry, ErrorKind, KeyValueStore, Version};
 
 /// The stores of one test, and how they are opened.
 #[async_trait]
 pub trait Subject: Send {
     /// Opens the stores: empty ones at first, and later the same ones as they were left. By then nothing is used any more
     /// of what was opened before. A backend that forgets gives the same ones again.
-    async fn open(&mut self) -> Result<Vec<Arc<dyn Store>>>;
+    async fn open(&mut self) -> Result<Vec<Arc<dyn KeyValueStore>>>;
 
     /// Keys to try besides those that are hard everywhere: perhaps such as look like a place in another store.
     fn keys(&self) -> Vec<String> {
@@ -88,7 +88,7 @@ struct Model {
 }
 
 impl Model {
-    async fn step(&mut self, store: &dyn Store, step: Step, keys: &[String]) -> Result<()> {
+    async fn step(&mut self, store: &dyn KeyValueStore, step: Step, keys: &[String]) -> Result<()> {
         match step {
             Step::Get { key, .. } => self.get(store, key.get::<String>(keys)).await,
             Step::Set { key, value, wanted, ttl, .. } => {
@@ -122,13 +122,13 @@ impl Model {
         }
     }
 
-    async fn get(&self, store: &dyn Store, key: &str) -> Result<()> {
+    async fn get(&self, store: &dyn KeyValueStore, key: &str) -> Result<()> {
         let found = store.get(key).await?;
         ensure!(found.as_ref() == self.entries.get(key), "there is {found:?} and not {:?}", self.entries.get(key));
         Ok(())
     }
 
-    async fn list(&self, store: &dyn Store, prefix: &str, after: Option<&str>, limit: usize) -> Result<()> {
+    async fn list(&self, store: &dyn KeyValueStore, prefix: &str, after: Option<&str>, limit: usize) -> Result<()> {
         let found = store.keys(prefix, after, limit).await?;
         let wanted = self.entries.keys().filter(|key| key.starts_with(prefix));
         let wanted = wanted.filter(|key| after.is_none_or(|after| key.as_str() > after)).take(limit);
@@ -137,7 +137,7 @@ impl Model {
         Ok(())
     }
 
-    async fn compare(&self, store: &dyn Store, keys: &[String]) -> Result<()> {
+    async fn compare(&self, store: &dyn KeyValueStore, keys: &[String]) -> Result<()> {
         for key in keys {
             self.get(store, key).await.with_context(|| format!("{key:?}"))?;
         }

@@ -38,7 +38,7 @@ impl Flawed {
 }
 
 #[async_trait]
-impl Store for Flawed {
+impl KeyValueStore for Flawed {
     async fn get(&self, key: &str) -> crate::Result<Option<Entry>> {
         let mut entry = self.inner.get(&self.key(key)).await?;
         if let Some(entry) = entry.as_mut().filter(|_| self.flaw == Flaw::RepeatsVersions) {

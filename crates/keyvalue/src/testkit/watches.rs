@@ -10,7 +10,7 @@ use futures::stream::BoxStream;
 use tokio::time::timeout;
 
 use super::{PATIENCE, expect_refused, prefix, set};
-use crate::{Change, Condition, Store};
+use crate::{Change, Condition, KeyValueStore};
 
 type Changes = BoxStream<'static, crate::Result<Change>>;
 
@@ -18,7 +18,7 @@ type Changes = BoxStream<'static, crate::Result<Change>>;
 const KEYS: usize = 5;
 const TIMES: usize = 10;
 
-pub(super) async fn run(store: &Arc<dyn Store>) -> Result<()> {
+pub(super) async fn run(store: &Arc<dyn KeyValueStore>) -> Result<()> {
     told(store).await.context("changes")?;
     ordered(store).await.context("order")
 }
@@ -37,7 +37,7 @@ async fn next(changes: &mut Changes, prefix: &str) -> Result<Change> {
     timeout(PATIENCE, waiting).await.context("no change came")?
 }
 
-async fn told(store: &Arc<dyn Store>) -> Result<()> {
+async fn told(store: &Arc<dyn KeyValueStore>) -> Result<()> {
     let key = prefix("watch");
     set(store, &key, "before").await?;
     let mut first = store.watch().await?;
@@ -57,7 +57,7 @@ async fn told(store: &Arc<dyn Store>) -> Result<()> {
     Ok(())
 }
 
-async fn ordered(store: &Arc<dyn Store>) -> Result<()> {
+async fn ordered(store: &Arc<dyn KeyValueStore>) -> Result<()> {
     let prefix = prefix("order of changes");
     let mut changes = store.watch().await?;
     let writers = (0..KEYS).map(|number| {

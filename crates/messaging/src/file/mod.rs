@@ -10,9 +10,9 @@ mod writer;
 use std::path::Path;
 use std::sync::Arc;
 
+use tempo_backend::{BackendContext, BackendScheme, Fault};
+use tempo_settings::{BackendUrl, Error, ErrorKind, Flag, Size};
 use tokio::sync::{mpsc, oneshot};
-use tempo_backend::{BackendContext, Fault, BackendScheme};
-use tempo_settings::{Error, ErrorKind, Flag, Size, BackendUrl};
 
 use self::disk::System;
 use self::open::Thread;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use redb::{Database, Error};
-use tokio::sync::{mpsc, oneshot};
 use tempo_backend::Fault;
+use tokio::sync::{mpsc, oneshot};
 
 use super::disk::Disk;
 use super::tables::Tables;

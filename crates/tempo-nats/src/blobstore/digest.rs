@@ -3,8 +3,8 @@
 
 use bytes::Bytes;
 use ring::digest::{Context, SHA256};
-use tokio::task::{JoinHandle, spawn_blocking};
 use tempo_blobstore::Result;
+use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::failure::Failure;
 

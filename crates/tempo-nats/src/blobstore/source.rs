@@ -8,8 +8,8 @@ use async_nats::jetstream::Message;
 use async_nats::jetstream::consumer::{AckPolicy, Consumer, DeliverPolicy, pull};
 use bytes::Bytes;
 use futures::StreamExt as _;
-use tokio::time::timeout;
 use tempo_blobstore::Result;
+use tokio::time::timeout;
 
 use super::bucket::Bucket;
 use super::failure;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_nats::jetstream::Message;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
-use tokio::time::{Instant, timeout_at};
 use tempo_blobstore::{Entry, Result};
+use tokio::time::{Instant, timeout_at};
 
 use super::bucket::Bucket;
 use super::meta::Last;

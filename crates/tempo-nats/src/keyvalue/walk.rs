@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
-use tokio::time::{Instant, timeout_at};
 use tempo_keyvalue::Result;
+use tokio::time::{Instant, timeout_at};
 
 use super::bucket::Bucket;
 use super::marker;

@@ -7,9 +7,9 @@ use async_nats::jetstream;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
 use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
+use tempo_keyvalue::{Change, Error, ErrorKind, Result};
 use tokio::sync::watch as signal;
 use tokio::time::sleep;
-use tempo_keyvalue::{Change, Error, ErrorKind, Result};
 
 use super::bucket::Bucket;
 use super::marker;

@@ -10,8 +10,8 @@ use async_nats::jetstream::context::ConsumerInfoErrorKind;
 use async_nats::jetstream::{AckKind, Message as JetStreamMessage};
 use async_trait::async_trait;
 use futures::FutureExt as _;
-use tokio::time::{Instant, sleep};
 use tempo_messaging::{Adoption, Consumer, Delivery, Result, Subscription};
+use tokio::time::{Instant, sleep};
 
 use super::incoming::Incoming;
 use super::letters::Letters;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use async_nats::HeaderMap;
 use async_nats::client::{Request, RequestErrorKind};
 use async_trait::async_trait;
-use tokio::time::timeout_at;
 use tempo_messaging::{Broker, Consumer, Message, Result, Subscription};
+use tokio::time::timeout_at;
 
 use super::inbox::{self, Inbox, Question};
 use super::queue::Queue;

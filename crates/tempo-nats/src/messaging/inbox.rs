@@ -8,9 +8,9 @@ use std::time::Duration;
 use async_nats::{Message as NatsMessage, StatusCode, Subscriber};
 use futures::StreamExt as _;
 use futures::channel::mpsc;
+use tempo_messaging::{Message, Result};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout_at};
-use tempo_messaging::{Message, Result};
 
 use super::incoming::Incoming;
 use super::{failure, wire};

@@ -4,8 +4,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::time::timeout_at;
 use tempo_messaging::{Broker, Consumer, Message, Operator, Result, Subscription};
+use tokio::time::timeout_at;
 
 use super::consumer::StreamConsumer;
 use super::inbox::{self, Inbox};

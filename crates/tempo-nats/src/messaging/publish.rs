@@ -11,9 +11,9 @@ use async_nats::{HeaderMap, HeaderValue, Subject};
 use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use tempo_messaging::Result;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
-use tempo_messaging::Result;
 
 use super::wire::OWN_ID;
 use crate::connection::Connection;

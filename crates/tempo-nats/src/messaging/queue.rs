@@ -8,9 +8,9 @@ use async_nats::{Message as NatsMessage, Subscriber};
 use async_trait::async_trait;
 use futures::StreamExt as _;
 use futures::stream::SelectAll;
+use tempo_messaging::{Consumer, Delivery, Receipt, Result, Subscription, topic};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::AbortHandle;
-use tempo_messaging::{Consumer, Delivery, Receipt, Result, Subscription, topic};
 
 use super::incoming::Incoming;
 use super::{core, failure, wire};

@@ -8,8 +8,8 @@ use async_nats::client::{Request, RequestErrorKind};
 use async_nats::jetstream::{AckKind, Message as JetStreamMessage};
 use async_trait::async_trait;
 use bytes::Bytes;
-use tokio::time::{Instant, sleep};
 use tempo_messaging::{Error, ErrorKind, Receipt, Result};
+use tokio::time::{Instant, sleep};
 
 use super::failure;
 use super::letters::Letters;

@@ -10,9 +10,9 @@ use async_nats::jetstream::context::{
     CreateStreamError, CreateStreamErrorKind, GetStreamError, GetStreamErrorKind, RequestError, RequestErrorKind,
 };
 use async_nats::jetstream::stream::{Config, StorageType, Stream};
-use tokio::time::Instant;
 use tempo_messaging::{Result, topic};
 use tempo_settings::{Error, ErrorKind};
+use tokio::time::Instant;
 
 use super::failure;
 use crate::connection::Connection;

@@ -6,11 +6,11 @@ use async_nats::jetstream::{self, object_store, stream};
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 use futures::future::join_all;
-use tokio::io::AsyncReadExt as _;
 use tempo_backend::{BackendContext, BackendScheme as _};
 use tempo_blobstore::{ByteRange, Container, Data, ErrorKind, ObjectInfo, PutOptions, Result, testkit};
 use tempo_nats::NatsBlobstore;
-use tempo_settings::{Setting as _, Settings, BackendUrl};
+use tempo_settings::{BackendUrl, Setting as _, Settings};
+use tokio::io::AsyncReadExt as _;
 
 use crate::support::{Server, eventually, soon};
 

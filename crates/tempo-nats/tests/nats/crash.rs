@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
+use tempo_keyvalue::{Change, Condition, ErrorKind, KeyValueStore, Result};
 use tokio::task::JoinSet;
-use tempo_keyvalue::{Change, Condition, ErrorKind, Result, Store};
 
 use crate::support::{Server, eventually, open, open_with, soon};
 
@@ -47,7 +47,7 @@ fn is_crash(kind: ErrorKind) -> bool {
 }
 
 /// Writes each key once, and remembers which were acknowledged.
-async fn writer(store: Arc<dyn Store>, work: Arc<Work>, name: u64) -> Vec<u64> {
+async fn writer(store: Arc<dyn KeyValueStore>, work: Arc<Work>, name: u64) -> Vec<u64> {
     let mut acknowledged = Vec::new();
     for n in 0.. {
         if !work.goes_on() {
@@ -80,7 +80,7 @@ fn print((total, steps): &Counts) -> String {
 }
 
 /// Counts up by compare-and-swap. Each step carries its number, so that one whose answer was lost is recognised.
-async fn counter(store: Arc<dyn Store>, work: Arc<Work>, name: u64) -> u64 {
+async fn counter(store: Arc<dyn KeyValueStore>, work: Arc<Work>, name: u64) -> u64 {
     let mut steps = 0;
     while work.goes_on() {
         let entry = match store.get("counter").await {

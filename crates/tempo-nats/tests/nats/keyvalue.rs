@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::future::join_all;
 use futures::stream;
-use tempo_keyvalue::{Change, Condition, Entry, ErrorKind, Store};
+use tempo_keyvalue::{Change, Condition, Entry, ErrorKind, KeyValueStore};
 
 use crate::support::{Server, eventually, open, open_with, soon};
 
@@ -43,11 +43,11 @@ const KEYS: &[&str] = &[
     "_kv",
 ];
 
-async fn value(store: &dyn Store, key: &str) -> Option<Bytes> {
+async fn value(store: &dyn KeyValueStore, key: &str) -> Option<Bytes> {
     store.get(key).await.unwrap().map(|entry| entry.value)
 }
 
-async fn put(store: &dyn Store, key: &str, value: &str) -> u64 {
+async fn put(store: &dyn KeyValueStore, key: &str, value: &str) -> u64 {
     store.set(key, value.to_owned().into(), None, Condition::Always).await.unwrap()
 }
 

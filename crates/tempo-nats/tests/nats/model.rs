@@ -8,12 +8,12 @@ use async_nats::jetstream;
 use async_trait::async_trait;
 use proptest::prelude::*;
 use proptest::sample::select;
-use tempo_blobstore::testkit::model as blobs;
-use tempo_keyvalue::testkit::model as keys;
-use tokio::runtime::{Builder, Runtime};
 use tempo_blobstore::Container;
-use tempo_keyvalue::Store;
+use tempo_blobstore::testkit::model as blobs;
+use tempo_keyvalue::KeyValueStore;
+use tempo_keyvalue::testkit::model as keys;
 use tempo_nats::{NatsBlobstore, NatsKeyValue};
+use tokio::runtime::{Builder, Runtime};
 
 use crate::support::Server;
 
@@ -66,7 +66,7 @@ type Keys = keys::Components<(NatsKeyValue,)>;
 
 #[async_trait]
 impl keys::Subject for Emptied<Keys> {
-    async fn open(&mut self) -> Result<Vec<Arc<dyn Store>>> {
+    async fn open(&mut self) -> Result<Vec<Arc<dyn KeyValueStore>>> {
         self.empty().await;
         self.stores.open().await
     }

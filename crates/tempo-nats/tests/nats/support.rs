@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempo_backend::{BackendContext, BackendScheme as _};
-use tempo_keyvalue::Store;
+use tempo_keyvalue::KeyValueStore;
 use tempo_nats::NatsKeyValue;
-use tempo_settings::{Flag, Place, Setting as _, Settings, BackendUrl, Value};
+use tempo_settings::{BackendUrl, Flag, Place, Setting as _, Settings, Value};
 
 /// How long a test waits for what must happen. Nothing is measured with it: it turns a hang into a failure.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
@@ -127,7 +127,7 @@ fn program() -> PathBuf {
 }
 
 /// Opens a store, with flags as a user would give them.
-pub(crate) async fn open_with(url: &str, flags: &[(&str, &str)]) -> anyhow::Result<Arc<dyn Store>> {
+pub(crate) async fn open_with(url: &str, flags: &[(&str, &str)]) -> anyhow::Result<Arc<dyn KeyValueStore>> {
     let known = NatsKeyValue::flags();
     let mut settings = Settings::default();
     for (name, text) in flags {
@@ -138,7 +138,7 @@ pub(crate) async fn open_with(url: &str, flags: &[(&str, &str)]) -> anyhow::Resu
     NatsKeyValue::open(&BackendUrl::parse(url).unwrap(), context).await
 }
 
-pub(crate) async fn open(server: &Server, bucket: &str) -> Arc<dyn Store> {
+pub(crate) async fn open(server: &Server, bucket: &str) -> Arc<dyn KeyValueStore> {
     open_with(&server.url(bucket), &[]).await.unwrap()
 }
 

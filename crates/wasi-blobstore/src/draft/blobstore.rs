@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use futures::StreamExt as _;
-use wasmtime::component::Resource;
 use tempo_backend::ByteBudget;
+use wasmtime::component::Resource;
 
 use super::container::clear;
 use super::{Answer, answer};

@@ -1,8 +1,8 @@
 //! `wasi:blobstore/container`: one container.
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use wasmtime::component::Resource;
 use tempo_backend::ByteBudget;
+use wasmtime::component::Resource;
 
 use super::{Answer, IncomingValue, ObjectNames, OutgoingValue, answer};
 use crate::bindings::draft::wasi::blobstore::container::{Host, HostContainer};

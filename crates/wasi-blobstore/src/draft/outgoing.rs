@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use tempo_backend::{ByteBudget, Reservation};
+use tempo_blobstore::CHUNK;
 use tokio::sync::Notify;
 use wasmtime_wasi::p2::{DynOutputStream, OutputStream, Pollable, StreamError, StreamResult};
 use wasmtime_wasi::runtime::{AbortOnDropJoinHandle, spawn};
-use tempo_backend::{ByteBudget, Reservation};
-use tempo_blobstore::CHUNK;
 
 use super::queue::Queue;
 use crate::check::Checked;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
+use tempo_blobstore::CHUNK;
 use wasmtime::component::{Resource, ResourceTable};
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, StreamError};
-use tempo_blobstore::CHUNK;
 
 use super::*;
 use crate::bindings::draft::wasi::blobstore::blobstore::{Host as _, ObjectId};

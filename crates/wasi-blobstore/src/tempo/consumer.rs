@@ -6,10 +6,10 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::channel::mpsc;
+use tempo_blobstore::CHUNK;
 use tokio::sync::oneshot;
 use wasmtime::component::{FutureConsumer, FutureReader, Source, StreamConsumer, StreamReader, StreamResult};
 use wasmtime::{AsContextMut, StoreContextMut};
-use tempo_blobstore::CHUNK;
 
 use crate::check::Checked;
 use crate::{Error, ErrorKind, ObjectInfo, Result};

@@ -9,6 +9,8 @@ use bytes::Bytes;
 use futures::channel::mpsc;
 use futures::sink::SinkExt as _;
 use futures::stream::{self, StreamExt as _};
+use tempo_blobstore::CHUNK;
+use tempo_core::Provide;
 use tokio::sync::oneshot;
 use wasmtime::component::{
     Accessor, FutureConsumer, FutureReader, Lift, Resource, ResourceTable, Source, StreamConsumer, StreamReader,
@@ -16,8 +18,6 @@ use wasmtime::component::{
 };
 use wasmtime::{Config, Engine, Store, StoreContextMut};
 use wit::HostContainerWithStore as Host;
-use tempo_blobstore::CHUNK;
-use tempo_core::Provide;
 
 use super::producer::{Ending, Producer};
 use crate::bindings::tempo::tempo::blobstore::store as wit;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use opentelemetry::trace::SpanKind;
+use tempo_core::{Instance, Interrupted, Permit, StoreData, Workload, limit_of};
 use tokio::time::{sleep, timeout};
 use wasmtime::Store;
 use wasmtime::component::{InstancePre, Resource};
-use tempo_core::{Instance, Interrupted, Permit, StoreData, Workload, limit_of};
 
 use crate::bindings::{draft, draft2, wasmcloud};
 use crate::{Bucket, Change, KeyValueLimits, WasiKeyValue};
@@ -86,7 +86,7 @@ async fn call_async(store: &mut Store<StoreData>, guest: &wasmcloud::WatchServic
 
 /// A change, and the store that it happened in with the limits of its bucket.
 pub(super) struct Told {
-    pub(super) store: Arc<dyn crate::Store>,
+    pub(super) store: Arc<dyn crate::KeyValueStore>,
     pub(super) limits: KeyValueLimits,
     pub(super) change: Change,
 }

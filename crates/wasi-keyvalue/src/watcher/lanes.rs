@@ -8,7 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::guest::{Guest, Told};
-use crate::{Change, KeyValueLimits, Result, Store};
+use crate::{Change, KeyValueLimits, KeyValueStore, Result};
 
 /// Changes of one store that are told at once. Fewer than the places of a component, so that others find one too.
 const LANES: usize = 16;
@@ -22,7 +22,7 @@ type Waiting = (Change, OwnedSemaphorePermit);
 /// A store whose changes a component hears of.
 pub(super) struct Watched {
     pub(super) guest: Arc<Guest>,
-    pub(super) store: Arc<dyn Store>,
+    pub(super) store: Arc<dyn KeyValueStore>,
     pub(super) limits: KeyValueLimits,
 }
 

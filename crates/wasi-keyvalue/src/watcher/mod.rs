@@ -7,14 +7,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
-use tokio::sync::watch;
-use tokio::task::JoinSet;
 use tempo_core::{Running, Trigger, Workload};
 use tempo_settings::{Flag, Settings};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use self::guest::Guest;
 use self::lanes::Watched;
-use crate::{KeyValueState, Store, WasiKeyValue};
+use crate::{KeyValueState, KeyValueStore, WasiKeyValue};
 
 /// The trigger that calls components which export `wasi:keyvalue/watcher` or `wasmcloud:keyvalue/watcher`, for every
 /// change of every store that they may open, whoever made it.
@@ -39,7 +39,7 @@ impl Trigger for KeyValueWatcher {
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
         let mut names = Vec::new();
-        let mut known: Vec<&Arc<dyn Store>> = Vec::new();
+        let mut known: Vec<&Arc<dyn KeyValueStore>> = Vec::new();
         for (name, store) in state.stores().iter() {
             names.push(name);
             // A store of two names is one store, and its changes are told once.

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt as _;
+use tempo_backend::{Backends, ByteBudget};
+use tempo_core::{Limits, ServiceState, StoreData, WasiCtx, WorkloadBuilder};
 use tokio::time::timeout;
 use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
-use tempo_backend::{ByteBudget, Backends};
-use tempo_core::{Limits, ServiceState, StoreData, WasiCtx, WorkloadBuilder};
 
 use super::*;
 use crate::{Change, Condition, KeyValueState, MemoryStore};
@@ -75,7 +75,7 @@ async fn start(version: &str, store: &MemoryStore) -> Box<dyn Running> {
     <WasiKeyValue as tempo_core::Service>::link(&mut linker).unwrap();
     let bytes = wat::parse_str(recorder(version)).unwrap();
     let component = Component::new(&engine, bytes).unwrap();
-    let shared: Arc<dyn Store> = Arc::new(store.clone());
+    let shared: Arc<dyn KeyValueStore> = Arc::new(store.clone());
     let stores = Backends::new([("default".to_owned(), shared.clone()), ("again".to_owned(), shared)]);
     let state = KeyValueState::new(stores, &Limits::default());
     let watched = state.clone();

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use wasmtime::component::ResourceTable;
 use tempo_backend::ByteBudget;
+use wasmtime::component::ResourceTable;
 
 use super::*;
 use crate::testing::{Asked, Recorder, message};

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, watch};
-use tokio::time::timeout;
 use tempo_core::Permit;
 use tempo_messaging::check_headers;
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::time::timeout;
 
 use super::guest::Order;
 use super::handlers::Handlers;

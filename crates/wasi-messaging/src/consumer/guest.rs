@@ -4,10 +4,10 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use wasmtime::Store;
-use wasmtime::component::{Accessor, InstancePre};
 use tempo_core::StoreData;
 use tempo_settings::{Error, ErrorKind};
+use wasmtime::Store;
+use wasmtime::component::{Accessor, InstancePre};
 
 use super::disposition::Ending;
 use crate::bindings::{draft, tempo, wasmcloud2, wasmcloud3};

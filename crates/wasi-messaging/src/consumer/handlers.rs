@@ -4,10 +4,10 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use wasmtime::component::InstancePre;
 use tempo_core::{CallPlace, Idle, Interrupted, Permit, Service, StoreData, Warm, Workload, describe};
 use tempo_settings::{Error, ErrorKind};
 use tempo_telemetry::{CallContext, Telemetry};
+use wasmtime::component::InstancePre;
 
 use super::disposition::Ending;
 use super::guest::{Exported, Guest, Order};

@@ -15,10 +15,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use tokio::task::JoinSet;
 use tempo_backend::Backends;
 use tempo_core::{Running, Trigger, Workload};
 use tempo_settings::{Error, ErrorKind, Flag, Settings};
+use tokio::task::JoinSet;
 
 use self::disposition::Delivering;
 use self::fetch::Fetching;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use wasmtime::component::Resource;
 use tempo_backend::{ByteBudget, Reservation};
+use wasmtime::component::Resource;
 
 use crate::bindings::draft::wasi::messaging::types;
 use crate::client::held;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use wasmtime::component::ResourceTable;
 use tempo_backend::ByteBudget;
 use tempo_core::Provide as _;
+use wasmtime::component::ResourceTable;
 
 use super::producer::Host as _;
 use super::request_reply::{Host as _, HostRequestOptions as _};

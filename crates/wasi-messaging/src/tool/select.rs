@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tempo_backend::{BackendContext, BackendScheme as _, BackendSchemes};
 use tempo_messaging::MESSAGING;
-use tempo_settings::{DEFAULT_NAME, Error, ErrorKind, NamedUrl, Settings, BackendUrl};
+use tempo_settings::{BackendUrl, DEFAULT_NAME, Error, ErrorKind, NamedUrl, Settings};
 
 use crate::backends::fallback;
 use crate::{Broker, File, Memory, Operator};
@@ -76,7 +76,10 @@ pub(super) fn one(wanted: Option<&str>, settings: &Settings) -> Result<NamedUrl,
 /// # Errors
 ///
 /// It keeps none, nothing has been kept there yet, or it cannot be opened.
-pub(super) async fn open<S: BackendSchemes<dyn Broker>>(chosen: &NamedUrl, settings: &Settings) -> anyhow::Result<Kept> {
+pub(super) async fn open<S: BackendSchemes<dyn Broker>>(
+    chosen: &NamedUrl,
+    settings: &Settings,
+) -> anyhow::Result<Kept> {
     match try_open::<S>(chosen, settings).await? {
         Some(broker) => Ok(Kept::new(chosen.clone(), broker)),
         None => Err(settings.invalid(&MESSAGING, &keeps_nothing(&chosen.url)).into()),

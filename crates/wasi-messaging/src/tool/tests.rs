@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use serde_json::{Value as Json, json};
 use tempo_backend::{BackendContext, BackendScheme};
-use tempo_settings::{Place, BackendUrl, Value};
+use tempo_settings::{BackendUrl, Place, Value};
 
 use super::*;
 use crate::testing::message;

@@ -7,9 +7,9 @@ use std::{pin::Pin, time::Duration};
 
 use bytes::Bytes;
 use consumer::HostWithStore as Host;
+use tempo_core::Provide as _;
 use wasmtime::component::{Destination, StreamProducer, StreamResult};
 use wasmtime::{Config, Engine, Store, StoreContextMut};
-use tempo_core::Provide as _;
 
 use super::*;
 use crate::testing::{Asked, Recorder, StoreData, message};

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use proptest::prelude::*;
 use proptest::sample::select;
 use tempo_backend::{BackendContext, BackendSchemes, Backends};
-use tempo_settings::{Place, Setting as _, Settings, BackendUrl, Value};
+use tempo_settings::{BackendUrl, Place, Setting as _, Settings, Value};
 
 use super::Subject;
 use crate::BLOBSTORE;

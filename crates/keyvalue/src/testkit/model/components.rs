@@ -10,11 +10,11 @@ use async_trait::async_trait;
 use proptest::prelude::*;
 use proptest::sample::select;
 use tempo_backend::{BackendContext, BackendSchemes, Backends};
-use tempo_settings::{Place, Setting as _, Settings, BackendUrl, Value};
+use tempo_settings::{BackendUrl, Place, Setting as _, Settings, Value};
 
 use super::Subject;
 use crate::KEYVALUE;
-use crate::Store;
+use crate::KeyValueStore;
 
 /// What two components open. The second opens only the last store, under the name that the first gives to another.
 #[derive(Clone, Debug)]
@@ -44,12 +44,12 @@ impl Names {
 pub struct Components<S> {
     names: Names,
     /// Of a backend that forgets, what was opened first.
-    kept: Option<Vec<Arc<dyn Store>>>,
+    kept: Option<Vec<Arc<dyn KeyValueStore>>>,
     forgets: bool,
     schemes: PhantomData<fn() -> S>,
 }
 
-impl<S: BackendSchemes<dyn Store>> Components<S> {
+impl<S: BackendSchemes<dyn KeyValueStore>> Components<S> {
     /// Stores that are kept when nobody uses them.
     pub fn new(names: Names) -> Self {
         Self { names, kept: None, forgets: false, schemes: PhantomData }
@@ -60,7 +60,7 @@ impl<S: BackendSchemes<dyn Store>> Components<S> {
         Self { forgets: true, ..Self::new(names) }
     }
 
-    async fn open_all(&self) -> Result<Vec<Arc<dyn Store>>> {
+    async fn open_all(&self) -> Result<Vec<Arc<dyn KeyValueStore>>> {
         let Names { urls, names } = &self.names;
         let (last, first) = urls.split_last().context("there is no URL")?;
         let mut stores = Vec::new();
@@ -73,8 +73,8 @@ impl<S: BackendSchemes<dyn Store>> Components<S> {
 }
 
 #[async_trait]
-impl<S: BackendSchemes<dyn Store> + 'static> Subject for Components<S> {
-    async fn open(&mut self) -> Result<Vec<Arc<dyn Store>>> {
+impl<S: BackendSchemes<dyn KeyValueStore> + 'static> Subject for Components<S> {
+    async fn open(&mut self) -> Result<Vec<Arc<dyn KeyValueStore>>> {
         if let Some(kept) = &self.kept {
             return Ok(kept.clone());
         }
@@ -93,9 +93,9 @@ impl<S: BackendSchemes<dyn Store> + 'static> Subject for Components<S> {
 }
 
 /// The stores of one component, in the order of `named`: names and URLs.
-async fn component<'a, S: BackendSchemes<dyn Store>>(
+async fn component<'a, S: BackendSchemes<dyn KeyValueStore>>(
     named: impl Iterator<Item = (&'a String, &'a String)> + Clone,
-) -> Result<Vec<Arc<dyn Store>>> {
+) -> Result<Vec<Arc<dyn KeyValueStore>>> {
     let mut settings = Settings::default();
     let value = |(name, url)| Value { text: format!("{name}={url}"), place: Place::CommandLine };
     settings.set(&KEYVALUE, named.clone().map(value).collect());

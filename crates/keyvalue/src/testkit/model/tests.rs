@@ -24,7 +24,7 @@ struct Flawed {
 }
 
 #[async_trait]
-impl Store for Flawed {
+impl KeyValueStore for Flawed {
     async fn get(&self, key: &str) -> crate::Result<Option<Entry>> {
         let key = if self.flaw == Flaw::IgnoresCase { key.to_lowercase() } else { key.to_owned() };
         self.inner.get(&key).await
@@ -65,14 +65,14 @@ struct Two {
 
 #[async_trait]
 impl Subject for Two {
-    async fn open(&mut self) -> Result<Vec<Arc<dyn Store>>> {
+    async fn open(&mut self) -> Result<Vec<Arc<dyn KeyValueStore>>> {
         if self.flaw == Some(Flaw::Loses) {
             self.stores = [(); 2].map(|()| MemoryStore::default());
         }
         let [one, other] = self.stores.clone();
         let other = if self.flaw == Some(Flaw::Shares) { one.clone() } else { other };
         let open = |inner| match self.flaw {
-            Some(flaw) => Arc::new(Flawed { flaw, inner }) as Arc<dyn Store>,
+            Some(flaw) => Arc::new(Flawed { flaw, inner }) as Arc<dyn KeyValueStore>,
             None => Arc::new(inner),
         };
         Ok([one, other].map(open).to_vec())

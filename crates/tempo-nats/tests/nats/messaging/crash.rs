@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::task::JoinSet;
 use tempo_messaging::{Broker, Consumer, Delivery, ErrorKind, Subscription};
+use tokio::task::JoinSet;
 
 use super::{message, open, subscription, text};
 use crate::support::{PATIENCE, Server, eventually, soon};

@@ -11,11 +11,11 @@ mod stopping;
 use std::sync::Arc;
 use std::time::Duration;
 
-use wasmtime::component::{Component, Linker};
-use wasmtime::{Config, Engine};
-use tempo_backend::{ByteBudget, Backends};
+use tempo_backend::{Backends, ByteBudget};
 use tempo_core::{Limits, Running, ServiceState, StoreData, Trigger as _, WasiCtx, Workload, WorkloadBuilder};
 use tempo_settings::{Place, Settings, Value};
+use wasmtime::component::{Component, Linker};
+use wasmtime::{Config, Engine};
 
 use self::broker::TestBroker;
 use super::{MessageConsumer, SUBSCRIBE};

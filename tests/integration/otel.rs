@@ -36,7 +36,7 @@ fn decode<M: Message + Default>(record: Record<'_>) -> Told<M> {
 }
 
 impl Sink for Decoder {
-    fn wants(&self, _: Signal) -> bool {
+    fn enabled(&self, _: Signal) -> bool {
         true
     }
 

@@ -145,7 +145,7 @@ impl ByteBudget {
     fn permits(&self, bytes: usize) -> Result<u32, OverBudget> {
         let permits = u32::try_from(bytes).ok().filter(|_| bytes <= self.0.limit);
         permits.ok_or_else(|| {
-            self.0.telemetry.hit(Self::SETTING);
+            self.0.telemetry.count_limit_hit(Self::SETTING);
             OverBudget::TooLarge { limit: self.0.limit }
         })
     }
@@ -157,7 +157,7 @@ impl ByteBudget {
     }
 
     fn exhausted(&self) -> OverBudget {
-        self.0.telemetry.hit(Self::SETTING);
+        self.0.telemetry.count_limit_hit(Self::SETTING);
         OverBudget::Exhausted { limit: self.0.limit }
     }
 }

@@ -91,12 +91,12 @@ impl Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tempo_telemetry::Phase;
+    use tempo_telemetry::RuntimePhase;
 
     #[test]
     fn readiness_says_it_for_as_long_as_it_lasts() {
         let (health, fault) = (Health::default(), Fault::new("keyvalue: app.redb"));
-        health.enter(Phase::Ready);
+        health.enter(RuntimePhase::Ready);
         fault.show(&health);
         assert_eq!(health.not_ready(), None);
         fault.raise(&"no room");

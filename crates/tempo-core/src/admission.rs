@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tempo_telemetry::{Counted, Telemetry};
+use tempo_telemetry::{GaugeGuard, Telemetry};
 
 use crate::Limits;
 
@@ -48,7 +48,7 @@ impl Admission {
             return Ok(permit);
         }
         let _waiting = self.queue.try_acquire().map_err(|_| self.overloaded("max-queued-requests"))?;
-        let _counted = Counted::new(&self.telemetry, |metrics| &metrics.calls_waiting);
+        let _counted = GaugeGuard::new(&self.telemetry, |metrics| &metrics.calls_waiting);
         let begun = Instant::now();
         let place = tokio::time::timeout(self.patience, self.places.clone().acquire_owned()).await;
         if let Some(metrics) = self.telemetry.metrics() {
@@ -62,7 +62,7 @@ impl Admission {
     }
 
     fn overloaded(&self, limit: &'static str) -> Overloaded {
-        self.telemetry.hit(limit);
+        self.telemetry.count_limit_hit(limit);
         Overloaded
     }
 

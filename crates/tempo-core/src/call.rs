@@ -109,7 +109,7 @@ impl<R: Send + 'static> Call<R> {
         let deadline = self.deadline;
         let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline.into())));
         ready!(timer.as_mut().poll(cx));
-        self.telemetry.hit("request-timeout");
+        self.telemetry.count_limit_hit("request-timeout");
         Poll::Ready(Interrupted::Deadline)
     }
 }

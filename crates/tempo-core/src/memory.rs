@@ -72,7 +72,7 @@ impl ResourceLimiter for StoreLimiter {
         let growth = desired.saturating_sub(current);
         let total = self.memory.saturating_add(growth);
         if total > self.max_memory {
-            self.telemetry.hit("max-memory");
+            self.telemetry.count_limit_hit("max-memory");
             if Self::logs(self.log.as_deref(), &mut self.memory_refused) {
                 let (wanted, may) = (total.div_ceil(1 << 10), self.max_memory >> 10);
                 tracing::warn!("an instance asked for {wanted} KiB of memory and may have {may} (limit: --max-memory)");
@@ -93,7 +93,7 @@ impl ResourceLimiter for StoreLimiter {
     fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
         let fits = desired <= self.max_table_elements;
         if !fits {
-            self.telemetry.hit("max-table-elements");
+            self.telemetry.count_limit_hit("max-table-elements");
             if Self::logs(self.log.as_deref(), &mut self.elements_refused) {
                 let may = self.max_table_elements;
                 let flag = "--max-table-elements";

@@ -77,7 +77,7 @@ impl OpenFiles {
     }
 
     fn refuse(&mut self) {
-        self.telemetry.hit(FLAG);
+        self.telemetry.count_limit_hit(FLAG);
         let first = !std::mem::replace(&mut self.refused, true);
         if first && self.log.as_ref().is_some_and(|budget| budget.admit().is_some()) {
             let limit = self.limit;

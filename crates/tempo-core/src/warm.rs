@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::Store;
-use tempo_telemetry::Counted;
+use tempo_telemetry::GaugeGuard;
 
 use crate::{Instance, Meter, Permit, StoreData, Workload};
 
@@ -64,7 +64,7 @@ impl<G> CallPlace<G> {
 }
 
 /// Since when, what, its place among the idle instances of all threads, and that it is counted among them.
-type Parked<G> = (Instant, Warm<G>, (OwnedSemaphorePermit, Counted));
+type Parked<G> = (Instant, Warm<G>, (OwnedSemaphorePermit, GaugeGuard));
 
 /// The idle instances of one thread of a trigger. The one used last is used next, as its memory is still in the caches.
 pub struct Idle<G> {
@@ -116,7 +116,7 @@ impl<G> Idle<G> {
         let mut waiting = self.lock();
         if waiting.len() < self.capacity {
             let permit = warm.permit.take();
-            let idle = Counted::new(self.workload.telemetry(), |metrics| &metrics.instances_idle);
+            let idle = GaugeGuard::new(self.workload.telemetry(), |metrics| &metrics.instances_idle);
             waiting.push((Instant::now(), warm, (place, idle)));
             drop(waiting);
             drop(permit);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use wasmtime::component::InstancePre;
 use wasmtime::{Store, UpdateDeadline};
-use tempo_telemetry::{CallContext, Counted, Health, Telemetry};
+use tempo_telemetry::{CallContext, GaugeGuard, Health, Telemetry};
 
 use crate::meter::Tick;
 use crate::{Admission, Call, Interrupted, Limits, Meter, Spawn, StoreData};
@@ -61,7 +61,7 @@ pub struct Instance {
     /// Measures the call that runs in the store.
     pub meter: Arc<Meter>,
     /// Counts the store for as long as it exists.
-    _alive: Counted,
+    _alive: GaugeGuard,
 }
 
 impl Workload {
@@ -130,11 +130,11 @@ impl Workload {
             Tick::Continue => Ok(UpdateDeadline::Continue(1)),
             Tick::Yield => Ok(UpdateDeadline::Yield(1)),
             Tick::Exhausted => {
-                telemetry.hit("cpu-timeout");
+                telemetry.count_limit_hit("cpu-timeout");
                 Err(wasmtime::Error::new(Interrupted::Cpu))
             }
         });
-        let alive = Counted::new(&workload.telemetry, |metrics| &metrics.instances_alive);
+        let alive = GaugeGuard::new(&workload.telemetry, |metrics| &metrics.instances_alive);
         Ok(Instance { store, meter, _alive: alive })
     }
 
@@ -155,7 +155,7 @@ impl Workload {
             metrics.instantiate_duration.record(begun.elapsed().as_secs_f64());
         }
         made.map_err(|_| {
-            self.telemetry().hit("instantiate-timeout");
+            self.telemetry().count_limit_hit("instantiate-timeout");
             wasmtime::Error::new(Interrupted::Deadline)
         })?
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use tempo_settings::Flag;
-pub use tempo_telemetry::{Health, Phase};
+pub use tempo_telemetry::{Health, RuntimePhase};
 
 use crate::prometheus::{CONTENT_TYPE, Scrape};
 use crate::server::{Listener, Pages, Reply};
@@ -61,7 +61,7 @@ impl Pages for Admin {
     fn page(&self, path: &str, _: Option<&str>) -> Option<Reply> {
         Some(match path {
             "/metrics" => Reply::new(CONTENT_TYPE, self.scrape.text()),
-            "/livez" => verdict(self.health.hangs(self.patience), "alive"),
+            "/livez" => verdict(self.health.hung_threads(self.patience), "alive"),
             "/readyz" => verdict(self.health.not_ready(), "ready"),
             "/" => Reply::text(StatusCode::OK, "/metrics\n/livez\n/readyz"),
             _ => return None,

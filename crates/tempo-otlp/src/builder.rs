@@ -153,7 +153,7 @@ impl<'a> Builder<'a> {
         let mut sinks = self.sinks;
         sinks.push(Arc::new(Pipeline::new(buffers, guests, attributes, encode::scope(name, version))));
         let sink = Tee::of(sinks);
-        let sampler = if sink.wants(Signal::Traces) { recording.sampler } else { Sampler::AlwaysOff };
+        let sampler = if sink.enabled(Signal::Traces) { recording.sampler } else { Sampler::AlwaysOff };
         let telemetry = Telemetry::from(TelemetryBuilder { sink, sampler, metrics });
         let thread = Thread::start(work).context("cannot start a thread for telemetry")?;
         Ok(Some(Running { telemetry, thread, _provider: provider }))

@@ -42,7 +42,7 @@ mod transport;
 mod values;
 mod wire;
 
-pub use admin::{ADMIN, Admin, Health, Phase};
+pub use admin::{ADMIN, Admin, Health, RuntimePhase};
 pub use builder::{Builder, Running, start};
 pub use dashboard::{DASHBOARD, Dashboard};
 pub use flags::FLAGS;

@@ -35,7 +35,7 @@ impl LogBridge {
 
 impl<S: Subscriber> Layer<S> for LogBridge {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let Some(telemetry) = self.telemetry.get().filter(|telemetry| telemetry.wants(Signal::Logs)) else { return };
+        let Some(telemetry) = self.telemetry.get().filter(|telemetry| telemetry.enabled(Signal::Logs)) else { return };
         // Whoever sends the log must not be told what they log of that.
         if is_telemetry_thread() {
             return;
@@ -148,7 +148,7 @@ mod tests {
     struct Told(Mutex<Vec<(String, LogRecord)>>);
 
     impl Sink for Told {
-        fn wants(&self, signal: Signal) -> bool {
+        fn enabled(&self, signal: Signal) -> bool {
             signal == Signal::Logs
         }
         fn span(&self, _: SpanData) {}

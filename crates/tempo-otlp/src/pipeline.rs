@@ -61,7 +61,7 @@ impl Pipeline {
 }
 
 impl Sink for Pipeline {
-    fn wants(&self, signal: Signal) -> bool {
+    fn enabled(&self, signal: Signal) -> bool {
         self.buffers.of(signal).is_some() || (signal == Signal::Metrics && self.guests.is_some())
     }
 

@@ -118,7 +118,7 @@ impl Recent {
 }
 
 impl Sink for Recent {
-    fn wants(&self, signal: Signal) -> bool {
+    fn enabled(&self, signal: Signal) -> bool {
         matches!(signal, Signal::Traces | Signal::Logs)
     }
 

@@ -21,13 +21,13 @@ impl Tee {
 }
 
 impl Sink for Tee {
-    fn wants(&self, signal: Signal) -> bool {
-        self.0.iter().any(|sink| sink.wants(signal))
+    fn enabled(&self, signal: Signal) -> bool {
+        self.0.iter().any(|sink| sink.enabled(signal))
     }
 
     fn span(&self, span: SpanData) {
         if let Some((last, others)) = self.0.split_last() {
-            for sink in others.iter().filter(|sink| sink.wants(Signal::Traces)) {
+            for sink in others.iter().filter(|sink| sink.enabled(Signal::Traces)) {
                 sink.span(span.clone());
             }
             last.span(span);
@@ -35,7 +35,7 @@ impl Sink for Tee {
     }
 
     fn record(&self, record: Record<'_>) {
-        for sink in self.0.iter().filter(|sink| sink.wants(record.signal)) {
+        for sink in self.0.iter().filter(|sink| sink.enabled(record.signal)) {
             sink.record(record);
         }
     }

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tempo_backend::{ByteBudget, DATA};
 use tempo_core::{Boot, Limits, LogBudget, Running, StoreData, Workload, WorkloadBuilder};
 use tempo_settings::{Error, ErrorKind, Flag, Settings};
-use tempo_telemetry::{Health, Phase, Telemetry};
+use tempo_telemetry::{Health, RuntimePhase, Telemetry};
 
 use crate::cli::Sources;
 use crate::command;
@@ -82,12 +82,12 @@ pub fn run(
     let main = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let exit = main.block_on(async {
         let mut beating = JoinSet::new();
-        beating.spawn(health.heartbeat("the main loop").keep());
+        beating.spawn(health.heartbeat("the main loop").run());
         let io = if serving.is_empty() { Io::Process(command_line(path, arguments)) } else { log_io(&loaded, &limits) };
         let limits = if serving.is_empty() { unlimited_time(limits) } else { limits };
         let own_files = OwnFiles::of(path, sources, has_stores(&needed))?;
         let grants = Grants::from_settings(settings, &limits, io, &own_files)?;
-        health.enter(Phase::Connecting);
+        health.enter(RuntimePhase::Connecting);
         let boot = Boot::new(&loaded.name, &limits, settings);
         let boot = Boot { telemetry: &telemetry, health: Some(&health), ..boot };
         let connected: Arc<[Connected]> = connect(&needed, boot).await?.into();
@@ -106,7 +106,7 @@ pub fn run(
             health: health.clone(),
         });
         if serving.is_empty() {
-            health.enter(Phase::Ready);
+            health.enter(RuntimePhase::Ready);
             say(sources, granted.as_deref());
             run_once(workload, &interfaces, signals).await
         } else {
@@ -214,7 +214,7 @@ async fn serve(
     }
     running.retain(|trigger| trigger.unused().is_none());
     signals.serve();
-    health.enter(Phase::Ready);
+    health.enter(RuntimePhase::Ready);
     for trigger in &running {
         log_output::say(&trigger.announcement());
     }
@@ -231,7 +231,7 @@ async fn serve(
         stop = signals.next() => Ok(stop),
         error = failed(&mut running) => Err(error),
     };
-    health.enter(Phase::Stopping);
+    health.enter(RuntimePhase::Stopping);
     let failure = match stop {
         Ok(stop) if stop.by_supervisor() => serve_on(&mut running, delay).await,
         stop => stop.err(),

@@ -1,36 +1,36 @@
-//! What a listener logs when it cannot accept connections.
+//! `AcceptErrors`: logs the errors of accept(2), rate-limited.
 
 use std::fmt::Display;
 use std::io;
 use std::time::{Duration, Instant};
 
-/// The least time between two lines of one listener.
-const PAUSE: Duration = Duration::from_secs(1);
+/// The shortest time between two lines of one listener.
+const LOG_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Logs that connections cannot be accepted, once a second at most: a process without a free file descriptor fails to
-/// accept many times a second.
+/// Logs failures to accept connections, at most one line a second: accept(2) fails in a tight loop while the process has
+/// no free file descriptor.
 #[derive(Debug, Default)]
 pub struct AcceptErrors {
-    logged: Option<Instant>,
-    unlogged: u64,
+    last_logged: Option<Instant>,
+    suppressed: u64,
 }
 
 impl AcceptErrors {
-    /// Logs `error` of the listener on `address`, or counts it for the next line.
+    /// Logs `error` of the listener on `address`, or adds it to the count of the next line.
     pub fn log(&mut self, address: &dyn Display, error: &io::Error) {
         if let Some(more) = self.due(Instant::now()) {
             tracing::warn!(%address, %error, more, "a connection cannot be accepted");
         }
     }
 
-    /// How many errors have been counted since the last line, if it is time for another.
+    /// Returns the number of errors suppressed since the last line if a line is due.
     fn due(&mut self, now: Instant) -> Option<u64> {
-        if self.logged.is_some_and(|logged| now.saturating_duration_since(logged) < PAUSE) {
-            self.unlogged += 1;
+        if self.last_logged.is_some_and(|logged| now.saturating_duration_since(logged) < LOG_INTERVAL) {
+            self.suppressed += 1;
             return None;
         }
-        self.logged = Some(now);
-        Some(std::mem::take(&mut self.unlogged))
+        self.last_logged = Some(now);
+        Some(std::mem::take(&mut self.suppressed))
     }
 }
 
@@ -39,13 +39,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_second_has_one_line_and_the_next_counts_the_others() {
+    fn one_line_a_second_counts_the_suppressed_errors() {
         let (mut errors, start) = (AcceptErrors::default(), Instant::now());
         assert_eq!(errors.due(start), Some(0));
         for _ in 0..873 {
             assert_eq!(errors.due(start + Duration::from_millis(999)), None);
         }
-        assert_eq!(errors.due(start + PAUSE), Some(873));
-        assert_eq!(errors.due(start + 2 * PAUSE), Some(0));
+        assert_eq!(errors.due(start + LOG_INTERVAL), Some(873));
+        assert_eq!(errors.due(start + 2 * LOG_INTERVAL), Some(0));
     }
 }

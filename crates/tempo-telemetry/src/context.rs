@@ -1,4 +1,4 @@
-//! The context of a call into a guest: what whatever happens during the call belongs to.
+//! The trace context of a call into a guest, current while the guest is polled.
 
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
@@ -11,35 +11,34 @@ use opentelemetry::trace::SpanContext;
 
 use super::propagation::{BAGGAGE, TRACEPARENT, TRACESTATE, traceparent};
 
-/// How many spans a guest may have open at once. Those beyond are not followed, which their children do not mind: a span
-/// names its own parent.
+/// Maximum number of open guest spans that a [`CallContext`] tracks. Further spans are exported but never become the
+/// innermost span; their children name them as parents explicitly.
 pub const MAX_OPEN_SPANS: usize = 128;
 
-/// What a call into a guest belongs to: the host's span around it, and the spans that the guest has open.
+/// The trace context of a call into a guest: the host's span around the call, and the spans that the guest has open.
 #[derive(Debug)]
 pub struct CallContext {
     span: SpanContext,
     baggage: Option<Arc<str>>,
     open: Mutex<Vec<SpanContext>>,
-    spans: AtomicUsize,
+    span_count: AtomicUsize,
 }
 
 thread_local! {
     static CURRENT: RefCell<Option<Arc<CallContext>>> = const { RefCell::new(None) };
 }
 
-/// The context of the guest that runs on this thread right now, if its call has one.
+/// Returns the context of the call that is being polled on this thread, if it has one.
 ///
-/// It is set while a guest is polled and no longer: a host function that goes on in a task of its own asks before it
-/// makes the task.
+/// The context is set only while the guest is polled: a host function that spawns a task must read it before spawning.
 pub fn current() -> Option<Arc<CallContext>> {
     CURRENT.with_borrow(Clone::clone)
 }
 
-/// Does `work` with `context` as the [`current`] one.
+/// Runs `work` with `context` as the [`current`] one.
 pub fn within<R>(context: Option<&Arc<CallContext>>, work: impl FnOnce() -> R) -> R {
     let Some(context) = context else { return work() };
-    // Put back even if `work` panics, as the thread lives on.
+    // Restored on drop, because the thread outlives a panic of `work`.
     struct Restore(Option<Arc<CallContext>>);
     impl Drop for Restore {
         fn drop(&mut self) {
@@ -50,28 +49,29 @@ pub fn within<R>(context: Option<&Arc<CallContext>>, work: impl FnOnce() -> R) -
     work()
 }
 
-/// Does `work` with `context` as the [`current`] one whenever it is polled. It comes pinned, as it would be copied otherwise.
+/// Polls `work` with `context` as the [`current`] one. `work` is `Unpin`, so that callers pass a pinned reference instead
+/// of moving a large future.
 pub async fn scope<R>(context: Option<Arc<CallContext>>, mut work: impl Future<Output = R> + Unpin) -> R {
     poll_fn(|cx| within(context.as_ref(), || Pin::new(&mut work).poll(cx))).await
 }
 
 impl CallContext {
-    /// The context of a call under `span`, which is the host's own or, if nothing is recorded here, the caller's.
+    /// Creates the context of a call under `span`: the host's own span or, if the host records none, the caller's.
     pub fn new(span: SpanContext, baggage: Option<Arc<str>>) -> Arc<Self> {
-        Arc::new(Self { span, baggage, open: Mutex::default(), spans: AtomicUsize::new(0) })
+        Arc::new(Self { span, baggage, open: Mutex::default(), span_count: AtomicUsize::new(0) })
     }
 
-    /// The span around the call.
+    /// Returns the span around the call.
     pub fn outer(&self) -> &SpanContext {
         &self.span
     }
 
-    /// The span that the guest has opened last of those that are still open; without one, the span around the call.
+    /// Returns the most recently opened guest span that is still open, or the span around the call if there is none.
     pub fn innermost(&self) -> SpanContext {
         self.open().last().cloned().unwrap_or_else(|| self.span.clone())
     }
 
-    /// Takes note that the guest has opened `span`. What belongs to another trace is no part of this call's.
+    /// Records that the guest opened `span`. Spans of other traces are ignored.
     pub fn opened(&self, span: SpanContext) {
         let mut open = self.open();
         if span.trace_id() == self.span.trace_id() && open.len() < MAX_OPEN_SPANS {
@@ -79,20 +79,20 @@ impl CallContext {
         }
     }
 
-    /// Takes note that the guest has closed `span`, in whatever order.
+    /// Records that the guest closed `span`. Spans may be closed in any order.
     pub fn closed(&self, span: SpanId) {
         let mut open = self.open();
-        if let Some(place) = open.iter().rposition(|open| open.span_id() == span) {
-            open.remove(place);
+        if let Some(index) = open.iter().rposition(|open| open.span_id() == span) {
+            open.remove(index);
         }
     }
 
-    /// Counts one more span of the guest, and says how many that makes.
+    /// Counts one more guest span and returns the new count.
     pub fn count_span(&self) -> usize {
-        self.spans.fetch_add(1, Ordering::Relaxed).saturating_add(1)
+        self.span_count.fetch_add(1, Ordering::Relaxed).saturating_add(1)
     }
 
-    /// Writes the headers that make `span`, which is this call's or one under it, the parent of what is asked of others.
+    /// Writes the propagation headers of `span`, which is the span around the call or one of its descendants.
     pub fn inject(&self, span: &SpanContext, mut header: impl FnMut(&'static str, &str)) {
         if span.is_valid() {
             header(TRACEPARENT, &traceparent(span));

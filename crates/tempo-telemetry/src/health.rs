@@ -1,4 +1,4 @@
-//! Whether a runtime goes on, and whether it is ready for calls, as its parts say it. Whoever looks after the process asks.
+//! Liveness and readiness of a runtime, which `/livez` and `/readyz` of the admin endpoint serve.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -7,26 +7,26 @@ use std::time::{Duration, Instant};
 
 use tokio::time::MissedTickBehavior;
 
-/// How often a part that does nothing else for it says that it goes on.
-const BEAT: Duration = Duration::from_secs(1);
+/// Interval between two beats of [`Heartbeat::run`].
+const BEAT_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How far a runtime has come.
+/// A phase in the life of a runtime.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Phase {
-    /// It loads the component.
+pub enum RuntimePhase {
+    /// The runtime loads the component.
     #[default]
     Starting,
-    /// It connects the backends and starts the triggers.
+    /// The runtime connects the backends and starts the triggers.
     Connecting,
-    /// It serves.
+    /// The triggers serve.
     Ready,
-    /// It finishes what runs.
+    /// The runtime drains running calls.
     Stopping,
 }
 
-type Reason = Arc<dyn Fn() -> Option<String> + Send + Sync>;
+type ReadinessCheck = Arc<dyn Fn() -> Option<String> + Send + Sync>;
 
-/// Whether a runtime goes on and is ready, and if not, why. Cheap to clone; all clones are the same.
+/// Liveness and readiness of a runtime. Cheap to clone; clones share their state.
 #[derive(Clone, Default)]
 pub struct Health {
     state: Arc<Mutex<State>>,
@@ -34,72 +34,74 @@ pub struct Health {
 
 #[derive(Default)]
 struct State {
-    phase: Phase,
-    reasons: Vec<Reason>,
-    parts: Vec<Weak<Part>>,
+    phase: RuntimePhase,
+    checks: Vec<ReadinessCheck>,
+    threads: Vec<Weak<MonitoredThread>>,
 }
 
-/// A part that says from time to time that it goes on.
-struct Part {
+/// A thread, or a task on it, whose liveness is monitored.
+struct MonitoredThread {
     name: &'static str,
-    since: Instant,
-    /// When it last said so, in milliseconds after `since`.
-    beat: AtomicU64,
+    registered: Instant,
+    /// Time of the last beat, in milliseconds after `registered`.
+    last_beat: AtomicU64,
 }
 
-/// How a part of a runtime says that it goes on. It is not expected to any more once this is dropped.
+/// The liveness handle of one thread. Dropping it unregisters the thread.
 pub struct Heartbeat {
-    part: Arc<Part>,
+    thread: Arc<MonitoredThread>,
 }
 
 impl Health {
-    /// Takes note of how far the runtime has come.
-    pub fn enter(&self, phase: Phase) {
+    /// Sets the phase of the runtime.
+    pub fn enter(&self, phase: RuntimePhase) {
         self.state().phase = phase;
     }
 
-    /// Asks `reason` from now on, too, whenever somebody asks: it says in a few words why the runtime is not ready, or
-    /// nothing. It must not block, and what it says is public: no secret, no URL with a password. It stays for as long as
-    /// the runtime, so it must not hold what is to end before.
-    pub fn add_readiness_check(&self, reason: impl Fn() -> Option<String> + Send + Sync + 'static) {
-        self.state().reasons.push(Arc::new(reason));
+    /// Adds a readiness check. `check` returns `Some(reason)` while the runtime is not ready.
+    ///
+    /// `check` must not block. The reason is public: it must hold no secret and no URL with a password. `check` lives as
+    /// long as the runtime, so it must not own anything that has to be dropped earlier.
+    pub fn add_readiness_check(&self, check: impl Fn() -> Option<String> + Send + Sync + 'static) {
+        self.state().checks.push(Arc::new(check));
     }
 
-    /// Why the runtime is not ready, one reason a line, no line twice; nothing if it is.
+    /// Returns the reasons why the runtime is not ready, one a line without duplicates, or `None` if it is ready.
     pub fn not_ready(&self) -> Option<String> {
         let phase = self.state().phase;
         let phase = match phase {
-            Phase::Starting => "starting: the component is being loaded",
-            Phase::Connecting => "starting: backends and triggers are being connected",
-            Phase::Stopping => "stopping",
-            Phase::Ready => {
-                // Asked without the lock, which they may take.
-                let reasons = self.state().reasons.clone();
-                return lines(reasons.iter().filter_map(|reason| reason()));
+            RuntimePhase::Starting => "starting: the component is being loaded",
+            RuntimePhase::Connecting => "starting: backends and triggers are being connected",
+            RuntimePhase::Stopping => "stopping",
+            RuntimePhase::Ready => {
+                // Run without the lock, which a check may take.
+                let checks = self.state().checks.clone();
+                return unique_lines(checks.iter().filter_map(|check| check()));
             }
         };
         Some(phase.to_owned())
     }
 
-    /// Expects from now on that a part goes on, such as `the main loop`: a thread, or what runs on it.
+    /// Registers a thread, or a task on it, such as `the main loop`. It must beat more often than the timeout of
+    /// [`hung_threads`](Self::hung_threads).
     pub fn heartbeat(&self, name: &'static str) -> Heartbeat {
-        let part = Arc::new(Part { name, since: Instant::now(), beat: AtomicU64::new(0) });
+        let thread = Arc::new(MonitoredThread { name, registered: Instant::now(), last_beat: AtomicU64::new(0) });
         let mut state = self.state();
-        state.parts.retain(|part| part.strong_count() > 0);
-        state.parts.push(Arc::downgrade(&part));
-        Heartbeat { part }
+        state.threads.retain(|thread| thread.strong_count() > 0);
+        state.threads.push(Arc::downgrade(&thread));
+        Heartbeat { thread }
     }
 
-    /// Which parts hang: those that nothing was heard of for longer than `patience`, one a line; nothing if all go on.
-    pub fn hangs(&self, patience: Duration) -> Option<String> {
-        self.hangs_at(Instant::now(), patience)
+    /// Returns the registered threads without a beat for longer than `timeout`, one a line, or `None` if there are none.
+    pub fn hung_threads(&self, timeout: Duration) -> Option<String> {
+        self.hung_threads_at(Instant::now(), timeout)
     }
 
-    fn hangs_at(&self, now: Instant, patience: Duration) -> Option<String> {
-        let parts: Vec<Arc<Part>> = self.state().parts.iter().filter_map(Weak::upgrade).collect();
-        let silent = parts.iter().map(|part| (part.name, part.silent_at(now)));
-        let hangs = silent.filter(|(_, silent)| *silent > patience);
-        lines(hangs.map(|(name, silent)| format!("{name} hangs: nothing was heard of it for {} s", silent.as_secs())))
+    fn hung_threads_at(&self, now: Instant, timeout: Duration) -> Option<String> {
+        let threads: Vec<Arc<MonitoredThread>> = self.state().threads.iter().filter_map(Weak::upgrade).collect();
+        let silences = threads.iter().map(|thread| (thread.name, thread.silence_at(now)));
+        let hung = silences.filter(|(_, silence)| *silence > timeout);
+        unique_lines(hung.map(|(name, silence)| format!("{name} hangs: no heartbeat for {} s", silence.as_secs())))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -107,10 +109,10 @@ impl Health {
     }
 }
 
-/// Several parts may have the same to say: two services of one server.
-fn lines(said: impl Iterator<Item = String>) -> Option<String> {
+/// Joins `reasons` without duplicates: two services of one server report the same reason.
+fn unique_lines(reasons: impl Iterator<Item = String>) -> Option<String> {
     let mut lines: Vec<String> = Vec::new();
-    for line in said {
+    for line in reasons {
         if !lines.contains(&line) {
             lines.push(line);
         }
@@ -118,28 +120,29 @@ fn lines(said: impl Iterator<Item = String>) -> Option<String> {
     (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
-impl Part {
-    /// By the clock that nobody sets.
+impl MonitoredThread {
+    /// Uses the monotonic clock, which is never set back.
     fn beat_at(&self, now: Instant) {
-        let after = now.saturating_duration_since(self.since).as_millis();
-        self.beat.store(u64::try_from(after).unwrap_or(u64::MAX), Relaxed);
+        let after = now.saturating_duration_since(self.registered).as_millis();
+        self.last_beat.store(u64::try_from(after).unwrap_or(u64::MAX), Relaxed);
     }
 
-    fn silent_at(&self, now: Instant) -> Duration {
-        let beat = Duration::from_millis(self.beat.load(Relaxed));
-        now.saturating_duration_since(self.since).saturating_sub(beat)
+    /// Returns the time since the last beat.
+    fn silence_at(&self, now: Instant) -> Duration {
+        let last_beat = Duration::from_millis(self.last_beat.load(Relaxed));
+        now.saturating_duration_since(self.registered).saturating_sub(last_beat)
     }
 }
 
 impl Heartbeat {
-    /// Says that the part goes on.
+    /// Records that the thread makes progress.
     pub fn beat(&self) {
-        self.part.beat_at(Instant::now());
+        self.thread.beat_at(Instant::now());
     }
 
-    /// Says it every second, for as long as this is polled by what is to go on. Needs a tokio runtime with time.
-    pub async fn keep(self) {
-        let mut interval = tokio::time::interval(BEAT);
+    /// Beats every second while the monitored thread polls this future. Needs a tokio runtime with time enabled.
+    pub async fn run(self) {
+        let mut interval = tokio::time::interval(BEAT_INTERVAL);
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             interval.tick().await;
@@ -151,14 +154,15 @@ impl Heartbeat {
 impl fmt::Debug for Health {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = self.state();
-        let (reasons, parts) = (state.reasons.len(), state.parts.len());
-        f.debug_struct("Health").field("phase", &state.phase).field("reasons", &reasons).field("parts", &parts).finish()
+        let (checks, threads) = (state.checks.len(), state.threads.len());
+        let mut debug = f.debug_struct("Health");
+        debug.field("phase", &state.phase).field("checks", &checks).field("threads", &threads).finish()
     }
 }
 
 impl fmt::Debug for Heartbeat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Heartbeat").field("part", &self.part.name).finish_non_exhaustive()
+        f.debug_struct("Heartbeat").field("thread", &self.thread.name).finish_non_exhaustive()
     }
 }
 
@@ -166,57 +170,58 @@ impl fmt::Debug for Heartbeat {
 mod tests {
     use super::*;
 
-    const PATIENCE: Duration = Duration::from_secs(10);
+    const TIMEOUT: Duration = Duration::from_secs(10);
 
     #[test]
-    fn a_runtime_is_ready_when_its_phase_and_its_parts_say_so() {
+    fn a_runtime_is_ready_if_its_phase_is_and_all_checks_pass() {
         let health = Health::default();
         assert!(health.not_ready().unwrap().starts_with("starting"));
-        health.enter(Phase::Connecting);
+        health.enter(RuntimePhase::Connecting);
         assert!(health.not_ready().unwrap().contains("connected"));
-        health.clone().enter(Phase::Ready);
+        health.clone().enter(RuntimePhase::Ready);
         assert_eq!(health.not_ready(), None);
         let down = Arc::new(Mutex::new(true));
         // Two services of one server.
         for _ in 0..2 {
-            let asked = down.clone();
-            health.add_readiness_check(move || asked.lock().unwrap().then(|| "nats://host:4222 is not connected".to_owned()));
+            let down = down.clone();
+            let reason = || "nats://host:4222 is not connected".to_owned();
+            health.add_readiness_check(move || down.lock().unwrap().then(reason));
         }
         health.add_readiness_check(|| None);
         assert_eq!(health.not_ready().as_deref(), Some("nats://host:4222 is not connected"));
         health.add_readiness_check(|| Some("no disk".to_owned()));
         assert_eq!(health.not_ready().as_deref(), Some("nats://host:4222 is not connected\nno disk"));
-        health.enter(Phase::Stopping);
+        health.enter(RuntimePhase::Stopping);
         assert_eq!(health.not_ready().as_deref(), Some("stopping"));
     }
 
     #[test]
-    fn a_part_hangs_that_nothing_was_heard_of_for_too_long() {
+    fn a_thread_hangs_without_a_beat_for_longer_than_the_timeout() {
         let health = Health::default();
-        assert_eq!(health.hangs(Duration::ZERO), None, "nothing is expected of nobody");
-        let pulse = health.heartbeat("the main loop");
-        let begun = pulse.part.since;
-        let after = |seconds| begun + Duration::from_secs(seconds);
-        assert_eq!(health.hangs_at(after(10), PATIENCE), None, "the patience begins with the part");
-        let hangs = "the main loop hangs: nothing was heard of it for 11 s";
-        assert_eq!(health.hangs_at(after(11), PATIENCE).as_deref(), Some(hangs));
-        pulse.part.beat_at(after(12));
-        assert_eq!(health.hangs_at(after(22), PATIENCE), None);
-        assert_eq!(health.hangs_at(after(23), PATIENCE).as_deref(), Some(hangs));
-        // One that goes on does not speak for another.
+        assert_eq!(health.hung_threads(Duration::ZERO), None, "no thread is registered");
+        let heartbeat = health.heartbeat("the main loop");
+        let registered = heartbeat.thread.registered;
+        let after = |seconds| registered + Duration::from_secs(seconds);
+        assert_eq!(health.hung_threads_at(after(10), TIMEOUT), None, "the timeout starts with the registration");
+        let hangs = "the main loop hangs: no heartbeat for 11 s";
+        assert_eq!(health.hung_threads_at(after(11), TIMEOUT).as_deref(), Some(hangs));
+        heartbeat.thread.beat_at(after(12));
+        assert_eq!(health.hung_threads_at(after(22), TIMEOUT), None);
+        assert_eq!(health.hung_threads_at(after(23), TIMEOUT).as_deref(), Some(hangs));
+        // A beat of one thread does not count for another.
         let other = health.heartbeat("a thread");
-        other.part.beat_at(after(40));
-        assert_eq!(health.hangs_at(after(40), PATIENCE).unwrap().lines().count(), 1);
-        drop(pulse);
-        assert_eq!(health.hangs_at(after(40), PATIENCE), None, "one that has ended does not hang");
+        other.thread.beat_at(after(40));
+        assert_eq!(health.hung_threads_at(after(40), TIMEOUT).unwrap().lines().count(), 1);
+        drop(heartbeat);
+        assert_eq!(health.hung_threads_at(after(40), TIMEOUT), None, "a thread that has ended does not hang");
     }
 
     #[tokio::test]
-    async fn what_is_polled_goes_on() {
-        let before = Instant::now().checked_sub(Duration::from_secs(60)).unwrap();
-        let part = Arc::new(Part { name: "the main loop", since: before, beat: AtomicU64::new(0) });
-        let beating = tokio::spawn(Heartbeat { part: part.clone() }.keep());
-        while part.beat.load(Relaxed) < 60_000 {
+    async fn a_heartbeat_that_is_polled_beats() {
+        let registered = Instant::now().checked_sub(Duration::from_secs(60)).unwrap();
+        let thread = Arc::new(MonitoredThread { name: "the main loop", registered, last_beat: AtomicU64::new(0) });
+        let beating = tokio::spawn(Heartbeat { thread: thread.clone() }.run());
+        while thread.last_beat.load(Relaxed) < 60_000 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         beating.abort();

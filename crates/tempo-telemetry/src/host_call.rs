@@ -1,4 +1,4 @@
-//! Calls of services that are too short for a span each: how long they took.
+//! `HostCall`: measures host calls that are too short for a span each.
 
 use std::time::Instant;
 
@@ -7,19 +7,19 @@ use opentelemetry::KeyValue;
 use super::metrics::Metrics;
 use crate::sink::Telemetry;
 
-/// A call that is under way. Dropped before its [`end`](HostCall::end), it was given up.
+/// A running host call. If it is dropped before [`end`](HostCall::end), it is recorded as cancelled.
 #[derive(Debug)]
 pub struct HostCall<'a> {
-    /// Nothing where nobody reads the metrics; then nobody reads the clock either.
+    /// `None` if metrics are disabled; then the clock is not read either.
     measured: Option<(&'a Metrics, Instant)>,
     service: &'static str,
     operation: &'static str,
-    /// The `error.type` that it ends with.
+    /// The `error.type` of the call's result.
     error: Option<&'static str>,
 }
 
 impl Telemetry {
-    /// Begins a call of `operation` of a service whose calls are too short for a span.
+    /// Starts measuring a call of `operation`. It gets no span.
     pub fn host_call(&self, service: &'static str, operation: &'static str) -> HostCall<'_> {
         let measured = self.metrics().map(|metrics| (metrics, Instant::now()));
         HostCall { measured, service, operation, error: Some("cancelled") }
@@ -27,7 +27,7 @@ impl Telemetry {
 }
 
 impl HostCall<'_> {
-    /// Ends the call: well, or with an `error.type`, a word of a small set.
+    /// Ends the call. `error` is a low-cardinality `error.type`, `None` on success.
     pub fn end(mut self, error: Option<&'static str>) {
         self.error = error;
     }

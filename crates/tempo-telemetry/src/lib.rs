@@ -17,12 +17,12 @@ mod span;
 
 pub use accept_errors::AcceptErrors;
 pub use context::{CallContext, MAX_OPEN_SPANS, current, scope, within};
-pub use health::{Health, Phase, Heartbeat};
+pub use health::{Health, Heartbeat, RuntimePhase};
 pub use host_call::HostCall;
-pub use metrics::{Counted, Metrics};
+pub use metrics::{GaugeGuard, Metrics};
 pub use operation::{Operation, Operations};
 pub use outgoing::Outgoing;
-pub use propagation::{BAGGAGE, FIELDS, Remote, TRACEPARENT, TRACESTATE};
+pub use propagation::{BAGGAGE, FIELDS, RemoteContext, TRACEPARENT, TRACESTATE};
 pub use sampler::Sampler;
 pub use sink::{Record, Signal, Sink, Telemetry, TelemetryBuilder};
 pub use span::{Span, SpanData};

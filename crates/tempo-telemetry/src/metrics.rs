@@ -1,8 +1,8 @@
-//! Every instrument of the runtime, in one place: names, units and buckets by the semantic conventions of OpenTelemetry
-//! where they have them, else under `tempo.`.
+//! All instruments of the runtime. Names, units and buckets follow the OpenTelemetry semantic conventions; instruments
+//! that the conventions lack have the prefix `tempo.`.
 //!
-//! No attribute takes its values from a client or a guest: they are the operator's names, or words of a small set. What is
-//! measured in each call and has no attribute but the component is bound to it once, which makes it many times cheaper.
+//! No attribute value comes from a client or a guest: each is a name that the operator chose or has a low cardinality.
+//! Instruments whose only attribute is the component are bound to it once, which makes each measurement many times cheaper.
 
 use std::sync::Arc;
 
@@ -13,21 +13,21 @@ use opentelemetry::metrics::{
 
 use crate::sink::Telemetry;
 
-/// The buckets that the conventions advise for durations in seconds.
+/// Bucket boundaries in seconds that the semantic conventions recommend.
 const SECONDS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
-/// For what takes microseconds rather than milliseconds.
-const SHORT: [f64; 12] = [1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 5e-3, 0.025, 0.1, 1.0, 5.0];
-/// Linear memory: from a page to the default limit and beyond.
+/// Bucket boundaries in seconds for durations in the range of microseconds.
+const SHORT_SECONDS: [f64; 12] = [1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 5e-3, 0.025, 0.1, 1.0, 5.0];
+/// Bucket boundaries in bytes for linear memory: from one page to beyond the default limit.
 const BYTES: [f64; 8] = [65_536.0, 1_048_576.0, 4_194_304.0, 16_777_216.0, 67_108_864.0, 134_217_728.0, 1e9, 4e9];
 
 macro_rules! metrics {
     (
         with_attributes { $($(#[$doc:meta])* $name:ident: $kind:ty = |$meter:ident| $make:expr;)* }
-        of_the_component {
+        bound_to_component {
             $($(#[$bound_doc:meta])* $bound:ident: $bound_kind:ty = |$bound_meter:ident| $bound_make:expr;)*
         }
     ) => {
-        /// The instruments. Whoever has a measurement takes it to the one that it belongs to.
+        /// The instruments of a runtime, one field each.
         #[derive(Clone, Debug)]
         pub struct Metrics {
             component: KeyValue,
@@ -36,7 +36,7 @@ macro_rules! metrics {
         }
 
         impl Metrics {
-            /// The instruments of a runtime that serves `component`, made by `meter`.
+            /// Creates the instruments of a runtime that serves `component`, with `meter`.
             pub fn new(meter: &Meter, component: &str) -> Self {
                 let component = KeyValue::new("tempo.component", Arc::<str>::from(component));
                 let own = std::slice::from_ref(&component);
@@ -52,8 +52,8 @@ fn seconds(meter: &Meter, name: &'static str, description: &'static str) -> Hist
     meter.f64_histogram(name).with_unit("s").with_description(description).with_boundaries(SECONDS.into()).build()
 }
 
-fn short(meter: &Meter, name: &'static str, description: &'static str) -> Histogram<f64> {
-    meter.f64_histogram(name).with_unit("s").with_description(description).with_boundaries(SHORT.into()).build()
+fn short_seconds(meter: &Meter, name: &'static str, description: &'static str) -> Histogram<f64> {
+    meter.f64_histogram(name).with_unit("s").with_description(description).with_boundaries(SHORT_SECONDS.into()).build()
 }
 
 fn counter(meter: &Meter, name: &'static str, unit: &'static str, description: &'static str) -> Counter<u64> {
@@ -66,19 +66,19 @@ fn gauge(meter: &Meter, name: &'static str, unit: &'static str, description: &'s
 
 metrics! {
     with_attributes {
-        /// How long requests to the component took, in seconds.
+        /// Duration of requests to the component, in seconds.
         http_server_duration: Histogram<f64> =
             |meter| seconds(meter, "http.server.request.duration", "Duration of HTTP server requests");
-        /// Requests that run.
+        /// Running requests.
         http_server_active: UpDownCounter<i64> =
             |meter| gauge(meter, "http.server.active_requests", "{request}", "Requests that run");
-        /// How long the component's own requests took until their response began, in seconds.
+        /// Time from an outbound request of the component to the head of its response, in seconds.
         http_client_duration: Histogram<f64> =
             |meter| seconds(meter, "http.client.request.duration", "Duration of HTTP client requests");
-        /// The component's own requests whose response has not begun.
+        /// Outbound requests of the component that wait for the head of their response.
         http_client_active: UpDownCounter<i64> =
             |meter| gauge(meter, "http.client.active_requests", "{request}", "Requests whose response has not begun");
-        /// How long an operation with a broker took, in seconds.
+        /// Duration of broker operations, in seconds.
         messaging_operation_duration: Histogram<f64> =
             |meter| seconds(meter, "messaging.client.operation.duration", "Duration of operations with a broker");
         /// Messages that the component sent.
@@ -87,65 +87,65 @@ metrics! {
         /// Messages that were delivered to the runtime.
         messaging_consumed: Counter<u64> =
             |meter| counter(meter, "messaging.client.consumed.messages", "{message}", "Messages delivered to the runtime");
-        /// How long the component took to handle a message, in seconds.
+        /// Duration of the component's message handler, in seconds.
         messaging_process_duration: Histogram<f64> =
             |meter| seconds(meter, "messaging.process.duration", "Duration of handling a message");
-        /// What became of the messages that were delivered.
+        /// Delivered messages by their settlement.
         messages_settled: Counter<u64> =
             |meter| counter(meter, "tempo.messages.settled", "{message}", "Messages by what became of them");
-        /// How long an operation on a store took, in seconds.
+        /// Duration of store operations, in seconds.
         db_operation_duration: Histogram<f64> =
             |meter| seconds(meter, "db.client.operation.duration", "Duration of operations on stores");
-        /// How often something was refused or ended because of a limit.
+        /// Operations refused or ended by a limit.
         limit_hits: Counter<u64> =
             |meter| counter(meter, "tempo.limit.hits", "{hit}", "How often a limit stopped something");
-        /// How long calls took of host services that are neither requests, messages nor stores, in seconds.
+        /// Duration of host calls that are neither requests, messages nor store operations, in seconds.
         host_call_duration: Histogram<f64> =
-            |meter| short(meter, "tempo.host.call.duration", "Duration of calls of configuration, logging and telemetry");
+            |meter| short_seconds(meter, "tempo.host.call.duration", "Duration of calls of configuration, logging and telemetry");
     }
-    of_the_component {
-        /// Instances that were made.
+    bound_to_component {
+        /// Instances created.
         instances_created: BoundCounter<u64> =
             |meter| counter(meter, "tempo.instances.created", "{instance}", "Instances that were made");
-        /// Calls that ran in an instance that had served before.
+        /// Calls that reused an instance.
         instances_reused: BoundCounter<u64> =
             |meter| counter(meter, "tempo.instances.reused", "{call}", "Calls in an instance that had served before");
-        /// Calls that a guest did not end by itself.
+        /// Instances that trapped or were interrupted.
         instances_trapped: BoundCounter<u64> =
             |meter| counter(meter, "tempo.instances.trapped", "{instance}", "Instances that trapped or were stopped");
-        /// Stores that exist.
+        /// Existing stores.
         instances_alive: BoundUpDownCounter<i64> =
             |meter| gauge(meter, "tempo.instances.alive", "{instance}", "Instances that exist");
-        /// Instances that wait for their next call.
+        /// Idle instances, kept for reuse.
         instances_idle: BoundUpDownCounter<i64> =
             |meter| gauge(meter, "tempo.instances.idle", "{instance}", "Instances that wait for their next call");
-        /// Calls that wait for a place to run.
+        /// Calls queued for admission.
         calls_waiting: BoundUpDownCounter<i64> =
             |meter| gauge(meter, "tempo.calls.waiting", "{call}", "Calls that wait for a place to run");
-        /// How long calls waited that had to, in seconds.
+        /// Time that queued calls waited for admission, in seconds.
         queue_duration: BoundHistogram<f64> =
             |meter| seconds(meter, "tempo.queue.duration", "How long calls waited for a place to run, if they had to");
-        /// How long it took to make an instance, in seconds.
+        /// Duration of instantiation, in seconds.
         instantiate_duration: BoundHistogram<f64> =
-            |meter| short(meter, "tempo.instantiate.duration", "How long it took to make an instance");
-        /// The time that guests computed, in seconds.
+            |meter| short_seconds(meter, "tempo.instantiate.duration", "How long it took to make an instance");
+        /// Processor time of guests, in seconds.
         call_cpu: BoundCounter<f64> = |meter| meter
             .f64_counter("tempo.call.cpu_time").with_unit("s").with_description("The time that guests computed").build();
-        /// The linear memory of an instance after a call, in bytes.
+        /// Linear memory of an instance after a call, in bytes.
         call_memory: BoundHistogram<u64> = |meter| meter
             .u64_histogram("tempo.call.memory").with_unit("By").with_description("Linear memory of an instance after a call")
             .with_boundaries(BYTES.into()).build();
     }
 }
 
-/// One of what a gauge counts, for as long as it is held.
+/// Holds a gauge one higher until it is dropped.
 #[derive(Debug, Default)]
-pub struct Counted {
+pub struct GaugeGuard {
     gauge: Option<BoundUpDownCounter<i64>>,
 }
 
-impl Counted {
-    /// Adds one to the gauge of `telemetry` that `gauge` chooses.
+impl GaugeGuard {
+    /// Adds one to the gauge that `gauge` selects from the metrics of `telemetry`.
     pub fn new(telemetry: &Telemetry, gauge: impl FnOnce(&Metrics) -> &BoundUpDownCounter<i64>) -> Self {
         let gauge = telemetry.metrics().map(|metrics| gauge(metrics).clone());
         if let Some(gauge) = &gauge {
@@ -155,7 +155,7 @@ impl Counted {
     }
 }
 
-impl Drop for Counted {
+impl Drop for GaugeGuard {
     fn drop(&mut self) {
         if let Some(gauge) = &self.gauge {
             gauge.add(-1);
@@ -164,13 +164,13 @@ impl Drop for Counted {
 }
 
 impl Metrics {
-    /// The attribute that names the component.
+    /// Returns the attribute that names the component.
     pub fn component(&self) -> &KeyValue {
         &self.component
     }
 
-    /// Counts that `limit` stopped something.
-    pub fn hit(&self, limit: &'static str) {
+    /// Counts a hit of `limit`.
+    pub fn count_limit_hit(&self, limit: &'static str) {
         self.limit_hits.add(1, &[self.component.clone(), KeyValue::new("tempo.limit", limit)]);
     }
 }

@@ -1,4 +1,4 @@
-//! Operations on stores: a span and a duration for each, by the conventions for databases.
+//! Spans and durations of store operations, by the OpenTelemetry semantic conventions for databases.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -11,35 +11,36 @@ use super::context::current;
 use super::span::Span;
 use crate::sink::Telemetry;
 
-/// One store, as it is told of: by the scheme of its URL and the name under which the component opens it.
+/// Instruments the operations on one store. `db.system.name` is the scheme of the store's URL, `db.namespace` the name
+/// under which the component opens it.
 #[derive(Clone, Debug)]
 pub struct Operations {
     telemetry: Telemetry,
     store: Arc<str>,
-    /// The attributes of all that is told of it.
+    /// Attributes of every operation.
     attributes: [KeyValue; 2],
 }
 
-/// An operation that is under way. Dropped before its [`end`](Operation::end), it was given up.
+/// A running operation. If it is dropped before [`end`](Operation::end), it is recorded as cancelled.
 #[derive(Debug)]
 pub struct Operation {
     operations: Operations,
     name: &'static str,
     span: Option<Span>,
     begun: Instant,
-    /// The `error.type` that it ends with.
+    /// The `error.type` of the operation's result.
     error: Option<&'static str>,
 }
 
 impl Operations {
-    /// What is done on the store `name` of a system, such as `nats`.
+    /// Instruments the operations on the store `name` of `system`, such as `nats`.
     pub fn new(telemetry: &Telemetry, system: &str, name: &str) -> Self {
         let system = KeyValue::new("db.system.name", system.to_owned());
         let attributes = [system, KeyValue::new("db.namespace", name.to_owned())];
         Self { telemetry: telemetry.clone(), store: name.into(), attributes }
     }
 
-    /// Begins the operation `name`, as part of the call in which it is asked for.
+    /// Begins the operation `name`, as a child of the current call's innermost span.
     pub fn begin(&self, name: &'static str) -> Operation {
         let parent = current().map(|context| context.innermost());
         let title = || format!("{name} {}", self.store).into();
@@ -52,26 +53,26 @@ impl Operations {
         Operation { operations: self.clone(), name, span, begun: Instant::now(), error: Some("cancelled") }
     }
 
-    /// Does `work`, which is the operation `name`. A failure is told by the word that `error` has for it.
+    /// Runs `work` as the operation `name`. `error_type` maps its error to a low-cardinality `error.type`.
     ///
     /// # Errors
     ///
     /// That of `work`.
-    pub async fn tell<T, E>(
+    pub async fn instrument<T, E>(
         &self,
         name: &'static str,
-        error: impl FnOnce(&E) -> &'static str,
+        error_type: impl FnOnce(&E) -> &'static str,
         work: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
         let operation = self.begin(name);
         let result = work.await;
-        operation.end(result.as_ref().err().map(error));
+        operation.end(result.as_ref().err().map(error_type));
         result
     }
 }
 
 impl Operation {
-    /// Ends the operation: well, or with an `error.type`, a word of a small set.
+    /// Ends the operation. `error` is a low-cardinality `error.type`, `None` on success.
     pub fn end(mut self, error: Option<&'static str>) {
         self.error = error;
     }

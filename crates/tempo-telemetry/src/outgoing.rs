@@ -1,39 +1,40 @@
-//! What a guest asks of others, a request or a message: the span of it, and the headers that hand the trace on.
+//! Client and producer spans of the requests and messages that a guest sends, and their propagation headers.
 
 use std::borrow::Cow;
 
 use opentelemetry::trace::{SpanContext, SpanKind};
 
 use super::context::CallContext;
-use super::propagation::{BAGGAGE, Remote};
+use super::propagation::{BAGGAGE, RemoteContext};
 use super::span::Span;
 use crate::sink::Telemetry;
 
-/// A request or a message on its way out of a guest.
+/// The telemetry of a request or message that a guest sends.
 #[derive(Debug)]
 pub struct Outgoing {
-    /// The span of it; none if nobody listens.
+    /// Its span; `None` if traces are disabled.
     pub span: Option<Span>,
-    /// What to set among its headers.
+    /// The propagation headers to set on it.
     pub headers: Vec<(&'static str, String)>,
 }
 
 impl Telemetry {
-    /// Begins what a guest asks of others during the call of `context`, given what it `said` itself of the trace.
+    /// Begins the span of a request or message that a guest sends during the call of `context`. `guest` is the trace
+    /// context that the guest set on it.
     ///
-    /// A guest that names a span of its call's trace has it for the parent; one that only hands on what it was handed, or
-    /// says nothing, has the span that it opened last. Headers that name another trace are left as they are.
+    /// If `guest` names a span of the call's trace, that span is the parent. If `guest` names the span around the call or
+    /// no span, the parent is the innermost open span. Headers that name another trace are left unchanged.
     pub fn outgoing(
         &self,
         kind: SpanKind,
         context: &CallContext,
-        said: &Remote,
+        guest: &RemoteContext,
         name: impl FnOnce() -> Cow<'static, str>,
     ) -> Outgoing {
         let outer = context.outer();
-        let foreign = said.span.as_ref().filter(|said| outer.is_valid() && said.trace_id() != outer.trace_id());
-        let parent = match &said.span {
-            Some(said) if foreign.is_none() && said.span_id() != outer.span_id() => local(said),
+        let foreign = guest.span.as_ref().filter(|span| outer.is_valid() && span.trace_id() != outer.trace_id());
+        let parent = match &guest.span {
+            Some(span) if foreign.is_none() && span.span_id() != outer.span_id() => local(span),
             _ => context.innermost(),
         };
         let mut span = self.start(kind, Some(&parent).filter(|parent| parent.is_valid()), name);
@@ -45,7 +46,7 @@ impl Telemetry {
         } else {
             let named = span.as_ref().map_or(&parent, Span::context);
             context.inject(named, |name, value| {
-                if name != BAGGAGE || said.baggage.is_none() {
+                if name != BAGGAGE || guest.baggage.is_none() {
                     headers.push((name, value.to_owned()));
                 }
             });
@@ -54,7 +55,7 @@ impl Telemetry {
     }
 }
 
-/// A span that the guest named in a header is one of this program.
+/// Returns `span` without the remote flag: a span of the call's trace that the guest names belongs to this process.
 fn local(span: &SpanContext) -> SpanContext {
     SpanContext::new(span.trace_id(), span.span_id(), span.trace_flags(), false, span.trace_state().clone())
 }
@@ -70,10 +71,10 @@ mod tests {
     use super::*;
 
     #[derive(Default)]
-    struct Told(Mutex<Vec<SpanData>>);
+    struct RecordingSink(Mutex<Vec<SpanData>>);
 
-    impl Sink for Told {
-        fn wants(&self, _: Signal) -> bool {
+    impl Sink for RecordingSink {
+        fn enabled(&self, _: Signal) -> bool {
             true
         }
         fn span(&self, span: SpanData) {
@@ -89,24 +90,24 @@ mod tests {
         SpanContext::new(TraceId::from(trace), SpanId::from(id), TraceFlags::SAMPLED, true, TraceState::NONE)
     }
 
-    /// What becomes of a request whose guest said `said`: its parent, its links, and its headers.
-    fn sent(said: &Remote) -> (u64, usize, Vec<(&'static str, String)>, SpanContext) {
-        let told = Arc::new(Told::default());
-        let builder = TelemetryBuilder { sink: told.clone(), sampler: Sampler::AlwaysOn, metrics: None };
+    /// Sends a request with the context `guest`; returns the span's parent, its number of links, the headers and the span.
+    fn send(guest: &RemoteContext) -> (u64, usize, Vec<(&'static str, String)>, SpanContext) {
+        let sink = Arc::new(RecordingSink::default());
+        let builder = TelemetryBuilder { sink: sink.clone(), sampler: Sampler::AlwaysOn, metrics: None };
         let context = CallContext::new(span(1, 1), Some("a=b".into()));
         context.opened(span(1, 2));
-        let outgoing = Telemetry::from(builder).outgoing(SpanKind::Client, &context, said, || "GET".into());
+        let outgoing = Telemetry::from(builder).outgoing(SpanKind::Client, &context, guest, || "GET".into());
         let own = outgoing.span.as_ref().unwrap().context().clone();
         let headers = outgoing.headers;
         drop(outgoing.span);
-        let data = told.0.lock().unwrap().pop().unwrap();
+        let data = sink.0.lock().unwrap().pop().unwrap();
         (u64::from_be_bytes(data.parent.to_bytes()), data.links.len(), headers, own)
     }
 
     #[test]
-    fn the_parent_is_what_the_guest_named_or_opened_last() {
+    fn the_parent_is_the_span_that_the_guest_named_or_opened_last() {
         for (named, parent) in [(None, 2), (Some(span(1, 1)), 2), (Some(span(1, 7)), 7)] {
-            let (found, links, headers, own) = sent(&Remote { span: named, baggage: None });
+            let (found, links, headers, own) = send(&RemoteContext { span: named, baggage: None });
             assert_eq!((found, links), (parent, 0));
             let traceparent = format!("00-{}-{}-01", TraceId::from(1), own.span_id());
             assert_eq!(headers, [("traceparent", traceparent), ("baggage", "a=b".to_owned())]);
@@ -114,21 +115,21 @@ mod tests {
     }
 
     #[test]
-    fn what_names_another_trace_is_left_alone() {
-        let (parent, links, headers, _) = sent(&Remote { span: Some(span(9, 9)), baggage: None });
+    fn headers_of_another_trace_are_left_unchanged() {
+        let (parent, links, headers, _) = send(&RemoteContext { span: Some(span(9, 9)), baggage: None });
         assert_eq!((parent, links, headers), (2, 1, Vec::new()));
     }
 
     #[test]
-    fn a_guest_that_has_baggage_of_its_own_keeps_it() {
-        let (_, _, headers, _) = sent(&Remote { span: None, baggage: Some("c=d".into()) });
+    fn baggage_of_the_guest_is_kept() {
+        let (_, _, headers, _) = send(&RemoteContext { span: None, baggage: Some("c=d".into()) });
         assert!(headers.iter().all(|(name, _)| *name != BAGGAGE), "{headers:?}");
     }
 
     #[test]
-    fn a_trace_is_handed_on_where_nobody_listens() {
+    fn the_trace_is_propagated_without_a_sink() {
         let context = CallContext::new(span(1, 1), None);
-        let outgoing = Telemetry::off().outgoing(SpanKind::Client, &context, &Remote::default(), || "GET".into());
+        let outgoing = Telemetry::off().outgoing(SpanKind::Client, &context, &RemoteContext::default(), || "GET".into());
         assert!(outgoing.span.is_none());
         assert_eq!(outgoing.headers, [("traceparent", format!("00-{}-{}-01", TraceId::from(1), SpanId::from(1)))]);
     }

@@ -1,6 +1,6 @@
-//! The W3C headers that carry a trace from one program to the next: `traceparent`, `tracestate`, `baggage`.
+//! W3C trace context propagation: the headers `traceparent`, `tracestate` and `baggage`.
 //!
-//! What comes in is another's: it is bounded, and what is not valid is left out rather than passed on.
+//! Received headers are untrusted: they are bounded, and invalid ones are dropped.
 
 use std::str::FromStr as _;
 use std::sync::Arc;
@@ -8,48 +8,50 @@ use std::sync::Arc;
 use opentelemetry::trace::{SpanContext, TraceFlags, TraceState};
 use opentelemetry::{SpanId, TraceId};
 
-/// The header that names a span as the parent of another.
+/// The header that names the parent span.
 pub const TRACEPARENT: &str = "traceparent";
-/// The header in which tracing systems keep what only they understand.
+/// The header of vendor-specific trace data.
 pub const TRACESTATE: &str = "tracestate";
-/// The header of values that belong to a whole trace.
+/// The header of key-value pairs that are propagated through a whole trace.
 pub const BAGGAGE: &str = "baggage";
-/// All of them.
+/// All propagation headers.
 pub const FIELDS: [&str; 3] = [TRACEPARENT, TRACESTATE, BAGGAGE];
 
-/// What the specification asks a program to carry at least.
-const MAX_TRACESTATE: usize = 512;
-const MAX_MEMBERS: usize = 32;
-const MAX_BAGGAGE: usize = 8192;
+/// Maximum length of `tracestate`, in bytes: the minimum that the specification requires programs to propagate.
+const MAX_TRACESTATE_BYTES: usize = 512;
+/// Maximum number of `tracestate` members, by the specification.
+const MAX_TRACESTATE_MEMBERS: usize = 32;
+/// Maximum length of `baggage`, in bytes: the minimum that the specification requires programs to propagate.
+const MAX_BAGGAGE_BYTES: usize = 8192;
 
-/// What a caller said of the trace that its call belongs to.
+/// The trace context that a caller sent.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Remote {
-    /// The caller's span, if it named one.
+pub struct RemoteContext {
+    /// The caller's span, if `traceparent` is present and valid.
     pub span: Option<SpanContext>,
-    /// The caller's baggage, as it came.
+    /// The caller's baggage, unparsed.
     pub baggage: Option<Arc<str>>,
 }
 
-impl Remote {
-    /// Reads the headers, each of which `header` gives the value of. A header that comes more than once has none.
+impl RemoteContext {
+    /// Extracts the context from headers. `header` returns the value of a header, or `None` if it is absent or repeated.
     pub fn extract<'a>(header: impl Fn(&str) -> Option<&'a str>) -> Self {
         let span = header(TRACEPARENT).and_then(|text| {
             let (trace, span, flags) = parse(text)?;
             let state = header(TRACESTATE).map_or(TraceState::NONE, state);
             Some(SpanContext::new(trace, span, flags, true, state))
         });
-        let baggage = header(BAGGAGE).map(str::trim).filter(|text| fits(text)).map(Arc::from);
+        let baggage = header(BAGGAGE).map(str::trim).filter(|text| valid_baggage(text)).map(Arc::from);
         Self { span, baggage }
     }
 
-    /// Whether the caller said nothing.
+    /// Returns whether the caller sent neither a span nor baggage.
     pub fn is_empty(&self) -> bool {
         self.span.is_none() && self.baggage.is_none()
     }
 }
 
-/// The value of `traceparent` that names `span`. Written for each request and message, so without `format!`.
+/// Returns the `traceparent` of `span`. On the request path, so without `format!`.
 pub(super) fn traceparent(span: &SpanContext) -> String {
     let mut text = String::with_capacity(55);
     text.push_str("00-");
@@ -69,12 +71,12 @@ fn hex(text: &mut String, bytes: &[u8]) {
     }
 }
 
-/// The span that the value of a `traceparent` names. Only that a span is sampled is taken over from the flags.
+/// Parses a `traceparent`. Of its flags only `sampled` is kept.
 pub(super) fn parse(text: &str) -> Option<(TraceId, SpanId, TraceFlags)> {
     let text = text.trim();
     let mut parts = text.splitn(5, '-');
     let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    // Later versions may say more; this one may not, and `ff` is none.
+    // Later versions may append fields, version 00 must not, and ff is invalid.
     let known = version == "00" && parts.next().is_none();
     let later = version != "00" && version != "ff" && lower_hex(version, 2);
     if !(known || later) || !lower_hex(trace, 32) || !lower_hex(span, 16) || !lower_hex(flags, 2) {
@@ -90,14 +92,14 @@ fn lower_hex(text: &str, length: usize) -> bool {
 }
 
 fn state(text: &str) -> TraceState {
-    if text.len() > MAX_TRACESTATE || text.split(',').count() > MAX_MEMBERS {
+    if text.len() > MAX_TRACESTATE_BYTES || text.split(',').count() > MAX_TRACESTATE_MEMBERS {
         return TraceState::NONE;
     }
     TraceState::from_str(text).unwrap_or(TraceState::NONE)
 }
 
-fn fits(text: &str) -> bool {
-    !text.is_empty() && text.len() <= MAX_BAGGAGE && text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t'))
+fn valid_baggage(text: &str) -> bool {
+    !text.is_empty() && text.len() <= MAX_BAGGAGE_BYTES && text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t'))
 }
 
 #[cfg(test)]
@@ -106,20 +108,20 @@ mod tests {
 
     const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
-    fn read(fields: &[(&str, &str)]) -> Remote {
+    fn read(fields: &[(&str, &str)]) -> RemoteContext {
         let fields: Vec<(String, String)> = fields.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
-        Remote::extract(|name| fields.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str()))
+        RemoteContext::extract(|name| fields.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str()))
     }
 
     #[test]
-    fn what_is_written_is_read() {
+    fn a_traceparent_round_trips() {
         let span = read(&[(TRACEPARENT, PARENT)]).span.unwrap();
         assert!(span.is_sampled() && span.is_remote());
         assert_eq!(traceparent(&span), PARENT);
     }
 
     #[test]
-    fn what_is_not_valid_is_nothing() {
+    fn an_invalid_traceparent_is_ignored() {
         for bad in [
             "",
             "00",
@@ -146,13 +148,13 @@ mod tests {
         let members = |n: usize| (0..n).map(|n| format!("k{n}=v")).collect::<Vec<_>>().join(",");
         assert_eq!(state(&members(32)), members(32));
         assert_eq!(state(&members(33)), "");
-        let longest = format!("k={}", "v".repeat(MAX_TRACESTATE - 2));
+        let longest = format!("k={}", "v".repeat(MAX_TRACESTATE_BYTES - 2));
         assert_eq!(state(&format!("{longest}v")), "");
         let baggage = |text: &str| read(&[(BAGGAGE, text)]).baggage;
         assert_eq!(baggage("user=1;p=2,x=%20").as_deref(), Some("user=1;p=2,x=%20"));
         assert_eq!(baggage(""), None);
         assert_eq!(baggage("a=\u{1}"), None);
-        assert!(baggage(&"x".repeat(MAX_BAGGAGE)).is_some());
-        assert_eq!(baggage(&"x".repeat(MAX_BAGGAGE + 1)), None);
+        assert!(baggage(&"x".repeat(MAX_BAGGAGE_BYTES)).is_some());
+        assert_eq!(baggage(&"x".repeat(MAX_BAGGAGE_BYTES + 1)), None);
     }
 }

@@ -1,4 +1,4 @@
-//! Which traces are recorded: the samplers of the OpenTelemetry specification.
+//! The samplers of the OpenTelemetry specification.
 
 use opentelemetry::TraceId;
 use opentelemetry::trace::SpanContext;
@@ -10,14 +10,14 @@ pub enum Sampler {
     AlwaysOn,
     /// No span.
     AlwaysOff,
-    /// This share of all traces, from 0 to 1, chosen by their ids, so that all programs choose the same ones.
+    /// This share of all traces, from 0 to 1, selected by trace id, so that all programs select the same traces.
     Ratio(f64),
-    /// What the parent decided; for a span without a parent, this share of all traces, from 0 to 1.
+    /// The decision of the parent; for a root span, as [`Ratio`](Self::Ratio).
     ParentBased(f64),
 }
 
 impl Sampler {
-    /// Whether a span of `trace` under `parent` is recorded.
+    /// Returns whether a span of `trace` under `parent` is recorded.
     pub fn samples(self, trace: TraceId, parent: Option<&SpanContext>) -> bool {
         match (self, parent) {
             (Self::AlwaysOn, _) => true,
@@ -28,14 +28,14 @@ impl Sampler {
     }
 }
 
-/// As the SDKs of OpenTelemetry do it: by the lower 63 bits of the id.
+/// Compares the lower 63 bits of the id with `share`, as the OpenTelemetry SDKs do.
 fn within(share: f64, trace: TraceId) -> bool {
     if share >= 1.0 {
         return true;
     }
     let bytes = trace.to_bytes();
     let low = bytes.iter().skip(8).fold(0_u64, |low, byte| low << 8 | u64::from(*byte));
-    // A cast saturates: a negative share is none.
+    // The cast saturates: a negative share becomes 0.
     (low >> 1) < (share * (1_u64 << 63) as f64) as u64
 }
 
@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn the_share_is_what_was_asked_for() {
+    fn the_ratio_of_sampled_traces_is_the_configured_one() {
         for (share, least, most) in [(0.0, 0, 0), (0.01, 50, 160), (0.5, 4_700, 5_300), (1.0, 10_000, 10_000)] {
             fastrand::seed(7);
             let chosen =
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn the_parent_decides_where_it_is_asked() {
+    fn only_a_parent_based_sampler_follows_the_parent() {
         let trace = TraceId::from(u128::MAX);
         for sampled in [false, true] {
             let parent = parent(sampled);

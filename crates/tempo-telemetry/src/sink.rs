@@ -1,4 +1,4 @@
-//! Where everything that is told goes, and the handle of those who tell it.
+//! `Sink` receives spans and OTLP records; `Telemetry` is the handle that services report through.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,59 +11,61 @@ use super::metrics::Metrics;
 use super::sampler::Sampler;
 use super::span::{Span, SpanData};
 
-/// The kinds of what is told.
+/// The three OpenTelemetry signals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
     /// Spans.
     Traces,
-    /// Measurements.
+    /// Metric data points.
     Metrics,
     /// Log records.
     Logs,
 }
 
-/// Something that a guest tells: one message of the OpenTelemetry protocol (`opentelemetry.proto`, 1.x), encoded, with the
-/// messages that say where it belongs. It is within the guest's limits already.
+/// A guest's OTLP record: one encoded message of the OpenTelemetry protocol (`opentelemetry.proto`, 1.x) with its resource
+/// and scope. It is within the guest's limits.
 #[derive(Clone, Copy, Debug)]
 pub struct Record<'a> {
-    /// What it is: a `Span`, a `Metric` or a `LogRecord`.
+    /// The type of `message`: a `Span`, a `Metric` or a `LogRecord`.
     pub signal: Signal,
     /// The attributes that the guest adds to the host's resource: an encoded `Resource`, often empty.
     pub resource: &'a [u8],
-    /// The library that made it: an encoded `InstrumentationScope`, often empty.
+    /// The instrumentation library: an encoded `InstrumentationScope`, often empty.
     pub scope: &'a [u8],
-    /// The schema of the scope, or nothing.
+    /// The schema URL of the scope, or the empty string.
     pub schema_url: &'a str,
-    /// The message itself.
+    /// The encoded message.
     pub message: &'a [u8],
 }
 
-/// Takes what is told. Called while a guest or a client waits, so it must not block.
+/// Receives finished host spans and guest OTLP records.
+///
+/// Called on the request path: implementations must not block.
 pub trait Sink: Send + Sync + 'static {
-    /// Whether anything becomes of what is told of this kind.
-    fn wants(&self, signal: Signal) -> bool;
+    /// Returns false if records of `signal` are discarded; callers may then skip building them.
+    fn enabled(&self, signal: Signal) -> bool;
 
-    /// Takes a span of the host that has ended.
+    /// Receives a finished host span.
     fn span(&self, span: SpanData);
 
-    /// Takes what a guest tells.
+    /// Receives a guest's OTLP record.
     fn record(&self, record: Record<'_>);
 
-    /// Whether the host says itself what `key` is in the resource, so that no guest may.
+    /// Returns whether the host sets the resource attribute `key` itself, so that guests must not.
     fn reserves(&self, key: &str) -> bool;
 }
 
-/// What a runtime says to make a [`Telemetry`].
+/// The parts of a [`Telemetry`].
 pub struct TelemetryBuilder {
-    /// Takes spans and what guests tell.
+    /// Receives host spans and guest records.
     pub sink: Arc<dyn Sink>,
-    /// Which spans the sink is given.
+    /// Decides which host spans are recorded.
     pub sampler: Sampler,
-    /// Counts and measures, if anybody reads it.
+    /// The instruments; `None` if metrics are disabled.
     pub metrics: Option<Metrics>,
 }
 
-/// The handle of whoever has something to tell. Cheap to clone; off by default, and then close to free.
+/// The handle that services report through. Cheap to clone. Disabled by default; then every method returns at once.
 #[derive(Clone, Default)]
 pub struct Telemetry {
     inner: Option<Arc<TelemetryBuilder>>,
@@ -76,48 +78,48 @@ impl From<TelemetryBuilder> for Telemetry {
 }
 
 impl Telemetry {
-    /// One that nobody listens to.
+    /// Returns a disabled handle.
     pub const fn off() -> Self {
         Self { inner: None }
     }
 
-    /// Whether somebody listens.
+    /// Returns whether telemetry is enabled.
     pub fn is_on(&self) -> bool {
         self.inner.is_some()
     }
 
-    /// The instruments, if anybody reads them.
+    /// Returns the instruments, or `None` if metrics are disabled.
     pub fn metrics(&self) -> Option<&Metrics> {
         self.inner.as_ref()?.metrics.as_ref()
     }
 
-    /// Counts that `limit` stopped something.
-    pub fn hit(&self, limit: &'static str) {
+    /// Counts a hit of `limit`.
+    pub fn count_limit_hit(&self, limit: &'static str) {
         if let Some(metrics) = self.metrics() {
-            metrics.hit(limit);
+            metrics.count_limit_hit(limit);
         }
     }
 
-    /// Counts an instance that trapped or was stopped.
-    pub fn trapped(&self) {
+    /// Counts an instance that trapped or was interrupted.
+    pub fn count_trap(&self) {
         if let Some(metrics) = self.metrics() {
             metrics.instances_trapped.add(1);
         }
     }
 
-    /// Begins a span under `parent`, or a new trace. `None` if nobody wants traces; a span that is not sampled has its ids,
-    /// for those who are called, and is told to nobody.
+    /// Begins a span under `parent`, or a new trace. Returns `None` if traces are disabled. A span that is not sampled has
+    /// ids to propagate and is not exported.
     pub fn start(
         &self,
         kind: SpanKind,
         parent: Option<&SpanContext>,
         name: impl FnOnce() -> Cow<'static, str>,
     ) -> Option<Span> {
-        let inner = self.inner.as_ref().filter(|inner| inner.sink.wants(Signal::Traces))?;
+        let inner = self.inner.as_ref().filter(|inner| inner.sink.enabled(Signal::Traces))?;
         Some(Span::start(&inner.sink, inner.sampler, kind, parent, name))
     }
 
-    /// Begins a span that has no parent, and makes the context of the call under it.
+    /// Begins a root span, and creates the context of the call under it.
     pub fn root(
         &self,
         kind: SpanKind,
@@ -127,25 +129,25 @@ impl Telemetry {
         (span.as_ref().map(|span| CallContext::new(span.context().clone(), None)), span)
     }
 
-    /// Whether anything becomes of what guests tell of this kind.
-    pub fn wants(&self, signal: Signal) -> bool {
-        self.inner.as_ref().is_some_and(|inner| inner.sink.wants(signal))
+    /// Returns false if guest records of `signal` are discarded; callers may then skip building them.
+    pub fn enabled(&self, signal: Signal) -> bool {
+        self.inner.as_ref().is_some_and(|inner| inner.sink.enabled(signal))
     }
 
-    /// Whether a span of a guest outside of the call's own trace is to be told, by the runtime's sampler.
+    /// Returns whether the runtime's sampler records a guest span that is not of the call's trace.
     pub fn samples(&self, span: &SpanContext) -> bool {
-        // As a new trace: what a guest says of a parent is no reason to tell all of it.
+        // Sampled as a root span: a guest must not force sampling with a parent of its choice.
         self.inner.as_ref().is_some_and(|inner| inner.sampler.samples(span.trace_id(), None))
     }
 
-    /// Tells what a guest has told.
+    /// Passes a guest's OTLP record to the sink.
     pub fn record(&self, record: Record<'_>) {
         if let Some(inner) = &self.inner {
             inner.sink.record(record);
         }
     }
 
-    /// Whether the host says itself what `key` is in the resource, so that no guest may.
+    /// Returns whether the host sets the resource attribute `key` itself, so that guests must not.
     pub fn reserves(&self, key: &str) -> bool {
         self.inner.as_ref().is_some_and(|inner| inner.sink.reserves(key))
     }

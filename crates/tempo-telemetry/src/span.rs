@@ -1,4 +1,4 @@
-//! A span of the host: what it did for a client, a guest or a message, and how long that took.
+//! Host spans.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,35 +12,35 @@ use super::ids;
 use super::sampler::Sampler;
 use crate::sink::Sink;
 
-/// What is told of a span when it has ended.
+/// The data of a finished span.
 #[derive(Clone, Debug)]
 pub struct SpanData {
-    /// Its ids.
+    /// The span context: trace id, span id, flags.
     pub context: SpanContext,
-    /// The span it is part of; [`SpanId::INVALID`] if it begins a trace.
+    /// The parent span; [`SpanId::INVALID`] for a root span.
     pub parent: SpanId,
-    /// Whether the parent is another program's.
+    /// Whether the parent belongs to another process.
     pub parent_is_remote: bool,
-    /// What it is to the others in the trace.
+    /// The span kind.
     pub kind: SpanKind,
-    /// What was done, in few words that many spans share.
+    /// The span name, of low cardinality.
     pub name: Cow<'static, str>,
-    /// When it began.
+    /// Start time.
     pub start: SystemTime,
-    /// When it ended.
+    /// End time.
     pub end: SystemTime,
-    /// The circumstances, by the semantic conventions of OpenTelemetry.
+    /// Attributes, by the OpenTelemetry semantic conventions.
     pub attributes: Vec<KeyValue>,
-    /// Spans of other traces that it has to do with.
+    /// Links to spans of other traces.
     pub links: Vec<SpanContext>,
-    /// How it ended.
+    /// The span status.
     pub status: Status,
 }
 
-/// A span that runs. It ends when it is dropped.
+/// A running span. Dropping it ends it.
 pub struct Span {
     context: SpanContext,
-    /// Only if it is sampled.
+    /// `None` if the span is not sampled.
     recording: Option<Recording>,
 }
 
@@ -81,12 +81,12 @@ impl Span {
         Self { context, recording }
     }
 
-    /// Its ids.
+    /// Returns the span context.
     pub fn context(&self) -> &SpanContext {
         &self.context
     }
 
-    /// What will be told of it, if anything.
+    /// Returns the data to be exported, or `None` if the span is not sampled.
     pub fn data(&mut self) -> Option<&mut SpanData> {
         self.recording.as_mut().map(|recording| &mut *recording.data)
     }
@@ -98,7 +98,7 @@ impl Span {
         }
     }
 
-    /// Says that what was done failed, with `error.type`, a word of a small set.
+    /// Sets the error status and `error.type`, which is a low-cardinality value.
     pub fn fail(&mut self, error: &'static str) {
         if let Some(data) = self.data() {
             data.attributes.push(KeyValue::new("error.type", error));
@@ -110,7 +110,7 @@ impl Span {
 impl Drop for Span {
     fn drop(&mut self) {
         if let Some(Recording { mut data, sink }) = self.recording.take() {
-            // The clock may have been set back meanwhile.
+            // The system clock may have been set back.
             data.end = SystemTime::now().max(data.start);
             sink.span(*data);
         }

@@ -49,12 +49,12 @@ impl Container for Told {
     }
 
     async fn stat(&self, name: &str) -> Result<Option<ObjectInfo>> {
-        self.operations.tell("stat", word, self.container.stat(name)).await
+        self.operations.instrument("stat", word, self.container.stat(name)).await
     }
 
     /// Ends when the bytes begin to come.
     async fn get(&self, name: &str, range: Option<ByteRange>) -> Result<(ObjectInfo, Data)> {
-        self.operations.tell("get", word, self.container.get(name, range)).await
+        self.operations.instrument("get", word, self.container.get(name, range)).await
     }
 
     async fn put(&self, name: &str, options: PutOptions) -> Result<Box<dyn Upload>> {
@@ -69,15 +69,15 @@ impl Container for Told {
     }
 
     async fn delete(&self, name: &str) -> Result<()> {
-        self.operations.tell("delete", word, self.container.delete(name)).await
+        self.operations.instrument("delete", word, self.container.delete(name)).await
     }
 
     async fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Entry>> {
-        self.operations.tell("list", word, self.container.list(prefix, after, limit)).await
+        self.operations.instrument("list", word, self.container.list(prefix, after, limit)).await
     }
 
     async fn copy(&self, from: &str, to: &str) -> Result<ObjectInfo> {
-        self.operations.tell("copy", word, self.container.copy(from, to)).await
+        self.operations.instrument("copy", word, self.container.copy(from, to)).await
     }
 }
 

@@ -1,7 +1,7 @@
 //! What requests in both directions are told by: words of small sets, as the conventions of OpenTelemetry have them.
 
 use http::{HeaderMap, Method, StatusCode};
-use tempo_telemetry::{FIELDS, Remote};
+use tempo_telemetry::{FIELDS, RemoteContext};
 
 /// The method, if it is one that everybody knows: a client could make up any number.
 pub(crate) fn known_method(method: &Method) -> &'static str {
@@ -47,11 +47,11 @@ pub(crate) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> 
 }
 
 /// What `headers` say of the trace that a request belongs to.
-pub(crate) fn remote(headers: &HeaderMap) -> Remote {
+pub(crate) fn remote(headers: &HeaderMap) -> RemoteContext {
     // Most requests say nothing, and to go through their few headers costs less than to look for three.
     if headers.keys().any(|name| FIELDS.contains(&name.as_str())) {
-        Remote::extract(|name| header(headers, name))
+        RemoteContext::extract(|name| header(headers, name))
     } else {
-        Remote::default()
+        RemoteContext::default()
     }
 }

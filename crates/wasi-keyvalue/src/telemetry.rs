@@ -36,22 +36,22 @@ fn word(error: &Error) -> &'static str {
 #[async_trait]
 impl KeyValueStore for Told {
     async fn get(&self, key: &str) -> Result<Option<Entry>> {
-        self.operations.tell("get", word, self.store.get(key)).await
+        self.operations.instrument("get", word, self.store.get(key)).await
     }
 
     async fn set(&self, key: &str, value: Bytes, ttl: Option<Duration>, condition: Condition) -> Result<Version> {
-        self.operations.tell("set", word, self.store.set(key, value, ttl, condition)).await
+        self.operations.instrument("set", word, self.store.set(key, value, ttl, condition)).await
     }
 
     async fn delete(&self, key: &str) -> Result<()> {
-        self.operations.tell("delete", word, self.store.delete(key)).await
+        self.operations.instrument("delete", word, self.store.delete(key)).await
     }
 
     async fn keys(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>> {
-        self.operations.tell("keys", word, self.store.keys(prefix, after, limit)).await
+        self.operations.instrument("keys", word, self.store.keys(prefix, after, limit)).await
     }
 
     async fn watch(&self) -> Result<BoxStream<'static, Result<Change>>> {
-        self.operations.tell("watch", word, self.store.watch()).await
+        self.operations.instrument("watch", word, self.store.watch()).await
     }
 }

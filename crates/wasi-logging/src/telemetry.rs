@@ -32,7 +32,7 @@ impl LogSink for Told {
     }
 
     fn dropped(&self, component: &str, count: u64) {
-        self.telemetry.hit("max-log-rate");
+        self.telemetry.count_limit_hit("max-log-rate");
         self.sink.dropped(component, count);
     }
 }

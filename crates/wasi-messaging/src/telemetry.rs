@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::SpanKind;
-use tempo_telemetry::{CallContext, Remote, Span, Telemetry, current};
+use tempo_telemetry::{CallContext, RemoteContext, Span, Telemetry, current};
 
 use crate::{Broker, Consumer, Error, INBOX, Message, Operator, Result, Subscription};
 
@@ -54,7 +54,7 @@ impl Told {
         context: &CallContext,
         message: &mut Message,
     ) -> Option<Span> {
-        let said = Remote::extract(|name| message.header(name));
+        let said = RemoteContext::extract(|name| message.header(name));
         let topic = (!message.topic.starts_with(INBOX)).then_some(message.topic.as_str());
         let name = || topic.map_or(operation.into(), |topic| format!("{operation} {topic}").into());
         let outgoing = self.telemetry.outgoing(kind, context, &said, name);

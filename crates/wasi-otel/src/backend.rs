@@ -49,7 +49,7 @@ pub enum Dropped {
 /// Sizes, counts and rates are within the limits, and every id is valid.
 pub trait Collector: Send + Sync + 'static {
     /// Whether anything becomes of what is told of this kind. If not, it is not even looked at.
-    fn wants(&self, signal: Signal) -> bool {
+    fn enabled(&self, signal: Signal) -> bool {
         let _ = signal;
         true
     }

@@ -65,8 +65,8 @@ struct Losses {
 }
 
 impl Collector for Teller {
-    fn wants(&self, signal: Signal) -> bool {
-        self.telemetry.wants(signal)
+    fn enabled(&self, signal: Signal) -> bool {
+        self.telemetry.enabled(signal)
     }
 
     fn reserves(&self, key: &str) -> bool {
@@ -97,7 +97,7 @@ impl Collector for Teller {
             (Signal::Logs, _) => Some("max-log-rate"),
         };
         if let Some(limit) = limit {
-            self.telemetry.hit(limit);
+            self.telemetry.count_limit_hit(limit);
         }
         let mut losses = self.losses.lock().unwrap_or_else(PoisonError::into_inner);
         let Losses { spans, points, logs, .. } = &mut *losses;

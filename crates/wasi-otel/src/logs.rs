@@ -22,7 +22,7 @@ const SEVERITIES: std::ops::RangeInclusive<u8> = 1..=24;
 
 impl wit::Host for OtelView<'_> {
     fn on_emit(&mut self, mut given: wit::LogRecord) {
-        if !self.collector.wants(Signal::Logs) {
+        if !self.collector.enabled(Signal::Logs) {
             return;
         }
         if self.budgets.logs.admit().is_none() {

@@ -19,7 +19,7 @@ use crate::{Dropped, Origin, OtelView};
 impl wit::Host for OtelView<'_> {
     /// An error says which limit was exceeded; what is not valid is dropped and counted without one.
     fn export(&mut self, given: wit::ResourceMetrics) -> Result<(), String> {
-        if !self.collector.wants(Signal::Metrics) {
+        if !self.collector.enabled(Signal::Metrics) {
             return Ok(());
         }
         let all = given.scope_metrics.iter().flat_map(|scope| &scope.metrics).map(|metric| points(&metric.data));

@@ -23,7 +23,7 @@ const FIXED: (usize, usize, usize) = (96, 16, 48);
 
 impl wit::Host for OtelView<'_> {
     fn on_start(&mut self, context: wit::SpanContext) {
-        if !self.collector.wants(Signal::Traces) {
+        if !self.collector.enabled(Signal::Traces) {
             return;
         }
         if let (Some(call), Some(span)) = (current(), span_context(&context)) {
@@ -32,7 +32,7 @@ impl wit::Host for OtelView<'_> {
     }
 
     fn on_end(&mut self, span: wit::SpanData) {
-        if self.collector.wants(Signal::Traces)
+        if self.collector.enabled(Signal::Traces)
             && let Err(why) = self.end(span)
         {
             self.collector.dropped(Signal::Traces, why, 1);

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use futures::future::join_all;
-use tempo_telemetry::Phase;
+use tempo_telemetry::RuntimePhase;
 
 use super::*;
 
@@ -162,7 +162,7 @@ async fn readiness_tells_a_full_disk_from_one_with_room() {
     let folder = tempfile::tempdir().unwrap();
     let file = File::open(folder.path()).unwrap();
     let health = Health::default();
-    health.enter(Phase::Ready);
+    health.enter(RuntimePhase::Ready);
     file.show(&health, Handle::current());
     assert_eq!(health.not_ready(), None);
     let full = io::Error::from(io::ErrorKind::StorageFull);

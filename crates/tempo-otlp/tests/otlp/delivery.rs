@@ -86,7 +86,7 @@ fn what_guests_tell_stands_under_their_own_scope_and_the_merged_resource() {
             (Signal::Metrics, metric.encode_to_vec()),
         ];
         for (signal, message) in &messages {
-            assert!(telemetry.wants(*signal));
+            assert!(telemetry.enabled(*signal));
             let (resource, scope) = (&resource.encode_to_vec()[..], &scope.encode_to_vec()[..]);
             telemetry.record(Record { signal: *signal, resource, scope, schema_url: "http://schema", message });
             telemetry.record(Record { signal: *signal, resource: b"", scope: b"", schema_url: "", message });
@@ -123,7 +123,7 @@ fn the_hosts_metrics_in_the_temporality_that_is_asked_for() {
         let running = start(&collector.endpoint(), protocol, &[(variable, preference)]);
         let telemetry = running.telemetry();
         let metrics = telemetry.metrics().unwrap();
-        metrics.hit("memory");
+        metrics.count_limit_hit("memory");
         metrics.http_server_duration.record(0.2, &[KeyValue::new("http.request.method", "GET")]);
         let find =
             |name: &str| collector.wait_for(name, |c| c.measured().into_iter().find(|told| told.item.name == name));
@@ -209,7 +209,7 @@ fn without_variables_nothing_starts() {
 struct Kept(Mutex<Vec<String>>);
 
 impl Sink for Kept {
-    fn wants(&self, signal: Signal) -> bool {
+    fn enabled(&self, signal: Signal) -> bool {
         signal == Signal::Traces
     }
 

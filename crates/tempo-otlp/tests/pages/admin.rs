@@ -7,7 +7,7 @@ use opentelemetry::KeyValue;
 use opentelemetry::metrics::MeterProvider as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tempo_otlp::{ADMIN, Admin, Health, HostName, Listener, Phase, Scrape};
+use tempo_otlp::{ADMIN, Admin, Health, HostName, Listener, RuntimePhase, Scrape};
 use tempo_settings::Setting as _;
 use tempo_telemetry::Metrics;
 
@@ -28,7 +28,7 @@ fn readiness_follows_the_runtime() {
         let (status, said) = get(address, "/readyz").await;
         assert_eq!((status, said.as_str()), (503, "starting: the component is being loaded\n"));
         assert_eq!(get(address, "/livez").await.0, 200);
-        health.enter(Phase::Ready);
+        health.enter(RuntimePhase::Ready);
         assert_eq!(get(address, "/readyz").await, (200, "ready\n".to_owned()));
         health.add_readiness_check(|| Some("nats: reconnecting".to_owned()));
         assert_eq!(get(address, "/readyz").await, (503, "nats: reconnecting\n".to_owned()));
@@ -48,7 +48,7 @@ fn a_part_that_hangs_is_named() {
         let pulse = health.heartbeat("the main loop");
         let (status, said) = get(address, "/livez").await;
         assert_eq!(status, 503);
-        assert!(said.starts_with("the main loop hangs: nothing was heard of it for "), "{said}");
+        assert!(said.starts_with("the main loop hangs: no heartbeat for "), "{said}");
         drop(pulse);
         assert_eq!(get(address, "/livez").await.0, 200);
     });
@@ -189,5 +189,5 @@ fn record(metrics: &Metrics) {
     }
     metrics.call_cpu.add(0.1);
     metrics.call_memory.record(1 << 20);
-    metrics.hit("memory");
+    metrics.count_limit_hit("memory");
 }

@@ -10,7 +10,7 @@ use opentelemetry::trace::SpanKind;
 use opentelemetry::{KeyValue, SpanId};
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use serde_json::{Value, json};
-use tempo_otlp::{DASHBOARD, Dashboard, Health, Listener, LogLine, Phase, Recent, Scrape};
+use tempo_otlp::{DASHBOARD, Dashboard, Health, Listener, LogLine, RuntimePhase, Recent, Scrape};
 use tempo_telemetry::Metrics;
 
 use crate::browser::Browser;
@@ -33,7 +33,7 @@ impl Served {
     pub fn start() -> Self {
         let (scrape, provider) = Scrape::with_provider().unwrap();
         let (recent, health) = (Recent::default(), Health::default());
-        health.enter(Phase::Ready);
+        health.enter(RuntimePhase::Ready);
         let dashboard = Dashboard::new(recent.clone(), scrape, health);
         let described = dashboard.clone();
         let listener = Listener::bind(([127, 0, 0, 1], 0).into(), &DASHBOARD).unwrap();

@@ -21,8 +21,8 @@ fn page(tell: impl FnOnce(&Telemetry)) -> String {
     let builder = Builder::new(&settings, "app", ("test", "1")).unwrap().reader(reader).scrape(&scrape);
     let running: Running = builder.start().unwrap().unwrap();
     let telemetry = running.telemetry();
-    assert!(telemetry.wants(Signal::Metrics) && !telemetry.wants(Signal::Traces) && !telemetry.wants(Signal::Logs));
-    telemetry.hit("memory");
+    assert!(telemetry.enabled(Signal::Metrics) && !telemetry.enabled(Signal::Traces) && !telemetry.enabled(Signal::Logs));
+    telemetry.count_limit_hit("memory");
     tell(&telemetry);
     let listener = Listener::bind(([127, 0, 0, 1], 0).into(), &ADMIN).unwrap();
     let address = listener.address();

@@ -164,12 +164,12 @@ async fn answer(connection: &Connection, mut request: Request<Incoming>) -> Resp
     fields::receive(&mut request);
     let (context, mut told) = telemetry::begin(&worker.measured, scheme, &mut request);
     let mut response = if !admitted {
-        worker.workload.telemetry().hit("max-connections");
+        worker.workload.telemetry().count_limit_hit("max-connections");
         Refusal::Overloaded.response()
     } else if too_many_headers {
         Refusal::TooManyHeaders.response()
     } else if !server.backlog.wait_for_room(worker.workload.limits().queue_wait).await {
-        worker.workload.telemetry().hit("max-send-buffer");
+        worker.workload.telemetry().count_limit_hit("max-send-buffer");
         Refusal::Overloaded.response()
     } else {
         let handled = pin!(request::handle(worker.clone(), scheme.clone(), context.clone(), request));

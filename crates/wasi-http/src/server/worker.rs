@@ -38,7 +38,7 @@ impl Worker {
     pub(crate) fn settle(&self, outcome: Outcome) -> Result<(), Refusal> {
         let component = self.workload.name();
         if !matches!(outcome, Ok(Ok(_))) {
-            self.workload.telemetry().trapped();
+            self.workload.telemetry().count_trap();
         }
         match outcome {
             Ok(Ok(warm)) => {

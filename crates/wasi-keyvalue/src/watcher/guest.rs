@@ -134,7 +134,7 @@ impl Guest {
         let (context, mut span) = self.workload.telemetry().root(SpanKind::Consumer, || "watch".into());
         let result = self.workload.call(meter, deadline, context, work).await.map_err(wasmtime::Error::new).flatten();
         if let (Some(span), Err(_)) = (&mut span, &result) {
-            self.workload.telemetry().trapped();
+            self.workload.telemetry().count_trap();
             span.fail("failed");
         }
         result

@@ -125,7 +125,7 @@ impl Handlers {
     }
 
     fn trapped(&self, what: &str, error: &wasmtime::Error) -> Ending {
-        self.workload.telemetry().trapped();
+        self.workload.telemetry().count_trap();
         let cause = describe(error);
         tracing::error!(component = self.name(), error = cause, "{what} over a message");
         tracing::debug!(component = self.name(), "{error:?}");
@@ -133,7 +133,7 @@ impl Handlers {
     }
 
     fn interrupted(&self, interrupted: Interrupted) -> Ending {
-        self.workload.telemetry().trapped();
+        self.workload.telemetry().count_trap();
         tracing::warn!(component = self.name(), "{interrupted}");
         failed(interrupted.to_string())
     }

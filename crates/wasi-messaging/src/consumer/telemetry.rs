@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanContext, SpanKind};
-use tempo_telemetry::{CallContext, Remote, Span, Telemetry};
+use tempo_telemetry::{CallContext, RemoteContext, Span, Telemetry};
 
 use super::disposition::Ending;
 use crate::Message;
@@ -29,7 +29,7 @@ impl Handling {
         attempt: u32,
         message: &mut Message,
     ) -> (Option<Arc<CallContext>>, Self) {
-        let remote = Remote::extract(|name| message.header(name));
+        let remote = RemoteContext::extract(|name| message.header(name));
         let name = || format!("process {}", message.topic).into();
         let mut span = telemetry.start(SpanKind::Consumer, remote.span.as_ref(), name);
         let consumer = KeyValue::new("messaging.consumer.group.name", consumer.to_owned());

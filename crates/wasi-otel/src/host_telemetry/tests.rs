@@ -26,7 +26,7 @@ fn decode<M: Message + Default>(record: Record<'_>) -> Told<M> {
 }
 
 impl Sink for Decoder {
-    fn wants(&self, _: Signal) -> bool {
+    fn enabled(&self, _: Signal) -> bool {
         !self.deaf.load(Ordering::Relaxed)
     }
 
@@ -115,10 +115,10 @@ fn without_telemetry_nothing_is_wanted() {
     let (on, sink) = telemetry();
     let on = connected(&on);
     for signal in [Signal::Traces, Signal::Metrics, Signal::Logs] {
-        assert!(!off.state.collector.wants(signal) && on.state.collector.wants(signal));
+        assert!(!off.state.collector.enabled(signal) && on.state.collector.enabled(signal));
     }
     sink.deaf.store(true, Ordering::Relaxed);
-    assert!(!on.state.collector.wants(Signal::Traces));
+    assert!(!on.state.collector.enabled(Signal::Traces));
 }
 
 #[test]

@@ -260,7 +260,7 @@ fn the_rate_at_its_edge() {
 fn nothing_is_done_for_a_collector_that_wants_nothing() {
     struct Nobody;
     impl crate::Collector for Nobody {
-        fn wants(&self, _: Signal) -> bool {
+        fn enabled(&self, _: Signal) -> bool {
             false
         }
         fn span(&self, _: Origin<'_>, _: Span) {

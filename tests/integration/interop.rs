@@ -100,7 +100,7 @@ fn every_byte(length: usize) -> Vec<u8> {
 }
 
 fn keeps_values(component: &Path, no_such_store: &str) {
-    let stores = Backends::serve(component);
+    let stores = Stores::serve(component);
     let mut client = Client::connect(stores.server.address);
     for store in STORES {
         let at = |path: &str| format!("{path}{store}");
@@ -142,7 +142,7 @@ fn python_keeps_values() {
 #[test]
 fn javascript_keeps_objects() {
     let Some(component) = built(JAVASCRIPT_STORAGE) else { return };
-    let stores = Backends::serve(&component);
+    let stores = Stores::serve(&component);
     let mut client = Client::connect(stores.server.address);
     for store in STORES {
         let at = |path: &str| format!("{path}{store}");

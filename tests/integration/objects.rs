@@ -161,7 +161,7 @@ fn memories_that_together_are_too_large_are_no_overload() {
     let component = Component::text(&EXCEPTION_HTTP.replacen("(component", &format!("(component {memories}"), 1));
     let server = Run::file(&component.path()).args(["--max-memory", "10MiB"]).serve();
     get(server.address, "/").is_plain_refusal(500);
-    server.log.wait_for("asked for");
+    server.log.wait_for("requested");
     let line = server.log.wait_for("the component trapped");
     assert!(line.contains("(limit: --max-memory)"), "{line}");
 }

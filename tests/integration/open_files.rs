@@ -180,7 +180,7 @@ fn an_instance_logs_its_first_refusal_and_all_are_counted() {
         let hits = metrics.lines().find(|line| line.starts_with("tempo_limit_hits") && line.contains("max-open-files"));
         hits.filter(|line| line.ends_with(" 3")).map(|_| ())
     });
-    server.log.wait_for("an instance has 2 files open and may have no more (limit: --max-open-files)");
+    server.log.wait_for("an instance tried to open more than 2 files (limit: --max-open-files)");
     assert_eq!(server.log.text().matches("--max-open-files").count(), 1);
 }
 

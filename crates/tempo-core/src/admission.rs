@@ -1,4 +1,4 @@
-//! Who may run now, who waits, and who is turned away.
+//! Admission control: bounds the calls that run at once, and the calls that wait.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,41 +8,41 @@ use tempo_telemetry::{GaugeGuard, Telemetry};
 
 use crate::Limits;
 
-/// A place to run one call, given back when it is dropped.
+/// Permission to run one call. Dropping it releases it.
 #[derive(Debug)]
 pub struct Permit {
-    _place: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
-/// No place became free in time, or too many wait already.
+/// The error of a call that is not admitted: the queue is full, or no permit was released in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Overloaded;
 
-/// The places of one component: all its triggers share them, so that none can use up the instance pool.
+/// The permits of one component. All its triggers share them, so that none can exhaust the instance pool.
 #[derive(Clone, Debug)]
 pub struct Admission {
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     queue: Arc<Semaphore>,
-    patience: Duration,
+    queue_timeout: Duration,
     telemetry: Telemetry,
 }
 
 impl Admission {
-    /// As many places and as long a queue as `limits` say.
+    /// Creates the permits and the queue that `limits` specify.
     pub fn new(limits: &Limits, telemetry: Telemetry) -> Self {
         Self {
-            places: Arc::new(Semaphore::new(limits.requests.min(Semaphore::MAX_PERMITS))),
+            permits: Arc::new(Semaphore::new(limits.requests.min(Semaphore::MAX_PERMITS))),
             queue: Arc::new(Semaphore::new(limits.queue.min(Semaphore::MAX_PERMITS))),
-            patience: limits.queue_wait,
+            queue_timeout: limits.queue_wait,
             telemetry,
         }
     }
 
-    /// Takes a place, waiting for one if the queue has room.
+    /// Acquires a permit, and waits for one if the queue is not full.
     ///
     /// # Errors
     ///
-    /// The queue is full, or no place became free in time.
+    /// The queue is full, or no permit was released in time.
     pub async fn enter(&self) -> Result<Permit, Overloaded> {
         if let Some(permit) = self.try_enter() {
             return Ok(permit);
@@ -50,14 +50,14 @@ impl Admission {
         let _waiting = self.queue.try_acquire().map_err(|_| self.overloaded("max-queued-requests"))?;
         let _counted = GaugeGuard::new(&self.telemetry, |metrics| &metrics.calls_waiting);
         let begun = Instant::now();
-        let place = tokio::time::timeout(self.patience, self.places.clone().acquire_owned()).await;
+        let permit = tokio::time::timeout(self.queue_timeout, self.permits.clone().acquire_owned()).await;
         if let Some(metrics) = self.telemetry.metrics() {
             metrics.queue_duration.record(begun.elapsed().as_secs_f64());
         }
-        place
+        permit
             .ok()
             .and_then(Result::ok)
-            .map(|place| Permit { _place: place })
+            .map(|permit| Permit { _permit: permit })
             .ok_or_else(|| self.overloaded("queue-timeout"))
     }
 
@@ -66,24 +66,24 @@ impl Admission {
         Overloaded
     }
 
-    /// Takes a place, however long that takes: for callers that bound by themselves how many of them wait, and that
-    /// nobody would call again.
+    /// Acquires a permit without the queue's bound and timeout, for callers that bound the number of their waiters
+    /// themselves and whose calls are not retried.
     pub async fn wait(&self) -> Permit {
-        match self.places.clone().acquire_owned().await {
-            Ok(place) => Permit { _place: place },
-            // Nobody closes the semaphore.
+        match self.permits.clone().acquire_owned().await {
+            Ok(permit) => Permit { _permit: permit },
+            // The semaphore is never closed.
             Err(_) => std::future::pending().await,
         }
     }
 
-    /// Takes a place if one is free now.
+    /// Acquires a permit if one is available now.
     pub fn try_enter(&self) -> Option<Permit> {
-        self.places.clone().try_acquire_owned().ok().map(|place| Permit { _place: place })
+        self.permits.clone().try_acquire_owned().ok().map(|permit| Permit { _permit: permit })
     }
 
-    /// How many places are free.
+    /// Returns the number of available permits.
     pub fn free(&self) -> usize {
-        self.places.available_permits()
+        self.permits.available_permits()
     }
 }
 
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn places_at_the_edge() {
+    async fn permits_at_the_limit() {
         let admission = admission(2, 0);
         let first = admission.enter().await.unwrap();
         let _second = admission.enter().await.unwrap();
@@ -109,31 +109,31 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_waits_and_the_next_is_turned_away() {
+    async fn a_call_waits_and_the_next_is_rejected() {
         let admission = admission(1, 1);
-        let place = admission.enter().await.unwrap();
+        let permit = admission.enter().await.unwrap();
         let mut waiting = std::pin::pin!(admission.enter());
         assert!(futures::poll!(&mut waiting).is_pending());
         assert_eq!(admission.enter().await.unwrap_err(), Overloaded);
-        drop(place);
+        drop(permit);
         assert!(waiting.await.is_ok());
     }
 
     #[tokio::test]
-    async fn who_waits_for_as_long_as_it_takes_is_not_turned_away() {
+    async fn wait_has_no_timeout() {
         let admission = admission(1, 0);
-        let place = admission.enter().await.unwrap();
+        let permit = admission.enter().await.unwrap();
         let mut waiting = std::pin::pin!(admission.wait());
         tokio::time::sleep(Duration::from_millis(40)).await;
         assert!(futures::poll!(&mut waiting).is_pending());
-        drop(place);
+        drop(permit);
         waiting.await;
     }
 
     #[tokio::test]
-    async fn waiting_ends() {
+    async fn a_queued_call_times_out() {
         let admission = admission(1, 1);
-        let _place = admission.enter().await.unwrap();
+        let _permit = admission.enter().await.unwrap();
         assert_eq!(admission.enter().await.unwrap_err(), Overloaded);
     }
 }

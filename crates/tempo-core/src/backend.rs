@@ -1,4 +1,4 @@
-//! What stands behind a service in one deployment.
+//! `Backend`: the implementation of a service in one deployment.
 
 use std::future::Future;
 
@@ -8,59 +8,57 @@ use tempo_telemetry::{Health, Telemetry};
 
 use crate::{Limits, Service};
 
-/// What a backend may know while it connects.
+/// What a backend may use while it connects.
 #[derive(Clone, Copy, Debug)]
-pub struct Boot<'a> {
+pub struct BootContext<'a> {
     /// The component's name, as it appears in logs and as the default name of its consumers and stores.
     pub component: &'a str,
-    /// What the component may use.
+    /// The component's limits.
     pub limits: &'a Limits,
     /// The parsed flags, environment variables and `.env` values.
     pub settings: &'a Settings,
-    /// Where to tell what is done.
+    /// Receives the backend's spans and metrics.
     pub telemetry: &'a Telemetry,
-    /// Where to say why the runtime is not ready when what the backend depends on is away: see [`Health::add_readiness_check`]. `None`
-    /// if nobody asks.
+    /// Receives the backend's readiness checks: see [`Health::add_readiness_check`]. `None` in an embedding without them.
     pub health: Option<&'a Health>,
 }
 
-impl<'a> Boot<'a> {
-    /// What a backend of `component` may know, where nobody listens to what it tells or asks how it is.
+impl<'a> BootContext<'a> {
+    /// Creates the context of `component`, without telemetry and health.
     pub fn new(component: &'a str, limits: &'a Limits, settings: &'a Settings) -> Self {
         static OFF: Telemetry = Telemetry::off();
         Self { component, limits, settings, telemetry: &OFF, health: None }
     }
 
-    /// What the backend that a URL names may use.
+    /// Returns the context for a scheme that opens a backend by URL.
     pub fn backend(&self) -> BackendContext<'a> {
         BackendContext { settings: self.settings, health: self.health }
     }
 }
 
-/// What stands behind a service: connected once while the runtime boots, and only if the component imports the
-/// service; then asked to equip each new store.
+/// Implements a service in one deployment. A runtime connects it once at boot, only if the component imports the service,
+/// and then takes the state of each new store from it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a backend of `{S}`",
     note = "in `runtime!` write `name: {S} = BackendOfThatService`"
 )]
 pub trait Backend<S: Service>: Sized + Send + Sync + 'static {
-    /// The flags this backend reads. Each is also an environment variable. A flag that several backends read is listed
-    /// by each of them and offered once.
+    /// The flags this backend reads. Each is also an environment variable. Several backends may list the same flag.
     fn flags() -> Vec<Flag>;
 
-    /// Reads the settings and contacts whatever the backend depends on.
+    /// Reads the settings and connects to the servers that the backend depends on.
     ///
     /// # Errors
     ///
     /// A [`tempo_settings::Error`] names the setting or the address that failed and what to change.
-    fn connect(boot: Boot<'_>) -> impl Future<Output = anyhow::Result<Self>> + Send;
+    fn connect(boot: BootContext<'_>) -> impl Future<Output = anyhow::Result<Self>> + Send;
 
-    /// One line for the user that says where data is kept, if the user did not say it.
+    /// Returns one line for the user with the location of the data, if the user did not configure it.
     fn announcement(&self) -> Option<String> {
         None
     }
 
-    /// Makes the share of one new store. Called for each instance, so it must be cheap and cannot fail. What the service
-    /// keeps in memory for the store is reserved in `bytes`, which all services of the store share.
+    /// Creates the state of one new store. Called for each instance, so it must be cheap and cannot fail. The service
+    /// reserves what it holds in memory for the store in `bytes`, which all services of the store share.
     fn state(&self, bytes: &ByteBudget) -> S::State;
 }

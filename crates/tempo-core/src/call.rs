@@ -1,4 +1,4 @@
-//! A call into a guest as a future: it runs where it is polled until it proves busy, and never longer than it may.
+//! A call into a guest as a future: it runs in the task that polls it, and moves to the background when it is busy.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,12 +10,12 @@ use tokio::sync::oneshot;
 use tokio::time::Sleep;
 use tempo_telemetry::{CallContext, Telemetry, within};
 
-use crate::{Interrupted, Meter};
+use crate::{Interrupted, CpuMeter};
 
-/// What a call does, measured and in the call's context wherever it is polled.
+/// The future of a call. Each poll is metered and has the call's context.
 struct Work<R> {
     future: Pin<Box<dyn Future<Output = R> + Send>>,
-    meter: Arc<Meter>,
+    meter: Arc<CpuMeter>,
     context: Option<Arc<CallContext>>,
 }
 
@@ -28,20 +28,20 @@ impl<R> Work<R> {
     }
 }
 
-/// Runs a future to its end in the background, at a lower priority than the threads that serve.
-pub type Spawn = Arc<dyn Fn(Pin<Box<dyn Future<Output = ()> + Send>>) + Send + Sync>;
+/// Spawns a future onto the background threads, which have a lower priority than the serving threads.
+pub type BackgroundSpawner = Arc<dyn Fn(Pin<Box<dyn Future<Output = ()> + Send>>) + Send + Sync>;
 
 /// A call into a guest.
 ///
-/// It is polled by the task that wants its result, so a short call costs no task, no queue and no wake-up. A call that
-/// computes for a whole epoch tick is moved to the background, so that it does not delay its neighbours. Dropping the
-/// call ends the guest, wherever it runs.
+/// The task that needs the result polls it, so a short call costs no task, no queue and no wake-up. A call that computes
+/// for a whole epoch tick moves to the background, so that it does not delay other calls. Dropping the call ends the guest,
+/// in the background too.
 pub struct Call<R> {
     stage: Stage<R>,
-    meter: Arc<Meter>,
-    background: Spawn,
+    meter: Arc<CpuMeter>,
+    background: BackgroundSpawner,
     deadline: Instant,
-    /// Armed the first time that whoever polls the call has to wait: most calls never need it.
+    /// Created when the deadline is first polled: most calls never wait.
     timer: Option<Pin<Box<Sleep>>>,
     telemetry: Telemetry,
 }
@@ -54,29 +54,29 @@ enum Stage<R> {
 impl<R: Send + 'static> Call<R> {
     pub(crate) fn new(
         future: Pin<Box<dyn Future<Output = R> + Send>>,
-        meter: Arc<Meter>,
-        background: Spawn,
+        meter: Arc<CpuMeter>,
+        background: BackgroundSpawner,
         deadline: Instant,
     ) -> Self {
         let stage = Stage::Here(Work { future, meter: meter.clone(), context: None });
         Self { stage, meter, background, deadline, timer: None, telemetry: Telemetry::off() }
     }
 
-    /// The same call, in which whatever the guest does belongs to `context`.
-    pub(crate) fn within(mut self, context: Option<Arc<CallContext>>) -> Self {
+    /// Runs the call with `context` as the current one.
+    pub(crate) fn with_context(mut self, context: Option<Arc<CallContext>>) -> Self {
         if let Stage::Here(work) = &mut self.stage {
             work.context = context;
         }
         self
     }
 
-    /// The same call, which tells `telemetry` what it has cost.
+    /// Records the call's processor time and timeouts in `telemetry`.
     pub(crate) fn with_telemetry(mut self, telemetry: Telemetry) -> Self {
         self.telemetry = telemetry;
         self
     }
 
-    /// Moves the time at which the call is ended.
+    /// Changes the deadline.
     pub fn set_deadline(&mut self, deadline: Instant) {
         self.deadline = deadline;
         if let Some(timer) = &mut self.timer {
@@ -84,7 +84,7 @@ impl<R: Send + 'static> Call<R> {
         }
     }
 
-    /// Polls the call itself. Before its caller waits, it has to ask for the [deadline](Self::poll_deadline) as well.
+    /// Polls the call itself. If it is pending, the caller must also poll the [deadline](Self::poll_deadline).
     pub fn poll_work(&mut self, cx: &mut Context<'_>) -> Poll<Result<R, Interrupted>> {
         if let Stage::Here(work) = &mut self.stage {
             if let Poll::Ready(result) = work.poll(cx) {
@@ -93,12 +93,12 @@ impl<R: Send + 'static> Call<R> {
             if self.meter.is_busy() {
                 let (result, receiver) = oneshot::channel();
                 if let Stage::Here(work) = std::mem::replace(&mut self.stage, Stage::Background(receiver)) {
-                    (self.background)(Box::pin(Away { work, result: Some(result) }));
+                    (self.background)(Box::pin(BackgroundCall { work, result: Some(result) }));
                 }
             }
         }
         match &mut self.stage {
-            // A closed channel means that the background was shut down under the call.
+            // The channel closes when the background runtime shuts down.
             Stage::Background(receiver) => Pin::new(receiver).poll(cx).map_err(|_| Interrupted::Deadline),
             Stage::Here(_) => Poll::Pending,
         }
@@ -133,13 +133,13 @@ impl<R> Drop for Call<R> {
     }
 }
 
-/// A call in the background, which ends as soon as nobody waits for it.
-struct Away<R> {
+/// A call in the background. It ends when its receiver is dropped.
+struct BackgroundCall<R> {
     work: Work<R>,
     result: Option<oneshot::Sender<R>>,
 }
 
-impl<R> Future for Away<R> {
+impl<R> Future for BackgroundCall<R> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -149,7 +149,7 @@ impl<R> Future for Away<R> {
         }
         let output = ready!(this.work.poll(cx));
         if let Some(result) = this.result.take() {
-            // The receiver may have gone in this very moment; then nobody wants the output.
+            // The receiver may have been dropped concurrently.
             let _ = result.send(output);
         }
         Poll::Ready(())
@@ -163,11 +163,11 @@ mod tests {
     use std::time::Duration;
 
     fn call<R: Send + 'static>(work: impl Future<Output = R> + Send + 'static, tick: Duration) -> Call<R> {
-        let meter = Arc::new(Meter::new(Duration::MAX, tick));
-        let background: Spawn = Arc::new(|future| drop(tokio::spawn(future)));
+        let meter = Arc::new(CpuMeter::new(Duration::MAX, tick));
+        let background: BackgroundSpawner = Arc::new(|future| drop(tokio::spawn(future)));
         let metered = meter.clone();
         let work = async move {
-            // Stands in for the engine, which reports ticks while the guest runs.
+            // Simulates the engine, which reports ticks while the guest runs.
             metered.tick();
             if metered.tick() == Tick::Yield {
                 tokio::task::yield_now().await;
@@ -184,13 +184,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_busy_call_goes_to_the_background() {
+    async fn a_busy_call_moves_to_the_background() {
         let here = tokio::task::try_id();
         assert_ne!(call(async { tokio::task::try_id() }, Duration::ZERO).await, Ok(here));
     }
 
     #[tokio::test]
-    async fn a_call_that_never_ends_is_ended_wherever_it_runs() {
+    async fn an_endless_call_is_ended_in_place_and_in_the_background() {
         for tick in [Duration::MAX, Duration::ZERO] {
             let dropped = Arc::new(());
             let held = dropped.clone();

@@ -1,18 +1,17 @@
-//! File descriptors: how many the process may have.
+//! The process's limit on file descriptors.
 
-/// Lets the process have as many open files as the system allows it: the soft limit is that of shells, which is low for
-/// the sake of programs that use `select`.
+/// Raises the soft limit on open files to the hard limit. The default soft limit is low for programs that use `select`.
 pub fn raise_file_limit() {
     #[cfg(unix)]
     {
         use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
         let limit = getrlimit(Resource::Nofile);
-        // Where it is refused (macOS has a lower bound of its own) the soft limit holds, and is what is checked against.
+        // If the system refuses (macOS has a lower limit of its own), the soft limit stays as it is.
         let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
     }
 }
 
-/// How many files the process may have open at once; `None` if there is no limit.
+/// Returns the soft limit on open files; `None` if there is no limit.
 pub fn file_limit() -> Option<usize> {
     #[cfg(unix)]
     {

@@ -1,8 +1,8 @@
-//! Which limit a failure comes from: wasmtime and the pool report what is exhausted, but not the flag that changes it.
+//! Maps wasmtime's errors to the flags of the limits that caused them.
 
 use wasmtime::{PoolConcurrencyLimitError, Trap};
 
-/// Phrases of wasmtime's messages, which have no types of their own, with the flags of the limits they report.
+/// Phrases of wasmtime's untyped errors, with the flags of the limits that they report.
 const PHRASES: &[(&str, &str)] = &[
     ("exceeds memory limits", "max-memory"),
     ("GC heap out of memory", "max-memory"),
@@ -12,10 +12,10 @@ const PHRASES: &[(&str, &str)] = &[
     ("fuel allocated for hostcalls has been exhausted", "max-hostcall-bytes"),
 ];
 
-/// The flag, without its dashes, of the limit that `error` comes from, if it comes from one.
+/// Returns the flag, without its dashes, of the limit that caused `error`, if one did.
 pub fn limit_of(error: &wasmtime::Error) -> Option<&'static str> {
     if error.is::<PoolConcurrencyLimitError>() {
-        // Every part of the pool has room for as many requests.
+        // Every part of the pool is sized by the number of requests.
         return Some("max-requests");
     }
     if error.downcast_ref::<Trap>() == Some(&Trap::StackOverflow) {
@@ -25,7 +25,7 @@ pub fn limit_of(error: &wasmtime::Error) -> Option<&'static str> {
     PHRASES.iter().find(|(phrase, _)| cause.contains(phrase)).map(|(_, flag)| *flag)
 }
 
-/// The cause of `error` in one line, with the flag of the limit that it comes from.
+/// Returns the root cause of `error` in one line, with the flag of the limit that caused it.
 pub fn describe(error: &wasmtime::Error) -> String {
     let cause = error.root_cause();
     match limit_of(error) {

@@ -1,10 +1,10 @@
 //! The seam between a runtime of WebAssembly components and its host services.
 //!
 //! A *service* ([`Service`]) is a set of WIT interfaces that a host offers. A store's data *provides* it ([`Provide`])
-//! by lending a view of the service's state. A *backend* ([`Backend`]) is what stands behind a service in one
-//! deployment: it is connected once and then equips each store. A *trigger* ([`Trigger`]) calls components: it has a
-//! [`Workload`], which makes stores and instances under the runtime's [`Limits`]. A *tool* ([`Tool`]) is for operators.
-//! Nothing here starts a thread, reads the environment or knows a particular service: it works in any embedding.
+//! by lending a view of the service's state. A *backend* ([`Backend`]) implements a service in one deployment: it is
+//! connected once and creates the state of each store. A *trigger* ([`Trigger`]) calls components: it has a [`Workload`],
+//! which creates stores and instances under the runtime's [`Limits`]. A *tool* ([`Tool`]) is a command for operators.
+//! This crate starts no thread, reads no environment variable and names no particular service: it works in any embedding.
 
 mod admission;
 mod backend;
@@ -24,18 +24,18 @@ mod warm;
 mod workload;
 
 pub use admission::{Admission, Overloaded, Permit};
-pub use backend::{Backend, Boot};
-pub use call::{Call, Spawn};
+pub use backend::{Backend, BootContext};
+pub use call::{BackgroundSpawner, Call};
 pub use exceeded::{describe, limit_of};
 pub use limits::Limits;
 pub use log_budget::{Admitted, LogBudget};
 pub use memory::StoreLimiter;
-pub use meter::{Interrupted, Meter};
+pub use meter::{CpuMeter, Interrupted};
 pub use open_files::{OpenFile, OpenFiles, Sockets};
 pub use service::{NoService, Provide, Service};
 pub use store_data::{ServiceState, StoreData};
-pub use tool::{Argument, ArgumentForm, Asked, Tool, ToolAction};
+pub use tool::{Argument, ArgumentForm, Tool, ToolAction, ToolInvocation};
 pub use trigger::{Running, Trigger};
-pub use warm::{CallPlace, Fresh, Idle, Warm};
+pub use warm::{CallTarget, FreshStore, IdleInstances, WarmInstance};
 pub use wasmtime_wasi::WasiCtx;
 pub use workload::{Instance, Workload, WorkloadBuilder};

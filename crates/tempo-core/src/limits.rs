@@ -1,13 +1,13 @@
-//! What one component may use, with the flag that changes each limit. Every limit is on by default.
+//! The resource limits of one component and their flags. Every limit is on by default.
 
 use std::time::Duration;
 
 use tempo_settings::{Delay, Error, Flag, Settings, Size};
 
-/// Declares the struct, its flags and how they are read from one list, so that the three cannot disagree.
+/// Declares the struct, its flags and the parsing of each from one list, so that the three cannot differ.
 macro_rules! limits {
     ($( $(#[$doc:meta])* $field:ident: $type:ty = $read:ident($name:literal, $value:literal, $default:literal, $help:literal); )*) => {
-        /// What one component may use. Sizes are in bytes.
+        /// The resource limits of one component. Sizes are in bytes.
         #[derive(Clone, Debug, PartialEq, Eq)]
         #[non_exhaustive]
         pub struct Limits {
@@ -32,7 +32,7 @@ macro_rules! limits {
             ///
             /// # Errors
             ///
-            /// A value cannot be read; the error names it and its place.
+            /// A value cannot be parsed; the error names its flag and source.
             pub fn from_settings(settings: &Settings) -> Result<Self, Error> {
                 Ok(Self {
                     $( $field: $read(settings, &Flag::new($name, $value, $help).default($default))?, )*
@@ -44,7 +44,7 @@ macro_rules! limits {
 }
 
 limits! {
-    /// Memory of one store: its linear memories and its heap of garbage-collected objects.
+    /// Memory of one store: its linear memories and its GC heap.
     memory: usize = bytes("max-memory", "SIZE", "128MiB", "Memory of one instance: all linear memories and its garbage-collected objects");
     /// Tables in one store.
     tables: usize = count("max-tables", "N", "16", "Tables in one instance");
@@ -54,50 +54,50 @@ limits! {
     wasm_stack: usize = bytes("max-wasm-stack", "SIZE", "512KiB", "WebAssembly stack of one call");
     /// Handles in each of a store's resource tables.
     handles: usize = count("max-handles", "N", "4096", "Resource handles one instance holds");
-    /// Files, directories and sockets that one store has open, besides the directories that it is granted.
+    /// Open files, directories and sockets of one store, besides its preopened directories.
     open_files: usize = count("max-open-files", "N", "256", "Files, directories and sockets one instance has open");
-    /// Data that crosses the border in one host call.
-    hostcall_bytes: usize = bytes("max-hostcall-bytes", "SIZE", "16MiB", "Data that crosses the border in one host call");
+    /// Data that one host call lifts from the guest or lowers into it.
+    hostcall_bytes: usize = bytes("max-hostcall-bytes", "SIZE", "16MiB", "Data that one host call passes between guest and host");
     /// Bytes that the host holds for one store, in all services together.
     host_memory: usize = bytes("max-host-memory", "SIZE", "32MiB", "Bytes the host holds for one instance, all services together");
-    /// Bytes a guest may ask of `wasi:random` in one call.
+    /// Bytes that one call of `wasi:random` may return.
     random_bytes: usize = bytes("max-random-bytes", "SIZE", "64KiB", "Random bytes in one call");
     /// Processor time of one request.
     cpu: Duration = duration("cpu-timeout", "TIME", "1s", "Processor time of one request");
     /// Time from a request's arrival to its response, and the longest pause while the response streams.
     request: Duration = duration("request-timeout", "TIME", "30s", "Time to respond, and the longest pause while a response streams");
-    /// Time to make an instance.
-    instantiate: Duration = duration("instantiate-timeout", "TIME", "5s", "Time to make an instance");
-    /// Time a guest may go on working after its response has been sent.
-    after_response: Duration = duration("after-response-timeout", "TIME", "10s", "Time a guest may go on working after its response");
-    /// Requests and messages that run at once. A request that waits for a message which the same component handles keeps its
-    /// place, and the message needs another.
-    requests: usize = count("max-requests", "N", "256", "Requests and messages that run at once; one that waits for another of the same component keeps its place");
-    /// Requests that wait for a place.
-    queue: usize = number("max-queued-requests", "N", "512", "Requests that wait for a place to run");
-    /// How long a request waits for a place before it is refused.
-    queue_wait: Duration = duration("queue-timeout", "TIME", "1s", "How long a request waits for a place to run");
-    /// How long an instance that could be reused is kept without work.
-    idle: Duration = duration("instance-idle-timeout", "TIME", "30s", "How long an idle instance is kept for reuse");
-    /// The longest log line, in bytes; what is longer is clipped.
+    /// Time to create an instance.
+    instantiate: Duration = duration("instantiate-timeout", "TIME", "5s", "Time to create an instance");
+    /// Time a guest may keep running after its response has been sent.
+    after_response: Duration = duration("after-response-timeout", "TIME", "10s", "Time a guest may keep running after its response");
+    /// Requests and messages that run at once. A request that waits for a message of the same component holds its permit,
+    /// and the message needs another.
+    requests: usize = count("max-requests", "N", "256", "Requests and messages that run at once; one that waits for another of the same component counts as running");
+    /// Requests that wait for admission.
+    queue: usize = number("max-queued-requests", "N", "512", "Requests that wait to run");
+    /// Time a request waits for admission before it is rejected.
+    queue_wait: Duration = duration("queue-timeout", "TIME", "1s", "Time a request waits to run before it is rejected");
+    /// Time an idle instance is kept for reuse.
+    idle: Duration = duration("instance-idle-timeout", "TIME", "30s", "Time an idle instance is kept for reuse");
+    /// The longest log line, in bytes; longer lines are clipped.
     log_line: usize = bytes("max-log-line", "SIZE", "8KiB", "Longest log line of a guest; longer ones are clipped");
     /// Log lines a second.
     log_rate: usize = count("max-log-rate", "N", "100", "Log lines a second; more are dropped and counted");
     /// Log lines in a burst.
     log_burst: usize = count("max-log-burst", "N", "500", "Log lines in a burst");
-    /// How long the process goes on serving after SIGTERM, while it says that it is not ready; may be 0.
-    shutdown_delay: Duration = delay("shutdown-delay", "TIME", "0s", "How long clients are still served after SIGTERM, while /readyz says 503 and shared queues are left to others; 5s under Kubernetes");
-    /// How long running work is given to finish when the process is asked to stop.
-    drain: Duration = duration("drain-timeout", "TIME", "25s", "How long running work may take to finish on SIGTERM, SIGINT or SIGHUP");
+    /// Time between SIGTERM and draining: the process still serves but reports that it is not ready. May be 0.
+    shutdown_delay: Duration = delay("shutdown-delay", "TIME", "0s", "Time clients are still served after SIGTERM, while /readyz returns 503 and shared queues are left to other programs; 5s under Kubernetes");
+    /// Time that running work has to finish when the process is asked to stop.
+    drain: Duration = duration("drain-timeout", "TIME", "25s", "Time running work has to finish on SIGTERM, SIGINT or SIGHUP");
 }
 
 impl Limits {
-    /// How many idle instances all triggers together may keep, besides those that run.
+    /// Returns the maximum number of idle instances of all triggers together.
     pub fn idle_instances(&self) -> usize {
         self.requests.min(64)
     }
 
-    /// How many calls one instance serves in turn, given whether its component uses WASI 0.3.
+    /// Returns the number of calls that one instance serves in turn. `concurrent`: the component uses WASI 0.3.
     pub fn reuse(&self, concurrent: bool) -> usize {
         self.instance_reuse.unwrap_or(if concurrent { 128 } else { 1 })
     }

@@ -1,11 +1,11 @@
-//! How much a guest may write to the host's log.
+//! The rate limit on guest lines in the host's log.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use crate::Limits;
 
-/// A token bucket over log lines, shared by all instances of a component, that also clips long lines.
+/// A token bucket over log lines, shared by all instances of a component. Also clips long lines.
 #[derive(Debug)]
 pub struct LogBudget {
     rate: f64,
@@ -17,39 +17,39 @@ pub struct LogBudget {
 #[derive(Debug)]
 struct Bucket {
     tokens: f64,
-    filled: Instant,
+    refilled: Instant,
     dropped: u64,
 }
 
-/// A line may be written.
+/// Permission to write one line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Admitted {
-    /// How many lines were dropped since the last one that was admitted.
+    /// Number of lines dropped since the last admitted one.
     pub dropped: u64,
 }
 
 impl LogBudget {
-    /// A full budget, as `limits` say.
+    /// Creates a full bucket with the rate, burst and line length of `limits`.
     pub fn new(limits: &Limits) -> Self {
         let burst = limits.log_burst as f64;
         Self {
             rate: limits.log_rate as f64,
             burst,
             max_line: limits.log_line,
-            bucket: Mutex::new(Bucket { tokens: burst, filled: Instant::now(), dropped: 0 }),
+            bucket: Mutex::new(Bucket { tokens: burst, refilled: Instant::now(), dropped: 0 }),
         }
     }
 
-    /// Takes one line from the budget, or counts it as dropped.
+    /// Takes one token, or counts a dropped line and returns `None`.
     pub fn admit(&self) -> Option<Admitted> {
         self.admit_at(Instant::now())
     }
 
     fn admit_at(&self, now: Instant) -> Option<Admitted> {
         let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
-        let elapsed = now.saturating_duration_since(bucket.filled).as_secs_f64();
+        let elapsed = now.saturating_duration_since(bucket.refilled).as_secs_f64();
         bucket.tokens = (bucket.tokens + elapsed * self.rate).min(self.burst);
-        bucket.filled = now;
+        bucket.refilled = now;
         if bucket.tokens < 1.0 {
             bucket.dropped = bucket.dropped.saturating_add(1);
             return None;
@@ -58,12 +58,12 @@ impl LogBudget {
         Some(Admitted { dropped: std::mem::take(&mut bucket.dropped) })
     }
 
-    /// The longest line, in bytes.
+    /// Returns the maximum length of a line, in bytes.
     pub fn max_line(&self) -> usize {
         self.max_line
     }
 
-    /// The start of `line` that may be written: at most [`max_line`](LogBudget::max_line) bytes, whole characters.
+    /// Clips `line` to [`max_line`](LogBudget::max_line) bytes, at a character boundary.
     pub fn clip<'a>(&self, line: &'a str) -> &'a str {
         let end = line.floor_char_boundary(self.max_line);
         line.get(..end).unwrap_or_default()

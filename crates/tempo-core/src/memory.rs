@@ -1,4 +1,4 @@
-//! The limit on what a store's memories and tables may hold.
+//! The limits on a store's memories and tables.
 
 use std::sync::Arc;
 
@@ -7,27 +7,27 @@ use tempo_telemetry::Telemetry;
 
 use crate::{Limits, LogBudget};
 
-/// Bounds one store: the sum of its linear memories and its heap of garbage-collected objects, the number of its tables,
-/// and the elements of each table.
+/// Limits one store: the sum of its linear memories and its GC heap, the number of its tables, and the elements of each
+/// table.
 ///
-/// wasmtime's own `StoreLimits` bounds each memory by itself, so a component with many memories would escape it.
+/// wasmtime's `StoreLimits` limits each memory separately, which does not bound a component with many memories.
 #[derive(Debug)]
 pub struct StoreLimiter {
     max_memory: usize,
     max_tables: usize,
     max_table_elements: usize,
     memory: usize,
-    /// What the growth that is under way has added, in case it fails after it was allowed.
+    /// Bytes added by the last allowed growth, subtracted again if that growth fails.
     pending: usize,
     telemetry: Telemetry,
-    /// Where refusals are logged, and those that this store has logged: once each, as a guest may ask without end.
+    /// Rate-limits the log of refusals. Each kind is logged once a store, because a guest may retry without end.
     log: Option<Arc<LogBudget>>,
     memory_refused: bool,
     elements_refused: bool,
 }
 
 impl StoreLimiter {
-    /// The limiter of a new store.
+    /// Creates the limiter of a new store.
     pub fn new(limits: &Limits) -> Self {
         Self {
             max_memory: limits.memory,
@@ -42,26 +42,26 @@ impl StoreLimiter {
         }
     }
 
-    /// The same limiter, which tells `telemetry` what it refuses.
+    /// Counts refusals in `telemetry`.
     #[must_use]
     pub fn with_telemetry(mut self, telemetry: Telemetry) -> Self {
         self.telemetry = telemetry;
         self
     }
 
-    /// The same limiter, which logs what it refuses, within `budget`.
+    /// Logs refusals, rate-limited by `budget`.
     #[must_use]
-    pub fn logged_within(mut self, budget: Arc<LogBudget>) -> Self {
+    pub fn with_log(mut self, budget: Arc<LogBudget>) -> Self {
         self.log = Some(budget);
         self
     }
 
-    /// Whether a refusal is to be logged now, given whether this store has logged one of its kind before.
-    fn logs(log: Option<&LogBudget>, refused: &mut bool) -> bool {
+    /// Returns whether to log a refusal. `refused`: the store has logged one of its kind before.
+    fn should_log(log: Option<&LogBudget>, refused: &mut bool) -> bool {
         !std::mem::replace(refused, true) && log.is_some_and(|budget| budget.admit().is_some())
     }
 
-    /// Memory in use, in bytes: linear memories and the heap of objects.
+    /// Returns the memory in use, in bytes: linear memories and the GC heap.
     pub fn memory(&self) -> usize {
         self.memory
     }
@@ -73,9 +73,9 @@ impl ResourceLimiter for StoreLimiter {
         let total = self.memory.saturating_add(growth);
         if total > self.max_memory {
             self.telemetry.count_limit_hit("max-memory");
-            if Self::logs(self.log.as_deref(), &mut self.memory_refused) {
-                let (wanted, may) = (total.div_ceil(1 << 10), self.max_memory >> 10);
-                tracing::warn!("an instance asked for {wanted} KiB of memory and may have {may} (limit: --max-memory)");
+            if Self::should_log(self.log.as_deref(), &mut self.memory_refused) {
+                let (requested, max) = (total.div_ceil(1 << 10), self.max_memory >> 10);
+                tracing::warn!("an instance requested {requested} KiB of memory and may have {max} (limit: --max-memory)");
             }
             return Ok(false);
         }
@@ -94,12 +94,9 @@ impl ResourceLimiter for StoreLimiter {
         let fits = desired <= self.max_table_elements;
         if !fits {
             self.telemetry.count_limit_hit("max-table-elements");
-            if Self::logs(self.log.as_deref(), &mut self.elements_refused) {
-                let may = self.max_table_elements;
-                let flag = "--max-table-elements";
-                tracing::warn!(
-                    "an instance asked for a table of {desired} elements and may have {may} (limit: {flag})"
-                );
+            if Self::should_log(self.log.as_deref(), &mut self.elements_refused) {
+                let (max, flag) = (self.max_table_elements, "--max-table-elements");
+                tracing::warn!("an instance requested {desired} table elements and may have {max} (limit: {flag})");
             }
         }
         Ok(fits)
@@ -128,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_growth_costs_nothing_and_a_failed_one_is_given_back() {
+    fn a_refused_or_failed_growth_is_not_charged() {
         let mut limiter = limiter(100);
         assert!(!limiter.memory_growing(0, usize::MAX, None).unwrap());
         assert!(limiter.memory_growing(0, 100, None).unwrap());

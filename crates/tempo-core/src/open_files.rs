@@ -1,4 +1,4 @@
-//! The limit on the files, directories and sockets that one store has open.
+//! The limit on the open files, directories and sockets of one store.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -9,69 +9,69 @@ use tempo_telemetry::Telemetry;
 
 use crate::{Limits, LogBudget};
 
-/// The flag of the limit, as it is counted among the limits that were hit.
+/// Name of the limit in metrics and messages: its flag.
 const FLAG: &str = "max-open-files";
 
-/// Counts what one store has open.
+/// Counts the open files of one store.
 ///
-/// A file is open for as long as something refers to it: a descriptor, a stream, a call under way. So the account keeps a
-/// weak reference to each, and finds out which have been closed when it would refuse another. It has no more entries than
-/// twice the limit, and most openings cost a comparison.
+/// A file is open as long as a strong reference to it exists: a descriptor, a stream, a running call. The counter holds a
+/// weak reference to each, and removes the closed ones only when it would otherwise refuse to open another. It has at most
+/// twice as many entries as the limit, and opening a file usually costs one comparison.
 #[derive(Debug)]
 pub struct OpenFiles {
     limit: usize,
     open: Vec<Weak<dyn Any + Send + Sync>>,
     telemetry: Telemetry,
-    /// Where refusals are logged, and whether this store has logged one: a guest may ask without end.
+    /// Rate-limits the log of refusals. Logged once a store, because a guest may retry without end.
     log: Option<Arc<LogBudget>>,
     refused: bool,
 }
 
-/// An open file that has no other reference to count, or one that is being opened. It and its clones are one file, which is
-/// closed when the last of them is dropped.
+/// One counted open file, for files without another reference to count, or while a file is being opened. All clones are one
+/// file, which is closed when the last clone is dropped.
 #[derive(Clone, Debug)]
-pub struct OpenFile(#[expect(dead_code, reason = "it is counted by its references")] Arc<()>);
+pub struct OpenFile(#[expect(dead_code, reason = "only its reference count is used")] Arc<()>);
 
 impl OpenFiles {
-    /// The account of a new store.
+    /// Creates the counter of a new store.
     pub fn new(limits: &Limits) -> Self {
         Self { limit: limits.open_files, open: Vec::new(), telemetry: Telemetry::off(), log: None, refused: false }
     }
 
-    /// The same account, which reports to `telemetry` what it refuses.
+    /// Counts refusals in `telemetry`.
     #[must_use]
     pub fn with_telemetry(mut self, telemetry: Telemetry) -> Self {
         self.telemetry = telemetry;
         self
     }
 
-    /// The same account, which logs what it refuses, within `budget`.
+    /// Logs the first refusal, rate-limited by `budget`.
     #[must_use]
-    pub fn logged_within(mut self, budget: Arc<LogBudget>) -> Self {
+    pub fn with_log(mut self, budget: Arc<LogBudget>) -> Self {
         self.log = Some(budget);
         self
     }
 
-    /// How many files are open.
+    /// Returns the number of open files.
     pub fn count(&mut self) -> usize {
         self.open.retain(|file| file.strong_count() > 0);
         self.open.len()
     }
 
-    /// Opens a file that counts as `files`, if there is room for them: `None` if there is not.
+    /// Opens a file that counts as `files`, or returns `None` if that would exceed the limit.
     pub fn open(&mut self, files: usize) -> Option<OpenFile> {
-        let room = |open: usize, limit: usize| open.saturating_add(files) <= limit;
-        if !room(self.open.len(), self.limit) && !room(self.count(), self.limit) {
+        let fits = |open: usize, limit: usize| open.saturating_add(files) <= limit;
+        if !fits(self.open.len(), self.limit) && !fits(self.count(), self.limit) {
             self.refuse();
             return None;
         }
         let file = Arc::new(());
-        self.follow(&file, files);
+        self.track(&file, files);
         Some(OpenFile(file))
     }
 
-    /// Counts `file`, for which [`open`](Self::open) has made room, as `files` for as long as it is referred to.
-    pub fn follow<F: Any + Send + Sync>(&mut self, file: &Arc<F>, files: usize) {
+    /// Counts `file` as `files` until its last strong reference is dropped. [`open`](Self::open) checks the limit.
+    pub fn track<F: Any + Send + Sync>(&mut self, file: &Arc<F>, files: usize) {
         let file: Arc<dyn Any + Send + Sync> = file.clone();
         self.open.extend(std::iter::repeat_n(Arc::downgrade(&file), files));
     }
@@ -81,31 +81,32 @@ impl OpenFiles {
         let first = !std::mem::replace(&mut self.refused, true);
         if first && self.log.as_ref().is_some_and(|budget| budget.admit().is_some()) {
             let limit = self.limit;
-            tracing::warn!("an instance has {limit} files open and may have no more (limit: --{FLAG})");
+            tracing::warn!("an instance tried to open more than {limit} files (limit: --{FLAG})");
         }
     }
 }
 
-/// The sockets of a store, by the number of their resource. Resources of all types have their numbers from one table.
+/// The open sockets of a store, by the `rep` of their resource. Resources of all types share one table of reps.
 #[derive(Debug, Default)]
 pub struct Sockets {
     open: HashMap<u32, OpenFile>,
 }
 
 impl Sockets {
-    /// Counts the socket until it is dropped. A socket that could not be made gives its place back.
-    pub fn keep<S, E>(&mut self, made: &Result<Resource<S>, E>, place: OpenFile) {
-        if let Ok(socket) = made {
-            self.open.insert(socket.rep(), place);
+    /// Counts the socket until it is dropped. If `socket` is an error, `file` is closed.
+    pub fn insert<S, E>(&mut self, socket: &Result<Resource<S>, E>, file: OpenFile) {
+        if let Ok(socket) = socket {
+            self.open.insert(socket.rep(), file);
         }
     }
 
-    /// The socket of that number, for its streams.
+    /// Returns the open file of the socket `rep`, for its streams.
     pub fn get(&self, rep: u32) -> Option<OpenFile> {
         self.open.get(&rep).cloned()
     }
 
-    /// What the destructor of a socket's resource does.
+    /// Deletes the socket `rep` from `table` and stops counting it: the destructor of the resource.
+    ///
     /// # Errors
     ///
     /// The resource is not in `table`, or has children.
@@ -125,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn files_at_the_edge() {
+    fn files_at_the_limit() {
         let mut files = files(3);
         let held: Vec<_> = (0..3).map(|_| files.open(1).unwrap()).collect();
         assert!(files.open(1).is_none(), "one above the limit");
@@ -139,12 +140,12 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_counted_until_nothing_refers_to_it() {
+    fn a_file_is_counted_until_its_last_reference_is_dropped() {
         let mut files = files(2);
-        let place = files.open(1).unwrap();
+        let opening = files.open(1).unwrap();
         let file = Arc::new("file");
-        files.follow(&file, 1);
-        drop(place);
+        files.track(&file, 1);
+        drop(opening);
         let stream = file.clone();
         drop(file);
         assert_eq!(files.count(), 1);
@@ -153,13 +154,13 @@ mod tests {
     }
 
     #[test]
-    fn the_account_of_files_that_come_and_go_does_not_grow() {
+    fn closed_files_do_not_accumulate() {
         let mut files = files(4);
         let _kept = files.open(3).unwrap();
         for _ in 0..1000 {
-            let place = files.open(1).unwrap();
-            files.follow(&Arc::new(0), 1);
-            drop(place);
+            let opening = files.open(1).unwrap();
+            files.track(&Arc::new(0), 1);
+            drop(opening);
             assert!(files.open.len() <= 8, "{}", files.open.len());
         }
     }

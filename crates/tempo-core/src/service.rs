@@ -1,4 +1,4 @@
-//! What a host service is, and how a store's data lends it its state.
+//! `Service`: the WIT interfaces of a host; `Provide`: lends a service its state from a store's data.
 
 use wasmtime::component::{HasData, Linker, ResourceTable};
 
@@ -58,7 +58,7 @@ use crate::StoreData;
 /// # }
 /// ```
 pub trait Service: HasData + Sized + 'static {
-    /// The interfaces offered, without versions: `wasi:keyvalue/store`. The linker judges versions.
+    /// The interfaces offered, without versions: `wasi:keyvalue/store`. The linker checks versions.
     const INTERFACES: &'static [&'static str];
 
     /// The packages offered, with versions: `wasi:keyvalue@0.2.0-draft2`. Used to name the nearest version when a
@@ -66,10 +66,10 @@ pub trait Service: HasData + Sized + 'static {
     const PACKAGES: &'static [&'static str];
 
     /// Those of [`PACKAGES`](Service::PACKAGES) that are linked only when the engine supports concurrency, because
-    /// they have async functions. A component that imports one gets such an engine, whatever it uses of it.
+    /// they have async functions. A component that imports one gets such an engine, whichever functions it uses.
     const CONCURRENT_PACKAGES: &'static [&'static str] = &[];
 
-    /// What one store carries for the service.
+    /// The service's state in one store.
     type State: Send + 'static;
 
     /// Lends the service's view of a store's state and resource table.
@@ -78,15 +78,15 @@ pub trait Service: HasData + Sized + 'static {
     /// Adds every function of the service to `linker`.
     ///
     /// Functions with an async WIT type can only be added when the engine supports concurrency; a service that offers
-    /// both kinds leaves its [`CONCURRENT_PACKAGES`](Service::CONCURRENT_PACKAGES) out when the engine does not.
+    /// both kinds omits its [`CONCURRENT_PACKAGES`](Service::CONCURRENT_PACKAGES) when the engine does not.
     fn add_to_linker<T: Provide<Self>>(linker: &mut Linker<T>) -> wasmtime::Result<()>;
 
     /// [`add_to_linker`](Service::add_to_linker) for the stores of a Tempo runtime. Write `Self::add_to_linker(linker)`:
-    /// as this function is not generic, the host functions are compiled once, in the crate of the service.
+    /// this function is not generic, so the host functions are compiled once, in the crate of the service.
     fn link(linker: &mut Linker<StoreData>) -> wasmtime::Result<()>;
 }
 
-/// Implemented by a store's data for each service that it carries.
+/// Implemented by a store's data for each service whose state it holds.
 ///
 /// [`provide`](Provide::provide) is the getter that `bindgen!`'s `add_to_linker::<T, S>(linker, T::provide)` expects.
 #[diagnostic::on_unimplemented(

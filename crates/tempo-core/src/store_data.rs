@@ -1,6 +1,6 @@
 //! The data of every store of a Tempo runtime: WASI, the limits, and the state of each service that the component imports.
 //!
-//! The type is concrete so that each service crate compiles its host functions once, not anew in each runtime.
+//! The type is concrete so that each service crate compiles its host functions once, not again in each runtime.
 
 use std::any::{Any, TypeId, type_name};
 use std::sync::Arc;
@@ -18,19 +18,19 @@ pub struct StoreData {
     pub wasi: WasiCtx,
     /// The resources that the guest has handles to.
     pub table: ResourceTable,
-    /// Bounds the guest's memories and tables.
+    /// Limits the guest's memories and tables.
     pub limiter: StoreLimiter,
-    /// Bounds the files, directories and sockets that the guest has open.
+    /// Limits the guest's open files, directories and sockets.
     pub open_files: OpenFiles,
-    /// Which of them are sockets.
+    /// The open sockets, which also count as open files.
     pub sockets: Sockets,
-    /// Bounds what the host holds for the guest, in all services together.
+    /// Limits the bytes that the host holds for the guest, in all services together.
     pub bytes: ByteBudget,
     services: Vec<ServiceState>,
 }
 
 impl StoreData {
-    /// The data of a new store under `limits`, which carries no service yet.
+    /// Creates the data of a new store under `limits`, without services.
     pub fn new(wasi: WasiCtx, limits: &Limits, bytes: ByteBudget) -> Self {
         Self {
             wasi,
@@ -43,11 +43,11 @@ impl StoreData {
         }
     }
 
-    /// The same, which counts in `telemetry` each limit that the guest hits, and logs what it is refused within `log`.
+    /// Counts limit hits of the guest in `telemetry`, and logs refusals, rate-limited by `log`.
     #[must_use]
-    pub fn reporting_to(mut self, telemetry: &Telemetry, log: &Arc<LogBudget>) -> Self {
-        self.limiter = self.limiter.with_telemetry(telemetry.clone()).logged_within(log.clone());
-        self.open_files = self.open_files.with_telemetry(telemetry.clone()).logged_within(log.clone());
+    pub fn with_reporting(mut self, telemetry: &Telemetry, log: &Arc<LogBudget>) -> Self {
+        self.limiter = self.limiter.with_telemetry(telemetry.clone()).with_log(log.clone());
+        self.open_files = self.open_files.with_telemetry(telemetry.clone()).with_log(log.clone());
         self
     }
 
@@ -58,15 +58,15 @@ impl StoreData {
         self
     }
 
-    /// The view of service `S`.
+    /// Returns the view of service `S`.
     ///
     /// # Panics
     ///
-    /// If the store does not carry the service. A runtime links only services that its stores carry.
+    /// If the store has no state of the service. A runtime links only services whose state its stores have.
     pub fn service<S: Service>(&mut self) -> S::Data<'_> {
         match self.services.iter_mut().find_map(ServiceState::get_mut::<S>) {
             Some(state) => S::view(state, &mut self.table),
-            None => panic!("the store does not carry the service {}", type_name::<S>()),
+            None => panic!("the store has no state of the service {}", type_name::<S>()),
         }
     }
 }
@@ -90,12 +90,12 @@ pub struct ServiceState {
 }
 
 impl ServiceState {
-    /// The state of service `S`.
+    /// Wraps the state of service `S`.
     pub fn new<S: Service>(state: S::State) -> Self {
         Self { service: TypeId::of::<S>(), state: Box::new(state) }
     }
 
-    /// The state, if it is that of service `S`.
+    /// Returns the state if it is that of service `S`.
     pub fn into_inner<S: Service>(self) -> Option<S::State> {
         let state = (self.service == TypeId::of::<S>()).then_some(self.state)?;
         state.downcast().ok().map(|state| *state)

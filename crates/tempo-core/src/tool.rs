@@ -1,4 +1,4 @@
-//! What a user does with a runtime besides running components: looking after what its services keep.
+//! `Tool`: a command of a runtime for the data that its services store.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -6,7 +6,7 @@ use std::io::Write;
 
 use tempo_settings::{Error, ErrorKind, Flag, Setting, Settings};
 
-/// A command that a runtime has besides `run`, `compile` and `inspect`, for whoever operates it.
+/// An operator's command of a runtime, beside `run`, `compile` and `inspect`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a tool",
     note = "list under `tools` of `runtime!` only what implements `Tool`, such as a command for dead letters"
@@ -18,60 +18,60 @@ pub trait Tool: Send + Sync + 'static {
     /// One line for the help.
     const ABOUT: &'static str;
 
-    /// What it can do. Never empty; the first is meant if none is named, and has no operand.
+    /// The tool's actions. Never empty; the first is the default and has no operand.
     const ACTIONS: &'static [ToolAction];
 
-    /// The flags it reads. They mean the same as for `run`, and are found in the same places.
+    /// The flags it reads. They mean the same as for `run`, and are read from the same sources.
     fn flags() -> Vec<Flag>;
 
-    /// Does what was asked, and writes what it finds to `output`. What comes from outside is written so that a terminal
-    /// takes no orders from it.
+    /// Runs the invocation and writes its result to `output`. Data of guests and brokers is escaped, so that it cannot
+    /// control the terminal.
     ///
     /// # Errors
     ///
-    /// A [`tempo_settings::Error`] says what to change. Those of `output` are handed on as they are.
+    /// A [`tempo_settings::Error`] names what to change. Errors of `output` are returned unchanged.
     fn run(
-        asked: &Asked,
+        invocation: &ToolInvocation,
         settings: &Settings,
         output: &mut (dyn Write + Send),
     ) -> impl Future<Output = anyhow::Result<()>> + Send;
 }
 
-/// One thing that a tool can do.
+/// An action of a tool: a subcommand.
 #[derive(Clone, Copy, Debug)]
 pub struct ToolAction {
-    /// The word for it: `list`.
+    /// The name of the subcommand: `list`.
     pub name: &'static str,
     /// One line for the help.
     pub about: &'static str,
-    /// What may follow the word.
+    /// The arguments of the subcommand.
     pub arguments: &'static [Argument],
 }
 
-/// What may follow the word for an action.
+/// An argument of an action.
 #[derive(Clone, Copy, Debug)]
 pub struct Argument {
-    /// A name of its own among the arguments of the action. Of an operand, what stands for it in the help: `SEQUENCE`.
+    /// The name, unique within the action. For an operand, its placeholder in the help: `SEQUENCE`.
     pub name: &'static str,
     /// One sentence for the help.
     pub help: &'static str,
-    /// In which form it is given.
+    /// The syntax.
     pub form: ArgumentForm,
 }
 
-/// In which form an argument is given.
+/// The syntax of an argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ArgumentForm {
-    /// A value, by its place.
+    /// A positional value.
     Operand,
     /// `--NAME`.
     Switch,
-    /// `--NAME VALUE`, with what stands for the value in the help.
+    /// `--NAME VALUE`, with the placeholder of the value in the help.
     Option(&'static str),
 }
 
 impl Argument {
-    /// A value that stands by itself.
+    /// A positional value.
     pub const fn operand(name: &'static str, help: &'static str) -> Self {
         Self { name, help, form: ArgumentForm::Operand }
     }
@@ -87,49 +87,49 @@ impl Argument {
     }
 }
 
-/// An action that a user asked for, with its arguments.
+/// An action of a tool with its arguments, as given on the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked {
+pub struct ToolInvocation {
     action: &'static str,
     values: BTreeMap<&'static str, String>,
 }
 
-impl Asked {
-    /// `action` without arguments.
+impl ToolInvocation {
+    /// Creates an invocation of `action` without arguments.
     pub fn new(action: &'static str) -> Self {
         Self { action, values: BTreeMap::new() }
     }
 
-    /// The same with `argument`. The text of a switch means nothing.
+    /// Adds `argument`. The text of a switch is ignored.
     #[must_use]
     pub fn with(mut self, argument: &Argument, text: impl Into<String>) -> Self {
         self.values.insert(argument.name, text.into());
         self
     }
 
-    /// The word for the action.
+    /// Returns the name of the action.
     pub fn action(&self) -> &'static str {
         self.action
     }
 
-    /// Whether `argument` was given.
+    /// Returns whether `argument` was given.
     pub fn has(&self, argument: &Argument) -> bool {
         self.values.contains_key(argument.name)
     }
 
-    /// The value of `argument`, if it was given.
+    /// Returns the value of `argument`, if it was given.
     ///
     /// # Errors
     ///
-    /// It cannot be read as a `V`.
+    /// The value cannot be parsed as a `V`.
     pub fn get<V: Setting>(&self, argument: &Argument) -> Result<Option<V>, Error> {
         let dashes = if argument.form == ArgumentForm::Operand { "" } else { "--" };
-        let read = |text: &String| {
+        let parse = |text: &String| {
             V::parse(text).ok_or_else(|| {
                 Error::new(ErrorKind::Usage, format!("{dashes}{}: expected {}", argument.name, V::EXPECTED))
             })
         };
-        self.values.get(argument.name).map(read).transpose()
+        self.values.get(argument.name).map(parse).transpose()
     }
 }
 
@@ -138,15 +138,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn arguments_are_read_as_what_they_should_be() {
+    fn arguments_are_parsed_by_type() {
         const WHICH: Argument = Argument::operand("SEQUENCE", "");
         const LIMIT: Argument = Argument::option("limit", "N", "");
         const ALL: Argument = Argument::switch("all", "");
-        let asked = Asked::new("peek").with(&WHICH, "7").with(&LIMIT, "many").with(&ALL, "");
-        assert_eq!(asked.get(&WHICH), Ok(Some(7_u64)));
-        let errors = [asked.get::<usize>(&LIMIT), asked.clone().with(&WHICH, "x").get::<usize>(&WHICH)];
+        let peek = ToolInvocation::new("peek").with(&WHICH, "7").with(&LIMIT, "many").with(&ALL, "");
+        assert_eq!(peek.get(&WHICH), Ok(Some(7_u64)));
+        let errors = [peek.get::<usize>(&LIMIT), peek.clone().with(&WHICH, "x").get::<usize>(&WHICH)];
         let errors = errors.map(|result| result.unwrap_err().to_string());
         assert_eq!(errors, ["--limit: expected a whole number", "SEQUENCE: expected a whole number"]);
-        assert!(asked.has(&ALL) && !Asked::new("peek").has(&ALL));
+        assert!(peek.has(&ALL) && !ToolInvocation::new("peek").has(&ALL));
     }
 }

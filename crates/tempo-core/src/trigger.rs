@@ -1,4 +1,4 @@
-//! What calls components: servers, consumers, timers.
+//! `Trigger`: a server, consumer or timer that calls components.
 
 use std::time::Instant;
 
@@ -16,8 +16,7 @@ use crate::{Service, Workload};
 )]
 #[async_trait]
 pub trait Trigger: Send + Sync + 'static {
-    /// The service that the calls need: its resources are passed to the component. [`NoService`](crate::NoService) if they
-    /// need none.
+    /// The service whose resources the calls pass to the component; [`NoService`](crate::NoService) if there is none.
     type Service: Service;
 
     /// The exported interfaces this trigger calls, without versions: `wasi:http/incoming-handler`.
@@ -26,8 +25,8 @@ pub trait Trigger: Send + Sync + 'static {
     /// The flags this trigger reads. Each is also an environment variable.
     fn flags() -> Vec<Flag>;
 
-    /// Binds, subscribes or schedules, and returns once calls can arrive. `state` is what a store carries for the
-    /// trigger's service.
+    /// Binds, subscribes or schedules, and returns once calls can arrive. `state` is a store's state of the trigger's
+    /// service.
     ///
     /// # Errors
     ///
@@ -39,29 +38,29 @@ pub trait Trigger: Send + Sync + 'static {
     ) -> anyhow::Result<Box<dyn Running>>;
 }
 
-/// A started trigger: the owner of its tasks and threads.
+/// A started trigger, which owns its tasks and threads.
 #[async_trait]
 pub trait Running: Send {
-    /// One line for the user that says what is ready, such as `listening on http://127.0.0.1:8080`.
+    /// Returns one line for the user, such as `listening on http://127.0.0.1:8080`.
     fn announcement(&self) -> String;
 
-    /// Logs what the user should know of the start. Nothing is logged before the announcements of all triggers, so that the
+    /// Logs notices about the start. A runtime calls it after it has written the announcements of all triggers, so that the
     /// first line is the address.
-    fn announced(&self) {}
+    fn log_start(&self) {}
 
-    /// Why the trigger never calls the component as it is configured, and what to change, if that is so. A runtime warns
-    /// of it, or does not serve at all if it has no other trigger.
+    /// Returns an error if the trigger never calls the component as it is configured. A runtime logs it as a warning, and
+    /// exits with it if it has no other trigger.
     fn unused(&self) -> Option<Error> {
         None
     }
 
-    /// Resolves only if the trigger can no longer work, with the reason.
+    /// Resolves with the reason when the trigger has failed; else never.
     async fn failed(&mut self) -> anyhow::Error;
 
-    /// Fetches no further work that another program can fetch instead, and goes on with what clients send. A runtime calls it at
-    /// the beginning of `--shutdown-delay`, some time before [`drain`](Running::drain).
+    /// Stops fetching work that another program can fetch instead, and keeps serving clients. A runtime calls it at the start
+    /// of `--shutdown-delay`, before [`drain`](Running::drain).
     fn stop_fetching(&mut self) {}
 
-    /// Takes no further calls and finishes those that run; whatever is left at `deadline` is abandoned.
+    /// Stops accepting calls and waits for running ones; calls that still run at `deadline` are abandoned.
     async fn drain(self: Box<Self>, deadline: Instant);
 }

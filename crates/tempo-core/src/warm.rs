@@ -1,4 +1,4 @@
-//! Instances that are kept for their next call, as making one costs more than most calls do.
+//! Idle instances, kept for reuse: creating one costs more than most calls do.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -7,55 +7,55 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::Store;
 use tempo_telemetry::GaugeGuard;
 
-use crate::{Instance, Meter, Permit, StoreData, Workload};
+use crate::{CpuMeter, Instance, Permit, StoreData, Workload};
 
-/// A store without an instance, and the place that it runs in.
-pub struct Fresh {
+/// A store without an instance, and the permit of the call.
+pub struct FreshStore {
     instance: Instance,
-    /// Last, so that it outlives the store: the pool has no more room than there are places.
+    /// Declared last, so that it is dropped after the store: the pool has one slot for each permit.
     permit: Permit,
 }
 
-impl Fresh {
-    /// The store, to make an instance in. [`Workload::instantiated`] limits the time that this takes.
+impl FreshStore {
+    /// Returns the store, to create an instance in it. [`Workload::instantiated`] limits the time that this takes.
     pub fn store(&mut self) -> &mut Store<StoreData> {
         &mut self.instance.store
     }
 
-    /// What it becomes once `guest`, the bindings of an instance, has been made in it.
-    pub fn with<G>(self, guest: G) -> Warm<G> {
-        Warm { instance: self.instance, guest, served: 0, permit: Some(self.permit) }
+    /// Adds `guest`, the bindings of the instance that was created in the store.
+    pub fn with<G>(self, guest: G) -> WarmInstance<G> {
+        WarmInstance { instance: self.instance, guest, served: 0, permit: Some(self.permit) }
     }
 }
 
-/// A store with an instance in it, whose bindings are a `G`, and the place that it runs in.
-pub struct Warm<G> {
+/// A store with an instance, whose bindings are a `G`, and the permit of the call.
+pub struct WarmInstance<G> {
     instance: Instance,
     guest: G,
-    /// How many calls it has served.
+    /// Number of calls served.
     served: usize,
-    /// The place among the calls that run, until the instance is parked. Last, as in [`Fresh`].
+    /// The permit of the running call; `None` while the instance is parked. Declared last, as in [`FreshStore`].
     permit: Option<Permit>,
 }
 
-impl<G> Warm<G> {
-    /// The store with the bindings of its instance, for one call.
+impl<G> WarmInstance<G> {
+    /// Returns the store and the bindings of its instance, for one call.
     pub fn parts(&mut self) -> (&mut Store<StoreData>, &G) {
         (&mut self.instance.store, &self.guest)
     }
 }
 
-/// What a call is to run in.
-pub enum CallPlace<G> {
-    /// An instance that has served before.
-    Warm(Warm<G>),
-    /// A store in which an instance is still to be made.
-    Fresh(Fresh),
+/// The instance or store that a call runs in.
+pub enum CallTarget<G> {
+    /// A reused instance.
+    Warm(WarmInstance<G>),
+    /// A new store, in which the call creates an instance.
+    Fresh(FreshStore),
 }
 
-impl<G> CallPlace<G> {
-    /// What measures the call.
-    pub fn meter(&self) -> Arc<Meter> {
+impl<G> CallTarget<G> {
+    /// Returns the meter of the call.
+    pub fn meter(&self) -> Arc<CpuMeter> {
         match self {
             Self::Warm(warm) => warm.instance.meter.clone(),
             Self::Fresh(fresh) => fresh.instance.meter.clone(),
@@ -63,46 +63,51 @@ impl<G> CallPlace<G> {
     }
 }
 
-/// Since when, what, its place among the idle instances of all threads, and that it is counted among them.
-type Parked<G> = (Instant, Warm<G>, (OwnedSemaphorePermit, GaugeGuard));
-
-/// The idle instances of one thread of a trigger. The one used last is used next, as its memory is still in the caches.
-pub struct Idle<G> {
-    workload: Workload,
-    waiting: Mutex<Vec<Parked<G>>>,
-    capacity: usize,
-    /// What all threads of all triggers together may keep.
-    places: Arc<Semaphore>,
+struct IdleInstance<G> {
+    since: Instant,
+    instance: WarmInstance<G>,
+    /// A slot among the idle instances of all threads.
+    _slot: OwnedSemaphorePermit,
+    _gauge: GaugeGuard,
 }
 
-impl<G> Idle<G> {
-    /// The share of one of `threads` threads, which together keep as many instances as the limits of `workload` say.
+/// The idle instances of one thread of a trigger, last in, first out: the memory of the most recent one is still cached.
+pub struct IdleInstances<G> {
+    workload: Workload,
+    idle: Mutex<Vec<IdleInstance<G>>>,
+    capacity: usize,
+    /// Slots shared by all threads of all triggers.
+    slots: Arc<Semaphore>,
+}
+
+impl<G> IdleInstances<G> {
+    /// Creates the share of one of `threads` threads in the idle instances that the limits of `workload` allow.
     pub fn new(workload: Workload, threads: usize) -> Self {
         let capacity = workload.limits().idle_instances().div_ceil(threads.max(1));
-        let places = workload.idle_places().clone();
-        Self { workload, waiting: Mutex::new(Vec::new()), capacity, places }
+        let slots = workload.idle_slots().clone();
+        Self { workload, idle: Mutex::new(Vec::new()), capacity, slots }
     }
 
-    /// What a call with `permit` runs in: an idle instance, or a new store.
+    /// Returns an idle instance or a new store for a call with `permit`.
     ///
     /// # Errors
     ///
-    /// The data of a new store cannot be made.
-    pub fn place(&self, permit: Permit) -> wasmtime::Result<CallPlace<G>> {
+    /// The data of a new store cannot be created.
+    pub fn acquire(&self, permit: Permit) -> wasmtime::Result<CallTarget<G>> {
         let idle = self.lock().pop();
-        if let Some((_, mut warm, _)) = idle {
+        if let Some(IdleInstance { instance: mut warm, .. }) = idle {
             warm.instance.meter.reset();
             warm.permit = Some(permit);
             if let Some(metrics) = self.workload.telemetry().metrics() {
                 metrics.instances_reused.add(1);
             }
-            return Ok(CallPlace::Warm(warm));
+            return Ok(CallTarget::Warm(warm));
         }
-        Ok(CallPlace::Fresh(Fresh { instance: self.workload.store()?, permit }))
+        Ok(CallTarget::Fresh(FreshStore { instance: self.workload.store()?, permit }))
     }
 
-    /// Keeps `warm`, which has just served a call that went well, unless it has served long enough or enough are kept.
-    pub fn park(&self, mut warm: Warm<G>) {
+    /// Keeps `warm` after a successful call, or drops it if it must not be reused or all slots are taken.
+    pub fn park(&self, mut warm: WarmInstance<G>) {
         warm.served = warm.served.saturating_add(1);
         if let Some(metrics) = self.workload.telemetry().metrics() {
             let memory = self.workload.memory(&mut warm.instance.store);
@@ -112,30 +117,30 @@ impl<G> Idle<G> {
         if warm.served >= reuse || !self.workload.reusable(&mut warm.instance.store) {
             return;
         }
-        let Ok(place) = self.places.clone().try_acquire_owned() else { return };
-        let mut waiting = self.lock();
-        if waiting.len() < self.capacity {
+        let Ok(slot) = self.slots.clone().try_acquire_owned() else { return };
+        let mut idle = self.lock();
+        if idle.len() < self.capacity {
             let permit = warm.permit.take();
-            let idle = GaugeGuard::new(self.workload.telemetry(), |metrics| &metrics.instances_idle);
-            waiting.push((Instant::now(), warm, (place, idle)));
-            drop(waiting);
+            let gauge = GaugeGuard::new(self.workload.telemetry(), |metrics| &metrics.instances_idle);
+            idle.push(IdleInstance { since: Instant::now(), instance: warm, _slot: slot, _gauge: gauge });
+            drop(idle);
             drop(permit);
         }
     }
 
-    /// Drops those that have waited longer than the limits say. To be called every second or so.
+    /// Drops instances that have been idle for longer than the limit. To be called about once a second.
     pub fn reap(&self) {
-        let age = self.workload.limits().idle;
+        let timeout = self.workload.limits().idle;
         let expired: Vec<_> = {
-            let mut waiting = self.lock();
-            let fresh = waiting.iter().position(|(since, _, _)| since.elapsed() < age).unwrap_or(waiting.len());
-            waiting.drain(..fresh).collect()
+            let mut idle = self.lock();
+            let count = idle.iter().position(|entry| entry.since.elapsed() < timeout).unwrap_or(idle.len());
+            idle.drain(..count).collect()
         };
-        // Dropped outside the lock: an instance takes a while to tear down.
+        // Dropped without the lock: deallocating an instance takes time.
         drop(expired);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Parked<G>>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Vec<IdleInstance<G>>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

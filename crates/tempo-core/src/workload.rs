@@ -1,4 +1,4 @@
-//! A component that is ready to be called: what makes its stores and instances, under the runtime's limits.
+//! `Workload`: a linked component. It creates stores under the runtime's limits, and calls.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -10,31 +10,31 @@ use wasmtime::{Store, UpdateDeadline};
 use tempo_telemetry::{CallContext, GaugeGuard, Health, Telemetry};
 
 use crate::meter::Tick;
-use crate::{Admission, Call, Interrupted, Limits, Meter, Spawn, StoreData};
+use crate::{Admission, BackgroundSpawner, Call, CpuMeter, Interrupted, Limits, StoreData};
 
-/// What a runtime says about a component to make a [`Workload`] of it.
+/// The parts of a [`Workload`].
 pub struct WorkloadBuilder {
     /// The component's name, as it appears in logs.
     pub name: String,
     /// The component, linked and checked.
     pub component: InstancePre<StoreData>,
-    /// Whether the engine supports concurrency: it does for components that use WASI 0.3.
+    /// Whether the engine supports concurrency, which components of WASI 0.3 need.
     pub concurrent: bool,
-    /// What the component may use.
+    /// The component's limits.
     pub limits: Limits,
-    /// How often the engine's epoch advances.
+    /// Interval of the engine's epoch.
     pub tick: Duration,
-    /// Makes the data of a new store.
+    /// Creates the data of a new store.
     pub data: Box<dyn Fn() -> wasmtime::Result<StoreData> + Send + Sync>,
-    /// Where calls go that compute for long.
-    pub background: Spawn,
-    /// Where to tell what is done.
+    /// Runs calls that compute for longer than a tick.
+    pub background: BackgroundSpawner,
+    /// Receives the spans and metrics of calls.
     pub telemetry: Telemetry,
-    /// Where triggers say that they go on, and why they are not ready.
+    /// Receives the heartbeats and readiness checks of triggers.
     pub health: Health,
 }
 
-/// A component that is ready to be called. Cheap to clone.
+/// A linked component. Cheap to clone.
 #[derive(Clone)]
 pub struct Workload {
     inner: Arc<Inner>,
@@ -43,74 +43,73 @@ pub struct Workload {
 struct Inner {
     builder: WorkloadBuilder,
     admission: Admission,
-    idle_places: Arc<Semaphore>,
+    idle_slots: Arc<Semaphore>,
 }
 
 impl From<WorkloadBuilder> for Workload {
     fn from(builder: WorkloadBuilder) -> Self {
         let admission = Admission::new(&builder.limits, builder.telemetry.clone());
-        let idle_places = Arc::new(Semaphore::new(builder.limits.idle_instances()));
-        Self { inner: Arc::new(Inner { builder, admission, idle_places }) }
+        let idle_slots = Arc::new(Semaphore::new(builder.limits.idle_instances()));
+        Self { inner: Arc::new(Inner { builder, admission, idle_slots }) }
     }
 }
 
-/// A store with its meter. The bindings of the instance in it belong to the trigger that calls it.
+/// A store with its meter. The trigger that calls it holds the bindings of its instance.
 pub struct Instance {
     /// The store.
     pub store: Store<StoreData>,
     /// Measures the call that runs in the store.
-    pub meter: Arc<Meter>,
-    /// Counts the store for as long as it exists.
+    pub meter: Arc<CpuMeter>,
+    /// Counts the store while it exists.
     _alive: GaugeGuard,
 }
 
 impl Workload {
-    /// The component's name.
+    /// Returns the component's name.
     pub fn name(&self) -> &str {
         &self.inner.builder.name
     }
 
-    /// The component, linked and checked.
+    /// Returns the component, linked and checked.
     pub fn component(&self) -> &InstancePre<StoreData> {
         &self.inner.builder.component
     }
 
-    /// Whether the component uses WASI 0.3, so that its functions must be called concurrently.
+    /// Returns whether the component uses WASI 0.3, so that its functions must be called concurrently.
     pub fn concurrent(&self) -> bool {
         self.inner.builder.concurrent
     }
 
-    /// What the component may use.
+    /// Returns the component's limits.
     pub fn limits(&self) -> &Limits {
         &self.inner.builder.limits
     }
 
-    /// Where to tell what is done.
+    /// Returns the handle for spans and metrics.
     pub fn telemetry(&self) -> &Telemetry {
         &self.inner.builder.telemetry
     }
 
-    /// Where to say that a trigger's own threads go on, and why it is not ready.
+    /// Returns the handle for heartbeats of a trigger's threads and its readiness checks.
     pub fn health(&self) -> &Health {
         &self.inner.builder.health
     }
 
-    /// The places to run that all triggers of the component share.
+    /// Returns the admission control that all triggers of the component share.
     pub fn admission(&self) -> &Admission {
         &self.inner.admission
     }
 
-    /// The places of instances that are kept without work: all triggers of the component share them, as the pool has
-    /// room for no more.
-    pub(crate) fn idle_places(&self) -> &Arc<Semaphore> {
-        &self.inner.idle_places
+    /// Returns the slots for idle instances. All triggers of the component share them, because the pool is sized by them.
+    pub(crate) fn idle_slots(&self) -> &Arc<Semaphore> {
+        &self.inner.idle_slots
     }
 
-    /// Makes an empty store under the limits. Take a [`Permit`](crate::Permit) first: the pool holds no more stores.
+    /// Creates an empty store under the limits. Acquire a [`Permit`](crate::Permit) first: the pool has one slot for each.
     ///
     /// # Errors
     ///
-    /// The store's data cannot be made, for example because a granted directory has gone.
+    /// The store's data cannot be created, for example because a granted directory no longer exists.
     pub fn store(&self) -> wasmtime::Result<Instance> {
         let workload = &self.inner.builder;
         let limits = &workload.limits;
@@ -122,7 +121,7 @@ impl Workload {
             table.set_max_capacity(limits.handles);
         }
         store.set_hostcall_fuel(limits.hostcall_bytes);
-        let meter = Arc::new(Meter::new(limits.cpu, workload.tick));
+        let meter = Arc::new(CpuMeter::new(limits.cpu, workload.tick));
         let metered = meter.clone();
         let telemetry = workload.telemetry.clone();
         store.set_epoch_deadline(1);
@@ -138,49 +137,49 @@ impl Workload {
         Ok(Instance { store, meter, _alive: alive })
     }
 
-    /// Waits for `made`, the making of an instance, for as long as that may take. It comes pinned: the future of a call has
-    /// room for it even if no instance is made, and should have no more of it than it needs.
+    /// Awaits `instantiation` within the instantiation timeout. `instantiation` is `Unpin`, so that callers pass a boxed
+    /// future: the future of a call, which contains it even if no instance is created, stays small.
     ///
     /// # Errors
     ///
-    /// [`Interrupted::Deadline`] if it takes longer; else what `made` ends with.
+    /// [`Interrupted::Deadline`] after the timeout, or the error of `instantiation`.
     pub async fn instantiated<G>(
         &self,
-        made: impl Future<Output = wasmtime::Result<G>> + Unpin,
+        instantiation: impl Future<Output = wasmtime::Result<G>> + Unpin,
     ) -> wasmtime::Result<G> {
         let begun = Instant::now();
-        let made = tokio::time::timeout(self.limits().instantiate, made).await;
+        let instance = tokio::time::timeout(self.limits().instantiate, instantiation).await;
         if let Some(metrics) = self.telemetry().metrics() {
             metrics.instances_created.add(1);
             metrics.instantiate_duration.record(begun.elapsed().as_secs_f64());
         }
-        made.map_err(|_| {
+        instance.map_err(|_| {
             self.telemetry().count_limit_hit("instantiate-timeout");
             wasmtime::Error::new(Interrupted::Deadline)
         })?
     }
 
-    /// Runs `work`, which calls into an instance measured by `meter`, until `deadline` at most. Whatever the guest does
-    /// meanwhile belongs to `context`.
+    /// Creates a call: runs `work`, which calls into an instance measured by `meter`, until `deadline`, with `context` as the
+    /// current one.
     pub fn call<R: Send + 'static>(
         &self,
-        meter: Arc<Meter>,
+        meter: Arc<CpuMeter>,
         deadline: Instant,
         context: Option<Arc<CallContext>>,
         work: impl Future<Output = R> + Send + 'static,
     ) -> Call<R> {
         Call::new(Box::pin(work), meter, self.inner.builder.background.clone(), deadline)
-            .within(context)
+            .with_context(context)
             .with_telemetry(self.telemetry().clone())
     }
 
-    /// The linear memory that a store uses, in bytes.
+    /// Returns the linear memory that a store uses, in bytes.
     pub(crate) fn memory(&self, store: &mut Store<StoreData>) -> usize {
         store.data().limiter.memory()
     }
 
-    /// Whether an instance that has just served a call may serve another: it must have room left in its limits, so
-    /// that what one request leaves behind cannot fail the next.
+    /// Returns whether an instance may serve another call: it must be well below its limits, so that the leftovers of one
+    /// request cannot fail the next.
     pub fn reusable(&self, store: &mut Store<StoreData>) -> bool {
         let workload = &self.inner.builder;
         let memory = store.data().limiter.memory();

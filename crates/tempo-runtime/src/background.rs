@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tokio::runtime::{Builder, Runtime};
-use tempo_core::Spawn;
+use tempo_core::BackgroundSpawner;
 
 /// How much lower than the serving threads the background's priority is, in the steps of nice(2).
 ///
@@ -16,7 +16,7 @@ const NICENESS: i32 = 2;
 /// # Errors
 ///
 /// The system gives no more threads.
-pub fn start() -> std::io::Result<(Runtime, Spawn)> {
+pub fn start() -> std::io::Result<(Runtime, BackgroundSpawner)> {
     let runtime = Builder::new_multi_thread()
         .thread_name("tempo-background")
         .on_thread_start(|| {
@@ -28,6 +28,6 @@ pub fn start() -> std::io::Result<(Runtime, Spawn)> {
         .enable_all()
         .build()?;
     let handle = runtime.handle().clone();
-    let spawn: Spawn = Arc::new(move |call| drop(handle.spawn(call)));
+    let spawn: BackgroundSpawner = Arc::new(move |call| drop(handle.spawn(call)));
     Ok((runtime, spawn))
 }

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use futures::future::{select_all, try_join_all};
 use tokio::task::JoinSet;
 use tempo_backend::{ByteBudget, DATA};
-use tempo_core::{Boot, Limits, LogBudget, Running, StoreData, Workload, WorkloadBuilder};
+use tempo_core::{BootContext, Limits, LogBudget, Running, StoreData, Workload, WorkloadBuilder};
 use tempo_settings::{Error, ErrorKind, Flag, Settings};
 use tempo_telemetry::{Health, RuntimePhase, Telemetry};
 
@@ -88,8 +88,8 @@ pub fn run(
         let own_files = OwnFiles::of(path, sources, has_stores(&needed))?;
         let grants = Grants::from_settings(settings, &limits, io, &own_files)?;
         health.enter(RuntimePhase::Connecting);
-        let boot = Boot::new(&loaded.name, &limits, settings);
-        let boot = Boot { telemetry: &telemetry, health: Some(&health), ..boot };
+        let boot = BootContext::new(&loaded.name, &limits, settings);
+        let boot = BootContext { telemetry: &telemetry, health: Some(&health), ..boot };
         let connected: Arc<[Connected]> = connect(&needed, boot).await?.into();
         let kept = connected.iter().filter_map(|backend| backend.announcement.clone());
         let announcements: Vec<String> = kept.chain(reporting.announcements().iter().cloned()).collect();
@@ -164,7 +164,7 @@ fn has_stores(services: &[&ServiceEntry]) -> bool {
 }
 
 /// Connects the backends of `services` at once.
-async fn connect(services: &[&ServiceEntry], boot: Boot<'_>) -> anyhow::Result<Vec<Connected>> {
+async fn connect(services: &[&ServiceEntry], boot: BootContext<'_>) -> anyhow::Result<Vec<Connected>> {
     try_join_all(services.iter().map(|service| (service.connect)(boot))).await
 }
 
@@ -174,7 +174,7 @@ fn store_data(grants: Grants, connected: Arc<[Connected]>, limits: Limits, telem
     let refusals = Arc::new(LogBudget::new(&limits));
     Box::new(move || {
         let bytes = ByteBudget::with_telemetry(limits.host_memory, telemetry.clone());
-        let data = StoreData::new(grants.context(&bytes)?, &limits, bytes.clone()).reporting_to(&telemetry, &refusals);
+        let data = StoreData::new(grants.context(&bytes)?, &limits, bytes.clone()).with_reporting(&telemetry, &refusals);
         Ok(connected.iter().fold(data, |data, service| data.with((service.state)(&bytes))))
     })
 }
@@ -223,7 +223,7 @@ async fn serve(
         log_output::say(announcement);
     }
     say(sources, granted.as_deref());
-    running.iter().for_each(|trigger| trigger.announced());
+    running.iter().for_each(|trigger| trigger.log_start());
     for unused in unused {
         tracing::warn!("{unused}");
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use tempo_core::Asked;
+use tempo_core::ToolInvocation;
 use tempo_settings::{Error, ErrorKind, Flag, Place, Settings, Value};
 
 use crate::env_file::{self, ENV_FILE, Variables};
@@ -53,7 +53,7 @@ pub enum Action<'a> {
         /// Which.
         tool: &'a ToolEntry,
         /// What for.
-        asked: Asked,
+        asked: ToolInvocation,
     },
 }
 

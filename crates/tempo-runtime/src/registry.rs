@@ -7,14 +7,14 @@ use std::pin::Pin;
 
 use wasmtime::component::Linker;
 use tempo_backend::ByteBudget;
-use tempo_core::{Asked, Backend, Boot, NoService, Running, Service, ServiceState, StoreData, Tool, ToolAction, Trigger, Workload};
+use tempo_core::{ToolInvocation, Backend, BootContext, NoService, Running, Service, ServiceState, StoreData, Tool, ToolAction, Trigger, Workload};
 use tempo_settings::{Error, ErrorKind, Flag, Settings};
 
 type BoxFuture<'a, R> = Pin<Box<dyn Future<Output = anyhow::Result<R>> + Send + 'a>>;
 
 type Start = for<'a> fn(Workload, &'a Settings, ServiceState) -> BoxFuture<'a, Box<dyn Running>>;
 
-type RunTool = for<'a> fn(&'a Asked, &'a Settings, &'a mut (dyn Write + Send)) -> BoxFuture<'a, ()>;
+type RunTool = for<'a> fn(&'a ToolInvocation, &'a Settings, &'a mut (dyn Write + Send)) -> BoxFuture<'a, ()>;
 
 /// A backend that is connected.
 pub struct Connected {
@@ -43,7 +43,7 @@ pub struct ServiceEntry {
     /// Adds it to a linker.
     pub link: fn(&mut Linker<StoreData>) -> wasmtime::Result<()>,
     /// Connects its backend.
-    pub connect: for<'a> fn(Boot<'a>) -> BoxFuture<'a, Connected>,
+    pub connect: for<'a> fn(BootContext<'a>) -> BoxFuture<'a, Connected>,
 }
 
 impl ServiceEntry {

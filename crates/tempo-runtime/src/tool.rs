@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind as IoErrorKind, Write};
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use tempo_core::{Argument, ArgumentForm, Asked, ToolAction};
+use tempo_core::{Argument, ArgumentForm, ToolInvocation, ToolAction};
 use tempo_settings::{Error, ErrorKind, Settings};
 
 use crate::registry::ToolEntry;
@@ -36,14 +36,14 @@ fn with_arguments(command: Command, action: &ToolAction) -> Command {
 /// # Errors
 ///
 /// An argument stands before an action that does not take it.
-pub fn asked(tool: &ToolEntry, matches: &ArgMatches) -> Result<Asked, Error> {
+pub fn asked(tool: &ToolEntry, matches: &ArgMatches) -> Result<ToolInvocation, Error> {
     let nothing = || Error::new(ErrorKind::Usage, format!("{}: nothing can be done with it", tool.name));
     let first = tool.actions.first().ok_or_else(nothing)?;
     let (action, own) = match matches.subcommand() {
         Some((name, own)) => (tool.actions.iter().find(|action| action.name == name).unwrap_or(first), Some(own)),
         None => (first, None),
     };
-    let mut asked = Asked::new(action.name);
+    let mut asked = ToolInvocation::new(action.name);
     for argument in first.arguments {
         let taken = action.arguments.iter().any(|other| other.name == argument.name);
         match given(argument, matches) {
@@ -75,7 +75,7 @@ fn given(argument: &Argument, matches: &ArgMatches) -> Option<String> {
 /// # Errors
 ///
 /// Those of the tool, and of standard output.
-pub fn run(tool: &ToolEntry, asked: &Asked, settings: &Settings) -> anyhow::Result<u8> {
+pub fn run(tool: &ToolEntry, asked: &ToolInvocation, settings: &Settings) -> anyhow::Result<u8> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut output = Output { inner: io::stdout(), failed: None };
     let done = runtime.block_on((tool.run)(asked, settings, &mut output));
@@ -125,7 +125,7 @@ mod tests {
         run: |_, _, _| Box::pin(async { Ok(()) }),
     };
 
-    fn read(words: &[&str]) -> Result<Asked, String> {
+    fn read(words: &[&str]) -> Result<ToolInvocation, String> {
         let words = std::iter::once(&"toys").chain(words);
         let matches = command(&ENTRY).try_get_matches_from(words).map_err(|error| error.to_string())?;
         asked(&ENTRY, &matches).map_err(|error| error.to_string())
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn without_an_action_the_first_is_meant() {
-        let list = Asked::new("list");
+        let list = ToolInvocation::new("list");
         assert_eq!(read(&[]), Ok(list.clone()));
         assert_eq!(read(&["list"]), Ok(list.clone()));
         let wanted = list.with(&JSON, "").with(&OF, "a");
@@ -144,8 +144,8 @@ mod tests {
 
     #[test]
     fn an_action_has_its_own_arguments() {
-        assert_eq!(read(&["mend", "3", "--of", "a"]), Ok(Asked::new("mend").with(&WHICH, "3").with(&OF, "a")));
-        assert_eq!(read(&["--of", "a", "mend"]), Ok(Asked::new("mend").with(&OF, "a")));
+        assert_eq!(read(&["mend", "3", "--of", "a"]), Ok(ToolInvocation::new("mend").with(&WHICH, "3").with(&OF, "a")));
+        assert_eq!(read(&["--of", "a", "mend"]), Ok(ToolInvocation::new("mend").with(&OF, "a")));
         assert_eq!(read(&["--json", "mend"]).unwrap_err(), "--json is not an argument of mend; see --help");
         for words in [&["mend", "--json"][..], &["mend", "1", "2"], &["list", "1"], &["break"]] {
             assert!(read(words).unwrap_err().starts_with("error: "), "{words:?}");

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use tempo_backend::{BackendSchemes, Backends, ByteBudget, DATA};
 use tempo_blobstore::BLOBSTORE;
-use tempo_core::{Backend, Boot};
+use tempo_core::{Backend, BootContext};
 use tempo_settings::{BackendUrl, Flag, Size};
 
 use crate::telemetry::told;
@@ -26,7 +26,7 @@ impl<S: BackendSchemes<dyn Container>> Backend<WasiBlobstore> for BlobstoreBacke
         [vec![BLOBSTORE, MAX_OBJECT_SIZE, DATA], S::flags()].concat()
     }
 
-    async fn connect(boot: Boot<'_>) -> anyhow::Result<Self> {
+    async fn connect(boot: BootContext<'_>) -> anyhow::Result<Self> {
         let data: String = boot.settings.require(&DATA)?;
         let fallback = BackendUrl::of_file(Path::new(&format!("{}/blobstore", data.trim_end_matches('/'))))?;
         let max_object: Size = boot.settings.require(&MAX_OBJECT_SIZE)?;
@@ -63,7 +63,7 @@ mod tests {
         for (flag, text) in flags {
             settings.set(flag, vec![Value { text: (*text).to_owned(), place: Place::CommandLine }]);
         }
-        Embedded::connect(Boot::new("test", &Limits::default(), &settings)).await
+        Embedded::connect(BootContext::new("test", &Limits::default(), &settings)).await
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tempo_backend::ByteBudget;
-use tempo_core::{Backend, Boot, Limits};
+use tempo_core::{Backend, BootContext, Limits};
 use tempo_settings::{Error, ErrorKind, Flag, KeyValue, Settings, Shown};
 
 use crate::file::{self, Format};
@@ -31,7 +31,7 @@ impl Backend<WasiConfig> for Variables {
         vec![CONFIG, CONFIG_FILE]
     }
 
-    async fn connect(boot: Boot<'_>) -> anyhow::Result<Self> {
+    async fn connect(boot: BootContext<'_>) -> anyhow::Result<Self> {
         let values = collect(boot.settings, boot.limits)?;
         Ok(Self { state: ConfigState::new(told(boot.telemetry, Arc::new(values)), boot.limits) })
     }
@@ -99,7 +99,7 @@ mod tests {
     }
 
     async fn connect(settings: &Settings, limits: &Limits) -> anyhow::Result<Vec<(String, String)>> {
-        let backend = Variables::connect(Boot::new("test", limits, settings)).await?;
+        let backend = Variables::connect(BootContext::new("test", limits, settings)).await?;
         let state = backend.state(&ByteBudget::new(0));
         Ok(state.view().configuration.get_all().await?)
     }

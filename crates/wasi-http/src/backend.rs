@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use wasmtime_wasi_http::WasiHttpCtx;
 use tempo_backend::ByteBudget;
-use tempo_core::{Backend, Boot};
+use tempo_core::{Backend, BootContext};
 use tempo_settings::{Error, Flag, Settings, Shown};
 
 use crate::{Client, ClientConfig, GrantError, HeldBytes, Hooks, Policy, WasiHttp};
@@ -49,7 +49,7 @@ impl Backend<WasiHttp> for HttpClient {
         vec![ALLOW, ALLOW_ADDRESS, CA, CONNECT, TLS, FIRST_BYTE, REQUESTS]
     }
 
-    async fn connect(boot: Boot<'_>) -> anyhow::Result<Self> {
+    async fn connect(boot: BootContext<'_>) -> anyhow::Result<Self> {
         let settings = boot.settings;
         let urls = settings.all::<String>(&ALLOW)?;
         let addresses = settings.all::<String>(&ALLOW_ADDRESS)?;

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::path::PathBuf;
 
 use tempo_backend::{BackendSchemes, Backends, ByteBudget, DATA};
-use tempo_core::{Backend, Boot};
+use tempo_core::{Backend, BootContext};
 use tempo_keyvalue::KEYVALUE;
 use tempo_settings::{BackendUrl, Error, Flag};
 
@@ -27,7 +27,7 @@ impl<S: BackendSchemes<dyn KeyValueStore>> Backend<WasiKeyValue> for KeyValueBac
         [vec![KEYVALUE, DATA, MAX_KEY, MAX_VALUE], S::flags()].concat()
     }
 
-    async fn connect(boot: Boot<'_>) -> anyhow::Result<Self> {
+    async fn connect(boot: BootContext<'_>) -> anyhow::Result<Self> {
         let limits = KeyValueLimits::from_settings(boot.settings, boot.limits)?;
         let stores = Backends::open_as::<S>(&KEYVALUE, fallback(boot)?, boot.backend(), |system, name, store| {
             told(boot.telemetry, system, name, store)
@@ -47,7 +47,7 @@ impl<S: BackendSchemes<dyn KeyValueStore>> Backend<WasiKeyValue> for KeyValueBac
     }
 }
 
-fn fallback(boot: Boot<'_>) -> Result<BackendUrl, Error> {
+fn fallback(boot: BootContext<'_>) -> Result<BackendUrl, Error> {
     let path = boot.settings.require::<PathBuf>(&DATA)?.join(FILE);
     BackendUrl::of_file(&path)
 }
@@ -71,7 +71,7 @@ mod tests {
     }
 
     async fn connect(settings: &Settings) -> anyhow::Result<Embedded> {
-        Embedded::connect(Boot::new("test", &Limits::default(), settings)).await
+        Embedded::connect(BootContext::new("test", &Limits::default(), settings)).await
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tracing::{debug, error, event_enabled, info, trace, warn};
 use tempo_backend::ByteBudget;
-use tempo_core::{Backend, Boot};
+use tempo_core::{Backend, BootContext};
 use tempo_settings::Flag;
 
 use crate::telemetry::told;
@@ -67,7 +67,7 @@ impl Backend<WasiLogging> for TracingLog {
         Vec::new()
     }
 
-    async fn connect(boot: Boot<'_>) -> anyhow::Result<Self> {
+    async fn connect(boot: BootContext<'_>) -> anyhow::Result<Self> {
         Ok(Self { state: LogState::new(boot.component, told(boot.telemetry, Arc::new(Events)), boot.limits) })
     }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Engine, Store};
 use tempo_backend::ByteBudget;
-use tempo_core::{Backend as _, Boot, Limits, Provide, Service as _};
+use tempo_core::{Backend as _, BootContext, Limits, Provide, Service as _};
 use tempo_settings::Settings;
 use tempo_wasi_logging::{LogState, LogView, TracingLog, WasiLogging};
 
@@ -74,7 +74,7 @@ async fn written(interface: &str, message: &str, level: tracing::Level) -> Vec<S
         .with_writer(move || writer.clone())
         .finish();
     let (limits, settings) = (Limits::default(), Settings::default());
-    let backend = TracingLog::connect(Boot::new("app", &limits, &settings)).await.unwrap();
+    let backend = TracingLog::connect(BootContext::new("app", &limits, &settings)).await.unwrap();
     let engine = Engine::default();
     let mut linker = Linker::new(&engine);
     WasiLogging::add_to_linker(&mut linker).unwrap();

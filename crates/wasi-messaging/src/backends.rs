@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::path::PathBuf;
 
 use tempo_backend::{BackendSchemes, Backends, ByteBudget, DATA};
-use tempo_core::{Backend, Boot};
+use tempo_core::{Backend, BootContext};
 use tempo_messaging::MESSAGING;
 use tempo_settings::{BackendUrl, Error, Flag, Settings};
 
@@ -28,7 +28,7 @@ impl<S: BackendSchemes<dyn Broker>> Backend<WasiMessaging> for MessagingBackends
         [vec![MESSAGING, ALLOW_TOPIC, DATA, MAX_MESSAGE], S::flags()].concat()
     }
 
-    async fn connect(boot: Boot<'_>) -> anyhow::Result<Self> {
+    async fn connect(boot: BootContext<'_>) -> anyhow::Result<Self> {
         let limits = MessagingLimits::from_settings(boot.settings, boot.limits)?;
         let brokers =
             Backends::open_as::<S>(&MESSAGING, fallback(boot.settings)?, boot.backend(), |system, name, broker| {
@@ -84,7 +84,7 @@ mod tests {
         for (flag, text) in pairs {
             settings.set(flag, vec![Value { text: (*text).to_owned(), place: Place::CommandLine }]);
         }
-        Brokers::connect(Boot::new("test", &Limits::default(), &settings)).await
+        Brokers::connect(BootContext::new("test", &Limits::default(), &settings)).await
     }
 
     #[tokio::test]

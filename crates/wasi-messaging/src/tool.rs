@@ -11,7 +11,7 @@ use std::io::Write;
 use std::marker::PhantomData;
 
 use tempo_backend::{BackendSchemes, DATA};
-use tempo_core::{Argument, Asked, Tool, ToolAction};
+use tempo_core::{Argument, ToolInvocation, Tool, ToolAction};
 use tempo_messaging::MESSAGING;
 use tempo_settings::{Error, ErrorKind, Flag, Settings};
 
@@ -73,7 +73,7 @@ impl<S: BackendSchemes<dyn Broker>> Tool for Messages<S> {
         [vec![MESSAGING, DATA], S::flags()].concat()
     }
 
-    async fn run(asked: &Asked, settings: &Settings, output: &mut (dyn Write + Send)) -> anyhow::Result<()> {
+    async fn run(asked: &ToolInvocation, settings: &Settings, output: &mut (dyn Write + Send)) -> anyhow::Result<()> {
         let json = asked.has(&JSON);
         if asked.action() == "list" {
             return list::list::<S>(asked.get::<String>(&BROKER)?, settings, json, output).await;
@@ -97,7 +97,7 @@ impl<S: BackendSchemes<dyn Broker>> Tool for Messages<S> {
 }
 
 /// Which dead letters are meant.
-fn which(asked: &Asked) -> Result<Which, Error> {
+fn which(asked: &ToolInvocation) -> Result<Which, Error> {
     let action = asked.action();
     let usage = |message: String| Err(Error::new(ErrorKind::Usage, message));
     if !asked.has(&DEAD_LETTER) {

@@ -11,7 +11,7 @@ use opentelemetry_proto::tonic::metrics::v1::Metric;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 use tempo_backend::ByteBudget;
-use tempo_core::{Backend, Boot, Limits};
+use tempo_core::{Backend, BootContext, Limits};
 use tempo_settings::Flag;
 use tempo_telemetry::{Record, Signal, Telemetry};
 
@@ -40,7 +40,7 @@ impl Backend<WasiOtel> for HostTelemetry {
         Vec::new()
     }
 
-    async fn connect(boot: Boot<'_>) -> anyhow::Result<Self> {
+    async fn connect(boot: BootContext<'_>) -> anyhow::Result<Self> {
         Ok(Self::new(boot.component, boot.telemetry, boot.limits))
     }
 

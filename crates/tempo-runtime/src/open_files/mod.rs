@@ -62,8 +62,8 @@ fn follow<E>(
 ) -> Result<(), ResourceTableError> {
     if let Ok(descriptor) = opened {
         match table.get(descriptor)? {
-            Descriptor::File(file) => files.follow(&file.file, 1),
-            Descriptor::Dir(directory) => files.follow(&directory.dir, 1),
+            Descriptor::File(file) => files.track(&file.file, 1),
+            Descriptor::Dir(directory) => files.track(&directory.dir, 1),
         }
     }
     drop(place);

@@ -32,7 +32,7 @@ pub(super) fn add_to_linker(linker: &mut Linker<StoreData>) -> wasmtime::Result<
                 return Ok((Err(SocketErrorCode::NewSocketLimit),));
             };
             let made = data.sockets().create_tcp_socket(family);
-            data.sockets.keep(&made, place);
+            data.sockets.insert(&made, place);
             socket_result(data, made)
         },
     )?;
@@ -45,7 +45,7 @@ pub(super) fn add_to_linker(linker: &mut Linker<StoreData>) -> wasmtime::Result<
                     return Ok((Err(SocketErrorCode::NewSocketLimit),));
                 };
                 let made = data.sockets().create_udp_socket(family).await;
-                data.sockets.keep(&made, place);
+                data.sockets.insert(&made, place);
                 socket_result(data, made)
             })
         },

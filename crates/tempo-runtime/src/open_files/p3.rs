@@ -90,7 +90,7 @@ fn read_directory(mut store: Store<'_>, directory: Resource<Descriptor>) -> wasm
         return no_listing(store, ErrorCode::Io);
     };
     let own = Arc::new(own);
-    base.open_files.follow(&own, LISTING);
+    base.open_files.track(&own, LISTING);
     let mut directory_of_thread = listed.clone();
     directory_of_thread.dir = own;
     let kept = std::mem::replace(base.table.get_mut(&borrowed)?, Descriptor::Dir(directory_of_thread));
@@ -112,7 +112,7 @@ fn creation(types: &mut LinkerInstance<'_, StoreData>) -> wasmtime::Result<()> {
             return Ok((Err(SocketErrorCode::OutOfMemory),));
         };
         let made: SocketResult<Resource<TcpSocket>> = HostTcpSocket::create(&mut data.sockets(), family);
-        data.sockets.keep(&made, place);
+        data.sockets.insert(&made, place);
         socket_result(data, made)
     })?;
     types.func_wrap_async("[static]udp-socket.create", |mut store: Store<'_>, (family,): (IpAddressFamily,)| {
@@ -122,7 +122,7 @@ fn creation(types: &mut LinkerInstance<'_, StoreData>) -> wasmtime::Result<()> {
                 return Ok((Err(SocketErrorCode::OutOfMemory),));
             };
             let made: SocketResult<Resource<UdpSocket>> = HostUdpSocket::create(&mut data.sockets(), family).await;
-            data.sockets.keep(&made, place);
+            data.sockets.insert(&made, place);
             socket_result(data, made)
         })
     })

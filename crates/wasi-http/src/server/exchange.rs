@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use tokio::task::unconstrained;
 use wasmtime_wasi_http::handler::{Proxy, ProxyPre};
 use wasmtime_wasi_http::{Error, WasiBody};
-use tempo_core::{Call, Interrupted, Warm};
+use tempo_core::{Call, Interrupted, WarmInstance};
 
 use super::bodiless::is_bodiless;
 use super::guest::Answer;
@@ -26,7 +26,7 @@ use super::worker::Worker;
 use crate::host_fed;
 
 /// What a call into a guest ends with.
-pub(crate) type Outcome = Result<wasmtime::Result<Warm<Proxy>>, Interrupted>;
+pub(crate) type Outcome = Result<wasmtime::Result<WarmInstance<Proxy>>, Interrupted>;
 
 /// A response body that broke off. hyper closes the connection or resets the stream, so that the client notices.
 #[derive(Debug, thiserror::Error)]
@@ -65,7 +65,7 @@ impl BodyFault {
 /// dropping it ends the guest.
 pub(crate) struct Exchange {
     worker: Arc<Worker>,
-    call: Option<Call<wasmtime::Result<Warm<Proxy>>>>,
+    call: Option<Call<wasmtime::Result<WarmInstance<Proxy>>>>,
     /// Of a 0.3 call: whether its event loop can still do anything.
     quiescence: Arc<Quiescence>,
     /// `None` once it has come, or cannot come any more.
@@ -117,7 +117,7 @@ impl Exchange {
     /// `to_head`: the request's method is HEAD.
     pub(crate) fn new(
         worker: Arc<Worker>,
-        call: Call<wasmtime::Result<Warm<Proxy>>>,
+        call: Call<wasmtime::Result<WarmInstance<Proxy>>>,
         near: Near,
         to_head: bool,
         too_large: Option<TooLarge>,

@@ -10,7 +10,7 @@ use wasmtime::Store;
 use wasmtime::component::InstancePre;
 use wasmtime_wasi_http::handler::{Proxy, ProxyPre};
 use wasmtime_wasi_http::{FieldMap, WasiBody, p2, p3};
-use tempo_core::{CallPlace, Meter, StoreData, Warm};
+use tempo_core::{CallTarget, CpuMeter, StoreData, WarmInstance};
 
 use super::exchange::Far;
 use super::worker::Worker;
@@ -35,14 +35,14 @@ pub(crate) fn handler(component: &InstancePre<StoreData>) -> wasmtime::Result<Pr
 /// done.
 pub(crate) async fn call(
     worker: Arc<Worker>,
-    place: CallPlace<Proxy>,
+    place: CallTarget<Proxy>,
     request: Request<WasiBody>,
     far: Far,
-) -> wasmtime::Result<Warm<Proxy>> {
+) -> wasmtime::Result<WarmInstance<Proxy>> {
     let meter = place.meter();
     let mut warm = match place {
-        CallPlace::Warm(warm) => warm,
-        CallPlace::Fresh(mut fresh) => {
+        CallTarget::Warm(warm) => warm,
+        CallTarget::Fresh(mut fresh) => {
             let proxy = worker.workload.instantiated(pin!(worker.handler.instantiate_async(fresh.store()))).await?;
             fresh.with(proxy)
         }
@@ -78,7 +78,7 @@ async fn call_p3(
     service: &p3::bindings::Service,
     request: Request<WasiBody>,
     far: Far,
-    meter: &Meter,
+    meter: &CpuMeter,
 ) -> wasmtime::Result<()> {
     let Far { answer, consumed, quiescence } = far;
     let handled = pin!(store.run_concurrent(async |accessor| -> wasmtime::Result<()> {

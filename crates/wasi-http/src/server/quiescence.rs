@@ -13,7 +13,7 @@ use std::task::{Context, Poll, Waker};
 use futures::task::AtomicWaker;
 use tokio::sync::oneshot;
 use wasmtime::component::{Accessor, AccessorTask};
-use tempo_core::Meter;
+use tempo_core::CpuMeter;
 
 /// Tasks of the guest run.
 const RUNNING: u8 = 0;
@@ -60,7 +60,7 @@ impl Quiescence {
         self: &Arc<Self>,
         accessor: &Accessor<T>,
         mut consumed: oneshot::Receiver<()>,
-        meter: &Meter,
+        meter: &CpuMeter,
     ) -> wasmtime::Result<()> {
         poll_fn(|cx| {
             if Pin::new(&mut consumed).poll(cx).is_ready() {

@@ -47,7 +47,7 @@ pub(crate) async fn handle(
     let (body, too_large) =
         upload::limited(body, worker.config.body, worker.config.headers).ok_or(Refusal::BodyTooLarge)?;
     let permit = worker.workload.admission().enter().await.map_err(|_| Refusal::Overloaded)?;
-    let place = worker.idle.place(permit).map_err(|error| {
+    let place = worker.idle.acquire(permit).map_err(|error| {
         tracing::error!(error = format!("{error:#}"), "a store cannot be made");
         Refusal::Failed
     })?;

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use wasmtime_wasi_http::handler::{Proxy, ProxyPre};
-use tempo_core::{Idle, Interrupted, StoreData, Workload, describe};
+use tempo_core::{IdleInstances, Interrupted, StoreData, Workload, describe};
 
 use super::body::Stream;
 use super::config::Config;
@@ -16,7 +16,7 @@ pub(crate) struct Worker {
     pub(crate) workload: Workload,
     pub(crate) handler: ProxyPre<StoreData>,
     pub(crate) config: Arc<Config>,
-    pub(crate) idle: Idle<Proxy>,
+    pub(crate) idle: IdleInstances<Proxy>,
     pub(crate) measured: Arc<Measured>,
     streams: Mutex<Vec<Weak<Stream>>>,
 }
@@ -29,7 +29,7 @@ impl Worker {
     /// The component exports no HTTP handler.
     pub(crate) fn new(workload: Workload, config: Arc<Config>) -> wasmtime::Result<Self> {
         let handler = super::guest::handler(workload.component())?;
-        let idle = Idle::new(workload.clone(), config.threads);
+        let idle = IdleInstances::new(workload.clone(), config.threads);
         let measured = Arc::new(Measured::new(workload.telemetry().clone()));
         Ok(Self { workload, handler, config, idle, measured, streams: Mutex::default() })
     }

@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tempo_core::{CallPlace, Idle, Interrupted, Permit, Service, StoreData, Warm, Workload, describe};
+use tempo_core::{CallTarget, IdleInstances, Interrupted, Permit, Service, StoreData, WarmInstance, Workload, describe};
 use tempo_settings::{Error, ErrorKind};
 use tempo_telemetry::{CallContext, Telemetry};
 use wasmtime::component::InstancePre;
@@ -18,7 +18,7 @@ use crate::{Broker, WasiMessaging};
 pub(super) struct Handlers {
     workload: Workload,
     exported: Exported,
-    idle: Idle<Guest>,
+    idle: IdleInstances<Guest>,
 }
 
 impl Handlers {
@@ -34,7 +34,7 @@ impl Handlers {
             let message = format!("{}: handles messages, but imports no interface of messaging", workload.name());
             return Err(Error::new(ErrorKind::BadComponent, message));
         }
-        Ok(Self { exported, idle: Idle::new(workload.clone(), 1), workload })
+        Ok(Self { exported, idle: IdleInstances::new(workload.clone(), 1), workload })
     }
 
     pub(super) fn telemetry(&self) -> &Telemetry {
@@ -85,7 +85,7 @@ impl Handlers {
         let Some(deadline) = Instant::now().checked_add(self.workload.limits().request) else {
             return failed("the time of the request has no end".to_owned());
         };
-        let place = match self.idle.place(permit) {
+        let place = match self.idle.acquire(permit) {
             Ok(place) => place,
             Err(error) => return self.trapped("its store cannot be made", &error),
         };
@@ -108,13 +108,13 @@ impl Handlers {
 
     async fn run(
         &self,
-        place: CallPlace<Guest>,
+        place: CallTarget<Guest>,
         broker: Arc<dyn Broker>,
         order: Order,
-    ) -> wasmtime::Result<(Warm<Guest>, Ending)> {
+    ) -> wasmtime::Result<(WarmInstance<Guest>, Ending)> {
         let mut warm = match place {
-            CallPlace::Warm(warm) => warm,
-            CallPlace::Fresh(mut fresh) => {
+            CallTarget::Warm(warm) => warm,
+            CallTarget::Fresh(mut fresh) => {
                 let guest = self.workload.instantiated(pin!(self.exported.instantiate(fresh.store()))).await?;
                 fresh.with(guest)
             }

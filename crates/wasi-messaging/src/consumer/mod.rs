@@ -140,7 +140,7 @@ impl Running for Delivery {
         self.announcement.clone()
     }
 
-    fn announced(&self) {
+    fn log_start(&self) {
         self.adoptions.iter().for_each(|(adoption, subscription)| adoption.log(subscription));
         self.notices.iter().for_each(|notice| tracing::info!("{notice}"));
     }

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use tempo_core::Asked;
+use tempo_core::ToolInvocation;
 use tempo_messaging::{adoption, printable};
 use tempo_settings::{Error, ErrorKind};
 
@@ -15,7 +15,7 @@ use crate::{ConsumerMove, Start, consumer, topic};
 /// # Errors
 ///
 /// A value is missing or cannot be read.
-pub(super) fn read(asked: &Asked) -> Result<(String, ConsumerMove), Error> {
+pub(super) fn read(asked: &ToolInvocation) -> Result<(String, ConsumerMove), Error> {
     let usage = |message: String| Error::new(ErrorKind::Usage, message);
     let consumer = asked.get::<String>(&CONSUMER)?;
     let consumer = consumer.ok_or_else(|| usage("move: which consumer? See `messages list`".to_owned()))?;
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     fn asked(options: &[(&tempo_core::Argument, &str)]) -> Result<(String, ConsumerMove), String> {
-        let asked = options.iter().fold(Asked::new("move"), |asked, (argument, text)| asked.with(argument, *text));
+        let asked = options.iter().fold(ToolInvocation::new("move"), |asked, (argument, text)| asked.with(argument, *text));
         read(&asked).map_err(|error| error.to_string())
     }
 

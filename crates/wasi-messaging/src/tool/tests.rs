@@ -143,14 +143,14 @@ fn settings(urls: &[&str]) -> Settings {
     settings
 }
 
-async fn run(urls: &[&str], asked: Asked) -> anyhow::Result<String> {
+async fn run(urls: &[&str], asked: ToolInvocation) -> anyhow::Result<String> {
     let mut output = Vec::new();
     Tested::run(&asked, &settings(urls), &mut output).await?;
     Ok(String::from_utf8(output).unwrap())
 }
 
 /// The exit code and the message of what went wrong.
-async fn fails(urls: &[&str], asked: Asked) -> (u8, String) {
+async fn fails(urls: &[&str], asked: ToolInvocation) -> (u8, String) {
     let error = run(urls, asked).await.unwrap_err();
     let code = error.downcast_ref::<Error>().map_or(70, |error| error.kind().exit_code());
     let text = error.to_string();
@@ -158,8 +158,8 @@ async fn fails(urls: &[&str], asked: Asked) -> (u8, String) {
     (code, text)
 }
 
-fn of(action: &'static str) -> Asked {
-    Asked::new(action).with(&DEAD_LETTER, "")
+fn of(action: &'static str) -> ToolInvocation {
+    ToolInvocation::new(action).with(&DEAD_LETTER, "")
 }
 
 #[tokio::test]
@@ -174,7 +174,7 @@ async fn streams_and_consumers_are_listed() {
         redelivered: 1,
     }];
     let url = dig(&yard);
-    let text = run(&[&url], Asked::new("list")).await.unwrap();
+    let text = run(&[&url], ToolInvocation::new("list")).await.unwrap();
     assert_eq!(
         text,
         "default: stream YARD, 1 message, 2 dead letters\n  \
@@ -184,7 +184,7 @@ async fn streams_and_consumers_are_listed() {
     let empty = dig(&Graveyard::new(Vec::new()));
     let named = [format!("b={url}"), format!("a={empty}"), "c=hollow:".to_owned(), "d=memory:".to_owned()];
     let named: Vec<&str> = named.iter().map(String::as_str).collect();
-    let text = run(&named, Asked::new("list")).await.unwrap();
+    let text = run(&named, ToolInvocation::new("list")).await.unwrap();
     let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with("  ")).collect();
     assert_eq!(
         lines,
@@ -195,14 +195,14 @@ async fn streams_and_consumers_are_listed() {
             "d: keeps nothing that could be shown"
         ]
     );
-    let json = run(&named, Asked::new("list").with(&JSON, "")).await.unwrap();
+    let json = run(&named, ToolInvocation::new("list").with(&JSON, "")).await.unwrap();
     let json: Vec<Json> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!((json.len(), &json[1]["broker"], &json[1]["dead_letters"]), (4, &"b".into(), &2.into()));
     let topics = json!(["a.>", "b\x1b[2J"]);
     assert_eq!((&json[1]["consumers"][0]["in_flight"], &json[1]["consumers"][0]["topics"]), (&12.into(), &topics));
     assert_eq!(json[1]["consumers"][0]["name"], "worker\x1b[2J");
     assert_eq!((&json[2]["stream"], &json[3]["stream"]), (&Json::Null, &Json::Null));
-    let one = run(&named, Asked::new("list").with(&BROKER, "a")).await.unwrap();
+    let one = run(&named, ToolInvocation::new("list").with(&BROKER, "a")).await.unwrap();
     assert_eq!(one, "a: stream YARD, 1 message, 0 dead letters\n  no consumers\n");
 }
 
@@ -258,7 +258,7 @@ async fn a_large_payload_is_cut_for_people() {
 }
 
 /// The sequences that `peek` shows.
-async fn shown(url: &str, asked: Asked) -> Vec<u64> {
+async fn shown(url: &str, asked: ToolInvocation) -> Vec<u64> {
     let json = run(&[url], asked.with(&JSON, "")).await.unwrap();
     let sequence = |line: &str| serde_json::from_str::<Json>(line).unwrap()["sequence"].as_u64().unwrap();
     json.lines().map(sequence).collect()
@@ -328,7 +328,7 @@ async fn a_failure_says_how_far_it_went() {
 async fn what_is_missing_or_too_much_is_said() {
     let url = dig(&Graveyard::new(vec![letter(1, "x")]));
     for (asked, expected) in [
-        (Asked::new("purge").with(&ALL, ""), "purge: say --dead-letter: only dead letters can be"),
+        (ToolInvocation::new("purge").with(&ALL, ""), "purge: say --dead-letter: only dead letters can be"),
         (of("purge"), "purge: which dead letters? Give a SEQUENCE, or --all"),
         (of("replay"), "replay: which dead letters? Give a SEQUENCE, or --all"),
         (of("purge").with(&ALL, "").with(&SEQUENCE, "1"), "purge: either SEQUENCE or --all"),
@@ -370,7 +370,7 @@ async fn a_broker_that_keeps_nothing_is_named() {
             "--messaging: this runtime has no backend for ftp:; it has grave:, hollow:, memory:, file:",
         ),
     ] {
-        for asked in [Asked::new("list"), of("peek"), of("purge").with(&ALL, "")] {
+        for asked in [ToolInvocation::new("list"), of("peek"), of("purge").with(&ALL, "")] {
             let (code, text) = fails(&[url], asked).await;
             assert!(code == 64 && text.starts_with(expected) && !text.contains("s3cret"), "{code} {text}");
         }
@@ -382,13 +382,13 @@ async fn looking_at_a_file_does_not_make_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("messages.redb");
     let url = format!("file:{}", path.display());
-    for asked in [Asked::new("list"), of("peek"), of("purge").with(&ALL, "")] {
+    for asked in [ToolInvocation::new("list"), of("peek"), of("purge").with(&ALL, "")] {
         let (code, text) = fails(&[&url], asked).await;
         assert!(code == 66 && text.starts_with(&format!("{} is not there", path.display())), "{code} {text}");
     }
     assert!(!path.exists());
     // A file that is there, with nothing in it yet.
     drop(crate::FileBroker::open(&path).await.unwrap());
-    let text = run(&[&url], Asked::new("list")).await.unwrap();
+    let text = run(&[&url], ToolInvocation::new("list")).await.unwrap();
     assert_eq!(text, "default: stream messages, 0 messages, 0 dead letters\n  no consumers\n");
 }

@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use tempo_runtime::tempo_core::{
-    Backend, Boot, ByteBudget, Flag, Provide, Running, Service, Settings, StoreData, Trigger, Workload,
+    Backend, BootContext, ByteBudget, Flag, Provide, Running, Service, Settings, StoreData, Trigger, Workload,
 };
 use tempo_runtime::wasmtime::component::{HasData, Linker, ResourceTable};
 
@@ -65,7 +65,7 @@ impl Backend<AcmeTime> for SystemClock {
         Vec::new()
     }
 
-    async fn connect(_: Boot<'_>) -> anyhow::Result<Self> {
+    async fn connect(_: BootContext<'_>) -> anyhow::Result<Self> {
         Ok(Self)
     }
 
@@ -79,7 +79,7 @@ impl Backend<AcmeDice> for LoadedDice {
         Vec::new()
     }
 
-    async fn connect(_: Boot<'_>) -> anyhow::Result<Self> {
+    async fn connect(_: BootContext<'_>) -> anyhow::Result<Self> {
         Ok(Self)
     }
 

@@ -71,7 +71,7 @@ async fn an_instance_that_cannot_be_made_is_tried_again_and_then_given_up() {
     });
     let _running = setup.start(SUBSCRIBE).await;
     let reason = fails(&broker, "a").await;
-    assert!(reason.contains("the time of the request ran out"), "{reason}");
+    assert!(reason.contains("the request timed out"), "{reason}");
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
-//! What a broker keeps of a consumer, and whether a subscription may take it over: with its position, after an update in
-//! place, or not at all.
+//! The stored configuration of a consumer, and whether a subscription may take the consumer over: with its position,
+//! after an update in place, or not at all.
 
 use std::time::Duration;
 
@@ -11,17 +11,17 @@ use crate::{Subscription, topic};
 
 mod handling;
 
-/// The component for which a consumer was made.
+/// The component that owns a consumer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
-    /// The app that the component is part of, if it has a name.
+    /// The component's app, if it has a name.
     pub app: Option<String>,
     /// The component's name.
     pub component: String,
 }
 
 impl Owner {
-    /// The name of its consumer, unless the user gives another.
+    /// The default name of its consumer.
     pub fn consumer(&self) -> String {
         match &self.app {
             Some(app) => format!("{app}-{}", self.component),
@@ -29,7 +29,7 @@ impl Owner {
         }
     }
 
-    /// Whether `later` is the same component, whose app may have got a name meanwhile.
+    /// Returns whether `later` is the same component, whose app may have been named since.
     fn is_same(&self, later: &Self) -> bool {
         self == later || (self.app.is_none() && self.component == later.component)
     }
@@ -42,53 +42,53 @@ impl std::fmt::Display for Owner {
     }
 }
 
-/// What a broker keeps of a consumer besides its position.
+/// The stored configuration of a consumer, without its position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConsumerConfig {
     /// The topics, with wildcards.
     pub topics: Vec<String>,
-    /// How long a delivery may go without a sign of life before the message is delivered again.
+    /// How long a delivery may stay unacknowledged before redelivery.
     pub ack_wait: Duration,
-    /// Whether messages of one key are handled one after the other.
+    /// Whether messages of one key are handled in order, one at a time.
     pub ordered: bool,
-    /// How its messages are handled. `None` where that was not recorded.
+    /// Handling options. `None` if not recorded.
     pub handling: Option<Handling>,
-    /// Whose it is. `None` where that was not recorded: the next subscription takes it over.
+    /// The owner. `None` if not recorded: the next subscription takes the consumer over.
     pub owner: Option<Owner>,
 }
 
-/// Why a subscription may not take a consumer over.
+/// Why a subscription may not take over a consumer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// Some of the consumer's topics are not among the subscription's, so that messages would be skipped.
+    /// The subscription lacks some of the consumer's topics, so messages would be skipped.
     Topics {
         /// The consumer's topics.
         kept: Vec<String>,
-        /// The subscription's.
+        /// The subscription's topics.
         wanted: Vec<String>,
     },
-    /// Another component made it, and this one uses its name by default only.
+    /// Another component owns it, and this one uses its name only by default.
     Owner {
-        /// Whose the consumer is.
+        /// The owner of the consumer.
         kept: Owner,
-        /// Whose the subscription is.
+        /// The owner of the subscription.
         wanted: Owner,
     },
 }
 
 impl ConsumerConfig {
-    /// What a new consumer of `subscription` is.
+    /// The configuration of a new consumer of `subscription`.
     pub fn new(subscription: &Subscription) -> Self {
         let Subscription { topics, ack_wait, ordered, owner, .. } = subscription;
         let handling = Some(Handling::new(subscription));
         Self { topics: topics.clone(), ack_wait: *ack_wait, ordered: *ordered, handling, owner: owner.clone() }
     }
 
-    /// What the consumer becomes when `subscription` takes it over: itself if nothing changes.
+    /// Returns the configuration after `subscription` has taken over; equal to `self` if nothing changes.
     ///
     /// # Errors
     ///
-    /// The subscription leaves out some of its topics, or another component's consumer would be shared by accident.
+    /// The subscription lacks some of the topics, or would share another component's consumer by accident.
     pub fn adopt(&self, subscription: &Subscription) -> Result<Self, Refusal> {
         let wanted = Self::new(subscription);
         if let (Some(kept), Some(wanted)) = (&self.owner, &wanted.owner)
@@ -100,21 +100,21 @@ impl ConsumerConfig {
         if !topic::is_superset(&wanted.topics, &self.topics) {
             return Err(Refusal::Topics { kept: self.topics.clone(), wanted: wanted.topics });
         }
-        // The same topics may be written in several ways.
+        // Equal sets of topics can be written in several ways.
         let same = topic::is_superset(&self.topics, &wanted.topics);
         let topics = if same { self.topics.clone() } else { wanted.topics };
         Ok(Self { topics, owner: wanted.owner.or_else(|| self.owner.clone()), ..wanted })
     }
 
-    /// Whether this is what an earlier version, or a program without an app's name, made for the component of
-    /// `subscription`, which looks for its consumer under another name now.
+    /// Returns whether the component of `subscription` created this consumer under an earlier name: with an earlier
+    /// version, or before its app had a name.
     pub fn is_predecessor(&self, subscription: &Subscription) -> bool {
         let Some(wanted) = &subscription.owner else { return false };
         self.owner.as_ref().is_none_or(|kept| kept.is_same(wanted))
             && topic::is_superset(&subscription.topics, &self.topics)
     }
 
-    /// What differs in `other`, as a person reads it: `ack-wait 30s is now 1m`. Empty if nothing does.
+    /// Describes the differences of `other`: `ack-wait 30s is now 1m`. Empty if equal.
     pub fn changes(&self, other: &Self) -> String {
         let mut changes = Vec::new();
         let mut compare = |what: &str, old: String, new: String| {
@@ -139,21 +139,21 @@ impl ConsumerConfig {
     }
 }
 
-/// How a subscription took over a consumer that was there.
+/// How a subscription took over an existing consumer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Adoption {
     /// The consumer's name.
     pub name: String,
-    /// What it was.
+    /// The previous configuration.
     pub kept: ConsumerConfig,
-    /// What it is now.
+    /// The current configuration.
     pub now: ConsumerConfig,
-    /// What else the user should know, as the broker says it.
+    /// Further warnings of the broker.
     pub warnings: Vec<String>,
 }
 
 impl Adoption {
-    /// Logs what `subscription` changed of the consumer.
+    /// Logs the changes that `subscription` made to the consumer.
     pub fn log(&self, subscription: &Subscription) {
         let Self { name: consumer, kept, now, warnings } = self;
         if *consumer != subscription.consumer {
@@ -173,7 +173,7 @@ impl Adoption {
 }
 
 impl Subscription {
-    /// The name under which the consumer may be as well: that of the component alone, where the app has a name.
+    /// The earlier name of the consumer: that of the component alone, if the app has a name.
     pub fn predecessor(&self) -> Option<&str> {
         let owner = self.owner.as_ref().filter(|owner| owner.app.is_some() && owner.consumer() == self.consumer)?;
         Some(&owner.component)
@@ -181,7 +181,7 @@ impl Subscription {
 }
 
 impl Refusal {
-    /// The refusal as a person reads it. `skipped` is how many messages would never be handled, if that is known.
+    /// Explains the refusal to the user. `skipped`: how many messages would never be handled, if known.
     pub fn explain(&self, consumer: &str, skipped: Option<u64>) -> String {
         match self {
             Self::Topics { kept, wanted } => {
@@ -205,7 +205,7 @@ impl Refusal {
     }
 }
 
-/// Topics in a line.
+/// Joins topics for display.
 pub fn list(topics: &[String]) -> String {
     printable::line(&topics.join(", ")).into_owned()
 }

@@ -1,4 +1,4 @@
-//! What a backend of messaging implements.
+//! Traits that a messaging backend implements: [`Broker`], [`Consumer`], [`Receipt`], [`Operator`].
 
 use std::time::{Duration, SystemTime};
 
@@ -6,44 +6,46 @@ use async_trait::async_trait;
 
 use crate::{Adoption, Message, Owner, Result, Subscription};
 
-/// One broker, as a component reaches it by a name that the user gave it.
+/// A message broker, configured under a name.
 ///
-/// The host has checked messages and subscriptions before it calls. What is published was accepted when the call ends: a
-/// broker that keeps messages has it on its disk, or wherever the user wants it kept.
+/// The host validates messages and subscriptions before it calls. A successful `publish` means that the broker has
+/// accepted the message: a persistent broker has stored it.
 #[async_trait]
 pub trait Broker: Send + Sync + 'static {
-    /// Publishes `messages` in their order, and tells for each, in the same order, whether it was accepted.
+    /// Publishes `messages` in order and returns one result per message, in the same order.
     ///
-    /// A backend that has to try again does so under the same [`MESSAGE_ID`](crate::MESSAGE_ID).
+    /// A backend retries under the same [`MESSAGE_ID`](crate::MESSAGE_ID).
     async fn publish(&self, messages: Vec<Message>) -> Vec<Result<()>>;
 
-    /// Publishes an answer: it goes to whoever waits for it now, and is kept by nobody.
+    /// Publishes an answer. Current subscribers of its topic receive it; the broker does not store it.
     async fn reply(&self, answer: Message) -> Result<()>;
 
-    /// Publishes `message` with a `reply_to` of the backend's own, and collects answers until there are `replies` of them
-    /// or `timeout` is over.
+    /// Publishes `message` with a `reply_to` of the backend's own, and collects answers until it has `replies` of them
+    /// or `timeout` expires.
     ///
     /// # Errors
     ///
-    /// `Timeout` if not one answer came; `NoResponders` where it is known that none can come.
+    /// `Timeout` if no answer arrives; `NoResponders` if the backend can rule out that one will.
     async fn request(&self, message: Message, replies: usize, timeout: Duration) -> Result<Vec<Message>>;
 
-    /// Makes the consumer of `subscription`, or joins it where it is. It is there, and misses nothing, once this returns.
+    /// Creates the consumer of `subscription`, or joins an existing one. The consumer misses no message published after
+    /// this returns.
     ///
-    /// A broker that keeps messages decides by [`ConsumerConfig::adopt`](crate::ConsumerConfig::adopt) whether the
+    /// A persistent broker calls [`ConsumerConfig::adopt`](crate::ConsumerConfig::adopt) to decide whether the
     /// subscription may take over an existing consumer. A refused subscription changes nothing.
     ///
     /// # Errors
     ///
-    /// A [`tempo_settings::Error`] says what about the subscription or the broker is to be changed.
+    /// A [`tempo_settings::Error`] that names the part of the subscription or the broker to change.
     async fn subscribe(&self, subscription: &Subscription) -> anyhow::Result<Box<dyn Consumer>>;
 
-    /// Whether other programs can handle its messages. Where none can, this one handles them for as long as it serves.
+    /// Returns whether other programs can handle the broker's messages. If not, this process keeps fetching until it
+    /// stops serving.
     fn is_shared(&self) -> bool {
         true
     }
 
-    /// What the user can see and do of this broker, if it keeps messages.
+    /// The administration interface of a persistent broker.
     fn operator(&self) -> Option<&dyn Operator> {
         None
     }
@@ -54,168 +56,167 @@ pub trait Broker: Send + Sync + 'static {
 pub trait Consumer: Send {
     /// Waits until there are messages to deliver, and takes up to `most`.
     ///
-    /// May be dropped at any time: what was taken and not handed over is delivered again. A lost connection is no error;
-    /// the call waits until it is back.
+    /// Cancel-safe: messages that were taken but not returned are delivered again. A lost connection is no error; the
+    /// call waits until the backend has reconnected.
     ///
     /// # Errors
     ///
-    /// The consumer is gone for good, for example because its stream was deleted.
+    /// The consumer no longer exists, for example because its stream was deleted.
     async fn fetch(&mut self, most: usize) -> Result<Vec<Delivery>>;
 
-    /// How the subscription took the consumer over. `None` if it made it, or the broker keeps none.
+    /// How the subscription took over an existing consumer. `None` if it created the consumer, or if the broker is not
+    /// persistent.
     fn adoption(&self) -> Option<&Adoption> {
         None
     }
 
-    /// What the log says of the consumer when the runtime has started, where the broker cannot know who else has joined it.
+    /// A note for the log at start, from brokers that cannot list the other members of the consumer.
     fn notice(&self) -> Option<String> {
         None
     }
 }
 
-/// A message that was taken from a consumer.
+/// A message fetched from a consumer, with the receipt that settles it.
 pub struct Delivery {
     /// The message.
     pub message: Message,
-    /// How often it has been delivered, this time included: 1 for the first.
+    /// Number of this delivery attempt, from 1.
     pub attempt: u32,
-    /// When it was accepted, or where messages are not kept, when it came.
+    /// When the broker accepted the message, or, without storage, when it arrived.
     pub timestamp: SystemTime,
-    /// Its place in the stream that keeps it.
+    /// Sequence in the stream that stores the message.
     pub sequence: Option<u64>,
-    /// Why it is not for a component, where the backend has seen that before it copied the headers, which are then left out
-    /// (see [`HeaderCount`](crate::HeaderCount)). Such a message is rejected with this reason.
+    /// Why no component may receive the message. Set by backends that count headers before they copy them, and then
+    /// leave them out (see [`HeaderCount`](crate::HeaderCount)). The host rejects such a message with this reason.
     pub refusal: Option<String>,
-    /// How the broker hears what became of it.
+    /// Settles the delivery.
     pub receipt: Box<dyn Receipt>,
 }
 
-/// What tells the broker what became of a delivery. Dropped, it leaves the message to be delivered again once
-/// [`Subscription::ack_wait`] is over.
+/// Settles one delivery. If it is dropped unused, the broker redelivers the message after [`Subscription::ack_wait`].
 #[async_trait]
 pub trait Receipt: Send + Sync {
-    /// The message is done with. Returns once the broker knows it, so that it does not come again.
+    /// Acknowledges the message. Returns once the broker has confirmed it and will not redeliver.
     async fn ack(self: Box<Self>) -> Result<()>;
 
-    /// The message is to be delivered again, not before `delay` is over.
+    /// Requests redelivery, no earlier than after `delay`.
     async fn retry(self: Box<Self>, delay: Duration) -> Result<()>;
 
-    /// The message is not to be delivered again: keeps it with `reason` among the dead letters, and only then lets the
-    /// consumer forget it.
+    /// Stores the message with `reason` as a dead letter, and only then acknowledges it.
     async fn reject(self: Box<Self>, reason: &str) -> Result<()>;
 
-    /// The message is still being worked on: its time starts anew.
+    /// Restarts the message's `ack_wait`, as a handler still runs.
     async fn extend(&self) -> Result<()>;
 }
 
-/// What the user can see and do of a broker that keeps messages.
+/// Administration of a persistent broker.
 #[async_trait]
 pub trait Operator: Send + Sync {
-    /// The stream, with its consumers.
+    /// Returns the stream and its consumers.
     async fn stream(&self) -> Result<StreamInfo>;
 
-    /// The first `limit` dead letters after the place `after`.
+    /// Returns the first `limit` dead letters after the sequence `after`.
     async fn dead_letters(&self, after: Option<u64>, limit: usize) -> Result<Vec<DeadLetter>>;
 
-    /// Publishes the dead letter at `sequence` once more on its own topic, and then removes it.
+    /// Publishes the dead letter at `sequence` again on its original topic, then removes it.
     ///
     /// # Errors
     ///
     /// `InvalidArgument` if there is none.
     async fn replay(&self, sequence: u64) -> Result<()>;
 
-    /// Removes the dead letter at `sequence` for ever.
+    /// Removes the dead letter at `sequence` permanently.
     ///
     /// # Errors
     ///
     /// `InvalidArgument` if there is none.
     async fn purge(&self, sequence: u64) -> Result<()>;
 
-    /// Changes what a subscription may not: the topics, the position or the name of a consumer. It has no owner
-    /// afterwards, so that the next subscription takes it over.
+    /// Changes the topics, the position or the name of a consumer, which a subscription may not do. The consumer has no
+    /// owner afterwards, so the next subscription takes it over.
     ///
     /// # Errors
     ///
-    /// `InvalidArgument` if there is no such consumer, or one has the new name already.
+    /// `InvalidArgument` if there is no such consumer, or if another consumer has the new name.
     async fn move_consumer(&self, consumer: &str, change: &ConsumerMove) -> Result<Moved>;
 }
 
-/// What an operator changes of a consumer. What is `None` stays as it is.
+/// Changes to a consumer. Fields that are `None` stay as they are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConsumerMove {
-    /// Its topics, each checked. Never empty.
+    /// New topics, each validated. Never empty.
     pub topics: Option<Vec<String>>,
-    /// Where it goes on.
+    /// New position.
     pub start: Option<Start>,
     /// Its name.
     pub name: Option<String>,
 }
 
-/// Where a consumer goes on in the messages of its topics that the broker keeps.
+/// Position of a consumer among the stored messages of its topics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
-    /// With the first, even if they were handled before.
+    /// The first message, even if it was handled before.
     All,
-    /// With those that are published from now on.
+    /// The next message to be published.
     New,
-    /// With the message at this place, or the next one.
+    /// The message with this sequence, or the next one.
     Sequence(u64),
 }
 
-/// What became of a consumer that was moved.
+/// Result of moving a consumer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Moved {
-    /// The topics that it had before.
+    /// Its previous topics.
     pub before: Vec<String>,
-    /// How many messages it was to be delivered before and is not any more, if that can be counted.
+    /// Number of pending messages that the move skips, if the broker can count them.
     pub skipped: Option<u64>,
-    /// What it is now.
+    /// The consumer after the move.
     pub now: ConsumerInfo,
 }
 
-/// A stream, as an operator sees it.
+/// State of a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamInfo {
     /// Its name.
     pub name: String,
-    /// How many messages it keeps.
+    /// Number of stored messages.
     pub messages: u64,
-    /// How many dead letters there are.
+    /// Number of dead letters.
     pub dead_letters: u64,
     /// Its consumers, by name.
     pub consumers: Vec<ConsumerInfo>,
 }
 
-/// A consumer, as an operator sees it.
+/// State of a consumer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConsumerInfo {
     /// Its name.
     pub name: String,
     /// Its topics, with wildcards.
     pub topics: Vec<String>,
-    /// Whose it is, if that was recorded.
+    /// Its owner, if recorded.
     pub owner: Option<Owner>,
-    /// Messages that were never delivered to it.
+    /// Messages not yet delivered.
     pub pending: u64,
-    /// Messages that were delivered and not yet acknowledged, or that wait to be delivered again.
+    /// Messages delivered and not acknowledged, including those that wait for redelivery.
     pub in_flight: u64,
-    /// Messages that were delivered more than once and are not acknowledged.
+    /// Unacknowledged messages that were delivered more than once.
     pub redelivered: u64,
 }
 
-/// A message that nobody is to be delivered any more.
+/// A message that a consumer rejected or failed to handle.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadLetter {
-    /// Its place among the dead letters.
+    /// Sequence among the dead letters.
     pub sequence: u64,
     /// The message as it was published.
     pub message: Message,
-    /// Why.
+    /// Reason of the rejection.
     pub reason: String,
-    /// The consumer that gave it up.
+    /// The consumer that rejected it.
     pub consumer: String,
-    /// How often it had been delivered.
+    /// Number of delivery attempts.
     pub attempts: u32,
-    /// When it was given up.
+    /// When it became a dead letter.
     pub timestamp: SystemTime,
 }

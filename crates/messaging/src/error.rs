@@ -1,34 +1,34 @@
-//! Why an operation on a broker failed, as a guest is told.
+//! The error of a broker operation, as it reaches the guest.
 
 use std::fmt;
 
 use tempo_backend::OverBudget;
 
-/// What kind of failure it was.
+/// Kind of an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// No client is configured under that name.
+    /// No client is configured under this name.
     NoSuchClient,
-    /// The topic, a header or another part of the message is not allowed.
+    /// The topic, a header or another part of the message is invalid.
     InvalidArgument,
-    /// The message is larger than the host or the server allows.
+    /// The message exceeds a limit of the host or the server.
     TooLarge,
-    /// No answer came in time. Whether the message was accepted is not known.
+    /// The operation timed out. The message may have been accepted.
     Timeout,
-    /// Nobody takes messages of that topic.
+    /// No subscriber takes messages of this topic.
     NoResponders,
-    /// The server cannot be reached just now.
+    /// The server is unreachable.
     Unavailable,
-    /// There is no room for more, or messages come too fast.
+    /// A quota or rate limit is exhausted.
     QuotaExceeded,
-    /// The component, or the credentials of the host, may not do that.
+    /// The component or the host's credentials lack permission.
     AccessDenied,
-    /// Something else.
+    /// Any other failure.
     Other,
 }
 
 impl ErrorKind {
-    /// What it is called where failures are counted: `error.type`.
+    /// The value of the attribute `error.type`.
     pub fn name(self) -> &'static str {
         match self {
             Self::NoSuchClient => "no_such_client",
@@ -44,28 +44,29 @@ impl ErrorKind {
     }
 }
 
-/// Why an operation failed. The message reaches the guest: it names no secret and nothing of the host's inside.
+/// The error of a broker operation. Its message reaches the guest, so it contains no secrets and no internals of the
+/// host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     kind: ErrorKind,
     message: String,
 }
 
-/// What an operation on a broker ends with.
+/// Result of a broker operation.
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    /// An error of `kind` that says `message`.
+    /// Creates an error.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into() }
     }
 
-    /// What kind of failure it was.
+    /// Returns the kind.
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
 
-    /// What happened, without the name of the service.
+    /// The message, without the name of the service.
     pub fn message(&self) -> &str {
         &self.message
     }
@@ -79,7 +80,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// What the host holds for a component is a quota; more than all of it is never accepted.
+/// A budget that is exhausted maps to a quota; a value above the whole budget is too large.
 impl From<OverBudget> for Error {
     fn from(over: OverBudget) -> Self {
         let kind = match over {

@@ -1,34 +1,34 @@
-//! What a message from a broker may have in headers. Other programs publish as well, and may send what a component could not:
-//! it is counted before it is copied.
+//! Limits on the headers of incoming messages. Other programs publish too, beyond the limits of a component: headers
+//! are counted before they are copied.
 
 use crate::Message;
 
-/// The most headers of a message, as `tempo:messaging` says.
+/// Maximum headers of a message, as in `tempo:messaging`.
 pub const MAX_HEADERS: usize = 100;
-/// The most bytes in the names and values of all headers of a message, as `tempo:messaging` says.
+/// Maximum bytes in all header names and values of a message, as in `tempo:messaging`.
 pub const MAX_HEADER_BYTES: usize = 16 << 10;
-/// Begins of the names of headers that servers and hosts exchange.
-const RESERVED: [&str; 2] = ["nats-", "tempo-"];
+/// Prefixes of headers that servers and hosts exchange.
+const RESERVED_PREFIXES: [&str; 2] = ["nats-", "tempo-"];
 /// Headers that a host adds to those of a component.
-const ADDED: [&str; 4] = ["content-type", "traceparent", "tracestate", "baggage"];
+const HOST_HEADERS: [&str; 4] = ["content-type", "traceparent", "tracestate", "baggage"];
 
-/// Counts the headers of a message that came from a broker.
+/// Counts the headers of an incoming message.
 ///
-/// A component is given as many as it may send: 100, with 16 KiB in their names and values. What servers and hosts add on
-/// the way is counted apart, and may be as much again.
+/// A component receives as many as it may send: 100 headers, 16 KiB of names and values. Headers added by servers and
+/// hosts have a separate budget of the same size.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HeaderCount {
-    own: Sum,
-    added: Sum,
+    own: HeaderSum,
+    added: HeaderSum,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Sum {
+struct HeaderSum {
     headers: usize,
     bytes: usize,
 }
 
-impl Sum {
+impl HeaderSum {
     fn is_too_large(self) -> bool {
         self.headers > MAX_HEADERS || self.bytes > MAX_HEADER_BYTES
     }
@@ -42,12 +42,12 @@ impl HeaderCount {
         sum.bytes = sum.bytes.saturating_add(name.len()).saturating_add(value.len());
     }
 
-    /// How many headers were counted.
+    /// Number of headers.
     pub fn headers(&self) -> usize {
         self.own.headers.saturating_add(self.added.headers)
     }
 
-    /// Why the message cannot be given to a component, if it has too many.
+    /// Returns the reason if the message exceeds the limits.
     pub fn refusal(&self) -> Option<String> {
         let (headers, bytes) = (self.headers(), self.own.bytes.saturating_add(self.added.bytes));
         let reason = format_args!(
@@ -57,7 +57,7 @@ impl HeaderCount {
     }
 }
 
-/// Why `message` cannot be given to a component, if it has too many headers.
+/// Returns the reason if `message` exceeds the limits.
 pub fn check_headers(message: &Message) -> Option<String> {
     let mut count = HeaderCount::default();
     message.headers.iter().for_each(|(name, value)| count.add(name, value));
@@ -66,7 +66,7 @@ pub fn check_headers(message: &Message) -> Option<String> {
 
 fn is_added(name: &str) -> bool {
     let begins = |prefix: &&str| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
-    RESERVED.iter().any(begins) || ADDED.iter().any(|added| name.eq_ignore_ascii_case(added))
+    RESERVED_PREFIXES.iter().any(begins) || HOST_HEADERS.iter().any(|added| name.eq_ignore_ascii_case(added))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Message brokers: what they are, without a WebAssembly runtime.
+//! Message brokers, without a WebAssembly runtime.
 //!
 #![doc = include_str!("../README.md")]
 

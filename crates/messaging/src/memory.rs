@@ -7,15 +7,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tempo_backend::{BackendContext, BackendScheme};
 use tempo_settings::{BackendUrl, Flag, Size};
 
-use crate::engine::{self, Burial, Change, Clock, Engine, Log, Read, Recorded, State, Stored, WINDOW};
+use crate::engine::{
+    self, Change, Clock, DEDUP_WINDOW_MILLIS, DeadLetterRecord, Engine, Log, Read, Recorded, State, Stored,
+};
 use crate::{Broker, DeadLetter, Result};
 
-/// What the messages of one broker may take, in bytes.
-const MAX: usize = 256 << 20;
-const MAX_FLAG: Flag =
-    Flag::new("max-memory-broker", "SIZE", "What the messages of a memory: broker may take").default("256MiB");
+/// Default capacity of a broker, in bytes.
+const DEFAULT_CAPACITY_BYTES: usize = 256 << 20;
+const MAX_FLAG: Flag = Flag::new("max-memory-broker", "SIZE", "Capacity of a memory: broker").default("256MiB");
 
-/// The scheme `memory:`. What follows the colon tells brokers of one component apart: `memory:orders`.
+/// The URL scheme `memory:`. The rest of the URL distinguishes brokers of one component: `memory:orders`.
 pub struct Memory;
 
 impl BackendScheme<dyn Broker> for Memory {
@@ -31,44 +32,45 @@ impl BackendScheme<dyn Broker> for Memory {
     }
 }
 
-/// A broker in memory. Its clones are the same broker.
+/// A broker in memory. Clones share it.
 ///
-/// A message stays until every consumer whose topics match has acknowledged it; one that no consumer wants stays until
-/// one does. When there is no room for more, publishers are told. Dead letters are kept beside the messages, whatever
-/// name a subscription gives for them.
+/// A message is stored until every consumer with a matching topic has acknowledged it; without one, until such a
+/// consumer is created. When the broker is full, publishing fails. Dead letters count too, and are stored in the
+/// broker, whatever stream a subscription names for them.
 #[derive(Clone)]
 pub struct MemoryBroker {
     engine: Arc<Engine<MemoryLog>>,
 }
 
 impl Default for MemoryBroker {
-    /// A broker whose messages may take 256 MiB.
+    /// Creates a broker with a capacity of 256 MiB.
     fn default() -> Self {
-        Self::new(MAX)
+        Self::new(DEFAULT_CAPACITY_BYTES)
     }
 }
 
 impl MemoryBroker {
-    /// A broker whose messages, dead letters included, may take `max` bytes: of each its [`size`](crate::Message::size)
-    /// and 256 more.
+    /// Creates a broker with a capacity of `max` bytes: each message and dead letter counts its
+    /// [`size`](crate::Message::size) and 256 more.
     pub fn new(max: usize) -> Self {
         Self::over(Clock::default(), max)
     }
 
     fn over(clock: Clock, max: usize) -> Self {
-        let engine = Engine::new("memory".to_owned(), clock, State::new(max, WINDOW), MemoryLog::default());
+        let engine =
+            Engine::new("memory".to_owned(), clock, State::new(max, DEDUP_WINDOW_MILLIS), MemoryLog::default());
         Self { engine: Arc::new(engine) }
     }
 
     #[cfg(test)]
     pub(crate) fn with_clock(clock: Clock) -> Self {
-        Self::over(clock, MAX)
+        Self::over(clock, DEFAULT_CAPACITY_BYTES)
     }
 }
 
 engine::broker!(MemoryBroker);
 
-/// The messages themselves.
+/// Stores messages and dead letters.
 #[derive(Default)]
 pub(crate) struct MemoryLog {
     content: Mutex<Content>,
@@ -87,13 +89,13 @@ impl MemoryLog {
 }
 
 impl Log for MemoryLog {
-    type Room = ();
+    type Permit = ();
 
-    async fn room(&self) -> Result<()> {
+    async fn reserve(&self) -> Result<()> {
         Ok(())
     }
 
-    fn room_now(&self) -> Option<()> {
+    fn try_reserve(&self) -> Option<()> {
         Some(())
     }
 
@@ -117,16 +119,16 @@ impl Content {
                 self.messages.insert(sequence, Stored { message, timestamp });
             }
             Change::Remove { sequence } => drop(self.messages.remove(&sequence)),
-            Change::Bury(burial) => self.bury(burial),
-            Change::Exhume { letter } => drop(self.letters.remove(&letter)),
-            // The engine has these at hand, and nobody opens it again.
+            Change::DeadLetter(dead_letter) => self.insert_dead_letter(dead_letter),
+            Change::RemoveDeadLetter { letter } => drop(self.letters.remove(&letter)),
+            // The engine holds these, and is never reopened.
             Change::Progress { .. } | Change::Consumer { .. } | Change::Remember { .. } | Change::Forget { .. } => {}
         }
     }
 
-    fn bury(&mut self, burial: Burial) {
-        let Some(stored) = self.messages.get(&burial.sequence) else { return };
-        let letter = burial.letter(stored.message.clone());
+    fn insert_dead_letter(&mut self, dead_letter: DeadLetterRecord) {
+        let Some(stored) = self.messages.get(&dead_letter.sequence) else { return };
+        let letter = dead_letter.letter(stored.message.clone());
         self.letters.insert(letter.sequence, letter);
     }
 }

@@ -1,10 +1,10 @@
-//! Texts of others on a terminal, which must not take orders from them.
+//! Escapes untrusted text for the terminal.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Whether a character does something to a terminal or to the text around it: it controls, is invisible, or turns the
-/// direction of writing.
+/// Returns whether a character affects the terminal or the text around it: a control, an invisible or a bidirectional
+/// character.
 pub fn is_active(character: char) -> bool {
     character.is_control()
         || matches!(character,
@@ -12,7 +12,7 @@ pub fn is_active(character: char) -> bool {
             | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// `text` in one line, with everything active written as `\u{1b}`.
+/// Escapes `text` to one line: active characters become `\u{1b}`.
 pub fn line(text: &str) -> Cow<'_, str> {
     if !text.contains(is_active) {
         return Cow::Borrowed(text);
@@ -28,7 +28,7 @@ pub fn line(text: &str) -> Cow<'_, str> {
     Cow::Owned(line)
 }
 
-/// `json` with everything active in its strings written as `\u001b`. It has none outside of them.
+/// Escapes active characters in the strings of `json` as `\u001b`. JSON has none elsewhere.
 pub fn json(json: &str) -> Cow<'_, str> {
     if !json.contains(is_active) {
         return Cow::Borrowed(json);
@@ -47,7 +47,7 @@ pub fn json(json: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-/// `bytes` as text of several lines, if that is what they are. Tabs and line breaks are the only active characters in it.
+/// Returns `bytes` as multi-line text if they are that. Tabs and line breaks are the only active characters in it.
 pub fn lines(bytes: &[u8]) -> Option<Cow<'_, str>> {
     let text = std::str::from_utf8(bytes).ok()?;
     let text = if text.contains('\r') { Cow::Owned(text.replace("\r\n", "\n")) } else { Cow::Borrowed(text) };

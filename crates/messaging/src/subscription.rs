@@ -1,38 +1,37 @@
-//! What a component wants to handle, and how.
+//! Subscriptions of a component.
 
 use std::time::Duration;
 
 use crate::Owner;
 
-/// A subscription: the topics of one consumer, and how it is delivered to.
+/// A subscription: the topics of one consumer, and its delivery options.
 ///
-/// All runtimes that name the same consumer share its messages: each message goes to one of them.
+/// Runtimes that name the same consumer share its messages: one of them receives each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subscription {
-    /// The topics, with wildcards. Never empty, each checked.
+    /// Filters, each validated. Never empty.
     pub topics: Vec<String>,
-    /// The consumer's name: 1-64 letters, digits, `-` and `_`. That of the component, after that of its app if it has one,
-    /// unless the user gives another.
+    /// The consumer's name: 1-64 letters, digits, `-` and `_`. By default the component's name, prefixed with that of
+    /// its app if it has one.
     pub consumer: String,
-    /// How many messages may be handled at once.
+    /// Maximum concurrent messages.
     pub max_in_flight: usize,
-    /// How often a message is delivered before it goes to the dead letters.
+    /// Maximum deliveries before a message becomes a dead letter.
     pub max_deliver: u32,
-    /// How long to wait before the second delivery, the third and so on; the last is used again. Never empty.
+    /// Pauses before the second delivery, the third and so on; the last repeats. Never empty.
     pub backoff: Vec<Duration>,
-    /// How long a delivery may go without a sign of life before the message is delivered again.
+    /// How long a delivery may stay unacknowledged before redelivery.
     pub ack_wait: Duration,
-    /// Where messages go that are not to be delivered any more: a name of the same kind as the stream's. `None`: the
-    /// backend's own choice.
+    /// The dead-letter stream, named like a stream. `None`: the backend's default.
     pub dead_letter: Option<String>,
-    /// Whether messages of one key are handled one after the other, in the order in which they were accepted.
+    /// Whether messages of one key are handled in the order of acceptance, one at a time.
     pub ordered: bool,
-    /// Whose subscription it is. It is kept with the consumer, so that another component does not share it by accident.
+    /// The owner. The broker stores it with the consumer, so that another component does not share it by accident.
     pub owner: Option<Owner>,
 }
 
 impl Subscription {
-    /// A subscription of `consumer` to `topics` as it is without options.
+    /// Creates a subscription with default options.
     pub fn new(consumer: impl Into<String>, topics: Vec<String>) -> Self {
         Self {
             topics,
@@ -47,7 +46,7 @@ impl Subscription {
         }
     }
 
-    /// How long to wait before the delivery that follows the `attempt`th.
+    /// The pause after the `attempt`th delivery.
     pub fn delay(&self, attempt: u32) -> Duration {
         let index = usize::try_from(attempt.saturating_sub(1)).unwrap_or(usize::MAX);
         self.backoff.get(index).or(self.backoff.last()).copied().unwrap_or_default()

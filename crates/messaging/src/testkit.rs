@@ -1,5 +1,4 @@
-//! The suite that every broker must pass: what a component may rely on, whatever delivers its messages. What not all
-//! brokers promise is a field of [`Guarantees`].
+//! The conformance suite of brokers. What not all brokers promise is a field of [`Guarantees`].
 
 mod consumers;
 mod messages;
@@ -19,33 +18,33 @@ use futures::future::BoxFuture;
 
 use crate::{Broker, Consumer, Delivery, Message, Subscription};
 
-/// How long something may take to come about that is not at once: generous, because nothing is timed here.
+/// Timeout of an expected event: generous, because the suite does not measure time.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How long to listen before something is taken not to come. A broker that conforms passes whatever this is.
+/// How long to wait before an event counts as absent. A conforming broker passes with any value.
 const SILENCE: Duration = Duration::from_millis(300);
 
-/// What a broker promises beyond this: a message goes to every consumer whose topics match, to one of those who share its
-/// name, as it was published; and requests are answered.
+/// Optional guarantees of a broker. Every broker delivers a message as it was published to each consumer with a
+/// matching topic, to one of its members, and answers requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Guarantees {
-    /// Messages are kept: a consumer gets what was published before it was made, and while nobody had joined it.
+    /// Messages are stored: a consumer receives messages published before its creation, and while it had no members.
     pub keeps: bool,
-    /// A message is delivered until it is acknowledged or rejected: when a retry is asked for, after its delay, and when
-    /// nothing was heard of it for the time that the subscription says. Attempts are counted.
+    /// A message is redelivered until it is acknowledged or rejected: after the delay of a retry, and after `ack_wait`.
+    /// Attempts are counted.
     pub redelivers: bool,
-    /// A message that has the id of another in the last two minutes is accepted and forgotten.
+    /// A message with the id of another of the last two minutes is accepted and dropped.
     pub deduplicates: bool,
-    /// If the subscription is ordered, the messages of one key are handled one after the other, retries included.
+    /// With an ordered subscription, the messages of one key are handled in order, retries included.
     pub orders: bool,
-    /// Meanwhile messages of other keys are delivered.
+    /// Meanwhile, messages of other keys are delivered.
     pub lanes: bool,
-    /// A consumer whose topics change gets what is kept of the new ones, if it has not handled it before.
+    /// A consumer whose topics change receives stored messages of the new ones that it has not handled.
     pub rematches: bool,
-    /// A message for several topics of one subscription is delivered once.
+    /// A message that matches several topics of a subscription is delivered once.
     pub merges: bool,
-    /// A request that nobody takes fails at once with `NoResponders`, not with `Timeout`.
+    /// A request without subscribers fails at once with `NoResponders`, not with `Timeout`.
     pub no_responders: bool,
-    /// What is rejected is a dead letter, which an operator can publish again or remove.
+    /// A rejected message becomes a dead letter, which an operator can replay or purge.
     pub dead_letters: bool,
 }
 
@@ -76,14 +75,14 @@ impl Guarantees {
     };
 }
 
-/// Asks brokers for everything that the interface and `guarantees` promise.
+/// Checks brokers against the interface and `guarantees`.
 ///
-/// `open` is called with a word, and gives a broker of its own for each word, in which topics that begin with the word and
-/// a dot can be published. The same word gives the same messages again, as another process would have them.
+/// `open` receives a word and returns a separate broker for each word, which accepts topics that begin with the word
+/// and a dot. The same word reopens the same messages, as another process would.
 ///
 /// # Errors
 ///
-/// The first answer that is not what was promised.
+/// The first violation.
 pub async fn run<F>(open: impl Fn(String) -> F + Send + Sync, guarantees: Guarantees) -> Result<()>
 where
     F: Future<Output = Result<Arc<dyn Broker>>> + Send + 'static,
@@ -105,7 +104,7 @@ struct Suite<'a> {
 }
 
 impl Suite<'_> {
-    /// A broker that no other check uses, in this run or in one before.
+    /// A broker for one check in one run.
     async fn place(&self) -> Result<Place> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
@@ -114,14 +113,14 @@ impl Suite<'_> {
         Ok(Place { word, broker })
     }
 
-    /// The same again, as another process would have it.
+    /// Reopens the broker, as another process would.
     async fn again(&self, place: &Place) -> Result<Place> {
         let broker = (self.open)(place.word.clone()).await.context("open again")?;
         Ok(Place { word: place.word.clone(), broker })
     }
 }
 
-/// One broker, and the word with which its topics begin.
+/// A broker, and the word that its topics begin with.
 struct Place {
     word: String,
     broker: Arc<dyn Broker>,
@@ -140,7 +139,7 @@ impl Place {
         Message { key: Some(key.to_owned()), ..self.message(topic, payload) }
     }
 
-    /// A subscription whose deliveries may take as long as they like.
+    /// A subscription whose deliveries never expire.
     fn subscription(&self, consumer: &str, topics: &[&str]) -> Subscription {
         let topics = topics.iter().map(|topic| self.topic(topic)).collect();
         let ack_wait = Duration::from_secs(600);
@@ -163,7 +162,7 @@ fn text(delivery: &Delivery) -> String {
     String::from_utf8_lossy(&delivery.message.payload).into_owned()
 }
 
-/// Waits for messages, and takes up to `most`.
+/// Waits for messages, and returns up to `most`.
 async fn fetch(consumer: &mut dyn Consumer, most: usize) -> Result<Vec<Delivery>> {
     let found = tokio::time::timeout(PATIENCE, consumer.fetch(most)).await.context("no message came")??;
     ensure!(found.len() <= most, "{} messages came instead of {most}", found.len());
@@ -179,7 +178,7 @@ async fn next(consumer: &mut dyn Consumer) -> Result<Delivery> {
     }
 }
 
-/// Waits for so many messages.
+/// Waits for `count` messages.
 async fn collect(consumer: &mut dyn Consumer, count: usize) -> Result<Vec<Delivery>> {
     let mut found = Vec::new();
     while found.len() < count {
@@ -200,7 +199,7 @@ async fn handle(consumer: &mut dyn Consumer, count: usize) -> Result<Vec<String>
     Ok(texts)
 }
 
-/// No message may come.
+/// Checks that no message arrives.
 async fn expect_silence(consumer: &mut dyn Consumer) -> Result<()> {
     if let Ok(found) = tokio::time::timeout(SILENCE, consumer.fetch(1)).await {
         let texts: Vec<String> = found?.iter().map(text).collect();
@@ -209,7 +208,7 @@ async fn expect_silence(consumer: &mut dyn Consumer) -> Result<()> {
     Ok(())
 }
 
-/// These messages must come, in any order, and no other.
+/// Checks that exactly these messages arrive, in any order.
 async fn expect(consumer: &mut dyn Consumer, expected: &[&str]) -> Result<()> {
     let mut found = handle(consumer, expected.len()).await?;
     found.sort_unstable();
@@ -219,7 +218,7 @@ async fn expect(consumer: &mut dyn Consumer, expected: &[&str]) -> Result<()> {
     expect_silence(consumer).await
 }
 
-/// Asks again and again until it is so.
+/// Polls until the condition holds.
 async fn eventually<F: Future<Output = Result<bool>>>(mut ask: impl FnMut() -> F) -> Result<()> {
     let asking = async {
         while !ask().await? {

@@ -1,13 +1,13 @@
-//! Topics, and the filters that subscriptions name: the subjects of NATS.
+//! Topics and subscription filters, with the syntax of NATS subjects.
 
 mod filters;
 
 pub use filters::{common, covers, intersection, is_superset, overlap, prune};
 
-/// The most bytes in a topic or a filter.
+/// Maximum bytes of a topic or a filter.
 pub const MAX_TOPIC: usize = 255;
 
-/// Why a text is not a topic or a filter.
+/// Why a text is no topic or filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TopicError {
     /// It is empty, or longer than [`MAX_TOPIC`] bytes.
@@ -33,7 +33,7 @@ impl std::fmt::Display for TopicError {
 
 impl std::error::Error for TopicError {}
 
-/// Checks what a message may be published on.
+/// Checks a topic to publish on.
 ///
 /// # Errors
 ///
@@ -43,7 +43,7 @@ pub fn check_topic(topic: &str) -> Result<(), TopicError> {
     if topic.split('.').any(|word| matches!(word, "*" | ">")) { Err(TopicError::Wildcard) } else { Ok(()) }
 }
 
-/// Checks what a subscription may name: a topic in which `*` stands for any word, and `>` at the end for one or more.
+/// Checks a subscription filter: a topic in which `*` matches one word, and a final `>` one or more.
 ///
 /// # Errors
 ///
@@ -67,13 +67,13 @@ fn check_words(text: &str) -> Result<(), TopicError> {
     Ok(())
 }
 
-/// Whether `topic` is of the kind that NATS and its clients make for answers, such as `_INBOX.x.1`.
+/// Returns whether `topic` is a reply inbox of NATS clients, such as `_INBOX.x.1`.
 pub fn is_inbox(topic: &str) -> bool {
     let first = topic.split('.').next().unwrap_or_default();
     first.starts_with("_INBOX") || matches!(first, "_R_" | "_GR_")
 }
 
-/// Whether messages on `topic` are for a subscription to `filter`.
+/// Returns whether `filter` matches `topic`.
 pub fn matches(filter: &str, topic: &str) -> bool {
     let mut words = topic.split('.');
     for wanted in filter.split('.') {

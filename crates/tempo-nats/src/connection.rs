@@ -1,7 +1,7 @@
-//! One connection for each server, user and process, shared by every store that is there.
+//! Connections to NATS: one per server, credentials and process, shared by all stores.
 //!
-//! A connection is opened by the first that asks and closed when the last of its stores is dropped. It comes back by
-//! itself however long it was lost. Its tasks run on the runtime on which it was opened; stores may be used from any.
+//! The first user opens a connection, and dropping the last store closes it. It reconnects indefinitely. Its tasks run on
+//! the runtime that opened it; stores may be used from any.
 
 use std::error::Error as _;
 use std::future::Future;
@@ -21,129 +21,133 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use crate::address::Address;
 use crate::options::{self, Options};
 
-/// How long a request may take, the wait for a lost connection not counted.
-pub(crate) const REQUEST: Duration = Duration::from_secs(5);
+/// Timeout of a request, without the wait for a reconnect.
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a request waits for a lost connection before it is sent.
-const RETURN: Duration = Duration::from_secs(5);
+/// How long a request waits for a reconnect before it fails unsent.
+const RECONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How often the state of a lost connection is looked at, and an unreachable server tried at start.
-const GLANCE: Duration = Duration::from_millis(20);
-const RETRY: Duration = Duration::from_millis(200);
+/// Interval to poll a lost connection, and to retry an unreachable server at start.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
+const CONNECT_RETRY_INTERVAL: Duration = Duration::from_millis(200);
 
-/// What makes two stores share a connection.
-type Identity = (String, Options);
+/// Stores with equal keys share a connection.
+type ConnectionKey = (String, Options);
 
-/// A place for a connection, so that only those wait for it who want this one.
-type Slot = OnceCell<Line>;
+/// A connection that is open or being opened; only its users wait for it.
+type ConnectionSlot = OnceCell<Inner>;
 
-static SLOTS: Mutex<Vec<(Identity, Weak<Slot>)>> = Mutex::new(Vec::new());
+static SLOTS: Mutex<Vec<(ConnectionKey, Weak<ConnectionSlot>)>> = Mutex::new(Vec::new());
 
-/// What was opened.
+/// An open connection.
 #[derive(Clone)]
-struct Line {
+struct Inner {
     client: Client,
     jetstream: jetstream::Context,
-    /// Counts how often the connection was lost. Closed when the tasks of the connection have ended.
+    /// Counts losses of the connection. Closed when its tasks have ended.
     losses: watch::Receiver<u64>,
 }
 
-/// A share of a connection.
+/// A reference to a shared connection.
 #[derive(Clone)]
 pub(crate) struct Connection {
-    line: Line,
-    _slot: Arc<Slot>,
+    inner: Inner,
+    _slot: Arc<ConnectionSlot>,
 }
 
-/// Why a request has no answer.
+/// The connection was lost during a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Lost {
-    /// There was no connection, and the request was not sent.
-    Before,
-    /// The connection was lost while the answer was awaited.
-    Meanwhile,
+pub(crate) enum ConnectionLost {
+    /// There was no connection; the request was not sent.
+    NotSent,
+    /// The connection was lost while the reply was awaited.
+    AwaitingReply,
 }
 
 impl Connection {
-    /// The connection to the servers of `address`, as the user that it or the settings say. While it is lost, the runtime
-    /// is not ready.
+    /// Opens or shares the connection to the servers of `address`, with its credentials or those of the settings. While
+    /// it is lost, the readiness check fails.
     ///
     /// # Errors
     ///
-    /// A [`tempo_settings::Error`]: a setting is wrong, the server refuses the login, or it was not reached in time.
+    /// A [`tempo_settings::Error`]: an invalid setting, a refused login, or a timeout.
     pub(crate) async fn open(address: &Address, context: BackendContext<'_>) -> anyhow::Result<Self> {
         let options = Options::read(context.settings, address)?;
         let limit = options::connect_timeout(context.settings)?;
         let slot = slot((address.server(), options.clone()));
-        let line = slot.get_or_try_init(|| open(address, &options, limit)).await?.clone();
+        let inner = slot.get_or_try_init(|| open(address, &options, limit)).await?.clone();
         if let Some(health) = context.health {
-            health.add_readiness_check(away(&slot, address.server()));
+            health.add_readiness_check(readiness_check(&slot, address.server()));
         }
-        Ok(Self { line, _slot: slot })
+        Ok(Self { inner, _slot: slot })
     }
 
-    /// JetStream on this connection.
+    /// Returns the JetStream context.
     pub(crate) fn jetstream(&self) -> &jetstream::Context {
-        &self.line.jetstream
+        &self.inner.jetstream
     }
 
-    /// The connection itself, for what is not JetStream.
+    /// Returns the core NATS client.
     pub(crate) fn client(&self) -> &Client {
-        &self.line.client
+        &self.inner.client
     }
 
-    /// The answer to one request, which is sent when there is a connection and at most once.
-    pub(crate) async fn ask<T>(&self, request: impl Future<Output = T>) -> Result<T, Lost> {
+    /// Runs `request` at most once, after a pending reconnect.
+    pub(crate) async fn request<T>(&self, request: impl Future<Output = T>) -> Result<T, ConnectionLost> {
         self.ready().await?;
         let mut losses = self.losses();
         tokio::select! {
             biased;
             answer = request => Ok(answer),
-            _ = losses.changed() => Err(Lost::Meanwhile),
+            _ = losses.changed() => Err(ConnectionLost::AwaitingReply),
         }
     }
 
-    /// Waits for a lost connection.
-    pub(crate) async fn ready(&self) -> Result<(), Lost> {
-        let connected = || self.line.client.connection_state() == State::Connected;
+    /// Waits for a reconnect.
+    pub(crate) async fn ready(&self) -> Result<(), ConnectionLost> {
+        let connected = || self.inner.client.connection_state() == State::Connected;
         let returned = async {
             while !connected() {
-                sleep(GLANCE).await;
+                sleep(POLL_INTERVAL).await;
             }
         };
-        if connected() { Ok(()) } else { timeout(RETURN, returned).await.map_err(|_| Lost::Before) }
+        if connected() {
+            Ok(())
+        } else {
+            timeout(RECONNECT_TIMEOUT, returned).await.map_err(|_| ConnectionLost::NotSent)
+        }
     }
 
-    /// Changes when the connection is lost from now on.
+    /// Notifies of losses from now on.
     pub(crate) fn losses(&self) -> watch::Receiver<u64> {
-        let mut losses = self.line.losses.clone();
+        let mut losses = self.inner.losses.clone();
         losses.mark_unchanged();
         losses
     }
 
-    /// The largest message that the server takes, in bytes.
+    /// Returns the server's maximum message size, in bytes.
     pub(crate) fn max_payload(&self) -> usize {
-        self.line.client.server_info().max_payload
+        self.inner.client.server_info().max_payload
     }
 }
 
-/// The place of the connection of this identity.
-fn slot(identity: Identity) -> Arc<Slot> {
+/// Returns the slot of the connection with this key.
+fn slot(key: ConnectionKey) -> Arc<ConnectionSlot> {
     let mut slots = SLOTS.lock().unwrap_or_else(PoisonError::into_inner);
     slots.retain(|(_, slot)| slot.strong_count() > 0);
-    // The tasks of a connection end with their runtime, which in tests and embeddings may not be the process's.
-    let alive = |slot: &Arc<Slot>| slot.get().is_none_or(|line| line.losses.has_changed().is_ok());
-    let same = slots.iter().filter(|(other, _)| *other == identity);
+    // The tasks of a connection end with their runtime, which may end before the process in tests and embeddings.
+    let alive = |slot: &Arc<ConnectionSlot>| slot.get().is_none_or(|inner| inner.losses.has_changed().is_ok());
+    let same = slots.iter().filter(|(other, _)| *other == key);
     if let Some(slot) = same.filter_map(|(_, slot)| slot.upgrade()).find(alive) {
         return slot;
     }
-    let slot = Arc::new(Slot::new());
-    slots.push((identity, Arc::downgrade(&slot)));
+    let slot = Arc::new(ConnectionSlot::new());
+    slots.push((key, Arc::downgrade(&slot)));
     slot
 }
 
-/// Says that the server is away, for as long as somebody uses the connection and it is lost.
-fn away(slot: &Arc<Slot>, server: String) -> impl Fn() -> Option<String> + Send + Sync + 'static {
+/// A readiness check that fails while the connection is in use and lost.
+fn readiness_check(slot: &Arc<ConnectionSlot>, server: String) -> impl Fn() -> Option<String> + Send + Sync + 'static {
     let slot = Arc::downgrade(slot);
     move || {
         let slot = slot.upgrade()?;
@@ -152,48 +156,48 @@ fn away(slot: &Arc<Slot>, server: String) -> impl Fn() -> Option<String> + Send 
     }
 }
 
-/// Tries until the limit: in a fresh deployment the server may start at the same time.
-async fn open(address: &Address, options: &Options, limit: Duration) -> anyhow::Result<Line> {
+/// Retries until `limit`: in a fresh deployment the server may start at the same time.
+async fn open(address: &Address, options: &Options, limit: Duration) -> anyhow::Result<Inner> {
     let server = address.server();
     let (counter, losses) = watch::channel(0);
-    let client_options = watched(options.client(limit).await?, &server, counter);
+    let client_options = with_events(options.client(limit).await?, &server, counter);
     let deadline = Instant::now().checked_add(limit).context("--connect-timeout is too long")?;
     let mut cause = "no answer".to_owned();
     loop {
         match timeout_at(deadline, client_options.clone().connect(address.servers())).await {
             Ok(Ok(client)) => {
-                // Made here, because it spawns a task.
-                let jetstream = ContextBuilder::new().timeout(REQUEST).build(client.clone());
-                return Ok(Line { client, jetstream, losses });
+                // Created here, as it spawns a task.
+                let jetstream = ContextBuilder::new().timeout(REQUEST_TIMEOUT).build(client.clone());
+                return Ok(Inner { client, jetstream, losses });
             }
             Ok(Err(error)) if is_final(&error) => return Err(refused(&server, &error).into()),
             Ok(Err(error)) => cause = error.source().map_or_else(|| error.to_string(), ToString::to_string),
             Err(_) => return Err(unreachable(&server, limit, &cause).into()),
         }
-        if timeout_at(deadline, sleep(RETRY)).await.is_err() {
+        if timeout_at(deadline, sleep(CONNECT_RETRY_INTERVAL)).await.is_err() {
             return Err(unreachable(&server, limit, &cause).into());
         }
     }
 }
 
-/// Counts and logs what happens to the connection.
-fn watched(options: ConnectOptions, server: &str, losses: watch::Sender<u64>) -> ConnectOptions {
+/// Counts losses and logs events of the connection.
+fn with_events(options: ConnectOptions, server: &str, losses: watch::Sender<u64>) -> ConnectOptions {
     let (server, losses) = (server.to_owned(), Arc::new(losses));
     let refused_since = AtomicU64::new(0);
-    options.request_timeout(Some(REQUEST)).event_callback(move |event| {
+    options.request_timeout(Some(REQUEST_TIMEOUT)).event_callback(move |event| {
         match &event {
             Event::ClientError(ClientError::Other(problem)) => match advice(problem) {
-                // Once for each loss: there are two attempts a second.
+                // Logged once per loss: there are two attempts per second.
                 Some(advice) if refused_since.swap(*losses.borrow(), Relaxed) != *losses.borrow() => {
                     tracing::warn!(%server, "no connection yet: {problem}; {advice}");
                 }
                 _ => tracing::debug!(%server, "{event}"),
             },
-            // The first time is no news, and nothing may be said before the address that a runtime serves at.
+            // Not logged the first time: the address that a runtime serves at is the first line.
             Event::Connected if *losses.borrow() == 0 => tracing::debug!(%server, "connected"),
             Event::Connected => tracing::info!(%server, "connected again"),
             Event::Disconnected => {
-                tracing::warn!(%server, "connection lost; trying to come back");
+                tracing::warn!(%server, "connection lost; reconnecting");
                 losses.send_modify(|losses| *losses = losses.wrapping_add(1));
             }
             Event::ServerError(_) | Event::SlowConsumer(_) => tracing::warn!(%server, "{event}"),
@@ -203,7 +207,7 @@ fn watched(options: ConnectOptions, server: &str, losses: watch::Sender<u64>) ->
     })
 }
 
-/// Whether another attempt would end in the same way.
+/// Returns whether a retry cannot succeed.
 fn is_final(error: &ConnectError) -> bool {
     use ConnectErrorKind::{Authentication, AuthorizationViolation, ServerParse, Tls};
     matches!(error.kind(), Authentication | AuthorizationViolation | ServerParse | Tls)
@@ -214,7 +218,7 @@ fn refused(server: &str, error: &ConnectError) -> Error {
     Error::new(ErrorKind::BadConfiguration, format!("{server}: {error}; {advice}"))
 }
 
-/// What to do about a failure that may not pass by itself. The client's events name the kind of a failure by its text.
+/// Advice for a failure that may be permanent. The client's events contain error kinds as text.
 fn advice(problem: &str) -> Option<&'static str> {
     let is = |kind: ConnectErrorKind| problem == kind.to_string();
     if is(ConnectErrorKind::Tls) {

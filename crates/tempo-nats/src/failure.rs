@@ -1,5 +1,5 @@
-//! What the client's errors mean, whichever service asked. Each service says the same in its own kinds and words; what the
-//! client itself said stays with the host.
+//! Classifies errors of the NATS client. Each service converts a [`Failure`] to its own error; the client's error text
+//! stays in the host's log.
 
 use std::error::Error;
 
@@ -13,26 +13,26 @@ use async_nats::jetstream::stream::{
 };
 use async_nats::{StatusCode, client};
 
-use crate::connection::Lost;
+use crate::connection::ConnectionLost;
 
-/// Why the server did not do what it was asked.
+/// Kind of a failed operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
-    /// The last message of the subject is not the one that was expected. Nothing was written.
+    /// The subject's last sequence was not the expected one. Nothing was written.
     Conflict,
-    /// No answer came in time. Whether a write was done is not known.
+    /// The operation timed out. A write may have been done.
     Timeout,
-    /// The connection was lost after the request was sent. Whether a write was done is not known.
-    Lost,
-    /// Nobody is there to answer, and nothing was done.
+    /// The connection was lost after the request was sent. A write may have been done.
+    ConnectionLost,
+    /// The server or stream is unreachable. Nothing was done.
     Unavailable,
-    /// Too many writes wait for their answer already.
+    /// Too many writes await their acks.
     Backlog,
-    /// The message is above what the server takes from anybody.
+    /// The message exceeds the server's limit.
     AboveServer,
-    /// The message is above what its stream takes.
+    /// The message exceeds the stream's limit.
     AboveStream,
-    /// The stream does not end the lives of messages.
+    /// The stream does not support message TTLs.
     NoLifetimes,
     /// The server or the stream is full or busy.
     Full,
@@ -40,23 +40,23 @@ pub(crate) enum Failure {
     Sealed,
     /// The stream was deleted.
     Gone,
-    /// Something else, of which the host's log has the words.
+    /// Any other failure; the host's log has the details.
     Other,
 }
 
 impl Failure {
-    /// A failure of which no more is known than that it is one.
+    /// Logs an unclassified error.
     pub(crate) fn other(error: &(impl Error + ?Sized)) -> Self {
         tracing::debug!(%error, "NATS");
         Self::Other
     }
 }
 
-impl From<Lost> for Failure {
-    fn from(lost: Lost) -> Self {
+impl From<ConnectionLost> for Failure {
+    fn from(lost: ConnectionLost) -> Self {
         match lost {
-            Lost::Before => Self::Unavailable,
-            Lost::Meanwhile => Self::Lost,
+            ConnectionLost::NotSent => Self::Unavailable,
+            ConnectionLost::AwaitingReply => Self::ConnectionLost,
         }
     }
 }
@@ -66,8 +66,8 @@ impl From<PublishError> for Failure {
         match error.kind() {
             PublishErrorKind::WrongLastSequence => Self::Conflict,
             PublishErrorKind::TimedOut => Self::Timeout,
-            // The message was handed over, and the one who would have brought the answer is gone.
-            PublishErrorKind::BrokenPipe => Self::Lost,
+            // The message was sent, but the ack's receiver is gone.
+            PublishErrorKind::BrokenPipe => Self::ConnectionLost,
             PublishErrorKind::StreamNotFound => Self::Unavailable,
             PublishErrorKind::MaxAckPending => Self::Backlog,
             PublishErrorKind::MaxPayloadExceeded => Self::AboveServer,
@@ -113,7 +113,7 @@ impl From<RawMessageError> for Failure {
     fn from(error: RawMessageError) -> Self {
         match error.kind() {
             RawMessageErrorKind::JetStream(error) => Self::from(&error),
-            // It has no kind for this.
+            // The client has no error kind for this.
             _ if error.to_string().contains("timed out") => Self::Timeout,
             _ => Self::other(&error),
         }
@@ -160,7 +160,7 @@ impl From<RequestError> for Failure {
     }
 }
 
-/// What an answer of the server means.
+/// Classifies the server's error codes.
 impl From<&async_nats::jetstream::Error> for Failure {
     fn from(error: &async_nats::jetstream::Error) -> Self {
         match error.error_code() {
@@ -193,10 +193,10 @@ mod tests {
     #[test]
     fn a_write_that_was_sent_may_have_been_done() {
         let publish = |kind| Failure::from(PublishError::new(kind));
-        assert_eq!(publish(PublishErrorKind::BrokenPipe), Failure::Lost);
+        assert_eq!(publish(PublishErrorKind::BrokenPipe), Failure::ConnectionLost);
         assert_eq!(publish(PublishErrorKind::TimedOut), Failure::Timeout);
-        assert_eq!(Failure::from(Lost::Meanwhile), Failure::Lost);
-        assert_eq!(Failure::from(Lost::Before), Failure::Unavailable);
+        assert_eq!(Failure::from(ConnectionLost::AwaitingReply), Failure::ConnectionLost);
+        assert_eq!(Failure::from(ConnectionLost::NotSent), Failure::Unavailable);
         assert_eq!(publish(PublishErrorKind::StreamNotFound), Failure::Unavailable);
     }
 

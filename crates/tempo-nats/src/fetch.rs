@@ -1,8 +1,8 @@
-//! Reading a consumer to its end, which the server does not say plainly while others write.
+//! Reads a consumer to its end, which the server reports only imprecisely while others write.
 //!
-//! A fetch that would not wait is refused when the server counts nothing pending, and for a moment it counts too little:
-//! a message that is replaced is taken off at once, the one that replaces it is added a little later. So each fetch may
-//! wait, and then it ends where there is nothing more to read.
+//! A fetch with `no_wait` is refused while the server counts nothing pending, and its count is briefly too low: a
+//! replaced message is subtracted before its replacement is added. So each fetch may wait, and ends when no message
+//! arrives.
 
 use std::time::Duration;
 
@@ -11,19 +11,19 @@ use async_nats::jetstream::consumer::{Consumer, DeliverPolicy, pull};
 use async_nats::jetstream::stream::Stream;
 use futures::StreamExt as _;
 
-/// How long a fetch may take where there is something to read.
-const BUSY: Duration = Duration::from_secs(20);
+/// Timeout of a fetch while messages are pending.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How long a fetch waits where there is most likely nothing.
-const QUIET: Duration = Duration::from_millis(100);
+/// Timeout of a fetch when most likely none are.
+const EMPTY_FETCH_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// How many bytes one fetch may bring: headers take many times their bytes once the client has taken them apart.
+/// Maximum bytes per fetch: parsed headers take many times their size in memory.
 const MAX_FETCH_BYTES: usize = 1 << 20;
 
-/// Gives `each` every message, fetching `batch` at once.
+/// Calls `each` for every message, fetching `batch` at a time.
 ///
-/// Of a consumer of the last message of each subject, none is missed that was there when it began, unless it has been
-/// replaced so often that the stream has dropped it.
+/// A consumer with `LastPerSubject` misses no message that existed at the start, unless the stream dropped it after
+/// several replacements.
 pub(crate) async fn all(
     stream: &Stream,
     consumer: &Consumer<pull::Config>,
@@ -34,11 +34,11 @@ pub(crate) async fn all(
     if pending == 0 && stream.get_info().await?.state.messages == 0 {
         return Ok(());
     }
-    // A message that the last of a subject was, and that is gone when its turn comes, ends a fetch with more to come.
+    // A message that was replaced before its turn ends a fetch early.
     let skips = consumer.cached_info().config.deliver_policy == DeliverPolicy::LastPerSubject;
     let mut oversized = false;
     loop {
-        let wait = if pending == 0 || skips { QUIET } else { BUSY };
+        let wait = if pending == 0 || skips { EMPTY_FETCH_TIMEOUT } else { FETCH_TIMEOUT };
         let alone = std::mem::take(&mut oversized);
         let (most, max_bytes) = if alone { (1, 0) } else { (batch, MAX_FETCH_BYTES) };
         let fetch = consumer.fetch().max_messages(most).max_bytes(max_bytes).expires(wait);
@@ -46,7 +46,7 @@ pub(crate) async fn all(
         let (mut count, mut full) = (0_usize, false);
         while let Some(message) = messages.next().await {
             let message = match message {
-                // The client has no kind for it.
+                // The client has no error kind for this.
                 Err(error) if !alone && error.to_string().contains("MaxBytes") => {
                     full = true;
                     break;

@@ -16,7 +16,7 @@ use tempo_keyvalue::{Change, Condition, Entry, ErrorKind, KeyValueStore, Result,
 use tempo_settings::{BackendUrl, Flag};
 
 use crate::address::Address;
-use crate::connection::{Connection, Lost};
+use crate::connection::{Connection, ConnectionLost};
 use crate::failure::Failure;
 use crate::key;
 use crate::options;
@@ -154,7 +154,7 @@ impl NatsKeyValue {
                 None => jetstream.publish(subject, value).await?.await,
             }
         };
-        let acknowledged = self.connection.ask(request).await.map_err(Failure::from)?;
+        let acknowledged = self.connection.request(request).await.map_err(Failure::from)?;
         acknowledged.map(|acknowledged| acknowledged.sequence).map_err(|error| match error.kind() {
             // Found by the client, before anything is sent.
             PublishErrorKind::MaxPayloadExceeded => failure::too_large(size, self.connection.max_payload()),
@@ -167,9 +167,9 @@ impl NatsKeyValue {
         let subject = self.bucket.subject(key);
         let mut attempts = 1..READS;
         loop {
-            match self.connection.ask(self.read(&subject)).await {
+            match self.connection.request(self.read(&subject)).await {
                 Ok(result) => return result,
-                Err(Lost::Meanwhile) if attempts.next().is_some() => {}
+                Err(ConnectionLost::AwaitingReply) if attempts.next().is_some() => {}
                 Err(lost) => return Err(Failure::from(lost).into()),
             }
         }

@@ -1,4 +1,4 @@
-//! Brokers on NATS: a stream of JetStream, which keeps messages, or NATS itself, which does not.
+//! Brokers on NATS: a JetStream stream, which stores messages, or core NATS, which does not.
 
 use std::sync::Arc;
 
@@ -27,19 +27,19 @@ mod receipt;
 mod stream;
 mod wire;
 
-/// Brokers on NATS, named by `nats://HOST[:PORT]/STREAM` or `nats://HOST[:PORT]` (or `tls://`, to insist on encryption).
+/// The URL schemes of brokers on NATS: `nats://HOST[:PORT]/STREAM` or `nats://HOST[:PORT]` (or `tls://`, which requires
+/// TLS).
 ///
-/// With a stream, messages are delivered at least once:
+/// With a stream, delivery is at least once:
 ///
-/// - What was published was acknowledged by the stream. A topic is a subject.
-/// - A stream that does not exist is created by the first subscription, or at the start if the URL says
-///   `?subjects=orders.>,billing.*`. One that Tempo created is extended by the topics of later subscriptions; one of
-///   somebody else is used as it is.
-/// - A subscription is a durable pull consumer. An acknowledgement is itself acknowledged.
+/// - A publish succeeds once the stream has acknowledged it. A topic is a subject.
+/// - The first subscription creates a missing stream, or the broker does at start if the URL has
+///   `?subjects=orders.>,billing.*`. Later subscriptions add their topics to a stream that Tempo created; other streams
+///   stay as they are.
+/// - A subscription is a durable pull consumer. Acknowledgements are confirmed by the server.
 /// - Dead letters are in the stream `{STREAM}-DEAD`, on `dead.{STREAM}.{TOPIC}`.
 ///
-/// Without one they are delivered at most once, to one of a consumer's replicas, and nobody keeps them: what cannot be
-/// handled is logged and lost.
+/// Without one, delivery is at most once, to one replica of a consumer. Messages that fail are logged and lost.
 pub struct NatsMessaging {
     _only_a_name: (),
 }

@@ -1,5 +1,6 @@
-//! Asking the server for messages. A request says how many are wanted, waits at the server until there is one, and ends
-//! with those that are there: no more than was asked for, and nothing that comes later.
+//! Pull requests to a JetStream consumer. A request waits at the server until a message is available and then returns
+//! the available ones, up to the requested number. The client's own `fetch` and `messages` either do not wait or return
+//! later messages too.
 
 use std::time::Duration;
 
@@ -11,65 +12,65 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::connection::Connection;
 
-/// How long a request waits at the server, and how often the server says meanwhile that it is still there.
-const EXPIRES: Duration = Duration::from_secs(30);
-const HEARTBEAT: Duration = Duration::from_secs(5);
+/// Expiry of a request, and interval of the server's idle heartbeats.
+const REQUEST_EXPIRY: Duration = Duration::from_secs(30);
+const IDLE_HEARTBEAT: Duration = Duration::from_secs(5);
 
-/// How long a server may be silent before it is asked again.
-const SILENCE: Duration = Duration::from_secs(12);
+/// Silence after which a request is repeated.
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(12);
 
-/// What the server says when the next message does not fit into what a request still has room for.
-const TOO_LARGE: &str = "Message Size Exceeds MaxBytes";
+/// Description of the status that ends a request because the next message exceeds `max_bytes`.
+const MAX_BYTES_EXCEEDED: &str = "Message Size Exceeds MaxBytes";
 
-/// How long to wait for the end of a request of which messages have come. It comes with them, unless the server is one
-/// of the older kind that waits for more.
-const REST: Duration = Duration::from_millis(10);
+/// How long to wait for the end of a batch after its first message. Current servers send it at once; older ones wait
+/// for more messages.
+const END_OF_BATCH_TIMEOUT: Duration = Duration::from_millis(10);
 
-/// The open requests of one consumer, of which there is one at a time.
+/// The pull requests of one consumer, one at a time.
 pub(crate) struct Pull {
     connection: Connection,
-    /// Where requests go.
+    /// Subject of requests.
     subject: String,
-    /// Where messages come.
+    /// Inbox for messages.
     inbox: String,
     subscriber: Subscriber,
     losses: watch::Receiver<u64>,
     number: u64,
-    open: Option<Open>,
-    /// How many bytes one request may bring, unless a single message has more.
+    open: Option<OpenRequest>,
+    /// Maximum bytes per request, unless a single message has more.
     max_bytes: Option<usize>,
-    /// Whether the next request is for one message, of any size, and waits for it: the last one had no answer at once, although
-    /// it should have waited for one, or the next message is too large for it.
+    /// Whether the next request waits for one message of any size: the last request returned at once although none was
+    /// available, or the next message exceeds `max_bytes`.
     wait: bool,
 }
 
-/// A request at the server.
-struct Open {
+/// An open request.
+struct OpenRequest {
     topic: String,
-    /// How many messages may still come, and whether any has.
+    /// Number of outstanding messages, and whether any has arrived.
     left: usize,
     any: bool,
-    /// When the server has been silent for too long.
+    /// When the silence timeout expires.
     silent: Instant,
 }
 
-/// What came of a request.
+/// Progress of a request.
 pub(crate) enum Event {
     Message(Box<NatsMessage>),
-    /// There is no more for now, and another request is needed.
+    /// The request ended; send another.
     End,
-    /// The same, because the server has said nothing for too long. What it sent meanwhile may be lost.
+    /// The request timed out in silence. Messages sent meanwhile may be lost.
     Silent,
-    /// The same, and the server should be left alone for a moment.
-    Trouble,
-    /// The server knows of no such consumer.
-    Forgotten,
-    /// The connection is closed for good.
+    /// The request failed; pause before the next.
+    Backoff,
+    /// The consumer does not exist.
+    ConsumerMissing,
+    /// The connection is closed permanently.
     Closed,
 }
 
 impl Pull {
-    /// Requests to `consumer` of `stream`, none of which brings more than `max_bytes` ahead.
+    /// Subscribes for requests to `consumer` of `stream`, each limited to `max_bytes`.
     pub(crate) async fn open(
         connection: &Connection,
         stream: &str,
@@ -93,40 +94,40 @@ impl Pull {
         })
     }
 
-    /// Whether a request is open.
+    /// Returns whether a request is open.
     pub(crate) fn is_open(&self) -> bool {
         self.open.is_some()
     }
 
-    /// Asks for `most` messages.
-    pub(crate) async fn ask(&mut self, most: usize) {
+    /// Requests up to `most` messages.
+    pub(crate) async fn request(&mut self, most: usize) {
         if self.connection.ready().await.is_err() {
             return;
         }
         self.losses.mark_unchanged();
         self.number = self.number.wrapping_add(1);
         let topic = format!("{}.{}", self.inbox, self.number);
-        // One that waits is for one message: it would stay open after the first.
+        // A waiting request is for one message: it would stay open after the first.
         let (batch, no_wait) = if self.wait { (1, false) } else { (most, true) };
-        let (expires, heartbeat) = (EXPIRES.as_nanos(), HEARTBEAT.as_nanos());
+        let (expires, heartbeat) = (REQUEST_EXPIRY.as_nanos(), IDLE_HEARTBEAT.as_nanos());
         let (expires, heartbeat) = (u64::try_from(expires).ok(), u64::try_from(heartbeat).ok());
         let mut request =
             json!({ "batch": batch, "no_wait": no_wait, "expires": expires, "idle_heartbeat": heartbeat });
         if let (Some(max_bytes), Some(request)) = (self.max_bytes.filter(|_| !self.wait), request.as_object_mut()) {
             request.insert("max_bytes".to_owned(), max_bytes.into());
         }
-        self.open = Some(Open { topic: topic.clone(), left: batch, any: false, silent: later(SILENCE) });
+        self.open = Some(OpenRequest { topic: topic.clone(), left: batch, any: false, silent: later(SILENCE_TIMEOUT) });
         let sent = self.connection.client().publish_with_reply(self.subject.clone(), topic, request.to_string().into());
         if sent.await.is_err() {
             self.open = None;
         }
     }
 
-    /// What comes next. If messages have come already, what belongs to them is not waited for long.
+    /// Awaits the next event. With `some` messages received, waits only briefly for the rest of the batch.
     pub(crate) async fn next(&mut self, some: bool) -> Event {
         loop {
             let silent = self.open.as_ref().map_or_else(Instant::now, |open| open.silent);
-            let limit = if some { later(REST).min(silent) } else { silent };
+            let limit = if some { later(END_OF_BATCH_TIMEOUT).min(silent) } else { silent };
             let message = tokio::select! {
                 biased;
                 message = self.subscriber.next() => message,
@@ -149,7 +150,7 @@ impl Pull {
         }
     }
 
-    /// What came before now and was not taken.
+    /// Drains messages that have arrived.
     pub(crate) fn rest(&mut self) -> impl Iterator<Item = NatsMessage> {
         std::iter::from_fn(|| self.subscriber.next().now_or_never().flatten())
             .filter(|message| message.status.is_none())
@@ -167,25 +168,25 @@ impl Pull {
             self.wait = false;
             return Some(Event::Message(Box::new(message)));
         };
-        // A word about an earlier request says nothing about this one.
+        // Ignore the status of an earlier request.
         let open = self.open.as_mut().filter(|open| open.topic == *message.subject)?;
         if status == StatusCode::IDLE_HEARTBEAT {
-            open.silent = later(SILENCE);
+            open.silent = later(SILENCE_TIMEOUT);
             return None;
         }
         let any = open.any;
         self.open = None;
         let description = message.description.as_deref().unwrap_or_default();
         match status {
-            // Older servers answer at once that there is nothing, although the request may wait.
+            // Older servers return 404 at once although the request may wait.
             StatusCode::NOT_FOUND => self.wait = !any,
             StatusCode::TIMEOUT => self.wait = false,
-            _ if description.eq_ignore_ascii_case(TOO_LARGE) => self.wait = !any,
-            StatusCode::NO_RESPONDERS => return Some(Event::Forgotten),
-            _ if description.eq_ignore_ascii_case("Consumer Deleted") => return Some(Event::Forgotten),
+            _ if description.eq_ignore_ascii_case(MAX_BYTES_EXCEEDED) => self.wait = !any,
+            StatusCode::NO_RESPONDERS => return Some(Event::ConsumerMissing),
+            _ if description.eq_ignore_ascii_case("Consumer Deleted") => return Some(Event::ConsumerMissing),
             _ => {
                 tracing::debug!(%status, description, "a request for messages ended");
-                return Some(Event::Trouble);
+                return Some(Event::Backoff);
             }
         }
         Some(Event::End)

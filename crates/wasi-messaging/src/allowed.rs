@@ -1,4 +1,4 @@
-//! The topics that a component may publish and request on: all of them, but for what `--allow-topic` leaves out.
+//! `--allow-topic`: restricts the topics that a component publishes and requests on.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,12 +15,12 @@ pub(crate) const ALLOW_TOPIC: Flag = Flag::new(
 .repeatable()
 .grants(Shown::Whole);
 
-/// The topics that a component may publish and request on, for each of its brokers. By default these are all topics.
+/// The topics that a component may publish and request on, per broker. Default: all topics.
 ///
-/// Whatever is allowed here, topics that begin with `$` are a server's own, and inboxes take nothing but answers.
+/// Topics that begin with `$` belong to the server and are never allowed, and inboxes only take answers.
 #[derive(Clone, Debug, Default)]
 pub struct AllowedTopics {
-    /// Filters by the name of a broker. A broker without any has no topics.
+    /// Filters by broker name. A broker without filters has no topics.
     filters: Option<Arc<BTreeMap<String, Arc<[String]>>>>,
 }
 
@@ -31,7 +31,7 @@ pub(crate) struct Allowed {
 }
 
 impl AllowedTopics {
-    /// Allows nothing but the topics that match these filters, each with the name of the broker that it is for.
+    /// Allows only the topics that match these filters, each with its broker's name.
     pub fn only<'a>(filters: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let mut brokers: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (name, filter) in filters {
@@ -41,11 +41,11 @@ impl AllowedTopics {
         Self { filters: Some(Arc::new(brokers)) }
     }
 
-    /// Reads the flag. `is_broker` knows the names of brokers.
+    /// Reads the flag. `is_broker` returns whether a broker name exists.
     ///
     /// # Errors
     ///
-    /// A value is no topic, or one that nothing allows; or there is no broker of its name.
+    /// A value is no topic or may not be allowed, or there is no broker of its name.
     pub(crate) fn from_settings(settings: &Settings, is_broker: impl Fn(&str) -> bool) -> Result<Self, Error> {
         let values = settings.given(&ALLOW_TOPIC);
         let mut filters = Vec::new();
@@ -61,7 +61,7 @@ impl AllowedTopics {
         Ok(if filters.is_empty() { Self::default() } else { Self::only(filters) })
     }
 
-    /// The topics of the broker with this name.
+    /// Returns the topics of the broker `name`.
     pub(crate) fn of(&self, name: &str) -> Allowed {
         let of = |filters: &Arc<BTreeMap<_, Arc<[String]>>>| filters.get(name).cloned().unwrap_or_default();
         Allowed { filters: self.filters.as_ref().map(of) }
@@ -69,7 +69,7 @@ impl AllowedTopics {
 }
 
 impl Allowed {
-    /// Whether messages may be sent on `topic`.
+    /// Returns whether the component may send on `topic`.
     pub(crate) fn permits(&self, topic: &str) -> bool {
         let any = |filters: &Arc<[String]>| filters.iter().any(|filter| topic::matches(filter, topic));
         self.filters.as_ref().is_none_or(any)

@@ -1,4 +1,4 @@
-//! The brokers of a runtime: which they are is said by `--messaging`, how they are opened by a choice of schemes.
+//! [`MessagingBackends`]: opens the brokers named by `--messaging`, with the URL schemes compiled in.
 
 use std::marker::PhantomData;
 use std::path::PathBuf;
@@ -10,14 +10,14 @@ use tempo_settings::{BackendUrl, Error, Flag, Settings};
 
 use crate::allowed::{ALLOW_TOPIC, AllowedTopics};
 use crate::limits::MAX_MESSAGE;
-use crate::telemetry::told;
+use crate::telemetry::instrument;
 use crate::{Broker, MessagingLimits, MessagingState, WasiMessaging};
 
-/// The file below `--data` that keeps the messages of the broker that nobody configured.
-const FILE: &str = "messaging.redb";
+/// Default database file, below `--data`.
+const DEFAULT_FILE: &str = "messaging.redb";
 
-/// The backend of [`WasiMessaging`]: every broker that `--messaging` names, opened by one of the schemes `S`. If none is
-/// named, `default` is a file below `--data`.
+/// The backend of [`WasiMessaging`]: opens every broker that `--messaging` names, with the schemes `S`. Without the
+/// flag, `default` is a file below `--data`.
 pub struct MessagingBackends<S> {
     state: MessagingState,
     schemes: PhantomData<fn() -> S>,
@@ -31,8 +31,8 @@ impl<S: BackendSchemes<dyn Broker>> Backend<WasiMessaging> for MessagingBackends
     async fn connect(boot: BootContext<'_>) -> anyhow::Result<Self> {
         let limits = MessagingLimits::from_settings(boot.settings, boot.limits)?;
         let brokers =
-            Backends::open_as::<S>(&MESSAGING, fallback(boot.settings)?, boot.backend(), |system, name, broker| {
-                told(boot.telemetry, system, name, broker)
+            Backends::open_as::<S>(&MESSAGING, default_url(boot.settings)?, boot.backend(), |system, name, broker| {
+                instrument(boot.telemetry, system, name, broker)
             })
             .await?;
         let allowed = AllowedTopics::from_settings(boot.settings, |name| brokers.get(name).is_some())?;
@@ -42,7 +42,7 @@ impl<S: BackendSchemes<dyn Broker>> Backend<WasiMessaging> for MessagingBackends
 
     fn announcement(&self) -> Option<String> {
         let path = self.state.brokers().fallback()?.path()?;
-        Some(format!("messaging: default is kept in {}", path.display()))
+        Some(format!("messaging: default is stored in {}", path.display()))
     }
 
     fn state(&self, bytes: &ByteBudget) -> MessagingState {
@@ -50,9 +50,9 @@ impl<S: BackendSchemes<dyn Broker>> Backend<WasiMessaging> for MessagingBackends
     }
 }
 
-/// Where messages are kept if nobody says where.
-pub(crate) fn fallback(settings: &Settings) -> Result<BackendUrl, Error> {
-    let path = settings.require::<PathBuf>(&DATA)?.join(FILE);
+/// URL of the default broker.
+pub(crate) fn default_url(settings: &Settings) -> Result<BackendUrl, Error> {
+    let path = settings.require::<PathBuf>(&DATA)?.join(DEFAULT_FILE);
     BackendUrl::of_file(&path)
 }
 
@@ -90,7 +90,10 @@ mod tests {
     #[tokio::test]
     async fn without_configuration_messages_are_kept_below_the_data_directory() {
         let brokers = connect(&[(&DATA, "some/where")]).await.unwrap();
-        assert_eq!(brokers.announcement().as_deref(), Some("messaging: default is kept in some/where/messaging.redb"));
+        assert_eq!(
+            brokers.announcement().as_deref(),
+            Some("messaging: default is stored in some/where/messaging.redb")
+        );
         let (mut state, mut table) = (brokers.state(&ByteBudget::new(1000)), wasmtime::component::ResourceTable::new());
         let view = state.view(&mut table);
         assert!(view.broker("default").0.is_some());

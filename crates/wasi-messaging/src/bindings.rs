@@ -1,6 +1,6 @@
-//! What `bindgen!` makes of each package of messaging, with the handlers that components export.
+//! Generated bindings of each messaging package, with the exported handlers.
 
-/// `tempo:messaging@0.1.0`. Its functions are async in WIT, so they take the store through an accessor.
+/// `tempo:messaging@0.1.0`. Async in WIT: functions access the store through an accessor.
 pub(crate) mod tempo {
     wasmtime::component::bindgen!({
         path: "wit/messaging",
@@ -12,7 +12,7 @@ pub(crate) mod tempo {
     });
 }
 
-/// `wasi:messaging@0.2.0-draft`. The handler of `messaging-core` is the same.
+/// `wasi:messaging@0.2.0-draft`. `messaging-core` has the same handler.
 pub(crate) mod draft {
     wasmtime::component::bindgen!({
         path: "wit/messaging-draft",
@@ -29,7 +29,7 @@ pub(crate) mod draft {
     });
 }
 
-/// `wasmcloud:messaging@0.2.0`. Its errors are texts.
+/// `wasmcloud:messaging@0.2.0`, with errors as text.
 pub(crate) mod wasmcloud2 {
     wasmtime::component::bindgen!({
         path: "wit/messaging-wasmcloud-0.2",
@@ -40,7 +40,7 @@ pub(crate) mod wasmcloud2 {
     });
 }
 
-/// `wasmcloud:messaging@0.3.0`, with bodies that are streams.
+/// `wasmcloud:messaging@0.3.0`, with bodies as streams.
 pub(crate) mod wasmcloud3 {
     wasmtime::component::bindgen!({
         path: "wit/messaging-wasmcloud-0.3",

@@ -1,4 +1,4 @@
-//! The body of a message that a guest writes as a stream: collected, and never larger than a message may be.
+//! Collects the body of a message from a guest's stream, within the limits of a message.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -11,14 +11,14 @@ use wasmtime::{AsContextMut, StoreContextMut};
 
 use crate::{Error, ErrorKind, MessagingLimits, Result, check};
 
-/// A body that is on its way.
+/// A body that is being collected.
 pub(crate) struct Body(oneshot::Receiver<Result<Collected>>);
 
-/// A body that is there, with the bytes that are reserved for it.
+/// A collected body with its reservation.
 type Collected = (Bytes, Reservation);
 
 impl Body {
-    /// Begins to read `stream`, whose bytes are added to what is `reserved`.
+    /// Starts to read `stream`, adding its bytes to `reserved`.
     pub(crate) fn start(
         store: impl AsContextMut,
         stream: StreamReader<u8>,
@@ -26,43 +26,43 @@ impl Body {
         reserved: Reservation,
     ) -> wasmtime::Result<Self> {
         let (sender, body) = oneshot::channel();
-        let pending = Pending { body: BytesMut::new(), reserved };
+        let pending = BodyInProgress { body: BytesMut::new(), reserved };
         stream.pipe(store, Collector { limits, pending: Some(pending), sender: Some(sender) })?;
         Ok(Self(body))
     }
 
     /// Waits for the end of the stream.
     pub(crate) async fn collect(self) -> Result<Bytes> {
-        let given_up = |_| Err(Error::new(ErrorKind::Other, "the body was given up"));
-        // From here on the message is counted as a whole.
+        let given_up = |_| Err(Error::new(ErrorKind::Other, "the body was abandoned"));
+        // From here on the message has one reservation.
         self.0.await.unwrap_or_else(given_up).map(|(body, _reserved)| body)
     }
 }
 
-struct Pending {
+struct BodyInProgress {
     body: BytesMut,
     reserved: Reservation,
 }
 
-/// What reads the stream. It is dropped at the stream's end, and tells then.
+/// Consumes the stream. Sends the result when dropped at the stream's end.
 struct Collector {
     limits: MessagingLimits,
-    pending: Option<Pending>,
+    pending: Option<BodyInProgress>,
     sender: Option<oneshot::Sender<Result<Collected>>>,
 }
 
 impl Collector {
     fn take(&mut self, bytes: &[u8]) -> Result<()> {
-        let Some(Pending { body, reserved }) = &mut self.pending else { return Ok(()) };
+        let Some(BodyInProgress { body, reserved }) = &mut self.pending else { return Ok(()) };
         check::payload(&self.limits, body.len().saturating_add(bytes.len()))?;
         reserved.try_grow(bytes.len())?;
         body.extend_from_slice(bytes);
         Ok(())
     }
 
-    fn tell(&mut self, result: Result<Collected>) {
+    fn send(&mut self, result: Result<Collected>) {
         if let Some(sender) = self.sender.take() {
-            // The call may have ended already.
+            // The call may have ended.
             let _ = sender.send(result);
         }
     }
@@ -70,8 +70,8 @@ impl Collector {
 
 impl Drop for Collector {
     fn drop(&mut self) {
-        if let Some(Pending { body, reserved }) = self.pending.take() {
-            self.tell(Ok((body.freeze(), reserved)));
+        if let Some(BodyInProgress { body, reserved }) = self.pending.take() {
+            self.send(Ok((body.freeze(), reserved)));
         }
     }
 }
@@ -91,7 +91,7 @@ impl<D> StreamConsumer<D> for Collector {
         let length = bytes.len();
         if let Err(error) = self.take(bytes) {
             self.pending = None;
-            self.tell(Err(error));
+            self.send(Err(error));
             return Poll::Ready(Ok(StreamResult::Dropped));
         }
         source.mark_read(length);

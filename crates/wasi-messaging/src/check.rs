@@ -1,14 +1,14 @@
-//! What a guest's message may be. All of it is hostile: what a server would read as its own is refused here.
+//! Validates messages of guests, which are hostile: rejects what a server would interpret.
 
 use crate::topic::{TopicError, check_topic};
 use crate::{Error, ErrorKind, MESSAGE_ID, Message, MessagingLimits, Result};
 
-/// The longest key and media type, in bytes.
-const LONGEST: usize = 255;
-/// The longest name of a header, in bytes.
-const LONGEST_NAME: usize = 128;
-/// What stands in a server's or Tempo's own headers: a guest that could set them could, for example, have a stream purged.
-const RESERVED: [&str; 2] = ["nats-", "tempo-"];
+/// Maximum bytes of a key or media type.
+const MAX_TEXT_BYTES: usize = 255;
+/// Maximum bytes of a header name.
+const MAX_NAME_BYTES: usize = 128;
+/// Prefixes of headers of servers and Tempo: a guest could, for example, purge a stream with them.
+const RESERVED_PREFIXES: [&str; 2] = ["nats-", "tempo-"];
 
 fn invalid(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidArgument, message)
@@ -18,7 +18,7 @@ fn too_large(message: String) -> Error {
     Error::new(ErrorKind::TooLarge, message)
 }
 
-/// Checks a message that a guest sends, and gives the header with its id the name that servers know.
+/// Validates a message of a guest, and renames its id header for servers.
 pub(crate) fn message(limits: &MessagingLimits, message: &mut Message) -> Result<()> {
     topic("topic", &message.topic)?;
     message.reply_to.as_deref().map_or(Ok(()), |reply_to| topic("reply-to", reply_to))?;
@@ -28,10 +28,10 @@ pub(crate) fn message(limits: &MessagingLimits, message: &mut Message) -> Result
     payload(limits, message.payload.len())
 }
 
-/// Checks what a message is published on: words, and none of a server's own.
+/// Validates a topic, which may not be the server's own.
 fn topic(what: &str, topic: &str) -> Result<()> {
     check_topic(topic).map_err(|error: TopicError| invalid(format!("the {what} is not allowed: {error}")))?;
-    // NATS takes orders on such topics, for example to delete a stream.
+    // NATS executes commands on such topics, for example to delete a stream.
     if topic.starts_with('$') {
         let message = format!("the {what} is not allowed: topics that begin with `$` are the server's own");
         return Err(Error::new(ErrorKind::AccessDenied, message));
@@ -39,7 +39,7 @@ fn topic(what: &str, topic: &str) -> Result<()> {
     Ok(())
 }
 
-/// Checks the size of a payload.
+/// Validates the size of a payload.
 pub(crate) fn payload(limits: &MessagingLimits, length: usize) -> Result<()> {
     if length <= limits.payload {
         return Ok(());
@@ -48,8 +48,8 @@ pub(crate) fn payload(limits: &MessagingLimits, length: usize) -> Result<()> {
 }
 
 fn text(what: &str, text: &str) -> Result<()> {
-    if text.is_empty() || text.len() > LONGEST {
-        return Err(invalid(format!("a {what} has 1 to {LONGEST} bytes")));
+    if text.is_empty() || text.len() > MAX_TEXT_BYTES {
+        return Err(invalid(format!("a {what} has 1 to {MAX_TEXT_BYTES} bytes")));
     }
     if !is_plain(text) {
         return Err(invalid(format!("a {what} has no control characters, and no spaces at its ends")));
@@ -57,7 +57,7 @@ fn text(what: &str, text: &str) -> Result<()> {
     Ok(())
 }
 
-/// Whether it travels as a header and comes out as it was.
+/// Returns whether it survives transport in a header unchanged.
 fn is_plain(text: &str) -> bool {
     text.trim() == text && !text.chars().any(char::is_control)
 }
@@ -84,11 +84,11 @@ fn headers(limits: &MessagingLimits, headers: &mut [(String, String)]) -> Result
     Ok(())
 }
 
-/// Checks a header that a guest sets.
+/// Validates a header of a guest.
 pub(crate) fn header(name: &str, value: &str) -> Result<()> {
     if !is_name(name) {
         return Err(invalid(format!(
-            "the name of a header has 1 to {LONGEST_NAME} ASCII letters, digits and !#$%&'*+-.^_`|~"
+            "the name of a header has 1 to {MAX_NAME_BYTES} ASCII letters, digits and !#$%&'*+-.^_`|~"
         )));
     }
     if is_reserved(name) {
@@ -102,12 +102,12 @@ pub(crate) fn header(name: &str, value: &str) -> Result<()> {
 
 fn is_name(name: &str) -> bool {
     let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    (1..=LONGEST_NAME).contains(&name.len()) && name.bytes().all(token)
+    (1..=MAX_NAME_BYTES).contains(&name.len()) && name.bytes().all(token)
 }
 
 fn is_reserved(name: &str) -> bool {
     let begins = |prefix: &&str| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
-    let own = RESERVED.iter().any(begins) && !name.eq_ignore_ascii_case(MESSAGE_ID);
+    let own = RESERVED_PREFIXES.iter().any(begins) && !name.eq_ignore_ascii_case(MESSAGE_ID);
     own || name.eq_ignore_ascii_case("content-type")
 }
 

@@ -1,4 +1,4 @@
-//! A broker as a guest sees it: what the guest sends is checked, counted, and told apart from answers.
+//! A guest's client of a broker: validates and budgets messages, and routes answers.
 
 use std::sync::Arc;
 
@@ -9,18 +9,18 @@ use crate::failure::no_such_client;
 use crate::replies::ReplyTopics;
 use crate::{Broker, Error, ErrorKind, MESSAGE_ID, Message, MessagingLimits, Result, check, topic};
 
-/// What a message takes besides its texts and its payload, rounded up, in bytes.
-const ELEMENT: usize = 256;
+/// Memory of a message besides its texts and payload, rounded up, in bytes.
+const MESSAGE_OVERHEAD_BYTES: usize = 256;
 
-/// What the host holds for `message`, in bytes.
+/// Host memory held for `message`, in bytes.
 pub(crate) fn held(message: &Message) -> usize {
-    message.size().saturating_add(ELEMENT)
+    message.size().saturating_add(MESSAGE_OVERHEAD_BYTES)
 }
 
-/// The most answers that a guest may wait for at once.
-pub(crate) const MOST_REPLIES: usize = 256;
+/// Maximum answers per request.
+pub(crate) const MAX_REPLIES: usize = 256;
 
-/// What the host remembers of the delivery that a component is handling.
+/// The delivery that a component is handling.
 #[derive(Clone)]
 pub(crate) struct Handled {
     broker: Arc<dyn Broker>,
@@ -37,9 +37,9 @@ impl Handled {
 /// The client of one call.
 #[derive(Clone)]
 pub(crate) struct Client {
-    /// `None` where nothing is configured under the name: answers go where the request came from all the same.
+    /// `None` if no broker has the name; answers still go to the request's broker.
     pub(crate) broker: Option<Arc<dyn Broker>>,
-    /// What it may publish and request on by itself.
+    /// The topics that it may publish and request on.
     pub(crate) allowed: Allowed,
     pub(crate) handled: Option<Handled>,
     pub(crate) replies: ReplyTopics,
@@ -48,7 +48,7 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Reserves what a call with `messages` holds. They are in memory already, so it does not wait for others.
+    /// Reserves memory for a call with `messages`, without waiting: they are in memory already.
     fn call<'a>(&self, messages: impl IntoIterator<Item = &'a Message>) -> Result<Reservation> {
         Ok(self.bytes.try_reserve(messages.into_iter().map(held).fold(0, usize::saturating_add))?)
     }
@@ -57,15 +57,15 @@ impl Client {
         self.broker.as_ref().ok_or_else(no_such_client)
     }
 
-    /// Who takes answers on `topic`, if it is the reply topic of a message that the component was given.
+    /// Returns the broker for answers on `topic`, if it is the reply topic of a received message.
     fn answering(&self, topic: &str) -> Option<Arc<dyn Broker>> {
         let handled = self.handled.as_ref().filter(|handled| handled.reply_to.as_deref() == Some(topic));
-        // Other reply topics of answers to requests are topics as any other.
+        // Other reply topics are ordinary topics.
         let inbox = || topic::is_inbox(topic).then(|| self.replies.broker(topic)).flatten();
         handled.map(|handled| handled.broker.clone()).or_else(inbox)
     }
 
-    /// Whether the component may send on `topic`, or have others send there.
+    /// Checks that the component may send on `topic`, or name it for answers.
     fn permit(&self, what: &str, topic: &str) -> Result<()> {
         if self.answering(topic).is_some() {
             return Ok(());
@@ -81,15 +81,15 @@ impl Client {
         denied("it is none of those that the component was allowed (--allow-topic)")
     }
 
-    /// Checks a `message` that the component sends where it wants.
+    /// Validates a `message` and its topic.
     fn check(&self, message: &mut Message) -> Result<()> {
         self.check_content(message)?;
         self.permit("topic", &message.topic)?;
         message.reply_to.as_deref().map_or(Ok(()), |reply_to| self.permit("reply-to", reply_to))
     }
 
-    /// Checks `message`. One that is passed on gets an id of its own: by that of the delivery it would count as published
-    /// already, and be dropped. It is the same one when the delivery is handled again.
+    /// Validates `message`. A forwarded message gets a new id, the same for each attempt: with the id of the delivery
+    /// the broker would drop it as a duplicate.
     fn check_content(&self, message: &mut Message) -> Result<()> {
         check::message(&self.limits, message)?;
         let Some(handled) = &self.handled else { return Ok(()) };
@@ -104,28 +104,28 @@ impl Client {
         Ok(())
     }
 
-    /// Publishes a message, or answers with it.
+    /// Publishes a message, or sends it as an answer.
     pub(crate) async fn publish(&self, message: Message) -> Result<()> {
         self.publish_many(vec![message]).await.pop().unwrap_or_else(|| Err(lost()))
     }
 
-    /// Publishes messages in their order, and then sends the answers that are among them.
+    /// Publishes messages in order, then sends the answers among them.
     pub(crate) async fn publish_many(&self, messages: Vec<Message>) -> Vec<Result<()>> {
         let _call = match self.call(&messages) {
             Ok(call) => call,
             Err(error) => return messages.iter().map(|_| Err(error.clone())).collect(),
         };
         let mut published = Vec::with_capacity(messages.len());
-        let mut fates = Vec::with_capacity(messages.len());
+        let mut plans = Vec::with_capacity(messages.len());
         for mut message in messages {
-            fates.push(match self.check(&mut message) {
-                Err(error) => Fate::Refused(error),
+            plans.push(match self.check(&mut message) {
+                Err(error) => PublishPlan::Refuse(error),
                 Ok(()) => match (self.answering(&message.topic), self.broker()) {
-                    (Some(broker), _) => Fate::Answer(broker, message),
-                    (None, Err(error)) => Fate::Refused(error),
+                    (Some(broker), _) => PublishPlan::Answer(broker, message),
+                    (None, Err(error)) => PublishPlan::Refuse(error),
                     (None, Ok(_)) => {
                         published.push(message);
-                        Fate::Published
+                        PublishPlan::Publish
                     }
                 },
             });
@@ -135,33 +135,34 @@ impl Client {
             _ => Vec::new(),
         }
         .into_iter();
-        let mut results = Vec::with_capacity(fates.len());
-        for fate in fates {
-            results.push(match fate {
-                Fate::Refused(error) => Err(error),
-                Fate::Published => accepted.next().unwrap_or_else(|| Err(lost())),
-                Fate::Answer(broker, message) => broker.reply(message).await,
+        let mut results = Vec::with_capacity(plans.len());
+        for plan in plans {
+            results.push(match plan {
+                PublishPlan::Refuse(error) => Err(error),
+                PublishPlan::Publish => accepted.next().unwrap_or_else(|| Err(lost())),
+                PublishPlan::Answer(broker, message) => broker.reply(message).await,
             });
         }
         results
     }
 
-    /// Answers on the topic of `message`, which is the reply topic of a message that the component was given.
+    /// Sends an answer on the topic of `message`, the reply topic of a received message.
     pub(crate) async fn reply(&self, mut message: Message) -> Result<()> {
         self.check_content(&mut message)?;
         let _call = self.call([&message])?;
         self.broker()?.reply(message).await
     }
 
-    /// Waits for `replies` answers to `message`, for `timeout` milliseconds at most. Without, as long as the host allows.
+    /// Requests up to `replies` answers to `message` within `timeout` milliseconds; without one, within the host's
+    /// limit.
     pub(crate) async fn request(
         &self,
         mut message: Message,
         replies: usize,
         timeout: Option<u32>,
     ) -> Result<Vec<Message>> {
-        if !(1..=MOST_REPLIES).contains(&replies) {
-            let message = format!("a request has 1 to {MOST_REPLIES} answers");
+        if !(1..=MAX_REPLIES).contains(&replies) {
+            let message = format!("a request has 1 to {MAX_REPLIES} answers");
             return Err(Error::new(ErrorKind::InvalidArgument, message));
         }
         self.check(&mut message)?;
@@ -178,23 +179,23 @@ impl Client {
         Ok(answers)
     }
 
-    /// Waits for the first answer to `message`.
+    /// Requests one answer to `message`.
     pub(crate) async fn ask(&self, message: Message, timeout: Option<u32>) -> Result<Message> {
         let mut answers = self.request(message, 1, timeout).await?;
         answers.pop().ok_or_else(|| Error::new(ErrorKind::Timeout, "no answer came in time"))
     }
 }
 
-/// What becomes of a message.
-enum Fate {
-    Refused(Error),
-    Published,
+/// How to process one message of a batch.
+enum PublishPlan {
+    Refuse(Error),
+    Publish,
     Answer(Arc<dyn Broker>, Message),
 }
 
-/// The error for a message of which the broker says nothing.
+/// The error if the broker returned no result for a message.
 fn lost() -> Error {
-    Error::new(ErrorKind::Other, "the broker did not say what became of the message")
+    Error::new(ErrorKind::Other, "the broker returned no result for the message")
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! `wasi:messaging@0.2.0-draft`: its imports, and the message that its handler is given.
+//! `wasi:messaging@0.2.0-draft`: imports, and the message of its handler.
 
 mod message;
 
@@ -12,13 +12,13 @@ use crate::bindings::draft::wasi::messaging::{producer, request_reply, types};
 use crate::failure::{Failure, no_such_client};
 use crate::{Broker, Error, ErrorKind, Message, MessagingView};
 
-/// What a component has connected to.
+/// A component's connection to a client.
 pub struct Connection {
-    /// `None` once it is disconnected.
+    /// `None` after `disconnect`.
     broker: Option<(Arc<dyn Broker>, Allowed)>,
 }
 
-/// How long to wait for answers, and for how many.
+/// Timeout and number of answers of a request.
 #[derive(Clone, Copy, Default)]
 pub struct RequestOptions {
     timeout_ms: Option<u32>,
@@ -37,7 +37,7 @@ impl From<Error> for types::Error {
 }
 
 impl MessagingView<'_> {
-    /// A handle to `message`, which came from a broker. The component can answer it.
+    /// Creates a handle to the received `message`, which the component can answer.
     pub(crate) fn receive(
         &mut self,
         message: Message,
@@ -47,12 +47,12 @@ impl MessagingView<'_> {
         Ok(self.table.push(message)?)
     }
 
-    /// The message that a guest gives away.
+    /// Takes a message from the guest.
     fn take(&mut self, handle: Resource<OwnMessage>) -> Result<Message, Failure> {
         Ok(self.table.delete(handle)?.into_sendable()?)
     }
 
-    /// What a client is connected to, and the topics that it may send on.
+    /// Returns the broker of a connection, and the allowed topics.
     fn connected(&self, handle: &Resource<Connection>) -> Result<(Arc<dyn Broker>, Allowed), Failure> {
         let broker = self.table.get(handle)?.broker.clone();
         Ok(broker.ok_or_else(|| Error::new(ErrorKind::Unavailable, "the client is disconnected"))?)
@@ -112,18 +112,18 @@ impl request_reply::Host for MessagingView<'_> {
         let answers = client.request(message, replies, options.timeout_ms).await?;
         let bytes = self.state.bytes();
         let answers = answers.into_iter().map(|answer| OwnMessage::received(answer, Some(broker.clone()), bytes));
-        // All of them, before the first gets a handle that would be left behind.
+        // Reserve for all first, so that an error leaves no handles.
         let answers = answers.collect::<crate::Result<Vec<_>>>()?;
         answers.into_iter().map(|answer| Ok(self.table.push(answer)?)).collect()
     }
 
     async fn reply(&mut self, reply_to: Resource<OwnMessage>, message: Resource<OwnMessage>) -> Result<(), Failure> {
         let answer = self.take(message)?;
-        let asked = self.table.get(&reply_to)?;
-        let (topic, broker) = (asked.message().reply_to.clone(), asked.origin());
-        // Where no answer is expected there is nothing to do.
+        let request = self.table.get(&reply_to)?;
+        let (topic, broker) = (request.message().reply_to.clone(), request.origin());
+        // Without a reply topic there is nothing to do.
         let Some(topic) = topic else { return Ok(()) };
-        // Which topics it may send on by itself does not matter.
+        // Allowed topics do not restrict answers.
         let client = self.client(broker, AllowedTopics::default().of(""));
         Ok(client.reply(Message { topic, reply_to: None, ..answer }).await?)
     }

@@ -1,24 +1,24 @@
-//! How a host function fails: with an error for the guest, or with a trap when the host itself is at fault.
+//! Failure of a host function: an error for the guest, or a trap.
 
 use wasmtime::component::ResourceTableError;
 
 use crate::{Error, ErrorKind};
 
-/// What `bindgen!` takes in place of each interface's error type.
+/// The error type of all interfaces in `bindgen!`.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The guest is told.
+    /// Returned to the guest.
     Error(Error),
-    /// The guest gave a handle that it does not have, or holds too much.
+    /// An invalid handle, or too many handles.
     Trap(wasmtime::Error),
 }
 
 impl Failure {
-    /// The error for the guest, or the trap.
+    /// Returns the error for the guest, or the trap.
     pub(crate) fn into_error(self) -> wasmtime::Result<Error> {
         match self {
             Self::Error(error) => {
-                // Not every interface has room for the text.
+                // Not every interface returns the text.
                 tracing::debug!(kind = ?error.kind(), "{error}");
                 Ok(error)
             }
@@ -45,7 +45,7 @@ impl From<wasmtime::Error> for Failure {
     }
 }
 
-/// The error for a name that is not configured.
+/// The error for an unknown client name.
 pub(crate) fn no_such_client() -> Error {
     Error::new(ErrorKind::NoSuchClient, "no client of that name is configured (--messaging NAME=URL)")
 }

@@ -1,17 +1,17 @@
-//! The messaging host service: messages that are delivered until they are handled, on any backend.
+//! The messaging host service: at-least-once messaging for components, on any backend.
 //!
 //! | package | functions | what it has |
 //! |---|---|---|
-//! | `tempo:messaging@0.1.0` | async | `producer`; exported: `handler`, which says how a delivery ended |
+//! | `tempo:messaging@0.1.0` | async | `producer`; exported: `handler`, which returns a disposition |
 //! | `wasi:messaging@0.2.0-draft` | sync | `producer`, `request-reply`; exported: `incoming-handler` |
 //! | `wasmcloud:messaging@0.2.0` | sync | `consumer`; exported: `handler` |
 //! | `wasmcloud:messaging@0.3.0` | async | the same, with bodies that are streams |
 //!
-//! All of them are one implementation over one trait, [`Broker`] of [`tempo_messaging`], which has the embedded
+//! All packages share one implementation over one trait, [`Broker`] of [`tempo_messaging`], which has the embedded
 //! broker ([`MemoryBroker`], [`FileBroker`]) and a test kit for others.
 //!
-//! The functions are async on the host's side: call components with the async methods of wasmtime. The packages with
-//! async functions need an engine that supports concurrency, and are left out of the linkers of others.
+//! Host functions are async: call components with wasmtime's async methods. Packages with async functions need an
+//! engine with concurrency support, and are omitted from other linkers.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -37,7 +37,7 @@
 //! let mut linker = Linker::new(&engine);
 //! WasiMessaging::add_to_linker(&mut linker)?;
 //!
-//! // The component knows it as `default`, and packages without names know no other.
+//! // The component opens it as `default`, the only one for packages without names.
 //! let broker: Arc<dyn Broker> = Arc::new(MemoryBroker::default());
 //! let messaging = MessagingState::new(Backends::new([("default".to_owned(), broker)]), &Limits::default());
 //! let mut store = wasmtime::Store::new(&engine, StoreData { messaging, table: ResourceTable::new() });

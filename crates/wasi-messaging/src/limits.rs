@@ -1,4 +1,4 @@
-//! How large messages may be, and how long an answer may take.
+//! Limits on messages and requests.
 
 use std::time::Duration;
 
@@ -6,31 +6,30 @@ use tempo_core::Limits;
 use tempo_messaging::{MAX_HEADER_BYTES, MAX_HEADERS};
 use tempo_settings::{Flag, Settings, Size};
 
-/// The shortest time to wait for an answer: none at all would never find one.
-const SHORTEST: Duration = Duration::from_millis(1);
+/// Minimum timeout of a request: 0 could never succeed.
+const MIN_WAIT: Duration = Duration::from_millis(1);
 
 pub(crate) const MAX_MESSAGE: Flag =
     Flag::new("max-message-size", "SIZE", "Largest payload of a message that a component sends").default("1MiB");
 
-/// How large messages may be, in bytes, and how long an answer may take.
+/// Limits on messages, in bytes, and on requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MessagingLimits {
-    /// The largest payload of one message.
+    /// Maximum payload of a message.
     pub payload: usize,
-    /// The most headers of one message.
+    /// Maximum headers of a message.
     pub headers: usize,
-    /// The names and values of all headers of one message.
+    /// Maximum bytes of a message's header names and values.
     pub header_bytes: usize,
-    /// The answers to one request, together.
+    /// Maximum bytes of all answers to a request.
     pub answer: usize,
-    /// The longest that a component may wait for an answer.
+    /// Maximum timeout of a request.
     pub request: Duration,
 }
 
 impl MessagingLimits {
-    /// Payloads of 1 MiB with 100 headers of 16 KiB; answers of what may cross the border in one call, within the time
-    /// that a request has.
+    /// Payloads of 1 MiB, 100 headers of 16 KiB; answers up to the hostcall limit, within the request timeout.
     pub fn new(limits: &Limits) -> Self {
         let (headers, header_bytes) = (MAX_HEADERS, MAX_HEADER_BYTES);
         Self { payload: 1 << 20, headers, header_bytes, answer: limits.hostcall_bytes, request: limits.request }
@@ -41,10 +40,10 @@ impl MessagingLimits {
         Ok(Self { payload, ..Self::new(limits) })
     }
 
-    /// How long to wait where the guest says `timeout`, or nothing.
+    /// Clamps a guest's `timeout`, in milliseconds; `None` is the maximum.
     pub(crate) fn wait(&self, timeout: Option<u32>) -> Duration {
         let wanted = timeout.map_or(self.request, |milliseconds| Duration::from_millis(milliseconds.into()));
-        wanted.min(self.request).max(SHORTEST)
+        wanted.min(self.request).max(MIN_WAIT)
     }
 }
 

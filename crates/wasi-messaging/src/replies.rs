@@ -1,24 +1,24 @@
-//! Where a component may send an answer: to the messages that it was given, and nowhere else.
+//! Reply topics of received messages: the only inboxes that a component may send to.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::{Broker, Message};
 
-/// The most answers with a reply topic that are remembered, of the requests of one instance.
+/// Maximum remembered reply topics per instance.
 const MAX_REMEMBERED: usize = 64;
 
-/// A reply topic, and the broker that takes answers on it.
+/// A reply topic and its broker.
 type Reply = (String, Arc<dyn Broker>);
 
-/// The reply topics of the answers that one instance was given. Its clones are the same.
+/// The reply topics of answers to an instance's requests. Clones share them.
 #[derive(Clone, Default)]
 pub(crate) struct ReplyTopics {
     known: Arc<Mutex<VecDeque<Reply>>>,
 }
 
 impl ReplyTopics {
-    /// Remembers where `answers` of `broker` are to be answered, if anywhere.
+    /// Remembers the reply topics of `answers`.
     pub(crate) fn remember(&self, answers: &[Message], broker: &Arc<dyn Broker>) {
         for topic in answers.iter().filter_map(|answer| answer.reply_to.as_ref()) {
             let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -27,7 +27,7 @@ impl ReplyTopics {
         }
     }
 
-    /// The broker that an answer on `topic` goes to.
+    /// Returns the broker of the reply topic `topic`.
     pub(crate) fn broker(&self, topic: &str) -> Option<Arc<dyn Broker>> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.iter().find(|(other, _)| other == topic).map(|(_, broker)| broker.clone())

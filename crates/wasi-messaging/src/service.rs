@@ -1,4 +1,4 @@
-//! The service: what messaging is to a linker, and what a store's data carries for it.
+//! The service: links the interfaces, and holds the state of a store.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,8 +18,7 @@ use crate::{Broker, Message, MessagingLimits};
 #[derive(Clone, Copy, Debug)]
 pub struct WasiMessaging;
 
-/// What one store carries for the service: the brokers that its component may use, shared by all of its stores, and what
-/// it has on its way.
+/// Per-store state of the service: the brokers, shared by the component's stores, and its messages in progress.
 pub struct MessagingState {
     brokers: Backends<dyn Broker>,
     allowed: AllowedTopics,
@@ -30,32 +29,31 @@ pub struct MessagingState {
 }
 
 impl MessagingState {
-    /// A share of `brokers`. Of `limits`, the bytes that may cross the border in one call count, those that the host holds
-    /// for one store, and the time of a request.
+    /// Creates a state with `brokers`. Uses the limits for hostcall bytes, host memory and the request timeout.
     pub fn new(brokers: Backends<dyn Broker>, limits: &Limits) -> Self {
         let (allowed, replies) = (AllowedTopics::default(), ReplyTopics::default());
         let (limits, bytes) = (MessagingLimits::new(limits), ByteBudget::new(limits.host_memory));
         Self { brokers, allowed, limits, bytes, handled: None, replies }
     }
 
-    /// The same, with other limits.
+    /// Sets other limits.
     pub fn with_limits(self, limits: MessagingLimits) -> Self {
         Self { limits, ..self }
     }
 
-    /// The same, where the component may publish and request on nothing but these topics.
+    /// Restricts the topics for publishing and requests.
     pub fn with_allowed_topics(self, allowed: AllowedTopics) -> Self {
         Self { allowed, ..self }
     }
 
-    /// The same for another store, which shares the brokers, and reserves in `bytes` what it holds.
+    /// Creates the state of another store, with the same brokers and its own budget `bytes`.
     pub fn for_another_store(&self, bytes: &ByteBudget) -> Self {
         let (brokers, allowed) = (self.brokers.clone(), self.allowed.clone());
         let (bytes, replies) = (bytes.clone(), ReplyTopics::default());
         Self { brokers, allowed, limits: self.limits, bytes, handled: None, replies }
     }
 
-    /// What host functions work on during a call.
+    /// Returns the view for a host call.
     pub fn view<'a>(&'a mut self, table: &'a mut ResourceTable) -> MessagingView<'a> {
         MessagingView { state: self, table }
     }
@@ -80,39 +78,38 @@ impl fmt::Debug for MessagingState {
     }
 }
 
-/// What the service's functions work on: it borrows a store's share and its resource table for one call.
+/// A view of a store's state and resource table for one host call.
 pub struct MessagingView<'a> {
     pub(crate) state: &'a mut MessagingState,
     pub(crate) table: &'a mut ResourceTable,
 }
 
 impl MessagingView<'_> {
-    /// Says that the component is about to handle `message`, which `broker` has delivered: what it publishes on the
-    /// message's `reply-to` from now on is an answer, and goes back there.
+    /// Marks `message`, delivered by `broker`, as being handled: a message published on its `reply-to` is an answer to
+    /// it.
     pub(crate) fn handling(&mut self, broker: Arc<dyn Broker>, message: &Message) {
         self.state.handled = Some(Handled::new(broker, message));
     }
 
-    /// Says that the message has been handled. The instance may be given others.
+    /// Ends the handling.
     pub(crate) fn handled(&mut self) {
         self.state.handled = None;
     }
 
-    /// The broker that is configured under `name`, and the topics that it has for the component. No name is the default,
-    /// as it is for a URL without one.
+    /// Returns the broker `name` and its allowed topics. An empty name is the default.
     pub(crate) fn broker(&self, name: &str) -> (Option<Arc<dyn Broker>>, Allowed) {
         let name = if name.is_empty() { DEFAULT_NAME } else { name };
         (self.state.brokers.get(name).cloned(), self.state.allowed.of(name))
     }
 
-    /// The client of one call on `broker`, which may send on the `allowed` topics.
+    /// Creates the client of one call on `broker`.
     pub(crate) fn client(&self, broker: Option<Arc<dyn Broker>>, allowed: Allowed) -> Client {
         let MessagingState { limits, bytes, handled, replies, .. } = &*self.state;
         let (handled, replies) = (handled.clone(), replies.clone());
         Client { broker, allowed, handled, replies, limits: *limits, bytes: bytes.clone() }
     }
 
-    /// The client that is configured under `name`.
+    /// Creates the client of the broker `name`.
     pub(crate) fn named(&self, name: &str) -> Client {
         let (broker, allowed) = self.broker(name);
         self.client(broker, allowed)
@@ -153,7 +150,7 @@ impl Service for WasiMessaging {
         draft::wasi::messaging::request_reply::add_to_linker::<T, Self>(linker, T::provide)?;
         wasmcloud2::wasmcloud::messaging::types::add_to_linker::<T, Self>(linker, T::provide)?;
         wasmcloud2::wasmcloud::messaging::consumer::add_to_linker::<T, Self>(linker, T::provide)?;
-        // Without concurrency the engine cannot hold async functions.
+        // Engines without concurrency support cannot link async functions.
         if linker.engine().get_concurrency_support() {
             wasmcloud3::wasmcloud::messaging::types::add_to_linker::<T, Self>(linker, T::provide)?;
             wasmcloud3::wasmcloud::messaging::consumer::add_to_linker::<T, Self>(linker, T::provide)?;

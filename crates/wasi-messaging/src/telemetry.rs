@@ -1,4 +1,4 @@
-//! What is told of the messages that a component sends, by a broker that tells it.
+//! Spans and metrics of sent messages, as a decorator of brokers.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,54 +10,54 @@ use tempo_telemetry::{CallContext, RemoteContext, Span, Telemetry, current};
 
 use crate::{Broker, Consumer, Error, INBOX, Message, Operator, Result, Subscription};
 
-/// Tells what is sent by the broker within it, and hands the trace on in the headers, which it also does where nobody
-/// listens.
-struct Told {
+/// Records spans and metrics of the operations of a broker, and propagates the trace context in headers, also without
+/// an exporter.
+struct InstrumentedBroker {
     broker: Arc<dyn Broker>,
     telemetry: Telemetry,
-    /// The scheme and the name of the broker.
+    /// Scheme and name of the broker.
     attributes: [KeyValue; 2],
 }
 
-/// `broker`, which the component uses by `name` and which is of the scheme `system`, so that it tells what is sent.
-pub(crate) fn told(telemetry: &Telemetry, system: &str, name: &str, broker: Arc<dyn Broker>) -> Arc<dyn Broker> {
+/// Instruments `broker`, which has this `name` and the scheme `system`.
+pub(crate) fn instrument(telemetry: &Telemetry, system: &str, name: &str, broker: Arc<dyn Broker>) -> Arc<dyn Broker> {
     let system = KeyValue::new("messaging.system", system.to_owned());
     let attributes = [system, KeyValue::new("tempo.store", name.to_owned())];
-    Arc::new(Told { broker, telemetry: telemetry.clone(), attributes })
+    Arc::new(InstrumentedBroker { broker, telemetry: telemetry.clone(), attributes })
 }
 
-/// An operation of a component with its broker.
-struct Sending<'a> {
-    told: &'a Told,
+/// A send operation in progress.
+struct SendOperation<'a> {
+    broker: &'a InstrumentedBroker,
     operation: &'static str,
     spans: Vec<Span>,
     begun: Instant,
 }
 
-impl Told {
-    fn begin(&self, operation: &'static str, kind: &SpanKind, messages: &mut [Message]) -> Sending<'_> {
+impl InstrumentedBroker {
+    fn begin(&self, operation: &'static str, kind: &SpanKind, messages: &mut [Message]) -> SendOperation<'_> {
         let context = current();
         let mut spans = Vec::new();
         if let Some(context) = &context {
             for message in messages {
-                spans.extend(self.hand_on(operation, kind.clone(), context, message));
+                spans.extend(self.start_span(operation, kind.clone(), context, message));
             }
         }
-        Sending { told: self, operation, spans, begun: Instant::now() }
+        SendOperation { broker: self, operation, spans, begun: Instant::now() }
     }
 
-    /// Begins the span of one message, and has its headers name it.
-    fn hand_on(
+    /// Starts the span of a message, and injects its context into the headers.
+    fn start_span(
         &self,
         operation: &'static str,
         kind: SpanKind,
         context: &CallContext,
         message: &mut Message,
     ) -> Option<Span> {
-        let said = RemoteContext::extract(|name| message.header(name));
+        let remote = RemoteContext::extract(|name| message.header(name));
         let topic = (!message.topic.starts_with(INBOX)).then_some(message.topic.as_str());
         let name = || topic.map_or(operation.into(), |topic| format!("{operation} {topic}").into());
-        let outgoing = self.telemetry.outgoing(kind, context, &said, name);
+        let outgoing = self.telemetry.outgoing(kind, context, &remote, name);
         let mut span = outgoing.span;
         if let Some(data) = span.as_mut().and_then(Span::data) {
             data.attributes.extend(self.attributes.iter().cloned());
@@ -70,14 +70,14 @@ impl Told {
     }
 }
 
-impl Sending<'_> {
-    /// Tells how the operation ended: the `error.type` of each message, if it was not sent.
+impl SendOperation<'_> {
+    /// Ends the operation with the `error.type` of each failed message.
     fn end(mut self, errors: &[Option<&'static str>]) {
         for (span, error) in self.spans.iter_mut().zip(errors) {
             error.iter().for_each(|error| span.fail(error));
         }
-        let Some(metrics) = self.told.telemetry.metrics() else { return };
-        let mut attributes = self.told.attributes.to_vec();
+        let Some(metrics) = self.broker.telemetry.metrics() else { return };
+        let mut attributes = self.broker.attributes.to_vec();
         attributes.push(KeyValue::new("messaging.operation.name", self.operation));
         let sent = errors.iter().filter(|error| error.is_none()).count();
         metrics.messaging_sent.add(sent as u64, &attributes);
@@ -88,16 +88,16 @@ impl Sending<'_> {
     }
 }
 
-fn word(error: &Error) -> &'static str {
+fn error_type(error: &Error) -> &'static str {
     error.kind().name()
 }
 
 #[async_trait]
-impl Broker for Told {
+impl Broker for InstrumentedBroker {
     async fn publish(&self, mut messages: Vec<Message>) -> Vec<Result<()>> {
         let sending = self.begin("publish", &SpanKind::Producer, &mut messages);
         let results = self.broker.publish(messages).await;
-        let errors: Vec<_> = results.iter().map(|result| result.as_ref().err().map(word)).collect();
+        let errors: Vec<_> = results.iter().map(|result| result.as_ref().err().map(error_type)).collect();
         sending.end(&errors);
         results
     }
@@ -107,7 +107,7 @@ impl Broker for Told {
         let sending = self.begin("reply", &SpanKind::Producer, &mut answers);
         let [answer] = answers;
         let result = self.broker.reply(answer).await;
-        sending.end(&[result.as_ref().err().map(word)]);
+        sending.end(&[result.as_ref().err().map(error_type)]);
         result
     }
 
@@ -116,7 +116,7 @@ impl Broker for Told {
         let sending = self.begin("request", &SpanKind::Client, &mut messages);
         let [message] = messages;
         let result = self.broker.request(message, replies, timeout).await;
-        sending.end(&[result.as_ref().err().map(word)]);
+        sending.end(&[result.as_ref().err().map(error_type)]);
         result
     }
 
@@ -133,7 +133,7 @@ impl Broker for Told {
     }
 }
 
-/// Neither key nor payload nor headers: they may be secrets.
+/// Adds attributes of `message`, without its key, payload and headers, which may be secret.
 pub(crate) fn describe(attributes: &mut Vec<KeyValue>, operation: &'static str, message: &Message) {
     attributes.push(KeyValue::new("messaging.operation.name", operation));
     if message.topic.starts_with(INBOX) {
@@ -145,7 +145,7 @@ pub(crate) fn describe(attributes: &mut Vec<KeyValue>, operation: &'static str, 
     attributes.push(KeyValue::new("messaging.message.body.size", size));
 }
 
-/// Sets a header that comes once.
+/// Sets a header with a single value.
 pub(crate) fn set(message: &mut Message, name: &str, value: String) {
     message.headers.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
     message.headers.push((name.to_owned(), value));

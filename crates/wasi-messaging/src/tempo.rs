@@ -1,4 +1,4 @@
-//! `tempo:messaging@0.1.0`: its imports, and the types of its handler.
+//! `tempo:messaging@0.1.0`: imports and handler types.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -9,7 +9,7 @@ use crate::bindings::tempo::tempo::messaging::{producer, types};
 use crate::failure::Failure;
 use crate::{Error, ErrorKind, Message, MessagingView, WasiMessaging};
 
-/// What the component's handler is given.
+/// Converts a delivery for the handler.
 pub(crate) fn delivery(
     message: Message,
     attempt: u32,

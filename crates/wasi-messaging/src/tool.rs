@@ -1,4 +1,4 @@
-//! `messages`: the command of whoever operates brokers. It shows streams and consumers, and looks after dead letters.
+//! `messages`: the command to inspect streams and consumers, and to manage dead letters.
 
 mod json;
 mod letters;
@@ -11,7 +11,7 @@ use std::io::Write;
 use std::marker::PhantomData;
 
 use tempo_backend::{BackendSchemes, DATA};
-use tempo_core::{Argument, ToolInvocation, Tool, ToolAction};
+use tempo_core::{Argument, Tool, ToolAction, ToolInvocation};
 use tempo_messaging::MESSAGING;
 use tempo_settings::{Error, ErrorKind, Flag, Settings};
 
@@ -32,10 +32,11 @@ const START: Argument =
     Argument::option("start", "all|new|SEQUENCE", "Where it goes on in what is kept, even of what was handled before");
 const TO: Argument = Argument::option("to", "NAME", "The name that it has from now on");
 
-/// How many dead letters are shown if nobody says how many.
-const FEW: usize = 10;
+/// Default number of dead letters shown.
+const DEFAULT_LIMIT: usize = 10;
 
-/// The tool that shows what the brokers `S` of `--messaging` keep, and replays or purges their dead letters.
+/// The tool for the brokers `S` of `--messaging`: lists streams and consumers, and shows, replays or purges dead
+/// letters.
 pub struct Messages<S>(PhantomData<fn() -> S>);
 
 impl<S: BackendSchemes<dyn Broker>> Tool for Messages<S> {
@@ -73,22 +74,26 @@ impl<S: BackendSchemes<dyn Broker>> Tool for Messages<S> {
         [vec![MESSAGING, DATA], S::flags()].concat()
     }
 
-    async fn run(asked: &ToolInvocation, settings: &Settings, output: &mut (dyn Write + Send)) -> anyhow::Result<()> {
-        let json = asked.has(&JSON);
-        if asked.action() == "list" {
-            return list::list::<S>(asked.get::<String>(&BROKER)?, settings, json, output).await;
+    async fn run(
+        invocation: &ToolInvocation,
+        settings: &Settings,
+        output: &mut (dyn Write + Send),
+    ) -> anyhow::Result<()> {
+        let json = invocation.has(&JSON);
+        if invocation.action() == "list" {
+            return list::list::<S>(invocation.get::<String>(&BROKER)?, settings, json, output).await;
         }
         let open = async || {
-            let chosen = select::one(asked.get::<String>(&BROKER)?.as_deref(), settings)?;
+            let chosen = select::one(invocation.get::<String>(&BROKER)?.as_deref(), settings)?;
             select::open::<S>(&chosen, settings).await
         };
-        if asked.action() == "move" {
-            let (consumer, change) = moves::read(asked)?;
+        if invocation.action() == "move" {
+            let (consumer, change) = moves::read(invocation)?;
             return moves::run(&open().await?, &consumer, &change, output).await;
         }
-        let which = which(asked)?;
+        let which = which(invocation)?;
         let kept = open().await?;
-        match asked.action() {
+        match invocation.action() {
             "peek" => letters::peek(&kept, which, json, output).await,
             "replay" => letters::replay(&kept, which, output).await,
             _ => letters::purge(&kept, which, output).await,
@@ -96,15 +101,16 @@ impl<S: BackendSchemes<dyn Broker>> Tool for Messages<S> {
     }
 }
 
-/// Which dead letters are meant.
-fn which(asked: &ToolInvocation) -> Result<Which, Error> {
-    let action = asked.action();
+/// Selects dead letters.
+fn which(invocation: &ToolInvocation) -> Result<Which, Error> {
+    let action = invocation.action();
     let usage = |message: String| Err(Error::new(ErrorKind::Usage, message));
-    if !asked.has(&DEAD_LETTER) {
+    if !invocation.has(&DEAD_LETTER) {
         return usage(format!("{action}: say --dead-letter: only dead letters can be shown, replayed or purged"));
     }
-    let (one, after, limit) = (asked.get::<u64>(&SEQUENCE)?, asked.get::<u64>(&AFTER)?, asked.get::<usize>(&LIMIT)?);
-    match (one, asked.has(&ALL)) {
+    let (one, after, limit) =
+        (invocation.get::<u64>(&SEQUENCE)?, invocation.get::<u64>(&AFTER)?, invocation.get::<usize>(&LIMIT)?);
+    match (one, invocation.has(&ALL)) {
         (Some(_), true) => usage(format!("{action}: either SEQUENCE or --all")),
         (Some(_), false) if after.is_some() || limit.is_some() => {
             usage(format!("{action}: --after and --limit do not go with a SEQUENCE"))
@@ -112,7 +118,7 @@ fn which(asked: &ToolInvocation) -> Result<Which, Error> {
         (Some(sequence), false) => Ok(Which::One(sequence)),
         (None, true) if limit.is_some() => usage(format!("{action}: either --all or --limit")),
         (None, true) => Ok(Which::Some { after, limit: None }),
-        (None, false) if action == "peek" => Ok(Which::Some { after, limit: Some(limit.unwrap_or(FEW)) }),
+        (None, false) if action == "peek" => Ok(Which::Some { after, limit: Some(limit.unwrap_or(DEFAULT_LIMIT)) }),
         (None, false) => usage(format!("{action}: which dead letters? Give a SEQUENCE, or --all")),
     }
 }

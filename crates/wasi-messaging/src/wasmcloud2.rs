@@ -1,4 +1,4 @@
-//! `wasmcloud:messaging@0.2.0`: its imports, and the types of its handler. It knows one client, the default.
+//! `wasmcloud:messaging@0.2.0`: imports and handler types. It has one client, the default.
 
 use tempo_settings::DEFAULT_NAME;
 

@@ -1,5 +1,4 @@
-//! `wasmcloud:messaging@0.3.0`: its imports, and the types of its handler. It knows one client, the default, and bodies
-//! are streams.
+//! `wasmcloud:messaging@0.3.0`: imports and handler types. It has one client, the default, and bodies are streams.
 
 use tempo_settings::DEFAULT_NAME;
 use wasmtime::AsContextMut;
@@ -11,7 +10,7 @@ use crate::client::Client;
 use crate::failure::Failure;
 use crate::{Error, ErrorKind, Message, MessagingView, WasiMessaging};
 
-/// A message for the guest, with its body as a stream.
+/// Converts a message for the guest, with its body as a stream.
 pub(crate) fn message(
     mut store: impl AsContextMut,
     Message { topic, reply_to, payload, .. }: Message,
@@ -20,7 +19,7 @@ pub(crate) fn message(
     Ok(types::BrokerMessage { subject: topic, body, reply_to })
 }
 
-/// The client, and the body that is being read, for whose end `texts` bytes wait.
+/// Returns the client, and the body in progress; `texts` bytes are reserved besides.
 fn begin<T>(
     accessor: &Accessor<T, WasiMessaging>,
     mut body: StreamReader<u8>,
@@ -43,7 +42,7 @@ fn begin<T>(
 impl From<Error> for types::Error {
     fn from(error: Error) -> Self {
         match error.kind() {
-            // A message of this package has nothing else that could be invalid.
+            // Other fields of this package cannot be invalid.
             ErrorKind::InvalidArgument => Self::SubjectInvalid,
             ErrorKind::AccessDenied => Self::AccessDenied,
             ErrorKind::Timeout => Self::Timeout,

@@ -1,5 +1,5 @@
-//! How a program handles the messages of a consumer. A broker does nothing with it, but keeps it, so that a change between
-//! two starts is seen, and two programs that disagree learn of each other.
+//! Handling options of a consumer. A broker only stores them, so that changes between starts and disagreeing programs
+//! are reported.
 
 use std::time::Duration;
 
@@ -7,31 +7,31 @@ use serde::{Deserialize, Serialize};
 
 use crate::Subscription;
 
-/// More pauses than a subscription may have. A record with more was not made here.
+/// Maximum pauses in a record; subscriptions have fewer.
 const MAX_PAUSES: usize = 32;
 
-/// Options of a subscription that each program follows by itself.
+/// Options of a subscription that each program applies itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Handling {
-    /// How many messages a program handles at once.
+    /// Maximum concurrent messages per program.
     pub max_in_flight: usize,
-    /// How often a message is delivered before it goes to the dead letters.
+    /// Maximum deliveries before a message becomes a dead letter.
     pub max_deliver: u32,
-    /// How long to wait before the second delivery, the third and so on.
+    /// Pauses before the second delivery, the third and so on.
     pub backoff: Vec<Duration>,
-    /// Where dead letters go. `None`: the broker's own choice.
+    /// The dead-letter stream. `None`: the broker's default.
     pub dead_letter: Option<String>,
 }
 
 impl Handling {
-    /// The options of `subscription`.
+    /// Takes the options of `subscription`.
     pub fn new(subscription: &Subscription) -> Self {
         let Subscription { max_in_flight, max_deliver, backoff, dead_letter, .. } = subscription;
         let (backoff, dead_letter) = (backoff.clone(), dead_letter.clone());
         Self { max_in_flight: *max_in_flight, max_deliver: *max_deliver, backoff, dead_letter }
     }
 
-    /// The options by the names that users give them, as text.
+    /// The options as text, by their names in settings.
     pub fn properties(&self) -> [(&'static str, Option<String>); 4] {
         let pauses: Vec<String> =
             self.backoff.iter().map(|pause| humantime::format_duration(*pause).to_string().replace(' ', "")).collect();
@@ -43,7 +43,7 @@ impl Handling {
         ]
     }
 
-    /// Reads what [`properties`](Self::properties) says. `None` if one is missing or cannot be read.
+    /// Parses [`properties`](Self::properties). `None` if one is missing or invalid.
     pub fn from_properties(property: impl Fn(&str) -> Option<String>) -> Option<Self> {
         let backoff = property("backoff")?;
         let pauses = backoff.split('/').take(MAX_PAUSES.saturating_add(1));

@@ -1,13 +1,13 @@
-//! The time by which an engine delivers: it never goes back while the process runs, and goes on when a file is reopened.
+//! The engine's clock: monotonic within a process, wall-clock time across restarts.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Tells milliseconds since 1970.
+/// Milliseconds since the Unix epoch.
 pub(crate) struct Clock {
-    /// The machine's time when the clock was made. Later steps of the machine's clock change nothing.
+    /// Wall-clock time at creation. Later steps of the system clock have no effect.
     start: u64,
     since: Instant,
-    /// What a test says the time is.
+    /// Overrides the time in tests.
     #[cfg(test)]
     pub(crate) set: Option<std::sync::Arc<std::sync::atomic::AtomicU64>>,
 }
@@ -25,7 +25,7 @@ impl Default for Clock {
 }
 
 impl Clock {
-    /// The time, in milliseconds since 1970.
+    /// The current time, in milliseconds since the Unix epoch.
     pub(crate) fn now(&self) -> u64 {
         #[cfg(test)]
         if let Some(set) = &self.set {
@@ -35,12 +35,12 @@ impl Clock {
     }
 }
 
-/// The time that is so many milliseconds after 1970.
+/// Converts milliseconds since the Unix epoch.
 pub(crate) fn time(millis: u64) -> SystemTime {
     UNIX_EPOCH.checked_add(Duration::from_millis(millis)).unwrap_or(UNIX_EPOCH)
 }
 
-/// The milliseconds in `duration`.
+/// Converts `duration` to milliseconds, saturating.
 pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

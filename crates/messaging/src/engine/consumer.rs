@@ -1,4 +1,4 @@
-//! Fetching: waiting for messages without polling, and giving back what nobody took over.
+//! Fetching: waits for messages without polling, and returns unclaimed ones to the queue.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -8,14 +8,14 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 
 use super::clock::time;
-use super::receipt::Handle;
+use super::receipt::EngineReceipt;
 use super::{Engine, Log, Recorded};
 use crate::{Adoption, Consumer, Delivery, Result};
 
-/// The most messages that one fetch takes.
-const MOST: usize = 1024;
+/// Maximum messages per fetch.
+const MAX_FETCH_MESSAGES: usize = 1024;
 
-/// Somebody who has joined a consumer.
+/// One member of a consumer.
 pub(super) struct Member<L: Log> {
     engine: Arc<Engine<L>>,
     consumer: u32,
@@ -23,16 +23,16 @@ pub(super) struct Member<L: Log> {
     adoption: Option<Adoption>,
 }
 
-/// What was taken for a fetch, and is given back if the fetch does not return it.
-struct Taken<'a, L: Log> {
+/// Messages taken for a fetch. Dropping this returns them to the queue.
+struct UnreturnedBatch<'a, L: Log> {
     member: &'a Member<L>,
     messages: Vec<(u64, u32)>,
 }
 
-/// Of all who wait, only one may know when the next message comes back. When that one leaves, another takes over.
-struct Watch<'a>(&'a Notify);
+/// Wakes another waiting member on drop: only one of them waits with the timer of the next redelivery.
+struct WakeNext<'a>(&'a Notify);
 
-impl Drop for Watch<'_> {
+impl Drop for WakeNext<'_> {
     fn drop(&mut self) {
         self.0.notify_one();
     }
@@ -44,9 +44,9 @@ impl<L: Log> Member<L> {
         Self { engine, consumer, wake, adoption }
     }
 
-    /// Takes what can be delivered now. If that is nothing: how long to wait for something.
-    async fn take(&self, most: usize) -> Result<std::result::Result<(Taken<'_, L>, Recorded), Duration>> {
-        let room = self.engine.room().await?;
+    /// Takes deliverable messages. If there are none, returns how long to wait.
+    async fn take(&self, most: usize) -> Result<std::result::Result<(UnreturnedBatch<'_, L>, Recorded), Duration>> {
+        let permit = self.engine.reserve().await?;
         let mut state = self.engine.state();
         if let Some(error) = &state.failed {
             return Err(error.clone());
@@ -55,29 +55,30 @@ impl<L: Log> Member<L> {
         let mut journal = Vec::new();
         let messages = state.take(self.consumer, most, now, &mut journal);
         if messages.is_empty() {
-            let next = state.group(self.consumer).and_then(|group| group.next());
+            let next = state.group(self.consumer).and_then(|group| group.next_due());
             return Ok(Err(Duration::from_millis(next.map_or(u64::MAX, |next| next.saturating_sub(now)))));
         }
         let read = messages.iter().map(|(sequence, _)| *sequence).collect();
-        let recorded = self.engine.log.record(room, journal, read);
-        Ok(Ok((Taken { member: self, messages }, recorded)))
+        let recorded = self.engine.log.record(permit, journal, read);
+        Ok(Ok((UnreturnedBatch { member: self, messages }, recorded)))
     }
 
-    /// Hands over what was taken, once the log knows of it.
-    async fn hand_over(&self, mut taken: Taken<'_, L>, recorded: Recorded) -> Result<Vec<Delivery>> {
+    /// Returns the deliveries once the log has committed them.
+    async fn hand_over(&self, mut taken: UnreturnedBatch<'_, L>, recorded: Recorded) -> Result<Vec<Delivery>> {
         let read = self.engine.settle(recorded).await?;
         let messages = std::mem::take(&mut taken.messages);
         let deliveries = messages.into_iter().zip(read).filter_map(|((sequence, attempt), stored)| {
-            // Nothing is there if the consumer's topics have changed meanwhile.
+            // The message is gone if the consumer's topics have changed.
             let stored = stored?;
-            let handle = Handle { engine: self.engine.clone(), consumer: self.consumer, taken: (sequence, attempt) };
+            let receipt =
+                EngineReceipt { engine: self.engine.clone(), consumer: self.consumer, taken: (sequence, attempt) };
             Some(Delivery {
                 message: stored.message,
                 attempt,
                 timestamp: time(stored.timestamp),
                 sequence: Some(sequence),
                 refusal: None,
-                receipt: Box::new(handle),
+                receipt: Box::new(receipt),
             })
         });
         Ok(deliveries.collect())
@@ -90,12 +91,12 @@ impl<L: Log> Consumer for Member<L> {
         if most == 0 {
             return Ok(Vec::new());
         }
-        let _watch = Watch(&self.wake);
+        let _watch = WakeNext(&self.wake);
         loop {
             let mut woken = pin!(self.wake.notified());
-            // From here on, what comes between a look and the wait ends the wait.
+            // Registers now, so that a message between the check and the wait ends the wait.
             woken.as_mut().enable();
-            match self.take(most.min(MOST)).await? {
+            match self.take(most.min(MAX_FETCH_MESSAGES)).await? {
                 Ok((taken, recorded)) => {
                     let deliveries = self.hand_over(taken, recorded).await?;
                     if !deliveries.is_empty() {
@@ -112,7 +113,7 @@ impl<L: Log> Consumer for Member<L> {
     }
 }
 
-impl<L: Log> Drop for Taken<'_, L> {
+impl<L: Log> Drop for UnreturnedBatch<'_, L> {
     fn drop(&mut self) {
         if self.messages.is_empty() {
             return;
@@ -121,10 +122,10 @@ impl<L: Log> Drop for Taken<'_, L> {
         let mut state = engine.state();
         let mut journal = Vec::new();
         state.give_back(self.member.consumer, &self.messages, &mut journal);
-        // Without room it is not written down that these deliveries did not happen. That matters only to an engine that is
-        // opened again before they are delivered: it counts one attempt too many.
-        if let Some(room) = engine.log.room_now() {
-            drop(engine.log.record(room, journal, Vec::new()));
+        // If the queue is full, the returned attempts are not logged. That matters only if the engine restarts before
+        // they are redelivered: it then counts one attempt too many.
+        if let Some(permit) = engine.log.try_reserve() {
+            drop(engine.log.record(permit, journal, Vec::new()));
         }
     }
 }

@@ -1,71 +1,71 @@
-//! The ids of the messages that were accepted lately: another message with one of them is a duplicate.
+//! Deduplication by message id: remembers the ids of recently accepted messages.
 
 use std::collections::{HashSet, VecDeque};
 
 use sha2::{Digest as _, Sha256};
 
 use super::log::Change;
-use super::state::has_room_to_give_back;
+use super::state::should_shrink;
 
-/// What an id takes, at most, in bytes.
-const SIZE: usize = 96;
+/// Memory per id, at most, in bytes.
+const ID_BYTES: usize = 96;
 
-/// What is kept of an id: half of its SHA-256. There may be many ids, of any length, and nobody finds two for one half.
+/// The first 128 bits of the SHA-256 of an id. Ids are many and of any length; collisions cannot be constructed.
 pub(crate) type Fingerprint = [u8; 16];
 
-/// What is kept of `id`.
+/// Hashes `id`.
 pub(super) fn fingerprint(id: &str) -> Fingerprint {
     let digest: [u8; 32] = Sha256::digest(id).into();
     std::array::from_fn(|at| digest.get(at).copied().unwrap_or_default())
 }
 
-/// The ids of the last two minutes. If they take more than they may, the oldest are forgotten earlier.
-pub(super) struct Ids {
+/// The ids of the deduplication window. Above `max_ids` the oldest expire early.
+pub(super) struct RecentIds {
     known: HashSet<Fingerprint>,
-    /// When they are forgotten, the next first.
+    /// Expiry times, the earliest first.
     order: VecDeque<(u64, Fingerprint)>,
-    /// How many there may be.
-    most: usize,
-    /// How long an id is known, in milliseconds.
+    /// Maximum number of ids.
+    max_ids: usize,
+    /// Length of the window, in milliseconds.
     window: u64,
 }
 
-impl Ids {
-    /// Knows ids for `window` milliseconds, if they do not take more than `room` bytes.
-    pub(super) fn new(room: usize, window: u64) -> Self {
-        Self { known: HashSet::new(), order: VecDeque::new(), most: room / SIZE, window }
+impl RecentIds {
+    /// Remembers ids for `window` milliseconds, in at most `budget` bytes.
+    pub(super) fn new(budget: usize, window: u64) -> Self {
+        Self { known: HashSet::new(), order: VecDeque::new(), max_ids: budget / ID_BYTES, window }
     }
 
-    /// Whether a message with `id` is a duplicate. Those whose time is over are forgotten first.
-    pub(super) fn knows(&mut self, id: &Fingerprint, now: u64, journal: &mut Vec<Change>) -> bool {
+    /// Returns whether a message with `id` is a duplicate, after dropping expired ids.
+    pub(super) fn is_duplicate(&mut self, id: &Fingerprint, now: u64, journal: &mut Vec<Change>) -> bool {
         while self.order.front().is_some_and(|(until, _)| *until <= now) {
             self.forget(journal);
         }
         self.known.contains(id)
     }
 
-    /// A message with `id` has been accepted, which was not known.
+    /// Remembers the new id of an accepted message.
     pub(super) fn remember(&mut self, id: Fingerprint, now: u64, journal: &mut Vec<Change>) {
         let until = now.saturating_add(self.window);
         self.insert(until, id);
         journal.push(Change::Remember { until, id });
-        while self.order.len() > self.most {
+        while self.order.len() > self.max_ids {
             self.forget(journal);
         }
     }
 
-    /// Takes up an id that was written down. The next to be forgotten comes first.
+    /// Restores a logged id. Call in order of expiry.
     pub(super) fn insert(&mut self, until: u64, id: Fingerprint) {
         self.known.insert(id);
         self.order.push_back((until, id));
     }
 
-    /// Forgets the oldest.
+    /// Drops the oldest id.
     fn forget(&mut self, journal: &mut Vec<Change>) {
         let Some((until, id)) = self.order.pop_front() else { return };
         self.known.remove(&id);
         journal.push(Change::Forget { until, id });
-        if has_room_to_give_back(self.order.len(), self.order.capacity()) {
+        if should_shrink(self.order.len(), self.order.capacity()) {
             self.order.shrink_to(self.order.len() * 2);
             self.known.shrink_to(self.order.len() * 2);
         }
@@ -77,24 +77,24 @@ mod tests {
     use super::*;
 
     struct Clocked {
-        ids: Ids,
+        ids: RecentIds,
         journal: Vec<Change>,
     }
 
     impl Clocked {
         fn new(most: usize) -> Self {
-            Self { ids: Ids::new(most * SIZE, 100), journal: Vec::new() }
+            Self { ids: RecentIds::new(most * ID_BYTES, 100), journal: Vec::new() }
         }
 
-        fn knows(&mut self, id: &str, now: u64) -> bool {
-            self.ids.knows(&fingerprint(id), now, &mut self.journal)
+        fn is_duplicate(&mut self, id: &str, now: u64) -> bool {
+            self.ids.is_duplicate(&fingerprint(id), now, &mut self.journal)
         }
 
         fn remember(&mut self, id: &str, now: u64) {
             self.ids.remember(fingerprint(id), now, &mut self.journal);
         }
 
-        /// What was written down: the ids that `of` gives are told by name.
+        /// The journal, with ids shown by their names in `of`.
         fn journal(&self, of: &[&str]) -> Vec<String> {
             let name = |id: &Fingerprint| *of.iter().find(|name| fingerprint(name) == *id).unwrap();
             let entry = |change: &Change| match change {
@@ -107,14 +107,14 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_known_until_its_time_is_over() {
+    fn an_id_is_a_duplicate_until_it_expires() {
         let mut ids = Clocked::new(100);
         ids.remember("a", 5);
-        assert!(ids.knows("a", 104) && !ids.knows("b", 104) && !ids.knows("a", 105));
+        assert!(ids.is_duplicate("a", 104) && !ids.is_duplicate("b", 104) && !ids.is_duplicate("a", 105));
         ids.remember("a", 105);
         ids.remember("b", 150);
-        assert!(ids.knows("a", 204), "used again, known again");
-        assert!(!ids.knows("c", 300));
+        assert!(ids.is_duplicate("a", 204), "remembered again");
+        assert!(!ids.is_duplicate("c", 300));
         assert_eq!(ids.journal(&["a", "b"]), ["+a 105", "-a 105", "+a 205", "+b 250", "-a 205", "-b 250"]);
         assert!(ids.ids.known.is_empty() && ids.ids.order.is_empty());
     }
@@ -125,17 +125,17 @@ mod tests {
         for (now, id) in ["1", "2", "3", "4"].into_iter().enumerate() {
             ids.remember(id, now as u64);
         }
-        assert!(!ids.knows("1", 4) && ids.knows("2", 4) && ids.knows("4", 4));
+        assert!(!ids.is_duplicate("1", 4) && ids.is_duplicate("2", 4) && ids.is_duplicate("4", 4));
         assert_eq!(ids.ids.known.len(), 3);
     }
 
     #[test]
-    fn a_burst_leaves_no_room_behind() {
+    fn a_burst_frees_its_memory() {
         let mut ids = Clocked::new(100_000);
         for id in 0..10_000 {
             ids.remember(&id.to_string(), 0);
         }
-        assert!(!ids.knows("1", 100));
+        assert!(!ids.is_duplicate("1", 100));
         assert!(ids.ids.known.capacity() < 2000 && ids.ids.order.capacity() < 2000);
     }
 }

@@ -1,4 +1,4 @@
-//! Where answers to requests come in: queues within the process, each there for as long as somebody waits.
+//! Reply inboxes: in-process queues that live as long as their request.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,8 +7,8 @@ use tokio::sync::mpsc;
 
 use crate::{INBOX, Message};
 
-/// Answers that one inbox holds until they are read; more are dropped, as nobody asked for so many.
-const QUEUE: usize = 256;
+/// Maximum unread answers per inbox; further ones are dropped.
+const MAX_QUEUED_REPLIES: usize = 256;
 
 /// The inboxes of one engine.
 #[derive(Clone, Default)]
@@ -16,7 +16,7 @@ pub(super) struct Inboxes {
     open: Arc<Mutex<HashMap<String, mpsc::Sender<Message>>>>,
 }
 
-/// One inbox. Dropped, it is closed, and answers that still come are dropped.
+/// One inbox. Dropping it closes it; later answers are discarded.
 pub(super) struct Inbox {
     pub(super) topic: String,
     pub(super) answers: mpsc::Receiver<Message>,
@@ -28,18 +28,18 @@ impl Inboxes {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Opens an inbox in which some `replies` are expected.
+    /// Opens an inbox for `replies` answers.
     pub(super) fn inbox(&self, replies: usize) -> Inbox {
         let topic = format!("{INBOX}{}", nuid::next());
-        let (sender, answers) = mpsc::channel(replies.clamp(1, QUEUE));
+        let (sender, answers) = mpsc::channel(replies.clamp(1, MAX_QUEUED_REPLIES));
         self.open().insert(topic.clone(), sender);
         Inbox { topic, answers, all: self.clone() }
     }
 
-    /// Hands `answer` to whoever waits for it, if anybody does.
+    /// Sends `answer` to the inbox that its topic names, if it is open.
     pub(super) fn deliver(&self, answer: Message) {
         if let Some(inbox) = self.open().get(&answer.topic) {
-            // Full or closed: nobody will miss it.
+            // Full or closed: no request waits for this answer.
             let _ = inbox.try_send(answer);
         }
     }

@@ -1,4 +1,4 @@
-//! What an engine has written down: everything that must be there when it is opened again, and the messages themselves.
+//! The write-ahead log of an engine: the messages, and every change needed to restore the state.
 
 use std::future::Future;
 use std::time::Duration;
@@ -10,54 +10,54 @@ use super::clock::time;
 use super::ids::Fingerprint;
 use crate::{ConsumerConfig, DeadLetter, Error, ErrorKind, Handling, Message, Owner, Result};
 
-/// A change of what is kept.
+/// A logged change of the state.
 pub(crate) enum Change {
-    /// A message was accepted. Sequences only grow.
+    /// A message was accepted. Sequences are never reused.
     Publish { sequence: u64, timestamp: u64, message: Message },
-    /// Nobody is to be delivered the message any more: it goes, with all that is known of its deliveries.
+    /// Every consumer is done with the message: removes it and its progress rows.
     Remove { sequence: u64 },
-    /// How far a consumer is with a message.
+    /// The progress of a consumer with a message changed.
     Progress { sequence: u64, consumer: u32, progress: Progress },
-    /// A consumer was made, or changed.
-    Consumer { id: u32, consumer: Known },
-    /// A message becomes a dead letter as well. It is still there when this is written down.
-    Bury(Burial),
-    /// A dead letter goes.
-    Exhume { letter: u64 },
-    /// A message with this id was accepted; another is a duplicate until then.
+    /// A consumer was created or changed.
+    Consumer { id: u32, consumer: ConsumerRecord },
+    /// Copies a message to the dead letters. It is still stored when this is logged.
+    DeadLetter(DeadLetterRecord),
+    /// Removes a dead letter.
+    RemoveDeadLetter { letter: u64 },
+    /// A message with this id was accepted; until `until`, others with it are duplicates.
     Remember { until: u64, id: Fingerprint },
-    /// An id that was known until then may be used again.
+    /// The id has expired.
     Forget { until: u64, id: Fingerprint },
 }
 
-/// How far a consumer is with a message.
+/// Progress of a consumer with a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Progress {
     /// It was never delivered.
     Fresh,
-    /// It was delivered `attempts` times, and comes again no earlier than `not_before`. A message that is being handled
-    /// says 0: if the engine has to be opened again, nobody handles it any more.
+    /// It was delivered `attempts` times, and is redelivered no earlier than `not_before`. A message in flight has 0:
+    /// after a restart no handler holds it.
     Delivered { attempts: u32, not_before: u64 },
     /// The consumer is done with it.
     Done,
 }
 
-/// A consumer, as it is known even when nobody has joined it.
+/// A consumer as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Known {
+pub(crate) struct ConsumerRecord {
     pub(crate) name: String,
     pub(crate) topics: Vec<String>,
     pub(crate) ordered: bool,
     /// In milliseconds.
     pub(crate) ack_wait: u64,
-    /// Earlier versions recorded neither this nor the owner.
+    /// Absent in records of earlier versions, as is the owner.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) handling: Option<Handling>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) owner: Option<Owner>,
 }
 
-impl Known {
+impl ConsumerRecord {
     pub(crate) fn new(name: &str, config: ConsumerConfig) -> Self {
         let ConsumerConfig { topics, ack_wait, ordered, handling, owner } = config;
         Self { name: name.to_owned(), topics, ordered, ack_wait: super::clock::millis(ack_wait), handling, owner }
@@ -70,9 +70,9 @@ impl Known {
     }
 }
 
-/// Which message becomes a dead letter, and why.
+/// A dead letter without its message.
 #[derive(Clone)]
-pub(crate) struct Burial {
+pub(crate) struct DeadLetterRecord {
     pub(crate) letter: u64,
     pub(crate) sequence: u64,
     pub(crate) consumer: String,
@@ -81,8 +81,8 @@ pub(crate) struct Burial {
     pub(crate) timestamp: u64,
 }
 
-impl Burial {
-    /// The dead letter that `message` becomes.
+impl DeadLetterRecord {
+    /// Combines the record with its `message`.
     pub(crate) fn letter(self, message: Message) -> DeadLetter {
         DeadLetter {
             sequence: self.letter,
@@ -95,7 +95,7 @@ impl Burial {
     }
 }
 
-/// A message as it is kept.
+/// A stored message.
 #[derive(Clone)]
 pub(crate) struct Stored {
     pub(crate) message: Message,
@@ -103,43 +103,43 @@ pub(crate) struct Stored {
     pub(crate) timestamp: u64,
 }
 
-/// Keeps what engines write down.
+/// Stores the changes of an engine.
 pub(crate) trait Log: Send + Sync + 'static {
-    /// A place in the queue of those who want something written down.
-    type Room: Send;
+    /// A reserved slot in the writer's queue.
+    type Permit: Send;
 
-    /// Why no messages are accepted for now, if that is so. What is accepted already is written down later.
+    /// Why no messages are accepted for now. Accepted messages are still written later.
     fn refusal(&self) -> Option<Error> {
         None
     }
 
-    /// Waits for room.
-    fn room(&self) -> impl Future<Output = Result<Self::Room>> + Send;
+    /// Reserves a slot, waiting for one if the queue is full.
+    fn reserve(&self) -> impl Future<Output = Result<Self::Permit>> + Send;
 
-    /// Room, if there is some at once.
-    fn room_now(&self) -> Option<Self::Room>;
+    /// Reserves a slot if one is free.
+    fn try_reserve(&self) -> Option<Self::Permit>;
 
-    /// Writes down all `changes` or none of them, after those of every call before this one, and then reads the messages
-    /// `read`. After a failure nothing is written down any more.
-    fn record(&self, room: Self::Room, changes: Vec<Change>, read: Vec<u64>) -> Recorded;
+    /// Writes all `changes` or none, after those of earlier calls, then reads the messages `read`. After a failure the
+    /// log writes nothing more.
+    fn record(&self, permit: Self::Permit, changes: Vec<Change>, read: Vec<u64>) -> Recorded;
 
-    /// The first `limit` dead letters after the place `after`.
+    /// Returns the first `limit` dead letters after the sequence `after`.
     fn letters(&self, after: Option<u64>, limit: usize) -> impl Future<Output = Result<Vec<DeadLetter>>> + Send;
 }
 
-/// What a call of [`Log::record`] has read; a message that is not there any more is `None`.
+/// Messages read by [`Log::record`]; `None` for one that no longer exists.
 pub(crate) type Read = Vec<Option<Stored>>;
 
-/// What comes of a call of [`Log::record`].
+/// Result of [`Log::record`].
 pub(crate) enum Recorded {
-    /// It is done.
+    /// Already written.
     Now(Read),
-    /// It will be.
+    /// Resolves when the writer has committed.
     Later(oneshot::Receiver<Result<Read>>),
 }
 
 impl Recorded {
-    /// Waits until it is done.
+    /// Waits for the commit.
     pub(crate) async fn wait(self) -> Result<Read> {
         match self {
             Self::Now(read) => Ok(read),
@@ -148,7 +148,7 @@ impl Recorded {
     }
 }
 
-/// What is said when nothing can be kept any more.
+/// The error after the log has failed for good.
 pub(crate) fn failed() -> Error {
     Error::new(ErrorKind::Unavailable, "the broker has failed")
 }

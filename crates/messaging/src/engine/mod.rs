@@ -1,9 +1,9 @@
-//! The embedded engine behind `memory:` and `file:`: one process that keeps messages and delivers them until they are
-//! handled.
+//! The embedded engine behind `memory:` and `file:`: stores messages in one process and delivers them until they are
+//! acknowledged.
 //!
-//! The state is in memory and changes under a lock; a log keeps the messages and writes each change down. An operation
-//! changes the state, hands its changes to the log before it lets go of the lock, and ends when the log has written them.
-//! So others may act on what is not yet written, but nothing of theirs is written, or handed out, before it.
+//! The state is in memory, behind a lock; a log stores messages and changes. An operation changes the state, queues its
+//! changes to the log before it releases the lock, and completes when the log has committed them. So other operations
+//! may act on uncommitted state, but the log commits theirs, and delivers their messages, only afterwards.
 
 mod clock;
 mod consumer;
@@ -22,12 +22,12 @@ pub(crate) use self::clock::Clock;
 use self::consumer::Member;
 pub(crate) use self::ids::Fingerprint;
 use self::inboxes::Inboxes;
-pub(crate) use self::log::{Burial, Change, Known, Log, Progress, Read, Recorded, Stored, failed};
+pub(crate) use self::log::{Change, ConsumerRecord, DeadLetterRecord, Log, Progress, Read, Recorded, Stored, failed};
 pub(crate) use self::state::State;
 use crate::{Consumer, Error, ErrorKind, INBOX, Message, Result, Subscription};
 
-/// How long a message's id is known, in milliseconds.
-pub(crate) const WINDOW: u64 = 120_000;
+/// Length of the deduplication window, in milliseconds.
+pub(crate) const DEDUP_WINDOW_MILLIS: u64 = 120_000;
 
 /// An engine over the log `L`.
 pub(crate) struct Engine<L> {
@@ -44,40 +44,40 @@ impl<L: Log> Engine<L> {
         Self { name, clock, state: Mutex::new(state), log, inboxes: Inboxes::default() }
     }
 
-    /// What writes down its changes.
+    /// The engine's log.
     pub(crate) fn log(&self) -> &L {
         &self.log
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // A panic under the lock leaves nothing that a consumer could mistake: a message is delivered once more at worst.
+        // A panic under the lock leaves usable state: at worst a message is delivered once more.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the state, and waits until the log has written that down.
+    /// Changes the state, and waits until the log has committed the changes.
     async fn change<R: Send>(&self, change: impl FnOnce(&mut State, &mut Vec<Change>) -> R + Send) -> Result<R> {
-        let room = self.room().await?;
+        let permit = self.reserve().await?;
         let (result, recorded) = {
             let mut state = self.state();
             let mut journal = Vec::new();
             let result = change(&mut state, &mut journal);
-            (result, self.log.record(room, journal, Vec::new()))
+            (result, self.log.record(permit, journal, Vec::new()))
         };
         self.settle(recorded).await?;
         Ok(result)
     }
 
-    /// Waits until the log has room for one more.
-    async fn room(&self) -> Result<L::Room> {
-        self.log.room().await.inspect_err(|error| self.fail(error))
+    /// Reserves a slot in the log.
+    async fn reserve(&self) -> Result<L::Permit> {
+        self.log.reserve().await.inspect_err(|error| self.fail(error))
     }
 
-    /// Waits until the log has written something down.
+    /// Waits for the log to commit.
     async fn settle(&self, recorded: Recorded) -> Result<Read> {
         recorded.wait().await.inspect_err(|error| self.fail(error))
     }
 
-    /// Nothing can be kept any more: whoever waits for messages is told.
+    /// Marks the engine as failed and wakes all waiting members.
     fn fail(&self, error: &Error) {
         let mut state = self.state();
         state.failed.get_or_insert_with(|| error.clone());
@@ -106,7 +106,7 @@ impl<L: Log> Engine<L> {
         }
     }
 
-    /// Answers go to inboxes, and to consumers that want them; a topic that nobody reads is not a reason to keep one.
+    /// Delivers an answer to an inbox, or stores it if a consumer matches its topic; else drops it.
     pub(crate) async fn reply(&self, answer: Message) -> Result<()> {
         if answer.topic.starts_with(INBOX) {
             self.inboxes.deliver(answer);
@@ -133,7 +133,7 @@ impl<L: Log> Engine<L> {
         let asking = async {
             let publish = |state: &mut State, journal: &mut Vec<Change>| match state.wants(&message.topic) {
                 true => state.publish(message, self.clock.now(), journal),
-                false => Err(Error::new(ErrorKind::NoResponders, "nobody takes messages of that topic")),
+                false => Err(Error::new(ErrorKind::NoResponders, "no consumer takes messages of that topic")),
             };
             self.change(publish).await??;
             while answers.len() < replies.max(1) {
@@ -158,7 +158,7 @@ impl<L: Log> Engine<L> {
     }
 }
 
-/// Implements [`Broker`](crate::Broker) for a type whose field `engine` does the work.
+/// Implements [`Broker`](crate::Broker) for a type by its field `engine`.
 macro_rules! broker {
     ($broker:ty) => {
         #[async_trait::async_trait]

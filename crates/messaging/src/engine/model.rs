@@ -71,7 +71,7 @@ fn operation() -> impl Strategy<Value = Operation> {
     ]
 }
 
-/// A broker, and how it is closed and opened again. Its time is what the test says.
+/// A broker under test, and how to close and reopen it. The test sets its time.
 struct Subject {
     broker: Option<Box<dyn Broker>>,
     consumers: Vec<Box<dyn Consumer>>,

@@ -1,4 +1,4 @@
-//! What whoever operates an engine sees of it, and does with dead letters.
+//! Implements [`Operator`] for the engine.
 
 use async_trait::async_trait;
 
@@ -17,7 +17,7 @@ impl<L: Log> Operator for Engine<L> {
         self.log.letters(after, limit).await
     }
 
-    /// A message with an id is published again even within the time in which another would be a duplicate.
+    /// Bypasses deduplication: the replayed message keeps its id.
     async fn replay(&self, sequence: u64) -> Result<()> {
         let found = self.log.letters(sequence.checked_sub(1), 1).await?;
         let Some(letter) = found.into_iter().find(|letter| letter.sequence == sequence) else {
@@ -30,7 +30,7 @@ impl<L: Log> Operator for Engine<L> {
     }
 
     async fn purge(&self, sequence: u64) -> Result<()> {
-        let purge = |state: &mut State, journal: &mut Vec<Change>| state.exhume(sequence, journal);
+        let purge = |state: &mut State, journal: &mut Vec<Change>| state.remove_dead_letter(sequence, journal);
         if self.change(purge).await? { Ok(()) } else { Err(missing(sequence)) }
     }
 

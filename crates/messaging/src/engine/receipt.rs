@@ -1,4 +1,4 @@
-//! What becomes of a delivery.
+//! Receipts of the embedded broker.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,17 +9,17 @@ use super::clock::millis;
 use super::{Engine, Log};
 use crate::{Receipt, Result};
 
-/// One delivery.
-pub(super) struct Handle<L: Log> {
+/// Settles one delivery of the engine.
+pub(super) struct EngineReceipt<L: Log> {
     pub(super) engine: Arc<Engine<L>>,
     pub(super) consumer: u32,
-    /// The message, and which of its deliveries this is.
+    /// Sequence of the message, and the number of the attempt.
     pub(super) taken: (u64, u32),
 }
 
 #[async_trait]
-impl<L: Log> Receipt for Handle<L> {
-    /// Even one that comes late counts: the message was handled.
+impl<L: Log> Receipt for EngineReceipt<L> {
+    /// A late ack counts too: the message was handled.
     async fn ack(self: Box<Self>) -> Result<()> {
         let (sequence, _) = self.taken;
         self.engine.change(|state, journal| state.finish(self.consumer, sequence, journal)).await
@@ -28,7 +28,7 @@ impl<L: Log> Receipt for Handle<L> {
     async fn retry(self: Box<Self>, delay: Duration) -> Result<()> {
         let until = match millis(delay) {
             0 => 0,
-            // What the clock does not show of the present millisecond has not passed yet.
+            // The clock truncates to milliseconds: round up.
             delay => self.engine.clock.now().saturating_add(delay).saturating_add(1),
         };
         self.engine.change(|state, journal| state.retry(self.consumer, self.taken, until, journal)).await
@@ -39,7 +39,7 @@ impl<L: Log> Receipt for Handle<L> {
         self.engine.change(|state, journal| state.reject(self.consumer, self.taken, reason, now, journal)).await
     }
 
-    /// Nothing is written down: an engine that is opened again delivers at once what was being handled.
+    /// Not logged: a reopened engine redelivers in-flight messages at once.
     async fn extend(&self) -> Result<()> {
         let now = self.engine.clock.now();
         self.engine.state().extend(self.consumer, self.taken, now);

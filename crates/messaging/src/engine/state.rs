@@ -1,5 +1,5 @@
-//! What an engine knows without asking its log: which messages there are, who is still to have them, and how much room
-//! is left. Whatever changes it is entered in a journal, for the log.
+//! The in-memory state of an engine: messages, consumers and the used capacity. Every change goes to a journal for the
+//! log.
 
 mod consumers;
 
@@ -7,62 +7,63 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::group::Group;
-use super::ids::{Fingerprint, Ids, fingerprint};
-use super::log::{Burial, Change, Known, Progress};
+use super::ids::{Fingerprint, RecentIds, fingerprint};
+use super::log::{Change, ConsumerRecord, DeadLetterRecord, Progress};
 use crate::{ConsumerInfo, Error, ErrorKind, MESSAGE_ID, Message, Result};
 
-/// What a message takes besides its own bytes.
-const OVERHEAD: usize = 256;
-/// The part of the room that ids of messages may take besides.
-const IDS: usize = 8;
-/// Topics whose text is shared.
-const TOPICS: usize = 1024;
+/// Bytes counted per message in addition to its own.
+const MESSAGE_OVERHEAD_BYTES: usize = 256;
+/// Message ids may take 1/8 of the capacity in addition.
+const ID_BUDGET_DIVISOR: usize = 8;
+/// Maximum interned topics.
+const MAX_INTERNED_TOPICS: usize = 1024;
 
-/// The content of an engine.
+/// The state of an engine.
 pub(crate) struct State {
-    /// Not in their order: a tree that only grows at its end is half empty, and there may be many of them.
+    /// Unordered: a B-tree that grows only at its end is half empty, and there may be many messages.
     messages: HashMap<u64, Entry>,
-    /// The consumers that are done with a message while others are not.
+    /// Consumers that are done with a message which others still need.
     done: HashMap<u64, Vec<u32>>,
     groups: BTreeMap<u32, Group>,
-    /// What each dead letter takes.
+    /// Size of each dead letter, in bytes.
     letters: BTreeMap<u64, usize>,
-    ids: Ids,
+    ids: RecentIds,
     topics: HashSet<Arc<str>>,
-    /// Of the last message and the last dead letter.
+    /// Sequences of the last message and the last dead letter.
     sequence: u64,
     letter: u64,
-    /// What is kept and may be kept, in bytes.
+    /// Used and maximum bytes.
     size: usize,
     capacity: usize,
-    /// Why nothing can be kept any more.
+    /// The error that stopped the log.
     pub(super) failed: Option<Error>,
 }
 
-/// Whether a burst is over that needed a table of that capacity.
-pub(super) fn has_room_to_give_back(len: usize, capacity: usize) -> bool {
+/// Returns whether a table is mostly empty after a burst and should release memory.
+pub(super) fn should_shrink(len: usize, capacity: usize) -> bool {
     capacity > 1024 && capacity / 8 > len
 }
 
-/// A message. There may be many of them, so this is small.
+/// A message. Kept small, as there may be many.
 struct Entry {
     topic: Arc<str>,
     key: Option<Arc<str>>,
-    /// In bytes, with the overhead; a message of 4 GiB does not come.
+    /// In bytes, with the overhead; messages are below 4 GiB.
     size: u32,
-    /// How many consumers are still to acknowledge it. None: it waits for one that wants it.
+    /// Number of consumers that have not acknowledged it. 0: no consumer matches it yet.
     wanted: u32,
 }
 
 impl State {
-    /// The state of an empty engine, in which `capacity` bytes may be kept, and ids be known for `window` milliseconds.
+    /// Creates the state of an empty engine that stores up to `capacity` bytes and remembers ids for `window`
+    /// milliseconds.
     pub(crate) fn new(capacity: usize, window: u64) -> Self {
         Self {
             messages: HashMap::new(),
             done: HashMap::new(),
             groups: BTreeMap::new(),
             letters: BTreeMap::new(),
-            ids: Ids::new(capacity.checked_div(IDS).unwrap_or_default(), window),
+            ids: RecentIds::new(capacity.checked_div(ID_BUDGET_DIVISOR).unwrap_or_default(), window),
             topics: HashSet::new(),
             sequence: 0,
             letter: 0,
@@ -72,14 +73,14 @@ impl State {
         }
     }
 
-    /// Accepts `message` if there is room. A duplicate is accepted and forgotten.
+    /// Accepts `message` if it fits. A duplicate is accepted and dropped.
     pub(super) fn publish(&mut self, message: Message, now: u64, journal: &mut Vec<Change>) -> Result<()> {
         let id = message.header(MESSAGE_ID).map(fingerprint);
-        if id.is_some_and(|id| self.ids.knows(&id, now, journal)) {
+        if id.is_some_and(|id| self.ids.is_duplicate(&id, now, journal)) {
             return Ok(());
         }
-        if self.size.saturating_add(message.size()).saturating_add(OVERHEAD) > self.capacity {
-            return Err(Error::new(ErrorKind::QuotaExceeded, "there is no room for more messages"));
+        if self.size.saturating_add(message.size()).saturating_add(MESSAGE_OVERHEAD_BYTES) > self.capacity {
+            return Err(Error::new(ErrorKind::QuotaExceeded, "the broker is full"));
         }
         if let Some(id) = id {
             self.ids.remember(id, now, journal);
@@ -94,7 +95,7 @@ impl State {
         journal.push(Change::Publish { sequence, timestamp: now, message });
     }
 
-    /// Takes up a message, and tells everybody who wants it. `progress` says how far some are.
+    /// Inserts a message into all matching consumers. `progress` restores how far they are with it.
     pub(crate) fn insert(
         &mut self,
         sequence: u64,
@@ -103,7 +104,7 @@ impl State {
         size: usize,
         progress: &[(u32, Progress)],
     ) {
-        let size = u32::try_from(size.saturating_add(OVERHEAD)).unwrap_or(u32::MAX);
+        let size = u32::try_from(size.saturating_add(MESSAGE_OVERHEAD_BYTES)).unwrap_or(u32::MAX);
         let key = key.map(Arc::from);
         let is_done = |(id, progress): &(u32, Progress)| (*progress == Progress::Done).then_some(*id);
         let done: Vec<u32> = progress.iter().filter_map(is_done).collect();
@@ -128,12 +129,12 @@ impl State {
         self.sequence = self.sequence.max(sequence);
     }
 
-    /// The text of `topic`, which most messages share with others.
+    /// Interns `topic`.
     fn shared(&mut self, topic: &str) -> Arc<str> {
         if let Some(shared) = self.topics.get(topic) {
             return shared.clone();
         }
-        if self.topics.len() >= TOPICS {
+        if self.topics.len() >= MAX_INTERNED_TOPICS {
             self.topics.clear();
         }
         let shared: Arc<str> = topic.into();
@@ -141,31 +142,31 @@ impl State {
         shared
     }
 
-    /// Takes up a consumer that was written down. Consumers come before messages.
-    pub(crate) fn insert_consumer(&mut self, id: u32, known: Known) {
-        self.groups.insert(id, Group::new(known));
+    /// Restores a logged consumer. Restore consumers before messages.
+    pub(crate) fn insert_consumer(&mut self, id: u32, record: ConsumerRecord) {
+        self.groups.insert(id, Group::new(record));
     }
 
-    /// Takes up a dead letter that was written down, of a message of `size` bytes.
+    /// Restores a logged dead letter whose message has `size` bytes.
     pub(crate) fn insert_letter(&mut self, letter: u64, size: usize) {
-        let size = size.saturating_add(OVERHEAD);
+        let size = size.saturating_add(MESSAGE_OVERHEAD_BYTES);
         self.letters.insert(letter, size);
         self.size = self.size.saturating_add(size);
         self.letter = self.letter.max(letter);
     }
 
-    /// Takes up an id that was written down. The next to be forgotten comes first.
+    /// Restores a logged id. Call in order of expiry.
     pub(crate) fn insert_id(&mut self, until: u64, id: Fingerprint) {
         self.ids.insert(until, id);
     }
 
-    /// Takes up which sequences were given, even if nothing of them is kept.
+    /// Restores the last assigned sequences.
     pub(crate) fn advance(&mut self, sequence: u64, letter: u64) {
         self.sequence = self.sequence.max(sequence);
         self.letter = self.letter.max(letter);
     }
 
-    /// Whether some consumer's topics match `topic`.
+    /// Returns whether a consumer matches `topic`.
     pub(super) fn wants(&self, topic: &str) -> bool {
         self.groups.values().any(|group| group.wants(topic))
     }
@@ -182,14 +183,14 @@ impl State {
         if let Some(entry) = self.messages.remove(&sequence) {
             self.done.remove(&sequence);
             self.size = self.size.saturating_sub(entry.size as usize);
-            if has_room_to_give_back(self.messages.len(), self.messages.capacity()) {
+            if should_shrink(self.messages.len(), self.messages.capacity()) {
                 self.messages.shrink_to(self.messages.len() * 2);
             }
             journal.push(Change::Remove { sequence });
         }
     }
 
-    /// Takes up to `most` messages that can be delivered, each with how often that makes.
+    /// Takes up to `most` deliverable messages, each with its attempt number.
     pub(super) fn take(&mut self, consumer: u32, most: usize, now: u64, journal: &mut Vec<Change>) -> Vec<(u64, u32)> {
         let Some(group) = self.groups.get_mut(&consumer) else { return Vec::new() };
         let taken: Vec<(u64, u32)> = std::iter::from_fn(|| group.take(now)).take(most).collect();
@@ -200,7 +201,7 @@ impl State {
         taken
     }
 
-    /// What was taken never reached anybody.
+    /// Returns taken messages that reached no member.
     pub(super) fn give_back(&mut self, consumer: u32, taken: &[(u64, u32)], journal: &mut Vec<Change>) {
         let Some(group) = self.groups.get_mut(&consumer) else { return };
         for (sequence, attempt) in taken.iter().copied() {
@@ -215,7 +216,7 @@ impl State {
         }
     }
 
-    /// The consumer is done with the message.
+    /// Acknowledges the message for the consumer.
     pub(super) fn finish(&mut self, consumer: u32, sequence: u64, journal: &mut Vec<Change>) {
         let known = self.groups.get_mut(&consumer).is_some_and(|group| group.remove(sequence));
         let Some(entry) = self.messages.get_mut(&sequence).filter(|_| known) else { return };
@@ -228,7 +229,7 @@ impl State {
         }
     }
 
-    /// The message is to be delivered again at `until`, unless something else has become of that delivery.
+    /// Redelivers the message at `until`, unless that attempt was settled otherwise.
     pub(super) fn retry(&mut self, consumer: u32, taken: (u64, u32), until: u64, journal: &mut Vec<Change>) {
         let (sequence, attempts) = taken;
         let Some(group) = self.groups.get_mut(&consumer) else { return };
@@ -239,7 +240,7 @@ impl State {
         }
     }
 
-    /// The message becomes a dead letter, unless something else has become of that delivery.
+    /// Makes the message a dead letter, unless that attempt was settled otherwise.
     pub(super) fn reject(
         &mut self,
         consumer: u32,
@@ -251,10 +252,10 @@ impl State {
         let (sequence, attempts) = taken;
         let Some(group) = self.groups.get(&consumer).filter(|group| group.current(sequence, attempts)) else { return };
         let Some(entry) = self.messages.get(&sequence) else { return };
-        let name = group.known.name.clone();
-        // What was accepted is never refused, even if several consumers reject it and there is less room than that.
-        self.insert_letter(self.letter.saturating_add(1), (entry.size as usize).saturating_sub(OVERHEAD));
-        journal.push(Change::Bury(Burial {
+        let name = group.record.name.clone();
+        // Not limited by the capacity, even if several consumers reject the message: it was accepted before.
+        self.insert_letter(self.letter.saturating_add(1), (entry.size as usize).saturating_sub(MESSAGE_OVERHEAD_BYTES));
+        journal.push(Change::DeadLetter(DeadLetterRecord {
             letter: self.letter,
             sequence,
             consumer: name,
@@ -265,32 +266,32 @@ impl State {
         self.finish(consumer, sequence, journal);
     }
 
-    /// Whoever handles the message goes on, unless something else has become of that delivery.
+    /// Restarts `ack_wait`, unless that attempt was settled otherwise.
     pub(super) fn extend(&mut self, consumer: u32, (sequence, attempt): (u64, u32), now: u64) {
         if let Some(group) = self.group(consumer).filter(|group| group.current(sequence, attempt)) {
             group.extend(sequence, now);
         }
     }
 
-    /// Removes a dead letter. Tells whether it was there.
-    pub(super) fn exhume(&mut self, letter: u64, journal: &mut Vec<Change>) -> bool {
+    /// Removes a dead letter. Returns whether it existed.
+    pub(super) fn remove_dead_letter(&mut self, letter: u64, journal: &mut Vec<Change>) -> bool {
         let Some(size) = self.letters.remove(&letter) else { return false };
         self.size = self.size.saturating_sub(size);
-        journal.push(Change::Exhume { letter });
+        journal.push(Change::RemoveDeadLetter { letter });
         true
     }
 
-    /// Publishes a dead letter's message anew. It is no duplicate of itself, and has been given room before. Tells whether
-    /// the letter was there.
+    /// Publishes a dead letter's message again, without deduplication or a capacity check. Returns whether the letter
+    /// existed.
     pub(super) fn replay(&mut self, letter: u64, message: Message, now: u64, journal: &mut Vec<Change>) -> bool {
-        let there = self.exhume(letter, journal);
+        let there = self.remove_dead_letter(letter, journal);
         if there {
             self.accept(message, now, journal);
         }
         there
     }
 
-    /// How many messages and dead letters there are, and the consumers by name.
+    /// The number of messages and of dead letters, and the consumers by name.
     pub(super) fn info(&self) -> (usize, usize, Vec<ConsumerInfo>) {
         let mut consumers: Vec<ConsumerInfo> = self.groups.values().map(Group::info).collect();
         consumers.sort_unstable_by(|one, other| one.name.cmp(&other.name));

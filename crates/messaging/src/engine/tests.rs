@@ -96,7 +96,7 @@ async fn an_id_is_known_for_two_minutes_whenever_it_is_opened() {
         |payload: &str| Message { headers: vec![(MESSAGE_ID.into(), "id".into())], ..message("a.b", payload) };
     let broker = open().await;
     publish(&broker, with_id("first")).await.unwrap();
-    time.fetch_add(WINDOW - 1, Relaxed);
+    time.fetch_add(DEDUP_WINDOW_MILLIS - 1, Relaxed);
     publish(&broker, with_id("duplicate")).await.unwrap();
     drop(broker);
     let broker = open().await;
@@ -108,7 +108,7 @@ async fn an_id_is_known_for_two_minutes_whenever_it_is_opened() {
     assert_eq!(payloads, ["first", "second"]);
 }
 
-/// The one who knows when the next message comes back goes away: another must wake up for it.
+/// When the member that waits with the redelivery timer leaves, another must take over.
 #[tokio::test]
 async fn whoever_waits_wakes_up_in_time() {
     let broker = MemoryBroker::default();
@@ -121,7 +121,7 @@ async fn whoever_waits_wakes_up_in_time() {
     let mut staying = third.fetch(1);
     assert!(leaving.as_mut().now_or_never().is_none() && staying.as_mut().now_or_never().is_none());
     delivery.receipt.retry(Duration::from_millis(200)).await.unwrap();
-    // It has been told, and now sleeps until then.
+    // It has the timer now, and sleeps.
     assert!(leaving.as_mut().now_or_never().is_none());
     drop(leaving);
     let found = tokio::time::timeout(PATIENCE, staying).await.expect("it sleeps on").unwrap();
@@ -163,11 +163,11 @@ async fn a_late_acknowledgement_counts_and_a_late_retry_does_not() {
 async fn an_answer_is_kept_only_for_a_consumer() {
     let broker = MemoryBroker::default();
     let mut consumer = broker.subscribe(&subscription("one")).await.unwrap();
-    broker.reply(message("b.c", "nobody")).await.unwrap();
-    broker.reply(message("a.b", "somebody")).await.unwrap();
-    publish(&broker, message("_INBOX.gone", "nobody")).await.unwrap();
+    broker.reply(message("b.c", "unmatched")).await.unwrap();
+    broker.reply(message("a.b", "matched")).await.unwrap();
+    publish(&broker, message("_INBOX.gone", "closed")).await.unwrap();
     assert_eq!(broker.operator().unwrap().stream().await.unwrap().messages, 1);
-    assert_eq!(next(&mut *consumer).await.message.payload, "somebody");
+    assert_eq!(next(&mut *consumer).await.message.payload, "matched");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -190,25 +190,25 @@ async fn a_burst_is_delivered_once_each() {
     assert_eq!(broker.operator().unwrap().stream().await.unwrap().messages, 0);
 }
 
-/// A log that fails when it is told to.
+/// A log that fails on demand.
 #[derive(Default)]
 struct Failing {
     fails: Arc<AtomicBool>,
 }
 
 impl Log for Failing {
-    type Room = ();
+    type Permit = ();
 
-    async fn room(&self) -> Result<()> {
+    async fn reserve(&self) -> Result<()> {
         Ok(())
     }
 
-    fn room_now(&self) -> Option<()> {
+    fn try_reserve(&self) -> Option<()> {
         Some(())
     }
 
     fn record(&self, (): (), _: Vec<Change>, read: Vec<u64>) -> Recorded {
-        // What nobody answers has failed.
+        // A dropped sender is a failure.
         if self.fails.load(Relaxed) {
             Recorded::Later(oneshot::channel().1)
         } else {
@@ -225,13 +225,14 @@ impl Log for Failing {
 async fn a_log_that_fails_is_the_end_of_everything() {
     let log = Failing::default();
     let fails = log.fails.clone();
-    let engine = Arc::new(Engine::new("failing".into(), Clock::default(), State::new(1 << 20, WINDOW), log));
+    let engine =
+        Arc::new(Engine::new("failing".into(), Clock::default(), State::new(1 << 20, DEDUP_WINDOW_MILLIS), log));
     let mut consumer = engine.subscribe(&subscription("one")).await.unwrap();
     let waiting = tokio::spawn(async move { consumer.fetch(1).await.map(drop) });
     tokio::task::yield_now().await;
     fails.store(true, Relaxed);
     let outcome = engine.publish(vec![message("b", "1")]).await.remove(0);
     assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Unavailable);
-    let told = tokio::time::timeout(PATIENCE, waiting).await.expect("a consumer waits for ever").unwrap();
-    assert_eq!(told.unwrap_err().kind(), ErrorKind::Unavailable);
+    let failed = tokio::time::timeout(PATIENCE, waiting).await.expect("a consumer waits for ever").unwrap();
+    assert_eq!(failed.unwrap_err().kind(), ErrorKind::Unavailable);
 }

@@ -1,4 +1,4 @@
-//! What a broker asks of the disk, as one thing that a test can let fail.
+//! The disk operations of a broker, as a trait so that tests can make them fail.
 
 use std::io;
 use std::path::Path;
@@ -8,32 +8,31 @@ use redb::{Database, DatabaseError};
 use tempo_backend::Fault;
 use tempo_settings::private;
 
-/// What redb keeps of a file in memory, in bytes. A message is usually read soon after it was written; the system keeps
-/// the rest as far as it has room.
-const CACHE: usize = 2 << 20;
+/// Size of redb's cache. Messages are usually read soon after they are written; the page cache keeps the rest.
+const CACHE_BYTES: usize = 2 << 20;
 
-/// The disk that a database file is on.
+/// The disk below a database file.
 pub(super) trait Disk: Send {
-    /// Opens the database at `path`, or creates it for its owner only. One that was not closed is repaired, which reads all
-    /// of it.
+    /// Opens the database at `path`, or creates it with owner-only permissions. Repairs one that was not closed, which
+    /// reads the whole file.
     fn open(&self, path: &Path) -> Result<Database, DatabaseError>;
 
     /// Writes `size` bytes beside the database at `path` and removes them.
     fn probe(&self, path: &Path, size: usize) -> io::Result<()>;
 }
 
-/// The disk itself.
+/// The real disk.
 pub(super) struct System;
 
 impl Disk for System {
     fn open(&self, path: &Path) -> Result<Database, DatabaseError> {
         let file = private::options().read(true).write(true).create(true).truncate(false).open(path)?;
-        Database::builder().set_cache_size(CACHE).create_with_backend(FileBackend::new(file)?)
+        Database::builder().set_cache_size(CACHE_BYTES).create_with_backend(FileBackend::new(file)?)
     }
 
     fn probe(&self, path: &Path, size: usize) -> io::Result<()> {
         match Fault::probe(path.parent().unwrap_or(Path::new(".")), size) {
-            // The file may be the user's where the directory is not: then only the next write shows it.
+            // The user may own the file but not the directory: then only the next write shows it.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
             probed => probed,
         }

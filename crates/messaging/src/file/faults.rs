@@ -74,7 +74,7 @@ async fn open() -> (TempDir, PathBuf, Full, FileBroker) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("messages.redb");
     let disk = Full::default();
-    let engine = open::shared(&path, MAX, Clock::default(), Box::new(disk.clone())).await.unwrap();
+    let engine = open::shared(&path, DEFAULT_CAPACITY_BYTES, Clock::default(), Box::new(disk.clone())).await.unwrap();
     (folder, path, disk, FileBroker { engine })
 }
 
@@ -116,14 +116,14 @@ async fn a_full_disk_loses_nothing_and_is_written_again_once_there_is_room() {
         tokio::task::yield_now().await;
     }
     publish(&broker, "after").await.unwrap();
-    assert_eq!(waiting.await.unwrap(), 1, "a consumer goes on");
+    assert_eq!(waiting.await.unwrap(), 1, "a consumer continues");
     let info = broker.operator().unwrap().stream().await.unwrap();
     assert_eq!((info.messages, info.dead_letters), (2, 1));
     drop((broker, deliveries));
 
     let broker = FileBroker::open(&path).await.unwrap();
     let info = broker.operator().unwrap().stream().await.unwrap();
-    assert_eq!((info.messages, info.dead_letters), (2, 1), "the file says what the engine said");
+    assert_eq!((info.messages, info.dead_letters), (2, 1), "the file has the engine's state");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,12 +1,12 @@
-//! Opening: what a database file says becomes the state of an engine.
+//! Loads the state of an engine from a database file.
 
 use redb::{Database, Error, ReadableDatabase as _, ReadableTable as _};
 
 use super::record::{self, Head, Letter};
 use super::tables::{CONSUMERS, HEADS, IDS, LETTER, LETTERS, META, PROGRESS, SEQUENCE, progress};
-use crate::engine::{Known, State};
+use crate::engine::{ConsumerRecord, State};
 
-/// Fills `state` with what the database keeps.
+/// Fills `state` from the database.
 pub(super) fn load(database: &Database, state: &mut State) -> Result<(), Error> {
     let transaction = database.begin_read()?;
     let meta = transaction.open_table(META)?;
@@ -14,8 +14,8 @@ pub(super) fn load(database: &Database, state: &mut State) -> Result<(), Error> 
     state.advance(last(SEQUENCE)?, last(LETTER)?);
     for row in transaction.open_table(CONSUMERS)?.iter()? {
         let (id, consumer) = row?;
-        let known: Known = record::read(consumer.value())?;
-        state.insert_consumer(id.value(), known);
+        let record: ConsumerRecord = record::read(consumer.value())?;
+        state.insert_consumer(id.value(), record);
     }
     let rows = transaction.open_table(PROGRESS)?;
     for row in transaction.open_table(HEADS)?.iter()? {

@@ -15,22 +15,19 @@ use tempo_settings::{BackendUrl, Error, ErrorKind, Flag, Size};
 use tokio::sync::{mpsc, oneshot};
 
 use self::disk::System;
-use self::open::Thread;
+use self::open::WriterThread;
 use self::writer::Request;
 use crate::engine::{self, Change, Clock, Engine, Log, Recorded, failed};
 use crate::{Broker, DeadLetter, Result};
 
-/// What the messages of one broker may take, in bytes.
-const MAX: usize = 1 << 30;
-const MAX_FLAG: Flag = Flag::new(
-    "max-file-broker",
-    "SIZE",
-    "What the messages of a file: broker may take, unless its URL has a ?quota=SIZE",
-)
-.default("1GiB");
+/// Default capacity of a broker, in bytes.
+const DEFAULT_CAPACITY_BYTES: usize = 1 << 30;
+const MAX_FLAG: Flag =
+    Flag::new("max-file-broker", "SIZE", "Capacity of a file: broker, unless its URL has a ?quota=SIZE")
+        .default("1GiB");
 
-/// The scheme `file:`, whose URLs name a database file: `file:./data/messages.redb`, or
-/// `file:./data/messages.redb?quota=10GiB`, which takes precedence over `--max-file-broker`. It is made if it is not there.
+/// The URL scheme `file:` of database files: `file:./data/messages.redb`, or `file:./data/messages.redb?quota=10GiB`,
+/// which takes precedence over `--max-file-broker`. A missing file is created.
 pub struct File;
 
 impl BackendScheme<dyn Broker> for File {
@@ -55,34 +52,35 @@ impl BackendScheme<dyn Broker> for File {
     }
 }
 
-/// A broker whose messages are in one database file.
+/// A broker that stores its messages in a database file.
 ///
-/// It delivers as [`MemoryBroker`](crate::MemoryBroker) does. What is accepted, delivered and acknowledged is written by
-/// a thread of its own, which commits as much as waits at once: an operation ends when the disk has it. A delivery is
-/// counted before anybody sees it, so a message that ends the process is not delivered for ever.
+/// It delivers as [`MemoryBroker`](crate::MemoryBroker) does. A dedicated thread commits waiting operations in groups;
+/// an operation completes once its changes are durable. A delivery is counted before it is returned, so a message that
+/// crashes the process is not redelivered forever.
 ///
-/// If the disk fails or is full, no message is accepted, and what was under way waits until it could be written.
+/// While the disk fails or is full, the broker accepts no messages, and pending operations wait until they can be
+/// written.
 ///
-/// The file is closed when the last clone, consumer and receipt are dropped, after what was accepted has been committed.
+/// The file closes when the last clone, consumer and receipt are dropped, after all accepted changes are committed.
 #[derive(Clone)]
 pub struct FileBroker {
     engine: Arc<Engine<FileLog>>,
 }
 
 impl FileBroker {
-    /// Opens the database at `path`, or makes it and the directories above it. Its messages may take 1 GiB. A path that
-    /// this process has open already is shared.
+    /// Opens the database at `path`, creating it and its parent directories if missing, with a capacity of 1 GiB.
+    /// Brokers on one path in one process share the database.
     ///
     /// # Errors
     ///
-    /// A [`tempo_settings::Error`]: another process has the file open, it is not such a database or is damaged (it is left as
-    /// it is), or it or its directory cannot be made.
+    /// A [`tempo_settings::Error`]: another process has the file open; it is damaged or no such database (it is left as
+    /// it is); or it or its directory cannot be created.
     pub async fn open(path: &Path) -> anyhow::Result<Self> {
-        Self::with_capacity(path, MAX).await
+        Self::with_capacity(path, DEFAULT_CAPACITY_BYTES).await
     }
 
-    /// The same, but messages, dead letters included, may take `max` bytes: of each its [`size`](crate::Message::size)
-    /// and 256 more.
+    /// Like [`open`](Self::open), with a capacity of `max` bytes: each message and dead letter counts its
+    /// [`size`](crate::Message::size) and 256 more.
     ///
     /// # Errors
     ///
@@ -93,46 +91,46 @@ impl FileBroker {
 
     #[cfg(test)]
     pub(crate) async fn with_clock(path: &Path, clock: Clock) -> anyhow::Result<Self> {
-        Ok(Self { engine: open::shared(path, MAX, clock, Box::new(System)).await? })
+        Ok(Self { engine: open::shared(path, DEFAULT_CAPACITY_BYTES, clock, Box::new(System)).await? })
     }
 }
 
 engine::broker!(FileBroker);
 
-/// The end of the queue to the thread that writes. The last field is dropped last: the thread, which owns the database,
-/// ends when nobody can send to it any more.
+/// Sends requests to the writer thread. The last field is dropped last: the thread owns the database, and ends when all
+/// senders are dropped.
 pub(crate) struct FileLog {
     requests: mpsc::Sender<Request>,
     fault: Fault,
-    _thread: Thread,
+    _thread: WriterThread,
 }
 
 impl Log for FileLog {
-    type Room = mpsc::OwnedPermit<Request>;
+    type Permit = mpsc::OwnedPermit<Request>;
 
     fn refusal(&self) -> Option<crate::Error> {
         let refused = || crate::Error::new(crate::ErrorKind::Unavailable, "the broker cannot write to its disk");
         self.fault.is_raised().then(refused)
     }
 
-    // It fails only if the thread has ended, and it ends before the log only if it panics.
-    async fn room(&self) -> Result<Self::Room> {
+    // Fails only if the writer thread panicked.
+    async fn reserve(&self) -> Result<Self::Permit> {
         self.requests.clone().reserve_owned().await.map_err(|_| failed())
     }
 
-    fn room_now(&self) -> Option<Self::Room> {
+    fn try_reserve(&self) -> Option<Self::Permit> {
         self.requests.clone().try_reserve_owned().ok()
     }
 
-    fn record(&self, room: Self::Room, changes: Vec<Change>, read: Vec<u64>) -> Recorded {
+    fn record(&self, permit: Self::Permit, changes: Vec<Change>, read: Vec<u64>) -> Recorded {
         let (reply, answer) = oneshot::channel();
-        room.send(Request::Record { changes, read, reply });
+        permit.send(Request::Record { changes, read, reply });
         Recorded::Later(answer)
     }
 
     async fn letters(&self, after: Option<u64>, limit: usize) -> Result<Vec<DeadLetter>> {
         let (reply, answer) = oneshot::channel();
-        self.room().await?.send(Request::Letters { after, limit, reply });
+        self.reserve().await?.send(Request::Letters { after, limit, reply });
         answer.await.unwrap_or_else(|_| Err(failed()))
     }
 }

@@ -1,4 +1,4 @@
-//! Opening a database file: once in a process, and never one that another process has open.
+//! Opens database files: once per process, and never a file that another process has open.
 
 use std::collections::HashMap;
 use std::io;
@@ -14,28 +14,28 @@ use tokio::sync::{mpsc, oneshot};
 use super::disk::Disk;
 use super::writer::{self, Writer};
 use super::{FileLog, load, tables};
-use crate::engine::{Clock, Engine, State, WINDOW};
+use crate::engine::{Clock, DEDUP_WINDOW_MILLIS, Engine, State};
 
-/// The databases of this process, by their true paths.
-static OPEN: LazyLock<Mutex<HashMap<PathBuf, Arc<tokio::sync::Mutex<Slot>>>>> = LazyLock::new(Mutex::default);
+/// The open databases of this process, by canonical path.
+static OPEN: LazyLock<Mutex<HashMap<PathBuf, Arc<tokio::sync::Mutex<DatabaseSlot>>>>> = LazyLock::new(Mutex::default);
 
-/// What is known of one path. Its lock is held while it is being opened.
+/// The database at one path. Its lock is held while it is being opened.
 #[derive(Default)]
-struct Slot {
+struct DatabaseSlot {
     engine: Weak<Engine<FileLog>>,
     capacity: usize,
-    /// Ends when the thread has closed the database.
+    /// Resolves when the writer thread has closed the database.
     closed: Option<oneshot::Receiver<()>>,
 }
 
-/// The thread of a database. Dropping this waits for its end, where that holds up nobody.
-pub(super) struct Thread(Option<JoinHandle<()>>);
+/// The writer thread of a database. Dropping this joins it, on a blocking thread if there is a runtime.
+pub(super) struct WriterThread(Option<JoinHandle<()>>);
 
-impl Drop for Thread {
+impl Drop for WriterThread {
     fn drop(&mut self) {
         let Some(thread) = self.0.take() else { return };
         let join = move || {
-            // A panic has been printed, and there is nobody left to tell.
+            // The panic hook has reported a panic.
             let _ = thread.join();
         };
         match tokio::runtime::Handle::try_current() {
@@ -45,7 +45,7 @@ impl Drop for Thread {
     }
 }
 
-/// The engine over the database at `path`: the one that this process has open, or a newly opened one on `disk`.
+/// Returns the engine over the database at `path`: the open one of this process, or a new one on `disk`.
 pub(super) async fn shared(
     path: &Path,
     capacity: usize,
@@ -64,10 +64,10 @@ pub(super) async fn shared(
         return Ok(engine);
     }
     if let Some(closed) = slot.closed.take() {
-        // Resolves with an error when the thread drops its end; it sends nothing.
+        // Resolves with an error when the thread drops its sender; it sends nothing.
         let _ = closed.await;
     }
-    let (requests, receiver) = mpsc::channel(writer::QUEUE);
+    let (requests, receiver) = mpsc::channel(writer::MAX_QUEUED_REQUESTS);
     let (opened_sender, opened) = oneshot::channel();
     let (closing, closed) = oneshot::channel();
     slot.closed = Some(closed);
@@ -78,7 +78,7 @@ pub(super) async fn shared(
         let _closing: oneshot::Sender<()> = closing;
         match open(&file, capacity, &*disk) {
             Ok((database, state)) => {
-                // If nobody waits for it any more, nobody can send requests either.
+                // If the receiver is gone, so are all senders of requests.
                 let _ = opened_sender.send(Ok(state));
                 Writer::new(disk, file, database, writing).run(receiver);
             }
@@ -86,7 +86,7 @@ pub(super) async fn shared(
         }
     };
     let thread = std::thread::Builder::new().name("messaging-file".into()).spawn(serve);
-    let thread = Thread(Some(thread.map_err(|error| unusable(&path, &error))?));
+    let thread = WriterThread(Some(thread.map_err(|error| unusable(&path, &error))?));
     // redb panics over some kinds of damage.
     let state = opened.await.unwrap_or_else(|_| Err(damaged(&path, &"it cannot be read")))?;
     let name = path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -97,7 +97,7 @@ pub(super) async fn shared(
     Ok(engine)
 }
 
-/// Makes the directories above `path`, and says by what name the file is known whatever way leads to it.
+/// Creates the directories above `path`, and returns its canonical path.
 fn locate(path: &Path) -> Result<PathBuf, Error> {
     if let Ok(there) = path.canonicalize() {
         return Ok(there);
@@ -109,14 +109,14 @@ fn locate(path: &Path) -> Result<PathBuf, Error> {
     };
     let new: Vec<&Path> = parent.ancestors().take_while(|directory| !directory.exists()).collect();
     private::create_directories(parent).map_err(cannot)?;
-    new.into_iter().try_for_each(keep).map_err(cannot)?;
+    new.into_iter().try_for_each(sync_parent).map_err(cannot)?;
     let parent = parent.canonicalize().map_err(cannot)?;
     let name = path.file_name().ok_or_else(|| unusable(path, &"it names no file"))?;
     Ok(parent.join(name))
 }
 
-/// A new file or directory is only there after a crash of the machine if the directory it is in was synchronised.
-fn keep(path: &Path) -> io::Result<()> {
+/// A new file or directory survives a crash of the machine only after its parent directory was synced.
+fn sync_parent(path: &Path) -> io::Result<()> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::File::open(parent)?.sync_all()
 }
@@ -129,10 +129,10 @@ fn open(path: &Path, capacity: usize, disk: &dyn Disk) -> Result<(Database, Stat
         other => damaged(path, &other),
     };
     tables::prepare(&database).map_err(broken)?;
-    let mut state = State::new(capacity, WINDOW);
+    let mut state = State::new(capacity, DEDUP_WINDOW_MILLIS);
     load::load(&database, &mut state).map_err(broken)?;
     if new {
-        keep(path).map_err(|error| unusable(path, &error))?;
+        sync_parent(path).map_err(|error| unusable(path, &error))?;
     }
     Ok((database, state))
 }

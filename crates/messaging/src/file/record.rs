@@ -1,20 +1,20 @@
-//! How messages and dead letters are written: as JSON, all but the payload, which has a table of its own. So an engine is
-//! opened without reading payloads.
+//! Records of messages and dead letters: JSON without the payload, which has its own table. Opening an engine reads no
+//! payloads.
 
 use bytes::Bytes;
 use redb::Error;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{Burial, Stored};
+use crate::engine::{DeadLetterRecord, Stored};
 use crate::{DeadLetter, Message};
 
 /// A message without its payload.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Head {
-    /// When it was accepted, in milliseconds since 1970.
+    /// When it was accepted, in milliseconds since the Unix epoch.
     timestamp: u64,
-    /// What the message takes, in bytes.
+    /// Size of the message, in bytes.
     pub(super) size: usize,
     pub(super) topic: String,
     pub(super) key: Option<String>,
@@ -24,14 +24,14 @@ pub(super) struct Head {
 }
 
 impl Head {
-    /// Takes a message apart.
+    /// Splits a message.
     pub(super) fn of(message: Message, timestamp: u64) -> (Self, Bytes) {
         let size = message.size();
         let Message { topic, key, content_type, headers, reply_to, payload } = message;
         (Self { timestamp, size, topic, key, content_type, headers, reply_to }, payload)
     }
 
-    /// Puts the message together again.
+    /// Restores the message.
     pub(super) fn with(self, payload: Bytes) -> Stored {
         let Self { timestamp, size: _, topic, key, content_type, headers, reply_to } = self;
         Stored { message: Message { topic, key, content_type, headers, reply_to, payload }, timestamp }
@@ -49,15 +49,15 @@ pub(super) struct Letter {
 }
 
 impl Letter {
-    pub(super) fn of(head: Head, burial: Burial) -> Self {
-        let Burial { consumer, attempts, reason, timestamp, .. } = burial;
+    pub(super) fn of(head: Head, dead_letter: DeadLetterRecord) -> Self {
+        let DeadLetterRecord { consumer, attempts, reason, timestamp, .. } = dead_letter;
         Self { head, reason, consumer, attempts, timestamp }
     }
 
     pub(super) fn with(self, letter: u64, payload: Bytes) -> DeadLetter {
         let Self { head, reason, consumer, attempts, timestamp } = self;
-        let burial = Burial { letter, sequence: 0, consumer, attempts, reason, timestamp };
-        burial.letter(head.with(payload).message)
+        let dead_letter = DeadLetterRecord { letter, sequence: 0, consumer, attempts, reason, timestamp };
+        dead_letter.letter(head.with(payload).message)
     }
 }
 

@@ -1,4 +1,4 @@
-//! The tables of a database file, and how each change is written to them.
+//! The tables of a database file, and how changes are applied to them.
 
 use std::ops::Bound;
 
@@ -7,31 +7,31 @@ use redb::{Database, Error, ReadableDatabase as _, ReadableTable as _, Table, Ta
 
 use super::record::{self, Head, Letter};
 use crate::DeadLetter;
-use crate::engine::{Burial, Change, Fingerprint, Progress, Stored};
+use crate::engine::{Change, DeadLetterRecord, Fingerprint, Progress, Stored};
 
 /// Messages by sequence, without payloads.
 pub(super) const HEADS: TableDefinition<u64, &[u8]> = TableDefinition::new("heads");
 const PAYLOADS: TableDefinition<u64, &[u8]> = TableDefinition::new("payloads");
-/// How far consumers are: by sequence and consumer, the number of deliveries and the time of the next.
+/// Progress of consumers: by sequence and consumer, the number of deliveries and the time of the next.
 pub(super) const PROGRESS: TableDefinition<(u64, u32), (u32, u64)> = TableDefinition::new("progress");
 pub(super) const CONSUMERS: TableDefinition<u32, &[u8]> = TableDefinition::new("consumers");
 /// Dead letters, without payloads.
 pub(super) const LETTERS: TableDefinition<u64, &[u8]> = TableDefinition::new("letters");
 const LETTER_PAYLOADS: TableDefinition<u64, &[u8]> = TableDefinition::new("letter-payloads");
-/// Until when ids of messages are known, and which. So those that come or go together are side by side.
+/// Message ids by expiry, so that ids added or removed together are adjacent.
 pub(super) const IDS: TableDefinition<(u64, Fingerprint), ()> = TableDefinition::new("ids");
-/// What is known of the whole: the numbers below.
+/// The counters below.
 pub(super) const META: TableDefinition<&str, u64> = TableDefinition::new("messaging");
-/// The last sequences. They only grow, so none is ever given twice.
+/// Keys of the last sequences, which are never reused.
 pub(super) const SEQUENCE: &str = "sequence";
 pub(super) const LETTER: &str = "letter";
-/// How the tables are laid out.
+/// Key of the format version.
 const FORMAT: &str = "format";
 const CURRENT_FORMAT: u64 = 1;
-/// The number of deliveries that says: the consumer is done.
+/// Stored in place of the number of deliveries once the consumer is done.
 const DONE: u32 = u32::MAX;
 
-/// Makes the tables of a new database, and checks those of an old one.
+/// Creates the tables of a new database, and checks the format of an existing one.
 pub(super) fn prepare(database: &Database) -> Result<(), Error> {
     let transaction = database.begin_write()?;
     if transaction.list_tables()?.next().is_none() {
@@ -52,7 +52,7 @@ pub(super) fn prepare(database: &Database) -> Result<(), Error> {
     }
 }
 
-/// Says what a row of [`PROGRESS`] means.
+/// Decodes a row of [`PROGRESS`].
 pub(super) fn progress((attempts, not_before): (u32, u64)) -> Progress {
     if attempts == DONE { Progress::Done } else { Progress::Delivered { attempts, not_before } }
 }
@@ -67,17 +67,17 @@ pub(super) struct Tables<'a> {
     letter_payloads: Table<'a, u64, &'static [u8]>,
     ids: Table<'a, (u64, Fingerprint), ()>,
     meta: Table<'a, &'static str, u64>,
-    /// The last sequences that were given in this transaction.
+    /// The last sequences assigned in this transaction.
     sequence: Option<u64>,
     letter: Option<u64>,
-    /// Whether the changes may be on the disk already.
+    /// Whether the changes may have been committed before.
     again: bool,
-    /// Whether there is something to commit.
+    /// Whether the transaction changed anything.
     pub(super) changed: bool,
 }
 
 impl<'a> Tables<'a> {
-    /// Changes that are applied `again` find what they have done, if they were committed.
+    /// Opens the tables. `again`: the changes may have been committed by an earlier attempt.
     pub(super) fn open(transaction: &'a WriteTransaction, again: bool) -> Result<Self, Error> {
         Ok(Self {
             heads: transaction.open_table(HEADS)?,
@@ -109,8 +109,8 @@ impl<'a> Tables<'a> {
             Change::Consumer { id, consumer } => {
                 self.consumers.insert(id, record::write(consumer)?.as_slice())?;
             }
-            Change::Bury(burial) => self.bury(burial)?,
-            Change::Exhume { letter } => {
+            Change::DeadLetter(dead_letter) => self.insert_dead_letter(dead_letter)?,
+            Change::RemoveDeadLetter { letter } => {
                 self.letters.remove(letter)?;
                 self.letter_payloads.remove(letter)?;
             }
@@ -150,22 +150,22 @@ impl<'a> Tables<'a> {
         Ok(())
     }
 
-    fn bury(&mut self, burial: &Burial) -> Result<(), Error> {
-        let place = burial.letter;
+    fn insert_dead_letter(&mut self, dead_letter: &DeadLetterRecord) -> Result<(), Error> {
+        let place = dead_letter.letter;
         self.letter = Some(place);
-        let head = self.heads.get(burial.sequence)?;
-        let payload = self.payloads.get(burial.sequence)?;
+        let head = self.heads.get(dead_letter.sequence)?;
+        let payload = self.payloads.get(dead_letter.sequence)?;
         let (Some(head), Some(payload)) = (head, payload) else {
             let missing = Error::Corrupted("a message is not there".into());
             return if self.again { Ok(()) } else { Err(missing) };
         };
-        let letter = Letter::of(record::read(head.value())?, burial.clone());
+        let letter = Letter::of(record::read(head.value())?, dead_letter.clone());
         self.letters.insert(place, record::write(&letter)?.as_slice())?;
         self.letter_payloads.insert(place, payload.value())?;
         Ok(())
     }
 
-    /// The message at `sequence`, if it is still there.
+    /// Reads the message at `sequence`, if it still exists.
     pub(super) fn read(&self, sequence: u64) -> Result<Option<Stored>, Error> {
         let Some(head) = self.heads.get(sequence)? else { return Ok(None) };
         let Some(payload) = self.payloads.get(sequence)? else { return Ok(None) };
@@ -173,7 +173,7 @@ impl<'a> Tables<'a> {
         Ok(Some(head.with(Bytes::copy_from_slice(payload.value()))))
     }
 
-    /// The first `limit` dead letters after the place `after`.
+    /// Reads the first `limit` dead letters after the sequence `after`.
     pub(super) fn letters(&self, after: Option<u64>, limit: usize) -> Result<Vec<DeadLetter>, Error> {
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
         let mut found = Vec::new();
@@ -188,7 +188,7 @@ impl<'a> Tables<'a> {
         Ok(found)
     }
 
-    /// Writes down the last sequences.
+    /// Stores the last sequences.
     pub(super) fn finish(mut self) -> Result<(), Error> {
         for (name, last) in [(SEQUENCE, self.sequence), (LETTER, self.letter)] {
             if let Some(last) = last {

@@ -1,5 +1,5 @@
-//! The thread that writes to one database: it takes all that waits, commits it at once, and answers. While the disk fails
-//! it tries again, so that what the engine has changed always fits to what is on the disk.
+//! The writer thread of a database: commits all waiting requests in one transaction, then answers them. While the disk
+//! fails it retries, so that the engine's state and the file never diverge.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -13,26 +13,26 @@ use super::tables::Tables;
 use crate::engine::{Change, Read};
 use crate::{DeadLetter, Result};
 
-/// Requests that wait for the thread, and so the most that one commit takes.
-pub(super) const QUEUE: usize = 256;
-/// What the messages of one commit may take, in bytes, before it takes no more.
-const GROUP: usize = 16 << 20;
-/// The shortest time between two attempts to write to a disk that has failed.
-const PAUSE: Duration = Duration::from_millis(100);
-/// An attempt waits this many times as long as the one before took: a repair reads the whole file.
-const PAUSES: u32 = 4;
-/// How often the thread looks whether the broker has ended while it waits for the next attempt.
-const TICK: Duration = Duration::from_millis(20);
+/// Maximum queued requests, and so maximum requests per commit.
+pub(super) const MAX_QUEUED_REQUESTS: usize = 256;
+/// A commit takes no further requests once its messages have this many bytes.
+const MAX_COMMIT_BYTES: usize = 16 << 20;
+/// Minimum pause between attempts to write to a failed disk.
+const MIN_RETRY_PAUSE: Duration = Duration::from_millis(100);
+/// The pause is this multiple of the previous attempt's duration: a repair reads the whole file.
+const RETRY_PAUSE_FACTOR: u32 = 4;
+/// How often a pausing thread checks whether the broker was dropped.
+const SHUTDOWN_POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// What is asked of the thread, and whom to answer. Whoever gets no answer knows that nothing can be kept any more.
+/// A request to the writer thread. A dropped `reply` means that the log has failed.
 pub(crate) enum Request {
-    /// Write down all changes, then read these messages.
+    /// Write all changes, then read these messages.
     Record { changes: Vec<Change>, read: Vec<u64>, reply: oneshot::Sender<Result<Read>> },
-    /// Read the first `limit` dead letters after the place `after`.
+    /// Read the first `limit` dead letters after the sequence `after`.
     Letters { after: Option<u64>, limit: usize, reply: oneshot::Sender<Result<Vec<DeadLetter>>> },
 }
 
-/// What is answered once the commit is done.
+/// An answer, sent after the commit.
 enum Answer {
     Record(Read),
     Letters(Vec<DeadLetter>),
@@ -56,7 +56,7 @@ impl Request {
         }
     }
 
-    /// A caller that has gone away wants no answer.
+    /// Sends the answer; a cancelled caller is ignored.
     fn answer(self, answer: Answer) {
         match (self, answer) {
             (Self::Record { reply, .. }, Answer::Record(read)) => drop(reply.send(Ok(read))),
@@ -70,7 +70,7 @@ impl Request {
 pub(super) struct Writer {
     disk: Box<dyn Disk>,
     path: PathBuf,
-    /// `None` after a failure, until it could be opened again.
+    /// `None` after a failure, until it is reopened.
     database: Option<Database>,
     fault: Fault,
 }
@@ -80,13 +80,13 @@ impl Writer {
         Self { disk, path, database: Some(database), fault }
     }
 
-    /// Serves requests until all senders are dropped, or until a failure that does not pass: then what the engine has
-    /// changed does not fit to what is on the disk.
+    /// Serves requests until all senders are dropped, or until a permanent failure, after which the engine's state has
+    /// diverged from the file.
     pub(super) fn run(mut self, mut requests: mpsc::Receiver<Request>) {
         while let Some(first) = requests.blocking_recv() {
             let mut size = first.size();
             let mut group = vec![first];
-            while size < GROUP && group.len() < QUEUE {
+            while size < MAX_COMMIT_BYTES && group.len() < MAX_QUEUED_REQUESTS {
                 let Ok(next) = requests.try_recv() else { break };
                 size = size.saturating_add(next.size());
                 group.push(next);
@@ -96,8 +96,8 @@ impl Writer {
         }
     }
 
-    /// Commits `group`, whose messages have `size` bytes, as soon as the disk takes it. `None`: it never will, or the
-    /// broker has ended.
+    /// Commits `group`, whose messages have `size` bytes, retrying until the disk accepts it. `None`: permanent
+    /// failure, or the broker was dropped.
     fn serve(&mut self, group: &[Request], size: usize, requests: &mpsc::Receiver<Request>) -> Option<Vec<Answer>> {
         loop {
             let begun = Instant::now();
@@ -114,13 +114,13 @@ impl Writer {
                 }
             }
             let now = Instant::now();
-            let pause = now.saturating_duration_since(begun).saturating_mul(PAUSES).max(PAUSE);
+            let pause = now.saturating_duration_since(begun).saturating_mul(RETRY_PAUSE_FACTOR).max(MIN_RETRY_PAUSE);
             while now.elapsed() < pause {
                 if requests.is_closed() {
-                    tracing::error!("what was to be written last is lost, as the disk has failed");
+                    tracing::error!("the last changes are lost: the disk failed until the broker was closed");
                     return None;
                 }
-                std::thread::sleep(TICK);
+                std::thread::sleep(SHUTDOWN_POLL_INTERVAL);
             }
         }
     }

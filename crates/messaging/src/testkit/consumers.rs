@@ -1,4 +1,4 @@
-//! Consumers: each gets what its topics match, and those who share a name share it.
+//! Consumers receive the messages that their topics match; members of one consumer share them.
 
 mod adoption;
 
@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use super::{Suite, expect, handle};
 use crate::Consumer;
 
-/// Messages that several share.
+/// Number of messages that members share.
 const SHARED: usize = 60;
 
 pub(super) async fn run(suite: &Suite<'_>) -> Result<()> {
@@ -21,7 +21,7 @@ pub(super) async fn run(suite: &Suite<'_>) -> Result<()> {
     shared(suite).await.context("one name")?;
     if suite.guarantees.keeps {
         kept(suite).await.context("what is kept")?;
-        absent(suite).await.context("while nobody had joined")?;
+        absent(suite).await.context("without members")?;
         adoption::run(suite).await?;
     }
     Ok(())
@@ -57,7 +57,7 @@ async fn merged(suite: &Suite<'_>) -> Result<()> {
     expect(&mut *consumer, &topics).await
 }
 
-/// Handles what comes, and tells of each.
+/// Acknowledges messages, and reports each.
 async fn work(mut consumer: Box<dyn Consumer>, done: mpsc::Sender<String>) -> Result<()> {
     loop {
         for delivery in consumer.fetch(3).await? {

@@ -1,4 +1,4 @@
-//! Messages: all of a message comes as it was published, once.
+//! Messages arrive as they were published, once.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::{Place, Suite, collect, expect, next};
 use crate::{MESSAGE_ID, Message};
 
-/// Messages that are published at once.
+/// Number of messages published at once.
 const MANY: usize = 200;
 
 pub(super) async fn run(suite: &Suite<'_>) -> Result<()> {
@@ -44,7 +44,7 @@ async fn whole(suite: &Suite<'_>) -> Result<()> {
         place.publish(vec![message.clone()]).await?;
         let delivery = next(&mut *consumer).await.with_context(|| format!("sample {number}"))?;
         same(&delivery.message, &message).with_context(|| format!("sample {number}"))?;
-        ensure!(delivery.attempt == 1, "the first delivery says it is number {}", delivery.attempt);
+        ensure!(delivery.attempt == 1, "the first delivery has number {}", delivery.attempt);
         if suite.guarantees.keeps {
             let sequence = delivery.sequence.context("a message that is kept has a sequence")?;
             ensure!(sequence > last, "sequences do not grow");
@@ -55,8 +55,8 @@ async fn whole(suite: &Suite<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Whether a message came as it was published. Only the order of headers with different names may be another, and the id,
-/// which brokers give to messages that have none, and anew to a message that is published again.
+/// Compares a message with the published one. Only the order of headers with different names may differ, and the id,
+/// which brokers add if missing, and replace on replay.
 pub(super) fn same(found: &Message, published: &Message) -> Result<()> {
     let headers = |message: &Message| {
         let mut values: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -78,7 +78,7 @@ async fn many(suite: &Suite<'_>) -> Result<()> {
     let payloads: Vec<String> = (0..MANY).map(|number| format!("{number:03}")).collect();
     place.publish(payloads.iter().map(|payload| place.message("many", payload)).collect()).await?;
     let deliveries = collect(&mut *consumer, MANY).await?;
-    // What is published together keeps its order for one who fetches alone.
+    // A single member receives messages published together in order.
     let found: Vec<String> = deliveries.iter().map(super::text).collect();
     ensure!(found == payloads, "{found:?} came");
     for delivery in deliveries {

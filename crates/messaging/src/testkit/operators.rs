@@ -1,4 +1,4 @@
-//! Operators: what is rejected is kept with its reason, and can be published again or removed.
+//! Operators: rejected messages are stored with their reason, and can be replayed or purged.
 
 mod moves;
 
@@ -62,7 +62,7 @@ async fn rejected(suite: &Suite<'_>) -> Result<()> {
     expect(&mut *other, &["bad", "good"]).await.context("another consumer")
 }
 
-/// A guest may give any reason. A broker that cannot keep all of it keeps what it can.
+/// A guest may give any reason; a broker may truncate it.
 async fn lines(suite: &Suite<'_>) -> Result<()> {
     let place = suite.place().await?;
     let mut consumer = place.join("lines", &["a"]).await?;
@@ -99,7 +99,7 @@ async fn replayed(suite: &Suite<'_>) -> Result<()> {
     ensure!(delivery.attempt == 1, "attempt {}", delivery.attempt);
     same(&delivery.message, &failed(&place))?;
     ensure!(letters(&place).await?.is_empty(), "it is still a dead letter");
-    // It may become one again.
+    // It may be rejected again.
     delivery.receipt.reject("again").await?;
     let again = letters(&place).await?;
     ensure!(again.iter().map(|letter| letter.reason.as_str()).eq(["again"]), "it is no dead letter again");
@@ -108,7 +108,7 @@ async fn replayed(suite: &Suite<'_>) -> Result<()> {
     missing(operator(&place)?.replay(u64::MAX).await, &again)
 }
 
-/// What is not there cannot be had, unless the place was given again.
+/// Unknown sequences are errors, unless the sequence was reassigned.
 fn missing(outcome: crate::Result<()>, there: &[DeadLetter]) -> Result<()> {
     match outcome {
         Err(error) if error.kind() == ErrorKind::InvalidArgument => Ok(()),

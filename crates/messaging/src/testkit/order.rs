@@ -1,4 +1,4 @@
-//! Order: an ordered consumer handles the messages of one key one after the other, whatever becomes of each.
+//! Order: an ordered consumer handles the messages of one key in order, however each is settled.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use super::{Place, Suite, expect, fetch, next, text};
 use crate::{Consumer, Delivery, Subscription};
 
 const KEYS: [&str; 3] = ["one", "two", "three"];
-/// Messages of each key.
+/// Number of messages per key.
 const EACH: usize = 6;
 
 pub(super) async fn run(suite: &Suite<'_>) -> Result<()> {
@@ -31,8 +31,8 @@ fn key(delivery: &Delivery) -> String {
     delivery.message.key.clone().unwrap_or_default()
 }
 
-/// Some are retried, some rejected; two members work on several at once. Of each key never two are in hand, and they come
-/// in their order.
+/// Retries some messages, rejects others, with two members. No two messages of a key may be in flight, and they must
+/// arrive in order.
 async fn one_after_the_other(suite: &Suite<'_>) -> Result<()> {
     let place = suite.place().await?;
     let mut members = [ordered(&place).await?, ordered(&place).await?];
@@ -79,7 +79,7 @@ async fn one_after_the_other(suite: &Suite<'_>) -> Result<()> {
     Ok(())
 }
 
-/// A key whose first message waits for its retry holds up no other, nor messages without a key.
+/// A delayed message blocks neither other keys nor messages without a key.
 async fn other_keys(suite: &Suite<'_>) -> Result<()> {
     let place = suite.place().await?;
     let mut consumer = ordered(&place).await?;

@@ -1,4 +1,4 @@
-//! Redelivery: a message comes until it is handled, and no more after that.
+//! Redelivery: a message is delivered until it is acknowledged, and not afterwards.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -8,9 +8,9 @@ use anyhow::{Context as _, Result, bail, ensure};
 use super::{Suite, collect, expect, expect_silence, next, text};
 use crate::Subscription;
 
-/// How long a delivery may be silent, where that matters.
+/// `ack_wait`, where it matters.
 const ACK_WAIT: Duration = Duration::from_secs(1);
-/// Messages of the check that gives up fetches.
+/// Number of messages in the check of cancelled fetches.
 const MANY: usize = 40;
 
 pub(super) async fn run(suite: &Suite<'_>) -> Result<()> {
@@ -77,13 +77,13 @@ async fn forgotten(suite: &Suite<'_>) -> Result<()> {
     expect_silence(&mut *other).await.context("after the ack")
 }
 
-/// A machine that is too busy to extend in time says nothing about the broker, and tries again.
+/// Retries on machines too busy to extend in time, which is no fault of the broker.
 async fn extended(suite: &Suite<'_>) -> Result<()> {
     let place = suite.place().await?;
     let subscription = Subscription { ack_wait: ACK_WAIT, ..place.subscription("extended", &["a"]) };
     let mut consumer = place.broker.subscribe(&subscription).await?;
     for _ in 0..20 {
-        // A fetch that was given up may still be open, and then it is delivered while it is being published.
+        // A cancelled fetch may still be open at the server, and then receives the message.
         let (start, mut last, mut slowest) = (Instant::now(), Instant::now(), Duration::ZERO);
         place.publish(vec![place.message("a", "long")]).await?;
         let delivery = next(&mut *consumer).await?;
@@ -102,10 +102,10 @@ async fn extended(suite: &Suite<'_>) -> Result<()> {
             return expect_silence(&mut *consumer).await;
         }
     }
-    bail!("this machine is too slow to tell")
+    bail!("this machine is too slow for the check")
 }
 
-/// A message that is to be tried again much later holds up nobody, if nothing is ordered.
+/// Without ordering, a message with a long retry delay blocks no other.
 async fn one_by_one(suite: &Suite<'_>) -> Result<()> {
     let place = suite.place().await?;
     let mut consumer = place.join("others", &["a"]).await?;
@@ -116,7 +116,7 @@ async fn one_by_one(suite: &Suite<'_>) -> Result<()> {
     expect(&mut *consumer, &["1", "2", "3"]).await
 }
 
-/// Fetches are given up at any time. Nothing is lost by that, and nothing that was handled comes again.
+/// Cancels fetches at any time. No message is lost, and no handled message is redelivered.
 async fn given_up(suite: &Suite<'_>) -> Result<()> {
     let place = suite.place().await?;
     let subscription = Subscription { ack_wait: ACK_WAIT, ..place.subscription("given-up", &["a"]) };

@@ -1,4 +1,4 @@
-//! Requests: answers come to whoever asked, and to nobody else.
+//! Requests: answers reach the requester only.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use super::{PATIENCE, Place, Suite, text};
 use crate::{Consumer, ErrorKind, Message};
 
-/// How long to wait for answers that do not come.
+/// Timeout of requests without answers.
 const MOMENT: Duration = Duration::from_millis(700);
 
 pub(super) async fn run(suite: &Suite<'_>) -> Result<()> {
@@ -17,14 +17,14 @@ pub(super) async fn run(suite: &Suite<'_>) -> Result<()> {
     several(suite).await.context("several answers")?;
     at_once(suite).await.context("many requests at once")?;
     unanswered(suite).await.context("no answer")?;
-    nobody(suite).await.context("nobody there")
+    no_responders(suite).await.context("without responders")
 }
 
 /// Answers each request `times` times, with the request's payload and the number of the answer.
 async fn answer(place: Place, mut consumer: Box<dyn Consumer>, times: usize) -> Result<()> {
     loop {
         for delivery in consumer.fetch(10).await? {
-            let topic = delivery.message.reply_to.clone().context("a request says where its answer goes")?;
+            let topic = delivery.message.reply_to.clone().context("a request has a reply topic")?;
             for number in 0..times {
                 let payload = Bytes::from(format!("{} {number}", text(&delivery)));
                 let headers = vec![("X-Answer".to_owned(), number.to_string())];
@@ -93,17 +93,17 @@ async fn unanswered(suite: &Suite<'_>) -> Result<()> {
         Err(error) => ensure!(error.kind() == ErrorKind::Timeout, "{error:?}"),
     }
     ensure!(start.elapsed() >= MOMENT, "it waited for {:?} only", start.elapsed());
-    // Whoever asked has gone.
+    // The request has ended.
     let late = Message { topic: format!("{}gone", crate::INBOX), ..Message::default() };
-    place.broker.reply(late).await.context("an answer that nobody waits for")
+    place.broker.reply(late).await.context("an answer after the request has ended")
 }
 
-async fn nobody(suite: &Suite<'_>) -> Result<()> {
+async fn no_responders(suite: &Suite<'_>) -> Result<()> {
     let place = suite.place().await?;
-    // A broker may need to be told that there are such messages.
+    // A broker may need a stream for the topic.
     drop(place.join("other", &["other"]).await?);
     let expected = if suite.guarantees.no_responders { ErrorKind::NoResponders } else { ErrorKind::Timeout };
-    match place.broker.request(place.message("nobody", "q"), 1, MOMENT).await {
+    match place.broker.request(place.message("unhandled", "q"), 1, MOMENT).await {
         Ok(answers) => bail!("{} answers came", answers.len()),
         Err(error) => ensure!(error.kind() == expected, "{error:?}"),
     }

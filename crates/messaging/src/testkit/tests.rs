@@ -1,4 +1,4 @@
-//! The suite passes brokers that conform, and fails those that do not.
+//! Conforming brokers pass the suite, and others fail it.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -28,7 +28,7 @@ async fn a_file_conforms() {
     run(open, Guarantees::ALL).await.unwrap();
 }
 
-/// What a broker may do wrong.
+/// Faults of a broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Flaw {
     LosesHeaders,
@@ -43,7 +43,7 @@ enum Flaw {
     ForgetsRejected,
 }
 
-/// A broker with a flaw.
+/// A broker with a fault.
 struct Flawed {
     flaw: Flaw,
     inner: MemoryBroker,

@@ -1,6 +1,6 @@
-//! Sets of filters: which topics they have in common, and whether one set takes everything that another takes.
+//! Sets of filters: intersection and coverage.
 
-/// Whether every topic of `narrow` is one of `wide`.
+/// Returns whether `wide` matches every topic of `narrow`.
 pub fn covers(wide: &str, narrow: &str) -> bool {
     let mut words = narrow.split('.');
     for wanted in wide.split('.') {
@@ -14,12 +14,12 @@ pub fn covers(wide: &str, narrow: &str) -> bool {
     words.next().is_none()
 }
 
-/// Whether some topic is one of both.
+/// Returns whether some topic matches both.
 pub fn overlap(one: &str, other: &str) -> bool {
     intersection(one, other).is_some()
 }
 
-/// The filter of the topics that are topics of both, if there are any.
+/// The intersection of two filters, if not empty.
 pub fn intersection(one: &str, other: &str) -> Option<String> {
     let (mut left, mut right) = (one.split('.').peekable(), other.split('.').peekable());
     let mut words = Vec::new();
@@ -44,14 +44,14 @@ pub fn intersection(one: &str, other: &str) -> Option<String> {
     }
 }
 
-/// Whether every topic of a filter in `narrow` is one of a filter in `wide`.
+/// Returns whether the set `wide` matches every topic of the set `narrow`.
 pub fn is_superset(wide: &[String], narrow: &[String]) -> bool {
     narrow.iter().all(|filter| takes_all(wide, filter))
 }
 
-/// Whether the filters together take every topic of `narrow`. Without `>`, one filter has to: a word for which `*` stands
-/// may be one that no filter names. A filter that ends with `>` stands for one filter of each length, and is covered
-/// where each of these is. The longest of `wide` decides what becomes of those that are longer still.
+/// Returns whether the filters together match every topic of `narrow`. Without `>`, one filter must cover it alone: `*`
+/// also stands for words that no filter names. A filter that ends with `>` is expanded to one filter per length, each
+/// of which must be covered. The longest filter of `wide` bounds the lengths to check.
 fn takes_all(wide: &[String], narrow: &str) -> bool {
     let one_covers = |narrow: &str| wide.iter().any(|wide| covers(wide, narrow));
     if one_covers(narrow) {
@@ -70,7 +70,7 @@ fn takes_all(wide: &[String], narrow: &str) -> bool {
     one_covers(&fixed)
 }
 
-/// The filters without those that another one covers, sorted.
+/// Sorts the filters and drops those that another one covers.
 pub fn prune<'a>(filters: impl IntoIterator<Item = &'a String>) -> Vec<String> {
     let mut filters: Vec<String> = filters.into_iter().cloned().collect();
     filters.sort();
@@ -79,7 +79,7 @@ pub fn prune<'a>(filters: impl IntoIterator<Item = &'a String>) -> Vec<String> {
     filters.iter().filter(|filter| !covered(filter)).cloned().collect()
 }
 
-/// The filters of the topics that both sets take, none of which covers another.
+/// The intersection of two sets, pruned.
 pub fn common(one: &[String], other: &[String]) -> Vec<String> {
     let pairs = one.iter().flat_map(|one| other.iter().filter_map(|other| intersection(one, other)));
     prune(&pairs.collect::<Vec<_>>())

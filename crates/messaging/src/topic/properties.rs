@@ -1,4 +1,4 @@
-//! Random topics and filters, against a plain definition of what a filter matches, and against nonsense.
+//! Property tests of topics and filters, against a plain definition of matching and against arbitrary text.
 
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -6,19 +6,19 @@ use proptest::test_runner::{RngAlgorithm, TestCaseResult, TestRng, TestRunner};
 
 use super::*;
 
-/// Runs `test` on `cases` values, the same ones each time.
+/// Runs `test` on `cases` values, deterministically.
 fn run<S: Strategy>(cases: u32, strategy: &S, test: impl Fn(S::Value) -> TestCaseResult) {
     let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     runner.run(strategy, test).unwrap_or_else(|error| panic!("{error}"));
 }
 
-/// Words between dots, of few kinds, so that they often match.
+/// Words from a small alphabet, so that they often match.
 fn words(kinds: &'static [&'static str]) -> impl Strategy<Value = String> {
     prop::collection::vec(select(kinds), 1..6).prop_map(|words| words.join("."))
 }
 
-/// What a filter matches, as one would say it: word by word, where `>` takes one word or more.
+/// Reference implementation of matching, word by word.
 fn oracle(filter: &[&str], topic: &[&str]) -> bool {
     match (filter, topic) {
         ([], []) => true,
@@ -43,8 +43,8 @@ fn filters_match_what_they_say() {
     });
 }
 
-/// A set takes all of another exactly if no topic is missed: of up to one word more than filters have, some of them words
-/// that no filter names.
+/// Coverage is exact: checked against all topics up to one word longer than the filters, with words that no filter
+/// names.
 #[test]
 fn a_superset_misses_no_topic() {
     let filters = || {
@@ -72,7 +72,7 @@ fn a_superset_misses_no_topic() {
     });
 }
 
-/// Anything may be asked, and what is accepted has no part that could be mistaken for something else.
+/// Arbitrary text never panics, and accepted text has no part with another meaning.
 #[test]
 fn nonsense_is_refused_or_harmless() {
     let odd =
@@ -92,7 +92,7 @@ fn nonsense_is_refused_or_harmless() {
             prop_assert!((1..=MAX_TOPIC).contains(&text.len()));
             prop_assert!(!text.contains(|character: char| character.is_control() || character.is_whitespace()));
         }
-        // Whatever the answer is, there is one.
+        // Must not panic.
         let _ = (matches(&text, &other), matches(&other, &text));
         Ok(())
     });

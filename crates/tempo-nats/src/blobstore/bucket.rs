@@ -17,7 +17,7 @@ use super::cleaner::Cleaner;
 use super::failure;
 use super::meta::Last;
 use crate::address::Address;
-use crate::connection::{Connection, Lost};
+use crate::connection::{Connection, ConnectionLost};
 use crate::failure::Failure;
 
 /// How often a read is tried whose answer was lost with the connection. To read twice does no harm.
@@ -48,7 +48,7 @@ impl Bucket {
     pub(super) async fn open(connection: Connection, address: &Address) -> std::result::Result<Self, BootError> {
         let wrong = |problem: String| BootError::new(BootErrorKind::Unavailable, format!("{address}: {problem}"));
         let name = address.name.clone();
-        let opened = connection.ask(find_or_create(&connection, &name)).await;
+        let opened = connection.request(find_or_create(&connection, &name)).await;
         let stream = opened.unwrap_or_else(|_| Err("the connection was lost".to_owned())).map_err(wrong)?;
         let subjects = &stream.cached_info().config.subjects;
         if !subjects.contains(&format!("$O.{name}.M.>")) || !subjects.contains(&format!("$O.{name}.C.>")) {
@@ -83,9 +83,9 @@ impl Bucket {
         let subject = self.description(name);
         let mut attempts = 1..READS;
         loop {
-            match self.connection.ask(self.read(&subject)).await {
+            match self.connection.request(self.read(&subject)).await {
                 Ok(message) => return message?.as_ref().map(Last::read).transpose(),
-                Err(Lost::Meanwhile) if attempts.next().is_some() => {}
+                Err(ConnectionLost::AwaitingReply) if attempts.next().is_some() => {}
                 Err(lost) => return Err(Failure::from(lost).into()),
             }
         }
@@ -135,7 +135,7 @@ impl Bucket {
         let jetstream = self.connection.jetstream();
         let request =
             async { jetstream.publish_with_headers(self.description(name), headers, description).await?.await };
-        let acknowledged = self.connection.ask(request).await.map_err(Failure::from)?;
+        let acknowledged = self.connection.request(request).await.map_err(Failure::from)?;
         acknowledged.map(drop).map_err(|error| Failure::from(error).into())
     }
 }

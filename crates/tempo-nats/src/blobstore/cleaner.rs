@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::bucket;
-use crate::connection::{Connection, REQUEST};
+use crate::connection::{Connection, REQUEST_TIMEOUT};
 
 /// How much may wait to be removed. What comes beyond stays in the bucket, where nothing refers to it.
 const WAITING: usize = 256;
@@ -47,7 +47,7 @@ impl Cleaner {
         let (done, removed) = oneshot::channel();
         let job = Job::Chunks { nuid, sent: Vec::new(), done: Some(done) };
         if self.jobs.try_send(job).is_ok() {
-            timeout(REQUEST, removed).await.ok();
+            timeout(REQUEST_TIMEOUT, removed).await.ok();
         }
     }
 
@@ -72,12 +72,12 @@ async fn work(connection: Connection, stream: Stream, bucket: String, mut jobs: 
     while let Some(job) = jobs.recv().await {
         match job {
             Job::Chunks { nuid, sent, done } => {
-                connection.ask(join_all(sent)).await.ok();
+                connection.request(join_all(sent)).await.ok();
                 purge(&connection, &stream, &bucket::chunks(&bucket, &nuid)).await;
                 done.map(|done| done.send(()));
             }
             Job::Consumer(name) => {
-                connection.ask(stream.delete_consumer(&name)).await.ok();
+                connection.request(stream.delete_consumer(&name)).await.ok();
             }
         }
     }
@@ -85,7 +85,7 @@ async fn work(connection: Connection, stream: Stream, bucket: String, mut jobs: 
 
 async fn purge(connection: &Connection, stream: &Stream, subject: &str) {
     for _ in 0..TRIES {
-        match connection.ask(stream.purge().filter(subject).into_future()).await {
+        match connection.request(stream.purge().filter(subject).into_future()).await {
             Ok(Ok(_)) => return,
             Ok(Err(error)) => tracing::debug!(%error, "chunks of an object cannot be removed"),
             Err(_) => {}

@@ -9,7 +9,9 @@ impl From<Failure> for Error {
         let (kind, problem) = match failure {
             Failure::Conflict => return Self::already_exists(),
             Failure::Timeout => (ErrorKind::Timeout, "the container did not answer in time"),
-            Failure::Lost => (ErrorKind::Timeout, "the connection to the container was lost before it answered"),
+            Failure::ConnectionLost => {
+                (ErrorKind::Timeout, "the connection to the container was lost before it answered")
+            }
             Failure::Unavailable => (ErrorKind::Unavailable, "the container cannot be reached just now"),
             Failure::Backlog => (ErrorKind::QuotaExceeded, "too many writes wait for their answer"),
             // A chunk is never larger, so it is the description.

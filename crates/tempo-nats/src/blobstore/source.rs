@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::bucket::Bucket;
 use super::failure;
-use crate::connection::{Lost, REQUEST};
+use crate::connection::{ConnectionLost, REQUEST_TIMEOUT};
 use crate::failure::Failure;
 
 /// How long the server keeps a consumer that nobody asks. A reader that is slower has another one made.
@@ -76,9 +76,9 @@ impl Source {
             let answers = client.subscribe(inbox.clone()).await.map_err(|error| Failure::other(&error))?;
             Ok::<_, Failure>((consumer, answers))
         };
-        let (consumer, answers) = match bucket.connection.ask(opening).await {
+        let (consumer, answers) = match bucket.connection.request(opening).await {
             Ok(opened) => opened?,
-            Err(Lost::Meanwhile) => return Ok(None),
+            Err(ConnectionLost::AwaitingReply) => return Ok(None),
             Err(lost) => return Err(Failure::from(lost).into()),
         };
         let bucket = Arc::clone(bucket);
@@ -90,16 +90,16 @@ impl Source {
     /// The next chunk; `None` if the consumer cannot give it.
     pub(super) async fn next(&mut self) -> Result<Option<Piece>> {
         let connection = self.bucket.connection.clone();
-        match connection.ask(timeout(REQUEST, self.receive())).await {
+        match connection.request(timeout(REQUEST_TIMEOUT, self.receive())).await {
             Ok(piece) => Ok(piece.ok().flatten()),
-            Err(Lost::Meanwhile) => Ok(None),
+            Err(ConnectionLost::AwaitingReply) => Ok(None),
             Err(lost) => Err(Failure::from(lost).into()),
         }
     }
 
     async fn receive(&mut self) -> Option<Piece> {
         if self.asked <= self.batch / 2 {
-            self.ask().await?;
+            self.request().await?;
         }
         let message = self.answers.next().await?;
         // Else it is the server's word on a request, which ends it: no such consumer, or nothing left to send.
@@ -111,10 +111,10 @@ impl Source {
         (position == expected).then_some(piece)
     }
 
-    async fn ask(&mut self) -> Option<()> {
+    async fn request(&mut self) -> Option<()> {
         let info = self.consumer.cached_info();
         let subject = format!("$JS.API.CONSUMER.MSG.NEXT.{}.{}", info.stream_name, info.name);
-        let request = format!(r#"{{"batch":{},"expires":{}}}"#, self.batch, REQUEST.as_nanos());
+        let request = format!(r#"{{"batch":{},"expires":{}}}"#, self.batch, REQUEST_TIMEOUT.as_nanos());
         let client = self.bucket.connection.client();
         client.publish_with_reply(subject, self.inbox.clone(), request.into()).await.ok()?;
         self.asked = self.asked.saturating_add(self.batch);

@@ -97,7 +97,7 @@ impl NatsUpload {
     async fn settle(&mut self, rest: usize) -> Result<()> {
         while self.sent.len() > rest {
             let Some(oldest) = self.sent.front_mut() else { break };
-            let answer = self.bucket.connection.ask(oldest).await;
+            let answer = self.bucket.connection.request(oldest).await;
             self.sent.pop_front();
             answer.map_err(Failure::from)?.map_err(Failure::from)?;
         }

@@ -35,7 +35,7 @@ pub(super) async fn list(bucket: &Bucket, prefix: &str, after: Option<&str>, lim
     let mut room = limit;
     loop {
         let mut page = Page { prefix, after, room, entries: BTreeMap::new(), left_out: false, gone: 0 };
-        let walking = bucket.connection.ask(walk(bucket, &mut page));
+        let walking = bucket.connection.request(walk(bucket, &mut page));
         let walked = timeout_at(deadline, walking).await.map_err(|_| Failure::Timeout)?;
         walked.map_err(Failure::from)??;
         // What was left out for objects that turned out to be gone is found with more room.

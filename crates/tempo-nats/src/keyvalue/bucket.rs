@@ -34,7 +34,7 @@ impl Bucket {
                 Err(error) => Err(explain(&error)),
             }
         };
-        let opened = connection.ask(opening).await;
+        let opened = connection.request(opening).await;
         let store = opened.unwrap_or_else(|_| Err("the connection was lost".to_owned())).map_err(wrong)?;
         Ok(Self { store })
     }

@@ -10,7 +10,7 @@ impl From<Failure> for Error {
             Failure::Conflict => return condition(),
             Failure::NoLifetimes => return no_lifetimes(),
             Failure::Timeout => (ErrorKind::Timeout, "the store did not answer in time"),
-            Failure::Lost => (ErrorKind::Timeout, "the connection to the store was lost before it answered"),
+            Failure::ConnectionLost => (ErrorKind::Timeout, "the connection to the store was lost before it answered"),
             Failure::Unavailable => (ErrorKind::Unavailable, "the store cannot be reached just now"),
             Failure::Backlog => (ErrorKind::QuotaExceeded, "too many writes wait for their answer"),
             Failure::AboveServer => (ErrorKind::InvalidArgument, "the value is above what the server takes"),

@@ -60,7 +60,7 @@ pub(super) async fn keys(
         bucket.stream().delete_consumer(&consumer.cached_info().name).await.ok();
         walked
     };
-    let walked = timeout_at(deadline, connection.ask(walking)).await.map_err(|_| Failure::Timeout)?;
+    let walked = timeout_at(deadline, connection.request(walking)).await.map_err(|_| Failure::Timeout)?;
     walked.map_err(Failure::from)??;
     Ok(page.keys.into_iter().collect())
 }

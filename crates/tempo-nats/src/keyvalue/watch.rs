@@ -30,7 +30,7 @@ const PAUSE: Duration = Duration::from_millis(250);
 
 /// Every change from now on.
 pub(super) async fn watch(connection: Connection, bucket: Bucket) -> Result<BoxStream<'static, Result<Change>>> {
-    let asked = connection.ask(bucket.stream().get_info()).await.map_err(Failure::from)?;
+    let asked = connection.request(bucket.stream().get_info()).await.map_err(Failure::from)?;
     let info = asked.map_err(Failure::from)?;
     let mut watcher = Watcher { connection, bucket, next: info.state.last_sequence.saturating_add(1), source: None };
     watcher.open().await.map_err(|error| error.unwrap_or_else(|| Failure::Unavailable.into()))?;
@@ -112,7 +112,7 @@ impl Watcher {
             let pull = Pull::open(&self.connection, &info.stream_name, &info.name, Some(AHEAD_BYTES)).await;
             pull.map_err(|error| Error::from(Failure::other(&error)))
         };
-        let pull = self.connection.ask(opening).await.map_err(|_| None)?.map_err(Some)?;
+        let pull = self.connection.request(opening).await.map_err(|_| None)?.map_err(Some)?;
         self.source = Some(Source { pull, losses, delivered: 0 });
         Ok(())
     }
@@ -147,16 +147,16 @@ impl Source {
                 return None;
             }
             if !self.pull.is_open() {
-                self.pull.ask(AHEAD).await;
+                self.pull.request(AHEAD).await;
             }
             match self.pull.next(false).await {
                 Event::Message(message) => return Some(*message),
                 Event::End => {}
-                Event::Trouble => {
+                Event::Backoff => {
                     sleep(PAUSE).await;
                     return None;
                 }
-                Event::Silent | Event::Forgotten | Event::Closed => return None,
+                Event::Silent | Event::ConsumerMissing | Event::Closed => return None,
             }
         }
     }

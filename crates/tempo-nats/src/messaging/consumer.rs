@@ -1,4 +1,4 @@
-//! A consumer of a stream that this process has joined.
+//! Fetches from a JetStream consumer.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,59 +14,59 @@ use tempo_messaging::{Adoption, Consumer, Delivery, Result, Subscription};
 use tokio::time::{Instant, sleep};
 
 use super::incoming::Incoming;
-use super::letters::Letters;
-use super::receipt::{Desk, StreamReceipt};
+use super::letters::DeadLetterStream;
+use super::receipt::{AckContext, StreamReceipt};
 use super::stream::NamedStream;
 use super::{durable, join, wire};
 use crate::failure::Failure;
 use crate::pull::{Event, Pull};
 
-/// How often it is asked how far the consumer is, and what it is, at most.
-const LOOK: Duration = Duration::from_secs(5);
+/// Minimum interval between requests for the consumer's info.
+const INFO_REFRESH_INTERVAL: Duration = Duration::from_secs(5);
 
-/// What is advised where programs disagree.
+/// Advice for programs with conflicting settings.
 pub(super) const SHARING: &str = "give the programs the same settings, or consumers of their own (--consumer, --app)";
 
-/// How long to wait before another attempt.
-const PAUSE: Duration = Duration::from_millis(250);
+/// Pause before a retry.
+const RETRY_PAUSE: Duration = Duration::from_millis(250);
 
 pub(super) struct StreamConsumer {
     stream: Arc<NamedStream>,
-    desk: Arc<Desk>,
+    ack_context: Arc<AckContext>,
     name: String,
-    /// What the consumer was when it was last looked at.
+    /// The last fetched configuration.
     config: consumer::Config,
     adoption: Option<Adoption>,
     pull: Pull,
-    /// Messages that came and were not handed over.
-    taken: VecDeque<(Instant, Incoming)>,
-    /// Up to where all is done, as was known a short while ago: where a consumer begins that the server forgot.
+    /// Messages received and not yet returned.
+    buffered: VecDeque<(Instant, Incoming)>,
+    /// Recent ack floor: where to recreate a consumer that the server has lost.
     floor: u64,
-    /// Of which stream that is known.
+    /// Creation time of the stream that `floor` refers to.
     created: DateTime,
-    looked: Instant,
+    refreshed: Instant,
 }
 
 impl StreamConsumer {
     pub(super) async fn join(
         stream: Arc<NamedStream>,
-        letters: Arc<Letters>,
+        letters: Arc<DeadLetterStream>,
         subscription: &Subscription,
     ) -> anyhow::Result<Self> {
-        // A subscription that is refused leaves no stream behind.
+        // Check first: a refused subscription must not create streams.
         join::check(&stream, subscription).await?;
         letters.prepare(&stream).await?;
         let (info, adoption) = join::join(&stream, subscription).await?;
-        let found = stream.look().await?.ok_or_else(|| stream.wrong("the stream was deleted"))?;
+        let found = stream.find().await?.ok_or_else(|| stream.unavailable("the stream was deleted"))?;
         let pull = Pull::open(&stream.connection, &stream.name, &info.name, None).await?;
-        let desk = Desk { connection: stream.connection.clone(), letters, ack_wait: info.config.ack_wait };
+        let ack_context = AckContext { connection: stream.connection.clone(), letters, ack_wait: info.config.ack_wait };
         Ok(Self {
-            desk: Arc::new(desk),
+            ack_context: Arc::new(ack_context),
             pull,
-            taken: VecDeque::new(),
+            buffered: VecDeque::new(),
             floor: info.ack_floor.stream_sequence,
             created: found.cached_info().created,
-            looked: Instant::now(),
+            refreshed: Instant::now(),
             stream,
             name: info.name,
             config: info.config,
@@ -74,40 +74,40 @@ impl StreamConsumer {
         })
     }
 
-    /// How many messages the consumer can give at once.
-    fn most(&self) -> usize {
-        // Without a bound, it says -1.
+    /// Maximum messages in flight.
+    fn max_fetch(&self) -> usize {
+        // -1 means unlimited.
         usize::try_from(self.config.max_ack_pending).unwrap_or(usize::MAX)
     }
 
-    /// Keeps in mind how far the consumer is, now and then, and whether another program has changed it.
-    async fn look(&mut self) {
-        if self.looked.elapsed() < LOOK {
+    /// Periodically refreshes the ack floor, and warns if another program changed the consumer.
+    async fn refresh_info(&mut self) {
+        if self.refreshed.elapsed() < INFO_REFRESH_INTERVAL {
             return;
         }
-        self.looked = Instant::now();
+        self.refreshed = Instant::now();
         let connection = &self.stream.connection;
         let Ok(stream) = connection.jetstream().get_stream_no_info(&self.stream.name).await else { return };
-        let Ok(Ok(info)) = connection.ask(stream.consumer_info(&self.name)).await else { return };
+        let Ok(Ok(info)) = connection.request(stream.consumer_info(&self.name)).await else { return };
         self.floor = info.ack_floor.stream_sequence;
         let changes = durable::read(&self.config).changes(&durable::read(&info.config));
         if !changes.is_empty() {
-            // It is not changed back: in a rolling update the other program is the newer one.
+            // Not reverted: in a rolling update the other program is the newer one.
             let consumer = &self.name;
             tracing::warn!(consumer, changes, "another program that shares this consumer has changed it; {SHARING}");
         }
         self.config = info.config;
     }
 
-    /// Makes a consumer again that the server does not know any more. Most often it does, a moment later.
-    async fn revive(&mut self) -> Result<()> {
-        sleep(PAUSE).await;
+    /// Recreates a consumer that the server has lost. Usually it is back a moment later.
+    async fn recreate(&mut self) -> Result<()> {
+        sleep(RETRY_PAUSE).await;
         let stream = match self.stream.get().await {
             Ok(Some(stream)) => stream,
             Ok(None) => return Err(Failure::Gone.into()),
             Err(_) => return Ok(()),
         };
-        match self.stream.connection.ask(stream.consumer_info(&self.name)).await {
+        match self.stream.connection.request(stream.consumer_info(&self.name)).await {
             Ok(Err(error)) if error.kind() == ConsumerInfoErrorKind::NotFound => {}
             _ => return Ok(()),
         }
@@ -125,9 +125,13 @@ impl StreamConsumer {
             Ok(None) => {}
             Ok(Some(_)) => {
                 let (consumer, after) = (&self.name, self.floor);
-                tracing::warn!(consumer, after, "the server forgot the consumer; it goes on where it was known to be");
+                tracing::warn!(
+                    consumer,
+                    after,
+                    "the server lost the consumer; recreated it at its last known position"
+                );
             }
-            Err(error) => tracing::warn!(%error, "the server forgot the consumer"),
+            Err(error) => tracing::warn!(%error, "the server lost the consumer"),
         }
         Ok(())
     }
@@ -135,14 +139,14 @@ impl StreamConsumer {
     fn delivery(&self, incoming: Incoming) -> Option<Delivery> {
         let Incoming { message, refusal } = incoming;
         let message = JetStreamMessage { message, context: self.stream.connection.jetstream().clone() };
-        // Somebody else may publish on any inbox.
+        // Other clients may publish to the inbox.
         let info = message.info().ok()?;
         let attempt = u32::try_from(info.delivered.max(1)).unwrap_or(u32::MAX);
         let (timestamp, sequence) = (SystemTime::from(info.published), Some(info.stream_sequence));
         let topic = message.subject.as_str();
         let content = wire::message(topic, None, message.headers.as_ref(), message.payload.clone());
         let omitted_headers = refusal.as_ref().map(|refusal| refusal.headers);
-        let receipt = Box::new(StreamReceipt { desk: Arc::clone(&self.desk), message, omitted_headers });
+        let receipt = Box::new(StreamReceipt { ack_context: Arc::clone(&self.ack_context), message, omitted_headers });
         let refusal = refusal.map(|refusal| refusal.reason);
         Some(Delivery { message: content, attempt, timestamp, sequence, refusal, receipt })
     }
@@ -151,40 +155,40 @@ impl StreamConsumer {
 #[async_trait]
 impl Consumer for StreamConsumer {
     async fn fetch(&mut self, most: usize) -> Result<Vec<Delivery>> {
-        // A request for more than the consumer can give has no end.
-        let most = most.clamp(1, self.most().max(1));
+        // The server never completes a request for more than the consumer may have in flight.
+        let most = most.clamp(1, self.max_fetch().max(1));
         loop {
-            while self.taken.len() < most {
+            while self.buffered.len() < most {
                 if !self.pull.is_open() {
-                    if !self.taken.is_empty() {
+                    if !self.buffered.is_empty() {
                         break;
                     }
-                    self.look().await;
-                    self.pull.ask(most).await;
+                    self.refresh_info().await;
+                    self.pull.request(most).await;
                 }
-                let some = !self.taken.is_empty();
+                let some = !self.buffered.is_empty();
                 match self.pull.next(some).await {
                     Event::Message(message) => {
                         let incoming = Incoming::new(*message);
                         let refused = incoming.refusal.is_some();
-                        self.taken.push_back((Instant::now(), incoming));
+                        self.buffered.push_back((Instant::now(), incoming));
                         if refused {
-                            // Its headers took long.
+                            // Counting many headers took long.
                             tokio::task::yield_now().await;
                         }
                     }
-                    Event::End | Event::Silent | Event::Trouble | Event::Forgotten if some => break,
+                    Event::End | Event::Silent | Event::Backoff | Event::ConsumerMissing if some => break,
                     Event::End | Event::Silent => {}
-                    Event::Trouble => sleep(PAUSE).await,
-                    Event::Forgotten => self.revive().await?,
+                    Event::Backoff => sleep(RETRY_PAUSE).await,
+                    Event::ConsumerMissing => self.recreate().await?,
                     Event::Closed => return Err(Failure::Unavailable.into()),
                 }
             }
-            // Nothing is awaited from here on, so that what is taken out is also handed over.
-            let count = self.taken.len().min(most);
-            let taken: Vec<(Instant, Incoming)> = self.taken.drain(..count).collect();
-            // What lay here for too long, because a fetch was given up, comes again by itself.
-            let current = taken.into_iter().filter(|(came, _)| came.elapsed() < self.desk.ack_wait);
+            // No await from here on, so that drained messages are returned.
+            let count = self.buffered.len().min(most);
+            let buffered: Vec<(Instant, Incoming)> = self.buffered.drain(..count).collect();
+            // Messages buffered longer than `ack_wait`, after a cancelled fetch, are redelivered by the server.
+            let current = buffered.into_iter().filter(|(came, _)| came.elapsed() < self.ack_context.ack_wait);
             let deliveries: Vec<Delivery> = current.filter_map(|(_, incoming)| self.delivery(incoming)).collect();
             if !deliveries.is_empty() {
                 return Ok(deliveries);
@@ -198,13 +202,13 @@ impl Consumer for StreamConsumer {
 }
 
 impl Drop for StreamConsumer {
-    /// Gives back what was taken, so that another replica has it at once. What is still on its way comes to another one
-    /// after the wait for its acknowledgement.
+    /// Naks buffered messages, so that another replica gets them at once. Messages still in transit are redelivered
+    /// after `ack_wait`.
     fn drop(&mut self) {
         let client = self.stream.connection.client();
-        for message in self.taken.drain(..).map(|(_, incoming)| incoming.message).chain(self.pull.rest()) {
+        for message in self.buffered.drain(..).map(|(_, incoming)| incoming.message).chain(self.pull.rest()) {
             if let Some(reply) = message.reply {
-                // There is room for it, or the message has to wait.
+                // Best effort: without buffer space the message waits for `ack_wait`.
                 client.publish(reply, AckKind::Nak(None).into()).now_or_never();
             }
         }

@@ -1,4 +1,4 @@
-//! NATS without JetStream: what is published goes to whoever listens now.
+//! A broker on core NATS: messages reach current subscribers only.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use tempo_messaging::{Broker, Consumer, Message, Result, Subscription};
 use tokio::time::timeout_at;
 
-use super::inbox::{self, Inbox, Question};
+use super::inbox::{self, CoreRequest, Inbox};
 use super::queue::Queue;
 use super::{failure, wire};
 use crate::connection::Connection;
@@ -47,7 +47,7 @@ impl Broker for CoreBroker {
         tokio::select! {
             biased;
             results = sending => results,
-            _ = losses.changed() => messages.iter().map(|_| Err(Failure::Lost.into())).collect(),
+            _ = losses.changed() => messages.iter().map(|_| Err(Failure::ConnectionLost.into())).collect(),
         }
     }
 
@@ -64,15 +64,15 @@ impl Broker for CoreBroker {
     }
 }
 
-/// Hands a message to the connection as it is.
+/// Publishes a message.
 async fn publish(connection: &Connection, message: &Message) -> Result<()> {
     send(connection, message, wire::headers(message)?, message.reply_to.as_deref()).await
 }
 
-/// Hands a message to the connection with these headers.
+/// Publishes a message with these headers.
 async fn send(connection: &Connection, message: &Message, headers: HeaderMap, reply_to: Option<&str>) -> Result<()> {
     let subject = wire::subject(&message.topic)?;
-    // A client that answers there would send commands to the server with its own rights.
+    // Validated as well: an answer to a `$` subject would be a command to the server.
     let reply = reply_to.map(wire::subject);
     let (client, payload) = (connection.client(), message.payload.clone());
     let sent = match (reply.transpose()?, headers.is_empty()) {
@@ -84,28 +84,28 @@ async fn send(connection: &Connection, message: &Message, headers: HeaderMap, re
     sent.map_err(|error| Failure::from(error).into())
 }
 
-/// Returns once the server has seen everything that was sent before. Nobody listens to the question, which the server
-/// says at once, after it has handled what came earlier.
+/// Returns once the server has processed all earlier publishes: the server answers a request without responders in
+/// order.
 pub(super) async fn barrier(connection: &Connection) -> Result<()> {
     let question = connection.client().send_request(connection.client().new_inbox(), Request::new());
-    match connection.ask(question).await.map_err(failure::lost)? {
+    match connection.request(question).await.map_err(failure::lost)? {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == RequestErrorKind::NoResponders => Ok(()),
         Err(error) => Err(Failure::from(error).into()),
     }
 }
 
-/// Publishes an answer, which is kept by nobody.
+/// Publishes an answer on core NATS.
 pub(super) async fn reply(connection: &Connection, answer: &Message) -> Result<()> {
     let sending = async {
         publish(connection, answer).await?;
         connection.client().flush().await.map_err(|error| Failure::other(&error).into())
     };
-    connection.ask(sending).await.map_err(failure::lost)?
+    connection.request(sending).await.map_err(failure::lost)?
 }
 
-/// Publishes a question and collects the answers. `kept`: a stream of Tempo may take it after all, and whoever then handles
-/// it has to find in it where to answer.
+/// Publishes a request and collects the answers. `kept`: a stream of Tempo may store the request after all; its handler
+/// then finds the reply subject in a header.
 pub(super) async fn request(
     connection: &Connection,
     inbox: &Inbox,
@@ -116,11 +116,11 @@ pub(super) async fn request(
 ) -> Result<Vec<Message>> {
     let deadline = inbox::deadline(timeout);
     timeout_at(deadline, connection.ready()).await.map_err(|_| Failure::Timeout)?.map_err(failure::lost)?;
-    let slip = inbox.slip();
+    let pending = inbox.pending_reply();
     let mut headers = wire::headers(message)?;
     if kept {
-        wire::set_reply_to(&mut headers, &slip.topic)?;
+        wire::set_reply_to(&mut headers, &pending.topic)?;
     }
-    send(connection, message, headers, Some(&slip.topic)).await?;
-    slip.collect(replies, deadline, Some(Question { connection, topic: &message.topic })).await
+    send(connection, message, headers, Some(&pending.topic)).await?;
+    pending.collect(replies, deadline, Some(CoreRequest { connection, topic: &message.topic })).await
 }

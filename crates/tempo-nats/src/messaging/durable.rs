@@ -1,48 +1,48 @@
-//! What a durable consumer of JetStream says about itself, and how what Tempo knows of one is written into it.
+//! Maps [`ConsumerConfig`] to and from the configuration and metadata of durable JetStream consumers.
 
 use async_nats::jetstream::consumer::{self, AckPolicy, DeliverPolicy, pull};
 use async_nats::jetstream::stream::Stream;
 use tempo_messaging::{ConsumerConfig, ConsumerInfo, Handling, Owner, topic};
 
-use super::stream::MARK;
+use super::stream::TEMPO_METADATA_KEY;
 use crate::connection::Connection;
 
-/// Whose the consumer is.
-const APP: &str = "tempo-app";
-const COMPONENT: &str = "tempo-component";
+/// Metadata keys of the owner.
+const APP_KEY: &str = "tempo-app";
+const COMPONENT_KEY: &str = "tempo-component";
 
-/// What the names of other entries of Tempo's begin with.
-const PREFIX: &str = "tempo-";
+/// Prefix of Tempo's metadata keys.
+const TEMPO_KEY_PREFIX: &str = "tempo-";
 
-/// What begins with this in a consumer's metadata is the server's.
-const RESERVED: &str = "_nats.";
+/// Prefix of the server's metadata keys.
+const SERVER_KEY_PREFIX: &str = "_nats.";
 
-/// How many messages may be on their way in all replicas. Those that wait to be tried again are among them, so that many
-/// must be able to fail before a consumer comes to a halt.
+/// Maximum unacknowledged messages over all replicas. Messages that wait for redelivery count, so the limit is high
+/// enough for many to fail.
 const MAX_ACK_PENDING: i64 = 65_536;
 
-/// How long a consumer stays that was made to count messages, if it cannot be deleted.
-const COUNTING: std::time::Duration = std::time::Duration::from_secs(5);
+/// Inactivity after which the server deletes a counting consumer.
+const COUNTING_CONSUMER_TTL: std::time::Duration = std::time::Duration::from_secs(5);
 
-/// Whether Tempo made the consumer, and may change it.
+/// Returns whether Tempo created the consumer and may change it.
 pub(super) fn is_ours(config: &consumer::Config) -> bool {
-    config.metadata.contains_key(MARK)
+    config.metadata.contains_key(TEMPO_METADATA_KEY)
 }
 
-/// What the consumer is.
+/// Reads the configuration.
 pub(super) fn read(config: &consumer::Config) -> ConsumerConfig {
     let text = |name: &str| config.metadata.get(name).cloned();
     ConsumerConfig {
         topics: topics(config),
         ack_wait: config.ack_wait,
-        // One after the other in all replicas is the order of each key.
+        // One message in flight over all replicas preserves the order of each key.
         ordered: config.max_ack_pending == 1,
-        handling: Handling::from_properties(|name| text(&format!("{PREFIX}{name}"))),
-        owner: text(COMPONENT).map(|component| Owner { app: text(APP), component }),
+        handling: Handling::from_properties(|name| text(&format!("{TEMPO_KEY_PREFIX}{name}"))),
+        owner: text(COMPONENT_KEY).map(|component| Owner { app: text(APP_KEY), component }),
     }
 }
 
-/// Makes the consumer what `wanted` says. What that does not speak of stays as it is.
+/// Writes `wanted` into `config`, and leaves other fields unchanged.
 pub(super) fn write(wanted: &ConsumerConfig, config: &mut consumer::Config) {
     let kept = read(config);
     if kept.topics != wanted.topics {
@@ -54,14 +54,14 @@ pub(super) fn write(wanted: &ConsumerConfig, config: &mut consumer::Config) {
     }
     config.ack_wait = wanted.ack_wait;
     let metadata = &mut config.metadata;
-    metadata.retain(|name, _| !name.starts_with(RESERVED) && name != APP && name != COMPONENT);
-    metadata.insert(MARK.to_owned(), "messaging".to_owned());
+    metadata.retain(|name, _| !name.starts_with(SERVER_KEY_PREFIX) && name != APP_KEY && name != COMPONENT_KEY);
+    metadata.insert(TEMPO_METADATA_KEY.to_owned(), "messaging".to_owned());
     if let Some(Owner { app, component }) = &wanted.owner {
-        metadata.insert(COMPONENT.to_owned(), component.clone());
-        metadata.extend(app.iter().map(|app| (APP.to_owned(), app.clone())));
+        metadata.insert(COMPONENT_KEY.to_owned(), component.clone());
+        metadata.extend(app.iter().map(|app| (APP_KEY.to_owned(), app.clone())));
     }
     for (name, text) in wanted.handling.iter().flat_map(Handling::properties) {
-        let name = format!("{PREFIX}{name}");
+        let name = format!("{TEMPO_KEY_PREFIX}{name}");
         match text {
             Some(text) => metadata.insert(name, text),
             None => metadata.remove(&name),
@@ -69,7 +69,7 @@ pub(super) fn write(wanted: &ConsumerConfig, config: &mut consumer::Config) {
     }
 }
 
-/// A new consumer.
+/// The configuration of a new consumer.
 pub(super) fn new(name: &str, wanted: &ConsumerConfig, deliver_policy: DeliverPolicy) -> consumer::Config {
     let mut config = consumer::Config {
         durable_name: Some(name.to_owned()),
@@ -83,7 +83,7 @@ pub(super) fn new(name: &str, wanted: &ConsumerConfig, deliver_policy: DeliverPo
     config
 }
 
-/// The consumer as one that is pulled from, which it is.
+/// Converts to a pull consumer; `None` for a push consumer.
 pub(super) fn pulled(config: consumer::Config) -> Option<pull::Config> {
     consumer::FromConsumer::try_from_consumer_config(config).ok()
 }
@@ -99,7 +99,7 @@ fn topics(config: &consumer::Config) -> Vec<String> {
     topic::prune(&filters)
 }
 
-/// What an operator sees of it.
+/// Converts to the info of an operator.
 pub(super) fn info(info: &consumer::Info) -> ConsumerInfo {
     let ConsumerConfig { topics, owner, .. } = read(&info.config);
     ConsumerInfo {
@@ -112,8 +112,8 @@ pub(super) fn info(info: &consumer::Info) -> ConsumerInfo {
     }
 }
 
-/// How many messages that were never delivered to the consumer it would not be delivered if it had these topics and went
-/// on at `start` at the earliest. `None` if the server does not say, as for a work queue, which has one consumer a subject.
+/// Counts the undelivered messages that the consumer would skip with these topics, from `start` at the earliest. `None`
+/// if the server cannot count them, as on a work queue, which has one consumer per subject.
 pub(super) async fn skipped(
     connection: &Connection,
     stream: &Stream,
@@ -130,14 +130,14 @@ pub(super) async fn skipped(
         deliver_policy: DeliverPolicy::ByStartSequence { start_sequence },
         ack_policy: AckPolicy::None,
         filter_subjects,
-        inactive_threshold: COUNTING,
+        inactive_threshold: COUNTING_CONSUMER_TTL,
         memory_storage: true,
         num_replicas: 1,
         ..pull::Config::default()
     };
-    let counting = connection.ask(stream.create_consumer(config)).await.ok()?.ok()?;
+    let counting = connection.request(stream.create_consumer(config)).await.ok()?.ok()?;
     let (kept, name) = (counting.cached_info().num_pending, counting.cached_info().name.clone());
-    // If this fails, the server deletes it a little later.
-    let _ = connection.ask(stream.delete_consumer(&name)).await;
+    // If this fails, the server deletes it after the inactivity timeout.
+    let _ = connection.request(stream.delete_consumer(&name)).await;
     Some(info.num_pending.saturating_sub(kept))
 }

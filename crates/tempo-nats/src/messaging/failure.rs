@@ -1,25 +1,23 @@
-//! What a failure of NATS is called by a broker, and the failures that only a broker has.
+//! Converts failures of NATS to messaging errors.
 
 use tempo_messaging::{Error, ErrorKind};
 
-use crate::connection::Lost;
+use crate::connection::ConnectionLost;
 use crate::failure::Failure;
 
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         let (kind, problem) = match failure {
             Failure::Timeout => (ErrorKind::Timeout, "the broker did not answer in time"),
-            Failure::Lost => (ErrorKind::Timeout, "the connection to the broker was lost before it answered"),
-            Failure::Unavailable => (ErrorKind::Unavailable, "the broker cannot be reached just now"),
-            Failure::Backlog => (ErrorKind::QuotaExceeded, "too many messages wait for their answer"),
-            Failure::AboveServer => {
-                (ErrorKind::TooLarge, "the message with its headers is above what the server takes")
-            }
-            Failure::AboveStream => (ErrorKind::TooLarge, "the message is above the stream's maximum"),
+            Failure::ConnectionLost => (ErrorKind::Timeout, "the connection to the broker was lost before it answered"),
+            Failure::Unavailable => (ErrorKind::Unavailable, "the broker is unreachable"),
+            Failure::Backlog => (ErrorKind::QuotaExceeded, "too many publishes await their acknowledgement"),
+            Failure::AboveServer => (ErrorKind::TooLarge, "the message with its headers exceeds the server's limit"),
+            Failure::AboveStream => (ErrorKind::TooLarge, "the message exceeds the stream's limit"),
             Failure::Full => (ErrorKind::QuotaExceeded, "the stream is full or busy"),
             Failure::Sealed => (ErrorKind::AccessDenied, "the stream cannot be written"),
             Failure::Gone => (ErrorKind::Other, "the stream was deleted"),
-            // No message expects another before it, or has a lifetime.
+            // No publish has an expected sequence or a lifetime.
             Failure::Conflict | Failure::NoLifetimes | Failure::Other => {
                 (ErrorKind::Other, "the broker reports a failure")
             }
@@ -28,8 +26,8 @@ impl From<Failure> for Error {
     }
 }
 
-/// What is said where there was no connection, or it was lost.
-pub(super) fn lost(lost: Lost) -> Error {
+/// The error for a lost connection.
+pub(super) fn lost(lost: ConnectionLost) -> Error {
     Failure::from(lost).into()
 }
 
@@ -38,14 +36,14 @@ pub(super) fn no_stream() -> Error {
 }
 
 pub(super) fn no_responders() -> Error {
-    Error::new(ErrorKind::NoResponders, "nobody takes messages of this topic")
+    Error::new(ErrorKind::NoResponders, "no subscriber takes messages of this topic")
 }
 
 pub(super) fn no_answer() -> Error {
     Error::new(ErrorKind::Timeout, "no answer came in time")
 }
 
-/// For an answer that cannot be given to a component, which sees only what is its own.
+/// The error for an answer with too many headers.
 pub(super) fn refused_answer(reason: &str) -> Error {
     Error::new(ErrorKind::TooLarge, format!("an answer cannot be taken: {reason}"))
 }

@@ -1,5 +1,5 @@
-//! Where answers to requests come: one subscription for all requests of a broker, so that a request costs the server no
-//! subscription of its own, and one that nobody answers leaves nothing behind.
+//! The reply inbox of a broker: one wildcard subscription for all requests, so that a request needs no subscription of
+//! its own and an unanswered one leaves none behind.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,38 +16,38 @@ use super::incoming::Incoming;
 use super::{failure, wire};
 use crate::connection::Connection;
 
-/// How many answers to one request may wait to be taken.
-const WAITING: usize = 64;
+/// Maximum buffered answers per request.
+const MAX_QUEUED_REPLIES: usize = 64;
 
-/// How many bytes of answers one request collects.
-const MOST_BYTES: usize = 16 << 20;
+/// Maximum bytes of answers per request.
+const MAX_REPLY_BYTES: usize = 16 << 20;
 
-type Waiting = Mutex<HashMap<String, mpsc::Sender<Incoming>>>;
+type PendingReplies = Mutex<HashMap<String, mpsc::Sender<Incoming>>>;
 
 /// The inbox of a broker.
 pub(super) struct Inbox {
     prefix: String,
-    waiting: Arc<Waiting>,
+    waiting: Arc<PendingReplies>,
     pump: AbortHandle,
 }
 
-/// A topic that one request gives to those who answer.
-pub(super) struct Slip {
+/// A request that awaits answers on its own reply subject.
+pub(super) struct PendingReply {
     pub(super) topic: String,
     token: String,
     answers: mpsc::Receiver<Incoming>,
-    waiting: Arc<Waiting>,
+    waiting: Arc<PendingReplies>,
 }
 
-/// A request that went out by NATS alone.
+/// A request published on core NATS.
 #[derive(Clone, Copy)]
-pub(super) struct Question<'a> {
+pub(super) struct CoreRequest<'a> {
     pub(super) connection: &'a Connection,
     pub(super) topic: &'a str,
 }
 
 impl Inbox {
-    /// Subscribes. What brings the answers runs on this runtime.
+    /// Subscribes. The receiving task runs on the current runtime.
     pub(super) async fn open(connection: &Connection) -> anyhow::Result<Self> {
         let prefix = format!("{}.", connection.client().new_inbox());
         let subscriber = connection.client().subscribe(format!("{prefix}*")).await?;
@@ -56,12 +56,12 @@ impl Inbox {
         Ok(Self { prefix, waiting, pump })
     }
 
-    /// A new topic, at which answers are collected from now on.
-    pub(super) fn slip(&self) -> Slip {
+    /// Creates a reply subject and collects its answers from now on.
+    pub(super) fn pending_reply(&self) -> PendingReply {
         let token = nuid::next().to_string();
-        let (sender, answers) = mpsc::channel(WAITING);
+        let (sender, answers) = mpsc::channel(MAX_QUEUED_REPLIES);
         lock(&self.waiting).insert(token.clone(), sender);
-        Slip { topic: format!("{}{token}", self.prefix), token, answers, waiting: Arc::clone(&self.waiting) }
+        PendingReply { topic: format!("{}{token}", self.prefix), token, answers, waiting: Arc::clone(&self.waiting) }
     }
 }
 
@@ -71,22 +71,22 @@ impl Drop for Inbox {
     }
 }
 
-impl Slip {
-    /// Waits for answers, until there are `replies` of them or it is time. With the `question` they are told from the word of
-    /// a stream that it has kept it.
+impl PendingReply {
+    /// Collects answers until there are `replies` of them or `deadline` passes. If `question` is set, JetStream publish
+    /// acks that arrive on the reply subject are skipped.
     pub(super) async fn collect(
         mut self,
         replies: usize,
         deadline: Instant,
-        question: Option<Question<'_>>,
+        question: Option<CoreRequest<'_>>,
     ) -> Result<Vec<Message>> {
         let mut messages = Vec::new();
         let (mut bytes, mut refused) = (0_usize, Vec::new());
-        while messages.len().saturating_add(refused.len()) < replies.max(1) && bytes < MOST_BYTES {
+        while messages.len().saturating_add(refused.len()) < replies.max(1) && bytes < MAX_REPLY_BYTES {
             let Ok(Some(incoming)) = timeout_at(deadline, self.answers.next()).await else { break };
             let Incoming { message: answer, refusal } = incoming;
             if let Some(refusal) = refusal {
-                tracing::debug!(reason = refusal.reason, "an answer is refused");
+                tracing::debug!(reason = refusal.reason, "refused an answer");
                 refused.push(failure::refused_answer(&refusal.reason));
                 continue;
             }
@@ -94,7 +94,7 @@ impl Slip {
                 return Err(failure::no_responders());
             }
             if let Some(question) = question
-                && timeout_at(deadline, is_acknowledgement(&answer, question)).await.unwrap_or(false)
+                && timeout_at(deadline, is_publish_ack(&answer, question)).await.unwrap_or(false)
             {
                 continue;
             }
@@ -108,45 +108,44 @@ impl Slip {
     }
 }
 
-impl Drop for Slip {
+impl Drop for PendingReply {
     fn drop(&mut self) {
         lock(&self.waiting).remove(&self.token);
     }
 }
 
-/// Whether the answer is that of a stream which takes messages of the topic, and acknowledges them to whoever expects an
-/// answer.
-async fn is_acknowledgement(answer: &NatsMessage, question: Question<'_>) -> bool {
+/// Returns whether the answer is the publish ack of a stream that stores the topic.
+async fn is_publish_ack(answer: &NatsMessage, question: CoreRequest<'_>) -> bool {
     let Some(stream) = wire::acknowledged_by(answer) else { return false };
     let taken = question.connection.jetstream().stream_by_subject(question.topic).await;
     taken.is_ok_and(|name| name == stream)
 }
 
-/// When a request that may take `timeout` ends.
+/// The deadline of a request with this timeout.
 pub(super) fn deadline(timeout: Duration) -> Instant {
     let now = Instant::now();
-    // Who can wait for ages can wait for a day.
+    // Capped at one day.
     now.checked_add(timeout.min(Duration::from_secs(86_400))).unwrap_or(now)
 }
 
-async fn pump(mut subscriber: Subscriber, prefix: String, waiting: Arc<Waiting>) {
+async fn pump(mut subscriber: Subscriber, prefix: String, waiting: Arc<PendingReplies>) {
     while let Some(message) = subscriber.next().await {
         let token = message.subject.strip_prefix(prefix.as_str()).unwrap_or_default();
         let token = token.to_owned();
         let incoming = Incoming::new(message);
         let refused = incoming.refusal.is_some();
         let taken = lock(&waiting).get_mut(&token).is_some_and(|sender| sender.try_send(incoming).is_ok());
-        // More than are wanted, or nobody waits any more.
+        // The request has ended or its buffer is full.
         if !taken {
-            tracing::debug!("an answer came that nobody waits for");
+            tracing::debug!("dropped an answer: its request has ended or its buffer is full");
         }
         if refused {
-            // Its headers took long.
+            // Counting many headers took long.
             tokio::task::yield_now().await;
         }
     }
 }
 
-fn lock(waiting: &Waiting) -> std::sync::MutexGuard<'_, HashMap<String, mpsc::Sender<Incoming>>> {
+fn lock(waiting: &PendingReplies) -> std::sync::MutexGuard<'_, HashMap<String, mpsc::Sender<Incoming>>> {
     waiting.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,25 +1,26 @@
-//! Messages that came, judged before anything of them is copied or waits. The client has taken their headers apart by then.
+//! Incoming messages, with their headers counted before they are copied or buffered. The client has parsed the headers
+//! by then.
 
 use async_nats::{HeaderMap, Message as NatsMessage};
 use tempo_messaging::HeaderCount;
 
-/// A message that came.
+/// An incoming message.
 pub(super) struct Incoming {
-    /// Without its headers if it is refused.
+    /// Without headers if refused.
     pub(super) message: NatsMessage,
     pub(super) refusal: Option<Refusal>,
 }
 
-/// Why a message is not for a component.
+/// Why no component may receive a message.
 pub(super) struct Refusal {
     pub(super) reason: String,
-    /// How many headers it had.
+    /// Number of headers that it had.
     pub(super) headers: usize,
 }
 
 impl Incoming {
     pub(super) fn new(mut message: NatsMessage) -> Self {
-        let refusal = message.headers.as_ref().and_then(judge);
+        let refusal = message.headers.as_ref().and_then(check);
         if refusal.is_some() {
             message.headers = None;
         }
@@ -27,8 +28,8 @@ impl Incoming {
     }
 }
 
-/// Counts `headers`.
-pub(super) fn judge(headers: &HeaderMap) -> Option<Refusal> {
+/// Checks `headers` against the limits.
+pub(super) fn check(headers: &HeaderMap) -> Option<Refusal> {
     let mut count = HeaderCount::default();
     for (name, values) in headers.iter() {
         values.iter().for_each(|value| count.add(name.as_ref(), value.as_str()));

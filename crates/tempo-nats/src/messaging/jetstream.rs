@@ -9,9 +9,9 @@ use tokio::time::timeout_at;
 
 use super::consumer::StreamConsumer;
 use super::inbox::{self, Inbox};
-use super::letters::Letters;
+use super::letters::DeadLetterStream;
 use super::publish::{self, Outgoing};
-use super::stream::{NamedStream, STALE};
+use super::stream::{NamedStream, SUBJECTS_TTL};
 use super::{core, failure, wire};
 use crate::address::Address;
 use crate::connection::Connection;
@@ -22,38 +22,38 @@ pub(super) struct JetStreamBroker {
     pub(super) stream: Arc<NamedStream>,
     inbox: Inbox,
     server: String,
-    letters: Arc<Letters>,
-    /// Where a subscription wants its dead letters.
-    chosen: OnceLock<Arc<Letters>>,
+    letters: Arc<DeadLetterStream>,
+    /// The dead-letter stream that a subscription names.
+    chosen: OnceLock<Arc<DeadLetterStream>>,
 }
 
 impl JetStreamBroker {
-    /// Finds the stream, or creates it if it is said with which `subjects`.
+    /// Looks the stream up, or creates it if `subjects` is not empty.
     pub(super) async fn open(connection: Connection, address: &Address, subjects: Vec<String>) -> anyhow::Result<Self> {
         let (name, server) = (address.name.clone(), address.server());
         let stream = NamedStream::new(connection.clone(), name.clone(), address.to_string());
-        let found = stream.look().await?;
+        let found = stream.find().await?;
         if found.is_none() && !subjects.is_empty() {
             stream.with(&subjects, 1).await?;
         }
         let inbox = Inbox::open(&connection).await?;
-        let letters = Arc::new(Letters::new(connection.clone(), &server, &name, None));
+        let letters = Arc::new(DeadLetterStream::new(connection.clone(), &server, &name, None));
         Ok(Self { connection, stream: Arc::new(stream), inbox, server, letters, chosen: OnceLock::new() })
     }
 
-    /// The dead letters that an operator is shown.
-    pub(super) fn letters(&self) -> &Letters {
+    /// The dead-letter stream for operators.
+    pub(super) fn letters(&self) -> &DeadLetterStream {
         self.chosen.get().unwrap_or(&self.letters)
     }
 
-    /// A message as the stream takes it.
+    /// Prepares a message for the stream.
     async fn outgoing(&self, message: Message, reply_to: Option<&str>) -> Result<Outgoing> {
         let subject = wire::subject(&message.topic)?;
         let mut headers = wire::headers(&message)?;
         if let Some(reply_to) = reply_to {
             wire::set_reply_to(&mut headers, reply_to)?;
         }
-        // Otherwise somebody else would get it, and the stream's acknowledgement would be waited for in vain.
+        // Else another subscriber would receive it, and no publish ack would arrive.
         if !self.stream.takes(&message.topic, Duration::ZERO).await? {
             tracing::debug!(stream = self.stream.name, topic = message.topic, "the stream does not take this topic");
             return Err(failure::no_stream());
@@ -82,19 +82,20 @@ impl Broker for JetStreamBroker {
 
     async fn request(&self, message: Message, replies: usize, timeout: Duration) -> Result<Vec<Message>> {
         let deadline = inbox::deadline(timeout);
-        if !self.stream.takes(&message.topic, STALE).await? {
+        if !self.stream.takes(&message.topic, SUBJECTS_TTL).await? {
             return core::request(&self.connection, &self.inbox, &message, replies, timeout, true).await;
         }
-        let slip = self.inbox.slip();
-        let question = self.outgoing(message, Some(&slip.topic)).await?;
+        let pending = self.inbox.pending_reply();
+        let question = self.outgoing(message, Some(&pending.topic)).await?;
         timeout_at(deadline, publish::one(&self.connection, question)).await.map_err(|_| Failure::Timeout)??;
-        slip.collect(replies, deadline, None).await
+        pending.collect(replies, deadline, None).await
     }
 
     async fn subscribe(&self, subscription: &Subscription) -> anyhow::Result<Box<dyn Consumer>> {
         let letters = match &subscription.dead_letter {
             Some(name) => {
-                let letters = Letters::new(self.connection.clone(), &self.server, &self.stream.name, Some(name));
+                let letters =
+                    DeadLetterStream::new(self.connection.clone(), &self.server, &self.stream.name, Some(name));
                 let letters = Arc::new(letters);
                 self.chosen.get_or_init(|| Arc::clone(&letters));
                 letters

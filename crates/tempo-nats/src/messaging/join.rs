@@ -1,4 +1,4 @@
-//! The durable consumer of a subscription: created, taken over with its position, brought up to date, or refused.
+//! Joins the durable consumer of a subscription: creates, adopts, updates or refuses it.
 
 use async_nats::jetstream::consumer::{self, AckPolicy, DeliverPolicy};
 use async_nats::jetstream::context::ConsumerInfoErrorKind;
@@ -10,27 +10,27 @@ use super::consumer::SHARING;
 use super::durable;
 use super::stream::NamedStream;
 
-/// How often others may make, change or delete the consumer meanwhile before ours is given up.
-const RACES: usize = 10;
+/// Maximum lost races against other programs that change the consumer.
+const MAX_RACES: usize = 10;
 
-/// A consumer that is there, and what it becomes.
+/// An existing consumer, and its configuration after adoption.
 struct Found {
     stream: Stream,
     info: consumer::Info,
     adopted: ConsumerConfig,
 }
 
-/// Says whether the subscription will be refused for what its consumer is. Nothing is changed.
+/// Checks whether the subscription would be refused, without changing anything.
 pub(super) async fn check(named: &NamedStream, subscription: &Subscription) -> Result<(), Error> {
     find(named, subscription).await.map(drop)
 }
 
-/// Makes the consumer, or takes it over.
+/// Creates the consumer, or takes it over.
 pub(super) async fn join(
     named: &NamedStream,
     subscription: &Subscription,
 ) -> Result<(consumer::Info, Option<Adoption>), Error> {
-    for _ in 0..RACES {
+    for _ in 0..MAX_RACES {
         if let Some(found) = find(named, subscription).await? {
             let (info, adoption) = adopt(named, found).await?;
             return Ok((info, Some(adoption)));
@@ -42,10 +42,10 @@ pub(super) async fn join(
             return Ok((info, None));
         }
     }
-    Err(named.wrong("others change the consumer all the time"))
+    Err(named.unavailable("other programs keep changing the consumer"))
 }
 
-/// Makes a consumer; `None` if another is there by now.
+/// Creates a consumer; `None` if it exists by now.
 pub(super) async fn create(
     named: &NamedStream,
     stream: &Stream,
@@ -53,18 +53,18 @@ pub(super) async fn create(
 ) -> Result<Option<consumer::Info>, Error> {
     let name = config.durable_name.clone().unwrap_or_default();
     let topics = config.filter_subjects.join(", ");
-    let config = durable::pulled(config).ok_or_else(|| named.misfit("the consumer pushes its messages"))?;
-    let created = named.connection.ask(stream.create_consumer_strict(config)).await;
-    match created.map_err(|_| named.wrong("the connection was lost"))? {
+    let config = durable::pulled(config).ok_or_else(|| named.bad_configuration("the consumer is a push consumer"))?;
+    let created = named.connection.request(stream.create_consumer_strict(config)).await;
+    match created.map_err(|_| named.unavailable("the connection was lost"))? {
         Ok(created) => Ok(Some(created.cached_info().clone())),
         Err(error) if error.kind() == ConsumerCreateStrictErrorKind::AlreadyExists => Ok(None),
-        Err(error) => Err(named.wrong(format!("the consumer {name} of {topics} cannot be made: {error}"))),
+        Err(error) => Err(named.unavailable(format!("the consumer {name} of {topics} cannot be created: {error}"))),
     }
 }
 
-/// Finds the consumer of the subscription, or the one that was made before its app had a name.
+/// Finds the consumer of the subscription, or the one created before its app had a name.
 async fn find(named: &NamedStream, subscription: &Subscription) -> Result<Option<Found>, Error> {
-    let Some(stream) = named.look().await? else { return Ok(None) };
+    let Some(stream) = named.find().await? else { return Ok(None) };
     if let Some(info) = info(named, &stream, &subscription.consumer).await? {
         let adopted = judge(named, &stream, &info, subscription).await?;
         return Ok(Some(Found { stream, info, adopted }));
@@ -80,15 +80,15 @@ async fn find(named: &NamedStream, subscription: &Subscription) -> Result<Option
 }
 
 async fn info(named: &NamedStream, stream: &Stream, name: &str) -> Result<Option<consumer::Info>, Error> {
-    let asked = named.connection.ask(stream.consumer_info(name)).await;
-    match asked.map_err(|_| named.wrong("the connection was lost"))? {
+    let found = named.connection.request(stream.consumer_info(name)).await;
+    match found.map_err(|_| named.unavailable("the connection was lost"))? {
         Ok(info) => Ok(Some(info)),
         Err(error) if error.kind() == ConsumerInfoErrorKind::NotFound => Ok(None),
-        Err(error) => Err(named.wrong(format!("the consumer {name} is not to be had: {error}"))),
+        Err(error) => Err(named.unavailable(format!("the consumer {name} cannot be read: {error}"))),
     }
 }
 
-/// What a consumer becomes when the subscription takes it over.
+/// Returns the configuration of the consumer after adoption by the subscription.
 async fn judge(
     named: &NamedStream,
     stream: &Stream,
@@ -99,7 +99,7 @@ async fn judge(
     if !ours {
         check_foreign(&info.config).map_err(|problem| {
             let advice = "name another one with --consumer or consumer=NAME";
-            named.misfit(format!("the consumer {} was not made by Tempo and {problem}; {advice}", info.name))
+            named.bad_configuration(format!("the consumer {} was not made by Tempo and {problem}; {advice}", info.name))
         })?;
     }
     let refusal = match kept.adopt(subscription) {
@@ -109,28 +109,28 @@ async fn judge(
     };
     let skipped = durable::skipped(&named.connection, stream, info, &subscription.topics, 0).await;
     let made = if ours { "" } else { " (Tempo did not make it, and does not change it)" };
-    Err(named.misfit(format!("{}{made}", refusal.explain(&info.name, skipped))))
+    Err(named.bad_configuration(format!("{}{made}", refusal.explain(&info.name, skipped))))
 }
 
-/// Whether a consumer that Tempo did not make can be used as it is.
+/// Checks whether a consumer that Tempo did not create can be used as it is.
 fn check_foreign(config: &consumer::Config) -> Result<(), &'static str> {
     if config.deliver_subject.is_some() {
-        return Err("pushes its messages");
+        return Err("is a push consumer");
     }
     if config.ack_policy != AckPolicy::Explicit || config.headers_only {
-        return Err("does not have each message acknowledged, or leaves out what is in it");
+        return Err("does not require explicit acks, or delivers headers only");
     }
     Ok(())
 }
 
-/// Takes a consumer over, and brings it up to date if Tempo made it.
+/// Takes a consumer over, and updates it if Tempo created it.
 async fn adopt(named: &NamedStream, found: Found) -> Result<(consumer::Info, Adoption), Error> {
     let Found { stream, info, adopted: now } = found;
     let (name, kept) = (info.name.clone(), durable::read(&info.config));
     named.with(&topic::prune(&now.topics), 1).await?;
     if !durable::is_ours(&info.config) {
         let most = info.config.max_deliver;
-        let warning = || format!("the server gives up messages that this consumer delivered {most} times");
+        let warning = || format!("the server drops messages after {most} deliveries to this consumer");
         let warnings = (most > 0).then(warning).into_iter().collect();
         return Ok((info, Adoption { name, now: kept.clone(), kept, warnings }));
     }
@@ -139,15 +139,16 @@ async fn adopt(named: &NamedStream, found: Found) -> Result<(consumer::Info, Ado
     }
     let mut config = info.config.clone();
     durable::write(&now, &mut config);
-    let config = durable::pulled(config).ok_or_else(|| named.misfit("the consumer pushes its messages"))?;
-    let updated = named.connection.ask(stream.update_consumer(config)).await;
-    let updated = updated.map_err(|_| named.wrong("the connection was lost"))?;
-    let updated = updated.map_err(|error| named.wrong(format!("the consumer {name} cannot be updated: {error}")))?;
+    let config = durable::pulled(config).ok_or_else(|| named.bad_configuration("the consumer is a push consumer"))?;
+    let updated = named.connection.request(stream.update_consumer(config)).await;
+    let updated = updated.map_err(|_| named.unavailable("the connection was lost"))?;
+    let updated =
+        updated.map_err(|error| named.unavailable(format!("the consumer {name} cannot be updated: {error}")))?;
     let warnings = warnings(&info, &kept, &now);
     Ok((updated.cached_info().clone(), Adoption { name, kept, now, warnings }))
 }
 
-/// What an update means for other programs, and for messages that are kept.
+/// Warns of the effects of an update on other programs and on stored messages.
 fn warnings(info: &consumer::Info, kept: &ConsumerConfig, now: &ConsumerConfig) -> Vec<String> {
     let mut warnings = Vec::new();
     if info.num_waiting > 0 && !kept.changes(now).is_empty() {

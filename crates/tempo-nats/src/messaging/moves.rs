@@ -1,5 +1,4 @@
-//! Moving a consumer: JetStream changes the topics of one in place, but not where it goes on or its name. For those it is
-//! made anew.
+//! Moves a consumer. JetStream can update its topics in place; for another position or name the consumer is recreated.
 
 use async_nats::jetstream::consumer::{self, DeliverPolicy};
 use async_nats::jetstream::context::ConsumerInfoErrorKind;
@@ -10,7 +9,7 @@ use super::stream::NamedStream;
 use super::{durable, failure, join};
 use crate::failure::Failure;
 
-/// Gives the consumer other topics, another position or another name.
+/// Changes the topics, the position or the name of the consumer.
 pub(super) async fn move_consumer(named: &NamedStream, consumer: &str, change: &ConsumerMove) -> Result<Moved> {
     let stream = named.get().await?.ok_or_else(missing)?;
     let old = info(named, &stream, consumer).await?.ok_or_else(missing)?;
@@ -27,7 +26,7 @@ pub(super) async fn move_consumer(named: &NamedStream, consumer: &str, change: &
     };
     let mut config = old.config.clone();
     durable::write(&ConsumerConfig { topics, owner: None, ..before.clone() }, &mut config);
-    // The topics may be new to the stream.
+    // The stream may lack the new topics.
     let extended = named.with(&durable::read(&config).topics, 1).await;
     let stream = extended.map_err(|error| Error::new(ErrorKind::Other, error.to_string()))?;
     let name = change.name.as_deref().filter(|name| *name != consumer);
@@ -39,7 +38,7 @@ pub(super) async fn move_consumer(named: &NamedStream, consumer: &str, change: &
 }
 
 async fn info(named: &NamedStream, stream: &Stream, name: &str) -> Result<Option<consumer::Info>> {
-    match named.connection.ask(stream.consumer_info(name)).await.map_err(failure::lost)? {
+    match named.connection.request(stream.consumer_info(name)).await.map_err(failure::lost)? {
         Ok(info) => Ok(Some(info)),
         Err(error) if error.kind() == ConsumerInfoErrorKind::NotFound => Ok(None),
         Err(error) if error.kind() == ConsumerInfoErrorKind::InvalidName => Ok(None),
@@ -49,12 +48,12 @@ async fn info(named: &NamedStream, stream: &Stream, name: &str) -> Result<Option
 
 async fn update(named: &NamedStream, stream: &Stream, config: consumer::Config) -> Result<consumer::Info> {
     let config = durable::pulled(config).ok_or_else(pushes)?;
-    let updated = named.connection.ask(stream.update_consumer(config)).await.map_err(failure::lost)?;
+    let updated = named.connection.request(stream.update_consumer(config)).await.map_err(failure::lost)?;
     let updated = updated.map_err(|error| Error::new(ErrorKind::Other, format!("it cannot be updated: {error}")))?;
     Ok(updated.cached_info().clone())
 }
 
-/// Makes the consumer anew, at another place or under another name.
+/// Recreates the consumer at another position or under another name.
 async fn replace(
     named: &NamedStream,
     stream: &Stream,
@@ -64,7 +63,7 @@ async fn replace(
     name: Option<&str>,
 ) -> Result<consumer::Info> {
     if old.num_waiting > 0 {
-        let problem = "programs fetch from the consumer, and would make it again as it was; stop them first";
+        let problem = "programs fetch from the consumer and would recreate it unchanged; stop them first";
         return Err(Error::new(ErrorKind::Unavailable, problem));
     }
     let position = old.ack_floor.stream_sequence.saturating_add(1);
@@ -86,10 +85,10 @@ async fn replace(
     delete(named, stream, &old.name).await?;
     let problem = match create(named, stream, config).await {
         Ok(Some(made)) => return Ok(made),
-        Ok(None) => return Err(Error::new(ErrorKind::Other, "another program has made the consumer meanwhile")),
+        Ok(None) => return Err(Error::new(ErrorKind::Other, "another program has created the consumer meanwhile")),
         Err(problem) => problem,
     };
-    // It goes on as it was, at its old place.
+    // Restore the consumer at its old position.
     let deliver_policy = DeliverPolicy::ByStartSequence { start_sequence: position };
     create(named, stream, consumer::Config { deliver_policy, ..old.config.clone() }).await?;
     Err(problem)
@@ -100,7 +99,7 @@ async fn create(named: &NamedStream, stream: &Stream, config: consumer::Config) 
 }
 
 async fn delete(named: &NamedStream, stream: &Stream, name: &str) -> Result<()> {
-    let deleted = named.connection.ask(stream.delete_consumer(name)).await.map_err(failure::lost)?;
+    let deleted = named.connection.request(stream.delete_consumer(name)).await.map_err(failure::lost)?;
     deleted.map(drop).map_err(|error| Failure::other(&error).into())
 }
 
@@ -113,5 +112,5 @@ fn taken() -> Error {
 }
 
 fn pushes() -> Error {
-    Error::new(ErrorKind::Other, "the consumer pushes its messages, and is not one of Tempo's")
+    Error::new(ErrorKind::Other, "the consumer is a push consumer, which Tempo does not use")
 }

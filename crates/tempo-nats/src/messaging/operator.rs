@@ -1,4 +1,4 @@
-//! What the user can see and do of a stream.
+//! Administration of a stream.
 
 use async_trait::async_trait;
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -8,8 +8,8 @@ use super::jetstream::JetStreamBroker;
 use super::{durable, failure, moves};
 use crate::failure::Failure;
 
-/// How many consumers are shown.
-const MOST: usize = 1000;
+/// Maximum listed consumers.
+const MAX_LISTED_CONSUMERS: usize = 1000;
 
 #[async_trait]
 impl Operator for JetStreamBroker {
@@ -20,8 +20,8 @@ impl Operator for JetStreamBroker {
         let Some(stream) = self.stream.get().await? else {
             return Ok(StreamInfo { name, messages: 0, dead_letters, consumers: Vec::new() });
         };
-        let asking = stream.consumers().take(MOST).try_collect::<Vec<_>>();
-        let infos = self.stream.connection.ask(asking).await.map_err(failure::lost)?;
+        let asking = stream.consumers().take(MAX_LISTED_CONSUMERS).try_collect::<Vec<_>>();
+        let infos = self.stream.connection.request(asking).await.map_err(failure::lost)?;
         let infos = infos.map_err(|error| Failure::other(&error))?;
         let mut consumers: Vec<ConsumerInfo> = infos.into_iter().map(|info| durable::info(&info)).collect();
         consumers.sort_by(|one, other| one.name.cmp(&other.name));

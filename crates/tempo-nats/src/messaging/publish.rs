@@ -1,5 +1,5 @@
-//! Publishing to a stream: all messages are sent, and then their acknowledgements awaited; what was not acknowledged
-//! because the connection was lost is sent again under the same id, by which the stream knows it.
+//! Publishes to a stream: sends messages in a window, then awaits their acks. After a lost connection, unacknowledged
+//! messages are sent again under the same id, so that the stream drops duplicates.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -15,21 +15,21 @@ use tempo_messaging::Result;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
-use super::wire::OWN_ID;
+use super::wire::OWN_ID_PREFIX;
 use crate::connection::Connection;
 use crate::failure::Failure;
 
-/// How many messages may wait for their acknowledgement, and how many bytes.
-const IN_FLIGHT: usize = 256;
-const BYTES_IN_FLIGHT: usize = 1 << 20;
+/// Maximum messages and bytes that await their ack.
+const MAX_IN_FLIGHT_MESSAGES: usize = 256;
+const MAX_IN_FLIGHT_BYTES: usize = 1 << 20;
 
-/// How long a message is tried. The server knows an id for two minutes.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long to retry a message; below the server's deduplication window of two minutes.
+const PUBLISH_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long to wait before another attempt.
-const PAUSE: Duration = Duration::from_millis(250);
+/// Pause between attempts.
+const RETRY_PAUSE: Duration = Duration::from_millis(250);
 
-/// A message on its way to a stream.
+/// A message to publish to a stream.
 #[derive(Clone)]
 pub(super) struct Outgoing {
     subject: Subject,
@@ -38,11 +38,11 @@ pub(super) struct Outgoing {
 }
 
 impl Outgoing {
-    /// A message for the stream of that name, and for no other. It gets an id if it has none.
+    /// Creates a message that only the stream `stream` accepts. Adds an id if there is none.
     pub(super) fn new(stream: &str, subject: Subject, mut headers: HeaderMap, payload: Bytes) -> Self {
         headers.insert(NATS_EXPECTED_STREAM, stream);
         if headers.get(NATS_MESSAGE_ID).is_none() {
-            headers.insert(NATS_MESSAGE_ID, HeaderValue::from(format!("{OWN_ID}{}", nuid::next())));
+            headers.insert(NATS_MESSAGE_ID, HeaderValue::from(format!("{OWN_ID_PREFIX}{}", nuid::next())));
         }
         Self { subject, headers, payload }
     }
@@ -54,43 +54,43 @@ pub(super) async fn one(connection: &Connection, message: Outgoing) -> Result<()
     results.pop().unwrap_or(Ok(()))
 }
 
-/// Publishes messages in their order, and tells of each whether it was acknowledged.
+/// Publishes messages in order, and returns whether each was acknowledged.
 pub(super) async fn all(connection: &Connection, messages: Vec<Outgoing>) -> Vec<Result<()>> {
-    let deadline = Instant::now() + PATIENCE;
-    let mut attempt = Attempt { connection, results: messages.iter().map(|_| Err(None)).collect(), sent: false };
+    let deadline = Instant::now() + PUBLISH_TIMEOUT;
+    let mut batch = PublishBatch { connection, results: messages.iter().map(|_| Err(None)).collect(), sent: false };
     loop {
         match connection.ready().await {
-            Ok(()) => attempt.run(&messages).await,
-            // If nothing was ever sent, that is known and said.
-            Err(lost) if !attempt.sent => attempt.give_up(lost.into()),
+            Ok(()) => batch.run(&messages).await,
+            // Never sent: report the definite error.
+            Err(lost) if !batch.sent => batch.give_up(lost.into()),
             Err(_) => {}
         }
-        if attempt.is_over() || Instant::now() >= deadline {
+        if batch.is_over() || Instant::now() >= deadline {
             break;
         }
-        sleep(PAUSE).await;
+        sleep(RETRY_PAUSE).await;
     }
-    attempt.give_up(Failure::Timeout);
+    batch.give_up(Failure::Timeout);
     let failed = |failure: Option<Failure>| failure.unwrap_or(Failure::Timeout).into();
-    attempt.results.into_iter().map(|result| result.map_err(failed)).collect()
+    batch.results.into_iter().map(|result| result.map_err(failed)).collect()
 }
 
-/// A number of messages, and how far they are.
-struct Attempt<'a> {
+/// Messages to publish, and their results so far.
+struct PublishBatch<'a> {
     connection: &'a Connection,
-    /// What each ended with. An error without a cause: it is not known, and the message is to be sent again.
+    /// The result of each message. `Err(None)`: unknown, send again.
     results: Vec<std::result::Result<(), Option<Failure>>>,
     sent: bool,
 }
 
-/// A message that was sent.
-struct Sent {
+/// A sent message whose ack is awaited.
+struct AwaitedAck {
     index: usize,
     size: usize,
     acknowledged: BoxFuture<'static, std::result::Result<(), PublishError>>,
 }
 
-impl Attempt<'_> {
+impl PublishBatch<'_> {
     fn is_over(&self) -> bool {
         !self.results.contains(&Err(None))
     }
@@ -99,17 +99,19 @@ impl Attempt<'_> {
         self.results.iter_mut().filter(|result| **result == Err(None)).for_each(|result| *result = Err(Some(failure)));
     }
 
-    /// Sends what has no answer, and awaits the answers, until the connection is lost.
+    /// Sends the messages without a result and awaits their acks, until the connection is lost.
     async fn run(&mut self, messages: &[Outgoing]) {
         let mut losses = self.connection.losses();
-        let mut window: VecDeque<Sent> = VecDeque::new();
+        let mut window: VecDeque<AwaitedAck> = VecDeque::new();
         let mut bytes = 0_usize;
         for (index, message) in messages.iter().enumerate() {
             if self.results.get(index) != Some(&Err(None)) {
                 continue;
             }
             let size = message.payload.len();
-            while window.len() >= IN_FLIGHT || (bytes.saturating_add(size) > BYTES_IN_FLIGHT && !window.is_empty()) {
+            while window.len() >= MAX_IN_FLIGHT_MESSAGES
+                || (bytes.saturating_add(size) > MAX_IN_FLIGHT_BYTES && !window.is_empty())
+            {
                 let Some(freed) = self.settle(&mut window, &mut losses).await else { return };
                 bytes = bytes.saturating_sub(freed);
             }
@@ -117,15 +119,15 @@ impl Attempt<'_> {
             let sent = tokio::select! {
                 biased;
                 sent = sending => sent,
-                _ = losses.changed() => return self.salvage(window),
+                _ = losses.changed() => return self.collect_acked(window),
             };
             self.sent = true;
             match sent {
                 Ok(future) => {
-                    window.push_back(Sent { index, size, acknowledged: acknowledged(future).boxed() });
+                    window.push_back(AwaitedAck { index, size, acknowledged: acknowledged(future).boxed() });
                     bytes = bytes.saturating_add(size);
                 }
-                Err(error) => self.note(index, Err(error)),
+                Err(error) => self.record(index, Err(error)),
             }
         }
         while !window.is_empty() {
@@ -141,8 +143,8 @@ impl Attempt<'_> {
         self.connection.jetstream().send_publish(subject, publish).await
     }
 
-    /// Awaits the answer to the oldest message; returns its size, or nothing if the connection was lost.
-    async fn settle(&mut self, window: &mut VecDeque<Sent>, losses: &mut watch::Receiver<u64>) -> Option<usize> {
+    /// Awaits the oldest ack; returns the message's size, or `None` if the connection was lost.
+    async fn settle(&mut self, window: &mut VecDeque<AwaitedAck>, losses: &mut watch::Receiver<u64>) -> Option<usize> {
         let mut oldest = window.pop_front()?;
         let result = tokio::select! {
             biased;
@@ -151,31 +153,31 @@ impl Attempt<'_> {
         };
         match result {
             Some(result) => {
-                self.note(oldest.index, result);
+                self.record(oldest.index, result);
                 Some(oldest.size)
             }
             None => {
-                self.salvage(std::mem::take(window));
+                self.collect_acked(std::mem::take(window));
                 None
             }
         }
     }
 
-    /// Takes the answers that came before the connection was lost.
-    fn salvage(&mut self, window: VecDeque<Sent>) {
+    /// Takes the acks that arrived before the connection was lost.
+    fn collect_acked(&mut self, window: VecDeque<AwaitedAck>) {
         for sent in window {
             if let Some(result) = sent.acknowledged.now_or_never() {
-                self.note(sent.index, result);
+                self.record(sent.index, result);
             }
         }
     }
 
-    fn note(&mut self, index: usize, result: std::result::Result<(), PublishError>) {
+    fn record(&mut self, index: usize, result: std::result::Result<(), PublishError>) {
         let result = result.map_err(|error| {
-            // The stream takes the topic, so its leader is away, and another one will be there.
+            // The stream takes the topic, so it has no leader for now.
             let leaderless = error.kind() == PublishErrorKind::StreamNotFound;
             match Failure::from(error) {
-                Failure::Timeout | Failure::Lost => None,
+                Failure::Timeout | Failure::ConnectionLost => None,
                 Failure::Unavailable if leaderless => None,
                 failure => Some(failure),
             }

@@ -1,4 +1,4 @@
-//! A consumer on NATS without JetStream: a queue group, of which each message reaches one member, and a bounded buffer.
+//! A consumer on core NATS: a queue group with a bounded buffer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -17,41 +17,40 @@ use super::{core, failure, wire};
 use crate::connection::Connection;
 use crate::failure::Failure;
 
-/// How many messages wait for a handler, and how many bytes. NATS has no way to say that it is enough: what comes then
-/// is lost.
-const WAITING: usize = 8192;
-const WAITING_BYTES: usize = 16 << 20;
+/// Maximum buffered messages and bytes. Core NATS has no flow control: further messages are dropped.
+const MAX_QUEUED_MESSAGES: usize = 8192;
+const MAX_QUEUED_BYTES: usize = 16 << 20;
 
 /// A member of a queue group.
 pub(super) struct Queue {
-    waiting: mpsc::Receiver<Waiting>,
-    lost: Arc<Lost>,
+    waiting: mpsc::Receiver<QueuedMessage>,
+    lost: Arc<LossCounters>,
     pump: AbortHandle,
 }
 
-/// A message, and the room that it takes.
-struct Waiting {
+/// A buffered message with its share of the buffer.
+struct QueuedMessage {
     incoming: Incoming,
-    _room: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Queue {
-    /// Joins the group. What fills the buffer runs on this runtime.
+    /// Joins the group. The receiving task runs on the current runtime.
     pub(super) async fn join(connection: &Connection, subscription: &Subscription) -> anyhow::Result<Self> {
         let filters = topic::prune(&subscription.topics);
         let subscribing = async {
             let mut subscribers = SelectAll::new();
-            // One group of several subjects gets a message once, also if several match.
+            // One group over several subjects receives a message once, even if several match.
             for filter in filters {
                 let group = subscription.consumer.clone();
                 subscribers.push(connection.client().queue_subscribe(filter, group).await?);
             }
             anyhow::Ok(subscribers)
         };
-        let subscribers = connection.ask(subscribing).await.map_err(failure::lost)??;
+        let subscribers = connection.request(subscribing).await.map_err(failure::lost)??;
         core::barrier(connection).await?;
-        let (sender, waiting) = mpsc::channel(WAITING);
-        let lost = Arc::new(Lost { consumer: subscription.consumer.clone(), ..Lost::default() });
+        let (sender, waiting) = mpsc::channel(MAX_QUEUED_MESSAGES);
+        let lost = Arc::new(LossCounters { consumer: subscription.consumer.clone(), ..LossCounters::default() });
         let pump = tokio::spawn(pump(subscribers, sender, Arc::clone(&lost))).abort_handle();
         Ok(Self { waiting, lost, pump })
     }
@@ -70,7 +69,7 @@ impl Consumer for Queue {
         if self.waiting.recv_many(&mut taken, most.max(1)).await == 0 {
             return Err(Failure::Unavailable.into());
         }
-        let delivery = |waiting: Waiting| {
+        let delivery = |waiting: QueuedMessage| {
             let Incoming { message, refusal } = waiting.incoming;
             let NatsMessage { subject, reply, headers, payload, .. } = message;
             Delivery {
@@ -85,7 +84,7 @@ impl Consumer for Queue {
         Ok(taken.into_iter().map(delivery).collect())
     }
 
-    /// The server says nothing of other members, which may be of another program that has the same name by accident.
+    /// The server does not list other members, which may belong to another program with the same name.
     fn notice(&self) -> Option<String> {
         let group = &self.lost.consumer;
         Some(format!(
@@ -95,35 +94,38 @@ impl Consumer for Queue {
     }
 }
 
-/// Fills the buffer.
-async fn pump(mut subscribers: SelectAll<Subscriber>, sender: mpsc::Sender<Waiting>, lost: Arc<Lost>) {
-    let room = Arc::new(Semaphore::new(WAITING_BYTES));
+/// Moves messages into the buffer.
+async fn pump(mut subscribers: SelectAll<Subscriber>, sender: mpsc::Sender<QueuedMessage>, lost: Arc<LossCounters>) {
+    let budget = Arc::new(Semaphore::new(MAX_QUEUED_BYTES));
     while let Some(message) = subscribers.next().await {
-        let size = u32::try_from(message.length.min(WAITING_BYTES)).unwrap_or(u32::MAX);
-        let room = Arc::clone(&room).try_acquire_many_owned(size);
+        let size = u32::try_from(message.length.min(MAX_QUEUED_BYTES)).unwrap_or(u32::MAX);
+        let permit = Arc::clone(&budget).try_acquire_many_owned(size);
         let incoming = Incoming::new(message);
         let refused = incoming.refusal.is_some();
-        let taken = room.is_ok_and(|room| sender.try_send(Waiting { incoming, _room: room }).is_ok());
+        let taken = permit.is_ok_and(|permit| sender.try_send(QueuedMessage { incoming, _permit: permit }).is_ok());
         if !taken {
-            lost.count(&lost.slow, "messages come faster than they are handled, and NATS does not keep them");
+            lost.count(
+                &lost.slow,
+                "dropped messages: they arrive faster than they are handled, and core NATS does not store them",
+            );
         }
         if refused {
-            // Its headers took long.
+            // Counting many headers took long.
             tokio::task::yield_now().await;
         }
     }
 }
 
-/// What was lost. Nobody keeps it, so all that can be done is to say so.
+/// Counts lost messages, which can only be logged.
 #[derive(Default)]
-struct Lost {
+struct LossCounters {
     consumer: String,
     slow: AtomicU64,
     failed: AtomicU64,
 }
 
-impl Lost {
-    /// Counts one, and says so each time their number has doubled, so that a flood of losses is no flood of lines.
+impl LossCounters {
+    /// Counts a loss, and logs each time the count has doubled.
     fn count(&self, counter: &AtomicU64, why: &str) {
         let lost = counter.fetch_add(1, Relaxed).saturating_add(1);
         if lost.is_power_of_two() {
@@ -132,9 +134,9 @@ impl Lost {
     }
 }
 
-/// Nobody waits for the word of what became of a message.
+/// Core NATS has no acknowledgements: ack and extend are no-ops, failures are only counted.
 struct NoReceipt {
-    lost: Arc<Lost>,
+    lost: Arc<LossCounters>,
 }
 
 #[async_trait]
@@ -144,14 +146,13 @@ impl Receipt for NoReceipt {
     }
 
     async fn retry(self: Box<Self>, _delay: Duration) -> Result<()> {
-        self.lost
-            .count(&self.lost.failed, "messages were to be tried again, but NATS without a stream does not keep them");
+        self.lost.count(&self.lost.failed, "lost messages to be retried: core NATS does not store them");
         Ok(())
     }
 
     async fn reject(self: Box<Self>, reason: &str) -> Result<()> {
         tracing::debug!(consumer = %self.lost.consumer, reason, "rejected");
-        self.lost.count(&self.lost.failed, "messages were rejected, and NATS without a stream has no dead letters");
+        self.lost.count(&self.lost.failed, "lost rejected messages: core NATS has no dead letters");
         Ok(())
     }
 

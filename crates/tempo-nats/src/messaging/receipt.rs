@@ -1,5 +1,5 @@
-//! What tells the server what became of a delivery: each word is itself acknowledged, and said again if the connection
-//! was lost before that.
+//! Receipts of JetStream deliveries. The server confirms each ack; an ack that was lost with the connection is sent
+//! again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,57 +12,62 @@ use tempo_messaging::{Error, ErrorKind, Receipt, Result};
 use tokio::time::{Instant, sleep};
 
 use super::failure;
-use super::letters::Letters;
-use crate::connection::{Connection, REQUEST};
+use super::letters::DeadLetterStream;
+use crate::connection::{Connection, REQUEST_TIMEOUT};
 use crate::failure::Failure;
 
-/// How long to wait before a word is said again.
-const PAUSE: Duration = Duration::from_millis(100);
+/// Pause before an ack is sent again.
+const ACK_RETRY_PAUSE: Duration = Duration::from_millis(100);
 
-/// How long a consumer may be away that the server does not know, as after a change of leaders.
-const AWAY: Duration = Duration::from_secs(5);
+/// How long the server may not know the consumer, as after a change of leaders.
+const CONSUMER_ABSENCE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What all receipts of a consumer share.
-pub(super) struct Desk {
+/// State shared by the receipts of a consumer.
+pub(super) struct AckContext {
     pub(super) connection: Connection,
-    pub(super) letters: Arc<Letters>,
-    /// After so long without a word the message is delivered again, and then words about this delivery are idle.
+    pub(super) letters: Arc<DeadLetterStream>,
+    /// After this time the server redelivers the message, and acks of the delivery have no effect.
     pub(super) ack_wait: Duration,
 }
 
 pub(super) struct StreamReceipt {
-    pub(super) desk: Arc<Desk>,
+    pub(super) ack_context: Arc<AckContext>,
     pub(super) message: JetStreamMessage,
-    /// How many headers the message had, if it had too many and they were left out.
+    /// Number of headers that were dropped, if they were too many.
     pub(super) omitted_headers: Option<usize>,
 }
 
 impl StreamReceipt {
-    /// Says it until it was heard.
-    async fn tell(&self, kind: AckKind) -> Result<()> {
-        let word = Bytes::from(kind);
+    /// Sends the ack until the server confirms it.
+    async fn send_ack_retrying(&self, kind: AckKind) -> Result<()> {
+        let payload = Bytes::from(kind);
         let start = Instant::now();
         loop {
-            let Err((error, patience)) = self.say(word.clone()).await else { return Ok(()) };
+            let Err((error, patience)) = self.send_ack(payload.clone()).await else { return Ok(()) };
             if start.elapsed() >= patience {
                 return Err(error);
             }
-            sleep(PAUSE).await;
+            sleep(ACK_RETRY_PAUSE).await;
         }
     }
 
-    /// Says it once. An error comes with how long it is worth another try.
-    async fn say(&self, word: Bytes) -> std::result::Result<(), (Error, Duration)> {
+    /// Sends the ack once. An error carries how long to retry.
+    async fn send_ack(&self, payload: Bytes) -> std::result::Result<(), (Error, Duration)> {
         let Some(reply) = self.message.reply.clone() else {
             return Err((Failure::Other.into(), Duration::ZERO));
         };
-        let request = Request::new().payload(word).timeout(Some(REQUEST));
-        let ack_wait = self.desk.ack_wait;
-        match self.desk.connection.ask(self.desk.connection.client().send_request(reply, request)).await {
+        let request = Request::new().payload(payload).timeout(Some(REQUEST_TIMEOUT));
+        let ack_wait = self.ack_context.ack_wait;
+        match self
+            .ack_context
+            .connection
+            .request(self.ack_context.connection.client().send_request(reply, request))
+            .await
+        {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) if error.kind() == RequestErrorKind::NoResponders => {
                 let error = Error::new(ErrorKind::Unavailable, "the server does not know the consumer");
-                Err((error, AWAY.min(ack_wait)))
+                Err((error, CONSUMER_ABSENCE_TIMEOUT.min(ack_wait)))
             }
             Ok(Err(error)) => Err((Failure::from(error).into(), ack_wait)),
             Err(lost) => Err((failure::lost(lost), ack_wait)),
@@ -73,21 +78,21 @@ impl StreamReceipt {
 #[async_trait]
 impl Receipt for StreamReceipt {
     async fn ack(self: Box<Self>) -> Result<()> {
-        self.tell(AckKind::Ack).await
+        self.send_ack_retrying(AckKind::Ack).await
     }
 
     async fn retry(self: Box<Self>, delay: Duration) -> Result<()> {
-        // With a delay, even of nothing, the server waits for its next round.
-        self.tell(AckKind::Nak((!delay.is_zero()).then_some(delay))).await
+        // A nak with a delay, even of 0, waits for the server's next timer.
+        self.send_ack_retrying(AckKind::Nak((!delay.is_zero()).then_some(delay))).await
     }
 
     async fn reject(self: Box<Self>, reason: &str) -> Result<()> {
         let info = self.message.info().map_err(|error| Failure::other(&*error))?;
-        self.desk.letters.keep(&self.message, &info, reason, self.omitted_headers).await?;
-        self.tell(AckKind::Term).await
+        self.ack_context.letters.keep(&self.message, &info, reason, self.omitted_headers).await?;
+        self.send_ack_retrying(AckKind::Term).await
     }
 
     async fn extend(&self) -> Result<()> {
-        self.say(Bytes::from(AckKind::Progress)).await.map_err(|(error, _)| error)
+        self.send_ack(Bytes::from(AckKind::Progress)).await.map_err(|(error, _)| error)
     }
 }

@@ -1,4 +1,4 @@
-//! The stream of a broker: found, created, extended or refused, and which topics it takes.
+//! The stream of a broker: finds, creates, extends or refuses it, and caches its subjects.
 
 use std::collections::HashMap;
 use std::error::Error as _;
@@ -18,109 +18,114 @@ use super::failure;
 use crate::connection::Connection;
 use crate::failure::Failure;
 
-/// What says that a stream or a consumer was made by Tempo, and may be changed by it.
-pub(super) const MARK: &str = "tempo";
+/// Metadata key of streams and consumers that Tempo created and may change.
+pub(super) const TEMPO_METADATA_KEY: &str = "tempo";
 
-/// How long a stream may go on as if it did not take a topic that others have added, where to ask each time is too much.
-pub(super) const STALE: Duration = Duration::from_secs(2);
+/// How long cached subjects may be used where a request per message is too much. A topic added meanwhile is missed.
+pub(super) const SUBJECTS_TTL: Duration = Duration::from_secs(2);
 
-/// How often somebody else may change a stream before ours is given up.
-const RACES: usize = 10;
+/// Maximum lost races against other programs that change the stream.
+const MAX_RACES: usize = 10;
 
-/// A stream by its name, whether it exists or not.
+/// A stream by name, which may not exist.
 pub(super) struct NamedStream {
     pub(super) connection: Connection,
     pub(super) name: String,
-    /// How a person calls it.
-    shown: String,
-    known: Mutex<Known>,
+    /// URL for messages.
+    url: String,
+    cached: Mutex<CachedSubjects>,
 }
 
-/// What the stream was like when it was last asked.
+/// The stream's subjects when last fetched.
 #[derive(Default)]
-struct Known {
-    asked: Option<Instant>,
+struct CachedSubjects {
+    fetched: Option<Instant>,
     subjects: Vec<String>,
 }
 
 impl NamedStream {
-    pub(super) fn new(connection: Connection, name: String, shown: String) -> Self {
-        Self { connection, name, shown, known: Mutex::default() }
+    pub(super) fn new(connection: Connection, name: String, url: String) -> Self {
+        Self { connection, name, url, cached: Mutex::default() }
     }
 
-    /// Finds out whether the server has JetStream and the stream. That it has no such stream is no error.
-    pub(super) async fn look(&self) -> std::result::Result<Option<Stream>, Error> {
-        let asked = self.connection.ask(self.connection.jetstream().get_stream(&self.name)).await;
-        match asked.map_err(|_| self.wrong("the connection was lost"))? {
+    /// Looks the stream up at start. `None` if it does not exist; an error if the server has no JetStream.
+    pub(super) async fn find(&self) -> std::result::Result<Option<Stream>, Error> {
+        let found = self.connection.request(self.connection.jetstream().get_stream(&self.name)).await;
+        match found.map_err(|_| self.unavailable("the connection was lost"))? {
             Ok(stream) => {
-                self.learn(&stream.cached_info().config.subjects);
+                self.cache(&stream.cached_info().config.subjects);
                 Ok(Some(stream))
             }
             Err(error) if is_missing(&error) => {
-                self.learn(&[]);
+                self.cache(&[]);
                 Ok(None)
             }
-            Err(error) => Err(self.wrong(explain(&error))),
+            Err(error) => Err(self.unavailable(explain(&error))),
         }
     }
 
-    /// The stream, for an operation of a guest or an operator.
+    /// Looks the stream up for an operation of a guest or an operator.
     pub(super) async fn get(&self) -> Result<Option<Stream>> {
-        match self.connection.ask(self.connection.jetstream().get_stream(&self.name)).await.map_err(failure::lost)? {
+        match self
+            .connection
+            .request(self.connection.jetstream().get_stream(&self.name))
+            .await
+            .map_err(failure::lost)?
+        {
             Ok(stream) => {
-                self.learn(&stream.cached_info().config.subjects);
+                self.cache(&stream.cached_info().config.subjects);
                 Ok(Some(stream))
             }
             Err(error) if is_missing(&error) => {
-                self.learn(&[]);
+                self.cache(&[]);
                 Ok(None)
             }
             Err(error) => Err(Failure::from(error).into()),
         }
     }
 
-    /// Whether the stream takes messages of a topic. That it does not is true of a moment at most `stale` ago.
+    /// Returns whether the stream stores a topic. A negative answer may be `stale` old.
     pub(super) async fn takes(&self, topic: &str, stale: Duration) -> Result<bool> {
         let (takes, fresh) = {
-            let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            (known.takes(topic), known.asked.is_some_and(|asked| asked.elapsed() < stale))
+            let cached = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
+            (cached.takes(topic), cached.fetched.is_some_and(|fetched| fetched.elapsed() < stale))
         };
         if takes || fresh {
             return Ok(takes);
         }
         self.get().await?;
-        Ok(self.known.lock().unwrap_or_else(PoisonError::into_inner).takes(topic))
+        Ok(self.cached.lock().unwrap_or_else(PoisonError::into_inner).takes(topic))
     }
 
-    fn learn(&self, subjects: &[String]) {
-        let known = Known { asked: Some(Instant::now()), subjects: subjects.to_vec() };
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = known;
+    fn cache(&self, subjects: &[String]) {
+        let cached = CachedSubjects { fetched: Some(Instant::now()), subjects: subjects.to_vec() };
+        *self.cached.lock().unwrap_or_else(PoisonError::into_inner) = cached;
     }
 
-    /// The stream with these subjects: as it is, or extended or, with so many replicas, created if Tempo may.
+    /// Returns the stream with these subjects: unchanged, extended, or created with so many replicas, if Tempo may.
     pub(super) async fn with(&self, filters: &[String], replicas: usize) -> std::result::Result<Stream, Error> {
-        for _ in 0..RACES {
-            let Some(stream) = self.look().await? else {
+        for _ in 0..MAX_RACES {
+            let Some(stream) = self.find().await? else {
                 self.create(filters, replicas).await?;
                 continue;
             };
             let config = &stream.cached_info().config;
             let covered = |filter: &&String| config.subjects.iter().any(|subject| topic::covers(subject, filter));
             let Some(missing) = filters.iter().find(|filter| !covered(filter)) else { return Ok(stream) };
-            if config.metadata.contains_key(MARK) {
+            if config.metadata.contains_key(TEMPO_METADATA_KEY) {
                 self.extend(config, filters).await?;
             } else if filters.iter().all(|filter| config.subjects.iter().any(|s| topic::overlap(s, filter))) {
-                // Asks for more than there is, as `>` does.
+                // A filter wider than the subjects, such as `>`.
                 return Ok(stream);
             } else {
-                return Err(self.wrong(format!(
+                return Err(self.unavailable(format!(
                     "the stream does not take {missing}, and was not made by Tempo; add the subject, for example with \
                      `nats stream edit {}`, or name another stream",
                     self.name
                 )));
             }
         }
-        Err(self.wrong("others change the stream all the time"))
+        Err(self.unavailable("other programs keep changing the stream"))
     }
 
     async fn create(&self, subjects: &[String], replicas: usize) -> std::result::Result<(), Error> {
@@ -129,38 +134,38 @@ impl NamedStream {
             subjects: topic::prune(subjects),
             storage: StorageType::File,
             num_replicas: replicas,
-            metadata: HashMap::from([(MARK.to_owned(), "messaging".to_owned())]),
+            metadata: HashMap::from([(TEMPO_METADATA_KEY.to_owned(), "messaging".to_owned())]),
             ..Config::default()
         };
-        let created = self.connection.ask(self.connection.jetstream().create_stream(config)).await;
-        match created.map_err(|_| self.wrong("the connection was lost"))? {
+        let created = self.connection.request(self.connection.jetstream().create_stream(config)).await;
+        match created.map_err(|_| self.unavailable("the connection was lost"))? {
             Ok(_) => Ok(()),
-            // Somebody else was first, perhaps with other subjects.
-            Err(error) if answer(&error) == Some(ErrorCode::STREAM_NAME_EXIST) => Ok(()),
-            Err(error) => Err(self.wrong(format!("the stream cannot be created: {error}"))),
+            // Another program was first, perhaps with other subjects.
+            Err(error) if error_code(&error) == Some(ErrorCode::STREAM_NAME_EXIST) => Ok(()),
+            Err(error) => Err(self.unavailable(format!("the stream cannot be created: {error}"))),
         }
     }
 
     async fn extend(&self, config: &Config, filters: &[String]) -> std::result::Result<(), Error> {
         let subjects = topic::prune(config.subjects.iter().chain(filters));
         let extended = Config { subjects, ..config.clone() };
-        let updated = self.connection.ask(self.connection.jetstream().update_stream(extended)).await;
-        let updated = updated.map_err(|_| self.wrong("the connection was lost"))?;
-        updated.map(drop).map_err(|error| self.wrong(format!("the stream cannot take more subjects: {error}")))
+        let updated = self.connection.request(self.connection.jetstream().update_stream(extended)).await;
+        let updated = updated.map_err(|_| self.unavailable("the connection was lost"))?;
+        updated.map(drop).map_err(|error| self.unavailable(format!("the stream cannot take more subjects: {error}")))
     }
 
-    /// The error for settings that do not fit to what is there.
-    pub(super) fn misfit(&self, problem: impl AsRef<str>) -> Error {
-        Error::new(ErrorKind::BadConfiguration, format!("{}: {}", self.shown, problem.as_ref()))
+    /// An error for settings that conflict with the stream.
+    pub(super) fn bad_configuration(&self, problem: impl AsRef<str>) -> Error {
+        Error::new(ErrorKind::BadConfiguration, format!("{}: {}", self.url, problem.as_ref()))
     }
 
-    /// An error that says where it was.
-    pub(super) fn wrong(&self, problem: impl AsRef<str>) -> Error {
-        Error::new(ErrorKind::Unavailable, format!("{}: {}", self.shown, problem.as_ref()))
+    /// An error of the stream or its server.
+    pub(super) fn unavailable(&self, problem: impl AsRef<str>) -> Error {
+        Error::new(ErrorKind::Unavailable, format!("{}: {}", self.url, problem.as_ref()))
     }
 }
 
-impl Known {
+impl CachedSubjects {
     fn takes(&self, topic: &str) -> bool {
         self.subjects.iter().any(|subject| topic::matches(subject, topic))
     }
@@ -170,14 +175,14 @@ fn is_missing(error: &GetStreamError) -> bool {
     matches!(error.kind(), GetStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND)
 }
 
-fn answer(error: &CreateStreamError) -> Option<ErrorCode> {
+fn error_code(error: &CreateStreamError) -> Option<ErrorCode> {
     match error.kind() {
         CreateStreamErrorKind::JetStream(error) => Some(error.error_code()),
         _ => None,
     }
 }
 
-/// The cause, and what to do about it.
+/// Explains the cause and what to do.
 fn explain(error: &GetStreamError) -> String {
     let disabled = [ErrorCode::JETSTREAM_NOT_ENABLED, ErrorCode::JETSTREAM_NOT_ENABLED_FOR_ACCOUNT];
     let cause = error.source().and_then(|source| source.downcast_ref::<RequestError>()).map(RequestError::kind);
@@ -187,7 +192,7 @@ fn explain(error: &GetStreamError) -> String {
             "JetStream does not answer; may the user use the subjects $JS.API.>, $JS.ACK.> and _INBOX.>?".to_owned()
         }
         _ => "JetStream is not enabled there; start nats-server with --jetstream, or enable it for the account, or \
-              leave out the stream's name and do without what it keeps"
+              leave out the stream's name to use core NATS, which stores nothing"
             .to_owned(),
     }
 }

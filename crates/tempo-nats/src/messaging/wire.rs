@@ -1,4 +1,4 @@
-//! Messages as NATS carries them. What NATS has no place for goes into headers, and comes out of them again.
+//! Converts messages to and from NATS. Fields without a counterpart in NATS travel as headers.
 
 use std::str::FromStr as _;
 
@@ -9,32 +9,32 @@ use tempo_messaging::{Error, ErrorKind, MESSAGE_ID, Message, Result};
 
 use super::failure;
 
-/// More bytes than an acknowledgement of JetStream has.
-const LONGEST_ACK: usize = 1024;
+/// Larger than any publish ack of JetStream, in bytes.
+const MAX_ACK_BYTES: usize = 1024;
 
-/// A message's key.
-const KEY: &str = "Tempo-Key";
+/// The message key.
+const KEY_HEADER: &str = "Tempo-Key";
 
-/// A message's media type. Other programs say it so, too.
-const CONTENT_TYPE: &str = "Content-Type";
+/// The media type, as in other programs.
+const CONTENT_TYPE_HEADER: &str = "Content-Type";
 
-/// Where an answer is expected. JetStream needs the reply subject for its own acknowledgement.
-const REPLY_TO: &str = "Tempo-Reply-To";
+/// The reply topic: JetStream uses the reply subject for acks.
+const REPLY_TO_HEADER: &str = "Tempo-Reply-To";
 
-/// The id that a guest gave, where the message needs another one for the server.
-pub(super) const GIVEN_ID: &str = "Tempo-Message-Id";
+/// The guest's message id, where the server needs another one.
+pub(super) const GIVEN_ID_HEADER: &str = "Tempo-Message-Id";
 
-/// What the message ids begin with that were not given by a guest, and that no guest is shown.
-pub(super) const OWN_ID: &str = "tempo:";
+/// Prefix of generated message ids, which guests do not see.
+pub(super) const OWN_ID_PREFIX: &str = "tempo:";
 
-/// What headers begin with that are words between NATS, or Tempo, and itself.
-const RESERVED: [&str; 2] = ["nats-", "tempo-"];
+/// Prefixes of the headers of NATS and Tempo.
+const RESERVED_PREFIXES: [&str; 2] = ["nats-", "tempo-"];
 
-/// The subject of a topic.
+/// Converts a topic to a subject.
 ///
 /// # Errors
 ///
-/// The topic is one of the server's own, by which whoever may publish on it commands the server.
+/// The topic begins with `$`: publishing there commands the server.
 pub(super) fn subject(topic: &str) -> Result<Subject> {
     if topic.starts_with('$') {
         return Err(Error::new(ErrorKind::AccessDenied, "topics that begin with $ are the server's own"));
@@ -42,28 +42,28 @@ pub(super) fn subject(topic: &str) -> Result<Subject> {
     Subject::validated(topic).map_err(|_| failure::invalid("the topic is no subject of NATS"))
 }
 
-/// The headers of a message. Its `reply_to` is not among them.
+/// Converts the headers of a message, without its `reply_to`.
 ///
 /// # Errors
 ///
-/// NATS cannot carry one of them as it is.
+/// NATS cannot carry a header unchanged.
 pub(super) fn headers(message: &Message) -> Result<HeaderMap> {
     let mut headers = HeaderMap::new();
     for (name, value) in &message.headers {
         append(&mut headers, message, name, value)?;
     }
     if let Some(key) = &message.key {
-        headers.insert(KEY, value(KEY, key)?);
+        headers.insert(KEY_HEADER, value(KEY_HEADER, key)?);
     }
     if let Some(content_type) = &message.content_type {
-        headers.insert(CONTENT_TYPE, value(CONTENT_TYPE, content_type)?);
+        headers.insert(CONTENT_TYPE_HEADER, value(CONTENT_TYPE_HEADER, content_type)?);
     }
     Ok(headers)
 }
 
-/// Adds where an answer is expected, for whoever takes the message from a stream.
+/// Adds the reply topic as a header, for consumers of a stream.
 pub(super) fn set_reply_to(headers: &mut HeaderMap, topic: &str) -> Result<()> {
-    headers.insert(REPLY_TO, value(REPLY_TO, topic)?);
+    headers.insert(REPLY_TO_HEADER, value(REPLY_TO_HEADER, topic)?);
     Ok(())
 }
 
@@ -76,7 +76,7 @@ fn append(headers: &mut HeaderMap, message: &Message, name: &str, text: &str) ->
         headers.insert(NATS_MESSAGE_ID, value);
         return Ok(());
     }
-    let twice = name.eq_ignore_ascii_case(CONTENT_TYPE) && message.content_type.is_some();
+    let twice = name.eq_ignore_ascii_case(CONTENT_TYPE_HEADER) && message.content_type.is_some();
     if twice || is_reserved(name) {
         return Err(failure::invalid(format!("the header {name} is set by the host")));
     }
@@ -85,7 +85,7 @@ fn append(headers: &mut HeaderMap, message: &Message, name: &str, text: &str) ->
     Ok(())
 }
 
-/// NATS ends a value at its line's end, and cuts off the spaces around it.
+/// NATS ends a value at a line break and trims it.
 fn value(name: &str, text: &str) -> Result<HeaderValue> {
     if text.trim() != text || text.contains(char::is_control) {
         return Err(failure::invalid(format!(
@@ -97,35 +97,36 @@ fn value(name: &str, text: &str) -> Result<HeaderValue> {
 
 fn is_reserved(name: &str) -> bool {
     let begins = |prefix: &&str| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
-    RESERVED.iter().any(begins)
+    RESERVED_PREFIXES.iter().any(begins)
 }
 
-/// The stream by which the message may be an acknowledgement of JetStream; somebody may have written the same.
+/// Parses a publish ack, and returns the name of its stream. Other programs may send the same text.
 pub(super) fn acknowledged_by(answer: &NatsMessage) -> Option<String> {
-    if answer.headers.is_some() || !answer.payload.starts_with(b"{\"stream\":") || answer.payload.len() > LONGEST_ACK {
+    if answer.headers.is_some() || !answer.payload.starts_with(b"{\"stream\":") || answer.payload.len() > MAX_ACK_BYTES
+    {
         return None;
     }
-    let word: serde_json::Value = serde_json::from_slice(&answer.payload).ok()?;
-    word.get("seq")?.as_u64()?;
-    word.get("stream")?.as_str().map(str::to_owned)
+    let ack: serde_json::Value = serde_json::from_slice(&answer.payload).ok()?;
+    ack.get("seq")?.as_u64()?;
+    ack.get("stream")?.as_str().map(str::to_owned)
 }
 
-/// The message that came as an answer.
+/// Converts an answer.
 pub(super) fn answer(answer: NatsMessage) -> Message {
     message(answer.subject.as_str(), answer.reply.as_ref(), answer.headers.as_ref(), answer.payload)
 }
 
-/// The message that came on a topic, from whatever client. Its headers are sorted by name, because NATS knows no order.
+/// Converts an incoming message. Headers are sorted by name, as NATS has no order.
 pub(super) fn message(topic: &str, reply: Option<&Subject>, headers: Option<&HeaderMap>, payload: Bytes) -> Message {
     let mut message = Message { topic: topic.to_owned(), payload, ..Message::default() };
     for (name, values) in headers.into_iter().flat_map(HeaderMap::iter) {
         let name: &str = name.as_ref();
         let first = || values.first().map(|value| value.as_str().to_owned());
-        if name.eq_ignore_ascii_case(KEY) {
+        if name.eq_ignore_ascii_case(KEY_HEADER) {
             message.key = first();
-        } else if name.eq_ignore_ascii_case(CONTENT_TYPE) {
+        } else if name.eq_ignore_ascii_case(CONTENT_TYPE_HEADER) {
             message.content_type = first();
-        } else if name.eq_ignore_ascii_case(REPLY_TO) {
+        } else if name.eq_ignore_ascii_case(REPLY_TO_HEADER) {
             message.reply_to = first();
         } else if !is_reserved(name) {
             message.headers.extend(values.iter().map(|value| (name.to_owned(), value.as_str().to_owned())));
@@ -137,15 +138,15 @@ pub(super) fn message(topic: &str, reply: Option<&Subject>, headers: Option<&Hea
     if let Some(id) = headers.and_then(given_id) {
         message.headers.push((MESSAGE_ID.to_owned(), id.to_string()));
     }
-    // The values of one name are in order already.
+    // Stable: the values of one name keep their order.
     message.headers.sort_by(|(one, _), (other, _)| one.cmp(other));
     message
 }
 
-/// The id that was given to a message by whoever published it first.
+/// The message id set by the original publisher.
 pub(super) fn given_id(headers: &HeaderMap) -> Option<&HeaderValue> {
-    let own = |id: &&HeaderValue| id.as_str().starts_with(OWN_ID);
-    headers.get(GIVEN_ID).or_else(|| headers.get(NATS_MESSAGE_ID).filter(|id| !own(id)))
+    let own = |id: &&HeaderValue| id.as_str().starts_with(OWN_ID_PREFIX);
+    headers.get(GIVEN_ID_HEADER).or_else(|| headers.get(NATS_MESSAGE_ID).filter(|id| !own(id)))
 }
 
 #[cfg(test)]
@@ -204,10 +205,10 @@ mod tests {
     #[test]
     fn words_between_the_host_and_the_server_are_not_shown() {
         let mut headers = headers(&with(&[("a", "1")])).unwrap();
-        headers.insert(NATS_MESSAGE_ID, format!("{OWN_ID}x").as_str());
+        headers.insert(NATS_MESSAGE_ID, format!("{OWN_ID_PREFIX}x").as_str());
         headers.insert("Nats-Expected-Stream", "S");
         assert_eq!(message("a.b", None, Some(&headers), Bytes::new()), with(&[("a", "1")]));
-        headers.insert(GIVEN_ID, "7");
+        headers.insert(GIVEN_ID_HEADER, "7");
         let given = with(&[("Nats-Msg-Id", "7"), ("a", "1")]);
         assert_eq!(message("a.b", None, Some(&headers), Bytes::new()), given);
     }

@@ -77,7 +77,7 @@ fn text(delivery: &Delivery) -> &str {
     std::str::from_utf8(&delivery.message.payload).unwrap()
 }
 
-/// Acknowledges so many messages, and those that come right after them, and says what they were.
+/// Acknowledges at least so many messages, and returns their payloads.
 async fn take(consumer: &mut Box<dyn Consumer>, count: usize) -> Vec<String> {
     let mut texts = Vec::new();
     while texts.len() < count {

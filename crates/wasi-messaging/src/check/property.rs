@@ -1,4 +1,4 @@
-//! Whatever is let through comes out of a line protocol as it went in: nothing of a guest's can begin a line.
+//! Property tests: accepted messages survive a line protocol unchanged; no guest text can start a line.
 
 use std::cell::Cell;
 
@@ -8,7 +8,7 @@ use tempo_core::Limits;
 
 use crate::{Message, MessagingLimits};
 
-/// Pieces of texts, most of them hostile.
+/// Text fragments, mostly hostile.
 const PIECES: [&str; 24] = [
     "a",
     "B",
@@ -41,7 +41,7 @@ fn text() -> impl Strategy<Value = String> {
     prop::collection::vec(prop::sample::select(&PIECES[..]), 0..4).prop_map(|pieces| pieces.concat())
 }
 
-/// Looks at the messages that are let through: the same ones in each run, and many enough to tell.
+/// Checks accepted messages, deterministically, and that enough are accepted.
 fn let_through(messages: impl Strategy<Value = Message>, look: impl Fn(Message) -> Result<(), TestCaseError>) {
     let config = ProptestConfig { cases: CASES, failure_persistence: None, ..ProptestConfig::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
@@ -58,7 +58,7 @@ fn let_through(messages: impl Strategy<Value = Message>, look: impl Fn(Message) 
     assert!(allowed.get() > CASES / 50, "only {} of {CASES} were let through", allowed.get());
 }
 
-/// The headers as lines, and what a lenient reader makes of them: any line break counts, and spaces at ends do not.
+/// Writes the headers as lines, and parses them leniently: any line break counts, and values are trimmed.
 fn written_and_read(headers: &[(String, String)]) -> Vec<(String, String)> {
     let written: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let lines = written.split(['\r', '\n', '\u{85}']).filter(|line| !line.is_empty());

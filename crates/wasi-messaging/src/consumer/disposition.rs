@@ -1,4 +1,4 @@
-//! What becomes of a delivery: it is done with, comes again later, or goes to the dead letters.
+//! Runs the handler for a delivery, and settles it: ack, retry or reject.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,47 +8,47 @@ use tempo_messaging::check_headers;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::timeout;
 
-use super::guest::Order;
+use super::ack_extension;
+use super::guest::Attempt;
 use super::handlers::Handlers;
-use super::heartbeats;
 use super::lanes::Turn;
-use super::phase::{GIVE_BACK, Phase, reached};
-use super::telemetry::settled;
+use super::phase::{GIVE_BACK_TIMEOUT, StopPhase, reached};
+use super::telemetry::count_settlement;
 use crate::{Broker, Delivery, Receipt, Subscription};
 
-/// The longest that a guest may put a message off.
-const LONGEST_DELAY: Duration = Duration::from_secs(3600);
-/// The most bytes of a reason that are kept with a dead letter.
-const LONGEST_REASON: usize = 1024;
+/// Maximum retry delay of a guest.
+const MAX_RETRY_DELAY: Duration = Duration::from_secs(3600);
+/// Maximum bytes of a dead letter's reason.
+const MAX_REASON_BYTES: usize = 1024;
 
-/// How the handling of a delivery ended.
+/// What the guest answered, or how its call failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Ending {
-    /// The guest is done with it.
-    Done,
-    /// The guest failed, or asks for another attempt.
-    Failed {
-        /// When to try again, if the guest says so.
+pub(super) enum Disposition {
+    /// The guest acknowledged the message.
+    Ack,
+    /// The guest failed or requested a retry.
+    Retry {
+        /// The retry delay, if the guest gave one.
         after: Option<Duration>,
-        /// What happened, as a clause: `the component trapped: ...`.
+        /// The cause, as a clause: `the component trapped: ...`.
         why: String,
     },
-    /// The guest never wants it again, for this reason.
-    Refused(String),
-    /// It was not handled, or not to its end, because the consumer stops.
+    /// The guest rejected the message, with this reason.
+    Reject(String),
+    /// Not handled to the end, because the consumer stops.
     GivenBack,
 }
 
-/// What the broker is to be told.
+/// How the delivery is settled with the broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Verdict {
+enum Settlement {
     Ack,
     Retry(Duration),
     Reject(String),
 }
 
-impl Verdict {
-    /// What it is called where it is counted.
+impl Settlement {
+    /// The value of the metric attribute `tempo.outcome`.
     fn name(&self) -> &'static str {
         match self {
             Self::Ack => "acked",
@@ -58,20 +58,20 @@ impl Verdict {
     }
 }
 
-/// What the deliveries of one subscription share.
-pub(super) struct Delivering {
+/// Handles and settles the deliveries of one subscription.
+pub(super) struct Dispatcher {
     handlers: Arc<Handlers>,
     broker: Arc<dyn Broker>,
     subscription: Subscription,
-    phases: watch::Receiver<Phase>,
+    phases: watch::Receiver<StopPhase>,
 }
 
-impl Delivering {
+impl Dispatcher {
     pub(super) fn new(
         handlers: Arc<Handlers>,
         broker: Arc<dyn Broker>,
         subscription: Subscription,
-        phases: watch::Receiver<Phase>,
+        phases: watch::Receiver<StopPhase>,
     ) -> Self {
         Self { handlers, broker, subscription, phases }
     }
@@ -80,110 +80,110 @@ impl Delivering {
         &self.subscription
     }
 
-    /// How many messages may be handled at once: more than the component has places would only be held and wait.
-    pub(super) fn most(&self) -> usize {
-        self.subscription.max_in_flight.min(self.handlers.places()).max(1)
+    /// Maximum concurrent messages; more than the component may run would only wait.
+    pub(super) fn max_in_flight(&self) -> usize {
+        self.subscription.max_in_flight.min(self.handlers.max_calls()).max(1)
     }
 
-    /// Handles `delivery` and tells the broker what became of it. The permit is held until the broker knows.
+    /// Handles `delivery` and settles it. Holds `permit` until the broker has confirmed.
     pub(super) async fn run(self: Arc<Self>, delivery: Delivery, turn: Option<Turn>, permit: OwnedSemaphorePermit) {
-        let Delivery { message, attempt, timestamp, sequence, refusal, receipt } = delivery;
+        let Delivery { message, attempt: number, timestamp, sequence, refusal, receipt } = delivery;
         let topic = message.topic.clone();
         let refusal = refusal.or_else(|| check_headers(&message));
-        let order = Order { message, attempt, timestamp, sequence };
+        let attempt = Attempt { message, number, timestamp, sequence };
         let mut turn = turn;
-        let verdict = if let Some(reason) = refusal {
-            Verdict::Reject(clip(&reason))
-        } else if attempt > self.subscription.max_deliver {
-            // It was delivered for the last time, and whoever had it went down with it.
-            let times = attempt.saturating_sub(1);
-            Verdict::Reject(format!("delivered {times} times, and after the last time nothing was heard of it"))
+        let settlement = if let Some(reason) = refusal {
+            Settlement::Reject(clip(&reason))
+        } else if number > self.subscription.max_deliver {
+            // The process of the last attempt ended without settling it.
+            let times = number.saturating_sub(1);
+            Settlement::Reject(format!("delivered {times} times, the last time without an answer"))
         } else {
-            let handled = self.handle(order, turn.as_mut());
-            let ending = heartbeats::during(&*receipt, self.subscription.ack_wait, handled).await;
-            verdict(&self.subscription, attempt, ending)
+            let handled = self.handle(attempt, turn.as_mut());
+            let disposition = ack_extension::extend_during(&*receipt, self.subscription.ack_wait, handled).await;
+            settlement(&self.subscription, number, disposition)
         };
-        self.tell(receipt, verdict, &topic, attempt).await;
+        self.settle(receipt, settlement, &topic, number).await;
         drop(turn);
         drop(permit);
     }
 
-    async fn handle(&self, order: Order, turn: Option<&mut Turn>) -> Ending {
+    async fn handle(&self, attempt: Attempt, turn: Option<&mut Turn>) -> Disposition {
         let mut phases = self.phases.clone();
-        // What is given back has used up an attempt, so the last one is rather made than given back.
-        let last = order.attempt >= self.subscription.max_deliver;
-        let give_back = if last { Phase::Abandoning } else { Phase::Draining };
-        let place = tokio::select! {
+        // Giving back uses up an attempt, so the last attempt runs instead.
+        let last = attempt.number >= self.subscription.max_deliver;
+        let give_back = if last { StopPhase::Abandoning } else { StopPhase::Draining };
+        let permit = tokio::select! {
             biased;
-            () = reached(&mut phases, give_back) => return Ending::GivenBack,
-            place = self.place(turn) => place,
+            () = reached(&mut phases, give_back) => return Disposition::GivenBack,
+            permit = self.permit(turn) => permit,
         };
         tokio::select! {
             biased;
-            ending = self.handlers.handle(place, self.broker.clone(), &self.subscription.consumer, order) => ending,
-            () = reached(&mut phases, Phase::Abandoning) => Ending::GivenBack,
+            disposition = self.handlers.handle(permit, self.broker.clone(), &self.subscription.consumer, attempt) => disposition,
+            () = reached(&mut phases, StopPhase::Abandoning) => Disposition::GivenBack,
         }
     }
 
-    /// Waits for the delivery's turn and then for a place to run, for as long as it takes.
-    async fn place(&self, turn: Option<&mut Turn>) -> Permit {
+    /// Waits for the delivery's turn, then for a permit to run.
+    async fn permit(&self, turn: Option<&mut Turn>) -> Permit {
         if let Some(turn) = turn {
             turn.begins().await;
         }
-        self.handlers.place().await
+        self.handlers.permit().await
     }
 
-    /// Tells the broker. If that fails the message comes again once its time is over, which it may at any time.
-    async fn tell(&self, receipt: Box<dyn Receipt>, verdict: Verdict, topic: &str, attempt: u32) {
+    /// Settles the delivery. On failure the broker redelivers the message after `ack_wait`.
+    async fn settle(&self, receipt: Box<dyn Receipt>, settlement: Settlement, topic: &str, attempt: u32) {
         let (component, consumer) = (self.handlers.name(), self.subscription.consumer.as_str());
-        if let Verdict::Reject(reason) = &verdict {
-            // What keeps no messages has no dead letters either.
-            let fate = if self.broker.operator().is_some() { "goes to the dead letters" } else { "is given up" };
-            tracing::warn!(component, consumer, topic, attempt, reason, "a message {fate}");
+        if let Settlement::Reject(reason) = &settlement {
+            // A broker without storage has no dead letters.
+            let outcome = if self.broker.operator().is_some() { "goes to the dead letters" } else { "is dropped" };
+            tracing::warn!(component, consumer, topic, attempt, reason, "a message {outcome}");
         }
-        let abandoning = *self.phases.borrow() == Phase::Abandoning;
-        // After that time the message is delivered again anyway, and the permit is needed for others.
-        let outcome = verdict.name();
-        let patience = if abandoning { GIVE_BACK } else { self.subscription.ack_wait };
-        let told = timeout(patience, async {
-            match verdict {
-                Verdict::Ack => receipt.ack().await,
-                Verdict::Retry(delay) => receipt.retry(delay).await,
-                Verdict::Reject(reason) => receipt.reject(&reason).await,
+        let abandoning = *self.phases.borrow() == StopPhase::Abandoning;
+        // After `ack_wait` the message is redelivered anyway, and others need the permit.
+        let outcome = settlement.name();
+        let patience = if abandoning { GIVE_BACK_TIMEOUT } else { self.subscription.ack_wait };
+        let settled = timeout(patience, async {
+            match settlement {
+                Settlement::Ack => receipt.ack().await,
+                Settlement::Retry(delay) => receipt.retry(delay).await,
+                Settlement::Reject(reason) => receipt.reject(&reason).await,
             }
         });
-        let error = match told.await {
-            Ok(Ok(())) => return settled(self.handlers.telemetry(), consumer, outcome),
+        let error = match settled.await {
+            Ok(Ok(())) => return count_settlement(self.handlers.telemetry(), consumer, outcome),
             Ok(Err(error)) => error.to_string(),
             Err(_) => "no answer came in time".to_owned(),
         };
-        tracing::warn!(component, consumer, topic, attempt, error, "the broker was not told how a delivery ended");
+        tracing::warn!(component, consumer, topic, attempt, error, "a delivery could not be settled");
     }
 }
 
-/// What the broker is to be told about the `attempt`th delivery, which ended with `ending`.
-fn verdict(subscription: &Subscription, attempt: u32, ending: Ending) -> Verdict {
-    match ending {
-        Ending::Done => Verdict::Ack,
-        Ending::GivenBack => Verdict::Retry(Duration::ZERO),
-        Ending::Refused(reason) => Verdict::Reject(clip(&reason)),
-        Ending::Failed { why, .. } if attempt >= subscription.max_deliver => {
+/// Decides how to settle attempt number `attempt`, given its disposition.
+fn settlement(subscription: &Subscription, attempt: u32, disposition: Disposition) -> Settlement {
+    match disposition {
+        Disposition::Ack => Settlement::Ack,
+        Disposition::GivenBack => Settlement::Retry(Duration::ZERO),
+        Disposition::Reject(reason) => Settlement::Reject(clip(&reason)),
+        Disposition::Retry { why, .. } if attempt >= subscription.max_deliver => {
             let times = if attempt == 1 { "once".to_owned() } else { format!("{attempt} times; the last time") };
-            Verdict::Reject(clip(&format!("delivered {times}: {why}")))
+            Settlement::Reject(clip(&format!("delivered {times}: {why}")))
         }
-        Ending::Failed { after, .. } => {
-            let delay = after.map(|after| after.min(LONGEST_DELAY));
-            Verdict::Retry(delay.unwrap_or_else(|| subscription.delay(attempt)))
+        Disposition::Retry { after, .. } => {
+            let delay = after.map(|after| after.min(MAX_RETRY_DELAY));
+            Settlement::Retry(delay.unwrap_or_else(|| subscription.delay(attempt)))
         }
     }
 }
 
-/// One line of a reason, which travels as a header.
+/// Truncates a reason to one line, as it travels in a header.
 fn clip(reason: &str) -> String {
     let printable = reason.chars().map(|character| if character.is_control() { ' ' } else { character });
     let mut text = String::new();
     for character in printable {
-        if text.len().saturating_add(character.len_utf8()) > LONGEST_REASON {
+        if text.len().saturating_add(character.len_utf8()) > MAX_REASON_BYTES {
             break;
         }
         text.push(character);
@@ -195,8 +195,8 @@ fn clip(reason: &str) -> String {
 mod tests {
     use super::*;
 
-    fn failed(after: Option<Duration>) -> Ending {
-        Ending::Failed { after, why: "the component trapped: boom".to_owned() }
+    fn failed(after: Option<Duration>) -> Disposition {
+        Disposition::Retry { after, why: "the component trapped: boom".to_owned() }
     }
 
     fn subscription() -> Subscription {
@@ -207,13 +207,13 @@ mod tests {
     fn a_failure_is_tried_again_until_the_last_attempt() {
         let subscription = subscription();
         for (attempt, delay) in [(1, subscription.delay(1)), (2, subscription.delay(2))] {
-            assert_eq!(verdict(&subscription, attempt, failed(None)), Verdict::Retry(delay));
+            assert_eq!(settlement(&subscription, attempt, failed(None)), Settlement::Retry(delay));
         }
         let reason = "delivered 3 times; the last time: the component trapped: boom";
-        assert_eq!(verdict(&subscription, 3, failed(None)), Verdict::Reject(reason.to_owned()));
+        assert_eq!(settlement(&subscription, 3, failed(None)), Settlement::Reject(reason.to_owned()));
         let once = Subscription { max_deliver: 1, ..subscription };
         let reason = "delivered once: the component trapped: boom";
-        assert_eq!(verdict(&once, 1, failed(Some(Duration::ZERO))), Verdict::Reject(reason.to_owned()));
+        assert_eq!(settlement(&once, 1, failed(Some(Duration::ZERO))), Settlement::Reject(reason.to_owned()));
     }
 
     #[test]
@@ -228,22 +228,22 @@ mod tests {
             (hour + millisecond, hour),
             (Duration::from_millis(u64::MAX), hour),
         ] {
-            assert_eq!(verdict(&subscription, 1, failed(Some(wanted))), Verdict::Retry(given), "{wanted:?}");
+            assert_eq!(settlement(&subscription, 1, failed(Some(wanted))), Settlement::Retry(given), "{wanted:?}");
         }
     }
 
     #[test]
-    fn what_is_given_back_is_delivered_at_once_even_after_the_last_attempt() {
-        assert_eq!(verdict(&subscription(), 3, Ending::GivenBack), Verdict::Retry(Duration::ZERO));
+    fn a_message_given_back_is_redelivered_at_once_even_after_the_last_attempt() {
+        assert_eq!(settlement(&subscription(), 3, Disposition::GivenBack), Settlement::Retry(Duration::ZERO));
     }
 
     #[test]
     fn a_reason_is_one_line_of_bounded_length() {
-        let refused = |reason: String| verdict(&subscription(), 1, Ending::Refused(reason));
-        assert_eq!(refused("a\r\nb\u{0}c".to_owned()), Verdict::Reject("a  b c".to_owned()));
+        let refused = |reason: String| settlement(&subscription(), 1, Disposition::Reject(reason));
+        assert_eq!(refused("a\r\nb\u{0}c".to_owned()), Settlement::Reject("a  b c".to_owned()));
         for (given, kept) in [(1023, 1023), (1024, 1024), (1025, 1024)] {
-            assert_eq!(refused("x".repeat(given)), Verdict::Reject("x".repeat(kept)));
+            assert_eq!(refused("x".repeat(given)), Settlement::Reject("x".repeat(kept)));
         }
-        assert_eq!(refused(format!("{}é", "x".repeat(1023))), Verdict::Reject("x".repeat(1023)));
+        assert_eq!(refused(format!("{}é", "x".repeat(1023))), Settlement::Reject("x".repeat(1023)));
     }
 }

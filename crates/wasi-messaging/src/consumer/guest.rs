@@ -1,4 +1,4 @@
-//! One call of a component's handler, in any of the interfaces.
+//! Calls a component's handler, through any of the interfaces.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -9,20 +9,20 @@ use tempo_settings::{Error, ErrorKind};
 use wasmtime::Store;
 use wasmtime::component::{Accessor, InstancePre};
 
-use super::disposition::Ending;
+use super::disposition::Disposition;
 use crate::bindings::{draft, tempo, wasmcloud2, wasmcloud3};
 use crate::failure::Failure;
 use crate::{Broker, Message, WasiMessaging};
 
-/// A message that a guest is to handle.
-pub(super) struct Order {
+/// One attempt to deliver a message to the guest.
+pub(super) struct Attempt {
     pub(super) message: Message,
-    pub(super) attempt: u32,
+    pub(super) number: u32,
     pub(super) timestamp: SystemTime,
     pub(super) sequence: Option<u64>,
 }
 
-/// What the component exports, ready to be instantiated.
+/// The exported handler, ready for instantiation.
 pub(super) enum Exported {
     Tempo(tempo::HandlerServicePre<StoreData>),
     WasmCloud3(wasmcloud3::HandlerServicePre<StoreData>),
@@ -39,11 +39,11 @@ pub(super) enum Guest {
 }
 
 impl Exported {
-    /// The handler that the component exports; of several, the one that can say most.
+    /// Finds the exported handler; of several, the most expressive one.
     ///
     /// # Errors
     ///
-    /// It is of another version, or has another type.
+    /// The handler has an unknown version or type.
     pub(super) fn find(name: &str, component: &InstancePre<StoreData>) -> Result<Self, Error> {
         if let Ok(handler) = tempo::HandlerServicePre::new(component.clone()) {
             return Ok(Self::Tempo(handler));
@@ -72,52 +72,52 @@ impl Exported {
 }
 
 impl Guest {
-    /// Has the guest handle `order`, which `broker` has delivered, and returns when it has left nothing undone.
+    /// Calls the handler with `attempt`, which `broker` delivered, and returns when the guest's tasks have ended.
     ///
     /// # Errors
     ///
-    /// It trapped.
+    /// The guest trapped.
     pub(super) async fn handle(
         &self,
         store: &mut Store<StoreData>,
         broker: Arc<dyn Broker>,
-        order: Order,
-    ) -> wasmtime::Result<Ending> {
-        store.data_mut().service::<WasiMessaging>().handling(broker.clone(), &order.message);
-        let ending = match self {
-            Self::Tempo(guest) => handle_tempo(store, guest, order).await,
-            Self::WasmCloud3(guest) => handle_wasmcloud3(store, guest, order.message).await,
-            Self::Draft(guest) => handle_draft(store, guest, broker, order.message).await,
+        attempt: Attempt,
+    ) -> wasmtime::Result<Disposition> {
+        store.data_mut().service::<WasiMessaging>().handling(broker.clone(), &attempt.message);
+        let disposition = match self {
+            Self::Tempo(guest) => handle_tempo(store, guest, attempt).await,
+            Self::WasmCloud3(guest) => handle_wasmcloud3(store, guest, attempt.message).await,
+            Self::Draft(guest) => handle_draft(store, guest, broker, attempt.message).await,
             Self::WasmCloud2(guest) => {
                 let handler = guest.wasmcloud_messaging_handler();
-                let handled = handler.call_handle_message(&mut *store, &order.message.into()).await;
-                handled.map(|result| result.map_or_else(|error| asked(&error), |()| Ending::Done))
+                let handled = handler.call_handle_message(&mut *store, &attempt.message.into()).await;
+                handled.map(|result| result.map_or_else(|error| failed(&error), |()| Disposition::Ack))
             }
         }?;
         store.data_mut().service::<WasiMessaging>().handled();
-        Ok(ending)
+        Ok(disposition)
     }
 }
 
 async fn handle_tempo(
     store: &mut Store<StoreData>,
     guest: &tempo::HandlerService,
-    order: Order,
-) -> wasmtime::Result<Ending> {
-    use tempo::exports::tempo::messaging::handler::Disposition;
-    let delivery = crate::tempo::delivery(order.message, order.attempt, order.timestamp, order.sequence);
-    let handled = store.run_concurrent(async |accessor| -> wasmtime::Result<Disposition> {
+    attempt: Attempt,
+) -> wasmtime::Result<Disposition> {
+    use tempo::exports::tempo::messaging::handler::Disposition as Answer;
+    let delivery = crate::tempo::delivery(attempt.message, attempt.number, attempt.timestamp, attempt.sequence);
+    let handled = store.run_concurrent(async |accessor| -> wasmtime::Result<Answer> {
         let disposition = guest.tempo_messaging_handler().call_handle(accessor, delivery).await?;
         finish(accessor).await;
         Ok(disposition)
     });
     Ok(match handled.await?? {
-        Disposition::Ack => Ending::Done,
-        Disposition::Retry(after) => {
+        Answer::Ack => Disposition::Ack,
+        Answer::Retry(after) => {
             let after = after.map(Duration::from_millis);
-            Ending::Failed { after, why: "its handler asked for another delivery".to_owned() }
+            Disposition::Retry { after, why: "its handler requested a retry".to_owned() }
         }
-        Disposition::Reject(reason) => Ending::Refused(reason),
+        Answer::Reject(reason) => Disposition::Reject(reason),
     })
 }
 
@@ -125,7 +125,7 @@ async fn handle_wasmcloud3(
     store: &mut Store<StoreData>,
     guest: &wasmcloud3::HandlerService,
     message: Message,
-) -> wasmtime::Result<Ending> {
+) -> wasmtime::Result<Disposition> {
     use wasmcloud3::wasmcloud::messaging::types::HandleMessageError;
     let handled = store.run_concurrent(async |accessor| -> wasmtime::Result<Result<(), HandleMessageError>> {
         let message = accessor.with(|access| crate::wasmcloud3::message(access, message))?;
@@ -134,12 +134,12 @@ async fn handle_wasmcloud3(
         Ok(result)
     });
     Ok(match handled.await?? {
-        Ok(()) => Ending::Done,
+        Ok(()) => Disposition::Ack,
         Err(HandleMessageError::Retry) => {
-            Ending::Failed { after: None, why: "its handler asked for another delivery".to_owned() }
+            Disposition::Retry { after: None, why: "its handler requested a retry".to_owned() }
         }
-        Err(HandleMessageError::Reject) => Ending::Refused("its handler rejected it".to_owned()),
-        Err(HandleMessageError::Other(reason)) => Ending::Refused(reason),
+        Err(HandleMessageError::Reject) => Disposition::Reject("its handler rejected it".to_owned()),
+        Err(HandleMessageError::Other(reason)) => Disposition::Reject(reason),
     })
 }
 
@@ -148,29 +148,32 @@ async fn handle_draft(
     guest: &draft::MessagingRequestReply,
     broker: Arc<dyn Broker>,
     message: Message,
-) -> wasmtime::Result<Ending> {
+) -> wasmtime::Result<Disposition> {
     use draft::wasi::messaging::types::Error;
     let message = match store.data_mut().service::<WasiMessaging>().receive(message, Some(broker)) {
         Ok(message) => message,
         Err(Failure::Trap(trap)) => return Err(trap),
         Err(Failure::Error(error)) => {
-            return Ok(Ending::Failed { after: None, why: format!("it cannot be handed to the component: {error}") });
+            return Ok(Disposition::Retry {
+                after: None,
+                why: format!("the message cannot be passed to the component: {error}"),
+            });
         }
     };
     let handled = guest.wasi_messaging_incoming_handler().call_handle(&mut *store, message).await?;
     Ok(match handled {
-        Ok(()) => Ending::Done,
-        Err(Error::Timeout) => asked("timeout"),
-        Err(Error::Connection(text) | Error::PermissionDenied(text) | Error::Other(text)) => asked(&text),
+        Ok(()) => Disposition::Ack,
+        Err(Error::Timeout) => failed("timeout"),
+        Err(Error::Connection(text) | Error::PermissionDenied(text) | Error::Other(text)) => failed(&text),
     })
 }
 
-/// The guest's tasks may still work when its function has returned: what they do belongs to the handling.
+/// Waits for tasks that outlive the handler's function: they are part of the handling.
 async fn finish(accessor: &Accessor<StoreData>) {
     poll_fn(|cx| accessor.poll_no_interesting_tasks(cx)).await;
 }
 
-/// The ending of a handler that returned an error.
-fn asked(error: &str) -> Ending {
-    Ending::Failed { after: None, why: format!("its handler returned an error: {error}") }
+/// The disposition of a handler that returned an error.
+fn failed(error: &str) -> Disposition {
+    Disposition::Retry { after: None, why: format!("its handler returned an error: {error}") }
 }

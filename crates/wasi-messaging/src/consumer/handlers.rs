@@ -1,20 +1,22 @@
-//! The component as the consumer calls it: under its limits, on instances that are kept for the next message.
+//! Calls the component's handler, within its limits and on reused instances.
 
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tempo_core::{CallTarget, IdleInstances, Interrupted, Permit, Service, StoreData, WarmInstance, Workload, describe};
+use tempo_core::{
+    CallTarget, IdleInstances, Interrupted, Permit, Service, StoreData, WarmInstance, Workload, describe,
+};
 use tempo_settings::{Error, ErrorKind};
 use tempo_telemetry::{CallContext, Telemetry};
 use wasmtime::component::InstancePre;
 
-use super::disposition::Ending;
-use super::guest::{Exported, Guest, Order};
-use super::telemetry::Handling;
+use super::disposition::Disposition;
+use super::guest::{Attempt, Exported, Guest};
+use super::telemetry::ProcessSpan;
 use crate::{Broker, WasiMessaging};
 
-/// The component with its idle instances, shared by all subscriptions.
+/// The component with its idle instances, shared by its subscriptions.
 pub(super) struct Handlers {
     workload: Workload,
     exported: Exported,
@@ -24,12 +26,12 @@ pub(super) struct Handlers {
 impl Handlers {
     /// # Errors
     ///
-    /// The component's handler is of a version that this runtime does not have, or it has no types of ours.
+    /// The component exports a handler of an unknown version, or does not import the message types.
     pub(super) fn new(workload: Workload) -> Result<Self, Error> {
         let component = workload.component();
         let exported = Exported::find(workload.name(), component)?;
-        // A handler's message is a type of the package, which the component imports. One that brings the type itself was
-        // given no brokers to ask for.
+        // The message type belongs to a package that the component imports. One that defines the type itself has no
+        // brokers.
         if !imports_ours(component) {
             let message = format!("{}: handles messages, but imports no interface of messaging", workload.name());
             return Err(Error::new(ErrorKind::BadComponent, message));
@@ -45,34 +47,34 @@ impl Handlers {
         self.workload.name()
     }
 
-    /// How many calls the component may have at once, whatever they are.
-    pub(super) fn places(&self) -> usize {
+    /// Maximum concurrent calls of the component.
+    pub(super) fn max_calls(&self) -> usize {
         self.workload.limits().requests
     }
 
-    /// A place to run, however long it takes to get one: nobody else would handle the message any sooner.
-    pub(super) async fn place(&self) -> Permit {
+    /// Waits for a permit to run, without a timeout: no other program would handle the message sooner.
+    pub(super) async fn permit(&self) -> Permit {
         self.workload.admission().wait().await
     }
 
-    /// Drops instances that have been idle for long.
-    pub(super) fn tidy(&self) {
+    /// Drops instances that were idle for too long.
+    pub(super) fn reap_idle(&self) {
         self.idle.reap();
     }
 
-    /// Has an instance handle `order`, which `broker` has delivered. Dropped, it ends the guest.
+    /// Handles `attempt`, which `broker` delivered, on an instance. Dropping the future ends the guest.
     pub(super) async fn handle(
         self: &Arc<Self>,
         permit: Permit,
         broker: Arc<dyn Broker>,
         consumer: &str,
-        mut order: Order,
-    ) -> Ending {
+        mut attempt: Attempt,
+    ) -> Disposition {
         let telemetry = self.workload.telemetry();
-        let (context, mut told) = Handling::begin(telemetry, consumer, order.attempt, &mut order.message);
-        let ending = self.call(permit, broker, context, order).await;
-        told.ended(&ending);
-        ending
+        let (context, mut span) = ProcessSpan::begin(telemetry, consumer, attempt.number, &mut attempt.message);
+        let disposition = self.call(permit, broker, context, attempt).await;
+        span.ended(&disposition);
+        disposition
     }
 
     async fn call(
@@ -80,8 +82,8 @@ impl Handlers {
         permit: Permit,
         broker: Arc<dyn Broker>,
         context: Option<Arc<CallContext>>,
-        order: Order,
-    ) -> Ending {
+        attempt: Attempt,
+    ) -> Disposition {
         let Some(deadline) = Instant::now().checked_add(self.workload.limits().request) else {
             return failed("the time of the request has no end".to_owned());
         };
@@ -91,12 +93,12 @@ impl Handlers {
         };
         let meter = place.meter();
         let handlers = self.clone();
-        // Boxed, because it is large and would be copied on its way.
-        let work = Box::pin(async move { handlers.run(place, broker, order).await });
+        // Boxed: a large future that would be copied.
+        let work = Box::pin(async move { handlers.run(place, broker, attempt).await });
         match self.workload.call(meter, deadline, context, work).await {
-            Ok(Ok((warm, ending))) => {
+            Ok(Ok((warm, disposition))) => {
                 self.idle.park(warm);
-                ending
+                disposition
             }
             Ok(Err(trap)) => match trap.downcast_ref::<Interrupted>() {
                 Some(interrupted) => self.interrupted(*interrupted),
@@ -110,8 +112,8 @@ impl Handlers {
         &self,
         place: CallTarget<Guest>,
         broker: Arc<dyn Broker>,
-        order: Order,
-    ) -> wasmtime::Result<(WarmInstance<Guest>, Ending)> {
+        attempt: Attempt,
+    ) -> wasmtime::Result<(WarmInstance<Guest>, Disposition)> {
         let mut warm = match place {
             CallTarget::Warm(warm) => warm,
             CallTarget::Fresh(mut fresh) => {
@@ -120,11 +122,11 @@ impl Handlers {
             }
         };
         let (store, guest) = warm.parts();
-        let ending = guest.handle(store, broker, order).await?;
-        Ok((warm, ending))
+        let disposition = guest.handle(store, broker, attempt).await?;
+        Ok((warm, disposition))
     }
 
-    fn trapped(&self, what: &str, error: &wasmtime::Error) -> Ending {
+    fn trapped(&self, what: &str, error: &wasmtime::Error) -> Disposition {
         self.workload.telemetry().count_trap();
         let cause = describe(error);
         tracing::error!(component = self.name(), error = cause, "{what} over a message");
@@ -132,7 +134,7 @@ impl Handlers {
         failed(format!("{what}: {cause}"))
     }
 
-    fn interrupted(&self, interrupted: Interrupted) -> Ending {
+    fn interrupted(&self, interrupted: Interrupted) -> Disposition {
         self.workload.telemetry().count_trap();
         tracing::warn!(component = self.name(), "{interrupted}");
         failed(interrupted.to_string())
@@ -147,6 +149,6 @@ fn imports_ours(component: &InstancePre<StoreData>) -> bool {
     })
 }
 
-fn failed(why: String) -> Ending {
-    Ending::Failed { after: None, why }
+fn failed(why: String) -> Disposition {
+    Disposition::Retry { after: None, why }
 }

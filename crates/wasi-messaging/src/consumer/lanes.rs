@@ -1,21 +1,21 @@
 //! One message of a key at a time, for subscriptions that are ordered.
 //!
-//! The order itself is the broker's: with `ordered` it delivers a message only once the one before it, of the same key, is
-//! done with, retries included. A broker that knows no acknowledgements delivers them at once, one after the other; then
-//! this keeps two handlers from running for one key.
+//! The broker provides the order: with `ordered` it delivers a message only after the previous one of its key is
+//! settled, retries included. A broker without acknowledgements delivers them immediately, in order; lanes then keep
+//! two handlers from running for one key.
 
 use std::collections::HashMap;
 
 use tokio::sync::oneshot::{self, error::TryRecvError};
 
-/// The last delivery of each key. The fetching task owns it, so that the turns are taken in the order of the deliveries.
+/// The last delivery of each key. Owned by the fetch loop, so that turns follow the order of deliveries.
 pub(super) struct Lanes {
     last: HashMap<String, oneshot::Receiver<()>>,
-    /// How many deliveries there are at once.
+    /// Maximum concurrent deliveries.
     most: usize,
 }
 
-/// A delivery's turn, which begins when that of the one before it is dropped.
+/// A delivery's turn. It begins when the previous turn of its key is dropped.
 pub(super) struct Turn {
     before: Option<oneshot::Receiver<()>>,
     _after: oneshot::Sender<()>,
@@ -26,9 +26,9 @@ impl Lanes {
         Self { last: HashMap::new(), most }
     }
 
-    /// The turn of the delivery that came last, of the key `key`.
+    /// Creates the turn of the latest delivery with `key`.
     pub(super) fn turn(&mut self, key: &str) -> Turn {
-        // Keys whose deliveries have all ended: no more than there are deliveries are kept beside those that have not.
+        // Drops keys without running deliveries; the map stays below twice the number of deliveries.
         if self.last.len() > self.most.saturating_mul(2) {
             self.last.retain(|_, last| last.try_recv() == Err(TryRecvError::Empty));
         }
@@ -38,10 +38,10 @@ impl Lanes {
 }
 
 impl Turn {
-    /// Waits until the delivery before it has ended.
+    /// Waits until the previous delivery has ended.
     pub(super) async fn begins(&mut self) {
         if let Some(before) = &mut self.before {
-            // The other end is never used but to be dropped.
+            // Resolves when the sender is dropped.
             let _ = before.await;
         }
         self.before = None;

@@ -1,11 +1,10 @@
-//! The message consumer: the trigger that calls components which export a messaging handler, for every message that
-//! their subscriptions deliver.
+//! The message consumer: the trigger that calls exported messaging handlers for every delivered message.
 
+mod ack_extension;
 mod disposition;
 mod fetch;
 mod guest;
 mod handlers;
-mod heartbeats;
 mod lanes;
 mod phase;
 mod subscribe;
@@ -20,23 +19,23 @@ use tempo_core::{Running, Trigger, Workload};
 use tempo_settings::{Error, ErrorKind, Flag, Settings};
 use tokio::task::JoinSet;
 
-use self::disposition::Delivering;
-use self::fetch::Fetching;
+use self::disposition::Dispatcher;
+use self::fetch::FetchLoop;
 use self::handlers::Handlers;
-use self::phase::{GIVE_BACK, Phase, Phases};
+use self::phase::{GIVE_BACK_TIMEOUT, StopPhase, StopPhases};
 pub(crate) use self::subscribe::is_name;
 use self::subscribe::{APP, CONSUMER, SUBSCRIBE, Subscribed};
 use crate::{Adoption, Broker, Consumer, MessagingState, Subscription, WasiMessaging};
 
-/// How often instances are looked for that have been idle for long.
-const TIDY: Duration = Duration::from_millis(500);
+/// Interval at which idle instances are dropped.
+const IDLE_REAP_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The trigger that delivers messages to components which export `tempo:messaging/handler`,
 /// `wasi:messaging/incoming-handler` or `wasmcloud:messaging/handler`.
 ///
-/// For each message that is handled at once there is a permit, taken before the message is fetched; a message then waits
-/// for one of the places that all triggers of the component share. A handler that fails, traps or takes too long is a
-/// delivery to be tried again after a while, which the broker waits for, and at the last attempt a dead letter.
+/// A message is fetched only once a permit of its subscription is free, and then waits for a permit that the
+/// component's triggers share. A handler that fails, traps or times out is retried after a pause by the broker; after
+/// the last attempt the message becomes a dead letter.
 pub struct MessageConsumer;
 
 #[async_trait]
@@ -57,37 +56,37 @@ impl Trigger for MessageConsumer {
         }
         let handlers = Arc::new(Handlers::new(workload)?);
         let joined = join(state.brokers(), subscribed).await?;
-        let phases = Phases::default();
+        let phases = StopPhases::default();
         let (mut announcements, mut adoptions, mut notices) = (Vec::new(), Vec::new(), Vec::new());
         let mut fetching = JoinSet::new();
         for (subscribed, broker, consumer) in joined {
             let Subscribed { client, subscription, .. } = subscribed;
             let phase = phases.of(&*broker);
-            let delivering = Delivering::new(handlers.clone(), broker.clone(), subscription.clone(), phase.clone());
+            let dispatcher = Dispatcher::new(handlers.clone(), broker.clone(), subscription.clone(), phase.clone());
             let adoption = consumer.adoption().cloned();
             let name = adoption.as_ref().map_or(&*subscription.consumer, |adoption| &*adoption.name);
-            announcements.push(announce(&client, name, &*broker, &subscription, delivering.most()));
+            announcements.push(announce(&client, name, &*broker, &subscription, dispatcher.max_in_flight()));
             notices.extend(consumer.notice());
             adoptions.extend(adoption.map(|adoption| (adoption, subscription)));
-            let fetching_one = Fetching::new(Arc::new(delivering), consumer, phase).run();
+            let fetching_one = FetchLoop::new(Arc::new(dispatcher), consumer, phase).run();
             fetching.spawn(async move { fetching_one.await.map_err(|error| gone(&client, &error)) });
         }
-        let mut tidying = JoinSet::new();
-        tidying.spawn(async move {
-            let mut interval = tokio::time::interval(TIDY);
+        let mut reaping = JoinSet::new();
+        reaping.spawn(async move {
+            let mut interval = tokio::time::interval(IDLE_REAP_INTERVAL);
             loop {
                 interval.tick().await;
-                handlers.tidy();
+                handlers.reap_idle();
             }
         });
         let announcement = announcements.join("\n");
-        Ok(Box::new(Delivery { announcement, adoptions, notices, phases, fetching, _tidying: tidying }))
+        Ok(Box::new(RunningConsumer { announcement, adoptions, notices, phases, fetching, _reaper: reaping }))
     }
 }
 
 type Joined = (Subscribed, Arc<dyn Broker>, Box<dyn Consumer>);
 
-/// Joins the consumers of all subscriptions. Nothing is fetched before all are joined.
+/// Joins the consumers of all subscriptions before any message is fetched.
 async fn join(brokers: &Backends<dyn Broker>, subscribed: Vec<Subscribed>) -> anyhow::Result<Vec<Joined>> {
     let mut joined: Vec<Joined> = Vec::new();
     for subscribed in subscribed {
@@ -97,7 +96,7 @@ async fn join(brokers: &Backends<dyn Broker>, subscribed: Vec<Subscribed>) -> an
                 .into());
         };
         let consumer = &subscribed.subscription.consumer;
-        // Two names of one broker: each would define the consumer in its own way.
+        // Two names of one broker would define the consumer twice.
         let twice = |(other, known, _): &Joined| Arc::ptr_eq(known, broker) && other.subscription.consumer == *consumer;
         if joined.iter().any(twice) {
             return Err(subscribed.invalid("the consumer is there already, by another name of the same broker").into());
@@ -111,8 +110,12 @@ async fn join(brokers: &Backends<dyn Broker>, subscribed: Vec<Subscribed>) -> an
 fn announce(client: &str, consumer: &str, broker: &dyn Broker, subscription: &Subscription, most: usize) -> String {
     let Subscription { topics, ordered, .. } = subscription;
     let order = if *ordered { ", in order" } else { "" };
-    // A broker that keeps messages has something to show to an operator.
-    let promise = if broker.operator().is_some() { "" } else { "; each message at most once, as nobody keeps it" };
+    // Persistent brokers have an operator interface.
+    let promise = if broker.operator().is_some() {
+        ""
+    } else {
+        "; each message at most once, as the broker does not store messages"
+    };
     format!("handling {} as consumer {consumer} of {client} ({most} at once{order}){promise}", topics.join(", "))
 }
 
@@ -120,22 +123,21 @@ fn gone(client: &str, error: &crate::Error) -> Error {
     Error::new(ErrorKind::Unavailable, format!("a subscription to {client} has ended: {error}"))
 }
 
-/// A consumer that has been started. Dropping it ends what runs.
-struct Delivery {
+/// A running consumer. Dropping it aborts its tasks.
+struct RunningConsumer {
     announcement: String,
-    /// How consumers were taken over, with the subscriptions that did so.
+    /// Adopted consumers, with their subscriptions.
     adoptions: Vec<(Adoption, Subscription)>,
-    /// What the brokers say of the consumers.
+    /// Notices of the brokers.
     notices: Vec<String>,
-    phases: Phases,
-    /// One task for each subscription, which owns the handlers that it has started. Ends with the reason if its consumer
-    /// is gone.
+    phases: StopPhases,
+    /// One task per subscription, which owns its running handlers. Fails if its consumer no longer exists.
     fetching: JoinSet<Result<(), Error>>,
-    _tidying: JoinSet<()>,
+    _reaper: JoinSet<()>,
 }
 
 #[async_trait]
-impl Running for Delivery {
+impl Running for RunningConsumer {
     fn announcement(&self) -> String {
         self.announcement.clone()
     }
@@ -149,10 +151,10 @@ impl Running for Delivery {
         loop {
             match self.fetching.join_next().await {
                 Some(Ok(Err(error))) => return error.into(),
-                // It was to stop.
+                // It was stopped.
                 Some(Ok(Ok(()))) if self.phases.have_stopped() => {}
                 Some(_) => return anyhow::anyhow!("a subscription has ended"),
-                // There is at least one until the first failure, which ends the runtime, or until all have stopped.
+                // A task exists until the first failure, which ends the runtime, or until all have stopped.
                 None => std::future::pending().await,
             }
         }
@@ -163,19 +165,19 @@ impl Running for Delivery {
     }
 
     async fn drain(mut self: Box<Self>, deadline: Instant) {
-        self.phases.enter(Phase::Draining);
+        self.phases.enter(StopPhase::Draining);
         let finished = async { while self.fetching.join_next().await.is_some() {} };
         if tokio::time::timeout_at(deadline.into(), finished).await.is_ok() {
             return;
         }
-        self.phases.enter(Phase::Abandoning);
+        self.phases.enter(StopPhase::Abandoning);
         let given_back = async { while self.fetching.join_next().await.is_some() {} };
-        // What is left is ended when the tasks are dropped.
-        let _ = tokio::time::timeout(GIVE_BACK, given_back).await;
+        // Remaining handlers end when their tasks are dropped.
+        let _ = tokio::time::timeout(GIVE_BACK_TIMEOUT, given_back).await;
     }
 }
 
-/// What runs for a component that handles messages but was given no subscription.
+/// Runs for a component with a handler but without subscriptions.
 struct Unsubscribed {
     component: String,
 }

@@ -1,4 +1,4 @@
-//! How far the consumer has come in stopping.
+//! Phases of a consumer's shutdown.
 
 use std::time::Duration;
 
@@ -6,59 +6,59 @@ use tokio::sync::watch;
 
 use crate::Broker;
 
-/// How long giving a message back may take when the process must end.
-pub(super) const GIVE_BACK: Duration = Duration::from_secs(2);
+/// Timeout of giving messages back at the end of the process.
+pub(super) const GIVE_BACK_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How far the consumer has come in stopping.
+/// A phase of a consumer's shutdown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Phase {
-    /// It fetches and delivers.
+pub(super) enum StopPhase {
+    /// Fetches and handles messages.
     Delivering,
-    /// It fetches nothing more, gives back what has not begun, and finishes what has.
+    /// Fetches no more, gives back messages that have not started, and finishes those that have.
     Draining,
-    /// The time is up: what still runs is ended and given back.
+    /// The deadline has passed: aborts running handlers and gives their messages back.
     Abandoning,
 }
 
-/// The phases of the subscriptions of one component.
-pub(super) struct Phases {
-    /// Of subscriptions to brokers whose messages other programs can handle.
-    shared: watch::Sender<Phase>,
-    /// Of those to brokers that are this program's alone.
-    own: watch::Sender<Phase>,
+/// The shutdown phases of the subscriptions of a component.
+pub(super) struct StopPhases {
+    /// Phase of subscriptions to brokers that other programs use.
+    shared: watch::Sender<StopPhase>,
+    /// Phase of subscriptions to brokers of this process only.
+    own: watch::Sender<StopPhase>,
 }
 
-impl Default for Phases {
+impl Default for StopPhases {
     fn default() -> Self {
-        Self { shared: watch::Sender::new(Phase::Delivering), own: watch::Sender::new(Phase::Delivering) }
+        Self { shared: watch::Sender::new(StopPhase::Delivering), own: watch::Sender::new(StopPhase::Delivering) }
     }
 }
 
-impl Phases {
-    /// The phase of subscriptions to `broker`.
-    pub(super) fn of(&self, broker: &dyn Broker) -> watch::Receiver<Phase> {
+impl StopPhases {
+    /// Returns the phase of subscriptions to `broker`.
+    pub(super) fn of(&self, broker: &dyn Broker) -> watch::Receiver<StopPhase> {
         if broker.is_shared() { self.shared.subscribe() } else { self.own.subscribe() }
     }
 
-    /// Leaves to other programs what they can handle.
+    /// Drains the subscriptions that other programs can serve.
     pub(super) fn stop_shared(&self) {
-        self.shared.send_replace(Phase::Draining);
+        self.shared.send_replace(StopPhase::Draining);
     }
 
-    /// Whether subscriptions have been stopped.
+    /// Returns whether subscriptions are stopping.
     pub(super) fn have_stopped(&self) -> bool {
-        *self.shared.borrow() > Phase::Delivering
+        *self.shared.borrow() > StopPhase::Delivering
     }
 
-    /// All subscriptions enter `phase`.
-    pub(super) fn enter(&self, phase: Phase) {
+    /// Sets the phase of all subscriptions.
+    pub(super) fn enter(&self, phase: StopPhase) {
         self.shared.send_replace(phase);
         self.own.send_replace(phase);
     }
 }
 
 /// Resolves once `phase` has been reached.
-pub(super) async fn reached(phases: &mut watch::Receiver<Phase>, phase: Phase) {
-    // An error means that the consumer was dropped, and this task is about to be.
+pub(super) async fn reached(phases: &mut watch::Receiver<StopPhase>, phase: StopPhase) {
+    // An error means that the consumer was dropped, which ends this task too.
     let _ = phases.wait_for(|now| *now >= phase).await;
 }

@@ -1,4 +1,4 @@
-//! `--subscribe` and `[[subscribe]]`: which messages the component handles, and how.
+//! `--subscribe` and `[[subscribe]]`: parses subscriptions.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -25,36 +25,36 @@ pub(super) const APP: Flag =
     Flag::new("app", "NAME", "The app that the component is part of: the names of its consumers begin with it");
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
-/// The shortest and the longest time that a delivery may go without a sign of life.
+/// Allowed `ack-wait`.
 const ACK_WAIT: RangeInclusive<Duration> = Duration::from_millis(100)..=DAY;
-/// The longest pause before another attempt.
-const LONGEST_BACKOFF: Duration = DAY;
-/// More pauses than attempts that anybody waits for.
-const MOST_PAUSES: usize = 32;
+/// Maximum pause before a retry.
+const MAX_BACKOFF: Duration = DAY;
+/// Maximum pauses in `backoff`.
+const MAX_BACKOFF_PAUSES: usize = 32;
 const IN_FLIGHT: RangeInclusive<usize> = 1..=10_000;
 const ATTEMPTS: RangeInclusive<usize> = 1..=10_000;
 
-/// A subscription, and the broker that it is for.
+/// A subscription to a named broker.
 pub(super) struct Subscribed {
-    /// The name under which the broker is configured.
+    /// Name of the broker.
     pub(super) client: String,
     pub(super) subscription: Subscription,
-    /// Where it was said first.
+    /// The first value that configured it.
     value: Value,
 }
 
 impl Subscribed {
-    /// The error for a subscription that cannot be had.
+    /// An error about this subscription.
     pub(super) fn invalid(&self, problem: &str) -> Error {
         self.value.invalid(&SUBSCRIBE, problem)
     }
 }
 
-/// The subscriptions of `component`: one for each consumer, with all of its topics.
+/// Reads the subscriptions of `component`: one per consumer, with all of its topics.
 ///
 /// # Errors
 ///
-/// A value cannot be read, or two values say different things about one consumer.
+/// A value is invalid, or two values conflict for one consumer.
 pub(super) fn read(settings: &Settings, component: &str) -> Result<Vec<Subscribed>, Error> {
     let app = name(settings, &APP)?;
     let owner = Owner { app, component: component.to_owned() };
@@ -62,7 +62,7 @@ pub(super) fn read(settings: &Settings, component: &str) -> Result<Vec<Subscribe
     let mut known: Vec<(Subscribed, Options)> = Vec::new();
     for value in settings.given(&SUBSCRIBE) {
         let invalid = |problem: String| value.invalid(&SUBSCRIBE, &problem);
-        let Said { client, topic, options } = parse(&value.text).map_err(invalid)?;
+        let ParsedSubscription { client, topic, options } = parse(&value.text).map_err(invalid)?;
         let consumer = options.consumer.clone().unwrap_or_else(|| usual.clone());
         if !is_name(&consumer) {
             let problem = "the component's name cannot be a consumer's, which has 1 to 64 letters, digits, `-` and `_`; \
@@ -92,15 +92,15 @@ pub(super) fn read(settings: &Settings, component: &str) -> Result<Vec<Subscribe
     Ok(finished.collect())
 }
 
-/// What one value says.
-struct Said {
+/// One parsed value.
+struct ParsedSubscription {
     client: String,
     topic: String,
     options: Options,
 }
 
-/// Reads `[NAME=]TOPIC[;KEY=VALUE]...`, or says what is wrong with it.
-fn parse(text: &str) -> Result<Said, String> {
+/// Parses `[NAME=]TOPIC[;KEY=VALUE]...`.
+fn parse(text: &str) -> Result<ParsedSubscription, String> {
     let mut parts = text.split(';');
     let head = parts.next().unwrap_or_default();
     let (client, topic) = head.split_once('=').unwrap_or((DEFAULT_NAME, head));
@@ -113,10 +113,10 @@ fn parse(text: &str) -> Result<Said, String> {
         let (key, value) = part.split_once('=').unwrap_or((part, "true"));
         options.read(key, value)?;
     }
-    Ok(Said { client: client.to_owned(), topic: topic.to_owned(), options })
+    Ok(ParsedSubscription { client: client.to_owned(), topic: topic.to_owned(), options })
 }
 
-/// What was said about a consumer.
+/// Options of a consumer.
 #[derive(Default)]
 struct Options {
     consumer: Option<String>,
@@ -133,34 +133,38 @@ impl Options {
         let name = || is_name(text).then(|| text.to_owned());
         let named = "1 to 64 letters, digits, `-` and `_`";
         match key {
-            "consumer" => say(&mut self.consumer, key, name(), named),
-            "dead-letter" => say(&mut self.dead_letter, key, name(), named),
-            "max-in-flight" => say(&mut self.max_in_flight, key, number(text, IN_FLIGHT), "a number from 1 to 10000"),
+            "consumer" => set_option(&mut self.consumer, key, name(), named),
+            "dead-letter" => set_option(&mut self.dead_letter, key, name(), named),
+            "max-in-flight" => {
+                set_option(&mut self.max_in_flight, key, number(text, IN_FLIGHT), "a number from 1 to 10000")
+            }
             "max-deliver" => {
                 let attempts = number(text, ATTEMPTS).and_then(|attempts| u32::try_from(attempts).ok());
-                say(&mut self.max_deliver, key, attempts, "a number from 1 to 10000")
+                set_option(&mut self.max_deliver, key, attempts, "a number from 1 to 10000")
             }
-            "backoff" => say(&mut self.backoff, key, pauses(text), "up to 32 times like 1s/5s/30s, none above a day"),
+            "backoff" => {
+                set_option(&mut self.backoff, key, pauses(text), "up to 32 times like 1s/5s/30s, none above a day")
+            }
             "ack-wait" => {
                 let wait = Duration::parse(text).filter(|wait| ACK_WAIT.contains(wait));
-                say(&mut self.ack_wait, key, wait, "a time from 100ms to a day, such as 30s")
+                set_option(&mut self.ack_wait, key, wait, "a time from 100ms to a day, such as 30s")
             }
-            "ordered" => say(&mut self.ordered, key, bool::parse(text), bool::EXPECTED),
+            "ordered" => set_option(&mut self.ordered, key, bool::parse(text), bool::EXPECTED),
             _ => Err("no such option; there are consumer, max-in-flight, max-deliver, backoff, ack-wait, dead-letter \
                       and ordered"
                 .to_owned()),
         }
     }
 
-    /// Adds what another value says about the same consumer.
+    /// Merges the options of another value for the same consumer.
     fn merge(&mut self, other: Self) -> Result<(), String> {
         let Self { consumer: _, max_in_flight, max_deliver, backoff, ack_wait, dead_letter, ordered } = other;
-        agree(&mut self.max_in_flight, "max-in-flight", max_in_flight)?;
-        agree(&mut self.max_deliver, "max-deliver", max_deliver)?;
-        agree(&mut self.backoff, "backoff", backoff)?;
-        agree(&mut self.ack_wait, "ack-wait", ack_wait)?;
-        agree(&mut self.dead_letter, "dead-letter", dead_letter)?;
-        agree(&mut self.ordered, "ordered", ordered)
+        set_once(&mut self.max_in_flight, "max-in-flight", max_in_flight)?;
+        set_once(&mut self.max_deliver, "max-deliver", max_deliver)?;
+        set_once(&mut self.backoff, "backoff", backoff)?;
+        set_once(&mut self.ack_wait, "ack-wait", ack_wait)?;
+        set_once(&mut self.dead_letter, "dead-letter", dead_letter)?;
+        set_once(&mut self.ordered, "ordered", ordered)
     }
 
     fn apply(self, subscription: &mut Subscription) {
@@ -176,12 +180,12 @@ impl Options {
     }
 }
 
-fn say<V: PartialEq>(slot: &mut Option<V>, key: &str, value: Option<V>, expected: &str) -> Result<(), String> {
+fn set_option<V: PartialEq>(slot: &mut Option<V>, key: &str, value: Option<V>, expected: &str) -> Result<(), String> {
     let value = value.ok_or_else(|| format!("{key}: expected {expected}"))?;
-    agree(slot, key, Some(value))
+    set_once(slot, key, Some(value))
 }
 
-fn agree<V: PartialEq>(slot: &mut Option<V>, key: &str, value: Option<V>) -> Result<(), String> {
+fn set_once<V: PartialEq>(slot: &mut Option<V>, key: &str, value: Option<V>) -> Result<(), String> {
     let Some(value) = value else { return Ok(()) };
     if slot.as_ref().is_some_and(|known| *known != value) {
         return Err(format!("{key}: the consumer was given another value already"));
@@ -196,7 +200,7 @@ fn number(text: &str, range: RangeInclusive<usize>) -> Option<usize> {
 
 fn pauses(text: &str) -> Option<Vec<Duration>> {
     let pauses: Vec<Duration> = text.split('/').map(Duration::parse).collect::<Option<_>>()?;
-    let bounded = pauses.len() <= MOST_PAUSES && pauses.iter().all(|pause| *pause <= LONGEST_BACKOFF);
+    let bounded = pauses.len() <= MAX_BACKOFF_PAUSES && pauses.iter().all(|pause| *pause <= MAX_BACKOFF);
     bounded.then_some(pauses)
 }
 
@@ -208,7 +212,7 @@ fn name(settings: &Settings, flag: &Flag) -> Result<Option<String>, Error> {
     Ok(name)
 }
 
-/// Whether a consumer may have that name.
+/// Returns whether `text` is a valid consumer name.
 pub(crate) fn is_name(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     (1..=64).contains(&text.len()) && text.bytes().all(allowed)

@@ -1,4 +1,4 @@
-//! What is told of the messages that a component handles.
+//! Spans and metrics of handled messages.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -7,12 +7,12 @@ use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanContext, SpanKind};
 use tempo_telemetry::{CallContext, RemoteContext, Span, Telemetry};
 
-use super::disposition::Ending;
+use super::disposition::Disposition;
 use crate::Message;
 use crate::telemetry::{describe, set};
 
-/// A delivery that is handled. It has ended when this is dropped.
-pub(super) struct Handling {
+/// Span of one attempt. Dropping it ends the span and records the metrics.
+pub(super) struct ProcessSpan {
     telemetry: Telemetry,
     span: Option<Span>,
     consumer: KeyValue,
@@ -20,9 +20,9 @@ pub(super) struct Handling {
     error: Option<&'static str>,
 }
 
-impl Handling {
-    /// Begins to tell of `message`, the `attempt`th delivery to `consumer`, and makes the context of the call that handles
-    /// it: part of the trace in which it was sent, which its headers then name.
+impl ProcessSpan {
+    /// Starts the span of delivery number `attempt` of `message` to `consumer`, and creates the context of the call.
+    /// The span continues the trace in the message's headers, which are updated.
     pub(super) fn begin(
         telemetry: &Telemetry,
         consumer: &str,
@@ -48,18 +48,18 @@ impl Handling {
         if let (Some(context), Some(span)) = (&context, &span) {
             context.inject(span.context(), |name, value| set(message, name, value.to_owned()));
         }
-        let told =
+        let process =
             Self { telemetry: telemetry.clone(), span, consumer, begun: Instant::now(), error: Some("given_back") };
-        (context, told)
+        (context, process)
     }
 
-    /// Takes note of how it ended.
-    pub(super) fn ended(&mut self, ending: &Ending) {
-        self.error = match ending {
-            Ending::Done => None,
-            Ending::GivenBack => Some("given_back"),
-            Ending::Refused(_) => Some("rejected"),
-            Ending::Failed { .. } => Some("failed"),
+    /// Sets the outcome.
+    pub(super) fn ended(&mut self, disposition: &Disposition) {
+        self.error = match disposition {
+            Disposition::Ack => None,
+            Disposition::GivenBack => Some("given_back"),
+            Disposition::Reject(_) => Some("rejected"),
+            Disposition::Retry { .. } => Some("failed"),
         };
         if let Some(span) = &mut self.span {
             span.set("tempo.outcome", self.error.unwrap_or("acked"));
@@ -67,7 +67,7 @@ impl Handling {
     }
 }
 
-impl Drop for Handling {
+impl Drop for ProcessSpan {
     fn drop(&mut self) {
         if let (Some(span), Some(error)) = (&mut self.span, self.error) {
             span.fail(error);
@@ -80,8 +80,8 @@ impl Drop for Handling {
     }
 }
 
-/// Counts what became of a delivery to `consumer`.
-pub(super) fn settled(telemetry: &Telemetry, consumer: &str, outcome: &'static str) {
+/// Counts a settlement of `consumer`.
+pub(super) fn count_settlement(telemetry: &Telemetry, consumer: &str, outcome: &'static str) {
     if let Some(metrics) = telemetry.metrics() {
         let consumer = KeyValue::new("messaging.consumer.group.name", consumer.to_owned());
         metrics.messages_settled.add(1, &[consumer, KeyValue::new("tempo.outcome", outcome)]);

@@ -1,4 +1,4 @@
-//! A message that a component holds: one that came, or one that it makes piece by piece.
+//! A message resource: received, or built by the component.
 
 use std::sync::Arc;
 
@@ -9,19 +9,18 @@ use crate::bindings::draft::wasi::messaging::types;
 use crate::client::held;
 use crate::{Broker, Error, Message, MessagingView, Result, check};
 
-/// A message with the bytes that are reserved for it. It is checked when it is sent.
+/// A message with its reservation. Validated when sent.
 pub struct OwnMessage {
     message: Message,
-    /// Where it came from, if it did.
+    /// The broker of a received message.
     origin: Option<Arc<dyn Broker>>,
     reserved: Reservation,
-    /// Why the host did not keep what the guest put into it. The interface has no error for that, so that the message is
-    /// refused where it is sent.
+    /// Set if the message outgrew the budget. The interface has no error for that, so sending fails instead.
     refused: Option<Error>,
 }
 
 impl OwnMessage {
-    /// A message that came. Headers that its handler could not send on are a server's, and not for it to see.
+    /// Wraps a received message, without headers that a component may not send: they belong to the server.
     pub(super) fn received(mut message: Message, origin: Option<Arc<dyn Broker>>, bytes: &ByteBudget) -> Result<Self> {
         message.headers.retain(|(name, value)| check::header(name, value).is_ok());
         Ok(Self { reserved: bytes.hold(held(&message))?, message, origin, refused: None })
@@ -33,7 +32,7 @@ impl OwnMessage {
         own
     }
 
-    /// Changes the message. One that outgrows what the host may hold is emptied, and refused when it is sent.
+    /// Changes the message. If it outgrows the budget, it is emptied and cannot be sent.
     fn change(&mut self, change: impl FnOnce(&mut Message)) {
         if self.refused.is_some() {
             return;
@@ -46,11 +45,11 @@ impl OwnMessage {
         }
     }
 
-    /// The message, to be sent.
+    /// Returns the message for sending.
     ///
     /// # Errors
     ///
-    /// It has outgrown what the host may hold.
+    /// The message has outgrown the budget.
     pub(super) fn sendable(&self) -> Result<&Message> {
         match &self.refused {
             Some(error) => Err(error.clone()),
@@ -62,7 +61,7 @@ impl OwnMessage {
         &self.message
     }
 
-    /// As [`sendable`](Self::sendable), when the guest gives the message away.
+    /// Like [`sendable`](Self::sendable), consuming the handle.
     pub(super) fn into_sendable(self) -> Result<Message> {
         match self.refused {
             Some(error) => Err(error),
@@ -84,7 +83,7 @@ impl MessagingView<'_> {
         let most = self.state.limits().headers.saturating_add(1);
         self.table.get_mut(handle)?.change(|message| {
             change(message);
-            // One more than it may have is enough to be refused when it is sent.
+            // One above the limit suffices for the refusal.
             message.headers.truncate(most);
         });
         Ok(())

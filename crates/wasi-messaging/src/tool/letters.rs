@@ -6,19 +6,19 @@ use super::select::Kept;
 use super::{json, text};
 use crate::{DeadLetter, ErrorKind, Operator, Result};
 
-/// How many dead letters are held at once: each may be as large as a message.
-const PAGE: usize = 16;
+/// Dead letters per page: each may be as large as a message.
+const PAGE_LETTERS: usize = 16;
 
-/// Which dead letters are meant.
+/// A selection of dead letters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Which {
-    /// The one at this place.
+    /// The one with this sequence.
     One(u64),
-    /// The first `limit`, or all, after a place.
+    /// The first `limit`, or all, after a sequence.
     Some {
-        /// The place.
+        /// The sequence.
         after: Option<u64>,
-        /// How many.
+        /// Maximum number.
         limit: Option<usize>,
     },
 }
@@ -49,24 +49,24 @@ pub(super) async fn peek(
     Ok(())
 }
 
-/// Publishes dead letters once more on their topics.
+/// Publishes dead letters again on their topics.
 pub(super) async fn replay(kept: &Kept, which: Which, output: &mut (dyn Write + Send)) -> anyhow::Result<()> {
-    each(kept, which, Act::Replay, output).await
+    each(kept, which, Action::Replay, output).await
 }
 
 /// Removes dead letters.
 pub(super) async fn purge(kept: &Kept, which: Which, output: &mut (dyn Write + Send)) -> anyhow::Result<()> {
-    each(kept, which, Act::Purge, output).await
+    each(kept, which, Action::Purge, output).await
 }
 
-/// What is done with dead letters.
+/// An action on dead letters.
 #[derive(Clone, Copy)]
-enum Act {
+enum Action {
     Replay,
     Purge,
 }
 
-impl Act {
+impl Action {
     async fn on(self, operator: &dyn Operator, sequence: u64) -> Result<()> {
         match self {
             Self::Replay => operator.replay(sequence).await,
@@ -82,26 +82,26 @@ impl Act {
     }
 }
 
-async fn each(kept: &Kept, which: Which, act: Act, output: &mut (dyn Write + Send)) -> anyhow::Result<()> {
-    let (operator, done) = (kept.operator()?, act.done());
+async fn each(kept: &Kept, which: Which, action: Action, output: &mut (dyn Write + Send)) -> anyhow::Result<()> {
+    let (operator, done) = (kept.operator()?, action.done());
     let mut count: u64 = 0;
     match which {
         Which::One(sequence) => {
-            act.on(operator, sequence).await.map_err(|error| kept.explain(&error))?;
+            action.on(operator, sequence).await.map_err(|error| kept.explain(&error))?;
             count = 1;
         }
         Which::Some { after, .. } => {
-            // One that fails again comes back as another, with a later place: only as many as there are now.
+            // A letter that fails again returns with a later sequence: process only as many as exist now.
             let most = operator.stream().await.map_err(|error| kept.explain(&error))?.dead_letters;
             let limit = Some(usize::try_from(most).unwrap_or(usize::MAX));
             let mut letters = Letters::new(kept, Which::Some { after, limit });
             while let Some(letter) = letters.next().await? {
-                match act.on(operator, letter.sequence).await {
+                match action.on(operator, letter.sequence).await {
                     Ok(()) => count = count.saturating_add(1),
-                    // Somebody else was faster.
+                    // Another operator was faster.
                     Err(error) if error.kind() == ErrorKind::InvalidArgument => {}
                     Err(error) => {
-                        writeln!(output, "{done} {count}, and then could not go on with {}", letter.sequence)?;
+                        writeln!(output, "{done} {count}, then failed at {}", letter.sequence)?;
                         return Err(kept.explain(&error));
                     }
                 }
@@ -116,13 +116,13 @@ fn missing(sequence: u64) -> crate::Error {
     crate::Error::new(ErrorKind::InvalidArgument, format!("there is no dead letter {sequence}"))
 }
 
-/// Dead letters in their order, a page at a time.
+/// Dead letters in order, one page at a time.
 struct Letters<'k> {
     kept: &'k Kept,
     page: std::vec::IntoIter<DeadLetter>,
     after: Option<u64>,
     left: usize,
-    /// The only one that is wanted.
+    /// The only requested one.
     only: Option<u64>,
 }
 
@@ -140,8 +140,8 @@ impl<'k> Letters<'k> {
             return Ok(None);
         }
         if self.page.len() == 0 {
-            let asked = self.kept.operator()?.dead_letters(self.after, self.left.min(PAGE)).await;
-            self.page = asked.map_err(|error| self.kept.explain(&error))?.into_iter();
+            let page = self.kept.operator()?.dead_letters(self.after, self.left.min(PAGE_LETTERS)).await;
+            self.page = page.map_err(|error| self.kept.explain(&error))?.into_iter();
         }
         let Some(letter) = self.page.next() else { return Ok(None) };
         self.after = Some(letter.sequence);

@@ -1,4 +1,4 @@
-//! `messages move`: what no subscription may change of a consumer, because messages would be skipped or come again.
+//! `messages move`: changes to a consumer that would skip or repeat messages, which subscriptions may not make.
 
 use std::io::Write;
 
@@ -10,20 +10,20 @@ use super::select::Kept;
 use super::{CONSUMER, START, TO, TOPICS};
 use crate::{ConsumerMove, Start, consumer, topic};
 
-/// Which consumer is meant, and what is to become of it.
+/// Parses the consumer and its changes.
 ///
 /// # Errors
 ///
-/// A value is missing or cannot be read.
-pub(super) fn read(asked: &ToolInvocation) -> Result<(String, ConsumerMove), Error> {
+/// A value is missing or invalid.
+pub(super) fn read(invocation: &ToolInvocation) -> Result<(String, ConsumerMove), Error> {
     let usage = |message: String| Error::new(ErrorKind::Usage, message);
-    let consumer = asked.get::<String>(&CONSUMER)?;
+    let consumer = invocation.get::<String>(&CONSUMER)?;
     let consumer = consumer.ok_or_else(|| usage("move: which consumer? See `messages list`".to_owned()))?;
-    let topics = asked.get::<String>(&TOPICS)?.map(|text| text.split(',').map(str::to_owned).collect::<Vec<_>>());
+    let topics = invocation.get::<String>(&TOPICS)?.map(|text| text.split(',').map(str::to_owned).collect::<Vec<_>>());
     if let Some(error) = topics.iter().flatten().find_map(|filter| topic::check_filter(filter).err()) {
         return Err(usage(format!("--topics: this is no topic: {error}")));
     }
-    let start = match asked.get::<String>(&START)?.as_deref() {
+    let start = match invocation.get::<String>(&START)?.as_deref() {
         None => None,
         Some("all") => Some(Start::All),
         Some("new") => Some(Start::New),
@@ -33,14 +33,14 @@ pub(super) fn read(asked: &ToolInvocation) -> Result<(String, ConsumerMove), Err
             Some(Start::Sequence(sequence))
         }
     };
-    let name = asked.get::<String>(&TO)?;
+    let name = invocation.get::<String>(&TO)?;
     if name.as_ref().is_some_and(|name| !consumer::is_name(name)) {
         return Err(usage("--to: expected 1 to 64 letters, digits, `-` and `_`".to_owned()));
     }
     Ok((consumer, ConsumerMove { topics, start, name }))
 }
 
-/// Moves `consumer`, and says what that meant for its messages.
+/// Moves `consumer`, and prints the effect on its messages.
 pub(super) async fn run(
     kept: &Kept,
     consumer: &str,
@@ -60,15 +60,17 @@ pub(super) async fn run(
 mod tests {
     use super::*;
 
-    fn asked(options: &[(&tempo_core::Argument, &str)]) -> Result<(String, ConsumerMove), String> {
-        let asked = options.iter().fold(ToolInvocation::new("move"), |asked, (argument, text)| asked.with(argument, *text));
-        read(&asked).map_err(|error| error.to_string())
+    fn parse(options: &[(&tempo_core::Argument, &str)]) -> Result<(String, ConsumerMove), String> {
+        let invocation = options
+            .iter()
+            .fold(ToolInvocation::new("move"), |invocation, (argument, text)| invocation.with(argument, *text));
+        read(&invocation).map_err(|error| error.to_string())
     }
 
     #[test]
     fn a_move_is_read() {
-        let change = |options: &[_]| asked(&[&[(&CONSUMER, "app")], options].concat()).map(|(_, change)| change);
-        assert_eq!(asked(&[(&CONSUMER, "app")]), Ok(("app".to_owned(), ConsumerMove::default())));
+        let change = |options: &[_]| parse(&[&[(&CONSUMER, "app")], options].concat()).map(|(_, change)| change);
+        assert_eq!(parse(&[(&CONSUMER, "app")]), Ok(("app".to_owned(), ConsumerMove::default())));
         let topics = Some(vec!["a.>".to_owned(), "b".to_owned()]);
         let all = ConsumerMove { topics, start: Some(Start::Sequence(7)), name: Some("own".to_owned()) };
         assert_eq!(change(&[(&TOPICS, "a.>,b"), (&START, "7"), (&TO, "own")]), Ok(all));
@@ -83,6 +85,6 @@ mod tests {
         ] {
             assert_eq!(change(&[option]).unwrap_err(), error);
         }
-        assert_eq!(asked(&[]).unwrap_err(), "move: which consumer? See `messages list`");
+        assert_eq!(parse(&[]).unwrap_err(), "move: which consumer? See `messages list`");
     }
 }

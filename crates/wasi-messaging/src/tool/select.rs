@@ -6,7 +6,7 @@ use tempo_backend::{BackendContext, BackendScheme as _, BackendSchemes};
 use tempo_messaging::MESSAGING;
 use tempo_settings::{BackendUrl, DEFAULT_NAME, Error, ErrorKind, NamedUrl, Settings};
 
-use crate::backends::fallback;
+use crate::backends::default_url;
 use crate::{Broker, File, Memory, Operator};
 
 /// A broker that keeps messages.
@@ -45,7 +45,7 @@ impl Kept {
 pub(super) fn all(settings: &Settings) -> Result<Vec<NamedUrl>, Error> {
     let mut named = settings.all::<NamedUrl>(&MESSAGING)?;
     if named.is_empty() {
-        named.push(NamedUrl { name: DEFAULT_NAME.to_owned(), url: fallback(settings)? });
+        named.push(NamedUrl { name: DEFAULT_NAME.to_owned(), url: default_url(settings)? });
     }
     named.sort_by(|one, other| one.name.cmp(&other.name));
     if named.windows(2).any(|pair| matches!(pair, [one, other] if one.name == other.name)) {

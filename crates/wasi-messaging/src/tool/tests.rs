@@ -318,7 +318,7 @@ async fn a_failure_says_how_far_it_went() {
     let url = dig(&yard);
     let mut output = Vec::new();
     let error = Tested::run(&of("purge").with(&ALL, ""), &settings(&[&url]), &mut output).await.unwrap_err();
-    assert_eq!(String::from_utf8(output).unwrap(), "purged 2, and then could not go on with 3\n");
+    assert_eq!(String::from_utf8(output).unwrap(), "purged 2, then failed at 3\n");
     let expected = Error::new(ErrorKind::Unavailable, format!("{url}: the broker cannot be reached just now"));
     assert_eq!(error.downcast_ref::<Error>(), Some(&expected));
     assert_eq!(yard.letters.lock().await.len(), 3);

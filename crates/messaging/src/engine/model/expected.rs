@@ -45,7 +45,7 @@ impl Model {
         Self { messages: BTreeMap::new(), consumers, letters: BTreeMap::new(), sequence: 0, letter: 0 }
     }
 
-    /// Keeps a new message, and tells which to publish.
+    /// Adds a new message, and returns it.
     pub(super) fn publish(&mut self, topic: usize, key: Option<u8>) -> Message {
         let payload = format!("payload {}", self.sequence).into();
         let key = key.map(|key| key.to_string());
@@ -93,7 +93,7 @@ impl Model {
         }
     }
 
-    /// Removes what somebody is done with and nobody waits for.
+    /// Removes messages that some consumer is done with and none still needs.
     fn tidy(&mut self) {
         let consumers = &self.consumers;
         self.messages.retain(|sequence, _| {

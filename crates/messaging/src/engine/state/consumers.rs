@@ -1,53 +1,53 @@
-//! What the consumers are: made, taken over and moved. What they are still to acknowledge follows their topics.
+//! Creates, adopts and moves consumers, and rematches their pending messages to their topics.
 
 use std::collections::HashSet;
 
 use super::super::group::Group;
-use super::super::log::{Change, Known, Progress};
+use super::super::log::{Change, ConsumerRecord, Progress};
 use super::State;
 use crate::{Adoption, ConsumerConfig, ConsumerMove, Error, ErrorKind, Moved, Refusal, Result, Start, Subscription};
 
-/// Why a subscription did not join.
+/// A refused subscription.
 pub(in crate::engine) struct Refused {
     pub(in crate::engine) refusal: Refusal,
-    /// How many messages the consumer would not have been delivered any more.
+    /// Number of pending messages that it would have skipped.
     pub(in crate::engine) skipped: u64,
 }
 
 impl State {
-    /// Makes the consumer of `subscription`, or takes it over. Its number, and how it was taken over.
+    /// Creates the consumer of `subscription`, or adopts an existing one. Returns its id.
     pub(in crate::engine) fn subscribe(
         &mut self,
         subscription: &Subscription,
         journal: &mut Vec<Change>,
     ) -> std::result::Result<(u32, Option<Adoption>), Refused> {
         let found = self.find(&subscription.consumer).or_else(|| self.predecessor(subscription));
-        let found = found.and_then(|id| Some((id, self.groups.get(&id)?.known.clone())));
-        let Some((id, known)) = found else {
-            let known = Known::new(&subscription.consumer, ConsumerConfig::new(subscription));
-            return Ok((self.create(known, journal), None));
+        let found = found.and_then(|id| Some((id, self.groups.get(&id)?.record.clone())));
+        let Some((id, record)) = found else {
+            let record = ConsumerRecord::new(&subscription.consumer, ConsumerConfig::new(subscription));
+            return Ok((self.create(record, journal), None));
         };
-        let kept = known.config();
+        let kept = record.config();
         let now = kept.adopt(subscription).map_err(|refusal| {
             let skipped = self.skipped(id, &subscription.topics);
             Refused { refusal, skipped }
         })?;
-        self.define(id, Known::new(&known.name, now.clone()), journal);
-        Ok((id, Some(Adoption { name: known.name, kept, now, warnings: Vec::new() })))
+        self.define(id, ConsumerRecord::new(&record.name, now.clone()), journal);
+        Ok((id, Some(Adoption { name: record.name, kept, now, warnings: Vec::new() })))
     }
 
     fn find(&self, name: &str) -> Option<u32> {
-        self.groups.iter().find(|(_, group)| group.known.name == name).map(|(id, _)| *id)
+        self.groups.iter().find(|(_, group)| group.record.name == name).map(|(id, _)| *id)
     }
 
-    /// The consumer that was made for the component of `subscription` before its app had a name.
+    /// The consumer that the component of `subscription` used before its app had a name.
     fn predecessor(&self, subscription: &Subscription) -> Option<u32> {
         let id = self.find(subscription.predecessor()?)?;
         let group = self.groups.get(&id)?;
-        group.known.config().is_predecessor(subscription).then_some(id)
+        group.record.config().is_predecessor(subscription).then_some(id)
     }
 
-    /// How many messages wait for a consumer that would not be delivered if it had these topics.
+    /// Number of pending messages that the consumer would skip with these topics.
     fn skipped(&self, consumer: u32, topics: &[String]) -> u64 {
         let Some(group) = self.groups.get(&consumer) else { return 0 };
         let wanted = |topic: &str| topics.iter().any(|filter| crate::topic::matches(filter, topic));
@@ -55,32 +55,32 @@ impl State {
         count(group.sequences().filter(skipped))
     }
 
-    fn create(&mut self, known: Known, journal: &mut Vec<Change>) -> u32 {
+    fn create(&mut self, record: ConsumerRecord, journal: &mut Vec<Change>) -> u32 {
         let id = self.groups.last_key_value().map_or(0, |(last, _)| last.saturating_add(1));
-        self.groups.insert(id, Group::new(Known { topics: Vec::new(), ..known.clone() }));
-        self.define(id, known, journal);
+        self.groups.insert(id, Group::new(ConsumerRecord { topics: Vec::new(), ..record.clone() }));
+        self.define(id, record, journal);
         id
     }
 
-    /// The consumer is `known` from now on.
-    fn define(&mut self, id: u32, known: Known, journal: &mut Vec<Change>) {
+    /// Replaces the consumer's record.
+    fn define(&mut self, id: u32, record: ConsumerRecord, journal: &mut Vec<Change>) {
         let Some(group) = self.groups.get_mut(&id) else { return };
-        if group.known == known {
+        if group.record == record {
             return;
         }
-        if group.known.ordered != known.ordered {
+        if group.record.ordered != record.ordered {
             let messages = &self.messages;
-            group.reorder(known.ordered, |sequence| messages.get(&sequence)?.key.clone());
+            group.reorder(record.ordered, |sequence| messages.get(&sequence)?.key.clone());
         }
-        let other_topics = group.known.topics != known.topics;
-        group.known = known.clone();
-        journal.push(Change::Consumer { id, consumer: known });
+        let other_topics = group.record.topics != record.topics;
+        group.record = record.clone();
+        journal.push(Change::Consumer { id, consumer: record });
         if other_topics {
             self.rematch(id, journal);
         }
     }
 
-    /// The consumer's topics have changed: it gets what is kept and it wants now, and waits no longer for the rest.
+    /// Applies changed topics: adds stored messages that match now, removes pending ones that no longer do.
     fn rematch(&mut self, consumer: u32, journal: &mut Vec<Change>) {
         let Some(group) = self.groups.get_mut(&consumer) else { return };
         let mut unwanted = Vec::new();
@@ -108,7 +108,7 @@ impl State {
         unwanted.into_iter().for_each(|sequence| self.remove(sequence, journal));
     }
 
-    /// Gives a consumer other topics, another position or another name.
+    /// Changes the topics, the position or the name of a consumer.
     pub(in crate::engine) fn move_consumer(
         &mut self,
         name: &str,
@@ -121,15 +121,15 @@ impl State {
         if other_name.as_ref().is_some_and(|other| self.find(other).is_some_and(|other| other != id)) {
             return Err(Error::new(ErrorKind::InvalidArgument, "a consumer has the new name already"));
         }
-        let before = group.known.clone();
+        let before = group.record.clone();
         let waiting: HashSet<u64> = group.sequences().collect();
-        let known = Known {
+        let record = ConsumerRecord {
             name: other_name.clone().unwrap_or_else(|| before.name.clone()),
             topics: topics.clone().unwrap_or_else(|| before.topics.clone()),
             owner: None,
             ..before
         };
-        self.define(id, known, journal);
+        self.define(id, record, journal);
         if let Some(start) = start {
             self.restart(id, *start, journal);
         }
@@ -138,7 +138,7 @@ impl State {
         Ok(Moved { before: before.topics, skipped, now: group.info() })
     }
 
-    /// The consumer is done with what comes before `start`, and with nothing from there on.
+    /// Acknowledges everything before `start`, and redelivers everything from there.
     fn restart(&mut self, consumer: u32, start: Start, journal: &mut Vec<Change>) {
         let first = match start {
             Start::All => 0,
@@ -156,7 +156,7 @@ impl State {
         }
     }
 
-    /// Has a message that the consumer was done with, and that is kept for others, delivered to it again.
+    /// Makes an acknowledged message that is still stored pending again.
     fn redo(&mut self, consumer: u32, sequence: u64, journal: &mut Vec<Change>) {
         let Some(group) = self.groups.get_mut(&consumer) else { return };
         let Some(entry) = self.messages.get_mut(&sequence).filter(|entry| group.wants(&entry.topic)) else { return };

@@ -1,4 +1,4 @@
-//! What becomes of a consumer whose next subscription is another: it is taken over with its position, or left alone.
+//! Adoption: a subscription takes over an existing consumer with its position, or is refused.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ pub(super) async fn run(suite: &Suite<'_>) -> Result<()> {
     predecessor(suite).await.context("an app that has a name now")
 }
 
-/// The subscription must be refused, for a reason that has all these `parts`.
+/// Checks that the subscription is refused with an error that contains `parts`.
 async fn refused(place: &Place, subscription: &Subscription, parts: &[&str]) -> Result<()> {
     let error = place.broker.subscribe(subscription).await.err().context("it was not refused")?;
     let known = error.downcast_ref::<tempo_settings::Error>().with_context(|| format!("not an Error: {error}"))?;
@@ -27,7 +27,7 @@ async fn refused(place: &Place, subscription: &Subscription, parts: &[&str]) -> 
 
 async fn topics(suite: &Suite<'_>) -> Result<()> {
     let place = suite.place().await?;
-    // Keeps everything and handles nothing, so that no message goes because all are done with it.
+    // A consumer that acknowledges nothing, so that all messages stay stored.
     let witness = place.join("witness", &[">"]).await?;
     let mut consumer = place.join("changed", &["a.>"]).await?;
     place.publish(["a.1", "b.1"].map(|topic| place.message(topic, topic)).to_vec()).await?;
@@ -90,13 +90,13 @@ async fn owners(suite: &Suite<'_>) -> Result<()> {
     let mut consumer = place.broker.subscribe(&chosen).await.context("another one under that name")?;
     expect(&mut *consumer, &["1"]).await?;
     refused(&place, &usual, &["belongs to component third, "]).await?;
-    // Where no owner is known, as in consumers of earlier versions, the next is the owner.
-    let nobody = place.subscription("nobody", &["a"]);
-    drop(place.broker.subscribe(&nobody).await?);
-    let mut usual = owned(&place, Some(&place.word), "nobody");
+    // Without a recorded owner, as from earlier versions, the next subscription becomes the owner.
+    let unowned = place.subscription("unowned", &["a"]);
+    drop(place.broker.subscribe(&unowned).await?);
+    let mut usual = owned(&place, Some(&place.word), "unowned");
     drop(place.broker.subscribe(&usual).await.context("a consumer without an owner")?);
     drop(place.broker.subscribe(&usual).await.context("its own consumer")?);
-    usual.owner = Some(Owner { app: None, component: nobody.consumer });
+    usual.owner = Some(Owner { app: None, component: unowned.consumer });
     refused(&place, &usual, &[]).await
 }
 

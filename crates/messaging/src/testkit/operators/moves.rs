@@ -1,4 +1,4 @@
-//! Moves: an operator gives a consumer what no subscription may.
+//! Moves: an operator changes what a subscription may not.
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -18,7 +18,7 @@ async fn moving(place: &Place, consumer: &str, change: ConsumerMove) -> Result<M
     Ok(operator(place)?.move_consumer(&name, &change).await?)
 }
 
-/// A place where two messages are handled and two wait, and all are kept.
+/// A broker with two handled and two pending messages, all stored.
 async fn prepared(suite: &Suite<'_>) -> Result<Place> {
     let place = suite.place().await?;
     drop(place.join("witness", &[">"]).await?);

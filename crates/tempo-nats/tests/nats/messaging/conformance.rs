@@ -9,7 +9,7 @@ use tempo_settings::{BackendUrl, Setting as _, Settings};
 
 use crate::support::Server;
 
-/// Runs the suite on brokers whose URLs end as `rest` says of a word.
+/// Runs the suite on brokers; `rest` maps a word to the end of the URL.
 async fn conforms(server: &Server, rest: fn(&str) -> String, guarantees: Guarantees) {
     let port = server.port;
     let open = |word: String| async move {
@@ -28,9 +28,9 @@ async fn a_stream() {
     let guarantees = Guarantees {
         // It is all keys that are in one order.
         lanes: false,
-        // A consumer goes on from where it was.
+        // A consumer keeps its position.
         rematches: false,
-        // The stream takes the request, whoever answers it.
+        // The stream stores the request, with or without a responder.
         no_responders: false,
         ..Guarantees::ALL
     };

@@ -53,7 +53,7 @@ async fn all_of_a_message_comes() {
 async fn nothing_comes_again() {
     let server = Server::with("");
     let broker = open(&server, "").await;
-    publish(&broker, message("a", "nobody is there")).await.unwrap();
+    publish(&broker, message("a", "no subscriber")).await.unwrap();
     let mut consumer = join(&broker, "c", &["a"]).await;
     for n in 0..3 {
         publish(&broker, message("a", &n.to_string())).await.unwrap();
@@ -93,11 +93,11 @@ async fn refusals() {
     let kinds: Vec<Option<ErrorKind>> = results.into_iter().map(|result| result.err().map(|e| e.kind())).collect();
     let expected = [ErrorKind::TooLarge, ErrorKind::InvalidArgument, ErrorKind::AccessDenied].map(Some);
     assert_eq!(kinds, [&expected[..], &[None]].concat());
-    let asked = broker.request(message("a", ""), 1, Duration::from_secs(60)).await;
-    assert_eq!(asked.unwrap_err().kind(), ErrorKind::NoResponders);
+    let answered = broker.request(message("a", ""), 1, Duration::from_secs(60)).await;
+    assert_eq!(answered.unwrap_err().kind(), ErrorKind::NoResponders);
     let mut consumer = join(&broker, "c", &["a"]).await;
-    let asked = broker.request(message("a", ""), 1, Duration::from_millis(200)).await;
-    assert_eq!(asked.unwrap_err().kind(), ErrorKind::Timeout);
+    let answered = broker.request(message("a", ""), 1, Duration::from_millis(200)).await;
+    assert_eq!(answered.unwrap_err().kind(), ErrorKind::Timeout);
     next(&mut consumer).await;
 }
 
@@ -118,7 +118,7 @@ async fn a_consumer_is_there_again_when_the_server_is() {
     while text(&next(&mut consumer).await) != "back" {}
 }
 
-/// JetStream acknowledges what a stream takes to whoever expects an answer, whether that was meant or not.
+/// JetStream sends a publish ack to the reply subject of any message that a stream stores.
 #[tokio::test]
 async fn the_word_of_a_stream_is_no_answer() {
     let server = Server::start();
@@ -152,13 +152,13 @@ async fn the_word_of_a_stream_is_no_answer() {
     tokio::join!(answers, questions);
 }
 
-/// A stream that did not take the topic when it was last asked.
+/// A stream that did not have the topic when last fetched.
 #[tokio::test]
 async fn a_question_that_a_stream_takes_in_the_meantime_is_answered() {
     let server = Server::start();
     let asking = open(&server, "/TASKS").await;
-    let nobody = asking.request(message("tasks.a", ""), 1, Duration::from_secs(5)).await;
-    assert_eq!(nobody.unwrap_err().kind(), ErrorKind::NoResponders);
+    let unanswered = asking.request(message("tasks.a", ""), 1, Duration::from_secs(5)).await;
+    assert_eq!(unanswered.unwrap_err().kind(), ErrorKind::NoResponders);
     let answering = open(&server, "/TASKS").await;
     let mut consumer = join(&answering, "c", &["tasks.*"]).await;
     let answer = async {

@@ -64,11 +64,11 @@ async fn requests_of_both_kinds_meet_on_plain_nats() {
     let server = Server::start();
     let broker = open(&server, "").await;
     let plain = client(&server).await.client();
-    let mut asked = plain.subscribe("theirs").await.unwrap();
-    // The server answers once it knows of that.
-    plain.request("nobody", "".into()).await.unwrap_err();
+    let mut requests = plain.subscribe("theirs").await.unwrap();
+    // The server answers after it has registered the subscription.
+    plain.request("unhandled", "".into()).await.unwrap_err();
     let answering = async {
-        let question = asked.next().await.unwrap();
+        let question = requests.next().await.unwrap();
         plain.publish(question.reply.unwrap(), "theirs".into()).await.unwrap();
     };
     let (answers, ()) = tokio::join!(broker.request(message("theirs", "q"), 1, crate::support::PATIENCE), answering);

@@ -66,8 +66,8 @@ async fn what_cannot_be_carried_is_refused_alone() {
     assert_eq!(kinds, expected);
     assert_eq!(take(&mut consumer, 2).await, ["1", "2"]);
     for topic in ["$JS.API.STREAM.DELETE.S", "$SYS.REQ.SERVER.PING"] {
-        let asked = broker.request(message(topic, ""), 1, Duration::from_secs(1)).await;
-        assert_eq!(asked.unwrap_err().kind(), ErrorKind::AccessDenied);
+        let answered = broker.request(message(topic, ""), 1, Duration::from_secs(1)).await;
+        assert_eq!(answered.unwrap_err().kind(), ErrorKind::AccessDenied);
         assert_eq!(broker.reply(message(topic, "")).await.unwrap_err().kind(), ErrorKind::AccessDenied);
     }
     client(&server).await.get_stream("S").await.unwrap();
@@ -166,7 +166,7 @@ async fn requests_go_through_the_stream_if_it_takes_them() {
     assert_eq!((&*answers[0].payload, answers[0].header("n")), (&b"q 0"[..], Some("0")));
     assert_eq!(ask("ask.a", 2, PATIENCE).await.unwrap().len(), 2);
     assert_eq!(ask("ask.a", 3, Duration::from_millis(500)).await.unwrap().len(), 2);
-    assert_eq!(ask("nobody", 1, PATIENCE).await.unwrap_err().kind(), ErrorKind::NoResponders);
+    assert_eq!(ask("unhandled", 1, PATIENCE).await.unwrap_err().kind(), ErrorKind::NoResponders);
     answering.abort();
     let _ = answering.await;
     assert_eq!(ask("ask.a", 1, Duration::from_millis(300)).await.unwrap_err().kind(), ErrorKind::Timeout);

@@ -101,7 +101,7 @@ async fn a_consumer_of_somebody_else_is_used_if_it_is_the_same() {
         ..Default::default()
     };
     stream.create_consumer(config).await.unwrap();
-    assert!(refusal(&broker, "pushes", &["a.b"]).await.contains("pushes its messages"));
+    assert!(refusal(&broker, "pushes", &["a.b"]).await.contains("is a push consumer"));
 }
 
 #[tokio::test]

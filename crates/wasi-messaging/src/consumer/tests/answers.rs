@@ -30,7 +30,7 @@ async fn tempo_says_what_becomes_of_a_message() {
     broker.hears(Event::Retried("y".to_owned(), Duration::from_secs(3600))).await;
     broker.hears(rejected("j", "t")).await;
     broker.put(message("w"), 2);
-    let reason = "delivered 2 times; the last time: its handler asked for another delivery";
+    let reason = "delivered 2 times; the last time: its handler requested a retry";
     broker.hears(rejected("w", reason)).await;
 }
 
@@ -46,7 +46,7 @@ async fn wasmcloud_with_async_functions_rejects_or_asks_for_another_delivery() {
     broker.hears(rejected("j", "its handler rejected it")).await;
     broker.hears(rejected("o", "no")).await;
     broker.put(on("r"), 2);
-    let reason = "delivered 2 times; the last time: its handler asked for another delivery";
+    let reason = "delivered 2 times; the last time: its handler requested a retry";
     broker.hears(rejected("r", reason)).await;
 }
 

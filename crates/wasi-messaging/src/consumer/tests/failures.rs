@@ -80,7 +80,7 @@ async fn what_was_delivered_too_often_is_given_up_without_another_attempt() {
     let _running = Setup::new(&broker, guests::wasmcloud2("")).start(SUBSCRIBE).await;
     broker.put(message("p"), 4);
     let reason = reason(&broker, "p").await;
-    assert_eq!(reason, "delivered 3 times, and after the last time nothing was heard of it");
+    assert_eq!(reason, "delivered 3 times, the last time without an answer");
     assert!(!broker.events().contains(&Event::Published("p".to_owned())));
 }
 

@@ -1,12 +1,12 @@
-//! The backend of the service: the HTTP client, with the flags that grant and bound what it may do.
+//! The backend of the service: the HTTP client, and the flags of its grants and limits.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use wasmtime_wasi_http::WasiHttpCtx;
 use tempo_backend::ByteBudget;
 use tempo_core::{Backend, BootContext};
 use tempo_settings::{Error, Flag, Settings, Shown};
+use wasmtime_wasi_http::WasiHttpCtx;
 
 use crate::{Client, ClientConfig, GrantError, HeldBytes, Hooks, Policy, WasiHttp};
 
@@ -32,12 +32,12 @@ const REQUESTS: Flag = Flag::new("max-http-requests", "N", "Outgoing requests at
 /// Header data of one guest's request or response, in bytes.
 const FIELD_BYTES: usize = 128 << 10;
 
-/// The backend of [`WasiHttp`]: a pooled client under the egress policy. It contacts nothing until a guest asks.
+/// The backend of [`WasiHttp`]: a pooled client under the egress policy. It connects on the first request.
 pub struct HttpClient {
     hooks: Hooks,
 }
 
-/// A store's share of [`HttpClient`].
+/// The state of one store.
 pub struct HttpState {
     pub(crate) context: WasiHttpCtx,
     pub(crate) hooks: Hooks,
@@ -73,7 +73,7 @@ impl Backend<WasiHttp> for HttpClient {
     }
 }
 
-/// Names the setting and its place; the grant itself may hold a password.
+/// Names the setting and its source, not its value: a grant may contain a password.
 fn bad_grant(settings: &Settings, error: &GrantError) -> Error {
     let flag = if error.flag().ends_with(ALLOW_ADDRESS.name) { &ALLOW_ADDRESS } else { &ALLOW };
     settings.invalid(flag, &format!("value {}: expected {}", error.position(), error.expected()))

@@ -1,8 +1,8 @@
-//! Header fields that concern a single connection, and end with it (RFC 9110, 7.6.1).
+//! Connection-specific header fields (RFC 9110, 7.6.1).
 
 use http::header::{self, HeaderMap, HeaderName};
 
-/// Removes the fields that `Connection` names: they are for its sender's neighbour, which is this process.
+/// Removes the fields that `Connection` names: they apply to this hop only.
 pub(crate) fn remove_named_by_connection(headers: &mut HeaderMap) {
     if !headers.contains_key(header::CONNECTION) {
         return;

@@ -1,5 +1,5 @@
-//! Bodies that come from another connection. A guest may hand one on as its response's, and wasmtime then makes of it the
-//! body that the server reads: such a body goes on without the guest.
+//! Counts polls of bodies that the host reads from another connection. If a guest returns such a body as its response's,
+//! wasmtime passes it to the server, and it produces data without the guest.
 
 use std::cell::Cell;
 
@@ -8,11 +8,11 @@ thread_local! {
 }
 
 /// Counts a poll of such a body.
-pub(crate) fn polled() {
+pub(crate) fn count_poll() {
     POLLS.set(POLLS.get().wrapping_add(1));
 }
 
-/// How many polls there have been on this thread: more than before if what was polled meanwhile is such a body.
+/// Returns the number of polls on this thread. It has grown if a body polled in between is host-fed.
 pub(crate) fn polls() -> u64 {
     POLLS.get()
 }

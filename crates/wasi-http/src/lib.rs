@@ -1,10 +1,10 @@
 //! `wasi:http` 0.2 and 0.3 for wasmtime: a server that drives components, and a client with an egress policy.
 //!
-//! [`WasiHttp`] is the service, [`HttpClient`] what stands behind it in Tempo, and [`HttpServer`] the trigger that
-//! calls components. The host functions are those of `wasmtime-wasi-http`; this crate adds what a server on the open
-//! internet needs around them: limits, overload protection, draining, and a client that asks its policy first.
+//! [`WasiHttp`] is the service, [`HttpClient`] its backend in Tempo, and [`HttpServer`] the trigger that calls
+//! components. The host functions are those of `wasmtime-wasi-http`; this crate adds what a server on the open internet
+//! needs: limits, overload protection, draining, and a client that enforces an egress policy.
 //!
-//! In another embedding the service needs only hooks over a [`Client`], and a budget for what it holds:
+//! Other embeddings provide [`Hooks`] over a [`Client`], and a byte budget:
 //!
 //! ```
 //! use tempo_backend::ByteBudget;

@@ -1,6 +1,7 @@
-//! Outgoing requests of both versions on their way to wasmtime, which takes none without a path.
+//! Adds a path to outgoing requests that have none, in both versions: wasmtime rejects them otherwise.
 
 use http::uri::PathAndQuery;
+use tempo_core::Provide;
 use wasmtime::component::{Accessor, HasData, Linker, Resource};
 use wasmtime_wasi::TrappableError;
 use wasmtime_wasi_http::p2::bindings::http as p2;
@@ -8,22 +9,21 @@ use wasmtime_wasi_http::p2::types::{HostFutureIncomingResponse, HostOutgoingRequ
 use wasmtime_wasi_http::p3::bindings::http as p3;
 use wasmtime_wasi_http::p3::{Request, Response};
 use wasmtime_wasi_http::{RequestOptions, WasiHttpCtxView};
-use tempo_core::Provide;
 
 use crate::WasiHttp;
 use crate::service::http;
 
-/// What a request without a path asks for (RFC 9112, 3.2.1).
+/// The path of a request that names none (RFC 9112, 3.2.1).
 const ROOT: &str = "/";
 
 /// Links `wasi:http/outgoing-handler` of 0.2.
 pub(crate) fn add_outgoing_handler<T: Provide<WasiHttp>>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
     use p2::outgoing_handler::Host as _;
     use p2::types::Host as _;
-    type Asked = (Resource<HostOutgoingRequest>, Option<Resource<RequestOptions>>);
-    type Answered = Result<Resource<HostFutureIncomingResponse>, p2::types::ErrorCode>;
+    type Params = (Resource<HostOutgoingRequest>, Option<Resource<RequestOptions>>);
+    type Outcome = Result<Resource<HostFutureIncomingResponse>, p2::types::ErrorCode>;
     let mut instance = linker.instance("wasi:http/outgoing-handler@0.2.12")?;
-    instance.func_wrap("handle", |mut store, (request, options): Asked| -> wasmtime::Result<(Answered,)> {
+    instance.func_wrap("handle", |mut store, (request, options): Params| -> wasmtime::Result<(Outcome,)> {
         let mut view = http(store.data_mut());
         view.table.get_mut(&request)?.path_with_query.get_or_insert_with(|| ROOT.to_owned());
         Ok((match view.handle(request, options) {
@@ -33,7 +33,7 @@ pub(crate) fn add_outgoing_handler<T: Provide<WasiHttp>>(linker: &mut Linker<T>)
     })
 }
 
-/// Serves `wasi:http/client` of 0.3 on wasmtime's view.
+/// Implements `wasi:http/client` of 0.3 over wasmtime's view.
 pub(crate) struct OutgoingRequests;
 
 impl HasData for OutgoingRequests {

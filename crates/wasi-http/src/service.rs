@@ -1,10 +1,10 @@
-//! The service: `wasi:http` for components, in both versions.
+//! The service `wasi:http`, 0.2 and 0.3.
 
+use tempo_core::{Provide, Service, StoreData};
 use wasmtime::component::{HasData, Linker, ResourceTable};
 use wasmtime_wasi_http::WasiHttpCtxView;
 use wasmtime_wasi_http::p2::bindings as p2;
 use wasmtime_wasi_http::p3::bindings as p3;
-use tempo_core::{Provide, Service, StoreData};
 
 use crate::backend::HttpState;
 use crate::held::{HeldBytes, add_p2_to_linker, add_p3_to_linker};
@@ -13,15 +13,15 @@ use crate::requests::{OutgoingRequests, add_outgoing_handler};
 /// The service `wasi:http`: types, and outgoing requests under the egress policy.
 pub struct WasiHttp;
 
-/// What the service's functions work on: wasmtime's view, and the account of what the host holds for the guest.
+/// The view of a store that the host functions use.
 pub struct HttpView<'a> {
-    /// What the functions of `wasmtime-wasi-http` work on.
+    /// The view of `wasmtime-wasi-http`.
     pub http: WasiHttpCtxView<'a>,
-    /// What they hold in the resource table.
+    /// Bytes that the host holds in the resource table.
     pub held: &'a mut HeldBytes,
 }
 
-/// Lends what the functions of `wasmtime-wasi-http` work on.
+/// Returns the view of `wasmtime-wasi-http`.
 pub(crate) fn http<T: Provide<WasiHttp>>(data: &mut T) -> WasiHttpCtxView<'_> {
     T::provide(data).http
 }

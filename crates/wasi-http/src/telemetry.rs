@@ -1,9 +1,9 @@
-//! What requests in both directions are told by: words of small sets, as the conventions of OpenTelemetry have them.
+//! Low-cardinality attribute values for HTTP spans and metrics, by the OpenTelemetry semantic conventions.
 
 use http::{HeaderMap, Method, StatusCode};
 use tempo_telemetry::{FIELDS, RemoteContext};
 
-/// The method, if it is one that everybody knows: a client could make up any number.
+/// Returns `method` if it is a standard one, else `_OTHER`: clients must not create attribute values.
 pub(crate) fn known_method(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
@@ -21,7 +21,7 @@ pub(crate) fn known_method(method: &Method) -> &'static str {
 
 macro_rules! statuses {
     ($($code:literal)*) => {
-        /// The status as text, if it is a registered one: a guest could make up any number.
+        /// Returns `status` as text if it is a registered one, else `_OTHER`: guests must not create attribute values.
         pub(crate) fn known_status(status: StatusCode) -> &'static str {
             match status.as_u16() {
                 $($code => stringify!($code),)*
@@ -37,7 +37,7 @@ statuses! {
     500 501 502 503 504 505 506 507 508 510 511
 }
 
-/// The value of a header that comes once.
+/// Returns the value of the header `name` if it occurs exactly once.
 pub(crate) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
@@ -46,9 +46,9 @@ pub(crate) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> 
     }
 }
 
-/// What `headers` say of the trace that a request belongs to.
+/// Extracts the remote span context and baggage from `headers`.
 pub(crate) fn remote(headers: &HeaderMap) -> RemoteContext {
-    // Most requests say nothing, and to go through their few headers costs less than to look for three.
+    // Most requests have none of them: one pass over a few headers costs less than three lookups.
     if headers.keys().any(|name| FIELDS.contains(&name.as_str())) {
         RemoteContext::extract(|name| header(headers, name))
     } else {

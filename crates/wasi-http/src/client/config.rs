@@ -1,4 +1,4 @@
-//! The client's limits, and how a component's request options fit in them.
+//! Limits of the client, and the effective timeouts of a request.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,30 +8,30 @@ use wasmtime_wasi_http::RequestOptions;
 /// Limits of a [`Client`](crate::Client). Every duration is a cap: the options of a request may only shorten it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientConfig {
-    /// Resolving the name and connecting, all addresses together; also how long a request waits for its turn when
-    /// `max_requests` are running, or a connection for its place among `max_connections`. Default: 5 s.
+    /// Resolving the name and connecting, all addresses together; also how long a request waits while `max_requests`
+    /// are running, and a connection while `max_connections` are open. Default: 5 s.
     pub connect_timeout: Duration,
     /// The TLS handshake. Default: 5 s.
     pub tls_timeout: Duration,
-    /// From the last part of the request that was taken for sending to the head of the response. Default: 30 s.
+    /// From the last part of the request that was sent to the head of the response. Default: 30 s.
     pub first_byte_timeout: Duration,
     /// Between two parts of the response's body, while the component waits for one. Default: 30 s.
     pub between_bytes_timeout: Duration,
-    /// How long an unused connection is kept. Default: 60 s.
+    /// How long an idle connection is kept. Default: 60 s.
     pub idle_timeout: Duration,
-    /// Unused connections kept for each scheme, host and port. Default: 32.
+    /// Idle connections kept for each scheme, host and port. Default: 32.
     pub max_idle_per_host: usize,
     /// Requests at once, each until its response was read or dropped. Default: 512.
     pub max_requests: usize,
-    /// Open connections, used or not. Default: 1024.
+    /// Open connections, idle ones included. Default: 1024.
     pub max_connections: usize,
-    /// Names being resolved at once. Each takes a thread of the runtime's blocking pool. Default: 64.
+    /// Concurrent name lookups. Each takes a thread of the runtime's blocking pool. Default: 64.
     pub max_lookups: usize,
     /// Header fields of a response. Default: 100.
     pub max_response_headers: usize,
     /// Bytes of a response's header section; at least 8192. Default: 32 KiB.
     pub max_response_header_bytes: usize,
-    /// PEM files of certificate authorities to trust besides the ones that browsers trust. Default: none.
+    /// PEM files of certificate authorities to trust in addition to Mozilla's. Default: none.
     pub ca_files: Vec<PathBuf>,
 }
 
@@ -57,9 +57,9 @@ impl Default for ClientConfig {
 /// The timeouts of one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Timeouts {
-    /// For a turn among the running requests.
-    pub(super) turn: Duration,
-    /// For a usable connection, TLS included.
+    /// Waiting for a permit to run.
+    pub(super) permit: Duration,
+    /// Establishing a connection, TLS included.
     pub(super) connection: Duration,
     pub(super) first_byte: Duration,
     pub(super) between_bytes: Duration,
@@ -70,7 +70,7 @@ impl Timeouts {
         let options = options.unwrap_or_default();
         let shorter = |cap: Duration, wanted: Option<Duration>| wanted.map_or(cap, |wanted| wanted.min(cap));
         Self {
-            turn: shorter(config.connect_timeout, options.connect_timeout),
+            permit: shorter(config.connect_timeout, options.connect_timeout),
             connection: shorter(config.connect_timeout.saturating_add(config.tls_timeout), options.connect_timeout),
             first_byte: shorter(config.first_byte_timeout, options.first_byte_timeout),
             between_bytes: shorter(config.between_bytes_timeout, options.between_bytes_timeout),
@@ -98,6 +98,6 @@ mod tests {
         };
         assert_eq!(all(Duration::from_secs(600)), caps);
         let short = Duration::from_secs(1);
-        assert_eq!(all(short), Timeouts { turn: short, connection: short, first_byte: short, between_bytes: short });
+        assert_eq!(all(short), Timeouts { permit: short, connection: short, first_byte: short, between_bytes: short });
     }
 }

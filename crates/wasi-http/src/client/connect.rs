@@ -1,4 +1,4 @@
-//! The connector of the pool: one call, one judged connection.
+//! `Connector`: opens connections for the pool, after checking their address.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,11 +18,10 @@ use super::stream::Stream;
 use super::tls::Tls;
 use crate::egress::{Denied, Policy, Scheme};
 
-/// Makes connections for the pool.
+/// Opens connections for the pool.
 ///
-/// The pool keeps connections by scheme and authority, and the host of every request was normalised. Which addresses
-/// are permitted depends on just these two and on the policy, of which a client has one. So a request is never put on a
-/// connection to an address that it could not have got by itself.
+/// The pool is keyed by scheme and authority, with normalised hosts. The permitted addresses depend on these two and on
+/// the client's policy alone, so a request never gets a connection to an address that it could not have opened itself.
 #[derive(Clone)]
 pub(super) struct Connector {
     policy: Policy,
@@ -48,12 +47,12 @@ impl Connector {
             Denied::Address { .. } => ConnectError::AddressDenied,
             _ => ConnectError::Denied,
         })?;
-        let place = timeout(self.budget, Arc::clone(&self.connections).acquire_owned()).await;
-        let Ok(Ok(place)) = place else { return Err(ConnectError::Limit) };
+        let permit = timeout(self.budget, Arc::clone(&self.connections).acquire_owned()).await;
+        let Ok(Ok(permit)) = permit else { return Err(ConnectError::Limit) };
         let stream = dial(&target, &self.lookups, self.budget).await?;
         Ok(TokioIo::new(match target.scheme() {
-            Scheme::Http => Stream::plain(stream, place),
-            Scheme::Https => Stream::tls(self.tls.handshake(&target, stream).await?, place),
+            Scheme::Http => Stream::plain(stream, permit),
+            Scheme::Https => Stream::tls(self.tls.handshake(&target, stream).await?, permit),
         }))
     }
 }

@@ -1,4 +1,4 @@
-//! From a permitted target to a TCP connection: resolve, judge every address, connect to one that was judged.
+//! Connects to a permitted target: resolves its name, checks every address, and dials a permitted one.
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::error::ConnectError;
 use crate::egress::{Denied, Host, Target};
 
-/// How long an attempt runs alone before the next address is tried beside it (RFC 8305).
+/// How long an attempt runs before the next address is tried in parallel (RFC 8305).
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// Addresses of one name that are tried at most: a name server must not turn one request into a scan.
+/// Maximum addresses tried for one name: a name server must not turn one request into a port scan.
 const MAX_ATTEMPTS: usize = 8;
 
 /// Connects within `budget`.
@@ -34,13 +34,13 @@ pub(super) async fn dial(
     };
     let addresses = permitted(target, addresses)?;
     let stream = timeout_at(deadline, race(addresses)).await.map_err(|_| ConnectError::Timeout)??;
-    // Requests are written in one go; waiting for more to send would only delay them. Without it all still works.
+    // Requests are written at once; Nagle's algorithm would only delay them. Failing to disable it is harmless.
     let _ = stream.set_nodelay(true);
     Ok(stream)
 }
 
-/// Asks the system's resolver. It blocks, so it runs on a thread of its own; the permit goes along, since a resolver that
-/// hangs keeps its thread even after the request has given up.
+/// Resolves `name` with the system's resolver, which blocks: it runs on the blocking pool. The permit moves there too,
+/// since a hanging resolver keeps its thread after the request has failed.
 async fn lookup(name: String, port: u16, lookups: Arc<Semaphore>) -> Result<Vec<SocketAddr>, ConnectError> {
     let permit = lookups.acquire_owned().await.map_err(|_| ConnectError::Dns)?;
     let resolved = tokio::task::spawn_blocking(move || {
@@ -58,8 +58,8 @@ async fn lookup(name: String, port: u16, lookups: Arc<Semaphore>) -> Result<Vec<
     }
 }
 
-/// Keeps the addresses that the policy permits, in the order to try them: the resolver's, but families in turn, so that
-/// one family that leads nowhere costs one attempt.
+/// Returns the permitted addresses in the order to try: the resolver's, with alternating families, so that an
+/// unreachable family costs one attempt.
 fn permitted(target: &Target, addresses: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, ConnectError> {
     let mut denied: Option<Denied> = None;
     let mut kept: Vec<SocketAddr> = Vec::with_capacity(addresses.len());
@@ -91,7 +91,7 @@ fn permitted(target: &Target, addresses: Vec<SocketAddr>) -> Result<Vec<SocketAd
     Ok(ordered)
 }
 
-/// Tries the addresses one after the other, the next one when the last has failed or is slow; the first connection wins.
+/// Tries the addresses in turn, each when the previous one has failed or is slow; the first connection wins.
 async fn race(addresses: Vec<SocketAddr>) -> Result<TcpStream, ConnectError> {
     let mut waiting = addresses.into_iter();
     let mut attempts = FuturesUnordered::new();

@@ -1,4 +1,4 @@
-//! The body of a response on its way in. It is read only as fast as the component reads it.
+//! The body of a response, read only as fast as the component reads it.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -7,30 +7,30 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use tempo_backend::Reservation;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Sleep, sleep};
 use wasmtime_wasi_http::Error;
-use tempo_backend::Reservation;
 
 use super::error::response_error;
 use crate::host_fed;
 
-/// A body that the component reads. It counts as a running request until its end.
+/// A response body. Counts as a running request until its end.
 pub(super) struct Download {
     body: Incoming,
-    patience: Duration,
-    /// Runs only while the component waits: time in which it does not read is not the server's fault.
+    timeout: Duration,
+    /// Runs only while the component waits: time in which it does not read does not count.
     timer: Option<Pin<Box<Sleep>>>,
-    turn: Option<Turn>,
+    permit: Option<Permit>,
 }
 
-/// A place among the running requests, and what the host holds for the request.
-type Turn = (OwnedSemaphorePermit, Option<Reservation>);
+/// Permit of a running request, and the bytes that the host holds for it.
+type Permit = (OwnedSemaphorePermit, Option<Reservation>);
 
 impl Download {
-    pub(super) fn new(body: Incoming, patience: Duration, turn: Turn) -> Self {
-        let turn = (!body.is_end_stream()).then_some(turn);
-        Self { body, patience, timer: None, turn }
+    pub(super) fn new(body: Incoming, timeout: Duration, permit: Permit) -> Self {
+        let permit = (!body.is_end_stream()).then_some(permit);
+        Self { body, timeout, timer: None, permit }
     }
 }
 
@@ -42,13 +42,13 @@ impl Body for Download {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        host_fed::polled();
+        host_fed::count_poll();
         let this = &mut *self;
         match Pin::new(&mut this.body).poll_frame(cx) {
             Poll::Ready(frame) => {
                 this.timer = None;
                 if !matches!(frame, Some(Ok(_))) || this.body.is_end_stream() {
-                    this.turn = None;
+                    this.permit = None;
                 }
                 Poll::Ready(frame.map(|frame| {
                     frame.map_err(|error| {
@@ -58,9 +58,9 @@ impl Body for Download {
                 }))
             }
             Poll::Pending => {
-                let timer = this.timer.get_or_insert_with(|| Box::pin(sleep(this.patience)));
+                let timer = this.timer.get_or_insert_with(|| Box::pin(sleep(this.timeout)));
                 ready!(timer.as_mut().poll(cx));
-                this.turn = None;
+                this.permit = None;
                 Poll::Ready(Some(Err(Error::ConnectionReadTimeout)))
             }
         }

@@ -1,6 +1,6 @@
-//! From what went wrong to the error that a component sees.
+//! Maps failures of the client to the errors that a component gets.
 //!
-//! Each cause has an error of its own, so that a component can tell what to retry. None carries text from the host's side.
+//! Each cause has a distinct error, so that a component can decide what to retry. None contains text of the host.
 
 use std::error::Error as StdError;
 use std::io;
@@ -8,7 +8,7 @@ use std::io;
 use rustls::AlertDescription;
 use wasmtime_wasi_http::Error;
 
-/// Why there is no connection. hyper carries this through as a source of its own error.
+/// Why connecting failed. hyper passes it through as a source of its own error.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(super) enum ConnectError {
     #[error("the address is not permitted")]
@@ -42,7 +42,7 @@ pub(super) enum ConnectError {
 }
 
 impl ConnectError {
-    /// Judges a failed attempt to connect.
+    /// Classifies a failed attempt to connect.
     pub(super) fn from_tcp(error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::ConnectionRefused => Self::Refused,
@@ -53,7 +53,7 @@ impl ConnectError {
         }
     }
 
-    /// Judges a failed TLS handshake.
+    /// Classifies a failed TLS handshake.
     pub(super) fn from_tls(error: &io::Error) -> Self {
         let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
         match cause {
@@ -73,7 +73,7 @@ impl ConnectError {
         match self {
             Self::AddressDenied => Error::DestinationIpProhibited,
             Self::Denied => Error::HttpRequestDenied,
-            // The same words that wasmtime uses; the resolver of the system does not tell more.
+            // The text that wasmtime uses; the system's resolver provides no more detail.
             Self::Dns => Error::DnsError { rcode: Some("address not available".to_owned()), info_code: None },
             Self::DnsTimeout => Error::DnsTimeout,
             Self::Refused => Error::ConnectionRefused,
@@ -92,12 +92,12 @@ impl ConnectError {
     }
 }
 
-/// The error of a request that got no response.
+/// Returns the error of a request without a response.
 pub(super) fn request_error(error: &hyper_util::client::legacy::Error) -> Error {
     if let Some(cause) = find::<ConnectError>(error) {
         return cause.to_guest();
     }
-    // A server that ends an HTTP/2 connection, or is too busy, says so. Another reason is a mistake of one side.
+    // A server that closes an HTTP/2 connection, or is overloaded, sends one of these. Others are protocol errors.
     if matches!(reason(error), Some(h2::Reason::NO_ERROR | h2::Reason::REFUSED_STREAM)) {
         return Error::ConnectionTerminated;
     }
@@ -107,12 +107,13 @@ pub(super) fn request_error(error: &hyper_util::client::legacy::Error) -> Error 
     }
 }
 
-/// Why HTTP/2 gave a request up.
+/// Returns the HTTP/2 error code, if any.
 fn reason(error: &hyper_util::client::legacy::Error) -> Option<h2::Reason> {
     find::<h2::Error>(error)?.reason()
 }
 
-/// Whether a request got no response because the peer had closed the connection, or would not take requests on it any more.
+/// Returns whether a request got no response because the peer had closed the connection or refused further requests on
+/// it.
 pub(super) fn is_closed(error: &hyper_util::client::legacy::Error) -> bool {
     if let Some(error) = find::<h2::Error>(error) {
         return error.is_go_away() || error.is_io() || error.reason() == Some(h2::Reason::REFUSED_STREAM);
@@ -121,12 +122,12 @@ pub(super) fn is_closed(error: &hyper_util::client::legacy::Error) -> bool {
         .is_some_and(|error| matches!(hyper_error(error, Error::ConnectionTerminated), Error::ConnectionTerminated))
 }
 
-/// The error of a body that ended too soon.
+/// Returns the error of a truncated response body.
 pub(super) fn response_error(error: &hyper::Error) -> Error {
     hyper_error(error, Error::HttpResponseIncomplete)
 }
 
-/// `cut`: what it means here that the peer closed the connection in the middle.
+/// Maps `error`; `cut` is the result if the peer closed the connection prematurely.
 fn hyper_error(error: &hyper::Error, cut: Error) -> Error {
     if error.is_timeout() {
         Error::ConnectionReadTimeout
@@ -151,7 +152,7 @@ fn broken(error: &io::Error) -> bool {
     )
 }
 
-/// The first error of type `E` in the chain of causes.
+/// Finds the first error of type `E` in the chain of sources.
 fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
     let mut next = Some(error);
     while let Some(error) = next {

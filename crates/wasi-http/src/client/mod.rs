@@ -1,8 +1,8 @@
-//! The HTTP client behind `wasi:http` outgoing requests: pooled, bounded in every direction, and held to the egress policy.
+//! The HTTP client of `wasi:http` outgoing requests: pooled, limited, and subject to the egress policy.
 //!
-//! A [`Client`] is made once a process. [`Hooks`] put it behind `wasi:http` 0.2 and 0.3 in a store.
+//! A process has one [`Client`]. [`Hooks`] connect it to `wasi:http` 0.2 and 0.3 in a store.
 //!
-//! Redirects are not followed: to the client a redirect's target is a new request, which the policy judges like any other.
+//! The client does not follow redirects: the target of a redirect is a new request, which the policy checks.
 
 mod config;
 mod connect;
@@ -10,7 +10,7 @@ mod dial;
 mod download;
 mod error;
 mod hooks;
-mod opening;
+mod peek;
 mod replay;
 mod request;
 mod send;

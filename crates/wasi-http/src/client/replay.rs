@@ -1,6 +1,6 @@
-//! A request that can be sent once more, because its connection was closed before it was heard.
+//! Retries a request whose connection was closed before the server received it.
 //!
-//! A server may close a connection that it keeps at any time, also while a request is on its way (RFC 9112, 9.3.1).
+//! A server may close an idle connection at any time, also while a request is in flight (RFC 9112, 9.3.1).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -12,34 +12,34 @@ use hyper_util::client::legacy;
 use super::error::is_closed;
 use super::upload::Upload;
 
-/// What is known of a connection. The stream and the pool share it.
+/// Use of a connection. Shared by the stream and the pool.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ConnectionUse(Arc<State>);
 
 #[derive(Debug, Default)]
 struct State {
     answered: AtomicBool,
-    heard: AtomicBool,
+    received: AtomicBool,
 }
 
 impl ConnectionUse {
-    /// Bytes were sent.
+    /// Records that bytes were sent.
     pub(super) fn wrote(&self) {
-        self.0.heard.store(false, Relaxed);
+        self.0.received.store(false, Relaxed);
     }
 
-    /// Bytes were received.
+    /// Records that bytes were received.
     pub(super) fn read(&self) {
-        self.0.heard.store(true, Relaxed);
+        self.0.received.store(true, Relaxed);
     }
 
-    /// A response came.
+    /// Records that a response was received.
     pub(super) fn answered(&self) {
         self.0.answered.store(true, Relaxed);
     }
 }
 
-/// The head of a request without a body that may be sent twice (RFC 9110, 9.2.2).
+/// The head of a request without a body that may be retried (RFC 9110, 9.2.2).
 pub(super) struct Replay(Parts);
 
 impl Replay {
@@ -48,7 +48,7 @@ impl Replay {
             *request.method(),
             Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE
         );
-        if !idempotent || !request.body().is_none() {
+        if !idempotent || !request.body().is_absent() {
             return None;
         }
         let mut copy = Request::new(());
@@ -63,13 +63,13 @@ impl Replay {
     }
 }
 
-/// Whether a request failed because the server had closed a connection that it had answered on before. Over HTTP/1 not a
-/// byte of a response may have come; over HTTP/2 its head would have been a response.
+/// Returns whether a request failed because the server had closed a connection on which it had answered before. Over
+/// HTTP/1 no byte of a response may have arrived; over HTTP/2, its head would have been a response.
 pub(super) fn was_stale(error: &legacy::Error) -> bool {
     let Some(connected) = error.connect_info() else { return false };
     let mut extensions = http::Extensions::new();
     connected.get_extras(&mut extensions);
     let Some(ConnectionUse(state)) = extensions.get() else { return false };
-    let heard = state.heard.load(Relaxed) && !connected.is_negotiated_h2();
-    state.answered.load(Relaxed) && !heard && is_closed(error)
+    let received = state.received.load(Relaxed) && !connected.is_negotiated_h2();
+    state.answered.load(Relaxed) && !received && is_closed(error)
 }

@@ -1,7 +1,7 @@
-//! Makes a component's request fit for the wire: one host, one length, nothing that belongs to a connection.
+//! Prepares a component's request for sending: one host, one length, no connection-specific fields.
 //!
-//! Wasmtime already keeps components from setting most of these fields. They are removed here too, because how a server
-//! behind a proxy frames and routes a request must not hang on another crate's list.
+//! Wasmtime already rejects most of these fields. They are removed here too, because the framing and routing of
+//! requests must not depend on another crate's list.
 
 use std::sync::Arc;
 
@@ -12,13 +12,13 @@ use http::{Method, Request, Uri, Version};
 use http_body::Body as _;
 use wasmtime_wasi_http::{Error, WasiBody};
 
-use super::opening::open;
+use super::peek::peek;
 use super::transmission::Transmission;
 use super::upload::{Progress, Upload};
 use crate::egress::{Policy, Target};
 use crate::fields::remove_named_by_connection;
 
-/// Fields that concern one connection (RFC 9110, 7.6.1), and the one that hyper writes itself from the URL.
+/// Connection-specific fields (RFC 9110, 7.6.1), and `Host`, which hyper writes from the URL.
 const NOT_FORWARDED: [HeaderName; 8] = [
     header::CONNECTION,
     header::HOST,
@@ -30,7 +30,7 @@ const NOT_FORWARDED: [HeaderName; 8] = [
     HeaderName::from_static("proxy-connection"),
 ];
 
-/// Checks the request against the policy and prepares it for sending. This takes until it is known if it has a body.
+/// Checks the request against the policy and prepares it for sending. Waits until it is known whether it has a body.
 pub(super) async fn prepare(
     request: Request<WasiBody>,
     policy: &Policy,
@@ -57,7 +57,7 @@ pub(super) async fn prepare(
             if body.is_end_stream() {
                 (Upload::empty(), Transmission::done())
             } else {
-                (Upload::empty(), Transmission::silent(body, Error::HttpRequestBodySize(Some(0))))
+                (Upload::empty(), Transmission::expect_empty(body, Error::HttpRequestBodySize(Some(0))))
             }
         }
         Some(declared) => {
@@ -66,7 +66,7 @@ pub(super) async fn prepare(
             }
             Upload::new(body, Some(declared), progress)
         }
-        None => match open(body).await? {
+        None => match peek(body).await? {
             Some(body) => {
                 announce_chunks(&mut parts, &body);
                 Upload::new(body, None, progress)
@@ -80,8 +80,7 @@ pub(super) async fn prepare(
     Ok((Request::from_parts(parts, upload), transmission))
 }
 
-/// Says that there is no body. With some methods that goes without saying, and servers take a length there for a body that
-/// is still to come (RFC 9110, 8.6).
+/// Declares an empty body. Methods without a body carry no length: some servers then wait for one (RFC 9110, 8.6).
 fn announce_nothing(parts: &mut Parts) {
     if matches!(parts.method, Method::GET | Method::HEAD | Method::DELETE | Method::OPTIONS | Method::TRACE) {
         parts.headers.remove(header::CONTENT_LENGTH);
@@ -90,14 +89,14 @@ fn announce_nothing(parts: &mut Parts) {
     }
 }
 
-/// Says that a body comes in chunks where hyper would drop it otherwise: with methods that seldom have one.
+/// Declares a chunked body for methods that seldom have one, where hyper would drop it otherwise.
 fn announce_chunks(parts: &mut Parts, body: &WasiBody) {
     if matches!(parts.method, Method::GET | Method::HEAD) && body.size_hint().exact().is_none() {
         parts.headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
 }
 
-/// The URL with the host that was checked, and with the path and query as they were given.
+/// Returns the URL with the checked host and the original path and query.
 fn normalised(target: &Target, uri: &Uri) -> Result<Uri, Error> {
     let path = uri.path();
     if !path.starts_with('/') {
@@ -119,8 +118,8 @@ fn normalised(target: &Target, uri: &Uri) -> Result<Uri, Error> {
         .map_err(|_| Error::HttpRequestUriInvalid)
 }
 
-/// Host and port if the component wrote the scheme's own port, which hyper leaves out: a server may hold requests to their
-/// `Host` byte for byte, as signatures do.
+/// Returns host and port if the component wrote the scheme's default port, which hyper omits: signatures may cover the
+/// exact `Host`.
 fn written_port(target: &Target, uri: &Uri) -> Option<HeaderValue> {
     let port = uri.port_u16()?;
     let authority = target.authority();
@@ -128,13 +127,13 @@ fn written_port(target: &Target, uri: &Uri) -> Option<HeaderValue> {
     left_out.then(|| HeaderValue::try_from(format!("{authority}:{port}")).ok())?
 }
 
-/// Removes what concerns a single connection. Used for trailers as well.
+/// Removes connection-specific fields, also from trailers.
 pub(super) fn strip(headers: &mut HeaderMap) {
     remove_named_by_connection(headers);
     for name in NOT_FORWARDED.iter().chain([&header::UPGRADE]) {
         headers.remove(name);
     }
-    // `TE: trailers` tells the server that trailers are understood, which holds; transfer codings are hyper's affair.
+    // `TE: trailers` is kept, as trailers are supported; hyper handles transfer codings.
     let trailers = headers.get_all(header::TE).iter().any(|value| value.as_bytes().eq_ignore_ascii_case(b"trailers"));
     headers.remove(header::TE);
     if trailers {

@@ -1,4 +1,4 @@
-//! The client itself: from a component's request to the head of its response.
+//! `Client`: sends a component's request and receives the head of its response.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::capture_connection;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tempo_backend::Reservation;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
-use tempo_backend::Reservation;
 
 use super::config::{ClientConfig, Timeouts};
 use super::connect::Connector;
@@ -26,37 +26,37 @@ use super::upload::{Progress, Upload};
 use crate::egress::Policy;
 use crate::fields::remove_named_by_connection;
 
-/// What an HTTP/2 response may fill before the component reads it; hyper's own 2 MiB would be too much for many at once.
+/// Flow-control window of an HTTP/2 response, in bytes; hyper's default of 2 MiB is too much for many at once.
 const STREAM_WINDOW: u32 = 256 * 1024;
 
-/// The same for a whole connection: some components that do not read must not stop the others.
+/// Flow-control window of an HTTP/2 connection, in bytes: a few components that do not read must not block the others.
 const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
 
-/// What an HTTP/2 request may put ahead of the network.
+/// Send buffer of an HTTP/2 request, in bytes.
 const SEND_BUFFER: usize = 256 * 1024;
 
-/// How often a busy HTTP/2 connection is asked for a sign of life, and how long it may take. One that died unnoticed would
-/// otherwise swallow every request to its host.
+/// Interval and timeout of pings on a busy HTTP/2 connection. Without pings, a dead connection would take every request
+/// to its host.
 const HTTP2_PING: Duration = Duration::from_secs(10);
 
 /// Sends requests that the policy permits, over pooled connections. Clones share everything.
 ///
-/// Connections are tasks of the runtime that made them; a runtime that is shut down takes them along, and requests on them
+/// Connections are tasks of the runtime that created them; if that runtime shuts down, they end, and their requests
 /// fail with [`Error::ConnectionTerminated`].
 #[derive(Clone)]
 pub struct Client(Arc<Inner>);
 
 struct Inner {
     pooled: legacy::Client<Connector, Upload>,
-    /// For a request whose pooled connection was closed: the others in the pool may be, too.
+    /// Retries a request whose pooled connection was closed: others in the pool may be closed too.
     unpooled: legacy::Client<Connector, Upload>,
     policy: Policy,
     config: ClientConfig,
-    turns: Arc<Semaphore>,
+    request_permits: Arc<Semaphore>,
 }
 
 impl Client {
-    /// Makes a client. Nothing is connected yet.
+    /// Creates a client. It connects on the first request.
     ///
     /// # Errors
     /// A file of certificate authorities cannot be read or holds none.
@@ -79,23 +79,23 @@ impl Client {
             .http2_keep_alive_timeout(HTTP2_PING);
         let pooled = builder.build(connector.clone());
         let unpooled = builder.pool_max_idle_per_host(0).build(connector);
-        let turns = Arc::new(Semaphore::new(config.max_requests.min(Semaphore::MAX_PERMITS)));
-        Ok(Self(Arc::new(Inner { pooled, unpooled, policy, config, turns })))
+        let request_permits = Arc::new(Semaphore::new(config.max_requests.min(Semaphore::MAX_PERMITS)));
+        Ok(Self(Arc::new(Inner { pooled, unpooled, policy, config, request_permits })))
     }
 
-    /// What it may send.
+    /// Returns the egress policy.
     pub(super) fn policy(&self) -> &Policy {
         &self.0.policy
     }
 
     /// Sends a request and waits for the head of its response. Both bodies are streamed.
     ///
-    /// An idempotent request without a body is sent once more, on a new connection, when its pooled connection was closed
-    /// before anything of a response came.
+    /// An idempotent request without a body is retried once on a new connection if its pooled connection was closed
+    /// before any part of a response arrived.
     ///
     /// # Errors
-    /// The policy denies the request, the request is not well-formed, no connection can be made, or no response comes in
-    /// time. No error tells more than its kind.
+    /// The policy denies the request, the request is malformed, connecting fails, or no response arrives in time.
+    /// Errors carry only their kind.
     pub async fn send(
         &self,
         request: Request<WasiBody>,
@@ -104,7 +104,7 @@ impl Client {
         self.send_reserved(request, options, None).await
     }
 
-    /// As [`send`](Self::send). What is `reserved` is given back when the response has been read or dropped.
+    /// Like [`send`](Self::send). Releases `reserved` when the response has been read or dropped.
     pub(super) async fn send_reserved(
         &self,
         request: Request<WasiBody>,
@@ -114,23 +114,23 @@ impl Client {
         let timeouts = Timeouts::new(&self.0.config, options);
         let progress = Progress::new();
         let (request, mut transmission) = prepare(request, &self.0.policy, Arc::clone(&progress)).await?;
-        let turn = timeout(timeouts.turn, Arc::clone(&self.0.turns).acquire_owned()).await;
-        let Ok(Ok(turn)) = turn else { return Err(Error::ConnectionLimitReached) };
+        let permit = timeout(timeouts.permit, Arc::clone(&self.0.request_permits).acquire_owned()).await;
+        let Ok(Ok(permit)) = permit else { return Err(Error::ConnectionLimitReached) };
         let mut response = self.head(request, &mut transmission, &progress, timeouts).await?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Err(Error::HttpUpgradeFailed);
         }
         remove_named_by_connection(response.headers_mut());
-        // hyper counts them for HTTP/1.1 only.
+        // hyper limits them for HTTP/1.1 only.
         if response.headers().len() > self.0.config.max_response_headers {
             return Err(Error::HttpResponseHeaderSectionSize(None));
         }
         let response =
-            response.map(|body| Download::new(body, timeouts.between_bytes, (turn, reserved)).boxed_unsync());
+            response.map(|body| Download::new(body, timeouts.between_bytes, (permit, reserved)).boxed_unsync());
         Ok((response, transmission))
     }
 
-    /// Waits for the response, on a new connection if the pooled one was closed meanwhile.
+    /// Waits for the response, on a new connection if the pooled one was closed.
     async fn head(
         &self,
         request: Request<Upload>,
@@ -156,14 +156,14 @@ impl Client {
             }
             Err(error) => {
                 tracing::debug!(?error, "an outgoing request failed");
-                // When the request failed because its body did, hyper's error only says that; the body's own says why.
+                // If the request's body failed, hyper's error only reports that; the body's own error has the cause.
                 Err(transmission.failure().now_or_never().unwrap_or_else(|| request_error(&error)))
             }
         }
     }
 }
 
-/// Waits for the response of one attempt, with one patience until there is a connection and another one after that.
+/// Waits for the response of one attempt, with separate timeouts before and after there is a connection.
 async fn attempt(
     client: &legacy::Client<Connector, Upload>,
     mut request: Request<Upload>,

@@ -16,7 +16,7 @@ use super::replay::ConnectionUse;
 pub(super) struct Stream {
     io: Io,
     usage: ConnectionUse,
-    _place: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
 enum Io {
@@ -25,16 +25,16 @@ enum Io {
 }
 
 impl Stream {
-    pub(super) fn plain(stream: TcpStream, place: OwnedSemaphorePermit) -> Self {
-        Self::new(Io::Plain(stream), place)
+    pub(super) fn plain(stream: TcpStream, permit: OwnedSemaphorePermit) -> Self {
+        Self::new(Io::Plain(stream), permit)
     }
 
-    pub(super) fn tls(stream: TlsStream<TcpStream>, place: OwnedSemaphorePermit) -> Self {
-        Self::new(Io::Tls(Box::new(stream)), place)
+    pub(super) fn tls(stream: TlsStream<TcpStream>, permit: OwnedSemaphorePermit) -> Self {
+        Self::new(Io::Tls(Box::new(stream)), permit)
     }
 
-    fn new(io: Io, place: OwnedSemaphorePermit) -> Self {
-        Self { io, usage: ConnectionUse::default(), _place: place }
+    fn new(io: Io, permit: OwnedSemaphorePermit) -> Self {
+        Self { io, usage: ConnectionUse::default(), _permit: permit }
     }
 }
 

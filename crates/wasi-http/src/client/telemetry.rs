@@ -1,4 +1,4 @@
-//! What is told of a component's own request: its span, its duration, and the headers that hand the trace on.
+//! Client span, metrics, and propagated headers of an outgoing request.
 
 use std::borrow::Cow;
 use std::time::Instant;
@@ -6,26 +6,26 @@ use std::time::Instant;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri};
 use opentelemetry::KeyValue;
 use opentelemetry::trace::SpanKind;
-use wasmtime_wasi_http::{Error, WasiBody};
 use tempo_telemetry::{CallContext, Span, Telemetry};
+use wasmtime_wasi_http::{Error, WasiBody};
 
 use crate::egress::Policy;
 use crate::telemetry::{known_method, known_status, remote};
 
-/// A request under way. Dropped before its [`end`](Asked::end), it was given up by the component.
-pub(super) struct Asked {
+/// Drop guard of an outgoing request. If dropped before [`end`](ClientSpan::end), the request was cancelled.
+pub(super) struct ClientSpan {
     telemetry: Telemetry,
     span: Option<Span>,
     begun: Instant,
     method: &'static str,
-    /// Where to, as the grant says it: a guest that is granted a star cannot make more of them.
+    /// The host as granted: under a wildcard grant, guests must not create attribute values.
     granted: String,
     status: Option<StatusCode>,
     error: Option<&'static str>,
 }
 
-impl Asked {
-    /// Begins to tell of `request`, and lets its headers say what trace it belongs to.
+impl ClientSpan {
+    /// Starts the span of `request` and sets its trace headers.
     pub(super) fn begin(
         telemetry: &Telemetry,
         context: Option<&CallContext>,
@@ -35,8 +35,8 @@ impl Asked {
         let method = known_method(request.method());
         let mut span = None;
         if let Some(context) = context {
-            let said = remote(request.headers());
-            let outgoing = telemetry.outgoing(SpanKind::Client, context, &said, || Cow::Borrowed(method));
+            let remote = remote(request.headers());
+            let outgoing = telemetry.outgoing(SpanKind::Client, context, &remote, || Cow::Borrowed(method));
             set(request.headers_mut(), outgoing.headers);
             span = outgoing.span;
         }
@@ -46,22 +46,22 @@ impl Asked {
         if telemetry.metrics().is_none() && span.is_none() {
             return None;
         }
-        let asked = Self {
+        let guard = Self {
             telemetry: telemetry.clone(),
             span,
             begun: Instant::now(),
             method,
-            granted: policy.granted_as(request.uri()).unwrap_or_default(),
+            granted: policy.granted_host(request.uri()).unwrap_or_default(),
             status: None,
             error: Some("cancelled"),
         };
-        if let Some(metrics) = asked.telemetry.metrics() {
-            metrics.http_client_active.add(1, &asked.request(asked.granted.clone()));
+        if let Some(metrics) = guard.telemetry.metrics() {
+            metrics.http_client_active.add(1, &guard.request(guard.granted.clone()));
         }
-        Some(asked)
+        Some(guard)
     }
 
-    /// Tells how it ended: with the head of a response, or not.
+    /// Records the outcome: the status of the response, or the error.
     pub(super) fn end(mut self, result: Result<StatusCode, &Error>) {
         (self.status, self.error) = match result {
             Ok(status) if status.as_u16() >= 400 => (Some(status), Some(known_status(status))),
@@ -75,7 +75,7 @@ impl Asked {
     }
 }
 
-impl Drop for Asked {
+impl Drop for ClientSpan {
     fn drop(&mut self) {
         if let Some(span) = &mut self.span {
             if let Some(status) = self.status {
@@ -97,7 +97,7 @@ impl Drop for Asked {
     }
 }
 
-/// Neither path nor query nor user: they may be secrets of the component.
+/// Sets the attributes of a sampled span. Path, query and user are left out: they may contain secrets.
 fn describe(span: &mut Span, method: &'static str, uri: &Uri) {
     if span.data().is_none() {
         return;
@@ -121,7 +121,7 @@ fn set(headers: &mut HeaderMap, values: Vec<(&'static str, String)>) {
     }
 }
 
-/// `error.type` of a request without a response: a word for each group of errors.
+/// Returns the `error.type` of a request without a response, one for each group of errors.
 fn error_type(error: &Error) -> &'static str {
     match error {
         Error::HttpRequestDenied | Error::DestinationIpProhibited | Error::DestinationNotFound => "denied",

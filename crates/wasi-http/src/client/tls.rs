@@ -1,4 +1,4 @@
-//! TLS towards servers: which authorities are trusted, as their files say now, and the handshake.
+//! TLS to servers: trusted authorities, reloaded when their files change, and the handshake.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,26 +7,26 @@ use std::time::Duration;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
+use tempo_settings::{Error, ErrorKind, Reloadable};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use tempo_settings::{Error, ErrorKind, Reloadable};
 
 use super::error::ConnectError;
-use crate::egress::{Host, Notices, Target};
+use crate::egress::{Host, ReportOnce, Target};
 
-/// The flag that names files of authorities.
+/// The flag of the authority files.
 const CA: &str = "http-ca";
 
-/// How long the authorities may be out of date. A handshake after that looks at their files.
+/// Maximum age of the loaded authorities. A handshake after that checks their files.
 const MAX_AGE: Duration = Duration::from_secs(1);
 
-/// Clones share sessions and what was already reported.
+/// Opens TLS connections. Clones share sessions and reported hosts.
 #[derive(Clone)]
 pub(super) struct Tls {
     connector: Reloadable<TlsConnector>,
-    notices: Arc<Notices>,
+    reported: Arc<ReportOnce>,
     budget: Duration,
 }
 
@@ -40,10 +40,10 @@ impl Tls {
         let files = ca_files.iter().map(|file| (CA, file.clone())).collect();
         let names = ca_files.to_vec();
         let connector = Reloadable::load(files, move |contents| connector(&names, contents))?;
-        Ok(Self { connector, notices: Arc::default(), budget })
+        Ok(Self { connector, reported: Arc::default(), budget })
     }
 
-    /// Makes a plain connection a TLS one. The certificate must be for the target's host.
+    /// Performs a TLS handshake. The certificate must be valid for the target's host.
     pub(super) async fn handshake(
         &self,
         target: &Target,
@@ -58,7 +58,7 @@ impl Tls {
         result.map_err(|error| {
             let reason = ConnectError::from_tls(&error);
             let authority = target.authority();
-            if matches!(reason, ConnectError::TlsCertificate) && self.notices.first(&authority) {
+            if matches!(reason, ConnectError::TlsCertificate) && self.reported.is_first(&authority) {
                 tracing::warn!(
                     "the certificate of {authority} was not accepted: {error}; a private authority is trusted with `--http-ca FILE`"
                 );
@@ -68,7 +68,7 @@ impl Tls {
     }
 }
 
-/// A connector that trusts Mozilla's list and the authorities in the contents of `files`.
+/// Creates a connector that trusts Mozilla's list and the authorities in the contents of `files`.
 fn connector(files: &[PathBuf], contents: &[Vec<u8>]) -> Result<TlsConnector, Error> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     for (file, content) in files.iter().zip(contents) {
@@ -77,7 +77,7 @@ fn connector(files: &[PathBuf], contents: &[Vec<u8>]) -> Result<TlsConnector, Er
             Error::new(ErrorKind::BadConfiguration, problem)
         })?;
     }
-    // The provider is named, so that no process-wide default is needed and none is changed.
+    // The provider is explicit, so that no process-wide default is needed or changed.
     let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| Error::new(ErrorKind::BadConfiguration, format!("TLS cannot be used: {error}")))?;

@@ -1,4 +1,4 @@
-//! What became of a request's body.
+//! `Transmission`: the outcome of sending a request's body.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -8,20 +8,20 @@ use http_body::Body as _;
 use tokio::sync::oneshot;
 use wasmtime_wasi_http::{Error, WasiBody};
 
-/// Resolves when the body of a request was sent, or when it could not be sent as announced.
+/// Resolves when the body of a request was sent, or with the error that prevented it.
 ///
-/// A server may answer and stop reading before the end of the body. That is no error: the response counts.
+/// A server may answer without reading the whole body. That is no error.
 #[must_use = "a body that fails after the response has begun is only reported here"]
 pub struct Transmission(State);
 
 enum State {
     Done,
-    /// hyper sends the body; an error that arises in it comes through here.
+    /// hyper sends the body; receives its error.
     Upload(oneshot::Receiver<Error>),
-    /// The request is sent without a body, and this one must turn out to be empty.
-    Silent {
+    /// The request was sent without a body, so this one must be empty.
+    ExpectEmpty {
         body: WasiBody,
-        otherwise: Option<Error>,
+        error: Option<Error>,
     },
 }
 
@@ -34,8 +34,8 @@ impl Transmission {
         Self(State::Upload(failure))
     }
 
-    pub(super) fn silent(body: WasiBody, otherwise: Error) -> Self {
-        Self(State::Silent { body, otherwise: Some(otherwise) })
+    pub(super) fn expect_empty(body: WasiBody, error: Error) -> Self {
+        Self(State::ExpectEmpty { body, error: Some(error) })
     }
 
     /// Resolves only when the body fails.
@@ -52,24 +52,24 @@ impl Transmission {
             State::Done => Ok(()),
             State::Upload(failure) => match ready!(Pin::new(failure).poll(cx)) {
                 Ok(error) => Err(error),
-                // The sender is dropped with the body, whether it was sent or no longer wanted.
+                // The sender is dropped with the body, whether it was sent or cancelled.
                 Err(_) => Ok(()),
             },
-            State::Silent { body, otherwise } => ready!(poll_silence(body, otherwise, cx)),
+            State::ExpectEmpty { body, error } => ready!(poll_empty(body, error, cx)),
         };
         self.0 = State::Done;
         Poll::Ready(end)
     }
 }
 
-fn poll_silence(body: &mut WasiBody, otherwise: &mut Option<Error>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+fn poll_empty(body: &mut WasiBody, error: &mut Option<Error>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
     loop {
         match ready!(Pin::new(&mut *body).poll_frame(cx)) {
             None => return Poll::Ready(Ok(())),
             Some(Err(error)) => return Poll::Ready(Err(error)),
             Some(Ok(frame)) => {
                 if frame.data_ref().is_some_and(|data| !data.is_empty()) {
-                    return Poll::Ready(otherwise.take().map_or(Ok(()), Err));
+                    return Poll::Ready(error.take().map_or(Ok(()), Err));
                 }
             }
         }

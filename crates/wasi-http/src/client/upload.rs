@@ -1,4 +1,4 @@
-//! The body of a request on its way out: counted, checked against its announced length, and timed.
+//! The body of a request: counted, checked against its declared length, and timed.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,12 +15,13 @@ use wasmtime_wasi_http::{Error, WasiBody};
 use super::request::strip;
 use super::transmission::Transmission;
 
-/// Tells hyper to give up; the reason went to the [`Transmission`].
+/// Aborts the request in hyper; the cause is sent to the [`Transmission`].
 #[derive(Debug, thiserror::Error)]
 #[error("the request's body failed")]
 pub(super) struct UploadFailed;
 
-/// When the request last moved on. The wait for a response counts from there, so that a long upload is not cut off.
+/// When the request last made progress. The timeout for the response starts there, so that a long upload is not cut
+/// off.
 #[derive(Debug)]
 pub(super) struct Progress {
     start: Instant,
@@ -37,7 +38,7 @@ impl Progress {
         self.last_millis.store(millis, Ordering::Relaxed);
     }
 
-    /// When `patience` runs out, unless the request moves on before.
+    /// Returns when `patience` expires, unless the request makes progress.
     pub(super) fn deadline(&self, patience: Duration) -> Instant {
         self.start + Duration::from_millis(self.last_millis.load(Ordering::Relaxed)) + patience
     }
@@ -54,7 +55,7 @@ pub(super) struct Upload {
 }
 
 impl Upload {
-    /// `declared` is the `Content-Length`, which the body must have exactly.
+    /// Creates an upload. `declared` is the `Content-Length`, which the body must match.
     pub(super) fn new(body: WasiBody, declared: Option<u64>, progress: Arc<Progress>) -> (Self, Transmission) {
         if body.is_end_stream() && declared.is_none_or(|declared| declared == 0) {
             return (Self::empty(), Transmission::done());
@@ -68,12 +69,12 @@ impl Upload {
         Self { body: None, declared: None, sent: 0, progress: None, failure: None }
     }
 
-    /// Whether there is no body, and never was one.
-    pub(super) fn is_none(&self) -> bool {
+    /// Returns whether there is no body, and never was one.
+    pub(super) fn is_absent(&self) -> bool {
         self.body.is_none() && self.sent == 0
     }
 
-    /// Lets go of the body, which also tells the [`Transmission`] that it has ended.
+    /// Drops the body, which also ends the [`Transmission`].
     fn finish(&mut self) {
         self.body = None;
         self.failure = None;
@@ -81,7 +82,7 @@ impl Upload {
 
     fn fail<T>(&mut self, error: Error) -> Poll<Option<Result<T, UploadFailed>>> {
         if let Some(failure) = self.failure.take() {
-            // Nobody listens any more when the response was dropped.
+            // Fails if the response was dropped.
             let _ = failure.send(error);
         }
         self.finish();

@@ -1,4 +1,4 @@
-//! Which IP addresses are public. The others lead into the host, its network or its cloud account.
+//! Classifies IP addresses. Non-public addresses lead into the host, its network or its cloud account.
 //!
 //! Sources: IANA's registries of special-purpose IPv4 and IPv6 addresses, and the documentation of the clouds for the
 //! addresses of their metadata services.
@@ -6,13 +6,13 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// What sort of address it is, as far as a grant is concerned.
+/// The kind of an IP address, by which the policy decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Kind {
+pub enum AddressKind {
     /// Reachable from anywhere.
     Public,
-    /// This very machine.
+    /// The host itself.
     Loopback,
     /// A private network: RFC 1918, unique-local and site-local IPv6, NAT64 of a local network.
     Private,
@@ -22,19 +22,19 @@ pub enum Kind {
     LinkLocal,
     /// `0.0.0.0/8` or `::`.
     Unspecified,
-    /// Many receivers.
+    /// Multicast.
     Multicast,
-    /// Set aside for documentation.
+    /// Reserved for documentation.
     Documentation,
-    /// Set aside for benchmarks.
+    /// Reserved for benchmarks.
     Benchmarking,
     /// Reserved, deprecated or not assigned for use on the Internet.
     Reserved,
-    /// A metadata service, which hands out the credentials of the machine.
+    /// A cloud metadata service, which issues credentials of the host.
     Metadata,
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for AddressKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Public => "public",
@@ -86,10 +86,10 @@ const METADATA: [IpAddr; 17] = [
 ];
 
 /// Judges `address`. A v4-mapped IPv6 address counts as the IPv4 address that it stands for.
-pub(super) fn classify(address: IpAddr) -> Kind {
+pub(super) fn classify(address: IpAddr) -> AddressKind {
     let address = address.to_canonical();
     if METADATA.contains(&address) {
-        return Kind::Metadata;
+        return AddressKind::Metadata;
     }
     match address {
         IpAddr::V4(address) => classify_v4(address),
@@ -97,47 +97,47 @@ pub(super) fn classify(address: IpAddr) -> Kind {
     }
 }
 
-fn classify_v4(address: Ipv4Addr) -> Kind {
+fn classify_v4(address: Ipv4Addr) -> AddressKind {
     match address.octets() {
-        [0, ..] => Kind::Unspecified,
-        [127, ..] => Kind::Loopback,
-        [10, ..] | [172, 16..=31, ..] | [192, 168, ..] => Kind::Private,
-        [100, 64..=127, ..] => Kind::Shared,
-        [169, 254, ..] => Kind::LinkLocal,
-        [192, 0, 2, _] | [198, 51, 100, _] | [203, 0, 113, _] => Kind::Documentation,
-        [198, 18..=19, ..] => Kind::Benchmarking,
-        [192, 0, 0, _] | [192, 88, 99, _] => Kind::Reserved,
-        [224..=239, ..] => Kind::Multicast,
-        [240..=255, ..] => Kind::Reserved,
-        _ => Kind::Public,
+        [0, ..] => AddressKind::Unspecified,
+        [127, ..] => AddressKind::Loopback,
+        [10, ..] | [172, 16..=31, ..] | [192, 168, ..] => AddressKind::Private,
+        [100, 64..=127, ..] => AddressKind::Shared,
+        [169, 254, ..] => AddressKind::LinkLocal,
+        [192, 0, 2, _] | [198, 51, 100, _] | [203, 0, 113, _] => AddressKind::Documentation,
+        [198, 18..=19, ..] => AddressKind::Benchmarking,
+        [192, 0, 0, _] | [192, 88, 99, _] => AddressKind::Reserved,
+        [224..=239, ..] => AddressKind::Multicast,
+        [240..=255, ..] => AddressKind::Reserved,
+        _ => AddressKind::Public,
     }
 }
 
-fn classify_v6(address: Ipv6Addr) -> Kind {
+fn classify_v6(address: Ipv6Addr) -> AddressKind {
     if wraps_metadata(address) {
-        return Kind::Metadata;
+        return AddressKind::Metadata;
     }
     match address.segments() {
-        [0, 0, 0, 0, 0, 0, 0, 0] => Kind::Unspecified,
-        [0, 0, 0, 0, 0, 0, 0, 1] => Kind::Loopback,
+        [0, 0, 0, 0, 0, 0, 0, 0] => AddressKind::Unspecified,
+        [0, 0, 0, 0, 0, 0, 0, 1] => AddressKind::Loopback,
         // NAT64 and 6to4 lead to the IPv4 address inside. NAT64 must work: it is the way out of IPv6-only networks.
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => classify(embedded(high, low)),
-        [0x64, 0xff9b, 1, ..] => Kind::Private,
-        [0x2001, 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => Kind::Documentation,
-        [0x2001, 0x2, 0, ..] => Kind::Benchmarking,
+        [0x64, 0xff9b, 1, ..] => AddressKind::Private,
+        [0x2001, 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => AddressKind::Documentation,
+        [0x2001, 0x2, 0, ..] => AddressKind::Benchmarking,
         // 2001::/23 holds protocol assignments, among them Teredo, which hides an IPv4 address.
-        [0x2001, 0..=0x1ff, ..] => Kind::Reserved,
-        [0xfc00..=0xfdff, ..] | [0xfec0..=0xfeff, ..] => Kind::Private,
-        [0xfe80..=0xfebf, ..] => Kind::LinkLocal,
-        [0xff00..=0xffff, ..] => Kind::Multicast,
-        [0x2000..=0x3fff, ..] => Kind::Public,
+        [0x2001, 0..=0x1ff, ..] => AddressKind::Reserved,
+        [0xfc00..=0xfdff, ..] | [0xfec0..=0xfeff, ..] => AddressKind::Private,
+        [0xfe80..=0xfebf, ..] => AddressKind::LinkLocal,
+        [0xff00..=0xffff, ..] => AddressKind::Multicast,
+        [0x2000..=0x3fff, ..] => AddressKind::Public,
         // Only 2000::/3 is assigned to the Internet. The rest includes the deprecated v4-compatible `::/96`.
-        _ => Kind::Reserved,
+        _ => AddressKind::Reserved,
     }
 }
 
-/// Whether an IPv4 address of a metadata service is inside, in a range that has another kind than the address: NAT64 of a
-/// local network, wherever RFC 6052 puts the address, and the two deprecated forms of an IPv4 address.
+/// Returns whether `address` embeds the IPv4 address of a metadata service in a range of another kind: NAT64 of a local
+/// network, at any position of RFC 6052, and the two deprecated forms of an IPv4 address.
 fn wraps_metadata(address: Ipv6Addr) -> bool {
     let is_metadata = |octets: [u8; 4]| METADATA.contains(&IpAddr::V4(octets.into()));
     // Octet 8 is reserved, and no part of the address.
@@ -161,47 +161,47 @@ mod tests {
     #[test]
     fn every_special_range_is_told_from_its_neighbours() {
         let table = [
-            ("0.0.0.0", Kind::Unspecified),
-            ("0.255.255.255", Kind::Unspecified),
-            ("1.0.0.0", Kind::Public),
-            ("9.255.255.255", Kind::Public),
-            ("10.0.0.0", Kind::Private),
-            ("10.255.255.255", Kind::Private),
-            ("11.0.0.0", Kind::Public),
-            ("100.63.255.255", Kind::Public),
-            ("100.64.0.0", Kind::Shared),
-            ("100.127.255.255", Kind::Shared),
-            ("100.128.0.0", Kind::Public),
-            ("100.100.100.200", Kind::Metadata),
-            ("126.255.255.255", Kind::Public),
-            ("127.0.0.1", Kind::Loopback),
-            ("127.255.255.255", Kind::Loopback),
-            ("128.0.0.0", Kind::Public),
-            ("168.63.129.16", Kind::Metadata),
-            ("168.63.129.17", Kind::Public),
-            ("169.254.0.1", Kind::LinkLocal),
-            ("169.254.169.254", Kind::Metadata),
-            ("169.254.170.2", Kind::Metadata),
-            ("172.15.255.255", Kind::Public),
-            ("172.16.0.0", Kind::Private),
-            ("172.31.255.255", Kind::Private),
-            ("172.32.0.0", Kind::Public),
-            ("192.0.0.1", Kind::Reserved),
-            ("192.0.2.1", Kind::Documentation),
-            ("192.88.99.1", Kind::Reserved),
-            ("192.167.255.255", Kind::Public),
-            ("192.168.0.1", Kind::Private),
-            ("192.169.0.0", Kind::Public),
-            ("198.17.255.255", Kind::Public),
-            ("198.18.0.0", Kind::Benchmarking),
-            ("198.19.255.255", Kind::Benchmarking),
-            ("198.20.0.0", Kind::Public),
-            ("198.51.100.1", Kind::Documentation),
-            ("203.0.113.1", Kind::Documentation),
-            ("223.255.255.255", Kind::Public),
-            ("224.0.0.1", Kind::Multicast),
-            ("240.0.0.1", Kind::Reserved),
-            ("255.255.255.255", Kind::Reserved),
+            ("0.0.0.0", AddressKind::Unspecified),
+            ("0.255.255.255", AddressKind::Unspecified),
+            ("1.0.0.0", AddressKind::Public),
+            ("9.255.255.255", AddressKind::Public),
+            ("10.0.0.0", AddressKind::Private),
+            ("10.255.255.255", AddressKind::Private),
+            ("11.0.0.0", AddressKind::Public),
+            ("100.63.255.255", AddressKind::Public),
+            ("100.64.0.0", AddressKind::Shared),
+            ("100.127.255.255", AddressKind::Shared),
+            ("100.128.0.0", AddressKind::Public),
+            ("100.100.100.200", AddressKind::Metadata),
+            ("126.255.255.255", AddressKind::Public),
+            ("127.0.0.1", AddressKind::Loopback),
+            ("127.255.255.255", AddressKind::Loopback),
+            ("128.0.0.0", AddressKind::Public),
+            ("168.63.129.16", AddressKind::Metadata),
+            ("168.63.129.17", AddressKind::Public),
+            ("169.254.0.1", AddressKind::LinkLocal),
+            ("169.254.169.254", AddressKind::Metadata),
+            ("169.254.170.2", AddressKind::Metadata),
+            ("172.15.255.255", AddressKind::Public),
+            ("172.16.0.0", AddressKind::Private),
+            ("172.31.255.255", AddressKind::Private),
+            ("172.32.0.0", AddressKind::Public),
+            ("192.0.0.1", AddressKind::Reserved),
+            ("192.0.2.1", AddressKind::Documentation),
+            ("192.88.99.1", AddressKind::Reserved),
+            ("192.167.255.255", AddressKind::Public),
+            ("192.168.0.1", AddressKind::Private),
+            ("192.169.0.0", AddressKind::Public),
+            ("198.17.255.255", AddressKind::Public),
+            ("198.18.0.0", AddressKind::Benchmarking),
+            ("198.19.255.255", AddressKind::Benchmarking),
+            ("198.20.0.0", AddressKind::Public),
+            ("198.51.100.1", AddressKind::Documentation),
+            ("203.0.113.1", AddressKind::Documentation),
+            ("223.255.255.255", AddressKind::Public),
+            ("224.0.0.1", AddressKind::Multicast),
+            ("240.0.0.1", AddressKind::Reserved),
+            ("255.255.255.255", AddressKind::Reserved),
         ];
         for (address, kind) in table {
             assert_eq!(classify(address.parse().unwrap()), kind, "{address}");
@@ -235,7 +235,7 @@ mod tests {
         ];
         assert_eq!(v4.len() + v6.len(), METADATA.len());
         for text in v4.iter().chain(&v6) {
-            assert_eq!(classify(text.parse().unwrap()), Kind::Metadata, "{text}");
+            assert_eq!(classify(text.parse().unwrap()), AddressKind::Metadata, "{text}");
         }
         for text in v4 {
             let [a, b, c, d] = text.parse::<Ipv4Addr>().unwrap().octets();
@@ -250,50 +250,50 @@ mod tests {
                 format!("64:ff9b:1:0:{a:x}:{b:02x}{c:02x}:{d:02x}00:0"),
                 format!("2002:{a:02x}{b:02x}:{c:02x}{d:02x}::1"),
             ] {
-                assert_eq!(classify(wrapped.parse().unwrap()), Kind::Metadata, "{wrapped}");
+                assert_eq!(classify(wrapped.parse().unwrap()), AddressKind::Metadata, "{wrapped}");
             }
         }
         for neighbour in ["169.254.42.41", "fd00:42::43", "fd00:a9fe:a9fe::2", "fd00:a9fe:a9ff::1", "fe80::a9fe:a9ff"] {
-            assert_ne!(classify(neighbour.parse().unwrap()), Kind::Metadata, "{neighbour}");
+            assert_ne!(classify(neighbour.parse().unwrap()), AddressKind::Metadata, "{neighbour}");
         }
     }
 
     #[test]
     fn ipv6_is_judged_by_its_range_and_by_what_it_wraps() {
         let table = [
-            ("::", Kind::Unspecified),
-            ("::1", Kind::Loopback),
-            ("::2", Kind::Reserved),
-            ("::127.0.0.1", Kind::Reserved),
-            ("::8.8.8.8", Kind::Reserved),
-            ("::ffff:0:127.0.0.1", Kind::Reserved),
-            ("64:ff9b::8.8.8.8", Kind::Public),
-            ("64:ff9b::127.0.0.1", Kind::Loopback),
-            ("64:ff9b::10.0.0.1", Kind::Private),
-            ("64:ff9b::169.254.169.254", Kind::Metadata),
-            ("64:ff9b:1::8.8.8.8", Kind::Private),
-            ("100::1", Kind::Reserved),
-            ("2001::1", Kind::Reserved),
-            ("2001:0:1:2:3:4:f5ff:fffe", Kind::Reserved),
-            ("2001:2::1", Kind::Benchmarking),
-            ("2001:20::1", Kind::Reserved),
-            ("2001:200::1", Kind::Public),
-            ("2001:db8::1", Kind::Documentation),
-            ("2002:808:808::1", Kind::Public),
-            ("2002:7f00:1::1", Kind::Loopback),
-            ("2002:c0a8:101::1", Kind::Private),
-            ("2606:4700::1111", Kind::Public),
-            ("3fff:1::1", Kind::Documentation),
-            ("3fff:1000::1", Kind::Public),
-            ("4000::1", Kind::Reserved),
-            ("5f00::1", Kind::Reserved),
-            ("fc00::1", Kind::Private),
-            ("fd00:ec2::254", Kind::Metadata),
-            ("fd00:ec2::255", Kind::Private),
-            ("fd20:ce::254", Kind::Metadata),
-            ("fe80::1", Kind::LinkLocal),
-            ("fec0::1", Kind::Private),
-            ("ff02::1", Kind::Multicast),
+            ("::", AddressKind::Unspecified),
+            ("::1", AddressKind::Loopback),
+            ("::2", AddressKind::Reserved),
+            ("::127.0.0.1", AddressKind::Reserved),
+            ("::8.8.8.8", AddressKind::Reserved),
+            ("::ffff:0:127.0.0.1", AddressKind::Reserved),
+            ("64:ff9b::8.8.8.8", AddressKind::Public),
+            ("64:ff9b::127.0.0.1", AddressKind::Loopback),
+            ("64:ff9b::10.0.0.1", AddressKind::Private),
+            ("64:ff9b::169.254.169.254", AddressKind::Metadata),
+            ("64:ff9b:1::8.8.8.8", AddressKind::Private),
+            ("100::1", AddressKind::Reserved),
+            ("2001::1", AddressKind::Reserved),
+            ("2001:0:1:2:3:4:f5ff:fffe", AddressKind::Reserved),
+            ("2001:2::1", AddressKind::Benchmarking),
+            ("2001:20::1", AddressKind::Reserved),
+            ("2001:200::1", AddressKind::Public),
+            ("2001:db8::1", AddressKind::Documentation),
+            ("2002:808:808::1", AddressKind::Public),
+            ("2002:7f00:1::1", AddressKind::Loopback),
+            ("2002:c0a8:101::1", AddressKind::Private),
+            ("2606:4700::1111", AddressKind::Public),
+            ("3fff:1::1", AddressKind::Documentation),
+            ("3fff:1000::1", AddressKind::Public),
+            ("4000::1", AddressKind::Reserved),
+            ("5f00::1", AddressKind::Reserved),
+            ("fc00::1", AddressKind::Private),
+            ("fd00:ec2::254", AddressKind::Metadata),
+            ("fd00:ec2::255", AddressKind::Private),
+            ("fd20:ce::254", AddressKind::Metadata),
+            ("fe80::1", AddressKind::LinkLocal),
+            ("fec0::1", AddressKind::Private),
+            ("ff02::1", AddressKind::Multicast),
         ];
         for (address, kind) in table {
             assert_eq!(classify(address.parse().unwrap()), kind, "{address}");

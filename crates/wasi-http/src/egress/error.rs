@@ -1,15 +1,15 @@
-//! What can be wrong with a grant, and why a request is denied.
+//! Errors of grants, and denials of requests.
 
 use std::net::IpAddr;
 
 use wasmtime_wasi_http::Error;
 
-use super::address::Kind;
+use super::address::AddressKind;
 
-/// A grant that cannot be understood.
+/// A malformed grant.
 ///
-/// The message says which value of which flag it is and what was expected. It does not repeat the value, which may hold a
-/// password.
+/// The message names the flag, the position of the value, and the expected format. It omits the value, which may
+/// contain a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("value {position} of {flag}: expected {expected}")]
 pub struct GrantError {
@@ -19,35 +19,35 @@ pub struct GrantError {
 }
 
 impl GrantError {
-    /// `index` counts from zero.
+    /// Creates an error; `index` counts from zero.
     pub(super) fn new(flag: &'static str, index: usize, expected: &'static str) -> Self {
         Self { flag, position: index.saturating_add(1), expected }
     }
 
-    /// The flag the value was given to, for example `--allow-http`.
+    /// Returns the flag of the value, for example `--allow-http`.
     pub fn flag(&self) -> &'static str {
         self.flag
     }
 
-    /// Which of the flag's values it is, counted from one.
+    /// Returns the position of the value among the flag's values, counted from one.
     pub fn position(&self) -> usize {
         self.position
     }
 
-    /// What would have been right.
+    /// Returns the expected format.
     pub fn expected(&self) -> &'static str {
         self.expected
     }
 }
 
-/// Why a request may not be sent.
+/// Why the policy denies a request.
 ///
-/// The messages are for whoever runs the component. A component only sees the [`Error`] made from this value, which says
-/// nothing about names and addresses.
+/// The messages are for the operator. A component only gets the [`Error`] converted from this value, which contains no
+/// names and addresses.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Denied {
-    /// The URL cannot be one of an outgoing request.
+    /// The URL is not valid for an outgoing request.
     #[error("not a usable URL: {0}")]
     Url(&'static str),
     /// The scheme is neither `http` nor `https`.
@@ -59,15 +59,15 @@ pub enum Denied {
         /// Scheme, host and port, as a grant would name them.
         origin: String,
     },
-    /// The address needs a grant of its own and has none.
+    /// The address needs a grant of its own.
     #[error("{authority} is at {address}, which is {kind} and not granted")]
     Address {
         /// Host and port of the request.
         authority: String,
-        /// The address in question, v4-mapped ones as IPv4.
+        /// The denied address, v4-mapped ones as IPv4.
         address: IpAddr,
-        /// Why it needs a grant of its own.
-        kind: Kind,
+        /// The kind of the address.
+        kind: AddressKind,
     },
 }
 

@@ -1,4 +1,4 @@
-//! One value of `--allow-http`, and what it covers.
+//! One value of `--allow-http`, and the URLs that it covers.
 
 use super::origin::{Host, Origin, Scheme};
 use super::path::PathPrefix;
@@ -12,10 +12,10 @@ const HOST: &str = "a host name or an IP address, and a port number or *";
 const STAR: &str = "* as the whole host, or once at its start as in https://*.example.com";
 const PATH: &str = "a path without encoded slashes and dots";
 
-/// Which URLs are covered.
+/// A set of covered URLs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Grant {
-    /// `None`: both.
+    /// `None` covers both.
     scheme: Option<Scheme>,
     host: HostRule,
     port: PortRule,
@@ -25,7 +25,7 @@ pub(super) struct Grant {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum HostRule {
     Any,
-    /// One or more labels in front of this name.
+    /// Any subdomain of this name.
     Below(String),
     Exactly(Host),
 }
@@ -37,7 +37,7 @@ enum PortRule {
 }
 
 impl Grant {
-    /// The host as it was granted.
+    /// Returns the host as granted.
     pub(super) fn host(&self) -> String {
         match &self.host {
             HostRule::Any => "*".to_owned(),
@@ -46,7 +46,7 @@ impl Grant {
         }
     }
 
-    /// Reads a grant. The error says what was expected.
+    /// Parses a grant. The error is the expected format.
     pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
         let text = text.trim();
         if text == "*" {
@@ -74,7 +74,7 @@ impl Grant {
         Ok(Self { scheme: Some(scheme), host, port, path })
     }
 
-    /// Whether a connection to `origin` may be needed for a URL that is covered.
+    /// Returns whether a URL of `origin` can be covered.
     pub(super) fn covers_origin(&self, origin: &Origin) -> bool {
         let host = match (&self.host, &origin.host) {
             (HostRule::Any, _) => true,
@@ -91,20 +91,20 @@ impl Grant {
         host && port && self.scheme.is_none_or(|scheme| scheme == origin.scheme)
     }
 
-    /// Whether the URL made of `origin` and `path` is covered.
+    /// Returns whether the URL with `origin` and `path` is covered.
     pub(super) fn covers(&self, origin: &Origin, path: &str) -> bool {
         self.covers_origin(origin) && self.path.covers(path)
     }
 
-    /// Whether the grant names an address, and so grants that address too, public or not.
+    /// Returns whether the grant names an address, which grants that address too, public or not.
     pub(super) fn names_address(&self) -> bool {
         matches!(self.host, HostRule::Exactly(Host::Ip(_)))
     }
 }
 
-/// Reads the host, which may have a star in front, and the port.
+/// Parses the host, with an optional wildcard, and the port.
 fn host_rule(scheme: Scheme, authority: &str) -> Result<(HostRule, u16), &'static str> {
-    // The star is no part of a host name, so the parser gets to see the rest, or any name in its place.
+    // A wildcard is no valid host name: the parser gets the rest, or a placeholder.
     let (wildcard, parsed) = match authority.strip_prefix('*') {
         None => (false, authority.to_owned()),
         Some(rest) => match rest.strip_prefix('.') {

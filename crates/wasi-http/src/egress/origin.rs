@@ -1,8 +1,7 @@
-//! Scheme, host and port of a URL, normalised as a browser does it.
+//! Scheme, host and port of a URL, normalised as in browsers.
 //!
-//! One parser (the `url` crate, WHATWG's rules) decides what a host is, for grants and for requests, and what it decided
-//! is what is sent and dialled. So `0x7f.1`, `2130706433` and `127.0.0.1` are one host, and nothing can be smuggled past
-//! the check by spelling it in another way.
+//! One parser (the `url` crate, WHATWG's rules) parses hosts of grants and of requests, and its result is what is sent
+//! and dialled. So `0x7f.1`, `2130706433` and `127.0.0.1` are one host, and no spelling bypasses the check.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -12,7 +11,7 @@ use url::Url;
 
 use super::error::Denied;
 
-/// A scheme that requests can be sent with.
+/// The scheme of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scheme {
     /// Plain text.
@@ -22,7 +21,7 @@ pub enum Scheme {
 }
 
 impl Scheme {
-    /// As it is written in a URL.
+    /// Returns the scheme as written in a URL.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Http => "http",
@@ -30,7 +29,7 @@ impl Scheme {
         }
     }
 
-    /// The port when the URL names none.
+    /// Returns the default port.
     pub fn default_port(self) -> u16 {
         match self {
             Self::Http => 80,
@@ -46,7 +45,7 @@ impl Scheme {
 /// A normalised host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Host {
-    /// A domain name: lower case, in its ASCII form, without a dot at the end.
+    /// A domain name: lower case, in ASCII form, without a trailing dot.
     Name(String),
     /// An address; never a v4-mapped one.
     Ip(IpAddr),
@@ -78,7 +77,7 @@ impl Host {
     }
 }
 
-/// Where a connection goes.
+/// Scheme, host and port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Origin {
     pub(super) scheme: Scheme,
@@ -87,7 +86,7 @@ pub(super) struct Origin {
 }
 
 impl Origin {
-    /// Takes the origin from an absolute URI.
+    /// Returns the origin of an absolute URI.
     pub(super) fn of(uri: &Uri) -> Result<Self, Denied> {
         let scheme = uri.scheme_str().ok_or(Denied::Url("it has no scheme"))?;
         let scheme = Scheme::parse(scheme).ok_or(Denied::Scheme)?;
@@ -95,12 +94,12 @@ impl Origin {
         Self::parse(scheme, authority.as_str())
     }
 
-    /// Reads `host` or `host:port`.
+    /// Parses `host` or `host:port`.
     pub(super) fn parse(scheme: Scheme, authority: &str) -> Result<Self, Denied> {
         if authority.contains('@') {
             return Err(Denied::Url("it has a user name or a password"));
         }
-        // A backslash would start the path, and blanks would be dropped: what is checked must be all there is.
+        // A backslash would start the path, and the parser drops blanks: the check must cover the whole authority.
         if authority.contains(|c: char| matches!(c, '/' | '\\' | '?' | '#') || c.is_whitespace() || c.is_control()) {
             return Err(Denied::Url("its host is not valid"));
         }
@@ -113,7 +112,7 @@ impl Origin {
         }
     }
 
-    /// Host, and port unless it is the scheme's own: what a `Host` header says.
+    /// Returns the host, with the port unless it is the scheme's default, as in a `Host` header.
     pub(super) fn authority(&self) -> String {
         if self.port == self.scheme.default_port() {
             self.host.to_string()

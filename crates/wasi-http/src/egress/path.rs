@@ -1,18 +1,18 @@
-//! The path part of a grant, compared segment by segment.
+//! The path of a grant, compared segment by segment.
 //!
-//! The path is sent as the component wrote it, so a path that a server could read in two ways is not covered by a grant
-//! that is limited to a path: dot segments in any spelling, with what some parsers ignore in them (spaces, parameters,
-//! invisible characters), slashes and backslashes that are encoded or only look like it, control characters, and UTF-8 that
-//! is longer than it has to be.
+//! The path is sent as the component wrote it, so a grant with a path does not cover paths that servers may interpret
+//! differently: dot segments in any spelling, also with characters that some parsers ignore (spaces, parameters,
+//! invisible characters), encoded slashes and backslashes and characters that resemble them, control characters, and
+//! overlong UTF-8.
 
 use std::borrow::Cow;
 
-/// The leading segments a path must have; none means any path.
+/// The leading segments that a path must have; empty covers any path.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct PathPrefix(Vec<Vec<u8>>);
 
 impl PathPrefix {
-    /// Reads the path of a granted URL. A slash at the end makes no difference.
+    /// Parses the path of a granted URL. A trailing slash makes no difference.
     pub(super) fn new(path: &str) -> Option<Self> {
         let path = path.trim_start_matches('/').trim_end_matches('/');
         if path.is_empty() {
@@ -21,7 +21,7 @@ impl PathPrefix {
         path.split('/').map(segment).collect::<Option<_>>().map(Self)
     }
 
-    /// Whether `path` (without a query) lies at or below the prefix.
+    /// Returns whether `path` (without a query) lies at or below the prefix.
     pub(super) fn covers(&self, path: &str) -> bool {
         if self.0.is_empty() {
             return true;
@@ -32,16 +32,16 @@ impl PathPrefix {
     }
 }
 
-/// How many percent-encodings of a segment may be nested. Legitimate URLs have at most two.
+/// Maximum nesting of percent-encodings in a segment. Legitimate URLs have at most two.
 const MAX_ENCODINGS: usize = 4;
 
-/// Decodes one segment; `None` when a server might not take it for a plain segment.
+/// Decodes one segment. Returns `None` if a server may not interpret it as a plain segment.
 fn segment(raw: &str) -> Option<Vec<u8>> {
     let decoded = decode(raw.as_bytes()).into_owned();
     if is_ordinary(&decoded) {
         return Some(decoded);
     }
-    // Some servers decode twice, or turn characters into those that look like them and decode then.
+    // Some servers decode twice, or map characters to similar ones and decode then.
     let mut plain = decoded.clone();
     for _ in 0..MAX_ENCODINGS {
         if is_overlong(&plain) || has_wide_escape(&plain) {
@@ -57,23 +57,23 @@ fn segment(raw: &str) -> Option<Vec<u8>> {
     None
 }
 
-/// Whether nothing in `segment` has a second meaning anywhere: most have nothing to look at.
+/// Returns whether `segment` is unambiguous as it is, as most are.
 fn is_ordinary(segment: &[u8]) -> bool {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b".-_~!$&'()*+,=:@".contains(byte);
     segment.iter().all(plain) && !matches!(segment, b"." | b"..")
 }
 
-/// Whether a folded segment is a dot segment, or contains what ends a segment or is no text.
+/// Returns whether a folded segment is a dot segment, or contains a separator or a control character.
 fn is_ambiguous(segment: &str) -> bool {
-    // Windows ignores spaces behind dots, and some parsers ignore them anywhere.
+    // Windows ignores spaces after dots, and some parsers ignore them anywhere.
     let visible: String = segment.chars().filter(|character| !character.is_whitespace()).collect();
     let name = visible.split(';').next().unwrap_or_default();
     matches!(name, "." | "..")
         || segment.contains(|character: char| matches!(character, '/' | '\\') || character.is_control())
 }
 
-/// Replaces the characters that Unicode's compatibility forms, or the code pages of Windows, turn into a dot, a slash, a
-/// backslash, a percent sign or a semicolon, and removes those that are not to be seen.
+/// Replaces characters that Unicode compatibility forms or Windows code pages map to a dot, slash, backslash, percent
+/// sign or semicolon, and removes invisible ones.
 fn fold(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
     for character in text.chars() {
@@ -81,7 +81,7 @@ fn fold(text: &str) -> String {
             '\u{2024}' | '\u{3002}' | '\u{fe12}' | '\u{fe52}' | '\u{ff61}' => folded.push('.'),
             '\u{2025}' | '\u{fe30}' => folded.push_str(".."),
             '\u{2044}' | '\u{2215}' | '\u{29f8}' => folded.push('/'),
-            // Letters around a slash.
+            // Letters with a slash between them.
             '\u{2100}' | '\u{2101}' | '\u{2105}' | '\u{2106}' => folded.push('/'),
             '\u{a5}' | '\u{20a9}' | '\u{2216}' | '\u{29f5}' | '\u{29f9}' | '\u{fe68}' => folded.push('\\'),
             '\u{fe6a}' => folded.push('%'),
@@ -108,20 +108,20 @@ fn fold(text: &str) -> String {
     folded
 }
 
-/// Whether `bytes` have a character in more bytes than UTF-8 gives it, which careless decoders take for the character.
+/// Returns whether `bytes` contain overlong UTF-8, which lenient decoders accept.
 fn is_overlong(bytes: &[u8]) -> bool {
     let pairs = bytes.iter().zip(bytes.iter().skip(1));
     bytes.iter().any(|byte| matches!(byte, 0xc0 | 0xc1 | 0xf8..))
         || pairs.into_iter().any(|pair| matches!(pair, (0xe0, 0x80..=0x9f) | (0xf0, 0x80..=0x8f)))
 }
 
-/// Whether `bytes` have `%u002e` or its like, which is Microsoft's.
+/// Returns whether `bytes` contain Microsoft's `%u002e` form.
 fn has_wide_escape(bytes: &[u8]) -> bool {
     let wide = |window: &[u8]| matches!(window, [b'%', b'u' | b'U', digit] if digit.is_ascii_hexdigit());
     bytes.windows(3).any(wide)
 }
 
-/// Replaces `%41` and its like; borrowed when there is nothing to replace.
+/// Decodes percent-encoding; borrowed if there is none.
 fn decode(bytes: &[u8]) -> Cow<'_, [u8]> {
     percent_encoding::percent_decode(bytes).into()
 }
@@ -235,7 +235,7 @@ mod tests {
         }
     }
 
-    /// The ways of writing a dot that servers are known to read as one.
+    /// Spellings of a dot that servers are known to accept.
     const DOTS: [&str; 12] = [
         ".",
         "%2e",
@@ -252,7 +252,7 @@ mod tests {
     ];
     const SLASHES: [&str; 9] =
         ["%2f", "%5c", "\\", "%252f", "%c0%af", "%e0%80%af", "%ef%bc%8f", "%ef%bc%bc", "%e2%88%95"];
-    /// What servers are known to ignore.
+    /// Characters that servers are known to ignore.
     const NOISE: [&str; 9] = ["", "%20", "%09", "%0d", "%00", "%e2%80%8b", "%ef%bb%bf", "%c2%a0", "%c2%ad"];
 
     proptest! {

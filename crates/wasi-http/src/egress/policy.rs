@@ -1,4 +1,4 @@
-//! The policy: grants, and the two questions that are put to them.
+//! `Policy`: the grants, and the checks of URLs and addresses.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -6,15 +6,15 @@ use std::sync::Arc;
 use http::Uri;
 use ipnet::{IpNet, Ipv4Net};
 
-use super::address::{Kind, classify};
+use super::address::{AddressKind, classify};
 use super::error::{Denied, GrantError};
 use super::grant::Grant;
-use super::notice::Notices;
 use super::origin::{Host, Origin, Scheme};
+use super::report_once::ReportOnce;
 
 const RANGE: &str = "an address or a range such as 10.0.0.0/8 or fd12::/16";
 
-/// What outgoing requests are allowed. Made once; clones share it.
+/// The egress policy. Clones share it.
 ///
 /// The default allows nothing.
 #[derive(Debug, Clone, Default)]
@@ -24,11 +24,11 @@ pub struct Policy(Arc<Rules>);
 struct Rules {
     grants: Vec<Grant>,
     ranges: Vec<IpNet>,
-    notices: Notices,
+    reported: ReportOnce,
 }
 
 impl Policy {
-    /// Reads the values of `--allow-http` and of `--allow-http-address`.
+    /// Parses the values of `--allow-http` and of `--allow-http-address`.
     ///
     /// A URL grant is one of
     /// - `https://api.example.com`, with a port when it is not the scheme's own (`:*` for any), and with a path when only
@@ -42,7 +42,7 @@ impl Policy {
     /// granted by a star may name it. Metadata services of clouds are not part of a range; they are granted one by one.
     ///
     /// # Errors
-    /// The first value that cannot be understood, and what was expected.
+    /// The first malformed value, with the expected format.
     pub fn new<'a>(
         grants: impl IntoIterator<Item = &'a str>,
         addresses: impl IntoIterator<Item = &'a str>,
@@ -57,26 +57,26 @@ impl Policy {
         Ok(Self(Arc::new(Rules {
             grants: grants.collect::<Result<_, _>>()?,
             ranges: ranges.collect::<Result<_, _>>()?,
-            notices: Notices::default(),
+            reported: ReportOnce::default(),
         })))
     }
 
-    /// Judges the URL of a request. Nothing is resolved yet: see [`Target::permit_address`].
+    /// Checks the URL of a request, before its name is resolved: see [`Target::permit_address`].
     ///
     /// # Errors
-    /// The URL is not granted, or it is none that a request can be sent to. A URL that is not granted is logged once for
-    /// each host, with the flag that would grant it.
+    /// The URL is not granted, or not valid for a request. A URL that is not granted is logged once for each host, with
+    /// the flag that grants it.
     pub fn permit_url(&self, uri: &Uri) -> Result<Target, Denied> {
         self.permit(uri, |grant, origin| grant.covers(origin, uri.path()))
     }
 
-    /// Judges the scheme and authority that a connection is made for. Paths were judged request by request.
+    /// Checks the scheme and authority of a connection. Paths are checked per request.
     pub(crate) fn permit_origin(&self, uri: &Uri) -> Result<Target, Denied> {
         self.permit(uri, Grant::covers_origin)
     }
 
-    /// The host of the first grant that covers `uri`, as the grant has it: a name, a star, or a star before a name.
-    pub(crate) fn granted_as(&self, uri: &Uri) -> Option<String> {
+    /// Returns the host of the first grant that covers `uri`, as granted: a name, a star, or a star before a name.
+    pub(crate) fn granted_host(&self, uri: &Uri) -> Option<String> {
         let origin = Origin::of(uri).ok()?;
         self.0.grants.iter().find(|grant| grant.covers(&origin, uri.path())).map(Grant::host)
     }
@@ -93,18 +93,18 @@ impl Policy {
             return Ok(Target { origin, literal, policy: self.clone() });
         }
         let origin = origin.to_string();
-        if self.0.notices.first(&origin) {
+        if self.0.reported.is_first(&origin) {
             tracing::warn!("denied an outgoing request to {origin}: to allow it, add `--allow-http {origin}`");
         }
         Err(Denied::Ungranted { origin })
     }
 }
 
-/// A place that a granted request goes to. Its addresses are still to be judged.
+/// The target of a granted request. Its addresses are still to be checked.
 #[derive(Debug, Clone)]
 pub struct Target {
     origin: Origin,
-    /// The grant names the address.
+    /// The grant names the address literally.
     literal: bool,
     policy: Policy,
 }
@@ -120,17 +120,17 @@ impl Target {
         &self.origin.host
     }
 
-    /// The port, also when the URL named none.
+    /// The port, or the scheme's default if the URL has none.
     pub fn port(&self) -> u16 {
         self.origin.port
     }
 
-    /// Normalised host, and port unless it is the scheme's own.
+    /// Normalised host, with the port unless it is the scheme's default.
     pub fn authority(&self) -> String {
         self.origin.authority()
     }
 
-    /// Judges one address that the host resolved to, or that the URL names.
+    /// Checks an address that the host resolved to, or that the URL names.
     ///
     /// # Errors
     /// The address is not public and has no grant of its own.
@@ -142,9 +142,9 @@ impl Target {
         let kind = classify(address);
         let mut ranges = self.policy.0.ranges.iter().filter(|range| range.contains(&address));
         let permitted = match kind {
-            Kind::Public => true,
-            // A wide range is granted for the hosts in it; the credentials of the machine are never meant by it.
-            Kind::Metadata => ranges.any(|range| range.prefix_len() == range.max_prefix_len()),
+            AddressKind::Public => true,
+            // A wide range grants the hosts in it, never the credentials of this host.
+            AddressKind::Metadata => ranges.any(|range| range.prefix_len() == range.max_prefix_len()),
             _ => ranges.next().is_some(),
         };
         if permitted {
@@ -153,10 +153,10 @@ impl Target {
         Err(Denied::Address { authority: self.authority(), address, kind })
     }
 
-    /// Logs once for each authority that its address is not permitted, and which flag would change that.
+    /// Logs a denied address once for each authority, with the flag that grants it.
     pub(crate) fn report(&self, denied: &Denied) {
         let Denied::Address { authority, address, kind } = denied else { return };
-        if self.policy.0.notices.first(authority) {
+        if self.policy.0.reported.is_first(authority) {
             let hint = match address {
                 IpAddr::V4(_) => format!("--allow-http-address {address}/32"),
                 IpAddr::V6(_) => format!("--allow-http-address {address}/128"),
@@ -168,7 +168,7 @@ impl Target {
     }
 }
 
-/// Reads an address or a range. A v4-mapped range means the IPv4 range, as addresses are compared in that form.
+/// Parses an address or a range. A v4-mapped range becomes the IPv4 range, as addresses are compared in that form.
 fn range(text: &str) -> Option<IpNet> {
     let text = text.trim();
     let range = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))?;

@@ -1,9 +1,9 @@
-//! What the host holds for a guest of `wasi:http`: fields, and what is set of requests.
+//! Accounts for the bytes that the host holds for a guest of `wasi:http`: fields, and properties of requests.
 //!
-//! `wasmtime-wasi-http` bounds one `fields` and keeps no account of all of them. The account here is an upper bound: what
-//! a call adds is added, and what the guest drops is found when the resource table is scanned. That happens once as much
-//! was added as there was at the scan before, or when the store's budget is used up, so that most requests never scan and
-//! no refusal is due to what is gone.
+//! `wasmtime-wasi-http` limits each `fields` but not their sum. [`HeldBytes`] is an upper bound: it adds what each call
+//! adds, and subtracts what the guest has dropped when it scans the resource table. It scans once the bound has doubled
+//! since the last scan, or when the store's budget is used up, so that most requests never scan and dropped bytes cause
+//! no refusal.
 
 mod p2;
 mod p3;
@@ -18,39 +18,39 @@ use wasmtime_wasi_http::{FieldMap, WasiHttpCtxView};
 pub(crate) use p2::add_to_linker as add_p2_to_linker;
 pub(crate) use p3::add_to_linker as add_p3_to_linker;
 pub(crate) use scan::header_bytes;
-use scan::{address, field, scan};
+use scan::{address, field_bytes, scan};
 
 use crate::HttpView;
 
-/// What a guest writes to a body is copied in pieces of this size, in bytes.
-pub(crate) const CHUNK: usize = 64 << 10;
+/// Size of the pieces in which a guest's body is copied, in bytes.
+pub(crate) const CHUNK_BYTES: usize = 64 << 10;
 
-/// What the channel of an outgoing body of WASI 0.2 holds: two pieces, in bytes.
-pub(crate) const BODY: usize = 2 * CHUNK;
+/// Capacity of the channel of an outgoing body of WASI 0.2, in bytes: two pieces.
+pub(crate) const P2_BODY_BYTES: usize = 2 * CHUNK_BYTES;
 
-/// The account grows in steps of this size, in bytes, so that small additions cost a comparison.
-const STEP: usize = 64 << 10;
+/// Granularity of reservations, in bytes, so that small additions only cost a comparison.
+const RESERVE_STEP: usize = 64 << 10;
 
-/// How much is added before the first scan, in bytes.
-const SCAN_AFTER: usize = 1 << 20;
+/// Minimum growth before a scan, in bytes.
+const MIN_SCAN_GROWTH: usize = 1 << 20;
 
 /// The bytes that the host holds in a store's resource table for `wasi:http`, reserved in the store's budget.
 #[derive(Debug)]
 pub struct HeldBytes {
     reserved: Reservation,
-    /// What was held at the last scan.
+    /// Bytes held at the last scan.
     scanned: usize,
-    /// That, and all that was added since: no less than what is held.
+    /// `scanned`, plus all bytes added since: an upper bound of the bytes held.
     held: usize,
 }
 
 impl HeldBytes {
-    /// The account of a store in which nothing is held yet.
+    /// Creates the account of an empty store.
     pub fn new(budget: &ByteBudget) -> Self {
         Self { reserved: budget.empty(), scanned: 0, held: 0 }
     }
 
-    /// Whether `bytes` may be added to what `table` holds.
+    /// Admits `bytes` more in `table`. Returns false if the budget has no room.
     fn admit(&mut self, table: &mut ResourceTable, bytes: usize) -> bool {
         let held = self.held.saturating_add(bytes);
         if held <= self.reserved.bytes() {
@@ -63,7 +63,7 @@ impl HeldBytes {
     #[cold]
     fn extend(&mut self, table: &mut ResourceTable, bytes: usize) -> bool {
         let added = self.held.saturating_sub(self.scanned);
-        if added <= self.scanned.max(SCAN_AFTER) && self.reserve(bytes) {
+        if added <= self.scanned.max(MIN_SCAN_GROWTH) && self.reserve(bytes) {
             return true;
         }
         self.scanned = scan(table);
@@ -71,10 +71,10 @@ impl HeldBytes {
         self.reserve(bytes)
     }
 
-    /// Reserves what is held and `bytes` more, rounded up if there is room.
+    /// Reserves the held bytes and `bytes` more, rounded up if there is room.
     fn reserve(&mut self, bytes: usize) -> bool {
         let held = self.held.saturating_add(bytes);
-        let step = held.checked_next_multiple_of(STEP).unwrap_or(held);
+        let step = held.checked_next_multiple_of(RESERVE_STEP).unwrap_or(held);
         let most = self.reserved.bytes().saturating_add(self.reserved.room());
         let reserved = self.reserved.try_resize(if step <= most { step } else { held }).is_ok();
         if reserved {
@@ -83,23 +83,23 @@ impl HeldBytes {
         reserved
     }
 
-    /// Takes back what was admitted and not added.
+    /// Subtracts bytes that were admitted but not added.
     fn remove(&mut self, bytes: usize) {
         self.held = self.held.saturating_sub(bytes);
-        if bytes >= STEP {
-            // It shrinks, which cannot fail.
+        if bytes >= RESERVE_STEP {
+            // Shrinking cannot fail.
             let _ = self.reserve(0);
         }
     }
 
-    /// Adds what is held already: the next addition answers for it.
+    /// Adds bytes that are held already: the next admission accounts for them.
     fn add(&mut self, bytes: usize) {
         self.held = self.held.saturating_add(bytes);
     }
 }
 
 impl HttpView<'_> {
-    /// Lets `add` add `bytes` to what the host holds, if they may be added.
+    /// Runs `add`, which adds `bytes` to what the host holds. Returns `None` if they are not admitted.
     fn add<R, E>(
         &mut self,
         bytes: usize,
@@ -115,7 +115,7 @@ impl HttpView<'_> {
         Some(result)
     }
 
-    /// Lets `change` add `bytes` to `fields`, if they may be added.
+    /// Runs `change`, which adds `bytes` to `fields`. Returns `None` if they are not admitted.
     fn change<R, E>(
         &mut self,
         fields: Resource<FieldMap>,
@@ -125,7 +125,7 @@ impl HttpView<'_> {
         let again = Resource::new_borrow(fields.rep());
         let before = self.http.table.get(&again).ok().map(address);
         let result = self.add(bytes, |http| change(http, fields));
-        // Clones share their fields until one of them is changed, which copies all of them.
+        // Clones share their fields until one is changed, which copies all of them.
         if let Ok(map) = self.http.table.get(&again)
             && before != Some(address(map))
         {

@@ -1,8 +1,9 @@
-//! The functions of `wasi:http/types@0.2` that make the host hold more, in place of those of `wasmtime-wasi-http`.
+//! The functions of `wasi:http/types@0.2` that allocate on the host, replacing those of `wasmtime-wasi-http`.
 //!
-//! `header-error` has no case for fields that are too large, of which `wasmtime-wasi-http` makes a trap. Here it is
-//! `forbidden`, so that a guest that is refused a field can go on.
+//! `header-error` has no case for fields that are too large, where `wasmtime-wasi-http` traps. Here the error is
+//! `forbidden`, so that the guest can continue.
 
+use tempo_core::Provide;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, LinkerInstance, Resource};
 use wasmtime_wasi_http::p2;
@@ -12,16 +13,15 @@ use wasmtime_wasi_http::p2::bindings::http::types::{
 use wasmtime_wasi_http::p2::body::HostOutgoingBody;
 use wasmtime_wasi_http::p2::types::{HostOutgoingRequest, HostOutgoingResponse};
 use wasmtime_wasi_http::{FieldMap, FieldMapError, WasiHttpCtxView};
-use tempo_core::Provide;
 
-use super::{BODY, field, scan};
+use super::{P2_BODY_BYTES, field_bytes, scan};
 use crate::{HttpView, WasiHttp};
 
 type Store<'a, T> = StoreContextMut<'a, T>;
 type Fields = Resource<FieldMap>;
 type Request = Resource<HostOutgoingRequest>;
 
-/// Replaces the functions in `linker`, which has those of `wasmtime-wasi-http`.
+/// Replaces the functions that `wasmtime-wasi-http` added to `linker`.
 pub(crate) fn add_to_linker<T: Provide<WasiHttp>>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     let mut types = linker.instance("wasi:http/types@0.2.12")?;
@@ -36,7 +36,7 @@ fn fields<T: Provide<WasiHttp>>(types: &mut LinkerInstance<'_, T>) -> wasmtime::
     type Pairs = Vec<(String, Vec<u8>)>;
     types.func_wrap("[static]fields.from-list", |mut store: Store<'_, T>, (pairs,): (Pairs,)| {
         let mut view = T::provide(store.data_mut());
-        let bytes = pairs.iter().map(|(name, value)| field(name, value.len())).fold(0, usize::saturating_add);
+        let bytes = pairs.iter().map(|(name, value)| field_bytes(name, value.len())).fold(0, usize::saturating_add);
         let made = view.add(bytes, |http| HostFields::from_list(http, pairs));
         header_result(&mut view, made)
     })?;
@@ -44,7 +44,7 @@ fn fields<T: Provide<WasiHttp>>(types: &mut LinkerInstance<'_, T>) -> wasmtime::
         "[method]fields.append",
         |mut store: Store<'_, T>, (fields, name, value): (Fields, String, Vec<u8>)| {
             let mut view = T::provide(store.data_mut());
-            let bytes = field(&name, value.len());
+            let bytes = field_bytes(&name, value.len());
             let changed = view.change(fields, bytes, |http, fields| HostFields::append(http, fields, name, value));
             header_result(&mut view, changed)
         },
@@ -53,7 +53,7 @@ fn fields<T: Provide<WasiHttp>>(types: &mut LinkerInstance<'_, T>) -> wasmtime::
         "[method]fields.set",
         |mut store: Store<'_, T>, (fields, name, values): (Fields, String, Vec<Vec<u8>>)| {
             let mut view = T::provide(store.data_mut());
-            let bytes = values.iter().map(|value| field(&name, value.len())).fold(0, usize::saturating_add);
+            let bytes = values.iter().map(|value| field_bytes(&name, value.len())).fold(0, usize::saturating_add);
             let changed = view.change(fields, bytes, |http, fields| HostFields::set(http, fields, name, values));
             header_result(&mut view, changed)
         },
@@ -69,7 +69,7 @@ fn requests<T: Provide<WasiHttp>>(types: &mut LinkerInstance<'_, T>) -> wasmtime
     types.func_wrap(
         "[method]outgoing-request.set-method",
         |mut store: Store<'_, T>, (request, method): (Request, Method)| {
-            let bytes = scan::method(&method);
+            let bytes = scan::method_bytes(&method);
             set(T::provide(store.data_mut()), bytes, |http| http.set_method(request, method))
         },
     )?;
@@ -83,7 +83,7 @@ fn requests<T: Provide<WasiHttp>>(types: &mut LinkerInstance<'_, T>) -> wasmtime
     types.func_wrap(
         "[method]outgoing-request.set-scheme",
         |mut store: Store<'_, T>, (request, scheme): (Request, Option<Scheme>)| {
-            let bytes = scan::scheme(scheme.as_ref());
+            let bytes = scan::scheme_bytes(scheme.as_ref());
             set(T::provide(store.data_mut()), bytes, |http| http.set_scheme(request, scheme))
         },
     )?;
@@ -99,21 +99,21 @@ fn requests<T: Provide<WasiHttp>>(types: &mut LinkerInstance<'_, T>) -> wasmtime
 fn bodies<T: Provide<WasiHttp>>(types: &mut LinkerInstance<'_, T>) -> wasmtime::Result<()> {
     type Body = Resource<HostOutgoingBody>;
     types.func_wrap("[method]outgoing-request.body", |mut store: Store<'_, T>, (request,): (Request,)| {
-        set::<Body>(T::provide(store.data_mut()), BODY, |http| {
+        set::<Body>(T::provide(store.data_mut()), P2_BODY_BYTES, |http| {
             p2::bindings::http::types::HostOutgoingRequest::body(http, request)
         })
     })?;
     types.func_wrap(
         "[method]outgoing-response.body",
         |mut store: Store<'_, T>, (response,): (Resource<HostOutgoingResponse>,)| {
-            set::<Body>(T::provide(store.data_mut()), BODY, |http| {
+            set::<Body>(T::provide(store.data_mut()), P2_BODY_BYTES, |http| {
                 p2::bindings::http::types::HostOutgoingResponse::body(http, response)
             })
         },
     )
 }
 
-/// What a setter answers: it fails where the host may not hold `bytes` more.
+/// Runs a setter. It fails if the host may not hold `bytes` more.
 fn set<R>(
     mut view: HttpView<'_>,
     bytes: usize,
@@ -130,7 +130,7 @@ fn set<R>(
     trap.map_or(Ok((result,)), Err)
 }
 
-/// What a function of `fields` answers. `None` is one that the host may not hold.
+/// Converts the result of a function of `fields`. `None` means that the bytes were not admitted.
 fn header_result<R>(
     view: &mut HttpView<'_>,
     result: Option<p2::HeaderResult<R>>,

@@ -1,5 +1,6 @@
-//! The functions of `wasi:http/types@0.3` that make the host hold more, in place of those of `wasmtime-wasi-http`.
+//! The functions of `wasi:http/types@0.3` that allocate on the host, replacing those of `wasmtime-wasi-http`.
 
+use tempo_core::Provide;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, LinkerInstance, Resource};
 use wasmtime_wasi::TrappableError;
@@ -8,16 +9,15 @@ use wasmtime_wasi_http::p3::bindings::http::types::{
     HeaderError, Host as _, HostFields, HostRequest as _, Method, Scheme,
 };
 use wasmtime_wasi_http::{FieldMap, WasiHttpCtxView};
-use tempo_core::Provide;
 
-use super::field;
+use super::field_bytes;
 use crate::{HttpView, WasiHttp};
 
 type Store<'a, T> = StoreContextMut<'a, T>;
 type Fields = Resource<FieldMap>;
 type Request = Resource<HostRequest>;
 
-/// Replaces the functions in `linker`, which has those of `wasmtime-wasi-http`.
+/// Replaces the functions that `wasmtime-wasi-http` added to `linker`.
 pub(crate) fn add_to_linker<T: Provide<WasiHttp>>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     let mut types = linker.instance("wasi:http/types@0.3.0")?;
@@ -32,7 +32,7 @@ fn fields<T: Provide<WasiHttp>>(types: &mut LinkerInstance<'_, T>) -> wasmtime::
     type Pairs = Vec<(String, Vec<u8>)>;
     types.func_wrap("[static]fields.from-list", |mut store: Store<'_, T>, (pairs,): (Pairs,)| {
         let mut view = T::provide(store.data_mut());
-        let bytes = pairs.iter().map(|(name, value)| field(name, value.len())).fold(0, usize::saturating_add);
+        let bytes = pairs.iter().map(|(name, value)| field_bytes(name, value.len())).fold(0, usize::saturating_add);
         let made = view.add(bytes, |http| HostFields::from_list(http, pairs));
         header_result(&mut view, made)
     })?;
@@ -40,7 +40,7 @@ fn fields<T: Provide<WasiHttp>>(types: &mut LinkerInstance<'_, T>) -> wasmtime::
         "[method]fields.append",
         |mut store: Store<'_, T>, (fields, name, value): (Fields, String, Vec<u8>)| {
             let mut view = T::provide(store.data_mut());
-            let bytes = field(&name, value.len());
+            let bytes = field_bytes(&name, value.len());
             let changed = view.change(fields, bytes, |http, fields| HostFields::append(http, fields, name, value));
             header_result(&mut view, changed)
         },
@@ -49,7 +49,7 @@ fn fields<T: Provide<WasiHttp>>(types: &mut LinkerInstance<'_, T>) -> wasmtime::
         "[method]fields.set",
         |mut store: Store<'_, T>, (fields, name, values): (Fields, String, Vec<Vec<u8>>)| {
             let mut view = T::provide(store.data_mut());
-            let bytes = values.iter().map(|value| field(&name, value.len())).fold(0, usize::saturating_add);
+            let bytes = values.iter().map(|value| field_bytes(&name, value.len())).fold(0, usize::saturating_add);
             let changed = view.change(fields, bytes, |http, fields| HostFields::set(http, fields, name, values));
             header_result(&mut view, changed)
         },
@@ -100,7 +100,7 @@ fn requests<T: Provide<WasiHttp>>(types: &mut LinkerInstance<'_, T>) -> wasmtime
     )
 }
 
-/// What a setter answers: it fails where the host may not hold `bytes` more.
+/// Runs a setter. It fails if the host may not hold `bytes` more.
 fn set(
     mut view: HttpView<'_>,
     bytes: usize,
@@ -117,7 +117,7 @@ fn set(
     trap.map_or(Ok((result,)), Err)
 }
 
-/// What a function of `fields` answers. `None` is one that the host may not hold.
+/// Converts the result of a function of `fields`. `None` means that the bytes were not admitted.
 fn header_result<R>(
     view: &mut HttpView<'_>,
     result: Option<Result<R, TrappableError<HeaderError>>>,

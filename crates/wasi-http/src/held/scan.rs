@@ -1,4 +1,4 @@
-//! What the entries of a resource table take.
+//! Sizes of the entries of a resource table.
 
 use std::any::Any;
 use std::collections::HashSet;
@@ -13,38 +13,38 @@ use wasmtime_wasi_http::p2::types::{
 };
 use wasmtime_wasi_http::p3::{Request, Response};
 
-use super::BODY;
+use super::P2_BODY_BYTES;
 
-/// What a field takes besides its texts in a map that has just grown, rounded up, in bytes.
-const FIELD: usize = 256;
+/// Upper bound of a field's overhead besides its text, in a map that has just grown, in bytes.
+const FIELD_OVERHEAD: usize = 256;
 
-/// What a field takes, in bytes.
-pub(super) fn field(name: &str, value: usize) -> usize {
-    name.len().saturating_add(value).saturating_add(FIELD)
+/// Returns the size of a field, in bytes.
+pub(super) fn field_bytes(name: &str, value: usize) -> usize {
+    name.len().saturating_add(value).saturating_add(FIELD_OVERHEAD)
 }
 
-/// What a map of fields takes, in bytes.
+/// Returns the size of a map of fields, in bytes.
 pub(crate) fn header_bytes(map: &HeaderMap) -> usize {
-    map.iter().map(|(name, value)| field(name.as_str(), value.len())).fold(0, usize::saturating_add)
+    map.iter().map(|(name, value)| field_bytes(name.as_str(), value.len())).fold(0, usize::saturating_add)
 }
 
-/// Where a map of fields is: clones that share one are at the same address.
+/// Returns the address of a map of fields: clones that share it have the same address.
 pub(super) fn address(map: &FieldMap) -> usize {
     let map: &HeaderMap = map;
     std::ptr::from_ref(map).addr()
 }
 
-/// What a method takes besides its enum, in bytes.
-pub(super) fn method(method: &Method) -> usize {
+/// Returns the heap size of a method, in bytes.
+pub(super) fn method_bytes(method: &Method) -> usize {
     if let Method::Other(text) = method { text.len() } else { 0 }
 }
 
-/// What a scheme takes besides its enum, in bytes.
-pub(super) fn scheme(scheme: Option<&Scheme>) -> usize {
+/// Returns the heap size of a scheme, in bytes.
+pub(super) fn scheme_bytes(scheme: Option<&Scheme>) -> usize {
     if let Some(Scheme::Other(text)) = scheme { text.len() } else { 0 }
 }
 
-/// What `table` holds for `wasi:http`, in bytes.
+/// Returns the bytes that `table` holds for `wasi:http`.
 pub(super) fn scan(table: &mut ResourceTable) -> usize {
     let mut scan = Scan { seen: HashSet::new(), bytes: 0 };
     table.iter_mut().for_each(|entry| scan.entry(entry));
@@ -76,14 +76,14 @@ impl Scan {
     fn p2_entry(&mut self, entry: &(dyn Any + Send)) {
         if let Some(request) = entry.downcast_ref::<HostOutgoingRequest>() {
             self.fields(&request.headers);
-            self.add(method(&request.method));
-            self.add(scheme(request.scheme.as_ref()));
+            self.add(method_bytes(&request.method));
+            self.add(scheme_bytes(request.scheme.as_ref()));
             self.add(request.authority.as_ref().map_or(0, String::len));
             self.add(request.path_with_query.as_ref().map_or(0, String::len));
-            self.add(request.body.as_ref().map_or(0, |_| BODY));
+            self.add(request.body.as_ref().map_or(0, |_| P2_BODY_BYTES));
         } else if let Some(response) = entry.downcast_ref::<HostOutgoingResponse>() {
             self.fields(&response.headers);
-            self.add(response.body.as_ref().map_or(0, |_| BODY));
+            self.add(response.body.as_ref().map_or(0, |_| P2_BODY_BYTES));
         } else if let Some(response) = entry.downcast_ref::<HostIncomingResponse>() {
             self.fields(&response.headers);
         } else if let Some(HostFutureIncomingResponse::Ready(Ok((response, _)))) = entry.downcast_ref() {

@@ -1,4 +1,4 @@
-//! The account at its edges: what is added, what is dropped, and what clones share.
+//! Tests of the account: additions, drops, and shared clones.
 
 use wasmtime_wasi_http::WasiHttpCtx;
 
@@ -23,12 +23,12 @@ impl Guest {
         self.table.push(FieldMap::new_mutable(128 << 10)).unwrap()
     }
 
-    /// Whether a field with a value of `length` bytes could be appended.
+    /// Appends a field with a value of `length` bytes. Returns false if it was refused.
     fn append(&mut self, fields: &Resource<FieldMap>, length: usize) -> bool {
         let again = Resource::new_borrow(fields.rep());
         let http = WasiHttpCtxView { hooks: &mut self.hooks, table: &mut self.table, ctx: &mut self.context };
         let mut view = HttpView { http, held: &mut self.held };
-        let appended = view.change(again, field("x", length), |http, fields| {
+        let appended = view.change(again, field_bytes("x", length), |http, fields| {
             let fields = http.table.get_mut(&fields).unwrap();
             fields.append(http.hooks, "x".into(), vec![b'v'; length])
         });
@@ -49,7 +49,7 @@ fn bytes_at_the_edge() {
         let budget = ByteBudget::new(LIMIT);
         let mut guest = Guest::new(&budget);
         let (first, second, third) = (guest.fields(), guest.fields(), guest.fields());
-        let overhead = field("x", 0);
+        let overhead = field_bytes("x", 0);
         assert!(guest.append(&first, 100_000 - overhead) && guest.append(&second, 100_000 - overhead));
         assert_eq!(guest.append(&third, last - overhead), fits, "{last}");
     }
@@ -85,7 +85,7 @@ fn clones_are_counted_once_they_differ() {
     let clones: Vec<_> = (0..100).map(|_| guest.clone(&fields)).collect();
     assert!(guest.append(&fields, 10), "those that share count once");
     let changed = clones.iter().filter(|clone| guest.append(clone, 10)).count();
-    // The last one is copied before it is known to be one.
+    // The last one is copied before it turns out to be the last.
     assert!((9..=10).contains(&changed), "{changed}");
     assert!(scan(&mut guest.table) <= (1 << 20) + 101_000);
 }
@@ -97,7 +97,7 @@ fn what_fails_is_not_counted() {
     let fields = guest.fields();
     for _ in 0..10 {
         assert!(!guest.append(&fields, 800_000), "more than one map may hold");
-        assert!(budget.left() >= (1 << 20) - STEP, "{budget:?}");
+        assert!(budget.left() >= (1 << 20) - RESERVE_STEP, "{budget:?}");
     }
 }
 

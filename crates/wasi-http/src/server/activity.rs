@@ -1,4 +1,4 @@
-//! What a connection is doing, so that one that does nothing, or too slowly, can be closed.
+//! Activity of a connection, by which its watchdog closes idle and slow connections.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,29 +8,28 @@ use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Shared by a connection's transport, its requests and its watchdog.
+/// State shared by a connection's transport, its requests and its watchdog.
 ///
-/// hyper has a header timeout of its own, which costs a timer for each request and also ends idle connections; this
-/// costs a store for each.
+/// hyper's own header timeout costs a timer per request and also closes idle connections; this costs an atomic store.
 #[derive(Debug)]
 pub(crate) struct Activity {
     origin: Instant,
     in_flight: AtomicUsize,
-    /// When the first byte of the head that is being read came, in milliseconds since `origin`, plus 1; 0 if none.
+    /// When the first byte of the current head was received, in milliseconds since `origin`, plus 1; 0 if none.
     head_since: AtomicU64,
-    /// When the last request ended.
+    /// When the last request ended, in the same unit.
     idle_since: AtomicU64,
     http2: AtomicBool,
 }
 
-/// What the watchdog should do.
+/// Status of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// All is well.
+pub(crate) enum ConnectionStatus {
+    /// The connection is in use, or within its timeouts.
     Keep,
-    /// Nothing has come for long: close politely.
+    /// The connection was idle for the idle timeout: shut it down gracefully.
     Idle,
-    /// A head has been coming in for too long.
+    /// The client has not sent a complete head in time.
     TooSlow,
 }
 
@@ -45,7 +44,7 @@ impl Activity {
         })
     }
 
-    /// A request has been read.
+    /// Records that a request was read.
     pub(crate) fn request(self: &Arc<Self>, version: http::Version) -> InFlight {
         self.in_flight.fetch_add(1, Relaxed);
         self.head_since.store(0, Relaxed);
@@ -57,22 +56,22 @@ impl Activity {
         self.http2.load(Relaxed)
     }
 
-    /// Judges the connection.
-    pub(crate) fn verdict(&self, header_timeout: Duration, idle_timeout: Duration) -> Verdict {
+    /// Returns the status of the connection.
+    pub(crate) fn status(&self, header_timeout: Duration, idle_timeout: Duration) -> ConnectionStatus {
         if self.in_flight.load(Relaxed) > 0 {
-            return Verdict::Keep;
+            return ConnectionStatus::Keep;
         }
         let now = self.now();
         let head_since = self.head_since.load(Relaxed);
         if head_since > 0 && now.saturating_sub(head_since) >= millis(header_timeout) && !self.is_http2() {
-            return Verdict::TooSlow;
+            return ConnectionStatus::TooSlow;
         }
         if head_since == 0 && self.idle_since.load(Relaxed) == 0 && now >= millis(header_timeout) {
-            // Not even the first request has begun.
-            return Verdict::TooSlow;
+            // The client has not begun its first request.
+            return ConnectionStatus::TooSlow;
         }
         let idle = now.saturating_sub(self.idle_since.load(Relaxed));
-        if idle >= millis(idle_timeout) { Verdict::Idle } else { Verdict::Keep }
+        if idle >= millis(idle_timeout) { ConnectionStatus::Idle } else { ConnectionStatus::Keep }
     }
 
     fn received(&self) {
@@ -90,7 +89,7 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// A request that is running; it ends when this is dropped with its response's body.
+/// A running request. It ends when this is dropped with its response body.
 #[derive(Debug)]
 pub(crate) struct InFlight(Arc<Activity>);
 
@@ -101,19 +100,19 @@ impl Drop for InFlight {
     }
 }
 
-/// A transport that notes when bytes come in.
-pub(crate) struct Watched<S> {
+/// A transport that records received bytes in its connection's [`Activity`].
+pub(crate) struct ActivityTransport<S> {
     transport: S,
     activity: Arc<Activity>,
 }
 
-impl<S> Watched<S> {
+impl<S> ActivityTransport<S> {
     pub(crate) fn new(transport: S, activity: Arc<Activity>) -> Self {
         Self { transport, activity }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for ActivityTransport<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
         let before = buf.filled().len();
         let poll = Pin::new(&mut self.transport).poll_read(cx, buf);
@@ -124,7 +123,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for ActivityTransport<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
         Pin::new(&mut self.transport).poll_write(cx, bytes)
     }
@@ -160,10 +159,10 @@ mod tests {
     fn a_running_request_is_never_idle() {
         let activity = Activity::new();
         let request = activity.request(http::Version::HTTP_11);
-        assert_eq!(activity.verdict(Duration::ZERO, Duration::ZERO), Verdict::Keep);
+        assert_eq!(activity.status(Duration::ZERO, Duration::ZERO), ConnectionStatus::Keep);
         drop(request);
-        assert_eq!(activity.verdict(NEVER, Duration::ZERO), Verdict::Idle);
-        assert_eq!(activity.verdict(NEVER, NEVER), Verdict::Keep);
+        assert_eq!(activity.status(NEVER, Duration::ZERO), ConnectionStatus::Idle);
+        assert_eq!(activity.status(NEVER, NEVER), ConnectionStatus::Keep);
     }
 
     #[test]
@@ -171,12 +170,12 @@ mod tests {
         let activity = Activity::new();
         activity.received();
         std::thread::sleep(Duration::from_millis(2));
-        assert_eq!(activity.verdict(Duration::from_millis(1), NEVER), Verdict::TooSlow);
-        assert_eq!(activity.verdict(NEVER, NEVER), Verdict::Keep);
+        assert_eq!(activity.status(Duration::from_millis(1), NEVER), ConnectionStatus::TooSlow);
+        assert_eq!(activity.status(NEVER, NEVER), ConnectionStatus::Keep);
     }
 
     #[test]
     fn a_connection_that_sends_nothing_is_too_slow() {
-        assert_eq!(Activity::new().verdict(Duration::ZERO, NEVER), Verdict::TooSlow);
+        assert_eq!(Activity::new().status(Duration::ZERO, NEVER), ConnectionStatus::TooSlow);
     }
 }

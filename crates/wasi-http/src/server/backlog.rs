@@ -1,4 +1,4 @@
-//! Response data that waits for clients, counted over all connections and bounded.
+//! `Backlog`: bounds the response data that waits for clients, over all connections.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -6,34 +6,34 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-/// How much response data hyper holds until the clients take it.
+/// Counts the response data that hyper holds until the clients read it.
 ///
-/// At the bound, requests wait before they reach the component, a streaming response gets its next piece only once the one
-/// before is written, and clients that are too slow are given [`HURRY`](super::pace::HURRY) rather than `--send-timeout`.
-/// So it is exceeded by what the requests that already run still answer, and `--max-requests` bounds those.
+/// At the limit, requests wait before they reach the component, a streaming response gets its next piece once the
+/// previous one is written, and the send timeout becomes [`SHORT_SEND_WINDOW`](super::send_rate::SHORT_SEND_WINDOW).
+/// Requests that already run may exceed the limit; `--max-requests` bounds those.
 #[derive(Debug)]
 pub(crate) struct Backlog {
     bytes: AtomicUsize,
-    bound: usize,
+    limit: usize,
     full: watch::Sender<bool>,
 }
 
 impl Backlog {
-    /// An empty one that is full at `bound` bytes.
-    pub(crate) fn new(bound: usize) -> Arc<Self> {
-        Arc::new(Self { bytes: AtomicUsize::new(0), bound, full: watch::Sender::new(false) })
+    /// Creates an empty backlog that is full at `limit` bytes.
+    pub(crate) fn new(limit: usize) -> Arc<Self> {
+        Arc::new(Self { bytes: AtomicUsize::new(0), limit, full: watch::Sender::new(false) })
     }
 
     pub(crate) fn has_room(&self) -> bool {
-        self.bytes.load(Relaxed) < self.bound
+        self.bytes.load(Relaxed) < self.limit
     }
 
-    /// Whether the backlog is full, whenever that changes. Once full, it is so until an eighth of it is free.
+    /// Returns a receiver of whether the backlog is full. A full backlog stays full until an eighth of it is free.
     pub(crate) fn full(&self) -> watch::Receiver<bool> {
         self.full.subscribe()
     }
 
-    /// Waits for room, for at most `patience`; false if there is none by then.
+    /// Waits at most `patience` for room. Returns false if there is none by then.
     pub(crate) async fn wait_for_room(&self, patience: Duration) -> bool {
         if self.has_room() {
             return true;
@@ -44,27 +44,28 @@ impl Backlog {
 
     pub(crate) fn add(&self, bytes: usize) {
         let before = self.bytes.fetch_add(bytes, Relaxed);
-        if before < self.bound && before.saturating_add(bytes) >= self.bound {
-            self.announce();
+        if before < self.limit && before.saturating_add(bytes) >= self.limit {
+            self.update_full();
         }
     }
 
     pub(crate) fn remove(&self, bytes: usize) {
         let before = self.bytes.fetch_sub(bytes, Relaxed);
-        if before >= self.low() && before.saturating_sub(bytes) < self.low() {
-            self.announce();
+        if before >= self.low_watermark() && before.saturating_sub(bytes) < self.low_watermark() {
+            self.update_full();
         }
     }
 
-    fn low(&self) -> usize {
-        self.bound - self.bound / 8
+    fn low_watermark(&self) -> usize {
+        self.limit - self.limit / 8
     }
 
-    /// Reads the count under the channel's lock: of two threads that cross a bound at once, the last one says what is true.
-    fn announce(&self) {
+    /// Reads the count under the channel's lock: if two threads cross a limit at once, the last update has the current
+    /// value.
+    fn update_full(&self) {
         self.full.send_if_modified(|full| {
             let bytes = self.bytes.load(Relaxed);
-            let now = if *full { bytes >= self.low() } else { bytes >= self.bound };
+            let now = if *full { bytes >= self.low_watermark() } else { bytes >= self.limit };
             std::mem::replace(full, now) != now
         });
     }

@@ -1,17 +1,17 @@
-//! Responses that have no body, whatever the guest writes: those to HEAD, and 204 and 304 (RFC 9110, 6.4.1).
+//! Responses without a body, whatever the guest writes: those to HEAD, and 204 and 304 (RFC 9110, 6.4.1).
 
 use bytes::Bytes;
 use http::{Response, StatusCode, Version, header};
 
 use super::body::Body;
 
-/// Whether a response has no body.
+/// Returns whether a response has no body.
 pub(crate) fn is_bodiless(to_head: bool, status: StatusCode) -> bool {
     to_head || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
-/// The response with the head that the guest gave. `size` is that of the body which the guest wrote to HEAD, if it is known:
-/// it stands for the `Content-Length` that a GET would have had.
+/// Creates a response from the guest's head. `size` is the length of the body that the guest wrote to HEAD, if known:
+/// it becomes the `Content-Length`, as for a GET.
 pub(crate) fn response(mut head: Response<()>, to_head: bool, version: Version, size: Option<u64>) -> Response<Body> {
     let status = head.status();
     let headers = head.headers_mut();
@@ -28,7 +28,7 @@ pub(crate) fn response(mut head: Response<()>, to_head: bool, version: Version, 
     }
     let length = super::exchange::content_length(headers);
     let body = match length {
-        // hyper leaves the length out where HTTP/1 has no body to go with it, but for HEAD.
+        // hyper omits the length where HTTP/1 has no body, except for HEAD.
         Some(length) if !to_head && version <= Version::HTTP_11 => Body::omitted(length),
         _ => Body::full(Bytes::new()),
     };

@@ -1,4 +1,4 @@
-//! The body that hyper sends: all of it at once, or as the guest writes it.
+//! The response body that hyper sends: whole, or streamed as the guest writes it.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,39 +11,39 @@ use http_body::{Frame, SizeHint};
 use super::activity::InFlight;
 use super::exchange::{BrokenOff, Exchange};
 use super::flow::{Flow, Piece};
-use super::telemetry::Told;
+use super::telemetry::RequestSpan;
 
 /// A response's body.
 pub(crate) struct Body {
     content: Content,
-    /// Counts the request as running until its body has gone.
+    /// Counts the request as running until its body is dropped.
     pub(crate) in_flight: Option<InFlight>,
-    /// Tells of the request when its body has gone.
-    pub(crate) told: Option<Told>,
-    /// Where it is counted while it waits for the client.
+    /// Ends the span of the request when its body is dropped.
+    pub(crate) span: Option<RequestSpan>,
+    /// Counts the data that waits for the client.
     flow: Option<Arc<Flow>>,
 }
 
 enum Content {
     Full(Option<Piece>),
-    /// A body of that length which is announced, as a 304 may do, and not sent.
+    /// No body, but an announced length, as in a 304.
     Omitted(u64),
     Stream(Arc<Stream>),
-    /// The guest's part is over, and this is what is left: trailers, or nothing.
+    /// The guest has written the body; its trailers, if any, are still to be sent.
     Ended(Option<Frame<Piece>>),
 }
 
-/// An exchange whose response is being streamed. The worker watches it: a client that stops reading must not hold an
-/// instance for ever.
+/// An exchange whose response is streamed. The worker tracks it: a client that stops reading must not hold an instance
+/// forever.
 pub(crate) struct Stream {
     state: Mutex<(Option<Exchange>, Instant)>,
 }
 
 impl Stream {
-    /// Ends the guest if nothing has moved for `patience`.
-    pub(crate) fn end_if_stalled(&self, patience: Duration) {
+    /// Ends the guest if no frame was read for `timeout`.
+    pub(crate) fn end_if_stalled(&self, timeout: Duration) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let stalled = (state.1.elapsed() > patience).then(|| state.0.take());
+        let stalled = (state.1.elapsed() > timeout).then(|| state.0.take());
         drop(state);
         // The instance is torn down outside the lock.
         drop(stalled);
@@ -51,20 +51,20 @@ impl Stream {
 }
 
 impl Body {
-    /// A body that is known whole.
+    /// A complete body.
     pub(crate) fn full(bytes: Bytes) -> Self {
-        Self { content: Content::Full(Some(Piece::new(bytes))), in_flight: None, told: None, flow: None }
+        Self { content: Content::Full(Some(Piece::new(bytes))), in_flight: None, span: None, flow: None }
     }
 
     /// No body, in a response whose head announces one of `length` bytes.
     pub(crate) fn omitted(length: u64) -> Self {
-        Self { content: Content::Omitted(length), in_flight: None, told: None, flow: None }
+        Self { content: Content::Omitted(length), in_flight: None, span: None, flow: None }
     }
 
-    /// A body that the guest goes on writing.
+    /// A body that the guest is still writing.
     pub(crate) fn stream(exchange: Exchange) -> (Self, Arc<Stream>) {
         let stream = Arc::new(Stream { state: Mutex::new((Some(exchange), Instant::now())) });
-        (Self { content: Content::Stream(stream.clone()), in_flight: None, told: None, flow: None }, stream)
+        (Self { content: Content::Stream(stream.clone()), in_flight: None, span: None, flow: None }, stream)
     }
 
     /// Counts the body in `flow` from now on.
@@ -75,7 +75,7 @@ impl Body {
         self.flow = Some(flow);
     }
 
-    /// The next frame of a body that the guest writes.
+    /// Polls the next frame of a streamed body.
     fn poll_stream(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Piece>, BrokenOff>>> {
         let Content::Stream(stream) = &self.content else { return Poll::Ready(None) };
         if self.flow.as_ref().is_some_and(|flow| flow.must_wait(cx)) {
@@ -106,8 +106,8 @@ impl Body {
         self.poll_end(cx)
     }
 
-    /// The end of a body that the guest wrote. A stream of HTTP/2 gets it when all before it is written: until then it
-    /// can be reset.
+    /// Polls the end of a streamed body. An HTTP/2 stream gets it when all data before it is written: until then the
+    /// stream can be reset.
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Piece>, BrokenOff>>> {
         let stream = self.flow.as_ref().filter(|flow| flow.is_stream());
         if stream.is_some_and(|flow| flow.is_unwritten(cx.waker())) {
@@ -143,8 +143,8 @@ impl http_body::Body for Body {
             Content::Stream(_) => this.poll_stream(cx),
             Content::Ended(_) => this.poll_end(cx),
         };
-        if let (Poll::Ready(Some(Err(_))), Some(told)) = (&poll, &mut this.told) {
-            told.broke_off();
+        if let (Poll::Ready(Some(Err(_))), Some(span)) = (&poll, &mut this.span) {
+            span.broke_off();
         }
         poll
     }

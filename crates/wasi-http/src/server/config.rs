@@ -1,4 +1,4 @@
-//! What the server listens on and how much of a client it bears, as flags.
+//! Flags of the server: address, TLS, and limits.
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tempo_settings::{Error, ErrorKind, Flag, Settings, Size};
 
-use super::accept::TURNED_AWAY;
-use super::pace::Pace;
+use super::accept::MAX_REJECTING_CONNECTIONS;
+use super::send_rate::MinSendRate;
 
 const ADDR: Flag =
     Flag::new("addr", "HOST:PORT", "Address to serve HTTP on; port 0 picks one").default("127.0.0.1:8080");
@@ -36,11 +36,11 @@ const SEND_BUFFER: Flag = Flag::new(
 )
 .default("64MiB");
 
-/// File descriptors that are kept for other than connections that are served: those that are turned away, the 128 of
-/// `--admin` and `--dashboard`, and what the process itself has open.
-const OTHER_FILES: usize = TURNED_AWAY + 128 + 64;
+/// File descriptors reserved for rejected connections, for the 128 connections of `--admin` and `--dashboard`, and for
+/// the process itself.
+const OTHER_FILES: usize = MAX_REJECTING_CONNECTIONS + 128 + 64;
 
-/// hyper's own lower bound on its buffer.
+/// hyper's minimum buffer size, in bytes.
 const MIN_BUFFER: usize = 8192;
 
 /// The settings of [`HttpServer`](crate::HttpServer).
@@ -50,8 +50,8 @@ pub(crate) struct Config {
     pub(crate) tls: Option<(PathBuf, PathBuf)>,
     pub(crate) threads: usize,
     pub(crate) connections: usize,
-    /// Whether those are fewer than the default, for want of file descriptors.
-    pub(crate) few_connections: bool,
+    /// True if the limit on open files lowered the default.
+    pub(crate) connections_lowered: bool,
     pub(crate) header_timeout: Duration,
     pub(crate) idle_timeout: Duration,
     pub(crate) headers: usize,
@@ -60,8 +60,8 @@ pub(crate) struct Config {
     pub(crate) streams: u32,
     /// In bytes.
     pub(crate) body: u64,
-    /// What a client has to take of a response.
-    pub(crate) pace: Pace,
+    /// The rate at which clients must read responses.
+    pub(crate) send_rate: MinSendRate,
     /// In bytes.
     pub(crate) send_buffer: usize,
 }
@@ -95,26 +95,29 @@ impl Config {
         if header_size < MIN_BUFFER {
             return Err(settings.invalid(&HEADER_SIZE, "expected at least 8KiB"));
         }
-        let (connections, few_connections) = connections(settings)?;
+        let (connections, connections_lowered) = connections(settings)?;
         Ok(Self {
             address: settings.require(&ADDR)?,
             tls: tls(settings)?,
             threads: settings.get::<NonZeroUsize>(&THREADS)?.map_or_else(processors, usize::from),
             connections,
-            few_connections,
+            connections_lowered,
             header_timeout: settings.require(&HEADER_TIMEOUT)?,
             idle_timeout: settings.require(&IDLE_TIMEOUT)?,
             headers: count(&HEADERS)?,
             header_size,
             streams: u32::try_from(count(&STREAMS)?).unwrap_or(u32::MAX),
             body: settings.require::<Size>(&BODY)?.0 as u64,
-            pace: Pace { rate: settings.require::<Size>(&SEND_RATE)?.0, time: settings.require(&SEND_TIMEOUT)? },
+            send_rate: MinSendRate {
+                bytes_per_second: settings.require::<Size>(&SEND_RATE)?.0,
+                window: settings.require(&SEND_TIMEOUT)?,
+            },
             send_buffer: settings.require::<Size>(&SEND_BUFFER)?.0,
         })
     }
 }
 
-/// The connections at once, for which the process has file descriptors, and whether they are fewer than the default.
+/// Returns the limit on connections, and whether the limit on open files lowered its default.
 fn connections(settings: &Settings) -> Result<(usize, bool), Error> {
     let wanted = usize::from(settings.require::<NonZeroUsize>(&CONNECTIONS)?);
     let most = tempo_core::descriptors::file_limit().map_or(usize::MAX, |limit| limit.saturating_sub(OTHER_FILES));
@@ -124,7 +127,7 @@ fn connections(settings: &Settings) -> Result<(usize, bool), Error> {
     if most > 0 && settings.given(&CONNECTIONS).is_empty() {
         return Ok((most, true));
     }
-    // No mistake of the one who wrote the number, wherever it stands: the machine gives no more.
+    // The message names no source of the value: the value is well-formed, the machine has too few descriptors.
     let message = format!("--max-connections: the limit on open files (ulimit -n) allows {most}, not {wanted}");
     Err(Error::new(ErrorKind::BadConfiguration, message))
 }

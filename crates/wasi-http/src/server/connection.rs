@@ -1,4 +1,4 @@
-//! One connection: TLS if asked for, HTTP/1.1 or HTTP/2, until it is idle, broken, or the server stops.
+//! Serves one connection: TLS if configured, HTTP/1.1 or HTTP/2, until it is idle, broken, or the server closes it.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -12,12 +12,12 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use tempo_telemetry::scope;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tempo_telemetry::scope;
 
-use super::activity::{Activity, InFlight, Verdict, Watched};
+use super::activity::{Activity, ActivityTransport, ConnectionStatus, InFlight};
 use super::backlog::Backlog;
 use super::body::Body;
 use super::config::Config;
@@ -28,19 +28,19 @@ use super::request;
 use super::send_watch::{SendWatch, StreamExecutor};
 use super::telemetry;
 use super::tls::Tls;
-use super::transport::{Transport, Wire};
+use super::transport::{SocketState, Transport};
 use super::turn::end_of_turn;
 use super::watchdog::{Event, Watchdog};
 use super::worker::Worker;
 
-/// How far the server has come in stopping.
+/// How call_end the server has come in stopping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
-    /// It serves.
+pub(crate) enum ServerPhase {
+    /// The server accepts connections and requests.
     Serving,
-    /// It answers whatever comes in on open connections and asks the clients to close them.
-    Leaving,
-    /// It finishes what runs and closes idle connections.
+    /// The server answers requests on open connections and asks clients to close them.
+    Draining,
+    /// The server finishes running requests and closes idle connections.
     Closing,
 }
 
@@ -49,24 +49,24 @@ pub(crate) struct Server {
     pub(crate) worker: Arc<Worker>,
     pub(crate) backlog: Arc<Backlog>,
     pub(crate) tls: Option<Tls>,
-    pub(crate) phase: watch::Receiver<Phase>,
+    pub(crate) phase: watch::Receiver<ServerPhase>,
 }
 
-/// What the requests of one connection have in common.
+/// State shared by the requests of one connection.
 struct Connection {
     server: Arc<Server>,
     scheme: Scheme,
     admitted: bool,
-    /// That of an HTTP/1.1 connection. Streams of HTTP/2 have their own.
+    /// The flow of an HTTP/1.1 connection. Each HTTP/2 stream has its own.
     flow: Arc<Flow>,
 }
 
-/// hyper's settings for one connection, whose HTTP/2 streams `executor` runs.
+/// Returns hyper's settings for one connection, whose HTTP/2 streams `executor` runs.
 fn http(config: &Config, executor: StreamExecutor) -> auto::Builder<StreamExecutor> {
     let mut http = auto::Builder::new(executor);
     http.http1()
         .timer(TokioTimer::new())
-        // The watchdog does this for a store rather than a timer a request.
+        // The watchdog enforces it with one atomic store per request instead of a timer.
         .header_read_timeout(None)
         .max_headers(config.headers)
         .max_buf_size(config.header_size);
@@ -80,36 +80,36 @@ fn http(config: &Config, executor: StreamExecutor) -> auto::Builder<StreamExecut
 }
 
 impl Server {
-    /// Serves `stream` until it is closed. `admitted` is false for a connection above the limit, which is told so.
+    /// Serves `stream` until it is closed. If `admitted` is false, its requests get 503.
     pub(crate) async fn serve(self: Arc<Self>, stream: TcpStream, admitted: bool) {
-        // Small responses go out at once rather than wait for an acknowledgement.
+        // Sends small responses at once instead of waiting for an acknowledgement.
         let _ = stream.set_nodelay(true);
-        let wire = Arc::new(Wire::default());
-        let stream = Transport::new(stream, wire.clone());
-        let Some(tls) = &self.tls else { return self.speak(stream, wire, Scheme::HTTP, admitted).await };
+        let socket = Arc::new(SocketState::default());
+        let stream = Transport::new(stream, socket.clone());
+        let Some(tls) = &self.tls else { return self.serve_http(stream, socket, Scheme::HTTP, admitted).await };
         match tokio::time::timeout(self.worker.config.header_timeout, tls.accept(stream)).await {
-            Ok(Ok(stream)) => self.speak(stream, wire, Scheme::HTTPS, admitted).await,
+            Ok(Ok(stream)) => self.serve_http(stream, socket, Scheme::HTTPS, admitted).await,
             Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
             Err(_) => tracing::debug!("a TLS handshake took too long"),
         }
     }
 
-    async fn speak<S>(self: &Arc<Self>, stream: S, wire: Arc<Wire>, scheme: Scheme, admitted: bool)
+    async fn serve_http<S>(self: &Arc<Self>, stream: S, socket: Arc<SocketState>, scheme: Scheme, admitted: bool)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let activity = Activity::new();
         let flow = Flow::connection(self.backlog.clone());
         let shared = Arc::new(Connection { server: self.clone(), scheme, admitted, flow });
-        let sends = SendWatch::new(self.backlog.clone(), wire.clone());
-        let io = TokioIo::new(Watched::new(stream, activity.clone()));
+        let sends = SendWatch::new(self.backlog.clone(), socket.clone());
+        let io = TokioIo::new(ActivityTransport::new(stream, activity.clone()));
         let service = service_fn(|request: Request<Incoming>| {
             let in_flight = activity.request(request.version());
             respond(shared.clone(), in_flight, request)
         });
         let http = http(&self.worker.config, StreamExecutor(sends.clone()));
         let mut connection = pin!(http.serve_connection(io, service));
-        // In a set, it is polled only when there is something for it rather than with each request.
+        // The set polls the watchdog only when it is woken, not with each request.
         let mut events = FuturesUnordered::from_iter([Watchdog::new(self, &activity, sends).next()]);
         loop {
             tokio::select! {
@@ -122,17 +122,17 @@ impl Server {
                 }
                 Some((event, mut watchdog)) = events.next() => {
                     match event {
-                        Event::Phase(Phase::Serving) | Event::Look(Verdict::Keep) => {}
-                        // An HTTP/1.1 client may be sending a request just now: it is told with the answer.
-                        Event::Phase(Phase::Leaving) if !activity.is_http2() => {}
-                        Event::Phase(Phase::Closing) => {
+                        Event::Phase(ServerPhase::Serving) | Event::Status(ConnectionStatus::Keep) => {}
+                        // An HTTP/1.1 client may be sending a request: its response carries `connection: close`.
+                        Event::Phase(ServerPhase::Draining) if !activity.is_http2() => {}
+                        Event::Phase(ServerPhase::Closing) => {
                             connection.as_mut().graceful_shutdown();
-                            watchdog.hurry();
+                            watchdog.shorten_timeouts();
                         }
-                        Event::Phase(Phase::Leaving) | Event::Look(Verdict::Idle) => {
+                        Event::Phase(ServerPhase::Draining) | Event::Status(ConnectionStatus::Idle) => {
                             connection.as_mut().graceful_shutdown();
                         }
-                        Event::Look(Verdict::TooSlow) => return wire.give_up(),
+                        Event::Status(ConnectionStatus::TooSlow) => return socket.reset_on_drop(),
                     }
                     events.push(watchdog.next());
                 }
@@ -141,8 +141,8 @@ impl Server {
     }
 }
 
-/// Answers `request`. hyper copies the future several times, so it has to stay small: what it awaits is made inside, and the
-/// largest is pinned where it is made.
+/// Answers `request`. hyper copies this future several times, so it must stay small: it creates the futures that it awaits
+/// inside, and pins the largest in place.
 async fn respond(
     connection: Arc<Connection>,
     in_flight: InFlight,
@@ -159,10 +159,10 @@ async fn answer(connection: &Connection, mut request: Request<Incoming>) -> Resp
     let Connection { server, scheme, admitted, .. } = connection;
     let worker = &server.worker;
     let version = request.version();
-    // hyper counts those of HTTP/1.1 only. Telemetry adds its own, which are not the client's.
+    // hyper limits them for HTTP/1.1 only. Checked before telemetry adds headers of its own.
     let too_many_headers = request.headers().len() > worker.config.headers;
     fields::receive(&mut request);
-    let (context, mut told) = telemetry::begin(&worker.measured, scheme, &mut request);
+    let (context, mut span) = telemetry::begin(&worker.metrics, scheme, &mut request);
     let mut response = if !admitted {
         worker.workload.telemetry().count_limit_hit("max-connections");
         Refusal::Overloaded.response()
@@ -175,12 +175,12 @@ async fn answer(connection: &Connection, mut request: Request<Incoming>) -> Resp
         let handled = pin!(request::handle(worker.clone(), scheme.clone(), context.clone(), request));
         scope(context, handled).await.unwrap_or_else(Refusal::response)
     };
-    if let Some(told) = &mut told {
-        told.answered(&response);
+    if let Some(span) = &mut span {
+        span.answered(&response);
     }
-    response.body_mut().told = told;
-    let leaving = !admitted || *server.phase.borrow() != Phase::Serving;
-    if leaving && version <= Version::HTTP_11 {
+    response.body_mut().span = span;
+    let closing = !admitted || *server.phase.borrow() != ServerPhase::Serving;
+    if closing && version <= Version::HTTP_11 {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_hyper_copies_of_a_request_is_small() {
+    fn the_future_of_a_request_is_small() {
         let size = size(respond);
         assert!(size <= 4 << 10, "{size} bytes");
     }

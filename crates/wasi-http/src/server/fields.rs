@@ -1,11 +1,11 @@
-//! What becomes of a request's fields on their way to the guest.
+//! Prepares a request's header fields for the guest.
 
 use bytes::{BufMut as _, BytesMut};
 use http::{HeaderMap, HeaderValue, Request, Version, header};
 
 use crate::fields::remove_named_by_connection;
 
-/// Leaves out what is for this end of the connection alone, and puts into one field what HTTP/2 may have split.
+/// Removes connection-specific fields, and joins the `cookie` fields of HTTP/2.
 pub(crate) fn receive<B>(request: &mut Request<B>) {
     if request.version() == Version::HTTP_2 {
         join_cookies(request.headers_mut());
@@ -14,7 +14,7 @@ pub(crate) fn receive<B>(request: &mut Request<B>) {
     }
 }
 
-/// Joins the fields that HTTP/2 lets a client make of one `cookie` (RFC 9113, 8.2.3).
+/// Joins the `cookie` fields that HTTP/2 lets a client split (RFC 9113, 8.2.3).
 fn join_cookies(headers: &mut HeaderMap) {
     let mut crumbs = headers.get_all(header::COOKIE).iter();
     let (Some(first), Some(_)) = (crumbs.next(), crumbs.next()) else { return };
@@ -24,7 +24,7 @@ fn join_cookies(headers: &mut HeaderMap) {
         joined.put_slice(crumb.as_bytes());
     }
     let sensitive = first.is_sensitive();
-    // Made of values and a separator, it is a value.
+    // Valid values joined by a valid separator are a valid value.
     if let Ok(mut cookie) = HeaderValue::from_maybe_shared(joined.freeze()) {
         cookie.set_sensitive(sensitive);
         headers.insert(header::COOKIE, cookie);

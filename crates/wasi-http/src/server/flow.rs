@@ -1,4 +1,4 @@
-//! Response data on its way from a body to a client: how much of it waits, and how much the client has taken.
+//! `Flow`: counts the response data of one stream that waits for its client, and the data that the client has read.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -10,9 +10,9 @@ use futures::task::AtomicWaker;
 
 use super::backlog::Backlog;
 
-/// The last piece of an HTTP/2 body is split if it is longer. h2 takes a piece whole as soon as the client's window has
-/// room for a byte of it, and a stream whose end h2 has cannot be reset any more: the last byte is kept back until the
-/// window has room for all others.
+/// The last piece of an HTTP/2 body is split if it is longer, in bytes. h2 takes a whole piece as soon as the client's
+/// window has room for one byte of it, and a stream whose end h2 has cannot be reset: the last byte is withheld until
+/// the window has room for all others.
 const SPLIT: usize = 1024;
 
 tokio::task_local! {
@@ -20,27 +20,27 @@ tokio::task_local! {
     static STREAM: Arc<Flow>;
 }
 
-/// The response data of an HTTP/1.1 connection, or of an HTTP/2 stream.
+/// Counts the response data of an HTTP/1.1 connection or an HTTP/2 stream.
 #[derive(Debug)]
 pub(crate) struct Flow {
     backlog: Arc<Backlog>,
-    /// What hyper was given and has not written yet, in bytes.
+    /// Bytes that hyper holds and has not written.
     waiting: AtomicUsize,
     taken: AtomicU64,
-    /// The body, when it waits for what it has given to be written.
+    /// Wakes a body that waits for its data to be written.
     body: AtomicWaker,
-    /// Ends the task of an HTTP/2 stream.
+    /// Aborts the task of an HTTP/2 stream.
     stream: Option<AbortHandle>,
     served: AtomicBool,
 }
 
 impl Flow {
-    /// That of a connection.
+    /// Creates the flow of an HTTP/1.1 connection.
     pub(crate) fn connection(backlog: Arc<Backlog>) -> Arc<Self> {
         Arc::new(Self::new(backlog, None))
     }
 
-    /// That of a stream, with what makes its task end with it.
+    /// Creates the flow of an HTTP/2 stream, with the registration that aborts its task.
     pub(crate) fn stream(backlog: Arc<Backlog>) -> (Arc<Self>, AbortRegistration) {
         let (handle, registration) = AbortHandle::new_pair();
         (Arc::new(Self::new(backlog, Some(handle))), registration)
@@ -57,23 +57,23 @@ impl Flow {
         }
     }
 
-    /// Serves a stream: what `task` makes, [`current`](Self::current) finds.
+    /// Runs the task of a stream, in which [`current`](Self::current) returns this flow.
     pub(crate) async fn serve(self: Arc<Self>, task: impl Future) {
         STREAM.scope(self.clone(), task).await;
         self.served.store(true, Relaxed);
     }
 
-    /// The flow of the HTTP/2 stream that the calling task serves.
+    /// Returns the flow of the HTTP/2 stream that the calling task serves.
     pub(crate) fn current() -> Option<Arc<Self>> {
         STREAM.try_with(Arc::clone).ok()
     }
 
-    /// How many bytes wait to be written.
+    /// Returns the number of bytes that wait to be written.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.load(Relaxed)
     }
 
-    /// How many bytes have been written.
+    /// Returns the number of bytes written.
     pub(crate) fn taken(&self) -> u64 {
         self.taken.load(Relaxed)
     }
@@ -82,8 +82,8 @@ impl Flow {
         self.stream.is_some()
     }
 
-    /// Ends the task of a stream, which resets it. False if h2 has the end of the stream already: nothing but the end of
-    /// the connection frees what it holds then.
+    /// Aborts the task of a stream, which resets it. Returns false if h2 already has the end of the stream: then only
+    /// closing the connection frees the held data.
     pub(crate) fn reset(&self) -> bool {
         match &self.stream {
             Some(stream) if !self.served.load(Relaxed) => {
@@ -94,18 +94,18 @@ impl Flow {
         }
     }
 
-    /// Whether a body has to wait before it gives more; it is woken when it need not.
+    /// Returns whether a body must wait before it produces more; its task is woken when it need not.
     pub(crate) fn must_wait(&self, cx: &Context<'_>) -> bool {
         !self.backlog.has_room() && self.is_unwritten(cx.waker())
     }
 
-    /// Whether data still waits; `waker` is woken when none does.
+    /// Returns whether data waits to be written; `waker` is woken when none does.
     pub(crate) fn is_unwritten(&self, waker: &Waker) -> bool {
         if self.waiting() == 0 {
             return false;
         }
         self.body.register(waker);
-        // The last of it may have been written meanwhile.
+        // The last data may have been written in between.
         self.waiting() > 0
     }
 
@@ -121,21 +121,21 @@ impl Flow {
     }
 }
 
-/// A piece of a body, counted from when it is given to a flow until hyper drops it.
+/// A piece of a body, counted from when it enters a flow until hyper drops it.
 #[derive(Debug)]
 pub(crate) struct Piece {
     bytes: Bytes,
-    /// Where it is counted, and how many bytes of the backlog it is.
+    /// The flow that counts it, and its bytes in the backlog.
     counted: Option<(Arc<Flow>, usize)>,
 }
 
 impl Piece {
-    /// One that is not counted yet.
+    /// Creates a piece that is not counted.
     pub(crate) fn new(bytes: Bytes) -> Self {
         Self { bytes, counted: None }
     }
 
-    /// Counts it as waiting in `flow`.
+    /// Counts the piece as waiting in `flow`.
     pub(crate) fn count(&mut self, flow: &Arc<Flow>) {
         if self.counted.is_none() && !self.bytes.is_empty() {
             flow.add(self.bytes.len());
@@ -147,7 +147,7 @@ impl Piece {
         self.bytes.len()
     }
 
-    /// Takes all of it but the last byte, if it is long and goes to an HTTP/2 stream; else all of it.
+    /// Takes all but the last byte of a long piece of an HTTP/2 stream, else the whole piece.
     pub(crate) fn take_front(piece: &mut Option<Self>) -> Option<Self> {
         let whole = piece.as_mut()?;
         let Some((flow, counted)) = whole.counted.as_mut().filter(|(flow, _)| flow.is_stream()) else {

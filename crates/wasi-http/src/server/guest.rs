@@ -1,25 +1,25 @@
-//! One call of a component's handler, in either version of `wasi:http`.
+//! Calls a component's handler, in either version of `wasi:http`.
 
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 
 use http::Request;
+use tempo_core::{CallTarget, CpuMeter, StoreData, WarmInstance};
 use tokio::sync::oneshot;
 use wasmtime::Store;
 use wasmtime::component::InstancePre;
 use wasmtime_wasi_http::handler::{Proxy, ProxyPre};
 use wasmtime_wasi_http::{FieldMap, WasiBody, p2, p3};
-use tempo_core::{CallTarget, CpuMeter, StoreData, WarmInstance};
 
-use super::exchange::Far;
+use super::exchange::CallEnd;
 use super::worker::Worker;
 use crate::service::http;
 
-/// The head of a guest's response with its body, or the error code it answered with.
+/// A guest's response, or the error code that it returned.
 pub(crate) type Answer = Result<http::Response<WasiBody>, String>;
 
-/// Finds the component's handler: 0.3 if it exports that, else 0.2.
+/// Finds the component's handler: 0.3 if exported, else 0.2.
 ///
 /// # Errors
 ///
@@ -31,13 +31,12 @@ pub(crate) fn handler(component: &InstancePre<StoreData>) -> wasmtime::Result<Pr
     }
 }
 
-/// Calls the handler with `request`, sends what it answers to the exchange at the `far` end, and goes on until the guest is
-/// done.
+/// Calls the handler with `request`, sends its answer through `call_end`, and completes when the guest's tasks have ended.
 pub(crate) async fn call(
     worker: Arc<Worker>,
     place: CallTarget<Proxy>,
     request: Request<WasiBody>,
-    far: Far,
+    call_end: CallEnd,
 ) -> wasmtime::Result<WarmInstance<Proxy>> {
     let meter = place.meter();
     let mut warm = match place {
@@ -49,8 +48,8 @@ pub(crate) async fn call(
     };
     let (store, proxy) = warm.parts();
     match proxy {
-        Proxy::P2(proxy) => call_p2(store, proxy, request, far.answer).await?,
-        Proxy::P3(service) => call_p3(store, service, request, far, &meter).await?,
+        Proxy::P2(proxy) => call_p2(store, proxy, request, call_end.answer).await?,
+        Proxy::P3(service) => call_p3(store, service, request, call_end, &meter).await?,
     }
     Ok(warm)
 }
@@ -67,7 +66,7 @@ async fn call_p2(
     let mut view = http(store.data_mut());
     let request = view.new_incoming_request(scheme, request)?;
     let out = view.new_response_outparam_from_callback(move |response| {
-        // The server may have given up already; then nobody wants the response.
+        // Fails if the exchange has ended; the response is discarded.
         let _ = answer.send(response.map_err(|code| format!("{code:?}")));
     })?;
     proxy.wasi_http_incoming_handler().call_handle(store, request, out).await
@@ -77,10 +76,10 @@ async fn call_p3(
     store: &mut Store<StoreData>,
     service: &p3::bindings::Service,
     request: Request<WasiBody>,
-    far: Far,
+    call_end: CallEnd,
     meter: &CpuMeter,
 ) -> wasmtime::Result<()> {
-    let Far { answer, consumed, quiescence } = far;
+    let CallEnd { answer, consumed, quiescence } = call_end;
     let handled = pin!(store.run_concurrent(async |accessor| -> wasmtime::Result<()> {
         let (request, transmission) = accessor.with(|mut access| {
             let view = http(access.get());
@@ -98,9 +97,9 @@ async fn call_p3(
             })?),
             Err(code) => Err(format!("{code:?}")),
         };
-        // As above: a server that has given up wants no response.
+        // Fails if the exchange has ended; the response is discarded.
         let _ = answer.send(answered);
-        // The event loop must turn until the body has gone out, and then until the guest's tasks have ended.
+        // The event loop must run until the body is sent, and then until the guest's tasks have ended.
         quiescence.consumed(accessor, consumed, meter).await?;
         poll_fn(|cx| accessor.poll_no_interesting_tasks(cx)).await;
         Ok(())

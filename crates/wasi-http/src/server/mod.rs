@@ -1,4 +1,4 @@
-//! The HTTP server: the trigger that calls components which export a `wasi:http` handler.
+//! The HTTP server: a trigger for components that export a `wasi:http` handler.
 
 mod accept;
 mod activity;
@@ -11,11 +11,11 @@ mod exchange;
 mod fields;
 mod flow;
 mod guest;
-mod measured;
-mod pace;
+mod metrics;
 mod quiescence;
 mod reply;
 mod request;
+mod send_rate;
 mod send_watch;
 mod telemetry;
 mod threads;
@@ -32,27 +32,27 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures::future::select_all;
+use tempo_core::{Running, Trigger, Workload};
+use tempo_settings::{Error, ErrorKind, Flag, Settings};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinHandle;
-use tempo_core::{Running, Trigger, Workload};
-use tempo_settings::{Error, ErrorKind, Flag, Settings};
 
 use self::accept::Accepter;
 use self::backlog::Backlog;
 use self::config::Config;
-use self::connection::{Phase, Server};
-use self::threads::Thread;
+use self::connection::{Server, ServerPhase};
+use self::threads::ServingThread;
 use self::tls::Tls;
 use self::worker::Worker;
 use crate::{HttpState, WasiHttp};
 
-/// Connections that the system keeps while the server is busy.
-const BACKLOG: u32 = 1024;
-/// How long a stopping server still answers on open connections before it closes the idle ones.
-const LEAVE: Duration = Duration::from_millis(500);
-/// How often a stopping server looks whether it is done.
-const LOOK: Duration = Duration::from_millis(5);
+/// Length of the listen queue, in connections.
+const LISTEN_BACKLOG: u32 = 1024;
+/// How long a draining server still accepts requests on open connections before it closes idle ones.
+const DRAIN_GRACE: Duration = Duration::from_millis(500);
+/// Interval at which a draining server checks whether it is idle.
+const DRAIN_POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// The trigger that serves HTTP/1.1 and HTTP/2 to components that export `wasi:http/handler` (0.3) or
 /// `wasi:http/incoming-handler` (0.2).
@@ -74,29 +74,35 @@ impl Trigger for HttpServer {
         let scheme = if tls.is_some() { "https" } else { "http" };
         let listener = listen(config.address)?;
         let address = listener.local_addr()?;
-        let (phase, phases) = watch::channel(Phase::Serving);
+        let (phase, phases) = watch::channel(ServerPhase::Serving);
         let backlog = Backlog::new(config.send_buffer);
         let mut threads = Vec::new();
-        let mut ends = Vec::new();
+        let mut end_pair = Vec::new();
         for _ in 0..config.threads {
             let worker = Arc::new(Worker::new(workload.clone(), config.clone())?);
             let server = Server { worker, backlog: backlog.clone(), tls: tls.clone(), phase: phases.clone() };
-            let (thread, end) = Thread::start(server)?;
+            let (thread, end) = ServingThread::start(server)?;
             threads.push(thread);
-            ends.push(end);
+            end_pair.push(end);
         }
-        let threads: Arc<[Thread]> = threads.into();
-        let places = Arc::new(Semaphore::new(config.connections));
-        let few = config.few_connections.then_some(config.connections);
-        let accepter =
-            Accepter { listener, address, few, threads: threads.clone(), places: places.clone(), phase: phases };
+        let threads: Arc<[ServingThread]> = threads.into();
+        let connection_permits = Arc::new(Semaphore::new(config.connections));
+        let lowered_limit = config.connections_lowered.then_some(config.connections);
+        let accepter = Accepter {
+            listener,
+            address,
+            lowered_limit,
+            threads: threads.clone(),
+            permits: connection_permits.clone(),
+            phase: phases,
+        };
         let running = RunningServer {
             url: format!("{scheme}://{address}"),
             phase,
             accepter: tokio::spawn(accepter.run()),
             _threads: threads,
-            ends,
-            places,
+            end_pair,
+            connection_permits,
             connections: config.connections,
             calls: Box::new(move || workload.limits().requests.saturating_sub(workload.admission().free())),
         };
@@ -107,10 +113,10 @@ impl Trigger for HttpServer {
 fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
     let bound = || {
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        // A server that was just stopped leaves connections behind that would keep the port.
+        // Connections in TIME_WAIT of a server that has just stopped would block the port.
         socket.set_reuseaddr(true)?;
         socket.bind(address)?;
-        socket.listen(BACKLOG)
+        socket.listen(LISTEN_BACKLOG)
     };
     bound().map_err(|error| {
         let message = format!("cannot listen on {address}: {error}; choose another address with --addr");
@@ -118,29 +124,31 @@ fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
     })
 }
 
-/// A server that has been started.
+/// A running server.
 struct RunningServer {
     url: String,
-    phase: watch::Sender<Phase>,
+    phase: watch::Sender<ServerPhase>,
     /// Owns the listener.
     accepter: JoinHandle<()>,
-    /// They end, with whatever they still serve, when this is dropped.
-    _threads: Arc<[Thread]>,
-    ends: Vec<oneshot::Receiver<()>>,
-    places: Arc<Semaphore>,
+    /// Dropping them ends the threads and their connections.
+    _threads: Arc<[ServingThread]>,
+    end_pair: Vec<oneshot::Receiver<()>>,
+    connection_permits: Arc<Semaphore>,
     connections: usize,
-    /// How many calls run, those after their response included.
+    /// Counts running calls, including those that continue after their response.
     calls: Box<dyn Fn() -> usize + Send + Sync>,
 }
 
 impl RunningServer {
     fn is_quiet(&self) -> bool {
-        self.accepter.is_finished() && self.places.available_permits() == self.connections && (self.calls)() == 0
+        self.accepter.is_finished()
+            && self.connection_permits.available_permits() == self.connections
+            && (self.calls)() == 0
     }
 
     async fn quiet_until(&self, deadline: Instant) {
         while Instant::now() < deadline && !self.is_quiet() {
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(DRAIN_POLL_INTERVAL).await;
         }
     }
 }
@@ -152,14 +160,14 @@ impl Running for RunningServer {
     }
 
     async fn failed(&mut self) -> anyhow::Error {
-        let _ = select_all(&mut self.ends).await;
+        let _ = select_all(&mut self.end_pair).await;
         anyhow::anyhow!("a serving thread ended")
     }
 
     async fn drain(self: Box<Self>, deadline: Instant) {
-        let _ = self.phase.send(Phase::Leaving);
-        self.quiet_until(deadline.min(Instant::now() + LEAVE)).await;
-        let _ = self.phase.send(Phase::Closing);
+        let _ = self.phase.send(ServerPhase::Draining);
+        self.quiet_until(deadline.min(Instant::now() + DRAIN_GRACE)).await;
+        let _ = self.phase.send(ServerPhase::Closing);
         self.quiet_until(deadline).await;
     }
 }

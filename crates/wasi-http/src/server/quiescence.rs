@@ -1,5 +1,5 @@
-//! Whether the event loop of a 0.3 guest that has answered can still do anything. If it cannot, a body that has not ended
-//! never will.
+//! `Quiescence`: detects that the event loop of a 0.3 guest has no work left, so that an unfinished body stays
+//! unfinished.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -11,29 +11,29 @@ use std::sync::atomic::{
 use std::task::{Context, Poll, Waker};
 
 use futures::task::AtomicWaker;
+use tempo_core::CpuMeter;
 use tokio::sync::oneshot;
 use wasmtime::component::{Accessor, AccessorTask};
-use tempo_core::CpuMeter;
 
-/// Tasks of the guest run.
+/// Tasks of the guest are running.
 const RUNNING: u8 = 0;
-/// The guest's last task has exited, in the poll of the event loop that is under way or in the last one.
+/// The guest's last task has exited, in the current poll of the event loop or in the last one.
 const EXITED: u8 = 1;
-/// No task was left when this poll began: a probe is to be spawned.
+/// No task was left when this poll began: spawn a probe.
 const ARMED: u8 = 2;
-/// A probe has been spawned and has not run.
+/// A probe was spawned and has not run.
 const PROBING: u8 = 3;
-/// The probe has run, which has led to this poll: the next one is the last, or has another cause.
+/// The probe has run, which caused this poll: the next one is the last, or has another cause.
 const PROBED: u8 = 4;
 /// Nothing is left in the event loop.
 const REACHED: u8 = 5;
 
-/// Watches the event loop of one call. The call and the reader of the response's body share it.
+/// Watches the event loop of one call. Shared by the call and the reader of the response body.
 ///
-/// A body can go on without a task of the guest: the host may be piping a stream into it, which is a future of the event
-/// loop. Wasmtime does not say whether there is one. But when nothing else is left, it polls the future that drives the loop
-/// a last time and returns without another look at the loop. A probe that is spawned in this last poll stays where it is;
-/// one that is spawned earlier runs before the loop returns.
+/// A body can progress without a task of the guest: the host may be piping a stream into it, which is a future of the
+/// event loop. Wasmtime does not expose such futures. But if nothing else is left, it polls the future that drives the
+/// loop a last time and returns without checking the loop again. A probe spawned in this last poll does not run; one
+/// spawned earlier runs before the loop returns.
 #[derive(Debug, Default)]
 pub(crate) struct Quiescence {
     state: AtomicU8,
@@ -41,8 +41,8 @@ pub(crate) struct Quiescence {
 }
 
 impl Quiescence {
-    /// Drives `event_loop`, in which [`consumed`](Self::consumed) is awaited. It is large, and comes pinned to be neither
-    /// copied nor kept twice.
+    /// Drives `event_loop`, in which [`consumed`](Self::consumed) is awaited. The future is large: it is pinned by the
+    /// caller, so that it is neither copied nor stored twice.
     pub(crate) async fn drive<R>(&self, mut event_loop: impl Future<Output = R> + Unpin) -> R {
         poll_fn(|cx| {
             self.advance(EXITED, ARMED);
@@ -55,7 +55,7 @@ impl Quiescence {
         .await
     }
 
-    /// Waits, as the future that drives the event loop, until the response's body has been read.
+    /// Waits in the future that drives the event loop until the response body has been read.
     pub(crate) async fn consumed<T: 'static>(
         self: &Arc<Self>,
         accessor: &Accessor<T>,
@@ -66,11 +66,11 @@ impl Quiescence {
             if Pin::new(&mut consumed).poll(cx).is_ready() {
                 return Poll::Ready(Ok(()));
             }
-            // With the waker, the exit of the last task would cost each request another poll.
+            // With the task's waker, the exit of the last task would cost each request another poll.
             if accessor.poll_no_interesting_tasks(&mut Context::from_waker(Waker::noop())).is_pending() {
                 self.state.store(RUNNING, Release);
             } else if self.advance(RUNNING, EXITED) {
-                // In the background nothing but a wake-up leads to the next poll.
+                // In the background only a wake-up causes the next poll.
                 if meter.is_busy() {
                     cx.waker().wake_by_ref();
                 }
@@ -85,12 +85,12 @@ impl Quiescence {
         .await
     }
 
-    /// Whether one more poll of the call would tell if anything is left.
-    pub(crate) fn is_near(&self) -> bool {
+    /// Returns whether one more poll of the call determines if work is left.
+    pub(crate) fn has_exited(&self) -> bool {
         self.state.load(Acquire) == EXITED
     }
 
-    /// Resolves when nothing is left in the event loop.
+    /// Resolves when the event loop has no work left.
     pub(crate) fn poll_reached(&self, cx: &mut Context<'_>) -> Poll<()> {
         self.reader.register(cx.waker());
         if self.state.load(Acquire) == REACHED { Poll::Ready(()) } else { Poll::Pending }
@@ -101,7 +101,7 @@ impl Quiescence {
     }
 }
 
-/// Notes that it has run.
+/// A task that records that it has run.
 struct Probe(Arc<Quiescence>);
 
 impl<T: 'static> AccessorTask<T> for Probe {

@@ -1,31 +1,31 @@
-//! What the server itself answers when a component cannot: a status, one line of text, and nothing internal.
+//! Responses that the server sends in place of a component's: a status, one line of text, and nothing internal.
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 
 use super::body::Body;
 
-/// Why the server answers itself.
+/// Why the server rejects or fails a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// The request makes no sense.
+    /// The request is malformed.
     BadRequest,
-    /// The request asks for what the server does not do.
+    /// The server does not implement the method.
     NotImplemented,
-    /// The request has more headers or trailers than the server takes.
+    /// The request has more headers or trailers than allowed.
     TooManyHeaders,
-    /// The request's body is larger than the server takes.
+    /// The request body exceeds the limit.
     BodyTooLarge,
-    /// No place to run became free in time.
+    /// No capacity became free in time.
     Overloaded,
     /// The component trapped, panicked, or answered with an error.
     Failed,
-    /// The component ran out of time.
+    /// The component exceeded its deadline.
     TimedOut,
 }
 
 impl Refusal {
-    /// What it is called where it is counted.
+    /// Returns the value of `error.type`.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::BadRequest => "bad_request",
@@ -38,7 +38,7 @@ impl Refusal {
         }
     }
 
-    /// The response that says so.
+    /// Returns the response for the refusal.
     pub(crate) fn response(self) -> Response<Body> {
         let (status, text) = match self {
             Self::BadRequest => (StatusCode::BAD_REQUEST, "the request is not valid HTTP\n"),

@@ -1,4 +1,4 @@
-//! One HTTP request: admitted, handed to a guest, answered.
+//! Handles one HTTP request: admission, the call of the guest, the response.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -14,23 +14,23 @@ use tempo_telemetry::CallContext;
 
 use super::bodiless;
 use super::body::Body;
-use super::exchange::{BrokenOff, Exchange, ends};
+use super::exchange::{BrokenOff, Exchange, end_pair};
 use super::guest;
 use super::reply::Refusal;
 use super::upload;
 use super::worker::Worker;
 
-/// How often a body that is not there yet is asked for again before the response is streamed: a guest needs a turn or
-/// two of its event loop to write what it has at hand.
-const TURNS: usize = 3;
-/// A body up to this size that is there at once goes out together with its head.
-const SMALL: usize = 64 << 10;
+/// How often a pending body is polled again before the response is streamed: a guest needs one or two turns of its event
+/// loop to write available data.
+const MAX_EXTRA_POLLS: usize = 3;
+/// The largest body that is sent together with its head if it is available at once, in bytes.
+const MAX_BUFFERED_BODY: usize = 64 << 10;
 
-/// Answers `request`, which came in over `scheme`.
+/// Answers `request`, received over `scheme`.
 ///
 /// # Errors
 ///
-/// The server has to answer itself.
+/// Returns the refusal that the server has to send.
 pub(crate) async fn handle(
     worker: Arc<Worker>,
     scheme: Scheme,
@@ -48,16 +48,16 @@ pub(crate) async fn handle(
         upload::limited(body, worker.config.body, worker.config.headers).ok_or(Refusal::BodyTooLarge)?;
     let permit = worker.workload.admission().enter().await.map_err(|_| Refusal::Overloaded)?;
     let place = worker.idle.acquire(permit).map_err(|error| {
-        tracing::error!(error = format!("{error:#}"), "a store cannot be made");
+        tracing::error!(error = format!("{error:#}"), "cannot create a store");
         Refusal::Failed
     })?;
     let meter = place.meter();
-    let (near, far) = ends();
+    let (exchange_end, call_end) = end_pair();
     let (to_head, version) = (head.method == Method::HEAD, head.version);
     let request = Request::from_parts(head, body);
-    let work = guest::call(worker.clone(), place, request, far);
+    let work = guest::call(worker.clone(), place, request, call_end);
     let call = worker.workload.call(meter, deadline, context, work);
-    let mut exchange = Exchange::new(worker.clone(), call, near, to_head, too_large);
+    let mut exchange = Exchange::new(worker.clone(), call, exchange_end, to_head, too_large);
     let head = poll_fn(|cx| exchange.poll_answer(cx)).await?;
     let ahead = read_ahead(&mut exchange).await;
     if exchange.is_bodiless() {
@@ -71,55 +71,55 @@ pub(crate) async fn handle(
     let body = if ahead.is_whole() && ahead.frames.iter().all(Frame::is_data) {
         Body::full(join(ahead.frames))
     } else {
-        exchange.give_back(ahead.frames);
+        exchange.unread(ahead.frames);
         let (body, stream) = Body::stream(exchange);
-        worker.watch(&stream);
+        worker.track(&stream);
         body
     };
     Ok(head.map(|()| body))
 }
 
-/// What of a body is there at once.
-struct Ahead {
+/// The frames of a body that were available at once.
+struct ReadAhead {
     frames: Vec<Frame<Bytes>>,
     ended: Option<Result<(), BrokenOff>>,
 }
 
-impl Ahead {
+impl ReadAhead {
     fn is_whole(&self) -> bool {
         matches!(self.ended, Some(Ok(())))
     }
 }
 
-/// Takes the whole body if it is small and there at once, else the beginning of it.
-async fn read_ahead(exchange: &mut Exchange) -> Ahead {
+/// Reads the frames of the body that are available at once, up to [`MAX_BUFFERED_BODY`].
+async fn read_ahead(exchange: &mut Exchange) -> ReadAhead {
     let mut frames: Vec<Frame<Bytes>> = Vec::new();
-    let mut turns = 0;
+    let mut extra_polls = 0;
     let ended = poll_fn(|cx| {
         loop {
             match exchange.poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => {
                     frames.push(frame);
-                    if size(&frames) > SMALL {
+                    if size(&frames) > MAX_BUFFERED_BODY {
                         return Poll::Ready(None);
                     }
                 }
                 Poll::Ready(Some(Err(broken_off))) => return Poll::Ready(Some(Err(broken_off))),
                 Poll::Ready(None) => return Poll::Ready(Some(Ok(()))),
-                Poll::Pending if turns < TURNS => turns += 1,
+                Poll::Pending if extra_polls < MAX_EXTRA_POLLS => extra_polls += 1,
                 Poll::Pending => return Poll::Ready(None),
             }
         }
     })
     .await;
-    Ahead { frames, ended }
+    ReadAhead { frames, ended }
 }
 
 fn size(frames: &[Frame<Bytes>]) -> usize {
     frames.iter().filter_map(Frame::data_ref).map(Bytes::len).sum()
 }
 
-/// One piece of several; a single piece is not copied.
+/// Concatenates the data of `frames`. A single frame is not copied.
 fn join(mut frames: Vec<Frame<Bytes>>) -> Bytes {
     if frames.len() <= 1 {
         return frames.pop().and_then(|frame| frame.into_data().ok()).unwrap_or_default();
@@ -131,8 +131,8 @@ fn join(mut frames: Vec<Frame<Bytes>>) -> Bytes {
     whole.freeze()
 }
 
-/// The request's `uri` with scheme and authority, which HTTP/1.1 clients put in the Host header. `None` if it does not say
-/// for certain whom it is for (RFC 9112, 3.2), or names a user there, which a request must not do (RFC 9110, 4.2.4).
+/// Returns the request's `uri` with scheme and authority, which HTTP/1.1 clients put in the `Host` header. Returns `None`
+/// if the authority is missing or ambiguous (RFC 9112, 3.2) or contains user information (RFC 9110, 4.2.4).
 fn absolute(scheme: Scheme, uri: Uri, head: &http::request::Parts) -> Option<Uri> {
     let mut hosts = head.headers.get_all(header::HOST).iter();
     let host = match (hosts.next(), hosts.next()) {

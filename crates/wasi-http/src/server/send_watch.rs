@@ -1,4 +1,4 @@
-//! Ends what is sent to a client that does not take it: an HTTP/2 stream, or a connection.
+//! `SendWatch`: ends HTTP/2 streams and connections whose clients read too slowly.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Instant;
@@ -8,85 +8,85 @@ use hyper::rt::Executor;
 
 use super::backlog::Backlog;
 use super::flow::Flow;
-use super::pace::{Measure, Pace, Progress};
-use super::transport::Wire;
+use super::send_rate::{MinSendRate, RateMeter, SendProgress};
+use super::transport::SocketState;
 
-/// Streams that are known before those that have ended are forgotten.
-const KNOWN: usize = 64;
+/// Number of streams after which those that have ended are removed.
+const PRUNE_THRESHOLD: usize = 64;
 
-/// Watches what one connection's client takes, of the connection as a whole and of each HTTP/2 stream.
+/// Measures how fast one connection's client reads, for the connection and for each HTTP/2 stream.
 ///
-/// hyper polls neither a body nor its service while a window is closed or a socket is full, so this is asked by the
-/// connection's timer.
+/// hyper polls neither a body nor its service while a window is closed or a socket is full, so the watchdog's timer
+/// drives the checks.
 #[derive(Debug)]
 pub(crate) struct SendWatch {
     backlog: Arc<Backlog>,
-    wire: Arc<Wire>,
-    measures: Mutex<Measures>,
+    socket: Arc<SocketState>,
+    meters: Mutex<RateMeters>,
 }
 
 #[derive(Debug, Default)]
-struct Measures {
-    connection: Measure,
-    streams: Vec<(Weak<Flow>, Measure)>,
-    /// How many streams may be known before those that have ended are forgotten.
-    most: usize,
+struct RateMeters {
+    connection: RateMeter,
+    streams: Vec<(Weak<Flow>, RateMeter)>,
+    /// Number of streams at which those that have ended are removed.
+    prune_at: usize,
 }
 
-/// What comes of a look at a connection.
+/// Result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Pacing {
-    /// The connection goes on; so many of its streams were reset.
+pub(crate) enum SendCheck {
+    /// The connection continues; this many of its streams were reset.
     Kept(usize),
-    /// The connection has to end.
+    /// The connection must be closed.
     TooSlow,
 }
 
 impl SendWatch {
-    pub(crate) fn new(backlog: Arc<Backlog>, wire: Arc<Wire>) -> Arc<Self> {
-        Arc::new(Self { backlog, wire, measures: Mutex::default() })
+    pub(crate) fn new(backlog: Arc<Backlog>, socket: Arc<SocketState>) -> Arc<Self> {
+        Arc::new(Self { backlog, socket, meters: Mutex::default() })
     }
 
-    /// Judges the connection by `pace`, and resets the streams of which the client takes too little.
+    /// Checks the connection against `send_rate`, and resets streams whose clients read too slowly.
     ///
-    /// A stream is not judged where the connection itself is the bottleneck: where its socket is full, and what it writes
-    /// is less than the rate for each stream that waits.
-    pub(crate) fn judge(&self, pace: Pace, now: Instant) -> Pacing {
-        let (blocked, written) = (self.wire.is_blocked(), self.wire.written());
-        let mut measures = self.measures.lock().unwrap_or_else(PoisonError::into_inner);
+    /// A stream is exempt if the connection is the bottleneck: its socket is full, and it writes less than the minimum
+    /// rate for each waiting stream.
+    pub(crate) fn check(&self, send_rate: MinSendRate, now: Instant) -> SendCheck {
+        let (blocked, written) = (self.socket.is_blocked(), self.socket.written());
+        let mut meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
         if !blocked {
-            measures.connection.rest();
-        } else if measures.connection.is_slow(pace, Progress { at: now, taken: written, written }, 0) {
-            return Pacing::TooSlow;
+            meters.connection.reset();
+        } else if meters.connection.is_slow(send_rate, SendProgress { at: now, taken: written, written }, 0) {
+            return SendCheck::TooSlow;
         }
-        let waits = |(flow, _): &&(Weak<Flow>, Measure)| flow.upgrade().is_some_and(|flow| flow.waiting() > 0);
-        let share = if blocked { measures.streams.iter().filter(waits).count() as u64 } else { 0 };
+        let waits = |(flow, _): &&(Weak<Flow>, RateMeter)| flow.upgrade().is_some_and(|flow| flow.waiting() > 0);
+        let share = if blocked { meters.streams.iter().filter(waits).count() as u64 } else { 0 };
         let mut reset = 0;
-        for (flow, measure) in &mut measures.streams {
+        for (flow, meter) in &mut meters.streams {
             let Some(flow) = flow.upgrade() else { continue };
             if flow.waiting() == 0 {
-                measure.rest();
-            } else if measure.is_slow(pace, Progress { at: now, taken: flow.taken(), written }, share) {
+                meter.reset();
+            } else if meter.is_slow(send_rate, SendProgress { at: now, taken: flow.taken(), written }, share) {
                 if !flow.reset() {
-                    return Pacing::TooSlow;
+                    return SendCheck::TooSlow;
                 }
                 reset += 1;
             }
         }
-        Pacing::Kept(reset)
+        SendCheck::Kept(reset)
     }
 
     fn add(&self, flow: &Arc<Flow>) {
-        let mut measures = self.measures.lock().unwrap_or_else(PoisonError::into_inner);
-        if measures.streams.len() >= measures.most {
-            measures.streams.retain(|(flow, _)| flow.strong_count() > 0);
-            measures.most = (2 * measures.streams.len()).max(KNOWN);
+        let mut meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
+        if meters.streams.len() >= meters.prune_at {
+            meters.streams.retain(|(flow, _)| flow.strong_count() > 0);
+            meters.prune_at = (2 * meters.streams.len()).max(PRUNE_THRESHOLD);
         }
-        measures.streams.push((Arc::downgrade(flow), Measure::default()));
+        meters.streams.push((Arc::downgrade(flow), RateMeter::default()));
     }
 }
 
-/// Runs the streams of an HTTP/2 connection as tasks that its [`SendWatch`] can end.
+/// Runs the streams of an HTTP/2 connection as tasks that its [`SendWatch`] can abort.
 #[derive(Clone, Debug)]
 pub(crate) struct StreamExecutor(pub(crate) Arc<SendWatch>);
 
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
     use crate::server::flow::Piece;
 
-    const PACE: Pace = Pace { rate: 1024, time: Duration::from_secs(30) };
+    const RATE: MinSendRate = MinSendRate { bytes_per_second: 1024, window: Duration::from_secs(30) };
 
     fn waiting(flow: &Arc<Flow>) -> Piece {
         let mut piece = Piece::new(vec![0; 100].into());
@@ -129,10 +129,10 @@ mod tests {
         tokio::task::yield_now().await;
         let [stuck, _quiet] = [receive.recv().unwrap(), receive.recv().unwrap()];
         let piece = waiting(&stuck);
-        assert_eq!(watch.judge(PACE, start), Pacing::Kept(0));
-        assert_eq!(watch.judge(PACE, start + PACE.time), Pacing::Kept(1));
+        assert_eq!(watch.check(RATE, start), SendCheck::Kept(0));
+        assert_eq!(watch.check(RATE, start + RATE.window), SendCheck::Kept(1));
         drop(piece);
-        assert_eq!(watch.judge(PACE, start + 3 * PACE.time), Pacing::Kept(0));
+        assert_eq!(watch.check(RATE, start + 3 * RATE.window), SendCheck::Kept(0));
     }
 
     #[tokio::test]
@@ -145,20 +145,20 @@ mod tests {
         });
         tokio::task::yield_now().await;
         let _piece = receive.recv().unwrap();
-        assert_eq!(watch.judge(PACE, start), Pacing::Kept(0));
-        assert_eq!(watch.judge(PACE, start + PACE.time), Pacing::TooSlow);
+        assert_eq!(watch.check(RATE, start), SendCheck::Kept(0));
+        assert_eq!(watch.check(RATE, start + RATE.window), SendCheck::TooSlow);
     }
 
     #[test]
     fn a_connection_that_writes_nothing_ends() {
-        let (wire, start) = (Arc::new(Wire::default()), Instant::now());
-        let watch = SendWatch::new(Backlog::new(1 << 20), wire.clone());
-        wire.set_blocked(true);
-        assert_eq!(watch.judge(PACE, start), Pacing::Kept(0));
-        wire.set_blocked(false);
-        assert_eq!(watch.judge(PACE, start + PACE.time), Pacing::Kept(0));
-        wire.set_blocked(true);
-        assert_eq!(watch.judge(PACE, start + PACE.time), Pacing::Kept(0));
-        assert_eq!(watch.judge(PACE, start + 2 * PACE.time), Pacing::TooSlow);
+        let (socket, start) = (Arc::new(SocketState::default()), Instant::now());
+        let watch = SendWatch::new(Backlog::new(1 << 20), socket.clone());
+        socket.set_blocked(true);
+        assert_eq!(watch.check(RATE, start), SendCheck::Kept(0));
+        socket.set_blocked(false);
+        assert_eq!(watch.check(RATE, start + RATE.window), SendCheck::Kept(0));
+        socket.set_blocked(true);
+        assert_eq!(watch.check(RATE, start + RATE.window), SendCheck::Kept(0));
+        assert_eq!(watch.check(RATE, start + 2 * RATE.window), SendCheck::TooSlow);
     }
 }

@@ -1,4 +1,4 @@
-//! What is told of a request to the component: its span, its duration, and the context of the call that it causes.
+//! Server span, metrics, and call context of a request.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -10,13 +10,13 @@ use opentelemetry::metrics::BoundUpDownCounter;
 use opentelemetry::trace::{SpanContext, SpanKind};
 use tempo_telemetry::{CallContext, Span};
 
-use super::measured::Measured;
+use super::metrics::RequestMetrics;
 use super::reply::Refusal;
 use crate::telemetry::{header as value_of, known_method, known_status, remote};
 
-/// A request under way. It has ended when this is dropped, which the body of its response does.
-pub(crate) struct Told {
-    measured: Arc<Measured>,
+/// Drop guard of a request: ends the server span and records the duration when the response body is dropped.
+pub(crate) struct RequestSpan {
+    metrics: Arc<RequestMetrics>,
     active: Option<BoundUpDownCounter<i64>>,
     span: Option<Span>,
     begun: Instant,
@@ -26,39 +26,39 @@ pub(crate) struct Told {
     error: Option<&'static str>,
 }
 
-/// Begins to tell of `request`, and makes the context of the call that it causes. A guest that hands on the headers that
-/// it was handed stays in the trace: they name the span of the request.
+/// Starts the span of `request` and creates the context of its call. The trace headers that the guest receives name this
+/// span: a guest that forwards them stays in the trace.
 pub(crate) fn begin<B>(
-    measured: &Arc<Measured>,
+    metrics: &Arc<RequestMetrics>,
     scheme: &Scheme,
     request: &mut Request<B>,
-) -> (Option<Arc<CallContext>>, Option<Told>) {
+) -> (Option<Arc<CallContext>>, Option<RequestSpan>) {
     let remote = remote(request.headers());
     let method = known_method(request.method());
     let scheme = if *scheme == Scheme::HTTPS { "https" } else { "http" };
-    let mut span = measured.telemetry.start(SpanKind::Server, remote.span.as_ref(), || Cow::Borrowed(method));
+    let mut span = metrics.telemetry.start(SpanKind::Server, remote.span.as_ref(), || Cow::Borrowed(method));
     let Some(own) = &mut span else {
-        // What the client said is handed on nevertheless.
+        // The client's context is propagated nevertheless.
         let context =
             (!remote.is_empty()).then(|| CallContext::new(remote.span.unwrap_or(SpanContext::NONE), remote.baggage));
-        return (context, Told::begin(measured, None, method, scheme));
+        return (context, RequestSpan::begin(metrics, None, method, scheme));
     };
     describe(own, method, scheme, request);
-    // Of a trace that begins here and is not recorded, the guest need not know: what it asks of others says so without it,
-    // and a header more is what costs the most of a request that is not sampled.
-    let is_told = own.context().is_sampled() || !remote.is_empty();
+    // If the trace starts here and is not sampled, the guest gets no headers: outgoing requests are unsampled without
+    // them, and an added header is the largest cost of an unsampled request.
+    let injects = own.context().is_sampled() || !remote.is_empty();
     let context = CallContext::new(own.context().clone(), remote.baggage);
-    if is_told {
+    if injects {
         context.inject(context.outer(), |name, value| {
             if let Ok(value) = HeaderValue::try_from(value) {
                 request.headers_mut().insert(HeaderName::from_static(name), value);
             }
         });
     }
-    (Some(context), Told::begin(measured, span, method, scheme))
+    (Some(context), RequestSpan::begin(metrics, span, method, scheme))
 }
 
-/// Neither query nor headers: they may be secrets of the client.
+/// Sets the attributes of a sampled span. Query and headers are left out: they may contain secrets.
 fn describe<B>(span: &mut Span, method: &'static str, scheme: &'static str, request: &Request<B>) {
     if span.data().is_none() {
         return;
@@ -83,21 +83,26 @@ fn describe<B>(span: &mut Span, method: &'static str, scheme: &'static str, requ
     }
 }
 
-impl Told {
-    /// Nothing, if nobody wants to be told.
-    fn begin(measured: &Arc<Measured>, span: Option<Span>, method: &'static str, scheme: &'static str) -> Option<Self> {
-        if !measured.telemetry.is_on() {
+impl RequestSpan {
+    /// Returns `None` if telemetry is off.
+    fn begin(
+        metrics: &Arc<RequestMetrics>,
+        span: Option<Span>,
+        method: &'static str,
+        scheme: &'static str,
+    ) -> Option<Self> {
+        if !metrics.telemetry.is_on() {
             return None;
         }
-        let active = measured.active([method, scheme]);
+        let active = metrics.active([method, scheme]);
         if let Some(active) = &active {
             active.add(1);
         }
-        let (measured, begun) = (measured.clone(), Instant::now());
-        Some(Self { measured, active, span, begun, method, scheme, status: None, error: None })
+        let (metrics, begun) = (metrics.clone(), Instant::now());
+        Some(Self { metrics, active, span, begun, method, scheme, status: None, error: None })
     }
 
-    /// Takes note of the answer, which the server gave itself if there is a refusal with it.
+    /// Records the status of the response, and the refusal if the server sent one.
     pub(crate) fn answered<B>(&mut self, response: &Response<B>) {
         let status = response.status();
         self.status = Some(known_status(status));
@@ -110,16 +115,16 @@ impl Told {
         }
     }
 
-    /// Takes note that the response broke off.
+    /// Records that the response body failed.
     pub(crate) fn broke_off(&mut self) {
         self.error = Some("broke_off");
     }
 }
 
-impl Drop for Told {
+impl Drop for RequestSpan {
     fn drop(&mut self) {
         if self.status.is_none() {
-            // The client went away before there was an answer.
+            // The client disconnected before the response.
             self.error.get_or_insert("client_gone");
         }
         if let (Some(span), Some(error)) = (&mut self.span, self.error) {
@@ -128,7 +133,7 @@ impl Drop for Told {
         if let Some(active) = &self.active {
             active.add(-1);
         }
-        let words = [self.method, self.scheme, self.status.unwrap_or_default(), self.error.unwrap_or_default()];
-        self.measured.took(self.begun.elapsed(), words);
+        let values = [self.method, self.scheme, self.status.unwrap_or_default(), self.error.unwrap_or_default()];
+        self.metrics.record(self.begun.elapsed(), values);
     }
 }

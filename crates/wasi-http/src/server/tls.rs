@@ -1,4 +1,4 @@
-//! The server's certificate, which is renewed while it serves.
+//! The server's certificate, reloaded when its files change.
 
 use std::fmt::Display;
 use std::io;
@@ -12,17 +12,17 @@ use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+use tempo_settings::{Error, ErrorKind, Flag, Reloadable};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
-use tempo_settings::{Error, ErrorKind, Flag, Reloadable};
 
 use super::config::{CERT, KEY};
 use super::transport::Transport;
 
-/// How long a certificate may be out of date. A handshake after that looks at its files.
+/// Maximum age of the loaded certificate. A handshake after that checks its files.
 const MAX_AGE: Duration = Duration::from_secs(1);
 
-/// The server's side of TLS, for HTTP/2 and HTTP/1.1 by ALPN.
+/// The TLS acceptor, for HTTP/2 and HTTP/1.1 by ALPN.
 #[derive(Clone)]
 pub(crate) struct Tls {
     acceptor: TlsAcceptor,
@@ -34,7 +34,7 @@ impl Tls {
     ///
     /// # Errors
     ///
-    /// A file cannot be read, or the two do not fit together.
+    /// A file cannot be read, or the key does not match the certificate.
     pub(crate) fn load(certificate: &Path, key: &Path) -> Result<Self, Error> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let files = vec![(CERT.name, certificate.to_owned()), (KEY.name, key.to_owned())];
@@ -49,14 +49,14 @@ impl Tls {
         Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), certificate })
     }
 
-    /// Makes a plain connection a TLS one, with the certificate that the files hold now.
+    /// Performs a TLS handshake, with the certificate that the files hold now.
     pub(crate) async fn accept(&self, stream: Transport) -> io::Result<TlsStream<Transport>> {
         self.certificate.current(MAX_AGE).await;
         self.acceptor.accept(stream).await
     }
 }
 
-/// Gives each handshake the certificate that was read last.
+/// Resolves to the certificate that was loaded last.
 #[derive(Debug)]
 struct Resolver(Reloadable<CertifiedKey>);
 

@@ -1,4 +1,4 @@
-//! The socket of a connection, which counts what it writes and says whether it can.
+//! The socket of a connection, with counters for its watchdog.
 
 use std::io::{IoSlice, Result};
 use std::pin::Pin;
@@ -9,28 +9,28 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// What a connection writes, as its watchdog sees it.
+/// Write state of a connection's socket.
 #[derive(Debug, Default)]
-pub(crate) struct Wire {
+pub(crate) struct SocketState {
     blocked: AtomicBool,
     written: AtomicU64,
-    given_up: AtomicBool,
+    reset_on_drop: AtomicBool,
 }
 
-impl Wire {
-    /// Whether the system would not take what was last to be written.
+impl SocketState {
+    /// Returns whether the last write was pending.
     pub(crate) fn is_blocked(&self) -> bool {
         self.blocked.load(Relaxed)
     }
 
-    /// Bytes that the system has taken.
+    /// Returns the number of bytes that the system has accepted.
     pub(crate) fn written(&self) -> u64 {
         self.written.load(Relaxed)
     }
 
-    /// What the system has taken and not sent is worth nothing any more: it goes with the connection.
-    pub(crate) fn give_up(&self) {
-        self.given_up.store(true, Relaxed);
+    /// Makes the socket reset the connection when it is dropped, which discards unsent data.
+    pub(crate) fn reset_on_drop(&self) {
+        self.reset_on_drop.store(true, Relaxed);
     }
 
     pub(crate) fn set_blocked(&self, blocked: bool) {
@@ -53,19 +53,19 @@ impl Wire {
 #[derive(Debug)]
 pub(crate) struct Transport {
     stream: TcpStream,
-    wire: Arc<Wire>,
+    socket: Arc<SocketState>,
 }
 
 impl Transport {
-    pub(crate) fn new(stream: TcpStream, wire: Arc<Wire>) -> Self {
-        Self { stream, wire }
+    pub(crate) fn new(stream: TcpStream, socket: Arc<SocketState>) -> Self {
+        Self { stream, socket }
     }
 }
 
 impl Drop for Transport {
     fn drop(&mut self) {
-        if self.wire.given_up.load(Relaxed) {
-            // The system would go on offering the client up to megabytes that it does not take.
+        if self.socket.reset_on_drop.load(Relaxed) {
+            // Otherwise the system would keep up to megabytes of unsent data for a client that does not read.
             let _ = self.stream.set_zero_linger();
         }
     }
@@ -80,7 +80,7 @@ impl AsyncRead for Transport {
 impl AsyncWrite for Transport {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>> {
         let poll = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.wire.note(&poll);
+        self.socket.note(&poll);
         poll
     }
 
@@ -90,7 +90,7 @@ impl AsyncWrite for Transport {
         pieces: &[IoSlice<'_>],
     ) -> Poll<Result<usize>> {
         let poll = Pin::new(&mut self.stream).poll_write_vectored(cx, pieces);
-        self.wire.note(&poll);
+        self.socket.note(&poll);
         poll
     }
 

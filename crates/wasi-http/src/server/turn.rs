@@ -1,14 +1,14 @@
-//! Turns of a serving thread: what is ready to be computed is computed before the answers are written.
+//! Turns of a serving thread: ready tasks run before responses are written.
 
 use std::future::poll_fn;
 use std::task::Poll;
 
-/// Waits until the tasks that are ready now have run.
+/// Waits until the currently ready tasks have run.
 ///
-/// A response that is written the moment it is there wakes its reader each time, and the thread goes back and forth
-/// between the guest's code and the system's. Written together, the responses of one turn cost a quarter less time: the
-/// readers are awake after the first, and the caches stay warm. A thread with a single request loses nothing but the
-/// poll. A slow guest cannot hold the answers up for long: what computes for a whole tick leaves the thread.
+/// Writing each response immediately wakes its reader, and the thread alternates between guest code and the kernel.
+/// Writing the responses of one turn together takes a quarter less time: the readers are awake after the first, and the
+/// caches stay warm. A thread with a single request only pays for the poll. A slow guest does not delay the others: a
+/// call that computes for a whole tick leaves the thread.
 pub(crate) async fn end_of_turn() {
     let mut waited = false;
     poll_fn(|cx| {
@@ -16,7 +16,7 @@ pub(crate) async fn end_of_turn() {
             return Poll::Ready(());
         }
         waited = true;
-        // Not tokio's `yield_now`, which asks the system for new events first.
+        // Not tokio's `yield_now`, which polls for I/O events first.
         cx.waker().wake_by_ref();
         Poll::Pending
     })

@@ -1,4 +1,4 @@
-//! A request's body on its way to the guest, and no more of it than the server takes.
+//! The request body that the guest reads, with limits on its size and trailers.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use wasmtime_wasi_http::{Error, WasiBody};
 use super::reply::Refusal;
 use crate::host_fed;
 
-/// What of a body turned out to be too large, after the guest was given it.
+/// Shared record of the limit that a request body exceeded.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TooLarge(Arc<State>);
 
@@ -25,7 +25,7 @@ struct State {
 }
 
 impl TooLarge {
-    /// How the request is answered, if nothing has been sent yet.
+    /// Returns the response to the request, unless one was sent.
     pub(crate) fn refusal(&self) -> Option<Refusal> {
         if self.0.body.load(Relaxed) {
             return Some(Refusal::BodyTooLarge);
@@ -34,9 +34,9 @@ impl TooLarge {
     }
 }
 
-/// The guest's form of `body`, which errs when it exceeds `limit` bytes or has more than `most_trailers`. `None` if its
-/// length already says so.
-pub(crate) fn limited(body: Incoming, limit: u64, most_trailers: usize) -> Option<(WasiBody, Option<TooLarge>)> {
+/// Wraps `body` for the guest; reading it fails beyond `limit` bytes or `max_trailers` trailers. Returns `None` if its
+/// announced length exceeds the limit.
+pub(crate) fn limited(body: Incoming, limit: u64, max_trailers: usize) -> Option<(WasiBody, Option<TooLarge>)> {
     if body.is_end_stream() {
         let empty = Empty::new().map_err(|never| match never {});
         return Some((empty.boxed_unsync(), None));
@@ -45,27 +45,27 @@ pub(crate) fn limited(body: Incoming, limit: u64, most_trailers: usize) -> Optio
         return None;
     }
     let too_large = TooLarge::default();
-    let limited = Limited { body, limit, left: limit, most_trailers, too_large: too_large.clone() };
+    let limited = LimitedBody { body, limit, left: limit, max_trailers, too_large: too_large.clone() };
     Some((limited.boxed_unsync(), Some(too_large)))
 }
 
-struct Limited {
+struct LimitedBody {
     body: Incoming,
     limit: u64,
     left: u64,
-    most_trailers: usize,
+    max_trailers: usize,
     too_large: TooLarge,
 }
 
-impl Body for Limited {
+impl Body for LimitedBody {
     type Data = Bytes;
     type Error = Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        host_fed::polled();
+        host_fed::count_poll();
         let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(cx));
         Poll::Ready(match frame {
-            Some(Ok(frame)) if frame.trailers_ref().is_some_and(|trailers| trailers.len() > self.most_trailers) => {
+            Some(Ok(frame)) if frame.trailers_ref().is_some_and(|trailers| trailers.len() > self.max_trailers) => {
                 self.too_large.0.trailers.store(true, Relaxed);
                 Some(Err(Error::HttpRequestTrailerSectionSize(None)))
             }

@@ -1,5 +1,5 @@
-//! What happens to a connection besides its requests: its timer looks for clients that send or take nothing, and the server
-//! stops.
+//! `Watchdog`: events of a connection besides its requests: periodic checks for idle and slow clients, and the phases
+//! of the server's shutdown.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,33 +8,33 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep};
 
-use super::activity::{Activity, Verdict};
-use super::connection::{Phase, Server};
-use super::pace::{HURRY, Pace};
-use super::send_watch::{Pacing, SendWatch};
+use super::activity::{Activity, ConnectionStatus};
+use super::connection::{Server, ServerPhase};
+use super::send_rate::{MinSendRate, SHORT_SEND_WINDOW};
+use super::send_watch::{SendCheck, SendWatch};
 use super::worker::Worker;
 
-/// The shortest time between two looks.
-const SHORTEST: Duration = Duration::from_millis(10);
+/// The minimum interval between two checks.
+const MIN_CHECK_INTERVAL: Duration = Duration::from_millis(10);
 
-/// What a connection has to react to.
+/// An event that the connection has to handle.
 pub(crate) enum Event {
-    /// The server is in another phase.
-    Phase(Phase),
-    /// The watchdog has looked at the connection.
-    Look(Verdict),
+    /// The server entered another phase.
+    Phase(ServerPhase),
+    /// A check found this status.
+    Status(ConnectionStatus),
 }
 
-/// Looks at one connection now and then.
+/// Periodically checks one connection.
 pub(crate) struct Watchdog<'a> {
     worker: &'a Worker,
     activity: &'a Activity,
     sends: Arc<SendWatch>,
-    phase: watch::Receiver<Phase>,
-    /// Whether the backlog is full.
+    phase: watch::Receiver<ServerPhase>,
+    /// True while the backlog is full.
     full: watch::Receiver<bool>,
-    /// Since when the server stops.
-    stops: Option<Instant>,
+    /// When the server entered [`ServerPhase::Closing`].
+    closing_since: Option<Instant>,
     next: Pin<Box<Sleep>>,
 }
 
@@ -42,18 +42,18 @@ impl<'a> Watchdog<'a> {
     pub(crate) fn new(server: &'a Server, activity: &'a Activity, sends: Arc<SendWatch>) -> Self {
         let (phase, full) = (server.phase.clone(), server.backlog.full());
         let next = Box::pin(tokio::time::sleep(Duration::ZERO));
-        let mut watchdog = Self { worker: &server.worker, activity, sends, phase, full, stops: None, next };
-        watchdog.rest();
+        let mut watchdog = Self { worker: &server.worker, activity, sends, phase, full, closing_since: None, next };
+        watchdog.schedule_check();
         watchdog
     }
 
-    /// The server stops: what a client does not take is not waited for.
-    pub(crate) fn hurry(&mut self) {
-        self.stops = Some(Instant::now());
-        self.rest();
+    /// The server is closing: slow clients get shorter timeouts.
+    pub(crate) fn shorten_timeouts(&mut self) {
+        self.closing_since = Some(Instant::now());
+        self.schedule_check();
     }
 
-    /// Waits until the server is in another phase, or it is time to look.
+    /// Waits for the next phase or the next check.
     pub(crate) async fn next(mut self) -> (Event, Self) {
         tokio::select! {
             () = self.next.as_mut() => {}
@@ -63,43 +63,47 @@ impl<'a> Watchdog<'a> {
                 return (Event::Phase(phase), self);
             }
         }
-        (Event::Look(self.look()), self)
+        (Event::Status(self.check()), self)
     }
 
-    fn look(&mut self) -> Verdict {
-        self.rest();
+    fn check(&mut self) -> ConnectionStatus {
+        self.schedule_check();
         let config = &self.worker.config;
-        match self.sends.judge(self.pace(), std::time::Instant::now()) {
-            Pacing::Kept(0) => match self.stops {
-                // A client of HTTP/2 that does not answer is not waited for either.
-                Some(since) if since.elapsed() >= HURRY => match self.activity.verdict(config.header_timeout, HURRY) {
-                    Verdict::Idle => Verdict::TooSlow,
-                    verdict => verdict,
-                },
-                _ => self.activity.verdict(config.header_timeout, config.idle_timeout),
+        match self.sends.check(self.send_rate(), std::time::Instant::now()) {
+            SendCheck::Kept(0) => match self.closing_since {
+                // An HTTP/2 client that does not acknowledge the shutdown is not waited for either.
+                Some(since) if since.elapsed() >= SHORT_SEND_WINDOW => {
+                    match self.activity.status(config.header_timeout, SHORT_SEND_WINDOW) {
+                        ConnectionStatus::Idle => ConnectionStatus::TooSlow,
+                        status => status,
+                    }
+                }
+                _ => self.activity.status(config.header_timeout, config.idle_timeout),
             },
-            Pacing::Kept(streams) => {
+            SendCheck::Kept(streams) => {
                 self.count();
                 tracing::debug!(streams, "streams were reset: the client takes too little of what waits for it");
-                Verdict::Keep
+                ConnectionStatus::Keep
             }
-            Pacing::TooSlow => {
+            SendCheck::TooSlow => {
                 self.count();
                 tracing::debug!("a connection was ended: the client takes too little of what waits for it");
-                Verdict::TooSlow
+                ConnectionStatus::TooSlow
             }
         }
     }
 
-    fn rest(&mut self) {
+    fn schedule_check(&mut self) {
         let config = &self.worker.config;
-        let period = (config.header_timeout.min(config.idle_timeout) / 4).min(self.pace().period()).max(SHORTEST);
+        let period = (config.header_timeout.min(config.idle_timeout) / 4)
+            .min(self.send_rate().check_interval())
+            .max(MIN_CHECK_INTERVAL);
         self.next.as_mut().reset(Instant::now() + period);
     }
 
-    fn pace(&self) -> Pace {
-        let pace = self.worker.config.pace;
-        if self.stops.is_some() || *self.full.borrow() { pace.hurried() } else { pace }
+    fn send_rate(&self) -> MinSendRate {
+        let send_rate = self.worker.config.send_rate;
+        if self.closing_since.is_some() || *self.full.borrow() { send_rate.shortened() } else { send_rate }
     }
 
     fn count(&self) {

@@ -1,28 +1,28 @@
-//! What the connections of one thread share: the component, its idle instances, and the responses under way.
+//! `Worker`: what the connections of one thread share: the component, its idle instances, and streaming responses.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use wasmtime_wasi_http::handler::{Proxy, ProxyPre};
 use tempo_core::{IdleInstances, Interrupted, StoreData, Workload, describe};
+use wasmtime_wasi_http::handler::{Proxy, ProxyPre};
 
 use super::body::Stream;
 use super::config::Config;
-use super::exchange::Outcome;
-use super::measured::Measured;
+use super::exchange::CallOutcome;
+use super::metrics::RequestMetrics;
 use super::reply::Refusal;
 
-/// One serving thread's share of the component.
+/// The state of one serving thread.
 pub(crate) struct Worker {
     pub(crate) workload: Workload,
     pub(crate) handler: ProxyPre<StoreData>,
     pub(crate) config: Arc<Config>,
     pub(crate) idle: IdleInstances<Proxy>,
-    pub(crate) measured: Arc<Measured>,
+    pub(crate) metrics: Arc<RequestMetrics>,
     streams: Mutex<Vec<Weak<Stream>>>,
 }
 
 impl Worker {
-    /// The share of one of `config.threads` threads.
+    /// Creates the state of one of `config.threads` threads.
     ///
     /// # Errors
     ///
@@ -30,12 +30,12 @@ impl Worker {
     pub(crate) fn new(workload: Workload, config: Arc<Config>) -> wasmtime::Result<Self> {
         let handler = super::guest::handler(workload.component())?;
         let idle = IdleInstances::new(workload.clone(), config.threads);
-        let measured = Arc::new(Measured::new(workload.telemetry().clone()));
-        Ok(Self { workload, handler, config, idle, measured, streams: Mutex::default() })
+        let metrics = Arc::new(RequestMetrics::new(workload.telemetry().clone()));
+        Ok(Self { workload, handler, config, idle, metrics, streams: Mutex::default() })
     }
 
-    /// Keeps the instance of a call that went well if it may serve again; says how to answer one that did not.
-    pub(crate) fn settle(&self, outcome: Outcome) -> Result<(), Refusal> {
+    /// Parks the instance of a successful call if it is reusable; returns the refusal for a failed call.
+    pub(crate) fn finish_call(&self, outcome: CallOutcome) -> Result<(), Refusal> {
         let component = self.workload.name();
         if !matches!(outcome, Ok(Ok(_))) {
             self.workload.telemetry().count_trap();
@@ -57,13 +57,13 @@ impl Worker {
         }
     }
 
-    /// Watches a response that is being streamed, until it ends.
-    pub(crate) fn watch(&self, stream: &Arc<Stream>) {
+    /// Tracks a streaming response until it ends.
+    pub(crate) fn track(&self, stream: &Arc<Stream>) {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(stream));
     }
 
-    /// Ends what has stalled and drops instances that have been idle for long. Called every second or so.
-    pub(crate) fn tidy(&self) {
+    /// Ends stalled responses and drops expired idle instances.
+    pub(crate) fn maintain(&self) {
         self.idle.reap();
         let streams: Vec<_> = {
             let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);

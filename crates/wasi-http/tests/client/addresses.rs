@@ -1,10 +1,10 @@
-//! The policy at work: what is denied never reaches a socket, and what is granted does.
+//! The egress policy: denied requests never reach a socket, granted ones do.
 
 use http::{Method, Request, Response, StatusCode};
-use wasmtime_wasi_http::Error;
 use tempo_wasi_http::Client;
+use wasmtime_wasi_http::Error;
 
-use crate::support::{ask, client, echo_head, empty, full, get, refused, serve};
+use crate::support::{client, echo_head, empty, fetch, full, get, refused, serve};
 
 #[tokio::test]
 async fn nothing_is_sent_without_a_grant() {
@@ -44,12 +44,12 @@ async fn every_spelling_of_a_private_address_is_denied_unless_granted() {
     let literal = client(&[&format!("http://127.0.0.1:{port}")], &[]);
     for host in spellings {
         let request = || get(format!("http://{host}:{port}/"));
-        assert_eq!(ask(&ranged, request()).await.0.status, StatusCode::OK, "{host}");
+        assert_eq!(fetch(&ranged, request()).await.0.status, StatusCode::OK, "{host}");
         if host.to_lowercase().starts_with("localhost") {
             let error = refused(&literal, request()).await;
             assert!(matches!(error, Error::HttpRequestDenied), "{host}: {error:?}");
         } else {
-            let (_, seen) = ask(&literal, request()).await;
+            let (_, seen) = fetch(&literal, request()).await;
             assert!(seen.contains(&format!("host: 127.0.0.1:{port}")), "{host}: {seen}");
         }
     }
@@ -86,7 +86,7 @@ async fn a_name_that_resolves_to_a_private_address_needs_the_address_granted() {
     let error = refused(&client(&[&url], &[]), get(format!("{url}/"))).await;
     assert!(matches!(error, Error::DestinationIpProhibited), "{error:?}");
     assert_eq!(server.connections(), 0);
-    let (parts, _) = ask(&client(&[&url], &["127.0.0.1"]), get(format!("{url}/"))).await;
+    let (parts, _) = fetch(&client(&[&url], &["127.0.0.1"]), get(format!("{url}/"))).await;
     assert_eq!(parts.status, StatusCode::OK);
 }
 
@@ -100,7 +100,7 @@ async fn a_redirect_is_handed_back_and_its_target_is_judged_anew() {
     })
     .await;
     let client = client(&[&outer.url("")], &[]);
-    let (parts, _) = ask(&client, get(outer.url("/"))).await;
+    let (parts, _) = fetch(&client, get(outer.url("/"))).await;
     assert_eq!(parts.status, StatusCode::FOUND);
     let next = parts.headers.get("location").unwrap().to_str().unwrap();
     let error = refused(&client, get(next)).await;
@@ -112,7 +112,7 @@ async fn a_redirect_is_handed_back_and_its_target_is_judged_anew() {
 async fn a_grant_with_a_path_covers_what_lies_below_it() {
     let server = serve(echo_head).await;
     let client = client(&[&server.url("/v1")], &[]);
-    let (_, seen) = ask(&client, get(server.url("/v1/a%20b?x=%2F..&y"))).await;
+    let (_, seen) = fetch(&client, get(server.url("/v1/a%20b?x=%2F..&y"))).await;
     assert!(seen.starts_with("GET /v1/a%20b?x=%2F..&y HTTP/1.1\n"), "{seen}");
     for path in ["/", "/v2", "/v10", "/v1/../v2", "/v1/%2e%2e/v2"] {
         let error = refused(&client, get(server.url(path))).await;
@@ -157,6 +157,6 @@ async fn the_server_sees_one_host_and_no_fields_of_a_connection() {
         .header("x-kept", "1")
         .body(empty())
         .unwrap();
-    let (_, seen) = ask(&client, request).await;
+    let (_, seen) = fetch(&client, request).await;
     assert_eq!(seen, format!("GET /x HTTP/1.1\nhost: {}\nte: trailers\nx-kept: 1", server.address));
 }

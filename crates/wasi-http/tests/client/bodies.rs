@@ -1,4 +1,4 @@
-//! Bodies: streamed both ways, with back-pressure, trailers and honest lengths.
+//! Bodies: streamed both ways, with back-pressure, trailers and checked lengths.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,10 +8,10 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
-use wasmtime_wasi_http::{Error, WasiBody};
 use tempo_wasi_http::Client;
+use wasmtime_wasi_http::{Error, WasiBody};
 
-use crate::support::{ask, channel, client, data, echo_body, echo_head, empty, full, get, post, refused, serve};
+use crate::support::{channel, client, data, echo_body, echo_head, empty, fetch, full, get, post, refused, serve};
 
 fn loopback() -> Client {
     client(&["http://127.0.0.1:*"], &[])
@@ -54,7 +54,7 @@ async fn a_response_is_read_no_faster_than_the_component_reads() {
     let (response, _transmission) = loopback().send(get(server.url("/")), None).await.unwrap();
     let mut body = response.into_body();
     let mut received = body.frame().await.unwrap().unwrap().into_data().unwrap().len();
-    // The buffers on the way fill up; then the server stands still, or it has sent everything.
+    // The buffers fill up; then the server stalls, or it has sent everything.
     let mut before = usize::MAX;
     loop {
         tokio::time::sleep(Duration::from_millis(300)).await;
@@ -114,8 +114,8 @@ async fn a_length_that_is_not_the_bodys_fails() {
         Request::post(server.url("/")).header("content-length", length).body(body).unwrap()
     };
     let client = loopback();
-    assert_eq!(ask(&client, request("6", streamed(&["one", "two"]))).await.1, "onetwo");
-    assert_eq!(ask(&client, request("0", streamed(&[]))).await.1, "");
+    assert_eq!(fetch(&client, request("6", streamed(&["one", "two"]))).await.1, "onetwo");
+    assert_eq!(fetch(&client, request("0", streamed(&[]))).await.1, "");
     for (length, body, sent) in [
         ("5", streamed(&["one", "two"]), Some(6)),
         ("7", streamed(&["one", "two"]), Some(6)),
@@ -146,7 +146,7 @@ async fn a_body_that_fails_fails_the_request_with_its_own_error() {
     let error = refused(&client, post(hang.url("/"), body)).await;
     assert!(matches!(error, Error::LoopDetected), "{error:?}");
 
-    // Once the response has begun, the transmission tells.
+    // Once the response has begun, the transmission reports the error.
     let (sender, body) = channel();
     sender.send(data("one")).await.unwrap();
     let (_response, transmission) = client.send(post(server.url("/"), body), None).await.unwrap();
@@ -167,11 +167,11 @@ async fn an_early_answer_counts_although_the_body_was_not_read() {
     transmission.await.unwrap();
 }
 
-/// The server's view of a request without a body: what it says of its length.
+/// The server's view of a request without a body: its length fields.
 async fn announced(method: &str, body: WasiBody) -> Vec<String> {
     let server = serve(echo_head).await;
     let request = Request::builder().method(method).uri(server.url("/")).body(body).unwrap();
-    let head = ask(&loopback(), request).await.1;
+    let head = fetch(&loopback(), request).await.1;
     let fields = head.lines().filter(|line| line.starts_with("content-length") || line.starts_with("transfer"));
     fields.map(str::to_owned).collect()
 }
@@ -188,7 +188,7 @@ async fn a_request_without_a_body_is_not_sent_in_chunks() {
         ("PROPFIND", Some("content-length: 0")),
     ] {
         assert_eq!(announced(method, empty()).await, Vec::from_iter(expected), "{method}");
-        // A stream that turns out to have nothing in it, as the bodies of components are.
+        // An empty stream, as the bodies of components are.
         let nothing: WasiBody = StreamBody::new(futures::stream::iter([data("")])).boxed_unsync();
         assert_eq!(announced(method, nothing).await, Vec::from_iter(expected), "{method}");
         let (sender, body) = channel();
@@ -206,7 +206,7 @@ async fn a_declared_length_of_nothing_is_left_out_where_it_goes_without_saying()
     let server = serve(echo_head).await;
     for (method, announced) in [("GET", false), ("DELETE", false), ("OPTIONS", false), ("POST", true), ("PUT", true)] {
         let request = Request::builder().method(method).uri(server.url("/")).header("content-length", "0");
-        let head = ask(&loopback(), request.body(empty()).unwrap()).await.1;
+        let head = fetch(&loopback(), request.body(empty()).unwrap()).await.1;
         assert_eq!(head.contains("content-length: 0"), announced, "{method}: {head}");
     }
 }
@@ -216,10 +216,10 @@ async fn a_get_with_a_streamed_body_goes_out() {
     let server = serve(echo_body).await;
     let client = loopback();
     let streamed = || -> WasiBody { StreamBody::new(futures::stream::iter([data("query")])).boxed_unsync() };
-    assert_eq!(ask(&client, Request::get(server.url("/")).body(streamed()).unwrap()).await.1, "query");
+    assert_eq!(fetch(&client, Request::get(server.url("/")).body(streamed()).unwrap()).await.1, "query");
     let request = Request::get(server.url("/")).header("content-length", "5").body(streamed()).unwrap();
-    assert_eq!(ask(&client, request).await.1, "query");
-    assert_eq!(ask(&client, Request::get(server.url("/")).body(full("query")).unwrap()).await.1, "query");
+    assert_eq!(fetch(&client, request).await.1, "query");
+    assert_eq!(fetch(&client, Request::get(server.url("/")).body(full("query")).unwrap()).await.1, "query");
 
     // The same when the body only starts after the response.
     let (sender, body) = channel();

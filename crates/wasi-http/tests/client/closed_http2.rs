@@ -1,5 +1,5 @@
-//! HTTP/2 connections that the server closes while a request is on its way. The server is written frame by frame, as no
-//! library closes a connection in the ways that matter.
+//! HTTP/2 connections that the server closes while a request is in flight. The server is written frame by frame, as no
+//! library closes connections at the relevant points.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +11,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use wasmtime_wasi_http::{Error, WasiBody};
 
-use crate::support::{ask, empty, full, get};
+use crate::support::{empty, fetch, full, get};
 use crate::tls::Authority;
 
 const HEADERS: u8 = 1;
@@ -24,22 +24,22 @@ const ACK: u8 = 1;
 const REFUSED_STREAM: u32 = 7;
 const INTERNAL_ERROR: u32 = 2;
 
-/// What the server does when the head of a request has come.
+/// The server's reaction to the head of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Act {
-    /// It answers with 200.
+    /// Answers with 200.
     Answer,
-    /// It says that it will not handle this request, nor later ones.
+    /// Sends GOAWAY that excludes this request and later ones.
     GoAway,
-    /// It says that it takes no later requests, and closes the connection without an answer to this one.
+    /// Sends GOAWAY that excludes later requests, and closes the connection without an answer to this one.
     GoAwayAndClose,
-    /// It closes the connection.
+    /// Closes the connection.
     Close,
-    /// It refuses the request alone.
+    /// Refuses this request only.
     Refuse,
-    /// It fails over the request.
+    /// Fails this request.
     Fail,
-    /// It begins a response, and closes the connection.
+    /// Begins a response, and closes the connection.
     AnswerHalf,
 }
 
@@ -72,7 +72,7 @@ impl Connection {
         self.send(GOAWAY, 0, 0, &[last.to_be_bytes(), 0_u32.to_be_bytes()].concat()).await;
     }
 
-    /// Acts once for each request, and stays open after the last unless it has closed the connection.
+    /// Reacts once to each request, and stays open after the last unless it has closed the connection.
     async fn serve(mut self, acts: &[Act]) {
         let mut preface = [0; 24];
         self.0.read_exact(&mut preface).await.unwrap();
@@ -80,7 +80,7 @@ impl Connection {
         for act in acts {
             let Ok(stream) = self.request().await else { return };
             match act {
-                // `:status: 200` stands in HPACK's static table.
+                // `:status: 200` is in HPACK's static table.
                 Act::Answer => self.send(HEADERS, END_STREAM_AND_HEADERS, stream, &[0x88]).await,
                 Act::GoAway => self.go_away(stream.saturating_sub(2)).await,
                 Act::GoAwayAndClose => {
@@ -91,7 +91,7 @@ impl Connection {
                 Act::Refuse => self.send(RST_STREAM, 0, stream, &REFUSED_STREAM.to_be_bytes()).await,
                 Act::Fail => self.send(RST_STREAM, 0, stream, &INTERNAL_ERROR.to_be_bytes()).await,
                 Act::AnswerHalf => {
-                    // Without END_HEADERS, so that a part of the head is still to come.
+                    // Without END_HEADERS, so that part of the head is missing.
                     self.send(HEADERS, 0, stream, &[0x88]).await;
                     return;
                 }
@@ -101,7 +101,7 @@ impl Connection {
     }
 }
 
-/// A server whose connections act like this, one after the other, and how many there have been.
+/// Starts a server whose connections follow the scripts in turn. Returns its URL and the number of connections.
 async fn scripted(acceptor: TlsAcceptor, connections: &'static [&'static [Act]]) -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://localhost:{}/", listener.local_addr().unwrap().port());
@@ -118,7 +118,7 @@ async fn scripted(acceptor: TlsAcceptor, connections: &'static [&'static [Act]])
     (url, accepted)
 }
 
-/// Sends a GET, then the request in question on the same connection. Its status, and how many connections there were.
+/// Sends a GET, then `request` on the same connection. Returns its status and the number of connections.
 async fn second(
     connections: &'static [&'static [Act]],
     method: &Method,
@@ -127,7 +127,7 @@ async fn second(
     let authority = Authority::new();
     let (url, accepted) = scripted(authority.acceptor("localhost", &["h2"]), connections).await;
     let client = authority.client();
-    assert_eq!(ask(&client, get(&url)).await.0.version, http::Version::HTTP_2);
+    assert_eq!(fetch(&client, get(&url)).await.0.version, http::Version::HTTP_2);
     let request = Request::builder().method(method).uri(url).body(body).unwrap();
     let result = client.send(request, None).await.map(|(response, _)| response.status().as_u16());
     (result, accepted.load(Ordering::SeqCst))
@@ -148,7 +148,7 @@ async fn an_idempotent_request_on_a_closed_connection_is_sent_once_more() {
             assert_eq!((status.unwrap(), accepted), (200, 2), "{method} {connections:?}");
         }
     }
-    // Not twice more.
+    // Retried only once.
     const GO_AWAY: &[&[Act]] = &[&[Act::Answer, Act::GoAway], &[Act::GoAway], &[Act::Answer]];
     const CLOSE: &[&[Act]] = &[&[Act::Answer, Act::Close], &[Act::Close], &[Act::Answer]];
     for connections in [GO_AWAY, CLOSE] {
@@ -178,7 +178,7 @@ async fn other_requests_are_sent_once() {
         assert!(matches!(error, Error::ConnectionTerminated), "{error:?} {method} {connections:?}");
         assert_eq!(accepted, 1, "{method} {connections:?}");
     }
-    // The server has begun with it.
+    // The server has started to process it.
     const FAIL: &[&[Act]] = &[&[Act::Answer, Act::Fail], &[Act::Answer]];
     let (status, accepted) = second(FAIL, &Method::GET, empty()).await;
     assert!(matches!(status.unwrap_err(), Error::HttpProtocolError));

@@ -1,4 +1,4 @@
-//! Reuse, refusal, and what becomes of connections that break.
+//! Connections: reuse, refusal, and failures.
 
 use std::net::TcpListener as StdListener;
 use std::sync::Arc;
@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use http::Response;
 use http_body_util::BodyExt;
+use tempo_wasi_http::ClientConfig;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
-use tempo_wasi_http::ClientConfig;
 
-use crate::support::{ask, client, client_with, echo_head, empty, full, get, refused, serve};
+use crate::support::{client, client_with, echo_head, empty, fetch, full, get, refused, serve};
 
 const LOOPBACK: (&[&str], &[&str]) = (&["*"], &["127.0.0.0/8"]);
 
@@ -22,8 +22,8 @@ async fn connections_are_reused_across_requests_and_spellings() {
     let client = client(LOOPBACK.0, LOOPBACK.1);
     for n in 0..20 {
         let host = if n % 2 == 0 { "127.0.0.1" } else { "0x7f.1" };
-        ask(&client, get(format!("http://{host}:{}/", server.address.port()))).await;
-        // Lets the task of the connection give it back.
+        fetch(&client, get(format!("http://{host}:{}/", server.address.port()))).await;
+        // Lets the connection's task return it to the pool.
         tokio::task::yield_now().await;
     }
     assert!(server.connections() < 20, "{} connections for 20 requests", server.connections());
@@ -33,11 +33,11 @@ async fn connections_are_reused_across_requests_and_spellings() {
 async fn a_client_moves_between_runtimes() {
     let server = serve(echo_head).await;
     let client = client(LOOPBACK.0, LOOPBACK.1);
-    ask(&client, get(server.url("/"))).await;
+    fetch(&client, get(server.url("/"))).await;
     let url = server.url("/");
     let elsewhere = tokio::task::spawn_blocking(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async { ask(&client, get(url)).await.0.status })
+        runtime.block_on(async { fetch(&client, get(url)).await.0.status })
     });
     assert_eq!(elsewhere.await.unwrap(), 200);
 }
@@ -55,7 +55,7 @@ async fn a_name_that_does_not_exist_is_a_dns_error() {
     assert!(matches!(error, Error::DnsError { .. } | Error::DnsTimeout), "{error:?}");
 }
 
-/// Linux drops connection attempts when the queue of a listener is full, which is as good as an address that is silent.
+/// Linux drops connection attempts when a listen queue is full, which acts like an unresponsive address.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_server_that_does_not_accept_times_out() {
@@ -138,11 +138,11 @@ async fn a_dropped_request_frees_its_turn() {
     }
     hanging.abort();
     assert!(hanging.await.unwrap_err().is_cancelled());
-    assert_eq!(ask(&client, http::Request::get(server.url("/")).body(empty()).unwrap()).await.1, "done");
+    assert_eq!(fetch(&client, http::Request::get(server.url("/")).body(empty()).unwrap()).await.1, "done");
 }
 
-/// How a server treats the requests of its connections, one after the other: with these bytes, or by closing the connection
-/// without any. It closes after the last, too.
+/// Starts a server whose connections answer requests in turn with these bytes, or by closing the connection on an empty
+/// entry. Closes after the last one too.
 async fn scripted(connections: &'static [&'static [&'static str]]) -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
@@ -168,11 +168,11 @@ async fn scripted(connections: &'static [&'static [&'static str]]) -> (String, A
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ndone";
 
-/// Sends a GET, then the request in question on the same connection, which the server answers as its script has it.
+/// Sends a GET, then the request on the same connection, which the server answers by its script.
 async fn second(url: &str, request: http::request::Builder, body: WasiBody) -> Result<u16, Error> {
     let client = client(LOOPBACK.0, LOOPBACK.1);
-    assert_eq!(ask(&client, get(url)).await.1, "done");
-    // Lets the task of the connection give it back.
+    assert_eq!(fetch(&client, get(url)).await.1, "done");
+    // Lets the connection's task return it to the pool.
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }
@@ -186,7 +186,7 @@ async fn an_idempotent_request_on_a_closed_connection_is_sent_once_more() {
         let status = second(&url, http::Request::builder().method(method), empty()).await.unwrap();
         assert_eq!((status, accepted.load(Ordering::SeqCst)), (200, 2), "{method}");
     }
-    // Not twice more.
+    // Retried only once.
     let (url, accepted) = scripted(&[&[OK, ""], &[""], &[OK]]).await;
     let error = second(&url, http::Request::get("/"), empty()).await.unwrap_err();
     assert!(matches!(error, Error::ConnectionTerminated), "{error:?}");
@@ -196,7 +196,7 @@ async fn an_idempotent_request_on_a_closed_connection_is_sent_once_more() {
 #[tokio::test]
 async fn other_requests_are_sent_once() {
     const SILENT: &[&[&str]] = &[&[OK, ""], &[OK]];
-    // Something of a response has come.
+    // Part of a response has arrived.
     const BEGUN: &[&[&str]] = &[&[OK, "HTTP/1.1 200 OK\r\n"], &[OK]];
     const JUST_BEGUN: &[&[&str]] = &[&[OK, "H"], &[OK]];
     for (script, request, body) in [
@@ -211,7 +211,7 @@ async fn other_requests_are_sent_once() {
         assert!(matches!(error, Error::ConnectionTerminated), "{error:?}");
         assert_eq!(accepted.load(Ordering::SeqCst), 1);
     }
-    // A connection that was never answered on was not kept.
+    // A connection without a response was not pooled.
     let (url, accepted) = scripted(&[&[""], &[OK]]).await;
     let error = refused(&client(LOOPBACK.0, LOOPBACK.1), get(&url)).await;
     assert!(matches!(error, Error::ConnectionTerminated), "{error:?}");

@@ -2,8 +2,8 @@
 
 use http::Request;
 use http_body_util::BodyExt;
-use wasmtime_wasi_http::{DEFAULT_FORBIDDEN_HEADERS, Error, WasiBody, WasiHttpHooks};
 use tempo_wasi_http::Hooks;
+use wasmtime_wasi_http::{DEFAULT_FORBIDDEN_HEADERS, Error, WasiBody, WasiHttpHooks};
 
 use crate::support::{client, echo_head, get, serve};
 
@@ -34,7 +34,7 @@ async fn the_client_alone_writes_the_host_field() {
     for name in &DEFAULT_FORBIDDEN_HEADERS {
         assert!(hooks.is_forbidden_header(name), "{name}");
     }
-    // As wasmtime would have done it.
+    // As wasmtime does.
     let mut request = get(server.url("/"));
     request.headers_mut().insert("host", http::HeaderValue::from_static("127.0.0.1"));
     let seen = send(&mut hooks, request).await.unwrap();

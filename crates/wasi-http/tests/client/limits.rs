@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use http::{Response, StatusCode};
 use http_body_util::BodyExt;
-use wasmtime_wasi_http::{Error, RequestOptions};
 use tempo_wasi_http::ClientConfig;
+use wasmtime_wasi_http::{Error, RequestOptions};
 
-use crate::support::{ask, channel, client, client_with, data, full, get, post, refused, serve};
+use crate::support::{channel, client, client_with, data, fetch, full, get, post, refused, serve};
 
 const SHORT: Duration = Duration::from_millis(100);
 
@@ -40,7 +40,7 @@ async fn the_wait_for_an_answer_starts_again_with_each_part_of_the_request() {
             sender.send(data("x")).await.unwrap();
         }
     });
-    assert_eq!(ask(&client, post(&url, body)).await.1, "x".repeat(12));
+    assert_eq!(fetch(&client, post(&url, body)).await.1, "x".repeat(12));
 }
 
 #[tokio::test]
@@ -105,7 +105,7 @@ async fn connections_are_bounded() {
 
 #[tokio::test]
 async fn response_fields_are_bounded_in_number() {
-    // `date` and `content-length` come on top.
+    // The server adds `date` and `content-length`.
     let server = serve(|request| async move {
         let count: usize = request.uri().path().trim_start_matches('/').parse().unwrap();
         let mut response = Response::new(full(""));
@@ -118,7 +118,7 @@ async fn response_fields_are_bounded_in_number() {
     .await;
     let client = client(&[&server.url("")], &[]);
     for count in [99, 100] {
-        let (parts, _) = ask(&client, get(server.url(&format!("/{count}")))).await;
+        let (parts, _) = fetch(&client, get(server.url(&format!("/{count}")))).await;
         assert_eq!((parts.status, parts.headers.len()), (StatusCode::OK, count));
     }
     let error = refused(&client, get(server.url("/101"))).await;
@@ -133,7 +133,7 @@ async fn response_fields_are_bounded_in_size() {
     })
     .await;
     let client = client(&[&server.url("")], &[]);
-    let (parts, _) = ask(&client, get(server.url("/32000"))).await;
+    let (parts, _) = fetch(&client, get(server.url("/32000"))).await;
     assert_eq!(parts.headers["x-big"].len(), 32_000);
     let error = refused(&client, get(server.url("/33000"))).await;
     assert!(matches!(error, Error::HttpResponseHeaderSectionSize(None)), "{error:?}");

@@ -1,4 +1,4 @@
-//! Servers to talk to, and short ways to ask.
+//! Test servers, and helpers that send requests.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -14,24 +14,24 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
+use tempo_wasi_http::{Client, ClientConfig, Policy};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 use wasmtime_wasi_http::{Error, WasiBody};
-use tempo_wasi_http::{Client, ClientConfig, Policy};
 
-/// What a test server answers with.
+/// A test server's response.
 pub(crate) type Reply = Response<UnsyncBoxBody<Bytes, Error>>;
 
-/// A server that lives as long as the test's runtime.
+/// A server that runs as long as the test's runtime.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     connections: Arc<AtomicUsize>,
 }
 
 impl Server {
-    /// How many connections were accepted.
+    /// Number of accepted connections.
     pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
@@ -50,7 +50,7 @@ where
     serve_with(None, handler).await
 }
 
-/// Serves HTTP/1.1 and HTTP/2, over TLS when there is an acceptor.
+/// Serves HTTP/1.1 and HTTP/2, over TLS if there is an acceptor.
 pub(crate) async fn serve_with<F, R>(tls: Option<TlsAcceptor>, handler: F) -> Server
 where
     F: Fn(Request<Incoming>) -> R + Clone + Send + Sync + 'static,
@@ -89,11 +89,11 @@ where
         let reply = handler(request);
         async move { Ok::<_, Infallible>(reply.await) }
     });
-    // A connection that a test breaks is no failure of the server.
+    // A connection that the test closes is no failure of the server.
     let _ = auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
 }
 
-/// A client that may do what `grants` and `addresses` say, with the default limits.
+/// Creates a client with `grants`, `addresses` and default limits.
 pub(crate) fn client(grants: &[&str], addresses: &[&str]) -> Client {
     client_with(ClientConfig::default(), grants, addresses)
 }
@@ -111,7 +111,7 @@ pub(crate) fn full(text: impl Into<Bytes>) -> WasiBody {
     Full::new(text.into()).map_err(|never| match never {}).boxed_unsync()
 }
 
-/// A body that is fed by hand. It holds one frame, so the sender feels back-pressure.
+/// A body that the test feeds. It buffers one frame, so the sender sees back-pressure.
 pub(crate) fn channel() -> (mpsc::Sender<Result<Frame<Bytes>, Error>>, WasiBody) {
     let (sender, mut receiver) = mpsc::channel(1);
     let stream = futures::stream::poll_fn(move |cx| receiver.poll_recv(cx));
@@ -130,8 +130,8 @@ pub(crate) fn post(url: impl AsRef<str>, body: WasiBody) -> Request<WasiBody> {
     Request::post(url.as_ref()).body(body).unwrap()
 }
 
-/// Sends a request that must succeed, and reads the whole answer.
-pub(crate) async fn ask(client: &Client, request: Request<WasiBody>) -> (http::response::Parts, String) {
+/// Sends a request that must succeed, and reads the whole response.
+pub(crate) async fn fetch(client: &Client, request: Request<WasiBody>) -> (http::response::Parts, String) {
     let (response, transmission) = client.send(request, None).await.unwrap();
     let (parts, body) = response.into_parts();
     let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
@@ -144,7 +144,7 @@ pub(crate) async fn refused(client: &Client, request: Request<WasiBody>) -> Erro
     client.send(request, None).await.err().unwrap()
 }
 
-/// Answers with what the server saw: the request line and the fields, sorted.
+/// Answers with the request line and the sorted fields.
 pub(crate) async fn echo_head(request: Request<Incoming>) -> Reply {
     let mut lines: Vec<String> =
         request.headers().iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
@@ -154,7 +154,7 @@ pub(crate) async fn echo_head(request: Request<Incoming>) -> Reply {
     Response::new(full(lines.join("\n")))
 }
 
-/// Answers with the body that it was sent.
+/// Answers with the request's body.
 pub(crate) async fn echo_body(request: Request<Incoming>) -> Reply {
     Response::new(request.into_body().map_err(|_| Error::HttpProtocolError).boxed_unsync())
 }

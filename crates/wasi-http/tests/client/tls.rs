@@ -1,4 +1,4 @@
-//! HTTPS: who is trusted, and HTTP/2.
+//! HTTPS: trusted authorities, and HTTP/2.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -10,16 +10,16 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use tempfile::NamedTempFile;
+use tempo_wasi_http::{Client, ClientConfig};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use wasmtime_wasi_http::{Error, RequestOptions};
-use tempo_wasi_http::{Client, ClientConfig};
 
 use crate::support::{
-    ask, channel, client_with, data, echo_body, echo_head, empty, full, get, post, refused, serve_with,
+    channel, client_with, data, echo_body, echo_head, empty, fetch, full, get, post, refused, serve_with,
 };
 
-/// A certificate authority of the test's own.
+/// A private certificate authority.
 pub(super) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     file: NamedTempFile,
@@ -36,7 +36,7 @@ impl Authority {
         Self { issuer: Issuer::new(params, key), file }
     }
 
-    /// A server's end of TLS, with a certificate for `name`.
+    /// Creates an acceptor with a certificate for `name`.
     pub(super) fn acceptor(&self, name: &str, alpn: &[&str]) -> TlsAcceptor {
         let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         let key = KeyPair::generate().unwrap();
@@ -67,7 +67,7 @@ async fn a_private_authority_is_trusted_when_given() {
     for (name, host) in [("localhost", "localhost"), ("127.0.0.1", "127.0.0.1"), ("127.0.0.1", "0x7f.1")] {
         let server = serve_with(Some(authority.acceptor(name, &["http/1.1"])), echo_head).await;
         let url = format!("https://{host}:{}/x", server.address.port());
-        let (_, seen) = ask(&authority.client(), get(&url)).await;
+        let (_, seen) = fetch(&authority.client(), get(&url)).await;
         assert!(seen.starts_with(&format!("GET /x HTTP/1.1\nhost: {name}:")), "{seen}");
     }
 }
@@ -117,7 +117,7 @@ async fn http2_is_negotiated_and_one_connection_carries_many_requests() {
     let server = serve_with(Some(authority.acceptor("localhost", &["h2", "http/1.1"])), echo_body).await;
     let url = format!("https://localhost:{}/", server.address.port());
     let client = authority.client();
-    let (parts, _) = ask(&client, get(&url)).await;
+    let (parts, _) = fetch(&client, get(&url)).await;
     assert_eq!(parts.version, Version::HTTP_2);
     let mut open = Vec::new();
     for _ in 0..10 {
@@ -154,7 +154,7 @@ async fn http2_requests_carry_the_authority_and_nothing_of_a_connection() {
         .header("te", "gzip")
         .body(empty())
         .unwrap();
-    let (_, seen) = ask(&authority.client(), request).await;
+    let (_, seen) = fetch(&authority.client(), request).await;
     assert_eq!(seen, format!("localhost:{} 0", server.address.port()));
 }
 

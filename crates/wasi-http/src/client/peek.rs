@@ -1,4 +1,4 @@
-//! Whether a request has a body: what its length says, or its first part.
+//! Determines whether a request has a body, by its length or its first frame.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -10,29 +10,29 @@ use http_body_util::BodyExt as _;
 use tokio::time::timeout;
 use wasmtime_wasi_http::{Error, WasiBody};
 
-/// How long a request waits for the first part of its body. A body that ends within this time without one is none; with a
-/// component that writes what it has at hand, that is decided long before. One that is slower is sent as it comes.
-const FIRST_PART_TIMEOUT: Duration = Duration::from_millis(100);
+/// How long a request waits for the first frame of its body. If the body ends within this time, the request is sent
+/// without one; a component that writes available data decides this sooner. A slower body is streamed.
+const FIRST_FRAME_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// Looks for the first part of `body`. `None` if it has none.
+/// Reads the first frame of `body`. Returns `None` if the body is empty.
 ///
 /// # Errors
-/// The body fails instead.
-pub(super) async fn open(mut body: WasiBody) -> Result<Option<WasiBody>, Error> {
+/// The body fails.
+pub(super) async fn peek(mut body: WasiBody) -> Result<Option<WasiBody>, Error> {
     if body.is_end_stream() {
         return Ok(None);
     }
     if body.size_hint().lower() > 0 {
         return Ok(Some(body));
     }
-    match timeout(FIRST_PART_TIMEOUT, first_part(&mut body)).await {
+    match timeout(FIRST_FRAME_TIMEOUT, first_frame(&mut body)).await {
         Ok(None) => Ok(None),
-        Ok(Some(first)) => Ok(Some(Opened { first: Some(first?), rest: body }.boxed_unsync())),
+        Ok(Some(first)) => Ok(Some(PeekedBody { first: Some(first?), rest: body }.boxed_unsync())),
         Err(_) => Ok(Some(body)),
     }
 }
 
-async fn first_part(body: &mut WasiBody) -> Option<Result<Frame<Bytes>, Error>> {
+async fn first_frame(body: &mut WasiBody) -> Option<Result<Frame<Bytes>, Error>> {
     loop {
         match body.frame().await? {
             Ok(frame) if frame.data_ref().is_some_and(Bytes::is_empty) => {}
@@ -41,13 +41,13 @@ async fn first_part(body: &mut WasiBody) -> Option<Result<Frame<Bytes>, Error>> 
     }
 }
 
-/// A body whose first frame has been taken out.
-struct Opened {
+/// A body whose first frame has been read.
+struct PeekedBody {
     first: Option<Frame<Bytes>>,
     rest: WasiBody,
 }
 
-impl Body for Opened {
+impl Body for PeekedBody {
     type Data = Bytes;
     type Error = Error;
 
@@ -62,7 +62,7 @@ impl Body for Opened {
         self.first.is_none() && self.rest.is_end_stream()
     }
 
-    /// A body that has a length is not opened.
+    /// Only bodies of unknown length are peeked.
     fn size_hint(&self) -> SizeHint {
         SizeHint::default()
     }

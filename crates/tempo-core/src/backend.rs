@@ -40,7 +40,7 @@ impl<'a> BootContext<'a> {
 /// and then takes the state of each new store from it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a backend of `{S}`",
-    note = "in `runtime!` write `name: {S} = BackendOfThatService`"
+    note = "in `runtime!` write `{S} = BackendOfThatService`"
 )]
 pub trait Backend<S: Service>: Sized + Send + Sync + 'static {
     /// The flags this backend reads. Each is also an environment variable. Several backends may list the same flag.

@@ -53,4 +53,4 @@ pub use macros::offers;
 pub use runtime::Runtime;
 
 // What `runtime!` writes refers to these, so that a runtime depends on this crate alone.
-pub use {tempo_core, wasmtime};
+pub use {tempo_backend, tempo_core, tempo_settings, wasmtime};

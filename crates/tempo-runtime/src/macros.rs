@@ -10,7 +10,9 @@ use tempo_core::{NoService, Service, Trigger};
 ///
 /// ```no_run
 /// # mod acme {
+/// #     use tempo_backend::ByteBudget;
 /// #     use tempo_core::*;
+/// #     use tempo_settings::Flag;
 /// #     use wasmtime::component::{HasData, Linker, ResourceTable};
 /// #     pub struct AcmeTime;
 /// #     impl HasData for AcmeTime { type Data<'a> = &'a u64; }

@@ -3,9 +3,9 @@
 
 use std::time::Instant;
 
-use tempo_runtime::tempo_core::{
-    Backend, BootContext, ByteBudget, Flag, Provide, Running, Service, Settings, StoreData, Trigger, Workload,
-};
+use tempo_runtime::tempo_backend::ByteBudget;
+use tempo_runtime::tempo_core::{Backend, BootContext, Provide, Running, Service, StoreData, Trigger, Workload};
+use tempo_runtime::tempo_settings::{Flag, Settings};
 use tempo_runtime::wasmtime::component::{HasData, Linker, ResourceTable};
 
 pub struct AcmeTime;

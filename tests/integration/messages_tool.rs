@@ -134,8 +134,8 @@ fn a_file_that_a_runtime_has_open_is_named() {
 fn what_keeps_nothing_is_named() {
     let nats = Broker::core_nats();
     for arguments in [&["list"][..], &["peek", "--dead-letter"], &["replay", "--dead-letter", "--all"]] {
-        tool(&nats, arguments).failed_in_one_line(64, &["--messaging: nats://", "keeps no messages"]);
-        tool(&Broker::memory(), arguments).failed_in_one_line(64, &["--messaging: memory: is within the runtime"]);
+        tool(&nats, arguments).failed_in_one_line(64, &["--messaging: nats://", "stores no messages"]);
+        tool(&Broker::memory(), arguments).failed_in_one_line(64, &["--messaging: memory: is in the memory of another process"]);
         tool(&Broker::file(), arguments).failed_in_one_line(66, &["messages.redb is not there"]);
         // Nothing configured: the place that `run` would have.
         Run::tempo(["messages"])

@@ -78,7 +78,7 @@ fn nothing_is_subscribed() {
         ended.failed_in_one_line(78, &["messaging_worker: handles messages", "--subscribe TOPIC"]);
     }
     let server = Run::guest("orders").args(["--messaging", "memory:", "--keyvalue", "memory:"]).serve();
-    server.log.wait_for("no subscription says which");
+    server.log.wait_for("has no subscription");
     assert_eq!(get(server.address, "/orders/1").status, 404, "it serves all the same");
 }
 

@@ -74,7 +74,7 @@ fn messages_wait_for_their_handler() {
         // The consumer is there from its first start on.
         drop(broker.serve(GUEST, SHORT));
         let server = broker.run(GUEST).serve();
-        server.log.wait_for("no subscription says which");
+        server.log.wait_for("has no subscription");
         publish_many(server.address, 20, "topic=check.later");
         assert_eq!(seen(server.address, "check.later").len(), 0);
         drop(server);

@@ -1,4 +1,4 @@
-//! A broker that remembers what it is asked, for tests of the host functions alone.
+//! A recording broker, for tests of the host functions.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -13,18 +13,18 @@ use crate::{
     Broker, Consumer, Error, ErrorKind, Message, MessagingState, MessagingView, Result, Subscription, WasiMessaging,
 };
 
-/// What a [`Recorder`] was asked to do.
+/// A call of a [`Recorder`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Asked {
+pub(crate) enum Recorded {
     Publish(Vec<Message>),
     Reply(Message),
     Request(Message, usize, Duration),
 }
 
-/// Accepts all messages but those on the topic `full`, and answers requests with what it was given for them.
+/// Accepts all messages except on the topic `full`, and answers requests from a queue.
 #[derive(Clone, Default)]
 pub(crate) struct Recorder {
-    asked: Arc<Mutex<Vec<Asked>>>,
+    calls: Arc<Mutex<Vec<Recorded>>>,
     answers: Arc<Mutex<VecDeque<Result<Vec<Message>>>>>,
 }
 
@@ -33,23 +33,23 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Recorder {
-    /// What it was asked since it was looked at.
-    pub(crate) fn asked(&self) -> Vec<Asked> {
-        std::mem::take(&mut *lock(&self.asked))
+    /// Takes the calls since the last time.
+    pub(crate) fn take_calls(&self) -> Vec<Recorded> {
+        std::mem::take(&mut *lock(&self.calls))
     }
 
-    /// Answers the next request so.
+    /// Queues the answer to a request.
     pub(crate) fn answer(&self, answer: Result<Vec<Message>>) {
         lock(&self.answers).push_back(answer);
     }
 
-    /// A store's share of this broker, as `default`.
+    /// The state of a store with this broker as `default`.
     pub(crate) fn state(&self) -> MessagingState {
         let broker: Arc<dyn Broker> = Arc::new(self.clone());
         MessagingState::new(Backends::new([("default".to_owned(), broker)]), &Limits::default())
     }
 
-    /// What a store carries.
+    /// The data of a store.
     pub(crate) fn data(&self) -> StoreData {
         StoreData { messaging: self.state(), table: ResourceTable::new() }
     }
@@ -61,17 +61,17 @@ impl Broker for Recorder {
         let full = || Error::new(ErrorKind::QuotaExceeded, "there is no room");
         let results = messages.iter().map(|message| if message.topic == "full" { Err(full()) } else { Ok(()) });
         let results = results.collect();
-        lock(&self.asked).push(Asked::Publish(messages));
+        lock(&self.calls).push(Recorded::Publish(messages));
         results
     }
 
     async fn reply(&self, answer: Message) -> Result<()> {
-        lock(&self.asked).push(Asked::Reply(answer));
+        lock(&self.calls).push(Recorded::Reply(answer));
         Ok(())
     }
 
     async fn request(&self, message: Message, replies: usize, timeout: Duration) -> Result<Vec<Message>> {
-        lock(&self.asked).push(Asked::Request(message, replies, timeout));
+        lock(&self.calls).push(Recorded::Request(message, replies, timeout));
         lock(&self.answers).pop_front().unwrap_or_else(|| Err(Error::new(ErrorKind::Timeout, "no answer came in time")))
     }
 
@@ -92,7 +92,7 @@ impl tempo_core::Provide<WasiMessaging> for StoreData {
     }
 }
 
-/// A message on `topic` with this payload and nothing else.
+/// A message with only a topic and a payload.
 pub(crate) fn message(topic: &str, payload: &'static str) -> Message {
     Message { topic: topic.into(), payload: payload.into(), ..Message::default() }
 }

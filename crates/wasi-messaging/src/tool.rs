@@ -29,7 +29,7 @@ const LIMIT: Argument = Argument::option("limit", "N", "How many to show [defaul
 const CONSUMER: Argument = Argument::operand("CONSUMER", "Which consumer");
 const TOPICS: Argument = Argument::option("topics", "TOPIC[,TOPIC]...", "The topics that it has from now on");
 const START: Argument =
-    Argument::option("start", "all|new|SEQUENCE", "Where it goes on in what is kept, even of what was handled before");
+    Argument::option("start", "all|new|SEQUENCE", "The stored message to continue at, even if handled before");
 const TO: Argument = Argument::option("to", "NAME", "The name that it has from now on");
 
 /// Default number of dead letters shown.
@@ -92,11 +92,11 @@ impl<S: BackendSchemes<dyn Broker>> Tool for Messages<S> {
             return moves::run(&open().await?, &consumer, &change, output).await;
         }
         let which = which(invocation)?;
-        let kept = open().await?;
+        let broker = open().await?;
         match invocation.action() {
-            "peek" => letters::peek(&kept, which, json, output).await,
-            "replay" => letters::replay(&kept, which, output).await,
-            _ => letters::purge(&kept, which, output).await,
+            "peek" => letters::peek(&broker, which, json, output).await,
+            "replay" => letters::replay(&broker, which, output).await,
+            _ => letters::purge(&broker, which, output).await,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a guest sends gets to where it belongs, or it is told why not.
+//! Messages of guests reach the right broker, or fail with the right error.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use tempo_backend::ByteBudget;
 use wasmtime::component::ResourceTable;
 
 use super::*;
-use crate::testing::{Asked, Recorder, message};
+use crate::testing::{Recorded, Recorder, message};
 use crate::{AllowedTopics, MessagingState, Result};
 
 /// The client of the state's component, by a name.
@@ -42,7 +42,7 @@ async fn every_message_has_a_result_of_its_own_in_order() {
     ];
     assert_eq!(results.collect::<Vec<_>>(), expected);
     let [a, _, full, _, b, _] = sent;
-    assert_eq!(broker.asked(), [Asked::Publish(vec![a, full, b])]);
+    assert_eq!(broker.take_calls(), [Recorded::Publish(vec![a, full, b])]);
 }
 
 #[tokio::test]
@@ -51,46 +51,49 @@ async fn nothing_is_asked_of_a_broker_where_nothing_is_left() {
     let client = client(&mut broker.state(), "");
     assert_eq!(client.publish_many(vec![message("*", "")]).await.len(), 1);
     assert!(client.publish_many(Vec::new()).await.is_empty());
-    assert_eq!(broker.asked(), []);
+    assert_eq!(broker.take_calls(), []);
 }
 
 #[tokio::test]
-async fn an_unknown_name_is_told() {
+async fn an_unknown_name_is_an_error() {
     let broker = Recorder::default();
     let client = client(&mut broker.state(), "other");
     assert_eq!(kind(client.publish(message("a", "p")).await), Some(ErrorKind::NoSuchClient));
     assert_eq!(kind(client.ask(message("a", "p"), None).await), Some(ErrorKind::NoSuchClient));
-    assert_eq!(broker.asked(), []);
+    assert_eq!(broker.take_calls(), []);
 }
 
 #[tokio::test]
 async fn an_answer_goes_where_the_request_came_from() {
     let (broker, other) = (Recorder::default(), Recorder::default());
-    let asked = Message { reply_to: Some("answers.7".into()), ..message("ask", "?") };
+    let request = Message { reply_to: Some("answers.7".into()), ..message("ask", "?") };
     for name in ["default", "", "unknown"] {
-        let client = handling(&mut broker.state(), &other, &asked, name);
+        let client = handling(&mut broker.state(), &other, &request, name);
         client.publish(message("answers.7", "!")).await.unwrap();
-        assert_eq!(other.asked(), [Asked::Reply(message("answers.7", "!"))], "{name}");
-        assert_eq!(broker.asked(), [], "{name}");
+        assert_eq!(other.take_calls(), [Recorded::Reply(message("answers.7", "!"))], "{name}");
+        assert_eq!(broker.take_calls(), [], "{name}");
     }
     // Whatever else it publishes does not.
-    let client = handling(&mut broker.state(), &other, &asked, "");
+    let client = handling(&mut broker.state(), &other, &request, "");
     client.publish(message("answers.8", "!")).await.unwrap();
-    assert_eq!((broker.asked(), other.asked()), (vec![Asked::Publish(vec![message("answers.8", "!")])], vec![]));
+    assert_eq!(
+        (broker.take_calls(), other.take_calls()),
+        (vec![Recorded::Publish(vec![message("answers.8", "!")])], vec![])
+    );
 }
 
 #[tokio::test]
 async fn whoever_asks_cannot_have_a_component_write_to_the_server() {
     let broker = Recorder::default();
-    let asked = Message { reply_to: Some("$JS.API.STREAM.DELETE.orders".into()), ..message("ask", "?") };
-    let client = handling(&mut broker.state(), &broker, &asked, "");
+    let request = Message { reply_to: Some("$JS.API.STREAM.DELETE.orders".into()), ..message("ask", "?") };
+    let client = handling(&mut broker.state(), &broker, &request, "");
     let answer = message("$JS.API.STREAM.DELETE.orders", "");
     assert_eq!(kind(client.publish(answer.clone()).await), Some(ErrorKind::AccessDenied));
     assert_eq!(kind(client.reply(answer).await), Some(ErrorKind::AccessDenied));
-    assert_eq!(broker.asked(), []);
+    assert_eq!(broker.take_calls(), []);
 }
 
-/// What becomes of a message and of a request on `topic`, and of a message whose answer is to go there.
+/// The results of a message and of a request on `topic`, and of a message with `topic` as its reply topic.
 async fn kinds(client: &Client, topic: &'static str) -> [Option<ErrorKind>; 3] {
     let expecting = Message { reply_to: Some(topic.into()), ..message("orders.new", "p") };
     let published = kind(client.publish(message(topic, "p")).await);
@@ -105,19 +108,19 @@ async fn an_inbox_takes_answers_only() {
     for topic in ["_INBOX.a", "_INBOX.a.1", "_INBOX_ann.a", "_R_.a", "_GR_.a"] {
         assert_eq!(kinds(&client(state, ""), topic).await, [denied; 3], "{topic}");
     }
-    assert_eq!(broker.asked(), []);
+    assert_eq!(broker.take_calls(), []);
     // One that a delivery came from.
-    let asked = Message { reply_to: Some("_INBOX.a".into()), ..message("ask", "?") };
-    handling(state, &other, &asked, "").publish(message("_INBOX.a", "!")).await.unwrap();
-    assert_eq!(other.asked(), [Asked::Reply(message("_INBOX.a", "!"))]);
-    assert_eq!(kind(handling(state, &other, &asked, "").publish(message("_INBOX.b", "!")).await), denied);
+    let request = Message { reply_to: Some("_INBOX.a".into()), ..message("ask", "?") };
+    handling(state, &other, &request, "").publish(message("_INBOX.a", "!")).await.unwrap();
+    assert_eq!(other.take_calls(), [Recorded::Reply(message("_INBOX.a", "!"))]);
+    assert_eq!(kind(handling(state, &other, &request, "").publish(message("_INBOX.b", "!")).await), denied);
     // One that an answer came from.
     state.view(&mut ResourceTable::new()).handled();
     assert_eq!(kind(client(state, "").publish(message("_INBOX.a", "!")).await), denied);
     broker.answer(Ok(vec![Message { reply_to: Some("_INBOX.c".into()), ..message("x", "") }]));
     client(state, "").ask(message("a", "?"), None).await.unwrap();
     client(state, "").publish(message("_INBOX.c", "!")).await.unwrap();
-    assert_eq!(broker.asked().pop(), Some(Asked::Reply(message("_INBOX.c", "!"))));
+    assert_eq!(broker.take_calls().pop(), Some(Recorded::Reply(message("_INBOX.c", "!"))));
     assert_eq!(
         kind(client(&mut state.for_another_store(&ByteBudget::new(1000)), "").publish(message("_INBOX.c", "!")).await),
         denied
@@ -130,14 +133,14 @@ async fn nothing_is_sent_on_topics_that_were_not_allowed() {
     let state = &mut broker.state().with_allowed_topics(AllowedTopics::only([("default", "orders.>")]));
     let (denied, timeout) = (Some(ErrorKind::AccessDenied), Some(ErrorKind::Timeout));
     assert_eq!(kinds(&client(state, ""), "orders.x").await, [None, timeout, None]);
-    assert_eq!(broker.asked().len(), 3);
+    assert_eq!(broker.take_calls().len(), 3);
     assert_eq!(kinds(&client(state, ""), "billing.x").await, [denied; 3]);
-    assert_eq!(broker.asked(), []);
-    // An answer is asked for, so it is no topic of the component's choice.
-    let asked = Message { reply_to: Some("billing.x".into()), ..message("ask", "?") };
-    handling(state, &other, &asked, "").publish(message("billing.x", "!")).await.unwrap();
-    assert_eq!(other.asked(), [Asked::Reply(message("billing.x", "!"))]);
-    assert_eq!(kind(handling(state, &other, &asked, "").publish(message("billing.y", "!")).await), denied);
+    assert_eq!(broker.take_calls(), []);
+    // An answer is request for, so it is no topic of the component's choice.
+    let request = Message { reply_to: Some("billing.x".into()), ..message("ask", "?") };
+    handling(state, &other, &request, "").publish(message("billing.x", "!")).await.unwrap();
+    assert_eq!(other.take_calls(), [Recorded::Reply(message("billing.x", "!"))]);
+    assert_eq!(kind(handling(state, &other, &request, "").publish(message("billing.y", "!")).await), denied);
 }
 
 #[tokio::test]
@@ -170,17 +173,17 @@ async fn a_request_has_bounds() {
             broker.answer(Ok(vec![message("answer", "!")]));
         }
         assert_eq!(client.request(message("a", "?"), replies, None).await.is_ok(), allowed, "{replies}");
-        assert_eq!(broker.asked().len(), usize::from(allowed), "{replies}");
+        assert_eq!(broker.take_calls().len(), usize::from(allowed), "{replies}");
     }
     for (timeout, milliseconds) in [(Some(0), 1), (Some(20), 20), (Some(u32::MAX), 30_000), (None, 30_000)] {
         broker.answer(Ok(vec![message("answer", "!")]));
         assert_eq!(client.ask(message("a", "?"), timeout).await.unwrap(), message("answer", "!"));
-        let expected = Asked::Request(message("a", "?"), 1, Duration::from_millis(milliseconds));
-        assert_eq!(broker.asked(), [expected]);
+        let expected = Recorded::Request(message("a", "?"), 1, Duration::from_millis(milliseconds));
+        assert_eq!(broker.take_calls(), [expected]);
     }
     broker.answer(Ok(Vec::new()));
     assert_eq!(kind(client.ask(message("a", "?"), None).await), Some(ErrorKind::Timeout));
-    broker.answer(Err(Error::new(ErrorKind::NoResponders, "nobody")));
+    broker.answer(Err(Error::new(ErrorKind::NoResponders, "no responders")));
     assert_eq!(kind(client.ask(message("a", "?"), None).await), Some(ErrorKind::NoResponders));
 }
 

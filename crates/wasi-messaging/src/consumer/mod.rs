@@ -189,10 +189,8 @@ impl Running for Unsubscribed {
     }
 
     fn unused(&self) -> Option<Error> {
-        let message = format!(
-            "{}: handles messages, but no subscription says which; give one with --subscribe TOPIC",
-            self.component
-        );
+        let message =
+            format!("{}: handles messages, but has no subscription; give one with --subscribe TOPIC", self.component);
         Some(Error::new(ErrorKind::BadConfiguration, message))
     }
 

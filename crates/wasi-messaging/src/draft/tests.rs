@@ -1,4 +1,4 @@
-//! The words of `wasi:messaging`, in terms of what a broker is asked.
+//! Functions of `wasi:messaging`, checked by the calls of the broker.
 
 use std::time::Duration;
 
@@ -10,15 +10,15 @@ use super::producer::Host as _;
 use super::request_reply::{Host as _, HostRequestOptions as _};
 use super::types::{Host as _, HostClient as _, HostMessage as _};
 use super::*;
-use crate::testing::{Asked, Recorder, message};
+use crate::testing::{Recorded, Recorder, message};
 
 /// The same once more: a call takes its handle.
 fn again<T>(handle: &Resource<T>) -> Resource<T> {
     Resource::new_borrow(handle.rep())
 }
 
-/// What the guest is told.
-fn told<T>(view: &mut MessagingView<'_>, result: Result<T, Failure>) -> types::Error {
+/// What the guest is guest_error.
+fn guest_error<T>(view: &mut MessagingView<'_>, result: Result<T, Failure>) -> types::Error {
     view.convert_error(result.err().unwrap()).unwrap()
 }
 
@@ -59,33 +59,33 @@ async fn a_message_is_made_piece_by_piece_and_sent() {
         headers: metadata(&[("a", "4"), ("c", "5")]),
         ..message("orders.created", "second")
     };
-    assert_eq!(broker.asked(), [Asked::Publish(vec![expected])]);
+    assert_eq!(broker.take_calls(), [Recorded::Publish(vec![expected])]);
     types::HostClient::drop(view, client).await.unwrap();
     assert!(data.table.is_empty(), "a handle was left behind");
 }
 
 #[tokio::test]
-async fn errors_are_told_in_the_words_of_the_interface() {
+async fn errors_are_those_of_the_interface() {
     let broker = Recorder::default();
     let mut data = broker.data();
     let mut view = data.provide();
     let view = &mut view;
     let unknown = view.connect("other".into()).await;
-    assert!(matches!(told(view, unknown), types::Error::Connection(_)));
+    assert!(matches!(guest_error(view, unknown), types::Error::Connection(_)));
     let client = view.connect(String::new()).await.unwrap();
     let own = made(view, "").await;
     let sent = view.send(again(&client), "$SYS.x".into(), own).await;
-    assert!(matches!(told(view, sent), types::Error::PermissionDenied(_)));
+    assert!(matches!(guest_error(view, sent), types::Error::PermissionDenied(_)));
     let own = made(view, "").await;
     let sent = view.send(again(&client), "a b".into(), own).await;
-    let types::Error::Other(text) = told(view, sent) else { panic!("another error") };
+    let types::Error::Other(text) = guest_error(view, sent) else { panic!("another error") };
     assert_eq!(text, "messaging: the topic is not allowed: spaces and control characters are not allowed");
     let own = made(view, "").await;
     let answers = request_reply::Host::request(view, again(&client), "a".into(), again(&own), None).await;
-    assert!(matches!(told(view, answers), types::Error::Timeout));
+    assert!(matches!(guest_error(view, answers), types::Error::Timeout));
     view.disconnect(again(&client)).await.unwrap();
     let sent = view.send(again(&client), "a".into(), own).await;
-    assert!(matches!(told(view, sent), types::Error::Connection(_)));
+    assert!(matches!(guest_error(view, sent), types::Error::Connection(_)));
     let gone = view.send(client, "a".into(), Resource::new_own(77)).await.err().unwrap();
     assert!(view.convert_error(gone).is_err(), "a handle that is not there is a trap");
 }
@@ -102,7 +102,7 @@ async fn a_request_waits_as_its_options_say() {
     view.set_expected_replies(again(&options), 3).await.unwrap();
     broker.answer(Ok(vec![message("x", "1"), message("x", "2")]));
     let answers = view.request(again(&client), "a".into(), again(&own), Some(options)).await.unwrap();
-    assert_eq!(broker.asked(), [Asked::Request(message("a", "?"), 3, Duration::from_millis(250))]);
+    assert_eq!(broker.take_calls(), [Recorded::Request(message("a", "?"), 3, Duration::from_millis(250))]);
     let mut texts = Vec::new();
     for answer in answers {
         texts.push(view.data(again(&answer)).await.unwrap());
@@ -111,7 +111,7 @@ async fn a_request_waits_as_its_options_say() {
     assert_eq!(texts, [b"1", b"2"]);
     broker.answer(Ok(vec![message("x", "1")]));
     assert_eq!(view.request(client, "a".into(), own, None).await.unwrap().len(), 1);
-    assert_eq!(broker.asked(), [Asked::Request(message("a", "?"), 1, Duration::from_secs(30))]);
+    assert_eq!(broker.take_calls(), [Recorded::Request(message("a", "?"), 1, Duration::from_secs(30))]);
     assert_eq!(data.table.iter_mut().count(), 3, "the client, the message and its answer");
 }
 
@@ -125,19 +125,19 @@ async fn a_message_that_came_is_answered_where_it_came_from() {
         headers: metadata(&[("a", "1"), ("Nats-Stream", "S"), ("Nats-Msg-Id", "7")]),
         ..message("ask", "?")
     };
-    let asked = view.receive(came, Some(Arc::new(other.clone()))).unwrap();
-    assert_eq!(view.topic(again(&asked)).await.unwrap().as_deref(), Some("ask"));
-    let seen = view.metadata(again(&asked)).await.unwrap();
+    let request = view.receive(came, Some(Arc::new(other.clone()))).unwrap();
+    assert_eq!(view.topic(again(&request)).await.unwrap().as_deref(), Some("ask"));
+    let seen = view.metadata(again(&request)).await.unwrap();
     assert_eq!(seen, Some(metadata(&[("a", "1"), ("Nats-Msg-Id", "7")])));
     for answer in ["1", "2"] {
         let own = made(&mut view, answer).await;
-        view.reply(again(&asked), own).await.unwrap();
+        view.reply(again(&request), own).await.unwrap();
     }
-    assert_eq!(other.asked(), ["1", "2"].map(|answer| Asked::Reply(message("answers", answer))));
+    assert_eq!(other.take_calls(), ["1", "2"].map(|answer| Recorded::Reply(message("answers", answer))));
     // Where nobody waits, and from nowhere.
     let (unasked, own) = (view.receive(message("a", ""), None).unwrap(), made(&mut view, "!").await);
     view.reply(unasked, own).await.unwrap();
-    assert_eq!((broker.asked(), other.asked()), (vec![], vec![]));
+    assert_eq!((broker.take_calls(), other.take_calls()), (vec![], vec![]));
 }
 
 #[tokio::test]
@@ -149,7 +149,7 @@ async fn a_message_that_came_can_be_sent_on_but_not_answered_by_others() {
     let came = Message { reply_to: Some("answers".into()), key: Some("k".into()), ..message("a", "p") };
     let own = view.receive(came, None).unwrap();
     view.send(client, "b".into(), own).await.unwrap();
-    assert_eq!(broker.asked(), [Asked::Publish(vec![Message { key: Some("k".into()), ..message("b", "p") }])]);
+    assert_eq!(broker.take_calls(), [Recorded::Publish(vec![Message { key: Some("k".into()), ..message("b", "p") }])]);
 }
 
 #[tokio::test]

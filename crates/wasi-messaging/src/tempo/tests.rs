@@ -1,4 +1,4 @@
-//! The words of `tempo:messaging`.
+//! Types of `tempo:messaging`.
 
 use std::time::{Duration, SystemTime};
 

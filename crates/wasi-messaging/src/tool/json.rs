@@ -1,4 +1,4 @@
-//! What `messages --json` prints: one object a line, with everything in it.
+//! Output of `messages --json`: one complete object per line.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,7 +11,7 @@ use crate::{ConsumerInfo, DeadLetter, Owner, StreamInfo};
 #[derive(Serialize)]
 struct Stream<'a> {
     broker: &'a str,
-    /// `None` for a broker that keeps nothing.
+    /// `None` for a broker without storage.
     stream: Option<&'a str>,
     messages: u64,
     dead_letters: u64,
@@ -22,7 +22,7 @@ struct Stream<'a> {
 struct Consumer<'a> {
     name: &'a str,
     topics: &'a [String],
-    /// `None` where it is not recorded whose it is.
+    /// `None` if not recorded.
     owner: Option<&'a Owner>,
     pending: u64,
     in_flight: u64,
@@ -44,9 +44,9 @@ struct Letter<'a> {
     headers: &'a [(String, String)],
     /// In bytes.
     size: usize,
-    /// If it is UTF-8.
+    /// Set if it is UTF-8.
     payload: Option<&'a str>,
-    /// If it is not.
+    /// Set if it is not UTF-8.
     #[serde(skip_serializing_if = "Option::is_none")]
     payload_base64: Option<String>,
 }
@@ -55,7 +55,7 @@ fn line(value: &impl Serialize) -> serde_json::Result<String> {
     serde_json::to_string(value).map(|json| printable::json(&json).into_owned())
 }
 
-/// A stream of the broker called `broker`.
+/// Formats a stream of `broker`.
 pub(super) fn stream(broker: &str, info: &StreamInfo) -> serde_json::Result<String> {
     let StreamInfo { name, messages, dead_letters, consumers } = info;
     let consumers = consumers.iter().map(|consumer| {
@@ -67,12 +67,12 @@ pub(super) fn stream(broker: &str, info: &StreamInfo) -> serde_json::Result<Stri
     line(&Stream { broker, stream: Some(name), messages, dead_letters, consumers })
 }
 
-/// A broker that keeps nothing.
+/// Formats a broker without storage.
 pub(super) fn no_stream(broker: &str) -> serde_json::Result<String> {
     line(&Stream { broker, stream: None, messages: 0, dead_letters: 0, consumers: Vec::new() })
 }
 
-/// A dead letter of the broker called `broker`.
+/// Formats a dead letter of `broker`.
 pub(super) fn letter(broker: &str, letter: &DeadLetter) -> serde_json::Result<String> {
     let DeadLetter { sequence, message, reason, consumer, attempts, timestamp } = letter;
     let payload = std::str::from_utf8(&message.payload).ok();

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::select::Kept;
+use super::select::PersistentBroker;
 use super::{json, text};
 use crate::{DeadLetter, ErrorKind, Operator, Result};
 
@@ -25,23 +25,23 @@ pub(super) enum Which {
 
 /// Shows dead letters.
 pub(super) async fn peek(
-    kept: &Kept,
+    broker: &PersistentBroker,
     which: Which,
     as_json: bool,
     output: &mut (dyn Write + Send),
 ) -> anyhow::Result<()> {
-    let mut letters = Letters::new(kept, which);
+    let mut letters = Letters::new(broker, which);
     let mut shown: u64 = 0;
     while let Some(letter) = letters.next().await? {
         if as_json {
-            writeln!(output, "{}", json::letter(&kept.name, &letter)?)?;
+            writeln!(output, "{}", json::letter(&broker.name, &letter)?)?;
         } else {
             write!(output, "{}", text::letter(&letter))?;
         }
         shown = shown.saturating_add(1);
     }
     if let (0, Which::One(sequence)) = (shown, which) {
-        return Err(kept.explain(&missing(sequence)));
+        return Err(broker.explain(&missing(sequence)));
     }
     if !as_json && shown == 0 {
         writeln!(output, "no dead letters")?;
@@ -50,13 +50,21 @@ pub(super) async fn peek(
 }
 
 /// Publishes dead letters again on their topics.
-pub(super) async fn replay(kept: &Kept, which: Which, output: &mut (dyn Write + Send)) -> anyhow::Result<()> {
-    each(kept, which, Action::Replay, output).await
+pub(super) async fn replay(
+    broker: &PersistentBroker,
+    which: Which,
+    output: &mut (dyn Write + Send),
+) -> anyhow::Result<()> {
+    each(broker, which, Action::Replay, output).await
 }
 
 /// Removes dead letters.
-pub(super) async fn purge(kept: &Kept, which: Which, output: &mut (dyn Write + Send)) -> anyhow::Result<()> {
-    each(kept, which, Action::Purge, output).await
+pub(super) async fn purge(
+    broker: &PersistentBroker,
+    which: Which,
+    output: &mut (dyn Write + Send),
+) -> anyhow::Result<()> {
+    each(broker, which, Action::Purge, output).await
 }
 
 /// An action on dead letters.
@@ -82,19 +90,24 @@ impl Action {
     }
 }
 
-async fn each(kept: &Kept, which: Which, action: Action, output: &mut (dyn Write + Send)) -> anyhow::Result<()> {
-    let (operator, done) = (kept.operator()?, action.done());
+async fn each(
+    broker: &PersistentBroker,
+    which: Which,
+    action: Action,
+    output: &mut (dyn Write + Send),
+) -> anyhow::Result<()> {
+    let (operator, done) = (broker.operator()?, action.done());
     let mut count: u64 = 0;
     match which {
         Which::One(sequence) => {
-            action.on(operator, sequence).await.map_err(|error| kept.explain(&error))?;
+            action.on(operator, sequence).await.map_err(|error| broker.explain(&error))?;
             count = 1;
         }
         Which::Some { after, .. } => {
             // A letter that fails again returns with a later sequence: process only as many as exist now.
-            let most = operator.stream().await.map_err(|error| kept.explain(&error))?.dead_letters;
+            let most = operator.stream().await.map_err(|error| broker.explain(&error))?.dead_letters;
             let limit = Some(usize::try_from(most).unwrap_or(usize::MAX));
-            let mut letters = Letters::new(kept, Which::Some { after, limit });
+            let mut letters = Letters::new(broker, Which::Some { after, limit });
             while let Some(letter) = letters.next().await? {
                 match action.on(operator, letter.sequence).await {
                     Ok(()) => count = count.saturating_add(1),
@@ -102,7 +115,7 @@ async fn each(kept: &Kept, which: Which, action: Action, output: &mut (dyn Write
                     Err(error) if error.kind() == ErrorKind::InvalidArgument => {}
                     Err(error) => {
                         writeln!(output, "{done} {count}, then failed at {}", letter.sequence)?;
-                        return Err(kept.explain(&error));
+                        return Err(broker.explain(&error));
                     }
                 }
             }
@@ -118,7 +131,7 @@ fn missing(sequence: u64) -> crate::Error {
 
 /// Dead letters in order, one page at a time.
 struct Letters<'k> {
-    kept: &'k Kept,
+    broker: &'k PersistentBroker,
     page: std::vec::IntoIter<DeadLetter>,
     after: Option<u64>,
     left: usize,
@@ -127,12 +140,12 @@ struct Letters<'k> {
 }
 
 impl<'k> Letters<'k> {
-    fn new(kept: &'k Kept, which: Which) -> Self {
+    fn new(broker: &'k PersistentBroker, which: Which) -> Self {
         let (after, left, only) = match which {
             Which::One(sequence) => (sequence.checked_sub(1), 1, Some(sequence)),
             Which::Some { after, limit } => (after, limit.unwrap_or(usize::MAX), None),
         };
-        Self { kept, page: Vec::new().into_iter(), after, left, only }
+        Self { broker, page: Vec::new().into_iter(), after, left, only }
     }
 
     async fn next(&mut self) -> anyhow::Result<Option<DeadLetter>> {
@@ -140,8 +153,8 @@ impl<'k> Letters<'k> {
             return Ok(None);
         }
         if self.page.len() == 0 {
-            let page = self.kept.operator()?.dead_letters(self.after, self.left.min(PAGE_LETTERS)).await;
-            self.page = page.map_err(|error| self.kept.explain(&error))?.into_iter();
+            let page = self.broker.operator()?.dead_letters(self.after, self.left.min(PAGE_LETTERS)).await;
+            self.page = page.map_err(|error| self.broker.explain(&error))?.into_iter();
         }
         let Some(letter) = self.page.next() else { return Ok(None) };
         self.after = Some(letter.sequence);

@@ -5,11 +5,11 @@ use std::io::Write;
 use tempo_backend::BackendSchemes;
 use tempo_settings::Settings;
 
-use super::select::{self, Kept};
+use super::select::{self, PersistentBroker};
 use super::{json, text};
 use crate::Broker;
 
-/// Shows the broker called `wanted`, or all of them. One that keeps nothing is only an error if there is no other.
+/// Lists the broker `wanted`, or all. A broker without storage is an error only if it is the only one.
 pub(super) async fn list<S: BackendSchemes<dyn Broker>>(
     wanted: Option<String>,
     settings: &Settings,
@@ -21,12 +21,12 @@ pub(super) async fn list<S: BackendSchemes<dyn Broker>>(
         None => select::all(settings)?,
     };
     if let [only] = brokers.as_slice() {
-        let kept = select::open::<S>(only, settings).await?;
-        return show(&kept, as_json, output).await;
+        let broker = select::open::<S>(only, settings).await?;
+        return show(&broker, as_json, output).await;
     }
     for named in brokers {
         match select::try_open::<S>(&named, settings).await? {
-            Some(broker) => show(&Kept::new(named, broker), as_json, output).await?,
+            Some(broker) => show(&PersistentBroker::new(named, broker), as_json, output).await?,
             None if as_json => writeln!(output, "{}", json::no_stream(&named.name)?)?,
             None => writeln!(output, "{}", text::no_stream(&named.name))?,
         }
@@ -34,12 +34,12 @@ pub(super) async fn list<S: BackendSchemes<dyn Broker>>(
     Ok(())
 }
 
-async fn show(kept: &Kept, as_json: bool, output: &mut (dyn Write + Send)) -> anyhow::Result<()> {
-    let stream = kept.operator()?.stream().await.map_err(|error| kept.explain(&error))?;
+async fn show(broker: &PersistentBroker, as_json: bool, output: &mut (dyn Write + Send)) -> anyhow::Result<()> {
+    let stream = broker.operator()?.stream().await.map_err(|error| broker.explain(&error))?;
     if as_json {
-        writeln!(output, "{}", json::stream(&kept.name, &stream)?)?;
+        writeln!(output, "{}", json::stream(&broker.name, &stream)?)?;
     } else {
-        write!(output, "{}", text::stream(&kept.name, &stream))?;
+        write!(output, "{}", text::stream(&broker.name, &stream))?;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use tempo_core::ToolInvocation;
 use tempo_messaging::{adoption, printable};
 use tempo_settings::{Error, ErrorKind};
 
-use super::select::Kept;
+use super::select::PersistentBroker;
 use super::{CONSUMER, START, TO, TOPICS};
 use crate::{ConsumerMove, Start, consumer, topic};
 
@@ -42,12 +42,12 @@ pub(super) fn read(invocation: &ToolInvocation) -> Result<(String, ConsumerMove)
 
 /// Moves `consumer`, and prints the effect on its messages.
 pub(super) async fn run(
-    kept: &Kept,
+    broker: &PersistentBroker,
     consumer: &str,
     change: &ConsumerMove,
     output: &mut (dyn Write + Send),
 ) -> anyhow::Result<()> {
-    let moved = kept.operator()?.move_consumer(consumer, change).await.map_err(|error| kept.explain(&error))?;
+    let moved = broker.operator()?.move_consumer(consumer, change).await.map_err(|error| broker.explain(&error))?;
     let (before, now) = (adoption::list(&moved.before), adoption::list(&moved.now.topics));
     let skipped = moved.skipped.map_or_else(|| "some".to_owned(), |count| count.to_string());
     let (old, name) = (printable::line(consumer), printable::line(&moved.now.name));

@@ -1,4 +1,4 @@
-//! Which broker is meant, and what of it there is to operate.
+//! Selects and opens brokers for the tool.
 
 use std::sync::Arc;
 
@@ -9,25 +9,25 @@ use tempo_settings::{BackendUrl, DEFAULT_NAME, Error, ErrorKind, NamedUrl, Setti
 use crate::backends::default_url;
 use crate::{Broker, File, Memory, Operator};
 
-/// A broker that keeps messages.
-pub(super) struct Kept {
-    /// The name under which it is configured.
+/// A broker with storage.
+pub(super) struct PersistentBroker {
+    /// Its configured name.
     pub(super) name: String,
     url: BackendUrl,
     broker: Arc<dyn Broker>,
 }
 
-impl Kept {
+impl PersistentBroker {
     pub(super) fn new(named: NamedUrl, broker: Arc<dyn Broker>) -> Self {
         Self { name: named.name, url: named.url, broker }
     }
 
-    /// What there is to operate.
+    /// Returns its operator interface.
     pub(super) fn operator(&self) -> Result<&dyn Operator, Error> {
-        self.broker.operator().ok_or_else(|| Error::new(ErrorKind::BadConfiguration, keeps_nothing(&self.url)))
+        self.broker.operator().ok_or_else(|| Error::new(ErrorKind::BadConfiguration, not_persistent(&self.url)))
     }
 
-    /// What a failure of this broker is called, and the exit code that goes with it.
+    /// Adds the URL and the exit code to an error of this broker.
     pub(super) fn explain(&self, error: &crate::Error) -> anyhow::Error {
         use crate::ErrorKind as Kind;
         let message = format!("{}: {}", self.url, error.message());
@@ -41,7 +41,7 @@ impl Kept {
     }
 }
 
-/// All brokers that the settings name, or the one that is there if they name none.
+/// Returns all configured brokers, or the default one.
 pub(super) fn all(settings: &Settings) -> Result<Vec<NamedUrl>, Error> {
     let mut named = settings.all::<NamedUrl>(&MESSAGING)?;
     if named.is_empty() {
@@ -54,7 +54,7 @@ pub(super) fn all(settings: &Settings) -> Result<Vec<NamedUrl>, Error> {
     Ok(named)
 }
 
-/// The broker called `wanted`; if nobody says which, the only one, or `default`.
+/// Returns the broker `wanted`; without a name the only one, or `default`.
 pub(super) fn one(wanted: Option<&str>, settings: &Settings) -> Result<NamedUrl, Error> {
     let named = all(settings)?;
     if let ([only], None) = (named.as_slice(), wanted) {
@@ -65,28 +65,28 @@ pub(super) fn one(wanted: Option<&str>, settings: &Settings) -> Result<NamedUrl,
         let names = named.iter().map(|named| named.name.as_str()).collect::<Vec<_>>().join(", ");
         let message = match wanted {
             Some(_) => format!("--broker: no broker has that name; there are: {names}"),
-            None => format!("which broker? Say it with --broker NAME; there are: {names}"),
+            None => format!("which broker? Name it with --broker NAME; there are: {names}"),
         };
         Error::new(ErrorKind::Usage, message)
     })
 }
 
-/// Opens a broker that keeps messages.
+/// Opens a broker with storage.
 ///
 /// # Errors
 ///
-/// It keeps none, nothing has been kept there yet, or it cannot be opened.
+/// The broker has no storage, its file does not exist yet, or it cannot be opened.
 pub(super) async fn open<S: BackendSchemes<dyn Broker>>(
     chosen: &NamedUrl,
     settings: &Settings,
-) -> anyhow::Result<Kept> {
+) -> anyhow::Result<PersistentBroker> {
     match try_open::<S>(chosen, settings).await? {
-        Some(broker) => Ok(Kept::new(chosen.clone(), broker)),
-        None => Err(settings.invalid(&MESSAGING, &keeps_nothing(&chosen.url)).into()),
+        Some(broker) => Ok(PersistentBroker::new(chosen.clone(), broker)),
+        None => Err(settings.invalid(&MESSAGING, &not_persistent(&chosen.url)).into()),
     }
 }
 
-/// The same; `None` if it keeps no messages that another process could see.
+/// Like [`open`]; `None` if it stores no messages that other processes can read.
 pub(super) async fn try_open<S: BackendSchemes<dyn Broker>>(
     chosen: &NamedUrl,
     settings: &Settings,
@@ -107,21 +107,21 @@ pub(super) async fn try_open<S: BackendSchemes<dyn Broker>>(
     Ok(broker.operator().is_some().then_some(broker))
 }
 
-/// Looking at a file must not make one.
+/// Checks that a database file exists, as opening would create it.
 async fn exists(url: &BackendUrl) -> anyhow::Result<()> {
-    // A URL without a path is refused when it is opened.
+    // Opening refuses a URL without a path.
     let Some(path) = url.path() else { return Ok(()) };
     let shown = path.display().to_string();
     if tokio::task::spawn_blocking(move || path.exists()).await? {
         return Ok(());
     }
-    let message = format!("{shown} is not there: no message has been kept in it; --messaging says where else to look");
+    let message = format!("{shown} is not there: it has no messages yet; name another file with --messaging");
     Err(Error::new(ErrorKind::NotFound, message).into())
 }
 
-fn keeps_nothing(url: &BackendUrl) -> String {
+fn not_persistent(url: &BackendUrl) -> String {
     if Memory::NAMES.contains(&url.scheme()) {
-        return format!("{url} is within the runtime that uses it, and cannot be seen from outside");
+        return format!("{url} is in the memory of another process");
     }
-    format!("{url} keeps no messages and has no dead letters; name a stream, as in nats://HOST/STREAM")
+    format!("{url} stores no messages and no dead letters; name a stream, as in nats://HOST/STREAM")
 }

@@ -1,4 +1,4 @@
-//! The tool on brokers that are real, in memory or a file, and on one that misbehaves.
+//! Tests the tool on brokers in memory and in files, and on a faulty one.
 
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, SystemTime};
@@ -13,19 +13,19 @@ use crate::testing::message;
 use crate::{Consumer, ConsumerInfo, ConsumerMove, DeadLetter, Error as BrokerError, ErrorKind as Kind};
 use crate::{Message, Moved, Operator, Owner, Result, StreamInfo, Subscription};
 
-/// The scheme `grave:`, whose only broker each test fills for itself by the part after the colon.
+/// The scheme `grave:`. Each test registers its broker under the part after the colon.
 struct Grave;
 
-/// A broker of which there is only what an operator sees.
+/// A broker with only an operator interface.
 #[derive(Clone)]
 struct Graveyard {
     letters: Arc<tokio::sync::Mutex<Vec<DeadLetter>>>,
-    /// What was published again.
+    /// Replayed messages.
     replayed: Arc<tokio::sync::Mutex<Vec<u64>>>,
     consumers: Vec<ConsumerInfo>,
-    /// What is replayed fails once more, and comes back.
+    /// Replayed messages fail again and return.
     cursed: bool,
-    /// The letter that cannot be touched.
+    /// The letter that fails.
     stuck: Option<u64>,
 }
 
@@ -58,11 +58,11 @@ impl Broker for Graveyard {
     }
 
     async fn reply(&self, _: Message) -> Result<()> {
-        panic!("the tool answers nobody")
+        panic!("the tool sends no answers")
     }
 
     async fn request(&self, _: Message, _: usize, _: Duration) -> Result<Vec<Message>> {
-        panic!("the tool asks nobody")
+        panic!("the tool sends no requests")
     }
 
     async fn subscribe(&self, _: &Subscription) -> anyhow::Result<Box<dyn Consumer>> {
@@ -104,7 +104,7 @@ impl Operator for Graveyard {
 
     async fn purge(&self, sequence: u64) -> Result<()> {
         if self.stuck == Some(sequence) {
-            return Err(BrokerError::new(Kind::Unavailable, "the broker cannot be reached just now"));
+            return Err(BrokerError::new(Kind::Unavailable, "the broker is unreachable"));
         }
         let mut letters = self.letters.lock().await;
         let Some(index) = letters.iter().position(|letter| letter.sequence == sequence) else {
@@ -126,7 +126,7 @@ fn letter(sequence: u64, payload: &'static str) -> DeadLetter {
     }
 }
 
-/// Makes `graveyard` what stands behind a URL of its own.
+/// Registers `graveyard` under a URL of its own.
 fn dig(graveyard: &Graveyard) -> String {
     let mut graves = GRAVES.lock().unwrap();
     let name = graves.len().to_string();
@@ -143,15 +143,15 @@ fn settings(urls: &[&str]) -> Settings {
     settings
 }
 
-async fn run(urls: &[&str], asked: ToolInvocation) -> anyhow::Result<String> {
+async fn run(urls: &[&str], invocation: ToolInvocation) -> anyhow::Result<String> {
     let mut output = Vec::new();
-    Tested::run(&asked, &settings(urls), &mut output).await?;
+    Tested::run(&invocation, &settings(urls), &mut output).await?;
     Ok(String::from_utf8(output).unwrap())
 }
 
-/// The exit code and the message of what went wrong.
-async fn fails(urls: &[&str], asked: ToolInvocation) -> (u8, String) {
-    let error = run(urls, asked).await.unwrap_err();
+/// The exit code and the message of an error.
+async fn fails(urls: &[&str], invocation: ToolInvocation) -> (u8, String) {
+    let error = run(urls, invocation).await.unwrap_err();
     let code = error.downcast_ref::<Error>().map_or(70, |error| error.kind().exit_code());
     let text = error.to_string();
     assert_eq!(text.lines().count(), 1, "{text}");
@@ -258,8 +258,8 @@ async fn a_large_payload_is_cut_for_people() {
 }
 
 /// The sequences that `peek` shows.
-async fn shown(url: &str, asked: ToolInvocation) -> Vec<u64> {
-    let json = run(&[url], asked.with(&JSON, "")).await.unwrap();
+async fn shown(url: &str, invocation: ToolInvocation) -> Vec<u64> {
+    let json = run(&[url], invocation.with(&JSON, "")).await.unwrap();
     let sequence = |line: &str| serde_json::from_str::<Json>(line).unwrap()["sequence"].as_u64().unwrap();
     json.lines().map(sequence).collect()
 }
@@ -319,7 +319,7 @@ async fn a_failure_says_how_far_it_went() {
     let mut output = Vec::new();
     let error = Tested::run(&of("purge").with(&ALL, ""), &settings(&[&url]), &mut output).await.unwrap_err();
     assert_eq!(String::from_utf8(output).unwrap(), "purged 2, then failed at 3\n");
-    let expected = Error::new(ErrorKind::Unavailable, format!("{url}: the broker cannot be reached just now"));
+    let expected = Error::new(ErrorKind::Unavailable, format!("{url}: the broker is unreachable"));
     assert_eq!(error.downcast_ref::<Error>(), Some(&expected));
     assert_eq!(yard.letters.lock().await.len(), 3);
 }
@@ -327,7 +327,7 @@ async fn a_failure_says_how_far_it_went() {
 #[tokio::test]
 async fn what_is_missing_or_too_much_is_said() {
     let url = dig(&Graveyard::new(vec![letter(1, "x")]));
-    for (asked, expected) in [
+    for (invocation, expected) in [
         (ToolInvocation::new("purge").with(&ALL, ""), "purge: say --dead-letter: only dead letters can be"),
         (of("purge"), "purge: which dead letters? Give a SEQUENCE, or --all"),
         (of("replay"), "replay: which dead letters? Give a SEQUENCE, or --all"),
@@ -337,7 +337,7 @@ async fn what_is_missing_or_too_much_is_said() {
         (of("peek").with(&SEQUENCE, "first"), "SEQUENCE: expected a whole number"),
         (of("purge").with(&ALL, "").with(&BROKER, "x"), "--broker: no broker has that name; there are: default"),
     ] {
-        let (code, text) = fails(&[&url], asked).await;
+        let (code, text) = fails(&[&url], invocation).await;
         assert!(code == 64 && text.starts_with(expected), "{code} {text}");
     }
     assert_eq!(shown(&url, of("peek")).await, [1]);
@@ -355,23 +355,23 @@ async fn of_several_brokers_the_default_is_meant() {
     assert_eq!(sequences(run(&[&a, &b], peek().with(&BROKER, "a")).await.unwrap()), [1]);
     assert_eq!(sequences(run(&[&a], peek()).await.unwrap()), [1]);
     let (code, text) = fails(&[&a, &b], peek()).await;
-    assert_eq!((code, text.as_str()), (64, "which broker? Say it with --broker NAME; there are: a, b"));
+    assert_eq!((code, text.as_str()), (64, "which broker? Name it with --broker NAME; there are: a, b"));
     let (code, text) = fails(&[&a, &a], peek()).await;
     assert_eq!((code, text.as_str()), (64, "--messaging: a name is given twice"));
 }
 
 #[tokio::test]
-async fn a_broker_that_keeps_nothing_is_named() {
+async fn a_broker_that_not_persistent_is_named() {
     for (url, expected) in [
-        ("hollow:x", "--messaging: hollow:x keeps no messages and has no dead letters; name a stream, as in"),
-        ("memory:", "--messaging: memory: is within the runtime that uses it, and cannot be seen from outside"),
+        ("hollow:x", "--messaging: hollow:x stores no messages and no dead letters; name a stream, as in"),
+        ("memory:", "--messaging: memory: is in the memory of another process"),
         (
             "ftp://user:s3cret@h",
             "--messaging: this runtime has no backend for ftp:; it has grave:, hollow:, memory:, file:",
         ),
     ] {
-        for asked in [ToolInvocation::new("list"), of("peek"), of("purge").with(&ALL, "")] {
-            let (code, text) = fails(&[url], asked).await;
+        for invocation in [ToolInvocation::new("list"), of("peek"), of("purge").with(&ALL, "")] {
+            let (code, text) = fails(&[url], invocation).await;
             assert!(code == 64 && text.starts_with(expected) && !text.contains("s3cret"), "{code} {text}");
         }
     }
@@ -382,8 +382,8 @@ async fn looking_at_a_file_does_not_make_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("messages.redb");
     let url = format!("file:{}", path.display());
-    for asked in [ToolInvocation::new("list"), of("peek"), of("purge").with(&ALL, "")] {
-        let (code, text) = fails(&[&url], asked).await;
+    for invocation in [ToolInvocation::new("list"), of("peek"), of("purge").with(&ALL, "")] {
+        let (code, text) = fails(&[&url], invocation).await;
         assert!(code == 66 && text.starts_with(&format!("{} is not there", path.display())), "{code} {text}");
     }
     assert!(!path.exists());

@@ -1,4 +1,4 @@
-//! What `messages` prints for people.
+//! Human-readable output of `messages`.
 
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -9,13 +9,13 @@ use tempo_messaging::{adoption, printable};
 
 use crate::{DeadLetter, Message, StreamInfo};
 
-/// How much of a payload is shown, in bytes.
+/// Maximum shown bytes of a payload.
 const SHOWN: usize = 1024;
 
-/// The last second that a date of four digits can say, from the epoch.
+/// The last second with a year of four digits, from the epoch.
 const LAST: Duration = Duration::from_secs(253_402_300_799);
 
-/// A point in time as RFC 3339 writes it, to the second.
+/// Formats a time by RFC 3339, to the second.
 pub(super) fn time(time: SystemTime) -> String {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default().min(LAST);
     humantime::format_rfc3339_seconds(UNIX_EPOCH.checked_add(since).unwrap_or(UNIX_EPOCH)).to_string()
@@ -25,12 +25,12 @@ fn counted(count: u64, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
-/// A broker that keeps nothing.
+/// Formats a broker without storage.
 pub(super) fn no_stream(broker: &str) -> String {
     format!("{}: keeps nothing that could be shown", printable::line(broker))
 }
 
-/// A stream, and a table of its consumers.
+/// Formats a stream and a table of its consumers.
 pub(super) fn stream(broker: &str, info: &StreamInfo) -> String {
     let StreamInfo { name, messages, dead_letters, consumers } = info;
     let (broker, name) = (printable::line(broker), printable::line(name));
@@ -56,7 +56,7 @@ pub(super) fn stream(broker: &str, info: &StreamInfo) -> String {
     text
 }
 
-/// A dead letter, with the beginning of its payload.
+/// Formats a dead letter with the start of its payload.
 pub(super) fn letter(letter: &DeadLetter) -> String {
     let DeadLetter { sequence, message, reason, consumer, attempts, timestamp } = letter;
     let line = printable::line;

@@ -1,4 +1,4 @@
-//! The words of `wasmcloud:messaging@0.3.0`: bodies are streams, read to their end and not beyond their bound.
+//! Functions of `wasmcloud:messaging@0.3.0`: bodies are streams, read to their end and within their limit.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,7 +12,7 @@ use wasmtime::component::{Destination, StreamProducer, StreamResult};
 use wasmtime::{Config, Engine, Store, StoreContextMut};
 
 use super::*;
-use crate::testing::{Asked, Recorder, StoreData, message};
+use crate::testing::{Recorded, Recorder, StoreData, message};
 
 type Access = Accessor<StoreData, WasiMessaging>;
 
@@ -27,7 +27,7 @@ async fn run(broker: &Recorder, test: impl AsyncFnOnce(&Access) + Send) {
         .unwrap();
 }
 
-fn told<T>(access: &Access, result: Result<T, Failure>) -> types::Error {
+fn guest_error<T>(access: &Access, result: Result<T, Failure>) -> types::Error {
     let failure = result.err().unwrap();
     access.with(|mut access| types::Host::convert_error(&mut access.get(), failure)).unwrap()
 }
@@ -80,7 +80,7 @@ async fn a_body_is_read_to_its_end() {
         WasiMessaging::publish(access, sent).await.unwrap();
         publish(access, stream_of(access, "")).await.unwrap();
         let whole = Message { payload: vec![7; 102_400].into(), reply_to, ..message("a", "") };
-        assert_eq!(broker.asked(), [whole, message("a", "")].map(|message| Asked::Publish(vec![message])));
+        assert_eq!(broker.take_calls(), [whole, message("a", "")].map(|message| Recorded::Publish(vec![message])));
     })
     .await;
 }
@@ -93,10 +93,10 @@ async fn bodies_at_the_edge() {
         for (size, fits) in [(MOST - 1, true), (MOST, true), (MOST + 1, false)] {
             let result = publish(access, stream_of(access, vec![1; size])).await;
             assert_eq!(result.is_ok(), fits, "{size}");
-            assert_eq!(broker.asked().len(), usize::from(fits), "{size}");
+            assert_eq!(broker.take_calls().len(), usize::from(fits), "{size}");
         }
         let result = publish(access, stream_of(access, vec![1; MOST + 1])).await;
-        assert!(matches!(told(access, result), types::Error::MessageTooLarge));
+        assert!(matches!(guest_error(access, result), types::Error::MessageTooLarge));
     })
     .await;
 }
@@ -109,7 +109,7 @@ async fn an_endless_body_is_read_no_further_than_it_may_be() {
         let chunks = Chunks { left: usize::MAX, ends: false, given: given.clone() };
         let body = access.with(|access| StreamReader::new(access, chunks)).unwrap();
         let result = publish(access, body).await;
-        assert!(matches!(told(access, result), types::Error::MessageTooLarge));
+        assert!(matches!(guest_error(access, result), types::Error::MessageTooLarge));
         let given = given.load(Ordering::SeqCst);
         assert!((1025..1100).contains(&given), "{given} KiB were read of 1024");
     })
@@ -132,8 +132,8 @@ async fn bodies_that_are_on_their_way_are_bounded_together() {
             tokio::task::yield_now().await;
         }
         let result = publish(access, stream_of(access, "x")).await;
-        assert!(matches!(told(access, result), types::Error::QuotaExceeded));
-        assert_eq!(broker.asked(), []);
+        assert!(matches!(guest_error(access, result), types::Error::QuotaExceeded));
+        assert_eq!(broker.take_calls(), []);
     })
     .await;
 }
@@ -150,29 +150,29 @@ async fn an_answer_comes_as_a_stream() {
         assert_eq!((subject.as_str(), reply_to.as_deref()), ("answer", Some("more")));
         let (_, body) = begin(access, body, 0).unwrap();
         assert_eq!(body.collect().await.unwrap(), "!!");
-        assert_eq!(broker.asked(), [Asked::Request(message("a", "??"), 1, Duration::from_millis(20))]);
+        assert_eq!(broker.take_calls(), [Recorded::Request(message("a", "??"), 1, Duration::from_millis(20))]);
         let unanswered = WasiMessaging::request(access, "a".into(), stream_of(access, ""), None).await;
-        assert!(matches!(told(access, unanswered), types::Error::Timeout));
+        assert!(matches!(guest_error(access, unanswered), types::Error::Timeout));
     })
     .await;
 }
 
 #[tokio::test]
-async fn errors_are_told_in_the_words_of_the_interface() {
+async fn errors_are_those_of_the_interface() {
     let broker = Recorder::default();
     run(&broker, async |access| {
         let send = async |subject: &str| {
             let body = stream_of(access, "x");
             let sent = types::BrokerMessage { subject: subject.into(), body, reply_to: None };
-            told(access, WasiMessaging::publish(access, sent).await)
+            guest_error(access, WasiMessaging::publish(access, sent).await)
         };
         assert!(matches!(send("a b").await, types::Error::SubjectInvalid));
         assert!(matches!(send("$SYS.x").await, types::Error::AccessDenied));
         assert!(matches!(send("full").await, types::Error::QuotaExceeded));
-        broker.answer(Err(Error::new(ErrorKind::NoResponders, "nobody takes messages of that topic")));
+        broker.answer(Err(Error::new(ErrorKind::NoResponders, "no consumer takes messages of that topic")));
         let unanswered = WasiMessaging::request(access, "a".into(), stream_of(access, ""), None).await;
-        let types::Error::Other(text) = told(access, unanswered) else { panic!("another error") };
-        assert_eq!(text, "messaging: nobody takes messages of that topic");
+        let types::Error::Other(text) = guest_error(access, unanswered) else { panic!("another error") };
+        assert_eq!(text, "messaging: no consumer takes messages of that topic");
     })
     .await;
 }

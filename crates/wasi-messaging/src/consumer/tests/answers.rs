@@ -24,14 +24,14 @@ async fn tempo_says_what_becomes_of_a_message() {
     for text in ["a", "r", "w", "y", "j"] {
         broker.put_text(text);
     }
-    broker.hears(Event::Acked("a".to_owned())).await;
-    broker.hears(Event::Retried("r".to_owned(), BACKOFF)).await;
-    broker.hears(Event::Retried("w".to_owned(), Duration::from_secs(1))).await;
-    broker.hears(Event::Retried("y".to_owned(), Duration::from_secs(3600))).await;
-    broker.hears(rejected("j", "t")).await;
+    broker.wait_for(Event::Acked("a".to_owned())).await;
+    broker.wait_for(Event::Retried("r".to_owned(), BACKOFF)).await;
+    broker.wait_for(Event::Retried("w".to_owned(), Duration::from_secs(1))).await;
+    broker.wait_for(Event::Retried("y".to_owned(), Duration::from_secs(3600))).await;
+    broker.wait_for(rejected("j", "t")).await;
     broker.put(message("w"), 2);
     let reason = "delivered 2 times; the last time: its handler requested a retry";
-    broker.hears(rejected("w", reason)).await;
+    broker.wait_for(rejected("w", reason)).await;
 }
 
 #[tokio::test]
@@ -41,13 +41,13 @@ async fn wasmcloud_with_async_functions_rejects_or_asks_for_another_delivery() {
     for topic in ["a", "r", "j", "o"] {
         broker.put(on(topic), 1);
     }
-    broker.hears(Event::Acked("a".to_owned())).await;
-    broker.hears(Event::Retried("r".to_owned(), BACKOFF)).await;
-    broker.hears(rejected("j", "its handler rejected it")).await;
-    broker.hears(rejected("o", "no")).await;
+    broker.wait_for(Event::Acked("a".to_owned())).await;
+    broker.wait_for(Event::Retried("r".to_owned(), BACKOFF)).await;
+    broker.wait_for(rejected("j", "its handler rejected it")).await;
+    broker.wait_for(rejected("o", "no")).await;
     broker.put(on("r"), 2);
     let reason = "delivered 2 times; the last time: its handler requested a retry";
-    broker.hears(rejected("r", reason)).await;
+    broker.wait_for(rejected("r", reason)).await;
 }
 
 #[tokio::test]
@@ -56,10 +56,10 @@ async fn wasmcloud_with_plain_functions_has_errors_delivered_again() {
     let _running = Setup::new(&broker, guests::wasmcloud2("")).start(SUBSCRIBE).await;
     broker.put_text("a");
     broker.put_text("e");
-    broker.hears(Event::Acked("a".to_owned())).await;
-    broker.hears(Event::Retried("e".to_owned(), BACKOFF)).await;
+    broker.wait_for(Event::Acked("a".to_owned())).await;
+    broker.wait_for(Event::Retried("e".to_owned(), BACKOFF)).await;
     broker.put(message("e"), 2);
-    broker.hears(rejected("e", "delivered 2 times; the last time: its handler returned an error: no")).await;
+    broker.wait_for(rejected("e", "delivered 2 times; the last time: its handler returned an error: no")).await;
 }
 
 #[tokio::test]
@@ -68,8 +68,8 @@ async fn the_draft_has_errors_delivered_again() {
     let _running = Setup::new(&broker, guests::draft()).start(SUBSCRIBE).await;
     broker.put(on("done"), 1);
     broker.put(on("failing"), 1);
-    broker.hears(Event::Acked("done".to_owned())).await;
-    broker.hears(Event::Retried("failing".to_owned(), BACKOFF)).await;
+    broker.wait_for(Event::Acked("done".to_owned())).await;
+    broker.wait_for(Event::Retried("failing".to_owned(), BACKOFF)).await;
     broker.put(on("failing"), 2);
-    broker.hears(rejected("failing", "delivered 2 times; the last time: its handler returned an error: no")).await;
+    broker.wait_for(rejected("failing", "delivered 2 times; the last time: its handler returned an error: no")).await;
 }

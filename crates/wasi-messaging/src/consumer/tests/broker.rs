@@ -1,4 +1,4 @@
-//! A broker that delivers what a test puts into it and writes down what it is told.
+//! A broker that delivers the messages of a test and records its calls.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,13 +11,13 @@ use tokio::time::timeout;
 
 use crate::{Broker, Consumer, Delivery, Error, ErrorKind, Message, Receipt, Result, Subscription};
 
-/// How long something may take that is not at once.
+/// Timeout of an expected event.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What the broker was told. Messages go by their payloads.
+/// A recorded call. Messages are named by their payloads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Event {
-    Asked(usize),
+    Fetched(usize),
     Published(String),
     Replied(String, String),
     Acked(String),
@@ -33,7 +33,7 @@ struct Inner {
     queue: Mutex<VecDeque<(Message, u32)>>,
     arrived: Notify,
     events: watch::Sender<Vec<Event>>,
-    /// What publishing waits for, once it is written down.
+    /// Publishing waits for these permits after it is recorded.
     gate: Semaphore,
     refuses_acks: AtomicBool,
     closed: AtomicBool,
@@ -113,7 +113,7 @@ impl TestBroker {
         self.0.events.borrow().clone()
     }
 
-    /// Waits until what the broker was told is as `wanted`.
+    /// Waits until the recorded calls satisfy `wanted`.
     pub(super) async fn until(&self, wanted: impl Fn(&[Event]) -> bool) -> Vec<Event> {
         let mut events = self.0.events.subscribe();
         match timeout(PATIENCE, events.wait_for(|events| wanted(events))).await {
@@ -123,11 +123,11 @@ impl TestBroker {
     }
 
     /// Waits for `event`.
-    pub(super) async fn hears(&self, event: Event) -> Vec<Event> {
+    pub(super) async fn wait_for(&self, event: Event) -> Vec<Event> {
         self.until(|events| events.contains(&event)).await
     }
 
-    fn tell(&self, event: Event) {
+    fn record(&self, event: Event) {
         self.0.events.send_modify(|events| events.push(event));
     }
 }
@@ -136,19 +136,19 @@ impl TestBroker {
 impl Broker for TestBroker {
     async fn publish(&self, messages: Vec<Message>) -> Vec<Result<()>> {
         for message in &messages {
-            self.tell(Event::Published(text(message)));
+            self.record(Event::Published(text(message)));
             self.0.gate.acquire().await.unwrap().forget();
         }
         messages.iter().map(|_| Ok(())).collect()
     }
 
     async fn reply(&self, answer: Message) -> Result<()> {
-        self.tell(Event::Replied(answer.topic.clone(), text(&answer)));
+        self.record(Event::Replied(answer.topic.clone(), text(&answer)));
         Ok(())
     }
 
     async fn request(&self, _: Message, _: usize, _: Duration) -> Result<Vec<Message>> {
-        Err(Error::new(ErrorKind::NoResponders, "nobody answers here"))
+        Err(Error::new(ErrorKind::NoResponders, "no responders here"))
     }
 
     async fn subscribe(&self, subscription: &Subscription) -> anyhow::Result<Box<dyn Consumer>> {
@@ -173,7 +173,7 @@ impl Drop for TestConsumer {
 #[async_trait]
 impl Consumer for TestConsumer {
     async fn fetch(&mut self, most: usize) -> Result<Vec<Delivery>> {
-        self.0.tell(Event::Asked(most));
+        self.0.record(Event::Fetched(most));
         loop {
             let TestBroker(inner) = &self.0;
             if inner.closed.load(Ordering::SeqCst) {
@@ -208,25 +208,25 @@ struct TestReceipt {
 impl Receipt for TestReceipt {
     async fn ack(self: Box<Self>) -> Result<()> {
         if self.broker.0.refuses_acks.load(Ordering::SeqCst) {
-            self.broker.tell(Event::Published(format!("refused {}", self.text)));
+            self.broker.record(Event::Published(format!("refused {}", self.text)));
             return Err(Error::new(ErrorKind::Unavailable, "the server cannot be reached"));
         }
-        self.broker.tell(Event::Acked(self.text.clone()));
+        self.broker.record(Event::Acked(self.text.clone()));
         Ok(())
     }
 
     async fn retry(self: Box<Self>, delay: Duration) -> Result<()> {
-        self.broker.tell(Event::Retried(self.text.clone(), delay));
+        self.broker.record(Event::Retried(self.text.clone(), delay));
         Ok(())
     }
 
     async fn reject(self: Box<Self>, reason: &str) -> Result<()> {
-        self.broker.tell(Event::Rejected(self.text.clone(), reason.to_owned()));
+        self.broker.record(Event::Rejected(self.text.clone(), reason.to_owned()));
         Ok(())
     }
 
     async fn extend(&self) -> Result<()> {
-        self.broker.tell(Event::Extended(self.text.clone()));
+        self.broker.record(Event::Extended(self.text.clone()));
         Ok(())
     }
 }

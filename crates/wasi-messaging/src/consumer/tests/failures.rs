@@ -1,4 +1,4 @@
-//! What fails is tried again, and given up after the last attempt.
+//! Failures are retried, and rejected after the last attempt.
 
 use std::time::Duration;
 
@@ -22,9 +22,9 @@ async fn reason(broker: &TestBroker, text: &str) -> String {
 /// Delivers `text` for the first, the second and the last time, and returns why it was given up.
 async fn fails(broker: &TestBroker, text: &str) -> String {
     broker.put(message(text), 1);
-    broker.hears(retried(text, 1)).await;
+    broker.wait_for(retried(text, 1)).await;
     broker.put(message(text), 2);
-    broker.hears(retried(text, 7)).await;
+    broker.wait_for(retried(text, 7)).await;
     broker.put(message(text), 3);
     reason(broker, text).await
 }
@@ -90,10 +90,10 @@ async fn an_ack_that_fails_leaves_the_message_to_be_delivered_again() {
     let _running = Setup::new(&broker, guests::wasmcloud2("")).start(SUBSCRIBE).await;
     broker.refuse_acks(true);
     broker.put_text("a1");
-    let events = broker.hears(Event::Published("refused a1".to_owned())).await;
+    let events = broker.wait_for(Event::Published("refused a1".to_owned())).await;
     broker.refuse_acks(false);
     broker.put_text("a2");
-    let after = broker.hears(Event::Acked("a2".to_owned())).await;
+    let after = broker.wait_for(Event::Acked("a2".to_owned())).await;
     assert!(after.len() > events.len());
     let about_it = |event: &&Event| matches!(event, Event::Acked(text) | Event::Retried(text, _) if text == "a1");
     assert_eq!(after.iter().find(about_it), None);
@@ -104,11 +104,11 @@ async fn a_failure_ends_its_own_call_only() {
     let broker = TestBroker::new(0);
     let _running = Setup::new(&broker, guests::wasmcloud2("")).start(SUBSCRIBE).await;
     broker.put_text("p");
-    broker.hears(Event::Published("p".to_owned())).await;
+    broker.wait_for(Event::Published("p".to_owned())).await;
     for number in 0..20 {
         broker.put_text(&format!("t{number}"));
     }
     broker.until(|events| (0..20).all(|number| events.contains(&retried(&format!("t{number}"), 1)))).await;
     broker.open(1);
-    broker.hears(Event::Acked("p".to_owned())).await;
+    broker.wait_for(Event::Acked("p".to_owned())).await;
 }

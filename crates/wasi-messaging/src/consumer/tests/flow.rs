@@ -11,9 +11,9 @@ fn published(events: &[Event]) -> usize {
     events.iter().filter(|event| matches!(event, Event::Published(_))).count()
 }
 
-fn asked(events: &[Event]) -> Vec<usize> {
-    let asked = |event: &Event| if let Event::Asked(most) = event { Some(*most) } else { None };
-    events.iter().filter_map(asked).collect()
+fn fetched(events: &[Event]) -> Vec<usize> {
+    let fetched = |event: &Event| if let Event::Fetched(most) = event { Some(*most) } else { None };
+    events.iter().filter_map(fetched).collect()
 }
 
 fn acked(events: &[Event]) -> usize {
@@ -37,14 +37,14 @@ async fn the_permit_comes_first_and_no_more_is_fetched_than_there_are_permits() 
     let _running = Setup::new(&broker, guests::wasmcloud2("")).start(&["t;max-in-flight=3"]).await;
     broker.until(|events| published(events) == 3).await;
     settle().await;
-    assert_eq!(asked(&broker.events()), [3], "nothing is fetched while all permits are taken");
+    assert_eq!(fetched(&broker.events()), [3], "nothing is fetched while all permits are taken");
     broker.open(1);
     broker.until(|events| acked(events) == 1 && published(events) == 4).await;
     settle().await;
-    assert_eq!(asked(&broker.events()), [3, 1]);
+    assert_eq!(fetched(&broker.events()), [3, 1]);
     broker.open(9);
     let events = broker.until(|events| acked(events) == 10).await;
-    assert!(asked(&events).iter().all(|most| (1..=3).contains(most)));
+    assert!(fetched(&events).iter().all(|most| (1..=3).contains(most)));
 }
 
 #[tokio::test]
@@ -58,11 +58,11 @@ async fn a_message_waits_for_a_place_and_is_not_refused() {
     broker.put_text("p");
     broker.open(1);
     let _running = start(workload, &state, &["t;ack-wait=100ms"]).await.unwrap();
-    // It is alive as far as the broker knows.
-    broker.hears(Event::Extended("p".to_owned())).await;
+    // The broker has received in-progress acks.
+    broker.wait_for(Event::Extended("p".to_owned())).await;
     assert_eq!(published(&broker.events()), 0);
     drop(place);
-    broker.hears(Event::Acked("p".to_owned())).await;
+    broker.wait_for(Event::Acked("p".to_owned())).await;
 }
 
 #[tokio::test]
@@ -70,11 +70,11 @@ async fn the_ack_follows_the_effects() {
     let broker = TestBroker::new(0);
     let _running = Setup::new(&broker, guests::wasmcloud2("")).start(&["t"]).await;
     broker.put_text("p");
-    broker.hears(Event::Published("p".to_owned())).await;
+    broker.wait_for(Event::Published("p".to_owned())).await;
     settle().await;
     assert_eq!(acked(&broker.events()), 0);
     broker.open(1);
-    broker.hears(Event::Acked("p".to_owned())).await;
+    broker.wait_for(Event::Acked("p".to_owned())).await;
 }
 
 #[tokio::test]
@@ -85,7 +85,7 @@ async fn a_handler_that_takes_long_is_alive() {
     let beats = |events: &[Event]| events.iter().filter(|event| **event == Event::Extended("p".to_owned())).count();
     broker.until(|events| beats(events) >= 4).await;
     broker.open(1);
-    broker.hears(Event::Acked("p".to_owned())).await;
+    broker.wait_for(Event::Acked("p".to_owned())).await;
     let before = beats(&broker.events());
     tokio::time::sleep(Duration::from_millis(150)).await;
     assert_eq!(beats(&broker.events()), before, "what is done with needs no signs of life");
@@ -142,11 +142,11 @@ async fn an_instance_serves_as_often_as_it_may_and_forgets_whom_it_answered() {
     let events = broker.until(|events| acked(events) == 4).await;
     let counts: Vec<_> = events.into_iter().filter(|event| matches!(event, Event::Published(_))).collect();
     assert_eq!(counts, ["1", "2", "3", "1"].map(|count| Event::Published(count.to_owned())));
-    // An answer goes back to whoever asked, and the next message of the same instance has nobody to answer.
+    // An answer goes back to whoever fetched, and the next message of the same instance has nobody to answer.
     broker.put(Message { reply_to: Some("f".to_owned()), ..message("r") }, 1);
-    broker.hears(Event::Replied("f".to_owned(), "r".to_owned())).await;
+    broker.wait_for(Event::Replied("f".to_owned(), "r".to_owned())).await;
     broker.put_text("f");
-    broker.hears(Event::Published("f".to_owned())).await;
+    broker.wait_for(Event::Published("f".to_owned())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -156,7 +156,7 @@ async fn two_subscriptions_do_not_share_permits() {
     setup.name("two", Arc::new(two.clone()));
     let _running = setup.start(&["t;max-in-flight=1", "two=t;max-in-flight=1"]).await;
     one.put_text("p");
-    one.hears(Event::Published("p".to_owned())).await;
+    one.wait_for(Event::Published("p".to_owned())).await;
     for number in 0..3 {
         two.put_text(&format!("a{number}"));
     }

@@ -82,7 +82,7 @@ pub(super) fn wasmcloud2(start: &str) -> String {
     component(imports, lowered, &main, exports)
 }
 
-/// `wasmcloud:messaging@0.3.0`. The first letter of the subject decides: `j` rejects, `r` asks for another delivery, `o`
+/// `wasmcloud:messaging@0.3.0`. The first letter of the subject decides: `j` rejects, `r` requests a retry, `o`
 /// is another error; anything else is done with.
 pub(super) fn wasmcloud3() -> String {
     let imports = r#"
@@ -119,9 +119,9 @@ pub(super) fn wasmcloud3() -> String {
     component(imports, "", main, exports)
 }
 
-/// `tempo:messaging@0.1.0`. The first letter of the payload decides: `r` asks for another delivery, `w` for one in a
+/// `tempo:messaging@0.1.0`. The first letter of the payload decides: `r` requests a retry, `w` for one in a
 /// second, `y` for one in more than an hour, `j` rejects with the topic as its reason; anything else is done with. It
-/// traps unless it is told the attempt 1 or 2 and the sequence 7, at the beginning of time.
+/// traps unless it receives the attempt 1 or 2 and the sequence 7, at the beginning of time.
 pub(super) fn tempo() -> String {
     let imports = r#"
         (import "tempo:messaging/types@0.1.0" (instance $types

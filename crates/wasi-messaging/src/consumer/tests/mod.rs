@@ -1,4 +1,4 @@
-//! Real components handle messages, from a broker that writes down what it is told.
+//! Real components handle messages from a recording broker.
 
 mod answers;
 mod broker;
@@ -46,7 +46,7 @@ impl Setup {
         setup
     }
 
-    /// The component, in an engine whose epoch advances for as long as the test runs, and what its stores carry.
+    /// The component, in an engine whose epoch advances during the test, and the state of its stores.
     fn workload(self) -> (Workload, MessagingState) {
         let concurrent = self.guest.contains("async");
         let mut config = Config::new();
@@ -109,8 +109,8 @@ async fn what_is_handled_is_said_and_what_is_not_too() {
     let running = start(workload.clone(), &state, &["a.>", "b", "events=c;max-in-flight=8;ordered"]).await.unwrap();
     assert_eq!(
         running.announcement(),
-        "handling a.>, b as consumer worker of default (9 at once); each message at most once, as nobody keeps it\n\
-         handling c as consumer worker of events (8 at once, in order); each message at most once, as nobody keeps it"
+        "handling a.>, b as consumer worker of default (9 at once); each message at most once, as the broker does not store messages\n\
+         handling c as consumer worker of events (8 at once, in order); each message at most once, as the broker does not store messages"
     );
     assert!(running.unused().is_none());
     assert_eq!(broker.subscribed().len(), 1);

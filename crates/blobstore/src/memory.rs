@@ -14,10 +14,10 @@ use crate::CHUNK;
 use crate::{ByteRange, Container, Data, Entry, Error, ErrorKind, ObjectInfo, PutOptions, Result, Upload, record};
 
 /// What all objects of one container may take, in bytes, unless its URL says otherwise.
-const CAPACITY: usize = 1 << 30;
+const DEFAULT_CAPACITY_BYTES: usize = 1 << 30;
 
 /// What an object costs besides its bytes, in bytes.
-const OVERHEAD: usize = 512;
+const OBJECT_OVERHEAD_BYTES: usize = 512;
 
 /// A container in memory. Objects share one capacity; what does not fit is `QuotaExceeded`.
 pub struct Memory {
@@ -54,7 +54,7 @@ impl Memory {
 
 impl Default for Memory {
     fn default() -> Self {
-        Self::new(CAPACITY)
+        Self::new(DEFAULT_CAPACITY_BYTES)
     }
 }
 
@@ -192,7 +192,7 @@ impl Upload for MemoryUpload {
     }
 
     async fn complete(mut self: Box<Self>) -> Result<ObjectInfo> {
-        let extra = OVERHEAD.saturating_add(self.name.len());
+        let extra = OBJECT_OVERHEAD_BYTES.saturating_add(self.name.len());
         self.shared.reserve(extra)?;
         self.reserved = self.reserved.saturating_add(extra);
         if !self.last.is_empty() {
@@ -222,7 +222,7 @@ impl BackendScheme<dyn Container> for Memory {
 
     async fn open(url: &BackendUrl, _: BackendContext<'_>) -> anyhow::Result<Arc<dyn Container>> {
         let capacity = match url.reveal() {
-            "" => CAPACITY,
+            "" => DEFAULT_CAPACITY_BYTES,
             size => Size::parse(size).map(|size| size.0).ok_or_else(|| {
                 tempo_settings::Error::new(
                     CoreKind::BadConfiguration,
@@ -246,7 +246,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_capacity_at_its_edge() {
-        let memory = Memory::new(OVERHEAD + 1 + 100);
+        let memory = Memory::new(OBJECT_OVERHEAD_BYTES + 1 + 100);
         assert!(put(&memory, "a", 99).await.is_ok());
         memory.delete("a").await.unwrap();
         assert!(put(&memory, "a", 100).await.is_ok());

@@ -11,11 +11,11 @@ use tokio::time::timeout;
 use crate::{Change, Error, ErrorKind, Result};
 
 /// What may wait for one watcher, in bytes. A single change may have more.
-const BACKLOG: usize = 16 << 20;
+const MAX_BACKLOG_BYTES: usize = 16 << 20;
 /// What a change takes besides its key and value.
-const OVERHEAD: usize = 128;
+const CHANGE_OVERHEAD_BYTES: usize = 128;
 /// How long a watched store rests before it looks for entries whose time is over.
-const REST: Duration = Duration::from_millis(500);
+const SWEEP_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The watchers of one store, behind the store's own lock, which keeps changes in order.
 ///
@@ -53,7 +53,7 @@ impl Watchers {
         let listener = (changes, waiting, sweep);
         stream::unfold(listener, |(mut changes, waiting, sweep)| async move {
             loop {
-                match timeout(REST, changes.recv()).await {
+                match timeout(SWEEP_INTERVAL, changes.recv()).await {
                     Ok(change) => {
                         let change = change?;
                         waiting.fetch_sub(change.as_ref().map_or(0, Change::size), Relaxed);
@@ -71,7 +71,7 @@ impl Watcher {
     /// Whether it still listens.
     fn tell(&mut self, change: &Change) -> bool {
         let (size, waiting) = (change.size(), self.waiting.load(Relaxed));
-        if waiting == 0 || waiting.saturating_add(size) <= BACKLOG {
+        if waiting == 0 || waiting.saturating_add(size) <= MAX_BACKLOG_BYTES {
             self.lagging = false;
             self.waiting.fetch_add(size, Relaxed);
             return self.changes.send(Ok(change.clone())).is_ok();
@@ -91,7 +91,7 @@ impl Change {
             Self::Set { key, value } => (key.len(), value.len()),
             Self::Delete { key } => (key.len(), 0),
         };
-        key.saturating_add(value).saturating_add(OVERHEAD)
+        key.saturating_add(value).saturating_add(CHANGE_OVERHEAD_BYTES)
     }
 }
 
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     fn set(number: u8) -> Change {
-        Change::Set { key: "k".into(), value: Bytes::from(vec![number; (4 << 20) - OVERHEAD - 1]) }
+        Change::Set { key: "k".into(), value: Bytes::from(vec![number; (4 << 20) - CHANGE_OVERHEAD_BYTES - 1]) }
     }
 
     #[tokio::test]
@@ -124,7 +124,7 @@ mod tests {
     async fn a_change_that_is_larger_than_the_backlog_waits_alone() {
         let mut watchers = Watchers::default();
         let mut changes = watchers.watch(|| async {});
-        let large = Change::Set { key: "k".into(), value: Bytes::from(vec![0; BACKLOG + 1]) };
+        let large = Change::Set { key: "k".into(), value: Bytes::from(vec![0; MAX_BACKLOG_BYTES + 1]) };
         watchers.publish(&large);
         watchers.publish(&set(1));
         assert!(changes.next().await == Some(Ok(large)));

@@ -15,10 +15,10 @@ use crate::changes::Watchers;
 use crate::{Change, Condition, Entry, Error, ErrorKind, KeyValueStore, Result, Version};
 
 /// What one store may take, in bytes.
-const MAX: usize = 256 << 20;
-const MAX_FLAG: Flag = Flag::new("max-memory-store", "SIZE", "What a memory: store may take").default("256MiB");
+const DEFAULT_CAPACITY_BYTES: usize = 256 << 20;
+const MAX_FLAG: Flag = Flag::new("max-memory-store", "SIZE", "Capacity of a memory: store").default("256MiB");
 /// What an entry takes besides its key and value.
-const OVERHEAD: usize = 128;
+const ENTRY_OVERHEAD_BYTES: usize = 128;
 
 /// The scheme `memory:`. What follows the colon tells stores of one component apart: `memory:sessions`.
 pub struct Memory;
@@ -45,7 +45,7 @@ pub struct MemoryStore {
 impl Default for MemoryStore {
     /// A store that may take 256 MiB.
     fn default() -> Self {
-        Self::new(MAX)
+        Self::new(DEFAULT_CAPACITY_BYTES)
     }
 }
 
@@ -176,12 +176,12 @@ impl KeyValueStore for MemoryStore {
 }
 
 fn size(key: &str, value: &[u8]) -> usize {
-    key.len().saturating_add(value.len()).saturating_add(OVERHEAD)
+    key.len().saturating_add(value.len()).saturating_add(ENTRY_OVERHEAD_BYTES)
 }
 
 /// The error of a condition that does not hold.
 pub(crate) fn precondition_failed() -> Error {
-    Error::new(ErrorKind::PreconditionFailed, "the entry is another than was asked for")
+    Error::new(ErrorKind::PreconditionFailed, "the entry does not meet the condition")
 }
 
 #[cfg(test)]
@@ -215,7 +215,7 @@ mod tests {
 
     #[tokio::test]
     async fn size_at_the_edge() {
-        let store = MemoryStore::new(2 * (1 + OVERHEAD) + 10);
+        let store = MemoryStore::new(2 * (1 + ENTRY_OVERHEAD_BYTES) + 10);
         let set = async |key: &str, length: usize| {
             store.set(key, vec![0; length].into(), None, Condition::Always).await.map_err(|error| error.kind())
         };

@@ -60,7 +60,7 @@ impl BackendScheme<dyn Container> for NatsBlobstore {
 #[async_trait]
 impl Container for NatsBlobstore {
     fn read_buffer(&self) -> usize {
-        read::AHEAD
+        read::READ_AHEAD_BYTES
     }
 
     async fn stat(&self, name: &str) -> Result<Option<ObjectInfo>> {

@@ -29,16 +29,16 @@ mod walk;
 mod watch;
 
 use bucket::Bucket;
-use seen::Seen;
+use seen::RecentValues;
 
 /// How often a read is tried whose answer was lost with the connection. To read twice does no harm.
-const READS: usize = 3;
+const MAX_READ_ATTEMPTS: usize = 3;
 
 /// How often a write finds that the deletion it wrote over was itself followed by a deletion, before it gives up.
-const RACES: usize = 8;
+const MAX_RACES: usize = 8;
 
 /// A lifetime beyond this is cut to it, because the server counts in nanoseconds that must not overflow: 100 years.
-const LONGEST_LIFE: u64 = 100 * 365 * 24 * 3600;
+const MAX_TTL_SECONDS: u64 = 100 * 365 * 24 * 3600;
 
 /// A store in a bucket of JetStream, named by `nats://HOST[:PORT]/BUCKET` (or `tls://`, to insist on encryption).
 ///
@@ -53,7 +53,7 @@ const LONGEST_LIFE: u64 = 100 * 365 * 24 * 3600;
 pub struct NatsKeyValue {
     connection: Connection,
     bucket: Bucket,
-    seen: Seen,
+    seen: RecentValues,
 }
 
 impl BackendScheme<dyn KeyValueStore> for NatsKeyValue {
@@ -67,7 +67,7 @@ impl BackendScheme<dyn KeyValueStore> for NatsKeyValue {
         let address = Address::parse(url)?;
         let connection = Connection::open(&address, context).await?;
         let bucket = Bucket::open(&connection, &address).await?;
-        Ok(Arc::new(Self { connection, bucket, seen: Seen::new() }))
+        Ok(Arc::new(Self { connection, bucket, seen: RecentValues::new() }))
     }
 }
 
@@ -128,7 +128,7 @@ impl NatsKeyValue {
     /// where there is nothing, and one over a marker only if the marker is still the last.
     async fn create(&self, key: &str, life: Option<u64>, value: Bytes) -> Result<Version> {
         let mut last = 0;
-        for _ in 0..RACES {
+        for _ in 0..MAX_RACES {
             match self.publish(key, headers(Some(last), life), value.clone()).await {
                 Err(error) if error.kind() == ErrorKind::PreconditionFailed => {}
                 result => return result,
@@ -165,7 +165,7 @@ impl NatsKeyValue {
     /// The last message of a key, be it a value or a marker.
     async fn last(&self, key: &str) -> Result<Option<StreamMessage>> {
         let subject = self.bucket.subject(key);
-        let mut attempts = 1..READS;
+        let mut attempts = 1..MAX_READ_ATTEMPTS;
         loop {
             match self.connection.request(self.read(&subject)).await {
                 Ok(result) => return result,
@@ -198,7 +198,7 @@ impl NatsKeyValue {
             return Err(failure::no_lifetimes());
         }
         let started = u64::from(ttl.subsec_nanos() > 0);
-        Ok(ttl.as_secs().saturating_add(started).clamp(1, LONGEST_LIFE))
+        Ok(ttl.as_secs().saturating_add(started).clamp(1, MAX_TTL_SECONDS))
     }
 }
 

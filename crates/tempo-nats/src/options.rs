@@ -16,13 +16,13 @@ const CONNECT_TIMEOUT: Flag =
     Flag::new("connect-timeout", "TIME", "How long to try to reach a server at start").default("10s");
 
 /// How many times a second a lost server is tried at least, so that it is found soon after its return.
-const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+const MAX_RECONNECT_PAUSE: Duration = Duration::from_millis(500);
 
 /// The longest single attempt. One that hangs must not keep a lost connection from the next.
-const LONGEST_ATTEMPT: Duration = Duration::from_secs(2);
+const MAX_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long a server may be silent before it is asked for a sign of life.
-const PING: Duration = Duration::from_secs(5);
+const PING_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The flags that every connection to NATS reads.
 pub(crate) fn flags() -> Vec<Flag> {
@@ -71,8 +71,8 @@ impl Options {
         Ok(options
             .name("tempo")
             .require_tls(self.tls)
-            .connection_timeout(timeout.min(LONGEST_ATTEMPT))
-            .ping_interval(PING)
+            .connection_timeout(timeout.min(MAX_ATTEMPT_TIMEOUT))
+            .ping_interval(PING_INTERVAL)
             .reconnect_delay_callback(pause))
     }
 }
@@ -89,7 +89,7 @@ async fn read_file(flag: &Flag, path: &Path) -> Result<String, Error> {
 fn pause(attempt: usize) -> Duration {
     let doublings = u32::try_from(attempt.saturating_sub(1)).unwrap_or(u32::MAX);
     let pause = Duration::from_millis(2_u64.saturating_pow(doublings));
-    if attempt <= 1 { Duration::ZERO } else { pause.min(LONGEST_PAUSE) }
+    if attempt <= 1 { Duration::ZERO } else { pause.min(MAX_RECONNECT_PAUSE) }
 }
 
 #[cfg(test)]
@@ -117,6 +117,6 @@ mod tests {
     #[test]
     fn pauses_are_bounded() {
         assert_eq!([0, 1, 2, 5].map(pause), [0, 0, 2, 16].map(Duration::from_millis));
-        assert_eq!(pause(usize::MAX), LONGEST_PAUSE);
+        assert_eq!(pause(usize::MAX), MAX_RECONNECT_PAUSE);
     }
 }

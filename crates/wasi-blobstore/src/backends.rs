@@ -8,7 +8,7 @@ use tempo_blobstore::BLOBSTORE;
 use tempo_core::{Backend, BootContext};
 use tempo_settings::{BackendUrl, Flag, Size};
 
-use crate::telemetry::told;
+use crate::telemetry::instrument;
 use crate::{BlobstoreState, Container, WasiBlobstore};
 
 const MAX_OBJECT_SIZE: Flag =
@@ -31,7 +31,7 @@ impl<S: BackendSchemes<dyn Container>> Backend<WasiBlobstore> for BlobstoreBacke
         let fallback = BackendUrl::of_file(Path::new(&format!("{}/blobstore", data.trim_end_matches('/'))))?;
         let max_object: Size = boot.settings.require(&MAX_OBJECT_SIZE)?;
         let containers = Backends::open_as::<S>(&BLOBSTORE, fallback, boot.backend(), |system, name, container| {
-            told(boot.telemetry, system, name, container)
+            instrument(boot.telemetry, system, name, container)
         })
         .await?;
         let state = BlobstoreState::new(containers, max_object.0 as u64, boot.limits);

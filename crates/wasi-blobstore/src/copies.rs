@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 use crate::{Container, Error, ErrorKind, ObjectInfo, Result};
 
 /// Copies of one component at once; more wait. Dropped, one that waits or runs ends.
-const AT_ONCE: usize = 4;
+const MAX_CONCURRENT_COPIES: usize = 4;
 
 /// The copies of one component. Cheap to clone; all clones are the same.
 #[derive(Clone)]
@@ -17,7 +17,7 @@ pub(crate) struct Copies {
 
 impl Default for Copies {
     fn default() -> Self {
-        Self { free: Arc::new(Semaphore::new(AT_ONCE)) }
+        Self { free: Arc::new(Semaphore::new(MAX_CONCURRENT_COPIES)) }
     }
 }
 
@@ -53,16 +53,16 @@ mod tests {
                 std::future::pending::<Result<()>>().await
             })
         };
-        let mut all: Vec<_> = (0..AT_ONCE + 3).map(|_| Box::pin(hang())).collect();
+        let mut all: Vec<_> = (0..MAX_CONCURRENT_COPIES + 3).map(|_| Box::pin(hang())).collect();
         for copy in &mut all {
             assert!(futures::poll!(copy).is_pending());
         }
-        assert_eq!(running.load(Relaxed), AT_ONCE);
+        assert_eq!(running.load(Relaxed), MAX_CONCURRENT_COPIES);
         drop(all.remove(0));
         for copy in &mut all {
             assert!(futures::poll!(copy).is_pending());
         }
-        assert_eq!(running.load(Relaxed), AT_ONCE + 1);
+        assert_eq!(running.load(Relaxed), MAX_CONCURRENT_COPIES + 1);
         drop(all);
         let mut done: FuturesUnordered<_> = (0..20).map(|_| copies.run(async { Ok(()) })).collect();
         while let Some(copied) = done.next().await {

@@ -9,20 +9,20 @@ use tempo_telemetry::{Operation, Operations, Telemetry};
 use crate::{ByteRange, Container, Data, Entry, Error, ObjectInfo, PutOptions, Result, Upload};
 
 /// Tells what is done on the container within it.
-struct Told {
+struct InstrumentedContainer {
     container: Arc<dyn Container>,
     operations: Operations,
 }
 
 /// An upload, which is one operation from its first byte to its end.
-struct ToldUpload {
+struct InstrumentedUpload {
     upload: Box<dyn Upload>,
     operation: Operation,
 }
 
 /// `container`, which the component opens by `name` and which is of the scheme `system`, so that it tells what is done on
 /// it.
-pub(crate) fn told(
+pub(crate) fn instrument(
     telemetry: &Telemetry,
     system: &str,
     name: &str,
@@ -31,7 +31,7 @@ pub(crate) fn told(
     if !telemetry.is_on() {
         return container;
     }
-    Arc::new(Told { container, operations: Operations::new(telemetry, system, name) })
+    Arc::new(InstrumentedContainer { container, operations: Operations::new(telemetry, system, name) })
 }
 
 fn word(error: &Error) -> &'static str {
@@ -39,7 +39,7 @@ fn word(error: &Error) -> &'static str {
 }
 
 #[async_trait]
-impl Container for Told {
+impl Container for InstrumentedContainer {
     fn read_buffer(&self) -> usize {
         self.container.read_buffer()
     }
@@ -60,7 +60,7 @@ impl Container for Told {
     async fn put(&self, name: &str, options: PutOptions) -> Result<Box<dyn Upload>> {
         let operation = self.operations.begin("put");
         match self.container.put(name, options).await {
-            Ok(upload) => Ok(Box::new(ToldUpload { upload, operation })),
+            Ok(upload) => Ok(Box::new(InstrumentedUpload { upload, operation })),
             Err(error) => {
                 operation.end(Some(word(&error)));
                 Err(error)
@@ -82,7 +82,7 @@ impl Container for Told {
 }
 
 #[async_trait]
-impl Upload for ToldUpload {
+impl Upload for InstrumentedUpload {
     async fn write(&mut self, data: Bytes) -> Result<()> {
         self.upload.write(data).await
     }

@@ -12,9 +12,9 @@ use crate::{Condition, Entry, Error, ErrorKind, Result, Version};
 
 /// How often a change is tried against others who change the same entry. Each time that this one fails another one has
 /// succeeded, so only an entry that is written without a pause gets here.
-const TRIES: u32 = 1000;
+const MAX_ATTEMPTS: u32 = 1000;
 /// The longest pause between two tries, in microseconds.
-const LONGEST_PAUSE: u64 = 20_000;
+const MAX_PAUSE_MICROS: u64 = 20_000;
 
 /// The number types of the interfaces' counters.
 pub(crate) trait Counter: Copy + Display + FromStr + Send + Sync {
@@ -55,7 +55,7 @@ impl Bucket {
     /// Adds `delta` to the decimal number under `key` and returns the sum.
     pub(crate) async fn increment<N: Counter>(&self, key: &str, delta: N) -> Result<N> {
         self.limits.check_key(key)?;
-        let mut tries = Tries::default();
+        let mut tries = Backoff::default();
         loop {
             let mut call = self.arguments(key.len())?;
             let entry = self.entry(&mut call, key).await?;
@@ -80,7 +80,7 @@ impl Bucket {
         let mut call = self.arguments(key.len().saturating_add(value.len()).saturating_add(compared))?;
         let given = call.bytes();
         let value = Bytes::from(value);
-        let mut tries = Tries::default();
+        let mut tries = Backoff::default();
         loop {
             call.shrink(call.bytes().saturating_sub(given));
             let version = match self.entry(&mut call, key).await? {
@@ -138,18 +138,18 @@ fn sum<N: Counter>(entry: Option<&Entry>, delta: N) -> Result<N> {
 
 /// Counts tries, and waits between them: longer each time, and each caller differently, so that they come apart.
 #[derive(Default)]
-struct Tries(u32);
+struct Backoff(u32);
 
-impl Tries {
+impl Backoff {
     async fn another(&mut self) -> Result<()> {
         self.0 = self.0.saturating_add(1);
-        if self.0 >= TRIES {
-            let message = "others change the entry all the time; nothing was written";
+        if self.0 >= MAX_ATTEMPTS {
+            let message = "too many concurrent writes of the entry; nothing was written";
             return Err(Error::new(ErrorKind::Unavailable, message));
         }
         // A hasher's keys are the random numbers that the standard library has to offer.
         let random = RandomState::new().build_hasher().finish();
-        let longest = 100u64.checked_shl(self.0.min(16)).unwrap_or(u64::MAX).min(LONGEST_PAUSE);
+        let longest = 100u64.checked_shl(self.0.min(16)).unwrap_or(u64::MAX).min(MAX_PAUSE_MICROS);
         tokio::time::sleep(Duration::from_micros(random.checked_rem(longest).unwrap_or(0))).await;
         Ok(())
     }

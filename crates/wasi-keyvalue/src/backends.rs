@@ -9,11 +9,11 @@ use tempo_keyvalue::KEYVALUE;
 use tempo_settings::{BackendUrl, Error, Flag};
 
 use crate::limits::{MAX_KEY, MAX_VALUE};
-use crate::telemetry::told;
+use crate::telemetry::instrument;
 use crate::{KeyValueLimits, KeyValueState, KeyValueStore, WasiKeyValue};
 
 /// The file below `--data` that holds the store that nobody configured.
-const FILE: &str = "keyvalue.redb";
+const DEFAULT_FILE: &str = "keyvalue.redb";
 
 /// The backend of [`WasiKeyValue`]: every store that `--keyvalue` names, opened by one of the schemes `S`. If none is
 /// named, `default` is a file below `--data`.
@@ -30,7 +30,7 @@ impl<S: BackendSchemes<dyn KeyValueStore>> Backend<WasiKeyValue> for KeyValueBac
     async fn connect(boot: BootContext<'_>) -> anyhow::Result<Self> {
         let limits = KeyValueLimits::from_settings(boot.settings, boot.limits)?;
         let stores = Backends::open_as::<S>(&KEYVALUE, fallback(boot)?, boot.backend(), |system, name, store| {
-            told(boot.telemetry, system, name, store)
+            instrument(boot.telemetry, system, name, store)
         })
         .await?;
         let state = KeyValueState::new(stores, boot.limits).with_limits(limits);
@@ -48,7 +48,7 @@ impl<S: BackendSchemes<dyn KeyValueStore>> Backend<WasiKeyValue> for KeyValueBac
 }
 
 fn fallback(boot: BootContext<'_>) -> Result<BackendUrl, Error> {
-    let path = boot.settings.require::<PathBuf>(&DATA)?.join(FILE);
+    let path = boot.settings.require::<PathBuf>(&DATA)?.join(DEFAULT_FILE);
     BackendUrl::of_file(&path)
 }
 

@@ -3,11 +3,11 @@
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::bucket::Bucket;
-use crate::limits::ELEMENT;
+use crate::limits::ELEMENT_OVERHEAD_BYTES;
 use crate::{Condition, Result};
 
 /// Operations of one batch that run at once.
-const AT_ONCE: usize = 16;
+const MAX_CONCURRENT_OPERATIONS: usize = 16;
 
 /// A key with its value.
 pub(crate) type Pair = (String, Vec<u8>);
@@ -17,10 +17,10 @@ impl Bucket {
     pub(crate) async fn get_many(&self, keys: Vec<String>) -> Result<Vec<Option<Pair>>> {
         keys.iter().try_for_each(|key| self.limits.check_key(key))?;
         let mut call = self.arguments(size(&keys))?;
-        let at_once = keys.len().min(AT_ONCE);
+        let at_once = keys.len().min(MAX_CONCURRENT_OPERATIONS);
         // For those that are read at once; what has been read is added one by one.
         let reserved = self.answer(&mut call, at_once.saturating_mul(self.limits.value)).await?;
-        let at_once = reserved.checked_div(self.limits.value).unwrap_or(at_once).clamp(1, AT_ONCE);
+        let at_once = reserved.checked_div(self.limits.value).unwrap_or(at_once).clamp(1, MAX_CONCURRENT_OPERATIONS);
         let mut room = self.limits.room();
         let mut pairs = Vec::new();
         let mut found = stream::iter(keys).map(|key| self.pair(key)).buffered(at_once);
@@ -43,12 +43,12 @@ impl Bucket {
             self.limits.check_key(key)?;
             self.limits.check_value(value)?;
         }
-        let size = |(key, value): &Pair| key.len().saturating_add(value.len()).saturating_add(ELEMENT);
+        let size = |(key, value): &Pair| key.len().saturating_add(value.len()).saturating_add(ELEMENT_OVERHEAD_BYTES);
         let _call = self.arguments(pairs.iter().map(size).fold(0, usize::saturating_add))?;
         let write =
             async |(key, value): Pair| self.store.set(&key, value.into(), None, Condition::Always).await.map(drop);
         let writes = stream::iter(pairs).map(write);
-        writes.buffered(AT_ONCE).try_collect().await
+        writes.buffered(MAX_CONCURRENT_OPERATIONS).try_collect().await
     }
 
     /// Deletes what is under `keys`. Nothing is deleted if one of them is not allowed.
@@ -56,13 +56,13 @@ impl Bucket {
         keys.iter().try_for_each(|key| self.limits.check_key(key))?;
         let _call = self.arguments(size(&keys))?;
         let deletes = stream::iter(keys).map(|key| async move { self.store.delete(&key).await });
-        deletes.buffered(AT_ONCE).try_collect().await
+        deletes.buffered(MAX_CONCURRENT_OPERATIONS).try_collect().await
     }
 }
 
 /// What a list of keys takes.
 fn size(keys: &[String]) -> usize {
-    keys.iter().map(|key| key.len().saturating_add(ELEMENT)).fold(0, usize::saturating_add)
+    keys.iter().map(|key| key.len().saturating_add(ELEMENT_OVERHEAD_BYTES)).fold(0, usize::saturating_add)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tempo_backend::{ByteBudget, Reservation};
 
-use crate::limits::ELEMENT;
+use crate::limits::ELEMENT_OVERHEAD_BYTES;
 use crate::{Condition, Entry, Error, ErrorKind, KeyValueLimits, KeyValueStore, Result};
 
 /// Keys in one page of a list.
@@ -164,7 +164,7 @@ impl Bucket {
     /// Reserves a page of keys besides what the call was given.
     async fn page(&self, given: usize) -> Result<Reservation> {
         let mut call = self.arguments(given)?;
-        self.answer(&mut call, PAGE.saturating_mul(self.limits.key.saturating_add(ELEMENT))).await?;
+        self.answer(&mut call, PAGE.saturating_mul(self.limits.key.saturating_add(ELEMENT_OVERHEAD_BYTES))).await?;
         Ok(call)
     }
 

@@ -6,9 +6,9 @@ use tempo_settings::{Flag, Settings, Size};
 use crate::{Error, ErrorKind, Result};
 
 /// The longest key that any limit can allow, in bytes: every backend can keep keys of this size.
-const LONGEST_KEY: usize = 512;
+const MAX_KEY_BYTES: usize = 512;
 /// What a list takes in a guest's memory for each element besides its text: two pointers and a length, rounded up.
-pub(crate) const ELEMENT: usize = 32;
+pub(crate) const ELEMENT_OVERHEAD_BYTES: usize = 32;
 
 pub(crate) const MAX_KEY: Flag =
     Flag::new("max-key-size", "SIZE", "Longest key of a store, up to 512B").default("512B");
@@ -29,13 +29,13 @@ pub struct KeyValueLimits {
 impl KeyValueLimits {
     /// Keys of 512 bytes, values of 1 MiB, and answers of what may cross the border in one call.
     pub fn new(limits: &Limits) -> Self {
-        Self { key: LONGEST_KEY, value: 1 << 20, answer: limits.hostcall_bytes }
+        Self { key: MAX_KEY_BYTES, value: 1 << 20, answer: limits.hostcall_bytes }
     }
 
     pub(crate) fn from_settings(settings: &Settings, limits: &Limits) -> anyhow::Result<Self> {
         let Size(key) = settings.require(&MAX_KEY)?;
         let Size(value) = settings.require(&MAX_VALUE)?;
-        if key > LONGEST_KEY {
+        if key > MAX_KEY_BYTES {
             return Err(settings.invalid(&MAX_KEY, "a key has at most 512 bytes on any backend").into());
         }
         Ok(Self { key, value, answer: limits.hostcall_bytes })
@@ -58,22 +58,22 @@ impl KeyValueLimits {
     }
 
     /// What may still be added to an answer.
-    pub(crate) fn room(&self) -> Room {
-        Room { limit: self.answer, left: self.answer }
+    pub(crate) fn room(&self) -> AnswerBudget {
+        AnswerBudget { limit: self.answer, left: self.answer }
     }
 }
 
 /// Counts what an answer takes before it is built.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Room {
+pub(crate) struct AnswerBudget {
     limit: usize,
     left: usize,
 }
 
-impl Room {
+impl AnswerBudget {
     /// Whether an element of `bytes` still fits; if so, it is counted.
     pub(crate) fn fits(&mut self, bytes: usize) -> bool {
-        let left = self.left.checked_sub(bytes.saturating_add(ELEMENT));
+        let left = self.left.checked_sub(bytes.saturating_add(ELEMENT_OVERHEAD_BYTES));
         self.left = left.unwrap_or(self.left);
         left.is_some()
     }
@@ -122,7 +122,11 @@ mod tests {
 
     #[test]
     fn answers_at_the_edge() {
-        for (answer, fits) in [(ELEMENT + 9, false), (ELEMENT + 10, true), (ELEMENT + 11, true)] {
+        for (answer, fits) in [
+            (ELEMENT_OVERHEAD_BYTES + 9, false),
+            (ELEMENT_OVERHEAD_BYTES + 10, true),
+            (ELEMENT_OVERHEAD_BYTES + 11, true),
+        ] {
             let limits = KeyValueLimits { answer, ..KeyValueLimits::new(&Limits::default()) };
             assert_eq!(limits.room().take(10).is_ok(), fits, "{answer}");
         }

@@ -11,13 +11,13 @@ use tempo_telemetry::{Operations, Telemetry};
 use crate::{Change, Condition, Entry, Error, KeyValueStore, Result, Version};
 
 /// Tells what is done on the store within it.
-struct Told {
+struct InstrumentedStore {
     store: Arc<dyn KeyValueStore>,
     operations: Operations,
 }
 
 /// `store`, which the component opens by `name` and which is of the scheme `system`, so that it tells what is done on it.
-pub(crate) fn told(
+pub(crate) fn instrument(
     telemetry: &Telemetry,
     system: &str,
     name: &str,
@@ -26,7 +26,7 @@ pub(crate) fn told(
     if !telemetry.is_on() {
         return store;
     }
-    Arc::new(Told { store, operations: Operations::new(telemetry, system, name) })
+    Arc::new(InstrumentedStore { store, operations: Operations::new(telemetry, system, name) })
 }
 
 fn word(error: &Error) -> &'static str {
@@ -34,7 +34,7 @@ fn word(error: &Error) -> &'static str {
 }
 
 #[async_trait]
-impl KeyValueStore for Told {
+impl KeyValueStore for InstrumentedStore {
     async fn get(&self, key: &str) -> Result<Option<Entry>> {
         self.operations.instrument("get", word, self.store.get(key)).await
     }

@@ -27,10 +27,10 @@ use tokio_rustls::client::TlsStream;
 use tower_service::Service;
 
 /// Longest time to connect, and to agree on a key.
-const CONNECT: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Longest time from a request to the head of its answer: a large part may be on its way.
-const ANSWER: Duration = Duration::from_secs(60);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Makes clients for the crate `object_store`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -52,16 +52,16 @@ impl HttpConnector for Connector {
             .with_no_client_auth();
         let mut tcp = Tcp::new();
         tcp.enforce_http(false);
-        tcp.set_connect_timeout(Some(CONNECT));
+        tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
         tcp.set_nodelay(true);
-        let dial = Dial { tcp, tls: Arc::new(tls).into(), plain };
+        let dial = Dialer { tcp, tls: Arc::new(tls).into(), plain };
         let client = Client::builder(TokioExecutor::new()).build(dial);
         Ok(HttpClient::new(Http { client, only_new: self.only_new }))
     }
 }
 
 struct Http {
-    client: Client<Dial, HttpRequestBody>,
+    client: Client<Dialer, HttpRequestBody>,
     only_new: bool,
 }
 
@@ -77,7 +77,7 @@ impl HttpService for Http {
         if self.only_new {
             request.headers_mut().insert(header::IF_NONE_MATCH, HeaderValue::from_static("*"));
         }
-        let answer = tokio::time::timeout(ANSWER, self.client.request(request)).await;
+        let answer = tokio::time::timeout(RESPONSE_TIMEOUT, self.client.request(request)).await;
         let answer = answer.map_err(|late| HttpError::new(HttpErrorKind::Timeout, late))?;
         let answer = answer.map_err(|error| HttpError::new(kind(&error), error))?;
         let torn = |error| HttpError::new(HttpErrorKind::Interrupted, error);
@@ -91,16 +91,16 @@ fn kind(error: &ClientError) -> HttpErrorKind {
 
 /// Opens connections, encrypted unless the user allowed others.
 #[derive(Clone)]
-struct Dial {
+struct Dialer {
     tcp: Tcp,
     tls: TlsConnector,
     plain: bool,
 }
 
-impl Service<Uri> for Dial {
-    type Response = Wire;
+impl Service<Uri> for Dialer {
+    type Response = HttpStream;
     type Error = io::Error;
-    type Future = BoxFuture<'static, io::Result<Wire>>;
+    type Future = BoxFuture<'static, io::Result<HttpStream>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.tcp.poll_ready(cx).map_err(io::Error::other)
@@ -116,28 +116,28 @@ impl Service<Uri> for Dial {
             let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
             let stream = tcp.call(uri).await.map_err(io::Error::other)?;
             if !secure {
-                return Ok(Wire::Plain(stream));
+                return Ok(HttpStream::Plain(stream));
             }
             let name = ServerName::try_from(host).map_err(io::Error::other)?;
-            let encrypted = tokio::time::timeout(CONNECT, tls.connect(name, stream.into_inner())).await??;
-            Ok(Wire::Encrypted(Box::new(TokioIo::new(encrypted))))
+            let encrypted = tokio::time::timeout(CONNECT_TIMEOUT, tls.connect(name, stream.into_inner())).await??;
+            Ok(HttpStream::Encrypted(Box::new(TokioIo::new(encrypted))))
         })
     }
 }
 
 /// A connection.
-enum Wire {
+enum HttpStream {
     Plain(TokioIo<TcpStream>),
     Encrypted(Box<TokioIo<TlsStream<TcpStream>>>),
 }
 
-impl Connection for Wire {
+impl Connection for HttpStream {
     fn connected(&self) -> Connected {
         Connected::new()
     }
 }
 
-impl Read for Wire {
+impl Read for HttpStream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
@@ -146,7 +146,7 @@ impl Read for Wire {
     }
 }
 
-impl Write for Wire {
+impl Write for HttpStream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),

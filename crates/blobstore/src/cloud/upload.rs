@@ -16,13 +16,13 @@ use super::{NO_TYPE, ObjectStore, failed};
 use crate::{Error, ErrorKind, ObjectInfo, PutOptions, Result, Upload, record};
 
 /// The size of all parts but the last, in bytes: the smallest that S3 allows.
-const PART: usize = 5 << 20;
+const PART_BYTES: usize = 5 << 20;
 
 /// How many parts may be on their way at once.
-const AT_ONCE: usize = 2;
+const MAX_PARTS_IN_FLIGHT: usize = 2;
 
 /// What an upload holds: parts on their way, and the one that is being filled.
-pub(super) const BUFFER: usize = (AT_ONCE + 1) * PART;
+pub(super) const BUFFER: usize = (MAX_PARTS_IN_FLIGHT + 1) * PART_BYTES;
 
 pub(super) struct CloudUpload {
     container: ObjectStore,
@@ -92,7 +92,7 @@ impl CloudUpload {
 impl Upload for CloudUpload {
     async fn write(&mut self, mut data: Bytes) -> Result<()> {
         loop {
-            let room = PART.saturating_sub(self.pending_bytes);
+            let room = PART_BYTES.saturating_sub(self.pending_bytes);
             let piece = data.split_to(room.min(data.len()));
             self.pending_bytes = self.pending_bytes.saturating_add(piece.len());
             self.pending.push(piece);
@@ -128,7 +128,7 @@ struct Parts {
 
 impl Parts {
     async fn send(&mut self, payload: PutPayload) -> Result<()> {
-        while self.sent.len() >= AT_ONCE {
+        while self.sent.len() >= MAX_PARTS_IN_FLIGHT {
             self.wait().await?;
         }
         if let Some(upload) = &mut self.upload {

@@ -3,10 +3,10 @@
 mod listing;
 mod names;
 mod object;
-mod place;
+mod overlap;
 mod read;
-mod room;
 mod upload;
+mod usage;
 
 use std::fs;
 use std::io::{self, Seek as _, SeekFrom};
@@ -21,8 +21,8 @@ use tempo_telemetry::Health;
 use tokio::runtime::Handle;
 
 use self::object::failed;
-use self::room::Room;
 use self::upload::{FileUpload, Partial};
+use self::usage::DiskUsage;
 use crate::{ByteRange, Container, Data, Entry, Error, ErrorKind, ObjectInfo, PutOptions, Result, Upload, record};
 
 /// A container in a directory, durable: an object is there once its bytes, its record and its name are on the disk.
@@ -39,17 +39,17 @@ pub struct File {
 struct Directory {
     objects: PathBuf,
     partial: PathBuf,
-    room: Arc<Room>,
+    usage: Arc<DiskUsage>,
     fault: Fault,
     /// Whether a probe of the disk is under way.
     probing: AtomicBool,
 }
 
 /// What a copy writes at once, in bytes, before it looks whether it is still wanted.
-const PIECE: u64 = 4 << 20;
+const COPY_PIECE_BYTES: u64 = 4 << 20;
 
 /// What must fit on a disk again that was full, in bytes.
-const PROBE: usize = 1 << 20;
+const PROBE_BYTES: usize = 1 << 20;
 
 impl Directory {
     fn object(&self, name: &str) -> PathBuf {
@@ -75,7 +75,7 @@ impl Directory {
             return;
         }
         drop(runtime.spawn_blocking(move || {
-            if Fault::probe(&self.partial, PROBE).is_ok() {
+            if Fault::probe(&self.partial, PROBE_BYTES).is_ok() {
                 self.fault.clear();
             }
             self.probing.store(false, Relaxed);
@@ -129,18 +129,18 @@ impl File {
     }
 
     fn open_with(path: &Path, quota: Option<u64>) -> io::Result<Self> {
-        place::check(path)?;
-        let (objects, partial) = (path.join(place::OBJECTS), path.join(place::PARTIAL));
+        overlap::check(path)?;
+        let (objects, partial) = (path.join(overlap::OBJECTS), path.join(overlap::PARTIAL));
         private::create_directories(&objects)?;
         private::create_directories(&partial)?;
         for made in [path, path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))] {
             fs::File::open(made)?.sync_all()?;
         }
         clean(&partial)?;
-        let room = Room::open(path, [&objects, &partial], quota)?;
+        let usage = DiskUsage::open(path, [&objects, &partial], quota)?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let fault = Fault::new(format!("blobstore: {name}"));
-        let directory = Directory { objects, partial, room, fault, probing: AtomicBool::new(false) };
+        let directory = Directory { objects, partial, usage, fault, probing: AtomicBool::new(false) };
         Ok(Self { directory: Arc::new(directory) })
     }
 
@@ -212,7 +212,7 @@ impl Container for File {
         let (directory, name) = (self.directory.clone(), name.to_owned());
         blocking(move || {
             let object = directory.object(&name);
-            match directory.room.vacate(&object, || fs::remove_file(&object)) {
+            match directory.usage.vacate(&object, || fs::remove_file(&object)) {
                 Ok(()) => directory.sync().map_err(|error| directory.failed("delete", &error)),
                 Err(error) => absent(error).map_err(|error| directory.failed("delete", &error)),
             }
@@ -237,7 +237,7 @@ impl Container for File {
         let mut left = size;
         // Dropped between two pieces, it ends there, and what it has written is removed.
         while left > 0 {
-            let (directory, piece) = (self.directory.clone(), left.min(PIECE));
+            let (directory, piece) = (self.directory.clone(), left.min(COPY_PIECE_BYTES));
             let filled = blocking(move || {
                 partial.fill(&directory, &mut file, piece)?;
                 Ok((partial, file))

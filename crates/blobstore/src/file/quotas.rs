@@ -152,8 +152,8 @@ async fn a_copy_that_nobody_waits_for_ends_and_leaves_nothing_behind() {
         settled(folder.path()).await;
         assert_eq!(file.stat("to").await.unwrap(), None);
     }
-    put(&file, "from", 2 * PIECE + 1).await.unwrap();
-    assert_eq!(file.copy("from", "to").await.unwrap().size, 2 * PIECE + 1);
+    put(&file, "from", 2 * COPY_PIECE_BYTES + 1).await.unwrap();
+    assert_eq!(file.copy("from", "to").await.unwrap().size, 2 * COPY_PIECE_BYTES + 1);
     assert_eq!(files(&folder.path().join("partial")), 0);
 }
 

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tempo_settings::private;
 
 use super::object::write_record;
-use super::room::{Room, on_disk};
+use super::usage::{DiskUsage, on_disk};
 use super::{Directory, absent, blocking};
 use crate::{Error, ErrorKind, ObjectInfo, PutOptions, Result, Upload, record};
 
@@ -18,7 +18,7 @@ use crate::{Error, ErrorKind, ObjectInfo, PutOptions, Result, Upload, record};
 pub(super) struct Partial {
     file: File,
     path: Option<PathBuf>,
-    room: Arc<Room>,
+    usage: Arc<DiskUsage>,
     length: u64,
     /// What it has of the room, in bytes.
     taken: u64,
@@ -30,7 +30,7 @@ impl Partial {
         let path = directory.partial.join(record::random_name()?);
         let created = private::options().read(true).write(true).create_new(true).open(&path);
         let file = created.map_err(|error| directory.failed("write", &error))?;
-        let partial = Self { file, path: Some(path), room: directory.room.clone(), length: 0, taken: 0 };
+        let partial = Self { file, path: Some(path), usage: directory.usage.clone(), length: 0, taken: 0 };
         partial.file.lock().map_err(|error| directory.failed("write", &error))?;
         Ok(partial)
     }
@@ -38,7 +38,7 @@ impl Partial {
     /// Takes room for `more` bytes, before they are written.
     fn grow(&mut self, more: u64) -> Result<()> {
         let length = self.length.saturating_add(more);
-        self.room.take(on_disk(length).saturating_sub(self.taken))?;
+        self.usage.take(on_disk(length).saturating_sub(self.taken))?;
         self.taken = on_disk(length);
         self.length = length;
         Ok(())
@@ -73,7 +73,7 @@ impl Partial {
             // A link, unlike a rename, never replaces a file.
             fs::hard_link(&path, &object).map_err(failed)?;
         } else {
-            self.room.vacate(&object, || fs::rename(&path, &object)).map_err(failed)?;
+            self.usage.vacate(&object, || fs::rename(&path, &object)).map_err(failed)?;
             self.path = None;
         }
         // From here on the object has the room.
@@ -86,7 +86,7 @@ impl Partial {
 
 impl Drop for Partial {
     fn drop(&mut self) {
-        let (path, room, taken) = (self.path.take(), self.room.clone(), self.taken);
+        let (path, usage, taken) = (self.path.take(), self.usage.clone(), self.taken);
         if path.is_none() && taken == 0 {
             return;
         }
@@ -94,7 +94,7 @@ impl Drop for Partial {
             // What cannot be removed now is removed when the container is opened again.
             let removed = path.map_or(Ok(()), |path| fs::remove_file(path).or_else(absent));
             if removed.is_ok() {
-                room.give(taken);
+                usage.give(taken);
             }
         };
         match tokio::runtime::Handle::try_current() {

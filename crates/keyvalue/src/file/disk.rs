@@ -9,7 +9,7 @@ use tempo_backend::Fault;
 use tempo_settings::private;
 
 /// What redb keeps of a file in memory, in bytes. The system keeps the rest as far as it has room.
-const CACHE: usize = 64 << 20;
+const CACHE_BYTES: usize = 64 << 20;
 
 /// The disk that a database file is on.
 pub(super) trait Disk: Send {
@@ -27,7 +27,7 @@ pub(super) struct System;
 impl Disk for System {
     fn open(&self, path: &Path) -> Result<Database, DatabaseError> {
         let file = private::options().read(true).write(true).create(true).truncate(false).open(path)?;
-        Database::builder().set_cache_size(CACHE).create_with_backend(FileBackend::new(file)?)
+        Database::builder().set_cache_size(CACHE_BYTES).create_with_backend(FileBackend::new(file)?)
     }
 
     fn probe(&self, path: &Path, size: usize) -> io::Result<()> {

@@ -106,7 +106,7 @@ async fn set(store: &FileStore, key: &str, size: usize) -> std::result::Result<(
 }
 
 fn fault(store: &FileStore) -> Option<String> {
-    store.shared.public.fault.reason()
+    store.shared.published.fault.reason()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -21,7 +21,7 @@ use tempo_settings::BackendUrl;
 use tokio::sync::{mpsc, oneshot};
 
 use self::disk::System;
-use self::open::Thread;
+use self::open::WriterThread;
 use self::tables::Snapshot;
 use self::writer::{Operation, Request};
 use crate::KEYVALUE;
@@ -41,7 +41,7 @@ impl BackendScheme<dyn KeyValueStore> for File {
         })?;
         let store = FileStore { shared: open::shared(&path, url.quota()?, Box::new(System)).await? };
         if let Some(health) = context.health {
-            store.shared.public.fault.show(health);
+            store.shared.published.fault.show(health);
         }
         Ok(Arc::new(store))
     }
@@ -68,13 +68,13 @@ pub struct FileStore {
 /// What all handles of one database share. The last field is dropped last: the thread, which owns the database, ends
 /// when nobody can send to it any more.
 struct Shared {
-    public: Arc<Public>,
+    published: Arc<Published>,
     requests: mpsc::Sender<Request>,
-    _thread: Thread,
+    _thread: WriterThread,
 }
 
 /// What the thread makes known.
-struct Public {
+struct Published {
     /// The entries after the last commit; none while the file cannot be opened. Keeping them at hand spares each read the
     /// beginning of a transaction, which costs more than the read; pages that a commit frees can be used again one commit
     /// later.
@@ -85,7 +85,7 @@ struct Public {
     doubt: AtomicBool,
 }
 
-impl Public {
+impl Published {
     fn new(entries: Snapshot, path: &Path) -> Self {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         Self {
@@ -180,25 +180,25 @@ impl KeyValueStore for FileStore {
                 let _ = store.write(Operation::Sweep).await;
             }
         };
-        Ok(self.shared.public.watchers.lock().unwrap_or_else(PoisonError::into_inner).watch(sweep))
+        Ok(self.shared.published.watchers.lock().unwrap_or_else(PoisonError::into_inner).watch(sweep))
     }
 }
 
 /// Reads the entries. A read that meets the moment in which the file was opened again is repeated; one that fails has
 /// the writer open it again.
 fn read<R>(shared: &Shared, read: impl Fn(&Snapshot) -> std::result::Result<R, redb::Error>) -> Result<R> {
-    let entries = shared.public.entries().ok_or_else(failed)?;
+    let entries = shared.published.entries().ok_or_else(failed)?;
     let error = match guarded(|| read(&entries)) {
         Ok(found) => return found.map_err(|error| report(&error)),
         Err(error) => error,
     };
-    let now = shared.public.entries().ok_or_else(failed)?;
+    let now = shared.published.entries().ok_or_else(failed)?;
     if !Arc::ptr_eq(&entries, &now)
         && let Ok(found) = guarded(|| read(&now))
     {
         return found.map_err(|error| report(&error));
     }
-    shared.public.doubt.store(true, Relaxed);
+    shared.published.doubt.store(true, Relaxed);
     let (reply, _) = oneshot::channel();
     // If there is no room, something is on its way to the writer already.
     let _ = shared.requests.try_send(Request { operation: Operation::Sweep, reply });

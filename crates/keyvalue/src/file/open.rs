@@ -12,14 +12,14 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::disk::Disk;
 use super::writer::{self, Writer};
-use super::{Public, Shared, tables};
+use super::{Published, Shared, tables};
 
 /// The databases of this process, by their true paths.
-static OPEN: LazyLock<Mutex<HashMap<PathBuf, Arc<tokio::sync::Mutex<Slot>>>>> = LazyLock::new(Mutex::default);
+static OPEN: LazyLock<Mutex<HashMap<PathBuf, Arc<tokio::sync::Mutex<DatabaseSlot>>>>> = LazyLock::new(Mutex::default);
 
 /// What is known of one path. Its lock is held while it is being opened.
 #[derive(Default)]
-struct Slot {
+struct DatabaseSlot {
     shared: Weak<Shared>,
     quota: Option<u64>,
     /// Ends when the thread has closed the database.
@@ -27,9 +27,9 @@ struct Slot {
 }
 
 /// The thread of a database. Dropping this waits for its end, where that holds up nobody.
-pub(super) struct Thread(Option<JoinHandle<()>>);
+pub(super) struct WriterThread(Option<JoinHandle<()>>);
 
-impl Drop for Thread {
+impl Drop for WriterThread {
     fn drop(&mut self) {
         let Some(thread) = self.0.take() else { return };
         let join = move || {
@@ -60,7 +60,7 @@ pub(super) async fn shared(path: &Path, quota: Option<u64>, disk: Box<dyn Disk>)
         // Resolves with an error when the thread drops its end; it sends nothing.
         let _ = closed.await;
     }
-    let (requests, receiver) = mpsc::channel(writer::QUEUE);
+    let (requests, receiver) = mpsc::channel(writer::MAX_QUEUED_REQUESTS);
     let (opened_sender, opened) = oneshot::channel();
     let (closing, closed) = oneshot::channel();
     slot.closed = Some(closed);
@@ -68,19 +68,19 @@ pub(super) async fn shared(path: &Path, quota: Option<u64>, disk: Box<dyn Disk>)
     let serve = move || {
         let _closing: oneshot::Sender<()> = closing;
         match open(&file, quota, &*disk) {
-            Ok((database, public)) => {
+            Ok((database, published)) => {
                 // If nobody waits for it any more, nobody can send requests either.
-                let _ = opened_sender.send(Ok(public.clone()));
-                Writer::new(disk, file, database, public, quota).run(receiver);
+                let _ = opened_sender.send(Ok(published.clone()));
+                Writer::new(disk, file, database, published, quota).run(receiver);
             }
             Err(error) => drop(opened_sender.send(Err(error))),
         }
     };
     let thread = std::thread::Builder::new().name("keyvalue-file".into()).spawn(serve);
-    let thread = Thread(Some(thread.map_err(|error| unusable(&path, &error))?));
+    let thread = WriterThread(Some(thread.map_err(|error| unusable(&path, &error))?));
     // redb panics over some kinds of damage.
-    let public = opened.await.unwrap_or_else(|_| Err(damaged(&path, &"it cannot be read")))?;
-    let shared = Arc::new(Shared { public, requests, _thread: thread });
+    let published = opened.await.unwrap_or_else(|_| Err(damaged(&path, &"it cannot be read")))?;
+    let shared = Arc::new(Shared { published, requests, _thread: thread });
     slot.shared = Arc::downgrade(&shared);
     slot.quota = quota;
     Ok(shared)
@@ -98,19 +98,19 @@ fn locate(path: &Path) -> Result<PathBuf, Error> {
     };
     let new: Vec<&Path> = parent.ancestors().take_while(|directory| !directory.exists()).collect();
     private::create_directories(parent).map_err(cannot)?;
-    new.into_iter().try_for_each(keep).map_err(cannot)?;
+    new.into_iter().try_for_each(sync_parent).map_err(cannot)?;
     let parent = parent.canonicalize().map_err(cannot)?;
     let name = path.file_name().ok_or_else(|| unusable(path, &"it names no file"))?;
     Ok(parent.join(name))
 }
 
 /// A new file or directory is only there after a crash of the machine if the directory it is in was synchronised.
-fn keep(path: &Path) -> io::Result<()> {
+fn sync_parent(path: &Path) -> io::Result<()> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::File::open(parent)?.sync_all()
 }
 
-fn open(path: &Path, quota: Option<u64>, disk: &dyn Disk) -> Result<(Database, Arc<Public>), Error> {
+fn open(path: &Path, quota: Option<u64>, disk: &dyn Disk) -> Result<(Database, Arc<Published>), Error> {
     let new = !path.exists();
     let database = disk.open(path).map_err(|error| explain(path, error))?;
     let broken = |error| match error {
@@ -120,10 +120,10 @@ fn open(path: &Path, quota: Option<u64>, disk: &dyn Disk) -> Result<(Database, A
     tables::prepare(&database, quota).map_err(broken)?;
     let entries = tables::snapshot(&database).map_err(broken)?;
     if new {
-        keep(path).map_err(|error| unusable(path, &error))?;
+        sync_parent(path).map_err(|error| unusable(path, &error))?;
     }
-    let public = Arc::new(Public::new(entries, path));
-    Ok((database, public))
+    let published = Arc::new(Published::new(entries, path));
+    Ok((database, published))
 }
 
 fn explain(path: &Path, error: DatabaseError) -> Error {

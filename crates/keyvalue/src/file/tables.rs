@@ -25,7 +25,7 @@ const VERSION: &str = "version";
 const FORMAT: &str = "format";
 const CURRENT_FORMAT: u64 = 1;
 /// Ends of lives that one group of writes tidies up at most.
-const SWEEP: usize = 256;
+const MAX_SWEPT_ENTRIES: usize = 256;
 
 /// Why an entry is not written.
 pub(super) enum Refusal {
@@ -221,7 +221,7 @@ impl<'a> Tables<'a> {
     pub(super) fn sweep(&mut self) -> Result<Vec<String>, Error> {
         let end = (self.now.saturating_add(1), [].as_slice());
         let mut expired = Vec::new();
-        for found in self.expirations.range::<(u64, &[u8])>(..end)?.take(SWEEP) {
+        for found in self.expirations.range::<(u64, &[u8])>(..end)?.take(MAX_SWEPT_ENTRIES) {
             expired.push(String::from_utf8_lossy(found?.0.value().1).into_owned());
         }
         for key in &expired {

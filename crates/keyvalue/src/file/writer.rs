@@ -12,19 +12,19 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::disk::Disk;
 use super::tables::{self, Tables};
-use super::{Public, explain, failed};
+use super::{Published, explain, failed};
 use crate::{Change, Condition, Error, Result, Version};
 
 /// Requests that wait for the thread, and so the most that one commit takes.
-pub(super) const QUEUE: usize = 256;
+pub(super) const MAX_QUEUED_REQUESTS: usize = 256;
 /// What the values of one commit may take, in bytes.
-const GROUP: usize = 16 << 20;
+const MAX_COMMIT_BYTES: usize = 16 << 20;
 /// The shortest time between two attempts to write to a disk that has failed.
-const PAUSE: Duration = Duration::from_millis(100);
+const MIN_RETRY_PAUSE: Duration = Duration::from_millis(100);
 /// An attempt waits this many times as long as the one before took: a repair reads the whole file.
-const PAUSES: u32 = 4;
+const RETRY_PAUSE_FACTOR: u32 = 4;
 /// How often an idle thread looks whether it is time for an attempt.
-const TICK: Duration = Duration::from_millis(20);
+const PROBE_POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// One write, and whom to tell of its end.
 pub(super) struct Request {
@@ -59,7 +59,7 @@ pub(super) struct Writer {
     path: PathBuf,
     /// `None` after a failure, until it could be opened again.
     database: Option<Database>,
-    public: Arc<Public>,
+    published: Arc<Published>,
     quota: Option<u64>,
     /// What the disk answered last, and when it may be tried again.
     error: Error,
@@ -73,11 +73,11 @@ impl Writer {
         disk: Box<dyn Disk>,
         path: PathBuf,
         database: Database,
-        public: Arc<Public>,
+        published: Arc<Published>,
         quota: Option<u64>,
     ) -> Self {
         let database = Some(database);
-        Self { disk, path, database, public, quota, error: failed(), again: Instant::now(), wanted: 0 }
+        Self { disk, path, database, published, quota, error: failed(), again: Instant::now(), wanted: 0 }
     }
 
     /// Serves requests until all senders are dropped.
@@ -85,7 +85,7 @@ impl Writer {
         while let Some(first) = self.next(&mut requests) {
             let mut size = first.operation.size();
             let mut group = vec![first];
-            while size < GROUP && group.len() < QUEUE {
+            while size < MAX_COMMIT_BYTES && group.len() < MAX_QUEUED_REQUESTS {
                 let Ok(next) = requests.try_recv() else { break };
                 size = size.saturating_add(next.operation.size());
                 group.push(next);
@@ -110,12 +110,12 @@ impl Writer {
 
     /// The next request. Until it comes, a disk that has failed is probed.
     fn next(&mut self, requests: &mut mpsc::Receiver<Request>) -> Option<Request> {
-        while self.public.fault.is_raised() {
+        while self.published.fault.is_raised() {
             match requests.try_recv() {
                 Ok(request) => return Some(request),
                 Err(TryRecvError::Disconnected) => return None,
                 Err(TryRecvError::Empty) if Instant::now() >= self.again => self.probe(),
-                Err(TryRecvError::Empty) => std::thread::sleep(TICK),
+                Err(TryRecvError::Empty) => std::thread::sleep(PROBE_POLL_INTERVAL),
             }
         }
         requests.blocking_recv()
@@ -124,22 +124,22 @@ impl Writer {
     /// Commits `operations`, whose values have `size` bytes. A disk that has just failed is left in peace, and the answer
     /// is the one of then.
     fn serve(&mut self, operations: Vec<Operation>, size: usize) -> Result<Vec<Result<Version>>> {
-        let raised = self.public.fault.is_raised();
+        let raised = self.published.fault.is_raised();
         if raised && Instant::now() < self.again {
             return Err(self.error.clone());
         }
-        if self.public.take_doubt() {
+        if self.published.take_doubt() {
             self.fail(&redb::Error::PreviousIo);
         }
         if self.database.is_none() {
             self.reopen();
         }
         let Some(database) = &self.database else { return Err(self.error.clone()) };
-        match commit(database, operations, self.quota, &self.public) {
+        match commit(database, operations, self.quota, &self.published) {
             Ok(outcomes) => {
                 // That something could be deleted says little of whether there is room.
                 if raised && size > 0 {
-                    self.public.fault.clear();
+                    self.published.fault.clear();
                 }
                 Ok(outcomes)
             }
@@ -163,7 +163,7 @@ impl Writer {
         }
         let Some(database) = &self.database else { return };
         match tables::touch(database) {
-            Ok(()) => self.public.fault.clear(),
+            Ok(()) => self.published.fault.clear(),
             Err(error) => self.fail(&error),
         }
     }
@@ -171,7 +171,7 @@ impl Writer {
     /// The disk has failed: the database takes no more writes, and perhaps gives nothing to read.
     fn fail(&mut self, error: &redb::Error) {
         self.note(error);
-        self.public.withdraw();
+        self.published.withdraw();
         self.database = None;
         self.reopen();
     }
@@ -187,7 +187,7 @@ impl Writer {
         };
         match std::panic::catch_unwind(std::panic::AssertUnwindSafe(open)) {
             Ok(Ok((database, entries))) => {
-                self.public.publish(entries, &[]);
+                self.published.publish(entries, &[]);
                 self.database = Some(database);
             }
             Ok(Err(error)) => self.note(&error),
@@ -198,8 +198,8 @@ impl Writer {
 
     fn note(&mut self, error: &redb::Error) {
         // This one only says that there was another before.
-        if !matches!(error, redb::Error::PreviousIo) || !self.public.fault.is_raised() {
-            self.public.fault.raise(error);
+        if !matches!(error, redb::Error::PreviousIo) || !self.published.fault.is_raised() {
+            self.published.fault.raise(error);
             self.error = explain(error);
         }
     }
@@ -207,7 +207,7 @@ impl Writer {
     /// Puts the next attempt off, after one that began at `begun`.
     fn wait(&mut self, begun: Instant) {
         let now = Instant::now();
-        let pause = now.saturating_duration_since(begun).saturating_mul(PAUSES).max(PAUSE);
+        let pause = now.saturating_duration_since(begun).saturating_mul(RETRY_PAUSE_FACTOR).max(MIN_RETRY_PAUSE);
         self.again = now.checked_add(pause).unwrap_or(now);
     }
 }
@@ -218,7 +218,7 @@ fn commit(
     database: &Database,
     operations: Vec<Operation>,
     quota: Option<u64>,
-    public: &Public,
+    published: &Published,
 ) -> std::result::Result<Vec<Result<Version>>, redb::Error> {
     let transaction = database.begin_write()?;
     let mut tables = Tables::open(&transaction, quota)?;
@@ -245,7 +245,7 @@ fn commit(
     if tables.changed {
         tables.finish()?;
         transaction.commit()?;
-        public.publish(tables::snapshot(database)?, &changes);
+        published.publish(tables::snapshot(database)?, &changes);
     } else {
         drop(tables);
         transaction.abort()?;

@@ -21,10 +21,10 @@ use crate::connection::{Connection, ConnectionLost};
 use crate::failure::Failure;
 
 /// How often a read is tried whose answer was lost with the connection. To read twice does no harm.
-pub(super) const READS: usize = 3;
+pub(super) const MAX_READ_ATTEMPTS: usize = 3;
 
 /// How often a write may find that somebody else wrote first, before it gives up.
-const RACES: usize = 100;
+const MAX_RACES: usize = 100;
 
 /// An open bucket.
 pub(super) struct Bucket {
@@ -81,7 +81,7 @@ impl Bucket {
     /// The last that was written about an object, be it there or deleted.
     pub(super) async fn last(&self, name: &str) -> Result<Option<Last>> {
         let subject = self.description(name);
-        let mut attempts = 1..READS;
+        let mut attempts = 1..MAX_READ_ATTEMPTS;
         loop {
             match self.connection.request(self.read(&subject)).await {
                 Ok(message) => return message?.as_ref().map(Last::read).transpose(),
@@ -116,7 +116,7 @@ impl Bucket {
         name: &str,
         judge: impl Fn(Option<&Last>) -> Result<Option<Bytes>> + Send + Sync,
     ) -> Result<Option<Last>> {
-        for _ in 0..RACES {
+        for _ in 0..MAX_RACES {
             let last = self.last(name).await?;
             let Some(description) = judge(last.as_ref())? else { return Ok(last) };
             let sequence = last.as_ref().map_or(0, |last| last.sequence);

@@ -13,10 +13,10 @@ use super::bucket;
 use crate::connection::{Connection, REQUEST_TIMEOUT};
 
 /// How much may wait to be removed. What comes beyond stays in the bucket, where nothing refers to it.
-const WAITING: usize = 256;
+const MAX_QUEUED_JOBS: usize = 256;
 
 /// How often a removal is tried.
-const TRIES: usize = 3;
+const MAX_ATTEMPTS: usize = 3;
 
 /// The server's answer to a chunk.
 pub(super) type Ack = BoxFuture<'static, Result<PublishAck, PublishError>>;
@@ -37,7 +37,7 @@ pub(super) struct Cleaner {
 impl Cleaner {
     /// Starts the task.
     pub(super) fn start(connection: Connection, stream: Stream, bucket: String) -> Self {
-        let (jobs, waiting) = mpsc::channel(WAITING);
+        let (jobs, waiting) = mpsc::channel(MAX_QUEUED_JOBS);
         tokio::spawn(work(connection, stream, bucket, waiting));
         Self { jobs }
     }
@@ -84,7 +84,7 @@ async fn work(connection: Connection, stream: Stream, bucket: String, mut jobs: 
 }
 
 async fn purge(connection: &Connection, stream: &Stream, subject: &str) {
-    for _ in 0..TRIES {
+    for _ in 0..MAX_ATTEMPTS {
         match connection.request(stream.purge().filter(subject).into_future()).await {
             Ok(Ok(_)) => return,
             Ok(Err(error)) => tracing::debug!(%error, "chunks of an object cannot be removed"),

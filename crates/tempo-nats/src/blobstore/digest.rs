@@ -10,7 +10,7 @@ use crate::failure::Failure;
 
 /// How many bytes may wait for the thread. What waits is handed over at once, so that the way there is not gone for each
 /// chunk.
-const MOST: usize = 512 << 10;
+const MAX_BUFFERED_BYTES: usize = 512 << 10;
 
 /// What the bytes so far have come to.
 pub(super) struct Digest {
@@ -36,7 +36,7 @@ impl Digest {
     pub(super) async fn update(&mut self, data: Bytes) -> Result<()> {
         self.size = self.size.saturating_add(data.len());
         self.waiting.push(data);
-        if self.size >= MOST || !self.is_busy() {
+        if self.size >= MAX_BUFFERED_BYTES || !self.is_busy() {
             let mut context = self.take().await?;
             let waiting = std::mem::take(&mut self.waiting);
             self.size = 0;
@@ -76,7 +76,7 @@ mod tests {
     async fn pieces_of_any_size_come_to_the_digest_of_the_whole() {
         let whole: Vec<u8> = (0..3_000_000_u32).map(|index| index.to_le_bytes()[0]).collect();
         let expected = ring::digest::digest(&SHA256, &whole);
-        for size in [1_000, 128 << 10, MOST - 1, MOST, 3_000_000] {
+        for size in [1_000, 128 << 10, MAX_BUFFERED_BYTES - 1, MAX_BUFFERED_BYTES, 3_000_000] {
             let mut digest = Digest::new();
             for piece in whole.chunks(size) {
                 digest.update(Bytes::copy_from_slice(piece)).await.unwrap();

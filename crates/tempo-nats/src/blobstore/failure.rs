@@ -12,13 +12,11 @@ impl From<Failure> for Error {
             Failure::ConnectionLost => {
                 (ErrorKind::Timeout, "the connection to the container was lost before it answered")
             }
-            Failure::Unavailable => (ErrorKind::Unavailable, "the container cannot be reached just now"),
-            Failure::Backlog => (ErrorKind::QuotaExceeded, "too many writes wait for their answer"),
+            Failure::Unavailable => (ErrorKind::Unavailable, "the container is unreachable"),
+            Failure::Backlog => (ErrorKind::QuotaExceeded, "too many writes await their acknowledgement"),
             // A chunk is never larger, so it is the description.
-            Failure::AboveServer => {
-                (ErrorKind::InvalidArgument, "the name and the metadata are more than the server takes")
-            }
-            Failure::AboveStream => (ErrorKind::InvalidArgument, "a part of the object is above the bucket's maximum"),
+            Failure::AboveServer => (ErrorKind::InvalidArgument, "the name and the metadata exceed the server's limit"),
+            Failure::AboveStream => (ErrorKind::InvalidArgument, "a part of the object exceeds the bucket's limit"),
             Failure::Full => (ErrorKind::QuotaExceeded, "the container is full or busy"),
             Failure::Sealed => (ErrorKind::AccessDenied, "the container cannot be written"),
             Failure::Gone => (ErrorKind::NoSuchContainer, "the container was deleted"),
@@ -30,7 +28,7 @@ impl From<Failure> for Error {
 }
 
 pub(super) fn busy() -> Error {
-    Error::new(ErrorKind::QuotaExceeded, "too many write the object at once")
+    Error::new(ErrorKind::QuotaExceeded, "too many concurrent writes of the object")
 }
 
 /// A reader finds other bytes than those of its object, or fewer.

@@ -9,26 +9,26 @@ use bytes::Bytes;
 use futures::{StreamExt as _, stream};
 use tempo_blobstore::{ByteRange, Data, Result};
 
-use super::bucket::{Bucket, READS};
+use super::bucket::{Bucket, MAX_READ_ATTEMPTS};
 use super::digest::Digest;
 use super::failure;
-use super::source::{Piece, Source};
-use super::upload::CHUNK;
+use super::source::{Chunk, ChunkConsumer};
+use super::upload::CHUNK_BYTES;
 use crate::failure::Failure;
 
 /// How much is asked for at once, in bytes, or one chunk if that is larger.
-pub(super) const AHEAD: usize = 1 << 20;
+pub(super) const READ_AHEAD_BYTES: usize = 1 << 20;
 
 /// How many chunks' sizes are asked for at once, to find where a range begins.
-const SIZES: usize = 1_000;
+const SIZE_BATCH: usize = 1_000;
 
 /// The bytes of the object that `meta` describes, or of a range of it.
 pub(super) fn read(bucket: Arc<Bucket>, nuid: &str, meta: &Meta, range: Option<ByteRange>) -> Data {
     let (start, end) = ByteRange::within(range, meta.size as u64);
     let whole = start == 0 && end == meta.size as u64;
     let digest = meta.digest.as_ref().filter(|_| whole).and_then(|text| text.strip_prefix("SHA-256="));
-    let chunk = meta.options.as_ref().and_then(|options| options.max_chunk_size).unwrap_or(CHUNK).max(1);
-    let reader = Reader {
+    let chunk = meta.options.as_ref().and_then(|options| options.max_chunk_size).unwrap_or(CHUNK_BYTES).max(1);
+    let reader = ObjectReader {
         subject: bucket.chunks(nuid),
         bucket,
         size: meta.size as u64,
@@ -37,7 +37,7 @@ pub(super) fn read(bucket: Arc<Bucket>, nuid: &str, meta: &Meta, range: Option<B
         start,
         end,
         digest: digest.map(|digest| (Digest::new(), digest.to_owned())),
-        place: Place::default(),
+        place: ReadPosition::default(),
         source: None,
     };
     stream::try_unfold(reader, |mut reader| async move { Ok(reader.next().await?.map(|bytes| (bytes, reader))) })
@@ -46,7 +46,7 @@ pub(super) fn read(bucket: Arc<Bucket>, nuid: &str, meta: &Meta, range: Option<B
 
 /// How far a reader is.
 #[derive(Default)]
-struct Place {
+struct ReadPosition {
     /// The bytes of the object that were passed.
     bytes: u64,
     /// The chunks that were passed.
@@ -55,7 +55,7 @@ struct Place {
     sequence: u64,
 }
 
-struct Reader {
+struct ObjectReader {
     bucket: Arc<Bucket>,
     subject: String,
     /// The bytes and chunks that the object has.
@@ -68,11 +68,11 @@ struct Reader {
     end: u64,
     /// What the bytes have come to, and what they must come to. Not of a range, which is read without the others.
     digest: Option<(Digest, String)>,
-    place: Place,
-    source: Option<Source>,
+    place: ReadPosition,
+    source: Option<ChunkConsumer>,
 }
 
-impl Reader {
+impl ObjectReader {
     /// The next bytes that were asked for.
     async fn next(&mut self) -> Result<Option<Bytes>> {
         while self.place.bytes < self.end && self.start < self.end {
@@ -97,7 +97,7 @@ impl Reader {
         Ok(None)
     }
 
-    fn pass(&mut self, piece: &Piece) -> Result<()> {
+    fn pass(&mut self, piece: &Chunk) -> Result<()> {
         self.place.bytes = self.place.bytes.saturating_add(piece.size);
         self.place.chunks = self.place.chunks.saturating_add(1);
         self.place.sequence = piece.sequence;
@@ -113,9 +113,9 @@ impl Reader {
     }
 
     /// The next chunk that was not passed.
-    async fn fetch(&mut self) -> Result<Piece> {
+    async fn fetch(&mut self) -> Result<Chunk> {
         // A server that has forgotten the consumer, or was away, is asked again from where this is.
-        for _ in 0..READS {
+        for _ in 0..MAX_READ_ATTEMPTS {
             if self.source.is_none() && !self.open().await? {
                 continue;
             }
@@ -130,17 +130,17 @@ impl Reader {
 
     /// Opens a consumer of what is still to be read; false if that is to be tried again.
     async fn open(&mut self) -> Result<bool> {
-        if self.start.saturating_sub(self.place.bytes) >= AHEAD as u64 && !self.skip().await? {
+        if self.start.saturating_sub(self.place.bytes) >= READ_AHEAD_BYTES as u64 && !self.skip().await? {
             return Ok(false);
         }
-        let batch = (AHEAD / self.chunk).clamp(1, 8);
+        let batch = (READ_AHEAD_BYTES / self.chunk).clamp(1, 8);
         self.source = self.consume(batch, true).await?;
         Ok(self.source.is_some())
     }
 
     /// Passes the chunks before the range without their bytes; false if that is to be tried again.
     async fn skip(&mut self) -> Result<bool> {
-        let Some(mut sizes) = self.consume(SIZES, false).await? else { return Ok(false) };
+        let Some(mut sizes) = self.consume(SIZE_BATCH, false).await? else { return Ok(false) };
         while let Some(piece) = sizes.next().await? {
             if self.place.bytes.saturating_add(piece.size) > self.start {
                 return Ok(true);
@@ -151,8 +151,8 @@ impl Reader {
     }
 
     /// A consumer of the chunks that were not passed, with or without their bytes.
-    async fn consume(&self, batch: usize, data: bool) -> Result<Option<Source>> {
+    async fn consume(&self, batch: usize, data: bool) -> Result<Option<ChunkConsumer>> {
         let rest = self.chunks.saturating_sub(self.place.chunks);
-        Source::open(&self.bucket, &self.subject, self.place.sequence, rest, batch, data).await
+        ChunkConsumer::open(&self.bucket, &self.subject, self.place.sequence, rest, batch, data).await
     }
 }

@@ -17,13 +17,13 @@ use crate::connection::{ConnectionLost, REQUEST_TIMEOUT};
 use crate::failure::Failure;
 
 /// How long the server keeps a consumer that nobody asks. A reader that is slower has another one made.
-const ABANDONED: Duration = Duration::from_secs(30);
+const INACTIVE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The header in which the server says how large a message is that it sends without its payload.
-const SIZE: &str = "Nats-Msg-Size";
+const SIZE_HEADER: &str = "Nats-Msg-Size";
 
 /// A chunk.
-pub(super) struct Piece {
+pub(super) struct Chunk {
     /// Its place in the stream.
     pub(super) sequence: u64,
     /// Its size in bytes, also where its data was not asked for.
@@ -34,7 +34,7 @@ pub(super) struct Piece {
 /// Chunks are asked for in requests of `batch`, the next when half of it is left, so that the server need not wait. (The
 /// client has a stream that does the same, but it loses count of what is still to come when an answer overtakes its own
 /// word that it has asked, and then waits for nothing.)
-pub(super) struct Source {
+pub(super) struct ChunkConsumer {
     bucket: Arc<Bucket>,
     consumer: Consumer<pull::Config>,
     /// What the server sends, for all requests.
@@ -47,7 +47,7 @@ pub(super) struct Source {
     delivered: u64,
 }
 
-impl Source {
+impl ChunkConsumer {
     /// A consumer of the chunks after a place in the stream, of which there must be `rest`. They are asked for `batch`
     /// at a time; without `data`, only for their sizes. `None` if the connection was lost meanwhile.
     pub(super) async fn open(
@@ -64,7 +64,7 @@ impl Source {
             ack_policy: AckPolicy::None,
             filter_subject: subject.to_owned(),
             headers_only: !data,
-            inactive_threshold: ABANDONED,
+            inactive_threshold: INACTIVE_TIMEOUT,
             memory_storage: true,
             num_replicas: 1,
             ..pull::Config::default()
@@ -88,7 +88,7 @@ impl Source {
     }
 
     /// The next chunk; `None` if the consumer cannot give it.
-    pub(super) async fn next(&mut self) -> Result<Option<Piece>> {
+    pub(super) async fn next(&mut self) -> Result<Option<Chunk>> {
         let connection = self.bucket.connection.clone();
         match connection.request(timeout(REQUEST_TIMEOUT, self.receive())).await {
             Ok(piece) => Ok(piece.ok().flatten()),
@@ -97,7 +97,7 @@ impl Source {
         }
     }
 
-    async fn receive(&mut self) -> Option<Piece> {
+    async fn receive(&mut self) -> Option<Chunk> {
         if self.asked <= self.batch / 2 {
             self.request().await?;
         }
@@ -122,20 +122,20 @@ impl Source {
     }
 }
 
-impl Drop for Source {
+impl Drop for ChunkConsumer {
     fn drop(&mut self) {
         self.bucket.cleaner.forget(&self.consumer.cached_info().name);
     }
 }
 
 /// A chunk, and which of its consumer's it is.
-fn piece(message: Message) -> Option<(Piece, u64)> {
+fn piece(message: Message) -> Option<(Chunk, u64)> {
     let info = message.info().ok()?;
     let (sequence, position) = (info.stream_sequence, info.consumer_sequence);
-    let said = message.headers.as_ref().and_then(|headers| headers.get(SIZE));
+    let said = message.headers.as_ref().and_then(|headers| headers.get(SIZE_HEADER));
     let size = match said {
         Some(size) => size.as_str().parse().ok()?,
         None => message.payload.len() as u64,
     };
-    Some((Piece { sequence, size, data: message.message.payload }, position))
+    Some((Chunk { sequence, size, data: message.message.payload }, position))
 }

@@ -16,10 +16,10 @@ use super::{failure, meta};
 use crate::failure::Failure;
 
 /// The size of a chunk, in bytes, that all clients of NATS use. A server may take less.
-pub(super) const CHUNK: usize = 128 << 10;
+pub(super) const CHUNK_BYTES: usize = 128 << 10;
 
 /// How many chunks may be on their way to the server.
-const SENT: usize = 8;
+const MAX_CHUNKS_IN_FLIGHT: usize = 8;
 
 /// An object that is being written. Dropped before it is complete, it has its chunks removed.
 pub(super) struct NatsUpload {
@@ -48,7 +48,7 @@ impl NatsUpload {
             options,
             nuid: Some(nuid::next().to_string()),
             sent: VecDeque::new(),
-            chunk: if most == 0 { CHUNK } else { most.min(CHUNK) },
+            chunk: if most == 0 { CHUNK_BYTES } else { most.min(CHUNK_BYTES) },
             buffer: BytesMut::new(),
             hash: Digest::new(),
             size: 0,
@@ -90,7 +90,7 @@ impl NatsUpload {
         connection.ready().await.map_err(Failure::from)?;
         let sent = connection.jetstream().publish(subject, chunk).await.map_err(Failure::from)?;
         self.sent.push_back(sent.into_future());
-        self.settle(SENT).await
+        self.settle(MAX_CHUNKS_IN_FLIGHT).await
     }
 
     /// Waits until no more than `rest` chunks are on their way.

@@ -15,23 +15,23 @@ use crate::failure::Failure;
 use crate::fetch;
 
 /// How many descriptions are fetched at once. One may have some kilobytes.
-const BATCH: usize = 500;
+const FETCH_BATCH: usize = 500;
 
 /// How long a list may take. Writes that come faster than the walk goes would keep it from its end.
-const LIMIT: Duration = Duration::from_secs(30);
+const LIST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long the server keeps a walk that was broken off.
-const ABANDONED: Duration = Duration::from_secs(10);
+const INACTIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The longest name that a component could ask for, in bytes.
-const LONGEST_NAME: usize = 1024;
+const MAX_NAME_BYTES: usize = 1024;
 
 /// The first `limit` objects whose names begin with `prefix` and come after `after`.
 pub(super) async fn list(bucket: &Bucket, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Entry>> {
     if limit == 0 {
         return Ok(Vec::new());
     }
-    let deadline = Instant::now().checked_add(LIMIT).ok_or(Failure::Timeout)?;
+    let deadline = Instant::now().checked_add(LIST_TIMEOUT).ok_or(Failure::Timeout)?;
     let mut room = limit;
     loop {
         let mut page = Page { prefix, after, room, entries: BTreeMap::new(), left_out: false, gone: 0 };
@@ -52,13 +52,13 @@ async fn walk(bucket: &Bucket, page: &mut Page<'_>) -> Result<()> {
         deliver_policy: DeliverPolicy::All,
         ack_policy: AckPolicy::None,
         filter_subject: bucket.descriptions(),
-        inactive_threshold: ABANDONED,
+        inactive_threshold: INACTIVE_TIMEOUT,
         memory_storage: true,
         num_replicas: 1,
         ..pull::Config::default()
     };
     let consumer = bucket.stream.create_consumer(config).await.map_err(Failure::from)?;
-    let walked = fetch::all(&bucket.stream, &consumer, BATCH, |message| {
+    let walked = fetch::all(&bucket.stream, &consumer, FETCH_BATCH, |message| {
         if let Some(name) = bucket.object(&message.subject).filter(|name| page.asks_for(name)) {
             match read(&message, &name) {
                 Some(entry) => page.add(entry),
@@ -93,7 +93,7 @@ struct Page<'a> {
 impl Page<'_> {
     fn asks_for(&self, name: &str) -> bool {
         let asked = name.starts_with(self.prefix) && self.after.is_none_or(|after| name > after);
-        asked && (1..=LONGEST_NAME).contains(&name.len())
+        asked && (1..=MAX_NAME_BYTES).contains(&name.len())
     }
 
     /// An object that is replaced during the walk comes twice; the later stays.

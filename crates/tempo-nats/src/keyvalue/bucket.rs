@@ -92,7 +92,7 @@ async fn create(connection: &Connection, name: &str) -> Result<kv::Store, String
         limit_markers,
         ..kv::Config::default()
     };
-    let created = match jetstream.create_key_value(config(Some(marker::LIFE))).await {
+    let created = match jetstream.create_key_value(config(Some(marker::MARKER_TTL))).await {
         Err(error) if error.kind() == CreateKeyValueErrorKind::LimitMarkersNotSupported => {
             jetstream.create_key_value(config(None)).await
         }

@@ -11,10 +11,10 @@ impl From<Failure> for Error {
             Failure::NoLifetimes => return no_lifetimes(),
             Failure::Timeout => (ErrorKind::Timeout, "the store did not answer in time"),
             Failure::ConnectionLost => (ErrorKind::Timeout, "the connection to the store was lost before it answered"),
-            Failure::Unavailable => (ErrorKind::Unavailable, "the store cannot be reached just now"),
-            Failure::Backlog => (ErrorKind::QuotaExceeded, "too many writes wait for their answer"),
-            Failure::AboveServer => (ErrorKind::InvalidArgument, "the value is above what the server takes"),
-            Failure::AboveStream => (ErrorKind::InvalidArgument, "the value is above the bucket's maximum"),
+            Failure::Unavailable => (ErrorKind::Unavailable, "the store is unreachable"),
+            Failure::Backlog => (ErrorKind::QuotaExceeded, "too many writes await their acknowledgement"),
+            Failure::AboveServer => (ErrorKind::InvalidArgument, "the value exceeds the server's limit"),
+            Failure::AboveStream => (ErrorKind::InvalidArgument, "the value exceeds the bucket's limit"),
             Failure::Full => (ErrorKind::QuotaExceeded, "the store is full or busy"),
             Failure::Sealed => (ErrorKind::AccessDenied, "the store cannot be written"),
             Failure::Gone => (ErrorKind::NoSuchStore, "the store was deleted"),
@@ -25,11 +25,11 @@ impl From<Failure> for Error {
 }
 
 pub(super) fn condition() -> Error {
-    Error::new(ErrorKind::PreconditionFailed, "the entry is not what the operation asked for")
+    Error::new(ErrorKind::PreconditionFailed, "the entry does not meet the condition")
 }
 
 pub(super) fn too_large(size: usize, maximum: usize) -> Error {
-    let problem = format!("a value of {size} bytes is above what the server takes: {maximum}, its headers included");
+    let problem = format!("a value of {size} bytes exceeds the limit of the server: {maximum}, its headers included");
     Error::new(ErrorKind::InvalidArgument, problem)
 }
 

@@ -6,7 +6,7 @@ use async_nats::header::{NATS_MARKER_REASON, NATS_MESSAGE_TTL};
 use async_nats::{HeaderMap, HeaderValue};
 
 /// How long a marker stays where the server can end its life. Who watches and is away for longer misses deletions.
-pub(super) const LIFE: Duration = Duration::from_secs(3600);
+pub(super) const MARKER_TTL: Duration = Duration::from_secs(3600);
 
 const OPERATION: &str = "KV-Operation";
 
@@ -21,11 +21,11 @@ pub(super) fn lasting() -> HeaderMap {
     operation("DEL")
 }
 
-/// The headers of a deletion that the server forgets after [`LIFE`]. It is called a purge, because the server follows the
+/// The headers of a deletion that the server forgets after [`MARKER_TTL`]. It is called a purge, because the server follows the
 /// end of any other message's life with a marker of its own.
 pub(super) fn passing() -> HeaderMap {
     let mut headers = operation("PURGE");
-    headers.insert(NATS_MESSAGE_TTL, HeaderValue::from(LIFE.as_secs()));
+    headers.insert(NATS_MESSAGE_TTL, HeaderValue::from(MARKER_TTL.as_secs()));
     headers
 }
 

@@ -6,17 +6,17 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use tempo_keyvalue::Version;
 
 /// How many are remembered: 8 KiB a store.
-const PLACES: usize = 1024;
+const SLOTS: usize = 1024;
 
 /// Versions that were read or written lately. A message never changes, so what is remembered stays true.
-pub(super) struct Seen {
+pub(super) struct RecentValues {
     places: Box<[AtomicU64]>,
 }
 
-impl Seen {
+impl RecentValues {
     pub(super) fn new() -> Self {
         // No message has the sequence 0.
-        Self { places: (0..PLACES).map(|_| AtomicU64::new(0)).collect() }
+        Self { places: (0..SLOTS).map(|_| AtomicU64::new(0)).collect() }
     }
 
     /// Remembers a value, and forgets the one that had its place.
@@ -31,7 +31,7 @@ impl Seen {
     }
 
     fn place(&self, version: Version) -> Option<&AtomicU64> {
-        let place = usize::try_from(version % PLACES as u64).ok()?;
+        let place = usize::try_from(version % SLOTS as u64).ok()?;
         self.places.get(place)
     }
 }
@@ -42,12 +42,12 @@ mod tests {
 
     #[test]
     fn what_was_noted_is_known_until_its_place_is_taken() {
-        let seen = Seen::new();
+        let seen = RecentValues::new();
         assert!(!seen.is_value(0) && !seen.is_value(7));
         seen.note(7);
         seen.note(8);
-        assert!(seen.is_value(7) && seen.is_value(8) && !seen.is_value(7 + PLACES as u64));
-        seen.note(7 + PLACES as u64);
-        assert!(!seen.is_value(7) && seen.is_value(8) && seen.is_value(7 + PLACES as u64));
+        assert!(seen.is_value(7) && seen.is_value(8) && !seen.is_value(7 + SLOTS as u64));
+        seen.note(7 + SLOTS as u64);
+        assert!(!seen.is_value(7) && seen.is_value(8) && seen.is_value(7 + SLOTS as u64));
     }
 }

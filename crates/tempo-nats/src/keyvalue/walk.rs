@@ -15,13 +15,13 @@ use crate::failure::Failure;
 use crate::{fetch, key};
 
 /// How many keys are fetched at once.
-const BATCH: usize = 2_000;
+const FETCH_BATCH: usize = 2_000;
 
 /// How long a list may take. Writes that come faster than the walk goes would keep it from its end.
-const LIMIT: Duration = Duration::from_secs(30);
+const LIST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long the server keeps a walk that was broken off.
-const ABANDONED: Duration = Duration::from_secs(10);
+const INACTIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The first `limit` keys that begin with `prefix` and come after `after`.
 pub(super) async fn keys(
@@ -40,15 +40,15 @@ pub(super) async fn keys(
         ack_policy: AckPolicy::None,
         filter_subject: bucket.subject(">"),
         headers_only: true,
-        inactive_threshold: ABANDONED,
+        inactive_threshold: INACTIVE_TIMEOUT,
         memory_storage: true,
         num_replicas: 1,
         ..pull::Config::default()
     };
-    let deadline = Instant::now().checked_add(LIMIT).ok_or(Failure::Timeout)?;
+    let deadline = Instant::now().checked_add(LIST_TIMEOUT).ok_or(Failure::Timeout)?;
     let walking = async {
         let consumer = bucket.stream().create_consumer(config).await.map_err(Failure::from)?;
-        let walked = fetch::all(bucket.stream(), &consumer, BATCH, |message| {
+        let walked = fetch::all(bucket.stream(), &consumer, FETCH_BATCH, |message| {
             if !message.headers.as_ref().is_some_and(marker::is_marker)
                 && let Some(key) = bucket.key(&message.subject).and_then(key::decode)
             {

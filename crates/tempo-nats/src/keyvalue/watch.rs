@@ -19,14 +19,14 @@ use crate::key;
 use crate::pull::{Event, Pull};
 
 /// How many changes the server may send ahead, and of how many bytes, unless a single one has more.
-const AHEAD: usize = 32;
-const AHEAD_BYTES: usize = 1 << 20;
+const MAX_AHEAD: usize = 32;
+const MAX_AHEAD_BYTES: usize = 1 << 20;
 
 /// How long the server keeps a consumer that nobody asks.
-const ABANDONED: Duration = Duration::from_secs(60);
+const INACTIVE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long to wait before another attempt.
-const PAUSE: Duration = Duration::from_millis(250);
+const RETRY_PAUSE: Duration = Duration::from_millis(250);
 
 /// Every change from now on.
 pub(super) async fn watch(connection: Connection, bucket: Bucket) -> Result<BoxStream<'static, Result<Change>>> {
@@ -50,11 +50,11 @@ struct Watcher {
     bucket: Bucket,
     /// The sequence in the stream from which on changes were not yet reported.
     next: u64,
-    source: Option<Source>,
+    source: Option<ChangeConsumer>,
 }
 
 /// A consumer of the changes from some sequence on.
-struct Source {
+struct ChangeConsumer {
     pull: Pull,
     losses: signal::Receiver<u64>,
     /// How many messages it has delivered.
@@ -79,14 +79,14 @@ impl Watcher {
                         let barren = source.delivered == 0;
                         self.source = None;
                         if barren {
-                            sleep(PAUSE).await;
+                            sleep(RETRY_PAUSE).await;
                         }
                     }
                 }
             } else if let Err(error) = self.open().await {
                 match error {
                     Some(error) if error.kind() == ErrorKind::NoSuchStore => return Err(error),
-                    _ => sleep(PAUSE).await,
+                    _ => sleep(RETRY_PAUSE).await,
                 }
             }
         }
@@ -98,7 +98,7 @@ impl Watcher {
             deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: self.next },
             ack_policy: AckPolicy::None,
             filter_subject: self.bucket.subject(">"),
-            inactive_threshold: ABANDONED,
+            inactive_threshold: INACTIVE_TIMEOUT,
             memory_storage: true,
             num_replicas: 1,
             ..pull::Config::default()
@@ -109,11 +109,11 @@ impl Watcher {
             let consumer = self.bucket.stream().create_consumer(config).await;
             let consumer = consumer.map_err(Failure::from)?;
             let info = consumer.cached_info();
-            let pull = Pull::open(&self.connection, &info.stream_name, &info.name, Some(AHEAD_BYTES)).await;
+            let pull = Pull::open(&self.connection, &info.stream_name, &info.name, Some(MAX_AHEAD_BYTES)).await;
             pull.map_err(|error| Error::from(Failure::other(&error)))
         };
         let pull = self.connection.request(opening).await.map_err(|_| None)?.map_err(Some)?;
-        self.source = Some(Source { pull, losses, delivered: 0 });
+        self.source = Some(ChangeConsumer { pull, losses, delivered: 0 });
         Ok(())
     }
 
@@ -138,7 +138,7 @@ impl Watcher {
     }
 }
 
-impl Source {
+impl ChangeConsumer {
     /// The next message, or `None` if another consumer is needed.
     async fn next(&mut self) -> Option<NatsMessage> {
         loop {
@@ -147,13 +147,13 @@ impl Source {
                 return None;
             }
             if !self.pull.is_open() {
-                self.pull.request(AHEAD).await;
+                self.pull.request(MAX_AHEAD).await;
             }
             match self.pull.next(false).await {
                 Event::Message(message) => return Some(*message),
                 Event::End => {}
                 Event::Backoff => {
-                    sleep(PAUSE).await;
+                    sleep(RETRY_PAUSE).await;
                     return None;
                 }
                 Event::Silent | Event::ConsumerMissing | Event::Closed => return None,

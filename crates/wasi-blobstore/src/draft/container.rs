@@ -12,7 +12,7 @@ use crate::service::OpenContainer;
 use crate::{BlobstoreView, ByteRange, Container, Error, Result};
 
 /// How many objects are deleted at once.
-const AT_ONCE: usize = 16;
+const MAX_CONCURRENT_DELETES: usize = 16;
 
 /// How many names are asked of a backend at once.
 const PAGE: usize = 1000;
@@ -136,5 +136,5 @@ pub(super) async fn clear(container: &dyn Container) -> Result<()> {
 
 async fn delete_all(container: &dyn Container, names: Vec<String>) -> Result<()> {
     let deletions = stream::iter(names).map(|name| async move { container.delete(&name).await });
-    deletions.buffer_unordered(AT_ONCE).try_collect().await
+    deletions.buffer_unordered(MAX_CONCURRENT_DELETES).try_collect().await
 }

@@ -18,7 +18,7 @@ use crate::check::Checked;
 use crate::{Container, Error, ErrorKind, ObjectInfo, PutOptions, Result};
 
 /// What may wait between the guest and the backend, in bytes.
-const WAITING: usize = 4 * CHUNK;
+const MAX_BUFFERED_BYTES: usize = 4 * CHUNK;
 
 /// A value that a guest writes. Dropped before it is finished, it becomes no object.
 pub struct OutgoingValue {
@@ -29,7 +29,7 @@ pub struct OutgoingValue {
 
 impl OutgoingValue {
     pub(super) fn new(bytes: &ByteBudget) -> Self {
-        let state = State { queue: Queue::default(), stage: Stage::Unnamed, held: bytes.empty(), failure: None };
+        let state = State { queue: Queue::default(), stage: ValueStage::Unnamed, held: bytes.empty(), failure: None };
         let pipe = Pipe { state: Mutex::new(state), changed: Notify::new() };
         Self { pipe: Arc::new(pipe), has_body: false, upload: None }
     }
@@ -52,7 +52,7 @@ impl OutgoingValue {
             return Err(Error::invalid("the value is written to an object already"));
         }
         let upload = Checked::begin(container, name, PutOptions::default(), max, bytes).await?;
-        self.pipe.advance(Stage::Named);
+        self.pipe.advance(ValueStage::Named);
         self.upload = Some(spawn(self.pipe.clone().run(upload)));
         Ok(())
     }
@@ -62,7 +62,7 @@ impl OutgoingValue {
         let Some(upload) = self.upload.take() else {
             return Err(Error::invalid("the value belongs to no object: call write-data before finish"));
         };
-        self.pipe.advance(Stage::Finished);
+        self.pipe.advance(ValueStage::Finished);
         upload.await.map(drop)
     }
 }
@@ -70,7 +70,7 @@ impl OutgoingValue {
 impl Drop for OutgoingValue {
     fn drop(&mut self) {
         // The task may be running on another thread: ending it is not enough to keep it from completing.
-        self.pipe.advance(Stage::GivenUp);
+        self.pipe.advance(ValueStage::GivenUp);
     }
 }
 
@@ -83,13 +83,13 @@ struct Pipe {
 
 struct State {
     queue: Queue,
-    stage: Stage,
+    stage: ValueStage,
     held: Reservation,
     failure: Option<Error>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Stage {
+enum ValueStage {
     Unnamed,
     Named,
     Finished,
@@ -103,9 +103,9 @@ impl Pipe {
     }
 
     /// Goes on to `stage`; what is finished is not given up any more.
-    fn advance(&self, stage: Stage) {
+    fn advance(&self, stage: ValueStage) {
         let mut state = self.lock();
-        if state.stage < Stage::Finished {
+        if state.stage < ValueStage::Finished {
             state.stage = stage;
         }
         drop(state);
@@ -144,11 +144,11 @@ impl Pipe {
 impl State {
     /// The next bytes, `Some(None)` at the end, or `None` if there is nothing yet.
     fn next(&mut self) -> Result<Option<Option<Bytes>>> {
-        if self.stage == Stage::GivenUp {
+        if self.stage == ValueStage::GivenUp {
             return Err(Error::new(ErrorKind::Other, "the value was dropped before it was finished"));
         }
         let Some(next) = self.queue.pop() else {
-            return Ok((self.stage == Stage::Finished).then_some(None));
+            return Ok((self.stage == ValueStage::Finished).then_some(None));
         };
         self.held.shrink(next.len());
         Ok(Some(Some(next)))
@@ -160,12 +160,12 @@ impl State {
             return Err(StreamError::LastOperationFailed(error.clone().into()));
         }
         match self.stage {
-            Stage::Unnamed => match self.held.room().min(CHUNK) {
+            ValueStage::Unnamed => match self.held.room().min(CHUNK) {
                 0 => Err(StreamError::LastOperationFailed(unnamed().into())),
                 room => Ok(room),
             },
-            Stage::Named => {
-                let room = WAITING.saturating_sub(self.queue.len()).min(CHUNK).min(self.held.room());
+            ValueStage::Named => {
+                let room = MAX_BUFFERED_BYTES.saturating_sub(self.queue.len()).min(CHUNK).min(self.held.room());
                 // With nothing in the queue there is nothing whose end could be waited for.
                 if room == 0 && self.queue.len() == 0 {
                     Err(StreamError::LastOperationFailed(full().into()))
@@ -173,7 +173,7 @@ impl State {
                     Ok(room)
                 }
             }
-            Stage::Finished | Stage::GivenUp => Err(StreamError::Closed),
+            ValueStage::Finished | ValueStage::GivenUp => Err(StreamError::Closed),
         }
     }
 
@@ -182,7 +182,7 @@ impl State {
             return Err(StreamError::trap("more was written than check-write allowed"));
         }
         if self.held.try_grow(bytes.len()).is_err() {
-            let error = if self.stage == Stage::Unnamed { unnamed() } else { full() };
+            let error = if self.stage == ValueStage::Unnamed { unnamed() } else { full() };
             return Err(StreamError::LastOperationFailed(error.into()));
         }
         self.queue.push(bytes);

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use bytes::{Bytes, BytesMut};
 
 /// What is smaller is copied, in bytes: to keep it as it came would cost more.
-const SMALL: usize = 4 << 10;
+const COPY_THRESHOLD_BYTES: usize = 4 << 10;
 
 /// Bytes in the order in which they came.
 #[derive(Default)]
@@ -24,9 +24,9 @@ impl Queue {
 
     pub(super) fn push(&mut self, bytes: Bytes) {
         self.len = self.len.saturating_add(bytes.len());
-        if bytes.len() < SMALL {
+        if bytes.len() < COPY_THRESHOLD_BYTES {
             self.last.extend_from_slice(&bytes);
-            if self.last.len() < SMALL {
+            if self.last.len() < COPY_THRESHOLD_BYTES {
                 return;
             }
             self.flush();
@@ -64,7 +64,19 @@ mod tests {
     #[test]
     fn everything_comes_out_in_its_order() {
         let mut queue = Queue::default();
-        let lengths = [0, 1, 2, SMALL, 3, SMALL - 4, 1, SMALL - 1, SMALL + 1, 0, 5];
+        let lengths = [
+            0,
+            1,
+            2,
+            COPY_THRESHOLD_BYTES,
+            3,
+            COPY_THRESHOLD_BYTES - 4,
+            1,
+            COPY_THRESHOLD_BYTES - 1,
+            COPY_THRESHOLD_BYTES + 1,
+            0,
+            5,
+        ];
         let pieces: Vec<Bytes> = (0..).zip(lengths).map(|(fill, length)| piece(length, fill)).collect();
         pieces.iter().for_each(|piece| queue.push(piece.clone()));
         let all = pieces.concat();
@@ -81,10 +93,10 @@ mod tests {
     #[test]
     fn a_large_piece_is_not_copied_and_many_small_ones_are_few() {
         let mut queue = Queue::default();
-        let large = piece(SMALL, 1);
+        let large = piece(COPY_THRESHOLD_BYTES, 1);
         queue.push(large.clone());
         assert_eq!(queue.pop().unwrap().as_ptr(), large.as_ptr());
-        (0..SMALL).for_each(|_| queue.push(piece(1, 2)));
+        (0..COPY_THRESHOLD_BYTES).for_each(|_| queue.push(piece(1, 2)));
         assert_eq!(queue.pieces.len(), 1);
     }
 }

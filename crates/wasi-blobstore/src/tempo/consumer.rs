@@ -31,7 +31,7 @@ impl Incoming {
         let (sender, chunks) = mpsc::channel(1);
         data.pipe(&mut store, Chunks(sender))?;
         let (sender, verdict) = oneshot::channel();
-        complete.pipe(&mut store, Verdict(Some(sender)))?;
+        complete.pipe(&mut store, CompletionConsumer(Some(sender)))?;
         Ok(Self { chunks, complete: verdict })
     }
 
@@ -64,7 +64,7 @@ fn agreed(verdict: Option<bool>) -> Result<bool> {
     // A future that is dropped says nothing, and so not that the stream is whole.
     match verdict {
         Some(true) => Ok(true),
-        Some(false) | None => Err(Error::new(ErrorKind::Other, "the upload was given up by its producer")),
+        Some(false) | None => Err(Error::new(ErrorKind::Other, "the upload was not completed by its producer")),
     }
 }
 
@@ -99,9 +99,9 @@ impl<D> StreamConsumer<D> for Chunks {
     }
 }
 
-struct Verdict(Option<oneshot::Sender<bool>>);
+struct CompletionConsumer(Option<oneshot::Sender<bool>>);
 
-impl<D: 'static> FutureConsumer<D> for Verdict {
+impl<D: 'static> FutureConsumer<D> for CompletionConsumer {
     type Item = std::result::Result<(), ()>;
 
     fn poll_consume(

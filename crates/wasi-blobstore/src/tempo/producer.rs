@@ -14,14 +14,14 @@ use crate::bindings::tempo::tempo::blobstore::store as wit;
 use crate::{Error, ErrorKind, Result};
 
 /// How a stream ended, for the guest.
-pub(super) type Ending = std::result::Result<(), wit::Error>;
+pub(super) type ReadOutcome = std::result::Result<(), wit::Error>;
 
 /// Hands out `chunks` no faster than they are read.
 pub(super) struct Producer<C> {
     chunks: BoxStream<'static, Result<C>>,
     /// A chunk that is there while the guest only asked whether one is.
     next: Option<C>,
-    ending: Option<oneshot::Sender<Ending>>,
+    ending: Option<oneshot::Sender<ReadOutcome>>,
 }
 
 impl<C: Send + 'static> Producer<C> {
@@ -91,7 +91,7 @@ impl<C: Send + 'static> Producer<C> {
 }
 
 /// A stream and the future of its ending.
-pub(super) type Started<T> = (StreamReader<T>, FutureReader<Ending>);
+pub(super) type Started<T> = (StreamReader<T>, FutureReader<ReadOutcome>);
 
 fn closed_early() -> Error {
     Error::new(ErrorKind::Other, "the stream was closed before its end")

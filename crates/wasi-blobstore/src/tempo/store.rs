@@ -6,7 +6,7 @@ use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 use wasmtime::component::{Access, Accessor, FutureReader, Resource, StreamReader};
 
 use super::consumer::Incoming;
-use super::producer::{Ending, Producer, Started};
+use super::producer::{Producer, ReadOutcome, Started};
 use crate::bindings::tempo::tempo::blobstore::store as wit;
 use crate::check::{self, Checked};
 use crate::service::OpenContainer;
@@ -19,7 +19,7 @@ const PAGE: usize = 1000;
 type Answer<T> = wasmtime::Result<std::result::Result<T, wit::Error>>;
 
 /// What `get` gives.
-type Opened = (wit::ObjectInfo, StreamReader<u8>, FutureReader<Ending>);
+type Opened = (wit::ObjectInfo, StreamReader<u8>, FutureReader<ReadOutcome>);
 
 impl wit::Host for BlobstoreView<'_> {}
 

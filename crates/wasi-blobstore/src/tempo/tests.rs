@@ -19,7 +19,7 @@ use wasmtime::component::{
 use wasmtime::{Config, Engine, Store, StoreContextMut};
 use wit::HostContainerWithStore as Host;
 
-use super::producer::{Ending, Producer};
+use super::producer::{Producer, ReadOutcome};
 use crate::bindings::tempo::tempo::blobstore::store as wit;
 use crate::service::OpenContainer;
 use crate::testing::{Stub, settle, state};
@@ -133,8 +133,8 @@ impl<T: Lift + Send + 'static> FutureConsumer<StoreData> for Last<T> {
 fn receive<T: Lift + Send + 'static>(
     access: &Access,
     data: StreamReader<T>,
-    ending: FutureReader<Ending>,
-) -> (mpsc::Receiver<T>, oneshot::Receiver<Ending>) {
+    ending: FutureReader<ReadOutcome>,
+) -> (mpsc::Receiver<T>, oneshot::Receiver<ReadOutcome>) {
     let (sender, items) = mpsc::channel(0);
     let (last, end) = oneshot::channel();
     access.with(|mut access| {
@@ -144,7 +144,11 @@ fn receive<T: Lift + Send + 'static>(
     (items, end)
 }
 
-async fn get(access: &Access, name: &str, range: Option<wit::ByteRange>) -> Answer<(wit::ObjectInfo, Vec<u8>, Ending)> {
+async fn get(
+    access: &Access,
+    name: &str,
+    range: Option<wit::ByteRange>,
+) -> Answer<(wit::ObjectInfo, Vec<u8>, ReadOutcome)> {
     let (info, data, ending) = WasiBlobstore::get(access, one(access).await, name.into(), range).await.unwrap()?;
     let (items, end) = receive(access, data, ending);
     let bytes = items.collect().await;
@@ -222,7 +226,7 @@ async fn an_upload_that_its_producer_gives_up_leaves_nothing() {
         let given_up = async |data, complete| {
             let container = one(access).await;
             let error = WasiBlobstore::put(access, container, "n".into(), data, complete, plain()).await.unwrap();
-            assert_eq!(error.unwrap_err().message, "blobstore: the upload was given up by its producer");
+            assert_eq!(error.unwrap_err().message, "blobstore: the upload was not completed by its producer");
         };
         let half = || stream::once(async { Bytes::from_static(b"half") });
         // After the last byte, before it, and before any.

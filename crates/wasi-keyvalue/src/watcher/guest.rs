@@ -14,7 +14,7 @@ use crate::bindings::{draft, draft2, wasmcloud};
 use crate::{Bucket, Change, KeyValueLimits, WasiKeyValue};
 
 /// How long a change waits before it asks again for a place to run, if the queue for places was full.
-const RETRY: Duration = Duration::from_millis(50);
+const ADMISSION_RETRY_PAUSE: Duration = Duration::from_millis(50);
 
 /// The component that hears of changes.
 pub(super) struct Guest {
@@ -41,39 +41,43 @@ impl Watcher {
         draft::WatchServicePre::new(component.clone()).map(Self::Draft)
     }
 
-    async fn call(&self, instance: &mut Instance, limit: Duration, told: Told) -> wasmtime::Result<()> {
+    async fn call(&self, instance: &mut Instance, limit: Duration, change: StoreChange) -> wasmtime::Result<()> {
         let store = &mut instance.store;
         let late = |_| wasmtime::Error::new(Interrupted::Deadline);
         match self {
             Self::Draft(watcher) => {
                 let guest = timeout(limit, watcher.instantiate_async(&mut *store)).await.map_err(late)??;
-                let (bucket, watcher) = (told.push(store)?, guest.wasi_keyvalue_watcher());
-                match &told.change {
+                let (bucket, watcher) = (change.push(store)?, guest.wasi_keyvalue_watcher());
+                match &change.change {
                     Change::Set { key, value } => watcher.call_on_set(store, bucket, key, value).await,
                     Change::Delete { key } => watcher.call_on_delete(store, bucket, key).await,
                 }
             }
             Self::Draft2(watcher) => {
                 let guest = timeout(limit, watcher.instantiate_async(&mut *store)).await.map_err(late)??;
-                let (bucket, watcher) = (told.push(store)?, guest.wasi_keyvalue_watcher());
-                match &told.change {
+                let (bucket, watcher) = (change.push(store)?, guest.wasi_keyvalue_watcher());
+                match &change.change {
                     Change::Set { key, value } => watcher.call_on_set(store, bucket, key, value).await,
                     Change::Delete { key } => watcher.call_on_delete(store, bucket, key).await,
                 }
             }
             Self::WasmCloud(watcher) => {
                 let guest = timeout(limit, watcher.instantiate_async(&mut *store)).await.map_err(late)??;
-                call_async(store, &guest, told).await
+                call_async(store, &guest, change).await
             }
         }
     }
 }
 
-async fn call_async(store: &mut Store<StoreData>, guest: &wasmcloud::WatchService, told: Told) -> wasmtime::Result<()> {
-    let bucket = told.push(store)?;
+async fn call_async(
+    store: &mut Store<StoreData>,
+    guest: &wasmcloud::WatchService,
+    change: StoreChange,
+) -> wasmtime::Result<()> {
+    let bucket = change.push(store)?;
     let watcher = guest.wasmcloud_keyvalue_watcher();
     let finished = store.run_concurrent(async |accessor| -> wasmtime::Result<()> {
-        match told.change {
+        match change.change {
             Change::Set { key, value } => watcher.call_on_set(accessor, bucket, key, value.into()).await?,
             Change::Delete { key } => watcher.call_on_delete(accessor, bucket, key).await?,
         }
@@ -85,13 +89,13 @@ async fn call_async(store: &mut Store<StoreData>, guest: &wasmcloud::WatchServic
 }
 
 /// A change, and the store that it happened in with the limits of its bucket.
-pub(super) struct Told {
+pub(super) struct StoreChange {
     pub(super) store: Arc<dyn crate::KeyValueStore>,
     pub(super) limits: KeyValueLimits,
     pub(super) change: Change,
 }
 
-impl Told {
+impl StoreChange {
     fn push(&self, store: &mut Store<StoreData>) -> wasmtime::Result<Resource<Bucket>> {
         let view = store.data_mut().service::<WasiKeyValue>();
         let bucket = Bucket::new(self.store.clone(), self.limits, view.state.bytes().clone());
@@ -109,9 +113,9 @@ impl Guest {
     }
 
     /// Tells the component of `change`, and returns when it is done with it.
-    pub(super) async fn tell(self: &Arc<Self>, told: Told) {
+    pub(super) async fn deliver(self: &Arc<Self>, change: StoreChange) {
         let permit = self.place().await;
-        let result = self.run(permit, told).await;
+        let result = self.run(permit, change).await;
         if let Err(error) = result {
             let limit = limit_of(&error).map_or_else(String::new, |flag| format!(" (limit: --{flag})"));
             let error = format!("{error:#}{limit}");
@@ -119,14 +123,14 @@ impl Guest {
         }
     }
 
-    async fn run(self: &Arc<Self>, permit: Permit, told: Told) -> wasmtime::Result<()> {
+    async fn run(self: &Arc<Self>, permit: Permit, change: StoreChange) -> wasmtime::Result<()> {
         let limits = self.workload.limits();
         let mut instance = self.workload.store()?;
         let meter = instance.meter.clone();
         let deadline = Instant::now().checked_add(limits.request).unwrap_or_else(Instant::now);
         let (guest, limit) = (self.clone(), limits.instantiate);
         let work = async move {
-            let result = guest.watcher.call(&mut instance, limit, told).await;
+            let result = guest.watcher.call(&mut instance, limit, change).await;
             drop(instance);
             drop(permit);
             result
@@ -146,7 +150,7 @@ impl Guest {
             if let Ok(permit) = self.workload.admission().enter().await {
                 return permit;
             }
-            sleep(RETRY).await;
+            sleep(ADMISSION_RETRY_PAUSE).await;
         }
     }
 }

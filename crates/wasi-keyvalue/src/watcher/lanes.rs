@@ -7,17 +7,17 @@ use futures::stream::{BoxStream, StreamExt as _};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
-use super::guest::{Guest, Told};
+use super::guest::{Guest, StoreChange};
 use crate::{Change, KeyValueLimits, KeyValueStore, Result};
 
 /// Changes of one store that are told at once. Fewer than the places of a component, so that others find one too.
-const LANES: usize = 16;
+const LANE_COUNT: usize = 16;
 
 /// What may wait in all lanes for its turn, in bytes, unless a single change has more.
-const WAITING_BYTES: usize = 1 << 20;
+const MAX_QUEUED_BYTES: usize = 1 << 20;
 
 /// A change that waits, and the room that it takes meanwhile.
-type Waiting = (Change, OwnedSemaphorePermit);
+type QueuedChange = (Change, OwnedSemaphorePermit);
 
 /// A store whose changes a component hears of.
 pub(super) struct Watched {
@@ -30,8 +30,8 @@ impl Watched {
     /// Tells of `changes` until they end or `stop` is sent, and ends when the last call has ended.
     pub(super) async fn run(self, changes: BoxStream<'static, Result<Change>>, mut stop: watch::Receiver<bool>) {
         let mut tasks = JoinSet::new();
-        let lanes: Vec<mpsc::Sender<Waiting>> = (0..LANES).map(|_| self.lane(&mut tasks)).collect();
-        let (hasher, room) = (RandomState::new(), Arc::new(Semaphore::new(WAITING_BYTES)));
+        let lanes: Vec<mpsc::Sender<QueuedChange>> = (0..LANE_COUNT).map(|_| self.lane(&mut tasks)).collect();
+        let (hasher, room) = (RandomState::new(), Arc::new(Semaphore::new(MAX_QUEUED_BYTES)));
         let stopped = Box::pin(async move { stop.changed().await });
         let mut changes = changes.take_until(stopped);
         while let Some(change) = changes.next().await {
@@ -39,25 +39,25 @@ impl Watched {
                 Ok(change) => {
                     let (Change::Set { key, .. } | Change::Delete { key }) = &change;
                     let hash = usize::try_from(hasher.hash_one(key) >> 32).unwrap_or(0);
-                    let Some(lane) = lanes.get(hash % LANES) else { continue };
-                    // Waiting here holds up the backend's queue, which knows what to do when it is full.
+                    let Some(lane) = lanes.get(hash % LANE_COUNT) else { continue };
+                    // QueuedChange here holds up the backend's queue, which knows what to do when it is full.
                     let Some(room) = reserve(&room, change.size()).await else { continue };
                     let _ = lane.send((change, room)).await;
                 }
-                Err(error) => tracing::warn!(component = self.guest.name(), %error, "changes cannot be told"),
+                Err(error) => tracing::warn!(component = self.guest.name(), %error, "cannot receive changes"),
             }
         }
         drop(lanes);
         while tasks.join_next().await.is_some() {}
     }
 
-    fn lane(&self, tasks: &mut JoinSet<()>) -> mpsc::Sender<Waiting> {
+    fn lane(&self, tasks: &mut JoinSet<()>) -> mpsc::Sender<QueuedChange> {
         let (sender, mut changes) = mpsc::channel(1);
         let (guest, store, limits) = (self.guest.clone(), self.store.clone(), self.limits);
         tasks.spawn(async move {
             while let Some((change, room)) = changes.recv().await {
                 drop(room);
-                guest.tell(Told { store: store.clone(), limits, change }).await;
+                guest.deliver(StoreChange { store: store.clone(), limits, change }).await;
             }
         });
         sender
@@ -67,7 +67,7 @@ impl Watched {
 /// Waits for room for a change of `bytes`. One that is larger than all the room waits until it has it all. `None` if the
 /// semaphore is closed, which nothing does.
 async fn reserve(room: &Arc<Semaphore>, bytes: usize) -> Option<OwnedSemaphorePermit> {
-    let bytes = u32::try_from(bytes.min(WAITING_BYTES)).ok()?;
+    let bytes = u32::try_from(bytes.min(MAX_QUEUED_BYTES)).ok()?;
     room.clone().acquire_many_owned(bytes).await.ok()
 }
 
@@ -79,16 +79,16 @@ mod tests {
 
     #[tokio::test]
     async fn changes_wait_in_so_many_bytes_or_alone() {
-        let room = Arc::new(Semaphore::new(WAITING_BYTES));
-        let one = reserve(&room, WAITING_BYTES - 1).await.unwrap();
+        let room = Arc::new(Semaphore::new(MAX_QUEUED_BYTES));
+        let one = reserve(&room, MAX_QUEUED_BYTES - 1).await.unwrap();
         assert!(reserve(&room, 2).now_or_never().is_none());
         let other = reserve(&room, 1).now_or_never().unwrap();
         drop((one, other));
-        for bytes in [WAITING_BYTES, WAITING_BYTES + 1, usize::MAX] {
+        for bytes in [MAX_QUEUED_BYTES, MAX_QUEUED_BYTES + 1, usize::MAX] {
             let alone = reserve(&room, bytes).now_or_never().unwrap().unwrap();
             assert!(reserve(&room, 1).now_or_never().is_none(), "{bytes}");
             drop(alone);
         }
-        assert_eq!(room.available_permits(), WAITING_BYTES);
+        assert_eq!(room.available_permits(), MAX_QUEUED_BYTES);
     }
 }

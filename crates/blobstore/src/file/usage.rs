@@ -12,7 +12,7 @@ use crate::{Error, ErrorKind, Result};
 const BLOCK: u64 = 4096;
 
 /// The rooms of this process, by the true paths of their containers.
-static OPEN: LazyLock<Mutex<HashMap<PathBuf, Weak<Room>>>> = LazyLock::new(Mutex::default);
+static OPEN: LazyLock<Mutex<HashMap<PathBuf, Weak<DiskUsage>>>> = LazyLock::new(Mutex::default);
 
 /// What a file of `length` bytes takes.
 pub(super) fn on_disk(length: u64) -> u64 {
@@ -21,22 +21,22 @@ pub(super) fn on_disk(length: u64) -> u64 {
 
 /// The room of one container. Without a quota nothing is counted.
 #[derive(Debug)]
-pub(super) struct Room {
+pub(super) struct DiskUsage {
     quota: Option<u64>,
     /// Of all files, uploads included.
     used: Mutex<u64>,
 }
 
-impl Room {
+impl DiskUsage {
     /// The room of the container at `path`, whose files are in `directories`: the one that this process has open, or a
     /// newly counted one.
     pub(super) fn open(path: &Path, directories: [&Path; 2], quota: Option<u64>) -> io::Result<Arc<Self>> {
         let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
-        open.retain(|_, room| room.strong_count() > 0);
+        open.retain(|_, usage| usage.strong_count() > 0);
         let path = path.canonicalize()?;
-        if let Some(room) = open.get(&path).and_then(Weak::upgrade) {
+        if let Some(usage) = open.get(&path).and_then(Weak::upgrade) {
             let problem = || io::Error::new(io::ErrorKind::InvalidInput, "it is open with another quota");
-            return if room.quota == quota { Ok(room) } else { Err(problem()) };
+            return if usage.quota == quota { Ok(usage) } else { Err(problem()) };
         }
         let mut used = 0u64;
         for directory in directories.into_iter().filter(|_| quota.is_some()) {
@@ -46,9 +46,9 @@ impl Room {
                 used = used.saturating_add(on_disk(length));
             }
         }
-        let room = Arc::new(Self { quota, used: Mutex::new(used) });
-        open.insert(path, Arc::downgrade(&room));
-        Ok(room)
+        let usage = Arc::new(Self { quota, used: Mutex::new(used) });
+        open.insert(path, Arc::downgrade(&usage));
+        Ok(usage)
     }
 
     /// Takes `bytes`, if they are left.

@@ -10,7 +10,7 @@ use crate::shell;
 use crate::workspace::{Package, Workspace};
 use crate::{build, setup};
 
-/// The runtime that has every service.
+/// The runtime that has every service, for a guest whose manifest names none.
 const RUNTIME: &str = "tempo";
 
 pub(crate) fn command() -> Command {
@@ -32,9 +32,13 @@ pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
     let guest = find(&workspace, name)?;
     setup::ensure()?;
     build::guests(std::iter::once(guest))?;
-    build::runtimes(workspace.runtimes().filter(|runtime| runtime.name == RUNTIME), false)?;
+    // Most of a first run is the build of the runtime: a guest that needs few services names a small one.
+    let runtime = guest.runtime.as_deref().unwrap_or(RUNTIME);
+    let package = workspace.runtimes().find(|package| package.name == runtime);
+    let package = package.with_context(|| format!("{}: there is no runtime `{runtime}`", guest.name))?;
+    build::runtimes(std::iter::once(package), false)?;
 
-    let mut tempo = shell::program(&workspace.profile_dir(false).join(RUNTIME));
+    let mut tempo = shell::program(&workspace.profile_dir(false).join(runtime));
     tempo.arg("run").arg(workspace.guest_dir().join(&guest.wasm));
     if let Some(addr) = arguments.get_one::<String>("addr") {
         tempo.args(["--addr", addr]);

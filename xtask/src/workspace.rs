@@ -28,6 +28,8 @@ pub(crate) struct Package {
     pub(crate) publish: bool,
     /// Whether it is a guest: compiled for wasm only.
     pub(crate) guest: bool,
+    /// The smallest runtime that has the services of a guest, if its manifest says so: `package.metadata.tempo.runtime`.
+    pub(crate) runtime: Option<String>,
 }
 
 impl Package {
@@ -111,6 +113,7 @@ fn package(json: &Value) -> Result<Package> {
         wasm: format!("{wasm}.wasm"),
         dependencies: dependencies(json),
         publish: json["publish"].as_array().is_none_or(|registries| !registries.is_empty()),
+        runtime: json["metadata"]["tempo"]["runtime"].as_str().map(str::to_owned),
         guest: ["guests", "tests/guests"].iter().any(|guests| dir.starts_with(root().join(guests))),
         name,
         dir,

@@ -5,6 +5,7 @@ use std::fmt;
 
 use async_nats::ServerAddr;
 use percent_encoding::percent_decode_str;
+#[cfg(feature = "messaging")]
 use tempo_messaging::topic;
 use tempo_settings::{BackendUrl, Error, ErrorKind, Secret};
 
@@ -29,12 +30,14 @@ pub(crate) struct Address {
 
 impl Address {
     /// Reads a URL whose scheme is `nats` or `tls`.
+    #[cfg(any(feature = "blobstore", feature = "keyvalue"))]
     pub(crate) fn parse(url: &BackendUrl) -> Result<Self, Error> {
         let address = Self::parse_text(url, url.reveal())?;
         if address.name.is_empty() { Err(wrong(url, NAME)) } else { Ok(address) }
     }
 
     /// Reads the URL of a broker, with the subjects that a new stream is to take.
+    #[cfg(feature = "messaging")]
     pub(crate) fn parse_broker(url: &BackendUrl) -> Result<(Self, Vec<String>), Error> {
         let (text, query) = match url.reveal().split_once("?subjects=") {
             Some((text, query)) => (text, Some(query)),

@@ -36,18 +36,30 @@
 //! # }
 //! ```
 
+#[cfg(not(any(feature = "blobstore", feature = "keyvalue", feature = "messaging")))]
+compile_error!("tempo-nats needs at least one of its features `blobstore`, `keyvalue` and `messaging`");
+
 mod address;
+#[cfg(feature = "blobstore")]
 mod blobstore;
 mod connection;
 mod failure;
+#[cfg(any(feature = "blobstore", feature = "keyvalue"))]
 mod fetch;
+#[cfg(feature = "keyvalue")]
 mod key;
+#[cfg(feature = "keyvalue")]
 mod keyvalue;
 mod login;
+#[cfg(feature = "messaging")]
 mod messaging;
 mod options;
+#[cfg(any(feature = "keyvalue", feature = "messaging"))]
 mod pull;
 
+#[cfg(feature = "blobstore")]
 pub use blobstore::NatsBlobstore;
+#[cfg(feature = "keyvalue")]
 pub use keyvalue::NatsKeyValue;
+#[cfg(feature = "messaging")]
 pub use messaging::NatsMessaging;

@@ -200,6 +200,6 @@ mod tests {
         let tree =
             Tree::of(&[("crates/tempo-core/src/a.rs", "//! A.\nuse std::env;\n"), ("xtask/src/a.rs", "use std::env;")]);
         check_environment(&tree, &mut problems);
-        assert_eq!(problems.lines(), ["crates/tempo-core/src/a.rs:2: tempo-core does not read the environment"]);
+        assert_eq!(problems.lines(), ["crates/tempo-core/src/a.rs:2: this crate does not read the environment"]);
     }
 }

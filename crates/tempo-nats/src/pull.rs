@@ -151,6 +151,7 @@ impl Pull {
     }
 
     /// Drains messages that have arrived.
+    #[cfg(feature = "messaging")]
     pub(crate) fn rest(&mut self) -> impl Iterator<Item = NatsMessage> {
         std::iter::from_fn(|| self.subscriber.next().now_or_never().flatten())
             .filter(|message| message.status.is_none())

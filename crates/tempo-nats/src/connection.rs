@@ -126,7 +126,7 @@ impl Connection {
     }
 
     /// Returns the server's maximum message size, in bytes.
-    #[cfg(any(feature = "keyvalue", feature = "messaging"))]
+    #[cfg(any(feature = "blobstore", feature = "keyvalue"))]
     pub(crate) fn max_payload(&self) -> usize {
         self.inner.client.server_info().max_payload
     }

@@ -5,7 +5,9 @@
 use std::time::Duration;
 
 use async_nats::{Message as NatsMessage, StatusCode, SubscribeError, Subscriber};
-use futures::{FutureExt as _, StreamExt as _};
+#[cfg(feature = "messaging")]
+use futures::FutureExt as _;
+use futures::StreamExt as _;
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};

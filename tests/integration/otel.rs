@@ -15,9 +15,9 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use prost::Message;
-use tempo_wasi_otel::conformance::{self, Arrived, Recorder, Told};
 use tempo_core::Limits;
 use tempo_telemetry::{CallContext, Record, Sampler, Signal, Sink, SpanData, Telemetry, TelemetryBuilder};
+use tempo_wasi_otel::conformance::{self, Arrived, Recorder, Told};
 use tempo_wasi_otel::{HostTelemetry, OtelState};
 
 use self::guest::{Guest, tracing};

@@ -1,4 +1,5 @@
-//! A stream of the host with its terminal future: items come in batches, and the end is an end only if the future says so.
+//! Reads a stream of the host together with its terminal future: the stream is complete only if the future reports
+//! success.
 
 use futures::stream::{BoxStream, unfold};
 use wit_bindgen::{FutureReader, StreamReader};
@@ -6,10 +7,10 @@ use wit_bindgen::{FutureReader, StreamReader};
 use crate::Error;
 use crate::bindings::tempo::blobstore::store;
 
-/// What comes, in batches that are not empty. An error is the last item.
+/// A stream of non-empty batches. An error is the last item.
 pub(crate) type Batches<T> = BoxStream<'static, Result<Vec<T>, Error>>;
 
-/// Reads `items` as they are asked for, at most `size` at once.
+/// Reads `items` on demand, at most `size` items per batch.
 pub(crate) fn batches<T: Send + 'static>(
     items: StreamReader<T>,
     end: FutureReader<Result<(), store::Error>>,
@@ -24,7 +25,7 @@ pub(crate) fn batches<T: Send + 'static>(
     }))
 }
 
-/// The next batch, or `None` when the host has closed the stream, for whatever reason.
+/// Reads the next batch; `None` once the host has closed the stream, on success or error.
 async fn read<T>(items: &mut StreamReader<T>, size: usize) -> Option<Vec<T>> {
     let mut buffer = Vec::with_capacity(size);
     loop {

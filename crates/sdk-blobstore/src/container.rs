@@ -1,4 +1,4 @@
-//! A container, and what is done with one object of it.
+//! `Container` and its operations on one object.
 
 use std::fmt;
 use std::ops::RangeBounds;
@@ -8,10 +8,10 @@ use crate::batches::batches;
 use crate::bindings::tempo::blobstore::store::{self, ByteRange};
 use crate::{Error, List, Object, ObjectInfo, PutOptions, Reader, Writer, list, range, reader};
 
-/// Objects by name, which outlive the component (unless the host's store is one that forgets). Cheap to clone.
+/// A container of named objects. Objects outlive the component, unless the host's store is in memory. Cheap to clone.
 ///
-/// A name has 1 to 1,024 bytes of UTF-8, in which every character is data: `/` and `..` have no meaning. A success is
-/// reported once the host's store has the object, and a component reads what it has written.
+/// A name is 1 to 1,024 bytes of UTF-8. No character is special: `/` and `..` have no meaning. A write returns once the
+/// host's store has accepted the object, and a component reads its own writes.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), tempo_sdk_blobstore::Error> {
@@ -29,19 +29,19 @@ pub struct Container {
 }
 
 impl Container {
-    /// Opens the container that the host knows as `name`. `default` is there unless the one who runs the component decided
-    /// otherwise.
+    /// Opens the container with the host's name `name`. Hosts provide `default` unless they are configured otherwise.
     ///
     /// # Errors
-    /// [`NoSuchContainer`](crate::ErrorKind::NoSuchContainer) when the host has none of that name for this component.
+    /// Returns [`NoSuchContainer`](crate::ErrorKind::NoSuchContainer) if the host has no container of that name for
+    /// this component.
     pub async fn open(name: impl Into<String>) -> Result<Self, Error> {
         Ok(Self { host: Arc::new(store::Container::open(name.into()).await?) })
     }
 
-    /// What is known about the object `name`, or `None` when there is none.
+    /// Returns the information about the object `name`, or `None` if there is no such object.
     ///
     /// # Errors
-    /// When the host says so; see [`ErrorKind`](crate::ErrorKind).
+    /// Returns the host's error; see [`ErrorKind`](crate::ErrorKind).
     pub async fn stat(&self, name: impl Into<String>) -> Result<Option<ObjectInfo>, Error> {
         Ok(self.host.stat(name.into()).await?.map(ObjectInfo::from))
     }
@@ -49,13 +49,13 @@ impl Container {
     /// Opens the object `name` for reading.
     ///
     /// # Errors
-    /// [`NoSuchObject`](crate::ErrorKind::NoSuchObject) when there is none.
+    /// Returns [`NoSuchObject`](crate::ErrorKind::NoSuchObject) if there is no such object.
     pub async fn get(&self, name: impl Into<String>) -> Result<Object, Error> {
         self.read(name.into(), None).await
     }
 
-    /// Opens a part of the object `name` for reading: `..100`, `100..`, `100..200`. What lies beyond the object's end is left
-    /// out, so it may turn out empty.
+    /// Opens a range of the object `name` for reading: `..100`, `100..`, `100..200`. The range is clamped to the
+    /// object's size, so it may be empty.
     ///
     /// ```no_run
     /// # async fn example(container: tempo_sdk_blobstore::Container) -> Result<(), tempo_sdk_blobstore::Error> {
@@ -66,7 +66,7 @@ impl Container {
     /// ```
     ///
     /// # Errors
-    /// [`NoSuchObject`](crate::ErrorKind::NoSuchObject) when there is none.
+    /// Returns [`NoSuchObject`](crate::ErrorKind::NoSuchObject) if there is no such object.
     pub async fn get_range(&self, name: impl Into<String>, range: impl RangeBounds<u64>) -> Result<Object, Error> {
         self.read(name.into(), Some(range::to_host(&range))).await
     }
@@ -74,18 +74,18 @@ impl Container {
     async fn read(&self, name: String, range: Option<ByteRange>) -> Result<Object, Error> {
         let (info, data, end) = self.host.get(name, range).await?;
         let length = range::length(range, info.size);
-        Ok(Object { info: info.into(), reader: Reader::new(batches(data, end, reader::CHUNK), length) })
+        Ok(Object { info: info.into(), reader: Reader::new(batches(data, end, reader::CHUNK_BYTES), length) })
     }
 
-    /// Writes `bytes` as the object `name`, over any that is there.
+    /// Writes `bytes` as the object `name`, and replaces an existing object.
     ///
     /// # Errors
-    /// When the host says so; then nothing was written, but for [`Timeout`](crate::ErrorKind::Timeout).
+    /// Returns the host's error; nothing was written, except perhaps after [`Timeout`](crate::ErrorKind::Timeout).
     pub async fn put(&self, name: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Result<ObjectInfo, Error> {
         self.put_with(name, bytes, PutOptions::new()).await
     }
 
-    /// Writes `bytes` as the object `name` with a media type or metadata, or only where nothing is.
+    /// Writes `bytes` as the object `name` with a media type or metadata, or only if there is no object.
     ///
     /// ```no_run
     /// # async fn example(container: tempo_sdk_blobstore::Container) -> Result<bool, tempo_sdk_blobstore::Error> {
@@ -101,8 +101,8 @@ impl Container {
     /// ```
     ///
     /// # Errors
-    /// As [`put`](Self::put); [`AlreadyExists`](crate::ErrorKind::AlreadyExists) when the write was to be done only if there
-    /// is no object, and there is one.
+    /// As [`put`](Self::put), and [`AlreadyExists`](crate::ErrorKind::AlreadyExists) if [`PutOptions::if_absent`] is
+    /// set and there is an object.
     pub async fn put_with(
         &self,
         name: impl Into<String>,
@@ -114,8 +114,8 @@ impl Container {
         writer.finish().await
     }
 
-    /// Begins to write the object `name` piece by piece. The host is asked with the first write: what it has against the name
-    /// or the options shows there, or at the end.
+    /// Creates a writer for the object `name`. The host call begins with the first write: the host rejects the name or
+    /// the options then, or in [`finish`](Writer::finish).
     pub fn writer(&self, name: impl Into<String>, options: PutOptions) -> Writer {
         Writer::new(self.host.clone(), name.into(), options)
     }
@@ -123,15 +123,15 @@ impl Container {
     /// Deletes the object `name`, if there is one.
     ///
     /// # Errors
-    /// When the host says so; see [`ErrorKind`](crate::ErrorKind).
+    /// Returns the host's error; see [`ErrorKind`](crate::ErrorKind).
     pub async fn delete(&self, name: impl Into<String>) -> Result<(), Error> {
         Ok(self.host.delete(name.into()).await?)
     }
 
-    /// The objects whose names begin with `prefix`: all of them with `""`. They come in the order of the bytes of their names;
-    /// those that come and go meanwhile may be among them or not.
+    /// Returns a stream of the objects whose names begin with `prefix`; `""` lists all objects. They are sorted by the
+    /// bytes of their names. Objects that are written or deleted during the listing may be missing or included.
     ///
-    /// It is a [`Stream`](futures::Stream), and without any other crate a loop:
+    /// `List` is a [`Stream`](futures::Stream); [`try_next`](List::try_next) reads it without another crate:
     ///
     /// ```no_run
     /// # async fn example(container: tempo_sdk_blobstore::Container) -> Result<(), tempo_sdk_blobstore::Error> {
@@ -145,14 +145,14 @@ impl Container {
     pub fn list(&self, prefix: impl Into<String>) -> List {
         let prefix = Some(prefix.into()).filter(|prefix| !prefix.is_empty());
         let (entries, end) = self.host.list(prefix.as_deref());
-        List::new(batches(entries, end, list::PAGE))
+        List::new(batches(entries, end, list::PAGE_ENTRIES))
     }
 
-    /// Copies the object `from` with its media type and metadata to the name `to`, over any that is there. The data does not
-    /// pass through the component.
+    /// Copies the object `from`, with its media type and metadata, to the name `to`, and replaces an existing object.
+    /// The data does not pass through the component.
     ///
     /// # Errors
-    /// [`NoSuchObject`](crate::ErrorKind::NoSuchObject) when there is none to copy.
+    /// Returns [`NoSuchObject`](crate::ErrorKind::NoSuchObject) if there is no object `from`.
     pub async fn copy(&self, from: impl Into<String>, to: impl Into<String>) -> Result<ObjectInfo, Error> {
         Ok(self.host.copy(from.into(), to.into()).await?.into())
     }
@@ -168,7 +168,7 @@ impl fmt::Debug for Container {
 mod tests {
     use super::*;
 
-    /// Frameworks such as axum ask it of every handler, and bodies of what they are made from.
+    /// Frameworks such as axum require `Send` futures of every handler, and `Send` streams for bodies.
     #[test]
     fn futures_and_streams_are_send() {
         fn send<T: Send>(_: impl FnOnce(&'static Container) -> T) {}

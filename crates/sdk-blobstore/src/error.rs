@@ -1,11 +1,11 @@
-//! The one error type of the crate: what kind of failure it was, for programs, and what happened, for people.
+//! The error type of the crate: a kind for programs, and a message for people.
 
 use std::borrow::Cow;
 use std::{error, fmt};
 
 use crate::bindings::tempo::blobstore::store;
 
-/// What kind of failure it was: the cases of `tempo:blobstore/store.error-kind`, and two of this crate.
+/// The kind of an [`Error`]: the cases of `tempo:blobstore/store.error-kind`, and two of this crate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -13,25 +13,25 @@ pub enum ErrorKind {
     NoSuchContainer,
     /// There is no object of that name.
     NoSuchObject,
-    /// There is an object already, and the write was to be done [only if not](crate::PutOptions::if_absent).
+    /// There is an object, and [`PutOptions::if_absent`](crate::PutOptions::if_absent) is set.
     AlreadyExists,
-    /// A name or an option is not allowed: an empty name, for example, or one of more than 1,024 bytes.
+    /// The store does not allow the name or an option: for example, an empty name or one longer than 1,024 bytes.
     InvalidArgument,
-    /// The object is larger than the host allows.
+    /// The object exceeds the host's size limit.
     TooLarge,
-    /// No answer came in time. Whether a write was done is not known.
+    /// The store did not respond in time. Whether a write took effect is unknown.
     Timeout,
-    /// The container cannot be reached just now; later it may be.
+    /// The container is unreachable. A later attempt may succeed.
     Unavailable,
-    /// The container is full, or is asked too often.
+    /// The container is full, or limits the rate of requests.
     QuotaExceeded,
-    /// The component, or the host with its credentials, may not do that.
+    /// The host denies the operation to this component, or the store denies it to the host's credentials.
     AccessDenied,
-    /// The bytes that came are not all, or not the ones that were announced.
+    /// The received bytes are fewer than announced, or others.
     Incomplete,
-    /// The object is there, and is not what it was read as: not UTF-8, not JSON of that form.
+    /// The object cannot be decoded: it is not UTF-8, or not the expected JSON.
     Decode,
-    /// Anything else.
+    /// Any other error.
     Other,
 }
 
@@ -40,21 +40,21 @@ impl ErrorKind {
         match self {
             Self::NoSuchContainer => "the host has no container of that name",
             Self::NoSuchObject => "there is no object of that name",
-            Self::AlreadyExists => "there is an object of that name already",
+            Self::AlreadyExists => "there is already an object of that name",
             Self::InvalidArgument => "a name or an option is not allowed by the container",
             Self::TooLarge => "the object is larger than the host allows",
             Self::Timeout => "the container did not answer in time",
             Self::Unavailable => "the container cannot be reached",
-            Self::QuotaExceeded => "the container is full or is asked too often",
+            Self::QuotaExceeded => "the container is full or limits the rate of requests",
             Self::AccessDenied => "access to the container was denied",
-            Self::Incomplete => "the object did not come whole",
-            Self::Decode => "the object is not what it was read as",
+            Self::Incomplete => "the object is cut short",
+            Self::Decode => "the object cannot be decoded",
             Self::Other => "the container failed",
         }
     }
 }
 
-/// Why an operation failed.
+/// An error of an operation on a container or an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     kind: ErrorKind,
@@ -66,7 +66,7 @@ impl Error {
         Self { kind, message: message.into() }
     }
 
-    /// The kind of failure.
+    /// Returns the kind of the error.
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_host_says_in_words_is_kept() {
+    fn the_message_of_the_host_is_kept() {
         assert_eq!(host("at most 1 GiB").kind(), ErrorKind::TooLarge);
         assert_eq!(host("at most 1 GiB").to_string(), "at most 1 GiB");
         assert_eq!(host("").to_string(), "the object is larger than the host allows");

@@ -1,28 +1,28 @@
-//! What is known about an object.
+//! Information about objects.
 
 use crate::Reader;
 use crate::bindings::tempo::blobstore::store;
 
-/// All that is known about an object without reading it.
+/// The properties of an object, without its data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ObjectInfo {
     /// The object's name.
     pub name: String,
-    /// The size in bytes: of the whole object, also where only a range of it is read.
+    /// The size of the whole object in bytes, also if only a range is read.
     pub size: u64,
-    /// When it was written, in seconds since 1970-01-01T00:00:00Z.
+    /// The time of the write, in seconds since 1970-01-01T00:00:00Z.
     pub created: u64,
-    /// Another whenever the object was replaced by another. Only equality has a meaning.
+    /// The entity tag, which changes whenever the object is replaced. Only equality has a meaning.
     pub etag: String,
-    /// The media type that its writer gave it.
+    /// The media type that the writer set.
     pub content_type: Option<String>,
-    /// What else its writer noted, in the order of the keys.
+    /// The metadata that the writer set, sorted by key.
     pub metadata: Vec<(String, String)>,
 }
 
 impl ObjectInfo {
-    /// The value that its writer noted under `key`.
+    /// Returns the metadata value under `key`.
     pub fn metadata(&self, key: &str) -> Option<&str> {
         self.metadata.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
     }
@@ -35,17 +35,17 @@ impl From<store::ObjectInfo> for ObjectInfo {
     }
 }
 
-/// An object that was opened for reading.
+/// An object that is open for reading.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Object {
-    /// What is known about it.
+    /// The object's properties.
     pub info: ObjectInfo,
-    /// Its bytes, or those of the range that was asked for.
+    /// The object's bytes, or those of the requested range.
     pub reader: Reader,
 }
 
-/// An object as a [list](crate::Container::list) shows it.
+/// An object in a [list](crate::Container::list).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Entry {
@@ -53,9 +53,9 @@ pub struct Entry {
     pub name: String,
     /// The size in bytes.
     pub size: u64,
-    /// When it was written, in seconds since 1970-01-01T00:00:00Z.
+    /// The time of the write, in seconds since 1970-01-01T00:00:00Z.
     pub created: u64,
-    /// Another whenever the object was replaced by another. Only equality has a meaning.
+    /// The entity tag, which changes whenever the object is replaced. Only equality has a meaning.
     pub etag: String,
 }
 

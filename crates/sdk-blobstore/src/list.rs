@@ -1,4 +1,4 @@
-//! Listing the objects of a container.
+//! Lists the objects of a container.
 
 use std::fmt;
 use std::pin::Pin;
@@ -11,10 +11,11 @@ use crate::batches::Batches;
 use crate::bindings::tempo::blobstore::store;
 use crate::{Entry, Error};
 
-/// How many entries are asked of the host at once.
-pub(crate) const PAGE: usize = 128;
+/// The number of entries of one read from the host's stream.
+pub(crate) const PAGE_ENTRIES: usize = 128;
 
-/// The objects of a container, in the order of the bytes of their names: see [`Container::list`](crate::Container::list).
+/// A stream of the objects of a container, sorted by the bytes of their names: see
+/// [`Container::list`](crate::Container::list).
 #[must_use = "streams do nothing unless polled"]
 pub struct List {
     pages: Batches<store::Entry>,
@@ -27,10 +28,10 @@ impl List {
         Self { pages, page: Vec::new().into_iter(), done: false }
     }
 
-    /// The next object, or `None` at the end.
+    /// Returns the next object, or `None` at the end.
     ///
     /// # Errors
-    /// When the list broke off; then nothing more comes.
+    /// Returns the host's error; the stream then ends.
     pub async fn try_next(&mut self) -> Result<Option<Entry>, Error> {
         TryStreamExt::try_next(self).await
     }

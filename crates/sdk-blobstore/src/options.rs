@@ -1,8 +1,8 @@
-//! How an object is written.
+//! `PutOptions`: options of a write.
 
 use crate::bindings::tempo::blobstore::store;
 
-/// How an object is written: without any option over whatever is there, with no media type and no metadata.
+/// Options of a write. Without an option the write replaces an existing object, and sets no media type and no metadata.
 ///
 /// ```
 /// use tempo_sdk_blobstore::PutOptions;
@@ -19,28 +19,28 @@ pub struct PutOptions {
 }
 
 impl PutOptions {
-    /// No options.
+    /// Creates options with nothing set.
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Writes only if there is no object of that name; otherwise the write fails with
-    /// [`AlreadyExists`](crate::ErrorKind::AlreadyExists). The host judges when the upload is complete, so of many that try
-    /// one succeeds.
+    /// [`AlreadyExists`](crate::ErrorKind::AlreadyExists). The host checks when the upload is complete, so exactly one
+    /// of several concurrent writers succeeds.
     pub fn if_absent(mut self) -> Self {
         self.if_absent = true;
         self
     }
 
-    /// The media type, such as `image/png`.
+    /// Sets the media type, such as `image/png`.
     pub fn content_type(mut self, content_type: impl Into<String>) -> Self {
         self.content_type = Some(content_type.into());
         self
     }
 
-    /// Notes `value` under `key`; a later value takes the place of an earlier one. A key has 1 to 64 lower-case letters,
-    /// digits and `_`, and begins with a letter; a value is printable ASCII without spaces at its ends. All together have at
-    /// most 2,048 bytes.
+    /// Sets the metadata value of `key`, and replaces an earlier one. A key is 1 to 64 lower-case letters, digits and
+    /// `_`, and begins with a letter; a value is printable ASCII without leading or trailing spaces. The limit for all
+    /// of it is 2,048 bytes.
     pub fn metadata(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         let key = key.into();
         self.metadata.retain(|(known, _)| *known != key);

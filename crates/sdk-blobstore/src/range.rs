@@ -1,10 +1,10 @@
-//! Parts of an object, written as Rust's ranges.
+//! Ranges of an object, from Rust's range types.
 
 use std::ops::{Bound, RangeBounds};
 
 use crate::bindings::tempo::blobstore::store::ByteRange;
 
-/// The range as the host takes it. One that ends before it begins is empty.
+/// Converts the range to the host's type. A range that ends before it begins is empty.
 pub(crate) fn to_host(range: &impl RangeBounds<u64>) -> ByteRange {
     let offset = match range.start_bound() {
         Bound::Included(start) => *start,
@@ -12,7 +12,7 @@ pub(crate) fn to_host(range: &impl RangeBounds<u64>) -> ByteRange {
         Bound::Unbounded => 0,
     };
     let length = match range.end_bound() {
-        // No object has the byte that this leaves out.
+        // Saturates only for a byte that no object has.
         Bound::Included(end) => Some(end.saturating_add(1).saturating_sub(offset)),
         Bound::Excluded(end) => Some(end.saturating_sub(offset)),
         Bound::Unbounded => None,
@@ -20,7 +20,7 @@ pub(crate) fn to_host(range: &impl RangeBounds<u64>) -> ByteRange {
     ByteRange { offset, length }
 }
 
-/// How many bytes of an object of `size` bytes the range holds.
+/// Returns the number of bytes of the range in an object of `size` bytes.
 pub(crate) fn length(range: Option<ByteRange>, size: u64) -> u64 {
     let Some(ByteRange { offset, length }) = range else { return size };
     let rest = size.saturating_sub(offset);
@@ -37,7 +37,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges_are_those_of_the_language() {
+    fn rust_ranges_are_converted() {
         assert_eq!(parts(..), (0, None));
         assert_eq!(parts(3..), (3, None));
         assert_eq!(parts(3..5), (3, Some(2)));
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_beyond_the_end_is_left_out() {
+    fn a_range_is_clamped_to_the_size() {
         let of_ten = |range: std::ops::RangeInclusive<u64>| length(Some(to_host(&range)), 10);
         assert_eq!(length(None, 10), 10);
         assert_eq!(length(Some(to_host(&(4..))), 10), 6);

@@ -1,4 +1,4 @@
-//! Reading an object piece by piece, or whole.
+//! Reads an object, chunk by chunk or whole.
 
 use std::fmt;
 use std::pin::Pin;
@@ -10,16 +10,16 @@ use futures::{Stream, TryStreamExt};
 use crate::batches::Batches;
 use crate::{Error, ErrorKind};
 
-/// How much is asked of the host at once, in bytes.
-pub(crate) const CHUNK: usize = 64 * 1024;
+/// The size of one read from the host's stream, in bytes.
+pub(crate) const CHUNK_BYTES: usize = 64 * 1024;
 
-/// The bytes of an object, or of a range of it.
+/// A stream of the bytes of an object, or of a range of it.
 ///
-/// It is a [`Stream`] of [`Bytes`], and without any other crate a loop over [`chunk`](Self::chunk). Nothing is read ahead:
-/// the host reads on as chunks are asked for. The bytes are those of the object that was opened, whatever is written
-/// meanwhile. An object that does not come whole ends with an error, never with a plain end.
+/// A `Reader` is a [`Stream`] of [`Bytes`]; [`chunk`](Self::chunk) reads it without another crate. It reads on demand,
+/// without prefetching. The bytes are those of the opened object, also if the object is replaced meanwhile. An object
+/// that is cut short ends with an error, never with `None`.
 ///
-/// It can be handed to the client of an HTTP request as it is:
+/// A `Reader` can be the body of an HTTP response:
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), tempo_sdk_blobstore::Error> {
@@ -31,37 +31,38 @@ pub(crate) const CHUNK: usize = 64 * 1024;
 /// # Ok(())
 /// # }
 /// ```
-#[must_use = "nothing is read before it is asked for"]
+#[must_use = "a reader does nothing until it is read"]
 pub struct Reader {
     chunks: Batches<u8>,
-    /// How many bytes the host has announced that have not come.
+    /// The number of announced bytes that were not received yet.
     left: u64,
     done: bool,
 }
 
 impl Reader {
-    /// Reads `chunks`, which must have `length` bytes.
+    /// Reads `chunks`, which must have `length` bytes in total.
     pub(crate) fn new(chunks: Batches<u8>, length: u64) -> Self {
         Self { chunks, left: length, done: false }
     }
 
-    /// How many bytes are still to come; before the first was read, how many there are. Of use for a `content-length`.
+    /// Returns the number of bytes that were not read yet. Before the first read it is the total, for a
+    /// `content-length`.
     pub fn remaining(&self) -> u64 {
         self.left
     }
 
-    /// The next chunk, which is not empty, or `None` at the end.
+    /// Returns the next chunk, which is not empty, or `None` at the end.
     ///
     /// # Errors
-    /// When the object did not come whole; then nothing more comes.
+    /// Returns an error if the object is cut short; the stream then ends.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
         self.try_next().await
     }
 
-    /// Reads everything into memory. [`remaining`](Self::remaining) says how much that is.
+    /// Reads the remaining bytes into memory: [`remaining`](Self::remaining) returns how many.
     ///
     /// # Errors
-    /// When the object did not come whole.
+    /// Returns an error if the object is cut short.
     pub async fn bytes(mut self) -> Result<Bytes, Error> {
         let first = self.chunk().await?.unwrap_or_default();
         if self.left == 0 {
@@ -75,34 +76,34 @@ impl Reader {
         Ok(all.freeze())
     }
 
-    /// Reads everything as UTF-8 text.
+    /// Reads the remaining bytes as UTF-8 text.
     ///
     /// # Errors
-    /// [`ErrorKind::Decode`] when it is not UTF-8; when the object did not come whole.
+    /// Returns [`ErrorKind::Decode`] if the object is not UTF-8, and an error if it is cut short.
     pub async fn text(self) -> Result<String, Error> {
         String::from_utf8(self.bytes().await?.into()).map_err(|error| Error::new(ErrorKind::Decode, error.to_string()))
     }
 
-    /// Reads everything as JSON.
+    /// Reads the remaining bytes as JSON.
     ///
     /// # Errors
-    /// [`ErrorKind::Decode`] when it is not the JSON of a `T`; when the object did not come whole.
+    /// Returns [`ErrorKind::Decode`] if the object is not the JSON of a `T`, and an error if it is cut short.
     #[cfg(feature = "json")]
     pub async fn json<T: serde::de::DeserializeOwned>(self) -> Result<T, Error> {
         serde_json::from_slice(&self.bytes().await?).map_err(|error| Error::new(ErrorKind::Decode, error.to_string()))
     }
 
-    /// Judges what the host gave next against what it has announced.
-    fn judge(&mut self, next: Option<Result<Vec<u8>, Error>>) -> Result<Option<Bytes>, Error> {
+    /// Checks the next chunk against the announced length.
+    fn check_chunk(&mut self, next: Option<Result<Vec<u8>, Error>>) -> Result<Option<Bytes>, Error> {
         let Some(chunk) = next.transpose()? else {
             return match self.left {
                 0 => Ok(None),
-                left => Err(Error::new(ErrorKind::Incomplete, format!("the object ended {left} bytes before its end"))),
+                left => Err(Error::new(ErrorKind::Incomplete, format!("the object is cut short by {left} bytes"))),
             };
         };
         let left = self.left.checked_sub(chunk.len() as u64);
-        self.left = left.ok_or(Error::new(ErrorKind::Incomplete, "the object has more bytes than it should have"))?;
-        Ok(Some(shrunk(chunk)))
+        self.left = left.ok_or(Error::new(ErrorKind::Incomplete, "the object is longer than announced"))?;
+        Ok(Some(compact(chunk)))
     }
 }
 
@@ -114,7 +115,7 @@ impl Stream for Reader {
             return Poll::Ready(None);
         }
         let next = ready!(self.chunks.as_mut().poll_next(cx));
-        let item = self.judge(next).transpose();
+        let item = self.check_chunk(next).transpose();
         self.done = !matches!(item, Some(Ok(_)));
         Poll::Ready(item)
     }
@@ -126,9 +127,9 @@ impl fmt::Debug for Reader {
     }
 }
 
-/// A small piece is copied, so that it does not hold on to a large buffer.
-fn shrunk(chunk: Vec<u8>) -> Bytes {
-    if chunk.len() < CHUNK / 4 { Bytes::copy_from_slice(&chunk) } else { chunk.into() }
+/// Copies a small chunk, so that it does not keep a large buffer alive.
+fn compact(chunk: Vec<u8>) -> Bytes {
+    if chunk.len() < CHUNK_BYTES / 4 { Bytes::copy_from_slice(&chunk) } else { chunk.into() }
 }
 
 #[cfg(test)]
@@ -176,18 +177,18 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_come_whole_is_an_error() {
+    fn an_object_that_is_cut_short_is_an_error() {
         for chunks in [&[][..], &[Ok("who")]] {
             assert_eq!(kind(block_on(reader(5, chunks).bytes())), ErrorKind::Incomplete, "too short");
         }
         assert_eq!(kind(block_on(reader(4, &[Ok("whole")]).bytes())), ErrorKind::Incomplete, "too long");
         for chunks in [&[Ok("whole"), Err(ErrorKind::Unavailable)][..], &[Ok("who"), Err(ErrorKind::Unavailable)]] {
-            assert_eq!(kind(block_on(reader(5, chunks).bytes())), ErrorKind::Unavailable, "the host says so");
+            assert_eq!(kind(block_on(reader(5, chunks).bytes())), ErrorKind::Unavailable, "the error of the host");
         }
     }
 
     #[test]
-    fn after_an_error_nothing_comes() {
+    fn an_error_is_the_last_item() {
         let mut reader = reader(9, &[Ok("who"), Err(ErrorKind::Timeout), Ok("le")]);
         assert!(block_on(reader.chunk()).is_ok());
         assert_eq!(kind(block_on(reader.chunk())), ErrorKind::Timeout);

@@ -1,4 +1,4 @@
-//! Writing an object piece by piece.
+//! Writes an object, chunk by chunk.
 
 use std::fmt;
 use std::pin::{Pin, pin};
@@ -13,14 +13,15 @@ use crate::bindings::tempo::blobstore::store;
 use crate::bindings::{wit_future, wit_stream};
 use crate::{Error, ErrorKind, ObjectInfo, PutOptions};
 
-type Stored = Result<store::ObjectInfo, store::Error>;
+type PutResult = Result<store::ObjectInfo, store::Error>;
 
 /// An object that is being written.
 ///
-/// Nothing is to be seen of the object before [`finish`](Self::finish), and whoever drops a `Writer` without it, by a `?` for
-/// example, leaves what was there before. Nothing is buffered: a write is done when the host has taken the bytes.
+/// The object becomes visible with [`finish`](Self::finish). Dropping a `Writer` before that, for example with `?`,
+/// leaves an existing object unchanged. A `Writer` does not buffer: a write returns once the host has taken the bytes.
 ///
-/// The body of an HTTP request is stored without holding more than a chunk of it, and not at all if it breaks off:
+/// This stores the body of an HTTP request with one chunk in memory at a time, and stores nothing if the body is cut
+/// short:
 ///
 /// ```no_run
 /// # async fn example(request: tempo_sdk_http::Request) -> Result<(), Box<dyn std::error::Error>> {
@@ -37,12 +38,12 @@ type Stored = Result<store::ObjectInfo, store::Error>;
 /// ```
 #[must_use = "an object that is not finished is not written"]
 pub struct Writer {
-    /// `None` after a failure, and while a write is under way: what becomes of its bytes is not known when it is dropped.
+    /// `None` after an error, and during a write: whether the host received the bytes of a dropped write is unknown.
     upload: Option<Upload>,
 }
 
-/// The ends that the host reads from. Dropped as they are, they tell the host that the object is not whole; `put` is first,
-/// so that a host that never began to read finds nothing.
+/// The writing ends of the host's stream and future. Dropping them fails the upload. `put` is dropped first, so that a
+/// host that has not started to read finds no stream.
 struct Upload {
     put: Put,
     data: StreamWriter<u8>,
@@ -58,11 +59,11 @@ impl Writer {
         Self { upload: Some(Upload { put, data, complete }) }
     }
 
-    /// Writes the next bytes; waits while the host is behind. A write that is dropped before it is done ends the upload as
-    /// failed.
+    /// Writes the next bytes, and waits while the host applies back-pressure. Dropping the future of an unfinished
+    /// write fails the upload.
     ///
     /// # Errors
-    /// When the host says so, for example [`ErrorKind::TooLarge`]; after that, and after a write that was dropped, always.
+    /// Returns the host's error, for example [`ErrorKind::TooLarge`]. Fails after an earlier error or a dropped write.
     pub async fn write(&mut self, bytes: impl Into<Vec<u8>>) -> Result<(), Error> {
         let mut upload = self.upload.take().ok_or_else(failed)?;
         let bytes = bytes.into();
@@ -73,10 +74,11 @@ impl Writer {
         Ok(())
     }
 
-    /// Says that the object is whole. It is there, and stays, once this returns.
+    /// Completes the object. Once this returns, the object is visible and stored.
     ///
     /// # Errors
-    /// When the host says so; then nothing was written, but for [`ErrorKind::Timeout`]. When an earlier write failed.
+    /// Returns the host's error; nothing was written, except perhaps after [`ErrorKind::Timeout`]. Fails after an
+    /// earlier error.
     pub async fn finish(mut self) -> Result<ObjectInfo, Error> {
         let Upload { mut put, data, complete } = self.upload.take().ok_or_else(failed)?;
         drop(data);
@@ -91,51 +93,50 @@ impl Writer {
 impl Upload {
     async fn write(&mut self, bytes: Vec<u8>) -> Result<(), Error> {
         let write = pin!(self.data.write_all(bytes));
-        // The call comes first: it is what reads, and it may end early.
+        // `select` polls the call first: it reads the stream, and may end early.
         let stored = match select(&mut self.put, write).await {
             Either::Left((stored, _)) => stored,
             Either::Right((left, _)) if left.is_empty() => return Ok(()),
-            // The host has stopped reading, and says why.
+            // The host has stopped reading; the call returns the reason.
             Either::Right((_, put)) => put.await,
         };
-        Err(stored.err().map_or_else(
-            || Error::new(ErrorKind::Other, "the host took the object for complete before it was"),
-            Error::from,
-        ))
+        Err(stored
+            .err()
+            .map_or_else(|| Error::new(ErrorKind::Other, "the host completed the object before its end"), Error::from))
     }
 }
 
 fn failed() -> Error {
-    Error::new(ErrorKind::Other, "the upload has failed before, or a write was dropped before it was done")
+    Error::new(ErrorKind::Other, "the upload failed: an earlier write failed or was dropped")
 }
 
-/// The call that takes the object. It begins when it is polled first.
+/// The host call that reads the object. It starts when it is first polled.
 struct Put {
-    call: Fuse<Pin<Box<dyn Future<Output = Stored> + Send>>>,
-    begun: bool,
+    call: Fuse<Pin<Box<dyn Future<Output = PutResult> + Send>>>,
+    started: bool,
 }
 
 impl Put {
-    fn new(call: impl Future<Output = Stored> + Send + 'static) -> Self {
-        let call: Pin<Box<dyn Future<Output = Stored> + Send>> = Box::pin(call);
-        Self { call: call.fuse(), begun: false }
+    fn new(call: impl Future<Output = PutResult> + Send + 'static) -> Self {
+        let call: Pin<Box<dyn Future<Output = PutResult> + Send>> = Box::pin(call);
+        Self { call: call.fuse(), started: false }
     }
 }
 
 impl Future for Put {
-    type Output = Stored;
+    type Output = PutResult;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Stored> {
-        self.begun = true;
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<PutResult> {
+        self.started = true;
         self.call.poll_unpin(cx)
     }
 }
 
 impl Drop for Put {
-    /// A call that has begun is not cancelled but told that the object is not whole, and lets go of everything in its own
-    /// time: the host may be in the middle of a write to its store.
+    /// Detaches a call that has started. Cancelling it could interrupt the host's write to its store; the dropped
+    /// writing ends make it fail, and it then frees its resources.
     fn drop(&mut self) {
-        if self.begun && !self.call.is_terminated() {
+        if self.started && !self.call.is_terminated() {
             let call = std::mem::replace(&mut self.call, Fuse::terminated());
             drop(wit_bindgen::spawn_local(call));
         }

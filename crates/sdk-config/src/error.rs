@@ -1,24 +1,24 @@
-//! Why a value could not be had.
+//! The error type of the crate.
 
 use std::{error, fmt};
 
 use crate::bindings::wasi::config::store;
 
-/// What went wrong.
+/// The kind of an [`Error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The source behind the host failed.
+    /// The host's configuration source failed.
     Upstream,
-    /// The host could not read its source.
+    /// The host could not read its configuration source.
     Io,
-    /// The value has not the form that [`parse`](crate::parse) was asked for.
+    /// The value does not [parse](crate::parse) as the requested type.
     Invalid,
-    /// Nothing is configured under a key that is [required](crate::require).
+    /// A [required](crate::require) key is not configured.
     Missing,
 }
 
-/// An error of this crate: what went wrong with which key. It never shows a value, which may be a secret.
+/// An error of this crate, with its kind and the key. It never contains the value, which may be a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     kind: ErrorKind,
@@ -26,7 +26,7 @@ pub struct Error {
 }
 
 impl Error {
-    /// What went wrong.
+    /// Returns the kind of the error.
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }

@@ -1,4 +1,4 @@
-//! What the code that `#[handler]` writes refers to. Not for use by hand: it may change in any release.
+//! Support for the code that `#[handler]` generates. Not public API: it may change in any release.
 
 pub use wasip3;
 pub use wasip3::exports::http::handler::Guest;
@@ -7,12 +7,12 @@ pub use wasip3::http::types::{ErrorCode, Request, Response};
 
 use crate::{FromRequest, IntoResponse, outgoing};
 use std::borrow::Cow;
-use tempo_sdk_trace::Root;
+use tempo_sdk_trace::RootSpan;
 use wasip3::http::types::Method;
 
-/// The span of this call, named after the method; nothing in a component without telemetry.
-pub fn root(request: &Request) -> Root {
-    Root::new(|| {
+/// Creates the root span of this call, named after the method. Does nothing without telemetry.
+pub fn root(request: &Request) -> RootSpan {
+    RootSpan::new(|| {
         Cow::Borrowed(match request.get_method() {
             Method::Get => "GET",
             Method::Head => "HEAD",
@@ -23,21 +23,21 @@ pub fn root(request: &Request) -> Root {
             Method::Options => "OPTIONS",
             Method::Trace => "TRACE",
             Method::Patch => "PATCH",
-            // Methods that anybody may invent would be as many names.
+            // Clients choose extension methods freely: as span names they would be of unbounded cardinality.
             Method::Other(_) => "HTTP",
         })
     })
 }
 
-/// The argument of the handler, from the host's request.
+/// Builds the handler's argument from the host's request.
 pub fn request<R: FromRequest>(request: Request) -> R {
     R::from_request(crate::Request::from_host(request))
 }
 
-/// The host's response, from what the handler returned.
+/// Converts the handler's return value to the host's response.
 ///
 /// # Errors
-/// When the host refuses the headers.
+/// Returns an error if the host rejects the headers.
 pub async fn answer(response: impl IntoResponse) -> Result<Response, ErrorCode> {
     outgoing::response(response.into_response()).await
 }

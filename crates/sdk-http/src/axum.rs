@@ -1,6 +1,6 @@
-//! Serve an `axum::Router`.
+//! Serves an `axum::Router`.
 //!
-//! Keep the router in a `LazyLock`, so that it is built once in an instance:
+//! Keep the router in a `LazyLock`, so that each instance builds it once:
 //!
 //! ```
 //! # mod guest {
@@ -18,16 +18,16 @@
 //! # fn main() {}
 //! ```
 //!
-//! Depend on axum with `default-features = false` and the features that you need of `json`, `query`, `form` and `matched-path`:
-//! its own server wants sockets and threads, which a component has not.
+//! Depend on axum with `default-features = false` and the required features among `json`, `query`, `form` and
+//! `matched-path`: axum's own server needs sockets and threads, which components do not have.
 
 use tower_service::Service;
 
 use crate::{IntoResponse, Request, Response};
 
-/// Answers `request` by `router`.
+/// Serves `request` with `router`.
 pub async fn serve(router: &axum::Router, request: Request) -> Response {
-    // A clone is one reference count; the router is always ready and never fails.
+    // Cloning increments a reference count; the router is always ready and never fails.
     let mut service = router.clone();
     match service.call(request.into_http().map(axum::body::Body::new)).await {
         Ok(response) => response.into_response(),

@@ -1,4 +1,4 @@
-//! The body of a request or a response: nothing, bytes, or a stream.
+//! `Body`: the body of a request or a response.
 
 use std::any::Any;
 use std::fmt;
@@ -11,15 +11,15 @@ use http::HeaderMap;
 use http_body::{Frame, SizeHint};
 
 use crate::error::BoxError;
-use crate::incoming::{Incoming, Message};
+use crate::incoming::{HostMessage, Incoming};
 use crate::pieces::{Boxed, Chunks, Wrapped};
 use crate::{Error, ErrorKind};
 
 /// The body of a request or a response.
 ///
-/// It is an [`http_body::Body`] and a [`Stream`] of [`Bytes`]. What the other side sends is read as it is asked for, so a body
-/// of any size passes in constant memory; a body that is handed on unread (from a request to a response, for example) stays in
-/// the host.
+/// A `Body` is an [`http_body::Body`] and a [`Stream`] of [`Bytes`]. It reads from the other side on demand, so a body
+/// of any size passes in constant memory. A body that is forwarded unread (from a request to a response, for example)
+/// stays in the host.
 #[derive(Default)]
 pub struct Body {
     pub(crate) kind: Kind,
@@ -35,26 +35,27 @@ pub(crate) enum Kind {
 }
 
 impl Body {
-    /// A body without content.
+    /// Creates an empty body.
     pub fn empty() -> Self {
         Self::default()
     }
 
-    /// Any other `http_body::Body`.
+    /// Creates a body from another `http_body::Body`.
     pub fn new<B>(body: B) -> Self
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
         let mut body = Some(body);
-        // A body that is one already need not be boxed.
+        // A value that is already a `Body` needs no box.
         if let Some(body) = (&mut body as &mut dyn Any).downcast_mut::<Option<Self>>() {
             return body.take().unwrap_or_default();
         }
         body.map_or_else(Self::empty, |body| Kind::Stream(Box::pin(Wrapped(Box::pin(body)))).into())
     }
 
-    /// A body from a stream of chunks. An error breaks the body off: the reader does not take what came for all there is.
+    /// Creates a body from a stream of chunks. An error aborts the body, so that the reader does not mistake it for
+    /// complete.
     pub fn from_stream<S, C, E>(stream: S) -> Self
     where
         S: Stream<Item = Result<C, E>> + Send + 'static,
@@ -64,35 +65,35 @@ impl Body {
         Self::new(Chunks(Box::pin(stream)))
     }
 
-    pub(crate) fn incoming(message: Message) -> Self {
+    pub(crate) fn incoming(message: HostMessage) -> Self {
         Kind::Stream(Box::pin(Incoming::new(message))).into()
     }
 
-    /// The next chunk, or `None` at the end; [`trailers`](Self::trailers) are known from then on.
+    /// Returns the next chunk, or `None` at the end, after which [`trailers`](Self::trailers) are available.
     ///
     /// # Errors
-    /// When the body broke off.
+    /// Returns an error if the body is aborted.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
         self.try_next().await
     }
 
-    /// The trailers that followed the body. `None` before the end was read, and when there were none.
+    /// Returns the trailers. `None` before the end of the body, and if it has no trailers.
     pub fn trailers(&self) -> Option<&HeaderMap> {
         self.trailers.as_ref()
     }
 
-    /// Reads the whole body into memory. The size is bounded by the host's limits only: see [`bytes_up_to`](Self::bytes_up_to).
+    /// Reads the whole body into memory. Only the host's limits bound the size: see [`bytes_up_to`](Self::bytes_up_to).
     ///
     /// # Errors
-    /// When the body broke off.
+    /// Returns an error if the body is aborted.
     pub async fn bytes(self) -> Result<Bytes, Error> {
         self.bytes_up_to(usize::MAX).await
     }
 
-    /// Reads the whole body into memory, when it has at most `limit` bytes.
+    /// Reads the whole body into memory, up to `limit` bytes.
     ///
     /// # Errors
-    /// [`ErrorKind::TooLarge`] when it is longer; when the body broke off.
+    /// Returns [`ErrorKind::TooLarge`] if the body is longer than `limit`, and an error if it is aborted.
     pub async fn bytes_up_to(mut self, limit: usize) -> Result<Bytes, Error> {
         let mut all = self.chunk().await?.unwrap_or_default();
         check(all.len(), limit)?;
@@ -110,7 +111,7 @@ impl Body {
     /// Reads the whole body as UTF-8 text.
     ///
     /// # Errors
-    /// [`ErrorKind::Decode`] when it is not UTF-8; when the body broke off.
+    /// Returns [`ErrorKind::Decode`] if the body is not UTF-8, and an error if it is aborted.
     pub async fn text(self) -> Result<String, Error> {
         String::from_utf8(self.bytes().await?.into())
             .map_err(|error| Error::new(ErrorKind::Decode, "the body is not UTF-8").with_source(error))
@@ -119,7 +120,7 @@ impl Body {
     /// Reads the whole body as JSON.
     ///
     /// # Errors
-    /// [`ErrorKind::Decode`] when it is not a `T`; when the body broke off.
+    /// Returns [`ErrorKind::Decode`] if the body is not the JSON of a `T`, and an error if it is aborted.
     #[cfg(feature = "json")]
     pub async fn json<T: serde::de::DeserializeOwned>(self) -> Result<T, Error> {
         crate::json::decode(&self.bytes().await?, ErrorKind::Decode)

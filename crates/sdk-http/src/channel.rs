@@ -18,21 +18,22 @@ type Item = Result<Frame<Bytes>, Error>;
 #[derive(Debug)]
 pub struct Sender(mpsc::Sender<Item>);
 
-/// The reader of a body is gone: nobody will see what is written now.
+/// The error of a write whose reader was dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Closed;
 
 /// The reading end, inside a [`Body`].
 pub(crate) struct Receiver(mpsc::Receiver<Item>);
 
-/// Both ends. The channel holds one chunk beside the one that the host is taking, so a slow reader slows the writer.
+/// Creates both ends. The channel holds one chunk in addition to the one that the host is reading, so a slow reader
+/// slows the writer.
 pub(crate) fn channel() -> (Sender, Receiver) {
     let (sender, receiver) = mpsc::channel(0);
     (Sender(sender), Receiver(receiver))
 }
 
 impl Body {
-    /// A body that is written piece by piece, usually by a task that [`spawn`](crate::spawn) runs.
+    /// Creates a body and its writing end, usually for a task that [`spawn`](crate::spawn) runs.
     ///
     /// ```no_run
     /// # mod guest {
@@ -44,7 +45,7 @@ impl Body {
     ///     spawn(async move {
     ///         for line in ["one\n", "two\n"] {
     ///             if sender.send(line).await.is_err() {
-    ///                 return; // the client is gone
+    /// the client disconnected
     ///             }
     ///         }
     ///     });
@@ -60,10 +61,10 @@ impl Body {
 }
 
 impl Sender {
-    /// Writes one chunk; waits while the reader is behind.
+    /// Writes one chunk, and waits while the channel is full.
     ///
     /// # Errors
-    /// When the reader is gone.
+    /// Returns [`Closed`] if the reader was dropped.
     pub async fn send(&mut self, chunk: impl Into<Bytes>) -> Result<(), Closed> {
         self.push(Ok(Frame::data(chunk.into()))).await
     }
@@ -71,14 +72,14 @@ impl Sender {
     /// Ends the body with trailers.
     ///
     /// # Errors
-    /// When the reader is gone.
+    /// Returns [`Closed`] if the reader was dropped.
     pub async fn trailers(mut self, trailers: HeaderMap) -> Result<(), Closed> {
         self.push(Ok(Frame::trailers(trailers))).await
     }
 
-    /// Ends the body as failed, so that the reader does not take what came for all there is.
+    /// Aborts the body, so that the reader does not mistake it for complete.
     pub async fn abort(mut self, error: Error) {
-        // A reader that is gone needs no telling.
+        // A dropped reader needs no error.
         let _ = self.push(Err(error)).await;
     }
 

@@ -1,4 +1,4 @@
-//! The client: requests that a component sends.
+//! `Client`: outgoing requests.
 
 use std::time::Duration;
 
@@ -30,72 +30,72 @@ pub async fn post(url: impl AsRef<str>, body: impl Into<Body>) -> Result<Respons
     Client::new().post(url).body(body).send().await
 }
 
-/// What a component's requests have in common: their time limits.
+/// The common options of requests: their time limits.
 ///
-/// Connections, their reuse and TLS are the host's affair, so a client costs nothing. Redirects are not followed: a redirect
-/// may lead where the host does not allow.
+/// The host manages connections, their reuse and TLS, so a client is cheap to create. The client does not follow
+/// redirects: they may lead to addresses that the host does not allow.
 #[derive(Clone, Debug, Default)]
 pub struct Client {
-    limits: Limits,
+    limits: TimeLimits,
 }
 
-/// Time limits; the host's own apply where none is set, and where its own are shorter.
+/// Time limits. The host's limits apply where none is set, and where they are shorter.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Limits {
+pub(crate) struct TimeLimits {
     pub(crate) total: Option<Duration>,
     pub(crate) connect: Option<Duration>,
     pub(crate) first_byte: Option<Duration>,
     pub(crate) between_bytes: Option<Duration>,
 }
 
-/// A request that is being put together. A mistake on the way shows when it is sent.
+/// A request under construction. [`send`](Self::send) reports the errors of the other methods.
 #[derive(Debug)]
 pub struct RequestBuilder {
     request: Result<http::Request<Body>, Error>,
-    limits: Limits,
+    limits: TimeLimits,
 }
 
 impl Client {
-    /// A client with the host's time limits.
+    /// Creates a client with the host's time limits.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The limit of each request from [`send`](RequestBuilder::send) to the head of the response.
+    /// Sets the limit of each request from [`send`](RequestBuilder::send) to the head of the response.
     #[must_use]
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.limits.total = Some(limit);
         self
     }
 
-    /// The limit of establishing a connection.
+    /// Sets the limit for establishing a connection.
     #[must_use]
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
         self.limits.connect = Some(limit);
         self
     }
 
-    /// A `GET` request to an absolute `http:` or `https:` URL.
+    /// Begins a `GET` request to an absolute `http:` or `https:` URL.
     pub fn get(&self, url: impl AsRef<str>) -> RequestBuilder {
         self.request(Method::GET, url)
     }
 
-    /// A `POST` request.
+    /// Begins a `POST` request.
     pub fn post(&self, url: impl AsRef<str>) -> RequestBuilder {
         self.request(Method::POST, url)
     }
 
-    /// A `PUT` request.
+    /// Begins a `PUT` request.
     pub fn put(&self, url: impl AsRef<str>) -> RequestBuilder {
         self.request(Method::PUT, url)
     }
 
-    /// A `DELETE` request.
+    /// Begins a `DELETE` request.
     pub fn delete(&self, url: impl AsRef<str>) -> RequestBuilder {
         self.request(Method::DELETE, url)
     }
 
-    /// A request with any method.
+    /// Begins a request with any method.
     pub fn request(&self, method: Method, url: impl AsRef<str>) -> RequestBuilder {
         let request = address(url.as_ref()).map(|uri| {
             let mut request = http::Request::new(Body::empty());
@@ -106,7 +106,7 @@ impl Client {
         RequestBuilder { request, limits: self.limits }
     }
 
-    /// Sends a request of the `http` crate, for example one that came in and goes on elsewhere.
+    /// Sends a request of the `http` crate, for example to forward an incoming one.
     ///
     /// # Errors
     /// As [`RequestBuilder::send`].
@@ -151,7 +151,7 @@ impl RequestBuilder {
         self
     }
 
-    /// Sets the body to `value` as JSON, with its `content-type`.
+    /// Sets the body to `value` as JSON, and the `content-type`.
     #[cfg(feature = "json")]
     #[must_use]
     pub fn json(mut self, value: &impl serde::Serialize) -> Self {
@@ -165,38 +165,40 @@ impl RequestBuilder {
         self
     }
 
-    /// The limit from [`send`](Self::send) to the head of the response.
+    /// Sets the limit from [`send`](Self::send) to the head of the response.
     #[must_use]
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.limits.total = Some(limit);
         self
     }
 
-    /// The limit of establishing a connection.
+    /// Sets the limit for establishing a connection.
     #[must_use]
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
         self.limits.connect = Some(limit);
         self
     }
 
-    /// The limit from the request to the first byte of the response.
+    /// Sets the limit from the request to the first byte of the response.
     #[must_use]
     pub fn first_byte_timeout(mut self, limit: Duration) -> Self {
         self.limits.first_byte = Some(limit);
         self
     }
 
-    /// The limit between two pieces of the response's body.
+    /// Sets the limit between two chunks of the response's body.
     #[must_use]
     pub fn between_bytes_timeout(mut self, limit: Duration) -> Self {
         self.limits.between_bytes = Some(limit);
         self
     }
 
-    /// Sends the request and waits for the head of the response; its body streams. Any status is a response, not an error.
+    /// Sends the request and waits for the head of the response; the body streams. Every status is a response, not an
+    /// error.
     ///
     /// # Errors
-    /// When the request is malformed, the host does not allow it ([`ErrorKind::Denied`]), or the other side does not answer.
+    /// Returns an error if the request is malformed, the host does not allow it ([`ErrorKind::Denied`]), or the server
+    /// does not respond.
     pub async fn send(self) -> Result<Response, Error> {
         let request = self.request?;
         let sent = send::send(request, self.limits);

@@ -1,10 +1,10 @@
-//! The cases of `wasi:http/types.error-code`: their names in WIT, and the kind that each belongs to.
+//! Maps the cases of `wasi:http/types.error-code` to their WIT names and to an [`ErrorKind`].
 
 use wasip3::http::types::ErrorCode as Code;
 
 use crate::ErrorKind;
 
-/// The WIT name of `code` and its kind.
+/// Returns the WIT name of `code` and its kind.
 pub(crate) fn name_and_kind(code: &Code) -> (&'static str, ErrorKind) {
     use ErrorKind::{Body, Denied, InvalidRequest, Other, Protocol, Timeout, Tls, TooLarge, Unreachable};
     match code {

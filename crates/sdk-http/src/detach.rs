@@ -1,8 +1,8 @@
-//! Work that outlives the handler without a spawned task.
+//! Runs a future after the handler has returned, without a spawned task.
 //!
-//! The usual body is one piece of bytes that is at hand when the response is. A spawned task for it would cost the host calls
-//! of a wake-up stream and several allocations on each request. Such a write needs less: it waits on handles of the host
-//! alone, so its waker can drive it, and the task is not over before the last handle that someone waits on has reported.
+//! The usual body is one chunk that exists together with the response. A spawned task for it would cost host calls for
+//! a wake-up stream and several allocations per request. Such a write waits only for handles of the host, so its waker
+//! can drive it, and the task stays alive until the last handle that it waits for has completed.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -12,9 +12,9 @@ type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 struct Detached(Mutex<Option<Work>>);
 
-/// Starts `work` and lets it finish by itself.
+/// Starts `work` and drives it to completion.
 ///
-/// `work` must wait for streams, futures and calls of the host only: a wake-up that comes while it is polled is dropped.
+/// `work` must wait for streams, futures and calls of the host only: a wake-up during a poll is lost.
 pub(crate) fn detach(work: impl Future<Output = ()> + Send + 'static) {
     Arc::new(Detached(Mutex::new(Some(Box::pin(work))))).wake();
 }

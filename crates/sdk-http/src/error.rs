@@ -1,4 +1,4 @@
-//! The one error type of the crate: what failed, in words, and what kind of failure it was.
+//! The error type of the crate: a kind for programs, and a message for people.
 
 use std::borrow::Cow;
 use std::{error, fmt};
@@ -10,62 +10,62 @@ use crate::{Body, IntoResponse, Response, code};
 
 pub(crate) type BoxError = Box<dyn error::Error + Send + Sync + 'static>;
 
-/// What went wrong, as far as a program may want to act on it.
+/// The kind of an [`Error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The incoming request is not what the handler expects. Answered with 400.
+    /// The incoming request is not the one that the handler expects. Its response is 400.
     BadRequest,
-    /// A body is larger than allowed. Answered with 413 when it is the body of the incoming request.
+    /// A body exceeds a size limit. The response is 413 if it is the body of the incoming request.
     TooLarge,
-    /// An outgoing request cannot be built: a bad URL, method or header.
+    /// An outgoing request is invalid: its URL, method or a header.
     InvalidRequest,
     /// The host does not allow this outgoing request.
     Denied,
-    /// The other side cannot be reached: no such name, no route, connection refused.
+    /// The server is unreachable: unknown name, no route, connection refused.
     Unreachable,
-    /// A time limit ran out.
+    /// A time limit expired.
     Timeout,
     /// The TLS handshake or the certificate failed.
     Tls,
-    /// A body ended before its time.
+    /// A body was aborted.
     Body,
-    /// A body is not what it was read as: not JSON of that form, not UTF-8.
+    /// A body cannot be decoded: it is not the expected JSON, or not UTF-8.
     Decode,
-    /// The other side broke the protocol.
+    /// The other side violated the protocol.
     Protocol,
-    /// Anything else.
+    /// Any other error.
     Other,
 }
 
 /// An error of this crate.
 ///
-/// It is an [`IntoResponse`], so that a handler may return `Result<impl IntoResponse, Error>` and use `?`: the status follows
-/// from the kind, the details go to standard error, and the client sees nothing internal.
+/// `Error` is an [`IntoResponse`], so a handler may return `Result<impl IntoResponse, Error>` and use `?`: the kind
+/// determines the status, the details go to standard error, and the client sees no internals.
 #[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,
     context: Cow<'static, str>,
     code: Option<&'static str>,
     source: Option<BoxError>,
-    /// `context` is the text of `source`, whose own cause comes next.
+    /// True if `context` is the text of `source`; the chain of causes then continues with the cause of `source`.
     transparent: bool,
 }
 
 impl Error {
-    /// An error of `kind`; `context` says what failed, for people.
+    /// Creates an error of `kind`. `context` is the message for people.
     pub fn new(kind: ErrorKind, context: impl Into<Cow<'static, str>>) -> Self {
         Self { kind, context: context.into(), code: None, source: None, transparent: false }
     }
 
-    /// An error that has no kind of its own here, from any other error.
+    /// Creates an error of the kind [`Other`](ErrorKind::Other) from any other error.
     pub fn other(source: impl Into<BoxError>) -> Self {
         let source = source.into();
         let context = source.to_string().into();
         Self { kind: ErrorKind::Other, context, code: None, source: Some(source), transparent: true }
     }
 
-    /// Our own error as it is, any other one wrapped.
+    /// Returns an `Error` unchanged, and wraps any other error.
     pub(crate) fn from_boxed(error: impl Into<BoxError>) -> Self {
         match error.into().downcast::<Self>() {
             Ok(error) => *error,
@@ -87,17 +87,18 @@ impl Error {
         Self { kind, context, code: Some(name), source: None, transparent: false }
     }
 
-    /// The kind of failure.
+    /// Returns the kind of the error.
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
 
-    /// The case of `wasi:http/types.error-code` that the host reported, by its name in WIT, such as `HTTP-request-denied`.
+    /// Returns the WIT name of the case of `wasi:http/types.error-code` that the host reported, such as
+    /// `HTTP-request-denied`.
     pub fn code(&self) -> Option<&'static str> {
         self.code
     }
 
-    /// The status that a handler answers with which returns this error.
+    /// Returns the status of the response if a handler returns this error.
     pub fn status(&self) -> StatusCode {
         match self.kind {
             ErrorKind::BadRequest => StatusCode::BAD_REQUEST,
@@ -110,7 +111,7 @@ impl Error {
         }
     }
 
-    /// As the host wants it, for a body that breaks off.
+    /// Converts to the host's error, for aborting a body.
     pub(crate) fn to_code(&self) -> ErrorCode {
         ErrorCode::InternalError(Some(self.to_string()))
     }
@@ -145,7 +146,7 @@ impl IntoResponse for Error {
     }
 }
 
-/// The error and all its causes, in one line.
+/// Formats the error and all its causes in one line.
 fn report(error: &dyn error::Error) -> String {
     let mut line = error.to_string();
     let mut next = error.source();

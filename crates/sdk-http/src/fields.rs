@@ -1,4 +1,4 @@
-//! Headers and trailers between the `http` crate and the host.
+//! Converts headers and trailers between the `http` crate and the host.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
@@ -7,7 +7,7 @@ use wasip3::http::types::{Fields, HeaderError};
 use crate::body::{Body, Kind};
 use crate::{Error, ErrorKind};
 
-/// Hands a map to the host. An empty map costs one host call and no allocation, any other one call as well.
+/// Converts a map to the host's fields, in one host call. An empty map needs no allocation.
 pub(crate) fn to_host(map: &HeaderMap) -> Result<Fields, Error> {
     if map.is_empty() {
         return Ok(Fields::new());
@@ -15,8 +15,8 @@ pub(crate) fn to_host(map: &HeaderMap) -> Result<Fields, Error> {
     from_list(&list(map))
 }
 
-/// The same with `content-length` where the length is known, so that the host need not chunk. Nothing is announced of an
-/// empty body: that of a response may be left out because the request was HEAD.
+/// As [`to_host`], with the `content-length` of a body of known length, so that the host need not chunk. An empty body
+/// gets no length: that of a response may be left out because the request is a HEAD.
 pub(crate) fn with_length(map: &HeaderMap, body: &Body) -> Result<Fields, Error> {
     match &body.kind {
         Kind::Full(bytes) => of_length(map, bytes.len()),
@@ -24,7 +24,7 @@ pub(crate) fn with_length(map: &HeaderMap, body: &Body) -> Result<Fields, Error>
     }
 }
 
-/// The same for a request, of which also the absence of a body is announced where its method lets servers expect one.
+/// As [`with_length`], for a request: an empty body gets a length of 0 if servers expect one for the method.
 pub(crate) fn of_request(map: &HeaderMap, method: &Method, body: &Body) -> Result<Fields, Error> {
     match &body.kind {
         Kind::Empty if !matches!(*method, Method::GET | Method::HEAD | Method::DELETE | Method::OPTIONS) => {
@@ -42,7 +42,7 @@ fn of_length(map: &HeaderMap, length: usize) -> Result<Fields, Error> {
     from_list(&list)
 }
 
-/// All fields in the host's form, with room for one more.
+/// Collects all fields in the host's form, with capacity for one more.
 fn list(map: &HeaderMap) -> Vec<(String, Vec<u8>)> {
     let mut list = Vec::with_capacity(map.len() + 1);
     list.extend(map.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_owned())));
@@ -61,7 +61,7 @@ fn from_list(list: &[(String, Vec<u8>)]) -> Result<Fields, Error> {
     })
 }
 
-/// Reads all fields from the host. Hosts hold parsed fields only; one that `http` cannot represent is left out.
+/// Converts the host's fields to a map. Hosts hold valid fields only; a field that `http` cannot represent is left out.
 pub(crate) fn from_host(fields: &Fields) -> HeaderMap {
     let list = fields.copy_all();
     let mut map = HeaderMap::with_capacity(list.len());

@@ -1,4 +1,4 @@
-//! A body that the host sends: of the incoming request, or of the response to an outgoing one.
+//! Bodies from the host: of the incoming request, or of the response to an outgoing one.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -10,17 +10,17 @@ use wasip3::wit_future;
 use wit_bindgen::{FutureReader, FutureWriter, StreamReader, StreamResult};
 
 use crate::body::{Body, Kind};
-use crate::pieces::{self, Pieces};
+use crate::pieces::{self, StreamingBody};
 use crate::{Error, fields};
 
-/// How much is asked of the host at once, in bytes.
-const CHUNK: usize = 64 * 1024;
+/// The size of one read from the host's stream, in bytes.
+const CHUNK_BYTES: usize = 64 * 1024;
 
-pub(crate) type Contents = StreamReader<u8>;
-pub(crate) type End = FutureReader<Result<Option<Trailers>, ErrorCode>>;
+pub(crate) type BodyStream = StreamReader<u8>;
+pub(crate) type TrailersFuture = FutureReader<Result<Option<Trailers>, ErrorCode>>;
 
-/// The message whose body this is. Reading consumes it.
-pub(crate) enum Message {
+/// The host's message that owns the body. Reading consumes it.
+pub(crate) enum HostMessage {
     Request(Request),
     Response(Response),
 }
@@ -28,7 +28,7 @@ pub(crate) enum Message {
 pub(crate) struct Incoming(State);
 
 enum State {
-    Unread(Message),
+    Unread(HostMessage),
     Idle(Reader),
     Reading(Pin<Box<dyn Future<Output = (Reader, StreamResult)> + Send>>),
     Ending(Pin<Box<dyn Future<Output = Result<Option<Trailers>, ErrorCode>> + Send>>),
@@ -36,26 +36,27 @@ enum State {
 }
 
 struct Reader {
-    contents: Contents,
-    end: End,
+    contents: BodyStream,
+    end: TrailersFuture,
     buffer: Vec<u8>,
-    /// Dropping it tells the host that the body was taken well.
+    /// Dropping it reports success to the host.
     _taken: FutureWriter<Result<(), ErrorCode>>,
 }
 
 impl Incoming {
-    pub(crate) fn new(message: Message) -> Self {
+    pub(crate) fn new(message: HostMessage) -> Self {
         Self(State::Unread(message))
     }
 }
 
-impl Pieces for Incoming {
-    fn settle(self: Pin<Box<Self>>, _: &mut Context<'_>) -> Body {
+impl StreamingBody for Incoming {
+    fn simplify(self: Pin<Box<Self>>, _: &mut Context<'_>) -> Body {
         Kind::Stream(self).into()
     }
 
-    /// Hands the host's own stream on, when nothing has been read of it yet: it need not pass through here.
-    fn send(mut self: Pin<Box<Self>>) -> (Contents, End) {
+    /// Forwards the host's own stream if nothing was read from it yet, so that the data does not pass through the
+    /// component.
+    fn send(mut self: Pin<Box<Self>>) -> (BodyStream, TrailersFuture) {
         match std::mem::replace(&mut self.0, State::Done) {
             State::Unread(message) => {
                 let reader = Reader::new(message);
@@ -109,26 +110,26 @@ impl http_body::Body for Incoming {
 }
 
 impl Reader {
-    fn new(message: Message) -> Self {
+    fn new(message: HostMessage) -> Self {
         let (taken, result) = wit_future::new(|| Ok(()));
         let (contents, end) = match message {
-            Message::Request(request) => Request::consume_body(request, result),
-            Message::Response(response) => Response::consume_body(response, result),
+            HostMessage::Request(request) => Request::consume_body(request, result),
+            HostMessage::Response(response) => Response::consume_body(response, result),
         };
         Self { contents, end, buffer: Vec::new(), _taken: taken }
     }
 
     async fn read(mut self) -> (Self, StreamResult) {
         let mut buffer = std::mem::take(&mut self.buffer);
-        buffer.reserve_exact(CHUNK);
+        buffer.reserve_exact(CHUNK_BYTES);
         let (result, buffer) = self.contents.read(buffer).await;
         self.buffer = buffer;
         (self, result)
     }
 
-    /// What was read. A small piece is copied, so that it does not hold on to a large buffer.
+    /// Takes the bytes of the last read. A small chunk is copied, so that it does not keep a large buffer alive.
     fn take(&mut self) -> Bytes {
-        if self.buffer.len() < CHUNK / 4 {
+        if self.buffer.len() < CHUNK_BYTES / 4 {
             let chunk = Bytes::copy_from_slice(&self.buffer);
             self.buffer.clear();
             chunk

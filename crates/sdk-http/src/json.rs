@@ -1,4 +1,4 @@
-//! Typed JSON bodies, by serde.
+//! JSON bodies, with serde.
 
 use bytes::Bytes;
 use http::{HeaderValue, header};
@@ -6,7 +6,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{Body, Error, ErrorKind, IntoResponse, Response};
 
-/// Answers with `T` as JSON and `content-type: application/json`.
+/// A response or a body of `T` as JSON, with `content-type: application/json`.
 ///
 /// ```
 /// use tempo_sdk_http::{IntoResponse, Json};
@@ -31,14 +31,14 @@ impl<T: Serialize> IntoResponse for Json<T> {
     }
 }
 
-/// `value` as JSON text.
+/// Encodes `value` as JSON.
 pub(crate) fn encode(value: &impl Serialize) -> Result<Bytes, Error> {
     serde_json::to_vec(value)
         .map(Bytes::from)
         .map_err(|error| Error::new(ErrorKind::Other, "cannot write the value as JSON").with_source(error))
 }
 
-/// The value that `text` holds; `kind` is the kind of the error when it holds none.
+/// Decodes `text`; an error has the kind `kind`.
 pub(crate) fn decode<T: DeserializeOwned>(text: &[u8], kind: ErrorKind) -> Result<T, Error> {
     serde_json::from_slice(text)
         .map_err(|error| Error::new(kind, format!("not the JSON that is expected here: {error}")))

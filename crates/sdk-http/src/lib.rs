@@ -1,6 +1,6 @@
 //! Write HTTP components in ordinary async Rust.
 //!
-//! A component that answers HTTP requests is a `cdylib` crate with one async function:
+//! A component that handles HTTP requests is a `cdylib` crate with one async function:
 //!
 //! ```
 //! # mod guest {
@@ -8,22 +8,22 @@
 //!
 //! #[tempo_sdk_http::handler]
 //! async fn main(request: Request) -> impl IntoResponse {
-//!     format!("You asked for {}\n", request.path())
+//!     format!("You requested {}\n", request.path())
 //! }
 //! # }
 //! # fn main() {}
 //! ```
 //!
-//! Build it with `cargo build --release --target wasm32-wasip2`. The result exports `wasi:http/handler@0.3`, and every host of
-//! WASI 0.3 can serve it.
+//! Build it with `cargo build --release --target wasm32-wasip2`. The component exports `wasi:http/handler@0.3`, which
+//! every host of WASI 0.3 serves.
 //!
-//! - [`handler`] makes the function the component's export; it returns anything that is [`IntoResponse`].
-//! - [`Request`] is lazy: what the handler does not ask for is not fetched from the host.
-//! - [`Body`] is an [`http_body::Body`] and a stream of [`Bytes`], in both directions; nothing is buffered unless you ask
-//!   for it ([`Body::bytes`], [`Body::text`], [`Body::json`]). [`Body::channel`] writes one from a task, with trailers.
-//! - [`Router`] picks a handler by method and path.
+//! - [`handler`] makes the function the component's export; it returns any type that implements [`IntoResponse`].
+//! - [`Request`] is lazy: it fetches a part from the host on first access.
+//! - [`Body`] is an [`http_body::Body`] and a stream of [`Bytes`], in both directions. [`Body::bytes`], [`Body::text`] and
+//!   [`Body::json`] buffer it. [`Body::channel`] writes one from a task, with trailers.
+//! - [`Router`] selects a handler by method and path.
 //! - [`get`], [`post`] and [`Client`] send requests. The host decides which addresses are allowed.
-//! - `axum` (feature): serve an `axum::Router` that you have.
+//! - `axum` (feature): serves an existing `axum::Router`.
 //!
 //! # Features
 //! - `json` (default): [`Json`], [`Body::json`], [`RequestBuilder::json`].

@@ -1,4 +1,4 @@
-//! From our messages to the host's: the answer of a handler, and the body that a component sends.
+//! Converts responses and bodies to the host's types.
 
 use std::future::poll_fn;
 use std::task::Poll;
@@ -11,10 +11,10 @@ use wit_bindgen::{FutureWriter, StreamWriter};
 
 use crate::body::{Body, Kind};
 use crate::detach::detach;
-use crate::incoming::{Contents, End};
+use crate::incoming::{BodyStream, TrailersFuture};
 use crate::{Response, fields};
 
-/// Hands the handler's response to the host. A 204 or 304 has no body, and a 204 no length (RFC 9110, 8.6).
+/// Converts the handler's response. A 204 or 304 has no body, and a 204 no length (RFC 9110, 8.6).
 pub(crate) async fn response(response: Response) -> Result<types::Response, ErrorCode> {
     let (mut parts, mut body) = response.into_parts();
     if matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
@@ -23,29 +23,29 @@ pub(crate) async fn response(response: Response) -> Result<types::Response, Erro
     if parts.status == StatusCode::NO_CONTENT {
         parts.headers.remove(header::CONTENT_LENGTH);
     }
-    let body = settle(body).await;
+    let body = simplify(body).await;
     let headers = fields::with_length(&parts.headers, &body).map_err(|error| error.to_code())?;
     let (contents, end) = send(body);
     let (response, _sent) = types::Response::new(headers, contents, end);
     if parts.status != StatusCode::OK {
-        // The host refuses a status outside 100-999, which `StatusCode` cannot hold.
+        // The host rejects only a status outside 100-999, which `StatusCode` cannot hold.
         let _ = response.set_status_code(parts.status.as_u16());
     }
     Ok(response)
 }
 
-/// The body in its simplest form that can be had without waiting.
-pub(crate) async fn settle(body: Body) -> Body {
+/// Simplifies the body as far as possible without waiting.
+pub(crate) async fn simplify(body: Body) -> Body {
     let Kind::Stream(pieces) = body.kind else { return body };
     let mut pieces = Some(pieces);
-    poll_fn(|cx| Poll::Ready(pieces.take().map(|pieces| pieces.settle(cx)))).await.unwrap_or_default()
+    poll_fn(|cx| Poll::Ready(pieces.take().map(|body| body.simplify(cx)))).await.unwrap_or_default()
 }
 
-/// Starts sending `body`; returns the ends that the host reads.
-pub(crate) fn send(body: Body) -> (Option<Contents>, End) {
+/// Starts sending `body`. Returns the ends that the host reads.
+pub(crate) fn send(body: Body) -> (Option<BodyStream>, TrailersFuture) {
     match body.kind {
         Kind::Empty => {
-            // The writer is dropped, which writes the default: no trailers.
+            // Dropping the writer writes the default: no trailers.
             let (_, end) = wit_future::new(|| Ok(None));
             (None, end)
         }
@@ -62,7 +62,7 @@ pub(crate) fn send(body: Body) -> (Option<Contents>, End) {
     }
 }
 
-/// Writes a body that is one piece of bytes. An error means that the reader is gone, which is its right.
+/// Writes a body of one chunk. An error means that the reader was dropped, which is allowed.
 async fn write(bytes: Bytes, mut writer: StreamWriter<u8>, finish: FutureWriter<Result<Option<Trailers>, ErrorCode>>) {
     writer.write_all(bytes.into()).await;
     drop(writer);

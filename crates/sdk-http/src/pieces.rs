@@ -1,6 +1,6 @@
-//! Bodies that come in pieces, and how they are sent.
+//! Streaming bodies, and how they are sent.
 //!
-//! The way out is part of the trait object, so that a component whose bodies are all at hand carries none of this code.
+//! `send` is a method of the trait object, so that a component without streaming bodies contains none of this code.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -15,22 +15,22 @@ use wit_bindgen::{FutureWriter, StreamWriter};
 
 use crate::body::{Body, Kind};
 use crate::error::BoxError;
-use crate::incoming::{Contents, End};
+use crate::incoming::{BodyStream, TrailersFuture};
 use crate::{Error, fields};
 
 type Polled = Poll<Option<Result<Frame<Bytes>, Error>>>;
-pub(crate) type Boxed = Pin<Box<dyn Pieces>>;
+pub(crate) type Boxed = Pin<Box<dyn StreamingBody>>;
 
-/// A body that comes in pieces.
-pub(crate) trait Pieces: http_body::Body<Data = Bytes, Error = Error> + Send {
-    /// Itself, or something simpler that can be had without waiting.
-    fn settle(self: Pin<Box<Self>>, cx: &mut Context<'_>) -> Body;
+/// A streaming body.
+pub(crate) trait StreamingBody: http_body::Body<Data = Bytes, Error = Error> + Send {
+    /// Returns itself, or a simpler body that is available without waiting.
+    fn simplify(self: Pin<Box<Self>>, cx: &mut Context<'_>) -> Body;
 
-    /// Starts sending; returns the ends that the host reads.
-    fn send(self: Pin<Box<Self>>) -> (Contents, End);
+    /// Starts sending. Returns the ends that the host reads.
+    fn send(self: Pin<Box<Self>>) -> (BodyStream, TrailersFuture);
 }
 
-/// A body of another type, whose errors become ours.
+/// A body of another type, with its errors converted to `Error`.
 pub(crate) struct Wrapped<B>(pub(crate) Pin<Box<B>>);
 
 impl<B> http_body::Body for Wrapped<B>
@@ -54,14 +54,14 @@ where
     }
 }
 
-impl<B> Pieces for Wrapped<B>
+impl<B> StreamingBody for Wrapped<B>
 where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    /// Asks a body of known length once for its first frame: most have all they ever have at hand (a JSON value that axum
-    /// boxed, for example), and can then go the short way.
-    fn settle(mut self: Pin<Box<Self>>, cx: &mut Context<'_>) -> Body {
+    /// Polls a body of known length once for its first frame. Most such bodies are complete by then (a boxed JSON value
+    /// of axum, for example), and then take the path of a single chunk.
+    fn simplify(mut self: Pin<Box<Self>>, cx: &mut Context<'_>) -> Body {
         let Some(length) = self.size_hint().exact() else { return Kind::Stream(self).into() };
         match self.as_mut().poll_frame(cx) {
             Poll::Pending => Kind::Stream(self).into(),
@@ -69,22 +69,22 @@ where
             Poll::Ready(Some(Ok(frame))) if frame.data_ref().is_some_and(|data| data.len() as u64 == length) => {
                 Body::from(frame.into_data().unwrap_or_default())
             }
-            Poll::Ready(first) => Kind::Stream(Box::pin(Begun { first, rest: self })).into(),
+            Poll::Ready(first) => Kind::Stream(Box::pin(Peeked { first, rest: self })).into(),
         }
     }
 
-    fn send(self: Pin<Box<Self>>) -> (Contents, End) {
+    fn send(self: Pin<Box<Self>>) -> (BodyStream, TrailersFuture) {
         send(self)
     }
 }
 
-/// A body whose first frame has been taken out already.
-struct Begun {
+/// A body whose first frame was already read.
+struct Peeked {
     first: Option<Result<Frame<Bytes>, Error>>,
     rest: Boxed,
 }
 
-impl http_body::Body for Begun {
+impl http_body::Body for Peeked {
     type Data = Bytes;
     type Error = Error;
 
@@ -96,17 +96,17 @@ impl http_body::Body for Begun {
     }
 }
 
-impl Pieces for Begun {
-    fn settle(self: Pin<Box<Self>>, _: &mut Context<'_>) -> Body {
+impl StreamingBody for Peeked {
+    fn simplify(self: Pin<Box<Self>>, _: &mut Context<'_>) -> Body {
         Kind::Stream(self).into()
     }
 
-    fn send(self: Pin<Box<Self>>) -> (Contents, End) {
+    fn send(self: Pin<Box<Self>>) -> (BodyStream, TrailersFuture) {
         send(self)
     }
 }
 
-/// A stream of chunks as a body.
+/// Adapts a stream of chunks to a body.
 pub(crate) struct Chunks<S>(pub(crate) Pin<Box<S>>);
 
 impl<S, C, E> http_body::Body for Chunks<S>
@@ -122,21 +122,21 @@ where
     }
 }
 
-/// Starts a task that writes `body`; returns the ends that the host reads.
-pub(crate) fn send(body: Boxed) -> (Contents, End) {
+/// Starts a task that writes `body`. Returns the ends that the host reads.
+pub(crate) fn send(body: Boxed) -> (BodyStream, TrailersFuture) {
     let (writer, contents) = wit_stream::new();
     let (finish, end) = wit_future::new(broken_off);
-    drop(wit_bindgen::spawn_local(tempo_sdk_trace::task(pump(body, writer, finish))));
+    drop(wit_bindgen::spawn_local(tempo_sdk_trace::task(write_frames(body, writer, finish))));
     (contents, end)
 }
 
-/// What the host is told when the task that writes a body is dropped.
+/// The result that the host receives if the writing task is dropped.
 fn broken_off() -> Result<Option<Trailers>, ErrorCode> {
     Err(ErrorCode::InternalError(Some("the body was not finished".to_owned())))
 }
 
-/// Writes a body frame by frame, at the pace of the reader.
-async fn pump(
+/// Writes a body frame by frame, at the reader's pace.
+async fn write_frames(
     mut body: Boxed,
     mut writer: StreamWriter<u8>,
     finish: FutureWriter<Result<Option<Trailers>, ErrorCode>>,
@@ -147,19 +147,19 @@ async fn pump(
             Ok(Ok(data)) if data.is_empty() => {}
             Ok(Ok(data)) => {
                 if !writer.write_all(data.into()).await.is_empty() {
-                    break; // the reader is gone
+                    break; // the reader was dropped
                 }
             }
             Ok(Err(frame)) => trailers = frame.into_trailers().ok(),
             Err(error) => {
                 drop(writer);
-                // A reader that is gone needs no telling.
+                // A dropped reader needs no error.
                 let _ = finish.write(Err(error.to_code())).await;
                 return;
             }
         }
     }
-    // The source is let go before the end is told, which may wait for the reader.
+    // Drops the body before the write of the result, which may wait for the reader.
     drop(body);
     drop(writer);
     let end = trailers.as_ref().map(fields::to_host).transpose().map_err(|error| error.to_code());

@@ -1,4 +1,4 @@
-//! The incoming request, which fetches from the host only what it is asked for.
+//! `Request`: the incoming request, which fetches its parts from the host on first access.
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -8,34 +8,34 @@ use http::uri::{Parts, PathAndQuery, Scheme};
 use http::{HeaderMap, Method, Uri};
 use wasip3::http::types;
 
-use crate::incoming::Message;
+use crate::incoming::HostMessage;
 use crate::{Body, Error, fields};
 
-/// A request to the component.
+/// An incoming request.
 ///
-/// Method, target and headers are fetched from the host when they are asked for first, and kept. To work with the type of the
-/// `http` crate instead, call [`into_http`](Self::into_http) or let the handler take an `http::Request<Body>`.
+/// The method, the target and the headers are fetched from the host on first access, and cached. To use the type of the
+/// `http` crate, call [`into_http`](Self::into_http), or let the handler take an `http::Request<Body>`.
 pub struct Request {
-    source: Source,
+    source: RequestSource,
     method: OnceCell<Method>,
     target: OnceCell<PathAndQuery>,
     headers: OnceCell<HeaderMap>,
     parameters: Vec<(String, String)>,
 }
 
-enum Source {
+enum RequestSource {
     Host(types::Request),
     Built(Uri, Box<Body>),
 }
 
-/// A type that a handler may take as its argument.
+/// The type of a handler's argument.
 #[diagnostic::on_unimplemented(
     message = "a handler cannot take `{Self}`",
     label = "not a request",
     note = "take `tempo_sdk_http::Request` or `http::Request<tempo_sdk_http::Body>`, and read the rest from it"
 )]
 pub trait FromRequest {
-    /// Makes the argument.
+    /// Converts the request to the argument.
     fn from_request(request: Request) -> Self;
 }
 
@@ -54,7 +54,7 @@ impl FromRequest for http::Request<Body> {
 impl Request {
     pub(crate) fn from_host(request: types::Request) -> Self {
         Self {
-            source: Source::Host(request),
+            source: RequestSource::Host(request),
             method: OnceCell::new(),
             target: OnceCell::new(),
             headers: OnceCell::new(),
@@ -62,25 +62,25 @@ impl Request {
         }
     }
 
-    /// The method. One that is no token, which no host passes on, reads as `GET`.
+    /// Returns the method. A method that is not a token, which no host passes on, reads as `GET`.
     pub fn method(&self) -> &Method {
         self.method.get_or_init(|| match &self.source {
-            Source::Host(request) => request.get_method().try_into().unwrap_or_default(),
-            Source::Built(..) => Method::GET,
+            RequestSource::Host(request) => request.get_method().try_into().unwrap_or_default(),
+            RequestSource::Built(..) => Method::GET,
         })
     }
 
-    /// The path, percent-encoded as it was sent: `/` at least.
+    /// Returns the path, percent-encoded as received; at least `/`.
     pub fn path(&self) -> &str {
         self.target().path()
     }
 
-    /// The query without its `?`, as it was sent.
+    /// Returns the query without its `?`, percent-encoded as received.
     pub fn query(&self) -> Option<&str> {
         self.target().query()
     }
 
-    /// The first value of `name` in the query, decoded.
+    /// Returns the first value of `name` in the query, decoded.
     ///
     /// ```
     /// use tempo_sdk_http::{Body, Request};
@@ -95,7 +95,7 @@ impl Request {
         pairs.find(|(key, _)| key == name).map(|(_, value)| value)
     }
 
-    /// The value of a `{name}` in the path of the route that [`Router`](crate::Router) chose, decoded.
+    /// Returns the value of the path parameter `{name}` of the [`Router`](crate::Router)'s route, decoded.
     pub fn parameter(&self, name: &str) -> Option<&str> {
         self.parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
@@ -104,19 +104,19 @@ impl Request {
         self.parameters = parameters;
     }
 
-    /// The headers.
+    /// Returns the headers.
     pub fn headers(&self) -> &HeaderMap {
         self.headers.get_or_init(|| match &self.source {
-            Source::Host(request) => fields::from_host(&request.get_headers()),
-            Source::Built(..) => HeaderMap::new(),
+            RequestSource::Host(request) => fields::from_host(&request.get_headers()),
+            RequestSource::Built(..) => HeaderMap::new(),
         })
     }
 
-    /// The whole target: with scheme and authority where the host knows them.
+    /// Returns the target, with scheme and authority if the host provides them.
     pub fn uri(&self) -> Uri {
         let request = match &self.source {
-            Source::Host(request) => request,
-            Source::Built(uri, _) => return uri.clone(),
+            RequestSource::Host(request) => request,
+            RequestSource::Built(uri, _) => return uri.clone(),
         };
         let mut parts = Parts::default();
         parts.path_and_query = Some(self.target().clone());
@@ -130,15 +130,15 @@ impl Request {
         Uri::from_parts(parts).unwrap_or(relative)
     }
 
-    /// The body. What was not asked for before is given up.
+    /// Converts to the body. Parts that were not accessed before are dropped.
     pub fn into_body(self) -> Body {
         match self.source {
-            Source::Host(request) => Body::incoming(Message::Request(request)),
-            Source::Built(_, body) => *body,
+            RequestSource::Host(request) => Body::incoming(HostMessage::Request(request)),
+            RequestSource::Built(_, body) => *body,
         }
     }
 
-    /// The type of the `http` crate, with everything fetched. Parameters of the route are given up.
+    /// Converts to the type of the `http` crate, with all parts fetched. The route's parameters are dropped.
     pub fn into_http(mut self) -> http::Request<Body> {
         self.method();
         self.headers();
@@ -152,8 +152,8 @@ impl Request {
     /// Reads the whole body as JSON.
     ///
     /// # Errors
-    /// [`ErrorKind::BadRequest`](crate::ErrorKind::BadRequest), which answers 400, when it is not a `T`; when the body broke
-    /// off.
+    /// Returns [`ErrorKind::BadRequest`](crate::ErrorKind::BadRequest), with the response 400, if the body is not the
+    /// JSON of a `T`, and an error if the body is aborted.
     #[cfg(feature = "json")]
     pub async fn json<T: serde::de::DeserializeOwned>(self) -> Result<T, Error> {
         crate::json::decode(&self.into_body().bytes().await?, crate::ErrorKind::BadRequest)
@@ -169,21 +169,21 @@ impl Request {
 
     fn target(&self) -> &PathAndQuery {
         self.target.get_or_init(|| match &self.source {
-            Source::Host(request) => request
+            RequestSource::Host(request) => request
                 .get_path_with_query()
                 .and_then(|target| PathAndQuery::from_maybe_shared(target.into_bytes()).ok())
                 .unwrap_or_else(root),
-            Source::Built(uri, _) => uri.path_and_query().cloned().unwrap_or_else(root),
+            RequestSource::Built(uri, _) => uri.path_and_query().cloned().unwrap_or_else(root),
         })
     }
 }
 
-/// The target of a request that names none.
+/// Returns the target of a request without one.
 fn root() -> PathAndQuery {
     PathAndQuery::from_static("/")
 }
 
-/// For tests of handlers, and for code that has a request of the `http` crate already.
+/// For tests of handlers, and for code that already has a request of the `http` crate.
 impl From<http::Request<Body>> for Request {
     fn from(request: http::Request<Body>) -> Self {
         let (parts, body) = request.into_parts();
@@ -191,7 +191,7 @@ impl From<http::Request<Body>> for Request {
             method: OnceCell::from(parts.method),
             target: OnceCell::new(),
             headers: OnceCell::from(parts.headers),
-            source: Source::Built(parts.uri, Box::new(body)),
+            source: RequestSource::Built(parts.uri, Box::new(body)),
             parameters: Vec::new(),
         }
     }

@@ -1,4 +1,4 @@
-//! What a handler may return.
+//! `IntoResponse`: the return types of a handler.
 
 use std::convert::Infallible;
 
@@ -8,13 +8,13 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use crate::Body;
 use crate::error::BoxError;
 
-/// A response. This is the type of the `http` crate, with our [`Body`].
+/// A response: the type of the `http` crate, with this crate's [`Body`].
 pub type Response<B = Body> = http::Response<B>;
 
-/// Turns a value into a response.
+/// Converts a value to a response.
 ///
-/// Text, bytes, a status, [`Json`](crate::Json), a [`Response`], a `Result` of two of these, and tuples that put a status and
-/// headers before any of them: `(StatusCode, [("name", "value")], body)`.
+/// Implemented for text, bytes, a status, [`Json`](crate::Json), a [`Response`], a `Result` of two of these, and tuples
+/// that put a status and headers before any of them: `(StatusCode, [("name", "value")], body)`.
 ///
 /// ```
 /// use tempo_sdk_http::{IntoResponse, StatusCode};
@@ -30,11 +30,11 @@ pub type Response<B = Body> = http::Response<B>;
     note = "return a string, bytes, `StatusCode`, `Json(value)`, `Response`, or a `Result` of two of these"
 )]
 pub trait IntoResponse {
-    /// Makes the response.
+    /// Converts to the response.
     fn into_response(self) -> Response;
 }
 
-/// A 200 with a body and its type.
+/// Creates a 200 with a body and its media type.
 fn typed(kind: &'static str, body: Body) -> Response {
     let mut response = Response::new(body);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
@@ -156,7 +156,7 @@ impl<T: IntoResponse, const N: usize> IntoResponse for (StatusCode, [(&'static s
     fn into_response(self) -> Response {
         let (status, headers, body) = self;
         let mut response = (headers, body).into_response();
-        // A bad header has made it a 500 already.
+        // An invalid header has already made it a 500.
         if response.status() != StatusCode::INTERNAL_SERVER_ERROR {
             *response.status_mut() = status;
         }

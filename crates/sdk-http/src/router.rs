@@ -1,4 +1,4 @@
-//! Chooses a handler by method and path.
+//! `Router`: selects a handler by method and path.
 
 use std::fmt;
 use std::pin::Pin;
@@ -9,14 +9,14 @@ use percent_encoding::percent_decode_str;
 
 use crate::{IntoResponse, Request, Response};
 
-type Answer = Pin<Box<dyn Future<Output = Response>>>;
-type Handler = Box<dyn Fn(Request) -> Answer + Send + Sync>;
+type ResponseFuture = Pin<Box<dyn Future<Output = Response>>>;
+type Handler = Box<dyn Fn(Request) -> ResponseFuture + Send + Sync>;
 
 /// A table of routes.
 ///
-/// Paths are fixed (`/users`), have parameters (`/users/{id}`) or end with the rest of the path (`/files/{*path}`); a fixed
-/// part wins over a parameter. A path that is known under other methods only answers 405 with `Allow`, an unknown one 404; a
-/// `HEAD` goes to the handler of `GET`, and the host leaves the body out.
+/// Paths are fixed (`/users`), have parameters (`/users/{id}`) or end with a wildcard (`/files/{*path}`); a fixed
+/// segment takes precedence over a parameter. The router responds 405 with `Allow` if the path has routes for other
+/// methods only, and 404 if it has none. The handler of `GET` serves `HEAD`, and the host leaves the body out.
 ///
 /// ```
 /// # mod guest {
@@ -44,22 +44,22 @@ pub struct Router {
     fallback: Option<Handler>,
 }
 
-/// One path with its handlers.
+/// The handlers of one path.
 struct Route {
     path: String,
     methods: Vec<(Method, Handler)>,
 }
 
 impl Router {
-    /// A router without routes: everything is 404.
+    /// Creates a router without routes, which responds 404 to every request.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds a handler for `method` at `path`. A later one takes the place of an earlier one.
+    /// Adds a handler for `method` at `path`. It replaces an earlier one.
     ///
     /// # Panics
-    /// When `path` is malformed or conflicts with another one (`/{a}` and `/{b}`).
+    /// Panics if `path` is malformed or conflicts with another one (`/{a}` and `/{b}`).
     #[must_use]
     pub fn route<F, R>(mut self, method: Method, path: &str, handler: F) -> Self
     where
@@ -110,14 +110,14 @@ impl Router {
         self.route(Method::DELETE, path, handler)
     }
 
-    /// Sets the handler for paths that no route knows, in place of 404.
+    /// Sets the handler for paths without a route, in place of 404.
     #[must_use]
     pub fn fallback<R>(mut self, handler: impl AsyncHandler<R>) -> Self {
         self.fallback = Some(boxed(handler));
         self
     }
 
-    /// Answers `request` by the handler that its method and path choose.
+    /// Calls the handler for the method and the path of `request`.
     pub async fn handle(&self, mut request: Request) -> Response {
         let found = self.paths.at(request.path()).ok().and_then(|found| {
             let parameters = found.params.iter().map(|(key, value)| (key.to_owned(), decode(value)));
@@ -159,17 +159,17 @@ impl Route {
     }
 }
 
-/// Percent-decoded; what is not UTF-8 then becomes U+FFFD.
+/// Percent-decodes `value`; bytes that are not UTF-8 become U+FFFD.
 fn decode(value: &str) -> String {
     percent_decode_str(value).decode_utf8_lossy().into_owned()
 }
 
-/// A function that a [`Router`] can call: `async fn(Request) -> impl IntoResponse`, or an async closure without captures.
+/// The type of a [`Router`]'s handlers: `async fn(Request) -> impl IntoResponse`, or an async closure without captures.
 ///
-/// Implemented for all such functions; `R` is only there to tell them apart.
+/// Implemented for all such functions; `R` only distinguishes the implementations.
 pub trait AsyncHandler<R>: Send + Sync + 'static {
-    /// Starts answering `request`.
-    fn call(&self, request: Request) -> Answer;
+    /// Starts handling `request`.
+    fn call(&self, request: Request) -> ResponseFuture;
 }
 
 impl<F, Fut> AsyncHandler<Fut> for F
@@ -178,7 +178,7 @@ where
     Fut: Future + 'static,
     Fut::Output: IntoResponse,
 {
-    fn call(&self, request: Request) -> Answer {
+    fn call(&self, request: Request) -> ResponseFuture {
         let answer = self(request);
         Box::pin(async move { answer.await.into_response() })
     }

@@ -1,20 +1,20 @@
-//! One outgoing request through the host.
+//! Sends one outgoing request through the host.
 
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use wasip3::http::client;
 use wasip3::http::types::{Request, RequestOptions, Scheme};
 
-use crate::client::Limits;
-use crate::incoming::Message;
+use crate::client::TimeLimits;
+use crate::incoming::HostMessage;
 use crate::task::nanoseconds;
 use crate::{Body, Error, ErrorKind, Response, fields, outgoing};
 
-/// Sends `request`; gives the response when its head is there.
-pub(crate) async fn send(request: http::Request<Body>, limits: Limits) -> Result<Response, Error> {
+/// Sends `request`. Returns the response once its head has arrived.
+pub(crate) async fn send(request: http::Request<Body>, limits: TimeLimits) -> Result<Response, Error> {
     let (mut parts, body) = request.into_parts();
-    let body = outgoing::settle(body).await;
-    // The host takes the authority from the URL, and refuses a `host` header.
+    let body = outgoing::simplify(body).await;
+    // The host takes the authority from the URL, and rejects a `host` header.
     parts.headers.remove(header::HOST);
     trace(&mut parts.headers);
     let headers = fields::of_request(&parts.headers, &parts.method, &body)?;
@@ -26,10 +26,10 @@ pub(crate) async fn send(request: http::Request<Body>, limits: Limits) -> Result
     *head.status_mut() = StatusCode::from_u16(response.get_status_code())
         .map_err(|error| Error::new(ErrorKind::Protocol, "the response has no valid status").with_source(error))?;
     *head.headers_mut() = fields::from_host(&response.get_headers());
-    Ok(head.map(|()| Body::incoming(Message::Response(response))))
+    Ok(head.map(|()| Body::incoming(HostMessage::Response(response))))
 }
 
-/// Hands the trace on, if there is one. Headers of the request's own are left alone.
+/// Adds the trace context headers, if there is a trace. Headers that the request already has are unchanged.
 fn trace(headers: &mut HeaderMap) {
     for (name, value) in tempo_sdk_trace::headers(|name| headers.contains_key(name)) {
         if let Ok(value) = HeaderValue::from_maybe_shared(value) {
@@ -38,7 +38,7 @@ fn trace(headers: &mut HeaderMap) {
     }
 }
 
-/// Sets method and target.
+/// Sets the method and the target.
 fn address(request: &Request, parts: &Parts) -> Result<(), Error> {
     let invalid =
         |what: &'static str| move |()| Error::new(ErrorKind::InvalidRequest, format!("the host refuses the {what}"));
@@ -53,9 +53,9 @@ fn address(request: &Request, parts: &Parts) -> Result<(), Error> {
     request.set_path_with_query(target).map_err(invalid("path"))
 }
 
-/// The host's part of the limits; `None`, which costs no call, when nothing is set.
-fn options(limits: Limits) -> Result<Option<RequestOptions>, Error> {
-    let Limits { connect, first_byte, between_bytes, total: _ } = limits;
+/// Returns the limits that the host enforces; `None`, which saves a host call, if none is set.
+fn options(limits: TimeLimits) -> Result<Option<RequestOptions>, Error> {
+    let TimeLimits { connect, first_byte, between_bytes, total: _ } = limits;
     if connect.is_none() && first_byte.is_none() && between_bytes.is_none() {
         return Ok(None);
     }

@@ -1,4 +1,4 @@
-//! Tasks and time: what a handler does beside or after its answer.
+//! Tasks and timers: work concurrent with the handler or after its response.
 
 use std::pin::pin;
 use std::task::Poll;
@@ -8,27 +8,27 @@ use wasip3::clocks::monotonic_clock;
 
 use crate::{Error, ErrorKind};
 
-/// Runs `task` concurrently with the handler, also after the handler has answered.
+/// Runs `task` concurrently with the handler, and after the handler has returned.
 ///
-/// Hosts limit the time that an instance may go on working after its response.
+/// Hosts limit how long an instance may run after its response.
 ///
 /// # Panics
-/// Outside a handler: there is nothing that could drive the task.
+/// Panics outside a handler, where no executor would drive the task.
 pub fn spawn(task: impl Future<Output = ()> + 'static) {
     drop(wit_bindgen::spawn_local(tempo_sdk_trace::task(task)));
 }
 
-/// Waits for `duration`. Longer than 584 years is taken for 584 years.
+/// Waits for `duration`, at most 584 years.
 pub async fn sleep(duration: Duration) {
     monotonic_clock::wait_for(nanoseconds(duration)).await;
 }
 
-/// A duration as `wasi:clocks` counts it.
+/// Converts to the nanoseconds of `wasi:clocks`.
 pub(crate) fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// What `work` gives, or a timeout error when it takes longer than `limit`.
+/// Runs `work`, and returns a timeout error if it takes longer than `limit`.
 pub(crate) async fn timeout<T>(limit: Duration, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     let mut work = pin!(work);
     let mut clock = pin!(sleep(limit));

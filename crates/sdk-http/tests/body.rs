@@ -1,4 +1,4 @@
-//! Bodies: reading to the end, limits, channels, trailers, errors.
+//! Bodies: complete reads, limits, channels, trailers, errors.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use std::io;
@@ -8,7 +8,7 @@ use futures::{FutureExt, future, stream};
 use http_body_util::{BodyExt, Full};
 use tempo_sdk_http::{Body, Bytes, Error, ErrorKind, HeaderMap, HeaderValue};
 
-/// The value of a future that needs no host.
+/// Returns the output of a future that does not wait.
 fn now<T>(future: impl Future<Output = T>) -> T {
     future.now_or_never().unwrap()
 }

@@ -1,4 +1,4 @@
-//! What a handler returns becomes the response that is documented.
+//! Each return type of a handler becomes the documented response.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use std::collections::BTreeMap;
@@ -30,13 +30,13 @@ fn a_header_that_is_none_is_a_500() {
 
 #[test]
 fn a_value_that_is_no_json_is_a_500() {
-    // Keys of JSON objects are strings.
+    // JSON objects have string keys.
     let value: BTreeMap<Vec<u8>, u8> = BTreeMap::from([(vec![1], 1)]);
     assert_eq!(Json(value).into_response().status(), 500);
 }
 
 #[test]
-fn json_comes_and_goes() {
+fn json_is_written_and_read() {
     #[derive(Serialize)]
     struct User<'a> {
         name: &'a str,

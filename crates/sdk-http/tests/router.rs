@@ -1,4 +1,4 @@
-//! The router chooses as documented.
+//! The router selects handlers as documented.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use futures::FutureExt;
@@ -53,7 +53,7 @@ fn an_unknown_path_is_404_or_the_fallback() {
     assert_eq!(ask(&router(), Method::GET, "/nowhere").status(), 404);
     let router = router().fallback(async |_: Request| (StatusCode::IM_A_TEAPOT, "else"));
     assert_eq!(ask(&router, Method::GET, "/nowhere").status(), 418);
-    // A known path under another method is not the fallback's.
+    // The fallback does not apply to a known path with another method.
     assert_eq!(ask(&router, Method::PUT, "/users/7").status(), 405);
 }
 

@@ -1,4 +1,4 @@
-//! What the code that `#[watcher]` writes refers to. Not for use by hand: it may change in any release.
+//! Support for the code that `#[watcher]` generates. Not public API: it may change in any release.
 
 pub use std::string::String;
 pub use std::vec::Vec;
@@ -8,12 +8,12 @@ pub use crate::bindings::exports::wasmcloud::keyvalue::watcher::Guest;
 pub use crate::bindings::wasmcloud::keyvalue::types::Bucket;
 use crate::change::FromChange;
 
-/// Where the export macro finds its types.
+/// The bindings, at the path where the export macro looks for its types.
 pub mod bindings {
     pub use crate::bindings::*;
 }
 
-/// The argument of the watcher, from what the host tells.
+/// Builds the watcher's argument from the parameters of the host's call.
 pub fn change<C: FromChange>(bucket: Bucket, key: String, value: Option<Vec<u8>>) -> C {
     C::from_change(crate::Change { bucket: crate::Bucket { host: bucket }, key, value })
 }

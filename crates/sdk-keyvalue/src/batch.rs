@@ -1,10 +1,10 @@
-//! Several entries in one call, which spares round trips and promises nothing more.
+//! Batch operations: several entries in one call. A batch saves round trips; it is not atomic.
 
 use crate::bindings::wasmcloud::keyvalue::batch;
 use crate::{Bucket, Error};
 
 impl Bucket {
-    /// The values of `keys`, in their order; `None` where there is none.
+    /// Returns the values of `keys`, in the same order; `None` for a key without an entry.
     ///
     /// ```no_run
     /// # async fn example(bucket: tempo_sdk_keyvalue::Bucket) -> Result<(), tempo_sdk_keyvalue::Error> {
@@ -15,7 +15,7 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// When the host says so for any of them; see [`Error`].
+    /// Returns the host's error if reading any of the keys fails; see [`Error`].
     pub async fn get_many<K: Into<String>>(
         &self,
         keys: impl IntoIterator<Item = K>,
@@ -28,7 +28,7 @@ impl Bucket {
     /// Writes every pair, as [`set`](Self::set) does, in no particular order.
     ///
     /// # Errors
-    /// When the host says so for any of them; some may then have been written.
+    /// Returns the host's error if any write fails; other pairs may have been written.
     pub async fn set_many<K: Into<String>, V: Into<Vec<u8>>>(
         &self,
         pairs: impl IntoIterator<Item = (K, V)>,
@@ -37,10 +37,10 @@ impl Bucket {
         Ok(batch::set_many(&self.host, pairs).await?)
     }
 
-    /// Deletes the entries under all `keys`, in no particular order; those that are not there are skipped.
+    /// Deletes the entries under `keys`, in no particular order. Keys without an entry are skipped.
     ///
     /// # Errors
-    /// When the host says so for any of them; some may then have been deleted.
+    /// Returns the host's error if any deletion fails; other entries may have been deleted.
     pub async fn delete_many<K: Into<String>>(&self, keys: impl IntoIterator<Item = K>) -> Result<(), Error> {
         let keys: Vec<String> = keys.into_iter().map(Into::into).collect();
         Ok(batch::delete_many(&self.host, keys).await?)
@@ -49,11 +49,12 @@ impl Bucket {
 
 type Pairs = Vec<Option<(String, Vec<u8>)>>;
 
-/// The values in the order of `keys`. A host that answers in another order would have values taken for others.
+/// Returns the values in the order of `keys`. Fails if the host's pairs are in another order: a value must not be
+/// attributed to another key.
 fn in_order(keys: &[String], pairs: Pairs) -> Result<Vec<Option<Vec<u8>>>, Error> {
     let fits = |(key, pair): (&String, &Option<(String, _)>)| pair.as_ref().is_none_or(|(name, _)| name == key);
     if pairs.len() != keys.len() || !keys.iter().zip(&pairs).all(fits) {
-        return Err(Error::Other("the host did not answer for the keys it was asked for".to_owned()));
+        return Err(Error::Other("the host returned other keys than the requested ones".to_owned()));
     }
     Ok(pairs.into_iter().map(|pair| pair.map(|(_, value)| value)).collect())
 }

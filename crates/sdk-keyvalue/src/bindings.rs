@@ -1,5 +1,5 @@
-//! The bindings of `wasmcloud:keyvalue@0.2.0`, generated from `wit/keyvalue-wasmcloud`. The world exports the watcher, but a
-//! component does so only where it uses the macro that is made for it.
+//! Bindings of `wasmcloud:keyvalue@0.2.0`, generated from `wit/keyvalue-wasmcloud`. The world exports the watcher, but
+//! a component exports it only if it uses `#[watcher]`.
 #![allow(missing_docs, unsafe_code, unreachable_pub, clippy::all, clippy::pedantic, reason = "generated code")]
 
 wit_bindgen::generate!({

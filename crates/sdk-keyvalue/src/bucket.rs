@@ -1,14 +1,14 @@
-//! A bucket, and what is done with one entry of it.
+//! `Bucket` and its operations on one entry.
 
 use std::fmt;
 
 use crate::bindings::wasmcloud::keyvalue::{atomics, store, types};
 use crate::{Error, SetOptions};
 
-/// Keys with their values, which outlive the component (unless the host's store is one that forgets).
+/// A bucket of keys and values. Entries outlive the component, unless the host's store is in memory.
 ///
-/// A success is reported once the host's store has it, and a component reads what it has written. Dropping a call's future
-/// cancels it; whether a write was done is then not known.
+/// A write returns once the host's store has accepted it, and a component reads its own writes. Dropping a call's
+/// future cancels the call; whether a cancelled write took effect is unknown.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), tempo_sdk_keyvalue::Error> {
@@ -25,47 +25,46 @@ pub struct Bucket {
 }
 
 impl Bucket {
-    /// Opens the bucket that the host knows as `name`. `default` is there unless the one who runs the component decided
-    /// otherwise.
+    /// Opens the bucket with the host's name `name`. Hosts provide `default` unless they are configured otherwise.
     ///
     /// # Errors
-    /// [`Error::NoSuchStore`] when the host has none of that name for this component.
+    /// Returns [`Error::NoSuchStore`] if the host has no store of that name for this component.
     pub async fn open(name: impl Into<String>) -> Result<Self, Error> {
         Ok(Self { host: store::open(name.into()).await? })
     }
 
-    /// The value of `key`, or `None` when there is none.
+    /// Returns the value of `key`, or `None` if there is no entry.
     ///
     /// # Errors
-    /// When the host says so; see [`Error`].
+    /// Returns the host's error; see [`Error`].
     pub async fn get(&self, key: impl Into<String>) -> Result<Option<Vec<u8>>, Error> {
         Ok(self.host.get(key.into()).await?)
     }
 
-    /// The value of `key` as text, or `None` when there is none.
+    /// Returns the value of `key` as text, or `None` if there is no entry.
     ///
     /// # Errors
-    /// As [`get`](Self::get); [`Error::Decode`] when the value is not UTF-8.
+    /// As [`get`](Self::get), and [`Error::Decode`] if the value is not UTF-8.
     pub async fn get_string(&self, key: impl Into<String>) -> Result<Option<String>, Error> {
         self.get(key).await?.map(text).transpose()
     }
 
-    /// Writes `value` under `key`, over any that is there and for ever.
+    /// Writes `value` under `key` without a TTL, and replaces an existing entry.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] when the key or the value is not allowed.
+    /// Returns [`Error::InvalidArgument`] if the store does not allow the key or the value.
     pub async fn set(&self, key: impl Into<String>, value: impl Into<Vec<u8>>) -> Result<(), Error> {
         Ok(self.host.set(key.into(), value.into(), None).await?)
     }
 
-    /// Writes `value` under `key` with a lifetime, or only where nothing is.
+    /// Writes `value` under `key` with a TTL, or only if there is no entry.
     ///
     /// ```no_run
     /// # async fn example(bucket: tempo_sdk_keyvalue::Bucket) -> Result<bool, tempo_sdk_keyvalue::Error> {
     /// use std::time::Duration;
     /// use tempo_sdk_keyvalue::{Error, SetOptions};
     ///
-    /// // A lock that frees itself.
+    /// A lock that expires.
     /// match bucket.set_with("lock", "me", SetOptions::new().ttl(Duration::from_secs(30)).if_absent()).await {
     ///     Ok(()) => Ok(true),
     ///     Err(Error::PreconditionFailed) => Ok(false),
@@ -75,8 +74,8 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// As [`set`](Self::set); [`Error::PreconditionFailed`] when the write was to be done only if there is no entry, and there
-    /// is one.
+    /// As [`set`](Self::set), and [`Error::PreconditionFailed`] if [`SetOptions::if_absent`] is set and there is an
+    /// entry.
     pub async fn set_with(
         &self,
         key: impl Into<String>,
@@ -89,24 +88,25 @@ impl Bucket {
     /// Deletes the entry under `key`, if there is one.
     ///
     /// # Errors
-    /// When the host says so; see [`Error`].
+    /// Returns the host's error; see [`Error`].
     pub async fn delete(&self, key: impl Into<String>) -> Result<(), Error> {
         Ok(self.host.delete(key.into()).await?)
     }
 
-    /// Whether there is an entry under `key`.
+    /// Returns whether there is an entry under `key`.
     ///
     /// # Errors
-    /// When the host says so; see [`Error`].
+    /// Returns the host's error; see [`Error`].
     pub async fn exists(&self, key: impl Into<String>) -> Result<bool, Error> {
         Ok(self.host.exists(key.into()).await?)
     }
 
-    /// Adds `delta` to the number under `key`, from 0 if there is none, and returns the sum. None of many that count at once is
-    /// lost.
+    /// Adds `delta` to the integer under `key`, 0 if there is no entry, and returns the sum. Concurrent increments are
+    /// never lost.
     ///
     /// # Errors
-    /// When what is there is no number, or the sum is none of 64 bits; then it stays as it was.
+    /// Returns an error if the value is not a decimal integer, or if the sum overflows `i64`; the entry is then
+    /// unchanged.
     pub async fn increment(&self, key: impl Into<String>, delta: i64) -> Result<i64, Error> {
         Ok(atomics::increment(&self.host, key.into(), delta).await?)
     }
@@ -132,7 +132,7 @@ mod tests {
         assert!(matches!(text(vec![0xff]), Err(Error::Decode(_))));
     }
 
-    /// Frameworks such as axum ask it of every handler.
+    /// Frameworks such as axum require `Send` futures of every handler.
     #[test]
     fn futures_are_send() {
         fn send<T: Send>(_: impl FnOnce(&'static Bucket) -> T) {}

@@ -1,10 +1,10 @@
-//! A change of a bucket, as a watcher is told.
+//! `Change`: the argument of a watcher.
 
 use crate::Bucket;
 
-/// A change of one entry, made by whomever: this component, another, or the end of the entry's time.
+/// A change of one entry, by this component, another client of the store, or an expired TTL.
 ///
-/// Make a function the component's [`watcher`](crate::watcher) to hear of every change of every bucket that it may open:
+/// A component's [`watcher`](crate::watcher) receives every change of every bucket that the component may open:
 ///
 /// ```
 /// # mod guest {
@@ -21,28 +21,28 @@ use crate::Bucket;
 /// # fn main() {}
 /// ```
 ///
-/// Changes of one key come one after the other, those of different keys at the same time. None is told twice, and none again
-/// if the watcher fails. A watcher that writes to the bucket hears of that too: write under other keys than you wait for, or
-/// only when there is something to change.
+/// Changes of one key are delivered one after the other, changes of different keys concurrently. Each change is
+/// delivered at most once, also if the watcher fails. The watcher receives its own writes too: write under other keys
+/// than it reacts to, or only if the value differs.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Change {
-    /// The bucket in which it happened. By now it may hold something newer under the key.
+    /// The bucket of the entry. It may already hold a newer value under the key.
     pub bucket: Bucket,
     /// The key of the entry.
     pub key: String,
-    /// The value that was written, or `None` when the entry was deleted or its time was over.
+    /// The written value, or `None` if the entry was deleted or expired.
     pub value: Option<Vec<u8>>,
 }
 
-/// Gives the compiler words for a watcher that takes something else.
+/// Restricts the type of a watcher's argument, with a compiler message that names the right one.
 #[diagnostic::on_unimplemented(
     message = "a watcher cannot take `{Self}`",
     label = "not a change",
     note = "take `tempo_sdk_keyvalue::Change`, and read the rest from it"
 )]
 pub trait FromChange {
-    /// Makes the argument.
+    /// Converts the change to the argument.
     fn from_change(change: Change) -> Self;
 }
 

@@ -1,30 +1,31 @@
-//! Why an operation on a bucket failed.
+//! The error type of the crate.
 
 use std::{error, fmt};
 
 use crate::bindings::wasmcloud::keyvalue::types;
 
-/// Why an operation failed: the cases of `wasmcloud:keyvalue/types.error`, and one of this crate.
+/// An error of an operation on a bucket: the cases of `wasmcloud:keyvalue/types.error`, and [`Decode`](Self::Decode).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
     /// The host has no bucket of that name for this component.
     NoSuchStore,
-    /// The component may not do that.
+    /// The host denies the operation to this component.
     AccessDenied,
-    /// The key, the value or an option is not allowed: an empty key, for example, or one of more than 512 bytes.
+    /// The store does not allow the key, the value or an option: for example, an empty key or one longer than 512
+    /// bytes.
     InvalidArgument,
-    /// There is an entry already, and the write was to be done [only if not](crate::SetOptions::if_absent).
+    /// There is an entry, and [`SetOptions::if_absent`](crate::SetOptions::if_absent) is set.
     PreconditionFailed,
-    /// No answer came in time. Whether a write was done is not known.
+    /// The store did not respond in time. Whether a write took effect is unknown.
     Timeout,
-    /// The store cannot be reached just now; later it may be.
+    /// The store is unreachable. A later attempt may succeed.
     StoreUnavailable,
-    /// The store is full, or is asked too often.
+    /// The store is full, or limits the rate of requests.
     QuotaExceeded,
-    /// Anything else, in words for people.
+    /// Any other error, with the host's message.
     Other(String),
-    /// The value is there, and is not what it was read as: not UTF-8, not JSON of that form. The text says why.
+    /// The value cannot be decoded: it is not UTF-8, or not the expected JSON. The text is the cause.
     Decode(String),
 }
 
@@ -49,12 +50,12 @@ impl fmt::Display for Error {
             Self::NoSuchStore => "the host has no keyvalue store of that name",
             Self::AccessDenied => "access to the keyvalue store was denied",
             Self::InvalidArgument => "a key, value or option is not allowed by the keyvalue store",
-            Self::PreconditionFailed => "there is an entry under this key already",
+            Self::PreconditionFailed => "there is already an entry under this key",
             Self::Timeout => "the keyvalue store did not answer in time",
             Self::StoreUnavailable => "the keyvalue store cannot be reached",
-            Self::QuotaExceeded => "the keyvalue store is full or is asked too often",
+            Self::QuotaExceeded => "the keyvalue store is full or limits the rate of requests",
             Self::Other(text) => return write!(f, "the keyvalue store failed: {text}"),
-            Self::Decode(text) => return write!(f, "the value is not what it was read as: {text}"),
+            Self::Decode(text) => return write!(f, "the value cannot be decoded: {text}"),
         })
     }
 }
@@ -66,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_host_says_in_words_is_kept() {
+    fn the_message_of_the_host_is_kept() {
         let error = Error::from(types::Error::Other("disk full".to_owned()));
         assert_eq!(error, Error::Other("disk full".to_owned()));
         assert_eq!(error.to_string(), "the keyvalue store failed: disk full");

@@ -1,11 +1,11 @@
-//! Typed JSON values, by serde.
+//! JSON values, with serde.
 
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{Bucket, Error, SetOptions};
 
 impl Bucket {
-    /// The value of `key`, read as JSON, or `None` when there is none.
+    /// Returns the value of `key`, decoded from JSON, or `None` if there is no entry.
     ///
     /// ```no_run
     /// # async fn example(bucket: tempo_sdk_keyvalue::Bucket) -> Result<(), tempo_sdk_keyvalue::Error> {
@@ -21,7 +21,7 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// As [`get`](Self::get); [`Error::Decode`] when the value is not the JSON of a `T`.
+    /// As [`get`](Self::get), and [`Error::Decode`] if the value is not the JSON of a `T`.
     pub async fn get_json<T: DeserializeOwned>(&self, key: impl Into<String>) -> Result<Option<T>, Error> {
         self.get(key).await?.map(|value| decode(&value)).transpose()
     }
@@ -29,7 +29,8 @@ impl Bucket {
     /// Writes `value` as JSON under `key`, as [`set`](Self::set) does.
     ///
     /// # Errors
-    /// As [`set`](Self::set); [`Error::InvalidArgument`] when `value` cannot be JSON, such as a map whose keys are no strings.
+    /// As [`set`](Self::set), and [`Error::InvalidArgument`] if `value` has no JSON form, such as a map with keys that
+    /// are not strings.
     pub async fn set_json<T: Serialize + ?Sized>(&self, key: impl Into<String>, value: &T) -> Result<(), Error> {
         self.set(key, encode(value)?).await
     }
@@ -62,7 +63,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     #[test]
-    fn json_comes_and_goes() {
+    fn json_is_written_and_read() {
         let value = encode(&["a", "b"][..]);
         assert_eq!(value.as_deref(), Ok(&br#"["a","b"]"#[..]));
         assert_eq!(decode::<Vec<String>>(br#"["a","b"]"#), Ok(vec!["a".to_owned(), "b".to_owned()]));

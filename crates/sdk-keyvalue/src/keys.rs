@@ -1,4 +1,4 @@
-//! Listing keys: as a stream that asks for page after page, or one page at a time.
+//! Lists keys, as a stream or page by page.
 
 use std::fmt;
 use std::pin::Pin;
@@ -8,20 +8,20 @@ use futures::{Stream, TryStreamExt};
 
 use crate::{Bucket, Error};
 
-/// One page of keys.
+/// A page of keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
-    /// The keys, in an order that the store chooses.
+    /// The keys, in the store's order.
     pub keys: Vec<String>,
-    /// What to ask the next page with; `None` when this is the last.
+    /// The cursor of the next page; `None` on the last page.
     pub cursor: Option<String>,
 }
 
 impl Bucket {
-    /// The keys that begin with `prefix`: all of them with `""`. The order is the store's, and keys that come and go meanwhile
-    /// may be among them or not.
+    /// Returns a stream of the keys that begin with `prefix`; `""` lists all keys. The order is the store's. Keys that
+    /// are added or deleted during the listing may be missing or included.
     ///
-    /// It is a [`Stream`], and without any other crate a loop:
+    /// `Keys` is a [`Stream`]; [`try_next`](Keys::try_next) reads it without another crate:
     ///
     /// ```no_run
     /// # async fn example(bucket: tempo_sdk_keyvalue::Bucket) -> Result<(), tempo_sdk_keyvalue::Error> {
@@ -33,14 +33,14 @@ impl Bucket {
     /// # }
     /// ```
     pub fn keys(&self, prefix: impl Into<String>) -> Keys<'_> {
-        Keys { bucket: self, prefix: prefix.into(), page: Vec::new().into_iter(), state: State::Ask(None) }
+        Keys { bucket: self, prefix: prefix.into(), page: Vec::new().into_iter(), state: State::Next(None) }
     }
 
-    /// One page of the keys that begin with `prefix`: the first without a cursor, the next with the same prefix and the cursor
-    /// of the page before.
+    /// Returns one page of the keys that begin with `prefix`: the first page without a cursor, the next with the same
+    /// prefix and the cursor of the page before.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] when the cursor is not one that the host gave out.
+    /// Returns [`Error::InvalidArgument`] if the cursor does not come from the host.
     pub async fn keys_page(&self, prefix: impl Into<String>, cursor: Option<String>) -> Result<Page, Error> {
         let prefix = Some(prefix.into()).filter(|prefix| !prefix.is_empty());
         let response = self.host.list_keys(prefix, cursor).await?;
@@ -48,7 +48,7 @@ impl Bucket {
     }
 }
 
-/// The keys of a bucket, page by page: see [`Bucket::keys`].
+/// A stream of the keys of a bucket: see [`Bucket::keys`].
 #[must_use = "streams do nothing unless polled"]
 pub struct Keys<'a> {
     bucket: &'a Bucket,
@@ -57,21 +57,21 @@ pub struct Keys<'a> {
     state: State<'a>,
 }
 
-/// Where the next page comes from.
+/// The progress of the listing.
 enum State<'a> {
-    /// It is asked for with this cursor.
-    Ask(Option<String>),
-    /// It was asked for.
-    Asked(Pin<Box<dyn Future<Output = Result<Page, Error>> + Send + 'a>>),
-    /// There is none.
+    /// The next page will be requested with this cursor.
+    Next(Option<String>),
+    /// The request for the next page is in flight.
+    Fetching(Pin<Box<dyn Future<Output = Result<Page, Error>> + Send + 'a>>),
+    /// The last page was read, or a request failed.
     Done,
 }
 
 impl Keys<'_> {
-    /// The next key, or `None` at the end.
+    /// Returns the next key, or `None` at the end.
     ///
     /// # Errors
-    /// When the host says so; then there are no more keys.
+    /// Returns the host's error; the stream then ends.
     pub async fn try_next(&mut self) -> Result<Option<String>, Error> {
         TryStreamExt::try_next(self).await
     }
@@ -88,12 +88,12 @@ impl<'a> Stream for Keys<'a> {
             }
             match &mut this.state {
                 State::Done => return Poll::Ready(None),
-                State::Ask(cursor) => {
+                State::Next(cursor) => {
                     let bucket: &'a Bucket = this.bucket;
                     let page = bucket.keys_page(this.prefix.clone(), cursor.take());
-                    this.state = State::Asked(Box::pin(page));
+                    this.state = State::Fetching(Box::pin(page));
                 }
-                State::Asked(page) => {
+                State::Fetching(page) => {
                     let page = ready!(page.as_mut().poll(cx));
                     this.state = State::Done;
                     match page {
@@ -101,7 +101,7 @@ impl<'a> Stream for Keys<'a> {
                         Ok(page) => {
                             this.page = page.keys.into_iter();
                             if page.cursor.is_some() {
-                                this.state = State::Ask(page.cursor);
+                                this.state = State::Next(page.cursor);
                             }
                         }
                     }

@@ -1,11 +1,11 @@
-//! How an entry is written.
+//! `SetOptions`: options of a write.
 
 use std::time::Duration;
 
 use crate::bindings::wasmcloud::keyvalue::types;
 
-/// How [`Bucket::set_with`](crate::Bucket::set_with) writes: without any option as `set` does, over whatever is there and for
-/// ever.
+/// Options of [`Bucket::set_with`](crate::Bucket::set_with). Without an option it writes as `set` does: it replaces an
+/// existing entry, and the entry has no TTL.
 ///
 /// ```
 /// use std::time::Duration;
@@ -22,21 +22,21 @@ pub struct SetOptions {
 }
 
 impl SetOptions {
-    /// No options.
+    /// Creates options with nothing set.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The entry is gone after this time, counted from the write, in whole milliseconds (rounded up). Zero is not allowed. A
-    /// store that cannot end an entry's life answers with an error, and many count in seconds.
+    /// Sets the TTL, counted from the write, in whole milliseconds (rounded up). Zero is not allowed. A store without
+    /// TTLs returns an error; many stores have a resolution of seconds.
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = Some(ttl);
         self
     }
 
     /// Writes only if there is no entry; otherwise the write fails with
-    /// [`PreconditionFailed`](crate::Error::PreconditionFailed). The host judges and writes in one step, so of many that try
-    /// one succeeds.
+    /// [`PreconditionFailed`](crate::Error::PreconditionFailed). The host checks and writes in one step, so exactly one
+    /// of several concurrent writers succeeds.
     pub fn if_absent(mut self) -> Self {
         self.if_absent = true;
         self
@@ -47,7 +47,7 @@ impl SetOptions {
     }
 }
 
-/// Rounded up, so that a time above zero does not become zero.
+/// Converts to milliseconds, rounded up so that a TTL above zero does not become zero.
 fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }

@@ -1,9 +1,10 @@
-//! Compare-and-swap: writing only onto the state that the new value was made from.
+//! Compare-and-swap: writes that take effect only on an expected state of the entry.
 
 use crate::bindings::wasmcloud::keyvalue::cas;
 use crate::{Bucket, Error};
 
-/// Which state of an entry. Two are the same state if, and only if, they are equal; there is no order among them.
+/// The version of an entry. Two versions are equal if and only if the entry is in the same state; versions have no
+/// order.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Version(String);
 
@@ -12,7 +13,7 @@ pub struct Version(String);
 pub struct Entry {
     /// The value.
     pub value: Vec<u8>,
-    /// Its version, which is another after each write.
+    /// The version, which changes with each write.
     pub version: Version,
 }
 
@@ -22,7 +23,8 @@ impl Entry {
     }
 }
 
-/// What must be so for a [swap](Bucket::swap) to be done: all that is given, and something must be.
+/// The expected state of an entry for a [swap](Bucket::swap). All conditions that are set must hold, and at least one
+/// must be set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use]
 pub struct Expected {
@@ -31,18 +33,18 @@ pub struct Expected {
 }
 
 impl Expected {
-    /// Nothing yet, which no swap takes.
+    /// Creates an expectation without conditions, which `swap` rejects.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The entry has this version.
+    /// Requires the entry to have this version.
     pub fn version(mut self, version: &Version) -> Self {
         self.version = Some(version.clone());
         self
     }
 
-    /// The entry has this value, whatever it had in between.
+    /// Requires the entry to have this value, in any version.
     pub fn value(mut self, value: impl Into<Vec<u8>>) -> Self {
         self.value = Some(value.into());
         self
@@ -53,26 +55,27 @@ impl Expected {
     }
 }
 
-/// What became of a [swap](Bucket::swap).
+/// The result of a [swap](Bucket::swap).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Swap {
     /// The value was written.
     Done,
-    /// The entry is another, or none, and nothing was written: this is what it is now.
+    /// The entry did not match, and nothing was written. Holds the current entry, or `None` if there is none.
     Stale(Option<Entry>),
 }
 
 impl Bucket {
-    /// The value of `key` with its version, to build a [swap](Self::swap) on, or `None` when there is none.
+    /// Returns the value of `key` with its version, for a [swap](Self::swap), or `None` if there is no entry.
     ///
     /// # Errors
-    /// When the host says so; see [`Error`].
+    /// Returns the host's error; see [`Error`].
     pub async fn entry(&self, key: impl Into<String>) -> Result<Option<Entry>, Error> {
         Ok(cas::current(&self.host, key.into()).await?.map(Entry::from_host))
     }
 
-    /// Writes `value` under `key` if the entry is as `expected`. To try until it succeeds, use [`update`](Self::update).
+    /// Writes `value` under `key` if the entry matches `expected`. [`update`](Self::update) retries until the swap
+    /// succeeds.
     ///
     /// ```no_run
     /// # async fn example(bucket: tempo_sdk_keyvalue::Bucket) -> Result<(), tempo_sdk_keyvalue::Error> {
@@ -89,7 +92,7 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] when nothing is expected. A state that is not the expected one is no error.
+    /// Returns [`Error::InvalidArgument`] if `expected` has no condition. An entry that does not match is not an error.
     pub async fn swap(
         &self,
         key: impl Into<String>,
@@ -108,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_expected_reaches_the_host() {
+    fn conditions_reach_the_host() {
         let host = Expected::new().into_host();
         assert_eq!((host.require_version, host.require_value), (None, None));
         let host = Expected::new().version(&Version("7".to_owned())).value("a").into_host();

@@ -1,18 +1,17 @@
-//! Changing a value by a function: read, change, swap, and again if someone else was faster.
+//! Read-modify-write: `update` calls a function and swaps, and retries if another writer was faster.
 
 use crate::{Bucket, Error, Expected, SetOptions, Swap};
 
 impl Bucket {
-    /// Changes the value of `key` by `change`, which sees the old value (`None` when there is none) and returns the new one, or
-    /// `None` to leave everything as it is. Returns what was written.
+    /// Changes the value of `key` with `change`, which receives the current value (`None` if there is no entry) and
+    /// returns the new one, or `None` to leave the entry unchanged. Returns the written value.
     ///
-    /// Nothing that others write in between is lost: if the entry has changed, `change` is called again with what it is now.
-    /// One of those who compete succeeds in each round. The written entry lives for ever, also where the old one had a
-    /// lifetime.
+    /// Concurrent writes are never lost: if the entry has changed, `change` is called again with the current value. In
+    /// each round at least one writer succeeds. The written entry has no TTL, even if the old one had one.
     ///
     /// ```no_run
     /// # async fn example(bucket: tempo_sdk_keyvalue::Bucket) -> Result<(), tempo_sdk_keyvalue::Error> {
-    /// // Keep the longest name.
+    /// Keep the longest name.
     /// let name = "Ada";
     /// bucket.update("longest", |old| old.is_none_or(|old| old.len() < name.len()).then_some(name)).await?;
     /// # Ok(())
@@ -20,7 +19,7 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// When the host says so; see [`Error`]. After [`Error::Timeout`] the change may have been made.
+    /// Returns the host's error; see [`Error`]. After [`Error::Timeout`] the write may have taken effect.
     pub async fn update<V: Into<Vec<u8>>>(
         &self,
         key: impl Into<String>,
@@ -33,7 +32,7 @@ impl Bucket {
         }
     }
 
-    /// As [`update`](Self::update), with a `change` that may fail. Its error ends the attempt, and nothing is written.
+    /// Like [`update`](Self::update), with a `change` that may fail. Its error ends the update, and nothing is written.
     ///
     /// ```no_run
     /// # async fn example(bucket: tempo_sdk_keyvalue::Bucket) -> Result<(), Box<dyn std::error::Error>> {
@@ -48,7 +47,7 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// What `change` returns, and what the host says; see [`Error`].
+    /// Returns the error of `change`, or the host's error; see [`Error`].
     pub async fn try_update<V: Into<Vec<u8>>, E: From<Error>>(
         &self,
         key: impl Into<String>,
@@ -66,7 +65,7 @@ impl Bucket {
                         Swap::Stale(entry) => current = entry,
                     }
                 }
-                // A swap needs an entry.
+                // `swap` needs an existing entry.
                 None => match self.set_with(key.as_str(), value.as_slice(), SetOptions::new().if_absent()).await {
                     Ok(()) => return Ok(value),
                     Err(Error::PreconditionFailed) => current = self.entry(key.as_str()).await?,
@@ -77,7 +76,7 @@ impl Bucket {
     }
 }
 
-/// Why an update ended without a write.
+/// The reason why an update ended without a write.
 enum Stop {
     Left,
     Failed(Error),

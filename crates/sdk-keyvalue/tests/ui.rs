@@ -1,4 +1,4 @@
-//! The messages of `#[watcher]` name the fix.
+//! Snapshots of the compiler messages of `#[watcher]`: each names the fix.
 
 #[test]
 fn messages_name_the_fix() {
@@ -10,7 +10,7 @@ fn messages_name_the_fix() {
     cases.compile_fail("tests/ui/bad_*.rs");
 }
 
-/// Half of each message is rustc's own and changes with its version, so another compiler's cannot be compared.
+/// Half of each message is rustc's own and changes with its version: the snapshots apply to one version only.
 fn compiler_of_the_snapshots() -> bool {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let Ok(output) = std::process::Command::new(rustc).arg("--version").output() else { panic!("rustc does not run") };

@@ -1,4 +1,4 @@
-//! The `log` crate's way to the host, so that `log::info!` and the libraries that use it work unchanged.
+//! A backend of the `log` crate that writes to the host, for `log::info!` and the libraries that use it.
 
 use log::{LevelFilter, Log, Metadata, Record};
 
@@ -6,15 +6,15 @@ use crate::Level;
 
 struct Host;
 
-/// Sends what the macros of the `log` crate write to the host, from `level` on. May be called on each request: the first call
-/// in an instance installs the logger, later ones only set the level.
+/// Sends the records of the `log` crate to the host, from `level` on. May be called on each request: the first call in
+/// an instance installs the logger, later calls set the level.
 ///
 /// ```no_run
 /// tempo_sdk_logging::init(log::LevelFilter::Info);
 /// log::info!("ready");
 /// ```
 pub fn init(level: LevelFilter) {
-    // An error means that this instance has its logger already.
+    // Fails if this instance already has a logger.
     let _ = log::set_logger(&Host);
     log::set_max_level(level);
 }

@@ -1,7 +1,7 @@
-//! One macro for each level, with the arguments of `format!`.
+//! One macro per level, with the arguments of `format!`.
 
-/// Writes a message of the given [`Level`](crate::Level): `log!(Level::Info, "{n} orders")`, or with a context of its own
-/// `log!(Level::Info, context: "stock", "{n} orders")`.
+/// Writes a message of the given [`Level`](crate::Level): `log!(Level::Info, "{n} orders")`, or with an explicit
+/// context: `log!(Level::Info, context: "stock", "{n} orders")`.
 #[macro_export]
 macro_rules! log {
     ($level:expr, context: $context:expr, $($message:tt)+) => {

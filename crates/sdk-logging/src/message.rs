@@ -1,27 +1,27 @@
-//! One log message, by function.
+//! Levels, and the function that writes one message.
 
 use crate::bindings::wasi::logging::logging;
 
-/// How much a message matters, from least to most.
+/// The severity of a message, from least to most severe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
-    /// The values of variables and the flow of control.
+    /// The values of variables and the control flow.
     Trace,
-    /// Of interest to one who debugs the program.
+    /// Information for debugging the program.
     Debug,
-    /// Of interest to one who watches the program.
+    /// Information for operating the program.
     Info,
-    /// Something that may do harm.
+    /// A condition that may cause harm.
     Warn,
-    /// A failure.
+    /// An error.
     Error,
-    /// A failure that ends the program.
+    /// An error that ends the program.
     Critical,
 }
 
-/// Writes one message. `context` is free text by which messages are grouped, such as a module.
+/// Writes one message. `context` is free text by which hosts group messages, such as a module path.
 ///
-/// The macros ([`info!`](crate::info) and its like) format the message and fill in the context.
+/// The macros ([`info!`](crate::info) and its siblings) format the message and fill in the context.
 pub fn log(level: Level, context: &str, message: &str) {
     let level = match level {
         Level::Trace => logging::Level::Trace,

@@ -1,25 +1,25 @@
-//! What every function that a component exports must be, whatever calls it, so that the messages name the fix.
+//! Checks the form of an exported function, with messages that name the fix.
 
 use proc_macro2::{Span, TokenStream};
 use syn::spanned::Spanned;
 use syn::{Error, FnArg, ItemFn, Result, Signature, Type};
 
-/// One attribute: how its messages speak of it.
+/// The form of the functions under one attribute, and the terms of its messages.
 pub(crate) struct Form {
-    /// The attribute, as in `#[handler]`.
+    /// The attribute's name, as in `#[handler]`.
     pub(crate) attribute: &'static str,
-    /// Where users find it.
+    /// The attribute's path for users.
     pub(crate) path: &'static str,
-    /// What the function is called, with its article.
+    /// The noun for the function, with its article.
     pub(crate) function: &'static str,
-    /// What its only argument is called, with its article.
+    /// The noun for its only argument, with its article.
     pub(crate) argument: &'static str,
-    /// How such a function looks; the messages end with it.
+    /// An example of such a function, which ends the messages.
     pub(crate) example: &'static str,
 }
 
 impl Form {
-    /// The function under the attribute and the type of its only argument.
+    /// Parses the function under the attribute. Returns it with the type of its only argument.
     pub(crate) fn read(&self, arguments: &TokenStream, item: &TokenStream) -> Result<(ItemFn, Type)> {
         let Self { attribute, path, example, .. } = self;
         if !arguments.is_empty() {
@@ -72,7 +72,7 @@ impl Form {
     }
 }
 
-/// The span of a qualifier that an exported function cannot have.
+/// Returns the span of a qualifier that an exported function cannot have.
 fn qualifier(signature: &Signature) -> Option<Span> {
     let constness = signature.constness.map(|token| token.span());
     let unsafety = signature.unsafety.map(|token| token.span());

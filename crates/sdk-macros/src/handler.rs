@@ -1,4 +1,4 @@
-//! `#[handler]`: checks the function's form, so that the messages name the fix, and writes the component's export.
+//! `#[handler]` for HTTP: checks the function's form, and generates the component's export.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
@@ -15,14 +15,14 @@ const FORM: Form = Form {
     example: "`async fn main(request: Request) -> impl IntoResponse`",
 };
 
-/// Expands `#[handler]` on `item`: to the item, and the export or the error beside it. The item stays in either case, so that
-/// a mistake is reported once and does not make imports unused.
+/// Expands `#[handler]` on `item` to the item, followed by the export or the error. The item is kept in either case, so
+/// that an error is reported once and does not make imports unused.
 pub(crate) fn expand(arguments: &TokenStream, item: &TokenStream) -> TokenStream {
-    let beside = beside(arguments, item).unwrap_or_else(Error::into_compile_error);
+    let beside = expand_export(arguments, item).unwrap_or_else(Error::into_compile_error);
     quote!(#item #beside)
 }
 
-fn beside(arguments: &TokenStream, item: &TokenStream) -> Result<TokenStream> {
+fn expand_export(arguments: &TokenStream, item: &TokenStream) -> Result<TokenStream> {
     let (function, request) = FORM.read(arguments, item)?;
     let response = response(&function.sig)?;
     Ok(export(&function.sig.ident, &request, &response))
@@ -41,8 +41,8 @@ fn response(signature: &Signature) -> Result<Type> {
     }
 }
 
-/// The export that calls the function. The two calls carry the spans of the types that they constrain, so that a wrong type is
-/// reported where it is written.
+/// Generates the export that calls the function. The two calls have the spans of the types that they constrain, so that
+/// rustc reports a wrong type at its location.
 fn export(name: &Ident, request: &Type, response: &Type) -> TokenStream {
     let take = quote_spanned!(request.span()=> ::tempo_sdk_http::__private::request::<#request>(request));
     let answer = quote_spanned!(response.span()=> ::tempo_sdk_http::__private::answer(response).await);
@@ -67,7 +67,8 @@ fn export(name: &Ident, request: &Type, response: &Type) -> TokenStream {
             }
             #[cfg(target_family = "wasm")]
             ::tempo_sdk_http::__private::export!(Handler with_types_in ::tempo_sdk_http::__private::wasip3);
-            // The names of a component's exports are more than other linkers bear; there the handler counts as used.
+            // Only the component linker accepts the names of the exports. For other targets this marks the handler as
+            // used.
             #[cfg(not(target_family = "wasm"))]
             const _: () = {
                 let _ = <Handler as ::tempo_sdk_http::__private::Guest>::handle;

@@ -20,10 +20,10 @@ pub fn handler(arguments: TokenStream, item: TokenStream) -> TokenStream {
     handler::expand(&arguments.into(), &item.into()).into()
 }
 
-/// Makes an `async fn` the one that hears of the changes of a component's keyvalue buckets.
+/// Makes an `async fn` the watcher of a component: it receives the changes of the component's keyvalue buckets.
 ///
-/// The function takes one argument, the change (`tempo_sdk_keyvalue::Change`), and returns nothing. A component has exactly
-/// one watcher, and may have a handler beside it.
+/// The function takes one argument, the change (`tempo_sdk_keyvalue::Change`), and returns nothing. A component has
+/// exactly one watcher, and may have handlers too.
 ///
 /// The documentation of `tempo-sdk-keyvalue` has an example.
 #[proc_macro_attribute]
@@ -31,10 +31,11 @@ pub fn watcher(arguments: TokenStream, item: TokenStream) -> TokenStream {
     watcher::expand(&arguments.into(), &item.into()).into()
 }
 
-/// Makes an `async fn` the one that messages are delivered to. `tempo-sdk-messaging` re-exports it as `handler`.
+/// Makes an `async fn` the message handler of a component. `tempo-sdk-messaging` re-exports it as `handler`.
 ///
-/// The function takes one argument, the message (`tempo_sdk_messaging::Message`), and returns a `Result` whose error decides
-/// what becomes of the message, or nothing. A component has exactly one, and may have a handler of HTTP requests beside it.
+/// The function takes one argument, the message (`tempo_sdk_messaging::Message`), and returns nothing or a `Result`
+/// whose error decides between retry and rejection. A component has exactly one message handler, and may have an HTTP
+/// handler too.
 ///
 /// The documentation of `tempo-sdk-messaging` has examples.
 #[proc_macro_attribute]
@@ -44,14 +45,14 @@ pub fn messaging_handler(arguments: TokenStream, item: TokenStream) -> TokenStre
 
 /// Puts a span around each call of a function or method, async or not. `tempo_sdk_otel` re-exports it.
 ///
-/// The span is named after the function, of the level `INFO`, and has the arguments as its fields: numbers, booleans and
-/// strings as they are, all else by `Debug`. `self` is not recorded. The options, in any order:
+/// The span has the function's name, the level `INFO`, and the arguments as its fields: numbers, booleans and strings
+/// as values, other types with `Debug`. `self` is not recorded. The options, in any order:
 ///
-/// - `name = "load order"` and `level = "debug"` instead of these.
-/// - `skip(password, body)` leaves arguments out, `skip_all` all of them.
-/// - `fields(order.id = id, customer = %name, parts = ?parts, result)` adds fields: values as they are, by `Display` (`%`), by
-///   `Debug` (`?`), or to be recorded later. One with the name of an argument takes its place.
-/// - `err`, on a function that returns a `Result`: an error sets the status of the span, and is written to the log.
+/// - `name = "load order"` and `level = "debug"` replace the name and the level.
+/// - `skip(password, body)` excludes arguments, `skip_all` all of them.
+/// - `fields(order.id = id, customer = %name, parts = ?parts, result)` adds fields: as values, with `Display` (`%`),
+///   with `Debug` (`?`), or empty, to be recorded later. A field with the name of an argument replaces it.
+/// - `err`, on a function that returns a `Result`: an error sets the span's status, and is logged.
 ///
 /// The documentation of `tempo-sdk-otel` has examples.
 #[proc_macro_attribute]

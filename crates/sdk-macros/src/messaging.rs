@@ -1,4 +1,4 @@
-//! `#[handler]` of messages: checks the function's form, so that the messages name the fix, and writes the component's export.
+//! `#[handler]` for messages: checks the function's form, and generates the component's export.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
@@ -15,18 +15,18 @@ const FORM: Form = Form {
     example: "`async fn handle(message: Message) -> Result<(), HandlerError>`",
 };
 
-/// Expands `#[handler]` on `item`: to the item, and the export or the error beside it, as that of HTTP does.
+/// Expands `#[handler]` on `item` to the item, followed by the export or the error, as for HTTP.
 pub(crate) fn expand(arguments: &TokenStream, item: &TokenStream) -> TokenStream {
-    let beside = beside(arguments, item).unwrap_or_else(Error::into_compile_error);
+    let beside = expand_export(arguments, item).unwrap_or_else(Error::into_compile_error);
     quote!(#item #beside)
 }
 
-fn beside(arguments: &TokenStream, item: &TokenStream) -> Result<TokenStream> {
+fn expand_export(arguments: &TokenStream, item: &TokenStream) -> Result<TokenStream> {
     let (function, message) = FORM.read(arguments, item)?;
     Ok(export(&function.sig.ident, &message, &returned(&function.sig)))
 }
 
-/// The type that the function returns, and nothing where it says nothing.
+/// Returns the function's return type, or `()` if the signature has none.
 fn returned(signature: &Signature) -> TokenStream {
     match &signature.output {
         ReturnType::Type(_, output) => output.to_token_stream(),
@@ -34,8 +34,8 @@ fn returned(signature: &Signature) -> TokenStream {
     }
 }
 
-/// The export that calls the function. The two calls carry the spans of the types that they constrain, so that a wrong type is
-/// reported where it is written.
+/// Generates the export that calls the function. The two calls have the spans of the types that they constrain, so that
+/// rustc reports a wrong type at its location.
 fn export(name: &Ident, message: &Type, returned: &TokenStream) -> TokenStream {
     let take = quote_spanned!(message.span()=> ::tempo_sdk_messaging::__private::message::<#message>(delivery));
     let end = quote_spanned!(returned.span()=> ::tempo_sdk_messaging::__private::disposition::<#returned>(returned));
@@ -56,7 +56,8 @@ fn export(name: &Ident, message: &Type, returned: &TokenStream) -> TokenStream {
             }
             #[cfg(target_family = "wasm")]
             private::export!(Handler with_types_in ::tempo_sdk_messaging::__private::bindings);
-            // The names of a component's exports are more than other linkers bear; there the handler counts as used.
+            // Only the component linker accepts the names of the exports. For other targets this marks the handler as
+            // used.
             #[cfg(not(target_family = "wasm"))]
             const _: () = {
                 let _ = <Handler as private::Guest>::handle;

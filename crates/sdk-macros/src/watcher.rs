@@ -1,4 +1,4 @@
-//! `#[watcher]`: checks the function's form, so that the messages name the fix, and writes the component's export.
+//! `#[watcher]`: checks the function's form, and generates the component's export.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
@@ -15,13 +15,13 @@ const FORM: Form = Form {
     example: "`async fn changed(change: Change)`",
 };
 
-/// Expands `#[watcher]` on `item`: to the item, and the export or the error beside it, as `#[handler]` does.
+/// Expands `#[watcher]` on `item` to the item, followed by the export or the error, as `#[handler]` does.
 pub(crate) fn expand(arguments: &TokenStream, item: &TokenStream) -> TokenStream {
-    let beside = beside(arguments, item).unwrap_or_else(Error::into_compile_error);
+    let beside = expand_export(arguments, item).unwrap_or_else(Error::into_compile_error);
     quote!(#item #beside)
 }
 
-fn beside(arguments: &TokenStream, item: &TokenStream) -> Result<TokenStream> {
+fn expand_export(arguments: &TokenStream, item: &TokenStream) -> Result<TokenStream> {
     let (function, change) = FORM.read(arguments, item)?;
     returns_nothing(&function.sig)?;
     Ok(export(&function.sig.ident, &change))
@@ -32,17 +32,14 @@ fn returns_nothing(signature: &Signature) -> Result<()> {
         ReturnType::Default => Ok(()),
         ReturnType::Type(_, output) if matches!(&**output, Type::Tuple(unit) if unit.elems.is_empty()) => Ok(()),
         ReturnType::Type(_, output) => {
-            let message = format!(
-                "a watcher returns nothing, as nobody waits for an answer: deal with errors inside, and write {}",
-                FORM.example
-            );
+            let message = format!("a watcher returns nothing: handle errors inside, and write {}", FORM.example);
             Err(Error::new_spanned(output, message))
         }
     }
 }
 
-/// The export that calls the function. The change is made with the span of the type it must have, so that a wrong type is
-/// reported where it is written.
+/// Generates the export that calls the function. The construction of the change has the span of the argument's type, so
+/// that rustc reports a wrong type at its location.
 fn export(name: &Ident, change: &Type) -> TokenStream {
     let set = quote_spanned!(change.span()=> ::tempo_sdk_keyvalue::__private::change::<#change>(bucket, key, ::core::option::Option::Some(value)));
     let deleted = quote_spanned!(change.span()=> ::tempo_sdk_keyvalue::__private::change::<#change>(bucket, key, ::core::option::Option::None));
@@ -60,7 +57,8 @@ fn export(name: &Ident, change: &Type) -> TokenStream {
             }
             #[cfg(target_family = "wasm")]
             private::export!(Watcher with_types_in ::tempo_sdk_keyvalue::__private::bindings);
-            // The names of a component's exports are more than other linkers bear; there the watcher counts as used.
+            // Only the component linker accepts the names of the exports. For other targets this marks the watcher as
+            // used.
             #[cfg(not(target_family = "wasm"))]
             const _: () = {
                 let _ = <Watcher as private::Guest>::on_set;

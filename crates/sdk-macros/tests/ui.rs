@@ -1,5 +1,6 @@
-//! The messages of `#[instrument]` name the fix. (Those of the other attributes are tested where they are re-exported; a test
-//! there would compile all that the tests of `tempo-sdk-otel` need, which is an engine.)
+//! Snapshots of the compiler messages of `#[instrument]`: each names the fix. (The crates that re-export the other
+//! attributes test those; a test there would build the dependencies of the tests of `tempo-sdk-otel`, an engine among
+//! them.)
 
 #[test]
 fn messages_name_the_fix() {
@@ -11,7 +12,7 @@ fn messages_name_the_fix() {
     cases.compile_fail("tests/ui/bad_*.rs");
 }
 
-/// Half of each message is rustc's own and changes with its version, so another compiler's cannot be compared.
+/// Half of each message is rustc's own and changes with its version: the snapshots apply to one version only.
 fn compiler_of_the_snapshots() -> bool {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let Ok(output) = std::process::Command::new(rustc).arg("--version").output() else { panic!("rustc does not run") };

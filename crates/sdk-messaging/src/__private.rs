@@ -1,28 +1,28 @@
-//! What the code that `#[handler]` writes refers to. Not for use by hand: it may change in any release.
+//! Support for the code that `#[handler]` generates. Not public API: it may change in any release.
 
 pub use crate::bindings::_export_handler as export;
 pub use crate::bindings::exports::tempo::messaging::handler::{Delivery, Disposition, Guest};
 
 use crate::handler::{self, IntoDisposition};
 use crate::message::FromMessage;
-use tempo_sdk_trace::Root;
+use tempo_sdk_trace::RootSpan;
 
-/// Where the export macro finds its types.
+/// The bindings, at the path where the export macro looks for its types.
 pub mod bindings {
     pub use crate::bindings::*;
 }
 
-/// The span of this call, named after the topic; nothing in a component without telemetry.
-pub fn root(delivery: &Delivery) -> Root {
-    Root::new(|| format!("process {}", delivery.message.topic).into())
+/// Creates the root span of this call, named after the topic. Does nothing without telemetry.
+pub fn root(delivery: &Delivery) -> RootSpan {
+    RootSpan::new(|| format!("process {}", delivery.message.topic).into())
 }
 
-/// The argument of the handler, from what the host delivers.
+/// Builds the handler's argument from the host's delivery.
 pub fn message<M: FromMessage>(delivery: Delivery) -> M {
     M::from_message(crate::Message::delivered(delivery))
 }
 
-/// How the delivery ended, from what the handler returned.
+/// Converts the handler's return value to the disposition of the delivery.
 pub fn disposition<D: IntoDisposition>(returned: D) -> Disposition {
     handler::disposition(returned.into_disposition())
 }

@@ -1,5 +1,5 @@
-//! The bindings of `tempo:messaging@0.1.0`, generated from `wit/messaging`. The world exports the handler, but a component does
-//! so only where it uses the macro that is made for it.
+//! Bindings of `tempo:messaging@0.1.0`, generated from `wit/messaging`. The world exports the handler, but a component
+//! exports it only if it uses `#[handler]`.
 #![allow(missing_docs, unsafe_code, unreachable_pub, clippy::all, clippy::pedantic, reason = "generated code")]
 
 wit_bindgen::generate!({

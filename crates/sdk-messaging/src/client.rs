@@ -1,4 +1,4 @@
-//! Clients: the brokers that a component reaches, by the names that the host knows them by.
+//! `Client`: a broker, identified by the host's name for it.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::bindings::tempo::messaging::producer;
 use crate::{Draft, Error, Message};
 
-/// A broker, by the name that the host knows it by. What does not name one uses `default`.
+/// A broker, identified by the host's name for it. Functions without a client use `default`.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), tempo_sdk_messaging::Error> {
@@ -23,26 +23,26 @@ pub struct Client {
 }
 
 impl Client {
-    /// The client that the host knows as `name`. Whether there is one shows when it is used:
+    /// Creates the client `name`. An unknown name fails on first use, with
     /// [`NoSuchClient`](crate::ErrorKind::NoSuchClient).
     pub fn named(name: impl Into<Cow<'static, str>>) -> Self {
         Self { name: name.into() }
     }
 
-    /// Its name.
+    /// Returns the client's name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Publishes `message`. When this returns, it was accepted: where the host keeps messages, it is kept.
+    /// Publishes `message`. Returns once the broker has accepted it; a persistent broker has then stored it.
     ///
     /// # Errors
-    /// When the host says so; see [`ErrorKind`](crate::ErrorKind).
+    /// Returns the host's error; see [`ErrorKind`](crate::ErrorKind).
     pub async fn publish_message(&self, message: Draft) -> Result<(), Error> {
         Ok(producer::publish(self.name.to_string(), message.traced()).await?)
     }
 
-    /// Publishes `messages` at once, in their order. Each has a result of its own, in the same order.
+    /// Publishes `messages` in one call, in order. Returns one result per message, in the same order.
     #[must_use = "each message has a result of its own"]
     pub async fn publish_many(&self, messages: impl IntoIterator<Item = Draft>) -> Vec<Result<(), Error>> {
         let messages: Vec<_> = messages.into_iter().map(Draft::traced).collect();
@@ -50,11 +50,11 @@ impl Client {
         results.into_iter().map(|result| result.map_err(Error::from)).collect()
     }
 
-    /// Publishes `message` and waits for the first answer: `timeout` at most, in whole milliseconds (rounded up).
+    /// Publishes `message` and waits for the first reply, for at most `timeout` in whole milliseconds (rounded up).
     ///
     /// # Errors
-    /// [`Timeout`](crate::ErrorKind::Timeout) when none came, [`NoResponders`](crate::ErrorKind::NoResponders) where it is
-    /// known that none can come.
+    /// Returns [`Timeout`](crate::ErrorKind::Timeout) if no reply arrived, and
+    /// [`NoResponders`](crate::ErrorKind::NoResponders) if the broker reports that the topic has no subscriber.
     pub async fn request_message(&self, message: Draft, timeout: Duration) -> Result<Message, Error> {
         let answer = producer::request(self.name.to_string(), message.traced(), milliseconds(timeout)).await?;
         Ok(Message::answer_to_request(answer))
@@ -67,7 +67,8 @@ impl Default for Client {
     }
 }
 
-/// Publishes `messages` at once by the client `default`, in their order. Each has a result of its own, in the same order.
+/// Publishes `messages` in one call with the client `default`, in order. Returns one result per message, in the same
+/// order.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), tempo_sdk_messaging::Error> {
@@ -85,7 +86,7 @@ pub async fn publish_many(messages: impl IntoIterator<Item = Draft>) -> Vec<Resu
     Client::default().publish_many(messages).await
 }
 
-/// Rounded up, so that a time above zero does not become zero.
+/// Converts to milliseconds, rounded up so that a timeout above zero does not become zero.
 fn milliseconds(duration: Duration) -> u32 {
     u32::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u32::MAX)
 }
@@ -102,7 +103,7 @@ mod tests {
         assert_eq!(milliseconds(Duration::MAX), u32::MAX);
     }
 
-    /// Frameworks such as axum ask it of every handler.
+    /// Frameworks such as axum require `Send` futures of every handler.
     #[test]
     fn futures_are_send() {
         fn send<T: Send>(_: impl FnOnce(Client) -> T) {}

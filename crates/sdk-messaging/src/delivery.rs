@@ -1,25 +1,26 @@
-//! What is known of a message because it was delivered.
+//! `Delivery`: the delivery metadata of a message.
 
 use std::time::{Duration, SystemTime};
 
 use crate::bindings::exports::tempo::messaging::handler;
 
-/// How a message came to a handler.
+/// The delivery metadata of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Delivery {
-    /// How often the message has been delivered, this time included: 1 for the first.
+    /// The number of this delivery attempt, from 1.
     pub attempt: u32,
-    /// When it was accepted; where messages are not kept, when it came.
+    /// The time at which the broker accepted the message; without persistence, the time of arrival.
     pub timestamp: SystemTime,
-    /// Its place in the stream that keeps it: higher for each message, never given twice. `None` where messages are not kept.
+    /// The sequence number in the stream, which increases with each message and is never reused. `None` without
+    /// persistence.
     pub sequence: Option<u64>,
 }
 
 impl Delivery {
     pub(crate) fn of(delivery: &handler::Delivery) -> Self {
         let timestamp = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(delivery.timestamp));
-        // A time that the system cannot count to is no time at which a message was accepted.
+        // A timestamp outside the range of `SystemTime` is no acceptance time.
         let timestamp = timestamp.unwrap_or(SystemTime::UNIX_EPOCH);
         Self { attempt: delivery.attempt, timestamp, sequence: delivery.sequence }
     }

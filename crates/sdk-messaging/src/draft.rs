@@ -1,15 +1,15 @@
-//! A message that is being written.
+//! `Draft`: the builder of a message.
 
 use std::time::Duration;
 
 use crate::bindings::tempo::messaging::types;
 use crate::{Client, Error, Message};
 
-/// By this header a broker knows a message that it has accepted before.
+/// The header by which a broker recognizes a duplicate message.
 pub(crate) const MESSAGE_ID: &str = "Nats-Msg-Id";
 
-/// A message that is being written: begin with [`Message::new`], end with [`publish`](Self::publish) or
-/// [`request`](Self::request). What is not allowed shows there.
+/// A message under construction: it begins with [`Message::new`] and ends with [`publish`](Self::publish) or
+/// [`request`](Self::request), which report invalid parts.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), tempo_sdk_messaging::Error> {
@@ -44,7 +44,7 @@ impl Draft {
         Self { host }
     }
 
-    /// Messages of one key belong together: a subscription that is ordered handles them one after the other.
+    /// Sets the key. An ordered subscription handles the messages of one key one after the other.
     pub fn key(mut self, key: impl Into<String>) -> Self {
         self.host.key = Some(key.into());
         self
@@ -56,14 +56,14 @@ impl Draft {
         self
     }
 
-    /// A name for this very message. However often it is published within two minutes, it is accepted once; where messages are
-    /// not kept, it makes no difference.
+    /// Sets the message ID for deduplication: the broker accepts messages with the same ID once within two minutes. It
+    /// has no effect without persistence.
     pub fn id(mut self, id: impl Into<String>) -> Self {
         self.host.headers.retain(|(name, _)| !name.eq_ignore_ascii_case(MESSAGE_ID));
         self.header(MESSAGE_ID, id)
     }
 
-    /// The message as it goes to the host: with the trace that it is part of, unless it has headers of its own for that.
+    /// Builds the host's message, and adds the trace context headers that the message does not have.
     pub(crate) fn traced(self) -> types::Message {
         let mut host = self.host;
         let headers =
@@ -72,38 +72,38 @@ impl Draft {
         host
     }
 
-    /// The media type of the payload.
+    /// Sets the media type of the payload.
     pub fn content_type(mut self, content_type: impl Into<String>) -> Self {
         self.host.content_type = Some(content_type.into());
         self
     }
 
-    /// The topic on which answers are expected. A [request](Self::request) has one of its own.
+    /// Sets the topic for replies. A [request](Self::request) sets its own.
     pub fn reply_to(mut self, topic: impl Into<String>) -> Self {
         self.host.reply_to = Some(topic.into());
         self
     }
 
-    /// The payload, as it is.
+    /// Sets the payload to `payload`, unchanged.
     pub fn bytes(mut self, payload: impl Into<Vec<u8>>) -> Self {
         self.host.payload = payload.into();
         self
     }
 
-    /// Publishes it by the client `default`. When this returns, the message was accepted.
+    /// Publishes the message with the client `default`. Returns once the broker has accepted it.
     ///
     /// # Errors
-    /// When the host says so; see [`ErrorKind`](crate::ErrorKind).
+    /// Returns the host's error; see [`ErrorKind`](crate::ErrorKind).
     pub async fn publish(self) -> Result<(), Error> {
         Client::default().publish_message(self).await
     }
 
-    /// Publishes it by the client `default`, and waits for the first answer: `timeout` at most, in whole milliseconds (rounded
-    /// up).
+    /// Publishes the message with the client `default`, and waits for the first reply, for at most `timeout` in whole
+    /// milliseconds (rounded up).
     ///
     /// # Errors
-    /// [`Timeout`](crate::ErrorKind::Timeout) when none came, [`NoResponders`](crate::ErrorKind::NoResponders) where it is
-    /// known that none can come.
+    /// Returns [`Timeout`](crate::ErrorKind::Timeout) if no reply arrived, and
+    /// [`NoResponders`](crate::ErrorKind::NoResponders) if the broker reports that the topic has no subscriber.
     pub async fn request(self, timeout: Duration) -> Result<Message, Error> {
         Client::default().request_message(self, timeout).await
     }

@@ -1,33 +1,33 @@
-//! The one error type of the crate: what kind of failure it was, for programs, and what happened, for people.
+//! The error type of the crate: a kind for programs, and a message for people.
 
 use std::borrow::Cow;
 use std::{error, fmt};
 
 use crate::bindings::tempo::messaging::types;
 
-/// What kind of failure it was: the cases of `tempo:messaging/types.error-kind`, and one of this crate.
+/// The kind of an [`Error`]: the cases of `tempo:messaging/types.error-kind`, and one of this crate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// The host has no client of that name for this component.
     NoSuchClient,
-    /// A topic, a header or another part of the message is not allowed.
+    /// The topic, a header or another part of the message is not allowed.
     InvalidArgument,
-    /// The message is larger than the host or the server allows.
+    /// The message exceeds the size limit of the host or the server.
     TooLarge,
-    /// No answer came in time. Whether the message was accepted is not known.
+    /// No reply arrived in time. Whether the message was accepted is unknown.
     Timeout,
-    /// Nobody takes messages of that topic.
+    /// The topic has no subscriber.
     NoResponders,
-    /// The server cannot be reached just now; later it may be.
+    /// The server is unreachable. A later attempt may succeed.
     Unavailable,
-    /// There is no room for more, or messages come too fast.
+    /// The server is full, or limits the rate of messages.
     QuotaExceeded,
-    /// The component, or the host with its credentials, may not do that.
+    /// The host denies the operation to this component, or the server denies it to the host's credentials.
     AccessDenied,
-    /// The payload is not what it was read as: not UTF-8, not JSON of that form.
+    /// The payload cannot be decoded: it is not UTF-8, or not the expected JSON.
     Decode,
-    /// Anything else.
+    /// Any other error.
     Other,
 }
 
@@ -37,18 +37,18 @@ impl ErrorKind {
             Self::NoSuchClient => "the host has no messaging client of that name",
             Self::InvalidArgument => "a part of the message is not allowed",
             Self::TooLarge => "the message is larger than the host allows",
-            Self::Timeout => "no answer came in time",
-            Self::NoResponders => "nobody takes messages of that topic",
-            Self::Unavailable => "the server that takes messages cannot be reached",
-            Self::QuotaExceeded => "there is no room for more messages, or they come too fast",
-            Self::AccessDenied => "messages of that topic are not allowed",
-            Self::Decode => "the payload is not what it was read as",
+            Self::Timeout => "no reply arrived in time",
+            Self::NoResponders => "no subscriber receives messages of that topic",
+            Self::Unavailable => "the server cannot be reached",
+            Self::QuotaExceeded => "the server is full, or limits the rate of messages",
+            Self::AccessDenied => "access to the topic was denied",
+            Self::Decode => "the payload cannot be decoded",
             Self::Other => "messaging failed",
         }
     }
 }
 
-/// Why an operation failed.
+/// An error of a messaging operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     kind: ErrorKind,
@@ -60,7 +60,7 @@ impl Error {
         Self { kind, message: message.into() }
     }
 
-    /// The kind of failure.
+    /// Returns the kind of the error.
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_host_says_in_words_is_kept() {
+    fn the_message_of_the_host_is_kept() {
         assert_eq!(host("at most 1 MiB").kind(), ErrorKind::TooLarge);
         assert_eq!(host("at most 1 MiB").to_string(), "at most 1 MiB");
         assert_eq!(host("").to_string(), "the message is larger than the host allows");

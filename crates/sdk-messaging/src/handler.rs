@@ -1,4 +1,4 @@
-//! How a handler ends: what it returns, and what becomes of the message.
+//! The return values of a handler, and the dispositions that they map to.
 
 use std::error::Error;
 use std::fmt;
@@ -8,9 +8,9 @@ use crate::bindings::exports::tempo::messaging::handler::Disposition;
 
 type BoxError = Box<dyn Error + Send + Sync + 'static>;
 
-/// Why a message was not handled, and what is to become of it: it is delivered again, or it never is.
+/// The error of a handler, which decides whether the message is retried or rejected.
 ///
-/// Every other error becomes one by `?`, and has the message delivered again, when the subscription's own backoff says:
+/// `?` converts every other error to a retry with the subscription's own backoff:
 ///
 /// ```
 /// # mod guest {
@@ -19,12 +19,12 @@ type BoxError = Box<dyn Error + Send + Sync + 'static>;
 ///
 /// #[tempo_sdk_messaging::handler]
 /// async fn handle(message: Message) -> Result<(), HandlerError> {
-///     // What cannot be read now cannot be read later: it goes to the dead letters.
+/// A malformed message stays malformed: reject it to the dead letters.
 ///     let amount: u32 = message.json().map_err(HandlerError::reject)?;
 ///     if amount == 0 {
 ///         return Err(HandlerError::reject("an amount of nothing"));
 ///     }
-///     // This may succeed next time.
+/// This may succeed on the next attempt.
 ///     tempo_sdk_messaging::publish("amounts.seen", &amount).await?;
 ///     if amount > 1_000 && message.attempt() < 3 {
 ///         return Err(HandlerError::new("it is still too early").retry_after(Duration::from_secs(60)));
@@ -35,33 +35,33 @@ type BoxError = Box<dyn Error + Send + Sync + 'static>;
 /// # fn main() {}
 /// ```
 ///
-/// It is no [`std::error::Error`] itself, as every such error becomes one of these.
+/// `HandlerError` does not implement [`std::error::Error`], because it converts from every type that does.
 pub struct HandlerError {
     reason: BoxError,
-    fate: Fate,
+    disposition: ErrorDisposition,
 }
 
 #[derive(Debug)]
-enum Fate {
+enum ErrorDisposition {
     Retry(Option<Duration>),
     Reject,
 }
 
 impl HandlerError {
-    /// The message is to be delivered again, when the subscription's own backoff says. `reason` goes to standard error.
+    /// Requests another delivery, after the subscription's own backoff. The SDK writes `reason` to standard error.
     pub fn new(reason: impl Into<BoxError>) -> Self {
-        Self { reason: reason.into(), fate: Fate::Retry(None) }
+        Self { reason: reason.into(), disposition: ErrorDisposition::Retry(None) }
     }
 
-    /// The message is not to be delivered again: the host keeps it with `reason` among the dead letters.
+    /// Rejects the message: the broker stops delivering it and keeps it with `reason` as a dead letter.
     pub fn reject(reason: impl Into<BoxError>) -> Self {
-        Self { reason: reason.into(), fate: Fate::Reject }
+        Self { reason: reason.into(), disposition: ErrorDisposition::Reject }
     }
 
-    /// The message is to be delivered again, not before `delay` is over, in whole milliseconds (rounded up).
+    /// Delays the next delivery by at least `delay`, in whole milliseconds (rounded up).
     #[must_use]
     pub fn retry_after(mut self, delay: Duration) -> Self {
-        self.fate = Fate::Retry(Some(delay));
+        self.disposition = ErrorDisposition::Retry(Some(delay));
         self
     }
 }
@@ -72,7 +72,7 @@ impl<E: Into<BoxError>> From<E> for HandlerError {
     }
 }
 
-/// The reason with its causes, in one line.
+/// Writes the reason with its causes, in one line.
 impl fmt::Display for HandlerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.reason)?;
@@ -87,18 +87,19 @@ impl fmt::Display for HandlerError {
 
 impl fmt::Debug for HandlerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HandlerError").field("reason", &self.reason).field("fate", &self.fate).finish()
+        f.debug_struct("HandlerError").field("reason", &self.reason).field("disposition", &self.disposition).finish()
     }
 }
 
-/// What a [`handler`](macro@crate::handler) may return: nothing, or a `Result` whose error decides what becomes of the message.
+/// The return type of a [`handler`](macro@crate::handler): nothing, or a `Result` whose error decides between retry and
+/// rejection.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not say what becomes of the message",
     label = "not the end of a handler",
     note = "return `Result<(), E>`, where `E` is `tempo_sdk_messaging::HandlerError` or any error"
 )]
 pub trait IntoDisposition {
-    /// Whether the message was handled.
+    /// Returns `Ok` if the message was handled.
     #[doc(hidden)]
     fn into_disposition(self) -> Result<(), HandlerError>;
 }
@@ -115,19 +116,20 @@ impl<E: Into<HandlerError>> IntoDisposition for Result<(), E> {
     }
 }
 
-/// What the host is told. It hears no reason for a retry, so that goes to standard error.
+/// Converts the handler's result to the WIT disposition. A retry carries no reason to the host, so it goes to standard
+/// error.
 pub(crate) fn disposition(returned: Result<(), HandlerError>) -> Disposition {
     let Err(error) = returned else { return Disposition::Ack };
-    match error.fate {
-        Fate::Reject => Disposition::Reject(error.to_string()),
-        Fate::Retry(delay) => {
+    match error.disposition {
+        ErrorDisposition::Reject => Disposition::Reject(error.to_string()),
+        ErrorDisposition::Retry(delay) => {
             eprintln!("error: {error}");
             Disposition::Retry(delay.map(milliseconds))
         }
     }
 }
 
-/// Rounded up, so that the message does not come too early.
+/// Converts to milliseconds, rounded up so that the message is not delivered too early.
 fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }

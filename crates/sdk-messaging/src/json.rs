@@ -1,4 +1,4 @@
-//! Typed JSON payloads, by serde.
+//! JSON payloads, with serde.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::{Client, Draft, Error, ErrorKind, Message};
 
 const JSON: &str = "application/json";
 
-/// Publishes `value` as JSON on `topic`, by the client `default`. When this returns, the message was accepted.
+/// Publishes `value` as JSON on `topic`, with the client `default`. Returns once the broker has accepted the message.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), tempo_sdk_messaging::Error> {
@@ -23,13 +23,14 @@ const JSON: &str = "application/json";
 /// ```
 ///
 /// # Errors
-/// When the host says so; see [`ErrorKind`]. [`InvalidArgument`](ErrorKind::InvalidArgument) when `value` cannot be JSON, such
-/// as a map whose keys are no strings.
+/// Returns the host's error; see [`ErrorKind`]. Returns [`InvalidArgument`](ErrorKind::InvalidArgument) if `value` has
+/// no JSON form, such as a map with keys that are not strings.
 pub async fn publish<T: Serialize + ?Sized>(topic: impl Into<String>, value: &T) -> Result<(), Error> {
     Message::new(topic).json(value)?.publish().await
 }
 
-/// Publishes `value` as JSON on `topic`, by the client `default`, and waits for the first answer, `timeout` at most.
+/// Publishes `value` as JSON on `topic`, with the client `default`, and waits for the first reply, for at most
+/// `timeout`.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), tempo_sdk_messaging::Error> {
@@ -60,7 +61,7 @@ impl Client {
         self.publish_message(Message::new(topic).json(value)?).await
     }
 
-    /// Publishes `value` as JSON on `topic`, and waits for the first answer, `timeout` at most.
+    /// Publishes `value` as JSON on `topic`, and waits for the first reply, for at most `timeout`.
     ///
     /// # Errors
     /// As the function [`request`].
@@ -75,10 +76,11 @@ impl Client {
 }
 
 impl Draft {
-    /// `value` as the payload, as JSON, with the media type `application/json`.
+    /// Sets the payload to `value` as JSON, and the media type to `application/json`.
     ///
     /// # Errors
-    /// [`InvalidArgument`](ErrorKind::InvalidArgument) when `value` cannot be JSON, such as a map whose keys are no strings.
+    /// Returns [`InvalidArgument`](ErrorKind::InvalidArgument) if `value` has no JSON form, such as a map with keys
+    /// that are not strings.
     pub fn json<T: Serialize + ?Sized>(self, value: &T) -> Result<Self, Error> {
         let payload = serde_json::to_vec(value).map_err(|error| {
             Error::new(ErrorKind::InvalidArgument, format!("the value cannot be written as JSON: {error}"))
@@ -88,18 +90,18 @@ impl Draft {
 }
 
 impl Message {
-    /// The payload, read as JSON, whatever the message says that it is.
+    /// Decodes the payload as JSON, regardless of the message's media type.
     ///
     /// # Errors
-    /// [`Decode`](ErrorKind::Decode) when it is not the JSON of a `T`.
+    /// Returns [`Decode`](ErrorKind::Decode) if the payload is not the JSON of a `T`.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
         serde_json::from_slice(self.bytes()).map_err(|error| {
             Error::new(ErrorKind::Decode, format!("the payload is not the JSON that is expected here: {error}"))
         })
     }
 
-    /// Answers with `value` as JSON, if an answer is expected; otherwise nothing is done. See [`answer`](Self::answer) for
-    /// other answers.
+    /// Replies with `value` as JSON. Does nothing if the message has no reply topic. See [`answer`](Self::answer) for
+    /// other replies.
     ///
     /// # Errors
     /// As the function [`publish`].
@@ -117,7 +119,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     #[test]
-    fn json_comes_and_goes() -> Result<(), Error> {
+    fn json_is_written_and_read() -> Result<(), Error> {
         let message = Message::from(Message::new("a").json(&["a", "b"][..])?);
         assert_eq!(message.content_type(), Some("application/json"));
         assert_eq!(message.bytes(), br#"["a","b"]"#);

@@ -1,4 +1,4 @@
-//! A message that came: to the handler, or as the answer to a request.
+//! `Message`: a received message.
 
 use std::fmt;
 
@@ -6,8 +6,8 @@ use crate::bindings::exports::tempo::messaging::handler;
 use crate::bindings::tempo::messaging::types;
 use crate::{Delivery, Draft, Error, ErrorKind};
 
-/// A message that came: to the [`handler`](macro@crate::handler), or as the answer to a request. [`Message::new`] begins one
-/// that goes.
+/// A received message: the argument of the [`handler`](macro@crate::handler), or the reply to a request.
+/// [`Message::new`] begins a message to publish.
 ///
 /// ```
 /// # mod guest {
@@ -28,7 +28,7 @@ pub struct Message {
 }
 
 impl Message {
-    /// Begins a message on `topic`: words separated by dots, such as `orders.created`, of 1-255 bytes together.
+    /// Begins a message on `topic`: tokens separated by dots, such as `orders.created`, of 1-255 bytes in total.
     #[expect(clippy::new_ret_no_self, reason = "a message that goes begins as a draft")]
     pub fn new(topic: impl Into<String>) -> Draft {
         Draft::new(topic.into())
@@ -42,66 +42,66 @@ impl Message {
         Self { host, delivery: None }
     }
 
-    /// What it is about.
+    /// Returns the topic.
     pub fn topic(&self) -> &str {
         &self.host.topic
     }
 
-    /// Messages of one key belong together.
+    /// Returns the key. Messages of one key belong together.
     pub fn key(&self) -> Option<&str> {
         self.host.key.as_deref()
     }
 
-    /// The media type of the payload.
+    /// Returns the media type of the payload.
     pub fn content_type(&self) -> Option<&str> {
         self.host.content_type.as_deref()
     }
 
-    /// The first value of the header `name`, whose case does not matter.
+    /// Returns the first value of the header `name`, which is case-insensitive.
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut headers = self.headers();
         headers.find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
-    /// All headers, in the order in which they came. A name may be there several times.
+    /// Returns all headers in their order. A name may occur several times.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
         self.host.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// The topic on which an answer is expected, if one is.
+    /// Returns the topic for replies, if the sender expects one.
     pub fn reply_to(&self) -> Option<&str> {
         self.host.reply_to.as_deref()
     }
 
-    /// The payload.
+    /// Returns the payload.
     pub fn bytes(&self) -> &[u8] {
         &self.host.payload
     }
 
-    /// The payload, without a copy.
+    /// Returns the payload without copying it.
     pub fn into_bytes(self) -> Vec<u8> {
         self.host.payload
     }
 
-    /// The payload as text.
+    /// Returns the payload as text.
     ///
     /// # Errors
-    /// [`Decode`](ErrorKind::Decode) when it is not UTF-8.
+    /// Returns [`Decode`](ErrorKind::Decode) if the payload is not UTF-8.
     pub fn text(&self) -> Result<&str, Error> {
         str::from_utf8(&self.host.payload).map_err(|error| Error::new(ErrorKind::Decode, error.to_string()))
     }
 
-    /// How it was delivered; `None` for the answer to a request.
+    /// Returns the delivery metadata; `None` for the reply to a request.
     pub fn delivery(&self) -> Option<Delivery> {
         self.delivery
     }
 
-    /// How often it has been delivered, this time included: 1 for the first.
+    /// Returns the number of this delivery attempt, from 1.
     pub fn attempt(&self) -> u32 {
         self.delivery.map_or(1, |delivery| delivery.attempt)
     }
 
-    /// Begins an answer, if one is expected.
+    /// Begins a reply; `None` if the sender expects none.
     ///
     /// ```
     /// # mod guest {
@@ -121,7 +121,7 @@ impl Message {
         self.host.reply_to.clone().map(Draft::new)
     }
 
-    /// Begins a message on another topic that is the same in everything else but its id, to pass it on.
+    /// Begins a copy of the message on another topic, without the message ID.
     pub fn forward(&self, topic: impl Into<String>) -> Draft {
         let mut host = types::Message { topic: topic.into(), ..self.host.clone() };
         host.headers.retain(|(name, _)| !name.eq_ignore_ascii_case(crate::draft::MESSAGE_ID));
@@ -129,14 +129,14 @@ impl Message {
     }
 }
 
-/// As if it had been delivered without a host, for tests of a handler.
+/// Creates a message as a handler receives it, without a host: for tests of handlers.
 impl From<Draft> for Message {
     fn from(draft: Draft) -> Self {
         Self { host: draft.host, delivery: None }
     }
 }
 
-/// The payload's length in place of the payload.
+/// Shows the length of the payload instead of the payload.
 impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let types::Message { topic, key, content_type, headers, reply_to, payload } = &self.host;
@@ -152,14 +152,14 @@ impl fmt::Debug for Message {
     }
 }
 
-/// Gives the compiler words for a handler that takes something else.
+/// Restricts the type of a handler's argument, with a compiler message that names the right one.
 #[diagnostic::on_unimplemented(
     message = "a handler of messages cannot take `{Self}`",
     label = "not a message",
     note = "take `tempo_sdk_messaging::Message`, and read the rest from it, as in `message.json()`"
 )]
 pub trait FromMessage {
-    /// Makes the argument.
+    /// Converts the message to the argument.
     fn from_message(message: Message) -> Self;
 }
 

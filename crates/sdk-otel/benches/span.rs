@@ -1,6 +1,6 @@
-//! What a span costs: CPU time of 100,000 calls of a function with `#[instrument]` and two attributes, under a host that takes
-//! what it is told and does nothing with it. `cargo xtask build`, then `cargo bench --profile dist -p tempo-sdk-otel`: the profile
-//! is that of the runtimes that are handed out, as two thirds of the time are the host's.
+//! Measures the cost of a span: CPU time of 100,000 calls of a function with `#[instrument]` and two attributes, under
+//! a host that discards all telemetry. `cargo xtask build`, then `cargo bench --profile dist -p tempo-sdk-otel`: two
+//! thirds of the time are the host's, so the profile is that of the released runtimes.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "it ends by panicking")]
 
 #[path = "../tests/host/mod.rs"]
@@ -8,7 +8,7 @@ mod host;
 
 use host::Instance;
 
-/// As the runtimes have it: what a host call brings is a dozen of strings.
+/// The allocator of the runtimes: a host call allocates a dozen strings.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -29,7 +29,7 @@ fn main() {
     });
 }
 
-/// The best of twenty, in microseconds: what else runs on the machine makes it longer, never shorter.
+/// Returns the best of twenty runs, in microseconds: other load on the machine only adds time.
 async fn measure(instance: &mut Instance) -> f64 {
     let mut best = f64::INFINITY;
     for _ in 0..20 {
@@ -42,10 +42,10 @@ async fn measure(instance: &mut Instance) -> f64 {
     best
 }
 
-/// The CPU time of this thread, which runs the component, in nanoseconds.
+/// Returns the CPU time of this thread, which runs the component, in nanoseconds.
 fn cpu() -> u64 {
-    // The kernel adds up when the thread gives way.
+    // The kernel updates the figure when the thread yields.
     std::thread::yield_now();
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux says what a thread has spent");
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux reports the CPU time of a thread");
     text.split(' ').next().unwrap().parse().unwrap()
 }

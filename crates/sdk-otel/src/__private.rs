@@ -1,4 +1,4 @@
-//! What the code that `#[instrument]` writes refers to. Not for use by hand: it may change in any release.
+//! Support for the code that `#[instrument]` generates. Not public API: it may change in any release.
 
 use std::fmt::{Debug, Display};
 
@@ -7,7 +7,7 @@ use tracing::field::{self, DebugValue};
 
 pub use tracing;
 
-/// An argument that is recorded by what `Debug` makes of it.
+/// An argument that is recorded with `Debug`.
 #[diagnostic::on_unimplemented(
     message = "`#[instrument]` records the arguments by `Debug`, which `{Self}` has not",
     label = "cannot be recorded",
@@ -18,19 +18,20 @@ pub trait Argument: Debug {}
 #[diagnostic::do_not_recommend]
 impl<T: Debug + ?Sized> Argument for T {}
 
-/// The value of the field of an argument. Its type says nothing of `T`, so that an argument without `Debug` is one error.
+/// Returns the field value of an argument. Its type does not mention `T`, so that an argument without `Debug` is one
+/// error only.
 pub fn argument<'a, T: Argument>(argument: &'a T) -> DebugValue<&'a (dyn Debug + 'a)> {
     field::debug(argument)
 }
 
-/// What a function with `err` returns.
+/// The return type of a function with `err`.
 #[diagnostic::on_unimplemented(
     message = "`err` records the error of a `Result`, and this function returns `{Self}`",
     label = "not a `Result` whose error has `Display`",
     note = "remove `err`, or return a `Result` whose error implements `Display`"
 )]
 pub trait Outcome {
-    /// The error, if it is one.
+    /// Returns the error, if there is one.
     fn error(&self) -> Option<&dyn Display>;
 }
 
@@ -41,14 +42,14 @@ impl<T, E: Display> Outcome for Result<T, E> {
     }
 }
 
-/// Says of the span that it failed, if it did, and gives the error.
+/// Sets the span's status if `outcome` is an error, and returns the error.
 pub fn failed<'a, O: Outcome>(span: &Span, outcome: &'a O) -> Option<&'a dyn Display> {
     let error = outcome.error()?;
     span.record("otel.status_description", field::display(error));
     Some(error)
 }
 
-/// Calls `work`, and by its bound makes it a closure that may give back what it borrowed.
+/// Calls `work`. The bound makes the closure `FnOnce`, which may return what it borrowed.
 pub fn once<T>(work: impl FnOnce() -> T) -> T {
     work()
 }

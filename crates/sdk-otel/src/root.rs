@@ -1,11 +1,11 @@
-//! Spans of calls that no attribute takes.
+//! RootSpan spans for calls without an attribute of the SDK.
 
 use std::borrow::Cow;
 
-use tempo_sdk_trace::Root;
+use tempo_sdk_trace::RootSpan;
 
-/// Does `work` in a span below the one that the host has for this call, and exports the metrics when it is done. The handlers
-/// of the SDK do it for their calls; others, such as a watcher, do it themselves.
+/// Runs `work` in a span whose parent is the host's span of this call, and exports the metrics when it ends. The
+/// handlers of the SDK do this for their calls; others, such as watchers, call it themselves.
 ///
 /// ```no_run
 /// # async fn refresh() {}
@@ -14,5 +14,5 @@ use tempo_sdk_trace::Root;
 /// # }
 /// ```
 pub async fn root<F: Future>(name: impl Into<Cow<'static, str>>, work: F) -> F::Output {
-    Root::new(|| name.into()).run(work).await
+    RootSpan::new(|| name.into()).run(work).await
 }

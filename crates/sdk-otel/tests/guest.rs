@@ -1,4 +1,4 @@
-//! A real component under a real engine: what it tells `wasi:otel`, when, and in what order. `cargo xtask build` makes it.
+//! Tests with a real component and engine: the calls to `wasi:otel`, and their order. `cargo xtask build` builds it.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod host;
@@ -8,7 +8,7 @@ use host::{Call, Instance, LogRecord, Record, SpanContext, TraceFlags, outer};
 
 const OUTER: &str = "00f067aa0ba902b7";
 
-/// One call of a fresh instance.
+/// Calls a fresh instance once.
 async fn get(path: &str) -> Call {
     Instance::new(outer(true)).await.get(path).await
 }
@@ -106,7 +106,7 @@ async fn metrics_are_exported_when_the_call_ends() {
         "shop/price Temporality::Delta histogram 2 in [1, 1] at [5.0] sum 10.0 min 2.5 max 7.5",
     ];
     let mut instance = Instance::new(outer(true)).await;
-    // The second time, what the first one exported is not told again.
+    // The second call does not export the measurements of the first one again.
     for _ in 0..2 {
         let call = instance.get("/metrics").await;
         assert_eq!(metrics(&call.records), [expected]);
@@ -149,7 +149,7 @@ async fn the_level_can_be_chosen() {
     let call = instance.get("/level").await;
     assert_eq!(tree(&call.records, OUTER), "GET\n  debugged\n");
     assert_eq!(logs(&call.records).len(), 1);
-    // `/tracing` has an event of the level `debug`, and the level is back where it was.
+    // `/tracing` has an event of the level `debug`; it is not recorded once the level is reset.
     assert_eq!(logs(&instance.get("/tracing").await.records).len(), 1);
 }
 
@@ -224,7 +224,7 @@ async fn a_span_has_the_state_of_its_trace() {
     }
 }
 
-/// The host hears of no span, yet of metrics and logs, and the requests that go out say that the trace is not sampled.
+/// Without sampling the host receives no span, but metrics and logs, and outgoing requests carry the unsampled flag.
 #[tokio::test]
 async fn a_trace_that_is_not_sampled_costs_no_calls() {
     let mut instance = Instance::new(outer(false)).await;
@@ -242,7 +242,7 @@ async fn a_trace_that_is_not_sampled_costs_no_calls() {
     assert!(matches!(&call.records[1], Record::Sent(Some(parent)) if *parent == sent), "{:?}", call.records);
 }
 
-/// A host that has no trace says so by identifiers of zeros, or none.
+/// A host without a trace returns IDs of zeros, or empty ones.
 #[tokio::test]
 async fn a_host_without_a_trace_hears_of_no_span() {
     for (trace_id, span_id) in [("0".repeat(32), "0".repeat(16)), (String::new(), String::new())] {
@@ -264,20 +264,20 @@ async fn a_component_can_open_a_root_by_itself() {
 }
 
 #[tokio::test]
-async fn many_spans_are_all_told_at_once() {
+async fn each_of_many_spans_is_sent_at_once() {
     let mut instance = Instance::new(outer(true)).await;
     for _ in 0..2 {
         let call = instance.get("/spans/1000").await;
         let story = story(&call.records);
         assert_eq!(story.len(), 2 * 1000 + 4);
         let steps = &story[2..2002];
-        assert!(steps.chunks(2).all(|step| step == ["start step", "end step"]), "a span was kept back");
+        assert!(steps.chunks(2).all(|step| step == ["start step", "end step"]), "a span was delayed");
         let last = spans(&call.records);
         assert!(last.values().any(|span| attributes(&span.attributes) == "{number=999, kind=\"bench\"}"));
     }
 }
 
-/// `current-span-context` is on one of two hosts only.
+/// `current-span-context` exists on some hosts only.
 #[tokio::test]
 async fn the_component_imports_what_every_host_has() {
     let imports = host::imports();

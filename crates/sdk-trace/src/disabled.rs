@@ -1,30 +1,30 @@
-//! The hooks of a component without telemetry: they do nothing, and compile to nothing.
+//! No-op hooks, for a component without telemetry.
 
 use std::borrow::Cow;
 use std::future::Future;
 
-/// The span of a call of the component: there is none.
+/// The root span of a call: none.
 #[derive(Debug)]
-pub struct Root;
+pub struct RootSpan;
 
-impl Root {
-    /// Nothing; the name is not asked for.
+impl RootSpan {
+    /// Does nothing; `_name` is not called.
     pub fn new(_name: impl FnOnce() -> Cow<'static, str>) -> Self {
         Self
     }
 
-    /// `call` itself.
+    /// Returns `call`.
     pub fn run<F: Future>(self, call: F) -> F {
         call
     }
 }
 
-/// `work` itself.
+/// Returns `work`.
 pub fn task<F: Future>(work: F) -> F {
     work
 }
 
-/// No headers.
+/// Returns no headers.
 pub fn headers(_has: impl Fn(&str) -> bool) -> [(&'static str, String); 0] {
     []
 }

@@ -6,6 +6,6 @@ mod disabled;
 mod enabled;
 
 #[cfg(not(feature = "enabled"))]
-pub use disabled::{Root, headers, task};
+pub use disabled::{RootSpan, headers, task};
 #[cfg(feature = "enabled")]
-pub use enabled::{Root, flush, headers, install, logger, set_level, task};
+pub use enabled::{RootSpan, flush, headers, install, logger, set_level, task};

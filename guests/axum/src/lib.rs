@@ -1,4 +1,5 @@
-//! An axum application as a component: the router, extractors and responses that you know. Only `main` is about Tempo.
+//! An axum application as a component, with axum's own router, extractors and responses. Only `main` is specific to
+//! Tempo.
 //!
 //! Serve it with `cargo xtask run axum -- --allow-http https://example.com`, and try
 //! `curl 'http://127.0.0.1:8080/greet/Ada?lang=de'`.
@@ -15,7 +16,7 @@ use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use tempo_sdk_http::Request;
 
-/// Built once in an instance; an instance serves many requests.
+/// Built once per instance; an instance serves many requests.
 static APP: LazyLock<Router> = LazyLock::new(|| {
     Router::new()
         .route("/", get(async || "Hello from axum!\n"))
@@ -30,20 +31,21 @@ async fn main(request: Request) -> impl tempo_sdk_http::IntoResponse {
     tempo_sdk_http::axum::serve(&APP, request).await
 }
 
-/// What `POST /users` takes.
+/// The request body of `POST /users`.
 #[derive(Deserialize)]
 struct NewUser {
     name: String,
 }
 
-/// What it answers.
+/// The response body of `POST /users`.
 #[derive(Serialize)]
 struct User {
     id: u64,
     name: String,
 }
 
-/// Typed JSON in and out: `curl -d '{"name":"Ada"}' -H 'content-type: application/json' http://127.0.0.1:8080/users`.
+/// Decodes and encodes JSON: `curl -d '{"name":"Ada"}' -H 'content-type: application/json'
+/// http://127.0.0.1:8080/users`.
 async fn create_user(Json(user): Json<NewUser>) -> impl IntoResponse {
     (StatusCode::CREATED, Json(User { id: 1, name: user.name }))
 }
@@ -54,7 +56,7 @@ struct Greeting {
     lang: Option<String>,
 }
 
-/// A part of the path and a value of the query.
+/// Extracts a path parameter and a query value.
 async fn greet(Path(name): Path<String>, Query(greeting): Query<Greeting>) -> String {
     let hello = match greeting.lang.as_deref() {
         Some("de") => "Hallo",
@@ -70,7 +72,7 @@ struct Target {
     url: String,
 }
 
-/// An outgoing request. Its response streams through; the host decides which addresses are allowed.
+/// Sends an outgoing request and streams its response. The host decides which addresses are allowed.
 async fn proxy(Query(target): Query<Target>) -> Response {
     match tempo_sdk_http::get(target.url).await {
         Ok(response) => {
@@ -81,13 +83,13 @@ async fn proxy(Query(target): Query<Target>) -> Response {
     }
 }
 
-/// A response that is written while the client reads it: one line each 100 ms.
+/// Streams a response: one line each 100 ms.
 async fn stream() -> impl IntoResponse {
     let (mut sender, body) = tempo_sdk_http::Body::channel();
     tempo_sdk_http::spawn(async move {
         for number in 1..=5 {
             if sender.send(format!("line {number}\n")).await.is_err() {
-                return; // the client is gone
+                return; // the client disconnected
             }
             tempo_sdk_http::sleep(Duration::from_millis(100)).await;
         }

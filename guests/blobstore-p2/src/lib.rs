@@ -1,9 +1,9 @@
-//! The files of `guests/blobstore` as a component of WASI 0.2: `wasi:blobstore@0.2.0-draft` by `wit-bindgen`, HTTP by `wasip2`,
-//! nothing of Tempo in it. wasmCloud and others run it as well.
+//! The files of `guests/blobstore` as a component of WASI 0.2, without any Tempo crate: `wasi:blobstore@0.2.0-draft`
+//! with `wit-bindgen`, HTTP with `wasip2`. wasmCloud and others run it too.
 //!
-//! Bodies do not pass through the component: the host splices one stream to the other. The draft has no write on the condition
-//! that nothing is there, no media types and no listing by prefix. So `If-None-Match` is refused here, types are not kept, and
-//! the prefix is judged here.
+//! Bodies do not pass through the component: the host splices one stream to the other. The draft has no conditional
+//! writes, no media types and no listing by prefix. So this component rejects `If-None-Match`, drops media types, and
+//! filters by prefix itself.
 
 use bindings::wasi::blobstore::blobstore::get_container;
 use bindings::wasi::blobstore::container::Container;
@@ -17,7 +17,7 @@ use wasip2::io::streams::{InputStream, OutputStream, StreamError};
 
 mod bindings {
     #![allow(missing_docs, unsafe_code, unreachable_pub, clippy::all, reason = "generated code")]
-    // The streams are those of wasi:http, so that they can be spliced to each other.
+    // The streams of wasi:http, so that both sides can be spliced.
     wit_bindgen::generate!({
         path: "wit",
         world: "imports",
@@ -29,11 +29,11 @@ mod bindings {
     });
 }
 
-/// How much is spliced at once, in bytes.
-const CHUNK: u64 = 64 * 1024;
+/// The size of one splice, in bytes.
+const SPLICE_BYTES: u64 = 64 * 1024;
 
-/// The most that one blocking write may carry.
-const WRITE: usize = 4096;
+/// The maximum size of one blocking write, in bytes.
+const MAX_WRITE_BYTES: usize = 4096;
 
 struct Files;
 
@@ -41,13 +41,13 @@ wasip2::http::proxy::export!(Files);
 
 impl Guest for Files {
     fn handle(request: IncomingRequest, outparam: ResponseOutparam) {
-        let answer = answer(&request).unwrap_or_else(|Failure(status, message)| Answer::text(status, message));
+        let answer = answer(&request).unwrap_or_else(|ErrorResponse(status, message)| Response::text(status, message));
         send(answer, outparam);
     }
 }
 
-/// What is sent back.
-struct Answer {
+/// A response.
+struct Response {
     status: u16,
     headers: Vec<(String, String)>,
     content: Content,
@@ -58,17 +58,17 @@ enum Content {
     Value(IncomingValue),
 }
 
-/// What a client is told when something fails: a status and a text.
-struct Failure(u16, String);
+/// An error response: a status and a text.
+struct ErrorResponse(u16, String);
 
 /// The draft's errors are texts.
-impl From<String> for Failure {
+impl From<String> for ErrorResponse {
     fn from(error: String) -> Self {
         Self(500, error)
     }
 }
 
-impl Answer {
+impl Response {
     fn text(status: u16, text: impl Into<String>) -> Self {
         Self { status, headers: Vec::new(), content: Content::Text(text.into()) }
     }
@@ -79,66 +79,66 @@ impl Answer {
     }
 }
 
-fn answer(request: &IncomingRequest) -> Result<Answer, Failure> {
+fn answer(request: &IncomingRequest) -> Result<Response, ErrorResponse> {
     let target = request.path_with_query().unwrap_or_default();
     let (path, query) = target.split_once('?').unwrap_or((&target, ""));
     let container = get_container("default")?;
     let Some(name) = path.strip_prefix("/objects/").filter(|name| !name.is_empty()) else {
         return match (path, request.method()) {
             ("/objects", Method::Get) => list(&container, query),
-            _ => Ok(Answer::text(404, "")),
+            _ => Ok(Response::text(404, "")),
         };
     };
     let name = percent_decode_str(name).decode_utf8_lossy();
     match request.method() {
         Method::Put => put(&container, &name, request),
-        // The host leaves the body of an answer to HEAD out, and then nothing of the object is read.
+        // The host drops the body of a response to HEAD, and then reads nothing of the object.
         Method::Get | Method::Head => get(&container, &name, request),
         Method::Delete => {
             container.delete_object(&name)?;
-            Ok(Answer::text(204, ""))
+            Ok(Response::text(204, ""))
         }
-        _ => Ok(Answer::text(405, "").header("allow", "PUT, GET, HEAD, DELETE")),
+        _ => Ok(Response::text(405, "").header("allow", "PUT, GET, HEAD, DELETE")),
     }
 }
 
-/// Stores the body. If it breaks off, the value is dropped and not finished, and there is no object.
-fn put(container: &Container, name: &str, request: &IncomingRequest) -> Result<Answer, Failure> {
+/// Stores the body. If the body is cut short, the value is dropped unfinished, and no object is created.
+fn put(container: &Container, name: &str, request: &IncomingRequest) -> Result<Response, ErrorResponse> {
     if field(request, "if-none-match").is_some() {
-        return Err(Failure(501, "wasi:blobstore 0.2.0-draft has no write on a condition\n".to_owned()));
+        return Err(ErrorResponse(501, "wasi:blobstore 0.2.0-draft has no write on a condition\n".to_owned()));
     }
     let value = OutgoingValue::new_outgoing_value();
     container.write_data(name, &value)?;
     let (Ok(body), Ok(to)) = (request.consume(), value.outgoing_value_write_body()) else {
-        return Err(Failure(500, "a body is to be had once\n".to_owned()));
+        return Err(ErrorResponse(500, "a body is to be had once\n".to_owned()));
     };
-    let from = body.stream().map_err(|()| Failure(500, "a stream is to be had once\n".to_owned()))?;
-    splice(&from, &to).map_err(|error| Failure(500, format!("{error}\n")))?;
+    let from = body.stream().map_err(|()| ErrorResponse(500, "a stream is to be had once\n".to_owned()))?;
+    splice(&from, &to).map_err(|error| ErrorResponse(500, format!("{error}\n")))?;
     drop((from, to));
-    // The stream of a body that broke off may end like any other: this tells them apart.
+    // The stream of a body that is cut short may end normally: only the trailers' future reports the error.
     let end = IncomingBody::finish(body);
     end.subscribe().block();
     if !matches!(end.get(), Some(Ok(Ok(_)))) {
-        return Err(Failure(400, "the body broke off\n".to_owned()));
+        return Err(ErrorResponse(400, "the body broke off\n".to_owned()));
     }
     OutgoingValue::finish(value)?;
-    Ok(Answer::text(201, ""))
+    Ok(Response::text(201, ""))
 }
 
-/// Answers with the object, or with the part of it that `Range: bytes=...` asks for.
-fn get(container: &Container, name: &str, request: &IncomingRequest) -> Result<Answer, Failure> {
+/// Responds with the object, or with the range of it in `Range: bytes=...`.
+fn get(container: &Container, name: &str, request: &IncomingRequest) -> Result<Response, ErrorResponse> {
     if !container.has_object(name)? {
-        return Ok(Answer::text(404, ""));
+        return Ok(Response::text(404, ""));
     }
     let size = container.object_info(name)?.size;
     let range = field(request, "range").and_then(|value| range(&value, size));
     let (start, end) = range.unwrap_or((0, u64::MAX));
     if range.is_some() && start >= size {
-        return Ok(Answer::text(416, "").header("content-range", format!("bytes */{size}")));
+        return Ok(Response::text(416, "").header("content-range", format!("bytes */{size}")));
     }
     let value = container.get_data(name, start, end)?;
     let length = value.size();
-    let answer = Answer { status: 200, headers: Vec::new(), content: Content::Value(value) };
+    let answer = Response { status: 200, headers: Vec::new(), content: Content::Value(value) };
     let answer = answer
         .header("accept-ranges", "bytes")
         .header("content-type", "application/octet-stream")
@@ -147,11 +147,11 @@ fn get(container: &Container, name: &str, request: &IncomingRequest) -> Result<A
         return Ok(answer);
     }
     let part = format!("bytes {start}-{}/{size}", start.saturating_add(length).saturating_sub(1));
-    Ok(Answer { status: 206, ..answer.header("content-range", part) })
+    Ok(Response { status: 206, ..answer.header("content-range", part) })
 }
 
-/// `bytes=a-b`, `bytes=a-` or `bytes=-count` of an object of `size` bytes: the first byte and the last. What is something
-/// else is not understood, which HTTP allows.
+/// Parses `bytes=a-b`, `bytes=a-` or `bytes=-count` for an object of `size` bytes to the first byte and the last.
+/// Ignores other forms, as HTTP allows.
 fn range(value: &str, size: u64) -> Option<(u64, u64)> {
     let (first, last) = value.strip_prefix("bytes=")?.split_once('-')?;
     if first.is_empty() {
@@ -162,8 +162,8 @@ fn range(value: &str, size: u64) -> Option<(u64, u64)> {
     (first <= last).then_some((first, last))
 }
 
-/// `?prefix=TEXT`: the names that begin so, one JSON object a line.
-fn list(container: &Container, query: &str) -> Result<Answer, Failure> {
+/// `?prefix=TEXT`: lists the names with this prefix, one JSON object per line.
+fn list(container: &Container, query: &str) -> Result<Response, ErrorResponse> {
     let mut pairs = form_urlencoded::parse(query.as_bytes());
     let prefix = pairs.find(|(key, _)| key == "prefix").map(|(_, value)| value).unwrap_or_default();
     let names = container.list_objects()?;
@@ -174,20 +174,20 @@ fn list(container: &Container, query: &str) -> Result<Answer, Failure> {
             lines.push_str(&format!("{}\n", serde_json::json!({ "name": name })));
         }
         if ended {
-            return Ok(Answer::text(200, lines).header("content-type", "application/x-ndjson"));
+            return Ok(Response::text(200, lines).header("content-type", "application/x-ndjson"));
         }
     }
 }
 
-/// The first value of a header.
+/// Returns the first value of a header.
 fn field(request: &IncomingRequest, name: &str) -> Option<String> {
     String::from_utf8(request.headers().get(name).into_iter().next()?).ok()
 }
 
-fn send(answer: Answer, outparam: ResponseOutparam) {
+fn send(answer: Response, outparam: ResponseOutparam) {
     let headers = Fields::new();
     for (name, value) in &answer.headers {
-        // None of them is one that a host refuses.
+        // Hosts accept each of these headers.
         let _ = headers.append(name, value.as_bytes());
     }
     let response = OutgoingResponse::new(headers);
@@ -195,15 +195,17 @@ fn send(answer: Answer, outparam: ResponseOutparam) {
     let Ok(body) = response.body() else { return };
     ResponseOutparam::set(outparam, Ok(response));
     if body.write().is_ok_and(|to| write(answer.content, &to)) {
-        // A body that is not finished breaks off, so that the client does not take it for whole.
+        // Dropping the body unfinished aborts it, so that the client does not mistake it for complete.
         let _ = OutgoingBody::finish(body, None);
     }
 }
 
-/// Writes the whole content; `false` when it broke off or the client is gone.
+/// Writes the whole content. Returns `false` if the content is cut short or the client has disconnected.
 fn write(content: Content, to: &OutputStream) -> bool {
     match content {
-        Content::Text(text) => text.as_bytes().chunks(WRITE).all(|piece| to.blocking_write_and_flush(piece).is_ok()),
+        Content::Text(text) => {
+            text.as_bytes().chunks(MAX_WRITE_BYTES).all(|piece| to.blocking_write_and_flush(piece).is_ok())
+        }
         Content::Value(value) => {
             let size = value.size();
             let from = IncomingValue::incoming_value_consume_async(value);
@@ -212,11 +214,11 @@ fn write(content: Content, to: &OutputStream) -> bool {
     }
 }
 
-/// Moves everything, at the pace of the slower side, until one of them is closed; tells how many bytes.
+/// Splices until one side is closed, with back-pressure. Returns the number of bytes.
 fn splice(from: &InputStream, to: &OutputStream) -> Result<u64, StreamError> {
     let mut moved: u64 = 0;
     loop {
-        match to.blocking_splice(from, CHUNK) {
+        match to.blocking_splice(from, SPLICE_BYTES) {
             Ok(count) => moved = moved.saturating_add(count),
             Err(StreamError::Closed) => return Ok(moved),
             Err(error) => return Err(error),

@@ -1,5 +1,5 @@
-//! Files over HTTP. `cargo xtask run blobstore` keeps them in a directory on disk; with
-//! `cargo xtask run blobstore -- --blobstore nats://127.0.0.1:4222/files` the same component keeps them in NATS.
+//! Files over HTTP. `cargo xtask run blobstore` stores them in a directory on disk; with `cargo xtask run blobstore --
+//! --blobstore nats://127.0.0.1:4222/files` the same component stores them in NATS.
 //!
 //! ```sh
 //! curl -T film.mp4 http://127.0.0.1:8080/objects/films/1
@@ -7,14 +7,14 @@
 //! curl 'http://127.0.0.1:8080/objects?prefix=films/'
 //! ```
 //!
-//! Whatever the size, no more than a chunk of a file is ever in the component.
+//! The component holds at most one chunk of a file, at any size.
 
 use std::sync::LazyLock;
 
 use futures::TryStreamExt;
 use serde_json::json;
-use tempo_sdk_http::http::{self, response::Builder};
 use tempo_sdk_blobstore::{Container, Error, ErrorKind, Object, ObjectInfo, PutOptions};
+use tempo_sdk_http::http::{self, response::Builder};
 use tempo_sdk_http::{Body, IntoResponse, Request, Response, Router, StatusCode, header};
 
 static ROUTES: LazyLock<Router> = LazyLock::new(|| {
@@ -30,9 +30,9 @@ async fn main(request: Request) -> impl IntoResponse {
     ROUTES.handle(request).await
 }
 
-/// Stores the body. If it breaks off, `?` drops the writer, and there is no object; what was there before stays.
-/// `If-None-Match: *` refuses to write over an object that is there.
-async fn put(request: Request) -> Result<Response, Failure> {
+/// Stores the body. If the body is cut short, `?` drops the writer: no object is created, and an existing one is
+/// unchanged. `If-None-Match: *` refuses to replace an existing object.
+async fn put(request: Request) -> Result<Response, ErrorResponse> {
     let mut options = PutOptions::new();
     if let Some(kind) = field(&request, header::CONTENT_TYPE) {
         options = options.content_type(kind);
@@ -49,9 +49,9 @@ async fn put(request: Request) -> Result<Response, Failure> {
     Ok(described(StatusCode::CREATED, &info).body(Body::empty())?)
 }
 
-/// Answers with the object, or with the part of it that `Range: bytes=...` asks for. `HEAD` comes here too: the host leaves
-/// the body out, and then nothing of it is read.
-async fn get(request: Request) -> Result<Response, Failure> {
+/// Responds with the object, or with the range of it in `Range: bytes=...`. Serves `HEAD` too: the host drops the body,
+/// and nothing of it is read.
+async fn get(request: Request) -> Result<Response, ErrorResponse> {
     let container = Container::open("default").await?;
     let range = field(&request, header::RANGE).and_then(Range::parse);
     let (object, start) = match &range {
@@ -70,24 +70,24 @@ async fn get(request: Request) -> Result<Response, Failure> {
         let part = format!("bytes {start}-{}/{size}", start.saturating_add(length).saturating_sub(1));
         response = response.status(StatusCode::PARTIAL_CONTENT).header(header::CONTENT_RANGE, part);
     }
-    // With the length the client notices a body that breaks off, over any version of HTTP.
+    // The length lets clients of any HTTP version detect a body that is cut short.
     Ok(response.header(header::CONTENT_LENGTH, length).body(Body::from_stream(object.reader))?)
 }
 
-async fn delete(request: Request) -> Result<StatusCode, Failure> {
+async fn delete(request: Request) -> Result<StatusCode, ErrorResponse> {
     Container::open("default").await?.delete(name(&request)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `?prefix=TEXT`: the objects whose names begin so, one JSON object a line, written as they are found.
-async fn list(request: Request) -> Result<Response, Failure> {
+/// `?prefix=TEXT`: lists the objects with this prefix, one JSON object per line, as a stream.
+async fn list(request: Request) -> Result<Response, ErrorResponse> {
     let container = Container::open("default").await?;
     let objects = container.list(request.query_value("prefix").unwrap_or_default());
     let lines = objects.map_ok(|object| format!("{}\n", json!({ "name": object.name, "size": object.size })));
     Ok(([("content-type", "application/x-ndjson")], Body::from_stream(lines)).into_response())
 }
 
-/// Any character may be in a name, so what follows `/objects/` goes in as it is.
+/// An object name may contain any character, so the text after `/objects/` is used unchanged.
 fn name(request: &Request) -> &str {
     request.parameter("name").unwrap_or_default()
 }
@@ -100,11 +100,11 @@ fn described(status: StatusCode, info: &ObjectInfo) -> Builder {
     http::Response::builder().status(status).header(header::ETAG, format!("\"{}\"", info.etag))
 }
 
-/// What `Range` asks for. Several ranges at once, and what is none, are not understood, which HTTP allows.
+/// A single range of a `Range` header. Several ranges, and other units, are ignored, as HTTP allows.
 enum Range {
-    /// From the first of these bytes to the second, both included.
+    /// From the first byte to the second, both included.
     Part(u64, u64),
-    /// That many bytes at the end.
+    /// The last bytes of the object.
     Last(u64),
 }
 
@@ -120,7 +120,7 @@ impl Range {
     }
 }
 
-/// Opens the part, and tells at which byte it begins.
+/// Opens the range. Returns the object with the offset of its first byte.
 async fn open_range(container: &Container, name: &str, range: &Range) -> Result<(Object, u64), Error> {
     let (start, end) = match range {
         Range::Part(first, last) => (*first, *last),
@@ -132,10 +132,10 @@ async fn open_range(container: &Container, name: &str, range: &Range) -> Result<
     Ok((container.get_range(name, start..=end).await?, start))
 }
 
-/// What a client is told when something fails.
-struct Failure(StatusCode, String);
+/// An error response: a status and a text.
+struct ErrorResponse(StatusCode, String);
 
-impl From<Error> for Failure {
+impl From<Error> for ErrorResponse {
     fn from(error: Error) -> Self {
         let status = match error.kind() {
             ErrorKind::NoSuchObject => StatusCode::NOT_FOUND,
@@ -150,20 +150,20 @@ impl From<Error> for Failure {
 }
 
 /// The body of the request could not be read.
-impl From<tempo_sdk_http::Error> for Failure {
+impl From<tempo_sdk_http::Error> for ErrorResponse {
     fn from(error: tempo_sdk_http::Error) -> Self {
         Self(error.status(), error.to_string())
     }
 }
 
-/// What is known about the object makes no valid header.
-impl From<http::Error> for Failure {
+/// The object's properties are not valid header values.
+impl From<http::Error> for ErrorResponse {
     fn from(error: http::Error) -> Self {
         Self(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
     }
 }
 
-impl IntoResponse for Failure {
+impl IntoResponse for ErrorResponse {
     fn into_response(self) -> Response {
         (self.0, format!("{}\n", self.1)).into_response()
     }

@@ -1,7 +1,7 @@
-//! A command-line program as a component: plain Rust, no SDK of Tempo. Each argument is an instruction:
+//! A command-line program as a component, in plain Rust without an SDK. Each argument is an instruction:
 //!
 //! - `read=PATH` prints the file, which needs `--dir`;
-//! - `exit=N` ends with status N;
+//! - `exit=N` exits with the status N;
 //! - any other argument is printed.
 //!
 //! `tempo run command.wasm --dir .::/data --env NAME=Ada -- hello read=/data/Cargo.toml exit=3`
@@ -23,7 +23,7 @@ fn main() -> ExitCode {
                 }
             },
             Some(("exit", status)) => match status.parse::<u8>() {
-                // `ExitCode::from` would do, but the standard library hands every failure to WASI 0.2 as 1.
+                // Not `ExitCode::from`: the standard library maps every non-zero code to 1 on WASI 0.2.
                 Ok(status) => wasip2::cli::exit::exit_with_code(status),
                 Err(_) => {
                     eprintln!("exit={status}: expected a number from 0 to 255");

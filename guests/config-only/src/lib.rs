@@ -1,11 +1,11 @@
-//! Answers with configuration values: `cargo xtask run config-only -- --config GREETING=Hello`, then
-//! `curl http://127.0.0.1:8080/GREETING`.
+//! Responds with configuration values: `cargo xtask run config-only -- --config GREETING=Hello`, then `curl
+//! http://127.0.0.1:8080/GREETING`.
 //!
-//! Of the host's services it imports `wasi:config` alone, so a runtime that links what is imported links nothing more for it.
+//! It imports `wasi:config` only, so a runtime links no other service for it.
 
 use tempo_sdk_http::{IntoResponse, Request, StatusCode};
 
-/// The path, or `?key=`, names the value.
+/// The path, or `?key=`, is the key.
 #[tempo_sdk_http::handler]
 async fn main(request: Request) -> impl IntoResponse {
     let key = match request.query_value("key") {

@@ -1,5 +1,5 @@
-//! The smallest component for WASI 0.2, over the bindings themselves: what every language's toolchain boils down to. In a
-//! component of your own, a crate like `wstd` is more comfortable.
+//! The smallest component for WASI 0.2, on the bare bindings, as every language's toolchain uses them. For a component
+//! of your own, a crate like `wstd` is more convenient.
 
 use wasip2::exports::http::incoming_handler::Guest;
 use wasip2::http::types::{Fields, IncomingRequest, OutgoingBody, OutgoingResponse, ResponseOutparam};
@@ -15,17 +15,18 @@ impl Guest for Hello {
         let length = ("content-length".to_owned(), HELLO.len().to_string().into_bytes());
         let headers = Fields::from_list(&[length]).unwrap_or_else(|_| Fields::new());
         let response = OutgoingResponse::new(headers);
-        // The body goes first: it fits the host's buffer, so nothing here waits, and head and body leave in one piece.
+        // Writes the body first: it fits the host's buffer, so the write does not wait, and head and body are sent
+        // together.
         if let Ok(body) = response.body() {
             write(&body);
-            // An error would mean that the client is gone.
+            // Fails only if the client has disconnected.
             let _ = OutgoingBody::finish(body, None);
         }
         ResponseOutparam::set(outparam, Ok(response));
     }
 }
 
-/// Writes the answer, if the host takes that much at once, as every host does.
+/// Writes the body, if the host accepts that many bytes at once, as every host does.
 fn write(body: &OutgoingBody) {
     if let Ok(stream) = body.write()
         && stream.check_write().is_ok_and(|room| room >= HELLO.len() as u64)

@@ -1,8 +1,8 @@
-//! The counters and sessions of `guests/keyvalue` as a component of WASI 0.2: `wasi:keyvalue@0.2.0-draft2` by `wit-bindgen`,
-//! HTTP by `wstd`, nothing of Tempo in it. Spin and others run it as well.
+//! The counters and sessions of `guests/keyvalue` as a component of WASI 0.2, without any Tempo crate:
+//! `wasi:keyvalue@0.2.0-draft2` with `wit-bindgen`, HTTP with `wstd`. Spin and others run it too.
 //!
-//! The draft has no lifetimes and no write on the condition that nothing is there, so `?ttl=` is refused here, and `?new` is a
-//! compare-and-swap that begins with nothing.
+//! The draft has no TTLs and no conditional `set`, so this component rejects `?ttl=`, and `?new` is a compare-and-swap
+//! on an absent entry.
 
 use bindings::wasi::keyvalue::atomics::{Cas, CasError, swap};
 use bindings::wasi::keyvalue::store::{self, Bucket, open};
@@ -18,14 +18,14 @@ async fn main(mut request: Request<Body>) -> Result<Response<Body>, Error> {
     let value = request.body_mut().contents().await?.to_vec();
     let (status, body) = match answer(&request, &value) {
         Ok((status, body)) => (status, body),
-        Err(Failure(status, message)) => (status, format!("{message}\n").into_bytes()),
+        Err(ErrorResponse(status, message)) => (status, format!("{message}\n").into_bytes()),
     };
     Ok(Response::builder().status(status).body(body.into())?)
 }
 
-type Answer = Result<(StatusCode, Vec<u8>), Failure>;
+type HandlerResult = Result<(StatusCode, Vec<u8>), ErrorResponse>;
 
-fn answer(request: &Request<Body>, value: &[u8]) -> Answer {
+fn answer(request: &Request<Body>, value: &[u8]) -> HandlerResult {
     let (path, query) = (request.uri().path(), request.uri().query().unwrap_or_default());
     let bucket = open("default")?;
     // The key of a counter or a session is its path: `counters/NAME`, `sessions/ID`.
@@ -49,14 +49,14 @@ fn answer(request: &Request<Body>, value: &[u8]) -> Answer {
     }
 }
 
-/// Adds one and answers the sum, by compare-and-swap: if another request was faster, the host gives a new handle, whose value
-/// is what that one wrote.
-fn count(bucket: &Bucket, key: &str) -> Answer {
+/// Increments a counter with compare-and-swap and responds with the sum. If another request was faster, the host
+/// returns a new handle with the current value.
+fn count(bucket: &Bucket, key: &str) -> HandlerResult {
     let mut cas = Cas::new(bucket, key)?;
     loop {
         let old = cas.current()?.map_or(Some(0), |old| str::from_utf8(&old).ok()?.parse::<u64>().ok());
         let new = old.and_then(|old| old.checked_add(1)).map(|new| new.to_string());
-        let new = new.ok_or(Failure(StatusCode::CONFLICT, "what is there is no counter".to_owned()))?;
+        let new = new.ok_or(ErrorResponse(StatusCode::CONFLICT, "what is there is no counter".to_owned()))?;
         match swap(cas, new.as_bytes()) {
             Ok(()) => return Ok(ok(line(new.as_bytes()))),
             Err(CasError::CasFailed(now)) => cas = now,
@@ -65,9 +65,9 @@ fn count(bucket: &Bucket, key: &str) -> Answer {
     }
 }
 
-fn put_session(bucket: &Bucket, key: &str, value: &[u8], query: &str) -> Answer {
+fn put_session(bucket: &Bucket, key: &str, value: &[u8], query: &str) -> HandlerResult {
     if parameter(query, "ttl").is_some() {
-        return Err(Failure(StatusCode::BAD_REQUEST, "wasi:keyvalue 0.2.0-draft2 has no ttl".to_owned()));
+        return Err(ErrorResponse(StatusCode::BAD_REQUEST, "wasi:keyvalue 0.2.0-draft2 has no ttl".to_owned()));
     }
     if parameter(query, "new").is_none() {
         bucket.set(key, value)?;
@@ -83,13 +83,13 @@ fn put_session(bucket: &Bucket, key: &str, value: &[u8], query: &str) -> Answer 
         },
     };
     if !written {
-        return Err(Failure(StatusCode::CONFLICT, "there is an entry under this key already".to_owned()));
+        return Err(ErrorResponse(StatusCode::CONFLICT, "there is an entry under this key already".to_owned()));
     }
     Ok((StatusCode::NO_CONTENT, Vec::new()))
 }
 
-/// The draft cannot ask for a prefix: all keys come, page by page.
-fn keys(bucket: &Bucket, prefix: &str) -> Answer {
+/// Lists all keys page by page: the draft has no listing by prefix.
+fn keys(bucket: &Bucket, prefix: &str) -> HandlerResult {
     let mut lines = String::new();
     let mut cursor = None;
     loop {
@@ -111,13 +111,13 @@ fn line(value: &[u8]) -> String {
     format!("{}\n", String::from_utf8_lossy(value))
 }
 
-/// The value of `name` in the query, decoded; empty when it has none.
+/// Returns the decoded value of `name` in the query; empty if it has no value.
 fn parameter(query: &str, name: &str) -> Option<String> {
     let pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
     pairs.into_iter().find(|(key, _)| *key == name).map(|(_, value)| decode(&value.replace('+', " ")))
 }
 
-/// Percent-decoded.
+/// Percent-decodes `text`.
 fn decode(text: &str) -> String {
     let mut bytes = Vec::new();
     let mut rest = text.as_bytes();
@@ -130,10 +130,10 @@ fn decode(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// What a client is told when something fails.
-struct Failure(StatusCode, String);
+/// An error response: a status and a text.
+struct ErrorResponse(StatusCode, String);
 
-impl From<store::Error> for Failure {
+impl From<store::Error> for ErrorResponse {
     fn from(error: store::Error) -> Self {
         Self(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
     }

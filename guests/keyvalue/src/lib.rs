@@ -1,5 +1,5 @@
-//! Counters and sessions over HTTP. `cargo xtask run keyvalue` keeps them in a file on disk; with
-//! `cargo xtask run keyvalue -- --keyvalue nats://127.0.0.1:4222/app` the same component keeps them in NATS.
+//! Counters and sessions over HTTP. `cargo xtask run keyvalue` stores them in a file on disk; with `cargo xtask run
+//! keyvalue -- --keyvalue nats://127.0.0.1:4222/app` the same component stores them in NATS.
 //!
 //! ```sh
 //! curl -X POST http://127.0.0.1:8080/counters/visits
@@ -29,29 +29,33 @@ async fn main(request: Request) -> impl IntoResponse {
     ROUTES.handle(request).await
 }
 
-/// Adds one and answers the sum. This is compare-and-swap, as for any value that is made from the old one: if another request
-/// was faster, the closure is called again with what it wrote. (For a plain number, `bucket.increment(key, 1)` does the same.)
-async fn count(request: Request) -> Result<String, Failure> {
+/// Increments a counter and responds with the sum. This is compare-and-swap, as for any value that depends on the old
+/// one: if another request was faster, the closure is called again with the current value. (For a plain number,
+/// `bucket.increment(key, 1)` does the same.)
+async fn count(request: Request) -> Result<String, ErrorResponse> {
     let bucket = Bucket::open("default").await?;
     let number = bucket.try_update(key("counters", &request, "name"), |old| {
         let old = old.map_or(Ok(0), number)?;
-        old.checked_add(1).map(|new| new.to_string()).ok_or(Failure(StatusCode::CONFLICT, "the counter is full".into()))
+        old.checked_add(1)
+            .map(|new| new.to_string())
+            .ok_or(ErrorResponse(StatusCode::CONFLICT, "the counter is full".into()))
     });
     Ok(line(&number.await?))
 }
 
-/// Answers what a counter stands at.
-async fn counter(request: Request) -> Result<String, Failure> {
+/// Responds with the value of a counter.
+async fn counter(request: Request) -> Result<String, ErrorResponse> {
     let bucket = Bucket::open("default").await?;
     Ok(bucket.get(key("counters", &request, "name")).await?.map_or_else(|| "0\n".to_owned(), |value| line(&value)))
 }
 
-/// `?ttl=SECONDS` ends the session by itself, `?new` refuses to write over one that is there.
-async fn put_session(request: Request) -> Result<StatusCode, Failure> {
+/// `?ttl=SECONDS` sets a TTL, `?new` refuses to replace an existing session.
+async fn put_session(request: Request) -> Result<StatusCode, ErrorResponse> {
     let key = key("sessions", &request, "id");
     let mut options = SetOptions::new();
     if let Some(ttl) = request.query_value("ttl") {
-        let seconds = ttl.parse().map_err(|_| Failure(StatusCode::BAD_REQUEST, "ttl is a number of seconds".into()))?;
+        let seconds =
+            ttl.parse().map_err(|_| ErrorResponse(StatusCode::BAD_REQUEST, "ttl is a number of seconds".into()))?;
         options = options.ttl(Duration::from_secs(seconds));
     }
     if request.query_value("new").is_some() {
@@ -62,7 +66,7 @@ async fn put_session(request: Request) -> Result<StatusCode, Failure> {
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn get_session(request: Request) -> Result<Response, Failure> {
+async fn get_session(request: Request) -> Result<Response, ErrorResponse> {
     let bucket = Bucket::open("default").await?;
     Ok(match bucket.get(key("sessions", &request, "id")).await? {
         Some(value) => value.into_response(),
@@ -70,13 +74,13 @@ async fn get_session(request: Request) -> Result<Response, Failure> {
     })
 }
 
-async fn delete_session(request: Request) -> Result<StatusCode, Failure> {
+async fn delete_session(request: Request) -> Result<StatusCode, ErrorResponse> {
     Bucket::open("default").await?.delete(key("sessions", &request, "id")).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `?prefix=TEXT`: the keys that begin so, one a line.
-async fn keys(request: Request) -> Result<String, Failure> {
+/// `?prefix=TEXT`: lists the keys with this prefix, one per line.
+async fn keys(request: Request) -> Result<String, ErrorResponse> {
     let bucket = Bucket::open("default").await?;
     let prefix = request.query_value("prefix").unwrap_or_default();
     let mut keys = bucket.keys(prefix);
@@ -87,24 +91,24 @@ async fn keys(request: Request) -> Result<String, Failure> {
     Ok(lines)
 }
 
-/// `counters/NAME`. Any character may be in a key, so the name goes in as it is.
+/// Returns `counters/NAME`. A key may contain any character, so the name is used unchanged.
 fn key(kind: &str, request: &Request, parameter: &str) -> String {
     format!("{kind}/{}", request.parameter(parameter).unwrap_or_default())
 }
 
-fn number(value: &[u8]) -> Result<u64, Failure> {
+fn number(value: &[u8]) -> Result<u64, ErrorResponse> {
     let number = str::from_utf8(value).ok().and_then(|text| text.parse().ok());
-    number.ok_or(Failure(StatusCode::CONFLICT, "what is there is no counter".into()))
+    number.ok_or(ErrorResponse(StatusCode::CONFLICT, "what is there is no counter".into()))
 }
 
 fn line(value: &[u8]) -> String {
     format!("{}\n", String::from_utf8_lossy(value))
 }
 
-/// What a client is told when something fails.
-struct Failure(StatusCode, String);
+/// An error response: a status and a text.
+struct ErrorResponse(StatusCode, String);
 
-impl From<Error> for Failure {
+impl From<Error> for ErrorResponse {
     fn from(error: Error) -> Self {
         let status = match error {
             Error::InvalidArgument => StatusCode::BAD_REQUEST,
@@ -117,13 +121,13 @@ impl From<Error> for Failure {
 }
 
 /// The body of the request could not be read.
-impl From<tempo_sdk_http::Error> for Failure {
+impl From<tempo_sdk_http::Error> for ErrorResponse {
     fn from(error: tempo_sdk_http::Error) -> Self {
         Self(error.status(), error.to_string())
     }
 }
 
-impl IntoResponse for Failure {
+impl IntoResponse for ErrorResponse {
     fn into_response(self) -> Response {
         (self.0, format!("{}\n", self.1)).into_response()
     }

@@ -1,8 +1,8 @@
-//! The orders of `guests/orders` as a component of WASI 0.2: `wasi:messaging@0.2.0-draft` and `wasi:keyvalue@0.2.0-draft2` by
-//! `wit-bindgen`, HTTP by `wstd`, nothing of Tempo in it.
+//! The orders of `guests/orders` as a component of WASI 0.2, without any Tempo crate: `wasi:messaging@0.2.0-draft` and
+//! `wasi:keyvalue@0.2.0-draft2` with `wit-bindgen`, HTTP with `wstd`.
 //!
-//! A handler of the draft says that it succeeded or failed: it cannot reject a message, so what is no order is said and done
-//! with here. Messages have no key of their own.
+//! A handler of the draft returns success or failure and cannot reject a message, so this one logs and acknowledges an
+//! invalid order. The draft's messages have no key.
 
 use bindings::exports::wasi::messaging::incoming_handler::Guest;
 use bindings::wasi::messaging::producer;
@@ -24,7 +24,7 @@ mod keyvalue {
     wit_bindgen::generate!({ path: "wit/keyvalue", world: "imports" });
 }
 
-/// An order, as clients send it and as it is kept.
+/// An order, as clients send it and as it is stored.
 #[derive(Serialize, Deserialize)]
 struct Order {
     id: String,
@@ -33,9 +33,9 @@ struct Order {
     quantity: u32,
 }
 
-/// What is known of an order that was handled.
+/// A handled order.
 #[derive(Serialize)]
-struct Handled {
+struct HandledOrder {
     #[serde(flatten)]
     order: Order,
     handled: i64,
@@ -46,14 +46,14 @@ async fn main(mut request: Request<Body>) -> Result<Response<Body>, Error> {
     let body = request.body_mut().contents().await?.to_vec();
     let (status, body) = match answer(&request, &body) {
         Ok((status, body)) => (status, body),
-        Err(Failure(status, message)) => (status, format!("{message}\n").into_bytes()),
+        Err(ErrorResponse(status, message)) => (status, format!("{message}\n").into_bytes()),
     };
     Ok(Response::builder().status(status).body(body.into())?)
 }
 
-type Answer = Result<(StatusCode, Vec<u8>), Failure>;
+type HandlerResult = Result<(StatusCode, Vec<u8>), ErrorResponse>;
 
-fn answer(request: &Request<Body>, body: &[u8]) -> Answer {
+fn answer(request: &Request<Body>, body: &[u8]) -> HandlerResult {
     let path = request.uri().path();
     match (request.method(), path.strip_prefix("/orders/")) {
         (&Method::POST, None) if path == "/orders" => {
@@ -65,7 +65,7 @@ fn answer(request: &Request<Body>, body: &[u8]) -> Answer {
     }
 }
 
-fn create_order(body: &[u8], traceparent: Option<&str>) -> Answer {
+fn create_order(body: &[u8], traceparent: Option<&str>) -> HandlerResult {
     let order: Order = serde_json::from_slice(body).map_err(bad_request)?;
     let message = Message::new(&serde_json::to_vec(&order).map_err(bad_request)?);
     message.set_content_type("application/json");
@@ -77,20 +77,20 @@ fn create_order(body: &[u8], traceparent: Option<&str>) -> Answer {
     Ok((StatusCode::ACCEPTED, b"accepted\n".to_vec()))
 }
 
-fn get_order(id: &str) -> Answer {
+fn get_order(id: &str) -> HandlerResult {
     let bucket = open("default")?;
     let Some(order) = bucket.get(&format!("orders/{id}"))? else {
         return Ok((StatusCode::NOT_FOUND, b"no such order yet\n".to_vec()));
     };
     let order = serde_json::from_slice(&order).map_err(bad_request)?;
-    let handled = Handled { order, handled: increment(&bucket, &format!("handled/{id}"), 0)? };
+    let handled = HandledOrder { order, handled: increment(&bucket, &format!("handled/{id}"), 0)? };
     Ok((StatusCode::OK, serde_json::to_vec(&handled).map_err(bad_request)?))
 }
 
 struct Orders;
 
 impl Guest for Orders {
-    /// Keeps an order. A message may come again, so a second time must change nothing.
+    /// Stores an order. Delivery is at least once, so the operation is idempotent.
     fn handle(message: Message) -> Result<(), MessagingError> {
         let data = message.data();
         let order: Order = match serde_json::from_slice(&data) {
@@ -105,7 +105,7 @@ impl Guest for Orders {
         let kept = Cas::new(&bucket, &format!("orders/{}", order.id)).map_err(again)?;
         if kept.current().map_err(again)?.is_none() {
             match swap(kept, &data) {
-                // Another one was faster, with the same order.
+                // Another delivery was faster, with the same order.
                 Ok(()) | Err(CasError::CasFailed(_)) => {}
                 Err(CasError::StoreError(error)) => return Err(again(error)),
             }
@@ -115,21 +115,21 @@ impl Guest for Orders {
     }
 }
 
-/// What a client is told when something fails.
-struct Failure(StatusCode, String);
+/// An error response: a status and a text.
+struct ErrorResponse(StatusCode, String);
 
 #[expect(clippy::needless_pass_by_value, reason = "it is called by map_err")]
-fn bad_request(error: serde_json::Error) -> Failure {
-    Failure(StatusCode::BAD_REQUEST, format!("not the JSON that is expected here: {error}"))
+fn bad_request(error: serde_json::Error) -> ErrorResponse {
+    ErrorResponse(StatusCode::BAD_REQUEST, format!("not the JSON that is expected here: {error}"))
 }
 
-impl From<store::Error> for Failure {
+impl From<store::Error> for ErrorResponse {
     fn from(error: store::Error) -> Self {
         Self(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
     }
 }
 
-impl From<MessagingError> for Failure {
+impl From<MessagingError> for ErrorResponse {
     fn from(error: MessagingError) -> Self {
         Self(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
     }

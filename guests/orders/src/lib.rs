@@ -1,6 +1,6 @@
-//! Orders: they come by HTTP, go as messages, and whoever handles the messages keeps them. `cargo xtask run orders --
-//! --subscribe 'orders.>'` keeps messages and orders on disk; `--messaging nats://127.0.0.1:4222/ORDERS` and
-//! `--keyvalue nats://127.0.0.1:4222/orders` let the same component work on many machines.
+//! Orders: received over HTTP, published as messages, and stored by the message handler. `cargo xtask run orders --
+//! --subscribe 'orders.>'` stores messages and orders on disk; with `--messaging nats://127.0.0.1:4222/ORDERS` and
+//! `--keyvalue nats://127.0.0.1:4222/orders` the same component runs on many machines.
 //!
 //! ```sh
 //! curl -d '{"id": "1", "customer": "Ada", "item": "tea", "quantity": 2}' http://127.0.0.1:8080/orders
@@ -14,22 +14,22 @@ use tempo_sdk_http::{IntoResponse, Json, Request, Response, Router, StatusCode};
 use tempo_sdk_keyvalue::{Bucket, SetOptions};
 use tempo_sdk_messaging::{HandlerError, Message};
 
-/// An order, as clients send it and as it is kept.
+/// An order, as clients send it and as it is stored.
 #[derive(Serialize, Deserialize)]
 struct Order {
-    /// Chosen by the client: however often it sends an order, it is one order.
+    /// Chosen by the client: an order that is sent twice is one order.
     id: String,
     customer: String,
     item: String,
     quantity: u32,
 }
 
-/// What is known of an order that was handled.
+/// A handled order.
 #[derive(Serialize)]
-struct Handled {
+struct HandledOrder {
     #[serde(flatten)]
     order: Order,
-    /// How often its message was handled: once, and once more after each time that a host lost sight of it.
+    /// The number of times its message was handled: 1, and 1 more for each redelivery.
     handled: i64,
 }
 
@@ -41,11 +41,12 @@ async fn main(request: Request) -> impl IntoResponse {
     ROUTES.handle(request).await
 }
 
-/// Takes an order: when this answers, its message was accepted, and will be handled whatever happens to this host.
-async fn create_order(request: Request) -> Result<(StatusCode, &'static str), Failure> {
+/// Publishes an order. Responds once the broker has accepted the message, which will be handled even if this host
+/// fails.
+async fn create_order(request: Request) -> Result<(StatusCode, &'static str), ErrorResponse> {
     let traceparent = request.headers().get("traceparent").and_then(|value| value.to_str().ok()).map(str::to_owned);
     let order: Order = request.json().await?;
-    // Orders of one customer belong together, and one that is sent twice in a row makes one message.
+    // The key keeps orders of one customer in order, and the ID deduplicates an order that is sent twice in a row.
     let mut message = Message::new("orders.created").key(order.customer.as_str()).id(order.id.as_str()).json(&order)?;
     if let Some(traceparent) = traceparent {
         message = message.header("traceparent", traceparent);
@@ -54,16 +55,16 @@ async fn create_order(request: Request) -> Result<(StatusCode, &'static str), Fa
     Ok((StatusCode::ACCEPTED, "accepted\n"))
 }
 
-/// Keeps an order. A message may come again, so a second time must change nothing: the order is written under its own id, and
-/// only if nothing is there.
+/// Stores an order. Delivery is at least once, so the operation is idempotent: it writes the order under its own ID,
+/// and only if there is no entry.
 #[tempo_sdk_messaging::handler]
 async fn keep(message: Message) -> Result<(), HandlerError> {
-    // What is no order now will be none later: it goes to the dead letters.
+    // An invalid order stays invalid: reject it to the dead letters.
     let order: Order = message.json().map_err(HandlerError::reject)?;
     if order.quantity == 0 {
         return Err(HandlerError::reject("an order of nothing"));
     }
-    // What fails from here on may succeed later: `?` has the message delivered again.
+    // Later errors may be temporary: `?` requests another delivery.
     let bucket = Bucket::open("default").await?;
     let new = bucket.set_json_with(order_key(&order.id), &order, SetOptions::new().if_absent()).await;
     match new {
@@ -74,15 +75,15 @@ async fn keep(message: Message) -> Result<(), HandlerError> {
     Ok(())
 }
 
-/// Answers an order that was handled; 404 until it was.
-async fn get_order(request: Request) -> Result<Response, Failure> {
+/// Responds with a handled order; 404 until it is handled.
+async fn get_order(request: Request) -> Result<Response, ErrorResponse> {
     let id = request.parameter("id").unwrap_or_default();
     let bucket = Bucket::open("default").await?;
     let Some(order) = bucket.get_json(order_key(id)).await? else {
         return Ok((StatusCode::NOT_FOUND, "no such order yet\n").into_response());
     };
     let handled = bucket.increment(handled_key(id), 0).await?;
-    Ok(Json(Handled { order, handled }).into_response())
+    Ok(Json(HandledOrder { order, handled }).into_response())
 }
 
 fn order_key(id: &str) -> String {
@@ -93,17 +94,17 @@ fn handled_key(id: &str) -> String {
     format!("handled/{id}")
 }
 
-/// What a client is told when something fails.
-struct Failure(StatusCode, String);
+/// An error response: a status and a text.
+struct ErrorResponse(StatusCode, String);
 
-/// The body of the request is no order.
-impl From<tempo_sdk_http::Error> for Failure {
+/// The body of the request is not an order.
+impl From<tempo_sdk_http::Error> for ErrorResponse {
     fn from(error: tempo_sdk_http::Error) -> Self {
         Self(error.status(), error.to_string())
     }
 }
 
-impl From<tempo_sdk_messaging::Error> for Failure {
+impl From<tempo_sdk_messaging::Error> for ErrorResponse {
     fn from(error: tempo_sdk_messaging::Error) -> Self {
         use tempo_sdk_messaging::ErrorKind;
         let status = match error.kind() {
@@ -116,13 +117,13 @@ impl From<tempo_sdk_messaging::Error> for Failure {
     }
 }
 
-impl From<tempo_sdk_keyvalue::Error> for Failure {
+impl From<tempo_sdk_keyvalue::Error> for ErrorResponse {
     fn from(error: tempo_sdk_keyvalue::Error) -> Self {
         Self(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
     }
 }
 
-impl IntoResponse for Failure {
+impl IntoResponse for ErrorResponse {
     fn into_response(self) -> Response {
         (self.0, format!("{}\n", self.1)).into_response()
     }

@@ -1,5 +1,5 @@
-//! Traces, metrics and logs by both APIs: `tracing` with `#[instrument]`, and OpenTelemetry's own. The span of the request,
-//! which all others are below of, is there by itself, since `tempo-sdk-otel` is a dependency: it has the method's name.
+//! Traces, metrics and logs with both APIs: `tracing` with `#[instrument]`, and OpenTelemetry's own. `tempo-sdk-otel`
+//! creates the request's span, the parent of all others, with the method's name.
 //!
 //! | path | spans (indented below their parents), logs and metrics |
 //! |---|---|
@@ -20,12 +20,12 @@
 use std::time::Duration;
 
 use futures::join;
+use tempo_sdk_http::{Body, Error, ErrorKind, IntoResponse, Request, Response, Router, StatusCode, get, sleep, spawn};
 use tempo_sdk_otel::opentelemetry::logs::{AnyValue, LogRecord, Logger, Severity};
 use tempo_sdk_otel::opentelemetry::trace::{FutureExt, SpanKind, TraceContextExt, Tracer};
 use tempo_sdk_otel::opentelemetry::{Array, Context, InstrumentationScope, Key, KeyValue, Value, global};
 use tempo_sdk_otel::tracing::level_filters::LevelFilter;
 use tempo_sdk_otel::tracing::{Instrument, debug, debug_span, info, info_span, warn};
-use tempo_sdk_http::{Body, Error, ErrorKind, IntoResponse, Request, Response, Router, StatusCode, get, sleep, spawn};
 use tempo_sdk_otel::{instrument, logger};
 
 static ROUTES: std::sync::LazyLock<Router> = std::sync::LazyLock::new(|| {
@@ -66,7 +66,7 @@ async fn by_attribute(request: Request) -> Result<String, Error> {
     load(&id, "a secret").await.map(|id| format!("{id}\n"))
 }
 
-/// Is told apart from others by its fields, of which the password is none.
+/// The fields distinguish the span from others; the password is not one of them.
 #[instrument(skip(password), fields(shop.name = "tea"), err)]
 async fn load(id: &str, password: &str) -> Result<u64, Error> {
     sleep(Duration::from_millis(1)).await;
@@ -172,7 +172,7 @@ async fn stream(_: Request) -> Response {
     let (mut sender, body) = Body::channel();
     spawn(async move {
         if sender.send("begun\n").await.is_err() {
-            return; // the client is gone
+            return; // the client disconnected
         }
         sleep(Duration::from_millis(1)).await;
         drop(info_span!("wrote"));

@@ -1,5 +1,5 @@
-//! The greetings of `guests/request-reply` as a component of WASI 0.2: `wasmcloud:messaging@0.2.0` by `wit-bindgen`, HTTP by
-//! `wstd`, nothing of Tempo in it. wasmCloud runs it as well.
+//! The greetings of `guests/request-reply` as a component of WASI 0.2, without any Tempo crate:
+//! `wasmcloud:messaging@0.2.0` with `wit-bindgen`, HTTP with `wstd`. wasmCloud runs it too.
 
 use bindings::exports::wasmcloud::messaging::handler::Guest;
 use bindings::wasmcloud::messaging::consumer;
@@ -15,17 +15,17 @@ mod bindings {
 
 const TOPIC: &str = "greetings.hello";
 
-/// How long a client of this component waits at most, in milliseconds.
-const PATIENCE: u32 = 5_000;
+/// The timeout of a request, in milliseconds.
+const REQUEST_TIMEOUT_MS: u32 = 5_000;
 
-/// Asks, and answers with what came.
+/// Sends a request, and responds with the reply.
 #[wstd::http_server]
 async fn main(request: Request<Body>) -> Result<Response<Body>, Error> {
     let query = request.uri().query().unwrap_or_default();
     let value = |wanted: &str| form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == wanted);
     let name = value("name").map_or("World".to_owned(), |(_, name)| name.into_owned());
-    let timeout = value("timeout-ms").and_then(|(_, ms)| ms.parse().ok()).unwrap_or(PATIENCE);
-    // The package has one error, a text.
+    let timeout = value("timeout-ms").and_then(|(_, ms)| ms.parse().ok()).unwrap_or(REQUEST_TIMEOUT_MS);
+    // The package has one error type, a text.
     let (status, text) = match consumer::request(TOPIC, name.as_bytes(), timeout) {
         Ok(answer) => (StatusCode::OK, String::from_utf8_lossy(&answer.body).into_owned()),
         Err(error) => (StatusCode::GATEWAY_TIMEOUT, error),

@@ -1,5 +1,5 @@
-//! A question by HTTP that a handler of messages answers, here or on another machine. Start it with
-//! `cargo xtask run request-reply -- --subscribe greetings.hello`, and ask with `curl 'http://127.0.0.1:8080/?name=Ada'`.
+//! Request and reply: a message handler, here or on another machine, replies to HTTP clients. Start it with `cargo
+//! xtask run request-reply -- --subscribe greetings.hello`, then `curl 'http://127.0.0.1:8080/?name=Ada'`.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use tempo_sdk_messaging::{Error, ErrorKind, HandlerError, Message, request as as
 
 const TOPIC: &str = "greetings.hello";
 
-/// How long a client of this component waits at most.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// The timeout of a request.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Serialize, Deserialize)]
 struct Question {
@@ -22,18 +22,18 @@ struct Greeting {
     text: String,
 }
 
-/// Asks, and answers with what came.
+/// Sends a request, and responds with the reply.
 #[tempo_sdk_http::handler]
-async fn main(request: Request) -> Result<String, Failure> {
+async fn main(request: Request) -> Result<String, ErrorResponse> {
     let name = request.query_value("name").unwrap_or("World".into()).into_owned();
     let timeout =
-        request.query_value("timeout-ms").and_then(|ms| ms.parse().ok()).map_or(PATIENCE, Duration::from_millis);
+        request.query_value("timeout-ms").and_then(|ms| ms.parse().ok()).map_or(REQUEST_TIMEOUT, Duration::from_millis);
     let answer = ask(TOPIC, &Question { name }, timeout).await?;
     let Greeting { text } = answer.json()?;
     Ok(format!("{text}\n"))
 }
 
-/// Answers a question. Nobody asks again with the same message, so there is nothing to retry for: what is no question is
+/// Replies to a request. The requester does not resend the message, so a retry is useless: an invalid question is
 /// rejected.
 #[tempo_sdk_messaging::handler]
 async fn greet(message: Message) -> Result<(), HandlerError> {
@@ -42,16 +42,16 @@ async fn greet(message: Message) -> Result<(), HandlerError> {
     Ok(())
 }
 
-/// What a client is told when no answer came.
-struct Failure(Error);
+/// The error response if no reply arrived.
+struct ErrorResponse(Error);
 
-impl From<Error> for Failure {
+impl From<Error> for ErrorResponse {
     fn from(error: Error) -> Self {
         Self(error)
     }
 }
 
-impl IntoResponse for Failure {
+impl IntoResponse for ErrorResponse {
     fn into_response(self) -> Response {
         let status = match self.0.kind() {
             ErrorKind::Timeout => StatusCode::GATEWAY_TIMEOUT,

@@ -2,12 +2,12 @@
 
 use std::sync::{Arc, LazyLock};
 
-use wasmtime::component::{Component, Linker, ResourceTable};
-use wasmtime::{Config, Engine, Store};
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use tempo_core::{Provide, Service as _};
 use tempo_telemetry::{CallContext, within};
 use tempo_wasi_otel::{OtelState, OtelView, WasiOtel};
+use wasmtime::component::{Component, Linker, ResourceTable};
+use wasmtime::{Config, Engine, Store};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::support;
 

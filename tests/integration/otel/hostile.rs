@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use tempo_wasi_otel::conformance::{Arrived, Recorder};
 use tempo_core::Limits;
+use tempo_wasi_otel::conformance::{Arrived, Recorder};
 use tempo_wasi_otel::{HostTelemetry, OtelState};
 
 use super::guest::{Datetime, Guest, Step, logs, metrics, tracing, types};

@@ -1,4 +1,4 @@
-//! Something else than a request.
+//! The argument is not a request.
 use tempo_sdk_http::IntoResponse;
 
 #[tempo_sdk_http::handler]

@@ -1,4 +1,4 @@
-//! Generic.
+//! The function is generic.
 use tempo_sdk_http::{IntoResponse, Request};
 
 #[tempo_sdk_http::handler]

@@ -1,4 +1,4 @@
-//! Not a function.
+//! The item is not a function.
 #[tempo_sdk_http::handler]
 struct Handler;
 

@@ -1,4 +1,4 @@
-//! A method.
+//! The function is a method.
 use tempo_sdk_http::{IntoResponse, Request};
 
 struct App;

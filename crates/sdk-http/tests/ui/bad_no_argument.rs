@@ -1,4 +1,4 @@
-//! No request.
+//! The function has no argument.
 use tempo_sdk_http::IntoResponse;
 
 #[tempo_sdk_http::handler]

@@ -1,4 +1,4 @@
-//! No response.
+//! The function returns nothing.
 use tempo_sdk_http::Request;
 
 #[tempo_sdk_http::handler]

@@ -1,4 +1,4 @@
-//! Not async.
+//! The function is not async.
 use tempo_sdk_http::{IntoResponse, Request};
 
 #[tempo_sdk_http::handler]

@@ -1,4 +1,4 @@
-//! With options.
+//! The attribute has an option.
 use tempo_sdk_http::{IntoResponse, Request};
 
 #[tempo_sdk_http::handler(path = "/")]

@@ -1,4 +1,4 @@
-//! Something else than a response.
+//! The return type does not implement `IntoResponse`.
 use tempo_sdk_http::Request;
 
 #[tempo_sdk_http::handler]

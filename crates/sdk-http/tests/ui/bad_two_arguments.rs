@@ -1,4 +1,4 @@
-//! More than the request.
+//! The function has a second argument.
 use tempo_sdk_http::{IntoResponse, Request};
 
 #[tempo_sdk_http::handler]

@@ -1,4 +1,4 @@
-//! The request of the `http` crate, an argument that is taken apart, a response of the same crate.
+//! A request and a response of the `http` crate, and a destructured argument.
 use tempo_sdk_http::{Body, Response, http};
 
 #[tempo_sdk_http::handler]

@@ -1,4 +1,4 @@
-//! Something else than a change.
+//! The argument is not a `Change`.
 
 #[tempo_sdk_keyvalue::watcher]
 async fn changed(key: String) {

@@ -1,4 +1,4 @@
-//! A method has no host to call it.
+//! The function is a method.
 use tempo_sdk_keyvalue::Change;
 
 struct Watcher;

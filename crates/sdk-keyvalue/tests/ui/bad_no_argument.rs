@@ -1,4 +1,4 @@
-//! Nothing to say what changed.
+//! The function has no argument.
 
 #[tempo_sdk_keyvalue::watcher]
 async fn changed() {}

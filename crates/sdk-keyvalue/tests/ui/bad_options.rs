@@ -1,4 +1,4 @@
-//! There is nothing to choose.
+//! The attribute has an option.
 use tempo_sdk_keyvalue::Change;
 
 #[tempo_sdk_keyvalue::watcher(bucket = "default")]

@@ -1,4 +1,4 @@
-//! An answer that nobody waits for.
+//! The function returns a `Result`.
 use tempo_sdk_keyvalue::{Change, Error};
 
 #[tempo_sdk_keyvalue::watcher]

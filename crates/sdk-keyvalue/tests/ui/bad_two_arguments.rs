@@ -1,4 +1,4 @@
-//! The parts of a change, one by one.
+//! The function takes the fields of a change as arguments.
 
 #[tempo_sdk_keyvalue::watcher]
 async fn changed(key: String, value: Vec<u8>) {

@@ -1,4 +1,4 @@
-//! The parts of a change, and a return type that says what it would be without.
+//! The argument is a pattern, and the return type is an explicit `()`.
 use tempo_sdk_keyvalue::Change;
 
 #[tempo_sdk_keyvalue::watcher]

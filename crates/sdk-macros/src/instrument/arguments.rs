@@ -1,4 +1,4 @@
-//! Which arguments of the function become fields of its span, and how.
+//! The fields of a span from the arguments of its function.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
@@ -7,13 +7,13 @@ use syn::{Error, FnArg, Ident, LitStr, Pat, Result, Signature, Type};
 
 use super::options::{Field, Options};
 
-/// What `tracing` takes for a value as it is.
+/// The types that `tracing` records as values.
 const VALUES: &[&str] = &[
     "bool", "str", "String", "u8", "i8", "u16", "i16", "u32", "i32", "u64", "i64", "u128", "i128", "usize", "isize",
     "f32", "f64",
 ];
 
-/// The fields of the span: those of the arguments that are not left out, and those that are written.
+/// Returns the fields of the span: the arguments that are not skipped, and those of `fields(..)`.
 pub(super) fn fields(signature: &Signature, options: &Options) -> Result<Vec<TokenStream>> {
     let arguments = arguments(signature);
     let skipped = options.skip.as_deref().unwrap_or_default();
@@ -28,7 +28,7 @@ pub(super) fn fields(signature: &Signature, options: &Options) -> Result<Vec<Tok
         arguments.iter().filter(|(name, _)| options.skip_all.is_none() && !skipped.contains(name) && !is_written(name));
     let own = recorded.map(|(name, is_value)| of_argument(name, *is_value));
     let written = written.iter().map(|Field { name, value }| quote!(#name = #value));
-    // Both are set when the function fails.
+    // Declared empty: the generated code records it on an error.
     let status =
         options.err.map(|_| quote!("otel.status_description" = ::tempo_sdk_otel::__private::tracing::field::Empty));
     Ok(own.chain(written).chain(status).collect())
@@ -39,14 +39,14 @@ fn of_argument(name: &Ident, is_value: bool) -> TokenStream {
     if is_value {
         quote!(#text = #name)
     } else {
-        // With the span of the argument, so that a missing `Debug` is reported there.
+        // With the span of the argument, so that rustc reports a missing `Debug` there.
         let value = quote_spanned!(name.span()=> ::tempo_sdk_otel::__private::argument(&#name));
         quote!(#text = #value)
     }
 }
 
-/// The names that the arguments bind, and whether each is a value of `tracing`. The receiver is not among them: a service has
-/// little to say of itself that is the same for all of its spans.
+/// Returns the names that the arguments bind, and whether each is a value of `tracing`. The receiver is excluded: a
+/// service would record the same for all its spans.
 fn arguments(signature: &Signature) -> Vec<(Ident, bool)> {
     let mut names = Vec::new();
     for input in &signature.inputs {

@@ -1,4 +1,4 @@
-//! The function with its span.
+//! Generates the function with its span.
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
@@ -6,15 +6,15 @@ use syn::{Block, GenericArgument, Ident, ItemFn, PathArguments, ReturnType, Type
 
 use super::options::Options;
 
-/// When the work of a function is done.
-enum Work {
-    /// While it runs.
+/// When the function does its work.
+enum WorkTime {
+    /// During the call.
     Now,
-    /// When its future is polled: an `async fn`.
+    /// While its future is polled: an `async fn`.
     Awaited,
-    /// The same, where it returns `impl Future`.
+    /// While its future is polled: a function that returns `impl Future`.
     Returned,
-    /// The same, where it returns `Pin<Box<dyn Future>>`, as `#[async_trait]` has it.
+    /// While its future is polled: a function that returns `Pin<Box<dyn Future>>`, as of `#[async_trait]`.
     Boxed,
 }
 
@@ -28,16 +28,16 @@ pub(super) fn write(function: &ItemFn, options: &Options, fields: &[TokenStream]
         )
     };
     let err = options.err.is_some();
-    let work = if sig.asyncness.is_some() { Work::Awaited } else { work(&sig.output) };
+    let work = if sig.asyncness.is_some() { WorkTime::Awaited } else { work(&sig.output) };
     let body = match work {
-        Work::Now => now(&span, block, &sig.output, err),
-        Work::Awaited => {
+        WorkTime::Now => now(&span, block, &sig.output, err),
+        WorkTime::Awaited => {
             let never = never(&sig.output);
             let future = future(&span, &quote!(async move { #never #block }), err);
             quote!(#future.await)
         }
-        Work::Returned => future(&span, &quote!(#block), err),
-        Work::Boxed => {
+        WorkTime::Returned => future(&span, &quote!(#block), err),
+        WorkTime::Boxed => {
             let future = future(&span, &quote!(#block), err);
             quote!(::std::boxed::Box::pin(#future))
         }
@@ -45,7 +45,7 @@ pub(super) fn write(function: &ItemFn, options: &Options, fields: &[TokenStream]
     quote!(#(#attrs)* #vis #sig { #body })
 }
 
-/// Names that the body cannot see, nor shadow.
+/// Returns a hygienic name, which the body can neither see nor shadow.
 fn hidden(name: &str) -> Ident {
     Ident::new(name, Span::mixed_site())
 }
@@ -64,7 +64,7 @@ fn now(span: &TokenStream, block: &Block, output: &ReturnType, err: bool) -> Tok
         output => quote!(#output),
     };
     let report = report(&own, &result);
-    // The closure is what `return` and `?` in the block leave; `once` has it give back what it borrowed from an argument.
+    // `return` and `?` leave the closure only; `once` lets it return what it borrowed from an argument.
     quote! {
         let #own = #span;
         let #entered = #own.enter();
@@ -74,11 +74,11 @@ fn now(span: &TokenStream, block: &Block, output: &ReturnType, err: bool) -> Tok
     }
 }
 
-/// The future that does the work of the future `work` in the span.
+/// Generates the future that runs the future `work` in the span.
 fn future(span: &TokenStream, work: &TokenStream, err: bool) -> TokenStream {
     let (own, inner, result) = (hidden("own"), hidden("inner"), hidden("result"));
     if !err {
-        // The span is made while the arguments are still here.
+        // Creates the span while the arguments are still available.
         return quote! {{
             let #own = #span;
             let #inner = #work;
@@ -103,7 +103,7 @@ fn future(span: &TokenStream, work: &TokenStream, err: bool) -> TokenStream {
     }}
 }
 
-/// Says of the span that it failed, and why; and in the log, in the name of the function's module.
+/// Generates the report of an error: the span's status, and a log record with the function's module as its target.
 fn report(own: &Ident, result: &Ident) -> TokenStream {
     let error = hidden("error");
     quote! {
@@ -113,7 +113,7 @@ fn report(own: &Ident, result: &Ident) -> TokenStream {
     }
 }
 
-/// Tells the compiler what an async block returns, which the signature says of the function only.
+/// Generates a dead branch that gives an async block its type, which only the signature has.
 fn never(output: &ReturnType) -> TokenStream {
     let ReturnType::Type(_, returned) = output else { return quote!() };
     if is_for_signatures(returned) {
@@ -129,7 +129,7 @@ fn never(output: &ReturnType) -> TokenStream {
     }
 }
 
-/// Whether the type can be written in a signature only: `impl` is in it, or it is `!`.
+/// Returns true if the type is valid in a signature only: it contains `impl`, or is `!`.
 fn is_for_signatures(kind: &Type) -> bool {
     match kind {
         Type::ImplTrait(_) | Type::Never(_) => true,
@@ -144,10 +144,10 @@ fn is_for_signatures(kind: &Type) -> bool {
     }
 }
 
-fn work(output: &ReturnType) -> Work {
-    let ReturnType::Type(_, returned) = output else { return Work::Now };
+fn work(output: &ReturnType) -> WorkTime {
+    let ReturnType::Type(_, returned) = output else { return WorkTime::Now };
     match &**returned {
-        Type::ImplTrait(kind) if kind.bounds.iter().any(is_future) => Work::Returned,
+        Type::ImplTrait(kind) if kind.bounds.iter().any(is_future) => WorkTime::Returned,
         Type::Path(path) => {
             let boxed = path.path.segments.last().filter(|last| last.ident == "Pin").is_some_and(|pin| {
                 generics(&pin.arguments).any(|inner| match inner {
@@ -158,9 +158,9 @@ fn work(output: &ReturnType) -> Work {
                     _ => false,
                 })
             });
-            if boxed { Work::Boxed } else { Work::Now }
+            if boxed { WorkTime::Boxed } else { WorkTime::Now }
         }
-        _ => Work::Now,
+        _ => WorkTime::Now,
     }
 }
 

@@ -1,7 +1,7 @@
 //! `#[instrument]`: a span around each call of a function.
 //!
-//! It is not the attribute of `tracing`: that one needs `tracing` in the manifest of whoever uses it, and only warns of an
-//! input that it does not know.
+//! It replaces the attribute of `tracing`, which requires `tracing` in the user's manifest, and only warns of unknown
+//! options.
 
 mod arguments;
 mod body;
@@ -13,8 +13,8 @@ use quote::quote;
 use syn::spanned::Spanned;
 use syn::{Error, ItemFn, Result, ReturnType};
 
-/// Expands `#[instrument]` on `item`: to the function with its span, or to the item as it is with the error beside it, so that
-/// a mistake is reported once.
+/// Expands `#[instrument]` on `item` to the function with its span, or to the unchanged item followed by the error, so
+/// that an error is reported once.
 pub(crate) fn expand(input: TokenStream, item: &TokenStream) -> TokenStream {
     match instrument(input, item) {
         Ok(function) => function,

@@ -1,4 +1,4 @@
-//! What may be written in `#[instrument(..)]`.
+//! Parses the options of `#[instrument(..)]`.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote};
@@ -11,7 +11,7 @@ const ALL: &str = "`name = \"..\"`, `level = \"debug\"`, `skip(..)`, `skip_all`,
 const LEVELS: &str =
     "`\"trace\"`, `\"debug\"`, `\"info\"`, `\"warn\"`, `\"error\"` or a constant such as `Level::DEBUG`";
 
-/// The options, each of which may be written once.
+/// The options. Each may be set once.
 #[derive(Default)]
 pub(super) struct Options {
     pub(super) name: Option<LitStr>,
@@ -24,9 +24,9 @@ pub(super) struct Options {
 
 /// One field: `http.route = %route`.
 pub(super) struct Field {
-    /// The name as it is recorded.
+    /// The recorded name.
     pub(super) name: LitStr,
-    /// An expression that `tracing` takes for the value.
+    /// The value: an expression in the syntax of `tracing`.
     pub(super) value: TokenStream,
 }
 
@@ -176,7 +176,7 @@ impl Parse for Field {
     }
 }
 
-/// `customer`, `order.id` or `"any text"`.
+/// Parses a field name: `customer`, `order.id` or `"any text"`.
 fn field_name(input: ParseStream<'_>) -> Result<LitStr> {
     if input.peek(LitStr) {
         return input.parse();

@@ -1,4 +1,4 @@
-//! A function that may run in the compiler.
+//! The function is `const`.
 #[tempo_sdk_otel::instrument]
 const fn load(id: u64) -> u64 {
     id

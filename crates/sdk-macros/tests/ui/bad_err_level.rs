@@ -1,4 +1,4 @@
-//! An option with an option.
+//! `err` has an option.
 #[tempo_sdk_otel::instrument(err = "warn")]
 fn load(id: u64) -> Result<u64, std::fmt::Error> {
     Ok(id)

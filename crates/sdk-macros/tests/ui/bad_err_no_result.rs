@@ -1,4 +1,4 @@
-//! An error of what is no `Result`.
+//! `err` on a function that does not return a `Result`.
 #[tempo_sdk_otel::instrument(err)]
 async fn load(id: u64) -> u64 {
     id

@@ -1,4 +1,4 @@
-//! An error of nothing.
+//! `err` on a function that returns nothing.
 #[tempo_sdk_otel::instrument(err)]
 fn load(id: u64) {
     drop(id);

@@ -1,4 +1,4 @@
-//! No function.
+//! The item is not a function.
 #[tempo_sdk_otel::instrument]
 struct Load {
     id: u64,

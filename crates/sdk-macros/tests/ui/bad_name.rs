@@ -1,4 +1,4 @@
-//! A name that is no literal.
+//! The name is not a literal.
 const NAME: &str = "load order";
 
 #[tempo_sdk_otel::instrument(name = NAME)]

@@ -1,4 +1,4 @@
-//! The name without saying so.
+//! A literal without `name =`.
 #[tempo_sdk_otel::instrument("load order")]
 fn load(id: u64) -> u64 {
     id

@@ -1,4 +1,4 @@
-//! A method that others write.
+//! A method without a body.
 trait Load {
     #[tempo_sdk_otel::instrument]
     fn load(&self, id: u64) -> u64;

@@ -1,4 +1,4 @@
-//! An argument that cannot be recorded.
+//! An argument without `Debug`.
 struct Order;
 
 #[tempo_sdk_otel::instrument]

@@ -1,4 +1,4 @@
-//! Does not say what to leave out.
+//! `skip` without arguments.
 #[tempo_sdk_otel::instrument(skip)]
 fn load(id: u64) -> u64 {
     id

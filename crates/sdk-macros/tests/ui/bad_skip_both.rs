@@ -1,4 +1,4 @@
-//! Leaves out all, and one.
+//! `skip_all` together with `skip(..)`.
 #[tempo_sdk_otel::instrument(skip(id), skip_all)]
 fn load(id: u64) -> u64 {
     id

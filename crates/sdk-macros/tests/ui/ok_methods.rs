@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use tempo_sdk_otel::instrument;
 
-/// It has no `Debug`, and need not have.
+/// `Debug` is not required of the receiver.
 struct Shop {
     orders: u64,
 }

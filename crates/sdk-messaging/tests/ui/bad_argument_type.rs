@@ -1,4 +1,4 @@
-//! Something else than a message.
+//! The argument is not a `Message`.
 use tempo_sdk_messaging::Error;
 
 #[tempo_sdk_messaging::handler]

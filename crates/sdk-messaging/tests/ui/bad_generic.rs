@@ -1,4 +1,4 @@
-//! A function that the host could not call.
+//! The function is generic.
 use tempo_sdk_messaging::{Error, Message};
 
 #[tempo_sdk_messaging::handler]

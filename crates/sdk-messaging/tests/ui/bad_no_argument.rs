@@ -1,4 +1,4 @@
-//! Nothing to handle.
+//! The function has no argument.
 
 #[tempo_sdk_messaging::handler]
 async fn handle() {}

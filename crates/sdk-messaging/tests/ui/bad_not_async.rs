@@ -1,4 +1,4 @@
-//! A function that could not wait.
+//! The function is not async.
 use tempo_sdk_messaging::{Error, Message};
 
 #[tempo_sdk_messaging::handler]

@@ -1,4 +1,4 @@
-//! What is subscribed to is not the component's affair.
+//! The attribute has an option: subscriptions belong to the host's settings.
 use tempo_sdk_messaging::{Error, Message};
 
 #[tempo_sdk_messaging::handler(topic = "orders.>")]

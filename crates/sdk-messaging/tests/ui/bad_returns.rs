@@ -1,4 +1,4 @@
-//! A value that says nothing of the message.
+//! The return type maps to no disposition.
 use tempo_sdk_messaging::Message;
 
 #[tempo_sdk_messaging::handler]

@@ -1,4 +1,4 @@
-//! An answer is sent, and not returned.
+//! The function returns a value: replies are sent, not returned.
 use tempo_sdk_messaging::{HandlerError, Message};
 
 #[tempo_sdk_messaging::handler]

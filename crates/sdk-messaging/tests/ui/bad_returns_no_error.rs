@@ -1,4 +1,4 @@
-//! An error that says nothing.
+//! The error type implements no `Error`.
 use tempo_sdk_messaging::Message;
 
 #[tempo_sdk_messaging::handler]

@@ -1,4 +1,4 @@
-//! The parts of a message, one by one.
+//! The function takes the parts of a message as arguments.
 
 #[tempo_sdk_messaging::handler]
 async fn handle(topic: String, payload: Vec<u8>) {

@@ -1,4 +1,4 @@
-//! An error of another crate, and of the standard library, which both mean: again.
+//! Errors of another crate and of the standard library: each is a retry.
 use std::num::ParseIntError;
 use tempo_sdk_messaging::Message;
 

@@ -1,4 +1,4 @@
-//! The usual form: errors by `?`, and those that say what becomes of the message.
+//! The usual form: errors by `?`, and errors with an explicit disposition.
 use std::time::Duration;
 use tempo_sdk_messaging::{HandlerError, Message, publish};
 

@@ -1,4 +1,4 @@
-//! A handler that cannot fail, and a component that answers HTTP requests too.
+//! A handler that cannot fail, in a component that handles HTTP requests too.
 use tempo_sdk_http::{IntoResponse, Request};
 use tempo_sdk_messaging::Message;
 

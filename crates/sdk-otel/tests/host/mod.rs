@@ -1,4 +1,4 @@
-//! A host that writes down what a component tells `wasi:otel`, in the order in which it comes.
+//! A host that records the calls to `wasi:otel`, in order.
 #![allow(dead_code, reason = "the tests and the measurement use different parts")]
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -24,27 +24,27 @@ pub use wasi::otel::metrics::{MetricData, MetricNumber, ResourceMetrics};
 pub use wasi::otel::tracing::{SpanContext, SpanData, SpanKind, Status, TraceFlags};
 pub use wasi::otel::types::KeyValue;
 
-/// One thing that the component told, or that happened to it.
+/// A call or an event of the component.
 #[derive(Clone, Debug)]
 pub enum Record {
-    /// It asked for the span that it runs in.
+    /// A request of the host's span.
     Outer,
     Start(SpanContext),
     End(SpanData),
     Metrics(ResourceMetrics),
     Log(LogRecord),
-    /// It sent a request, with this `traceparent`.
+    /// An outgoing request, with its `traceparent`.
     Sent(Option<String>),
-    /// Its handler returned.
+    /// The handler returned.
     Returned,
 }
 
-/// What the host answers with, and what it wrote down.
+/// The host's replies, and the recorded calls.
 #[derive(Clone)]
-pub struct Notes {
+pub struct Recorder {
     pub outer: SpanContext,
     pub records: Vec<Record>,
-    /// Nothing is written down: for measuring.
+    /// Stops recording, for measurements.
     pub idle: bool,
 }
 
@@ -53,15 +53,15 @@ pub struct Data {
     table: ResourceTable,
     http: WasiHttpCtx,
     hooks: Hooks,
-    notes: Arc<Mutex<Notes>>,
+    recorder: Arc<Mutex<Recorder>>,
 }
 
-struct Hooks(Arc<Mutex<Notes>>);
+struct Hooks(Arc<Mutex<Recorder>>);
 
-fn note(notes: &Mutex<Notes>, record: Record) {
-    let mut notes = notes.lock().unwrap();
-    if !notes.idle {
-        notes.records.push(record);
+fn record(recorder: &Mutex<Recorder>, record: Record) {
+    let mut recorder = recorder.lock().unwrap();
+    if !recorder.idle {
+        recorder.records.push(record);
     }
 }
 
@@ -69,33 +69,33 @@ impl wasi::otel::types::Host for Data {}
 
 impl wasi::otel::tracing::Host for Data {
     fn on_start(&mut self, context: SpanContext) {
-        note(&self.notes, Record::Start(context));
+        record(&self.recorder, Record::Start(context));
     }
 
     fn on_end(&mut self, span: SpanData) {
-        note(&self.notes, Record::End(span));
+        record(&self.recorder, Record::End(span));
     }
 
     fn outer_span_context(&mut self) -> SpanContext {
-        note(&self.notes, Record::Outer);
-        self.notes.lock().unwrap().outer.clone()
+        record(&self.recorder, Record::Outer);
+        self.recorder.lock().unwrap().outer.clone()
     }
 
     fn current_span_context(&mut self) -> SpanContext {
-        panic!("only one of two hosts has it")
+        panic!("not every host has it")
     }
 }
 
 impl wasi::otel::metrics::Host for Data {
     fn export(&mut self, metrics: ResourceMetrics) -> Result<(), String> {
-        note(&self.notes, Record::Metrics(metrics));
+        record(&self.recorder, Record::Metrics(metrics));
         Ok(())
     }
 }
 
 impl wasi::otel::logs::Host for Data {
     fn on_emit(&mut self, record: LogRecord) {
-        note(&self.notes, Record::Log(record));
+        record(&self.recorder, Record::Log(record));
     }
 }
 
@@ -114,7 +114,7 @@ impl WasiHttpView for Data {
 type Sent = Result<(http::Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>), Error>;
 
 impl WasiHttpHooks for Hooks {
-    /// Answers every request with 204.
+    /// Responds to every request with 204.
     fn send_request(
         &mut self,
         request: http::Request<WasiBody>,
@@ -122,7 +122,7 @@ impl WasiHttpHooks for Hooks {
         _: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Sent> + Send> {
         let parent = request.headers().get("traceparent").map(|value| value.to_str().unwrap().to_owned());
-        note(&self.0, Record::Sent(parent));
+        record(&self.0, Record::Sent(parent));
         let body = Empty::new().map_err(|never| match never {}).boxed_unsync();
         let mut response = http::Response::new(body);
         *response.status_mut() = http::StatusCode::NO_CONTENT;
@@ -130,7 +130,7 @@ impl WasiHttpHooks for Hooks {
     }
 }
 
-/// The engine, and the component linked to it: compiled once in a process.
+/// The engine and the linked component, compiled once per process.
 static SERVICE: LazyLock<ServicePre<Data>> = LazyLock::new(|| {
     let mut config = Config::new();
     config.wasm_component_model_async(true);
@@ -147,7 +147,7 @@ static SERVICE: LazyLock<ServicePre<Data>> = LazyLock::new(|| {
     ServicePre::new(linker.instantiate_pre(&component).unwrap()).unwrap()
 });
 
-/// `guests/otel`, as `cargo xtask build` leaves it.
+/// Returns the path of `guests/otel`, as `cargo xtask build` leaves it.
 fn guest() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let target = test.ancestors().nth(3).unwrap();
@@ -156,7 +156,7 @@ fn guest() -> PathBuf {
     guest
 }
 
-/// What the component imports, as `instance` or `instance.function`.
+/// Returns the component's imports, as `instance` or `instance.function`.
 pub fn imports() -> Vec<String> {
     use wasmtime::component::types::ComponentItem;
     let engine = SERVICE.engine();
@@ -171,7 +171,7 @@ pub fn imports() -> Vec<String> {
     names
 }
 
-/// A span of the host that the component's calls run in.
+/// Creates a host span for the component's calls.
 pub fn outer(sampled: bool) -> SpanContext {
     SpanContext {
         trace_id: "4bf92f3577b34da6a3ce929d0e0e4736".to_owned(),
@@ -182,49 +182,49 @@ pub fn outer(sampled: bool) -> SpanContext {
     }
 }
 
-/// An instance that is called again and again, as hosts do.
+/// An instance that is reused for several calls, as hosts do.
 pub struct Instance {
     store: Store<Data>,
     service: Service,
-    notes: Arc<Mutex<Notes>>,
+    recorder: Arc<Mutex<Recorder>>,
 }
 
-/// One call: its answer, and what was written down. The call has ended, tasks and all.
+/// The response and the records of one call, including its tasks.
 pub struct Call {
-    /// `None` when the instance trapped.
+    /// `None` if the instance trapped.
     pub answer: Option<(u16, String)>,
     pub records: Vec<Record>,
 }
 
 impl Instance {
     pub async fn new(outer: SpanContext) -> Self {
-        let notes = Arc::new(Mutex::new(Notes { outer, records: Vec::new(), idle: false }));
+        let recorder = Arc::new(Mutex::new(Recorder { outer, records: Vec::new(), idle: false }));
         let data = Data {
             wasi: WasiCtx::builder().build(),
             table: ResourceTable::new(),
             http: WasiHttpCtx::new(),
-            hooks: Hooks(notes.clone()),
-            notes: notes.clone(),
+            hooks: Hooks(recorder.clone()),
+            recorder: recorder.clone(),
         };
         let mut store = Store::new(SERVICE.engine(), data);
         let service = SERVICE.instantiate_async(&mut store).await.unwrap();
-        Self { store, service, notes }
+        Self { store, service, recorder }
     }
 
-    /// Writes nothing down from now on.
+    /// Stops recording.
     pub fn idle(&self) {
-        self.notes.lock().unwrap().idle = true;
+        self.recorder.lock().unwrap().idle = true;
     }
 
-    /// The span of the host in the calls to come.
+    /// Sets the host's span for the next calls.
     pub fn set_outer(&self, outer: SpanContext) {
-        self.notes.lock().unwrap().outer = outer;
+        self.recorder.lock().unwrap().outer = outer;
     }
 
-    /// Sends a `GET` for `path` and waits for everything that comes of it.
+    /// Sends a `GET` for `path`, and waits until the call and its tasks have ended.
     pub async fn get(&mut self, path: &str) -> Call {
-        self.notes.lock().unwrap().records.clear();
-        let (service, notes) = (&self.service, self.notes.clone());
+        self.recorder.lock().unwrap().records.clear();
+        let (service, recorder) = (&self.service, self.recorder.clone());
         let uri: http::Uri = path.parse().unwrap();
         let called = self.store.run_concurrent(async move |accessor| -> wasmtime::Result<(u16, String)> {
             let (request, sent) = accessor.with(|mut access| {
@@ -236,7 +236,7 @@ impl Instance {
                 p3::Request::new(http::Method::GET, scheme, host, target, headers, None, body)
             });
             let response = service.handle(accessor, request).await??;
-            note(&notes, Record::Returned);
+            record(&recorder, Record::Returned);
             let response = accessor.with(|mut access| response.into_http_with_getter(&mut access, sent, Data::http))?;
             let (head, mut body) = response.into_parts();
             let mut text = Vec::new();
@@ -247,6 +247,6 @@ impl Instance {
             Ok((head.status.as_u16(), String::from_utf8(text)?))
         });
         let answer = called.await.and_then(|answer| answer).ok();
-        Call { answer, records: self.notes.lock().unwrap().records.clone() }
+        Call { answer, records: self.recorder.lock().unwrap().records.clone() }
     }
 }

@@ -1,11 +1,11 @@
-//! What a host wrote down, in words that a test can compare.
+//! Renders the recorded calls as text that a test can compare.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use super::{KeyValue, MetricData, MetricNumber, Record, SpanData, SpanKind, Status};
 
-/// The spans by their identifiers.
+/// Returns the ended spans by ID.
 pub fn spans(records: &[Record]) -> HashMap<&str, &SpanData> {
     let mut spans = HashMap::new();
     for record in records {
@@ -17,7 +17,7 @@ pub fn spans(records: &[Record]) -> HashMap<&str, &SpanData> {
     spans
 }
 
-/// What happened, in its order. Every span that started is among those that ended.
+/// Renders the records in order. Every span that started must have ended.
 pub fn story(records: &[Record]) -> Vec<String> {
     let spans = spans(records);
     let name = |id: &str| spans.get(id).map_or("?", |span| &span.name);
@@ -34,7 +34,7 @@ pub fn story(records: &[Record]) -> Vec<String> {
     records.iter().map(line).collect()
 }
 
-/// The spans in the order in which they started, each below its parent; roots are below `outer`.
+/// Renders the spans in the order of their starts, indented below their parents; `outer` is the parent of root spans.
 pub fn tree(records: &[Record], outer: &str) -> String {
     let spans = spans(records);
     let mut started = Vec::new();
@@ -86,7 +86,7 @@ pub fn attributes(attributes: &[KeyValue]) -> String {
     format!("{{{}}}", pairs.join(", "))
 }
 
-/// Every export of metrics, each metric of it in a line.
+/// Renders the exports of metrics, one line per metric.
 pub fn metrics(records: &[Record]) -> Vec<Vec<String>> {
     let exports = records.iter().filter_map(|record| match record {
         Record::Metrics(metrics) => Some(metrics),

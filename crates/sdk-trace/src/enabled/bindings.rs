@@ -1,5 +1,5 @@
-//! The bindings of `wasi:otel@0.2.0-rc.2`, generated from `wit/otel`: with borrowed arguments for spans, of which there are
-//! many with many strings, and with owned ones for metrics and logs, whose lists are deep.
+//! Bindings of `wasi:otel@0.2.0-rc.2`, generated from `wit/otel`: with borrowed arguments for spans, which are frequent
+//! and have many strings, and with owned ones for metrics and logs, whose lists are nested.
 #![allow(missing_docs, unsafe_code, unreachable_pub, clippy::all, clippy::pedantic, reason = "generated code")]
 
 mod borrowed {

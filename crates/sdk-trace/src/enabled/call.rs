@@ -1,14 +1,14 @@
-//! The span of the host that this call runs in.
+//! The host's span of the current call.
 
 use opentelemetry::Context;
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState};
 
 use super::bindings::spans::{self, SpanContextResult};
 
-/// Is in the context of a call when its host has no trace: nothing is recorded then.
+/// Marks the context of a call without a host span: its spans are not recorded.
 pub(super) struct Untraced;
 
-/// Asks the host for its span, and makes it the parent of what the context is given to.
+/// Requests the host's span, and returns a context with it as the remote parent.
 pub(super) fn outer() -> Context {
     match parse(spans::outer_span_context()) {
         Some(span) => Context::new().with_remote_span_context(span),
@@ -16,16 +16,16 @@ pub(super) fn outer() -> Context {
     }
 }
 
-/// Whether no span that is started in `context` is recorded, so that it need not be made at all.
-pub(super) fn is_silent(context: &Context) -> bool {
+/// Returns true if spans that start in `context` are not recorded, so that callers may skip creating them.
+pub(super) fn is_unsampled(context: &Context) -> bool {
     if context.has_active_span() {
         return !context.span().span_context().is_sampled();
     }
     context.get::<Untraced>().is_some()
 }
 
-/// Whether `context` belongs to no call: its spans would begin a trace of their own.
-pub(super) fn is_nowhere(context: &Context) -> bool {
+/// Returns true if `context` belongs to no call: its spans would begin a new trace.
+pub(super) fn is_outside_call(context: &Context) -> bool {
     !context.has_active_span() && context.get::<Untraced>().is_none()
 }
 
@@ -33,7 +33,7 @@ fn parse(outer: SpanContextResult) -> Option<SpanContext> {
     let trace_id = hex(&outer.trace_id, 32).and_then(|text| TraceId::from_hex(text).ok())?;
     let span_id = hex(&outer.span_id, 16).and_then(|text| SpanId::from_hex(text).ok())?;
     let flags = TraceFlags::default().with_sampled(outer.trace_flags.contains(spans::TraceFlags::SAMPLED));
-    // What is invalid is taken for empty, as the interface says.
+    // An invalid trace state is empty, as the interface defines.
     let state = match outer.trace_state {
         pairs if pairs.is_empty() => TraceState::NONE,
         pairs => TraceState::from_key_value(pairs).unwrap_or_default(),
@@ -41,7 +41,7 @@ fn parse(outer: SpanContextResult) -> Option<SpanContext> {
     Some(SpanContext::new(trace_id, span_id, flags, true, state)).filter(SpanContext::is_valid)
 }
 
-/// `text` when it is `length` hexadecimal digits; the parsers take less and signs as well.
+/// Returns `text` if it is `length` hexadecimal digits. The parsers accept shorter texts and signs too.
 fn hex(text: &str, length: usize) -> Option<&str> {
     (text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(text)
 }

@@ -1,4 +1,4 @@
-//! The fields of `tracing` as attributes of OpenTelemetry.
+//! Converts fields of `tracing` to attributes of OpenTelemetry.
 
 use std::error::Error;
 use std::fmt::Debug;
@@ -8,7 +8,8 @@ use opentelemetry::trace::{SpanKind, Status};
 use opentelemetry::{KeyValue, Value};
 use tracing::field::{Field, Visit};
 
-/// The fields of a span. Some, known by their names as in `tracing-opentelemetry`, say something else than an attribute.
+/// The fields of a span. Some names are not attributes: they set the span's name, kind or status, as in
+/// `tracing-opentelemetry`.
 #[derive(Default)]
 pub(super) struct SpanFields {
     pub(super) attributes: Vec<KeyValue>,
@@ -21,7 +22,7 @@ pub(super) struct SpanFields {
 }
 
 impl SpanFields {
-    /// With room for `fields` attributes.
+    /// Creates fields with a capacity of `fields` attributes.
     pub(super) fn with_capacity(fields: usize) -> Self {
         Self { attributes: Vec::with_capacity(fields), ..Self::default() }
     }
@@ -40,7 +41,7 @@ impl SpanFields {
         }
     }
 
-    /// A description says that it is an error, so it is not overwritten by the code.
+    /// Sets the status from its code. A description implies an error, so the code does not overwrite it.
     fn set_status(&mut self, code: &str) {
         match code {
             _ if self.status.is_some() => {}
@@ -95,7 +96,7 @@ impl Visit for SpanFields {
     }
 }
 
-/// The fields of an event: its message and the rest.
+/// The fields of an event: the message and the attributes.
 #[derive(Default)]
 pub(super) struct EventFields {
     pub(super) message: Option<String>,

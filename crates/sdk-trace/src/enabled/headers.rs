@@ -1,4 +1,4 @@
-//! How the trace goes on in what a component sends: the headers of W3C Trace Context and Baggage.
+//! Trace propagation in outgoing requests and messages: the headers of W3C Trace Context and Baggage.
 
 use std::collections::HashMap;
 
@@ -8,8 +8,8 @@ use opentelemetry::propagation::TextMapPropagator as _;
 use opentelemetry::trace::TraceContextExt as _;
 use opentelemetry_sdk::propagation::BaggagePropagator;
 
-/// The headers that carry the current span on. Those that the message has already are left to it: `has` tells by the name in
-/// lower case.
+/// Returns the headers that propagate the current span, without those that the message already has: `has` receives the
+/// name in lower case.
 pub fn headers(has: impl Fn(&str) -> bool) -> Vec<(&'static str, String)> {
     Context::map_current(|context| {
         let mut headers = Vec::new();
@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn the_current_span_goes_on() {
+    fn the_current_span_is_propagated() {
         let parent = |flags| format!("00-{:032x}-{:016x}-{flags}", 1, 2);
         let rest = [("tracestate", "a=1,b=2".to_owned()), ("baggage", "user=a%20b".to_owned())];
         assert_eq!(sent(true, &[]), [[("traceparent", parent("01"))].as_slice(), &rest].concat());
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_of_the_message_itself_are_left_alone() {
+    fn existing_headers_are_kept() {
         assert_eq!(sent(true, &["traceparent"]).len(), 1);
         assert_eq!(sent(true, &["traceparent", "baggage"]), []);
         assert_eq!(sent(true, &["tracestate", "baggage"]).len(), 1);

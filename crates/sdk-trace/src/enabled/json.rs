@@ -1,32 +1,32 @@
-//! Attribute values as the interface has them: JSON texts.
+//! Encodes attribute values as JSON, the encoding of `wasi:otel`.
 //!
-//! All texts of one record are written into one string, as an allocation for each would be most of what a span costs.
+//! All values of one record share one string: an allocation per value would dominate the cost of a span.
 
 use std::fmt::Write as _;
 
 use opentelemetry::logs::AnyValue;
 use opentelemetry::{Array, Value};
 
-/// JSON texts, one after the other.
+/// A sequence of JSON texts.
 #[derive(Default)]
-pub(super) struct Texts {
+pub(super) struct JsonTexts {
     text: String,
     ends: Vec<usize>,
 }
 
-impl Texts {
-    /// With room for `values` of the usual length.
+impl JsonTexts {
+    /// Creates a sequence with capacity for `values` of the usual length.
     pub(super) fn with_capacity(values: usize) -> Self {
         Self { text: String::with_capacity(values.saturating_mul(24)), ends: Vec::with_capacity(values) }
     }
 
-    /// Adds one text.
+    /// Appends the JSON of `value`.
     pub(super) fn push(&mut self, value: &Value) {
         write_value(&mut self.text, value);
         self.ends.push(self.text.len());
     }
 
-    /// The texts in the order in which they were added.
+    /// Iterates over the texts, in the order of their insertion.
     pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
         let mut start = 0;
         self.ends.iter().map(move |&end| {
@@ -37,14 +37,14 @@ impl Texts {
     }
 }
 
-/// The text of one value.
+/// Returns the JSON of one value.
 pub(super) fn of_value(value: &Value) -> String {
     let mut text = String::new();
     write_value(&mut text, value);
     text
 }
 
-/// The text of one value of a log record.
+/// Returns the JSON of one value of a log record.
 pub(super) fn of_any(value: &AnyValue) -> String {
     let mut text = String::new();
     write_any(&mut text, value);
@@ -61,7 +61,7 @@ fn write_value(out: &mut String, value: &Value) {
         Value::Array(Array::I64(values)) => write_list(out, values, write_plain),
         Value::Array(Array::F64(values)) => write_list(out, values, |out, value| write_double(out, *value)),
         Value::Array(Array::String(values)) => write_list(out, values, |out, value| write_string(out, value.as_str())),
-        // Kinds that a later version adds.
+        // The enum is non-exhaustive.
         value => write_string(out, &value.as_str()),
     }
 }
@@ -86,7 +86,7 @@ fn write_any(out: &mut String, value: &AnyValue) {
             }
             out.push('}');
         }
-        // Kinds that a later version adds.
+        // The enum is non-exhaustive.
         value => write_string(out, &format!("{value:?}")),
     }
 }
@@ -103,11 +103,12 @@ fn write_list<T>(out: &mut String, values: &[T], write: impl Fn(&mut String, &T)
 }
 
 fn write_plain(out: &mut String, value: &impl std::fmt::Display) {
-    // A string takes everything.
+    // Writing to a `String` cannot fail.
     let _ = write!(out, "{value}");
 }
 
-/// `Debug` keeps the point of a whole number, by which it stays a double. JSON has no word for what is not finite.
+/// Writes a double. `Debug` keeps the decimal point of a whole number, which marks it as a double. JSON has no
+/// infinities and no NaN.
 fn write_double(out: &mut String, value: f64) {
     if value.is_finite() {
         let _ = write!(out, "{value:?}");
@@ -119,7 +120,7 @@ fn write_double(out: &mut String, value: f64) {
 fn write_string(out: &mut String, text: &str) {
     out.push('"');
     let mut rest = text;
-    // What must be escaped is of one byte, so bytes are looked at, and most texts are copied in one piece.
+    // All escaped characters are single bytes, so the scan is over bytes and copies most texts in one piece.
     while let Some(at) = rest.bytes().position(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
         let (before, special) = rest.split_at(at);
         out.push_str(before);
@@ -138,7 +139,7 @@ fn write_string(out: &mut String, text: &str) {
     out.push('"');
 }
 
-/// As a data URI, which is how the interface tells bytes from a list of numbers.
+/// Writes bytes as a data URI, which distinguishes them from a list of numbers in the interface.
 fn write_bytes(out: &mut String, bytes: &[u8]) {
     out.push_str("\"data:application/octet-stream;base64,");
     for group in bytes.chunks(3) {
@@ -184,7 +185,7 @@ mod tests {
             (Value::Array(vec![0.5, 2.0].into()), "[0.5,2.0]"),
             (Value::Array(Array::String(vec!["a".into(), "\"".into()])), "[\"a\",\"\\\"\"]"),
         ];
-        let mut texts = Texts::default();
+        let mut texts = JsonTexts::default();
         for (value, expected) in &cases {
             assert_eq!(of_value(value), *expected);
             texts.push(value);

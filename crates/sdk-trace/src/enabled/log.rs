@@ -1,4 +1,4 @@
-//! Log records go to the host as they are written.
+//! Sends each log record to the host when it is emitted.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,11 +9,11 @@ use opentelemetry_sdk::logs::{LogProcessor, SdkLogRecord};
 use super::bindings::{Datetime, TraceFlags, logs, types};
 use super::json;
 
-/// The processor that asks the host to record.
+/// A log processor that emits through `wasi:otel/logs`.
 #[derive(Debug)]
-pub(super) struct ToHost;
+pub(super) struct HostLogProcessor;
 
-impl LogProcessor for ToHost {
+impl LogProcessor for HostLogProcessor {
     fn emit(&self, record: &mut SdkLogRecord, scope: &InstrumentationScope) {
         logs::on_emit(&convert(record, scope));
     }
@@ -40,7 +40,7 @@ fn convert(record: &SdkLogRecord, scope: &InstrumentationScope) -> logs::LogReco
         body: record.body().map(json::of_any),
         attributes: Some(attributes.collect()),
         event_name: record.event_name().map(str::to_owned),
-        // The host knows what component this is.
+        // The host sets the resource.
         resource: None,
         instrumentation_scope: Some(of_target(record, scope)),
         trace_id: span.map(|span| span.trace_id.to_string()),
@@ -52,7 +52,7 @@ fn convert(record: &SdkLogRecord, scope: &InstrumentationScope) -> logs::LogReco
     }
 }
 
-/// A record that names its target is of that scope, as the exporters of OpenTelemetry have it too.
+/// Returns the record's target as its scope, as the exporters of OpenTelemetry do, or else `scope`.
 fn of_target(record: &SdkLogRecord, scope: &InstrumentationScope) -> types::InstrumentationScope {
     match record.target() {
         Some(target) => types::InstrumentationScope {
@@ -65,7 +65,7 @@ fn of_target(record: &SdkLogRecord, scope: &InstrumentationScope) -> types::Inst
     }
 }
 
-/// A scope with owned strings.
+/// Converts a scope, with owned strings.
 pub(super) fn scope(scope: &InstrumentationScope) -> types::InstrumentationScope {
     types::InstrumentationScope {
         name: scope.name().to_owned(),
@@ -75,7 +75,7 @@ pub(super) fn scope(scope: &InstrumentationScope) -> types::InstrumentationScope
     }
 }
 
-/// Attributes with owned strings.
+/// Converts attributes, with owned strings.
 pub(super) fn pairs<'a>(attributes: impl Iterator<Item = &'a KeyValue>) -> Vec<types::KeyValue> {
     let pair = |attribute: &KeyValue| types::KeyValue {
         key: attribute.key.to_string(),
@@ -84,7 +84,7 @@ pub(super) fn pairs<'a>(attributes: impl Iterator<Item = &'a KeyValue>) -> Vec<t
     attributes.map(pair).collect()
 }
 
-/// A time as `wasi:clocks` has it.
+/// Converts a time to the type of `wasi:clocks`.
 pub(super) fn time(time: SystemTime) -> Datetime {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Datetime { seconds: since.as_secs(), nanoseconds: since.subsec_nanos() }

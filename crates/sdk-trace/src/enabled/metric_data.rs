@@ -1,4 +1,4 @@
-//! Metrics from the SDK's form to the interface's.
+//! Converts metrics from the SDK's types to those of `wasi:otel`.
 
 use opentelemetry_sdk::metrics::Temporality;
 use opentelemetry_sdk::metrics::data::{self, AggregatedMetrics, MetricData, ResourceMetrics, ScopeMetrics};
@@ -7,11 +7,11 @@ use super::bindings::metrics::{self, MetricData as Host, MetricNumber};
 use super::bindings::types;
 use super::log::{pairs, scope, time};
 
-/// Everything that has data points.
+/// Converts all metrics that have data points.
 pub(super) fn convert(collected: &ResourceMetrics) -> metrics::ResourceMetrics {
     let scopes = collected.scope_metrics().map(of_scope).filter(|scope| !scope.metrics.is_empty());
     metrics::ResourceMetrics {
-        // The host knows what component this is.
+        // The host sets the resource.
         resource: types::Resource { attributes: Vec::new(), schema_url: None },
         scope_metrics: scopes.collect(),
     }
@@ -126,7 +126,7 @@ fn exemplars<'a, T: Number>(exemplars: impl Iterator<Item = &'a data::Exemplar<T
     exemplars.map(exemplar).collect()
 }
 
-/// Empty for an exemplar without a span.
+/// Returns an empty string for an exemplar without a span.
 fn hex(id: &[u8]) -> String {
     if id.iter().all(|byte| *byte == 0) { String::new() } else { id.iter().map(|byte| format!("{byte:02x}")).collect() }
 }
@@ -135,12 +135,12 @@ fn temporality(temporality: Temporality) -> metrics::Temporality {
     match temporality {
         Temporality::Cumulative => metrics::Temporality::Cumulative,
         Temporality::LowMemory => metrics::Temporality::LowMemory,
-        // Whatever a later version adds: the reader asks for nothing but deltas.
+        // The enum is non-exhaustive; the reader selects delta temporality only.
         _ => metrics::Temporality::Delta,
     }
 }
 
-/// The numbers that instruments take, and the cases that the interface has for each.
+/// The number types of instruments, with the variants of the interface for each.
 trait Number: Copy + 'static {
     const GAUGE: fn(metrics::Gauge) -> Host;
     const SUM: fn(metrics::Sum) -> Host;

@@ -1,6 +1,6 @@
-//! Metrics are summed up here, and exported as soon as the component waits or its call ends.
+//! Aggregates metrics, and exports them before the component waits and when its call ends.
 //!
-//! Instances are many and short-lived, so every export holds what was recorded since the last one (delta): the host adds up.
+//! Instances are many and short-lived, so every export has delta temporality: the host adds up.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,34 +15,34 @@ use opentelemetry_sdk::metrics::reader::MetricReader;
 use opentelemetry_sdk::metrics::{InstrumentKind, ManualReader, Pipeline, SdkMeterProvider, Temporality};
 
 use super::bindings::metrics;
-use super::instruments::Noting;
+use super::instruments::UseRecorded;
 use super::metric_data;
 
-/// Something was recorded since the last export.
+/// True if a measurement was recorded since the last export.
 pub(super) static RECORDED: AtomicBool = AtomicBool::new(false);
 
-/// There are instruments that are asked for their value: they have one at the end of every call.
+/// True if there are observable instruments: they have a value at the end of every call.
 pub(super) static OBSERVED: AtomicBool = AtomicBool::new(false);
 
-static READER: OnceLock<Delta> = OnceLock::new();
+static READER: OnceLock<DeltaReader> = OnceLock::new();
 
-/// Gives the API its meters.
+/// Installs the global meter provider.
 pub(super) fn install() {
-    let reader = READER.get_or_init(|| Delta(Arc::new(ManualReader::builder().build())));
+    let reader = READER.get_or_init(|| DeltaReader(Arc::new(ManualReader::builder().build())));
     let resource = Resource::builder_empty().build();
     let meters = SdkMeterProvider::builder().with_reader(reader.clone()).with_resource(resource).build();
-    global::set_meter_provider(Noting(meters));
+    global::set_meter_provider(UseRecorded(meters));
 }
 
-/// Exports what was recorded, if anything was. Handlers need not call it: it is done whenever the component waits, and at the
-/// end of every call.
+/// Exports the measurements since the last export, if there are any. Handlers need not call it: the SDK calls it before
+/// the component waits and at the end of every call.
 pub fn flush() {
     if RECORDED.swap(false, Ordering::Relaxed) {
         export();
     }
 }
 
-/// The same at the end of a call, with the values that instruments are asked for.
+/// Exports at the end of a call, with the values of observable instruments.
 pub(super) fn flush_at_end() {
     if RECORDED.swap(false, Ordering::Relaxed) || OBSERVED.load(Ordering::Relaxed) {
         export();
@@ -52,7 +52,7 @@ pub(super) fn flush_at_end() {
 fn export() {
     let Some(reader) = READER.get() else { return };
     let mut collected = ResourceMetrics::default();
-    // The only error is that of a reader that was shut down, which nothing does.
+    // Collecting fails only on a reader that was shut down; nothing shuts this one down.
     if reader.collect(&mut collected).is_err() {
         return;
     }
@@ -61,16 +61,16 @@ fn export() {
         return;
     }
     if let Err(error) = metrics::export(&collected) {
-        eprintln!("error: the host did not take the metrics: {error}");
+        eprintln!("error: the host rejected the metrics: {error}");
     }
 }
 
-/// A reader that is asked by hand and has every kind of instrument report the change. (The SDK's own preference for deltas
-/// leaves out counters that go down; their last values, of many instances, say nothing.)
+/// A manual reader with delta temporality for every kind of instrument. (The SDK's own delta preference excludes
+/// up-down counters, whose last values per instance are meaningless.)
 #[derive(Clone)]
-struct Delta(Arc<ManualReader>);
+struct DeltaReader(Arc<ManualReader>);
 
-impl MetricReader for Delta {
+impl MetricReader for DeltaReader {
     fn register_pipeline(&self, pipeline: Weak<Pipeline>) {
         self.0.register_pipeline(pipeline);
     }
@@ -93,7 +93,7 @@ impl MetricReader for Delta {
     }
 }
 
-impl fmt::Debug for Delta {
+impl fmt::Debug for DeltaReader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Delta")
     }

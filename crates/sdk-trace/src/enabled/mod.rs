@@ -1,4 +1,4 @@
-//! The hooks of a component with telemetry, and all that is behind them: the OpenTelemetry SDK with the host as its exporter.
+//! The hooks of a component with telemetry: the OpenTelemetry SDK with the host as its exporter.
 
 mod bindings;
 mod call;
@@ -20,5 +20,5 @@ mod subscriber;
 pub use headers::headers;
 pub use metrics::flush;
 pub use pipeline::{install, logger};
-pub use root::{Root, task};
+pub use root::{RootSpan, task};
 pub use subscriber::set_level;

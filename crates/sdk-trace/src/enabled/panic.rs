@@ -1,4 +1,4 @@
-//! A panic ends the instance without another word. What was recorded goes to the host before.
+//! Reports a panic, ends the open spans and exports the metrics before the panic ends the instance.
 
 use std::panic::{PanicHookInfo, set_hook, take_hook};
 
@@ -9,12 +9,12 @@ use opentelemetry::{Context, KeyValue};
 use super::pipeline::pipeline;
 use super::{metrics, open, root};
 
-/// Has every panic reported, after what is done about it already.
+/// Installs a panic hook that runs after the existing one.
 pub(super) fn install() {
     let before = take_hook();
     set_hook(Box::new(move |panic| {
         before(panic);
-        // Only where it ends the instance: elsewhere the spans end as they should, and a panic may be expected.
+        // Only if a panic aborts the instance: otherwise the spans end by unwinding, and a panic may be expected.
         if cfg!(panic = "abort") {
             report(panic);
         }
@@ -29,7 +29,7 @@ fn report(panic: &PanicHookInfo<'_>) {
     span.add_event("exception", about);
     span.set_status(Status::error(format!("panicked: {message}")));
     log(panic, message);
-    // What is inside first.
+    // Ends inner spans first.
     span.end();
     open::end_all();
     root::end_all();

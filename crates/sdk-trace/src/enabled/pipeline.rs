@@ -1,4 +1,4 @@
-//! The OpenTelemetry SDK of this instance, made once: the global providers of the API, and the subscriber of `tracing`.
+//! The instance's OpenTelemetry SDK: the global providers of the API, and the `tracing` subscriber.
 
 use std::borrow::Cow;
 use std::sync::{Once, OnceLock};
@@ -12,11 +12,11 @@ use opentelemetry_sdk::logs::{SdkLogger, SdkLoggerProvider};
 use opentelemetry_sdk::propagation::{BaggagePropagator, TraceContextPropagator};
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 
-use super::sampler::LikeTheHost;
-use super::subscriber::Spans;
+use super::sampler::HostSampler;
+use super::subscriber::OtelSubscriber;
 use super::{log, metrics, panic, span};
 
-/// What spans and events of `tracing` are made with.
+/// The tracer and the logger of the `tracing` subscriber.
 pub(super) struct Pipeline {
     pub(super) tracer: SdkTracer,
     pub(super) logger: SdkLogger,
@@ -26,25 +26,26 @@ pub(super) struct Pipeline {
 
 static PIPELINE: OnceLock<Pipeline> = OnceLock::new();
 
-/// The one of this instance.
+/// Returns the instance's pipeline.
 pub(super) fn pipeline() -> &'static Pipeline {
     PIPELINE.get_or_init(|| {
-        // The host says what component this is; the environment is not read.
+        // The host sets the resource; the SDK does not read the environment.
         let resource = Resource::builder_empty().build();
         let spans = SdkTracerProvider::builder()
-            .with_span_processor(span::ToHost)
-            .with_sampler(LikeTheHost)
+            .with_span_processor(span::HostSpanProcessor)
+            .with_sampler(HostSampler)
             .with_resource(resource.clone())
             .build();
-        let logs = SdkLoggerProvider::builder().with_log_processor(log::ToHost).with_resource(resource).build();
-        // Without a version, as the scope is told with every span.
+        let logs =
+            SdkLoggerProvider::builder().with_log_processor(log::HostLogProcessor).with_resource(resource).build();
+        // Without a version: the scope is sent with every span.
         let scope = InstrumentationScope::builder("tempo-sdk-otel").build();
         let (tracer, logger) = (spans.tracer_with_scope(scope.clone()), logs.logger_with_scope(scope));
         Pipeline { tracer, logger, spans, logs }
     })
 }
 
-/// Makes this the telemetry of the instance. The first call does it; handlers of the SDK make it before they run.
+/// Installs the telemetry of the instance. The first call installs it; the handlers of the SDK call it before they run.
 pub fn install() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
@@ -54,13 +55,13 @@ pub fn install() {
             Box::new(BaggagePropagator::new()),
         ]));
         metrics::install();
-        // An error means that the component has a subscriber of its own, which it may.
-        let _ = tracing::subscriber::set_global_default(Spans);
+        // Fails if the component has its own subscriber, which is allowed.
+        let _ = tracing::subscriber::set_global_default(OtelSubscriber);
         panic::install();
     });
 }
 
-/// A logger of the OpenTelemetry API, which has no global one.
+/// Creates a logger of the OpenTelemetry API, which has no global logger provider.
 pub fn logger(name: impl Into<Cow<'static, str>>) -> SdkLogger {
     pipeline().logs.logger(name)
 }

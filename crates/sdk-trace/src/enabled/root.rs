@@ -1,4 +1,4 @@
-//! The span of one call, and the tasks that run under it.
+//! The root span of a call, and the tasks that run under it.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -11,21 +11,21 @@ use opentelemetry::trace::{SpanKind, TraceContextExt as _, Tracer as _};
 use super::pipeline::pipeline;
 use super::{call, metrics, pipeline};
 
-/// The span of a call of the component, below the span that the host made for it.
+/// The root span of a call of the component. Its parent is the host's span.
 #[derive(Debug)]
-pub struct Root(Context);
+pub struct RootSpan(Context);
 
 thread_local! {
-    /// The calls that run.
+    /// The contexts of the running calls.
     static RUNNING: RefCell<Vec<Context>> = const { RefCell::new(Vec::new()) };
 }
 
-impl Root {
-    /// Starts the span. Its name is asked for only if it is recorded.
+impl RootSpan {
+    /// Starts the span. `name` is called only if the span is recorded.
     pub fn new(name: impl FnOnce() -> Cow<'static, str>) -> Self {
         pipeline::install();
         let outer = call::outer();
-        if call::is_silent(&outer) {
+        if call::is_unsampled(&outer) {
             return Self(outer);
         }
         let tracer = &pipeline().tracer;
@@ -35,7 +35,7 @@ impl Root {
         Self(root)
     }
 
-    /// Does `call` in it, ends it and exports the metrics.
+    /// Runs `call` in the span, ends the span and exports the metrics.
     pub async fn run<F: Future>(self, call: F) -> F::Output {
         let output = under(self.0.clone(), call).await;
         drop(self);
@@ -44,20 +44,20 @@ impl Root {
     }
 }
 
-/// Also where the call was given up in the middle.
-impl Drop for Root {
+/// Ends the span, also if the call was cancelled.
+impl Drop for RootSpan {
     fn drop(&mut self) {
         let span = self.0.span();
         span.end();
         let id = span.span_context().span_id();
-        // Fails only where the thread ends, and the instance with it.
+        // Fails only while the thread ends, and the instance with it.
         let _ = RUNNING.try_with(|running| {
             running.borrow_mut().retain(|root| root.span().span_context().span_id() != id);
         });
     }
 }
 
-/// `work` as part of the trace that it is made in, wherever it is polled. When it ends, the metrics are exported.
+/// Runs `work` in the current context, wherever it is polled. Exports the metrics when `work` ends.
 pub fn task<F: Future>(work: F) -> impl Future<Output = F::Output> {
     let context = Context::current();
     async move {
@@ -67,7 +67,7 @@ pub fn task<F: Future>(work: F) -> impl Future<Output = F::Output> {
     }
 }
 
-/// Polls `work` with `context` as the current one, and exports the metrics before it waits: it may never go on.
+/// Polls `work` in `context`. Exports the metrics before `work` waits: the instance may not be resumed.
 async fn under<F: Future>(context: Context, work: F) -> F::Output {
     let mut work = pin!(work);
     poll_fn(|cx| {
@@ -82,7 +82,7 @@ async fn under<F: Future>(context: Context, work: F) -> F::Output {
     .await
 }
 
-/// Ends the spans of the calls that run, as nobody else will.
+/// Ends the spans of the running calls. After a panic no other code does.
 pub(super) fn end_all() {
     let running = RUNNING.try_with(|running| running.try_borrow().map(|running| running.clone()).unwrap_or_default());
     for root in running.unwrap_or_default() {

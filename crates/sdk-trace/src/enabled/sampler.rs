@@ -1,4 +1,4 @@
-//! Which spans are recorded: those of a call whose host records its own.
+//! The sampler: it records the spans of a call if the host records its own span.
 
 use opentelemetry::trace::{Link, SpanKind, TraceContextExt as _, TraceId, TraceState};
 use opentelemetry::{Context, KeyValue};
@@ -6,11 +6,11 @@ use opentelemetry_sdk::trace::{SamplingDecision, SamplingResult, ShouldSample};
 
 use super::call;
 
-/// Does as the host does. A span with no call around it is recorded.
+/// Follows the host's sampling decision. Records spans outside of a call.
 #[derive(Clone, Debug)]
-pub(super) struct LikeTheHost;
+pub(super) struct HostSampler;
 
-impl ShouldSample for LikeTheHost {
+impl ShouldSample for HostSampler {
     fn should_sample(
         &self,
         parent: Option<&Context>,
@@ -20,7 +20,7 @@ impl ShouldSample for LikeTheHost {
         _: &[KeyValue],
         _: &[Link],
     ) -> SamplingResult {
-        let silent = parent.is_some_and(call::is_silent);
+        let silent = parent.is_some_and(call::is_unsampled);
         SamplingResult {
             decision: if silent { SamplingDecision::Drop } else { SamplingDecision::RecordAndSample },
             attributes: Vec::new(),

@@ -1,4 +1,4 @@
-//! Spans go to the host the moment they start and end: nothing is kept back that a trap could lose.
+//! Sends each span to the host when it starts and when it ends, so that a trap loses no finished span.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,16 +9,16 @@ use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
 
 use super::bindings::spans::{self, SpanContextParam};
 use super::bindings::{BorrowedDatetime, span_types};
-use super::json::Texts;
+use super::json::JsonTexts;
 
-/// The processor that asks the host to record.
+/// A span processor that reports through `wasi:otel/tracing`.
 #[derive(Debug)]
-pub(super) struct ToHost;
+pub(super) struct HostSpanProcessor;
 
-impl SpanProcessor for ToHost {
+impl SpanProcessor for HostSpanProcessor {
     fn on_start(&self, span: &mut Span, _: &Context) {
-        let id = Id::of(span.span_context());
-        let state = State::of(span.span_context());
+        let id = HexIds::of(span.span_context());
+        let state = TraceStateHeader::of(span.span_context());
         spans::on_start(context(span.span_context(), &id, &state.pairs()));
     }
 
@@ -42,9 +42,9 @@ fn end(span: &SpanData) {
     let event_attributes: Vec<_> = span.events.iter().map(|event| pairs(&event.attributes, &mut texts)).collect();
     let link_attributes: Vec<_> = span.links.iter().map(|link| pairs(&link.attributes, &mut texts)).collect();
     let scope_attributes: Vec<_> = pairs(span.instrumentation_scope.attributes(), &mut texts);
-    let linked: Vec<_> = span.links.iter().map(|link| Id::of(&link.span_context)).collect();
-    let linked_states: Vec<_> = span.links.iter().map(|link| State::of(&link.span_context)).collect();
-    let linked_pairs: Vec<_> = linked_states.iter().map(State::pairs).collect();
+    let linked: Vec<_> = span.links.iter().map(|link| HexIds::of(&link.span_context)).collect();
+    let linked_states: Vec<_> = span.links.iter().map(|link| TraceStateHeader::of(&link.span_context)).collect();
+    let linked_pairs: Vec<_> = linked_states.iter().map(TraceStateHeader::pairs).collect();
     let events: Vec<_> = (span.events.iter().zip(&event_attributes))
         .map(|(event, attributes)| spans::Event { name: &event.name, time: time(event.timestamp), attributes })
         .collect();
@@ -54,8 +54,8 @@ fn end(span: &SpanData) {
             attributes,
         })
         .collect();
-    let id = Id::of(&span.span_context);
-    let state = State::of(&span.span_context);
+    let id = HexIds::of(&span.span_context);
+    let state = TraceStateHeader::of(&span.span_context);
     let parent = hex::<16>(&span.parent_span_id.to_bytes());
     spans::on_end(spans::SpanData {
         span_context: context(&span.span_context, &id, &state.pairs()),
@@ -75,9 +75,9 @@ fn end(span: &SpanData) {
     });
 }
 
-/// The JSON of all attributes, in the order in which [`end`] takes them.
-fn texts(span: &SpanData) -> Texts {
-    let mut texts = Texts::with_capacity(span.attributes.len());
+/// Encodes all attributes as JSON, in the order in which [`end`] takes them.
+fn texts(span: &SpanData) -> JsonTexts {
+    let mut texts = JsonTexts::with_capacity(span.attributes.len());
     let of_events = span.events.iter().flat_map(|event| &event.attributes);
     let of_links = span.links.iter().flat_map(|link| &link.attributes);
     let all = span.attributes.iter().chain(of_events).chain(of_links).chain(span.instrumentation_scope.attributes());
@@ -105,24 +105,24 @@ fn scope<'a>(
     }
 }
 
-/// The identifiers of a span as text.
-struct Id {
+/// The hexadecimal IDs of a span.
+struct HexIds {
     trace: [u8; 32],
     span: [u8; 16],
 }
 
-impl Id {
+impl HexIds {
     fn of(context: &SpanContext) -> Self {
         Self { trace: hex(&context.trace_id().to_bytes()), span: hex(&context.span_id().to_bytes()) }
     }
 }
 
-/// The pairs of a trace state, which the crate gives out as a header only.
-struct State(String);
+/// A trace state in its header form, the only form that the API exposes.
+struct TraceStateHeader(String);
 
-impl State {
+impl TraceStateHeader {
     fn of(context: &SpanContext) -> Self {
-        // Most traces have none, and asking twice for each span shows.
+        // Most traces have no state, and a second encoding per span is measurable.
         let none = *context.trace_state() == TraceState::NONE;
         Self(if none { String::new() } else { context.trace_state().header() })
     }
@@ -135,7 +135,7 @@ impl State {
     }
 }
 
-fn context<'a>(context: &SpanContext, id: &'a Id, trace_state: &'a [(&'a str, &'a str)]) -> SpanContextParam<'a> {
+fn context<'a>(context: &SpanContext, id: &'a HexIds, trace_state: &'a [(&'a str, &'a str)]) -> SpanContextParam<'a> {
     SpanContextParam {
         trace_id: text(&id.trace),
         span_id: text(&id.span),
@@ -148,7 +148,7 @@ fn context<'a>(context: &SpanContext, id: &'a Id, trace_state: &'a [(&'a str, &'
     }
 }
 
-/// Each byte as two hexadecimal digits.
+/// Encodes each byte as two hexadecimal digits.
 fn hex<const N: usize>(bytes: &[u8]) -> [u8; N] {
     let digit = |value: u8| if value < 10 { b'0' + value } else { b'a' + value - 10 };
     let mut digits = [b'0'; N];

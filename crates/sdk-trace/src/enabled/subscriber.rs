@@ -1,9 +1,8 @@
-//! `tracing` on OpenTelemetry: a span of the one is a span of the other, and an event is a log record.
+//! A `tracing` subscriber on OpenTelemetry: it maps spans to spans, and events to log records.
 //!
-//! A span that is entered is the current context of OpenTelemetry, and the parent of a new one is whatever is current there.
-//! So spans of both APIs may be nested in each other in any way, and a span starts and ends for the host when it does for the
-//! program. (`tracing-opentelemetry` starts it when it is entered first, and stands on a registry of layers, which one
-//! subscriber has no use for.)
+//! Entering a span makes it the current OpenTelemetry context, and the parent of a new span is the current context.
+//! OtelSubscriber of both APIs can therefore be nested in any way, and a span starts and ends for the host when it does for the
+//! program. (`tracing-opentelemetry` starts a span on first entry, and needs a registry of layers.)
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -21,7 +20,7 @@ use super::fields::{EventFields, SpanFields};
 use super::pipeline::pipeline;
 use super::{call, open};
 
-/// From most to least; the place of each is what [`LEVEL`] holds.
+/// The levels from least to most verbose; [`LEVEL`] holds an index into it.
 const LEVELS: [LevelFilter; 6] = [
     LevelFilter::OFF,
     LevelFilter::ERROR,
@@ -31,14 +30,14 @@ const LEVELS: [LevelFilter; 6] = [
     LevelFilter::TRACE,
 ];
 
-/// Spans and events of `tracing` from this level on are recorded.
+/// The maximum level of recorded spans and events: an index into [`LEVELS`].
 static LEVEL: AtomicU8 = AtomicU8::new(3);
 
 fn level() -> LevelFilter {
     LEVELS.get(usize::from(LEVEL.load(Ordering::Relaxed))).copied().unwrap_or(LevelFilter::TRACE)
 }
 
-/// Records spans and events of `tracing` from `level` on. It is `INFO` at first.
+/// Records spans and events of `tracing` up to `level`. The initial level is `INFO`.
 pub fn set_level(level: LevelFilter) {
     let place = LEVELS.iter().position(|other| *other == level).and_then(|place| u8::try_from(place).ok());
     let Some(place) = place else { return };
@@ -47,10 +46,10 @@ pub fn set_level(level: LevelFilter) {
     }
 }
 
-/// The subscriber.
-pub(super) struct Spans;
+/// The `tracing` subscriber.
+pub(super) struct OtelSubscriber;
 
-impl Subscriber for Spans {
+impl Subscriber for OtelSubscriber {
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
         if *metadata.level() > level() {
             Interest::never()
@@ -61,9 +60,9 @@ impl Subscriber for Spans {
         }
     }
 
-    /// A span that is not recorded need not have its fields looked at.
+    /// Returns false for a span that is not recorded: its fields need not be evaluated.
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() <= level() && !(metadata.is_span() && Context::map_current(call::is_silent))
+        *metadata.level() <= level() && !(metadata.is_span() && Context::map_current(call::is_unsampled))
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
@@ -112,7 +111,7 @@ impl Subscriber for Spans {
         let logger = &pipeline().logger;
         let mut record = logger.create_log_record();
         record.set_target(metadata.target());
-        // The name that the macros give says where it is in the source.
+        // The macros' default event name is the source location.
         if !metadata.name().starts_with("event ") {
             record.set_event_name(metadata.name());
         }
@@ -139,13 +138,13 @@ impl Subscriber for Spans {
     }
 
     fn clone_span(&self, id: &Id) -> Id {
-        open::hold(id);
+        open::add_reference(id);
         id.clone()
     }
 
     fn try_close(&self, id: Id) -> bool {
-        let Some(context) = open::release(&id) else { return false };
-        // A clone of the context, in a task for example, does not keep the span open.
+        let Some(context) = open::remove_reference(&id) else { return false };
+        // A clone of the context, for example in a task, does not keep the span open.
         context.span().end();
         true
     }
@@ -155,7 +154,7 @@ impl Subscriber for Spans {
     }
 }
 
-/// What the new span is below of.
+/// Returns the context of the new span's parent.
 fn parent(span: &Attributes<'_>) -> Context {
     if let Some(context) = span.parent().and_then(open::context) {
         return context;
@@ -164,8 +163,8 @@ fn parent(span: &Attributes<'_>) -> Context {
     if span.is_root() {
         return current.with_remote_span_context(SpanContext::empty_context());
     }
-    // In a component whose calls no attribute of the SDK takes, the host is asked for each outermost span.
-    if call::is_nowhere(&current) { call::outer() } else { current }
+    // Without an attribute of the SDK, each outermost span requests the host's span.
+    if call::is_outside_call(&current) { call::outer() } else { current }
 }
 
 fn identity(span: &SpanRef<'_>) -> SpanContext {

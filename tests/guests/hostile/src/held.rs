@@ -2,9 +2,9 @@
 
 use std::mem::forget;
 
+use tempo_sdk_http::{IntoResponse, Request, Router};
 use wasip3::http::types::{self, Fields, HeaderError, Method};
 use wasip3::wit_future;
-use tempo_sdk_http::{IntoResponse, Request, Router};
 
 use crate::number;
 

@@ -4,9 +4,9 @@ use std::hint::black_box;
 use std::mem::forget;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use tempo_sdk_http::{IntoResponse, Request, Router};
 use wasip3::http::types::Fields;
 use wasip3::wit_stream;
-use tempo_sdk_http::{IntoResponse, Request, Router};
 
 use crate::{number, text};
 

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::stream;
+use tempo_sdk_messaging::{Error, Message, publish_many};
 use wasip3::cli::environment;
 use wasip3::clocks::monotonic_clock;
 use wasip3::exports::cli::run::Guest;
-use tempo_sdk_messaging::{Error, Message, publish_many};
 
 /// Bytes in a message.
 const SIZE: usize = 256;

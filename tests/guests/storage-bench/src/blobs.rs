@@ -1,7 +1,7 @@
 //! Objects of 16 MiB, one at a time.
 
-use wasip3::clocks::monotonic_clock;
 use tempo_sdk_blobstore::{Container, Error, PutOptions};
+use wasip3::clocks::monotonic_clock;
 
 /// Objects that are used in turn.
 const OBJECTS: u64 = 4;

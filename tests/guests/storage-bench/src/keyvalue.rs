@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use futures::StreamExt as _;
 use futures::future::join_all;
 use futures::stream;
-use wasip3::clocks::monotonic_clock;
 use tempo_sdk_keyvalue::{Bucket, Error};
+use wasip3::clocks::monotonic_clock;
 
 /// Keys that are used in turn.
 const KEYS: u64 = 1000;

@@ -1,9 +1,10 @@
-//! `--allow-topic`: what a component may publish and request on, on every broker and in every interface.
+//! `--allow-topic`: the topics on which a component may publish and request, on every broker and through every
+//! interface.
 
 use crate::support::messaging::{Broker, SOON, on_each_broker, publish};
 use crate::support::{Client, Run, Server, get};
 
-on_each_broker!(nothing_is_sent_on_other_topics, what_is_asked_for_is_answered);
+on_each_broker!(nothing_is_sent_on_other_topics, a_request_gets_its_reply);
 
 mod core_nats {
     use super::Broker;
@@ -14,8 +15,8 @@ mod core_nats {
     }
 
     #[test]
-    fn what_is_asked_for_is_answered() {
-        super::what_is_asked_for_is_answered(&Broker::core_nats());
+    fn a_request_gets_its_reply() {
+        super::a_request_gets_its_reply(&Broker::core_nats());
     }
 }
 
@@ -33,7 +34,7 @@ fn nothing_is_sent_on_other_topics(broker: &Broker) {
         assert!(response.text().contains("--allow-topic"), "{path}: {}", response.text());
     }
     drop(server);
-    // The other interfaces, each in its own words.
+    // The other interfaces, with their own errors.
     for (guest, check) in [
         ("messaging-wasmcloud", "bytes"),
         ("messaging-drafts", "wasi/bytes"),
@@ -47,8 +48,8 @@ fn nothing_is_sent_on_other_topics(broker: &Broker) {
     }
 }
 
-/// An answer goes to the inbox that the request came from, which is none of the allowed topics.
-fn what_is_asked_for_is_answered(broker: &Broker) {
+/// A reply goes to the request's inbox, which is not among the allowed topics.
+fn a_request_gets_its_reply(broker: &Broker) {
     let server = serve(broker, "request-reply", "greetings.hello", "greetings.*");
     assert_eq!(get(server.address, "/?name=Ada").status, 200);
     drop(server);

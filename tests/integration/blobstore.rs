@@ -1,4 +1,5 @@
-//! Blobstore: the same components and the same assertions on every backend; uploads and downloads that break off.
+//! Blobstore: the same components and the same assertions on every backend, and uploads and downloads that are cut
+//! short.
 
 use std::thread;
 
@@ -8,7 +9,7 @@ use tempfile::TempDir;
 use crate::support::storage::Backend;
 use crate::support::{Client, Response, Run, Server, eventually, get};
 
-/// One test of a function for each backend. Another backend is another module here.
+/// Makes one test per backend of a function. Another backend is another module here.
 macro_rules! on_each_backend {
     ($($test:ident),+ $(,)?) => {
         mod memory {
@@ -48,11 +49,11 @@ on_each_backend!(
 
 const BOTH: [&str; 2] = ["blobstore", "blobstore-p2"];
 
-/// Some checks make thousands of objects, in one request.
+/// Some checks create thousands of objects in one request.
 const PATIENT: [&str; 4] = ["--request-timeout", "100s", "--cpu-timeout", "60s"];
 
-/// A single place to run, which is free only when the request that has it has ended. One request may wait: else the one that
-/// asks whether the place is taken could come first and turn the other away.
+/// One permit, which is free only once its request has ended. One request may queue: otherwise the request that checks
+/// whether the permit is free could arrive first and turn the other one away.
 const ONE: [&str; 6] = ["--max-requests", "1", "--max-queued-requests", "1", "--request-timeout", "10m"];
 
 /// `tempo run` of a guest with the backend as the container `default`.
@@ -88,7 +89,7 @@ fn the_draft_is_as_it_is_meant(backend: &Backend) {
     checks(backend, "blobstore-draft", 21);
 }
 
-/// A request with headers, and its answer.
+/// Sends a request with headers and returns the response.
 fn ask(client: &mut Client, method: &str, target: &str, headers: &[&str], body: &[u8]) -> Response {
     let length = format!("Content-Length: {}", body.len());
     let length = (method == "PUT").then_some(length.as_str());
@@ -101,7 +102,7 @@ fn the_example_keeps_files(backend: &Backend) {
     for guest in BOTH {
         let server = serve(backend, guest, &[]);
         let mut client = Client::connect(server.address);
-        // The path is the name, with all that a path of a file system would make of it.
+        // The path is the name, unchanged, including the parts that file systems interpret.
         for name in ["a", "a/b", "a//b/", "a/../b", "..%2F..%2Fetc", "%C3%A4%20%F0%9F%A6%80", "%00", "%252F"] {
             let target = format!("/objects/{name}");
             client.delete(&target);
@@ -173,7 +174,7 @@ fn the_example_answers_with_ranges(backend: &Backend) {
     }
 }
 
-/// The names in an answer of `GET /objects`.
+/// Returns the names in a response of `GET /objects`.
 fn names(response: &Response) -> Vec<String> {
     assert_eq!((response.status, response.header("content-type")), (200, Some("application/x-ndjson")));
     let text = response.text();
@@ -211,7 +212,7 @@ fn media_types_and_conditions_are_kept_with_0_3(backend: &Backend) {
     assert_ne!(third.header("etag"), first.header("etag"));
     assert_eq!(client.get("/objects/n").header("content-type"), Some("application/octet-stream"));
     assert_eq!(client.put(&format!("/objects/{}", "n".repeat(1025)), "").status, 400);
-    // More than one part where objects are sent in parts.
+    // More than one part on backends with multipart uploads.
     let large = vec![b'x'; 6 << 20];
     assert_eq!(ask(&mut client, "PUT", "/objects/large", &[NEW, "Content-Type: image/png"], &large).status, 201);
     assert_eq!(ask(&mut client, "PUT", "/objects/large", &[NEW, "Content-Type: text/plain"], b"small").status, 412);
@@ -219,7 +220,7 @@ fn media_types_and_conditions_are_kept_with_0_3(backend: &Backend) {
     assert_eq!((there.body.len(), there.header("content-type")), (large.len(), Some("image/png")));
     drop((client, server));
 
-    // The draft knows no conditions, and the component never does less than was asked for.
+    // The draft has no conditions, and the component rejects what it cannot do.
     let server = serve(backend, "blobstore-p2", &[]);
     let refused = ask(&mut Client::connect(server.address), "PUT", "/objects/new", &[NEW], b"x");
     assert_eq!(refused.status, 501);
@@ -234,7 +235,7 @@ fn a_file_of_the_limit_and_none_above(backend: &Backend) {
             assert_eq!(client.put("/objects/limit", vec![b'x'; length]).status, 201, "{guest}");
             assert_eq!(client.get("/objects/limit").body.len(), length, "{guest}");
         }
-        // The draft's errors are texts, which tell nobody what kind they are.
+        // The draft's errors are texts without a kind.
         let status = if guest == "blobstore" { 413 } else { 500 };
         for target in ["/objects/limit", "/objects/more"] {
             assert_eq!(Client::connect(server.address).put(target, vec![b'x'; 1001]).status, status, "{guest}");
@@ -244,7 +245,7 @@ fn a_file_of_the_limit_and_none_above(backend: &Backend) {
     }
 }
 
-/// The answer when the place is free.
+/// Returns the response once the permit is free.
 fn answer(server: &Server, target: &str) -> Response {
     eventually("the place is free", || {
         let response = get(server.address, target);
@@ -264,7 +265,7 @@ fn an_upload_that_breaks_off_leaves_nothing(backend: &Backend) {
             for name in ["new", "old"] {
                 let mut client = Client::connect(server.address);
                 client.start("PUT", &format!("/objects/break/{name}"), &[framing]);
-                // More than the buffers on the way hold, so that the backend has seen some of it.
+                // More than the buffers in between hold, so that the backend has received some of it.
                 let half = vec![b'x'; 500_000];
                 if framing.starts_with("Transfer") {
                     client.send_chunk(half)
@@ -272,7 +273,7 @@ fn an_upload_that_breaks_off_leaves_nothing(backend: &Backend) {
                     client.send(half)
                 }
                 is_taken(&server);
-                client.vanish();
+                client.disconnect();
                 assert_eq!(answer(&server, "/objects/break/new").status, 404, "{guest} {framing}");
                 assert_eq!(answer(&server, "/objects/break/old").text(), "before", "{guest} {framing}");
                 let all = names(&answer(&server, "/objects?prefix=break/"));
@@ -293,12 +294,12 @@ fn a_download_that_is_abandoned_ends_the_guest(backend: &Backend) {
         assert_eq!(client.head().status, 200, "{guest}");
         client.take(100_000).unwrap();
         is_taken(&server);
-        client.vanish();
+        client.disconnect();
         assert_eq!(answer(&server, "/").status, 404, "{guest}");
     }
 }
 
-/// Each request is an instance of its own.
+/// Each request is a separate instance.
 fn one_of_many_uploads_takes_a_name(backend: &Backend) {
     let server = serve(backend, "blobstore", &[]);
     for round in 0..5 {
@@ -344,7 +345,7 @@ fn a_container_that_is_not_configured_does_not_exist() {
 fn without_configuration_files_are_on_disk() {
     for guest in BOTH {
         let directory = TempDir::new().unwrap();
-        // A clean end, a crash, and another clean end.
+        // A clean exit, a crash, and another clean exit.
         for (round, end) in [Signal::TERM, Signal::KILL, Signal::TERM].into_iter().enumerate() {
             let mut server = Run::guest(guest).within(directory.path()).serve();
             let mut client = Client::connect(server.address);

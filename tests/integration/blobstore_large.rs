@@ -1,28 +1,28 @@
-//! Blobstore: files that are larger than memory should hold. The sizes of a process come from `/proc`.
+//! Blobstore: files that are larger than memory. The memory figures of the process are from `/proc`.
 #![cfg(target_os = "linux")]
 
 use crate::support::storage::Backend;
 use crate::support::{Client, Run, Server, slow};
 
-/// A size of the server's process from `/proc`, in KiB.
+/// Returns a memory figure of the server's process from `/proc`, in KiB.
 fn memory(server: &Server, field: &str) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();
     line.trim_matches(|character: char| !character.is_ascii_digit()).parse().unwrap()
 }
 
-/// 64 MiB, or with `--slow` 1 GiB, which is more than the component may hold; and the process must not hold it for it.
+/// 64 MiB, or 1 GiB with `--slow`, which is more than the component's memory limit.
 #[test]
 fn a_large_file_goes_in_and_out_in_little_memory() {
     let mebibytes: usize = if slow() { 1024 } else { 64 };
-    // The memory is the default. The time is the machine's affair, and so is the size of a request.
+    // The memory limit is the default. Time and body size depend on the machine.
     let limits = ["--max-body", "2GiB", "--request-timeout", "30m", "--cpu-timeout", "30m"];
     for guest in ["blobstore", "blobstore-p2"] {
         let backend = Backend::file("objects");
-        // Compiled ahead of time: else what compiling has taken would be there for the files.
+        // Precompiled: the compiler's memory would otherwise hide the growth.
         let server = Run::guest(guest).args(["--blobstore", &backend.url]).args(limits).serve();
         let mut client = Client::connect(server.address);
-        // What is needed for any file is there afterwards.
+        // Allocates the buffers that any file needs.
         assert_eq!(client.put("/objects/small", vec![0; 1 << 20]).status, 201, "{guest}");
         assert_eq!(client.get("/objects/small").body.len(), 1 << 20, "{guest}");
         let before = memory(&server, "VmRSS:");

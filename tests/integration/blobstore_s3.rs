@@ -1,4 +1,4 @@
-//! Blobstore on an S3 server: how it is configured, what is refused at the start, and a server that dies in the middle.
+//! Blobstore on an S3 server: configuration, startup errors, and a server that crashes during requests.
 
 use crate::support::s3::S3;
 use crate::support::{Client, Finished, Run, Server, eventually, get};
@@ -9,7 +9,7 @@ fn serve(url: &str) -> Server {
     Run::guest("blobstore").args(["--blobstore", url, "--max-body", "64MiB", "--cpu-timeout", "60s"]).serve()
 }
 
-/// Why it does not start, which names the bucket and no secret.
+/// Asserts that the runtime refuses to start with an error that names the bucket and no secret.
 fn refusal(s3: &S3, run: Run, parts: &[&str]) {
     let ended: Finished = run.finish();
     ended.failed_in_one_line(69, &[&["s3://"], parts].concat());
@@ -42,9 +42,9 @@ fn a_server_that_is_not_there() {
     refusal(&s3, Run::guest("blobstore").args(["--blobstore", &url]), &["s3://bucket: ", "the server cannot be used"]);
 }
 
-/// As the tools of the cloud read it, and two containers in one bucket.
+/// The variables of the cloud's own tools, and two containers in one bucket.
 #[test]
-fn the_environment_says_where_and_who() {
+fn the_environment_configures_endpoint_and_credentials() {
     let s3 = S3::start();
     let run = |url: &str| {
         let run = Run::guest("blobstore").args(["--blobstore", url]);
@@ -84,7 +84,7 @@ fn a_server_that_dies_in_an_upload_has_no_object() {
         client.send(vec![b'x'; LARGE / 2]);
         eventually("the server has a part", || (s3.parts() > 0).then_some(()));
         s3.kill();
-        // The rest may find a connection that is closed already.
+        // The connection may already be closed.
         let _ = client.try_send(vec![b'x'; LARGE / 2]);
         let refused = client.try_response();
         assert!(refused.as_ref().map_or(true, |response| response.status >= 500), "{name}: {refused:?}");

@@ -1,4 +1,4 @@
-//! Components that are programs: run once, with arguments, output and status of their own.
+//! Components that are programs: run once, with their own arguments, output and exit status.
 
 use tempfile::TempDir;
 
@@ -71,7 +71,7 @@ fn a_command_is_ended_by_a_signal() {
         .spawn()
         .unwrap();
     let id = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
-    // Before the handler is there, the signal ends the process by itself; after, through the handler.
+    // Before its handler is installed, the signal kills the process; afterwards the handler ends it.
     std::thread::sleep(std::time::Duration::from_millis(1500));
     rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
     let code = crate::support::eventually("the command ends", || child.try_wait().unwrap());

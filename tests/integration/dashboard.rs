@@ -11,12 +11,12 @@ use crate::support::collector::with_telemetry;
 use crate::support::messaging::Broker;
 use crate::support::{Client, Run, Server, get, slow};
 
-/// Where `server` serves its page.
+/// Returns the address of the server's page.
 fn page(server: &Server) -> SocketAddr {
     server.log.wait_for("dashboard on http://").rsplit('/').next().unwrap().parse().unwrap()
 }
 
-/// What the page says on `path`, which it answers to names of this machine only.
+/// Returns the body of `path` on the page, which accepts host names of this machine only.
 fn ask(page: SocketAddr, path: &str) -> String {
     let mut client = Client::connect(page);
     client.send(format!("GET {path} HTTP/1.1\r\nHost: {page}\r\n\r\n"));
@@ -43,7 +43,7 @@ fn a_request_through_three_processes_is_one_waterfall() {
     browser.open(&format!("http://{page}/"));
     browser.until("document.querySelector('#health').textContent === 'ready'");
     request();
-    // It is the server's span of the first program; those of the others are calls as well.
+    // The server's span of the first program; those of the others are calls too.
     let first = "[...document.querySelectorAll('#calls .call')].find(row => row.innerText.includes('/orders'))";
     browser.until(&format!("{first} !== undefined"));
     browser.eval(&format!("{first}.click()"));
@@ -71,7 +71,7 @@ fn a_request_through_three_processes_is_one_waterfall() {
         "      set default",
     ]);
     assert_eq!(rows, expected, "{rows:#}");
-    // Something to see in the pictures, one of which stands in the README.
+    // Data for the screenshots, one of which is in the README.
     for count in 0..if slow() { 1_000 } else { 0 } {
         request();
         std::thread::sleep(Duration::from_millis(count % 50));

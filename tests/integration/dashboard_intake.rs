@@ -1,4 +1,4 @@
-//! What the dashboard takes from other programs, and from whom.
+//! The OTLP that the dashboard accepts from other programs, and its allowed senders.
 
 use std::net::SocketAddr;
 
@@ -14,14 +14,14 @@ fn ask(page: SocketAddr, target: &str, header: &str) -> Response {
     client.response()
 }
 
-/// The most memory that the process has had, in KiB.
+/// Returns the peak memory of the process, in KiB.
 fn peak(server: &Server) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     line.trim().strip_suffix(" kB").unwrap().parse().unwrap()
 }
 
-/// An element that is empty has two bytes on the wire, and hundreds in memory.
+/// An empty element has two bytes on the wire, and hundreds in memory.
 #[test]
 fn a_request_of_empty_elements_takes_no_more_memory_than_it_has_bytes() {
     let server = serve_with("hello", &["--dashboard", "127.0.0.1:0"]);

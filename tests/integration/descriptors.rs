@@ -1,4 +1,4 @@
-//! File descriptors: how many the process takes, and what it does when there are none left.
+//! File descriptors: how many the process uses, and its behaviour without free ones.
 
 use std::net::{SocketAddr, TcpStream};
 
@@ -51,7 +51,7 @@ fn without_a_descriptor_the_log_is_short_and_health_is_answered() {
         more.max().filter(|more| *more > 0)
     });
     assert!(counted > 1, "{counted}");
-    // `get` names another host, to which the page does not answer.
+    // `get` sends another host name, which the page rejects.
     let mut client = Client::connect(admin);
     client.send(format!("GET /livez HTTP/1.1\r\nHost: {admin}\r\n\r\n"));
     assert_eq!(client.response().status, 200);

@@ -1,4 +1,4 @@
-//! SIGTERM and SIGINT: what was accepted is finished, then the process ends with 0.
+//! SIGTERM and SIGINT: the server completes accepted requests, then exits with 0.
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -53,7 +53,8 @@ fn work_after_the_response_is_finished() {
     assert_eq!(server.log.count("after 1000 ms"), 1);
 }
 
-/// The client has all that it was promised, so the response is over, whether the guest has closed its body or not.
+/// The client has received the whole announced length, so the response is complete, whether the guest has closed its
+/// body or not.
 #[test]
 fn work_after_the_last_byte_of_the_response_is_finished() {
     let mut server = serve("hostile");
@@ -85,7 +86,7 @@ fn idle_connections_do_not_delay_the_end() {
     let mut idle = Client::connect(server.address);
     assert_eq!(idle.get("/").status, 200);
     let mut silent = Client::connect(server.address);
-    // Connections are accepted in their order, so the silent one is by now.
+    // Connections are accepted in order, so the silent one is accepted by now.
     assert_eq!(get(server.address, "/").status, 200);
     server.signal(Signal::TERM);
     idle.is_closed();
@@ -118,8 +119,8 @@ fn draining_ends_in_time() {
     assert_eq!(server.exit_code(), Some(0));
 }
 
-/// Sends requests over one connection after another until nobody listens any more. Returns how many were answered and
-/// how many the server took and did not answer.
+/// Sends requests over one connection after another until the listener is closed. Returns the number of responses, and
+/// the number of requests that the server received without a response.
 fn hammer(address: SocketAddr, answered: &AtomicUsize) -> usize {
     let mut unanswered = 0;
     while let Ok(mut client) = Client::try_connect(address) {
@@ -135,7 +136,8 @@ fn hammer(address: SocketAddr, answered: &AtomicUsize) -> usize {
                         break;
                     }
                 }
-                // The system made the connection and reset it when the listener went: nothing reached the server.
+                // The kernel accepted the connection and reset it when the listener was closed: the server received
+                // nothing.
                 Err(error) if number == 0 && error.kind() == ErrorKind::ConnectionReset => break,
                 Err(_) => {
                     unanswered += 1;

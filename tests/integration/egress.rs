@@ -1,4 +1,4 @@
-//! Outgoing requests: where a guest may go, in both versions of WASI.
+//! Outgoing requests: the addresses that a guest may reach, in both versions of WASI.
 
 use std::net::TcpListener;
 
@@ -11,7 +11,7 @@ fn fetch(server: &Server, url: &str) -> Response {
     get(server.address, &format!("/fetch?url={url}"))
 }
 
-/// The guest was told that it may not, in either version's words.
+/// Asserts that the guest received the error for a denied request, in either version.
 #[track_caller]
 fn is_denied(response: &Response) {
     let text = response.text();
@@ -19,7 +19,7 @@ fn is_denied(response: &Response) {
     assert!(text.contains("HTTP-request-denied") || text.contains("HttpRequestDenied"), "{text}");
 }
 
-/// The guest was told that the address is not for it.
+/// Asserts that the guest received the error for a prohibited address.
 #[track_caller]
 fn is_prohibited(response: &Response, what: &str) {
     let text = response.text();
@@ -99,7 +99,7 @@ fn metadata_services_are_part_of_no_range() {
     }
 }
 
-/// All of these are 127.0.0.1, or another way to this very machine.
+/// Spellings of 127.0.0.1, and other addresses of this machine.
 const SPELLINGS: [&str; 16] = [
     "127.0.0.1",
     "127.1",

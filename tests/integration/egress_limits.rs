@@ -1,4 +1,4 @@
-//! Outgoing requests: streaming, timeouts, and peers that misbehave.
+//! Outgoing requests: streaming, timeouts, and misbehaving peers.
 
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
@@ -14,7 +14,7 @@ fn fetch(server: &Server, url: &str) -> (u16, String) {
     (response.status, response.text())
 }
 
-/// A server that hands on each chunk of an upload as it comes.
+/// A server that passes on each chunk of an upload when it arrives.
 fn uploads() -> (Upstream, Receiver<String>) {
     let (sender, receiver) = channel();
     let sender = Mutex::new(sender);
@@ -64,7 +64,7 @@ fn an_upload_that_breaks_off_is_not_taken_for_complete() {
     client.start("POST", &format!("/upload-to?url={}", upstream.url("/")), &["Transfer-Encoding: chunked"]);
     client.send_chunk("half");
     crate::support::eventually("the upload has begun", || (upstream.accepted() == 1).then_some(()));
-    client.vanish();
+    client.disconnect();
     assert!(!ended.recv_timeout(PATIENCE).unwrap(), "the upload was ended as if it were whole");
 }
 
@@ -157,6 +157,6 @@ fn a_client_that_goes_away_ends_the_outgoing_request() {
     client.start("GET", &format!("/fetch?url={}", upstream.url("/")), &[]);
     crate::support::eventually("the request is sent", || (upstream.accepted() == 1).then_some(()));
     std::thread::sleep(Duration::from_millis(100));
-    client.vanish();
-    gone.recv_timeout(Duration::from_secs(20)).expect("the outgoing request goes on for nobody");
+    client.disconnect();
+    gone.recv_timeout(Duration::from_secs(20)).expect("the outgoing request was not cancelled");
 }

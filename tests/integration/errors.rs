@@ -1,4 +1,4 @@
-//! Components that cannot be run: what is said, and the exit code.
+//! Components that cannot run: the error message and the exit code.
 
 use crate::support::wat::Component;
 use crate::support::{Finished, Run, guest};

@@ -1,4 +1,4 @@
-//! Precompiled files that must not be run here.
+//! Precompiled files that must be refused.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -35,7 +35,7 @@ impl Compiled {
         Run::file(file).args(["--key-file".into(), self.path("key").into_os_string()]).finish()
     }
 
-    /// Runs the file after `change` was made to its bytes.
+    /// Runs the file after `change` has modified its bytes.
     fn run_changed(&self, change: impl FnOnce(&mut Vec<u8>)) -> Finished {
         let mut bytes = fs::read(self.path("app.bin")).unwrap();
         change(&mut bytes);
@@ -66,7 +66,7 @@ fn of_another_wasmtime() {
 fn changed_anywhere() {
     let compiled = Compiled::new();
     let length = fs::metadata(compiled.path("app.bin")).unwrap().len() as usize;
-    // In the machine code, at its end, and in the signature itself.
+    // In the machine code, at its end, and in the signature.
     for index in [length / 2, length - 33, length - 32, length - 1] {
         compiled.run_changed(|bytes| bytes[index] ^= 1).failed_in_one_line(77, REFUSED);
     }

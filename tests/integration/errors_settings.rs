@@ -1,11 +1,11 @@
-//! Settings that cannot be used: named with their place, never with their value.
+//! Invalid settings: the error names the source, never the value.
 
 use std::net::TcpListener;
 
 use crate::support::tls::Certificate;
 use crate::support::{Run, guest};
 
-/// What must never be printed.
+/// A value that must never be printed.
 const SECRET: &str = "s3cret";
 
 #[test]

@@ -1,4 +1,4 @@
-//! `/readyz` and `/livez` of real programs, whose servers come and go.
+//! `/readyz` and `/livez` of real programs whose servers stop and restart.
 
 use crate::support::admin::Admin;
 use crate::support::nats::Nats;
@@ -6,7 +6,7 @@ use crate::support::{Run, eventually};
 
 const PASSWORD: &str = "pAssw0rd-9e1f";
 
-/// Waits until `/readyz` has this status, and gives what it says.
+/// Waits until `/readyz` has this status, and returns its body.
 fn readyz(admin: &Admin, status: u16) -> String {
     eventually(&format!("/readyz is {status}"), || {
         let response = admin.get("/readyz");
@@ -19,7 +19,7 @@ fn a_runtime_is_not_ready_while_its_server_is_away() {
     let mut nats = Nats::start_with(&format!("authorization {{ user: app, password: {PASSWORD:?} }}"));
     let (keyvalue, messaging) = (
         format!("nats://app:{PASSWORD}@{}/kv", nats.address),
-        // Another service of the same server, which is away once.
+        // Another service on the same server, which is unreachable once.
         format!("nats://app:{PASSWORD}@{}", nats.address),
     );
     let run = Run::guest("fan-out").args(["--keyvalue", &keyvalue, "--messaging", &messaging]);
@@ -29,7 +29,7 @@ fn a_runtime_is_not_ready_while_its_server_is_away() {
     for _ in 0..2 {
         nats.kill();
         assert_eq!(readyz(&admin, 503), format!("nats://{} is not connected\n", nats.address));
-        // To start it anew would not bring the server back.
+        // A restart of the runtime would not bring the server back.
         assert_eq!(admin.get("/livez").status, 200);
         nats.restart();
         assert_eq!(readyz(&admin, 200), "ready\n");

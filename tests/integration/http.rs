@@ -1,4 +1,4 @@
-//! HTTP/1.1 connections and requests: what hyper's users expect, also of bad clients.
+//! HTTP/1.1 connections and requests, including malformed ones.
 
 use crate::support::{Client, Server, serve};
 
@@ -119,7 +119,8 @@ fn a_request_with_two_lengths_cannot_smuggle_another() {
     client.send(format!(
         "POST /drop-body HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{inner}"
     ));
-    // Refusing is right, and so is to let the chunks decide and then close; to answer both and go on would not be.
+    // The server may reject the request, or use the chunks and then close; it must not respond to both and keep the
+    // connection.
     let first = client.response();
     if first.status != 400 {
         let rest = String::from_utf8_lossy(&client.rest().unwrap()).into_owned();

@@ -1,4 +1,4 @@
-//! HTTP/2 by prior knowledge.
+//! HTTP/2 with prior knowledge.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
@@ -89,7 +89,7 @@ fn the_body_limit_holds() {
         assert_eq!(whole(response).await.1.len(), 1000);
         let response = sender.send_request(request("POST", "/echo", full(vec![b'x'; 1001]))).await.unwrap();
         assert_eq!(response.status(), 413);
-        assert_eq!(get(&mut sender, "/").await.0, 200, "the connection goes on");
+        assert_eq!(get(&mut sender, "/").await.0, 200, "the connection stays open");
     });
 }
 
@@ -105,7 +105,7 @@ fn a_stream_that_is_reset_ends_its_guest_and_no_other() {
         let timeout = tokio::time::timeout(std::time::Duration::from_millis(200), abandoned).await;
         assert!(timeout.is_err(), "it never answers");
         assert_eq!(whole(kept).await.1.len(), 1 << 20);
-        // Both places are free again only when the abandoned guest has gone.
+        // Both permits are free only once the abandoned guest has ended.
         let first = sender.clone().send_request(request("GET", "/sleep?ms=300", empty()));
         let mut second = sender.clone();
         let second = async {

@@ -76,9 +76,9 @@ fn a_body_of_the_limit_and_none_above() {
         let mut client = Client::connect(server.address);
         client.start("POST", "/echo", &["Content-Length: 1001"]);
         client.response().is_plain_refusal(413);
-        // Without a length the guest has begun to answer by then: the response breaks off rather than ends.
+        // Without a length the guest has already started the response: it is aborted, not completed.
         match chunked(&server, "/echo", &[b'x'; 1001]).try_response() {
-            // This guest takes an error for the end.
+            // This guest treats an error as the end.
             Ok(response) if guest == "hostile-p2" => assert!(response.body.len() <= 1000),
             Ok(response) => response.is_plain_refusal(413),
             Err(error) => assert!(is_cut(&error), "{error}"),
@@ -86,7 +86,7 @@ fn a_body_of_the_limit_and_none_above() {
     }
 }
 
-/// The connection was closed in the middle.
+/// Returns true if the connection was closed in the middle of a body.
 fn is_cut(error: &std::io::Error) -> bool {
     matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset)
 }
@@ -106,7 +106,7 @@ fn a_body_that_is_not_read_does_not_spoil_the_next_request() {
     assert_eq!(client.post("/echo", "next").text(), "next");
 }
 
-/// A client that sends the next piece only after it has received the one before.
+/// A client that sends the next chunk only after it has received the one before.
 #[test]
 fn an_echo_streams_piece_by_piece() {
     for guest in BOTH {
@@ -130,7 +130,7 @@ fn an_echo_streams_piece_by_piece() {
     }
 }
 
-/// The most memory that the server has held, in KiB.
+/// Returns the peak memory of the server, in KiB.
 #[cfg(target_os = "linux")]
 fn high_water(server: &Server) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
@@ -147,7 +147,7 @@ fn a_slow_reader_slows_the_guest_down() {
     let before = high_water(&server);
     client.start("GET", "/big?mib=100", &[]);
     client.head();
-    // Time for the guest to produce all of it, if nothing held it back.
+    // Time for the guest to produce all of it without back-pressure.
     std::thread::sleep(Duration::from_secs(1));
     let held = high_water(&server) - before;
     assert!(held < 32 << 10, "the server holds {held} KiB for a reader that does not read");
@@ -171,7 +171,7 @@ fn a_guest_that_does_not_read_holds_the_sender_back() {
             Ok(length) => sent += length,
             Err(error) => break error,
         }
-        assert!(sent < 64 << 20, "the server takes what nobody reads");
+        assert!(sent < 64 << 20, "the server buffers data that the client does not read");
     };
     assert!(matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{error}");
 }
@@ -185,7 +185,7 @@ fn a_response_that_breaks_off_does_not_look_complete() {
         let mut client = Client::connect(server.address);
         client.start("GET", target, &[]);
         match client.try_response() {
-            // Where nothing has been sent yet, the server can still say so.
+            // The server can still respond with an error if nothing was sent.
             Ok(response) => assert_eq!(response.status, 500, "{target}: {}", response.text()),
             Err(error) => assert!(is_cut(&error), "{target}: {error}"),
         }

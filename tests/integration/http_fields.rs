@@ -1,4 +1,4 @@
-//! Which fields and targets of a request reach a guest, and which requests are refused.
+//! The fields and targets of requests that reach a guest, and the requests that are rejected.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -63,7 +63,7 @@ fn what_connection_names_in_an_upstreams_response_stays_with_the_client() {
     }
 }
 
-/// The status of a request that is sent as it stands.
+/// Returns the status of a request with this exact head.
 fn status(server: &Server, head: &str) -> u16 {
     let mut client = Client::connect(server.address);
     client.send(head);
@@ -117,7 +117,7 @@ fn connect_is_refused() {
             assert_eq!(sender.send_request(asked).await.unwrap().status(), 501);
             assert_eq!(whole(sender.send_request(request("GET", "/", empty())).await.unwrap()).await.0, 200);
         });
-        // Nothing that follows is taken for a tunnel's data, nor a tunnel's data for a request with the guest's answer.
+        // The following bytes are not treated as tunnel data, nor tunnel data as a request with the guest's response.
         let mut stream = TcpStream::connect(server.address).unwrap();
         stream.write_all(b"CONNECT a.test:443 HTTP/1.1\r\nHost: a.test:443\r\nConnection: close\r\n\r\n").unwrap();
         let mut text = String::new();

@@ -4,7 +4,7 @@ use http_body_util::BodyExt as _;
 
 use crate::support::{Client, Server, get, h2, serve, serve_with};
 
-/// The status of a request with that many headers, Host included.
+/// Returns the status of a request with that many headers, Host included.
 fn with_headers(server: &Server, count: usize) -> u16 {
     let headers: Vec<String> = (1..count).map(|number| format!("X-{number}: {number}")).collect();
     let mut client = Client::connect(server.address);
@@ -12,7 +12,7 @@ fn with_headers(server: &Server, count: usize) -> u16 {
     client.response().status
 }
 
-/// The status of a request whose head has that many bytes.
+/// Returns the status of a request whose head has that many bytes.
 fn with_size(server: &Server, bytes: usize) -> u16 {
     let start = "GET / HTTP/1.1\r\nHost: a\r\nX: ";
     let filling = "x".repeat(bytes - start.len() - 4);
@@ -34,7 +34,7 @@ fn the_number_of_headers_is_a_flag() {
     assert_eq!([4, 5, 6].map(|count| with_headers(&server, count)), [200, 200, 431]);
 }
 
-/// The status of an HTTP/2 request with these fields.
+/// Returns the status of an HTTP/2 request with these fields.
 fn with_fields(server: &Server, fields: impl Iterator<Item = (String, &'static str)>) -> u16 {
     let mut request = h2::request("GET", "/", h2::empty());
     for (name, value) in fields {
@@ -51,7 +51,7 @@ fn headers_of_http_2_are_counted_too() {
     let server = serve("hello");
     let plain = |count: u16| (0..count).map(|number| (format!("x-{number}"), "1"));
     assert_eq!([99, 100, 101].map(|count| with_fields(&server, plain(count))), [200, 200, 431]);
-    // A browser sends each cookie as a field of its own.
+    // Browsers send each cookie as a separate field.
     let cookies = |count| std::iter::repeat_n(("cookie".to_owned(), "a=b"), count);
     assert_eq!([40, 41].map(|count| with_fields(&server, plain(60).chain(cookies(count)))), [200, 431]);
 }
@@ -70,7 +70,7 @@ fn trailers_are_counted_too() {
                 frames.send(hyper::body::Frame::trailers(trailers.collect())).unwrap();
                 drop(frames);
                 let answer = sender.send_request(h2::request("POST", "/echo", body)).await;
-                // The head may have gone out before the trailers came.
+                // The head may have been sent before the trailers arrived.
                 let echoed = match answer {
                     Ok(answer) if answer.status() == 200 => answer.into_body().collect().await.ok(),
                     Ok(answer) => {
@@ -88,7 +88,7 @@ fn trailers_are_counted_too() {
 #[test]
 fn the_size_of_the_head_is_limited() {
     let server = serve("hello");
-    // hyper reads in steps, so that a head somewhat above the limit may still be in one piece.
+    // hyper reads in steps, so a head slightly above the limit may be parsed at once.
     assert_eq!(with_size(&server, 30 << 10), 200);
     assert_eq!(with_size(&server, 40 << 10), 431);
     let server = serve_with("hello", &["--max-header-size", "64KiB"]);

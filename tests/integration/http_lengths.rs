@@ -1,14 +1,14 @@
-//! What a guest announces of its body, and what the client gets: no response runs into the next.
+//! The lengths that a guest announces and writes, and the responses of clients: no response runs into the next.
 
 use crate::support::h2::{block_on, breaks_off, connect, empty, request, whole};
 use crate::support::tls::Certificate;
 use crate::support::{Client, Run, Server, get, serve, serve_with};
 
-/// With an instance for each request, and with one for several.
+/// With a fresh instance for each request, and with reused ones.
 const REUSE: [&[&str]; 2] = [&["--instance-reuse", "1"], &["--instance-reuse", "10"]];
 const BOTH: [&str; 2] = ["hostile-p3", "hostile-p2"];
 
-/// Each guest of both versions, with fresh and with reused instances.
+/// Starts a server for each guest of both versions, with fresh and with reused instances.
 fn servers() -> impl Iterator<Item = Server> {
     BOTH.into_iter().flat_map(|guest| REUSE.map(|reuse| serve_with(guest, reuse)))
 }
@@ -25,7 +25,7 @@ fn a_body_of_another_length_than_announced_is_no_response() {
         ] {
             let mut client = Client::connect(server.address);
             client.breaks_off(target);
-            // Whatever comes next on the connection is a response of its own.
+            // The following bytes of the connection are a separate response.
             let next = "GET /answer?length=5&write=5 HTTP/1.1\r\nHost: a\r\n\r\n";
             if let Ok(response) = client.try_send(next).and_then(|()| client.try_response()) {
                 assert_eq!((response.status, response.text().as_str()), (200, "xxxxx"), "{target}");
@@ -73,12 +73,12 @@ fn a_stream_of_http_2_with_another_length_is_reset() {
                 breaks_off(&mut sender, target).await;
             }
             let response = sender.send_request(request("GET", "/answer?length=5&write=5", empty())).await.unwrap();
-            assert_eq!(whole(response).await.1, "xxxxx", "the connection goes on");
+            assert_eq!(whole(response).await.1, "xxxxx", "the connection stays open");
         });
     }
 }
 
-/// Status and `Content-Length` of a response without a body, and whether the connection can be used again.
+/// Returns the status and `Content-Length` of a response without a body, and whether the connection is reusable.
 #[track_caller]
 fn head(client: &mut Client, method: &str, target: &str) -> (u16, Option<String>) {
     client.start(method, target, &[]);
@@ -90,7 +90,7 @@ fn head(client: &mut Client, method: &str, target: &str) -> (u16, Option<String>
     (head.status, length)
 }
 
-/// Method, status, query, and the length that is right.
+/// Method, status, query, and the expected length.
 const BODILESS: [(&str, u16, &str, Option<&str>); 10] = [
     ("HEAD", 200, "length=5", Some("5")),
     ("HEAD", 200, "length=5&write=0", Some("5")),

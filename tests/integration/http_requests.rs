@@ -1,14 +1,14 @@
-//! Outgoing requests on the wire: what they say of their bodies, and what becomes of them when a connection was closed.
+//! Outgoing requests on the wire: the framing of their bodies, and retries after a connection was closed.
 
 use std::net::TcpListener;
 
 use crate::support::upstream::Upstream;
 use crate::support::{Client, Server, get, serve_with};
 
-/// Guests that put a request together, and where: with the bindings of 0.3 and of 0.2.
+/// Guests that build a request from the query, with their paths: on the bindings of 0.3 and of 0.2.
 const RAW: [(&str, &str); 2] = [("hostile-p3", "/fetch"), ("hostile-p2", "/ask")];
 
-/// An upstream that answers with the head of each request.
+/// An upstream that responds with the head of each request.
 fn echo() -> Upstream {
     Upstream::start(|exchange| {
         let head = exchange.head.clone();
@@ -34,10 +34,10 @@ const METHODS: [(&str, Option<&str>); 6] = [
 #[track_caller]
 fn announces(head: &str, method: &str, expected: Option<&str>) {
     if method == "HEAD" {
-        return; // The answer has no body to show it in.
+        return; // The response has no body to show it in.
     }
     assert!(head.contains(&format!("{} / http/1.1\r\n", method.to_lowercase())), "{head}");
-    // The head of the answer has a length of its own before it.
+    // The head of the response precedes it.
     let head = head.split_once(" / http/1.1").map_or("", |(_, head)| head);
     assert!(!head.contains("transfer-encoding"), "{method}: {head}");
     match expected {
@@ -52,7 +52,7 @@ fn a_request_without_a_body_announces_none() {
     for (guest, path) in RAW {
         let server = serve_with(guest, &["--allow-http", &upstream.url("/")]);
         for (method, expected) in METHODS {
-            // None at all, an empty one, and one whose length is said.
+            // No body, an empty one, and one with an announced length.
             for body in ["", "&write=0", "&length=0", "&length=0&write=0"] {
                 let target = format!("{path}?authority={}&path=/&method={method}{body}", upstream.address);
                 announces(&ask(&server, &target), method, expected);
@@ -101,7 +101,7 @@ fn a_request_on_a_connection_that_was_closed_is_sent_once_more() {
     for (guest, path) in RAW {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        // The first connection answers one request, and takes a second one before it closes.
+        // The first connection serves one request, and closes after it has received a second one.
         let upstream = std::thread::spawn(move || {
             for _ in 0..2 {
                 let mut client = Client::over(listener.accept().unwrap().0);

@@ -1,4 +1,4 @@
-//! Clients that are slow, idle, or gone.
+//! Clients that are slow, idle or disconnected.
 
 use crate::support::{Client, eventually, get, serve_with};
 
@@ -42,8 +42,8 @@ fn an_idle_connection_is_closed() {
     client.is_closed();
 }
 
-/// A single place to run, which becomes free only if the guest of a client that has gone is ended. One request may wait:
-/// else the one that asks whether the place is taken could come first and turn the other away.
+/// One permit, which is free only once the guest of a disconnected client has ended. One request may queue: otherwise
+/// the request that checks whether the permit is free could arrive first and turn the other one away.
 const ONE: [&str; 6] = ["--max-requests", "1", "--max-queued-requests", "1", "--request-timeout", "10m"];
 
 #[test]
@@ -59,7 +59,7 @@ fn a_client_that_goes_away_ends_its_guest() {
             let mut client = Client::connect(server.address);
             client.start("GET", target, &[]);
             eventually("the place is taken", || (get(server.address, "/").status == 503).then_some(()));
-            client.vanish();
+            client.disconnect();
             eventually(&format!("{guest}{target} is ended"), || (get(server.address, "/").status == 200).then_some(()));
         }
     }
@@ -72,6 +72,6 @@ fn an_upload_that_breaks_off_does_not_hang() {
     client.start("POST", "/write?path=/nowhere", &["Content-Length: 100"]);
     client.send("half");
     eventually("the place is taken", || (get(server.address, "/").status == 503).then_some(()));
-    client.vanish();
+    client.disconnect();
     eventually("the place is free", || (get(server.address, "/").status == 200).then_some(()));
 }

@@ -1,10 +1,10 @@
-//! Bodies that a guest never finishes, and what the log says of each 500.
+//! Bodies that a guest never finishes, and the log line of each 500.
 
 use crate::support::h2::{block_on, breaks_off, connect, empty, request, whole};
 use crate::support::upstream::Upstream;
 use crate::support::{Client, Server, get, serve, serve_with};
 
-/// So long that a test which waits for it fails.
+/// Timeouts so long that a test which waits for them fails.
 const NEVER: [&str; 4] = ["--request-timeout", "10m", "--after-response-timeout", "10m"];
 
 fn serve_patiently(guest: &str, reuse: &str) -> Server {
@@ -20,7 +20,7 @@ fn a_body_that_is_never_finished_breaks_off_at_once() {
             for end in ends {
                 Client::connect(server.address).breaks_off(&format!("/answer?write=9&end={end}"));
                 Client::connect(server.address).breaks_off(&format!("/answer?length=9&write=8&end={end}"));
-                // A part of it has been sent.
+                // A part of it was sent.
                 let mut client = Client::connect(server.address);
                 client.start("GET", &format!("/answer?write=300000&end={end}"), &[]);
                 assert_eq!(client.head().header("transfer-encoding"), Some("chunked"));
@@ -43,9 +43,9 @@ fn a_body_that_is_never_finished_breaks_off_at_once() {
     }
 }
 
-/// The guest has returned, and the body comes from the client, or from an upstream, at its own pace.
+/// The guest has returned, and the body streams from the client, or from an upstream, at its own pace.
 #[test]
-fn a_body_that_is_handed_on_goes_on_without_the_guest() {
+fn a_forwarded_body_continues_without_the_guest() {
     let server = serve_patiently("hostile-p3", "10");
     let mut client = Client::connect(server.address);
     client.start("POST", "/pass", &["Transfer-Encoding: chunked"]);
@@ -80,7 +80,7 @@ fn a_body_that_is_handed_on_goes_on_without_the_guest() {
     assert_eq!(server.count_to_the_end("broke off"), 0);
 }
 
-/// The host pipes a stream of its own into the body, which does not need the guest either.
+/// The host pipes its own stream into the body, without the guest.
 #[test]
 fn a_file_is_streamed_after_its_guest_has_returned() {
     let directory = tempfile::TempDir::new().unwrap();

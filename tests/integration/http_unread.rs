@@ -1,4 +1,4 @@
-//! Answers that their clients do not read.
+//! Responses that their clients do not read.
 
 use rustix::process::Signal;
 
@@ -6,10 +6,10 @@ use crate::support::h2_frames::Frames;
 use crate::support::tls::Certificate;
 use crate::support::{Client, Run, Server, eventually, get, serve_with};
 
-/// Places that become free by nothing but the pace that a client must keep.
+/// Flags under which only the minimum rate frees permits.
 const PACED: [&str; 6] = ["--max-queued-requests", "0", "--request-timeout", "10m", "--send-timeout", "200ms"];
 
-/// A pace that nothing is measured by in the time of a test.
+/// Flags under which the minimum rate applies later than a test ends.
 const PATIENT: [&str; 4] = ["--request-timeout", "10m", "--send-timeout", "10m"];
 
 fn has_a_place(server: &Server) {
@@ -32,7 +32,7 @@ fn streams_with_a_closed_window_are_reset_and_the_others_go_on() {
     }
 }
 
-/// h2 would take all of such an answer, its end included, and could not reset the stream any more.
+/// h2 would accept the whole response, and could no longer reset the stream.
 #[test]
 fn a_stream_that_takes_only_the_beginning_of_a_small_answer_is_reset() {
     let server = serve_with("hostile", &PACED);

@@ -1,4 +1,4 @@
-//! `tempo inspect`: what a component needs, and what has it here.
+//! `tempo inspect`: a component's imports, and the services that satisfy them.
 
 use serde_json::Value;
 
@@ -12,7 +12,7 @@ fn json(name: &str) -> Value {
     serde_json::from_str(inspect("tempo", name, &["--json"]).succeeded()).unwrap()
 }
 
-/// The services, without WASI, that the component's imports are satisfied by.
+/// Returns the services, without WASI, that satisfy the component's imports.
 fn services(name: &str) -> Vec<String> {
     let report = json(name);
     let imports = report["imports"].as_array().unwrap();

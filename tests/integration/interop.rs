@@ -1,4 +1,5 @@
-//! Components of other languages and toolchains, as `cargo xtask interop` builds them: served unchanged, at the default limits.
+//! Components of other languages and toolchains, as `cargo xtask interop` builds them: served unchanged, with the
+//! default limits.
 
 use std::path::{Path, PathBuf};
 
@@ -8,22 +9,22 @@ use crate::support::guest::target;
 use crate::support::nats::Nats;
 use crate::support::{Client, Response, Run, Server, get, guest};
 
-/// What is built into `target/interop`, and the language that it says it is written in. `cargo xtask interop` leaves one out
-/// only where it cannot install the tools, and says so.
+/// The components in `target/interop`, with the language in their responses. `cargo xtask interop` skips one only if it
+/// cannot install the tools, and reports that.
 const COMPONENTS: &[(&str, &str)] =
     &[("c", "C"), ("javascript", "JavaScript"), ("python-p2", "Python 0.2"), ("python-p3", "Python 0.3")];
 
-/// Those that keep values over keyvalue; the one in JavaScript keeps objects over blobstore too.
+/// Components that store values over keyvalue; the one in JavaScript stores objects over blobstore too.
 const STORAGE: &[&str] = &[JAVASCRIPT_STORAGE, PYTHON_STORAGE];
 const JAVASCRIPT_STORAGE: &str = "javascript-storage";
 const PYTHON_STORAGE: &str = "python-storage";
 
-/// Guests in Rust without anything of Tempo in them.
+/// Guests in Rust without any Tempo crate.
 const RUST: &[(&str, &str)] = &[("rust-wstd", "Rust with wstd"), ("rust-wasip3", "Rust with wasip3")];
 
 fn is_served(name: &str, component: &Path, language: &str) {
     let server = Run::file(component).serve();
-    // The second one may be answered by the instance that answered the first.
+    // The instance of the first request may serve the second.
     for path in ["/", "/a/path"] {
         let response = get(server.address, path);
         assert_eq!(response.status, 200, "{name}: {}", response.text());
@@ -31,7 +32,7 @@ fn is_served(name: &str, component: &Path, language: &str) {
     }
 }
 
-/// The component, if there is one.
+/// Returns the path of the component, if it was built.
 fn built(name: &str) -> Option<PathBuf> {
     let component = target().join("interop").join(format!("{name}.wasm"));
     if component.exists() {
@@ -68,7 +69,8 @@ fn plain_rust_is_served() {
     }
 }
 
-/// The queries that name a store: one on each backend. An interpreter takes long to compile, so one server has them all.
+/// The queries that select a store: one on each backend. An interpreter takes long to compile, so one server has them
+/// all.
 const STORES: &[&str] = &["", "?store=file", "?store=nats"];
 
 /// A component with a store on each backend.
@@ -94,7 +96,7 @@ fn answer(response: &Response) -> (u16, String) {
     (response.status, response.text())
 }
 
-/// Everything that bytes can be.
+/// Returns every byte value.
 fn every_byte(length: usize) -> Vec<u8> {
     (0..=u8::MAX).cycle().take(length).collect()
 }
@@ -146,7 +148,7 @@ fn javascript_keeps_objects() {
     let mut client = Client::connect(stores.server.address);
     for store in STORES {
         let at = |path: &str| format!("{path}{store}");
-        // Several pieces, the last of them short.
+        // Several chunks, the last of them short.
         for (object, length) in [("/objects/a%2Fb", 100_000), ("/objects/empty", 0)] {
             assert_eq!(client.get(&at(object)).status, 404, "{store}");
             assert_eq!(client.put(&at(object), every_byte(length)).status, 204, "{store}");

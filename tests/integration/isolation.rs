@@ -1,4 +1,4 @@
-//! What goes wrong in one request costs that request only.
+//! A failure in one request affects that request only.
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
@@ -6,7 +6,7 @@ use crate::support::{Client, Server, get, serve, serve_with};
 
 const HARD: &[&str] = &["--cpu-timeout", "300ms", "--request-timeout", "2s"];
 
-/// Each target is answered with its status, and the connection and the server go on.
+/// Asserts the status of each target, and that the connection and the server keep working.
 fn costs_one_request(guest: &str, targets: &[(&str, u16)]) {
     let server = serve_with(guest, HARD);
     let mut client = Client::connect(server.address);
@@ -57,7 +57,7 @@ fn the_host_says_why_in_its_log() {
     server.log.wait_for("the secret is xyzzy");
 }
 
-/// `count` connections that fail over and over while `work` is done.
+/// Runs `work` while `count` connections fail continuously.
 fn meanwhile<R>(server: &Server, count: usize, target: &str, work: impl FnOnce() -> R) -> R {
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -75,7 +75,7 @@ fn meanwhile<R>(server: &Server, count: usize, target: &str, work: impl FnOnce()
     })
 }
 
-/// Sends `count` requests, all of which must be answered.
+/// Sends `count` requests, all of which must succeed.
 fn answered(server: &Server, count: usize) {
     let mut client = Client::connect(server.address);
     for _ in 0..count {

@@ -17,7 +17,7 @@ on_each_backend!(
     one_of_many_requests_takes_a_key,
 );
 
-/// Some checks make thousands of entries, in one request.
+/// Some checks create thousands of entries in one request.
 const PATIENT: &[&str] = &["--request-timeout", "100s", "--cpu-timeout", "60s"];
 
 /// Runs every check of a conformance guest.
@@ -47,7 +47,7 @@ fn the_example_counts_and_keeps_sessions(backend: &Backend) {
     for guest in ["keyvalue", "keyvalue-p2"] {
         let server = backend.serve(guest);
         let mut client = Client::connect(server.address);
-        // The second one may find what the first one left.
+        // The second guest may find the entries of the first.
         for session in ["42", "43", "44"] {
             assert_eq!(client.delete(&format!("/sessions/{session}")).status, 204, "{guest}");
         }
@@ -56,7 +56,7 @@ fn the_example_counts_and_keeps_sessions(backend: &Backend) {
     }
 }
 
-/// Its counters are named for the guest, so that both begin at 0.
+/// The counters are named after the guest, so that both begin at 0.
 fn counts(client: &mut Client, guest: &str) {
     let counter = format!("/counters/{guest}%2Fa%20%C3%A4%2E%2e");
     assert_eq!(client.get(&counter).text(), "0\n", "{guest}");
@@ -108,11 +108,11 @@ fn sessions_end_by_themselves(backend: &Backend) {
     assert_eq!(client.put(&format!("/sessions/{}", "x".repeat(600)), "").status, 400);
 }
 
-/// Each request is an instance of its own.
+/// Each request is a separate instance.
 fn nothing_is_lost_among_requests_at_once(backend: &Backend) {
     let server = backend.run("keyvalue-conformance").args(PATIENT).serve();
     count_at_once(&[&server]);
-    // The second component's counters are exact as well, though it has nothing but compare-and-swap.
+    // The second component's counters are exact too, with compare-and-swap only.
     drop(server);
     let server = backend.run("keyvalue-p2").args(PATIENT).serve();
     thread::scope(|scope| {
@@ -206,7 +206,7 @@ fn a_store_is_what_its_name_says_and_nothing_else() {
         assert_eq!(client.put("/value?key=k&store=other&new", "2").status, 200);
         assert_eq!(client.delete("/value?key=k&store=other").status, 200);
         assert_eq!(client.get("/value?key=k&store=one").text(), "1");
-        // There is no fallback: not even to `default`, which is there only if it is configured or nothing is.
+        // There is no fallback, not even to `default`, which exists only if it is configured or no store is.
         for name in ["default", "nowhere", ""] {
             let response = client.get(&format!("/value?key=k&store={name}"));
             assert_eq!((response.status, response.text().as_str()), (500, "NoSuchStore\n"), "{name}");
@@ -214,7 +214,7 @@ fn a_store_is_what_its_name_says_and_nothing_else() {
     }
 }
 
-/// How many lines of the log say where the data is.
+/// Returns the number of log lines that name the location of the data.
 fn announced(server: &Server) -> usize {
     server.log.count(".tempo")
 }
@@ -223,7 +223,7 @@ fn announced(server: &Server) -> usize {
 fn without_configuration_data_is_on_disk() {
     let directory = TempDir::new().unwrap();
     let start = || Run::guest("keyvalue").within(directory.path()).serve();
-    // A clean end, a crash, and another clean end.
+    // A clean exit, a crash, and another clean exit.
     for (round, end) in [Signal::TERM, Signal::KILL, Signal::TERM].into_iter().enumerate() {
         let mut server = start();
         let mut client = Client::connect(server.address);

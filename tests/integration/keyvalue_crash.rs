@@ -1,4 +1,4 @@
-//! Crashes while components write: what was acknowledged is there afterwards, what was not is there whole or not at all.
+//! Crashes while components write: acknowledged writes are stored, others are stored completely or not at all.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -15,16 +15,16 @@ use crate::support::{Client, Run, eventually, slow};
 
 const WRITERS: usize = 4;
 
-/// What the writers were told.
+/// The results that the writers received.
 #[derive(Default)]
 struct Ledger {
-    /// The values of keys whose write was acknowledged.
+    /// The values of keys with an acknowledged write.
     kept: BTreeMap<String, String>,
-    /// The values of keys whose write failed, and may have been done, since the last one that was acknowledged.
+    /// The values of failed writes per key, since its last acknowledged write: each may have taken effect.
     unknown: BTreeMap<String, Vec<String>>,
     /// The keys that were written since the last check.
     recent: BTreeSet<String>,
-    /// What the counter stood at in the last check; how many increments were acknowledged since, and were on their way.
+    /// The counter at the last check, and the acknowledged and the failed increments since.
     counter: u64,
     added: u64,
     maybe_added: u64,
@@ -49,7 +49,7 @@ impl Ledger {
         }
     }
 
-    /// Compares what is there with what the writers were told since the last check, and goes on from what is there.
+    /// Compares the store with the results since the last check, and takes the store's state as the new base.
     fn check(&mut self, address: SocketAddr) {
         let mut client = Client::connect(address);
         for key in std::mem::take(&mut self.recent) {
@@ -68,7 +68,7 @@ impl Ledger {
         (self.counter, self.added, self.maybe_added) = (counter, 0, 0);
     }
 
-    /// The same for everything that was ever written.
+    /// Compares all keys.
     fn check_all(&mut self, address: SocketAddr) {
         self.recent.extend(self.kept.keys().cloned());
         self.check(address);
@@ -88,8 +88,8 @@ fn value(client: &mut Client, key: &str) -> Option<String> {
     }
 }
 
-/// Writes a key again and again, counts, and writes new keys, until `stop` or until the server is gone. A write that fails is
-/// one that may have been done.
+/// Writes a key repeatedly, counts, and writes new keys, until `stop` is set or the server is unreachable. A failed
+/// write may have taken effect.
 fn write(
     address: SocketAddr,
     writer: usize,
@@ -121,7 +121,8 @@ fn write(
         if acknowledged {
             done.fetch_add(1, SeqCst);
         } else if response.is_ok() {
-            // The store is away: without a pause there would be more that failed than can be told apart.
+            // The store is unreachable: without a pause there would be more failed writes than the check can
+            // distinguish.
             thread::sleep(Duration::from_millis(20));
         } else {
             return;
@@ -129,7 +130,7 @@ fn write(
     }
 }
 
-/// Runs the writers; when they have done some writes, `crash`es.
+/// Runs the writers, and calls `crash` after some writes.
 fn crash_under_load(address: SocketAddr, round: usize, ledger: &Mutex<Ledger>, crash: impl FnOnce()) {
     let (done, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
     thread::scope(|scope| {
@@ -137,7 +138,7 @@ fn crash_under_load(address: SocketAddr, round: usize, ledger: &Mutex<Ledger>, c
             let (done, stop) = (&done, &stop);
             scope.spawn(move || write(address, writer, round, ledger, done, stop));
         }
-        // Some crashes come early, some late.
+        // Some crashes happen early, some late.
         let enough = 5 + round * 17 % 90;
         eventually("the writers write", || (done.load(SeqCst) >= enough).then_some(()));
         crash();

@@ -1,4 +1,4 @@
-//! Stores that cannot be opened: what is said, the exit code, and who is never asked.
+//! Stores that cannot be opened: the error message, the exit code, and the servers that are never contacted.
 
 use std::io::ErrorKind;
 use std::net::TcpListener;
@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use crate::support::storage::Backend;
 use crate::support::{Finished, Run, get};
 
-/// What must never be printed.
+/// A value that must never be printed.
 const SECRET: &str = "s3cret";
 
 fn run(guest: &str, url: &str) -> Finished {
@@ -40,15 +40,15 @@ fn a_name_that_comes_twice() {
         .failed_in_one_line(64, &["--keyvalue: ", "`a`", "twice"]);
 }
 
-/// An address of this machine where nobody listens.
-fn nobody() -> String {
+/// Returns an address of this machine without a listener.
+fn unused_address() -> String {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 
 #[test]
 fn a_server_that_is_not_there() {
     for guest in ["keyvalue", "keyvalue-p2"] {
-        let address = nobody();
+        let address = unused_address();
         run(guest, &format!("nats://user:{SECRET}@{address}/bucket")).failed_in_one_line(69, &[&address]);
     }
 }

@@ -1,11 +1,11 @@
-//! Watching keyvalue stores: a component that exports the watcher hears of every change, in order for each key.
+//! Watching keyvalue stores: a component that exports the watcher receives every change, in order for each key.
 
 use crate::support::storage::{Backend, on_each_backend};
 use crate::support::{Client, Server, eventually, get};
 
 on_each_backend!(changes_are_told_in_order, a_call_that_traps_is_one_change);
 
-/// The log lines with `part` in them, from there on.
+/// Returns the log lines with `part`, in their order.
 fn lines(server: &Server, part: &str) -> Vec<String> {
     let text = server.log.text();
     text.lines().filter_map(|line| line.find(part).and_then(|start| line.get(start..))).map(str::to_owned).collect()
@@ -47,7 +47,7 @@ fn changes_of_another_program_arrive_after_the_server_was_away_too() {
     assert_eq!(Client::connect(writer.address).put("/sessions/1", "before").status, 204);
     watcher.log.wait_for("set sessions/1=before");
     backend.nats.as_mut().unwrap().crash_and_restart();
-    // The writer may find the server a moment later than we do.
+    // The runtime may reconnect to the server later than the test.
     eventually("the server is found again", || {
         (Client::connect(writer.address).put("/sessions/2", "after").status == 204).then_some(())
     });

@@ -1,4 +1,5 @@
-//! What a component may hold: memory, tables, handles, stack. Written by hand, so that each limit is met exactly.
+//! The limits of a component: memory, tables, handles, stack. The components are written by hand, to meet each limit
+//! exactly.
 
 use crate::support::wat::Component;
 use crate::support::{Finished, Run, get, serve_with};
@@ -7,7 +8,7 @@ fn run(component: &Component, arguments: &[&str]) -> Finished {
     Run::file(&component.path()).args(arguments).finish()
 }
 
-/// `run` ends well for those of the amounts that are within the limit.
+/// Runs a component for each amount, and asserts that the amounts within the limit succeed.
 #[track_caller]
 fn edges(amounts: [u32; 3], arguments: &[&str], component: impl Fn(u32) -> Component) {
     let ended = amounts.map(|amount| run(&component(amount), arguments));
@@ -16,7 +17,7 @@ fn edges(amounts: [u32; 3], arguments: &[&str], component: impl Fn(u32) -> Compo
     assert_ne!(ended[2].code, Some(0), "above the limit");
 }
 
-/// Grows `what` by `amount`; fails if it is refused.
+/// Grows `what` by `amount`; fails if the growth is refused.
 fn grow(what: &str, amount: u32) -> String {
     let arguments =
         if what == "table" { format!("(ref.null func) (i32.const {amount})") } else { format!("(i32.const {amount})") };
@@ -25,7 +26,7 @@ fn grow(what: &str, amount: u32) -> String {
 
 #[test]
 fn memory_at_its_edge() {
-    // 10 pages, of which one is there from the start.
+    // 10 pages, one of which exists from the start.
     edges([8, 9, 10], &["--max-memory", "640KiB"], |pages| Component::command("(memory 1)", &grow("memory", pages)));
 }
 
@@ -72,7 +73,7 @@ fn tables_at_their_edge() {
     });
 }
 
-/// Subscribes to a clock `count` times and never drops what it gets.
+/// Subscribes to a clock `count` times and never drops the pollables.
 fn subscriber(count: u32) -> Component {
     Component::text(&format!(
         r#"(component
@@ -101,7 +102,7 @@ fn subscriber(count: u32) -> Component {
 
 #[test]
 fn handles_at_their_edge() {
-    // Each takes two places in the host's table: the clock's and the pollable's.
+    // Each takes two entries in the host's table: the clock's and the pollable's.
     edges([49, 50, 51], &["--max-handles", "100"], subscriber);
     // The default.
     edges([2047, 2048, 2049], &[], subscriber);

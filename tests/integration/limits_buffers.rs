@@ -1,19 +1,19 @@
-//! What the host buffers for files and standard output of one instance: just below, at and just above the limit, and in the
-//! memory of the process.
+//! The host's buffers for files and standard output of one instance: just below, at and just above the limit, and in
+//! the memory of the process.
 
 use tempfile::TempDir;
 
 use crate::support::{Run, Server, get};
 
-/// What a stream of a file reserves.
-const BUFFER: usize = 64 << 10;
+/// The buffer of a file stream, in bytes.
+const STREAM_BUFFER_BYTES: usize = 64 << 10;
 
 fn serve(data: &TempDir, arguments: &[&str]) -> Server {
     let grant = format!("{}::/data:rw", data.path().display());
     Run::guest("hostile-p2").args(["--dir", &grant, "--cpu-timeout", "30s"]).args(arguments).serve()
 }
 
-/// A directory with a file of a megabyte, and so many others.
+/// Creates a directory with a file of 1 MB and `others` other files.
 fn data(others: usize) -> TempDir {
     let directory = TempDir::new().unwrap();
     std::fs::write(directory.path().join("file"), vec![0; 1_000_000]).unwrap();
@@ -28,9 +28,9 @@ fn streams_of_files_at_the_edge() {
     let data = data(0);
     for path in ["/hold-reads", "/hold-writes"] {
         for (limit, expected) in [
-            (10 * BUFFER - 1, "9 held, then ErrorCode::InsufficientMemory\n"),
-            (10 * BUFFER, "10 held\n"),
-            (10 * BUFFER + 1, "10 held\n"),
+            (10 * STREAM_BUFFER_BYTES - 1, "9 held, then ErrorCode::InsufficientMemory\n"),
+            (10 * STREAM_BUFFER_BYTES, "10 held\n"),
+            (10 * STREAM_BUFFER_BYTES + 1, "10 held\n"),
         ] {
             let server = serve(&data, &["--max-host-memory", &format!("{limit}B")]);
             let answered = get(server.address, &format!("{path}?handles=10")).text();
@@ -53,7 +53,7 @@ fn listings_reserve_their_entries() {
 fn no_more_is_written_than_is_permitted() {
     let data = data(0);
     let server = serve(&data, &[]);
-    for (bytes, status) in [(BUFFER - 1, 200), (BUFFER, 200), (BUFFER + 1, 500)] {
+    for (bytes, status) in [(STREAM_BUFFER_BYTES - 1, 200), (STREAM_BUFFER_BYTES, 200), (STREAM_BUFFER_BYTES + 1, 500)] {
         assert_eq!(get(server.address, &format!("/overwrite?bytes={bytes}")).status, status, "{bytes}");
     }
 }
@@ -62,12 +62,12 @@ fn no_more_is_written_than_is_permitted() {
 fn a_line_that_goes_on_ends_where_there_is_no_room_for_it() {
     let data = data(0);
     let server = serve(&data, &["--max-host-memory", "1000000B"]);
-    // 8,000 bytes a handle: the budget has room for 125.
+    // 8,000 bytes per handle: the budget holds 125.
     assert_eq!(get(server.address, "/hold-lines?handles=200&bytes=8000").text(), "200 held\n");
     server.log.wait_for(&"l".repeat(8000));
 }
 
-/// What was found: 350 MiB of what was read and not taken, and a MiB for each listing of 20,000 files.
+/// Regression: 350 MiB of data that was read and not consumed, and 1 MiB for each listing of 20,000 files.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_store_takes_no_more_memory_than_it_may() {
@@ -83,12 +83,12 @@ fn a_store_takes_no_more_memory_than_it_may() {
         let before = memory(&server, "VmRSS:");
         assert_eq!(get(server.address, path).status, 200, "{path}");
         let grown = memory(&server, "VmHWM:").saturating_sub(before);
-        // The budget, the threads that read, and what a listing takes while it is made.
+        // The budget, the stacks of the reading threads, and the temporary memory of a listing.
         assert!(grown < 128 << 10, "{path}: the process has grown by {grown} KiB");
     }
 }
 
-/// The answer of a guest whose errors are shown with all that WIT says of them.
+/// Returns the name of the error in the response of a guest that prints errors with all of their WIT fields.
 fn named(answer: &str) -> String {
     match answer.split_once("ErrorCode {") {
         Some((held, error)) if error.contains("\"insufficient-memory\"") => {

@@ -1,16 +1,16 @@
-//! How much data crosses the border in one call, and how many requests an instance serves.
+//! The amount of data in one call, and the number of requests per instance.
 
 use crate::support::wat::Component;
 use crate::support::{Client, Run, get, serve, serve_with};
 
 #[test]
 fn random_bytes_at_their_edge() {
-    // With 0.3 a guest gets fewer than it asks for.
+    // With 0.3 a guest receives fewer bytes than it requests.
     let server = serve_with("hostile", &["--max-random-bytes", "1000B"]);
     assert_eq!(get(server.address, "/random?bytes=999").text(), "999\n");
     assert_eq!(get(server.address, "/random?bytes=1000").text(), "1000\n");
     assert_eq!(get(server.address, "/random?bytes=1001").text(), "1000\n");
-    // With 0.2 it may not ask for more.
+    // With 0.2 a longer request traps.
     let ended = |bytes| Run::file(&random(bytes).path()).args(["--max-random-bytes", "1000B"]).finish().code;
     assert_eq!([999, 1000].map(ended), [Some(0); 2]);
     assert_ne!(ended(1001), Some(0));
@@ -24,7 +24,7 @@ fn random_bytes_are_limited_by_default() {
     assert_eq!(get(server.address, "/random?bytes=18446744073709551615").text(), "65536\n");
 }
 
-/// Asks for random bytes over WASI 0.2.
+/// Requests random bytes over WASI 0.2.
 fn random(bytes: u32) -> Component {
     Component::text(&format!(
         r#"(component
@@ -79,7 +79,7 @@ fn data_of_one_call_at_its_edge() {
     assert_eq!(sizes(16 << 20, &[]), [true, true, false], "the default");
 }
 
-/// The answers of a guest that counts the requests of its instance.
+/// Returns the responses of a guest that counts the requests of its instance.
 fn counts(guest: &str, arguments: &[&str], requests: usize) -> Vec<usize> {
     let server = serve_with(guest, arguments);
     let mut client = Client::connect(server.address);

@@ -1,4 +1,4 @@
-//! Environment, directories and sockets: nothing, unless it is granted.
+//! Environment, directories and sockets: none, unless granted.
 
 use std::net::TcpListener;
 
@@ -64,7 +64,7 @@ fn a_directory_can_be_granted_for_writing() {
 #[test]
 fn sockets_connect_only_where_granted() {
     let granted = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    // Bound again below: two listeners at once, so that the ports differ.
+    // Bound again below: both listeners exist at the same time, so that the ports differ.
     let listener = TcpListener::bind(granted).unwrap();
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
     let connect = |address: std::net::SocketAddr| format!("/connect?addr={address}");

@@ -1,16 +1,16 @@
-//! What the host holds for one instance, in all services together: just below, at and just above the limit, and in the
+//! The bytes that the host holds for one instance, in all services: just below, at and just above the limit, and in the
 //! memory of the process.
 
 use crate::support::{Run, Server, get, serve_with};
 
-/// What a field takes besides its name and value, and what a body takes of WASI 0.2.
-const FIELD: usize = 256;
-const BODY: usize = 128 << 10;
+/// The overhead of a field in addition to its name and value, and of a body over WASI 0.2, in bytes.
+const FIELD_BYTES: usize = 256;
+const BODY_BYTES: usize = 128 << 10;
 
-/// A limit that leaves room for the body of an answer, once the guest has dropped what it holds.
-const LIMIT: usize = 1_000_000;
+/// A limit, in bytes, that has capacity for the body of a response once the guest has dropped the other buffers.
+const LIMIT_BYTES: usize = 1_000_000;
 
-/// A size of the server's process from `/proc`, in KiB.
+/// Returns a memory figure of the server's process from `/proc`, in KiB.
 #[cfg(target_os = "linux")]
 fn memory(server: &Server, field: &str) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
@@ -18,7 +18,7 @@ fn memory(server: &Server, field: &str) -> usize {
     line.trim_matches(|character: char| !character.is_ascii_digit()).parse().unwrap()
 }
 
-/// What a guest answers that may make the host hold `limit` bytes.
+/// Returns the response of a guest for which the host may hold `limit` bytes.
 fn answer(guest: &str, limit: usize, path: &str) -> String {
     let server = serve_with(guest, &["--max-host-memory", &format!("{limit}B"), "--cpu-timeout", "30s"]);
     let answered = get(server.address, path);
@@ -26,7 +26,8 @@ fn answer(guest: &str, limit: usize, path: &str) -> String {
     answered.text()
 }
 
-/// Of ten that together take `limit` bytes, one is refused if there is a byte less, and the guest goes on.
+/// Asserts that of ten items with `limit` bytes in total, one is refused at one byte less, and that the guest
+/// continues.
 #[track_caller]
 fn edges(guest: &str, limit: usize, path: &str, refused: &str) {
     for (limit, expected) in [
@@ -40,11 +41,11 @@ fn edges(guest: &str, limit: usize, path: &str, refused: &str) {
 
 #[test]
 fn fields_at_the_edge() {
-    let path = format!("?handles=10&bytes={}", 100_000 - FIELD - "x".len());
-    edges("hostile", LIMIT, &format!("/hold-fields{path}"), "HeaderError::SizeExceeded");
-    // 0.2 has no error for what is too large.
-    edges("hostile-p2", LIMIT, &format!("/hold-fields{path}"), "HeaderError::Forbidden");
-    edges("hostile-p2", LIMIT, &format!("/hold-appended{path}"), "HeaderError::Forbidden");
+    let path = format!("?handles=10&bytes={}", 100_000 - FIELD_BYTES - "x".len());
+    edges("hostile", LIMIT_BYTES, &format!("/hold-fields{path}"), "HeaderError::SizeExceeded");
+    // 0.2 has no error for fields that are too large.
+    edges("hostile-p2", LIMIT_BYTES, &format!("/hold-fields{path}"), "HeaderError::Forbidden");
+    edges("hostile-p2", LIMIT_BYTES, &format!("/hold-appended{path}"), "HeaderError::Forbidden");
 }
 
 #[test]
@@ -59,13 +60,13 @@ fn one_map_of_fields_that_is_too_large_is_no_trap() {
 #[test]
 fn methods_at_the_edge() {
     for guest in ["hostile", "hostile-p2"] {
-        edges(guest, LIMIT, "/hold-methods?handles=10&bytes=100000", "()");
+        edges(guest, LIMIT_BYTES, "/hold-methods?handles=10&bytes=100000", "()");
     }
 }
 
 #[test]
 fn bodies_at_the_edge() {
-    edges("hostile-p2", 10 * BODY, "/hold-bodies?handles=10", "()");
+    edges("hostile-p2", 10 * BODY_BYTES, "/hold-bodies?handles=10", "()");
 }
 
 #[test]
@@ -85,13 +86,13 @@ fn calls_under_way_at_the_edge() {
         assert_eq!(said.starts_with("1 "), done, "{limit}: {said}");
         assert_eq!(said.contains("full"), !done, "{limit}: {said}");
     }
-    // All of the default budget, and then as much again.
+    // The whole default budget, then the same amount again.
     let said = flood(32 << 20, "96", (1 << 20) - 1);
     let done: usize = said.split(' ').next().unwrap().parse().unwrap();
     assert!((32..96).contains(&done), "{said}");
 }
 
-/// What was found: one store made the process take 530 MiB.
+/// Regression: one store made the process take 530 MiB.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_store_takes_no_more_memory_than_it_may() {
@@ -121,7 +122,7 @@ fn a_store_takes_no_more_memory_than_it_may() {
             assert_eq!(answered.status, 200, "{guest} {path}: {}", answered.text());
             assert!(answered.text().contains("then"), "{guest} {path}: {}", answered.text());
             let grown = memory(&server, "VmHWM:").saturating_sub(before);
-            // The budget, the guest's own memory with the arguments of a call, and what is copied on their way.
+            // The budget, the guest's memory with the arguments of a call, and the copies in between.
             assert!(grown < 160 << 10, "{guest} {path}: the process has grown by {grown} KiB");
         }
     }

@@ -1,4 +1,4 @@
-//! What a guest may write to the log.
+//! The limits on a guest's log output.
 
 use crate::support::{get, serve_with};
 
@@ -32,8 +32,8 @@ fn a_line_at_the_limit_is_whole_and_a_longer_one_is_clipped() {
 fn lines_above_the_burst_are_dropped_and_counted() {
     let server = serve_with("hostile", &["--max-log-burst", "5", "--max-log-rate", "1"]);
     get(server.address, "/print?lines=1000");
-    // One a second, so that a line comes through in the end and says how many did not.
-    let line = crate::support::eventually("a line that says what was dropped", || {
+    // One per second, so that a line with the number of dropped lines appears in the end.
+    let line = crate::support::eventually("a line with the number of dropped lines", || {
         get(server.address, "/print?lines=1");
         (server.log.count("log lines were dropped") > 0).then(|| server.log.wait_for("log lines were dropped"))
     });
@@ -44,7 +44,7 @@ fn lines_above_the_burst_are_dropped_and_counted() {
 #[test]
 fn a_guest_cannot_forge_a_line_of_its_host() {
     let server = serve_with("hostile", &[]);
-    // The path is not logged by the server, but a guest can print what it likes.
+    // The server does not log the path, but a guest can print it.
     get(server.address, "/print?lines=1&bytes=20");
     let line = server.log.wait_for("line 1");
     assert!(line.contains("guest"), "{line}");

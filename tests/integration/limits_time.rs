@@ -1,4 +1,4 @@
-//! Processor time and wall-clock time.
+//! CPU time and wall-clock time.
 
 use crate::support::{Client, eventually, get, serve_with};
 
@@ -50,7 +50,7 @@ fn a_stream_that_goes_on_may_take_longer_than_a_response() {
     assert_eq!(response.text().lines().count(), 40);
 }
 
-/// With a single place to run, the place becomes free only when the guest has ended.
+/// With one permit, which is free only once the guest has ended.
 const ONE: [&str; 4] = ["--max-requests", "1", "--max-queued-requests", "0"];
 
 #[test]

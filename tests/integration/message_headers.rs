@@ -1,4 +1,5 @@
-//! Messages of other clients that have more headers than a component may be given: neither it nor the host bears them.
+//! Messages of other clients with more headers than a component may receive: neither the guest nor the host must
+//! process them.
 
 use async_nats::{Client as NatsClient, HeaderMap};
 use futures::StreamExt as _;
@@ -11,14 +12,15 @@ use crate::support::{Client, Run, Server, eventually};
 
 const GUEST: &str = "messaging-conformance";
 
-/// As many headers as a message of 1 MiB can have. One such message took 650 MiB and stopped the runtime for 25 s.
-const MANY: usize = 149_793;
+/// The maximum number of headers in a message of 1 MiB. Regression: one such message took 650 MiB and stopped the
+/// runtime for 25 s.
+const MAX_HEADERS: usize = 149_793;
 
-/// As many as one can have that a stream keeps, which takes 64 KiB of them.
-const MANY_KEPT: usize = 7_500;
+/// The maximum number of headers in a message that a stream stores, which limits them to 64 KiB.
+const MAX_STORED_HEADERS: usize = 7_500;
 
-/// What several such messages may take.
-const GROWTH: u64 = 400 << 20;
+/// The allowed memory growth for several such messages, in bytes.
+const MAX_GROWTH_BYTES: u64 = 400 << 20;
 
 fn headers(count: usize) -> HeaderMap {
     let mut headers = HeaderMap::new();
@@ -26,14 +28,14 @@ fn headers(count: usize) -> HeaderMap {
     headers
 }
 
-/// A client with nothing of ours, whose tasks run by themselves.
+/// A plain async-nats client, with its own runtime.
 fn connect(nats: &Nats) -> (Runtime, NatsClient) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let client = runtime.block_on(async_nats::connect(nats.address.to_string())).unwrap();
     (runtime, client)
 }
 
-/// Publishes messages with so many headers, on `check.COUNT`.
+/// Publishes messages with these numbers of headers on `check.COUNT`.
 fn publish_headers(broker: &Broker, counts: &[usize]) {
     let (runtime, client) = connect(broker.nats.as_ref().unwrap());
     runtime.block_on(async {
@@ -45,14 +47,14 @@ fn publish_headers(broker: &Broker, counts: &[usize]) {
     });
 }
 
-/// The most memory that the program has had, in bytes.
+/// Returns the peak memory of the process, in bytes.
 fn peak(server: &Server) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
 }
 
-/// Has messages handled, and waits until the log says of all that are too large what became of them.
+/// Handles the messages, and waits until the log has the outcome of all that are too large.
 fn handle_all(broker: &Broker, many: usize, fate: &str) -> Server {
     let server = broker.run(GUEST).args(["--subscribe", SOON, "--admin", "127.0.0.1:0"]).serve();
     let admin = Admin::of(&server);
@@ -72,23 +74,23 @@ fn handle_all(broker: &Broker, many: usize, fate: &str) -> Server {
     publish(server.address, "topic=check.after", "x");
     wait_done(server.address, "check.after", 1);
     let grown = peak(&server).saturating_sub(before);
-    assert!(grown < GROWTH, "{} MiB", grown >> 20);
+    assert!(grown < MAX_GROWTH_BYTES, "{} MiB", grown >> 20);
     server
 }
 
 #[test]
 fn a_stream_keeps_them_as_dead_letters() {
     let broker = Broker::jetstream();
-    let server = handle_all(&broker, MANY_KEPT, "goes to the dead letters");
+    let server = handle_all(&broker, MAX_STORED_HEADERS, "goes to the dead letters");
     drop(server);
     let tool =
         |arguments: &[&str]| Run::tempo(["messages"]).args(arguments).args(["--messaging", &broker.url]).finish();
     let letters = tool(&["peek", "--dead-letter", "--json"]);
     let letters = letters.succeeded();
-    let reason = format!("the message has {MANY_KEPT} headers of ");
+    let reason = format!("the message has {MAX_STORED_HEADERS} headers of ");
     assert_eq!(letters.lines().filter(|line| line.contains(&reason)).count(), 4, "{letters}");
     assert!(letters.contains("the message has 101 headers of "), "{letters}");
-    // What is left of it is another message.
+    // The remaining part of it is another message.
     let replayed = tool(&["replay", "--dead-letter", "1"]);
     assert!(replayed.code != Some(0) && replayed.stderr.contains("too many headers"), "{replayed:?}");
     tool(&["purge", "--dead-letter", "--all"]).succeeded();
@@ -96,7 +98,7 @@ fn a_stream_keeps_them_as_dead_letters() {
 
 #[test]
 fn without_a_stream_they_are_lost_and_logged() {
-    let server = handle_all(&Broker::core_nats(), MANY, "is dropped");
+    let server = handle_all(&Broker::core_nats(), MAX_HEADERS, "is dropped");
     server.log.wait_for("lost rejected messages: core NATS has no dead letters");
 }
 
@@ -115,7 +117,7 @@ fn as_answers_they_are_refused() {
         let server = broker.serve(GUEST, SOON);
         let ask = |count: usize| Client::connect(server.address).post(&format!("/request?topic=ask.{count}"), "?");
         assert_eq!(ask(100).text(), "yes");
-        for count in [101, MANY] {
+        for count in [101, MAX_HEADERS] {
             let refused = ask(count).text();
             assert!(refused.contains(&format!("the message has {count} headers of ")), "{refused}");
         }
@@ -123,9 +125,9 @@ fn as_answers_they_are_refused() {
     }
 }
 
-/// Entries have headers, too, which Tempo does not use.
+/// Entries have headers too, which Tempo does not use.
 #[test]
-fn of_entries_they_are_not_kept() {
+fn headers_of_entries_are_dropped() {
     let nats = Nats::start();
     let server = Run::guest("keyvalue-conformance").args(["--keyvalue", &nats.url("app")]).serve();
     let mut component = Client::connect(server.address);
@@ -134,9 +136,9 @@ fn of_entries_they_are_not_kept() {
     let (runtime, client) = connect(&nats);
     runtime.block_on(async {
         let jetstream = async_nats::jetstream::new(client);
-        // More than one fetch brings.
+        // More than one fetch returns.
         for number in 0..20 {
-            let published = jetstream.publish_with_headers(format!("$KV.app.{number}"), headers(MANY_KEPT), "x".into());
+            let published = jetstream.publish_with_headers(format!("$KV.app.{number}"), headers(MAX_STORED_HEADERS), "x".into());
             published.await.unwrap().await.unwrap();
         }
     });
@@ -144,5 +146,5 @@ fn of_entries_they_are_not_kept() {
     let keys = component.get("/keys?prefix=").text();
     assert_eq!(keys.lines().count(), 21, "{keys}");
     let grown = peak(&server).saturating_sub(before);
-    assert!(grown < GROWTH, "{} MiB", grown >> 20);
+    assert!(grown < MAX_GROWTH_BYTES, "{} MiB", grown >> 20);
 }

@@ -1,4 +1,4 @@
-//! `tempo messages`: what an operator sees of brokers, and does with dead letters.
+//! `tempo messages`: listing brokers, and operations on dead letters.
 
 use serde_json::Value;
 
@@ -7,8 +7,8 @@ use crate::support::{Finished, Run, Server, eventually};
 
 const GUEST: &str = "messaging-conformance";
 
-/// Two deliveries in vain.
-const TWICE: &str = "check.>;backoff=100ms;max-deliver=2";
+/// Two failed deliveries.
+const TWO_DELIVERIES: &str = "check.>;backoff=100ms;max-deliver=2";
 
 fn tool(broker: &Broker, arguments: &[&str]) -> Finished {
     Run::tempo(["messages"]).args(arguments).args(["--messaging", &broker.url]).finish()
@@ -23,21 +23,21 @@ fn peek(broker: &Broker) -> Vec<Value> {
     lines(broker, &["peek", "--dead-letter", "--json"])
 }
 
-/// What is kept: messages, and dead letters.
+/// Returns the numbers of stored messages and of dead letters.
 fn kept(broker: &Broker) -> (u64, u64) {
     let [stream] = &lines(broker, &["--json"])[..] else { panic!("not one stream") };
     (stream["messages"].as_u64().unwrap(), stream["dead_letters"].as_u64().unwrap())
 }
 
-/// Ends a runtime, which for a file is the condition of looking into it.
+/// Stops a runtime, as the tool requires for a `file:` broker.
 fn stop(mut server: Server) {
     server.signal(rustix::process::Signal::TERM);
     assert_eq!(server.exit_code(), Some(0), "{}", server.log.text());
 }
 
-/// Leaves three dead letters behind, of which the second is for terminals, and returns when nothing runs any more.
-fn bury(broker: &Broker) {
-    let server = broker.serve(GUEST, TWICE);
+/// Leaves three dead letters, the second with terminal escapes, and returns once no runtime runs.
+fn create_dead_letters(broker: &Broker) {
+    let server = broker.serve(GUEST, TWO_DELIVERIES);
     for (act, payload) in
         [("reject:no%20thanks", "first"), ("fail:as%20asked", "\u{1b}]0;title\u{7}"), ("panic", "third")]
     {
@@ -51,7 +51,7 @@ fn bury(broker: &Broker) {
 }
 
 fn dead_letters_are_shown_replayed_and_purged(broker: &Broker) {
-    bury(broker);
+    create_dead_letters(broker);
     let letters = peek(broker);
     let parts: Vec<_> = letters.iter().map(|letter| (letter["topic"].as_str().unwrap(), &letter["attempts"])).collect();
     let [one, two] = [Value::from(1), Value::from(2)];
@@ -71,8 +71,8 @@ fn dead_letters_are_shown_replayed_and_purged(broker: &Broker) {
     let gone = tool(broker, &["purge", "--dead-letter", &sequence(0)]);
     gone.failed_in_one_line(66, &["there is no dead letter"]);
 
-    // What was replayed is delivered, and refused, once more.
-    let server = broker.serve(GUEST, TWICE);
+    // A replayed message is delivered, and rejected, once more.
+    let server = broker.serve(GUEST, TWO_DELIVERIES);
     let seen = wait_seen(server.address, "check.dead.1", 2);
     assert_eq!(seen.last().unwrap()["attempt"], 1);
     server.log.wait_for("topic=\"check.dead.1\"");
@@ -93,7 +93,7 @@ fn dead_letters_on_jetstream() {
     dead_letters_are_shown_replayed_and_purged(&Broker::jetstream());
 }
 
-/// While the runtimes run, and from the settings that they have.
+/// While the runtimes run, and with their settings.
 #[test]
 fn a_running_consumer_is_listed() {
     let broker = Broker::jetstream();
@@ -137,7 +137,7 @@ fn what_keeps_nothing_is_named() {
         tool(&nats, arguments).failed_in_one_line(64, &["--messaging: nats://", "stores no messages"]);
         tool(&Broker::memory(), arguments).failed_in_one_line(64, &["--messaging: memory: is in the memory of another process"]);
         tool(&Broker::file(), arguments).failed_in_one_line(66, &["messages.redb is not there"]);
-        // Nothing configured: the place that `run` would have.
+        // Without configuration: the default location of `run`.
         Run::tempo(["messages"])
             .args(arguments)
             .finish()
@@ -161,7 +161,7 @@ fn mistakes_on_the_command_line() {
     ] {
         Run::tempo(["messages"]).args(arguments).finish().failed_in_one_line(64, &[expected]);
     }
-    // A runtime has the tools that it lists, and no others.
+    // A runtime has only the tools in its list.
     Run::new("tempo-http").args(["messages"]).finish().failed_in_one_line(64, &["unrecognized subcommand 'messages'"]);
     let help = Run::new("tempo-worker").args(["messages", "peek", "--help"]).finish();
     let help = help.succeeded();

@@ -11,11 +11,11 @@ on_each_broker!(
     greetings_are_answered,
 );
 
-/// Some checks wait for several deliveries, or for what must not come.
+/// Some checks wait for several deliveries, or for the absence of one.
 const PATIENT: &[&str] = &["--request-timeout", "100s", "--cpu-timeout", "60s"];
 
-/// Runs the checks of a conformance guest; those that need a broker that keeps messages only on such a one, and those of one
-/// that does not only on that.
+/// Runs the checks of a conformance guest: those for persistent brokers only on such a broker, and those for other
+/// brokers only on those.
 fn checks(broker: &Broker, guest: &str, least: usize, keeps: bool) {
     let server = broker.run(guest).args(["--subscribe", SOON]).args(PATIENT).serve();
     let names = get(server.address, "/checks").text();
@@ -44,7 +44,7 @@ fn wasmcloud_messaging_is_as_it_is_meant(broker: &Broker) {
     checks(broker, "messaging-wasmcloud", 13, true);
 }
 
-/// What is weaker is asserted as such.
+/// The weaker guarantees of core NATS are asserted as such.
 mod core_nats {
     use super::{Broker, checks};
 
@@ -74,7 +74,7 @@ mod core_nats {
     }
 }
 
-/// The example answers HTTP requests and handles messages, in one component.
+/// The example handles HTTP requests and messages, in one component.
 fn orders_are_kept_once(broker: &Broker) {
     for guest in ["orders", "orders-p2"] {
         let server = broker.serve(guest, "orders.>;backoff=200ms;max-deliver=3");
@@ -94,7 +94,7 @@ fn orders_are_kept_once(broker: &Broker) {
     }
 }
 
-/// An order, once it was handled.
+/// Returns an order once it is handled.
 fn handled(server: &Server, id: &str) -> Response {
     eventually(&format!("order {id} is handled"), || {
         Some(get(server.address, &format!("/orders/{id}"))).filter(|response| {
@@ -117,7 +117,7 @@ fn greetings_are_answered(broker: &Broker) {
     }
 }
 
-/// An order that a client sends again is the same order.
+/// A client that resends an order creates no second one.
 #[test]
 fn an_order_that_is_sent_twice_is_handled_once() {
     for broker in [Broker::memory(), Broker::file(), Broker::jetstream()] {
@@ -132,12 +132,12 @@ fn an_order_that_is_sent_twice_is_handled_once() {
     }
 }
 
-/// What one version of WASI publishes, the other one handles.
+/// Each version of WASI handles the messages of the other.
 #[test]
 fn wasi_0_2_and_0_3_handle_the_same_messages() {
     for broker in [Broker::file(), Broker::jetstream()] {
         for [publisher, handler] in [["orders", "orders-p2"], ["orders-p2", "orders"]] {
-            // The consumer is there before the message, and nobody handles it when the message comes.
+            // The consumer exists before the message is published, and no runtime handles it then.
             drop(broker.serve(handler, "orders.created;consumer=both"));
             let id = format!("from-{publisher}");
             let server = broker.run(publisher).serve();
@@ -150,7 +150,7 @@ fn wasi_0_2_and_0_3_handle_the_same_messages() {
     }
 }
 
-/// The guests of `cargo xtask bench messaging`: a command that sends, and a component that only handles.
+/// The guests of `cargo xtask bench messaging`: a command that publishes, and a component that only handles.
 #[test]
 fn a_command_sends_what_another_component_handles() {
     let broker = Broker::core_nats();

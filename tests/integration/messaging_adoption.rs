@@ -1,5 +1,5 @@
-//! Consumers that are there already: a program goes on where its predecessor was, and one that would skip messages, or get
-//! those of another, does not start.
+//! Existing consumers: a runtime adopts its predecessor's position, and does not start if it would skip messages or
+//! receive those of another component.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::support::{Finished, Run, Server, eventually};
 
 const GUEST: &str = "messaging-conformance";
 
-/// Messages that wait for the consumer.
+/// The number of messages pending for the consumer.
 const WAITING: usize = 100;
 
 fn stop(mut server: Server) {
@@ -21,7 +21,7 @@ fn stop(mut server: Server) {
     assert_eq!(server.exit_code(), Some(0), "{}", server.log.text());
 }
 
-/// Leaves a consumer of `check.>` for which messages wait.
+/// Leaves a consumer of `check.>` with pending messages.
 fn prepare(broker: &Broker) {
     stop(broker.serve(GUEST, "check.>"));
     let publisher = broker.run(GUEST).serve();
@@ -71,12 +71,12 @@ fn an_operator_moves_what_a_subscription_may_not(broker: &Broker) {
     move_consumer(broker, &["mine", "--topics", "a..b"]).failed_in_one_line(64, &["--topics: this is no topic"]);
 }
 
-/// The component's name, which is that of the file that the tests run.
+/// Returns the component's name, that of the file that the tests run.
 fn name() -> String {
     crate::support::compiled(GUEST).file_stem().unwrap().to_str().unwrap().to_owned()
 }
 
-/// The component as a file `app.bin` in a directory of its own.
+/// Returns the component as a file `app.bin` in a separate directory.
 fn app(directory: &TempDir, service: &str) -> PathBuf {
     let path = directory.path().join(service);
     std::fs::create_dir(&path).unwrap();
@@ -90,7 +90,7 @@ fn run(broker: &Broker, file: &Path, arguments: &[&str]) -> Run {
     run.args(["--messaging", &broker.url, "--keyvalue", &broker.keyvalue]).args(arguments)
 }
 
-/// Two services whose files have one name.
+/// Two services with the same file name.
 fn services_do_not_share_a_consumer_by_accident(broker: &Broker) {
     let directory = TempDir::new().unwrap();
     let (orders, billing) = (app(&directory, "orders"), app(&directory, "billing"));
@@ -99,7 +99,7 @@ fn services_do_not_share_a_consumer_by_accident(broker: &Broker) {
     let subscribe = ["--subscribe", "check.billing.>"];
     let parts = ["the consumer app has the topics check.orders.>, and the subscription has check.billing.>"];
     run(broker, &billing, &subscribe).finish().failed_in_one_line(78, &parts);
-    // With the name of its app, each has its own. The one that was there goes on with the one that it had.
+    // With the name of its app, each has its own consumer. The existing one keeps its consumer.
     let publisher = broker.run(GUEST).serve();
     publish(publisher.address, "topic=check.orders.new&act=count", "");
     stop(publisher);
@@ -128,7 +128,7 @@ fn more_topics_and_other_options_are_updates(broker: &Broker) {
     wait_done(server.address, "check.many", WAITING);
 }
 
-/// Options that each program follows by itself are kept, so that a change is seen.
+/// Options that each runtime applies itself are stored with the consumer, so that a change is detected.
 fn options_of_the_handling_are_updates(broker: &Broker) {
     stop(broker.serve(GUEST, "check.>"));
     let options = "check.>;max-in-flight=8;max-deliver=3;backoff=1s/90s;dead-letter=GRAVE";
@@ -173,7 +173,7 @@ on_brokers_that_keep!(
     options_of_the_handling_are_updates,
 );
 
-/// As of a rolling update: the old program runs while the new one starts.
+/// As in a rolling update: the old runtime runs while the new one starts.
 #[test]
 fn programs_that_run_with_other_settings_are_named() {
     let broker = Broker::jetstream();
@@ -181,7 +181,7 @@ fn programs_that_run_with_other_settings_are_named() {
     let new = broker.serve(GUEST, "check.>;ack-wait=1m");
     new.log.wait_for("programs that run have other settings for this consumer");
     new.log.wait_for("ack-wait 30s is now 1m");
-    // A replica of the new program changes nothing.
+    // A replica of the new runtime changes nothing.
     let replica = broker.serve(GUEST, "check.>;ack-wait=1m");
     let warning = eventually("the old program looks at the consumer", || {
         publish(replica.address, "topic=check.one&act=count", "");
@@ -206,7 +206,7 @@ fn programs_that_handle_messages_in_other_ways_are_named() {
     assert!(warning.contains(changes), "{warning}");
 }
 
-/// NATS without a stream cannot say who else is in a queue group.
+/// Core NATS does not list the members of a queue group.
 #[test]
 fn a_queue_group_is_named_at_the_start() {
     let broker = Broker::core_nats();
@@ -215,7 +215,7 @@ fn a_queue_group_is_named_at_the_start() {
     assert!(line.contains("the queue group workers of NATS") && line.contains("--consumer"), "{line}");
 }
 
-/// A consumer as versions made it that recorded no owner.
+/// A consumer of an earlier version, which recorded no owner.
 #[test]
 fn a_consumer_of_an_earlier_version_is_adopted_with_its_position() {
     let broker = Broker::jetstream();

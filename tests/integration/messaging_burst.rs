@@ -1,4 +1,5 @@
-//! More messages than can be handled at once: they wait in the broker, and neither in memory nor before HTTP requests.
+//! More messages than can be handled concurrently: they stay in the broker, not in memory, and do not delay HTTP
+//! requests.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::thread;
@@ -9,13 +10,13 @@ use crate::support::{Client, Server, eventually, slow};
 
 const GUEST: &str = "messaging-conformance";
 
-/// How much more memory a burst may take than the messages before it.
-const GROWTH: u64 = 32 << 20;
+/// The allowed memory growth of a burst, in bytes.
+const MAX_GROWTH_BYTES: u64 = 32 << 20;
 
-/// How many messages go in one request, which has its time too.
-const PIECE: usize = 500;
+/// The number of messages per request, which has a timeout.
+const BATCH_MESSAGES: usize = 500;
 
-/// The memory that a program has, in bytes.
+/// Returns the resident memory of the process, in bytes.
 fn resident(server: &Server) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
@@ -26,11 +27,11 @@ fn burst(broker: &Broker) {
     let count = if slow() { 100_000 } else { 10_000 };
     let server = broker.serve(GUEST, "check.>");
     let address = server.address;
-    // Everything is made once: instances, connections, buffers.
+    // Creates the instances, connections and buffers.
     for _ in 0..4 {
-        publish_many(address, PIECE, "topic=check.before&act=count");
+        publish_many(address, BATCH_MESSAGES, "topic=check.before&act=count");
     }
-    wait_done(address, "check.before", 4 * PIECE);
+    wait_done(address, "check.before", 4 * BATCH_MESSAGES);
     let before = resident(&server);
     let (over, answered, most) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
     thread::scope(|scope| {
@@ -44,10 +45,10 @@ fn burst(broker: &Broker) {
                 thread::sleep(Duration::from_millis(5));
             }
         });
-        for _ in 0..count / PIECE {
-            publish_many(address, PIECE, "topic=check.burst&act=count");
+        for _ in 0..count / BATCH_MESSAGES {
+            publish_many(address, BATCH_MESSAGES, "topic=check.burst&act=count");
         }
-        // The patience is for the next message, and not for all.
+        // The timeout applies to the next message, not to all.
         let mut last = 0;
         while last < count {
             last = eventually("more is handled", || Some(done(address, "check.burst")).filter(|now| *now > last));
@@ -57,7 +58,7 @@ fn burst(broker: &Broker) {
     let (answered, most) = (answered.into_inner(), most.into_inner() as u64);
     println!("{count} messages on {}: {answered} requests meanwhile, {} KiB more", broker.url, most >> 10);
     assert!(answered > 10, "{answered} requests were answered");
-    assert!(most < GROWTH, "{} MiB more than before the burst", most >> 20);
+    assert!(most < MAX_GROWTH_BYTES, "{} MiB more than before the burst", most >> 20);
     assert_eq!(done(address, "check.burst"), count, "each of them once");
 }
 

@@ -1,4 +1,5 @@
-//! Brokers that cannot be opened and subscriptions that cannot be had: what is said, the exit code, and who is never asked.
+//! Brokers that cannot be opened and invalid subscriptions: the error message, the exit code, and the servers that are
+//! never contacted.
 
 use std::io::ErrorKind;
 use std::net::TcpListener;
@@ -6,7 +7,7 @@ use std::net::TcpListener;
 use crate::support::messaging::{Broker, wait_seen};
 use crate::support::{Finished, Run, get, guest};
 
-/// What must never be printed.
+/// A value that must never be printed.
 const SECRET: &str = "s3cret";
 
 fn run(guest: &str, arguments: &[&str]) -> Finished {
@@ -68,7 +69,7 @@ fn a_subscription_that_is_none() {
     }
 }
 
-/// A component that only handles messages has nothing to do; one that answers HTTP requests too is told of it.
+/// A component that only handles messages has no work; a component that also serves HTTP logs a warning.
 #[test]
 fn nothing_is_subscribed() {
     let worker = guest("messaging-worker").into_os_string();
@@ -82,7 +83,7 @@ fn nothing_is_subscribed() {
     assert_eq!(get(server.address, "/orders/1").status, 404, "it serves all the same");
 }
 
-/// What a runtime without messaging says.
+/// The error of a runtime without messaging.
 #[test]
 fn a_runtime_without_messaging() {
     let run = |program, name| Run::new(program).args(["run".into(), guest(name).into_os_string()]).finish();
@@ -105,7 +106,7 @@ fn a_server_is_asked_only_if_the_component_imports_messaging() {
     }
 }
 
-/// The file says the same as the flags.
+/// The settings file has the same effect as the flags.
 #[test]
 fn subscriptions_come_from_the_settings_file_and_the_environment() {
     let file = r#"
@@ -137,7 +138,7 @@ fn subscriptions_come_from_the_settings_file_and_the_environment() {
     wait_seen(server.address, "check.a", 1);
 }
 
-/// Without configuration messages are on disk, and outlive the program.
+/// Without configuration messages are on disk, and survive the process.
 #[test]
 fn without_configuration_messages_are_on_disk() {
     let directory = tempfile::TempDir::new().unwrap();

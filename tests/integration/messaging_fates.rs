@@ -1,4 +1,4 @@
-//! What becomes of messages: failures and their neighbours, dead letters, several consumers, order.
+//! Dispositions of messages: failures next to successes, dead letters, several consumers, order.
 
 use std::collections::BTreeMap;
 
@@ -42,7 +42,7 @@ fn a_handler_that_takes_too_long_is_tried_again_and_then_given_up(broker: &Broke
     assert_eq!(get(server.address, "/checks").status, 200);
 }
 
-/// The line of the log about a dead letter.
+/// Returns the log line of a dead letter.
 fn given_up(server: &Server, topic: &str) -> String {
     let line = server.log.wait_for(&format!("topic=\"{topic}\""));
     assert!(line.contains("dead letters"), "{line}");
@@ -64,7 +64,7 @@ fn a_message_that_is_given_up_is_given_up_with_its_reason(broker: &Broker) {
     }
 }
 
-/// Each of them once, and what fails for one does not come again for the other.
+/// Each consumer receives every message once, and a failure in one causes no redelivery in the other.
 fn each_consumer_has_every_message(broker: &Broker) {
     consumers(broker, &[1, 1, 2, 2]);
 }
@@ -90,7 +90,7 @@ fn each_consumer_on_core_nats_has_every_message_once() {
     consumers(&Broker::core_nats(), &[1, 1]);
 }
 
-/// The payloads that were seen, by key.
+/// Returns the payloads of the handled messages, by key.
 fn by_key(seen: &[Value]) -> BTreeMap<&str, Vec<(u64, u64)>> {
     let mut by_key = BTreeMap::<_, Vec<_>>::new();
     for seen in seen {
@@ -100,7 +100,7 @@ fn by_key(seen: &[Value]) -> BTreeMap<&str, Vec<(u64, u64)>> {
     by_key
 }
 
-/// Also where each first attempt fails: the second one comes before the next message of that key.
+/// Even if each first attempt fails: the second one precedes the next message of that key.
 fn messages_of_one_key_are_handled_in_their_order(broker: &Broker) {
     let server = broker.serve(GUEST, "check.>;ordered;backoff=10ms");
     server.log.wait_for("in order");
@@ -136,13 +136,13 @@ fn clients_are_what_their_names_say(broker: &Broker) {
     publish(server.address, "topic=check-other.a&client=other", "other");
     assert_eq!(wait_seen(server.address, "check.a", 1)[0]["payload"]["text"], "default");
     assert_eq!(wait_seen(server.address, "check-other.a", 1)[0]["payload"]["text"], "other");
-    // The answer goes where the question came from, whichever client the handler names.
+    // The reply goes to the client of the request, whichever client the handler names.
     let mut client = Client::connect(server.address);
     let answer = client.post("/request?topic=check-other.q&client=other&act=reply", "asked");
     assert_eq!((answer.status, answer.text().as_str()), (200, "asked"));
 }
 
-/// A letter has everything that the message had, and why it is there.
+/// A dead letter contains the whole message and the reason.
 #[test]
 fn a_dead_letter_of_jetstream_is_whole() {
     let broker = Broker::jetstream();
@@ -156,7 +156,7 @@ fn a_dead_letter_of_jetstream_is_whole() {
     assert_eq!(client.response().status, 200);
     given_up(&server, "check.dead");
     let url = format!("nats://{}", broker.nats.as_ref().unwrap().address);
-    // It is said that it goes before it is there.
+    // The log line precedes the dead letter.
     let letter = eventually("a dead letter", || block_on(first_letter(&url)));
     assert_eq!(letter.subject.as_str(), "dead.EVENTS.check.dead");
     assert_eq!(&*letter.payload, b"payload");

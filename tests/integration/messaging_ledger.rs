@@ -1,5 +1,5 @@
-//! No accepted message is lost, whatever breaks: a publisher writes down what was accepted, handlers write down what they saw,
-//! and both are compared. The counts are printed.
+//! No accepted message is lost under faults: a publisher records the accepted messages, handlers record the handled
+//! ones, and the test compares both. The counts are printed.
 
 use std::net::SocketAddr;
 use std::sync::Mutex;
@@ -17,13 +17,13 @@ use crate::support::publisher::{BUCKET, Publisher, STREAM};
 use crate::support::witness::Witness;
 use crate::support::{Client, Process, Run, eventually, slow};
 
-/// The consumers of keys with an order and of those without.
+/// The consumers of ordered and of unordered keys.
 const CONSUMERS: [&str; 2] = ["ordered", "any"];
 
-/// A delivery is taken for lost after a second, and none is given up.
+/// A delivery is redelivered after a second, and no message becomes a dead letter.
 const OPTIONS: &str = "ack-wait=1s;backoff=100ms;max-deliver=10000";
 
-/// How many clients order at once.
+/// The number of concurrent clients.
 const CLIENTS: usize = 4;
 
 /// A runtime that handles messages of these servers.
@@ -34,7 +34,7 @@ fn worker(servers: &str) -> Process {
     run.args(["--subscribe", &format!("ledger.ordered.>;consumer=ordered;ordered;{OPTIONS}")]).work()
 }
 
-/// How many messages go by before the fault of this round. Some faults come early, some late.
+/// Returns the number of messages before the fault of this round. Some faults happen early, some late.
 fn some(round: usize) -> usize {
     20 + round * 37 % 150
 }
@@ -51,12 +51,12 @@ fn the_server_is_killed() {
     let publisher = Publisher::start(&servers, 1);
     let _workers = [worker(&servers), worker(&servers)];
     for round in 0..rounds {
-        publisher.goes_on(some(round));
+        publisher.wait_for_accepted(some(round));
         nats.crash_and_restart();
     }
-    publisher.goes_on(some(rounds));
+    publisher.wait_for_accepted(some(rounds));
     let outcome = compare(&format!("{rounds} crashes of the server"), &servers, &publisher.stop());
-    // What the server had not written down about its deliveries, it has forgotten.
+    // The server has lost the deliveries that it had not persisted.
     outcome.is_sound();
 }
 
@@ -68,19 +68,19 @@ fn one_of_three_workers_is_killed() {
     let publisher = Publisher::start(&servers, 1);
     let mut workers = [worker(&servers), worker(&servers), worker(&servers)];
     for round in 0..rounds {
-        publisher.goes_on(some(round));
+        publisher.wait_for_accepted(some(round));
         let killed = &mut workers[round % 3];
         if round % 2 == 1 {
-            // It stands still first, so that the server gives it messages which it never sees.
+            // Stopped first, so that the server delivers messages that it never reads.
             killed.signal(Signal::STOP);
-            publisher.goes_on(some(round));
+            publisher.wait_for_accepted(some(round));
         }
         killed.signal(Signal::KILL);
         assert_eq!(killed.exit_code(), None, "ended by the signal");
-        publisher.goes_on(some(round));
+        publisher.wait_for_accepted(some(round));
         *killed = worker(&servers);
     }
-    publisher.goes_on(some(rounds));
+    publisher.wait_for_accepted(some(rounds));
     let outcome = compare(&format!("{rounds} crashes of a worker"), &servers, &publisher.stop());
     outcome.is_exact();
     assert!(outcome.redelivered > 0, "what a worker was given went to others");
@@ -94,11 +94,11 @@ fn the_server_stands_still() {
     let publisher = Publisher::start(&servers, 1);
     let _workers = [worker(&servers), worker(&servers)];
     for (round, seconds) in seconds.iter().enumerate() {
-        publisher.goes_on(some(round));
+        publisher.wait_for_accepted(some(round));
         nats.signal(Signal::STOP);
         thread::sleep(Duration::from_secs(*seconds));
         nats.signal(Signal::CONT);
-        publisher.goes_on(some(round));
+        publisher.wait_for_accepted(some(round));
     }
     compare(&format!("stops of the server, of {seconds:?} s"), &servers, &publisher.stop()).is_exact();
 }
@@ -113,20 +113,20 @@ fn the_connection_is_bad() {
     let _workers = [worker(&proxies[0].address.to_string()), worker(&proxies[1].address.to_string())];
     for round in 0..rounds {
         let proxy = &proxies[round % 2];
-        publisher.goes_on(some(round));
+        publisher.wait_for_accepted(some(round));
         proxy.set(Fault::Delay(Duration::from_millis(20)));
-        publisher.goes_on(some(round));
+        publisher.wait_for_accepted(some(round));
         let cuts = proxy.cuts();
         proxy.set(Fault::Cut);
         eventually("a connection is cut", || (proxy.cuts() > cuts).then_some(()));
         proxy.set(Fault::None);
-        publisher.goes_on(some(round));
+        publisher.wait_for_accepted(some(round));
         proxy.set(Fault::HalfOpen);
         thread::sleep(Duration::from_secs(2));
         proxy.set(Fault::None);
         proxy.reset();
     }
-    publisher.goes_on(some(rounds));
+    publisher.wait_for_accepted(some(rounds));
     let what = format!("{rounds} times a connection that delays, is cut and half open");
     compare(&what, &servers, &publisher.stop()).is_exact();
 }
@@ -141,20 +141,20 @@ fn the_leader_of_a_cluster_is_killed() {
     let _workers = [worker(&servers), worker(&servers)];
     assert_eq!(witness.replicas_of_dead_letters(), 3, "as many as the stream has");
     for round in 0..rounds {
-        publisher.goes_on(some(round));
+        publisher.wait_for_accepted(some(round));
         let leader = witness.leader();
         cluster.kill(&leader);
         witness.leader_after(&leader);
-        publisher.goes_on(some(round));
+        publisher.wait_for_accepted(some(round));
         cluster.restart(&leader);
     }
-    publisher.goes_on(some(rounds));
+    publisher.wait_for_accepted(some(rounds));
     let outcome = witness.compare(&format!("{rounds} crashes of the leader"), &publisher.stop(), &CONSUMERS);
-    // Whoever leads next may not have heard of a delivery.
+    // The next leader may not have replicated a delivery.
     outcome.is_sound();
 }
 
-/// The same through a guest that publishes: what it answers with 202 was accepted.
+/// The same with a guest that publishes: a 202 response means that the order was accepted.
 #[test]
 fn an_order_that_was_accepted_is_kept() {
     let rounds = if slow() { 20 } else { 2 };
@@ -190,7 +190,7 @@ fn an_order_that_was_accepted_is_kept() {
     eprintln!("{rounds} crashes under orders: accepted and kept {published}, handled {handled} times");
 }
 
-/// Orders until it is told to stop.
+/// Sends orders until `stop` is set.
 fn order(client: usize, address: SocketAddr, accepted: &Mutex<Vec<String>>, stop: &AtomicBool) {
     let mut connection = Client::connect(address);
     for number in 0.. {
@@ -201,20 +201,20 @@ fn order(client: usize, address: SocketAddr, accepted: &Mutex<Vec<String>>, stop
         let order = format!(r#"{{"id": "{id}", "customer": "{client}", "item": "tea", "quantity": 1}}"#);
         match connection.post("/orders", order).status {
             202 => accepted.lock().unwrap().push(id),
-            // The server is away. Whether the order was accepted is not known.
+            // The server is unreachable. Whether the order was accepted is unknown.
             503 => thread::sleep(Duration::from_millis(20)),
             status => panic!("{status}"),
         }
     }
 }
 
-/// The comparison itself, with a handler that loses a message.
+/// Tests the comparison, with a handler that loses a message.
 #[test]
 fn a_message_that_is_lost_on_purpose_is_found() {
     let nats = Nats::start();
     let servers = nats.address.to_string();
     let publisher = Publisher::start(&servers, 1);
-    publisher.goes_on(200);
+    publisher.wait_for_accepted(200);
     let published = publisher.stop();
     let lost = published.keys().nth(published.len() / 2).unwrap().clone();
     let witness = Witness::of(&servers);

@@ -1,4 +1,4 @@
-//! Runtimes that come and go: what was accepted is handled, by whoever is there.
+//! Runtimes that stop and start: accepted messages are handled by the running ones.
 
 use std::collections::BTreeMap;
 use std::thread;
@@ -11,16 +11,17 @@ use crate::support::{Client, Process, Run, eventually, get};
 
 const GUEST: &str = "messaging-conformance";
 
-/// Deliveries that nothing is heard of are made again soon.
+/// Unacknowledged deliveries are redelivered soon.
 const SHORT: &str = "check.>;ack-wait=2s;backoff=100ms";
 
 fn durable() -> [Broker; 2] {
     [Broker::file(), Broker::jetstream()]
 }
 
-/// What is handled when the signal comes is finished, and what has not begun is given back: nothing is done twice.
+/// Calls that are running at the signal complete, and messages whose calls have not started are returned: nothing is
+/// handled twice.
 #[test]
-fn a_runtime_that_is_told_to_end_loses_nothing() {
+fn a_runtime_that_drains_loses_nothing() {
     for broker in durable() {
         let mut server = broker.serve(GUEST, SHORT);
         publish_many(server.address, 200, "topic=check.drain&act=sleep:200");
@@ -67,11 +68,11 @@ fn a_runtime_that_is_killed_loses_nothing() {
     }
 }
 
-/// What nobody has handled yet is there for whoever comes.
+/// Unhandled messages wait for the next runtime.
 #[test]
 fn messages_wait_for_their_handler() {
     for broker in durable() {
-        // The consumer is there from its first start on.
+        // The consumer exists from its first start.
         drop(broker.serve(GUEST, SHORT));
         let server = broker.run(GUEST).serve();
         server.log.wait_for("has no subscription");
@@ -83,7 +84,7 @@ fn messages_wait_for_their_handler() {
     }
 }
 
-/// The work that was done, with how often.
+/// Returns the completed work, with the number of times.
 fn work(broker: &Broker) -> BTreeMap<String, u64> {
     let server = Run::guest("keyvalue-conformance").args(["--keyvalue", &broker.keyvalue]).serve();
     let keys = get(server.address, "/keys?prefix=work/").text();
@@ -92,7 +93,7 @@ fn work(broker: &Broker) -> BTreeMap<String, u64> {
     keys.lines().map(|key| (key.to_owned(), count(key))).collect()
 }
 
-/// How many messages a worker has begun to handle.
+/// Returns the number of messages that a worker has started to handle.
 fn begun(worker: &Process) -> usize {
     worker.log.count("begins ")
 }
@@ -108,7 +109,7 @@ fn workers_share_a_stream_and_take_over_from_one_that_dies() {
     for worker in &workers {
         assert!(begun(worker) > 0, "each of them works");
     }
-    // More, of which one takes some with it when it dies.
+    // More messages, some of which are in flight in a worker that crashes.
     publish_many(publisher.address, 300, "topic=check.more&sleep-ms=100");
     let before = begun(&workers[0]);
     eventually("the first one works on", || (begun(&workers[0]) > before).then_some(()));
@@ -125,9 +126,9 @@ fn workers_share_a_stream_and_take_over_from_one_that_dies() {
     }
 }
 
-/// HTTP goes on for `--shutdown-delay`, but what is fetched is for the programs that stay.
+/// HTTP continues during `--shutdown-delay`, but messages are left to the other runtimes.
 #[test]
-fn a_worker_that_is_to_stop_leaves_messages_to_others() {
+fn a_worker_that_drains_leaves_messages_to_others() {
     let broker = Broker::jetstream();
     let subscription = "check.>;consumer=workers;ack-wait=2s";
     let mut stopping = broker.worker(subscription).args(["--shutdown-delay", "10m"]).work();
@@ -161,7 +162,7 @@ fn workers_share_the_messages_of_core_nats() {
     }
 }
 
-/// A worker without anything to listen on ends as a server does.
+/// A worker without a listener drains as a server does.
 #[test]
 fn a_worker_drains() {
     for broker in durable() {

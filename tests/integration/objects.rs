@@ -1,5 +1,5 @@
-//! Components that throw exceptions or allocate garbage-collected objects, and imports that decide the engine. Each file
-//! of `tests/wat` runs under wasmtime 48.
+//! Components that throw exceptions or allocate garbage-collected objects, and imports that select the engine. Each
+//! file of `tests/wat` runs under wasmtime 48.
 
 use std::path::{Path, PathBuf};
 
@@ -20,7 +20,7 @@ fn concurrent(text: &str) -> String {
     text.replacen("(component", &format!("(component {import}"), 1)
 }
 
-/// A component as WebAssembly and compiled ahead of time, with the key for the latter.
+/// A component as WebAssembly and precompiled, with the key for the latter.
 struct Forms {
     component: Component,
     directory: TempDir,
@@ -66,7 +66,7 @@ fn every_request_may_throw() {
     for text in [EXCEPTION_HTTP.to_owned(), concurrent(EXCEPTION_HTTP)] {
         let forms = Forms::of(&text, &[]);
         for path in forms.paths() {
-            // One place, so that every request needs the heap of the one before.
+            // One permit, so that every request needs the heap of the one before.
             let flags = ["--max-requests", "1", "--instance-reuse", "1"];
             let server = Run::file(&path).args(flags).env("TEMPO_KEY_FILE", forms.key()).serve();
             for _ in 0..5 {
@@ -84,7 +84,7 @@ fn an_import_of_wasi_0_3_needs_no_async_function() {
     }
 }
 
-/// Allocates `count` arrays of 1 MiB, and keeps them all or only the last.
+/// Allocates `count` arrays of 1 MiB, and keeps all of them or only the last.
 fn allocating(count: u32, keeps: bool) -> String {
     let next = if keeps { "(local.get $last)" } else { "(ref.null $node)" };
     format!(
@@ -150,7 +150,7 @@ fn too_many_tables_are_refused_with_their_flag() {
             forms.run(&path, &[]).failed_in_one_line(78, &["17 tables", "may have 16", "raise --max-tables"]);
         }
     }
-    // What is never instantiated has no table.
+    // A module that is never instantiated has no table.
     let unused = Component::text(&with(&seventeen, 0));
     Run::file(&unused.path()).finish().succeeded();
 }

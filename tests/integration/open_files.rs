@@ -1,5 +1,5 @@
-//! The files, directories and sockets that one instance has open: just below, at and just above the limit, in every way in
-//! which they are kept open, through both versions of WASI.
+//! The open files, directories and sockets of one instance: just below, at and just above the limit, in every way to
+//! keep one open, through both versions of WASI.
 
 use std::net::TcpListener;
 
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use crate::support::admin::Admin;
 use crate::support::{Client, Run, Server, eventually, get};
 
-/// A directory with a file and some more to list.
+/// Creates a directory with a file and some more entries to list.
 fn data() -> TempDir {
     let directory = TempDir::new().unwrap();
     for name in ["file", "other", "third", "fourth"] {
@@ -25,8 +25,8 @@ fn serve(guest: &str, data: &TempDir, limit: usize) -> Server {
         .serve()
 }
 
-/// Of ten that each count as `weight`, one is refused if the limit is one less than they need, and there is room again as
-/// soon as one is closed.
+/// Asserts that of ten that each count as `weight`, one is refused at a limit of one less, and that closing one frees
+/// its share.
 #[track_caller]
 fn edges(guest: &str, what: &str, weight: usize, refused: &str) {
     let data = data();
@@ -49,7 +49,7 @@ fn edges(guest: &str, what: &str, weight: usize, refused: &str) {
     }
 }
 
-/// How the guests show that there is no room: those of 0.2 by the name in WIT.
+/// The errors that the guests return at the limit: those of 0.2 by the name in WIT.
 const NO_FILE_P2: &str = "insufficient-memory";
 const NO_SOCKET_P2: &str = "new-socket-limit";
 const NO_FILE_P3: &str = "ErrorCode::InsufficientMemory";
@@ -64,7 +64,7 @@ fn files_of_0_2_at_the_edge() {
 
 #[test]
 fn streams_of_0_2_keep_their_file_open() {
-    // Their descriptors have been dropped.
+    // Their descriptors were dropped.
     for what in ["stream", "write", "append"] {
         edges("hostile-p2", what, 1, NO_FILE_P2);
     }
@@ -72,7 +72,7 @@ fn streams_of_0_2_keep_their_file_open() {
 
 #[test]
 fn sockets_of_0_2_at_the_edge() {
-    // The streams of a socket have it as their parent, and its descriptor.
+    // The streams of a socket keep the socket and its descriptor open.
     for what in ["tcp", "udp", "datagrams"] {
         edges("hostile-p2", what, 1, NO_SOCKET_P2);
     }
@@ -139,7 +139,7 @@ fn the_limit_is_on_by_default() {
 fn what_is_not_opened_takes_no_place() {
     let data = data();
     let server = serve("hostile-p2", &data, 1);
-    // A file that is not there, and descriptors of the directory that is granted.
+    // A missing file, and descriptors of the granted directory.
     for what in ["missing", "granted"] {
         let answered = get(server.address, &format!("/open?what={what}&files=100"));
         assert_eq!(answered.text(), "100 open; 0 again\n", "{what}");
@@ -184,7 +184,7 @@ fn an_instance_logs_its_first_refusal_and_all_are_counted() {
     assert_eq!(server.log.text().matches("--max-open-files").count(), 1);
 }
 
-/// A process that has descriptors for what is counted and a few more: a guest meets its own limit, not the process's.
+/// A process with descriptors for the limit and a few more: the guest meets its own limit before that of the process.
 #[cfg(target_os = "linux")]
 #[test]
 fn no_more_descriptors_are_open_than_are_counted() {
@@ -207,7 +207,7 @@ fn no_more_descriptors_are_open_than_are_counted() {
         let pid = Pid::from_raw(i32::try_from(server.id()).unwrap());
         prlimit(pid, Resource::Nofile, Rlimit { current: few, maximum: few }).unwrap();
         for what in kinds {
-            // Its queue is long enough for one kind: nothing accepts the connections.
+            // The listener's backlog is long enough for one kind: nothing accepts the connections.
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             let port = listener.local_addr().unwrap().port();
             let answered = get(server.address, &format!("/open?what={what}&files=1000&again=20&port={port}")).text();

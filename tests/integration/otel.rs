@@ -1,5 +1,5 @@
-//! `wasi:otel` through a real guest without an SDK (`tests/guests/otel-raw`): whatever it tells comes out as it went in, before
-//! and after it was encoded for the network, and a hostile guest neither traps nor stops anything.
+//! `wasi:otel` through a real guest without an SDK (`tests/guests/otel-raw`): its records are unchanged before and
+//! after the encoding for the network, and a hostile guest neither traps nor stops the telemetry.
 
 mod given;
 mod guest;
@@ -22,7 +22,7 @@ use tempo_wasi_otel::{HostTelemetry, OtelState};
 
 use self::guest::{Guest, tracing};
 
-/// What the telemetry of a runtime is told, decoded.
+/// A sink that decodes the records of a runtime's telemetry.
 #[derive(Default)]
 struct Decoder(Mutex<Arrived>);
 
@@ -56,7 +56,8 @@ impl Sink for Decoder {
     }
 }
 
-/// A guest that tells a recorder, and one that tells the telemetry of a runtime; and what reads what they told.
+/// Returns a guest with a recording sink and one with the telemetry of a runtime, each with a function that returns the
+/// received records.
 fn both() -> [(Guest, Box<dyn Fn() -> Arrived>); 2] {
     let recorder = Arc::new(Recorder::default());
     let direct = Guest::new(OtelState::new(recorder.clone(), &Limits::default()));
@@ -95,8 +96,8 @@ proptest! {
             let call = CallContext::new(host(tree.trace, tree.outer), None);
             guest.call = Some(call);
             let (steps, current) = tree.steps();
-            let told: Vec<String> = guest.replay(&steps).into_iter().map(|context| context.span_id).collect();
-            prop_assert_eq!(told, current);
+            let spans: Vec<String> = guest.replay(&steps).into_iter().map(|context| context.span_id).collect();
+            prop_assert_eq!(spans, current);
             let arrived = arrived();
             prop_assert_eq!(&arrived.dropped, &vec![]);
             prop_assert_eq!(tree::shape(&arrived.spans), tree.shape());
@@ -108,11 +109,11 @@ proptest! {
     fn random_values_come_out_of_log_records_as_they_went_in(values in prop::collection::vec(given::values(), 1..20)) {
         for (mut guest, arrived) in both() {
             guest.emit(&values.iter().map(given::Value::log).collect::<Vec<_>>());
-            let bodies: Vec<_> = arrived().logs.into_iter().map(|told| told.message.body).collect();
+            let bodies: Vec<_> = arrived().logs.into_iter().map(|record| record.message.body).collect();
             prop_assert_eq!(bodies, values.iter().map(|value| Some(value.any())).collect::<Vec<_>>());
         }
     }
 }
 
-/// The flags of a span that is sampled.
+/// The flags of a sampled span.
 const SAMPLED: tracing::TraceFlags = tracing::TraceFlags::SAMPLED;

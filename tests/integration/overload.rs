@@ -1,4 +1,4 @@
-//! More than the server can do: 503 with Retry-After, never 500, never a hang.
+//! Overload: 503 with Retry-After, never 500, never a hang.
 
 use std::thread;
 
@@ -84,7 +84,7 @@ fn a_burst_is_answered_with_200_or_503_and_nothing_else() {
 fn as_many_requests_as_allowed_run_at_once() {
     let server = serve_with("hostile", &["--max-requests", "64", "--max-queued-requests", "0"]);
     let address = server.address;
-    // All run together: none may be refused, so there is a place in the pool for each.
+    // All of them run concurrently without a refusal, so the pool has a slot for each.
     let clients: Vec<_> = (0..64).map(|_| thread::spawn(move || get(address, "/sleep?ms=500").status)).collect();
     let statuses: Vec<u16> = clients.into_iter().map(|client| client.join().unwrap()).collect();
     assert_eq!(statuses, [200; 64]);
@@ -116,7 +116,7 @@ fn connections_that_say_nothing_do_not_keep_others_out_for_ever() {
     eventually("the silent ones are closed", || (get(server.address, "/").status == 200).then_some(()));
 }
 
-/// Instances that wait for work on one thread leave room for those of another.
+/// Idle instances of one thread leave slots for those of another.
 #[test]
 fn every_thread_can_serve_when_one_request_may_run() {
     let arguments = ["--http-threads", "8", "--max-requests", "1", "--max-queued-requests", "0"];

@@ -1,4 +1,4 @@
-//! `tempo compile`, and running what it wrote.
+//! `tempo compile`, and running its output.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

@@ -1,4 +1,4 @@
-//! Files that no other user may read, and files that are not written over.
+//! Files that no other user can read, and files that are not overwritten.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -12,7 +12,7 @@ fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
 }
 
-/// Everything below `directory` that another user has access to.
+/// Returns everything below `directory` that another user can access.
 fn open_to_others(directory: &Path) -> Vec<String> {
     let mut open = Vec::new();
     for entry in fs::read_dir(directory).unwrap() {
@@ -43,7 +43,7 @@ fn what_is_kept_for_a_component_is_its_owners_only() {
     assert!(files.iter().all(|file| data.join(file).is_file()));
     assert_eq!((mode(&data), open_to_others(&data)), (0o700, vec![]));
 
-    // As a version left it that let others read.
+    // As an earlier version left it, readable by others.
     for file in files {
         fs::set_permissions(data.join(file), Permissions::from_mode(0o644)).unwrap();
     }
@@ -67,7 +67,7 @@ fn a_component_is_not_compiled_over_itself_or_over_what_is_no_file() {
         let run = Run::tempo(["compile", "app.bin"]).args(["--key-file", "key"]).args(output);
         run.within(directory.path()).finish()
     };
-    // Without -o the output has the ending .bin, too.
+    // Without -o the output has the extension .bin too.
     for output in [&[][..], &["-o", "app.bin"], &["-o", "./same"], &["-o", "hard"]] {
         compile(output).failed_in_one_line(73, &["it is the component itself", "-o"]);
     }

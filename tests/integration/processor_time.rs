@@ -1,4 +1,4 @@
-//! What a request is charged, and how much of a processor it gets, where others want it as well.
+//! The CPU time that a request is charged, and its share of a core under contention.
 
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -11,9 +11,9 @@ use crate::support::{Client, Server, eventually, get, serve_with};
 
 const BOTH: [&str; 2] = ["hostile", "hostile-p2"];
 
-/// Starts a server on a single processor.
+/// Starts a server on a single core.
 fn serve_on_one_processor(guest: &str, arguments: &[&str]) -> (Server, CpuSet) {
-    // What a thread starts runs where the thread may.
+    // Child processes inherit the CPU affinity of the thread.
     let started = std::thread::scope(|scope| {
         scope
             .spawn(|| {
@@ -34,7 +34,7 @@ fn one_processor() -> CpuSet {
     one
 }
 
-/// Does `work` while `count` threads compute on `processor` all the time; also returns the processor time of each.
+/// Runs `work` while `count` threads compute on `processor`; also returns the CPU time of each.
 fn beside_busy<R>(count: usize, processor: CpuSet, work: impl FnOnce() -> R) -> (R, Vec<Duration>) {
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -53,22 +53,22 @@ fn beside_busy<R>(count: usize, processor: CpuSet, work: impl FnOnce() -> R) -> 
     })
 }
 
-/// The processor time of the calling thread.
+/// Returns the CPU time of the calling thread.
 fn used_by_thread() -> Duration {
     Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap()
 }
 
-/// The processor time of all threads of a server, those that have ended included.
+/// Returns the CPU time of all threads of a server, including those that have ended.
 fn used(server: &Server) -> Duration {
     let stat = fs::read_to_string(format!("/proc/{}/stat", server.id())).unwrap();
     ticks(stat.rsplit_once(')').unwrap().1.split(' ').skip(12).take(2))
 }
 
-/// The processor time of all programs, and what a hypervisor gave to other machines.
+/// Returns the CPU time of all processes, with the time that a hypervisor gave to other machines.
 fn used_by_all() -> Duration {
     let stat = fs::read_to_string("/proc/stat").unwrap();
     let times = stat.lines().next().unwrap().split_whitespace().skip(1);
-    // user, nice, system, idle, iowait, irq, softirq, steal: interrupts are those of the requests as well.
+    // user, nice, system, idle, iowait, irq, softirq, steal: interrupts include those of the requests.
     ticks(times.take(8).enumerate().filter(|(index, _)| ![3, 4, 5, 6].contains(index)).map(|(_, time)| time))
 }
 
@@ -76,7 +76,7 @@ fn ticks<'a>(times: impl Iterator<Item = &'a str>) -> Duration {
     Duration::from_millis(times.map(|ticks| ticks.parse::<u64>().unwrap() * 10).sum())
 }
 
-/// How many rounds `/count` does in a second of processor time.
+/// Returns the number of rounds of `/count` in a second of CPU time.
 fn rounds_a_second(server: &Server) -> f64 {
     let mut rounds = 10_000_000_u64;
     loop {
@@ -107,8 +107,7 @@ fn waiting_for_a_processor_is_not_charged() {
     }
 }
 
-/// Long computations have a lower priority than what a program does otherwise, but not so low that others that are busy as
-/// well leave them nothing.
+/// Long computations have a lower priority than other programs, but not so low that other busy programs starve them.
 #[test]
 fn a_computation_gets_half_of_what_another_program_gets() {
     for guest in BOTH {
@@ -123,7 +122,7 @@ fn a_computation_gets_half_of_what_another_program_gets() {
     }
 }
 
-/// How long each of the requests took that were answered one after the other in a turn.
+/// Returns the latency of each request that was served one after the other in a turn.
 fn turn(server: &Server) -> Vec<Duration> {
     const TURN: Duration = Duration::from_millis(150);
     let mut client = Client::connect(server.address);
@@ -137,7 +136,7 @@ fn turn(server: &Server) -> Vec<Duration> {
     latencies
 }
 
-/// Does `work` while four requests compute that are in the background already.
+/// Runs `work` while four requests compute on the background threads.
 fn beside_four<R>(server: &Server, work: impl FnOnce() -> R) -> R {
     let before = used(server);
     let spinning: Vec<_> = (0..4)
@@ -149,7 +148,7 @@ fn beside_four<R>(server: &Server, work: impl FnOnce() -> R) -> R {
         .collect();
     eventually("all are in the background", || (used(server) - before > Duration::from_millis(160)).then_some(()));
     let result = work();
-    spinning.into_iter().for_each(Client::vanish);
+    spinning.into_iter().for_each(Client::disconnect);
     eventually("all have ended", || {
         let before = used(server);
         std::thread::sleep(Duration::from_millis(30));
@@ -158,7 +157,7 @@ fn beside_four<R>(server: &Server, work: impl FnOnce() -> R) -> R {
     result
 }
 
-/// Latencies alone, and beside four requests that compute, in turns of the same length.
+/// Returns the latencies alone, and beside four computing requests, in turns of the same length.
 fn alone_and_beside_four(server: &Server) -> (Vec<Duration>, Vec<Duration>) {
     let (mut alone, mut beside) = (Vec::new(), Vec::new());
     for _ in 0..3 {
@@ -171,8 +170,8 @@ fn alone_and_beside_four(server: &Server) -> (Vec<Duration>, Vec<Duration>) {
 
 #[test]
 fn neighbours_are_answered_as_before_while_four_requests_compute() {
-    // What else runs on the machine falls on one side or the other, so a single try says little. Where other programs take
-    // more than a fifth of a processor, they make the tail, and how many answers there are.
+    // Other load on the machine affects one side or the other, so a single try is inconclusive. If other programs use
+    // more than a fifth of a core, they determine the tail latency and the number of responses.
     const TRIES: usize = 5;
     for guest in BOTH {
         let server = serve_with(guest, &["--cpu-timeout", "100s", "--request-timeout", "100s"]);

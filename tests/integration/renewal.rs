@@ -1,4 +1,4 @@
-//! Certificates and credentials that are renewed while a program runs. A file that is half written changes nothing.
+//! Certificates and credentials that change while a program runs. A half-written file changes nothing.
 
 use std::fs;
 use std::net::TcpStream;
@@ -14,17 +14,17 @@ use crate::support::nats::Nats;
 use crate::support::tls::Certificate;
 use crate::support::{Client, PATIENCE, Run, Server, eventually, get};
 
-/// What the log says of a file that cannot be used.
+/// The log line of an unusable file.
 const KEPT: &str = "what was read before stays in use";
 
-/// A server whose certificate is in files of the test's.
+/// A server with the certificate in files of the test.
 fn serve_tls(certificate: &Certificate) -> Server {
     let files =
         ["--tls-cert".into(), certificate.cert().into_os_string(), "--tls-key".into(), certificate.key().into()];
     Run::guest("hello").args(files).serve()
 }
 
-/// Whether the server shows `certificate` in a handshake.
+/// Returns true if the server presents `certificate` in a handshake.
 fn shows(server: &Server, certificate: &Certificate) -> bool {
     let mut stream = TcpStream::connect(server.address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -87,7 +87,7 @@ fn the_authorities_of_outgoing_requests() {
 #[test]
 fn the_authorities_of_a_collector() {
     let (other, certificate) = (Certificate::new(), Certificate::new());
-    // It answers every request, and ends connections so soon that each request comes on a new one.
+    // Responds to every request and closes the connection, so that each request needs a new one.
     let files =
         ["--tls-cert".into(), certificate.cert().into_os_string(), "--tls-key".into(), certificate.key().into()];
     let collector = Run::guest("hello").args(files).args(["--idle-timeout", "1ms", "--admin", "127.0.0.1:0"]).serve();
@@ -146,7 +146,7 @@ fn the_nkey_of_a_connection_to_nats() {
     assert_eq!((server.log.count(KEPT), server.log.count("no connection yet")), (1, 1), "{said}");
 }
 
-/// The client of NATS reads these files itself for each attempt: half a file fails the attempt, and no more than that.
+/// The NATS client reads these files itself for each attempt: a half-written file fails that attempt only.
 #[test]
 fn the_certificates_of_a_connection_to_nats() {
     let (served, own) = (Certificate::new(), Certificate::new());

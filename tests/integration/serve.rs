@@ -1,4 +1,4 @@
-//! What a user sees first: the examples, served by each runtime.
+//! The examples, served by each runtime.
 
 use crate::support::upstream::Upstream;
 use crate::support::{Client, Run, get, guest, serve, serve_with};

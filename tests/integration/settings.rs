@@ -1,4 +1,4 @@
-//! Where settings come from: flags, the environment, a file, in this order.
+//! The sources of settings: flags, the environment, a file, in this order.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use crate::support::{Run, get, guest};
 
-/// The names of all flags that have a variable, from the help.
+/// Returns the names of all flags with a variable, from the help.
 fn flags() -> BTreeSet<String> {
     let ended = Run::tempo(["run", "--help"]).finish();
     let help = ended.succeeded().to_owned();
@@ -28,9 +28,9 @@ fn flags() -> BTreeSet<String> {
 fn every_flag_is_an_environment_variable() {
     let flags = flags();
     assert!(flags.len() > 35, "{flags:?}");
-    // Names of files that are only read when they are needed have tests of their own, and any text is a log filter.
-    // So is where stores are kept, and the settings of a server are read when there is one, as are names and the token of
-    // pages. Topics are read for components that send.
+    // Excluded: file names that are read on demand and have their own tests, log filters, which accept any text, the
+    // locations of stores, the settings of servers, host names and tokens of pages, which are read if there is such a
+    // server, and topics, which are read for components that publish.
     let lazy = |flag: &str| {
         ["key-file", "log", "data", "connect-timeout", "max-memory-store"].contains(&flag)
             || ["admin-host", "dashboard-host", "dashboard-token", "allow-topic"].contains(&flag)

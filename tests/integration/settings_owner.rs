@@ -1,4 +1,5 @@
-//! Whose settings count: files that are found belong to their owner, and a guest must not change those of its host.
+//! Trusted settings: files in the working directory must belong to the user, and a guest must not change those of its
+//! host.
 
 use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
 use std::path::Path;
@@ -8,7 +9,7 @@ use tempfile::TempDir;
 use crate::support::guest::{compiled, key};
 use crate::support::{Finished, Run, get, guest};
 
-/// A directory with these files.
+/// Creates a directory with these files.
 fn directory(files: &[(&str, &str)]) -> TempDir {
     let directory = TempDir::new().unwrap();
     for (name, text) in files {
@@ -17,8 +18,8 @@ fn directory(files: &[(&str, &str)]) -> TempDir {
     directory
 }
 
-/// The answer of a server that was started in `directory`, to a request for more random bytes than it may have: how many
-/// it may have. And what the server said.
+/// Starts a server in `directory` and requests more random bytes than the limit. Returns the number of bytes, which is
+/// the limit, and the server's log.
 fn limit(directory: &Path, arguments: &[&str]) -> (String, String) {
     let server = Run::guest("hostile").within(directory).args(arguments).serve();
     (get(server.address, "/random?bytes=100000").text(), server.log.text())
@@ -38,7 +39,7 @@ fn a_file_that_is_found_counts_only_if_others_cannot_have_written_it() {
         assert_eq!(answer, "65536\n", "{name}");
         let line = format!("{name} is ignored: other users can write it; {flag} {name} reads it");
         assert_eq!(log.matches(&line).count(), 1, "{log}");
-        // A file that is named is always read.
+        // A file that a flag names is always read.
         assert_eq!(limit(directory.path(), &[flag, name]).0, "10\n", "{name}");
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
         if chown(&path, Some(1), None).is_err() {
@@ -77,7 +78,7 @@ fn a_key_of_another_user_is_refused() {
     ended.failed_in_one_line(77, &["belongs to another user"]);
 }
 
-/// The key that `guest` was compiled with.
+/// Returns the key that `guest` was compiled with.
 fn key_of(guest: &str) -> std::path::PathBuf {
     compiled(guest);
     key()
@@ -102,7 +103,7 @@ fn what_is_granted_is_said_with_its_place_and_without_secrets() {
         assert!(line.contains(&part), "no `{part}` in {line}");
     }
     assert!(!server.log.text().contains("s3cret"), "{line}");
-    // The user of a command has typed its flags, but not what a file says.
+    // The user has typed the flags of a command, but not the content of a file.
     let command = |directory: &Path, arguments: &[&str]| {
         Run::tempo(["run".into(), compiled("command").into_os_string()])
             .env("TEMPO_KEY_FILE", key())
@@ -114,7 +115,7 @@ fn what_is_granted_is_said_with_its_place_and_without_secrets() {
     assert!(command(directory.path(), &[]).stderr.contains("granted: --env TOKEN (.env:1)"));
 }
 
-/// Runs a command, whose file is elsewhere, in `within`, with a directory granted.
+/// Runs a command, whose file is elsewhere, in `within`, with a granted directory.
 fn granting(within: &Path, host: &str, options: &str, arguments: &[&str]) -> Finished {
     let run = Run::tempo(["run".into(), compiled("command").into_os_string()]).within(within);
     let grant = format!("{host}::/data{options}");
@@ -137,13 +138,13 @@ fn a_directory_with_the_hosts_own_files_is_not_granted_for_writing() {
         ended.succeeded();
         assert!(ended.stderr.contains("WARN") && ended.stderr.contains(what), "{ended:?}");
     }
-    // By another name.
+    // By another path.
     let elsewhere = directory(&[]);
     let link = elsewhere.path().join("link");
     symlink(settings.path(), &link).unwrap();
     let link = link.display().to_string();
     granting(settings.path(), &link, ":rw", &[]).failed_in_one_line(77, &["tempo.toml"]);
-    // A directory beside them is no problem.
+    // A directory beside them is allowed.
     std::fs::create_dir(settings.path().join("public")).unwrap();
     let ended = granting(settings.path(), "public", ":rw", &[]);
     ended.succeeded();

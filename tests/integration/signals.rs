@@ -1,4 +1,4 @@
-//! Signals, from the first instruction to the last, and a standard error that is not read.
+//! Signals, from process start to exit, and a standard error that is not read.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpListener, UdpSocket};
@@ -12,10 +12,10 @@ use crate::support::admin::Admin;
 use crate::support::guest::{compiled, key, program};
 use crate::support::{Client, PATIENCE, Run, eventually, get, serve_with};
 
-/// What a pipe holds at least when a write to it waits: its capacity, less one write of the guest's.
+/// The minimum number of bytes in a pipe when a write to it blocks: its capacity, minus one write of the guest.
 const FULL_PIPE: u64 = 60_000;
 
-/// A program that a test starts, stops and reads by itself. It is killed when this is dropped.
+/// A program that a test starts, stops and reads directly. Dropping it kills the process.
 struct Program(Child);
 
 impl Program {
@@ -39,7 +39,7 @@ fn send(id: u32, signal: Signal) {
     kill_process(Pid::from_raw(i32::try_from(id).unwrap()).unwrap(), signal).unwrap();
 }
 
-/// Waits until the process handles SIGTERM itself: before, the system ends it.
+/// Waits until the process handles SIGTERM: before that, the kernel ends it.
 fn wait_for_handler(id: u32) {
     const SIGTERM_BIT: u64 = 1 << 14;
     eventually("SIGTERM has a handler", || {
@@ -49,24 +49,24 @@ fn wait_for_handler(id: u32) {
     });
 }
 
-/// A named pipe that has no writer: reading it, and opening it to read, waits without end.
+/// Creates a named pipe without a writer: reading it, and opening it for reading, blocks forever.
 fn pipe(directory: &Path) -> PathBuf {
     let path = directory.join("pipe");
     assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
     path
 }
 
-/// What the threads of a process wait for, by the kernel's functions; nothing where the system does not show it.
+/// Returns the kernel functions in which the threads of a process wait; empty if the system hides them.
 fn waits(process: &str) -> Vec<String> {
     let threads = std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().map_while(Result::ok);
     let places = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("wchan")).ok());
     places.filter(|place| !place.is_empty() && place != "0").collect()
 }
 
-/// Waits until a thread waits for a writer of the pipe.
+/// Waits until a thread is blocked on the pipe.
 fn wait_for_reader(id: u32) {
     wait_for_handler(id);
-    // The thread that waits for the tests shows whether any place is shown.
+    // The thread that waits for the tests shows whether the system reveals any.
     if waits("self").is_empty() {
         eprintln!("skipped in part: this machine does not show what threads wait for");
         return;
@@ -101,7 +101,7 @@ fn a_signal_ends_what_still_connects_at_once() {
     assert_eq!(program.code(), Some(143));
 }
 
-/// The process that `unshare` starts: the first of its namespace, whose signals have no default action.
+/// Returns the process that `unshare` starts: the first of its namespace, whose signals have no default action.
 fn first_process(unshare: u32) -> Option<u32> {
     let children = std::fs::read_to_string(format!("/proc/{unshare}/task/{unshare}/children")).ok()?;
     children.split_whitespace().next()?.parse().ok()
@@ -141,7 +141,7 @@ fn a_command_that_waits_for_a_file_is_ended_by_a_signal() {
     }
 }
 
-/// A pipe that is full holds up the command that writes to it, as it does any program, but not the signal.
+/// A full pipe blocks the command that writes to it, as any program, but not the signal.
 #[test]
 fn a_command_that_waits_for_a_reader_of_its_output_is_ended_by_a_signal() {
     let long = "x".repeat(100_000);
@@ -167,7 +167,7 @@ fn a_command_that_waits_for_a_reader_of_its_output_is_ended_by_a_signal() {
     }
 }
 
-/// A file of the test's in place of one of the machine's, for one process: `None` where the machine does not let a test do that.
+/// Mounts a file of the test over one of the machine, for one process: `None` if the machine does not permit it.
 fn with_file_in_place(file: &Path, place: &str) -> Option<Command> {
     let unshare = || {
         let mut command = Command::new("unshare");
@@ -181,7 +181,7 @@ fn with_file_in_place(file: &Path, place: &str) -> Option<Command> {
 
 #[test]
 fn a_command_that_waits_for_a_name_server_is_ended_by_a_signal() {
-    // The port of name servers cannot be chosen, and the system may not let a test use it.
+    // The port of name servers is fixed, and the system may not permit a test to bind it.
     let Ok(silent) = UdpSocket::bind("127.0.0.1:53").or_else(|_| UdpSocket::bind("127.0.0.54:53")) else {
         eprintln!("skipped: this machine does not let a test listen on port 53");
         return;
@@ -199,10 +199,10 @@ fn a_command_that_waits_for_a_name_server_is_ended_by_a_signal() {
         command.arg(program("tempo")).arg("run").arg(compiled("command-p3")).arg("--key-file").arg(key());
         let command = command.args(["--allow-http", "http://name.test", "--", "fetch=name.test"]);
         let mut program = Program::start(command);
-        silent.recv_from(&mut [0; 512]).expect("the name is asked for");
+        silent.recv_from(&mut [0; 512]).expect("the name server is queried");
         send(program.0.id(), signal);
         assert_eq!(program.code(), Some(code));
-        // A second question, for the other family of addresses, may have come with the first.
+        // A second query, for the other address family, may have arrived with the first.
         silent.set_nonblocking(true).unwrap();
         while silent.recv_from(&mut [0; 512]).is_ok() {}
         silent.set_nonblocking(false).unwrap();
@@ -237,12 +237,12 @@ fn a_hang_up_that_is_ignored_stays_ignored() {
     let (mut stderr, address) = listening(&mut program);
     send(program.0.id(), Signal::HUP);
     send(program.0.id(), Signal::TERM);
-    // Were it not ignored, it would be the first of two, and the second ends the process at once.
+    // If it were not ignored, it would be the first of two, and the second ends the process at once.
     assert_eq!(program.code(), Some(0), "{address}");
     let _ = std::io::copy(&mut stderr, &mut std::io::sink());
 }
 
-/// What is left of the standard error of a server after the line that names its address.
+/// Returns the standard error of a server after the line with its address.
 fn listening(program: &mut Program) -> (BufReader<ChildStderr>, SocketAddr) {
     let mut stderr = BufReader::with_capacity(64, program.0.stderr.take().unwrap());
     let mut first = String::new();
@@ -251,7 +251,7 @@ fn listening(program: &mut Program) -> (BufReader<ChildStderr>, SocketAddr) {
     (stderr, address.parse().unwrap())
 }
 
-/// A server that logs more than a pipe and the queue of the log hold, to a reader that takes only its address.
+/// A server that logs more than a pipe and the log queue hold, with a reader that reads only the address.
 fn flooded(format: &str) -> (Program, BufReader<ChildStderr>, SocketAddr, TempDir) {
     let directory = TempDir::new().unwrap();
     let mut command = Command::new(program("tempo"));
@@ -304,8 +304,8 @@ fn a_server_that_is_told_to_stop_serves_on_until_others_have_noticed() {
     let mut kept = Client::connect(server.address);
     assert_eq!(admin.get("/readyz").status, 200);
     server.signal(Signal::TERM);
-    eventually("it says that it is not ready", || (admin.get("/readyz").status == 503).then_some(()));
-    // Connections that are there and new ones are served as before.
+    eventually("it is not ready", || (admin.get("/readyz").status == 503).then_some(()));
+    // Existing and new connections are served as before.
     for response in [kept.get("/"), get(server.address, "/")] {
         assert_eq!((response.status, response.header("connection")), (200, None));
     }

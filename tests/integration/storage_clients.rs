@@ -1,5 +1,5 @@
-//! What a component keeps on NATS, other clients of NATS read, and the other way round. The client is async-nats, with
-//! nothing of ours.
+//! Interoperability on NATS: other clients read a component's data, and the other way round. The client is plain
+//! async-nats.
 
 use async_nats::jetstream::{self, Context};
 use tokio::io::AsyncReadExt as _;
@@ -24,7 +24,7 @@ fn keys_of_a_component_are_keys_of_a_bucket() {
     let mut component = Client::connect(server.address);
     let (runtime, client) = connect(&nats);
     let bucket = runtime.block_on(client.get_key_value("app")).unwrap();
-    // As the README of tempo-nats has it: what NATS allows stands for itself, other bytes are `=` and two digits.
+    // As in the README of tempo-nats: allowed bytes are unchanged, other bytes are `=` and two hexadecimal digits.
     for (asked, kept) in [("user/1", "user/1"), ("config.port", "config.port"), ("a%20b", "a=20b"), ("..", "=2E=2E")] {
         let target = format!("/value?key={asked}");
         assert_eq!(component.put(&target, "ours").status, 200, "{asked}");

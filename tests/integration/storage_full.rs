@@ -1,7 +1,7 @@
-//! Disks that are full, and quotas: what a component meets, what readiness says, and that it goes on once there is room.
+//! Full disks and quotas: a component's errors, readiness, and recovery once there is space again.
 //!
-//! A small disk is a tmpfs in a mount namespace of the runtime's own; where users may not have one, these tests say so and
-//! are left out.
+//! A small disk is a tmpfs in a mount namespace of the runtime; where users may not create one, these tests are skipped
+//! with a message.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use crate::support::{Client, Run, Server, eventually};
 
 const ADMIN: [&str; 2] = ["--admin", "127.0.0.1:0"];
 
-/// A directory that is a disk of 8 MiB for a runtime, and how to get at it from outside.
+/// A directory that is a disk of 8 MiB for a runtime, with its path from outside.
 struct SmallDisk {
     place: TempDir,
 }
@@ -52,9 +52,9 @@ struct Full {
 }
 
 impl Full {
-    /// Leaves no room.
+    /// Fills the disk.
     fn fill(&self) {
-        // It fails at the last byte that fits.
+        // Fails at the last byte that fits.
         fs::write(&self.ballast, vec![1; 16 << 20]).unwrap_err();
     }
 
@@ -62,7 +62,7 @@ impl Full {
         fs::remove_file(&self.ballast).unwrap();
     }
 
-    /// Waits until `/readyz` has this status, and gives what it says.
+    /// Waits until `/readyz` has this status, and returns its body.
     fn readyz(&self, status: u16) -> String {
         eventually(&format!("/readyz is {status}"), || {
             let response = self.admin.get("/readyz");
@@ -96,7 +96,7 @@ fn a_keyvalue_file_is_written_again_once_there_is_room() {
 fn a_directory_of_objects_is_written_again_once_there_is_room() {
     let Some(disk) = SmallDisk::new() else { return };
     let full = disk.serve(Run::guest("blobstore").args(["--blobstore", &disk.url("objects")]));
-    // What is refused before its end is a connection's last.
+    // A request that is rejected before its end is the last one of its connection.
     let put =
         |name: &str| Client::connect(full.server.address).put(&format!("/objects/{name}"), "x".repeat(200_000)).status;
     assert_eq!(put("before"), 201);
@@ -146,7 +146,7 @@ fn a_quota_is_an_error_that_a_component_can_act_on() {
     for _ in 0..2 {
         let server = Run::guest("keyvalue-conformance").args(["--keyvalue", &url]).serve();
         let mut client = Client::connect(server.address);
-        // Of each entry count its key and value, and 64 bytes more.
+        // The quota counts key and value of each entry, plus 64 bytes.
         let mut put = |size| client.put("/value?key=k", "x".repeat(size)).text();
         assert_eq!([935, 936, 934, 935].map(&mut put), ["written\n", "QuotaExceeded\n", "written\n", "written\n"]);
         assert_eq!(client.get("/value?key=k").body.len(), 935);

@@ -1,5 +1,5 @@
-//! Random operations through a real component, and crashes among them: of the program, whose stores are files, and of the
-//! server, where they are on NATS. What was acknowledged is there; what was under way has happened or not, and only that.
+//! Random operations through a real component, with crashes: of the program for file stores, and of the server for
+//! NATS. Acknowledged operations have taken effect; unfinished ones have taken effect completely or not at all.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,19 +11,20 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use rustix::process::Signal;
 
-use crate::support::ledger::{Action, Ledger, Told};
+use crate::support::ledger::{Action, Ledger, OpResult};
 use crate::support::nats::Nats;
 use crate::support::storage::Backend;
 use crate::support::{Client, Response, Run, Server, eventually, slow};
 
-/// What a client's keys end with: hard ones, and two that only count. The same for each client, below a prefix of its own.
+/// The suffixes of a client's keys: unusual ones, and two for counters. The same for each client, with a prefix per
+/// client.
 const TEXTS: &[&str] = &["a", "A", "a b", "..", "\u{e4}", "%2F.", "a//b", "x.y"];
 const NUMBERS: &[&str] = &["n", "n.n"];
 
-/// How many clients there are.
+/// The number of clients.
 const CLIENTS: usize = 3;
 
-/// What is done over and over until the crash.
+/// A step, which is repeated until the crash.
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Get(usize),
@@ -33,12 +34,12 @@ enum Step {
     List,
 }
 
-/// When to crash.
+/// The moment of the crash.
 #[derive(Clone, Copy, Debug)]
 struct Crash {
-    /// So many acknowledged operations later,
+    /// After this number of acknowledged operations,
     operations: usize,
-    /// and so much time.
+    /// and this time, in microseconds.
     micros: u64,
 }
 
@@ -48,13 +49,13 @@ struct Plan {
     crashes: Vec<Crash>,
 }
 
-/// A service as a guest offers it over HTTP.
+/// A service as a guest exposes it over HTTP.
 struct Service {
     guest: &'static str,
     flag: &'static str,
     counts: bool,
     longest: usize,
-    ask: fn(&mut Client, &str, &Action) -> io::Result<Told>,
+    ask: fn(&mut Client, &str, &Action) -> io::Result<OpResult>,
     list: fn(&mut Client, &str) -> io::Result<Option<Vec<String>>>,
 }
 
@@ -77,7 +78,7 @@ const BLOBSTORE: Service = Service {
     list: list_blobstore,
 };
 
-fn ask_keyvalue(client: &mut Client, key: &str, action: &Action) -> io::Result<Told> {
+fn ask_keyvalue(client: &mut Client, key: &str, action: &Action) -> io::Result<OpResult> {
     let key = encoded(key);
     let response = match action {
         Action::Get => client.try_request("GET", &format!("/value?key={key}"), "")?,
@@ -87,12 +88,12 @@ fn ask_keyvalue(client: &mut Client, key: &str, action: &Action) -> io::Result<T
         Action::Add => client.try_request("POST", &format!("/increment?key={key}"), "")?,
     };
     Ok(match (response.status, action) {
-        (200, Action::Get) => Told::Found(Some(response.body)),
-        (404, Action::Get) => Told::Found(None),
-        (200, Action::Add) => Told::Sum(response.text().trim().parse().unwrap()),
-        (200, _) => Told::Done,
-        _ if response.text() == "PreconditionFailed\n" => Told::Refused,
-        _ if is_away(&response) => Told::Unknown,
+        (200, Action::Get) => OpResult::Found(Some(response.body)),
+        (404, Action::Get) => OpResult::Found(None),
+        (200, Action::Add) => OpResult::Sum(response.text().trim().parse().unwrap()),
+        (200, _) => OpResult::Done,
+        _ if response.text() == "PreconditionFailed\n" => OpResult::Refused,
+        _ if is_away(&response) => OpResult::Unknown,
         _ => panic!("{key}: {} {}", response.status, response.text()),
     })
 }
@@ -107,7 +108,7 @@ fn list_keyvalue(client: &mut Client, prefix: &str) -> io::Result<Option<Vec<Str
     Ok((response.status == 200).then(|| response.text().lines().map(str::to_owned).collect()))
 }
 
-fn ask_blobstore(client: &mut Client, key: &str, action: &Action) -> io::Result<Told> {
+fn ask_blobstore(client: &mut Client, key: &str, action: &Action) -> io::Result<OpResult> {
     let target = format!("/objects/{}", encoded(key));
     let response = match action {
         Action::Get => client.try_request("GET", &target, "")?,
@@ -124,18 +125,18 @@ fn ask_blobstore(client: &mut Client, key: &str, action: &Action) -> io::Result<
         Action::Add => panic!("objects do not count"),
     };
     Ok(match (response.status, action) {
-        (200, Action::Get) => Told::Found(Some(response.body)),
-        (404, Action::Get) => Told::Found(None),
-        (201, Action::Put { .. }) | (204, Action::Delete) => Told::Done,
-        (412, Action::Put { .. }) => Told::Refused,
-        (503, _) => Told::Unknown,
+        (200, Action::Get) => OpResult::Found(Some(response.body)),
+        (404, Action::Get) => OpResult::Found(None),
+        (201, Action::Put { .. }) | (204, Action::Delete) => OpResult::Done,
+        (412, Action::Put { .. }) => OpResult::Refused,
+        (503, _) => OpResult::Unknown,
         (status, _) => panic!("{key}: {status} {}", response.text()),
     })
 }
 
 fn list_blobstore(client: &mut Client, prefix: &str) -> io::Result<Option<Vec<String>>> {
     let response = client.try_request("GET", &format!("/objects?prefix={}", encoded(prefix)), "")?;
-    // The list is streamed: where it fails early, nothing of it is sent, and the component is said to have failed.
+    // The list is streamed: if it fails early, nothing is sent, and the response is that of a failed component.
     assert!([200, 500].contains(&response.status), "{} {}", response.status, response.text());
     let name =
         |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["name"].as_str().unwrap().to_owned();
@@ -147,12 +148,12 @@ fn encoded(text: &str) -> String {
     text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
-/// One client, which alone writes its keys.
+/// A client, the only writer of its keys.
 struct Actor {
     service: &'static Service,
     prefix: String,
     ledger: Ledger,
-    /// How many values it has made. No two are alike.
+    /// The number of values that it has generated. Each value is unique.
     made: usize,
     steps: Vec<Step>,
     next: usize,
@@ -166,7 +167,8 @@ impl Actor {
         Self { service, prefix, ledger, made: 0, steps, next: 0 }
     }
 
-    /// Goes on from step to step until `stop` or until nobody listens. `done` counts what was acknowledged.
+    /// Runs the steps in turn until `stop` is set or the server is unreachable. `done` counts the acknowledged
+    /// operations.
     fn work(&mut self, address: SocketAddr, done: &AtomicUsize, stop: &AtomicBool) {
         while !stop.load(SeqCst) {
             let Ok(mut client) = Client::try_connect(address) else { return };
@@ -175,7 +177,7 @@ impl Actor {
                 self.next += 1;
                 match self.step(&mut client, step) {
                     Ok(true) => drop(done.fetch_add(1, SeqCst)),
-                    // The store is away.
+                    // The store is unreachable.
                     Ok(false) => thread::sleep(Duration::from_millis(20)),
                     Err(_) => break,
                 }
@@ -183,7 +185,7 @@ impl Actor {
         }
     }
 
-    /// Whether there was an answer that decides.
+    /// Returns true if the response is conclusive.
     fn step(&mut self, client: &mut Client, step: Step) -> io::Result<bool> {
         let text = |key: usize| format!("{}{}", self.prefix, TEXTS[key % TEXTS.len()]);
         let (key, action) = match step {
@@ -207,23 +209,24 @@ impl Actor {
             }
         };
         let answer = (self.service.ask)(client, &key, &action);
-        let told = answer.as_ref().unwrap_or(&Told::Unknown);
-        self.ledger.learn(&key, &action, told);
-        answer.map(|told| told != Told::Unknown)
+        let result = answer.as_ref().unwrap_or(&OpResult::Unknown);
+        self.ledger.learn(&key, &action, result);
+        answer.map(|result| result != OpResult::Unknown)
     }
 
-    /// Reads everything: what was open is decided, and the rest is as it was told.
+    /// Reads all keys: resolves the open operations, and verifies the others.
     fn check(&mut self, address: SocketAddr) {
         let mut client = Client::connect(address);
-        // What was on its way to a server that came back has now come or never will: one connection keeps the order.
+        // One connection preserves the order, so an operation in flight to the restarted server has arrived by now or
+        // never will.
         eventually("a write is acknowledged", || {
             let probe = Action::Put { value: b"probe".to_vec(), new: false };
-            ((self.service.ask)(&mut client, "probe", &probe).unwrap() == Told::Done).then_some(())
+            ((self.service.ask)(&mut client, "probe", &probe).unwrap() == OpResult::Done).then_some(())
         });
         for key in self.ledger.keys() {
-            let told = (self.service.ask)(&mut client, &key, &Action::Get).unwrap();
-            assert_ne!(told, Told::Unknown, "{key}");
-            self.ledger.learn(&key, &Action::Get, &told);
+            let result = (self.service.ask)(&mut client, &key, &Action::Get).unwrap();
+            assert_ne!(result, OpResult::Unknown, "{key}");
+            self.ledger.learn(&key, &Action::Get, &result);
         }
         assert_eq!(self.ledger.open(), 0);
         let keys = (self.service.list)(&mut client, &self.prefix).unwrap().expect("a list");
@@ -231,7 +234,7 @@ impl Actor {
     }
 }
 
-/// Everybody works, `crash` is called in the middle of it, and everybody is told to stop. How many operations were open.
+/// Runs all actors, calls `crash` in between, and stops them. Returns the number of open operations.
 fn work_and_crash(actors: &mut [Actor], address: SocketAddr, when: Crash, crash: impl FnOnce()) -> usize {
     let (done, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
     thread::scope(|scope| {
@@ -260,7 +263,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 5..60)
 }
 
-/// Runs random plans: a short one, or with `cargo xtask test --slow` many.
+/// Runs random plans: a short one, or many with `cargo xtask test --slow`.
 fn run(round: impl Fn(Plan)) {
     let (cases, crashes) = if slow() { (6, 10) } else { (1, 3) };
     let config = Config { cases, failure_persistence: None, max_shrink_iters: 4, ..Config::default() };

@@ -1,11 +1,11 @@
-//! Stores by their names in `tempo.toml`, each on a backend of its own, and which of the places wins that settings come from.
+//! Stores by name in `tempo.toml`, on different backends, and the precedence of the sources of settings.
 
 use tempfile::TempDir;
 
 use crate::support::nats::Nats;
 use crate::support::{Client, Run, Server};
 
-/// A file of settings in which each service has stores on all backends.
+/// Returns a settings file in which each service has stores on all backends.
 fn tables(directory: &TempDir, nats: &Nats) -> String {
     let directory = directory.path().display();
     let (keys, objects) = (nats.url("keys"), nats.url("objects"));
@@ -20,7 +20,7 @@ fn put(client: &mut Client, store: &str, value: &str) {
     assert_eq!(response.status, 200, "{store}: {}", response.text());
 }
 
-/// The value, or the name of the error.
+/// Returns the value, or the name of the error.
 fn value(client: &mut Client, store: &str) -> String {
     client.get(&format!("/value?key=k&store={store}")).text()
 }
@@ -43,23 +43,23 @@ fn tables_name_stores_on_every_backend() {
     let mut client = Client::connect(server.address);
     assert_eq!(stores.map(|store| value(&mut client, store)), ["", "disk", "shared"], "what is in memory is gone");
 
-    // The other table is another service's: the same names, and the file's directory beside the database.
+    // The other table belongs to another service: the same names, and the files' directory beside the database.
     let server = serve("blobstore");
     let mut client = Client::connect(server.address);
     assert_eq!(client.put("/objects/k", "object").status, 201);
     assert!(directory.path().join("objects/objects/k").is_file() && directory.path().join("keys.redb").is_file());
-    // Nothing is left for the places that nobody named.
+    // No default location is created when all stores are configured.
     assert_eq!(server.log.count(".tempo"), 0, "{}", server.log.text());
 }
 
-/// Which of the stores of `keyvalue_from` the component has.
+/// Returns the stores of `keyvalue_from` that the component can open.
 fn found(server: &Server) -> Vec<&'static str> {
     let mut client = Client::connect(server.address);
     let all = ["toml", "dotenv", "environment", "flag"];
     all.into_iter().filter(|store| value(&mut client, store) != "NoSuchStore\n").collect()
 }
 
-/// Whatever names stores takes the place of all that comes after it: names are not mixed.
+/// The highest source that names stores replaces all lower ones: names are not merged.
 #[test]
 fn a_flag_wins_over_the_environment_and_that_over_the_files() {
     let toml = || Run::guest("keyvalue-conformance").with_file("tempo.toml", "[keyvalue]\ntoml = \"memory:\"\n");

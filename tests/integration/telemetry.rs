@@ -1,4 +1,4 @@
-//! Traces, metrics and logs of the real programs, as a collector takes them.
+//! Traces, metrics and logs of the real programs, as a collector receives them.
 
 use std::net::SocketAddr;
 use std::sync::mpsc;
@@ -20,7 +20,7 @@ use crate::support::{Client, Response, Run, eventually, get};
 pub(crate) const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 pub(crate) const PARENT: &str = "b7ad6b7169203331";
 
-/// Asks the guest that fans out, as a client whose span is sampled or not.
+/// Calls the fan-out guest as a client with a sampled or unsampled span.
 pub(crate) fn fan_out(front: SocketAddr, second: &str, sampled: bool) -> Response {
     let traceparent = format!("traceparent: 00-{TRACE}-{PARENT}-0{}", u8::from(sampled));
     let mut client = Client::connect(front);
@@ -29,10 +29,10 @@ pub(crate) fn fan_out(front: SocketAddr, second: &str, sampled: bool) -> Respons
     client.response()
 }
 
-/// What a client says of its trace, besides `traceparent`.
+/// The client's trace headers besides `traceparent`.
 pub(crate) const CARRIED: [&str; 2] = ["tracestate: vendor=1", "baggage: user=7"];
 
-/// A server that hands over the head of each request that it is asked.
+/// A server that passes on the head of each request.
 pub(crate) fn witness() -> (Upstream, mpsc::Receiver<String>) {
     let (heads, seen) = mpsc::channel();
     let upstream = Upstream::start(move |exchange| {
@@ -46,10 +46,10 @@ pub(crate) fn witness() -> (Upstream, mpsc::Receiver<String>) {
 fn a_request_is_one_trace_across_three_processes() {
     let collector = Collector::start();
     let broker = Broker::jetstream();
-    let second = collector.told_by(Run::guest("hello"), "second").serve();
-    let third = collector.told_by(broker.worker("work.>"), "third").work();
+    let second = collector.configure(Run::guest("hello"), "second").serve();
+    let third = collector.configure(broker.worker("work.>"), "third").work();
     let url = format!("http://{}/", second.address);
-    let front = collector.told_by(broker.run("fan-out").args(["--allow-http", &url]), "front").serve();
+    let front = collector.configure(broker.run("fan-out").args(["--allow-http", &url]), "front").serve();
     assert_eq!(fan_out(front.address, &url, true).text(), "Hello from Tempo!\n");
     let tree = collector.tree(TRACE, 9);
     let expected = [
@@ -87,26 +87,26 @@ fn what_the_client_did_not_sample_is_told_to_nobody() {
     let collector = Collector::start();
     let (second, heads) = witness();
     let url = second.url("/");
-    let front = collector.told_by(Run::guest("fan-out").args(["--allow-http", &url]), "front").serve();
+    let front = collector.configure(Run::guest("fan-out").args(["--allow-http", &url]), "front").serve();
     assert_eq!(fan_out(front.address, &url, false).status, 200);
     let head = heads.recv().unwrap();
     let line = head.lines().find(|line| line.starts_with("traceparent: ")).unwrap().to_owned();
     assert!(line.contains(TRACE) && line.ends_with("-00") && !line.contains(PARENT), "{line}");
-    // What comes after it was sampled; by then the other would have come, too.
+    // A later sampled trace has arrived, so the other would have arrived too.
     assert_eq!(fan_out(front.address, &url, true).status, 200);
     collector.tree(TRACE, 5);
     front.signal(Signal::TERM);
     assert_eq!(collector.spans().len(), 5);
 }
 
-/// Others must not record a part of it.
+/// Downstream services must not record a part of it.
 #[test]
-fn what_was_not_sampled_here_is_handed_on_as_such() {
+fn an_unsampled_trace_is_propagated_as_unsampled() {
     let collector = Collector::start();
     let (second, heads) = witness();
     let url = second.url("/");
     let run = Run::guest("fan-out").args(["--allow-http", &url]).env("OTEL_TRACES_SAMPLER", "parentbased_always_off");
-    let front = collector.told_by(run, "front").serve();
+    let front = collector.configure(run, "front").serve();
     let mut client = Client::connect(front.address);
     client.start("GET", "/", &[&format!("second: {url}")]);
     assert_eq!(client.response().status, 200);
@@ -118,7 +118,7 @@ fn what_was_not_sampled_here_is_handed_on_as_such() {
 #[test]
 fn the_lines_of_a_guest_belong_to_its_request() {
     let collector = Collector::start();
-    let front = collector.told_by(Run::guest("hostile"), "front").serve();
+    let front = collector.configure(Run::guest("hostile"), "front").serve();
     let mut client = Client::connect(front.address);
     client.start("GET", "/log?lines=1", &[&format!("traceparent: 00-{TRACE}-{PARENT}-01")]);
     assert_eq!(client.response().status, 200);
@@ -168,7 +168,7 @@ fn a_bad_variable_is_named_and_not_shown() {
     Run::guest("hello").args(["--admin", &address]).finish().failed_in_one_line(69, &[&address, "--admin"]);
 }
 
-/// Asks the guest with the SDK, as the client of a trace.
+/// Calls the guest with the SDK, as the client of a trace.
 fn ask_in_trace(front: SocketAddr, target: &str) -> u16 {
     let mut client = Client::connect(front);
     client.start("GET", target, &[&format!("traceparent: 00-{TRACE}-{PARENT}-01")]);
@@ -178,9 +178,9 @@ fn ask_in_trace(front: SocketAddr, target: &str) -> u16 {
 #[test]
 fn what_a_guest_does_itself_is_part_of_the_tree() {
     let collector = Collector::start();
-    let second = collector.told_by(Run::guest("hello"), "second").serve();
+    let second = collector.configure(Run::guest("hello"), "second").serve();
     let url = format!("http://{}/", second.address);
-    let front = collector.told_by(Run::guest("otel").args(["--allow-http", &url]), "front").serve();
+    let front = collector.configure(Run::guest("otel").args(["--allow-http", &url]), "front").serve();
     assert_eq!(ask_in_trace(front.address, &format!("/send?to={url}")), 200);
     let expected = [
         "front: GET (server)",
@@ -195,7 +195,7 @@ fn what_a_guest_does_itself_is_part_of_the_tree() {
 #[test]
 fn spans_that_overlap_in_a_guest_keep_their_parents() {
     let collector = Collector::start();
-    let front = collector.told_by(Run::guest("otel"), "front").serve();
+    let front = collector.configure(Run::guest("otel"), "front").serve();
     assert_eq!(ask_in_trace(front.address, "/join"), 200);
     let tree = collector.tree(TRACE, 6);
     let below = |parent: &str| {
@@ -210,7 +210,7 @@ fn spans_that_overlap_in_a_guest_keep_their_parents() {
 #[test]
 fn nothing_of_a_guest_is_lost_at_the_end_of_its_call_or_in_a_trap() {
     let collector = Collector::start();
-    let front = collector.told_by(Run::guest("otel"), "front").serve();
+    let front = collector.configure(Run::guest("otel"), "front").serve();
     assert_eq!(ask_in_trace(front.address, "/panic"), 500);
     let tree = collector.tree(TRACE, 2);
     assert!(tree.contains(&"front: GET (server)".to_owned()), "{tree:?}");
@@ -224,11 +224,11 @@ fn nothing_of_a_guest_is_lost_at_the_end_of_its_call_or_in_a_trap() {
     assert_eq!(hex(&record.trace_id), TRACE);
 }
 
-/// Each call may run in an instance of its own; what they count is one sum, at the collector and on the page.
+/// Each call may run in a separate instance; the collector and the page show the sum of all.
 #[test]
 fn what_guests_measure_is_summed_over_their_calls() {
     let collector = Collector::start();
-    let front = collector.told_by(Run::guest("otel").args(["--admin", "127.0.0.1:0"]), "front").serve();
+    let front = collector.configure(Run::guest("otel").args(["--admin", "127.0.0.1:0"]), "front").serve();
     for _ in 0..3 {
         assert_eq!(get(front.address, "/metrics").status, 200);
     }
@@ -249,7 +249,7 @@ fn what_guests_measure_is_summed_over_their_calls() {
         Some(Data::Histogram(prices)) => (prices.data_points[0].bucket_counts == [3, 3]).then_some(()),
         other => panic!("{other:?}"),
     });
-    // All of it has been told by now.
+    // All of it was exported by now.
     let page = Admin::of(&front).get("/metrics").text();
     for line in [
         "orders_total{kind=\"tea\",otel_scope_name=\"shop\"} 3",
@@ -286,8 +286,8 @@ fn a_secret_is_told_to_nobody() {
     let run = Run::guest("fan-out").args(["--allow-http", &second.url("/"), "--admin", "127.0.0.1:0"]);
     let run = run.args(["--keyvalue", &store("kv"), "--messaging", store("").trim_end_matches('/')]);
     let run = run.args(["--config", &format!("token={SECRET}"), "--env", &format!("TOKEN={SECRET}")]);
-    let front = collector.told_by(run, "front").serve();
-    // In headers, in the query, in the URL of the guest's own request, and in what it keeps and publishes.
+    let front = collector.configure(run, "front").serve();
+    // In headers, in the query, in the URL of the guest's own request, and in its stored and published data.
     let mut client = Client::connect(front.address);
     let url = second.url(&format!("/hooks/{SECRET}?key={SECRET}"));
     let headers = [format!("authorization: Bearer {SECRET}"), format!("cookie: id={SECRET}"), format!("second: {url}")];
@@ -296,7 +296,7 @@ fn a_secret_is_told_to_nobody() {
     headers.push(&traceparent);
     client.start("GET", &format!("/?token={SECRET}"), &headers);
     assert_eq!(client.response().status, 200);
-    // The same when something fails: the store is away, and the server that the guest asks.
+    // The same on failures: the store and the guest's upstream are unreachable.
     drop((nats, second));
     let mut client = Client::connect(front.address);
     client.start("GET", &format!("/?token={SECRET}"), &headers);

@@ -1,4 +1,4 @@
-//! Measurements of what guests ask of the host and of others, as Prometheus reads them.
+//! Metrics of a guest's calls to the host and of outgoing requests, as Prometheus reads them.
 
 use std::sync::{Mutex, mpsc};
 
@@ -6,7 +6,7 @@ use crate::support::admin::Admin;
 use crate::support::upstream::Upstream;
 use crate::support::{Client, Run, eventually, get};
 
-/// The value of the series of `name` that has all of `labels`, if there is one.
+/// Returns the value of the series of `name` with all of `labels`, if there is one.
 fn series(metrics: &str, name: &str, labels: &[&str]) -> Option<String> {
     let mut lines = metrics.lines().filter(|line| line.starts_with(&format!("{name}{{")));
     let line = lines.find(|line| labels.iter().all(|label| line.contains(label)))?;
@@ -36,7 +36,7 @@ fn requests_of_a_guest_are_active_until_their_response_begins() {
     go.send(()).unwrap();
     assert_eq!(client.response().status, 200);
     assert_eq!(active().as_deref(), Some("0"));
-    // One that the guest's end cuts short is no more active either.
+    // An operation that the guest's end cancels is no longer active either.
     client.start("GET", &format!("/fetch?url={url}"), &[]);
     coming.recv().unwrap();
     drop(client);

@@ -1,4 +1,4 @@
-//! Traces through guests: with the SDK's telemetry and without, of WASI 0.2 and 0.3, by requests and by messages.
+//! Traces through guests: with the SDK's telemetry and without, of WASI 0.2 and 0.3, over requests and messages.
 
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 
@@ -14,9 +14,9 @@ fn a_handler_of_messages_is_part_of_the_trace_and_hands_it_on() {
     let (second, _heads) = witness();
     let url = second.url("/");
     let checking = Run::worker("messaging-otel").args(["--messaging", &broker.url, "--subscribe", "work.done"]);
-    let checking = collector.told_by(checking, "checking").work();
-    let checked = collector.told_by(broker.worker("work.checked"), "checked").work();
-    let front = collector.told_by(broker.run("fan-out").args(["--allow-http", &url]), "front").serve();
+    let checking = collector.configure(checking, "checking").work();
+    let checked = collector.configure(broker.worker("work.checked"), "checked").work();
+    let front = collector.configure(broker.run("fan-out").args(["--allow-http", &url]), "front").serve();
     assert_eq!(fan_out(front.address, &url, true).status, 200);
     let expected = [
         "front: GET (server)",
@@ -37,14 +37,14 @@ fn a_handler_of_messages_is_part_of_the_trace_and_hands_it_on() {
     drop((checking, checked));
 }
 
-/// What of a trace comes with the request that `guest` sends for the one to `target` followed by a URL: all that the client
-/// said, in the trace of `count` spans and under the runtime's span of that request.
+/// Asserts the trace headers of `guest`'s outgoing request for a request to `target` followed by a URL: all of the
+/// client's, in the trace of `count` spans and below the runtime's span of that request.
 #[track_caller]
 fn hands_on(guest: &str, target: &str, count: usize) {
     let collector = Collector::start();
     let (second, heads) = witness();
     let url = second.url("/");
-    let front = collector.told_by(Run::guest(guest).args(["--allow-http", &url]), "front").serve();
+    let front = collector.configure(Run::guest(guest).args(["--allow-http", &url]), "front").serve();
     let mut client = Client::connect(front.address);
     let [tracestate, baggage] = CARRIED;
     let traceparent = format!("traceparent: 00-{TRACE}-{PARENT}-01");

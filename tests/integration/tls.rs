@@ -1,4 +1,4 @@
-//! TLS: the protocol is chosen by ALPN.
+//! TLS: ALPN selects the protocol.
 
 use rustls::pki_types::ServerName;
 use tokio_rustls::TlsConnector;

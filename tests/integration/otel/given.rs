@@ -1,4 +1,4 @@
-//! Random values, attributes and scopes: as a guest gives them, and as OTLP has them.
+//! Random values, attributes and scopes: in the types of the guest and of OTLP.
 
 use std::collections::HashSet;
 
@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::guest::{logs, types};
 
-/// A value of an attribute.
+/// An attribute value.
 #[derive(Clone, Debug)]
 pub(super) enum Value {
     Null,
@@ -22,7 +22,7 @@ pub(super) enum Value {
     Object(Vec<(String, Value)>),
 }
 
-/// Nested up to 8 levels, which is the limit; their JSON is far below 4 KiB, which is another.
+/// Nested up to 8 levels, the limit; the JSON stays far below 4 KiB, another limit.
 pub(super) fn values() -> impl Strategy<Value = Value> {
     use proptest::num::f64::{NEGATIVE, NORMAL, POSITIVE, SUBNORMAL, ZERO};
     let leaf = prop_oneof![
@@ -38,7 +38,7 @@ pub(super) fn values() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Any text but what stands for bytes.
+/// Any text except the prefix of encoded bytes.
 pub(super) fn texts(length: std::ops::Range<usize>) -> impl Strategy<Value = String> {
     vec(any::<char>(), length).prop_map(|characters| characters.into_iter().collect())
 }
@@ -68,7 +68,7 @@ impl Value {
         }
     }
 
-    /// As the protocol has it. The order of an object's members is that of the JSON text.
+    /// Converts to OTLP. The order of an object's members is that of the JSON text.
     pub(super) fn any(&self) -> AnyValue {
         use any_value::Value as Any;
         let value = match self {
@@ -89,7 +89,7 @@ impl Value {
         AnyValue { value }
     }
 
-    /// A record with this as its body.
+    /// Creates a log record with this body.
     pub(super) fn log(&self) -> logs::LogRecord {
         logs::LogRecord {
             timestamp: None,
@@ -112,7 +112,7 @@ fn pair(key: &str, value: AnyValue) -> KeyValue {
     KeyValue { key: key.to_owned(), value: Some(value), key_strindex: 0 }
 }
 
-/// By hand, so that it is not the same code that reads it.
+/// Written by hand, so that it is independent of the tested decoder.
 fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
@@ -146,7 +146,7 @@ impl Attributes {
     }
 }
 
-/// A library that makes spans.
+/// An instrumentation scope.
 #[derive(Clone, Debug)]
 pub(super) struct Scope {
     name: String,
@@ -170,7 +170,7 @@ impl Scope {
         }
     }
 
-    /// The scope, and the address of its schema.
+    /// Returns the scope and its schema URL.
     pub(super) fn expected(&self) -> (InstrumentationScope, String) {
         let scope = InstrumentationScope {
             name: self.name.clone(),

@@ -1,4 +1,5 @@
-//! The guest, in an engine of this process: the test hands it what it tells, and sees what the host makes of it.
+//! The guest, in an engine of this process: the test passes the records to the guest, and reads them from the host's
+//! sink.
 
 use std::sync::{Arc, LazyLock};
 
@@ -42,7 +43,7 @@ impl WasiView for StoreData {
     }
 }
 
-/// Compiled once, for an engine without concurrency, as runtimes make one for such a component.
+/// Compiled once, for an engine without concurrency support, as runtimes create it for such a component.
 static GUEST: LazyLock<(Component, Linker<StoreData>)> = LazyLock::new(|| {
     let mut config = Config::new();
     config.wasm_component_model_async(false).concurrency_support(false);
@@ -56,7 +57,7 @@ static GUEST: LazyLock<(Component, Linker<StoreData>)> = LazyLock::new(|| {
 pub(super) struct Guest {
     store: Store<StoreData>,
     raw: Raw,
-    /// What it is called within.
+    /// The context of the call.
     pub(super) call: Option<Arc<CallContext>>,
 }
 

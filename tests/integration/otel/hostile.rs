@@ -1,4 +1,4 @@
-//! Guests that mean harm: what they tell is dropped or cut, nothing traps, and what they tell afterwards arrives.
+//! Hostile guests: their records are dropped or truncated, nothing traps, and their later records arrive.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use tempo_wasi_otel::{HostTelemetry, OtelState};
 use super::guest::{Datetime, Guest, Step, logs, metrics, tracing, types};
 use super::{SAMPLED, given, host};
 
-/// Texts that have broken others' hosts.
+/// Texts that have broken other hosts.
 fn texts() -> Vec<String> {
     let plain = ["", "\0", "0", "-1", "{", "[", "\"", "null", "1e999", "\u{202e}", "0x10", "é", "%n", "{\"a\":{}}"];
     let long = ["[".repeat(1 << 17), "9".repeat(1 << 17), format!("\"{}\"", "\\u0041".repeat(1 << 14))];
@@ -156,7 +156,7 @@ fn spans_may_end_twice_or_without_a_beginning_or_never() {
     assert!(current.iter().all(|current| current.span_id == format!("{:016x}", 9)));
     let open = |id: u64| tracing::SpanContext { span_id: id.to_string(), ..span().span_context };
     let current = guest.replay(&(100..1100).map(|id| Step::Start(open(id))).collect::<Vec<_>>());
-    // The first 128 are followed.
+    // The host tracks the first 128 spans.
     let last = |at: usize| u64::from_str_radix(&current[at].span_id, 16).unwrap();
     assert_eq!([last(126), last(127), last(128), last(999)], [0x226, 0x227, 0x227, 0x227]);
     assert_eq!(recorder.take().spans.len(), 2);

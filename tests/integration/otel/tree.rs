@@ -1,4 +1,4 @@
-//! A random tree of spans, below the span of the host: how a guest tells it, and what must come out.
+//! A random tree of spans below the host's span: the guest's calls, and the expected records.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -18,7 +18,7 @@ pub(super) struct Tree {
     pub(super) trace: u128,
     pub(super) outer: u64,
     spans: Vec<Span>,
-    /// At each place: whether the next span begins, and else which of the open ones ends.
+    /// At each position: whether the next span starts, and otherwise which open span ends.
     order: Vec<(bool, Index)>,
 }
 
@@ -54,7 +54,7 @@ pub(super) fn trees() -> impl Strategy<Value = Tree> {
         let mut ids = HashSet::from([outer]);
         let mut spans: Vec<Span> = Vec::new();
         for (mut span, parent, scope) in given.into_iter().filter(|(span, ..)| ids.insert(span.id)) {
-            // One of those before it, or the host's.
+            // One of the spans before it, or the host's.
             let parent = parent.index(spans.len() + 1);
             span.parent = spans.get(parent).map_or(outer, |parent| parent.id);
             span.scope = scope.get(&scopes).clone();
@@ -83,7 +83,7 @@ fn time(nanos: u64) -> Datetime {
 }
 
 impl Tree {
-    /// What the guest does, and the current span after each step.
+    /// Returns the guest's calls, and the current span after each of them.
     pub(super) fn steps(&self) -> (Vec<Step>, Vec<String>) {
         let (mut steps, mut current) = (Vec::new(), Vec::new());
         let outer = format!("{:016x}", self.outer);
@@ -94,7 +94,7 @@ impl Tree {
         (steps, current)
     }
 
-    /// In the order in which the spans end.
+    /// Returns the expected records, in the order in which the spans end.
     pub(super) fn expected(&self) -> Vec<Told<otlp::Span>> {
         let mut expected = Vec::new();
         self.walk(|span, begins, _| {
@@ -107,7 +107,7 @@ impl Tree {
         expected
     }
 
-    /// Calls `step` for each beginning and end of a span, with those that are open afterwards.
+    /// Calls `step` for each start and end of a span, with the spans that are open afterwards.
     fn walk<'a>(&'a self, mut step: impl FnMut(&'a Span, bool, &[&'a Span])) {
         let (mut rest, mut open) = (self.spans.iter(), Vec::new());
         let mut order = self.order.iter().cycle();
@@ -214,7 +214,7 @@ impl Tree {
         }
     }
 
-    /// The names below each span, whatever its id.
+    /// Returns the names below each span, without its ID.
     pub(super) fn shape(&self) -> String {
         let spans = self
             .spans
@@ -224,9 +224,9 @@ impl Tree {
     }
 }
 
-/// The same of what has arrived: from the one span that is a parent and has not arrived itself.
+/// Returns the shape of the received spans. The root is the parent that was not received.
 pub(super) fn shape(arrived: &[Told<otlp::Span>]) -> String {
-    let spans = arrived.iter().map(|told| &told.message);
+    let spans = arrived.iter().map(|record| &record.message);
     let ids: HashSet<_> = spans.clone().map(|span| span.span_id.clone()).collect();
     let roots: HashSet<_> = spans.clone().map(|span| &span.parent_span_id).filter(|id| !ids.contains(*id)).collect();
     let [root] = roots.into_iter().collect::<Vec<_>>()[..] else { return "not one tree".to_owned() };

@@ -1,10 +1,10 @@
-//! The pages of `--admin`, as an operator's machines read them.
+//! A client of the `--admin` pages, as an operator's machines read them.
 
 use std::net::SocketAddr;
 
 use super::{Client, Response, Server};
 
-/// The pages of a runtime that was started with `--admin 127.0.0.1:0`.
+/// The pages of a runtime with `--admin 127.0.0.1:0`.
 pub(crate) struct Admin(SocketAddr);
 
 impl Admin {
@@ -13,7 +13,7 @@ impl Admin {
         Self(line.rsplit('/').next().unwrap().parse().unwrap())
     }
 
-    /// Asks for a page, which is answered to names of this machine only.
+    /// Requests a page, with a host name of this machine.
     pub(crate) fn get(&self, page: &str) -> Response {
         let mut client = Client::connect(self.0);
         client.send(format!("GET {page} HTTP/1.1\r\nHost: {}\r\n\r\n", self.0));

@@ -1,15 +1,15 @@
-//! The secret of the tests: every test that has one to give uses this word, and nothing that any program says, in any test,
-//! may have it in it.
+//! The secret of the tests: every test uses this word for its secrets, and no output of any program in any test may
+//! contain it.
 
-/// Part of every secret that tests give: in headers, addresses, configuration, values.
+/// Part of every secret in tests: in headers, addresses, configuration, values.
 pub(crate) const CANARY: &str = "s3cret";
 
-/// Fails if `said` tells the secret, unless the test fails already.
+/// Panics if `said` contains the secret, unless the test is already panicking.
 #[track_caller]
-pub(crate) fn assert_untold(what: &str, said: &str) {
+pub(crate) fn assert_no_secret(what: &str, said: &str) {
     if std::thread::panicking() {
         return;
     }
-    let told: Vec<&str> = said.lines().filter(|line| line.contains(CANARY)).collect();
-    assert!(told.is_empty(), "a secret is in {what}: {told:#?}");
+    let leaks: Vec<&str> = said.lines().filter(|line| line.contains(CANARY)).collect();
+    assert!(leaks.is_empty(), "a secret is in {what}: {leaks:#?}");
 }

@@ -1,20 +1,21 @@
-//! Three NATS servers that keep everything thrice: what one of them acknowledged outlives it.
+//! A cluster of three NATS servers with three replicas of everything: an acknowledged message survives the loss of one
+//! server.
 
 use std::net::SocketAddr;
 
 use super::nats::{Nats, free_address};
 
-/// How often ports are chosen.
-const TRIES: u32 = 10;
+/// The number of attempts to choose ports.
+const MAX_ATTEMPTS: u32 = 10;
 
-/// A running cluster. Its servers are killed when this is dropped.
+/// A running cluster. Dropping it kills the servers.
 pub(crate) struct Cluster {
     servers: Vec<Nats>,
 }
 
 impl Cluster {
     pub(crate) fn start() -> Self {
-        (0..TRIES).find_map(|_| Self::try_start()).expect("ports are free")
+        (0..MAX_ATTEMPTS).find_map(|_| Self::try_start()).expect("ports are free")
     }
 
     fn try_start() -> Option<Self> {
@@ -29,17 +30,17 @@ impl Cluster {
         servers.map(|servers| Self { servers })
     }
 
-    /// The addresses of all, as a URL names them.
+    /// Returns the addresses of all servers, as in a URL.
     pub(crate) fn addresses(&self) -> String {
         self.servers.iter().map(|server| server.address.to_string()).collect::<Vec<_>>().join(",")
     }
 
-    /// Ends the server of this name as a crash does.
+    /// Kills the server of this name.
     pub(crate) fn kill(&mut self, named: &str) {
         self.named(named).kill();
     }
 
-    /// Starts it again.
+    /// Restarts the server.
     pub(crate) fn restart(&mut self, named: &str) {
         self.named(named).restart();
     }

@@ -1,4 +1,4 @@
-//! A collector of a test's own: takes what runtimes send by OTLP over HTTP, and shows it as trees.
+//! A test collector: receives OTLP over HTTP from runtimes, and shows the spans as trees.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -14,7 +14,7 @@ use opentelemetry_proto::tonic::metrics::v1::Metric;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
 
-use super::canary::assert_untold;
+use super::canary::assert_no_secret;
 use super::eventually;
 use super::process::Run;
 
@@ -26,11 +26,11 @@ pub(crate) struct Collector {
 
 #[derive(Default)]
 struct Taken {
-    /// With the `service.name` of the one who sent it.
+    /// With the sender's `service.name`.
     spans: Vec<(String, Span)>,
     metrics: Vec<(String, Metric)>,
     logs: Vec<(String, LogRecord)>,
-    /// Everything, as it came.
+    /// All received bytes.
     bytes: Vec<u8>,
 }
 
@@ -40,7 +40,7 @@ impl Collector {
         let address = listener.local_addr().unwrap();
         let taken = Arc::<Mutex<Taken>>::default();
         let shared = taken.clone();
-        // Both kinds of threads end with the test's process.
+        // Both threads end with the test's process.
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let shared = shared.clone();
@@ -50,13 +50,13 @@ impl Collector {
         Self { address, taken }
     }
 
-    /// Has `run` send here, under the name `service`.
-    pub(crate) fn told_by(&self, run: Run, service: &str) -> Run {
+    /// Configures `run` to send telemetry to this collector, as the service `service`.
+    pub(crate) fn configure(&self, run: Run, service: &str) -> Run {
         with_telemetry(self.address, run, service)
     }
 
-    /// The spans of `trace` as a tree, once there are `count` of them: a line for each, indented, children in the order of
-    /// their beginnings.
+    /// Waits until `trace` has `count` spans, and returns them as a tree: one line per span, indented, children in the
+    /// order of their starts.
     pub(crate) fn tree(&self, trace: &str, count: usize) -> Vec<String> {
         let spans = || -> Vec<(String, Span)> {
             let taken = self.taken.lock().unwrap();
@@ -66,12 +66,12 @@ impl Collector {
         lines(&spans())
     }
 
-    /// All spans, with the services that sent them.
+    /// Returns all spans, with the services that sent them.
     pub(crate) fn spans(&self) -> Vec<(String, Span)> {
         self.taken.lock().unwrap().spans.clone()
     }
 
-    /// The first log record that `wanted` says yes to.
+    /// Waits for the first log record for which `wanted` returns true.
     pub(crate) fn log(&self, what: &str, wanted: impl Fn(&str, &LogRecord) -> bool) -> LogRecord {
         eventually(what, || {
             let taken = self.taken.lock().unwrap();
@@ -79,7 +79,7 @@ impl Collector {
         })
     }
 
-    /// The last state of the metric `name`.
+    /// Returns the last state of the metric `name`.
     pub(crate) fn metric(&self, name: &str) -> Metric {
         eventually(name, || {
             let taken = self.taken.lock().unwrap();
@@ -87,7 +87,7 @@ impl Collector {
         })
     }
 
-    /// Whether `text` came in anything.
+    /// Returns true if any request contained `text`.
     pub(crate) fn has_seen(&self, text: &str) -> bool {
         let taken = self.taken.lock().unwrap();
         taken.bytes.windows(text.len()).any(|window| window == text.as_bytes())
@@ -97,11 +97,11 @@ impl Collector {
 impl Drop for Collector {
     fn drop(&mut self) {
         let Ok(taken) = self.taken.lock() else { return };
-        assert_untold("what was sent", &String::from_utf8_lossy(&taken.bytes));
+        assert_no_secret("what was sent", &String::from_utf8_lossy(&taken.bytes));
     }
 }
 
-/// Has `run` send to `address` what it tells, soon, under the name `service`.
+/// Configures `run` to send telemetry to `address` without delay, as the service `service`.
 pub(crate) fn with_telemetry(address: SocketAddr, run: Run, service: &str) -> Run {
     run.env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{address}"))
         .env("OTEL_SERVICE_NAME", service)
@@ -110,7 +110,7 @@ pub(crate) fn with_telemetry(address: SocketAddr, run: Run, service: &str) -> Ru
         .env("OTEL_METRIC_EXPORT_INTERVAL", "200")
 }
 
-/// Text of the attribute `key`, whatever its type.
+/// Returns the attribute `key` as text, for any type.
 pub(crate) fn attribute(attributes: &[KeyValue], key: &str) -> Option<String> {
     let value = attributes.iter().find(|attribute| attribute.key == key)?.value.clone()?.value?;
     Some(match value {
@@ -128,7 +128,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 fn lines(spans: &[(String, Span)]) -> Vec<String> {
     let mut children: BTreeMap<Vec<u8>, Vec<&(String, Span)>> = BTreeMap::new();
     for span in spans {
-        // One whose parent is not among them is a root.
+        // A span without a known parent is a root.
         let known = spans.iter().any(|(_, other)| other.span_id == span.1.parent_span_id);
         children.entry(if known { span.1.parent_span_id.clone() } else { Vec::new() }).or_default().push(span);
     }
@@ -161,7 +161,7 @@ fn serve(stream: TcpStream, taken: &Mutex<Taken>) {
     }
 }
 
-/// The path of the next request, and how long its body is.
+/// Returns the path and the body length of the next request.
 fn head(reader: &mut impl BufRead) -> Option<(String, usize)> {
     let (mut path, mut length) = (String::new(), 0);
     loop {

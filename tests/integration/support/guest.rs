@@ -1,41 +1,41 @@
-//! Where the guests and the programs are.
+//! Paths of the guests and the programs.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 
-/// The directory that cargo builds into: `target/<profile>/deps/<this test>` is three levels below it.
+/// Returns cargo's target directory: `target/<profile>/deps/<this test>` is three levels below it.
 pub(crate) fn target() -> PathBuf {
     profile().parent().expect("the profile's directory lies in the target directory").to_owned()
 }
 
-/// Where the programs of this test's own profile are.
+/// Returns the directory of this test's profile.
 fn profile() -> PathBuf {
     let test = std::env::current_exe().expect("the test knows where it is");
     test.ancestors().nth(2).expect("the test lies in target/<profile>/deps").to_owned()
 }
 
-/// The program `name`, of the profile that the test was built with.
+/// Returns the path of the program `name`, in the profile of the test.
 pub(crate) fn program(name: &str) -> PathBuf {
     found(profile().join(format!("{name}{}", std::env::consts::EXE_SUFFIX)))
 }
 
-/// The component `name`, as `cargo xtask build` leaves it.
+/// Returns the path of the component `name`, as `cargo xtask build` leaves it.
 pub(crate) fn guest(name: &str) -> PathBuf {
     found(target().join("wasm32-wasip2/guest").join(format!("{}.wasm", file_name(name))))
 }
 
-/// Guests that this process has compiled, by their names.
+/// The guests that this process has compiled, by name.
 static COMPILED: LazyLock<Mutex<HashMap<String, Arc<OnceLock<PathBuf>>>>> = LazyLock::new(Mutex::default);
 
-/// The same component, compiled ahead of time: most tests are not about the compiler, and need not wait for it.
+/// Returns the component precompiled: most tests do not test the compiler.
 pub(crate) fn compiled(name: &str) -> PathBuf {
     let slot = COMPILED.lock().unwrap().entry(name.to_owned()).or_default().clone();
     slot.get_or_init(|| compile(name)).clone()
 }
 
-/// The key of what [`compiled`] returns.
+/// Returns the key of the files from [`compiled`].
 pub(crate) fn key() -> PathBuf {
     directory().join("host.key")
 }
@@ -46,7 +46,7 @@ fn directory() -> PathBuf {
 
 fn compile(name: &str) -> PathBuf {
     let file = format!("{}.bin", file_name(name));
-    // Another process may be doing the same.
+    // Another process may be compiling the same guest.
     let own = directory().join(format!("{name}.{}", std::process::id()));
     let shared = directory().join(&file);
     std::fs::create_dir_all(&own).unwrap();
@@ -59,7 +59,7 @@ fn compile(name: &str) -> PathBuf {
     shared
 }
 
-/// Libraries have underscores in their files' names, programs keep their dashes.
+/// Libraries have underscores in their file names, programs keep their dashes.
 fn file_name(name: &str) -> String {
     match name {
         "axum" => "axum_example".to_owned(),

@@ -1,4 +1,4 @@
-//! HTTP/2 frame by frame, for what no client library does.
+//! HTTP/2 frame by frame, for sequences that no client library sends.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -13,7 +13,7 @@ const WINDOW_UPDATE: u8 = 8;
 const END_STREAM_AND_HEADERS: u8 = 5;
 const INITIAL_WINDOW_SIZE: u16 = 4;
 
-/// A frame of the server's.
+/// A frame from the server.
 #[derive(Debug)]
 pub(crate) struct Frame {
     kind: u8,
@@ -25,7 +25,7 @@ pub(crate) struct Frame {
 pub(crate) struct Frames(TcpStream);
 
 impl Frames {
-    /// A connection whose streams have this window.
+    /// Opens a connection whose streams have this window.
     pub(crate) fn connect(address: SocketAddr, window: u32) -> Self {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -35,9 +35,9 @@ impl Frames {
         frames
     }
 
-    /// A GET with more fields.
+    /// Sends a GET with additional fields.
     pub(crate) fn get(&mut self, stream: u32, target: &str, fields: &[(&str, &str)]) {
-        // `:method: GET` and `:scheme: http` stand in HPACK's static table.
+        // `:method: GET` and `:scheme: http` are in HPACK's static table.
         let mut block = vec![0x82, 0x86];
         for (name, value) in [(":path", target), (":authority", "example.test")].iter().chain(fields) {
             block.push(0);
@@ -47,7 +47,7 @@ impl Frames {
         self.send(HEADERS, END_STREAM_AND_HEADERS, stream, &block);
     }
 
-    /// Lets the server send more on `stream`.
+    /// Increases the window of `stream`.
     pub(crate) fn open_window(&mut self, stream: u32, by: u32) {
         self.send(WINDOW_UPDATE, 0, stream, &by.to_be_bytes());
     }
@@ -58,7 +58,7 @@ impl Frames {
         self.0.write_all(&[&head[..], payload].concat()).unwrap();
     }
 
-    /// The next frame; `None` if the connection has ended.
+    /// Returns the next frame; `None` if the connection has ended.
     pub(crate) fn next(&mut self) -> Option<Frame> {
         let mut head = [0; 9];
         self.0.read_exact(&mut head).ok()?;
@@ -69,11 +69,11 @@ impl Frames {
         Some(Frame { kind: head[3], stream, payload })
     }
 
-    /// Reads until one of `streams` is reset, and says how much data came on any meanwhile.
+    /// Reads until one of `streams` is reset. Returns it with the number of data bytes on any stream meanwhile.
     pub(crate) fn until_reset(&mut self, streams: &[u32]) -> (u32, usize) {
         let mut data = 0;
         loop {
-            let frame = self.next().expect("the connection goes on");
+            let frame = self.next().expect("the connection stays open");
             match frame.kind {
                 RST_STREAM if streams.contains(&frame.stream) => return (frame.stream, data),
                 DATA => data += frame.payload.len(),
@@ -82,10 +82,10 @@ impl Frames {
         }
     }
 
-    /// Reads until data comes on `stream`.
+    /// Reads until data arrives on `stream`.
     pub(crate) fn data(&mut self, stream: u32) -> Vec<u8> {
         loop {
-            let frame = self.next().expect("the connection goes on");
+            let frame = self.next().expect("the connection stays open");
             if (frame.kind, frame.stream) == (DATA, stream) {
                 return frame.payload;
             }
@@ -93,7 +93,7 @@ impl Frames {
     }
 }
 
-/// A text of HPACK, as it is.
+/// Appends a literal HPACK string.
 fn text(block: &mut Vec<u8>, text: &str) {
     let mut length = text.len();
     if length < 127 {

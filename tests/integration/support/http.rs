@@ -1,4 +1,4 @@
-//! A small HTTP/1.1 client that shows the wire: what it sends is what the test says, byte for byte.
+//! A small HTTP/1.1 client with control over the wire: it sends exactly the bytes of the test.
 
 use std::io::{Error, ErrorKind, Read, Result, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -11,7 +11,7 @@ pub(crate) struct Client<S = TcpStream> {
     buffer: Vec<u8>,
 }
 
-/// A response, or its head as long as the body is empty.
+/// A response; only its head while the body is empty.
 #[derive(Debug)]
 pub(crate) struct Response {
     pub(crate) status: u16,
@@ -22,7 +22,7 @@ pub(crate) struct Response {
 }
 
 impl Response {
-    /// The only value of a header.
+    /// Returns the only value of a header.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut values = self.headers.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));
         let value = values.next().map(|(_, value)| value.as_str());
@@ -34,7 +34,7 @@ impl Response {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// A short plain text of the server's own, with nothing internal in it.
+    /// Asserts that this is a short plain text of the server, without internals.
     #[track_caller]
     pub(crate) fn is_plain_refusal(&self, status: u16) {
         assert_eq!(self.status, status, "{}", self.text());
@@ -47,7 +47,7 @@ impl Response {
     }
 }
 
-/// One GET on a connection of its own.
+/// Sends one GET on a new connection.
 pub(crate) fn get(address: SocketAddr, target: &str) -> Response {
     Client::connect(address).get(target)
 }
@@ -65,8 +65,8 @@ impl Client {
         Ok(Self::over(stream))
     }
 
-    /// The client goes away without a word.
-    pub(crate) fn vanish(self) {
+    /// Disconnects without closing TLS or finishing a request.
+    pub(crate) fn disconnect(self) {
         drop(self);
     }
 }
@@ -109,7 +109,7 @@ impl<S: Read + Write> Client<S> {
         self.response()
     }
 
-    /// A request with a body, and its answer.
+    /// Sends a request with a body and returns the response.
     pub(crate) fn try_request(&mut self, method: &str, target: &str, body: impl AsRef<[u8]>) -> Result<Response> {
         let body = body.as_ref();
         let length = body.len();
@@ -118,7 +118,7 @@ impl<S: Read + Write> Client<S> {
         self.try_response()
     }
 
-    /// One chunk of a request's body; an empty one ends it.
+    /// Sends one chunk of a request's body; an empty one ends it.
     pub(crate) fn send_chunk(&mut self, data: impl AsRef<[u8]>) {
         let data = data.as_ref();
         self.send([format!("{:x}\r\n", data.len()).as_bytes(), data, b"\r\n"].concat());
@@ -129,7 +129,7 @@ impl<S: Read + Write> Client<S> {
         self.try_response().unwrap()
     }
 
-    /// The next response with its whole body.
+    /// Reads the next response with its whole body.
     pub(crate) fn try_response(&mut self) -> Result<Response> {
         let mut response = self.try_head()?;
         if response.status == 204 || response.status == 304 {
@@ -148,7 +148,7 @@ impl<S: Read + Write> Client<S> {
         Ok(response)
     }
 
-    /// The next head alone, also one of an interim response or of an answer to HEAD.
+    /// Reads the next head only, including that of an interim response or of a response to HEAD.
     #[track_caller]
     pub(crate) fn head(&mut self) -> Response {
         self.try_head().unwrap()
@@ -164,7 +164,7 @@ impl<S: Read + Write> Client<S> {
         }
     }
 
-    /// The next chunk of a body, `None` at its end.
+    /// Reads the next chunk of a body; `None` at its end.
     pub(crate) fn chunk(&mut self) -> Result<Option<Vec<u8>>> {
         let line = self.line()?;
         let length = usize::from_str_radix(line.split(';').next().unwrap_or_default(), 16)
@@ -178,8 +178,8 @@ impl<S: Read + Write> Client<S> {
         Ok(Some(data))
     }
 
-    /// A GET whose response breaks off: it is a 500 if nothing of it had been sent, which depends on how busy the machine is,
-    /// and else the connection ends in the middle of it.
+    /// Sends a GET whose response is aborted: a 500 if nothing was sent yet, which depends on the load of the machine,
+    /// and otherwise a connection that ends in the middle.
     #[track_caller]
     pub(crate) fn breaks_off(&mut self, target: &str) {
         self.start("GET", target, &[]);
@@ -192,7 +192,7 @@ impl<S: Read + Write> Client<S> {
         }
     }
 
-    /// Whatever comes until the server closes the connection.
+    /// Reads until the server closes the connection.
     pub(crate) fn rest(&mut self) -> Result<Vec<u8>> {
         let mut rest = std::mem::take(&mut self.buffer);
         match self.stream.read_to_end(&mut rest) {
@@ -202,7 +202,7 @@ impl<S: Read + Write> Client<S> {
         }
     }
 
-    /// The server closes the connection without a further byte.
+    /// Asserts that the server closes the connection without a further byte.
     #[track_caller]
     pub(crate) fn is_closed(&mut self) {
         let rest = self.rest().unwrap();

@@ -1,47 +1,47 @@
-//! What a client knows of the keys that it alone writes, when answers may be lost in crashes: for each key all that may be
-//! there. An answer leaves what fits it, and if nothing does, the store is wrong.
+//! The possible states of keys with a single writer, when crashes may lose responses. Each response removes the states
+//! that contradict it; if none is left, the store is wrong.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What may be under a key.
+/// A state of a key: its value, if any.
 pub(crate) type Found = Option<Vec<u8>>;
 
-/// What is asked of a key.
+/// An operation on a key.
 #[derive(Clone, Debug)]
 pub(crate) enum Action {
     Get,
     Put {
         value: Vec<u8>,
-        /// Only where nothing is.
+        /// Only if there is no entry.
         new: bool,
     },
     Delete,
-    /// Adds one to a number.
+    /// Increments a number.
     Add,
 }
 
-/// What the store told.
+/// The result of an operation.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Told {
+pub(crate) enum OpResult {
     Found(Found),
-    /// It was written, or deleted.
+    /// The key was written or deleted.
     Done,
-    /// The number that is now there.
+    /// The sum after an increment.
     Sum(u64),
     /// The condition did not hold.
     Refused,
-    /// It was not done, and will not be.
+    /// The operation failed without an effect.
     Undone,
-    /// No answer came, or one that leaves open whether it was done.
+    /// No response, or one that leaves open whether the operation took effect.
     Unknown,
 }
 
-/// All that may be there, by key.
+/// The possible states, by key.
 #[derive(Debug)]
 pub(crate) struct Ledger(BTreeMap<String, BTreeSet<Found>>);
 
 impl Ledger {
-    /// There is nothing under any of the keys.
+    /// Creates a ledger in which no key has an entry.
     pub(crate) fn new(keys: impl IntoIterator<Item = String>) -> Self {
         Self(keys.into_iter().map(|key| (key, BTreeSet::from([None]))).collect())
     }
@@ -50,45 +50,45 @@ impl Ledger {
         self.0.keys().cloned().collect()
     }
 
-    /// How many keys may be in more than one state.
+    /// Returns the number of keys with more than one possible state.
     pub(crate) fn open(&self) -> usize {
         self.0.values().filter(|possible| possible.len() > 1).count()
     }
 
-    /// Takes note of an answer.
+    /// Applies a result.
     #[track_caller]
-    pub(crate) fn learn(&mut self, key: &str, action: &Action, told: &Told) {
+    pub(crate) fn learn(&mut self, key: &str, action: &Action, result: &OpResult) {
         let possible = self.0.get_mut(key).unwrap();
         let before = possible.clone();
-        match (action, told) {
-            (_, Told::Undone) | (Action::Get, Told::Unknown) => {}
-            (Action::Get, Told::Found(found)) => possible.retain(|value| value == found),
-            (Action::Put { value, new }, Told::Done) => {
+        match (action, result) {
+            (_, OpResult::Undone) | (Action::Get, OpResult::Unknown) => {}
+            (Action::Get, OpResult::Found(found)) => possible.retain(|value| value == found),
+            (Action::Put { value, new }, OpResult::Done) => {
                 possible.retain(|value| !new || value.is_none());
                 *possible = possible.iter().map(|_| Some(value.clone())).collect();
             }
-            (Action::Put { new: true, .. }, Told::Refused) => possible.retain(Option::is_some),
-            // What may be written may be there, unless the key was surely taken.
-            (Action::Put { value, new }, Told::Unknown) if !new || before.contains(&None) => {
+            (Action::Put { new: true, .. }, OpResult::Refused) => possible.retain(Option::is_some),
+            // The written value is a possible state, unless the key certainly existed.
+            (Action::Put { value, new }, OpResult::Unknown) if !new || before.contains(&None) => {
                 possible.insert(Some(value.clone()));
             }
-            (Action::Put { .. }, Told::Unknown) => {}
-            (Action::Delete, Told::Done) => *possible = BTreeSet::from([None]),
-            (Action::Delete, Told::Unknown) => drop(possible.insert(None)),
-            (Action::Add, Told::Sum(sum)) => {
+            (Action::Put { .. }, OpResult::Unknown) => {}
+            (Action::Delete, OpResult::Done) => *possible = BTreeSet::from([None]),
+            (Action::Delete, OpResult::Unknown) => drop(possible.insert(None)),
+            (Action::Add, OpResult::Sum(sum)) => {
                 possible.retain(|value| number(value) + 1 == *sum);
                 *possible = possible.iter().map(|_| Some(sum.to_string().into_bytes())).collect();
             }
-            (Action::Add, Told::Unknown) => {
+            (Action::Add, OpResult::Unknown) => {
                 possible.extend(before.iter().map(|value| Some((number(value) + 1).to_string().into_bytes())));
             }
-            _ => panic!("{key}: {} was answered with {told:?}", print(action)),
+            _ => panic!("{key}: {} returned {result:?}", print(action)),
         }
         let before: Vec<String> = before.iter().map(show).collect();
-        assert!(!possible.is_empty(), "{key}: {} told {told:?}, but there may be {before:?}", print(action));
+        assert!(!possible.is_empty(), "{key}: {} returned {result:?}, but the possible states are {before:?}", print(action));
     }
 
-    /// Takes note of a list of all keys.
+    /// Applies a list of all keys.
     #[track_caller]
     pub(crate) fn listed(&mut self, keys: &[String]) {
         for key in keys {
@@ -109,7 +109,7 @@ fn number(value: &Found) -> u64 {
     value.as_ref().map_or(0, |value| std::str::from_utf8(value).unwrap().parse().unwrap())
 }
 
-/// The beginning of a value tells who wrote it when; what follows only makes it long.
+/// Formats a value by its prefix, which identifies the writer and the sequence; the rest is padding.
 fn show(value: &Found) -> String {
     value.as_ref().map_or("nothing".to_owned(), |value| {
         format!("{} ({} bytes)", String::from_utf8_lossy(&value[..value.len().min(24)]), value.len())
@@ -127,42 +127,42 @@ fn print(action: &Action) -> String {
 fn answers_leave_what_fits() {
     let mut ledger = Ledger::new(["k".to_owned()]);
     let put = |value: &str, new| Action::Put { value: value.into(), new };
-    ledger.learn("k", &put("a", true), &Told::Unknown);
-    ledger.learn("k", &put("b", false), &Told::Unknown);
+    ledger.learn("k", &put("a", true), &OpResult::Unknown);
+    ledger.learn("k", &put("b", false), &OpResult::Unknown);
     assert_eq!(ledger.0["k"].len(), 3);
-    ledger.learn("k", &put("c", true), &Told::Refused);
+    ledger.learn("k", &put("c", true), &OpResult::Refused);
     assert_eq!(ledger.0["k"].len(), 2);
-    ledger.learn("k", &Action::Get, &Told::Found(Some("a".into())));
+    ledger.learn("k", &Action::Get, &OpResult::Found(Some("a".into())));
     assert_eq!(ledger.open(), 0);
-    ledger.learn("k", &put("d", true), &Told::Unknown);
-    ledger.learn("k", &put("d", false), &Told::Undone);
+    ledger.learn("k", &put("d", true), &OpResult::Unknown);
+    ledger.learn("k", &put("d", false), &OpResult::Undone);
     assert_eq!(ledger.open(), 0, "the key was taken");
-    ledger.learn("k", &Action::Delete, &Told::Unknown);
+    ledger.learn("k", &Action::Delete, &OpResult::Unknown);
     ledger.listed(&[]);
-    ledger.learn("k", &Action::Add, &Told::Unknown);
-    ledger.learn("k", &Action::Add, &Told::Unknown);
+    ledger.learn("k", &Action::Add, &OpResult::Unknown);
+    ledger.learn("k", &Action::Add, &OpResult::Unknown);
     assert_eq!(ledger.0["k"].len(), 3);
-    ledger.learn("k", &Action::Add, &Told::Sum(3));
+    ledger.learn("k", &Action::Add, &OpResult::Sum(3));
     ledger.listed(&["k".to_owned()]);
-    ledger.learn("k", &Action::Get, &Told::Found(Some("3".into())));
+    ledger.learn("k", &Action::Get, &OpResult::Found(Some("3".into())));
 }
 
 #[test]
 fn what_cannot_be_is_found() {
-    let wrong: [(Action, Told); 5] = [
-        (Action::Get, Told::Found(None)),
-        (Action::Get, Told::Found(Some("b".into()))),
-        (Action::Put { value: "b".into(), new: true }, Told::Done),
-        (Action::Delete, Told::Refused),
-        (Action::Get, Told::Done),
+    let wrong: [(Action, OpResult); 5] = [
+        (Action::Get, OpResult::Found(None)),
+        (Action::Get, OpResult::Found(Some("b".into()))),
+        (Action::Put { value: "b".into(), new: true }, OpResult::Done),
+        (Action::Delete, OpResult::Refused),
+        (Action::Get, OpResult::Done),
     ];
-    for (action, told) in wrong {
+    for (action, result) in wrong {
         let found = std::panic::catch_unwind(|| {
             let mut ledger = Ledger::new(["k".to_owned()]);
-            ledger.learn("k", &Action::Put { value: "a".into(), new: false }, &Told::Done);
-            ledger.learn("k", &action, &told);
+            ledger.learn("k", &Action::Put { value: "a".into(), new: false }, &OpResult::Done);
+            ledger.learn("k", &action, &result);
         });
-        assert!(found.is_err(), "{action:?} {told:?}");
+        assert!(found.is_err(), "{action:?} {result:?}");
     }
     let listed = |keys: &'static [&'static str]| {
         let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();

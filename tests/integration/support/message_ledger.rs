@@ -1,34 +1,34 @@
-//! What became of messages: those that a publisher was told are accepted, beside those that handlers say they have seen.
+//! The outcome of messages: those that the broker accepted, compared with those that handlers recorded.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-/// How keys begin whose messages are to be handled in their order.
+/// The prefix of ordered keys.
 pub(crate) const ORDERED: &str = "ordered";
 
-/// A message: its key, and its number among the messages of this key, from 1.
+/// A message: its key, and its number within the key, from 1.
 pub(crate) type Id = (String, u64);
 
-/// What the stream has acknowledged, with the places that it gave. A message that was sent again has one place.
+/// The acknowledged messages with their stream sequences. A resent message has one sequence.
 pub(crate) type Published = BTreeMap<Id, u64>;
 
-/// A call of a handler, as it wrote it down.
+/// A call of a handler, as the handler recorded it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Handled {
     pub(crate) attempt: u32,
     pub(crate) sequence: u64,
-    /// Tells it from other calls.
+    /// The ID of the call.
     pub(crate) call: String,
 }
 
-/// What handlers wrote down.
+/// The records of the handlers.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Effects {
-    /// All calls with a message, in the order in which they wrote.
+    /// All calls per message, in the order of their records.
     pub(crate) calls: BTreeMap<Id, Vec<Handled>>,
-    /// The numbers of the messages of each key that has an order, in the order in which they were handled first.
+    /// The message numbers of each ordered key, in the order of their first calls.
     pub(crate) order: BTreeMap<String, Vec<u64>>,
-    /// How many messages are among the dead letters.
+    /// The number of dead letters.
     pub(crate) dead: u64,
 }
 
@@ -36,24 +36,24 @@ pub(crate) struct Effects {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Outcome {
     pub(crate) published: usize,
-    /// Messages that were handled at least once.
+    /// Messages with at least one call.
     pub(crate) handled: usize,
-    /// Calls that were told that it is not the first time.
+    /// Calls with an attempt number above 1.
     pub(crate) redelivered: usize,
-    /// Calls that were told that it is the first time, and it was not.
+    /// Repeated calls with the attempt number 1.
     pub(crate) unmarked: usize,
     pub(crate) lost: Vec<Id>,
-    /// Messages that have several places in the stream, or another one than was acknowledged.
+    /// Messages with several sequences in the stream, or another one than acknowledged.
     pub(crate) kept_twice: Vec<Id>,
-    /// Messages that nobody was told are accepted.
+    /// Messages without an acknowledgement to the publisher.
     pub(crate) unknown: Vec<Id>,
-    /// Keys of which not every message was handled after all that were accepted before it.
+    /// Keys with a message that was handled before an earlier one.
     pub(crate) disordered: Vec<String>,
     pub(crate) dead: u64,
 }
 
 impl Outcome {
-    /// Compares. Keys that begin with [`ORDERED`] have an order.
+    /// Compares. Keys with the prefix [`ORDERED`] are ordered.
     pub(crate) fn of(published: &Published, effects: &Effects) -> Self {
         let calls = || effects.calls.values().flatten();
         let first = |calls: &Vec<Handled>| calls.iter().filter(|call| call.attempt == 1).count();
@@ -83,7 +83,7 @@ impl Outcome {
         }
     }
 
-    /// Nothing is lost, kept twice, out of order or given up.
+    /// Asserts that no message is lost, stored twice, out of order or a dead letter.
     #[track_caller]
     pub(crate) fn is_sound(&self) {
         let found = (&self.lost, &self.kept_twice, &self.unknown, &self.disordered, self.dead);
@@ -91,7 +91,7 @@ impl Outcome {
         assert_eq!(self.published, self.handled);
     }
 
-    /// As [`is_sound`](Self::is_sound), and each call with a message after the first was told so.
+    /// As [`is_sound`](Self::is_sound), and asserts that each repeated call had an attempt number above 1.
     #[track_caller]
     pub(crate) fn is_exact(&self) {
         self.is_sound();
@@ -108,7 +108,7 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// Three messages of a key, each handled once, in their order.
+/// Three messages of a key, each handled once, in order.
 #[cfg(test)]
 fn all_is_well() -> (Published, Effects) {
     let id = |number| ("ordered-a".to_owned(), number);

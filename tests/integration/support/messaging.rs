@@ -1,5 +1,4 @@
-//! The brokers that every test of messaging runs on. `on_each_broker!` makes one test of a function for each that keeps
-//! messages.
+//! The brokers that every messaging test runs on. `on_each_broker!` makes one test per persistent broker of a function.
 
 use std::net::SocketAddr;
 
@@ -9,10 +8,10 @@ use tempfile::TempDir;
 use super::nats::Nats;
 use super::{Client, Run, Server, eventually};
 
-/// Up to three deliveries, which follow each other soon.
+/// Up to three deliveries with a short backoff.
 pub(crate) const SOON: &str = "check.>;backoff=200ms;max-deliver=3";
 
-/// A broker, and a keyvalue store beside it, which are there as long as this is, whatever runtimes come and go.
+/// A broker and a keyvalue store, which outlive the runtimes of a test.
 pub(crate) struct Broker {
     pub(crate) url: String,
     pub(crate) keyvalue: String,
@@ -39,7 +38,7 @@ impl Broker {
         Self { url: nats.url("EVENTS"), keyvalue: nats.url("ledger"), _directory: None, nats: Some(nats) }
     }
 
-    /// NATS without a stream: what nobody takes at once is gone.
+    /// NATS without a stream: messages without a subscriber are lost.
     pub(crate) fn core_nats() -> Self {
         let nats = Nats::start();
         Self {
@@ -59,56 +58,56 @@ impl Broker {
         self.with(Run::guest(guest))
     }
 
-    /// The same with a subscription.
+    /// `tempo run` with a subscription.
     pub(crate) fn serve(&self, guest: &str, subscription: &str) -> Server {
         self.run(guest).args(["--subscribe", subscription]).serve()
     }
 
-    /// `tempo-worker run` of the guest that handles messages and nothing else.
+    /// `tempo-worker run` of the guest that handles messages only.
     pub(crate) fn worker(&self, subscription: &str) -> Run {
         self.with(Run::worker("messaging-worker")).args(["--subscribe", subscription])
     }
 }
 
-/// Has the conformance guest publish: `query` names the topic, and what is to be done with the message.
+/// Publishes with the conformance guest: `query` has the topic and the handler's action.
 #[track_caller]
 pub(crate) fn publish(address: SocketAddr, query: &str, payload: &str) {
     let response = Client::connect(address).post(&format!("/publish?{query}"), payload);
     assert_eq!((response.status, response.text().as_str()), (200, "accepted\n"), "{query}");
 }
 
-/// Has the conformance guest publish many.
+/// Publishes several messages with the conformance guest.
 #[track_caller]
 pub(crate) fn publish_many(address: SocketAddr, count: usize, query: &str) {
     let response = Client::connect(address).post(&format!("/publish-many?count={count}&{query}"), "");
     assert_eq!((response.status, response.text()), (200, format!("{count}\n")), "{query}");
 }
 
-/// What the conformance guest saw on a topic, in that order.
+/// Returns the messages that the conformance guest has received on a topic, in order.
 pub(crate) fn seen(address: SocketAddr, topic: &str) -> Vec<Value> {
     let response = super::get(address, &format!("/seen?topic={topic}"));
     assert_eq!(response.status, 200, "{}", response.text());
     response.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// The same, once there are that many.
+/// Waits until there are `least` of them.
 pub(crate) fn wait_seen(address: SocketAddr, topic: &str, least: usize) -> Vec<Value> {
     eventually(&format!("{least} deliveries on {topic}"), || {
         Some(seen(address, topic)).filter(|seen| seen.len() >= least)
     })
 }
 
-/// How many messages the conformance guest has handled to the end.
+/// Returns the number of messages that the conformance guest has handled completely.
 pub(crate) fn done(address: SocketAddr, topic: &str) -> usize {
     super::get(address, &format!("/done?topic={topic}")).text().trim().parse().unwrap()
 }
 
-/// Waits until the conformance guest has handled that many to the end.
+/// Waits until the conformance guest has handled `least` messages completely.
 pub(crate) fn wait_done(address: SocketAddr, topic: &str, least: usize) {
     eventually(&format!("{least} messages handled on {topic}"), || (done(address, topic) >= least).then_some(()));
 }
 
-/// How often each was delivered.
+/// Returns the attempt number of each delivery.
 pub(crate) fn attempts(seen: &[Value]) -> Vec<u64> {
     seen.iter().map(|seen| seen["attempt"].as_u64().unwrap()).collect()
 }

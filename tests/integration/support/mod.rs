@@ -1,4 +1,4 @@
-//! What the tests share: starting programs, finding guests, speaking HTTP.
+//! Shared test support: starting programs, finding guests, HTTP clients.
 
 pub(crate) mod admin;
 #[path = "../../../crates/tempo-otlp/tests/pages/browser.rs"]
@@ -31,16 +31,16 @@ pub(crate) use process::{Finished, Process, Run, Server, serve, serve_with};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// How long a test waits for what must happen. Nothing is measured with it: it turns a hang into a failure. A slow machine
-/// that builds beside the tests takes half a minute to compile an interpreter.
+/// The timeout of a test's waits. It measures nothing: it turns a hang into a failure. A slow machine that builds
+/// during the tests takes half a minute to compile an interpreter.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Whether the tests that take minutes go all the way: `cargo xtask test --slow`.
+/// Returns true if the long tests run in full: `cargo xtask test --slow`.
 pub(crate) fn slow() -> bool {
     std::env::var_os("TEMPO_TEST_SLOW").is_some()
 }
 
-/// Asks again and again until there is an answer, or the patience ends.
+/// Polls `ask` until it returns a value, or panics after [`PATIENCE`].
 pub(crate) fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
@@ -52,8 +52,8 @@ pub(crate) fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T
     }
 }
 
-/// A program that is not ours: the one that `cargo xtask test` names in `variable`, else the one that `cargo xtask setup`
-/// installs, else the machine's.
+/// Returns a third-party program: the one that `cargo xtask test` names in `variable`, else the one that `cargo xtask
+/// setup` installs, else the machine's.
 pub(crate) fn tool(variable: &str, names: &[&str]) -> PathBuf {
     if let Some(named) = std::env::var_os(variable) {
         return named.into();

@@ -1,4 +1,4 @@
-//! A NATS server of a test's own, with a store of its own: on a free port of the loopback address, gone with the test.
+//! A NATS server per test, with its own store, on a free port of the loopback address. It ends with the test.
 
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -9,10 +9,10 @@ use tempfile::TempDir;
 
 use super::{PATIENCE, eventually, tool};
 
-/// How often a port is chosen. Another program may take one between its choice and the server's start.
-const TRIES: u32 = 10;
+/// The number of attempts to choose a port. Another program may take one before the server starts.
+const MAX_ATTEMPTS: u32 = 10;
 
-/// A running server. It is killed when this is dropped.
+/// A running server. Dropping it kills the process.
 pub(crate) struct Nats {
     server: Child,
     pub(crate) address: SocketAddr,
@@ -24,17 +24,17 @@ impl Nats {
         Self::start_with("")
     }
 
-    /// Starts a server on a free port, with more in its configuration.
+    /// Starts a server on a free port, with additional configuration.
     pub(crate) fn start_with(configuration: &str) -> Self {
         let start = || Self::try_start(free_address(), configuration).ok();
-        (0..TRIES).find_map(|_| start()).expect("one of many ports is free")
+        (0..MAX_ATTEMPTS).find_map(|_| start()).expect("one of many ports is free")
     }
 
-    /// Starts a server with more in its configuration.
+    /// Starts a server with additional configuration.
     ///
     /// # Errors
     ///
-    /// It ended again, because a port is taken: what it said.
+    /// Returns the server's output if it exited because a port is in use.
     pub(crate) fn try_start(address: SocketAddr, configuration: &str) -> Result<Self, String> {
         let directory = TempDir::new().unwrap();
         configure(&directory, configuration);
@@ -42,24 +42,24 @@ impl Nats {
         if is_ready(address, &mut server) { Ok(Self { server, address, directory }) } else { Err(said(&directory)) }
     }
 
-    /// The URL of a bucket.
+    /// Returns the URL of a bucket.
     pub(crate) fn url(&self, bucket: &str) -> String {
         format!("nats://{}/{bucket}", self.address)
     }
 
-    /// Ends the server as a crash does, and starts it again on the same port and store.
+    /// Kills the server, and restarts it on the same port and store.
     pub(crate) fn crash_and_restart(&mut self) {
         self.kill();
         self.restart();
     }
 
-    /// Starts it again.
+    /// Restarts the server.
     pub(crate) fn restart(&mut self) {
         self.server = spawn(self.address, &self.directory);
         assert!(is_ready(self.address, &mut self.server), "nats-server did not come back: {}", said(&self.directory));
     }
 
-    /// Starts it again, with this in its configuration.
+    /// Restarts the server with this configuration.
     pub(crate) fn restart_with(&mut self, configuration: &str) {
         configure(&self.directory, configuration);
         self.restart();
@@ -70,7 +70,7 @@ impl Nats {
         kill_process(id, signal).unwrap();
     }
 
-    /// Ends the server as a crash does.
+    /// Kills the server.
     pub(crate) fn kill(&mut self) {
         let _ = self.server.kill();
         let _ = self.server.wait();
@@ -83,13 +83,13 @@ impl Drop for Nats {
     }
 }
 
-/// An address that is free while its listener is held, and most likely still free a moment later.
+/// Returns an address that is free now, and most likely still free a moment later.
 pub(crate) fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 fn configure(directory: &TempDir, configuration: &str) {
-    // A value of 1 MiB and its headers are more than the server's default takes for a message.
+    // A value of 1 MiB with its headers exceeds the server's default message size.
     std::fs::write(directory.path().join("nats.conf"), format!("max_payload: 2MB\n{configuration}")).unwrap();
 }
 
@@ -102,7 +102,7 @@ fn spawn(address: SocketAddr, directory: &TempDir) -> Child {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().expect("nats-server starts")
 }
 
-/// Waits until the server greets; `false` if it ended instead, because its port is taken.
+/// Waits for the server's greeting; returns `false` if it exited because its port is in use.
 fn is_ready(address: SocketAddr, server: &mut Child) -> bool {
     eventually("nats-server greets or ends", || {
         if server.try_wait().unwrap().is_some() {

@@ -1,4 +1,4 @@
-//! Starts the real programs, and keeps what they say.
+//! Starts the real programs and records their output.
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read};
@@ -12,11 +12,11 @@ use std::time::Instant;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use super::canary::assert_untold;
+use super::canary::assert_no_secret;
 use super::guest::{compiled, key, program};
 use super::{PATIENCE, eventually};
 
-/// A program that is about to be started, in an empty directory and with an empty environment of its own.
+/// A program before its start, with an empty directory and an empty environment.
 pub(crate) struct Run {
     command: Command,
     directory: TempDir,
@@ -27,7 +27,7 @@ impl Run {
         let directory = TempDir::new().unwrap();
         let mut command = Command::new(program(name));
         command.env_clear().current_dir(directory.path()).env("HOME", directory.path()).stdin(Stdio::null());
-        // The lines that tests look for are those for people.
+        // The tests search the human-readable format.
         command.env("TEMPO_LOG_FORMAT", "human");
         Self { command, directory }
     }
@@ -36,7 +36,7 @@ impl Run {
         Self::new("tempo").args(arguments)
     }
 
-    /// `tempo run` of a guest, on a port that the system picks.
+    /// `tempo run` of a guest, on a port that the system chooses.
     pub(crate) fn guest(name: &str) -> Self {
         Self::file(&compiled(name)).env("TEMPO_KEY_FILE", key())
     }
@@ -47,7 +47,7 @@ impl Run {
         Self::new("tempo-worker").args(arguments).env("TEMPO_KEY_FILE", key())
     }
 
-    /// `tempo run` of a file, on a port that the system picks.
+    /// `tempo run` of a file, on a port that the system chooses.
     pub(crate) fn file(path: &Path) -> Self {
         Self::tempo(["run".into(), path.as_os_str().to_owned(), "--addr".into(), "127.0.0.1:0".into()])
     }
@@ -62,7 +62,7 @@ impl Run {
         self
     }
 
-    /// Starts with a limit on open files, set as `ulimit` does: `-S` the soft one, `-H` both.
+    /// Sets a limit on open files as `ulimit` does: `-S` the soft one, `-H` both.
     pub(crate) fn file_limit(mut self, which: &str, files: usize) -> Self {
         let which = if which == "-H" { "" } else { which };
         let mut shell = Command::new("/bin/sh");
@@ -74,13 +74,13 @@ impl Run {
         self
     }
 
-    /// Starts in this directory, which outlives the program.
+    /// Sets the working directory, which outlives the program.
     pub(crate) fn within(mut self, directory: &Path) -> Self {
         self.command.current_dir(directory);
         self
     }
 
-    /// Starts with a tmpfs of this size at `place`, in a mount namespace of its own.
+    /// Mounts a tmpfs of this size at `place`, in a separate mount namespace.
     pub(crate) fn on_tmpfs(mut self, place: &Path, size: &str) -> Self {
         let mut command = Command::new("unshare");
         command.args(["-rm", "sh", "-c", "mount -t tmpfs -o size=$0 tmpfs \"$1\" && shift && exec \"$@\"", size]);
@@ -91,13 +91,13 @@ impl Run {
         self
     }
 
-    /// Writes a file into the directory that the program starts in.
+    /// Writes a file into the program's working directory.
     pub(crate) fn with_file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
         std::fs::write(self.directory.path().join(name), content).unwrap();
         self
     }
 
-    /// Starts a server; returns when it says where it listens.
+    /// Starts a server. Returns once it has logged its address.
     pub(crate) fn serve(mut self) -> Server {
         let mut child = self.command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Log::of(child.stderr.take().unwrap());
@@ -113,7 +113,7 @@ impl Run {
         Server { process, scheme: scheme.to_owned(), address }
     }
 
-    /// Starts a program that listens nowhere; returns when it says what it handles.
+    /// Starts a program without a listener. Returns once it has logged its subscriptions.
     pub(crate) fn work(mut self) -> Process {
         let mut child = self.command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Log::of(child.stderr.take().unwrap());
@@ -122,7 +122,7 @@ impl Run {
         process
     }
 
-    /// Runs to the end.
+    /// Runs the program to its end.
     pub(crate) fn finish(mut self) -> Finished {
         let mut child = self.command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Log::of(child.stderr.take().unwrap());
@@ -134,7 +134,7 @@ impl Run {
         });
         let code = exit_code(&mut child, &log);
         let finished = Finished { code, stdout: reader.join().unwrap(), stderr: log.to_the_end() };
-        assert_untold("what the program said", &finished.stderr);
+        assert_no_secret("what the program said", &finished.stderr);
         finished
     }
 }
@@ -149,7 +149,7 @@ pub(crate) fn serve(name: &str) -> Server {
     serve_with(name, &[])
 }
 
-/// A program that has ended.
+/// A program that has exited.
 #[derive(Debug)]
 pub(crate) struct Finished {
     pub(crate) code: Option<i32>,
@@ -158,7 +158,7 @@ pub(crate) struct Finished {
 }
 
 impl Finished {
-    /// The program failed with this exit code and one line that has all of `parts` in it.
+    /// Asserts this exit code, and one line with all of `parts`.
     #[track_caller]
     pub(crate) fn failed(&self, code: i32, parts: &[&str]) {
         assert_eq!(self.code, Some(code), "{self:?}");
@@ -169,7 +169,7 @@ impl Finished {
         }
     }
 
-    /// As [`failed`](Self::failed), and the message is a single line.
+    /// As [`failed`](Self::failed), and asserts that the output is a single line.
     #[track_caller]
     pub(crate) fn failed_in_one_line(&self, code: i32, parts: &[&str]) {
         self.failed(code, parts);
@@ -183,7 +183,7 @@ impl Finished {
     }
 }
 
-/// A running server. It is killed when this is dropped.
+/// A running server. Dropping it kills the process.
 pub(crate) struct Server {
     process: Process,
     pub(crate) scheme: String,
@@ -204,7 +204,7 @@ impl DerefMut for Server {
     }
 }
 
-/// A running program. It is killed when this is dropped.
+/// A running program. Dropping it kills the process.
 pub(crate) struct Process {
     child: Child,
     pub(crate) log: Log,
@@ -221,12 +221,12 @@ impl Process {
         kill_process(id, signal).unwrap();
     }
 
-    /// Waits for the end; `None` if a signal ended it.
+    /// Waits for the exit; `None` if a signal ended it.
     pub(crate) fn exit_code(&mut self) -> Option<i32> {
         exit_code(&mut self.child, &self.log)
     }
 
-    /// Ends the program; how many lines of all that it logged have `part` in them.
+    /// Stops the program, and returns the number of log lines with `part`.
     pub(crate) fn count_to_the_end(&self, part: &str) -> usize {
         self.signal(Signal::TERM);
         self.log.to_the_end().lines().filter(|line| line.contains(part)).count()
@@ -244,7 +244,7 @@ impl Drop for Process {
         if std::thread::panicking() {
             eprintln!("the program said:\n{}", self.log.excerpt());
         }
-        assert_untold("the log", &self.log.to_the_end());
+        assert_no_secret("the log", &self.log.to_the_end());
     }
 }
 
@@ -261,7 +261,7 @@ fn exit_code(child: &mut Child, log: &Log) -> Option<i32> {
     panic!("the program did not end; it said:\n{}", log.excerpt());
 }
 
-/// The lines that a program writes to standard error, as they come.
+/// The lines of a program's standard error, as they are written.
 #[derive(Clone)]
 pub(crate) struct Log(Arc<(Mutex<Lines>, Condvar)>);
 
@@ -289,7 +289,7 @@ impl Log {
         self.0.1.notify_all();
     }
 
-    /// Line `index`, or `None` if the program ends before it.
+    /// Waits for line `index`; `None` if the program exits before it.
     fn line(&self, index: usize) -> Option<String> {
         let missing = |lines: &mut Lines| lines.lines.len() <= index && !lines.ended;
         let (lines, _) = self.0.1.wait_timeout_while(self.0.0.lock().unwrap(), PATIENCE, missing).unwrap();
@@ -300,7 +300,7 @@ impl Log {
         self.0.0.lock().unwrap().lines.join("\n")
     }
 
-    /// The first lines and the last: a program may have written thousands.
+    /// Returns the first and the last lines: a program may have written thousands.
     fn excerpt(&self) -> String {
         const FIRST: usize = 20;
         const LAST: usize = 80;
@@ -320,12 +320,12 @@ impl Log {
         self.text()
     }
 
-    /// How many lines have `part` in them by now.
+    /// Returns the current number of lines with `part`.
     pub(crate) fn count(&self, part: &str) -> usize {
         self.0.0.lock().unwrap().lines.iter().filter(|line| line.contains(part)).count()
     }
 
-    /// Waits for a line with `part` in it.
+    /// Waits for a line with `part`.
     #[track_caller]
     pub(crate) fn wait_for(&self, part: &str) -> String {
         eventually(&format!("`{part}` in the log"), || {

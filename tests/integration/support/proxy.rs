@@ -1,4 +1,4 @@
-//! A proxy between a client and a server that makes of a good connection a bad one.
+//! A proxy that injects faults into the connections between a client and a server.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -6,19 +6,19 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-/// What happens to what passes.
+/// A fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     None,
-    /// Everything takes this long in each direction.
+    /// Delays all data by this time in each direction.
     Delay(Duration),
-    /// The connection ends in the middle of what passes next.
+    /// Closes the connection in the middle of the next data.
     Cut,
-    /// The server's side is closed. The client's stays open, and what the client says goes nowhere.
+    /// Closes the server's side only, and discards the client's data.
     HalfOpen,
 }
 
-/// A running proxy. Its connections end with it.
+/// A running proxy. Dropping it closes its connections.
 pub(crate) struct Proxy {
     pub(crate) address: SocketAddr,
     shared: Arc<Shared>,
@@ -55,7 +55,7 @@ impl Proxy {
         Self { address, shared }
     }
 
-    /// From now on, for the connections that there are and for new ones.
+    /// Sets the fault of existing and new connections.
     pub(crate) fn set(&self, fault: Fault) {
         let mut state = self.shared.state.lock().unwrap();
         state.fault = fault;
@@ -66,12 +66,12 @@ impl Proxy {
         }
     }
 
-    /// How many connections were cut so far.
+    /// Returns the number of cut connections.
     pub(crate) fn cuts(&self) -> usize {
         self.shared.state.lock().unwrap().cuts
     }
 
-    /// Ends all connections, as a host does that comes back and knows nothing of them.
+    /// Resets all connections, as a restarted host does.
     pub(crate) fn reset(&self) {
         for (client, server) in self.shared.state.lock().unwrap().open.drain(..) {
             let _ = (client.shutdown(Shutdown::Both), server.shutdown(Shutdown::Both));
@@ -83,14 +83,14 @@ impl Drop for Proxy {
     fn drop(&mut self) {
         self.shared.state.lock().unwrap().stopped = true;
         self.reset();
-        // Wakes the thread that accepts.
+        // Wakes the accepting thread.
         let _ = TcpStream::connect(self.address);
     }
 }
 
 impl Shared {
     fn connect(shared: &Arc<Self>, client: TcpStream) {
-        // A client that is refused sees its connection end.
+        // The client of a refused connection sees it close.
         let Ok(server) = TcpStream::connect(shared.server) else { return };
         let _ = (client.set_nodelay(true), server.set_nodelay(true));
         let ends = (client.try_clone().unwrap(), server.try_clone().unwrap());
@@ -101,7 +101,7 @@ impl Shared {
         thread::spawn(move || down.pass(server, client, false));
     }
 
-    /// Passes on what comes, as long as both ends are there.
+    /// Forwards data while both ends are open.
     fn pass(&self, mut from: TcpStream, mut to: TcpStream, is_request: bool) {
         let mut buffer = vec![0; 16 * 1024];
         let mut half_open = false;
@@ -118,7 +118,7 @@ impl Shared {
                 continue;
             }
             if to.write_all(bytes).is_err() {
-                // The client is not told that the server is gone.
+                // The client's side stays open.
                 half_open = is_request && self.state.lock().unwrap().fault == Fault::HalfOpen;
                 if half_open {
                     continue;

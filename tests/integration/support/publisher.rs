@@ -1,5 +1,5 @@
-//! A publisher that writes down which messages were accepted. It speaks NATS by itself, so that what it says does not depend
-//! on what is tested.
+//! A publisher that records the accepted messages. It uses NATS directly, so that it does not depend on the tested
+//! code.
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
@@ -14,20 +14,20 @@ use tokio::task::JoinSet;
 use super::eventually;
 use super::message_ledger::{ORDERED, Published};
 
-/// The stream, and the bucket in which handlers write down what they saw.
+/// The stream, and the bucket in which handlers record their calls.
 pub(crate) const STREAM: &str = "LEDGER";
 pub(crate) const BUCKET: &str = "EFFECTS";
 
-/// How many keys there are with and without an order.
+/// The numbers of ordered and of unordered keys.
 const KEYS: [usize; 2] = [2, 12];
 
-/// Between two messages of a key. Those that are handled one after the other are fewer.
+/// The pauses between two messages of a key. Ordered messages are handled one after the other, so they are fewer.
 const PAUSES: [Duration; 2] = [Duration::from_millis(150), Duration::from_millis(30)];
 
-/// How long an answer is waited for before a message is sent again.
-const ANSWER: Duration = Duration::from_secs(2);
+/// The time to wait for an acknowledgement before a message is resent.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Publishes until it is stopped: the messages of each key one after the other, each until it is accepted.
+/// Publishes until it is stopped: the messages of each key in turn, each until it is accepted.
 pub(crate) struct Publisher {
     runtime: Runtime,
     stop: Arc<AtomicBool>,
@@ -36,10 +36,10 @@ pub(crate) struct Publisher {
 }
 
 impl Publisher {
-    /// Makes the stream and the bucket on servers that are listed as in a URL, and publishes.
+    /// Creates the stream and the bucket on the servers of a URL, and publishes.
     pub(crate) fn start(servers: &str, replicas: usize) -> Self {
         let runtime = runtime();
-        let jetstream = runtime.block_on(connect(servers, ANSWER));
+        let jetstream = runtime.block_on(connect(servers, REPLY_TIMEOUT));
         eventually("the stream and the bucket are made", || runtime.block_on(prepare(&jetstream, replicas)));
         let (stop, published) = (Arc::<AtomicBool>::default(), Arc::<Mutex<Published>>::default());
         let mut tasks = JoinSet::new();
@@ -64,12 +64,12 @@ impl Publisher {
     }
 
     /// Waits until `count` more messages are accepted.
-    pub(crate) fn goes_on(&self, count: usize) {
+    pub(crate) fn wait_for_accepted(&self, count: usize) {
         let before = self.published.lock().unwrap().len();
         eventually("messages are accepted", || (self.published.lock().unwrap().len() >= before + count).then_some(()));
     }
 
-    /// What was accepted, after all that was on its way.
+    /// Waits for the messages in flight, and returns the accepted ones.
     pub(crate) fn stop(mut self) -> Published {
         self.stop.store(true, SeqCst);
         self.runtime.block_on(async { while self.tasks.join_next().await.transpose().unwrap().is_some() {} });
@@ -81,7 +81,7 @@ pub(super) fn runtime() -> Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
 }
 
-/// A connection that comes back soon, and waits this long for an answer.
+/// Opens a connection with fast reconnects and this timeout of replies.
 pub(super) async fn connect(servers: &str, answer: Duration) -> Context {
     let servers: Vec<String> = servers.split(',').map(|server| format!("nats://{server}")).collect();
     let options = ConnectOptions::new().retry_on_initial_connect().max_reconnects(None);
@@ -90,7 +90,7 @@ pub(super) async fn connect(servers: &str, answer: Duration) -> Context {
     ContextBuilder::new().timeout(answer).build(client)
 }
 
-/// `None` if there is no leader yet.
+/// Returns `None` if there is no leader yet.
 async fn prepare(jetstream: &Context, replicas: usize) -> Option<()> {
     let subjects = vec!["ledger.>".to_owned()];
     let stream = jetstream::stream::Config {
@@ -112,7 +112,7 @@ async fn prepare(jetstream: &Context, replicas: usize) -> Option<()> {
     Some(())
 }
 
-/// Sends a message, under one id, until it is accepted. Returns its place in the stream.
+/// Publishes a message under one ID until it is accepted. Returns its stream sequence.
 async fn accepted(jetstream: &Context, topic: &str, key: &str, number: u64) -> u64 {
     loop {
         let message = PublishMessage::build()

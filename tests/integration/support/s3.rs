@@ -1,13 +1,13 @@
-//! An S3 server of a test's own, with a store of its own: on a free port of the loopback address, gone with the test.
+//! An S3 server per test, with its own store, on a free port of the loopback address. It ends with the test.
 //!
-//! It is ministack (`xtask/src/setup/s3.rs`), of which this is known, by trying and by its documentation:
+//! It is ministack (`xtask/src/setup/s3.rs`), with these properties, by experiment and documentation:
 //!
-//! - It checks the signature of every request of a user, `If-None-Match` and `If-Match` on PutObject and on
-//!   CompleteMultipartUpload, and judges those in one step with the write, so that one of many writers wins.
-//! - It never answers 409 ConditionalRequestConflict, as Amazon does when a deletion comes between.
-//! - It takes keys above 1,024 bytes, which Amazon does not.
-//! - It keeps objects in memory, and in files too, which a restarted server reads; uploads in parts only in memory.
-//! - It does not check the signature of the account's root, which makes the buckets and the users of the tests.
+//! - It checks the signature of each user's request, and `If-None-Match` and `If-Match` on PutObject and on
+//!   CompleteMultipartUpload, atomically with the write, so that one of several writers succeeds.
+//! - It never responds 409 ConditionalRequestConflict, as Amazon does on a concurrent deletion.
+//! - It accepts keys above 1,024 bytes, which Amazon does not.
+//! - It keeps objects in memory and in files, which a restarted server reads, and multipart uploads only in memory.
+//! - It does not check the signature of the account's root, which creates the buckets and the users of the tests.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -18,21 +18,21 @@ use tempfile::TempDir;
 use super::guest::target;
 use super::{Client, Response, eventually};
 
-/// How often a port is chosen. Another program may take one between its choice and the server's start.
-const TRIES: u32 = 10;
+/// The number of attempts to choose a port. Another program may take one before the server starts.
+const MAX_ATTEMPTS: u32 = 10;
 
-/// The bucket that is there.
+/// The name of the existing bucket.
 const BUCKET: &str = "bucket";
 
-/// The account's root.
+/// The access key of the account's root.
 const ROOT: &str = "ROOTROOTROOTROOT";
 
-/// A running server. It is killed when this is dropped.
+/// A running server. Dropping it kills the process.
 pub(crate) struct S3 {
     server: Child,
     address: SocketAddr,
     directory: TempDir,
-    /// The user that may do everything with the buckets.
+    /// The access key of the user with full access to the buckets.
     pub(crate) key: String,
     pub(crate) secret: String,
 }
@@ -40,8 +40,8 @@ pub(crate) struct S3 {
 impl S3 {
     pub(crate) fn start() -> Self {
         let directory = TempDir::new().unwrap();
-        for _ in 0..TRIES {
-            // Free while this is held, and most likely still free a moment later.
+        for _ in 0..MAX_ATTEMPTS {
+            // Free while the listener exists, and most likely still free a moment later.
             let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
             let mut server = spawn(address, &directory);
             if is_ready(address, &mut server) {
@@ -54,12 +54,12 @@ impl S3 {
         panic!("the S3 server did not start: {}", said(&directory));
     }
 
-    /// The URL of the bucket for its user.
+    /// Returns the URL of the bucket for its user.
     pub(crate) fn url(&self) -> String {
         self.url_of(BUCKET, &self.key, &self.secret)
     }
 
-    /// The URL of any bucket for anybody.
+    /// Returns the URL of any bucket for any user.
     pub(crate) fn url_of(&self, bucket: &str, key: &str, secret: &str) -> String {
         let endpoint = self.endpoint();
         format!("s3://{bucket}?endpoint={endpoint}&allow_http=true&access_key_id={key}&secret_access_key={secret}")
@@ -69,7 +69,7 @@ impl S3 {
         format!("http://{}", self.address)
     }
 
-    /// What an upload in parts to the bucket has brought by now: how many parts the server has of it.
+    /// Returns the number of parts that the server has of the bucket's multipart upload.
     pub(crate) fn parts(&self) -> usize {
         let uploads = self.as_root("s3", "GET", &format!("/{BUCKET}?uploads"), "").text();
         let Some(upload) = element(&uploads, "UploadId") else { return 0 };
@@ -78,13 +78,13 @@ impl S3 {
         parts.matches("<PartNumber>").count()
     }
 
-    /// Ends the server as a crash does.
+    /// Kills the server.
     pub(crate) fn kill(&mut self) {
         let _ = self.server.kill();
         let _ = self.server.wait();
     }
 
-    /// Starts it again on the same port and store, with another user.
+    /// Restarts the server on the same port and store, with another user.
     pub(crate) fn restart(&mut self) {
         self.kill();
         self.server = spawn(self.address, &self.directory);
@@ -128,13 +128,13 @@ impl Drop for S3 {
     }
 }
 
-/// The text of the first element of that name.
+/// Returns the text of the first element of that name.
 fn element(xml: &str, name: &str) -> Option<String> {
     let (_, rest) = xml.split_once(&format!("<{name}>"))?;
     rest.split_once('<').map(|(text, _)| text.to_owned())
 }
 
-/// The packages: those that `cargo xtask test` names, else those that `cargo xtask setup` installs.
+/// Returns the path of the packages: that of `cargo xtask test`, else that of `cargo xtask setup`.
 fn packages() -> PathBuf {
     let named = std::env::var_os("TEMPO_TEST_S3_SERVER").map(PathBuf::from);
     let installed = || Some(target().join("tools/s3-server")).filter(|packages| packages.is_dir());
@@ -149,14 +149,14 @@ fn spawn(address: SocketAddr, directory: &TempDir) -> Child {
     command.env("HOME", directory.path()).env("TMPDIR", directory.path());
     command.env("BIND_HOST", "127.0.0.1").env("GATEWAY_PORT", address.port().to_string());
     command.env("SERVICES", "s3,iam,sts").env("IOT_MTLS_ENABLED", "0").env("SFTP_ENABLED", "0");
-    // It would look for containers of its own.
+    // Without it the server would search for containers.
     command.env("DOCKER_HOST", "unix:///nowhere");
     command.env("AUTH", "true").env("AWS_ACCESS_KEY_ID", ROOT).env("AWS_SECRET_ACCESS_KEY", "unchecked");
     command.env("S3_PERSIST", "1").env("S3_DATA_DIR", directory.path().join("store"));
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().expect("python3 starts")
 }
 
-/// Waits until the server answers; `false` if it ended instead, because its port is taken.
+/// Waits until the server responds; returns `false` if it exited because its port is in use.
 fn is_ready(address: SocketAddr, server: &mut Child) -> bool {
     eventually("the S3 server answers or ends", || {
         if server.try_wait().unwrap().is_some() {

@@ -1,4 +1,4 @@
-//! The backends that every test of a storage service runs on. `on_each_backend!` makes one test of a function for each.
+//! The backends that every storage test runs on. `on_each_backend!` makes one test per backend of a function.
 
 use tempfile::TempDir;
 
@@ -6,13 +6,14 @@ use super::nats::Nats;
 use super::s3::S3;
 use super::{Run, Server};
 
-/// A backend that is there as long as this is, whatever runtimes come and go.
+/// A backend, which outlives the runtimes of a test.
 pub(crate) struct Backend {
     pub(crate) url: String,
     _directory: Option<TempDir>,
     pub(crate) nats: Option<Nats>,
     _s3: Option<S3>,
-    /// Names are written as keys of 1,024 bytes at most, so that one of odd characters may be too long: a property of S3.
+    /// True if encoded names are limited to 1,024 bytes, so that a name of unusual characters may be too long, as on
+    /// S3.
     pub(crate) keys_end: bool,
 }
 

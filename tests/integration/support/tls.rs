@@ -1,4 +1,4 @@
-//! A certificate that a test makes for itself, and clients that trust it.
+//! Self-signed test certificates, and clients that trust them.
 
 use std::net::TcpStream;
 use std::path::PathBuf;
@@ -33,7 +33,7 @@ impl Certificate {
         self.directory.path().join("key.pem")
     }
 
-    /// Settings of a client that trusts this certificate alone and offers `protocols`.
+    /// Returns the settings of a client that trusts only this certificate and offers `protocols`.
     pub(crate) fn client(&self, protocols: &[&str]) -> Arc<ClientConfig> {
         let mut roots = RootCertStore::empty();
         roots.add(self.der.clone()).unwrap();
@@ -44,7 +44,7 @@ impl Certificate {
         Arc::new(config)
     }
 
-    /// An HTTP/1.1 connection, with the protocol that the server chose.
+    /// Opens an HTTP/1.1 connection. Returns it with the protocol that the server selected.
     pub(crate) fn connect(
         &self,
         server: &Server,

@@ -1,4 +1,4 @@
-//! A server that guests send requests to: each test says, byte for byte, what it answers.
+//! A server for outgoing requests of guests: it sends exactly the bytes of the test.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use super::Client;
 
-/// A server on this machine's loopback address.
+/// A server on the loopback address.
 pub(crate) struct Upstream {
     pub(crate) address: SocketAddr,
     accepted: Arc<AtomicUsize>,
 }
 
-/// A request whose head has been read: the connection that the rest comes from and the answer goes to.
+/// A request whose head was read, with its connection.
 pub(crate) struct Exchange {
     pub(crate) client: Client<TcpStream>,
     /// The request line and the headers.
@@ -43,12 +43,12 @@ impl Upstream {
         Self { address, accepted }
     }
 
-    /// Answers every request with a text.
+    /// Responds to every request with a text.
     pub(crate) fn answering(text: &'static str) -> Self {
         Self::start(move |exchange| exchange.answer("200 OK", &[], text))
     }
 
-    /// How many connections there have been.
+    /// Returns the number of accepted connections.
     pub(crate) fn accepted(&self) -> usize {
         self.accepted.load(SeqCst)
     }
@@ -59,7 +59,7 @@ impl Upstream {
 }
 
 impl Exchange {
-    /// Answers; an error means that the client has gone, which is for the test to notice.
+    /// Sends a response. Errors are ignored: the test detects a disconnected client.
     pub(crate) fn answer(mut self, status: &str, headers: &[&str], body: &str) {
         let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
         let length = body.len();

@@ -1,16 +1,16 @@
-//! Components written by hand, for what no compiler produces: exact sizes, and mistakes.
+//! Components written by hand, for exact sizes and errors that no compiler produces.
 
 use std::path::PathBuf;
 
 use tempfile::TempDir;
 
-/// A component in a file of its own.
+/// A component in a temporary file.
 pub(crate) struct Component {
     directory: TempDir,
 }
 
 impl Component {
-    /// Any file.
+    /// Writes any bytes.
     pub(crate) fn bytes(bytes: &[u8]) -> Self {
         let directory = TempDir::new().unwrap();
         std::fs::write(directory.path().join("component.wasm"), bytes).unwrap();
@@ -21,8 +21,8 @@ impl Component {
         Self::bytes(&wat::parse_str(text).unwrap())
     }
 
-    /// A `wasi:cli/run` command whose core module has these fields and whose function `run` these instructions, which
-    /// leave 0 for success and 1 for failure.
+    /// Creates a `wasi:cli/run` command whose core module has these fields and whose function `run` has these
+    /// instructions, which leave 0 for success and 1 for failure.
     pub(crate) fn command(fields: &str, run: &str) -> Self {
         Self::text(&format!(
             r#"(component

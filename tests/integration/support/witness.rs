@@ -1,4 +1,4 @@
-//! Reads what handlers wrote down, and whether a stream and its consumers are at rest. It speaks NATS by itself.
+//! Reads the records of handlers, and checks that a stream and its consumers are idle. It uses NATS directly.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,33 +13,33 @@ use super::eventually;
 use super::message_ledger::{Effects, Handled, Id, Outcome, Published};
 use super::publisher::{BUCKET, STREAM, connect, runtime};
 
-/// How many values are read at once.
+/// The number of concurrent reads.
 const AT_ONCE: usize = 64;
 
-/// How long an answer is waited for before it is asked for again.
-const ANSWER: Duration = Duration::from_secs(10);
+/// The timeout of a reply, after which the request is repeated.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Looks at the servers from outside.
+/// An observer of the servers.
 pub(crate) struct Witness {
     runtime: Runtime,
     jetstream: Context,
 }
 
 impl Witness {
-    /// Looks at servers that are listed as in a URL.
+    /// Connects to the servers of a URL.
     pub(crate) fn of(servers: &str) -> Self {
         let runtime = runtime();
-        let jetstream = runtime.block_on(connect(servers, ANSWER));
+        let jetstream = runtime.block_on(connect(servers, REPLY_TIMEOUT));
         Self { runtime, jetstream }
     }
 
-    /// Waits until the consumers have nothing left to do, compares, and prints the counts. The keys of a consumer's messages
-    /// begin with its name.
+    /// Waits until the consumers are idle, compares, and prints the counts. The keys of a consumer's messages begin
+    /// with its name.
     pub(crate) fn compare(&self, what: &str, published: &Published, consumers: &[&str]) -> Outcome {
         for consumer in consumers {
             let its = published.iter().filter(|((key, _), _)| key.starts_with(consumer));
             let last = its.map(|(_, sequence)| *sequence).max().unwrap_or_default();
-            // A server that has just come back may not have heard of the last messages yet, and says that none are left.
+            // A restarted server may not have replicated the last messages yet, and report none pending.
             let done = || self.done_to(consumer).filter(|sequence| *sequence >= last);
             eventually("the consumers have acknowledged everything", done);
         }
@@ -49,7 +49,7 @@ impl Witness {
         outcome
     }
 
-    /// The last message that the consumer has acknowledged, if nothing is left for it.
+    /// Returns the last message that the consumer has acknowledged, if none is pending.
     fn done_to(&self, consumer: &str) -> Option<u64> {
         let info = self.runtime.block_on(async {
             let consumer: PullConsumer = self.jetstream.get_consumer_from_stream(consumer, STREAM).await.ok()?;
@@ -74,30 +74,31 @@ impl Witness {
                     let numbers: Result<Vec<u64>, _> = text.lines().map(str::parse).collect();
                     effects.order.insert((*key).to_owned(), numbers?);
                 }
-                _ => anyhow::bail!("nobody writes {key}"),
+                _ => anyhow::bail!("no writer for {key}"),
             }
         }
         Ok(effects)
     }
 
-    /// How many servers keep the dead letters.
+    /// Returns the number of replicas of the dead letters.
     pub(crate) fn replicas_of_dead_letters(&self) -> usize {
         let stream = self.runtime.block_on(self.jetstream.get_stream(format!("{STREAM}-DEAD"))).unwrap();
         stream.cached_info().config.num_replicas
     }
 
-    /// How many dead letters there are.
+    /// Returns the number of dead letters.
     async fn dead_letters(&self) -> u64 {
         let stream = self.jetstream.get_stream(format!("{STREAM}-DEAD")).await;
         stream.map_or(0, |stream| stream.cached_info().state.messages)
     }
 
-    /// The server that leads the stream, once every server has all of every stream and consumer, so that any of them may go.
+    /// Returns the leader of the stream once every server has replicated every stream and consumer, so that any of them
+    /// may stop.
     pub(crate) fn leader(&self) -> String {
         eventually("all servers are up to date", || self.runtime.block_on(self.leader_of_all()))
     }
 
-    /// The server that leads the stream now and is another than `before`.
+    /// Waits for a leader of the stream other than `before`.
     pub(crate) fn leader_after(&self, before: &str) -> String {
         eventually("another server leads", || {
             let leader = self.runtime.block_on(async {
@@ -130,8 +131,8 @@ impl Witness {
         leader
     }
 
-    /// Handles messages as the guest does, until all are done: to compare with, and to try the comparison.
-    /// `handle` says whether a message has its effect.
+    /// Handles messages as the guest does, until all are handled: a reference, and a test of the comparison. `handle`
+    /// returns true if the message takes effect.
     pub(crate) fn handle(&self, name: &str, mut handle: impl FnMut(&Id) -> bool) {
         let work = async {
             let stream = self.jetstream.get_stream(STREAM).await?;
@@ -166,7 +167,7 @@ async fn read(bucket: &Store, key: String) -> anyhow::Result<(String, String)> {
     Ok((key, String::from_utf8(value.to_vec())?))
 }
 
-/// A line that a handler wrote.
+/// Parses a record of a handler.
 fn call(line: &str) -> Handled {
     let mut words = line.split(' ');
     let mut word = || words.next().unwrap();

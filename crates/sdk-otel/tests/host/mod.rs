@@ -58,7 +58,7 @@ pub struct Data {
 
 struct Hooks(Arc<Mutex<Recorder>>);
 
-fn record(recorder: &Mutex<Recorder>, record: Record) {
+fn push_record(recorder: &Mutex<Recorder>, record: Record) {
     let mut recorder = recorder.lock().unwrap();
     if !recorder.idle {
         recorder.records.push(record);
@@ -69,15 +69,15 @@ impl wasi::otel::types::Host for Data {}
 
 impl wasi::otel::tracing::Host for Data {
     fn on_start(&mut self, context: SpanContext) {
-        record(&self.recorder, Record::Start(context));
+        push_record(&self.recorder, Record::Start(context));
     }
 
     fn on_end(&mut self, span: SpanData) {
-        record(&self.recorder, Record::End(span));
+        push_record(&self.recorder, Record::End(span));
     }
 
     fn outer_span_context(&mut self) -> SpanContext {
-        record(&self.recorder, Record::Outer);
+        push_record(&self.recorder, Record::Outer);
         self.recorder.lock().unwrap().outer.clone()
     }
 
@@ -88,14 +88,14 @@ impl wasi::otel::tracing::Host for Data {
 
 impl wasi::otel::metrics::Host for Data {
     fn export(&mut self, metrics: ResourceMetrics) -> Result<(), String> {
-        record(&self.recorder, Record::Metrics(metrics));
+        push_record(&self.recorder, Record::Metrics(metrics));
         Ok(())
     }
 }
 
 impl wasi::otel::logs::Host for Data {
     fn on_emit(&mut self, record: LogRecord) {
-        record(&self.recorder, Record::Log(record));
+        push_record(&self.recorder, Record::Log(record));
     }
 }
 
@@ -122,7 +122,7 @@ impl WasiHttpHooks for Hooks {
         _: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Sent> + Send> {
         let parent = request.headers().get("traceparent").map(|value| value.to_str().unwrap().to_owned());
-        record(&self.0, Record::Sent(parent));
+        push_record(&self.0, Record::Sent(parent));
         let body = Empty::new().map_err(|never| match never {}).boxed_unsync();
         let mut response = http::Response::new(body);
         *response.status_mut() = http::StatusCode::NO_CONTENT;
@@ -236,7 +236,7 @@ impl Instance {
                 p3::Request::new(http::Method::GET, scheme, host, target, headers, None, body)
             });
             let response = service.handle(accessor, request).await??;
-            record(&recorder, Record::Returned);
+            push_record(&recorder, Record::Returned);
             let response = accessor.with(|mut access| response.into_http_with_getter(&mut access, sent, Data::http))?;
             let (head, mut body) = response.into_parts();
             let mut text = Vec::new();

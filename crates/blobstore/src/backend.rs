@@ -1,4 +1,4 @@
-//! What a backend of blobstore implements.
+//! The traits that a blobstore backend implements.
 
 use async_trait::async_trait;
 use bytes::Bytes;

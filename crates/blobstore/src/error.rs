@@ -1,36 +1,36 @@
-//! Why an operation on a container failed, as a guest is told.
+//! The error of a container operation, as it reaches the guest.
 
 use std::fmt;
 
 use tempo_backend::OverBudget;
 
-/// What kind of failure it was.
+/// Kind of an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
     /// No container is configured under that name.
     NoSuchContainer,
     /// There is no object of that name.
     NoSuchObject,
-    /// There is an object of that name, against what the operation asked for. Nothing was written.
+    /// An object of this name exists. Nothing was written.
     AlreadyExists,
     /// A name, an option or a value is not allowed.
     InvalidArgument,
-    /// The object is larger than is allowed. Nothing was written.
+    /// The object exceeds the size limit. Nothing was written.
     TooLarge,
-    /// No answer came in time. Whether a write was done is not known.
+    /// The operation timed out. A write may have been done.
     Timeout,
-    /// The container cannot be reached just now.
+    /// The container is unreachable.
     Unavailable,
-    /// The container is full or is asked too often.
+    /// A quota or rate limit is exhausted.
     QuotaExceeded,
-    /// The component, or the credentials of the host, may not do that.
+    /// The component or the host's credentials lack permission.
     AccessDenied,
-    /// Something else.
+    /// Any other failure.
     Other,
 }
 
 impl ErrorKind {
-    /// What it is called where failures are counted: `error.type`.
+    /// The value of the attribute `error.type`.
     pub fn name(self) -> &'static str {
         match self {
             Self::NoSuchContainer => "no_such_container",
@@ -47,28 +47,29 @@ impl ErrorKind {
     }
 }
 
-/// Why an operation failed. The message reaches the guest: it names no secret and nothing of the host's inside.
+/// The error of a container operation. Its message reaches the guest, so it contains no secrets and no internals of the
+/// host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     kind: ErrorKind,
     message: String,
 }
 
-/// What an operation on a container ends with.
+/// Result of a container operation.
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    /// An error of `kind` that says `message`.
+    /// Creates an error.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into() }
     }
 
-    /// What every backend answers when there is no object of that name.
+    /// The error of a missing object.
     pub fn no_such_object() -> Self {
         Self::new(ErrorKind::NoSuchObject, "there is no such object")
     }
 
-    /// What every backend answers when an object must not be replaced.
+    /// The error of a name that is taken.
     pub fn already_exists() -> Self {
         Self::new(ErrorKind::AlreadyExists, "there is an object of that name")
     }
@@ -83,7 +84,7 @@ impl Error {
         Self::new(ErrorKind::InvalidArgument, message)
     }
 
-    /// What kind of failure it was.
+    /// Returns the kind.
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }

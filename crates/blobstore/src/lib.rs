@@ -1,4 +1,4 @@
-//! Containers of objects: what they are, without a WebAssembly runtime.
+//! Containers of objects, without a WebAssembly runtime.
 //!
 #![doc = include_str!("../README.md")]
 

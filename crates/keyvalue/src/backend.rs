@@ -1,4 +1,4 @@
-//! What a backend of keyvalue implements.
+//! The trait that a keyvalue backend implements.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use futures::stream::BoxStream;
 
 use crate::Result;
 
-/// The version of an entry. It changes with every write of its key, and a version that was never comes back, not even
-/// after the entry was deleted. Only equality has a meaning.
+/// The version of an entry. Every write of a key changes it, and versions are never reused, not even after a deletion.
+/// Only equality has a meaning.
 pub type Version = u64;
 
 /// A value with its version.
@@ -21,13 +21,13 @@ pub struct Entry {
     pub version: Version,
 }
 
-/// What must be so for a write to be done.
+/// Condition of a write.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Condition {
-    /// Nothing.
+    /// No condition.
     #[default]
     Always,
-    /// There is no entry.
+    /// There is no entry under the key.
     Absent,
     /// The entry has this version.
     Version(Version),
@@ -50,34 +50,34 @@ pub enum Change {
     },
 }
 
-/// One store: keys and values that outlive the component, unless the backend is one that forgets.
+/// A store: keys and values that outlive the component, except in memory.
 ///
-/// The host has checked keys (1-512 bytes of UTF-8, in which every character is data) and the size of values before it
-/// calls. A success is reported only once the backend has acknowledged it. A backend never reads and then writes:
-/// conditions are judged where the data is.
+/// The host validates keys (1-512 bytes of UTF-8, in which every character is data) and value sizes before it calls. An
+/// operation succeeds once the backend has acknowledged it. Backends evaluate conditions atomically with the write,
+/// never by reading first.
 ///
 /// The host builds increments and compare-and-swap on [`get`](KeyValueStore::get) and a conditional
 /// [`set`](KeyValueStore::set).
 #[async_trait]
 pub trait KeyValueStore: Send + Sync + 'static {
-    /// The entry under `key`, or `None` if there is none or it has expired.
+    /// Reads the entry under `key`; `None` if there is none or it has expired.
     async fn get(&self, key: &str) -> Result<Option<Entry>>;
 
-    /// Writes `value` under `key` if `condition` holds, and tells the version it now has. It lives for `ttl`, or for
-    /// ever: a write without `ttl` ends the lifetime that an earlier one gave.
+    /// Writes `value` under `key` if `condition` holds, and returns the new version. The entry expires after `ttl`;
+    /// without one it never does, even if it had a lifetime before.
     ///
     /// # Errors
     ///
-    /// `PreconditionFailed` if the condition does not hold. `InvalidArgument` if this store cannot end an entry's life.
+    /// `PreconditionFailed` if the condition does not hold. `InvalidArgument` if the store does not support lifetimes.
     async fn set(&self, key: &str, value: Bytes, ttl: Option<Duration>, condition: Condition) -> Result<Version>;
 
-    /// Deletes the entry under `key`; it is no error if there is none.
+    /// Deletes the entry under `key`, if any.
     async fn delete(&self, key: &str) -> Result<()>;
 
-    /// The first `limit` keys that begin with `prefix` and come after `after`, in the order of their bytes.
+    /// Lists the first `limit` keys that begin with `prefix` and follow `after`, in byte order.
     async fn keys(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>>;
 
-    /// Every change from now on, in order for each key. The stream survives a lost connection: what changed in the
-    /// meantime comes after it.
+    /// Streams every change from now on, in order per key. The stream survives a lost connection, including the changes
+    /// made meanwhile.
     async fn watch(&self) -> Result<BoxStream<'static, Result<Change>>>;
 }

@@ -1,4 +1,4 @@
-//! Tells watchers in this process about the changes of an embedded store.
+//! Delivers changes of an embedded store to watchers in this process.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -10,39 +10,39 @@ use tokio::time::timeout;
 
 use crate::{Change, Error, ErrorKind, Result};
 
-/// What may wait for one watcher, in bytes. A single change may have more.
+/// Maximum queued bytes per watcher, unless a single change has more.
 const MAX_BACKLOG_BYTES: usize = 16 << 20;
-/// What a change takes besides its key and value.
+/// Bytes counted per change besides its key and value.
 const CHANGE_OVERHEAD_BYTES: usize = 128;
-/// How long a watched store rests before it looks for entries whose time is over.
+/// Interval at which a watched store removes expired entries.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(500);
 
-/// The watchers of one store, behind the store's own lock, which keeps changes in order.
+/// The watchers of a store, behind the store's lock, which keeps changes in order.
 ///
-/// A store never waits for its watchers. One that is too slow loses the changes that no longer fit, and gets one error
-/// in their place; it goes on with what comes when there is room again.
+/// A store never waits for its watchers. A slow one loses the changes that exceed its queue, receives one error
+/// instead, and continues with later changes.
 #[derive(Default)]
 pub(crate) struct Watchers(Vec<Watcher>);
 
 struct Watcher {
-    /// Bounded by what `waiting` counts.
+    /// Bounded by `waiting`.
     changes: mpsc::UnboundedSender<Result<Change>>,
     waiting: Arc<AtomicUsize>,
     lagging: bool,
 }
 
 impl Watchers {
-    /// Whether nobody listens.
+    /// Returns whether there are no watchers.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Tells everyone who still listens.
+    /// Sends a change to all open watchers.
     pub(crate) fn publish(&mut self, change: &Change) {
         self.0.retain_mut(|watcher| watcher.tell(change));
     }
 
-    /// A new watcher. While it listens, `sweep` is called from time to time to end what has expired.
+    /// Adds a watcher. While it is open, `sweep` runs periodically to remove expired entries.
     pub(crate) fn watch<F: Future<Output = ()> + Send + 'static>(
         &mut self,
         sweep: impl Fn() -> F + Send + 'static,
@@ -68,7 +68,7 @@ impl Watchers {
 }
 
 impl Watcher {
-    /// Whether it still listens.
+    /// Returns whether the watcher is open.
     fn tell(&mut self, change: &Change) -> bool {
         let (size, waiting) = (change.size(), self.waiting.load(Relaxed));
         if waiting == 0 || waiting.saturating_add(size) <= MAX_BACKLOG_BYTES {
@@ -85,7 +85,7 @@ impl Watcher {
 }
 
 impl Change {
-    /// What the change takes in memory, in bytes.
+    /// Memory of the change, in bytes.
     pub fn size(&self) -> usize {
         let (key, value) = match self {
             Self::Set { key, value } => (key.len(), value.len()),

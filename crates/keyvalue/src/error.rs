@@ -1,32 +1,32 @@
-//! Why an operation on a store failed, as a guest is told.
+//! The error of a store operation, as it reaches the guest.
 
 use std::fmt;
 
 use tempo_backend::OverBudget;
 
-/// What kind of failure it was.
+/// Kind of an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// No store is configured under that name.
+    /// No store is configured under this name.
     NoSuchStore,
-    /// The component, or the credentials of the host, may not do that.
+    /// The component or the host's credentials lack permission.
     AccessDenied,
-    /// The key or the value is not allowed, or the request makes no sense.
+    /// The key, the value or the request is invalid.
     InvalidArgument,
-    /// The entry is there, or has another version, against what the operation asked for. Nothing was written.
+    /// The condition of a write does not hold. Nothing was written.
     PreconditionFailed,
-    /// No answer came in time. Whether a write was done is not known.
+    /// The operation timed out. A write may have been done.
     Timeout,
-    /// The store cannot be reached just now.
+    /// The store is unreachable.
     Unavailable,
-    /// The store is full or is asked too often.
+    /// A quota or rate limit is exhausted.
     QuotaExceeded,
-    /// Something else.
+    /// Any other failure.
     Other,
 }
 
 impl ErrorKind {
-    /// What it is called where failures are counted: `error.type`.
+    /// The value of the attribute `error.type`.
     pub fn name(self) -> &'static str {
         match self {
             Self::NoSuchStore => "no_such_store",
@@ -41,23 +41,24 @@ impl ErrorKind {
     }
 }
 
-/// Why an operation failed. The message reaches the guest: it names no secret and nothing of the host's inside.
+/// The error of a store operation. Its message reaches the guest, so it contains no secrets and no internals of the
+/// host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     kind: ErrorKind,
     message: String,
 }
 
-/// What an operation on a store ends with.
+/// Result of a store operation.
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    /// An error of `kind` that says `message`.
+    /// Creates an error.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into() }
     }
 
-    /// What kind of failure it was.
+    /// Returns the kind.
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
@@ -71,7 +72,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// What the host holds for a component is a quota, like what a store keeps for it.
+/// A budget of the host is a quota, like that of a store.
 impl From<OverBudget> for Error {
     fn from(over: OverBudget) -> Self {
         Self::new(ErrorKind::QuotaExceeded, over.to_string())

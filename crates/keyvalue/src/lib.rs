@@ -1,4 +1,4 @@
-//! Keyvalue stores: what they are, without a WebAssembly runtime.
+//! Keyvalue stores, without a WebAssembly runtime.
 //!
 #![doc = include_str!("../README.md")]
 

@@ -1,4 +1,4 @@
-//! The backend `memory:`, which forgets everything when the process ends. For tests, caches and trying things out.
+//! The backend `memory:`, which is lost when the process ends. For tests, caches and experiments.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -14,13 +14,13 @@ use tempo_settings::{BackendUrl, Flag, Size};
 use crate::changes::Watchers;
 use crate::{Change, Condition, Entry, Error, ErrorKind, KeyValueStore, Result, Version};
 
-/// What one store may take, in bytes.
+/// Default capacity of a store, in bytes.
 const DEFAULT_CAPACITY_BYTES: usize = 256 << 20;
 const MAX_FLAG: Flag = Flag::new("max-memory-store", "SIZE", "Capacity of a memory: store").default("256MiB");
-/// What an entry takes besides its key and value.
+/// Bytes counted per entry besides its key and value.
 const ENTRY_OVERHEAD_BYTES: usize = 128;
 
-/// The scheme `memory:`. What follows the colon tells stores of one component apart: `memory:sessions`.
+/// The URL scheme `memory:`. The rest of the URL distinguishes stores of one component: `memory:sessions`.
 pub struct Memory;
 
 impl BackendScheme<dyn KeyValueStore> for Memory {
@@ -36,14 +36,14 @@ impl BackendScheme<dyn KeyValueStore> for Memory {
     }
 }
 
-/// A store in memory. Its clones are the same store.
+/// A store in memory. Clones share it.
 #[derive(Clone)]
 pub struct MemoryStore {
     content: Arc<Mutex<Content>>,
 }
 
 impl Default for MemoryStore {
-    /// A store that may take 256 MiB.
+    /// Creates a store with a capacity of 256 MiB.
     fn default() -> Self {
         Self::new(DEFAULT_CAPACITY_BYTES)
     }
@@ -51,13 +51,13 @@ impl Default for MemoryStore {
 
 #[derive(Default)]
 struct Content {
-    /// What the entries take and what they may take, in bytes.
+    /// Used and maximum bytes.
     size: usize,
     max: usize,
     entries: BTreeMap<String, Kept>,
-    /// Every entry that expires, the next one first.
+    /// Expiring entries, the earliest first.
     expiring: BTreeSet<(Instant, String)>,
-    /// Of the last write.
+    /// Version of the last write.
     version: Version,
     watchers: Watchers,
 }
@@ -68,14 +68,14 @@ struct Kept {
 }
 
 impl MemoryStore {
-    /// A store that may take `max` bytes: of each entry its key, its value and 128 more.
+    /// Creates a store with a capacity of `max` bytes: each entry counts its key, its value and 128 more.
     pub fn new(max: usize) -> Self {
         Self { content: Arc::new(Mutex::new(Content { max, ..Content::default() })) }
     }
 
-    /// The content after everything that has expired was removed.
+    /// Locks the content and removes expired entries.
     fn content(&self) -> MutexGuard<'_, Content> {
-        // A panic under the lock leaves nothing half done that a reader could mistake.
+        // A panic under the lock leaves consistent entries.
         let mut content = self.content.lock().unwrap_or_else(PoisonError::into_inner);
         content.sweep(Instant::now());
         content
@@ -130,7 +130,7 @@ impl KeyValueStore for MemoryStore {
         content.size = total;
         content.version = content.version.wrapping_add(1);
         let version = content.version;
-        // A time that no clock can show is as good as none.
+        // A time beyond the clock's range means no expiry.
         let expires = ttl.and_then(|ttl| Instant::now().checked_add(ttl));
         if let Some(expires) = expires {
             content.expiring.insert((expires, key.to_owned()));
@@ -179,7 +179,7 @@ fn size(key: &str, value: &[u8]) -> usize {
     key.len().saturating_add(value.len()).saturating_add(ENTRY_OVERHEAD_BYTES)
 }
 
-/// The error of a condition that does not hold.
+/// The error of an unmet condition.
 pub(crate) fn precondition_failed() -> Error {
     Error::new(ErrorKind::PreconditionFailed, "the entry does not meet the condition")
 }

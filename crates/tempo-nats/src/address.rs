@@ -9,7 +9,7 @@ use percent_encoding::percent_decode_str;
 use tempo_messaging::topic;
 use tempo_settings::{BackendUrl, Error, ErrorKind, Secret};
 
-/// Who the URL says is asking.
+/// The user in the URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum User {
     Token(Secret),

@@ -6,7 +6,7 @@
 //! as `=2E` where it would leave an empty token: at either end, and after another dot that stands for itself.
 //!
 //! Each key has one encoding, and each encoding one key. A key in the bucket that is no encoding (`a=b`, written by
-//! somebody else's program) belongs to no key here: it is never listed, reported or overwritten.
+//! another program) belongs to no key here: it is never listed, reported or overwritten.
 
 /// How the bucket calls `key`. At most three times as long; 512 bytes become 1,536, where a server with its default
 /// settings takes lines of 4,096.

@@ -29,7 +29,7 @@ pub(crate) enum Login {
 }
 
 impl Login {
-    /// Reads the flags. What the URL says of the user goes before them.
+    /// Reads the flags. A user in the URL takes precedence.
     pub(crate) fn read(settings: &Settings, address: &Address) -> Result<Self, Error> {
         if let Some(user) = &address.user {
             return Ok(Self::User(user.clone()));
@@ -61,7 +61,7 @@ impl Login {
     ///
     /// # Errors
     ///
-    /// A file cannot be read now, or is none of its kind. Later the client goes on with what it read last.
+    /// A file cannot be read now, or is none of its kind. On a reconnect the client keeps the last good content.
     pub(crate) async fn options(&self) -> Result<ConnectOptions, Error> {
         match self {
             Self::Anonymous => Ok(ConnectOptions::new()),
@@ -78,7 +78,7 @@ impl Login {
 /// What a user signs a server's challenge with.
 struct Signer {
     key: KeyPair,
-    /// What an account says of the user. Without it the server knows the public key.
+    /// The user's JWT, issued by its account. Without it the server knows the public key.
     jwt: Option<String>,
 }
 

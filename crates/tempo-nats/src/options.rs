@@ -21,7 +21,7 @@ const MAX_RECONNECT_PAUSE: Duration = Duration::from_millis(500);
 /// The longest single attempt. One that hangs must not keep a lost connection from the next.
 const MAX_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long a server may be silent before it is asked for a sign of life.
+/// Interval of pings to a silent server.
 const PING_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The flags that every connection to NATS reads.
@@ -44,7 +44,7 @@ pub(crate) fn connect_timeout(settings: &Settings) -> Result<Duration, Error> {
 }
 
 impl Options {
-    /// Reads the flags. What the URL says of the user goes before them.
+    /// Reads the flags. A user in the URL takes precedence.
     pub(crate) fn read(settings: &Settings, address: &Address) -> Result<Self, Error> {
         let identity = match (settings.get(&CERT)?, settings.get(&KEY)?) {
             (Some(certificate), Some(key)) => Some((certificate, key)),

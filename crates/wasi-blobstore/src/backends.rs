@@ -1,4 +1,4 @@
-//! What a runtime puts behind the service: the containers of its flags.
+//! [`BlobstoreBackends`]: opens the containers named by `--blobstore`.
 
 use std::marker::PhantomData;
 use std::path::Path;
@@ -14,8 +14,8 @@ use crate::{BlobstoreState, Container, WasiBlobstore};
 const MAX_OBJECT_SIZE: Flag =
     Flag::new("max-object-size", "SIZE", "Largest object that a component may write").default("1GiB");
 
-/// The containers that a user configured, on the backends `S`: `BlobstoreBackends<(Memory, File)>`. Without any, one
-/// called `default` is kept on disk below `--data`.
+/// The backend of [`WasiBlobstore`](crate::WasiBlobstore) with the schemes `S`: `BlobstoreBackends<(Memory, File)>`.
+/// Without `--blobstore`, `default` is a directory below `--data`.
 pub struct BlobstoreBackends<S> {
     state: BlobstoreState,
     schemes: PhantomData<fn() -> S>,

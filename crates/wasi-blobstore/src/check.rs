@@ -1,4 +1,4 @@
-//! What a guest may ask for: every name, option and size is judged here, before a backend sees it.
+//! Validates names, options and sizes of guests before a backend sees them.
 
 use bytes::{Bytes, BytesMut};
 use tempo_backend::{ByteBudget, Reservation};

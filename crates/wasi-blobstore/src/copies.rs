@@ -1,4 +1,4 @@
-//! How many objects a component copies at once: each is a lot of work for one call, on a disk or a server.
+//! Bounds the concurrent copies of a component: each is expensive for a disk or a server.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use tokio::sync::Semaphore;
 
 use crate::{Container, Error, ErrorKind, ObjectInfo, Result};
 
-/// Copies of one component at once; more wait. Dropped, one that waits or runs ends.
+/// Maximum concurrent copies per component; more wait.
 const MAX_CONCURRENT_COPIES: usize = 4;
 
 /// The copies of one component. Cheap to clone; all clones are the same.

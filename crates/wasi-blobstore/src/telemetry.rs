@@ -1,4 +1,4 @@
-//! A container that tells what is done on it.
+//! Spans and metrics of container operations, as a decorator of containers.
 
 use std::sync::Arc;
 
@@ -8,20 +8,19 @@ use tempo_telemetry::{Operation, Operations, Telemetry};
 
 use crate::{ByteRange, Container, Data, Entry, Error, ObjectInfo, PutOptions, Result, Upload};
 
-/// Tells what is done on the container within it.
+/// Records spans and metrics of the operations of a container.
 struct InstrumentedContainer {
     container: Arc<dyn Container>,
     operations: Operations,
 }
 
-/// An upload, which is one operation from its first byte to its end.
+/// An upload, one operation from its first byte to its end.
 struct InstrumentedUpload {
     upload: Box<dyn Upload>,
     operation: Operation,
 }
 
-/// `container`, which the component opens by `name` and which is of the scheme `system`, so that it tells what is done on
-/// it.
+/// Instruments `container`, which has this `name` and the scheme `system`.
 pub(crate) fn instrument(
     telemetry: &Telemetry,
     system: &str,
@@ -52,7 +51,7 @@ impl Container for InstrumentedContainer {
         self.operations.instrument("stat", word, self.container.stat(name)).await
     }
 
-    /// Ends when the bytes begin to come.
+    /// Ends with the first bytes.
     async fn get(&self, name: &str, range: Option<ByteRange>) -> Result<(ObjectInfo, Data)> {
         self.operations.instrument("get", word, self.container.get(name, range)).await
     }

@@ -1,4 +1,4 @@
-//! What is done whole or not at all: increments and swaps, made of reads and conditional writes.
+//! Increments and swaps, built on reads and conditional writes.
 
 use std::fmt::Display;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
@@ -10,13 +10,13 @@ use bytes::Bytes;
 use crate::bucket::Bucket;
 use crate::{Condition, Entry, Error, ErrorKind, Result, Version};
 
-/// How often a change is tried against others who change the same entry. Each time that this one fails another one has
-/// succeeded, so only an entry that is written without a pause gets here.
+/// Maximum attempts. Each failed attempt means that another writer succeeded, so only an entry under constant writes
+/// gets here.
 const MAX_ATTEMPTS: u32 = 1000;
-/// The longest pause between two tries, in microseconds.
+/// Maximum pause between attempts, in microseconds.
 const MAX_PAUSE_MICROS: u64 = 20_000;
 
-/// The number types of the interfaces' counters.
+/// Number types of counters.
 pub(crate) trait Counter: Copy + Display + FromStr + Send + Sync {
     const ZERO: Self;
     fn add(self, delta: Self) -> Option<Self>;
@@ -36,18 +36,18 @@ impl Counter for i64 {
     }
 }
 
-/// What a swap asks of the entry that is there. Without either, any entry will do.
+/// Conditions of a swap. Without any, every entry matches.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Required {
     pub(crate) version: Option<String>,
     pub(crate) value: Option<Vec<u8>>,
 }
 
-/// What became of a swap.
+/// Result of a swap.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Swap {
     Done,
-    /// Nothing was written, because this is there.
+    /// Not written: the current entry differs.
     Stale(Option<Entry>),
 }
 
@@ -68,7 +68,7 @@ impl Bucket {
         }
     }
 
-    /// Writes `value` over an entry that is as `required`.
+    /// Replaces an entry that matches `required`.
     pub(crate) async fn swap(&self, key: &str, value: Vec<u8>, required: &Required) -> Result<Swap> {
         self.limits.check_value(&value)?;
         if required.version.is_none() && required.value.is_none() {
@@ -90,17 +90,18 @@ impl Bucket {
             if self.write(key, value.clone(), Condition::Version(version)).await?.is_some() {
                 return Ok(Swap::Done);
             }
-            // It has changed in between. If only a value is required, and it is this value again, the swap may go on.
+            // The entry changed meanwhile. If only the value is required and equal again, retry.
             tries.another().await?;
         }
     }
 
-    /// The version of the entry under `key`, if there is one.
+    /// Returns the version of the entry under `key`.
     pub(crate) async fn version(&self, key: &str) -> Result<Option<Version>> {
         Ok(self.current(key).await?.map(|entry| entry.version))
     }
 
-    /// Writes `value` if the entry has `version`, or if there is none and `version` is `None`. Tells whether it did.
+    /// Writes `value` if the entry has `version`, or, with `None`, if there is no entry. Returns whether it was
+    /// written.
     pub(crate) async fn write_over(&self, key: &str, value: Vec<u8>, version: Option<Version>) -> Result<bool> {
         self.limits.check_key(key)?;
         self.limits.check_value(&value)?;
@@ -136,7 +137,7 @@ fn sum<N: Counter>(entry: Option<&Entry>, delta: N) -> Result<N> {
     number.add(delta).ok_or_else(|| Error::new(ErrorKind::InvalidArgument, "the sum is out of the number's range"))
 }
 
-/// Counts tries, and waits between them: longer each time, and each caller differently, so that they come apart.
+/// Counts attempts and pauses between them, with exponential backoff and jitter.
 #[derive(Default)]
 struct Backoff(u32);
 
@@ -147,7 +148,7 @@ impl Backoff {
             let message = "too many concurrent writes of the entry; nothing was written";
             return Err(Error::new(ErrorKind::Unavailable, message));
         }
-        // A hasher's keys are the random numbers that the standard library has to offer.
+        // The standard library's only random numbers are a hasher's keys.
         let random = RandomState::new().build_hasher().finish();
         let longest = 100u64.checked_shl(self.0.min(16)).unwrap_or(u64::MAX).min(MAX_PAUSE_MICROS);
         tokio::time::sleep(Duration::from_micros(random.checked_rem(longest).unwrap_or(0))).await;

@@ -1,4 +1,4 @@
-//! The stores of a runtime: which they are is said by `--keyvalue`, how they are opened by a choice of schemes.
+//! [`KeyValueBackends`]: opens the stores named by `--keyvalue`, with the URL schemes compiled in.
 
 use std::marker::PhantomData;
 use std::path::PathBuf;
@@ -12,11 +12,11 @@ use crate::limits::{MAX_KEY, MAX_VALUE};
 use crate::telemetry::instrument;
 use crate::{KeyValueLimits, KeyValueState, KeyValueStore, WasiKeyValue};
 
-/// The file below `--data` that holds the store that nobody configured.
+/// Default database file, below `--data`.
 const DEFAULT_FILE: &str = "keyvalue.redb";
 
-/// The backend of [`WasiKeyValue`]: every store that `--keyvalue` names, opened by one of the schemes `S`. If none is
-/// named, `default` is a file below `--data`.
+/// The backend of [`WasiKeyValue`]: opens every store that `--keyvalue` names, with the schemes `S`. Without the flag,
+/// `default` is a file below `--data`.
 pub struct KeyValueBackends<S> {
     state: KeyValueState,
     schemes: PhantomData<fn() -> S>,

@@ -1,4 +1,4 @@
-//! Several entries in one call: many operations at once, but not all of them.
+//! Batches: several operations of one call, with bounded concurrency.
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
@@ -6,19 +6,19 @@ use crate::bucket::Bucket;
 use crate::limits::ELEMENT_OVERHEAD_BYTES;
 use crate::{Condition, Result};
 
-/// Operations of one batch that run at once.
+/// Maximum concurrent operations per batch.
 const MAX_CONCURRENT_OPERATIONS: usize = 16;
 
 /// A key with its value.
 pub(crate) type Pair = (String, Vec<u8>);
 
 impl Bucket {
-    /// The pairs under `keys`, in their order.
+    /// Reads the entries under `keys`, in order.
     pub(crate) async fn get_many(&self, keys: Vec<String>) -> Result<Vec<Option<Pair>>> {
         keys.iter().try_for_each(|key| self.limits.check_key(key))?;
         let mut call = self.arguments(size(&keys))?;
         let at_once = keys.len().min(MAX_CONCURRENT_OPERATIONS);
-        // For those that are read at once; what has been read is added one by one.
+        // For concurrent reads; results are added one by one.
         let reserved = self.answer(&mut call, at_once.saturating_mul(self.limits.value)).await?;
         let at_once = reserved.checked_div(self.limits.value).unwrap_or(at_once).clamp(1, MAX_CONCURRENT_OPERATIONS);
         let mut room = self.limits.room();
@@ -37,7 +37,7 @@ impl Bucket {
         Ok(self.read(&key).await?.map(|entry| (key, entry.value.into())))
     }
 
-    /// Writes all `pairs`. Nothing is written if one of them is not allowed.
+    /// Writes all `pairs`, or nothing if one is invalid.
     pub(crate) async fn set_many(&self, pairs: Vec<Pair>) -> Result<()> {
         for (key, value) in &pairs {
             self.limits.check_key(key)?;
@@ -51,7 +51,7 @@ impl Bucket {
         writes.buffered(MAX_CONCURRENT_OPERATIONS).try_collect().await
     }
 
-    /// Deletes what is under `keys`. Nothing is deleted if one of them is not allowed.
+    /// Deletes the entries under `keys`, or nothing if one is invalid.
     pub(crate) async fn delete_many(&self, keys: Vec<String>) -> Result<()> {
         keys.iter().try_for_each(|key| self.limits.check_key(key))?;
         let _call = self.arguments(size(&keys))?;
@@ -60,7 +60,7 @@ impl Bucket {
     }
 }
 
-/// What a list of keys takes.
+/// Memory of a list of keys.
 fn size(keys: &[String]) -> usize {
     keys.iter().map(|key| key.len().saturating_add(ELEMENT_OVERHEAD_BYTES)).fold(0, usize::saturating_add)
 }

@@ -1,4 +1,4 @@
-//! A bucket: what a component holds once it has opened a store. Every version of the interface works on this one type.
+//! A bucket: the handle of an open store, shared by all versions of the interface.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,20 +9,20 @@ use tempo_backend::{ByteBudget, Reservation};
 use crate::limits::ELEMENT_OVERHEAD_BYTES;
 use crate::{Condition, Entry, Error, ErrorKind, KeyValueLimits, KeyValueStore, Result};
 
-/// Keys in one page of a list.
+/// Keys per page.
 const PAGE: usize = 1000;
 
-/// A store that a component has opened, with the limits under which it uses it.
+/// A store that a component has opened, with its limits.
 #[derive(Clone)]
 pub struct Bucket {
     pub(crate) store: Arc<dyn KeyValueStore>,
     pub(crate) limits: KeyValueLimits,
-    /// What the host holds of the component's store: the arguments of a call under way, and its answer.
+    /// Budget for the arguments and answers of calls in progress.
     pub(crate) bytes: ByteBudget,
-    /// Whether a call waits while others have the bytes that it needs. Where the guest stands still during a call, there
-    /// are none that could end.
+    /// Whether a call waits for bytes that other calls hold. Not where the guest blocks during a call: then no other
+    /// call could end.
     waits: bool,
-    /// Where the last page ended that was asked for by number, so that the next one need not count from the start.
+    /// End of the last page requested by number, so that the next one need not count from the start.
     mark: Option<(u64, String)>,
 }
 
@@ -30,35 +30,35 @@ pub struct Bucket {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Page {
     pub(crate) keys: Vec<String>,
-    /// Whether there are keys after these.
+    /// Whether more keys follow.
     pub(crate) more: bool,
 }
 
 impl Page {
-    /// The last key, if there are more.
+    /// The last key, if more follow.
     pub(crate) fn cursor(&self) -> Option<String> {
         self.keys.last().filter(|_| self.more).cloned()
     }
 }
 
 impl Bucket {
-    /// The handle that a component gets of `store`. What its calls hold is reserved in `bytes`.
+    /// Creates a handle of `store`. Calls reserve their memory in `bytes`.
     pub fn new(store: Arc<dyn KeyValueStore>, limits: KeyValueLimits, bytes: ByteBudget) -> Self {
         Self { store, limits, bytes, waits: false, mark: None }
     }
 
-    /// The same for a call during which the guest goes on.
+    /// The same for a call during which the guest keeps running.
     pub(crate) fn waiting(self) -> Self {
         Self { waits: true, ..self }
     }
 
-    /// Reserves what a call was given. It is in memory already, so it does not wait for others.
+    /// Reserves the arguments of a call, without waiting: they are in memory already.
     pub(crate) fn arguments(&self, bytes: usize) -> Result<Reservation> {
         Ok(self.bytes.try_reserve(bytes)?)
     }
 
-    /// Adds what an answer may take, before it is asked for: `bytes`, but never so much that other calls find nothing.
-    /// An answer that turns out to be larger is reserved when it is there.
+    /// Reserves `bytes` for an answer in advance, but leaves budget for other calls. A larger answer is reserved once
+    /// read.
     pub(crate) async fn answer(&self, call: &mut Reservation, bytes: usize) -> Result<usize> {
         let bytes = bytes.min(self.bytes.limit() / 4);
         if self.waits {
@@ -73,14 +73,14 @@ impl Bucket {
         Ok(self.current(key).await?.map(|entry| entry.value.into()))
     }
 
-    /// The value under `key` with its version.
+    /// Reads the entry under `key`.
     pub(crate) async fn current(&self, key: &str) -> Result<Option<Entry>> {
         self.limits.check_key(key)?;
         let mut call = self.arguments(key.len())?;
         self.entry(&mut call, key).await
     }
 
-    /// The same, reserved as a part of `call`.
+    /// The same, reserved in `call`.
     pub(crate) async fn entry(&self, call: &mut Reservation, key: &str) -> Result<Option<Entry>> {
         let before = call.bytes();
         self.answer(call, self.limits.value).await?;
@@ -95,7 +95,7 @@ impl Bucket {
         self.limits.check_key(key)?;
         let entry = self.store.get(key).await?;
         if let Some(entry) = &entry {
-            // Others may write to the store with larger limits.
+            // Other programs may have larger limits.
             self.limits.room().take(entry.value.len())?;
         }
         Ok(entry)
@@ -105,7 +105,7 @@ impl Bucket {
         self.set_if(key, value, None, Condition::Always).await
     }
 
-    /// Writes for `ttl` milliseconds, if `condition` holds.
+    /// Writes with a lifetime of `ttl` milliseconds if `condition` holds.
     pub(crate) async fn set_if(&self, key: &str, value: Vec<u8>, ttl: Option<u64>, condition: Condition) -> Result<()> {
         self.limits.check_key(key)?;
         self.limits.check_value(&value)?;
@@ -129,11 +129,11 @@ impl Bucket {
         Ok(self.store.get(key).await?.is_some())
     }
 
-    /// The first page of keys that begin with `prefix` and come after `after`.
+    /// Lists the first page of keys that begin with `prefix` and follow `after`.
     pub(crate) async fn list(&self, prefix: &str, after: Option<&str>) -> Result<Page> {
         let given = prefix.len().saturating_add(after.map_or(0, str::len));
         let _call = self.page(given).await?;
-        // One more than fits, to know whether there are more.
+        // One more than fits, to see whether more follow.
         let mut keys = self.store.keys(prefix, after, PAGE.saturating_add(1)).await?;
         let mut room = self.limits.room();
         let fitting = keys.iter().take(PAGE).take_while(|key| room.fits(key.len())).count();
@@ -145,7 +145,7 @@ impl Bucket {
         Ok(Page { keys, more })
     }
 
-    /// The page of all keys that begins after as many as `passed`, and how many are passed after it, if there are more.
+    /// Lists the page after `passed` keys, and returns the number passed after it if more follow.
     pub(crate) async fn list_by_number(&mut self, passed: u64) -> Result<(Vec<String>, Option<u64>)> {
         let mut after = match self.mark.take() {
             Some((number, key)) if number == passed => Some(key),
@@ -161,14 +161,14 @@ impl Bucket {
         Ok((page.keys, self.mark.as_ref().map(|(number, _)| *number)))
     }
 
-    /// Reserves a page of keys besides what the call was given.
+    /// Reserves a page of keys in `call`.
     async fn page(&self, given: usize) -> Result<Reservation> {
         let mut call = self.arguments(given)?;
         self.answer(&mut call, PAGE.saturating_mul(self.limits.key.saturating_add(ELEMENT_OVERHEAD_BYTES))).await?;
         Ok(call)
     }
 
-    /// The last of the first `number` keys, if there are as many.
+    /// Returns the last of the first `number` keys, if there are so many.
     async fn key_at(&self, number: u64) -> Result<Option<String>> {
         let _call = self.page(0).await?;
         let mut left = usize::try_from(number).unwrap_or(usize::MAX);
@@ -181,7 +181,7 @@ impl Bucket {
             }
             left = left.saturating_sub(page);
             after = keys.into_iter().last();
-            // A long way through an embedded store must not hold up the thread.
+            // A long walk through an embedded store must not block the thread.
             tokio::task::yield_now().await;
         }
         Ok(after)

@@ -1,24 +1,24 @@
-//! How a host function fails: with an error for the guest, or with a trap when the host itself is at fault.
+//! Failure of a host function: an error for the guest, or a trap.
 
 use wasmtime::component::ResourceTableError;
 
 use crate::{Error, ErrorKind};
 
-/// What `bindgen!` takes in place of each interface's error type.
+/// The error type of all interfaces in `bindgen!`.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The guest is told.
+    /// Returned to the guest.
     Error(Error),
-    /// The guest gave a handle that it does not have, or has too many of them.
+    /// An invalid handle, or too many handles.
     Trap(wasmtime::Error),
 }
 
 impl Failure {
-    /// The error for the guest, or the trap.
+    /// Returns the error for the guest, or the trap.
     pub(crate) fn into_error(self) -> wasmtime::Result<Error> {
         match self {
             Self::Error(error) => {
-                // Most interfaces have no room for the text.
+                // Most interfaces do not return the text.
                 tracing::debug!(kind = ?error.kind(), "{error}");
                 Ok(error)
             }
@@ -39,7 +39,7 @@ impl From<ResourceTableError> for Failure {
     }
 }
 
-/// The error for a name that is not configured.
+/// The error for an unknown store name.
 pub(crate) fn no_such_store() -> Error {
     Error::new(ErrorKind::NoSuchStore, "no store of that name is configured")
 }

@@ -1,28 +1,28 @@
-//! How large keys, values and answers may be.
+//! Limits on keys, values and answers.
 
 use tempo_core::Limits;
 use tempo_settings::{Flag, Settings, Size};
 
 use crate::{Error, ErrorKind, Result};
 
-/// The longest key that any limit can allow, in bytes: every backend can keep keys of this size.
+/// Upper bound of the key limit, in bytes: every backend supports it.
 const MAX_KEY_BYTES: usize = 512;
-/// What a list takes in a guest's memory for each element besides its text: two pointers and a length, rounded up.
+/// Guest memory per list element besides its text: two pointers and a length, rounded up.
 pub(crate) const ELEMENT_OVERHEAD_BYTES: usize = 32;
 
 pub(crate) const MAX_KEY: Flag =
     Flag::new("max-key-size", "SIZE", "Longest key of a store, up to 512B").default("512B");
 pub(crate) const MAX_VALUE: Flag = Flag::new("max-value-size", "SIZE", "Largest value of a store").default("1MiB");
 
-/// How large keys, values and answers may be, in bytes.
+/// Limits on keys, values and answers, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct KeyValueLimits {
-    /// The longest key, at most 512.
+    /// Maximum key, at most 512.
     pub key: usize,
-    /// The largest value.
+    /// Maximum value.
     pub value: usize,
-    /// The largest answer of one call: a value, a page of keys, or all values of a batch.
+    /// Maximum answer of one call: a value, a page of keys, or all values of a batch.
     pub answer: usize,
 }
 
@@ -57,13 +57,13 @@ impl KeyValueLimits {
         Err(Error::new(ErrorKind::InvalidArgument, message))
     }
 
-    /// What may still be added to an answer.
+    /// Creates the budget of an answer.
     pub(crate) fn room(&self) -> AnswerBudget {
         AnswerBudget { limit: self.answer, left: self.answer }
     }
 }
 
-/// Counts what an answer takes before it is built.
+/// The byte budget of one answer, counted before it is built.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AnswerBudget {
     limit: usize,
@@ -71,14 +71,14 @@ pub(crate) struct AnswerBudget {
 }
 
 impl AnswerBudget {
-    /// Whether an element of `bytes` still fits; if so, it is counted.
+    /// Counts an element of `bytes` if it fits; returns whether it does.
     pub(crate) fn fits(&mut self, bytes: usize) -> bool {
         let left = self.left.checked_sub(bytes.saturating_add(ELEMENT_OVERHEAD_BYTES));
         self.left = left.unwrap_or(self.left);
         left.is_some()
     }
 
-    /// Counts an element that must fit.
+    /// Counts an element, or fails.
     pub(crate) fn take(&mut self, bytes: usize) -> Result<()> {
         if self.fits(bytes) {
             return Ok(());

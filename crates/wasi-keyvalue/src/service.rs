@@ -1,4 +1,4 @@
-//! The service: what keyvalue is to a linker, and what a store's data carries for it.
+//! The service: links the interfaces, and holds the state of a store.
 
 use std::fmt;
 
@@ -15,8 +15,8 @@ use crate::{Bucket, KeyValueLimits, KeyValueStore};
 #[derive(Clone, Copy, Debug)]
 pub struct WasiKeyValue;
 
-/// What one store carries for the service: the buckets that its component may open, shared by all of its stores, and the
-/// bytes that calls under way may hold.
+/// Per-store state of the service: the buckets, shared by the component's stores, and the byte budget of calls in
+/// progress.
 #[derive(Clone)]
 pub struct KeyValueState {
     stores: Backends<dyn KeyValueStore>,
@@ -25,23 +25,22 @@ pub struct KeyValueState {
 }
 
 impl KeyValueState {
-    /// A share of `stores`. Of `limits`, the bytes that may cross the border in one call count, and those that the host
-    /// holds for one store.
+    /// Creates a state with `stores`. Uses the limits for hostcall bytes and host memory.
     pub fn new(stores: Backends<dyn KeyValueStore>, limits: &Limits) -> Self {
         Self { stores, limits: KeyValueLimits::new(limits), bytes: ByteBudget::new(limits.host_memory) }
     }
 
-    /// The same for another store, whose calls reserve what they hold in `bytes`.
+    /// Creates the state of another store, with its own budget `bytes`.
     pub fn for_another_store(&self, bytes: &ByteBudget) -> Self {
         Self { stores: self.stores.clone(), limits: self.limits, bytes: bytes.clone() }
     }
 
-    /// The same, with other limits.
+    /// Sets other limits.
     pub fn with_limits(self, limits: KeyValueLimits) -> Self {
         Self { limits, ..self }
     }
 
-    /// What host functions work on during a call.
+    /// Returns the view for a host call.
     pub fn view<'a>(&'a self, table: &'a mut ResourceTable) -> KeyValueView<'a> {
         KeyValueView { state: self, table }
     }
@@ -66,15 +65,15 @@ impl fmt::Debug for KeyValueState {
     }
 }
 
-/// What the service's functions work on: it borrows a store's share and its resource table for one call.
+/// A view of a store's state and resource table for one host call.
 pub struct KeyValueView<'a> {
     pub(crate) state: &'a KeyValueState,
     pub(crate) table: &'a mut ResourceTable,
 }
 
 impl KeyValueView<'_> {
-    /// Opens the bucket that is configured under `name`. No name is the default, as it is for a URL without one: much that
-    /// is published opens the empty name, wasmCloud's first example and wasmtime's own tests among it.
+    /// Opens the bucket `name`. An empty name is the default: many published components open it, among them wasmCloud's
+    /// first example and wasmtime's tests.
     pub(crate) fn open(&mut self, name: &str) -> Result<Resource<Bucket>, Failure> {
         let name = if name.is_empty() { DEFAULT_NAME } else { name };
         let store = self.state.stores.get(name).ok_or_else(no_such_store)?.clone();
@@ -85,7 +84,7 @@ impl KeyValueView<'_> {
         Ok(self.table.push(resource)?)
     }
 
-    /// The bucket behind a handle. It is taken out of the table because nothing is borrowed while a backend works.
+    /// Returns a clone of the bucket, so that nothing is borrowed while a backend works.
     pub(crate) fn bucket(&self, handle: &Resource<Bucket>) -> Result<Bucket, Failure> {
         Ok(self.table.get(handle)?.clone())
     }
@@ -128,7 +127,7 @@ impl Service for WasiKeyValue {
         draft2::wasi::keyvalue::store::add_to_linker::<T, Self>(linker, T::provide)?;
         draft2::wasi::keyvalue::atomics::add_to_linker::<T, Self>(linker, T::provide)?;
         draft2::wasi::keyvalue::batch::add_to_linker::<T, Self>(linker, T::provide)?;
-        // Without concurrency the engine cannot hold async functions.
+        // Engines without concurrency support cannot link async functions.
         if linker.engine().get_concurrency_support() {
             wasmcloud::wasmcloud::keyvalue::types::add_to_linker::<T, Self>(linker, T::provide)?;
             wasmcloud::wasmcloud::keyvalue::store::add_to_linker::<T, Self>(linker, T::provide)?;

@@ -1,4 +1,4 @@
-//! A store that tells what is done on it.
+//! Spans and metrics of store operations, as a decorator of stores.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,13 +10,13 @@ use tempo_telemetry::{Operations, Telemetry};
 
 use crate::{Change, Condition, Entry, Error, KeyValueStore, Result, Version};
 
-/// Tells what is done on the store within it.
+/// Records spans and metrics of the operations of a store.
 struct InstrumentedStore {
     store: Arc<dyn KeyValueStore>,
     operations: Operations,
 }
 
-/// `store`, which the component opens by `name` and which is of the scheme `system`, so that it tells what is done on it.
+/// Instruments `store`, which has this `name` and the scheme `system`.
 pub(crate) fn instrument(
     telemetry: &Telemetry,
     system: &str,

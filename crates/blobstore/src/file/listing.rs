@@ -1,4 +1,4 @@
-//! Listing a directory of objects in the order of their names, without holding more names than were asked for.
+//! Lists a directory of objects in the order of their names, with bounded memory.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,7 +9,7 @@ use super::names::{Decoded, decode};
 use super::object::{failed, open};
 use crate::{Entry, ErrorKind, Result, record};
 
-/// What is asked for: names that begin with `prefix` and come after `after`.
+/// Selects names that begin with `prefix` and follow `after`.
 pub(super) struct Query {
     pub(super) prefix: String,
     pub(super) after: Option<String>,

@@ -46,7 +46,7 @@ fn push(text: &mut String, byte: u8, first: bool) {
     }
 }
 
-/// What a file's name says about the object in it.
+/// The object name decoded from a file name.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Decoded {
     /// The object's name.
@@ -55,7 +55,7 @@ pub(super) enum Decoded {
     Head(Vec<u8>),
 }
 
-/// What `file` says about its object. `None`: no object is kept in a file of that name.
+/// Decodes the file name `file`. `None`: it holds no object.
 pub(super) fn decode(file: &str) -> Option<Decoded> {
     let (text, cut) = file.split_once('+').map_or((file, false), |(head, _)| (head, true));
     let mut bytes = Vec::with_capacity(text.len());

@@ -18,7 +18,7 @@ const CHUNK: usize = 128 << 10;
 struct Reader {
     file: File,
     left: u64,
-    /// What was read last: its memory is used again once nobody has it any more.
+    /// What was read last: its memory is reused once it is unshared.
     last: Bytes,
 }
 

@@ -61,7 +61,7 @@ impl Partial {
     /// Makes it the object that `info` describes.
     pub(super) fn complete(mut self, directory: &Directory, info: &ObjectInfo, if_absent: bool) -> Result<()> {
         let failed = |error: io::Error| match error.kind() {
-            // Somebody has cleaned up under the upload: there is nothing that could be missing otherwise.
+            // Another program has removed the upload: there is nothing that could be missing otherwise.
             io::ErrorKind::NotFound => Error::new(ErrorKind::Other, "the upload was removed from outside"),
             _ => directory.failed("write", &error),
         };

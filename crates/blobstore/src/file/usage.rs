@@ -1,4 +1,4 @@
-//! What the files of a container take on the disk, for its quota: counted when it is opened, and with every write.
+//! Disk usage of a container, for its quota: counted when it is opened, and with every write.
 
 use std::collections::HashMap;
 use std::fs;
@@ -11,10 +11,10 @@ use crate::{Error, ErrorKind, Result};
 /// File systems give out room in blocks of this size or smaller ones, in bytes.
 const BLOCK: u64 = 4096;
 
-/// The rooms of this process, by the true paths of their containers.
+/// The usage counters of this process, by canonical path.
 static OPEN: LazyLock<Mutex<HashMap<PathBuf, Weak<DiskUsage>>>> = LazyLock::new(Mutex::default);
 
-/// What a file of `length` bytes takes.
+/// Disk usage of a file of `length` bytes.
 pub(super) fn on_disk(length: u64) -> u64 {
     length.checked_next_multiple_of(BLOCK).unwrap_or(u64::MAX)
 }

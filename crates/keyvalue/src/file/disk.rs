@@ -1,4 +1,4 @@
-//! What a store asks of the disk, as one thing that a test can let fail.
+//! The disk operations of a store, as a trait so that tests can make them fail.
 
 use std::io;
 use std::path::Path;
@@ -8,10 +8,10 @@ use redb::{Database, DatabaseError};
 use tempo_backend::Fault;
 use tempo_settings::private;
 
-/// What redb keeps of a file in memory, in bytes. The system keeps the rest as far as it has room.
+/// Size of redb's cache. The page cache keeps the rest.
 const CACHE_BYTES: usize = 64 << 20;
 
-/// The disk that a database file is on.
+/// The disk below a database file.
 pub(super) trait Disk: Send {
     /// Opens the database at `path`, or creates it for its owner only. One that was not closed is repaired, which reads all
     /// of it.
@@ -21,7 +21,7 @@ pub(super) trait Disk: Send {
     fn probe(&self, path: &Path, size: usize) -> io::Result<()>;
 }
 
-/// The disk itself.
+/// The real disk.
 pub(super) struct System;
 
 impl Disk for System {

@@ -65,15 +65,15 @@ pub struct FileStore {
     shared: Arc<Shared>,
 }
 
-/// What all handles of one database share. The last field is dropped last: the thread, which owns the database, ends
-/// when nobody can send to it any more.
+/// State shared by the handles of a database. The last field is dropped last: the thread owns the database, and ends
+/// when all senders are dropped.
 struct Shared {
     published: Arc<Published>,
     requests: mpsc::Sender<Request>,
     _thread: WriterThread,
 }
 
-/// What the thread makes known.
+/// State published by the writer thread after each commit.
 struct Published {
     /// The entries after the last commit; none while the file cannot be opened. Keeping them at hand spares each read the
     /// beginning of a transaction, which costs more than the read; pages that a commit frees can be used again one commit
@@ -100,14 +100,14 @@ impl Published {
         self.entries.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Makes a commit known, to readers first.
+    /// Publishes a commit, to readers first.
     fn publish(&self, entries: Snapshot, changes: &[Change]) {
         *self.entries.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(entries));
         let mut watchers = self.watchers.lock().unwrap_or_else(PoisonError::into_inner);
         changes.iter().for_each(|change| watchers.publish(change));
     }
 
-    /// Takes the entries back before the file is closed.
+    /// Withdraws the entries before the file is closed.
     fn withdraw(&self) {
         *self.entries.write().unwrap_or_else(PoisonError::into_inner) = None;
     }

@@ -1,4 +1,4 @@
-//! Opening a database file: once in a process, and never one that another process has open.
+//! Opens database files: once per process, and never a file that another process has open.
 
 use std::collections::HashMap;
 use std::io;
@@ -14,26 +14,26 @@ use super::disk::Disk;
 use super::writer::{self, Writer};
 use super::{Published, Shared, tables};
 
-/// The databases of this process, by their true paths.
+/// The open databases of this process, by canonical path.
 static OPEN: LazyLock<Mutex<HashMap<PathBuf, Arc<tokio::sync::Mutex<DatabaseSlot>>>>> = LazyLock::new(Mutex::default);
 
-/// What is known of one path. Its lock is held while it is being opened.
+/// The database at one path. Its lock is held while it is being opened.
 #[derive(Default)]
 struct DatabaseSlot {
     shared: Weak<Shared>,
     quota: Option<u64>,
-    /// Ends when the thread has closed the database.
+    /// Resolves when the writer thread has closed the database.
     closed: Option<oneshot::Receiver<()>>,
 }
 
-/// The thread of a database. Dropping this waits for its end, where that holds up nobody.
+/// The writer thread of a database. Dropping this joins it, on a blocking thread if there is a runtime.
 pub(super) struct WriterThread(Option<JoinHandle<()>>);
 
 impl Drop for WriterThread {
     fn drop(&mut self) {
         let Some(thread) = self.0.take() else { return };
         let join = move || {
-            // A panic has been printed, and there is nobody left to tell.
+            // The panic hook has reported a panic.
             let _ = thread.join();
         };
         match tokio::runtime::Handle::try_current() {
@@ -43,7 +43,7 @@ impl Drop for WriterThread {
     }
 }
 
-/// The database at `path`: the one that this process has open, or a newly opened one on `disk`.
+/// Returns the database at `path`: the open one of this process, or a new one on `disk`.
 pub(super) async fn shared(path: &Path, quota: Option<u64>, disk: Box<dyn Disk>) -> anyhow::Result<Arc<Shared>> {
     let wanted = path.to_owned();
     let path = tokio::task::spawn_blocking(move || locate(&wanted)).await??;
@@ -57,7 +57,7 @@ pub(super) async fn shared(path: &Path, quota: Option<u64>, disk: Box<dyn Disk>)
         return Ok(shared);
     }
     if let Some(closed) = slot.closed.take() {
-        // Resolves with an error when the thread drops its end; it sends nothing.
+        // Resolves with an error when the thread drops its sender; it sends nothing.
         let _ = closed.await;
     }
     let (requests, receiver) = mpsc::channel(writer::MAX_QUEUED_REQUESTS);
@@ -69,7 +69,7 @@ pub(super) async fn shared(path: &Path, quota: Option<u64>, disk: Box<dyn Disk>)
         let _closing: oneshot::Sender<()> = closing;
         match open(&file, quota, &*disk) {
             Ok((database, published)) => {
-                // If nobody waits for it any more, nobody can send requests either.
+                // If the receiver is gone, so are all senders of requests.
                 let _ = opened_sender.send(Ok(published.clone()));
                 Writer::new(disk, file, database, published, quota).run(receiver);
             }
@@ -86,7 +86,7 @@ pub(super) async fn shared(path: &Path, quota: Option<u64>, disk: Box<dyn Disk>)
     Ok(shared)
 }
 
-/// Makes the directories above `path`, and says by what name the file is known whatever way leads to it.
+/// Creates the directories above `path`, and returns its canonical path.
 fn locate(path: &Path) -> Result<PathBuf, Error> {
     if let Ok(there) = path.canonicalize() {
         return Ok(there);
@@ -104,7 +104,7 @@ fn locate(path: &Path) -> Result<PathBuf, Error> {
     Ok(parent.join(name))
 }
 
-/// A new file or directory is only there after a crash of the machine if the directory it is in was synchronised.
+/// A new file or directory survives a crash of the machine only after its parent directory was synced.
 fn sync_parent(path: &Path) -> io::Result<()> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::File::open(parent)?.sync_all()

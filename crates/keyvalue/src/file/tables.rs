@@ -1,4 +1,4 @@
-//! The tables of a database file, and what is read from them and written to them.
+//! The tables of a database file: reads and writes.
 
 use std::ops::Bound;
 
@@ -17,14 +17,14 @@ use crate::{Condition, Entry, ErrorKind, Version};
 const ENTRIES: TableDefinition<&[u8], &[u8]> = TableDefinition::new("entries");
 /// The end of each life that has one, with its key.
 const EXPIRATIONS: TableDefinition<(u64, &[u8]), ()> = TableDefinition::new("expirations");
-/// What is known of the store: the numbers below.
+/// The counters below.
 pub(super) const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
 /// The version of the last write. It only grows, so no version ever comes back.
 const VERSION: &str = "version";
-/// How the tables are laid out.
+/// Key of the format version.
 const FORMAT: &str = "format";
 const CURRENT_FORMAT: u64 = 1;
-/// Ends of lives that one group of writes tidies up at most.
+/// Maximum expired entries removed per commit.
 const MAX_SWEPT_ENTRIES: usize = 256;
 
 /// Why an entry is not written.
@@ -205,7 +205,7 @@ impl<'a> Tables<'a> {
         Ok(Ok(self.version))
     }
 
-    /// Deletes the entry under `key`. Tells whether there was one.
+    /// Deletes the entry under `key`. Returns whether it existed.
     pub(super) fn delete(&mut self, key: &str) -> Result<bool, Error> {
         let Some((old, freed)) = self.head(key)? else { return Ok(false) };
         if let Some(usage) = &mut self.usage {
@@ -217,7 +217,7 @@ impl<'a> Tables<'a> {
         Ok(true)
     }
 
-    /// Deletes some of what has expired, and tells the keys.
+    /// Deletes some expired entries, and returns their keys.
     pub(super) fn sweep(&mut self) -> Result<Vec<String>, Error> {
         let end = (self.now.saturating_add(1), [].as_slice());
         let mut expired = Vec::new();
@@ -230,7 +230,7 @@ impl<'a> Tables<'a> {
         Ok(expired)
     }
 
-    /// Writes down the last version, and what the entries take.
+    /// Stores the last version, and the quota's usage.
     pub(super) fn finish(mut self) -> Result<(), Error> {
         self.meta.insert(VERSION, self.version)?;
         if let Some(usage) = self.usage {

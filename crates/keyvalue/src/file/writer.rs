@@ -1,5 +1,5 @@
-//! The thread that writes to one database: it takes all that waits, commits it at once, and answers. After a failure of
-//! the disk it opens the database again, as redb takes no more writes, and tries from time to time.
+//! The writer thread of a database: commits all waiting requests in one transaction, then answers them. After a disk
+//! failure redb accepts no writes: the thread reopens the database and probes the disk periodically.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,21 +15,21 @@ use super::tables::{self, Tables};
 use super::{Published, explain, failed};
 use crate::{Change, Condition, Error, Result, Version};
 
-/// Requests that wait for the thread, and so the most that one commit takes.
+/// Maximum queued requests, and so maximum requests per commit.
 pub(super) const MAX_QUEUED_REQUESTS: usize = 256;
-/// What the values of one commit may take, in bytes.
+/// Maximum bytes of values per commit.
 const MAX_COMMIT_BYTES: usize = 16 << 20;
-/// The shortest time between two attempts to write to a disk that has failed.
+/// Minimum pause between attempts to write to a failed disk.
 const MIN_RETRY_PAUSE: Duration = Duration::from_millis(100);
-/// An attempt waits this many times as long as the one before took: a repair reads the whole file.
+/// The pause is this multiple of the previous attempt's duration: a repair reads the whole file.
 const RETRY_PAUSE_FACTOR: u32 = 4;
-/// How often an idle thread looks whether it is time for an attempt.
+/// How often an idle thread checks whether a probe is due.
 const PROBE_POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// One write, and whom to tell of its end.
+/// A write and the channel for its result.
 pub(super) struct Request {
     pub(super) operation: Operation,
-    /// Those that write no entry answer with 0.
+    /// Operations that write no entry return 0.
     pub(super) reply: oneshot::Sender<Result<Version>>,
 }
 
@@ -43,7 +43,7 @@ pub(super) enum Operation {
     Delete {
         key: String,
     },
-    /// Nothing but what every group does first: tidy up what has expired.
+    /// Only removes expired entries, as every commit does.
     Sweep,
 }
 
@@ -61,7 +61,7 @@ pub(super) struct Writer {
     database: Option<Database>,
     published: Arc<Published>,
     quota: Option<u64>,
-    /// What the disk answered last, and when it may be tried again.
+    /// The last error of the disk, and when to retry.
     error: Error,
     again: Instant,
     /// The size of what failed, in bytes.
@@ -95,7 +95,7 @@ impl Writer {
             match self.serve(operations, size) {
                 Ok(outcomes) => {
                     for (reply, outcome) in replies.into_iter().zip(outcomes) {
-                        // A caller that has gone away wants no answer.
+                        // A cancelled caller is ignored.
                         let _ = reply.send(outcome);
                     }
                 }
@@ -108,7 +108,7 @@ impl Writer {
         }
     }
 
-    /// The next request. Until it comes, a disk that has failed is probed.
+    /// Waits for the next request, and probes a failed disk meanwhile.
     fn next(&mut self, requests: &mut mpsc::Receiver<Request>) -> Option<Request> {
         while self.published.fault.is_raised() {
             match requests.try_recv() {
@@ -121,8 +121,7 @@ impl Writer {
         requests.blocking_recv()
     }
 
-    /// Commits `operations`, whose values have `size` bytes. A disk that has just failed is left in peace, and the answer
-    /// is the one of then.
+    /// Commits `operations`, whose values have `size` bytes. Within the pause after a failure, returns the last error.
     fn serve(&mut self, operations: Vec<Operation>, size: usize) -> Result<Vec<Result<Version>>> {
         let raised = self.published.fault.is_raised();
         if raised && Instant::now() < self.again {
@@ -151,7 +150,7 @@ impl Writer {
         }
     }
 
-    /// Sees whether what failed would succeed now.
+    /// Probes whether the failed write would succeed now.
     fn probe(&mut self) {
         let begun = Instant::now();
         if self.database.is_none() {
@@ -204,7 +203,7 @@ impl Writer {
         }
     }
 
-    /// Puts the next attempt off, after one that began at `begun`.
+    /// Schedules the next attempt after one that began at `begun`.
     fn wait(&mut self, begun: Instant) {
         let now = Instant::now();
         let pause = now.saturating_duration_since(begun).saturating_mul(RETRY_PAUSE_FACTOR).max(MIN_RETRY_PAUSE);

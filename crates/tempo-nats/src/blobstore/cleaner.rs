@@ -1,4 +1,4 @@
-//! Removing chunks that no object has any more. It goes on when the one who asked for it was dropped.
+//! Removes unreferenced chunks, even after the caller was dropped.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use tokio::time::timeout;
 use super::bucket;
 use crate::connection::{Connection, REQUEST_TIMEOUT};
 
-/// How much may wait to be removed. What comes beyond stays in the bucket, where nothing refers to it.
+/// Maximum queued removals. Further chunks stay in the bucket unreferenced.
 const MAX_QUEUED_JOBS: usize = 256;
 
-/// How often a removal is tried.
+/// Maximum attempts of a removal.
 const MAX_ATTEMPTS: usize = 3;
 
 /// The server's answer to a chunk.

@@ -1,4 +1,4 @@
-//! Reading an object: its chunks in the order of the stream, a few at a time, and only as they are asked for.
+//! Reads an object: its chunks in the order of the stream, on demand.
 
 use std::sync::Arc;
 
@@ -16,10 +16,10 @@ use super::source::{Chunk, ChunkConsumer};
 use super::upload::CHUNK_BYTES;
 use crate::failure::Failure;
 
-/// How much is asked for at once, in bytes, or one chunk if that is larger.
+/// Requested bytes at a time, or one chunk if that is larger.
 pub(super) const READ_AHEAD_BYTES: usize = 1 << 20;
 
-/// How many chunks' sizes are asked for at once, to find where a range begins.
+/// Chunk sizes requested at a time, to find the start of a range.
 const SIZE_BATCH: usize = 1_000;
 
 /// The bytes of the object that `meta` describes, or of a range of it.
@@ -61,7 +61,7 @@ struct ObjectReader {
     /// The bytes and chunks that the object has.
     size: u64,
     chunks: u64,
-    /// The size of its chunks, as its writer says.
+    /// The size of its chunks, from its description.
     chunk: usize,
     /// What to read of it.
     start: u64,
@@ -73,7 +73,7 @@ struct ObjectReader {
 }
 
 impl ObjectReader {
-    /// The next bytes that were asked for.
+    /// The next requested bytes.
     async fn next(&mut self) -> Result<Option<Bytes>> {
         while self.place.bytes < self.end && self.start < self.end {
             let piece = self.fetch().await?;

@@ -1,4 +1,4 @@
-//! A consumer of the chunks of one object. What it gives follows without a gap on what it gave before, or it is given up.
+//! A consumer of the chunks of an object. It fails if a chunk is missing or out of order.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,17 +16,17 @@ use super::failure;
 use crate::connection::{ConnectionLost, REQUEST_TIMEOUT};
 use crate::failure::Failure;
 
-/// How long the server keeps a consumer that nobody asks. A reader that is slower has another one made.
+/// Inactivity after which the server deletes the consumer. A slower reader creates another one.
 const INACTIVE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The header in which the server says how large a message is that it sends without its payload.
+/// The header with the size of a message sent without its payload.
 const SIZE_HEADER: &str = "Nats-Msg-Size";
 
 /// A chunk.
 pub(super) struct Chunk {
     /// Its place in the stream.
     pub(super) sequence: u64,
-    /// Its size in bytes, also where its data was not asked for.
+    /// Its size in bytes, even without data.
     pub(super) size: u64,
     pub(super) data: Bytes,
 }
@@ -42,7 +42,7 @@ pub(super) struct ChunkConsumer {
     /// Where it sends it.
     inbox: String,
     batch: usize,
-    /// How many chunks were asked for and have not come.
+    /// Number of requested chunks that have not arrived.
     asked: usize,
     delivered: u64,
 }

@@ -1,5 +1,5 @@
-//! Listing objects. A bucket has no order but that of its writes, so each list is a walk over all descriptions; what is
-//! kept of it is the part that was asked for.
+//! Lists objects. A bucket is ordered by its writes only, so a list walks over all descriptions, and keeps the
+//! requested page.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,10 +20,10 @@ const FETCH_BATCH: usize = 500;
 /// How long a list may take. Writes that come faster than the walk goes would keep it from its end.
 const LIST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long the server keeps a walk that was broken off.
+/// Inactivity after which the server deletes the consumer of an abandoned walk.
 const INACTIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The longest name that a component could ask for, in bytes.
+/// Maximum bytes of a name that components can use.
 const MAX_NAME_BYTES: usize = 1024;
 
 /// The first `limit` objects whose names begin with `prefix` and come after `after`.
@@ -67,7 +67,7 @@ async fn walk(bucket: &Bucket, page: &mut Page<'_>) -> Result<()> {
         }
     });
     let walked = walked.await.map_err(|error| Failure::other(&*error));
-    // Else the server would keep each for a while, and lists come in numbers.
+    // Delete it: the server would keep it until its inactivity timeout.
     bucket.stream.delete_consumer(&consumer.cached_info().name).await.ok();
     Ok(walked?)
 }

@@ -100,7 +100,7 @@ async fn create(connection: &Connection, name: &str) -> Result<kv::Store, String
     };
     match created {
         Ok(store) => Ok(store),
-        // Somebody else was first, perhaps with another configuration.
+        // Another program was first, perhaps with another configuration.
         Err(error) => jetstream.get_key_value(name).await.map_err(|_| format!("the bucket cannot be created: {error}")),
     }
 }

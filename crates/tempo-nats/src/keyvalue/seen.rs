@@ -1,5 +1,5 @@
-//! Which messages are known to be values. A server that is told which message must be the last takes a marker for one
-//! too, so a write over a version asks first what that is; but mostly it is what was read or written just before.
+//! Sequences known to be values. The server's expected last sequence also matches a marker, so a write over a version
+//! first checks what it is; mostly it was read or written just before.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 

@@ -1,5 +1,5 @@
-//! Listing keys. A bucket has no order but that of its writes, so each list is a walk over all keys; what is kept of it
-//! is the part that was asked for, and values are not sent.
+//! Lists keys. A bucket is ordered by its writes only, so a list walks over all keys, without values, and keeps the
+//! requested page.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -14,13 +14,13 @@ use crate::connection::Connection;
 use crate::failure::Failure;
 use crate::{fetch, key};
 
-/// How many keys are fetched at once.
+/// Keys per fetch.
 const FETCH_BATCH: usize = 2_000;
 
-/// How long a list may take. Writes that come faster than the walk goes would keep it from its end.
+/// Timeout of a list, which constant writes could otherwise extend forever.
 const LIST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long the server keeps a walk that was broken off.
+/// Inactivity after which the server deletes the consumer of an abandoned walk.
 const INACTIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The first `limit` keys that begin with `prefix` and come after `after`.
@@ -56,7 +56,7 @@ pub(super) async fn keys(
             }
         });
         let walked = walked.await.map_err(|error| Failure::other(&*error));
-        // Else the server would keep each for a while, and lists come in numbers.
+        // Delete it: the server would keep it until its inactivity timeout.
         bucket.stream().delete_consumer(&consumer.cached_info().name).await.ok();
         walked
     };
@@ -65,7 +65,7 @@ pub(super) async fn keys(
     Ok(page.keys.into_iter().collect())
 }
 
-/// The part of the keys that was asked for. A key that is deleted during the walk may be among them or not.
+/// The requested page. Keys deleted during the walk may appear.
 struct Page<'a> {
     prefix: &'a str,
     after: Option<&'a str>,

@@ -11,10 +11,10 @@ use crate::check;
 use crate::service::OpenContainer;
 use crate::{BlobstoreView, ByteRange, Container, Error, Result};
 
-/// How many objects are deleted at once.
+/// Maximum concurrent deletions.
 const MAX_CONCURRENT_DELETES: usize = 16;
 
-/// How many names are asked of a backend at once.
+/// Names per page of a backend.
 const PAGE: usize = 1000;
 
 impl Host for BlobstoreView<'_> {}

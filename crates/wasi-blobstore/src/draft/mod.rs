@@ -2,7 +2,7 @@
 //!
 //! Where the interface is silent: the containers that exist are those that are configured, so `create-container` opens
 //! a configured one and refuses any other name, and `delete-container` deletes all objects and leaves an empty
-//! container, as if it had been created again. When a container was made is not known, and told as 0.
+//! container, as if it had been created again. The creation time of a container is unknown, and 0.
 
 mod blobstore;
 mod container;

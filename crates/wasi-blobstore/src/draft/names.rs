@@ -9,7 +9,7 @@ use super::{Answer, answer};
 use crate::bindings::draft::wasi::blobstore::container::HostStreamObjectNames;
 use crate::{BlobstoreView, Container, Result};
 
-/// How many names are asked of a backend at once, and given to a guest at once.
+/// Names per page, from the backend and to the guest.
 const PAGE: usize = 1000;
 
 /// What a name costs beyond its text: an address and a length in the guest's memory.

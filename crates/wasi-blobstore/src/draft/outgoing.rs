@@ -17,7 +17,7 @@ use super::queue::Queue;
 use crate::check::Checked;
 use crate::{Container, Error, ErrorKind, ObjectInfo, PutOptions, Result};
 
-/// What may wait between the guest and the backend, in bytes.
+/// Maximum bytes buffered between the guest and the backend.
 const MAX_BUFFERED_BYTES: usize = 4 * CHUNK;
 
 /// A value that a guest writes. Dropped before it is finished, it becomes no object.
@@ -40,7 +40,7 @@ impl OutgoingValue {
         first.then(|| Box::new(Body(self.pipe.clone())) as DynOutputStream)
     }
 
-    /// Says which object the value becomes.
+    /// Sets the object that the value becomes.
     pub(super) async fn write_to(
         &mut self,
         container: &dyn Container,
@@ -77,7 +77,7 @@ impl Drop for OutgoingValue {
 /// What the value, its stream and its task share.
 struct Pipe {
     state: Mutex<State>,
-    /// Told of every change.
+    /// Notified of every change.
     changed: Notify,
 }
 
@@ -102,7 +102,7 @@ impl Pipe {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Goes on to `stage`; what is finished is not given up any more.
+    /// Enters `stage`; a finished value cannot be abandoned.
     fn advance(&self, stage: ValueStage) {
         let mut state = self.lock();
         if state.stage < ValueStage::Finished {

@@ -1,4 +1,4 @@
-//! What a guest writes: its stream as a bounded channel, and its word that the stream is whole.
+//! Consumes what a guest writes: its stream as a bounded channel, and the future that marks it complete.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -35,8 +35,7 @@ impl Incoming {
         Ok(Self { chunks, complete: verdict })
     }
 
-    /// Uploads what comes until its end, and completes the upload if the guest has said or then says that it is whole.
-    /// Whatever else happens, the upload is dropped.
+    /// Uploads the stream, and completes the upload if the guest marks it complete. Otherwise the upload is dropped.
     pub(super) async fn upload(mut self, mut upload: Checked) -> Result<ObjectInfo> {
         let mut whole = false;
         loop {
@@ -61,7 +60,7 @@ impl Incoming {
 }
 
 fn agreed(verdict: Option<bool>) -> Result<bool> {
-    // A future that is dropped says nothing, and so not that the stream is whole.
+    // A dropped future does not mark the stream complete.
     match verdict {
         Some(true) => Ok(true),
         Some(false) | None => Err(Error::new(ErrorKind::Other, "the upload was not completed by its producer")),

@@ -1,4 +1,4 @@
-//! What a guest reads: chunks of a backend as a stream, with a future that says how it ended.
+//! Produces what a guest reads: a stream of chunks, and a future of its result.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -13,10 +13,10 @@ use wasmtime::component::{Destination, FutureReader, StreamProducer, StreamReade
 use crate::bindings::tempo::tempo::blobstore::store as wit;
 use crate::{Error, ErrorKind, Result};
 
-/// How a stream ended, for the guest.
+/// Result of a stream, for the guest.
 pub(super) type ReadOutcome = std::result::Result<(), wit::Error>;
 
-/// Hands out `chunks` no faster than they are read.
+/// Produces `chunks` as fast as the guest reads.
 pub(super) struct Producer<C> {
     chunks: BoxStream<'static, Result<C>>,
     /// A chunk that is there while the guest only asked whether one is.
@@ -55,7 +55,7 @@ impl<C: Send + 'static> Producer<C> {
                 None => Ok(()),
             };
             if let Some(sender) = self.ending.take() {
-                // The guest may not want to know.
+                // The guest may have dropped the future.
                 let _ = sender.send(ending);
             }
             return Poll::Ready(None);

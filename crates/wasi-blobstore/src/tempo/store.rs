@@ -12,7 +12,7 @@ use crate::check::{self, Checked};
 use crate::service::OpenContainer;
 use crate::{BlobstoreView, ByteRange, Container, Entry, Error, Result, WasiBlobstore};
 
-/// How many objects are asked of a backend at once.
+/// Objects per page of a backend.
 const PAGE: usize = 1000;
 
 /// A host function's answer.

@@ -1,4 +1,4 @@
-//! One call of a component's watcher, in any version of the interface.
+//! Calls a component's watcher, through any version of the interface.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -13,16 +13,16 @@ use wasmtime::component::{InstancePre, Resource};
 use crate::bindings::{draft, draft2, wasmcloud};
 use crate::{Bucket, Change, KeyValueLimits, WasiKeyValue};
 
-/// How long a change waits before it asks again for a place to run, if the queue for places was full.
+/// Pause before another request for a permit, if the queue was full.
 const ADMISSION_RETRY_PAUSE: Duration = Duration::from_millis(50);
 
-/// The component that hears of changes.
+/// The watching component.
 pub(super) struct Guest {
     workload: Workload,
     watcher: Watcher,
 }
 
-/// What the component exports, ready to be instantiated.
+/// The exported watcher, ready for instantiation.
 enum Watcher {
     Draft(draft::WatchServicePre<StoreData>),
     Draft2(draft2::WatchServicePre<StoreData>),
@@ -30,7 +30,7 @@ enum Watcher {
 }
 
 impl Watcher {
-    /// The newest watcher that the component exports.
+    /// Finds the newest exported watcher.
     fn find(component: &InstancePre<StoreData>) -> wasmtime::Result<Self> {
         if let Ok(watcher) = wasmcloud::WatchServicePre::new(component.clone()) {
             return Ok(Self::WasmCloud(watcher));
@@ -81,14 +81,14 @@ async fn call_async(
             Change::Set { key, value } => watcher.call_on_set(accessor, bucket, key, value.into()).await?,
             Change::Delete { key } => watcher.call_on_delete(accessor, bucket, key).await?,
         }
-        // The guest may have left tasks behind that still work.
+        // Wait for tasks that outlive the function.
         poll_fn(|cx| accessor.poll_no_interesting_tasks(cx)).await;
         Ok(())
     });
     finished.await?
 }
 
-/// A change, and the store that it happened in with the limits of its bucket.
+/// A change, and its store with the limits of its bucket.
 pub(super) struct StoreChange {
     pub(super) store: Arc<dyn crate::KeyValueStore>,
     pub(super) limits: KeyValueLimits,
@@ -112,7 +112,7 @@ impl Guest {
         self.workload.name()
     }
 
-    /// Tells the component of `change`, and returns when it is done with it.
+    /// Delivers a change to the component, and returns when the call has ended.
     pub(super) async fn deliver(self: &Arc<Self>, change: StoreChange) {
         let permit = self.place().await;
         let result = self.run(permit, change).await;
@@ -144,7 +144,7 @@ impl Guest {
         result
     }
 
-    /// A place to run. A change waits for as long as it takes: nobody would send it again.
+    /// Waits for a permit, without a timeout: changes are not sent again.
     async fn place(&self) -> Permit {
         loop {
             if let Ok(permit) = self.workload.admission().enter().await {

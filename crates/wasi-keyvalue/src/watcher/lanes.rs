@@ -1,4 +1,4 @@
-//! Sends the changes of one store to lanes: in order within each, and all lanes at once.
+//! Distributes the changes of a store over lanes: ordered within a lane, lanes concurrently.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
@@ -10,16 +10,16 @@ use tokio::task::JoinSet;
 use super::guest::{Guest, StoreChange};
 use crate::{Change, KeyValueLimits, KeyValueStore, Result};
 
-/// Changes of one store that are told at once. Fewer than the places of a component, so that others find one too.
+/// Maximum concurrent calls per store; fewer than the component's permits, so that others get some.
 const LANE_COUNT: usize = 16;
 
-/// What may wait in all lanes for its turn, in bytes, unless a single change has more.
+/// Maximum bytes queued in all lanes, unless a single change has more.
 const MAX_QUEUED_BYTES: usize = 1 << 20;
 
-/// A change that waits, and the room that it takes meanwhile.
+/// A queued change with its share of the budget.
 type QueuedChange = (Change, OwnedSemaphorePermit);
 
-/// A store whose changes a component hears of.
+/// A watched store.
 pub(super) struct Watched {
     pub(super) guest: Arc<Guest>,
     pub(super) store: Arc<dyn KeyValueStore>,
@@ -27,7 +27,7 @@ pub(super) struct Watched {
 }
 
 impl Watched {
-    /// Tells of `changes` until they end or `stop` is sent, and ends when the last call has ended.
+    /// Delivers `changes` until they end or `stop` is sent, and returns when the last call has ended.
     pub(super) async fn run(self, changes: BoxStream<'static, Result<Change>>, mut stop: watch::Receiver<bool>) {
         let mut tasks = JoinSet::new();
         let lanes: Vec<mpsc::Sender<QueuedChange>> = (0..LANE_COUNT).map(|_| self.lane(&mut tasks)).collect();
@@ -64,8 +64,8 @@ impl Watched {
     }
 }
 
-/// Waits for room for a change of `bytes`. One that is larger than all the room waits until it has it all. `None` if the
-/// semaphore is closed, which nothing does.
+/// Reserves budget for a change of `bytes`. A larger change waits for the whole budget. `None` if the semaphore is
+/// closed, which never happens.
 async fn reserve(room: &Arc<Semaphore>, bytes: usize) -> Option<OwnedSemaphorePermit> {
     let bytes = u32::try_from(bytes.min(MAX_QUEUED_BYTES)).ok()?;
     room.clone().acquire_many_owned(bytes).await.ok()

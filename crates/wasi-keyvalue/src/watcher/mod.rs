@@ -1,4 +1,4 @@
-//! The trigger that tells a component of changes: it calls the `watcher` that the component exports.
+//! The keyvalue watcher: the trigger that calls the exported `watcher` for every change.
 
 mod guest;
 mod lanes;
@@ -16,12 +16,11 @@ use self::guest::Guest;
 use self::lanes::Watched;
 use crate::{KeyValueState, KeyValueStore, WasiKeyValue};
 
-/// The trigger that calls components which export `wasi:keyvalue/watcher` or `wasmcloud:keyvalue/watcher`, for every
-/// change of every store that they may open, whoever made it.
+/// The trigger that calls components which export `wasi:keyvalue/watcher` or `wasmcloud:keyvalue/watcher` for every
+/// change of their stores, by any writer.
 ///
-/// Changes of one key arrive one after the other, those of different keys at the same time. Each gets a fresh instance.
-/// A call that fails is logged, and is not tried again. While nothing runs nothing is kept: a component hears of the
-/// changes that are made from its start on.
+/// Changes of one key are delivered in order, those of different keys concurrently. Each gets a fresh instance. A
+/// failed call is logged and not retried. Changes are not stored: a component receives those made after its start.
 pub struct KeyValueWatcher;
 
 #[async_trait]
@@ -42,7 +41,7 @@ impl Trigger for KeyValueWatcher {
         let mut known: Vec<&Arc<dyn KeyValueStore>> = Vec::new();
         for (name, store) in state.stores().iter() {
             names.push(name);
-            // A store of two names is one store, and its changes are told once.
+            // A store with two names is watched once.
             if known.iter().any(|known| Arc::ptr_eq(known, store)) {
                 continue;
             }
@@ -55,7 +54,7 @@ impl Trigger for KeyValueWatcher {
     }
 }
 
-/// A watcher that has been started. Dropping it ends what runs.
+/// A running watcher. Dropping it aborts its tasks.
 struct Watching {
     announcement: String,
     stop: watch::Sender<bool>,
@@ -71,7 +70,7 @@ impl Running for Watching {
     async fn failed(&mut self) -> anyhow::Error {
         match self.tasks.join_next().await {
             Some(_) => anyhow::anyhow!("the changes of a keyvalue store have ended"),
-            // There is no store, so nothing can end.
+            // Without stores, nothing can fail.
             None => std::future::pending().await,
         }
     }
@@ -79,7 +78,7 @@ impl Running for Watching {
     async fn drain(mut self: Box<Self>, deadline: Instant) {
         let _ = self.stop.send(true);
         let finished = async { while self.tasks.join_next().await.is_some() {} };
-        // What is left is ended when the tasks are dropped.
+        // Remaining calls end when their tasks are dropped.
         let _ = tokio::time::timeout_at(deadline.into(), finished).await;
     }
 }

@@ -1,4 +1,4 @@
-//! Real components hear of changes.
+//! Real components watch changes.
 
 use std::time::Duration;
 
@@ -13,11 +13,11 @@ use wasmtime::component::{Component, Linker};
 use super::*;
 use crate::{Change, Condition, KeyValueState, MemoryStore};
 
-/// How long something may take that is not at once.
+/// Timeout of an expected event.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A component that keeps what it hears: of the key `?rest` under `-rest`, and what was deleted as `gone`. It says
-/// nothing about keys that begin with `-`, and traps over those that begin with `!`.
+/// A component that records changes: of the key `?rest` under `-rest`, deletions as `gone`. It ignores keys that begin
+/// with `-`, and traps on those that begin with `!`.
 fn recorder(version: &str) -> String {
     format!(
         r#"(component

@@ -1,40 +1,39 @@
-//! Where encoded messages wait to be sent: one buffer a signal, bounded in bytes.
+//! `Buffer`: encoded messages that wait to be sent, one buffer per signal, bounded in bytes.
 //!
-//! The messages stand as they will be sent, each with its tag and length, so a request is made of them without looking at
-//! them again. What the buffer holds is counted by what was allocated for it, and a batch that is being sent counts until
-//! it is gone, so the bound holds for both together.
+//! Messages are stored as they are sent, with tag and length, so that a request is assembled without parsing them. The
+//! bound counts allocated bytes, including those of a batch in flight until it is dropped.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use tokio::sync::Notify;
 use tempo_telemetry::Signal;
+use tokio::sync::Notify;
 
-use crate::losses::{Losses, Reason};
+use crate::losses::{LossReason, Losses};
 use crate::wire;
 
-/// From here on the sender is woken rather than left to its schedule.
-pub(crate) const WAKE: usize = 256 * 1024;
-/// What is sent at once, unless a single message is larger.
-pub(crate) const BATCH: usize = 512 * 1024;
-/// Libraries and resources that are kept apart in one buffer.
+/// Size from which the sender is woken before its schedule.
+pub(crate) const WAKE_BYTES: usize = 256 * 1024;
+/// Maximum size of a batch, unless a single message is larger.
+pub(crate) const MAX_BATCH_BYTES: usize = 512 * 1024;
+/// Maximum number of resources and scopes in one buffer.
 pub(crate) const MAX_GROUPS: usize = 64;
-/// Messages share pieces of memory: small ones where little is told, so that many groups fit.
-const MIN_CHUNK: usize = 1024;
-const MAX_CHUNK: usize = 64 * 1024;
-/// What a group takes besides its key and its messages, generously.
-const GROUP: usize = 256;
-/// What a chunk takes besides its messages.
-const CHUNK: usize = 64;
+/// Messages share chunks of memory; chunks grow with their group, so that many small groups fit.
+const MIN_CHUNK_BYTES: usize = 1024;
+const MAX_CHUNK_BYTES: usize = 64 * 1024;
+/// Upper bound of a group's size besides its key and messages.
+const GROUP_OVERHEAD: usize = 256;
+/// Size of a chunk besides its messages.
+const CHUNK_OVERHEAD: usize = 64;
 
-/// The field of the messages in `ScopeSpans`, `ScopeMetrics` and `ScopeLogs`: the same in all three.
-const ITEM: u32 = 2;
+/// The field number of messages in `ScopeSpans`, `ScopeMetrics` and `ScopeLogs`.
+const ITEM_FIELD: u32 = 2;
 
-/// What messages must have in common to stand in one `ScopeSpans`.
+/// The key by which messages are grouped into one `ScopeSpans`, `ScopeMetrics` or `ScopeLogs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Source<'a> {
-    /// What is added to the host's resource: an encoded `Resource`.
+pub(crate) struct ScopeKey<'a> {
+    /// Attributes added to the host's resource: an encoded `Resource`.
     pub(crate) resource: &'a [u8],
     /// An encoded `InstrumentationScope`.
     pub(crate) scope: &'a [u8],
@@ -42,25 +41,28 @@ pub(crate) struct Source<'a> {
 }
 
 #[derive(Debug)]
-struct Key {
+struct OwnedScopeKey {
     resource: Box<[u8]>,
     scope: Box<[u8]>,
     schema_url: Box<str>,
 }
 
-impl Key {
-    fn source(&self) -> Source<'_> {
-        Source { resource: &self.resource, scope: &self.scope, schema_url: &self.schema_url }
+impl OwnedScopeKey {
+    fn as_key(&self) -> ScopeKey<'_> {
+        ScopeKey { resource: &self.resource, scope: &self.scope, schema_url: &self.schema_url }
     }
 }
 
-impl Source<'_> {
+impl ScopeKey<'_> {
     fn cost(&self) -> usize {
-        GROUP.saturating_add(self.resource.len()).saturating_add(self.scope.len()).saturating_add(self.schema_url.len())
+        GROUP_OVERHEAD
+            .saturating_add(self.resource.len())
+            .saturating_add(self.scope.len())
+            .saturating_add(self.schema_url.len())
     }
 
-    fn to_key(self) -> Key {
-        Key { resource: self.resource.into(), scope: self.scope.into(), schema_url: self.schema_url.into() }
+    fn to_owned_key(self) -> OwnedScopeKey {
+        OwnedScopeKey { resource: self.resource.into(), scope: self.scope.into(), schema_url: self.schema_url.into() }
     }
 }
 
@@ -71,7 +73,7 @@ struct Chunk {
 
 impl Chunk {
     fn cost(&self) -> usize {
-        self.bytes.capacity().saturating_add(CHUNK)
+        self.bytes.capacity().saturating_add(CHUNK_OVERHEAD)
     }
 
     fn has_room(&self, length: usize) -> bool {
@@ -80,17 +82,17 @@ impl Chunk {
 }
 
 struct Group {
-    key: Arc<Key>,
+    key: Arc<OwnedScopeKey>,
     chunks: VecDeque<Chunk>,
     size: usize,
 }
 
 #[derive(Default)]
-struct Waiting {
+struct Queue {
     groups: VecDeque<Group>,
-    /// Everything allocated, with what is being sent.
+    /// Allocated bytes, including those in flight.
     held: usize,
-    /// What waits to be sent.
+    /// Bytes that wait to be sent.
     ready: usize,
     woken: bool,
 }
@@ -99,19 +101,19 @@ struct Waiting {
 pub(crate) struct Buffer {
     signal: Signal,
     capacity: usize,
-    waiting: Mutex<Waiting>,
+    queue: Mutex<Queue>,
     filled: Notify,
     losses: Arc<Losses>,
 }
 
 impl Buffer {
     pub(crate) fn new(signal: Signal, capacity: usize, losses: Arc<Losses>) -> Arc<Self> {
-        Arc::new(Self { signal, capacity, waiting: Mutex::default(), filled: Notify::new(), losses })
+        Arc::new(Self { signal, capacity, queue: Mutex::default(), filled: Notify::new(), losses })
     }
 
-    /// Takes a message, or counts that there was no room for it.
-    pub(crate) fn push(&self, source: Source<'_>, message: &[u8]) {
-        let pushed = self.waiting().push(self.capacity, source, message);
+    /// Appends a message, or counts it as dropped if there is no room.
+    pub(crate) fn push(&self, key: ScopeKey<'_>, message: &[u8]) {
+        let pushed = self.queue().push(self.capacity, key, message);
         match pushed {
             Ok(false) => {}
             Ok(true) => self.filled.notify_one(),
@@ -119,26 +121,28 @@ impl Buffer {
         }
     }
 
-    /// Waits until there is much to send.
+    /// Waits until [`WAKE_BYTES`] wait to be sent.
     pub(crate) async fn filled(&self) {
         self.filled.notified().await;
     }
 
-    /// Whether there is much to send.
+    /// Returns whether [`WAKE_BYTES`] wait to be sent.
     pub(crate) fn is_filled(&self) -> bool {
-        self.waiting().ready >= WAKE
+        self.queue().ready >= WAKE_BYTES
     }
 
-    /// Takes what is to be sent next, if anything.
+    /// Takes the next batch, if any.
     pub(crate) fn take(self: &Arc<Self>) -> Option<Batch> {
-        let mut waiting = self.waiting();
-        waiting.woken = false;
+        let mut queue = self.queue();
+        queue.woken = false;
         let mut batch = Batch { groups: Vec::new(), items: 0, cost: 0, settled: false, buffer: Arc::clone(self) };
         let mut size = 0;
-        while let Some(mut group) = waiting.groups.pop_front() {
+        while let Some(mut group) = queue.groups.pop_front() {
             let before = size;
             let mut chunks = Vec::new();
-            while let Some(chunk) = group.chunks.pop_front_if(|chunk| size == 0 || size + chunk.bytes.len() <= BATCH) {
+            while let Some(chunk) =
+                group.chunks.pop_front_if(|chunk| size == 0 || size + chunk.bytes.len() <= MAX_BATCH_BYTES)
+            {
                 size += chunk.bytes.len();
                 batch.items += chunk.items;
                 batch.cost += chunk.cost();
@@ -149,38 +153,38 @@ impl Buffer {
                 batch.groups.push((Arc::clone(&group.key), chunks));
             }
             if !group.chunks.is_empty() {
-                // Behind the others, so that all have their turn.
-                waiting.groups.push_back(group);
+                // Moved behind the other groups, so that all are served in turn.
+                queue.groups.push_back(group);
                 break;
             }
-            batch.cost += group.key.source().cost();
+            batch.cost += group.key.as_key().cost();
         }
-        waiting.ready = waiting.ready.saturating_sub(size);
-        drop(waiting);
+        queue.ready = queue.ready.saturating_sub(size);
+        drop(queue);
         (batch.items > 0).then_some(batch)
     }
 
-    /// Gives up what waits, and counts it.
-    pub(crate) fn abandon(self: &Arc<Self>) {
+    /// Drops all waiting messages, and counts them.
+    pub(crate) fn discard(self: &Arc<Self>) {
         while self.take().is_some() {}
     }
 
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Waiting {
-    /// Whether the sender is to be woken.
-    fn push(&mut self, capacity: usize, source: Source<'_>, message: &[u8]) -> Result<bool, Reason> {
+impl Queue {
+    /// Appends a message. Returns whether to wake the sender.
+    fn push(&mut self, capacity: usize, key: ScopeKey<'_>, message: &[u8]) -> Result<bool, LossReason> {
         let length = wire::field_len(message.len());
-        let place = self.groups.iter().position(|group| group.key.source() == source);
-        let cost = if place.is_some() { 0 } else { source.cost() };
-        if length.saturating_add(cost).saturating_add(CHUNK) > capacity {
-            return Err(Reason::TooLarge);
+        let place = self.groups.iter().position(|group| group.key.as_key() == key);
+        let cost = if place.is_some() { 0 } else { key.cost() };
+        if length.saturating_add(cost).saturating_add(CHUNK_OVERHEAD) > capacity {
+            return Err(LossReason::TooLarge);
         }
         if place.is_none() && self.groups.len() >= MAX_GROUPS {
-            return Err(Reason::TooManySources);
+            return Err(LossReason::TooManySources);
         }
         let free = capacity.saturating_sub(self.held).saturating_sub(cost);
         match place.and_then(|place| self.groups.get_mut(place)) {
@@ -195,22 +199,22 @@ impl Waiting {
             None => {
                 let chunk = chunk(length, 0, free)?;
                 self.held += cost + chunk.cost();
-                let mut group = Group { key: Arc::new(source.to_key()), chunks: VecDeque::from([chunk]), size: 0 };
+                let mut group = Group { key: Arc::new(key.to_owned_key()), chunks: VecDeque::from([chunk]), size: 0 };
                 group.append(length, message);
                 self.groups.push_back(group);
             }
         }
         self.ready += length;
-        Ok(self.ready >= WAKE && !std::mem::replace(&mut self.woken, true))
+        Ok(self.ready >= WAKE_BYTES && !std::mem::replace(&mut self.woken, true))
     }
 }
 
-/// A piece of memory for at least `length` bytes of a group that has `size` already, and at most `free`.
-fn chunk(length: usize, size: usize, free: usize) -> Result<Chunk, Reason> {
-    let free = free.saturating_sub(CHUNK);
-    let wanted = size.clamp(MIN_CHUNK, MAX_CHUNK).min(free).max(length);
+/// Allocates a chunk for `length` bytes of a group of `size` bytes, within `free` bytes.
+fn chunk(length: usize, size: usize, free: usize) -> Result<Chunk, LossReason> {
+    let free = free.saturating_sub(CHUNK_OVERHEAD);
+    let wanted = size.clamp(MIN_CHUNK_BYTES, MAX_CHUNK_BYTES).min(free).max(length);
     if wanted > free {
-        return Err(Reason::QueueFull);
+        return Err(LossReason::QueueFull);
     }
     Ok(Chunk { bytes: Vec::with_capacity(wanted), items: 0 })
 }
@@ -218,16 +222,16 @@ fn chunk(length: usize, size: usize, free: usize) -> Result<Chunk, Reason> {
 impl Group {
     fn append(&mut self, length: usize, message: &[u8]) {
         if let Some(chunk) = self.chunks.back_mut() {
-            wire::bytes(&mut chunk.bytes, ITEM, message);
+            wire::bytes(&mut chunk.bytes, ITEM_FIELD, message);
             chunk.items += 1;
             self.size += length;
         }
     }
 }
 
-/// What is sent at once. It counts as held by the buffer until it is dropped; dropped without a word, it was lost.
+/// A batch of messages. It counts towards the buffer's bound until it is dropped; dropping it unsent counts it as lost.
 pub(crate) struct Batch {
-    groups: Vec<(Arc<Key>, Vec<Bytes>)>,
+    groups: Vec<(Arc<OwnedScopeKey>, Vec<Bytes>)>,
     items: u64,
     cost: usize,
     settled: bool,
@@ -235,21 +239,21 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    /// What is in it, by where it comes from.
-    pub(crate) fn groups(&self) -> impl Iterator<Item = (Source<'_>, &[Bytes])> {
-        self.groups.iter().map(|(key, chunks)| (key.source(), chunks.as_slice()))
+    /// Returns the messages, grouped by key.
+    pub(crate) fn groups(&self) -> impl Iterator<Item = (ScopeKey<'_>, &[Bytes])> {
+        self.groups.iter().map(|(key, chunks)| (key.as_key(), chunks.as_slice()))
     }
 
-    /// The collector took it, but for so many.
+    /// Records that the collector accepted all but `rejected` items.
     pub(crate) fn sent(mut self, rejected: u64) {
         self.settled = true;
         let rejected = rejected.min(self.items);
         self.buffer.losses.sent(self.buffer.signal, self.items - rejected);
-        self.buffer.losses.add(self.buffer.signal, Reason::Rejected, rejected);
+        self.buffer.losses.add(self.buffer.signal, LossReason::Rejected, rejected);
     }
 
-    /// It was not taken.
-    pub(crate) fn lost(mut self, reason: Reason) {
+    /// Records that the batch was lost.
+    pub(crate) fn lost(mut self, reason: LossReason) {
         self.settled = true;
         self.buffer.losses.add(self.buffer.signal, reason, self.items);
     }
@@ -258,10 +262,10 @@ impl Batch {
 impl Drop for Batch {
     fn drop(&mut self) {
         if !self.settled {
-            self.buffer.losses.add(self.buffer.signal, Reason::Shutdown, self.items);
+            self.buffer.losses.add(self.buffer.signal, LossReason::Shutdown, self.items);
         }
-        let mut waiting = self.buffer.waiting();
-        waiting.held = waiting.held.saturating_sub(self.cost);
+        let mut queue = self.buffer.queue();
+        queue.held = queue.held.saturating_sub(self.cost);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Puts the parts together: settings, buffers, meters, sinks and the thread.
+//! `Builder`: assembles settings, buffers, meters, sinks and the telemetry thread.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -26,15 +26,15 @@ use crate::resource::Attributes;
 use crate::sender::{Fill, Sender};
 use crate::settings::{Exporters, Recording};
 use crate::tee::Tee;
-use crate::thread::{Thread, Work};
+use crate::thread::{TelemetryThread, Work};
 use crate::transport::Transport;
 
-/// What waits to be sent, or is being sent, in bytes.
-const SPANS: usize = 2 << 20;
-const METRICS: usize = 1 << 20;
-const LOGS: usize = 1 << 20;
+/// Capacities of the buffers, in bytes, batches in flight included.
+const TRACE_BUFFER_BYTES: usize = 2 << 20;
+const METRIC_BUFFER_BYTES: usize = 1 << 20;
+const LOG_BUFFER_BYTES: usize = 1 << 20;
 
-/// The telemetry of a process, before it starts: what the environment says, and what else is to read it.
+/// Configures the telemetry of a process: the `OTEL_*` variables, and additional readers and sinks.
 pub struct Builder<'a> {
     settings: &'a Settings,
     component: String,
@@ -47,28 +47,28 @@ pub struct Builder<'a> {
     tasks: Vec<BoxFuture<'static, ()>>,
 }
 
-/// Telemetry that runs. It ends when this is dropped; [`Running::shutdown`] sends what is left before.
+/// Running telemetry. Dropping it ends the exporters; [`Running::shutdown`] flushes them first.
 pub struct Running {
     telemetry: Telemetry,
-    thread: Thread,
+    thread: TelemetryThread,
     /// Readers hold it weakly.
     _provider: Option<SdkMeterProvider>,
 }
 
-/// Starts what the variables of OpenTelemetry ask for; `None` if they ask for nothing. `component` is what is served,
-/// `runtime` the name and version of the program.
+/// Starts the exporters that the `OTEL_*` variables configure. Returns `None` if they configure none. `component` is
+/// the name of the served component, `runtime` the name and version of the program.
 ///
 /// # Errors
-/// A value is wrong, which the error says with the name of the variable and its place, or the system gives no thread.
+/// A value is invalid (the error names the variable and its source), or the system cannot create a thread.
 pub fn start(settings: &Settings, component: &str, runtime: (&str, &str)) -> Result<Option<Running>> {
     Builder::new(settings, component, runtime)?.start()
 }
 
 impl<'a> Builder<'a> {
-    /// Reads where telemetry is to be sent. Nothing is connected or started.
+    /// Reads the exporter settings. Nothing is connected or started.
     ///
     /// # Errors
-    /// A value is wrong. The error names the variable and its place, and never shows the value.
+    /// A value is invalid. The error names the variable and its source, never the value.
     pub fn new(settings: &'a Settings, component: &str, (name, version): (&str, &str)) -> Result<Self> {
         Ok(Self {
             settings,
@@ -83,7 +83,7 @@ impl<'a> Builder<'a> {
         })
     }
 
-    /// Adds another reader of the host's metrics. It is read by whoever made it.
+    /// Adds a reader of the host's metrics.
     #[must_use]
     pub fn reader(mut self, reader: impl MetricReader) -> Self {
         self.provider = self.provider.with_reader(reader);
@@ -91,33 +91,32 @@ impl<'a> Builder<'a> {
         self
     }
 
-    /// Has `scrape` show what guests measure, too. Its reader of the host's metrics is another thing: see
-    /// [`reader`](Self::reader).
+    /// Adds the metrics of guests to `scrape`. Its reader of the host's metrics is added with [`reader`](Self::reader).
     #[must_use]
     pub fn scrape(mut self, scrape: &Scrape) -> Self {
         self.scrapes.push(scrape.clone());
         self
     }
 
-    /// Adds another sink, which is given all that the collector is given, and is asked for what it wants.
+    /// Adds a sink. It receives the same spans and records as the exporters, for the signals that it enables.
     #[must_use]
     pub fn sink(mut self, sink: Arc<dyn Sink>) -> Self {
         self.sinks.push(sink);
         self
     }
 
-    /// Adds what is to run beside, on the telemetry's own thread and in its tokio runtime, so that it goes on when the
-    /// serving threads are busy. It is dropped at the end.
+    /// Adds a task that runs on the telemetry thread, so that it makes progress while the serving threads are busy. It
+    /// is dropped at shutdown.
     #[must_use]
     pub fn task(mut self, task: impl Future<Output = ()> + Send + 'static) -> Self {
         self.tasks.push(task.boxed());
         self
     }
 
-    /// Starts; `None` if there is nothing to do.
+    /// Starts telemetry. Returns `None` if nothing is configured.
     ///
     /// # Errors
-    /// A value is wrong, as in [`Builder::new`], or the system gives no thread.
+    /// A value is invalid, as in [`Builder::new`], or the system cannot create a thread.
     pub fn start(mut self) -> Result<Option<Running>> {
         let read = self.has_reader || !self.scrapes.is_empty();
         if self.exporters.is_off() && !read && self.sinks.is_empty() && self.tasks.is_empty() {
@@ -132,9 +131,9 @@ impl<'a> Builder<'a> {
             exporter.as_ref().map(|_| Buffer::new(signal, capacity, Arc::clone(&losses)))
         };
         let buffers = Buffers {
-            traces: buffer(Signal::Traces, &self.exporters.traces, SPANS),
-            metrics: buffer(Signal::Metrics, &self.exporters.metrics, METRICS),
-            logs: buffer(Signal::Logs, &self.exporters.logs, LOGS),
+            traces: buffer(Signal::Traces, &self.exporters.traces, TRACE_BUFFER_BYTES),
+            metrics: buffer(Signal::Metrics, &self.exporters.metrics, METRIC_BUFFER_BYTES),
+            logs: buffer(Signal::Logs, &self.exporters.logs, LOG_BUFFER_BYTES),
         };
         let (provider, reader) = self.provider(&attributes, &recording);
         let guests = self.guests(&recording, &losses);
@@ -155,11 +154,11 @@ impl<'a> Builder<'a> {
         let sink = Tee::of(sinks);
         let sampler = if sink.enabled(Signal::Traces) { recording.sampler } else { Sampler::AlwaysOff };
         let telemetry = Telemetry::from(TelemetryBuilder { sink, sampler, metrics });
-        let thread = Thread::start(work).context("cannot start a thread for telemetry")?;
+        let thread = TelemetryThread::start(work).context("cannot start a thread for telemetry")?;
         Ok(Some(Running { telemetry, thread, _provider: provider }))
     }
 
-    /// What makes the host's meters, if anybody reads them, and our own reader, if they are sent.
+    /// Returns the host's meter provider, if it has a reader, and the reader of the exporter, if metrics are exported.
     fn provider(
         &mut self,
         attributes: &Attributes,
@@ -176,7 +175,7 @@ impl<'a> Builder<'a> {
         (Some(provider.build()), reader)
     }
 
-    /// What sums the guests' metrics, if anybody reads them.
+    /// Returns the sums of guest metrics, if they are exported or scraped.
     fn guests(&self, recording: &Recording, losses: &Arc<Losses>) -> Option<Arc<GuestMetrics>> {
         let sent = self.exporters.metrics.is_some().then_some(recording.temporality);
         let scraped = !self.scrapes.is_empty();
@@ -191,7 +190,7 @@ impl<'a> Builder<'a> {
 
 type MakeSender = Box<dyn FnOnce() -> Sender + Send>;
 
-/// A sender for each signal that is sent, to be made on the thread.
+/// Returns a constructor of a sender for each exported signal, to be called on the telemetry thread.
 fn senders(
     exporters: Exporters,
     buffers: &Buffers,
@@ -203,17 +202,17 @@ fn senders(
     let resource: Arc<[u8]> = attributes.encoded().into();
     let fill = read.map(|(reader, guests)| {
         Box::new(move |buffer: &Buffer| {
-            // The host's first: should there be too much, guests have only themselves to blame.
+            // The host's metrics go first, so that guests cannot crowd them out.
             collect(&reader, buffer);
             guests.export(buffer);
         }) as Fill
     });
-    let make = |exporter: Option<Exporter>, buffer: &Option<Arc<Buffer>>, delay, source| {
+    let make = |exporter: Option<Exporter>, buffer: &Option<Arc<Buffer>>, delay, fill| {
         let (exporter, buffer) = (exporter?, Arc::clone(buffer.as_ref()?));
         let (resource, losses) = (Arc::clone(&resource), Arc::clone(losses));
         Some(Box::new(move || {
             let transport = Transport::new(&exporter);
-            Sender { buffer, transport, resource, delay, timeout: exporter.timeout, losses, source }
+            Sender { buffer, transport, resource, delay, timeout: exporter.timeout, losses, fill }
         }) as MakeSender)
     };
     let traces = make(exporters.traces, &buffers.traces, recording.spans, None);
@@ -223,13 +222,12 @@ fn senders(
 }
 
 impl Running {
-    /// The handle of those who have something to tell.
+    /// Returns the handle for recording telemetry.
     pub fn telemetry(&self) -> Telemetry {
         self.telemetry.clone()
     }
 
-    /// Ends: what is left is sent, as far as the collector takes it, for at most as long as `within`. What is told from
-    /// now on may be lost.
+    /// Flushes the buffers for at most `within`, and ends. Telemetry recorded from now on may be lost.
     pub fn shutdown(self, within: Duration) {
         self.thread.stop(within);
     }

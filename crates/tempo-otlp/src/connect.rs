@@ -10,17 +10,17 @@ use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
+use tempo_settings::Reloadable;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tower_service::Service;
-use tempo_settings::Reloadable;
 
-/// How long certificates may be out of date. A connection that is made after that looks at their files.
+/// Maximum age of the loaded certificates. A connection after that checks their files.
 const MAX_AGE: Duration = Duration::from_secs(1);
 
-/// Makes connections; TLS ones if it has a configuration for that.
+/// Opens connections, with TLS if configured.
 #[derive(Clone)]
 pub(crate) struct Connector {
     tcp: HttpConnector,
@@ -48,7 +48,7 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        // A literal IPv6 address has brackets in a URI and none in a certificate.
+        // IPv6 literals have brackets in URIs, but not in certificates.
         let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
         let (connecting, tls) = (self.tcp.call(uri), self.tls.clone());
         Box::pin(async move {
@@ -64,7 +64,7 @@ impl Service<Uri> for Connector {
     }
 }
 
-/// One connection's bytes.
+/// A connection's stream.
 pub(crate) enum Stream {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),

@@ -1,5 +1,5 @@
-//! A page for development: what the runtime did lately and does now. It is served by the runtime itself, from files that
-//! are part of the program, and changes nothing. Other programs may tell it what they do, too.
+//! `Dashboard`: a read-only page for development that shows recent and current activity of the runtime. Its files are
+//! embedded in the program. It also receives OTLP of other programs.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
@@ -9,27 +9,27 @@ use serde_json::{Value, json};
 use tempo_settings::Flag;
 
 use crate::admin::Health;
-use crate::events::{LIFE, array, events};
+use crate::events::{STREAM_LIFETIME, array, events};
 use crate::intake::Intake;
 use crate::prometheus::Scrape;
 use crate::recent::Recent;
 use crate::server::{Listener, Pages, Reply};
 use crate::token::Token;
 
-/// Where the page of [`Dashboard`] is served.
+/// The address of [`Dashboard`].
 pub const DASHBOARD: Flag =
     Flag::new("dashboard", "HOST:PORT", "Serve a page for development that shows requests, traces, logs and metrics")
         .bare("127.0.0.1:4000");
 
-/// Longer than any of its pages needs, streams included.
-const PATIENCE: Duration = Duration::from_secs(LIFE.as_secs() + 30);
+/// Timeout of a connection: longer than that of a stream.
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(STREAM_LIFETIME.as_secs() + 30);
 
 const HTML: &str = include_str!("dashboard/index.html");
 const SCRIPT: &str = include_str!("dashboard/app.js");
 const STYLE: &str = include_str!("dashboard/style.css");
 const ICON: &str = include_str!("dashboard/icon.svg");
 
-/// The page of `--dashboard`. Cheap to clone; all clones are the same.
+/// The page of `--dashboard`. Clones share their state.
 #[derive(Clone, Debug)]
 pub struct Dashboard {
     state: Arc<State>,
@@ -42,20 +42,20 @@ pub(crate) struct State {
     intake: Intake,
     pub(crate) scrape: Scrape,
     pub(crate) health: Health,
-    /// Tells one run of the program from the next, at the same address.
+    /// Distinguishes runs of the program at the same address.
     pub(crate) run: String,
     component: OnceLock<Value>,
 }
 
 impl State {
-    /// What [`Dashboard::describe`] was told.
+    /// Returns the description given to [`Dashboard::describe`].
     pub(crate) fn component(&self) -> &Value {
         self.component.get().unwrap_or(&Value::Null)
     }
 }
 
 impl Dashboard {
-    /// A page that shows what `recent` keeps, what `scrape` reads, and `health`.
+    /// Creates a page that shows `recent`, `scrape` and `health`.
     pub fn new(recent: Recent, scrape: Scrape, health: Health) -> Self {
         let run = format!("{:x}", std::process::id()) + &format!("{:x}", start_millis());
         Self {
@@ -71,27 +71,27 @@ impl Dashboard {
         }
     }
 
-    /// The same, for those who show `token`. Needed wherever others than this machine's users reach the page.
+    /// Requires `token`. Needed if the page is reachable from other machines.
     #[must_use]
     pub fn with_token(mut self, token: Option<Token>) -> Self {
         self.token = token;
         self
     }
 
-    /// Says what runs. The page knows these members, and each may be absent: `component`, its name; `wasi`, the version;
-    /// `imports`, a list of `{"name", "satisfied_by", "nearest"}`; `exports`, a list of `{"name", "called_by"}`; and
-    /// `grants`, an object of what is granted: a list of texts, or a text, by what kind of thing it is. A second call
-    /// changes nothing. Whoever reaches the page can read it: no secrets.
+    /// Describes the served component. The page reads these optional members: `component`, its name; `wasi`, the
+    /// version; `imports`, a list of `{"name", "satisfied_by", "nearest"}`; `exports`, a list of `{"name",
+    /// "called_by"}`; and `grants`, an object that maps kinds of grants to a text or a list of texts. Later calls have
+    /// no effect. All clients of the page can read the description: it must not contain secrets.
     pub fn describe(&self, component: Value) {
         let _ = self.state.component.set(component);
     }
 
-    /// Whether the page needs a token on `address`: every client that reaches it can read everything.
+    /// Returns whether the page needs a token on `address`: all its clients can read everything.
     pub fn needs_token(address: SocketAddr) -> bool {
         !address.ip().to_canonical().is_loopback()
     }
 
-    /// Where the page that is served on `address` is, with a token that was made for it.
+    /// Returns the URL of the page on `address`, with the token if it was generated.
     pub fn announcement(&self, address: SocketAddr) -> String {
         let query = self.token.as_ref().map(Token::query).unwrap_or_default();
         format!("dashboard on http://{address}{query}")
@@ -104,7 +104,7 @@ impl Dashboard {
 
     fn recent(&self) -> String {
         let (mut spans, mut lines, mut seen) = (Vec::new(), Vec::new(), 0);
-        // What comes meanwhile is for the next who asks.
+        // Rows added meanwhile are left for the next request.
         let newest = *self.state.recent.changes().borrow();
         while seen < newest {
             let batch = self.state.recent.after(seen);
@@ -117,8 +117,8 @@ impl Dashboard {
 }
 
 impl Pages for Dashboard {
-    fn patience(&self) -> Duration {
-        PATIENCE
+    fn connection_timeout(&self) -> Duration {
+        CONNECTION_TIMEOUT
     }
 
     fn page(&self, path: &str, last_event: Option<&str>) -> Option<Reply> {

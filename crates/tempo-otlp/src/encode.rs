@@ -1,4 +1,4 @@
-//! From a span of the host to the `Span` of OTLP (`opentelemetry.proto.trace.v1`), and attributes to `KeyValue`s.
+//! Encodes host spans as OTLP `Span`s (`opentelemetry.proto.trace.v1`), and attributes as `KeyValue`s.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -8,7 +8,7 @@ use tempo_telemetry::SpanData;
 
 use crate::wire;
 
-/// Bits of a span's flags beyond those of the W3C: whether it is known that the parent is remote, and whether it is.
+/// Span flags beyond those of the W3C: whether the parent's remoteness is known, and whether it is remote.
 const REMOTE_KNOWN: u32 = 0x100;
 const REMOTE: u32 = 0x200;
 
@@ -32,11 +32,11 @@ pub(crate) fn span(out: &mut Vec<u8>, span: &SpanData) {
         });
     }
     wire::message(out, 15, |out| status(out, &span.status));
-    // The tag of field 16 takes two bytes, which `wire` writes like any other.
+    // The tag of field 16 takes two bytes, which `wire` handles.
     wire::fixed32(out, 16, flags(&span.context, span.parent_is_remote));
 }
 
-/// The fields 1 to 3, which a span and a link have in common.
+/// Writes fields 1 to 3, which spans and links share.
 fn ids(out: &mut Vec<u8>, context: &SpanContext) {
     wire::bytes(out, 1, &context.trace_id().to_bytes());
     wire::bytes(out, 2, &context.span_id().to_bytes());
@@ -73,7 +73,7 @@ fn status(out: &mut Vec<u8>, status: &Status) {
     }
 }
 
-/// Nanoseconds since 1970. Times before are 1970, times after 2554 are 2554.
+/// Converts to nanoseconds since 1970, clamped to 1970 and 2554.
 pub(crate) fn nanos(time: SystemTime) -> u64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)

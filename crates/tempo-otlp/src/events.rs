@@ -1,4 +1,4 @@
-//! The dashboard's stream of server-sent events: what is new, in small batches, from where the reader left off.
+//! The dashboard's stream of server-sent events: batches of new rows, resumable by event ID.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,48 +12,48 @@ use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use crate::dashboard::State;
 
-/// How often the metrics are told.
-const METRICS: Duration = Duration::from_secs(1);
-/// The least time between two batches: a person reads no faster, and a runtime under load is not slowed by one who looks.
-const PAUSE: Duration = Duration::from_millis(100);
-/// How long one stream lasts. The browser opens the next by itself, and goes on where this one ended.
-pub(crate) const LIFE: Duration = Duration::from_secs(300);
+/// Interval of metrics events.
+const METRICS_INTERVAL: Duration = Duration::from_secs(1);
+/// Minimum interval between batches, so that readers do not slow down a runtime under load.
+const MIN_BATCH_INTERVAL: Duration = Duration::from_millis(100);
+/// Maximum duration of a stream. The browser reconnects and resumes.
+pub(crate) const STREAM_LIFETIME: Duration = Duration::from_secs(300);
 
-/// One reader's place in what there is to tell.
-struct Reader {
+/// State of one stream.
+struct EventReader {
     state: Arc<State>,
     changes: watch::Receiver<u64>,
     metrics: Interval,
     greeted: bool,
-    /// Whether the reader knows what runs, which is not yet known when a runtime has just begun.
+    /// True once the component was described; a runtime that is starting has no description yet.
     described: bool,
     seen: u64,
     next_batch: Instant,
     end: Instant,
 }
 
-/// The events for a reader that has seen those up to `last_event`, if they were of this run.
+/// Creates the events after `last_event`, or all events if that ID is of another run.
 pub(crate) fn events(state: Arc<State>, last_event: Option<&str>) -> impl Stream<Item = Bytes> + Send + use<> {
     let resumed = last_event.and_then(|id| id.strip_prefix(&state.run)?.strip_prefix('-')?.parse().ok());
-    let mut metrics = tokio::time::interval(METRICS);
+    let mut metrics = tokio::time::interval(METRICS_INTERVAL);
     metrics.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let now = Instant::now();
-    let reader = Reader {
+    let reader = EventReader {
         changes: state.recent.changes(),
         metrics,
         greeted: false,
         described: false,
         seen: resumed.unwrap_or(0),
         next_batch: now,
-        end: now + LIFE,
+        end: now + STREAM_LIFETIME,
         state,
     };
     let frames = stream::unfold(reader, |mut reader| async { Some((reader.next().await?, reader)) });
     Box::pin(frames) as Pin<Box<dyn Stream<Item = Bytes> + Send>>
 }
 
-impl Reader {
-    /// The next events; `None` when the stream has lasted long enough.
+impl EventReader {
+    /// Returns the next events, or `None` at the end of the stream.
     async fn next(&mut self) -> Option<Bytes> {
         if !std::mem::replace(&mut self.greeted, true) {
             return Some(format!("retry: 1000\n{}", self.greeting()).into());
@@ -86,7 +86,7 @@ impl Reader {
     fn batch(&mut self) -> String {
         let batch = self.state.recent.after(self.seen);
         self.seen = batch.last;
-        self.next_batch = Instant::now() + PAUSE;
+        self.next_batch = Instant::now() + MIN_BATCH_INTERVAL;
         let mut text = String::new();
         if batch.lost > 0 {
             text.push_str(&frame("lost", &batch.lost.to_string()));
@@ -100,12 +100,12 @@ impl Reader {
     }
 }
 
-/// A JSON array of rows that are JSON already.
+/// Concatenates JSON rows into an array.
 pub(crate) fn array(rows: &[Arc<str>]) -> String {
     format!("[{}]", rows.join(","))
 }
 
-/// JSON has no line breaks outside of its texts, and escapes those within.
+/// Formats an event. JSON contains no raw line breaks.
 fn frame(name: &str, data: &str) -> String {
     format!("event: {name}\ndata: {data}\n\n")
 }

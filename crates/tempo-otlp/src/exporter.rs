@@ -1,4 +1,4 @@
-//! How one signal is sent: the `OTEL_EXPORTER_OTLP_*` variables.
+//! `Exporter`: export settings of one signal, from the `OTEL_EXPORTER_OTLP_*` variables.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,10 +14,10 @@ use crate::flags::{self, PerSignal};
 use crate::tls;
 use crate::values::Values;
 
-const TIMEOUT: Duration = Duration::from_secs(10);
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Headers that are the protocol's, not the user's.
-const RESERVED: [&str; 8] = [
+/// Headers that the protocol sets.
+const RESERVED_HEADERS: [&str; 8] = [
     "connection",
     "content-encoding",
     "content-length",
@@ -28,7 +28,7 @@ const RESERVED: [&str; 8] = [
     "transfer-encoding",
 ];
 
-/// How messages are sent.
+/// The transport protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Protocol {
     /// `grpc`
@@ -37,50 +37,50 @@ pub(crate) enum Protocol {
     Http,
 }
 
-/// Where and how one signal is sent.
+/// Export settings of one signal.
 #[derive(Clone, Debug)]
 pub(crate) struct Exporter {
     pub(crate) protocol: Protocol,
-    /// With the path that requests go to.
+    /// Includes the path of requests.
     pub(crate) uri: Uri,
     pub(crate) headers: HeaderMap,
     pub(crate) timeout: Duration,
     pub(crate) gzip: bool,
-    /// Set where the scheme is `https`.
+    /// Set for the scheme `https`.
     pub(crate) tls: Option<Reloadable<ClientConfig>>,
 }
 
-/// One signal's values.
-struct Reader<'a> {
+/// Reads the variables of one signal.
+struct SignalSettings<'a> {
     values: Values<'a>,
     signal: Signal,
 }
 
 impl Exporter {
-    /// Reads how `signal` is sent, with the settings of TLS that the signals share. `None` if it is not.
+    /// Reads the settings of `signal`, with TLS settings `shared` by all signals. Returns `None` if it is not exported.
     pub(crate) fn read(settings: &Settings, signal: Signal, shared: &mut tls::Shared) -> Result<Option<Self>> {
-        let reader = Reader { values: Values(settings), signal };
-        if !reader.is_on()? {
+        let signal_settings = SignalSettings { values: Values(settings), signal };
+        if !signal_settings.is_on()? {
             return Ok(None);
         }
-        let protocol = reader.either(&flags::PROTOCOL, |values, flag| {
-            values.word(flag, &[("grpc", Protocol::Grpc), ("http/protobuf", Protocol::Http)])
+        let protocol = signal_settings.effective(&flags::PROTOCOL, |values, flag| {
+            values.choice(flag, &[("grpc", Protocol::Grpc), ("http/protobuf", Protocol::Http)])
         })?;
         let protocol = protocol.unwrap_or(Protocol::Http);
-        let uri = reader.uri(protocol)?;
-        let timeout = reader.either(&flags::TIMEOUT, Values::duration)?.unwrap_or(TIMEOUT);
-        let gzip =
-            reader.either(&flags::COMPRESSION, |values, flag| values.word(flag, &[("gzip", true), ("none", false)]))?;
+        let uri = signal_settings.uri(protocol)?;
+        let timeout = signal_settings.effective(&flags::TIMEOUT, Values::duration)?.unwrap_or(DEFAULT_TIMEOUT);
+        let gzip = signal_settings
+            .effective(&flags::COMPRESSION, |values, flag| values.choice(flag, &[("gzip", true), ("none", false)]))?;
         let secure = uri.scheme() == Some(&Scheme::HTTPS);
-        let tls = secure.then(|| reader.tls(protocol, shared)).transpose()?;
+        let tls = secure.then(|| signal_settings.tls(protocol, shared)).transpose()?;
         let gzip = gzip.unwrap_or(false);
-        Ok(Some(Self { protocol, uri, headers: reader.headers()?, timeout, gzip, tls }))
+        Ok(Some(Self { protocol, uri, headers: signal_settings.headers()?, timeout, gzip, tls }))
     }
 }
 
-impl<'a> Reader<'a> {
-    /// The signal's own value, or the one of all.
-    fn either<V>(
+impl<'a> SignalSettings<'a> {
+    /// Returns the signal's own value, or the general one.
+    fn effective<V>(
         &self,
         flags: &PerSignal,
         read: impl Fn(Values<'a>, &Flag) -> Result<Option<V>, Error>,
@@ -91,8 +91,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The variable of [`Reader::either`]'s value.
-    fn source<'f>(&self, flags: &'f PerSignal) -> Result<&'f Flag, Error> {
+    /// Returns the variable that provides the value of [`SignalSettings::effective`].
+    fn effective_flag<'f>(&self, flags: &'f PerSignal) -> Result<&'f Flag, Error> {
         let own = flags.of(self.signal);
         Ok(if self.values.text(own)?.is_some() { own } else { &flags.all })
     }
@@ -103,9 +103,9 @@ impl<'a> Reader<'a> {
             Signal::Metrics => &flags::METRICS_EXPORTER,
             Signal::Logs => &flags::LOGS_EXPORTER,
         };
-        match self.values.word(flag, &[("otlp", true), ("none", false)])? {
+        match self.values.choice(flag, &[("otlp", true), ("none", false)])? {
             Some(on) => Ok(on),
-            None => Ok(self.either(&flags::ENDPOINT, Values::text)?.is_some()),
+            None => Ok(self.effective(&flags::ENDPOINT, Values::text)?.is_some()),
         }
     }
 
@@ -117,7 +117,7 @@ impl<'a> Reader<'a> {
         let own = self.values.text(flags::ENDPOINT.of(self.signal))?;
         let is_own = own.is_some();
         let text = own.map_or_else(|| self.values.text(&flags::ENDPOINT.all), |own| Ok(Some(own)))?;
-        let insecure = self.either(&flags::INSECURE, Values::is_true)?.unwrap_or(false);
+        let insecure = self.effective(&flags::INSECURE, Values::is_true)?.unwrap_or(false);
         let mut text = text.unwrap_or_else(|| default.to_owned());
         if protocol == Protocol::Grpc && !text.contains("://") {
             text = format!("{}://{text}", if insecure { "http" } else { "https" });
@@ -153,13 +153,14 @@ impl<'a> Reader<'a> {
     }
 
     fn headers(&self) -> Result<HeaderMap, Error> {
-        let pairs = self.either(&flags::HEADERS, Values::pairs)?.unwrap_or_default();
+        let pairs = self.effective(&flags::HEADERS, Values::pairs)?.unwrap_or_default();
         let mut headers = HeaderMap::new();
         for (key, value) in pairs {
-            let name = HeaderName::from_bytes(key.as_bytes()).ok().filter(|name| !RESERVED.contains(&name.as_str()));
+            let name =
+                HeaderName::from_bytes(key.as_bytes()).ok().filter(|name| !RESERVED_HEADERS.contains(&name.as_str()));
             let value = HeaderValue::from_str(&value).ok();
             let (Some(name), Some(mut value)) = (name, value) else {
-                let flag = self.source(&flags::HEADERS)?;
+                let flag = self.effective_flag(&flags::HEADERS)?;
                 return Err(self
                     .values
                     .0
@@ -173,8 +174,8 @@ impl<'a> Reader<'a> {
 
     fn tls(&self, protocol: Protocol, shared: &mut tls::Shared) -> Result<Reloadable<ClientConfig>> {
         let file = |flags: &'static PerSignal| -> Result<Option<tls::File>, Error> {
-            let Some(path) = self.either(flags, Values::text)? else { return Ok(None) };
-            Ok(Some((self.source(flags)?.name, PathBuf::from(path))))
+            let Some(path) = self.effective(flags, Values::text)? else { return Ok(None) };
+            Ok(Some((self.effective_flag(flags)?.name, PathBuf::from(path))))
         };
         let authorities = file(&flags::CERTIFICATE)?;
         let client = match (file(&flags::CLIENT_CERTIFICATE)?, file(&flags::CLIENT_KEY)?) {
@@ -183,14 +184,14 @@ impl<'a> Reader<'a> {
             (given, _) => {
                 let given = if given.is_some() { &flags::CLIENT_CERTIFICATE } else { &flags::CLIENT_KEY };
                 let problem = "a certificate needs its key, and a key its certificate";
-                return Err(self.values.0.invalid(self.source(given)?, problem).into());
+                return Err(self.values.0.invalid(self.effective_flag(given)?, problem).into());
             }
         };
-        // Each is tried alone first, so that the error names the variable at fault.
+        // Each file is checked alone first, so that the error names the variable at fault.
         let check = |files: tls::Files, flags: &PerSignal| {
             tls::check(&files).map_err(|error| {
                 let problem = format!("cannot be used: {error:#}");
-                self.source(flags).map_or_else(|error| error, |flag| self.values.0.invalid(flag, &problem))
+                self.effective_flag(flags).map_or_else(|error| error, |flag| self.values.0.invalid(flag, &problem))
             })
         };
         check(tls::Files { authorities: authorities.clone(), client: None }, &flags::CERTIFICATE)?;
@@ -201,13 +202,13 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The URL `text` with another path, if it is one of a collector.
+/// Returns the URL `text` with another path, if it is a valid endpoint.
 fn endpoint(text: &str, path: impl FnOnce(&str) -> String) -> Option<Uri> {
     let uri: Uri = text.parse().ok()?;
     let mut parts = uri.into_parts();
     let scheme = parts.scheme.as_ref()?;
     let authority = parts.authority.as_ref()?;
-    // Whoever has a name and a password puts them into the headers, where they are not logged.
+    // Credentials belong in the headers, which are not logged.
     if (scheme != &Scheme::HTTP && scheme != &Scheme::HTTPS) || authority.as_str().contains('@') {
         return None;
     }

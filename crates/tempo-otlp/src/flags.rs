@@ -1,9 +1,9 @@
-//! The variables of OpenTelemetry that are understood, as data.
+//! The supported `OTEL_*` variables.
 
 use tempo_settings::Flag;
 use tempo_telemetry::Signal;
 
-/// A setting that a signal may have a value of its own for.
+/// A general setting and its per-signal overrides.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PerSignal {
     pub(crate) all: Flag,
@@ -13,7 +13,7 @@ pub(crate) struct PerSignal {
 }
 
 impl PerSignal {
-    /// The variable of one signal, which goes before the one of all.
+    /// Returns the variable of one signal, which overrides the general one.
     pub(crate) fn of(&self, signal: Signal) -> &Flag {
         match signal {
             Signal::Traces => &self.traces,
@@ -41,7 +41,7 @@ macro_rules! flags {
                 concat!("OTEL_EXPORTER_OTLP_LOGS_", $suffix), $each_value, concat!($each_help, ", for logs only"),
             ),
         };)*
-        /// Every variable that is understood.
+        /// All supported variables.
         pub const FLAGS: &[Flag] = &[$($name,)* $($each.all, $each.traces, $each.metrics, $each.logs,)*];
     };
 }

@@ -1,6 +1,6 @@
-//! OTLP over gRPC: the frame around a message, and what the statuses mean.
+//! OTLP over gRPC: message framing, and the meaning of statuses.
 //!
-//! A call of gRPC is a request of HTTP/2 whose status comes after the body, or in the head if there is none.
+//! A gRPC call is an HTTP/2 request whose status is in the trailers, or in the head if there is no body.
 
 use std::time::Duration;
 
@@ -12,24 +12,24 @@ use http::{HeaderMap, StatusCode};
 use percent_encoding::percent_decode_str;
 use prost::Message;
 
-use crate::retry::{Outcome, shown};
+use crate::retry::{ExportOutcome, sanitized};
 use crate::transport::{Answer, taken};
 
 pub(crate) const CONTENT_TYPE: &str = "application/grpc";
-/// The header that names how messages are compressed.
+/// The header of the message compression.
 pub(crate) const ENCODING: &str = "grpc-encoding";
 
-/// What stands before a message: whether it is compressed, and its length.
-const PREFIX: usize = 5;
+/// Length of a message's prefix, in bytes: a compression flag and the message length.
+const PREFIX_BYTES: usize = 5;
 
 const OK: u16 = 0;
 const RESOURCE_EXHAUSTED: u16 = 8;
 /// CANCELLED, DEADLINE_EXCEEDED, ABORTED, OUT_OF_RANGE, UNAVAILABLE, DATA_LOSS.
-const LATER: [u16; 6] = [1, 4, 10, 11, 14, 15];
+const RETRYABLE: [u16; 6] = [1, 4, 10, 11, 14, 15];
 
-/// What stands before the message in `parts`.
+/// Returns the prefix of the message in `parts`.
 pub(crate) fn prefix(compressed: bool, parts: &[Bytes]) -> Bytes {
-    // A batch is a small part of what a length can say.
+    // A batch is far smaller than the maximum length.
     let length =
         parts.iter().fold(0_u32, |sum, part| sum.saturating_add(u32::try_from(part.len()).unwrap_or(u32::MAX)));
     let mut out = vec![u8::from(compressed)];
@@ -37,34 +37,34 @@ pub(crate) fn prefix(compressed: bool, parts: &[Bytes]) -> Bytes {
     out.into()
 }
 
-pub(crate) fn judge(answer: &Answer) -> Outcome {
+pub(crate) fn outcome(answer: &Answer) -> ExportOutcome {
     if answer.head.status != StatusCode::OK {
         return by_http(answer.head.status);
     }
     let ends = [&answer.trailers, &answer.head.headers].into_iter().find(|fields| fields.contains_key("grpc-status"));
-    let Some(fields) = ends else { return Outcome::unanswered("the answer broke off") };
+    let Some(fields) = ends else { return ExportOutcome::no_response("the answer broke off") };
     let status = text(fields, "grpc-status").and_then(|text| text.parse().ok()).unwrap_or(2);
     if status == OK {
-        // The collector was not told that it may compress.
+        // The request did not allow compression.
         let plain = answer.body.first() == Some(&0);
-        return taken(answer.body.get(PREFIX..).filter(|_| plain).unwrap_or_default());
+        return taken(answer.body.get(PREFIX_BYTES..).filter(|_| plain).unwrap_or_default());
     }
     let message = percent_decode_str(text(fields, "grpc-message").unwrap_or_default()).decode_utf8_lossy();
-    let why = format!("gRPC status {status} {}", shown(&message)).trim_end().to_owned();
+    let why = format!("gRPC status {status} {}", sanitized(&message)).trim_end().to_owned();
     let after = text(fields, "grpc-status-details-bin").and_then(retry_info);
     match status {
-        RESOURCE_EXHAUSTED if after.is_some() => Outcome::Later { why, after },
-        status if LATER.contains(&status) => Outcome::Later { why, after },
-        _ => Outcome::Refused { why },
+        RESOURCE_EXHAUSTED if after.is_some() => ExportOutcome::Retryable { why, after },
+        status if RETRYABLE.contains(&status) => ExportOutcome::Retryable { why, after },
+        _ => ExportOutcome::Rejected { why },
     }
 }
 
-/// A status of something between us and the collector.
-fn by_http(status: StatusCode) -> Outcome {
+/// Maps the HTTP status of an intermediary.
+fn by_http(status: StatusCode) -> ExportOutcome {
     let why = format!("HTTP status {}", status.as_u16());
     match status.as_u16() {
-        429 | 502..=504 => Outcome::Later { why, after: None },
-        _ => Outcome::Refused { why },
+        429 | 502..=504 => ExportOutcome::Retryable { why, after: None },
+        _ => ExportOutcome::Rejected { why },
     }
 }
 
@@ -72,7 +72,7 @@ fn text<'a>(fields: &'a HeaderMap, name: &str) -> Option<&'a str> {
     fields.get(name)?.to_str().ok()
 }
 
-/// `google.rpc.Status`, as much of it as is of interest.
+/// The relevant part of `google.rpc.Status`.
 #[derive(Message)]
 struct Status {
     #[prost(message, repeated, tag = "3")]
@@ -104,9 +104,9 @@ struct Delay {
     nanos: i32,
 }
 
-/// How long the collector asks to wait.
+/// Returns the delay that the collector requests.
 fn retry_info(details: &str) -> Option<Duration> {
-    // Padding may be left out.
+    // Padding is optional.
     let config = GeneralPurposeConfig::new().with_decode_padding_mode(base64::engine::DecodePaddingMode::Indifferent);
     let engine = GeneralPurpose::new(&base64::alphabet::STANDARD, config);
     let status = Status::decode(engine.decode(details).ok()?.as_slice()).ok()?;
@@ -136,42 +136,42 @@ mod tests {
     }
 
     #[test]
-    fn statuses_mean_what_the_specification_says() {
+    fn statuses_map_to_outcomes_as_specified() {
         for status in 0..=17_u16 {
             let text = status.to_string();
             for in_head in [true, false] {
-                let outcome = judge(&answer(200, &[("grpc-status", &text)], in_head, b""));
+                let outcome = outcome(&answer(200, &[("grpc-status", &text)], in_head, b""));
                 let kind = match outcome {
-                    Outcome::Taken { .. } => 't',
-                    Outcome::Later { .. } => 'l',
-                    Outcome::Refused { .. } => 'r',
+                    ExportOutcome::Accepted { .. } => 't',
+                    ExportOutcome::Retryable { .. } => 'l',
+                    ExportOutcome::Rejected { .. } => 'r',
                 };
                 assert_eq!("tlrrlrrrrrllrrllrr".chars().nth(status.into()).unwrap(), kind, "{status}");
             }
         }
-        assert!(matches!(judge(&answer(200, &[], true, b"")), Outcome::Later { .. }));
-        assert!(matches!(judge(&answer(200, &[("grpc-status", "x")], true, b"")), Outcome::Refused { .. }));
-        assert!(matches!(judge(&answer(503, &[], true, b"")), Outcome::Later { .. }));
-        assert!(matches!(judge(&answer(401, &[], true, b"")), Outcome::Refused { .. }));
+        assert!(matches!(outcome(&answer(200, &[], true, b"")), ExportOutcome::Retryable { .. }));
+        assert!(matches!(outcome(&answer(200, &[("grpc-status", "x")], true, b"")), ExportOutcome::Rejected { .. }));
+        assert!(matches!(outcome(&answer(503, &[], true, b"")), ExportOutcome::Retryable { .. }));
+        assert!(matches!(outcome(&answer(401, &[], true, b"")), ExportOutcome::Rejected { .. }));
     }
 
     #[test]
-    fn one_that_is_exhausted_is_asked_again_only_if_it_says_when() {
-        let said = |seconds| {
-            judge(&answer(200, &[("grpc-status", "8"), ("grpc-status-details-bin", &details(seconds))], false, b""))
+    fn resource_exhausted_is_retryable_only_with_retry_info() {
+        let with_delay = |seconds| {
+            outcome(&answer(200, &[("grpc-status", "8"), ("grpc-status-details-bin", &details(seconds))], false, b""))
         };
         let after = Some(Duration::from_secs(3));
-        assert_eq!(said(3), Outcome::Later { why: "gRPC status 8".into(), after });
-        assert!(matches!(said(-1), Outcome::Refused { .. }));
+        assert_eq!(with_delay(3), ExportOutcome::Retryable { why: "gRPC status 8".into(), after });
+        assert!(matches!(with_delay(-1), ExportOutcome::Rejected { .. }));
     }
 
     #[test]
     fn what_was_rejected_is_read_from_the_body() {
         // partial_success { rejected: 7, error_message: "no" }
         let body = b"\0\0\0\0\x08\x0a\x06\x08\x07\x12\x02no";
-        let outcome = judge(&answer(200, &[("grpc-status", "0")], false, body));
-        assert_eq!(outcome, Outcome::Taken { rejected: 7, message: "no".into() });
-        let outcome = judge(&answer(200, &[("grpc-status", "0")], false, b"\x01\0\0"));
-        assert_eq!(outcome, Outcome::Taken { rejected: 0, message: String::new() });
+        let accepted = outcome(&answer(200, &[("grpc-status", "0")], false, body));
+        assert_eq!(accepted, ExportOutcome::Accepted { rejected: 7, message: "no".into() });
+        let truncated = outcome(&answer(200, &[("grpc-status", "0")], false, b"\x01\0\0"));
+        assert_eq!(truncated, ExportOutcome::Accepted { rejected: 0, message: String::new() });
     }
 }

@@ -1,5 +1,5 @@
-//! By which names the pages may be asked for. A page of the web whose name leads here would make a browser hand over what
-//! it reads (DNS rebinding), on any address that the browser reaches; it needs a name of its own for that.
+//! Checks the `Host` of requests against DNS rebinding: a web page whose domain resolves to this server could make a
+//! browser read its pages.
 
 use std::net::IpAddr;
 use std::str::FromStr as _;
@@ -8,19 +8,22 @@ use http::uri::Authority;
 use http::{Request, header};
 use tempo_settings::{Flag, Setting};
 
-/// By which names [`Admin`](crate::Admin) is asked.
-pub const ADMIN_HOST: Flag =
-    Flag::new("admin-host", "NAME", "Answer on --admin to this name, too, beside localhost and addresses; * for any")
-        .repeatable();
-/// By which names [`Dashboard`](crate::Dashboard) is asked.
+/// Host names of [`Admin`](crate::Admin).
+pub const ADMIN_HOST: Flag = Flag::new(
+    "admin-host",
+    "NAME",
+    "Answer on --admin to this host name in addition to localhost and addresses; * for any",
+)
+.repeatable();
+/// Host names of [`Dashboard`](crate::Dashboard).
 pub const DASHBOARD_HOST: Flag = Flag::new(
     "dashboard-host",
     "NAME",
-    "Answer on --dashboard to this name, too, beside localhost and addresses; * for any",
+    "Answer on --dashboard to this host name in addition to localhost and addresses; * for any",
 )
 .repeatable();
 
-/// A name that is answered to, or `*`.
+/// An accepted host name, or `*`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostName(String);
 
@@ -34,7 +37,7 @@ impl Setting for HostName {
     }
 }
 
-/// The names that are answered to, beside `localhost` and addresses.
+/// Host names accepted in addition to `localhost` and addresses.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Hosts(Vec<HostName>);
 
@@ -43,8 +46,8 @@ impl Hosts {
         Self(names.to_vec())
     }
 
-    /// Whether a request names this program as one does who means it.
-    pub(crate) fn are_meant<B>(&self, request: &Request<B>) -> bool {
+    /// Returns whether all hosts that the request names are accepted.
+    pub(crate) fn allows<B>(&self, request: &Request<B>) -> bool {
         let mut hosts = request.headers().get_all(header::HOST).iter();
         let named = hosts.all(|host| host.to_str().is_ok_and(|host| self.has(host)));
         named && request.uri().authority().is_none_or(|authority| self.has(authority.as_str()))
@@ -66,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_lead_here_are_told_from_those_of_others() {
+    fn local_names_and_addresses_are_accepted() {
         let hosts = Hosts::default();
         for host in ["localhost", "LocalHost:9090", "app.localhost:1", "127.0.0.1:9090", "[::1]:9090", "192.0.2.7"] {
             assert!(hosts.has(host), "{host}");

@@ -1,18 +1,18 @@
-//! OTLP over HTTP with protobuf: what the statuses mean.
+//! OTLP over HTTP with protobuf: the meaning of statuses.
 
 use std::time::SystemTime;
 
 use http::StatusCode;
 use http::header::RETRY_AFTER;
 
-use crate::retry::{Outcome, retry_after};
+use crate::retry::{ExportOutcome, retry_after};
 use crate::transport::{Answer, taken};
 
 pub(crate) const CONTENT_TYPE: &str = "application/x-protobuf";
 
-pub(crate) fn judge(answer: &Answer) -> Outcome {
+pub(crate) fn outcome(answer: &Answer) -> ExportOutcome {
     let status = answer.head.status;
-    // A body that broke off does not undo that the request was taken.
+    // A truncated body does not revoke the acceptance.
     if status.is_success() {
         return taken(if answer.complete { &answer.body } else { &[] });
     }
@@ -23,8 +23,8 @@ pub(crate) fn judge(answer: &Answer) -> Outcome {
         | StatusCode::SERVICE_UNAVAILABLE
         | StatusCode::GATEWAY_TIMEOUT => {
             let after = answer.head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-            Outcome::Later { why, after: after.and_then(|value| retry_after(value, SystemTime::now())) }
+            ExportOutcome::Retryable { why, after: after.and_then(|value| retry_after(value, SystemTime::now())) }
         }
-        _ => Outcome::Refused { why },
+        _ => ExportOutcome::Rejected { why },
     }
 }

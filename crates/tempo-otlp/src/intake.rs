@@ -1,5 +1,5 @@
-//! What other programs tell the dashboard, by OTLP over HTTP: a request that goes through several runtimes on a
-//! developer's machine is then one waterfall, without a collector.
+//! The dashboard's OTLP receiver over HTTP: it shows the traces of several runtimes on a developer's machine as one
+//! waterfall, without a collector.
 
 use std::io::Read as _;
 use std::sync::Arc;
@@ -23,85 +23,85 @@ use crate::recent::Recent;
 use crate::resource::{INSTANCE, INSTANCE_ID, SDK, SDK_NAME};
 use crate::server::Reply;
 
-/// The most bytes of a request, as it is sent and as it is unpacked.
-const SIZE: usize = 4 << 20;
-/// Requests that are read at once; more wait. Each takes twice its size at most, and the largest message in it.
-const AT_ONCE: usize = 4;
-/// To send a request.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// No page of the web can send it without asking first, which is refused.
+/// Maximum size of a request, compressed and decompressed, in bytes.
+const MAX_REQUEST_BYTES: usize = 4 << 20;
+/// Requests decoded at once; further ones wait. Each takes at most twice its size, plus its largest message.
+const MAX_CONCURRENT_REQUESTS: usize = 4;
+/// Timeout for receiving a request body.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Browsers send this content type cross-origin only after a preflight request, which is refused.
 const PROTOBUF: &str = "application/x-protobuf";
 
-/// Takes requests of exporters.
+/// Receives OTLP requests of other programs.
 #[derive(Clone, Debug)]
 pub(crate) struct Intake {
     recent: Recent,
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
 }
 
-/// Why a request is not taken.
+/// The error response to a request.
 type Refusal = (StatusCode, &'static str);
 
 impl Intake {
-    /// One that shows what it takes in `recent`.
+    /// Creates an intake that adds spans and log records to `recent`.
     pub(crate) fn new(recent: Recent) -> Self {
-        Self { recent, places: Arc::new(Semaphore::new(AT_ONCE)) }
+        Self { recent, permits: Arc::new(Semaphore::new(MAX_CONCURRENT_REQUESTS)) }
     }
 
-    /// Whether requests of this path are taken.
-    pub(crate) fn takes(path: &str) -> bool {
+    /// Returns whether the intake accepts requests to `path`.
+    pub(crate) fn accepts_path(path: &str) -> bool {
         matches!(path, "/v1/traces" | "/v1/logs" | "/v1/metrics")
     }
 
-    /// Takes a request, if it is one of OTLP, and answers it.
-    pub(crate) async fn take(&self, request: Request<Incoming>) -> Reply {
-        match self.try_take(request).await {
-            // All of the fields of a response have their defaults: everything was taken.
+    /// Handles an OTLP request and returns the response.
+    pub(crate) async fn handle(&self, request: Request<Incoming>) -> Reply {
+        match self.try_handle(request).await {
+            // An empty response message: everything was accepted.
             Ok(()) => Reply::new(PROTOBUF, Bytes::new()),
             Err((status, why)) => Reply::text(status, why),
         }
     }
 
-    async fn try_take(&self, request: Request<Incoming>) -> Result<(), Refusal> {
+    async fn try_handle(&self, request: Request<Incoming>) -> Result<(), Refusal> {
         let (head, body) = request.into_parts();
         if header(&head.headers, &header::CONTENT_TYPE) != Some(PROTOBUF) {
             return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, "OTLP is taken as http/protobuf"));
         }
-        let packed = match header(&head.headers, &header::CONTENT_ENCODING) {
+        let compressed = match header(&head.headers, &header::CONTENT_ENCODING) {
             None | Some("identity") => false,
             Some("gzip") => true,
-            Some(_) => return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, "what is packed has to be gzip")),
+            Some(_) => return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, "what is compressed has to be gzip")),
         };
         let closed = |_| (StatusCode::SERVICE_UNAVAILABLE, "stopping");
-        let place = self.places.clone().acquire_owned().await.map_err(closed)?;
-        let sent = match tokio::time::timeout(PATIENCE, Limited::new(body, SIZE).collect()).await {
+        let permit = self.permits.clone().acquire_owned().await.map_err(closed)?;
+        let sent = match tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, MAX_REQUEST_BYTES).collect()).await {
             Ok(Ok(sent)) => sent.to_bytes(),
             Ok(Err(_)) => return Err((StatusCode::PAYLOAD_TOO_LARGE, "more than 4 MiB, or broken off")),
             Err(_) => return Err((StatusCode::REQUEST_TIMEOUT, "took too long to send")),
         };
         let recent = self.recent.clone();
-        // The thread of this task answers `/livez` as well.
+        // Decoding must not block this thread, which also serves `/livez`.
         let read = tokio::task::spawn_blocking(move || {
-            let _place = place;
-            let message = if packed { unpacked(&sent)? } else { sent };
+            let _permit = permit;
+            let message = if compressed { decompress(&sent)? } else { sent };
             read(&recent, head.uri.path(), &message)
         });
         read.await.unwrap_or(Err((StatusCode::INTERNAL_SERVER_ERROR, "cannot be read")))
     }
 }
 
-/// Shows a request of `path`.
+/// Decodes a request to `path` and adds its items.
 fn read(recent: &Recent, path: &str, message: &[u8]) -> Result<(), Refusal> {
     let read = match path {
-        "/v1/traces" => walk(message, Sender::of, |sender, scope, span: &Span| {
-            if let Some((trace, row)) = of_span(span, sender.origin(scope)) {
+        "/v1/traces" => walk(message, Exporter::of, |exporter, scope, span: &Span| {
+            if let Some((trace, row)) = of_span(span, exporter.origin(scope)) {
                 recent.add_span(trace, &row);
             }
         }),
-        "/v1/logs" => walk(message, Sender::of, |sender, scope, line: &LogRecord| {
-            recent.add_line(&of_line(line, sender.origin(scope)));
+        "/v1/logs" => walk(message, Exporter::of, |exporter, scope, line: &LogRecord| {
+            recent.add_line(&of_line(line, exporter.origin(scope)));
         }),
-        // The charts are those of this process: an exporter may send its metrics along, and gets no error.
+        // Metrics are accepted, so that exporters get no error, but not shown: the charts are those of this process.
         _ => Ok(()),
     };
     read.map_err(|Malformed| (StatusCode::BAD_REQUEST, "not a request of OTLP"))
@@ -111,25 +111,25 @@ fn header<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Option<&'a s
     headers.get(name)?.to_str().ok()
 }
 
-fn unpacked(sent: &[u8]) -> Result<Bytes, Refusal> {
+fn decompress(sent: &[u8]) -> Result<Bytes, Refusal> {
     let mut plain = Vec::new();
-    let most = SIZE as u64;
-    match GzDecoder::new(sent).take(most + 1).read_to_end(&mut plain) {
-        Ok(length) if length <= SIZE => Ok(plain.into()),
-        Ok(_) => Err((StatusCode::PAYLOAD_TOO_LARGE, "more than 4 MiB when it is unpacked")),
+    let limit = MAX_REQUEST_BYTES as u64;
+    match GzDecoder::new(sent).take(limit + 1).read_to_end(&mut plain) {
+        Ok(length) if length <= MAX_REQUEST_BYTES => Ok(plain.into()),
+        Ok(_) => Err((StatusCode::PAYLOAD_TOO_LARGE, "more than 4 MiB when it is decompress")),
         Err(_) => Err((StatusCode::BAD_REQUEST, "not gzip")),
     }
 }
 
-/// The program that sent something.
-struct Sender {
+/// The program that sent a request.
+struct Exporter {
     service: String,
-    /// The name of the runtime, if it is a Tempo.
+    /// The runtime's name, if the program is a Tempo runtime.
     runtime: Option<String>,
 }
 
-impl Sender {
-    /// `None` if it is this very process, which shows its own already.
+impl Exporter {
+    /// Returns `None` for this process, whose items are shown already.
     fn of(resource: &Resource) -> Option<Self> {
         let get = |key: &str| {
             let pair = resource.attributes.iter().find(|pair| pair.key == key)?;
@@ -146,7 +146,7 @@ impl Sender {
         Some(Self { service: service.to_owned(), runtime: runtime.map(str::to_owned) })
     }
 
-    /// A runtime's own library has the runtime's name; the others are its guest's.
+    /// A scope with the runtime's name belongs to the host; others belong to its guest.
     fn origin<'a>(&'a self, scope: &'a InstrumentationScope) -> Origin<'a> {
         let scope = scope.name.as_str();
         let from = match self.runtime.as_deref() {

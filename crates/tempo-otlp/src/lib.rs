@@ -1,4 +1,4 @@
-//! The telemetry of Tempo's runtimes: sent by OTLP, served to Prometheus, shown on a page.
+//! Telemetry of Tempo's runtimes: an OTLP exporter, Prometheus metrics, health checks, and a dashboard.
 //!
 #![doc = include_str!("../README.md")]
 

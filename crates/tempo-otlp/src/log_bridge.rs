@@ -1,4 +1,4 @@
-//! The runtime's log as log records: each event of `tracing` that is logged goes where spans go, too.
+//! `LogBridge`: exports `tracing` events as log records.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -8,26 +8,25 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use prost::Message as _;
+use tempo_telemetry::{Record, Signal, Telemetry, current};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
-use tempo_telemetry::{Record, Signal, Telemetry, current};
 
 use crate::is_telemetry_thread;
 
-/// The severity of what the guest called critical: `FATAL`.
+/// The severity number `FATAL`, of a guest's `critical` messages.
 const CRITICAL: i32 = 21;
 
-/// A layer of `tracing`. It is there from the start of the log, and tells nobody until it is [connected](Self::connect).
-/// Cheap to clone; all clones are the same.
+/// A `tracing` layer. It discards events until it is [connected](Self::connect). Clones share their state.
 #[derive(Clone, Debug, Default)]
 pub struct LogBridge {
     telemetry: Arc<OnceLock<Telemetry>>,
 }
 
 impl LogBridge {
-    /// Tells `telemetry` from now on. A second call changes nothing.
+    /// Exports events to `telemetry` from now on. Later calls have no effect.
     pub fn connect(&self, telemetry: Telemetry) {
         let _ = self.telemetry.set(telemetry);
     }
@@ -36,7 +35,7 @@ impl LogBridge {
 impl<S: Subscriber> Layer<S> for LogBridge {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let Some(telemetry) = self.telemetry.get().filter(|telemetry| telemetry.enabled(Signal::Logs)) else { return };
-        // Whoever sends the log must not be told what they log of that.
+        // Events of the telemetry thread would feed back into the exporter.
         if is_telemetry_thread() {
             return;
         }
@@ -84,7 +83,7 @@ fn text_value(text: String) -> AnyValue {
     AnyValue { value: Some(Value::StringValue(text)) }
 }
 
-/// What an event says, as a record has it.
+/// The fields of an event, as parts of a log record.
 #[derive(Default)]
 struct Fields {
     message: Option<String>,
@@ -145,9 +144,9 @@ mod tests {
     use super::*;
 
     #[derive(Default)]
-    struct Told(Mutex<Vec<(String, LogRecord)>>);
+    struct RecordingSink(Mutex<Vec<(String, LogRecord)>>);
 
-    impl Sink for Told {
+    impl Sink for RecordingSink {
         fn enabled(&self, signal: Signal) -> bool {
             signal == Signal::Logs
         }
@@ -162,12 +161,12 @@ mod tests {
     }
 
     #[test]
-    fn an_event_is_a_record_of_the_call_that_it_belongs_to() {
+    fn an_event_is_a_record_of_its_call() {
         let bridge = LogBridge::default();
-        let told = Arc::new(Told::default());
+        let recorded = Arc::new(RecordingSink::default());
         tracing::subscriber::with_default(tracing_subscriber::registry().with(bridge.clone()), || {
-            tracing::info!("nobody is told yet");
-            let builder = TelemetryBuilder { sink: told.clone(), sampler: Sampler::AlwaysOn, metrics: None };
+            tracing::info!("not connected yet");
+            let builder = TelemetryBuilder { sink: recorded.clone(), sampler: Sampler::AlwaysOn, metrics: None };
             bridge.connect(builder.into());
             let ids = (TraceId::from(10), SpanId::from(11));
             let span = SpanContext::new(ids.0, ids.1, TraceFlags::SAMPLED, false, TraceState::NONE);
@@ -176,8 +175,8 @@ mod tests {
             });
             tracing::warn!("of no call");
         });
-        let told = told.0.lock().unwrap();
-        let [(scope, record), (_, other)] = told.as_slice() else { panic!("{told:?}") };
+        let recorded = recorded.0.lock().unwrap();
+        let [(scope, record), (_, other)] = recorded.as_slice() else { panic!("{recorded:?}") };
         assert_eq!((scope.as_str(), record.severity_number, record.severity_text.as_str()), ("guest", 21, "ERROR"));
         assert_eq!(record.body, Some(text_value("it 1".to_owned())));
         assert_eq!((record.trace_id.as_slice(), record.flags), (&10_u128.to_be_bytes()[..], 1));

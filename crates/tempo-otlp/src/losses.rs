@@ -1,4 +1,4 @@
-//! What was not delivered: counted by why, told in the log at most once a minute, and as a metric.
+//! `Losses`: counts dropped telemetry by reason, logs it at most once a minute, and exposes it as a metric.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,31 +8,31 @@ use opentelemetry::KeyValue;
 use opentelemetry::metrics::Meter;
 use tempo_telemetry::Signal;
 
-/// How often the log says that something was lost.
-const EVERY: Duration = Duration::from_secs(60);
+/// Minimum interval between log messages.
+const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Why something was not delivered.
+/// Why an item was dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reason {
-    /// More came than the collector took.
+pub(crate) enum LossReason {
+    /// The buffer was full.
     QueueFull,
-    /// It alone would not fit.
+    /// The item exceeds the buffer's capacity.
     TooLarge,
-    /// It came from one more library or resource than are kept apart.
+    /// The buffer has the maximum number of resources and scopes.
     TooManySources,
-    /// It was of one more metric than a component's sums are kept of.
+    /// The sums have the maximum number of metrics.
     TooManySeries,
-    /// It says nothing that could be added up.
+    /// The data point is invalid.
     Invalid,
-    /// The collector did not want it.
+    /// The collector rejected it.
     Rejected,
-    /// The collector could not be reached, or did not answer, or not in time.
+    /// The collector was unreachable, or did not answer in time.
     Unreachable,
     /// The runtime ended first.
     Shutdown,
 }
 
-impl Reason {
+impl LossReason {
     const ALL: [(Self, &'static str); 8] = [
         (Self::QueueFull, "queue_full"),
         (Self::TooLarge, "too_large"),
@@ -51,69 +51,69 @@ const SIGNALS: [(Signal, &str, &str); 3] = [
     (Signal::Logs, "logs", "log records"),
 ];
 
-/// The counts of one process.
+/// The counters of one process.
 #[derive(Debug, Default)]
 pub(crate) struct Losses {
-    lost: [[AtomicU64; Reason::ALL.len()]; SIGNALS.len()],
+    dropped: [[AtomicU64; LossReason::ALL.len()]; SIGNALS.len()],
     sent: [AtomicU64; SIGNALS.len()],
-    told: Mutex<Told>,
+    log_state: Mutex<LogState>,
 }
 
 #[derive(Debug, Default)]
-struct Told {
+struct LogState {
     last: Option<Instant>,
     counts: [u64; SIGNALS.len()],
     failure: Option<String>,
 }
 
 impl Losses {
-    /// Counts what was not delivered.
-    pub(crate) fn add(&self, signal: Signal, reason: Reason, count: u64) {
-        if let Some(counter) = self.lost.get(signal as usize).and_then(|counters| counters.get(reason as usize)) {
+    /// Counts dropped items.
+    pub(crate) fn add(&self, signal: Signal, reason: LossReason, count: u64) {
+        if let Some(counter) = self.dropped.get(signal as usize).and_then(|counters| counters.get(reason as usize)) {
             counter.fetch_add(count, Ordering::Relaxed);
         }
     }
 
-    /// Counts what was delivered.
+    /// Counts delivered items.
     pub(crate) fn sent(&self, signal: Signal, count: u64) {
         if let Some(counter) = self.sent.get(signal as usize) {
             counter.fetch_add(count, Ordering::Relaxed);
         }
     }
 
-    /// Remembers what went wrong, for the log.
+    /// Stores the last failure for the next log message.
     pub(crate) fn failed(&self, why: String) {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner).failure = Some(why);
+        self.log_state.lock().unwrap_or_else(PoisonError::into_inner).failure = Some(why);
     }
 
-    /// Says what was lost since it was said last, unless that was less than a minute ago; `at_last`, as there is no later.
-    pub(crate) fn tell(&self, at_last: bool) {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if !at_last && told.last.is_some_and(|last| last.elapsed() < EVERY) {
+    /// Logs the items dropped since the last message, at most once a minute unless `at_last` is true.
+    pub(crate) fn log(&self, at_last: bool) {
+        let mut log_state = self.log_state.lock().unwrap_or_else(PoisonError::into_inner);
+        if !at_last && log_state.last.is_some_and(|last| last.elapsed() < LOG_INTERVAL) {
             return;
         }
-        let Some(news) = self.news(&mut told) else { return };
-        told.last = Some(Instant::now());
-        let failure = told.failure.take().map(|failure| format!(": {failure}")).unwrap_or_default();
-        drop(told);
-        tracing::warn!("telemetry was lost: {news}{failure}");
+        let Some(summary) = self.summary(&mut log_state) else { return };
+        log_state.last = Some(Instant::now());
+        let failure = log_state.failure.take().map(|failure| format!(": {failure}")).unwrap_or_default();
+        drop(log_state);
+        tracing::warn!("telemetry was dropped: {summary}{failure}");
     }
 
-    /// What is new since then, in words.
-    fn news(&self, told: &mut Told) -> Option<String> {
-        let mut news = Vec::new();
-        for ((lost, told), (_, _, name)) in self.lost.iter().zip(&mut told.counts).zip(SIGNALS) {
-            let total: u64 = lost.iter().map(|counter| counter.load(Ordering::Relaxed)).sum();
-            let more = total.saturating_sub(*told);
-            *told = total;
+    /// Summarizes the items dropped since the last call.
+    fn summary(&self, log_state: &mut LogState) -> Option<String> {
+        let mut summary = Vec::new();
+        for ((dropped, log_state), (_, _, name)) in self.dropped.iter().zip(&mut log_state.counts).zip(SIGNALS) {
+            let total: u64 = dropped.iter().map(|counter| counter.load(Ordering::Relaxed)).sum();
+            let more = total.saturating_sub(*log_state);
+            *log_state = total;
             if more > 0 {
-                news.push(format!("{more} {name}"));
+                summary.push(format!("{more} {name}"));
             }
         }
-        (!news.is_empty()).then(|| news.join(", "))
+        (!summary.is_empty()).then(|| summary.join(", "))
     }
 
-    /// Makes the counts metrics of their own.
+    /// Exposes the counters as metrics.
     pub(crate) fn observe(self: &Arc<Self>, meter: &Meter) {
         let losses = Arc::clone(self);
         let _dropped = meter
@@ -121,8 +121,8 @@ impl Losses {
             .with_unit("{item}")
             .with_description("Spans, metrics and log records that were not delivered")
             .with_callback(move |observer| {
-                for (lost, (_, signal, _)) in losses.lost.iter().zip(SIGNALS) {
-                    for (counter, (_, reason)) in lost.iter().zip(Reason::ALL) {
+                for (dropped, (_, signal, _)) in losses.dropped.iter().zip(SIGNALS) {
+                    for (counter, (_, reason)) in dropped.iter().zip(LossReason::ALL) {
                         let count = counter.load(Ordering::Relaxed);
                         if count > 0 {
                             observer.observe(count, &attributes(signal, Some(reason)));
@@ -145,8 +145,8 @@ impl Losses {
     }
 
     #[cfg(test)]
-    pub(crate) fn count(&self, signal: Signal, reason: Reason) -> u64 {
-        self.lost[signal as usize][reason as usize].load(Ordering::Relaxed)
+    pub(crate) fn count(&self, signal: Signal, reason: LossReason) -> u64 {
+        self.dropped[signal as usize][reason as usize].load(Ordering::Relaxed)
     }
 }
 
@@ -160,20 +160,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_place_is_the_one_of_its_name() {
+    fn indices_match_discriminants() {
         assert!(SIGNALS.iter().enumerate().all(|(place, (signal, ..))| *signal as usize == place));
-        assert!(Reason::ALL.iter().enumerate().all(|(place, (reason, _))| *reason as usize == place));
+        assert!(LossReason::ALL.iter().enumerate().all(|(place, (reason, _))| *reason as usize == place));
     }
 
     #[test]
-    fn only_news_is_told() {
+    fn a_summary_covers_new_losses_only() {
         let losses = Losses::default();
-        let mut told = Told::default();
-        assert_eq!(losses.news(&mut told), None);
-        losses.add(Signal::Traces, Reason::QueueFull, 3);
-        losses.add(Signal::Traces, Reason::Rejected, 1);
-        losses.add(Signal::Logs, Reason::Shutdown, 2);
-        assert_eq!(losses.news(&mut told).as_deref(), Some("4 spans, 2 log records"));
-        assert_eq!(losses.news(&mut told), None);
+        let mut log_state = LogState::default();
+        assert_eq!(losses.summary(&mut log_state), None);
+        losses.add(Signal::Traces, LossReason::QueueFull, 3);
+        losses.add(Signal::Traces, LossReason::Rejected, 1);
+        losses.add(Signal::Logs, LossReason::Shutdown, 2);
+        assert_eq!(losses.summary(&mut log_state).as_deref(), Some("4 spans, 2 log records"));
+        assert_eq!(losses.summary(&mut log_state), None);
     }
 }

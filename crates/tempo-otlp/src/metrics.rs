@@ -1,4 +1,4 @@
-//! The host's own metrics: made by the SDK of OpenTelemetry, read out here, sent like everything else.
+//! The host's own metrics: collected by the OpenTelemetry SDK, exported through a buffer.
 
 use std::fmt;
 use std::sync::{Arc, Weak};
@@ -12,9 +12,9 @@ use opentelemetry_sdk::metrics::reader::MetricReader;
 use opentelemetry_sdk::metrics::{InstrumentKind, ManualReader, Pipeline, Temporality};
 use prost::Message as _;
 
-use crate::buffer::{Buffer, Source};
+use crate::buffer::{Buffer, ScopeKey};
 
-/// A reader that the provider and the telemetry thread share.
+/// A reader shared by the provider and the telemetry thread.
 #[derive(Clone)]
 pub(crate) struct Shared(Arc<ManualReader>);
 
@@ -52,7 +52,7 @@ impl MetricReader for Shared {
     }
 }
 
-/// Reads everything out and puts it into `buffer`.
+/// Collects all metrics into `buffer`.
 pub(crate) fn collect(reader: &Shared, buffer: &Buffer) {
     let mut read = ResourceMetrics::default();
     if let Err(error) = reader.collect(&mut read) {
@@ -65,9 +65,9 @@ pub(crate) fn collect(reader: &Shared, buffer: &Buffer) {
         let schema_url = scope.scope().schema_url().unwrap_or_default();
         for metric in scope.metrics() {
             message.clear();
-            // A vector grows, so it never has too little room.
+            // Writing to a vector cannot fail.
             if Metric::from(metric).encode(&mut message).is_ok() {
-                buffer.push(Source { resource: &[], scope: &encoded, schema_url }, &message);
+                buffer.push(ScopeKey { resource: &[], scope: &encoded, schema_url }, &message);
             }
         }
     }

@@ -1,5 +1,5 @@
-//! What guests and other programs tell by OTLP, decoded for the dashboard. Guests are hostile: what is not a span or a line
-//! is left out, and what they call things is text, never markup.
+//! Decodes OTLP of guests and other programs into dashboard rows. The input is hostile: malformed messages are dropped,
+//! and names are text, never markup.
 
 use opentelemetry::SpanId;
 use opentelemetry::trace::TraceId;
@@ -12,83 +12,83 @@ use opentelemetry_proto::tonic::trace::v1::{Span, Status};
 use prost::Message as _;
 use tempo_telemetry::Record;
 
-use crate::rows::{EventRow, LogRow, Room, SpanRow, link_text};
+use crate::rows::{EventRow, LogRow, RowBudget, SpanRow, link_text};
 
-/// How deep the value of an attribute is shown.
-const DEPTH: usize = 8;
+/// Maximum nesting of attribute values shown.
+const MAX_DEPTH: usize = 8;
 
-/// Who made a span or a line.
+/// The origin of a span or a log record.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Origin<'a> {
     /// As in [`SpanRow::from`].
     pub(crate) from: &'static str,
-    /// The program; empty for this one.
+    /// The service name; empty for this process.
     pub(crate) service: &'a str,
-    /// The library.
+    /// The scope's name.
     pub(crate) scope: &'a str,
 }
 
-/// The row of a guest's span, and its trace; `None` if it is no span.
+/// Decodes a guest's span into its trace ID and row. Returns `None` if it is malformed.
 pub(crate) fn guest_span(record: &Record<'_>) -> Option<(TraceId, SpanRow)> {
     let span = Span::decode(record.message).ok()?;
     of_span(&span, Origin { from: "guest", service: "", scope: &scope(record) })
 }
 
-/// The row of a guest's log record; `None` if it is none.
+/// Decodes a guest's log record. Returns `None` if it is malformed.
 pub(crate) fn guest_line(record: &Record<'_>) -> Option<LogRow> {
     let line = LogRecord::decode(record.message).ok()?;
     Some(of_line(&line, Origin { from: "guest", service: "", scope: &scope(record) }))
 }
 
-/// The row of a span, and its trace; `None` if it has no ids.
+/// Returns the trace ID and row of a span, or `None` if it has no IDs.
 pub(crate) fn of_span(span: &Span, origin: Origin<'_>) -> Option<(TraceId, SpanRow)> {
     let trace = trace_id(&span.trace_id)?;
-    let mut room = Room::new();
+    let mut budget = RowBudget::new();
     let (status, message) = status(span.status.as_ref());
     let row = SpanRow {
         trace: trace.to_string(),
         id: span_id(&span.span_id)?.to_string(),
         parent: span_id(&span.parent_span_id).map(|parent| parent.to_string()).unwrap_or_default(),
         from: origin.from,
-        service: room.text(origin.service),
+        service: budget.text(origin.service),
         kind: kind(span.kind()),
-        name: room.text(&span.name),
-        scope: room.text(origin.scope),
+        name: budget.text(&span.name),
+        scope: budget.text(origin.scope),
         start: millis(span.start_time_unix_nano),
         duration: span.end_time_unix_nano.saturating_sub(span.start_time_unix_nano) as f64 / 1e6,
         status,
-        message: room.text(message),
-        attributes: attributes(&mut room, &span.attributes),
-        events: room.items(&span.events, |room, event| EventRow {
-            name: room.text(&event.name),
+        message: budget.text(message),
+        attributes: attributes(&mut budget, &span.attributes),
+        events: budget.items(&span.events, |budget, event| EventRow {
+            name: budget.text(&event.name),
             time: millis(event.time_unix_nano),
-            attributes: attributes(room, &event.attributes),
+            attributes: attributes(budget, &event.attributes),
         }),
-        links: room
+        links: budget
             .items(&span.links, |_, link| Some(link_text(trace_id(&link.trace_id)?, span_id(&link.span_id)?)))
             .into_iter()
             .flatten()
             .collect(),
-        cut: room.is_cut(),
+        cut: budget.is_cut(),
     };
     Some((trace, row))
 }
 
-/// The row of a log record.
+/// Returns the row of a log record.
 pub(crate) fn of_line(line: &LogRecord, origin: Origin<'_>) -> LogRow {
-    let mut room = Room::new();
+    let mut budget = RowBudget::new();
     let time = if line.time_unix_nano == 0 { line.observed_time_unix_nano } else { line.time_unix_nano };
-    let message = line.body.as_ref().map(|body| text(body, DEPTH)).unwrap_or_default();
+    let message = line.body.as_ref().map(|body| text(body, MAX_DEPTH)).unwrap_or_default();
     LogRow {
         time: millis(time),
-        service: room.text(origin.service),
+        service: budget.text(origin.service),
         level: level(line.severity_number).to_owned(),
-        target: room.text(origin.scope),
-        message: room.text(if message.is_empty() { &line.event_name } else { &message }),
+        target: budget.text(origin.scope),
+        message: budget.text(if message.is_empty() { &line.event_name } else { &message }),
         trace: trace_id(&line.trace_id).map(|trace| trace.to_string()).unwrap_or_default(),
         span: span_id(&line.span_id).map(|span| span.to_string()).unwrap_or_default(),
-        attributes: attributes(&mut room, &line.attributes),
-        cut: room.is_cut(),
+        attributes: attributes(&mut budget, &line.attributes),
+        cut: budget.is_cut(),
     }
 }
 
@@ -106,19 +106,19 @@ fn scope(record: &Record<'_>) -> String {
     InstrumentationScope::decode(record.scope).map(|scope| scope.name).unwrap_or_default()
 }
 
-fn attributes(room: &mut Room, attributes: &[KeyValue]) -> Vec<(String, String)> {
-    room.items(attributes, |room, attribute| {
-        let value = attribute.value.as_ref().map(|value| text(value, DEPTH)).unwrap_or_default();
-        (room.text(&attribute.key), room.text(&value))
+fn attributes(budget: &mut RowBudget, attributes: &[KeyValue]) -> Vec<(String, String)> {
+    budget.items(attributes, |budget, attribute| {
+        let value = attribute.value.as_ref().map(|value| text(value, MAX_DEPTH)).unwrap_or_default();
+        (budget.text(&attribute.key), budget.text(&value))
     })
 }
 
-/// A value as a person reads it, and as a label of Prometheus has it.
+/// Formats a value for display, and for Prometheus labels.
 pub(crate) fn value_text(value: &AnyValue) -> String {
-    text(value, DEPTH)
+    text(value, MAX_DEPTH)
 }
 
-/// A value as a person reads it: a text as it is, what is nested much like JSON.
+/// Formats a value for display: strings as they are, nested values similar to JSON.
 fn text(value: &AnyValue, depth: usize) -> String {
     let Some(deeper) = depth.checked_sub(1) else { return "…".to_owned() };
     match &value.value {
@@ -139,7 +139,7 @@ fn text(value: &AnyValue, depth: usize) -> String {
             format!("{{{}}}", list.values.iter().map(member).collect::<Vec<_>>().join(", "))
         }
         Some(Value::BytesValue(bytes)) => format!("{} bytes", bytes.len()),
-        // An index into a table that no guest sends.
+        // An index into a table that guests cannot send.
         Some(Value::StringValueStrindex(_)) => String::new(),
     }
 }
@@ -164,7 +164,7 @@ fn kind(kind: SpanKind) -> &'static str {
     }
 }
 
-/// The levels of OpenTelemetry, four numbers each.
+/// Returns the level of a severity number; each level has four numbers.
 fn level(severity: i32) -> &'static str {
     match severity {
         1..=4 => "trace",

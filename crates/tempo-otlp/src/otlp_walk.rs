@@ -1,5 +1,5 @@
-//! Reads a request of OTLP piece by piece. Decoded at once, a request of 4 MiB takes a gigabyte: an element that is empty
-//! has two bytes on the wire, and hundreds in memory.
+//! Decodes an OTLP request in parts. Decoding a request of 4 MiB at once can take a gigabyte: an empty element has two
+//! bytes on the wire, and hundreds in memory.
 
 use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
 use opentelemetry_proto::tonic::resource::v1::Resource;
@@ -7,10 +7,10 @@ use prost::{DecodeError, Message};
 
 use crate::wire;
 
-/// The most bytes of what is decoded at once, which is a resource, a library, a span or a log record.
+/// Maximum size of a part: a resource, a scope, a span or a log record, in bytes.
 pub(crate) const MESSAGE: usize = 64 << 10;
 
-/// The request is not one of OTLP.
+/// The request is not valid OTLP.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Malformed;
 
@@ -20,19 +20,19 @@ impl From<DecodeError> for Malformed {
     }
 }
 
-/// The fields of the messages of a request: the same for traces and logs.
+/// Field numbers of requests, the same for traces and logs.
 const RESOURCE_ITEMS: u64 = 1;
 const RESOURCE: u64 = 1;
 const SCOPE_ITEMS: u64 = 2;
 const SCOPE: u64 = 1;
 const ITEMS: u64 = 2;
 
-/// Calls `each` with every span or log record of `request`, its library, and what `sender` makes of its resource: those
-/// of one that it makes nothing of are left out, and those that are too large.
+/// Calls `each` with every span or log record of `request`, its scope, and the value that `sender` returns for its
+/// resource. Items whose resource maps to `None`, and items that are too large, are skipped.
 ///
 /// # Errors
 ///
-/// The request is not one of OTLP. What came before has been handed over by then.
+/// The request is not valid OTLP. Earlier items have been passed to `each`.
 pub(crate) fn walk<M: Message + Default, S>(
     request: &[u8],
     sender: impl Fn(&Resource) -> Option<S>,
@@ -59,7 +59,7 @@ pub(crate) fn walk<M: Message + Default, S>(
     })
 }
 
-/// The message in a field of another. One that comes in parts is one message.
+/// Decodes a nested message. Repeated occurrences of its field are merged.
 fn merged<M: Message + Default>(message: &[u8], wanted: u64) -> Result<M, Malformed> {
     let (mut merged, mut room) = (M::default(), MESSAGE);
     fields(message, |field, content| {
@@ -74,7 +74,7 @@ fn merged<M: Message + Default>(message: &[u8], wanted: u64) -> Result<M, Malfor
     Ok(merged)
 }
 
-/// Calls `each` with the number and the content of every field that has a length.
+/// Calls `each` with the number and content of every length-delimited field.
 fn fields(mut message: &[u8], mut each: impl FnMut(u64, &[u8]) -> Result<(), Malformed>) -> Result<(), Malformed> {
     while !message.is_empty() {
         let (field, content) = wire::read_field(&mut message).ok_or(Malformed)?;
@@ -130,7 +130,7 @@ mod tests {
         assert!(names(b"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01").is_err());
     }
 
-    /// Two million empty elements: each is read, and forgotten before the next.
+    /// Two million empty elements: each is decoded and dropped before the next.
     #[test]
     fn empty_elements_take_no_memory() {
         let empty = [0x0a, 0x00].repeat(2 << 20);

@@ -1,23 +1,23 @@
-//! Takes what the host and its guests tell, and puts it into the buffers as bytes.
+//! `Pipeline`: the sink that encodes spans and records into the buffers.
 
 use std::cell::Cell;
 use std::sync::Arc;
 
 use tempo_telemetry::{Record, Signal, Sink, SpanData};
 
-use crate::buffer::{Buffer, Source};
+use crate::buffer::{Buffer, ScopeKey};
 use crate::encode;
 use crate::guest_metrics::GuestMetrics;
 use crate::resource::Attributes;
 
-/// What a thread keeps for its next span.
-const MAX_SCRATCH: usize = 16 * 1024;
+/// Maximum capacity of a thread's scratch buffer between spans.
+const MAX_SCRATCH_BYTES: usize = 16 * 1024;
 
 thread_local! {
     static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// A buffer for each signal that is sent.
+/// One buffer per exported signal.
 #[derive(Default)]
 pub(crate) struct Buffers {
     pub(crate) traces: Option<Arc<Buffer>>,
@@ -39,13 +39,13 @@ impl Buffers {
     }
 }
 
-/// The sink whose other end is a collector.
+/// The sink of the exporters.
 pub(crate) struct Pipeline {
     buffers: Buffers,
-    /// Takes those of the guests' metrics that can be summed, if anybody wants metrics.
+    /// Aggregates guest metrics, if they are exported or scraped.
     guests: Option<Arc<GuestMetrics>>,
     attributes: Attributes,
-    /// The scope of the host's own spans, encoded.
+    /// The encoded scope of the host's spans.
     scope: Vec<u8>,
 }
 
@@ -67,24 +67,24 @@ impl Sink for Pipeline {
 
     fn span(&self, span: SpanData) {
         let Some(buffer) = &self.buffers.traces else { return };
-        // A thread that ends may tell a span when its scratch is gone.
+        // While a thread ends, its scratch buffer may be gone.
         let mut scratch = SCRATCH.try_with(Cell::take).unwrap_or_default();
         scratch.clear();
         encode::span(&mut scratch, &span);
-        buffer.push(Source { resource: &[], scope: &self.scope, schema_url: "" }, &scratch);
-        if scratch.capacity() <= MAX_SCRATCH {
+        buffer.push(ScopeKey { resource: &[], scope: &self.scope, schema_url: "" }, &scratch);
+        if scratch.capacity() <= MAX_SCRATCH_BYTES {
             let _ = SCRATCH.try_with(|kept| kept.set(scratch));
         }
     }
 
     fn record(&self, record: Record<'_>) {
         let metrics = record.signal == Signal::Metrics;
-        if metrics && self.guests.as_ref().is_some_and(|guests| guests.take(&record)) {
+        if metrics && self.guests.as_ref().is_some_and(|guests| guests.aggregate(&record)) {
             return;
         }
         if let Some(buffer) = self.buffers.of(record.signal) {
-            let source = Source { resource: record.resource, scope: record.scope, schema_url: record.schema_url };
-            buffer.push(source, record.message);
+            let key = ScopeKey { resource: record.resource, scope: record.scope, schema_url: record.schema_url };
+            buffer.push(key, record.message);
         }
     }
 

@@ -1,7 +1,7 @@
-//! The runtime's metrics for who comes and asks: as text for Prometheus, and as JSON for the dashboard.
+//! `Scrape`: the runtime's metrics, as text for Prometheus and as JSON for the dashboard.
 //!
-//! The instruments belong to a meter provider of `opentelemetry_sdk`; `opentelemetry-prometheus` is one of its readers, and
-//! gives it the names that Prometheus wants.
+//! The instruments belong to a meter provider of `opentelemetry_sdk`; `opentelemetry-prometheus` is one of its readers,
+//! and translates names.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -14,11 +14,11 @@ use serde::Serialize;
 
 use crate::guest_metrics::GuestMetrics;
 
-/// What Prometheus calls the text format.
+/// Content type of the Prometheus text format.
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Reads the metrics of a meter provider and, if [`Builder::scrape`](crate::Builder::scrape) was given it, what guests
-/// measure. Cheap to clone.
+/// Reads the metrics of a meter provider and, if added with [`Builder::scrape`](crate::Builder::scrape), those of
+/// guests. Clones share their state.
 #[derive(Clone, Debug)]
 pub struct Scrape {
     registry: Registry,
@@ -36,10 +36,10 @@ pub(crate) struct Family {
 #[derive(Debug, Serialize)]
 struct Series {
     labels: BTreeMap<String, String>,
-    /// Of a counter or a gauge.
+    /// Set for counters and gauges.
     #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<f64>,
-    /// Of a histogram.
+    /// Set for histograms.
     #[serde(skip_serializing_if = "Option::is_none", flatten)]
     histogram: Option<Histogram>,
 }
@@ -48,25 +48,25 @@ struct Series {
 struct Histogram {
     count: u64,
     sum: f64,
-    /// Upper bound, and how many are at most that. What is above the last bound is in `count` only.
+    /// Upper bounds with cumulative counts. `count` includes values above the last bound.
     buckets: Vec<(f64, u64)>,
 }
 
 impl Scrape {
-    /// One, and the reader that a meter provider has to be given for it:
+    /// Creates a scrape, and the reader to add to a meter provider:
     /// `SdkMeterProvider::builder().with_reader(reader)`.
     ///
     /// # Errors
     ///
-    /// Never, as the registry is new; the types allow for it.
+    /// None in practice: registration in a new registry cannot fail.
     pub fn new() -> anyhow::Result<(Self, PrometheusExporter)> {
         let registry = Registry::new();
-        // All instruments are of one scope; a label that says so on every line helps nobody.
+        // All instruments have the same scope: a label for it would be redundant.
         let exporter = opentelemetry_prometheus::exporter().with_registry(registry.clone()).scope_info_enabled(false);
         Ok((Self { registry, guests: Arc::default() }, exporter.build()?))
     }
 
-    /// One with a meter provider that has no other reader.
+    /// Creates a scrape with a meter provider that has no other reader.
     ///
     /// # Errors
     ///
@@ -76,7 +76,7 @@ impl Scrape {
         Ok((scrape, SdkMeterProvider::builder().with_reader(reader).build()))
     }
 
-    /// Has it show what guests measure; for the first time only.
+    /// Adds the metrics of `guests`. Later calls have no effect.
     pub(crate) fn show(&self, guests: &Arc<GuestMetrics>) {
         let _ = self.guests.set(Arc::clone(guests));
     }
@@ -89,11 +89,11 @@ impl Scrape {
         families
     }
 
-    /// The metrics in the text format of Prometheus, version 0.0.4.
+    /// Returns the metrics in the Prometheus text format, version 0.0.4.
     pub fn text(&self) -> String {
         let mut text = String::new();
         for family in self.gather() {
-            // One that cannot be written, which is an empty one, must not hide the others.
+            // A family that cannot be written, which is an empty one, must not hide the others.
             let length = text.len();
             if TextEncoder::new().encode_utf8(&[family], &mut text).is_err() {
                 text.truncate(length);
@@ -102,7 +102,7 @@ impl Scrape {
         text
     }
 
-    /// The metrics for the dashboard.
+    /// Returns the metrics for the dashboard.
     pub(crate) fn families(&self) -> Vec<Family> {
         self.gather().iter().map(Family::of).collect()
     }
@@ -168,7 +168,7 @@ mod tests {
         assert!(!text.contains("otel_scope"), "{text}");
     }
 
-    /// No attribute is a guest's or a client's; should one be by mistake, the series are bounded all the same.
+    /// Attributes must not come from guests or clients; if one does by mistake, the number of series is bounded.
     #[test]
     fn the_series_of_an_instrument_are_bounded() {
         let (scrape, provider) = Scrape::with_provider().unwrap();

@@ -1,36 +1,37 @@
-//! What happened lately: the last traces and log lines, in bounded memory, for the dashboard.
+//! `Recent`: the last traces and log lines, in bounded memory, for the dashboard.
 //!
-//! Rows are numbered. Who shows them remembers the last number that it has seen and asks for what came after it, so that
-//! a slow reader holds nothing: what was forgotten meanwhile is counted and told.
+//! Rows are numbered. A reader remembers the last number that it has seen and requests later ones, so that a slow
+//! reader holds no memory: discarded rows are counted and reported to it.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use opentelemetry::trace::TraceId;
-use tokio::sync::watch;
 use tempo_telemetry::{Record, Signal, Sink, SpanData};
+use tokio::sync::watch;
 
 use crate::otlp_rows;
 use crate::rows::{self, LogLine, LogRow, SpanRow};
 
-/// How many traces are kept.
-pub const TRACES: usize = 200;
-/// The memory that they may take, in bytes; what one of them may.
-pub const TRACES_MEMORY: usize = 4 << 20;
-const TRACE_MEMORY: usize = 1 << 20;
-/// The spans of one trace. Those in which a component is called are few, end last, and hold the others together.
-const SPANS: usize = 512;
-const CALLS: usize = 1024;
-/// How many log lines are kept, and the memory that they may take, in bytes.
-pub const LINES: usize = 1000;
-const LINES_MEMORY: usize = 1 << 20;
-/// The memory of a row beside its text.
-const OVERHEAD: usize = 128;
-/// The rows of one kind that a reader is given at once.
-const BATCH: usize = 256;
+/// Maximum number of traces.
+pub const MAX_TRACES: usize = 200;
+/// Maximum memory of all traces and of one trace, in bytes.
+pub const MAX_TRACES_BYTES: usize = 4 << 20;
+const MAX_TRACE_BYTES: usize = 1 << 20;
+/// Maximum spans of one trace. Spans of component calls have their own limit: they are few, end last, and connect the
+/// others.
+const MAX_SPANS_PER_TRACE: usize = 512;
+const MAX_CALLS_PER_TRACE: usize = 1024;
+/// Maximum number of log lines, and their maximum memory, in bytes.
+pub const MAX_LINES: usize = 1000;
+const MAX_LINES_BYTES: usize = 1 << 20;
+/// Memory of a row besides its text, in bytes.
+const ROW_OVERHEAD: usize = 128;
+/// Maximum rows of one kind in a batch.
+const MAX_BATCH_ROWS: usize = 256;
 
-/// The last traces and log lines. Cheap to clone; all clones are the same.
+/// The last traces and log lines. Clones share them.
 #[derive(Clone, Default)]
 pub struct Recent {
     inner: Arc<Inner>,
@@ -44,11 +45,11 @@ struct Inner {
 
 #[derive(Default)]
 struct Rows {
-    /// The number of the newest row; the first one is 1.
+    /// The number of the newest row; the first is 1.
     last: u64,
     spans: BTreeMap<u64, Arc<str>>,
     traces: HashMap<TraceId, Trace>,
-    /// The oldest first.
+    /// Oldest first.
     order: VecDeque<TraceId>,
     memory: usize,
     lines: VecDeque<(u64, Arc<str>)>,
@@ -62,30 +63,30 @@ struct Trace {
     full: bool,
 }
 
-/// What came after a number.
+/// The rows after a number.
 #[derive(Debug, Default)]
-pub(crate) struct Batch {
-    /// Each is JSON.
+pub(crate) struct RowBatch {
+    /// JSON objects.
     pub(crate) spans: Vec<Arc<str>>,
     pub(crate) lines: Vec<Arc<str>>,
-    /// How many came that are no longer there.
+    /// Number of rows that were discarded.
     pub(crate) lost: u64,
-    /// The number up to which this tells everything.
+    /// Number of the last row that the batch covers.
     pub(crate) last: u64,
 }
 
 impl Recent {
-    /// Takes a line of the runtime's log.
+    /// Adds a line of the runtime's log.
     pub fn line(&self, line: &LogLine<'_>) {
         self.add_line(&rows::line(line));
     }
 
-    /// What came after row `number`, or the first part of it.
-    pub(crate) fn after(&self, number: u64) -> Batch {
+    /// Returns the rows after row `number`, or the first part of them.
+    pub(crate) fn after(&self, number: u64) -> RowBatch {
         self.rows().after(number)
     }
 
-    /// The number of the newest row, whenever it changes.
+    /// Returns a receiver of the newest row's number.
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.inner.last.subscribe()
     }
@@ -109,7 +110,7 @@ impl Recent {
             add(&mut rows);
             rows.last
         };
-        self.inner.last.send_if_modified(|told| std::mem::replace(told, last.max(*told)) < last);
+        self.inner.last.send_if_modified(|published| std::mem::replace(published, last.max(*published)) < last);
     }
 
     fn rows(&self) -> MutexGuard<'_, Rows> {
@@ -160,21 +161,21 @@ impl Rows {
             self.order.push_back(id);
             Trace::default()
         });
-        let most = if is_call { CALLS } else { SPANS };
+        let most = if is_call { MAX_CALLS_PER_TRACE } else { MAX_SPANS_PER_TRACE };
         let mut json = json;
-        if trace.rows.len() >= most || trace.memory + json.len() + OVERHEAD > TRACE_MEMORY {
+        if trace.rows.len() >= most || trace.memory + json.len() + ROW_OVERHEAD > MAX_TRACE_BYTES {
             if std::mem::replace(&mut trace.full, true) {
                 return;
             }
             json = format!("{{\"trace\":\"{id}\",\"full\":true}}").into();
         }
-        let memory = json.len() + OVERHEAD;
+        let memory = json.len() + ROW_OVERHEAD;
         self.last += 1;
         trace.rows.push(self.last);
         trace.memory += memory;
         self.memory += memory;
         self.spans.insert(self.last, json);
-        while (self.order.len() > TRACES || self.memory > TRACES_MEMORY) && self.forget_trace() {}
+        while (self.order.len() > MAX_TRACES || self.memory > MAX_TRACES_BYTES) && self.forget_trace() {}
     }
 
     fn forget_trace(&mut self) -> bool {
@@ -188,31 +189,32 @@ impl Rows {
 
     fn add_line(&mut self, json: Arc<str>) {
         self.last += 1;
-        self.lines_memory += json.len() + OVERHEAD;
+        self.lines_memory += json.len() + ROW_OVERHEAD;
         self.lines.push_back((self.last, json));
-        while self.lines.len() > LINES || self.lines_memory > LINES_MEMORY {
+        while self.lines.len() > MAX_LINES || self.lines_memory > MAX_LINES_BYTES {
             let Some((_, line)) = self.lines.pop_front() else { break };
-            self.lines_memory = self.lines_memory.saturating_sub(line.len() + OVERHEAD);
+            self.lines_memory = self.lines_memory.saturating_sub(line.len() + ROW_OVERHEAD);
         }
     }
 
-    fn after(&self, number: u64) -> Batch {
+    fn after(&self, number: u64) -> RowBatch {
         let first = number.saturating_add(1);
-        let spans: Vec<_> = self.spans.range(first..).take(BATCH).collect();
+        let spans: Vec<_> = self.spans.range(first..).take(MAX_BATCH_ROWS).collect();
         let start = self.lines.partition_point(|(row, _)| *row < first);
-        let lines: Vec<_> = self.lines.iter().skip(start).take(BATCH).collect();
-        // Of a kind of which there may be more, what comes after is not yet told, so nothing of the other kind is either.
+        let lines: Vec<_> = self.lines.iter().skip(start).take(MAX_BATCH_ROWS).collect();
+        // A full batch of one kind ends at its last row; rows of the other kind beyond that are left for the next
+        // batch.
         let mut last = self.last;
-        if let (BATCH, Some((row, _))) = (spans.len(), spans.last()) {
+        if let (MAX_BATCH_ROWS, Some((row, _))) = (spans.len(), spans.last()) {
             last = last.min(**row);
         }
-        if let (BATCH, Some((row, _))) = (lines.len(), lines.last()) {
+        if let (MAX_BATCH_ROWS, Some((row, _))) = (lines.len(), lines.last()) {
             last = last.min(*row);
         }
         let spans: Vec<_> = spans.into_iter().filter(|(row, _)| **row <= last).map(|(_, json)| json.clone()).collect();
         let lines: Vec<_> = lines.into_iter().filter(|(row, _)| *row <= last).map(|(_, json)| json.clone()).collect();
-        let told = (spans.len() + lines.len()) as u64;
-        Batch { spans, lines, lost: last.saturating_sub(number).saturating_sub(told), last: last.max(number) }
+        let published = (spans.len() + lines.len()) as u64;
+        RowBatch { spans, lines, lost: last.saturating_sub(number).saturating_sub(published), last: last.max(number) }
     }
 }
 
@@ -225,27 +227,27 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_trace_goes_with_all_its_spans() {
+    fn the_oldest_trace_is_dropped_with_all_its_spans() {
         let mut rows = Rows::default();
-        for id in 0..=TRACES as u128 {
+        for id in 0..=MAX_TRACES as u128 {
             rows.add_span(trace(1 + id), true, "{}".into());
             rows.add_span(trace(1 + id), false, "{}".into());
         }
-        assert_eq!((rows.order.len(), rows.traces.len(), rows.spans.len()), (TRACES, TRACES, 2 * TRACES));
+        assert_eq!((rows.order.len(), rows.traces.len(), rows.spans.len()), (MAX_TRACES, MAX_TRACES, 2 * MAX_TRACES));
         assert_eq!(rows.spans.keys().next(), Some(&3));
-        assert_eq!(rows.memory, 2 * TRACES * (2 + OVERHEAD));
+        assert_eq!(rows.memory, 2 * MAX_TRACES * (2 + ROW_OVERHEAD));
     }
 
     #[test]
-    fn memory_is_bounded_whatever_comes() {
+    fn memory_is_bounded() {
         let mut rows = Rows::default();
         let long: Arc<str> = "x".repeat(20_000).into();
         for number in 0..2_000_u128 {
             rows.add_span(trace(1 + number % 3), number % 5 == 0, long.clone());
             rows.add_line(long.clone());
-            assert!(rows.memory <= TRACES_MEMORY && rows.lines_memory <= LINES_MEMORY);
+            assert!(rows.memory <= MAX_TRACES_BYTES && rows.lines_memory <= MAX_LINES_BYTES);
         }
-        let held: usize = rows.spans.values().map(|row| row.len() + OVERHEAD).sum();
+        let held: usize = rows.spans.values().map(|row| row.len() + ROW_OVERHEAD).sum();
         assert_eq!(held, rows.memory);
         assert!(rows.spans.values().any(|row| row.contains("\"full\":true")));
     }
@@ -253,16 +255,16 @@ mod tests {
     #[test]
     fn a_trace_that_is_full_still_takes_the_calls_that_hold_it_together() {
         let mut rows = Rows::default();
-        for _ in 0..2 * SPANS {
+        for _ in 0..2 * MAX_SPANS_PER_TRACE {
             rows.add_span(trace(1), false, "{}".into());
         }
-        assert_eq!(rows.spans.len(), SPANS + 1);
+        assert_eq!(rows.spans.len(), MAX_SPANS_PER_TRACE + 1);
         rows.add_span(trace(1), true, "{\"call\":1}".into());
         assert!(rows.spans.values().any(|row| row.contains("call")));
     }
 
     #[test]
-    fn readers_get_everything_once_and_are_told_what_they_missed() {
+    fn readers_get_each_row_once_and_the_number_of_lost_rows() {
         let recent = Recent::default();
         for number in 0..700_u64 {
             let line = LogRow { message: number.to_string(), ..LogRow::default() };
@@ -281,11 +283,11 @@ mod tests {
             (seen, lines, spans) = (batch.last, lines + batch.lines.len(), spans + batch.spans.len());
         }
         assert_eq!((seen, lines, spans), (770, 700, 70));
-        (0..3 * LINES).for_each(|_| recent.add_line(&LogRow::default()));
+        (0..3 * MAX_LINES).for_each(|_| recent.add_line(&LogRow::default()));
         let batch = recent.after(seen);
-        assert_eq!(batch.lost, 2 * LINES as u64);
-        assert_eq!(*recent.changes().borrow(), 770 + 3 * LINES as u64);
-        // A number of another run, which is beyond ours.
+        assert_eq!(batch.lost, 2 * MAX_LINES as u64);
+        assert_eq!(*recent.changes().borrow(), 770 + 3 * MAX_LINES as u64);
+        // A number of another run, larger than all of this run.
         assert_eq!(recent.after(1 << 40).last, 1 << 40);
     }
 }

@@ -1,8 +1,8 @@
-//! From a batch to the body of an `Export…ServiceRequest`: tags and lengths around what was encoded already.
+//! Assembles a batch into the body of an `Export…ServiceRequest` by adding tags and lengths to encoded messages.
 //!
-//! The messages of the three signals have the same field numbers: a request holds `ResourceSpans` (1), these a `Resource`
-//! (1) and `ScopeSpans` (2), these an `InstrumentationScope` (1), the spans (2) and the URL of a schema (3); and so for
-//! metrics and logs.
+//! The field numbers are the same for all signals: a request has `ResourceSpans` (1), which have a `Resource` (1) and
+//! `ScopeSpans` (2), which have an `InstrumentationScope` (1), spans (2) and a schema URL (3); likewise for metrics and
+//! logs.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -15,41 +15,41 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use http_body::{Body, Frame, SizeHint};
 
-use crate::buffer::{Batch, Source};
+use crate::buffer::{Batch, ScopeKey};
 use crate::wire;
 
-/// The parts of a request's body, under the host's `resource`.
+/// Returns the parts of a request's body, with the host's `resource`.
 pub(crate) fn assemble(resource: &[u8], batch: &Batch) -> Vec<Bytes> {
     let mut parts = Vec::new();
-    for (source, chunks) in batch.groups() {
-        parts.push(head(resource, source, chunks).into());
+    for (key, chunks) in batch.groups() {
+        parts.push(head(resource, key, chunks).into());
         parts.extend(chunks.iter().cloned());
     }
     parts
 }
 
-/// What stands before the messages of one source. The scope's schema may stand there too, as fields have no order.
-fn head(resource: &[u8], source: Source<'_>, chunks: &[Bytes]) -> Vec<u8> {
+/// Returns the bytes before the messages of one scope. The schema URL may precede them, as fields have no order.
+fn head(resource: &[u8], key: ScopeKey<'_>, chunks: &[Bytes]) -> Vec<u8> {
     let mut scope = Vec::new();
-    wire::bytes(&mut scope, 1, source.scope);
-    if !source.schema_url.is_empty() {
-        wire::bytes(&mut scope, 3, source.schema_url.as_bytes());
+    wire::bytes(&mut scope, 1, key.scope);
+    if !key.schema_url.is_empty() {
+        wire::bytes(&mut scope, 3, key.schema_url.as_bytes());
     }
     let messages: usize = chunks.iter().map(Bytes::len).sum();
     let scope_length = scope.len() + messages;
-    // Attributes after attributes: a message that is continued by another of its kind is one message.
-    let resource_length = resource.len() + source.resource.len();
+    // Attributes are appended to attributes: repeated occurrences of a message field are merged.
+    let resource_length = resource.len() + key.resource.len();
     let mut out = Vec::with_capacity(resource_length + scope.len() + 64);
     wire::head(&mut out, 1, wire::field_len(resource_length) + wire::field_len(scope_length));
     wire::head(&mut out, 1, resource_length);
     out.extend_from_slice(resource);
-    out.extend_from_slice(source.resource);
+    out.extend_from_slice(key.resource);
     wire::head(&mut out, 2, scope_length);
     out.extend_from_slice(&scope);
     out
 }
 
-/// The same, compressed.
+/// Compresses the parts.
 pub(crate) fn gzip(parts: &[Bytes]) -> std::io::Result<Vec<Bytes>> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     for part in parts {
@@ -58,7 +58,7 @@ pub(crate) fn gzip(parts: &[Bytes]) -> std::io::Result<Vec<Bytes>> {
     Ok(vec![encoder.finish()?.into()])
 }
 
-/// The body of a request: parts whose length is known. Clones share them.
+/// A request body of known length. Clones share its parts.
 #[derive(Clone, Debug)]
 pub(crate) struct Payload {
     parts: VecDeque<Bytes>,

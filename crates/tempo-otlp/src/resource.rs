@@ -1,4 +1,4 @@
-//! The resource: what all that a process tells has in common.
+//! The resource of all telemetry of a process.
 
 use std::sync::LazyLock;
 
@@ -11,12 +11,12 @@ pub(crate) const INSTANCE_ID: &str = "service.instance.id";
 pub(crate) const SDK_NAME: &str = "telemetry.sdk.name";
 pub(crate) const SDK: &str = env!("CARGO_PKG_NAME");
 
-/// The attributes that the host gives its resource. Guests may add others.
+/// Attributes of the host's resource. Guests may add others.
 #[derive(Clone, Debug)]
 pub(crate) struct Attributes(Vec<KeyValue>);
 
 impl Attributes {
-    /// `given` by the operator; the rest by what runs. What the operator says comes first.
+    /// Combines the operator's attributes with those of the process. The operator's take precedence.
     pub(crate) fn new(given: Vec<KeyValue>, component: &str, (name, version): (&str, &str)) -> Self {
         let mut all = given;
         let own = [
@@ -30,7 +30,7 @@ impl Attributes {
                 all.push(KeyValue::new(key, value));
             }
         }
-        // These say who wrote the telemetry, which nobody else can know.
+        // These identify the telemetry library, so they cannot be overridden.
         all.retain(|pair| !pair.key.as_str().starts_with("telemetry.sdk."));
         all.push(KeyValue::new(SDK_NAME, SDK));
         all.push(KeyValue::new("telemetry.sdk.language", "rust"));
@@ -38,7 +38,7 @@ impl Attributes {
         Self(all)
     }
 
-    /// As fields of a `Resource`, to which others can be appended.
+    /// Encodes the attributes as fields of a `Resource`, to which others can be appended.
     pub(crate) fn encoded(&self) -> Vec<u8> {
         let mut out = Vec::new();
         for pair in &self.0 {
@@ -47,24 +47,24 @@ impl Attributes {
         out
     }
 
-    /// Whether no guest may say what `key` is.
+    /// Returns whether guests may not set `key`.
     pub(crate) fn reserves(&self, key: &str) -> bool {
         key.starts_with("telemetry.") || key.starts_with("tempo.") || self.0.iter().any(|pair| pair.key.as_str() == key)
     }
 
-    /// For the SDK's readers of metrics.
+    /// Converts to the SDK's resource.
     pub(crate) fn to_sdk(&self) -> Resource {
         Resource::builder_empty().with_attributes(self.0.iter().cloned()).build()
     }
 
-    /// The value of `key`.
+    /// Returns the value of `key`.
     #[cfg(test)]
     pub(crate) fn get(&self, key: &str) -> Option<&opentelemetry::Value> {
         self.0.iter().find(|pair| pair.key.as_str() == key).map(|pair| &pair.value)
     }
 }
 
-/// The `service.instance.id` of this process: a random UUID (version 4, RFC 9562), which is what the conventions advise.
+/// The `service.instance.id` of this process: a random UUID (version 4, RFC 9562), as the conventions recommend.
 pub(crate) static INSTANCE: LazyLock<String> = LazyLock::new(|| {
     let random = fastrand::u128(..) & !(0xf << 76 | 0x3 << 62) | 0x4 << 76 | 0x2 << 62;
     let hex = format!("{random:032x}");
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_operator_says_what_the_service_is_and_the_host_says_what_it_runs_on() {
+    fn the_operator_names_the_service_and_the_host_names_the_runtime() {
         let given = vec![KeyValue::new("service.name", "shop"), KeyValue::new("telemetry.sdk.name", "other")];
         let attributes = Attributes::new(given, "component", ("tempo", "1"));
         let text = |key: &str| attributes.get(key).map(|value| value.as_str().into_owned());

@@ -1,35 +1,35 @@
-//! What became of an attempt to send, and how long to wait before the next.
+//! Outcomes of export attempts, and the backoff between them.
 
 use std::time::{Duration, SystemTime};
 
-/// The first wait; each one after is twice as long.
-const FIRST: Duration = Duration::from_millis(500);
-/// The longest wait that nobody asked for.
-const LONGEST: Duration = Duration::from_secs(5);
-/// The longest wait that a collector may ask for.
-const MAX_ASKED: Duration = Duration::from_secs(60);
-/// What is kept of a text that a collector sends.
-const MAX_TEXT: usize = 200;
+/// The first backoff; it doubles with each attempt.
+const INITIAL_BACKOFF: Duration = Duration::from_millis(500);
+/// Maximum backoff that Tempo chooses.
+const MAX_BACKOFF: Duration = Duration::from_secs(5);
+/// Maximum delay that a collector may request.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
+/// Maximum length of a collector's message, in characters.
+const MAX_TEXT_CHARS: usize = 200;
 
-/// What became of an attempt.
+/// The outcome of an export attempt.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// It was taken, but for so many, and perhaps with a word about it.
-    Taken { rejected: u64, message: String },
-    /// Later it may be taken: after a while, if the collector said so.
-    Later { why: String, after: Option<Duration> },
-    /// It will never be taken.
-    Refused { why: String },
+pub(crate) enum ExportOutcome {
+    /// The collector accepted all but `rejected` items, with an optional message.
+    Accepted { rejected: u64, message: String },
+    /// The request may be retried, after a delay if the collector requested one.
+    Retryable { why: String, after: Option<Duration> },
+    /// The request must not be retried.
+    Rejected { why: String },
 }
 
-impl Outcome {
-    /// An attempt that did not get as far as an answer.
-    pub(crate) fn unanswered(why: impl Into<String>) -> Self {
-        Self::Later { why: why.into(), after: None }
+impl ExportOutcome {
+    /// Creates the outcome of an attempt without a response.
+    pub(crate) fn no_response(why: impl Into<String>) -> Self {
+        Self::Retryable { why: why.into(), after: None }
     }
 }
 
-/// The waits between the attempts for one request.
+/// The backoff between the attempts of one request.
 #[derive(Debug)]
 pub(crate) struct Backoff {
     next: Duration,
@@ -37,19 +37,19 @@ pub(crate) struct Backoff {
 
 impl Backoff {
     pub(crate) fn new() -> Self {
-        Self { next: FIRST }
+        Self { next: INITIAL_BACKOFF }
     }
 
-    /// How long to wait now. A little more or less than elsewhere, so that not all runtimes come back at once; never less
-    /// than was `asked`, but for what nobody may ask.
-    pub(crate) fn wait(&mut self, asked: Option<Duration>) -> Duration {
+    /// Returns the next delay, with jitter, so that runtimes do not retry in lockstep. It is at least `retry_after`, up
+    /// to [`MAX_RETRY_AFTER`].
+    pub(crate) fn wait(&mut self, retry_after: Option<Duration>) -> Duration {
         let own = self.next.mul_f64(0.75 + 0.5 * fastrand::f64());
-        self.next = self.next.saturating_mul(2).min(LONGEST);
-        asked.map_or(own, |asked| asked.min(MAX_ASKED).max(own))
+        self.next = self.next.saturating_mul(2).min(MAX_BACKOFF);
+        retry_after.map_or(own, |retry_after| retry_after.min(MAX_RETRY_AFTER).max(own))
     }
 }
 
-/// The value of a `Retry-After`: seconds, or a date.
+/// Parses a `Retry-After` value: seconds, or a date.
 pub(crate) fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim();
     if let Ok(seconds) = value.parse() {
@@ -59,9 +59,9 @@ pub(crate) fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     Some(date.duration_since(now).unwrap_or_default())
 }
 
-/// What can be shown of a text that a collector sent: not long, and without what moves a terminal's cursor.
-pub(crate) fn shown(text: &str) -> String {
-    text.chars().take(MAX_TEXT).map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
+/// Sanitizes a collector's text for the log: truncated, without control characters.
+pub(crate) fn sanitized(text: &str) -> String {
+    text.chars().take(MAX_TEXT_CHARS).map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
 }
 
 #[cfg(test)]
@@ -72,10 +72,10 @@ mod tests {
     fn waits_grow_to_a_bound_and_heed_the_collector() {
         let mut backoff = Backoff::new();
         let waits: Vec<_> = (0..10).map(|_| backoff.wait(None)).collect();
-        assert!(waits[0] <= FIRST.mul_f64(1.25) && waits[9] >= LONGEST.mul_f64(0.75));
-        assert!(waits.iter().all(|wait| *wait <= LONGEST.mul_f64(1.25)));
+        assert!(waits[0] <= INITIAL_BACKOFF.mul_f64(1.25) && waits[9] >= MAX_BACKOFF.mul_f64(0.75));
+        assert!(waits.iter().all(|wait| *wait <= MAX_BACKOFF.mul_f64(1.25)));
         assert_eq!(backoff.wait(Some(Duration::from_secs(20))), Duration::from_secs(20));
-        assert_eq!(backoff.wait(Some(Duration::MAX)), MAX_ASKED);
+        assert_eq!(backoff.wait(Some(Duration::MAX)), MAX_RETRY_AFTER);
         assert!(backoff.wait(Some(Duration::ZERO)) > Duration::from_secs(1));
     }
 
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn a_collectors_text_is_clipped_and_harmless() {
-        assert_eq!(shown("a\u{1b}[2Jb\n"), "a [2Jb ");
-        assert_eq!(shown(&"é".repeat(1000)).chars().count(), MAX_TEXT);
+        assert_eq!(sanitized("a\u{1b}[2Jb\n"), "a [2Jb ");
+        assert_eq!(sanitized(&"é".repeat(1000)).chars().count(), MAX_TEXT_CHARS);
     }
 }

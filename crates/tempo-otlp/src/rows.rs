@@ -1,5 +1,4 @@
-//! Spans and log lines as the dashboard is given them: JSON, written once and no longer than a bound, whatever a guest
-//! put into them.
+//! JSON rows of spans and log lines for the dashboard, encoded once and bounded in size.
 
 use std::fmt::Display;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -9,27 +8,27 @@ use opentelemetry::{SpanId, Value};
 use serde::Serialize;
 use tempo_telemetry::SpanData;
 
-/// A text of a span or a line, in bytes.
-const TEXT: usize = 1024;
-/// All the texts of a row, in bytes.
-const TEXTS: usize = 16 * 1024;
-/// Of each: attributes, events, attributes of an event, links.
-const ITEMS: usize = 64;
+/// Maximum length of one text, in bytes.
+const MAX_TEXT_BYTES: usize = 1024;
+/// Maximum length of all texts of a row, in bytes.
+const MAX_ROW_TEXT_BYTES: usize = 16 * 1024;
+/// Maximum number of attributes, events, attributes of an event, and links, each.
+const MAX_ITEMS: usize = 64;
 
 /// A span.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct SpanRow {
     pub(crate) trace: String,
     pub(crate) id: String,
-    /// The span it is part of; empty if there is none.
+    /// The parent span; empty for a root span.
     pub(crate) parent: String,
-    /// Who made it: `host` and `guest` of this runtime or another, or `other`, which is a program that is no Tempo.
+    /// `host` or `guest` of a Tempo runtime, or `other` for another program.
     pub(crate) from: &'static str,
-    /// The `service.name` of another process; empty for what this one made.
+    /// The `service.name` of another process; empty for this one.
     pub(crate) service: String,
     pub(crate) kind: &'static str,
     pub(crate) name: String,
-    /// The library that made it.
+    /// The name of the instrumentation scope.
     pub(crate) scope: String,
     /// In milliseconds since 1970.
     pub(crate) start: f64,
@@ -40,13 +39,13 @@ pub(crate) struct SpanRow {
     pub(crate) message: String,
     pub(crate) attributes: Vec<(String, String)>,
     pub(crate) events: Vec<EventRow>,
-    /// As `trace/span`.
+    /// Links as `trace/span`.
     pub(crate) links: Vec<String>,
-    /// Whether something of it was left out.
+    /// True if parts were left out.
     pub(crate) cut: bool,
 }
 
-/// What happened during a span.
+/// An event of a span.
 #[derive(Debug, Serialize)]
 pub(crate) struct EventRow {
     pub(crate) name: String,
@@ -55,7 +54,7 @@ pub(crate) struct EventRow {
     pub(crate) attributes: Vec<(String, String)>,
 }
 
-/// A line of a log.
+/// A log line.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct LogRow {
     /// In milliseconds since 1970.
@@ -63,45 +62,45 @@ pub(crate) struct LogRow {
     /// As in [`SpanRow::service`].
     pub(crate) service: String,
     pub(crate) level: String,
-    /// Who wrote it.
+    /// The target or the component.
     pub(crate) target: String,
     pub(crate) message: String,
-    /// Empty if it belongs to none.
+    /// Empty if the line has no span.
     pub(crate) trace: String,
     pub(crate) span: String,
     pub(crate) attributes: Vec<(String, String)>,
     pub(crate) cut: bool,
 }
 
-/// A line of a log, on its way to the dashboard.
+/// A line of the runtime's log.
 #[derive(Clone, Debug)]
 pub struct LogLine<'a> {
-    /// When it was written.
+    /// Time of the line.
     pub time: SystemTime,
-    /// How bad it is: `error`, `warn`, `info`, `debug` or `trace`.
+    /// Level: `error`, `warn`, `info`, `debug` or `trace`.
     pub level: &'a str,
-    /// Who wrote it: a module of the runtime, or the component.
+    /// A module of the runtime, or the component.
     pub target: &'a str,
-    /// What it says.
+    /// The message.
     pub message: &'a str,
-    /// The span that it belongs to, if any.
+    /// The current span, if any.
     pub span: Option<&'a SpanContext>,
 }
 
-/// What may still be written into a row.
-pub(crate) struct Room {
+/// Remaining budget of a row.
+pub(crate) struct RowBudget {
     left: usize,
     cut: bool,
 }
 
-impl Room {
+impl RowBudget {
     pub(crate) fn new() -> Self {
-        Self { left: TEXTS, cut: false }
+        Self { left: MAX_ROW_TEXT_BYTES, cut: false }
     }
 
-    /// `text`, or as much of it as may be written.
+    /// Returns `text`, truncated to the budget.
     pub(crate) fn text(&mut self, text: &str) -> String {
-        let kept = text.floor_char_boundary(TEXT.min(self.left));
+        let kept = text.floor_char_boundary(MAX_TEXT_BYTES.min(self.left));
         self.left = self.left.saturating_sub(kept);
         let whole = kept == text.len();
         self.cut |= !whole;
@@ -112,7 +111,7 @@ impl Room {
         written
     }
 
-    /// As many of `items` as may be written.
+    /// Converts as many of `items` as the budget allows.
     pub(crate) fn items<T, R>(
         &mut self,
         items: impl IntoIterator<Item = T>,
@@ -120,7 +119,7 @@ impl Room {
     ) -> Vec<R> {
         let mut written = Vec::new();
         for item in items {
-            if written.len() >= ITEMS || self.left == 0 {
+            if written.len() >= MAX_ITEMS || self.left == 0 {
                 self.cut = true;
                 break;
             }
@@ -129,15 +128,15 @@ impl Room {
         written
     }
 
-    /// Whether something was left out.
+    /// Returns whether parts were left out.
     pub(crate) fn is_cut(&self) -> bool {
         self.cut
     }
 }
 
-/// The row of a span of the host.
+/// Returns the row of a host span.
 pub(crate) fn host(span: &SpanData) -> SpanRow {
-    let mut room = Room::new();
+    let mut budget = RowBudget::new();
     let (status, message) = match &span.status {
         Status::Unset => ("unset", ""),
         Status::Ok => ("ok", ""),
@@ -151,35 +150,35 @@ pub(crate) fn host(span: &SpanData) -> SpanRow {
         from: "host",
         service: String::new(),
         kind: kind(&span.kind),
-        name: room.text(&span.name),
+        name: budget.text(&span.name),
         scope: String::new(),
         start,
         duration: span.end.duration_since(span.start).unwrap_or_default().as_secs_f64() * 1e3,
         status,
-        message: room.text(message),
-        attributes: room.items(&span.attributes, |room, attribute| {
-            (room.text(attribute.key.as_str()), room.text(&text(&attribute.value)))
+        message: budget.text(message),
+        attributes: budget.items(&span.attributes, |budget, attribute| {
+            (budget.text(attribute.key.as_str()), budget.text(&text(&attribute.value)))
         }),
         events: Vec::new(),
-        links: room.items(&span.links, |_, link| link_text(link.trace_id(), link.span_id())),
-        cut: room.is_cut(),
+        links: budget.items(&span.links, |_, link| link_text(link.trace_id(), link.span_id())),
+        cut: budget.is_cut(),
     }
 }
 
-/// The row of a line of the runtime's log.
+/// Returns the row of a line of the runtime's log.
 pub(crate) fn line(line: &LogLine<'_>) -> LogRow {
-    let mut room = Room::new();
+    let mut budget = RowBudget::new();
     let ids = line.span.filter(|span| span.is_valid());
     LogRow {
         time: millis(line.time),
         service: String::new(),
-        level: room.text(line.level),
-        target: room.text(line.target),
-        message: room.text(line.message),
+        level: budget.text(line.level),
+        target: budget.text(line.target),
+        message: budget.text(line.message),
         trace: ids.map(|span| span.trace_id().to_string()).unwrap_or_default(),
         span: ids.map(|span| span.span_id().to_string()).unwrap_or_default(),
         attributes: Vec::new(),
-        cut: room.is_cut(),
+        cut: budget.is_cut(),
     }
 }
 
@@ -211,21 +210,21 @@ mod tests {
 
     #[test]
     fn texts_are_cut_at_whole_characters() {
-        let mut room = Room::new();
-        assert_eq!(room.text(&"a".repeat(TEXT)), "a".repeat(TEXT));
-        assert!(!room.is_cut());
-        assert_eq!(room.text(&"é".repeat(TEXT)), "é".repeat(TEXT / 2) + "…");
-        assert!(room.is_cut());
+        let mut budget = RowBudget::new();
+        assert_eq!(budget.text(&"a".repeat(MAX_TEXT_BYTES)), "a".repeat(MAX_TEXT_BYTES));
+        assert!(!budget.is_cut());
+        assert_eq!(budget.text(&"é".repeat(MAX_TEXT_BYTES)), "é".repeat(MAX_TEXT_BYTES / 2) + "…");
+        assert!(budget.is_cut());
     }
 
     #[test]
     fn a_row_is_bounded_whatever_is_in_it() {
-        let mut room = Room::new();
-        let rows = room.items(0..1000, |room, _| room.text("short"));
-        assert_eq!((rows.len(), room.is_cut()), (ITEMS, true));
-        let mut room = Room::new();
-        let rows = room.items(0..1000, |room, _| room.text(&"x".repeat(10 * TEXT)));
-        assert!(rows.concat().len() <= TEXTS + ITEMS * '…'.len_utf8(), "{}", rows.concat().len());
-        assert!(room.is_cut());
+        let mut budget = RowBudget::new();
+        let rows = budget.items(0..1000, |budget, _| budget.text("short"));
+        assert_eq!((rows.len(), budget.is_cut()), (MAX_ITEMS, true));
+        let mut budget = RowBudget::new();
+        let rows = budget.items(0..1000, |budget, _| budget.text(&"x".repeat(10 * MAX_TEXT_BYTES)));
+        assert!(rows.concat().len() <= MAX_ROW_TEXT_BYTES + MAX_ITEMS * '…'.len_utf8(), "{}", rows.concat().len());
+        assert!(budget.is_cut());
     }
 }

@@ -1,4 +1,4 @@
-//! The loop that sends one signal: one request at a time, when there is much to send or the schedule says so.
+//! `Sender`: exports one signal, one request at a time, by schedule or when its buffer fills.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,34 +6,34 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use crate::buffer::{Batch, Buffer};
-use crate::losses::{Losses, Reason};
+use crate::losses::{LossReason, Losses};
 use crate::request;
-use crate::retry::{Backoff, Outcome};
+use crate::retry::{Backoff, ExportOutcome};
 use crate::stop::Stop;
 use crate::transport::Transport;
 
-/// What puts something into a buffer.
+/// Fills a buffer before an export.
 pub(crate) type Fill = Box<dyn Fn(&Buffer) + Send>;
 
-/// Sends what is in a buffer.
+/// Exports the contents of a buffer.
 pub(crate) struct Sender {
     pub(crate) buffer: Arc<Buffer>,
     pub(crate) transport: Transport,
-    /// The host's resource, encoded.
+    /// The host's encoded resource.
     pub(crate) resource: Arc<[u8]>,
-    /// How long something waits at most before it is sent.
+    /// Maximum time that an item waits before it is sent.
     pub(crate) delay: Duration,
-    /// For one request, all attempts together.
+    /// Timeout of one request with all its attempts.
     pub(crate) timeout: Duration,
     pub(crate) losses: Arc<Losses>,
-    /// What fills the buffer before it is sent by schedule.
-    pub(crate) source: Option<Fill>,
+    /// Fills the buffer before each scheduled export.
+    pub(crate) fill: Option<Fill>,
 }
 
 impl Sender {
-    /// Sends until `stop`, and then what is left. It may be dropped at any time.
+    /// Exports until `stop`, then sends the remaining items. May be dropped at any time.
     pub(crate) async fn run(self, mut stop: Stop) {
-        // The collector may ask to be left alone for longer than one request may take.
+        // The collector may request a delay longer than the timeout of one request.
         let mut not_before = Instant::now();
         let mut next = Instant::now() + self.delay;
         loop {
@@ -45,18 +45,18 @@ impl Sender {
             let last = stop.is_set();
             if last || Instant::now() >= next {
                 next = Instant::now() + self.delay;
-                if let Some(fill) = &self.source {
+                if let Some(fill) = &self.fill {
                     fill(&self.buffer);
                 }
             }
             while let Some(batch) = self.buffer.take() {
                 self.send(batch, &mut stop, &mut not_before).await;
-                self.losses.tell(false);
+                self.losses.log(false);
                 if !stop.is_set() && !self.buffer.is_filled() {
                     break;
                 }
             }
-            self.losses.tell(false);
+            self.losses.log(false);
             if last {
                 return;
             }
@@ -70,25 +70,25 @@ impl Sender {
         }
         let payload = match self.transport.payload(request::assemble(&self.resource, &batch)) {
             Ok(payload) => payload,
-            Err(error) => return self.fail(batch, Reason::Unreachable, &error.to_string()),
+            Err(error) => return self.fail(batch, LossReason::Unreachable, &error.to_string()),
         };
         let deadline = Instant::now() + self.timeout;
         let mut backoff = Backoff::new();
         loop {
             let attempt = timeout_at(deadline, self.transport.send(payload.clone())).await;
             let (why, after) = match attempt {
-                Ok(Outcome::Taken { rejected, message }) => return self.taken(batch, rejected, &message),
-                Ok(Outcome::Refused { why }) => return self.fail(batch, Reason::Rejected, &why),
-                Ok(Outcome::Later { why, after }) => (why, after),
-                Err(_) => return self.fail(batch, Reason::Unreachable, "no answer in time"),
+                Ok(ExportOutcome::Accepted { rejected, message }) => return self.taken(batch, rejected, &message),
+                Ok(ExportOutcome::Rejected { why }) => return self.fail(batch, LossReason::Rejected, &why),
+                Ok(ExportOutcome::Retryable { why, after }) => (why, after),
+                Err(_) => return self.fail(batch, LossReason::Unreachable, "no answer in time"),
             };
             let again = Instant::now() + backoff.wait(after);
             if after.is_some() {
                 *not_before = again;
             }
-            // One that ends has no time for another attempt.
+            // A stopping exporter does not retry.
             if stop.is_set() || again >= deadline {
-                return self.fail(batch, Reason::Unreachable, &why);
+                return self.fail(batch, LossReason::Unreachable, &why);
             }
             tracing::debug!("telemetry is sent again: {}: {why}", self.transport.name());
             tokio::select! {
@@ -102,12 +102,12 @@ impl Sender {
         if rejected > 0 {
             self.losses.failed(format!("{} rejected them: {message}", self.transport.name()));
         } else if !message.is_empty() {
-            tracing::debug!("{} says of telemetry: {message}", self.transport.name());
+            tracing::debug!("{} accepted telemetry with a message: {message}", self.transport.name());
         }
         batch.sent(rejected);
     }
 
-    fn fail(&self, batch: Batch, reason: Reason, why: &str) {
+    fn fail(&self, batch: Batch, reason: LossReason, why: &str) {
         self.losses.failed(format!("{}: {why}", self.transport.name()));
         batch.lost(reason);
     }

@@ -1,6 +1,5 @@
-//! A small HTTP server for what the runtime tells of itself. It is apart from the one that serves components, so that it
-//! answers when that one is full. It is bounded in everything, and tells: no method but GET and HEAD, except where the
-//! dashboard takes what others tell.
+//! The HTTP server of `--admin` and `--dashboard`. It is separate from the component's server, so that it answers under
+//! overload. All its resources are bounded. It is read-only, except for the OTLP receiver of the dashboard.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -17,30 +16,30 @@ use hyper::body::{Frame, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{AbortHandle, JoinSet};
 use tempo_settings::{Error, ErrorKind, Flag};
 use tempo_telemetry::AcceptErrors;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{AbortHandle, JoinSet};
 
 use crate::hosts::{HostName, Hosts};
 use crate::intake::Intake;
 use crate::token::Token;
 
-/// Connections at once, of which each program that tells a dashboard has three.
-const CONNECTIONS: usize = 64;
-/// A request's head in bytes, which is hyper's lower bound on its buffer, and in headers.
-const HEAD: usize = 8192;
-const HEADERS: usize = 64;
-/// To send a head, and to stay without asking anything.
+/// Maximum connections. Each program that exports to a dashboard has three.
+const MAX_CONNECTIONS: usize = 64;
+/// Maximum size of a request's head, which is hyper's minimum buffer size, in bytes; and maximum number of headers.
+const MAX_HEAD_BYTES: usize = 8192;
+const MAX_HEADERS: usize = 64;
+/// Timeout for receiving a request's head, idle time included.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
-/// After the system has refused to accept, for example because the process has no file descriptor left.
-const PAUSE: Duration = Duration::from_millis(50);
+/// Delay after a failed `accept`, for example when the process has no file descriptor left.
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(50);
 
-/// File descriptors that are kept for connections when the process has no other.
-const SPARE: usize = 4;
+/// File descriptors reserved for when the process has none left.
+const MAX_SPARE_DESCRIPTORS: usize = 4;
 
-/// Sent with every answer: nothing of another origin is loaded, nothing is framed, guessed or kept.
-const HEADERS_OF_ALL: [(header::HeaderName, &str); 5] = [
+/// Headers of all responses: no foreign content, framing, sniffing or caching.
+const COMMON_HEADERS: [(header::HeaderName, &str); 5] = [
     (
         header::CONTENT_SECURITY_POLICY,
         "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -51,31 +50,32 @@ const HEADERS_OF_ALL: [(header::HeaderName, &str); 5] = [
     (header::HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 
-/// What is told, by paths.
+/// The pages of a server.
 pub(crate) trait Pages: Send + Sync + 'static {
-    /// How long a client may take for one connection, whatever it asks.
-    fn patience(&self) -> Duration;
+    /// Timeout of a connection, whatever it requests.
+    fn connection_timeout(&self) -> Duration;
 
-    /// The answer to a GET of `path`, if there is such a page. `last_event` is where a stream of events broke off.
+    /// Returns the response to a GET of `path`, if the page exists. `last_event` is the last event ID of a resumed
+    /// stream.
     fn page(&self, path: &str, last_event: Option<&str>) -> Option<Reply>;
 
-    /// Whether a connection stays for more than one request.
+    /// Returns whether connections are kept alive.
     fn keeps_alive(&self) -> bool {
         true
     }
 
-    /// What requests have to show, if anything.
+    /// Returns the token that requests must carry, if any.
     fn token(&self) -> Option<&Token> {
         None
     }
 
-    /// What takes the telemetry of others, if anything does.
+    /// Returns the OTLP receiver, if any.
     fn intake(&self) -> Option<&Intake> {
         None
     }
 }
 
-/// An answer.
+/// A response.
 pub(crate) struct Reply {
     status: StatusCode,
     content_type: &'static str,
@@ -84,17 +84,17 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    /// A whole page.
+    /// Creates a page.
     pub(crate) fn new(content_type: &'static str, body: impl Into<Bytes>) -> Self {
         Self { status: StatusCode::OK, content_type, body: Full::new(body.into()).boxed_unsync(), cookie: None }
     }
 
-    /// A line for a person.
+    /// Creates a one-line text response.
     pub(crate) fn text(status: StatusCode, line: &str) -> Self {
         Self { status, ..Self::new("text/plain; charset=utf-8", format!("{line}\n")) }
     }
 
-    /// What goes on until it ends or the client leaves.
+    /// Creates a streaming response.
     pub(crate) fn stream(content_type: &'static str, stream: impl Stream<Item = Bytes> + Send + 'static) -> Self {
         let frames = stream.map(|bytes| Ok(Frame::data(bytes)));
         Self { status: StatusCode::OK, content_type, body: StreamBody::new(frames).boxed_unsync(), cookie: None }
@@ -105,7 +105,7 @@ impl Reply {
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));
-        headers.extend(HEADERS_OF_ALL.map(|(name, value)| (name, HeaderValue::from_static(value))));
+        headers.extend(COMMON_HEADERS.map(|(name, value)| (name, HeaderValue::from_static(value))));
         headers.extend(self.cookie.map(|cookie| (header::SET_COOKIE, cookie)));
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -117,7 +117,7 @@ impl Reply {
     }
 }
 
-/// An address that is listened on, before anybody answers there.
+/// A bound listener that does not accept yet.
 #[derive(Debug)]
 pub struct Listener {
     listener: std::net::TcpListener,
@@ -126,11 +126,11 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Listens on `address`, which was given as `flag`.
+    /// Binds `address`, the value of `flag`.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`]: the port is in use, or the address is not this machine's.
+    /// [`ErrorKind::Unavailable`]: the port is in use, or the address is not local.
     pub fn bind(address: SocketAddr, flag: &Flag) -> Result<Self, Error> {
         let bound = || {
             let listener = std::net::TcpListener::bind(address)?;
@@ -143,21 +143,21 @@ impl Listener {
         })
     }
 
-    /// The same, and requests may name these hosts, beside `localhost` and addresses; `*` is any.
+    /// Accepts requests for these host names in addition to `localhost` and addresses; `*` accepts any.
     #[must_use]
     pub fn with_hosts(mut self, names: &[HostName]) -> Self {
         self.hosts = Hosts::new(names);
         self
     }
 
-    /// The address, with the port that was picked if 0 was asked for.
+    /// Returns the address, with the actual port if 0 was given.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Answers until dropped, and its connections end with it. Needs a tokio runtime with I/O and time.
+    /// Serves until dropped, which also closes its connections. Needs a tokio runtime with I/O and time.
     pub(crate) async fn serve(self, pages: Arc<dyn Pages>) {
-        let spare = Spare::of(&self.listener);
+        let spare = SpareDescriptors::of(&self.listener);
         let (listener, mut spare) = match TcpListener::from_std(self.listener).and_then(|it| Ok((it, spare?))) {
             Ok(both) => both,
             Err(error) => return tracing::error!(%error, address = %self.address, "cannot serve"),
@@ -170,8 +170,8 @@ impl Listener {
                     Ok((stream, _)) => connections.add(connection(stream, hosts.clone(), pages.clone())),
                     Err(error) => {
                         errors.log(&self.address, &error);
-                        if !spare.give() {
-                            tokio::time::sleep(PAUSE).await;
+                        if !spare.release() {
+                            tokio::time::sleep(ACCEPT_RETRY_DELAY).await;
                         }
                     }
                 },
@@ -185,15 +185,15 @@ impl Listener {
 #[derive(Default)]
 struct Connections {
     tasks: JoinSet<()>,
-    /// The oldest first.
+    /// Oldest first.
     order: VecDeque<AbortHandle>,
 }
 
 impl Connections {
-    /// Serves one more. Where there are too many, the oldest ends: a client that holds many keeps no other out.
+    /// Serves a connection. At the limit the oldest connection is closed, so that one client cannot block the others.
     fn add(&mut self, connection: impl Future<Output = ()> + Send + 'static) {
         self.order.retain(|task| !task.is_finished());
-        if self.order.len() >= CONNECTIONS
+        if self.order.len() >= MAX_CONNECTIONS
             && let Some(oldest) = self.order.pop_front()
         {
             oldest.abort();
@@ -201,7 +201,7 @@ impl Connections {
         self.order.push_back(self.tasks.spawn(connection));
     }
 
-    /// Waits until one has ended.
+    /// Waits until a connection has ended.
     async fn ended(&mut self) {
         if self.tasks.join_next().await.is_none() {
             std::future::pending().await
@@ -209,27 +209,27 @@ impl Connections {
     }
 }
 
-/// File descriptors that are kept for when the process has none left: health is asked for then above all.
-struct Spare {
+/// File descriptors reserved for when the process has none left, which is when health checks matter most.
+struct SpareDescriptors {
     listener: std::net::TcpListener,
     kept: Vec<std::net::TcpListener>,
 }
 
-impl Spare {
-    /// Copies of the descriptor of `listener`: any would do, and these need nothing else.
+impl SpareDescriptors {
+    /// Reserves copies of the descriptor of `listener`.
     fn of(listener: &std::net::TcpListener) -> std::io::Result<Self> {
         let mut spare = Self { listener: listener.try_clone()?, kept: Vec::new() };
         spare.refill();
         Ok(spare)
     }
 
-    /// Frees one, if there is one.
-    fn give(&mut self) -> bool {
+    /// Closes one reserved descriptor. Returns false if none is left.
+    fn release(&mut self) -> bool {
         self.kept.pop().is_some()
     }
 
     fn refill(&mut self) {
-        while self.kept.len() < SPARE {
+        while self.kept.len() < MAX_SPARE_DESCRIPTORS {
             let Ok(copy) = self.listener.try_clone() else { return };
             self.kept.push(copy);
         }
@@ -237,7 +237,7 @@ impl Spare {
 }
 
 async fn connection(stream: TcpStream, hosts: Arc<Hosts>, pages: Arc<dyn Pages>) {
-    let patience = pages.patience();
+    let connection_timeout = pages.connection_timeout();
     let service = service_fn(|request| async {
         let reply = answer(request, &hosts, &*pages).await;
         Ok::<_, Infallible>(reply.response())
@@ -246,29 +246,30 @@ async fn connection(stream: TcpStream, hosts: Arc<Hosts>, pages: Arc<dyn Pages>)
         .timer(TokioTimer::new())
         .keep_alive(pages.keeps_alive())
         .header_read_timeout(HEAD_TIMEOUT)
-        .max_buf_size(HEAD)
-        .max_headers(HEADERS)
+        .max_buf_size(MAX_HEAD_BYTES)
+        .max_headers(MAX_HEADERS)
         .serve_connection(TokioIo::new(stream), service);
-    // An error is the client's: it is gone, or never spoke HTTP.
-    let _ = tokio::time::timeout(patience, serving).await;
+    // Errors are caused by the client: it disconnected, or did not send HTTP.
+    let _ = tokio::time::timeout(connection_timeout, serving).await;
 }
 
 async fn answer(request: Request<Incoming>, hosts: &Hosts, pages: &dyn Pages) -> Reply {
-    if !hosts.are_meant(&request) {
+    if !hosts.allows(&request) {
         let why = "the Host header has to be localhost, an address, or a name of --admin-host or --dashboard-host";
         return Reply::text(StatusCode::MISDIRECTED_REQUEST, why);
     }
     let mut cookie = None;
     if let Some(token) = pages.token() {
-        if !token.is_shown(&request) {
+        if !token.authorizes(&request) {
             let why = "show the token of --dashboard-token, or of the address that is logged at start";
             return Reply::text(StatusCode::UNAUTHORIZED, why);
         }
         cookie = token.cookie(&request);
     }
-    if let (&Method::POST, Some(intake), true) = (request.method(), pages.intake(), Intake::takes(request.uri().path()))
+    if let (&Method::POST, Some(intake), true) =
+        (request.method(), pages.intake(), Intake::accepts_path(request.uri().path()))
     {
-        return intake.take(request).await;
+        return intake.handle(request).await;
     }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return Reply::text(StatusCode::METHOD_NOT_ALLOWED, "nothing here can be changed");
@@ -285,12 +286,12 @@ mod tests {
     use crate::admin::ADMIN;
 
     #[test]
-    fn a_port_in_use_is_said_with_the_flag_to_change() {
+    fn a_port_in_use_names_the_flag_to_change() {
         let first = Listener::bind(([127, 0, 0, 1], 0).into(), &ADMIN).unwrap();
         let error = Listener::bind(first.address(), &ADMIN).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable);
-        let said = error.to_string();
-        assert!(said.starts_with(&format!("cannot listen on {}: ", first.address())), "{said}");
-        assert!(said.ends_with("; choose another address with --admin"), "{said}");
+        let message = error.to_string();
+        assert!(message.starts_with(&format!("cannot listen on {}: ", first.address())), "{message}");
+        assert!(message.ends_with("; choose another address with --admin"), "{message}");
     }
 }

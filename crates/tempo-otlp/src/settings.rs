@@ -1,4 +1,4 @@
-//! What the variables of OpenTelemetry say, apart from where each signal goes.
+//! General telemetry settings from the `OTEL_*` variables.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::exporter::Exporter;
 use crate::values::Values;
 use crate::{flags, tls};
 
-/// Where each signal goes, if it goes anywhere.
+/// The exporter of each signal, if it is exported.
 #[derive(Debug, Default)]
 pub(crate) struct Exporters {
     pub(crate) traces: Option<Exporter>,
@@ -22,7 +22,7 @@ pub(crate) struct Exporters {
 
 impl Exporters {
     /// # Errors
-    /// A value is wrong. The error names the variable and its place.
+    /// A value is invalid. The error names the variable and its source.
     pub(crate) fn read(settings: &Settings) -> Result<Self> {
         if Values(settings).is_true(&flags::SDK_DISABLED)? == Some(true) {
             return Ok(Self::default());
@@ -32,17 +32,17 @@ impl Exporters {
         Ok(Self { traces: read(Signal::Traces)?, metrics: read(Signal::Metrics)?, logs: read(Signal::Logs)? })
     }
 
-    /// Whether nothing is sent.
+    /// Returns whether no signal is exported.
     pub(crate) fn is_off(&self) -> bool {
         self.traces.is_none() && self.metrics.is_none() && self.logs.is_none()
     }
 }
 
-/// What is recorded, and when it is sent.
+/// Sampling, resource, temporality, and export schedules.
 #[derive(Debug)]
 pub(crate) struct Recording {
     pub(crate) sampler: Sampler,
-    /// Attributes of the resource; `service.name` only if it is set.
+    /// Resource attributes; `service.name` only if set.
     pub(crate) resource: Vec<KeyValue>,
     pub(crate) temporality: Temporality,
     pub(crate) spans: Duration,
@@ -52,7 +52,7 @@ pub(crate) struct Recording {
 
 impl Recording {
     /// # Errors
-    /// A value is wrong. The error names the variable and its place.
+    /// A value is invalid. The error names the variable and its source.
     pub(crate) fn read(settings: &Settings) -> Result<Self> {
         let values = Values(settings);
         values.read(&flags::PROPAGATORS, "tracecontext and baggage, which are what Tempo speaks", |text| {
@@ -60,7 +60,7 @@ impl Recording {
             let known = |name: &&str| ["tracecontext", "baggage"].contains(name);
             (names.iter().all(known) && names.contains(&"tracecontext") && names.contains(&"baggage")).then_some(())
         })?;
-        let temporality = values.word(
+        let temporality = values.choice(
             &flags::TEMPORALITY,
             &[
                 ("cumulative", Temporality::Cumulative),
@@ -91,14 +91,14 @@ fn sampler(values: Values<'_>) -> Result<Sampler> {
         ("parentbased_always_off", |_| Sampler::ParentBased(0.0)),
         ("parentbased_traceidratio", Sampler::ParentBased),
     ];
-    let sampler = values.word(&flags::SAMPLER, &words)?.unwrap_or(|_| Sampler::ParentBased(1.0));
+    let sampler = values.choice(&flags::SAMPLER, &words)?.unwrap_or(|_| Sampler::ParentBased(1.0));
     let share = values.read(&flags::SAMPLER_ARG, "a number from 0 to 1", |text| {
         text.parse::<f64>().ok().filter(|share| (0.0..=1.0).contains(share))
     })?;
     Ok(sampler(share.unwrap_or(1.0)))
 }
 
-/// Of two values of a key, the later one counts; the name of the service has a variable of its own.
+/// The last value of a key wins; `OTEL_SERVICE_NAME` overrides the service name.
 fn resource(values: Values<'_>) -> Result<Vec<KeyValue>> {
     let pairs = values.pairs(&flags::RESOURCE_ATTRIBUTES)?.unwrap_or_default();
     let name = values.text(&flags::SERVICE_NAME)?.map(|name| ("service.name".to_owned(), name));

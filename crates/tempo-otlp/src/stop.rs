@@ -1,23 +1,23 @@
-//! The word that it is time to end.
+//! The stop signal of the telemetry thread.
 
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// Says when to end. Dropped, it says at once.
+/// Sends the stop signal. Dropping it sends the signal with an immediate deadline.
 pub(crate) struct Stopper(watch::Sender<Option<Instant>>);
 
-/// Hears when to end.
+/// Receives the stop signal.
 #[derive(Clone)]
 pub(crate) struct Stop(watch::Receiver<Option<Instant>>);
 
-/// One that says it, and one that hears it.
+/// Creates a connected pair.
 pub(crate) fn pair() -> (Stopper, Stop) {
     let (sender, receiver) = watch::channel(None);
     (Stopper(sender), Stop(receiver))
 }
 
 impl Stopper {
-    /// It is time to end, and at `deadline` to be gone.
+    /// Signals to stop, with a `deadline`.
     pub(crate) fn stop(&self, deadline: Instant) {
         self.0.send_replace(Some(deadline));
     }
@@ -26,26 +26,26 @@ impl Stopper {
 impl Drop for Stopper {
     fn drop(&mut self) {
         self.0.send_if_modified(|deadline| {
-            let unsaid = deadline.is_none();
+            let unset = deadline.is_none();
             deadline.get_or_insert_with(Instant::now);
-            unsaid
+            unset
         });
     }
 }
 
 impl Stop {
-    /// Whether it is time to end.
+    /// Returns whether the signal was sent.
     pub(crate) fn is_set(&self) -> bool {
         self.0.borrow().is_some()
     }
 
-    /// Waits for it.
+    /// Waits for the signal.
     pub(crate) async fn wait(&mut self) {
-        // The sender says it before it is gone.
+        // The sender sends the signal before it is dropped.
         let _ = self.0.wait_for(Option::is_some).await;
     }
 
-    /// Waits until it is time to be gone.
+    /// Waits for the signal's deadline.
     pub(crate) async fn deadline(&mut self) {
         let deadline = self.0.wait_for(Option::is_some).await.ok().and_then(|deadline| *deadline);
         if let Some(deadline) = deadline {

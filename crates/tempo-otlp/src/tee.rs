@@ -1,14 +1,14 @@
-//! One sink that is several.
+//! `Tee`: a sink that forwards to several sinks.
 
 use std::sync::Arc;
 
 use tempo_telemetry::{Record, Signal, Sink, SpanData};
 
-/// Hands everything to each of its sinks.
+/// Forwards to each of its sinks.
 pub(crate) struct Tee(Vec<Arc<dyn Sink>>);
 
 impl Tee {
-    /// All of `sinks` as one.
+    /// Combines `sinks` into one.
     pub(crate) fn of(mut sinks: Vec<Arc<dyn Sink>>) -> Arc<dyn Sink> {
         match (sinks.pop(), sinks.is_empty()) {
             (Some(only), true) => only,

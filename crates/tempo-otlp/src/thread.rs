@@ -1,4 +1,4 @@
-//! The thread `tempo-otlp`: it sends, and runs whatever else must not stand in the way of requests.
+//! The thread `tempo-otlp`, which runs the exporters and other work that must not delay requests.
 
 use std::cell::Cell;
 use std::io;
@@ -16,62 +16,62 @@ use crate::losses::Losses;
 use crate::sender::Sender;
 use crate::stop::{self, Stop, Stopper};
 
-/// What the thread leaves of the time to end, so that it is gone before the one who waits for it.
-const MARGIN: Duration = Duration::from_millis(50);
+/// Part of the shutdown timeout that the thread leaves unused, so that it ends before its caller's timeout.
+const STOP_MARGIN: Duration = Duration::from_millis(50);
 
 thread_local! {
-    static HERE: Cell<bool> = const { Cell::new(false) };
+    static IS_TELEMETRY_THREAD: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether this is the thread that sends telemetry. What it logs must not become telemetry: every failure to send would be
-/// one more thing to send.
+/// Returns true on the telemetry thread. Its log messages must not be exported: each failed export would create another
+/// record.
 pub fn is_telemetry_thread() -> bool {
-    HERE.try_with(Cell::get).unwrap_or(false)
+    IS_TELEMETRY_THREAD.try_with(Cell::get).unwrap_or(false)
 }
 
-/// What the thread does.
+/// The work of the telemetry thread.
 pub(crate) struct Work {
-    /// Made on the thread, as they live in its runtime.
+    /// Constructed on the thread, as they belong to its runtime.
     pub(crate) senders: Vec<Box<dyn FnOnce() -> Sender + Send>>,
     pub(crate) buffers: Vec<Arc<Buffer>>,
     pub(crate) tasks: Vec<BoxFuture<'static, ()>>,
     pub(crate) losses: Arc<Losses>,
 }
 
-/// The thread, which ends when this is dropped.
-pub(crate) struct Thread {
+/// Handle of the telemetry thread. Dropping it ends the thread.
+pub(crate) struct TelemetryThread {
     stopper: Stopper,
-    gone: Receiver<()>,
+    ended: Receiver<()>,
 }
 
-impl Thread {
+impl TelemetryThread {
     /// # Errors
     /// The system gives no more threads.
     pub(crate) fn start(work: Work) -> io::Result<Self> {
         let runtime = Builder::new_current_thread()
             .enable_all()
-            // They look up names, and read what other programs send.
+            // For name lookups, and decoding of received requests.
             .max_blocking_threads(4)
             .thread_name("tempo-otlp-lookup")
             .build()?;
         let (stopper, stop) = stop::pair();
-        let (going, gone) = channel();
+        let (done, ended) = channel();
         std::thread::Builder::new().name("tempo-otlp".into()).spawn(move || {
-            HERE.set(true);
+            IS_TELEMETRY_THREAD.set(true);
             run(runtime, work, &stop);
-            // Nobody may wait for it any more.
-            let _ = going.send(());
+            // Fails if the caller has stopped waiting.
+            let _ = done.send(());
         })?;
-        Ok(Self { stopper, gone })
+        Ok(Self { stopper, ended })
     }
 
-    /// Sends what can be sent, for at most as long as `within`.
+    /// Flushes the buffers for at most `within`.
     pub(crate) fn stop(self, within: Duration) {
-        let patience = within.saturating_sub(MARGIN.min(within / 4));
+        let timeout = within.saturating_sub(STOP_MARGIN.min(within / 4));
         let now = Instant::now();
-        self.stopper.stop(now.checked_add(patience).unwrap_or(now));
-        // Either it is gone, or it is not worth the wait.
-        let _ = self.gone.recv_timeout(within);
+        self.stopper.stop(now.checked_add(timeout).unwrap_or(now));
+        // A thread that has not ended by then is left behind.
+        let _ = self.ended.recv_timeout(within);
     }
 }
 
@@ -82,17 +82,17 @@ fn run(runtime: Runtime, work: Work, stop: &Stop) {
         for task in tasks {
             others.spawn(task);
         }
-        let (mut said, mut end) = (stop.clone(), stop.clone());
+        let (mut stopping, mut end) = (stop.clone(), stop.clone());
         let senders = join_all(senders.into_iter().map(|make| make().run(stop.clone())));
         tokio::select! {
-            _ = async { tokio::join!(senders, said.wait()) } => {}
+            _ = async { tokio::join!(senders, stopping.wait()) } => {}
             () = end.deadline() => {}
         }
     });
     for buffer in buffers {
-        buffer.abandon();
+        buffer.discard();
     }
-    losses.tell(true);
-    // A look-up that hangs must not be waited for.
+    losses.log(true);
+    // Does not wait for hanging lookups.
     runtime.shutdown_background();
 }

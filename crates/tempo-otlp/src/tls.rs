@@ -1,4 +1,4 @@
-//! TLS towards a collector: which authorities are trusted, and who we are if it asks, as their files say now.
+//! TLS to collectors: trusted authorities and the client certificate, reloaded when their files change.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,25 +12,24 @@ use tempo_settings::{Error, ErrorKind, Reloadable};
 /// A PEM file, and the variable that names it.
 pub(crate) type File = (&'static str, PathBuf);
 
-/// PEM files, each of them optional.
+/// Optional PEM files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Files {
-    /// The authorities to trust instead of those that browsers trust.
+    /// Authorities to trust instead of Mozilla's list.
     pub(crate) authorities: Option<File>,
-    /// Our certificate and its key.
+    /// The client certificate and its key.
     pub(crate) client: Option<(File, File)>,
 }
 
-/// The settings of TLS that the exporters of a process share: a file that cannot be used is logged once, and not once for
-/// each signal.
+/// TLS settings shared by the exporters of a process, so that an unusable file is logged once, not once per signal.
 #[derive(Default)]
 pub(crate) struct Shared(Vec<(Files, &'static [u8], Reloadable<ClientConfig>)>);
 
 impl Shared {
-    /// The settings that `files` give connections which speak `protocol`.
+    /// Returns the TLS configuration with `files`, for connections with the ALPN `protocol`.
     ///
     /// # Errors
-    /// A file cannot be read, or used.
+    /// A file is unreadable or invalid.
     pub(crate) fn load(&mut self, files: Files, protocol: &'static [u8]) -> Result<Reloadable<ClientConfig>, Error> {
         let same = self.0.iter().find(|(other, spoken, _)| *other == files && *spoken == protocol);
         if let Some((_, _, config)) = same {
@@ -51,14 +50,14 @@ impl Shared {
     }
 }
 
-/// Reads `files` without keeping them, and says whether they can be used.
+/// Checks that `files` are usable.
 pub(crate) fn check(files: &Files) -> anyhow::Result<()> {
     let client = files.client.iter().flat_map(|(certificate, key)| [certificate, key]);
     let contents = files.authorities.iter().chain(client).map(|(_, path)| std::fs::read(path));
     config(files, &contents.collect::<Result<Vec<_>, _>>()?, b"").map(drop)
 }
 
-/// Parses the `contents` of the files that there are, in their order.
+/// Parses the `contents` of the present files, in their order.
 fn config(files: &Files, contents: &[Vec<u8>], protocol: &[u8]) -> anyhow::Result<ClientConfig> {
     let mut contents = contents.iter();
     let mut next = || contents.next().context("a file is missing");
@@ -66,7 +65,7 @@ fn config(files: &Files, contents: &[Vec<u8>], protocol: &[u8]) -> anyhow::Resul
         Some(_) => authorities(next()?)?,
         None => RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() },
     };
-    // The provider is named, so that no process-wide default is needed and none is changed.
+    // The provider is explicit, so that no process-wide default is needed or changed.
     let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots);

@@ -1,4 +1,4 @@
-//! What a client of the dashboard shows where the dashboard is not limited to this machine.
+//! The access token of the dashboard, for addresses beyond loopback.
 
 use std::fmt::Write as _;
 
@@ -10,72 +10,73 @@ use tempo_settings::{Flag, Secret};
 pub const DASHBOARD_TOKEN: Flag = Flag::new(
     "dashboard-token",
     "TEXT",
-    "What requests to --dashboard show [default: none on loopback, else one that is made and logged at start]",
+    "Token that requests to --dashboard carry [default: none on loopback, else generated and logged at start]",
 );
 
-/// The random bytes of a token that is made.
-const BYTES: usize = 16;
-/// A browser keeps it here, so that what the page loads shows it as well.
-const COOKIE: &str = "tempo-dashboard";
+/// Length of a generated token, in random bytes.
+const TOKEN_BYTES: usize = 16;
+/// The cookie in which browsers keep the token for subsequent requests.
+const COOKIE_NAME: &str = "tempo-dashboard";
 
-/// A token, which requests show as `Authorization: Bearer`, in the query of the page's address, or in a cookie.
+/// A token. Requests carry it as `Authorization: Bearer`, in the query, or in a cookie.
 #[derive(Clone, Debug)]
 pub struct Token {
     text: Secret,
-    made: bool,
+    generated: bool,
 }
 
 impl Token {
-    /// A token that was given.
+    /// Creates a token from a given text.
     pub fn given(text: Secret) -> Self {
-        Self { text, made: false }
+        Self { text, generated: false }
     }
 
-    /// A token that is made here, and has to be announced.
+    /// Generates a token, which has to be announced.
     ///
     /// # Errors
     ///
-    /// The system gives no random numbers.
+    /// The system provides no random numbers.
     pub fn random() -> Result<Self, getrandom::Error> {
-        let mut bytes = [0; BYTES];
+        let mut bytes = [0; TOKEN_BYTES];
         getrandom::fill(&mut bytes)?;
         let text = bytes.iter().fold(String::new(), |mut text, byte| {
             let _ = write!(text, "{byte:02x}");
             text
         });
-        Ok(Self { text: Secret::new(text), made: true })
+        Ok(Self { text: Secret::new(text), generated: true })
     }
 
-    /// The query of the page's address, if nothing else says the token.
+    /// Returns the query of the page's URL, if the token was generated.
     pub(crate) fn query(&self) -> String {
-        if self.made { format!("/?token={}", self.text.reveal()) } else { String::new() }
+        if self.generated { format!("/?token={}", self.text.reveal()) } else { String::new() }
     }
 
-    /// Whether a request shows the token.
-    pub(crate) fn is_shown<B>(&self, request: &Request<B>) -> bool {
+    /// Returns whether a request carries the token.
+    pub(crate) fn authorizes<B>(&self, request: &Request<B>) -> bool {
         let headers = request.headers();
         let bearer = values(headers, &header::AUTHORIZATION).filter_map(|value| value.strip_prefix("Bearer "));
         let cookies = values(headers, &header::COOKIE).flat_map(|value| value.split(';'));
-        let cookies = cookies.filter_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='));
-        bearer.chain(cookies).any(|shown| self.is(shown)) || self.is_in_query(request)
+        let cookies = cookies.filter_map(|pair| pair.trim().strip_prefix(COOKIE_NAME)?.strip_prefix('='));
+        bearer.chain(cookies).any(|presented| self.matches(presented)) || self.is_in_query(request)
     }
 
-    /// The cookie for a browser whose request has the token in its query.
+    /// Returns the cookie for a browser whose request has the token in its query.
     pub(crate) fn cookie<B>(&self, request: &Request<B>) -> Option<HeaderValue> {
         let text = self.is_in_query(request).then(|| self.text.reveal())?;
-        let mut cookie = HeaderValue::try_from(format!("{COOKIE}={text}; Path=/; HttpOnly; SameSite=Strict")).ok()?;
+        let mut cookie =
+            HeaderValue::try_from(format!("{COOKIE_NAME}={text}; Path=/; HttpOnly; SameSite=Strict")).ok()?;
         cookie.set_sensitive(true);
         Some(cookie)
     }
 
     fn is_in_query<B>(&self, request: &Request<B>) -> bool {
         let pairs = request.uri().query().unwrap_or_default().split('&');
-        pairs.filter_map(|pair| pair.strip_prefix("token=")).any(|shown| self.is(shown))
+        pairs.filter_map(|pair| pair.strip_prefix("token=")).any(|presented| self.matches(presented))
     }
 
-    /// In a time that does not depend on how much of it is right.
-    fn is(&self, shown: &str) -> bool {
-        shown.as_bytes().ct_eq(self.text.reveal().as_bytes()).into()
+    /// Compares in constant time.
+    fn matches(&self, presented: &str) -> bool {
+        presented.as_bytes().ct_eq(self.text.reveal().as_bytes()).into()
     }
 }
 
@@ -93,7 +94,7 @@ mod tests {
         let request = |uri: &str, name: &str, value: &str| {
             Request::builder().uri(uri).header(name, value).body(()).expect("a request")
         };
-        for (uri, name, value, shown) in [
+        for (uri, name, value, presented) in [
             ("/", "authorization", "Bearer s3cret", true),
             ("/", "authorization", "Bearer s3cre", false),
             ("/", "authorization", "Bearer s3cret2", false),
@@ -104,7 +105,7 @@ mod tests {
             ("/?token=", "accept", "*/*", false),
             ("/", "accept", "*/*", false),
         ] {
-            assert_eq!(token.is_shown(&request(uri, name, value)), shown, "{uri} {name}: {value}");
+            assert_eq!(token.authorizes(&request(uri, name, value)), presented, "{uri} {name}: {value}");
         }
         let cookie = token.cookie(&request("/?token=s3cret", "accept", "*/*")).expect("a cookie");
         assert!(cookie.to_str().expect("text").starts_with("tempo-dashboard=s3cret; "));
@@ -114,7 +115,7 @@ mod tests {
     #[test]
     fn only_a_token_that_is_made_is_announced() {
         let (one, other) = (Token::random().expect("random"), Token::random().expect("random"));
-        assert!(one.query() != other.query() && one.query().len() == "/?token=".len() + 2 * BYTES);
+        assert!(one.query() != other.query() && one.query().len() == "/?token=".len() + 2 * TOKEN_BYTES);
         assert_eq!(Token::given(Secret::new("s3cret")).query(), "");
     }
 }

@@ -1,4 +1,4 @@
-//! One request to a collector and what it answers, by either protocol.
+//! `Transport`: sends one request to a collector and reads its response, over either protocol.
 
 use std::error::Error as StdError;
 
@@ -15,20 +15,20 @@ use prost::Message as _;
 use crate::connect::Connector;
 use crate::exporter::{Exporter, Protocol};
 use crate::request::{self, Payload};
-use crate::retry::{Outcome, shown};
+use crate::retry::{ExportOutcome, sanitized};
 use crate::{grpc, http as otlp_http};
 
-/// What is read of a response.
+/// Maximum size of a response body, in bytes.
 pub(crate) const MAX_RESPONSE: usize = 64 * 1024;
-/// What is read of its head; hyper panics below 8 KiB.
+/// Maximum size of a response head, in bytes; hyper panics below 8 KiB.
 const MAX_HEAD: usize = 16 * 1024;
-/// What HTTP/2 copies ahead of the network.
+/// Send buffer of HTTP/2, in bytes.
 const SEND_BUFFER: usize = 64 * 1024;
 
-/// As the specification of OTLP asks: the exporter, its language and its version.
+/// By the OTLP specification: exporter, language and version.
 const AGENT: &str = concat!("OTel-OTLP-Exporter-Rust-Tempo/", env!("CARGO_PKG_VERSION"));
 
-/// The way to one signal's collector.
+/// The connection to one signal's collector.
 pub(crate) struct Transport {
     client: Client<Connector, Payload>,
     protocol: Protocol,
@@ -37,17 +37,17 @@ pub(crate) struct Transport {
     gzip: bool,
 }
 
-/// What a collector answered.
+/// A collector's response.
 pub(crate) struct Answer {
     pub(crate) head: http::response::Parts,
     pub(crate) body: Bytes,
     pub(crate) trailers: HeaderMap,
-    /// Whether the body ended by itself.
+    /// True if the body was complete.
     pub(crate) complete: bool,
 }
 
 impl Transport {
-    /// Nothing is connected yet. It is to be used on one thread, within a tokio runtime.
+    /// Creates a transport. It connects on the first request, and must stay on one thread, within a tokio runtime.
     pub(crate) fn new(exporter: &Exporter) -> Self {
         let grpc = exporter.protocol == Protocol::Grpc;
         let client = Client::builder(TokioExecutor::new())
@@ -76,13 +76,13 @@ impl Transport {
         Self { client, protocol: exporter.protocol, uri: exporter.uri.clone(), headers, gzip: exporter.gzip }
     }
 
-    /// What stands for the collector in the log: no path, no query, as some have keys there.
+    /// Returns the collector's name for the log: without path and query, which may contain keys.
     pub(crate) fn name(&self) -> String {
         let (scheme, authority) = (self.uri.scheme_str().unwrap_or_default(), self.uri.authority());
         format!("{scheme}://{}", authority.map_or("", |authority| authority.as_str()))
     }
 
-    /// The body of the request whose message is in `parts`. It may be sent more than once.
+    /// Creates the body of a request with the message in `parts`. It can be sent repeatedly.
     pub(crate) fn payload(&self, parts: Vec<Bytes>) -> std::io::Result<Payload> {
         let parts = if self.gzip { request::gzip(&parts)? } else { parts };
         Ok(match self.protocol {
@@ -91,27 +91,27 @@ impl Transport {
         })
     }
 
-    /// Sends `payload` once. It takes as long as it takes: dropping the future ends it.
-    pub(crate) async fn send(&self, payload: Payload) -> Outcome {
+    /// Sends `payload` once, without a timeout: dropping the future cancels it.
+    pub(crate) async fn send(&self, payload: Payload) -> ExportOutcome {
         let mut request = Request::new(payload);
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.uri.clone();
         *request.headers_mut() = self.headers.clone();
         let response = match self.client.request(request).await {
             Ok(response) => response,
-            Err(error) => return Outcome::unanswered(cause(&error)),
+            Err(error) => return ExportOutcome::no_response(cause(&error)),
         };
         let (head, body) = response.into_parts();
         let mut answer = Answer { head, body: Bytes::new(), trailers: HeaderMap::new(), complete: false };
         read(body, &mut answer).await;
         match self.protocol {
-            Protocol::Grpc => grpc::judge(&answer),
-            Protocol::Http => otlp_http::judge(&answer),
+            Protocol::Grpc => grpc::outcome(&answer),
+            Protocol::Http => otlp_http::outcome(&answer),
         }
     }
 }
 
-/// Reads as much of the body as is of interest.
+/// Reads the body up to [`MAX_RESPONSE`].
 async fn read(mut body: Incoming, answer: &mut Answer) {
     let mut data = BytesMut::new();
     answer.complete = loop {
@@ -128,20 +128,21 @@ async fn read(mut body: Incoming, answer: &mut Answer) {
     answer.body = data.freeze();
 }
 
-/// What a collector says of a request that it took. The answers of all signals have the same form.
-pub(crate) fn taken(message: &[u8]) -> Outcome {
+/// Decodes the response to an accepted request. All signals have the same response fields.
+pub(crate) fn taken(message: &[u8]) -> ExportOutcome {
     let partial = ExportMetricsServiceResponse::decode(message).ok().and_then(|response| response.partial_success);
     let (rejected, message) = partial.map_or((0, String::new()), |partial| {
-        (u64::try_from(partial.rejected_data_points).unwrap_or(0), shown(&partial.error_message))
+        (u64::try_from(partial.rejected_data_points).unwrap_or(0), sanitized(&partial.error_message))
     });
-    Outcome::Taken { rejected, message }
+    ExportOutcome::Accepted { rejected, message }
 }
 
-/// The last error of a chain is the one that says something: `Connection refused`, rather than `client error (Connect)`.
+/// Returns the last error of a chain, which is the specific one: `Connection refused` rather than `client error
+/// (Connect)`.
 fn cause(error: &(dyn StdError + 'static)) -> String {
     let mut last = error;
     while let Some(source) = last.source() {
         last = source;
     }
-    shown(&last.to_string())
+    sanitized(&last.to_string())
 }

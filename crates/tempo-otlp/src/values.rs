@@ -1,25 +1,25 @@
-//! Reads values as OpenTelemetry writes them: empty is not set, words are in any case, durations are milliseconds.
+//! Parses values as OpenTelemetry specifies: empty is unset, enums are case-insensitive, durations are milliseconds.
 
 use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 use tempo_settings::{Error, Flag, Settings};
 
-/// A day: what waits for longer, nobody waits for.
+/// Maximum duration: one day.
 const MAX_MILLISECONDS: u64 = 24 * 60 * 60 * 1000;
 
-/// The settings, and how to read them.
+/// The settings, with parsers.
 #[derive(Clone, Copy)]
 pub(crate) struct Values<'a>(pub(crate) &'a Settings);
 
 impl Values<'_> {
-    /// The value of `flag`, if it has one.
+    /// Returns the value of `flag`, if set.
     pub(crate) fn text(self, flag: &Flag) -> Result<Option<String>, Error> {
         let value = self.0.get::<String>(flag)?;
         Ok(value.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()))
     }
 
-    /// The value of `flag` as `read` reads it, which says nothing more than that it cannot.
+    /// Parses the value of `flag` with `read`; its error is `expected`.
     pub(crate) fn read<V>(
         self,
         flag: &Flag,
@@ -30,24 +30,24 @@ impl Values<'_> {
         read(&text).map(Some).ok_or_else(|| self.0.invalid(flag, &format!("expected {expected}")))
     }
 
-    /// One of `words`, and what it stands for.
-    pub(crate) fn word<V: Clone>(self, flag: &Flag, words: &[(&str, V)]) -> Result<Option<V>, Error> {
-        let names: Vec<_> = words.iter().map(|(name, _)| *name).collect();
+    /// Parses one of `choices`.
+    pub(crate) fn choice<V: Clone>(self, flag: &Flag, choices: &[(&str, V)]) -> Result<Option<V>, Error> {
+        let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
         let expected = match names.split_last() {
             Some((last, others)) if !others.is_empty() => format!("{} or {last}", others.join(", ")),
             _ => names.concat(),
         };
         self.read(flag, &expected, |text| {
-            words.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)).map(|(_, value)| value.clone())
+            choices.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)).map(|(_, value)| value.clone())
         })
     }
 
-    /// Whether `flag` is true.
+    /// Parses a boolean.
     pub(crate) fn is_true(self, flag: &Flag) -> Result<Option<bool>, Error> {
-        self.word(flag, &[("true", true), ("false", false)])
+        self.choice(flag, &[("true", true), ("false", false)])
     }
 
-    /// A duration.
+    /// Parses a duration.
     pub(crate) fn duration(self, flag: &Flag) -> Result<Option<Duration>, Error> {
         self.read(flag, "a number of milliseconds from 1 to 86400000", |text| {
             let number: u64 = text.parse().ok()?;
@@ -55,7 +55,7 @@ impl Values<'_> {
         })
     }
 
-    /// Pairs separated by commas, whose values may be percent-encoded.
+    /// Parses pairs separated by commas, with percent-encoded values.
     pub(crate) fn pairs(self, flag: &Flag) -> Result<Option<Vec<(String, String)>>, Error> {
         self.read(flag, "KEY=VALUE,KEY=VALUE with values percent-encoded where needed", |text| {
             text.split(',').map(str::trim).filter(|pair| !pair.is_empty()).map(pair).collect()

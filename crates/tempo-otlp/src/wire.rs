@@ -1,9 +1,9 @@
-//! The little of protobuf's wire format that it takes to write OTLP straight into a buffer, and to walk through it.
+//! The subset of protobuf's wire format for encoding OTLP directly into a buffer, and for walking messages.
 //!
-//! A span goes from the host's own form to bytes without the message types in between, which would allocate for each
-//! attribute while a request waits.
+//! Host spans are encoded without intermediate message types, which would allocate for each attribute on the request
+//! path.
 
-/// Wire types, the lower three bits of a tag.
+/// Wire types: the lower three bits of a tag.
 const VARINT: u32 = 0;
 const FIXED64: u32 = 1;
 const LENGTH: u32 = 2;
@@ -17,7 +17,7 @@ pub(crate) fn varint(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
-/// How many bytes [`varint`] writes.
+/// Returns the number of bytes that [`varint`] writes.
 pub(crate) fn varint_len(value: u64) -> usize {
     (64 - (value | 1).leading_zeros()).div_ceil(7) as usize
 }
@@ -46,22 +46,22 @@ pub(crate) fn bytes(out: &mut Vec<u8>, field: u32, value: &[u8]) {
     out.extend_from_slice(value);
 }
 
-/// What stands before a field of `length` bytes.
+/// Writes the tag and length of a field of `length` bytes.
 pub(crate) fn head(out: &mut Vec<u8>, field: u32, length: usize) {
     tag(out, field, LENGTH);
     varint(out, length as u64);
 }
 
-/// How many bytes a field of `length` bytes takes, with what stands before it. Fields are numbered below 16 here.
+/// Returns the encoded size of a field of `length` bytes with a number below 16, tag included.
 pub(crate) fn field_len(length: usize) -> usize {
     length.saturating_add(1).saturating_add(varint_len(length as u64))
 }
 
-/// Writes a message within a message.
+/// Writes a nested message.
 pub(crate) fn message(out: &mut Vec<u8>, field: u32, write: impl FnOnce(&mut Vec<u8>)) {
     tag(out, field, LENGTH);
     let start = out.len();
-    // Most are short, so that one byte is enough for the length; the others are moved.
+    // One byte suffices for most lengths; longer messages are moved.
     out.push(0);
     write(out);
     let length = out.len().saturating_sub(start).saturating_sub(1);
@@ -74,7 +74,8 @@ pub(crate) fn message(out: &mut Vec<u8>, field: u32, write: impl FnOnce(&mut Vec
     out.splice(start..=start, long);
 }
 
-/// Takes the next field off `message`: its number, and its content if it has a length. `None` if it is not protobuf.
+/// Reads the next field of `message`: its number, and its content if length-delimited. Returns `None` if it is
+/// malformed.
 pub(crate) fn read_field<'a>(message: &mut &'a [u8]) -> Option<(u64, Option<&'a [u8]>)> {
     let key = read_varint(message)?;
     let content = match u32::try_from(key & 7).ok()? {

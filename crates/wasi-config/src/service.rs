@@ -1,7 +1,7 @@
 //! The service: what `wasi:config` is to a linker.
 
-use wasmtime::component::{HasData, Linker, ResourceTable};
 use tempo_core::{Provide, Service, StoreData};
+use wasmtime::component::{HasData, Linker, ResourceTable};
 
 use crate::bindings::{draft, draft_2024_09_27, rc1};
 use crate::{ConfigState, Configuration};

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use wasmtime::component::{Component, Linker};
-use wasmtime::{Engine, Result, Store};
 use tempo_core::{Limits, Provide, Service as _};
 use tempo_wasi_config::{ConfigState, ConfigView, Configuration, Error, Values, WasiConfig};
+use wasmtime::component::{Component, Linker};
+use wasmtime::{Engine, Result, Store};
 
 const INTERFACES: &[&str] = &[
     "wasi:config/store@0.2.0-rc.1",

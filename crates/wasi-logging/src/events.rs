@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use tracing::{debug, error, event_enabled, info, trace, warn};
 use tempo_backend::ByteBudget;
 use tempo_core::{Backend, BootContext};
 use tempo_settings::Flag;
+use tracing::{debug, error, event_enabled, info, trace, warn};
 
 use crate::telemetry::told;
 use crate::{Level, LogSink, LogState, Record, WasiLogging};

@@ -1,7 +1,7 @@
 //! The service: what `wasi:logging` is to a linker.
 
-use wasmtime::component::{HasData, Linker, ResourceTable};
 use tempo_core::{Provide, Service, StoreData};
+use wasmtime::component::{HasData, Linker, ResourceTable};
 
 use crate::LogState;
 use crate::bindings::{draft, unversioned};

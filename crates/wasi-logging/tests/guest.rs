@@ -4,12 +4,12 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use wasmtime::component::{Component, Linker};
-use wasmtime::{Engine, Store};
 use tempo_backend::ByteBudget;
 use tempo_core::{Backend as _, BootContext, Limits, Provide, Service as _};
 use tempo_settings::Settings;
 use tempo_wasi_logging::{LogState, LogView, TracingLog, WasiLogging};
+use wasmtime::component::{Component, Linker};
+use wasmtime::{Engine, Store};
 
 struct StoreData(LogState);
 

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use wasmtime::component::{HasData, Linker, ResourceTable};
 use tempo_core::{Provide, Service, StoreData};
+use wasmtime::component::{HasData, Linker, ResourceTable};
 
 use crate::bindings::wasi::otel;
 use crate::limits::Budgets;

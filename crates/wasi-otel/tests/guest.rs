@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use opentelemetry::trace::{SpanContext, TraceFlags, TraceState};
 use opentelemetry::{SpanId, TraceId};
-use tempo_wasi_otel::conformance::Recorder;
-use wasmtime::component::{Component, ComponentType, Lift, Linker};
-use wasmtime::{Config, Engine, Result, Store};
 use tempo_core::{Limits, Provide, Service as _};
 use tempo_telemetry::{CallContext, within};
+use tempo_wasi_otel::conformance::Recorder;
 use tempo_wasi_otel::{OtelState, OtelView, WasiOtel};
+use wasmtime::component::{Component, ComponentType, Lift, Linker};
+use wasmtime::{Config, Engine, Result, Store};
 
 struct StoreData(OtelState);
 

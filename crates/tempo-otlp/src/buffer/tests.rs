@@ -1,28 +1,28 @@
-//! What a buffer holds, what it refuses, and the arithmetic of its bound.
+//! Contents, limits and accounting of buffers.
 
 use super::*;
 
-const NONE: Source<'_> = Source { resource: b"", scope: b"", schema_url: "" };
+const NONE: ScopeKey<'_> = ScopeKey { resource: b"", scope: b"", schema_url: "" };
 
 fn buffer(capacity: usize) -> (Arc<Buffer>, Arc<Losses>) {
     let losses = Arc::new(Losses::default());
     (Buffer::new(Signal::Traces, capacity, losses.clone()), losses)
 }
 
-/// What is allocated, counted by looking at it.
+/// The allocated bytes, counted independently.
 fn allocated(buffer: &Buffer) -> usize {
-    let waiting = buffer.waiting();
+    let queue = buffer.queue();
     let chunks = |group: &Group| group.chunks.iter().map(|chunk| chunk.bytes.capacity()).sum::<usize>();
     let key = |group: &Group| group.key.resource.len() + group.key.scope.len() + group.key.schema_url.len();
-    waiting.groups.iter().map(|group| chunks(group) + key(group)).sum()
+    queue.groups.iter().map(|group| chunks(group) + key(group)).sum()
 }
 
 fn held(buffer: &Buffer) -> usize {
-    buffer.waiting().held
+    buffer.queue().held
 }
 
 fn ready(buffer: &Buffer) -> usize {
-    buffer.waiting().ready
+    buffer.queue().ready
 }
 
 fn messages(batch: &Batch) -> Vec<Vec<u8>> {
@@ -52,20 +52,20 @@ fn messages(batch: &Batch) -> Vec<Vec<u8>> {
 #[test]
 fn what_is_put_in_comes_out_in_order_by_source() {
     let (buffer, losses) = buffer(1 << 20);
-    let other = Source { resource: b"r", scope: b"s", schema_url: "u" };
+    let other = ScopeKey { resource: b"r", scope: b"s", schema_url: "u" };
     for number in 0..2000_u32 {
-        let source = if number % 2 == 0 { NONE } else { other };
-        buffer.push(source, format!("{number}").as_bytes());
+        let key = if number % 2 == 0 { NONE } else { other };
+        buffer.push(key, format!("{number}").as_bytes());
     }
     let batch = buffer.take().unwrap();
-    let sources: Vec<_> = batch.groups().map(|(source, _)| source).collect();
+    let sources: Vec<_> = batch.groups().map(|(key, _)| key).collect();
     assert_eq!(sources, [NONE, other]);
     let expected = (0..2000).step_by(2).chain((1..2000).step_by(2)).map(|number| format!("{number}").into_bytes());
     assert!(messages(&batch).into_iter().eq(expected));
     assert!(buffer.take().is_none());
     batch.sent(1);
     assert_eq!(held(&buffer), 0);
-    assert_eq!(losses.count(Signal::Traces, Reason::Rejected), 1);
+    assert_eq!(losses.count(Signal::Traces, LossReason::Rejected), 1);
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn it_never_holds_more_than_its_bound() {
         let sources: Vec<String> = (0..100).map(|number| format!("scope {number}")).collect();
         for round in 0..50_000_usize {
             let scope = sources[round % (1 + round % 100)].as_bytes();
-            buffer.push(Source { scope, ..NONE }, &message);
+            buffer.push(ScopeKey { scope, ..NONE }, &message);
             assert!(held(&buffer) <= capacity);
             if round % 100 == 0 {
                 assert!(allocated(&buffer) <= capacity);
@@ -87,15 +87,15 @@ fn it_never_holds_more_than_its_bound() {
                 batches.extend(buffer.take());
             }
         }
-        // What is being sent takes part of the bound until it is gone.
+        // A batch in flight counts until it is dropped.
         let sending: usize = batches.iter().map(|batch| batch.cost).sum();
         assert!(sending > 0 && sending + allocated(&buffer) <= capacity, "{size}");
         assert!(held(&buffer) >= sending + allocated(&buffer));
-        // Of the shortest not enough come to fill it, of the longest not enough fit to have many sources.
-        assert!(losses.count(Signal::Traces, Reason::QueueFull) > 0 || size == 1);
-        assert!(losses.count(Signal::Traces, Reason::TooManySources) > 0 || size > 1024);
+        // The shortest messages are too few to fill the buffer, the longest too large for many scopes.
+        assert!(losses.count(Signal::Traces, LossReason::QueueFull) > 0 || size == 1);
+        assert!(losses.count(Signal::Traces, LossReason::TooManySources) > 0 || size > 1024);
         batches.clear();
-        buffer.abandon();
+        buffer.discard();
         assert_eq!((held(&buffer), ready(&buffer)), (0, 0), "{size}");
         assert_eq!(allocated(&buffer), 0);
     }
@@ -114,20 +114,20 @@ fn everything_is_either_taken_or_counted() {
         }
     }
     assert!(buffer.take().is_none());
-    assert_eq!(taken as u64 + losses.count(Signal::Traces, Reason::QueueFull), 5000);
+    assert_eq!(taken as u64 + losses.count(Signal::Traces, LossReason::QueueFull), 5000);
 }
 
 #[test]
 fn a_batch_is_bounded_and_all_sources_have_their_turn() {
     let (buffer, _) = buffer(8 << 20);
-    let quiet = Source { scope: b"quiet", ..NONE };
+    let quiet = ScopeKey { scope: b"quiet", ..NONE };
     for _ in 0..1500 {
         buffer.push(NONE, &[1; 1000]);
     }
     buffer.push(quiet, b"one");
     let first = buffer.take().unwrap();
     let size: usize = first.groups().flat_map(|(_, chunks)| chunks).map(Bytes::len).sum();
-    assert!(size <= BATCH && size > BATCH / 2, "{size}");
+    assert!(size <= MAX_BATCH_BYTES && size > MAX_BATCH_BYTES / 2, "{size}");
     let second = buffer.take().unwrap();
     assert_eq!(second.groups().next().unwrap().0, quiet);
 }
@@ -136,8 +136,8 @@ fn a_batch_is_bounded_and_all_sources_have_their_turn() {
 fn a_message_that_would_never_fit_is_refused_as_such() {
     let (buffer, losses) = buffer(10_000);
     buffer.push(NONE, &[0; 10_000]);
-    buffer.push(Source { resource: &[0; 10_000], ..NONE }, b"x");
-    assert_eq!(losses.count(Signal::Traces, Reason::TooLarge), 2);
+    buffer.push(ScopeKey { resource: &[0; 10_000], ..NONE }, b"x");
+    assert_eq!(losses.count(Signal::Traces, LossReason::TooLarge), 2);
     buffer.push(NONE, &[0; 9_000]);
     assert_eq!(messages(&buffer.take().unwrap()), [vec![0; 9_000]]);
 }
@@ -146,7 +146,7 @@ fn a_message_that_would_never_fit_is_refused_as_such() {
 fn the_sender_is_woken_once_a_batch() {
     let (buffer, _) = buffer(2 << 20);
     let mut woken = 0;
-    let mut push = |buffer: &Buffer| woken += usize::from(buffer.waiting().push(2 << 20, NONE, &[0; 1000]) == Ok(true));
+    let mut push = |buffer: &Buffer| woken += usize::from(buffer.queue().push(2 << 20, NONE, &[0; 1000]) == Ok(true));
     (0..1000).for_each(|_| push(&buffer));
     drop(buffer.take());
     (0..250).for_each(|_| push(&buffer));

@@ -180,10 +180,10 @@ function showTrace() {
     const name = element("span", "name", span.name || "(no name)");
     name.style.paddingLeft = `${Math.min(depth, 12) * 14}px`;
     name.title = `${service(span)}: ${span.name}`;
-    // In a trace of several programs, each says who it is where it begins.
+    // In a trace of several programs, the first span of each shows its service.
     const above = ids.get(span.parent);
     if (several && (!above || service(above) !== service(span))) name.prepend(element("span", "service", service(span)));
-    // What is called by its method only is told apart by where it went.
+    // Spans named by their method only also show their target.
     const where = span.from !== "guest" && attribute(span, "http.request.method") && (attribute(span, "url.path") ?? attribute(span, "server.address"));
     if (where) name.append(element("span", "where quiet", where));
     const track = element("span", "track"), fill = element("span", "fill");

@@ -1,10 +1,10 @@
-//! Which variables make what of a signal: the table.
+//! The variables and the settings that result.
 
 use super::*;
 use crate::settings::Exporters;
 use crate::settings::tests::settings;
 
-/// `traces metrics logs`, each the protocol and the URL, or `-`.
+/// Returns `traces metrics logs`, each with protocol and URL, or `-`.
 fn table(variables: &[(&str, &str)]) -> String {
     let read = Exporters::read(&settings(variables)).unwrap();
     let show = |exporter: Option<Exporter>| match exporter {

@@ -1,8 +1,8 @@
-//! The sums as families of Prometheus, beside those of the host.
+//! Aggregated metrics as Prometheus families.
 //!
-//! Prometheus tells metrics apart by less than OpenTelemetry does, and a page on which two families have one name, or two
-//! lines the same labels, is no page at all to it. So series that look the same to it are summed; a metric of a guest that
-//! is of another kind than one of its name, or has the name of one of the host's lines, is left out.
+//! Prometheus distinguishes metrics by less than OpenTelemetry, and rejects a page in which two families have one name,
+//! or two lines the same labels. So series that are the same to Prometheus are merged; a guest's metric is skipped if
+//! another metric of its name has a different kind, or if it has the name of a host's line.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -15,25 +15,25 @@ use super::value::{Histogram, Value};
 use super::{names, sums};
 use crate::otlp_rows::value_text;
 
-const SCOPE: &str = "otel_scope_name";
-/// What is said of a metric that says nothing of itself.
-const NO_HELP: &str = "A metric of the component";
+const SCOPE_LABEL: &str = "otel_scope_name";
+/// Description of a metric that has none.
+const DEFAULT_HELP: &str = "A metric of the component";
 
-/// What the lines of guests may have of a page, in bytes: a histogram repeats its labels for each bucket, so that what is
-/// small where it is kept may be a thousand times as large here.
-const PAGE: usize = 4 << 20;
-/// What a line takes besides its name and labels, about.
-const LINE: usize = 32;
-/// What a label takes besides its name and value.
-const LABEL: usize = 4;
+/// Maximum size of the guests' lines on a page, in bytes: a histogram repeats its labels for each bucket, so that a
+/// page can be a thousand times larger than the sums.
+const MAX_PAGE_BYTES: usize = 4 << 20;
+/// Approximate size of a line besides its name and labels, in bytes.
+const LINE_OVERHEAD: usize = 32;
+/// Size of a label besides its name and value, in bytes.
+const LABEL_OVERHEAD: usize = 4;
 
 type Labels = BTreeMap<String, String>;
 
-/// The families of guests.
+/// Prometheus families of guests.
 pub(crate) struct Families {
-    /// The names of all lines, the host's too.
+    /// The names of all lines, including the host's.
     taken: HashSet<String>,
-    /// What is left of [`PAGE`].
+    /// Remainder of [`MAX_PAGE_BYTES`].
     room: usize,
     families: BTreeMap<String, Family>,
 }
@@ -50,7 +50,7 @@ impl Families {
         let names = host
             .iter()
             .flat_map(|family| names::lines(family.name(), family.get_field_type() == MetricType::HISTOGRAM));
-        Self { taken: names.collect(), room: PAGE, families: BTreeMap::new() }
+        Self { taken: names.collect(), room: MAX_PAGE_BYTES, families: BTreeMap::new() }
     }
 
     pub(crate) fn add(&mut self, metric: &sums::Metric) {
@@ -63,7 +63,8 @@ impl Families {
             }
             self.taken.extend(lines);
         }
-        let help = || if metric.description.is_empty() { NO_HELP.to_owned() } else { metric.description.to_string() };
+        let help =
+            || if metric.description.is_empty() { DEFAULT_HELP.to_owned() } else { metric.description.to_string() };
         let new = || Family { kind: identity.kind, help: help(), series: BTreeMap::new() };
         let length = name.len();
         let family = self.families.entry(name).or_insert_with(new);
@@ -75,7 +76,7 @@ impl Families {
             let labels = labels(&scope, key);
             let known = family.series.contains_key(&labels);
             let size = if known { 0 } else { size(identity, length, &labels) };
-            // Which ones are left out is the same each time, as metrics stay in their order.
+            // The order of metrics is stable, so the same ones are skipped each time.
             if let Some(room) = self.room.checked_sub(size) {
                 self.room = room;
                 family.put(identity, labels, &series.value);
@@ -88,16 +89,17 @@ impl Families {
     }
 }
 
-/// What the lines of a series take, about.
+/// Returns the approximate size of the lines of a series, in bytes.
 fn size(identity: &Identity<'_>, name: usize, labels: &Labels) -> usize {
     let lines = if identity.kind == Kind::Histogram { identity.bounds.len().saturating_add(3) } else { 1 };
-    let labels = labels.iter().map(|(name, value)| name.len().saturating_add(value.len()).saturating_add(LABEL));
-    lines.saturating_mul(labels.fold(name.saturating_add(LINE), usize::saturating_add))
+    let labels =
+        labels.iter().map(|(name, value)| name.len().saturating_add(value.len()).saturating_add(LABEL_OVERHEAD));
+    lines.saturating_mul(labels.fold(name.saturating_add(LINE_OVERHEAD), usize::saturating_add))
 }
 
-/// Keys that become one have their values joined, as `opentelemetry-prometheus` does it.
+/// Returns the labels of a series. Values of keys that become equal are joined, as in `opentelemetry-prometheus`.
 fn labels(scope: &str, key: &[u8]) -> Labels {
-    let mut labels = Labels::from([(SCOPE.to_owned(), scope.to_owned())]);
+    let mut labels = Labels::from([(SCOPE_LABEL.to_owned(), scope.to_owned())]);
     for attribute in attributes(key) {
         let value = attribute.value.as_ref().map(value_text).unwrap_or_default();
         labels
@@ -122,7 +124,7 @@ impl Family {
         };
         match self.kind {
             Kind::Gauge => *sum = value.clone(),
-            // Buckets with other bounds cannot be added to these.
+            // Buckets with different bounds cannot be merged.
             _ if *bounds == *identity.bounds => sum.add(value),
             _ => {}
         }
@@ -178,7 +180,7 @@ fn histogram(bounds: &[u64], value: &Histogram) -> proto::Histogram {
         let mut bucket = proto::Bucket::default();
         bucket.set_upper_bound(bound);
         bucket.set_cumulative_count(within);
-        // The one without an upper bound is written in any case.
+        // The unbounded bucket is always written.
         bound.is_finite().then_some(bucket)
     });
     let mut histogram = proto::Histogram::default();

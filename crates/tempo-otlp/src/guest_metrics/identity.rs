@@ -1,4 +1,4 @@
-//! What tells one metric of a guest from another.
+//! Identity of metrics and series.
 
 use std::borrow::Cow;
 
@@ -8,32 +8,32 @@ use prost::Message;
 
 use crate::wire;
 
-/// What a metric is.
+/// The kind of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Kind {
     /// The last value.
     Gauge,
-    /// A sum that only grows.
+    /// A monotonic sum.
     Counter,
-    /// A sum that goes up and down.
+    /// A non-monotonic sum.
     UpDown,
-    /// With bounds that are told.
+    /// With explicit bounds.
     Histogram,
 }
 
-/// What all the series of a metric have in common. One that differs in any of it is another metric; whole numbers and
-/// others are not told apart, as the data model has it.
+/// The identity of a metric. Metrics that differ in any field are distinct; integers and floats are not distinguished,
+/// as in the data model.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Identity<'a> {
-    /// As `Record` has it, in [one order](resource).
+    /// As in `Record`, in [canonical order](resource).
     pub(crate) resource: Cow<'a, [u8]>,
-    /// The same for the scope.
+    /// The scope, likewise.
     pub(crate) scope: Cow<'a, [u8]>,
     pub(crate) schema_url: Cow<'a, str>,
     pub(crate) name: Cow<'a, str>,
     pub(crate) unit: Cow<'a, str>,
     pub(crate) kind: Kind,
-    /// The bits of the bounds of a histogram's buckets.
+    /// The bits of a histogram's bounds.
     pub(crate) bounds: Cow<'a, [u64]>,
 }
 
@@ -50,7 +50,7 @@ impl Identity<'_> {
         }
     }
 
-    /// Its bytes.
+    /// Returns the size in bytes.
     pub(crate) fn len(&self) -> usize {
         let texts = [self.resource.len(), self.scope.len(), self.schema_url.len(), self.name.len(), self.unit.len()];
         texts.into_iter().fold(self.bounds.len().saturating_mul(8), usize::saturating_add)
@@ -61,18 +61,18 @@ impl Identity<'_> {
     }
 }
 
-/// An encoded `Resource`, the same in whatever order its attributes came: SDKs keep them in hash maps.
+/// Returns an encoded `Resource` with sorted attributes: SDKs keep them in hash maps.
 pub(crate) fn resource(encoded: &[u8]) -> Cow<'_, [u8]> {
     in_order(encoded, |resource: &mut Resource| &mut resource.attributes)
 }
 
-/// The same for an `InstrumentationScope`.
+/// Returns an encoded `InstrumentationScope` with sorted attributes.
 pub(crate) fn scope(encoded: &[u8]) -> Cow<'_, [u8]> {
     in_order(encoded, |scope: &mut InstrumentationScope| &mut scope.attributes)
 }
 
 fn in_order<M: Message + Default>(encoded: &[u8], attributes: impl Fn(&mut M) -> &mut Vec<KeyValue>) -> Cow<'_, [u8]> {
-    // What cannot be read is itself, and is passed on as it is.
+    // An undecodable message is kept unchanged.
     let Ok(mut message) = M::decode(encoded) else { return Cow::Borrowed(encoded) };
     let attributes = attributes(&mut message);
     if attributes.is_sorted_by(|one, next| one.key <= next.key) {
@@ -82,12 +82,12 @@ fn in_order<M: Message + Default>(encoded: &[u8], attributes: impl Fn(&mut M) ->
     Cow::Owned(message.encode_to_vec())
 }
 
-/// The attributes of a series as a key, the same in whatever order they came. Of two with one name the first counts.
+/// Returns the key of a series: its attributes, sorted. The first of two with one name counts.
 pub(crate) fn key(attributes: &[KeyValue]) -> Vec<u8> {
     let mut values: Vec<_> = attributes.iter().collect();
     values.sort_by_key(|value| &value.key);
     values.dedup_by_key(|value| &value.key);
-    // A `KeyValueList`, without a copy of all that is in it.
+    // Encodes a `KeyValueList` without copying its contents.
     let mut key = Vec::new();
     for value in values {
         wire::bytes(&mut key, 1, &value.encode_to_vec());
@@ -95,7 +95,7 @@ pub(crate) fn key(attributes: &[KeyValue]) -> Vec<u8> {
     key
 }
 
-/// The attributes that `key` was made of.
+/// Decodes the attributes of `key`.
 pub(crate) fn attributes(key: &[u8]) -> Vec<KeyValue> {
     KeyValueList::decode(key).map(|list| list.values).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! The sums as messages of OTLP.
+//! Encodes the sums as OTLP messages.
 
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::{
@@ -9,44 +9,45 @@ use prost::Message as _;
 use super::identity::{Kind, attributes};
 use super::sums::{self, Series};
 use super::value::{self, Number, Value};
-use crate::buffer::{Buffer, Source};
+use crate::buffer::{Buffer, ScopeKey};
 
-/// From here on a message is full, in bytes: many series are several messages, so that a request can be cut between them.
-const PART: usize = 32 * 1024;
+/// Size from which a message is complete, in bytes: many series become several messages, so that a request can be split
+/// between them.
+const MAX_MESSAGE_BYTES: usize = 32 * 1024;
 
-/// Puts all series of `metric` into `buffer`, as they were at `time`: as what is `fresh`, or as totals.
-pub(crate) fn write(metric: &sums::Metric, fresh: bool, time: u64, buffer: &Buffer) {
+/// Writes all series of `metric` at `time` into `buffer`, as deltas or as totals.
+pub(crate) fn write(metric: &sums::Metric, delta: bool, time: u64, buffer: &Buffer) {
     let point = metric.identity.bounds.len().saturating_mul(16).saturating_add(64);
     let (mut part, mut size) = (Vec::new(), 0_usize);
     for (key, series) in &metric.series {
         part.push((&**key, series));
         size = size.saturating_add(key.len()).saturating_add(point);
-        if size >= PART {
-            push(metric, fresh, time, &part, buffer);
+        if size >= MAX_MESSAGE_BYTES {
+            push(metric, delta, time, &part, buffer);
             part.clear();
             size = 0;
         }
     }
     if !part.is_empty() {
-        push(metric, fresh, time, &part, buffer);
+        push(metric, delta, time, &part, buffer);
     }
 }
 
-fn push(metric: &sums::Metric, fresh: bool, time: u64, part: &[(&[u8], &Series)], buffer: &Buffer) {
+fn push(metric: &sums::Metric, delta: bool, time: u64, part: &[(&[u8], &Series)], buffer: &Buffer) {
     let identity = &metric.identity;
     let message = Metric {
         name: identity.name.to_string(),
         description: metric.description.to_string(),
         unit: identity.unit.to_string(),
         metadata: Vec::new(),
-        data: Some(data(metric, fresh, time, part)),
+        data: Some(data(metric, delta, time, part)),
     };
-    let source = Source { resource: &identity.resource, scope: &identity.scope, schema_url: &identity.schema_url };
-    buffer.push(source, &message.encode_to_vec());
+    let key = ScopeKey { resource: &identity.resource, scope: &identity.scope, schema_url: &identity.schema_url };
+    buffer.push(key, &message.encode_to_vec());
 }
 
-fn data(metric: &sums::Metric, fresh: bool, time: u64, part: &[(&[u8], &Series)]) -> Data {
-    let temporality = if fresh { AggregationTemporality::Delta } else { AggregationTemporality::Cumulative };
+fn data(metric: &sums::Metric, delta: bool, time: u64, part: &[(&[u8], &Series)]) -> Data {
+    let temporality = if delta { AggregationTemporality::Delta } else { AggregationTemporality::Cumulative };
     let aggregation_temporality = temporality.into();
     let numbers = |starts: bool| {
         let numbers = part.iter().filter_map(|(key, series)| match &series.value {

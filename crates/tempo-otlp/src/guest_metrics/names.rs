@@ -1,10 +1,9 @@
-//! What Prometheus calls things: the names and units of OpenTelemetry as `opentelemetry-prometheus` translates them, which
-//! has no function for it. What it lets through and Prometheus does not read is replaced as well: a guest may call its
-//! metrics anything.
+//! Translates OpenTelemetry names and units to Prometheus as `opentelemetry-prometheus` does, which exports no function
+//! for it. Characters that Prometheus does not accept are replaced too: guests choose names.
 
 use super::identity::Kind;
 
-/// Units, and what stands for them behind a name.
+/// Units, with their suffixes.
 const UNITS: [(&str, &str); 31] = [
     ("d", "days"),
     ("h", "hours"),
@@ -39,14 +38,14 @@ const UNITS: [(&str, &str); 31] = [
     ("%", "percent"),
 ];
 
-/// Units behind a slash.
+/// Units after a slash.
 const PER: [(&str, &str); 7] =
     [("s", "second"), ("m", "minute"), ("h", "hour"), ("d", "day"), ("w", "week"), ("mo", "month"), ("y", "year")];
 
-/// Units that say nothing before a slash.
+/// Units without a suffix before a slash.
 const SILENT: [&str; 8] = ["1", "d", "h", "min", "s", "ms", "us", "ns"];
 
-/// The name of a family.
+/// Returns the name of a family.
 pub(crate) fn family(name: &str, unit: &str, kind: Kind) -> String {
     let mut family = String::with_capacity(name.len().saturating_add(16));
     if name.starts_with(|first: char| first.is_ascii_digit()) {
@@ -63,13 +62,13 @@ pub(crate) fn family(name: &str, unit: &str, kind: Kind) -> String {
     family
 }
 
-/// All the names that the lines of a family have.
+/// Returns the names of all lines of a family.
 pub(crate) fn lines(family: &str, histogram: bool) -> Vec<String> {
     let suffixes: &[&str] = if histogram { &["", "_bucket", "_sum", "_count"] } else { &[""] };
     suffixes.iter().map(|suffix| format!("{family}{suffix}")).collect()
 }
 
-/// The name of a label. One that begins like Prometheus's own, or is that of a histogram's bounds, is told apart.
+/// Returns the name of a label. A reserved name, or that of a histogram's bounds, gets a prefix.
 pub(crate) fn label(key: &str) -> String {
     let plain: String = key.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
     let first = plain.bytes().next();
@@ -101,7 +100,7 @@ mod tests {
     use crate::Scrape;
     use opentelemetry::metrics::MeterProvider as _;
 
-    /// The host's metrics go through the crate that this one follows.
+    /// The host's metrics are exported by `opentelemetry-prometheus`.
     #[test]
     fn names_are_those_of_the_hosts_exporter() {
         let (scrape, provider) = Scrape::with_provider().unwrap();

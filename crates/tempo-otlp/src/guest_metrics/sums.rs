@@ -1,8 +1,8 @@
-//! The sums by metric and series, bounded whatever guests call things.
+//! `Sums`: sums by metric and series, bounded for any input.
 //!
-//! A metric has [`Limits::series`] series; what belongs to another one goes to one more, with the attribute
-//! `otel.metric.overflow`, as the specification has it for SDKs. That one has its room from the metric's beginning, so
-//! nothing of a metric that is known is ever refused. A metric for which there is no room is.
+//! A metric has at most [`Limits::series`] series; further ones go to an overflow series with the attribute
+//! `otel.metric.overflow`, as the specification requires of SDKs. Its memory is reserved when the metric is created, so
+//! no point of a known metric is dropped. A metric for which there is no memory is dropped.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, LazyLock};
@@ -13,24 +13,24 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use super::identity::{Identity, Kind, key};
 use super::value::Value;
 
-/// What a metric takes besides its names, generously.
+/// Upper bound of a metric's size besides its names, in bytes.
 const METRIC: usize = 512;
-/// What a series takes besides its attributes and buckets, generously, and at least what it takes when it is sent.
+/// Upper bound of a series' size besides its attributes and buckets, in memory and encoded, in bytes.
 const SERIES: usize = 200;
-/// What a bucket takes, here and when it is sent with its bound.
+/// Size of a bucket, in memory and encoded with its bound, in bytes.
 const BUCKET: usize = 16;
 
-/// How much is kept.
+/// Limits of the sums.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) metrics: usize,
-    /// Of one metric.
+    /// Series per metric.
     pub(crate) series: usize,
-    /// Of all together.
+    /// Bytes of all metrics.
     pub(crate) bytes: usize,
 }
 
-/// As many series as SDKs allow an instrument. In bytes it is half of the buffer in which all of it is sent at once.
+/// As many series as SDKs allow an instrument. The bytes are half of the buffer in which all sums are exported at once.
 pub(crate) const LIMITS: Limits = Limits { metrics: 1000, series: 2000, bytes: 512 * 1024 };
 
 static OVERFLOW: LazyLock<Box<[u8]>> = LazyLock::new(|| {
@@ -38,23 +38,23 @@ static OVERFLOW: LazyLock<Box<[u8]>> = LazyLock::new(|| {
     key(&[KeyValue { key: "otel.metric.overflow".to_owned(), value, ..KeyValue::default() }]).into()
 });
 
-/// All that is summed.
+/// All sums.
 #[derive(Debug)]
 pub(crate) struct Sums {
     places: HashMap<Arc<Identity<'static>>, usize>,
-    /// In the order in which they came.
+    /// In order of creation.
     pub(crate) metrics: Vec<Metric>,
     held: usize,
-    /// Until when no series that comes now had anything, in nanoseconds since 1970.
+    /// The start time of new series, in nanoseconds since 1970.
     pub(crate) since: u64,
 }
 
 #[derive(Debug)]
 pub(crate) struct Metric {
     pub(crate) identity: Arc<Identity<'static>>,
-    /// The first that was told.
+    /// The first description received.
     pub(crate) description: Box<str>,
-    /// By their attributes, as [`key`] makes them.
+    /// By attributes, as returned by [`key`].
     pub(crate) series: BTreeMap<Box<[u8]>, Series>,
 }
 
@@ -70,7 +70,7 @@ impl Sums {
         Self { places: HashMap::new(), metrics: Vec::new(), held: 0, since }
     }
 
-    /// Adds `value` to the series of `attributes`, or is false if there is no room for the metric.
+    /// Adds `value` to the series of `attributes`. Returns false if there is no memory for the metric.
     pub(crate) fn add(
         &mut self,
         limits: &Limits,
@@ -117,7 +117,7 @@ impl Sums {
     }
 }
 
-/// One lifetime for both, which the map allows as it is only read.
+/// One lifetime for both suffices, as the map is only read.
 fn find<'a>(places: &HashMap<Arc<Identity<'a>>, usize>, identity: &Identity<'a>) -> Option<usize> {
     places.get(identity).copied()
 }
@@ -132,11 +132,11 @@ fn cost_of_overflow(identity: &Identity<'_>) -> usize {
 }
 
 impl Metric {
-    /// Adds `value` to a series that is there.
+    /// Adds `value` to an existing series.
     fn put(&mut self, attributes: &[u8], value: &Value) -> bool {
         let Some(series) = self.series.get_mut(attributes) else { return false };
         match self.identity.kind {
-            // The last in the order in which they came: guests' clocks say nothing.
+            // The last in arrival order: guests' clocks are not trusted.
             Kind::Gauge => series.value = value.clone(),
             Kind::Counter | Kind::UpDown | Kind::Histogram => series.value.add(value),
         }

@@ -1,4 +1,4 @@
-//! What is summed, what is not, and that it stays small: read as a collector and as Prometheus would.
+//! Aggregation, forwarding and limits, checked as a collector and as Prometheus.
 
 mod bounds;
 mod pages;
@@ -50,7 +50,7 @@ fn gauge(data_points: Vec<NumberDataPoint>) -> Data {
     Data::Gauge(Gauge { data_points })
 }
 
-/// A histogram of what was measured.
+/// A histogram of the `measured` values.
 fn histogram(bounds: &[f64], measured: &[f64]) -> Data {
     let mut buckets = vec![0; bounds.len() + 1];
     for value in measured {
@@ -80,22 +80,22 @@ fn scoped(name: &str) -> Vec<u8> {
     InstrumentationScope { name: name.to_owned(), ..InstrumentationScope::default() }.encode_to_vec()
 }
 
-/// Whether it was taken.
-fn told(guests: &GuestMetrics, scope: &[u8], metric: &Metric) -> bool {
+/// Aggregates `metric`. Returns false if it was to be forwarded.
+fn record(guests: &GuestMetrics, scope: &[u8], metric: &Metric) -> bool {
     let message = &metric.encode_to_vec();
-    guests.take(&Record { signal: Signal::Metrics, resource: b"", scope, schema_url: "", message })
+    guests.aggregate(&Record { signal: Signal::Metrics, resource: b"", scope, schema_url: "", message })
 }
 
-/// Tells a metric without a unit, of a library without a name.
-fn tell(guests: &GuestMetrics, name: &str, data: Data) {
-    assert!(told(guests, b"", &metric(name, "", data)));
+/// Aggregates a metric without a unit, of a scope without a name.
+fn record_metric(guests: &GuestMetrics, name: &str, data: Data) {
+    assert!(record(guests, b"", &metric(name, "", data)));
 }
 
-fn losses(guests: &GuestMetrics, reason: Reason) -> u64 {
+fn losses(guests: &GuestMetrics, reason: LossReason) -> u64 {
     guests.losses.count(Signal::Metrics, reason)
 }
 
-/// What a collector gets at `now`.
+/// The requests that a collector gets at `now`.
 fn requests(guests: &GuestMetrics, now: u64) -> Vec<ResourceMetrics> {
     let buffer = Buffer::new(Signal::Metrics, 1 << 20, Arc::clone(&guests.losses));
     guests.export_at(&buffer, now);
@@ -120,7 +120,7 @@ fn numbers_of(metric: &Metric) -> &[NumberDataPoint] {
     }
 }
 
-/// The one number of a metric that has one series.
+/// The value of a metric with one series.
 fn only(metrics: &[Metric], name: &str) -> number_data_point::Value {
     let found: Vec<_> = metrics.iter().filter(|metric| metric.name == name).collect();
     let [metric] = found[..] else { panic!("{name}: {found:?}") };

@@ -1,11 +1,11 @@
-//! What the variables mean, one by one.
+//! The variables, one by one.
 
 use opentelemetry_sdk::metrics::Temporality;
 use tempo_settings::{Flag, Place, Settings, Value};
 
 use super::*;
 
-/// Settings with these variables, each on a line of `.env`.
+/// Settings with these variables, one per line of `.env`.
 pub(crate) fn settings(variables: &[(&str, &str)]) -> Settings {
     let mut settings = Settings::default();
     for (line, (name, text)) in (1..).zip(variables) {

@@ -1,7 +1,7 @@
-//! A collector for tests, with the messages and the gRPC service that the OpenTelemetry project generates: what it can read
-//! is OTLP, whoever wrote it.
+//! A collector for tests, built on the messages and the gRPC service that the OpenTelemetry project generates: what it
+//! decodes is valid OTLP.
 //!
-//! It takes all three signals by gRPC and by HTTP on one port, keeps what it takes, and can be told to answer badly.
+//! It receives all three signals over gRPC and HTTP on one port, stores the requests, and can simulate failures.
 
 mod serve;
 
@@ -21,34 +21,34 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use tokio::sync::oneshot;
 
-/// How long [`Collector::wait_for`] waits: long enough for a machine that is busy with other things.
+/// Timeout of [`Collector::wait_for`]: sufficient for a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// How a collector answers.
+/// How a collector responds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Answer {
-    /// It takes the request.
+    /// Accepts the request.
     #[default]
     Take,
-    /// It takes the request, but for so many of what is in it.
+    /// Accepts the request except for this many items.
     Partly(i64),
-    /// It takes the request after a while.
+    /// Accepts the request after a delay.
     Slowly(Duration),
-    /// It does not take the request.
+    /// Rejects the request.
     Refuse {
-        /// The status, if the request came by HTTP.
+        /// The status over HTTP.
         http: u16,
-        /// The status, if the request came by gRPC.
+        /// The status over gRPC.
         grpc: i32,
-        /// How many seconds it asks to wait.
+        /// The requested delay, in seconds.
         retry_after: Option<u64>,
     },
 }
 
-/// The head of a request that came.
+/// The head of a received request.
 #[derive(Clone, Debug)]
 pub struct Head {
-    /// When it came.
+    /// Time of arrival.
     pub at: Instant,
     /// The path, which names the signal.
     pub path: String,
@@ -58,21 +58,21 @@ pub struct Head {
     pub headers: http::HeaderMap,
 }
 
-/// Something that was told, with what it came under.
+/// A received item with its resource and scope.
 #[derive(Clone, Debug)]
-pub struct Told<T> {
-    /// The process, and what the guest adds to it.
+pub struct Received<T> {
+    /// The resource: the process, and attributes added by the guest.
     pub resource: Resource,
-    /// The library.
+    /// The instrumentation scope.
     pub scope: InstrumentationScope,
     /// The URL of the scope's schema.
     pub schema_url: String,
-    /// What was told.
+    /// The item.
     pub item: T,
 }
 
 #[derive(Default)]
-struct Taken {
+struct ReceivedRequests {
     answer: Answer,
     heads: Vec<Head>,
     traces: Vec<ExportTraceServiceRequest>,
@@ -80,13 +80,13 @@ struct Taken {
     logs: Vec<ExportLogsServiceRequest>,
 }
 
-type State = Arc<Mutex<Taken>>;
+type State = Arc<Mutex<ReceivedRequests>>;
 
-fn lock(state: &State) -> MutexGuard<'_, Taken> {
+fn lock(state: &State) -> MutexGuard<'_, ReceivedRequests> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A collector, which ends when it is dropped.
+/// A collector. Dropping it stops it.
 pub struct Collector {
     address: SocketAddr,
     state: State,
@@ -94,14 +94,14 @@ pub struct Collector {
     thread: Option<JoinHandle<()>>,
 }
 
-macro_rules! told {
+macro_rules! received_items {
     ($(#[$doc:meta])* $name:ident: $item:ty, $requests:ident, $by_resource:ident, $by_scope:ident, $items:ident) => {
         $(#[$doc])*
-        pub fn $name(&self) -> Vec<Told<$item>> {
+        pub fn $name(&self) -> Vec<Received<$item>> {
             let mut all = Vec::new();
             for by_resource in self.$requests().into_iter().flat_map(|request| request.$by_resource) {
                 for by_scope in by_resource.$by_scope {
-                    all.extend(by_scope.$items.into_iter().map(|item| Told {
+                    all.extend(by_scope.$items.into_iter().map(|item| Received {
                         resource: by_resource.resource.clone().unwrap_or_default(),
                         scope: by_scope.scope.clone().unwrap_or_default(),
                         schema_url: by_scope.schema_url.clone(),
@@ -115,18 +115,18 @@ macro_rules! told {
 }
 
 impl Collector {
-    /// Starts one on a free port of this machine.
+    /// Starts a collector on a free port.
     ///
     /// # Errors
-    /// The system gives no port or no thread.
+    /// The system provides no port or no thread.
     pub fn start() -> Result<Self> {
         Self::start_at((Ipv4Addr::LOCALHOST, 0).into())
     }
 
-    /// Starts one at `address`, for instance where another one was.
+    /// Starts a collector at `address`, for instance that of a stopped one.
     ///
     /// # Errors
-    /// The address is in use, or the system gives no thread.
+    /// The address is in use, or the system cannot create a thread.
     pub fn start_at(address: SocketAddr) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let listener = runtime.block_on(tokio::net::TcpListener::bind(address))?;
@@ -145,55 +145,55 @@ impl Collector {
         Ok(Self { address, state, stop: Some(stop), thread: Some(thread) })
     }
 
-    /// Where it listens.
+    /// Returns its address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Where it listens, as `OTEL_EXPORTER_OTLP_ENDPOINT` has it.
+    /// Returns its URL, for `OTEL_EXPORTER_OTLP_ENDPOINT`.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// How it answers from now on.
+    /// Sets the response to further requests.
     pub fn answer(&self, answer: Answer) {
         lock(&self.state).answer = answer;
     }
 
-    /// The heads of the requests that came, the refused ones too.
+    /// Returns the heads of all requests, including rejected ones.
     pub fn heads(&self) -> Vec<Head> {
         lock(&self.state).heads.clone()
     }
 
-    /// The requests with spans that it took.
+    /// Returns the accepted requests with spans.
     pub fn traces(&self) -> Vec<ExportTraceServiceRequest> {
         lock(&self.state).traces.clone()
     }
 
-    /// The requests with metrics that it took.
+    /// Returns the accepted requests with metrics.
     pub fn metrics(&self) -> Vec<ExportMetricsServiceRequest> {
         lock(&self.state).metrics.clone()
     }
 
-    /// The requests with log records that it took.
+    /// Returns the accepted requests with log records.
     pub fn logs(&self) -> Vec<ExportLogsServiceRequest> {
         lock(&self.state).logs.clone()
     }
 
-    told! {
-        /// The spans that it took.
+    received_items! {
+        /// Returns the accepted spans.
         spans: Span, traces, resource_spans, scope_spans, spans
     }
-    told! {
-        /// The metrics that it took.
+    received_items! {
+        /// Returns the accepted metrics.
         measured: Metric, metrics, resource_metrics, scope_metrics, metrics
     }
-    told! {
-        /// The log records that it took.
+    received_items! {
+        /// Returns the accepted log records.
         records: LogRecord, logs, resource_logs, scope_logs, log_records
     }
 
-    /// Waits until `find` finds what it looks for.
+    /// Waits until `find` returns a value.
     ///
     /// # Panics
     /// It does not within two minutes.
@@ -209,8 +209,8 @@ impl Collector {
     }
 }
 
-impl<T> Told<T> {
-    /// The text of an attribute of the resource.
+impl<T> Received<T> {
+    /// Returns the text of a resource attribute.
     pub fn resource_text(&self, key: &str) -> Option<&str> {
         let found = self.resource.attributes.iter().find(|pair| pair.key == key)?;
         match found.value.as_ref()?.value.as_ref()? {

@@ -1,4 +1,4 @@
-//! The serving side of the collector: both protocols on one port.
+//! The collector's server: both protocols on one port.
 
 use std::io::Read as _;
 use std::time::Instant;
@@ -36,19 +36,19 @@ use tonic::codec::CompressionEncoding;
 use tonic::{Code, Status};
 use tower_service::Service as _;
 
-use super::{Answer, Head, State, Taken, lock};
+use super::{Answer, Head, ReceivedRequests, State, lock};
 use crate::wire;
 
 type Body = UnsyncBoxBody<Bytes, Status>;
 
-/// Serves until it is dropped.
+/// Serves until dropped.
 pub(super) async fn serve(listener: TcpListener, state: State) {
     let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
         let state = state.clone();
         connections.spawn(async move {
             let service = service_fn(|request| exchange(request, state.clone()).map_err(std::io::Error::other));
-            // A client that breaks off is part of the tests.
+            // Tests may close connections prematurely.
             let _ = Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
         });
     }
@@ -80,7 +80,7 @@ async fn exchange(request: Request<Incoming>, state: State) -> Result<Response<B
     })
 }
 
-/// Answers a request that came by HTTP.
+/// Handles a request over HTTP.
 async fn http<R: Export>(request: Request<Incoming>, state: &State) -> Result<Response<Body>> {
     let (head, body) = request.into_parts();
     anyhow::ensure!(head.headers.get(CONTENT_TYPE).is_some_and(|value| value == "application/x-protobuf"));
@@ -110,7 +110,7 @@ fn full(bytes: Vec<u8>) -> Body {
     Full::new(Bytes::from(bytes)).map_err(|never| match never {}).boxed_unsync()
 }
 
-/// Why a request is not taken.
+/// Why a request is rejected.
 struct Refusal {
     status: u16,
     code: i32,
@@ -127,11 +127,11 @@ impl From<Refusal> for Status {
                 wire::message(any, 2, |info| wire::message(info, 1, |delay| wire::uint(delay, 1, seconds)));
             });
         }
-        Self::with_details(Code::from_i32(refusal.code), "as the test asked", details.into())
+        Self::with_details(Code::from_i32(refusal.code), "as configured by the test", details.into())
     }
 }
 
-/// Does with a request what the test asked for.
+/// Handles a request as the test configured.
 async fn take<R: Export>(state: &State, request: R) -> Result<R::Response, Refusal> {
     let answer = lock(state).answer.clone();
     let response = match answer {
@@ -149,11 +149,11 @@ async fn take<R: Export>(state: &State, request: R) -> Result<R::Response, Refus
     Ok(response)
 }
 
-/// What the requests of the three signals have in common.
+/// Common operations of the three signals' requests.
 trait Export: Message + Default {
     type Response: Message + Default;
 
-    fn keep(self, taken: &mut Taken);
+    fn keep(self, received: &mut ReceivedRequests);
     fn partly(rejected: i64) -> Self::Response;
 }
 
@@ -164,12 +164,12 @@ macro_rules! export {
         impl Export for $request {
             type Response = $response;
 
-            fn keep(self, taken: &mut Taken) {
-                taken.$kept.push(self);
+            fn keep(self, received: &mut ReceivedRequests) {
+                received.$kept.push(self);
             }
 
             fn partly(rejected: i64) -> $response {
-                let error_message = "as the test asked".to_owned();
+                let error_message = "as configured by the test".to_owned();
                 $response { partial_success: Some($partial { $rejected: rejected, error_message }) }
             }
         }

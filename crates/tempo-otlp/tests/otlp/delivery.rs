@@ -1,4 +1,4 @@
-//! What is told arrives as it was told.
+//! Telemetry arrives at the collector as it was recorded.
 
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex};
@@ -16,7 +16,7 @@ use prost::Message as _;
 use tempo_otlp::testing::Collector;
 use tempo_telemetry::{Record, Signal, Sink, SpanData};
 
-use super::support::{PATIENCE, PROTOCOLS, settings, start, tell};
+use super::support::{PATIENCE, PROTOCOLS, record_span, settings, start};
 
 fn text(key: &str, value: &str) -> Pair {
     let value = Some(AnyValue { value: Some(any_value::Value::StringValue(value.into())) });
@@ -42,7 +42,7 @@ fn a_tree_of_the_hosts_spans() {
             let context = root.context().clone();
             drop(root);
             let spans = collector.wait_for("three spans", |c| Some(c.spans()).filter(|spans| spans.len() >= 3));
-            let named = |name: &str| spans.iter().find(|told| told.item.name == name).unwrap();
+            let named = |name: &str| spans.iter().find(|received| received.item.name == name).unwrap();
             let (root, get, set) = (named("GET"), named("get store"), named("set store"));
             assert_eq!(root.item.span_id, context.span_id().to_bytes());
             assert!(root.item.parent_span_id.is_empty());
@@ -62,7 +62,7 @@ fn a_tree_of_the_hosts_spans() {
 }
 
 #[test]
-fn what_guests_tell_stands_under_their_own_scope_and_the_merged_resource() {
+fn guest_items_have_their_own_scope_and_the_merged_resource() {
     let resource = Resource { attributes: vec![text("guest.version", "7")], ..Resource::default() };
     let scope =
         InstrumentationScope { name: "guest lib".into(), attributes: vec![text("a", "b")], ..Default::default() };
@@ -74,7 +74,7 @@ fn what_guests_tell_stands_under_their_own_scope_and_the_merged_resource() {
         ..Span::default()
     };
     let log = LogRecord { severity_number: 9, event_name: "e".into(), ..LogRecord::default() };
-    // One that is passed on as it is.
+    // Forwarded unchanged.
     let metric = Metric { name: "queue".into(), data: Some(Data::Summary(Summary::default())), ..Metric::default() };
     for protocol in PROTOCOLS {
         let collector = Collector::start().unwrap();
@@ -91,16 +91,19 @@ fn what_guests_tell_stands_under_their_own_scope_and_the_merged_resource() {
             telemetry.record(Record { signal: *signal, resource, scope, schema_url: "http://schema", message });
             telemetry.record(Record { signal: *signal, resource: b"", scope: b"", schema_url: "", message });
         }
-        tell(&telemetry, "of the host");
+        record_span(&telemetry, "of the host");
         let spans = collector.wait_for("three spans", |c| Some(c.spans()).filter(|all| all.len() >= 3));
         let logs = collector.wait_for("two logs", |c| Some(c.records()).filter(|all| all.len() >= 2));
         let metrics = collector.wait_for("two metrics", |c| {
-            Some(c.measured().into_iter().filter(|told| told.item.name == "queue").collect::<Vec<_>>())
+            Some(c.measured().into_iter().filter(|received| received.item.name == "queue").collect::<Vec<_>>())
                 .filter(|all| all.len() >= 2)
         });
-        assert_eq!(spans.iter().filter(|told| told.item == span).count(), 2);
-        assert!(logs.iter().all(|told| told.item == log) && metrics.iter().all(|told| told.item == metric));
-        let places = spans.iter().filter(|told| told.item == span).map(|t| (&t.resource, &t.scope, &t.schema_url));
+        assert_eq!(spans.iter().filter(|received| received.item == span).count(), 2);
+        assert!(
+            logs.iter().all(|received| received.item == log) && metrics.iter().all(|received| received.item == metric)
+        );
+        let places =
+            spans.iter().filter(|received| received.item == span).map(|t| (&t.resource, &t.scope, &t.schema_url));
         let places = places.chain(logs.iter().map(|t| (&t.resource, &t.scope, &t.schema_url)));
         let places = places.chain(metrics.iter().map(|t| (&t.resource, &t.scope, &t.schema_url)));
         let (own, plain): (Vec<_>, Vec<_>) = places.partition(|(_, scope, _)| !scope.name.is_empty());
@@ -116,7 +119,7 @@ fn what_guests_tell_stands_under_their_own_scope_and_the_merged_resource() {
 }
 
 #[test]
-fn the_hosts_metrics_in_the_temporality_that_is_asked_for() {
+fn the_hosts_metrics_have_the_preferred_temporality() {
     for (protocol, preference) in [("grpc", "cumulative"), ("http/protobuf", "delta")] {
         let collector = Collector::start().unwrap();
         let variable = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
@@ -125,8 +128,9 @@ fn the_hosts_metrics_in_the_temporality_that_is_asked_for() {
         let metrics = telemetry.metrics().unwrap();
         metrics.count_limit_hit("memory");
         metrics.http_server_duration.record(0.2, &[KeyValue::new("http.request.method", "GET")]);
-        let find =
-            |name: &str| collector.wait_for(name, |c| c.measured().into_iter().find(|told| told.item.name == name));
+        let find = |name: &str| {
+            collector.wait_for(name, |c| c.measured().into_iter().find(|received| received.item.name == name))
+        };
         let (hits, duration) = (find("tempo.limit.hits"), find("http.server.request.duration"));
         let Some(Data::Sum(sum)) = &hits.item.data else { panic!("no sum") };
         let Some(Data::Histogram(histogram)) = &duration.item.data else { panic!("no histogram") };
@@ -148,7 +152,7 @@ fn the_protocol_and_the_headers_are_those_of_the_specification() {
     for protocol in PROTOCOLS {
         let collector = Collector::start().unwrap();
         let running = start(&collector.endpoint(), protocol, &[("OTEL_EXPORTER_OTLP_HEADERS", "api-key=a%20b")]);
-        tell(&running.telemetry(), "x");
+        record_span(&running.telemetry(), "x");
         collector.wait_for("a span", |c| c.spans().pop());
         let head = collector.heads().into_iter().find(|head| head.path.to_lowercase().contains("trace")).unwrap();
         assert_eq!(head.headers["api-key"], "a b");
@@ -164,7 +168,7 @@ fn the_protocol_and_the_headers_are_those_of_the_specification() {
 #[test]
 fn much_is_sent_at_once_and_all_of_it_arrives() {
     let collector = Collector::start().unwrap();
-    // A schedule that never comes: it is the amount that has it sent, and the end.
+    // The schedule never fires: the export is triggered by size, and by shutdown.
     let slow = [("OTEL_BSP_SCHEDULE_DELAY", "86400000")];
     let running = start(&collector.endpoint(), "grpc", &slow);
     let telemetry = running.telemetry();
@@ -179,7 +183,7 @@ fn much_is_sent_at_once_and_all_of_it_arrives() {
     let mut names: Vec<_> = collector
         .spans()
         .into_iter()
-        .map(|told| told.item.name.split(' ').next().unwrap().parse::<u32>().unwrap())
+        .map(|received| received.item.name.split(' ').next().unwrap().parse::<u32>().unwrap())
         .collect();
     names.sort_unstable();
     assert!(names.into_iter().eq(0..1000));
@@ -243,7 +247,7 @@ fn others_may_listen_and_run_beside() {
         let builder = builder.sink(kept.clone()).task(task);
         let running = builder.reader(opentelemetry_sdk::metrics::ManualReader::default()).start().unwrap().unwrap();
         let telemetry = running.telemetry();
-        tell(&telemetry, "seen");
+        record_span(&telemetry, "seen");
         telemetry.record(Record { signal: Signal::Logs, resource: b"", scope: b"", schema_url: "", message: b"" });
         assert!(telemetry.metrics().is_some());
         super::support::until("the task runs", || here.lock().unwrap().take().is_some_and(|here| here));

@@ -1,4 +1,4 @@
-//! The same spans, sent by OpenTelemetry's own exporter and by ours, are the same when they arrive.
+//! Spans sent by OpenTelemetry's own exporter and by Tempo's are equal at the collector.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -7,7 +7,7 @@ use opentelemetry::{Array, InstrumentationScope, KeyValue, SpanId, StringValue, 
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_sdk::trace::{SpanExporter as _, SpanLinks};
-use tempo_otlp::testing::{Collector, Told};
+use tempo_otlp::testing::{Collector, Received};
 use tempo_telemetry::SpanData;
 
 use super::support::{PATIENCE, PROTOCOLS, start};
@@ -18,10 +18,10 @@ fn context(number: u64, state: &str, remote: bool) -> SpanContext {
     SpanContext::new(trace, SpanId::from(number), TraceFlags::SAMPLED, remote, state)
 }
 
-/// The year 2100. A span ends when it is dropped, but not before it began: so the test knows when.
+/// The year 2100. A span never ends before its start, so the test determines both times.
 const FUTURE: Duration = Duration::from_secs(130 * 365 * 24 * 60 * 60);
 
-/// Every kind of everything that a span of the host can have.
+/// A host span with every kind of attribute, link and status.
 fn spans() -> Vec<SpanData> {
     let values = [
         Value::Bool(false),
@@ -79,7 +79,7 @@ fn for_the_sdk(span: SpanData) -> opentelemetry_sdk::trace::SpanData {
     }
 }
 
-fn by_the_sdk(collector: &Collector, protocol: &str) -> Vec<Told<Span>> {
+fn by_the_sdk(collector: &Collector, protocol: &str) -> Vec<Received<Span>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let exporter = match protocol {
@@ -104,7 +104,7 @@ fn both_exporters_send_the_same() {
         let running = start(&collector.endpoint(), protocol, &[]);
         let telemetry = running.telemetry();
         for data in spans() {
-            // The way of a span of the host that has ended, but with the ids and times of the test.
+            // As for a finished host span, but with the IDs and times of the test.
             let mut span = telemetry.start(SpanKind::Internal, None, || "".into()).unwrap();
             *span.data().unwrap() = data;
         }

@@ -1,4 +1,5 @@
-//! Collectors that are absent, slow, hang, refuse or talk nonsense: what can be delivered is, the rest is counted.
+//! Collectors that are absent, slow, hanging, refusing or malformed: deliverable items are delivered, the others are
+//! counted.
 
 use std::io::Write as _;
 use std::time::{Duration, Instant};
@@ -8,15 +9,15 @@ use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point;
 use tempo_otlp::testing::{Answer, Collector};
 
-use super::support::{Bad, PATIENCE, PROTOCOLS, start, tell, until};
+use super::support::{Bad, PATIENCE, PROTOCOLS, record_span, start, until};
 
-/// So long that only a test that fails waits for it.
+/// Reached only by a failing test.
 const NEVER: &str = "86400000";
 
-/// The sum of a counter at its last reading, of the points with all of `attributes`.
+/// The last value of a counter, summed over the points with all of `attributes`.
 fn count(collector: &Collector, name: &str, attributes: &[(&str, &str)]) -> i64 {
     let metrics = collector.measured();
-    let Some(last) = metrics.iter().rev().find(|told| told.item.name == name) else { return 0 };
+    let Some(last) = metrics.iter().rev().find(|received| received.item.name == name) else { return 0 };
     let Some(Data::Sum(sum)) = &last.item.data else { return 0 };
     let has = |point: &&opentelemetry_proto::tonic::metrics::v1::NumberDataPoint| {
         attributes.iter().all(|(key, text)| {
@@ -42,7 +43,7 @@ fn sent(collector: &Collector) -> i64 {
     count(collector, "tempo.telemetry.sent", &[("tempo.signal", "traces")])
 }
 
-/// Sends to `endpoint`, but its metrics to `metrics`, where it can be seen what became of the rest.
+/// Exports to `endpoint`, and the metrics to `metrics`, where the test reads the counters.
 fn watched(endpoint: &str, protocol: &str, metrics: &Collector, timeout: &str) -> tempo_otlp::Running {
     let at = format!("{}/v1/metrics", metrics.endpoint());
     let more = [
@@ -54,30 +55,33 @@ fn watched(endpoint: &str, protocol: &str, metrics: &Collector, timeout: &str) -
 }
 
 #[test]
-fn one_that_is_absent_costs_what_was_told() {
+fn an_absent_collector_costs_the_items_only() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", free.local_addr().unwrap());
     drop(free);
     for protocol in PROTOCOLS {
         let metrics = Collector::start().unwrap();
         let running = watched(&endpoint, protocol, &metrics, "1");
-        tell(&running.telemetry(), "x");
+        record_span(&running.telemetry(), "x");
         until("it is counted", || lost(&metrics, "unreachable") == 1);
         running.shutdown(PATIENCE);
     }
 }
 
 #[test]
-fn one_that_hangs_delays_nobody() {
+fn a_hanging_collector_delays_no_request() {
     for protocol in PROTOCOLS {
         let (bad, metrics) = (Bad::hanging(), Collector::start().unwrap());
         let running = watched(&bad.endpoint(), protocol, &metrics, NEVER);
         let telemetry = running.telemetry();
-        tell(&telemetry, "first");
+        record_span(&telemetry, "first");
         until("it is asked", || bad.connections() > 0);
-        // Far more than the buffer takes: what is too much is dropped, and nobody waits for it.
+        // Far more than the buffer holds: the excess is dropped without blocking.
         for _ in 0..30_000 {
-            tell(&telemetry, "a name that takes some room, as there are many of them: ...............................");
+            record_span(
+                &telemetry,
+                "a name that takes some room, as there are many of them: ...............................",
+            );
         }
         until("drops are counted", || lost(&metrics, "queue_full") > 0);
         assert_eq!(sent(&metrics), 0);
@@ -93,7 +97,7 @@ fn one_that_hangs_delays_nobody() {
 fn one_that_hangs_is_given_up_in_time() {
     let (bad, metrics) = (Bad::hanging(), Collector::start().unwrap());
     let running = watched(&bad.endpoint(), "http/protobuf", &metrics, "100");
-    tell(&running.telemetry(), "x");
+    record_span(&running.telemetry(), "x");
     until("it is counted", || lost(&metrics, "unreachable") == 1);
     running.shutdown(Duration::from_millis(100));
 }
@@ -105,7 +109,7 @@ fn one_that_is_slow_gets_everything() {
         collector.answer(Answer::Slowly(Duration::from_secs(1)));
         let running = start(&collector.endpoint(), protocol, &[("OTEL_EXPORTER_OTLP_TIMEOUT", NEVER)]);
         for _ in 0..100 {
-            tell(&running.telemetry(), "x");
+            record_span(&running.telemetry(), "x");
         }
         running.shutdown(PATIENCE);
         assert_eq!(collector.spans().len(), 100);
@@ -119,7 +123,7 @@ fn one_that_asks_to_wait_is_left_alone_for_as_long() {
         collector.answer(Answer::Refuse { http: 429, grpc: 8, retry_after: Some(2) });
         let more = [("OTEL_METRICS_EXPORTER", "none"), ("OTEL_EXPORTER_OTLP_TIMEOUT", NEVER)];
         let running = start(&collector.endpoint(), protocol, &more);
-        tell(&running.telemetry(), "x");
+        record_span(&running.telemetry(), "x");
         collector.wait_for("a request", |c| c.heads().pop());
         collector.answer(Answer::Take);
         collector.wait_for("the span", |c| c.spans().pop());
@@ -131,13 +135,13 @@ fn one_that_asks_to_wait_is_left_alone_for_as_long() {
 }
 
 #[test]
-fn one_that_is_overloaded_is_asked_again() {
+fn a_request_to_an_overloaded_collector_is_retried() {
     for protocol in PROTOCOLS {
         let collector = Collector::start().unwrap();
         collector.answer(Answer::Refuse { http: 503, grpc: 14, retry_after: None });
         let more = [("OTEL_METRICS_EXPORTER", "none"), ("OTEL_EXPORTER_OTLP_TIMEOUT", NEVER)];
         let running = start(&collector.endpoint(), protocol, &more);
-        tell(&running.telemetry(), "x");
+        record_span(&running.telemetry(), "x");
         collector.wait_for("two attempts", |c| (c.heads().len() >= 2).then_some(()));
         collector.answer(Answer::Take);
         collector.wait_for("the span", |c| c.spans().pop());
@@ -147,15 +151,15 @@ fn one_that_is_overloaded_is_asked_again() {
 }
 
 #[test]
-fn one_that_refuses_is_not_asked_again() {
+fn a_rejected_request_is_not_retried() {
     for protocol in PROTOCOLS {
         let (collector, metrics) = (Collector::start().unwrap(), Collector::start().unwrap());
         collector.answer(Answer::Refuse { http: 500, grpc: 13, retry_after: None });
         let running = watched(&collector.endpoint(), protocol, &metrics, NEVER);
-        tell(&running.telemetry(), "refused");
+        record_span(&running.telemetry(), "refused");
         until("it is counted", || lost(&metrics, "rejected") == 1);
         collector.answer(Answer::Take);
-        tell(&running.telemetry(), "taken");
+        record_span(&running.telemetry(), "taken");
         collector.wait_for("the other", |c| c.spans().pop());
         running.shutdown(PATIENCE);
         assert_eq!((collector.spans().len(), collector.heads().len()), (1, 2));
@@ -168,7 +172,7 @@ fn what_one_takes_in_part_is_counted_in_part() {
         let (collector, metrics) = (Collector::start().unwrap(), Collector::start().unwrap());
         collector.answer(Answer::Partly(1));
         let running = watched(&collector.endpoint(), protocol, &metrics, NEVER);
-        tell(&running.telemetry(), "x");
+        record_span(&running.telemetry(), "x");
         until("it is counted", || lost(&metrics, "rejected") == 1);
         running.shutdown(PATIENCE);
         assert_eq!((sent(&metrics), collector.heads().len()), (0, 1));
@@ -189,7 +193,7 @@ fn an_answer_that_breaks_off_or_never_ends_is_an_answer_still() {
         let metrics = Collector::start().unwrap();
         let running = watched(&bad.endpoint(), "http/protobuf", &metrics, NEVER);
         for round in 1..=3 {
-            tell(&running.telemetry(), "x");
+            record_span(&running.telemetry(), "x");
             until("it counts as sent", || sent(&metrics) == round);
         }
         running.shutdown(PATIENCE);
@@ -207,26 +211,26 @@ fn one_that_talks_nonsense_is_given_up() {
             Collector::start().unwrap(),
         );
         let running = watched(&bad.endpoint(), protocol, &metrics, "100");
-        tell(&running.telemetry(), "x");
+        record_span(&running.telemetry(), "x");
         until("it is counted", || lost(&metrics, "unreachable") == 1);
         running.shutdown(PATIENCE);
     }
 }
 
 #[test]
-fn one_that_was_gone_for_a_while_gets_what_was_told_meanwhile() {
+fn a_collector_that_returns_gets_the_items_recorded_meanwhile() {
     for protocol in PROTOCOLS {
         let collector = Collector::start().unwrap();
         let (endpoint, address) = (collector.endpoint(), collector.address());
         let more = [("OTEL_METRICS_EXPORTER", "none"), ("OTEL_EXPORTER_OTLP_TIMEOUT", NEVER)];
         let running = start(&endpoint, protocol, &more);
-        tell(&running.telemetry(), "before");
+        record_span(&running.telemetry(), "before");
         collector.wait_for("the first", |c| c.spans().pop());
         drop(collector);
         for _ in 0..10 {
-            tell(&running.telemetry(), "meanwhile");
+            record_span(&running.telemetry(), "meanwhile");
         }
-        // Another program may have got the port for a moment.
+        // Another program may have taken the port meanwhile.
         let mut again = None;
         until("the port is free", || {
             again = Collector::start_at(address).ok();

@@ -1,18 +1,18 @@
-//! What guests measure arrives as sums of all their instances.
+//! Guest metrics arrive as sums over all instances.
 
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value};
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
 use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, Metric, NumberDataPoint, Sum};
 use prost::Message as _;
-use tempo_otlp::testing::{Collector, Told};
+use tempo_otlp::testing::{Collector, Received};
 use tempo_telemetry::{Record, Signal, Telemetry};
 
 use super::support::{PATIENCE, PROTOCOLS, start};
 
 const VARIABLE: &str = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
 
-/// One order, as an SDK in a guest tells it at the end of a call.
+/// One order, as a guest's SDK records it at the end of a call.
 fn order(telemetry: &Telemetry) {
     let kind = Some(AnyValue { value: Some(any_value::Value::StringValue("tea".into())) });
     let point = NumberDataPoint {
@@ -36,12 +36,12 @@ fn order(telemetry: &Telemetry) {
     telemetry.record(Record { signal: Signal::Metrics, resource: b"", scope, schema_url: "http://schema", message });
 }
 
-fn orders(collector: &Collector) -> Vec<Told<Metric>> {
-    collector.measured().into_iter().filter(|told| told.item.name == "orders").collect()
+fn orders(collector: &Collector) -> Vec<Received<Metric>> {
+    collector.measured().into_iter().filter(|received| received.item.name == "orders").collect()
 }
 
-fn sum(told: &Told<Metric>) -> (&Sum, &NumberDataPoint, i64) {
-    let Some(Data::Sum(sum)) = &told.item.data else { panic!("no sum: {told:?}") };
+fn sum(received: &Received<Metric>) -> (&Sum, &NumberDataPoint, i64) {
+    let Some(Data::Sum(sum)) = &received.item.data else { panic!("no sum: {received:?}") };
     let [point] = &sum.data_points[..] else { panic!("not one series: {sum:?}") };
     let Some(Value::AsInt(value)) = point.value else { panic!("no whole number: {point:?}") };
     (sum, point, value)
@@ -54,7 +54,7 @@ fn a_thousand_calls_are_one_sum() {
         let running = start(&collector.endpoint(), protocol, &[("OTEL_SERVICE_NAME", "shop")]);
         let telemetry = running.telemetry();
         (0..1000).for_each(|_| order(&telemetry));
-        let last = collector.wait_for("all of them", |c| orders(c).pop().filter(|told| sum(told).2 == 1000));
+        let last = collector.wait_for("all of them", |c| orders(c).pop().filter(|received| sum(received).2 == 1000));
         let (total, point, _) = sum(&last);
         assert!(total.is_monotonic);
         assert_eq!(total.aggregation_temporality(), AggregationTemporality::Cumulative);
@@ -62,9 +62,9 @@ fn a_thousand_calls_are_one_sum() {
         assert_eq!((last.scope.name.as_str(), last.schema_url.as_str()), ("shop", "http://schema"));
         assert_eq!(last.item.description, "What was ordered");
         assert_eq!(last.resource_text("service.name"), Some("shop"));
-        // One series from the first to the last.
+        // One series throughout.
         let all = orders(&collector);
-        let firsts: Vec<_> = all.iter().map(|told| sum(told).1.start_time_unix_nano).collect();
+        let firsts: Vec<_> = all.iter().map(|received| sum(received).1.start_time_unix_nano).collect();
         assert!(firsts.iter().all(|first| *first == firsts[0] && *first > 2), "{firsts:?}");
         assert!(all.windows(2).all(|pair| sum(&pair[0]).2 <= sum(&pair[1]).2));
         running.shutdown(PATIENCE);
@@ -81,19 +81,19 @@ fn changes_are_sent_once_and_the_last_ones_at_the_end() {
     (0..10).for_each(|_| order(&telemetry));
     running.shutdown(PATIENCE);
     let all = orders(&collector);
-    assert!(all.iter().all(|told| sum(told).0.aggregation_temporality() == AggregationTemporality::Delta));
-    assert_eq!(all.iter().map(|told| sum(told).2).sum::<i64>(), 1010);
-    assert!(all.iter().all(|told| sum(told).2 > 0));
-    // Each goes on where the last one ended.
+    assert!(all.iter().all(|received| sum(received).0.aggregation_temporality() == AggregationTemporality::Delta));
+    assert_eq!(all.iter().map(|received| sum(received).2).sum::<i64>(), 1010);
+    assert!(all.iter().all(|received| sum(received).2 > 0));
+    // Each interval starts where the previous one ended.
     assert!(all.windows(2).all(|pair| sum(&pair[0]).1.time_unix_nano <= sum(&pair[1]).1.start_time_unix_nano));
 }
 
 #[test]
-fn what_was_told_between_readings_is_not_lost_at_the_end() {
+fn items_recorded_after_the_last_collection_are_flushed_at_shutdown() {
     let collector = Collector::start().unwrap();
     let running = start(&collector.endpoint(), "grpc", &[("OTEL_METRIC_EXPORT_INTERVAL", "86400000")]);
     (0..3).for_each(|_| order(&running.telemetry()));
     running.shutdown(PATIENCE);
-    let [told] = &orders(&collector)[..] else { panic!("not once") };
-    assert_eq!(sum(told).2, 3);
+    let [received] = &orders(&collector)[..] else { panic!("not once") };
+    assert_eq!(sum(received).2, 3);
 }

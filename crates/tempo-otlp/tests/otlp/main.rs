@@ -1,4 +1,4 @@
-//! What arrives at a collector, and what becomes of it when the collector is bad.
+//! Delivery to a collector, and failures of the collector.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 

@@ -1,4 +1,4 @@
-//! Settings from variables, spans to tell, and a collector that says nothing of OTLP.
+//! Settings from variables, spans to record, and a faulty collector.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -11,10 +11,10 @@ use tempo_otlp::Running;
 use tempo_settings::{Place, Settings, Value};
 use tempo_telemetry::Telemetry;
 
-/// Long enough for a machine that is busy with other things.
+/// Sufficient for a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Both protocols, as the variable names them.
+/// Both protocols, by their names in the variable.
 pub const PROTOCOLS: [&str; 2] = ["grpc", "http/protobuf"];
 
 pub fn settings(variables: &[(&str, &str)]) -> Settings {
@@ -26,7 +26,7 @@ pub fn settings(variables: &[(&str, &str)]) -> Settings {
     settings
 }
 
-/// Telemetry that is sent to `endpoint` soon after it is told.
+/// Starts telemetry that exports to `endpoint` with short delays.
 pub fn start(endpoint: &str, protocol: &str, more: &[(&str, &str)]) -> Running {
     let quick = [
         ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint),
@@ -39,8 +39,8 @@ pub fn start(endpoint: &str, protocol: &str, more: &[(&str, &str)]) -> Running {
     tempo_otlp::start(&settings, "component", ("tempo-test", "1.2.3")).unwrap().unwrap()
 }
 
-/// Tells a span that begins a trace.
-pub fn tell(telemetry: &Telemetry, name: &'static str) {
+/// Records a root span.
+pub fn record_span(telemetry: &Telemetry, name: &'static str) {
     drop(telemetry.start(SpanKind::Internal, None, || name.into()));
 }
 
@@ -53,14 +53,14 @@ pub fn until(what: &str, mut done: impl FnMut() -> bool) {
     }
 }
 
-/// What takes connections and does something bad with them.
+/// A server that mistreats its connections.
 pub struct Bad {
     pub address: SocketAddr,
     pub connections: Arc<AtomicUsize>,
 }
 
 impl Bad {
-    /// `misbehave` is given each connection, on a thread of its own that ends with the test's process.
+    /// Calls `misbehave` for each connection, on a thread that ends with the test's process.
     pub fn start(misbehave: impl Fn(TcpStream) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let bad = Self { address: listener.local_addr().unwrap(), connections: Arc::default() };
@@ -75,13 +75,13 @@ impl Bad {
         bad
     }
 
-    /// Takes connections and never answers.
+    /// Accepts connections and never answers.
     pub fn hanging() -> Self {
         let held = Mutex::new(Vec::new());
         Self::start(move |stream| held.lock().unwrap().push(stream))
     }
 
-    /// Reads requests of HTTP/1.1 and has `answer` answer each, whatever was asked.
+    /// Reads HTTP/1.1 requests and answers each with `answer`.
     pub fn answering(answer: impl Fn(&mut TcpStream) + Send + Sync + 'static) -> Self {
         Self::start(move |stream| {
             let mut reader = BufReader::new(stream);

@@ -1,4 +1,4 @@
-//! TLS: by an authority of our own, and with a certificate of the client's.
+//! TLS with a private authority, and with a client certificate.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -13,12 +13,12 @@ use tempo_otlp::testing::Collector;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
-use super::support::{PATIENCE, PROTOCOLS, start, tell, until};
+use super::support::{PATIENCE, PROTOCOLS, record_span, start, until};
 
-/// What only takes clients with the certificate of `client`, and hands what they say on to a collector.
+/// A proxy that requires the certificate of `client`, and forwards to a collector.
 struct Front {
     address: SocketAddr,
-    /// Handshakes that failed.
+    /// Failed handshakes.
     refused: Arc<AtomicUsize>,
     _runtime: tokio::runtime::Runtime,
 }
@@ -36,7 +36,7 @@ impl Front {
             .with_client_cert_verifier(verifier)
             .with_single_cert(vec![own.cert.der().clone()], key)
             .unwrap();
-        // As a server that speaks only one of them would: another one offered ends the handshake.
+        // As a server with a single protocol: any other offer fails the handshake.
         config.alpn_protocols = vec![if protocol == "grpc" { b"h2".to_vec() } else { b"http/1.1".to_vec() }];
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
@@ -87,8 +87,8 @@ fn both_sides_know_each_other() {
                 ("OTEL_EXPORTER_OTLP_CLIENT_KEY", &key),
             ];
             let running = start(&endpoint, protocol, &more);
-            tell(&running.telemetry(), "x");
-            // With a timeout of ten seconds, one that is refused is given up on by then.
+            record_span(&running.telemetry(), "x");
+            // Within the timeout of ten seconds, a rejected export has failed.
             if is_known {
                 until("it arrives", || collector.spans().len() == 1);
             }
@@ -117,12 +117,12 @@ fn a_renewed_certificate_of_the_client_is_shown_at_the_next_connection() {
             ("OTEL_EXPORTER_OTLP_CLIENT_KEY", &key),
         ];
         let running = start(&endpoint, protocol, &more);
-        tell(&running.telemetry(), "before");
+        record_span(&running.telemetry(), "before");
         until("the stranger is refused", || front.refused.load(Relaxed) > 0);
         write(dir.path(), "certificate", &client.cert.pem());
         write(dir.path(), "key", &client.signing_key.serialize_pem());
         until("it arrives", || {
-            tell(&running.telemetry(), "after");
+            record_span(&running.telemetry(), "after");
             !collector.spans().is_empty()
         });
         running.shutdown(PATIENCE);

@@ -1,15 +1,15 @@
-//! `--admin` as its clients see it: over real connections, and read by Prometheus's own parser.
+//! `--admin` over real connections, checked with Prometheus's own parser.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::MeterProvider as _;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 use tempo_otlp::{ADMIN, Admin, Health, HostName, Listener, RuntimePhase, Scrape};
 use tempo_settings::Setting as _;
 use tempo_telemetry::Metrics;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::support::{beside, get, promtool, say, status};
 
@@ -25,8 +25,8 @@ fn readiness_follows_the_runtime() {
     let health = Health::default();
     let (listener, address) = listener();
     beside(Admin::new(health.clone(), scrape).serve(listener), async {
-        let (status, said) = get(address, "/readyz").await;
-        assert_eq!((status, said.as_str()), (503, "starting: the component is being loaded\n"));
+        let (status, body) = get(address, "/readyz").await;
+        assert_eq!((status, body.as_str()), (503, "starting: the component is being loaded\n"));
         assert_eq!(get(address, "/livez").await.0, 200);
         health.enter(RuntimePhase::Ready);
         assert_eq!(get(address, "/readyz").await, (200, "ready\n".to_owned()));
@@ -42,13 +42,13 @@ fn a_part_that_hangs_is_named() {
     let (scrape, _provider) = Scrape::with_provider().unwrap();
     let health = Health::default();
     let (listener, address) = listener();
-    // With no patience at all whatever has a pulse hangs already.
-    beside(Admin::new(health.clone(), scrape).with_patience(Duration::ZERO).serve(listener), async {
+    // With a timeout of zero, every thread with a heartbeat counts as hung.
+    beside(Admin::new(health.clone(), scrape).with_hang_timeout(Duration::ZERO).serve(listener), async {
         assert_eq!(get(address, "/livez").await, (200, "alive\n".to_owned()));
         let pulse = health.heartbeat("the main loop");
-        let (status, said) = get(address, "/livez").await;
+        let (status, body) = get(address, "/livez").await;
         assert_eq!(status, 503);
-        assert!(said.starts_with("the main loop hangs: no heartbeat for "), "{said}");
+        assert!(body.starts_with("the main loop hangs: no heartbeat for "), "{body}");
         drop(pulse);
         assert_eq!(get(address, "/livez").await.0, 200);
     });
@@ -73,7 +73,7 @@ fn it_answers_to_names_that_were_given_and_to_no_others() {
 }
 
 #[test]
-fn it_only_tells_and_only_to_those_who_mean_it() {
+fn it_is_read_only_and_checks_the_host() {
     let (scrape, _provider) = Scrape::with_provider().unwrap();
     let (listener, address) = listener();
     beside(Admin::new(Health::default(), scrape).serve(listener), async {
@@ -106,7 +106,7 @@ fn it_only_tells_and_only_to_those_who_mean_it() {
     });
 }
 
-/// Those who connect and say nothing take all the places, and give them back after the time for a head.
+/// Silent clients take all connections, and release them after the head timeout.
 #[test]
 fn idle_clients_do_not_keep_others_out_for_ever() {
     let (scrape, _provider) = Scrape::with_provider().unwrap();
@@ -124,7 +124,7 @@ fn idle_clients_do_not_keep_others_out_for_ever() {
     });
 }
 
-/// Clients that stay and ask again would take all the places for as long as they like.
+/// Clients that keep their connections open must not block others.
 #[test]
 fn clients_that_stay_do_not_keep_probes_out() {
     let (scrape, _provider) = Scrape::with_provider().unwrap();
@@ -134,7 +134,7 @@ fn clients_that_stay_do_not_keep_probes_out() {
         for number in 0..190 {
             let mut stream = TcpStream::connect(address).await.expect("a connection");
             let request = format!("GET /livez HTTP/1.1\r\nhost: {address}\r\nconnection: keep-alive\r\n\r\n");
-            // Every other one does not even ask.
+            // Every other client sends no request.
             if number % 2 == 0 {
                 stream.write_all(request.as_bytes()).await.expect("sent");
                 let mut answer = String::new();
@@ -156,11 +156,11 @@ fn prometheus_reads_every_metric() {
     let (status, text) = beside(Admin::new(Health::default(), scrape).serve(listener), get(address, "/metrics"));
     assert_eq!(status, 200);
     assert!(text.contains("tempo_limit_hits_total{"), "{text}");
-    let (status, said) = promtool(&text);
-    assert_eq!(status, Some(0), "{said}\n{text}");
+    let (status, output) = promtool(&text);
+    assert_eq!(status, Some(0), "{output}\n{text}");
 }
 
-/// Something for each instrument.
+/// Records a value in each instrument.
 fn record(metrics: &Metrics) {
     let labels = [metrics.component().clone(), KeyValue::new("http.response.status_code", 200)];
     for histogram in [

@@ -1,4 +1,4 @@
-//! A headless Chromium, told what to do over its debugging protocol: JSON on two pipes, each message ended by a zero.
+//! A headless Chromium, controlled over its debugging protocol: JSON over two pipes, with zero-terminated messages.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -11,24 +11,24 @@ use tempfile::TempDir;
 
 use crate::support::{PATIENCE, tool};
 
-/// A browser with one page. It ends with this.
+/// A browser with one page. Dropping it ends the browser.
 pub struct Browser {
     process: Child,
     input: ChildStdin,
     messages: Receiver<Value>,
     session: Option<String>,
     last: u64,
-    /// What the page complained about.
+    /// Errors of the page.
     complaints: Vec<String>,
     _profile: TempDir,
 }
 
 impl Browser {
-    /// Starts a browser, with an empty page of the size of a laptop's.
+    /// Starts a browser, with an empty page of a laptop's size.
     pub fn start() -> Self {
         let profile = tempfile::tempdir().expect("a directory");
         let program = tool("TEMPO_TEST_CHROMIUM", &["chromium", "chromium-headless-shell", "google-chrome"]);
-        // It reads from descriptor 3 and writes to descriptor 4, which only a shell can give it.
+        // It reads from descriptor 3 and writes to descriptor 4, which a shell sets up.
         let mut shell = Command::new("sh");
         shell.args(["-c", "exec \"$0\" \"$@\" 3<&0 4>&1 </dev/null >/dev/null"]).arg(program);
         shell.args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"]);
@@ -71,19 +71,19 @@ impl Browser {
         self.until(&format!("location.href === '{url}' && document.readyState === 'complete'"));
     }
 
-    /// Gives the page another size, in CSS pixels.
+    /// Resizes the page, in CSS pixels.
     pub fn resize(&mut self, width: u32, height: u32) {
         let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600 });
         self.call("Emulation.setDeviceMetricsOverride", &metrics);
     }
 
-    /// Makes the page dark or light.
+    /// Sets the page's color scheme.
     pub fn prefer(&mut self, scheme: &str) {
         let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
         self.call("Emulation.setEmulatedMedia", &features);
     }
 
-    /// What `script`, an expression, is in the page.
+    /// Evaluates the expression `script` in the page.
     pub fn eval(&mut self, script: &str) -> Value {
         let answer = self.call("Runtime.evaluate", &json!({ "expression": script, "returnByValue": true }));
         assert!(answer["exceptionDetails"].is_null(), "{script}: {answer}");
@@ -99,16 +99,16 @@ impl Browser {
         }
     }
 
-    /// A picture of the page (PNG).
+    /// Returns a screenshot of the page (PNG).
     pub fn picture(&mut self) -> Vec<u8> {
         let answer = self.call("Page.captureScreenshot", &json!({ "format": "png" }));
         let data = answer["data"].as_str().unwrap_or_default();
         base64::engine::general_purpose::STANDARD.decode(data).expect("base64")
     }
 
-    /// The exceptions of the page's script, and what the browser refused to do for it.
+    /// Returns the exceptions of the page's script, and requests that the browser blocked.
     pub fn complaints(&mut self) -> &[String] {
-        // Those that are on their way come before the answer.
+        // Pending events arrive before the response.
         self.eval("0");
         &self.complaints
     }
@@ -127,7 +127,7 @@ impl Browser {
         loop {
             let Ok(mut message) = self.messages.recv_timeout(PATIENCE) else { self.fail(method) };
             if message["id"] == json!(self.last) {
-                // A script may meet a page that is just being left; it is then as if it had said nothing.
+                // Navigation may discard the script's result; it counts as empty.
                 assert!(message["error"].is_null() || method == "Runtime.evaluate", "{method}: {message}");
                 return message["result"].take();
             }

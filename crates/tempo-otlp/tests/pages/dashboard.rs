@@ -1,4 +1,4 @@
-//! The dashboard as a developer sees it: served over HTTP, shown by a headless Chromium.
+//! The dashboard, served over HTTP and rendered by a headless Chromium.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -10,17 +10,17 @@ use opentelemetry::trace::SpanKind;
 use opentelemetry::{KeyValue, SpanId};
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use serde_json::{Value, json};
-use tempo_otlp::{DASHBOARD, Dashboard, Health, Listener, LogLine, RuntimePhase, Recent, Scrape};
+use tempo_otlp::{DASHBOARD, Dashboard, Health, Listener, LogLine, Recent, RuntimePhase, Scrape};
 use tempo_telemetry::Metrics;
 
 use crate::browser::Browser;
 use crate::story::{Story, span};
 use crate::support::{self, get, say, status};
 
-/// What a guest could call things if it wanted to run a script in the page of whoever looks.
+/// A name with which a guest would try script injection.
 const HOSTILE: &str = "<script>window.owned = 1</script><img src=x onerror='window.owned = 2'>\"'&\u{202e}";
 
-/// A dashboard that is served.
+/// A running dashboard.
 pub struct Served {
     pub address: SocketAddr,
     recent: Recent,
@@ -46,7 +46,7 @@ impl Served {
                 serving.abort();
             });
         });
-        // As a runtime does, which listens before it knows what runs.
+        // As in a runtime, which listens before the component is loaded.
         described.describe(component());
         let metrics = Metrics::new(&provider.meter("tempo"), "shop");
         Self { address, recent, metrics, _provider: provider, _stop: stop }
@@ -74,10 +74,10 @@ fn component() -> Value {
     })
 }
 
-/// An order: asked for over HTTP, paid at another server, and told to another component by a message.
+/// An order: received over HTTP, paid at another server, and published to another component.
 fn order(served: &Served, number: u64) -> String {
     let story = Story::new(&served.recent);
-    let (root, paid, told) = (span(), span(), span());
+    let (root, paid, published) = (span(), span(), span());
     let context = story.context(root);
     served.line("info", &format!("order {number} has come in"), Some(&context));
     let handle = story.guest(root, "handle order", (0.3, 17.6), &[("order.id", &number.to_string())], None);
@@ -93,7 +93,7 @@ fn order(served: &Served, number: u64) -> String {
     ];
     story.host_as(paid, pay, SpanKind::Client, "POST", (4.6, 13.1), &http);
     let topic = [("messaging.system", "memory"), ("messaging.destination.name", "orders.paid")];
-    story.host_as(told, handle, SpanKind::Producer, "send orders.paid", (14.6, 16.9), &topic);
+    story.host_as(published, handle, SpanKind::Producer, "send orders.paid", (14.6, 16.9), &topic);
     let path = format!("/orders/{number}");
     let request = [
         ("http.request.method", "POST"),
@@ -103,7 +103,7 @@ fn order(served: &Served, number: u64) -> String {
     ];
     story.host_as(root, SpanId::INVALID, SpanKind::Server, "POST", (0.0, 18.0), &request);
     let consumed = [topic[1], ("messaging.operation.name", "process"), ("tempo.outcome", "acked")];
-    let message = story.host(told, SpanKind::Consumer, "process orders.paid", (19.5, 24.2), &consumed);
+    let message = story.host(published, SpanKind::Consumer, "process orders.paid", (19.5, 24.2), &consumed);
     story.guest(message, "send receipt", (20.0, 23.8), &[], None);
     served.line("info", &format!("order {number} is paid"), Some(&context));
     count(served, 0.018, "201");
@@ -147,7 +147,7 @@ fn a_trace_of_host_and_guest_is_one_waterfall() {
     let mut browser = Browser::start();
     browser.open(&format!("http://{}/", served.address));
     browser.until("document.querySelector('#health').textContent === 'ready'");
-    // What comes while somebody looks shows up without being asked for.
+    // New rows appear without a reload.
     let trace = order(&served, 41);
     plain(&served, "/health", "200", 0.8);
     plain(&served, "/orders/x", "500", 3.0);
@@ -155,8 +155,8 @@ fn a_trace_of_host_and_guest_is_one_waterfall() {
     let calls =
         browser.eval("[...document.querySelectorAll('#calls .call')].map(row => row.innerText.replace(/\\s+/g, ' '))");
     let calls = calls.to_string();
-    for said in ["POST /orders/41 201 18.0 ms", "process orders.paid acked 4.7 ms", "GET /orders/x 500"] {
-        assert!(calls.contains(said), "no {said} in {calls}");
+    for text in ["POST /orders/41 201 18.0 ms", "process orders.paid acked 4.7 ms", "GET /orders/x 500"] {
+        assert!(calls.contains(text), "no {text} in {calls}");
     }
     browser.eval(&format!("document.querySelector('#calls .call[title=\"{trace}\"]').click()"));
     let expected = [
@@ -171,7 +171,7 @@ fn a_trace_of_host_and_guest_is_one_waterfall() {
         "5 send receipt guest",
     ];
     assert_eq!(waterfall(&mut browser), expected);
-    // Bars stand where their times are: `pay` begins after 4.2 of 24.2 ms and takes 9.8.
+    // Bars are positioned by their times: `pay` begins after 4.2 of 24.2 ms and takes 9.8.
     let bar = "(() => { const bar = [...document.querySelectorAll('#waterfall .span')][4].querySelector('.fill').style; \
                return [parseFloat(bar.left), parseFloat(bar.width)]; })()";
     let bar = browser.eval(bar);
@@ -179,8 +179,8 @@ fn a_trace_of_host_and_guest_is_one_waterfall() {
     assert!(near(&bar[0], 17.4) && near(&bar[1], 40.5), "{bar}");
     browser.eval("document.querySelectorAll('#waterfall .span')[4].click()");
     let detail = browser.eval("document.querySelector('#detail').innerText").to_string();
-    for said in ["order.currency", "EUR", "card accepted", "guest shop"] {
-        assert!(detail.contains(said), "no {said} in {detail}");
+    for text in ["order.currency", "EUR", "card accepted", "guest shop"] {
+        assert!(detail.contains(text), "no {text} in {detail}");
     }
     browser.until("document.querySelectorAll('#lines .line').length === 3");
     browser.eval("document.querySelector('#line-trace').click()");
@@ -192,7 +192,7 @@ fn a_trace_of_host_and_guest_is_one_waterfall() {
     assert_eq!(browser.complaints(), [""; 0]);
 }
 
-/// Pictures of the page below the target directory.
+/// Screenshots of the page, in the target directory.
 fn pictures(browser: &mut Browser) {
     browser.eval("document.querySelector('#line-trace').click()");
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
@@ -213,7 +213,7 @@ fn names_of_guests_and_clients_are_text() {
     let story = Story::new(&served.recent);
     let (root, inner) = (span(), span());
     let guest = story.guest(root, HOSTILE, (0.0, 1.0), &[(HOSTILE, HOSTILE)], Some(HOSTILE));
-    // Each names the other as its parent, and one of them takes an id that is the host's.
+    // Each names the other as its parent, and one takes an ID of the host.
     story.guest(guest, "</style><svg onload='window.owned = 3'>", (-1e9, 1e9), &[], None);
     story.host_as(inner, inner, SpanKind::Client, "its own parent", (0.2, 0.4), &[]);
     let request = [("http.request.method", HOSTILE), ("url.path", HOSTILE), ("http.response.status_code", HOSTILE)];
@@ -258,11 +258,11 @@ fn a_reader_goes_on_where_it_left_off() {
         plain(&served, "/later", "200", 1.0);
         let second = events_until(served.address, &format!("last-event-id: {seen}\r\n"), "event: spans").await;
         assert!(second.contains("/later") && !second.contains("handle order"), "{second}");
-        // Who was away for long is told how much is gone.
+        // A reader that was away for long gets the number of lost rows.
         (0..3_000).for_each(|_| served.line("info", "again", None));
         let late = events_until(served.address, &format!("last-event-id: {seen}\r\n"), "event: lines").await;
         assert!(late.contains("event: lost\ndata: 2000\n"), "{}", &late[..late.len().min(2_000)]);
-        // That of another run tells everything again.
+        // An event ID of another run resets the stream.
         let other = events_until(served.address, "last-event-id: abc-999999\r\n", "event: spans").await;
         assert!(other.contains("handle order"), "{other}");
     });
@@ -276,21 +276,21 @@ fn only_those_who_mean_it_may_read() {
     assert!(!Dashboard::needs_token(served.address) && Dashboard::needs_token(([0, 0, 0, 0], 4000).into()));
 }
 
-/// Reads the stream of events until it has said `last` and what belongs to it.
+/// Reads the event stream until the event `last` is complete.
 async fn events_until(address: SocketAddr, header: &str, last: &str) -> String {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
     let request = format!("GET /events HTTP/1.1\r\nhost: {address}\r\n{header}\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
-    let mut said = String::new();
+    let mut received = String::new();
     let reading = async {
         let mut buffer = vec![0; 64 << 10];
-        while !said.find(last).is_some_and(|at| said[at..].contains("\n\n")) {
+        while !received.find(last).is_some_and(|at| received[at..].contains("\n\n")) {
             let length = stream.read(&mut buffer).await.unwrap();
-            assert!(length > 0, "ended: {said}");
-            said.push_str(&String::from_utf8_lossy(&buffer[..length]));
+            assert!(length > 0, "ended: {received}");
+            received.push_str(&String::from_utf8_lossy(&buffer[..length]));
         }
     };
     tokio::time::timeout(support::PATIENCE, reading).await.unwrap_or_else(|_| panic!("no {last}"));
-    said
+    received
 }

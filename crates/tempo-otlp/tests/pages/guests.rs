@@ -1,4 +1,4 @@
-//! What guests measure on `/metrics`, as Prometheus reads it.
+//! Guest metrics on `/metrics`, as Prometheus reads them.
 
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value};
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
@@ -14,16 +14,18 @@ use crate::support::{beside, get, promtool};
 
 const DELTA: i32 = AggregationTemporality::Delta as i32;
 
-/// Telemetry that is not sent, and what is on its page after `tell`.
-fn page(tell: impl FnOnce(&Telemetry)) -> String {
+/// Returns the page of telemetry that is not exported, after `record`.
+fn page(record: impl FnOnce(&Telemetry)) -> String {
     let (scrape, reader) = Scrape::new().unwrap();
     let settings = Settings::default();
     let builder = Builder::new(&settings, "app", ("test", "1")).unwrap().reader(reader).scrape(&scrape);
     let running: Running = builder.start().unwrap().unwrap();
     let telemetry = running.telemetry();
-    assert!(telemetry.enabled(Signal::Metrics) && !telemetry.enabled(Signal::Traces) && !telemetry.enabled(Signal::Logs));
+    assert!(
+        telemetry.enabled(Signal::Metrics) && !telemetry.enabled(Signal::Traces) && !telemetry.enabled(Signal::Logs)
+    );
     telemetry.count_limit_hit("memory");
-    tell(&telemetry);
+    record(&telemetry);
     let listener = Listener::bind(([127, 0, 0, 1], 0).into(), &ADMIN).unwrap();
     let address = listener.address();
     let (status, text) = beside(Admin::new(Health::default(), scrape).serve(listener), get(address, "/metrics"));
@@ -86,11 +88,11 @@ fn prometheus_reads_what_guests_measure() {
     ] {
         assert!(text.lines().any(|found| found == line), "no {line} in {text}");
     }
-    let (status, said) = promtool(&text);
-    assert_eq!(status, Some(0), "{said}\n{text}");
+    let (status, output) = promtool(&text);
+    assert_eq!(status, Some(0), "{output}\n{text}");
 }
 
-/// Prometheus's style is the guest's affair; that the page can be read is not.
+/// Guests may ignore Prometheus's style, but the page must be readable.
 #[test]
 fn prometheus_reads_the_page_whatever_guests_call_things() {
     let names =
@@ -118,7 +120,7 @@ fn prometheus_reads_the_page_whatever_guests_call_things() {
     series.sort_unstable();
     series.dedup_by_key(|line| line.map(|(series, _)| series));
     assert_eq!(series.len(), all);
-    // 3 is what it says of names that are against its style.
-    let (status, said) = promtool(&text);
-    assert!(matches!(status, Some(0 | 3)), "{status:?} {said}\n{text}");
+    // 3 reports violations of its style.
+    let (status, output) = promtool(&text);
+    assert!(matches!(status, Some(0 | 3)), "{status:?} {output}\n{text}");
 }

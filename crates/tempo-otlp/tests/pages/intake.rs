@@ -1,4 +1,4 @@
-//! What the dashboard is told by other programs.
+//! The dashboard's OTLP receiver.
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -21,7 +21,7 @@ use crate::support::{get, runtime, status};
 
 const PROTOBUF: &str = "content-type: application/x-protobuf\r\n";
 
-/// POSTs `body` with further `headers`, each ended; the status.
+/// POSTs `body` with further `headers`, each with its line end; returns the status.
 async fn post(address: SocketAddr, path: &str, headers: &str, body: &[u8]) -> u16 {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let length = body.len();
@@ -30,7 +30,7 @@ async fn post(address: SocketAddr, path: &str, headers: &str, body: &[u8]) -> u1
     );
     let (mut read, mut write) = stream.split();
     let mut answer = Vec::new();
-    // A server that refuses does not read to the end.
+    // A server that rejects does not read to the end.
     let sending = async {
         if write.write_all(head.as_bytes()).await.is_ok() {
             let _ = write.write_all(body).await;
@@ -53,7 +53,7 @@ fn scope(name: &str) -> Option<InstrumentationScope> {
     Some(InstrumentationScope { name: name.to_owned(), ..InstrumentationScope::default() })
 }
 
-/// A request of one span, named like its scope.
+/// A request with one span, named like its scope.
 fn spans(attributes: &[(&str, &str)], library: &str) -> Vec<u8> {
     let span = Span { trace_id: vec![7; 16], span_id: vec![3; 8], name: library.to_owned(), ..Span::default() };
     let scope_spans = vec![ScopeSpans { scope: scope(library), spans: vec![span], ..ScopeSpans::default() }];
@@ -94,8 +94,8 @@ fn spans_and_lines_of_others_are_shown_with_who_sent_them() {
             [["second", "host", "tempo-http"], ["second", "guest", "shop"], ["second", "other", "tempo-http"]];
         assert_eq!(made, expected);
         let line = &recent["lines"][0];
-        let said = ["service", "level", "target", "message"].map(|key| line[key].as_str().unwrap());
-        assert_eq!(said, ["unknown_service", "error", "lib", "of another"]);
+        let texts = ["service", "level", "target", "message"].map(|key| line[key].as_str().unwrap());
+        assert_eq!(texts, ["unknown_service", "error", "lib", "of another"]);
     });
 }
 
@@ -106,7 +106,7 @@ fn what_is_not_otlp_is_refused_and_shown_nowhere() {
     let gzip = format!("{PROTOBUF}content-encoding: gzip\r\n");
     let zstd = format!("{PROTOBUF}content-encoding: zstd\r\n");
     runtime().block_on(async {
-        // What a page of the web may send without asking.
+        // A content type that web pages may send without a preflight request.
         for kind in ["", "content-type: text/plain\r\n", "content-type: application/json\r\n"] {
             assert_eq!(post(served.address, "/v1/traces", kind, &good).await, 415, "{kind}");
         }

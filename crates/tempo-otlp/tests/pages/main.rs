@@ -1,4 +1,4 @@
-//! The pages of the runtime as others see them: machines that ask `--admin`, and a developer who looks at `--dashboard`.
+//! The pages of `--admin` and `--dashboard`, as probes, Prometheus and developers see them.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 

@@ -1,4 +1,4 @@
-//! What a component could have done, as its runtime tells it: for the page to show.
+//! Sample telemetry of a component, for the page to show.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -15,7 +15,7 @@ use tempo_telemetry::{Record, Signal, Sink as _, SpanData};
 
 static IDS: AtomicU64 = AtomicU64::new(1);
 
-/// One trace, told to a page.
+/// One trace of a page.
 pub struct Story<'a> {
     recent: &'a Recent,
     trace: TraceId,
@@ -23,18 +23,18 @@ pub struct Story<'a> {
 }
 
 impl<'a> Story<'a> {
-    /// A trace that begins now.
+    /// Starts a trace now.
     pub fn new(recent: &'a Recent) -> Self {
         let id = u128::from(next()).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
         Self { recent, trace: TraceId::from(id), start: SystemTime::now() }
     }
 
-    /// The ids of a span of it.
+    /// Creates the ID of a span.
     pub fn context(&self, span: SpanId) -> SpanContext {
         SpanContext::new(self.trace, span, TraceFlags::SAMPLED, false, TraceState::NONE)
     }
 
-    /// A span of the host, from and to in milliseconds.
+    /// Adds a host span; times in milliseconds.
     pub fn host(
         &self,
         parent: SpanId,
@@ -48,7 +48,7 @@ impl<'a> Story<'a> {
         id
     }
 
-    /// The same, for a span whose id was taken before, because others name it as their parent.
+    /// Adds a host span with an ID created before, because other spans name it as their parent.
     pub fn host_as(
         &self,
         id: SpanId,
@@ -73,7 +73,7 @@ impl<'a> Story<'a> {
         });
     }
 
-    /// A span of the guest.
+    /// Adds a guest span.
     pub fn guest(
         &self,
         parent: SpanId,
@@ -121,7 +121,7 @@ impl<'a> Story<'a> {
     }
 }
 
-/// An id that no other span has.
+/// A unique ID.
 pub fn span() -> SpanId {
     SpanId::from(next().wrapping_mul(0x9e37_79b9_7f4a_7c15))
 }

@@ -1,4 +1,4 @@
-//! What the tests share: servers that run, and a client that writes every byte itself.
+//! Helpers: running servers, and a client that writes raw requests.
 
 use std::future::Future;
 use std::io::Write as _;
@@ -10,15 +10,15 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// For what ends well or not at all.
+/// Timeout of operations that otherwise hang.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A runtime on a thread of its own, as telemetry has one; it ends with the test.
+/// A runtime on a thread, as telemetry has one; it ends with the test.
 pub fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
 }
 
-/// Does `work` while `server` runs.
+/// Runs `work` while `server` runs.
 pub fn beside<R>(server: impl Future<Output = ()> + Send + 'static, work: impl Future<Output = R>) -> R {
     runtime().block_on(async {
         let server = tokio::spawn(server);
@@ -28,36 +28,36 @@ pub fn beside<R>(server: impl Future<Output = ()> + Send + 'static, work: impl F
     })
 }
 
-/// Sends `request` as it is, and reads until the server closes.
+/// Sends the raw `request`, and reads until the server closes.
 pub async fn say(address: SocketAddr, request: &str) -> String {
     let mut stream = TcpStream::connect(address).await.expect("a connection");
     stream.write_all(request.as_bytes()).await.expect("sent");
     let mut answer = Vec::new();
-    // A server that refuses may reset the connection after its answer.
+    // A server that rejects may reset the connection after its response.
     let _ = stream.read_to_end(&mut answer).await;
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-/// GETs `path`: the status and the body.
+/// GETs `path`; returns the status and the body.
 pub async fn get(address: SocketAddr, path: &str) -> (u16, String) {
     let answer = say(address, &format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n")).await;
     let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
     (status(head), body.to_owned())
 }
 
-/// The status of an answer.
+/// Returns the status of a response.
 pub fn status(answer: &str) -> u16 {
     answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_else(|| panic!("no status: {answer}"))
 }
 
-/// What `promtool check metrics` says of a page: its status, and in words.
+/// Runs `promtool check metrics` on a page; returns its exit status and its messages.
 pub fn promtool(page: &str) -> (Option<i32>, String) {
     let mut check = Command::new(tool("TEMPO_TEST_PROMTOOL", &["promtool"]));
     let mut check =
         check.args(["check", "metrics"]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("promtool");
     check.stdin.take().expect("stdin").write_all(page.as_bytes()).expect("written");
-    let said = check.wait_with_output().expect("promtool ends");
-    (said.status.code(), String::from_utf8_lossy(&said.stderr).into_owned())
+    let output = check.wait_with_output().expect("promtool ends");
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
 /// A program that the tests start: the one that `cargo xtask test` names in `variable`, else the one that `cargo xtask

@@ -1,4 +1,4 @@
-//! That hostile guests get no more room than there is.
+//! Limits under hostile input.
 
 use number_data_point::Value::AsInt;
 use proptest::collection::vec;
@@ -20,20 +20,20 @@ fn overflowed(point: &NumberDataPoint) -> bool {
 
 #[test]
 fn series_at_the_limit_and_one_beyond() {
-    for (told, overflow) in [(3, None), (4, None), (5, Some(1)), (9, Some(5))] {
+    for (recorded, overflow) in [(3, None), (4, None), (5, Some(1)), (9, Some(5))] {
         let guests = guests(CUMULATIVE, Limits { series: 4, ..LIMITS });
-        (0..told).for_each(|number| tell(&guests, "x", series(number)));
+        (0..recorded).for_each(|number| record_metric(&guests, "x", series(number)));
         let metrics = exported(&guests, NOW);
         let points = numbers_of(&metrics[0]);
         let found = points.iter().find(|point| overflowed(point)).and_then(|point| point.value);
-        assert_eq!(found, overflow.map(AsInt), "{told}");
-        assert_eq!(points.len(), told.min(4) + usize::from(overflow.is_some()));
-        // Those that are known go on, and so do other metrics.
-        tell(&guests, "x", series(0));
-        tell(&guests, "y", series(9));
+        assert_eq!(found, overflow.map(AsInt), "{recorded}");
+        assert_eq!(points.len(), recorded.min(4) + usize::from(overflow.is_some()));
+        // Known series and other metrics are still updated.
+        record_metric(&guests, "x", series(0));
+        record_metric(&guests, "y", series(9));
         let metrics = exported(&guests, NOW);
         assert!(numbers_of(&metrics[0]).iter().any(|point| point.value == Some(AsInt(2)) && !overflowed(point)));
-        assert_eq!((numbers_of(&metrics[1]).len(), losses(&guests, Reason::TooManySeries)), (1, 0));
+        assert_eq!((numbers_of(&metrics[1]).len(), losses(&guests, LossReason::TooManySeries)), (1, 0));
     }
 }
 
@@ -42,8 +42,8 @@ fn an_overflow_of_the_guests_own_is_the_same_series() {
     let guests = guests(CUMULATIVE, Limits { series: 1, ..LIMITS });
     let value = Some(AnyValue { value: Some(Any::BoolValue(true)) });
     let own = KeyValue { key: "otel.metric.overflow".to_owned(), value, ..KeyValue::default() };
-    (0..3).for_each(|number| tell(&guests, "x", series(number)));
-    tell(&guests, "x", sum(true, vec![NumberDataPoint { attributes: vec![own], ..int(10, &[]) }]));
+    (0..3).for_each(|number| record_metric(&guests, "x", series(number)));
+    record_metric(&guests, "x", sum(true, vec![NumberDataPoint { attributes: vec![own], ..int(10, &[]) }]));
     let metrics = exported(&guests, NOW);
     let points = numbers_of(&metrics[0]);
     assert_eq!(points.len(), 2);
@@ -54,8 +54,8 @@ fn an_overflow_of_the_guests_own_is_the_same_series() {
 fn metrics_at_the_limit_and_one_beyond() {
     let guests = guests(CUMULATIVE, Limits { metrics: 2, ..LIMITS });
     for (name, lost) in [("a", 0), ("b", 0), ("c", 1), ("a", 1), ("c", 2)] {
-        tell(&guests, name, series(0));
-        assert_eq!(losses(&guests, Reason::TooManySeries), lost, "{name}");
+        record_metric(&guests, name, series(0));
+        assert_eq!(losses(&guests, LossReason::TooManySeries), lost, "{name}");
     }
     let metrics = exported(&guests, NOW);
     assert_eq!((metrics.len(), only(&metrics, "a"), only(&metrics, "b")), (2, AsInt(2), AsInt(1)));
@@ -66,11 +66,11 @@ fn where_there_are_no_more_bytes_known_metrics_overflow_and_others_are_dropped()
     let guests = guests(CUMULATIVE, Limits { bytes: 20_000, ..LIMITS });
     let long = "v".repeat(1000);
     for number in 0..100 {
-        tell(&guests, "x", sum(true, vec![int(1, &[("number", &format!("{number} {long}"))])]));
+        record_metric(&guests, "x", sum(true, vec![int(1, &[("number", &format!("{number} {long}"))])]));
     }
-    assert_eq!(losses(&guests, Reason::TooManySeries), 0);
-    (0..100).for_each(|number| tell(&guests, &format!("{number}{long}"), series(0)));
-    assert!(losses(&guests, Reason::TooManySeries) > 90);
+    assert_eq!(losses(&guests, LossReason::TooManySeries), 0);
+    (0..100).for_each(|number| record_metric(&guests, &format!("{number}{long}"), series(0)));
+    assert!(losses(&guests, LossReason::TooManySeries) > 90);
     let metrics = exported(&guests, NOW);
     let points = numbers_of(&metrics[0]);
     let counted = points.iter().map(|point| match point.value {
@@ -81,7 +81,7 @@ fn where_there_are_no_more_bytes_known_metrics_overflow_and_others_are_dropped()
     assert!(points.len() > 10 && points.iter().any(overflowed), "{}", points.len());
 }
 
-/// In bytes, by looking at what is there; nodes of trees are half full at worst.
+/// Allocated bytes, counted independently; nodes of trees are half full at worst.
 fn allocated(sums: &Sums) -> usize {
     let of_series = |key: &[u8], series: &crate::guest_metrics::sums::Series| {
         let buckets = match &series.value {
@@ -97,7 +97,7 @@ fn allocated(sums: &Sums) -> usize {
     sums.metrics.iter().map(of_metric).sum()
 }
 
-/// What a guest may tell: names, attributes and bounds of any length, in any number.
+/// Metrics with names, attributes and bounds of any length, in any number.
 fn hostile() -> impl Strategy<Value = Metric> {
     let point = |(key, long, value): (u16, usize, f64)| double(value, &[(&key.to_string(), &"v".repeat(long))]);
     let numbers = move |grows| {
@@ -119,11 +119,11 @@ fn hostile() -> impl Strategy<Value = Metric> {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(16) })]
 
-    /// Whatever is told, what is kept is bounded, all of it can be sent at once, and no number is lost that is one.
+    /// For any input, memory is bounded, everything fits into one export, and no valid number is lost.
     #[test]
-    fn room_is_bounded(told in vec(hostile(), 100..200)) {
+    fn room_is_bounded(recorded in vec(hostile(), 100..200)) {
         let guests = GuestMetrics::with_limits(CUMULATIVE, true, Arc::default(), LIMITS);
-        told.iter().for_each(|metric| assert!(super::told(&guests, b"", metric)));
+        recorded.iter().for_each(|metric| assert!(super::record(&guests, b"", metric)));
         {
             let stores = guests.stores();
             prop_assert!(stores.total.held() <= LIMITS.bytes);
@@ -131,7 +131,7 @@ proptest! {
             prop_assert!(stores.total.metrics.len() <= LIMITS.metrics);
         }
         let metrics = exported(&guests, NOW);
-        prop_assert_eq!((losses(&guests, Reason::QueueFull), losses(&guests, Reason::TooLarge)), (0, 0));
+        prop_assert_eq!((losses(&guests, LossReason::QueueFull), losses(&guests, LossReason::TooLarge)), (0, 0));
         for metric in metrics.iter().filter(|metric| !matches!(metric.data, Some(Data::Histogram(_)))) {
             let finite = |point: &NumberDataPoint| match point.value {
                 Some(number_data_point::Value::AsDouble(value)) => value.is_finite(),
@@ -148,7 +148,7 @@ fn very_many_series_are_several_messages() {
     let guests = guests(CUMULATIVE, LIMITS);
     let long = "v".repeat(100);
     let points = (0..1000).map(|number| int(1, &[("number", &format!("{number} {long}"))]));
-    tell(&guests, "x", sum(true, points.collect()));
+    record_metric(&guests, "x", sum(true, points.collect()));
     let metrics = exported(&guests, NOW);
     assert!((3..20).contains(&metrics.len()), "{}", metrics.len());
     assert!(metrics.iter().all(|metric| metric.encoded_len() < 64 << 10));

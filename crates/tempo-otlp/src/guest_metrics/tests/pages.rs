@@ -1,4 +1,4 @@
-//! What Prometheus is shown, and what is left out there.
+//! Guest metrics on Prometheus's page, and those left out of it.
 
 use prometheus::TextEncoder;
 use prometheus::proto::MetricType;
@@ -14,13 +14,13 @@ fn page(guests: &GuestMetrics, host: &[MetricFamily]) -> String {
 fn every_kind_is_shown() {
     let guests = guests(None, LIMITS);
     let shop = scoped("shop");
-    let told = |metric: &Metric| assert!(super::told(&guests, &shop, metric));
+    let record = |metric: &Metric| assert!(super::record(&guests, &shop, metric));
     for _ in 0..2 {
-        told(&metric("orders", "{order}", sum(true, vec![int(1, &[("tea.kind", "\"green\"\n")])])));
-        told(&metric("baskets", "", sum(false, vec![int(-2, &[])])));
-        told(&metric("temperature", "Cel", gauge(vec![double(21.5, &[])])));
+        record(&metric("orders", "{order}", sum(true, vec![int(1, &[("tea.kind", "\"green\"\n")])])));
+        record(&metric("baskets", "", sum(false, vec![int(-2, &[])])));
+        record(&metric("temperature", "Cel", gauge(vec![double(21.5, &[])])));
         let described = metric("price", "By/s", histogram(&[1.0, 5.0, f64::INFINITY], &[0.5, 7.0]));
-        told(&Metric { description: "What was paid".to_owned(), ..described });
+        record(&Metric { description: "What was paid".to_owned(), ..described });
     }
     let expected = r#"# HELP baskets A metric of the component
 # TYPE baskets gauge
@@ -46,13 +46,13 @@ temperature_celsius{otel_scope_name="shop"} 21.5
 fn what_looks_the_same_to_prometheus_is_one_series() {
     let guests = guests(None, LIMITS);
     for attributes in [[("a.b", "1")], [("a_b", "1")]] {
-        tell(&guests, "x.y", sum(true, vec![int(1, &attributes)]));
-        tell(&guests, "x_y", sum(true, vec![int(1, &attributes)]));
-        told(&guests, b"", &metric("x.y", "{order}", sum(true, vec![double(0.5, &attributes)])));
+        record_metric(&guests, "x.y", sum(true, vec![int(1, &attributes)]));
+        record_metric(&guests, "x_y", sum(true, vec![int(1, &attributes)]));
+        record(&guests, b"", &metric("x.y", "{order}", sum(true, vec![double(0.5, &attributes)])));
     }
-    tell(&guests, "x.y", sum(true, vec![int(1, &[("a.b", "1"), ("a_b", "2"), ("otel.scope.name", "me")])]));
-    tell(&guests, "price", histogram(&[1.0], &[0.5]));
-    tell(&guests, "price", histogram(&[2.0], &[0.5]));
+    record_metric(&guests, "x.y", sum(true, vec![int(1, &[("a.b", "1"), ("a_b", "2"), ("otel.scope.name", "me")])]));
+    record_metric(&guests, "price", histogram(&[1.0], &[0.5]));
+    record_metric(&guests, "price", histogram(&[2.0], &[0.5]));
     let page = page(&guests, &[]);
     assert!(page.contains("x_y_total{a_b=\"1\",otel_scope_name=\"\"} 5\n"), "{page}");
     assert!(page.contains("x_y_total{a_b=\"1;2\",otel_scope_name=\";me\"} 1\n"), "{page}");
@@ -67,12 +67,12 @@ fn a_name_that_means_something_else_is_left_out() {
     let guests = guests(None, LIMITS);
     let one = || vec![int(1, &[])];
     for name in ["host", "host_count", "host_bucket", "mine", "mine.sum", "first_sum", "other"] {
-        tell(&guests, name, gauge(one()));
+        record_metric(&guests, name, gauge(one()));
     }
-    tell(&guests, "mine", sum(false, one()));
-    tell(&guests, "mine", histogram(&[1.0], &[0.5]));
-    tell(&guests, "first", histogram(&[1.0], &[0.5]));
-    tell(&guests, "other", sum(true, one()));
+    record_metric(&guests, "mine", sum(false, one()));
+    record_metric(&guests, "mine", histogram(&[1.0], &[0.5]));
+    record_metric(&guests, "first", histogram(&[1.0], &[0.5]));
+    record_metric(&guests, "other", sum(true, one()));
     let families = guests.families(&[host]);
     let shown: Vec<_> = families.iter().map(|family| (family.name(), family.get_field_type())).collect();
     let (gauge, counter) = (MetricType::GAUGE, MetricType::COUNTER);
@@ -89,11 +89,11 @@ fn a_page_is_bounded() {
     let Data::Histogram(mut histogram) = histogram(&bounds, &[0.5]) else { unreachable!("it is one") };
     for number in 0..6 {
         histogram.data_points[0].attributes = vec![text("k", &format!("{number}{}", "v".repeat(60_000)))];
-        tell(&guests, "large", Data::Histogram(histogram.clone()));
-        // It is all kept, and sent.
+        record_metric(&guests, "large", Data::Histogram(histogram.clone()));
+        // All of it is aggregated and exported.
         assert_eq!(histograms(&exported(&guests, u64::MAX / 4)).len(), number + 1);
     }
-    tell(&guests, "small", gauge(vec![int(1, &[])]));
+    record_metric(&guests, "small", gauge(vec![int(1, &[])]));
     let page = page(&guests, &[]);
     assert!(page.len() < 5 << 20, "{}", page.len());
     assert!(page.contains("small{otel_scope_name=\"\"} 1\n"));

@@ -1,4 +1,4 @@
-//! That the sums are right, and how they are sent.
+//! Correctness of the sums, and their export.
 
 use number_data_point::Value::{AsDouble, AsInt};
 use opentelemetry_proto::tonic::metrics::v1::{ExponentialHistogram, Summary};
@@ -15,10 +15,14 @@ fn many_calls_at_once_are_one_sum() {
         for thread in 0..8_u32 {
             scope.spawn(move || {
                 for _ in 0..500 {
-                    tell(guests, "orders", sum(true, vec![int(2, &[("kind", "tea")]), int(1, &[("kind", "milk")])]));
-                    tell(guests, "baskets", sum(false, vec![int(if thread % 2 == 0 { 3 } else { -2 }, &[])]));
-                    tell(guests, "paid", sum(true, vec![double(0.5, &[])]));
-                    tell(guests, "price", histogram(&[1.0, 5.0], &[0.5, 7.0]));
+                    record_metric(
+                        guests,
+                        "orders",
+                        sum(true, vec![int(2, &[("kind", "tea")]), int(1, &[("kind", "milk")])]),
+                    );
+                    record_metric(guests, "baskets", sum(false, vec![int(if thread % 2 == 0 { 3 } else { -2 }, &[])]));
+                    record_metric(guests, "paid", sum(true, vec![double(0.5, &[])]));
+                    record_metric(guests, "price", histogram(&[1.0, 5.0], &[0.5, 7.0]));
                 }
             });
         }
@@ -39,18 +43,18 @@ fn many_calls_at_once_are_one_sum() {
 #[test]
 fn histograms_become_one() {
     let guests = guests(CUMULATIVE, LIMITS);
-    tell(&guests, "price", histogram(&[1.0, 5.0], &[0.5, 3.0, 3.0]));
-    tell(&guests, "price", histogram(&[1.0, 5.0], &[-4.0, 100.0]));
+    record_metric(&guests, "price", histogram(&[1.0, 5.0], &[0.5, 3.0, 3.0]));
+    record_metric(&guests, "price", histogram(&[1.0, 5.0], &[-4.0, 100.0]));
     let without = HistogramDataPoint { count: 4, sum: Some(1.0), ..HistogramDataPoint::default() };
-    tell(&guests, "bare", buckets_of(vec![without.clone()]));
-    tell(&guests, "bare", buckets_of(vec![without]));
+    record_metric(&guests, "bare", buckets_of(vec![without.clone()]));
+    record_metric(&guests, "bare", buckets_of(vec![without]));
     let metrics = exported(&guests, LATER);
     let [price, bare] = histograms(&metrics)[..] else { panic!("{metrics:?}") };
     assert_eq!((price.count, price.sum, price.min, price.max), (5, Some(102.5), Some(-4.0), Some(100.0)));
     assert_eq!((&price.bucket_counts[..], &price.explicit_bounds[..]), (&[2, 2, 1][..], &[1.0, 5.0][..]));
     assert_eq!((bare.count, &bare.bucket_counts[..], bare.min), (8, &[8][..], None));
     let most = HistogramDataPoint { count: u64::MAX, sum: Some(f64::MAX), ..HistogramDataPoint::default() };
-    tell(&guests, "bare", buckets_of(vec![most]));
+    record_metric(&guests, "bare", buckets_of(vec![most]));
     let metrics = exported(&guests, LATER);
     assert_eq!(histograms(&metrics)[1].bucket_counts, [u64::MAX]);
     assert_eq!(histograms(&metrics)[1].sum, Some(f64::MAX));
@@ -60,7 +64,7 @@ fn histograms_become_one() {
 fn numbers_at_their_edges() {
     let guests = guests(CUMULATIVE, LIMITS);
     let add = |name: &str, values: &[NumberDataPoint]| {
-        values.iter().for_each(|value| tell(&guests, name, sum(false, vec![value.clone()])));
+        values.iter().for_each(|value| record_metric(&guests, name, sum(false, vec![value.clone()])));
         only(&exported(&guests, LATER), name)
     };
     assert_eq!(add("most", &[int(i64::MAX - 1, &[]), int(1, &[])]), AsInt(i64::MAX));
@@ -79,12 +83,12 @@ fn what_is_no_number_spoils_nothing() {
         let mut points: Vec<_> = bad.iter().map(|value| double(*value, &[])).collect();
         points.insert(1, double(1.5, &[]));
         points.push(NumberDataPoint::default());
-        tell(&guests, name, sum(grows, points));
+        record_metric(&guests, name, sum(grows, points));
     }
-    tell(&guests, "counter", sum(true, vec![int(-1, &[]), double(-0.1, &[])]));
-    tell(&guests, "level", gauge(vec![double(4.0, &[]), double(f64::NAN, &[])]));
-    tell(&guests, "", gauge(vec![double(4.0, &[])]));
-    assert_eq!(losses(&guests, Reason::Invalid), 4 + 4 + 2 + 1 + 1);
+    record_metric(&guests, "counter", sum(true, vec![int(-1, &[]), double(-0.1, &[])]));
+    record_metric(&guests, "level", gauge(vec![double(4.0, &[]), double(f64::NAN, &[])]));
+    record_metric(&guests, "", gauge(vec![double(4.0, &[])]));
+    assert_eq!(losses(&guests, LossReason::Invalid), 4 + 4 + 2 + 1 + 1);
     let good = || match histogram(&[1.0], &[0.5, 2.0]) {
         Data::Histogram(mut histogram) => histogram.data_points.remove(0),
         _ => unreachable!("it is one"),
@@ -101,18 +105,18 @@ fn what_is_no_number_spoils_nothing() {
         HistogramDataPoint { min: Some(f64::NAN), max: Some(f64::NAN), ..good() },
         good(),
     ];
-    tell(&guests, "price", buckets_of(points));
-    assert_eq!(losses(&guests, Reason::Invalid), 12 + 8);
+    record_metric(&guests, "price", buckets_of(points));
+    assert_eq!(losses(&guests, LossReason::Invalid), 12 + 8);
     let metrics = exported(&guests, LATER);
     assert_eq!(["counter", "balance", "level"].map(|name| only(&metrics, name)), [1.5, 1.5, 4.0].map(AsDouble));
     let [price] = histograms(&metrics)[..] else { panic!("{metrics:?}") };
     assert_eq!((price.count, price.sum, price.min, price.max), (4, Some(5.0), Some(0.5), Some(2.0)));
-    // Nothing was measured, which is no mistake; and this is nothing at all.
-    tell(&guests, "level", gauge(vec![NumberDataPoint { flags: 1, ..NumberDataPoint::default() }]));
-    assert_eq!(losses(&guests, Reason::Invalid), 20);
+    // A point without a value is valid, and counts nothing.
+    record_metric(&guests, "level", gauge(vec![NumberDataPoint { flags: 1, ..NumberDataPoint::default() }]));
+    assert_eq!(losses(&guests, LossReason::Invalid), 20);
     let garbage = Record { signal: Signal::Metrics, resource: b"", scope: b"", schema_url: "", message: b"\xff" };
-    assert!(guests.take(&garbage));
-    assert_eq!(losses(&guests, Reason::Invalid), 21);
+    assert!(guests.aggregate(&garbage));
+    assert_eq!(losses(&guests, LossReason::Invalid), 21);
 }
 
 #[test]
@@ -120,18 +124,18 @@ fn one_that_differs_in_anything_is_another_metric() {
     let guests = guests(CUMULATIVE, LIMITS);
     let one = || sum(true, vec![int(1, &[])]);
     for _ in 0..2 {
-        tell(&guests, "x", one());
-        tell(&guests, "x", sum(false, vec![int(1, &[])]));
-        tell(&guests, "x", gauge(vec![int(1, &[])]));
-        tell(&guests, "x", histogram(&[1.0], &[0.5]));
-        tell(&guests, "x", histogram(&[2.0], &[0.5]));
-        told(&guests, b"", &metric("x", "s", one()));
-        told(&guests, &scoped("lib"), &metric("x", "", one()));
+        record_metric(&guests, "x", one());
+        record_metric(&guests, "x", sum(false, vec![int(1, &[])]));
+        record_metric(&guests, "x", gauge(vec![int(1, &[])]));
+        record_metric(&guests, "x", histogram(&[1.0], &[0.5]));
+        record_metric(&guests, "x", histogram(&[2.0], &[0.5]));
+        record(&guests, b"", &metric("x", "s", one()));
+        record(&guests, &scoped("lib"), &metric("x", "", one()));
         let message = &metric("x", "", one()).encode_to_vec();
         let resource = &Resource { attributes: vec![text("a", "b")], ..Resource::default() }.encode_to_vec();
         let record = Record { signal: Signal::Metrics, resource, scope: b"", schema_url: "", message };
-        assert!(guests.take(&record));
-        assert!(guests.take(&Record { resource: b"", schema_url: "http://schema", ..record }));
+        assert!(guests.aggregate(&record));
+        assert!(guests.aggregate(&Record { resource: b"", schema_url: "http://schema", ..record }));
     }
     let metrics = exported(&guests, LATER);
     assert_eq!(metrics.len(), 9, "{metrics:?}");
@@ -146,7 +150,7 @@ fn one_that_differs_in_anything_is_another_metric() {
 }
 
 #[test]
-fn the_order_of_attributes_says_nothing() {
+fn the_order_of_attributes_is_irrelevant() {
     let guests = guests(CUMULATIVE, LIMITS);
     let (a, b) = (text("a", "1"), text("b", "2"));
     for attributes in [vec![a.clone(), b.clone()], vec![b.clone(), a.clone()], vec![b, a.clone(), a]] {
@@ -156,7 +160,7 @@ fn the_order_of_attributes_says_nothing() {
         let scope = &InstrumentationScope { attributes: unique, ..InstrumentationScope::default() }.encode_to_vec();
         let point = NumberDataPoint { attributes, ..int(1, &[]) };
         let message = &metric("x", "", sum(true, vec![point])).encode_to_vec();
-        assert!(guests.take(&Record { signal: Signal::Metrics, resource, scope, schema_url: "", message }));
+        assert!(guests.aggregate(&Record { signal: Signal::Metrics, resource, scope, schema_url: "", message }));
     }
     assert_eq!(only(&exported(&guests, LATER), "x"), AsInt(3));
 }
@@ -164,12 +168,12 @@ fn the_order_of_attributes_says_nothing() {
 #[test]
 fn totals_have_one_beginning_and_go_out_each_time() {
     let guests = guests(CUMULATIVE, LIMITS);
-    tell(&guests, "orders", sum(true, vec![int(1, &[])]));
+    record_metric(&guests, "orders", sum(true, vec![int(1, &[])]));
     let first = exported(&guests, LATER);
-    tell(&guests, "orders", sum(true, vec![int(2, &[])]));
-    tell(&guests, "late", sum(true, vec![int(1, &[])]));
+    record_metric(&guests, "orders", sum(true, vec![int(2, &[])]));
+    record_metric(&guests, "late", sum(true, vec![int(1, &[])]));
     let second = exported(&guests, LATER + 10);
-    // A clock that is set back does not take the sums back.
+    // A clock that is set back does not decrease the sums.
     let third = exported(&guests, 5);
     let point = |metrics: &[Metric], place: usize| numbers_of(&metrics[place])[0].clone();
     let (one, two, three) = (point(&first, 0), point(&second, 0), point(&third, 0));
@@ -178,9 +182,9 @@ fn totals_have_one_beginning_and_go_out_each_time() {
     assert!(one.start_time_unix_nano > 0 && one.start_time_unix_nano < LATER);
     assert_eq!([two.start_time_unix_nano, three.start_time_unix_nano], [one.start_time_unix_nano; 2]);
     assert_eq!(point(&second, 1).start_time_unix_nano, LATER);
-    // Another process begins anew, and says so.
+    // Another process starts anew, with its own start time.
     let again = super::guests(CUMULATIVE, LIMITS);
-    tell(&again, "orders", sum(true, vec![int(1, &[])]));
+    record_metric(&again, "orders", sum(true, vec![int(1, &[])]));
     let fourth = point(&exported(&again, LATER), 0);
     assert_eq!(fourth.value, Some(AsInt(1)));
     assert!(fourth.start_time_unix_nano >= one.start_time_unix_nano);
@@ -191,10 +195,10 @@ fn changes_go_out_once() {
     for (sent, scraped) in [(Temporality::Delta, false), (Temporality::Delta, true), (Temporality::LowMemory, false)] {
         let guests = GuestMetrics::with_limits(Some(sent), scraped, Arc::default(), LIMITS);
         for _ in 0..2 {
-            tell(&guests, "orders", sum(true, vec![int(1, &[])]));
-            tell(&guests, "baskets", sum(false, vec![int(-1, &[])]));
-            tell(&guests, "level", gauge(vec![int(4, &[])]));
-            tell(&guests, "price", histogram(&[1.0], &[0.5]));
+            record_metric(&guests, "orders", sum(true, vec![int(1, &[])]));
+            record_metric(&guests, "baskets", sum(false, vec![int(-1, &[])]));
+            record_metric(&guests, "level", gauge(vec![int(4, &[])]));
+            record_metric(&guests, "price", histogram(&[1.0], &[0.5]));
         }
         let first = exported(&guests, LATER);
         assert_eq!((only(&first, "orders"), only(&first, "level")), (AsInt(2), AsInt(4)));
@@ -205,18 +209,18 @@ fn changes_go_out_once() {
                 Data::Histogram(histogram) => histogram.aggregation_temporality(),
                 _ => continue,
             };
-            // The specification has what goes up and down as a total in any case.
+            // The specification exports up-down counters as totals in any case.
             assert_eq!(temporality == DELTA, metric.name != "baskets");
         }
         let second = exported(&guests, LATER + 10);
         assert_eq!(second.iter().map(|metric| &metric.name[..]).collect::<Vec<_>>(), ["baskets"]);
-        tell(&guests, "orders", sum(true, vec![int(5, &[])]));
+        record_metric(&guests, "orders", sum(true, vec![int(5, &[])]));
         let third = exported(&guests, LATER + 20);
         let orders = third.iter().find(|metric| metric.name == "orders").unwrap();
         let point = &numbers_of(orders)[0];
         assert_eq!((point.value, point.start_time_unix_nano), (Some(AsInt(5)), LATER + 10));
         assert_eq!(point.time_unix_nano, LATER + 20);
-        // Whoever scrapes gets totals all the same, and costs nothing if there is nobody.
+        // A scrape gets totals in either case; without one, totals are not kept.
         let families = guests.families(&[]);
         let total = families.iter().find(|family| family.name() == "orders_total");
         assert_eq!(total.map(|family| family.get_metric()[0].get_counter().get_value()), scraped.then_some(7.0));
@@ -235,8 +239,8 @@ fn what_cannot_be_summed_is_passed_on() {
         Data::ExponentialHistogram(exponential),
         Data::Summary(Summary::default()),
     ] {
-        assert!(!told(&guests, b"", &metric("x", "", data)));
+        assert!(!record(&guests, b"", &metric("x", "", data)));
     }
-    assert!(!told(&guests, b"", &Metric::default()));
+    assert!(!record(&guests, b"", &Metric::default()));
     assert!(exported(&guests, LATER).is_empty());
 }

@@ -1,4 +1,4 @@
-//! What a guest's message says that can be added up: the kind, and the points that are valid.
+//! Parses the aggregable part of a guest's metric: its kind, and its valid points.
 
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::{
@@ -8,15 +8,15 @@ use opentelemetry_proto::tonic::metrics::v1::{
 use super::identity::{Kind, key};
 use super::value::{Histogram, Number, Value};
 
-/// The flag of a point that says that nothing was measured.
+/// The flag of a point without a value.
 const NOTHING: u32 = 1;
 
-/// A message that can be added up.
+/// An aggregable metric.
 #[derive(Debug)]
-pub(crate) struct Reading {
+pub(crate) struct ParsedMetric {
     pub(crate) kind: Kind,
     pub(crate) points: Vec<Point>,
-    /// How many others there were.
+    /// Number of invalid points.
     pub(crate) invalid: u64,
 }
 
@@ -24,13 +24,14 @@ pub(crate) struct Reading {
 pub(crate) struct Point {
     /// As in `Identity`.
     pub(crate) bounds: Vec<u64>,
-    /// As [`key`] makes it.
+    /// As returned by [`key`].
     pub(crate) attributes: Vec<u8>,
     pub(crate) value: Value,
 }
 
-/// `None` if it is of a kind that is passed on. The times in it are not looked at: a guest's clock is what the guest says.
-pub(crate) fn read(metric: &Metric) -> Option<Reading> {
+/// Parses `metric`. Returns `None` if its kind is not aggregable. Timestamps are ignored: guests' clocks are not
+/// trusted.
+pub(crate) fn parse(metric: &Metric) -> Option<ParsedMetric> {
     const DELTA: i32 = AggregationTemporality::Delta as i32;
     let (kind, points): (_, Vec<_>) = match metric.data.as_ref()? {
         Data::Gauge(gauge) => (Kind::Gauge, numbers(Kind::Gauge, &gauge.data_points)),
@@ -48,14 +49,14 @@ pub(crate) fn read(metric: &Metric) -> Option<Reading> {
     let named = !metric.name.is_empty();
     let points: Vec<_> = points.into_iter().flatten().filter(|_| named).collect();
     let invalid = all.saturating_sub(points.len()).try_into().unwrap_or(u64::MAX);
-    Some(Reading { kind, points, invalid })
+    Some(ParsedMetric { kind, points, invalid })
 }
 
 fn numbers(kind: Kind, points: &[NumberDataPoint]) -> Vec<Option<Point>> {
     points.iter().filter(|point| point.flags & NOTHING == 0).map(|point| number(kind, point)).collect()
 }
 
-/// One number that is none, or a counter that counts down, would spoil the sum for ever.
+/// Returns `None` for non-finite numbers and negative increments of counters, which would corrupt the sum.
 fn number(kind: Kind, point: &NumberDataPoint) -> Option<Point> {
     let number = match point.value? {
         number_data_point::Value::AsInt(value) => Number::Int(value),
@@ -67,14 +68,14 @@ fn number(kind: Kind, point: &NumberDataPoint) -> Option<Point> {
     valid.then(|| Point { bounds: Vec::new(), attributes: key(&point.attributes), value })
 }
 
-/// The same, and buckets that are not what was counted.
+/// Likewise, and for buckets that do not match the count.
 fn histogram(point: &HistogramDataPoint) -> Option<Point> {
     let bounds = &point.explicit_bounds;
     let ascends = bounds.windows(2).all(|pair| matches!(pair, [one, next] if one < next));
     if !ascends || bounds.iter().any(|bound| bound.is_nan()) {
         return None;
     }
-    // Without any, everything is in the one bucket that there always is.
+    // Without bounds, all values are in the one bucket.
     let buckets = match (point.bucket_counts.as_slice(), bounds.len()) {
         ([], 0) => vec![point.count],
         (buckets, bounds) if buckets.len() == bounds.saturating_add(1) => buckets.to_vec(),

@@ -1,12 +1,12 @@
-//! How a check ends, and comparisons that say what differed and where. A module of each guest that checks its host, and no
-//! crate, so that each can say what its own errors are.
+//! The outcome of a check, and comparisons that report the difference and its location. It is a module of each
+//! conformance guest, not a crate, so that each guest converts its own errors.
 
 use std::fmt::{self, Debug};
 use std::panic::Location;
 
 pub(crate) type Outcome = Result<(), Differs>;
 
-/// What is not as it must be, with the place that says so.
+/// A difference, with its location.
 #[derive(Debug)]
 pub(crate) struct Differs(pub(crate) String);
 
@@ -24,7 +24,7 @@ impl fmt::Display for Differs {
     }
 }
 
-/// `got` must be `wanted`.
+/// Checks that `got` equals `wanted`.
 #[track_caller]
 #[expect(clippy::needless_pass_by_value, reason = "a comparison reads better without a reference on both sides")]
 pub(crate) fn same<A: Debug + PartialEq<B>, B: Debug>(what: &str, got: A, wanted: B) -> Outcome {
@@ -34,13 +34,13 @@ pub(crate) fn same<A: Debug + PartialEq<B>, B: Debug>(what: &str, got: A, wanted
     Err(Differs::new(format_args!("{what}: {}, and not {}", short(&got), short(&wanted))))
 }
 
-/// `holds` must be so.
+/// Checks that `holds` is true.
 #[track_caller]
 pub(crate) fn holds(what: &str, holds: bool) -> Outcome {
     if holds { Ok(()) } else { Err(Differs::new(format_args!("this does not hold: {what}"))) }
 }
 
-/// A value of a megabyte is not for reading.
+/// Truncates long values.
 pub(crate) fn short(value: &impl Debug) -> String {
     let text = format!("{value:?}");
     if text.chars().count() <= 400 {

@@ -1,5 +1,5 @@
-// A wasi:http 0.2 handler in C, on the canonical ABI itself: this is what generated bindings come down to. WASI is the version
-// of the interfaces, such as "0.2.12"; the build defines it.
+// A wasi:http 0.2 handler in C, on the canonical ABI, as generated bindings use it. The build defines WASI as the
+// version of the interfaces, such as "0.2.12".
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 #define HTTP "wasi:http/types@" WASI
 #define STREAMS "wasi:io/streams@" WASI
 
-// Handles of resources are numbers. Results too large for one number are written where the last argument says.
+// Resource handles are numbers. Results that need more than one number are written to the address in the last argument.
 IMPORT(HTTP, "[constructor]fields") int32_t fields_new(void);
 IMPORT(HTTP, "[method]fields.append") void fields_append(int32_t self, const char *name, size_t name_length,
                                                          const char *value, size_t value_length, uint8_t *result);
@@ -41,7 +41,7 @@ typedef struct {
     size_t length;
 } optional_string;
 
-// The host asks for room for what it returns.
+// The host allocates memory for its results.
 EXPORT("cabi_realloc") void *cabi_realloc(void *old, size_t old_size, size_t align, size_t new_size) {
     (void)old_size;
     if (new_size == 0) return (void *)align;
@@ -75,7 +75,7 @@ EXPORT("wasi:http/incoming-handler@" WASI "#handle") void handle(int32_t request
     if (!stream.is_error) {
         write_text(stream.handle, greeting, sizeof greeting - 1);
         if (path.is_some) write_text(stream.handle, path.bytes, path.length);
-        // A stream is a child of its body: it has to be gone before the body is finished.
+        // A stream is a child of its body: it must be dropped before the body is finished.
         stream_drop(stream.handle);
     }
     body_finish(body.handle, 0, 0, ignored);

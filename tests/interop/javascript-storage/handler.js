@@ -1,17 +1,17 @@
-// Keyvalue and blobstore over their drafts, from the bindings that componentize-js makes of the WIT.
+// Keyvalue and blobstore over their drafts, with the bindings that componentize-js generates from the WIT.
 //
 //   POST /counters/KEY  adds one               PUT, GET, DELETE /values/KEY, GET /values
 //   POST /swaps/KEY     appends, atomically    PUT, GET, DELETE /objects/NAME, GET /objects
-//   POST /races/KEY     appends, while another writes the same bytes
+//   POST /races/KEY     appends, while another client writes the same bytes
 //
-// `?store=NAME` says where; without it, it is the store without a name, and the container `default`.
+// `?store=NAME` selects the store; without it, the empty name, and the container `default`.
 
 import { getContainer } from "wasi:blobstore/blobstore@0.2.0-draft";
 import { IncomingValue, OutgoingValue } from "wasi:blobstore/types@0.2.0-draft";
 import { Cas, increment, swap } from "wasi:keyvalue/atomics@0.2.0-draft2";
 import { open } from "wasi:keyvalue/store@0.2.0-draft2";
 
-// What a stream takes in one write.
+// The maximum size of one write to a stream, in bytes.
 const PIECE = 4096;
 
 addEventListener("fetch", (event) => event.respondWith(answer(event.request)));
@@ -26,7 +26,7 @@ async function answer(request) {
       ? object(request.method, getContainer(store ?? "default"), name, body)
       : value(`${request.method} ${kind}`, open(store ?? ""), name, body);
   } catch (error) {
-    // What a function of WIT returns as an error, these bindings throw.
+    // These bindings throw the error of a WIT function.
     return new Response(JSON.stringify(error.payload) ?? `${error}`, { status: 500 });
   }
 }
@@ -56,7 +56,7 @@ const done = () => new Response(null, { status: 204 });
 const found = (bytes) => (bytes === undefined ? new Response(null, { status: 404 }) : new Response(bytes));
 const lines = (names) => new Response(names.map((name) => `${name}\n`).join(""));
 
-// Begins again when somebody else has written in between: the failure brings a handle of what is there now.
+// Retries if another client has written in between: the error has a handle of the current state.
 function append(bucket, key, bytes, meanwhile) {
   for (let cas = Cas.new(bucket, key); ; meanwhile = undefined) {
     const whole = new Uint8Array([...(cas.current() ?? []), ...bytes]);
@@ -89,13 +89,13 @@ function write(container, name, bytes) {
   for (let at = 0; at < bytes.length; at += PIECE) {
     stream.blockingWriteAndFlush(bytes.subarray(at, at + PIECE));
   }
-  // A stream is there until it is collected, so it is still there when its value is finished.
+  // A stream exists until it is collected, so it still exists when its value is finished.
   OutgoingValue.finish(outgoing);
 }
 
 function read(container, name) {
   if (!container.hasObject(name)) return undefined;
-  // The last byte that is asked for is one too many, as in published examples; what is not there is left out.
+  // The last requested byte is one too many, as in published examples; the range is clamped.
   return IncomingValue.incomingValueConsumeSync(container.getData(name, 0n, container.objectInfo(name).size));
 }
 

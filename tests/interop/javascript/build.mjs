@@ -1,4 +1,4 @@
-// node build.mjs SOURCE WIT OUTPUT: makes a component of a script, with an interpreter in it.
+// node build.mjs SOURCE WIT OUTPUT: builds a component from a script and an interpreter.
 
 import { writeFile } from "node:fs/promises";
 import { componentize } from "@bytecodealliance/componentize-js";

@@ -1,7 +1,7 @@
-//! The native server that `cargo xtask bench` measures Tempo against: hyper alone, with the answer of the hello guest.
+//! The native server that `cargo xtask bench` compares Tempo with: plain hyper, with the response of the hello guest.
 //!
-//! One current-thread runtime and one listening socket a thread, each on a core of its own when asked: the arrangement
-//! that hyper is fastest in, so that the ratio to it is an honest one.
+//! One current-thread runtime and one listening socket per thread, each pinned to a core if requested: hyper's fastest
+//! arrangement, for a fair ratio.
 
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -23,7 +23,7 @@ use socket2::{Domain, Socket, Type};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// What the hello guests answer.
+/// The response of the hello guests.
 const HELLO: &str = "Hello from Tempo!\n";
 const PLAIN_TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
@@ -65,7 +65,7 @@ fn run() -> Result<()> {
     let threads = matches.get_one::<u16>("threads").copied().unwrap_or(1);
     let cpus: Vec<u16> = matches.get_many("cpus").into_iter().flatten().copied().collect();
 
-    // All listeners exist before the address is told: the first connection may come at once.
+    // All listeners exist before the address is printed: the first connection may arrive at once.
     let first = listen(addr)?;
     let addr = first.local_addr()?;
     let mut listeners = vec![first];
@@ -87,7 +87,7 @@ fn run() -> Result<()> {
     Ok(())
 }
 
-/// A listener that shares its port with the other threads' ones.
+/// Creates a listener that shares its port with those of the other threads.
 fn listen(addr: SocketAddr) -> Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
@@ -98,7 +98,7 @@ fn listen(addr: SocketAddr) -> Result<TcpListener> {
     Ok(socket.into())
 }
 
-/// One thread: accepts and serves for ever.
+/// One thread: accepts and serves forever.
 fn serve(listener: TcpListener, cpu: Option<u16>) -> Result<()> {
     if let Some(cpu) = cpu {
         pin(cpu).with_context(|| format!("cannot pin a thread to core {cpu}"))?;
@@ -110,14 +110,14 @@ fn serve(listener: TcpListener, cpu: Option<u16>) -> Result<()> {
             let (stream, _) = listener.accept().await?;
             stream.set_nodelay(true)?;
             tokio::spawn(async move {
-                // A client that goes away is no news.
+                // A disconnected client is not an error.
                 let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(hello)).await;
             });
         }
     })
 }
 
-/// Keeps the calling thread on one core.
+/// Pins the calling thread to one core.
 #[cfg(target_os = "linux")]
 fn pin(cpu: u16) -> Result<()> {
     let mut set = rustix::thread::CpuSet::new();

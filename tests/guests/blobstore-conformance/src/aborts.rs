@@ -1,4 +1,4 @@
-//! Uploads that do not come to their end leave nothing, and leave what was there.
+//! Unfinished uploads write nothing and leave existing objects unchanged.
 
 use std::pin::pin;
 use std::task::Poll;
@@ -9,7 +9,7 @@ use tempo_sdk_blobstore::PutOptions;
 
 use crate::scope::{Outcome, Scope, holds, same};
 
-/// More than any buffer on the way holds.
+/// More than all buffers in between hold, in bytes.
 const PIECE: usize = 1 << 20;
 
 pub(crate) async fn dropped(on: Scope) -> Outcome {
@@ -22,7 +22,7 @@ pub(crate) async fn dropped(on: Scope) -> Outcome {
         on.is_gone(&name).await?;
         drop(writer);
         on.is_gone(&name).await?;
-        // The name is free, and the upload that was given up does not come back.
+        // The name is free, and the aborted upload does not complete later.
         on.container.put_with(name.as_str(), "other", PutOptions::new().if_absent()).await?;
         same("what is there", on.read(&name).await?, b"other")?;
     }
@@ -46,14 +46,14 @@ pub(crate) async fn overwrite(on: Scope) -> Outcome {
     on.clean().await
 }
 
-/// A write that is dropped in the middle ends the upload: nobody knows how much of it was taken.
+/// A write that is dropped midway fails the upload: the number of written bytes is unknown.
 pub(crate) async fn in_a_write(on: Scope) -> Outcome {
     let name = on.name("n");
     let mut writer = on.container.writer(name.as_str(), PutOptions::new());
     writer.write("first").await?;
     {
         let mut write = pin!(writer.write(vec![b'x'; 8 * PIECE]));
-        // Once it is polled, some of it may be on its way.
+        // Once it is polled, some of it may have been sent.
         let done = poll_fn(|cx| Poll::Ready(write.poll_unpin(cx).is_ready())).await;
         holds("a host does not take 8 MiB at once", !done)?;
     }

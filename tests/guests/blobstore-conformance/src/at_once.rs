@@ -1,11 +1,11 @@
-//! Many operations at once, in one instance.
+//! Concurrent operations in one instance.
 
 use futures::future::{join_all, try_join_all};
 use tempo_sdk_blobstore::{ErrorKind, PutOptions};
 
 use crate::scope::{Differs, Outcome, Scope, holds, same};
 
-/// Each has its own bytes.
+/// Each object has different bytes.
 pub(crate) async fn many(on: Scope) -> Outcome {
     let one = async |number: u8| -> Outcome {
         let name = on.name(&format!("{number}"));
@@ -21,7 +21,7 @@ pub(crate) async fn many(on: Scope) -> Outcome {
     on.clean().await
 }
 
-/// Of many that write where nothing is, one succeeds, and its bytes are there.
+/// Of several conditional writes exactly one succeeds, and its bytes are stored.
 pub(crate) async fn if_absent(on: Scope) -> Outcome {
     for round in 0..5 {
         let name = on.name(&format!("{round}"));

@@ -1,4 +1,4 @@
-//! Copies: whole, and independent of what they were made from.
+//! Copies: complete, and independent of their source.
 
 use tempo_sdk_blobstore::{ErrorKind, PutOptions};
 
@@ -15,7 +15,7 @@ pub(crate) async fn copy(on: Scope) -> Outcome {
     same("metadata", &copy.metadata, &original.metadata)?;
     same("stat of the copy", on.container.stat(to.as_str()).await?.as_ref(), Some(&copy))?;
     same("stat of the original", on.container.stat(from.as_str()).await?, Some(original))?;
-    // The copy stays when the original changes, and when it goes.
+    // The copy is unchanged when the original changes or is deleted.
     on.container.put(from.as_str(), "changed").await?;
     holds("the copy is whole", on.read(&to).await? == pattern(0, 200_000))?;
     on.container.delete(from.as_str()).await?;
@@ -24,7 +24,7 @@ pub(crate) async fn copy(on: Scope) -> Outcome {
     on.clean().await
 }
 
-/// A copy replaces all that was there.
+/// A copy replaces an existing object completely.
 pub(crate) async fn over(on: Scope) -> Outcome {
     let [from, to] = ["from", "to"].map(|name| on.name(name));
     on.container.put(from.as_str(), "new").await?;
@@ -38,7 +38,7 @@ pub(crate) async fn over(on: Scope) -> Outcome {
     on.clean().await
 }
 
-/// What is not there is not copied, and what is there stays.
+/// Copying a missing object fails and leaves an existing one unchanged.
 pub(crate) async fn nothing(on: Scope) -> Outcome {
     let [from, to] = ["from", "to"].map(|name| on.name(name));
     for _ in 0..2 {
@@ -53,7 +53,7 @@ pub(crate) async fn nothing(on: Scope) -> Outcome {
     on.clean().await
 }
 
-/// It loses nothing.
+/// Copying an object to itself loses nothing.
 pub(crate) async fn itself(on: Scope) -> Outcome {
     let name = on.name("n");
     let options = PutOptions::new().content_type("text/plain").metadata("k", "v");

@@ -1,4 +1,4 @@
-//! What goes in comes out: nothing, every byte, and more than memory should hold.
+//! Data round trips: empty, every byte, and more than memory should hold.
 
 use tempo_sdk_blobstore::{Container, ErrorKind, PutOptions};
 
@@ -6,7 +6,7 @@ use crate::scope::{Outcome, Scope, byte, fails, holds, pattern, same};
 
 const MIB: u64 = 1 << 20;
 
-/// An object without bytes is an object.
+/// An empty object is an object.
 pub(crate) async fn empty(on: Scope) -> Outcome {
     let [put, streamed] = ["put", "streamed"].map(|name| on.name(name));
     same("size of nothing", on.container.put(put.as_str(), "").await?.size, 0)?;
@@ -24,7 +24,7 @@ pub(crate) async fn empty(on: Scope) -> Outcome {
     on.clean().await
 }
 
-/// All 256 of them.
+/// All 256 byte values.
 pub(crate) async fn bytes(on: Scope) -> Outcome {
     let name = on.name("n");
     let all: Vec<u8> = (0..=255).cycle().take(1024).collect();
@@ -49,7 +49,7 @@ pub(crate) async fn typed(on: Scope) -> Outcome {
     on.clean().await
 }
 
-/// 40 MiB and a bit, of which the component never holds more than a piece.
+/// 40 MiB and some bytes, of which the component holds one chunk at a time.
 pub(crate) async fn large(on: Scope) -> Outcome {
     let name = on.name("n");
     write(&on.container, &name, 40 * MIB + 3, 256 * 1024 + 1).await?;
@@ -57,7 +57,7 @@ pub(crate) async fn large(on: Scope) -> Outcome {
     on.clean().await
 }
 
-/// Pieces of sizes that fit no buffer, around those that do.
+/// Chunks of sizes around the buffer sizes.
 pub(crate) async fn pieces(on: Scope) -> Outcome {
     for (size, piece) in [(1, 1), (300, 7), (65_535, 65_535), (65_536, 65_536), (65_537, 65_536), (200_000, 65_537)] {
         let name = on.name(&format!("{size} in pieces of {piece}"));
@@ -67,7 +67,7 @@ pub(crate) async fn pieces(on: Scope) -> Outcome {
     on.clean().await
 }
 
-/// What is written at once may be larger than what the host takes at once.
+/// One write may be larger than the host reads at once.
 pub(crate) async fn one_write(on: Scope) -> Outcome {
     let name = on.name("n");
     let size = 3 * MIB + 1;

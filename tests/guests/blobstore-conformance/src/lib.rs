@@ -1,8 +1,8 @@
-//! Checks, one by one and on request, that a host implements `tempo:blobstore@0.1.0` as it is meant, on the container `default`
-//! of whatever backend it is given. `GET /checks` lists their names, `GET /check/NAME` runs one: 200, or 500 and what differed.
+//! Conformance checks of a host's `tempo:blobstore@0.1.0`, run one by one on request, on the container `default` of any
+//! backend. `GET /checks` lists their names, `GET /check/NAME` runs one: 200, or 500 with the difference.
 //!
-//! A check leaves nothing behind, and needs nothing but to be alone with the container. Of `longest-odd-names` and
-//! `longest-odd-names-are-refused` one holds: the second where the server's keys are too short for the first.
+//! A check deletes its objects, and needs exclusive access to the container. Exactly one of `longest-odd-names` and
+//! `longest-odd-names-are-refused` applies: the second where the server's keys are too short for the first.
 
 mod aborts;
 mod at_once;
@@ -83,7 +83,7 @@ async fn main(request: Request) -> impl IntoResponse {
     ROUTES.handle(request).await
 }
 
-/// The names of all checks, one a line.
+/// Lists the names of all checks, one per line.
 async fn all_names(_: Request) -> impl IntoResponse {
     CHECKS.iter().map(|(name, _)| format!("{name}\n")).collect::<String>()
 }
@@ -104,7 +104,7 @@ async fn check(request: Request) -> Response {
     }
 }
 
-/// Copies the object `from` to `to`, for a test that leaves meanwhile.
+/// Copies the object `from` to `to`, for a test that disconnects meanwhile.
 async fn copy(_: Request) -> Response {
     let copied = async { Container::open("default").await?.copy("from", "to").await };
     match copied.await {

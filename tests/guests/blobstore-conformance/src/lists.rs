@@ -1,8 +1,8 @@
-//! Lists: in the order of the bytes, by prefix, and of more than a page.
+//! Lists: sorted by bytes, by prefix, and of more than a page.
 
 use crate::scope::{Differs, Outcome, Scope, holds, same};
 
-/// Names in their order, which is not that of the alphabet.
+/// Names in byte order, which is not alphabetical.
 const NAMES: &[&str] = &[
     "",
     "\0",
@@ -25,10 +25,10 @@ const NAMES: &[&str] = &[
     "\u{1f980}",
 ];
 
-/// In the order of the bytes, with what is known about each.
+/// Sorted by bytes, with the properties of each object.
 pub(crate) async fn list(on: Scope) -> Outcome {
     same("before", on.all("").await?, Vec::<String>::new())?;
-    // In another order than that of the list.
+    // In another order than the list's.
     for (index, name) in NAMES.iter().enumerate().rev() {
         on.container.put(on.name(name), "x".repeat(index)).await?;
     }
@@ -43,7 +43,7 @@ pub(crate) async fn list(on: Scope) -> Outcome {
     on.clean().await
 }
 
-/// A prefix is text: it need not end at a slash, and nothing in it has a meaning.
+/// A prefix is plain text: it need not end at a slash, and no character is special.
 pub(crate) async fn prefix(on: Scope) -> Outcome {
     for name in NAMES {
         on.container.put(on.name(name), "").await?;
@@ -55,7 +55,7 @@ pub(crate) async fn prefix(on: Scope) -> Outcome {
     on.clean().await
 }
 
-/// More than any page; each once, and in order. A list that is left in the middle is in nobody's way.
+/// More than any page; each once, and sorted. A list that is dropped midway blocks no other operation.
 pub(crate) async fn many(on: Scope) -> Outcome {
     let names: Vec<String> = (0..2_100).map(|number| format!("{number:05}")).collect();
     for chunk in names.chunks(50) {

@@ -1,4 +1,4 @@
-//! Names: any UTF-8 of 1 to 1,024 bytes is data, and nothing else is a name.
+//! Names: any UTF-8 of 1 to 1,024 bytes is valid, anything else is not.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,8 @@ use tempo_sdk_blobstore::{Container, ErrorKind, PutOptions};
 
 use crate::scope::{Outcome, Scope, fails, holds, list, same};
 
-/// What file systems, NATS subjects, URLs, shells and C take for something special; and pairs that some take for one.
+/// Names with characters that are special to file systems, NATS subjects, URLs, shells and C, and pairs that some
+/// systems treat as equal.
 const ODD: &[&str] = &[
     ".",
     "..",
@@ -104,7 +105,8 @@ const ODD: &[&str] = &[
     "default",
 ];
 
-/// All of them at once, each with a value of its own. They are the whole name: a prefix would hide what is special.
+/// All of them in one container, each with a different value. They are the whole name: a prefix would hide special
+/// characters.
 pub(crate) async fn odd(on: Scope) -> Outcome {
     let container = &on.container;
     for name in ODD {
@@ -139,7 +141,7 @@ fn value(name: &str) -> Vec<u8> {
     format!("the value of {name:?}").into_bytes()
 }
 
-/// 1,024 bytes are a name for every operation; a difference in the last one counts.
+/// 1,024 bytes are valid for every operation; a difference in the last byte is significant.
 pub(crate) async fn longest(on: Scope) -> Outcome {
     for (unit, count) in [("n", 1024), ("\u{e4}", 512), ("\u{1f980}", 256)] {
         are_a_name(&on, unit, count).await?;
@@ -147,10 +149,10 @@ pub(crate) async fn longest(on: Scope) -> Outcome {
     Ok(())
 }
 
-/// Characters that are written with two where names are keys or paths.
+/// Characters that backends encode with two characters.
 const GROWING: &[&str] = &["/", "\0", "."];
 
-/// So they are of whatever characters, unless the container's keys have an end.
+/// The longest names may contain any characters, unless the container's keys are limited.
 pub(crate) async fn longest_odd(on: Scope) -> Outcome {
     for unit in GROWING {
         are_a_name(&on, unit, 1024).await?;
@@ -158,7 +160,7 @@ pub(crate) async fn longest_odd(on: Scope) -> Outcome {
     Ok(())
 }
 
-/// And where they have one, what does not fit is refused by every operation.
+/// If keys are limited, every operation rejects a name that is too long.
 pub(crate) async fn longest_odd_refused(on: Scope) -> Outcome {
     let good = on.name("good");
     on.container.put(good.as_str(), "good").await?;
@@ -190,7 +192,7 @@ async fn are_a_name(on: &Scope, unit: &str, count: usize) -> Outcome {
     Ok(())
 }
 
-/// The empty name and one of 1,025 bytes are none, for any operation.
+/// Every operation rejects the empty name and one of 1,025 bytes.
 pub(crate) async fn bad(on: Scope) -> Outcome {
     let good = on.name("good");
     on.container.put(good.as_str(), "good").await?;

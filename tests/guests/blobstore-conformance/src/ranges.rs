@@ -1,4 +1,4 @@
-//! Parts of an object, at the edges of the object and of the chunks that data moves in.
+//! Ranges of an object, at the edges of the object and of its chunks.
 
 use std::ops::{Bound, RangeBounds};
 
@@ -49,7 +49,7 @@ pub(crate) async fn ranges(on: Scope) -> Outcome {
     on.clean().await
 }
 
-/// What `range` gives must be the bytes `start..end`, as far as there are any.
+/// Checks that `range` returns the bytes `start..end`, as far as they exist.
 async fn part(on: &Scope, name: &str, range: impl RangeBounds<u64>, start: u64, end: u64) -> Outcome {
     let what = format!("the bytes {start}..{end}");
     let wanted = pattern(start.min(SIZE), end.min(SIZE));
@@ -61,7 +61,7 @@ async fn part(on: &Scope, name: &str, range: impl RangeBounds<u64>, start: u64, 
     holds(&format!("{what} are right"), got == wanted)
 }
 
-/// Of an object without bytes every part is empty; of one that is not there is none.
+/// Every range of an empty object is empty; a missing object has none.
 pub(crate) async fn of_nothing(on: Scope) -> Outcome {
     let name = on.name("n");
     fails("a part of no object", on.container.get_range(name.as_str(), 0..1).await, ErrorKind::NoSuchObject)?;

@@ -1,4 +1,4 @@
-//! What the SDK does not let a component do, done with bindings of our own.
+//! Operations that the SDK prevents, with generated bindings.
 
 use std::pin::pin;
 use std::task::Poll;
@@ -24,7 +24,7 @@ fn options() -> PutOptions {
     PutOptions { if_absent: false, content_type: None, metadata: Vec::new() }
 }
 
-/// The word that the data is not whole: after the last byte, and before the first one.
+/// The terminal future fails: after the last byte, and before the first one.
 pub(crate) async fn failed(on: Scope) -> Outcome {
     for (name, early) in [("new", false), ("old", false), ("new", true), ("old", true)] {
         let old = name == "old";
@@ -40,15 +40,15 @@ pub(crate) async fn failed(on: Scope) -> Outcome {
     on.clean().await
 }
 
-/// What became of an upload whose producer failed: its size, or the kind of the error.
+/// Uploads with a failing terminal future. Returns the size, or the kind of the error.
 async fn put_and_fail(name: &str, early: bool) -> Result<Result<u64, ErrorKind>, Differs> {
     let (mut data, contents) = wit_stream::new();
-    // Nothing but the write below may say that it failed.
+    // Only the write below reports the failure.
     let (complete, whole) = wit_future::new(|| Ok(()));
     let container = open().await?;
     let put = container.put(name.to_owned(), contents, whole, options());
     let produce = async move {
-        // A host that has heard enough need not read on: what it does not take is not looked at.
+        // A host may stop reading early: the remaining bytes are ignored.
         if !early {
             data.write_all(vec![b'x'; SIZE]).await;
             drop(data);
@@ -63,7 +63,7 @@ async fn put_and_fail(name: &str, early: bool) -> Result<Result<u64, ErrorKind>,
     Ok(stored.map(|info| info.size).map_err(|error| error.kind))
 }
 
-/// The word that the data is whole comes before any of it: all of it is kept, and none is to be seen before its end.
+/// The terminal future succeeds before the data: all of it is stored, and none is visible before the end.
 pub(crate) async fn early(on: Scope) -> Outcome {
     let name = on.name("n");
     let (mut data, contents) = wit_stream::new();
@@ -87,7 +87,7 @@ pub(crate) async fn early(on: Scope) -> Outcome {
     on.clean().await
 }
 
-/// The call is cancelled in the middle.
+/// The call is cancelled midway.
 pub(crate) async fn cancelled(on: Scope) -> Outcome {
     let name = on.name("n");
     let (mut data, contents) = wit_stream::new();
@@ -97,7 +97,7 @@ pub(crate) async fn cancelled(on: Scope) -> Outcome {
         let mut put = pin!(container.put(name.clone(), contents, whole, options()));
         let mut write = pin!(data.write_all(vec![b'x'; SIZE]));
         let (mut ended, mut written) = (false, false);
-        // Both, until the host has taken all there is.
+        // Polls both until the host has read all the data.
         poll_fn(|cx| {
             ended = ended || put.as_mut().poll(cx).is_ready();
             written = written || write.as_mut().poll(cx).is_ready();

@@ -1,4 +1,4 @@
-//! Readers that are not read to the end, or whose object goes away.
+//! Readers that are dropped early, or whose object is deleted.
 
 use tempo_sdk_blobstore::Reader;
 
@@ -6,7 +6,7 @@ use crate::scope::{Differs, Outcome, Scope, holds, same};
 
 const SIZE: usize = 8 << 20;
 
-/// A reader that is dropped, before its first byte or after, is in nobody's way.
+/// A reader that is dropped, before or after its first byte, blocks no other operation.
 pub(crate) async fn left(on: Scope) -> Outcome {
     let name = on.name("n");
     on.container.put(name.as_str(), vec![b'a'; SIZE]).await?;
@@ -21,7 +21,7 @@ pub(crate) async fn left(on: Scope) -> Outcome {
     on.is_gone(&name).await
 }
 
-/// What was opened is read as it was, or breaks off: it never goes on with another object.
+/// An open reader returns the original object or fails: it never continues with another object.
 pub(crate) async fn overwritten(on: Scope) -> Outcome {
     let name = on.name("n");
     for delete in [false, true] {

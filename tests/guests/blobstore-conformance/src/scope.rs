@@ -1,4 +1,4 @@
-//! What every check works with: names of its own, and comparisons that say what differed and where.
+//! The context of a check: unique names, and comparisons that report the difference and its location.
 
 pub(crate) use crate::outcome::{Differs, Outcome, holds, same};
 
@@ -11,7 +11,7 @@ use tempo_sdk_blobstore::{Container, Error, ErrorKind};
 
 use crate::outcome::short;
 
-/// The container, and a prefix that nobody else has.
+/// The container, and a unique prefix.
 pub(crate) struct Scope {
     pub(crate) container: Container,
     prefix: String,
@@ -19,29 +19,29 @@ pub(crate) struct Scope {
 
 impl Scope {
     pub(crate) async fn new(check: &str) -> Result<Self, Differs> {
-        // A hasher's keys are the random numbers that the standard library has to offer.
+        // The keys of a hasher are the random numbers of the standard library.
         let random = RandomState::new().build_hasher().finish();
         Ok(Self { container: Container::open("default").await?, prefix: format!("{check}-{random:x}/") })
     }
 
-    /// A name of this check.
+    /// Returns a name of this check.
     pub(crate) fn name(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
     }
 
-    /// The names of this check that begin with `prefix`, in the order of the list and without what is common to them.
+    /// Returns the names of this check that begin with `prefix`, in list order, without the common prefix.
     pub(crate) async fn all(&self, prefix: &str) -> Result<Vec<String>, Differs> {
         let names = list(&self.container, &self.name(prefix)).await?;
         let own = |name: &String| name.strip_prefix(&self.prefix).map(str::to_owned);
         names.iter().map(|name| own(name).ok_or(Differs::new(format_args!("{name:?} is in the list")))).collect()
     }
 
-    /// The object's bytes.
+    /// Returns the object's bytes.
     pub(crate) async fn read(&self, name: &str) -> Result<Vec<u8>, Error> {
         Ok(self.container.get(name).await?.reader.bytes().await?.into())
     }
 
-    /// There is no object of that name, for any operation.
+    /// Checks that every operation reports a missing object.
     #[track_caller]
     pub(crate) fn is_gone(&self, name: &str) -> impl Future<Output = Outcome> {
         let place = Location::caller();
@@ -65,7 +65,7 @@ impl Scope {
     }
 }
 
-/// The names that begin with `prefix`, in the order of the list.
+/// Returns the names that begin with `prefix`, in list order.
 pub(crate) async fn list(container: &Container, prefix: &str) -> Result<Vec<String>, Differs> {
     let mut objects = container.list(prefix);
     let mut names = Vec::new();
@@ -75,12 +75,12 @@ pub(crate) async fn list(container: &Container, prefix: &str) -> Result<Vec<Stri
     Ok(names)
 }
 
-/// The byte at `place` of what checks write: it repeats after a prime number, so that a chunk in the wrong place shows.
+/// Returns byte `place` of the test pattern: its period is a prime, so that a misplaced chunk is detected.
 pub(crate) fn byte(place: u64) -> u8 {
     u8::try_from(place % 251).unwrap_or_default()
 }
 
-/// The bytes `from..to` of it.
+/// Returns the bytes `from..to` of the test pattern.
 pub(crate) fn pattern(from: u64, to: u64) -> Vec<u8> {
     (from..to).map(byte).collect()
 }
@@ -98,7 +98,7 @@ impl From<Error> for Differs {
     }
 }
 
-/// `got` must be an error of this kind.
+/// Checks that `got` is an error of this kind.
 #[track_caller]
 pub(crate) fn fails<T: Debug>(what: &str, got: Result<T, Error>, wanted: ErrorKind) -> Outcome {
     match got {

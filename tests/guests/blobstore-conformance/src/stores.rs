@@ -4,7 +4,7 @@ use tempo_sdk_blobstore::{Container, ErrorKind};
 
 use crate::scope::{Outcome, Scope, fails, same};
 
-/// A name that is not configured does not exist.
+/// Opening a name that is not configured fails.
 pub(crate) async fn unknown(_: Scope) -> Outcome {
     for name in ["nowhere", "", "Default", "default ", "../default", "default\0"] {
         fails(&format!("open {name:?}"), Container::open(name).await, ErrorKind::NoSuchContainer)?;
@@ -12,12 +12,12 @@ pub(crate) async fn unknown(_: Scope) -> Outcome {
     Ok(())
 }
 
-/// Two handles are one container, and one outlives the other.
+/// Two handles refer to one container, and one outlives the other.
 pub(crate) async fn same_container(on: Scope) -> Outcome {
     let name = on.name("n");
     let other = Container::open("default").await?;
     other.put(name.as_str(), "value").await?;
-    // What was begun with a handle goes on without it.
+    // An operation continues after its handle is dropped.
     let mut object = other.get(name.as_str()).await?;
     drop(other);
     same("what another handle opened", object.reader.chunk().await?.as_deref(), Some(&b"value"[..]))?;

@@ -1,10 +1,10 @@
-//! Writing and deleting: over what is there, with what is noted, on a condition.
+//! Writing and deleting: replacement, metadata, conditions.
 
 use tempo_sdk_blobstore::{ErrorKind, PutOptions};
 
 use crate::scope::{Outcome, Scope, fails, holds, same};
 
-/// Nothing is found where nothing was written, and deleting it is no error.
+/// A missing object is reported as missing, and deleting it succeeds.
 pub(crate) async fn missing(on: Scope) -> Outcome {
     let name = on.name("n");
     on.is_gone(&name).await?;
@@ -12,7 +12,7 @@ pub(crate) async fn missing(on: Scope) -> Outcome {
     on.is_gone(&name).await
 }
 
-/// Nothing of what was there before is left.
+/// A write replaces an existing object completely.
 pub(crate) async fn overwrite(on: Scope) -> Outcome {
     let name = on.name("n");
     let options = PutOptions::new().content_type("text/plain").metadata("k", "v");
@@ -43,7 +43,7 @@ pub(crate) async fn delete(on: Scope) -> Outcome {
     on.clean().await
 }
 
-/// What a writer notes is told by whoever knows the object.
+/// Every operation returns the metadata that the writer set.
 pub(crate) async fn metadata(on: Scope) -> Outcome {
     let name = on.name("n");
     let options =
@@ -51,7 +51,7 @@ pub(crate) async fn metadata(on: Scope) -> Outcome {
     let info = on.container.put_with(name.as_str(), "value", options).await?;
     same("name", info.name.as_str(), name.as_str())?;
     same("size", info.size, 5)?;
-    // 2020 has passed, and so has not the year 2200: it is a time in seconds.
+    // After 2020 and before 2200: the time is in seconds.
     holds("created is a time", (1_577_836_800..7_258_118_400).contains(&info.created))?;
     same("content type", info.content_type.as_deref(), Some("image/svg+xml; a=\"b c\""))?;
     let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
@@ -62,7 +62,7 @@ pub(crate) async fn metadata(on: Scope) -> Outcome {
     on.clean().await
 }
 
-/// As much as may be noted.
+/// The largest allowed metadata.
 pub(crate) async fn metadata_edges(on: Scope) -> Outcome {
     let name = on.name("n");
     let most = [
@@ -79,7 +79,7 @@ pub(crate) async fn metadata_edges(on: Scope) -> Outcome {
     on.clean().await
 }
 
-/// What must not be noted is refused, and then nothing is written.
+/// Invalid metadata is rejected, and then nothing is written.
 pub(crate) async fn bad_metadata(on: Scope) -> Outcome {
     let name = on.name("n");
     let pairs = [
@@ -108,7 +108,8 @@ pub(crate) async fn bad_metadata(on: Scope) -> Outcome {
     on.is_gone(&name).await
 }
 
-/// It never writes over an object, and says so; also where the object came while the upload was under way.
+/// A conditional write never replaces an object and reports the conflict, also if the object was created during the
+/// upload.
 pub(crate) async fn if_absent(on: Scope) -> Outcome {
     let name = on.name("n");
     let options = || PutOptions::new().if_absent();

@@ -1,4 +1,4 @@
-//! The draft's functions, and what checks do with several of them.
+//! The draft's functions, combined for the checks.
 
 pub(crate) use bindings::wasi::blobstore::blobstore::{
     container_exists, copy_object, create_container, delete_container, get_container, move_object,
@@ -14,17 +14,17 @@ mod bindings {
     wit_bindgen::generate!({ path: "../../../wit/blobstore-draft", world: "imports", generate_all });
 }
 
-/// The most that one blocking write may carry.
+/// The maximum size of one blocking write, in bytes.
 const WRITE: usize = 4096;
 
-/// The container, without any objects.
+/// Returns the container, cleared.
 pub(crate) fn empty() -> Result<Container, Differs> {
     let container = get_container("default")?;
     container.clear()?;
     Ok(container)
 }
 
-/// Writes an object, and waits until it is there.
+/// Writes an object, and waits until it is stored.
 pub(crate) fn put(container: &Container, name: &str, bytes: &[u8]) -> Result<(), Differs> {
     let value = OutgoingValue::new_outgoing_value();
     container.write_data(name, &value)?;
@@ -32,7 +32,7 @@ pub(crate) fn put(container: &Container, name: &str, bytes: &[u8]) -> Result<(),
     Ok(OutgoingValue::finish(value)?)
 }
 
-/// The stream of a value.
+/// Returns the stream of a value.
 pub(crate) fn body(value: &OutgoingValue) -> Result<OutputStream, Differs> {
     value.outgoing_value_write_body().map_err(|()| Differs::new("the value gives no stream"))
 }
@@ -41,18 +41,18 @@ pub(crate) fn write(to: &OutputStream, bytes: &[u8]) -> Result<(), Differs> {
     bytes.chunks(WRITE).try_for_each(|piece| Ok(to.blocking_write_and_flush(piece)?))
 }
 
-/// The bytes of an object, all at once.
+/// Returns the bytes of an object.
 pub(crate) fn read(container: &Container, name: &str) -> Result<Vec<u8>, Differs> {
     part(container, name, 0, u64::MAX)
 }
 
-/// The bytes `start..=end` of an object.
+/// Returns the bytes `start..=end` of an object.
 pub(crate) fn part(container: &Container, name: &str, start: u64, end: u64) -> Result<Vec<u8>, Differs> {
     let value = container.get_data(name, start, end)?;
     Ok(IncomingValue::incoming_value_consume_sync(value)?)
 }
 
-/// All names, in the order of the list.
+/// Returns all names, in list order.
 pub(crate) fn list(container: &Container) -> Result<Vec<String>, Differs> {
     let names = container.list_objects()?;
     let mut all = Vec::new();

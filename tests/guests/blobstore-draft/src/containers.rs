@@ -1,4 +1,4 @@
-//! Finding containers: those that are configured are there, and no others can be made.
+//! Finding containers: the configured ones exist, and no others can be created.
 
 use crate::api::{container_exists, create_container, delete_container, empty, get_container, list, put, read};
 use crate::scope::{Outcome, fails, same};
@@ -15,14 +15,14 @@ pub(crate) fn containers() -> Outcome {
         fails(&format!("delete {name:?}"), delete_container(name))?;
         same(&format!("whether {name:?} exists"), container_exists(name)?, false)?;
     }
-    // Two handles are one container, and creating one that is there opens it.
+    // Two handles refer to one container, and creating an existing one opens it.
     put(&empty()?, "n", b"value")?;
     let created = create_container("default")?;
     same("what another handle wrote", read(&created, "n")?, b"value")?;
     Ok(created.clear()?)
 }
 
-/// Its objects go; what is configured stays.
+/// Deleting removes the objects; the configured container remains.
 pub(crate) fn delete() -> Outcome {
     let container = empty()?;
     for name in ["a", "b"] {

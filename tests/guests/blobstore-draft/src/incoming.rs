@@ -1,4 +1,4 @@
-//! Values on their way from a container: ranges, at once and as streams.
+//! Incoming values: ranges, at once and as streams.
 
 use crate::api::{IncomingValue, InputStream, StreamError, empty, part, put};
 use crate::scope::{Differs, Outcome, fails, holds, same};
@@ -19,7 +19,7 @@ pub(crate) fn ranges() -> Outcome {
     Ok(container.clear()?)
 }
 
-/// What lies beyond the end is left out; a range that ends before it starts is none.
+/// A range is clamped to the object; a range that ends before it starts is invalid.
 pub(crate) fn edges() -> Outcome {
     let container = empty()?;
     put(&container, "n", b"0123456789")?;
@@ -37,7 +37,7 @@ pub(crate) fn edges() -> Outcome {
     Ok(container.clear()?)
 }
 
-/// As a stream it is the same. When the object goes meanwhile, the stream is whole all the same or breaks off: it is never
+/// The stream has the same bytes. If the object is deleted meanwhile, the stream is complete or fails: it is never
 /// short.
 pub(crate) fn consume() -> Outcome {
     let container = empty()?;
@@ -58,7 +58,7 @@ pub(crate) fn consume() -> Outcome {
     drain(&gone).map_or(Ok(()), |left| holds("what has gone is whole", [first, left].concat() == pattern()))
 }
 
-/// All that is left.
+/// Reads the remaining bytes.
 fn drain(from: &InputStream) -> Result<Vec<u8>, Differs> {
     let mut all = Vec::new();
     loop {

@@ -1,8 +1,8 @@
-//! Checks, one by one and on request, that a host implements `wasi:blobstore@0.2.0-draft` as it is meant: every function of it,
-//! on the container `default` of whatever backend it is given. `GET /checks` lists their names, `GET /check/NAME` runs one: 200,
-//! or 500 and what differed. `/copy` and `/move` act on the object `from`, for tests that leave meanwhile.
+//! Conformance checks of a host's `wasi:blobstore@0.2.0-draft`, run one by one on request: every function, on the
+//! container `default` of any backend. `GET /checks` lists their names, `GET /check/NAME` runs one: 200, or 500 with
+//! the difference. `/copy` and `/move` act on the object `from`, for tests that disconnect meanwhile.
 //!
-//! The checks delete everything in the container.
+//! The checks delete all objects of the container.
 
 mod api;
 mod containers;

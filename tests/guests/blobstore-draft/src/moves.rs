@@ -1,4 +1,4 @@
-//! Copying and moving objects, by their containers' names.
+//! Copying and moving objects, by the names of their containers.
 
 use crate::api::{ObjectId, copy_object, empty, id, list, move_object, put, read};
 use crate::scope::{Outcome, fails, same};
@@ -34,7 +34,7 @@ pub(crate) fn rename() -> Outcome {
     Ok(container.clear()?)
 }
 
-/// What is not there cannot be copied or moved, and nothing goes where there is no container.
+/// A missing object cannot be copied or moved, and an unknown container is rejected.
 pub(crate) fn nothing() -> Outcome {
     let container = empty()?;
     put(&container, "there", b"value")?;

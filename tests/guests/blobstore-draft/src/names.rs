@@ -1,4 +1,4 @@
-//! Lists of names, read and passed over piece by piece.
+//! Lists of names, read and skipped in parts.
 
 use crate::api::{empty, put};
 use crate::scope::{Outcome, holds, same};

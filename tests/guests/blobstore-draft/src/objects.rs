@@ -1,4 +1,4 @@
-//! Objects: there, known, and gone.
+//! Objects: their existence, properties and deletion.
 
 use crate::api::{Container, OutgoingValue, empty, list, part, put, read};
 use crate::scope::{Outcome, fails, same};
@@ -22,7 +22,7 @@ pub(crate) fn info() -> Outcome {
     same("name", info.name, "n")?;
     same("container", info.container, "default")?;
     same("size", info.size, 5)?;
-    // 2020 has passed, and so has not the year 2200: it is a time in seconds.
+    // After 2020 and before 2200: the time is in seconds.
     same("created", (1_577_836_800..7_258_118_400).contains(&info.created_at), true)?;
     Ok(container.clear()?)
 }
@@ -65,7 +65,7 @@ pub(crate) fn clear() -> Outcome {
     is_gone(&container, "a")
 }
 
-/// 1,024 bytes are a name, none and 1,025 are not.
+/// 1,024 bytes are a valid name; 0 and 1,025 bytes are not.
 pub(crate) fn bad_names() -> Outcome {
     let container = empty()?;
     let longest = "n".repeat(1024);

@@ -1,4 +1,4 @@
-//! Values on their way to a container: whole, or nothing.
+//! Outgoing values: complete, or nothing.
 
 use crate::api::{OutgoingValue, body, empty, list, put, read, write};
 use crate::scope::{Outcome, fails, holds, same};
@@ -12,7 +12,7 @@ pub(crate) fn overwrite() -> Outcome {
     Ok(container.clear()?)
 }
 
-/// More than any buffer on the way holds.
+/// More than all buffers in between hold.
 pub(crate) fn large() -> Outcome {
     let container = empty()?;
     let bytes: Vec<u8> = (0..=250).cycle().take((4 << 20) + 3).collect();
@@ -21,12 +21,12 @@ pub(crate) fn large() -> Outcome {
     Ok(container.clear()?)
 }
 
-/// A value may be written before it is named.
+/// A value may be written before it has a name.
 pub(crate) fn named_late() -> Outcome {
     let container = empty()?;
     let value = OutgoingValue::new_outgoing_value();
     let to = body(&value)?;
-    // A write that waits for its bytes to leave would wait for ever.
+    // A blocking write that waits for its bytes to be read would never return.
     holds("there is room", to.check_write()? >= 5)?;
     to.write(b"value")?;
     drop(to);

@@ -1,4 +1,4 @@
-//! Comparisons that say what differed and where.
+//! Comparisons that report the difference and its location.
 
 pub(crate) use crate::outcome::{Differs, Outcome, holds, same};
 
@@ -22,7 +22,7 @@ impl From<StreamError> for Differs {
     }
 }
 
-/// `got` must be an error that says something.
+/// Checks that `got` is an error with a message.
 #[track_caller]
 pub(crate) fn fails<T>(what: &str, got: Result<T, String>) -> Outcome {
     match got {

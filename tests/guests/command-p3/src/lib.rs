@@ -1,5 +1,5 @@
-//! A command over WASI 0.3: prints its arguments to standard output. `exit=N` ends with status N, `fail` with an error, `trap`
-//! with a trap, and `fetch=AUTHORITY` sends a request and prints the status of the response.
+//! A command over WASI 0.3: prints its arguments to standard output. `exit=N` exits with the status N, `fail` with an
+//! error, `trap` with a trap, and `fetch=AUTHORITY` sends a request and prints the status of the response.
 
 use std::process::abort;
 
@@ -28,7 +28,7 @@ impl Guest for Command {
     }
 }
 
-/// The status of the response to a request.
+/// Returns the status of the response to a request.
 async fn fetch(authority: &str) -> Result<u16, ()> {
     let (end, trailers) = wasip3::wit_future::new(|| Ok(None));
     let (request, _sent) = Request::new(Fields::new(), None, trailers, None);
@@ -39,7 +39,7 @@ async fn fetch(authority: &str) -> Result<u16, ()> {
     Ok(client::send(request).await.map_err(drop)?.get_status_code())
 }
 
-/// Writes a line through the 0.3 interface: `println!` would go through that of 0.2.
+/// Writes a line with the 0.3 interface: `println!` would use that of 0.2.
 async fn print(line: String) -> Result<(), ()> {
     let (mut writer, reader) = wasip3::wit_stream::new();
     let written = stdout::write_via_stream(reader);

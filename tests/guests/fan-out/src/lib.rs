@@ -1,5 +1,5 @@
-//! Asks two things of the store `default`, one of the server that the header `second` names, and publishes `work.done`, all
-//! on one request. It knows nothing of traces: what it does must appear in them nevertheless.
+//! Calls the store `default` twice and the server in the header `second` once, and publishes `work.done`, all on one
+//! request. It has no tracing code: the host must trace its operations.
 
 use tempo_sdk_http::{IntoResponse, Request, StatusCode};
 use tempo_sdk_keyvalue::Bucket;

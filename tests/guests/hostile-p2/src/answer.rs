@@ -1,12 +1,12 @@
-//! Reading the target, and answering with a text.
+//! Parses the target, and responds with a text.
 
 use wasip2::http::types::{Fields, IncomingRequest, OutgoingBody, OutgoingResponse, ResponseOutparam};
 use wasip2::io::streams::OutputStream;
 
-/// The most that one blocking write may carry.
+/// The maximum size of one blocking write, in bytes.
 const WRITE: usize = 4096;
 
-/// Path and query of a request.
+/// The path and the query of a request.
 pub(crate) struct Target {
     pub(crate) path: String,
     query: String,
@@ -19,19 +19,19 @@ impl Target {
         Self { path: path.to_owned(), query: query.to_owned() }
     }
 
-    /// The text that the query has under `name`, as it was sent, or nothing.
+    /// Returns the query value of `name`, not decoded; empty without one.
     pub(crate) fn text(&self, name: &str) -> String {
         let mut pairs = self.query.split('&').filter_map(|pair| pair.split_once('='));
         pairs.find(|(key, _)| *key == name).map(|(_, value)| value.to_owned()).unwrap_or_default()
     }
 
-    /// The number that the query has under `name`, or `default`.
+    /// Returns the query value of `name` as a number, or `default`.
     pub(crate) fn number(&self, name: &str, default: u64) -> u64 {
         self.text(name).parse().unwrap_or(default)
     }
 }
 
-/// Sends the head; gives the body to write to.
+/// Sends the head and returns the body.
 pub(crate) fn start(outparam: ResponseOutparam, status: u16) -> Option<OutgoingBody> {
     let response = OutgoingResponse::new(Fields::new());
     response.set_status_code(status).ok()?;
@@ -40,7 +40,7 @@ pub(crate) fn start(outparam: ResponseOutparam, status: u16) -> Option<OutgoingB
     Some(body)
 }
 
-/// Answers with a text.
+/// Responds with a text.
 pub(crate) fn text(outparam: ResponseOutparam, status: u16, text: &str) {
     let Some(body) = start(outparam, status) else { return };
     if let Ok(stream) = body.write() {
@@ -49,7 +49,7 @@ pub(crate) fn text(outparam: ResponseOutparam, status: u16, text: &str) {
     let _ = OutgoingBody::finish(body, None);
 }
 
-/// Writes all of it; `false` when the reader is gone.
+/// Writes all bytes. Returns `false` if the reader was dropped.
 pub(crate) fn write(stream: &OutputStream, bytes: &[u8]) -> bool {
     bytes.chunks(WRITE).all(|piece| stream.blocking_write_and_flush(piece).is_ok())
 }

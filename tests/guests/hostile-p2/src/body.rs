@@ -1,4 +1,4 @@
-//! Bodies: echoed, slow, broken off.
+//! Bodies: echoed, slow, aborted.
 
 use std::mem::forget;
 use std::process::abort;
@@ -30,7 +30,7 @@ pub(crate) fn echo(request: &IncomingRequest, outparam: ResponseOutparam) {
     let _ = OutgoingBody::finish(answer, trailers);
 }
 
-/// Lines with pauses of 50 ms between them.
+/// Streams lines with pauses of 50 ms.
 pub(crate) fn stream(outparam: ResponseOutparam, chunks: u64) {
     let Some(body) = start(outparam, 200) else { return };
     if let Ok(to) = body.write() {
@@ -46,8 +46,8 @@ pub(crate) fn stream(outparam: ResponseOutparam, chunks: u64) {
 }
 
 /// `?status=N&length=N&write=N&end=E`: a response with that status, that `Content-Length`, and that many bytes. Without
-/// `write` its body is never asked for. `end` is how the body ends: `leak` never ends it, `drop` breaks it off; by default
-/// it is finished.
+/// `write` the guest never opens the body. `end` is the end of the body: `leak` never ends it, `drop` aborts it; by
+/// default the guest finishes it.
 pub(crate) fn answer(outparam: ResponseOutparam, target: &Target) {
     let fields = Fields::new();
     let length = target.text("length");
@@ -70,12 +70,12 @@ pub(crate) fn answer(outparam: ResponseOutparam, target: &Target) {
     match target.text("end").as_str() {
         "leak" => forget(body),
         "drop" => drop(body),
-        // What the host says of a length that is not right is for the test to see.
+        // The test checks the host's error for a wrong length.
         _ => drop(OutgoingBody::finish(body, None)),
     }
 }
 
-/// The headers of the request, one a line.
+/// Returns the headers of the request, one per line.
 pub(crate) fn headers(request: &IncomingRequest) -> String {
     let line = |(name, value): (String, Vec<u8>)| format!("{name}: {}\n", String::from_utf8_lossy(&value));
     request.headers().entries().into_iter().map(line).collect()

@@ -1,4 +1,4 @@
-//! Ends that are no answer.
+//! Calls that end without a response.
 
 use std::hint::black_box;
 
@@ -8,7 +8,7 @@ pub(crate) fn panicking() -> ! {
     panic!("asked to panic; the secret is xyzzy")
 }
 
-/// Never gives the processor back by itself.
+/// Loops forever without yielding.
 pub(crate) fn spin() -> ! {
     let mut rounds = 0_u64;
     loop {
@@ -16,7 +16,7 @@ pub(crate) fn spin() -> ! {
     }
 }
 
-/// Computes for so many rounds, however long that takes.
+/// Computes for that many rounds, at any cost of time.
 pub(crate) fn count(limit: u64) -> String {
     let mut rounds = 0_u64;
     while rounds < limit {
@@ -25,7 +25,7 @@ pub(crate) fn count(limit: u64) -> String {
     format!("{rounds}\n")
 }
 
-/// Allocates and touches that many MiB, or dies on the way.
+/// Allocates and touches that many MiB, or traps.
 pub(crate) fn hog(mib: u64) -> String {
     let mut held = Vec::new();
     while (held.len() as u64) < mib {

@@ -1,4 +1,4 @@
-//! A request to elsewhere.
+//! Outgoing requests.
 
 use wasip2::http::outgoing_handler::handle;
 use wasip2::http::types::{
@@ -9,7 +9,7 @@ use crate::answer::{Target, text, write};
 
 const READ: u64 = 64 * 1024;
 
-/// Answers with the status and the body of a GET, or with 502 and the error.
+/// Responds with the status and the body of a GET, or with 502 and the error.
 pub(crate) fn fetch(outparam: ResponseOutparam, url: &str) {
     let answer = request(url).and_then(send).map(|response| describe(&response));
     match answer {
@@ -18,8 +18,9 @@ pub(crate) fn fetch(outparam: ResponseOutparam, url: &str) {
     }
 }
 
-/// `?authority=A[&path=P][&method=M][&length=N][&write=N]`: sends a request; answers with the status, the headers and the
-/// body of the response, or with 502 and the error. Without `path` the request has none, without `write` no body.
+/// `?authority=A[&path=P][&method=M][&length=N][&write=N]`: sends a request and responds with the status, the headers
+/// and the body of its response, or with 502 and the error. Without `path` the request has no path, without `write` no
+/// body.
 pub(crate) fn ask(outparam: ResponseOutparam, target: &Target) {
     match put_together(target) {
         Ok(response) => {

@@ -1,4 +1,4 @@
-//! Makes the host hold things: header fields, methods of requests, bodies that are not sent, streams and listings of files.
+//! Makes the host hold resources: header fields, methods of requests, unsent bodies, streams and listings of files.
 
 use wasip2::cli::stdout::get_stdout;
 use wasip2::filesystem::types::{ErrorCode, OpenFlags};
@@ -7,14 +7,14 @@ use wasip2::http::types::{Fields, Method, OutgoingRequest};
 use crate::answer::Target;
 use crate::open;
 
-/// Makes up to `handles` handles of fields with a value of `bytes` bytes each, says how many there were before one was refused,
-/// and drops them.
+/// Creates up to `handles` fields with a value of `bytes` bytes each, returns the number before one was refused, and
+/// drops them.
 pub(crate) fn fields(target: &Target) -> String {
     let value = vec![b'v'; amount(target)];
     hold(target, || Fields::from_list(&[("x".to_owned(), value.clone())]))
 }
 
-/// The same, appended to.
+/// As [`fields`], with appended values.
 pub(crate) fn appended(target: &Target) -> String {
     let value = vec![b'v'; amount(target)];
     hold(target, || {
@@ -23,7 +23,7 @@ pub(crate) fn appended(target: &Target) -> String {
     })
 }
 
-/// The same, of requests with a method of that many bytes.
+/// As [`fields`], with requests whose method has that many bytes.
 pub(crate) fn methods(target: &Target) -> String {
     let method = Method::Other("M".repeat(amount(target)));
     hold(target, || {
@@ -32,7 +32,7 @@ pub(crate) fn methods(target: &Target) -> String {
     })
 }
 
-/// The same, of requests with a body, of which as much is written as is taken.
+/// As [`fields`], with requests whose body is filled as far as the host accepts.
 pub(crate) fn bodies(target: &Target) -> String {
     hold(target, || {
         let request = OutgoingRequest::new(Fields::new());
@@ -60,18 +60,18 @@ fn amount(target: &Target) -> usize {
     usize::try_from(target.number("bytes", 1)).unwrap_or(usize::MAX)
 }
 
-/// The same, of streams of a file, each with what was read of it and not taken.
+/// As [`fields`], with streams of a file, each with buffered data that the guest does not consume.
 pub(crate) fn reads(target: &Target) -> String {
     let file = open::file();
     hold(target, || {
         let stream = file.as_ref().map_err(|error| *error)?.read_via_stream(0)?;
-        // The first call starts to read.
+        // The first call starts the read.
         let _ = stream.read(1 << 20);
         Ok::<_, ErrorCode>(stream)
     })
 }
 
-/// The same, of streams into a file, to each of which as much is written as is taken at once.
+/// As [`fields`], with streams into a file, each filled as far as the host accepts at once.
 pub(crate) fn writes(target: &Target) -> String {
     let file = open::file();
     hold(target, || {
@@ -82,13 +82,13 @@ pub(crate) fn writes(target: &Target) -> String {
     })
 }
 
-/// The same, of listings of the directory.
+/// As [`fields`], with listings of the directory.
 pub(crate) fn listings(target: &Target) -> String {
     let directory = open::at(".", OpenFlags::DIRECTORY);
     hold(target, || directory.as_ref().map_err(|error| *error)?.read_directory())
 }
 
-/// The same, of handles of standard output with that many bytes of a line that has not ended.
+/// As [`fields`], with handles of standard output that hold that many bytes of an unfinished line.
 pub(crate) fn lines(target: &Target) -> String {
     let line = vec![b'l'; amount(target)];
     hold(target, || {
@@ -97,7 +97,7 @@ pub(crate) fn lines(target: &Target) -> String {
     })
 }
 
-/// Writes `bytes` bytes into a file at once, which is more than is permitted.
+/// Writes `bytes` bytes into a file at once, more than is permitted.
 pub(crate) fn overwrite(target: &Target) -> String {
     let written = open::file().and_then(|file| file.write_via_stream(0));
     written.map(|stream| format!("{:?}\n", stream.write(&vec![b'w'; amount(target)]))).unwrap_or_default()

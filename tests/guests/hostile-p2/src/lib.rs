@@ -1,5 +1,5 @@
-//! A component of WASI 0.2 that does on request whatever a host must survive. It is written against the bindings, so that it can
-//! break their rules: answer never, twice as late, or not to the end.
+//! A component of WASI 0.2 with hostile behaviour on request. It uses the bindings directly, so that it can violate
+//! their rules: no response, a response twice, too late, or incomplete.
 
 mod answer;
 mod body;
@@ -54,7 +54,7 @@ impl Guest for Hostile {
             "/hold-lines" => text(outparam, 200, &held::lines(&target)),
             "/overwrite" => text(outparam, 200, &held::overwrite(&target)),
             "/open" => text(outparam, 200, &open::open(&target)),
-            // Dropping the outparam unset is what a handler must not do.
+            // A handler must not drop the outparam unset.
             "/no-response" => drop(outparam),
             "/answer" => body::answer(outparam, &target),
             "/headers" => text(outparam, 200, &body::headers(&request)),

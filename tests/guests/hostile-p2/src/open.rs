@@ -1,4 +1,4 @@
-//! Opens files, directories and sockets, and keeps them open in every way that WASI 0.2 has.
+//! Opens files, directories and sockets, and keeps them open in every way of WASI 0.2.
 
 use wasip2::filesystem::preopens::get_directories;
 use wasip2::filesystem::types::{Descriptor, DescriptorFlags, ErrorCode, OpenFlags, PathFlags};
@@ -7,15 +7,15 @@ use wasip2::sockets::{instance_network, tcp_create_socket, udp, udp_create_socke
 
 use crate::answer::Target;
 
-/// `?what=W&files=N&again=M`: opens up to N of them and says how many were open when one was refused, or after the last.
-/// Then it closes one and opens another, M times, and says how often it could.
+/// `?what=W&files=N&again=M`: opens up to N of them and returns the number that were open when one was refused, or N.
+/// Then it closes one and opens another, M times, and returns the number of successes.
 pub(crate) fn open(target: &Target) -> String {
     match target.text("what").as_str() {
         "directory" => held(target, || at(".", OpenFlags::DIRECTORY)),
         "stream" => held(target, || file()?.read_via_stream(0)),
         "write" => held(target, || file()?.write_via_stream(0)),
         "append" => held(target, || file()?.append_via_stream()),
-        // One file, with more than one reference.
+        // One file with several references.
         "both" => {
             held(target, || file().and_then(|file| Ok((file.read_via_stream(0)?, file.write_via_stream(0)?, file))))
         }
@@ -31,7 +31,7 @@ pub(crate) fn open(target: &Target) -> String {
     }
 }
 
-/// What can be made and is dropped at once takes no place, and is made as often as one likes.
+/// Resources that are dropped at once take no share of the limit.
 fn held<T, E: Named>(target: &Target, mut make: impl FnMut() -> Result<T, E>) -> String {
     let mut held = Vec::new();
     let mut text = String::new();
@@ -85,7 +85,7 @@ pub(crate) fn at(path: &str, open: OpenFlags) -> Result<Descriptor, ErrorCode> {
 
 type Datagrams = (udp::IncomingDatagramStream, udp::OutgoingDatagramStream, udp::UdpSocket);
 
-/// A socket with its streams, which are children of it.
+/// Creates a socket with its streams, which are its children.
 fn datagrams() -> Result<Datagrams, SocketError> {
     let socket = udp_create_socket::create_udp_socket(IpAddressFamily::Ipv4)?;
     let any = IpSocketAddress::Ipv4(Ipv4SocketAddress { port: 0, address: (0, 0, 0, 0) });

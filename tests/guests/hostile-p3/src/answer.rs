@@ -1,4 +1,4 @@
-//! Responses whose heads and bodies do not fit together.
+//! Responses whose heads and bodies do not match.
 
 use std::mem::forget;
 
@@ -13,8 +13,8 @@ use crate::target::Target;
 type End = FutureWriter<Result<Option<Trailers>, ErrorCode>>;
 
 /// `?status=N&length=N&write=N&end=E`: a response with that status, that `Content-Length`, and that many bytes. Without
-/// `write` it has no contents at all. `end` is how the body ends: `leak` keeps the writer of its contents for ever,
-/// `leak-end` the writer of its trailers; by default it is finished.
+/// `write` it has no contents. `end` is the end of the body: `leak` never drops the writer of the contents, `leak-end`
+/// that of the trailers; by default the guest finishes it.
 pub(crate) fn answer(target: &Target) -> Result<Response, ErrorCode> {
     let mut fields = Vec::new();
     if let Some(length) = target.text("length") {
@@ -53,7 +53,7 @@ fn with_status(response: Response, target: &Target) -> Result<Response, ErrorCod
     Ok(response)
 }
 
-/// Hands the request's body on as the response's, and does nothing more.
+/// Returns the request's body as the response's, unread.
 pub(crate) fn pass(request: Request) -> Result<Response, ErrorCode> {
     let (_, taken) = wit_future::new(|| Ok(()));
     let (contents, trailers) = Request::consume_body(request, taken);
@@ -71,7 +71,7 @@ pub(crate) async fn file(target: &Target) -> Result<Response, ErrorCode> {
     Ok(Response::new(Fields::new(), Some(contents), trailers).0)
 }
 
-/// The headers of the request, one a line.
+/// Returns the headers of the request, one per line.
 pub(crate) fn headers(request: &Request) -> Result<Response, ErrorCode> {
     let mut lines = Vec::new();
     for (name, value) in request.get_headers().copy_all() {

@@ -1,4 +1,4 @@
-//! Requests to elsewhere, put together by hand.
+//! Outgoing requests on the bindings.
 
 use std::mem::forget;
 
@@ -10,8 +10,9 @@ use wit_bindgen::spawn_local;
 use crate::answer::{list, text};
 use crate::target::Target;
 
-/// `?authority=A[&path=P][&method=M][&length=N][&write=N]`: sends a request; answers with the status, the headers and the
-/// body of the response, or 502 and the error. Without `path` the request has none, without `write` no contents.
+/// `?authority=A[&path=P][&method=M][&length=N][&write=N]`: sends a request and responds with the status, the headers
+/// and the body of its response, or with 502 and the error. Without `path` the request has no path, without `write` no
+/// contents.
 pub(crate) async fn fetch(target: &Target) -> Result<Response, ErrorCode> {
     match send(target).await {
         Ok(answer) => text(200, answer),

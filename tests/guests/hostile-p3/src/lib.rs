@@ -1,5 +1,5 @@
-//! A component of WASI 0.3 that is written against the bindings, so that it can break their rules: a body of another length
-//! than its head says, a body without an end, a request without a path.
+//! A component of WASI 0.3 with hostile behaviour on request. It uses the bindings directly, so that it can violate
+//! their rules: a body whose length differs from the head, a body without an end, a request without a path.
 
 mod answer;
 mod fetch;

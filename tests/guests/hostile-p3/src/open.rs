@@ -1,4 +1,4 @@
-//! Opens files, directories and sockets, and keeps them open in every way that WASI 0.3 has.
+//! Opens files, directories and sockets, and keeps them open in every way of WASI 0.3.
 
 use std::fmt::Debug;
 use std::future::poll_fn;
@@ -16,8 +16,9 @@ use wit_bindgen::{FutureReader, StreamReader, StreamWriter};
 
 use crate::target::Target;
 
-/// `?what=W&files=N&again=M`: opens up to N of them and says how many were open when one was refused, or after the last.
-/// Then it closes one and opens another, M times, and says how often it could. With `keep` they stay open as it answers.
+/// `?what=W&files=N&again=M`: opens up to N of them and returns the number that were open when one was refused, or N.
+/// Then it closes one and opens another, M times, and returns the number of successes. With `keep` they stay open
+/// during the response.
 pub(crate) async fn open(target: &Target) -> String {
     let port = target.number("port").and_then(|port| u16::try_from(port).ok()).unwrap_or(0);
     match target.text("what").unwrap_or_default() {
@@ -31,7 +32,7 @@ pub(crate) async fn open(target: &Target) -> String {
         "udp" => held(target, async || UdpSocket::create(IpAddressFamily::Ipv4)).await,
         "receive" => held(target, async || Ok::<_, SocketError>(connected(port).await?.receive())).await,
         "send" => held(target, async || Ok::<_, SocketError>(sent(&connected(port).await?))).await,
-        // One socket, with more than one reference.
+        // One socket with several references.
         "both" => held(target, || both(port)).await,
         "at-once" => at_once(target.number("files").unwrap_or(1)).await,
         _ => held(target, file).await,
@@ -54,7 +55,7 @@ async fn held<T, E: Debug>(target: &Target, mut make: impl AsyncFnMut() -> Resul
     let mut again = 0;
     for _ in 0..target.number("again").unwrap_or(0) {
         held.pop();
-        // What runs on the host's threads takes a moment to end.
+        // Tasks on the host's threads take a moment to end.
         for _ in 0..1000 {
             if let Ok(made) = make().await {
                 held.push(made);
@@ -82,7 +83,7 @@ async fn at(path: &str, open: OpenFlags) -> Result<Descriptor, ErrorCode> {
 
 type Written = (StreamWriter<u8>, FutureReader<Result<(), ErrorCode>>);
 
-/// A stream into the file, at that place or at its end.
+/// Creates a stream into the file, at that offset or at its end.
 fn written(file: &Descriptor, offset: Option<u64>) -> Result<Written, ErrorCode> {
     let (writer, data) = wit_stream::new();
     let result = match offset {
@@ -94,7 +95,7 @@ fn written(file: &Descriptor, offset: Option<u64>) -> Result<Written, ErrorCode>
 
 type Listing = (StreamReader<DirectoryEntry>, FutureReader<Result<(), ErrorCode>>);
 
-/// A listing of which one entry has been read.
+/// Creates a listing of which one entry was read.
 async fn listing() -> Result<Listing, ErrorCode> {
     let (directory, _) = get_directories().pop().ok_or(ErrorCode::Access)?;
     let (mut entries, result) = directory.read_directory();
@@ -126,7 +127,7 @@ async fn both(port: u16) -> Result<Both, SocketError> {
     Ok((socket, received, sent))
 }
 
-/// Opens that many files at once, and says how many could be opened.
+/// Opens that many files concurrently, and returns the number of successes.
 async fn at_once(files: usize) -> String {
     type Opening = Pin<Box<dyn Future<Output = Result<Descriptor, ErrorCode>>>>;
     let mut opening: Vec<Opening> = (0..files).map(|_| Box::pin(file()) as Opening).collect();

@@ -1,8 +1,8 @@
-//! The target of a request, which says what to do.
+//! The target of a request, which selects the behaviour.
 
 use wasip3::http::types::Request;
 
-/// Path and query of a request.
+/// The path and the query of a request.
 pub(crate) struct Target {
     pub(crate) path: String,
     query: String,
@@ -15,13 +15,13 @@ impl Target {
         Self { path: path.to_owned(), query: query.to_owned() }
     }
 
-    /// The text that the query has under `name`, as it was sent.
+    /// Returns the query value of `name`, not decoded.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         let mut pairs = self.query.split('&').filter_map(|pair| pair.split_once('='));
         pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
     }
 
-    /// The number that the query has under `name`.
+    /// Returns the query value of `name` as a number.
     pub(crate) fn number(&self, name: &str) -> Option<usize> {
         self.text(name).and_then(|value| value.parse().ok())
     }

@@ -20,7 +20,7 @@ pub(crate) fn routes(router: Router) -> Router {
         .get("/abort", abort)
 }
 
-/// Streams the request's body back, chunk by chunk, with its trailers; with `?pass` hands it on unread.
+/// Streams the request's body back, chunk by chunk, with its trailers; with `?pass` forwards it unread.
 async fn echo(request: Request) -> Response {
     if request.query() == Some("pass") {
         return Response::new(request.into_body());
@@ -51,7 +51,7 @@ async fn copy(mut from: Body, mut to: Sender) {
     }
 }
 
-/// The received headers as JSON: pairs of name and value, in order.
+/// Returns the received headers as JSON: pairs of name and value, in order.
 async fn headers(request: Request) -> impl IntoResponse {
     let pair = |(name, value): (&HeaderName, &HeaderValue)| {
         (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
@@ -59,18 +59,18 @@ async fn headers(request: Request) -> impl IntoResponse {
     Json(request.headers().iter().map(pair).collect::<Vec<_>>())
 }
 
-/// Method and whole target, in a line.
+/// Returns the method and the whole target, in a line.
 async fn head(request: Request) -> impl IntoResponse {
     format!("{} {}\n", request.method(), request.uri())
 }
 
-/// `?code=N`: answers with status N.
+/// `?code=N`: responds with the status N.
 async fn status(request: Request) -> impl IntoResponse {
     let code = u16::try_from(number(&request, "code", 200)).unwrap_or(0);
     (StatusCode::from_u16(code).unwrap_or(StatusCode::BAD_REQUEST), format!("{code}\n"))
 }
 
-/// `?code=N&length=N&text=T`: answers with status N, a text, and a `Content-Length` that it may not have.
+/// `?code=N&length=N&text=T`: responds with the status N, a text, and a `Content-Length` that may be wrong.
 async fn bodiless(request: Request) -> Response {
     let code = u16::try_from(number(&request, "code", 200)).unwrap_or(0);
     let mut response = Response::new(Body::from(text(&request, "text")));
@@ -110,7 +110,7 @@ async fn trailers(_: Request) -> Response {
     ([("trailer", "x-checksum")], body).into_response()
 }
 
-/// Breaks the body off after its first chunk: `?how=error` says so, `panic` and anything else trap.
+/// Aborts the body after its first chunk: `?how=error` with an error, `panic` and anything else with a trap.
 async fn abort(request: Request) -> Response {
     let how = text(&request, "how");
     let (mut sender, body) = Body::channel();

@@ -1,4 +1,4 @@
-//! Ends that are no answer, and long ways to one: panics, traps, loops.
+//! Calls that end without a response, or late: panics, traps, loops.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -23,7 +23,7 @@ async fn trap(_: Request) -> &'static str {
     std::process::abort();
 }
 
-/// Never gives the processor back by itself.
+/// Loops forever without yielding.
 async fn spin(_: Request) -> &'static str {
     let mut rounds = 0_u64;
     loop {
@@ -31,7 +31,7 @@ async fn spin(_: Request) -> &'static str {
     }
 }
 
-/// `?ms=N`: computes for N ms, then answers.
+/// `?ms=N`: computes for N ms, then responds.
 async fn burn(request: Request) -> impl IntoResponse {
     let limit = Duration::from_millis(number(&request, "ms", 100));
     let start = Instant::now();
@@ -44,7 +44,7 @@ async fn burn(request: Request) -> impl IntoResponse {
     format!("{rounds}\n")
 }
 
-/// `?rounds=N`: computes for so many rounds, however long that takes, then answers.
+/// `?rounds=N`: computes for that many rounds, at any cost of time, then responds.
 async fn count(request: Request) -> impl IntoResponse {
     let limit = number(&request, "rounds", 1000);
     let mut rounds = 0_u64;
@@ -54,7 +54,7 @@ async fn count(request: Request) -> impl IntoResponse {
     format!("{rounds}\n")
 }
 
-/// Recurses without end.
+/// Recurses forever.
 async fn stack(_: Request) -> impl IntoResponse {
     format!("{}\n", descend(black_box(1)))
 }

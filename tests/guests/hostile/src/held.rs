@@ -1,4 +1,4 @@
-//! Makes the host hold things: header fields, methods of requests.
+//! Makes the host hold resources: header fields, methods of requests.
 
 use std::mem::forget;
 
@@ -12,8 +12,8 @@ pub(crate) fn routes(router: Router) -> Router {
     router.get("/hold-fields", fields).get("/hold-clones", clones).get("/hold-methods", methods)
 }
 
-/// `?handles=N&bytes=M`: makes up to N handles of fields with a value of M bytes each, says how many there were before one
-/// was refused, and drops them.
+/// `?handles=N&bytes=M`: creates up to N fields with a value of M bytes each, returns the number before one was
+/// refused, and drops them.
 async fn fields(request: Request) -> impl IntoResponse {
     let (handles, bytes) = (number(&request, "handles", 1), amount(&request));
     let mut held = Vec::new();
@@ -27,7 +27,7 @@ async fn fields(request: Request) -> impl IntoResponse {
     answer(held.len(), refused)
 }
 
-/// The same, of clones of one that are then changed.
+/// As [`fields`], with clones of one that are then changed.
 async fn clones(request: Request) -> impl IntoResponse {
     let (handles, bytes) = (number(&request, "handles", 1), amount(&request));
     let first = match Fields::from_list(&[("x".to_owned(), vec![b'v'; bytes])]) {
@@ -40,7 +40,7 @@ async fn clones(request: Request) -> impl IntoResponse {
     answer(clones.len(), changed.err())
 }
 
-/// The same, of requests with a method of M bytes. They are dropped as the instance is.
+/// As [`fields`], with requests whose method has M bytes. They are dropped with the instance.
 async fn methods(request: Request) -> impl IntoResponse {
     let (handles, bytes) = (number(&request, "handles", 1), amount(&request));
     let mut held = Vec::new();

@@ -1,4 +1,4 @@
-//! A component that does on request whatever a host must survive. The path says what, the query how much.
+//! A component with hostile behaviour on request: the path selects the behaviour, the query the amount.
 
 mod bodies;
 mod crash;
@@ -30,12 +30,12 @@ async fn main(request: Request) -> impl IntoResponse {
     ROUTES.handle(request).await
 }
 
-/// The number that the query has under `name`, or `default`.
+/// Returns the query value of `name` as a number, or `default`.
 fn number(request: &Request, name: &str, default: u64) -> u64 {
     request.query_value(name).and_then(|value| value.parse().ok()).unwrap_or(default)
 }
 
-/// The text that the query has under `name`, or nothing.
+/// Returns the query value of `name`; empty without one.
 fn text(request: &Request, name: &str) -> String {
     request.query_value(name).unwrap_or_default().into_owned()
 }

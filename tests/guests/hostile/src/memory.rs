@@ -1,4 +1,4 @@
-//! Takes more than its share: memory, handles.
+//! Exceeds limits: memory, handles.
 
 use std::hint::black_box;
 use std::mem::forget;
@@ -18,7 +18,7 @@ pub(crate) fn routes(router: Router) -> Router {
     router.get("/hog", hog).get("/grow", grow).get("/leak", leak).get("/counter", counter)
 }
 
-/// `?mib=N`: allocates and touches N MiB, then answers; without it goes on until it is refused, and dies of that.
+/// `?mib=N`: allocates and touches N MiB, then responds; without N it allocates until it traps.
 async fn hog(request: Request) -> impl IntoResponse {
     let limit = number(&request, "mib", u64::MAX);
     let mut held = Vec::new();
@@ -28,7 +28,7 @@ async fn hog(request: Request) -> impl IntoResponse {
     format!("{} MiB\n", held.len())
 }
 
-/// `?pages=N`: grows the linear memory to exactly N pages of 64 KiB; says how many there are afterwards.
+/// `?pages=N`: grows the linear memory to exactly N pages of 64 KiB; returns the number of pages afterwards.
 async fn grow(request: Request) -> impl IntoResponse {
     let wanted = usize::try_from(number(&request, "pages", 0)).unwrap_or(usize::MAX);
     let before = pages();
@@ -56,7 +56,8 @@ fn grow_by(_pages: usize) -> bool {
     false
 }
 
-/// `?handles=N`: makes N handles and forgets them; `&kind=stream` in the table of streams, else in that of resources.
+/// `?handles=N`: creates N handles and leaks them; `&kind=stream` in the table of streams, otherwise in that of
+/// resources.
 async fn leak(request: Request) -> impl IntoResponse {
     let wanted = number(&request, "handles", 10_000);
     let streams = text(&request, "kind") == "stream";
@@ -70,7 +71,7 @@ async fn leak(request: Request) -> impl IntoResponse {
     format!("{wanted} handles\n")
 }
 
-/// How many requests this instance has seen: shows reuse.
+/// Returns the number of requests of this instance, which shows reuse.
 async fn counter(_: Request) -> impl IntoResponse {
     format!("{}\n", REQUESTS.fetch_add(1, Ordering::Relaxed) + 1)
 }

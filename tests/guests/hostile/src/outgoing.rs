@@ -1,4 +1,4 @@
-//! Requests to elsewhere.
+//! Outgoing requests.
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ pub(crate) fn routes(router: Router) -> Router {
     router.get("/fetch", fetch).post("/upload-to", upload).get("/pass", pass)
 }
 
-/// `?url=URL[&method=M][&timeout=MS]`: sends a request; answers with the status line and the body, or 502 and the name of the
-/// error code.
+/// `?url=URL[&method=M][&timeout=MS]`: sends a request and responds with the status line and the body, or 502 and the
+/// name of the error code.
 async fn fetch(request: Request) -> Response {
     let method = text(&request, "method").parse().ok().filter(|_| request.query_value("method").is_some());
     let mut outgoing = Client::new().request(method.unwrap_or(Method::GET), text(&request, "url"));
@@ -38,7 +38,7 @@ fn failed(error: &Error) -> Response {
     (StatusCode::BAD_GATEWAY, format!("{code}\n")).into_response()
 }
 
-/// `?url=URL`: streams the request's body to there; answers with what came back.
+/// `?url=URL`: streams the request's body to the URL and returns its response.
 async fn upload(request: Request) -> Response {
     let url = text(&request, "url");
     match Client::new().post(url).body(request.into_body()).send().await {
@@ -47,7 +47,7 @@ async fn upload(request: Request) -> Response {
     }
 }
 
-/// `?url=URL`: answers with the response from there, its body streaming through.
+/// `?url=URL`: returns the response of the URL, with a streaming body.
 async fn pass(request: Request) -> Response {
     match tempo_sdk_http::get(text(&request, "url")).await {
         Ok(response) => response,

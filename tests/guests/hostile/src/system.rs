@@ -1,4 +1,4 @@
-//! What the host has granted: environment, files, sockets, randomness.
+//! The host's grants: environment, files, sockets, randomness.
 
 use std::net::{SocketAddr, TcpStream};
 use std::{env, fs, io};
@@ -16,12 +16,12 @@ pub(crate) fn routes(router: Router) -> Router {
         .get("/random", random)
 }
 
-/// The environment as JSON: pairs of name and value.
+/// Returns the environment as JSON: pairs of name and value.
 async fn environment(_: Request) -> impl IntoResponse {
     Json(env::vars().collect::<Vec<_>>())
 }
 
-/// `?path=P`: the file's content, or 403 and the error.
+/// `?path=P`: returns the file's content, or 403 and the error.
 async fn read(request: Request) -> Response {
     answer(fs::read(text(&request, "path")))
 }
@@ -35,7 +35,7 @@ async fn write(request: Request) -> Response {
     }
 }
 
-/// `?addr=IP:PORT`: opens a TCP connection, or 403 and the error.
+/// `?addr=IP:PORT`: opens a TCP connection, or returns 403 and the error.
 async fn connect(request: Request) -> Response {
     match text(&request, "addr").parse::<SocketAddr>() {
         Ok(address) => answer(TcpStream::connect(address).map(|_| b"connected\n".to_vec())),
@@ -50,7 +50,7 @@ fn answer(result: io::Result<Vec<u8>>) -> Response {
     }
 }
 
-/// `?bytes=N`: asks for N random bytes in one call; says how many came.
+/// `?bytes=N`: requests N random bytes in one call; returns the number received.
 async fn random(request: Request) -> impl IntoResponse {
     let bytes = wasip3::random::random::get_random_bytes(number(&request, "bytes", 16));
     format!("{}\n", bytes.len())

@@ -8,22 +8,22 @@ pub(crate) fn routes(router: Router) -> Router {
     router.get("/print", print).get("/stderr", stderr).get("/log", log)
 }
 
-/// `?lines=N&bytes=M`: N lines of M bytes to standard output.
+/// `?lines=N&bytes=M`: writes N lines of M bytes to standard output.
 async fn print(request: Request) -> impl IntoResponse {
     repeat(&request, |line| println!("{line}"))
 }
 
-/// The same to standard error.
+/// `?lines=N&bytes=M`: writes them to standard error.
 async fn stderr(request: Request) -> impl IntoResponse {
     repeat(&request, |line| eprintln!("{line}"))
 }
 
-/// The same to `wasi:logging`, with the context `hostile`.
+/// `?lines=N&bytes=M`: writes them to `wasi:logging`, with the context `hostile`.
 async fn log(request: Request) -> impl IntoResponse {
     repeat(&request, |line| tempo_sdk_logging::info!(context: "hostile", "{line}"))
 }
 
-/// The lines are `line 1 xxx...`, filled up to the wanted length.
+/// The lines are `line 1 xxx...`, padded to the requested length.
 fn repeat(request: &Request, write: impl Fn(&str)) -> String {
     let lines = number(request, "lines", 1);
     let bytes = usize::try_from(number(request, "bytes", 0)).unwrap_or(0);

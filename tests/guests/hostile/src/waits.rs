@@ -1,4 +1,4 @@
-//! Waiting: before the answer, after it, without end.
+//! Waiting: before the response, after it, forever.
 
 use std::future::pending;
 use std::time::Duration;
@@ -11,13 +11,13 @@ pub(crate) fn routes(router: Router) -> Router {
     router.get("/sleep", sleeping).get("/never", never).get("/after", after).get("/after/open", after_open)
 }
 
-/// `?ms=N`: answers after N ms.
+/// `?ms=N`: responds after N ms.
 async fn sleeping(request: Request) -> impl IntoResponse {
     sleep(milliseconds(&request)).await;
     "slept\n"
 }
 
-/// Never answers: waits for a clock, or with `?how=deadlock` for nothing at all.
+/// Never responds: waits for a clock, or with `?how=deadlock` for nothing at all.
 async fn never(request: Request) -> &'static str {
     if text(&request, "how") == "deadlock" {
         pending::<()>().await;
@@ -27,7 +27,7 @@ async fn never(request: Request) -> &'static str {
     }
 }
 
-/// `?ms=N`: answers at once, works on for N ms, then prints `after`.
+/// `?ms=N`: responds at once, continues for N ms, then prints `after`.
 async fn after(request: Request) -> impl IntoResponse {
     let time = milliseconds(&request);
     spawn(async move {
@@ -37,7 +37,7 @@ async fn after(request: Request) -> impl IntoResponse {
     "answered\n"
 }
 
-/// The same, but the body, whose length is said, stays open meanwhile.
+/// As [`after`], with a body of announced length that stays open meanwhile.
 async fn after_open(request: Request) -> Response {
     let time = milliseconds(&request);
     let (mut sender, body) = Body::channel();

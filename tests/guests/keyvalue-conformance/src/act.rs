@@ -1,5 +1,5 @@
-//! What a test does from several requests at once, or before and after a crash: one operation on the key of `?key=`, in the
-//! store of `?store=` (by default `default`).
+//! Operations for tests with concurrent requests, or before and after a crash: one operation on the key of `?key=`, in
+//! the store of `?store=` (by default `default`).
 
 use std::borrow::Cow;
 
@@ -16,13 +16,13 @@ pub(crate) fn routes(router: Router) -> Router {
         .get("/keys", keys)
 }
 
-/// The value, or 404.
+/// Returns the value, or 404.
 async fn get(request: Request) -> Result<Response, Failed> {
     let value = open(&request).await?.get(text(&request, "key")).await?;
     Ok(value.map_or_else(|| StatusCode::NOT_FOUND.into_response(), IntoResponse::into_response))
 }
 
-/// Writes the body; with `?new` only where nothing is.
+/// Writes the body; with `?new` only if there is no entry.
 async fn set(request: Request) -> Result<&'static str, Failed> {
     let bucket = open(&request).await?;
     let key = text(&request, "key").into_owned();
@@ -38,7 +38,7 @@ async fn delete(request: Request) -> Result<&'static str, Failed> {
     Ok("deleted\n")
 }
 
-/// Adds one, `?times=` over, and answers the last sum.
+/// Increments, `?times=` times, and returns the last sum.
 async fn increment(request: Request) -> Result<String, Failed> {
     let bucket = open(&request).await?;
     let mut sum = 0;
@@ -48,7 +48,7 @@ async fn increment(request: Request) -> Result<String, Failed> {
     Ok(format!("{sum}\n"))
 }
 
-/// The same by compare-and-swap.
+/// Increments with compare-and-swap.
 async fn update(request: Request) -> Result<String, Failed> {
     let bucket = open(&request).await?;
     let mut sum = Vec::new();
@@ -63,7 +63,7 @@ async fn update(request: Request) -> Result<String, Failed> {
     Ok(format!("{}\n", String::from_utf8_lossy(&sum)))
 }
 
-/// All keys that begin with `?prefix=`, one a line.
+/// Lists the keys that begin with `?prefix=`, one per line.
 async fn keys(request: Request) -> Result<String, Failed> {
     let bucket = open(&request).await?;
     let mut keys = bucket.keys(text(&request, "prefix"));
@@ -87,7 +87,7 @@ fn times(request: &Request) -> u32 {
     text(request, "times").parse().unwrap_or(1)
 }
 
-/// 500 and the name of the error.
+/// A 500 with the name of the error.
 struct Failed(Error);
 
 impl From<Error> for Failed {

@@ -30,7 +30,7 @@ pub(crate) async fn many(on: Scope) -> Outcome {
     on.clean().await
 }
 
-/// One bad key, or value, makes the whole call a mistake.
+/// One invalid key or value fails the whole call.
 pub(crate) async fn bad(on: Scope) -> Outcome {
     let key = on.key("k");
     let invalid = || Error::InvalidArgument;

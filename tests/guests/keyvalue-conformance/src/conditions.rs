@@ -1,4 +1,4 @@
-//! Writing only where nothing is.
+//! Conditional writes.
 
 use futures::future::join_all;
 use tempo_sdk_keyvalue::{Error, SetOptions};
@@ -19,13 +19,13 @@ pub(crate) async fn if_not_exists(on: Scope) -> Outcome {
     on.bucket.delete(key.as_str()).await?;
     on.bucket.delete(key.as_str()).await?;
     set("after two deletes").await?;
-    // Without the option the write goes over it.
+    // Without the option the write replaces the entry.
     on.bucket.set_with(key.as_str(), "over", SetOptions::new()).await?;
     same("get after set", on.bucket.get(key.as_str()).await?, Some(b"over".to_vec()))?;
     on.clean().await
 }
 
-/// Of many, one succeeds, and what it wrote is what is there.
+/// Of several concurrent writers exactly one succeeds, and its value is stored.
 pub(crate) async fn at_once(on: Scope) -> Outcome {
     let key = on.key("k");
     for round in 0..5 {

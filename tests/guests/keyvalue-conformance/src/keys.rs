@@ -1,4 +1,4 @@
-//! Keys: any UTF-8 of 1 to 512 bytes is data, and nothing else is a key.
+//! Keys: any UTF-8 of 1 to 512 bytes is valid, anything else is not.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,8 @@ use tempo_sdk_keyvalue::{Bucket, Error, Expected, SetOptions};
 
 use crate::scope::{Differs, Outcome, Scope, fails, list, same};
 
-/// What file systems, NATS subjects, URLs, shells and C take for something special; and pairs that some take for one.
+/// Keys with characters that are special to file systems, NATS subjects, URLs, shells and C, and pairs that some
+/// systems treat as equal.
 const ODD: &[&str] = &[
     ".",
     "..",
@@ -112,12 +113,14 @@ const ODD: &[&str] = &[
     "__proto__",
 ];
 
-/// All of them at once, each with a value of its own. They are the whole key: a prefix would hide what is special.
+/// All of them in one bucket, each with a different value. They are the whole key: a prefix would hide special
+/// characters.
 pub(crate) async fn odd(on: Scope) -> Outcome {
     each_is_itself(&on, ODD.iter().map(|key| (*key).to_owned()).collect(), 1).await
 }
 
-/// Each of the first 256 characters as a key, those up to U+2FFF in keys of several, and the edges of the encoding's lengths.
+/// Each of the first 256 characters as a key, those up to U+2FFF in keys of several, and the edges of the encoding's
+/// lengths.
 pub(crate) async fn every_character(on: Scope) -> Outcome {
     let mut keys: Vec<String> = ('\0'..='\u{ff}').map(String::from).collect();
     let more: Vec<char> = ('\u{100}'..='\u{2fff}').collect();
@@ -164,7 +167,7 @@ fn value(key: &str) -> Vec<u8> {
     format!("the value of {key:?}").into_bytes()
 }
 
-/// 512 bytes are a key for every operation, of whatever characters they are.
+/// 512 bytes are a valid key for every operation, of any characters.
 pub(crate) async fn longest(on: Scope) -> Outcome {
     let bucket = &on.bucket;
     for (unit, count) in [("k", 512), ("\u{e4}", 256), ("\u{1f980}", 128), ("/", 512), ("\0", 512), (".", 512)] {
@@ -180,7 +183,7 @@ pub(crate) async fn longest(on: Scope) -> Outcome {
     Ok(())
 }
 
-/// The empty key and one of 513 bytes are none, for any operation.
+/// Every operation rejects the empty key and one of 513 bytes.
 pub(crate) async fn bad(on: Scope) -> Outcome {
     for key in [String::new(), "k".repeat(513), "\u{e4}".repeat(257), "k".repeat(100_000)] {
         refused(&on.bucket, &key).await?;

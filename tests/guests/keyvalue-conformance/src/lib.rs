@@ -1,8 +1,8 @@
-//! Checks, one by one and on request, that a host implements `wasmcloud:keyvalue@0.2.0` as it is meant, on the bucket
-//! `default` of whatever backend it is given. `GET /checks` lists their names, `GET /check/NAME` runs one: 200, or 500 and what
-//! differed. The other routes let a test act on the same bucket from several requests at once.
+//! Conformance checks of a host's `wasmcloud:keyvalue@0.2.0`, run one by one on request, on the bucket `default` of any
+//! backend. `GET /checks` lists their names, `GET /check/NAME` runs one: 200, or 500 with the difference. The other
+//! routes let a test operate on the same bucket from concurrent requests.
 //!
-//! A check leaves nothing behind, and needs nothing but to be alone with the bucket.
+//! A check deletes its entries, and needs exclusive access to the bucket.
 
 mod act;
 mod batch;
@@ -81,7 +81,7 @@ async fn main(request: Request) -> impl IntoResponse {
     ROUTES.handle(request).await
 }
 
-/// The names of all checks, one a line.
+/// Lists the names of all checks, one per line.
 async fn names(_: Request) -> impl IntoResponse {
     CHECKS.iter().map(|(name, _)| format!("{name}\n")).collect::<String>()
 }

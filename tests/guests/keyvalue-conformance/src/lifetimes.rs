@@ -1,4 +1,4 @@
-//! Entries that end by themselves. Nothing is said about how exactly: a server that counts in seconds is as good.
+//! TTLs. The checks allow a resolution of seconds.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ fn lives(seconds: u32) -> SetOptions {
     SetOptions::new().ttl(SECOND * seconds)
 }
 
-/// Waits until `key` is gone. The host ends a request that takes too long, so this ends too.
+/// Waits until `key` has expired. The host's request timeout bounds the wait.
 async fn gone(on: &Scope, key: &str) -> Outcome {
     while on.bucket.exists(key).await? {
         sleep(SECOND / 10).await;
@@ -21,7 +21,7 @@ async fn gone(on: &Scope, key: &str) -> Outcome {
     Ok(())
 }
 
-/// What has ended is absent for every operation.
+/// An expired entry is absent for every operation.
 pub(crate) async fn ends(on: Scope) -> Outcome {
     let [key, counter, long] = ["k", "counter", "long"].map(|name| on.key(name));
     on.bucket.set_with(long.as_str(), "long", lives(3600)).await?;
@@ -37,7 +37,7 @@ pub(crate) async fn ends(on: Scope) -> Outcome {
     same("increment", on.bucket.increment(counter.as_str(), 1).await?, 1)?;
     let swap = on.bucket.swap(key.as_str(), "new", Expected::new().value("value")).await?;
     same("swap by value", swap, tempo_sdk_keyvalue::Swap::Stale(None))?;
-    // On a slow machine it may have been gone before it was read.
+    // On a slow machine it may have expired before the read.
     if let Some(entry) = entry {
         let swap = on.bucket.swap(key.as_str(), "new", Expected::new().version(&entry.version)).await?;
         same("swap by version", swap, tempo_sdk_keyvalue::Swap::Stale(None))?;
@@ -46,7 +46,7 @@ pub(crate) async fn ends(on: Scope) -> Outcome {
     on.clean().await
 }
 
-/// A lock that frees itself: if-not-exists fails while it is held, and succeeds after its time.
+/// A lock that expires: if-not-exists fails while it is held, and succeeds after its TTL.
 pub(crate) async fn lock(on: Scope) -> Outcome {
     let [held, short] = ["held", "short"].map(|name| on.key(name));
     on.bucket.set_with(held.as_str(), "me", lives(3600).if_absent()).await?;
@@ -60,7 +60,7 @@ pub(crate) async fn lock(on: Scope) -> Outcome {
     on.clean().await
 }
 
-/// A write without a lifetime ends the one that was given before; one with a lifetime starts anew.
+/// A write without a TTL removes the previous one; one with a TTL restarts it.
 pub(crate) async fn ended_by_a_write(on: Scope) -> Outcome {
     let names = ["set", "set-many", "increment", "swap", "longer"];
     let keys = names.map(|name| on.key(name));
@@ -73,7 +73,7 @@ pub(crate) async fn ended_by_a_write(on: Scope) -> Outcome {
     on.bucket.increment(counter.as_str(), 1).await?;
     let _ = on.bucket.swap(swap.as_str(), "2", Expected::new().value("1")).await?;
     on.bucket.set_with(longer.as_str(), "2", lives(3600)).await?;
-    // Written after them, with as long a life: when it is gone, theirs would be over.
+    // Written last, with the same TTL: once it has expired, theirs would have expired too.
     let last = on.key("~last");
     on.bucket.set_with(last.as_str(), "1", lives(11)).await?;
     gone(&on, &last).await?;
@@ -83,7 +83,7 @@ pub(crate) async fn ended_by_a_write(on: Scope) -> Outcome {
     on.clean().await
 }
 
-/// No time at all is a mistake; a time without end is either kept or refused, and never cut to a short one.
+/// A TTL of zero is rejected; an infinite one is accepted or rejected, and never truncated.
 pub(crate) async fn edge(on: Scope) -> Outcome {
     let [zero, endless] = ["zero", "endless"].map(|name| on.key(name));
     let set = on.bucket.set_with(zero.as_str(), "v", SetOptions::new().ttl(Duration::ZERO)).await;

@@ -15,7 +15,7 @@ pub(crate) async fn list(on: Scope) -> Outcome {
     on.clean().await
 }
 
-/// A prefix is text: nothing in it is a pattern, case counts, and a key is a prefix of itself.
+/// A prefix is plain text: no character is special, it is case-sensitive, and a key is a prefix of itself.
 pub(crate) async fn prefix(on: Scope) -> Outcome {
     let names = [
         "a",
@@ -69,7 +69,7 @@ pub(crate) async fn prefix(on: Scope) -> Outcome {
     on.clean().await
 }
 
-/// More keys than hosts put into one page.
+/// More keys than one page of any host.
 pub(crate) async fn pages(on: Scope) -> Outcome {
     let keys: BTreeSet<String> = (0..2_500).map(|number| on.key(&format!("{number:04}"))).collect();
     let all: Vec<&String> = keys.iter().collect();

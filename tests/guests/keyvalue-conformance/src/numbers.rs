@@ -1,10 +1,10 @@
-//! Increments: exact, and refused where there is no number.
+//! Increments: exact, and rejected if the value is not a number.
 
 use futures::future::try_join_all;
 
 use crate::scope::{Outcome, Scope, holds, same};
 
-/// A number is decimal text, which is what every host keeps.
+/// A number is decimal text, on every host.
 pub(crate) async fn increment(on: Scope) -> Outcome {
     let key = on.key("k");
     for (delta, sum) in [(0, 0), (5, 5), (-7, -2), (0, -2), (2, 0), (i64::MAX, i64::MAX), (i64::MIN, -1)] {
@@ -18,7 +18,7 @@ pub(crate) async fn increment(on: Scope) -> Outcome {
     on.clean().await
 }
 
-/// None is lost, and no two give the same sum.
+/// No increment is lost, and no two return the same sum.
 pub(crate) async fn at_once(on: Scope) -> Outcome {
     let key = on.key("k");
     let mut sums = try_join_all((0..40).map(|_| on.bucket.increment(key.as_str(), 1))).await?;

@@ -1,4 +1,4 @@
-//! What every check works with: keys of its own, and comparisons that say what differed and where.
+//! The context of a check: unique keys, and comparisons that report the difference and its location.
 
 pub(crate) use crate::outcome::{Differs, Outcome, holds, same};
 
@@ -10,7 +10,7 @@ use tempo_sdk_keyvalue::{Bucket, Error};
 
 use crate::outcome::short;
 
-/// The bucket, and a prefix that nobody else has.
+/// The bucket, and a unique prefix.
 pub(crate) struct Scope {
     pub(crate) bucket: Bucket,
     pub(crate) prefix: String,
@@ -18,12 +18,12 @@ pub(crate) struct Scope {
 
 impl Scope {
     pub(crate) async fn new(check: &str) -> Result<Self, Differs> {
-        // A hasher's keys are the random numbers that the standard library has to offer.
+        // The keys of a hasher are the random numbers of the standard library.
         let random = RandomState::new().build_hasher().finish();
         Ok(Self { bucket: Bucket::open("default").await?, prefix: format!("{check}-{random:x}/") })
     }
 
-    /// A key of this check.
+    /// Returns a key of this check.
     pub(crate) fn key(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
     }
@@ -35,13 +35,13 @@ impl Scope {
         same("keys after cleaning", self.all("").await?, Vec::<String>::new())
     }
 
-    /// The keys of this check that begin with `prefix`, sorted.
+    /// Returns the keys of this check that begin with `prefix`, sorted.
     pub(crate) async fn all(&self, prefix: &str) -> Result<Vec<String>, Differs> {
         list(&self.bucket, self.key(prefix)).await
     }
 }
 
-/// The keys that begin with `prefix`, sorted; one that comes twice is there twice.
+/// Returns the keys that begin with `prefix`, sorted; duplicates are kept.
 pub(crate) async fn list(bucket: &Bucket, prefix: impl Into<String>) -> Result<Vec<String>, Differs> {
     let mut keys = bucket.keys(prefix);
     let mut all = Vec::new();
@@ -59,7 +59,7 @@ impl From<Error> for Differs {
     }
 }
 
-/// `got` must be an error: this one.
+/// Checks that `got` is this error.
 #[track_caller]
 #[expect(clippy::needless_pass_by_value, reason = "comparisons take what they compare")]
 pub(crate) fn fails<T: Debug>(what: &str, got: Result<T, Error>, wanted: Error) -> Outcome {

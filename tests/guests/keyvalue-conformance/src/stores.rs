@@ -4,7 +4,7 @@ use tempo_sdk_keyvalue::{Bucket, Error};
 
 use crate::scope::{Outcome, Scope, fails, same};
 
-/// A name that is not configured does not exist.
+/// Opening a name that is not configured fails.
 pub(crate) async fn unknown(_: Scope) -> Outcome {
     for name in ["nowhere", " ", "Default", "default ", "../default", "default\0"] {
         fails(&format!("open {name:?}"), Bucket::open(name).await, Error::NoSuchStore)?;
@@ -12,10 +12,10 @@ pub(crate) async fn unknown(_: Scope) -> Outcome {
     Ok(())
 }
 
-/// Two handles are one bucket, and one outlives the other.
+/// Two handles refer to one bucket, and one outlives the other.
 pub(crate) async fn same_store(on: Scope) -> Outcome {
     let key = on.key("k");
-    // No name is the default.
+    // The empty name is the default.
     for name in ["default", ""] {
         let other = Bucket::open(name).await?;
         other.set(key.as_str(), name).await?;

@@ -27,7 +27,7 @@ pub(crate) async fn version(on: Scope) -> Outcome {
     let stale = on.bucket.swap(key.as_str(), "c", by_version(&first)).await?;
     same("a swap of an old version", stale, Swap::Stale(Some(second.clone())))?;
     same("what is there", entry(&on, &key).await?, second.clone())?;
-    // What stale told is enough to go on.
+    // The result `Stale` is sufficient for the next swap.
     same(
         "a swap of the version that was told",
         on.bucket.swap(key.as_str(), "c", by_version(&second)).await?,
@@ -40,7 +40,7 @@ pub(crate) async fn version(on: Scope) -> Outcome {
     on.clean().await
 }
 
-/// A version never comes back: not with the value, not with the key, not by an increment.
+/// A version is never reused: not with the same value, not with a new entry, not by an increment.
 pub(crate) async fn version_that_was(on: Scope) -> Outcome {
     let key = on.key("k");
     let mut old = Vec::new();
@@ -62,7 +62,7 @@ pub(crate) async fn version_that_was(on: Scope) -> Outcome {
         same("a swap of a version that was", swap, Swap::Stale(Some(current.clone())))?;
     }
     same("a swap", on.bucket.swap(key.as_str(), "2", by_version(&current)).await?, Swap::Done)?;
-    // The version of another key, if it is none of this one.
+    // The version of another key, unless it equals this one's.
     let other = on.key("other");
     on.bucket.set(other.as_str(), "1").await?;
     let (mine, others) = (entry(&on, &key).await?, entry(&on, &other).await?);
@@ -83,7 +83,7 @@ pub(crate) async fn value(on: Scope) -> Outcome {
     let now = entry(&on, &key).await?;
     same("a swap of an old value", swap("c", "a").await?, Swap::Stale(Some(now.clone())))?;
     same("a swap of the beginning of the value", swap("c", "").await?, Swap::Stale(Some(now)))?;
-    // The value counts, not what was in between.
+    // Only the value is compared, not the history.
     on.bucket.set(key.as_str(), "a").await?;
     on.bucket.set(key.as_str(), "b").await?;
     same("a swap of a value that came back", swap("", "b").await?, Swap::Done)?;
@@ -92,7 +92,7 @@ pub(crate) async fn value(on: Scope) -> Outcome {
     on.clean().await
 }
 
-/// Each of the two must hold.
+/// Both conditions must hold.
 pub(crate) async fn both(on: Scope) -> Outcome {
     let key = on.key("k");
     on.bucket.set(key.as_str(), "a").await?;
@@ -110,7 +110,7 @@ pub(crate) async fn both(on: Scope) -> Outcome {
     on.clean().await
 }
 
-/// A swap without a precondition is a mistake, whatever is there.
+/// A swap without a condition is rejected, whatever the entry is.
 pub(crate) async fn nothing(on: Scope) -> Outcome {
     let key = on.key("k");
     let swap = on.bucket.swap(key.as_str(), "b", Expected::new()).await;
@@ -123,7 +123,7 @@ pub(crate) async fn nothing(on: Scope) -> Outcome {
     on.clean().await
 }
 
-/// Of many that swap the same state, one succeeds.
+/// Of several swaps of the same state exactly one succeeds.
 pub(crate) async fn at_once(on: Scope) -> Outcome {
     let key = on.key("k");
     on.bucket.set(key.as_str(), "start").await?;

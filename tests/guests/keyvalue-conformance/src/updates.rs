@@ -1,4 +1,4 @@
-//! The SDK's loop around compare-and-swap.
+//! The SDK's retry loop around compare-and-swap.
 
 use futures::future::try_join_all;
 use tempo_sdk_keyvalue::Error;
@@ -24,7 +24,7 @@ pub(crate) async fn update(on: Scope) -> Outcome {
     on.clean().await
 }
 
-/// Nobody's change is lost, from the first on, when there is nothing to swap.
+/// No concurrent update is lost, including the first one, without an entry to swap.
 pub(crate) async fn at_once(on: Scope) -> Outcome {
     let key = on.key("k");
     let add = |number: usize| {

@@ -6,7 +6,7 @@ use crate::scope::{Differs, Outcome, Scope, fails, holds, same};
 
 const MIB: usize = 1 << 20;
 
-/// Nothing, zeros, every byte, what is not UTF-8.
+/// Empty, zeros, every byte, and invalid UTF-8.
 pub(crate) async fn bytes(on: Scope) -> Outcome {
     let key = on.key("k");
     let values: [Vec<u8>; 7] = [
@@ -24,7 +24,7 @@ pub(crate) async fn bytes(on: Scope) -> Outcome {
         let entry = on.bucket.entry(key.as_str()).await?;
         same("current", entry.map(|entry| entry.value), Some(value))?;
     }
-    // An empty value is not the same as none.
+    // An empty value differs from no entry.
     on.bucket.set(key.as_str(), "").await?;
     same("exists, with an empty value", on.bucket.exists(key.as_str()).await?, true)?;
     same("get, with an empty value", on.bucket.get(key.as_str()).await?, Some(Vec::new()))?;
@@ -62,7 +62,7 @@ pub(crate) async fn delete(on: Scope) -> Outcome {
     on.clean().await
 }
 
-/// 1 MiB is a value for every operation that writes.
+/// 1 MiB is a valid value for every write operation.
 pub(crate) async fn largest(on: Scope) -> Outcome {
     let key = on.key("k");
     let value = |seed: u8| -> Vec<u8> { (0_u8..=250).cycle().map(|byte| byte ^ seed).take(MIB).collect() };
@@ -83,7 +83,7 @@ pub(crate) async fn largest(on: Scope) -> Outcome {
     on.clean().await
 }
 
-/// One byte more is none, and leaves what is there alone.
+/// One byte more is rejected, and leaves the entry unchanged.
 pub(crate) async fn too_large(on: Scope) -> Outcome {
     let key = on.key("k");
     let large = vec![1; MIB + 1];

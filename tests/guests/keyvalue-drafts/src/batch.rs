@@ -17,7 +17,7 @@ pub(crate) fn batch(on: &Scope) -> Outcome {
     on.clean()
 }
 
-/// One bad key, or value, makes the whole call a mistake.
+/// One invalid key or value fails the whole call.
 pub(crate) fn bad(on: &Scope) -> Outcome {
     let key = on.key("k");
     let value = || b"v".to_vec();

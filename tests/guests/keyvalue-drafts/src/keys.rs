@@ -1,9 +1,10 @@
-//! Keys: any UTF-8 of 1 to 512 bytes is data, and nothing else is a key.
+//! Keys: any UTF-8 of 1 to 512 bytes is valid, anything else is not.
 
 use crate::api::Error;
 use crate::scope::{Differs, Outcome, Scope, fails, same};
 
-/// What file systems, NATS subjects, URLs and C take for something special; and pairs that some take for one.
+/// Keys with characters that are special to file systems, NATS subjects, URLs and C, and pairs that some systems treat
+/// as equal.
 const ODD: &[&str] = &[
     ".",
     "..",
@@ -63,7 +64,7 @@ const ODD: &[&str] = &[
     "default",
 ];
 
-/// A name that is not configured does not exist, and no name is the default.
+/// Opening a name that is not configured fails, and the empty name is the default.
 pub(crate) fn names(on: &Scope) -> Outcome {
     for name in ["nowhere", " ", "Default", "../default"] {
         if !matches!(on.api.open(name), Err(Error::NoSuchStore)) {
@@ -78,7 +79,8 @@ pub(crate) fn names(on: &Scope) -> Outcome {
     on.clean()
 }
 
-/// All of them at once, each with a value of its own. They are the whole key: a prefix would hide what is special.
+/// All of them in one bucket, each with a different value. They are the whole key: a prefix would hide special
+/// characters.
 pub(crate) fn odd(on: &Scope) -> Outcome {
     let bucket = &on.bucket;
     for key in ODD {
@@ -111,7 +113,7 @@ fn value(key: &str) -> String {
     format!("the value of {key:?}")
 }
 
-/// 512 bytes are a key, of whatever characters they are.
+/// 512 bytes are a valid key, of any characters.
 pub(crate) fn longest(on: &Scope) -> Outcome {
     for (unit, count) in [("k", 512), ("\u{e4}", 256), ("\u{1f980}", 128), ("/", 512), ("\0", 512), (".", 512)] {
         let key = unit.repeat(count);
@@ -126,7 +128,7 @@ pub(crate) fn longest(on: &Scope) -> Outcome {
     Ok(())
 }
 
-/// The empty key and one of 513 bytes are none, for any operation.
+/// Every operation rejects the empty key and one of 513 bytes.
 pub(crate) fn bad(on: &Scope) -> Outcome {
     let bucket = &on.bucket;
     for key in [String::new(), "k".repeat(513), "\u{e4}".repeat(257), "k".repeat(100_000)] {

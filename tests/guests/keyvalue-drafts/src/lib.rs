@@ -1,8 +1,8 @@
-//! Checks, one by one and on request, that a host implements `wasi:keyvalue@0.2.0-draft` and `@0.2.0-draft2` as they are meant,
-//! on the bucket `default` of whatever backend it is given. `GET /checks` lists their names, `GET /check/NAME` runs one: 200,
-//! or 500 and what differed.
+//! Conformance checks of a host's `wasi:keyvalue@0.2.0-draft` and `@0.2.0-draft2`, run one by one on request, on the
+//! bucket `default` of any backend. `GET /checks` lists their names, `GET /check/NAME` runs one: 200, or 500 with the
+//! difference.
 //!
-//! One component imports both drafts, and the checks are written once: `api.rs` says what the drafts have in common.
+//! One component imports both drafts, and the checks are written once: `api.rs` has their common interface.
 
 mod api;
 mod batch;
@@ -43,7 +43,7 @@ const CHECKS: Checks = &[
     ("batch-bad", batch::bad),
 ];
 
-/// For the second draft alone, which has what the first has not.
+/// For the second draft only.
 const SWAPS: Checks = &[
     ("increment-down", numbers::down),
     ("swap", swaps::swap),
@@ -56,7 +56,7 @@ const SWAPS: Checks = &[
 const DRAFTS: [(&str, &dyn Api, &[Checks]); 2] =
     [("draft", &draft::Draft, &[CHECKS]), ("draft2", &draft2::Draft2, &[CHECKS, SWAPS])];
 
-/// Every check with the draft that it is run on, by the name `DRAFT/CHECK`.
+/// Returns every check with its draft, by the name `DRAFT/CHECK`.
 fn checks() -> impl Iterator<Item = (String, &'static dyn Api, Check)> {
     DRAFTS.into_iter().flat_map(|(draft, api, lists)| {
         let checks = lists.iter().flat_map(|list| list.iter());

@@ -19,7 +19,7 @@ pub(crate) fn list(on: &Scope) -> Outcome {
     on.clean()
 }
 
-/// More keys than hosts put into one page.
+/// More keys than one page of any host.
 pub(crate) fn pages(on: &Scope) -> Outcome {
     let keys: Vec<String> = (0..2_500).map(|number| on.key(&format!("{number:04}"))).collect();
     for some in keys.chunks(250) {

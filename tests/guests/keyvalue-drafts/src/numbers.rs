@@ -1,8 +1,8 @@
-//! Increments: exact, and refused where there is no number.
+//! Increments: exact, and rejected if the value is not a number.
 
 use crate::scope::{Outcome, Scope, holds, same};
 
-/// A number is decimal text, which is what every host keeps.
+/// A number is decimal text, on every host.
 pub(crate) fn increment(on: &Scope) -> Outcome {
     let key = on.key("k");
     for (delta, sum) in [(0, 0), (5, 5), (0, 5), (37, 42)] {
@@ -16,7 +16,7 @@ pub(crate) fn increment(on: &Scope) -> Outcome {
     on.clean()
 }
 
-/// The second draft's counters go below 0.
+/// The second draft's counters may be negative.
 pub(crate) fn down(on: &Scope) -> Outcome {
     let key = on.key("k");
     for (delta, sum) in [(5, 5), (-7, -2), (2, 0), (i64::MIN, i128::from(i64::MIN))] {
@@ -39,7 +39,7 @@ pub(crate) fn no_number(on: &Scope) -> Outcome {
     on.clean()
 }
 
-/// The first draft counts up to 2^64-1, the second to 2^63-1: both end somewhere.
+/// The first draft counts up to 2^64-1, the second to 2^63-1: an overflow is an error.
 pub(crate) fn overflow(on: &Scope) -> Outcome {
     let key = on.key("k");
     let number = u64::MAX.to_string();

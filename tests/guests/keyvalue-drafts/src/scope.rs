@@ -1,4 +1,4 @@
-//! What every check works with: keys of its own, and comparisons that say what differed and where.
+//! The context of a check: unique keys, and comparisons that report the difference and its location.
 
 pub(crate) use crate::outcome::{Differs, Outcome, holds, same};
 
@@ -9,7 +9,7 @@ use std::hash::{BuildHasher, Hasher};
 use crate::api::{Api, Bucket, Error};
 use crate::outcome::short;
 
-/// The bucket, and a prefix that nobody else has.
+/// The bucket, and a unique prefix.
 pub(crate) struct Scope {
     pub(crate) api: &'static dyn Api,
     pub(crate) bucket: Box<dyn Bucket>,
@@ -18,12 +18,12 @@ pub(crate) struct Scope {
 
 impl Scope {
     pub(crate) fn new(api: &'static dyn Api, check: &str) -> Result<Self, Differs> {
-        // A hasher's keys are the random numbers that the standard library has to offer.
+        // The keys of a hasher are the random numbers of the standard library.
         let random = RandomState::new().build_hasher().finish();
         Ok(Self { api, bucket: api.open("default")?, prefix: format!("{check}-{random:x}/") })
     }
 
-    /// A key of this check.
+    /// Returns a key of this check.
     pub(crate) fn key(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
     }
@@ -34,14 +34,14 @@ impl Scope {
         same("keys after cleaning", self.own()?, Vec::<String>::new())
     }
 
-    /// The keys of this check, sorted; one that comes twice is there twice.
+    /// Returns the keys of this check, sorted; duplicates are kept.
     pub(crate) fn own(&self) -> Result<Vec<String>, Differs> {
         let mut keys = self.all()?;
         keys.retain(|key| key.starts_with(&self.prefix));
         Ok(keys)
     }
 
-    /// All keys of the bucket, sorted. The drafts know no prefixes.
+    /// Returns all keys of the bucket, sorted. The drafts have no prefixes.
     pub(crate) fn all(&self) -> Result<Vec<String>, Differs> {
         let mut all = Vec::new();
         let mut cursor: Option<String> = None;
@@ -64,7 +64,7 @@ impl From<Error> for Differs {
     }
 }
 
-/// `got` must be the error that the drafts have for everything that is not allowed.
+/// Checks that `got` is the error of the drafts for invalid arguments.
 #[track_caller]
 pub(crate) fn fails<T: Debug>(what: &str, got: Result<T, Error>) -> Outcome {
     match got {

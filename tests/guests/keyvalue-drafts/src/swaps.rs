@@ -1,4 +1,4 @@
-//! Compare-and-swap of the second draft: a handle remembers the state that a swap builds on.
+//! Compare-and-swap of the second draft: a handle holds the state that a swap expects.
 
 use crate::api::{Cas, Swap};
 use crate::scope::{Differs, Outcome, Scope, fails, same};
@@ -8,7 +8,7 @@ fn begin(on: &Scope, key: &str) -> Result<Box<dyn Cas>, Differs> {
     Ok(cas?)
 }
 
-/// The swap must be done.
+/// Checks that the swap succeeded.
 #[track_caller]
 fn done(what: &str, swap: Swap) -> Outcome {
     match swap {
@@ -17,7 +17,7 @@ fn done(what: &str, swap: Swap) -> Outcome {
     }
 }
 
-/// The swap must not be done; gives the handle for the next try, whose value must be `now`.
+/// Checks that the swap failed; returns the handle for the next try, whose value must be `now`.
 #[track_caller]
 fn failed(what: &str, swap: Swap, now: Option<&str>) -> Result<Box<dyn Cas>, Differs> {
     match swap {
@@ -43,7 +43,7 @@ pub(crate) fn swap(on: &Scope) -> Outcome {
     on.clean()
 }
 
-/// A handle that begins with nothing: the swap is done if still nothing is there.
+/// A handle without an entry: the swap succeeds if there is still no entry.
 pub(crate) fn nothing(on: &Scope) -> Outcome {
     let key = on.key("k");
     let (first, second) = (begin(on, &key)?, begin(on, &key)?);
@@ -55,7 +55,7 @@ pub(crate) fn nothing(on: &Scope) -> Outcome {
     on.clean()
 }
 
-/// A value that came back is another state, whoever wrote it.
+/// A restored value is another state, whoever wrote it.
 pub(crate) fn again(on: &Scope) -> Outcome {
     let key = on.key("k");
     on.bucket.set(&key, b"1")?;
@@ -84,7 +84,7 @@ pub(crate) fn after_delete(on: &Scope) -> Outcome {
     on.clean()
 }
 
-/// A handle for a bad key is none.
+/// An invalid key has no handle.
 pub(crate) fn bad(on: &Scope) -> Outcome {
     for key in [String::new(), "k".repeat(513)] {
         let Some(cas) = on.bucket.cas(&key) else { return Err(Differs::new("this draft has no compare-and-swap")) };

@@ -4,7 +4,7 @@ use crate::scope::{Outcome, Scope, fails, holds, same};
 
 const MIB: usize = 1 << 20;
 
-/// Nothing, zeros, every byte, what is not UTF-8.
+/// Empty, zeros, every byte, and invalid UTF-8.
 pub(crate) fn bytes(on: &Scope) -> Outcome {
     let key = on.key("k");
     let values: [Vec<u8>; 6] =
@@ -52,7 +52,7 @@ pub(crate) fn largest(on: &Scope) -> Outcome {
     on.clean()
 }
 
-/// One byte more is none, and leaves what is there alone.
+/// One byte more is rejected, and leaves the entry unchanged.
 pub(crate) fn too_large(on: &Scope) -> Outcome {
     let key = on.key("k");
     let large = vec![1; MIB + 1];

@@ -1,5 +1,5 @@
-//! Prints each change that its host tells it of, as `set KEY=VALUE` or `delete KEY`, with what it finds under the key by the
-//! bucket it is handed. `/set/KEY/VALUE` and `/delete/KEY` make changes, and a key called `trap` ends the call that is told.
+//! Prints each change as `set KEY=VALUE` or `delete KEY`, with the current value in the passed bucket. `/set/KEY/VALUE`
+//! and `/delete/KEY` make changes, and the watcher traps on the key `trap`.
 
 use std::sync::LazyLock;
 

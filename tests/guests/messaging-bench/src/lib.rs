@@ -1,6 +1,6 @@
-//! Times what a component does with messages: `publish|request COUNT AT_ONCE` prints the seconds that COUNT of them took,
-//! AT_ONCE at a time. The native counterpart is `tests/src/bin/native-messaging`: keep the two alike. What handles
-//! messages is the guest `test-messaging-handler`.
+//! Measures messaging operations of a component: `publish|request COUNT AT_ONCE` prints the seconds for COUNT of them,
+//! AT_ONCE concurrently. The native counterpart is `tests/src/bin/native-messaging`: keep the two alike. The guest
+//! `test-messaging-handler` handles the messages.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use wasip3::cli::environment;
 use wasip3::clocks::monotonic_clock;
 use wasip3::exports::cli::run::Guest;
 
-/// Bytes in a message.
+/// The size of a message, in bytes.
 const SIZE: usize = 256;
 
 struct Command;

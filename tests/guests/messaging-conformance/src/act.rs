@@ -1,4 +1,4 @@
-//! What a test does from outside: publish, ask, and look at what came.
+//! Operations for tests: publish, request, and read the received messages.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tempo_sdk_messaging::{Client, Draft, Error, Message};
 use crate::handle::ACT;
 use crate::seen;
 
-/// As many messages go in one call.
+/// The number of messages in one call.
 const BATCH: u64 = 500;
 
 pub(crate) fn routes(router: Router) -> Router {
@@ -22,8 +22,8 @@ pub(crate) fn routes(router: Router) -> Router {
         .get("/done", done)
 }
 
-/// `?topic=` with `key`, `act`, `id` and `client` if they are given, and with the request's `traceparent` and every header that
-/// begins with `x-`. The body is the payload.
+/// `?topic=` with optional `key`, `act`, `id` and `client`, the request's `traceparent` and every header that begins
+/// with `x-`. The body is the payload.
 async fn publish(request: Request) -> Result<&'static str, Failed> {
     let (client, message) = (client(&request), draft(&request));
     let payload = request.into_body().bytes().await.map_err(|error| Failed(error.to_string()))?;
@@ -31,7 +31,7 @@ async fn publish(request: Request) -> Result<&'static str, Failed> {
     Ok("accepted\n")
 }
 
-/// The same `?count=` times, with the numbers from 0 as payloads; `?keys=` deals them to so many keys.
+/// Publishes `?count=` messages with the numbers from 0 as payloads; `?keys=` distributes them over that many keys.
 async fn publish_many(request: Request) -> Result<String, Failed> {
     let (client, message) = (client(&request), draft(&request));
     let count: u64 = text(&request, "count").parse().unwrap_or(1);
@@ -49,7 +49,7 @@ async fn publish_many(request: Request) -> Result<String, Failed> {
     Ok(format!("{count}\n"))
 }
 
-/// Asks, for `?timeout-ms=` at most, and answers with the answer.
+/// Sends a request with a timeout of `?timeout-ms=`, and returns the reply.
 async fn request(request: Request) -> Result<Vec<u8>, Failed> {
     let (client, message) = (client(&request), draft(&request));
     let timeout = text(&request, "timeout-ms").parse().map_or(Duration::from_secs(60), Duration::from_millis);
@@ -57,7 +57,7 @@ async fn request(request: Request) -> Result<Vec<u8>, Failed> {
     Ok(client.request_message(message.bytes(payload), timeout).await?.into_bytes())
 }
 
-/// What was delivered on `?topic=`, one JSON object a line, in the order in which handlers saw it.
+/// Returns the deliveries on `?topic=`, one JSON object per line, in the order of the handlers.
 async fn all_seen(request: Request) -> Result<String, Failed> {
     let bucket = Bucket::open("default").await?;
     let mut lines = String::new();
@@ -68,7 +68,7 @@ async fn all_seen(request: Request) -> Result<String, Failed> {
     Ok(lines)
 }
 
-/// How many handlers came to the end of their work on `?topic=`.
+/// Returns the number of completed handlers on `?topic=`.
 async fn done(request: Request) -> Result<String, Failed> {
     let bucket = Bucket::open("default").await?;
     Ok(format!("{}\n", seen::count_done(&bucket, &text(&request, "topic")).await?))
@@ -103,7 +103,7 @@ fn text<'a>(request: &'a Request, name: &str) -> Cow<'a, str> {
     request.query_value(name).unwrap_or_default()
 }
 
-/// 500 and what happened.
+/// A 500 with the error.
 struct Failed(String);
 
 impl From<Error> for Failed {

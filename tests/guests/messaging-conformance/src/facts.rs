@@ -1,4 +1,4 @@
-//! What is known of a delivery.
+//! The metadata of a delivery.
 
 use std::time::SystemTime;
 
@@ -11,14 +11,14 @@ pub(crate) async fn delivery(on: Scope) -> Outcome {
     let seen = on.one("facts").await?;
     let after = milliseconds(SystemTime::now());
     same("the attempt", seen.attempt, 1)?;
-    // A clock that is read in several places may differ by what a millisecond is rounded to.
+    // Clocks that are read in several places may differ by a rounded millisecond.
     holds(
         &format!("{} is between {before} and {after}", seen.accepted),
         before <= seen.accepted.saturating_add(1) && seen.accepted <= after.saturating_add(1),
     )
 }
 
-/// Higher for each message.
+/// Sequences increase with each message.
 pub(crate) async fn sequence(on: Scope) -> Outcome {
     let mut last = None;
     for number in 0..5 {
@@ -31,13 +31,13 @@ pub(crate) async fn sequence(on: Scope) -> Outcome {
     Ok(())
 }
 
-/// Where nothing is kept, there is no place in a stream.
+/// Without persistence there is no stream sequence.
 pub(crate) async fn no_sequence(on: Scope) -> Outcome {
     on.message("facts").publish().await?;
     same("the sequence", on.one("facts").await?.sequence, None::<u64>)
 }
 
-/// A message with an id is accepted once, and each time it is said to be.
+/// A message with an ID is accepted once, and each publication reports success.
 pub(crate) async fn id(on: Scope) -> Outcome {
     for round in 0..3 {
         on.message("id").id(on.prefix.as_str()).bytes(format!("round {round}")).publish().await?;

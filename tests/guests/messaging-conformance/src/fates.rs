@@ -1,16 +1,16 @@
-//! What becomes of a message, as its handler ends.
+//! The disposition of a message, by the end of its handler.
 
 use crate::scope::{Outcome, Scope, holds, same};
 use crate::seen::Seen;
 
-/// The same message comes again, with one attempt more.
+/// Checks that the second delivery is the same message, with the attempt number incremented.
 fn is_again(first: &Seen, second: &Seen) -> Outcome {
     same("the attempts", (first.attempt, second.attempt), (1, 2))?;
     let again = |seen: &Seen| Seen { number: 0, attempt: 0, at: 0, ..seen.clone() };
     same("the second delivery", again(second), again(first))
 }
 
-/// Two deliveries, and no third.
+/// Checks that there are two deliveries, and no third.
 async fn twice(on: &Scope, act: &str) -> Result<(Seen, Seen), crate::scope::Differs> {
     let message = on.with_act("twice", act).key("k").content_type("a/b").header("traceparent", "00-1-2-01");
     message.bytes("payload").publish().await?;
@@ -27,14 +27,14 @@ pub(crate) async fn retry(on: Scope) -> Outcome {
     twice(&on, "retry,ack").await.map(drop)
 }
 
-/// Not before its time.
+/// A retry is not delivered before its delay.
 pub(crate) async fn delay(on: Scope) -> Outcome {
     let (first, second) = twice(&on, "retry:1500,ack").await?;
     let between = second.at.saturating_sub(first.at);
     holds(&format!("{between} ms between the deliveries are 1500 or more"), between >= 1_490)
 }
 
-/// Any error by `?`.
+/// Any error by `?` is a retry.
 pub(crate) async fn error(on: Scope) -> Outcome {
     twice(&on, "fail:disk on fire,ack").await.map(drop)
 }
@@ -43,7 +43,7 @@ pub(crate) async fn trap(on: Scope) -> Outcome {
     twice(&on, "panic,ack").await.map(drop)
 }
 
-/// After the last attempt there is none: it is among the dead letters.
+/// After the last attempt the message becomes a dead letter.
 pub(crate) async fn attempts(on: Scope) -> Outcome {
     on.with_act("poison", "retry:0").publish().await?;
     on.with_act("trap", "panic").publish().await?;
@@ -59,7 +59,7 @@ pub(crate) async fn reject(on: Scope) -> Outcome {
     same("the attempts", on.final_attempts("rejected").await?, vec![1])
 }
 
-/// A handler that fails fails alone.
+/// A failing handler does not affect others.
 pub(crate) async fn neighbours(on: Scope) -> Outcome {
     for number in 0..20 {
         let act = match number % 4 {
@@ -78,7 +78,7 @@ pub(crate) async fn neighbours(on: Scope) -> Outcome {
     Ok(())
 }
 
-/// Where nothing is kept, nothing comes again.
+/// Without persistence there is no redelivery.
 pub(crate) async fn forgotten(on: Scope) -> Outcome {
     for (number, act) in ["retry:0", "fail:as asked", "panic"].into_iter().enumerate() {
         let name = number.to_string();

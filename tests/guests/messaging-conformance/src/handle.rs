@@ -1,4 +1,4 @@
-//! The handler: it writes down what came, and then does what the message says, in its header `act`.
+//! The handler: it records the message, and then performs the action in its header `act`.
 
 use std::num::ParseIntError;
 use std::time::Duration;
@@ -9,8 +9,8 @@ use tempo_sdk_messaging::{HandlerError, Message};
 
 use crate::seen;
 
-/// By this header a message says what is to be done with it: one act for each delivery, separated by commas, and the last for
-/// all further ones. `ACT` or `ACT:VALUE`.
+/// The header with the handler's actions: one per delivery, separated by commas; the last one applies to all further
+/// deliveries. `ACT` or `ACT:VALUE`.
 pub(crate) const ACT: &str = "act";
 
 #[tempo_sdk_messaging::handler]
@@ -49,7 +49,7 @@ fn duration(milliseconds: &str) -> Result<Duration, ParseIntError> {
     if milliseconds.is_empty() { Ok(Duration::ZERO) } else { milliseconds.parse().map(Duration::from_millis) }
 }
 
-/// Answers with what was asked, and with every part that an answer may have.
+/// Replies with the payload, and with every part that a reply may have.
 async fn reply(message: &Message) -> Result<(), tempo_sdk_messaging::Error> {
     let Some(mut answer) = message.answer() else { return Ok(()) };
     if let Some(key) = message.key() {

@@ -1,11 +1,11 @@
-//! Checks, one by one and on request, that a host implements `tempo:messaging@0.1.0` as it is meant, on whatever broker it is
-//! given. `GET /checks` lists their names, `GET /check/NAME` runs one: 200, or 500 and what differed. The other routes let a
-//! test act on the same topics.
+//! Conformance checks of a host's `tempo:messaging@0.1.0`, run one by one on request, on any broker. `GET /checks`
+//! lists their names, `GET /check/NAME` runs one: 200, or 500 with the difference. The other routes let a test use the
+//! same topics.
 //!
-//! Messages are handled here as well: what a handler does is written in the message (`handle.rs`), and what came is written to
-//! the keyvalue store `default` (`seen.rs`), where the checks find it. They need a subscription to `check.>` with a short
-//! backoff and three deliveries. Names that begin with `kept-` are of what a broker does that keeps messages, names with
-//! `core-` of what one does that does not; the rest is for both.
+//! The component handles the messages too: the message contains the handler's action (`handle.rs`), and the handler
+//! records deliveries in the keyvalue store `default` (`seen.rs`), where the checks read them. They need a subscription
+//! to `check.>` with a short backoff and three deliveries. Names with the prefix `kept-` are for persistent brokers,
+//! names with `core-` for brokers without persistence; the others are for both.
 
 mod act;
 mod facts;
@@ -81,7 +81,7 @@ async fn main(request: Request) -> impl IntoResponse {
     ROUTES.handle(request).await
 }
 
-/// The names of all checks, one a line.
+/// Lists the names of all checks, one per line.
 async fn names(_: Request) -> impl IntoResponse {
     CHECKS.iter().map(|(name, _)| format!("{name}\n")).collect::<String>()
 }

@@ -12,7 +12,7 @@ pub(crate) async fn all(on: Scope) -> Outcome {
     results.into_iter().collect::<Result<(), Error>>()?;
     let mut seen = on.wait("many", 500).await?;
     same("how many deliveries there are", seen.len(), 500)?;
-    // They are handled at once, so they are seen in any order, but kept in theirs.
+    // They are handled concurrently, so the records are in any order, but the stream keeps theirs.
     seen.sort_by_key(|seen| seen.sequence);
     let kept = seen.iter().all(|seen| seen.sequence.is_some());
     for number in 0..500_usize {
@@ -26,7 +26,7 @@ pub(crate) async fn all(on: Scope) -> Outcome {
     Ok(())
 }
 
-/// A message that is refused is refused alone.
+/// An invalid message does not affect the others.
 pub(crate) async fn some_bad(on: Scope) -> Outcome {
     let bad = [on.message("some").bytes(vec![0; (1 << 20) + 1]), on.message("a..b")];
     let [large, topic] = bad;

@@ -1,4 +1,4 @@
-//! The parts of a message: each comes as it went.
+//! The parts of a message: each is delivered unchanged.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use crate::seen::Payload;
 
 const MIB: usize = 1 << 20;
 
-/// Nothing, zeros, every byte, what is not UTF-8.
+/// Empty, zeros, every byte, and invalid UTF-8.
 pub(crate) async fn bytes(on: Scope) -> Outcome {
     let payloads: [Vec<u8>; 6] =
         [vec![], vec![0], (0..=255).collect(), vec![0xff, 0xfe, 0x80], b"\r\n".to_vec(), vec![7; 70_000]];
@@ -42,7 +42,7 @@ pub(crate) async fn all(on: Scope) -> Outcome {
     same("the headers", headers, wanted.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec())
 }
 
-/// What was not given is not there: not as an empty text, and nothing of the host's own.
+/// A part that was not set is absent: it is not an empty text, and the host adds nothing.
 pub(crate) async fn none(on: Scope) -> Outcome {
     on.message("none").publish().await?;
     let seen = on.one("none").await?;
@@ -62,7 +62,7 @@ pub(crate) async fn headers(on: Scope) -> Outcome {
     same("the headers", by_name(&seen.headers), by_name(&headers))
 }
 
-/// Names may come in another order, and in another case.
+/// The order and the case of names may change.
 fn by_name<T: AsRef<str>>(headers: &[(T, T)]) -> BTreeMap<String, Vec<String>> {
     let mut by_name = BTreeMap::<_, Vec<_>>::new();
     for (name, value) in headers {
@@ -97,7 +97,7 @@ pub(crate) async fn most_headers(on: Scope) -> Outcome {
     holds("a name of 128 characters", seen.headers.contains(&(longest, "v".to_owned())))
 }
 
-/// What is allowed in a topic.
+/// Valid topics with unusual characters.
 pub(crate) async fn odd_topics(on: Scope) -> Outcome {
     let longest = "t".repeat(255 - on.topic("").len());
     for name in ["a", "A", "a-b_c", "a.b.c.d.e.f", "\u{e4}.\u{1f600}", "a*b", "a>b", "$x", "%", "0", longest.as_str()] {

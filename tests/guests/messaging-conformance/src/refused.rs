@@ -1,4 +1,4 @@
-//! What is refused: always with a kind and words, and nothing of it comes.
+//! Rejected messages: the error has a kind and a message, and nothing is delivered.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ const INVALID: &[ErrorKind] = &[ErrorKind::InvalidArgument];
 
 const SOON: Duration = Duration::from_millis(200);
 
-/// A message is refused by each of the three functions that take one.
+/// Checks that each of the three functions rejects the message.
 async fn refused(what: &str, message: Draft, kinds: &[ErrorKind]) -> Outcome {
     fails(&format!("publish {what}"), message.clone().publish().await, kinds)?;
     let mut results = tempo_sdk_messaging::publish_many([message.clone()]).await;
@@ -32,7 +32,7 @@ pub(crate) async fn topics(on: Scope) -> Outcome {
     Ok(())
 }
 
-/// Topics of the server, and inboxes that nothing came from.
+/// Topics of the server, and inboxes that no received message names.
 const DENIED: [&str; 6] = ["$JS.API.INFO", "$KV.b.k", "$O.b.C.x", "$SYS.REQ.SERVER.PING", "_INBOX.x", "_INBOX_ann.x.1"];
 
 pub(crate) async fn denied_topics(on: Scope) -> Outcome {
@@ -68,7 +68,7 @@ pub(crate) async fn parts(on: Scope) -> Outcome {
     refused("with a bad media type", on.message("bad").content_type("a\r\nb"), INVALID).await?;
     for topic in ["", "a b", "a.>", "a\r\nb"] {
         let message = on.message("bad").reply_to(topic);
-        // A request has a topic of its own for its answer.
+        // A request sets its own reply topic.
         fails(&format!("an answer on {topic:?}"), message.publish().await, INVALID)?;
     }
     same("what came", on.final_attempts("bad").await?, Vec::<u32>::new())
@@ -81,7 +81,7 @@ pub(crate) async fn too_large(on: Scope) -> Outcome {
     same("what came", on.final_attempts("bad").await?, Vec::<u32>::new())
 }
 
-/// A name that is not configured does not exist.
+/// Using a name that is not configured fails.
 pub(crate) async fn unknown_client(on: Scope) -> Outcome {
     let unknown = &[ErrorKind::NoSuchClient];
     for name in ["nowhere", " ", "Default", "default ", "default\0"] {

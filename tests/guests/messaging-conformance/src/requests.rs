@@ -1,4 +1,4 @@
-//! Asking, and answering.
+//! Requests and replies.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tempo_sdk_messaging::{ErrorKind, Message};
 
 use crate::scope::{Outcome, Scope, fails, holds, same};
 
-/// Long enough for any answer that comes at all.
+/// A timeout that is sufficient for any reply.
 const LONG: Duration = Duration::from_secs(60);
 
 const SHORT: Duration = Duration::from_millis(400);
@@ -18,7 +18,7 @@ pub(crate) async fn answered(on: Scope) -> Outcome {
     same("how it was delivered", answer.delivery(), None)?;
     let seen = on.one("question").await?;
     holds("an answer was expected", seen.reply_to.is_some())?;
-    // The topic of the answers is the host's to choose.
+    // The host chooses the reply topic.
     let chosen = on.with_act("chosen", "reply").reply_to("my.own").bytes("2").request(LONG).await?;
     same("the answer", chosen.bytes(), &b"2"[..])
 }
@@ -39,10 +39,10 @@ pub(crate) async fn parts(on: Scope) -> Outcome {
     same("the answer", answer.bytes(), &[0, 255][..])
 }
 
-/// Each question has its own answer.
+/// Each request receives its own reply.
 pub(crate) async fn at_once(on: Scope) -> Outcome {
     let questions = (0..50).map(|number| {
-        // The earlier ones are answered later.
+        // The earlier ones are replied to later.
         let act = format!("reply:{}", (50 - number) * 4);
         let question = on.with_act("question", &act).bytes(number.to_string());
         async move { (number, question.request(LONG).await) }
@@ -53,13 +53,13 @@ pub(crate) async fn at_once(on: Scope) -> Outcome {
     Ok(())
 }
 
-/// Somebody takes the question, and says nothing.
+/// A handler receives the request and does not reply.
 pub(crate) async fn timeout(on: Scope) -> Outcome {
     fails("a request", on.with_act("question", "silent").request(SHORT).await, &[ErrorKind::Timeout])?;
     on.one("question").await.map(drop)
 }
 
-/// An answer that comes too late is nobody's: the next question has its own.
+/// A late reply is dropped: the next request receives its own.
 pub(crate) async fn late(on: Scope) -> Outcome {
     let question = on.with_act("late", "reply:1500").bytes("late");
     fails("a request", question.request(SHORT).await, &[ErrorKind::Timeout])?;
@@ -70,14 +70,14 @@ pub(crate) async fn late(on: Scope) -> Outcome {
     Ok(())
 }
 
-/// Nobody takes the question.
+/// The topic has no subscriber.
 pub(crate) async fn nobody(on: Scope) -> Outcome {
     let question = Message::new(format!("nobody.{}", on.prefix));
     let kinds = [ErrorKind::Timeout, ErrorKind::NoResponders];
     fails("a request", question.request(SHORT).await, &kinds)
 }
 
-/// No time at all is none for an answer.
+/// A timeout of zero is rejected.
 pub(crate) async fn bad(on: Scope) -> Outcome {
     let kinds = [ErrorKind::Timeout, ErrorKind::InvalidArgument];
     fails("a request", on.with_act("question", "silent").request(Duration::ZERO).await, &kinds)

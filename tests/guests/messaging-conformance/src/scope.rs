@@ -1,4 +1,4 @@
-//! What every check works with: topics of its own, and comparisons that say what differed and where.
+//! The context of a check: unique topics, and comparisons that report the difference and its location.
 
 pub(crate) use crate::outcome::{Differs, Outcome, holds, same};
 
@@ -15,7 +15,7 @@ use crate::handle::ACT;
 use crate::outcome::short;
 use crate::seen::{self, Seen};
 
-/// The place where deliveries are written down, and a prefix of topics that nobody else has.
+/// The store for the records of deliveries, and a unique prefix of topics.
 pub(crate) struct Scope {
     pub(crate) bucket: Bucket,
     pub(crate) prefix: String,
@@ -23,39 +23,39 @@ pub(crate) struct Scope {
 
 impl Scope {
     pub(crate) async fn new(check: &str) -> Result<Self, Differs> {
-        // A hasher's keys are the random numbers that the standard library has to offer.
+        // The keys of a hasher are the random numbers of the standard library.
         let random = RandomState::new().build_hasher().finish();
         Ok(Self { bucket: Bucket::open("default").await?, prefix: format!("check.{check}-{random:x}") })
     }
 
-    /// A topic of this check, which the component is subscribed to.
+    /// Returns a topic of this check, to which the component is subscribed.
     pub(crate) fn topic(&self, name: &str) -> String {
         format!("{}.{name}", self.prefix)
     }
 
-    /// A message of this check.
+    /// Begins a message of this check.
     pub(crate) fn message(&self, name: &str) -> Draft {
         Message::new(self.topic(name))
     }
 
-    /// A message of this check that says what is to be done with it.
+    /// Begins a message of this check with an action for the handler.
     pub(crate) fn with_act(&self, name: &str, act: &str) -> Draft {
         self.message(name).header(ACT, act)
     }
 
-    /// The deliveries on a topic of this check, as soon as there are `least`.
+    /// Waits for at least `least` deliveries on a topic of this check.
     pub(crate) async fn wait(&self, name: &str, least: usize) -> Result<Vec<Seen>, Differs> {
         seen::wait(&self.bucket, &self.topic(name), least).await
     }
 
-    /// The only delivery on a topic of this check.
+    /// Returns the only delivery on a topic of this check.
     pub(crate) async fn one(&self, name: &str) -> Result<Seen, Differs> {
         let mut seen = self.wait(name, 1).await?;
         same(&format!("how many deliveries there are on {name}"), seen.len(), 1)?;
         seen.pop().ok_or_else(|| Differs::new("no delivery"))
     }
 
-    /// The deliveries on a topic of this check, when more would have come by now if they were to come: a later message was
+    /// Returns the attempts on a topic of this check once no further one can be pending: after a later message was
     /// handled.
     pub(crate) async fn final_attempts(&self, name: &str) -> Result<Vec<u32>, Differs> {
         let later = format!("{name}-later");
@@ -81,7 +81,7 @@ impl From<tempo_sdk_keyvalue::Error> for Differs {
     }
 }
 
-/// `got` must be an error of one of these kinds, which says why.
+/// Checks that `got` is an error of one of these kinds, with a message.
 #[track_caller]
 pub(crate) fn fails<T: Debug>(what: &str, got: Result<T, Error>, kinds: &[ErrorKind]) -> Outcome {
     match got {

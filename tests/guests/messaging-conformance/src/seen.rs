@@ -1,4 +1,4 @@
-//! What was delivered, as the handler writes it to the keyvalue store: every instance sees what every other has seen.
+//! The handler's records of deliveries in the keyvalue store, which all instances share.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, SystemTime};
@@ -10,16 +10,16 @@ use tempo_sdk_messaging::Message;
 
 use crate::outcome::Differs;
 
-/// How often a check looks for what must come before it gives up: a minute.
+/// The number of polls before a check gives up: a minute in total.
 const LOOKS: u32 = 6_000;
 
-/// Between two looks.
+/// The pause between two polls.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// One delivery.
+/// A delivery.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Seen {
-    /// What it shares its counter with, and its place there: deliveries of one key, or of one payload without a key.
+    /// The name and the value of its counter: deliveries of one key, or of one payload without a key.
     pub(crate) lane: String,
     pub(crate) number: i64,
     pub(crate) topic: String,
@@ -27,16 +27,16 @@ pub(crate) struct Seen {
     pub(crate) content_type: Option<String>,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) reply_to: Option<String>,
-    /// The payload's length, and what tells it from others of that length.
+    /// The length and a hash of the payload.
     pub(crate) payload: Payload,
     pub(crate) attempt: u32,
-    /// When the host says that it was accepted, and when the handler saw it: milliseconds since 1970.
+    /// The host's timestamp and the time of the handler's call, in milliseconds since 1970.
     pub(crate) accepted: u64,
     pub(crate) at: u64,
     pub(crate) sequence: Option<u64>,
 }
 
-/// A payload, small enough to be compared in words.
+/// A payload in a form that is short enough to compare as text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Payload {
     length: usize,
@@ -59,7 +59,7 @@ pub(crate) fn milliseconds(time: SystemTime) -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Writes down a delivery.
+/// Records a delivery.
 pub(crate) async fn write(bucket: &Bucket, message: &Message) -> Result<(), Error> {
     let at = milliseconds(SystemTime::now());
     let lane = message.key().map_or_else(|| shard(message.bytes()).to_string(), |key| format!("key {key}"));
@@ -84,13 +84,12 @@ pub(crate) async fn write(bucket: &Bucket, message: &Message) -> Result<(), Erro
     bucket.set_json(name, &Seen { lane, ..seen }).await
 }
 
-/// Writes down that the handler of a message came to its end: what is counted here is an effect, of which the host has not
-/// heard yet.
+/// Records that the handler of a message has completed: an effect that precedes the acknowledgement.
 pub(crate) async fn done(bucket: &Bucket, message: &Message) -> Result<(), Error> {
     bucket.increment(done_key(message.topic(), shard(message.bytes())), 1).await.map(drop)
 }
 
-/// How many handlers of messages on `topic` came to their end.
+/// Returns the number of completed handlers of messages on `topic`.
 pub(crate) async fn count_done(bucket: &Bucket, topic: &str) -> Result<u64, Error> {
     let counts = bucket.get_many((0..SHARDS).map(|shard| done_key(topic, shard))).await?;
     let number = |count: Vec<u8>| String::from_utf8_lossy(&count).parse::<u64>().unwrap_or_default();
@@ -101,19 +100,19 @@ fn done_key(topic: &str, shard: u64) -> String {
     format!("done {topic} {shard}")
 }
 
-/// Many handlers that add to one number at once would wait for each other: they have so many.
+/// The number of counters: concurrent handlers that increment one counter would contend.
 const SHARDS: u64 = 64;
 
 fn shard(payload: &[u8]) -> u64 {
     Payload::of(payload).hash % SHARDS
 }
 
-/// A topic has no spaces, so that no topic is the beginning of another.
+/// A topic has no spaces, so that no topic is a prefix of another.
 fn prefix(topic: &str) -> String {
     format!("seen {topic} ")
 }
 
-/// All deliveries on `topic` so far: those of each lane in the order in which handlers saw them.
+/// Returns all deliveries on `topic` so far: those of each lane in the order of the handlers.
 pub(crate) async fn on(bucket: &Bucket, topic: &str) -> Result<Vec<Seen>, Error> {
     let mut keys = bucket.keys(prefix(topic));
     let mut all = Vec::new();
@@ -125,7 +124,7 @@ pub(crate) async fn on(bucket: &Bucket, topic: &str) -> Result<Vec<Seen>, Error>
     Ok(all)
 }
 
-/// The deliveries on `topic`, as soon as there are `least`.
+/// Waits for at least `least` deliveries on `topic`.
 pub(crate) async fn wait(bucket: &Bucket, topic: &str, least: usize) -> Result<Vec<Seen>, Differs> {
     let mut seen = Vec::new();
     for _ in 0..LOOKS {

@@ -1,4 +1,4 @@
-//! The handler: it writes down what came, and then does what the last word of the topic says.
+//! The handler: it records the message, and then performs the action in the topic's last token.
 
 use crate::bindings::exports::wasi::messaging::incoming_handler::Guest;
 use crate::bindings::wasi::messaging::request_reply::reply;

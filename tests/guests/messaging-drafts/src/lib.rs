@@ -1,10 +1,10 @@
-//! Checks, one by one and on request, that a host implements `wasi:messaging@0.2.0-draft` and `wasmcloud:messaging@0.2.0` as they
-//! are meant, on whatever broker it is given. `GET /checks` lists their names, `GET /check/NAME` runs one: 200, or 500 and
-//! what differed.
+//! Conformance checks of a host's `wasi:messaging@0.2.0-draft` and `wasmcloud:messaging@0.2.0`, run one by one on
+//! request, on any broker. `GET /checks` lists their names, `GET /check/NAME` runs one: 200, or 500 with the
+//! difference.
 //!
-//! Messages are handled here as well, by the draft's handler: what a handler does is the last word of the topic (`handle.rs`),
-//! and what came is written to the keyvalue store `default`. The checks need a subscription to `check.>` with a short backoff.
-//! Names with `kept-` are of what a broker does that keeps messages.
+//! The component handles the messages too, with the draft's handler: the topic's last token is the handler's action
+//! (`handle.rs`), and the handler records deliveries in the keyvalue store `default`. The checks need a subscription to
+//! `check.>` with a short backoff. Names with `kept-` are for persistent brokers.
 
 mod handle;
 mod message;

@@ -1,4 +1,4 @@
-//! The message as a thing of its own: what is set can be read.
+//! The message resource: each part can be set and read.
 
 use crate::bindings::wasi::messaging::types::Message;
 use crate::scope::{Outcome, Scope, same};

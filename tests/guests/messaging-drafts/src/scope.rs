@@ -1,4 +1,4 @@
-//! What every check works with: topics of its own, and comparisons that say what differed and where.
+//! The context of a check: unique topics, and comparisons that report the difference and its location.
 
 pub(crate) use crate::outcome::{Differs, Outcome, holds, same};
 
@@ -11,13 +11,13 @@ use crate::bindings::wasi::messaging::types::{Client, Error};
 use crate::outcome::short;
 use crate::seen;
 
-/// How often a check looks for what must come before it gives up: a minute.
+/// The number of polls before a check gives up: a minute in total.
 const LOOKS: u32 = 6_000;
 
-/// Between two looks.
+/// The pause between two polls.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// The client `default`, and a prefix of topics that nobody else has.
+/// The client `default`, and a unique prefix of topics.
 pub(crate) struct Scope {
     pub(crate) client: Client,
     prefix: String,
@@ -25,18 +25,18 @@ pub(crate) struct Scope {
 
 impl Scope {
     pub(crate) fn new(check: &str) -> Result<Self, Differs> {
-        // A hasher's keys are the random numbers that the standard library has to offer.
+        // The keys of a hasher are the random numbers of the standard library.
         let random = RandomState::new().build_hasher().finish();
         let check = check.replace('/', "-");
         Ok(Self { client: Client::connect("default")?, prefix: format!("check.{check}-{random:x}") })
     }
 
-    /// A topic of this check; its last word says what is to be done.
+    /// Returns a topic of this check; its last token is the handler's action.
     pub(crate) fn topic(&self, name: &str) -> String {
         format!("{}.{name}", self.prefix)
     }
 
-    /// The deliveries on a topic, as soon as there are `least`.
+    /// Waits for at least `least` deliveries on a topic.
     pub(crate) fn wait(&self, topic: &str, least: usize) -> Result<Vec<String>, Differs> {
         let mut seen = Vec::new();
         for _ in 0..LOOKS {
@@ -49,7 +49,7 @@ impl Scope {
         Err(Differs::new(format_args!("{} of {least} deliveries came on {topic}: {seen:?}", seen.len())))
     }
 
-    /// The only delivery on a topic.
+    /// Returns the only delivery on a topic.
     pub(crate) fn one(&self, topic: &str) -> Result<String, Differs> {
         let mut seen = self.wait(topic, 1)?;
         same(&format!("how many deliveries there are on {topic}"), seen.len(), 1)?;
@@ -64,7 +64,7 @@ impl From<Error> for Differs {
     }
 }
 
-/// `got` must be an error that says why.
+/// Checks that `got` is an error with a message.
 #[track_caller]
 pub(crate) fn fails<T: Debug>(what: &str, got: Result<T, Error>) -> Outcome {
     match got {

@@ -1,4 +1,4 @@
-//! What was delivered, as the handler writes it to the keyvalue store: every instance sees what every other has seen.
+//! The handler's records of deliveries in the keyvalue store, which all instances share.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -12,14 +12,14 @@ mod bindings {
     wit_bindgen::generate!({ path: "../../../wit/keyvalue-draft2", world: "imports" });
 }
 
-/// Everything that can be read from a message, in words that can be compared. Metadata may come in another order.
+/// Formats all parts of a message as comparable text. The order of metadata may change.
 pub(crate) fn describe(message: &Message) -> String {
     let mut metadata = message.metadata().unwrap_or_default();
     metadata.sort();
     parts(message.topic().as_deref(), message.content_type().as_deref(), &metadata, &message.data())
 }
 
-/// The same of the parts.
+/// Formats the parts.
 pub(crate) fn parts(
     topic: Option<&str>,
     content_type: Option<&str>,
@@ -32,7 +32,7 @@ pub(crate) fn parts(
     format!("{topic:?} {content_type:?} {metadata:?} {} bytes {begin:?} {:x}", data.len(), hasher.finish())
 }
 
-/// Writes down a delivery on `topic`, and tells how many there were before it.
+/// Records a delivery on `topic`, and returns the number of earlier ones.
 pub(crate) fn write(topic: &str, description: &str) -> Result<u64, Error> {
     let bucket = open("default")?;
     let count = increment(&bucket, &format!("count {topic}"), 1)?;
@@ -40,7 +40,7 @@ pub(crate) fn write(topic: &str, description: &str) -> Result<u64, Error> {
     Ok(u64::try_from(count).unwrap_or_default().saturating_sub(1))
 }
 
-/// The descriptions of all deliveries on `topic`, in their order.
+/// Returns the descriptions of all deliveries on `topic`, in their order.
 pub(crate) fn on(topic: &str) -> Result<Vec<String>, Error> {
     let bucket = open("default")?;
     let mut all = Vec::new();

@@ -1,4 +1,4 @@
-//! Sending, and what a handler is given.
+//! Publishing, and the messages that a handler receives.
 
 use crate::bindings::wasi::messaging::producer::send;
 use crate::bindings::wasi::messaging::request_reply::request;
@@ -9,7 +9,7 @@ use crate::seen::parts as described;
 
 const MIB: usize = 1 << 20;
 
-/// A name that is not configured does not exist, and one client does not close another.
+/// Using a name that is not configured fails, and dropping one client does not close another.
 pub(crate) fn clients(on: &Scope) -> Outcome {
     for name in ["nowhere", " ", "Default", "default "] {
         fails(&format!("connect {name:?}"), Client::connect(name).map(drop))?;
@@ -22,7 +22,7 @@ pub(crate) fn clients(on: &Scope) -> Outcome {
     on.one(&topic).map(drop)
 }
 
-/// Nothing, zeros, every byte, what is not UTF-8.
+/// Empty, zeros, every byte, and invalid UTF-8.
 pub(crate) fn bytes(on: &Scope) -> Outcome {
     let payloads: [Vec<u8>; 5] = [vec![], vec![0], (0..=255).collect(), vec![0xff, 0xfe, 0x80], vec![7; 70_000]];
     for (number, payload) in payloads.into_iter().enumerate() {
@@ -68,7 +68,7 @@ pub(crate) fn bad_topics(on: &Scope) -> Outcome {
     Ok(())
 }
 
-/// An error has the message delivered again.
+/// An error causes a redelivery.
 pub(crate) fn error(on: &Scope) -> Outcome {
     again(on, "fail")
 }

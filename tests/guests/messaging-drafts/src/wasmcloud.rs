@@ -1,4 +1,4 @@
-//! `wasmcloud:messaging@0.2.0`: publishing and asking. What comes is seen by the draft's handler.
+//! `wasmcloud:messaging@0.2.0`: publishing and requests. The draft's handler receives the messages.
 
 use std::fmt::Debug;
 
@@ -34,7 +34,8 @@ pub(crate) fn publish(on: &Scope) -> Outcome {
     Ok(())
 }
 
-/// Whoever handles the message answers on that topic; it is another one that the component is subscribed to, or nobody's.
+/// The handler replies on that topic, which is another one of the component's subscription, or one without a
+/// subscriber.
 pub(crate) fn reply_to(on: &Scope) -> Outcome {
     let topic = on.topic("reply");
     let asked = BrokerMessage { reply_to: Some(on.topic("answers")), ..message(&topic, b"x") };

@@ -1,5 +1,5 @@
-//! Handles messages for `cargo xtask bench messaging`: answers those that ask for it, and is done. It traps over those that
-//! begin with `poison`.
+//! Handles messages for `cargo xtask bench messaging`: replies to requests, and acknowledges the others. It traps on
+//! payloads that begin with `poison`.
 
 use tempo_sdk_messaging::{Error, Message};
 

@@ -1,9 +1,9 @@
-//! Writes down every message that it handles, for the tests of what is lost when something breaks. It exports nothing but the
-//! handler, so that a runtime without HTTP can run it; the tests read what it wrote in the keyvalue store `default`.
+//! Records every message that it handles, for the tests of message loss. It exports only the handler, so that a runtime
+//! without HTTP can run it; the tests read the records in the keyvalue store `default`.
 //!
-//! - `effects/ID`: a line for each delivery, `ATTEMPT SEQUENCE CALL`, where CALL tells this call of the handler from others.
-//! - `order/KEY`, if the topic has the word `ordered`: the numbers of the key's messages in the order in which they were
-//!   handled, each once.
+//! - `effects/ID`: a line per delivery, `ATTEMPT SEQUENCE CALL`, where CALL is a unique ID of the handler's call.
+//! - `order/KEY`, if the topic has the token `ordered`: the numbers of the key's messages in the order of their first
+//!   calls.
 
 use std::collections::hash_map::RandomState;
 use std::fmt::Write as _;
@@ -20,7 +20,7 @@ async fn handle(message: Message) -> Result<(), HandlerError> {
     if message.key() != Some(key) {
         return Err(HandlerError::reject(format!("the key is {:?}, and not {key}", message.key())));
     }
-    // A hasher's keys are the random numbers that the standard library has to offer.
+    // The keys of a hasher are the random numbers of the standard library.
     let call = RandomState::new().build_hasher().finish();
     let sequence = message.delivery().and_then(|delivery| delivery.sequence).unwrap_or_default();
     let line = format!("{} {sequence} {call:x}", message.attempt());
@@ -32,7 +32,7 @@ async fn handle(message: Message) -> Result<(), HandlerError> {
     Ok(())
 }
 
-/// Adds a line, unless it is there already.
+/// Appends a line, unless it exists.
 async fn append(bucket: &Bucket, key: String, line: &str) -> Result<(), tempo_sdk_keyvalue::Error> {
     let change = |old: Option<&[u8]>| {
         let mut text = String::from_utf8_lossy(old.unwrap_or_default()).into_owned();

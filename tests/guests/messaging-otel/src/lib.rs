@@ -1,5 +1,5 @@
-//! Handles messages with `tempo-sdk-otel`: the span of the delivery is there by itself, `check` is in it, and in that
-//! `work.checked` is published.
+//! Handles messages with `tempo-sdk-otel`: the SDK creates the span of the delivery, `check` is its child, and
+//! `work.checked` is published in that.
 
 use tempo_sdk_messaging::{Error, Message};
 use tempo_sdk_otel::instrument;

@@ -7,14 +7,14 @@ use crate::send;
 
 const MIB: usize = 1 << 20;
 
-/// Publishes, and compares what came.
+/// Publishes, and compares the delivered message.
 async fn comes(on: &Scope, name: &str, pieces: &[&[u8]]) -> Outcome {
     let subject = on.subject(name);
     send::publish(&subject, None, pieces).await?;
     same("what came", on.wait(&subject, 1).await?, vec![describe(&pieces.concat(), false)])
 }
 
-/// Nothing, zeros, every byte, what is not UTF-8.
+/// Empty, zeros, every byte, and invalid UTF-8.
 pub(crate) async fn bytes(on: Scope) -> Outcome {
     let payloads: [Vec<u8>; 5] = [vec![], vec![0], (0..=255).collect(), vec![0xff, 0xfe, 0x80], vec![7; 70_000]];
     for (number, payload) in payloads.iter().enumerate() {
@@ -23,7 +23,7 @@ pub(crate) async fn bytes(on: Scope) -> Outcome {
     Ok(())
 }
 
-/// The body comes whole, however it was written.
+/// The body is complete, however it was written.
 pub(crate) async fn pieces(on: Scope) -> Outcome {
     comes(&on, "a", &[b"one ", b"", b"two ", b"three"]).await?;
     let bytes: Vec<u8> = (0..=255).collect();
@@ -72,7 +72,7 @@ pub(crate) async fn bad_subjects(on: Scope) -> Outcome {
     fails(send::publish(&on.subject("a"), Some("a b".to_owned()), &[b"x"]).await, invalid)
 }
 
-/// A handler that does not read the body has handled the message.
+/// A handler that does not read the body still acknowledges the message.
 pub(crate) async fn unread(on: Scope) -> Outcome {
     for payload in [b"x".repeat(10), b"x".repeat(MIB)] {
         let subject = on.subject(&format!("{}.unread", payload.len()));
@@ -125,7 +125,7 @@ pub(crate) async fn trap(on: Scope) -> Outcome {
     again(&on, "trap").await
 }
 
-/// Something else counts as a rejection.
+/// Any other error counts as a rejection.
 pub(crate) async fn reject(on: Scope) -> Outcome {
     for name in ["reject", "other"] {
         let subject = on.subject(name);

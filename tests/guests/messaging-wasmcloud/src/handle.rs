@@ -1,4 +1,4 @@
-//! The handler: it writes down what came, and then does what the last word of the subject says.
+//! The handler: it records the message, and then performs the action in the subject's last token.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -20,7 +20,7 @@ async fn handle(message: BrokerMessage) -> Result<Result<(), HandleMessageError>
     let BrokerMessage { subject, body, reply_to } = message;
     let act = subject.rsplit('.').next().unwrap_or_default();
     let bucket = Bucket::open("default").await?;
-    // A handler need not read what it does not want to know.
+    // A handler need not read the body.
     let data = if act == "unread" { Vec::new() } else { body.collect().await };
     let count = bucket.increment(format!("count {subject}"), 1).await?;
     let expects = reply_to.is_some();
@@ -41,7 +41,7 @@ async fn handle(message: BrokerMessage) -> Result<Result<(), HandleMessageError>
     })
 }
 
-/// A message in words that can be compared.
+/// Formats a message as comparable text.
 pub(crate) fn describe(data: &[u8], expects_an_answer: bool) -> String {
     let mut hasher = DefaultHasher::new();
     data.hash(&mut hasher);

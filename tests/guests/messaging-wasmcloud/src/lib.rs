@@ -1,9 +1,9 @@
-//! Checks, one by one and on request, that a host implements `wasmcloud:messaging@0.3.0` as it is meant, on whatever broker it
-//! is given. `GET /checks` lists their names, `GET /check/NAME` runs one: 200, or 500 and what differed.
+//! Conformance checks of a host's `wasmcloud:messaging@0.3.0`, run one by one on request, on any broker. `GET /checks`
+//! lists their names, `GET /check/NAME` runs one: 200, or 500 with the difference.
 //!
-//! Messages are handled here as well: what a handler does is the last word of the topic (`handle.rs`), and what came is written
-//! to the keyvalue store `default`. The checks need a subscription to `check.>` with a short backoff. Names that begin with
-//! `kept-` are of what a broker does that keeps messages.
+//! The component handles the messages too: the subject's last token is the handler's action (`handle.rs`), and the
+//! handler records deliveries in the keyvalue store `default`. The checks need a subscription to `check.>` with a short
+//! backoff. Names with the prefix `kept-` are for persistent brokers.
 
 mod checks;
 mod handle;

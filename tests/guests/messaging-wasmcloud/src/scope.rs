@@ -1,4 +1,4 @@
-//! What every check works with: subjects of its own, and comparisons that say what differed and where.
+//! The context of a check: unique subjects, and comparisons that report the difference and its location.
 
 pub(crate) use crate::outcome::{Differs, Outcome, holds, same};
 
@@ -12,13 +12,13 @@ use tempo_sdk_keyvalue::Bucket;
 use crate::bindings::wasmcloud::messaging::types::Error;
 use crate::send::publish;
 
-/// How often a check looks for what must come before it gives up: a minute.
+/// The number of polls before a check gives up: a minute in total.
 const LOOKS: u32 = 6_000;
 
-/// Between two looks.
+/// The pause between two polls.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// The place where deliveries are written down, and a prefix of subjects that nobody else has.
+/// The store for the records of deliveries, and a unique prefix of subjects.
 pub(crate) struct Scope {
     bucket: Bucket,
     prefix: String,
@@ -26,12 +26,12 @@ pub(crate) struct Scope {
 
 impl Scope {
     pub(crate) async fn new(check: &str) -> Result<Self, Differs> {
-        // A hasher's keys are the random numbers that the standard library has to offer.
+        // The keys of a hasher are the random numbers of the standard library.
         let random = RandomState::new().build_hasher().finish();
         Ok(Self { bucket: Bucket::open("default").await?, prefix: format!("check.{check}-{random:x}") })
     }
 
-    /// A subject of this check; its last word says what is to be done.
+    /// Returns a subject of this check; its last token is the handler's action.
     pub(crate) fn subject(&self, name: &str) -> String {
         format!("{}.{name}", self.prefix)
     }
@@ -47,7 +47,7 @@ impl Scope {
         }
     }
 
-    /// The deliveries on a subject, as soon as there are `least`.
+    /// Waits for at least `least` deliveries on a subject.
     pub(crate) async fn wait(&self, subject: &str, least: usize) -> Result<Vec<String>, Differs> {
         let mut seen = Vec::new();
         for _ in 0..LOOKS {
@@ -60,7 +60,8 @@ impl Scope {
         Err(Differs::new(format_args!("{} of {least} deliveries came on {subject}: {seen:?}", seen.len())))
     }
 
-    /// The deliveries on a subject, when more would have come by now if they were to come: a later message was handled.
+    /// Returns the number of deliveries on a subject once no further one can be pending: after a later message was
+    /// handled.
     pub(crate) async fn final_count(&self, subject: &str) -> Result<usize, Differs> {
         let later = format!("{subject}.later");
         publish(&later, None, &[b"x"]).await?;

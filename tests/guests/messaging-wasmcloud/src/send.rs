@@ -1,4 +1,4 @@
-//! Sending: the body is a stream, which the host reads while the call is under way.
+//! Publishing: the body is a stream, which the host reads during the call.
 
 use futures::future::join;
 use wit_bindgen::StreamWriter;
@@ -7,10 +7,10 @@ use crate::bindings::wasmcloud::messaging::consumer;
 use crate::bindings::wasmcloud::messaging::types::{BrokerMessage, Error};
 use crate::bindings::wit_stream;
 
-/// Writes `pieces`, and says that there is no more by letting go.
+/// Writes `pieces`, and drops the writer to end the body.
 async fn write(mut body: StreamWriter<u8>, pieces: &[&[u8]]) {
     for piece in pieces {
-        // A host that has heard enough need not read on.
+        // A host may stop reading early.
         if !body.write_all(piece.to_vec()).await.is_empty() {
             return;
         }
@@ -23,7 +23,7 @@ pub(crate) async fn publish(subject: &str, reply_to: Option<String>, pieces: &[&
     join(consumer::publish(message), write(writer, pieces)).await.0
 }
 
-/// The answer's body and where an answer to it is expected.
+/// Returns the body of the reply and its reply topic.
 pub(crate) async fn request(
     subject: &str,
     pieces: &[&[u8]],

@@ -1,5 +1,5 @@
-//! Handles messages and nothing else, as a component for `tempo-worker` does. Each takes as long as its header `sleep-ms` says,
-//! and leaves its payload as the key `work/PAYLOAD` in the keyvalue store `default`: the second time changes nothing but the
+//! Handles messages only, as a component for `tempo-worker`. Each call takes the time of the header `sleep-ms`, and
+//! stores the payload as the key `work/PAYLOAD` in the keyvalue store `default`; a repeated call only increments the
 //! count in it.
 
 use std::time::Duration;
@@ -12,7 +12,7 @@ async fn handle(message: Message) -> Result<(), HandlerError> {
     let work = message.text()?.to_owned();
     println!("begins {work}, attempt {}", message.attempt());
     if let Some(milliseconds) = message.header("sleep-ms") {
-        // Only the clock is used of the crate: the component imports nothing of HTTP.
+        // Uses only the clock of the crate: the component imports nothing of HTTP.
         tempo_sdk_http::sleep(Duration::from_millis(milliseconds.parse()?)).await;
     }
     let bucket = Bucket::open("default").await?;

@@ -1,4 +1,5 @@
-//! Imports what no host offers, next to a handler: a host must name every one of them before it listens.
+//! Imports interfaces that no host provides, in addition to a handler: a host must report all of them before it
+//! listens.
 
 use tempo_sdk_http::{IntoResponse, Request};
 

@@ -1,4 +1,4 @@
-//! Tells through `wasi:otel`, without an SDK, what a test hands it: it passes everything on as it came.
+//! Calls `wasi:otel` without an SDK: passes on the test's records unchanged.
 
 mod bindings {
     #![allow(missing_docs, unsafe_code, unreachable_pub, clippy::all, reason = "generated code")]

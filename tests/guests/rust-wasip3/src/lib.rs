@@ -1,4 +1,4 @@
-//! A handler of wasi:http 0.3 written with the crates `wasip3` and `wit-bindgen`: nothing of Tempo in it.
+//! A handler of wasi:http 0.3 with the crates `wasip3` and `wit-bindgen`, without any Tempo crate.
 
 use wasip3::exports::http::handler::Guest;
 use wasip3::http::types::{ErrorCode, Fields, Request, Response};
@@ -16,9 +16,9 @@ impl Guest for Hello {
             .map_err(|error| ErrorCode::InternalError(Some(error.to_string())))?;
         let (mut writer, body) = wit_stream::new();
         let (trailers_writer, trailers) = wit_future::new(|| Ok(None));
-        // The body is written after the response has been returned.
+        // The body is written after the response is returned.
         spawn_local(async move {
-            // What is left over was not wanted: the client is gone.
+            // A partial write means that the client has disconnected.
             let _ = writer.write_all(format!("hello from Rust with wasip3: {path}").into_bytes()).await;
             drop(writer);
             drop(trailers_writer);

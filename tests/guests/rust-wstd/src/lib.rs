@@ -1,4 +1,4 @@
-//! A handler of wasi:http 0.2 written with `wstd`: nothing of Tempo in it.
+//! A handler of wasi:http 0.2 with `wstd`, without any Tempo crate.
 
 use wstd::http::{Body, Error, Request, Response};
 

@@ -3,11 +3,11 @@
 use tempo_sdk_blobstore::{Container, Error, PutOptions};
 use wasip3::clocks::monotonic_clock;
 
-/// Objects that are used in turn.
+/// The number of objects, which are used in turn.
 const OBJECTS: u64 = 4;
-/// Bytes in an object.
+/// The size of an object, in bytes.
 const SIZE: usize = 16 << 20;
-/// How much is written at once, in bytes.
+/// The size of one write, in bytes.
 const CHUNK: usize = 64 << 10;
 
 pub(crate) async fn time(write: bool, count: u64) -> Result<u64, Error> {

@@ -8,9 +8,9 @@ use futures::stream;
 use tempo_sdk_keyvalue::{Bucket, Error};
 use wasip3::clocks::monotonic_clock;
 
-/// Keys that are used in turn.
+/// The number of keys, which are used in turn.
 const KEYS: u64 = 1000;
-/// Bytes in a value.
+/// The size of a value, in bytes.
 const SIZE: usize = 256;
 
 pub(crate) async fn time(set: bool, count: u64, at_once: u64) -> Result<u64, Error> {
@@ -27,8 +27,8 @@ pub(crate) async fn time(set: bool, count: u64, at_once: u64) -> Result<u64, Err
     Ok(monotonic_clock::now().saturating_sub(started))
 }
 
-/// Begins `count` calls that write `bytes` bytes each, before it waits for the first of them to end. Says how many of them
-/// were done and with which errors the others failed.
+/// Starts `count` calls that write `bytes` bytes each, before it awaits the first. Returns the number of successes, and
+/// the errors of the others.
 pub(crate) async fn flood(count: u64, bytes: u64) -> Result<String, Error> {
     let bucket = Bucket::open("default").await?;
     let value = vec![b'.'; usize::try_from(bytes).unwrap_or(usize::MAX)];

@@ -1,5 +1,5 @@
-//! Times operations on the default stores: `OPERATION COUNT AT_ONCE` prints the seconds that COUNT of them took, AT_ONCE at
-//! a time. The native counterpart is `tests/src/bin/native-storage`: keep the two alike.
+//! Measures operations on the default stores: `OPERATION COUNT AT_ONCE` prints the seconds for COUNT of them, AT_ONCE
+//! concurrently. The native counterpart is `tests/src/bin/native-storage`: keep the two alike.
 
 use wasip3::cli::environment;
 use wasip3::exports::cli::run::Guest;

@@ -1,9 +1,9 @@
-//! Latencies, counted in buckets that grow with the value: two million a second cost nothing, and a percentile is right
-//! to within one part in 64.
+//! A histogram of latencies with exponential buckets: it records two million a second at no measurable cost, and
+//! percentiles are exact to one part in 64.
 
 use std::time::Duration;
 
-/// Buckets in each doubling of the value, as a power of two.
+/// The number of buckets per doubling of the value, as a power of two.
 const BITS: u32 = 6;
 const PER_DOUBLING: u64 = 1 << BITS;
 
@@ -31,7 +31,7 @@ impl Histogram {
         self.max = self.max.max(nanos);
     }
 
-    /// The value, in microseconds, that the given share (0 to 1) of all durations does not exceed.
+    /// Returns the value, in microseconds, that the given share (0 to 1) of all durations does not exceed.
     pub(crate) fn percentile(&self, share: f64) -> f64 {
         let wanted = ((self.total as f64 * share).ceil() as u64).max(1);
         let mut seen = 0;
@@ -44,24 +44,24 @@ impl Histogram {
         self.max()
     }
 
-    /// The longest, in microseconds.
+    /// Returns the longest duration, in microseconds.
     pub(crate) fn max(&self) -> f64 {
         micros(self.max)
     }
 
-    /// The average, in microseconds.
+    /// Returns the average duration, in microseconds.
     pub(crate) fn mean(&self) -> f64 {
         if self.total == 0 { 0.0 } else { self.sum as f64 / self.total as f64 / 1_000.0 }
     }
 }
 
-/// Exact below `PER_DOUBLING`; above, the leading `BITS + 1` bits choose.
+/// Exact below `PER_DOUBLING`; above, the leading `BITS + 1` bits select the bucket.
 fn bucket(nanos: u64) -> usize {
     let shift = (u64::BITS - nanos.leading_zeros()).saturating_sub(BITS + 1);
     ((u64::from(shift) << BITS) + (nanos >> shift)) as usize
 }
 
-/// The largest value that [`bucket`] puts at this index.
+/// Returns the largest value of the bucket at this index.
 fn upper(index: usize) -> u64 {
     let index = index as u64;
     if index < 2 * PER_DOUBLING {

@@ -1,8 +1,7 @@
-//! Load for an HTTP/1.1 server, from one thread: how many requests it answers, and how fast.
+//! A load generator for HTTP/1.1 servers, in one thread: it measures throughput and latencies.
 //!
-//! Written for `cargo xtask bench` and for the tests, which need it to cost less than any server it measures: plain
-//! sockets, one poll, no copies. Each connection has one request in flight and sends the next when the answer is there
-//! (a closed loop), so latencies are those at saturation.
+//! It must cost less than any server that it measures: plain sockets, one poll, no copies. Each connection has one
+//! request in flight and sends the next after the response (a closed loop), so latencies are those at saturation.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;

@@ -1,18 +1,18 @@
-//! Finds the end of an HTTP/1.1 response, and no more: the status, whether the connection stays, how long the body is.
+//! A minimal HTTP/1.1 response parser: the status, connection reuse, and the length of the body.
 
 use anyhow::{Result, bail, ensure};
 
-/// A head longer than this is not what a server under test sends.
+/// The maximum length of a head, in bytes.
 const MAX_HEAD: usize = 64 * 1024;
 const MAX_HEADERS: usize = 64;
 
-/// A response that has been read to its end.
+/// A complete response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Response {
     pub(crate) status: u16,
-    /// The server closes the connection after it.
+    /// True if the server closes the connection after it.
     pub(crate) close: bool,
-    /// Bytes of the body.
+    /// The length of the body in bytes.
     pub(crate) body: u64,
 }
 
@@ -23,7 +23,7 @@ pub(crate) struct Parser {
     current: Option<(Response, Body)>,
 }
 
-/// What is missing of a body.
+/// The missing part of a body.
 #[derive(Clone, Copy, Debug)]
 enum Body {
     Length(u64),
@@ -31,7 +31,7 @@ enum Body {
     UntilClose,
 }
 
-/// Where in a chunked body the next byte is.
+/// The position in a chunked body.
 #[derive(Clone, Copy, Debug)]
 enum Chunk {
     Size(u64),
@@ -42,7 +42,7 @@ enum Chunk {
 }
 
 impl Parser {
-    /// Takes the bytes that arrived. `Some` when they end the response.
+    /// Parses the received bytes. Returns `Some` when they complete the response.
     pub(crate) fn feed(&mut self, mut bytes: &[u8]) -> Result<Option<Response>> {
         if self.current.is_none() {
             let Some(used) = self.read_head(bytes)? else { return Ok(None) };
@@ -71,7 +71,7 @@ impl Parser {
         }
     }
 
-    /// The connection has ended: the response, when that was its end.
+    /// Handles the end of the connection. Returns the response if that completes it.
     pub(crate) fn end(&mut self) -> Option<Response> {
         self.head.clear();
         match self.current.take() {
@@ -80,9 +80,9 @@ impl Parser {
         }
     }
 
-    /// How many of `bytes` belong to the head; `None` while it is incomplete.
+    /// Returns the number of `bytes` that belong to the head; `None` while it is incomplete.
     fn read_head(&mut self, bytes: &[u8]) -> Result<Option<usize>> {
-        // The usual case, a head that comes whole, is parsed where it lies.
+        // The usual case, a complete head, is parsed in place.
         let before = self.head.len();
         let parsed = if before == 0 {
             parse_head(bytes)?
@@ -132,7 +132,7 @@ fn parse_head(bytes: &[u8]) -> Result<Option<(usize, Response, Body)>> {
     Ok(Some((length, Response { status, close, body: 0 }, body)))
 }
 
-/// Goes on in a chunked body: where it stopped, or `None` at its end.
+/// Continues a chunked body. Returns the position, or `None` at its end.
 fn read_chunks(mut chunk: Chunk, mut bytes: &[u8], body: &mut u64) -> Result<Option<Chunk>> {
     while let Some((&byte, rest)) = bytes.split_first() {
         bytes = rest;
@@ -172,7 +172,7 @@ fn read_chunks(mut chunk: Chunk, mut bytes: &[u8], body: &mut u64) -> Result<Opt
 mod tests {
     use super::*;
 
-    /// However the bytes are cut, the end is found at the last one and not before.
+    /// Checks that the end is found at the last byte, for every split of the bytes.
     fn check(text: &str, expected: Response) {
         let bytes = text.as_bytes();
         for cut in 1..bytes.len() {

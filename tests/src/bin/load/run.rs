@@ -1,4 +1,4 @@
-//! The loop: one thread, one poll, and for each connection one request at a time.
+//! The event loop: one thread, one poll, and one request at a time per connection.
 
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
@@ -12,38 +12,38 @@ use mio::{Events, Interest, Poll, Registry, Token};
 use crate::histogram::Histogram;
 use crate::response::{Parser, Response};
 
-/// What to send, and for how long.
+/// The request and the duration of a run.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) addr: SocketAddr,
     /// The bytes of one request.
     pub(crate) request: Vec<u8>,
     pub(crate) connections: usize,
-    /// Stop after this many; otherwise when the time is over.
+    /// The number of requests; without it, the duration ends the run.
     pub(crate) requests: Option<u64>,
-    /// When to stop at the latest.
+    /// The maximum duration.
     pub(crate) time: Duration,
-    /// A new connection for each request.
+    /// True for a new connection per request.
     pub(crate) reconnect: bool,
 }
 
-/// What came back.
+/// The results of a run.
 #[derive(Debug)]
 pub(crate) struct Outcome {
-    /// How many responses had each status.
+    /// The number of responses by status.
     pub(crate) statuses: BTreeMap<u16, u64>,
-    /// How many requests had no response, by reason.
+    /// The number of requests without a response, by reason.
     pub(crate) errors: BTreeMap<&'static str, u64>,
-    /// Requests that the end of the run cut off.
+    /// The number of requests in flight at the end of the run.
     pub(crate) unfinished: u64,
-    /// Bytes of all bodies.
+    /// The length of all bodies in bytes.
     pub(crate) body: u64,
     pub(crate) latency: Histogram,
     pub(crate) elapsed: Duration,
 }
 
 impl Outcome {
-    /// All responses, whatever their status.
+    /// Returns the number of all responses.
     pub(crate) fn responses(&self) -> u64 {
         self.statuses.values().sum()
     }
@@ -52,9 +52,9 @@ impl Outcome {
 struct Connection {
     stream: TcpStream,
     parser: Parser,
-    /// When the request was begun: with a new connection, its own start.
+    /// The start of the request; with a new connection, that of the connection.
     started: Instant,
-    /// Bytes of the request that are on their way.
+    /// The number of sent bytes of the request.
     sent: usize,
 }
 
@@ -62,13 +62,13 @@ struct Run<'a> {
     plan: &'a Plan,
     registry: Registry,
     outcome: Outcome,
-    /// Requests begun so far.
+    /// The number of started requests.
     begun: u64,
-    /// Where responses are read to: one for all, since each is parsed at once.
+    /// The read buffer, shared by all connections because each read is parsed at once.
     buffer: Vec<u8>,
 }
 
-/// Puts the load on the server.
+/// Runs the load.
 pub(crate) fn run(plan: &Plan) -> Result<Outcome> {
     let mut poll = Poll::new()?;
     let mut events = Events::with_capacity(1024);
@@ -114,14 +114,14 @@ pub(crate) fn run(plan: &Plan) -> Result<Outcome> {
 }
 
 impl Run<'_> {
-    /// Counts one more request, unless there were enough.
+    /// Counts one more request. Returns false at the maximum.
     fn begin(&mut self) -> bool {
         let more = self.plan.requests.is_none_or(|requests| self.begun < requests);
         self.begun += u64::from(more);
         more
     }
 
-    /// Connects for one more request. Tries again while that fails at once; `None` when there were enough.
+    /// Connects for one more request, with retries while connecting fails at once. Returns `None` at the maximum.
     fn begin_connection(&mut self, index: usize, started: Instant) -> Option<Connection> {
         while self.begin() {
             match self.connect(index) {
@@ -146,8 +146,8 @@ impl Run<'_> {
         *self.outcome.errors.entry(reason).or_default() += 1;
     }
 
-    /// Does all that a connection's event allows. Events come at edges, so it ends only where a later one is certain:
-    /// where the socket would block, and after sending a request, whose answer is an edge.
+    /// Handles a connection's event. Events are edge-triggered, so it returns only if a later event is certain: when
+    /// the socket would block, and after it has sent a request, whose response is an event.
     fn advance(&mut self, index: usize, mut connection: Connection) -> Option<Connection> {
         loop {
             match self.send(&mut connection) {
@@ -184,14 +184,14 @@ impl Run<'_> {
         }
     }
 
-    /// Sends what is left of the request. Whether there was something to send, now or when the socket takes it.
+    /// Sends the rest of the request. Returns true if bytes are pending or were sent.
     fn send(&self, connection: &mut Connection) -> std::io::Result<bool> {
         let before = connection.sent;
         while let Some(rest) = self.plan.request.get(connection.sent..).filter(|rest| !rest.is_empty()) {
             match connection.stream.write(rest) {
                 Ok(written) => connection.sent += written,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // Not connected yet, or no room: either ends with an event.
+                // Not connected, or a full buffer: an event follows.
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected) => {
                     return Ok(true);
                 }
@@ -201,7 +201,7 @@ impl Run<'_> {
         Ok(connection.sent > before)
     }
 
-    /// Counts a response; whether its connection can be used again.
+    /// Counts a response. Returns true if the connection is reusable.
     fn record(&mut self, response: Response, latency: Duration) -> bool {
         *self.outcome.statuses.entry(response.status).or_default() += 1;
         self.outcome.body += response.body;
@@ -209,7 +209,7 @@ impl Run<'_> {
         !response.close && !self.plan.reconnect
     }
 
-    /// The connection broke, or was never made.
+    /// Counts a failed connection.
     fn lost(&mut self, index: usize, error: &std::io::Error) -> Option<Connection> {
         self.fail(match error.kind() {
             ErrorKind::ConnectionRefused | ErrorKind::AddrNotAvailable => "connect",

@@ -1,4 +1,4 @@
-//! A consumer of JetStream that handles 32 messages at once: an answer where one is expected, then a double ack.
+//! A JetStream consumer that handles 32 messages concurrently: a reply if one is expected, then a double ack.
 
 use anyhow::Result;
 use async_nats::jetstream::consumer::pull;
@@ -6,7 +6,7 @@ use futures::StreamExt as _;
 
 use super::open;
 
-/// How many messages are handled at once.
+/// The number of concurrent messages.
 const AT_ONCE: usize = 32;
 
 pub(crate) async fn run(url: &str) -> Result<()> {
@@ -22,7 +22,7 @@ pub(crate) async fn run(url: &str) -> Result<()> {
     messages
         .for_each_concurrent(AT_ONCE, |message| {
             let client = client.clone();
-            // A task each, so that every processor is used.
+            // One task per message, to use all cores.
             let handled = tokio::spawn(async move {
                 let message = message?;
                 let reply_to = message.headers.as_ref().and_then(|headers| headers.get("Tempo-Reply-To"));

@@ -1,4 +1,4 @@
-//! Publishing and asking over core NATS.
+//! Publishing and requests over core NATS.
 
 use std::time::Instant;
 
@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::stream;
 
-/// Bytes in a message.
+/// The size of a message, in bytes.
 const SIZE: usize = 256;
 
 pub(crate) async fn respond(client: Client) -> Result<()> {
@@ -23,7 +23,7 @@ pub(crate) async fn respond(client: Client) -> Result<()> {
     Ok(())
 }
 
-/// Publishes `count` messages; each `at_once` of them have reached the server before the next are sent.
+/// Publishes `count` messages, and flushes after each `at_once` of them.
 pub(crate) async fn publish(client: Client, count: usize, at_once: usize) -> Result<f64> {
     let started = Instant::now();
     for _ in 0..count / at_once {

@@ -1,4 +1,4 @@
-//! What measures a consumer, native or Tempo's, from outside.
+//! Measures a consumer, native or Tempo's, from outside.
 
 use std::time::{Duration, Instant};
 
@@ -12,16 +12,16 @@ use futures::stream::FuturesUnordered;
 
 use super::open;
 
-/// Bytes in a message.
+/// The size of a message, in bytes.
 const SIZE: usize = 256;
 
-/// Publications on their way at once.
+/// The number of concurrent publications.
 const AT_ONCE: usize = 256;
 
-/// The longest that a measurement may take.
+/// The timeout of a measurement.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Makes the stream, without what it had of an earlier measurement.
+/// Creates the stream, and deletes an earlier one.
 pub(crate) async fn prepare(url: &str) -> Result<()> {
     let (_, context, stream) = open(url).await?;
     context.delete_stream(&stream).await.ok();
@@ -30,7 +30,7 @@ pub(crate) async fn prepare(url: &str) -> Result<()> {
     Ok(())
 }
 
-/// The stream, once `consumer` is there.
+/// Waits until `consumer` exists, and returns the stream.
 async fn consumer_of(context: &Context, stream: String, consumer: &str) -> Result<Stream> {
     let stream = context.get_stream(stream).await?;
     let started = Instant::now();
@@ -38,12 +38,12 @@ async fn consumer_of(context: &Context, stream: String, consumer: &str) -> Resul
         ensure!(started.elapsed() < PATIENCE, "there is no consumer {consumer}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    // It is there a moment before the component is.
+    // The consumer exists shortly before the component is ready.
     tokio::time::sleep(Duration::from_millis(500)).await;
     Ok(stream)
 }
 
-/// Publishes `count` messages, and waits until `consumer` has acknowledged all there are.
+/// Publishes `count` messages, and waits until `consumer` has acknowledged all.
 pub(crate) async fn drain(url: &str, consumer: &str, count: usize) -> Result<f64> {
     let (_, context, stream) = open(url).await?;
     let stream = consumer_of(&context, stream, consumer).await?;
@@ -68,7 +68,7 @@ pub(crate) async fn drain(url: &str, consumer: &str, count: usize) -> Result<f64
     }
 }
 
-/// The median time from publishing a message to the answer of its handler.
+/// Returns the median time from publishing a message to the reply of its handler.
 pub(crate) async fn latency(url: &str, consumer: &str, count: usize) -> Result<f64> {
     let (client, context, stream) = open(url).await?;
     consumer_of(&context, stream, consumer).await?;
@@ -88,8 +88,8 @@ pub(crate) async fn latency(url: &str, consumer: &str, count: usize) -> Result<f
     Ok(times.get(times.len() / 2).context("nothing was measured")?.as_secs_f64())
 }
 
-/// Publishes `count` messages and, after every `poison`th, one that no handler survives; waits until the others have been
-/// answered.
+/// Publishes `count` messages and, after every `poison`th, one on which the handler traps; waits for the replies of the
+/// others.
 pub(crate) async fn answered(url: &str, consumer: &str, count: usize, poison: usize) -> Result<f64> {
     let (client, context, stream) = open(url).await?;
     consumer_of(&context, stream, consumer).await?;

@@ -1,5 +1,5 @@
-//! The native counterpart of the guests `test-messaging-bench` and `test-messaging-handler` on async-nats alone, and what
-//! drives both sides: `OPERATION URL [ARGUMENT...]`. What is timed is printed in seconds.
+//! The native counterpart of the guests `test-messaging-bench` and `test-messaging-handler` on plain async-nats, and
+//! the driver of both: `OPERATION URL [ARGUMENT...]`. It prints the measured time in seconds.
 
 use anyhow::{Context as _, Result, bail};
 use async_nats::{Client, jetstream};
@@ -37,14 +37,14 @@ fn main() -> Result<()> {
     })
 }
 
-/// The server and the stream that `nats://HOST[/STREAM]` names.
+/// Connects to the server of `nats://HOST[/STREAM]`, and returns the stream's name.
 async fn connect(url: &str) -> Result<(Client, Option<&str>)> {
     let rest = url.strip_prefix("nats://").context("expected nats://HOST[/STREAM]")?;
     let (server, stream) = rest.split_once('/').map_or((rest, None), |(server, stream)| (server, Some(stream)));
     Ok((async_nats::connect(server).await?, stream))
 }
 
-/// The client with its stream.
+/// Connects, and returns the client with its stream.
 async fn open(url: &str) -> Result<(Client, jetstream::Context, String)> {
     let (client, stream) = connect(url).await?;
     let stream = stream.context("expected nats://HOST/STREAM")?.to_owned();

@@ -13,7 +13,7 @@ use super::connect;
 
 const OBJECTS: u64 = 4;
 const SIZE: usize = 16 << 20;
-/// How much is read and written at once, in bytes.
+/// The size of one read or write, in bytes.
 const CHUNK: usize = 64 << 10;
 
 enum Store {
@@ -85,7 +85,7 @@ impl Store {
     }
 }
 
-/// A file that is there whole or not at all, also after a loss of power.
+/// Writes a file atomically and durably.
 fn write_file(directory: &Path, name: &str) -> Result<()> {
     let temporary = directory.join("temporary");
     let mut file = File::create(&temporary)?;

@@ -35,7 +35,7 @@ pub(crate) async fn time(url: &str, set: bool, count: u64, at_once: usize) -> Re
     }
     let operations = stream::iter(0..count).map(|index| {
         let store = store.clone();
-        // A task each, so that every processor is used.
+        // One task per operation, to use all cores.
         tokio::spawn(async move { store.perform(set, index).await })
     });
     let mut operations = operations.buffer_unordered(at_once);

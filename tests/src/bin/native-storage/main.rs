@@ -1,5 +1,5 @@
-//! The native counterpart of the guest `test-storage-bench`: the same operations in the same order, on async-nats, redb or
-//! the file system alone. `URL OPERATION COUNT AT_ONCE` prints the seconds that COUNT operations took, AT_ONCE at a time.
+//! The native counterpart of the guest `test-storage-bench`: the same operations in the same order, on async-nats, redb
+//! or the file system. `URL OPERATION COUNT AT_ONCE` prints the seconds for COUNT operations, AT_ONCE concurrently.
 
 use anyhow::{Context as _, Result, bail};
 use async_nats::jetstream;
@@ -27,7 +27,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// The server and the bucket that `nats://HOST/BUCKET` names.
+/// Connects to the server of `nats://HOST/BUCKET`, and returns the bucket's name.
 async fn connect(url: &str) -> Result<(jetstream::Context, &str)> {
     let (server, bucket) = url.rsplit_once('/').context("expected nats://HOST/BUCKET")?;
     Ok((jetstream::new(async_nats::connect(server).await?), bucket))

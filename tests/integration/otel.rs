@@ -17,7 +17,7 @@ use proptest::test_runner::RngSeed;
 use prost::Message;
 use tempo_core::Limits;
 use tempo_telemetry::{CallContext, Record, Sampler, Signal, Sink, SpanData, Telemetry, TelemetryBuilder};
-use tempo_wasi_otel::conformance::{self, Arrived, Recorder, Told};
+use tempo_wasi_otel::conformance::{self, Arrived, Recorder, Received};
 use tempo_wasi_otel::{HostTelemetry, OtelState};
 
 use self::guest::{Guest, tracing};
@@ -26,8 +26,8 @@ use self::guest::{Guest, tracing};
 #[derive(Default)]
 struct Decoder(Mutex<Arrived>);
 
-fn decode<M: Message + Default>(record: Record<'_>) -> Told<M> {
-    Told {
+fn decode<M: Message + Default>(record: Record<'_>) -> Received<M> {
+    Received {
         resource: Resource::decode(record.resource).unwrap(),
         scope: InstrumentationScope::decode(record.scope).unwrap(),
         schema_url: record.schema_url.to_owned(),

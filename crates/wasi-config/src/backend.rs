@@ -1,4 +1,4 @@
-//! What a backend of `wasi:config` implements, and what a store carries of it.
+//! `Configuration`, the trait of backends of `wasi:config`, and the state of a store.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,17 +10,17 @@ use crate::{ConfigView, Error};
 
 /// A source of configuration values.
 ///
-/// What is visible to a component does not change while it runs: a backend answers from the moment that it connected.
+/// Values do not change while a component runs: a backend serves the values of the time when it connected.
 #[async_trait]
 pub trait Configuration: Send + Sync + 'static {
-    /// The value under `key`, or `None`. A key is at most 512 bytes long.
+    /// Returns the value of `key`, or `None`. A key is at most 512 bytes long.
     async fn get(&self, key: &str) -> Result<Option<String>, Error>;
 
-    /// Every key with its value, each key once, in any order.
+    /// Returns all keys with their values, each key once, in any order.
     async fn get_all(&self) -> Result<Vec<(String, String)>, Error>;
 }
 
-/// What one store carries for the service: a backend, shared by all stores of a component.
+/// The state of one store: a backend, shared by all stores of a component.
 #[derive(Clone)]
 pub struct ConfigState {
     configuration: Arc<dyn Configuration>,
@@ -28,12 +28,12 @@ pub struct ConfigState {
 }
 
 impl ConfigState {
-    /// A store's share of `configuration`. Of `limits`, the bytes that may cross the border in one call count.
+    /// Creates the state of a store over `configuration`, with the limit on hostcall bytes of `limits`.
     pub fn new(configuration: Arc<dyn Configuration>, limits: &Limits) -> Self {
         Self { configuration, max_bytes: limits.hostcall_bytes }
     }
 
-    /// What host functions work on during a call.
+    /// Returns the view that host functions use during a call.
     pub fn view(&self) -> ConfigView<'_> {
         ConfigView { configuration: &*self.configuration, max_bytes: self.max_bytes }
     }

@@ -1,4 +1,4 @@
-//! What `bindgen!` makes of each published version of `wasi:config`.
+//! Bindings of each published version of `wasi:config`.
 
 /// `wasi:config@0.2.0-rc.1`.
 pub(crate) mod rc1 {

@@ -1,12 +1,12 @@
-//! The suite that every backend must pass.
+//! The conformance suite of backends.
 //!
-//! Fill a new backend with [`PAIRS`], in whatever way it is filled, and call [`run`] from a test.
+//! Fill a backend with [`PAIRS`] and call [`run`] from a test.
 
 use anyhow::{Context as _, Result, ensure};
 
 use crate::Configuration;
 
-/// What a backend under test is to hold, and nothing else.
+/// The complete contents of a backend under test.
 pub const PAIRS: &[(&str, &str)] = &[
     ("plain", "value"),
     ("Plain", "another case, another key"),
@@ -18,14 +18,14 @@ pub const PAIRS: &[(&str, &str)] = &[
     ("Schlüssel 🔑", "ключ\n鍵"),
 ];
 
-/// Keys that look like those of [`PAIRS`] and are not among them.
+/// Keys similar to those of [`PAIRS`], but absent.
 const ABSENT: &[&str] = &["", "PLAIN", "plai", "plain ", "a", "a.", "a.b.c.d", "*", "%"];
 
-/// Asks `configuration`, which holds [`PAIRS`], every question of the interface.
+/// Calls each function of `configuration`, which contains [`PAIRS`].
 ///
 /// # Errors
 ///
-/// The first answer that is not what the interface promises.
+/// The first result that violates the interface.
 pub async fn run(configuration: &dyn Configuration) -> Result<()> {
     for (key, value) in PAIRS {
         let found = configuration.get(key).await.with_context(|| format!("get of `{key}`"))?;

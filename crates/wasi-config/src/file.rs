@@ -14,7 +14,7 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    /// The format that the name of a file says.
+    /// Returns the format by the file's extension.
     pub(crate) fn of(path: &Path) -> Option<Self> {
         let extension = path.extension()?.to_str()?.to_ascii_lowercase();
         match extension.as_str() {
@@ -25,7 +25,7 @@ impl Format {
     }
 }
 
-/// Reads the pairs in a file of at most `max_bytes`, in the order of their keys.
+/// Reads the pairs of a file of at most `max_bytes`, sorted by key.
 pub(crate) fn read(path: &Path, format: Format, max_bytes: usize) -> Result<Vec<(String, String)>, Error> {
     let text = read_text(path, max_bytes)?;
     let root = match format {
@@ -89,7 +89,7 @@ fn from_toml(value: toml::Value) -> Value {
     }
 }
 
-/// The parsers bound how deep a file may nest, so the recursion is bounded too.
+/// The parsers limit the nesting of files, so the recursion is bounded.
 fn flatten(key: String, value: Value, pairs: &mut Vec<(String, String)>) {
     match value {
         Value::Object(members) => {

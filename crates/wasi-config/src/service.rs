@@ -1,4 +1,4 @@
-//! The service: what `wasi:config` is to a linker.
+//! The service `wasi:config`.
 
 use tempo_core::{Provide, Service, StoreData};
 use wasmtime::component::{HasData, Linker, ResourceTable};
@@ -10,7 +10,7 @@ use crate::{ConfigState, Configuration};
 #[derive(Clone, Copy, Debug)]
 pub struct WasiConfig;
 
-/// What the service's functions work on: it borrows a store's backend for one call.
+/// The view of a store that the host functions use.
 pub struct ConfigView<'a> {
     pub(crate) configuration: &'a dyn Configuration,
     pub(crate) max_bytes: usize,

@@ -1,12 +1,12 @@
-//! `wasi:config/store`, and `runtime`, its first name: each published version speaks through the same two functions.
+//! `wasi:config/store`, formerly `runtime`: all published versions share two functions.
 
 use crate::bindings::{draft, draft_2024_09_27, rc1};
 use crate::{ConfigView, Error};
 
-/// The longest key a guest may ask for, in bytes.
+/// Maximum length of a key, in bytes.
 pub(crate) const MAX_KEY: usize = 512;
 
-/// What a pair costs beyond its text: two addresses and two lengths in the guest's memory.
+/// Size of a pair besides its text, in bytes: two addresses and two lengths in the guest's memory.
 pub(crate) const PAIR_OVERHEAD: usize = 16;
 
 impl ConfigView<'_> {
@@ -33,7 +33,7 @@ impl ConfigView<'_> {
     }
 }
 
-/// What `pairs` take in a guest's memory, in bytes.
+/// Returns the size of `pairs` in a guest's memory, in bytes.
 pub(crate) fn size<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> usize {
     pairs.fold(0, |sum, (key, value)| {
         sum.saturating_add(key.len()).saturating_add(value.len()).saturating_add(PAIR_OVERHEAD)
@@ -101,7 +101,7 @@ mod tests {
 
     #[tokio::test]
     async fn answers_at_the_edge() {
-        // Each pair takes 2 + 8 + 16 bytes.
+        // Each pair has 2 + 8 + 16 bytes.
         let values = [("k1", "12345678"), ("k2", "12345678")];
         assert_eq!(state(&values, 53).view().values().await.unwrap().len(), 2);
         assert_eq!(state(&values, 52).view().values().await.unwrap().len(), 2);

@@ -1,4 +1,4 @@
-//! Configuration that tells how long it takes to answer.
+//! `Instrumented`: records the duration and errors of calls to a `Configuration`.
 
 use std::sync::Arc;
 
@@ -7,21 +7,21 @@ use tempo_telemetry::Telemetry;
 
 use crate::{Configuration, Error};
 
-/// Tells of the calls to the configuration within it.
-struct Told {
+/// Wraps a `Configuration` and records its calls.
+struct Instrumented {
     configuration: Arc<dyn Configuration>,
     telemetry: Telemetry,
 }
 
-/// `configuration`, so that it tells how long it takes to answer.
-pub(crate) fn told(telemetry: &Telemetry, configuration: Arc<dyn Configuration>) -> Arc<dyn Configuration> {
+/// Wraps `configuration`, unless telemetry is off.
+pub(crate) fn instrument(telemetry: &Telemetry, configuration: Arc<dyn Configuration>) -> Arc<dyn Configuration> {
     if !telemetry.is_on() {
         return configuration;
     }
-    Arc::new(Told { configuration, telemetry: telemetry.clone() })
+    Arc::new(Instrumented { configuration, telemetry: telemetry.clone() })
 }
 
-fn word(error: &Error) -> &'static str {
+fn error_type(error: &Error) -> &'static str {
     match error {
         Error::Upstream(_) => "upstream",
         Error::Io(_) => "io",
@@ -29,18 +29,18 @@ fn word(error: &Error) -> &'static str {
 }
 
 #[async_trait]
-impl Configuration for Told {
+impl Configuration for Instrumented {
     async fn get(&self, key: &str) -> Result<Option<String>, Error> {
         let call = self.telemetry.host_call("config", "get");
         let result = self.configuration.get(key).await;
-        call.end(result.as_ref().err().map(word));
+        call.end(result.as_ref().err().map(error_type));
         result
     }
 
     async fn get_all(&self) -> Result<Vec<(String, String)>, Error> {
         let call = self.telemetry.host_call("config", "get-all");
         let result = self.configuration.get_all().await;
-        call.end(result.as_ref().err().map(word));
+        call.end(result.as_ref().err().map(error_type));
         result
     }
 }

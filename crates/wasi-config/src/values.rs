@@ -1,4 +1,4 @@
-//! Configuration values held in memory.
+//! `Values`: configuration values in memory.
 
 use std::collections::BTreeMap;
 
@@ -7,21 +7,21 @@ use tempo_settings::Secret;
 
 use crate::{Configuration, Error};
 
-/// Values held in memory. Printed for debugging, it shows its keys but no value.
+/// Configuration values in memory. The debug output contains keys only.
 #[derive(Clone, Debug, Default)]
 pub struct Values {
     values: BTreeMap<String, Secret>,
 }
 
 impl Values {
-    /// The pairs in the order of their keys.
+    /// Iterates over the pairs, sorted by key.
     pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
         self.values.iter().map(|(key, value)| (key.as_str(), value.reveal()))
     }
 }
 
 impl<K: Into<String>, V: Into<String>> Extend<(K, V)> for Values {
-    /// Adds pairs; a key that is there already gets the new value.
+    /// Adds pairs; later values of a key replace earlier ones.
     fn extend<I: IntoIterator<Item = (K, V)>>(&mut self, pairs: I) {
         self.values.extend(pairs.into_iter().map(|(key, value)| (key.into(), Secret::new(value))));
     }

@@ -1,4 +1,4 @@
-//! The embedded backend: values from `--config` and `--config-file`.
+//! `Variables`: the backend with the values of `--config` and `--config-file`.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use tempo_settings::{Error, ErrorKind, Flag, KeyValue, Settings, Shown};
 
 use crate::file::{self, Format};
 use crate::store::{MAX_KEY, size};
-use crate::telemetry::told;
+use crate::telemetry::instrument;
 use crate::{ConfigState, Values, WasiConfig};
 
 const CONFIG: Flag =
@@ -19,8 +19,7 @@ const CONFIG: Flag =
 const CONFIG_FILE: Flag =
     Flag::new("config-file", "FILE", "A .toml or .json file of such values; nested tables are joined with dots");
 
-/// The values that a user gave on the command line and in a file. A component sees these and nothing else: never the
-/// environment of the process.
+/// The values of `--config` and `--config-file`. A component sees only these, never the environment of the process.
 #[derive(Clone, Debug)]
 pub struct Variables {
     state: ConfigState,
@@ -33,7 +32,7 @@ impl Backend<WasiConfig> for Variables {
 
     async fn connect(boot: BootContext<'_>) -> anyhow::Result<Self> {
         let values = collect(boot.settings, boot.limits)?;
-        Ok(Self { state: ConfigState::new(told(boot.telemetry, Arc::new(values)), boot.limits) })
+        Ok(Self { state: ConfigState::new(instrument(boot.telemetry, Arc::new(values)), boot.limits) })
     }
 
     fn state(&self, _: &ByteBudget) -> ConfigState {
@@ -41,7 +40,7 @@ impl Backend<WasiConfig> for Variables {
     }
 }
 
-/// Reads `--config-file` and then `--config`, whose values win.
+/// Reads `--config-file`, then `--config`, which takes precedence.
 fn collect(settings: &Settings, limits: &Limits) -> Result<Values, Error> {
     let max_bytes = limits.hostcall_bytes;
     let mut values = Values::default();
@@ -130,7 +129,7 @@ mod tests {
 
     #[test]
     fn the_whole_at_the_edge() {
-        // One pair takes 1 + 3 + 16 bytes.
+        // One pair has 1 + 3 + 16 bytes.
         assert!(collect(&settings(&["k=abc"], None), &limits(21)).is_ok());
         assert!(collect(&settings(&["k=abc"], None), &limits(20)).is_ok());
         let error = collect(&settings(&["k=abc"], None), &limits(19)).unwrap_err();

@@ -1,4 +1,4 @@
-//! What a backend of `wasi:logging` implements, and what a store carries of it.
+//! `LogSink`, the trait of backends of `wasi:logging`, and the state of a store.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,16 +7,16 @@ use tempo_core::{Limits, LogBudget};
 
 use crate::LogView;
 
-/// How much a message matters, from least to most.
+/// The level of a message, in ascending order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// The values of variables and the flow of control.
+    /// Values of variables and control flow.
     Trace,
-    /// Of interest to one who debugs the program.
+    /// For debugging the program.
     Debug,
-    /// Of interest to one who watches the program.
+    /// For monitoring the program.
     Info,
-    /// Something that may do harm.
+    /// A potentially harmful condition.
     Warn,
     /// A failure.
     Error,
@@ -24,38 +24,39 @@ pub enum Level {
     Critical,
 }
 
-/// One message of a component. Its texts are clipped, and hold no character that ends a line or steers a terminal.
+/// One message of a component. Its texts are truncated and escaped: they contain no line breaks and no terminal
+/// controls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record<'a> {
-    /// The component's name, given by the host.
+    /// The component's name, set by the host.
     pub component: &'a str,
-    /// How much the message matters.
+    /// The level.
     pub level: Level,
-    /// By what the guest groups its messages; often empty. At most 256 bytes.
+    /// The guest's context, often empty. At most 256 bytes.
     pub context: &'a str,
-    /// What the guest has to say. At most as long as a log line may be.
+    /// The guest's message. At most as long as a log line.
     pub message: &'a str,
-    /// Whether the guest had more to say than it may.
+    /// True if a text was truncated.
     pub clipped: bool,
 }
 
-/// Where messages go. Called while the guest waits, so it must not block: a sink that sends messages over a network
-/// puts them into a bounded queue.
+/// Receives messages. Called while the guest waits: implementations must not block. A sink that sends over a network
+/// uses a bounded queue.
 pub trait LogSink: Send + Sync + 'static {
-    /// Whether messages of `level` go anywhere. Those that do not are not counted against the component's limits.
+    /// Returns false if messages of `level` are discarded; they then do not count against the component's limits.
     fn enabled(&self, level: Level) -> bool {
         let _ = level;
         true
     }
 
-    /// Takes a message.
+    /// Writes a message.
     fn write(&self, record: &Record<'_>);
 
-    /// Takes note that `count` messages of `component` were dropped since its last one. Called before the next `write`.
+    /// Reports that `count` messages of `component` were dropped since its last one. Called before the next `write`.
     fn dropped(&self, component: &str, count: u64);
 }
 
-/// What a store carries for the service. Clones share the sink and the component's limits.
+/// The state of a store. Clones share the sink and the component's limits.
 #[derive(Clone)]
 pub struct LogState {
     pub(crate) component: Arc<str>,
@@ -64,12 +65,12 @@ pub struct LogState {
 }
 
 impl LogState {
-    /// The messages of `component` go to `sink`, as many and as long as `limits` allow.
+    /// Creates the state of `component`, whose messages go to `sink` within `limits`.
     pub fn new(component: &str, sink: Arc<dyn LogSink>, limits: &Limits) -> Self {
         Self { component: component.into(), sink, budget: Arc::new(LogBudget::new(limits)) }
     }
 
-    /// What the host function works on during a call.
+    /// Returns the view that the host function uses during a call.
     pub fn view(&self) -> LogView<'_> {
         LogView { state: self }
     }

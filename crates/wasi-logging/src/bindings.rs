@@ -1,4 +1,4 @@
-//! What `bindgen!` makes of each published version of `wasi:logging`.
+//! Bindings of each published version of `wasi:logging`.
 
 /// `wasi:logging@0.1.0-draft`.
 pub(crate) mod draft {
@@ -8,7 +8,7 @@ pub(crate) mod draft {
     });
 }
 
-/// `wasi:logging`, from the time before it had a version.
+/// `wasi:logging` without a version, as first published.
 pub(crate) mod unversioned {
     wasmtime::component::bindgen!({
         path: "wit/logging-unversioned",

@@ -1,12 +1,12 @@
-//! Text of a guest made fit for a log line.
+//! Escapes guest text for log lines.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// `text` in at most `max` bytes, with every character escaped that could end a line, steer a terminal or reorder what
-/// is shown; and whether something had to be left out. No escape is cut in half.
+/// Escapes `text` to at most `max` bytes: characters that end a line, control a terminal or change the text direction.
+/// Returns whether text was left out. Escapes are never cut.
 pub(crate) fn escape(text: &str, max: usize) -> (Cow<'_, str>, bool) {
-    // What is beyond `max` bytes cannot appear in the result, so a long text costs no more than a short one.
+    // Text beyond `max` bytes cannot appear in the result, so long texts cost no more than short ones.
     let end = text.floor_char_boundary(max);
     let head = text.get(..end).unwrap_or_default();
     let clipped = head.len() < text.len();
@@ -27,7 +27,7 @@ pub(crate) fn escape(text: &str, max: usize) -> (Cow<'_, str>, bool) {
 
 fn push(escaped: &mut String, character: char) {
     if must_escape(character) {
-        // `escape_debug` leaves some of them as they are; `escape_default` names none but these three.
+        // `escape_debug` keeps some of them; `escape_default` has short forms for these three only.
         match character {
             '\n' | '\r' | '\t' => escaped.extend(character.escape_default()),
             // Writing to a `String` cannot fail.
@@ -40,7 +40,7 @@ fn push(escaped: &mut String, character: char) {
 
 fn must_escape(character: char) -> bool {
     matches!(character,
-        // Line and paragraph separators; characters that turn the direction of writing.
+        // Line and paragraph separators, and bidirectional controls.
         '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
         || character.is_control()
 }

@@ -1,4 +1,4 @@
-//! The embedded backend: each message is an event of `tracing`.
+//! `Events`: emits each message as a `tracing` event.
 
 use std::sync::Arc;
 
@@ -7,11 +7,11 @@ use tempo_core::{Backend, BootContext};
 use tempo_settings::Flag;
 use tracing::{debug, error, event_enabled, info, trace, warn};
 
-use crate::telemetry::told;
+use crate::telemetry::instrument;
 use crate::{Level, LogSink, LogState, Record, WasiLogging};
 
-/// Makes a `tracing` event of each message, with the target `guest` and the fields `component`, `context` (where there
-/// is one), `clipped` (where something was left out) and `critical` (an error of the level `critical`).
+/// Emits a `tracing` event for each message, with the target `guest` and the fields `component`, `context` (if not
+/// empty), `clipped` (if truncated) and `critical` (for the level `critical`, which is emitted as an error).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Events;
 
@@ -55,7 +55,7 @@ impl LogSink for Events {
     }
 }
 
-/// The backend of a runtime: [`Events`], under one budget for all stores of the component.
+/// The backend of a runtime: [`Events`], with one log budget for all stores of a component.
 #[derive(Clone, Debug)]
 pub struct TracingLog {
     state: LogState,
@@ -68,7 +68,7 @@ impl Backend<WasiLogging> for TracingLog {
     }
 
     async fn connect(boot: BootContext<'_>) -> anyhow::Result<Self> {
-        Ok(Self { state: LogState::new(boot.component, told(boot.telemetry, Arc::new(Events)), boot.limits) })
+        Ok(Self { state: LogState::new(boot.component, instrument(boot.telemetry, Arc::new(Events)), boot.limits) })
     }
 
     fn state(&self, _: &ByteBudget) -> LogState {

@@ -1,10 +1,10 @@
-//! `wasi:logging/logging`: one function, under both names of its package.
+//! `wasi:logging/logging`: one function, for both package names.
 
 use crate::bindings::{draft, unversioned};
 use crate::escape::escape;
 use crate::{Level, LogView, Record};
 
-/// How long the text may be by which a guest groups its messages, in bytes: a name, not a message.
+/// Maximum length of the context of a message, in bytes.
 const MAX_CONTEXT: usize = 256;
 
 impl LogView<'_> {
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
     use crate::{LogSink, LogState};
 
-    /// Keeps what it is given, but nothing below `Debug`.
+    /// Stores messages of level `Debug` and above.
     #[derive(Default)]
     struct Lines(Mutex<Vec<String>>);
 
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn what_was_dropped_is_reported_when_lines_flow_again() {
         let (state, lines) = state(10, 1);
-        // However slowly this runs, the loop ends when a line was dropped and one came through after it.
+        // At any speed, the loop ends when a line was dropped and a later one was written.
         while !lines.0.lock().unwrap().iter().any(|line| line.starts_with("app dropped ")) {
             state.view().write(Level::Warn, "", "m");
         }

@@ -1,4 +1,4 @@
-//! The service: what `wasi:logging` is to a linker.
+//! The service `wasi:logging`.
 
 use tempo_core::{Provide, Service, StoreData};
 use wasmtime::component::{HasData, Linker, ResourceTable};
@@ -10,7 +10,7 @@ use crate::bindings::{draft, unversioned};
 #[derive(Clone, Copy, Debug)]
 pub struct WasiLogging;
 
-/// What the service's function works on: it borrows a store's share for one call.
+/// The view of a store that the host function uses.
 #[derive(Debug)]
 pub struct LogView<'a> {
     pub(crate) state: &'a LogState,

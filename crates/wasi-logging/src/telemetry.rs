@@ -1,4 +1,4 @@
-//! A sink that tells how many messages it is given, and how long it takes to write them.
+//! `Instrumented`: records the number of messages of a `LogSink` and the duration of its writes.
 
 use std::sync::Arc;
 
@@ -6,21 +6,21 @@ use tempo_telemetry::Telemetry;
 
 use crate::{Level, LogSink, Record};
 
-/// Tells of the messages to the sink within it.
-struct Told {
+/// Wraps a `LogSink` and records its calls.
+struct Instrumented {
     sink: Arc<dyn LogSink>,
     telemetry: Telemetry,
 }
 
-/// `sink`, so that it tells of the messages that it is given.
-pub(crate) fn told(telemetry: &Telemetry, sink: Arc<dyn LogSink>) -> Arc<dyn LogSink> {
+/// Wraps `sink`, unless telemetry is off.
+pub(crate) fn instrument(telemetry: &Telemetry, sink: Arc<dyn LogSink>) -> Arc<dyn LogSink> {
     if !telemetry.is_on() {
         return sink;
     }
-    Arc::new(Told { sink, telemetry: telemetry.clone() })
+    Arc::new(Instrumented { sink, telemetry: telemetry.clone() })
 }
 
-impl LogSink for Told {
+impl LogSink for Instrumented {
     fn enabled(&self, level: Level) -> bool {
         self.sink.enabled(level)
     }

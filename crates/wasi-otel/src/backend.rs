@@ -1,4 +1,4 @@
-//! What a backend of `wasi:otel` implements, and what a store carries of it.
+//! `Collector`, the trait of backends of `wasi:otel`, and the state of a store.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,74 +15,74 @@ use tempo_telemetry::Signal;
 use crate::OtelView;
 use crate::limits::Budgets;
 
-/// Where something that a guest tells belongs.
+/// The origin of a guest's item.
 #[derive(Clone, Copy, Debug)]
 pub struct Origin<'a> {
-    /// What the guest says of itself; empty if it says nothing. What the collector [reserves](Collector::reserves) is not
-    /// in it.
+    /// The guest's resource attributes, possibly empty, without the keys that the collector
+    /// [reserves](Collector::reserves).
     pub resource: &'a Resource,
-    /// The library that made it.
+    /// The instrumentation scope.
     pub scope: &'a InstrumentationScope,
-    /// The schema by which the scope names things; often empty.
+    /// The schema URL of the scope, often empty.
     pub schema_url: &'a str,
 }
 
-/// Why something that a guest told was dropped.
+/// Why a guest's item was dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Dropped {
-    /// There were too many in a short time.
+    /// The rate limit was exceeded.
     Rate,
-    /// There were too many in one call.
+    /// The limit per call was exceeded.
     Count,
-    /// It was too large.
+    /// The item is too large.
     Size,
-    /// There were too many series of metrics, or too many resources.
+    /// The limit on metric series or resources was exceeded.
     Cardinality,
-    /// An id or a number in it was not valid.
+    /// The item contains an invalid ID or number.
     Invalid,
 }
 
-/// Takes what guests tell. Called while the guest waits, so it must not block: one that sends over a network puts what it
-/// is given into a bounded queue.
+/// Receives the telemetry of guests. Called while the guest waits: implementations must not block. A collector that
+/// sends over a network uses a bounded queue.
 ///
-/// Sizes, counts and rates are within the limits, and every id is valid.
+/// Sizes, counts and rates are within the limits, and all IDs are valid.
 pub trait Collector: Send + Sync + 'static {
-    /// Whether anything becomes of what is told of this kind. If not, it is not even looked at.
+    /// Returns false if items of `signal` are discarded; they are then not decoded.
     fn enabled(&self, signal: Signal) -> bool {
         let _ = signal;
         true
     }
 
-    /// Whether the host says itself what `key` is in the resource, so that no guest may.
+    /// Returns whether the host sets the resource attribute `key`, so that guests may not.
     fn reserves(&self, key: &str) -> bool {
         let _ = key;
         false
     }
 
-    /// Whether a span is told that its guest has sampled, and that is not of the trace of the host's call.
+    /// Returns whether to record a span that its guest has sampled and that is not in the trace of the host's call.
     fn samples(&self, span: &SpanContext) -> bool {
         let _ = span;
         true
     }
 
-    /// Takes a span that has ended.
+    /// Receives a finished span.
     fn span(&self, origin: Origin<'_>, span: Span);
 
-    /// Takes the points of one instrument.
+    /// Receives the points of one instrument.
     fn metric(&self, origin: Origin<'_>, metric: Metric);
 
-    /// Takes a log record.
+    /// Receives a log record.
     fn log(&self, origin: Origin<'_>, record: LogRecord);
 
-    /// Takes note that `count` spans, points or log records were dropped. What is left out of a message that is told, the
-    /// message counts itself.
+    /// Reports that `count` spans, points or log records were dropped. Parts left out of a received item are counted in
+    /// the item.
     fn dropped(&self, signal: Signal, why: Dropped, count: u64) {
         let _ = (signal, why, count);
     }
 }
 
-/// What a store carries for the service. Clones share the collector and the component's limits.
+/// The state of a store. Clones share the collector and the component's limits.
 #[derive(Clone)]
 pub struct OtelState {
     pub(crate) collector: Arc<dyn Collector>,
@@ -90,13 +90,13 @@ pub struct OtelState {
 }
 
 impl OtelState {
-    /// What a component tells goes to `collector`, as much of it as its limits allow. Of `limits`, those of log lines
-    /// count.
+    /// Creates the state of a component, whose telemetry goes to `collector` within the limits; `limits` has those of
+    /// log lines.
     pub fn new(collector: Arc<dyn Collector>, limits: &Limits) -> Self {
         Self { collector, budgets: Arc::new(Budgets::new(limits)) }
     }
 
-    /// What host functions work on during a call.
+    /// Returns the view that host functions use during a call.
     pub fn view(&self) -> OtelView<'_> {
         OtelView { collector: &*self.collector, budgets: &self.budgets }
     }

@@ -1,4 +1,4 @@
-//! What `bindgen!` makes of `wasi:otel@0.2.0-rc.2`.
+//! Bindings of `wasi:otel@0.2.0-rc.2`.
 
 wasmtime::component::bindgen!({
     path: "wit/otel",

@@ -1,6 +1,7 @@
-//! The suite that every [`Collector`] must pass, with whatever is behind it: what a guest tells arrives as it was told.
+//! The conformance suite of [`Collector`]s: a guest's telemetry arrives as it was recorded.
 //!
-//! Call [`run`] from a test, with a function that reads what has arrived. [`Recorder`] is a collector that keeps all.
+//! Call [`run`] from a test, with a function that returns the received items. [`Recorder`] is a collector that stores
+//! them.
 
 mod expected;
 mod given;
@@ -23,40 +24,40 @@ use crate::bindings::wasi::otel::metrics::Host as _;
 use crate::bindings::wasi::otel::tracing::Host as _;
 use crate::{Collector, Dropped, Origin, OtelState};
 
-/// A message, and where it belongs.
+/// A received item with its origin.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Told<M> {
-    /// What the guest said of itself, perhaps with what the host says.
+pub struct Received<M> {
+    /// The guest's resource attributes, possibly with the host's.
     pub resource: Resource,
-    /// The library that made it.
+    /// The instrumentation scope.
     pub scope: InstrumentationScope,
-    /// The schema of the scope.
+    /// The schema URL of the scope.
     pub schema_url: String,
     /// The message itself.
     pub message: M,
 }
 
-/// All that has arrived, in any order.
+/// All received items, in any order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Arrived {
     /// Spans.
-    pub spans: Vec<Told<Span>>,
+    pub spans: Vec<Received<Span>>,
     /// Instruments with their points.
-    pub metrics: Vec<Told<Metric>>,
+    pub metrics: Vec<Received<Metric>>,
     /// Log records.
-    pub logs: Vec<Told<LogRecord>>,
-    /// What was dropped, and how many of it.
+    pub logs: Vec<Received<LogRecord>>,
+    /// The dropped items, with reason and number.
     pub dropped: Vec<(Signal, Dropped, u64)>,
 }
 
-/// A collector that keeps all that it is given.
+/// A collector that stores all items.
 #[derive(Debug, Default)]
 pub struct Recorder {
     arrived: Mutex<Arrived>,
 }
 
 impl Recorder {
-    /// What has arrived since this was asked last.
+    /// Returns the items received since the last call.
     pub fn take(&self) -> Arrived {
         std::mem::take(&mut *self.arrived())
     }
@@ -66,7 +67,7 @@ impl Recorder {
     }
 }
 
-impl<M> Told<M> {
+impl<M> Received<M> {
     fn new(origin: Origin<'_>, message: M) -> Self {
         let Origin { resource, scope, schema_url } = origin;
         Self { resource: resource.clone(), scope: scope.clone(), schema_url: schema_url.to_owned(), message }
@@ -75,15 +76,15 @@ impl<M> Told<M> {
 
 impl Collector for Recorder {
     fn span(&self, origin: Origin<'_>, span: Span) {
-        self.arrived().spans.push(Told::new(origin, span));
+        self.arrived().spans.push(Received::new(origin, span));
     }
 
     fn metric(&self, origin: Origin<'_>, metric: Metric) {
-        self.arrived().metrics.push(Told::new(origin, metric));
+        self.arrived().metrics.push(Received::new(origin, metric));
     }
 
     fn log(&self, origin: Origin<'_>, record: LogRecord) {
-        self.arrived().logs.push(Told::new(origin, record));
+        self.arrived().logs.push(Received::new(origin, record));
     }
 
     fn dropped(&self, signal: Signal, why: Dropped, count: u64) {
@@ -91,14 +92,14 @@ impl Collector for Recorder {
     }
 }
 
-/// Tells `collector` some of everything, and compares it with what `arrived` reads afterwards: at least that, in any order,
-/// each in a resource that has the guest's attributes besides others.
+/// Sends items of every kind to `collector` and compares them with those that `arrived` returns afterwards: at least
+/// these, each in a resource that has the guest's attributes.
 ///
 /// # Errors
 ///
 /// The first message that is missing or differs.
 pub fn run(collector: Arc<dyn Collector>, arrived: impl FnOnce() -> Arrived) -> Result<()> {
-    // The trace is of this run alone, as a receiver may have seen others.
+    // A unique trace, as a receiver may have others.
     let (trace, outer) = (TraceId::from(random()), SpanId::from(random() as u64 | 1));
     let outer = SpanContext::new(trace, outer, TraceFlags::SAMPLED, false, TraceState::NONE);
     let state = OtelState::new(collector, &Limits::default());
@@ -107,7 +108,7 @@ pub fn run(collector: Arc<dyn Collector>, arrived: impl FnOnce() -> Arrived) -> 
     check(&outer, &arrived())
 }
 
-/// Compares what has arrived with what the suite's guest tells in a call under `outer`.
+/// Compares the received items with those of the suite's guest in a call under `outer`.
 ///
 /// # Errors
 ///
@@ -125,7 +126,7 @@ pub fn check(outer: &SpanContext, arrived: &Arrived) -> Result<()> {
     Ok(())
 }
 
-/// The part of the guest.
+/// The guest's calls.
 fn tell(state: &OtelState) -> Result<()> {
     let outer = state.view().outer_span_context();
     for span in given::spans(&outer) {
@@ -143,14 +144,14 @@ fn tell(state: &OtelState) -> Result<()> {
 
 fn find<M: Clone + PartialEq + std::fmt::Debug>(
     what: &str,
-    expected: &Told<M>,
-    arrived: &[Told<M>],
+    expected: &Received<M>,
+    arrived: &[Received<M>],
     name: impl Fn(&M) -> String,
 ) -> Result<()> {
     let own = name(&expected.message);
-    let found = arrived.iter().find(|told| name(&told.message) == own);
+    let found = arrived.iter().find(|received| name(&received.message) == own);
     let found = found.with_context(|| format!("the {what} {own} has not arrived"))?;
-    let Told { resource, scope, schema_url, message } = found;
+    let Received { resource, scope, schema_url, message } = found;
     ensure!(*message == expected.message, "{what} {own}: {message:?} is not {:?}", expected.message);
     ensure!(*scope == expected.scope && *schema_url == expected.schema_url, "{what} {own}: another scope: {scope:?}");
     for attribute in &expected.resource.attributes {
@@ -159,7 +160,7 @@ fn find<M: Clone + PartialEq + std::fmt::Debug>(
     Ok(())
 }
 
-/// Different in each process and at each time, without a generator of random numbers.
+/// Creates a unique number without a random number generator.
 fn random() -> u128 {
     use std::hash::{BuildHasher as _, RandomState};
     let half = || u128::from(RandomState::new().hash_one(()));

@@ -1,4 +1,4 @@
-//! The backend of a runtime: what guests tell goes where the runtime's own telemetry goes.
+//! `HostTelemetry`: the backend that forwards guests' telemetry to the runtime's telemetry.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,25 +17,26 @@ use tempo_telemetry::{Record, Signal, Telemetry};
 
 use crate::{Collector, Dropped, Origin, OtelState, WasiOtel};
 
-/// How often is said that something was dropped, at most.
-const QUIET: Duration = Duration::from_secs(60);
+/// Minimum interval between warnings about dropped items.
+const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 
-/// The backend of a runtime: all stores of a component tell its [`Telemetry`], under the same limits.
+/// The backend of a runtime: all stores of a component share its [`Telemetry`] and limits.
 #[derive(Clone, Debug)]
 pub struct HostTelemetry {
     state: OtelState,
 }
 
 impl HostTelemetry {
-    /// What `component` tells goes to `telemetry`, as much of it as `limits` allow.
+    /// Creates the backend of `component`, whose telemetry goes to `telemetry` within `limits`.
     pub fn new(component: &str, telemetry: &Telemetry, limits: &Limits) -> Self {
-        let teller = Teller { component: component.into(), telemetry: telemetry.clone(), losses: Mutex::default() };
-        Self { state: OtelState::new(Arc::new(teller), limits) }
+        let collector =
+            TelemetryCollector { component: component.into(), telemetry: telemetry.clone(), losses: Mutex::default() };
+        Self { state: OtelState::new(Arc::new(collector), limits) }
     }
 }
 
 impl Backend<WasiOtel> for HostTelemetry {
-    /// Where telemetry goes is said by flags of the runtime.
+    /// The exporters have flags of their own.
     fn flags() -> Vec<Flag> {
         Vec::new()
     }
@@ -49,22 +50,22 @@ impl Backend<WasiOtel> for HostTelemetry {
     }
 }
 
-struct Teller {
+struct TelemetryCollector {
     component: Box<str>,
     telemetry: Telemetry,
     losses: Mutex<Losses>,
 }
 
-/// What was dropped since that was last said.
+/// Items dropped since the last warning.
 #[derive(Debug, Default)]
 struct Losses {
     spans: u64,
     points: u64,
     logs: u64,
-    said: Option<Instant>,
+    last_warning: Option<Instant>,
 }
 
-impl Collector for Teller {
+impl Collector for TelemetryCollector {
     fn enabled(&self, signal: Signal) -> bool {
         self.telemetry.enabled(signal)
     }
@@ -107,13 +108,13 @@ impl Collector for Teller {
             Signal::Logs => logs,
         };
         *sum = sum.saturating_add(count);
-        if losses.said.is_none_or(|said| said.elapsed() >= QUIET) {
-            losses.say(&self.component, Some(why));
+        if losses.last_warning.is_none_or(|last_warning| last_warning.elapsed() >= WARNING_INTERVAL) {
+            losses.log(&self.component, Some(why));
         }
     }
 }
 
-impl Teller {
+impl TelemetryCollector {
     fn record(&self, signal: Signal, origin: Origin<'_>, message: &impl Message) {
         let call = self.telemetry.host_call("otel", name(signal));
         self.encode(signal, origin, message);
@@ -123,7 +124,7 @@ impl Teller {
     fn encode(&self, signal: Signal, origin: Origin<'_>, message: &impl Message) {
         let (resource, scope) = (origin.resource.encoded_len(), origin.scope.encoded_len());
         let mut bytes = Vec::with_capacity(resource + scope + message.encoded_len());
-        // A vector grows, so there is always place.
+        // Writing to a vector cannot fail.
         let encoded = origin.resource.encode(&mut bytes).and_then(|()| origin.scope.encode(&mut bytes));
         if encoded.and_then(|()| message.encode(&mut bytes)).is_err() {
             return;
@@ -143,27 +144,27 @@ fn name(signal: Signal) -> &'static str {
 }
 
 impl Losses {
-    fn say(&mut self, component: &str, why: Option<Dropped>) {
+    fn log(&mut self, component: &str, why: Option<Dropped>) {
         let Self { spans, points, logs, .. } = *self;
         let why = why.map(::tracing::field::debug);
         warn!(target: "guest", component, spans, points, logs, why, "telemetry of the component was dropped");
-        *self = Self { said: Some(Instant::now()), ..Self::default() };
+        *self = Self { last_warning: Some(Instant::now()), ..Self::default() };
     }
 }
 
-impl Drop for Teller {
-    /// The last ones are said as well.
+impl Drop for TelemetryCollector {
+    /// Reports the remaining losses.
     fn drop(&mut self) {
         let losses = self.losses.get_mut().unwrap_or_else(PoisonError::into_inner);
         if losses.spans + losses.points + losses.logs > 0 {
-            losses.say(&self.component, None);
+            losses.log(&self.component, None);
         }
     }
 }
 
-impl fmt::Debug for Teller {
+impl fmt::Debug for TelemetryCollector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Teller").field("component", &self.component).finish_non_exhaustive()
+        f.debug_struct("TelemetryCollector").field("component", &self.component).finish_non_exhaustive()
     }
 }
 

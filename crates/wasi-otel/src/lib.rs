@@ -7,10 +7,11 @@
 //! | `wasi:otel/metrics` | `0.2.0-rc.2` | `export` |
 //! | `wasi:otel/logs` | `0.2.0-rc.2` | `on-emit` |
 //!
-//! What a guest tells reaches a [`Collector`] as it was told: ids, parents, times, links, events, status, attributes with
-//! nested values, scope and resource. It is hostile input: what is too much, too large or not valid is left out and counted.
+//! A guest's telemetry reaches a [`Collector`] unchanged: ids, parents, times, links, events, status, attributes with
+//! nested values, scope and resource. It is hostile input: items beyond the limits and invalid items are dropped and
+//! counted.
 //!
-//! [`HostTelemetry`] is the backend of a runtime: it tells all of it to `tempo_telemetry::Telemetry`. A guest is in
+//! [`HostTelemetry`] is the backend of a runtime: it records all of it in `tempo_telemetry::Telemetry`. A guest is in
 //! the trace of the host if it is called with [`tempo_telemetry::within`] a context.
 //!
 //! ```
@@ -62,9 +63,9 @@ pub mod conformance;
 mod host_telemetry;
 mod limits;
 mod logs;
+mod message_budget;
 mod metrics;
 mod point;
-mod room;
 mod service;
 mod tracing;
 mod types;
@@ -72,6 +73,6 @@ mod value;
 
 pub use backend::{Collector, Dropped, Origin, OtelState};
 pub use host_telemetry::HostTelemetry;
-/// The messages of OTLP, as `opentelemetry-proto` has them.
+/// The messages of OTLP, from `opentelemetry-proto`.
 pub use opentelemetry_proto::tonic as proto;
 pub use service::{OtelView, WasiOtel};

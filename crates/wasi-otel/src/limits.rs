@@ -1,4 +1,4 @@
-//! How much a component may tell: sizes and counts of one message, and what all its instances share.
+//! Limits on a component's telemetry: sizes and counts of one item, and rates shared by all instances.
 
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
@@ -20,7 +20,7 @@ pub(crate) const MAX_ORIGIN_ATTRIBUTES: usize = 32;
 pub(crate) const MAX_KEY: usize = 256;
 /// The value of an attribute, in bytes: its characters if it is a string, its bytes if it is bytes, else its JSON text.
 pub(crate) const MAX_VALUE: usize = 4096;
-/// Names, versions, units, addresses of schemas, in bytes.
+/// Names, versions, units and schema URLs, in bytes.
 pub(crate) const MAX_NAME: usize = 256;
 /// The members of a trace state, and their length as a header, in bytes.
 pub(crate) const MAX_STATE: (usize, usize) = (32, 512);
@@ -30,9 +30,9 @@ pub(crate) const MAX_MESSAGE: usize = 64 << 10;
 pub(crate) const MAX_ORIGIN: usize = 8 << 10;
 /// Spans of one call.
 pub(crate) const MAX_CALL_SPANS: usize = 1000;
-/// Spans a second, and at once.
+/// Spans per second, and burst.
 const SPANS: (f64, f64) = (10_000.0, 20_000.0);
-/// Points of metrics a second, and at once. There may be an export for each call, with what is new.
+/// Metric points per second, and burst. A guest may export its changes in each call.
 const POINTS: (f64, f64) = (10_000.0, 20_000.0);
 /// Points in one export.
 pub(crate) const MAX_POINTS: usize = 1000;
@@ -40,54 +40,54 @@ pub(crate) const MAX_POINTS: usize = 1000;
 pub(crate) const MAX_EXPORT: usize = 512 << 10;
 /// Buckets of one side of a histogram.
 pub(crate) const MAX_BUCKETS: usize = 512;
-/// Examples of one point.
+/// Exemplars of one point.
 pub(crate) const MAX_EXEMPLARS: usize = 16;
-/// Different series of points.
+/// Distinct metric series.
 pub(crate) const MAX_SERIES: usize = 2000;
-/// Different resources.
+/// Distinct resources.
 pub(crate) const MAX_RESOURCES: usize = 8;
-/// What has not been told for so long makes place for something else.
-const FORGOTTEN: Duration = Duration::from_secs(3600);
-/// How often is looked for that, at most.
-const SWEEP: Duration = Duration::from_secs(60);
+/// Time after which an unused key expires.
+const EXPIRY: Duration = Duration::from_secs(3600);
+/// Minimum interval between sweeps of expired keys.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 
-/// What all instances of a component share.
+/// Limiters shared by all instances of a component.
 #[derive(Debug)]
 pub(crate) struct Budgets {
-    pub(crate) spans: Rate,
-    pub(crate) points: Rate,
+    pub(crate) spans: RateLimiter,
+    pub(crate) points: RateLimiter,
     pub(crate) logs: LogBudget,
-    pub(crate) series: Distinct,
-    pub(crate) resources: Distinct,
+    pub(crate) series: CardinalityLimiter,
+    pub(crate) resources: CardinalityLimiter,
 }
 
 impl Budgets {
     pub(crate) fn new(limits: &Limits) -> Self {
         Self {
-            spans: Rate::new(SPANS),
-            points: Rate::new(POINTS),
+            spans: RateLimiter::new(SPANS),
+            points: RateLimiter::new(POINTS),
             logs: LogBudget::new(limits),
-            series: Distinct::new(MAX_SERIES),
-            resources: Distinct::new(MAX_RESOURCES),
+            series: CardinalityLimiter::new(MAX_SERIES),
+            resources: CardinalityLimiter::new(MAX_RESOURCES),
         }
     }
 }
 
-/// A token bucket: so many a second, and so many at once.
+/// A token bucket: a rate per second, and a burst.
 #[derive(Debug)]
-pub(crate) struct Rate {
+pub(crate) struct RateLimiter {
     a_second: f64,
     burst: f64,
-    /// How many tokens there were, and when.
+    /// The number of tokens, and when it was computed.
     tokens: Mutex<(f64, Instant)>,
 }
 
-impl Rate {
+impl RateLimiter {
     pub(crate) fn new((a_second, burst): (f64, f64)) -> Self {
         Self { a_second, burst, tokens: Mutex::new((burst, Instant::now())) }
     }
 
-    /// Takes `count` of them, if there are as many.
+    /// Takes `count` tokens, if available.
     pub(crate) fn admit(&self, count: usize) -> bool {
         self.admit_at(count, Instant::now())
     }
@@ -103,9 +103,9 @@ impl Rate {
     }
 }
 
-/// A bounded set of things that were told lately, by their hashes.
+/// Limits the number of distinct keys in use, stored as hashes.
 #[derive(Debug)]
-pub(crate) struct Distinct {
+pub(crate) struct CardinalityLimiter {
     max: usize,
     hasher: RandomState,
     seen: Mutex<Seen>,
@@ -117,13 +117,13 @@ struct Seen {
     swept: Instant,
 }
 
-impl Distinct {
+impl CardinalityLimiter {
     fn new(max: usize) -> Self {
         let seen = Seen { last: HashMap::new(), swept: Instant::now() };
         Self { max, hasher: RandomState::new(), seen: Mutex::new(seen) }
     }
 
-    /// Whether `thing` is one of those that are known, or there is place for one more.
+    /// Returns true if `thing` is a known key, or there is room for one more.
     pub(crate) fn admit(&self, thing: impl Hash) -> bool {
         self.admit_at(thing, Instant::now())
     }
@@ -135,9 +135,9 @@ impl Distinct {
             *last = now;
             return true;
         }
-        if seen.last.len() >= self.max && now.saturating_duration_since(seen.swept) >= SWEEP {
+        if seen.last.len() >= self.max && now.saturating_duration_since(seen.swept) >= SWEEP_INTERVAL {
             seen.swept = now;
-            seen.last.retain(|_, last| now.saturating_duration_since(*last) < FORGOTTEN);
+            seen.last.retain(|_, last| now.saturating_duration_since(*last) < EXPIRY);
         }
         let place = seen.last.len() < self.max;
         if place {
@@ -153,12 +153,12 @@ mod tests {
 
     #[test]
     fn a_burst_and_then_the_rate() {
-        let rate = Rate::new((10.0, 3.0));
+        let rate = RateLimiter::new((10.0, 3.0));
         let start = Instant::now();
         assert_eq!([(); 4].map(|()| rate.admit_at(1, start)), [true, true, true, false]);
         let later = start + Duration::from_millis(101);
         assert_eq!([(); 2].map(|()| rate.admit_at(1, later)), [true, false]);
-        // Two threads may come in another order than they looked at the clock.
+        // Threads may arrive in another order than that of their timestamps.
         assert!(!rate.admit_at(1, start));
         assert!(!rate.admit_at(1, later));
         let much_later = start + Duration::from_secs(100);
@@ -167,21 +167,21 @@ mod tests {
 
     #[test]
     fn a_set_at_its_edge() {
-        let set = Distinct::new(2);
+        let set = CardinalityLimiter::new(2);
         let start = Instant::now();
         assert_eq!(["a", "b", "c", "a", "b"].map(|thing| set.admit_at(thing, start)), [true, true, false, true, true]);
     }
 
     #[test]
-    fn what_is_not_told_any_more_makes_place() {
-        let set = Distinct::new(2);
+    fn expired_keys_make_room() {
+        let set = CardinalityLimiter::new(2);
         let start = Instant::now();
-        assert!(set.admit_at("old", start) && set.admit_at("new", start + FORGOTTEN / 2));
-        assert!(!set.admit_at("next", start + FORGOTTEN - Duration::from_secs(1)));
-        // It looked a second ago.
-        assert!(!set.admit_at("next", start + FORGOTTEN));
-        assert!(set.admit_at("next", start + FORGOTTEN + SWEEP));
-        assert!(!set.admit_at("old", start + FORGOTTEN + SWEEP));
-        assert!(set.admit_at("new", start + FORGOTTEN + SWEEP));
+        assert!(set.admit_at("old", start) && set.admit_at("new", start + EXPIRY / 2));
+        assert!(!set.admit_at("next", start + EXPIRY - Duration::from_secs(1)));
+        // The last sweep was a second ago.
+        assert!(!set.admit_at("next", start + EXPIRY));
+        assert!(set.admit_at("next", start + EXPIRY + SWEEP_INTERVAL));
+        assert!(!set.admit_at("old", start + EXPIRY + SWEEP_INTERVAL));
+        assert!(set.admit_at("new", start + EXPIRY + SWEEP_INTERVAL));
     }
 }

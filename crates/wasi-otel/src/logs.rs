@@ -12,12 +12,12 @@ use tempo_telemetry::{Signal, current};
 
 use crate::bindings::wasi::otel::logs as wit;
 use crate::limits::{MAX_ATTRIBUTES, MAX_MESSAGE, MAX_NAME};
-use crate::room::Room;
+use crate::message_budget::MessageBudget;
 use crate::types::{flags, nanos, scope, span_id, trace_id};
 use crate::value::{any_value, clip};
 use crate::{Dropped, Origin, OtelView};
 
-/// The severities that there are; others are none.
+/// The valid severities.
 const SEVERITIES: std::ops::RangeInclusive<u8> = 1..=24;
 
 impl wit::Host for OtelView<'_> {
@@ -36,15 +36,16 @@ impl wit::Host for OtelView<'_> {
     }
 }
 
-/// A record, whose body may have `max_body` bytes.
+/// Converts a record; `max_body` limits its body in bytes.
 fn record(given: wit::LogRecord, max_body: usize) -> LogRecord {
     let (trace_id, span_id, flags) = ids(&given);
-    let mut room = Room::new(MAX_MESSAGE);
-    let severity_text = room.text(given.severity_text.unwrap_or_default(), MAX_NAME);
-    let event_name = room.text(given.event_name.unwrap_or_default(), MAX_NAME);
+    let mut budget = MessageBudget::new(MAX_MESSAGE);
+    let severity_text = budget.text(given.severity_text.unwrap_or_default(), MAX_NAME);
+    let event_name = budget.text(given.event_name.unwrap_or_default(), MAX_NAME);
     let body = given.body.and_then(|text| body(text, max_body.min(MAX_MESSAGE / 2)));
-    let body = body.filter(|body| room.take(body.encoded_len()));
-    let (attributes, dropped_attributes_count) = room.attributes(given.attributes.unwrap_or_default(), MAX_ATTRIBUTES);
+    let body = body.filter(|body| budget.take(body.encoded_len()));
+    let (attributes, dropped_attributes_count) =
+        budget.attributes(given.attributes.unwrap_or_default(), MAX_ATTRIBUTES);
     LogRecord {
         time_unix_nano: given.timestamp.map_or(0, nanos),
         observed_time_unix_nano: given.observed_timestamp.map_or_else(now, nanos),
@@ -60,8 +61,8 @@ fn record(given: wit::LogRecord, max_body: usize) -> LogRecord {
     }
 }
 
-/// The trace and the span that the guest names; the innermost span of the call if it names none. What is not valid is left
-/// out.
+/// Returns the trace and span IDs that the guest set, or those of the call's innermost span if it set none. Invalid IDs
+/// are dropped.
 fn ids(given: &wit::LogRecord) -> (Vec<u8>, Vec<u8>, TraceFlags) {
     let (trace, span) = (given.trace_id.as_deref().unwrap_or(""), given.span_id.as_deref().unwrap_or(""));
     if trace.is_empty() && span.is_empty() {
@@ -78,7 +79,7 @@ fn bytes(trace: TraceId) -> Vec<u8> {
     trace.to_bytes().to_vec()
 }
 
-/// Of what is larger than `max`, its beginning as text: a record without its body says little.
+/// Truncates a body larger than `max` to text, as a record without its body is of little use.
 fn body(text: String, max: usize) -> Option<AnyValue> {
     let nested = text.trim_start().starts_with(['{', '[']);
     any_value(if nested { clip(text, max) } else { text }, max)

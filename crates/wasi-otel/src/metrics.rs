@@ -1,4 +1,4 @@
-//! `wasi:otel/metrics`: points, as the guest has aggregated them.
+//! `wasi:otel/metrics`: exports of points, aggregated by the guest.
 
 use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
@@ -10,14 +10,14 @@ use tempo_telemetry::Signal;
 
 use crate::bindings::wasi::otel::metrics as wit;
 use crate::limits::{MAX_EXPORT, MAX_NAME, MAX_POINTS, MAX_VALUE};
+use crate::message_budget::MessageBudget;
 use crate::point::{Times, exponential, histogram, number};
-use crate::room::Room;
 use crate::types::scope;
 use crate::value::clip;
 use crate::{Dropped, Origin, OtelView};
 
 impl wit::Host for OtelView<'_> {
-    /// An error says which limit was exceeded; what is not valid is dropped and counted without one.
+    /// The error names the exceeded limit; invalid points are dropped and counted without an error.
     fn export(&mut self, given: wit::ResourceMetrics) -> Result<(), String> {
         if !self.collector.enabled(Signal::Metrics) {
             return Ok(());
@@ -29,7 +29,7 @@ impl wit::Host for OtelView<'_> {
         } else if !self.budgets.points.admit(all) {
             (Dropped::Rate, "too many points in a short time".to_owned())
         } else {
-            return self.tell(given);
+            return self.record(given);
         };
         self.dropped(why, all);
         Err(error)
@@ -37,9 +37,9 @@ impl wit::Host for OtelView<'_> {
 }
 
 impl OtelView<'_> {
-    fn tell(&self, given: wit::ResourceMetrics) -> Result<(), String> {
+    fn record(&self, given: wit::ResourceMetrics) -> Result<(), String> {
         let resource = self.resource(given.resource);
-        let mut export = Export { view: self, room: Room::new(MAX_EXPORT), invalid: 0, large: 0, new: 0 };
+        let mut export = Export { view: self, budget: MessageBudget::new(MAX_EXPORT), invalid: 0, large: 0, new: 0 };
         for given in given.scope_metrics {
             if given.metrics.is_empty() {
                 continue;
@@ -70,20 +70,20 @@ impl OtelView<'_> {
     }
 }
 
-/// What is left of an export, and what of it was dropped.
+/// The remaining budget of an export, and counts of dropped points.
 struct Export<'a> {
     view: &'a OtelView<'a>,
-    room: Room,
+    budget: MessageBudget,
     invalid: usize,
     large: usize,
     new: usize,
 }
 
 impl Export<'_> {
-    /// The instrument with those of its points that are kept, if there are any.
+    /// Converts an instrument with its accepted points, if any.
     fn metric(&mut self, scope: &InstrumentationScope, given: wit::Metric) -> Option<Metric> {
         let all = points(&given.data);
-        // A name that is cut would be another one.
+        // A truncated name would be another metric.
         if given.name.is_empty() || given.name.len() > MAX_NAME {
             self.invalid += all;
             return None;
@@ -91,7 +91,7 @@ impl Export<'_> {
         let description = clip(given.description, MAX_VALUE);
         let unit = clip(given.unit, MAX_NAME);
         let kept = (self.invalid, self.large, self.new);
-        if !self.room.take(scope.encoded_len() + given.name.len() + description.len() + unit.len()) {
+        if !self.budget.take(scope.encoded_len() + given.name.len() + description.len() + unit.len()) {
             self.large += all;
             return None;
         }
@@ -141,7 +141,7 @@ impl Export<'_> {
         }
     }
 
-    /// The points that are valid, fit, and belong to series for which there is place.
+    /// Keeps the points that are valid, within the budget, and in an admitted series.
     fn keep<P: Message>(
         &mut self,
         name: (&str, &str),
@@ -152,7 +152,7 @@ impl Export<'_> {
         for point in points {
             match point {
                 Err(Dropped::Invalid) => self.invalid += 1,
-                Ok(point) if self.room.take(point.encoded_len()) => {
+                Ok(point) if self.budget.take(point.encoded_len()) => {
                     if self.view.budgets.series.admit((name, series(attributes(&point)))) {
                         kept.push(point);
                     } else {
@@ -166,7 +166,7 @@ impl Export<'_> {
     }
 }
 
-/// What distinguishes a series, in whatever order the attributes come.
+/// The identity of a series, independent of the order of attributes.
 fn series(attributes: &[KeyValue]) -> Vec<Vec<u8>> {
     let mut series: Vec<_> = attributes.iter().map(Message::encode_to_vec).collect();
     series.sort_unstable();
@@ -185,7 +185,7 @@ fn points(data: &wit::MetricData) -> usize {
     }
 }
 
-/// `low-memory` is a preference: delta for what only grows and for histograms, cumulative for what goes up and down.
+/// `low-memory` is a preference: delta for counters and histograms, cumulative for up-down counters.
 fn temporality(given: wit::Temporality, grows: bool) -> i32 {
     let temporality = match given {
         wit::Temporality::Delta => AggregationTemporality::Delta,

@@ -1,4 +1,4 @@
-//! Points of metrics, one by one: what is kept of each, and which are not valid.
+//! Conversion and validation of metric points.
 
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point::Buckets;
@@ -10,10 +10,10 @@ use crate::Dropped;
 use crate::bindings::wasi::clocks::wall_clock::Datetime;
 use crate::bindings::wasi::otel::{metrics as wit, types};
 use crate::limits::{MAX_ATTRIBUTES, MAX_BUCKETS, MAX_EXEMPLARS, MAX_MESSAGE};
-use crate::room::Room;
+use crate::message_budget::MessageBudget;
 use crate::types::{nanos, span_id, trace_id};
 
-/// When a point's series began, or 0, and when it was taken. In nanoseconds since 1970.
+/// The start time of a point's series, or 0, and the time of the point, in nanoseconds since 1970.
 #[derive(Clone, Copy)]
 pub(crate) struct Times {
     start: u64,
@@ -27,7 +27,7 @@ impl Times {
     }
 }
 
-/// A point of a gauge or a sum.
+/// Converts a point of a gauge or a sum.
 pub(crate) fn number(
     attributes: Vec<types::KeyValue>,
     value: wit::MetricNumber,
@@ -39,18 +39,18 @@ pub(crate) fn number(
         Plain::Int(value) => Value::AsInt(value),
         Plain::Double(value) => Value::AsDouble(value),
     };
-    let mut room = Room::new(MAX_MESSAGE);
+    let mut budget = MessageBudget::new(MAX_MESSAGE);
     Ok(NumberDataPoint {
-        attributes: series(&mut room, attributes)?,
+        attributes: series(&mut budget, attributes)?,
         start_time_unix_nano: times.start,
         time_unix_nano: times.time,
-        exemplars: examples(&mut room, exemplars),
+        exemplars: examples(&mut budget, exemplars),
         flags: 0,
         value: Some(value),
     })
 }
 
-/// A point of a histogram with bounds of its own.
+/// Converts a point of a histogram with explicit bounds.
 pub(crate) fn histogram(given: wit::HistogramDataPoint, times: Times) -> Result<HistogramDataPoint, Dropped> {
     let (buckets, bounds) = (given.bucket_counts, given.bounds);
     if buckets.len() > MAX_BUCKETS {
@@ -61,23 +61,23 @@ pub(crate) fn histogram(given: wit::HistogramDataPoint, times: Times) -> Result<
     if !fits || !ascends || bounds.iter().any(|bound| bound.is_nan()) {
         return Err(Dropped::Invalid);
     }
-    let mut room = Room::new(MAX_MESSAGE);
+    let mut budget = MessageBudget::new(MAX_MESSAGE);
     Ok(HistogramDataPoint {
-        attributes: series(&mut room, given.attributes)?,
+        attributes: series(&mut budget, given.attributes)?,
         start_time_unix_nano: times.start,
         time_unix_nano: times.time,
         count: given.count,
         sum: double(given.sum),
         bucket_counts: buckets,
         explicit_bounds: bounds,
-        exemplars: examples(&mut room, given.exemplars),
+        exemplars: examples(&mut budget, given.exemplars),
         flags: 0,
         min: given.min.and_then(double),
         max: given.max.and_then(double),
     })
 }
 
-/// A point of a histogram whose bounds are powers.
+/// Converts a point of an exponential histogram.
 pub(crate) fn exponential(
     given: wit::ExponentialHistogramDataPoint,
     times: Times,
@@ -86,9 +86,9 @@ pub(crate) fn exponential(
     if given.zero_threshold.is_nan() {
         return Err(Dropped::Invalid);
     }
-    let mut room = Room::new(MAX_MESSAGE);
+    let mut budget = MessageBudget::new(MAX_MESSAGE);
     Ok(ExponentialHistogramDataPoint {
-        attributes: series(&mut room, given.attributes)?,
+        attributes: series(&mut budget, given.attributes)?,
         start_time_unix_nano: times.start,
         time_unix_nano: times.time,
         count: given.count,
@@ -98,7 +98,7 @@ pub(crate) fn exponential(
         positive: Some(positive),
         negative: Some(negative),
         flags: 0,
-        exemplars: examples(&mut room, given.exemplars),
+        exemplars: examples(&mut budget, given.exemplars),
         min: given.min.and_then(double),
         max: given.max.and_then(double),
         zero_threshold: given.zero_threshold,
@@ -109,26 +109,26 @@ fn buckets(given: wit::ExponentialBucket) -> Result<Buckets, Dropped> {
     let Some(length) = i32::try_from(given.counts.len()).ok().filter(|_| given.counts.len() <= MAX_BUCKETS) else {
         return Err(Dropped::Size);
     };
-    // A receiver may compute the index of the last one.
+    // Receivers may compute the index of the last bucket.
     given.offset.checked_add(length).ok_or(Dropped::Invalid)?;
     Ok(Buckets { offset: given.offset, bucket_counts: given.counts })
 }
 
-/// The attributes that name the series. A point has no place to say that some are missing, and without them it would be
-/// another series, so it is all of them or no point.
-fn series(room: &mut Room, given: Vec<types::KeyValue>) -> Result<Vec<KeyValue>, Dropped> {
-    match room.attributes(given, MAX_ATTRIBUTES) {
+/// Converts the attributes of a series. A point cannot report dropped attributes, and without them it would belong to
+/// another series: it is dropped if one is invalid.
+fn series(budget: &mut MessageBudget, given: Vec<types::KeyValue>) -> Result<Vec<KeyValue>, Dropped> {
+    match budget.attributes(given, MAX_ATTRIBUTES) {
         (attributes, 0) => Ok(attributes),
         _ => Err(Dropped::Size),
     }
 }
 
-/// Examples are a choice of measurements anyway, so nobody counts those that are left out.
-fn examples(room: &mut Room, given: Vec<wit::Exemplar>) -> Vec<Exemplar> {
-    given.into_iter().take(MAX_EXEMPLARS).filter_map(|given| example(room, given)).collect()
+/// Exemplars are samples already, so dropped ones are not counted.
+fn examples(budget: &mut MessageBudget, given: Vec<wit::Exemplar>) -> Vec<Exemplar> {
+    given.into_iter().take(MAX_EXEMPLARS).filter_map(|given| example(budget, given)).collect()
 }
 
-fn example(room: &mut Room, given: wit::Exemplar) -> Option<Exemplar> {
+fn example(budget: &mut MessageBudget, given: wit::Exemplar) -> Option<Exemplar> {
     let value = match plain(given.value)? {
         Plain::Int(value) => exemplar::Value::AsInt(value),
         Plain::Double(value) => exemplar::Value::AsDouble(value),
@@ -136,11 +136,11 @@ fn example(room: &mut Room, given: wit::Exemplar) -> Option<Exemplar> {
     let ids = trace_id(&given.trace_id).zip(span_id(&given.span_id));
     let ids = ids.map(|(trace, span)| (trace.to_bytes().to_vec(), span.to_bytes().to_vec()));
     let (trace_id, span_id) = ids.unwrap_or_default();
-    // Ids, time, number.
-    if !room.take(48) {
+    // IDs, time, number.
+    if !budget.take(48) {
         return None;
     }
-    let (filtered_attributes, _) = room.attributes(given.filtered_attributes, MAX_ATTRIBUTES);
+    let (filtered_attributes, _) = budget.attributes(given.filtered_attributes, MAX_ATTRIBUTES);
     Some(Exemplar { filtered_attributes, time_unix_nano: nanos(given.time), span_id, trace_id, value: Some(value) })
 }
 
@@ -149,7 +149,7 @@ enum Plain {
     Double(f64),
 }
 
-/// The protocol has no whole numbers beyond 64 bits with a sign; nobody can add up what is no number at all.
+/// OTLP has signed 64-bit integers only; non-finite numbers cannot be aggregated.
 fn plain(given: wit::MetricNumber) -> Option<Plain> {
     match given {
         wit::MetricNumber::F64(value) => (!value.is_nan()).then_some(Plain::Double(value)),

@@ -1,4 +1,4 @@
-//! The service: what `wasi:otel` is to a linker.
+//! The service `wasi:otel`.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use crate::{Collector, OtelState};
 #[derive(Clone, Copy, Debug)]
 pub struct WasiOtel;
 
-/// What the service's functions work on: it borrows a store's share for one call.
+/// The view of a store that the host functions use.
 pub struct OtelView<'a> {
     pub(crate) collector: &'a dyn Collector,
     pub(crate) budgets: &'a Budgets,
@@ -34,7 +34,7 @@ impl Service for WasiOtel {
         &["wasi:otel/types", "wasi:otel/tracing", "wasi:otel/metrics", "wasi:otel/logs"];
     const PACKAGES: &'static [&'static str] = &["wasi:otel@0.2.0-rc.2"];
 
-    /// Of `wasi:clocks`, `wasi:otel` uses types only, which need no linking.
+    /// `wasi:otel` uses only types of `wasi:clocks`, which need no linking.
     type State = OtelState;
 
     fn view<'a>(state: &'a mut OtelState, _: &'a mut ResourceTable) -> OtelView<'a> {

@@ -1,4 +1,4 @@
-//! `wasi:otel/tracing`: the guest's spans, and which span of the host they are part of.
+//! `wasi:otel/tracing`: guest spans, and their relation to the host's spans.
 
 use std::mem;
 
@@ -11,14 +11,14 @@ use tempo_telemetry::{CallContext, Signal, current};
 
 use crate::bindings::wasi::otel::tracing as wit;
 use crate::limits::{MAX_ATTRIBUTES, MAX_CALL_SPANS, MAX_EVENTS, MAX_LINKS, MAX_MESSAGE, MAX_NAME, MAX_VALUE};
-use crate::room::Room;
+use crate::message_budget::MessageBudget;
 use crate::types::{count, nanos, parent_id, scope, span_context};
 use crate::{Dropped, Origin, OtelView};
 
-/// That it is known whether a span is another program's, and that it is (`SpanFlags` of the protocol).
+/// Span flags: whether the parent's remoteness is known, and whether it is remote (`SpanFlags` of OTLP).
 const REMOTE_KNOWN: u32 = 0x100;
 const REMOTE: u32 = 0x200;
-/// What ids and numbers take of a span, an event or a link, in bytes.
+/// Size of the IDs and numbers of a span, an event and a link, in bytes.
 const FIXED: (usize, usize, usize) = (96, 16, 48);
 
 impl wit::Host for OtelView<'_> {
@@ -40,11 +40,11 @@ impl wit::Host for OtelView<'_> {
     }
 
     fn outer_span_context(&mut self) -> wit::SpanContext {
-        told(current().as_ref().map_or(&SpanContext::NONE, |call| call.outer()))
+        to_wit(current().as_ref().map_or(&SpanContext::NONE, |call| call.outer()))
     }
 
     fn current_span_context(&mut self) -> wit::SpanContext {
-        told(&current().map_or(SpanContext::NONE, |call| call.innermost()))
+        to_wit(&current().map_or(SpanContext::NONE, |call| call.innermost()))
     }
 }
 
@@ -56,7 +56,7 @@ impl OtelView<'_> {
             call.closed(context.span_id());
         }
         let parent = parent_id(&given.parent_span_id).ok_or(Dropped::Invalid)?;
-        if !self.is_told(&context, call.as_deref()) {
+        if !self.is_recorded(&context, call.as_deref()) {
             return Ok(());
         }
         if call.as_ref().is_some_and(|call| call.count_span() > MAX_CALL_SPANS) {
@@ -70,7 +70,7 @@ impl OtelView<'_> {
         if parent.to_bytes() != [0; 8] {
             span.parent_span_id = parent.to_bytes().to_vec();
         }
-        // Of the spans of others, nobody knows here where they are.
+        // The parent of an unknown span is unknown here.
         let outer = call.as_ref().map(|call| call.outer());
         if let Some(outer) = outer.filter(|o| o.span_id() == parent && o.trace_id() == context.trace_id()) {
             span.flags |= remote(outer);
@@ -79,23 +79,23 @@ impl OtelView<'_> {
         Ok(())
     }
 
-    /// A span is told if the guest has sampled it and whoever decides on its trace has as well.
-    fn is_told(&self, span: &SpanContext, call: Option<&CallContext>) -> bool {
+    /// Returns whether to record a span: the guest has sampled it, and so has the owner of its trace.
+    fn is_recorded(&self, span: &SpanContext, call: Option<&CallContext>) -> bool {
         let outer = call.map(CallContext::outer).filter(|outer| outer.trace_id() == span.trace_id());
         span.is_sampled() && outer.map_or_else(|| self.collector.samples(span), SpanContext::is_sampled)
     }
 }
 
-/// A span without its parent. What matters most of it comes first, as the room may end.
+/// Converts a span without its parent. Important fields come first, as the budget may run out.
 fn span(given: wit::SpanData, context: &SpanContext) -> Span {
-    let mut room = Room::new(MAX_MESSAGE);
-    room.take(FIXED.0);
-    let name = room.text(given.name, MAX_NAME);
-    let trace_state = room.text(context.trace_state().header(), usize::MAX);
-    let status = status(&mut room, given.status);
-    let (attributes, dropped_attributes) = room.attributes(given.attributes, MAX_ATTRIBUTES);
-    let (links, dropped_links) = links(&mut room, given.links);
-    let (events, dropped_events) = events(&mut room, given.events);
+    let mut budget = MessageBudget::new(MAX_MESSAGE);
+    budget.take(FIXED.0);
+    let name = budget.text(given.name, MAX_NAME);
+    let trace_state = budget.text(context.trace_state().header(), usize::MAX);
+    let status = status(&mut budget, given.status);
+    let (attributes, dropped_attributes) = budget.attributes(given.attributes, MAX_ATTRIBUTES);
+    let (links, dropped_links) = links(&mut budget, given.links);
+    let (events, dropped_events) = events(&mut budget, given.events);
     let start = nanos(given.start_time);
     Span {
         trace_id: context.trace_id().to_bytes().to_vec(),
@@ -106,7 +106,7 @@ fn span(given: wit::SpanData, context: &SpanContext) -> Span {
         name,
         kind: kind(given.span_kind).into(),
         start_time_unix_nano: start,
-        // A span does not end before it begins, whatever the guest's clock did.
+        // A span never ends before its start, whatever the guest's clock.
         end_time_unix_nano: nanos(given.end_time).max(start),
         attributes,
         dropped_attributes_count: dropped_attributes.saturating_add(given.dropped_attributes),
@@ -118,16 +118,16 @@ fn span(given: wit::SpanData, context: &SpanContext) -> Span {
     }
 }
 
-fn links(room: &mut Room, given: Vec<wit::Link>) -> (Vec<Link>, u32) {
+fn links(budget: &mut MessageBudget, given: Vec<wit::Link>) -> (Vec<Link>, u32) {
     let all = given.len();
     let mut links = Vec::with_capacity(all.min(MAX_LINKS));
     for link in given {
         let Some(context) = span_context(&link.span_context).filter(|_| links.len() < MAX_LINKS) else { continue };
         let trace_state = context.trace_state().header();
-        if !room.take(FIXED.2.saturating_add(trace_state.len())) {
+        if !budget.take(FIXED.2.saturating_add(trace_state.len())) {
             break;
         }
-        let (attributes, dropped_attributes_count) = room.attributes(link.attributes, MAX_ATTRIBUTES);
+        let (attributes, dropped_attributes_count) = budget.attributes(link.attributes, MAX_ATTRIBUTES);
         links.push(Link {
             trace_id: context.trace_id().to_bytes().to_vec(),
             span_id: context.span_id().to_bytes().to_vec(),
@@ -141,26 +141,26 @@ fn links(room: &mut Room, given: Vec<wit::Link>) -> (Vec<Link>, u32) {
     (links, dropped)
 }
 
-fn events(room: &mut Room, given: Vec<wit::Event>) -> (Vec<Event>, u32) {
+fn events(budget: &mut MessageBudget, given: Vec<wit::Event>) -> (Vec<Event>, u32) {
     let all = given.len();
     let mut events = Vec::with_capacity(all.min(MAX_EVENTS));
     for event in given.into_iter().take(MAX_EVENTS) {
-        if !room.take(FIXED.1.saturating_add(event.name.len().min(MAX_NAME))) {
+        if !budget.take(FIXED.1.saturating_add(event.name.len().min(MAX_NAME))) {
             break;
         }
         let name = crate::value::clip(event.name, MAX_NAME);
-        let (attributes, dropped_attributes_count) = room.attributes(event.attributes, MAX_ATTRIBUTES);
+        let (attributes, dropped_attributes_count) = budget.attributes(event.attributes, MAX_ATTRIBUTES);
         events.push(Event { time_unix_nano: nanos(event.time), name, attributes, dropped_attributes_count });
     }
     let dropped = count(all.saturating_sub(events.len()));
     (events, dropped)
 }
 
-fn status(room: &mut Room, given: wit::Status) -> Option<Status> {
+fn status(budget: &mut MessageBudget, given: wit::Status) -> Option<Status> {
     let (code, message) = match given {
         wit::Status::Unset => return None,
         wit::Status::Ok => (StatusCode::Ok, String::new()),
-        wit::Status::Error(message) => (StatusCode::Error, room.text(message, MAX_VALUE)),
+        wit::Status::Error(message) => (StatusCode::Error, budget.text(message, MAX_VALUE)),
     };
     Some(Status { message, code: code.into() })
 }
@@ -183,8 +183,8 @@ fn no_scope() -> wit::InstrumentationScope {
     wit::InstrumentationScope { name: String::new(), version: None, schema_url: None, attributes: Vec::new() }
 }
 
-/// A span as a guest is told of it; zeros if there is none.
-fn told(span: &SpanContext) -> wit::SpanContext {
+/// Converts a span context for the guest; zeros if there is none.
+fn to_wit(span: &SpanContext) -> wit::SpanContext {
     let sampled = span.is_sampled();
     let state = span.trace_state().header();
     let member = |member: &str| member.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned()));

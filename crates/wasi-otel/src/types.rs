@@ -1,4 +1,4 @@
-//! `wasi:otel/types`, and what the other interfaces share: ids, times, scopes, resources.
+//! `wasi:otel/types`, and conversions shared by the interfaces: IDs, times, scopes, resources.
 
 use opentelemetry::trace::{SpanContext, TraceFlags, TraceState};
 use opentelemetry::{SpanId, TraceId};
@@ -10,31 +10,30 @@ use crate::OtelView;
 use crate::bindings::wasi::clocks::wall_clock::Datetime;
 use crate::bindings::wasi::otel::{tracing, types};
 use crate::limits::{MAX_NAME, MAX_ORIGIN, MAX_ORIGIN_ATTRIBUTES, MAX_STATE};
-use crate::room::Room;
+use crate::message_budget::MessageBudget;
 
-/// The last time that a clock with 64 bits and a sign can tell, in nanoseconds: receivers have such clocks.
+/// The maximum of a signed 64-bit timestamp, which receivers use, in nanoseconds.
 const LAST: u64 = i64::MAX as u64;
 
 impl types::Host for OtelView<'_> {}
 
-/// The number that `text` is in hexadecimal digits, at most `digits` of them. There are guests and hosts that leave out
-/// zeros at the beginning.
+/// Parses `text` of at most `digits` hexadecimal digits. Some guests and hosts omit leading zeros.
 fn hex(text: &str, digits: usize) -> Option<u128> {
     let valid = (1..=digits).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     if valid { u128::from_str_radix(text, 16).ok() } else { None }
 }
 
-/// A valid trace id.
+/// Parses a valid trace ID.
 pub(crate) fn trace_id(text: &str) -> Option<TraceId> {
     hex(text, 32).filter(|id| *id != 0).map(TraceId::from)
 }
 
-/// A valid span id.
+/// Parses a valid span ID.
 pub(crate) fn span_id(text: &str) -> Option<SpanId> {
     parent_id(text).filter(|id| *id != SpanId::INVALID)
 }
 
-/// A span id; nothing or zeros say that there is none, which is no mistake in a span's parent.
+/// Parses a span ID; empty or zero means none, which is valid for a parent.
 pub(crate) fn parent_id(text: &str) -> Option<SpanId> {
     if text.is_empty() {
         return Some(SpanId::INVALID);
@@ -42,7 +41,7 @@ pub(crate) fn parent_id(text: &str) -> Option<SpanId> {
     hex(text, 16).and_then(|id| u64::try_from(id).ok()).map(SpanId::from)
 }
 
-/// What names a span, if both ids are valid. A trace state with anything invalid in it is an empty one.
+/// Parses a span context, if both IDs are valid. An invalid trace state becomes an empty one.
 pub(crate) fn span_context(given: &tracing::SpanContext) -> Option<SpanContext> {
     let (trace, span) = (trace_id(&given.trace_id)?, span_id(&given.span_id)?);
     Some(SpanContext::new(trace, span, flags(given.trace_flags), given.is_remote, state(&given.trace_state)))
@@ -64,40 +63,40 @@ fn state(given: &[(String, String)]) -> TraceState {
     TraceState::from_key_value(members).unwrap_or(TraceState::NONE)
 }
 
-/// Nanoseconds since 1970. What no receiver could tell is the last that it can.
+/// Nanoseconds since 1970, clamped to [`i64::MAX`].
 pub(crate) fn nanos(time: Datetime) -> u64 {
     let nanos = time.seconds.checked_mul(1_000_000_000).and_then(|nanos| nanos.checked_add(time.nanoseconds.into()));
     nanos.map_or(LAST, |nanos| nanos.min(LAST))
 }
 
-/// A scope, and the address of its schema.
+/// Converts a scope and its schema URL.
 pub(crate) fn scope(given: types::InstrumentationScope) -> (InstrumentationScope, String) {
-    let mut room = Room::new(MAX_ORIGIN);
-    let name = room.text(given.name, MAX_NAME);
-    let version = room.text(given.version.unwrap_or_default(), MAX_NAME);
-    let (attributes, dropped_attributes_count) = room.attributes(given.attributes, MAX_ORIGIN_ATTRIBUTES);
-    let schema_url = room.text(given.schema_url.unwrap_or_default(), MAX_NAME);
+    let mut budget = MessageBudget::new(MAX_ORIGIN);
+    let name = budget.text(given.name, MAX_NAME);
+    let version = budget.text(given.version.unwrap_or_default(), MAX_NAME);
+    let (attributes, dropped_attributes_count) = budget.attributes(given.attributes, MAX_ORIGIN_ATTRIBUTES);
+    let schema_url = budget.text(given.schema_url.unwrap_or_default(), MAX_NAME);
     (InstrumentationScope { name, version, attributes, dropped_attributes_count }, schema_url)
 }
 
 impl OtelView<'_> {
-    /// What the guest says of itself, without what only the host may say. The address of a schema is left out: the host's
-    /// resource, into which this one goes, may have another.
+    /// Converts the guest's resource, without attributes reserved by the host. The schema URL is dropped: the host's
+    /// resource, into which this one is merged, may have another.
     pub(crate) fn resource(&self, mut given: types::Resource) -> Resource {
         given.attributes.retain(|attribute| !self.collector.reserves(&attribute.key));
         let (attributes, dropped_attributes_count) =
-            Room::new(MAX_ORIGIN).attributes(given.attributes, MAX_ORIGIN_ATTRIBUTES);
+            MessageBudget::new(MAX_ORIGIN).attributes(given.attributes, MAX_ORIGIN_ATTRIBUTES);
         let resource = Resource { attributes, dropped_attributes_count, entity_refs: Vec::new() };
         if resource.attributes.is_empty() || self.budgets.resources.admit(resource.encode_to_vec()) {
             return resource;
         }
-        // One too many: what comes from it is told all the same, as the host's.
+        // Beyond the limit on resources, items are still forwarded, under the host's resource.
         let dropped = count(resource.attributes.len()).saturating_add(dropped_attributes_count);
         Resource { dropped_attributes_count: dropped, ..Resource::default() }
     }
 }
 
-/// A number of things as the protocol counts them.
+/// Converts a count.
 pub(crate) fn count(things: usize) -> u32 {
     u32::try_from(things).unwrap_or(u32::MAX)
 }
@@ -111,7 +110,7 @@ mod tests {
         let trace = "0af7651916cd43dd8448eb211c80319c";
         assert_eq!(trace_id(trace).unwrap().to_string(), trace);
         assert_eq!(trace_id(&trace.to_uppercase()).unwrap().to_string(), trace);
-        // Without the zeros at its beginning.
+        // Without leading zeros.
         assert_eq!(trace_id(&trace[1..]).unwrap().to_string(), trace);
         for bad in ["", "0", &"0".repeat(32), &format!("0{trace}"), "+1", "-1", "0x1", "g", " 1", "é"] {
             assert_eq!(trace_id(bad), None, "{bad:?}");

@@ -1,6 +1,6 @@
-//! Values of attributes and bodies: the JSON text that a guest gives, as OTLP's `AnyValue`.
+//! Values of attributes and bodies: converts a guest's JSON text into OTLP's `AnyValue`.
 //!
-//! Lenient, as guests differ: text that is no JSON is a string, and so is JSON that is nested too deep.
+//! The conversion is lenient: text that is not JSON, or is nested too deeply, is a string.
 
 use std::fmt;
 
@@ -10,16 +10,16 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue, KeyValueList};
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-/// How deep arrays and objects may be nested.
+/// Maximum nesting of arrays and objects.
 const MAX_DEPTH: usize = 8;
-/// What a string begins with that stands for bytes.
+/// Prefix of a string that encodes bytes.
 const BYTES: &str = "data:application/octet-stream;base64,";
 
-/// The value in `text`. A string is cut at `max` bytes; of anything else that is larger there is nothing.
+/// Converts `text`. A string is truncated to `max` bytes; any other larger value is dropped.
 pub(crate) fn any_value(text: String, max: usize) -> Option<AnyValue> {
     let json = match text.trim_start().bytes().next() {
         Some(b'{' | b'[') if text.len() > max => return None,
-        // Nor is that a number that anybody wrote.
+        // Also excludes numbers of that length.
         Some(first) if text.len() > max && first != b'"' => None,
         _ => parse(&text),
     };
@@ -32,17 +32,17 @@ pub(crate) fn any_value(text: String, max: usize) -> Option<AnyValue> {
     Some(AnyValue { value })
 }
 
-/// The start of `text` that has at most `max` bytes, in whole characters.
+/// Returns the longest prefix of `text` of at most `max` bytes, at a character boundary.
 pub(crate) fn clip(mut text: String, max: usize) -> String {
     if text.len() > max {
         text.truncate(text.floor_char_boundary(max));
-        // What was cut off may have been megabytes.
+        // Frees the rest, which may be megabytes.
         text.shrink_to_fit();
     }
     text
 }
 
-/// `null` is a value that holds nothing.
+/// `null` is an empty value.
 fn parse(text: &str) -> Option<Option<Value>> {
     let mut json = serde_json::Deserializer::from_str(text);
     let value = Nested(MAX_DEPTH).deserialize(&mut json).ok()?;
@@ -55,7 +55,7 @@ fn string(text: String) -> Option<Value> {
     Some(bytes.map_or(Value::StringValue(text), Value::BytesValue))
 }
 
-/// Reads a value in which so many levels of arrays and objects are left.
+/// Deserializes a value with the remaining nesting depth.
 #[derive(Clone, Copy)]
 struct Nested(usize);
 
@@ -92,7 +92,7 @@ impl<'de> Visitor<'de> for Nested {
         Ok(Some(Value::IntValue(value)))
     }
 
-    /// A number beyond 64 bits with a sign is its digits, as the specification of OpenTelemetry has it.
+    /// An integer beyond signed 64 bits is its digits, as OpenTelemetry specifies.
     fn visit_u64<E>(self, value: u64) -> Result<Option<Value>, E> {
         Ok(Some(i64::try_from(value).map_or_else(|_| Value::StringValue(value.to_string()), Value::IntValue)))
     }
@@ -125,13 +125,13 @@ impl<'de> Visitor<'de> for Nested {
     }
 }
 
-/// The protocol wants each key once; of several, the last counts. It is sorted only if there may be several.
+/// Keys must be unique; the last value of a duplicate wins. Sorts only if there may be duplicates.
 fn unique(mut values: Vec<KeyValue>) -> Vec<KeyValue> {
     let mut keys: Vec<&str> = values.iter().map(|value| value.key.as_str()).collect();
     keys.sort_unstable();
     if keys.windows(2).any(|pair| matches!(pair, [one, other] if one == other)) {
         values.reverse();
-        // Stable: the last of each key is the first now.
+        // Stable sort: the last of each key is now the first.
         values.sort_by(|one, other| one.key.cmp(&other.key));
         values.dedup_by(|one, other| one.key == other.key);
     }

@@ -1,5 +1,5 @@
-//! Components with the imports of the tag of `wasi:otel` and of its main branch, which have one version and differ: each
-//! asks for the span of the host in its own way. A guest that does everything is run by `tests/integration`.
+//! Components with the imports of the tag of `wasi:otel` and of its main branch, which differ under one version: each
+//! reads the host's span through its own function. `tests/integration` runs a complete guest.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(missing_docs, reason = "a macro makes public items")]
 

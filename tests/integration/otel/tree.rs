@@ -7,7 +7,7 @@ use opentelemetry_proto::tonic::trace::v1::{self as otlp, span};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
-use tempo_wasi_otel::conformance::Told;
+use tempo_wasi_otel::conformance::Received;
 
 use super::SAMPLED;
 use super::given::{Attributes, Scope, attributes, scopes, texts};
@@ -95,13 +95,13 @@ impl Tree {
     }
 
     /// Returns the expected records, in the order in which the spans end.
-    pub(super) fn expected(&self) -> Vec<Told<otlp::Span>> {
+    pub(super) fn expected(&self) -> Vec<Received<otlp::Span>> {
         let mut expected = Vec::new();
         self.walk(|span, begins, _| {
             if !begins {
                 let (scope, schema_url) = span.scope.expected();
                 let message = self.otlp(span);
-                expected.push(Told { resource: Resource::default(), scope, schema_url, message });
+                expected.push(Received { resource: Resource::default(), scope, schema_url, message });
             }
         });
         expected
@@ -225,7 +225,7 @@ impl Tree {
 }
 
 /// Returns the shape of the received spans. The root is the parent that was not received.
-pub(super) fn shape(arrived: &[Told<otlp::Span>]) -> String {
+pub(super) fn shape(arrived: &[Received<otlp::Span>]) -> String {
     let spans = arrived.iter().map(|record| &record.message);
     let ids: HashSet<_> = spans.clone().map(|span| span.span_id.clone()).collect();
     let roots: HashSet<_> = spans.clone().map(|span| &span.parent_span_id).filter(|id| !ids.contains(*id)).collect();

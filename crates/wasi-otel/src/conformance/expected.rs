@@ -1,4 +1,4 @@
-//! What must arrive of what the suite's guest tells: written down apart from how it is made.
+//! The items expected from the suite's guest, written independently of the conversion.
 
 use opentelemetry::trace::SpanContext;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
@@ -14,7 +14,7 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::span::{Event, Link};
 use opentelemetry_proto::tonic::trace::v1::{Span, Status};
 
-use super::Told;
+use super::Received;
 
 const SECOND: u64 = 1_700_000_000_000_000_000;
 
@@ -60,11 +60,11 @@ fn attributes() -> Vec<KeyValue> {
     ]
 }
 
-fn told<M>(resource: bool, scope: &str, message: M) -> Told<M> {
+fn received<M>(resource: bool, scope: &str, message: M) -> Received<M> {
     let attributes = if resource { vec![int("guest.resource", 1)] } else { Vec::new() };
     let resource = Resource { attributes, ..Resource::default() };
     if scope.is_empty() {
-        return Told { resource, scope: InstrumentationScope::default(), schema_url: String::new(), message };
+        return Received { resource, scope: InstrumentationScope::default(), schema_url: String::new(), message };
     }
     let scope = InstrumentationScope {
         name: scope.to_owned(),
@@ -72,7 +72,7 @@ fn told<M>(resource: bool, scope: &str, message: M) -> Told<M> {
         attributes: vec![int("scope", 1)],
         dropped_attributes_count: 0,
     };
-    Told { resource, scope, schema_url: "https://example.com/schema".to_owned(), message }
+    Received { resource, scope, schema_url: "https://example.com/schema".to_owned(), message }
 }
 
 fn id(last: u8) -> Vec<u8> {
@@ -83,7 +83,7 @@ fn trace(outer: &SpanContext) -> Vec<u8> {
     outer.trace_id().to_bytes().to_vec()
 }
 
-pub(super) fn spans(outer: &SpanContext) -> [Told<Span>; 2] {
+pub(super) fn spans(outer: &SpanContext) -> [Received<Span>; 2] {
     let event = |name: &str, at| Event {
         time_unix_nano: SECOND + at,
         name: name.to_owned(),
@@ -132,10 +132,10 @@ pub(super) fn spans(outer: &SpanContext) -> [Told<Span>; 2] {
         status: Some(Status { message: "it failed".to_owned(), code: 2 }),
         ..parent.clone()
     };
-    [told(false, "one", child), told(false, "two", parent)]
+    [received(false, "one", child), received(false, "two", parent)]
 }
 
-pub(super) fn metrics(outer: &SpanContext) -> Vec<Told<Metric>> {
+pub(super) fn metrics(outer: &SpanContext) -> Vec<Received<Metric>> {
     let example = Exemplar {
         filtered_attributes: vec![int("filtered", 1)],
         time_unix_nano: SECOND + 2,
@@ -170,7 +170,7 @@ pub(super) fn metrics(outer: &SpanContext) -> Vec<Told<Metric>> {
         metadata: Vec::new(),
         data: Some(data),
     };
-    all.into_iter().map(metric).map(|metric| told(true, "one", metric)).collect()
+    all.into_iter().map(metric).map(|metric| received(true, "one", metric)).collect()
 }
 
 fn histogram() -> Data {
@@ -210,7 +210,7 @@ fn exponential() -> Data {
     Data::ExponentialHistogram(ExponentialHistogram { data_points: vec![point], aggregation_temporality: 2 })
 }
 
-pub(super) fn logs(outer: &SpanContext) -> [Told<LogRecord>; 2] {
+pub(super) fn logs(outer: &SpanContext) -> [Received<LogRecord>; 2] {
     let all = LogRecord {
         time_unix_nano: SECOND + 5,
         observed_time_unix_nano: SECOND + 6,
@@ -232,5 +232,5 @@ pub(super) fn logs(outer: &SpanContext) -> [Told<LogRecord>; 2] {
         event_name: "suite.little".to_owned(),
         ..LogRecord::default()
     };
-    [told(true, "one", all), told(false, "", little)]
+    [received(true, "one", all), received(false, "", little)]
 }

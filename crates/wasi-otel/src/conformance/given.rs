@@ -1,4 +1,5 @@
-//! What the suite's guest tells in a call under a span of the host. The guest of the integration tests has this file too.
+//! The telemetry of the suite's guest in a call under a host span. The guest of the integration tests includes this
+//! file.
 
 use crate::bindings::wasi::clocks::wall_clock::Datetime;
 use crate::bindings::wasi::otel::types::{InstrumentationScope, KeyValue, Resource};
@@ -156,7 +157,7 @@ fn example(outer: &tracing::SpanContext) -> metrics::Exemplar {
     }
 }
 
-/// One with everything, and one that says little, in the span of the host.
+/// A complete log record, and a minimal one in the host's span.
 pub(crate) fn logs(outer: &tracing::SpanContext) -> [logs::LogRecord; 2] {
     let all = logs::LogRecord {
         timestamp: Some(time(5)),

@@ -1,4 +1,4 @@
-//! What reaches a sink of the runtime, encoded and decoded.
+//! Records that reach a sink of the runtime, decoded.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,7 +8,7 @@ use tempo_settings::Settings;
 use tempo_telemetry::{Sampler, Sink, SpanData, TelemetryBuilder};
 
 use super::*;
-use crate::conformance::{self, Arrived, Told};
+use crate::conformance::{self, Arrived, Received};
 
 #[derive(Default)]
 struct Decoder {
@@ -16,8 +16,8 @@ struct Decoder {
     deaf: AtomicBool,
 }
 
-fn decode<M: Message + Default>(record: Record<'_>) -> Told<M> {
-    Told {
+fn decode<M: Message + Default>(record: Record<'_>) -> Received<M> {
+    Received {
         resource: Resource::decode(record.resource).unwrap(),
         scope: InstrumentationScope::decode(record.scope).unwrap(),
         schema_url: record.schema_url.to_owned(),
@@ -97,7 +97,7 @@ fn only_the_host_says_what_it_reserves() {
     assert_eq!(resource, Resource { attributes: vec![kept], ..Resource::default() });
 }
 
-/// Polls what is ready at once.
+/// Polls a future that is ready at once.
 fn connected(telemetry: &Telemetry) -> HostTelemetry {
     let (limits, settings) = (Limits::default(), Settings::default());
     let boot = BootContext { telemetry, ..BootContext::new("app", &limits, &settings) };
@@ -123,8 +123,8 @@ fn without_telemetry_nothing_is_wanted() {
 
 #[test]
 fn what_was_dropped_is_said_once_a_minute_and_at_the_end() {
-    let said = Lines::default();
-    let subscriber = tracing_subscriber::fmt().without_time().with_ansi(false).with_writer(said.clone()).finish();
+    let output = Lines::default();
+    let subscriber = tracing_subscriber::fmt().without_time().with_ansi(false).with_writer(output.clone()).finish();
     ::tracing::subscriber::with_default(subscriber, || {
         let backend = HostTelemetry::new("app", &Telemetry::off(), &Limits::default());
         for _ in 0..3 {
@@ -132,7 +132,7 @@ fn what_was_dropped_is_said_once_a_minute_and_at_the_end() {
         }
         backend.state.collector.dropped(Signal::Metrics, Dropped::Invalid, 5);
     });
-    let lines = String::from_utf8(said.0.lock().unwrap().clone()).unwrap();
+    let lines = String::from_utf8(output.0.lock().unwrap().clone()).unwrap();
     let lines: Vec<&str> = lines.lines().map(str::trim).collect();
     let what = r#"WARN guest: telemetry of the component was dropped component="app""#;
     assert_eq!(lines, [format!("{what} spans=2 points=0 logs=0 why=Rate"), format!("{what} spans=4 points=5 logs=0")]);

@@ -1,4 +1,4 @@
-//! Log records at their limits, and those of hostile guests.
+//! Log records at their limits, and hostile ones.
 
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ fn empty() -> wit::LogRecord {
     }
 }
 
-fn told(given: wit::LogRecord) -> LogRecord {
+fn recorded(given: wit::LogRecord) -> LogRecord {
     let (state, recorder) = state(8, 10);
     state.view().on_emit(given);
     recorder.take().logs.remove(0).message
@@ -46,7 +46,8 @@ fn told(given: wit::LogRecord) -> LogRecord {
 
 #[test]
 fn bodies_at_the_edge() {
-    let body = |text: &str| told(wit::LogRecord { body: Some(text.to_owned()), ..empty() }).body.and_then(|b| b.value);
+    let body =
+        |text: &str| recorded(wit::LogRecord { body: Some(text.to_owned()), ..empty() }).body.and_then(|b| b.value);
     let text = |text: &str| Some(Value::StringValue(text.to_owned()));
     for (given, expected) in [("1234567x", "1234567x"), ("1234567xy", "1234567x"), ("1234567é", "1234567")] {
         assert_eq!(body(given), text(expected));
@@ -62,7 +63,7 @@ fn bodies_at_the_edge() {
 fn attributes_at_the_edge() {
     for (given, kept, dropped) in [(127, 127, 0), (128, 128, 0), (129, 128, 1)] {
         let attribute = |n| types::KeyValue { key: format!("k{n}"), value: "1".to_owned() };
-        let record = told(wit::LogRecord { attributes: Some((0..given).map(attribute).collect()), ..empty() });
+        let record = recorded(wit::LogRecord { attributes: Some((0..given).map(attribute).collect()), ..empty() });
         assert_eq!((record.attributes.len(), record.dropped_attributes_count), (kept, dropped));
     }
 }
@@ -87,7 +88,7 @@ fn the_largest_record_is_within_its_limit() {
 #[test]
 fn severities_at_the_edge() {
     for (given, expected) in [(0, 0), (1, 1), (23, 23), (24, 24), (25, 0), (255, 0)] {
-        assert_eq!(told(wit::LogRecord { severity_number: Some(given), ..empty() }).severity_number, expected);
+        assert_eq!(recorded(wit::LogRecord { severity_number: Some(given), ..empty() }).severity_number, expected);
     }
 }
 
@@ -96,7 +97,7 @@ fn ids_that_are_not_valid_are_left_out() {
     let ids = |trace: &str, span: &str| {
         let (trace_id, span_id) = (Some(trace.to_owned()), Some(span.to_owned()));
         let trace_flags = Some(crate::bindings::wasi::otel::tracing::TraceFlags::SAMPLED);
-        let record = told(wit::LogRecord { trace_id, span_id, trace_flags, ..empty() });
+        let record = recorded(wit::LogRecord { trace_id, span_id, trace_flags, ..empty() });
         (record.trace_id.len(), record.span_id.len(), record.flags)
     };
     assert_eq!(ids("1", "1"), (16, 8, 1));
@@ -111,11 +112,11 @@ fn ids_that_are_not_valid_are_left_out() {
 fn a_record_that_names_no_span_belongs_to_the_innermost_of_the_call() {
     let span = |id: u64, flags| SpanContext::new(TraceId::from(7), SpanId::from(id), flags, false, TraceState::NONE);
     let call = CallContext::new(span(1, TraceFlags::default()), None);
-    let told = || within(Some(&call), || told(empty()));
-    let record = told();
+    let recorded = || within(Some(&call), || recorded(empty()));
+    let record = recorded();
     assert_eq!((record.trace_id.last(), record.span_id.last(), record.flags), (Some(&7), Some(&1), 0));
     call.opened(span(2, TraceFlags::SAMPLED));
-    let record = told();
+    let record = recorded();
     assert_eq!((record.span_id.last(), record.flags), (Some(&2), 1));
     assert!(record.time_unix_nano == 0 && record.observed_time_unix_nano > 0);
 }

@@ -1,4 +1,4 @@
-//! Exports at their limits, and numbers of hostile guests.
+//! Exports at their limits, and hostile numbers.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::OtelState;
 use crate::bindings::wasi::clocks::wall_clock::Datetime;
 use crate::bindings::wasi::otel::types;
 use crate::conformance::{Arrived, Recorder};
-use crate::limits::{Budgets, MAX_ATTRIBUTES, MAX_BUCKETS, MAX_EXEMPLARS, MAX_RESOURCES, MAX_SERIES, Rate};
+use crate::limits::{Budgets, MAX_ATTRIBUTES, MAX_BUCKETS, MAX_EXEMPLARS, MAX_RESOURCES, MAX_SERIES, RateLimiter};
 
 const TIME: Datetime = Datetime { seconds: 1, nanoseconds: 0 };
 
@@ -81,11 +81,11 @@ fn exponential(positive_bucket: wit::ExponentialBucket, zero_threshold: f64) -> 
     })
 }
 
-/// How many points arrived, and how many were dropped for which reason.
-fn told(state: &OtelState, recorder: &Recorder, given: wit::ResourceMetrics) -> (bool, usize, Vec<(Dropped, u64)>) {
+/// Returns the number of received points, and the dropped ones by reason.
+fn received(state: &OtelState, recorder: &Recorder, given: wit::ResourceMetrics) -> (bool, usize, Vec<(Dropped, u64)>) {
     let ok = state.view().export(given).is_ok();
     let Arrived { metrics, dropped, .. } = recorder.take();
-    let points = metrics.iter().map(|told| match told.message.data.as_ref().unwrap() {
+    let points = metrics.iter().map(|received| match received.message.data.as_ref().unwrap() {
         Data::Gauge(gauge) => gauge.data_points.len(),
         Data::Sum(sum) => sum.data_points.len(),
         Data::Histogram(histogram) => histogram.data_points.len(),
@@ -97,7 +97,7 @@ fn told(state: &OtelState, recorder: &Recorder, given: wit::ResourceMetrics) -> 
 
 fn alone(data: D) -> (bool, usize, Vec<(Dropped, u64)>) {
     let (state, recorder) = state();
-    told(&state, &recorder, export("m", [data]))
+    received(&state, &recorder, export("m", [data]))
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn points_at_the_edge() {
     ] {
         let (state, recorder) = state();
         let given = export("m", [half(), gauge(vec![point(N::U64(1)); more])]);
-        assert_eq!(told(&state, &recorder, given), expected);
+        assert_eq!(received(&state, &recorder, given), expected);
     }
 }
 
@@ -122,21 +122,21 @@ fn series_at_the_edge() {
             |n| wit::GaugeDataPoint { attributes: vec![attribute("n", n), attribute("o", 1)], ..point(N::U64(1)) };
         export("m", [gauge(series.map(point).collect())])
     };
-    assert_eq!(told(&state, &recorder, of(0..1000)), (true, 1000, vec![]));
-    assert_eq!(told(&state, &recorder, of(1000..MAX_SERIES)), (true, 1000, vec![]));
+    assert_eq!(received(&state, &recorder, of(0..1000)), (true, 1000, vec![]));
+    assert_eq!(received(&state, &recorder, of(1000..MAX_SERIES)), (true, 1000, vec![]));
     let one_too_many = of(MAX_SERIES - 1..MAX_SERIES + 1);
-    assert_eq!(told(&state, &recorder, one_too_many), (false, 1, vec![(Dropped::Cardinality, 1)]));
+    assert_eq!(received(&state, &recorder, one_too_many), (false, 1, vec![(Dropped::Cardinality, 1)]));
     // The same series, with its attributes in another order.
     let other = wit::GaugeDataPoint { attributes: vec![attribute("o", 1), attribute("n", 0)], ..point(N::U64(1)) };
-    assert_eq!(told(&state, &recorder, export("m", [gauge(vec![other])])), (true, 1, vec![]));
+    assert_eq!(received(&state, &recorder, export("m", [gauge(vec![other])])), (true, 1, vec![]));
 }
 
 #[test]
 fn exports_at_the_edge() {
     let recorder = Arc::new(Recorder::default());
-    let budgets = Budgets { points: Rate::new((0.0, 6.0)), ..Budgets::new(&Limits::default()) };
+    let budgets = Budgets { points: RateLimiter::new((0.0, 6.0)), ..Budgets::new(&Limits::default()) };
     let state = OtelState { collector: recorder.clone(), budgets: Arc::new(budgets) };
-    let again = || told(&state, &recorder, export("m", [gauge(vec![point(N::U64(1)); 3])]));
+    let again = || received(&state, &recorder, export("m", [gauge(vec![point(N::U64(1)); 3])]));
     assert_eq!([again(), again()], [(true, 3, vec![]), (true, 3, vec![])]);
     assert_eq!(again(), (false, 0, vec![(Dropped::Rate, 3)]));
 }
@@ -195,10 +195,10 @@ fn what_is_not_valid_is_dropped_without_an_error() {
     let (state, recorder) = state();
     for name in ["", &"n".repeat(MAX_NAME + 1)] {
         let given = export(name, [gauge(vec![point(N::U64(1)); 2])]);
-        assert_eq!(told(&state, &recorder, given), (true, 0, vec![(Dropped::Invalid, 2)]));
+        assert_eq!(received(&state, &recorder, given), (true, 0, vec![(Dropped::Invalid, 2)]));
     }
-    assert_eq!(told(&state, &recorder, export(&"n".repeat(MAX_NAME), [gauge(vec![point(N::U64(1))])])).1, 1);
-    // Instruments without points are not told of.
+    assert_eq!(received(&state, &recorder, export(&"n".repeat(MAX_NAME), [gauge(vec![point(N::U64(1))])])).1, 1);
+    // Instruments without points are not forwarded.
     let nothing = export("m", vec![gauge(Vec::new()); 10_000]);
     assert!(state.view().export(nothing).is_ok() && recorder.take() == Arrived::default());
 }

@@ -1,4 +1,4 @@
-//! Spans at their limits, spans of hostile guests, and which spans are told.
+//! Spans at their limits, hostile spans, and sampling.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::*;
 use crate::OtelState;
 use crate::bindings::wasi::clocks::wall_clock::Datetime;
 use crate::conformance::{Arrived, Recorder};
-use crate::limits::{Budgets, Rate};
+use crate::limits::{Budgets, RateLimiter};
 
 fn state() -> (OtelState, Arc<Recorder>) {
     let recorder = Arc::new(Recorder::default());
@@ -47,7 +47,7 @@ fn span(trace: u128, id: u64) -> wit::SpanData {
     }
 }
 
-fn told_one(given: wit::SpanData) -> Span {
+fn record_one(given: wit::SpanData) -> Span {
     let (state, recorder) = state();
     state.view().on_end(given);
     let Arrived { mut spans, dropped, .. } = recorder.take();
@@ -72,7 +72,7 @@ fn counts_at_the_edge() {
         let link = wit::Link { span_context: span(2, 2).span_context, attributes: attributes(given, "1") };
         let few = wit::Event { attributes: Vec::new(), ..event.clone() };
         let unlinked = wit::Link { attributes: Vec::new(), ..link.clone() };
-        let told = told_one(wit::SpanData {
+        let recorded = record_one(wit::SpanData {
             attributes: attributes(given, "1"),
             events: [vec![event], vec![few; given - 1]].concat(),
             links: [vec![link], vec![unlinked; given - 1]].concat(),
@@ -81,11 +81,11 @@ fn counts_at_the_edge() {
             dropped_links: u32::MAX,
             ..span(1, 1)
         });
-        assert_eq!((told.attributes.len(), told.dropped_attributes_count), (kept, dropped + 1));
-        assert_eq!((told.events.len(), told.dropped_events_count), (kept, dropped + 2));
-        assert_eq!((told.links.len(), told.dropped_links_count), (kept, u32::MAX));
-        assert_eq!((told.events[0].attributes.len(), told.events[0].dropped_attributes_count), (kept, dropped));
-        assert_eq!((told.links[0].attributes.len(), told.links[0].dropped_attributes_count), (kept, dropped));
+        assert_eq!((recorded.attributes.len(), recorded.dropped_attributes_count), (kept, dropped + 1));
+        assert_eq!((recorded.events.len(), recorded.dropped_events_count), (kept, dropped + 2));
+        assert_eq!((recorded.links.len(), recorded.dropped_links_count), (kept, u32::MAX));
+        assert_eq!((recorded.events[0].attributes.len(), recorded.events[0].dropped_attributes_count), (kept, dropped));
+        assert_eq!((recorded.links[0].attributes.len(), recorded.links[0].dropped_attributes_count), (kept, dropped));
     }
 }
 
@@ -94,15 +94,15 @@ fn texts_at_the_edge() {
     for more in [-1, 0, 1] {
         let text = |max: usize| "t".repeat(max.checked_add_signed(more).unwrap());
         let event = wit::Event { name: text(MAX_NAME), time: span(1, 1).start_time, attributes: Vec::new() };
-        let told = told_one(wit::SpanData {
+        let recorded = record_one(wit::SpanData {
             name: text(MAX_NAME),
             status: wit::Status::Error(text(MAX_VALUE)),
             events: vec![event],
             ..span(1, 1)
         });
         let expected = |max: usize| max.checked_add_signed(more.min(0)).unwrap();
-        assert_eq!([told.name.len(), told.events[0].name.len()], [expected(MAX_NAME); 2]);
-        assert_eq!(told.status.unwrap().message.len(), expected(MAX_VALUE));
+        assert_eq!([recorded.name.len(), recorded.events[0].name.len()], [expected(MAX_NAME); 2]);
+        assert_eq!(recorded.status.unwrap().message.len(), expected(MAX_VALUE));
     }
 }
 
@@ -115,7 +115,7 @@ fn the_largest_span_is_within_its_limit_and_says_what_is_missing() {
     context.trace_state = vec![("k".repeat(256), "v".repeat(255))];
     let link = |_| wit::Link { span_context: context.clone(), attributes: attributes(3, &value) };
     for (own, events, links) in [(999, 0, 0), (0, 999, 0), (0, 0, 999), (9, 9, 9), (99, 99, 99)] {
-        let told = told_one(wit::SpanData {
+        let recorded = record_one(wit::SpanData {
             name: "n".repeat(9999),
             span_context: wit::SpanContext { trace_id: "1".to_owned(), ..context.clone() },
             status: wit::Status::Error("s".repeat(9999)),
@@ -124,12 +124,14 @@ fn the_largest_span_is_within_its_limit_and_says_what_is_missing() {
             links: (0..links).map(link).collect(),
             ..span(1, 1)
         });
-        assert!((MAX_MESSAGE / 2..=MAX_MESSAGE).contains(&told.encoded_len()), "{}", told.encoded_len());
-        assert_eq!(told.attributes.len() + told.dropped_attributes_count as usize, own);
-        assert_eq!(told.events.len() + told.dropped_events_count as usize, events);
-        assert_eq!(told.links.len() + told.dropped_links_count as usize, links);
-        assert!(told.events.iter().all(|event| event.attributes.len() + event.dropped_attributes_count as usize == 3));
-        assert!(told.links.iter().all(|link| link.attributes.len() + link.dropped_attributes_count as usize == 3));
+        assert!((MAX_MESSAGE / 2..=MAX_MESSAGE).contains(&recorded.encoded_len()), "{}", recorded.encoded_len());
+        assert_eq!(recorded.attributes.len() + recorded.dropped_attributes_count as usize, own);
+        assert_eq!(recorded.events.len() + recorded.dropped_events_count as usize, events);
+        assert_eq!(recorded.links.len() + recorded.dropped_links_count as usize, links);
+        assert!(
+            recorded.events.iter().all(|event| event.attributes.len() + event.dropped_attributes_count as usize == 3)
+        );
+        assert!(recorded.links.iter().all(|link| link.attributes.len() + link.dropped_attributes_count as usize == 3));
     }
 }
 
@@ -150,15 +152,15 @@ fn a_span_with_a_bad_id_is_dropped_and_counted() {
     bad(|span| span.span_context.span_id = "1".repeat(1 << 20));
     bad(|span| span.parent_span_id = "parent".to_owned());
     let link = wit::Link { span_context: span(0, 1).span_context, attributes: Vec::new() };
-    let told = told_one(wit::SpanData { links: vec![link], ..span(1, 1) });
-    assert_eq!((told.links.len(), told.dropped_links_count), (0, 1));
+    let recorded = record_one(wit::SpanData { links: vec![link], ..span(1, 1) });
+    assert_eq!((recorded.links.len(), recorded.dropped_links_count), (0, 1));
 }
 
 #[test]
 fn times_that_cannot_be_are_mended() {
     let end = |seconds, nanoseconds| {
         let end_time = Datetime { seconds, nanoseconds };
-        told_one(wit::SpanData { end_time, ..span(1, 1) }).end_time_unix_nano
+        record_one(wit::SpanData { end_time, ..span(1, 1) }).end_time_unix_nano
     };
     assert_eq!(end(0, 0), 1_000_000_000);
     assert_eq!(end(1, 1), 1_000_000_001);
@@ -182,7 +184,7 @@ fn both_the_guest_and_who_decides_on_the_trace_must_have_sampled() {
     let always = OtelState::new(recorder.clone(), &Limits::default());
     let never = OtelState::new(Arc::new(Never(recorder.clone())), &Limits::default());
     let unsampled = || wit::SpanContext { trace_flags: wit::TraceFlags::empty(), ..span(1, 1).span_context };
-    let told = |state: &OtelState, call: &Arc<CallContext>, guest_sampled: bool| {
+    let recorded = |state: &OtelState, call: &Arc<CallContext>, guest_sampled: bool| {
         let span_context = if guest_sampled { span(1, 1).span_context } else { unsampled() };
         within(Some(call), || state.view().on_end(wit::SpanData { span_context, ..span(1, 1) }));
         let Arrived { spans, dropped, .. } = recorder.take();
@@ -190,9 +192,9 @@ fn both_the_guest_and_who_decides_on_the_trace_must_have_sampled() {
         spans.len() == 1
     };
     let (same, not, other) = (host(1, true, false), host(1, false, false), host(2, true, false));
-    assert!(told(&always, &same, true) && told(&never, &same, true));
-    assert!(!told(&always, &not, true) && !told(&always, &same, false));
-    assert!(told(&always, &other, true) && !told(&never, &other, true) && !told(&always, &other, false));
+    assert!(recorded(&always, &same, true) && recorded(&never, &same, true));
+    assert!(!recorded(&always, &not, true) && !recorded(&always, &same, false));
+    assert!(recorded(&always, &other, true) && !recorded(&never, &other, true) && !recorded(&always, &other, false));
 }
 
 #[test]
@@ -226,10 +228,10 @@ fn the_state_of_the_trace_comes_in_and_goes_out() {
     let trace_state = TraceState::from_key_value(members.clone()).unwrap();
     let outer = SpanContext::new(TraceId::from(1), SpanId::from(9), TraceFlags::SAMPLED, true, trace_state);
     let (state, _) = state();
-    let told = within(Some(&CallContext::new(outer, None)), || state.view().outer_span_context());
-    assert_eq!(told.trace_state, members);
-    assert!(told.is_remote && told.trace_flags == wit::TraceFlags::SAMPLED);
-    assert_eq!(told_one(wit::SpanData { span_context: told, ..span(1, 1) }).trace_state, "b=2,a@v=1");
+    let recorded = within(Some(&CallContext::new(outer, None)), || state.view().outer_span_context());
+    assert_eq!(recorded.trace_state, members);
+    assert!(recorded.is_remote && recorded.trace_flags == wit::TraceFlags::SAMPLED);
+    assert_eq!(record_one(wit::SpanData { span_context: recorded, ..span(1, 1) }).trace_state, "b=2,a@v=1");
 }
 
 #[test]
@@ -249,7 +251,7 @@ fn spans_of_a_call_at_the_edge() {
 #[test]
 fn the_rate_at_its_edge() {
     let recorder = Arc::new(Recorder::default());
-    let budgets = Budgets { spans: Rate::new((0.0, 2.0)), ..Budgets::new(&Limits::default()) };
+    let budgets = Budgets { spans: RateLimiter::new((0.0, 2.0)), ..Budgets::new(&Limits::default()) };
     let state = OtelState { collector: recorder.clone(), budgets: Arc::new(budgets) };
     (0..3).for_each(|_| state.view().on_end(span(1, 1)));
     let Arrived { spans, dropped, .. } = recorder.take();
@@ -273,7 +275,7 @@ fn nothing_is_done_for_a_collector_that_wants_nothing() {
     let call = host(1, true, true);
     within(Some(&call), || {
         state.view().on_start(span(1, 1).span_context);
-        // The caller's span stays what others are asked under, as this one will never be told.
+        // The caller's span stays the parent of outgoing requests, as this one is never recorded.
         assert_eq!(state.view().current_span_context().span_id, format!("{:016x}", 9));
         state.view().on_end(span(1, 1));
         assert_eq!(state.view().outer_span_context().span_id, format!("{:016x}", 9));

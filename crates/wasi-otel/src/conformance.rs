@@ -104,7 +104,7 @@ pub fn run(collector: Arc<dyn Collector>, arrived: impl FnOnce() -> Arrived) -> 
     let outer = SpanContext::new(trace, outer, TraceFlags::SAMPLED, false, TraceState::NONE);
     let state = OtelState::new(collector, &Limits::default());
     let call = CallContext::new(outer.clone(), None);
-    within(Some(&call), || tell(&state))?;
+    within(Some(&call), || record_items(&state))?;
     check(&outer, &arrived())
 }
 
@@ -127,7 +127,7 @@ pub fn check(outer: &SpanContext, arrived: &Arrived) -> Result<()> {
 }
 
 /// The guest's calls.
-fn tell(state: &OtelState) -> Result<()> {
+fn record_items(state: &OtelState) -> Result<()> {
     let outer = state.view().outer_span_context();
     for span in given::spans(&outer) {
         state.view().on_start(span.span_context.clone());

@@ -75,7 +75,7 @@ fn a_hanging_collector_delays_no_request() {
         let running = watched(&bad.endpoint(), protocol, &metrics, NEVER);
         let telemetry = running.telemetry();
         record_span(&telemetry, "first");
-        until("it is asked", || bad.connections() > 0);
+        until("the first connection", || bad.connections() > 0);
         // Far more than the buffer holds: the excess is dropped without blocking.
         for _ in 0..30_000 {
             record_span(

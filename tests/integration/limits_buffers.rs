@@ -53,7 +53,8 @@ fn listings_reserve_their_entries() {
 fn no_more_is_written_than_is_permitted() {
     let data = data(0);
     let server = serve(&data, &[]);
-    for (bytes, status) in [(STREAM_BUFFER_BYTES - 1, 200), (STREAM_BUFFER_BYTES, 200), (STREAM_BUFFER_BYTES + 1, 500)] {
+    for (bytes, status) in [(STREAM_BUFFER_BYTES - 1, 200), (STREAM_BUFFER_BYTES, 200), (STREAM_BUFFER_BYTES + 1, 500)]
+    {
         assert_eq!(get(server.address, &format!("/overwrite?bytes={bytes}")).status, status, "{bytes}");
     }
 }

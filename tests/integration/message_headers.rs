@@ -138,7 +138,8 @@ fn headers_of_entries_are_dropped() {
         let jetstream = async_nats::jetstream::new(client);
         // More than one fetch returns.
         for number in 0..20 {
-            let published = jetstream.publish_with_headers(format!("$KV.app.{number}"), headers(MAX_STORED_HEADERS), "x".into());
+            let published =
+                jetstream.publish_with_headers(format!("$KV.app.{number}"), headers(MAX_STORED_HEADERS), "x".into());
             published.await.unwrap().await.unwrap();
         }
     });

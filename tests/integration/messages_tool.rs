@@ -135,7 +135,8 @@ fn what_keeps_nothing_is_named() {
     let nats = Broker::core_nats();
     for arguments in [&["list"][..], &["peek", "--dead-letter"], &["replay", "--dead-letter", "--all"]] {
         tool(&nats, arguments).failed_in_one_line(64, &["--messaging: nats://", "stores no messages"]);
-        tool(&Broker::memory(), arguments).failed_in_one_line(64, &["--messaging: memory: is in the memory of another process"]);
+        tool(&Broker::memory(), arguments)
+            .failed_in_one_line(64, &["--messaging: memory: is in the memory of another process"]);
         tool(&Broker::file(), arguments).failed_in_one_line(66, &["messages.redb is not there"]);
         // Without configuration: the default location of `run`.
         Run::tempo(["messages"])

@@ -113,7 +113,7 @@ fn package(json: &Value) -> Result<Package> {
         wasm: format!("{wasm}.wasm"),
         dependencies: dependencies(json),
         publish: json["publish"].as_array().is_none_or(|registries| !registries.is_empty()),
-        runtime: json["metadata"]["tempo"]["runtime"].as_str().map(str::to_owned),
+        runtime: json.pointer("/metadata/tempo/runtime").and_then(Value::as_str).map(str::to_owned),
         guest: ["guests", "tests/guests"].iter().any(|guests| dir.starts_with(root().join(guests))),
         name,
         dir,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::future::try_join_all;
-use tempo_settings::{DEFAULT_NAME, Error, ErrorKind, Flag, NamedUrl, BackendUrl, private};
+use tempo_settings::{BackendUrl, DEFAULT_NAME, Error, ErrorKind, Flag, NamedUrl, private};
 
 use crate::BackendContext;
 use crate::BackendSchemes;

@@ -7,8 +7,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::sync::{Semaphore, SemaphorePermit};
 use tempo_telemetry::Telemetry;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// The bytes that the host may hold for one store. Cheap to clone; clones share the bytes.
 ///

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tempo_telemetry::{GaugeGuard, Telemetry};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::Limits;
 

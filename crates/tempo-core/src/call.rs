@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
+use tempo_telemetry::{CallContext, Telemetry, within};
 use tokio::sync::oneshot;
 use tokio::time::Sleep;
-use tempo_telemetry::{CallContext, Telemetry, within};
 
-use crate::{Interrupted, CpuMeter};
+use crate::{CpuMeter, Interrupted};
 
 /// The future of a call. Each poll is metered and has the call's context.
 struct Work<R> {

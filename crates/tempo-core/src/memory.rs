@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use wasmtime::ResourceLimiter;
 use tempo_telemetry::Telemetry;
+use wasmtime::ResourceLimiter;
 
 use crate::{Limits, LogBudget};
 
@@ -75,7 +75,9 @@ impl ResourceLimiter for StoreLimiter {
             self.telemetry.count_limit_hit("max-memory");
             if Self::should_log(self.log.as_deref(), &mut self.memory_refused) {
                 let (requested, max) = (total.div_ceil(1 << 10), self.max_memory >> 10);
-                tracing::warn!("an instance requested {requested} KiB of memory and may have {max} (limit: --max-memory)");
+                tracing::warn!(
+                    "an instance requested {requested} KiB of memory and may have {max} (limit: --max-memory)"
+                );
             }
             return Ok(false);
         }

@@ -4,8 +4,8 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
-use wasmtime::component::{Resource, ResourceTable, ResourceTableError};
 use tempo_telemetry::Telemetry;
+use wasmtime::component::{Resource, ResourceTable, ResourceTableError};
 
 use crate::{Limits, LogBudget};
 

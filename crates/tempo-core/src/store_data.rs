@@ -5,10 +5,10 @@
 use std::any::{Any, TypeId, type_name};
 use std::sync::Arc;
 
-use wasmtime::component::{HasData, ResourceTable};
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use tempo_backend::ByteBudget;
 use tempo_telemetry::Telemetry;
+use wasmtime::component::{HasData, ResourceTable};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::{Limits, LogBudget, OpenFiles, Provide, Service, Sockets, StoreLimiter};
 

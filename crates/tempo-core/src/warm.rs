@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use tempo_telemetry::GaugeGuard;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::Store;
-use tempo_telemetry::GaugeGuard;
 
 use crate::{CpuMeter, Instance, Permit, StoreData, Workload};
 

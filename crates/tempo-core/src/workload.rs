@@ -4,10 +4,10 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tempo_telemetry::{CallContext, GaugeGuard, Health, Telemetry};
 use tokio::sync::Semaphore;
 use wasmtime::component::InstancePre;
 use wasmtime::{Store, UpdateDeadline};
-use tempo_telemetry::{CallContext, GaugeGuard, Health, Telemetry};
 
 use crate::meter::Tick;
 use crate::{Admission, BackgroundSpawner, Call, CpuMeter, Interrupted, Limits, StoreData};

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use tokio::runtime::{Builder, Runtime};
 use tempo_core::BackgroundSpawner;
+use tokio::runtime::{Builder, Runtime};
 
 /// How much lower than the serving threads the background's priority is, in the steps of nice(2).
 ///

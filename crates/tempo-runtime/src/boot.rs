@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use futures::future::{select_all, try_join_all};
-use tokio::task::JoinSet;
 use tempo_backend::{ByteBudget, DATA};
 use tempo_core::{BootContext, Limits, LogBudget, Running, StoreData, Workload, WorkloadBuilder};
 use tempo_settings::{Error, ErrorKind, Flag, Settings};
 use tempo_telemetry::{Health, RuntimePhase, Telemetry};
+use tokio::task::JoinSet;
 
 use crate::cli::Sources;
 use crate::command;
@@ -174,7 +174,8 @@ fn store_data(grants: Grants, connected: Arc<[Connected]>, limits: Limits, telem
     let refusals = Arc::new(LogBudget::new(&limits));
     Box::new(move || {
         let bytes = ByteBudget::with_telemetry(limits.host_memory, telemetry.clone());
-        let data = StoreData::new(grants.context(&bytes)?, &limits, bytes.clone()).with_reporting(&telemetry, &refusals);
+        let data =
+            StoreData::new(grants.context(&bytes)?, &limits, bytes.clone()).with_reporting(&telemetry, &refusals);
         Ok(connected.iter().fold(data, |data, service| data.with((service.state)(&bytes))))
     })
 }

@@ -1,9 +1,9 @@
 //! Runs a component that exports `wasi:cli/run`, once.
 
 use opentelemetry::trace::SpanKind;
+use tempo_core::{Workload, limit_of};
 use wasmtime_wasi::I32Exit;
 use wasmtime_wasi::{p2, p3};
-use tempo_core::{Workload, limit_of};
 
 use crate::interfaces::Interfaces;
 use crate::registry::unversioned;

@@ -4,11 +4,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use wasmtime_wasi::sockets::SocketAddrUse;
-use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
 use tempo_backend::ByteBudget;
 use tempo_core::{Limits, LogBudget};
 use tempo_settings::{Error, ErrorKind, Flag, KeyValue, Setting, Settings, Shown};
+use wasmtime_wasi::sockets::SocketAddrUse;
+use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
 
 use crate::guest_output::{GuestOutput, Source};
 use crate::own_files::{ALLOW_OWN_FILES, OwnFiles};

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use tempo_backend::{ByteBudget, Reservation};
+use tempo_core::LogBudget;
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
-use tempo_backend::{ByteBudget, Reservation};
-use tempo_core::LogBudget;
 
 /// What a guest may write in one call.
 const CHUNK: usize = 64 << 10;

@@ -1,8 +1,8 @@
 //! Links a component to WASI and to the services it imports, and to nothing else.
 
-use wasmtime::component::{Component, InstancePre, Linker};
 use tempo_core::StoreData;
 use tempo_settings::{Error, ErrorKind};
+use wasmtime::component::{Component, InstancePre, Linker};
 
 use crate::interfaces::Interfaces;
 use crate::registry::ServiceEntry;

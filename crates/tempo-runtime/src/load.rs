@@ -4,10 +4,10 @@ use std::hash::{Hash as _, Hasher};
 use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
-use wasmtime::Engine;
-use wasmtime::component::Component;
 use tempo_core::Limits;
 use tempo_settings::{Error, ErrorKind, Settings};
+use wasmtime::Engine;
+use wasmtime::component::Component;
 
 use crate::deserialize::{Verified, deserialize};
 use crate::host_key::{self, HostKey};

@@ -4,10 +4,10 @@ use std::backtrace::BacktraceStatus;
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
+use tempo_settings::{Flag, Setting, Settings};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _, fmt};
-use tempo_settings::{Flag, Setting, Settings};
 
 use crate::log_format::{Human, Json};
 use crate::log_output;

@@ -4,13 +4,13 @@ use std::fmt::{self, Write as _};
 
 use opentelemetry::trace::SpanContext;
 use serde_json::{Map, Value};
+use tempo_telemetry::current;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::fmt::format::{DefaultFields, Format, Writer};
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
-use tempo_telemetry::current;
 
 /// For people: as `tracing` writes it, with the ids at the end.
 #[derive(Default)]

@@ -1,8 +1,8 @@
 //! Finds every import that a linker lacks, and says what comes nearest.
 
+use tempo_core::StoreData;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Linker, ResourceType};
-use tempo_core::StoreData;
 
 use crate::interfaces::Interfaces;
 use crate::link::WASI_PACKAGES;

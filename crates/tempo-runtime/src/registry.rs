@@ -5,10 +5,13 @@ use std::future::Future;
 use std::io::Write;
 use std::pin::Pin;
 
-use wasmtime::component::Linker;
 use tempo_backend::ByteBudget;
-use tempo_core::{ToolInvocation, Backend, BootContext, NoService, Running, Service, ServiceState, StoreData, Tool, ToolAction, Trigger, Workload};
+use tempo_core::{
+    Backend, BootContext, NoService, Running, Service, ServiceState, StoreData, Tool, ToolAction, ToolInvocation,
+    Trigger, Workload,
+};
 use tempo_settings::{Error, ErrorKind, Flag, Settings};
+use wasmtime::component::Linker;
 
 type BoxFuture<'a, R> = Pin<Box<dyn Future<Output = anyhow::Result<R>> + Send + 'a>>;
 

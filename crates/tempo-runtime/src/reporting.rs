@@ -5,10 +5,13 @@ use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use tracing_subscriber::{Layer, Registry};
-use tempo_otlp::{ADMIN, ADMIN_HOST, Admin, Builder, DASHBOARD, DASHBOARD_HOST, DASHBOARD_TOKEN, Dashboard, HostName, Listener, LogBridge, Recent, Running, Scrape, Token};
+use tempo_otlp::{
+    ADMIN, ADMIN_HOST, Admin, Builder, DASHBOARD, DASHBOARD_HOST, DASHBOARD_TOKEN, Dashboard, HostName, Listener,
+    LogBridge, Recent, Running, Scrape, Token,
+};
 use tempo_settings::{Flag, Secret, Settings};
 use tempo_telemetry::{Health, Telemetry};
+use tracing_subscriber::{Layer, Registry};
 
 /// How long the end of the process may be put off to send what is left.
 const FLUSH: Duration = Duration::from_secs(2);

@@ -1,8 +1,8 @@
 //! What stands for `reporting` in a runtime that is built without telemetry: nothing is told.
 
-use tracing_subscriber::{Layer, Registry};
 use tempo_settings::{Flag, Settings};
 use tempo_telemetry::{Health, Telemetry};
+use tracing_subscriber::{Layer, Registry};
 
 /// None.
 pub fn flags() -> Vec<Flag> {

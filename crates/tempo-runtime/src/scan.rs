@@ -1,9 +1,9 @@
 //! Looks at a component's bytes before an engine exists: whether it is one, and what the engine must have for it.
 
 use serde::{Deserialize, Serialize};
+use tempo_settings::{Error, ErrorKind};
 use wasmparser::{ComponentImportSectionReader, MemorySectionReader, Parser, Payload, TableSectionReader};
 use wasmparser::{Validator, WasmFeatures};
-use tempo_settings::{Error, ErrorKind};
 
 use crate::interfaces::is_of;
 

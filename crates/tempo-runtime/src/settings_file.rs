@@ -8,9 +8,9 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use tempo_settings::{Error, ErrorKind, Flag, Place, Value};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
-use tempo_settings::{Error, ErrorKind, Flag, Place, Value};
 
 /// The flag that names the file.
 pub const SETTINGS: Flag =

@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind as IoErrorKind, Write};
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use tempo_core::{Argument, ArgumentForm, ToolInvocation, ToolAction};
+use tempo_core::{Argument, ArgumentForm, ToolAction, ToolInvocation};
 use tempo_settings::{Error, ErrorKind, Settings};
 
 use crate::registry::ToolEntry;

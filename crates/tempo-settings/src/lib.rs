@@ -2,6 +2,7 @@
 //!
 #![doc = include_str!("../README.md")]
 
+mod backend_url;
 mod error;
 pub mod private;
 mod reloadable;
@@ -9,12 +10,11 @@ mod secret;
 mod setting;
 mod settings;
 mod shown;
-mod backend_url;
 
+pub use backend_url::{BackendUrl, DEFAULT_NAME, NamedUrl};
 pub use error::{Error, ErrorKind};
 pub use reloadable::Reloadable;
 pub use secret::Secret;
 pub use setting::{Delay, KeyValue, Setting, Size};
 pub use settings::{Flag, Place, Settings, Value};
 pub use shown::Shown;
-pub use backend_url::{DEFAULT_NAME, NamedUrl, BackendUrl};

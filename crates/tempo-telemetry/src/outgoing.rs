@@ -129,7 +129,8 @@ mod tests {
     #[test]
     fn the_trace_is_propagated_without_a_sink() {
         let context = CallContext::new(span(1, 1), None);
-        let outgoing = Telemetry::off().outgoing(SpanKind::Client, &context, &RemoteContext::default(), || "GET".into());
+        let outgoing =
+            Telemetry::off().outgoing(SpanKind::Client, &context, &RemoteContext::default(), || "GET".into());
         assert!(outgoing.span.is_none());
         assert_eq!(outgoing.headers, [("traceparent", format!("00-{}-{}-01", TraceId::from(1), SpanId::from(1)))]);
     }

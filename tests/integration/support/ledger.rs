@@ -85,7 +85,11 @@ impl Ledger {
             _ => panic!("{key}: {} returned {result:?}", print(action)),
         }
         let before: Vec<String> = before.iter().map(show).collect();
-        assert!(!possible.is_empty(), "{key}: {} returned {result:?}, but the possible states are {before:?}", print(action));
+        assert!(
+            !possible.is_empty(),
+            "{key}: {} returned {result:?}, but the possible states are {before:?}",
+            print(action)
+        );
     }
 
     /// Applies a list of all keys.

@@ -157,6 +157,7 @@ mod tests {
             wasm: String::new(),
             dependencies: dependencies.iter().map(|name| (*name).to_owned()).collect(),
             publish: true,
+            runtime: None,
             guest: false,
         }
     }

@@ -2,13 +2,13 @@
 //! budget: any number of them may belong to one open file.
 
 use bytes::Bytes;
+use tempo_backend::{ByteBudget, OverBudget, Reservation};
 use wasmtime_wasi::async_trait;
 use wasmtime_wasi::p2::bindings::filesystem::types::DirectoryEntry;
 use wasmtime_wasi::p2::{
     DynInputStream, DynOutputStream, FsResult, InputStream, OutputStream, Pollable, ReaddirIterator, StreamError,
     StreamResult,
 };
-use tempo_backend::{ByteBudget, OverBudget, Reservation};
 
 /// What `wasmtime-wasi` reads at once into the buffer of a stream, and permits to be written at once, in bytes.
 pub(super) const BUFFER: usize = 64 << 10;

@@ -37,9 +37,9 @@ mod p2_files;
 mod p3;
 mod relay;
 
+use tempo_core::{OpenFile, OpenFiles, StoreData};
 use wasmtime::component::{Linker, Resource, ResourceTable, ResourceTableError};
 use wasmtime_wasi::filesystem::Descriptor;
-use tempo_core::{OpenFile, OpenFiles, StoreData};
 
 /// Replaces functions in `linker`, which has those of `wasmtime-wasi`; those of WASI 0.3 if it is linked.
 pub(crate) fn add_to_linker(linker: &mut Linker<StoreData>, concurrent: bool) -> wasmtime::Result<()> {

@@ -1,5 +1,7 @@
 //! The functions of files of WASI 0.2 for which the host buffers something.
 
+use tempo_backend::ByteBudget;
+use tempo_core::StoreData;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, LinkerInstance, Resource, ResourceTable, ResourceType};
 use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystemView as _};
@@ -8,8 +10,6 @@ use wasmtime_wasi::p2::bindings::filesystem::types::{
 };
 use wasmtime_wasi::p2::pipe::{ClosedInputStream, ClosedOutputStream};
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, FsResult};
-use tempo_backend::ByteBudget;
-use tempo_core::StoreData;
 
 use super::buffered::{BUFFER, Input, Listing, Output};
 

@@ -3,6 +3,8 @@
 use std::iter::empty;
 use std::sync::Arc;
 
+use tempo_backend::Reservation;
+use tempo_core::StoreData;
 use wasmtime::component::{
     Access, Accessor, FutureReader, Linker, LinkerInstance, Resource, ResourceType, StreamReader,
 };
@@ -17,8 +19,6 @@ use wasmtime_wasi::p3::bindings::sockets::types::{
 };
 use wasmtime_wasi::p3::sockets::SocketResult;
 use wasmtime_wasi::sockets::{TcpSocket, UdpSocket, WasiSockets, WasiSocketsView};
-use tempo_backend::Reservation;
-use tempo_core::StoreData;
 
 use super::{follow, relay};
 

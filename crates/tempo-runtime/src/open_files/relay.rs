@@ -4,11 +4,11 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use tempo_core::{OpenFile, StoreData};
 use tokio::sync::oneshot;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{FutureConsumer, FutureReader, Source};
 use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode;
-use tempo_core::{OpenFile, StoreData};
 
 type Ended = Result<(), ErrorCode>;
 

@@ -1,7 +1,7 @@
-//! `cargo xtask bench`: how fast Tempo serves, beside `wasmtime serve` and a native server on the same machine.
+//! `cargo xtask bench`: compares Tempo with `wasmtime serve` and a native server on the same machine.
 //!
-//! Absolute numbers of two machines, or of one machine at two times, say little. So all servers run in one go, in turn,
-//! round after round, and the ratios of each round count.
+//! Absolute numbers of two machines, or of one machine at two times, are not comparable. So all servers run in one
+//! process, in turn, round after round, and the results are the ratios of each round.
 
 use anyhow::{Result, ensure};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
@@ -27,18 +27,18 @@ mod syscalls;
 mod table;
 mod telemetry;
 
-/// How the command is spelled.
+/// Declares the command.
 pub(crate) fn command() -> Command {
     let names = || contest::CONTESTANTS.iter().map(|contestant| contestant.name);
     let json = Arg::new("json").long("json").action(ArgAction::SetTrue).help("Write JSON instead of a table");
     Command::new("bench")
-        .about("Measures Tempo beside `wasmtime serve` and a native hyper server")
+        .about("Compares Tempo with `wasmtime serve` and a native hyper server")
         .subcommand_required(true)
         .arg_required_else_help(true)
         .disable_help_subcommand(true)
         .subcommand(
-            built(Command::new("http"))
-                .about("Requests a second, CPU time and system calls a request, latencies")
+            with_build_options(Command::new("http"))
+                .about("Requests per second, CPU time and system calls per request, latencies")
                 .arg(count("rounds", "5").help("Rounds; each measures every server once"))
                 .arg(count("seconds", "4").help("Seconds a measurement"))
                 .arg(count("connections", "64").help("Connections, each with one request in flight"))
@@ -47,34 +47,34 @@ pub(crate) fn command() -> Command {
         )
         .subcommand(count::command())
         .subcommand(
-            built(Command::new("start"))
-                .about("From starting the process to the first answer")
+            with_build_options(Command::new("start"))
+                .about("The time from starting the process to the first response")
                 .arg(count("rounds", "20").help("Rounds; each starts every server once"))
                 .arg(chosen().value_parser(start::NAMES.to_vec()))
                 .arg(json),
         )
         .subcommand(
-            built(Command::new("storage"))
-                .about("Operations on stores from a guest, beside the same in native Rust")
+            with_build_options(Command::new("storage"))
+                .about("Store operations from a guest, compared with native Rust")
                 .arg(count("rounds", "5").help("Rounds; each measures every case once on both sides"))
                 .arg(chosen().value_parser(storage::OPERATIONS.to_vec()).help("Only these operations")),
         )
         .subcommand(
-            built(Command::new("messaging"))
-                .about("Messages that a component handles and sends, beside the same in native Rust")
+            with_build_options(Command::new("messaging"))
+                .about("Handling and sending messages in a component, compared with native Rust")
                 .arg(count("rounds", "5").help("Rounds; each measures every case once on both sides")),
         )
         .subcommand(
-            built(Command::new("telemetry"))
-                .about("What it costs to tell a collector of requests, and what a bad collector costs")
+            with_build_options(Command::new("telemetry"))
+                .about("The cost of telemetry, and of a bad collector")
                 .arg(count("rounds", "5").help("Rounds; each measures every case once"))
                 .arg(count("seconds", "4").help("Seconds a measurement"))
                 .arg(count("connections", "64").help("Connections, each with one request in flight")),
         )
 }
 
-/// A command that builds what it measures.
-fn built(command: Command) -> Command {
+/// Adds the options of a command that builds what it measures.
+fn with_build_options(command: Command) -> Command {
     let profile = Arg::new("profile")
         .long("profile")
         .default_value("dist")
@@ -95,7 +95,7 @@ fn chosen() -> Arg {
     Arg::new("only").long("only").value_name("NAME,...").value_delimiter(',').help("Only these servers")
 }
 
-/// Runs the benchmark that was asked for.
+/// Runs the selected benchmark.
 pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
     ensure!(cfg!(target_os = "linux"), "the benchmarks read /proc: they need Linux");
     match arguments.subcommand() {
@@ -109,17 +109,17 @@ pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
     }
 }
 
-/// The servers named by `--only`; `None` for all.
+/// Returns the servers of `--only`; `None` for all.
 fn only(arguments: &ArgMatches) -> Option<Vec<String>> {
     arguments.get_many::<String>("only").map(|names| names.cloned().collect())
 }
 
-/// A number with a default.
+/// Returns the value of a numeric option.
 fn number(arguments: &ArgMatches, name: &str) -> u16 {
     arguments.get_one(name).copied().unwrap_or(1)
 }
 
-/// The profile that Tempo is built in.
+/// Returns the build profile of Tempo.
 fn profile(arguments: &ArgMatches) -> &str {
     arguments.get_one::<String>("profile").map_or("release", String::as_str)
 }

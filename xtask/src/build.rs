@@ -25,10 +25,10 @@ pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
 
 /// Builds programs of the host.
 ///
-/// A dependency is compiled once for each set of features that it is asked for, and the set comes from the packages that
-/// are selected. So the workspace's default members are (all but the guests), and the programs are picked from them;
-/// `--examples` (there are none) counts in what only tests ask for. Then `run`, `build` and `test` share one wasmtime; else
-/// each would compile its own, for minutes.
+/// Cargo compiles a dependency once per set of features, and the set depends on the selected packages. So this selects
+/// the workspace's default members (all but the guests), and picks the programs from them; `--examples` (there are
+/// none) adds the features of the tests. Then `run`, `build` and `test` share one build of wasmtime; otherwise each
+/// would compile it again, for minutes.
 pub(crate) fn runtimes<'a>(runtimes: impl Iterator<Item = &'a Package>, release: bool) -> Result<()> {
     let mut cargo = shell::cargo();
     cargo.args(["build", "--examples"]);
@@ -41,11 +41,11 @@ pub(crate) fn runtimes<'a>(runtimes: impl Iterator<Item = &'a Package>, release:
     shell::run(&mut cargo)
 }
 
-/// Builds guests in the profile that makes them small. They are always optimised: an unoptimised component is several
-/// times larger and slower, and nobody debugs one with a debugger of the host.
+/// Builds guests in a profile for small size. They are always optimized: an unoptimized component is several times
+/// larger and slower.
 ///
-/// Those with telemetry are built apart: it is a feature of what the other SDK crates stand on, and cargo compiles that once
-/// for all packages of a command, so it would be in every guest.
+/// Guests with telemetry are built separately: it is a feature of a crate below the other SDK crates, which cargo
+/// compiles once for all packages of a command, so every guest would contain it.
 pub(crate) fn guests<'a>(guests: impl Iterator<Item = &'a Package>) -> Result<()> {
     let (with, without): (Vec<_>, Vec<_>) = guests.partition(|guest| has_telemetry(guest));
     for guests in [without, with] {

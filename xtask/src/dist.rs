@@ -1,4 +1,4 @@
-//! `cargo xtask dist`: an archive of each runtime for this machine, and the sums to verify them by.
+//! `cargo xtask dist`: an archive of each runtime for this machine, with checksums.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -46,7 +46,7 @@ fn host() -> Result<String> {
     Ok(host.context("`rustc -vV` does not name its host")?.to_owned())
 }
 
-/// The runtime's programs, its README or the project's, and both licences.
+/// Returns the runtime's programs, its README or the project's, and both licences.
 fn contents(runtime: &Package, release: &Path) -> Vec<(PathBuf, u32)> {
     let own = runtime.dir.join("README.md");
     let root = workspace::root();
@@ -56,7 +56,7 @@ fn contents(runtime: &Package, release: &Path) -> Vec<(PathBuf, u32)> {
     runtime.programs.iter().map(program).chain(texts.map(|text| (text, 0o644))).collect()
 }
 
-/// Writes the files below one directory, without times and owners: the same files give the same bytes.
+/// Writes the files below one directory, without times and owners, so that the archive is reproducible.
 fn pack(archive: &Path, dir: &str, files: &[(PathBuf, u32)]) -> Result<()> {
     let file = File::create(archive).with_context(|| format!("cannot create {}", archive.display()))?;
     let mut tar = Builder::new(GzBuilder::new().mtime(0).write(file, Compression::best()));

@@ -1,7 +1,7 @@
 //! `cargo xtask interop`: components of other languages and toolchains, for the integration tests to serve unchanged.
 //!
-//! They are built into `target/interop`, with tools of pinned versions that are installed into `target/tools`. A language
-//! is left out, and said so, when this machine has nothing to install its tools with; any other failure is an error.
+//! They are built into `target/interop`, with tools of pinned versions in `target/tools`. A language is skipped with a
+//! message if this machine cannot install its tools; any other failure is an error.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,30 +24,30 @@ use stamp::Stamp;
 use tools::Tools;
 use wit::Interfaces;
 
-/// Where things are that every recipe needs.
-struct Workshop {
-    /// Where the components go.
+/// The paths and interfaces that every recipe needs.
+struct BuildContext {
+    /// The directory of the components.
     output: PathBuf,
-    /// Where tools are installed.
+    /// The directory of the tools.
     tools: Tools,
-    /// `wasi:http` 0.2 and what it uses.
+    /// `wasi:http` 0.2 and its dependencies.
     p2: Interfaces,
-    /// `wasi:http` 0.3 and what it uses.
+    /// `wasi:http` 0.3 and its dependencies.
     p3: Interfaces,
 }
 
-/// How the component of one language is built.
+/// The build of the component of one language.
 struct Recipe {
-    /// The component's name, and that of its directory under `tests/interop`.
+    /// The name of the component, and of its directory under `tests/interop`.
     name: &'static str,
-    /// What this machine lacks, if it lacks something.
+    /// Returns the missing prerequisite of this machine, if any.
     lacks: fn() -> Option<&'static str>,
-    /// The versions of the tools; a change means that the component is built anew.
+    /// The versions of the tools; a change causes a rebuild.
     tools: &'static [&'static str],
-    /// What it needs of this repository's `wit`.
+    /// Its dependencies in this repository's `wit`.
     wit: &'static [&'static str],
     /// Builds the sources in the first directory into the second, which is empty, as the file `NAME.wasm`.
-    build: fn(&Workshop, &Path, &Path) -> Result<()>,
+    build: fn(&BuildContext, &Path, &Path) -> Result<()>,
 }
 
 const RECIPES: &[Recipe] = &[
@@ -106,7 +106,7 @@ pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
     build_each(&workspace, RECIPES.iter().filter(chosen))
 }
 
-/// Builds all of them that this machine has the means for. Quick when nothing has changed.
+/// Builds every component whose prerequisites exist. Returns quickly if nothing has changed.
 pub(crate) fn build(workspace: &Workspace) -> Result<()> {
     build_each(workspace, RECIPES.iter())
 }
@@ -115,34 +115,34 @@ fn build_each<'a>(workspace: &Workspace, recipes: impl Iterator<Item = &'a Recip
     let output = workspace.target.join("interop");
     fs::create_dir_all(&output).with_context(|| format!("cannot create {}", output.display()))?;
     let [p2, p3] = wit::interfaces()?;
-    let workshop = Workshop { output, tools: Tools::new(workspace.target.join("tools")), p2, p3 };
+    let context = BuildContext { output, tools: Tools::new(workspace.target.join("tools")), p2, p3 };
     for recipe in recipes {
-        let component = workshop.output.join(format!("{}.wasm", recipe.name));
+        let component = context.output.join(format!("{}.wasm", recipe.name));
         if let Some(lacking) = (recipe.lacks)() {
             say(&format!("SKIPPED interop {}: this machine has no {lacking}", recipe.name));
-            // What an earlier machine or commit left there would be tested in its place.
+            // Otherwise the tests would use the component of an earlier machine or commit.
             remove(&component)?;
             continue;
         }
-        build_one(&workshop, recipe, &component).with_context(|| format!("cannot build interop {}", recipe.name))?;
+        build_one(&context, recipe, &component).with_context(|| format!("cannot build interop {}", recipe.name))?;
     }
     Ok(())
 }
 
-fn build_one(workshop: &Workshop, recipe: &Recipe, component: &Path) -> Result<()> {
+fn build_one(context: &BuildContext, recipe: &Recipe, component: &Path) -> Result<()> {
     let source = workspace::root().join("tests/interop").join(recipe.name);
-    let stamp = Stamp::of(&source, recipe.tools, &[&workshop.p2.with(recipe.wit)?, &workshop.p3])?;
+    let stamp = Stamp::of(&source, recipe.tools, &[&context.p2.with(recipe.wit)?, &context.p3])?;
     let stamp_file = component.with_extension("stamp");
     if component.exists() && stamp.is_in(&stamp_file) {
         return Ok(());
     }
-    let scratch = workshop.output.join(recipe.name);
+    let scratch = context.output.join(recipe.name);
     if scratch.exists() {
         fs::remove_dir_all(&scratch)?;
     }
     fs::create_dir_all(&scratch)?;
     remove(component)?;
-    (recipe.build)(workshop, &source, &scratch)?;
+    (recipe.build)(context, &source, &scratch)?;
     let built = scratch.join(format!("{}.wasm", recipe.name));
     if !built.exists() {
         bail!("the tools reported success and left no {}", built.display());

@@ -1,6 +1,6 @@
-//! `cargo xtask COMMAND`: everything the project does to itself, in Rust, so that a clean clone needs no other tool.
+//! `cargo xtask COMMAND`: the developer commands, in Rust, so that a fresh clone needs no other tool.
 //!
-//! One file per command. `shell` runs other programs and shows them; `workspace` knows where things are.
+//! One file per command. `shell` runs other programs and prints their command lines; `workspace` locates packages.
 
 use std::process::ExitCode;
 
@@ -19,7 +19,7 @@ mod shell;
 mod test;
 mod workspace;
 
-/// A command: how it is spelled, and what it does.
+/// A command: its declaration, and its function.
 type Entry = (fn() -> Command, fn(&ArgMatches) -> Result<()>);
 
 const COMMANDS: &[Entry] = &[

@@ -1,4 +1,4 @@
-//! `cargo xtask package`: every crate that goes to crates.io packs, and builds from its own tarball.
+//! `cargo xtask package`: packs every published crate, and builds it from its own tarball.
 
 use anyhow::{Result, bail};
 use clap::{ArgMatches, Command};
@@ -16,8 +16,8 @@ pub(crate) fn run(_: &ArgMatches) -> Result<()> {
     if selected.is_empty() {
         bail!("no package of the workspace may be published");
     }
-    // In one call, cargo lets the crates find each other's tarballs although none of them is on crates.io yet. Changes
-    // that are not committed are packed too: the question is whether they could be published.
+    // In one call, cargo resolves the crates to each other's tarballs although none of them is on crates.io yet.
+    // Uncommitted changes are included: this is a test, not a release.
     shell::run(shell::cargo().args(["package", "--allow-dirty"]).args(selected))?;
     say(&format!("the tarballs are in {}", workspace.target.join("package").display()));
     Ok(())

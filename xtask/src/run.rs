@@ -1,4 +1,4 @@
-//! `cargo xtask run`: from a clean clone to a served component in one command.
+//! `cargo xtask run`: builds and serves a component, from a fresh clone.
 
 use std::path::Path;
 use std::process::Command as Process;
@@ -10,7 +10,7 @@ use crate::shell;
 use crate::workspace::{Package, Workspace};
 use crate::{build, setup};
 
-/// The runtime that has every service, for a guest whose manifest names none.
+/// The runtime with all services, for a guest whose manifest names none.
 const RUNTIME: &str = "tempo";
 
 pub(crate) fn command() -> Command {
@@ -32,7 +32,7 @@ pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
     let guest = find(&workspace, name)?;
     setup::ensure()?;
     build::guests(std::iter::once(guest))?;
-    // Most of a first run is the build of the runtime: a guest that needs few services names a small one.
+    // Most of a first run is the build of the runtime: a guest with few services names a small one.
     let runtime = guest.runtime.as_deref().unwrap_or(RUNTIME);
     let package = workspace.runtimes().find(|package| package.name == runtime);
     let package = package.with_context(|| format!("{}: there is no runtime `{runtime}`", guest.name))?;
@@ -58,7 +58,7 @@ fn find<'a>(workspace: &'a Workspace, name: &str) -> Result<&'a Package> {
     }
 }
 
-/// Becomes the program, so that signals reach it and its exit status is the command's.
+/// Replaces this process with the program, so that signals reach it and its exit status is the command's.
 #[cfg(unix)]
 fn replace(program: &mut Process) -> Result<()> {
     use std::os::unix::process::CommandExt;

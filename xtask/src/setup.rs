@@ -1,8 +1,8 @@
-//! `cargo xtask setup`: what a build needs beyond rustup's stable Rust, which is the target wasm32-wasip2, and what the
-//! tests need beyond that, which is a nats-server, an S3 server, Chromium and promtool.
+//! `cargo xtask setup`: installs the target wasm32-wasip2, which builds need beyond rustup's stable Rust, and the
+//! programs of the tests: a nats-server, an S3 server, Chromium and promtool.
 //!
-//! `run`, `build` and `test` call [`ensure`] themselves, and `test` calls what follows it. Each is a few milliseconds when
-//! there is nothing to do.
+//! `run`, `build` and `test` call [`ensure`], and `test` calls the functions after it. Each takes a few milliseconds if
+//! nothing is missing.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -53,38 +53,38 @@ pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
     Ok(())
 }
 
-/// Sets up what is missing; says nothing when nothing is.
+/// Installs the target and the linker if they are missing; silent otherwise.
 pub(crate) fn ensure() -> Result<()> {
     let toolchain = Toolchain::find()?;
     if toolchain.is_complete() { Ok(()) } else { install(&toolchain, None) }
 }
 
-/// Where a nats-server is that the tests can start. Installs one below the target directory if there is none.
+/// Returns the nats-server for the tests. Installs one below the target directory if there is none.
 pub(crate) fn nats_server() -> Result<PathBuf> {
     tool(nats::find, nats::install)
 }
 
-/// Where the Python packages are of the S3 server that the tests start. Installs them below the target directory.
+/// Returns the Python packages of the S3 server for the tests. Installs them below the target directory.
 pub(crate) fn s3_server() -> Result<PathBuf> {
     tool(s3::find, s3::install)
 }
 
-/// Where a Chromium is that the tests can start without a display. Unpacks one below the target directory.
+/// Returns a Chromium that runs without a display. Unpacks one below the target directory if there is none.
 pub(crate) fn chromium() -> Result<PathBuf> {
     tool(programs::find_chromium, programs::install_chromium)
 }
 
-/// Where Prometheus's promtool is, which the tests let read the metrics. Unpacks it below the target directory.
+/// Returns Prometheus's promtool, with which the tests parse the metrics. Unpacks it below the target directory.
 pub(crate) fn promtool() -> Result<PathBuf> {
     tool(programs::find_promtool, programs::install_promtool)
 }
 
-/// Where valgrind is, with its `vgdb` beside it, for `cargo xtask bench count`. Unpacks it below the target directory.
+/// Returns valgrind, with `vgdb` beside it, for `cargo xtask bench count`. Unpacks it below the target directory.
 pub(crate) fn valgrind() -> Result<PathBuf> {
     tool(programs::find_valgrind, programs::install_valgrind)
 }
 
-/// What `find` finds among the tools, or else what `install` adds to them, with a directory to work in.
+/// Returns the result of `find` among the tools, or else of `install`, which gets a scratch directory.
 fn tool(
     find: impl Fn(&Path) -> Option<PathBuf>,
     install: impl FnOnce(&Path, &Path) -> Result<PathBuf>,
@@ -97,13 +97,13 @@ fn tool(
     let scratch = target.join("setup");
     let _lock = lock(&scratch)?;
     match find(&tools) {
-        // Installed by the one that was waited for.
+        // The process that held the lock has installed it.
         Some(found) => Ok(found),
         None => install(&tools, &scratch),
     }
 }
 
-/// Two commands at once (an editor's and a shell's) must not unpack over each other.
+/// Prevents concurrent commands (an editor's and a shell's) from unpacking over each other.
 fn lock(scratch: &Path) -> Result<File> {
     fs::create_dir_all(scratch).with_context(|| format!("cannot create {}", scratch.display()))?;
     let lock = File::create(scratch.join("lock"))?;
@@ -117,7 +117,7 @@ fn lock(scratch: &Path) -> Result<File> {
 fn install(toolchain: &Toolchain, from: Option<&str>) -> Result<()> {
     let scratch = Workspace::load()?.target.join("setup");
     let _lock = lock(&scratch)?;
-    // First, because a new standard library is tried out with it.
+    // First, because the check of a new standard library needs it.
     if !toolchain.has_linker() {
         linker::install(toolchain, &scratch)?;
     }

@@ -1,5 +1,5 @@
-//! Running other programs: each one is shown as a line that can be pasted into a shell, so that a long step says what
-//! it is doing and a failed one can be tried again by hand.
+//! Runs other programs. It prints each command line in a form that can be pasted into a shell, to show progress and to
+//! repeat a failed command by hand.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -11,18 +11,18 @@ use anyhow::{Context, Result, bail};
 
 use crate::workspace;
 
-/// Variables that `cargo run` sets for xtask itself. Build scripts that watch them (ring's, for one) would be run again
-/// whenever a crate is built from here after it was built from a shell, and the other way round.
+/// Variables that `cargo run` sets for xtask. Build scripts that watch them (ring's, for one) would otherwise run again
+/// when builds from xtask and from a shell alternate.
 const OWN_VARIABLES: &[&str] = &["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_CRATE_NAME", "CARGO_BIN_NAME"];
 
-/// The cargo that started xtask, at the root of the workspace.
+/// Returns the cargo that started xtask, at the root of the workspace.
 pub(crate) fn cargo() -> Command {
     let mut command = program(Path::new(&std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())));
     command.current_dir(workspace::root());
     command
 }
 
-/// A program with the environment, and in the directory, of the shell that started xtask.
+/// Returns a program with the environment and the directory of the shell that started xtask.
 pub(crate) fn program(path: &Path) -> Command {
     let mut command = Command::new(path);
     for (name, _) in std::env::vars_os() {
@@ -33,12 +33,12 @@ pub(crate) fn program(path: &Path) -> Command {
     command
 }
 
-/// The compiler that cargo would use.
+/// Returns the compiler that cargo uses.
 pub(crate) fn rustc() -> Command {
     Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
 }
 
-/// Says what happens next.
+/// Prints the next step.
 pub(crate) fn say(text: &str) {
     eprintln!("xtask: {text}");
 }
@@ -54,7 +54,7 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Like [`run`], but ends the command when it takes longer than `limit`.
+/// Like [`run`], but kills the command after `limit`.
 pub(crate) fn run_within(command: &mut Command, limit: Duration) -> Result<()> {
     let line = line(command);
     eprintln!("$ {line}");
@@ -76,7 +76,7 @@ pub(crate) fn run_within(command: &mut Command, limit: Duration) -> Result<()> {
     }
 }
 
-/// Runs a command without a word and returns what it wrote to stdout.
+/// Runs a command silently and returns its standard output.
 pub(crate) fn read(command: &mut Command) -> Result<String> {
     let line = line(command);
     let output = command.output().with_context(|| format!("cannot start `{line}`"))?;
@@ -86,7 +86,7 @@ pub(crate) fn read(command: &mut Command) -> Result<String> {
     String::from_utf8(output.stdout).with_context(|| format!("`{line}` wrote something that is not UTF-8"))
 }
 
-/// Whether a program can be started at all.
+/// Returns true if a program can be started.
 pub(crate) fn has(program: &str) -> bool {
     let probe = Command::new(program)
         .arg("--version")
@@ -97,7 +97,7 @@ pub(crate) fn has(program: &str) -> bool {
     probe.is_ok()
 }
 
-/// The command as it would be typed: variables that are set for it, the program's bare name, quoted arguments.
+/// Formats the command for a shell: its variables, the program's file name, quoted arguments.
 pub(crate) fn line(command: &Command) -> String {
     let variables =
         command.get_envs().filter_map(|(name, value)| Some(format!("{}={}", name.to_string_lossy(), quoted(value?))));

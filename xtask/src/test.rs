@@ -1,4 +1,4 @@
-//! `cargo xtask test`: builds what the tests drive, runs all of them, and sums up at the end.
+//! `cargo xtask test`: builds the tests' programs, runs all tests, and prints a summary.
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
@@ -11,17 +11,17 @@ use crate::shell::{self, say};
 use crate::workspace::Workspace;
 use crate::{build, interop, setup};
 
-/// Tells the tests where the nats-server is that they start.
+/// The variable with the path of the nats-server for the tests.
 const NATS_SERVER: &str = "TEMPO_TEST_NATS_SERVER";
-/// Tells the tests where the Python packages of the S3 server are that they start.
+/// The variable with the Python packages of the S3 server for the tests.
 const S3_SERVER: &str = "TEMPO_TEST_S3_SERVER";
-/// Tells the tests where the Chromium is that they look at the dashboard with.
+/// The variable with the path of the Chromium for the tests of the dashboard.
 pub(crate) const CHROMIUM: &str = "TEMPO_TEST_CHROMIUM";
-/// Tells the tests where the promtool is that reads the metrics.
+/// The variable with the path of the promtool for the tests of the metrics.
 pub(crate) const PROMTOOL: &str = "TEMPO_TEST_PROMTOOL";
-/// Names the valgrind of `cargo xtask bench count`.
+/// The variable with the path of the valgrind for `cargo xtask bench count`.
 pub(crate) const VALGRIND: &str = "TEMPO_BENCH_VALGRIND";
-/// Tells the tests that take minutes to go all the way.
+/// The variable that makes long tests run in full.
 const SLOW: &str = "TEMPO_TEST_SLOW";
 
 pub(crate) fn command() -> Command {
@@ -43,7 +43,7 @@ pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
     interop::build(&workspace)?;
     let (nats_server, s3_server) = (setup::nats_server()?, setup::s3_server()?);
     let (chromium, promtool) = (setup::chromium()?, setup::promtool()?);
-    // `cargo test` builds no program that another package's tests start.
+    // `cargo test` does not build the programs of other packages that tests start.
     build::runtimes(workspace.runtimes(), false)?;
 
     let given: Vec<&String> = arguments.get_many("args").into_iter().flatten().collect();
@@ -61,7 +61,7 @@ pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
     Ok(())
 }
 
-/// What the test programs said.
+/// The results of the test programs.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Counts {
     passed: u64,
@@ -71,7 +71,7 @@ struct Counts {
 }
 
 impl Counts {
-    /// Reads a line of the form `test result: ok. 3 passed; 0 failed; 0 ignored; ...`.
+    /// Parses a line of the form `test result: ok. 3 passed; 0 failed; 0 ignored; ...`.
     fn add(&mut self, line: &str) {
         let Some(result) = line.strip_prefix("test result: ") else { return };
         self.programs += 1;
@@ -96,7 +96,7 @@ impl std::fmt::Display for Counts {
     }
 }
 
-/// Runs cargo, hands its output on as it comes, and counts.
+/// Runs cargo, prints its output as it arrives, and counts.
 fn counted(cargo: &mut std::process::Command) -> Result<(Counts, bool)> {
     eprintln!("$ {}", shell::line(cargo));
     let mut child = cargo.stdout(Stdio::piped()).spawn().context("cannot start cargo")?;

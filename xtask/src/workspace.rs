@@ -1,4 +1,4 @@
-//! Where things are: the root, the target directory, and the packages, as cargo sees them.
+//! The workspace: its root, the target directory, and its packages, from cargo's metadata.
 
 use std::path::{Path, PathBuf};
 
@@ -7,49 +7,49 @@ use serde_json::Value;
 
 use crate::shell;
 
-/// One package of the workspace.
+/// A package of the workspace.
 #[derive(Debug)]
 pub(crate) struct Package {
-    /// Its name on crates.io.
+    /// The name on crates.io.
     pub(crate) name: String,
-    /// Its version.
+    /// The version.
     pub(crate) version: String,
-    /// Where its Cargo.toml is.
+    /// The directory of its Cargo.toml.
     pub(crate) dir: PathBuf,
-    /// Whether it has a library that other crates can use.
+    /// True if it has a library that other crates can use.
     pub(crate) library: bool,
     /// The names of its programs.
     pub(crate) programs: Vec<String>,
-    /// The file that it becomes as a guest.
+    /// The file name of the component, for a guest.
     pub(crate) wasm: String,
-    /// The packages of this workspace that it is built with; those of its tests do not count.
+    /// Its dependencies in this workspace, without dev-dependencies.
     pub(crate) dependencies: Vec<String>,
-    /// Whether it goes to a registry.
+    /// True if it is published to a registry.
     pub(crate) publish: bool,
-    /// Whether it is a guest: compiled for wasm only.
+    /// True for a guest, which is compiled for wasm only.
     pub(crate) guest: bool,
-    /// The smallest runtime that has the services of a guest, if its manifest says so: `package.metadata.tempo.runtime`.
+    /// The smallest runtime with the services of a guest, if its manifest names one: `package.metadata.tempo.runtime`.
     pub(crate) runtime: Option<String>,
 }
 
 impl Package {
-    /// The name of its directory, which is what people call it.
+    /// Returns the name of its directory, by which commands select it.
     pub(crate) fn dir_name(&self) -> &str {
         self.dir.file_name().and_then(|name| name.to_str()).unwrap_or(&self.name)
     }
 }
 
-/// The workspace, read once by each command that needs it.
+/// The workspace. Each command that needs it reads it once.
 #[derive(Debug)]
 pub(crate) struct Workspace {
     /// All members, in cargo's order.
     pub(crate) packages: Vec<Package>,
-    /// Where cargo builds.
+    /// Cargo's target directory.
     pub(crate) target: PathBuf,
 }
 
 impl Workspace {
-    /// Asks cargo.
+    /// Reads cargo's metadata.
     pub(crate) fn load() -> Result<Self> {
         let text = shell::read(shell::cargo().args(["metadata", "--no-deps", "--format-version", "1"]))?;
         let json: Value = serde_json::from_str(&text).context("cargo metadata wrote something that is not JSON")?;
@@ -60,35 +60,35 @@ impl Workspace {
         })
     }
 
-    /// The packages that are compiled for wasm.
+    /// Iterates over the packages that are compiled for wasm.
     pub(crate) fn guests(&self) -> impl Iterator<Item = &Package> {
         self.packages.iter().filter(|package| package.guest)
     }
 
-    /// The programs under `runtimes/`.
+    /// Iterates over the programs under `runtimes/`.
     pub(crate) fn runtimes(&self) -> impl Iterator<Item = &Package> {
         self.packages.iter().filter(|package| package.dir.starts_with(root().join("runtimes")))
     }
 
-    /// Where the guest profile leaves its components.
+    /// Returns the directory of the components in the guest profile.
     pub(crate) fn guest_dir(&self) -> PathBuf {
         self.target.join("wasm32-wasip2").join("guest")
     }
 
-    /// Where the dev or the release profile leaves its programs.
+    /// Returns the directory of the programs in the dev or the release profile.
     pub(crate) fn profile_dir(&self, release: bool) -> PathBuf {
         self.target.join(if release { "release" } else { "debug" })
     }
 }
 
-/// `--package NAME ...`, as cargo's commands take it.
+/// Formats packages as `--package NAME ...`, for cargo's commands.
 pub(crate) fn select<'a>(packages: impl Iterator<Item = &'a Package>) -> Vec<String> {
     packages.flat_map(|package| ["--package".to_owned(), package.name.clone()]).collect()
 }
 
-/// The directory of the workspace's Cargo.toml.
+/// Returns the directory of the workspace's Cargo.toml.
 pub(crate) fn root() -> PathBuf {
-    // Cargo says where xtask is when it runs it: a clone that was moved with its target directory is still right.
+    // Cargo sets the path of xtask when it runs it: a moved clone with its target directory still works.
     let manifest = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
     Path::new(&manifest).parent().map(Path::to_path_buf).unwrap_or_default()
 }
@@ -103,7 +103,7 @@ fn package(json: &Value) -> Result<Package> {
         of_kind.filter_map(|target| Some(target["name"].as_str()?.to_owned())).collect()
     };
     let programs = of_kind("bin");
-    // A library's file is named like a crate, a program's as it is called.
+    // Library files are named after the crate, program files after the program.
     let library = of_kind("cdylib").first().map(|name| name.replace('-', "_"));
     let wasm = library.or_else(|| programs.first().cloned()).unwrap_or_else(|| name.clone());
     Ok(Package {
@@ -120,7 +120,7 @@ fn package(json: &Value) -> Result<Package> {
     })
 }
 
-/// The packages that it is built with and that have a path, which are those of the workspace.
+/// Returns the non-dev dependencies with a path, which are those of the workspace.
 fn dependencies(json: &Value) -> Vec<String> {
     let all = json["dependencies"].as_array().map(Vec::as_slice).unwrap_or_default();
     let built_with = all.iter().filter(|dependency| dependency["kind"] != "dev" && dependency["path"].is_string());

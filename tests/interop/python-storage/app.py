@@ -62,7 +62,7 @@ class Handler(exports.Handler):
 
 
 async def append(bucket: Bucket, key: str, more: bytes, races: int = 0) -> bytes:
-    """Begins again when somebody else has written in between."""
+    """Retries if another client has written in between."""
     while True:
         entry = await cas.current(bucket, key)
         if races:

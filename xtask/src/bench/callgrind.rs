@@ -1,4 +1,4 @@
-//! A server that runs under valgrind's callgrind, which counts the instructions of its threads in user space.
+//! Runs a server under valgrind's callgrind, which counts its instructions in user space.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,20 +10,20 @@ use super::profile::{self, Counts};
 use super::server::Server;
 use crate::shell;
 
-/// What glibc copies and compares memory with is the same on every x86-64 machine: not what suits its processor best.
-/// Callgrind counts each step of `rep movsb` besides, so that one instruction would look like many.
+/// glibc tunables that select the same memory functions on every x86-64 machine. Callgrind counts each step of `rep
+/// movsb`, so ERMS and FSRM are off.
 const TUNABLES: &str = "glibc.cpu.hwcaps=-AVX2,-AVX512F,-AVX512VL,-AVX_Fast_Unaligned_Load,-ERMS,-FSRM";
 
-/// A server under callgrind. Dropping it ends it.
+/// A server under callgrind. Dropping it ends the server.
 pub(crate) struct Callgrind {
     server: Server,
     vgdb: PathBuf,
-    /// What callgrind puts before the number of a profile.
+    /// The path prefix of the profiles.
     profiles: PathBuf,
     dumps: u32,
 }
 
-/// `command` on valgrind's processor, which is much the same on all machines, with a tool of valgrind's.
+/// Wraps `command` in a tool of valgrind, whose emulated CPU is nearly the same on all machines.
 pub(crate) fn valgrind(valgrind: &Path, arguments: &[&str], command: &Command) -> Command {
     let mut wrapped = Command::new(valgrind);
     wrapped.arg("--quiet").args(arguments).arg(command.get_program()).args(command.get_args());
@@ -41,7 +41,7 @@ pub(crate) fn valgrind(valgrind: &Path, arguments: &[&str], command: &Command) -
 }
 
 impl Callgrind {
-    /// Starts `command`, a server, and keeps profiles in `directory`. Nothing is counted yet.
+    /// Starts the server `command`, with profiles in `directory`. Counting is off.
     pub(crate) fn start(program: &Path, command: &Command, directory: &Path) -> Result<Self> {
         let profiles = directory.join("profile");
         let output = format!("--callgrind-out-file={}", profiles.display());
@@ -51,17 +51,17 @@ impl Callgrind {
         Ok(Self { server, vgdb: program.with_file_name("vgdb"), profiles, dumps: 0 })
     }
 
-    /// The server itself.
+    /// Returns the server.
     pub(crate) fn server(&self) -> &Server {
         &self.server
     }
 
-    /// Begins to count. The server is ten times slower from here on.
+    /// Turns counting on. The server is ten times slower from here on.
     pub(crate) fn instrument(&self) -> Result<()> {
         self.ask(&["instrumentation", "on"])
     }
 
-    /// Counts what the server does during `work`.
+    /// Counts the server's instructions during `work`.
     pub(crate) fn count(&mut self, work: impl FnOnce() -> Result<()>) -> Result<Counts> {
         self.ask(&["zero"])?;
         work()?;

@@ -1,4 +1,4 @@
-//! One request by hand, for what a load generator does not show: the body, and the moment of the first answer.
+//! One request without a client library, to see the body and the time of the first response.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -6,18 +6,18 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-/// A server that runs under valgrind is slow.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The timeout of a request: a server under valgrind is slow.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Sends a GET on a connection of its own and reads all that comes: the status, and the body without its framing.
+/// Sends a GET on a new connection and reads it to the end. Returns the status, and the body without its framing.
 pub(crate) fn get(addr: SocketAddr) -> Result<(u16, Vec<u8>)> {
     ask(addr, "GET", "/")
 }
 
-/// Sends a request without a body on a connection of its own and reads all that comes.
+/// Sends a request without a body on a new connection and reads it to the end.
 pub(crate) fn ask(addr: SocketAddr, method: &str, path: &str) -> Result<(u16, Vec<u8>)> {
     let mut stream = TcpStream::connect(addr).with_context(|| format!("cannot connect to {addr}"))?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(REQUEST_TIMEOUT))?;
     let framing = if method == "GET" { "" } else { "content-length: 0\r\n" };
     write!(stream, "{method} {path} HTTP/1.1\r\nhost: {addr}\r\n{framing}connection: close\r\n\r\n")?;
     let mut bytes = Vec::new();
@@ -25,10 +25,10 @@ pub(crate) fn ask(addr: SocketAddr, method: &str, path: &str) -> Result<(u16, Ve
     parse(&bytes).with_context(|| format!("not an HTTP response: {:?}", String::from_utf8_lossy(&bytes)))
 }
 
-/// Like [`get`], but returns when the head is there.
+/// Like [`get`], but returns after the head.
 pub(crate) fn status(addr: SocketAddr) -> Result<u16> {
     let mut stream = TcpStream::connect(addr).with_context(|| format!("cannot connect to {addr}"))?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(REQUEST_TIMEOUT))?;
     write!(stream, "GET / HTTP/1.1\r\nhost: {addr}\r\nconnection: close\r\n\r\n")?;
     let mut start = [0; 12];
     stream.read_exact(&mut start).context("the server did not answer")?;

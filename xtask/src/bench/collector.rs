@@ -1,4 +1,4 @@
-//! A collector that takes what it is sent, or does not: what it does with it is not measured.
+//! OTLP collectors for the benchmarks: they discard what they receive.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -9,60 +9,60 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-/// How a collector treats those who send to it.
+/// The behaviour of a collector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Manner {
-    /// It answers.
+pub(crate) enum CollectorBehavior {
+    /// Responds at once.
     Quick,
-    /// It answers after a second.
+    /// Responds after a second.
     Slow,
-    /// It accepts, and says nothing.
+    /// Accepts connections and never responds.
     Hung,
-    /// There is none.
+    /// Does not exist.
     Absent,
 }
 
-/// One that runs for the life of this process.
+/// A collector that runs until the process ends.
 pub(crate) struct Collector {
     pub(crate) address: SocketAddr,
-    taken: Arc<AtomicU64>,
+    received: Arc<AtomicU64>,
 }
 
 impl Collector {
-    pub(crate) fn start(manner: Manner) -> Result<Self> {
+    pub(crate) fn start(behavior: CollectorBehavior) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").context("cannot listen on the loopback address")?;
-        let collector = Self { address: listener.local_addr()?, taken: Arc::default() };
-        if manner != Manner::Absent {
-            let taken = collector.taken.clone();
+        let collector = Self { address: listener.local_addr()?, received: Arc::default() };
+        if behavior != CollectorBehavior::Absent {
+            let received = collector.received.clone();
             thread::spawn(move || {
                 for stream in listener.incoming().flatten() {
-                    let taken = taken.clone();
-                    thread::spawn(move || serve(stream, manner, &taken));
+                    let received = received.clone();
+                    thread::spawn(move || serve(stream, behavior, &received));
                 }
             });
         }
         Ok(collector)
     }
 
-    /// The bytes of the requests that came.
-    pub(crate) fn taken(&self) -> u64 {
-        self.taken.load(Ordering::Relaxed)
+    /// Returns the number of received body bytes.
+    pub(crate) fn received(&self) -> u64 {
+        self.received.load(Ordering::Relaxed)
     }
 }
 
-/// Takes requests off a connection until it ends.
-fn serve(stream: TcpStream, manner: Manner, taken: &AtomicU64) {
+/// Reads the requests of a connection until it ends.
+fn serve(stream: TcpStream, behavior: CollectorBehavior, received: &AtomicU64) {
     let Ok(mut writer) = stream.try_clone() else { return };
     let mut reader = BufReader::new(stream);
     while let Some(length) = head(&mut reader) {
-        taken.fetch_add(length, Ordering::Relaxed);
-        if manner == Manner::Hung {
+        received.fetch_add(length, Ordering::Relaxed);
+        if behavior == CollectorBehavior::Hung {
             thread::park();
         }
         if std::io::copy(&mut reader.by_ref().take(length), &mut std::io::sink()).is_err() {
             return;
         }
-        if manner == Manner::Slow {
+        if behavior == CollectorBehavior::Slow {
             thread::sleep(Duration::from_secs(1));
         }
         if writer.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").is_err() {
@@ -71,7 +71,7 @@ fn serve(stream: TcpStream, manner: Manner, taken: &AtomicU64) {
     }
 }
 
-/// How long the body of the next request is.
+/// Reads a head and returns the length of the body.
 fn head(reader: &mut impl BufRead) -> Option<u64> {
     let mut length = 0;
     loop {

@@ -1,4 +1,4 @@
-//! The servers that are compared: which program, which guest, which flags.
+//! The compared servers: programs, guests and flags.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -6,19 +6,19 @@ use std::process::Command;
 /// A server to measure.
 #[derive(Debug)]
 pub(crate) struct Contestant {
-    /// What `--only` calls it.
+    /// The name for `--only`.
     pub(crate) name: &'static str,
-    /// What the table calls it.
+    /// The title in the table.
     pub(crate) title: &'static str,
     pub(crate) program: Program,
     pub(crate) guest: Option<Guest>,
-    /// Flags beyond those that every server of its kind gets.
+    /// Flags in addition to those of every server of its kind.
     pub(crate) flags: &'static [&'static str],
-    /// The `wasmtime serve` to compare with.
+    /// The `wasmtime serve` that it is compared with.
     pub(crate) against: Option<&'static str>,
 }
 
-/// A program that serves.
+/// A server program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Program {
     Hyper,
@@ -34,7 +34,7 @@ pub(crate) enum Guest {
 }
 
 impl Guest {
-    /// Where its source is, under `guests/`.
+    /// Returns its directory under `guests/`.
     pub(crate) fn directory(self) -> &'static str {
         match self {
             Self::P2 => "hello-p2",
@@ -43,10 +43,10 @@ impl Guest {
     }
 }
 
-/// The native server: what every other one is a share of.
+/// The native server, the base of all ratios.
 pub(crate) const NATIVE: &str = "hyper";
 
-/// In the order of the table.
+/// The servers, in the order of the table.
 pub(crate) const CONTESTANTS: &[Contestant] = &[
     Contestant {
         name: NATIVE,
@@ -114,7 +114,7 @@ pub(crate) const CONTESTANTS: &[Contestant] = &[
     },
 ];
 
-/// Where the programs and the guests are.
+/// The paths of the programs and the guests.
 #[derive(Debug)]
 pub(crate) struct Files {
     pub(crate) hyper: PathBuf,
@@ -133,16 +133,16 @@ impl Files {
         }
     }
 
-    /// The command line of a contestant.
+    /// Returns the command line of a contestant.
     pub(crate) fn command(&self, contestant: &Contestant) -> Command {
         let mut command = self.program(contestant.program);
         command.args(contestant.flags).args(contestant.guest.map(|guest| self.guest(guest)));
         command
     }
 
-    /// A program that serves, on a port that the system chooses; flags and a guest may follow.
+    /// Returns the command of a server program on a port that the system chooses; flags and a guest may follow.
     pub(crate) fn program(&self, program: Program) -> Command {
-        // `-Scli`: a guest with std imports more than wasmtime's proxy world has.
+        // `-Scli`: a guest with std imports more than wasmtime's proxy world.
         let (path, arguments): (_, &[&str]) = match program {
             Program::Hyper => (&self.hyper, &["--addr", "127.0.0.1:0"]),
             Program::Tempo => (&self.tempo, &["run", "--addr", "127.0.0.1:0"]),

@@ -1,4 +1,4 @@
-//! Which cores the server and the load run on: one each, and not two threads of the same core where that can be had.
+//! Selects one core each for the server and the load generator, on different physical cores if possible.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::shell;
 
-/// A core for each side.
+/// The cores of both sides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Cores {
     pub(crate) server: u16,
@@ -14,7 +14,7 @@ pub(crate) struct Cores {
 }
 
 impl Cores {
-    /// `None` where there is only one core, or no `taskset` to pin with.
+    /// Selects cores; `None` with a single core or without `taskset`.
     pub(crate) fn choose() -> Option<Self> {
         if !shell::has("taskset") {
             shell::say("nothing is pinned to a core: `taskset` (Debian package util-linux) is missing");
@@ -41,7 +41,7 @@ impl Cores {
     }
 }
 
-/// The same command, kept on a core: its program, arguments and environment.
+/// Returns the command pinned to a core, with its program, arguments and environment.
 pub(crate) fn pinned(command: Command, core: Option<u16>) -> Command {
     let Some(core) = core else { return command };
     let mut pinned = Command::new("taskset");
@@ -55,7 +55,7 @@ pub(crate) fn pinned(command: Command, core: Option<u16>) -> Command {
     pinned
 }
 
-/// `0-2,5` as Linux writes it.
+/// Parses Linux's form `0-2,5`.
 fn list(text: &str) -> BTreeSet<u16> {
     text.trim()
         .split(',')

@@ -1,7 +1,7 @@
-//! `cargo xtask bench count`: what one request costs in user space, in instructions, allocations and system calls.
+//! `cargo xtask bench count`: the instructions, allocations and system calls of a request in user space.
 //!
-//! Wall clock differs by a tenth between two runs of one binary on one machine; these counts do by a thousandth. So they show
-//! what a change costs, while only `bench http` shows how fast a server is.
+//! Wall clock time varies by a tenth between two runs of one binary; these counts vary by a thousandth. They show the
+//! cost of a change, while only `bench http` shows the speed of a server.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,14 +21,14 @@ use crate::shell::{self, say};
 use crate::workspace::Workspace;
 use crate::{build, setup};
 
-/// One request after the other: what several share when they come at once depends on how busy the machine is.
+/// The number of connections: with several, the shared work depends on the load of the machine.
 const CONNECTIONS: u16 = 1;
-/// Requests before the first that count: pools, caches and warm instances are there by then.
-const WARM_UP: u32 = 160;
-/// A round counts twice; what one request costs is the difference, in which connecting and closing cancel out.
-const FEW: u32 = 64;
-const MANY: u32 = 320;
-/// What every Tempo gets: valgrind's address space holds no larger pool, and its processor is slow.
+/// The number of requests before counting: they fill pools, caches and idle instances.
+const WARM_UP_REQUESTS: u32 = 160;
+/// The request counts of a round. The cost of a request is the difference, in which connecting and closing cancel out.
+const FEW_REQUESTS: u32 = 64;
+const MANY_REQUESTS: u32 = 320;
+/// The flags of every Tempo: valgrind's address space holds no larger pool, and its CPU is slow.
 const FLAGS: &[&str] = &[
     "--http-threads",
     "1",
@@ -41,21 +41,21 @@ const FLAGS: &[&str] = &[
     "--request-timeout",
     "2m",
 ];
-/// `--target` for guests that run the same on every processor, by default.
+/// The default `--target`: guests that run the same on every CPU.
 const ANY_PROCESSOR: &str =
     if cfg!(target_arch = "aarch64") { "aarch64-unknown-linux-gnu" } else { "x86_64-unknown-linux-gnu" };
-/// `--target` for guests that are compiled for the processor at hand, as valgrind shows it.
+/// `--target` for guests that are compiled for this CPU, as valgrind emulates it.
 const HOST: &str = "host";
 
-/// What is counted.
+/// A counted case.
 struct Case {
     name: &'static str,
     title: &'static str,
-    /// Its directory under `guests/`; the native server has none.
+    /// The directory under `guests/`; none for the native server.
     guest: Option<&'static str>,
     flags: &'static [&'static str],
     path: &'static str,
-    /// Makes what the requests read.
+    /// The request that creates the data for the counted ones.
     prepared_by: Option<&'static str>,
 }
 
@@ -63,7 +63,7 @@ const fn case(name: &'static str, title: &'static str, guest: &'static str, flag
     Case { name, title, guest: Some(guest), flags, path: "/", prepared_by: None }
 }
 
-/// No instance of a warm case is replaced while it counts.
+/// Flags that keep the instances during counting.
 const WARM: &[&str] = &["--instance-reuse", "1000000"];
 const FRESH: &[&str] = &["--instance-reuse", "1"];
 
@@ -95,7 +95,7 @@ const CASES: &[Case] = &[
 ];
 
 pub(crate) fn command() -> Cli {
-    super::built(Cli::new("count"))
+    super::with_build_options(Cli::new("count"))
         .about("Instructions, allocations and system calls a request in user space, by valgrind's callgrind")
         .mut_arg("profile", |profile| profile.default_value("release"))
         .arg(super::count("rounds", "5").help("Rounds, of which the medians count"))
@@ -120,7 +120,7 @@ pub(crate) fn command() -> Cli {
         )
 }
 
-/// What the cases have in common.
+/// The common settings of the cases.
 struct Bench {
     valgrind: PathBuf,
     files: Files,
@@ -129,7 +129,7 @@ struct Bench {
     rounds: u16,
 }
 
-/// What a request costs, and how far rounds were from it, as a share.
+/// The cost of a request, and the median deviation of the rounds, as a share.
 struct Cost {
     instructions: f64,
     spread: f64,
@@ -208,17 +208,17 @@ impl Bench {
         }
         let generator = Generator { program: &self.files.load, core: None, connections: CONNECTIONS, path: case.path };
         server.instrument()?;
-        generator.requests(addr, WARM_UP)?;
+        generator.requests(addr, WARM_UP_REQUESTS)?;
         let mut rounds = Vec::new();
         for _ in 0..self.rounds {
-            let few = server.count(|| generator.requests(addr, FEW).map(drop))?;
-            let many = server.count(|| generator.requests(addr, MANY).map(drop))?;
+            let few = server.count(|| generator.requests(addr, FEW_REQUESTS).map(drop))?;
+            let many = server.count(|| generator.requests(addr, MANY_REQUESTS).map(drop))?;
             rounds.push((few, many));
         }
         Ok(cost(&rounds))
     }
 
-    /// The command of the server, with its guest compiled.
+    /// Returns the command of the server, with its guest compiled.
     fn server(&self, workspace: &Workspace, case: &Case) -> Result<Command> {
         let Some(guest) = case.guest else { return Ok(self.files.program(Program::Hyper)) };
         let package = workspace.guests().find(|package| package.dir_name() == guest);
@@ -236,7 +236,7 @@ impl Bench {
         command.arg("compile").arg(guest).arg("--output").arg(compiled).args(FLAGS);
         command.current_dir(&self.directory).env("XDG_DATA_HOME", &self.directory);
         if self.target == HOST {
-            // The processor that valgrind shows has fewer features than the one below it.
+            // The emulated CPU has fewer features than the real one.
             command = valgrind(&self.valgrind, &["--tool=none"], &command);
         } else {
             command.args(["--target", &self.target]);
@@ -247,13 +247,14 @@ impl Bench {
 
 fn cost(rounds: &[(Counts, Counts)]) -> Cost {
     let each = |count: fn(&Counts) -> u64| {
-        let of_round =
-            move |(few, many): &(Counts, Counts)| (count(many) as f64 - count(few) as f64) / f64::from(MANY - FEW);
+        let of_round = move |(few, many): &(Counts, Counts)| {
+            (count(many) as f64 - count(few) as f64) / f64::from(MANY_REQUESTS - FEW_REQUESTS)
+        };
         rounds.iter().map(of_round)
     };
     let middle = |count: fn(&Counts) -> u64| median(each(count)).unwrap_or_default();
     let instructions = middle(|counts| counts.instructions);
-    // Half of the rounds are nearer than this.
+    // Half of the rounds deviate less than this.
     let spread = median(each(|counts| counts.instructions).map(|round| (round / instructions - 1.0).abs()));
     Cost {
         instructions,

@@ -1,4 +1,4 @@
-//! `cargo xtask bench http`: how many requests each server answers when it is given all it can take.
+//! `cargo xtask bench http`: the throughput of each server at saturation.
 
 use anyhow::{Context, Result, ensure};
 use clap::ArgMatches;
@@ -14,10 +14,10 @@ use super::table::number;
 use super::{client, prepare, syscalls};
 use crate::shell::{self, say};
 
-/// Seconds of load before a measurement: a server's pools and caches fill in far less.
-const WARM_UP: f64 = 0.5;
+/// The duration of the load before a measurement, in seconds: pools and caches fill much faster.
+const WARM_UP_SECONDS: f64 = 0.5;
 
-/// How to measure.
+/// The options of the measurement.
 struct Bench {
     files: Files,
     cores: Option<Cores>,
@@ -76,7 +76,7 @@ impl Bench {
         Generator { program: &self.files.load, core, connections: self.connections, path: "/" }
     }
 
-    /// Servers that answer different things are not compared.
+    /// Checks that all servers send the same response.
     fn check_answers(&self, contestants: &[&'static Contestant]) -> Result<()> {
         let mut first: Option<(&str, Vec<u8>)> = None;
         for contestant in contestants {
@@ -92,7 +92,7 @@ impl Bench {
     fn measure(&self, contestant: &Contestant, seconds: f64) -> Result<Sample> {
         let server = self.start(contestant)?;
         let generator = self.generator();
-        generator.seconds(server.addr, WARM_UP).with_context(|| contestant.name)?;
+        generator.seconds(server.addr, WARM_UP_SECONDS).with_context(|| contestant.name)?;
         let before = server.usage()?;
         let load = generator.seconds(server.addr, seconds).with_context(|| contestant.name)?;
         let after = server.usage()?;
@@ -101,7 +101,7 @@ impl Bench {
         Ok(Sample { load, cpu, switches })
     }
 
-    /// Fills in the system calls, where strace can be had.
+    /// Counts the system calls, if strace is available.
     fn count_calls(&self, records: &mut [Record]) {
         if !shell::has("strace") {
             say("system calls are not counted: `strace` (Debian package strace) is missing");
@@ -118,7 +118,7 @@ impl Bench {
 
     fn calls(&self, contestant: &Contestant) -> Result<f64> {
         let server = self.start(contestant)?;
-        self.generator().seconds(server.addr, WARM_UP)?;
+        self.generator().seconds(server.addr, WARM_UP_SECONDS)?;
         syscalls::count(&server, &self.generator(), &self.files.load.with_extension("strace"))
     }
 }

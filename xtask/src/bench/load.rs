@@ -1,4 +1,4 @@
-//! Runs the load generator, a program of its own so that it can have a core of its own, and reads what it found.
+//! Runs the load generator, a separate program so that it can have its own core, and parses its results.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -10,18 +10,18 @@ use serde_json::Value;
 use super::cores;
 use crate::shell;
 
-/// What a run of the generator found.
+/// The results of a run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Load {
     pub(crate) requests: f64,
-    /// Requests a second.
+    /// Requests per second.
     pub(crate) rate: f64,
     /// Latencies in microseconds.
     pub(crate) p50: f64,
     pub(crate) p99: f64,
 }
 
-/// The generator and where it runs.
+/// The generator and its core.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Generator<'a> {
     pub(crate) program: &'a Path,
@@ -31,12 +31,12 @@ pub(crate) struct Generator<'a> {
 }
 
 impl Generator<'_> {
-    /// Load for so many seconds.
+    /// Runs for this many seconds.
     pub(crate) fn seconds(&self, addr: SocketAddr, seconds: f64) -> Result<Load> {
         self.run(addr, "--duration", &seconds.to_string())
     }
 
-    /// Load of so many requests.
+    /// Runs for this many requests.
     pub(crate) fn requests(&self, addr: SocketAddr, requests: u32) -> Result<Load> {
         self.run(addr, "--requests", &requests.to_string())
     }
@@ -52,7 +52,7 @@ impl Generator<'_> {
             value.with_context(|| format!("the load generator wrote no {pointer}: {text}"))
         };
         let requests = number("/requests")?;
-        // A server that refuses is fast: its numbers would be worth nothing.
+        // A server that fails is fast: its numbers would be meaningless.
         let failed = json.pointer("/errors").and_then(Value::as_object).is_none_or(|errors| !errors.is_empty());
         ensure!(
             requests > 0.0 && !failed && number("/statuses/200").is_ok_and(|good| good == requests),

@@ -1,4 +1,4 @@
-//! What a table needs to be worth something later: the machine, the date and the versions.
+//! The context of a table: the machine, the date and the versions.
 
 use std::fs;
 use std::path::Path;
@@ -12,20 +12,20 @@ use crate::{shell, workspace};
 
 const UNKNOWN: &str = "unknown";
 
-/// Where and with what a benchmark ran.
+/// The machine and the versions of a benchmark.
 #[derive(Debug)]
 pub(crate) struct Machine {
     cpu: String,
     cores: usize,
     kernel: String,
     date: String,
-    /// Of the programs that are there.
+    /// The versions of the available programs.
     versions: Vec<(&'static str, String)>,
     pinned: Option<Cores>,
 }
 
 impl Machine {
-    /// Asks the system and the programs. What cannot be had is `unknown`: no reason to lose a measurement.
+    /// Queries the system and the programs. Unavailable values are `unknown`, which does not fail the measurement.
     pub(crate) fn read(files: &Files, pinned: Option<Cores>) -> Self {
         let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let model = |line: &str| Some(line.strip_prefix("model name")?.split_once(':')?.1.trim().to_owned());
@@ -47,7 +47,7 @@ impl Machine {
         }
     }
 
-    /// Two lines to stand above a table.
+    /// Formats two lines to precede a table.
     pub(crate) fn markdown(&self) -> String {
         let pinned = match self.pinned {
             Some(Cores { server, load }) => format!("server on core {server}, load on core {load}"),
@@ -64,7 +64,7 @@ impl Machine {
         )
     }
 
-    /// The same for programs.
+    /// Formats as JSON.
     pub(crate) fn json(&self) -> Value {
         let versions: serde_json::Map<_, _> =
             self.versions.iter().map(|(name, version)| ((*name).to_owned(), json!(version))).collect();
@@ -79,7 +79,7 @@ impl Machine {
     }
 }
 
-/// The commit of the workspace, marked if files differ from it.
+/// Returns the commit of the workspace, marked if files differ from it.
 pub(crate) fn commit() -> String {
     first_line(
         Command::new("git").args(["describe", "--always", "--dirty", "--abbrev=12"]).current_dir(workspace::root()),
@@ -91,7 +91,7 @@ fn first_line(command: &mut Command) -> String {
     text.lines().next().map_or_else(|| UNKNOWN.to_owned(), |line| line.trim().to_owned())
 }
 
-/// The version of a package in Cargo.lock.
+/// Returns the version of a package in Cargo.lock.
 fn locked(package: &str) -> String {
     let lock = fs::read_to_string(workspace::root().join("Cargo.lock")).unwrap_or_default();
     let name = format!("name = \"{package}\"");

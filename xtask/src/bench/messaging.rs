@@ -1,4 +1,4 @@
-//! `cargo xtask bench messaging`: messages that a component handles and sends, beside the same in native Rust.
+//! `cargo xtask bench messaging`: handling and sending messages in a component, compared with native Rust.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
@@ -14,19 +14,19 @@ use crate::shell::{self, say};
 use crate::workspace::Workspace;
 use crate::{build, setup};
 
-/// What is measured, and how much of it.
+/// A case with the number of its messages.
 #[derive(Clone, Copy)]
 enum Case {
-    /// A consumer of JetStream handles so many messages, 32 at once.
+    /// A JetStream consumer handles this many messages, 32 concurrently.
     Handle(u32),
-    /// So many messages are answered while every tenth is followed by one over which the component traps. In place of the
-    /// native side it has the component itself, without these.
+    /// A consumer replies to this many messages, every tenth of which is followed by one on which the component traps.
+    /// The comparison is the same component without traps.
     Poison(u32),
-    /// From publishing to the handler's answer, so many times, one at a time. Its median counts.
+    /// The time from publishing to the handler's reply, this many times in sequence. The result is the median.
     Latency(u32),
-    /// So many requests over core NATS, so many at once.
+    /// This many requests over core NATS, and the concurrency.
     Request(u32, u32),
-    /// So many messages over core NATS, so many in one call.
+    /// This many messages over core NATS, and the number per call.
     Publish(u32, u32),
 }
 
@@ -50,7 +50,7 @@ impl Case {
         }
     }
 
-    /// How the programs call it.
+    /// Returns the operation's name for the programs.
     fn operation(self) -> &'static str {
         match self {
             Self::Handle(_) => "drain",
@@ -68,7 +68,7 @@ impl Case {
         }
     }
 
-    /// What the seconds of a measurement mean in the unit of the title.
+    /// Converts the seconds of a measurement to the unit of the title.
     fn figure(self, seconds: f64) -> f64 {
         match self {
             Self::Latency(_) => seconds * 1e6,
@@ -77,7 +77,7 @@ impl Case {
     }
 }
 
-/// The programs, and where the servers are.
+/// The programs, and the addresses of the servers.
 struct Bench {
     tempo: PathBuf,
     native: PathBuf,
@@ -154,7 +154,7 @@ impl Bench {
         }
     }
 
-    /// `tempo run` of a guest on these messages.
+    /// Returns the command `tempo run` of a guest on these messages.
     fn run(&self, guest: &str, url: &str) -> Command {
         let mut command = Command::new(&self.tempo);
         command.arg("run").arg(self.guests.join(guest)).args(["--messaging", url]);
@@ -171,7 +171,7 @@ impl Bench {
         format!("{}/BENCH", self.server)
     }
 
-    /// Measures the consumer that `command` is, from outside.
+    /// Measures the consumer that `command` starts, from outside.
     fn handled(&self, case: Case, command: &mut Command, name: &str, more: &[&str]) -> Result<f64> {
         let (stream, count) = (self.stream(), case.count().to_string());
         shell::run(Command::new(&self.native).args(["prepare", &stream]))?;
@@ -179,7 +179,7 @@ impl Bench {
         seconds(Command::new(&self.native).args([case.operation(), &stream, name, &count]).args(more))
     }
 
-    /// Measures the client that `command` is, with a program beside it that answers requests.
+    /// Measures the client that `command` starts, with a program that replies to its requests.
     fn sent(&self, case: Case, command: &mut Command) -> Result<f64> {
         let _responder = match case {
             Case::Request(..) => Some(Background::ready(Command::new(&self.native).args(["respond", &self.server]))?),
@@ -189,7 +189,7 @@ impl Bench {
     }
 }
 
-/// A process that ends with its owner.
+/// A process that is killed when this is dropped.
 struct Background(Child);
 
 impl Background {
@@ -199,7 +199,7 @@ impl Background {
         Ok(Self(child.with_context(|| format!("cannot start {}", program.display()))?))
     }
 
-    /// The same, of a program that prints a line when it is ready.
+    /// Starts a program, and waits for the line that it prints when it is ready.
     fn ready(command: &mut Command) -> Result<Self> {
         let mut started = Self::start(command)?;
         let output = started.0.stdout.as_mut().context("no output")?;

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::setup;
 
-/// A nats-server with JetStream on loopback, which ends with its owner.
+/// A nats-server with JetStream on the loopback address. Dropping it kills the process.
 pub(super) struct Server(Child);
 
 impl Server {

@@ -1,4 +1,4 @@
-//! Builds what is measured, optimised, and gets `wasmtime serve`.
+//! Builds the measured programs with optimizations, and installs `wasmtime serve`.
 
 use std::path::Path;
 use std::process::Command;
@@ -9,10 +9,10 @@ use super::contest::{Files, Guest, Program};
 use crate::workspace::{Package, Workspace};
 use crate::{build as build_command, setup, shell};
 
-/// The release of wasmtime's command line to compare with: the one whose crates Tempo is built from.
+/// The release of wasmtime's command line to compare with: that of Tempo's wasmtime crates.
 const WASMTIME: &str = "48.0.8";
 
-/// Builds and installs what the programs need, and says where it is. The profile is that of Tempo.
+/// Builds and installs the programs, and returns their paths. `profile` is that of Tempo.
 pub(crate) fn files(programs: &[Program], profile: &str, build: bool) -> Result<Files> {
     let workspace = Workspace::load()?;
     let release = workspace.profile_dir(true);
@@ -37,7 +37,7 @@ pub(crate) fn files(programs: &[Program], profile: &str, build: bool) -> Result<
 fn build(workspace: &Workspace, programs: &[Program], profile: &str) -> Result<()> {
     shell::run(shell::cargo().args(["build", "--release", "--package", "tempo-tests", "--bins"]))?;
     if programs.contains(&Program::Tempo) {
-        // Alone: together with the tests it would get their features of the crates that both use.
+        // Built alone: together with the tests, shared crates would get the features of both.
         shell::run(shell::cargo().args(["build", "--profile", profile, "--package", "tempo"]))?;
     }
     if programs.iter().any(|&program| program != Program::Hyper) {
@@ -52,7 +52,7 @@ fn find(workspace: &Workspace, guest: Guest) -> Result<&Package> {
     workspace.guests().find(|package| package.dir_name() == name).with_context(|| format!("there is no guests/{name}"))
 }
 
-/// From crates.io, unless it is there. Takes some minutes the first time.
+/// Installs wasmtime from crates.io, unless it exists. Takes some minutes the first time.
 fn install_wasmtime(program: &Path, tools: &Path) -> Result<()> {
     let version = Command::new(program).arg("--version").output().map(|output| output.stdout).unwrap_or_default();
     if String::from_utf8_lossy(&version).split_whitespace().any(|word| word == WASMTIME) {

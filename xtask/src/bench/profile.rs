@@ -1,9 +1,9 @@
-//! Reads what callgrind writes: instructions, calls of the allocator, and system calls, of one thread.
+//! Parses callgrind profiles: instructions, calls of the allocator, and system calls of one thread.
 
 use std::collections::HashMap;
 use std::ops::Add;
 
-/// Where a program asks for memory: mimalloc, as Rust's `GlobalAlloc` calls it, and libc.
+/// The allocation functions: mimalloc's behind Rust's `GlobalAlloc`, and libc's.
 const ALLOCATORS: &[&str] = &[
     "mi_malloc",
     "mi_zalloc",
@@ -19,10 +19,10 @@ const ALLOCATORS: &[&str] = &[
     "posix_memalign",
 ];
 
-/// Reads a clock by a system call under valgrind only: the vDSO, which does it elsewhere, is hidden there.
+/// Excluded: it is a system call under valgrind only, which hides the vDSO.
 const CLOCK: &str = "clock_gettime";
 
-/// What was counted.
+/// The counts of a profile.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) instructions: u64,
@@ -42,7 +42,7 @@ impl Add for Counts {
     }
 }
 
-/// The names of functions: the first mention of one is `(NUMBER) NAME`, later ones are `(NUMBER)`.
+/// The names of functions: the first occurrence is `(NUMBER) NAME`, later ones are `(NUMBER)`.
 #[derive(Default)]
 struct Names<'p>(HashMap<&'p str, &'p str>);
 
@@ -58,8 +58,8 @@ impl<'p> Names<'p> {
     }
 }
 
-/// Reads the profile of one thread, whose events are `Ir sysCount ...`. It is empty if the thread sleeps: what the thread
-/// of the epoch does follows the clock, and with it the speed of the machine, not the requests.
+/// Parses the profile of one thread, with events `Ir sysCount ...`. Returns zeros if the thread sleeps: the epoch
+/// thread depends on the clock, not on the requests.
 pub(crate) fn read(profile: &str) -> Counts {
     let mut names = Names::default();
     let mut counts = Counts::default();
@@ -79,7 +79,7 @@ pub(crate) fn read(profile: &str) -> Counts {
             }
             inclusive = true;
         } else if line.starts_with(|first: char| first.is_ascii_digit() || "+-*".contains(first)) {
-            // The line after `calls=` is what the callee cost, which has lines of its own.
+            // The line after `calls=` is the callee's cost, which has its own lines.
             if !std::mem::take(&mut inclusive) {
                 let mut costs = line.split(' ').skip(1).map(|cost| cost.parse().unwrap_or(0));
                 counts.instructions += costs.next().unwrap_or(0);
@@ -92,7 +92,7 @@ pub(crate) fn read(profile: &str) -> Counts {
     counts
 }
 
-/// Names may end in the version of a symbol, or in the depth of a recursion.
+/// Names may end in a symbol version or a recursion depth.
 fn is_allocator(name: &str) -> bool {
     let bare = name.split(['@', '\'']).next().unwrap_or_default();
     ALLOCATORS.contains(&bare)

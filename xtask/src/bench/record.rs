@@ -1,4 +1,4 @@
-//! What `cargo xtask bench http` found, as a table for people and as JSON for programs.
+//! The results of `cargo xtask bench http`, as a table for people and as JSON for programs.
 
 use serde_json::{Value, json};
 
@@ -7,21 +7,21 @@ use super::load::Load;
 use super::table::{markdown, median, number};
 use crate::shell::say;
 
-/// Percent of its core that a server uses when nothing but itself limits it, less what the kernel does in between.
-const ENOUGH: f64 = 85.0;
+/// The minimum share of its core, in percent, of a server that is not limited by anything else.
+const MIN_CORE_PERCENT: f64 = 85.0;
 
-/// One server in one round.
+/// The results of one server in one round.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sample {
     pub(crate) load: Load,
-    /// Microseconds of the server's CPU time a request.
+    /// Microseconds of the server's CPU time per request.
     pub(crate) cpu: f64,
-    /// Context switches of the server a request.
+    /// Context switches of the server per request.
     pub(crate) switches: f64,
 }
 
 impl Sample {
-    /// How much of a core the server had, in percent.
+    /// Returns the server's share of a core, in percent.
     pub(crate) fn share(&self) -> f64 {
         self.cpu * self.load.rate / 1e4
     }
@@ -37,12 +37,12 @@ impl Sample {
     }
 }
 
-/// One server in all rounds.
+/// The results of one server in all rounds.
 #[derive(Debug)]
 pub(crate) struct Record {
     pub(crate) contestant: &'static Contestant,
     pub(crate) samples: Vec<Sample>,
-    /// System calls a request.
+    /// System calls per request.
     pub(crate) calls: Option<f64>,
 }
 
@@ -63,7 +63,7 @@ impl Record {
         self.ratio(self.contestant.against.and_then(|name| find(all, name)))
     }
 
-    /// How many times as many requests as another server, by the median of the rounds' ratios.
+    /// Returns the median over the rounds of the ratio of requests to another server.
     fn ratio(&self, other: Option<&Self>) -> Option<f64> {
         let pairs = self.samples.iter().zip(&other?.samples);
         median(pairs.map(|(mine, theirs)| mine.load.rate / theirs.load.rate))
@@ -100,10 +100,10 @@ impl Record {
     }
 }
 
-/// Says of which servers the rate is not what they can do.
+/// Warns of servers that did not saturate their core.
 pub(crate) fn warn(records: &[Record]) {
     let short = records.iter().filter_map(|record| {
-        let share = record.median(Sample::share).filter(|share| *share < ENOUGH)?;
+        let share = record.median(Sample::share).filter(|share| *share < MIN_CORE_PERCENT)?;
         Some(format!("{} {share:.0} %", record.contestant.name))
     });
     let short: Vec<_> = short.collect();
@@ -116,12 +116,12 @@ pub(crate) fn warn(records: &[Record]) {
     }
 }
 
-/// The servers, in order.
+/// Formats the servers as JSON, in order.
 pub(crate) fn json(records: &[Record]) -> Value {
     records.iter().map(|record| record.json(records)).collect()
 }
 
-/// The same as Markdown.
+/// Formats the servers as Markdown.
 pub(crate) fn table(records: &[Record]) -> String {
     let head = [
         "server",
@@ -162,7 +162,7 @@ mod tests {
             };
             Record { samples: rates.map(sample).to_vec(), ..Record::new(&CONTESTANTS[index]) }
         };
-        // The machine was half as fast in the second round: the ratio is the same.
+        // The machine was half as fast in the second round: the ratio is unchanged.
         let records = [record(0, [100.0, 50.0, 100.0]), record(2, [20.0, 10.0, 10.0]), record(1, [40.0, 20.0, 20.0])];
         assert_eq!(records[2].of_native(&records), Some(0.4));
         assert_eq!(records[2].of_wasmtime(&records), Some(2.0));

@@ -1,4 +1,4 @@
-//! A server that runs as a process: started, found by the address that it prints, observed in /proc, and ended.
+//! A server process: its start, its address, its figures in /proc, and its end.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -13,22 +13,22 @@ use anyhow::{Context, Result, bail};
 
 use crate::shell;
 
-/// Even a guest that is compiled first, or a server under valgrind, is ready by then.
-const START: Duration = Duration::from_secs(120);
+/// The timeout of the start: compiling a guest and valgrind take long.
+const START_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// A running server. Dropping it ends it.
+/// A running server. Dropping it ends the process.
 #[derive(Debug)]
 pub(crate) struct Server {
     child: Child,
     pub(crate) addr: SocketAddr,
 }
 
-/// What a process has used since it started.
+/// The resources that a process has used since its start.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Usage {
-    /// Time on a core, in user and in kernel mode, of all threads.
+    /// CPU time in user and in kernel mode, of all threads.
     pub(crate) cpu: Duration,
-    /// Context switches of all threads that still run.
+    /// Context switches of all running threads.
     pub(crate) switches: u64,
 }
 
@@ -43,14 +43,14 @@ impl Server {
             .with_context(|| format!("cannot start {}", command.get_program().to_string_lossy()))?;
         let stderr = child.stderr.take();
         let (sender, lines) = mpsc::channel();
-        // Reads to the end: a server whose stderr is full would stop.
+        // Reads to the end: a full pipe would block the server.
         thread::spawn(move || {
             for line in stderr.into_iter().flat_map(|stderr| BufReader::new(stderr).lines()).map_while(Result::ok) {
                 let _ = sender.send(line);
             }
         });
         let mut said = Vec::new();
-        while let Ok(line) = lines.recv_timeout(START) {
+        while let Ok(line) = lines.recv_timeout(START_TIMEOUT) {
             if let Some(addr) = address(&line) {
                 return Ok(Self { child, addr });
             }
@@ -58,26 +58,26 @@ impl Server {
         }
         let _ = child.kill();
         child.wait()?;
-        bail!("`{}` told no address: {}", shell::line(&command), said.join("\n"));
+        bail!("`{}` printed no address: {}", shell::line(&command), said.join("\n"));
     }
 
-    /// The process, which `taskset` has become.
+    /// Returns the ID of the process, which `taskset` has replaced.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// What it has used so far.
+    /// Returns the resources used so far.
     pub(crate) fn usage(&self) -> Result<Usage> {
         let proc = PathBuf::from(format!("/proc/{}", self.id()));
         let stat = fs::read_to_string(proc.join("stat"))?;
         let ticks = ticks(&stat).with_context(|| format!("unexpected /proc/PID/stat: {stat}"))?;
         let mut switches = 0;
         for task in fs::read_dir(proc.join("task"))? {
-            // A thread may end while this looks.
+            // A thread may end during the loop.
             let Ok(status) = fs::read_to_string(task?.path().join("status")) else { continue };
             switches += self::switches(&status);
         }
-        // Linux reports in hundredths of a second on every architecture that Rust's std supports.
+        // Linux reports hundredths of a second on every architecture that Rust's std supports.
         Ok(Usage { cpu: Duration::from_millis(ticks * 10), switches })
     }
 }
@@ -93,7 +93,7 @@ fn address(line: &str) -> Option<SocketAddr> {
     line.split_once("http://")?.1.trim_end().trim_end_matches('/').parse().ok()
 }
 
-/// utime + stime. The name, second, may have spaces and parentheses in it.
+/// Returns utime + stime. The name, the second field, may contain spaces and parentheses.
 fn ticks(stat: &str) -> Option<u64> {
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
     let user: u64 = fields.next()?.parse().ok()?;

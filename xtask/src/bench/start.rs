@@ -1,4 +1,4 @@
-//! `cargo xtask bench start`: how long from starting the process until the first request is answered.
+//! `cargo xtask bench start`: the time from starting the process to the response to the first request.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -15,18 +15,18 @@ use super::table::{markdown, median, number};
 use super::{client, prepare};
 use crate::shell::{self, say};
 
-/// What `--only` may name, in the order of the table.
+/// The values of `--only`, in the order of the table.
 pub(crate) const NAMES: &[&str] =
     &["hyper", "tempo", "tempo-compiled", "wasmtime", "wasmtime-cached", "wasmtime-compiled"];
 
 /// A way to start a server.
-struct Way {
+struct StartMode {
     name: &'static str,
     title: &'static str,
     program: Program,
     file: Option<PathBuf>,
     flags: &'static [&'static str],
-    /// Milliseconds, round by round.
+    /// The times in milliseconds, one per round.
     times: Vec<f64>,
 }
 
@@ -40,7 +40,7 @@ pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
         }
     }
     let files = prepare::files(&programs, super::profile(arguments), !arguments.get_flag("no-build"))?;
-    let mut ways: Vec<Way> = ways(&files).into_iter().filter(|way| chosen(way.name)).collect();
+    let mut ways: Vec<StartMode> = ways(&files).into_iter().filter(|way| chosen(way.name)).collect();
     for way in &ways {
         compile(&files, way)?;
     }
@@ -59,10 +59,10 @@ pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
     Ok(())
 }
 
-fn ways(files: &Files) -> Vec<Way> {
+fn ways(files: &Files) -> Vec<StartMode> {
     let source = Some(files.guest(Guest::P3).clone());
     let compiled = |extension: &str| Some(files.guest(Guest::P3).with_extension(extension));
-    let way = |name, title, program, file, flags| Way { name, title, program, file, flags, times: Vec::new() };
+    let way = |name, title, program, file, flags| StartMode { name, title, program, file, flags, times: Vec::new() };
     vec![
         way("hyper", "hyper, native", Program::Hyper, None, &[]),
         way("tempo", "`tempo run`, .wasm", Program::Tempo, source.clone(), &[]),
@@ -79,16 +79,16 @@ fn ways(files: &Files) -> Vec<Way> {
     ]
 }
 
-/// Makes the precompiled file that a way starts from.
-fn compile(files: &Files, way: &Way) -> Result<()> {
+/// Compiles the file of a way that starts from a precompiled one.
+fn compile(files: &Files, way: &StartMode) -> Result<()> {
     let source = files.guest(Guest::P3);
     let Some(file) = way.file.as_ref().filter(|file| *file != source) else { return Ok(()) };
     let program = if way.program == Program::Tempo { &files.tempo } else { &files.wasmtime };
     shell::run(Command::new(program).arg("compile").arg(source).arg("--output").arg(file))
 }
 
-/// Milliseconds from starting the process to the first line of its first answer.
-fn start(files: &Files, way: &Way) -> Result<f64> {
+/// Returns the milliseconds from starting the process to the first line of its first response.
+fn start(files: &Files, way: &StartMode) -> Result<f64> {
     let mut command = files.program(way.program);
     command.args(way.flags).args(&way.file);
     let started = Instant::now();
@@ -99,9 +99,9 @@ fn start(files: &Files, way: &Way) -> Result<f64> {
     Ok(time.as_secs_f64() * 1e3)
 }
 
-fn report(ways: &[Way], machine: &Machine, as_json: bool) {
-    let middle = |way: &Way| median(way.times.iter().copied());
-    let least = |way: &Way| way.times.iter().copied().reduce(f64::min);
+fn report(ways: &[StartMode], machine: &Machine, as_json: bool) {
+    let middle = |way: &StartMode| median(way.times.iter().copied());
+    let least = |way: &StartMode| way.times.iter().copied().reduce(f64::min);
     if as_json {
         let servers: Vec<Value> = ways
             .iter()

@@ -1,4 +1,4 @@
-//! `cargo xtask bench storage`: operations on stores from a guest, beside the same operations in native Rust.
+//! `cargo xtask bench storage`: store operations from a guest, compared with the same operations in native Rust.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -12,7 +12,7 @@ use crate::shell::{self, say};
 use crate::workspace::Workspace;
 use crate::{build, setup};
 
-/// What is measured: a backend, an operation, how many at once, how often.
+/// A case: a backend, an operation, its concurrency and its count.
 struct Case {
     title: &'static str,
     url: &'static str,
@@ -25,11 +25,11 @@ const fn case(title: &'static str, url: &'static str, operation: &'static str, a
     Case { title, url, operation, at_once, count }
 }
 
-/// What can be done with a store.
+/// The operations on a store.
 pub(super) const OPERATIONS: [&str; 4] = ["get", "set", "read", "write"];
 
 impl Case {
-    /// Objects of 16 MiB, or values of 256 bytes.
+    /// Returns true for objects of 16 MiB, false for values of 256 bytes.
     fn of_objects(&self) -> bool {
         matches!(self.operation, "read" | "write")
     }
@@ -49,7 +49,7 @@ const CASES: &[Case] = &[
     case("file write an object", "file", "write", 1, 12),
 ];
 
-/// The programs, and where the data lies.
+/// The programs, and the location of the data.
 struct Bench {
     tempo: PathBuf,
     native: PathBuf,
@@ -109,7 +109,7 @@ fn report(cases: &[&Case], times: &[(Vec<f64>, Vec<f64>)]) -> String {
 }
 
 impl Bench {
-    /// The guest and the native program have a store each, on the same server or disk.
+    /// Returns the URL of a side: the guest and the native program have a store each, on the same server or disk.
     fn url(&self, case: &Case, side: &str) -> String {
         match case.url {
             "nats" => format!("nats://127.0.0.1:{}/{side}", self.port),
@@ -136,7 +136,7 @@ fn with_case<'c>(command: &'c mut Command, case: &Case) -> &'c mut Command {
     command.args([case.operation, &case.count.to_string(), &case.at_once.to_string()])
 }
 
-/// What a program prints: how long the operations took.
+/// Runs a program and parses the seconds that it prints.
 pub(super) fn seconds(command: &mut Command) -> Result<f64> {
     let output = command.stderr(Stdio::inherit()).output()?;
     if !output.status.success() {

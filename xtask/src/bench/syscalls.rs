@@ -1,5 +1,5 @@
-//! System calls a request, counted by strace in a run of its own: tracing slows a server down many times, but what it
-//! calls for a request it calls either way.
+//! Counts system calls per request with strace, in a separate run: tracing slows a server down, but does not change its
+//! calls.
 
 use std::fs;
 use std::path::Path;
@@ -15,7 +15,7 @@ use crate::shell;
 
 const REQUESTS: u32 = 4_000;
 
-/// System calls a request of a server that is warm.
+/// Returns the system calls per request of a warm server.
 pub(crate) fn count(server: &Server, generator: &Generator<'_>, summary: &Path) -> Result<f64> {
     let mut strace = Command::new("strace")
         .args(["-q", "-f", "-c", "-p", &server.id().to_string(), "-o"])
@@ -58,7 +58,7 @@ fn attached(process: u32, tracer: u32) -> Result<()> {
     }
 }
 
-/// The calls of all rows: `% time, seconds, usecs/call, calls, [errors,] syscall`.
+/// Sums the calls of all rows: `% time, seconds, usecs/call, calls, [errors,] syscall`.
 fn calls(summary: &str) -> u64 {
     summary
         .lines()

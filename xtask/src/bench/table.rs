@@ -1,6 +1,6 @@
-//! Medians, and a Markdown table that is also readable on a terminal.
+//! Medians, and Markdown tables that are readable on a terminal.
 
-/// The middle of the values; of an even number, the mean of the two in the middle. `None` without values.
+/// Returns the median; of an even number of values, the mean of the middle two. `None` without values.
 pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> Option<f64> {
     let mut values: Vec<f64> = values.into_iter().collect();
     values.sort_by(f64::total_cmp);
@@ -9,7 +9,7 @@ pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> Option<f64> {
     Some(f64::midpoint(lower, upper))
 }
 
-/// A number with so many digits after the point, thousands apart; a dash for none.
+/// Formats a number with `digits` decimals and grouped thousands; a dash for none.
 pub(crate) fn number(value: Option<f64>, digits: usize) -> String {
     let Some(value) = value else { return "-".to_owned() };
     let text = format!("{value:.digits$}");
@@ -24,7 +24,7 @@ pub(crate) fn number(value: Option<f64>, digits: usize) -> String {
     grouped + rest
 }
 
-/// A table whose first column is text and whose others are numbers.
+/// Formats a table whose first column is text and whose other columns are numbers.
 pub(crate) fn markdown(head: &[&str], rows: &[Vec<String>]) -> String {
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());

@@ -1,5 +1,5 @@
-//! `cargo xtask bench telemetry`: what it costs to tell a collector of every request, or of some, or to have been able to,
-//! and what a collector costs that does not take it.
+//! `cargo xtask bench telemetry`: the cost of telemetry (off, sampled, for every request), and of a slow, hanging or
+//! absent collector.
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use clap::ArgMatches;
 
-use super::collector::{Collector, Manner};
+use super::collector::{Collector, CollectorBehavior};
 use super::contest::{Files, Guest, Program};
 use super::cores::{self, Cores};
 use super::load::{Generator, Load};
@@ -20,39 +20,39 @@ use super::table::{markdown, median, number};
 use crate::shell::{self, say};
 use crate::workspace::Workspace;
 
-const WARM_UP: f64 = 0.5;
+const WARM_UP_SECONDS: f64 = 0.5;
 
-/// How a server is told to tell.
+/// A telemetry configuration of the server.
 struct Case {
     title: &'static str,
-    /// Whether the program is the one that was built without.
+    /// True for the program that is built without telemetry.
     without: bool,
-    /// What share of the traces it records, and who is to take them.
-    sampled: Option<(&'static str, Manner)>,
+    /// The sampled share of traces, and the collector.
+    sampled: Option<(&'static str, CollectorBehavior)>,
 }
 
 const CASES: &[Case] = &[
     Case { title: "built without", without: true, sampled: None },
     Case { title: "off", without: false, sampled: None },
-    Case { title: "1 % sampled", without: false, sampled: Some(("0.01", Manner::Quick)) },
-    Case { title: "100 % sampled", without: false, sampled: Some(("1", Manner::Quick)) },
-    Case { title: "100 %, a slow collector (1 s)", without: false, sampled: Some(("1", Manner::Slow)) },
-    Case { title: "100 %, a collector that hangs", without: false, sampled: Some(("1", Manner::Hung)) },
-    Case { title: "100 %, no collector", without: false, sampled: Some(("1", Manner::Absent)) },
+    Case { title: "1 % sampled", without: false, sampled: Some(("0.01", CollectorBehavior::Quick)) },
+    Case { title: "100 % sampled", without: false, sampled: Some(("1", CollectorBehavior::Quick)) },
+    Case { title: "100 %, a slow collector (1 s)", without: false, sampled: Some(("1", CollectorBehavior::Slow)) },
+    Case { title: "100 %, a collector that hangs", without: false, sampled: Some(("1", CollectorBehavior::Hung)) },
+    Case { title: "100 %, no collector", without: false, sampled: Some(("1", CollectorBehavior::Absent)) },
 ];
-/// The first: what the others are a share of.
+/// The index of the case that the others are compared with.
 const BASE: usize = 0;
-/// The one that latencies of those with bad collectors are compared with.
-const TAKEN: usize = 3;
+/// The index of the case whose latencies those with bad collectors are compared with.
+const FULL_SAMPLING: usize = 3;
 
-/// What was measured of one case in one round.
+/// The results of one case in one round.
 struct Sample {
     load: Load,
-    /// Processor time of a request, in microseconds.
+    /// CPU time per request, in microseconds.
     cpu: f64,
-    /// The most memory that the process had, in MiB.
+    /// Peak memory of the process, in MiB.
     memory: f64,
-    /// How long it took to end, in milliseconds.
+    /// Duration of the shutdown, in milliseconds.
     end: f64,
 }
 
@@ -87,7 +87,7 @@ pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
     Ok(())
 }
 
-/// The program without the feature `telemetry`, beside the one with it.
+/// Builds the program without the feature `telemetry`, beside the one with it.
 fn without(profile: &str, build: bool) -> Result<PathBuf> {
     let directory = Workspace::load()?.target.join(profile);
     let program = directory.join("tempo-without-telemetry");
@@ -107,15 +107,15 @@ impl Bench {
         let server = Server::start(cores::pinned(command, self.cores.map(|cores| cores.server)))?;
         let core = self.cores.map(|cores| cores.load);
         let generator = Generator { program: &self.files.load, core, connections: self.connections, path: "/" };
-        generator.seconds(server.addr, WARM_UP)?;
+        generator.seconds(server.addr, WARM_UP_SECONDS)?;
         let before = server.usage()?;
         let load = generator.seconds(server.addr, seconds)?;
         let cpu = server.usage()?.cpu.saturating_sub(before.cpu).as_secs_f64() * 1e6 / load.requests;
         let sample = Sample { load, cpu, memory: memory(server.id())?, end: end(&server)? };
-        // What is not sent costs nothing, and would look good.
-        let is_sent = collector.is_none_or(|collector| collector.taken() > 0);
-        let absent = matches!(case.sampled, Some((_, Manner::Absent)));
-        ensure!(is_sent || absent, "the collector was told nothing");
+        // Telemetry that is not sent has no cost: the measurement would be wrong.
+        let is_sent = collector.is_none_or(|collector| collector.received() > 0);
+        let absent = matches!(case.sampled, Some((_, CollectorBehavior::Absent)));
+        ensure!(is_sent || absent, "the collector received nothing");
         Ok(sample)
     }
 
@@ -135,7 +135,7 @@ impl Bench {
     }
 }
 
-/// The most memory that a process has had, in MiB.
+/// Returns the peak memory of a process, in MiB.
 fn memory(id: u32) -> Result<f64> {
     let status = fs::read_to_string(format!("/proc/{id}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -143,12 +143,12 @@ fn memory(id: u32) -> Result<f64> {
     Ok(kib / 1024.0)
 }
 
-/// Asks a server to end, and tells how long that takes, in milliseconds.
+/// Ends a server, and returns the duration in milliseconds.
 fn end(server: &Server) -> Result<f64> {
     shell::run(Command::new("kill").args(["-TERM", &server.id().to_string()]))?;
     let begun = Instant::now();
     let stat = PathBuf::from(format!("/proc/{}/stat", server.id()));
-    // A process that has ended is a zombie until its parent looks, which happens when the server is dropped.
+    // An ended process is a zombie until its parent waits for it, which happens when the server is dropped.
     while fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z ")) {
         std::thread::sleep(Duration::from_millis(1));
     }
@@ -159,7 +159,7 @@ fn table(samples: &[Vec<Sample>]) -> String {
     let head =
         ["telemetry", "requests/s", "of without", "CPU µs", "p50 µs", "p99 µs", "p99 of taken", "peak MiB", "end ms"];
     let of = |case: usize, value: fn(&Sample) -> f64| median(samples.get(case).into_iter().flatten().map(value));
-    // Of the two of one round, as the machine may have been slower in another.
+    // Compares two cases of one round, as the machine may have been slower in another.
     let ratio = |case: usize, base: usize, value: fn(&Sample) -> f64| {
         let pairs = samples.get(case).into_iter().flatten().zip(samples.get(base).into_iter().flatten());
         median(pairs.map(|(sample, base)| value(sample) / value(base)))
@@ -172,7 +172,7 @@ fn table(samples: &[Vec<Sample>]) -> String {
             number(of(case, |sample| sample.cpu), 1),
             number(of(case, |sample| sample.load.p50), 0),
             number(of(case, |sample| sample.load.p99), 0),
-            number(ratio(case, TAKEN, |sample| sample.load.p99), 3),
+            number(ratio(case, FULL_SAMPLING, |sample| sample.load.p99), 3),
             number(of(case, |sample| sample.memory), 1),
             number(of(case, |sample| sample.end), 0),
         ]

@@ -19,15 +19,15 @@ pub(super) fn check(tree: &Tree, workspace: &Workspace, problems: &mut Problems)
     }
 }
 
-/// A package's directory as the tree has it.
+/// Returns a package's directory as a path of the tree.
 pub(super) fn relative(dir: &Path) -> Option<String> {
     Some(dir.strip_prefix(workspace::root()).ok()?.to_str()?.replace('\\', "/"))
 }
 
-/// Whether a test names the guest in a string, alone or as a file.
+/// Returns true if a test names the guest in a string, alone or as a file.
 fn is_run(tree: &Tree, guest: &str) -> bool {
     let names = [format!("\"{guest}\""), format!("\"{guest}.wasm\""), format!("/{guest}.wasm\"")];
-    // What the tests share knows every guest, and runs none.
+    // Shared code names every guest, and runs none.
     let other = |path: &str| path.starts_with("tests/guests/") || path.contains("/support/");
     let mut tests = tree.rust().filter(|file| file.path.starts_with("tests/") && !other(&file.path));
     tests.any(|file| names.iter().any(|name| file.text.contains(name)))

@@ -9,10 +9,11 @@ use super::tree::Tree;
 use crate::shell;
 use crate::workspace::{Package, Workspace};
 
-/// Crates that take their configuration as values: the environment of an embedder is not theirs to read.
-const SILENT: &[&str] = &["crates/tempo-core/src/", "crates/tempo-settings/src/", "crates/tempo-telemetry/src/"];
+/// Crates that take their configuration as values: they must not read the embedder's environment.
+const NO_ENVIRONMENT: &[&str] =
+    &["crates/tempo-core/src/", "crates/tempo-settings/src/", "crates/tempo-telemetry/src/"];
 
-/// A place in the order, known by the directory.
+/// A layer, determined by the directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Layer {
     Settings,
@@ -53,7 +54,7 @@ impl Layer {
         })
     }
 
-    /// The layers that it may be built on.
+    /// Returns the layers that it may depend on.
     fn below(self) -> &'static [Self] {
         match self {
             Self::Settings | Self::Xtask => &[],
@@ -117,7 +118,7 @@ fn check_direct(package: &Package, workspace: &Workspace, problems: &mut Problem
     }
 }
 
-/// Everything that a package is built with, on any target and with any feature.
+/// Returns everything that a package is built with, on any target and with any feature.
 fn reached(package: &Package) -> Result<Vec<String>> {
     let mut tree = shell::cargo();
     tree.args(["tree", "--edges", "normal,build", "--prefix", "none", "--format", "{p}", "--target", "all"]);
@@ -128,13 +129,13 @@ fn reached(package: &Package) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Whether a crate is the one named, or one of its parts (`wasmtime-environ`, `clap_builder`).
+/// Returns true if a crate is the named one, or one of its parts (`wasmtime-environ`, `clap_builder`).
 fn is_of(name: &str, family: &str) -> bool {
     name.strip_prefix(family).is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '_']))
 }
 
 fn check_environment(tree: &Tree, problems: &mut Problems) {
-    for file in tree.rust().filter(|file| SILENT.iter().any(|path| file.path.starts_with(path))) {
+    for file in tree.rust().filter(|file| NO_ENVIRONMENT.iter().any(|path| file.path.starts_with(path))) {
         for (number, line) in (1..).zip(file.text.lines()) {
             if line.contains("std::env") || line.contains("env::var") {
                 problems.add(format!("{}:{number}", file.path), "this crate does not read the environment");
@@ -159,6 +160,7 @@ mod tests {
             publish: true,
             runtime: None,
             guest: false,
+            runtime: None,
         }
     }
 

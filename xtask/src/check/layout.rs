@@ -1,9 +1,9 @@
-//! The top level holds what a newcomer needs to see first, and nothing else.
+//! The top level contains the entries that a newcomer needs, and no others.
 
 use super::problems::Problems;
 use super::tree::Tree;
 
-/// Everything that stands there, but for dot files.
+/// The entries, without dot files.
 const ENTRIES: &[&str] = &[
     "ARCHITECTURE.md",
     "CHANGELOG.md",

@@ -1,4 +1,4 @@
-//! ARCHITECTURE.md names only what exists: a map that has become wrong is worse than none.
+//! ARCHITECTURE.md names only files and items that exist.
 
 use std::collections::HashSet;
 
@@ -7,7 +7,7 @@ use super::tree::Tree;
 
 const MAP: &str = "ARCHITECTURE.md";
 
-/// Endings by which a word is known to be a file.
+/// Extensions that mark a word as a file.
 const FILES: &[&str] = &[".rs", ".md", ".toml", ".wit", ".wasm", ".lock"];
 
 pub(super) fn check(tree: &Tree, problems: &mut Problems) {
@@ -20,12 +20,12 @@ pub(super) fn check(tree: &Tree, problems: &mut Problems) {
                 problems.add(place, format!("`{name}` does not exist"));
             }
         } else if let Some(missing) = item(name).into_iter().flatten().find(|part| !known.contains(part)) {
-            problems.add(place, format!("no Rust source says `{missing}`"));
+            problems.add(place, format!("no Rust source contains `{missing}`"));
         }
     }
 }
 
-/// What stands in backticks within a line, with the line's number; blocks of code are not looked into.
+/// Returns the words in backticks with their line numbers, without those in code blocks.
 fn names(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut fenced = false;
     let lines = (1..).zip(text.lines()).filter(move |(_, line)| {
@@ -36,21 +36,22 @@ fn names(text: &str) -> impl Iterator<Item = (usize, &str)> {
     lines.flat_map(|(number, line)| line.split('`').skip(1).step_by(2).map(move |name| (number, name)))
 }
 
-/// A path of this project: not a URL, not a WIT name (`wasi:http/types`), not a MIME type or a pattern.
+/// Returns true for a path of this project: not a URL, a WIT name (`wasi:http/types`), a MIME type or a pattern.
 fn is_path(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
     let is_file = FILES.iter().any(|ending| name.ends_with(ending));
     name.chars().all(plain) && !name.starts_with('/') && (name.contains('/') || is_file)
 }
 
-/// A path from the root, or the end of one: `service.rs`, `src/lib.rs`.
+/// Returns true for a path from the root, or the end of one: `service.rs`, `src/lib.rs`.
 fn exists(tree: &Tree, path: &str) -> bool {
     let end = format!("/{}", path.trim_end_matches('/'));
     let is_end = |file: &str| file.ends_with(&end) || file.contains(&format!("{end}/"));
     tree.has(path) || tree.files().any(|file| is_end(&file.path))
 }
 
-/// The parts of a Rust item's path: a type (`Service`), a macro (`runtime!`), a function (`boot()`), or a path of them.
+/// Returns the parts of a Rust item's path: a type (`Service`), a macro (`runtime!`), a function (`boot()`), or a path
+/// of them.
 fn item(name: &str) -> Option<Vec<&str>> {
     let path = name.strip_suffix('!').or_else(|| name.strip_suffix("()")).unwrap_or(name);
     let parts: Vec<&str> = path.split("::").collect();
@@ -88,9 +89,9 @@ mod tests {
             [
                 "ARCHITECTURE.md:1: `src/gone.rs` does not exist",
                 "ARCHITECTURE.md:1: `crates/gone` does not exist",
-                "ARCHITECTURE.md:2: no Rust source says `Gone`",
-                "ARCHITECTURE.md:2: no Rust source says `lost`",
-                "ARCHITECTURE.md:6: no Rust source says `Missing`",
+                "ARCHITECTURE.md:2: no Rust source contains `Gone`",
+                "ARCHITECTURE.md:2: no Rust source contains `lost`",
+                "ARCHITECTURE.md:6: no Rust source contains `Missing`",
             ]
         );
     }

@@ -1,4 +1,4 @@
-//! What the checks found, each with the place to look at.
+//! The findings of the checks, each with its location.
 
 use anyhow::{Result, bail};
 
@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 pub(super) struct Problems(Vec<String>);
 
 impl Problems {
-    /// Notes a finding about a file, or about a place in it.
+    /// Adds a finding for a file, or for a line of it.
     pub(super) fn add(&mut self, place: impl std::fmt::Display, what: impl std::fmt::Display) {
         self.0.push(format!("{place}: {what}"));
     }

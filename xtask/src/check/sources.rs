@@ -1,19 +1,19 @@
-//! Rules for each Rust source: it says what it is for, it is short, and it is finished.
+//! Rules for each Rust source: its first line, its length, and no unfinished code.
 
 use super::problems::Problems;
-use super::tree::{Source, Tree};
+use super::tree::{SourceFile, Tree};
 
-/// More lines than this are two concepts.
-const FILE_LINES: usize = 400;
+/// The maximum number of lines of a file.
+const MAX_FILE_LINES: usize = 400;
 
-/// `lib.rs` is a table of contents.
-const LIB_LINES: usize = 100;
+/// The maximum number of lines of `lib.rs`, a table of contents.
+const MAX_LIB_LINES: usize = 100;
 
-/// The other way to say what a library is for.
-const README: &str = "#![doc = include_str!(\"../README.md\")]";
+/// The alternative to a `//!` line in a library.
+const README_ATTRIBUTE: &str = "#![doc = include_str!(\"../README.md\")]";
 
-/// What an unfinished place is marked with. Put together here, so that this file does not find itself.
-const MARKS: &[&str] = &[
+/// Marks of unfinished code. Concatenated, so that the check does not find this file.
+const UNFINISHED_MARKS: &[&str] = &[
     concat!("to", "do!"),
     concat!("unimple", "mented!"),
     concat!("FIX", "ME"),
@@ -27,28 +27,28 @@ pub(super) fn check(tree: &Tree, problems: &mut Problems) {
     }
 }
 
-fn check_file(file: &Source, problems: &mut Problems) {
-    // A library may take its first page from its README.
-    if !file.text.starts_with("//!") && !file.text.starts_with(README) {
-        problems.add(&file.path, "the first line does not say what lives here and why (`//! ...`)");
+fn check_file(file: &SourceFile, problems: &mut Problems) {
+    // A library may take its documentation from its README.
+    if !file.text.starts_with("//!") && !file.text.starts_with(README_ATTRIBUTE) {
+        problems.add(&file.path, "the first line is not `//!` documentation of the file");
     }
     let lines = file.text.lines().count();
-    if lines > FILE_LINES {
-        problems.add(&file.path, format!("{lines} lines; at most {FILE_LINES}"));
+    if lines > MAX_FILE_LINES {
+        problems.add(&file.path, format!("{lines} lines; at most {MAX_FILE_LINES}"));
     }
-    // A guest is one short file, which is its lib.rs.
+    // A guest is one short file, its lib.rs.
     let guest = file.path.starts_with("guests/") || file.path.starts_with("tests/guests/");
-    if file.path.ends_with("/lib.rs") && !guest && lines > LIB_LINES {
-        problems.add(&file.path, format!("{lines} lines; a table of contents has at most {LIB_LINES}"));
+    if file.path.ends_with("/lib.rs") && !guest && lines > MAX_LIB_LINES {
+        problems.add(&file.path, format!("{lines} lines; a table of contents has at most {MAX_LIB_LINES}"));
     }
     for (number, line) in (1..).zip(file.text.lines()) {
-        for mark in MARKS.iter().filter(|mark| has_word(line, mark)) {
+        for mark in UNFINISHED_MARKS.iter().filter(|mark| has_word(line, mark)) {
             problems.add(format!("{}:{number}", file.path), format!("unfinished ({mark})"));
         }
     }
 }
 
-/// Whether a word stands in a text by itself, not as a part of a longer one.
+/// Returns true if `word` occurs in `text` as a whole word.
 pub(super) fn has_word(text: &str, word: &str) -> bool {
     let is_part = |c: char| c.is_alphanumeric() || c == '_';
     text.match_indices(word).any(|(at, _)| {
@@ -71,7 +71,7 @@ mod tests {
     #[test]
     fn a_file_says_what_it_is_for() {
         assert_eq!(problems("crates/a/src/b.rs", "//! Good.\n"), Vec::<String>::new());
-        assert_eq!(problems("crates/a/src/lib.rs", &format!("{README}\n\nmod b;\n")), Vec::<String>::new());
+        assert_eq!(problems("crates/a/src/lib.rs", &format!("{README_ATTRIBUTE}\n\nmod b;\n")), Vec::<String>::new());
         assert_eq!(problems("crates/a/src/b.rs", "use x;\n").len(), 1);
         assert_eq!(problems("crates/a/tests/ui/wrong.rs", "use x;\n"), Vec::<String>::new());
     }
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn unfinished_places_are_found() {
-        for mark in MARKS {
+        for mark in UNFINISHED_MARKS {
             let found = problems("crates/a/src/b.rs", &format!("//! Good.\n\n// {mark} later\n"));
             assert_eq!(found, [format!("crates/a/src/b.rs:3: unfinished ({mark})")]);
             assert!(

@@ -1,4 +1,4 @@
-//! The files of the project: those that git knows or would take, and nothing of what is built.
+//! The files of the project: those that git tracks or would add, without build output.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,18 +7,18 @@ use anyhow::{Context, Result};
 
 use crate::{shell, workspace};
 
-/// One file.
+/// A file.
 #[derive(Debug)]
-pub(super) struct Source {
-    /// Relative to the root, with slashes.
+pub(super) struct SourceFile {
+    /// The path relative to the root, with slashes.
     pub(super) path: String,
-    /// What it says; empty for a link and for a file that is not text.
+    /// The text; empty for a link and for a binary file.
     pub(super) text: String,
 }
 
-/// All of them, by path.
+/// All files, sorted by path.
 #[derive(Debug)]
-pub(super) struct Tree(Vec<Source>);
+pub(super) struct Tree(Vec<SourceFile>);
 
 impl Tree {
     /// Reads the work tree.
@@ -29,10 +29,10 @@ impl Tree {
         let list = shell::read(&mut git).context("the checks need git and a clone")?;
         let mut files = Vec::new();
         for path in list.split('\0').filter(|path| !path.is_empty()) {
-            // A file that was removed and not yet committed is still listed.
+            // A removed file that is not yet committed is still listed.
             let Ok(metadata) = root.join(path).symlink_metadata() else { continue };
             let text = if metadata.is_file() { text(&root.join(path))? } else { String::new() };
-            files.push(Source { path: path.to_owned(), text });
+            files.push(SourceFile { path: path.to_owned(), text });
         }
         files.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(Self(files))
@@ -40,29 +40,35 @@ impl Tree {
 
     #[cfg(test)]
     pub(super) fn of(files: &[(&str, &str)]) -> Self {
-        Self(files.iter().map(|(path, text)| Source { path: (*path).to_owned(), text: (*text).to_owned() }).collect())
+        Self(
+            files
+                .iter()
+                .map(|(path, text)| SourceFile { path: (*path).to_owned(), text: (*text).to_owned() })
+                .collect(),
+        )
     }
 
-    /// All files.
-    pub(super) fn files(&self) -> impl Iterator<Item = &Source> {
+    /// Iterates over all files.
+    pub(super) fn files(&self) -> impl Iterator<Item = &SourceFile> {
         self.0.iter()
     }
 
-    /// The Rust sources. The fixtures of trybuild are not among them: they are wrong on purpose.
-    pub(super) fn rust(&self) -> impl Iterator<Item = &Source> {
+    /// Iterates over the Rust sources, without the fixtures of trybuild, which contain errors.
+    pub(super) fn rust(&self) -> impl Iterator<Item = &SourceFile> {
         self.files().filter(|file| file.path.ends_with(".rs") && !file.path.contains("/tests/ui/"))
     }
 
-    /// Whether a file or a directory is there.
+    /// Returns true if a file or a directory exists.
     pub(super) fn has(&self, path: &str) -> bool {
         let path = path.trim_end_matches('/');
-        let below =
-            |file: &Source| file.path.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let below = |file: &SourceFile| {
+            file.path.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
         self.files().any(below)
     }
 
-    /// A file by its path.
-    pub(super) fn get(&self, path: &str) -> Option<&Source> {
+    /// Returns a file by its path.
+    pub(super) fn get(&self, path: &str) -> Option<&SourceFile> {
         self.files().find(|file| file.path == path)
     }
 }

@@ -1,5 +1,5 @@
-//! `wit/` is the one source of every WIT package. A crate links to what it needs; cargo packs what a link leads to, so
-//! a tarball is whole all the same.
+//! `wit/` contains every WIT package. A crate links to the packages that it needs; cargo packs the targets of links, so
+//! a tarball is complete.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! C: the compiler of zig, which PyPI has, and the C library and linker that guests in Rust are built with.
+//! C: the compiler of zig, from PyPI, with the C library and the linker of guests in Rust.
 
 use std::ffi::OsString;
 use std::fs;
@@ -7,25 +7,25 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::{Workshop, python, tools};
+use super::{BuildContext, python, tools};
 use crate::{setup, shell};
 
 pub(super) const ZIG: &str = "ziglang==0.15.2";
 
-pub(super) fn build(workshop: &Workshop, source: &Path, scratch: &Path) -> Result<()> {
-    let zig = python::install(workshop, ZIG)?.join("ziglang").join(format!("zig{}", std::env::consts::EXE_SUFFIX));
+pub(super) fn build(context: &BuildContext, source: &Path, scratch: &Path) -> Result<()> {
+    let zig = python::install(context, ZIG)?.join("ziglang").join(format!("zig{}", std::env::consts::EXE_SUFFIX));
     let object = scratch.join("handler.o");
     let mut compile = Command::new(zig);
     compile.args(["cc", "-target", "wasm32-wasi", "-O2", "-Wall", "-Wextra", "-Werror"]);
-    compile.arg(format!("-DWASI=\"{}\"", workshop.p2.version)).arg("-c").arg(source.join("handler.c"));
+    compile.arg(format!("-DWASI=\"{}\"", context.p2.version)).arg("-c").arg(source.join("handler.c"));
     compile.arg("-o").arg(&object);
-    // zig would keep its caches in the home directory and beside the sources.
-    let cache = workshop.tools.cache("zig-cache");
+    // By default zig keeps its caches in the home directory and beside the sources.
+    let cache = context.tools.cache("zig-cache");
     tools::run(compile.env("ZIG_GLOBAL_CACHE_DIR", &cache).env("ZIG_LOCAL_CACHE_DIR", &cache))?;
 
     let wit = scratch.join("world.wit");
-    let world = format!("export wasi:http/incoming-handler@{};", workshop.p2.version);
-    fs::write(&wit, workshop.p2.in_one_file(&world)?)?;
+    let world = format!("export wasi:http/incoming-handler@{};", context.p2.version);
+    fs::write(&wit, context.p2.in_one_file(&world)?)?;
     let rustlib = PathBuf::from(shell::read(shell::rustc().args(["--print", "sysroot"]))?.trim()).join("lib/rustlib");
     let libc = rustlib.join(setup::TARGET).join("lib/self-contained");
     let mut link = Command::new("wasm-component-ld");
@@ -34,7 +34,7 @@ pub(super) fn build(workshop: &Workshop, source: &Path, scratch: &Path) -> Resul
     tools::run(link.args(["--entry", "_initialize", "--component-type"]).arg(wit))
 }
 
-/// The path with rustc's own linkers first: rustc finds them by itself, we have to say where they are.
+/// Returns the path with rustc's own linkers first: other compilers do not find them.
 fn linkers(rustlib: &Path) -> Result<OsString> {
     let about = shell::read(shell::rustc().arg("-vV"))?;
     let host =

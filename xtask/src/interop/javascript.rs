@@ -1,4 +1,4 @@
-//! JavaScript: componentize-js from npm, which puts an interpreter and the script into one component.
+//! JavaScript: componentize-js from npm, which combines an interpreter and the script into a component.
 
 use std::fs;
 use std::path::Path;
@@ -8,48 +8,42 @@ use anyhow::Result;
 use sha2::{Digest, Sha256};
 
 use super::wit::Interfaces;
-use super::{Workshop, tools};
+use super::{BuildContext, tools};
 
-/// What every component of JavaScript is built with: the packages, and the script that uses them.
+/// The inputs of every JavaScript component: the packages, and the script that uses them.
 pub(super) const TOOLS: &[&str] = &[PACKAGES, BUILD];
 const PACKAGES: &str = include_str!("../../../tests/interop/javascript/package.json");
 const BUILD: &str = include_str!("../../../tests/interop/javascript/build.mjs");
 
-/// The WIT that the storage component is built against.
+/// The WIT of the storage component.
 pub(super) const STORAGE: &[&str] = &["blobstore-draft", "keyvalue-draft2"];
 
-/// The version of wasi:http that componentize-js exports its handler of fetch events under, and no other.
+/// The only version of wasi:http for which componentize-js exports its handler of fetch events.
 const WASI: &str = "0.2.10";
 
 pub(super) fn lacks() -> Option<&'static str> {
     (!tools::works("node", &["--version"]) || !tools::works("npm", &["--version"])).then_some("Node.js with npm")
 }
 
-pub(super) fn build_handler(workshop: &Workshop, source: &Path, scratch: &Path) -> Result<()> {
-    build(workshop, &workshop.p2.renamed(WASI), "", source, &scratch.join("javascript.wasm"))
+pub(super) fn build_handler(context: &BuildContext, source: &Path, scratch: &Path) -> Result<()> {
+    build(context, &context.p2.renamed(WASI), "", source, &scratch.join("javascript.wasm"))
 }
 
-pub(super) fn build_storage(workshop: &Workshop, source: &Path, scratch: &Path) -> Result<()> {
+pub(super) fn build_storage(context: &BuildContext, source: &Path, scratch: &Path) -> Result<()> {
     let imports = "include wasi:blobstore/imports@0.2.0-draft; include wasi:keyvalue/imports@0.2.0-draft2;";
-    build(
-        workshop,
-        &workshop.p2.renamed(WASI).with(STORAGE)?,
-        imports,
-        source,
-        &scratch.join("javascript-storage.wasm"),
-    )
+    build(context, &context.p2.renamed(WASI).with(STORAGE)?, imports, source, &scratch.join("javascript-storage.wasm"))
 }
 
-fn build(workshop: &Workshop, interfaces: &Interfaces, imports: &str, source: &Path, output: &Path) -> Result<()> {
-    // What is installed is decided by this file, so it names the directory.
+fn build(context: &BuildContext, interfaces: &Interfaces, imports: &str, source: &Path, output: &Path) -> Result<()> {
+    // This file determines the installed packages, so its digest names the directory.
     let digest: String = Sha256::digest(PACKAGES).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-    let node = workshop.tools.get(&format!("componentize-js-{digest}"), |directory| {
+    let node = context.tools.get(&format!("componentize-js-{digest}"), |directory| {
         fs::write(directory.join("package.json"), PACKAGES)?;
-        // No package of the tree needs to run a script to be installed.
+        // No package of the tree needs an install script.
         let flags = ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"];
         tools::run(Command::new("npm").args(flags).current_dir(directory))
     })?;
-    // Node looks for packages beside the script that imports them.
+    // Node searches for packages beside the importing script.
     let script = node.join("build.mjs");
     fs::write(&script, BUILD)?;
     let wit = output.with_file_name("wit");

@@ -1,4 +1,4 @@
-//! Whether a component is still what its sources, tools and interfaces would make.
+//! Detects whether a component is up to date with its sources, tools and interfaces.
 
 use std::fs;
 use std::path::Path;
@@ -8,15 +8,15 @@ use sha2::{Digest, Sha256};
 
 use super::wit::Interfaces;
 
-/// A digest of everything that goes into a component.
+/// A digest of all inputs of a component.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Stamp(String);
 
 impl Stamp {
-    /// Of the files in `source`, the tools' versions and the interfaces.
+    /// Computes the digest of the files in `source`, the tools' versions and the interfaces.
     pub(super) fn of(source: &Path, tools: &[&str], interfaces: &[&Interfaces]) -> Result<Self> {
         let mut digest = Sha256::new();
-        // Each part is preceded by its length, so that no two lists of parts look alike.
+        // Each part is preceded by its length, so that different lists of parts have different digests.
         let mut add = |part: &[u8]| {
             digest.update(part.len().to_le_bytes());
             digest.update(part);

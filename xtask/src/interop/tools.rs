@@ -9,10 +9,10 @@ use anyhow::{Context, Result};
 
 use crate::shell;
 
-/// How long an installation or a build may take before something is wrong.
-pub(super) const PATIENCE: Duration = Duration::from_secs(10 * 60);
+/// The timeout of an installation or a build.
+pub(super) const TOOL_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 
-/// The directory that tools are installed into, each into one of its own.
+/// The directory of the tools, with one subdirectory each.
 pub(super) struct Tools(PathBuf);
 
 impl Tools {
@@ -20,12 +20,12 @@ impl Tools {
         Self(directory)
     }
 
-    /// A directory for what a tool keeps between runs.
+    /// Returns the cache directory of a tool.
     pub(super) fn cache(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 
-    /// The directory that `install` filled. It is called once, and not again after it succeeded.
+    /// Returns the directory that `install` fills on the first call that succeeds.
     pub(super) fn get(&self, name: &str, install: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
         let directory = self.0.join(name);
         if directory.exists() {
@@ -42,12 +42,12 @@ impl Tools {
     }
 }
 
-/// Runs a command in a bounded time.
+/// Runs a command with a timeout.
 pub(super) fn run(command: &mut Command) -> Result<()> {
-    shell::run_within(command, PATIENCE)
+    shell::run_within(command, TOOL_TIMEOUT)
 }
 
-/// Whether a command can be started and succeeds.
+/// Returns true if a command starts and succeeds.
 pub(super) fn works(program: &str, arguments: &[&str]) -> bool {
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());

@@ -1,5 +1,5 @@
-//! The WIT that components of other languages are built against: that of the crates `wasip2` and `wasip3`, which guests in
-//! Rust use too. Cargo knows where they are.
+//! The WIT of components of other languages: that of the crates `wasip2` and `wasip3`, which guests in Rust use too.
+//! Cargo provides their paths.
 
 use std::fs;
 use std::path::Path;
@@ -9,15 +9,15 @@ use serde_json::Value;
 
 use crate::{shell, workspace};
 
-/// `wasi:http` and the packages that it uses, as files of WIT.
+/// `wasi:http` and its dependencies, as WIT files.
 pub(super) struct Interfaces {
-    /// The version of each package: they are all published together.
+    /// The version of each package: they are published together.
     pub(super) version: String,
-    /// Names and texts.
+    /// Names and texts of the files.
     pub(super) files: Vec<(String, String)>,
 }
 
-/// Those of WASI 0.2 and of 0.3.
+/// Returns the interfaces of WASI 0.2 and of 0.3.
 pub(super) fn interfaces() -> Result<[Interfaces; 2]> {
     let text = shell::read(shell::cargo().args(["metadata", "--format-version", "1"]))?;
     let json: Value = serde_json::from_str(&text).context("cargo metadata wrote something that is not JSON")?;
@@ -44,14 +44,15 @@ impl Interfaces {
         Ok(Self { version: version.to_owned(), files })
     }
 
-    /// The same under another version, for a tool that knows one by name: patch releases of 0.2 have the same `wasi:http`.
+    /// Returns the interfaces under another version, for a tool that requires one: patch releases of 0.2 have the same
+    /// `wasi:http`.
     pub(super) fn renamed(&self, version: &str) -> Self {
-        // Feature gates name versions too.
+        // Feature gates contain versions too.
         let rename = |(name, text): &(String, String)| (name.clone(), text.replace(&self.version, version));
         Self { version: version.to_owned(), files: self.files.iter().map(rename).collect() }
     }
 
-    /// The same with packages of this repository: directories below `wit`.
+    /// Adds packages of this repository: directories below `wit`.
     pub(super) fn with(&self, packages: &[&str]) -> Result<Self> {
         let mut files = self.files.clone();
         for package in packages {
@@ -73,7 +74,7 @@ impl Interfaces {
         Ok(())
     }
 
-    /// The same in one file, for a tool that takes no directory.
+    /// Returns everything in one file, for a tool that takes no directory.
     pub(super) fn in_one_file(&self, items: &str) -> Result<String> {
         let mut whole = world(items);
         for (_, text) in &self.files {
@@ -84,7 +85,7 @@ impl Interfaces {
     }
 }
 
-/// Adds a package's files under `name`, and what it uses beside it: a package among others has no packages of its own.
+/// Adds a package's files under `name`, and its dependencies beside it: a nested package cannot contain packages.
 fn add_package(directory: &Path, name: &str, files: &mut Vec<(String, String)>) -> Result<()> {
     let entries = fs::read_dir(directory).with_context(|| format!("cannot read {}", directory.display()))?;
     let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
@@ -106,7 +107,7 @@ fn world(items: &str) -> String {
     format!("package tempo:interop;\n\nworld handler {{\n    {items}\n}}\n")
 }
 
-/// The name of the package that a file begins with, and what follows.
+/// Returns the package name at the beginning of a file, and the rest.
 fn split(text: &str) -> Result<(&str, &str)> {
     match text.strip_prefix("package ").and_then(|text| text.split_once(';')) {
         Some(parts) => Ok(parts),

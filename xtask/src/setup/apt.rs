@@ -1,5 +1,5 @@
-//! apt with a sources list, lists and a cache of its own, so that packages can be fetched without being installed, as
-//! any user, and nothing of the machine's configuration is touched.
+//! apt with a separate sources list, lists and cache: it fetches packages without installing them, as any user, and
+//! without changing the machine's configuration.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use super::mirror::Mirror;
 use crate::shell::{self, say};
 
-/// The machine's own settings (proxies, timeouts) stay; its hooks, which would work on the machine's caches, do not.
+/// Keeps the machine's settings (proxies, timeouts), and removes its hooks, which would change the machine's caches.
 const SETTINGS: &str = r#"#clear APT::Update::Pre-Invoke;
 #clear APT::Update::Post-Invoke;
 #clear APT::Update::Post-Invoke-Success;
@@ -23,7 +23,7 @@ Dir::Cache::pkgcache "";
 Dir::Cache::srcpkgcache "";
 "#;
 
-/// One suite of a mirror, with its lists fetched.
+/// A suite of a mirror, with its lists fetched.
 #[derive(Debug)]
 pub(super) struct Suite {
     dir: PathBuf,
@@ -31,7 +31,7 @@ pub(super) struct Suite {
 }
 
 impl Suite {
-    /// Fetches the lists of a suite into a directory of its own.
+    /// Fetches the lists of a suite into a separate directory.
     pub(super) fn open(mirror: &Mirror, name: &str, scratch: &Path) -> Result<Self> {
         let suite = Self { dir: scratch.join("apt").join(name), name: name.to_owned() };
         for part in ["lists/partial", "cache/archives/partial", "none"] {
@@ -45,13 +45,13 @@ impl Suite {
         Ok(suite)
     }
 
-    /// The version of a package that starts with `prefix`, the newest if there are several.
+    /// Returns the newest version of a package that starts with `prefix`.
     pub(super) fn version(&self, package: &str, prefix: &str) -> Result<Option<String>> {
         let table = shell::read(self.apt("apt-cache").args(["madison", package]))?;
         Ok(newest(&table, prefix))
     }
 
-    /// A package and what it needs that is not installed on this machine, each with its version.
+    /// Returns a package and its missing dependencies, each with its version.
     pub(super) fn with_dependencies(&self, package: &str) -> Result<Vec<(String, String)>> {
         let mut apt = self.apt("apt-get");
         let list =
@@ -69,7 +69,7 @@ impl Suite {
         let fetched = self.dir.join("debs");
         fs::create_dir_all(&fetched)?;
         let pins = packages.iter().map(|(package, version)| format!("{package}={version}"));
-        // apt verifies the checksum, also of a file that an earlier run left.
+        // apt verifies the checksum, also of a file from an earlier run.
         shell::run(self.apt("apt-get").args(["--quiet", "download"]).args(pins).current_dir(&fetched))?;
         for (package, version) in packages {
             let deb = fs::read_dir(&fetched)?
@@ -101,7 +101,7 @@ impl Suite {
         format!("{SETTINGS}{}", lines.concat())
     }
 
-    /// The one version of a package whose number is not tied to the compiler's.
+    /// Returns the version of a package that is independent of the compiler's.
     pub(super) fn any_version(&self, package: &str) -> Result<String> {
         match self.version(package, "")? {
             Some(version) => Ok(version),
@@ -110,13 +110,13 @@ impl Suite {
     }
 }
 
-/// Reads `package | version | source` lines, which apt-cache sorts with the newest first.
+/// Parses `package | version | source` lines, which apt-cache sorts with the newest first.
 fn newest(table: &str, prefix: &str) -> Option<String> {
     let versions = table.lines().filter_map(|line| line.split('|').nth(1)).map(str::trim);
     versions.filter(|version| version.starts_with(prefix)).map(str::to_owned).next()
 }
 
-/// Reads `'URI' package_version_architecture.deb size checksum` lines; those of other forms are apt's own words.
+/// Parses `'URI' package_version_architecture.deb size checksum` lines; other lines are apt's messages.
 fn file(line: &str) -> Option<(String, String)> {
     let mut words = line.strip_prefix('\'')?.split_whitespace().skip(1);
     let mut parts = words.next()?.split('_');
@@ -125,7 +125,7 @@ fn file(line: &str) -> Option<(String, String)> {
 }
 
 fn is_deb(path: &Path, package: &str, version: &str) -> bool {
-    // An epoch's colon is written as %3a in a file's name.
+    // File names contain %3a for an epoch's colon.
     let start = format!("{package}_{}_", version.replace(':', "%3a"));
     path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&start))
 }

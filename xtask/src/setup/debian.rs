@@ -1,6 +1,6 @@
-//! The target from Debian's packages: the standard library's source is built for it here, and put where rustc looks.
+//! Builds the target from Debian's packages: compiles the standard library from source and installs it in the sysroot.
 //!
-//! Everything happens below the target directory; the sysroot changes once, at the end, by one rename.
+//! The work happens below the target directory; the sysroot changes once, at the end, by a rename.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,11 +13,11 @@ use super::mirror::Mirror;
 use super::toolchain::{Toolchain, require_writable};
 use crate::shell::{self, say};
 
-/// Where the compiler's version may be, the likeliest first. A libc is taken from the same suite: the two are tested
-/// together there.
+/// The suites that may have the compiler's version, the likeliest first. The libc comes from the same suite, where the
+/// two are tested together.
 const SUITES: &[&str] = &["trixie-backports", "sid", "testing", "trixie"];
 
-/// What the linker of components takes from libc.
+/// The files of libc that the linker of components needs.
 const LIBC_PARTS: &[&str] = &["crt1-command.o", "crt1-reactor.o", "libc.a"];
 
 /// Fetches, builds, installs.
@@ -27,7 +27,7 @@ pub(super) fn add_target(toolchain: &Toolchain, scratch: &Path) -> Result<()> {
     let built = build(&sources.join("usr/src").join(format!("rustc-{}", toolchain.version)))?;
     install(toolchain, &built, &sources.join("usr/lib").join(TARGET))?;
     check(toolchain, scratch)?;
-    // Hundreds of megabytes that nothing needs again.
+    // Hundreds of megabytes that are not needed again.
     remove(&sources)?;
     remove(&scratch.join("apt"))
 }
@@ -65,14 +65,14 @@ fn fetch(toolchain: &Toolchain, scratch: &Path) -> Result<PathBuf> {
 /// Builds the libraries and returns their directory.
 fn build(source: &Path) -> Result<PathBuf> {
     let target = source.join("target");
-    // What an earlier attempt left could be of other options; every library found there is installed.
+    // An earlier attempt may have used other options; every library in the directory is installed.
     remove(&target)?;
     let mut cargo = shell::cargo();
     cargo
         .args(["build", "--release", "--target", TARGET, "--features", "panic-unwind", "--target-dir"])
         .arg(&target)
         .current_dir(source.join("library/sysroot"))
-        // The standard library is built by a stable compiler as the compiler's own build does it.
+        // The compiler's own build compiles the standard library in the same way.
         .env("RUSTC_BOOTSTRAP", "1")
         .env("__CARGO_DEFAULT_LIB_METADATA", "stablestd")
         .env("RUSTFLAGS", "-Zforce-unstable-if-unmarked -Cembed-bitcode=yes")
@@ -105,7 +105,7 @@ fn install(toolchain: &Toolchain, built: &Path, libc: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Links an empty program, so that a library that does not fit is found here and not in the first guest.
+/// Links an empty program, so that an incompatible library is detected here and not in the first guest.
 fn check(toolchain: &Toolchain, scratch: &Path) -> Result<()> {
     let program = scratch.join("probe.rs");
     fs::write(&program, "fn main() { println!(\"linked\"); }\n")?;

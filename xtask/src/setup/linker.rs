@@ -1,4 +1,4 @@
-//! The linker of components. rustup's toolchains carry it; a compiler from a distribution may not.
+//! The linker of components. rustup's toolchains include it; a distribution's compiler may not.
 
 use std::fs;
 use std::path::Path;
@@ -8,8 +8,8 @@ use anyhow::{Context, Result};
 use super::toolchain::{Toolchain, require_writable};
 use crate::shell::{self, say};
 
-/// Builds wasm-component-ld from crates.io and puts it beside rustc's other tools. It calls `wasm-ld`, which comes with
-/// rustc or with LLVM's lld.
+/// Builds wasm-component-ld from crates.io and installs it beside rustc's other tools. It calls `wasm-ld`, which is
+/// part of rustc or of LLVM's lld.
 pub(super) fn install(toolchain: &Toolchain, scratch: &Path) -> Result<()> {
     say("the compiler has no wasm-component-ld; building it from crates.io");
     let tools = toolchain.tools_dir();

@@ -1,25 +1,25 @@
-//! Which Debian mirror this machine uses: its apt configuration knows, in one of two formats.
+//! Finds the Debian mirror of this machine in its apt configuration, which has one of two formats.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Debian's own, which every machine with a plain connection reaches.
+/// Debian's own mirror, for machines with a direct connection.
 const DEFAULT: &str = "http://deb.debian.org/debian";
 
-/// The keys of every Debian suite; a mirror's own entry often names those of one suite only.
+/// The keys of every Debian suite; a mirror's entry often names those of one suite only.
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
-/// Where packages come from, and how they are verified.
+/// A mirror, with the verification of its packages.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Mirror {
-    /// The URI of the archive, as apt takes it.
+    /// The URI of the archive, in apt's form.
     pub(super) uri: String,
-    /// apt's options for it, as in `signed-by=/path`; empty when apt's defaults do.
+    /// Its options for apt, as in `signed-by=/path`; empty for apt's defaults.
     options: Vec<String>,
 }
 
 impl Mirror {
-    /// The machine's first Debian archive, or Debian's own.
+    /// Returns the machine's first Debian archive, or Debian's own.
     pub(super) fn find() -> Self {
         let found = configuration().into_iter().find_map(|(path, text)| {
             if path.extension().is_some_and(|extension| extension == "sources") {
@@ -36,7 +36,7 @@ impl Mirror {
         mirror
     }
 
-    /// A line of a sources list.
+    /// Returns a line of a sources list.
     pub(super) fn source(&self, suite: &str) -> String {
         let options = if self.options.is_empty() { String::new() } else { format!("[{}] ", self.options.join(" ")) };
         format!("deb {options}{} {suite} main\n", self.uri)
@@ -54,13 +54,13 @@ fn configuration() -> Vec<(PathBuf, String)> {
     paths.into_iter().filter_map(|path| Some((path.clone(), fs::read_to_string(path).ok()?))).collect()
 }
 
-/// Whether a URI is a Debian archive with all suites: not the security archive, not somebody's own packages.
+/// Returns true if a URI is a Debian archive with all suites: not the security archive, nor a third-party one.
 fn is_archive(uri: &str) -> bool {
     let path = uri.trim_end_matches('/');
     path.ends_with("/debian") || path.ends_with("debian.list")
 }
 
-/// The format `deb [options] URI SUITE COMPONENT...`.
+/// Parses the format `deb [options] URI SUITE COMPONENT...`.
 fn one_line(text: &str) -> Option<Mirror> {
     text.lines().find_map(|line| {
         let rest = line.trim().strip_prefix("deb")?.strip_prefix(char::is_whitespace)?.trim_start();
@@ -77,7 +77,7 @@ fn one_line(text: &str) -> Option<Mirror> {
     })
 }
 
-/// The format of stanzas with fields (`URIs: ...`).
+/// Parses the format of stanzas with fields (`URIs: ...`).
 fn deb822(text: &str) -> Option<Mirror> {
     let uncommented: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
     uncommented.split(|line| line.trim().is_empty()).find_map(|stanza| {
@@ -93,7 +93,7 @@ fn deb822(text: &str) -> Option<Mirror> {
             return None;
         }
         let uri = field("URIs")?.split_whitespace().find(|uri| is_archive(uri))?;
-        // A key may also stand in the stanza itself; then the machine's keyrings have to do.
+        // The stanza may contain the key itself; then the machine's keyrings apply.
         let signed = field("Signed-By").filter(|value| value.starts_with('/')).map(|path| format!("signed-by={path}"));
         let trusted = field("Trusted").map(|value| format!("trusted={value}"));
         Some(Mirror { uri: uri.to_owned(), options: signed.into_iter().chain(trusted).collect() })

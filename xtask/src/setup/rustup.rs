@@ -1,4 +1,4 @@
-//! The target by rustup: the ordinary way, where rustup manages the compiler and can download.
+//! The target with rustup: the usual way, where rustup manages the compiler and can download.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,10 +10,11 @@ use super::TARGET;
 use super::toolchain::Toolchain;
 use crate::shell;
 
-/// A download of 30 MB on a slow line; where packets vanish behind a firewall, rustup alone would wait far longer.
-const LIMIT: Duration = Duration::from_secs(180);
+/// The timeout of a download of 30 MB on a slow line; behind a firewall that drops packets, rustup alone would wait far
+/// longer.
+const DOWNLOAD_TIMEOUT: Duration = Duration::from_secs(180);
 
-/// `rustup target add`, and a look whether it helped the compiler that cargo uses.
+/// Runs `rustup target add`, and checks that cargo's compiler has the target.
 pub(super) fn add_target(toolchain: &Toolchain) -> Result<()> {
     if !shell::has("rustup") {
         bail!("it is not installed");
@@ -22,16 +23,16 @@ pub(super) fn add_target(toolchain: &Toolchain) -> Result<()> {
     if !same(Path::new(own.trim()), &toolchain.sysroot) {
         bail!("the compiler in {} is not one of its own", toolchain.sysroot.display());
     }
-    // Its failure is expected here, and a trace of it would look like ours.
+    // Its failure is expected here, and a printed command line would look like an error.
     let mut rustup = Command::new("rustup");
-    shell::run_within(rustup.args(["target", "add", TARGET]).env_remove("RUST_BACKTRACE"), LIMIT)?;
+    shell::run_within(rustup.args(["target", "add", TARGET]).env_remove("RUST_BACKTRACE"), DOWNLOAD_TIMEOUT)?;
     if !toolchain.has_std() {
         bail!("it left no standard library in {}", toolchain.target_libdir().display());
     }
     Ok(())
 }
 
-/// Whether a compiler is below a sysroot. Adding the target to another compiler would help nobody.
+/// Returns true if a compiler is below a sysroot. Adding the target to another compiler would be useless.
 fn same(rustc: &Path, sysroot: &Path) -> bool {
     match (rustc.canonicalize(), sysroot.canonicalize()) {
         (Ok(rustc), Ok(sysroot)) => rustc.starts_with(sysroot),

@@ -1,5 +1,5 @@
-//! The S3 server that the tests of `s3:` start: ministack, which is written in Python, pinned and checked. Of its
-//! dependencies only those of S3 are installed.
+//! The S3 server for the tests of `s3:`: ministack, a Python program, pinned and verified. Only its dependencies for S3
+//! are installed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,23 +10,23 @@ use anyhow::{Context, Result, bail};
 
 use crate::shell::{self, say};
 
-/// Each package with its version and digest. A copy lies in what is installed, and says which pins those were.
+/// The packages with their versions and digests. The installation contains a copy, which identifies its pins.
 const REQUIREMENTS: &str = include_str!("s3-requirements.txt");
 
-/// The name of that copy.
-const COPY: &str = "requirements.txt";
+/// The name of the copy.
+const PINS_FILE: &str = "requirements.txt";
 
-/// A download of 3 MB on a slow line.
-const LIMIT: Duration = Duration::from_secs(300);
+/// The timeout of a download of 3 MB on a slow line.
+const DOWNLOAD_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// The packages that were installed below `tools` before, if they are those that are pinned now.
+/// Returns the packages that were installed below `tools` before, if their pins are current.
 pub(super) fn find(tools: &Path) -> Option<PathBuf> {
     let packages = installed(tools);
-    let pins = fs::read_to_string(packages.join(COPY)).ok()?;
+    let pins = fs::read_to_string(packages.join(PINS_FILE)).ok()?;
     (pins == REQUIREMENTS).then_some(packages)
 }
 
-/// Lets pip fetch and check the packages, and puts them in place by one rename.
+/// Downloads and verifies the packages with pip, and installs them with a rename.
 pub(super) fn install(tools: &Path, scratch: &Path) -> Result<PathBuf> {
     let recent = "import sys, pip; sys.exit(sys.version_info < (3, 11))";
     if shell::read(Command::new("python3").args(["-c", recent])).is_err() {
@@ -38,14 +38,14 @@ pub(super) fn install(tools: &Path, scratch: &Path) -> Result<PathBuf> {
     clear(&unpacked)?;
     fs::create_dir_all(&unpacked)?;
     fs::create_dir_all(tools)?;
-    let pins = unpacked.join(COPY);
+    let pins = unpacked.join(PINS_FILE);
     fs::write(&pins, REQUIREMENTS).with_context(|| format!("cannot write {}", pins.display()))?;
 
     let mut pip = Command::new("python3");
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes"]);
     pip.args(["--only-binary", ":all:", "--target"]).arg(&unpacked).arg("--requirement").arg(&pins);
-    // It is not the machine's Python that is added to.
-    shell::run_within(pip.env("PIP_ROOT_USER_ACTION", "ignore"), LIMIT).context("pip has no ministack")?;
+    // The target is not the machine's Python.
+    shell::run_within(pip.env("PIP_ROOT_USER_ACTION", "ignore"), DOWNLOAD_TIMEOUT).context("pip has no ministack")?;
     let probe = ["-c", "import hypercorn.asyncio, ministack.app, ministack.services.iam, ministack.services.s3"];
     shell::read(Command::new("python3").args(probe).env("PYTHONPATH", &unpacked))
         .context("the S3 server of the tests does not run on this machine")?;
@@ -94,7 +94,7 @@ mod tests {
         fs::create_dir_all(&packages).unwrap();
         let mut found = vec![find(&tools)];
         for pins in ["ministack==0.1", REQUIREMENTS] {
-            fs::write(packages.join(COPY), pins).unwrap();
+            fs::write(packages.join(PINS_FILE), pins).unwrap();
             found.push(find(&tools));
         }
         fs::remove_dir_all(&tools).unwrap();

@@ -1,4 +1,4 @@
-//! The compiler that cargo uses: its version, and which parts of it are there.
+//! The compiler that cargo uses: its version, and its installed parts.
 
 use std::path::{Path, PathBuf};
 
@@ -7,19 +7,19 @@ use anyhow::{Context, Result};
 use super::TARGET;
 use crate::shell;
 
-/// A compiler and the directory that it takes its libraries from.
+/// A compiler and its sysroot.
 #[derive(Debug)]
 pub(super) struct Toolchain {
-    /// As in `1.95.0`.
+    /// The version, as in `1.95.0`.
     pub(super) version: String,
-    /// The machine that it runs on, as a target triple.
+    /// The host's target triple.
     pub(super) host: String,
-    /// What `rustc --print sysroot` says.
+    /// The output of `rustc --print sysroot`.
     pub(super) sysroot: PathBuf,
 }
 
 impl Toolchain {
-    /// Asks rustc.
+    /// Queries rustc.
     pub(super) fn find() -> Result<Self> {
         let about = shell::read(shell::rustc().arg("-vV"))?;
         let field = |name: &str| {
@@ -33,41 +33,41 @@ impl Toolchain {
         })
     }
 
-    /// Whether `cargo build --target wasm32-wasip2` would work.
+    /// Returns true if `cargo build --target wasm32-wasip2` would work.
     pub(super) fn is_complete(&self) -> bool {
         self.has_std() && self.has_linker()
     }
 
-    /// Whether the target's standard library is there. Only whole libraries are ever put in place, so one file stands
-    /// for all of them.
+    /// Returns true if the target's standard library exists. Libraries are installed together, so one file represents
+    /// all of them.
     pub(super) fn has_std(&self) -> bool {
         let library = |name: &str| name.starts_with("libstd-") && name.ends_with(".rlib");
         std::fs::read_dir(self.target_libdir())
             .is_ok_and(|entries| entries.flatten().any(|entry| library(&entry.file_name().to_string_lossy())))
     }
 
-    /// Whether rustc finds the linker of components: beside its other tools, or on the path.
+    /// Returns true if rustc finds the linker of components: beside its other tools, or on the path.
     pub(super) fn has_linker(&self) -> bool {
         self.tools_dir().join("wasm-component-ld").exists() || shell::has("wasm-component-ld")
     }
 
-    /// Where rustc looks for the target's libraries.
+    /// Returns rustc's directory of the target's libraries.
     pub(super) fn target_libdir(&self) -> PathBuf {
         self.rustlib().join(TARGET).join("lib")
     }
 
-    /// Where rustc looks for linkers before it looks on the path.
+    /// Returns rustc's directory of linkers, which it searches before the path.
     pub(super) fn tools_dir(&self) -> PathBuf {
         self.rustlib().join(&self.host).join("bin")
     }
 
-    /// The directory of all targets.
+    /// Returns the directory of all targets.
     pub(super) fn rustlib(&self) -> PathBuf {
         self.sysroot.join("lib").join("rustlib")
     }
 }
 
-/// Tries to write in a directory, so that a read-only toolchain is reported before a minute's build and not after it.
+/// Checks that a directory is writable, so that a read-only toolchain is reported before a long build.
 pub(super) fn require_writable(dir: &Path) -> Result<()> {
     let probe = dir.join(".tempo-setup");
     std::fs::create_dir_all(dir)

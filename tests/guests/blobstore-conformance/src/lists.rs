@@ -37,8 +37,8 @@ pub(crate) async fn list(on: Scope) -> Outcome {
     while let Some(entry) = entries.try_next().await? {
         let info = on.container.stat(entry.name.as_str()).await?;
         let info = info.ok_or_else(|| Differs::new(format_args!("{:?} is in the list only", entry.name)))?;
-        let (listed, told) = ((entry.size, entry.created, entry.etag), (info.size, info.created, info.etag));
-        same(&format!("what the list knows about {:?}", entry.name), listed, told)?;
+        let (listed, stat) = ((entry.size, entry.created, entry.etag), (info.size, info.created, info.etag));
+        same(&format!("the listed properties of {:?}", entry.name), listed, stat)?;
     }
     on.clean().await
 }

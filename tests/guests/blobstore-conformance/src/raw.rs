@@ -54,12 +54,12 @@ async fn put_and_fail(name: &str, early: bool) -> Result<Result<u64, ErrorKind>,
             drop(data);
             return complete.write(Err(())).await;
         }
-        let told = complete.write(Err(())).await;
+        let result = complete.write(Err(())).await;
         data.write_all(vec![b'x'; SIZE]).await;
-        told
+        result
     };
-    let (stored, told) = join(put, produce).await;
-    holds("the host takes the word", told.is_ok())?;
+    let (stored, result) = join(put, produce).await;
+    holds("the host reads the terminal future", result.is_ok())?;
     Ok(stored.map(|info| info.size).map_err(|error| error.kind))
 }
 
@@ -71,13 +71,13 @@ pub(crate) async fn early(on: Scope) -> Outcome {
     let container = open().await?;
     let put = container.put(name.clone(), contents, whole, options());
     let produce = async {
-        let told = complete.write(Ok(())).await;
+        let result = complete.write(Ok(())).await;
         for _ in 0..3 {
             data.write_all(vec![b'x'; SIZE]).await;
             on.is_gone(&name).await?;
         }
         drop(data);
-        holds("the host takes the word", told.is_ok())
+        holds("the host reads the terminal future", result.is_ok())
     };
     let (stored, produced) = join(put, produce).await;
     produced?;

@@ -29,7 +29,7 @@ pub(crate) async fn version(on: Scope) -> Outcome {
     same("what is there", entry(&on, &key).await?, second.clone())?;
     // The result `Stale` is sufficient for the next swap.
     same(
-        "a swap of the version that was told",
+        "a swap of the returned version",
         on.bucket.swap(key.as_str(), "c", by_version(&second)).await?,
         Swap::Done,
     )?;

@@ -55,7 +55,7 @@ pub(crate) fn nothing(on: &Scope) -> Outcome {
     on.clean()
 }
 
-/// A restored value is another state, whoever wrote it.
+/// A restored value is another state, whichever client wrote it.
 pub(crate) fn again(on: &Scope) -> Outcome {
     let key = on.key("k");
     on.bucket.set(&key, b"1")?;

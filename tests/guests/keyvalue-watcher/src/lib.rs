@@ -25,13 +25,13 @@ async fn main(request: Request) -> impl IntoResponse {
     ROUTES.handle(request).await
 }
 
-async fn set(request: Request) -> Result<StatusCode, Failure> {
+async fn set(request: Request) -> Result<StatusCode, ErrorResponse> {
     let value = parameter(&request, "value");
     Bucket::open("default").await?.set(parameter(&request, "key"), value).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn delete(request: Request) -> Result<StatusCode, Failure> {
+async fn delete(request: Request) -> Result<StatusCode, ErrorResponse> {
     Bucket::open("default").await?.delete(parameter(&request, "key")).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -40,15 +40,15 @@ fn parameter(request: &Request, name: &str) -> String {
     request.parameter(name).unwrap_or_default().to_owned()
 }
 
-struct Failure(Error);
+struct ErrorResponse(Error);
 
-impl From<Error> for Failure {
+impl From<Error> for ErrorResponse {
     fn from(error: Error) -> Self {
         Self(error)
     }
 }
 
-impl IntoResponse for Failure {
+impl IntoResponse for ErrorResponse {
     fn into_response(self) -> Response {
         (StatusCode::INTERNAL_SERVER_ERROR, self.0.to_string()).into_response()
     }

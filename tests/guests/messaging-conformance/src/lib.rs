@@ -67,7 +67,7 @@ const CHECKS: &[(&str, Check)] = checks! {
     "requests-at-once": requests::at_once,
     "request-timeout": requests::timeout,
     "request-late": requests::late,
-    "request-nobody": requests::nobody,
+    "request-without-subscriber": requests::no_subscriber,
     "request-bad": requests::bad,
 };
 

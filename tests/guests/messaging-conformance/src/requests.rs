@@ -71,8 +71,8 @@ pub(crate) async fn late(on: Scope) -> Outcome {
 }
 
 /// The topic has no subscriber.
-pub(crate) async fn nobody(on: Scope) -> Outcome {
-    let question = Message::new(format!("nobody.{}", on.prefix));
+pub(crate) async fn no_subscriber(on: Scope) -> Outcome {
+    let question = Message::new(format!("unsubscribed.{}", on.prefix));
     let kinds = [ErrorKind::Timeout, ErrorKind::NoResponders];
     fails("a request", question.request(SHORT).await, &kinds)
 }

@@ -1,6 +1,6 @@
-//! `cargo xtask check`: what a reviewer should not have to say. Formatting, lints, docs, and the project's own rules.
+//! `cargo xtask check`: the automatic part of a review. Formatting, lints, docs, and the project's own rules.
 //!
-//! Every step runs, also after one that failed, so that one call tells everything.
+//! Every step runs, also after a failed one, so that one run reports everything.
 
 use anyhow::{Result, bail};
 use clap::{Arg, ArgMatches, Command};
@@ -18,6 +18,7 @@ mod problems;
 mod sources;
 mod tree;
 mod wit;
+mod words;
 
 use problems::Problems;
 use tree::Tree;
@@ -25,7 +26,7 @@ use tree::Tree;
 /// Functions of at most 60 lines: the threshold is in clippy.toml, the lint is off by default.
 const LINTS: &[&str] = &["--", "-D", "warnings", "-D", "clippy::too_many_lines"];
 
-/// One step, and how it is called.
+/// A step, with its name.
 type Step = (&'static str, fn(&Workspace) -> Result<()>);
 
 const STEPS: &[Step] =
@@ -51,13 +52,13 @@ pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
         }
     }
     if !failed.is_empty() {
-        bail!("not in order: {}", failed.join(", "));
+        bail!("failed: {}", failed.join(", "));
     }
-    say("everything is in order");
+    say("all checks passed");
     Ok(())
 }
 
-/// The rules that no other tool knows.
+/// The rules without another tool.
 fn rules(workspace: &Workspace) -> Result<()> {
     let tree = Tree::read()?;
     let mut problems = Problems::default();
@@ -67,6 +68,7 @@ fn rules(workspace: &Workspace) -> Result<()> {
     links::check(&tree, &mut problems);
     map::check(&tree, &mut problems);
     wit::check(&tree, &mut problems);
+    words::check(&tree, &mut problems)?;
     layers::check(&tree, workspace, &mut problems)?;
     problems.into_result()
 }

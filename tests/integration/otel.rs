@@ -17,7 +17,7 @@ use proptest::test_runner::RngSeed;
 use prost::Message;
 use tempo_core::Limits;
 use tempo_telemetry::{CallContext, Record, Sampler, Signal, Sink, SpanData, Telemetry, TelemetryBuilder};
-use tempo_wasi_otel::conformance::{self, Arrived, Recorder, Received};
+use tempo_wasi_otel::conformance::{self, Arrived, Received, Recorder};
 use tempo_wasi_otel::{HostTelemetry, OtelState};
 
 use self::guest::{Guest, tracing};

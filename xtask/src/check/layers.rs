@@ -160,7 +160,6 @@ mod tests {
             publish: true,
             runtime: None,
             guest: false,
-            runtime: None,
         }
     }
 

@@ -28,11 +28,7 @@ pub(crate) async fn version(on: Scope) -> Outcome {
     same("a swap of an old version", stale, Swap::Stale(Some(second.clone())))?;
     same("what is there", entry(&on, &key).await?, second.clone())?;
     // The result `Stale` is sufficient for the next swap.
-    same(
-        "a swap of the returned version",
-        on.bucket.swap(key.as_str(), "c", by_version(&second)).await?,
-        Swap::Done,
-    )?;
+    same("a swap of the returned version", on.bucket.swap(key.as_str(), "c", by_version(&second)).await?, Swap::Done)?;
     on.bucket.delete(key.as_str()).await?;
     let third = on.bucket.swap(key.as_str(), "d", by_version(&second)).await?;
     same("a swap of nothing", third, Swap::Stale(None))?;

@@ -15,7 +15,7 @@ use crate::support::tls::Certificate;
 use crate::support::{Client, PATIENCE, Run, Server, eventually, get};
 
 /// The log line of an unusable file.
-const KEPT: &str = "what was read before stays in use";
+const KEPT: &str = "the previous value stays in use";
 
 /// A server with the certificate in files of the test.
 fn serve_tls(certificate: &Certificate) -> Server {

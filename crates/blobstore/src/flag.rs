@@ -1,6 +1,6 @@
 //! The flag that names containers.
 
-use tempo_settings::{Flag, Shown};
+use tempo_settings::{Disclosure, Flag};
 
 /// `--blobstore [NAME=]URL`: a container, and the name under which the component opens it.
 pub const BLOBSTORE: Flag = Flag::new(
@@ -9,4 +9,4 @@ pub const BLOBSTORE: Flag = Flag::new(
     "A container of objects, and the name the component opens it by; file:DIR?quota=SIZE bounds it",
 )
 .repeatable()
-.grants(Shown::Store);
+.grants(Disclosure::Store);

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt as _;
 use tempo_backend::{BackendContext, BackendScheme};
-use tempo_settings::{BackendUrl, ErrorKind as CoreKind, Setting as _, Size};
+use tempo_settings::{BackendUrl, ErrorKind as CoreKind, FlagValue as _, Size};
 
 use crate::CHUNK;
 use crate::{ByteRange, Container, Data, Entry, Error, ErrorKind, ObjectInfo, PutOptions, Result, Upload, record};

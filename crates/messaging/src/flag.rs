@@ -1,9 +1,9 @@
 //! The flag that names brokers.
 
-use tempo_settings::{Flag, Shown};
+use tempo_settings::{Disclosure, Flag};
 
 /// `--messaging [NAME=]URL`: a broker, and the name under which the component uses it.
 pub const MESSAGING: Flag =
     Flag::new("messaging", "[NAME=]URL", "A broker of messages, by the name under which the component uses it")
         .repeatable()
-        .grants(Shown::Store);
+        .grants(Disclosure::Store);

@@ -1,4 +1,4 @@
-//! The stores of one component, by the names under which it opens them.
+//! `Backends`: the stores of one component, by name.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,13 +9,13 @@ use tempo_settings::{BackendUrl, DEFAULT_NAME, Error, ErrorKind, Flag, NamedUrl,
 use crate::BackendContext;
 use crate::BackendSchemes;
 
-/// Where stores are kept that nobody configured.
-pub const DATA: Flag = Flag::new("data", "DIR", "Where stores are kept for which no URL is given").default(".tempo");
+/// The directory of stores without a configured URL.
+pub const DATA: Flag = Flag::new("data", "DIR", "Directory of stores for which no URL is given").default(".tempo");
 
-/// The stores of one component. A name that is not here does not exist for it. Cheap to clone.
+/// The stores of one component, by name. Cheap to clone.
 pub struct Backends<B: ?Sized> {
     stores: Arc<BTreeMap<String, Arc<B>>>,
-    /// Where the default store is, if nothing was configured.
+    /// The URL of the default store if none was configured.
     fallback: Option<BackendUrl>,
 }
 
@@ -26,16 +26,16 @@ impl<B: ?Sized> Clone for Backends<B> {
 }
 
 impl<B: ?Sized + Send + Sync + 'static> Backends<B> {
-    /// These stores, for an embedding that opens them itself.
+    /// Wraps `stores`, for an embedding that opens them itself.
     pub fn new(stores: impl IntoIterator<Item = (String, Arc<B>)>) -> Self {
         Self { stores: Arc::new(stores.into_iter().collect()), fallback: None }
     }
 
-    /// Opens every store that `flag` names, all at once. If it names none, `fallback` becomes the store `default`.
+    /// Opens all stores that `flag` names, concurrently. If it names none, `fallback` becomes the store `default`.
     ///
     /// # Errors
     ///
-    /// A value cannot be read, a name is given twice, a scheme is unknown, or a store cannot be opened.
+    /// A value cannot be parsed, a name is given twice, a scheme is unknown, or a store cannot be opened.
     pub async fn open<S: BackendSchemes<B>>(
         flag: &Flag,
         fallback: BackendUrl,
@@ -44,7 +44,7 @@ impl<B: ?Sized + Send + Sync + 'static> Backends<B> {
         Self::open_as::<S>(flag, fallback, context, |_, _, store| store).await
     }
 
-    /// As [`Backends::open`]; each store becomes what `wrap` makes of it, given the scheme of its URL and its (first) name.
+    /// As [`Backends::open`], and wraps each store with `wrap`, which gets the scheme of its URL and its (first) name.
     ///
     /// # Errors
     ///
@@ -59,9 +59,9 @@ impl<B: ?Sized + Send + Sync + 'static> Backends<B> {
         let configured = !named.is_empty();
         if !configured {
             named.push(NamedUrl { name: DEFAULT_NAME.to_owned(), url: fallback.clone() });
-            close_to_others(&fallback);
+            make_private(&fallback);
         }
-        // One store has one owner: two names of one URL share what is opened.
+        // A store has one owner: two names of one URL share it.
         let mut urls: Vec<&BackendUrl> = named.iter().map(|named| &named.url).collect();
         urls.sort();
         urls.dedup();
@@ -85,24 +85,24 @@ impl<B: ?Sized + Send + Sync + 'static> Backends<B> {
         Ok(Self { stores: Arc::new(stores), fallback: (!configured).then_some(fallback) })
     }
 
-    /// The store that a component opens as `name`.
+    /// Returns the store `name`.
     pub fn get(&self, name: &str) -> Option<&Arc<B>> {
         self.stores.get(name)
     }
 
-    /// All stores with their names, in the order of the names.
+    /// Iterates over the stores and their names, in the order of the names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Arc<B>)> {
         self.stores.iter().map(|(name, store)| (name.as_str(), store))
     }
 
-    /// Where the default store is kept, if nobody said so.
+    /// Returns the URL of the default store if none was configured.
     pub fn fallback(&self) -> Option<&BackendUrl> {
         self.fallback.as_ref()
     }
 }
 
-/// The default store may have been made by a version that let other users read it.
-fn close_to_others(fallback: &BackendUrl) {
+/// Makes the default store private: earlier versions let other users read it.
+fn make_private(fallback: &BackendUrl) {
     let Some(path) = fallback.path().filter(|_| fallback.scheme() == "file") else { return };
     if let Err(error) = private::tighten_store(&path) {
         tracing::warn!(path = %path.display(), %error, "other users may have access to a store");
@@ -112,7 +112,7 @@ fn close_to_others(fallback: &BackendUrl) {
 fn unknown<B: ?Sized, S: BackendSchemes<B>>(flag: &Flag, url: &BackendUrl, context: BackendContext<'_>) -> Error {
     let known = S::names().iter().map(|name| format!("{name}:")).collect::<Vec<_>>().join(", ");
     let problem = format!("this runtime has no backend for {}:; it has {known}", url.scheme());
-    // A fallback of the service's own that the runtime lacks is no fault of the flag's value.
+    // The unknown scheme may be that of the service's fallback, not of the flag's value.
     match context.settings.all::<NamedUrl>(flag) {
         Ok(named) if named.is_empty() => {
             Error::new(ErrorKind::BadConfiguration, format!("--{} is needed: {problem}", flag.name))
@@ -125,7 +125,7 @@ fn unknown<B: ?Sized, S: BackendSchemes<B>>(flag: &Flag, url: &BackendUrl, conte
 mod tests {
     use super::*;
     use crate::BackendScheme;
-    use tempo_settings::{Place, Settings, Value};
+    use tempo_settings::{Settings, Value, ValueSource};
 
     const TOYS: Flag = Flag::new("toys", "[NAME=]URL", "Toys").repeatable();
 
@@ -141,15 +141,15 @@ mod tests {
 
     async fn open(values: &[&str]) -> anyhow::Result<Backends<String>> {
         let mut settings = Settings::default();
-        let value = |text: &&str| Value { text: (*text).to_owned(), place: Place::CommandLine };
+        let value = |text: &&str| Value { text: (*text).to_owned(), source: ValueSource::CommandLine };
         settings.set(&TOYS, values.iter().map(value).collect());
         let context = BackendContext::new(&settings);
-        let fallback = <BackendUrl as tempo_settings::Setting>::parse("toy:fallback").unwrap();
+        let fallback = <BackendUrl as tempo_settings::FlagValue>::parse("toy:fallback").unwrap();
         Backends::open::<(Toy,)>(&TOYS, fallback, context).await
     }
 
     #[tokio::test]
-    async fn a_store_is_what_its_name_says_and_nothing_else() {
+    async fn names_select_stores() {
         let stores = open(&["toy:a", "b=toy:b", "c=toy:b"]).await.unwrap();
         let url = |name| stores.get(name).map(|store| store.to_string());
         assert_eq!(url("default").as_deref(), Some("toy:a"));
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_fallback_is_the_default_only_where_nothing_is_configured() {
+    async fn the_fallback_is_opened_only_without_configuration() {
         let stores = open(&[]).await.unwrap();
         assert_eq!(stores.get("default").unwrap().as_str(), "toy:fallback");
         assert!(stores.fallback().is_some());

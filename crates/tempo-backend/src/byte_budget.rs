@@ -1,7 +1,7 @@
-//! The bytes that the host holds for one store, counted once for all services.
+//! `ByteBudget`: bounds the bytes that the host holds for one store, in all services together.
 //!
-//! What a guest makes the host keep lies outside its linear memory: header fields, the arguments of calls under way,
-//! values read for it, buffers. Each service reserves such bytes before it keeps them, in one budget for each store.
+//! The host holds data of a guest outside its linear memory: header fields, arguments of running calls, values, buffers.
+//! Each service reserves such bytes before it holds them, in one budget for each store.
 
 use std::fmt;
 use std::sync::Arc;
@@ -27,25 +27,25 @@ pub struct ByteBudget(Arc<Inner>);
 
 struct Inner {
     limit: usize,
-    /// One permit for each byte that is left.
+    /// One permit for each available byte.
     left: Semaphore,
-    /// One permit for each byte that those may have that wait, in the order in which they came. It is three quarters of
-    /// the budget: the rest is there for those that cannot wait.
+    /// One permit for each byte that waiting reservations may have, in FIFO order: three quarters of the budget. The rest is
+    /// left for reservations that cannot wait.
     waiting: Semaphore,
-    /// Bytes that no call gives back by ending: what the guest holds, and what calls keep while they wait for more.
+    /// Bytes that are not released when calls end: those that the guest holds, and those of calls that wait for more.
     held: AtomicUsize,
     telemetry: Telemetry,
 }
 
-/// Why bytes could not be reserved.
+/// The error of a reservation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OverBudget {
-    /// The request is larger than the whole budget.
+    /// The reservation is larger than the whole budget.
     TooLarge {
         /// The whole budget, in bytes.
         limit: usize,
     },
-    /// The bytes are not left.
+    /// Too few bytes are available.
     Exhausted {
         /// The whole budget, in bytes.
         limit: usize,
@@ -56,10 +56,10 @@ impl fmt::Display for OverBudget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooLarge { limit } => {
-                write!(f, "that is more than the {limit} bytes that the host holds for one instance")
+                write!(f, "larger than the {limit} bytes that the host may hold for one instance")
             }
             Self::Exhausted { limit } => {
-                write!(f, "the host holds {limit} bytes for the instance already, or would with these")
+                write!(f, "the host would hold more than {limit} bytes for the instance")
             }
         }
     }
@@ -68,59 +68,59 @@ impl fmt::Display for OverBudget {
 impl std::error::Error for OverBudget {}
 
 impl ByteBudget {
-    /// The setting that changes the limit, as it is counted among the limits that were hit.
-    const SETTING: &'static str = "max-host-memory";
+    /// Name of the limit in metrics: its flag.
+    const FLAG: &'static str = "max-host-memory";
 
-    /// A budget of `bytes`.
+    /// Creates a budget of `bytes`.
     pub fn new(bytes: usize) -> Self {
         Self::with_telemetry(bytes, Telemetry::off())
     }
 
-    /// A budget of `bytes` that counts in `telemetry` when it is exhausted.
+    /// Creates a budget of `bytes` that counts failed reservations in `telemetry`.
     pub fn with_telemetry(bytes: usize, telemetry: Telemetry) -> Self {
         let limit = bytes.min(Semaphore::MAX_PERMITS);
-        let (left, waiting) = (Semaphore::new(limit), Semaphore::new(share(limit)));
+        let (left, waiting) = (Semaphore::new(limit), Semaphore::new(waiting_share(limit)));
         Self(Arc::new(Inner { limit, left, waiting, held: AtomicUsize::new(0), telemetry }))
     }
 
-    /// The whole budget, in bytes.
+    /// Returns the whole budget, in bytes.
     pub fn limit(&self) -> usize {
         self.0.limit
     }
 
-    /// How many bytes are left.
+    /// Returns the number of available bytes.
     pub fn left(&self) -> usize {
         self.0.left.available_permits()
     }
 
-    /// A reservation of nothing yet, to grow with what the guest holds until it gives it up.
+    /// Returns an empty reservation, to grow with data that the guest holds.
     pub fn empty(&self) -> Reservation {
         Reservation::new(self, true)
     }
 
-    /// Reserves `bytes` for what the guest holds until it gives it up, such as a resource.
+    /// Reserves `bytes` for data that the guest holds, such as a resource: the guest decides when it is released.
     ///
     /// # Errors
     ///
-    /// The bytes are not left, or are more than the whole budget.
+    /// Too few bytes are available, or `bytes` is larger than the whole budget.
     pub fn hold(&self, bytes: usize) -> Result<Reservation, OverBudget> {
         let mut reservation = self.empty();
         reservation.try_grow(bytes)?;
         Ok(reservation)
     }
 
-    /// Reserves `bytes` for a call, which ends whatever the guest does.
+    /// Reserves `bytes` for a call, which ends independently of the guest.
     ///
     /// # Errors
     ///
-    /// The bytes are not left, or are more than the whole budget.
+    /// Too few bytes are available, or `bytes` is larger than the whole budget.
     pub fn try_reserve(&self, bytes: usize) -> Result<Reservation, OverBudget> {
         let mut reservation = Reservation::new(self, false);
         reservation.try_grow(bytes)?;
         Ok(reservation)
     }
 
-    /// Reserves `bytes` for a call, as soon as other calls have given back enough.
+    /// Reserves `bytes` for a call, and waits until other calls have released enough.
     ///
     /// # Errors
     ///
@@ -145,25 +145,25 @@ impl ByteBudget {
     fn permits(&self, bytes: usize) -> Result<u32, OverBudget> {
         let permits = u32::try_from(bytes).ok().filter(|_| bytes <= self.0.limit);
         permits.ok_or_else(|| {
-            self.0.telemetry.count_limit_hit(Self::SETTING);
+            self.0.telemetry.count_limit_hit(Self::FLAG);
             OverBudget::TooLarge { limit: self.0.limit }
         })
     }
 
-    /// Both permits, if nothing has to wait.
-    fn try_both(&self, share: u32, permits: u32) -> Option<(SemaphorePermit<'_>, SemaphorePermit<'_>)> {
+    /// Acquires the permits of both semaphores, without waiting.
+    fn try_acquire_both(&self, share: u32, permits: u32) -> Option<(SemaphorePermit<'_>, SemaphorePermit<'_>)> {
         let turn = self.0.waiting.try_acquire_many(share).ok()?;
         Some((turn, self.0.left.try_acquire_many(permits).ok()?))
     }
 
     fn exhausted(&self) -> OverBudget {
-        self.0.telemetry.count_limit_hit(Self::SETTING);
+        self.0.telemetry.count_limit_hit(Self::FLAG);
         OverBudget::Exhausted { limit: self.0.limit }
     }
 }
 
-/// What those that wait may have of a budget of `limit` bytes together.
-fn share(limit: usize) -> usize {
+/// Returns the bytes that waiting reservations may have of a budget of `limit` bytes.
+fn waiting_share(limit: usize) -> usize {
     limit.saturating_sub(limit / 4)
 }
 
@@ -173,14 +173,14 @@ impl fmt::Debug for ByteBudget {
     }
 }
 
-/// Bytes of a [`ByteBudget`], given back when it is dropped.
+/// Reserved bytes of a [`ByteBudget`]. Dropping it releases them.
 #[derive(Debug)]
 pub struct Reservation {
     budget: ByteBudget,
     bytes: usize,
-    /// How many of them have permits of those that wait.
+    /// Number of bytes with permits of [`Inner::waiting`].
     waited: usize,
-    /// Whether the guest decides when it is given back.
+    /// Whether the guest decides when it is released.
     held: bool,
 }
 
@@ -189,21 +189,21 @@ impl Reservation {
         Self { budget: budget.clone(), bytes: 0, waited: 0, held }
     }
 
-    /// How many bytes are reserved.
+    /// Returns the number of reserved bytes.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// How many bytes could be added.
-    pub fn room(&self) -> usize {
+    /// Returns the number of bytes available to grow.
+    pub fn available(&self) -> usize {
         self.budget.left()
     }
 
-    /// Adds `bytes` if they are left.
+    /// Adds `bytes`, without waiting.
     ///
     /// # Errors
     ///
-    /// The bytes are not left, or are more than the whole budget. Nothing has changed then.
+    /// Too few bytes are available, or `bytes` is larger than the whole budget. The reservation is unchanged.
     pub fn try_grow(&mut self, bytes: usize) -> Result<(), OverBudget> {
         if bytes == 0 {
             return Ok(());
@@ -213,24 +213,24 @@ impl Reservation {
         Ok(())
     }
 
-    /// Adds `bytes`, and waits for them while other calls have them, which give them back when they end. Those that wait
-    /// have no more than three quarters of the budget together.
+    /// Adds `bytes`, and waits until other calls have released them. All waiting reservations together get at most three
+    /// quarters of the budget.
     ///
     /// # Errors
     ///
-    /// The bytes are more than the whole budget, or more than what is left if all other calls have ended: the guest holds
-    /// the rest, and might wait for this call before it gives anything up. Nothing has changed then.
+    /// `bytes` is larger than the whole budget, or larger than the part that the guest does not hold: the guest may wait for
+    /// this call before it releases anything, so waiting could deadlock. The reservation is unchanged.
     pub async fn grow(&mut self, bytes: usize) -> Result<(), OverBudget> {
         let budget = self.budget.clone();
         let permits = budget.permits(bytes)?;
         if bytes == 0 {
             return Ok(());
         }
-        let share = u32::try_from(share(budget.0.limit)).unwrap_or(u32::MAX).min(permits);
-        let (turn, taken) = match budget.try_both(share, permits) {
+        let share = u32::try_from(waiting_share(budget.0.limit)).unwrap_or(u32::MAX).min(permits);
+        let (turn, taken) = match budget.try_acquire_both(share, permits) {
             Some(both) => both,
             None => {
-                let _kept = Kept::new(&budget, if self.held { 0 } else { self.bytes });
+                let _held = HeldWhileWaiting::new(&budget, if self.held { 0 } else { self.bytes });
                 if bytes > budget.0.limit.saturating_sub(budget.0.held.load(Ordering::Relaxed)) {
                     return Err(budget.exhausted());
                 }
@@ -245,7 +245,7 @@ impl Reservation {
         Ok(())
     }
 
-    /// Gives `bytes` back, or all if there are fewer.
+    /// Releases `bytes`, or all if fewer are reserved.
     pub fn shrink(&mut self, bytes: usize) {
         let bytes = bytes.min(self.bytes);
         if bytes == 0 {
@@ -292,20 +292,20 @@ impl Drop for Reservation {
     }
 }
 
-/// The bytes that a call keeps while it waits for more: it does not give them back to others that wait.
-struct Kept<'a> {
+/// Counts the bytes of a call as held while it waits for more: it does not release them to other waiting calls.
+struct HeldWhileWaiting<'a> {
     budget: &'a ByteBudget,
     bytes: usize,
 }
 
-impl<'a> Kept<'a> {
+impl<'a> HeldWhileWaiting<'a> {
     fn new(budget: &'a ByteBudget, bytes: usize) -> Self {
         budget.0.held.fetch_add(bytes, Ordering::Relaxed);
         Self { budget, bytes }
     }
 }
 
-impl Drop for Kept<'_> {
+impl Drop for HeldWhileWaiting<'_> {
     fn drop(&mut self) {
         self.budget.0.held.fetch_sub(self.bytes, Ordering::Relaxed);
     }

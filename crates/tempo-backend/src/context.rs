@@ -1,19 +1,19 @@
-//! What a backend may use while it is opened.
+//! `BackendContext`: passed to a scheme that opens a backend.
 
 use tempo_settings::Settings;
 use tempo_telemetry::Health;
 
-/// What a backend may use while it is opened.
+/// The settings and health that a scheme may use while it opens a backend.
 #[derive(Clone, Copy, Debug)]
 pub struct BackendContext<'a> {
     /// The parsed flags, environment variables and `.env` values.
     pub settings: &'a Settings,
-    /// Where the backend registers its readiness checks: see [`Health::add_readiness_check`]. `None` in an embedding without them.
+    /// Receives the backend's readiness checks: see [`Health::add_readiness_check`]. `None` in an embedding without them.
     pub health: Option<&'a Health>,
 }
 
 impl<'a> BackendContext<'a> {
-    /// The context of an embedding that does not check readiness.
+    /// Creates the context of an embedding without readiness checks.
     pub fn new(settings: &'a Settings) -> Self {
         Self { settings, health: None }
     }

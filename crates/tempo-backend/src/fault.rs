@@ -1,4 +1,4 @@
-//! A storage fault: that a store on this machine's disk cannot be written for now, as readiness shows it.
+//! `Fault`: reports a store on disk that cannot be written as not ready.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tempo_settings::private;
 use tempo_telemetry::Health;
 
-/// The most that a probe writes, in bytes.
-const MAX_PROBE: usize = 1 << 20;
+/// Maximum size of a probe, in bytes.
+const MAX_PROBE_BYTES: usize = 1 << 20;
 
-/// Whether a store can be written. Cheap to clone; all clones are the same.
+/// The write fault of a store, raised or clear. Cheap to clone; clones share the state.
 #[derive(Clone, Debug)]
 pub struct Fault {
     state: Arc<State>,
@@ -24,59 +24,59 @@ struct State {
 }
 
 impl Fault {
-    /// No fault yet of `store`, which is what [`Fault::reason`] calls it.
+    /// Creates a clear fault. `store` is the name of the store in logs and in [`Fault::reason`].
     pub fn new(store: impl Into<String>) -> Self {
         Self { state: Arc::new(State { store: store.into(), cause: Mutex::new(None) }) }
     }
 
-    /// Has `health` say for as long as the fault lasts that the runtime is not ready.
-    pub fn show(&self, health: &Health) {
+    /// Registers a readiness check with `health`: the runtime is not ready while the fault is raised.
+    pub fn register(&self, health: &Health) {
         let fault = self.clone();
         health.add_readiness_check(move || fault.reason());
     }
 
-    /// Takes note that a write failed because of `cause`, and logs it unless the store was at fault already.
+    /// Raises the fault after a failed write. Logs it unless it is raised already.
     pub fn raise(&self, cause: &dyn std::fmt::Display) {
-        let mut known = self.cause();
-        if known.is_none() {
+        let mut current = self.cause();
+        if current.is_none() {
             tracing::error!(store = self.state.store, %cause, "a store cannot be written");
         }
-        *known = Some(cause.to_string());
+        *current = Some(cause.to_string());
     }
 
-    /// Takes note that a write succeeded.
+    /// Clears the fault after a successful write.
     pub fn clear(&self) {
         if self.cause().take().is_some() {
             tracing::info!(store = self.state.store, "a store can be written again");
         }
     }
 
-    /// Whether the last write failed.
+    /// Returns whether the last write failed.
     pub fn is_raised(&self) -> bool {
         self.cause().is_some()
     }
 
-    /// Why the store cannot be written, in a line; nothing if it can.
+    /// Returns the reason for the readiness check in one line, or `None` if the fault is clear.
     pub fn reason(&self) -> Option<String> {
         self.cause().as_ref().map(|cause| format!("{} cannot be written: {cause}", self.state.store))
     }
 
-    /// Writes `size` bytes, at least 4 KiB and at most 1 MiB, to a new file in `directory`, puts them on the disk and
-    /// removes the file: whether there is room again, whatever made it scarce. Blocks.
+    /// Checks whether `directory` has space again: writes `size` bytes, at least 4 KiB and at most 1 MiB, to a new file, syncs
+    /// it and removes it. Blocks.
     ///
     /// # Errors
     ///
-    /// What a write of that size would meet.
+    /// Those of a write of that size.
     pub fn probe(directory: &Path, size: usize) -> io::Result<()> {
         let path = directory.join(format!(".tempo-probe-{}", std::process::id()));
         let write = |mut file: File| {
             let block = [0x55; 4096];
-            for _ in 0..size.clamp(block.len(), MAX_PROBE).div_ceil(block.len()) {
+            for _ in 0..size.clamp(block.len(), MAX_PROBE_BYTES).div_ceil(block.len()) {
                 file.write_all(&block)?;
             }
             file.sync_all()
         };
-        // What a process of the same id left behind may be there, but it is no link to anything else.
+        // Removes the file of an earlier process with the same id; `create_new` below refuses to follow a link.
         let _ = fs::remove_file(&path);
         let written = private::options().write(true).create_new(true).open(&path).and_then(write);
         let removed = fs::remove_file(&path);
@@ -94,10 +94,10 @@ mod tests {
     use tempo_telemetry::RuntimePhase;
 
     #[test]
-    fn readiness_says_it_for_as_long_as_it_lasts() {
+    fn the_runtime_is_not_ready_while_the_fault_is_raised() {
         let (health, fault) = (Health::default(), Fault::new("keyvalue: app.redb"));
         health.enter(RuntimePhase::Ready);
-        fault.show(&health);
+        fault.register(&health);
         assert_eq!(health.not_ready(), None);
         fault.raise(&"no room");
         assert_eq!(health.not_ready().as_deref(), Some("keyvalue: app.redb cannot be written: no room"));

@@ -1,4 +1,4 @@
-//! What the backends of Tempo's services share.
+//! Shared by the backends of Tempo's services.
 //!
 #![doc = include_str!("../README.md")]
 

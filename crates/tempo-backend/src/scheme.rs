@@ -1,4 +1,4 @@
-//! Backends that are chosen by the scheme of a URL.
+//! `BackendScheme`: opens backends by the scheme of their URL.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -12,12 +12,12 @@ pub trait BackendScheme<B: ?Sized>: Send + Sync + 'static {
     /// The schemes, in lower case and without the colon: `nats`.
     const NAMES: &'static [&'static str];
 
-    /// The flags that this scheme reads, besides what its URLs say.
+    /// The flags that this scheme reads, in addition to its URLs.
     fn flags() -> Vec<Flag> {
         Vec::new()
     }
 
-    /// Opens the store at `url`, and contacts the server behind it.
+    /// Opens the store at `url`, and connects to its server.
     ///
     /// # Errors
     ///
@@ -25,7 +25,7 @@ pub trait BackendScheme<B: ?Sized>: Send + Sync + 'static {
     fn open(url: &BackendUrl, context: BackendContext<'_>) -> impl Future<Output = anyhow::Result<Arc<B>>> + Send;
 }
 
-/// A choice of schemes: a tuple of [`BackendScheme`]s.
+/// A tuple of [`BackendScheme`]s.
 pub trait BackendSchemes<B: ?Sized>: Send + Sync + 'static {
     /// The names of all schemes.
     fn names() -> Vec<&'static str>;
@@ -33,7 +33,7 @@ pub trait BackendSchemes<B: ?Sized>: Send + Sync + 'static {
     /// The flags of all schemes.
     fn flags() -> Vec<Flag>;
 
-    /// Opens the store at `url`. `None`: no scheme here is called that.
+    /// Opens the store at `url`, or returns `None` if its scheme is not in the tuple.
     fn open(
         url: &BackendUrl,
         context: BackendContext<'_>,

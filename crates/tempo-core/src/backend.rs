@@ -8,7 +8,7 @@ use tempo_telemetry::{Health, Telemetry};
 
 use crate::{Limits, Service};
 
-/// What a backend may use while it connects.
+/// The component, settings and telemetry that a backend may use while it connects.
 #[derive(Clone, Copy, Debug)]
 pub struct BootContext<'a> {
     /// The component's name, as it appears in logs and as the default name of its consumers and stores.

@@ -87,7 +87,7 @@ limits! {
     log_burst: usize = count("max-log-burst", "N", "500", "Log lines in a burst");
     /// Time between SIGTERM and draining: the process still serves but reports that it is not ready. May be 0.
     shutdown_delay: Duration = delay("shutdown-delay", "TIME", "0s", "Time clients are still served after SIGTERM, while /readyz returns 503 and shared queues are left to other programs; 5s under Kubernetes");
-    /// Time that running work has to finish when the process is asked to stop.
+    /// Time that running work has to finish after a stop signal.
     drain: Duration = duration("drain-timeout", "TIME", "25s", "Time running work has to finish on SIGTERM, SIGINT or SIGHUP");
 }
 

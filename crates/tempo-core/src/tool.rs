@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::io::Write;
 
-use tempo_settings::{Error, ErrorKind, Flag, Setting, Settings};
+use tempo_settings::{Error, ErrorKind, Flag, FlagValue, Settings};
 
 /// An operator's command of a runtime, beside `run`, `compile` and `inspect`.
 #[diagnostic::on_unimplemented(
@@ -122,7 +122,7 @@ impl ToolInvocation {
     /// # Errors
     ///
     /// The value cannot be parsed as a `V`.
-    pub fn get<V: Setting>(&self, argument: &Argument) -> Result<Option<V>, Error> {
+    pub fn get<V: FlagValue>(&self, argument: &Argument) -> Result<Option<V>, Error> {
         let dashes = if argument.form == ArgumentForm::Operand { "" } else { "--" };
         let parse = |text: &String| {
             V::parse(text).ok_or_else(|| {

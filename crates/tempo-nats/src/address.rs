@@ -135,7 +135,7 @@ fn is_host(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use tempo_settings::Setting as _;
+    use tempo_settings::FlagValue as _;
 
     use super::*;
 

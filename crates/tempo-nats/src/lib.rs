@@ -19,7 +19,7 @@
 //! use std::sync::Arc;
 //! use tempo_backend::{BackendContext, BackendScheme as _};
 //! use tempo_nats::NatsKeyValue;
-//! use tempo_settings::{Setting as _, Settings, BackendUrl};
+//! use tempo_settings::{FlagValue as _, Settings, BackendUrl};
 //! use tempo_keyvalue::{Condition, KeyValueStore};
 //!
 //! # #[tokio::main(flavor = "current_thread")]

@@ -152,14 +152,14 @@ fn user_key(seed: &str) -> Option<KeyPair> {
 
 #[cfg(test)]
 mod tests {
-    use tempo_settings::{BackendUrl, Place, Setting as _, Value};
+    use tempo_settings::{BackendUrl, FlagValue as _, Value, ValueSource};
 
     use super::*;
 
     fn read(url: &str, given: &[(Flag, &str)]) -> Result<Login, Error> {
         let mut settings = Settings::default();
         for (flag, text) in given {
-            settings.set(flag, vec![Value { text: (*text).to_owned(), place: Place::CommandLine }]);
+            settings.set(flag, vec![Value { text: (*text).to_owned(), source: ValueSource::CommandLine }]);
         }
         let address = Address::parse(&BackendUrl::parse(url).unwrap()).unwrap();
         Login::read(&settings, &address)

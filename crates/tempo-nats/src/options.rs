@@ -94,14 +94,14 @@ fn pause(attempt: usize) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use tempo_settings::{BackendUrl, Place, Setting as _, Value};
+    use tempo_settings::{BackendUrl, FlagValue as _, Value, ValueSource};
 
     use super::*;
 
     fn read(url: &str, given: &[(Flag, &str)]) -> Result<Options, Error> {
         let mut settings = Settings::default();
         for (flag, text) in given {
-            settings.set(flag, vec![Value { text: (*text).to_owned(), place: Place::CommandLine }]);
+            settings.set(flag, vec![Value { text: (*text).to_owned(), source: ValueSource::CommandLine }]);
         }
         let address = Address::parse(&BackendUrl::parse(url).unwrap()).unwrap();
         Options::read(&settings, &address)

@@ -6,7 +6,7 @@ use std::str::FromStr as _;
 
 use http::uri::Authority;
 use http::{Request, header};
-use tempo_settings::{Flag, Setting};
+use tempo_settings::{Flag, FlagValue};
 
 /// Host names of [`Admin`](crate::Admin).
 pub const ADMIN_HOST: Flag = Flag::new(
@@ -27,7 +27,7 @@ pub const DASHBOARD_HOST: Flag = Flag::new(
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostName(String);
 
-impl Setting for HostName {
+impl FlagValue for HostName {
     const EXPECTED: &'static str = "a host name without a port, such as app.example.com, or *";
 
     fn parse(text: &str) -> Option<Self> {

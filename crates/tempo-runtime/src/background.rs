@@ -1,26 +1,26 @@
-//! The threads on which calls go on that compute for long, so that they do not delay the short ones.
+//! The background threads, which run long computations so that they do not delay short calls.
 
 use std::sync::Arc;
 
 use tempo_core::BackgroundSpawner;
 use tokio::runtime::{Builder, Runtime};
 
-/// How much lower than the serving threads the background's priority is, in the steps of nice(2).
+/// Niceness of the background threads, added to that of the process (nice(2)).
 ///
-/// A step is a tenth of a processor: beside others that are busy, a computation at 2 takes half as long again as at the
-/// priority of the program, and at 10 ten times as long. A serving thread that wakes up runs before it at either.
+/// Each step costs a tenth of a processor: beside other busy threads, a computation at 2 takes 1.5 times as long as at the
+/// niceness of the process, and at 10 ten times as long. A serving thread that wakes up preempts it at either.
 const NICENESS: i32 = 2;
 
-/// Starts the background and returns what spawns onto it. It ends when the runtime is dropped.
+/// Starts the background threads and returns their spawner. They end when the runtime is dropped.
 ///
 /// # Errors
 ///
-/// The system gives no more threads.
+/// The system refuses to create a thread.
 pub fn start() -> std::io::Result<(Runtime, BackgroundSpawner)> {
     let runtime = Builder::new_multi_thread()
         .thread_name("tempo-background")
         .on_thread_start(|| {
-            // On Linux this is the calling thread only. Elsewhere, or when refused, the priority stays the same.
+            // On Linux, nice(2) changes the calling thread only. Elsewhere, and if refused, the priority stays unchanged.
             if cfg!(target_os = "linux") {
                 let _ = rustix::process::nice(NICENESS);
             }

@@ -1,4 +1,4 @@
-//! The order in which a runtime comes up and goes down.
+//! Boots and stops a runtime, step by step.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,16 +12,16 @@ use tempo_settings::{Error, ErrorKind, Flag, Settings};
 use tempo_telemetry::{Health, RuntimePhase, Telemetry};
 use tokio::task::JoinSet;
 
-use crate::cli::Sources;
+use crate::cli::LoadedSettings;
 use crate::command;
 use crate::engine::TICK;
 use crate::grants::{Grants, Io};
 use crate::interfaces::Interfaces;
 use crate::load::{Loaded, load};
 use crate::own_files::OwnFiles;
-use crate::registry::{Connected, ServiceEntry, TriggerEntry, trigger_state};
+use crate::registry::{ConnectedBackend, ServiceEntry, TriggerEntry, trigger_state};
 use crate::reporting::Reporting;
-use crate::signals::{Signals, Stop};
+use crate::signals::{Signals, StopSignal};
 use crate::{background, epoch, granted, grants, inspect, link, log_output};
 
 /// A runtime's name, services and triggers.
@@ -30,14 +30,14 @@ pub struct Parts<'a> {
     pub runtime: &'a str,
     /// The runtime's version.
     pub version: &'a str,
-    /// What it offers to components.
+    /// The services.
     pub services: &'a [ServiceEntry],
-    /// What calls components.
+    /// The triggers.
     pub triggers: &'a [TriggerEntry],
 }
 
 impl Parts<'_> {
-    /// The flags of all that the component may be granted something by.
+    /// Returns all flags that may be grants.
     fn flags(&self) -> Vec<Flag> {
         let services = self.services.iter().flat_map(|service| &service.flags);
         let triggers = self.triggers.iter().flat_map(|trigger| &trigger.flags);
@@ -45,25 +45,25 @@ impl Parts<'_> {
     }
 }
 
-/// A thousand years: no limit, in a form that can be added to an instant.
+/// No time limit: a thousand years, which can be added to an `Instant`.
 const UNLIMITED: Duration = Duration::from_secs(1000 * 365 * 24 * 3600);
 
-/// How long work that was left to threads may take when the process ends, such as the rest of a file that is written.
-const LINGER: Duration = Duration::from_secs(2);
+/// Maximum time that blocking threads have to finish at exit, such as writing the rest of a file.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Loads `path`, and serves it until asked to stop or runs it once.
+/// Loads `path`, and serves it until a signal arrives, or runs it once if it is a command. Returns the exit code.
 ///
 /// # Errors
 ///
-/// Whatever stops a component from running; the error says what to do.
+/// The component cannot be loaded, linked or run; a setting is invalid; a backend or trigger fails.
 pub fn run(
     parts: &Parts<'_>,
     path: &Path,
     arguments: Vec<String>,
-    sources: &Sources,
+    loaded_settings: &LoadedSettings,
     signals: Signals,
 ) -> anyhow::Result<u8> {
-    let settings = &sources.settings;
+    let settings = &loaded_settings.settings;
     let limits = Limits::from_settings(settings)?;
     let loaded = load(path, &limits, settings, &link::concurrent_packages(parts.services))?;
     let interfaces = Interfaces::of(&loaded.component);
@@ -76,23 +76,23 @@ pub fn run(
     let pre = link::link(parts.runtime, &loaded.component, &loaded.shape, &interfaces, parts.services)?;
     epoch::advance(pre.engine()).context("cannot start the epoch thread")?;
     let health = Health::default();
-    let reporting = report(parts, &loaded, settings, &health)?;
+    let reporting = start_reporting(parts, &loaded, settings, &health)?;
     let telemetry = reporting.telemetry();
     let (background, spawn) = background::start().context("cannot start the background threads")?;
     let main = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let exit = main.block_on(async {
-        let mut beating = JoinSet::new();
-        beating.spawn(health.heartbeat("the main loop").run());
+        let mut heartbeat = JoinSet::new();
+        heartbeat.spawn(health.heartbeat("the main loop").run());
         let io = if serving.is_empty() { Io::Process(command_line(path, arguments)) } else { log_io(&loaded, &limits) };
         let limits = if serving.is_empty() { unlimited_time(limits) } else { limits };
-        let own_files = OwnFiles::of(path, sources, has_stores(&needed))?;
+        let own_files = OwnFiles::of(path, loaded_settings, has_stores(&needed))?;
         let grants = Grants::from_settings(settings, &limits, io, &own_files)?;
         health.enter(RuntimePhase::Connecting);
         let boot = BootContext::new(&loaded.name, &limits, settings);
         let boot = BootContext { telemetry: &telemetry, health: Some(&health), ..boot };
-        let connected: Arc<[Connected]> = connect(&needed, boot).await?.into();
-        let kept = connected.iter().filter_map(|backend| backend.announcement.clone());
-        let announcements: Vec<String> = kept.chain(reporting.announcements().iter().cloned()).collect();
+        let connected: Arc<[ConnectedBackend]> = connect(&needed, boot).await?.into();
+        let of_backends = connected.iter().filter_map(|backend| backend.announcement.clone());
+        let announcements: Vec<String> = of_backends.chain(reporting.announcements().iter().cloned()).collect();
         let granted = granted::line(&parts.flags(), settings, serving.is_empty());
         let workload = Workload::from(WorkloadBuilder {
             name: loaded.name.clone(),
@@ -107,47 +107,52 @@ pub fn run(
         });
         if serving.is_empty() {
             health.enter(RuntimePhase::Ready);
-            say(sources, granted.as_deref());
+            log_notices(loaded_settings, granted.as_deref());
             run_once(workload, &interfaces, signals).await
         } else {
             let triggers = Triggers { entries: &serving, connected: &connected };
-            serve(workload, triggers, sources, signals, (&announcements, granted)).await
+            serve(workload, triggers, loaded_settings, signals, (&announcements, granted)).await
         }
     });
     background.shutdown_background();
     reporting.flush();
-    // A thread that waits for a file or a name must not keep the process: nothing can end it.
-    let linger = if matches!(exit, Ok(Exit::Stopped(_))) { Duration::ZERO } else { LINGER };
-    main.shutdown_timeout(linger);
+    // The timeout is needed because a blocking thread, such as one that resolves a name, cannot be cancelled.
+    let timeout = if matches!(exit, Ok(Exit::Signal(_))) { Duration::ZERO } else { SHUTDOWN_TIMEOUT };
+    main.shutdown_timeout(timeout);
     exit.map(|exit| match exit {
         Exit::Done(code) => code,
-        Exit::Stopped(stop) => stop.exit_code(),
+        Exit::Signal(signal) => signal.exit_code(),
     })
 }
 
-/// Starts what tells of the process, and tells it what is going to run.
-fn report(parts: &Parts<'_>, loaded: &Loaded, settings: &Settings, health: &Health) -> anyhow::Result<Reporting> {
+/// Starts the exporters of telemetry, and describes the component to the dashboard.
+fn start_reporting(
+    parts: &Parts<'_>,
+    loaded: &Loaded,
+    settings: &Settings,
+    health: &Health,
+) -> anyhow::Result<Reporting> {
     let reporting = Reporting::start((parts.runtime, parts.version), &loaded.name, settings, health)?;
-    if reporting.is_shown() {
+    if reporting.has_dashboard() {
         let report = inspect::inspect(parts.runtime, loaded, parts.services, parts.triggers)?;
         reporting.describe(serde_json::to_value(report)?, &parts.flags(), settings);
     }
     Ok(reporting)
 }
 
-/// How the work of a runtime ended, with the exit code.
+/// The result of serving or running a component.
 enum Exit {
-    /// By itself, or as it was asked to.
+    /// The command ended or the triggers were drained; the exit code.
     Done(u8),
-    /// By a signal, before it was done.
-    Stopped(Stop),
+    /// A signal ended the command.
+    Signal(StopSignal),
 }
 
 fn exported(interfaces: &Interfaces, predicate: impl Fn(&str) -> bool) -> bool {
     interfaces.exports.iter().any(|export| predicate(export))
 }
 
-/// The services that the component imports, and those that the triggers need which will call it.
+/// Returns the services that the component imports or that its triggers need.
 fn needed<'a>(
     services: &'a [ServiceEntry],
     triggers: &[&TriggerEntry],
@@ -158,19 +163,19 @@ fn needed<'a>(
     services.iter().filter(|service| imported(service) || called(service)).collect()
 }
 
-/// Whether one of `services` may keep something in the data directory.
+/// Returns whether one of `services` may store data in the data directory.
 fn has_stores(services: &[&ServiceEntry]) -> bool {
     services.iter().any(|service| service.flags.iter().any(|flag| flag.name == DATA.name))
 }
 
-/// Connects the backends of `services` at once.
-async fn connect(services: &[&ServiceEntry], boot: BootContext<'_>) -> anyhow::Result<Vec<Connected>> {
+/// Connects the backends of `services` concurrently.
+async fn connect(services: &[&ServiceEntry], boot: BootContext<'_>) -> anyhow::Result<Vec<ConnectedBackend>> {
     try_join_all(services.iter().map(|service| (service.connect)(boot))).await
 }
 
 type MakeData = Box<dyn Fn() -> wasmtime::Result<StoreData> + Send + Sync>;
 
-fn store_data(grants: Grants, connected: Arc<[Connected]>, limits: Limits, telemetry: Telemetry) -> MakeData {
+fn store_data(grants: Grants, connected: Arc<[ConnectedBackend]>, limits: Limits, telemetry: Telemetry) -> MakeData {
     let refusals = Arc::new(LogBudget::new(&limits));
     Box::new(move || {
         let bytes = ByteBudget::with_telemetry(limits.host_memory, telemetry.clone());
@@ -180,15 +185,15 @@ fn store_data(grants: Grants, connected: Arc<[Connected]>, limits: Limits, telem
     })
 }
 
-/// The triggers to start, and the services that they start with.
+/// The triggers to start, and the backends of their services.
 #[derive(Clone, Copy)]
 struct Triggers<'a> {
     entries: &'a [&'a TriggerEntry],
-    connected: &'a [Connected],
+    connected: &'a [ConnectedBackend],
 }
 
 impl Triggers<'_> {
-    /// Starts all of them at once.
+    /// Starts all triggers concurrently.
     async fn start(self, workload: &Workload, settings: &Settings) -> anyhow::Result<Vec<Box<dyn Running>>> {
         let started = self.entries.iter().map(|trigger| {
             let bytes = ByteBudget::with_telemetry(workload.limits().host_memory, workload.telemetry().clone());
@@ -201,13 +206,13 @@ impl Triggers<'_> {
 async fn serve(
     workload: Workload,
     triggers: Triggers<'_>,
-    sources: &Sources,
+    loaded_settings: &LoadedSettings,
     mut signals: Signals,
     (announcements, granted): (&[String], Option<String>),
 ) -> anyhow::Result<Exit> {
     let (delay, drain) = (workload.limits().shutdown_delay, workload.limits().drain);
     let health = workload.health().clone();
-    let mut running = triggers.start(&workload, &sources.settings).await?;
+    let mut running = triggers.start(&workload, &loaded_settings.settings).await?;
     let unused: Vec<Error> = running.iter().filter_map(|trigger| trigger.unused()).collect();
     if unused.len() == running.len() {
         let all = unused.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
@@ -217,27 +222,27 @@ async fn serve(
     signals.serve();
     health.enter(RuntimePhase::Ready);
     for trigger in &running {
-        log_output::say(&trigger.announcement());
+        log_output::write_line(&trigger.announcement());
     }
-    // After the address, which is the first line.
+    // After those of the triggers, because the first line is the address.
     for announcement in announcements {
-        log_output::say(announcement);
+        log_output::write_line(announcement);
     }
-    say(sources, granted.as_deref());
+    log_notices(loaded_settings, granted.as_deref());
     running.iter().for_each(|trigger| trigger.log_start());
     for unused in unused {
         tracing::warn!("{unused}");
     }
     let stop = tokio::select! {
-        stop = signals.next() => Ok(stop),
+        signal = signals.next() => Ok(signal),
         error = failed(&mut running) => Err(error),
     };
     health.enter(RuntimePhase::Stopping);
     let failure = match stop {
-        Ok(stop) if stop.by_supervisor() => serve_on(&mut running, delay).await,
+        Ok(signal) if signal.by_supervisor() => serve_for(&mut running, delay).await,
         stop => stop.err(),
     };
-    // From here on a signal ends the process at once, be it the first or the second.
+    // From here on any signal ends the process at once.
     drop(signals);
     tracing::info!("stopping: running work has {} s to finish", drain.as_secs());
     let deadline = Instant::now() + drain;
@@ -245,27 +250,27 @@ async fn serve(
     failure.map_or(Ok(Exit::Done(0)), Err)
 }
 
-/// Logs what the component is granted, and what the user should know of the settings.
-fn say(sources: &Sources, granted: Option<&str>) {
+/// Logs the grants of the component and the warnings about the settings.
+fn log_notices(loaded_settings: &LoadedSettings, granted: Option<&str>) {
     if let Some(granted) = granted {
         tracing::info!("{granted}");
     }
-    sources.notices.log();
+    loaded_settings.notices.log();
 }
 
-/// Resolves when one of `running` can no longer work.
+/// Resolves when one of `running` fails.
 async fn failed(running: &mut [Box<dyn Running>]) -> anyhow::Error {
     select_all(running.iter_mut().map(|trigger| trigger.failed())).await.0
 }
 
-/// Serves for `delay` more, while the runtime says that it is not ready: what sends requests needs time to notice. Work that is
-/// fetched is left to others from now on.
-async fn serve_on(running: &mut [Box<dyn Running>], delay: Duration) -> Option<anyhow::Error> {
+/// Serves clients for `delay` while the runtime is not ready, so that load balancers have time to notice. Stops fetching work
+/// that other programs can fetch. Returns the error of a trigger that fails meanwhile.
+async fn serve_for(running: &mut [Box<dyn Running>], delay: Duration) -> Option<anyhow::Error> {
     if delay.is_zero() {
         return None;
     }
     running.iter_mut().for_each(|trigger| trigger.stop_fetching());
-    tracing::info!("stopping: not ready any more; serving goes on for {delay:?}");
+    tracing::info!("stopping: no longer ready; still serving for {delay:?}");
     tokio::time::timeout(delay, failed(running)).await.ok()
 }
 
@@ -273,11 +278,11 @@ async fn run_once(workload: Workload, interfaces: &Interfaces, mut signals: Sign
     signals.run_command();
     tokio::select! {
         status = command::run(workload, interfaces) => status.map(Exit::Done),
-        stop = signals.next() => Ok(Exit::Stopped(stop)),
+        signal = signals.next() => Ok(Exit::Signal(signal)),
     }
 }
 
-/// A command may compute and wait as long as it likes: nobody waits for a response.
+/// Removes the time limits for a command, whose caller does not wait for a response.
 fn unlimited_time(limits: Limits) -> Limits {
     let mut limits = limits;
     limits.cpu = UNLIMITED;

@@ -1,14 +1,14 @@
-//! The command line, built from the flags of whatever the runtime contains.
+//! The command line, built from the flags of the runtime's services, triggers and tools.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use tempo_core::ToolInvocation;
-use tempo_settings::{Error, ErrorKind, Flag, Place, Settings, Value};
+use tempo_settings::{Error, ErrorKind, Flag, Settings, Value, ValueSource};
 
 use crate::env_file::{self, ENV_FILE, Variables};
-use crate::found_file::{self, Found};
+use crate::found_file::{self, FoundFile};
 use crate::host_key::KEY_FILE;
 use crate::notices::Notices;
 use crate::registry::ToolEntry;
@@ -23,61 +23,61 @@ pub struct FlagGroup {
     pub flags: Vec<Flag>,
 }
 
-/// What the user asked for.
+/// The parsed command.
 pub enum Action<'a> {
     /// Serve a component, or run a command once.
     Run {
         /// The file.
         component: PathBuf,
-        /// What stands after `--`.
+        /// The arguments after `--`.
         arguments: Vec<String>,
     },
     /// Write a precompiled file.
     Compile {
         /// The file.
         component: PathBuf,
-        /// Where to write.
+        /// The output file.
         output: PathBuf,
-        /// The target for whose every processor to compile.
+        /// The target to compile for, with all its processors; `None` for this machine's processor.
         target: Option<String>,
     },
     /// Show imports and exports.
     Inspect {
         /// The file.
         component: PathBuf,
-        /// As JSON rather than as text.
+        /// Whether to print JSON instead of text.
         json: bool,
     },
-    /// Use a tool.
+    /// Run a tool.
     Tool {
-        /// Which.
+        /// The tool.
         tool: &'a ToolEntry,
-        /// What for.
-        asked: ToolInvocation,
+        /// Its action and arguments.
+        invocation: ToolInvocation,
     },
 }
 
-/// The settings with the files they came from.
+/// The settings and the files that they were read from.
 #[derive(Default)]
-pub struct Sources {
+pub struct LoadedSettings {
     /// The settings.
     pub settings: Settings,
-    /// The files that were read, or would have been if they existed.
+    /// The settings files, including those that do not exist.
     pub files: Vec<PathBuf>,
-    /// What the user should know of them.
+    /// Warnings about the files.
     pub notices: Notices,
 }
 
-/// Parses the command line into what to do and how. `None`: help or the version was printed.
+/// Parses the command line and reads the settings. Returns `None` after printing the help or the version.
 ///
 /// # Errors
 ///
-/// The command line is wrong, a variable is not Unicode, or an environment file is bad.
+/// The command line is invalid, a variable is not Unicode, or a settings file is invalid.
 pub fn parse<'a>(
     command: Command,
     groups: &[FlagGroup],
     tools: &'a [ToolEntry],
-) -> anyhow::Result<Option<(Action<'a>, Sources)>> {
+) -> anyhow::Result<Option<(Action<'a>, LoadedSettings)>> {
     let matches = match command.try_get_matches() {
         Ok(matches) => matches,
         Err(error) if !error.use_stderr() => {
@@ -90,10 +90,10 @@ pub fn parse<'a>(
         return Err(Error::new(ErrorKind::Usage, "a command is needed: run, compile or inspect").into());
     };
     if let Some(tool) = tools.iter().find(|tool| tool.name == name) {
-        let asked = tool::asked(tool, matches)?;
-        return Ok(Some((Action::Tool { tool, asked }, sources(innermost(matches), groups, tools)?)));
+        let invocation = tool::invocation(tool, matches)?;
+        return Ok(Some((Action::Tool { tool, invocation }, load(innermost(matches), groups, tools)?)));
     }
-    let sources = sources(matches, groups, tools)?;
+    let loaded = load(matches, groups, tools)?;
     let component = matches.get_one::<PathBuf>("component").cloned().unwrap_or_default();
     let action = match name {
         "compile" => Action::Compile {
@@ -106,10 +106,10 @@ pub fn parse<'a>(
             Action::Run { component, arguments: matches.get_many("arguments").into_iter().flatten().cloned().collect() }
         }
     };
-    Ok(Some((action, sources)))
+    Ok(Some((action, loaded)))
 }
 
-/// The command `name` with its three subcommands, and one for each of `tools`.
+/// Returns the clap command `name` with its three subcommands, and one for each of `tools`.
 pub fn command(
     name: &'static str,
     version: &'static str,
@@ -120,7 +120,7 @@ pub fn command(
     let component = Arg::new("component").value_name("FILE").required(true).value_parser(value_parser!(PathBuf));
     let run = Command::new("run")
         .about("Serve a component, or run it once if it is a command")
-        .arg(component.clone().help("A component (.wasm) or what `compile` wrote"))
+        .arg(component.clone().help("A component (.wasm) or a file written by `compile`"))
         .arg(Arg::new("arguments").value_name("ARGUMENTS").last(true).num_args(0..).help("Arguments of a command"));
     let compile = Command::new("compile")
         .about("Compile a component ahead of time, for this host")
@@ -131,13 +131,13 @@ pub fn command(
                 .short('o')
                 .value_name("FILE")
                 .value_parser(value_parser!(PathBuf))
-                .help("Where to write [default: the component's name with .bin]"),
+                .help("Output file [default: the component's name with .bin]"),
         )
         .arg(Arg::new("target").long("target").value_name("TARGET").help(
-            "Compile for every processor of a target, such as x86_64-unknown-linux-gnu [default: this machine's processor]",
+            "Compile for all processors of a target, such as x86_64-unknown-linux-gnu [default: this machine's processor]",
         ));
     let inspect = Command::new("inspect")
-        .about("Show what a component imports and exports, and what satisfies it here")
+        .about("Show a component's imports and exports, and what satisfies and calls them")
         .arg(component.help("A component (.wasm)"))
         .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print JSON"));
     Command::new(name)
@@ -151,10 +151,10 @@ pub fn command(
         .subcommands(tools.iter().map(tool_command))
 }
 
-/// The command of a tool. Its flags may stand before and after the word for an action.
+/// Returns the command of a tool. Its flags may precede or follow the name of the action.
 fn tool_command(tool: &ToolEntry) -> Command {
     let mut flags = tool.flags.clone();
-    // Several backends may read the same.
+    // Several backends may list the same flag.
     let mut seen = BTreeSet::new();
     flags.retain(|flag| seen.insert(flag.name));
     let general = [&[SETTINGS, ENV_FILE], log::FLAGS].concat();
@@ -165,7 +165,7 @@ fn tool_command(tool: &ToolEntry) -> Command {
     })
 }
 
-/// The matches of the last word of a command, to which those of flags before it were handed on.
+/// Returns the matches of the innermost subcommand, which include the global flags before it.
 fn innermost(matches: &ArgMatches) -> &ArgMatches {
     matches.subcommand().map_or(matches, |(_, matches)| matches)
 }
@@ -189,42 +189,44 @@ fn with_flags(mut command: Command, groups: &[FlagGroup]) -> Command {
     command
 }
 
-fn sources(matches: &ArgMatches, groups: &[FlagGroup], tools: &[ToolEntry]) -> anyhow::Result<Sources> {
+/// Merges the command line, the environment, the environment file and the settings file, in this order of precedence.
+fn load(matches: &ArgMatches, groups: &[FlagGroup], tools: &[ToolEntry]) -> anyhow::Result<LoadedSettings> {
     let of_tools = || tools.iter().flat_map(|tool| &tool.flags);
     let flags = || groups.iter().flat_map(|group| &group.flags).chain(of_tools());
-    let mut sources = Sources::default();
-    let named = said(matches, &ENV_FILE).pop().or(variable(&ENV_FILE)?);
-    let file = match sources.read(named, &ENV_FILE, ".env")? {
+    let mut loaded = LoadedSettings::default();
+    let named = command_line_values(matches, &ENV_FILE).pop().or(variable(&ENV_FILE)?);
+    let file = match loaded.read(named, &ENV_FILE, ".env")? {
         Some((path, text)) => env_file::parse(&text, &path)?,
         None => Variables::new(),
     };
     check_names(&file, flags())?;
     let named = file.get(&SETTINGS.variable()).map(|value| value.text.clone());
-    let named = said(matches, &SETTINGS).pop().or(variable(&SETTINGS)?).or(named);
-    let table = match sources.read(named, &SETTINGS, "tempo.toml")? {
+    let named = command_line_values(matches, &SETTINGS).pop().or(variable(&SETTINGS)?).or(named);
+    let table = match loaded.read(named, &SETTINGS, "tempo.toml")? {
         Some((path, text)) => settings_file::parse(&text, &path, flags())?,
         None => settings_file::Values::new(),
     };
     check_key(file.get(&KEY_FILE.variable()))?;
     check_key(table.get(KEY_FILE.name).and_then(|values| values.first()))?;
-    let settings = &mut sources.settings;
+    let settings = &mut loaded.settings;
     for flag in flags() {
-        let given = said(matches, flag);
-        if !given.is_empty() {
-            settings.set(flag, given.into_iter().map(|text| Value { text, place: Place::CommandLine }).collect());
+        let texts = command_line_values(matches, flag);
+        if !texts.is_empty() {
+            settings
+                .set(flag, texts.into_iter().map(|text| Value { text, source: ValueSource::CommandLine }).collect());
         } else if let Some(text) = variable(flag)? {
-            settings.set(flag, split(flag, &text, &Place::Environment));
+            settings.set(flag, split(flag, &text, &ValueSource::Environment));
         } else if let Some(value) = file.get(&flag.variable()) {
-            settings.set(flag, split(flag, &value.text, &value.place));
+            settings.set(flag, split(flag, &value.text, &value.source));
         } else if let Some(values) = table.get(flag.name) {
             settings.set(flag, values.clone());
         }
     }
-    Ok(sources)
+    Ok(loaded)
 }
 
-impl Sources {
-    /// Reads the file that `flag` names, or else `default`, if there is one and it is the user's. Gives its path, too.
+impl LoadedSettings {
+    /// Reads the file that `flag` names, or else `default`, if it exists and is trusted. Returns its path and text.
     fn read(&mut self, named: Option<String>, flag: &Flag, default: &str) -> Result<Option<(String, String)>, Error> {
         self.files.push(named.as_deref().unwrap_or(default).into());
         if let Some(path) = named {
@@ -233,9 +235,9 @@ impl Sources {
             return Ok(Some((path, text)));
         }
         Ok(match found_file::read(default.as_ref())? {
-            Found::Nothing => None,
-            Found::Trusted(text) => Some((default.to_owned(), text)),
-            Found::Ignored(reason) => {
+            FoundFile::Absent => None,
+            FoundFile::Trusted(text) => Some((default.to_owned(), text)),
+            FoundFile::Ignored(reason) => {
                 self.notices.add(format!("{default} is ignored: {reason}; --{} {default} reads it", flag.name));
                 None
             }
@@ -243,14 +245,14 @@ impl Sources {
     }
 }
 
-/// The key vouches for code that may have come with a file of settings, which therefore cannot choose it.
+/// Refuses a key file that is named by a settings file: the settings may come with the code that the key would authenticate.
 fn check_key(value: Option<&Value>) -> Result<(), Error> {
     let problem = "only the command line and the environment may name the key";
     value.map_or(Ok(()), |value| Err(value.invalid(&KEY_FILE, problem)))
 }
 
-/// The values of `flag` on the command line. A tool has but some of the flags.
-fn said(matches: &ArgMatches, flag: &Flag) -> Vec<String> {
+/// Returns the values of `flag` on the command line. The command of a tool has only some of the flags.
+fn command_line_values(matches: &ArgMatches, flag: &Flag) -> Vec<String> {
     matches.try_get_many(flag.name).ok().flatten().into_iter().flatten().cloned().collect()
 }
 
@@ -265,12 +267,12 @@ fn variable(flag: &Flag) -> Result<Option<String>, Error> {
     }
 }
 
-/// A name in the file that means nothing is most likely misspelt, and what it was to set would silently not be set.
+/// Refuses unknown `TEMPO_` variables in the environment file: most are misspelt and would silently set nothing.
 fn check_names<'a>(file: &Variables, flags: impl Iterator<Item = &'a Flag>) -> Result<(), Error> {
     let known: Vec<String> = flags.map(Flag::variable).collect();
     for (name, value) in file.iter().filter(|(name, _)| name.starts_with("TEMPO_")) {
         if !known.contains(name)
-            && let Place::File { path, line } = &value.place
+            && let ValueSource::File { path, line } = &value.source
         {
             let message = format!("{name}: no such setting ({path}:{line}); `run --help` lists them");
             return Err(Error::new(ErrorKind::BadConfiguration, message));
@@ -279,8 +281,8 @@ fn check_names<'a>(file: &Variables, flags: impl Iterator<Item = &'a Flag>) -> R
     Ok(())
 }
 
-/// Several values of a repeatable flag are separated by commas; `\,` is a comma within a value.
-fn split(flag: &Flag, text: &str, place: &Place) -> Vec<Value> {
+/// Splits the values of a repeatable flag at commas; `\,` is a comma within a value.
+fn split(flag: &Flag, text: &str, source: &ValueSource) -> Vec<Value> {
     let mut values = vec![String::new()];
     let mut characters = text.chars().peekable();
     while let Some(character) = characters.next() {
@@ -294,10 +296,10 @@ fn split(flag: &Flag, text: &str, place: &Place) -> Vec<Value> {
         }
     }
     let used = values.into_iter().filter(|text| !text.is_empty() || !flag.repeatable);
-    used.map(|text| Value { text, place: place.clone() }).collect()
+    used.map(|text| Value { text, source: source.clone() }).collect()
 }
 
-/// clap's message in one line, without its own prefix and usage.
+/// Returns clap's message in one line, without its prefix and usage.
 fn usage(error: &clap::Error) -> Error {
     let text = error.to_string();
     let first = text.lines().next().unwrap_or_default();
@@ -316,7 +318,7 @@ mod tests {
     fn variables_of_repeatable_flags_hold_several_values() {
         let many = Flag::new("config", "KEY=VALUE", "").repeatable();
         let texts = |flag: &Flag, text: &str| -> Vec<String> {
-            split(flag, text, &Place::Environment).into_iter().map(|value| value.text).collect()
+            split(flag, text, &ValueSource::Environment).into_iter().map(|value| value.text).collect()
         };
         assert_eq!(texts(&many, r"a=1,b=2\,3,c=\d"), ["a=1", "b=2,3", r"c=\d"]);
         assert_eq!(texts(&many, ""), Vec::<String>::new());

@@ -8,10 +8,10 @@ use wasmtime_wasi::{p2, p3};
 use crate::interfaces::Interfaces;
 use crate::registry::unversioned;
 
-/// The interface of commands, without its version.
+/// The interface that commands export, without its version.
 pub const RUN: &str = "wasi:cli/run";
 
-/// Whether the component is a command.
+/// Returns whether the component is a command.
 pub fn is_command(interfaces: &Interfaces) -> bool {
     interfaces.exports.iter().any(|export| unversioned(export) == RUN)
 }
@@ -43,7 +43,7 @@ pub async fn run(workload: Workload, interfaces: &Interfaces) -> anyhow::Result<
         Ok(Ok(())) => Ok(0),
         Ok(Err(())) => Ok(1),
         Err(error) => match error.downcast_ref::<I32Exit>() {
-            // A status is a byte to the system; the guest's is clamped into it, never wrapped to success.
+            // An exit status is one byte; clamped, so that no failure wraps to success.
             Some(exit) => Ok(u8::try_from(exit.0).unwrap_or(255)),
             None => Err(match limit_of(&error) {
                 Some(flag) => error.context(format!("the command trapped (limit: --{flag})")),

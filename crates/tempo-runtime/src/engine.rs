@@ -1,4 +1,4 @@
-//! The wasmtime engine: one pool of instances, sized by the limits, and an epoch that advances.
+//! The wasmtime engine, with a pooling allocator sized by the limits.
 
 use std::time::Duration;
 
@@ -8,29 +8,30 @@ use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAlloc
 
 use crate::scan::Shape;
 
-/// How often the epoch advances: the longest a guest computes before it lets others run.
+/// Interval of the epoch: the longest time a guest computes before it yields.
 pub const TICK: Duration = Duration::from_millis(10);
 
-/// Memory of a slot that stays resident when its instance ends. What is larger is given back to the system.
-const KEEP_MEMORY: usize = 2 << 20;
-const KEEP_TABLE: usize = 64 << 10;
-/// The host's own data about one instance: a bound that no sensible component comes near.
-const INSTANCE_METADATA: usize = 16 << 20;
-/// Room for host functions above the guest's stack.
+/// Bytes of a memory slot that stay resident after its instance ends. The rest is returned to the system.
+const KEEP_RESIDENT_MEMORY: usize = 2 << 20;
+/// Bytes of a table slot that stay resident after its instance ends.
+const KEEP_RESIDENT_TABLE: usize = 64 << 10;
+/// Maximum size of wasmtime's data about one instance, in bytes. Far above the needs of real components.
+const MAX_INSTANCE_METADATA: usize = 16 << 20;
+/// Stack of host functions, in addition to the guest's, in bytes.
 const HOST_STACK: usize = 512 << 10;
 
-/// Makes the engine for a component of `shape`.
+/// Creates the engine for a component of `shape`.
 ///
 /// A WASI 0.2 component gets an engine without concurrency support, in which calls cost less.
 ///
-/// Code is compiled for this machine's processor, or for any processor of `target`.
+/// The engine compiles for this machine's processor, or for all processors of `target`.
 ///
 /// # Errors
 ///
-/// The component needs more memory or a larger table from the start than it may have, the limits ask for a larger pool than the
-/// machine's address space holds, or there is no compiler for `target`.
+/// The initial memory or table of the component exceeds its limit, the pool does not fit into the address space, or there is
+/// no compiler for `target`.
 pub fn engine(shape: &Shape, limits: &Limits, target: Option<&str>) -> anyhow::Result<Engine> {
-    check(shape, limits)?;
+    check_initial_sizes(shape, limits)?;
     let mut config = Config::new();
     config
         .wasm_component_model(true)
@@ -44,24 +45,24 @@ pub fn engine(shape: &Shape, limits: &Limits, target: Option<&str>) -> anyhow::R
         compile_for(target, &mut config)?;
     }
     Engine::new(&config).map_err(|error| {
-        tracing::debug!(?error, "the engine refused its configuration");
+        tracing::debug!(?error, "invalid engine configuration");
         let message = "the instance pool does not fit into the address space: lower --max-requests or --max-memory";
         Error::new(ErrorKind::BadConfiguration, message).into()
     })
 }
 
-/// What the component needs from the start must be within the limits.
-fn check(shape: &Shape, limits: &Limits) -> Result<(), Error> {
+/// Checks that the initial memory and table of the component are within the limits.
+fn check_initial_sizes(shape: &Shape, limits: &Limits) -> Result<(), Error> {
     let within = |needs: u64, limit: usize| needs <= u64::try_from(limit).unwrap_or(u64::MAX);
     if !within(shape.least_memory, limits.memory) {
-        let (needs, may) = (shape.least_memory.div_ceil(1 << 10), limits.memory >> 10);
-        let message = format!("it needs {needs} KiB of memory from the start and may have {may}: raise --max-memory");
+        let (needs, max) = (shape.least_memory.div_ceil(1 << 10), limits.memory >> 10);
+        let message = format!("it needs {needs} KiB of initial memory and may have {max}: raise --max-memory");
         return Err(Error::new(ErrorKind::BadConfiguration, message));
     }
     if !within(shape.least_table, limits.table_elements) {
-        let (needs, may) = (shape.least_table, limits.table_elements);
+        let (needs, max) = (shape.least_table, limits.table_elements);
         let message =
-            format!("a table of it has {needs} elements from the start and may have {may}: raise --max-table-elements");
+            format!("it needs a table of {needs} initial elements and may have {max}: raise --max-table-elements");
         return Err(Error::new(ErrorKind::BadConfiguration, message));
     }
     Ok(())
@@ -78,7 +79,7 @@ fn compile_for(target: &str, config: &mut Config) -> Result<(), Error> {
 
 fn pool(shape: &Shape, limits: &Limits) -> PoolingAllocationConfig {
     let instances = count(limits.requests.saturating_add(limits.idle_instances()));
-    // A store has one heap, however many of its instances use it; the pool keeps it in the place of a memory.
+    // A store has one GC heap for all its instances; the pool allocates it in the slot of a memory.
     let heaps = if shape.gc_heap { instances } else { 0 };
     let memories = instances.saturating_mul(shape.memories).saturating_add(heaps).max(instances);
     let tables = shape.tables.min(count(limits.tables)).max(1);
@@ -96,11 +97,11 @@ fn pool(shape: &Shape, limits: &Limits) -> PoolingAllocationConfig {
         .max_tables_per_module(shape.tables.max(1))
         .max_memory_size(limits.memory)
         .table_elements(limits.table_elements)
-        .max_component_instance_size(INSTANCE_METADATA)
-        .max_core_instance_size(INSTANCE_METADATA)
+        .max_component_instance_size(MAX_INSTANCE_METADATA)
+        .max_core_instance_size(MAX_INSTANCE_METADATA)
         .max_unused_warm_slots(instances)
-        .linear_memory_keep_resident(KEEP_MEMORY)
-        .table_keep_resident(KEEP_TABLE)
+        .linear_memory_keep_resident(KEEP_RESIDENT_MEMORY)
+        .table_keep_resident(KEEP_RESIDENT_TABLE)
         .pagemap_scan(Enabled::Auto);
     pool
 }

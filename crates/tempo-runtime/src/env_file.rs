@@ -1,8 +1,8 @@
-//! Environment files: `TEMPO_...=value`, one a line.
+//! Environment files: one `TEMPO_...=value` a line.
 
 use std::collections::BTreeMap;
 
-use tempo_settings::{Error, ErrorKind, Flag, Place, Value};
+use tempo_settings::{Error, ErrorKind, Flag, Value, ValueSource};
 
 /// The flag that names the file.
 pub const ENV_FILE: Flag =
@@ -11,7 +11,7 @@ pub const ENV_FILE: Flag =
 /// The variables of an environment file.
 pub type Variables = BTreeMap<String, Value>;
 
-/// The variables of the file `path`, which is `text`.
+/// Parses `text`, the contents of the file `path`.
 ///
 /// # Errors
 ///
@@ -28,8 +28,8 @@ pub fn parse(text: &str, path: &str) -> Result<Variables, Error> {
             line.strip_prefix("export ").unwrap_or(line).split_once('=').ok_or_else(|| {
                 Error::new(ErrorKind::BadConfiguration, format!("{path}:{number}: expected NAME=value"))
             })?;
-        let place = Place::File { path: path.to_owned(), line: number };
-        variables.insert(name.trim().to_owned(), Value { text: unquote(value.trim()).to_owned(), place });
+        let source = ValueSource::File { path: path.to_owned(), line: number };
+        variables.insert(name.trim().to_owned(), Value { text: unquote(value.trim()).to_owned(), source });
     }
     Ok(variables)
 }
@@ -52,11 +52,11 @@ mod tests {
         let variables = parse("# comment\n\nTEMPO_ADDR=a=b\nexport TEMPO_LOG = 'x y'\n", ".env").unwrap();
         assert_eq!(variables["TEMPO_ADDR"].text, "a=b");
         assert_eq!(variables["TEMPO_LOG"].text, "x y");
-        assert_eq!(variables["TEMPO_LOG"].place, Place::File { path: ".env".into(), line: 4 });
+        assert_eq!(variables["TEMPO_LOG"].source, ValueSource::File { path: ".env".into(), line: 4 });
     }
 
     #[test]
-    fn a_bad_line_is_named_and_not_shown() {
+    fn the_error_of_a_bad_line_has_its_number_and_not_its_text() {
         let error = parse("A=1\ns3cret", ".env").unwrap_err().to_string();
         assert_eq!(error, ".env:2: expected NAME=value");
     }

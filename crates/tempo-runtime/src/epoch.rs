@@ -4,9 +4,9 @@ use wasmtime::Engine;
 
 use crate::engine::TICK;
 
-/// Starts the thread. It holds the engine weakly and ends with it.
+/// Starts the thread. It holds a weak reference to the engine and ends when the engine is dropped.
 ///
-/// A thread of its own, rather than a task: it must run just when every other thread is busy in a guest.
+/// It is a thread rather than a task, because it must run while all other threads are busy in guests.
 pub fn advance(engine: &Engine) -> std::io::Result<()> {
     let engine = engine.weak();
     std::thread::Builder::new().name("tempo-epoch".to_owned()).spawn(move || {

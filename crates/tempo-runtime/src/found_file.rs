@@ -1,5 +1,5 @@
-//! Files of settings that are found in the working directory rather than named: data of their owner, who may be
-//! another user than the one who starts the program there.
+//! Settings files that are found in the working directory rather than named by a flag. They are trusted only if no other
+//! user can have written them.
 
 use std::fs::Metadata;
 use std::io::ErrorKind as IoErrorKind;
@@ -7,14 +7,14 @@ use std::path::Path;
 
 use tempo_settings::{Error, ErrorKind};
 
-/// A file that was looked for.
+/// The result of reading a settings file.
 #[derive(Debug, PartialEq)]
-pub enum Found {
-    /// There is none.
-    Nothing,
-    /// It may set what the user may.
+pub enum FoundFile {
+    /// The file does not exist.
+    Absent,
+    /// The contents of a file that only the user or root can have written.
     Trusted(String),
-    /// It sets nothing, for this reason.
+    /// The reason why the file is ignored.
     Ignored(&'static str),
 }
 
@@ -23,40 +23,41 @@ pub enum Found {
 /// # Errors
 ///
 /// The file cannot be read.
-pub fn read(path: &Path) -> Result<Found, Error> {
-    // The owner of a link chooses which file is read, so the link is judged as well as the file.
+pub fn read(path: &Path) -> Result<FoundFile, Error> {
+    // The owner of a link chooses which file is read, so the link is checked as well as the file.
     let (link, file) = match (std::fs::symlink_metadata(path), std::fs::metadata(path)) {
         (Ok(link), Ok(file)) => (link, file),
-        (Err(error), _) | (_, Err(error)) if error.kind() == IoErrorKind::NotFound => return Ok(Found::Nothing),
+        (Err(error), _) | (_, Err(error)) if error.kind() == IoErrorKind::NotFound => return Ok(FoundFile::Absent),
         (Err(error), _) | (_, Err(error)) => return Err(unreadable(path, &error)),
     };
     if !file.is_file() {
-        return Ok(Found::Ignored("it is not a file"));
+        return Ok(FoundFile::Ignored("it is not a file"));
     }
     if let Some(reason) = distrust(&link, false) {
-        return Ok(Found::Ignored(reason));
+        return Ok(FoundFile::Ignored(reason));
     }
     let file = std::fs::File::open(path).map_err(|error| unreadable(path, &error))?;
-    // Judged once it is open: another may have taken its place meanwhile.
+    // Checked again on the open file, which may have been replaced since.
     let metadata = file.metadata().map_err(|error| unreadable(path, &error))?;
     if let Some(reason) = distrust(&metadata, true) {
-        return Ok(Found::Ignored(reason));
+        return Ok(FoundFile::Ignored(reason));
     }
-    std::io::read_to_string(file).map(Found::Trusted).map_err(|error| unreadable(path, &error))
+    std::io::read_to_string(file).map(FoundFile::Trusted).map_err(|error| unreadable(path, &error))
 }
 
-/// Why others than the user and root may have written what this is the metadata of. The permissions of a link mean nothing.
+/// Returns why users other than this one and root may have written a file. `check_mode` is false for links, whose mode has no
+/// meaning.
 #[cfg(unix)]
-fn distrust(metadata: &Metadata, permissions_count: bool) -> Option<&'static str> {
+fn distrust(metadata: &Metadata, check_mode: bool) -> Option<&'static str> {
     use std::os::unix::fs::MetadataExt as _;
     const GROUP_WRITES: u32 = 0o020;
     const OTHERS_WRITE: u32 = 0o002;
     let (user, group) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-    let mode = if permissions_count { metadata.mode() } else { 0 };
+    let mode = if check_mode { metadata.mode() } else { 0 };
     if metadata.uid() != user && metadata.uid() != 0 {
         return Some("it belongs to another user");
     }
-    // Where each user has a group, files are writable by it from the start.
+    // The user's own group may write: many systems create files group-writable in a group of that user alone.
     if mode & OTHERS_WRITE != 0 || (mode & GROUP_WRITES != 0 && metadata.gid() != group) {
         return Some("other users can write it");
     }
@@ -86,28 +87,28 @@ mod tests {
     }
 
     #[test]
-    fn what_others_can_write_is_ignored() {
+    fn a_file_that_others_can_write_is_ignored() {
         let directory = tempfile::tempdir().unwrap();
         for (mode, trusted) in [(0o600, true), (0o644, true), (0o664, true), (0o666, false), (0o602, false)] {
             let found = read(&file(directory.path(), mode)).unwrap();
-            assert_eq!(matches!(found, Found::Trusted(_)), trusted, "{mode:o}");
+            assert_eq!(matches!(found, FoundFile::Trusted(_)), trusted, "{mode:o}");
         }
-        assert_eq!(read(&directory.path().join("absent")).unwrap(), Found::Nothing);
-        assert_eq!(read(directory.path()).unwrap(), Found::Ignored("it is not a file"));
+        assert_eq!(read(&directory.path().join("absent")).unwrap(), FoundFile::Absent);
+        assert_eq!(read(directory.path()).unwrap(), FoundFile::Ignored("it is not a file"));
     }
 
     #[test]
-    fn what_belongs_to_others_is_ignored() {
+    fn a_file_of_another_user_is_ignored() {
         let directory = tempfile::tempdir().unwrap();
         let path = file(directory.path(), 0o644);
         let link = directory.path().join("link");
         symlink(&path, &link).unwrap();
-        assert_eq!(read(&link).unwrap(), Found::Trusted("text".to_owned()));
+        assert_eq!(read(&link).unwrap(), FoundFile::Trusted("text".to_owned()));
         if lchown(&link, Some(1), None).is_err() {
             eprintln!("skipped: only root can give a file to another user");
             return;
         }
-        let others = Found::Ignored("it belongs to another user");
+        let others = FoundFile::Ignored("it belongs to another user");
         assert_eq!(read(&link).unwrap(), others, "a link of another user's");
         lchown(&link, Some(0), None).unwrap();
         chown(&path, Some(1), None).unwrap();

@@ -1,17 +1,18 @@
-//! The line that says what a component is granted, and by whom: a file that is found may grant what no one has typed.
+//! The log line that lists the grants of a component with their sources: a settings file that was found in the working
+//! directory may grant something that the user did not type.
 
-use tempo_settings::{Flag, Place, Settings};
+use tempo_settings::{Flag, Settings, ValueSource};
 
-/// All grants with their places, without what may be a secret; nothing if there are none. With `from_files_only`, those
-/// of files: who typed a grant knows of it.
+/// Returns a line with all grants and their sources, without possible secrets, or `None` without grants. With
+/// `from_files_only`, lists only grants from files.
 pub fn line(flags: &[Flag], settings: &Settings, from_files_only: bool) -> Option<String> {
-    let typed = |place: &Place| matches!(place, Place::CommandLine | Place::Environment | Place::Default);
+    let in_file = |source: &ValueSource| matches!(source, ValueSource::File { .. } | ValueSource::SettingsFile { .. });
     let mut grants: Vec<String> = Vec::new();
-    for (flag, shown) in flags.iter().filter_map(|flag| flag.grants.map(|shown| (flag, shown))) {
-        for value in settings.given(flag).iter().filter(|value| !from_files_only || !typed(&value.place)) {
-            // Values of files may hold control characters.
-            let text = shown.of(&value.text).escape_debug().to_string();
-            let grant = format!("--{} {text} ({})", flag.name, value.place);
+    for (flag, disclosure) in flags.iter().filter_map(|flag| flag.grants.map(|disclosure| (flag, disclosure))) {
+        for value in settings.raw_values(flag).iter().filter(|value| !from_files_only || in_file(&value.source)) {
+            // Values of files may contain control characters.
+            let text = disclosure.apply(&value.text).escape_debug().to_string();
+            let grant = format!("--{} {text} ({})", flag.name, value.source);
             if !grants.contains(&grant) {
                 grants.push(grant);
             }
@@ -23,19 +24,19 @@ pub fn line(flags: &[Flag], settings: &Settings, from_files_only: bool) -> Optio
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tempo_settings::{Shown, Value};
+    use tempo_settings::{Disclosure, Value};
 
     #[test]
-    fn every_grant_is_named_with_its_place_and_no_secret() {
-        let env = Flag::new("env", "KEY=VALUE", "").repeatable().grants(Shown::Name);
-        let dir = Flag::new("dir", "DIR", "").repeatable().grants(Shown::Whole);
+    fn every_grant_is_listed_with_its_source_and_without_secrets() {
+        let env = Flag::new("env", "KEY=VALUE", "").repeatable().grants(Disclosure::Name);
+        let dir = Flag::new("dir", "DIR", "").repeatable().grants(Disclosure::Whole);
         let other = Flag::new("addr", "ADDR", "");
         let mut settings = Settings::default();
-        let value = |text: &str, place: Place| Value { text: text.to_owned(), place };
-        let file = Place::SettingsFile { path: "tempo.toml".into(), line: 7 };
-        settings.set(&env, vec![value("TOKEN=s3cret", Place::Environment)]);
-        settings.set(&dir, vec![value("a::/a", Place::CommandLine), value("b::/b:rw", file)]);
-        settings.set(&other, vec![value("127.0.0.1:1", Place::CommandLine)]);
+        let value = |text: &str, source: ValueSource| Value { text: text.to_owned(), source };
+        let file = ValueSource::SettingsFile { path: "tempo.toml".into(), line: 7 };
+        settings.set(&env, vec![value("TOKEN=s3cret", ValueSource::Environment)]);
+        settings.set(&dir, vec![value("a::/a", ValueSource::CommandLine), value("b::/b:rw", file)]);
+        settings.set(&other, vec![value("127.0.0.1:1", ValueSource::CommandLine)]);
         let flags = [env, dir, other];
         assert_eq!(
             line(&flags, &settings, false).unwrap(),

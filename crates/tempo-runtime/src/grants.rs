@@ -1,4 +1,4 @@
-//! What a guest is granted of the machine: environment, directories, sockets. Nothing, unless a flag says so.
+//! Grants of environment variables, directories and sockets to a guest. It has none by default.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -6,26 +6,26 @@ use std::sync::Arc;
 
 use tempo_backend::ByteBudget;
 use tempo_core::{Limits, LogBudget};
-use tempo_settings::{Error, ErrorKind, Flag, KeyValue, Setting, Settings, Shown};
+use tempo_settings::{Disclosure, Error, ErrorKind, Flag, FlagValue, KeyValue, Settings};
 use wasmtime_wasi::sockets::SocketAddrUse;
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
 
-use crate::guest_output::{GuestOutput, Source};
+use crate::guest_output::{GuestOutput, OutputStreamKind};
 use crate::own_files::{ALLOW_OWN_FILES, OwnFiles};
 
 const ENV: Flag =
-    Flag::new("env", "KEY=VALUE", "An environment variable for the guest").repeatable().grants(Shown::Name);
+    Flag::new("env", "KEY=VALUE", "An environment variable for the guest").repeatable().grants(Disclosure::Name);
 const DIR: Flag = Flag::new("dir", "HOST::GUEST[:rw]", "A directory for the guest, read-only unless it ends in :rw")
     .repeatable()
-    .grants(Shown::Whole);
+    .grants(Disclosure::Whole);
 const SOCKET: Flag = Flag::new("allow-socket", "IP[:PORT]", "An address the guest may connect to with TCP or UDP")
     .repeatable()
-    .grants(Shown::Whole);
+    .grants(Disclosure::Whole);
 
-/// The flags that grant something.
+/// The flags of grants.
 pub const FLAGS: &[Flag] = &[ENV, DIR, ALLOW_OWN_FILES, SOCKET];
 
-/// What each store's WASI context is made of.
+/// The grants of a component, from which the WASI context of each store is built.
 pub struct Grants {
     env: Vec<(String, String)>,
     directories: Vec<Directory>,
@@ -34,25 +34,25 @@ pub struct Grants {
     max_random: u64,
 }
 
-/// Where a guest's standard streams lead.
+/// The standard streams and arguments of a guest.
 pub enum Io {
-    /// To the log: the component serves.
+    /// Output goes to the log: the component serves.
     Log {
         /// The component's name.
         component: Arc<str>,
-        /// What its instances may write.
+        /// The rate limit of all its instances.
         budget: Arc<LogBudget>,
     },
-    /// To the process's own: the component is a command, called with these arguments.
+    /// The standard streams of the process: the component is a command with these arguments.
     Process(Vec<String>),
 }
 
 impl Grants {
-    /// Reads the grants.
+    /// Parses the grants.
     ///
     /// # Errors
     ///
-    /// A value cannot be read, or a directory does not exist or contains what a guest must not write.
+    /// A value cannot be parsed, or a directory does not exist or contains files that a guest must not write.
     pub fn from_settings(
         settings: &Settings,
         limits: &Limits,
@@ -66,17 +66,17 @@ impl Grants {
                 let message = format!("--dir: {} is not a directory", directory.host.display());
                 return Err(Error::new(ErrorKind::NotFound, message));
             }
-            own_files.judge(&directory.host, directory.permissions == FsPerms::ReadWrite)?;
+            own_files.check(&directory.host, directory.permissions == FsPerms::ReadWrite)?;
         }
         let sockets = settings.all::<SocketGrant>(&SOCKET)?.into();
         Ok(Self { env, directories, sockets, io, max_random: limits.random_bytes as u64 })
     }
 
-    /// Makes the WASI context of a new store, for which the host may hold `bytes`.
+    /// Builds the WASI context of a new store, whose budget is `bytes`.
     ///
     /// # Errors
     ///
-    /// A granted directory has gone.
+    /// A granted directory no longer exists.
     pub fn context(&self, bytes: &ByteBudget) -> wasmtime::Result<WasiCtx> {
         let mut wasi = WasiCtxBuilder::new();
         wasi.max_random_size(self.max_random).envs(&self.env);
@@ -92,8 +92,8 @@ impl Grants {
         }
         match &self.io {
             Io::Log { component, budget } => {
-                let output = |source| GuestOutput::new(component.clone(), source, budget.clone(), bytes);
-                wasi.stdout(output(Source::Stdout)).stderr(output(Source::Stderr));
+                let output = |stream| GuestOutput::new(component.clone(), stream, budget.clone(), bytes);
+                wasi.stdout(output(OutputStreamKind::Stdout)).stderr(output(OutputStreamKind::Stderr));
             }
             Io::Process(arguments) => {
                 wasi.inherit_stdio().args(arguments);
@@ -111,7 +111,7 @@ struct Directory {
     permissions: FsPerms,
 }
 
-impl Setting for Directory {
+impl FlagValue for Directory {
     const EXPECTED: &'static str = "HOST::GUEST or HOST::GUEST:rw";
 
     fn parse(text: &str) -> Option<Self> {
@@ -125,14 +125,14 @@ impl Setting for Directory {
     }
 }
 
-/// An address that may be connected to, on one port or all.
+/// An address that a guest may connect to, on one port or all.
 #[derive(Debug, PartialEq)]
 struct SocketGrant {
     address: IpAddr,
     port: Option<u16>,
 }
 
-impl Setting for SocketGrant {
+impl FlagValue for SocketGrant {
     const EXPECTED: &'static str = "an IP address, with or without a port";
 
     fn parse(text: &str) -> Option<Self> {
@@ -143,8 +143,8 @@ impl Setting for SocketGrant {
 }
 
 impl SocketGrant {
-    /// Connections and datagrams to the granted address; of the machine's own addresses only the unspecified one,
-    /// which a socket is bound to implicitly before it connects. Nothing may listen.
+    /// Returns whether the grant allows `usage` of `address`: connections and datagrams to the granted address, and binding to
+    /// the unspecified address, which connecting does implicitly. Listening is never allowed.
     fn allows(&self, address: SocketAddr, usage: SocketAddrUse) -> bool {
         match usage {
             SocketAddrUse::TcpBind | SocketAddrUse::UdpBind => address.ip().is_unspecified() && address.port() == 0,
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn sockets_connect_only_where_granted_and_never_listen() {
+    fn sockets_connect_only_to_granted_addresses_and_never_listen() {
         let grant = SocketGrant::parse("10.0.0.1:5432").unwrap();
         let to = |text: &str| text.parse::<SocketAddr>().unwrap();
         assert!(grant.allows(to("10.0.0.1:5432"), SocketAddrUse::TcpConnect));

@@ -11,32 +11,32 @@ use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
-/// What a guest may write in one call.
-const CHUNK: usize = 64 << 10;
+/// Bytes that a guest may write in one call.
+const WRITE_PERMIT: usize = 64 << 10;
 
-/// Which of the two streams a line came from.
+/// One of the two output streams of a guest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum OutputStreamKind {
     /// Standard output.
     Stdout,
     /// Standard error.
     Stderr,
 }
 
-/// A stream whose lines become log events. Each handle has the line that it has not ended.
+/// An output stream whose lines become log events. Each handle buffers its unfinished line.
 #[derive(Clone)]
 pub struct GuestOutput {
     component: Arc<str>,
-    source: Source,
+    stream: OutputStreamKind,
     budget: Arc<LogBudget>,
     bytes: ByteBudget,
 }
 
 impl GuestOutput {
-    /// The output `source` of an instance of `component`: all of them together write as much as `budget` allows. Lines that
-    /// have not ended are reserved in `bytes`.
-    pub fn new(component: Arc<str>, source: Source, budget: Arc<LogBudget>, bytes: &ByteBudget) -> Self {
-        Self { component, source, budget, bytes: bytes.clone() }
+    /// Creates the output `stream` of an instance of `component`. All instances share the rate limit `budget`. Unfinished lines
+    /// are reserved in `bytes`.
+    pub fn new(component: Arc<str>, stream: OutputStreamKind, budget: Arc<LogBudget>, bytes: &ByteBudget) -> Self {
+        Self { component, stream, budget, bytes: bytes.clone() }
     }
 
     fn line_writer(&self) -> LineWriter {
@@ -50,11 +50,11 @@ impl GuestOutput {
             tracing::warn!(target: "guest", component, dropped = admitted.dropped, "log lines were dropped");
         }
         let text = String::from_utf8_lossy(line);
-        // Escaped, so that a guest can neither forge a line of its host nor drive the reader's terminal.
+        // Escaped, so that a guest can neither forge a line of the host nor control the terminal.
         let text = self.budget.clip(text.trim_end_matches('\r')).escape_debug_keeping_quotes();
-        match self.source {
-            Source::Stdout => tracing::info!(target: "guest", component, stream = "stdout", "{text}"),
-            Source::Stderr => tracing::info!(target: "guest", component, stream = "stderr", "{text}"),
+        match self.stream {
+            OutputStreamKind::Stdout => tracing::info!(target: "guest", component, stream = "stdout", "{text}"),
+            OutputStreamKind::Stderr => tracing::info!(target: "guest", component, stream = "stderr", "{text}"),
         }
     }
 }
@@ -94,7 +94,7 @@ impl StdoutStream for GuestOutput {
     }
 }
 
-/// Splits what is written into lines. What is left when it is dropped is a line too.
+/// Splits the output into lines. When it is dropped, it writes the unfinished line.
 struct LineWriter {
     output: GuestOutput,
     line: Vec<u8>,
@@ -108,11 +108,11 @@ impl LineWriter {
                 Some(text) => (text, true),
                 None => (piece, false),
             };
-            // Beyond the longest line nothing is kept: the line is clipped there anyway.
-            let room = self.output.budget.max_line().saturating_add(1).saturating_sub(self.line.len());
-            let text = text.get(..room).unwrap_or(text);
+            // Only one byte beyond the longest line is kept: the line is clipped there anyway.
+            let free = self.output.budget.max_line().saturating_add(1).saturating_sub(self.line.len());
+            let text = text.get(..free).unwrap_or(text);
             let length = self.line.len().saturating_add(text.len());
-            // Where there is no room for a line that goes on, it ends here.
+            // An unfinished line that does not fit into the store's budget ends here.
             let ends = ends || self.reserved.try_resize(length).is_err();
             self.line.reserve_exact(text.len());
             self.line.extend_from_slice(text);
@@ -149,7 +149,7 @@ impl OutputStream for LineWriter {
     }
 
     fn check_write(&mut self) -> StreamResult<usize> {
-        Ok(CHUNK)
+        Ok(WRITE_PERMIT)
     }
 }
 

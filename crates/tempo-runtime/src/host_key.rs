@@ -1,4 +1,4 @@
-//! The key that authenticates precompiled files. One per user and host, readable by that user alone.
+//! The key that authenticates precompiled files: one per user and host, readable only by that user.
 
 use std::fs::File;
 use std::io::{ErrorKind as IoErrorKind, Read as _, Write as _};
@@ -6,14 +6,15 @@ use std::path::{Path, PathBuf};
 
 use tempo_settings::{Error, ErrorKind, Flag, Settings, private};
 
-/// The flag that names another key file. Only the command line and the environment may: a file of settings may come with
-/// the code that it would vouch for.
+/// The flag that names another key file. Settings files cannot set it: they may come with the code that the key would
+/// authenticate.
 pub const KEY_FILE: Flag =
     Flag::new("key-file", "FILE", "Key of precompiled files [default: tempo/host.key in the user's data directory]");
 
+/// Length of the key, in bytes.
 const KEY_BYTES: usize = 32;
 
-/// A key for HMAC-SHA-256. It does not print.
+/// A key for HMAC-SHA-256. Its debug output hides it.
 pub struct HostKey([u8; KEY_BYTES]);
 
 impl std::fmt::Debug for HostKey {
@@ -23,7 +24,7 @@ impl std::fmt::Debug for HostKey {
 }
 
 impl HostKey {
-    /// The key itself.
+    /// Returns the key.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.0
     }
@@ -33,7 +34,7 @@ impl HostKey {
         Self(bytes)
     }
 
-    /// Reads the key, if there is one.
+    /// Reads the key; `None` if the file does not exist.
     ///
     /// # Errors
     ///
@@ -54,7 +55,7 @@ impl HostKey {
         Ok(Some(Self(key)))
     }
 
-    /// Reads the key, making it first if there is none.
+    /// Reads the key, or creates it if the file does not exist.
     ///
     /// # Errors
     ///
@@ -65,7 +66,7 @@ impl HostKey {
         }
         match create(path) {
             Ok(key) => Ok(key),
-            // Another process was quicker: use its key.
+            // Another process has created the file concurrently: use its key.
             Err(error) if error.kind() == IoErrorKind::AlreadyExists => {
                 Self::load(path)?.ok_or_else(|| unwritable(path, &error))
             }
@@ -74,11 +75,11 @@ impl HostKey {
     }
 }
 
-/// Where the key lies: `--key-file`, or the user's data directory.
+/// Returns the path of the key: `--key-file`, or a file in the user's data directory.
 ///
 /// # Errors
 ///
-/// Neither is known.
+/// Neither is set.
 pub fn path(settings: &Settings) -> Result<PathBuf, Error> {
     if let Some(path) = settings.get::<PathBuf>(&KEY_FILE)? {
         return Ok(path);
@@ -90,7 +91,7 @@ pub fn path(settings: &Settings) -> Result<PathBuf, Error> {
     })
 }
 
-/// Writes a new key beside its place and links it there, so that no reader ever sees half a key.
+/// Writes a new key to a temporary file and links it to `path`, so that no reader sees a partial key.
 fn create(path: &Path) -> std::io::Result<HostKey> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     private::create_directories(directory)?;
@@ -140,7 +141,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     #[test]
-    fn made_once_private_and_then_read() {
+    fn the_key_is_created_once_with_private_mode() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a/b/host.key");
         assert!(HostKey::load(&path).unwrap().is_none());

@@ -1,4 +1,4 @@
-//! `inspect`: what a component imports and exports, and what satisfies it in this runtime.
+//! `inspect`: a component's imports and exports, and what satisfies and calls them in this runtime.
 
 use std::fmt::Write as _;
 
@@ -8,10 +8,10 @@ use crate::command;
 use crate::interfaces::Interfaces;
 use crate::link::WASI_PACKAGES;
 use crate::load::Loaded;
-use crate::missing::{self, Missing};
+use crate::missing::{self, MissingImport};
 use crate::registry::{ServiceEntry, TriggerEntry, unversioned};
 
-/// What `inspect` shows.
+/// The report of `inspect`.
 #[derive(Debug, Serialize)]
 pub struct Report {
     component: String,
@@ -23,16 +23,16 @@ pub struct Report {
 #[derive(Debug, Serialize)]
 struct Import {
     name: String,
-    /// Who satisfies it: `WASI`, or a service. Absent if nobody does.
+    /// `WASI`, or the name of a service. `None` if the import is missing or a type only.
     satisfied_by: Option<&'static str>,
-    /// What would come nearest, if nobody does.
+    /// A hint at the nearest match, if the import is missing.
     nearest: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
 struct Export {
     name: String,
-    /// Who calls it. Absent if nobody does.
+    /// The trigger that calls it, if there is one.
     called_by: Option<&'static str>,
 }
 
@@ -61,7 +61,7 @@ pub fn inspect(
     Ok(Report { component: loaded.name.clone(), wasi, imports, exports })
 }
 
-fn import(runtime: &str, name: String, missing: Option<&Missing>, services: &[ServiceEntry]) -> Import {
+fn import(runtime: &str, name: String, missing: Option<&MissingImport>, services: &[ServiceEntry]) -> Import {
     if let Some(missing) = missing {
         return Import { name, satisfied_by: None, nearest: Some(missing::nearest(runtime, missing, services)) };
     }
@@ -77,7 +77,7 @@ fn caller(export: &str, triggers: &[TriggerEntry]) -> Option<&'static str> {
 }
 
 impl Report {
-    /// The report as text.
+    /// Formats the report as text.
     pub fn text(&self) -> String {
         let mut text = format!("{} (WASI {})\n", self.component, self.wasi);
         let width = self.imports.iter().map(|import| import.name.len());

@@ -1,13 +1,13 @@
-//! The names of what a component imports and exports.
+//! The names of a component's imports and exports.
 
 use wasmtime::component::Component;
 
 /// The names of a component's imports and exports, with versions.
 #[derive(Clone, Debug)]
 pub struct Interfaces {
-    /// What it needs.
+    /// The imports.
     pub imports: Vec<String>,
-    /// What it offers.
+    /// The exports.
     pub exports: Vec<String>,
 }
 
@@ -23,17 +23,18 @@ impl Interfaces {
     }
 }
 
-/// Whether `interface`, such as `wasi:clocks/types@0.3.1`, is of a version of `package` that is compatible with the one
-/// named, such as `wasi:clocks@0.3.0`.
-pub fn is_of(interface: &str, package: &str) -> bool {
+/// Returns whether `interface`, such as `wasi:clocks/types@0.3.1`, belongs to a version of the package that is compatible with
+/// `package`, such as `wasi:clocks@0.3.0`.
+pub fn is_compatible(interface: &str, package: &str) -> bool {
     let (Some((path, version)), Some((name, other))) = (interface.split_once('@'), package.split_once('@')) else {
         return false;
     };
-    path.split_once('/').is_some_and(|(package, _)| package == name) && track(version) == track(other)
+    path.split_once('/').is_some_and(|(package, _)| package == name)
+        && compatible_prefix(version) == compatible_prefix(other)
 }
 
-/// What compatible versions have in common: all of a pre-release, the minor version below 1.0, the major one above.
-fn track(version: &str) -> &str {
+/// Returns the prefix that compatible versions share: a whole pre-release, `0.MINOR` below 1.0, else `MAJOR`.
+fn compatible_prefix(version: &str) -> &str {
     if version.contains('-') {
         return version;
     }
@@ -47,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_that_are_compatible_are_of_one_package() {
+    fn compatible_versions_belong_to_one_package() {
         for (interface, package, expected) in [
             ("wasi:clocks/types@0.3.0", "wasi:clocks@0.3.0", true),
             ("wasi:clocks/types@0.3.7", "wasi:clocks@0.3.0", true),
@@ -60,7 +61,7 @@ mod tests {
             ("acme:x/y", "acme:x@1.0.0", false),
             ("y", "acme:x@1.0.0", false),
         ] {
-            assert_eq!(is_of(interface, package), expected, "{interface} {package}");
+            assert_eq!(is_compatible(interface, package), expected, "{interface} {package}");
         }
     }
 }

@@ -1,11 +1,11 @@
 //! Runs WebAssembly components with the host services you choose.
 //!
-//! [`runtime!`] makes a program from a list of services and triggers; [`Runtime`] is the builder beneath it. The
-//! program has three commands: `run` serves a component or runs it once, `compile` compiles one ahead of time, and
-//! `inspect` shows what one needs; and one for each of its tools.
+//! [`runtime!`] expands a list of services and triggers to a program; [`Runtime`] is the builder that it calls. The
+//! program has three commands, and one for each of its tools: `run` serves a component or runs it once, `compile` compiles
+//! one ahead of time, and `inspect` shows its imports and exports.
 //!
 //! A runtime boots in this order, and each step must succeed before the next begins: read the settings; load and
-//! validate the component; link what it imports; check all types; connect the backends of what it imports; start the
+//! validate the component; link its imports; check all types; connect the backends of the imported services; start the
 //! triggers whose interfaces it exports.
 
 mod background;
@@ -52,5 +52,5 @@ pub use macros::Offers;
 pub use macros::offers;
 pub use runtime::Runtime;
 
-// What `runtime!` writes refers to these, so that a runtime depends on this crate alone.
+// The expansion of `runtime!` refers to these, so that a runtime depends on this crate alone.
 pub use {tempo_backend, tempo_core, tempo_settings, wasmtime};

@@ -1,4 +1,4 @@
-//! Links a component to WASI and to the services it imports, and to nothing else.
+//! Links a component to WASI and to the services that it imports.
 
 use tempo_core::StoreData;
 use tempo_settings::{Error, ErrorKind};
@@ -9,7 +9,7 @@ use crate::registry::ServiceEntry;
 use crate::scan::Shape;
 use crate::{missing, open_files};
 
-/// The packages that every component may import: their host side is wasmtime's.
+/// The packages that every component may import; `wasmtime-wasi` implements them.
 pub const WASI_PACKAGES: &[&str] = &[
     "wasi:cli@0.2.12",
     "wasi:clocks@0.2.12",
@@ -24,17 +24,17 @@ pub const WASI_PACKAGES: &[&str] = &[
     "wasi:sockets@0.3.0",
 ];
 
-/// The packages of WASI that are linked with concurrency support only.
+/// The packages of WASI that are linked only with concurrency support.
 const WASI_CONCURRENT_PACKAGES: &[&str] =
     &["wasi:cli@0.3.0", "wasi:clocks@0.3.0", "wasi:filesystem@0.3.0", "wasi:random@0.3.0", "wasi:sockets@0.3.0"];
 
-/// All packages that are linked with concurrency support only: those of WASI and of `services`.
+/// Returns all packages that are linked only with concurrency support: those of WASI and of `services`.
 pub fn concurrent_packages(services: &[ServiceEntry]) -> Vec<&'static str> {
     let of_services = services.iter().flat_map(|service| service.concurrent_packages);
     WASI_CONCURRENT_PACKAGES.iter().chain(of_services).copied().collect()
 }
 
-/// A linker with WASI and those of `services` that `interfaces` imports.
+/// Returns a linker with WASI and those of `services` that `interfaces` imports.
 pub fn linker(
     component: &Component,
     shape: &Shape,
@@ -59,7 +59,7 @@ pub fn linker(
 ///
 /// # Errors
 ///
-/// An import is missing or has another type; the error explains all of them.
+/// An import is missing or has another type; the error lists all of them.
 pub fn link(
     runtime: &str,
     component: &Component,

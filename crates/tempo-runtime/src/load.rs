@@ -1,4 +1,4 @@
-//! From a file to a component that the engine can run, whether the file is WebAssembly or precompiled.
+//! Loads a component from a WebAssembly or precompiled file.
 
 use std::hash::{Hash as _, Hasher};
 use std::path::Path;
@@ -14,25 +14,25 @@ use crate::host_key::{self, HostKey};
 use crate::precompiled::{self, Header};
 use crate::scan::{Shape, scan};
 
-/// How often the room for one instance is doubled until the component fits.
+/// Maximum number of times that the pool's space for one instance is doubled to fit the component.
 const MAX_DOUBLINGS: usize = 8;
 
 /// A component with the engine made for it.
 pub struct Loaded {
-    /// The file's name without its ending.
+    /// The file's name without its extension.
     pub name: String,
     /// The component.
     pub component: Component,
-    /// What it asks of the engine.
+    /// Its requirements on the engine.
     pub shape: Shape,
 }
 
-/// Loads `path`, compiling it unless it is precompiled. `concurrent_packages` are those that are linked with concurrency
-/// support only.
+/// Loads `path`, and compiles it unless it is precompiled. `concurrent_packages` are those that are linked only with
+/// concurrency support.
 ///
 /// # Errors
 ///
-/// The file cannot be read, is not a component, or is a precompiled file that must not be run here.
+/// The file cannot be read, is not a component, or is a precompiled file of another build or key.
 pub fn load(path: &Path, limits: &Limits, settings: &Settings, concurrent_packages: &[&str]) -> anyhow::Result<Loaded> {
     let bytes = read(path)?;
     let (component, shape) = if precompiled::is_precompiled(&bytes) {
@@ -44,11 +44,11 @@ pub fn load(path: &Path, limits: &Limits, settings: &Settings, concurrent_packag
     Ok(Loaded { name: name(path), component, shape })
 }
 
-/// Compiles `path` into a signed precompiled file's bytes, for this machine's processor or for any processor of `target`.
+/// Compiles `path` to the bytes of a signed precompiled file, for this machine's processor or for all processors of `target`.
 ///
 /// # Errors
 ///
-/// As [`load`]; also if the host's key cannot be made, or there is no compiler for `target`.
+/// As [`load`]; also if the host's key cannot be created, or there is no compiler for `target`.
 pub fn precompile(
     path: &Path,
     target: Option<&str>,
@@ -70,7 +70,7 @@ pub fn precompile(
     precompiled::encode(&header, &component.serialize()?, &key)
 }
 
-/// The component's name: its file's name without the ending.
+/// Returns the component's name: the file's name without its extension.
 pub fn name(path: &Path) -> String {
     path.file_stem().map_or_else(|| "component".to_owned(), |stem| stem.to_string_lossy().into_owned())
 }
@@ -91,8 +91,8 @@ fn compile(
         let engine = crate::engine::engine(&shape, limits, target)?;
         match Component::new(&engine, bytes) {
             Ok(component) => return Ok((component, shape)),
-            // What is instantiated twice has twice the memories that the component's text shows.
-            Err(error) if exceeds_room(&error) => {
+            // The scan counts definitions; a module that is instantiated twice has twice as many memories.
+            Err(error) if exceeds_pool(&error) => {
                 check_tables(&error, limits)?;
                 shape.double();
             }
@@ -102,12 +102,12 @@ fn compile(
     Err(cannot_compile("it instantiates too many modules").into())
 }
 
-/// Whether the pool has too little room for one instance of the component.
-fn exceeds_room(error: &wasmtime::Error) -> bool {
+/// Returns whether one instance of the component does not fit into the pool.
+fn exceeds_pool(error: &wasmtime::Error) -> bool {
     error.to_string().starts_with("The component transitively contains")
 }
 
-/// The room for tables is what the limit allows: a component that exceeds it is refused before it is called.
+/// Refuses a component with more tables than its limit, by which the pool is sized.
 fn check_tables(error: &wasmtime::Error, limits: &Limits) -> Result<(), Error> {
     let tables = error.to_string().split_once(" tables, which exceeds").and_then(|(start, _)| {
         let (_, count) = start.rsplit_once(' ')?;
@@ -123,7 +123,7 @@ fn check_tables(error: &wasmtime::Error, limits: &Limits) -> Result<(), Error> {
 }
 
 fn cannot_compile(cause: &str) -> Error {
-    // The lines after the first break sizes down.
+    // The lines after the first list sizes.
     let cause = cause.lines().next().unwrap_or_default().trim_end_matches([':', ';', ' ']);
     Error::new(ErrorKind::BadComponent, format!("this component cannot be compiled: {cause}"))
 }
@@ -149,7 +149,7 @@ fn compatibility(engine: &Engine) -> String {
     hex(&hasher.0.finalize())
 }
 
-/// A hasher whose result does not change with the version of the standard library.
+/// A hasher whose result is the same in all versions of the standard library.
 struct Sha256Hasher(Sha256);
 
 impl Hasher for Sha256Hasher {
@@ -166,7 +166,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Puts the file's name before an error about its content.
+/// Prefixes an error about the file's contents with its path.
 fn in_file(path: &Path, error: anyhow::Error) -> anyhow::Error {
     match error.downcast::<Error>() {
         Ok(error) => Error::new(error.kind(), format!("{}: {error}", path.display())).into(),

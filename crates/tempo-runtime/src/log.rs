@@ -1,10 +1,10 @@
-//! The runtime's own log, on standard error: which events it shows, and in which form.
+//! The runtime's log on standard error: filter and format.
 
 use std::backtrace::BacktraceStatus;
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
-use tempo_settings::{Flag, Setting, Settings};
+use tempo_settings::{Flag, FlagValue, Settings};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _, fmt};
@@ -13,22 +13,24 @@ use crate::log_format::{Human, Json};
 use crate::log_output;
 use crate::reporting::log_layer;
 
-const LOG: Flag = Flag::new("log", "FILTER", "What to log: a level, or a filter such as info,tempo_runtime=debug")
-    .default("info,async_nats=warn,object_store=warn");
+const LOG: Flag =
+    Flag::new("log", "FILTER", "Filter of the log: a level, or a filter such as info,tempo_runtime=debug")
+        .default("info,async_nats=warn,object_store=warn");
 const LOG_FORMAT: Flag =
-    Flag::new("log-format", "FORMAT", "How to log: human, json, or auto, which is human on a terminal").default("auto");
+    Flag::new("log-format", "FORMAT", "Format of the log: human, json, or auto, which is human on a terminal")
+        .default("auto");
 
 /// The flags of the log.
 pub const FLAGS: &[Flag] = &[LOG, LOG_FORMAT];
 
-/// The form of the log.
+/// The value of `--log-format`.
 enum Format {
     Auto,
     Human,
     Json,
 }
 
-impl Setting for Format {
+impl FlagValue for Format {
     const EXPECTED: &'static str = "human, json or auto";
     fn parse(text: &str) -> Option<Self> {
         match text {
@@ -40,11 +42,11 @@ impl Setting for Format {
     }
 }
 
-/// Starts the log. A second call in the same process changes nothing.
+/// Starts the log. Further calls in the same process have no effect.
 ///
 /// # Errors
 ///
-/// The filter or the format cannot be read.
+/// The filter or the format cannot be parsed.
 pub fn start(settings: &Settings) -> anyhow::Result<()> {
     let filter: String = settings.require(&LOG)?;
     let filter = || {
@@ -61,23 +63,23 @@ pub fn start(settings: &Settings) -> anyhow::Result<()> {
     let lines = fmt::layer().with_ansi(terminal && !json).with_writer(log_output::standard());
     let lines = if json { lines.event_format(Json).boxed() } else { lines.event_format(Human::default()).boxed() };
     std::panic::set_hook(Box::new(report_panic));
-    // Only the first subscriber of a process counts; a test that boots twice keeps it.
-    let told = log_layer().map(|layer| anyhow::Ok(layer.with_filter(filter()?))).transpose()?;
-    let _ = tracing_subscriber::registry().with(told).with(lines.with_filter(lines_filter)).try_init();
+    let telemetry = log_layer().map(|layer| anyhow::Ok(layer.with_filter(filter()?))).transpose()?;
+    // Fails if a subscriber is installed already, as in a test that boots twice.
+    let _ = tracing_subscriber::registry().with(telemetry).with(lines.with_filter(lines_filter)).try_init();
     Ok(())
 }
 
-/// Writes what the standard hook writes, but where it holds nothing up.
+/// Writes the message of the standard panic hook, without blocking on standard error.
 fn report_panic(panic: &std::panic::PanicHookInfo<'_>) {
     let thread = std::thread::current();
     let backtrace = std::backtrace::Backtrace::capture();
     let name = thread.name().unwrap_or("unnamed");
     let text = format!("thread '{name}' {panic}");
-    log_output::say(&match backtrace.status() {
+    log_output::write_line(&match backtrace.status() {
         BacktraceStatus::Captured => format!("{text}\n{backtrace}"),
         _ => text,
     });
-    // The process ends with its first thread, and nothing else would wait for the line.
+    // The process exits with its main thread, which does not flush after a panic.
     if name == "main" {
         log_output::flush(Duration::from_secs(1));
     }

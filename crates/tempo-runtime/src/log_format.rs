@@ -1,4 +1,4 @@
-//! The two forms of a log line. Both name the trace and the span that it belongs to, if it belongs to one.
+//! The two formats of log lines, human-readable and JSON. Both have the ids of the current trace and span, if there is one.
 
 use std::fmt::{self, Write as _};
 
@@ -12,14 +12,14 @@ use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// For people: as `tracing` writes it, with the ids at the end.
+/// The default format of `tracing`, with the ids at the end.
 #[derive(Default)]
 pub struct Human(Format);
 
-/// For programs: one JSON object a line, with the fields of the event beside those of every line.
+/// One JSON object a line: the fields of the event and those of every line.
 pub struct Json;
 
-/// The span that runs on this thread.
+/// Returns the innermost span of the current call.
 fn span() -> Option<SpanContext> {
     current().map(|context| context.innermost()).filter(SpanContext::is_valid)
 }
@@ -50,7 +50,7 @@ where
         let mut line = line.0;
         let mut time = String::new();
         SystemTime.format_time(&mut Writer::new(&mut time))?;
-        // Those of the line come last: no field of an event takes their place.
+        // Inserted last, so that no field of an event can replace them.
         line.insert("timestamp".to_owned(), time.into());
         line.insert("level".to_owned(), event.metadata().level().as_str().into());
         line.insert("target".to_owned(), event.metadata().target().into());
@@ -62,7 +62,7 @@ where
     }
 }
 
-/// The fields of an event by their names.
+/// The fields of an event, by name.
 struct Fields(Map<String, Value>);
 
 impl Fields {
@@ -131,8 +131,8 @@ mod tests {
         }
     }
 
-    /// What is written when `work` is done.
-    fn written(json: bool, work: impl FnOnce()) -> String {
+    /// Returns the log lines of `work`.
+    fn log_of(json: bool, work: impl FnOnce()) -> String {
         let lines = Lines::default();
         let builder = tracing_subscriber::fmt().with_writer(lines.clone()).with_ansi(false);
         if json {
@@ -150,8 +150,8 @@ mod tests {
     }
 
     #[test]
-    fn a_line_for_programs_is_one_object() {
-        let line = written(true, || {
+    fn a_json_line_is_one_object() {
+        let line = log_of(true, || {
             in_a_call(|| tracing::warn!(target: "guest", component = "app", n = 3, level = "mine", "two\nlines \"x\""));
         });
         assert_eq!(line.matches('\n').count(), 1);
@@ -165,13 +165,13 @@ mod tests {
     }
 
     #[test]
-    fn a_line_for_people_names_its_span_at_the_end() {
+    fn a_human_line_ends_with_the_ids_of_its_span() {
         let event = || tracing::info!(target: "guest", component = "app", "hello");
-        let line = written(false, || in_a_call(event));
+        let line = log_of(false, || in_a_call(event));
         let end =
             "INFO guest: hello component=\"app\" trace_id=0000000000000000000000000000000a span_id=000000000000000b\n";
         assert!(line.ends_with(end), "{line}");
-        let line = written(false, event);
+        let line = log_of(false, event);
         assert!(line.ends_with("INFO guest: hello component=\"app\"\n"), "{line}");
     }
 }

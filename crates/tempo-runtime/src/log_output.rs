@@ -1,5 +1,5 @@
-//! Standard error, written by a thread of its own: one that is not read stops neither requests nor the end of the process.
-//! What does not fit into the queue is dropped, and its count is logged when lines can be written again.
+//! Writes standard error from a separate thread: if it is not read, neither requests nor the exit of the process block. Lines
+//! that do not fit into the queue are dropped, and their count is logged when lines can be written again.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -9,27 +9,27 @@ use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// What waits to be written, in bytes. The lines that are being written come on top of it.
-const ROOM: usize = 1 << 20;
+/// Maximum size of the queue, in bytes, without the lines that are being written.
+const MAX_QUEUED_BYTES: usize = 1 << 20;
 
 static STANDARD_ERROR: LazyLock<LogOutput> = LazyLock::new(|| LogOutput::to(standard_error()));
 
-/// The output to standard error.
+/// Returns the output to standard error.
 pub fn standard() -> LogOutput {
     STANDARD_ERROR.clone()
 }
 
-/// Writes `line` to standard error, in its place among the lines of the log.
-pub fn say(line: &str) {
+/// Writes `line` to standard error, in order with the lines of the log.
+pub fn write_line(line: &str) {
     STANDARD_ERROR.push(format!("{line}\n").as_bytes());
 }
 
-/// Waits until all lines are written, for `patience` at most.
-pub fn flush(patience: Duration) {
-    STANDARD_ERROR.flush(patience);
+/// Waits until all lines are written, at most for `timeout`.
+pub fn flush(timeout: Duration) {
+    STANDARD_ERROR.flush(timeout);
 }
 
-/// A handle of its own: while the thread writes, it must not hold the lock that `eprintln!` takes.
+/// Returns a duplicate of the file descriptor: while the thread writes, it must not hold the lock that `eprintln!` takes.
 fn standard_error() -> Box<dyn Write + Send> {
     #[cfg(unix)]
     if let Ok(descriptor) = std::os::fd::AsFd::as_fd(&io::stderr()).try_clone_to_owned() {
@@ -38,7 +38,7 @@ fn standard_error() -> Box<dyn Write + Send> {
     Box::new(io::stderr())
 }
 
-/// A queue of lines with a thread that writes them. Cheap to clone; all clones are the same.
+/// A queue of lines with a thread that writes them. Cheap to clone; clones share the queue.
 #[derive(Clone)]
 pub struct LogOutput(Arc<Shared>);
 
@@ -53,7 +53,7 @@ struct Queue {
     lines: VecDeque<Box<[u8]>>,
     bytes: usize,
     dropped: u64,
-    /// Whether lines that have left the queue are still being written.
+    /// Whether the thread is writing lines that it has taken from the queue.
     writing: bool,
 }
 
@@ -62,15 +62,15 @@ impl LogOutput {
         let shared =
             Self(Arc::new(Shared { queue: Mutex::default(), changed: Condvar::new(), writer: OnceLock::new() }));
         let writer = shared.clone();
-        // Without the thread the log is lost, and everything else goes on.
-        let _ = std::thread::Builder::new().name("tempo-log".to_owned()).spawn(move || writer.write(output));
+        // If the thread cannot be created, the log is lost but the process runs.
+        let _ = std::thread::Builder::new().name("tempo-log".to_owned()).spawn(move || writer.run(output));
         shared
     }
 
     fn push(&self, line: &[u8]) {
         let mut queue = self.queue();
-        let fits = queue.bytes.saturating_add(line.len()) <= ROOM;
-        // The thread's own line says what was dropped: it must not be dropped itself.
+        let fits = queue.bytes.saturating_add(line.len()) <= MAX_QUEUED_BYTES;
+        // The thread itself logs the count of dropped lines; that line must not be dropped.
         if !fits && self.0.writer.get() != Some(&std::thread::current().id()) {
             queue.dropped = queue.dropped.saturating_add(1);
             return;
@@ -81,12 +81,13 @@ impl LogOutput {
         self.0.changed.notify_all();
     }
 
-    fn flush(&self, patience: Duration) {
+    fn flush(&self, timeout: Duration) {
         let busy = |queue: &mut Queue| queue.writing || !queue.lines.is_empty();
-        drop(self.0.changed.wait_timeout_while(self.queue(), patience, busy));
+        drop(self.0.changed.wait_timeout_while(self.queue(), timeout, busy));
     }
 
-    fn write(&self, mut output: Box<dyn Write + Send>) {
+    /// The writer thread.
+    fn run(&self, mut output: Box<dyn Write + Send>) {
         let _ = self.0.writer.set(std::thread::current().id());
         loop {
             let empty = |queue: &mut Queue| queue.lines.is_empty();
@@ -97,7 +98,7 @@ impl LogOutput {
             queue.writing = true;
             drop(queue);
             for line in lines {
-                // Where nothing reads any more there is nothing to say it to.
+                // An error means that standard error is closed; there is nowhere to report it.
                 let _ = output.write_all(&line);
             }
             let dropped = std::mem::take(&mut self.queue().dropped);
@@ -139,13 +140,13 @@ mod tests {
     use super::*;
     use std::sync::mpsc::{Receiver, Sender, channel};
 
-    /// A reader that takes nothing until it is asked to.
-    struct Pipe {
+    /// An output that blocks until `open` is closed.
+    struct BlockedOutput {
         open: Receiver<()>,
         written: Sender<Vec<u8>>,
     }
 
-    impl Write for Pipe {
+    impl Write for BlockedOutput {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             let _ = self.open.recv();
             let _ = self.written.send(bytes.to_vec());
@@ -158,14 +159,14 @@ mod tests {
     }
 
     #[test]
-    fn an_output_that_is_not_read_holds_nothing_up() {
+    fn an_output_that_is_not_read_does_not_block() {
         let ((open, opened), (written, lines)) = (channel(), channel());
-        let output = LogOutput::to(Box::new(Pipe { open: opened, written }));
+        let output = LogOutput::to(Box::new(BlockedOutput { open: opened, written }));
         output.push(b"first\n");
         while !output.queue().writing {
             std::thread::yield_now();
         }
-        let line = vec![b'x'; ROOM / 4];
+        let line = vec![b'x'; MAX_QUEUED_BYTES / 4];
         for _ in 0..6 {
             output.push(&line);
         }
@@ -175,7 +176,7 @@ mod tests {
         };
         assert_eq!((kept, dropped), (4, 2));
         output.flush(Duration::ZERO);
-        // What reads again gets what was kept, in its order.
+        // Once the output is read again, the queued lines are written in order.
         drop(open);
         output.flush(Duration::MAX);
         let lines: Vec<_> = lines.try_iter().collect();

@@ -1,12 +1,12 @@
-//! `runtime!`: a program from a list of services, triggers and tools.
+//! `runtime!`: expands a list of services, triggers and tools to a program.
 
 use tempo_core::{NoService, Service, Trigger};
 
-/// Writes a runtime's `main` from a list of its services, each with its backend, its triggers and, if it has any, its
+/// Expands to a runtime's `main`, from a list of its services, each with its backend, its triggers and, if it has any, its
 /// tools (`tools: [AcmeClockmaker],`).
 ///
-/// It is sugar over [`Runtime`](crate::Runtime), whose methods it calls. In addition, it checks while it is compiled that
-/// the runtime offers the services that its triggers need.
+/// It calls the methods of [`Runtime`](crate::Runtime), and checks at compile time that the runtime offers the services that
+/// its triggers need.
 ///
 /// ```no_run
 /// # mod acme {
@@ -35,7 +35,7 @@ use tempo_core::{NoService, Service, Trigger};
 ///
 /// tempo_runtime::runtime! {
 ///     name: "acme-runtime",
-///     about: "Runs components that need to know Acme's time",
+///     about: "Runs components that use Acme's time",
 ///     services: {
 ///         AcmeTime = SystemClock,
 ///     },
@@ -75,7 +75,7 @@ macro_rules! runtime {
     };
 }
 
-/// The backend of a service, or an error that asks for one.
+/// The backend of a service, or a compile error if there is none.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __backend {
@@ -93,7 +93,7 @@ macro_rules! __backend {
     };
 }
 
-/// Refuses a service that is listed twice, with a message that says so.
+/// A compile error for a service that is listed twice.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __runtime_once {

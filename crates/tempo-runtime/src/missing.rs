@@ -1,4 +1,4 @@
-//! Finds every import that a linker lacks, and says what comes nearest.
+//! Finds all imports that a linker lacks, and the nearest match of each.
 
 use tempo_core::StoreData;
 use wasmtime::component::types::ComponentItem;
@@ -8,7 +8,7 @@ use crate::interfaces::Interfaces;
 use crate::link::WASI_PACKAGES;
 use crate::registry::{ServiceEntry, unversioned};
 
-/// Services that Tempo's runtimes offer: package, service, runtimes. A runtime that leaves one out names it from here.
+/// Services of Tempo's runtimes: package, service, runtimes. Errors of a runtime without the service name them.
 const CATALOGUE: &[(&str, &str, &str)] = &[
     ("tempo:blobstore", "WasiBlobstore", "tempo and tempo-worker"),
     ("tempo:messaging", "WasiMessaging", "tempo and tempo-worker"),
@@ -23,20 +23,20 @@ const CATALOGUE: &[(&str, &str, &str)] = &[
     ("wasmcloud:messaging", "WasiMessaging", "tempo and tempo-worker"),
 ];
 
-/// One import that is not satisfied.
+/// An import that is not satisfied.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Missing {
+pub struct MissingImport {
     /// The import's full name.
     pub import: String,
-    /// What wasmtime says about it, for an interface that exists but has another type.
+    /// wasmtime's error, for an interface that exists but has another type.
     pub cause: String,
 }
 
 /// Finds all imports of `component` that `linker` lacks.
 ///
-/// wasmtime stops at the first, so each one found is replaced by a stub and the search goes on.
-pub fn find(mut linker: Linker<StoreData>, component: &Component, interfaces: &Interfaces) -> Vec<Missing> {
-    let mut missing: Vec<Missing> = Vec::new();
+/// wasmtime reports only the first, so each missing import is stubbed before the next attempt.
+pub fn find(mut linker: Linker<StoreData>, component: &Component, interfaces: &Interfaces) -> Vec<MissingImport> {
+    let mut missing: Vec<MissingImport> = Vec::new();
     linker.allow_shadowing(true);
     for _ in 0..=interfaces.imports.len() {
         let Err(error) = linker.instantiate_pre(component) else { break };
@@ -46,7 +46,7 @@ pub fn find(mut linker: Linker<StoreData>, component: &Component, interfaces: &I
         if missing.iter().any(|known| &known.import == import) {
             break;
         }
-        missing.push(Missing { import: import.clone(), cause: error.root_cause().to_string() });
+        missing.push(MissingImport { import: import.clone(), cause: error.root_cause().to_string() });
         if stub(&mut linker, component, import).is_err() {
             break;
         }
@@ -75,8 +75,8 @@ fn stub(linker: &mut Linker<StoreData>, component: &Component, import: &str) -> 
     Ok(())
 }
 
-/// One message for all of `missing`, with what comes nearest to each.
-pub fn explain(runtime: &str, missing: &[Missing], services: &[ServiceEntry]) -> String {
+/// Returns one message for all of `missing`, with the nearest match of each.
+pub fn explain(runtime: &str, missing: &[MissingImport], services: &[ServiceEntry]) -> String {
     let mut message = format!("`{runtime}` does not offer everything that this component imports:");
     for missing in missing {
         message.push_str(&format!("\n  {}: {}", missing.import, nearest(runtime, missing, services)));
@@ -84,8 +84,8 @@ pub fn explain(runtime: &str, missing: &[Missing], services: &[ServiceEntry]) ->
     message
 }
 
-/// What would satisfy an import that is missing.
-pub fn nearest(runtime: &str, missing: &Missing, services: &[ServiceEntry]) -> String {
+/// Returns a hint at what would satisfy a missing import.
+pub fn nearest(runtime: &str, missing: &MissingImport, services: &[ServiceEntry]) -> String {
     let interface = unversioned(&missing.import);
     let package = interface.split_once('/').map_or(interface, |(package, _)| package);
     let offered = versions(package, WASI_PACKAGES.iter().chain(services.iter().flat_map(|service| service.packages)));
@@ -120,7 +120,7 @@ mod tests {
     use tempo_core::NoService;
     use wasmtime::Engine;
 
-    fn search(text: &str) -> Vec<Missing> {
+    fn search(text: &str) -> Vec<MissingImport> {
         let engine = Engine::default();
         let component = Component::new(&engine, wat::parse_str(text).unwrap()).unwrap();
         find(Linker::new(&engine), &component, &Interfaces::of(&component))
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_is_named() {
+    fn the_nearest_match_is_named() {
         let service = ServiceEntry {
             id: TypeId::of::<NoService>(),
             name: "WasiConfig",
@@ -151,7 +151,7 @@ mod tests {
             connect: |_| Box::pin(async { anyhow::bail!("nothing connects here") }),
         };
         let nearest = |import: &str, services: &[ServiceEntry]| {
-            nearest("tempo", &Missing { import: import.into(), cause: "cause".into() }, services)
+            nearest("tempo", &MissingImport { import: import.into(), cause: "cause".into() }, services)
         };
         let services = [service];
         assert!(

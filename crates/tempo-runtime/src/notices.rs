@@ -1,9 +1,8 @@
-//! Warnings about settings. They wait until a server has said where it listens, which is its first line, and are not lost
-//! if it never does.
+//! Warnings about settings, deferred until the runtime has written its address, which is the first line.
 
 use std::sync::{Mutex, PoisonError};
 
-/// Warnings that have not been logged yet. The last chance is when this is dropped.
+/// Deferred warnings. Dropping it logs those that are left.
 #[derive(Default)]
 pub struct Notices(Mutex<Vec<String>>);
 
@@ -13,7 +12,7 @@ impl Notices {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(warning);
     }
 
-    /// Logs what there is.
+    /// Logs and removes all warnings.
     pub fn log(&self) {
         for warning in std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner)) {
             tracing::warn!("{warning}");

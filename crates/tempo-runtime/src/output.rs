@@ -1,4 +1,4 @@
-//! Where a precompiled file is written: never over its own source, and over nothing but a file.
+//! Writes precompiled files atomically. Replaces only regular files, and never the component itself.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tempo_settings::{Error, ErrorKind};
 
-/// Refuses a place that is the `source` itself, by whatever path or link, or that is a link, a device or a directory.
+/// Refuses an `output` that is the `source`, by any path or link, or that is a link, a device or a directory.
 ///
 /// # Errors
 ///
@@ -16,17 +16,17 @@ pub(crate) fn check(source: &Path, output: &Path) -> Result<(), Error> {
         let message = format!("cannot write {}: {problem}; choose another file with -o", output.display());
         Err(Error::new(ErrorKind::CannotWrite, message))
     };
-    let Ok(there) = output.symlink_metadata() else { return Ok(()) };
+    let Ok(existing) = output.symlink_metadata() else { return Ok(()) };
     if is_same(source, output) {
         return refused("it is the component itself");
     }
-    if there.is_symlink() {
+    if existing.is_symlink() {
         return refused("it is a link");
     }
-    if there.is_file() { Ok(()) } else { refused("it is not a file") }
+    if existing.is_file() { Ok(()) } else { refused("it is not a file") }
 }
 
-/// Writes the whole file beside its place first: a reader never sees half of it.
+/// Writes a temporary file and renames it, so that a reader never sees a partial file.
 ///
 /// # Errors
 ///
@@ -36,7 +36,7 @@ pub(crate) fn write(source: &Path, output: &Path, bytes: &[u8]) -> Result<(), Er
         |error: io::Error| Error::new(ErrorKind::CannotWrite, format!("cannot write {}: {error}", output.display()));
     let (temporary, mut file) = create_beside(output).map_err(failed)?;
     let written = file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed);
-    // What was there when the compilation began may be something else now.
+    // Checked again, because `output` may have been replaced during the compilation.
     let done =
         written.and_then(|()| check(source, output)).and_then(|()| fs::rename(&temporary, output).map_err(failed));
     if done.is_err() {
@@ -45,7 +45,7 @@ pub(crate) fn write(source: &Path, output: &Path, bytes: &[u8]) -> Result<(), Er
     done
 }
 
-/// Creates a file with a random name, so that no other program can have made one there.
+/// Creates a temporary file with an unpredictable name.
 fn create_beside(output: &Path) -> io::Result<(PathBuf, File)> {
     let mut random = [0; 8];
     getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_source_is_known_by_every_path_and_link() {
+    fn the_source_is_recognized_by_any_path_and_link() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         fs::create_dir(at("sub")).unwrap();
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_but_a_file_is_replaced() {
+    fn only_a_regular_file_is_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         fs::write(at("app.wasm"), "source").unwrap();

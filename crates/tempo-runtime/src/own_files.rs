@@ -1,16 +1,16 @@
-//! What a guest must not change of its own host: the settings, the data directory, the component and the host's key. A
-//! directory that contains one of them is not granted for writing by mistake.
+//! Protects the host's own files from guests: the settings, the data directory, the component and the host's key. A directory
+//! that contains one of them is granted for writing only with `--allow-own-files`.
 
 use std::path::{Path, PathBuf};
 
 use tempo_backend::DATA;
 use tempo_settings::{Error, ErrorKind, Flag};
 
-use crate::cli::Sources;
+use crate::cli::LoadedSettings;
 use crate::host_key;
 use crate::notices::Notices;
 
-/// The flag that says that it is meant.
+/// The flag that allows guests to write the host's own files, except the key.
 pub const ALLOW_OWN_FILES: Flag = Flag::new(
     "allow-own-files",
     "BOOL",
@@ -19,72 +19,73 @@ pub const ALLOW_OWN_FILES: Flag = Flag::new(
 .default("false")
 .bare("true");
 
-/// A file or directory of the host's.
-struct Own {
-    what: &'static str,
+/// A file or directory of the host.
+struct OwnFile {
+    description: &'static str,
     path: PathBuf,
-    /// Whether it is there or will be.
+    /// Whether it exists or will be created.
     exists: bool,
     /// Whether no flag allows a guest to write it: with the key it could sign native code.
     never_writable: bool,
 }
 
-/// The host's files for one component.
+/// The host's own files for one component.
 pub struct OwnFiles<'a> {
-    files: Vec<Own>,
-    /// Whether the user has said that the guest may write them.
+    files: Vec<OwnFile>,
+    /// The value of `--allow-own-files`.
     allowed: bool,
     notices: &'a Notices,
 }
 
 impl<'a> OwnFiles<'a> {
-    /// Those of `component`, which has stores if `stores`. They are in the data directory.
+    /// Returns the own files of the host of `component`. `stores`: the component has stores, which may create the data
+    /// directory.
     ///
     /// # Errors
     ///
-    /// A setting cannot be read.
-    pub fn of(component: &Path, sources: &'a Sources, stores: bool) -> Result<Self, Error> {
-        let settings = &sources.settings;
-        let own = |what, path: &Path| Own {
-            what,
+    /// A setting cannot be parsed.
+    pub fn of(component: &Path, loaded: &'a LoadedSettings, stores: bool) -> Result<Self, Error> {
+        let settings = &loaded.settings;
+        let own = |description, path: &Path| OwnFile {
+            description,
             path: path.to_owned(),
             exists: path.symlink_metadata().is_ok(),
             never_writable: false,
         };
         let mut files = Vec::new();
-        // A user without a home has no key to lose.
+        // A user without a home directory has no key.
         if let Ok(key) = host_key::path(settings) {
-            files.push(Own { never_writable: true, ..own("the host's key", &key) });
+            files.push(OwnFile { never_writable: true, ..own("the host's key", &key) });
         }
-        files.extend(sources.files.iter().map(|path| own("the settings", path)));
+        files.extend(loaded.files.iter().map(|path| own("the settings", path)));
         files.push(own("the component", component));
         let data = own("the data directory", &settings.require::<PathBuf>(&DATA)?);
-        files.push(Own { exists: data.exists || stores, ..data });
-        Ok(Self { files, allowed: settings.require(&ALLOW_OWN_FILES)?, notices: &sources.notices })
+        files.push(OwnFile { exists: data.exists || stores, ..data });
+        Ok(Self { files, allowed: settings.require(&ALLOW_OWN_FILES)?, notices: &loaded.notices })
     }
 
-    /// Judges a directory that is to be granted.
+    /// Checks a directory that is to be granted. Adds warnings for the host's own files in it.
     ///
     /// # Errors
     ///
-    /// A guest could write what it must not.
-    pub fn judge(&self, directory: &Path, writable: bool) -> Result<(), Error> {
+    /// A guest could write a file that it must not.
+    pub fn check(&self, directory: &Path, writable: bool) -> Result<(), Error> {
         let contained = || self.files.iter().filter(|own| contains(directory, &own.path));
         let here = directory.display();
         if let Some(own) = contained().find(|own| writable && own.exists && (own.never_writable || !self.allowed)) {
-            let (what, there) = (own.what, own.path.display());
-            let hint = if own.never_writable { "" } else { ", or say --allow-own-files" };
+            let (what, path) = (own.description, own.path.display());
+            let hint = if own.never_writable { "" } else { ", or give --allow-own-files" };
             let message =
-                format!("--dir {here} is refused: the guest could change {what} ({there}); grant another{hint}");
+                format!("--dir {here} is refused: the guest could change {what} ({path}); grant another{hint}");
             return Err(Error::new(ErrorKind::Refused, message));
         }
-        for Own { what, path, exists, .. } in contained() {
-            let there = path.display();
+        for OwnFile { description, path, exists, .. } in contained() {
+            let path = path.display();
             match (writable, exists) {
                 (true, false) if !self.allowed => {
-                    self.notices.add(format!("--dir {here}: the guest can make {what} ({there})"));
+                    self.notices.add(format!("--dir {here}: the guest can create {description} ({path})"));
                 }
-                (false, true) => self.notices.add(format!("--dir {here}: the guest can read {what} ({there})")),
+                (false, true) => self.notices.add(format!("--dir {here}: the guest can read {description} ({path})")),
                 _ => {}
             }
         }
@@ -92,32 +93,32 @@ impl<'a> OwnFiles<'a> {
     }
 }
 
-/// Whether `path`, or a link on the way to it, lies in `directory`, by whatever name the directory is called.
+/// Returns whether `path`, or a symbolic link on the way to it, is in `directory`, under any of the directory's names.
 fn contains(directory: &Path, path: &Path) -> bool {
-    let Ok(directory) = Identity::of(directory) else { return false };
-    places(path).iter().any(|place| {
-        place.ancestors().any(|ancestor| Identity::of(ancestor).is_ok_and(|ancestor| ancestor == directory))
+    let Ok(directory) = DirectoryId::of(directory) else { return false };
+    canonical_paths(path).iter().any(|path| {
+        path.ancestors().any(|ancestor| DirectoryId::of(ancestor).is_ok_and(|ancestor| ancestor == directory))
     })
 }
 
-/// Where `path` and the links on the way to it are, without links themselves. What does not exist is where it would be.
-fn places(path: &Path) -> Vec<PathBuf> {
+/// Returns the canonical paths of `path` and of the symbolic links on the way to it. `path` need not exist.
+fn canonical_paths(path: &Path) -> Vec<PathBuf> {
     let Ok(absolute) = std::path::absolute(path) else { return Vec::new() };
-    let mut places: Vec<PathBuf> = absolute.canonicalize().into_iter().collect();
+    let mut paths: Vec<PathBuf> = absolute.canonicalize().into_iter().collect();
     for prefix in absolute.ancestors() {
         if let (Some(parent), Some(name)) = (prefix.parent(), prefix.file_name())
             && let Ok(parent) = parent.canonicalize()
             && (prefix == absolute || prefix.is_symlink())
         {
-            places.push(parent.join(name));
+            paths.push(parent.join(name));
         }
     }
-    places
+    paths
 }
 
-/// What makes a directory the same by another name, such as that of a bind mount.
+/// The identity of a directory, which is the same under all its names, such as those of bind mounts.
 #[derive(PartialEq)]
-struct Identity {
+struct DirectoryId {
     #[cfg(unix)]
     device: u64,
     #[cfg(unix)]
@@ -126,7 +127,7 @@ struct Identity {
     path: PathBuf,
 }
 
-impl Identity {
+impl DirectoryId {
     #[cfg(unix)]
     fn of(path: &Path) -> std::io::Result<Self> {
         use std::os::unix::fs::MetadataExt as _;
@@ -146,7 +147,7 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     #[test]
-    fn a_directory_contains_what_lies_in_it_by_any_name() {
+    fn a_directory_contains_its_files_under_any_name() {
         let root = tempfile::tempdir().unwrap();
         let at = |name: &str| root.path().join(name);
         std::fs::create_dir_all(at("inside/deep")).unwrap();

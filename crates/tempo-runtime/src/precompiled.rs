@@ -1,9 +1,9 @@
-//! The format of precompiled files: what `tempo compile` writes and `tempo run` reads.
+//! The format of precompiled files, which `tempo compile` writes and `tempo run` reads.
 //!
 //! ```text
 //! magic            8 bytes   "TEMPOBIN"
 //! header length    4 bytes   little endian
-//! header           JSON      who built it, for what, from what
+//! header           JSON      build, target, source
 //! machine code     ...       wasmtime's own format
 //! tag              32 bytes  HMAC-SHA-256 of everything before it, under the host's key
 //! ```
@@ -16,27 +16,30 @@ use tempo_settings::{Error, ErrorKind};
 use crate::host_key::HostKey;
 use crate::scan::Shape;
 
+/// The first bytes of the file.
 const MAGIC: &[u8; 8] = b"TEMPOBIN";
+/// Length of the HMAC, in bytes.
 const TAG_BYTES: usize = 32;
+/// Maximum length of the header, in bytes.
 const MAX_HEADER_BYTES: usize = 4096;
 
-/// What precedes the machine code.
+/// The header, which precedes the machine code.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
-    /// The wasmtime version and target, for people.
+    /// The wasmtime version and target, human-readable.
     pub built_by: String,
     /// wasmtime's compatibility hash: version, target, processor features and settings.
     pub compatibility: String,
     /// The SHA-256 of the component.
     pub source: String,
-    /// What the component asks of an engine.
+    /// The component's requirements on the engine.
     pub shape: Shape,
-    /// The target whose every processor can run it; `None` if it was compiled for the processor at hand.
+    /// The target, if it was compiled for all its processors; `None` if for the processor of the compiling machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
 }
 
-/// Who would build a file with this program on this machine.
+/// Returns the `built_by` of this program on this machine.
 pub fn this_build() -> String {
     format!("wasmtime {} for {}-{}", wasmtime_version(), std::env::consts::ARCH, std::env::consts::OS)
 }
@@ -46,12 +49,12 @@ fn wasmtime_version() -> &'static str {
     "48.0.8"
 }
 
-/// Whether `bytes` are a precompiled file, genuine or not.
+/// Returns whether `bytes` are a precompiled file, signed or not.
 pub fn is_precompiled(bytes: &[u8]) -> bool {
     bytes.starts_with(MAGIC)
 }
 
-/// Joins the parts and signs them.
+/// Encodes and signs a precompiled file.
 pub fn encode(header: &Header, code: &[u8], key: &HostKey) -> anyhow::Result<Vec<u8>> {
     let header = serde_json::to_vec(header)?;
     let mut file = Vec::with_capacity(MAGIC.len() + 4 + header.len() + code.len() + TAG_BYTES);
@@ -64,13 +67,13 @@ pub fn encode(header: &Header, code: &[u8], key: &HostKey) -> anyhow::Result<Vec
     Ok(file)
 }
 
-/// Splits a file into its header and machine code, after checking that this host's key signed them.
+/// Verifies the signature of a file, and splits the file into its header and machine code.
 ///
 /// # Errors
 ///
-/// The file is cut short, was built by another version, or is not signed by `key`.
+/// The file is truncated, was built by another version, or is not signed by `key`.
 pub fn decode<'a>(file: &'a [u8], key: Option<&HostKey>) -> Result<(Header, &'a [u8]), Error> {
-    let Parts { header, code, signed, tag } = split(file).ok_or_else(|| {
+    let FileParts { header, code, signed, tag } = split(file).ok_or_else(|| {
         Error::new(ErrorKind::BadComponent, "this precompiled file is cut short or damaged: compile it again")
     })?;
     if header.built_by != this_build() {
@@ -87,28 +90,28 @@ pub fn decode<'a>(file: &'a [u8], key: Option<&HostKey>) -> Result<(Header, &'a 
     Ok((header, code))
 }
 
-/// The error for a file of another wasmtime version, target or processor. `built_by` is not trusted: the signature
-/// may not have been checked yet.
+/// Returns the error for a file of another wasmtime version, target or processor. `built_by` is untrusted: its signature may
+/// not have been verified.
 pub fn other_build(built_by: &str) -> Error {
     let built_by: String = built_by.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(80).collect();
     let message = format!("this precompiled file was built by {built_by}; this is {}: compile it again", this_build());
     Error::new(ErrorKind::BadComponent, message)
 }
 
-struct Parts<'a> {
+struct FileParts<'a> {
     header: Header,
     code: &'a [u8],
-    /// Everything that the tag covers.
+    /// The bytes that the tag covers.
     signed: &'a [u8],
     tag: &'a [u8],
 }
 
-fn split(file: &[u8]) -> Option<Parts<'_>> {
+fn split(file: &[u8]) -> Option<FileParts<'_>> {
     let (signed, tag) = file.split_at_checked(file.len().checked_sub(TAG_BYTES)?)?;
     let (length, rest) = signed.strip_prefix(MAGIC)?.split_first_chunk::<4>()?;
     let length = usize::try_from(u32::from_le_bytes(*length)).ok().filter(|length| *length <= MAX_HEADER_BYTES)?;
     let (header, code) = rest.split_at_checked(length)?;
-    Some(Parts { header: serde_json::from_slice(header).ok()?, code, signed, tag })
+    Some(FileParts { header: serde_json::from_slice(header).ok()?, code, signed, tag })
 }
 
 fn mac(key: &HostKey, data: &[u8]) -> anyhow::Result<Hmac<Sha256>> {
@@ -140,13 +143,13 @@ mod tests {
     }
 
     #[test]
-    fn the_version_named_is_the_one_pinned() {
+    fn the_version_is_the_pinned_one() {
         let manifest = include_str!("../../../Cargo.toml");
         assert!(manifest.contains(&format!("wasmtime = {{ version = \"={}\"", wasmtime_version())));
     }
 
     #[test]
-    fn what_was_signed_is_read_back() {
+    fn a_signed_file_round_trips() {
         let key = HostKey::from_bytes([7; 32]);
         let file = encode(&header(), b"code", &key).unwrap();
         assert_eq!(decode(&file, Some(&key)).unwrap(), (header(), b"code".as_slice()));

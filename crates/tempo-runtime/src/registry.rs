@@ -15,23 +15,23 @@ use wasmtime::component::Linker;
 
 type BoxFuture<'a, R> = Pin<Box<dyn Future<Output = anyhow::Result<R>> + Send + 'a>>;
 
-type Start = for<'a> fn(Workload, &'a Settings, ServiceState) -> BoxFuture<'a, Box<dyn Running>>;
+type StartTrigger = for<'a> fn(Workload, &'a Settings, ServiceState) -> BoxFuture<'a, Box<dyn Running>>;
 
 type RunTool = for<'a> fn(&'a ToolInvocation, &'a Settings, &'a mut (dyn Write + Send)) -> BoxFuture<'a, ()>;
 
-/// A backend that is connected.
-pub struct Connected {
-    /// The service.
+/// A connected backend.
+pub struct ConnectedBackend {
+    /// The type of the service.
     pub service: TypeId,
-    /// Makes one store's state of the service, which reserves what it holds in the store's budget.
+    /// Creates the service's state of a store with this budget.
     pub state: Box<dyn Fn(&ByteBudget) -> ServiceState + Send + Sync>,
-    /// What the user should know of it.
+    /// The backend's line for the user.
     pub announcement: Option<String>,
 }
 
 /// A service that the runtime offers.
 pub struct ServiceEntry {
-    /// The service.
+    /// The type of the service.
     pub id: TypeId,
     /// The name of the service's type: `WasiConfig`.
     pub name: &'static str,
@@ -39,18 +39,18 @@ pub struct ServiceEntry {
     pub interfaces: &'static [&'static str],
     /// Its packages, with versions.
     pub packages: &'static [&'static str],
-    /// Those of its packages that are linked with concurrency support only.
+    /// Those of its packages that are linked only with concurrency support.
     pub concurrent_packages: &'static [&'static str],
     /// The flags of its backend.
     pub flags: Vec<Flag>,
     /// Adds it to a linker.
     pub link: fn(&mut Linker<StoreData>) -> wasmtime::Result<()>,
     /// Connects its backend.
-    pub connect: for<'a> fn(BootContext<'a>) -> BoxFuture<'a, Connected>,
+    pub connect: for<'a> fn(BootContext<'a>) -> BoxFuture<'a, ConnectedBackend>,
 }
 
 impl ServiceEntry {
-    /// The entry of service `S` with backend `B`.
+    /// Creates the entry of service `S` with backend `B`.
     pub fn of<S: Service, B: Backend<S>>() -> Self {
         Self {
             id: TypeId::of::<S>(),
@@ -65,13 +65,13 @@ impl ServiceEntry {
                     let backend = B::connect(boot).await?;
                     let announcement = backend.announcement();
                     let state = move |bytes: &ByteBudget| ServiceState::new::<S>(backend.state(bytes));
-                    Ok(Connected { service: TypeId::of::<S>(), state: Box::new(state), announcement })
+                    Ok(ConnectedBackend { service: TypeId::of::<S>(), state: Box::new(state), announcement })
                 })
             },
         }
     }
 
-    /// Whether the service offers `import`, whatever its version. Decides both linking and connecting.
+    /// Returns whether the service offers `import` in any version. Decides both linking and connecting.
     pub fn offers(&self, import: &str) -> bool {
         self.interfaces.contains(&unversioned(import))
     }
@@ -83,16 +83,16 @@ pub struct TriggerEntry {
     pub name: &'static str,
     /// The interfaces it calls, without versions.
     pub exports: &'static [&'static str],
-    /// The service that its calls need.
+    /// The type of the service that its calls need.
     pub service: TypeId,
     /// Its flags.
     pub flags: Vec<Flag>,
     /// Starts it.
-    pub start: Start,
+    pub start: StartTrigger,
 }
 
 impl TriggerEntry {
-    /// The entry of trigger `R`.
+    /// Creates the entry of trigger `R`.
     pub fn of<R: Trigger>() -> Self {
         Self {
             name: short_name::<R>(),
@@ -106,7 +106,7 @@ impl TriggerEntry {
         }
     }
 
-    /// Whether the trigger calls `export`, whatever its version.
+    /// Returns whether the trigger calls `export` in any version.
     pub fn calls(&self, export: &str) -> bool {
         self.exports.contains(&unversioned(export))
     }
@@ -118,7 +118,7 @@ pub struct ToolEntry {
     pub name: &'static str,
     /// One line for the help.
     pub about: &'static str,
-    /// What it can do.
+    /// Its actions.
     pub actions: &'static [ToolAction],
     /// Its flags.
     pub flags: Vec<Flag>,
@@ -127,20 +127,20 @@ pub struct ToolEntry {
 }
 
 impl ToolEntry {
-    /// The entry of tool `X`.
+    /// Creates the entry of tool `X`.
     pub fn of<X: Tool>() -> Self {
         Self {
             name: X::NAME,
             about: X::ABOUT,
             actions: X::ACTIONS,
             flags: X::flags(),
-            run: |asked, settings, output| Box::pin(X::run(asked, settings, output)),
+            run: |invocation, settings, output| Box::pin(X::run(invocation, settings, output)),
         }
     }
 }
 
-/// Makes the state that a trigger starts with, of one of the `connected` services.
-pub fn trigger_state(trigger: &TriggerEntry, connected: &[Connected], bytes: &ByteBudget) -> ServiceState {
+/// Creates the state of the trigger's service, from one of the `connected` backends.
+pub fn trigger_state(trigger: &TriggerEntry, connected: &[ConnectedBackend], bytes: &ByteBudget) -> ServiceState {
     let service = connected.iter().find(|connected| connected.service == trigger.service);
     service.map_or_else(|| ServiceState::new::<NoService>(()), |service| (service.state)(bytes))
 }
@@ -151,7 +151,7 @@ fn without_service<R: Trigger>() -> Error {
     Error::new(ErrorKind::BadConfiguration, message)
 }
 
-/// `wasi:http/types@0.2.3` without its version.
+/// Returns an interface such as `wasi:http/types@0.2.3` without its version.
 pub fn unversioned(interface: &str) -> &str {
     interface.split_once('@').map_or(interface, |(name, _)| name)
 }

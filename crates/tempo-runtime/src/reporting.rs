@@ -1,5 +1,5 @@
-//! What the process tells of itself while it runs: to a collector, on `--admin`, on `--dashboard`. Started before
-//! anything is contacted, and ended after all else.
+//! Exports the telemetry of the process: to a collector, on `--admin` and on `--dashboard`. Starts before any connection is
+//! made, and stops last.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
@@ -13,23 +13,23 @@ use tempo_settings::{Flag, Secret, Settings};
 use tempo_telemetry::{Health, Telemetry};
 use tracing_subscriber::{Layer, Registry};
 
-/// How long the end of the process may be put off to send what is left.
-const FLUSH: Duration = Duration::from_secs(2);
+/// Maximum time to export buffered records at exit.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The log is one of the whole process, and there before anything else.
+/// Forwards log events to telemetry. Global, because the log of the process starts before its telemetry.
 static LOG: LazyLock<LogBridge> = LazyLock::new(LogBridge::default);
 
-/// The flags, and the variables of OpenTelemetry.
+/// Returns the flags, and the `OTEL_*` environment variables.
 pub fn flags() -> Vec<Flag> {
     [&[ADMIN, ADMIN_HOST, DASHBOARD, DASHBOARD_HOST, DASHBOARD_TOKEN], tempo_otlp::FLAGS].concat()
 }
 
-/// What takes the events of the log.
+/// Returns the subscriber layer that forwards log events to telemetry.
 pub fn log_layer() -> Option<Box<dyn Layer<Registry> + Send + Sync>> {
     Some(LOG.clone().boxed())
 }
 
-/// The reporting of one process. It ends when this is dropped.
+/// The exporters of one process. Dropping it stops them.
 pub struct Reporting {
     running: Option<Running>,
     dashboard: Option<Dashboard>,
@@ -37,12 +37,12 @@ pub struct Reporting {
 }
 
 impl Reporting {
-    /// Starts what `settings` ask for, for `component` in the runtime of this name and version. The pages tell
+    /// Starts the exporters that `settings` enable, for `component` in the runtime of this name and version. The pages serve
     /// `health`.
     ///
     /// # Errors
     ///
-    /// A setting is bad, or an address is taken.
+    /// A setting is invalid, or an address is in use.
     pub fn start(runtime: (&str, &str), component: &str, settings: &Settings, health: &Health) -> anyhow::Result<Self> {
         let (mut dashboard, mut announcements) = (None, Vec::new());
         let mut builder = Builder::new(settings, component, runtime)?;
@@ -71,52 +71,53 @@ impl Reporting {
         Ok(Self { running, dashboard, announcements })
     }
 
-    /// The handle of those who have something to tell.
+    /// Returns the handle that services report through.
     pub fn telemetry(&self) -> Telemetry {
         self.running.as_ref().map(Running::telemetry).unwrap_or_default()
     }
 
-    /// Whether anybody wants to see what runs: then [`describe`](Self::describe) it.
-    pub fn is_shown(&self) -> bool {
+    /// Returns whether there is a dashboard to [`describe`](Self::describe) the component to.
+    pub fn has_dashboard(&self) -> bool {
         self.dashboard.is_some()
     }
 
-    /// Says what runs, and what of `flags` it is granted: see [`Dashboard::describe`].
+    /// Shows `component` and its grants, the values of `flags`, on the dashboard: see [`Dashboard::describe`].
     pub fn describe(&self, mut component: serde_json::Value, flags: &[Flag], settings: &Settings) {
         let Some(dashboard) = &self.dashboard else { return };
-        let shown = |flag: &Flag| {
-            let how = flag.grants?;
-            let values: Vec<String> = settings.given(flag).iter().map(|value| how.of(&value.text)).collect();
+        let grant = |flag: &Flag| {
+            let disclosure = flag.grants?;
+            let values = settings.raw_values(flag).iter().map(|value| disclosure.apply(&value.text));
+            let values: Vec<String> = values.collect();
             (!values.is_empty()).then(|| (flag.name.to_owned(), values.into()))
         };
-        let grants: serde_json::Map<String, serde_json::Value> = flags.iter().filter_map(shown).collect();
+        let grants: serde_json::Map<String, serde_json::Value> = flags.iter().filter_map(grant).collect();
         if let Some(component) = component.as_object_mut() {
             component.insert("grants".to_owned(), grants.into());
         }
         dashboard.describe(component);
     }
 
-    /// What to say to the user once all is ready.
+    /// Returns the lines to write for the user once the runtime is ready.
     pub fn announcements(&self) -> &[String] {
         &self.announcements
     }
 
-    /// Sends what is left, within [`FLUSH`].
+    /// Exports buffered records, within [`FLUSH_TIMEOUT`].
     pub fn flush(self) {
         if let Some(running) = self.running {
-            running.shutdown(FLUSH);
+            running.shutdown(FLUSH_TIMEOUT);
         }
     }
 }
 
-/// Listens where `address` says, if it does, for requests that name one of `hosts`.
+/// Binds the address of the flag `address`, if it is set. The listener accepts requests for `hosts`.
 fn listener(settings: &Settings, address: &Flag, hosts: &Flag) -> anyhow::Result<Option<Listener>> {
     let hosts: Vec<HostName> = settings.all(hosts)?;
-    let Some(place) = settings.get::<SocketAddr>(address)? else { return Ok(None) };
-    Ok(Some(Listener::bind(place, address)?.with_hosts(&hosts)))
+    let Some(socket) = settings.get::<SocketAddr>(address)? else { return Ok(None) };
+    Ok(Some(Listener::bind(socket, address)?.with_hosts(&hosts)))
 }
 
-/// What the dashboard on `address` asks for.
+/// Returns the token that the dashboard on `address` requires, if it does.
 fn token(settings: &Settings, address: SocketAddr) -> anyhow::Result<Option<Token>> {
     Ok(match settings.get::<Secret>(&DASHBOARD_TOKEN)? {
         Some(text) if text.reveal().is_empty() => {

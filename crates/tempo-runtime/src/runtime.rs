@@ -1,4 +1,4 @@
-//! A runtime: a name, the services it offers and the triggers it has.
+//! `Runtime`: the builder and the program of a runtime.
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
@@ -14,17 +14,18 @@ use crate::registry::{ServiceEntry, ToolEntry, TriggerEntry};
 use crate::signals::Signals;
 use crate::{env_file, grants, host_key, inspect, link, load, log, log_output, output, reporting, settings_file, tool};
 
-/// The exit code of an error that is nobody's known mistake: EX_SOFTWARE of `sysexits.h`.
-const SOFTWARE: u8 = 70;
+/// Exit code of errors without an [`Error`]: EX_SOFTWARE of `sysexits.h`.
+const EX_SOFTWARE: u8 = 70;
 
-/// How long the last lines of the log may take. A standard error that is not read keeps the process no longer.
-const LAST_LINES: Duration = Duration::from_secs(1);
+/// Maximum time to write the last lines of the log at exit, if standard error is not read.
+const LOG_FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// The flags of all commands.
 const COMMON: &[Flag] = &[settings_file::SETTINGS, env_file::ENV_FILE, host_key::KEY_FILE];
 
-/// A runtime under construction, and then the program itself.
+/// The builder of a runtime, and its program.
 ///
-/// [`runtime!`](crate::runtime!) writes the calls; a program that wants its own `main` makes them itself.
+/// [`runtime!`](crate::runtime!) expands to calls of its methods; a program with its own `main` calls them itself.
 pub struct Runtime {
     name: &'static str,
     version: &'static str,
@@ -35,12 +36,12 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    /// A runtime called `name` that offers nothing but WASI yet.
+    /// Creates a runtime called `name` that offers only WASI.
     pub fn new(name: &'static str, version: &'static str, about: &'static str) -> Self {
         Self { name, version, about, services: Vec::new(), triggers: Vec::new(), tools: Vec::new() }
     }
 
-    /// Offers service `S` with backend `B`.
+    /// Adds service `S` with backend `B`.
     #[must_use]
     pub fn service<S: Service, B: Backend<S>>(mut self) -> Self {
         self.services.push(ServiceEntry::of::<S, B>());
@@ -54,29 +55,29 @@ impl Runtime {
         self
     }
 
-    /// Adds tool `X`, as a command of its own.
+    /// Adds tool `X` as a command.
     #[must_use]
     pub fn tool<X: Tool>(mut self) -> Self {
         self.tools.push(ToolEntry::of::<X>());
         self
     }
 
-    /// Reads the command line, does what it says, and reports errors in one line.
+    /// Parses the command line, runs the command, and writes errors in one line.
     pub fn main(self) -> ExitCode {
-        let listening = Signals::listen().context("cannot listen for signals");
-        let code = listening.and_then(|signals| self.execute(signals)).unwrap_or_else(|error| {
-            log_output::say(&format!("error: {error:#}"));
-            error.downcast_ref::<Error>().map_or(SOFTWARE, |error| error.kind().exit_code())
+        let signals = Signals::listen().context("cannot listen for signals");
+        let code = signals.and_then(|signals| self.execute(signals)).unwrap_or_else(|error| {
+            log_output::write_line(&format!("error: {error:#}"));
+            error.downcast_ref::<Error>().map_or(EX_SOFTWARE, |error| error.kind().exit_code())
         });
-        log_output::flush(LAST_LINES);
+        log_output::flush(LOG_FLUSH_TIMEOUT);
         ExitCode::from(code)
     }
 
     fn execute(&self, signals: Signals) -> anyhow::Result<u8> {
         let groups = self.flags();
         let command = cli::command(self.name, self.version, self.about, &groups, &self.tools);
-        let Some((action, sources)) = cli::parse(command, &groups, &self.tools)? else { return Ok(0) };
-        let settings = &sources.settings;
+        let Some((action, loaded)) = cli::parse(command, &groups, &self.tools)? else { return Ok(0) };
+        let settings = &loaded.settings;
         log::start(settings)?;
         match action {
             Action::Run { component, arguments } => {
@@ -87,7 +88,7 @@ impl Runtime {
                     triggers: &self.triggers,
                 };
                 tempo_core::descriptors::raise_file_limit();
-                boot::run(&parts, &component, arguments, &sources, signals)
+                boot::run(&parts, &component, arguments, &loaded, signals)
             }
             Action::Compile { component, output, target } => {
                 output::check(&component, &output)?;
@@ -98,7 +99,7 @@ impl Runtime {
                 Ok(0)
             }
             Action::Inspect { component, json } => self.inspect(&component, json, settings),
-            Action::Tool { tool, asked } => tool::run(tool, &asked, settings),
+            Action::Tool { tool, invocation } => tool::run(tool, &invocation, settings),
         }
     }
 
@@ -107,7 +108,7 @@ impl Runtime {
         let loaded = load::load(component, &Limits::from_settings(settings)?, settings, &concurrent_packages)?;
         let report = inspect::inspect(self.name, &loaded, &self.services, &self.triggers)?;
         let text = if json { serde_json::to_string_pretty(&report)? + "\n" } else { report.text() };
-        // A reader that has seen enough closes the pipe: no error.
+        // A reader such as `head` closes the pipe early; that is not an error.
         let _ = std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes());
         Ok(0)
     }
@@ -123,7 +124,7 @@ impl Runtime {
         let services = self.services.iter().map(|service| (service.name, &service.flags));
         let mut seen = BTreeSet::new();
         for (heading, flags) in triggers.chain(services) {
-            // What several backends read, such as the credentials of a server, is one flag.
+            // Several backends may list the same flag, such as the credentials of a server.
             let flags = flags.iter().filter(|flag| seen.insert(flag.name)).copied().collect();
             groups.push(FlagGroup { heading, flags });
         }

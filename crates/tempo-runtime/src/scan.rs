@@ -1,19 +1,19 @@
-//! Looks at a component's bytes before an engine exists: whether it is one, and what the engine must have for it.
+//! Validates a component before the engine exists, and determines its requirements on the engine.
 
 use serde::{Deserialize, Serialize};
 use tempo_settings::{Error, ErrorKind};
 use wasmparser::{ComponentImportSectionReader, MemorySectionReader, Parser, Payload, TableSectionReader};
 use wasmparser::{Validator, WasmFeatures};
 
-use crate::interfaces::is_of;
+use crate::interfaces::is_compatible;
 
-/// What a component asks of an engine.
+/// A component's requirements on the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shape {
-    /// It uses the component model's async ABI, or imports what is linked with concurrency support only, such as any
-    /// interface of WASI 0.3.
+    /// Whether it needs concurrency support: it uses the component model's async ABI, or imports a package that is linked only
+    /// with concurrency support, such as those of WASI 0.3.
     pub concurrent: bool,
-    /// It needs a heap for garbage-collected objects: it uses exceptions, structs, arrays or references to them.
+    /// Whether it needs a GC heap: it uses exceptions, structs, arrays or references to them.
     #[serde(default)]
     pub gc_heap: bool,
     /// Core instances in one component instance.
@@ -22,15 +22,15 @@ pub struct Shape {
     pub memories: u32,
     /// Tables in one component instance.
     pub tables: u32,
-    /// What its largest linear memory holds from the start, in bytes.
+    /// Initial size of its largest linear memory, in bytes.
     pub least_memory: u64,
-    /// What its largest table holds from the start, in elements.
+    /// Initial size of its largest table, in elements.
     #[serde(default)]
     pub least_table: u64,
 }
 
 impl Shape {
-    /// Makes room for twice as much of everything.
+    /// Doubles the counts of instances, memories and tables.
     pub fn double(&mut self) {
         for count in [&mut self.core_instances, &mut self.memories, &mut self.tables] {
             *count = (*count).max(1).saturating_mul(2);
@@ -38,7 +38,7 @@ impl Shape {
     }
 }
 
-/// Validates `wasm` and reads its shape. `concurrent_packages` are those that are linked with concurrency support only.
+/// Validates `wasm` and returns its shape. `concurrent_packages` are those that are linked only with concurrency support.
 ///
 /// # Errors
 ///
@@ -50,7 +50,7 @@ pub fn scan(wasm: &[u8], concurrent_packages: &[&str]) -> Result<Shape, Error> {
     let (concurrent, gc_heap) = needs(wasm)?;
     let mut shape =
         Shape { concurrent, gc_heap, core_instances: 0, memories: 0, tables: 0, least_memory: 0, least_table: 0 };
-    // Components and modules are nested; what the host provides is imported by the outermost component.
+    // Components and modules are nested; only the imports of the outermost component are the host's.
     let mut depth = 0_usize;
     for payload in Parser::new(0).parse_all(wasm) {
         match payload.map_err(|error| invalid(&error))? {
@@ -68,8 +68,8 @@ pub fn scan(wasm: &[u8], concurrent_packages: &[&str]) -> Result<Shape, Error> {
     Ok(shape)
 }
 
-/// Validates `wasm`; says whether it needs concurrency support and whether it needs a heap for objects. A probe without
-/// a feature that is used fails early, so that most components are validated in whole only once.
+/// Validates `wasm`, and returns whether it needs concurrency support and whether it needs a GC heap. Validation without a
+/// required feature fails early, so most components are validated completely only once.
 fn needs(wasm: &[u8]) -> Result<(bool, bool), Error> {
     const OBJECTS: WasmFeatures = WasmFeatures::GC.union(WasmFeatures::GC_TYPES).union(WasmFeatures::EXCEPTIONS);
     let valid_without = |without: WasmFeatures| validate(wasm, features() - without).is_ok();
@@ -87,7 +87,7 @@ fn imports_any_of(section: ComponentImportSectionReader<'_>, packages: &[&str]) 
     let mut any = false;
     for import in section {
         let import = import.map_err(|error| invalid(&error))?;
-        any |= packages.iter().any(|package| is_of(import.name.name, package));
+        any |= packages.iter().any(|package| is_compatible(import.name.name, package));
     }
     Ok(any)
 }
@@ -112,7 +112,7 @@ impl Shape {
     }
 }
 
-/// What wasmtime 48 accepts by default, so that this check never disagrees with the compilation that follows.
+/// Returns the default features of wasmtime 48, so that this validation agrees with the compilation that follows.
 fn features() -> WasmFeatures {
     WasmFeatures::default()
         | WasmFeatures::COMPONENT_MODEL
@@ -126,7 +126,7 @@ fn validate(wasm: &[u8], features: WasmFeatures) -> Result<(), Error> {
 }
 
 fn invalid(error: &wasmparser::BinaryReaderError) -> Error {
-    // Beyond its first line and clause a message lists bytes.
+    // After its first line and clause, a message lists bytes.
     let message = error.message().lines().next().unwrap_or_default();
     let message = message.split(" - expected").next().unwrap_or_default();
     bad(format!("not valid WebAssembly at offset {:#x}: {message}", error.offset()))
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_what_the_pool_must_hold() {
+    fn instances_memories_and_tables_are_counted() {
         let shape = scan_text(
             "(component
                 (core module $m (memory 2) (table 1 funcref))
@@ -171,18 +171,18 @@ mod tests {
     }
 
     #[test]
-    fn an_import_that_is_linked_with_concurrency_needs_it() {
+    fn an_import_of_a_concurrent_package_needs_concurrency() {
         let importing = |name: &str| scan_text(&format!("(component (import \"{name}\" (instance)))")).unwrap();
         assert!(importing("wasi:clocks/monotonic-clock@0.3.0").concurrent);
         assert!(importing("wasi:clocks/monotonic-clock@0.3.1").concurrent);
         assert!(!importing("wasi:clocks/monotonic-clock@0.2.0").concurrent);
-        // What a component inside imports is given to it by the one outside.
+        // The outer component satisfies the imports of an inner one.
         let inside = "(component (component (import \"wasi:clocks/monotonic-clock@0.3.0\" (instance))))";
         assert!(!scan_text(inside).unwrap().concurrent);
     }
 
     #[test]
-    fn objects_and_exceptions_need_a_heap() {
+    fn objects_and_exceptions_need_a_gc_heap() {
         let with = |fields: &str| scan_text(&format!("(component (core module {fields}))")).unwrap();
         for fields in [
             "(tag $e)",
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_is_wrong() {
+    fn errors_name_the_problem() {
         let error = scan_text("(module)").unwrap_err().to_string();
         assert!(error.contains("core module") && error.contains("wasm-tools component new"), "{error}");
         let mut truncated = wat::parse_str("(component (core module (memory 1)))").unwrap();

@@ -1,4 +1,4 @@
-//! The settings file: flags under their own names, in TOML.
+//! The settings file: flags by name, in TOML.
 //!
 //! A table holds the `NAME=VALUE` pairs of a repeatable flag: `[keyvalue]` with `default = "file:./data"` is
 //! `--keyvalue default=file:./data`. A flag whose values have options takes a table for each value: `[[subscribe]]` with
@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use tempo_settings::{Error, ErrorKind, Flag, Place, Value};
+use tempo_settings::{Error, ErrorKind, Flag, Value, ValueSource};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -19,21 +19,21 @@ pub const SETTINGS: Flag =
 /// The values of flags, by the flags' names.
 pub type Values = BTreeMap<&'static str, Vec<Value>>;
 
-/// The values of `flags` in the file `path`, which is `text`.
+/// Parses `text`, the contents of the file `path`, into the values of `flags`.
 ///
 /// # Errors
 ///
-/// The text is not TOML, or sets something that is no flag.
+/// The text is not TOML, or has a key that is not a flag.
 pub fn parse<'a>(text: &str, path: &str, flags: impl Iterator<Item = &'a Flag>) -> Result<Values, Error> {
-    Reader { file: path.to_owned(), text }.values(&flags.collect::<Vec<_>>())
+    SettingsParser { file: path.to_owned(), text }.values(&flags.collect::<Vec<_>>())
 }
 
-struct Reader<'t> {
+struct SettingsParser<'t> {
     file: String,
     text: &'t str,
 }
 
-impl Reader<'_> {
+impl SettingsParser<'_> {
     fn values(&self, flags: &[&Flag]) -> Result<Values, Error> {
         let root =
             DeTable::parse(self.text).map_err(|error| self.bad(error.span().unwrap_or_default(), "not valid TOML"))?;
@@ -67,8 +67,8 @@ impl Reader<'_> {
         }
     }
 
-    /// The values `[NAME=]FIRST[;KEY=VALUE]...` of a table: one for each element, if what stands first is an array. An
-    /// option that is an array has its elements separated by `/`.
+    /// Returns the values `[NAME=]FIRST[;KEY=VALUE]...` of a table: one for each element if `FIRST` is an array. The elements
+    /// of an option that is an array are joined by `/`.
     fn with_options(
         &self,
         flag: &Flag,
@@ -94,12 +94,12 @@ impl Reader<'_> {
         }
         let value = |(item, text): (&Spanned<DeValue<'_>>, String)| Value {
             text: format!("{name}{text}{options}"),
-            place: self.place(&item.span()),
+            source: self.source(&item.span()),
         };
         Ok(firsts.into_iter().map(value).collect())
     }
 
-    /// A part of a value with options, which must not be taken for several.
+    /// Returns a part of a value with options. It must not contain the separator of options.
     fn part(&self, flag: &Flag, value: &Spanned<DeValue<'_>>) -> Result<String, Error> {
         let text = self.text(flag.name, "text, a number or a truth value", value)?;
         if text.contains(';') {
@@ -110,7 +110,7 @@ impl Reader<'_> {
 
     fn scalar(&self, flag: &Flag, prefix: &str, value: &Spanned<DeValue<'_>>) -> Result<Value, Error> {
         let text = self.text(flag.name, &format!("{} as a string", flag.value), value)?;
-        Ok(Value { text: format!("{prefix}{text}"), place: self.place(&value.span()) })
+        Ok(Value { text: format!("{prefix}{text}"), source: self.source(&value.span()) })
     }
 
     fn text(&self, name: &str, expected: &str, value: &Spanned<DeValue<'_>>) -> Result<String, Error> {
@@ -122,8 +122,8 @@ impl Reader<'_> {
         }
     }
 
-    fn place(&self, span: &Range<usize>) -> Place {
-        Place::SettingsFile { path: self.file.clone(), line: self.line(span) }
+    fn source(&self, span: &Range<usize>) -> ValueSource {
+        ValueSource::SettingsFile { path: self.file.clone(), line: self.line(span) }
     }
 
     fn bad(&self, span: Range<usize>, problem: &str) -> Error {
@@ -146,7 +146,7 @@ mod tests {
     const SUBSCRIBE: Flag = Flag::new("subscribe", "[NAME=]TOPIC[;KEY=VALUE]...", "").with_options("topic");
 
     fn values(text: &str) -> Result<Values, Error> {
-        Reader { file: "tempo.toml".into(), text }.values(&[&ADDR, &REQUESTS, &STORES, &SUBSCRIBE])
+        SettingsParser { file: "tempo.toml".into(), text }.values(&[&ADDR, &REQUESTS, &STORES, &SUBSCRIBE])
     }
 
     fn texts(values: &Values, flag: &Flag) -> Vec<String> {
@@ -160,13 +160,13 @@ mod tests {
         assert_eq!(texts(&values, &ADDR), ["a:1"]);
         assert_eq!(texts(&values, &REQUESTS), ["5"]);
         assert_eq!(texts(&values, &STORES), ["b=file:b", "default=memory:"]);
-        assert_eq!(values["addr"][0].place, Place::SettingsFile { path: "tempo.toml".into(), line: 1 });
+        assert_eq!(values["addr"][0].source, ValueSource::SettingsFile { path: "tempo.toml".into(), line: 1 });
         let list = super::tests::values("keyvalue = [\"memory:\", \"b=file:b\"]").unwrap();
         assert_eq!(texts(&list, &STORES), ["memory:", "b=file:b"]);
     }
 
     #[test]
-    fn mistakes_are_named_with_their_line_and_not_shown() {
+    fn errors_have_the_line_and_not_the_value() {
         let error = |text: &str| values(text).unwrap_err().to_string();
         assert_eq!(
             error("addr = \"a:1\"\nadr = \"s3cret\""),
@@ -189,9 +189,9 @@ mod tests {
             texts(&values, &SUBSCRIBE),
             ["orders.>".to_owned(), format!("b=x;{options}"), format!("b=y;{options}")]
         );
-        let place = |line| Place::SettingsFile { path: "tempo.toml".into(), line };
-        let places: Vec<_> = values[SUBSCRIBE.name].iter().map(|value| value.place.clone()).collect();
-        assert_eq!(places, [place(2), place(10), place(11)]);
+        let source = |line| ValueSource::SettingsFile { path: "tempo.toml".into(), line };
+        let sources: Vec<_> = values[SUBSCRIBE.name].iter().map(|value| value.source.clone()).collect();
+        assert_eq!(sources, [source(2), source(10), source(11)]);
         let list = super::tests::values("subscribe = [\"x;ordered\", \"y\"]").unwrap();
         assert_eq!(texts(&list, &SUBSCRIBE), ["x;ordered", "y"]);
         let one = super::tests::values("[subscribe]\ntopic = \"x\"").unwrap();
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_cannot_say_more_than_its_keys() {
+    fn a_table_cannot_inject_options() {
         let error = |text: &str| values(text).unwrap_err().to_string();
         assert_eq!(error("[[subscribe]]\nordered = true"), "subscribe: `topic` is missing (tempo.toml:1)");
         assert_eq!(

@@ -1,5 +1,5 @@
-//! The signals that ask the process to stop. A thread of their own waits for them from the first instruction of `main`:
-//! process 1 of a container ignores a signal that it has no handler for, and no other thread's work may delay one.
+//! Handles SIGTERM, SIGINT and SIGHUP on a dedicated thread, from the start of `main`: process 1 of a container ignores
+//! signals without a handler, and no other thread may delay one.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -11,31 +11,31 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 
 use crate::log_output;
 
-/// How long a command that was asked to stop may take to send its telemetry before the process ends without it.
+/// Maximum time between a signal and the exit of a command, which exports its telemetry meanwhile.
 const COMMAND_GRACE: Duration = Duration::from_secs(3);
-/// How long the last lines of the log may take when the process ends at once.
-const LAST_LINES: Duration = Duration::from_millis(100);
+/// Maximum time to write the last lines of the log when the process ends at once.
+const LOG_FLUSH_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// The process loads, connects or uses a tool: the first signal ends it.
+/// Mode while the process starts or runs a tool: the first signal ends it.
 const STARTING: u8 = 0;
-/// It serves: the first signal drains it, the second ends it.
+/// Mode while the process serves: the first signal drains it, the second ends it.
 const SERVING: u8 = 1;
-/// It runs a command: the first signal ends it, after what the command must leave in order.
+/// Mode while the process runs a command: the first signal ends it within [`COMMAND_GRACE`].
 const COMMAND: u8 = 2;
 
-/// What the process was asked to do.
+/// A signal that stops the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stop {
+pub enum StopSignal {
     /// SIGTERM.
     Terminate,
-    /// SIGINT, or what the user presses for it.
+    /// SIGINT, or Ctrl-C.
     Interrupt,
-    /// SIGHUP: its terminal has gone.
+    /// SIGHUP: the terminal was closed.
     HangUp,
 }
 
-impl Stop {
-    /// The exit code that a shell expects of a process ended by the signal: 128 and its number.
+impl StopSignal {
+    /// Returns the exit code of a process ended by the signal, by the convention of shells: 128 plus its number.
     pub fn exit_code(self) -> u8 {
         match self {
             Self::HangUp => 129,
@@ -44,27 +44,29 @@ impl Stop {
         }
     }
 
-    /// Whether a supervisor asked, which may still send requests for a while: a user at a terminal does not.
+    /// Returns whether a supervisor, rather than a user at a terminal, sent the signal. Clients may then still send requests
+    /// for a while.
     pub fn by_supervisor(self) -> bool {
         self != Self::Interrupt
     }
 }
 
-/// Receives the signals that stop the runtime.
+/// Receives the signals that stop the process.
 pub struct Signals {
     mode: Arc<AtomicU8>,
-    first: Receiver<Stop>,
+    first: Receiver<StopSignal>,
 }
 
 impl Signals {
-    /// Starts to listen. Until the process serves or runs a command, a signal ends it at once.
+    /// Installs the handlers and starts the thread. Until [`serve`](Self::serve) or [`run_command`](Self::run_command), a
+    /// signal ends the process at once.
     ///
     /// # Errors
     ///
     /// The system refuses a handler or the thread.
     pub fn listen() -> std::io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        // The handlers must be there when this returns.
+        // The handlers must be installed when this returns.
         let listeners = {
             let _entered = runtime.enter();
             Listeners::install()?
@@ -77,40 +79,40 @@ impl Signals {
         Ok(Self { mode, first })
     }
 
-    /// From now on the first signal is given to [`next`](Self::next), and the second ends the process at once.
+    /// From now on, [`next`](Self::next) returns the first signal, and the second ends the process at once.
     pub fn serve(&self) {
         self.mode.store(SERVING, SeqCst);
     }
 
-    /// From now on the first signal is given to [`next`](Self::next), which must end the process soon.
+    /// From now on, [`next`](Self::next) returns the first signal, and the process ends within [`COMMAND_GRACE`].
     pub fn run_command(&self) {
         self.mode.store(COMMAND, SeqCst);
     }
 
-    /// Resolves when the process is asked to stop.
-    pub async fn next(&mut self) -> Stop {
+    /// Waits for the first signal.
+    pub async fn next(&mut self) -> StopSignal {
         match self.first.recv().await {
-            Some(stop) => stop,
-            // The thread ends the process itself.
+            Some(signal) => signal,
+            // The thread ends the process.
             None => pending().await,
         }
     }
 }
 
-/// Waits for signals, and ends the process where nothing else does.
-fn wait(runtime: &Runtime, mut listeners: Listeners, mode: &AtomicU8, first: &Sender<Stop>) {
+/// The signal thread: forwards the first signal in the modes that handle it, and ends the process otherwise.
+fn wait(runtime: &Runtime, mut listeners: Listeners, mode: &AtomicU8, first: &Sender<StopSignal>) {
     let last = runtime.block_on(async {
-        let stop = listeners.next().await;
+        let signal = listeners.next().await;
         let mode = mode.load(SeqCst);
-        if mode == STARTING || first.try_send(stop).is_err() {
-            return stop;
+        if mode == STARTING || first.try_send(signal).is_err() {
+            return signal;
         }
         if mode == SERVING {
             return listeners.next().await;
         }
-        tokio::time::timeout(COMMAND_GRACE, listeners.next()).await.unwrap_or(stop)
+        tokio::time::timeout(COMMAND_GRACE, listeners.next()).await.unwrap_or(signal)
     });
-    log_output::flush(LAST_LINES);
+    log_output::flush(LOG_FLUSH_TIMEOUT);
     std::process::exit(last.exit_code().into());
 }
 
@@ -129,7 +131,7 @@ impl Listeners {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())?, hang_up })
     }
 
-    async fn next(&mut self) -> Stop {
+    async fn next(&mut self) -> StopSignal {
         let hang_up = async {
             match &mut self.hang_up {
                 Some(signal) => signal.recv().await,
@@ -137,15 +139,14 @@ impl Listeners {
             }
         };
         tokio::select! {
-            _ = self.terminate.recv() => Stop::Terminate,
-            _ = self.interrupt.recv() => Stop::Interrupt,
-            _ = hang_up => Stop::HangUp,
+            _ = self.terminate.recv() => StopSignal::Terminate,
+            _ = self.interrupt.recv() => StopSignal::Interrupt,
+            _ = hang_up => StopSignal::HangUp,
         }
     }
 }
 
-/// Whether SIGHUP keeps the action that the process was started with: a handler would undo nohup(1). Only Linux shows
-/// which signals are ignored.
+/// Returns whether SIGHUP keeps its inherited action: a handler would undo nohup(1). Only Linux reports ignored signals.
 #[cfg(unix)]
 fn leaves_hang_up() -> bool {
     const SIGHUP_BIT: u64 = 1;
@@ -166,9 +167,9 @@ impl Listeners {
         Ok(Self)
     }
 
-    async fn next(&mut self) -> Stop {
+    async fn next(&mut self) -> StopSignal {
         match tokio::signal::ctrl_c().await {
-            Ok(()) => Stop::Interrupt,
+            Ok(()) => StopSignal::Interrupt,
             Err(_) => pending().await,
         }
     }

@@ -1,4 +1,4 @@
-//! The tools of a runtime: their commands, and how they are run.
+//! Runs the tools of a runtime as commands.
 
 use std::io::{self, ErrorKind as IoErrorKind, Write};
 
@@ -8,7 +8,7 @@ use tempo_settings::{Error, ErrorKind, Settings};
 
 use crate::registry::ToolEntry;
 
-/// The command of `tool`, without its flags. What may follow its first action may also stand where no action is named.
+/// Returns the clap command of `tool`, without its flags. Without a subcommand it takes the arguments of the first action.
 pub fn command(tool: &ToolEntry) -> Command {
     let mut command = Command::new(tool.name).about(tool.about);
     for action in tool.actions {
@@ -31,23 +31,23 @@ fn with_arguments(command: Command, action: &ToolAction) -> Command {
     }))
 }
 
-/// What was asked of `tool`.
+/// Returns the invocation of `tool`.
 ///
 /// # Errors
 ///
-/// An argument stands before an action that does not take it.
-pub fn asked(tool: &ToolEntry, matches: &ArgMatches) -> Result<ToolInvocation, Error> {
-    let nothing = || Error::new(ErrorKind::Usage, format!("{}: nothing can be done with it", tool.name));
-    let first = tool.actions.first().ok_or_else(nothing)?;
+/// An argument precedes an action that does not have it.
+pub fn invocation(tool: &ToolEntry, matches: &ArgMatches) -> Result<ToolInvocation, Error> {
+    let no_action = || Error::new(ErrorKind::Usage, format!("{} has no action", tool.name));
+    let first = tool.actions.first().ok_or_else(no_action)?;
     let (action, own) = match matches.subcommand() {
         Some((name, own)) => (tool.actions.iter().find(|action| action.name == name).unwrap_or(first), Some(own)),
         None => (first, None),
     };
-    let mut asked = ToolInvocation::new(action.name);
+    let mut invocation = ToolInvocation::new(action.name);
     for argument in first.arguments {
-        let taken = action.arguments.iter().any(|other| other.name == argument.name);
+        let accepted = action.arguments.iter().any(|other| other.name == argument.name);
         match given(argument, matches) {
-            Some(text) if taken => asked = asked.with(argument, text),
+            Some(text) if accepted => invocation = invocation.with(argument, text),
             Some(_) => {
                 let message = format!("--{} is not an argument of {}; see --help", argument.name, action.name);
                 return Err(Error::new(ErrorKind::Usage, message));
@@ -57,10 +57,10 @@ pub fn asked(tool: &ToolEntry, matches: &ArgMatches) -> Result<ToolInvocation, E
     }
     for argument in action.arguments {
         if let Some(text) = own.and_then(|own| given(argument, own)) {
-            asked = asked.with(argument, text);
+            invocation = invocation.with(argument, text);
         }
     }
-    Ok(asked)
+    Ok(invocation)
 }
 
 fn given(argument: &Argument, matches: &ArgMatches) -> Option<String> {
@@ -70,40 +70,40 @@ fn given(argument: &Argument, matches: &ArgMatches) -> Option<String> {
     }
 }
 
-/// Runs `tool` to its end. The thread is its alone.
+/// Runs `tool` on the calling thread.
 ///
 /// # Errors
 ///
 /// Those of the tool, and of standard output.
-pub fn run(tool: &ToolEntry, asked: &ToolInvocation, settings: &Settings) -> anyhow::Result<u8> {
+pub fn run(tool: &ToolEntry, invocation: &ToolInvocation, settings: &Settings) -> anyhow::Result<u8> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut output = Output { inner: io::stdout(), failed: None };
-    let done = runtime.block_on((tool.run)(asked, settings, &mut output));
+    let mut output = ToolOutput { inner: io::stdout(), failed: None };
+    let done = runtime.block_on((tool.run)(invocation, settings, &mut output));
     match output.failed {
-        // A reader that has seen enough closes the pipe: no error.
+        // A reader such as `head` closes the pipe early; that is not an error.
         Some(IoErrorKind::BrokenPipe) => Ok(0),
         Some(kind) => Err(Error::new(ErrorKind::CannotWrite, format!("cannot write the output: {kind}")).into()),
         None => done.map(|()| 0),
     }
 }
 
-/// Standard output, which remembers how it failed: a tool's own failure may look the same.
-struct Output<W> {
+/// Standard output that records its failure, to distinguish it from a failure of the tool.
+struct ToolOutput<W> {
     inner: W,
     failed: Option<IoErrorKind>,
 }
 
-impl<W: Write> Write for Output<W> {
+impl<W: Write> Write for ToolOutput<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.inner.write(bytes).inspect_err(|error| self.failed = lasting(error))
+        self.inner.write(bytes).inspect_err(|error| self.failed = permanent(error))
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush().inspect_err(|error| self.failed = lasting(error))
+        self.inner.flush().inspect_err(|error| self.failed = permanent(error))
     }
 }
 
-fn lasting(error: &io::Error) -> Option<IoErrorKind> {
+fn permanent(error: &io::Error) -> Option<IoErrorKind> {
     (error.kind() != IoErrorKind::Interrupted).then(|| error.kind())
 }
 
@@ -125,36 +125,39 @@ mod tests {
         run: |_, _, _| Box::pin(async { Ok(()) }),
     };
 
-    fn read(words: &[&str]) -> Result<ToolInvocation, String> {
+    fn parse(words: &[&str]) -> Result<ToolInvocation, String> {
         let words = std::iter::once(&"toys").chain(words);
         let matches = command(&ENTRY).try_get_matches_from(words).map_err(|error| error.to_string())?;
-        asked(&ENTRY, &matches).map_err(|error| error.to_string())
+        invocation(&ENTRY, &matches).map_err(|error| error.to_string())
     }
 
     #[test]
-    fn without_an_action_the_first_is_meant() {
+    fn the_first_action_is_the_default() {
         let list = ToolInvocation::new("list");
-        assert_eq!(read(&[]), Ok(list.clone()));
-        assert_eq!(read(&["list"]), Ok(list.clone()));
+        assert_eq!(parse(&[]), Ok(list.clone()));
+        assert_eq!(parse(&["list"]), Ok(list.clone()));
         let wanted = list.with(&JSON, "").with(&OF, "a");
         for words in [&["--json", "--of", "a"][..], &["list", "--of=a", "--json"], &["--json", "list", "--of", "a"]] {
-            assert_eq!(read(words), Ok(wanted.clone()), "{words:?}");
+            assert_eq!(parse(words), Ok(wanted.clone()), "{words:?}");
         }
     }
 
     #[test]
     fn an_action_has_its_own_arguments() {
-        assert_eq!(read(&["mend", "3", "--of", "a"]), Ok(ToolInvocation::new("mend").with(&WHICH, "3").with(&OF, "a")));
-        assert_eq!(read(&["--of", "a", "mend"]), Ok(ToolInvocation::new("mend").with(&OF, "a")));
-        assert_eq!(read(&["--json", "mend"]).unwrap_err(), "--json is not an argument of mend; see --help");
+        assert_eq!(
+            parse(&["mend", "3", "--of", "a"]),
+            Ok(ToolInvocation::new("mend").with(&WHICH, "3").with(&OF, "a"))
+        );
+        assert_eq!(parse(&["--of", "a", "mend"]), Ok(ToolInvocation::new("mend").with(&OF, "a")));
+        assert_eq!(parse(&["--json", "mend"]).unwrap_err(), "--json is not an argument of mend; see --help");
         for words in [&["mend", "--json"][..], &["mend", "1", "2"], &["list", "1"], &["break"]] {
-            assert!(read(words).unwrap_err().starts_with("error: "), "{words:?}");
+            assert!(parse(words).unwrap_err().starts_with("error: "), "{words:?}");
         }
     }
 
     #[test]
-    fn how_the_output_failed_is_remembered() {
-        let mut full = Output { inner: &mut [0_u8; 2][..], failed: None };
+    fn a_failure_of_the_output_is_recorded() {
+        let mut full = ToolOutput { inner: &mut [0_u8; 2][..], failed: None };
         assert!(full.write_all(b"ab").is_ok() && full.failed.is_none());
         struct Closed;
         impl Write for Closed {
@@ -165,7 +168,7 @@ mod tests {
                 Ok(())
             }
         }
-        let mut closed = Output { inner: Closed, failed: None };
+        let mut closed = ToolOutput { inner: Closed, failed: None };
         assert!(closed.write_all(b"a").is_err());
         assert_eq!(closed.failed, Some(IoErrorKind::BrokenPipe));
     }

@@ -1,4 +1,4 @@
-//! The mistakes one can make with `runtime!` are compile errors that name the fix.
+//! Tests that wrong uses of `runtime!` are compile errors that name the fix.
 
 #[test]
 fn mistakes_in_runtime() {
@@ -15,7 +15,7 @@ fn mistakes_in_runtime() {
     cases.compile_fail("tests/ui/other_syntax.rs");
 }
 
-/// Half of each message is rustc's own and changes with its version, so another compiler's cannot be compared.
+/// Returns whether rustc has the version of the snapshots: half of each message is rustc's own and changes with its version.
 fn compiler_of_the_snapshots() -> bool {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let Ok(output) = std::process::Command::new(rustc).arg("--version").output() else { panic!("rustc does not run") };

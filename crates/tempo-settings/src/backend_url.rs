@@ -1,14 +1,14 @@
-//! `[NAME=]URL`: which backend stands behind a name that a component opens.
+//! `[NAME=]URL`: the URL of a backend, and the name that a component opens it by.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::{Error, ErrorKind, Setting, Size};
+use crate::{Error, ErrorKind, FlagValue, Size};
 
-/// The name of the store that a URL without a name stands for.
+/// The name of a URL without a name.
 pub const DEFAULT_NAME: &str = "default";
 
-/// The URL of a backend: `memory:`, `file:./data`, `nats://host:4222/name`. It may hold a secret, and prints without it.
+/// The URL of a backend: `memory:`, `file:./data`, `nats://host:4222/name`. It may contain a secret, which it never prints.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BackendUrl {
     scheme: String,
@@ -16,17 +16,17 @@ pub struct BackendUrl {
 }
 
 impl BackendUrl {
-    /// The scheme, in lower case: `nats`.
+    /// Returns the scheme, in lower case: `nats`.
     pub fn scheme(&self) -> &str {
         &self.scheme
     }
 
-    /// What follows the scheme's colon, as it was written. It may hold a secret.
+    /// Returns the text after the scheme's colon, unchanged. It may contain a secret.
     pub fn reveal(&self) -> &str {
         &self.rest
     }
 
-    /// The `file:` URL of `path`. A question mark in it is written `%3F`.
+    /// Returns the `file:` URL of `path`, with question marks escaped as `%3F`.
     ///
     /// # Errors
     ///
@@ -39,8 +39,8 @@ impl BackendUrl {
         Ok(Self { scheme: "file".to_owned(), rest: path })
     }
 
-    /// The path of a `file:` URL, without options: `file:./data`, `file:/data` or `file:///data`. A question mark in it is
-    /// written `%3F`. `None` if there is no path, or if it is on another host.
+    /// Returns the path of a `file:` URL, without options: `file:./data`, `file:/data` or `file:///data`. `%3F` is unescaped
+    /// to a question mark. `None` if the URL has no path or names a host.
     pub fn path(&self) -> Option<PathBuf> {
         let (all, _) = self.split_options();
         let path = all.strip_prefix("//").unwrap_or(all);
@@ -48,12 +48,11 @@ impl BackendUrl {
         (local && !path.is_empty()).then(|| path.replace("%3F", "?").replace("%3f", "?").into())
     }
 
-    /// What a `file:` URL says that its store may take at most, in bytes: `file:./data?quota=10GiB`. `None` if it says
-    /// nothing.
+    /// Returns the quota of a `file:` URL, in bytes: `file:./data?quota=10GiB`. `None` if it has none.
     ///
     /// # Errors
     ///
-    /// The URL has an option that is not known, one twice, or a quota that is no size.
+    /// The URL has an unknown option, a repeated option, or a quota that is not a size.
     pub fn quota(&self) -> Result<Option<u64>, Error> {
         let bad = |problem: String| Error::new(ErrorKind::BadConfiguration, format!("{self}: {problem}"));
         let (_, options) = self.split_options();
@@ -66,7 +65,7 @@ impl BackendUrl {
                 )));
             }
             let Size(size) =
-                Size::parse(value).ok_or_else(|| bad(format!("quota: expected {}", <Size as Setting>::EXPECTED)))?;
+                Size::parse(value).ok_or_else(|| bad(format!("quota: expected {}", <Size as FlagValue>::EXPECTED)))?;
             if quota.replace(size as u64).is_some() {
                 return Err(bad("quota is given twice".to_owned()));
             }
@@ -74,13 +73,13 @@ impl BackendUrl {
         Ok(quota)
     }
 
-    /// What stands before the first question mark, and what after it.
+    /// Splits at the first question mark.
     fn split_options(&self) -> (&str, Option<&str>) {
         self.rest.split_once('?').map_or((&self.rest, None), |(path, options)| (path, Some(options)))
     }
 }
 
-impl Setting for BackendUrl {
+impl FlagValue for BackendUrl {
     const EXPECTED: &'static str = "a URL, such as memory:, file:PATH or nats://HOST/NAME";
 
     fn parse(text: &str) -> Option<Self> {
@@ -96,8 +95,8 @@ impl fmt::Display for BackendUrl {
         let Some(after) = self.rest.strip_prefix("//").filter(|_| self.scheme != "file") else {
             return write!(f, "{}:{}", self.scheme, self.rest);
         };
-        // What stands before an @ is who logs in with what, and options after a question mark may be keys. An @ further
-        // on may be either's, so that nothing can be shown.
+        // The user info before an @ and the options after a question mark may be secrets. An @ after the authority makes the
+        // URL ambiguous, so all of it is hidden.
         let (authority, rest) =
             after.split_at_checked(after.find(['/', '?', '#']).unwrap_or(after.len())).unwrap_or(("", ""));
         if rest.contains('@') {
@@ -115,16 +114,16 @@ impl fmt::Debug for BackendUrl {
     }
 }
 
-/// A store's name, as a component opens it, and its URL.
+/// The name that a component opens a backend by, and the backend's URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamedUrl {
-    /// What the component opens; never empty.
+    /// The name; never empty.
     pub name: String,
-    /// What stands behind it.
+    /// The URL of the backend.
     pub url: BackendUrl,
 }
 
-impl Setting for NamedUrl {
+impl FlagValue for NamedUrl {
     const EXPECTED: &'static str = "[NAME=]URL, such as file:./data or cache=nats://HOST/NAME";
 
     fn parse(text: &str) -> Option<Self> {
@@ -176,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn options_of_a_file_are_a_quota_and_nothing_else() {
+    fn a_file_url_has_no_option_but_a_quota() {
         let quota = |text| BackendUrl::parse(text).unwrap().quota().map_err(|error| error.to_string());
         assert_eq!(quota("file:./a"), Ok(None));
         assert_eq!(quota("file:./a?quota=1"), Ok(Some(1)));
@@ -197,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_stands_before_the_url() {
+    fn a_name_precedes_the_url() {
         let named = |text| NamedUrl::parse(text).map(|named| (named.name, named.url.to_string()));
         let expect = |name: &str, url: &str| Some((name.to_owned(), url.to_owned()));
         assert_eq!(named("memory:"), expect("default", "memory:"));

@@ -1,11 +1,11 @@
-//! Errors a user can act on: what happened, where, what to do, and the exit code that says so to a script.
+//! `Error`: a one-line error for users, with an exit code for scripts.
 
 use std::fmt;
 
-/// Why the runtime refused to start or stopped, after the exit codes of `sysexits.h`.
+/// The kind of an error, which determines the exit code (`sysexits.h`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// The command line was wrong (64).
+    /// The command line is invalid (64).
     Usage,
     /// The component, or the precompiled file, cannot be run (65).
     BadComponent,
@@ -22,7 +22,7 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    /// The process exit code.
+    /// Returns the exit code of the process.
     pub fn exit_code(self) -> u8 {
         match self {
             Self::Usage => 64,
@@ -36,7 +36,7 @@ impl ErrorKind {
     }
 }
 
-/// One line for a person: what happened, where, and what to do about it. It carries no secret and no backtrace.
+/// A one-line error: what happened, where, and what to do. It contains no secret and no backtrace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     kind: ErrorKind,
@@ -44,12 +44,12 @@ pub struct Error {
 }
 
 impl Error {
-    /// An error of `kind` that says `message`.
+    /// Creates an error of `kind` with `message`.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into() }
     }
 
-    /// What kind of failure this is.
+    /// Returns the kind.
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }

@@ -3,18 +3,18 @@
 #![doc = include_str!("../README.md")]
 
 mod backend_url;
+mod disclosure;
 mod error;
+mod flag_value;
 pub mod private;
 mod reloadable;
 mod secret;
-mod setting;
 mod settings;
-mod shown;
 
 pub use backend_url::{BackendUrl, DEFAULT_NAME, NamedUrl};
+pub use disclosure::Disclosure;
 pub use error::{Error, ErrorKind};
+pub use flag_value::{Delay, FlagValue, KeyValue, Size};
 pub use reloadable::Reloadable;
 pub use secret::Secret;
-pub use setting::{Delay, KeyValue, Setting, Size};
-pub use settings::{Flag, Place, Settings, Value};
-pub use shown::Shown;
+pub use settings::{Flag, Settings, Value, ValueSource};

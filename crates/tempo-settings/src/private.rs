@@ -1,10 +1,10 @@
-//! Files and directories that no other user may read: what is kept for a component may be anything.
+//! Files and directories that only their owner can access, for the data of components.
 
 use std::fs::{DirBuilder, OpenOptions};
 use std::io;
 use std::path::Path;
 
-/// Options that create a file, where they create one, with mode 0600.
+/// Returns open options that create files with mode 0600.
 pub fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
     #[cfg(unix)]
@@ -12,7 +12,7 @@ pub fn options() -> OpenOptions {
     options
 }
 
-/// Creates the directory at `path` and those above it, each new one with mode 0700.
+/// Creates the directory at `path` and its missing ancestors, with mode 0700.
 ///
 /// # Errors
 ///
@@ -25,7 +25,7 @@ pub fn create_directories(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
-/// Takes the access of other users to the file or directory at `path` away, if it belongs to this user and is no link.
+/// Removes the access of other users to the file or directory at `path`, if it belongs to this user and is not a link.
 /// Returns whether others had access.
 ///
 /// # Errors
@@ -45,7 +45,7 @@ pub fn tighten(path: &Path) -> io::Result<bool> {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).map(|()| true)
 }
 
-/// Modes are a matter of Unix.
+/// Does nothing: only Unix has file modes.
 ///
 /// # Errors
 ///
@@ -55,9 +55,9 @@ pub fn tighten(_: &Path) -> io::Result<bool> {
     Ok(false)
 }
 
-/// Takes the access of other users to the store at `path` away: to one file, or to a directory and all that is in it. A
-/// directory that others have no access to is not entered. What is directly in a directory of the name `.tempo` has that
-/// closed, too; no other directory above the store is changed.
+/// Removes the access of other users to the store at `path`: a file, or a directory and its entries. Skips the entries of
+/// directories that are already private. If the parent directory is called `.tempo`, makes it private too; no other ancestor
+/// is changed.
 ///
 /// # Errors
 ///
@@ -68,18 +68,19 @@ pub fn tighten_store(path: &Path) -> io::Result<()> {
     {
         tighten(above)?;
     }
-    if path.symlink_metadata().is_ok() { tighten_tree(path, DEPTH) } else { Ok(()) }
+    if path.symlink_metadata().is_ok() { tighten_tree(path, STORE_DEPTH) } else { Ok(()) }
 }
 
-/// What is in the directories of a store's directory.
-const DEPTH: usize = 2;
+/// Number of directory levels of a store.
+const STORE_DEPTH: usize = 2;
 
-/// The directory itself comes last: until then others have access to it, and it is done again.
+/// Changes the directory after its entries: if this is interrupted, the directory is still open, and the next call repeats
+/// it.
 fn tighten_tree(path: &Path, depth: usize) -> io::Result<()> {
     if depth > 0 && path.symlink_metadata()?.is_dir() && is_open(path)? {
         for entry in std::fs::read_dir(path)? {
             match tighten_tree(&entry?.path(), depth.saturating_sub(1)) {
-                // Another process has removed it.
+                // Another process has removed the entry.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 done => done?,
             }
@@ -111,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_new_is_private_and_what_was_open_becomes_it() {
+    fn new_files_are_private_and_open_ones_become_private() {
         let folder = tempfile::tempdir().unwrap();
         let (directory, file) = (folder.path().join("a/b"), folder.path().join("a/b/file"));
         create_directories(&directory).unwrap();
@@ -125,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_store_that_was_open_is_closed_and_its_neighbours_are_not() {
+    fn an_open_store_becomes_private_and_its_neighbours_do_not() {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join(".tempo");
         fs::create_dir_all(data.join("blobstore/objects")).unwrap();
@@ -144,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn the_target_of_a_link_is_left_alone() {
+    fn the_target_of_a_link_is_unchanged() {
         let folder = tempfile::tempdir().unwrap();
         let (file, link) = (folder.path().join("file"), folder.path().join("link"));
         fs::write(&file, "").unwrap();

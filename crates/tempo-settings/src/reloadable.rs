@@ -1,5 +1,5 @@
-//! Values that are parsed from files and parsed again when the files change, because certificates and credentials are
-//! renewed while a program runs.
+//! `Reloadable`: a value parsed from files and parsed again when they change, because certificates and credentials are
+//! renewed while the process runs.
 
 use std::fmt;
 use std::fs::File;
@@ -13,40 +13,39 @@ use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 
 use crate::{Error, ErrorKind};
 
-/// The largest file that is read, in bytes. A bundle of all public authorities has a quarter of a megabyte.
+/// Maximum size of a file, in bytes. A bundle of all public certificate authorities has a quarter of a megabyte.
 const MAX_FILE_BYTES: u64 = 4 << 20;
 
-/// The contents of the files, in the order in which they were named.
+/// The contents of the files, in the order given.
 type Contents = Vec<Vec<u8>>;
 
 /// Parses the contents of all files.
 type Parse<T> = Box<dyn Fn(&[Vec<u8>]) -> Result<T, Error> + Send + Sync>;
 
-/// A value that is parsed from files, and parsed again when they change. Its clones are the same value.
+/// A value parsed from files, and parsed again when they change. Clones share the value.
 ///
-/// The contents are compared, not the times of the files, so that a link that is turned to another file is a change. A
-/// file that cannot be read or parsed, for example because it is half written, leaves the value as it was, and is logged
-/// once.
+/// Changes are detected by contents, not by modification times, so that retargeting a symbolic link is a change. A file that
+/// cannot be read or parsed, for example because it is partly written, leaves the value unchanged and is logged once.
 pub struct Reloadable<T> {
     inner: Arc<Inner<T>>,
 }
 
 struct Inner<T> {
-    /// Each with the flag, or the environment variable, that names it.
+    /// Each file with the flag or environment variable that names it.
     files: Vec<(&'static str, PathBuf)>,
     parse: Parse<T>,
     value: RwLock<Arc<T>>,
-    checked: Mutex<Instant>,
-    /// Held by the one task that reads the files.
+    last_check: Mutex<Instant>,
+    /// Locked by the one task that reads the files.
     seen: Arc<AsyncMutex<Seen>>,
     hasher: RandomState,
 }
 
-/// What is known of the files, as hashes, so that no second copy of a secret is kept.
+/// Hashes of the contents last seen. Hashes, so that no second copy of a secret is kept.
 struct Seen {
     /// The contents that the value was parsed from.
     good: u64,
-    /// What was logged last, if the files are not good now: contents that cannot be parsed, or the failure to read.
+    /// The last logged failure, if the files are invalid now: unparsable contents, or the error of reading.
     bad: Option<u64>,
 }
 
@@ -63,12 +62,12 @@ impl<T> fmt::Debug for Reloadable<T> {
 }
 
 impl<T: Send + Sync + 'static> Reloadable<T> {
-    /// Reads `files`, each named by a flag or a variable such as `OTEL_EXPORTER_OTLP_CERTIFICATE`, and parses their contents with `parse`. It blocks for as long as that takes.
-    /// What `parse` fails with is logged, so it must not quote a secret.
+    /// Reads `files`, each named by a flag or an environment variable such as `OTEL_EXPORTER_OTLP_CERTIFICATE`, and parses
+    /// their contents with `parse`. Blocks. Errors of `parse` are logged, so they must not contain secrets.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NotFound`] for a file that cannot be read, and what `parse` fails with.
+    /// [`ErrorKind::NotFound`] for a file that cannot be read, and the errors of `parse`.
     pub fn load(
         files: Vec<(&'static str, PathBuf)>,
         parse: impl Fn(&[Vec<u8>]) -> Result<T, Error> + Send + Sync + 'static,
@@ -77,23 +76,23 @@ impl<T: Send + Sync + 'static> Reloadable<T> {
         let value = RwLock::new(Arc::new(parse(&contents)?));
         let hasher = RandomState::new();
         let seen = Seen { good: hasher.hash_one(&contents), bad: None };
-        let (checked, seen) = (Mutex::new(Instant::now()), Arc::new(AsyncMutex::new(seen)));
-        Ok(Self { inner: Arc::new(Inner { files, parse: Box::new(parse), value, checked, seen, hasher }) })
+        let (last_check, seen) = (Mutex::new(Instant::now()), Arc::new(AsyncMutex::new(seen)));
+        Ok(Self { inner: Arc::new(Inner { files, parse: Box::new(parse), value, last_check, seen, hasher }) })
     }
 
-    /// The value as it was parsed last.
+    /// Returns the value parsed last, without checking the files.
     pub fn latest(&self) -> Arc<T> {
         Arc::clone(&self.inner.value.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The value after a look at the files, unless the last one was less than `max_age` ago or is still under way. They are
-    /// read on a thread for blocking work of the current runtime.
+    /// Returns the current value. Checks the files first, on a blocking thread of the current runtime, unless the last check
+    /// was less than `max_age` ago or another one is running.
     pub async fn current(&self, max_age: Duration) -> Arc<T> {
         if self.inner.is_due(max_age)
             && let Ok(seen) = Arc::clone(&self.inner.seen).try_lock_owned()
         {
             let inner = Arc::clone(&self.inner);
-            // Its failures are logged there.
+            // `check` logs its failures.
             drop(tokio::task::spawn_blocking(move || inner.check(seen)).await);
         }
         self.latest()
@@ -102,11 +101,11 @@ impl<T: Send + Sync + 'static> Reloadable<T> {
 
 impl<T> Inner<T> {
     fn is_due(&self, max_age: Duration) -> bool {
-        let checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
-        !self.files.is_empty() && checked.elapsed() >= max_age
+        let last_check = self.last_check.lock().unwrap_or_else(PoisonError::into_inner);
+        !self.files.is_empty() && last_check.elapsed() >= max_age
     }
 
-    /// Reads the files, and parses them if they are not as they were.
+    /// Reads the files, and parses them if they have changed.
     fn check(&self, mut seen: OwnedMutexGuard<Seen>) {
         match read_all(&self.files) {
             Ok(contents) => {
@@ -114,28 +113,28 @@ impl<T> Inner<T> {
                 if hash == seen.good {
                     seen.bad = None;
                 } else if seen.bad != Some(hash) {
-                    self.change(&mut seen, hash, (self.parse)(&contents));
+                    self.update(&mut seen, hash, (self.parse)(&contents));
                 }
             }
             Err(error) => {
                 let hash = self.hasher.hash_one(error.to_string());
-                self.change(&mut seen, hash, Err(error));
+                self.update(&mut seen, hash, Err(error));
             }
         }
-        *self.checked.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        *self.last_check.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 
-    fn change(&self, seen: &mut Seen, hash: u64, parsed: Result<T, Error>) {
+    fn update(&self, seen: &mut Seen, hash: u64, parsed: Result<T, Error>) {
         match parsed {
             Ok(value) => {
                 *self.value.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(value);
                 *seen = Seen { good: hash, bad: None };
                 let flags: Vec<String> = self.files.iter().map(|(flag, _)| label(flag)).collect();
-                tracing::info!("read again after a change: {}", flags.join(", "));
+                tracing::info!("reloaded: {}", flags.join(", "));
             }
             Err(error) => {
                 if seen.bad.replace(hash) != Some(hash) {
-                    tracing::warn!("{error}; what was read before stays in use");
+                    tracing::warn!("{error}; the previous value stays in use");
                 }
             }
         }
@@ -151,14 +150,14 @@ fn read_all(files: &[(&'static str, PathBuf)]) -> Result<Contents, Error> {
     files.iter().map(read).collect()
 }
 
-/// A flag as it is given on the command line, or a variable of the environment as it is.
+/// Returns `--FLAG` for a flag, and the name of an environment variable unchanged.
 fn label(flag: &str) -> String {
     if flag.starts_with(|first: char| first.is_ascii_uppercase()) { flag.to_owned() } else { format!("--{flag}") }
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
-    // One byte more than may be there is enough to see that it is too large.
+    // One byte above the maximum reveals a file that is too large.
     File::open(path)?.take(MAX_FILE_BYTES.saturating_add(1)).read_to_end(&mut content)?;
     if content.len() as u64 > MAX_FILE_BYTES {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it has more than {MAX_FILE_BYTES} bytes")));
@@ -173,7 +172,7 @@ mod tests {
 
     use super::*;
 
-    /// A number in a file, and how often it was parsed.
+    /// A number in a file, and the count of its parses.
     fn number(path: &Path) -> (Result<Reloadable<u32>, Error>, Arc<AtomicUsize>) {
         let parses = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&parses);
@@ -187,13 +186,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_change_is_seen_and_a_bad_file_changes_nothing() {
+    async fn a_change_is_loaded_and_a_bad_file_is_not() {
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(file.path(), "1").unwrap();
         let (number, parses) = number(file.path());
         let number = number.unwrap();
         assert_eq!((*number.current(Duration::ZERO).await, parses.load(Relaxed)), (1, 1));
-        // Each bad content is parsed once, however often it is looked at.
+        // Each bad content is parsed once, however often it is checked.
         for (content, value, parsed) in [("2", 2, 2), ("2x", 2, 3), ("2x", 2, 3), ("2", 2, 3), ("", 2, 4), ("3", 3, 5)]
         {
             fs::write(file.path(), content).unwrap();
@@ -202,25 +201,25 @@ mod tests {
         fs::remove_file(file.path()).unwrap();
         assert_eq!(*number.current(Duration::ZERO).await, 3);
         fs::write(file.path(), "4").unwrap();
-        assert_eq!(*number.current(Duration::from_secs(3600)).await, 3, "the last look was just now");
+        assert_eq!(*number.current(Duration::from_secs(3600)).await, 3, "the last check was just now");
         assert_eq!(*number.current(Duration::ZERO).await, 4);
         assert_eq!(*number.latest(), 4);
     }
 
     #[tokio::test]
-    async fn while_one_task_looks_others_take_what_there_is() {
+    async fn during_a_check_others_get_the_last_value() {
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(file.path(), "1").unwrap();
         let number = number(file.path()).0.unwrap();
-        let looking = Arc::clone(&number.inner.seen).lock_owned().await;
+        let checking = Arc::clone(&number.inner.seen).lock_owned().await;
         fs::write(file.path(), "2").unwrap();
         assert_eq!(*number.current(Duration::ZERO).await, 1);
-        drop(looking);
+        drop(checking);
         assert_eq!(*number.current(Duration::ZERO).await, 2);
     }
 
     #[test]
-    fn the_first_look_must_succeed() {
+    fn the_first_load_must_succeed() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("number");
         let error = number(&path).0.unwrap_err();
@@ -231,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn files_at_the_edge() {
+    fn files_at_the_size_limit() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("file");
         for (bytes, fits) in [(MAX_FILE_BYTES - 1, true), (MAX_FILE_BYTES, true), (MAX_FILE_BYTES + 1, false)] {

@@ -1,4 +1,4 @@
-//! Text that must never reach a log, an error or a debug print.
+//! `Secret`: text that never appears in a log, an error or debug output.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ impl Secret {
         Self(text.into())
     }
 
-    /// The secret itself. Name the one place that needs it, and go no further.
+    /// Returns the text. Call it only where the secret is used.
     pub fn reveal(&self) -> &str {
         &self.0
     }

@@ -1,31 +1,31 @@
-//! Flags as documented data, and the values that a user gave them.
+//! Flags as documented data, and their values.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::{Error, ErrorKind, Setting, Shown};
+use crate::{Disclosure, Error, ErrorKind, FlagValue};
 
 /// One setting: a command-line flag and, under [`Flag::variable`], an environment variable.
 #[derive(Clone, Copy, Debug)]
 pub struct Flag {
     /// The flag without its dashes: `max-memory`.
     pub name: &'static str,
-    /// What stands for the value in the help: `SIZE`.
+    /// The placeholder of the value in the help: `SIZE`.
     pub value: &'static str,
     /// One sentence for the help.
     pub help: &'static str,
-    /// The value used when the user gives none.
+    /// The default value.
     pub default: Option<&'static str>,
     /// Whether the flag may be given more than once.
     pub repeatable: bool,
-    /// For a repeatable flag whose values are `[NAME=]FIRST[;KEY=VALUE]...`: what a table of the settings file calls
-    /// `FIRST`.
+    /// For a repeatable flag whose values are `[NAME=]FIRST[;KEY=VALUE]...`: the key of `FIRST` in a table of the settings
+    /// file.
     pub first_key: Option<&'static str>,
-    /// The value of the flag given without one, if it may be.
+    /// The value if the flag is given without one; `None` if it needs a value.
     pub bare: Option<&'static str>,
-    /// How its values are shown, if they grant the component something.
-    pub grants: Option<Shown>,
-    /// Whether it is an environment variable only, of the name [`Flag::name`]: one that other programs know too.
+    /// If its values are grants to the component, the part of them that may be displayed.
+    pub grants: Option<Disclosure>,
+    /// Whether it is only an environment variable called [`Flag::name`], which other programs use too.
     pub environment_only: bool,
 }
 
@@ -45,40 +45,39 @@ impl Flag {
         }
     }
 
-    /// An environment variable that other programs know too, and that is no flag: `OTEL_SERVICE_NAME`.
+    /// An environment variable without a flag, which other programs use too: `OTEL_SERVICE_NAME`.
     pub const fn environment(name: &'static str, value: &'static str, help: &'static str) -> Self {
         Self { environment_only: true, ..Self::new(name, value, help) }
     }
 
-    /// The same flag with a default.
+    /// Sets the default.
     pub const fn default(self, text: &'static str) -> Self {
         Self { default: Some(text), ..self }
     }
 
-    /// The same flag, which means `text` if it is given without a value.
+    /// Lets the flag be given without a value, which means `text`.
     pub const fn bare(self, text: &'static str) -> Self {
         Self { bare: Some(text), ..self }
     }
 
-    /// The same flag, whose values grant the component something, and are shown so.
-    pub const fn grants(self, shown: Shown) -> Self {
-        Self { grants: Some(shown), ..self }
+    /// Marks the flag's values as grants to the component, displayed by `disclosure`.
+    pub const fn grants(self, disclosure: Disclosure) -> Self {
+        Self { grants: Some(disclosure), ..self }
     }
 
-    /// The same flag, which may be given more than once.
+    /// Lets the flag be given more than once.
     pub const fn repeatable(self) -> Self {
         Self { repeatable: true, ..self }
     }
 
-    /// The same flag, which may be given more than once, and whose values are `[NAME=]FIRST[;KEY=VALUE]...`. In the
-    /// settings file such a value may be a table: `key` is what it calls `FIRST`, `name` what it calls `NAME`, and each
-    /// other key is an option.
+    /// Makes the flag repeatable, with values `[NAME=]FIRST[;KEY=VALUE]...`. In the settings file such a value may be a
+    /// table: `key` is the key of `FIRST`, `name` the key of `NAME`, and all other keys are options.
     pub const fn with_options(self, key: &'static str) -> Self {
         Self { repeatable: true, first_key: Some(key), ..self }
     }
 
-    /// The environment variable that stands for the flag: `TEMPO_MAX_MEMORY`. Several values of a repeatable flag are
-    /// separated by commas there, and `\,` is a comma within a value.
+    /// Returns the flag's environment variable: `TEMPO_MAX_MEMORY`. In the variable of a repeatable flag, commas separate
+    /// values, and `\,` is a comma within a value.
     pub fn variable(&self) -> String {
         if self.environment_only {
             return self.name.to_owned();
@@ -87,9 +86,9 @@ impl Flag {
     }
 }
 
-/// Where a value came from, for the error that it may cause.
+/// The source of a value, which errors name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum ValueSource {
     /// The command line.
     CommandLine,
     /// The process environment.
@@ -108,11 +107,11 @@ pub enum Place {
         /// Counted from 1.
         line: usize,
     },
-    /// The flag's own default.
+    /// The flag's default.
     Default,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for ValueSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CommandLine => f.write_str("command line"),
@@ -123,59 +122,58 @@ impl fmt::Display for Place {
     }
 }
 
-/// A value and where it came from.
+/// A value of a flag and its source.
 #[derive(Clone)]
 pub struct Value {
     /// The text as given.
     pub text: String,
-    /// Where it was given.
-    pub place: Place,
+    /// The source.
+    pub source: ValueSource,
 }
 
 impl Value {
-    /// The error for this value of `flag`. `problem` must not repeat a value that may be secret.
+    /// Returns the error for this value of `flag`. `problem` must not contain the value if it may be secret.
     pub fn invalid(&self, flag: &Flag, problem: &str) -> Error {
-        bad_value(flag, &self.place, problem)
+        bad_value(flag, &self.source, problem)
     }
 }
 
 impl fmt::Debug for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "*** from {:?}", self.place)
+        write!(f, "*** from {:?}", self.source)
     }
 }
 
-/// The values of all flags, after the command line, the environment, the environment file and the settings file were
-/// merged.
+/// The values of all flags, merged from the command line, the environment, the environment file and the settings file.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     values: BTreeMap<&'static str, Vec<Value>>,
 }
 
 impl Settings {
-    /// Sets the values of `flag`, replacing any it had.
+    /// Sets the values of `flag`, replacing previous ones.
     pub fn set(&mut self, flag: &Flag, values: Vec<Value>) {
         self.values.insert(flag.name, values);
     }
 
-    /// The value of `flag`, or its default, or `None`.
+    /// Returns the value of `flag`, its default, or `None`.
     ///
     /// # Errors
     ///
-    /// The value cannot be read as a `V`. The error names the flag or variable and its place, never the value.
-    pub fn get<V: Setting>(&self, flag: &Flag) -> Result<Option<V>, Error> {
+    /// The value cannot be parsed as a `V`. The error names the flag or variable and the source, never the value.
+    pub fn get<V: FlagValue>(&self, flag: &Flag) -> Result<Option<V>, Error> {
         match self.values.get(flag.name).and_then(|values| values.last()) {
-            Some(value) => read(flag, value).map(Some),
-            None => flag.default.map(|text| read(flag, &default_value(text))).transpose(),
+            Some(value) => parse(flag, value).map(Some),
+            None => flag.default.map(|text| parse(flag, &default_value(text))).transpose(),
         }
     }
 
-    /// The value of a `flag` that has a default.
+    /// Returns the value of `flag` or its default.
     ///
     /// # Errors
     ///
     /// As [`Settings::get`]; also if the flag has neither a value nor a default.
-    pub fn require<V: Setting>(&self, flag: &Flag) -> Result<V, Error> {
+    pub fn require<V: FlagValue>(&self, flag: &Flag) -> Result<V, Error> {
         self.get(flag)?.ok_or_else(|| {
             Error::new(
                 ErrorKind::BadConfiguration,
@@ -184,52 +182,54 @@ impl Settings {
         })
     }
 
-    /// Every value of a repeatable `flag`, in the order given.
+    /// Returns all values of a repeatable `flag`, in the order given.
     ///
     /// # Errors
     ///
-    /// As [`Settings::get`], for the first value that cannot be read.
-    pub fn all<V: Setting>(&self, flag: &Flag) -> Result<Vec<V>, Error> {
-        self.values.get(flag.name).into_iter().flatten().map(|value| read(flag, value)).collect()
+    /// As [`Settings::get`], for the first value that cannot be parsed.
+    pub fn all<V: FlagValue>(&self, flag: &Flag) -> Result<Vec<V>, Error> {
+        self.values.get(flag.name).into_iter().flatten().map(|value| parse(flag, value)).collect()
     }
 
-    /// Every value of a repeatable `flag` as it was given, for a reader that explains what is wrong with it.
-    pub fn given(&self, flag: &Flag) -> &[Value] {
+    /// Returns the unparsed values of a repeatable `flag`, for parsers with errors of their own.
+    pub fn raw_values(&self, flag: &Flag) -> &[Value] {
         self.values.get(flag.name).map_or(&[], Vec::as_slice)
     }
 
-    /// The error for a value of `flag` that was read but cannot be used, such as one that names no existing file.
-    /// `problem` must not repeat a value that may be secret.
+    /// Returns the error for a value of `flag` that was parsed but cannot be used, such as the path of a missing file.
+    /// `problem` must not contain the value if it may be secret.
     pub fn invalid(&self, flag: &Flag, problem: &str) -> Error {
-        let place = self.values.get(flag.name).and_then(|values| values.last()).map(|value| &value.place);
-        bad_value(flag, place.unwrap_or(&Place::Default), problem)
+        let source = self.values.get(flag.name).and_then(|values| values.last()).map(|value| &value.source);
+        bad_value(flag, source.unwrap_or(&ValueSource::Default), problem)
     }
 }
 
 fn default_value(text: &str) -> Value {
-    Value { text: text.to_owned(), place: Place::Default }
+    Value { text: text.to_owned(), source: ValueSource::Default }
 }
 
-fn read<V: Setting>(flag: &Flag, value: &Value) -> Result<V, Error> {
-    V::parse(&value.text).ok_or_else(|| bad_value(flag, &value.place, &format!("expected {}", V::EXPECTED)))
+fn parse<V: FlagValue>(flag: &Flag, value: &Value) -> Result<V, Error> {
+    V::parse(&value.text).ok_or_else(|| bad_value(flag, &value.source, &format!("expected {}", V::EXPECTED)))
 }
 
-fn bad_value(flag: &Flag, place: &Place, problem: &str) -> Error {
-    match place {
-        Place::CommandLine => Error::new(ErrorKind::Usage, format!("--{}: {problem}", flag.name)),
-        Place::Environment => {
+fn bad_value(flag: &Flag, source: &ValueSource, problem: &str) -> Error {
+    match source {
+        ValueSource::CommandLine => Error::new(ErrorKind::Usage, format!("--{}: {problem}", flag.name)),
+        ValueSource::Environment => {
             Error::new(ErrorKind::BadConfiguration, format!("{}: {problem} (environment)", flag.variable()))
         }
-        Place::File { path, line } => {
+        ValueSource::File { path, line } => {
             Error::new(ErrorKind::BadConfiguration, format!("{}: {problem} ({path}:{line})", flag.variable()))
         }
-        Place::SettingsFile { path, line } => {
+        ValueSource::SettingsFile { path, line } => {
             Error::new(ErrorKind::BadConfiguration, format!("{}: {problem} ({path}:{line})", flag.name))
         }
-        Place::Default if flag.environment_only => {
+        ValueSource::Default if flag.environment_only => {
             Error::new(ErrorKind::BadConfiguration, format!("{}: {problem}", flag.name))
         }
-        Place::Default => Error::new(ErrorKind::BadConfiguration, format!("--{} (default): {problem}", flag.name)),
+        ValueSource::Default => {
+            Error::new(ErrorKind::BadConfiguration, format!("--{} (default): {problem}", flag.name))
+        }
     }
 }
 
@@ -241,10 +241,10 @@ mod tests {
     const ADDR: Flag = Flag::new("addr", "HOST:PORT", "Address").default("127.0.0.1:8080");
 
     #[test]
-    fn a_bad_value_is_named_with_its_place_and_never_shown() {
+    fn the_error_of_a_bad_value_names_its_source_and_not_the_value() {
         let mut settings = Settings::default();
-        let place = Place::File { path: ".env".into(), line: 3 };
-        settings.set(&ADDR, vec![Value { text: "s3cret".into(), place }]);
+        let source = ValueSource::File { path: ".env".into(), line: 3 };
+        settings.set(&ADDR, vec![Value { text: "s3cret".into(), source }]);
         let error = settings.get::<SocketAddr>(&ADDR).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::BadConfiguration);
         assert_eq!(error.to_string(), "TEMPO_ADDR: expected host:port, such as 127.0.0.1:8080 (.env:3)");
@@ -252,10 +252,10 @@ mod tests {
     }
 
     #[test]
-    fn defaults_apply_only_where_nothing_was_given() {
+    fn a_default_applies_only_without_a_value() {
         let mut settings = Settings::default();
         assert_eq!(settings.require::<SocketAddr>(&ADDR).unwrap().port(), 8080);
-        settings.set(&ADDR, vec![Value { text: "127.0.0.1:1".into(), place: Place::CommandLine }]);
+        settings.set(&ADDR, vec![Value { text: "127.0.0.1:1".into(), source: ValueSource::CommandLine }]);
         assert_eq!(settings.require::<SocketAddr>(&ADDR).unwrap().port(), 1);
     }
 }

@@ -51,7 +51,7 @@ impl<S: BackendSchemes<dyn Container>> Backend<WasiBlobstore> for BlobstoreBacke
 #[cfg(test)]
 mod tests {
     use tempo_core::Limits;
-    use tempo_settings::{Place, Settings, Value};
+    use tempo_settings::{Settings, Value, ValueSource};
 
     use super::*;
     use crate::{File, Memory};
@@ -61,7 +61,7 @@ mod tests {
     async fn connect(flags: &[(Flag, &str)]) -> anyhow::Result<Embedded> {
         let mut settings = Settings::default();
         for (flag, text) in flags {
-            settings.set(flag, vec![Value { text: (*text).to_owned(), place: Place::CommandLine }]);
+            settings.set(flag, vec![Value { text: (*text).to_owned(), source: ValueSource::CommandLine }]);
         }
         Embedded::connect(BootContext::new("test", &Limits::default(), &settings)).await
     }

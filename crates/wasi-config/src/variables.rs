@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tempo_backend::ByteBudget;
 use tempo_core::{Backend, BootContext, Limits};
-use tempo_settings::{Error, ErrorKind, Flag, KeyValue, Settings, Shown};
+use tempo_settings::{Disclosure, Error, ErrorKind, Flag, KeyValue, Settings};
 
 use crate::file::{self, Format};
 use crate::store::{MAX_KEY, size};
@@ -15,7 +15,7 @@ use crate::{ConfigState, Values, WasiConfig};
 const CONFIG: Flag =
     Flag::new("config", "KEY=VALUE", "A value the component reads through wasi:config; wins over --config-file")
         .repeatable()
-        .grants(Shown::Name);
+        .grants(Disclosure::Name);
 const CONFIG_FILE: Flag =
     Flag::new("config-file", "FILE", "A .toml or .json file of such values; nested tables are joined with dots");
 
@@ -77,12 +77,12 @@ fn bad_key(path: &Path) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use tempo_settings::{Place, Value};
+    use tempo_settings::{Value, ValueSource};
 
     use super::*;
 
     fn settings(pairs: &[&str], file: Option<&Path>) -> Settings {
-        let value = |text: &str| Value { text: text.to_owned(), place: Place::CommandLine };
+        let value = |text: &str| Value { text: text.to_owned(), source: ValueSource::CommandLine };
         let mut settings = Settings::default();
         settings.set(&CONFIG, pairs.iter().map(|text| value(text)).collect());
         if let Some(file) = file {

@@ -5,18 +5,18 @@ use std::time::Duration;
 
 use tempo_backend::ByteBudget;
 use tempo_core::{Backend, BootContext};
-use tempo_settings::{Error, Flag, Settings, Shown};
+use tempo_settings::{Disclosure, Error, Flag, Settings};
 use wasmtime_wasi_http::WasiHttpCtx;
 
 use crate::{Client, ClientConfig, GrantError, HeldBytes, Hooks, Policy, WasiHttp};
 
 const ALLOW: Flag = Flag::new("allow-http", "URL", "A URL the guest may request, such as https://api.example.com")
     .repeatable()
-    .grants(Shown::Origin);
+    .grants(Disclosure::Origin);
 const ALLOW_ADDRESS: Flag =
     Flag::new("allow-http-address", "CIDR", "Private addresses that allowed names may resolve to, such as 10.0.0.0/8")
         .repeatable()
-        .grants(Shown::Whole);
+        .grants(Disclosure::Whole);
 const CA: Flag = Flag::new(
     "http-ca",
     "FILE",

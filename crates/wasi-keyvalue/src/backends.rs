@@ -55,7 +55,7 @@ fn fallback(boot: BootContext<'_>) -> Result<BackendUrl, Error> {
 #[cfg(test)]
 mod tests {
     use tempo_core::Limits;
-    use tempo_settings::{Place, Settings, Value};
+    use tempo_settings::{Settings, Value, ValueSource};
 
     use super::*;
     use crate::{File, Memory};
@@ -65,7 +65,7 @@ mod tests {
     fn settings(pairs: &[(&Flag, &str)]) -> Settings {
         let mut settings = Settings::default();
         for (flag, text) in pairs {
-            settings.set(flag, vec![Value { text: (*text).to_owned(), place: Place::CommandLine }]);
+            settings.set(flag, vec![Value { text: (*text).to_owned(), source: ValueSource::CommandLine }]);
         }
         settings
     }

@@ -90,13 +90,13 @@ impl AnswerBudget {
 
 #[cfg(test)]
 mod tests {
-    use tempo_settings::{Place, Value};
+    use tempo_settings::{Value, ValueSource};
 
     use super::*;
 
     fn settings(flag: &Flag, text: &str) -> Settings {
         let mut settings = Settings::default();
-        settings.set(flag, vec![Value { text: text.into(), place: Place::CommandLine }]);
+        settings.set(flag, vec![Value { text: text.into(), source: ValueSource::CommandLine }]);
         settings
     }
 

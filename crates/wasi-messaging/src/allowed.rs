@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tempo_settings::{DEFAULT_NAME, Error, Flag, Settings, Shown};
+use tempo_settings::{DEFAULT_NAME, Disclosure, Error, Flag, Settings};
 
 use crate::topic;
 
@@ -13,7 +13,7 @@ pub(crate) const ALLOW_TOPIC: Flag = Flag::new(
     "A topic that the component may publish and request on, with wildcards: `orders.>` [default: every topic]",
 )
 .repeatable()
-.grants(Shown::Whole);
+.grants(Disclosure::Whole);
 
 /// The topics that a component may publish and request on, per broker. Default: all topics.
 ///
@@ -47,7 +47,7 @@ impl AllowedTopics {
     ///
     /// A value is no topic or may not be allowed, or there is no broker of its name.
     pub(crate) fn from_settings(settings: &Settings, is_broker: impl Fn(&str) -> bool) -> Result<Self, Error> {
-        let values = settings.given(&ALLOW_TOPIC);
+        let values = settings.raw_values(&ALLOW_TOPIC);
         let mut filters = Vec::new();
         for value in values {
             let (name, filter) = value.text.split_once('=').unwrap_or((DEFAULT_NAME, &value.text));
@@ -86,13 +86,13 @@ fn check(filter: &str) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use tempo_settings::{Place, Value};
+    use tempo_settings::{Value, ValueSource};
 
     use super::*;
 
     fn read(texts: &[&str]) -> Result<AllowedTopics, Error> {
         let mut settings = Settings::default();
-        let value = |text: &&str| Value { text: (*text).to_owned(), place: Place::CommandLine };
+        let value = |text: &&str| Value { text: (*text).to_owned(), source: ValueSource::CommandLine };
         settings.set(&ALLOW_TOPIC, texts.iter().map(value).collect());
         AllowedTopics::from_settings(&settings, |name| ["default", "billing"].contains(&name))
     }

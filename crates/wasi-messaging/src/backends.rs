@@ -62,7 +62,7 @@ mod tests {
 
     use tempo_backend::{BackendContext, BackendScheme};
     use tempo_core::Limits;
-    use tempo_settings::{Place, Value};
+    use tempo_settings::{Value, ValueSource};
 
     use super::*;
     use crate::testing::Recorder;
@@ -82,7 +82,7 @@ mod tests {
     async fn connect(pairs: &[(&Flag, &str)]) -> anyhow::Result<Brokers> {
         let mut settings = Settings::default();
         for (flag, text) in pairs {
-            settings.set(flag, vec![Value { text: (*text).to_owned(), place: Place::CommandLine }]);
+            settings.set(flag, vec![Value { text: (*text).to_owned(), source: ValueSource::CommandLine }]);
         }
         Brokers::connect(BootContext::new("test", &Limits::default(), &settings)).await
     }

@@ -49,7 +49,7 @@ impl MessagingLimits {
 
 #[cfg(test)]
 mod tests {
-    use tempo_settings::{Place, Value};
+    use tempo_settings::{Value, ValueSource};
 
     use super::*;
 
@@ -58,7 +58,7 @@ mod tests {
         let mut settings = Settings::default();
         let defaults = MessagingLimits::from_settings(&settings, &Limits::default()).unwrap();
         assert_eq!(defaults, MessagingLimits::new(&Limits::default()));
-        settings.set(&MAX_MESSAGE, vec![Value { text: "2KiB".into(), place: Place::CommandLine }]);
+        settings.set(&MAX_MESSAGE, vec![Value { text: "2KiB".into(), source: ValueSource::CommandLine }]);
         let limits = MessagingLimits::from_settings(&settings, &Limits::default()).unwrap();
         assert_eq!((limits.payload, limits.headers), (2048, 100));
     }

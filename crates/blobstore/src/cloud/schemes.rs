@@ -173,7 +173,7 @@ impl BackendScheme<dyn Container> for Azure {
 
 #[cfg(test)]
 mod tests {
-    use tempo_settings::Setting as _;
+    use tempo_settings::FlagValue as _;
 
     use super::*;
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tempo_backend::{BackendContext, BackendScheme as _};
 use tempo_blobstore::{Container, S3};
-use tempo_settings::{BackendUrl, Setting as _, Settings};
+use tempo_settings::{BackendUrl, FlagValue as _, Settings};
 
 /// How long a test waits for what must happen. Nothing is measured with it: it turns a hang into a failure.
 const PATIENCE: Duration = Duration::from_secs(120);

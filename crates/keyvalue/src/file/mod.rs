@@ -41,7 +41,7 @@ impl BackendScheme<dyn KeyValueStore> for File {
         })?;
         let store = FileStore { shared: open::shared(&path, url.quota()?, Box::new(System)).await? };
         if let Some(health) = context.health {
-            store.shared.published.fault.show(health);
+            store.shared.published.fault.register(health);
         }
         Ok(Arc::new(store))
     }

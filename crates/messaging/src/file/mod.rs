@@ -46,7 +46,7 @@ impl BackendScheme<dyn Broker> for File {
         let max = url.quota()?.map_or(max, |quota| usize::try_from(quota).unwrap_or(usize::MAX));
         let broker = FileBroker::with_capacity(&path, max).await?;
         if let Some(health) = context.health {
-            broker.engine.log().fault.show(health);
+            broker.engine.log().fault.register(health);
         }
         Ok(Arc::new(broker))
     }

@@ -1,4 +1,4 @@
-//! The budget at its edges, those that wait in their order, and no two that wait for each other.
+//! Tests of `ByteBudget`: its limit, the order of waiting reservations, and the absence of deadlocks.
 
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -13,12 +13,12 @@ fn poll<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
 }
 
 #[test]
-fn at_the_edge() {
+fn at_the_limit() {
     let budget = ByteBudget::new(10);
     for (bytes, result) in [(9, Ok(9)), (10, Ok(10)), (11, Err(TOO_LARGE)), (usize::MAX, Err(TOO_LARGE))] {
         assert_eq!(budget.hold(bytes).map(|held| held.bytes()), result);
         assert_eq!(budget.try_reserve(bytes).map(|reserved| reserved.bytes()), result);
-        assert_eq!(budget.left(), 10, "what is dropped is given back");
+        assert_eq!(budget.left(), 10, "a dropped reservation is released");
     }
     let held = budget.hold(4).unwrap();
     for (bytes, result) in [(5, Ok(5)), (6, Ok(6)), (7, Err(EXHAUSTED)), (11, Err(TOO_LARGE))] {
@@ -34,21 +34,21 @@ fn growing_and_shrinking() {
     let mut held = budget.hold(0).unwrap();
     held.try_resize(7).unwrap();
     assert_eq!(held.try_grow(4), Err(EXHAUSTED));
-    assert_eq!((held.bytes(), held.room()), (7, 3), "what was refused changed nothing");
+    assert_eq!((held.bytes(), held.available()), (7, 3), "a refused growth changes nothing");
     held.try_resize(2).unwrap();
     held.shrink(100);
     assert_eq!((held.bytes(), budget.left()), (0, 10));
 }
 
 #[test]
-fn calls_wait_for_calls_in_their_order() {
+fn waiting_calls_are_served_in_order() {
     let budget = ByteBudget::new(10);
     let Poll::Ready(Ok(first)) = poll(pin!(budget.reserve(6))) else { panic!("there is nothing to wait for") };
     let mut second = pin!(budget.reserve(6));
     let mut third = pin!(budget.reserve(2));
     assert!(poll(second.as_mut()).is_pending());
     assert!(poll(third.as_mut()).is_pending(), "a smaller one does not overtake");
-    assert_eq!(budget.left(), 4, "one that waits has nothing yet");
+    assert_eq!(budget.left(), 4, "a waiting reservation has no bytes yet");
     drop(first);
     let Poll::Ready(Ok(second)) = poll(second) else { panic!("the second has its turn") };
     let Poll::Ready(Ok(third)) = poll(third) else { panic!("the third fits beside it") };
@@ -58,7 +58,7 @@ fn calls_wait_for_calls_in_their_order() {
 }
 
 #[test]
-fn those_that_wait_leave_room_for_those_that_cannot() {
+fn waiting_reservations_leave_a_quarter_for_those_that_cannot_wait() {
     let budget = ByteBudget::new(100);
     let mut waiting: Vec<_> = (0..10).map(|_| Box::pin(budget.reserve(15))).collect();
     let turns: Vec<_> = waiting.iter_mut().map(|call| poll(call.as_mut())).filter(Poll::is_ready).collect();
@@ -72,7 +72,7 @@ fn those_that_wait_leave_room_for_those_that_cannot() {
 }
 
 #[test]
-fn a_call_does_not_wait_for_what_the_guest_holds() {
+fn a_call_does_not_wait_for_bytes_that_the_guest_holds() {
     let budget = ByteBudget::new(10);
     let held = budget.hold(5).unwrap();
     let call = budget.try_reserve(5).unwrap();
@@ -87,7 +87,7 @@ fn a_call_does_not_wait_for_what_the_guest_holds() {
 }
 
 #[test]
-fn calls_that_keep_some_and_want_more_do_not_wait_for_each_other() {
+fn calls_that_grow_do_not_deadlock() {
     let budget = ByteBudget::new(10);
     let mut one = budget.try_reserve(5).unwrap();
     let mut other = budget.try_reserve(5).unwrap();
@@ -104,7 +104,7 @@ fn calls_that_keep_some_and_want_more_do_not_wait_for_each_other() {
 }
 
 #[test]
-fn one_that_stops_waiting_leaves_nothing_behind() {
+fn a_cancelled_reservation_reserves_nothing() {
     let budget = ByteBudget::new(10);
     let mut first = budget.try_reserve(8).unwrap();
     {
@@ -117,7 +117,7 @@ fn one_that_stops_waiting_leaves_nothing_behind() {
     assert_eq!((budget.left(), budget.0.held.load(Ordering::Relaxed)), (10, 0));
 }
 
-/// A sequence of numbers that is the same in each run.
+/// A deterministic sequence of numbers.
 fn numbers() -> impl Iterator<Item = usize> {
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     std::iter::repeat_with(move || {
@@ -129,7 +129,7 @@ fn numbers() -> impl Iterator<Item = usize> {
 }
 
 #[test]
-fn what_is_reserved_and_what_is_left_are_always_the_whole() {
+fn reserved_and_available_bytes_add_up_to_the_limit() {
     let (budget, mut numbers) = (ByteBudget::new(1000), numbers());
     let mut reserved: Vec<Reservation> = Vec::new();
     let mut next = |below: usize| numbers.next().unwrap() % below;

@@ -9,7 +9,7 @@ use futures::future::join_all;
 use tempo_backend::{BackendContext, BackendScheme as _};
 use tempo_blobstore::{ByteRange, Container, Data, ErrorKind, ObjectInfo, PutOptions, Result, testkit};
 use tempo_nats::NatsBlobstore;
-use tempo_settings::{BackendUrl, Setting as _, Settings};
+use tempo_settings::{BackendUrl, FlagValue as _, Settings};
 use tokio::io::AsyncReadExt as _;
 
 use crate::support::{Server, eventually, soon};

@@ -16,7 +16,7 @@ use async_nats::jetstream;
 use tempo_backend::{BackendContext, BackendScheme as _};
 use tempo_messaging::{Broker, Consumer, Delivery, Message, Result, Subscription};
 use tempo_nats::NatsMessaging;
-use tempo_settings::{BackendUrl, Setting as _, Settings};
+use tempo_settings::{BackendUrl, FlagValue as _, Settings};
 
 use crate::support::{Server, soon};
 

@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempo_backend::{BackendContext, BackendScheme as _};
 use tempo_keyvalue::KeyValueStore;
 use tempo_nats::NatsKeyValue;
-use tempo_settings::{BackendUrl, Flag, Place, Setting as _, Settings, Value};
+use tempo_settings::{BackendUrl, Flag, FlagValue as _, Settings, Value, ValueSource};
 
 /// How long a test waits for what must happen. Nothing is measured with it: it turns a hang into a failure.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
@@ -132,7 +132,7 @@ pub(crate) async fn open_with(url: &str, flags: &[(&str, &str)]) -> anyhow::Resu
     let mut settings = Settings::default();
     for (name, text) in flags {
         let flag: &Flag = known.iter().find(|flag| flag.name == *name).unwrap();
-        settings.set(flag, vec![Value { text: (*text).to_owned(), place: Place::CommandLine }]);
+        settings.set(flag, vec![Value { text: (*text).to_owned(), source: ValueSource::CommandLine }]);
     }
     let context = BackendContext::new(&settings);
     NatsKeyValue::open(&BackendUrl::parse(url).unwrap(), context).await

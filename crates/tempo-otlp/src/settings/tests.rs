@@ -1,7 +1,7 @@
 //! The variables, one by one.
 
 use opentelemetry_sdk::metrics::Temporality;
-use tempo_settings::{Flag, Place, Settings, Value};
+use tempo_settings::{Flag, Settings, Value, ValueSource};
 
 use super::*;
 
@@ -10,8 +10,8 @@ pub(crate) fn settings(variables: &[(&str, &str)]) -> Settings {
     let mut settings = Settings::default();
     for (line, (name, text)) in (1..).zip(variables) {
         let flag: &Flag = flags::FLAGS.iter().find(|flag| flag.name == *name).unwrap();
-        let place = Place::File { path: ".env".into(), line };
-        settings.set(flag, vec![Value { text: (*text).to_owned(), place }]);
+        let source = ValueSource::File { path: ".env".into(), line };
+        settings.set(flag, vec![Value { text: (*text).to_owned(), source }]);
     }
     settings
 }

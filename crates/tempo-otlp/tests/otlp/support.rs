@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use opentelemetry::trace::SpanKind;
 use tempo_otlp::Running;
-use tempo_settings::{Place, Settings, Value};
+use tempo_settings::{Settings, Value, ValueSource};
 use tempo_telemetry::Telemetry;
 
 /// Sufficient for a busy machine.
@@ -21,7 +21,7 @@ pub fn settings(variables: &[(&str, &str)]) -> Settings {
     let mut settings = Settings::default();
     for (name, text) in variables {
         let flag = tempo_otlp::FLAGS.iter().find(|flag| flag.name == *name).unwrap();
-        settings.set(flag, vec![Value { text: (*text).to_owned(), place: Place::Environment }]);
+        settings.set(flag, vec![Value { text: (*text).to_owned(), source: ValueSource::Environment }]);
     }
     settings
 }

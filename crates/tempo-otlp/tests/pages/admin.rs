@@ -6,7 +6,7 @@ use std::time::Duration;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::MeterProvider as _;
 use tempo_otlp::{ADMIN, Admin, Health, HostName, Listener, RuntimePhase, Scrape};
-use tempo_settings::Setting as _;
+use tempo_settings::FlagValue as _;
 use tempo_telemetry::Metrics;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;

@@ -1,5 +1,5 @@
-//! Streams of files and listings of directories over WASI 0.2, with what the host buffers for them reserved in the store's
-//! budget: any number of them may belong to one open file.
+//! File streams and directory listings of WASI 0.2 whose buffers are reserved in the store's budget: one open file may have any
+//! number of them.
 
 use bytes::Bytes;
 use tempo_backend::{ByteBudget, OverBudget, Reservation};
@@ -10,10 +10,10 @@ use wasmtime_wasi::p2::{
     StreamResult,
 };
 
-/// What `wasmtime-wasi` reads at once into the buffer of a stream, and permits to be written at once, in bytes.
+/// Buffer size of a stream in `wasmtime-wasi`, in bytes: the largest read, and the permit of `check-write`.
 pub(super) const BUFFER: usize = 64 << 10;
 
-/// A stream from a file.
+/// An input stream of a file.
 pub(super) struct Input {
     pub(super) inner: DynInputStream,
     pub(super) _buffer: Reservation,
@@ -49,7 +49,7 @@ impl InputStream for Input {
     }
 }
 
-/// A stream into a file.
+/// An output stream of a file.
 pub(super) struct Output {
     pub(super) inner: DynOutputStream,
     pub(super) _buffer: Reservation,
@@ -64,7 +64,7 @@ impl Pollable for Output {
 
 #[async_trait]
 impl OutputStream for Output {
-    /// `wasmtime-wasi` takes all that it is given for a file, although no more is permitted than fits into the buffer.
+    /// Enforces the permit of `check-write`, which `wasmtime-wasi` does not enforce for files.
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
         if bytes.len() > BUFFER {
             return Err(StreamError::trap("cannot write more than `check-write` permits"));
@@ -97,14 +97,14 @@ impl OutputStream for Output {
     }
 }
 
-/// A listing of a directory: all of its entries, which are read when it is made.
+/// A listing of a directory. All entries are read when it is created.
 pub(super) struct Listing {
     entries: std::vec::IntoIter<FsResult<DirectoryEntry>>,
     _held: Reservation,
 }
 
 impl Listing {
-    /// The listing, if its entries fit into `budget`.
+    /// Creates the listing, if its entries fit into `budget`.
     pub(super) fn new(entries: ReaddirIterator, budget: &ByteBudget) -> Result<Self, OverBudget> {
         let entries: Vec<_> = entries.into_iter().collect();
         let names = entries.iter().flatten().map(|entry| entry.name.capacity()).fold(0, usize::saturating_add);
@@ -112,7 +112,7 @@ impl Listing {
         Ok(Self { entries: entries.into_iter(), _held: budget.hold(held)? })
     }
 
-    /// The next entry.
+    /// Returns the next entry.
     pub(super) fn next(&mut self) -> FsResult<Option<DirectoryEntry>> {
         self.entries.next().transpose()
     }

@@ -1,35 +1,34 @@
-//! Bounds the files, directories and sockets that a store has open: functions of WASI in place of those of
-//! `wasmtime-wasi`, which have no such limit and no hook for one.
+//! Limits the open files, directories and sockets of a store. Replaces functions of `wasmtime-wasi`, which has no such limit
+//! and no hook for one.
 //!
-//! What is counted:
+//! Counted:
 //!
-//! - A file or directory from `open-at`, until its last reference has gone. Descriptors, the streams of WASI 0.2 and 0.3 and
-//!   calls under way all refer to one `Arc`, so a stream that outlives its descriptor counts, and no more than once with it.
-//! - A socket, until its resource has been dropped, and in WASI 0.3 until the streams of its connection have ended, which may
-//!   outlive it. In WASI 0.2 streams are children of their socket and never do.
-//! - A listing of a directory in WASI 0.3, as three, until it ends: its thread has two descriptors of its own, and one is
-//!   made here to notice when the thread has ended.
+//! - A file or directory from `open-at`, until its last reference is dropped. Descriptors, the streams of WASI 0.2 and 0.3 and
+//!   running calls share one `Arc`, so a stream that outlives its descriptor counts, but not in addition to it.
+//! - A socket, until its resource is dropped, and in WASI 0.3 until the streams of its connection have ended, which may
+//!   outlive it. In WASI 0.2, streams are children of their socket and never outlive it.
+//! - A listing of a directory in WASI 0.3, as three, until it ends: its thread opens two descriptors, and this module opens one
+//!   to detect the end of the thread.
 //!
-//! What is not:
+//! Not counted:
 //!
-//! - Directories that are granted: each store has those once, and descriptors of them are references.
-//! - Connections that are accepted: no address may be listened on (`grants.rs`).
-//! - What a call opens only while it runs, such as the directories on the way of a path, or all of a listing in WASI 0.2: it
-//!   has a thread for blocking work meanwhile, of which the runtime has a bounded number. This includes what `open-at` has
-//!   opened when the guest cancels it.
+//! - Preopened directories: each store has them once, and their descriptors are references.
+//! - Accepted connections: listening is never allowed (`grants.rs`).
+//! - Files that a call opens only while it runs, such as the directories of a path, or a listing in WASI 0.2: the call occupies
+//!   a blocking thread, and the runtime has a bounded number of those. This includes files that `open-at` has opened when the
+//!   guest cancels it.
 //!
-//! What the host buffers for them is bounded too:
+//! Buffers of the host are bounded too:
 //!
-//! - A stream of a file over WASI 0.2 reserves its buffer of 64 KiB in the store's budget, and a listing its entries. No more
-//!   may be written at once than the buffer takes.
-//! - A socket over WASI 0.2 has 64 KiB for what is received and as much for what is sent: 32 MiB at the default of 256.
-//! - Datagrams over WASI 0.3 that are received or sent are reserved in the budget while a call waits.
-//! - A stream of a file over WASI 0.3 has 64 KiB and six entries in the store's table of concurrent things. At the default of
-//!   `--max-handles` that is 43 MiB at most.
+//! - A file stream of WASI 0.2 reserves its buffer of 64 KiB in the store's budget, and a listing its entries. One write must
+//!   fit into the buffer.
+//! - A socket of WASI 0.2 has a receive and a send buffer of 64 KiB each: 32 MiB at the default limit of 256.
+//! - A datagram of WASI 0.3 is reserved in the budget while its call waits.
+//! - A file stream of WASI 0.3 has 64 KiB and six entries in the store's concurrent table: at most 43 MiB at the default of
+//!   `--max-handles`.
 //!
-//! The limit is reported with the error that is nearest. `new-socket-limit` of WASI 0.2 is it exactly. WASI 0.3 has
-//! `out-of-memory` for sockets, and both versions have `insufficient-memory` for files: the other candidate, `quota`, is about
-//! storage.
+//! The guest gets the nearest error code: `new-socket-limit` for sockets of WASI 0.2, `out-of-memory` for sockets of WASI 0.3,
+//! and `insufficient-memory` for files in both, as `quota` is about storage.
 
 mod buffered;
 mod p2;
@@ -41,7 +40,7 @@ use tempo_core::{OpenFile, OpenFiles, StoreData};
 use wasmtime::component::{Linker, Resource, ResourceTable, ResourceTableError};
 use wasmtime_wasi::filesystem::Descriptor;
 
-/// Replaces functions in `linker`, which has those of `wasmtime-wasi`; those of WASI 0.3 if it is linked.
+/// Replaces functions of `wasmtime-wasi` in `linker`; those of WASI 0.3 if `concurrent`.
 pub(crate) fn add_to_linker(linker: &mut Linker<StoreData>, concurrent: bool) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     p2::add_to_linker(linker)?;
@@ -53,12 +52,12 @@ pub(crate) fn add_to_linker(linker: &mut Linker<StoreData>, concurrent: bool) ->
     Ok(())
 }
 
-/// Counts what has been opened at `place` for as long as anything refers to it.
-fn follow<E>(
+/// Counts an opened descriptor until its last reference is dropped. `opening` is the count while it was being opened.
+fn track<E>(
     files: &mut OpenFiles,
     table: &ResourceTable,
     opened: &Result<Resource<Descriptor>, E>,
-    place: OpenFile,
+    opening: OpenFile,
 ) -> Result<(), ResourceTableError> {
     if let Ok(descriptor) = opened {
         match table.get(descriptor)? {
@@ -66,6 +65,6 @@ fn follow<E>(
             Descriptor::Dir(directory) => files.track(&directory.dir, 1),
         }
     }
-    drop(place);
+    drop(opening);
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The functions of WASI 0.2 that open something.
+//! The functions of WASI 0.2 that open files and sockets.
 
 use tempo_core::StoreData;
 use wasmtime::StoreContextMut;
@@ -13,11 +13,11 @@ use wasmtime_wasi::p2::bindings::sockets::udp_create_socket::Host as _;
 use wasmtime_wasi::p2::{SocketResult, TcpSocket, UdpSocket};
 use wasmtime_wasi::sockets::WasiSocketsView as _;
 
-use super::follow;
+use super::track;
 
 type Store<'a> = StoreContextMut<'a, StoreData>;
 
-/// Replaces the functions in `linker`, which allows it.
+/// Replaces the functions in `linker`, which must allow shadowing.
 pub(super) fn add_to_linker(linker: &mut Linker<StoreData>) -> wasmtime::Result<()> {
     linker
         .instance("wasi:filesystem/types@0.2.12")?
@@ -28,11 +28,11 @@ pub(super) fn add_to_linker(linker: &mut Linker<StoreData>) -> wasmtime::Result<
         "create-tcp-socket",
         |mut store: Store<'_>, (family,): (IpAddressFamily,)| {
             let data = store.data_mut();
-            let Some(place) = data.open_files.open(1) else {
+            let Some(opening) = data.open_files.open(1) else {
                 return Ok((Err(SocketErrorCode::NewSocketLimit),));
             };
             let made = data.sockets().create_tcp_socket(family);
-            data.sockets.insert(&made, place);
+            data.sockets.insert(&made, opening);
             socket_result(data, made)
         },
     )?;
@@ -41,11 +41,11 @@ pub(super) fn add_to_linker(linker: &mut Linker<StoreData>) -> wasmtime::Result<
         |mut store: Store<'_>, (family,): (IpAddressFamily,)| {
             Box::new(async move {
                 let data = store.data_mut();
-                let Some(place) = data.open_files.open(1) else {
+                let Some(opening) = data.open_files.open(1) else {
                     return Ok((Err(SocketErrorCode::NewSocketLimit),));
                 };
                 let made = data.sockets().create_udp_socket(family).await;
-                data.sockets.insert(&made, place);
+                data.sockets.insert(&made, opening);
                 socket_result(data, made)
             })
         },
@@ -59,11 +59,11 @@ async fn open_at(
     data: &mut StoreData,
     (directory, path_flags, path, open_flags, flags): OpenAt,
 ) -> wasmtime::Result<(Result<Resource<Descriptor>, ErrorCode>,)> {
-    let Some(place) = data.open_files.open(1) else {
+    let Some(opening) = data.open_files.open(1) else {
         return Ok((Err(ErrorCode::InsufficientMemory),));
     };
     let opened = data.filesystem().open_at(directory, path_flags, path, open_flags, flags).await;
-    follow(&mut data.open_files, &data.table, &opened, place)?;
+    track(&mut data.open_files, &data.table, &opened, opening)?;
     Ok((match opened {
         Ok(descriptor) => Ok(descriptor),
         Err(error) => Err(data.filesystem().convert_error_code(error)?),

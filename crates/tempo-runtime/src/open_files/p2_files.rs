@@ -1,4 +1,4 @@
-//! The functions of files of WASI 0.2 for which the host buffers something.
+//! The file functions of WASI 0.2 for which the host allocates buffers.
 
 use tempo_backend::ByteBudget;
 use tempo_core::StoreData;
@@ -16,7 +16,7 @@ use super::buffered::{BUFFER, Input, Listing, Output};
 type Store<'a> = StoreContextMut<'a, StoreData>;
 type Answer<R> = wasmtime::Result<(Result<R, ErrorCode>,)>;
 
-/// Replaces the functions in `linker`, which allows it.
+/// Replaces the functions in `linker`, which must allow shadowing.
 pub(super) fn add_to_linker(linker: &mut Linker<StoreData>) -> wasmtime::Result<()> {
     let mut types = linker.instance("wasi:filesystem/types@0.2.12")?;
     streams(&mut types)?;
@@ -91,7 +91,7 @@ fn listings(types: &mut LinkerInstance<'_, StoreData>) -> wasmtime::Result<()> {
     )
 }
 
-/// What `wasmtime-wasi` has listed, in a resource of our own.
+/// Replaces a listing of `wasmtime-wasi` by a [`Listing`].
 fn listing(
     table: &mut ResourceTable,
     budget: &ByteBudget,

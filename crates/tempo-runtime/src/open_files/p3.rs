@@ -1,4 +1,5 @@
-//! The functions of WASI 0.3 that open something, and those that make streams that may outlive what they belong to.
+//! The functions of WASI 0.3 that open files and sockets, and those that create streams, which may outlive their socket or
+//! directory.
 
 use std::iter::empty;
 use std::sync::Arc;
@@ -20,17 +21,17 @@ use wasmtime_wasi::p3::bindings::sockets::types::{
 use wasmtime_wasi::p3::sockets::SocketResult;
 use wasmtime_wasi::sockets::{TcpSocket, UdpSocket, WasiSockets, WasiSocketsView};
 
-use super::{follow, relay};
+use super::{relay, track};
 
-/// What a listing counts as: two descriptors that its thread opens, and the one that follows the thread.
-const LISTING: usize = 3;
+/// Open files of a listing: two descriptors that its thread opens, and one that detects the end of the thread.
+const FILES_OF_LISTING: usize = 3;
 
-/// What the host holds for a datagram at most, in bytes.
-const DATAGRAM: usize = 64 << 10;
+/// Maximum size of a datagram, in bytes.
+const MAX_DATAGRAM: usize = 64 << 10;
 
 type Store<'a> = StoreContextMut<'a, StoreData>;
 
-/// Replaces the functions in `linker`, which allows it.
+/// Replaces the functions in `linker`, which must allow shadowing.
 pub(super) fn add_to_linker(linker: &mut Linker<StoreData>) -> wasmtime::Result<()> {
     let mut files = linker.instance("wasi:filesystem/types@0.3.0")?;
     files.func_wrap_concurrent("[method]descriptor.open-at", |accessor: &Accessor<StoreData>, arguments: OpenAt| {
@@ -52,14 +53,14 @@ async fn open_at(
     accessor: &Accessor<StoreData>,
     (directory, path_flags, path, open_flags, flags): OpenAt,
 ) -> wasmtime::Result<(Result<Resource<Descriptor>, ErrorCode>,)> {
-    let Some(place) = accessor.with(|mut store| store.data_mut().open_files.open(1)) else {
+    let Some(opening) = accessor.with(|mut store| store.data_mut().open_files.open(1)) else {
         return Ok((Err(ErrorCode::InsufficientMemory),));
     };
     let host = accessor.with_getter::<WasiFilesystem>(StoreData::filesystem);
     let opened = WasiFilesystem::open_at(&host, directory, path_flags, path, open_flags, flags).await;
     accessor.with(|mut store| {
         let data = store.data_mut();
-        follow(&mut data.open_files, &data.table, &opened, place)?;
+        track(&mut data.open_files, &data.table, &opened, opening)?;
         Ok((match opened {
             Ok(descriptor) => Ok(descriptor),
             Err(error) => Err(data.filesystem().convert_error_code(error)?),
@@ -69,8 +70,8 @@ async fn open_at(
 
 type Listing = (StreamReader<DirectoryEntry>, FutureReader<Result<(), ErrorCode>>);
 
-/// The listing's thread refers to the directory until it ends, which is some time after its stream. So that the directory
-/// is counted that long, the thread is handed a descriptor of its own.
+/// The thread of a listing may outlive its stream, and references the directory until it ends. It gets a descriptor of its
+/// own, which counts until then.
 fn read_directory(mut store: Store<'_>, directory: Resource<Descriptor>) -> wasmtime::Result<Listing> {
     let base = store.data_mut();
     let list = |store: Store<'_>, directory| {
@@ -83,14 +84,14 @@ fn read_directory(mut store: Store<'_>, directory: Resource<Descriptor>) -> wasm
     let Descriptor::Dir(listed) = base.table.get(&borrowed)? else {
         return list(store, directory);
     };
-    let Some(_place) = base.open_files.open(LISTING) else {
+    let Some(_opening) = base.open_files.open(FILES_OF_LISTING) else {
         return no_listing(store, ErrorCode::InsufficientMemory);
     };
     let Ok(own) = listed.dir.try_clone() else {
         return no_listing(store, ErrorCode::Io);
     };
     let own = Arc::new(own);
-    base.open_files.track(&own, LISTING);
+    base.open_files.track(&own, FILES_OF_LISTING);
     let mut directory_of_thread = listed.clone();
     directory_of_thread.dir = own;
     let kept = std::mem::replace(base.table.get_mut(&borrowed)?, Descriptor::Dir(directory_of_thread));
@@ -108,21 +109,21 @@ fn no_listing(mut store: Store<'_>, error: ErrorCode) -> wasmtime::Result<Listin
 fn creation(types: &mut LinkerInstance<'_, StoreData>) -> wasmtime::Result<()> {
     types.func_wrap("[static]tcp-socket.create", |mut store: Store<'_>, (family,): (IpAddressFamily,)| {
         let data = store.data_mut();
-        let Some(place) = data.open_files.open(1) else {
+        let Some(opening) = data.open_files.open(1) else {
             return Ok((Err(SocketErrorCode::OutOfMemory),));
         };
         let made: SocketResult<Resource<TcpSocket>> = HostTcpSocket::create(&mut data.sockets(), family);
-        data.sockets.insert(&made, place);
+        data.sockets.insert(&made, opening);
         socket_result(data, made)
     })?;
     types.func_wrap_async("[static]udp-socket.create", |mut store: Store<'_>, (family,): (IpAddressFamily,)| {
         Box::new(async move {
             let data = store.data_mut();
-            let Some(place) = data.open_files.open(1) else {
+            let Some(opening) = data.open_files.open(1) else {
                 return Ok((Err(SocketErrorCode::OutOfMemory),));
             };
             let made: SocketResult<Resource<UdpSocket>> = HostUdpSocket::create(&mut data.sockets(), family).await;
-            data.sockets.insert(&made, place);
+            data.sockets.insert(&made, opening);
             socket_result(data, made)
         })
     })
@@ -146,14 +147,14 @@ fn streams(types: &mut LinkerInstance<'_, StoreData>) -> wasmtime::Result<()> {
     })
 }
 
-/// The host holds a datagram for each call that waits, of which a guest may have many at once for one socket.
+/// Reserves the datagram of each waiting call: a guest may have many such calls on one socket.
 fn datagrams(types: &mut LinkerInstance<'_, StoreData>) -> wasmtime::Result<()> {
     type Sent = (Resource<UdpSocket>, Vec<u8>, Option<IpSocketAddress>);
     types.func_wrap_concurrent(
         "[method]udp-socket.send",
         |accessor: &Accessor<StoreData>, (socket, datagram, address): Sent| {
             Box::pin(async move {
-                let Some(_held) = hold(accessor, datagram.len().min(DATAGRAM)) else {
+                let Some(_held) = hold(accessor, datagram.len().min(MAX_DATAGRAM)) else {
                     return Ok((Err(SocketErrorCode::OutOfMemory),));
                 };
                 let host = accessor.with_getter::<WasiSockets>(StoreData::sockets);
@@ -167,7 +168,7 @@ fn datagrams(types: &mut LinkerInstance<'_, StoreData>) -> wasmtime::Result<()> 
         "[method]udp-socket.receive",
         |accessor: &Accessor<StoreData>, (socket,): (Resource<UdpSocket>,)| {
             Box::pin(async move {
-                let Some(_held) = hold(accessor, DATAGRAM) else {
+                let Some(_held) = hold(accessor, MAX_DATAGRAM) else {
                     return Ok((Err(SocketErrorCode::OutOfMemory),));
                 };
                 let host = accessor.with_getter::<WasiSockets>(StoreData::sockets);

@@ -1,5 +1,5 @@
-//! Holds a socket open in the account for as long as a stream of its connection: the stream is `wasmtime-wasi`'s, but its
-//! end is known by the future of its result, which is relayed.
+//! Counts a socket as open until a stream of its connection ends. The stream belongs to `wasmtime-wasi`; the future of its
+//! result, which is relayed, resolves when it ends.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -12,7 +12,7 @@ use wasmtime_wasi::p3::bindings::sockets::types::ErrorCode;
 
 type Ended = Result<(), ErrorCode>;
 
-/// The future `ended`, which keeps `socket` open until it is there, whether the guest reads it or not.
+/// Relays the future `ended`, and counts `socket` as open until it resolves, whether the guest reads it or not.
 pub(super) fn until_ended(
     mut store: StoreContextMut<'_, StoreData>,
     ended: FutureReader<Ended>,
@@ -39,7 +39,7 @@ impl FutureConsumer<StoreData> for Relay {
         source.read(store, &mut ended)?;
         if let (Some(ended), Some((result, socket))) = (ended, self.0.take()) {
             drop(socket);
-            // A guest that is not interested has dropped its future.
+            // The guest may have dropped its future.
             let _ = result.send(ended);
         }
         Poll::Ready(Ok(()))

@@ -1,4 +1,4 @@
-//! What is listed as a tool is none.
+//! A type under `tools` does not implement `Tool`.
 
 mod acme;
 

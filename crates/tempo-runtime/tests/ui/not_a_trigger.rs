@@ -1,4 +1,4 @@
-//! What is listed as a trigger is none.
+//! A type under `triggers` does not implement `Trigger`.
 
 mod acme;
 

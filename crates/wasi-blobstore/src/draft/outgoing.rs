@@ -160,12 +160,12 @@ impl State {
             return Err(StreamError::LastOperationFailed(error.clone().into()));
         }
         match self.stage {
-            ValueStage::Unnamed => match self.held.room().min(CHUNK) {
+            ValueStage::Unnamed => match self.held.available().min(CHUNK) {
                 0 => Err(StreamError::LastOperationFailed(unnamed().into())),
                 room => Ok(room),
             },
             ValueStage::Named => {
-                let room = MAX_BUFFERED_BYTES.saturating_sub(self.queue.len()).min(CHUNK).min(self.held.room());
+                let room = MAX_BUFFERED_BYTES.saturating_sub(self.queue.len()).min(CHUNK).min(self.held.available());
                 // With nothing in the queue there is nothing whose end could be waited for.
                 if room == 0 && self.queue.len() == 0 {
                     Err(StreamError::LastOperationFailed(full().into()))

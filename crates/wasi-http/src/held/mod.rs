@@ -75,7 +75,7 @@ impl HeldBytes {
     fn reserve(&mut self, bytes: usize) -> bool {
         let held = self.held.saturating_add(bytes);
         let step = held.checked_next_multiple_of(RESERVE_STEP).unwrap_or(held);
-        let most = self.reserved.bytes().saturating_add(self.reserved.room());
+        let most = self.reserved.bytes().saturating_add(self.reserved.available());
         let reserved = self.reserved.try_resize(if step <= most { step } else { held }).is_ok();
         if reserved {
             self.held = held;

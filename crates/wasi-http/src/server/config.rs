@@ -124,7 +124,7 @@ fn connections(settings: &Settings) -> Result<(usize, bool), Error> {
     if wanted <= most {
         return Ok((wanted, false));
     }
-    if most > 0 && settings.given(&CONNECTIONS).is_empty() {
+    if most > 0 && settings.raw_values(&CONNECTIONS).is_empty() {
         return Ok((most, true));
     }
     // The message names no source of the value: the value is well-formed, the machine has too few descriptors.

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use tempo_settings::{DEFAULT_NAME, Error, Flag, Setting as _, Settings, Value};
+use tempo_settings::{DEFAULT_NAME, Error, Flag, FlagValue as _, Settings, Value};
 
 use crate::{Owner, Subscription, topic};
 
@@ -60,7 +60,7 @@ pub(super) fn read(settings: &Settings, component: &str) -> Result<Vec<Subscribe
     let owner = Owner { app, component: component.to_owned() };
     let usual = name(settings, &CONSUMER)?.unwrap_or_else(|| owner.consumer());
     let mut known: Vec<(Subscribed, Options)> = Vec::new();
-    for value in settings.given(&SUBSCRIBE) {
+    for value in settings.raw_values(&SUBSCRIBE) {
         let invalid = |problem: String| value.invalid(&SUBSCRIBE, &problem);
         let ParsedSubscription { client, topic, options } = parse(&value.text).map_err(invalid)?;
         let consumer = options.consumer.clone().unwrap_or_else(|| usual.clone());
@@ -220,13 +220,13 @@ pub(crate) fn is_name(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use tempo_settings::{ErrorKind, Place};
+    use tempo_settings::{ErrorKind, ValueSource};
 
     use super::*;
 
     fn subscriptions(texts: &[&str]) -> Result<Vec<Subscribed>, Error> {
         let mut settings = Settings::default();
-        let value = |text: &&str| Value { text: (*text).to_owned(), place: Place::CommandLine };
+        let value = |text: &&str| Value { text: (*text).to_owned(), source: ValueSource::CommandLine };
         settings.set(&SUBSCRIBE, texts.iter().map(value).collect());
         read(&settings, "worker")
     }
@@ -265,7 +265,7 @@ mod tests {
         let named = |pairs: &[(&Flag, &str)]| {
             let mut settings = Settings::default();
             for (flag, text) in [(&SUBSCRIBE, "a")].iter().chain(pairs) {
-                settings.set(flag, vec![Value { text: (*text).to_owned(), place: Place::CommandLine }]);
+                settings.set(flag, vec![Value { text: (*text).to_owned(), source: ValueSource::CommandLine }]);
             }
             let read = read(&settings, "worker").map_err(|error| error.to_string())?;
             let Subscription { consumer, owner, .. } = read.into_iter().next().unwrap().subscription;
@@ -355,7 +355,7 @@ mod tests {
     fn a_component_whose_name_is_no_consumer_needs_one() {
         let mut settings = Settings::default();
         let set = |settings: &mut Settings, text: &str| {
-            settings.set(&SUBSCRIBE, vec![Value { text: text.to_owned(), place: Place::CommandLine }]);
+            settings.set(&SUBSCRIBE, vec![Value { text: text.to_owned(), source: ValueSource::CommandLine }]);
         };
         set(&mut settings, "a");
         assert!(read(&settings, "my.worker").err().unwrap().to_string().ends_with("name one with --consumer"));

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use serde_json::{Value as Json, json};
 use tempo_backend::{BackendContext, BackendScheme};
-use tempo_settings::{BackendUrl, Place, Value};
+use tempo_settings::{BackendUrl, Value, ValueSource};
 
 use super::*;
 use crate::testing::message;
@@ -138,7 +138,7 @@ type Tested = Messages<(Grave, crate::Memory, crate::File)>;
 
 fn settings(urls: &[&str]) -> Settings {
     let mut settings = Settings::default();
-    let value = |url: &&str| Value { text: (*url).to_owned(), place: Place::CommandLine };
+    let value = |url: &&str| Value { text: (*url).to_owned(), source: ValueSource::CommandLine };
     settings.set(&MESSAGING, urls.iter().map(value).collect());
     settings
 }

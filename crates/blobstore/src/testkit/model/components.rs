@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use proptest::prelude::*;
 use proptest::sample::select;
 use tempo_backend::{BackendContext, BackendSchemes, Backends};
-use tempo_settings::{BackendUrl, Place, Setting as _, Settings, Value};
+use tempo_settings::{BackendUrl, FlagValue as _, Settings, Value, ValueSource};
 
 use super::Subject;
 use crate::BLOBSTORE;
@@ -98,7 +98,7 @@ async fn component<'a, S: BackendSchemes<dyn Container>>(
     named: impl Iterator<Item = (&'a String, &'a String)> + Clone,
 ) -> Result<Vec<Arc<dyn Container>>> {
     let mut settings = Settings::default();
-    let value = |(name, url)| Value { text: format!("{name}={url}"), place: Place::CommandLine };
+    let value = |(name, url)| Value { text: format!("{name}={url}"), source: ValueSource::CommandLine };
     settings.set(&BLOBSTORE, named.clone().map(value).collect());
     let context = BackendContext::new(&settings);
     let fallback = BackendUrl::parse("none:").context("the fallback is a URL")?;

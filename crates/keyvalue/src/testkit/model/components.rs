@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use proptest::prelude::*;
 use proptest::sample::select;
 use tempo_backend::{BackendContext, BackendSchemes, Backends};
-use tempo_settings::{BackendUrl, Place, Setting as _, Settings, Value};
+use tempo_settings::{BackendUrl, FlagValue as _, Settings, Value, ValueSource};
 
 use super::Subject;
 use crate::KEYVALUE;
@@ -97,7 +97,7 @@ async fn component<'a, S: BackendSchemes<dyn KeyValueStore>>(
     named: impl Iterator<Item = (&'a String, &'a String)> + Clone,
 ) -> Result<Vec<Arc<dyn KeyValueStore>>> {
     let mut settings = Settings::default();
-    let value = |(name, url)| Value { text: format!("{name}={url}"), place: Place::CommandLine };
+    let value = |(name, url)| Value { text: format!("{name}={url}"), source: ValueSource::CommandLine };
     settings.set(&KEYVALUE, named.clone().map(value).collect());
     let context = BackendContext::new(&settings);
     let fallback = BackendUrl::parse("none:").context("the fallback is a URL")?;

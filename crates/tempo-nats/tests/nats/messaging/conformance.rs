@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tempo_backend::{BackendContext, BackendScheme as _};
 use tempo_messaging::{Broker, testkit::Guarantees, testkit::run};
 use tempo_nats::NatsMessaging;
-use tempo_settings::{BackendUrl, Setting as _, Settings};
+use tempo_settings::{BackendUrl, FlagValue as _, Settings};
 
 use crate::support::Server;
 

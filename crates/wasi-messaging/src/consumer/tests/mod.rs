@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use tempo_backend::{Backends, ByteBudget};
 use tempo_core::{Limits, Running, ServiceState, StoreData, Trigger as _, WasiCtx, Workload, WorkloadBuilder};
-use tempo_settings::{Place, Settings, Value};
+use tempo_settings::{Settings, Value, ValueSource};
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Config, Engine};
 
@@ -94,7 +94,7 @@ impl Setup {
 
 async fn start(workload: Workload, state: &MessagingState, subscribe: &[&str]) -> anyhow::Result<Box<dyn Running>> {
     let mut settings = Settings::default();
-    let value = |text: &&str| Value { text: (*text).to_owned(), place: Place::CommandLine };
+    let value = |text: &&str| Value { text: (*text).to_owned(), source: ValueSource::CommandLine };
     settings.set(&SUBSCRIBE, subscribe.iter().map(value).collect());
     let state = state.for_another_store(&ByteBudget::new(workload.limits().host_memory));
     MessageConsumer::start(workload, &settings, state).await

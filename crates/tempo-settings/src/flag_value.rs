@@ -1,4 +1,4 @@
-//! Types that a flag's text can be read as.
+//! `FlagValue`: types that a flag's text can be parsed as.
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -8,37 +8,37 @@ use std::time::Duration;
 
 use crate::Secret;
 
-/// A type that a flag's text can be read as.
-pub trait Setting: Sized {
-    /// What a user should write, for the error of a bad value: `host:port`.
+/// A type that a flag's text can be parsed as.
+pub trait FlagValue: Sized {
+    /// The expected syntax, for the error of a bad value: `host:port`.
     const EXPECTED: &'static str;
 
-    /// Reads `text`, or says nothing more than that it is wrong: values may be secrets and are never repeated.
+    /// Parses `text`. Returns `None` instead of an error, because the value may be a secret, which no error may contain.
     fn parse(text: &str) -> Option<Self>;
 }
 
-impl Setting for String {
+impl FlagValue for String {
     const EXPECTED: &'static str = "text";
     fn parse(text: &str) -> Option<Self> {
         Some(text.to_owned())
     }
 }
 
-impl Setting for PathBuf {
+impl FlagValue for PathBuf {
     const EXPECTED: &'static str = "a path";
     fn parse(text: &str) -> Option<Self> {
         (!text.is_empty()).then(|| text.into())
     }
 }
 
-impl Setting for Secret {
+impl FlagValue for Secret {
     const EXPECTED: &'static str = "text";
     fn parse(text: &str) -> Option<Self> {
         Some(Secret::new(text))
     }
 }
 
-impl Setting for bool {
+impl FlagValue for bool {
     const EXPECTED: &'static str = "true or false";
     fn parse(text: &str) -> Option<Self> {
         match text {
@@ -49,7 +49,7 @@ impl Setting for bool {
     }
 }
 
-impl Setting for SocketAddr {
+impl FlagValue for SocketAddr {
     const EXPECTED: &'static str = "host:port, such as 127.0.0.1:8080";
     fn parse(text: &str) -> Option<Self> {
         let text = text.strip_prefix("localhost:").map_or_else(|| text.to_owned(), |port| format!("127.0.0.1:{port}"));
@@ -57,7 +57,7 @@ impl Setting for SocketAddr {
     }
 }
 
-impl Setting for NonZeroUsize {
+impl FlagValue for NonZeroUsize {
     const EXPECTED: &'static str = "a whole number above 0";
     fn parse(text: &str) -> Option<Self> {
         text.parse().ok()
@@ -65,7 +65,7 @@ impl Setting for NonZeroUsize {
 }
 
 /// A whole number, 0 included.
-impl Setting for usize {
+impl FlagValue for usize {
     const EXPECTED: &'static str = "a whole number";
     fn parse(text: &str) -> Option<Self> {
         text.parse().ok()
@@ -73,14 +73,14 @@ impl Setting for usize {
 }
 
 /// A whole number, 0 included.
-impl Setting for u64 {
+impl FlagValue for u64 {
     const EXPECTED: &'static str = "a whole number";
     fn parse(text: &str) -> Option<Self> {
         text.parse().ok()
     }
 }
 
-impl Setting for Duration {
+impl FlagValue for Duration {
     const EXPECTED: &'static str = "a duration, such as 500ms or 30s";
     fn parse(text: &str) -> Option<Self> {
         humantime::parse_duration(text).ok().filter(|duration| !duration.is_zero())
@@ -90,7 +90,7 @@ impl Setting for Duration {
 /// A duration, 0 included.
 pub struct Delay(pub Duration);
 
-impl Setting for Delay {
+impl FlagValue for Delay {
     const EXPECTED: &'static str = "a duration, such as 0s or 5s";
     fn parse(text: &str) -> Option<Self> {
         humantime::parse_duration(text).ok().map(Self)
@@ -101,7 +101,7 @@ impl Setting for Delay {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size(pub usize);
 
-impl Setting for Size {
+impl FlagValue for Size {
     const EXPECTED: &'static str = "a size, such as 64KiB or 128MiB";
     fn parse(text: &str) -> Option<Self> {
         let size = bytesize::ByteSize::from_str(text).ok()?;
@@ -112,9 +112,9 @@ impl Setting for Size {
 /// `KEY=VALUE`; the value may be empty and may itself contain `=`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct KeyValue {
-    /// What stands before the first `=`; never empty.
+    /// The text before the first `=`; never empty.
     pub key: String,
-    /// What stands after the first `=`.
+    /// The text after the first `=`.
     pub value: String,
 }
 
@@ -124,7 +124,7 @@ impl std::fmt::Debug for KeyValue {
     }
 }
 
-impl Setting for KeyValue {
+impl FlagValue for KeyValue {
     const EXPECTED: &'static str = "KEY=VALUE";
     fn parse(text: &str) -> Option<Self> {
         let (key, value) = text.split_once('=')?;
@@ -142,9 +142,9 @@ mod tests {
         assert_eq!(Size::parse("65536"), Some(Size(65536)));
         assert_eq!(Size::parse("0"), None);
         assert_eq!(Size::parse("-1"), None);
-        assert_eq!(<Duration as Setting>::parse("1s"), Some(Duration::from_secs(1)));
-        assert_eq!(<Duration as Setting>::parse("0s"), None);
-        assert_eq!(<Duration as Setting>::parse("30"), None);
+        assert_eq!(<Duration as FlagValue>::parse("1s"), Some(Duration::from_secs(1)));
+        assert_eq!(<Duration as FlagValue>::parse("0s"), None);
+        assert_eq!(<Duration as FlagValue>::parse("30"), None);
     }
 
     #[test]
@@ -159,6 +159,6 @@ mod tests {
     #[test]
     fn addresses() {
         assert_eq!(SocketAddr::parse("localhost:80"), SocketAddr::parse("127.0.0.1:80"));
-        assert!(<SocketAddr as Setting>::parse("8080").is_none());
+        assert!(<SocketAddr as FlagValue>::parse("8080").is_none());
     }
 }

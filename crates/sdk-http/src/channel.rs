@@ -45,7 +45,7 @@ impl Body {
     ///     spawn(async move {
     ///         for line in ["one\n", "two\n"] {
     ///             if sender.send(line).await.is_err() {
-    /// the client disconnected
+    ///                 break; // the client disconnected
     ///             }
     ///         }
     ///     });

@@ -64,7 +64,7 @@ impl Bucket {
     /// use std::time::Duration;
     /// use tempo_sdk_keyvalue::{Error, SetOptions};
     ///
-    /// A lock that expires.
+    /// // A lock that expires.
     /// match bucket.set_with("lock", "me", SetOptions::new().ttl(Duration::from_secs(30)).if_absent()).await {
     ///     Ok(()) => Ok(true),
     ///     Err(Error::PreconditionFailed) => Ok(false),

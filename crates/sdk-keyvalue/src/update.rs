@@ -11,7 +11,7 @@ impl Bucket {
     ///
     /// ```no_run
     /// # async fn example(bucket: tempo_sdk_keyvalue::Bucket) -> Result<(), tempo_sdk_keyvalue::Error> {
-    /// Keep the longest name.
+    /// // Keep the longest name.
     /// let name = "Ada";
     /// bucket.update("longest", |old| old.is_none_or(|old| old.len() < name.len()).then_some(name)).await?;
     /// # Ok(())

@@ -19,12 +19,12 @@ type BoxError = Box<dyn Error + Send + Sync + 'static>;
 ///
 /// #[tempo_sdk_messaging::handler]
 /// async fn handle(message: Message) -> Result<(), HandlerError> {
-/// A malformed message stays malformed: reject it to the dead letters.
+///     // A malformed message stays malformed: reject it to the dead letters.
 ///     let amount: u32 = message.json().map_err(HandlerError::reject)?;
 ///     if amount == 0 {
 ///         return Err(HandlerError::reject("an amount of nothing"));
 ///     }
-/// This may succeed on the next attempt.
+///     // This may succeed on the next attempt.
 ///     tempo_sdk_messaging::publish("amounts.seen", &amount).await?;
 ///     if amount > 1_000 && message.attempt() < 3 {
 ///         return Err(HandlerError::new("it is still too early").retry_after(Duration::from_secs(60)));

@@ -46,7 +46,7 @@ async fn a_handler_without_end_is_tried_again_and_then_given_up() {
     let setup = Setup::limited(&broker, guests::wasmcloud2(""), |limits| limits.cpu = Duration::from_millis(20));
     let _running = setup.start(SUBSCRIBE).await;
     let reason = fails(&broker, "l").await;
-    assert!(reason.starts_with("delivered 3 times; the last time: the processor time"), "{reason}");
+    assert!(reason.starts_with("delivered 3 times; the last time: the request exceeded its processor time"), "{reason}");
 }
 
 #[tokio::test]
@@ -55,7 +55,7 @@ async fn a_handler_that_waits_without_end_is_tried_again_and_then_given_up() {
     let setup = Setup::limited(&broker, guests::wasmcloud2(""), |limits| limits.request = Duration::from_millis(50));
     let _running = setup.start(SUBSCRIBE).await;
     let reason = fails(&broker, "p").await;
-    assert!(reason.starts_with("delivered 3 times; the last time: the time of the request"), "{reason}");
+    assert!(reason.starts_with("delivered 3 times; the last time: the request timed out"), "{reason}");
 }
 
 #[tokio::test]

@@ -46,7 +46,10 @@ async fn a_handler_without_end_is_tried_again_and_then_given_up() {
     let setup = Setup::limited(&broker, guests::wasmcloud2(""), |limits| limits.cpu = Duration::from_millis(20));
     let _running = setup.start(SUBSCRIBE).await;
     let reason = fails(&broker, "l").await;
-    assert!(reason.starts_with("delivered 3 times; the last time: the request exceeded its processor time"), "{reason}");
+    assert!(
+        reason.starts_with("delivered 3 times; the last time: the request exceeded its processor time"),
+        "{reason}"
+    );
 }
 
 #[tokio::test]

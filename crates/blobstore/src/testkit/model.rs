@@ -70,8 +70,8 @@ async fn follow(mut subject: impl Subject, plan: Plan) -> Result<()> {
         };
         let at = at.index(containers.len());
         let (Some(container), Some(model)) = (containers.get(at), models.get_mut(at)) else { continue };
-        let told = format!("step {number} on container {at}, {}", step.told(&names));
-        model.step(&**container, step, &names).await.context(told)?;
+        let description = format!("step {number} on container {at}, {}", step.describe(&names));
+        model.step(&**container, step, &names).await.context(description)?;
     }
     containers.clear();
     containers = subject.open().await.context("to open again at the end")?;
@@ -128,8 +128,8 @@ impl Model {
         match put.await {
             Ok(info) => {
                 ensure!(!taken, "it was written over another");
-                let told = (info.content_type.clone(), info.metadata.clone());
-                ensure!(told == (options.content_type, options.metadata), "the options are not kept: {info:?}");
+                let description = (info.content_type.clone(), info.metadata.clone());
+                ensure!(description == (options.content_type, options.metadata), "the options are not kept: {info:?}");
                 self.keep(name, info, data)
             }
             Err(error) => {
@@ -147,7 +147,9 @@ impl Model {
                 self.keep(to, info, data)
             }
             (Err(error), None) if error.kind() == ErrorKind::NoSuchObject => Ok(()),
-            (told, there) => Err(anyhow!("the copy ended with {told:?}, of an object that is {:?}", there.is_some())),
+            (description, there) => {
+                Err(anyhow!("the copy ended with {description:?}, of an object that is {:?}", there.is_some()))
+            }
         }
     }
 

@@ -68,8 +68,8 @@ async fn follow(mut subject: impl Subject, plan: Plan) -> Result<()> {
         };
         let at = at.index(stores.len());
         let (Some(store), Some(model)) = (stores.get(at), models.get_mut(at)) else { continue };
-        let told = format!("step {number} on store {at}, {}", step.told(&keys));
-        model.step(&**store, step, &keys).await.context(told)?;
+        let description = format!("step {number} on store {at}, {}", step.describe(&keys));
+        model.step(&**store, step, &keys).await.context(description)?;
     }
     stores.clear();
     stores = subject.open().await.context("to open again at the end")?;

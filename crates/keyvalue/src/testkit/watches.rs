@@ -19,7 +19,7 @@ const KEYS: usize = 5;
 const TIMES: usize = 10;
 
 pub(super) async fn run(store: &Arc<dyn KeyValueStore>) -> Result<()> {
-    told(store).await.context("changes")?;
+    check_changes(store).await.context("changes")?;
     ordered(store).await.context("order")
 }
 
@@ -37,7 +37,7 @@ async fn next(changes: &mut Changes, prefix: &str) -> Result<Change> {
     timeout(PATIENCE, waiting).await.context("no change came")?
 }
 
-async fn told(store: &Arc<dyn KeyValueStore>) -> Result<()> {
+async fn check_changes(store: &Arc<dyn KeyValueStore>) -> Result<()> {
     let key = prefix("watch");
     set(store, &key, "before").await?;
     let mut first = store.watch().await?;

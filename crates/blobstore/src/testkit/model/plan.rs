@@ -110,7 +110,7 @@ impl Step {
     }
 
     /// The step in words, with the names that it means.
-    pub(super) fn told(&self, names: &[String]) -> String {
+    pub(super) fn describe(&self, names: &[String]) -> String {
         match self {
             Self::Put { name, data, options, .. } => format!("put of {:?}, {data:?}, {options:?}", name.get(names)),
             Self::GiveUp { name, data, .. } => format!("put of {:?}, {data:?}, given up", name.get(names)),

@@ -57,7 +57,7 @@ impl Step {
     }
 
     /// The step in words, with the keys that it means.
-    pub(super) fn told(&self, keys: &[String]) -> String {
+    pub(super) fn describe(&self, keys: &[String]) -> String {
         match self {
             Self::Get { key, .. } => format!("get of {:?}", key.get(keys)),
             Self::Set { key, wanted, ttl, .. } => format!("set of {:?}, {wanted:?}, {ttl:?}", key.get(keys)),

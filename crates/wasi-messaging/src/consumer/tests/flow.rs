@@ -142,7 +142,7 @@ async fn an_instance_serves_as_often_as_it_may_and_forgets_whom_it_answered() {
     let events = broker.until(|events| acked(events) == 4).await;
     let counts: Vec<_> = events.into_iter().filter(|event| matches!(event, Event::Published(_))).collect();
     assert_eq!(counts, ["1", "2", "3", "1"].map(|count| Event::Published(count.to_owned())));
-    // An answer goes back to whoever fetched, and the next message of the same instance has nobody to answer.
+    // An answer goes to the consumer that fetched the message; the next message of the instance asks for none.
     broker.put(Message { reply_to: Some("f".to_owned()), ..message("r") }, 1);
     broker.wait_for(Event::Replied("f".to_owned(), "r".to_owned())).await;
     broker.put_text("f");

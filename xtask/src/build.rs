@@ -3,6 +3,7 @@
 use anyhow::Result;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
+use crate::names::TARGET;
 use crate::shell::{self, say};
 use crate::workspace::{Package, Workspace};
 use crate::{setup, workspace};
@@ -52,7 +53,7 @@ pub(crate) fn guests<'a>(guests: impl Iterator<Item = &'a Package>) -> Result<()
         let selected = workspace::select(guests.into_iter());
         if !selected.is_empty() {
             let mut cargo = shell::cargo();
-            shell::run(cargo.args(["build", "--profile", "guest", "--target", setup::TARGET]).args(selected))?;
+            shell::run(cargo.args(["build", "--profile", "guest", "--target", TARGET]).args(selected))?;
         }
     }
     Ok(())

@@ -2,9 +2,12 @@
 //!
 //! Every step runs, also after a failed one, so that one run reports everything.
 
+use std::time::Instant;
+
 use anyhow::{Result, bail};
 use clap::{Arg, ArgMatches, Command};
 
+use crate::names::TARGET;
 use crate::setup;
 use crate::shell::{self, say};
 use crate::workspace::{self, Workspace};
@@ -46,10 +49,12 @@ pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
     let mut failed = Vec::new();
     for (name, step) in STEPS.iter().filter(|(name, _)| chosen.is_empty() || chosen.iter().any(|c| c == name)) {
         say(&format!("checking {name}"));
+        let started = Instant::now();
         if let Err(error) = step(&workspace) {
             eprintln!("error: {error:#}");
             failed.push(*name);
         }
+        say(&format!("checked {name} in {} s", started.elapsed().as_secs()));
     }
     if !failed.is_empty() {
         bail!("failed: {}", failed.join(", "));
@@ -87,7 +92,7 @@ fn guest_lints(workspace: &Workspace) -> Result<()> {
         return Ok(());
     }
     setup::ensure()?;
-    shell::run(shell::cargo().args(["clippy", "--keep-going", "--target", setup::TARGET]).args(guests).args(LINTS))
+    shell::run(shell::cargo().args(["clippy", "--keep-going", "--target", TARGET]).args(guests).args(LINTS))
 }
 
 fn docs(workspace: &Workspace) -> Result<()> {

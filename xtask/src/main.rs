@@ -12,6 +12,7 @@ mod build;
 mod check;
 mod dist;
 mod interop;
+mod names;
 mod package;
 mod run;
 mod setup;

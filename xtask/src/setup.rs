@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::{Arg, ArgMatches, Command};
 
+use crate::names::TARGET;
 use crate::shell::{self, say};
 use crate::workspace::Workspace;
 
@@ -24,9 +25,6 @@ mod s3;
 mod toolchain;
 
 use toolchain::Toolchain;
-
-/// The target of every guest.
-pub(crate) const TARGET: &str = "wasm32-wasip2";
 
 pub(crate) fn command() -> Command {
     let from = Arg::new("from")

@@ -1,5 +1,6 @@
 //! `cargo xtask test`: builds the tests' programs, runs all tests, and prints a summary.
 
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 use std::time::Instant;
@@ -7,58 +8,75 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
+use crate::names::{CHROMIUM, NATS_SERVER, PROMTOOL, S3_SERVER, SLOW};
 use crate::shell::{self, say};
 use crate::workspace::Workspace;
 use crate::{build, interop, setup};
 
-/// The variable with the path of the nats-server for the tests.
-const NATS_SERVER: &str = "TEMPO_TEST_NATS_SERVER";
-/// The variable with the Python packages of the S3 server for the tests.
-const S3_SERVER: &str = "TEMPO_TEST_S3_SERVER";
-/// The variable with the path of the Chromium for the tests of the dashboard.
-pub(crate) const CHROMIUM: &str = "TEMPO_TEST_CHROMIUM";
-/// The variable with the path of the promtool for the tests of the metrics.
-pub(crate) const PROMTOOL: &str = "TEMPO_TEST_PROMTOOL";
-/// The variable with the path of the valgrind for `cargo xtask bench count`.
-pub(crate) const VALGRIND: &str = "TEMPO_BENCH_VALGRIND";
-/// The variable that makes long tests run in full.
-const SLOW: &str = "TEMPO_TEST_SLOW";
+/// The arguments for cargo that select the unit tests: those in the libraries and programs. They start no server and no
+/// guest. None of the selections changes the features, so that no dependency is compiled twice.
+const UNIT: &[&str] = &["--lib", "--bins"];
+/// The arguments that select the other tests; cargo runs the examples of the documentation in a command of their own.
+const INTEGRATION: &[&[&str]] = &[&["--test", "*"], &["--doc"]];
 
 pub(crate) fn command() -> Command {
-    let slow = Arg::new("slow").long("slow").action(ArgAction::SetTrue).help("Runs the crash tests at full length");
-    Command::new("test").about("Builds everything and runs every test").arg(slow).arg(
-        Arg::new("args")
-            .value_name("ARGS")
-            .num_args(0..)
-            .last(true)
-            .help("Arguments for `cargo test`, as in `-- limits -- --nocapture`"),
-    )
+    let flag = |name: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue);
+    Command::new("test")
+        .about("Builds everything and runs every test")
+        .arg(flag("unit").help("Runs the unit tests only, which need no guest and no server"))
+        .arg(flag("integration").conflicts_with("unit").help("Runs the tests that `--unit` leaves out"))
+        .arg(flag("slow").help("Runs the crash tests at full length"))
+        .arg(
+            Arg::new("args")
+                .value_name("ARGS")
+                .num_args(0..)
+                .last(true)
+                .help("Arguments for `cargo test`, as in `-- limits -- --nocapture`"),
+        )
 }
 
 pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
     let started = Instant::now();
-    setup::ensure()?;
-    let workspace = Workspace::load()?;
-    build::guests(workspace.guests())?;
-    interop::build(&workspace)?;
-    let (nats_server, s3_server) = (setup::nats_server()?, setup::s3_server()?);
-    let (chromium, promtool) = (setup::chromium()?, setup::promtool()?);
-    // `cargo test` does not build the programs of other packages that tests start.
-    build::runtimes(workspace.runtimes(), false)?;
-
+    let unit = arguments.get_flag("unit");
+    let environment = if unit { Vec::new() } else { prepare(arguments.get_flag("slow"))? };
     let given: Vec<&String> = arguments.get_many("args").into_iter().flatten().collect();
-    let mut cargo = shell::cargo();
-    cargo.args(["test", "--no-fail-fast"]).args(given).env(NATS_SERVER, nats_server).env(S3_SERVER, s3_server);
-    cargo.env(CHROMIUM, chromium).env(PROMTOOL, promtool);
-    if arguments.get_flag("slow") {
-        cargo.env(SLOW, "1");
+    let selections: &[&[&str]] = match (unit, arguments.get_flag("integration")) {
+        (true, _) => &[UNIT],
+        (_, true) => INTEGRATION,
+        _ => &[&[]],
+    };
+    let (mut counts, mut passed) = (Counts::default(), true);
+    for selection in selections {
+        let mut cargo = shell::cargo();
+        cargo.args(["test", "--no-fail-fast"]).args(*selection).args(&given);
+        cargo.envs(environment.iter().map(|(name, value)| (name, value)));
+        passed &= count(&mut cargo, &mut counts)?;
     }
-    let (counts, passed) = counted(&mut cargo)?;
     say(&format!("{counts} in {} s", started.elapsed().as_secs()));
     if !passed {
         bail!("tests failed; `cargo test` names them above");
     }
     Ok(())
+}
+
+/// Builds and installs the programs that tests start, and returns the variables that name them.
+fn prepare(slow: bool) -> Result<Vec<(&'static str, OsString)>> {
+    setup::ensure()?;
+    let workspace = Workspace::load()?;
+    build::guests(workspace.guests())?;
+    interop::build(&workspace)?;
+    // `cargo test` does not build the programs of other packages that tests start.
+    build::runtimes(workspace.runtimes(), false)?;
+    let mut variables = vec![
+        (NATS_SERVER, setup::nats_server()?.into()),
+        (S3_SERVER, setup::s3_server()?.into()),
+        (CHROMIUM, setup::chromium()?.into()),
+        (PROMTOOL, setup::promtool()?.into()),
+    ];
+    if slow {
+        variables.push((SLOW, "1".into()));
+    }
+    Ok(variables)
 }
 
 /// The results of the test programs.
@@ -96,11 +114,10 @@ impl std::fmt::Display for Counts {
     }
 }
 
-/// Runs cargo, prints its output as it arrives, and counts.
-fn counted(cargo: &mut std::process::Command) -> Result<(Counts, bool)> {
+/// Runs cargo, prints its output as it arrives, and counts. Returns true if cargo succeeds.
+fn count(cargo: &mut std::process::Command, counts: &mut Counts) -> Result<bool> {
     eprintln!("$ {}", shell::line(cargo));
     let mut child = cargo.stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
-    let mut counts = Counts::default();
     if let Some(stdout) = child.stdout.take() {
         for line in BufReader::new(stdout).split(b'\n') {
             let line = line.context("cannot read what cargo test writes")?;
@@ -109,7 +126,7 @@ fn counted(cargo: &mut std::process::Command) -> Result<(Counts, bool)> {
             counts.add(&line);
         }
     }
-    Ok((counts, child.wait()?.success()))
+    Ok(child.wait()?.success())
 }
 
 #[cfg(test)]

@@ -8,7 +8,8 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use super::{BuildContext, python, tools};
-use crate::{setup, shell};
+use crate::names::TARGET;
+use crate::shell;
 
 pub(super) const ZIG: &str = "ziglang==0.15.2";
 
@@ -27,7 +28,7 @@ pub(super) fn build(context: &BuildContext, source: &Path, scratch: &Path) -> Re
     let world = format!("export wasi:http/incoming-handler@{};", context.p2.version);
     fs::write(&wit, context.p2.in_one_file(&world)?)?;
     let rustlib = PathBuf::from(shell::read(shell::rustc().args(["--print", "sysroot"]))?.trim()).join("lib/rustlib");
-    let libc = rustlib.join(setup::TARGET).join("lib/self-contained");
+    let libc = rustlib.join(TARGET).join("lib/self-contained");
     let mut link = Command::new("wasm-component-ld");
     link.env("PATH", linkers(&rustlib)?).arg("-o").arg(scratch.join("c.wasm"));
     link.arg(libc.join("crt1-reactor.o")).arg(object).arg("-L").arg(libc).arg("-lc");

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use super::TARGET;
 use super::apt::Suite;
 use super::mirror::Mirror;
 use super::toolchain::{Toolchain, require_writable};
+use crate::names::TARGET;
 use crate::shell::{self, say};
 
 /// The suites that may have the compiler's version, the likeliest first. The libc comes from the same suite, where the

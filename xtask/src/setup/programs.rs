@@ -10,8 +10,8 @@ use anyhow::{Context, Result, bail};
 
 use super::apt::Suite;
 use super::mirror::Mirror;
+use crate::names::{CHROMIUM, PROMTOOL, VALGRIND};
 use crate::shell::{self, say};
-use crate::test::{CHROMIUM, PROMTOOL, VALGRIND};
 
 /// The names of a machine's Chromium, the smallest first.
 const CHROMIUMS: &[&str] = &["chromium-headless-shell", "chromium", "google-chrome", "chromium-browser"];

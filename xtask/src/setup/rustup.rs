@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-use super::TARGET;
 use super::toolchain::Toolchain;
+use crate::names::TARGET;
 use crate::shell;
 
 /// The timeout of a download of 30 MB on a slow line; behind a firewall that drops packets, rustup alone would wait far

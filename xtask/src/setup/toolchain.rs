@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::TARGET;
+use crate::names::TARGET;
 use crate::shell;
 
 /// A compiler and its sysroot.

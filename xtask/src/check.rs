@@ -16,6 +16,7 @@ mod crates;
 mod layers;
 mod layout;
 mod links;
+mod manifests;
 mod map;
 mod problems;
 mod sources;
@@ -70,6 +71,7 @@ fn rules(workspace: &Workspace) -> Result<()> {
     layout::check(&tree, &mut problems);
     sources::check(&tree, &mut problems);
     crates::check(&tree, workspace, &mut problems);
+    manifests::check(&tree, workspace, &mut problems);
     links::check(&tree, &mut problems);
     map::check(&tree, &mut problems);
     wit::check(&tree, &mut problems);

@@ -1,6 +1,8 @@
 //! Containers of objects, without a WebAssembly runtime.
 //!
 #![doc = include_str!("../README.md")]
+// docs.rs shows the feature that an item needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod backend;
 #[cfg(feature = "cloud")]

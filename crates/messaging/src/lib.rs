@@ -1,6 +1,8 @@
 //! Message brokers, without a WebAssembly runtime.
 //!
 #![doc = include_str!("../README.md")]
+// docs.rs shows the feature that an item needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod adoption;
 mod backend;

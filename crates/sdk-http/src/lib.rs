@@ -28,6 +28,8 @@
 //! # Features
 //! - `json` (default): [`Json`], [`Body::json`], [`RequestBuilder::json`].
 //! - `axum`: the module `axum`.
+// docs.rs shows the feature that an item needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod body;
 mod channel;

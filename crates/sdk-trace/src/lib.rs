@@ -1,4 +1,6 @@
 #![doc = include_str!("../README.md")]
+// docs.rs shows the feature that an item needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(not(feature = "enabled"))]
 mod disabled;

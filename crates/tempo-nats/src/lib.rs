@@ -35,6 +35,8 @@
 //! # Ok(())
 //! # }
 //! ```
+// docs.rs shows the feature that an item needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(not(any(feature = "blobstore", feature = "keyvalue", feature = "messaging")))]
 compile_error!("tempo-nats needs at least one of its features `blobstore`, `keyvalue` and `messaging`");

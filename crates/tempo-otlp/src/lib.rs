@@ -1,6 +1,8 @@
 //! Telemetry of Tempo's runtimes: an OTLP exporter, Prometheus metrics, health checks, and a dashboard.
 //!
 #![doc = include_str!("../README.md")]
+// docs.rs shows the feature that an item needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod admin;
 mod buffer;

@@ -7,6 +7,8 @@
 //! A runtime boots in this order, and each step must succeed before the next begins: read the settings; load and
 //! validate the component; link its imports; check all types; connect the backends of the imported services; start the
 //! triggers whose interfaces it exports.
+// docs.rs shows the feature that an item needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod background;
 mod boot;

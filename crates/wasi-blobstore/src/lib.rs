@@ -50,6 +50,8 @@
 //! # Ok(())
 //! # }
 //! ```
+// docs.rs shows the feature that an item needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod backends;
 mod bindings;

@@ -3,7 +3,7 @@
 //! A *service* ([`Service`]) is a set of WIT interfaces that a host offers. A store's data *provides* it ([`Provide`])
 //! by lending a view of the service's state. A *backend* ([`Backend`]) implements a service in one deployment: it is
 //! connected once and creates the state of each store. A *trigger* ([`Trigger`]) calls components: it has a [`Workload`],
-//! which creates stores and instances under the runtime's [`Limits`]. A *tool* ([`Tool`]) is a command for operators.
+//! which creates stores and instances under the runtime's [`Limits`].
 //! This crate starts no thread, reads no environment variable and names no particular service: it works in any embedding.
 
 mod admission;
@@ -18,7 +18,6 @@ mod meter;
 mod open_files;
 mod service;
 mod store_data;
-mod tool;
 mod trigger;
 mod warm;
 mod workload;
@@ -34,7 +33,6 @@ pub use meter::{CpuMeter, Interrupted};
 pub use open_files::{OpenFile, OpenFiles, Sockets};
 pub use service::{NoService, Provide, Service};
 pub use store_data::{ServiceState, StoreData};
-pub use tool::{Argument, ArgumentForm, Tool, ToolAction, ToolInvocation};
 pub use trigger::{Running, Trigger};
 pub use warm::{CallTarget, FreshStore, IdleInstances, WarmInstance};
 pub use wasmtime_wasi::WasiCtx;

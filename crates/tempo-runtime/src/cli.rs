@@ -4,16 +4,15 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use tempo_core::ToolInvocation;
 use tempo_settings::{Error, ErrorKind, Flag, Settings, Value, ValueSource};
 
 use crate::env_file::{self, ENV_FILE, Variables};
 use crate::found_file::{self, FoundFile};
 use crate::host_key::KEY_FILE;
+use crate::log;
 use crate::notices::Notices;
 use crate::registry::ToolEntry;
 use crate::settings_file::{self, SETTINGS};
-use crate::{log, tool};
 
 /// A headed group of flags in the help.
 pub struct FlagGroup {
@@ -52,8 +51,8 @@ pub enum Action<'a> {
     Tool {
         /// The tool.
         tool: &'a ToolEntry,
-        /// Its action and arguments.
-        invocation: ToolInvocation,
+        /// Its subcommand and arguments.
+        matches: ArgMatches,
     },
 }
 
@@ -89,9 +88,9 @@ pub fn parse<'a>(
     let Some((name, matches)) = matches.subcommand() else {
         return Err(Error::new(ErrorKind::Usage, "a command is needed: run, compile or inspect").into());
     };
-    if let Some(tool) = tools.iter().find(|tool| tool.name == name) {
-        let invocation = tool::invocation(tool, matches)?;
-        return Ok(Some((Action::Tool { tool, invocation }, load(innermost(matches), groups, tools)?)));
+    if let Some(tool) = tools.iter().find(|tool| tool.command.get_name() == name) {
+        let loaded = load(innermost(matches), groups, tools)?;
+        return Ok(Some((Action::Tool { tool, matches: matches.clone() }, loaded)));
     }
     let loaded = load(matches, groups, tools)?;
     let component = matches.get_one::<PathBuf>("component").cloned().unwrap_or_default();
@@ -151,7 +150,7 @@ pub fn command(
         .subcommands(tools.iter().map(tool_command))
 }
 
-/// Returns the command of a tool. Its flags may precede or follow the name of the action.
+/// Returns the command of a tool. Its flags may precede or follow the name of a subcommand.
 fn tool_command(tool: &ToolEntry) -> Command {
     let mut flags = tool.flags.clone();
     // Several backends may list the same flag.
@@ -159,10 +158,9 @@ fn tool_command(tool: &ToolEntry) -> Command {
     flags.retain(|flag| seen.insert(flag.name));
     let general = [&[SETTINGS, ENV_FILE], log::FLAGS].concat();
     let groups = [("General", general), ("Settings", flags)].map(|(heading, flags)| FlagGroup { heading, flags });
-    with_flags(tool::command(tool), &groups).mut_args(|arg| {
-        let is_flag = arg.get_help_heading().is_some();
-        arg.global(is_flag)
-    })
+    // Only the flags have a heading.
+    with_flags(tool.command.clone(), &groups)
+        .mut_args(|arg| if arg.get_help_heading().is_some() { arg.global(true) } else { arg })
 }
 
 /// Returns the matches of the innermost subcommand, which include the global flags before it.

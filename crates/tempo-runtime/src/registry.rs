@@ -5,19 +5,19 @@ use std::future::Future;
 use std::io::Write;
 use std::pin::Pin;
 
+use clap::{ArgMatches, Command};
 use tempo_backend::ByteBudget;
-use tempo_core::{
-    Backend, BootContext, NoService, Running, Service, ServiceState, StoreData, Tool, ToolAction, ToolInvocation,
-    Trigger, Workload,
-};
+use tempo_core::{Backend, BootContext, NoService, Running, Service, ServiceState, StoreData, Trigger, Workload};
 use tempo_settings::{Error, ErrorKind, Flag, Settings};
+#[cfg(feature = "tools")]
+use tempo_tool::Tool;
 use wasmtime::component::Linker;
 
 type BoxFuture<'a, R> = Pin<Box<dyn Future<Output = anyhow::Result<R>> + Send + 'a>>;
 
 type StartTrigger = for<'a> fn(Workload, &'a Settings, ServiceState) -> BoxFuture<'a, Box<dyn Running>>;
 
-type RunTool = for<'a> fn(&'a ToolInvocation, &'a Settings, &'a mut (dyn Write + Send)) -> BoxFuture<'a, ()>;
+type RunTool = for<'a> fn(&'a ArgMatches, &'a Settings, &'a mut (dyn Write + Send)) -> BoxFuture<'a, ()>;
 
 /// A connected backend.
 pub struct ConnectedBackend {
@@ -114,27 +114,22 @@ impl TriggerEntry {
 
 /// A tool that the runtime has.
 pub struct ToolEntry {
-    /// Its command.
-    pub name: &'static str,
-    /// One line for the help.
-    pub about: &'static str,
-    /// Its actions.
-    pub actions: &'static [ToolAction],
+    /// Its command, without its flags.
+    pub command: Command,
     /// Its flags.
     pub flags: Vec<Flag>,
     /// Runs it.
     pub run: RunTool,
 }
 
+#[cfg(feature = "tools")]
 impl ToolEntry {
     /// Creates the entry of tool `X`.
     pub fn of<X: Tool>() -> Self {
         Self {
-            name: X::NAME,
-            about: X::ABOUT,
-            actions: X::ACTIONS,
+            command: X::command(),
             flags: X::flags(),
-            run: |invocation, settings, output| Box::pin(X::run(invocation, settings, output)),
+            run: |matches, settings, output| Box::pin(X::run(matches, settings, output)),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tempo_core::{Backend, Limits, Service, Tool, Trigger};
+use tempo_core::{Backend, Limits, Service, Trigger};
 use tempo_settings::{Error, Flag, Settings};
 
 use crate::boot::{self, Parts};
@@ -56,8 +56,9 @@ impl Runtime {
     }
 
     /// Adds tool `X` as a command.
+    #[cfg(feature = "tools")]
     #[must_use]
-    pub fn tool<X: Tool>(mut self) -> Self {
+    pub fn tool<X: tempo_tool::Tool>(mut self) -> Self {
         self.tools.push(ToolEntry::of::<X>());
         self
     }
@@ -99,7 +100,7 @@ impl Runtime {
                 Ok(0)
             }
             Action::Inspect { component, json } => self.inspect(&component, json, settings),
-            Action::Tool { tool, invocation } => tool::run(tool, &invocation, settings),
+            Action::Tool { tool, matches } => tool::run(tool, &matches, settings),
         }
     }
 

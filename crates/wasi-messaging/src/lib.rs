@@ -64,6 +64,7 @@ mod telemetry;
 mod tempo;
 #[cfg(test)]
 mod testing;
+#[cfg(feature = "tool")]
 mod tool;
 mod wasmcloud2;
 mod wasmcloud3;
@@ -78,6 +79,7 @@ pub use tempo_messaging::{
     File, FileBroker, Handling, HeaderCount, INBOX, MESSAGE_ID, Memory, MemoryBroker, Message, Moved, Operator, Owner,
     Receipt, Refusal, Result, Start, StreamInfo, Subscription, topic,
 };
+#[cfg(feature = "tool")]
 pub use tool::Messages;
 
 /// The example of the README is compiled and run.

@@ -19,6 +19,7 @@ enum Layer {
     Settings,
     Telemetry,
     Export,
+    Tool,
     Backend,
     Domain,
     Server,
@@ -39,6 +40,7 @@ impl Layer {
             ["crates", "tempo-settings"] => Self::Settings,
             ["crates", "tempo-telemetry"] => Self::Telemetry,
             ["crates", "tempo-otlp"] => Self::Export,
+            ["crates", "tempo-tool"] => Self::Tool,
             ["crates", "tempo-backend"] => Self::Backend,
             ["crates", "keyvalue" | "blobstore" | "messaging"] => Self::Domain,
             ["crates", "tempo-nats"] => Self::Server,
@@ -58,13 +60,13 @@ impl Layer {
     fn below(self) -> &'static [Self] {
         match self {
             Self::Settings | Self::Xtask => &[],
-            Self::Telemetry => &[Self::Settings],
+            Self::Telemetry | Self::Tool => &[Self::Settings],
             Self::Export | Self::Backend => &[Self::Settings, Self::Telemetry],
             Self::Domain => &[Self::Settings, Self::Telemetry, Self::Backend],
             Self::Server => &[Self::Settings, Self::Telemetry, Self::Backend, Self::Domain],
             Self::Core => &[Self::Settings, Self::Telemetry, Self::Backend],
-            Self::Service => &[Self::Settings, Self::Telemetry, Self::Backend, Self::Domain, Self::Core],
-            Self::Runtime => &[Self::Settings, Self::Telemetry, Self::Export, Self::Backend, Self::Core],
+            Self::Service => &[Self::Settings, Self::Telemetry, Self::Tool, Self::Backend, Self::Domain, Self::Core],
+            Self::Runtime => &[Self::Settings, Self::Telemetry, Self::Export, Self::Tool, Self::Backend, Self::Core],
             Self::Sdk | Self::Guest => &[Self::Sdk],
             Self::Program => &[Self::Runtime, Self::Core, Self::Service, Self::Domain, Self::Server],
             Self::Tests => &[

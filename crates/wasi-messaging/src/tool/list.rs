@@ -11,13 +11,13 @@ use crate::Broker;
 
 /// Lists the broker `wanted`, or all. A broker without storage is an error only if it is the only one.
 pub(super) async fn list<S: BackendSchemes<dyn Broker>>(
-    wanted: Option<String>,
+    wanted: Option<&str>,
     settings: &Settings,
     as_json: bool,
     output: &mut (dyn Write + Send),
 ) -> anyhow::Result<()> {
     let brokers = match wanted {
-        Some(_) => vec![select::one(wanted.as_deref(), settings)?],
+        Some(_) => vec![select::one(wanted, settings)?],
         None => select::all(settings)?,
     };
     if let [only] = brokers.as_slice() {

@@ -155,9 +155,12 @@ fn mistakes_on_the_command_line() {
         (&["bury"][..], "unrecognized subcommand 'bury'"),
         (&["list", "--addr", "127.0.0.1:0"], "unexpected argument '--addr'"),
         (&["--json", "purge", "--dead-letter", "1"], "--json is not an argument of purge"),
-        (&["purge", "1"], "purge: say --dead-letter"),
-        (&["purge", "--dead-letter"], "purge: which dead letters?"),
-        (&["replay", "--dead-letter", "one"], "SEQUENCE: expected a whole number"),
+        (&["purge", "1"], "required arguments were not provided: --dead-letter"),
+        (&["purge", "--dead-letter"], "required arguments were not provided: <SEQUENCE|--all>"),
+        (
+            &["replay", "--dead-letter", "one"],
+            "invalid value 'one' for '[SEQUENCE]': invalid digit found in string; see --help",
+        ),
         (&["list", "--messaging", "nowhere"], "--messaging: expected [NAME=]URL"),
     ] {
         Run::tempo(["messages"]).args(arguments).finish().failed_in_one_line(64, &[expected]);

@@ -302,8 +302,8 @@ fn usage(error: &clap::Error) -> Error {
     let text = error.to_string();
     let first = text.lines().next().unwrap_or_default();
     let what = first.strip_prefix("error: ").unwrap_or(first);
-    let details: Vec<&str> =
-        text.lines().skip(1).map(str::trim).take_while(|line| !line.starts_with("Usage")).collect();
+    let is_footer = |line: &&str| line.starts_with("Usage") || line.starts_with("For more information");
+    let details: Vec<&str> = text.lines().skip(1).map(str::trim).take_while(|line| !is_footer(line)).collect();
     let details = details.join(" ");
     Error::new(ErrorKind::Usage, format!("{what} {}", details.trim()).trim().to_owned() + "; see --help")
 }

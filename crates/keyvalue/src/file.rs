@@ -1,6 +1,5 @@
 //! The backend `file:PATH`: one database file of redb, which survives a crash of the process and of the machine.
 
-mod disk;
 mod open;
 mod record;
 mod tables;
@@ -16,17 +15,19 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
+use tempo_backend::database::{self, SystemDisk, WriterThread};
 use tempo_backend::{BackendContext, BackendScheme, Fault};
 use tempo_settings::BackendUrl;
 use tokio::sync::{mpsc, oneshot};
 
-use self::disk::System;
-use self::open::WriterThread;
 use self::tables::Snapshot;
 use self::writer::{Operation, Request};
 use crate::KEYVALUE;
 use crate::changes::Watchers;
 use crate::{Change, Condition, Entry, Error, ErrorKind, KeyValueStore, Result, Version};
+
+/// The real disk. redb's cache is the larger one here: keys and values are read again and again.
+const DISK: SystemDisk = SystemDisk::new(64 << 20);
 
 /// The scheme `file:`, whose URLs name a database file: `file:./data/app.redb`, or `file:./data/app.redb?quota=10GiB`. It
 /// is made if it is not there.
@@ -39,7 +40,7 @@ impl BackendScheme<dyn KeyValueStore> for File {
         let path = url.path().ok_or_else(|| {
             context.settings.invalid(&KEYVALUE, "expected the path of a database file, such as file:./app.redb")
         })?;
-        let store = FileStore { shared: open::shared(&path, url.quota()?, Box::new(System)).await? };
+        let store = FileStore { shared: open::shared(&path, url.quota()?, Box::new(DISK)).await? };
         if let Some(health) = context.health {
             store.shared.published.fault.register(health);
         }
@@ -86,12 +87,11 @@ struct Published {
 }
 
 impl Published {
-    fn new(entries: Snapshot, path: &Path) -> Self {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
+    fn new(entries: Snapshot, fault: Fault) -> Self {
         Self {
             entries: RwLock::new(Some(Arc::new(entries))),
             watchers: Mutex::default(),
-            fault: Fault::new(format!("keyvalue: {name}")),
+            fault,
             doubt: AtomicBool::new(false),
         }
     }
@@ -126,7 +126,7 @@ impl FileStore {
     /// A [`tempo_settings::Error`]: another process has the file open, it is not such a database or is damaged (it is left
     /// as it is), or it or its directory cannot be made.
     pub async fn open(path: &Path) -> anyhow::Result<Self> {
-        Ok(Self { shared: open::shared(path, None, Box::new(System)).await? })
+        Ok(Self { shared: open::shared(path, None, Box::new(DISK)).await? })
     }
 
     /// The same, but its entries may take `quota` bytes. If they take more, they can be read and deleted.
@@ -135,7 +135,7 @@ impl FileStore {
     ///
     /// Those of [`open`](Self::open), or this process has the path open with another quota.
     pub async fn with_quota(path: &Path, quota: u64) -> anyhow::Result<Self> {
-        Ok(Self { shared: open::shared(path, Some(quota), Box::new(System)).await? })
+        Ok(Self { shared: open::shared(path, Some(quota), Box::new(DISK)).await? })
     }
 
     async fn write(&self, operation: Operation) -> Result<Version> {
@@ -211,9 +211,7 @@ fn guarded<R>(
     read: impl FnOnce() -> std::result::Result<R, redb::Error>,
 ) -> Result<std::result::Result<R, redb::Error>> {
     match std::panic::catch_unwind(std::panic::AssertUnwindSafe(read)) {
-        Ok(Err(error @ (redb::Error::Io(_) | redb::Error::PreviousIo | redb::Error::DatabaseClosed))) => {
-            Err(report(&error))
-        }
+        Ok(Err(error)) if database::is_disk_failure(&error) => Err(report(&error)),
         Ok(result) => Ok(result),
         Err(_) => Ok(Err(redb::Error::Corrupted("a page makes no sense".to_owned()))),
     }

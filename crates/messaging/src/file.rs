@@ -1,6 +1,5 @@
 //! The backend `file:PATH`: one database file of redb, which survives a crash of the process and of the machine.
 
-mod disk;
 mod load;
 mod open;
 mod record;
@@ -10,16 +9,17 @@ mod writer;
 use std::path::Path;
 use std::sync::Arc;
 
+use tempo_backend::database::{SystemDisk, WriterThread};
 use tempo_backend::{BackendContext, BackendScheme, Fault};
 use tempo_settings::{BackendUrl, Error, ErrorKind, Flag, Size};
 use tokio::sync::{mpsc, oneshot};
 
-use self::disk::System;
-use self::open::WriterThread;
 use self::writer::Request;
 use crate::engine::{self, Change, Clock, Engine, Log, Recorded, failed};
 use crate::{Broker, DeadLetter, Result};
 
+/// The real disk. redb's cache is small: messages are usually read soon after they are written.
+const DISK: SystemDisk = SystemDisk::new(2 << 20);
 /// Default capacity of a broker, in bytes.
 const DEFAULT_CAPACITY_BYTES: usize = 1 << 30;
 const MAX_FLAG: Flag =
@@ -86,12 +86,12 @@ impl FileBroker {
     ///
     /// Those of [`open`](Self::open).
     pub async fn with_capacity(path: &Path, max: usize) -> anyhow::Result<Self> {
-        Ok(Self { engine: open::shared(path, max, Clock::default(), Box::new(System)).await? })
+        Ok(Self { engine: open::shared(path, max, Clock::default(), Box::new(DISK)).await? })
     }
 
     #[cfg(test)]
     pub(crate) async fn with_clock(path: &Path, clock: Clock) -> anyhow::Result<Self> {
-        Ok(Self { engine: open::shared(path, DEFAULT_CAPACITY_BYTES, clock, Box::new(System)).await? })
+        Ok(Self { engine: open::shared(path, DEFAULT_CAPACITY_BYTES, clock, Box::new(DISK)).await? })
     }
 }
 

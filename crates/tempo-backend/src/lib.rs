@@ -5,8 +5,12 @@
 mod backends;
 mod byte_budget;
 mod context;
+#[cfg(feature = "redb")]
+pub mod database;
 mod fault;
 mod scheme;
+#[cfg(any(test, feature = "testkit"))]
+pub mod testkit;
 
 pub use backends::{Backends, DATA};
 pub use byte_budget::{ByteBudget, OverBudget, Reservation};

@@ -7,6 +7,7 @@ use redb::{
     Database, Error, ReadOnlyTable, ReadableDatabase as _, ReadableTable as _, ReadableTableMetadata as _, Table,
     TableDefinition, WriteTransaction,
 };
+use tempo_backend::database;
 
 use super::record::{self, Head};
 use super::usage::{self, Usage};
@@ -21,9 +22,6 @@ const EXPIRATIONS: TableDefinition<(u64, &[u8]), ()> = TableDefinition::new("exp
 pub(super) const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
 /// The version of the last write. It only grows, so no version ever comes back.
 const VERSION: &str = "version";
-/// Key of the format version.
-const FORMAT: &str = "format";
-const CURRENT_FORMAT: u64 = 1;
 /// Maximum expired entries removed per commit.
 const MAX_SWEPT_ENTRIES: usize = 256;
 
@@ -49,7 +47,11 @@ impl From<Refusal> for crate::Error {
 /// Makes the tables of a new database, and checks those of an old one. With a `quota`, counts what its entries take if
 /// that is not known.
 pub(super) fn prepare(database: &Database, quota: Option<u64>) -> Result<(), Error> {
-    make(database)?;
+    database::prepare(database, META, |transaction| {
+        transaction.open_table(ENTRIES)?;
+        transaction.open_table(EXPIRATIONS)?;
+        Ok(())
+    })?;
     if quota.is_some() {
         let transaction = database.begin_write()?;
         let tables = Tables::open(&transaction, quota)?;
@@ -59,27 +61,6 @@ pub(super) fn prepare(database: &Database, quota: Option<u64>) -> Result<(), Err
         }
     }
     Ok(())
-}
-
-fn make(database: &Database) -> Result<(), Error> {
-    let transaction = database.begin_write()?;
-    let new = transaction.list_tables()?.next().is_none();
-    let mut meta = transaction.open_table(META)?;
-    if new {
-        meta.insert(FORMAT, CURRENT_FORMAT)?;
-        drop(meta);
-        transaction.open_table(ENTRIES)?;
-        transaction.open_table(EXPIRATIONS)?;
-        return Ok(transaction.commit()?);
-    }
-    let format = meta.get(FORMAT)?.map(|format| format.value());
-    drop(meta);
-    transaction.abort()?;
-    match format {
-        Some(CURRENT_FORMAT) => Ok(()),
-        Some(other) => Err(Error::Corrupted(format!("format {other} is not known to this version"))),
-        None => Err(Error::Corrupted("it is the database of another program".into())),
-    }
 }
 
 /// Commits a change that changes nothing.

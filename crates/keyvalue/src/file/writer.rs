@@ -1,28 +1,19 @@
 //! The writer thread of a database: commits all waiting requests in one transaction, then answers them. After a disk
 //! failure redb accepts no writes: the thread reopens the database and probes the disk periodically.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use redb::Database;
+use tempo_backend::database::{self, DatabaseFile};
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 
-use super::disk::Disk;
 use super::tables::{self, Tables};
 use super::{Published, explain, failed};
 use crate::{Change, Condition, Error, Result, Version};
 
-/// Maximum queued requests, and so maximum requests per commit.
-pub(super) const MAX_QUEUED_REQUESTS: usize = 256;
-/// Maximum bytes of values per commit.
-const MAX_COMMIT_BYTES: usize = 16 << 20;
-/// Minimum pause between attempts to write to a failed disk.
-const MIN_RETRY_PAUSE: Duration = Duration::from_millis(100);
-/// The pause is this multiple of the previous attempt's duration: a repair reads the whole file.
-const RETRY_PAUSE_FACTOR: u32 = 4;
 /// How often an idle thread checks whether a probe is due.
 const PROBE_POLL_INTERVAL: Duration = Duration::from_millis(20);
 
@@ -55,8 +46,7 @@ impl Operation {
 
 /// The writer of one database file.
 pub(super) struct Writer {
-    disk: Box<dyn Disk>,
-    path: PathBuf,
+    file: DatabaseFile,
     /// `None` after a failure, until it could be opened again.
     database: Option<Database>,
     published: Arc<Published>,
@@ -69,27 +59,15 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(
-        disk: Box<dyn Disk>,
-        path: PathBuf,
-        database: Database,
-        published: Arc<Published>,
-        quota: Option<u64>,
-    ) -> Self {
+    pub(super) fn new(file: DatabaseFile, database: Database, published: Arc<Published>, quota: Option<u64>) -> Self {
         let database = Some(database);
-        Self { disk, path, database, published, quota, error: failed(), again: Instant::now(), wanted: 0 }
+        Self { file, database, published, quota, error: failed(), again: Instant::now(), wanted: 0 }
     }
 
     /// Serves requests until all senders are dropped.
     pub(super) fn run(mut self, mut requests: mpsc::Receiver<Request>) {
         while let Some(first) = self.next(&mut requests) {
-            let mut size = first.operation.size();
-            let mut group = vec![first];
-            while size < MAX_COMMIT_BYTES && group.len() < MAX_QUEUED_REQUESTS {
-                let Ok(next) = requests.try_recv() else { break };
-                size = size.saturating_add(next.operation.size());
-                group.push(next);
-            }
+            let (group, size) = database::group(first, &mut requests, |request| request.operation.size());
             let (operations, replies): (Vec<_>, Vec<_>) =
                 group.into_iter().map(|request| (request.operation, request.reply)).unzip();
             match self.serve(operations, size) {
@@ -156,7 +134,7 @@ impl Writer {
         if self.database.is_none() {
             self.reopen();
         }
-        if let Err(error) = self.disk.probe(&self.path, self.wanted) {
+        if let Err(error) = self.file.probe(self.wanted) {
             self.note(&redb::Error::Io(error));
             return self.wait(begun);
         }
@@ -180,7 +158,7 @@ impl Writer {
         let begun = Instant::now();
         // redb panics over some kinds of damage.
         let open = || -> std::result::Result<_, redb::Error> {
-            let database = self.disk.open(&self.path)?;
+            let database = self.file.open()?;
             let entries = tables::snapshot(&database)?;
             Ok((database, entries))
         };
@@ -206,8 +184,7 @@ impl Writer {
     /// Schedules the next attempt after one that began at `begun`.
     fn wait(&mut self, begun: Instant) {
         let now = Instant::now();
-        let pause = now.saturating_duration_since(begun).saturating_mul(RETRY_PAUSE_FACTOR).max(MIN_RETRY_PAUSE);
-        self.again = now.checked_add(pause).unwrap_or(now);
+        self.again = now.checked_add(database::retry_pause(begun)).unwrap_or(now);
     }
 }
 

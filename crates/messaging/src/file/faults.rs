@@ -1,79 +1,18 @@
 //! Tests of what happens when the disk fails or is full, and after it; and of quotas.
 
-use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use bytes::Bytes;
-use redb::backends::FileBackend;
-use redb::{Database, DatabaseError, StorageBackend};
 use tempfile::TempDir;
+use tempo_backend::testkit::{DiskFailure, FaultyDisk};
 
-use super::disk::{Disk, System};
 use super::*;
 use crate::{Consumer, Message, Subscription};
 
-/// A disk that is full on demand.
-#[derive(Clone, Debug, Default)]
-struct Full(Arc<AtomicBool>);
-
-impl Full {
-    fn check(&self) -> io::Result<()> {
-        if self.0.load(Relaxed) { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
-    }
-}
-
-impl Disk for Full {
-    fn open(&self, path: &Path) -> std::result::Result<Database, DatabaseError> {
-        let file = std::fs::File::options().read(true).write(true).create(true).truncate(false).open(path)?;
-        let backend = Backend { file: FileBackend::new(file)?, full: self.clone() };
-        Database::builder().create_with_backend(backend)
-    }
-
-    fn probe(&self, path: &Path, size: usize) -> io::Result<()> {
-        self.check()?;
-        System.probe(path, size)
-    }
-}
-
-#[derive(Debug)]
-struct Backend {
-    file: FileBackend,
-    full: Full,
-}
-
-impl StorageBackend for Backend {
-    fn len(&self) -> io::Result<u64> {
-        self.file.len()
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.file.read(offset, out)
-    }
-
-    fn set_len(&self, length: u64) -> io::Result<()> {
-        self.file.set_len(length)
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        self.full.check()?;
-        self.file.sync_data()
-    }
-
-    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.full.check()?;
-        self.file.write(offset, data)
-    }
-
-    fn close(&self) -> io::Result<()> {
-        self.file.close()
-    }
-}
-
-async fn open() -> (TempDir, PathBuf, Full, FileBroker) {
+async fn open() -> (TempDir, PathBuf, FaultyDisk, FileBroker) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("messages.redb");
-    let disk = Full::default();
+    let disk = FaultyDisk::default();
     let engine = open::shared(&path, DEFAULT_CAPACITY_BYTES, Clock::default(), Box::new(disk.clone())).await.unwrap();
     (folder, path, disk, FileBroker { engine })
 }
@@ -99,7 +38,7 @@ async fn a_full_disk_loses_nothing_and_is_written_again_once_there_is_room() {
     }
     let mut deliveries = consumer.fetch(3).await.unwrap();
     let fault = &broker.engine.log().fault;
-    disk.0.store(true, Relaxed);
+    disk.set(DiskFailure::Full);
     let rejected = tokio::spawn(deliveries.remove(2).receipt.reject("reason"));
     while !fault.is_raised() {
         tokio::task::yield_now().await;
@@ -108,7 +47,7 @@ async fn a_full_disk_loses_nothing_and_is_written_again_once_there_is_room() {
     assert_eq!(publish(&broker, "refused").await.unwrap_err().kind(), crate::ErrorKind::Unavailable);
     assert!(fault.reason().unwrap().starts_with("messaging: messages.redb cannot be written: "));
     let waiting = tokio::spawn(async move { consumer.fetch(1).await.unwrap().len() });
-    disk.0.store(false, Relaxed);
+    disk.set(DiskFailure::None);
 
     rejected.await.unwrap().unwrap();
     acknowledged.await.unwrap().unwrap();
@@ -130,7 +69,7 @@ async fn a_full_disk_loses_nothing_and_is_written_again_once_there_is_room() {
 async fn a_broker_ends_while_its_disk_is_full() {
     let (_folder, path, disk, broker) = open().await;
     publish(&broker, "before").await.unwrap();
-    disk.0.store(true, Relaxed);
+    disk.set(DiskFailure::Full);
     let hanging = {
         let broker = broker.clone();
         tokio::spawn(async move { publish(&broker, "during").await })

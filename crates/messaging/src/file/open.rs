@@ -1,49 +1,17 @@
-//! Opens database files: once per process, and never a file that another process has open.
+//! Opens the database of a broker, once per process.
 
-use std::collections::HashMap;
-use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
-use std::thread::JoinHandle;
+use std::path::Path;
+use std::sync::{Arc, LazyLock};
 
-use redb::{Database, DatabaseError, StorageError};
-use tempo_backend::Fault;
-use tempo_settings::{Error, ErrorKind, private};
-use tokio::sync::{mpsc, oneshot};
+use redb::Database;
+use tempo_backend::database::{DatabaseFile, Databases, Disk, MAX_QUEUED_REQUESTS};
+use tokio::sync::mpsc;
 
-use super::disk::Disk;
-use super::writer::{self, Writer};
+use super::writer::Writer;
 use super::{FileLog, load, tables};
 use crate::engine::{Clock, DEDUP_WINDOW_MILLIS, Engine, State};
 
-/// The open databases of this process, by canonical path.
-static OPEN: LazyLock<Mutex<HashMap<PathBuf, Arc<tokio::sync::Mutex<DatabaseSlot>>>>> = LazyLock::new(Mutex::default);
-
-/// The database at one path. Its lock is held while it is being opened.
-#[derive(Default)]
-struct DatabaseSlot {
-    engine: Weak<Engine<FileLog>>,
-    capacity: usize,
-    /// Resolves when the writer thread has closed the database.
-    closed: Option<oneshot::Receiver<()>>,
-}
-
-/// The writer thread of a database. Dropping this joins it, on a blocking thread if there is a runtime.
-pub(super) struct WriterThread(Option<JoinHandle<()>>);
-
-impl Drop for WriterThread {
-    fn drop(&mut self) {
-        let Some(thread) = self.0.take() else { return };
-        let join = move || {
-            // The panic hook has reported a panic.
-            let _ = thread.join();
-        };
-        match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn_blocking(join)),
-            Err(_) => join(),
-        }
-    }
-}
+static DATABASES: LazyLock<Databases<Engine<FileLog>>> = LazyLock::new(|| Databases::new("messaging"));
 
 /// Returns the engine over the database at `path`: the open one of this process, or a new one on `disk`.
 pub(super) async fn shared(
@@ -52,114 +20,17 @@ pub(super) async fn shared(
     clock: Clock,
     disk: Box<dyn Disk>,
 ) -> anyhow::Result<Arc<Engine<FileLog>>> {
-    let wanted = path.to_owned();
-    let path = tokio::task::spawn_blocking(move || locate(&wanted)).await??;
-    let slot = OPEN.lock().unwrap_or_else(PoisonError::into_inner).entry(path.clone()).or_default().clone();
-    let mut slot = slot.lock().await;
-    if let Some(engine) = slot.engine.upgrade() {
-        if slot.capacity != capacity {
-            let message = format!("{} is open with another quota", path.display());
-            return Err(Error::new(ErrorKind::BadConfiguration, message).into());
-        }
-        return Ok(engine);
-    }
-    if let Some(closed) = slot.closed.take() {
-        // Resolves with an error when the thread drops its sender; it sends nothing.
-        let _ = closed.await;
-    }
-    let (requests, receiver) = mpsc::channel(writer::MAX_QUEUED_REQUESTS);
-    let (opened_sender, opened) = oneshot::channel();
-    let (closing, closed) = oneshot::channel();
-    slot.closed = Some(closed);
-    let file = path.clone();
-    let fault = Fault::new(format!("messaging: {}", path.file_name().unwrap_or_default().to_string_lossy()));
-    let writing = fault.clone();
-    let serve = move || {
-        let _closing: oneshot::Sender<()> = closing;
-        match open(&file, capacity, &*disk) {
-            Ok((database, state)) => {
-                // If the receiver is gone, so are all senders of requests.
-                let _ = opened_sender.send(Ok(state));
-                Writer::new(disk, file, database, writing).run(receiver);
-            }
-            Err(error) => drop(opened_sender.send(Err(error))),
-        }
+    let (requests, receiver) = mpsc::channel(MAX_QUEUED_REQUESTS);
+    let start = move |file: DatabaseFile, database: Database| {
+        tables::prepare(&database)?;
+        let mut state = State::new(capacity, DEDUP_WINDOW_MILLIS);
+        load::load(&database, &mut state)?;
+        let name = file.path().file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let fault = file.fault().clone();
+        let writer = Writer::new(file, database);
+        Ok(((name, state, fault), move || writer.run(receiver)))
     };
-    let thread = std::thread::Builder::new().name("messaging-file".into()).spawn(serve);
-    let thread = WriterThread(Some(thread.map_err(|error| unusable(&path, &error))?));
-    // redb panics over some kinds of damage.
-    let state = opened.await.unwrap_or_else(|_| Err(damaged(&path, &"it cannot be read")))?;
-    let name = path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let log = FileLog { requests, fault, _thread: thread };
-    let engine = Arc::new(Engine::new(name, clock, state, log));
-    slot.engine = Arc::downgrade(&engine);
-    slot.capacity = capacity;
-    Ok(engine)
-}
-
-/// Creates the directories above `path`, and returns its canonical path.
-fn locate(path: &Path) -> Result<PathBuf, Error> {
-    if let Ok(there) = path.canonicalize() {
-        return Ok(there);
-    }
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let cannot = |error| {
-        let message = format!("cannot make the directory {}: {error}; choose another place", parent.display());
-        Error::new(ErrorKind::CannotWrite, message)
-    };
-    let new: Vec<&Path> = parent.ancestors().take_while(|directory| !directory.exists()).collect();
-    private::create_directories(parent).map_err(cannot)?;
-    new.into_iter().try_for_each(sync_parent).map_err(cannot)?;
-    let parent = parent.canonicalize().map_err(cannot)?;
-    let name = path.file_name().ok_or_else(|| unusable(path, &"it names no file"))?;
-    Ok(parent.join(name))
-}
-
-/// A new file or directory survives a crash of the machine only after its parent directory was synced.
-fn sync_parent(path: &Path) -> io::Result<()> {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::File::open(parent)?.sync_all()
-}
-
-fn open(path: &Path, capacity: usize, disk: &dyn Disk) -> Result<(Database, State), Error> {
-    let new = !path.exists();
-    let database = disk.open(path).map_err(|error| explain(path, error))?;
-    let broken = |error| match error {
-        redb::Error::Io(error) => unusable(path, &error),
-        other => damaged(path, &other),
-    };
-    tables::prepare(&database).map_err(broken)?;
-    let mut state = State::new(capacity, DEDUP_WINDOW_MILLIS);
-    load::load(&database, &mut state).map_err(broken)?;
-    if new {
-        sync_parent(path).map_err(|error| unusable(path, &error))?;
-    }
-    Ok((database, state))
-}
-
-fn explain(path: &Path, error: DatabaseError) -> Error {
-    match error {
-        DatabaseError::DatabaseAlreadyOpen => {
-            let message = format!("{} is open in another process; stop that, or choose another file", path.display());
-            Error::new(ErrorKind::Unavailable, message)
-        }
-        DatabaseError::Storage(StorageError::Io(error))
-            if !matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) =>
-        {
-            unusable(path, &error)
-        }
-        other => damaged(path, &other),
-    }
-}
-
-fn unusable(path: &Path, problem: &dyn std::fmt::Display) -> Error {
-    Error::new(ErrorKind::CannotWrite, format!("cannot open {}: {problem}; choose another file", path.display()))
-}
-
-fn damaged(path: &Path, problem: &dyn std::fmt::Display) -> Error {
-    let message = format!(
-        "{} is not a messaging database, or is damaged ({problem}); put it elsewhere, or choose another file",
-        path.display()
-    );
-    Error::new(ErrorKind::NotFound, message)
+    let share =
+        |(name, state, fault), thread| Engine::new(name, clock, state, FileLog { requests, fault, _thread: thread });
+    DATABASES.open(path, u64::try_from(capacity).ok(), disk, start, share).await
 }

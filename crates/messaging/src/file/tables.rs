@@ -3,7 +3,8 @@
 use std::ops::Bound;
 
 use bytes::Bytes;
-use redb::{Database, Error, ReadableDatabase as _, ReadableTable as _, Table, TableDefinition, WriteTransaction};
+use redb::{Database, Error, ReadableTable as _, Table, TableDefinition, WriteTransaction};
+use tempo_backend::database;
 
 use super::record::{self, Head, Letter};
 use crate::DeadLetter;
@@ -25,31 +26,12 @@ pub(super) const META: TableDefinition<&str, u64> = TableDefinition::new("messag
 /// Keys of the last sequences, which are never reused.
 pub(super) const SEQUENCE: &str = "sequence";
 pub(super) const LETTER: &str = "letter";
-/// Key of the format version.
-const FORMAT: &str = "format";
-const CURRENT_FORMAT: u64 = 1;
 /// Stored in place of the number of deliveries once the consumer is done.
 const DONE: u32 = u32::MAX;
 
 /// Creates the tables of a new database, and checks the format of an existing one.
 pub(super) fn prepare(database: &Database) -> Result<(), Error> {
-    let transaction = database.begin_write()?;
-    if transaction.list_tables()?.next().is_none() {
-        drop(Tables::open(&transaction, false)?);
-        transaction.open_table(META)?.insert(FORMAT, CURRENT_FORMAT)?;
-        return Ok(transaction.commit()?);
-    }
-    transaction.abort()?;
-    let format = match database.begin_read()?.open_table(META) {
-        Ok(meta) => meta.get(FORMAT)?.map(|format| format.value()),
-        Err(redb::TableError::TableDoesNotExist(_)) => None,
-        Err(error) => return Err(error.into()),
-    };
-    match format {
-        Some(CURRENT_FORMAT) => Ok(()),
-        Some(other) => Err(Error::Corrupted(format!("format {other} is not known to this version"))),
-        None => Err(Error::Corrupted("it is the database of another program".into())),
-    }
+    database::prepare(database, META, |transaction| Tables::open(transaction, false).map(drop))
 }
 
 /// Decodes a row of [`PROGRESS`].

@@ -6,7 +6,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use redb::{Database, ReadableDatabase as _, ReadableTableMetadata as _};
 use tempfile::TempDir;
-use tempo_settings::ErrorKind as Kind;
 
 use super::*;
 use crate::{Consumer, Delivery, MESSAGE_ID, Message, Subscription};
@@ -15,10 +14,6 @@ fn place() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("messages.redb");
     (folder, path)
-}
-
-async fn refused(path: &Path) -> tempo_settings::Error {
-    FileBroker::open(path).await.err().unwrap().downcast().unwrap()
 }
 
 fn message(topic: &str, payload: &str) -> Message {
@@ -182,59 +177,21 @@ async fn many_at_once_are_all_there() {
 }
 
 #[tokio::test]
-async fn one_path_is_one_database() {
-    let (folder, path) = place();
-    let (one, two) = tokio::join!(FileBroker::open(&path), FileBroker::open(&path));
-    let (one, two) = (one.unwrap(), two.unwrap());
-    std::fs::create_dir(folder.path().join("sub")).unwrap();
-    let three = FileBroker::open(&folder.path().join("sub/../messages.redb")).await.unwrap();
-    assert!(Arc::ptr_eq(&one.engine, &two.engine) && Arc::ptr_eq(&one.engine, &three.engine));
-    assert_eq!(one.operator().unwrap().stream().await.unwrap().name, "messages");
-}
-
-#[tokio::test]
-async fn a_file_that_is_open_elsewhere_is_named() {
+async fn the_database_of_another_service_is_refused() {
     let (_folder, path) = place();
-    // The lock is on the open file, so this is what another process looks like.
-    let other = Database::create(&path).unwrap();
-    let error = refused(&path).await;
-    assert_eq!(error.kind(), Kind::Unavailable);
-    assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
-    drop(other);
-    // It was no broker of ours, but it was empty.
-    FileBroker::open(&path).await.unwrap();
-}
-
-#[tokio::test]
-async fn what_is_no_broker_is_left_as_it_is() {
-    let (folder, _) = place();
-    for (name, content) in [("text", b"not a database".to_vec()), ("zeros", vec![0; 100_000])] {
-        let file = folder.path().join(name);
-        std::fs::write(&file, &content).unwrap();
-        let error = refused(&file).await;
-        assert_eq!(error.kind(), Kind::NotFound, "{error}");
-        assert!(error.to_string().contains(name), "{error}");
-        assert!(std::fs::read(&file).unwrap() == content, "{name} was written to");
-    }
-    let foreign = folder.path().join("foreign.redb");
     let table: redb::TableDefinition<&str, u64> = redb::TableDefinition::new("meta");
-    let theirs = Database::create(&foreign).unwrap();
+    let theirs = Database::create(&path).unwrap();
     let transaction = theirs.begin_write().unwrap();
     transaction.open_table(table).unwrap().insert("format", 1).unwrap();
     transaction.commit().unwrap();
     drop(theirs);
-    let error = refused(&foreign).await;
-    assert!(error.to_string().contains("another program"), "{error}");
-    let theirs = Database::create(&foreign).unwrap();
-    assert_eq!(theirs.begin_write().unwrap().list_tables().unwrap().count(), 1);
+    let error = FileBroker::open(&path).await.err().unwrap().to_string();
+    assert!(error.contains("is not a messaging database"), "{error}");
 }
 
 #[tokio::test]
-async fn a_directory_that_cannot_be_made_is_named() {
-    let (folder, _) = place();
-    let file = folder.path().join("file");
-    std::fs::write(&file, "").unwrap();
-    let error = refused(&file.join("below/messages.redb")).await;
-    assert_eq!(error.kind(), Kind::CannotWrite);
-    assert!(error.to_string().contains("file/below"), "{error}");
+async fn a_stream_has_the_name_of_its_file() {
+    let (_folder, path) = place();
+    let broker = FileBroker::open(&path).await.unwrap();
+    assert_eq!(broker.operator().unwrap().stream().await.unwrap().name, "messages");
 }

@@ -1,26 +1,16 @@
 //! The writer thread of a database: commits all waiting requests in one transaction, then answers them. While the disk
 //! fails it retries, so that the engine's state and the file never diverge.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use redb::{Database, Error};
-use tempo_backend::Fault;
+use tempo_backend::database::{self, DatabaseFile};
 use tokio::sync::{mpsc, oneshot};
 
-use super::disk::Disk;
 use super::tables::Tables;
 use crate::engine::{Change, Read};
 use crate::{DeadLetter, Result};
 
-/// Maximum queued requests, and so maximum requests per commit.
-pub(super) const MAX_QUEUED_REQUESTS: usize = 256;
-/// A commit takes no further requests once its messages have this many bytes.
-const MAX_COMMIT_BYTES: usize = 16 << 20;
-/// Minimum pause between attempts to write to a failed disk.
-const MIN_RETRY_PAUSE: Duration = Duration::from_millis(100);
-/// The pause is this multiple of the previous attempt's duration: a repair reads the whole file.
-const RETRY_PAUSE_FACTOR: u32 = 4;
 /// How often a pausing thread checks whether the broker was dropped.
 const SHUTDOWN_POLL_INTERVAL: Duration = Duration::from_millis(20);
 
@@ -68,29 +58,21 @@ impl Request {
 
 /// The writer of one database file.
 pub(super) struct Writer {
-    disk: Box<dyn Disk>,
-    path: PathBuf,
+    file: DatabaseFile,
     /// `None` after a failure, until it is reopened.
     database: Option<Database>,
-    fault: Fault,
 }
 
 impl Writer {
-    pub(super) fn new(disk: Box<dyn Disk>, path: PathBuf, database: Database, fault: Fault) -> Self {
-        Self { disk, path, database: Some(database), fault }
+    pub(super) fn new(file: DatabaseFile, database: Database) -> Self {
+        Self { file, database: Some(database) }
     }
 
     /// Serves requests until all senders are dropped, or until a permanent failure, after which the engine's state has
     /// diverged from the file.
     pub(super) fn run(mut self, mut requests: mpsc::Receiver<Request>) {
         while let Some(first) = requests.blocking_recv() {
-            let mut size = first.size();
-            let mut group = vec![first];
-            while size < MAX_COMMIT_BYTES && group.len() < MAX_QUEUED_REQUESTS {
-                let Ok(next) = requests.try_recv() else { break };
-                size = size.saturating_add(next.size());
-                group.push(next);
-            }
+            let (group, size) = database::group(first, &mut requests, Request::size);
             let Some(answers) = self.serve(&group, size, &requests) else { return };
             group.into_iter().zip(answers).for_each(|(request, answer)| request.answer(answer));
         }
@@ -103,18 +85,17 @@ impl Writer {
             let begun = Instant::now();
             match self.attempt(group, size) {
                 Ok(answers) => {
-                    self.fault.clear();
+                    self.file.fault().clear();
                     return Some(answers);
                 }
-                Err(error @ (Error::Io(_) | Error::PreviousIo | Error::DatabaseClosed)) => self.fault.raise(&error),
+                Err(error) if database::is_disk_failure(&error) => self.file.fault().raise(&error),
                 Err(error) => {
                     tracing::error!(%error, "a messaging database failed");
-                    self.fault.raise(&error);
+                    self.file.fault().raise(&error);
                     return None;
                 }
             }
-            let now = Instant::now();
-            let pause = now.saturating_duration_since(begun).saturating_mul(RETRY_PAUSE_FACTOR).max(MIN_RETRY_PAUSE);
+            let (now, pause) = (Instant::now(), database::retry_pause(begun));
             while now.elapsed() < pause {
                 if requests.is_closed() {
                     tracing::error!("the last changes are lost: the disk failed until the broker was closed");
@@ -126,13 +107,13 @@ impl Writer {
     }
 
     fn attempt(&mut self, group: &[Request], size: usize) -> std::result::Result<Vec<Answer>, Error> {
-        let again = self.fault.is_raised();
+        let again = self.file.fault().is_raised();
         if again {
-            self.disk.probe(&self.path, size)?;
+            self.file.probe(size)?;
         }
         let database = match self.database.take() {
             Some(database) => database,
-            None => self.disk.open(&self.path)?,
+            None => self.file.open()?,
         };
         let answers = commit(&database, group, again)?;
         // After a failure redb takes no more writes: the database is closed.

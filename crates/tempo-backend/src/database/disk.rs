@@ -1,33 +1,50 @@
-//! The disk operations of a broker, as a trait so that tests can make them fail.
+//! The disk operations of a database file, as a trait so that tests can make them fail.
 
+use std::fmt::Debug;
 use std::io;
 use std::path::Path;
 
 use redb::backends::FileBackend;
 use redb::{Database, DatabaseError};
-use tempo_backend::Fault;
 use tempo_settings::private;
 
-/// Size of redb's cache. Messages are usually read soon after they are written; the page cache keeps the rest.
-const CACHE_BYTES: usize = 2 << 20;
+use crate::Fault;
 
 /// The disk below a database file.
-pub(super) trait Disk: Send {
+pub trait Disk: Debug + Send {
     /// Opens the database at `path`, or creates it with owner-only permissions. Repairs one that was not closed, which
     /// reads the whole file.
+    ///
+    /// # Errors
+    ///
+    /// Another process has the file open, or it cannot be opened, or is no database.
     fn open(&self, path: &Path) -> Result<Database, DatabaseError>;
 
     /// Writes `size` bytes beside the database at `path` and removes them.
+    ///
+    /// # Errors
+    ///
+    /// Those of a write of that size.
     fn probe(&self, path: &Path, size: usize) -> io::Result<()>;
 }
 
 /// The real disk.
-pub(super) struct System;
+#[derive(Clone, Copy, Debug)]
+pub struct SystemDisk {
+    cache_bytes: usize,
+}
 
-impl Disk for System {
+impl SystemDisk {
+    /// Creates a disk whose databases have a cache of `cache_bytes`. The page cache of the system keeps the rest.
+    pub const fn new(cache_bytes: usize) -> Self {
+        Self { cache_bytes }
+    }
+}
+
+impl Disk for SystemDisk {
     fn open(&self, path: &Path) -> Result<Database, DatabaseError> {
         let file = private::options().read(true).write(true).create(true).truncate(false).open(path)?;
-        Database::builder().set_cache_size(CACHE_BYTES).create_with_backend(FileBackend::new(file)?)
+        Database::builder().set_cache_size(self.cache_bytes).create_with_backend(FileBackend::new(file)?)
     }
 
     fn probe(&self, path: &Path, size: usize) -> io::Result<()> {

@@ -7,6 +7,7 @@ mod byte_budget;
 mod context;
 #[cfg(feature = "redb")]
 pub mod database;
+mod error;
 mod fault;
 mod scheme;
 #[cfg(any(test, feature = "testkit"))]

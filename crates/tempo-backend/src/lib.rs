@@ -1,6 +1,8 @@
 //! Shared by the backends of Tempo's services.
 //!
 #![doc = include_str!("../README.md")]
+// docs.rs shows the feature that an item needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod backends;
 mod byte_budget;

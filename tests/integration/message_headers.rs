@@ -55,7 +55,7 @@ fn peak(server: &Server) -> u64 {
 }
 
 /// Handles the messages, and waits until the log has the outcome of all that are too large.
-fn handle_all(broker: &Broker, many: usize, fate: &str) -> Server {
+fn handle_all(broker: &Broker, many: usize, outcome: &str) -> Server {
     let server = broker.run(GUEST).args(["--subscribe", SOON, "--admin", "127.0.0.1:0"]).serve();
     let admin = Admin::of(&server);
     publish(server.address, "topic=check.before", "x");
@@ -65,7 +65,7 @@ fn handle_all(broker: &Broker, many: usize, fate: &str) -> Server {
     eventually("five refusals", || {
         let alive = admin.get("/livez");
         assert_eq!(alive.status, 200, "{}", alive.text());
-        (server.log.count(fate) >= 5).then_some(())
+        (server.log.count(outcome) >= 5).then_some(())
     });
     for count in [99, 100] {
         wait_seen(server.address, &format!("check.{count}"), 1);

@@ -15,7 +15,7 @@ use crate::options;
 mod bucket;
 mod cleaner;
 mod digest;
-mod failure;
+mod error;
 mod meta;
 mod read;
 mod source;

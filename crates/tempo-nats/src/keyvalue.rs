@@ -17,12 +17,12 @@ use tempo_settings::{BackendUrl, Flag};
 
 use crate::address::Address;
 use crate::connection::{Connection, ConnectionLost};
-use crate::failure::Failure;
+use crate::error::NatsError;
 use crate::key;
 use crate::options;
 
 mod bucket;
-mod failure;
+mod error;
 mod marker;
 mod seen;
 mod walk;
@@ -119,7 +119,7 @@ impl NatsKeyValue {
     async fn replace(&self, key: &str, life: Option<u64>, value: Bytes, version: Version) -> Result<Version> {
         let known = self.seen.is_value(version);
         if !known && self.entry(key).await?.is_none_or(|entry| entry.version != version) {
-            return Err(failure::condition());
+            return Err(error::condition());
         }
         self.publish(key, headers(Some(version), life), value).await
     }
@@ -137,10 +137,10 @@ impl NatsKeyValue {
                 Some(message) if marker::is_marker(&message.headers) => message.sequence,
                 // The marker's own life may have ended in between.
                 None => 0,
-                Some(_) => return Err(failure::condition()),
+                Some(_) => return Err(error::condition()),
             };
         }
-        Err(failure::condition())
+        Err(error::condition())
     }
 
     /// Publishes, and waits until the server has stored the message.
@@ -154,11 +154,11 @@ impl NatsKeyValue {
                 None => jetstream.publish(subject, value).await?.await,
             }
         };
-        let acknowledged = self.connection.request(request).await.map_err(Failure::from)?;
+        let acknowledged = self.connection.request(request).await.map_err(NatsError::from)?;
         acknowledged.map(|acknowledged| acknowledged.sequence).map_err(|error| match error.kind() {
             // Found by the client, before anything is sent.
-            PublishErrorKind::MaxPayloadExceeded => failure::too_large(size, self.connection.max_payload()),
-            _ => Failure::from(error).into(),
+            PublishErrorKind::MaxPayloadExceeded => error::too_large(size, self.connection.max_payload()),
+            _ => NatsError::from(error).into(),
         })
     }
 
@@ -170,7 +170,7 @@ impl NatsKeyValue {
             match self.connection.request(self.read(&subject)).await {
                 Ok(result) => return result,
                 Err(ConnectionLost::AwaitingReply) if attempts.next().is_some() => {}
-                Err(lost) => return Err(Failure::from(lost).into()),
+                Err(lost) => return Err(NatsError::from(lost).into()),
             }
         }
     }
@@ -181,13 +181,13 @@ impl NatsKeyValue {
             match stream.direct_get_last_for_subject(subject).await {
                 Ok(message) => Ok(Some(message)),
                 Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
-                Err(error) => Err(Failure::from(error).into()),
+                Err(error) => Err(NatsError::from(error).into()),
             }
         } else {
             match stream.get_last_raw_message_by_subject(subject).await {
                 Ok(message) => Ok(Some(message)),
                 Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
-                Err(error) => Err(Failure::from(error).into()),
+                Err(error) => Err(NatsError::from(error).into()),
             }
         }
     }
@@ -195,7 +195,7 @@ impl NatsKeyValue {
     /// A lifetime in the whole seconds that the server counts in.
     fn life(&self, ttl: Duration) -> Result<u64> {
         if !self.bucket.ends_lives() {
-            return Err(failure::no_lifetimes());
+            return Err(error::no_lifetimes());
         }
         let started = u64::from(ttl.subsec_nanos() > 0);
         Ok(ttl.as_secs().saturating_add(started).clamp(1, MAX_TTL_SECONDS))

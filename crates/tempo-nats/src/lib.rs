@@ -45,7 +45,7 @@ mod address;
 #[cfg(feature = "blobstore")]
 mod blobstore;
 mod connection;
-mod failure;
+mod error;
 #[cfg(any(feature = "blobstore", feature = "keyvalue"))]
 mod fetch;
 #[cfg(feature = "keyvalue")]

@@ -13,7 +13,7 @@ use crate::options;
 mod consumer;
 mod core;
 mod durable;
-mod failure;
+mod error;
 mod inbox;
 mod incoming;
 mod jetstream;

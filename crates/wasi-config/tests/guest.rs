@@ -69,14 +69,14 @@ fn reexport(interface: &str) -> String {
 /// The guest's error, as the host of this test sees it.
 #[derive(Debug, PartialEq, wasmtime::component::ComponentType, wasmtime::component::Lift)]
 #[component(variant)]
-enum Failure {
+enum ConfigError {
     #[component(name = "upstream")]
     Upstream(String),
     #[component(name = "io")]
     Io(String),
 }
 
-type Answer<T> = std::result::Result<T, Failure>;
+type Answer<T> = std::result::Result<T, ConfigError>;
 
 struct Guest {
     store: Store<StoreData>,
@@ -140,8 +140,8 @@ impl Configuration for Unreachable {
 async fn errors_reach_the_guest_and_do_not_trap_it() {
     for interface in INTERFACES {
         let mut guest = Guest::new(interface, Unreachable).await.unwrap();
-        assert_eq!(guest.get("k").await.unwrap(), Err(Failure::Upstream("gone".into())), "{interface}");
-        assert_eq!(guest.get_all().await.unwrap(), Err(Failure::Io("torn".into())), "{interface}");
+        assert_eq!(guest.get("k").await.unwrap(), Err(ConfigError::Upstream("gone".into())), "{interface}");
+        assert_eq!(guest.get_all().await.unwrap(), Err(ConfigError::Io("torn".into())), "{interface}");
     }
 }
 

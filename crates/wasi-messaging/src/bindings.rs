@@ -7,7 +7,7 @@ pub(crate) mod tempo {
         world: "handler-service",
         imports: { default: async | trappable },
         exports: { default: async | store },
-        trappable_error_type: { "tempo:messaging/types.error" => crate::failure::Failure },
+        trappable_error_type: { "tempo:messaging/types.error" => crate::error::TrappableError },
         require_store_data_send: true,
     });
 }
@@ -24,13 +24,13 @@ pub(crate) mod draft {
             "wasi:messaging/types.message": crate::draft::OwnMessage,
             "wasi:messaging/request-reply.request-options": crate::draft::RequestOptions,
         },
-        trappable_error_type: { "wasi:messaging/types.error" => crate::failure::Failure },
+        trappable_error_type: { "wasi:messaging/types.error" => crate::error::TrappableError },
         require_store_data_send: true,
     });
 }
 
 /// `wasmcloud:messaging@0.2.0`, with errors as text.
-pub(crate) mod wasmcloud2 {
+pub(crate) mod wasmcloud_v0_2 {
     wasmtime::component::bindgen!({
         path: "wit/messaging-wasmcloud-0.2",
         world: "handler-service",
@@ -41,13 +41,13 @@ pub(crate) mod wasmcloud2 {
 }
 
 /// `wasmcloud:messaging@0.3.0`, with bodies as streams.
-pub(crate) mod wasmcloud3 {
+pub(crate) mod wasmcloud_v0_3 {
     wasmtime::component::bindgen!({
         path: "wit/messaging-wasmcloud-0.3",
         world: "handler-service",
         imports: { default: async | trappable },
         exports: { default: async | store },
-        trappable_error_type: { "wasmcloud:messaging/types.error" => crate::failure::Failure },
+        trappable_error_type: { "wasmcloud:messaging/types.error" => crate::error::TrappableError },
         require_store_data_send: true,
     });
 }

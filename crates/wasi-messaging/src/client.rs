@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tempo_backend::{ByteBudget, Reservation};
 
 use crate::allowed::Allowed;
-use crate::failure::no_such_client;
+use crate::error::no_such_client;
 use crate::replies::ReplyTopics;
 use crate::{Broker, Error, ErrorKind, MESSAGE_ID, Message, MessagingLimits, Result, check, topic};
 

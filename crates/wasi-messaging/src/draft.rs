@@ -9,7 +9,7 @@ use wasmtime::component::Resource;
 pub use self::message::OwnMessage;
 use crate::allowed::{Allowed, AllowedTopics};
 use crate::bindings::draft::wasi::messaging::{producer, request_reply, types};
-use crate::failure::{Failure, no_such_client};
+use crate::error::{TrappableError, no_such_client};
 use crate::{Broker, Error, ErrorKind, Message, MessagingView};
 
 /// A component's connection to a client.
@@ -42,37 +42,37 @@ impl MessagingView<'_> {
         &mut self,
         message: Message,
         origin: Option<Arc<dyn Broker>>,
-    ) -> Result<Resource<OwnMessage>, Failure> {
+    ) -> Result<Resource<OwnMessage>, TrappableError> {
         let message = OwnMessage::received(message, origin, self.state.bytes())?;
         Ok(self.table.push(message)?)
     }
 
     /// Takes a message from the guest.
-    fn take(&mut self, handle: Resource<OwnMessage>) -> Result<Message, Failure> {
+    fn take(&mut self, handle: Resource<OwnMessage>) -> Result<Message, TrappableError> {
         Ok(self.table.delete(handle)?.into_sendable()?)
     }
 
     /// Returns the broker of a connection, and the allowed topics.
-    fn connected(&self, handle: &Resource<Connection>) -> Result<(Arc<dyn Broker>, Allowed), Failure> {
+    fn connected(&self, handle: &Resource<Connection>) -> Result<(Arc<dyn Broker>, Allowed), TrappableError> {
         let broker = self.table.get(handle)?.broker.clone();
         Ok(broker.ok_or_else(|| Error::new(ErrorKind::Unavailable, "the client is disconnected"))?)
     }
 }
 
 impl types::Host for MessagingView<'_> {
-    fn convert_error(&mut self, failure: Failure) -> wasmtime::Result<types::Error> {
+    fn convert_error(&mut self, failure: TrappableError) -> wasmtime::Result<types::Error> {
         failure.into_error().map(Into::into)
     }
 }
 
 impl types::HostClient for MessagingView<'_> {
-    async fn connect(&mut self, name: String) -> Result<Resource<Connection>, Failure> {
+    async fn connect(&mut self, name: String) -> Result<Resource<Connection>, TrappableError> {
         let (broker, allowed) = self.broker(&name);
         let broker = broker.ok_or_else(no_such_client)?;
         Ok(self.table.push(Connection { broker: Some((broker, allowed)) })?)
     }
 
-    async fn disconnect(&mut self, handle: Resource<Connection>) -> Result<(), Failure> {
+    async fn disconnect(&mut self, handle: Resource<Connection>) -> Result<(), TrappableError> {
         self.table.get_mut(&handle)?.broker = None;
         Ok(())
     }
@@ -89,7 +89,7 @@ impl producer::Host for MessagingView<'_> {
         client: Resource<Connection>,
         topic: String,
         message: Resource<OwnMessage>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), TrappableError> {
         let message = Message { topic, reply_to: None, ..self.take(message)? };
         let (broker, allowed) = self.connected(&client)?;
         Ok(self.client(Some(broker), allowed).publish(message).await?)
@@ -103,7 +103,7 @@ impl request_reply::Host for MessagingView<'_> {
         topic: String,
         message: Resource<OwnMessage>,
         options: Option<Resource<RequestOptions>>,
-    ) -> Result<Vec<Resource<OwnMessage>>, Failure> {
+    ) -> Result<Vec<Resource<OwnMessage>>, TrappableError> {
         let options = options.map(|options| self.table.delete(options)).transpose()?.unwrap_or_default();
         let message = Message { topic, reply_to: None, ..self.table.get(&message)?.sendable()?.clone() };
         let (broker, allowed) = self.connected(&client)?;
@@ -117,7 +117,11 @@ impl request_reply::Host for MessagingView<'_> {
         answers.into_iter().map(|answer| Ok(self.table.push(answer)?)).collect()
     }
 
-    async fn reply(&mut self, reply_to: Resource<OwnMessage>, message: Resource<OwnMessage>) -> Result<(), Failure> {
+    async fn reply(
+        &mut self,
+        reply_to: Resource<OwnMessage>,
+        message: Resource<OwnMessage>,
+    ) -> Result<(), TrappableError> {
         let answer = self.take(message)?;
         let request = self.table.get(&reply_to)?;
         let (topic, broker) = (request.message().reply_to.clone(), request.origin());

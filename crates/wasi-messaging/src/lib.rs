@@ -56,7 +56,7 @@ mod check;
 mod client;
 mod consumer;
 mod draft;
-mod failure;
+mod error;
 mod limits;
 mod replies;
 mod service;
@@ -66,8 +66,8 @@ mod tempo;
 mod testing;
 #[cfg(feature = "tool")]
 mod tool;
-mod wasmcloud2;
-mod wasmcloud3;
+mod wasmcloud_v0_2;
+mod wasmcloud_v0_3;
 
 pub use allowed::AllowedTopics;
 pub use backends::MessagingBackends;

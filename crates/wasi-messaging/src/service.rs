@@ -9,7 +9,7 @@ use tempo_settings::DEFAULT_NAME;
 use wasmtime::component::{HasData, Linker, ResourceTable};
 
 use crate::allowed::{Allowed, AllowedTopics};
-use crate::bindings::{draft, tempo, wasmcloud2, wasmcloud3};
+use crate::bindings::{draft, tempo, wasmcloud_v0_2, wasmcloud_v0_3};
 use crate::client::{Client, Handled};
 use crate::replies::ReplyTopics;
 use crate::{Broker, Message, MessagingLimits};
@@ -148,12 +148,12 @@ impl Service for WasiMessaging {
         draft::wasi::messaging::types::add_to_linker::<T, Self>(linker, T::provide)?;
         draft::wasi::messaging::producer::add_to_linker::<T, Self>(linker, T::provide)?;
         draft::wasi::messaging::request_reply::add_to_linker::<T, Self>(linker, T::provide)?;
-        wasmcloud2::wasmcloud::messaging::types::add_to_linker::<T, Self>(linker, T::provide)?;
-        wasmcloud2::wasmcloud::messaging::consumer::add_to_linker::<T, Self>(linker, T::provide)?;
+        wasmcloud_v0_2::wasmcloud::messaging::types::add_to_linker::<T, Self>(linker, T::provide)?;
+        wasmcloud_v0_2::wasmcloud::messaging::consumer::add_to_linker::<T, Self>(linker, T::provide)?;
         // Engines without concurrency support cannot link async functions.
         if linker.engine().get_concurrency_support() {
-            wasmcloud3::wasmcloud::messaging::types::add_to_linker::<T, Self>(linker, T::provide)?;
-            wasmcloud3::wasmcloud::messaging::consumer::add_to_linker::<T, Self>(linker, T::provide)?;
+            wasmcloud_v0_3::wasmcloud::messaging::types::add_to_linker::<T, Self>(linker, T::provide)?;
+            wasmcloud_v0_3::wasmcloud::messaging::consumer::add_to_linker::<T, Self>(linker, T::provide)?;
             tempo::tempo::messaging::types::add_to_linker::<T, Self>(linker, T::provide)?;
             tempo::tempo::messaging::producer::add_to_linker::<T, Self>(linker, T::provide)?;
         }

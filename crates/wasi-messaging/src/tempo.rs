@@ -6,7 +6,7 @@ use wasmtime::component::Accessor;
 
 use crate::bindings::tempo::exports::tempo::messaging::handler;
 use crate::bindings::tempo::tempo::messaging::{producer, types};
-use crate::failure::Failure;
+use crate::error::TrappableError;
 use crate::{Error, ErrorKind, Message, MessagingView, WasiMessaging};
 
 /// Converts a delivery for the handler.
@@ -57,7 +57,7 @@ impl From<Error> for types::Error {
 }
 
 impl types::Host for MessagingView<'_> {
-    fn convert_error(&mut self, failure: Failure) -> wasmtime::Result<types::Error> {
+    fn convert_error(&mut self, failure: TrappableError) -> wasmtime::Result<types::Error> {
         failure.into_error().map(Into::into)
     }
 }
@@ -65,7 +65,11 @@ impl types::Host for MessagingView<'_> {
 impl producer::Host for MessagingView<'_> {}
 
 impl<T: Send> producer::HostWithStore<T> for WasiMessaging {
-    async fn publish(accessor: &Accessor<T, Self>, client: String, message: types::Message) -> Result<(), Failure> {
+    async fn publish(
+        accessor: &Accessor<T, Self>,
+        client: String,
+        message: types::Message,
+    ) -> Result<(), TrappableError> {
         let client = accessor.with(|mut access| access.get().named(&client));
         Ok(client.publish(message.into()).await?)
     }
@@ -85,7 +89,7 @@ impl<T: Send> producer::HostWithStore<T> for WasiMessaging {
         client: String,
         message: types::Message,
         timeout: u32,
-    ) -> Result<types::Message, Failure> {
+    ) -> Result<types::Message, TrappableError> {
         let client = accessor.with(|mut access| access.get().named(&client));
         Ok(client.ask(message.into(), Some(timeout)).await?.into())
     }

@@ -13,8 +13,8 @@ use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime::{Config, Engine, Result, Store};
 
 /// Each publishes its topic as the payload, and answers with the case of the result.
-const SYNC: [&str; 2] = [include_str!("guest/draft.wat"), include_str!("guest/wasmcloud2.wat")];
-const ASYNC: [&str; 2] = [include_str!("guest/tempo.wat"), include_str!("guest/wasmcloud3.wat")];
+const SYNC: [&str; 2] = [include_str!("guest/draft.wat"), include_str!("guest/wasmcloud-0.2.wat")];
+const ASYNC: [&str; 2] = [include_str!("guest/tempo.wat"), include_str!("guest/wasmcloud-0.3.wat")];
 
 struct StoreData {
     messaging: MessagingState,

@@ -14,11 +14,11 @@ use tempo_blobstore::{ErrorKind, Result};
 use tempo_settings::{Error as BootError, ErrorKind as BootErrorKind};
 
 use super::cleaner::Cleaner;
-use super::failure;
+use super::error;
 use super::meta::Last;
 use crate::address::Address;
 use crate::connection::{Connection, ConnectionLost};
-use crate::failure::Failure;
+use crate::error::NatsError;
 
 /// How often a read is tried whose answer was lost with the connection. To read twice does no harm.
 pub(super) const MAX_READ_ATTEMPTS: usize = 3;
@@ -86,7 +86,7 @@ impl Bucket {
             match self.connection.request(self.read(&subject)).await {
                 Ok(message) => return message?.as_ref().map(Last::read).transpose(),
                 Err(ConnectionLost::AwaitingReply) if attempts.next().is_some() => {}
-                Err(lost) => return Err(Failure::from(lost).into()),
+                Err(lost) => return Err(NatsError::from(lost).into()),
             }
         }
     }
@@ -98,13 +98,13 @@ impl Bucket {
             match self.stream.direct_get_last_for_subject(subject).await {
                 Ok(message) => Ok(Some(message)),
                 Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
-                Err(error) => Err(Failure::from(error).into()),
+                Err(error) => Err(NatsError::from(error).into()),
             }
         } else {
             match self.stream.get_last_raw_message_by_subject(subject).await {
                 Ok(message) => Ok(Some(message)),
                 Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
-                Err(error) => Err(Failure::from(error).into()),
+                Err(error) => Err(NatsError::from(error).into()),
             }
         }
     }
@@ -125,7 +125,7 @@ impl Bucket {
                 result => return result.map(|()| last),
             }
         }
-        Err(failure::busy())
+        Err(error::busy())
     }
 
     async fn publish(&self, name: &str, sequence: u64, description: Bytes) -> Result<()> {
@@ -135,8 +135,8 @@ impl Bucket {
         let jetstream = self.connection.jetstream();
         let request =
             async { jetstream.publish_with_headers(self.description(name), headers, description).await?.await };
-        let acknowledged = self.connection.request(request).await.map_err(Failure::from)?;
-        acknowledged.map(drop).map_err(|error| Failure::from(error).into())
+        let acknowledged = self.connection.request(request).await.map_err(NatsError::from)?;
+        acknowledged.map(drop).map_err(|error| NatsError::from(error).into())
     }
 }
 

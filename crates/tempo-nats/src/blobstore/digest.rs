@@ -6,7 +6,7 @@ use ring::digest::{Context, SHA256};
 use tempo_blobstore::Result;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::failure::Failure;
+use crate::error::NatsError;
 
 /// How many bytes may wait for the thread. What waits is handed over at once, so that the way there is not gone for each
 /// chunk.
@@ -62,8 +62,8 @@ impl Digest {
     async fn take(&mut self) -> Result<Box<Context>> {
         match std::mem::replace(&mut self.state, State::Lost) {
             State::Here(context) => Ok(context),
-            State::Away(computed) => Ok(computed.await.map_err(|error| Failure::other(&error))?),
-            State::Lost => Err(Failure::Other.into()),
+            State::Away(computed) => Ok(computed.await.map_err(|error| NatsError::other(&error))?),
+            State::Lost => Err(NatsError::Other.into()),
         }
     }
 }

@@ -7,7 +7,7 @@ use async_nats::jetstream::object_store::{ObjectInfo as Meta, ObjectOptions};
 use bytes::Bytes;
 use tempo_blobstore::{Entry, ObjectInfo, PutOptions, Result};
 
-use crate::failure::Failure;
+use crate::error::NatsError;
 
 /// The header of an object that holds its media type.
 const CONTENT_TYPE: &str = "Content-Type";
@@ -33,7 +33,7 @@ impl Last {
 
     pub(super) fn parse(sequence: u64, time: DateTime, payload: &[u8]) -> Result<Self> {
         let parsed = (!payload.is_empty()).then(|| serde_json::from_slice(payload)).transpose();
-        Ok(Self { sequence, time, meta: parsed.map_err(|error| Failure::other(&error))? })
+        Ok(Self { sequence, time, meta: parsed.map_err(|error| NatsError::other(&error))? })
     }
 
     /// What describes the object, if there is one: it was not deleted, and is no link to another.
@@ -110,7 +110,7 @@ pub(super) fn describe(name: &str, options: PutOptions, written: Written) -> Res
 }
 
 fn json(meta: &Meta) -> Result<Bytes> {
-    serde_json::to_vec(meta).map(Bytes::from).map_err(|error| Failure::other(&error).into())
+    serde_json::to_vec(meta).map(Bytes::from).map_err(|error| NatsError::other(&error).into())
 }
 
 fn info(name: &str, meta: &Meta, time: DateTime) -> ObjectInfo {

@@ -11,10 +11,10 @@ use tempo_blobstore::{ByteRange, Data, Result};
 
 use super::bucket::{Bucket, MAX_READ_ATTEMPTS};
 use super::digest::Digest;
-use super::failure;
+use super::error;
 use super::source::{Chunk, ChunkConsumer};
 use super::upload::CHUNK_BYTES;
-use crate::failure::Failure;
+use crate::error::NatsError;
 
 /// Requested bytes at a time, or one chunk if that is larger.
 pub(super) const READ_AHEAD_BYTES: usize = 1 << 20;
@@ -102,14 +102,14 @@ impl ObjectReader {
         self.place.chunks = self.place.chunks.saturating_add(1);
         self.place.sequence = piece.sequence;
         let beyond = self.place.bytes > self.size || self.place.chunks > self.chunks;
-        if beyond { Err(failure::changed()) } else { Ok(()) }
+        if beyond { Err(error::changed()) } else { Ok(()) }
     }
 
     async fn verify(&mut self) -> Result<()> {
         let Some((hash, expected)) = self.digest.take() else { return Ok(()) };
         let digest = hash.finish().await?;
         let expected = URL_SAFE.decode(&expected).or_else(|_| URL_SAFE_NO_PAD.decode(&expected));
-        if expected.is_ok_and(|expected| expected == digest.as_ref()) { Ok(()) } else { Err(failure::changed()) }
+        if expected.is_ok_and(|expected| expected == digest.as_ref()) { Ok(()) } else { Err(error::changed()) }
     }
 
     /// The next chunk that was not passed.
@@ -125,7 +125,7 @@ impl ObjectReader {
                 None => self.source = None,
             }
         }
-        Err(Failure::Timeout.into())
+        Err(NatsError::Timeout.into())
     }
 
     /// Opens a consumer of what is still to be read; false if that is to be tried again.

@@ -12,9 +12,9 @@ use tempo_blobstore::Result;
 use tokio::time::timeout;
 
 use super::bucket::Bucket;
-use super::failure;
+use super::error;
 use crate::connection::{ConnectionLost, REQUEST_TIMEOUT};
-use crate::failure::Failure;
+use crate::error::NatsError;
 
 /// Inactivity after which the server deletes the consumer. A slower reader creates another one.
 const INACTIVE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -72,19 +72,19 @@ impl ChunkConsumer {
         let client = bucket.connection.client();
         let inbox = client.new_inbox();
         let opening = async {
-            let consumer = bucket.stream.create_consumer(config).await.map_err(Failure::from)?;
-            let answers = client.subscribe(inbox.clone()).await.map_err(|error| Failure::other(&error))?;
-            Ok::<_, Failure>((consumer, answers))
+            let consumer = bucket.stream.create_consumer(config).await.map_err(NatsError::from)?;
+            let answers = client.subscribe(inbox.clone()).await.map_err(|error| NatsError::other(&error))?;
+            Ok::<_, NatsError>((consumer, answers))
         };
         let (consumer, answers) = match bucket.connection.request(opening).await {
             Ok(opened) => opened?,
             Err(ConnectionLost::AwaitingReply) => return Ok(None),
-            Err(lost) => return Err(Failure::from(lost).into()),
+            Err(lost) => return Err(NatsError::from(lost).into()),
         };
         let bucket = Arc::clone(bucket);
         let source = Self { bucket, consumer, answers, inbox, batch, asked: 0, delivered: 0 };
         let pending = source.consumer.cached_info().num_pending;
-        if pending == rest { Ok(Some(source)) } else { Err(failure::changed()) }
+        if pending == rest { Ok(Some(source)) } else { Err(error::changed()) }
     }
 
     /// The next chunk; `None` if the consumer cannot give it.
@@ -93,7 +93,7 @@ impl ChunkConsumer {
         match connection.request(timeout(REQUEST_TIMEOUT, self.receive())).await {
             Ok(piece) => Ok(piece.ok().flatten()),
             Err(ConnectionLost::AwaitingReply) => Ok(None),
-            Err(lost) => Err(Failure::from(lost).into()),
+            Err(lost) => Err(NatsError::from(lost).into()),
         }
     }
 

@@ -12,8 +12,8 @@ use tempo_blobstore::{Error, ErrorKind, ObjectInfo, PutOptions, Result, Upload};
 use super::bucket::Bucket;
 use super::cleaner::Ack;
 use super::digest::Digest;
-use super::{failure, meta};
-use crate::failure::Failure;
+use super::{error, meta};
+use crate::error::NatsError;
 
 /// The size of a chunk, in bytes, that all clients of NATS use. A server may take less.
 pub(super) const CHUNK_BYTES: usize = 128 << 10;
@@ -81,14 +81,14 @@ impl NatsUpload {
     }
 
     async fn send(&mut self, chunk: Bytes) -> Result<()> {
-        let nuid = self.nuid.as_ref().ok_or_else(failure::incomplete)?;
+        let nuid = self.nuid.as_ref().ok_or_else(error::incomplete)?;
         let subject = self.bucket.chunks(nuid);
         self.hash.update(chunk.clone()).await?;
         self.size = self.size.saturating_add(chunk.len());
         self.chunks = self.chunks.saturating_add(1);
         let connection = &self.bucket.connection;
-        connection.ready().await.map_err(Failure::from)?;
-        let sent = connection.jetstream().publish(subject, chunk).await.map_err(Failure::from)?;
+        connection.ready().await.map_err(NatsError::from)?;
+        let sent = connection.jetstream().publish(subject, chunk).await.map_err(NatsError::from)?;
         self.sent.push_back(sent.into_future());
         self.settle(MAX_CHUNKS_IN_FLIGHT).await
     }
@@ -99,7 +99,7 @@ impl NatsUpload {
             let Some(oldest) = self.sent.front_mut() else { break };
             let answer = self.bucket.connection.request(oldest).await;
             self.sent.pop_front();
-            answer.map_err(Failure::from)?.map_err(Failure::from)?;
+            answer.map_err(NatsError::from)?.map_err(NatsError::from)?;
         }
         Ok(())
     }
@@ -107,7 +107,7 @@ impl NatsUpload {
     /// Writes the description, and removes the chunks of the object before.
     async fn publish(&mut self) -> Result<ObjectInfo> {
         // From here on the chunks may be those of an object, and stay when this is dropped.
-        let nuid = self.nuid.take().ok_or_else(failure::incomplete)?;
+        let nuid = self.nuid.take().ok_or_else(error::incomplete)?;
         let digest = std::mem::replace(&mut self.hash, Digest::new()).finish().await?;
         let written = meta::Written {
             bucket: self.bucket.name.clone(),
@@ -146,7 +146,7 @@ impl Upload for NatsUpload {
     async fn write(&mut self, data: Bytes) -> Result<()> {
         // A write that fails, or that is not waited for, leaves it so.
         if !std::mem::take(&mut self.sound) {
-            return Err(failure::incomplete());
+            return Err(error::incomplete());
         }
         self.take(data).await?;
         self.sound = true;
@@ -155,7 +155,7 @@ impl Upload for NatsUpload {
 
     async fn complete(mut self: Box<Self>) -> Result<ObjectInfo> {
         if !self.sound {
-            return Err(failure::incomplete());
+            return Err(error::incomplete());
         }
         self.flush(1).await?;
         self.settle(0).await?;

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::bucket::Bucket;
 use super::meta::Last;
-use crate::failure::Failure;
+use crate::error::NatsError;
 use crate::fetch;
 
 /// How many descriptions are fetched at once. One may have some kilobytes.
@@ -31,13 +31,13 @@ pub(super) async fn list(bucket: &Bucket, prefix: &str, after: Option<&str>, lim
     if limit == 0 {
         return Ok(Vec::new());
     }
-    let deadline = Instant::now().checked_add(LIST_TIMEOUT).ok_or(Failure::Timeout)?;
+    let deadline = Instant::now().checked_add(LIST_TIMEOUT).ok_or(NatsError::Timeout)?;
     let mut room = limit;
     loop {
         let mut page = Page { prefix, after, room, entries: BTreeMap::new(), left_out: false, gone: 0 };
         let walking = bucket.connection.request(walk(bucket, &mut page));
-        let walked = timeout_at(deadline, walking).await.map_err(|_| Failure::Timeout)?;
-        walked.map_err(Failure::from)??;
+        let walked = timeout_at(deadline, walking).await.map_err(|_| NatsError::Timeout)?;
+        walked.map_err(NatsError::from)??;
         // What was left out for objects that turned out to be gone is found with more room.
         if page.entries.len() >= limit || !page.left_out {
             return Ok(page.entries.into_values().take(limit).collect());
@@ -57,7 +57,7 @@ async fn walk(bucket: &Bucket, page: &mut Page<'_>) -> Result<()> {
         num_replicas: 1,
         ..pull::Config::default()
     };
-    let consumer = bucket.stream.create_consumer(config).await.map_err(Failure::from)?;
+    let consumer = bucket.stream.create_consumer(config).await.map_err(NatsError::from)?;
     let walked = fetch::all(&bucket.stream, &consumer, FETCH_BATCH, |message| {
         if let Some(name) = bucket.object(&message.subject).filter(|name| page.asks_for(name)) {
             match read(&message, &name) {
@@ -66,7 +66,7 @@ async fn walk(bucket: &Bucket, page: &mut Page<'_>) -> Result<()> {
             }
         }
     });
-    let walked = walked.await.map_err(|error| Failure::other(&*error));
+    let walked = walked.await.map_err(|error| NatsError::other(&*error));
     // Delete it: the server would keep it until its inactivity timeout.
     bucket.stream.delete_consumer(&consumer.cached_info().name).await.ok();
     Ok(walked?)

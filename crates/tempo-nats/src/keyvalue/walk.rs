@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use super::bucket::Bucket;
 use super::marker;
 use crate::connection::Connection;
-use crate::failure::Failure;
+use crate::error::NatsError;
 use crate::{fetch, key};
 
 /// Keys per fetch.
@@ -45,9 +45,9 @@ pub(super) async fn keys(
         num_replicas: 1,
         ..pull::Config::default()
     };
-    let deadline = Instant::now().checked_add(LIST_TIMEOUT).ok_or(Failure::Timeout)?;
+    let deadline = Instant::now().checked_add(LIST_TIMEOUT).ok_or(NatsError::Timeout)?;
     let walking = async {
-        let consumer = bucket.stream().create_consumer(config).await.map_err(Failure::from)?;
+        let consumer = bucket.stream().create_consumer(config).await.map_err(NatsError::from)?;
         let walked = fetch::all(bucket.stream(), &consumer, FETCH_BATCH, |message| {
             if !message.headers.as_ref().is_some_and(marker::is_marker)
                 && let Some(key) = bucket.key(&message.subject).and_then(key::decode)
@@ -55,13 +55,13 @@ pub(super) async fn keys(
                 page.add(key);
             }
         });
-        let walked = walked.await.map_err(|error| Failure::other(&*error));
+        let walked = walked.await.map_err(|error| NatsError::other(&*error));
         // Delete it: the server would keep it until its inactivity timeout.
         bucket.stream().delete_consumer(&consumer.cached_info().name).await.ok();
         walked
     };
-    let walked = timeout_at(deadline, connection.request(walking)).await.map_err(|_| Failure::Timeout)?;
-    walked.map_err(Failure::from)??;
+    let walked = timeout_at(deadline, connection.request(walking)).await.map_err(|_| NatsError::Timeout)?;
+    walked.map_err(NatsError::from)??;
     Ok(page.keys.into_iter().collect())
 }
 

@@ -14,7 +14,7 @@ use tokio::time::sleep;
 use super::bucket::Bucket;
 use super::marker;
 use crate::connection::Connection;
-use crate::failure::Failure;
+use crate::error::NatsError;
 use crate::key;
 use crate::pull::{Event, Pull};
 
@@ -30,10 +30,10 @@ const RETRY_PAUSE: Duration = Duration::from_millis(250);
 
 /// Every change from now on.
 pub(super) async fn watch(connection: Connection, bucket: Bucket) -> Result<BoxStream<'static, Result<Change>>> {
-    let asked = connection.request(bucket.stream().get_info()).await.map_err(Failure::from)?;
-    let info = asked.map_err(Failure::from)?;
+    let asked = connection.request(bucket.stream().get_info()).await.map_err(NatsError::from)?;
+    let info = asked.map_err(NatsError::from)?;
     let mut watcher = Watcher { connection, bucket, next: info.state.last_sequence.saturating_add(1), source: None };
-    watcher.open().await.map_err(|error| error.unwrap_or_else(|| Failure::Unavailable.into()))?;
+    watcher.open().await.map_err(|error| error.unwrap_or_else(|| NatsError::Unavailable.into()))?;
     Ok(stream::unfold(Some(watcher), |watcher| async {
         let mut watcher = watcher?;
         match watcher.change().await {
@@ -107,10 +107,10 @@ impl Watcher {
         let losses = self.connection.losses();
         let opening = async {
             let consumer = self.bucket.stream().create_consumer(config).await;
-            let consumer = consumer.map_err(Failure::from)?;
+            let consumer = consumer.map_err(NatsError::from)?;
             let info = consumer.cached_info();
             let pull = Pull::open(&self.connection, &info.stream_name, &info.name, Some(MAX_AHEAD_BYTES)).await;
-            pull.map_err(|error| Error::from(Failure::other(&error)))
+            pull.map_err(|error| Error::from(NatsError::other(&error)))
         };
         let pull = self.connection.request(opening).await.map_err(|_| None)?.map_err(Some)?;
         self.source = Some(ChangeConsumer { pull, losses, delivered: 0 });

@@ -18,7 +18,7 @@ use super::letters::DeadLetterStream;
 use super::receipt::{AckContext, StreamReceipt};
 use super::stream::NamedStream;
 use super::{durable, join, wire};
-use crate::failure::Failure;
+use crate::error::NatsError;
 use crate::pull::{Event, Pull};
 
 /// Minimum interval between requests for the consumer's info.
@@ -104,7 +104,7 @@ impl StreamConsumer {
         sleep(RETRY_PAUSE).await;
         let stream = match self.stream.get().await {
             Ok(Some(stream)) => stream,
-            Ok(None) => return Err(Failure::Gone.into()),
+            Ok(None) => return Err(NatsError::Gone.into()),
             Err(_) => return Ok(()),
         };
         match self.stream.connection.request(stream.consumer_info(&self.name)).await {
@@ -181,7 +181,7 @@ impl Consumer for StreamConsumer {
                     Event::End | Event::Silent => {}
                     Event::Backoff => sleep(RETRY_PAUSE).await,
                     Event::ConsumerMissing => self.recreate().await?,
-                    Event::Closed => return Err(Failure::Unavailable.into()),
+                    Event::Closed => return Err(NatsError::Unavailable.into()),
                 }
             }
             // No await from here on, so that drained messages are returned.

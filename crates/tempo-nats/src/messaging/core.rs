@@ -10,9 +10,9 @@ use tokio::time::timeout_at;
 
 use super::inbox::{self, CoreRequest, Inbox};
 use super::queue::Queue;
-use super::{failure, wire};
+use super::{error, wire};
 use crate::connection::Connection;
-use crate::failure::Failure;
+use crate::error::NatsError;
 
 pub(super) struct CoreBroker {
     connection: Connection,
@@ -30,7 +30,7 @@ impl CoreBroker {
 impl Broker for CoreBroker {
     async fn publish(&self, messages: Vec<Message>) -> Vec<Result<()>> {
         if let Err(lost) = self.connection.ready().await {
-            return messages.iter().map(|_| Err(failure::lost(lost))).collect();
+            return messages.iter().map(|_| Err(error::lost(lost))).collect();
         }
         let mut losses = self.connection.losses();
         let sending = async {
@@ -47,7 +47,7 @@ impl Broker for CoreBroker {
         tokio::select! {
             biased;
             results = sending => results,
-            _ = losses.changed() => messages.iter().map(|_| Err(Failure::ConnectionLost.into())).collect(),
+            _ = losses.changed() => messages.iter().map(|_| Err(NatsError::ConnectionLost.into())).collect(),
         }
     }
 
@@ -81,17 +81,17 @@ async fn send(connection: &Connection, message: &Message, headers: HeaderMap, re
         (None, true) => client.publish(subject, payload).await,
         (None, false) => client.publish_with_headers(subject, headers, payload).await,
     };
-    sent.map_err(|error| Failure::from(error).into())
+    sent.map_err(|error| NatsError::from(error).into())
 }
 
 /// Returns once the server has processed all earlier publishes: the server answers a request without responders in
 /// order.
 pub(super) async fn barrier(connection: &Connection) -> Result<()> {
     let question = connection.client().send_request(connection.client().new_inbox(), Request::new());
-    match connection.request(question).await.map_err(failure::lost)? {
+    match connection.request(question).await.map_err(error::lost)? {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == RequestErrorKind::NoResponders => Ok(()),
-        Err(error) => Err(Failure::from(error).into()),
+        Err(error) => Err(NatsError::from(error).into()),
     }
 }
 
@@ -99,9 +99,9 @@ pub(super) async fn barrier(connection: &Connection) -> Result<()> {
 pub(super) async fn reply(connection: &Connection, answer: &Message) -> Result<()> {
     let sending = async {
         publish(connection, answer).await?;
-        connection.client().flush().await.map_err(|error| Failure::other(&error).into())
+        connection.client().flush().await.map_err(|error| NatsError::other(&error).into())
     };
-    connection.request(sending).await.map_err(failure::lost)?
+    connection.request(sending).await.map_err(error::lost)?
 }
 
 /// Publishes a request and collects the answers. `kept`: a stream of Tempo may store the request after all; its handler
@@ -115,7 +115,7 @@ pub(super) async fn request(
     kept: bool,
 ) -> Result<Vec<Message>> {
     let deadline = inbox::deadline(timeout);
-    timeout_at(deadline, connection.ready()).await.map_err(|_| Failure::Timeout)?.map_err(failure::lost)?;
+    timeout_at(deadline, connection.ready()).await.map_err(|_| NatsError::Timeout)?.map_err(error::lost)?;
     let pending = inbox.pending_reply();
     let mut headers = wire::headers(message)?;
     if kept {

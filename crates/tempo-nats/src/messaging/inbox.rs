@@ -13,7 +13,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout_at};
 
 use super::incoming::Incoming;
-use super::{failure, wire};
+use super::{error, wire};
 use crate::connection::Connection;
 
 /// Maximum buffered answers per request.
@@ -87,11 +87,11 @@ impl PendingReply {
             let Incoming { message: answer, refusal } = incoming;
             if let Some(refusal) = refusal {
                 tracing::debug!(reason = refusal.reason, "refused an answer");
-                refused.push(failure::refused_answer(&refusal.reason));
+                refused.push(error::refused_answer(&refusal.reason));
                 continue;
             }
             if answer.status == Some(StatusCode::NO_RESPONDERS) {
-                return Err(failure::no_responders());
+                return Err(error::no_responders());
             }
             if let Some(question) = question
                 && timeout_at(deadline, is_publish_ack(&answer, question)).await.unwrap_or(false)
@@ -102,7 +102,7 @@ impl PendingReply {
             messages.push(wire::answer(answer));
         }
         if messages.is_empty() {
-            return Err(refused.pop().unwrap_or_else(failure::no_answer));
+            return Err(refused.pop().unwrap_or_else(error::no_answer));
         }
         Ok(messages)
     }

@@ -12,10 +12,10 @@ use super::inbox::{self, Inbox};
 use super::letters::DeadLetterStream;
 use super::publish::{self, Outgoing};
 use super::stream::{NamedStream, SUBJECTS_TTL};
-use super::{core, failure, wire};
+use super::{core, error, wire};
 use crate::address::Address;
 use crate::connection::Connection;
-use crate::failure::Failure;
+use crate::error::NatsError;
 
 pub(super) struct JetStreamBroker {
     connection: Connection,
@@ -56,7 +56,7 @@ impl JetStreamBroker {
         // Else another subscriber would receive it, and no publish ack would arrive.
         if !self.stream.takes(&message.topic, Duration::ZERO).await? {
             tracing::debug!(stream = self.stream.name, topic = message.topic, "the stream does not take this topic");
-            return Err(failure::no_stream());
+            return Err(error::no_stream());
         }
         Ok(Outgoing::new(&self.stream.name, subject, headers, message.payload))
     }
@@ -87,7 +87,7 @@ impl Broker for JetStreamBroker {
         }
         let pending = self.inbox.pending_reply();
         let question = self.outgoing(message, Some(&pending.topic)).await?;
-        timeout_at(deadline, publish::one(&self.connection, question)).await.map_err(|_| Failure::Timeout)??;
+        timeout_at(deadline, publish::one(&self.connection, question)).await.map_err(|_| NatsError::Timeout)??;
         pending.collect(replies, deadline, None).await
     }
 

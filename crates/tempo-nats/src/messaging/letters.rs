@@ -12,9 +12,9 @@ use tempo_messaging::{DeadLetter, ErrorKind, Result};
 
 use super::publish::{self, Outgoing};
 use super::stream::NamedStream;
-use super::{failure, incoming, wire};
+use super::{error, incoming, wire};
 use crate::connection::Connection;
-use crate::failure::Failure;
+use crate::error::NatsError;
 
 /// Headers of a dead letter.
 const REASON_HEADER: &str = "Tempo-Dead-Reason";
@@ -115,10 +115,10 @@ impl DeadLetterStream {
         let mut next = after.unwrap_or(0).saturating_add(1);
         while letters.len() < limit {
             let question = stream.raw_message_builder().sequence(next).next_by_subject(">").send();
-            let message = match self.stream.connection.request(question).await.map_err(failure::lost)? {
+            let message = match self.stream.connection.request(question).await.map_err(error::lost)? {
                 Ok(message) => message,
                 Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => break,
-                Err(error) => return Err(Failure::from(error).into()),
+                Err(error) => return Err(NatsError::from(error).into()),
             };
             next = message.sequence.saturating_add(1);
             letters.push(self.read(message, from).await?);
@@ -128,10 +128,10 @@ impl DeadLetterStream {
 
     /// Publishes a dead letter on its original topic, then removes it. Deduplicated for two minutes.
     pub(super) async fn replay(&self, sequence: u64, to: &NamedStream) -> Result<()> {
-        let stream = self.stream.get().await?.ok_or_else(failure::no_such_letter)?;
+        let stream = self.stream.get().await?.ok_or_else(error::no_such_letter)?;
         let letter = self.raw(&stream, sequence).await?;
         if letter.headers.get(OMITTED_HEADERS_HEADER).is_some() || incoming::check(&letter.headers).is_some() {
-            return Err(failure::invalid("it had too many headers to store, and cannot be replayed without them"));
+            return Err(error::invalid("it had too many headers to store, and cannot be replayed without them"));
         }
         let letter = self.read(letter, to).await?;
         let message = letter.message;
@@ -146,7 +146,7 @@ impl DeadLetterStream {
         let id = format!("{}replay.{}.{sequence}", wire::OWN_ID_PREFIX, self.stream.name);
         headers.insert(NATS_MESSAGE_ID, encode(&id));
         if !to.takes(&message.topic, Duration::ZERO).await? {
-            return Err(failure::no_stream());
+            return Err(error::no_stream());
         }
         let outgoing = Outgoing::new(&to.name, wire::subject(&message.topic)?, headers, message.payload);
         publish::one(&self.stream.connection, outgoing).await?;
@@ -155,21 +155,21 @@ impl DeadLetterStream {
 
     /// Removes a dead letter permanently.
     pub(super) async fn purge(&self, sequence: u64) -> Result<()> {
-        let stream = self.stream.get().await?.ok_or_else(failure::no_such_letter)?;
+        let stream = self.stream.get().await?.ok_or_else(error::no_such_letter)?;
         self.raw(&stream, sequence).await?;
         self.delete(&stream, sequence).await
     }
 
     async fn delete(&self, stream: &Stream, sequence: u64) -> Result<()> {
-        let deleted = self.stream.connection.request(stream.delete_message(sequence)).await.map_err(failure::lost)?;
-        deleted.map(drop).map_err(|error| Failure::from(error).into())
+        let deleted = self.stream.connection.request(stream.delete_message(sequence)).await.map_err(error::lost)?;
+        deleted.map(drop).map_err(|error| NatsError::from(error).into())
     }
 
     async fn raw(&self, stream: &Stream, sequence: u64) -> Result<StreamMessage> {
-        let found = self.stream.connection.request(stream.get_raw_message(sequence)).await.map_err(failure::lost)?;
+        let found = self.stream.connection.request(stream.get_raw_message(sequence)).await.map_err(error::lost)?;
         found.map_err(|error| match error.kind() {
-            RawMessageErrorKind::NoMessageFound => failure::no_such_letter(),
-            _ => Failure::from(error).into(),
+            RawMessageErrorKind::NoMessageFound => error::no_such_letter(),
+            _ => NatsError::from(error).into(),
         })
     }
 

@@ -6,8 +6,8 @@ use async_nats::jetstream::stream::Stream;
 use tempo_messaging::{ConsumerConfig, ConsumerMove, Error, ErrorKind, Moved, Result, Start};
 
 use super::stream::NamedStream;
-use super::{durable, failure, join};
-use crate::failure::Failure;
+use super::{durable, error, join};
+use crate::error::NatsError;
 
 /// Changes the topics, the position or the name of the consumer.
 pub(super) async fn move_consumer(named: &NamedStream, consumer: &str, change: &ConsumerMove) -> Result<Moved> {
@@ -38,17 +38,17 @@ pub(super) async fn move_consumer(named: &NamedStream, consumer: &str, change: &
 }
 
 async fn info(named: &NamedStream, stream: &Stream, name: &str) -> Result<Option<consumer::Info>> {
-    match named.connection.request(stream.consumer_info(name)).await.map_err(failure::lost)? {
+    match named.connection.request(stream.consumer_info(name)).await.map_err(error::lost)? {
         Ok(info) => Ok(Some(info)),
         Err(error) if error.kind() == ConsumerInfoErrorKind::NotFound => Ok(None),
         Err(error) if error.kind() == ConsumerInfoErrorKind::InvalidName => Ok(None),
-        Err(error) => Err(Failure::other(&error).into()),
+        Err(error) => Err(NatsError::other(&error).into()),
     }
 }
 
 async fn update(named: &NamedStream, stream: &Stream, config: consumer::Config) -> Result<consumer::Info> {
     let config = durable::pulled(config).ok_or_else(pushes)?;
-    let updated = named.connection.request(stream.update_consumer(config)).await.map_err(failure::lost)?;
+    let updated = named.connection.request(stream.update_consumer(config)).await.map_err(error::lost)?;
     let updated = updated.map_err(|error| Error::new(ErrorKind::Other, format!("it cannot be updated: {error}")))?;
     Ok(updated.cached_info().clone())
 }
@@ -99,16 +99,16 @@ async fn create(named: &NamedStream, stream: &Stream, config: consumer::Config) 
 }
 
 async fn delete(named: &NamedStream, stream: &Stream, name: &str) -> Result<()> {
-    let deleted = named.connection.request(stream.delete_consumer(name)).await.map_err(failure::lost)?;
-    deleted.map(drop).map_err(|error| Failure::other(&error).into())
+    let deleted = named.connection.request(stream.delete_consumer(name)).await.map_err(error::lost)?;
+    deleted.map(drop).map_err(|error| NatsError::other(&error).into())
 }
 
 fn missing() -> Error {
-    failure::invalid("there is no consumer of that name")
+    error::invalid("there is no consumer of that name")
 }
 
 fn taken() -> Error {
-    failure::invalid("a consumer has the new name already")
+    error::invalid("a consumer has the new name already")
 }
 
 fn pushes() -> Error {

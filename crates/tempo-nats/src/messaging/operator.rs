@@ -5,8 +5,8 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use tempo_messaging::{ConsumerInfo, ConsumerMove, DeadLetter, Moved, Operator, Result, StreamInfo};
 
 use super::jetstream::JetStreamBroker;
-use super::{durable, failure, moves};
-use crate::failure::Failure;
+use super::{durable, error, moves};
+use crate::error::NatsError;
 
 /// Maximum listed consumers.
 const MAX_LISTED_CONSUMERS: usize = 1000;
@@ -21,8 +21,8 @@ impl Operator for JetStreamBroker {
             return Ok(StreamInfo { name, messages: 0, dead_letters, consumers: Vec::new() });
         };
         let asking = stream.consumers().take(MAX_LISTED_CONSUMERS).try_collect::<Vec<_>>();
-        let infos = self.stream.connection.request(asking).await.map_err(failure::lost)?;
-        let infos = infos.map_err(|error| Failure::other(&error))?;
+        let infos = self.stream.connection.request(asking).await.map_err(error::lost)?;
+        let infos = infos.map_err(|error| NatsError::other(&error))?;
         let mut consumers: Vec<ConsumerInfo> = infos.into_iter().map(|info| durable::info(&info)).collect();
         consumers.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(StreamInfo { name, messages: stream.cached_info().state.messages, dead_letters, consumers })

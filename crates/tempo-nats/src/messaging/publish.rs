@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep};
 
 use super::wire::OWN_ID_PREFIX;
 use crate::connection::Connection;
-use crate::failure::Failure;
+use crate::error::NatsError;
 
 /// Maximum messages and bytes that await their ack.
 const MAX_IN_FLIGHT_MESSAGES: usize = 256;
@@ -70,8 +70,8 @@ pub(super) async fn all(connection: &Connection, messages: Vec<Outgoing>) -> Vec
         }
         sleep(RETRY_PAUSE).await;
     }
-    batch.give_up(Failure::Timeout);
-    let failed = |failure: Option<Failure>| failure.unwrap_or(Failure::Timeout).into();
+    batch.give_up(NatsError::Timeout);
+    let failed = |error: Option<NatsError>| error.unwrap_or(NatsError::Timeout).into();
     batch.results.into_iter().map(|result| result.map_err(failed)).collect()
 }
 
@@ -79,7 +79,7 @@ pub(super) async fn all(connection: &Connection, messages: Vec<Outgoing>) -> Vec
 struct PublishBatch<'a> {
     connection: &'a Connection,
     /// The result of each message. `Err(None)`: unknown, send again.
-    results: Vec<std::result::Result<(), Option<Failure>>>,
+    results: Vec<std::result::Result<(), Option<NatsError>>>,
     sent: bool,
 }
 
@@ -95,8 +95,8 @@ impl PublishBatch<'_> {
         !self.results.contains(&Err(None))
     }
 
-    fn give_up(&mut self, failure: Failure) {
-        self.results.iter_mut().filter(|result| **result == Err(None)).for_each(|result| *result = Err(Some(failure)));
+    fn give_up(&mut self, error: NatsError) {
+        self.results.iter_mut().filter(|result| **result == Err(None)).for_each(|result| *result = Err(Some(error)));
     }
 
     /// Sends the messages without a result and awaits their acks, until the connection is lost.
@@ -176,10 +176,10 @@ impl PublishBatch<'_> {
         let result = result.map_err(|error| {
             // The stream takes the topic, so it has no leader for now.
             let leaderless = error.kind() == PublishErrorKind::StreamNotFound;
-            match Failure::from(error) {
-                Failure::Timeout | Failure::ConnectionLost => None,
-                Failure::Unavailable if leaderless => None,
-                failure => Some(failure),
+            match NatsError::from(error) {
+                NatsError::Timeout | NatsError::ConnectionLost => None,
+                NatsError::Unavailable if leaderless => None,
+                error => Some(error),
             }
         });
         if let Some(known) = self.results.get_mut(index) {

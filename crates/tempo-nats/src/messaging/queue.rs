@@ -13,9 +13,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::AbortHandle;
 
 use super::incoming::Incoming;
-use super::{core, failure, wire};
+use super::{core, error, wire};
 use crate::connection::Connection;
-use crate::failure::Failure;
+use crate::error::NatsError;
 
 /// Maximum buffered messages and bytes. Core NATS has no flow control: further messages are dropped.
 const MAX_QUEUED_MESSAGES: usize = 8192;
@@ -47,7 +47,7 @@ impl Queue {
             }
             anyhow::Ok(subscribers)
         };
-        let subscribers = connection.request(subscribing).await.map_err(failure::lost)??;
+        let subscribers = connection.request(subscribing).await.map_err(error::lost)??;
         core::barrier(connection).await?;
         let (sender, waiting) = mpsc::channel(MAX_QUEUED_MESSAGES);
         let lost = Arc::new(LossCounters { consumer: subscription.consumer.clone(), ..LossCounters::default() });
@@ -67,7 +67,7 @@ impl Consumer for Queue {
     async fn fetch(&mut self, most: usize) -> Result<Vec<Delivery>> {
         let mut taken = Vec::new();
         if self.waiting.recv_many(&mut taken, most.max(1)).await == 0 {
-            return Err(Failure::Unavailable.into());
+            return Err(NatsError::Unavailable.into());
         }
         let delivery = |waiting: QueuedMessage| {
             let Incoming { message, refusal } = waiting.incoming;

@@ -11,10 +11,10 @@ use bytes::Bytes;
 use tempo_messaging::{Error, ErrorKind, Receipt, Result};
 use tokio::time::{Instant, sleep};
 
-use super::failure;
+use super::error;
 use super::letters::DeadLetterStream;
 use crate::connection::{Connection, REQUEST_TIMEOUT};
-use crate::failure::Failure;
+use crate::error::NatsError;
 
 /// Pause before an ack is sent again.
 const ACK_RETRY_PAUSE: Duration = Duration::from_millis(100);
@@ -54,7 +54,7 @@ impl StreamReceipt {
     /// Sends the ack once. An error carries how long to retry.
     async fn send_ack(&self, payload: Bytes) -> std::result::Result<(), (Error, Duration)> {
         let Some(reply) = self.message.reply.clone() else {
-            return Err((Failure::Other.into(), Duration::ZERO));
+            return Err((NatsError::Other.into(), Duration::ZERO));
         };
         let request = Request::new().payload(payload).timeout(Some(REQUEST_TIMEOUT));
         let ack_wait = self.ack_context.ack_wait;
@@ -69,8 +69,8 @@ impl StreamReceipt {
                 let error = Error::new(ErrorKind::Unavailable, "the server does not know the consumer");
                 Err((error, CONSUMER_ABSENCE_TIMEOUT.min(ack_wait)))
             }
-            Ok(Err(error)) => Err((Failure::from(error).into(), ack_wait)),
-            Err(lost) => Err((failure::lost(lost), ack_wait)),
+            Ok(Err(error)) => Err((NatsError::from(error).into(), ack_wait)),
+            Err(lost) => Err((error::lost(lost), ack_wait)),
         }
     }
 }
@@ -87,7 +87,7 @@ impl Receipt for StreamReceipt {
     }
 
     async fn reject(self: Box<Self>, reason: &str) -> Result<()> {
-        let info = self.message.info().map_err(|error| Failure::other(&*error))?;
+        let info = self.message.info().map_err(|error| NatsError::other(&*error))?;
         self.ack_context.letters.keep(&self.message, &info, reason, self.omitted_headers).await?;
         self.send_ack_retrying(AckKind::Term).await
     }

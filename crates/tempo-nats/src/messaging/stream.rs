@@ -14,9 +14,9 @@ use tempo_messaging::{Result, topic};
 use tempo_settings::{Error, ErrorKind};
 use tokio::time::Instant;
 
-use super::failure;
+use super::error;
 use crate::connection::Connection;
-use crate::failure::Failure;
+use crate::error::NatsError;
 
 /// Metadata key of streams and consumers that Tempo created and may change.
 pub(super) const TEMPO_METADATA_KEY: &str = "tempo";
@@ -66,12 +66,7 @@ impl NamedStream {
 
     /// Looks the stream up for an operation of a guest or an operator.
     pub(super) async fn get(&self) -> Result<Option<Stream>> {
-        match self
-            .connection
-            .request(self.connection.jetstream().get_stream(&self.name))
-            .await
-            .map_err(failure::lost)?
-        {
+        match self.connection.request(self.connection.jetstream().get_stream(&self.name)).await.map_err(error::lost)? {
             Ok(stream) => {
                 self.cache(&stream.cached_info().config.subjects);
                 Ok(Some(stream))
@@ -80,7 +75,7 @@ impl NamedStream {
                 self.cache(&[]);
                 Ok(None)
             }
-            Err(error) => Err(Failure::from(error).into()),
+            Err(error) => Err(NatsError::from(error).into()),
         }
     }
 

@@ -7,7 +7,7 @@ use async_nats::{HeaderMap, HeaderName, HeaderValue, Message as NatsMessage, Sub
 use bytes::Bytes;
 use tempo_messaging::{Error, ErrorKind, MESSAGE_ID, Message, Result};
 
-use super::failure;
+use super::error;
 
 /// Larger than any publish ack of JetStream, in bytes.
 const MAX_ACK_BYTES: usize = 1024;
@@ -39,7 +39,7 @@ pub(super) fn subject(topic: &str) -> Result<Subject> {
     if topic.starts_with('$') {
         return Err(Error::new(ErrorKind::AccessDenied, "topics that begin with $ are the server's own"));
     }
-    Subject::validated(topic).map_err(|_| failure::invalid("the topic is no subject of NATS"))
+    Subject::validated(topic).map_err(|_| error::invalid("the topic is no subject of NATS"))
 }
 
 /// Converts the headers of a message, without its `reply_to`.
@@ -71,16 +71,16 @@ fn append(headers: &mut HeaderMap, message: &Message, name: &str, text: &str) ->
     let value = value(name, text)?;
     if name.eq_ignore_ascii_case(MESSAGE_ID) {
         if headers.get(NATS_MESSAGE_ID).is_some() || text.is_empty() {
-            return Err(failure::invalid(format!("{MESSAGE_ID} must be there once, and not empty")));
+            return Err(error::invalid(format!("{MESSAGE_ID} must be there once, and not empty")));
         }
         headers.insert(NATS_MESSAGE_ID, value);
         return Ok(());
     }
     let twice = name.eq_ignore_ascii_case(CONTENT_TYPE_HEADER) && message.content_type.is_some();
     if twice || is_reserved(name) {
-        return Err(failure::invalid(format!("the header {name} is set by the host")));
+        return Err(error::invalid(format!("the header {name} is set by the host")));
     }
-    let name = HeaderName::from_str(name).map_err(|_| failure::invalid("NATS cannot carry a header of that name"))?;
+    let name = HeaderName::from_str(name).map_err(|_| error::invalid("NATS cannot carry a header of that name"))?;
     headers.append(name, value);
     Ok(())
 }
@@ -88,11 +88,11 @@ fn append(headers: &mut HeaderMap, message: &Message, name: &str, text: &str) ->
 /// NATS ends a value at a line break and trims it.
 fn value(name: &str, text: &str) -> Result<HeaderValue> {
     if text.trim() != text || text.contains(char::is_control) {
-        return Err(failure::invalid(format!(
+        return Err(error::invalid(format!(
             "NATS cannot carry this value of {name}: it begins or ends with a space, or has control characters"
         )));
     }
-    HeaderValue::from_str(text).map_err(|_| failure::invalid("NATS cannot carry that header"))
+    HeaderValue::from_str(text).map_err(|_| error::invalid("NATS cannot carry that header"))
 }
 
 fn is_reserved(name: &str) -> bool {

@@ -10,8 +10,8 @@ use wasmtime::Store;
 use wasmtime::component::{Accessor, InstancePre};
 
 use super::disposition::Disposition;
-use crate::bindings::{draft, tempo, wasmcloud2, wasmcloud3};
-use crate::failure::Failure;
+use crate::bindings::{draft, tempo, wasmcloud_v0_2, wasmcloud_v0_3};
+use crate::error::TrappableError;
 use crate::{Broker, Message, WasiMessaging};
 
 /// One attempt to deliver a message to the guest.
@@ -25,17 +25,17 @@ pub(super) struct Attempt {
 /// The exported handler, ready for instantiation.
 pub(super) enum Exported {
     Tempo(tempo::HandlerServicePre<StoreData>),
-    WasmCloud3(wasmcloud3::HandlerServicePre<StoreData>),
+    WasmCloudV0_3(wasmcloud_v0_3::HandlerServicePre<StoreData>),
     Draft(draft::MessagingRequestReplyPre<StoreData>),
-    WasmCloud2(wasmcloud2::HandlerServicePre<StoreData>),
+    WasmCloudV0_2(wasmcloud_v0_2::HandlerServicePre<StoreData>),
 }
 
 /// The handler of one instance.
 pub(super) enum Guest {
     Tempo(tempo::HandlerService),
-    WasmCloud3(wasmcloud3::HandlerService),
+    WasmCloudV0_3(wasmcloud_v0_3::HandlerService),
     Draft(draft::MessagingRequestReply),
-    WasmCloud2(wasmcloud2::HandlerService),
+    WasmCloudV0_2(wasmcloud_v0_2::HandlerService),
 }
 
 impl Exported {
@@ -48,13 +48,13 @@ impl Exported {
         if let Ok(handler) = tempo::HandlerServicePre::new(component.clone()) {
             return Ok(Self::Tempo(handler));
         }
-        if let Ok(handler) = wasmcloud3::HandlerServicePre::new(component.clone()) {
-            return Ok(Self::WasmCloud3(handler));
+        if let Ok(handler) = wasmcloud_v0_3::HandlerServicePre::new(component.clone()) {
+            return Ok(Self::WasmCloudV0_3(handler));
         }
         if let Ok(handler) = draft::MessagingRequestReplyPre::new(component.clone()) {
             return Ok(Self::Draft(handler));
         }
-        wasmcloud2::HandlerServicePre::new(component.clone()).map(Self::WasmCloud2).map_err(|_| {
+        wasmcloud_v0_2::HandlerServicePre::new(component.clone()).map(Self::WasmCloudV0_2).map_err(|_| {
             let packages = <WasiMessaging as tempo_core::Service>::PACKAGES.join(", ");
             let message = format!("{name}: its messaging handler is of another version; this runtime has {packages}");
             Error::new(ErrorKind::BadComponent, message)
@@ -64,9 +64,9 @@ impl Exported {
     pub(super) async fn instantiate(&self, store: &mut Store<StoreData>) -> wasmtime::Result<Guest> {
         match self {
             Self::Tempo(handler) => handler.instantiate_async(store).await.map(Guest::Tempo),
-            Self::WasmCloud3(handler) => handler.instantiate_async(store).await.map(Guest::WasmCloud3),
+            Self::WasmCloudV0_3(handler) => handler.instantiate_async(store).await.map(Guest::WasmCloudV0_3),
             Self::Draft(handler) => handler.instantiate_async(store).await.map(Guest::Draft),
-            Self::WasmCloud2(handler) => handler.instantiate_async(store).await.map(Guest::WasmCloud2),
+            Self::WasmCloudV0_2(handler) => handler.instantiate_async(store).await.map(Guest::WasmCloudV0_2),
         }
     }
 }
@@ -86,9 +86,9 @@ impl Guest {
         store.data_mut().service::<WasiMessaging>().handling(broker.clone(), &attempt.message);
         let disposition = match self {
             Self::Tempo(guest) => handle_tempo(store, guest, attempt).await,
-            Self::WasmCloud3(guest) => handle_wasmcloud3(store, guest, attempt.message).await,
+            Self::WasmCloudV0_3(guest) => handle_wasmcloud_v0_3(store, guest, attempt.message).await,
             Self::Draft(guest) => handle_draft(store, guest, broker, attempt.message).await,
-            Self::WasmCloud2(guest) => {
+            Self::WasmCloudV0_2(guest) => {
                 let handler = guest.wasmcloud_messaging_handler();
                 let handled = handler.call_handle_message(&mut *store, &attempt.message.into()).await;
                 handled.map(|result| result.map_or_else(|error| failed(&error), |()| Disposition::Ack))
@@ -121,14 +121,14 @@ async fn handle_tempo(
     })
 }
 
-async fn handle_wasmcloud3(
+async fn handle_wasmcloud_v0_3(
     store: &mut Store<StoreData>,
-    guest: &wasmcloud3::HandlerService,
+    guest: &wasmcloud_v0_3::HandlerService,
     message: Message,
 ) -> wasmtime::Result<Disposition> {
-    use wasmcloud3::wasmcloud::messaging::types::HandleMessageError;
+    use wasmcloud_v0_3::wasmcloud::messaging::types::HandleMessageError;
     let handled = store.run_concurrent(async |accessor| -> wasmtime::Result<Result<(), HandleMessageError>> {
-        let message = accessor.with(|access| crate::wasmcloud3::message(access, message))?;
+        let message = accessor.with(|access| crate::wasmcloud_v0_3::message(access, message))?;
         let result = guest.wasmcloud_messaging_handler().call_handle_message(accessor, message).await?;
         finish(accessor).await;
         Ok(result)
@@ -152,8 +152,8 @@ async fn handle_draft(
     use draft::wasi::messaging::types::Error;
     let message = match store.data_mut().service::<WasiMessaging>().receive(message, Some(broker)) {
         Ok(message) => message,
-        Err(Failure::Trap(trap)) => return Err(trap),
-        Err(Failure::Error(error)) => {
+        Err(TrappableError::Trap(trap)) => return Err(trap),
+        Err(TrappableError::Error(error)) => {
             return Ok(Disposition::Retry {
                 after: None,
                 why: format!("the message cannot be passed to the component: {error}"),

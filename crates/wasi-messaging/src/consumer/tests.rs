@@ -103,7 +103,7 @@ async fn start(workload: Workload, state: &MessagingState, subscribe: &[&str]) -
 #[tokio::test]
 async fn what_is_handled_is_said_and_what_is_not_too() {
     let broker = TestBroker::new(0);
-    let mut setup = Setup::limited(&broker, guests::wasmcloud2(""), |limits| limits.requests = 9);
+    let mut setup = Setup::limited(&broker, guests::wasmcloud_v0_2(""), |limits| limits.requests = 9);
     setup.name("events", Arc::new(TestBroker::new(0)));
     let (workload, state) = setup.workload();
     let running = start(workload.clone(), &state, &["a.>", "b", "events=c;max-in-flight=8;ordered"]).await.unwrap();
@@ -122,7 +122,7 @@ async fn what_is_handled_is_said_and_what_is_not_too() {
 #[tokio::test]
 async fn a_broker_that_is_not_there_or_there_twice_is_refused() {
     let broker = TestBroker::new(0);
-    let mut setup = Setup::new(&broker, guests::wasmcloud2(""));
+    let mut setup = Setup::new(&broker, guests::wasmcloud_v0_2(""));
     let shared: Arc<dyn Broker> = Arc::new(broker);
     setup.name("a", shared.clone());
     setup.name("b", shared);

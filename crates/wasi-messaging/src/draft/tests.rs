@@ -18,7 +18,7 @@ fn again<T>(handle: &Resource<T>) -> Resource<T> {
 }
 
 /// What the guest is guest_error.
-fn guest_error<T>(view: &mut MessagingView<'_>, result: Result<T, Failure>) -> types::Error {
+fn guest_error<T>(view: &mut MessagingView<'_>, result: Result<T, TrappableError>) -> types::Error {
     view.convert_error(result.err().unwrap()).unwrap()
 }
 

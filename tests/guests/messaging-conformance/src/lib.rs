@@ -8,8 +8,8 @@
 //! names with `core-` for brokers without persistence; the others are for both.
 
 mod act;
+mod dispositions;
 mod facts;
-mod fates;
 mod handle;
 mod many;
 #[path = "../../../shared/outcome.rs"]
@@ -54,14 +54,14 @@ const CHECKS: &[(&str, Check)] = checks! {
     "kept-sequence": facts::sequence,
     "core-sequence": facts::no_sequence,
     "kept-id": facts::id,
-    "kept-retry": fates::retry,
-    "kept-retry-delay": fates::delay,
-    "kept-error": fates::error,
-    "kept-trap": fates::trap,
-    "kept-attempts": fates::attempts,
-    "reject": fates::reject,
-    "neighbours": fates::neighbours,
-    "core-retry": fates::forgotten,
+    "kept-retry": dispositions::retry,
+    "kept-retry-delay": dispositions::delay,
+    "kept-error": dispositions::error,
+    "kept-trap": dispositions::trap,
+    "kept-attempts": dispositions::attempts,
+    "reject": dispositions::reject,
+    "neighbours": dispositions::neighbours,
+    "core-retry": dispositions::forgotten,
     "request": requests::answered,
     "request-parts": requests::parts,
     "requests-at-once": requests::at_once,

@@ -37,7 +37,7 @@ async fn tempo_says_what_becomes_of_a_message() {
 #[tokio::test]
 async fn wasmcloud_with_async_functions_rejects_or_asks_for_another_delivery() {
     let broker = TestBroker::new(0);
-    let _running = Setup::new(&broker, guests::wasmcloud3()).start(SUBSCRIBE).await;
+    let _running = Setup::new(&broker, guests::wasmcloud_v0_3()).start(SUBSCRIBE).await;
     for topic in ["a", "r", "j", "o"] {
         broker.put(on(topic), 1);
     }
@@ -53,7 +53,7 @@ async fn wasmcloud_with_async_functions_rejects_or_asks_for_another_delivery() {
 #[tokio::test]
 async fn wasmcloud_with_plain_functions_has_errors_delivered_again() {
     let broker = TestBroker::new(0);
-    let _running = Setup::new(&broker, guests::wasmcloud2("")).start(SUBSCRIBE).await;
+    let _running = Setup::new(&broker, guests::wasmcloud_v0_2("")).start(SUBSCRIBE).await;
     broker.put_text("a");
     broker.put_text("e");
     broker.wait_for(Event::Acked("a".to_owned())).await;

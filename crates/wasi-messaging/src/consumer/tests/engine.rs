@@ -12,7 +12,7 @@ use crate::{Broker, MemoryBroker, Message, StreamInfo};
 /// A component with the broker `default`, and what it publishes on.
 fn setup() -> (MemoryBroker, Setup) {
     let broker = MemoryBroker::default();
-    let mut setup = Setup::new(&TestBroker::new(0), guests::wasmcloud2(""));
+    let mut setup = Setup::new(&TestBroker::new(0), guests::wasmcloud_v0_2(""));
     setup.brokers.clear();
     setup.name("default", Arc::new(broker.clone()));
     (broker, setup)
@@ -76,7 +76,7 @@ async fn what_is_given_back_is_handled_by_the_next_process() {
 async fn three_thousand_messages_are_handled_within_the_permits() {
     let broker = MemoryBroker::default();
     let request = Duration::from_millis(200);
-    let mut setup = Setup::limited(&TestBroker::new(0), guests::wasmcloud2(""), |limits| limits.request = request);
+    let mut setup = Setup::limited(&TestBroker::new(0), guests::wasmcloud_v0_2(""), |limits| limits.request = request);
     setup.brokers.clear();
     setup.name("default", Arc::new(broker.clone()));
     let (workload, state) = setup.workload();

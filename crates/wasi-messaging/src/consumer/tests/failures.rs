@@ -34,7 +34,7 @@ const SUBSCRIBE: &[&str] = &["t;max-deliver=3;backoff=1s/7s"];
 #[tokio::test]
 async fn a_trap_is_tried_again_and_then_given_up() {
     let broker = TestBroker::new(0);
-    let _running = Setup::new(&broker, guests::wasmcloud2("")).start(SUBSCRIBE).await;
+    let _running = Setup::new(&broker, guests::wasmcloud_v0_2("")).start(SUBSCRIBE).await;
     let reason = fails(&broker, "t").await;
     assert!(reason.starts_with("delivered 3 times; the last time: the component trapped: "), "{reason}");
     assert!(reason.contains("unreachable"), "{reason}");
@@ -43,7 +43,7 @@ async fn a_trap_is_tried_again_and_then_given_up() {
 #[tokio::test]
 async fn a_handler_without_end_is_tried_again_and_then_given_up() {
     let broker = TestBroker::new(0);
-    let setup = Setup::limited(&broker, guests::wasmcloud2(""), |limits| limits.cpu = Duration::from_millis(20));
+    let setup = Setup::limited(&broker, guests::wasmcloud_v0_2(""), |limits| limits.cpu = Duration::from_millis(20));
     let _running = setup.start(SUBSCRIBE).await;
     let reason = fails(&broker, "l").await;
     assert!(
@@ -55,7 +55,8 @@ async fn a_handler_without_end_is_tried_again_and_then_given_up() {
 #[tokio::test]
 async fn a_handler_that_waits_without_end_is_tried_again_and_then_given_up() {
     let broker = TestBroker::new(0);
-    let setup = Setup::limited(&broker, guests::wasmcloud2(""), |limits| limits.request = Duration::from_millis(50));
+    let setup =
+        Setup::limited(&broker, guests::wasmcloud_v0_2(""), |limits| limits.request = Duration::from_millis(50));
     let _running = setup.start(SUBSCRIBE).await;
     let reason = fails(&broker, "p").await;
     assert!(reason.starts_with("delivered 3 times; the last time: the request timed out"), "{reason}");
@@ -64,11 +65,11 @@ async fn a_handler_that_waits_without_end_is_tried_again_and_then_given_up() {
 #[tokio::test]
 async fn an_instance_that_cannot_be_made_is_tried_again_and_then_given_up() {
     let broker = TestBroker::new(0);
-    let _running = Setup::new(&broker, guests::wasmcloud2("unreachable")).start(SUBSCRIBE).await;
+    let _running = Setup::new(&broker, guests::wasmcloud_v0_2("unreachable")).start(SUBSCRIBE).await;
     let reason = fails(&broker, "a").await;
     assert!(reason.starts_with("delivered 3 times; the last time: the component trapped: "), "{reason}");
     let broker = TestBroker::new(0);
-    let setup = Setup::limited(&broker, guests::wasmcloud2("(loop $again (br $again))"), |limits| {
+    let setup = Setup::limited(&broker, guests::wasmcloud_v0_2("(loop $again (br $again))"), |limits| {
         limits.instantiate = Duration::from_millis(20);
         limits.cpu = Duration::from_secs(3600);
     });
@@ -80,7 +81,7 @@ async fn an_instance_that_cannot_be_made_is_tried_again_and_then_given_up() {
 #[tokio::test]
 async fn what_was_delivered_too_often_is_given_up_without_another_attempt() {
     let broker = TestBroker::new(10);
-    let _running = Setup::new(&broker, guests::wasmcloud2("")).start(SUBSCRIBE).await;
+    let _running = Setup::new(&broker, guests::wasmcloud_v0_2("")).start(SUBSCRIBE).await;
     broker.put(message("p"), 4);
     let reason = reason(&broker, "p").await;
     assert_eq!(reason, "delivered 3 times, the last time without an answer");
@@ -90,7 +91,7 @@ async fn what_was_delivered_too_often_is_given_up_without_another_attempt() {
 #[tokio::test]
 async fn an_ack_that_fails_leaves_the_message_to_be_delivered_again() {
     let broker = TestBroker::new(10);
-    let _running = Setup::new(&broker, guests::wasmcloud2("")).start(SUBSCRIBE).await;
+    let _running = Setup::new(&broker, guests::wasmcloud_v0_2("")).start(SUBSCRIBE).await;
     broker.refuse_acks(true);
     broker.put_text("a1");
     let events = broker.wait_for(Event::Published("refused a1".to_owned())).await;
@@ -105,7 +106,7 @@ async fn an_ack_that_fails_leaves_the_message_to_be_delivered_again() {
 #[tokio::test]
 async fn a_failure_ends_its_own_call_only() {
     let broker = TestBroker::new(0);
-    let _running = Setup::new(&broker, guests::wasmcloud2("")).start(SUBSCRIBE).await;
+    let _running = Setup::new(&broker, guests::wasmcloud_v0_2("")).start(SUBSCRIBE).await;
     broker.put_text("p");
     broker.wait_for(Event::Published("p".to_owned())).await;
     for number in 0..20 {

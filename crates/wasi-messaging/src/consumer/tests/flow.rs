@@ -34,7 +34,7 @@ async fn the_permit_comes_first_and_no_more_is_fetched_than_there_are_permits() 
     for number in 0..10 {
         broker.put_text(&format!("p{number}"));
     }
-    let _running = Setup::new(&broker, guests::wasmcloud2("")).start(&["t;max-in-flight=3"]).await;
+    let _running = Setup::new(&broker, guests::wasmcloud_v0_2("")).start(&["t;max-in-flight=3"]).await;
     broker.until(|events| published(events) == 3).await;
     settle().await;
     assert_eq!(fetched(&broker.events()), [3], "nothing is fetched while all permits are taken");
@@ -50,7 +50,7 @@ async fn the_permit_comes_first_and_no_more_is_fetched_than_there_are_permits() 
 #[tokio::test]
 async fn a_message_waits_for_a_place_and_is_not_refused() {
     let broker = TestBroker::new(0);
-    let setup = Setup::limited(&broker, guests::wasmcloud2(""), |limits| {
+    let setup = Setup::limited(&broker, guests::wasmcloud_v0_2(""), |limits| {
         (limits.requests, limits.queue, limits.queue_wait) = (1, 0, Duration::from_millis(1));
     });
     let (workload, state) = setup.workload();
@@ -68,7 +68,7 @@ async fn a_message_waits_for_a_place_and_is_not_refused() {
 #[tokio::test]
 async fn the_ack_follows_the_effects() {
     let broker = TestBroker::new(0);
-    let _running = Setup::new(&broker, guests::wasmcloud2("")).start(&["t"]).await;
+    let _running = Setup::new(&broker, guests::wasmcloud_v0_2("")).start(&["t"]).await;
     broker.put_text("p");
     broker.wait_for(Event::Published("p".to_owned())).await;
     settle().await;
@@ -80,7 +80,7 @@ async fn the_ack_follows_the_effects() {
 #[tokio::test]
 async fn a_handler_that_takes_long_is_alive() {
     let broker = TestBroker::new(0);
-    let _running = Setup::new(&broker, guests::wasmcloud2("")).start(&["t;ack-wait=100ms"]).await;
+    let _running = Setup::new(&broker, guests::wasmcloud_v0_2("")).start(&["t;ack-wait=100ms"]).await;
     broker.put_text("p");
     let beats = |events: &[Event]| events.iter().filter(|event| **event == Event::Extended("p".to_owned())).count();
     broker.until(|events| beats(events) >= 4).await;
@@ -95,7 +95,7 @@ async fn a_handler_that_takes_long_is_alive() {
 async fn a_poisoned_message_keeps_nobody_waiting() {
     let broker = TestBroker::new(0);
     let _running =
-        Setup::new(&broker, guests::wasmcloud2("")).start(&["t;max-in-flight=1;backoff=1h;max-deliver=9"]).await;
+        Setup::new(&broker, guests::wasmcloud_v0_2("")).start(&["t;max-in-flight=1;backoff=1h;max-deliver=9"]).await;
     for number in 0..20 {
         broker.put_text(&format!("t{number}"));
         broker.put_text(&format!("a{number}"));
@@ -117,7 +117,7 @@ async fn messages_of_one_key_are_handled_one_after_the_other_if_ordered() {
     }
     broker.put(keyed("other", "px"), 1);
     broker.put_text("py");
-    let _running = Setup::new(&broker, guests::wasmcloud2("")).start(&["t;ordered"]).await;
+    let _running = Setup::new(&broker, guests::wasmcloud_v0_2("")).start(&["t;ordered"]).await;
     broker.until(|events| published(events) == 3).await;
     settle().await;
     let started = |broker: &TestBroker, text: &str| broker.events().contains(&Event::Published(text.to_owned()));
@@ -134,7 +134,7 @@ async fn messages_of_one_key_are_handled_one_after_the_other_if_ordered() {
 #[tokio::test]
 async fn an_instance_serves_as_often_as_it_may_and_forgets_whom_it_answered() {
     let broker = TestBroker::new(100);
-    let setup = Setup::limited(&broker, guests::wasmcloud2(""), |limits| limits.instance_reuse = Some(3));
+    let setup = Setup::limited(&broker, guests::wasmcloud_v0_2(""), |limits| limits.instance_reuse = Some(3));
     let _running = setup.start(&["t;max-in-flight=1"]).await;
     for _ in 0..4 {
         broker.put_text("c");
@@ -152,7 +152,7 @@ async fn an_instance_serves_as_often_as_it_may_and_forgets_whom_it_answered() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_subscriptions_do_not_share_permits() {
     let (one, two) = (TestBroker::new(0), TestBroker::new(10));
-    let mut setup = Setup::new(&one, guests::wasmcloud2(""));
+    let mut setup = Setup::new(&one, guests::wasmcloud_v0_2(""));
     setup.name("two", Arc::new(two.clone()));
     let _running = setup.start(&["t;max-in-flight=1", "two=t;max-in-flight=1"]).await;
     one.put_text("p");

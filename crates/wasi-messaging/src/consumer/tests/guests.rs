@@ -27,7 +27,7 @@ fn component(imports: &str, lowered: &str, main: &str, exports: &str) -> String 
 /// `wasmcloud:messaging@0.2.0`. The first letter of the body decides: `t` traps, `l` never ends, `e` is an error, `p`
 /// publishes the body, `r` publishes it on `reply-to`, `c` publishes how many messages the instance has been given,
 /// `f` publishes on the topic `f`; anything else is done with.
-pub(super) fn wasmcloud2(start: &str) -> String {
+pub(super) fn wasmcloud_v0_2(start: &str) -> String {
     let imports = r#"
         (import "wasmcloud:messaging/types@0.2.0" (instance $types
             (type $raw (record (field "subject" string) (field "body" (list u8)) (field "reply-to" (option string))))
@@ -84,7 +84,7 @@ pub(super) fn wasmcloud2(start: &str) -> String {
 
 /// `wasmcloud:messaging@0.3.0`. The first letter of the subject decides: `j` rejects, `r` requests a retry, `o`
 /// is another error; anything else is done with.
-pub(super) fn wasmcloud3() -> String {
+pub(super) fn wasmcloud_v0_3() -> String {
     let imports = r#"
         (import "wasmcloud:messaging/types@0.3.0" (instance $types
             (type $raw (record

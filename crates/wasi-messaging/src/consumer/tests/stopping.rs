@@ -12,7 +12,7 @@ fn given_back(text: &str) -> Event {
 #[tokio::test]
 async fn what_runs_is_finished_and_nothing_more_is_fetched() {
     let broker = TestBroker::new(0);
-    let running = Setup::new(&broker, guests::wasmcloud2("")).start(&["t"]).await;
+    let running = Setup::new(&broker, guests::wasmcloud_v0_2("")).start(&["t"]).await;
     broker.put_text("p");
     broker.wait_for(Event::Published("p".to_owned())).await;
     let draining = tokio::spawn(running.drain(Instant::now() + PATIENCE));
@@ -30,7 +30,7 @@ async fn what_runs_is_finished_and_nothing_more_is_fetched() {
 #[tokio::test]
 async fn the_consumer_is_left_while_handlers_run() {
     let broker = TestBroker::new(0);
-    let running = Setup::new(&broker, guests::wasmcloud2("")).start(&["t"]).await;
+    let running = Setup::new(&broker, guests::wasmcloud_v0_2("")).start(&["t"]).await;
     broker.put_text("p");
     broker.wait_for(Event::Published("p".to_owned())).await;
     let draining = tokio::spawn(running.drain(Instant::now() + PATIENCE));
@@ -45,7 +45,7 @@ async fn the_consumer_is_left_while_handlers_run() {
 async fn what_others_can_fetch_is_left_to_them_before_the_rest_stops() {
     let (shared, own) = (TestBroker::new(0), TestBroker::new(0));
     own.keep_to_itself();
-    let mut setup = Setup::new(&shared, guests::wasmcloud2(""));
+    let mut setup = Setup::new(&shared, guests::wasmcloud_v0_2(""));
     setup.name("own", std::sync::Arc::new(own.clone()));
     let mut running = setup.start(&["t", "own=t"]).await;
     shared.put_text("a1");
@@ -67,7 +67,7 @@ async fn what_others_can_fetch_is_left_to_them_before_the_rest_stops() {
 #[tokio::test]
 async fn what_has_not_begun_is_given_back_unless_it_was_its_last_attempt() {
     let broker = TestBroker::new(0);
-    let setup = Setup::limited(&broker, guests::wasmcloud2(""), |limits| limits.requests = 4);
+    let setup = Setup::limited(&broker, guests::wasmcloud_v0_2(""), |limits| limits.requests = 4);
     let (workload, state) = setup.workload();
     let mut places = Vec::new();
     for _ in 0..4 {
@@ -91,7 +91,7 @@ async fn what_has_not_begun_is_given_back_unless_it_was_its_last_attempt() {
 #[tokio::test]
 async fn what_does_not_end_in_time_is_ended_and_given_back() {
     let broker = TestBroker::new(0);
-    let (workload, state) = Setup::new(&broker, guests::wasmcloud2("")).workload();
+    let (workload, state) = Setup::new(&broker, guests::wasmcloud_v0_2("")).workload();
     let running = start(workload.clone(), &state, &["t;max-deliver=1"]).await.unwrap();
     broker.put_text("p");
     broker.wait_for(Event::Published("p".to_owned())).await;
@@ -103,7 +103,7 @@ async fn what_does_not_end_in_time_is_ended_and_given_back() {
 #[tokio::test]
 async fn a_consumer_that_is_gone_ends_the_runtime_once_its_handlers_have_ended() {
     let broker = TestBroker::new(0);
-    let mut running = Setup::new(&broker, guests::wasmcloud2("")).start(&["t"]).await;
+    let mut running = Setup::new(&broker, guests::wasmcloud_v0_2("")).start(&["t"]).await;
     broker.put_text("p");
     broker.wait_for(Event::Published("p".to_owned())).await;
     broker.close();

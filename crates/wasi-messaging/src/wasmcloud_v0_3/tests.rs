@@ -27,7 +27,7 @@ async fn run(broker: &Recorder, test: impl AsyncFnOnce(&Access) + Send) {
         .unwrap();
 }
 
-fn guest_error<T>(access: &Access, result: Result<T, Failure>) -> types::Error {
+fn guest_error<T>(access: &Access, result: Result<T, TrappableError>) -> types::Error {
     let failure = result.err().unwrap();
     access.with(|mut access| types::Host::convert_error(&mut access.get(), failure)).unwrap()
 }
@@ -64,7 +64,7 @@ impl<D> StreamProducer<D> for Chunks {
     }
 }
 
-async fn publish(access: &Access, body: StreamReader<u8>) -> Result<(), Failure> {
+async fn publish(access: &Access, body: StreamReader<u8>) -> Result<(), TrappableError> {
     WasiMessaging::publish(access, types::BrokerMessage { subject: "a".into(), body, reply_to: None }).await
 }
 

@@ -4,10 +4,10 @@ use tempo_settings::DEFAULT_NAME;
 use wasmtime::AsContextMut;
 use wasmtime::component::{Accessor, StreamReader};
 
-use crate::bindings::wasmcloud3::wasmcloud::messaging::{consumer, types};
+use crate::bindings::wasmcloud_v0_3::wasmcloud::messaging::{consumer, types};
 use crate::body::Body;
 use crate::client::Client;
-use crate::failure::Failure;
+use crate::error::TrappableError;
 use crate::{Error, ErrorKind, Message, MessagingView, WasiMessaging};
 
 /// Converts a message for the guest, with its body as a stream.
@@ -24,7 +24,7 @@ fn begin<T>(
     accessor: &Accessor<T, WasiMessaging>,
     mut body: StreamReader<u8>,
     texts: usize,
-) -> Result<(Client, Body), Failure> {
+) -> Result<(Client, Body), TrappableError> {
     accessor.with(|mut access| {
         let client = access.get().named(DEFAULT_NAME);
         let reserved = match client.bytes.hold(texts) {
@@ -55,7 +55,7 @@ impl From<Error> for types::Error {
 }
 
 impl types::Host for MessagingView<'_> {
-    fn convert_error(&mut self, failure: Failure) -> wasmtime::Result<types::Error> {
+    fn convert_error(&mut self, failure: TrappableError) -> wasmtime::Result<types::Error> {
         failure.into_error().map(Into::into)
     }
 }
@@ -68,14 +68,14 @@ impl<T: Send> consumer::HostWithStore<T> for WasiMessaging {
         subject: String,
         body: StreamReader<u8>,
         timeout_ms: Option<u32>,
-    ) -> Result<types::BrokerMessage, Failure> {
+    ) -> Result<types::BrokerMessage, TrappableError> {
         let (client, body) = begin(accessor, body, subject.len())?;
         let message = Message { topic: subject, payload: body.collect().await?, ..Message::default() };
         let answer = client.ask(message, timeout_ms).await?;
         Ok(accessor.with(|access| self::message(access, answer))?)
     }
 
-    async fn publish(accessor: &Accessor<T, Self>, msg: types::BrokerMessage) -> Result<(), Failure> {
+    async fn publish(accessor: &Accessor<T, Self>, msg: types::BrokerMessage) -> Result<(), TrappableError> {
         let types::BrokerMessage { subject, body, reply_to } = msg;
         let texts = subject.len().saturating_add(reply_to.as_ref().map_or(0, String::len));
         let (client, body) = begin(accessor, body, texts)?;

@@ -2,7 +2,7 @@
 
 use tempo_settings::DEFAULT_NAME;
 
-use crate::bindings::wasmcloud2::wasmcloud::messaging::{consumer, types};
+use crate::bindings::wasmcloud_v0_2::wasmcloud::messaging::{consumer, types};
 use crate::{Message, MessagingView};
 
 impl From<Message> for types::BrokerMessage {

@@ -1,5 +1,5 @@
-//! Classifies errors of the NATS client. Each service converts a [`Failure`] to its own error; the client's error text
-//! stays in the host's log.
+//! [`NatsError`] classifies the errors of the NATS client. Each service converts it to its own error; the client's error
+//! text stays in the host's log.
 
 use std::error::Error;
 
@@ -15,9 +15,9 @@ use async_nats::{StatusCode, client};
 
 use crate::connection::ConnectionLost;
 
-/// Kind of a failed operation.
+/// The reason why an operation on NATS failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Failure {
+pub(crate) enum NatsError {
     /// The subject's last sequence was not the expected one. Nothing was written.
     Conflict,
     /// The operation timed out. A write may have been done.
@@ -40,11 +40,11 @@ pub(crate) enum Failure {
     Sealed,
     /// The stream was deleted.
     Gone,
-    /// Any other failure; the host's log has the details.
+    /// Any other error; the host's log has the details.
     Other,
 }
 
-impl Failure {
+impl NatsError {
     /// Logs an unclassified error.
     pub(crate) fn other(error: &(impl Error + ?Sized)) -> Self {
         tracing::debug!(%error, "NATS");
@@ -52,7 +52,7 @@ impl Failure {
     }
 }
 
-impl From<ConnectionLost> for Failure {
+impl From<ConnectionLost> for NatsError {
     fn from(lost: ConnectionLost) -> Self {
         match lost {
             ConnectionLost::NotSent => Self::Unavailable,
@@ -61,7 +61,7 @@ impl From<ConnectionLost> for Failure {
     }
 }
 
-impl From<PublishError> for Failure {
+impl From<PublishError> for NatsError {
     fn from(error: PublishError) -> Self {
         match error.kind() {
             PublishErrorKind::WrongLastSequence => Self::Conflict,
@@ -79,7 +79,7 @@ impl From<PublishError> for Failure {
     }
 }
 
-impl From<client::PublishError> for Failure {
+impl From<client::PublishError> for NatsError {
     fn from(error: client::PublishError) -> Self {
         match error.kind() {
             client::PublishErrorKind::MaxPayloadExceeded => Self::AboveServer,
@@ -88,7 +88,7 @@ impl From<client::PublishError> for Failure {
     }
 }
 
-impl From<client::RequestError> for Failure {
+impl From<client::RequestError> for NatsError {
     fn from(error: client::RequestError) -> Self {
         match error.kind() {
             client::RequestErrorKind::TimedOut => Self::Timeout,
@@ -99,7 +99,7 @@ impl From<client::RequestError> for Failure {
     }
 }
 
-impl From<DirectGetError> for Failure {
+impl From<DirectGetError> for NatsError {
     fn from(error: DirectGetError) -> Self {
         match error.kind() {
             DirectGetErrorKind::TimedOut => Self::Timeout,
@@ -109,7 +109,7 @@ impl From<DirectGetError> for Failure {
     }
 }
 
-impl From<RawMessageError> for Failure {
+impl From<RawMessageError> for NatsError {
     fn from(error: RawMessageError) -> Self {
         match error.kind() {
             RawMessageErrorKind::JetStream(error) => Self::from(&error),
@@ -120,7 +120,7 @@ impl From<RawMessageError> for Failure {
     }
 }
 
-impl From<ConsumerError> for Failure {
+impl From<ConsumerError> for NatsError {
     fn from(error: ConsumerError) -> Self {
         match error.kind() {
             ConsumerErrorKind::TimedOut => Self::Timeout,
@@ -130,7 +130,7 @@ impl From<ConsumerError> for Failure {
     }
 }
 
-impl From<DeleteMessageError> for Failure {
+impl From<DeleteMessageError> for NatsError {
     fn from(error: DeleteMessageError) -> Self {
         match error.kind() {
             DeleteMessageErrorKind::TimedOut => Self::Timeout,
@@ -140,7 +140,7 @@ impl From<DeleteMessageError> for Failure {
     }
 }
 
-impl From<GetStreamError> for Failure {
+impl From<GetStreamError> for NatsError {
     fn from(error: GetStreamError) -> Self {
         let source = error.source().and_then(|source| source.downcast_ref::<RequestError>());
         match error.kind() {
@@ -151,7 +151,7 @@ impl From<GetStreamError> for Failure {
     }
 }
 
-impl From<RequestError> for Failure {
+impl From<RequestError> for NatsError {
     fn from(error: RequestError) -> Self {
         match error.kind() {
             RequestErrorKind::TimedOut => Self::Timeout,
@@ -161,7 +161,7 @@ impl From<RequestError> for Failure {
 }
 
 /// Classifies the server's error codes.
-impl From<&async_nats::jetstream::Error> for Failure {
+impl From<&async_nats::jetstream::Error> for NatsError {
     fn from(error: &async_nats::jetstream::Error) -> Self {
         match error.error_code() {
             ErrorCode::STREAM_WRONG_LAST_SEQUENCE | ErrorCode::STREAM_WRONG_LAST_SEQUENCE_CONSTANT => Self::Conflict,
@@ -192,30 +192,30 @@ mod tests {
 
     #[test]
     fn a_write_that_was_sent_may_have_been_done() {
-        let publish = |kind| Failure::from(PublishError::new(kind));
-        assert_eq!(publish(PublishErrorKind::BrokenPipe), Failure::ConnectionLost);
-        assert_eq!(publish(PublishErrorKind::TimedOut), Failure::Timeout);
-        assert_eq!(Failure::from(ConnectionLost::AwaitingReply), Failure::ConnectionLost);
-        assert_eq!(Failure::from(ConnectionLost::NotSent), Failure::Unavailable);
-        assert_eq!(publish(PublishErrorKind::StreamNotFound), Failure::Unavailable);
+        let publish = |kind| NatsError::from(PublishError::new(kind));
+        assert_eq!(publish(PublishErrorKind::BrokenPipe), NatsError::ConnectionLost);
+        assert_eq!(publish(PublishErrorKind::TimedOut), NatsError::Timeout);
+        assert_eq!(NatsError::from(ConnectionLost::AwaitingReply), NatsError::ConnectionLost);
+        assert_eq!(NatsError::from(ConnectionLost::NotSent), NatsError::Unavailable);
+        assert_eq!(publish(PublishErrorKind::StreamNotFound), NatsError::Unavailable);
     }
 
     #[test]
     fn an_answer_is_found_in_any_error() {
         let sealed = answer(400, ErrorCode::STREAM_SEALED);
         let other = PublishErrorKind::Other;
-        assert_eq!(Failure::from(PublishError::with_source(other, sealed.clone())), Failure::Sealed);
-        assert_eq!(Failure::from(PublishError::new(other)), Failure::Other);
+        assert_eq!(NatsError::from(PublishError::with_source(other, sealed.clone())), NatsError::Sealed);
+        assert_eq!(NatsError::from(PublishError::new(other)), NatsError::Other);
         let consumer = ConsumerError::new(ConsumerErrorKind::JetStream(sealed.clone()));
-        assert_eq!(Failure::from(consumer), Failure::Sealed);
-        assert_eq!(Failure::from(RawMessageError::new(RawMessageErrorKind::JetStream(sealed))), Failure::Sealed);
+        assert_eq!(NatsError::from(consumer), NatsError::Sealed);
+        assert_eq!(NatsError::from(RawMessageError::new(RawMessageErrorKind::JetStream(sealed))), NatsError::Sealed);
     }
 
     #[test]
     fn answers_without_a_meaning_of_their_own_go_by_their_status() {
         let unknown = ErrorCode(9);
-        assert_eq!(Failure::from(&answer(503, unknown)), Failure::Unavailable);
-        assert_eq!(Failure::from(&answer(500, unknown)), Failure::Other);
-        assert_eq!(Failure::from(&answer(503, ErrorCode::INSUFFICIENT_RESOURCES)), Failure::Full);
+        assert_eq!(NatsError::from(&answer(503, unknown)), NatsError::Unavailable);
+        assert_eq!(NatsError::from(&answer(500, unknown)), NatsError::Other);
+        assert_eq!(NatsError::from(&answer(503, ErrorCode::INSUFFICIENT_RESOURCES)), NatsError::Full);
     }
 }

@@ -1,4 +1,4 @@
-//! Failure of a host function: an error for the guest, or a trap.
+//! TrappableError of a host function: an error for the guest, or a trap.
 
 use wasmtime::component::ResourceTableError;
 
@@ -6,14 +6,14 @@ use crate::{Error, ErrorKind};
 
 /// The error type of all interfaces in `bindgen!`.
 #[derive(Debug)]
-pub(crate) enum Failure {
+pub(crate) enum TrappableError {
     /// Returned to the guest.
     Error(Error),
     /// An invalid handle, or too many handles.
     Trap(wasmtime::Error),
 }
 
-impl Failure {
+impl TrappableError {
     /// Returns the error for the guest, or the trap.
     pub(crate) fn into_error(self) -> wasmtime::Result<Error> {
         match self {
@@ -27,19 +27,19 @@ impl Failure {
     }
 }
 
-impl From<Error> for Failure {
+impl From<Error> for TrappableError {
     fn from(error: Error) -> Self {
         Self::Error(error)
     }
 }
 
-impl From<ResourceTableError> for Failure {
+impl From<ResourceTableError> for TrappableError {
     fn from(error: ResourceTableError) -> Self {
         Self::Trap(error.into())
     }
 }
 
-impl From<wasmtime::Error> for Failure {
+impl From<wasmtime::Error> for TrappableError {
     fn from(trap: wasmtime::Error) -> Self {
         Self::Trap(trap)
     }

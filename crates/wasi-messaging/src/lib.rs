@@ -47,6 +47,8 @@
 //! # Ok(())
 //! # }
 //! ```
+// docs.rs shows the feature that an item needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod allowed;
 mod backends;

@@ -113,8 +113,9 @@ impl<S: Read + Write> Client<S> {
     pub(crate) fn try_request(&mut self, method: &str, target: &str, body: impl AsRef<[u8]>) -> Result<Response> {
         let body = body.as_ref();
         let length = body.len();
-        self.try_send(format!("{method} {target} HTTP/1.1\r\nHost: example.test\r\nContent-Length: {length}\r\n\r\n"))?;
-        self.try_send(body)?;
+        let head = format!("{method} {target} HTTP/1.1\r\nHost: example.test\r\nContent-Length: {length}\r\n\r\n");
+        // One write: a server that answers the head alone may close the connection before the body is sent.
+        self.try_send([head.as_bytes(), body].concat())?;
         self.try_response()
     }
 

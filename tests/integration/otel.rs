@@ -18,7 +18,7 @@ use prost::Message;
 use tempo_core::Limits;
 use tempo_telemetry::{CallContext, Record, Sampler, Signal, Sink, SpanData, Telemetry, TelemetryBuilder};
 use tempo_wasi_otel::conformance::{self, Arrived, Received, Recorder};
-use tempo_wasi_otel::{HostTelemetry, OtelState};
+use tempo_wasi_otel::{HostTelemetry, OtelCtx};
 
 use self::guest::{Guest, tracing};
 
@@ -60,7 +60,7 @@ impl Sink for Decoder {
 /// received records.
 fn both() -> [(Guest, Box<dyn Fn() -> Arrived>); 2] {
     let recorder = Arc::new(Recorder::default());
-    let direct = Guest::new(OtelState::new(recorder.clone(), &Limits::default()));
+    let direct = Guest::new(OtelCtx::new(recorder.clone(), &Limits::default()));
     let sink = Arc::new(Decoder::default());
     let telemetry: Telemetry =
         TelemetryBuilder { sink: sink.clone(), sampler: Sampler::AlwaysOn, metrics: None }.into();

@@ -56,11 +56,11 @@ const SIGNALS: [(Signal, &str, &str); 3] = [
 pub(crate) struct Losses {
     dropped: [[AtomicU64; LossReason::ALL.len()]; SIGNALS.len()],
     sent: [AtomicU64; SIGNALS.len()],
-    log_state: Mutex<LogState>,
+    log_state: Mutex<LoggingCtx>,
 }
 
 #[derive(Debug, Default)]
-struct LogState {
+struct LoggingCtx {
     last: Option<Instant>,
     counts: [u64; SIGNALS.len()],
     failure: Option<String>,
@@ -100,7 +100,7 @@ impl Losses {
     }
 
     /// Summarizes the items dropped since the last call.
-    fn summary(&self, log_state: &mut LogState) -> Option<String> {
+    fn summary(&self, log_state: &mut LoggingCtx) -> Option<String> {
         let mut summary = Vec::new();
         for ((dropped, log_state), (_, _, name)) in self.dropped.iter().zip(&mut log_state.counts).zip(SIGNALS) {
             let total: u64 = dropped.iter().map(|counter| counter.load(Ordering::Relaxed)).sum();
@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn a_summary_covers_new_losses_only() {
         let losses = Losses::default();
-        let mut log_state = LogState::default();
+        let mut log_state = LoggingCtx::default();
         assert_eq!(losses.summary(&mut log_state), None);
         losses.add(Signal::Traces, LossReason::QueueFull, 3);
         losses.add(Signal::Traces, LossReason::Rejected, 1);

@@ -9,7 +9,7 @@ use tempo_core::{Backend, BootContext};
 use tempo_settings::{BackendUrl, Flag, Size};
 
 use crate::telemetry::instrument;
-use crate::{BlobstoreState, Container, WasiBlobstore};
+use crate::{BlobstoreCtx, Container, WasiBlobstore};
 
 const MAX_OBJECT_SIZE: Flag =
     Flag::new("max-object-size", "SIZE", "Largest object that a component may write").default("1GiB");
@@ -17,7 +17,7 @@ const MAX_OBJECT_SIZE: Flag =
 /// The backend of [`WasiBlobstore`](crate::WasiBlobstore) with the schemes `S`: `BlobstoreBackends<(Memory, File)>`.
 /// Without `--blobstore`, `default` is a directory below `--data`.
 pub struct BlobstoreBackends<S> {
-    state: BlobstoreState,
+    state: BlobstoreCtx,
     schemes: PhantomData<fn() -> S>,
 }
 
@@ -34,7 +34,7 @@ impl<S: BackendSchemes<dyn Container>> Backend<WasiBlobstore> for BlobstoreBacke
             instrument(boot.telemetry, system, name, container)
         })
         .await?;
-        let state = BlobstoreState::new(containers, max_object.0 as u64, boot.limits);
+        let state = BlobstoreCtx::new(containers, max_object.0 as u64, boot.limits);
         Ok(Self { state, schemes: PhantomData })
     }
 
@@ -43,7 +43,7 @@ impl<S: BackendSchemes<dyn Container>> Backend<WasiBlobstore> for BlobstoreBacke
         Some(format!("objects are kept in {} (--blobstore to change)", directory.display()))
     }
 
-    fn state(&self, bytes: &ByteBudget) -> BlobstoreState {
+    fn state(&self, bytes: &ByteBudget) -> BlobstoreCtx {
         self.state.for_another_store(bytes)
     }
 }

@@ -19,13 +19,13 @@
 //! use std::sync::Arc;
 //! use tempo_backend::Backends;
 //! use tempo_core::{Limits, Provide, Service as _};
-//! use tempo_wasi_blobstore::{BlobstoreState, BlobstoreView, Container, Memory, WasiBlobstore};
+//! use tempo_wasi_blobstore::{BlobstoreCtx, BlobstoreView, Container, Memory, WasiBlobstore};
 //! use wasmtime::component::{Component, Linker, ResourceTable};
 //! use wasmtime::{Engine, Store};
 //!
 //! struct StoreData {
 //!     table: ResourceTable,
-//!     blobstore: BlobstoreState,
+//!     blobstore: BlobstoreCtx,
 //! }
 //!
 //! impl Provide<WasiBlobstore> for StoreData {
@@ -42,7 +42,7 @@
 //!
 //! let container: Arc<dyn Container> = Arc::new(Memory::default());
 //! let containers = Backends::new([("photos".to_owned(), container)]);
-//! let blobstore = BlobstoreState::new(containers, 1 << 30, &Limits::default());
+//! let blobstore = BlobstoreCtx::new(containers, 1 << 30, &Limits::default());
 //! let mut store = Store::new(&engine, StoreData { table: ResourceTable::new(), blobstore });
 //! # let bytes = b"\0asm\x0d\0\x01\0";
 //! let component = Component::new(&engine, bytes)?;
@@ -65,7 +65,7 @@ mod tempo;
 mod testing;
 
 pub use backends::BlobstoreBackends;
-pub use service::{BlobstoreState, BlobstoreView, WasiBlobstore};
+pub use service::{BlobstoreCtx, BlobstoreView, WasiBlobstore};
 #[cfg(feature = "azure")]
 pub use tempo_blobstore::Azure;
 #[cfg(feature = "gcp")]

@@ -16,7 +16,7 @@ use crate::{Container, Error, Result};
 pub struct WasiBlobstore;
 
 /// What one store carries for the service: the component's containers, shared by all its stores, and its limits.
-pub struct BlobstoreState {
+pub struct BlobstoreCtx {
     pub(crate) containers: Backends<dyn Container>,
     pub(crate) max_object: u64,
     pub(crate) max_answer: usize,
@@ -25,7 +25,7 @@ pub struct BlobstoreState {
     pub(crate) copies: Copies,
 }
 
-impl BlobstoreState {
+impl BlobstoreCtx {
     /// A store's share of `containers`. An object may have `max_object_size` bytes; of `limits`, the bytes that may
     /// cross the border in one call count, and those that the host holds for one store.
     pub fn new(containers: Backends<dyn Container>, max_object_size: u64, limits: &Limits) -> Self {
@@ -47,15 +47,15 @@ impl BlobstoreState {
     }
 }
 
-impl fmt::Debug for BlobstoreState {
+impl fmt::Debug for BlobstoreCtx {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BlobstoreState").field("max_object", &self.max_object).finish_non_exhaustive()
+        f.debug_struct("BlobstoreCtx").field("max_object", &self.max_object).finish_non_exhaustive()
     }
 }
 
 /// What the service's functions work on: it borrows a store's share and its resource table for one call.
 pub struct BlobstoreView<'a> {
-    pub(crate) state: &'a BlobstoreState,
+    pub(crate) state: &'a BlobstoreCtx,
     pub(crate) table: &'a mut ResourceTable,
 }
 
@@ -95,9 +95,9 @@ impl Service for WasiBlobstore {
     const PACKAGES: &'static [&'static str] = &["wasi:blobstore@0.2.0-draft", "tempo:blobstore@0.1.0"];
     const CONCURRENT_PACKAGES: &'static [&'static str] = &["tempo:blobstore@0.1.0"];
 
-    type State = BlobstoreState;
+    type State = BlobstoreCtx;
 
-    fn view<'a>(state: &'a mut BlobstoreState, table: &'a mut ResourceTable) -> BlobstoreView<'a> {
+    fn view<'a>(state: &'a mut BlobstoreCtx, table: &'a mut ResourceTable) -> BlobstoreView<'a> {
         state.view(table)
     }
 

@@ -11,7 +11,7 @@ use tempo_core::Limits;
 use tokio::sync::Semaphore;
 
 use crate::{
-    BlobstoreState, ByteRange, Container, Data, Entry, Error, ErrorKind, ObjectInfo, PutOptions, Result, Upload,
+    BlobstoreCtx, ByteRange, Container, Data, Entry, Error, ErrorKind, ObjectInfo, PutOptions, Result, Upload,
 };
 
 /// Gives the data that it was made with, and takes as many chunks as it is allowed.
@@ -89,11 +89,11 @@ pub(crate) fn state<const N: usize>(
     containers: [(&str, Arc<dyn Container>); N],
     max_object: u64,
     hostcall_bytes: usize,
-) -> BlobstoreState {
+) -> BlobstoreCtx {
     let mut limits = Limits::default();
     (limits.hostcall_bytes, limits.host_memory) = (hostcall_bytes, hostcall_bytes);
     let containers = containers.map(|(name, container)| (name.to_owned(), container));
-    BlobstoreState::new(Backends::new(containers), max_object, &limits)
+    BlobstoreCtx::new(Backends::new(containers), max_object, &limits)
 }
 
 /// Lets every task run until it waits.

@@ -22,12 +22,12 @@ pub trait Configuration: Send + Sync + 'static {
 
 /// The state of one store: a backend, shared by all stores of a component.
 #[derive(Clone)]
-pub struct ConfigState {
+pub struct ConfigCtx {
     configuration: Arc<dyn Configuration>,
     max_bytes: usize,
 }
 
-impl ConfigState {
+impl ConfigCtx {
     /// Creates the state of a store over `configuration`, with the limit on hostcall bytes of `limits`.
     pub fn new(configuration: Arc<dyn Configuration>, limits: &Limits) -> Self {
         Self { configuration, max_bytes: limits.hostcall_bytes }
@@ -39,8 +39,8 @@ impl ConfigState {
     }
 }
 
-impl fmt::Debug for ConfigState {
+impl fmt::Debug for ConfigCtx {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ConfigState").field("max_bytes", &self.max_bytes).finish_non_exhaustive()
+        f.debug_struct("ConfigCtx").field("max_bytes", &self.max_bytes).finish_non_exhaustive()
     }
 }

@@ -15,12 +15,12 @@
 //! ```
 //! use std::sync::Arc;
 //! use tempo_core::{Limits, Provide, Service as _};
-//! use tempo_wasi_config::{ConfigState, ConfigView, Values, WasiConfig};
+//! use tempo_wasi_config::{ConfigCtx, ConfigView, Values, WasiConfig};
 //! use wasmtime::component::{Component, Linker};
 //! use wasmtime::{Engine, Store};
 //!
 //! struct StoreData {
-//!     config: ConfigState,
+//!     config: ConfigCtx,
 //! }
 //!
 //! impl Provide<WasiConfig> for StoreData {
@@ -36,7 +36,7 @@
 //! WasiConfig::add_to_linker(&mut linker)?;
 //!
 //! let values: Values = [("greeting", "hello")].into_iter().collect();
-//! let config = ConfigState::new(Arc::new(values), &Limits::default());
+//! let config = ConfigCtx::new(Arc::new(values), &Limits::default());
 //! let mut store = Store::new(&engine, StoreData { config });
 //! # let bytes = "(component)";
 //! let component = Component::new(&engine, bytes)?;
@@ -56,7 +56,7 @@ mod telemetry;
 mod values;
 mod variables;
 
-pub use backend::{ConfigState, Configuration};
+pub use backend::{ConfigCtx, Configuration};
 pub use error::Error;
 pub use service::{ConfigView, WasiConfig};
 pub use values::Values;

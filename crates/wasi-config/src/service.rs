@@ -4,7 +4,7 @@ use tempo_core::{Provide, Service, StoreData};
 use wasmtime::component::{HasData, Linker, ResourceTable};
 
 use crate::bindings::{draft, draft_2024_09_27, rc1};
-use crate::{ConfigState, Configuration};
+use crate::{ConfigCtx, Configuration};
 
 /// The host service for `wasi:config`.
 #[derive(Clone, Copy, Debug)]
@@ -25,9 +25,9 @@ impl Service for WasiConfig {
     const PACKAGES: &'static [&'static str] =
         &["wasi:config@0.2.0-rc.1", "wasi:config@0.2.0-draft", "wasi:config@0.2.0-draft-2024-09-27"];
 
-    type State = ConfigState;
+    type State = ConfigCtx;
 
-    fn view<'a>(state: &'a mut ConfigState, _: &'a mut ResourceTable) -> ConfigView<'a> {
+    fn view<'a>(state: &'a mut ConfigCtx, _: &'a mut ResourceTable) -> ConfigView<'a> {
         state.view()
     }
 

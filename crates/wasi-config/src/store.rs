@@ -81,13 +81,13 @@ mod tests {
     use tempo_core::Limits;
 
     use super::*;
-    use crate::{ConfigState, Values};
+    use crate::{ConfigCtx, Values};
 
-    fn state(values: &[(&str, &str)], max_bytes: usize) -> ConfigState {
+    fn state(values: &[(&str, &str)], max_bytes: usize) -> ConfigCtx {
         let values: Values = values.iter().copied().collect();
         let mut limits = Limits::default();
         limits.hostcall_bytes = max_bytes;
-        ConfigState::new(Arc::new(values), &limits)
+        ConfigCtx::new(Arc::new(values), &limits)
     }
 
     #[tokio::test]

@@ -10,7 +10,7 @@ use tempo_settings::{Disclosure, Error, ErrorKind, Flag, KeyValue, Settings};
 use crate::file::{self, Format};
 use crate::store::{MAX_KEY, size};
 use crate::telemetry::instrument;
-use crate::{ConfigState, Values, WasiConfig};
+use crate::{ConfigCtx, Values, WasiConfig};
 
 const CONFIG: Flag =
     Flag::new("config", "KEY=VALUE", "A value the component reads through wasi:config; wins over --config-file")
@@ -22,7 +22,7 @@ const CONFIG_FILE: Flag =
 /// The values of `--config` and `--config-file`. A component sees only these, never the environment of the process.
 #[derive(Clone, Debug)]
 pub struct Variables {
-    state: ConfigState,
+    state: ConfigCtx,
 }
 
 impl Backend<WasiConfig> for Variables {
@@ -32,10 +32,10 @@ impl Backend<WasiConfig> for Variables {
 
     async fn connect(boot: BootContext<'_>) -> anyhow::Result<Self> {
         let values = collect(boot.settings, boot.limits)?;
-        Ok(Self { state: ConfigState::new(instrument(boot.telemetry, Arc::new(values)), boot.limits) })
+        Ok(Self { state: ConfigCtx::new(instrument(boot.telemetry, Arc::new(values)), boot.limits) })
     }
 
-    fn state(&self, _: &ByteBudget) -> ConfigState {
+    fn state(&self, _: &ByteBudget) -> ConfigCtx {
         self.state.clone()
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tempo_core::{Limits, Provide, Service as _};
-use tempo_wasi_config::{ConfigState, ConfigView, Configuration, Error, Values, WasiConfig};
+use tempo_wasi_config::{ConfigCtx, ConfigView, Configuration, Error, Values, WasiConfig};
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Engine, Result, Store};
 
@@ -14,7 +14,7 @@ const INTERFACES: &[&str] = &[
     "wasi:config/runtime@0.2.0-draft",
 ];
 
-struct StoreData(ConfigState);
+struct StoreData(ConfigCtx);
 
 impl Provide<WasiConfig> for StoreData {
     fn provide(&mut self) -> ConfigView<'_> {
@@ -89,7 +89,7 @@ impl Guest {
         let mut linker = Linker::new(&engine);
         WasiConfig::add_to_linker(&mut linker)?;
         let component = Component::new(&engine, reexport(interface))?;
-        let state = ConfigState::new(Arc::new(configuration), &Limits::default());
+        let state = ConfigCtx::new(Arc::new(configuration), &Limits::default());
         let mut store = Store::new(&engine, StoreData(state));
         let instance = linker.instantiate_async(&mut store, &component).await?;
         Ok(Self { store, instance })

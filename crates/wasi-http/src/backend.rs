@@ -38,7 +38,7 @@ pub struct HttpClient {
 }
 
 /// The state of one store.
-pub struct HttpState {
+pub struct HttpCtx {
     pub(crate) context: WasiHttpCtx,
     pub(crate) hooks: Hooks,
     pub(crate) held: HeldBytes,
@@ -66,10 +66,10 @@ impl Backend<WasiHttp> for HttpClient {
         Ok(Self { hooks: Hooks::new(Client::new(config, policy)?).with_telemetry(boot.telemetry.clone()) })
     }
 
-    fn state(&self, bytes: &ByteBudget) -> HttpState {
+    fn state(&self, bytes: &ByteBudget) -> HttpCtx {
         let mut context = WasiHttpCtx::new();
         context.set_field_size_limit(FIELD_BYTES);
-        HttpState { context, hooks: self.hooks.clone().with_budget(bytes), held: HeldBytes::new(bytes) }
+        HttpCtx { context, hooks: self.hooks.clone().with_budget(bytes), held: HeldBytes::new(bytes) }
     }
 }
 

@@ -56,7 +56,7 @@ mod server;
 mod service;
 mod telemetry;
 
-pub use backend::{HttpClient, HttpState};
+pub use backend::{HttpClient, HttpCtx};
 pub use client::{Client, ClientConfig, Hooks, Transmission};
 pub use egress::{AddressKind, Denied, GrantError, Host, Policy, Scheme, Target};
 pub use held::HeldBytes;

@@ -45,7 +45,7 @@ use self::connection::{Server, ServerPhase};
 use self::threads::ServingThread;
 use self::tls::Tls;
 use self::worker::Worker;
-use crate::{HttpState, WasiHttp};
+use crate::{HttpCtx, WasiHttp};
 
 /// Length of the listen queue, in connections.
 const LISTEN_BACKLOG: u32 = 1024;
@@ -68,7 +68,7 @@ impl Trigger for HttpServer {
         Config::FLAGS.to_vec()
     }
 
-    async fn start(workload: Workload, settings: &Settings, _: HttpState) -> anyhow::Result<Box<dyn Running>> {
+    async fn start(workload: Workload, settings: &Settings, _: HttpCtx) -> anyhow::Result<Box<dyn Running>> {
         let config = Arc::new(Config::from_settings(settings)?);
         let tls = config.tls.as_ref().map(|(cert, key)| Tls::load(cert, key)).transpose()?;
         let scheme = if tls.is_some() { "https" } else { "http" };

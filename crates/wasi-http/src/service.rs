@@ -6,7 +6,7 @@ use wasmtime_wasi_http::WasiHttpCtxView;
 use wasmtime_wasi_http::p2::bindings as p2;
 use wasmtime_wasi_http::p3::bindings as p3;
 
-use crate::backend::HttpState;
+use crate::backend::HttpCtx;
 use crate::held::{HeldBytes, add_p2_to_linker, add_p3_to_linker};
 use crate::requests::{OutgoingRequests, add_outgoing_handler};
 
@@ -35,9 +35,9 @@ impl Service for WasiHttp {
     const PACKAGES: &'static [&'static str] = &["wasi:http@0.2.12", "wasi:http@0.3.0"];
     const CONCURRENT_PACKAGES: &'static [&'static str] = &["wasi:http@0.3.0"];
 
-    type State = HttpState;
+    type State = HttpCtx;
 
-    fn view<'a>(state: &'a mut HttpState, table: &'a mut ResourceTable) -> HttpView<'a> {
+    fn view<'a>(state: &'a mut HttpCtx, table: &'a mut ResourceTable) -> HttpView<'a> {
         let http = WasiHttpCtxView { hooks: &mut state.hooks, table, ctx: &mut state.context };
         HttpView { http, held: &mut state.held }
     }

@@ -10,7 +10,7 @@ use tempo_settings::{BackendUrl, Error, Flag};
 
 use crate::limits::{MAX_KEY, MAX_VALUE};
 use crate::telemetry::instrument;
-use crate::{KeyValueLimits, KeyValueState, KeyValueStore, WasiKeyValue};
+use crate::{KeyValueCtx, KeyValueLimits, KeyValueStore, WasiKeyValue};
 
 /// Default database file, below `--data`.
 const DEFAULT_FILE: &str = "keyvalue.redb";
@@ -18,7 +18,7 @@ const DEFAULT_FILE: &str = "keyvalue.redb";
 /// The backend of [`WasiKeyValue`]: opens every store that `--keyvalue` names, with the schemes `S`. Without the flag,
 /// `default` is a file below `--data`.
 pub struct KeyValueBackends<S> {
-    state: KeyValueState,
+    state: KeyValueCtx,
     schemes: PhantomData<fn() -> S>,
 }
 
@@ -33,7 +33,7 @@ impl<S: BackendSchemes<dyn KeyValueStore>> Backend<WasiKeyValue> for KeyValueBac
             instrument(boot.telemetry, system, name, store)
         })
         .await?;
-        let state = KeyValueState::new(stores, boot.limits).with_limits(limits);
+        let state = KeyValueCtx::new(stores, boot.limits).with_limits(limits);
         Ok(Self { state, schemes: PhantomData })
     }
 
@@ -42,7 +42,7 @@ impl<S: BackendSchemes<dyn KeyValueStore>> Backend<WasiKeyValue> for KeyValueBac
         Some(format!("keyvalue: default is kept in {}", path.display()))
     }
 
-    fn state(&self, bytes: &ByteBudget) -> KeyValueState {
+    fn state(&self, bytes: &ByteBudget) -> KeyValueCtx {
         self.state.for_another_store(bytes)
     }
 }

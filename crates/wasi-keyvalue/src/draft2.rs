@@ -84,11 +84,11 @@ mod tests {
     use super::atomics::{CasError, Host as _, HostCas as _};
     use super::*;
     use crate::bindings::draft2::wasi::keyvalue::store::{self, Host as _, HostBucket as _};
-    use crate::{KeyValueState, KeyValueStore, MemoryStore};
+    use crate::{KeyValueCtx, KeyValueStore, MemoryStore};
 
-    fn state() -> KeyValueState {
+    fn state() -> KeyValueCtx {
         let store: Arc<dyn KeyValueStore> = Arc::new(MemoryStore::default());
-        KeyValueState::new(Backends::new([("default".to_owned(), store)]), &Limits::default())
+        KeyValueCtx::new(Backends::new([("default".to_owned(), store)]), &Limits::default())
     }
 
     /// The same bucket once more: a call takes its handle.

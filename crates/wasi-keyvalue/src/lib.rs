@@ -17,11 +17,11 @@
 //! use std::sync::Arc;
 //! use tempo_backend::Backends;
 //! use tempo_core::{Limits, Provide, Service as _};
-//! use tempo_wasi_keyvalue::{KeyValueState, KeyValueView, MemoryStore, KeyValueStore, WasiKeyValue};
+//! use tempo_wasi_keyvalue::{KeyValueCtx, KeyValueView, MemoryStore, KeyValueStore, WasiKeyValue};
 //! use wasmtime::component::{Component, Linker, ResourceTable};
 //!
 //! struct StoreData {
-//!     keyvalue: KeyValueState,
+//!     keyvalue: KeyValueCtx,
 //!     table: ResourceTable,
 //! }
 //!
@@ -39,7 +39,7 @@
 //!
 //! // The component opens it as `default`. `FileStore::open("app.redb").await?` would survive the process.
 //! let store: Arc<dyn KeyValueStore> = Arc::new(MemoryStore::default());
-//! let keyvalue = KeyValueState::new(Backends::new([("default".to_owned(), store)]), &Limits::default());
+//! let keyvalue = KeyValueCtx::new(Backends::new([("default".to_owned(), store)]), &Limits::default());
 //! let mut store = wasmtime::Store::new(&engine, StoreData { keyvalue, table: ResourceTable::new() });
 //! # let bytes = b"\0asm\x0d\0\x01\0";
 //! let component = Component::new(&engine, bytes)?;
@@ -68,7 +68,7 @@ mod watcher;
 pub use backends::KeyValueBackends;
 pub use bucket::Bucket;
 pub use limits::KeyValueLimits;
-pub use service::{KeyValueState, KeyValueView, WasiKeyValue};
+pub use service::{KeyValueCtx, KeyValueView, WasiKeyValue};
 pub use tempo_keyvalue::{
     Change, Condition, Entry, Error, ErrorKind, File, FileStore, KeyValueStore, Memory, MemoryStore, Result, Version,
 };

@@ -18,13 +18,13 @@ pub struct WasiKeyValue;
 /// Per-store state of the service: the buckets, shared by the component's stores, and the byte budget of calls in
 /// progress.
 #[derive(Clone)]
-pub struct KeyValueState {
+pub struct KeyValueCtx {
     stores: Backends<dyn KeyValueStore>,
     limits: KeyValueLimits,
     bytes: ByteBudget,
 }
 
-impl KeyValueState {
+impl KeyValueCtx {
     /// Creates a state with `stores`. Uses the limits for hostcall bytes and host memory.
     pub fn new(stores: Backends<dyn KeyValueStore>, limits: &Limits) -> Self {
         Self { stores, limits: KeyValueLimits::new(limits), bytes: ByteBudget::new(limits.host_memory) }
@@ -58,16 +58,16 @@ impl KeyValueState {
     }
 }
 
-impl fmt::Debug for KeyValueState {
+impl fmt::Debug for KeyValueCtx {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<&str> = self.stores.iter().map(|(name, _)| name).collect();
-        f.debug_struct("KeyValueState").field("stores", &names).field("limits", &self.limits).finish()
+        f.debug_struct("KeyValueCtx").field("stores", &names).field("limits", &self.limits).finish()
     }
 }
 
 /// A view of a store's state and resource table for one host call.
 pub struct KeyValueView<'a> {
-    pub(crate) state: &'a KeyValueState,
+    pub(crate) state: &'a KeyValueCtx,
     pub(crate) table: &'a mut ResourceTable,
 }
 
@@ -114,9 +114,9 @@ impl Service for WasiKeyValue {
         &["wasi:keyvalue@0.2.0-draft", "wasi:keyvalue@0.2.0-draft2", "wasmcloud:keyvalue@0.2.0"];
     const CONCURRENT_PACKAGES: &'static [&'static str] = &["wasmcloud:keyvalue@0.2.0"];
 
-    type State = KeyValueState;
+    type State = KeyValueCtx;
 
-    fn view<'a>(state: &'a mut KeyValueState, table: &'a mut ResourceTable) -> KeyValueView<'a> {
+    fn view<'a>(state: &'a mut KeyValueCtx, table: &'a mut ResourceTable) -> KeyValueView<'a> {
         state.view(table)
     }
 

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 use self::guest::Guest;
 use self::lanes::Watched;
-use crate::{KeyValueState, KeyValueStore, WasiKeyValue};
+use crate::{KeyValueCtx, KeyValueStore, WasiKeyValue};
 
 /// The trigger that calls components which export `wasi:keyvalue/watcher` or `wasmcloud:keyvalue/watcher` for every
 /// change of their stores, by any writer.
@@ -33,7 +33,7 @@ impl Trigger for KeyValueWatcher {
         Vec::new()
     }
 
-    async fn start(workload: Workload, _: &Settings, state: KeyValueState) -> anyhow::Result<Box<dyn Running>> {
+    async fn start(workload: Workload, _: &Settings, state: KeyValueCtx) -> anyhow::Result<Box<dyn Running>> {
         let guest = Arc::new(Guest::new(workload)?);
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tempo_backend::Backends;
 use tempo_core::{Limits, Provide, Service as _};
-use tempo_wasi_keyvalue::{Condition, KeyValueState, KeyValueStore, KeyValueView, MemoryStore, WasiKeyValue};
+use tempo_wasi_keyvalue::{Condition, KeyValueCtx, KeyValueStore, KeyValueView, MemoryStore, WasiKeyValue};
 use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime::{Config, Engine, Result};
 
@@ -90,7 +90,7 @@ const COUNTER: &str = r#"(component
 )"#;
 
 struct StoreData {
-    keyvalue: KeyValueState,
+    keyvalue: KeyValueCtx,
     table: ResourceTable,
 }
 
@@ -120,7 +120,7 @@ async fn call(function: &str, store: &MemoryStore, name: &str, key: &str, number
     WasiKeyValue::add_to_linker(&mut linker)?;
     let component = Component::new(&engine, wat::parse_str(COUNTER)?)?;
     let shared: Arc<dyn KeyValueStore> = Arc::new(store.clone());
-    let keyvalue = KeyValueState::new(Backends::new([("default".to_owned(), shared)]), &Limits::default());
+    let keyvalue = KeyValueCtx::new(Backends::new([("default".to_owned(), shared)]), &Limits::default());
     let mut store = wasmtime::Store::new(&engine, StoreData { keyvalue, table: ResourceTable::new() });
     let instance = linker.instantiate_async(&mut store, &component).await?;
     let function = instance.get_typed_func::<(&str, &str, i64), (i64,)>(&mut store, function)?;

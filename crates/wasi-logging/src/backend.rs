@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tempo_core::{Limits, LogBudget};
 
-use crate::LogView;
+use crate::LoggingView;
 
 /// The level of a message, in ascending order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,26 +58,26 @@ pub trait LogSink: Send + Sync + 'static {
 
 /// The state of a store. Clones share the sink and the component's limits.
 #[derive(Clone)]
-pub struct LogState {
+pub struct LoggingCtx {
     pub(crate) component: Arc<str>,
     pub(crate) sink: Arc<dyn LogSink>,
     pub(crate) budget: Arc<LogBudget>,
 }
 
-impl LogState {
+impl LoggingCtx {
     /// Creates the state of `component`, whose messages go to `sink` within `limits`.
     pub fn new(component: &str, sink: Arc<dyn LogSink>, limits: &Limits) -> Self {
         Self { component: component.into(), sink, budget: Arc::new(LogBudget::new(limits)) }
     }
 
     /// Returns the view that the host function uses during a call.
-    pub fn view(&self) -> LogView<'_> {
-        LogView { state: self }
+    pub fn view(&self) -> LoggingView<'_> {
+        LoggingView { state: self }
     }
 }
 
-impl fmt::Debug for LogState {
+impl fmt::Debug for LoggingCtx {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LogState").field("component", &self.component).finish_non_exhaustive()
+        f.debug_struct("LoggingCtx").field("component", &self.component).finish_non_exhaustive()
     }
 }

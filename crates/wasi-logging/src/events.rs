@@ -8,7 +8,7 @@ use tempo_settings::Flag;
 use tracing::{debug, error, event_enabled, info, trace, warn};
 
 use crate::telemetry::instrument;
-use crate::{Level, LogSink, LogState, Record, WasiLogging};
+use crate::{Level, LogSink, LoggingCtx, Record, WasiLogging};
 
 /// Emits a `tracing` event for each message, with the target `guest` and the fields `component`, `context` (if not
 /// empty), `clipped` (if truncated) and `critical` (for the level `critical`, which is emitted as an error).
@@ -58,7 +58,7 @@ impl LogSink for Events {
 /// The backend of a runtime: [`Events`], with one log budget for all stores of a component.
 #[derive(Clone, Debug)]
 pub struct TracingLog {
-    state: LogState,
+    state: LoggingCtx,
 }
 
 impl Backend<WasiLogging> for TracingLog {
@@ -68,10 +68,10 @@ impl Backend<WasiLogging> for TracingLog {
     }
 
     async fn connect(boot: BootContext<'_>) -> anyhow::Result<Self> {
-        Ok(Self { state: LogState::new(boot.component, instrument(boot.telemetry, Arc::new(Events)), boot.limits) })
+        Ok(Self { state: LoggingCtx::new(boot.component, instrument(boot.telemetry, Arc::new(Events)), boot.limits) })
     }
 
-    fn state(&self, _: &ByteBudget) -> LogState {
+    fn state(&self, _: &ByteBudget) -> LoggingCtx {
         self.state.clone()
     }
 }

@@ -10,16 +10,16 @@
 //! ```
 //! use std::sync::Arc;
 //! use tempo_core::{Limits, Provide, Service as _};
-//! use tempo_wasi_logging::{Events, LogState, LogView, WasiLogging};
+//! use tempo_wasi_logging::{Events, LoggingCtx, LoggingView, WasiLogging};
 //! use wasmtime::component::{Component, Linker};
 //! use wasmtime::{Engine, Store};
 //!
 //! struct StoreData {
-//!     logging: LogState,
+//!     logging: LoggingCtx,
 //! }
 //!
 //! impl Provide<WasiLogging> for StoreData {
-//!     fn provide(&mut self) -> LogView<'_> {
+//!     fn provide(&mut self) -> LoggingView<'_> {
 //!         self.logging.view()
 //!     }
 //! }
@@ -30,7 +30,7 @@
 //! WasiLogging::add_to_linker(&mut linker)?;
 //!
 //! // Clones of one state share its limits, so make one for each component and clone it for each store.
-//! let logging = LogState::new("shop", Arc::new(Events), &Limits::default());
+//! let logging = LoggingCtx::new("shop", Arc::new(Events), &Limits::default());
 //! let mut store = Store::new(&engine, StoreData { logging: logging.clone() });
 //! # let bytes = "(component)";
 //! let component = Component::new(&engine, bytes)?;
@@ -47,6 +47,6 @@ mod logging;
 mod service;
 mod telemetry;
 
-pub use backend::{Level, LogSink, LogState, Record};
+pub use backend::{Level, LogSink, LoggingCtx, Record};
 pub use events::{Events, TracingLog};
-pub use service::{LogView, WasiLogging};
+pub use service::{LoggingView, WasiLogging};

@@ -2,12 +2,12 @@
 
 use crate::bindings::{draft, unversioned};
 use crate::escape::escape;
-use crate::{Level, LogView, Record};
+use crate::{Level, LoggingView, Record};
 
 /// Maximum length of the context of a message, in bytes.
 const MAX_CONTEXT: usize = 256;
 
-impl LogView<'_> {
+impl LoggingView<'_> {
     fn write(&self, level: Level, context: &str, message: &str) {
         let state = self.state;
         if !state.sink.enabled(level) {
@@ -45,7 +45,7 @@ macro_rules! implement {
             }
         }
 
-        impl $version::wasi::logging::logging::Host for LogView<'_> {
+        impl $version::wasi::logging::logging::Host for LoggingView<'_> {
             fn log(&mut self, level: $version::wasi::logging::logging::Level, context: String, message: String) {
                 self.write(level.into(), &context, &message);
             }
@@ -62,7 +62,7 @@ mod tests {
     use tempo_core::Limits;
 
     use super::*;
-    use crate::{LogSink, LogState};
+    use crate::{LogSink, LoggingCtx};
 
     /// Stores messages of level `Debug` and above.
     #[derive(Default)]
@@ -84,11 +84,11 @@ mod tests {
         }
     }
 
-    fn state(line: usize, burst: usize) -> (LogState, Arc<Lines>) {
+    fn state(line: usize, burst: usize) -> (LoggingCtx, Arc<Lines>) {
         let mut limits = Limits::default();
         (limits.log_line, limits.log_burst, limits.log_rate) = (line, burst, 1000);
         let lines = Arc::new(Lines::default());
-        (LogState::new("app", lines.clone(), &limits), lines)
+        (LoggingCtx::new("app", lines.clone(), &limits), lines)
     }
 
     #[test]

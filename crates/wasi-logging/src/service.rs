@@ -3,7 +3,7 @@
 use tempo_core::{Provide, Service, StoreData};
 use wasmtime::component::{HasData, Linker, ResourceTable};
 
-use crate::LogState;
+use crate::LoggingCtx;
 use crate::bindings::{draft, unversioned};
 
 /// The host service for `wasi:logging`.
@@ -12,21 +12,21 @@ pub struct WasiLogging;
 
 /// The view of a store that the host function uses.
 #[derive(Debug)]
-pub struct LogView<'a> {
-    pub(crate) state: &'a LogState,
+pub struct LoggingView<'a> {
+    pub(crate) state: &'a LoggingCtx,
 }
 
 impl HasData for WasiLogging {
-    type Data<'a> = LogView<'a>;
+    type Data<'a> = LoggingView<'a>;
 }
 
 impl Service for WasiLogging {
     const INTERFACES: &'static [&'static str] = &["wasi:logging/logging"];
     const PACKAGES: &'static [&'static str] = &["wasi:logging@0.1.0-draft", "wasi:logging"];
 
-    type State = LogState;
+    type State = LoggingCtx;
 
-    fn view<'a>(state: &'a mut LogState, _: &'a mut ResourceTable) -> LogView<'a> {
+    fn view<'a>(state: &'a mut LoggingCtx, _: &'a mut ResourceTable) -> LoggingView<'a> {
         state.view()
     }
 

@@ -7,14 +7,14 @@ use std::sync::{Arc, Mutex};
 use tempo_backend::ByteBudget;
 use tempo_core::{Backend as _, BootContext, Limits, Provide, Service as _};
 use tempo_settings::Settings;
-use tempo_wasi_logging::{LogState, LogView, TracingLog, WasiLogging};
+use tempo_wasi_logging::{LoggingCtx, LoggingView, TracingLog, WasiLogging};
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Engine, Store};
 
-struct StoreData(LogState);
+struct StoreData(LoggingCtx);
 
 impl Provide<WasiLogging> for StoreData {
-    fn provide(&mut self) -> LogView<'_> {
+    fn provide(&mut self) -> LoggingView<'_> {
         self.0.view()
     }
 }

@@ -11,7 +11,7 @@ use tempo_settings::{BackendUrl, Error, Flag, Settings};
 use crate::allowed::{ALLOW_TOPIC, AllowedTopics};
 use crate::limits::MAX_MESSAGE;
 use crate::telemetry::instrument;
-use crate::{Broker, MessagingLimits, MessagingState, WasiMessaging};
+use crate::{Broker, MessagingCtx, MessagingLimits, WasiMessaging};
 
 /// Default database file, below `--data`.
 const DEFAULT_FILE: &str = "messaging.redb";
@@ -19,7 +19,7 @@ const DEFAULT_FILE: &str = "messaging.redb";
 /// The backend of [`WasiMessaging`]: opens every broker that `--messaging` names, with the schemes `S`. Without the
 /// flag, `default` is a file below `--data`.
 pub struct MessagingBackends<S> {
-    state: MessagingState,
+    state: MessagingCtx,
     schemes: PhantomData<fn() -> S>,
 }
 
@@ -36,7 +36,7 @@ impl<S: BackendSchemes<dyn Broker>> Backend<WasiMessaging> for MessagingBackends
             })
             .await?;
         let allowed = AllowedTopics::from_settings(boot.settings, |name| brokers.get(name).is_some())?;
-        let state = MessagingState::new(brokers, boot.limits).with_limits(limits).with_allowed_topics(allowed);
+        let state = MessagingCtx::new(brokers, boot.limits).with_limits(limits).with_allowed_topics(allowed);
         Ok(Self { state, schemes: PhantomData })
     }
 
@@ -45,7 +45,7 @@ impl<S: BackendSchemes<dyn Broker>> Backend<WasiMessaging> for MessagingBackends
         Some(format!("messaging: default is stored in {}", path.display()))
     }
 
-    fn state(&self, bytes: &ByteBudget) -> MessagingState {
+    fn state(&self, bytes: &ByteBudget) -> MessagingCtx {
         self.state.for_another_store(bytes)
     }
 }

@@ -25,7 +25,7 @@ use self::handlers::Handlers;
 use self::phase::{GIVE_BACK_TIMEOUT, StopPhase, StopPhases};
 pub(crate) use self::subscribe::is_name;
 use self::subscribe::{APP, CONSUMER, SUBSCRIBE, Subscribed};
-use crate::{Adoption, Broker, Consumer, MessagingState, Subscription, WasiMessaging};
+use crate::{Adoption, Broker, Consumer, MessagingCtx, Subscription, WasiMessaging};
 
 /// Interval at which idle instances are dropped.
 const IDLE_REAP_INTERVAL: Duration = Duration::from_millis(500);
@@ -49,7 +49,7 @@ impl Trigger for MessageConsumer {
         vec![SUBSCRIBE, CONSUMER, APP]
     }
 
-    async fn start(workload: Workload, settings: &Settings, state: MessagingState) -> anyhow::Result<Box<dyn Running>> {
+    async fn start(workload: Workload, settings: &Settings, state: MessagingCtx) -> anyhow::Result<Box<dyn Running>> {
         let subscribed = subscribe::read(settings, workload.name())?;
         if subscribed.is_empty() {
             return Ok(Box::new(Unsubscribed { component: workload.name().to_owned() }));

@@ -17,11 +17,11 @@
 //! use std::sync::Arc;
 //! use tempo_backend::Backends;
 //! use tempo_core::{Limits, Provide, Service as _};
-//! use tempo_wasi_messaging::{Broker, MemoryBroker, MessagingState, MessagingView, WasiMessaging};
+//! use tempo_wasi_messaging::{Broker, MemoryBroker, MessagingCtx, MessagingView, WasiMessaging};
 //! use wasmtime::component::{Component, Linker, ResourceTable};
 //!
 //! struct StoreData {
-//!     messaging: MessagingState,
+//!     messaging: MessagingCtx,
 //!     table: ResourceTable,
 //! }
 //!
@@ -39,7 +39,7 @@
 //!
 //! // The component opens it as `default`, the only one for packages without names.
 //! let broker: Arc<dyn Broker> = Arc::new(MemoryBroker::default());
-//! let messaging = MessagingState::new(Backends::new([("default".to_owned(), broker)]), &Limits::default());
+//! let messaging = MessagingCtx::new(Backends::new([("default".to_owned(), broker)]), &Limits::default());
 //! let mut store = wasmtime::Store::new(&engine, StoreData { messaging, table: ResourceTable::new() });
 //! # let bytes = b"\0asm\x0d\0\x01\0";
 //! let component = Component::new(&engine, bytes)?;
@@ -75,7 +75,7 @@ pub use allowed::AllowedTopics;
 pub use backends::MessagingBackends;
 pub use consumer::MessageConsumer;
 pub use limits::MessagingLimits;
-pub use service::{MessagingState, MessagingView, WasiMessaging};
+pub use service::{MessagingCtx, MessagingView, WasiMessaging};
 pub use tempo_messaging::{
     Adoption, Broker, Consumer, ConsumerConfig, ConsumerInfo, ConsumerMove, DeadLetter, Delivery, Error, ErrorKind,
     File, FileBroker, Handling, HeaderCount, INBOX, MESSAGE_ID, Memory, MemoryBroker, Message, Moved, Operator, Owner,

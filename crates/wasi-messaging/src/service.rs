@@ -19,7 +19,7 @@ use crate::{Broker, Message, MessagingLimits};
 pub struct WasiMessaging;
 
 /// Per-store state of the service: the brokers, shared by the component's stores, and its messages in progress.
-pub struct MessagingState {
+pub struct MessagingCtx {
     brokers: Backends<dyn Broker>,
     allowed: AllowedTopics,
     limits: MessagingLimits,
@@ -28,7 +28,7 @@ pub struct MessagingState {
     replies: ReplyTopics,
 }
 
-impl MessagingState {
+impl MessagingCtx {
     /// Creates a state with `brokers`. Uses the limits for hostcall bytes, host memory and the request timeout.
     pub fn new(brokers: Backends<dyn Broker>, limits: &Limits) -> Self {
         let (allowed, replies) = (AllowedTopics::default(), ReplyTopics::default());
@@ -71,16 +71,16 @@ impl MessagingState {
     }
 }
 
-impl fmt::Debug for MessagingState {
+impl fmt::Debug for MessagingCtx {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<&str> = self.brokers.iter().map(|(name, _)| name).collect();
-        f.debug_struct("MessagingState").field("brokers", &names).field("limits", &self.limits).finish()
+        f.debug_struct("MessagingCtx").field("brokers", &names).field("limits", &self.limits).finish()
     }
 }
 
 /// A view of a store's state and resource table for one host call.
 pub struct MessagingView<'a> {
-    pub(crate) state: &'a mut MessagingState,
+    pub(crate) state: &'a mut MessagingCtx,
     pub(crate) table: &'a mut ResourceTable,
 }
 
@@ -104,7 +104,7 @@ impl MessagingView<'_> {
 
     /// Creates the client of one call on `broker`.
     pub(crate) fn client(&self, broker: Option<Arc<dyn Broker>>, allowed: Allowed) -> Client {
-        let MessagingState { limits, bytes, handled, replies, .. } = &*self.state;
+        let MessagingCtx { limits, bytes, handled, replies, .. } = &*self.state;
         let (handled, replies) = (handled.clone(), replies.clone());
         Client { broker, allowed, handled, replies, limits: *limits, bytes: bytes.clone() }
     }
@@ -138,9 +138,9 @@ impl Service for WasiMessaging {
     ];
     const CONCURRENT_PACKAGES: &'static [&'static str] = &["tempo:messaging@0.1.0", "wasmcloud:messaging@0.3.0"];
 
-    type State = MessagingState;
+    type State = MessagingCtx;
 
-    fn view<'a>(state: &'a mut MessagingState, table: &'a mut ResourceTable) -> MessagingView<'a> {
+    fn view<'a>(state: &'a mut MessagingCtx, table: &'a mut ResourceTable) -> MessagingView<'a> {
         state.view(table)
     }
 

@@ -10,7 +10,7 @@ use tempo_core::Limits;
 use wasmtime::component::ResourceTable;
 
 use crate::{
-    Broker, Consumer, Error, ErrorKind, Message, MessagingState, MessagingView, Result, Subscription, WasiMessaging,
+    Broker, Consumer, Error, ErrorKind, Message, MessagingCtx, MessagingView, Result, Subscription, WasiMessaging,
 };
 
 /// A call of a [`Recorder`].
@@ -44,9 +44,9 @@ impl Recorder {
     }
 
     /// The state of a store with this broker as `default`.
-    pub(crate) fn state(&self) -> MessagingState {
+    pub(crate) fn state(&self) -> MessagingCtx {
         let broker: Arc<dyn Broker> = Arc::new(self.clone());
-        MessagingState::new(Backends::new([("default".to_owned(), broker)]), &Limits::default())
+        MessagingCtx::new(Backends::new([("default".to_owned(), broker)]), &Limits::default())
     }
 
     /// The data of a store.
@@ -82,7 +82,7 @@ impl Broker for Recorder {
 
 /// The data of a store.
 pub(crate) struct StoreData {
-    pub(crate) messaging: MessagingState,
+    pub(crate) messaging: MessagingCtx,
     pub(crate) table: ResourceTable,
 }
 

@@ -6,9 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tempo_backend::Backends;
 use tempo_core::{Limits, Provide, Service as _};
-use tempo_wasi_messaging::{
-    Broker, Consumer, MemoryBroker, MessagingState, MessagingView, Subscription, WasiMessaging,
-};
+use tempo_wasi_messaging::{Broker, Consumer, MemoryBroker, MessagingCtx, MessagingView, Subscription, WasiMessaging};
 use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime::{Config, Engine, Result, Store};
 
@@ -17,7 +15,7 @@ const SYNC: [&str; 2] = [include_str!("guest/draft.wat"), include_str!("guest/wa
 const ASYNC: [&str; 2] = [include_str!("guest/tempo.wat"), include_str!("guest/wasmcloud-0.3.wat")];
 
 struct StoreData {
-    messaging: MessagingState,
+    messaging: MessagingCtx,
     table: ResourceTable,
 }
 
@@ -38,7 +36,7 @@ async fn publish(engine: &Engine, component: &str, broker: &MemoryBroker, topic:
     WasiMessaging::add_to_linker(&mut linker)?;
     let component = Component::new(engine, wat::parse_str(component)?)?;
     let shared: Arc<dyn Broker> = Arc::new(broker.clone());
-    let messaging = MessagingState::new(Backends::new([("default".to_owned(), shared)]), &Limits::default());
+    let messaging = MessagingCtx::new(Backends::new([("default".to_owned(), shared)]), &Limits::default());
     let mut store = Store::new(engine, StoreData { messaging, table: ResourceTable::new() });
     let instance = linker.instantiate_async(&mut store, &component).await?;
     let function = instance.get_typed_func::<(&str,), (u32,)>(&mut store, "publish")?;

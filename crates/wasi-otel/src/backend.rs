@@ -84,12 +84,12 @@ pub trait Collector: Send + Sync + 'static {
 
 /// The state of a store. Clones share the collector and the component's limits.
 #[derive(Clone)]
-pub struct OtelState {
+pub struct OtelCtx {
     pub(crate) collector: Arc<dyn Collector>,
     pub(crate) budgets: Arc<Budgets>,
 }
 
-impl OtelState {
+impl OtelCtx {
     /// Creates the state of a component, whose telemetry goes to `collector` within the limits; `limits` has those of
     /// log lines.
     pub fn new(collector: Arc<dyn Collector>, limits: &Limits) -> Self {
@@ -102,8 +102,8 @@ impl OtelState {
     }
 }
 
-impl fmt::Debug for OtelState {
+impl fmt::Debug for OtelCtx {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OtelState").field("budgets", &self.budgets).finish_non_exhaustive()
+        f.debug_struct("OtelCtx").field("budgets", &self.budgets).finish_non_exhaustive()
     }
 }

@@ -22,7 +22,7 @@ use tempo_telemetry::{CallContext, Signal, within};
 use crate::bindings::wasi::otel::logs::Host as _;
 use crate::bindings::wasi::otel::metrics::Host as _;
 use crate::bindings::wasi::otel::tracing::Host as _;
-use crate::{Collector, Dropped, Origin, OtelState};
+use crate::{Collector, Dropped, Origin, OtelCtx};
 
 /// A received item with its origin.
 #[derive(Clone, Debug, PartialEq)]
@@ -102,7 +102,7 @@ pub fn run(collector: Arc<dyn Collector>, arrived: impl FnOnce() -> Arrived) -> 
     // A unique trace, as a receiver may have others.
     let (trace, outer) = (TraceId::from(random()), SpanId::from(random() as u64 | 1));
     let outer = SpanContext::new(trace, outer, TraceFlags::SAMPLED, false, TraceState::NONE);
-    let state = OtelState::new(collector, &Limits::default());
+    let state = OtelCtx::new(collector, &Limits::default());
     let call = CallContext::new(outer.clone(), None);
     within(Some(&call), || record_items(&state))?;
     check(&outer, &arrived())
@@ -127,7 +127,7 @@ pub fn check(outer: &SpanContext, arrived: &Arrived) -> Result<()> {
 }
 
 /// The guest's calls.
-fn record_items(state: &OtelState) -> Result<()> {
+fn record_items(state: &OtelCtx) -> Result<()> {
     let outer = state.view().outer_span_context();
     for span in given::spans(&outer) {
         state.view().on_start(span.span_context.clone());

@@ -15,7 +15,7 @@ use tempo_core::{Backend, BootContext, Limits};
 use tempo_settings::Flag;
 use tempo_telemetry::{Record, Signal, Telemetry};
 
-use crate::{Collector, Dropped, Origin, OtelState, WasiOtel};
+use crate::{Collector, Dropped, Origin, OtelCtx, WasiOtel};
 
 /// Minimum interval between warnings about dropped items.
 const WARNING_INTERVAL: Duration = Duration::from_secs(60);
@@ -23,7 +23,7 @@ const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 /// The backend of a runtime: all stores of a component share its [`Telemetry`] and limits.
 #[derive(Clone, Debug)]
 pub struct HostTelemetry {
-    state: OtelState,
+    state: OtelCtx,
 }
 
 impl HostTelemetry {
@@ -31,7 +31,7 @@ impl HostTelemetry {
     pub fn new(component: &str, telemetry: &Telemetry, limits: &Limits) -> Self {
         let collector =
             TelemetryCollector { component: component.into(), telemetry: telemetry.clone(), losses: Mutex::default() };
-        Self { state: OtelState::new(Arc::new(collector), limits) }
+        Self { state: OtelCtx::new(Arc::new(collector), limits) }
     }
 }
 
@@ -45,7 +45,7 @@ impl Backend<WasiOtel> for HostTelemetry {
         Ok(Self::new(boot.component, boot.telemetry, boot.limits))
     }
 
-    fn state(&self, _: &ByteBudget) -> OtelState {
+    fn state(&self, _: &ByteBudget) -> OtelCtx {
         self.state.clone()
     }
 }

@@ -18,7 +18,7 @@
 //! use std::sync::Arc;
 //! use tempo_core::{Limits, Provide, Service as _};
 //! use tempo_wasi_otel::proto::{logs::v1::LogRecord, metrics::v1::Metric, trace::v1::Span};
-//! use tempo_wasi_otel::{Collector, Origin, OtelState, OtelView, WasiOtel};
+//! use tempo_wasi_otel::{Collector, Origin, OtelCtx, OtelView, WasiOtel};
 //! use wasmtime::component::{Component, Linker};
 //! use wasmtime::{Engine, Store};
 //!
@@ -33,7 +33,7 @@
 //! }
 //!
 //! struct StoreData {
-//!     otel: OtelState,
+//!     otel: OtelCtx,
 //! }
 //!
 //! impl Provide<WasiOtel> for StoreData {
@@ -48,7 +48,7 @@
 //! WasiOtel::add_to_linker(&mut linker)?;
 //!
 //! // Clones of one state share its limits, so make one for each component and clone it for each store.
-//! let otel = OtelState::new(Arc::new(Print), &Limits::default());
+//! let otel = OtelCtx::new(Arc::new(Print), &Limits::default());
 //! let mut store = Store::new(&engine, StoreData { otel: otel.clone() });
 //! # let bytes = "(component)";
 //! let component = Component::new(&engine, bytes)?;
@@ -71,7 +71,7 @@ mod tracing;
 mod types;
 mod value;
 
-pub use backend::{Collector, Dropped, Origin, OtelState};
+pub use backend::{Collector, Dropped, Origin, OtelCtx};
 pub use host_telemetry::HostTelemetry;
 /// The messages of OTLP, from `opentelemetry-proto`.
 pub use opentelemetry_proto::tonic as proto;

@@ -7,7 +7,7 @@ use wasmtime::component::{HasData, Linker, ResourceTable};
 
 use crate::bindings::wasi::otel;
 use crate::limits::Budgets;
-use crate::{Collector, OtelState};
+use crate::{Collector, OtelCtx};
 
 /// The host service for `wasi:otel`.
 #[derive(Clone, Copy, Debug)]
@@ -35,9 +35,9 @@ impl Service for WasiOtel {
     const PACKAGES: &'static [&'static str] = &["wasi:otel@0.2.0-rc.2"];
 
     /// `wasi:otel` uses only types of `wasi:clocks`, which need no linking.
-    type State = OtelState;
+    type State = OtelCtx;
 
-    fn view<'a>(state: &'a mut OtelState, _: &'a mut ResourceTable) -> OtelView<'a> {
+    fn view<'a>(state: &'a mut OtelCtx, _: &'a mut ResourceTable) -> OtelView<'a> {
         state.view()
     }
 

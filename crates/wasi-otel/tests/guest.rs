@@ -10,11 +10,11 @@ use opentelemetry::{SpanId, TraceId};
 use tempo_core::{Limits, Provide, Service as _};
 use tempo_telemetry::{CallContext, within};
 use tempo_wasi_otel::conformance::Recorder;
-use tempo_wasi_otel::{OtelState, OtelView, WasiOtel};
+use tempo_wasi_otel::{OtelCtx, OtelView, WasiOtel};
 use wasmtime::component::{Component, ComponentType, Lift, Linker};
 use wasmtime::{Config, Engine, Result, Store};
 
-struct StoreData(OtelState);
+struct StoreData(OtelCtx);
 
 impl Provide<WasiOtel> for StoreData {
     fn provide(&mut self) -> OtelView<'_> {
@@ -92,7 +92,7 @@ fn ask(engine: &Engine, function: &str, call: Option<&Arc<CallContext>>) -> Resu
     let mut linker = Linker::new(engine);
     WasiOtel::add_to_linker(&mut linker)?;
     let component = Component::new(engine, wat::parse_str(asks(function))?)?;
-    let state = OtelState::new(Arc::new(Recorder::default()), &Limits::default());
+    let state = OtelCtx::new(Arc::new(Recorder::default()), &Limits::default());
     let mut store = Store::new(engine, StoreData(state));
     let instance = linker.instantiate(&mut store, &component)?;
     let ask = instance.get_typed_func::<(), (Context,)>(&mut store, "ask")?;

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use tempo_core::{Provide, Service as _};
 use tempo_telemetry::{CallContext, within};
-use tempo_wasi_otel::{OtelState, OtelView, WasiOtel};
+use tempo_wasi_otel::{OtelCtx, OtelView, WasiOtel};
 use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime::{Config, Engine, Store};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -26,7 +26,7 @@ pub(super) use bindings::wasi::otel::{logs, metrics, tracing, types};
 pub(super) use bindings::{Raw, Step};
 
 struct StoreData {
-    otel: OtelState,
+    otel: OtelCtx,
     wasi: WasiCtx,
     table: ResourceTable,
 }
@@ -62,7 +62,7 @@ pub(super) struct Guest {
 }
 
 impl Guest {
-    pub(super) fn new(otel: OtelState) -> Self {
+    pub(super) fn new(otel: OtelCtx) -> Self {
         let (component, linker) = &*GUEST;
         let data = StoreData { otel, wasi: WasiCtx::builder().build(), table: ResourceTable::new() };
         let mut store = Store::new(component.engine(), data);

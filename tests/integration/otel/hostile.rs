@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tempo_core::Limits;
 use tempo_wasi_otel::conformance::{Arrived, Recorder};
-use tempo_wasi_otel::{HostTelemetry, OtelState};
+use tempo_wasi_otel::{HostTelemetry, OtelCtx};
 
 use super::guest::{Datetime, Guest, Step, logs, metrics, tracing, types};
 use super::{SAMPLED, given, host};
@@ -125,7 +125,7 @@ fn export(text: &str, value: f64) -> metrics::ResourceMetrics {
 #[test]
 fn hostile_values_neither_trap_nor_stop_anything() {
     let recorder = Arc::new(Recorder::default());
-    let mut guest = Guest::new(OtelState::new(recorder.clone(), &Limits::default()));
+    let mut guest = Guest::new(OtelCtx::new(recorder.clone(), &Limits::default()));
     for text in texts() {
         for number in [0, 1, u64::from(u32::MAX), u64::MAX] {
             let span = span(&text, number);
@@ -149,7 +149,7 @@ fn hostile_values_neither_trap_nor_stop_anything() {
 #[test]
 fn spans_may_end_twice_or_without_a_beginning_or_never() {
     let recorder = Arc::new(Recorder::default());
-    let mut guest = Guest::new(OtelState::new(recorder.clone(), &Limits::default()));
+    let mut guest = Guest::new(OtelCtx::new(recorder.clone(), &Limits::default()));
     guest.call = Some(tempo_telemetry::CallContext::new(host(1, 9), None));
     let span = || span("s", 1);
     let current = guest.replay(&[Step::End(span()), Step::End(span())]);

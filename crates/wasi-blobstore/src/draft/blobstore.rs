@@ -12,7 +12,7 @@ use crate::bindings::draft::wasi::blobstore::blobstore::{Host, ObjectId};
 use crate::check::{self, Checked};
 use crate::copies::Copies;
 use crate::service::OpenContainer;
-use crate::{BlobstoreState, BlobstoreView, Container, PutOptions, Result};
+use crate::{BlobstoreCtx, BlobstoreView, Container, PutOptions, Result};
 
 impl Host for BlobstoreView<'_> {
     async fn create_container(&mut self, name: String) -> Answer<Resource<OpenContainer>> {
@@ -65,7 +65,7 @@ impl Ends {
         check::name(&src.object)?;
         check::name(&dest.object)?;
         let (from, to) = (view.configured(&src.container)?, view.configured(&dest.container)?);
-        let BlobstoreState { max_object, copies, bytes, .. } = view.state;
+        let BlobstoreCtx { max_object, copies, bytes, .. } = view.state;
         Ok(Self { from, to, max_object: *max_object, copies: copies.clone(), bytes: bytes.clone() })
     }
 

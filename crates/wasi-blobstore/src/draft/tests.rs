@@ -14,12 +14,12 @@ use crate::bindings::draft::wasi::blobstore::container::{HostContainer, HostStre
 use crate::bindings::draft::wasi::blobstore::types::{HostIncomingValue as _, HostOutgoingValue};
 use crate::service::OpenContainer;
 use crate::testing::{Stub, settle, state};
-use crate::{BlobstoreState, BlobstoreView, Container, Memory};
+use crate::{BlobstoreCtx, BlobstoreView, Container, Memory};
 
 const MIB: usize = 1 << 20;
 
 struct Host {
-    state: BlobstoreState,
+    state: BlobstoreCtx,
     table: ResourceTable,
 }
 

@@ -23,12 +23,12 @@ use super::producer::{Producer, ReadOutcome};
 use crate::bindings::tempo::tempo::blobstore::store as wit;
 use crate::service::OpenContainer;
 use crate::testing::{Stub, settle, state};
-use crate::{BlobstoreState, BlobstoreView, Container, Memory, WasiBlobstore};
+use crate::{BlobstoreCtx, BlobstoreView, Container, Memory, WasiBlobstore};
 
 const MIB: usize = 1 << 20;
 
 struct StoreData {
-    state: BlobstoreState,
+    state: BlobstoreCtx,
     table: ResourceTable,
 }
 

@@ -11,7 +11,7 @@ use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
 
 use super::*;
-use crate::{Change, Condition, KeyValueState, MemoryStore};
+use crate::{Change, Condition, KeyValueCtx, MemoryStore};
 
 /// Timeout of an expected event.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -77,7 +77,7 @@ async fn start(version: &str, store: &MemoryStore) -> Box<dyn Running> {
     let component = Component::new(&engine, bytes).unwrap();
     let shared: Arc<dyn KeyValueStore> = Arc::new(store.clone());
     let stores = Backends::new([("default".to_owned(), shared.clone()), ("again".to_owned(), shared)]);
-    let state = KeyValueState::new(stores, &Limits::default());
+    let state = KeyValueCtx::new(stores, &Limits::default());
     let watched = state.clone();
     let data = move || {
         let data = StoreData::new(WasiCtx::builder().build(), &Limits::default(), ByteBudget::new(1 << 20));

@@ -7,15 +7,15 @@ use wasmtime::component::ResourceTable;
 
 use super::*;
 use crate::testing::{Recorded, Recorder, message};
-use crate::{AllowedTopics, MessagingState, Result};
+use crate::{AllowedTopics, MessagingCtx, Result};
 
 /// The client of the state's component, by a name.
-fn client(state: &mut MessagingState, name: &str) -> Client {
+fn client(state: &mut MessagingCtx, name: &str) -> Client {
     state.view(&mut ResourceTable::new()).named(name)
 }
 
 /// The same while the component handles `message` of `from`.
-fn handling(state: &mut MessagingState, from: &Recorder, message: &Message, name: &str) -> Client {
+fn handling(state: &mut MessagingCtx, from: &Recorder, message: &Message, name: &str) -> Client {
     let mut table = ResourceTable::new();
     let mut view = state.view(&mut table);
     view.handling(Arc::new(from.clone()), message);

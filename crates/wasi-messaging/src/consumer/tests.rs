@@ -19,7 +19,7 @@ use wasmtime::{Config, Engine};
 
 use self::broker::TestBroker;
 use super::{MessageConsumer, SUBSCRIBE};
-use crate::{Broker, MessagingState, WasiMessaging};
+use crate::{Broker, MessagingCtx, WasiMessaging};
 
 /// A component under test, before its consumer is started.
 struct Setup {
@@ -47,7 +47,7 @@ impl Setup {
     }
 
     /// The component, in an engine whose epoch advances during the test, and the state of its stores.
-    fn workload(self) -> (Workload, MessagingState) {
+    fn workload(self) -> (Workload, MessagingCtx) {
         let concurrent = self.guest.contains("async");
         let mut config = Config::new();
         config.epoch_interruption(true).wasm_component_model_async(concurrent).concurrency_support(concurrent);
@@ -63,7 +63,7 @@ impl Setup {
         let mut linker = Linker::new(&engine);
         <WasiMessaging as tempo_core::Service>::link(&mut linker).unwrap();
         let component = Component::new(&engine, wat::parse_str(self.guest).unwrap()).unwrap();
-        let state = MessagingState::new(Backends::new(self.brokers), &self.limits);
+        let state = MessagingCtx::new(Backends::new(self.brokers), &self.limits);
         let limits = self.limits.clone();
         let carried = state.for_another_store(&ByteBudget::new(limits.host_memory));
         let data = move || {
@@ -92,7 +92,7 @@ impl Setup {
     }
 }
 
-async fn start(workload: Workload, state: &MessagingState, subscribe: &[&str]) -> anyhow::Result<Box<dyn Running>> {
+async fn start(workload: Workload, state: &MessagingCtx, subscribe: &[&str]) -> anyhow::Result<Box<dyn Running>> {
     let mut settings = Settings::default();
     let value = |text: &&str| Value { text: (*text).to_owned(), source: ValueSource::CommandLine };
     settings.set(&SUBSCRIBE, subscribe.iter().map(value).collect());

@@ -10,15 +10,15 @@ use tempo_telemetry::{CallContext, within};
 
 use super::wit::Host as _;
 use super::*;
-use crate::OtelState;
+use crate::OtelCtx;
 use crate::bindings::wasi::otel::types;
 use crate::conformance::{Arrived, Recorder};
 
-fn state(line: usize, burst: usize) -> (OtelState, Arc<Recorder>) {
+fn state(line: usize, burst: usize) -> (OtelCtx, Arc<Recorder>) {
     let mut limits = Limits::default();
     (limits.log_line, limits.log_burst, limits.log_rate) = (line, burst, 0);
     let recorder = Arc::new(Recorder::default());
-    (OtelState::new(recorder.clone(), &limits), recorder)
+    (OtelCtx::new(recorder.clone(), &limits), recorder)
 }
 
 fn empty() -> wit::LogRecord {

@@ -6,7 +6,7 @@ use tempo_core::Limits;
 
 use super::wit::{Host as _, MetricData as D, MetricNumber as N};
 use super::*;
-use crate::OtelState;
+use crate::OtelCtx;
 use crate::bindings::wasi::clocks::wall_clock::Datetime;
 use crate::bindings::wasi::otel::types;
 use crate::conformance::{Arrived, Recorder};
@@ -14,9 +14,9 @@ use crate::limits::{Budgets, MAX_ATTRIBUTES, MAX_BUCKETS, MAX_EXEMPLARS, MAX_RES
 
 const TIME: Datetime = Datetime { seconds: 1, nanoseconds: 0 };
 
-fn state() -> (OtelState, Arc<Recorder>) {
+fn state() -> (OtelCtx, Arc<Recorder>) {
     let recorder = Arc::new(Recorder::default());
-    (OtelState::new(recorder.clone(), &Limits::default()), recorder)
+    (OtelCtx::new(recorder.clone(), &Limits::default()), recorder)
 }
 
 fn attribute(key: &str, value: impl Into<serde_json::Value>) -> types::KeyValue {
@@ -82,7 +82,7 @@ fn exponential(positive_bucket: wit::ExponentialBucket, zero_threshold: f64) -> 
 }
 
 /// Returns the number of received points, and the dropped ones by reason.
-fn received(state: &OtelState, recorder: &Recorder, given: wit::ResourceMetrics) -> (bool, usize, Vec<(Dropped, u64)>) {
+fn received(state: &OtelCtx, recorder: &Recorder, given: wit::ResourceMetrics) -> (bool, usize, Vec<(Dropped, u64)>) {
     let ok = state.view().export(given).is_ok();
     let Arrived { metrics, dropped, .. } = recorder.take();
     let points = metrics.iter().map(|received| match received.message.data.as_ref().unwrap() {
@@ -135,7 +135,7 @@ fn series_at_the_edge() {
 fn exports_at_the_edge() {
     let recorder = Arc::new(Recorder::default());
     let budgets = Budgets { points: RateLimiter::new((0.0, 6.0)), ..Budgets::new(&Limits::default()) };
-    let state = OtelState { collector: recorder.clone(), budgets: Arc::new(budgets) };
+    let state = OtelCtx { collector: recorder.clone(), budgets: Arc::new(budgets) };
     let again = || received(&state, &recorder, export("m", [gauge(vec![point(N::U64(1)); 3])]));
     assert_eq!([again(), again()], [(true, 3, vec![]), (true, 3, vec![])]);
     assert_eq!(again(), (false, 0, vec![(Dropped::Rate, 3)]));

@@ -10,14 +10,14 @@ use tempo_telemetry::within;
 
 use super::wit::Host as _;
 use super::*;
-use crate::OtelState;
+use crate::OtelCtx;
 use crate::bindings::wasi::clocks::wall_clock::Datetime;
 use crate::conformance::{Arrived, Recorder};
 use crate::limits::{Budgets, RateLimiter};
 
-fn state() -> (OtelState, Arc<Recorder>) {
+fn state() -> (OtelCtx, Arc<Recorder>) {
     let recorder = Arc::new(Recorder::default());
-    (OtelState::new(recorder.clone(), &Limits::default()), recorder)
+    (OtelCtx::new(recorder.clone(), &Limits::default()), recorder)
 }
 
 fn span(trace: u128, id: u64) -> wit::SpanData {
@@ -181,10 +181,10 @@ fn both_the_guest_and_who_decides_on_the_trace_must_have_sampled() {
         fn log(&self, _: Origin<'_>, _: opentelemetry_proto::tonic::logs::v1::LogRecord) {}
     }
     let recorder = Arc::new(Recorder::default());
-    let always = OtelState::new(recorder.clone(), &Limits::default());
-    let never = OtelState::new(Arc::new(Never(recorder.clone())), &Limits::default());
+    let always = OtelCtx::new(recorder.clone(), &Limits::default());
+    let never = OtelCtx::new(Arc::new(Never(recorder.clone())), &Limits::default());
     let unsampled = || wit::SpanContext { trace_flags: wit::TraceFlags::empty(), ..span(1, 1).span_context };
-    let recorded = |state: &OtelState, call: &Arc<CallContext>, guest_sampled: bool| {
+    let recorded = |state: &OtelCtx, call: &Arc<CallContext>, guest_sampled: bool| {
         let span_context = if guest_sampled { span(1, 1).span_context } else { unsampled() };
         within(Some(call), || state.view().on_end(wit::SpanData { span_context, ..span(1, 1) }));
         let Arrived { spans, dropped, .. } = recorder.take();
@@ -252,7 +252,7 @@ fn spans_of_a_call_at_the_edge() {
 fn the_rate_at_its_edge() {
     let recorder = Arc::new(Recorder::default());
     let budgets = Budgets { spans: RateLimiter::new((0.0, 2.0)), ..Budgets::new(&Limits::default()) };
-    let state = OtelState { collector: recorder.clone(), budgets: Arc::new(budgets) };
+    let state = OtelCtx { collector: recorder.clone(), budgets: Arc::new(budgets) };
     (0..3).for_each(|_| state.view().on_end(span(1, 1)));
     let Arrived { spans, dropped, .. } = recorder.take();
     assert_eq!((spans.len(), dropped), (2, vec![(Signal::Traces, Dropped::Rate, 1)]));
@@ -271,7 +271,7 @@ fn nothing_is_done_for_a_collector_that_wants_nothing() {
         fn metric(&self, _: Origin<'_>, _: opentelemetry_proto::tonic::metrics::v1::Metric) {}
         fn log(&self, _: Origin<'_>, _: opentelemetry_proto::tonic::logs::v1::LogRecord) {}
     }
-    let state = OtelState::new(Arc::new(Nobody), &Limits::default());
+    let state = OtelCtx::new(Arc::new(Nobody), &Limits::default());
     let call = host(1, true, true);
     within(Some(&call), || {
         state.view().on_start(span(1, 1).span_context);

@@ -1,5 +1,6 @@
 //! Watching keyvalue stores: a component that exports the watcher receives every change, in order for each key.
 
+use crate::support::admin::Admin;
 use crate::support::storage::{Backend, on_each_backend};
 use crate::support::{Client, Server, eventually, get};
 
@@ -33,7 +34,7 @@ fn a_call_that_traps_is_one_change(backend: &Backend) {
     for target in ["/set/trap/1", "/set/after/2"] {
         assert_eq!(get(server.address, target).status, 204);
     }
-    server.log.wait_for("the component failed on a change of a keyvalue store");
+    server.log.wait_for("the component trapped over a change of a keyvalue store");
     server.log.wait_for("set after=2, found Ok(true)");
     assert_eq!(get(server.address, "/set/again/3").status, 204, "it serves on");
     server.log.wait_for("set again=3");
@@ -54,4 +55,18 @@ fn changes_of_another_program_arrive_after_the_server_was_away_too() {
     assert_eq!(Client::connect(writer.address).delete("/sessions/1").status, 204);
     watcher.log.wait_for("set sessions/2=after");
     watcher.log.wait_for("delete sessions/1, found Ok(false)");
+}
+
+#[test]
+fn instances_of_the_watcher_are_counted() {
+    let server = Backend::memory().run("keyvalue-watcher").args(["--admin", "127.0.0.1:0"]).serve();
+    let admin = Admin::of(&server);
+    assert_eq!(get(server.address, "/set/counted/1").status, 204);
+    server.log.wait_for("set counted=1, found");
+    let metrics = admin.get("/metrics").text();
+    // One instance handled the request, one the change.
+    for name in ["tempo_instances_created_total", "tempo_instantiate_duration_seconds_count"] {
+        let line = metrics.lines().find(|line| line.starts_with(name));
+        assert!(line.is_some_and(|line| line.ends_with(" 2")), "{name}: {line:?}");
+    }
 }

@@ -129,6 +129,23 @@ fn the_lines_of_a_guest_belong_to_its_request() {
     assert!(!record.span_id.is_empty());
 }
 
+/// The runtime's own lines about a call: of one that failed before its response, and of one whose response broke off.
+#[test]
+fn the_lines_about_a_failed_call_belong_to_its_request() {
+    let collector = Collector::start();
+    let front = collector.configure(Run::guest("hostile"), "front").serve();
+    for (target, text) in [("/panic", "the component trapped"), ("/abort?how=error", "broke off")] {
+        let mut client = Client::connect(front.address);
+        client.start("GET", target, &[&format!("traceparent: 00-{TRACE}-{PARENT}-01")]);
+        let _ = client.try_response();
+        let record = collector.log(text, |_, record| {
+            let body = record.body.as_ref().and_then(|body| body.value.as_ref());
+            matches!(body, Some(Value::StringValue(line)) if line.contains(text))
+        });
+        assert_eq!(hex(&record.trace_id), TRACE, "{target}");
+    }
+}
+
 #[test]
 fn metrics_and_health_are_served_beside_the_component() {
     let front = Run::guest("hello").args(["--admin", "127.0.0.1:0"]).serve();

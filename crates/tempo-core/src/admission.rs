@@ -15,10 +15,32 @@ pub struct Permit {
 }
 
 /// The error of a call that is not admitted: the queue is full, or no permit was released in time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("too many calls run or wait (--max-requests, --max-queued-requests)")]
 pub struct Overloaded;
 
 /// The permits of one component. All its triggers share them, so that none can exhaust the instance pool.
+///
+/// ```
+/// use tempo_core::{Admission, Limits, Overloaded};
+/// use tempo_telemetry::Telemetry;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let mut limits = Limits::default();
+/// limits.requests = 1;
+/// limits.queue = 0;
+/// let admission = Admission::new(&limits, Telemetry::off());
+///
+/// // The first call runs, and the second finds no permit and no room in the queue.
+/// let permit = admission.enter().await.unwrap();
+/// assert_eq!(admission.enter().await.unwrap_err(), Overloaded);
+///
+/// // The end of a call releases its permit.
+/// drop(permit);
+/// assert!(admission.enter().await.is_ok());
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Admission {
     permits: Arc<Semaphore>,

@@ -1,5 +1,6 @@
 //! A call into a guest as a future: it runs in the task that polls it, and moves to the background when it is busy.
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -122,6 +123,16 @@ impl<R: Send + 'static> Future for Call<R> {
             Poll::Pending => self.poll_deadline(cx).map(Err),
             ready => ready,
         }
+    }
+}
+
+impl<R> fmt::Debug for Call<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let background = matches!(self.stage, Stage::Background(_));
+        f.debug_struct("Call")
+            .field("deadline", &self.deadline)
+            .field("background", &background)
+            .finish_non_exhaustive()
     }
 }
 

@@ -3,14 +3,21 @@
 //! A *service* ([`Service`]) is a set of WIT interfaces that a host offers. A store's data *provides* it ([`Provide`])
 //! by lending a view of the service's state. A *backend* ([`Backend`]) implements a service in one deployment: it is
 //! connected once and creates the state of each store. A *trigger* ([`Trigger`]) calls components: it has a [`Workload`],
-//! which creates stores and instances under the runtime's [`Limits`].
+//! and calls an [`Export`] of it in [`Instances`], under the runtime's [`Limits`].
 //! This crate starts no thread, reads no environment variable and names no particular service: it works in any embedding.
+
+#![warn(missing_debug_implementations)]
 
 mod admission;
 mod backend;
 mod call;
+mod call_error;
 pub mod descriptors;
 mod exceeded;
+mod export;
+mod idle;
+mod instance;
+mod instances;
 mod limits;
 mod log_budget;
 mod memory;
@@ -19,13 +26,16 @@ mod open_files;
 mod service;
 mod store_data;
 mod trigger;
-mod warm;
 mod workload;
 
 pub use admission::{Admission, Overloaded, Permit};
 pub use backend::{Backend, BootContext};
 pub use call::{BackgroundSpawner, Call};
+pub use call_error::CallError;
 pub use exceeded::{describe, limit_of};
+pub use export::Export;
+pub use instance::Instance;
+pub use instances::{ExportCall, Instances, Returned};
 pub use limits::Limits;
 pub use log_budget::{Admitted, LogBudget};
 pub use memory::StoreLimiter;
@@ -34,6 +44,5 @@ pub use open_files::{OpenFile, OpenFiles, Sockets};
 pub use service::{NoService, Provide, Service};
 pub use store_data::{ServiceState, StoreData};
 pub use trigger::{Running, Trigger};
-pub use warm::{CallTarget, FreshStore, IdleInstances, WarmInstance};
 pub use wasmtime_wasi::WasiCtx;
-pub use workload::{Instance, Workload, WorkloadBuilder};
+pub use workload::{Workload, WorkloadBuilder};

@@ -3,6 +3,7 @@
 //! The type is concrete so that each service crate compiles its host functions once, not again in each runtime.
 
 use std::any::{Any, TypeId, type_name};
+use std::fmt;
 use std::sync::Arc;
 
 use tempo_backend::ByteBudget;
@@ -13,6 +14,18 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use crate::{Limits, LogBudget, OpenFiles, Provide, Service, Sockets, StoreLimiter};
 
 /// The data of a store.
+///
+/// ```
+/// use tempo_backend::ByteBudget;
+/// use tempo_core::{Limits, NoService, ServiceState, StoreData, WasiCtx};
+///
+/// let limits = Limits::default();
+/// let wasi = WasiCtx::builder().env("LANG", "C").build();
+/// let mut data = StoreData::new(wasi, &limits, ByteBudget::new(limits.host_memory))
+///     .with(ServiceState::new::<NoService>(()));
+/// // The view that the service's host functions get.
+/// let () = data.service::<NoService>();
+/// ```
 pub struct StoreData {
     /// WASI: environment, directories, clocks, random numbers, standard streams.
     pub wasi: WasiCtx,
@@ -83,16 +96,23 @@ impl<S: Service> Provide<S> for StoreData {
     }
 }
 
+impl fmt::Debug for StoreData {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoreData").field("services", &self.services).finish_non_exhaustive()
+    }
+}
+
 /// The state of one service in one store, with its type erased.
 pub struct ServiceState {
     service: TypeId,
+    name: &'static str,
     state: Box<dyn Any + Send>,
 }
 
 impl ServiceState {
     /// Wraps the state of service `S`.
     pub fn new<S: Service>(state: S::State) -> Self {
-        Self { service: TypeId::of::<S>(), state: Box::new(state) }
+        Self { service: TypeId::of::<S>(), name: type_name::<S>(), state: Box::new(state) }
     }
 
     /// Returns the state if it is that of service `S`.
@@ -103,5 +123,11 @@ impl ServiceState {
 
     fn get_mut<S: Service>(&mut self) -> Option<&mut S::State> {
         (self.service == TypeId::of::<S>()).then(|| self.state.downcast_mut())?
+    }
+}
+
+impl fmt::Debug for ServiceState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ServiceState").field(&self.name).finish()
     }
 }

@@ -1,5 +1,6 @@
 //! `Workload`: a linked component. It creates stores under the runtime's limits, and calls.
 
+use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,32 +10,114 @@ use tokio::sync::Semaphore;
 use wasmtime::component::InstancePre;
 use wasmtime::{Store, UpdateDeadline};
 
+use crate::instance::MeteredStore;
 use crate::meter::Tick;
 use crate::{Admission, BackgroundSpawner, Call, CpuMeter, Interrupted, Limits, StoreData};
 
-/// The parts of a [`Workload`].
+type StoreDataFactory = Box<dyn Fn() -> wasmtime::Result<StoreData> + Send + Sync>;
+
+/// A deadline this far ahead stands for one that the clock cannot represent.
+const FAR_FUTURE: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+
+/// Configures a [`Workload`].
+#[must_use]
 pub struct WorkloadBuilder {
-    /// The component's name, as it appears in logs.
-    pub name: String,
-    /// The component, linked and checked.
-    pub component: InstancePre<StoreData>,
-    /// Whether the engine supports concurrency, which components of WASI 0.3 need.
-    pub concurrent: bool,
-    /// The component's limits.
-    pub limits: Limits,
-    /// Interval of the engine's epoch.
-    pub tick: Duration,
-    /// Creates the data of a new store.
-    pub data: Box<dyn Fn() -> wasmtime::Result<StoreData> + Send + Sync>,
-    /// Runs calls that compute for longer than a tick.
-    pub background: BackgroundSpawner,
-    /// Receives the spans and metrics of calls.
-    pub telemetry: Telemetry,
-    /// Receives the heartbeats and readiness checks of triggers.
-    pub health: Health,
+    name: String,
+    component: InstancePre<StoreData>,
+    data: StoreDataFactory,
+    concurrent: bool,
+    limits: Limits,
+    tick: Duration,
+    background: BackgroundSpawner,
+    telemetry: Telemetry,
+    health: Health,
 }
 
-/// A linked component. Cheap to clone.
+impl WorkloadBuilder {
+    /// Sets whether the engine supports concurrency, which components of WASI 0.3 need. Default: true.
+    pub fn concurrent(mut self, concurrent: bool) -> Self {
+        self.concurrent = concurrent;
+        self
+    }
+
+    /// Sets the component's limits. Default: [`Limits::default`].
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Sets the interval at which the embedder advances the engine's epoch. Default: 10 ms.
+    pub fn tick(mut self, tick: Duration) -> Self {
+        self.tick = tick;
+        self
+    }
+
+    /// Runs calls that compute for longer than a tick with `spawn`. Default: [`tokio::spawn`].
+    pub fn background(mut self, spawn: BackgroundSpawner) -> Self {
+        self.background = spawn;
+        self
+    }
+
+    /// Sends the spans and metrics of calls to `telemetry`. Default: off.
+    pub fn telemetry(mut self, telemetry: Telemetry) -> Self {
+        self.telemetry = telemetry;
+        self
+    }
+
+    /// Sends the heartbeats and readiness checks of triggers to `health`.
+    pub fn health(mut self, health: Health) -> Self {
+        self.health = health;
+        self
+    }
+
+    /// Creates the workload.
+    #[must_use]
+    pub fn build(self) -> Workload {
+        let admission = Admission::new(&self.limits, self.telemetry.clone());
+        let idle_slots = Arc::new(Semaphore::new(self.limits.idle_instances()));
+        Workload { inner: Arc::new(Inner { builder: self, admission, idle_slots }) }
+    }
+}
+
+impl fmt::Debug for WorkloadBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorkloadBuilder")
+            .field("name", &self.name)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A component that is linked and ready to be called, with its limits. Cheap to clone.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use tempo_backend::ByteBudget;
+/// use tempo_core::{Limits, StoreData, WasiCtx, Workload};
+/// use wasmtime::Engine;
+/// use wasmtime::component::{Component, Linker};
+///
+/// # fn main() -> wasmtime::Result<()> {
+/// let engine = Engine::default();
+/// let component = Component::new(&engine, wat::parse_str("(component)")?)?;
+/// let linked = Linker::new(&engine).instantiate_pre(&component)?;
+///
+/// let mut limits = Limits::default();
+/// limits.memory = 16 << 20;
+/// limits.request = Duration::from_secs(5);
+/// let of_stores = limits.clone();
+/// // Each store gets its own data.
+/// let data = move || {
+///     let wasi = WasiCtx::builder().env("GREETING", "hello").build();
+///     Ok(StoreData::new(wasi, &of_stores, ByteBudget::new(of_stores.host_memory)))
+/// };
+/// let workload = Workload::builder("greeter", linked, data).limits(limits).build();
+/// assert_eq!(workload.name(), "greeter");
+/// assert_eq!(workload.admission().free(), workload.limits().requests);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Workload {
     inner: Arc<Inner>,
@@ -46,25 +129,33 @@ struct Inner {
     idle_slots: Arc<Semaphore>,
 }
 
-impl From<WorkloadBuilder> for Workload {
-    fn from(builder: WorkloadBuilder) -> Self {
-        let admission = Admission::new(&builder.limits, builder.telemetry.clone());
-        let idle_slots = Arc::new(Semaphore::new(builder.limits.idle_instances()));
-        Self { inner: Arc::new(Inner { builder, admission, idle_slots }) }
+impl fmt::Debug for Workload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Workload").field("name", &self.name()).field("limits", self.limits()).finish_non_exhaustive()
     }
 }
 
-/// A store with its meter. The trigger that calls it holds the bindings of its instance.
-pub struct Instance {
-    /// The store.
-    pub store: Store<StoreData>,
-    /// Measures the call that runs in the store.
-    pub meter: Arc<CpuMeter>,
-    /// Counts the store while it exists.
-    _alive: GaugeGuard,
-}
-
 impl Workload {
+    /// Begins the configuration of the component `name`, as it appears in logs. `component` is linked, and `data` creates
+    /// the data of each new store.
+    pub fn builder(
+        name: impl Into<String>,
+        component: InstancePre<StoreData>,
+        data: impl Fn() -> wasmtime::Result<StoreData> + Send + Sync + 'static,
+    ) -> WorkloadBuilder {
+        WorkloadBuilder {
+            name: name.into(),
+            component,
+            data: Box::new(data),
+            concurrent: true,
+            limits: Limits::default(),
+            tick: Duration::from_millis(10),
+            background: Arc::new(|call| drop(tokio::spawn(call))),
+            telemetry: Telemetry::off(),
+            health: Health::default(),
+        }
+    }
+
     /// Returns the component's name.
     pub fn name(&self) -> &str {
         &self.inner.builder.name
@@ -105,12 +196,18 @@ impl Workload {
         &self.inner.idle_slots
     }
 
-    /// Creates an empty store under the limits. Acquire a [`Permit`](crate::Permit) first: the pool has one slot for each.
+    /// Returns the deadline of a call that begins now.
+    pub fn deadline(&self) -> Instant {
+        let now = Instant::now();
+        now.checked_add(self.limits().request).unwrap_or_else(|| now + FAR_FUTURE)
+    }
+
+    /// Creates an empty store under the limits. The caller has a [`Permit`](crate::Permit): the pool has one slot for each.
     ///
     /// # Errors
     ///
     /// The store's data cannot be created, for example because a granted directory no longer exists.
-    pub fn store(&self) -> wasmtime::Result<Instance> {
+    pub(crate) fn store(&self) -> wasmtime::Result<MeteredStore> {
         let workload = &self.inner.builder;
         let limits = &workload.limits;
         let mut store = Store::new(workload.component.engine(), (workload.data)()?);
@@ -134,16 +231,16 @@ impl Workload {
             }
         });
         let alive = GaugeGuard::new(&workload.telemetry, |metrics| &metrics.instances_alive);
-        Ok(Instance { store, meter, _alive: alive })
+        Ok(MeteredStore { store, meter, _alive: alive })
     }
 
-    /// Awaits `instantiation` within the instantiation timeout. `instantiation` is `Unpin`, so that callers pass a boxed
-    /// future: the future of a call, which contains it even if no instance is created, stays small.
+    /// Awaits `instantiation` within the instantiation timeout. `instantiation` is `Unpin`, so that callers pass a pinned
+    /// reference: the future of a call, which contains it even if no instance is created, stays small.
     ///
     /// # Errors
     ///
     /// [`Interrupted::Deadline`] after the timeout, or the error of `instantiation`.
-    pub async fn instantiated<G>(
+    pub(crate) async fn instantiated<G>(
         &self,
         instantiation: impl Future<Output = wasmtime::Result<G>> + Unpin,
     ) -> wasmtime::Result<G> {
@@ -161,7 +258,7 @@ impl Workload {
 
     /// Creates a call: runs `work`, which calls into an instance measured by `meter`, until `deadline`, with `context` as the
     /// current one.
-    pub fn call<R: Send + 'static>(
+    pub(crate) fn call<R: Send + 'static>(
         &self,
         meter: Arc<CpuMeter>,
         deadline: Instant,
@@ -173,14 +270,9 @@ impl Workload {
             .with_telemetry(self.telemetry().clone())
     }
 
-    /// Returns the linear memory that a store uses, in bytes.
-    pub(crate) fn memory(&self, store: &mut Store<StoreData>) -> usize {
-        store.data().limiter.memory()
-    }
-
     /// Returns whether an instance may serve another call: it must be well below its limits, so that the leftovers of one
     /// request cannot fail the next.
-    pub fn reusable(&self, store: &mut Store<StoreData>) -> bool {
+    pub(crate) fn is_reusable(&self, store: &mut Store<StoreData>) -> bool {
         let workload = &self.inner.builder;
         let memory = store.data().limiter.memory();
         let handles = store.data_mut().table.iter_mut().count();

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use futures::future::{select_all, try_join_all};
 use tempo_backend::{ByteBudget, DATA};
-use tempo_core::{BootContext, Limits, LogBudget, Running, StoreData, Workload, WorkloadBuilder};
+use tempo_core::{BootContext, Limits, LogBudget, Running, StoreData, Workload};
 use tempo_settings::{Error, ErrorKind, Flag, Settings};
 use tempo_telemetry::{Health, RuntimePhase, Telemetry};
 use tokio::task::JoinSet;
@@ -94,17 +94,15 @@ pub fn run(
         let of_backends = connected.iter().filter_map(|backend| backend.announcement.clone());
         let announcements: Vec<String> = of_backends.chain(reporting.announcements().iter().cloned()).collect();
         let granted = granted::line(&parts.flags(), settings, serving.is_empty());
-        let workload = Workload::from(WorkloadBuilder {
-            name: loaded.name.clone(),
-            component: pre,
-            concurrent: loaded.shape.concurrent,
-            tick: TICK,
-            data: store_data(grants, connected.clone(), limits.clone(), telemetry.clone()),
-            limits,
-            background: spawn,
-            telemetry: telemetry.clone(),
-            health: health.clone(),
-        });
+        let data = store_data(grants, connected.clone(), limits.clone(), telemetry.clone());
+        let workload = Workload::builder(&loaded.name, pre, data)
+            .concurrent(loaded.shape.concurrent)
+            .limits(limits)
+            .tick(TICK)
+            .background(spawn)
+            .telemetry(telemetry.clone())
+            .health(health.clone())
+            .build();
         if serving.is_empty() {
             health.enter(RuntimePhase::Ready);
             log_notices(loaded_settings, granted.as_deref());
@@ -173,16 +171,20 @@ async fn connect(services: &[&ServiceEntry], boot: BootContext<'_>) -> anyhow::R
     try_join_all(services.iter().map(|service| (service.connect)(boot))).await
 }
 
-type MakeData = Box<dyn Fn() -> wasmtime::Result<StoreData> + Send + Sync>;
-
-fn store_data(grants: Grants, connected: Arc<[ConnectedBackend]>, limits: Limits, telemetry: Telemetry) -> MakeData {
+/// Returns the function that creates the data of a store.
+fn store_data(
+    grants: Grants,
+    connected: Arc<[ConnectedBackend]>,
+    limits: Limits,
+    telemetry: Telemetry,
+) -> impl Fn() -> wasmtime::Result<StoreData> + Send + Sync + 'static {
     let refusals = Arc::new(LogBudget::new(&limits));
-    Box::new(move || {
+    move || {
         let bytes = ByteBudget::with_telemetry(limits.host_memory, telemetry.clone());
         let data =
             StoreData::new(grants.context(&bytes)?, &limits, bytes.clone()).with_reporting(&telemetry, &refusals);
         Ok(connected.iter().fold(data, |data, service| data.with((service.state)(&bytes))))
-    })
+    }
 }
 
 /// The triggers to start, and the backends of their services.
@@ -287,6 +289,7 @@ fn unlimited_time(limits: Limits) -> Limits {
     let mut limits = limits;
     limits.cpu = UNLIMITED;
     limits.request = UNLIMITED;
+    limits.instantiate = UNLIMITED;
     limits
 }
 

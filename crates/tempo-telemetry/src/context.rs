@@ -1,8 +1,6 @@
 //! The trace context of a call into a guest, current while the guest is polled.
 
 use std::cell::RefCell;
-use std::future::{Future, poll_fn};
-use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -47,12 +45,6 @@ pub fn within<R>(context: Option<&Arc<CallContext>>, work: impl FnOnce() -> R) -
     }
     let _restore = Restore(CURRENT.replace(Some(context.clone())));
     work()
-}
-
-/// Polls `work` with `context` as the [`current`] one. `work` is `Unpin`, so that callers pass a pinned reference instead
-/// of moving a large future.
-pub async fn scope<R>(context: Option<Arc<CallContext>>, mut work: impl Future<Output = R> + Unpin) -> R {
-    poll_fn(|cx| within(context.as_ref(), || Pin::new(&mut work).poll(cx))).await
 }
 
 impl CallContext {

@@ -16,7 +16,7 @@ mod sink;
 mod span;
 
 pub use accept_errors::AcceptErrors;
-pub use context::{CallContext, MAX_OPEN_SPANS, current, scope, within};
+pub use context::{CallContext, MAX_OPEN_SPANS, current, within};
 pub use health::{Health, Heartbeat, RuntimePhase};
 pub use host_call::HostCall;
 pub use metrics::{GaugeGuard, Metrics};

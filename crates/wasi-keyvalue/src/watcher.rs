@@ -7,20 +7,20 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
-use tempo_core::{Running, Trigger, Workload};
+use tempo_core::{Instances, Running, Trigger, Workload};
 use tempo_settings::{Flag, Settings};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use self::guest::Guest;
+use self::guest::Watcher;
 use self::lanes::Watched;
 use crate::{KeyValueCtx, KeyValueStore, WasiKeyValue};
 
 /// The trigger that calls components which export `wasi:keyvalue/watcher` or `wasmcloud:keyvalue/watcher` for every
 /// change of their stores, by any writer.
 ///
-/// Changes of one key are delivered in order, those of different keys concurrently. Each gets a fresh instance. A
-/// failed call is logged and not retried. Changes are not stored: a component receives those made after its start.
+/// Changes of one key are delivered in order, those of different keys concurrently. An instance handles one change at a
+/// time. A failed call is logged and not retried. Changes are not stored: a component receives those made after its start.
 pub struct KeyValueWatcher;
 
 #[async_trait]
@@ -34,7 +34,8 @@ impl Trigger for KeyValueWatcher {
     }
 
     async fn start(workload: Workload, _: &Settings, state: KeyValueCtx) -> anyhow::Result<Box<dyn Running>> {
-        let guest = Arc::new(Guest::new(workload)?);
+        let watcher = Watcher::find(workload.component())?;
+        let instances = Arc::new(Instances::new(workload, watcher, 1));
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
         let mut names = Vec::new();
@@ -46,11 +47,13 @@ impl Trigger for KeyValueWatcher {
                 continue;
             }
             known.push(store);
-            let watched = Watched { guest: guest.clone(), store: store.clone(), limits: state.limits() };
+            let watched = Watched { instances: instances.clone(), store: store.clone(), limits: state.limits() };
             tasks.spawn(watched.run(store.watch().await?, stopped.clone()));
         }
         let announcement = format!("watching keyvalue stores: {}", names.join(", "));
-        Ok(Box::new(Watching { announcement, stop, tasks }))
+        let mut reaper = JoinSet::new();
+        reaper.spawn(instances.reap_forever());
+        Ok(Box::new(Watching { announcement, stop, tasks, _reaper: reaper }))
     }
 }
 
@@ -59,6 +62,7 @@ struct Watching {
     announcement: String,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
+    _reaper: JoinSet<()>,
 }
 
 #[async_trait]

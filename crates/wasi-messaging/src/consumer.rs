@@ -1,6 +1,7 @@
 //! The message consumer: the trigger that calls exported messaging handlers for every delivered message.
 
 mod ack_extension;
+mod attempt;
 mod disposition;
 mod fetch;
 mod guest;
@@ -11,7 +12,7 @@ mod subscribe;
 mod telemetry;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use async_trait::async_trait;
 use tempo_backend::Backends;
@@ -26,9 +27,6 @@ use self::phase::{GIVE_BACK_TIMEOUT, StopPhase, StopPhases};
 pub(crate) use self::subscribe::is_name;
 use self::subscribe::{APP, CONSUMER, SUBSCRIBE, Subscribed};
 use crate::{Adoption, Broker, Consumer, MessagingCtx, Subscription, WasiMessaging};
-
-/// Interval at which idle instances are dropped.
-const IDLE_REAP_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The trigger that delivers messages to components which export `tempo:messaging/handler`,
 /// `wasi:messaging/incoming-handler` or `wasmcloud:messaging/handler`.
@@ -71,16 +69,10 @@ impl Trigger for MessageConsumer {
             let fetching_one = FetchLoop::new(Arc::new(dispatcher), consumer, phase).run();
             fetching.spawn(async move { fetching_one.await.map_err(|error| gone(&client, &error)) });
         }
-        let mut reaping = JoinSet::new();
-        reaping.spawn(async move {
-            let mut interval = tokio::time::interval(IDLE_REAP_INTERVAL);
-            loop {
-                interval.tick().await;
-                handlers.reap_idle();
-            }
-        });
+        let mut reaper = JoinSet::new();
+        reaper.spawn(handlers.reap_forever());
         let announcement = announcements.join("\n");
-        Ok(Box::new(RunningConsumer { announcement, adoptions, notices, phases, fetching, _reaper: reaping }))
+        Ok(Box::new(RunningConsumer { announcement, adoptions, notices, phases, fetching, _reaper: reaper }))
     }
 }
 

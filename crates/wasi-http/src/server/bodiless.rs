@@ -1,18 +1,20 @@
 //! Responses without a body, whatever the guest writes: those to HEAD, and 204 and 304 (RFC 9110, 6.4.1).
 
-use bytes::Bytes;
-use http::{Response, StatusCode, Version, header};
-
-use super::body::Body;
+use http::{HeaderMap, Response, StatusCode, Version, header};
 
 /// Returns whether a response has no body.
 pub(crate) fn is_bodiless(to_head: bool, status: StatusCode) -> bool {
     to_head || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
-/// Creates a response from the guest's head. `size` is the length of the body that the guest wrote to HEAD, if known:
-/// it becomes the `Content-Length`, as for a GET.
-pub(crate) fn response(mut head: Response<()>, to_head: bool, version: Version, size: Option<u64>) -> Response<Body> {
+/// Returns the length that `headers` announce.
+pub(crate) fn content_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// Completes the guest's head. `size` is the length of the body that the guest wrote to HEAD, if known: it becomes the
+/// `Content-Length`, as for a GET. Returns the length of the omitted body, if hyper has to announce it.
+pub(crate) fn complete(head: &mut Response<()>, to_head: bool, version: Version, size: Option<u64>) -> Option<u64> {
     let status = head.status();
     let headers = head.headers_mut();
     match status {
@@ -26,40 +28,35 @@ pub(crate) fn response(mut head: Response<()>, to_head: bool, version: Version, 
             }
         }
     }
-    let length = super::exchange::content_length(headers);
-    let body = match length {
-        // hyper omits the length where HTTP/1 has no body, except for HEAD.
-        Some(length) if !to_head && version <= Version::HTTP_11 => Body::omitted(length),
-        _ => Body::full(Bytes::new()),
-    };
-    head.map(|()| body)
+    // hyper omits the length where HTTP/1 has no body, except for HEAD.
+    content_length(headers).filter(|_| !to_head && version <= Version::HTTP_11)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http_body::Body as _;
 
     fn length(status: u16, to_head: bool, version: Version, declared: Option<u64>) -> (Option<u64>, Option<u64>) {
         let mut head = Response::builder().status(status);
         if let Some(declared) = declared {
             head = head.header("content-length", declared);
         }
-        let response = response(head.body(()).unwrap(), to_head, version, Some(7));
-        (super::super::exchange::content_length(response.headers()), response.body().size_hint().exact())
+        let mut head = head.body(()).unwrap();
+        let omitted = complete(&mut head, to_head, version, Some(7));
+        (content_length(head.headers()), omitted)
     }
 
     #[test]
     fn a_length_goes_with_head_and_304_and_never_with_204() {
         for version in [Version::HTTP_11, Version::HTTP_2] {
-            assert_eq!(length(200, true, version, Some(5)), (Some(5), Some(0)));
-            assert_eq!(length(200, true, version, None), (Some(7), Some(0)));
-            assert_eq!(length(204, true, version, Some(5)), (None, Some(0)));
-            assert_eq!(length(204, false, version, Some(5)), (None, Some(0)));
-            assert_eq!(length(304, false, version, None), (None, Some(0)));
-            assert_eq!(length(304, true, version, None), (None, Some(0)));
+            assert_eq!(length(200, true, version, Some(5)), (Some(5), None));
+            assert_eq!(length(200, true, version, None), (Some(7), None));
+            assert_eq!(length(204, true, version, Some(5)), (None, None));
+            assert_eq!(length(204, false, version, Some(5)), (None, None));
+            assert_eq!(length(304, false, version, None), (None, None));
+            assert_eq!(length(304, true, version, None), (None, None));
         }
         assert_eq!(length(304, false, Version::HTTP_11, Some(5)), (Some(5), Some(5)));
-        assert_eq!(length(304, false, Version::HTTP_2, Some(5)), (Some(5), Some(0)));
+        assert_eq!(length(304, false, Version::HTTP_2, Some(5)), (Some(5), None));
     }
 }

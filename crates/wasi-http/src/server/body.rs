@@ -13,24 +13,40 @@ use super::exchange::{BrokenOff, Exchange};
 use super::flow::{Flow, Piece};
 use super::telemetry::RequestSpan;
 
-/// A response's body.
+/// A response's body, with what ends when hyper drops it.
 pub(crate) struct Body {
     content: Content,
-    /// Counts the request as running until its body is dropped.
-    pub(crate) in_flight: Option<InFlight>,
-    /// Ends the span of the request when its body is dropped.
-    pub(crate) span: Option<RequestSpan>,
     /// Counts the data that waits for the client.
-    flow: Option<Arc<Flow>>,
+    flow: Arc<Flow>,
+    /// Ends the span of the request.
+    span: Option<RequestSpan>,
+    /// Counts the request as running.
+    _in_flight: InFlight,
 }
 
-enum Content {
+/// The content of a response's body.
+pub(crate) enum Content {
+    /// A complete body.
     Full(Option<Piece>),
     /// No body, but an announced length, as in a 304.
     Omitted(u64),
+    /// A body that the guest is still writing.
     Stream(Arc<Stream>),
     /// The guest has written the body; its trailers, if any, are still to be sent.
     Ended(Option<Frame<Piece>>),
+}
+
+impl Content {
+    /// A complete body.
+    pub(crate) fn full(bytes: Bytes) -> Self {
+        Self::Full(Some(Piece::new(bytes)))
+    }
+
+    /// A body that the guest is still writing.
+    pub(crate) fn stream(exchange: Exchange) -> (Self, Arc<Stream>) {
+        let stream = Arc::new(Stream { state: Mutex::new((Some(exchange), Instant::now())) });
+        (Self::Stream(stream.clone()), stream)
+    }
 }
 
 /// An exchange whose response is streamed. The worker tracks it: a client that stops reading must not hold an instance
@@ -51,34 +67,18 @@ impl Stream {
 }
 
 impl Body {
-    /// A complete body.
-    pub(crate) fn full(bytes: Bytes) -> Self {
-        Self { content: Content::Full(Some(Piece::new(bytes))), in_flight: None, span: None, flow: None }
-    }
-
-    /// No body, in a response whose head announces one of `length` bytes.
-    pub(crate) fn omitted(length: u64) -> Self {
-        Self { content: Content::Omitted(length), in_flight: None, span: None, flow: None }
-    }
-
-    /// A body that the guest is still writing.
-    pub(crate) fn stream(exchange: Exchange) -> (Self, Arc<Stream>) {
-        let stream = Arc::new(Stream { state: Mutex::new((Some(exchange), Instant::now())) });
-        (Self { content: Content::Stream(stream.clone()), in_flight: None, span: None, flow: None }, stream)
-    }
-
-    /// Counts the body in `flow` from now on.
-    pub(crate) fn count(&mut self, flow: Arc<Flow>) {
-        if let Content::Full(Some(piece)) = &mut self.content {
+    /// Creates the body of a response, and counts `content` in `flow` from now on.
+    pub(crate) fn new(mut content: Content, flow: Arc<Flow>, span: Option<RequestSpan>, in_flight: InFlight) -> Self {
+        if let Content::Full(Some(piece)) = &mut content {
             piece.count(&flow);
         }
-        self.flow = Some(flow);
+        Self { content, flow, span, _in_flight: in_flight }
     }
 
     /// Polls the next frame of a streamed body.
     fn poll_stream(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Piece>, BrokenOff>>> {
         let Content::Stream(stream) = &self.content else { return Poll::Ready(None) };
-        if self.flow.as_ref().is_some_and(|flow| flow.must_wait(cx)) {
+        if self.flow.must_wait(cx) {
             return Poll::Pending;
         }
         let mut state = stream.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -92,9 +92,7 @@ impl Body {
         let last = match frame {
             Some(Ok(frame)) => match frame.into_data() {
                 Ok(mut piece) => {
-                    if let Some(flow) = &self.flow {
-                        piece.count(flow);
-                    }
+                    piece.count(&self.flow);
                     return Poll::Ready(Some(Ok(Frame::data(piece))));
                 }
                 Err(trailers) => Some(trailers),
@@ -109,8 +107,7 @@ impl Body {
     /// Polls the end of a streamed body. An HTTP/2 stream gets it when all data before it is written: until then the
     /// stream can be reset.
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Piece>, BrokenOff>>> {
-        let stream = self.flow.as_ref().filter(|flow| flow.is_stream());
-        if stream.is_some_and(|flow| flow.is_unwritten(cx.waker())) {
+        if self.flow.is_stream() && self.flow.is_unwritten(cx.waker()) {
             return Poll::Pending;
         }
         let Content::Ended(last) = &mut self.content else { return Poll::Ready(None) };

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use http::uri::Scheme;
@@ -12,14 +13,13 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use tempo_telemetry::scope;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use super::activity::{Activity, ActivityTransport, ConnectionStatus, InFlight};
 use super::backlog::Backlog;
-use super::body::Body;
+use super::body::{Body, Content};
 use super::config::Config;
 use super::fields;
 use super::flow::Flow;
@@ -33,7 +33,7 @@ use super::turn::end_of_turn;
 use super::watchdog::{Event, Watchdog};
 use super::worker::Worker;
 
-/// How call_end the server has come in stopping.
+/// The phase of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ServerPhase {
     /// The server accepts connections and requests.
@@ -148,37 +148,38 @@ async fn respond(
     in_flight: InFlight,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
-    let mut response = answer(&connection, request).await;
-    response.body_mut().count(Flow::current().unwrap_or_else(|| connection.flow.clone()));
+    let response = answer(&connection, in_flight, request).await;
     end_of_turn().await;
-    response.body_mut().in_flight = Some(in_flight);
     Ok(response)
 }
 
-async fn answer(connection: &Connection, mut request: Request<Incoming>) -> Response<Body> {
-    let Connection { server, scheme, admitted, .. } = connection;
+async fn answer(connection: &Connection, in_flight: InFlight, mut request: Request<Incoming>) -> Response<Body> {
+    let Connection { server, scheme, admitted, flow } = connection;
     let worker = &server.worker;
     let version = request.version();
     // hyper limits them for HTTP/1.1 only. Checked before telemetry adds headers of its own.
     let too_many_headers = request.headers().len() > worker.config.headers;
     fields::receive(&mut request);
     let (context, mut span) = telemetry::begin(&worker.metrics, scheme, &mut request);
-    let mut response = if !admitted {
-        worker.workload.telemetry().count_limit_hit("max-connections");
-        Refusal::Overloaded.response()
+    let answered = if !admitted {
+        worker.workload().telemetry().count_limit_hit("max-connections");
+        Err(Refusal::Overloaded)
     } else if too_many_headers {
-        Refusal::TooManyHeaders.response()
-    } else if !server.backlog.wait_for_room(worker.workload.limits().queue_wait).await {
-        worker.workload.telemetry().count_limit_hit("max-send-buffer");
-        Refusal::Overloaded.response()
+        Err(Refusal::TooManyHeaders)
+    } else if !server.backlog.wait_for_room(worker.workload().limits().queue_wait).await {
+        worker.workload().telemetry().count_limit_hit("max-send-buffer");
+        Err(Refusal::Overloaded)
     } else {
-        let handled = pin!(request::handle(worker.clone(), scheme.clone(), context.clone(), request));
-        scope(context, handled).await.unwrap_or_else(Refusal::response)
+        pin!(request::handle(worker.clone(), scheme.clone(), context, request)).await
     };
+    let refusal = answered.as_ref().err().copied();
+    let response = answered
+        .unwrap_or_else(|refusal| refusal.response().map(|text| Content::full(Bytes::from_static(text.as_bytes()))));
     if let Some(span) = &mut span {
-        span.answered(&response);
+        span.answered(response.status(), refusal);
     }
-    response.body_mut().span = span;
+    let flow = Flow::current().unwrap_or_else(|| flow.clone());
+    let mut response = response.map(|content| Body::new(content, flow, span, in_flight));
     let closing = !admitted || *server.phase.borrow() != ServerPhase::Serving;
     if closing && version <= Version::HTTP_11 {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -8,25 +8,21 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use bytes::Bytes;
+use http::Response;
 use http::response::Parts;
-use http::{HeaderMap, Response, header};
 use http_body::{Body as _, Frame};
-use tempo_core::{Call, Interrupted, WarmInstance};
+use tempo_core::{CallError, ExportCall, Instances};
+use tempo_telemetry::{CallContext, within};
 use tokio::sync::oneshot;
 use tokio::task::unconstrained;
-use wasmtime_wasi_http::handler::{Proxy, ProxyPre};
 use wasmtime_wasi_http::{Error, WasiBody};
 
-use super::bodiless::is_bodiless;
-use super::guest::Answer;
+use super::bodiless::{content_length, is_bodiless};
+use super::guest::{Answer, ExchangeEnd, Handler};
 use super::quiescence::Quiescence;
 use super::reply::Refusal;
 use super::upload::TooLarge;
-use super::worker::Worker;
 use crate::host_fed;
-
-/// The result of a call of a guest.
-pub(crate) type CallOutcome = Result<wasmtime::Result<WarmInstance<Proxy>>, Interrupted>;
 
 /// The response body failed. hyper closes the connection or resets the stream, so that the client notices.
 #[derive(Debug, thiserror::Error)]
@@ -64,8 +60,10 @@ impl BodyFault {
 /// A call of a guest and, once the guest has answered, its response body. Polling the exchange drives the guest;
 /// dropping it ends the guest.
 pub(crate) struct Exchange {
-    worker: Arc<Worker>,
-    call: Option<Call<wasmtime::Result<WarmInstance<Proxy>>>>,
+    instances: Arc<Instances<Handler>>,
+    call: Option<ExportCall<Handler>>,
+    /// The context of the call, to which log lines about it belong.
+    context: Option<Arc<CallContext>>,
     /// Tracks whether the event loop of a 0.3 call has work left.
     quiescence: Arc<Quiescence>,
     /// `None` once the answer was received or the guest dropped its sender.
@@ -89,42 +87,20 @@ pub(crate) struct Exchange {
     failure: Option<Refusal>,
 }
 
-/// The exchange's end of the channels to its call.
-pub(crate) struct ExchangeEnd {
-    answer: oneshot::Receiver<Answer>,
-    consumed: oneshot::Sender<()>,
-    quiescence: Arc<Quiescence>,
-}
-
-/// The call's end of the channels to its exchange.
-pub(crate) struct CallEnd {
-    pub(crate) answer: oneshot::Sender<Answer>,
-    /// Resolves when the response body has been read to its end.
-    pub(crate) consumed: oneshot::Receiver<()>,
-    pub(crate) quiescence: Arc<Quiescence>,
-}
-
-/// Creates the channels between an exchange and its call.
-pub(crate) fn end_pair() -> (ExchangeEnd, CallEnd) {
-    let (answer_sender, answer) = oneshot::channel();
-    let (consumed_sender, consumed) = oneshot::channel();
-    let quiescence = Arc::new(Quiescence::default());
-    let exchange_end = ExchangeEnd { answer, consumed: consumed_sender, quiescence: quiescence.clone() };
-    (exchange_end, CallEnd { answer: answer_sender, consumed, quiescence })
-}
-
 impl Exchange {
     /// `to_head` is true if the request's method is HEAD.
     pub(crate) fn new(
-        worker: Arc<Worker>,
-        call: Call<wasmtime::Result<WarmInstance<Proxy>>>,
+        instances: Arc<Instances<Handler>>,
+        call: ExportCall<Handler>,
+        context: Option<Arc<CallContext>>,
         exchange_end: ExchangeEnd,
         to_head: bool,
         too_large: Option<TooLarge>,
     ) -> Self {
         Self {
-            worker,
+            instances,
             call: Some(call),
+            context,
             quiescence: exchange_end.quiescence,
             answer: Some(exchange_end.answer),
             head: None,
@@ -149,7 +125,6 @@ impl Exchange {
         {
             self.store_answer(answer.ok());
         }
-        let component = self.worker.workload.name();
         Poll::Ready(match (self.head.take(), self.failure()) {
             // A bodiless response is complete with its head: a later failure of the guest does not affect it.
             (Some(Ok(head)), Some(Refusal::Failed)) if is_bodiless(self.to_head, head.status) => {
@@ -158,7 +133,7 @@ impl Exchange {
             (_, Some(failure)) => Err(failure),
             (Some(Ok(head)), None) => self.begin_response(head),
             (Some(Err(code)), None) => {
-                tracing::warn!(component, code, "the component answered with an error code");
+                self.log(|component| tracing::warn!(component, code, "the component answered with an error code"));
                 Err(Refusal::Failed)
             }
             // Waits even if no answer can come any more: the end of the call has the cause.
@@ -167,7 +142,7 @@ impl Exchange {
                 Err(Refusal::TimedOut)
             }
             (None, None) => {
-                tracing::warn!(component, "the component ended without a response");
+                self.log(|component| tracing::warn!(component, "the component ended without a response"));
                 Err(Refusal::Failed)
             }
         })
@@ -184,8 +159,10 @@ impl Exchange {
 
     fn begin_response(&mut self, head: Parts) -> Result<Response<()>, Refusal> {
         if head.status.is_informational() {
-            let (component, status) = (self.worker.workload.name(), head.status.as_u16());
-            tracing::warn!(component, status, "the component answered with a status that is no final response");
+            let status = head.status.as_u16();
+            self.log(|component| {
+                tracing::warn!(component, status, "the component answered with a status that is no final response");
+            });
             return Err(Refusal::Failed);
         }
         self.bodiless = is_bodiless(self.to_head, head.status);
@@ -212,7 +189,7 @@ impl Exchange {
                 if self.wrong_length().is_some_and(|fault| fault.is_excess()) {
                     return self.break_off(cx, None);
                 }
-                self.extend_deadline(self.worker.workload.limits().request);
+                self.extend_deadline(self.instances.workload().limits().request);
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(fault))) => self.break_off(cx, Some(fault)),
@@ -285,14 +262,13 @@ impl Exchange {
         }
         if self.failure().is_none() {
             self.failure = Some(Refusal::Failed);
-            let component = self.worker.workload.name();
             let wrong_length = self.wrong_length();
             let fault = match fault {
                 Some(fault) => Some(fault.with_length_context(wrong_length)),
                 None => wrong_length,
             };
             if let Some(fault) = fault {
-                tracing::warn!(component, "the body of a response broke off: {fault}");
+                self.log(|component| tracing::warn!(component, "the body of a response broke off: {fault}"));
             }
         }
         Poll::Ready(Some(Err(BrokenOff)))
@@ -342,20 +318,26 @@ impl Exchange {
         if !signalled && self.is_p3() {
             self.failure.get_or_insert(Refusal::Failed);
         }
-        self.extend_deadline(self.worker.workload.limits().after_response);
+        self.extend_deadline(self.instances.workload().limits().after_response);
         self.poll_call(cx);
         if let Some(call) = self.call.take() {
-            let worker = self.worker.clone();
+            let (instances, context) = (self.instances.clone(), self.context.take());
             // The call ends by its deadline, or with the thread's runtime.
             tokio::spawn(async move {
-                let outcome = call.await;
-                let _ = worker.finish_call(outcome);
+                if let Err(error) = instances.settle(call.await) {
+                    refuse(&instances, context.as_ref(), &error);
+                }
             });
         }
     }
 
     fn is_p3(&self) -> bool {
-        matches!(self.worker.handler, ProxyPre::P3(_))
+        self.instances.export().is_p3()
+    }
+
+    /// Runs `log` with the component's name, in the context of the call.
+    fn log(&self, log: impl FnOnce(&str)) {
+        within(self.context.as_ref(), || log(self.instances.workload().name()));
     }
 
     fn extend_deadline(&mut self, by: std::time::Duration) {
@@ -374,7 +356,7 @@ impl Exchange {
             if !self.is_p3() && matches!(outcome, Ok(Ok(_))) {
                 self.buffer_rest(cx);
             }
-            self.failure = self.worker.finish_call(outcome).err();
+            self.settle(outcome);
         }
     }
 
@@ -383,15 +365,22 @@ impl Exchange {
         let Some(call) = &mut self.call else { return Poll::Pending };
         let interrupted = ready!(call.poll_deadline(cx));
         self.call = None;
-        self.failure = self.worker.finish_call(Err(interrupted)).err();
+        self.settle(Err(interrupted));
         Poll::Ready(())
     }
+
+    fn settle(&mut self, ended: <ExportCall<Handler> as Future>::Output) {
+        let settled = self.instances.settle(ended);
+        self.failure = settled.err().map(|error| refuse(&self.instances, self.context.as_ref(), &error));
+    }
+}
+
+/// Logs the error of a call, in its context, and returns the refusal for the client.
+pub(crate) fn refuse(instances: &Instances<Handler>, context: Option<&Arc<CallContext>>, error: &CallError) -> Refusal {
+    within(context, || error.log(instances.workload().name(), "a request"));
+    error.into()
 }
 
 fn size(frame: &Frame<Bytes>) -> u64 {
     frame.data_ref().map_or(0, |data| data.len() as u64)
-}
-
-pub(crate) fn content_length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }

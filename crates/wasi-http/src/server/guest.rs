@@ -5,53 +5,89 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use http::Request;
-use tempo_core::{CallTarget, CpuMeter, StoreData, WarmInstance};
+use tempo_core::{CpuMeter, Export, Instance, StoreData};
 use tokio::sync::oneshot;
 use wasmtime::Store;
 use wasmtime::component::InstancePre;
 use wasmtime_wasi_http::handler::{Proxy, ProxyPre};
 use wasmtime_wasi_http::{FieldMap, WasiBody, p2, p3};
 
-use super::exchange::CallEnd;
-use super::worker::Worker;
+use super::quiescence::Quiescence;
 use crate::service::http;
 
 /// A guest's response, or the error code that it returned.
 pub(crate) type Answer = Result<http::Response<WasiBody>, String>;
 
-/// Finds the component's handler: 0.3 if exported, else 0.2.
-///
-/// # Errors
-///
-/// The component exports neither.
-pub(crate) fn handler(component: &InstancePre<StoreData>) -> wasmtime::Result<ProxyPre<StoreData>> {
-    match p3::bindings::ServicePre::new(component.clone()) {
-        Ok(service) => Ok(ProxyPre::P3(service)),
-        Err(_) => p2::bindings::ProxyPre::new(component.clone()).map(ProxyPre::P2),
+/// The exported handler, ready for instantiation.
+pub(crate) struct Handler(ProxyPre<StoreData>);
+
+/// A request for the handler, and the channels through which it answers.
+pub(crate) struct HandlerCall {
+    pub(crate) request: Request<WasiBody>,
+    pub(crate) end: CallEnd,
+}
+
+/// The exchange's end of the channels to its call.
+pub(crate) struct ExchangeEnd {
+    pub(crate) answer: oneshot::Receiver<Answer>,
+    pub(crate) consumed: oneshot::Sender<()>,
+    /// Tracks whether the event loop of a 0.3 call has work left.
+    pub(crate) quiescence: Arc<Quiescence>,
+}
+
+/// The call's end of the channels to its exchange.
+pub(crate) struct CallEnd {
+    answer: oneshot::Sender<Answer>,
+    /// Resolves when the response body has been read to its end.
+    consumed: oneshot::Receiver<()>,
+    quiescence: Arc<Quiescence>,
+}
+
+/// Creates the channels between an exchange and its call.
+pub(crate) fn end_pair() -> (ExchangeEnd, CallEnd) {
+    let (answer_sender, answer) = oneshot::channel();
+    let (consumed_sender, consumed) = oneshot::channel();
+    let quiescence = Arc::new(Quiescence::default());
+    let exchange_end = ExchangeEnd { answer, consumed: consumed_sender, quiescence: quiescence.clone() };
+    (exchange_end, CallEnd { answer: answer_sender, consumed, quiescence })
+}
+
+impl Handler {
+    /// Finds the component's handler: 0.3 if exported, else 0.2.
+    ///
+    /// # Errors
+    ///
+    /// The component exports neither.
+    pub(crate) fn find(component: &InstancePre<StoreData>) -> wasmtime::Result<Self> {
+        match p3::bindings::ServicePre::new(component.clone()) {
+            Ok(service) => Ok(Self(ProxyPre::P3(service))),
+            Err(_) => p2::bindings::ProxyPre::new(component.clone()).map(|proxy| Self(ProxyPre::P2(proxy))),
+        }
+    }
+
+    /// Returns whether the component exports the handler of 0.3.
+    pub(crate) fn is_p3(&self) -> bool {
+        matches!(self.0, ProxyPre::P3(_))
     }
 }
 
-/// Calls the handler with `request`, sends its answer through `call_end`, and completes when the guest's tasks have ended.
-pub(crate) async fn call(
-    worker: Arc<Worker>,
-    place: CallTarget<Proxy>,
-    request: Request<WasiBody>,
-    call_end: CallEnd,
-) -> wasmtime::Result<WarmInstance<Proxy>> {
-    let meter = place.meter();
-    let mut warm = match place {
-        CallTarget::Warm(warm) => warm,
-        CallTarget::Fresh(mut fresh) => {
-            let proxy = worker.workload.instantiated(pin!(worker.handler.instantiate_async(fresh.store()))).await?;
-            fresh.with(proxy)
-        }
-    };
-    let (store, proxy) = warm.parts();
-    match proxy {
-        Proxy::P2(proxy) => call_p2(store, proxy, request, call_end.answer).await?,
-        Proxy::P3(service) => call_p3(store, service, request, call_end, &meter).await?,
+impl Export for Handler {
+    type Guest = Proxy;
+    type Request = HandlerCall;
+    type Response = ();
+
+    async fn instantiate(&self, store: &mut Store<StoreData>) -> wasmtime::Result<Proxy> {
+        self.0.instantiate_async(store).await
     }
-    Ok(warm)
+
+    /// Sends the answer through the channel, and completes when the guest's tasks have ended.
+    async fn call(&self, instance: Instance<'_, Proxy>, call: HandlerCall) -> wasmtime::Result<()> {
+        let HandlerCall { request, end } = call;
+        match instance.guest {
+            Proxy::P2(proxy) => call_p2(instance.store, proxy, request, end.answer).await,
+            Proxy::P3(service) => call_p3(instance.store, service, request, end, instance.meter).await,
+        }
+    }
 }
 
 async fn call_p2(

@@ -1,9 +1,7 @@
 //! Responses that the server sends in place of a component's: a status, one line of text, and nothing internal.
 
-use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
-
-use super::body::Body;
+use tempo_core::CallError;
 
 /// Why the server rejects or fails a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,8 +36,8 @@ impl Refusal {
         }
     }
 
-    /// Returns the response for the refusal.
-    pub(crate) fn response(self) -> Response<Body> {
+    /// Returns the response for the refusal, and its text.
+    pub(crate) fn response(self) -> Response<&'static str> {
         let (status, text) = match self {
             Self::BadRequest => (StatusCode::BAD_REQUEST, "the request is not valid HTTP\n"),
             Self::NotImplemented => (StatusCode::NOT_IMPLEMENTED, "the method is not implemented\n"),
@@ -49,14 +47,23 @@ impl Refusal {
             Self::Failed => (StatusCode::INTERNAL_SERVER_ERROR, "the component failed\n"),
             Self::TimedOut => (StatusCode::GATEWAY_TIMEOUT, "the component took too long\n"),
         };
-        let mut response = Response::new(Body::full(Bytes::from_static(text.as_bytes())));
+        let mut response = Response::new(text);
         *response.status_mut() = status;
-        response.extensions_mut().insert(self);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
         if self == Self::Overloaded {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response
+    }
+}
+
+impl From<&CallError> for Refusal {
+    fn from(error: &CallError) -> Self {
+        match error {
+            CallError::TimedOut(_) => Self::TimedOut,
+            CallError::Overloaded(_) => Self::Overloaded,
+            _ => Self::Failed,
+        }
     }
 }

@@ -3,19 +3,19 @@
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Method, Request, Response, Uri, Version, header};
 use http_body::Frame;
 use hyper::body::Incoming;
+use tempo_core::CallError;
 use tempo_telemetry::CallContext;
 
 use super::bodiless;
-use super::body::Body;
-use super::exchange::{BrokenOff, Exchange, end_pair};
-use super::guest;
+use super::body::Content;
+use super::exchange::{BrokenOff, Exchange, refuse};
+use super::guest::{HandlerCall, end_pair};
 use super::reply::Refusal;
 use super::upload;
 use super::worker::Worker;
@@ -26,7 +26,7 @@ const MAX_EXTRA_POLLS: usize = 3;
 /// The largest body that is sent together with its head if it is available at once, in bytes.
 const MAX_BUFFERED_BODY: usize = 64 << 10;
 
-/// Answers `request`, received over `scheme`.
+/// Answers `request`, received over `scheme`. `context` is the one of its call.
 ///
 /// # Errors
 ///
@@ -36,8 +36,9 @@ pub(crate) async fn handle(
     scheme: Scheme,
     context: Option<Arc<CallContext>>,
     request: Request<Incoming>,
-) -> Result<Response<Body>, Refusal> {
-    let deadline = Instant::now() + worker.workload.limits().request;
+) -> Result<Response<Content>, Refusal> {
+    let instances = &worker.instances;
+    let deadline = instances.workload().deadline();
     let (mut head, body) = request.into_parts();
     if head.method == Method::CONNECT {
         return Err(Refusal::NotImplemented);
@@ -46,37 +47,33 @@ pub(crate) async fn handle(
     head.uri = absolute(scheme, uri, &head).ok_or(Refusal::BadRequest)?;
     let (body, too_large) =
         upload::limited(body, worker.config.body, worker.config.headers).ok_or(Refusal::BodyTooLarge)?;
-    let permit = worker.workload.admission().enter().await.map_err(|_| Refusal::Overloaded)?;
-    let place = worker.idle.acquire(permit).map_err(|error| {
-        tracing::error!(error = format!("{error:#}"), "cannot create a store");
-        Refusal::Failed
-    })?;
-    let meter = place.meter();
-    let (exchange_end, call_end) = end_pair();
+    let failed = |error: CallError| refuse(instances, context.as_ref(), &error);
+    let permit = instances.workload().admission().enter().await.map_err(|overloaded| failed(overloaded.into()))?;
+    let (exchange_end, end) = end_pair();
     let (to_head, version) = (head.method == Method::HEAD, head.version);
-    let request = Request::from_parts(head, body);
-    let work = guest::call(worker.clone(), place, request, call_end);
-    let call = worker.workload.call(meter, deadline, context, work);
-    let mut exchange = Exchange::new(worker.clone(), call, exchange_end, to_head, too_large);
-    let head = poll_fn(|cx| exchange.poll_answer(cx)).await?;
+    let call = HandlerCall { request: Request::from_parts(head, body), end };
+    let call = instances.begin(permit, deadline, context.clone(), call).map_err(failed)?;
+    let mut exchange = Exchange::new(instances.clone(), call, context, exchange_end, to_head, too_large);
+    let mut head = poll_fn(|cx| exchange.poll_answer(cx)).await?;
     let ahead = read_ahead(&mut exchange).await;
     if exchange.is_bodiless() {
         let size = ahead.is_whole().then(|| size(&ahead.frames) as u64);
         exchange.finish();
-        return Ok(bodiless::response(head, to_head, version, size));
+        let omitted = bodiless::complete(&mut head, to_head, version, size);
+        return Ok(head.map(|()| omitted.map_or_else(|| Content::full(Bytes::new()), Content::Omitted)));
     }
     if let Some(refusal) = exchange.failure() {
         return Err(refusal);
     }
-    let body = if ahead.is_whole() && ahead.frames.iter().all(Frame::is_data) {
-        Body::full(join(ahead.frames))
+    let content = if ahead.is_whole() && ahead.frames.iter().all(Frame::is_data) {
+        Content::full(join(ahead.frames))
     } else {
         exchange.unread(ahead.frames);
-        let (body, stream) = Body::stream(exchange);
+        let (content, stream) = Content::stream(exchange);
         worker.track(&stream);
-        body
+        content
     };
-    Ok(head.map(|()| body))
+    Ok(head.map(|()| content))
 }
 
 /// The frames of a body that were available at once.

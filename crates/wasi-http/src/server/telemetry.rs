@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use http::uri::Scheme;
-use http::{HeaderName, HeaderValue, Request, Response, Version, header};
+use http::{HeaderName, HeaderValue, Request, StatusCode, Version, header};
 use opentelemetry::metrics::BoundUpDownCounter;
 use opentelemetry::trace::{SpanContext, SpanKind};
 use tempo_telemetry::{CallContext, Span};
@@ -103,10 +103,9 @@ impl RequestSpan {
     }
 
     /// Records the status of the response, and the refusal if the server sent one.
-    pub(crate) fn answered<B>(&mut self, response: &Response<B>) {
-        let status = response.status();
+    pub(crate) fn answered(&mut self, status: StatusCode, refusal: Option<Refusal>) {
         self.status = Some(known_status(status));
-        self.error = match response.extensions().get::<Refusal>() {
+        self.error = match refusal {
             Some(refusal) => Some(refusal.name()),
             None => status.is_server_error().then(|| known_status(status)),
         };

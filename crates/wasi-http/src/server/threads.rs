@@ -38,7 +38,7 @@ impl ServingThread {
         let open = Arc::new(AtomicUsize::new(0));
         let (ended, end) = oneshot::channel();
         let counter = open.clone();
-        let heartbeat = server.worker.workload.health().heartbeat("a thread that serves HTTP");
+        let heartbeat = server.worker.workload().health().heartbeat("a thread that serves HTTP");
         std::thread::Builder::new().name("tempo-http".to_owned()).spawn(move || {
             let _ended = ended;
             runtime.block_on(async move {

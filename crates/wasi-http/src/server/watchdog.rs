@@ -107,6 +107,6 @@ impl<'a> Watchdog<'a> {
     }
 
     fn count(&self) {
-        self.worker.workload.telemetry().count_limit_hit("min-send-rate");
+        self.worker.workload().telemetry().count_limit_hit("min-send-rate");
     }
 }

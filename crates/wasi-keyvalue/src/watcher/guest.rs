@@ -2,36 +2,37 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use opentelemetry::trace::SpanKind;
-use tempo_core::{Instance, Interrupted, Permit, StoreData, Workload, limit_of};
-use tokio::time::{sleep, timeout};
+use tempo_core::{Export, Instance, Instances, StoreData};
+use tempo_telemetry::within;
 use wasmtime::Store;
 use wasmtime::component::{InstancePre, Resource};
 
 use crate::bindings::{draft, draft2, wasmcloud};
 use crate::{Bucket, Change, KeyValueLimits, WasiKeyValue};
 
-/// Pause before another request for a permit, if the queue was full.
-const ADMISSION_RETRY_PAUSE: Duration = Duration::from_millis(50);
-
-/// The watching component.
-pub(super) struct Guest {
-    workload: Workload,
-    watcher: Watcher,
-}
-
 /// The exported watcher, ready for instantiation.
-enum Watcher {
+pub(super) enum Watcher {
     Draft(draft::WatchServicePre<StoreData>),
     Draft2(draft2::WatchServicePre<StoreData>),
     WasmCloud(wasmcloud::WatchServicePre<StoreData>),
 }
 
+/// The watcher of one instance.
+pub(super) enum Guest {
+    Draft(draft::WatchService),
+    Draft2(draft2::WatchService),
+    WasmCloud(wasmcloud::WatchService),
+}
+
 impl Watcher {
     /// Finds the newest exported watcher.
-    fn find(component: &InstancePre<StoreData>) -> wasmtime::Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// The watcher has an unknown version or type.
+    pub(super) fn find(component: &InstancePre<StoreData>) -> wasmtime::Result<Self> {
         if let Ok(watcher) = wasmcloud::WatchServicePre::new(component.clone()) {
             return Ok(Self::WasmCloud(watcher));
         }
@@ -40,31 +41,39 @@ impl Watcher {
         }
         draft::WatchServicePre::new(component.clone()).map(Self::Draft)
     }
+}
 
-    async fn call(&self, instance: &mut Instance, limit: Duration, change: StoreChange) -> wasmtime::Result<()> {
-        let store = &mut instance.store;
-        let late = |_| wasmtime::Error::new(Interrupted::Deadline);
+impl Export for Watcher {
+    type Guest = Guest;
+    type Request = StoreChange;
+    type Response = ();
+
+    async fn instantiate(&self, store: &mut Store<StoreData>) -> wasmtime::Result<Guest> {
         match self {
-            Self::Draft(watcher) => {
-                let guest = timeout(limit, watcher.instantiate_async(&mut *store)).await.map_err(late)??;
+            Self::Draft(watcher) => watcher.instantiate_async(store).await.map(Guest::Draft),
+            Self::Draft2(watcher) => watcher.instantiate_async(store).await.map(Guest::Draft2),
+            Self::WasmCloud(watcher) => watcher.instantiate_async(store).await.map(Guest::WasmCloud),
+        }
+    }
+
+    async fn call(&self, instance: Instance<'_, Guest>, change: StoreChange) -> wasmtime::Result<()> {
+        let store = instance.store;
+        match instance.guest {
+            Guest::Draft(guest) => {
                 let (bucket, watcher) = (change.push(store)?, guest.wasi_keyvalue_watcher());
                 match &change.change {
                     Change::Set { key, value } => watcher.call_on_set(store, bucket, key, value).await,
                     Change::Delete { key } => watcher.call_on_delete(store, bucket, key).await,
                 }
             }
-            Self::Draft2(watcher) => {
-                let guest = timeout(limit, watcher.instantiate_async(&mut *store)).await.map_err(late)??;
+            Guest::Draft2(guest) => {
                 let (bucket, watcher) = (change.push(store)?, guest.wasi_keyvalue_watcher());
                 match &change.change {
                     Change::Set { key, value } => watcher.call_on_set(store, bucket, key, value).await,
                     Change::Delete { key } => watcher.call_on_delete(store, bucket, key).await,
                 }
             }
-            Self::WasmCloud(watcher) => {
-                let guest = timeout(limit, watcher.instantiate_async(&mut *store)).await.map_err(late)??;
-                call_async(store, &guest, change).await
-            }
+            Guest::WasmCloud(guest) => call_async(store, guest, change).await,
         }
     }
 }
@@ -103,54 +112,16 @@ impl StoreChange {
     }
 }
 
-impl Guest {
-    pub(super) fn new(workload: Workload) -> wasmtime::Result<Self> {
-        Ok(Self { watcher: Watcher::find(workload.component())?, workload })
-    }
-
-    pub(super) fn name(&self) -> &str {
-        self.workload.name()
-    }
-
-    /// Delivers a change to the component, and returns when the call has ended.
-    pub(super) async fn deliver(self: &Arc<Self>, change: StoreChange) {
-        let permit = self.place().await;
-        let result = self.run(permit, change).await;
-        if let Err(error) = result {
-            let limit = limit_of(&error).map_or_else(String::new, |flag| format!(" (limit: --{flag})"));
-            let error = format!("{error:#}{limit}");
-            tracing::error!(component = self.name(), error, "the component failed on a change of a keyvalue store");
-        }
-    }
-
-    async fn run(self: &Arc<Self>, permit: Permit, change: StoreChange) -> wasmtime::Result<()> {
-        let limits = self.workload.limits();
-        let mut instance = self.workload.store()?;
-        let meter = instance.meter.clone();
-        let deadline = Instant::now().checked_add(limits.request).unwrap_or_else(Instant::now);
-        let (guest, limit) = (self.clone(), limits.instantiate);
-        let work = async move {
-            let result = guest.watcher.call(&mut instance, limit, change).await;
-            drop(instance);
-            drop(permit);
-            result
-        };
-        let (context, mut span) = self.workload.telemetry().root(SpanKind::Consumer, || "watch".into());
-        let result = self.workload.call(meter, deadline, context, work).await.map_err(wasmtime::Error::new).flatten();
-        if let (Some(span), Err(_)) = (&mut span, &result) {
-            self.workload.telemetry().count_trap();
+/// Delivers `change` to the component on one of `instances`, and returns when the call has ended.
+pub(super) async fn deliver(instances: &Arc<Instances<Watcher>>, change: StoreChange) {
+    let workload = instances.workload();
+    // Without a timeout: a change is not sent again.
+    let permit = workload.admission().wait().await;
+    let (context, mut span) = workload.telemetry().root(SpanKind::Consumer, || "watch".into());
+    if let Err(error) = instances.run(permit, context.clone(), change).await {
+        within(context.as_ref(), || error.log(workload.name(), "a change of a keyvalue store"));
+        if let Some(span) = &mut span {
             span.fail("failed");
-        }
-        result
-    }
-
-    /// Waits for a permit, without a timeout: changes are not sent again.
-    async fn place(&self) -> Permit {
-        loop {
-            if let Ok(permit) = self.workload.admission().enter().await {
-                return permit;
-            }
-            sleep(ADMISSION_RETRY_PAUSE).await;
         }
     }
 }

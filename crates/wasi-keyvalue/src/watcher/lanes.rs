@@ -4,10 +4,11 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
 use futures::stream::{BoxStream, StreamExt as _};
+use tempo_core::Instances;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
-use super::guest::{Guest, StoreChange};
+use super::guest::{StoreChange, Watcher, deliver};
 use crate::{Change, KeyValueLimits, KeyValueStore, Result};
 
 /// Maximum concurrent calls per store; fewer than the component's permits, so that others get some.
@@ -21,7 +22,7 @@ type QueuedChange = (Change, OwnedSemaphorePermit);
 
 /// A watched store.
 pub(super) struct Watched {
-    pub(super) guest: Arc<Guest>,
+    pub(super) instances: Arc<Instances<Watcher>>,
     pub(super) store: Arc<dyn KeyValueStore>,
     pub(super) limits: KeyValueLimits,
 }
@@ -40,11 +41,13 @@ impl Watched {
                     let (Change::Set { key, .. } | Change::Delete { key }) = &change;
                     let hash = usize::try_from(hasher.hash_one(key) >> 32).unwrap_or(0);
                     let Some(lane) = lanes.get(hash % LANE_COUNT) else { continue };
-                    // QueuedChange here holds up the backend's queue, which knows what to do when it is full.
+                    // A wait here delays the backend's queue, which has its own policy for when it is full.
                     let Some(room) = reserve(&room, change.size()).await else { continue };
                     let _ = lane.send((change, room)).await;
                 }
-                Err(error) => tracing::warn!(component = self.guest.name(), %error, "cannot receive changes"),
+                Err(error) => {
+                    tracing::warn!(component = self.instances.workload().name(), %error, "cannot receive changes");
+                }
             }
         }
         drop(lanes);
@@ -53,11 +56,11 @@ impl Watched {
 
     fn lane(&self, tasks: &mut JoinSet<()>) -> mpsc::Sender<QueuedChange> {
         let (sender, mut changes) = mpsc::channel(1);
-        let (guest, store, limits) = (self.guest.clone(), self.store.clone(), self.limits);
+        let (instances, store, limits) = (self.instances.clone(), self.store.clone(), self.limits);
         tasks.spawn(async move {
             while let Some((change, room)) = changes.recv().await {
                 drop(room);
-                guest.deliver(StoreChange { store: store.clone(), limits, change }).await;
+                deliver(&instances, StoreChange { store: store.clone(), limits, change }).await;
             }
         });
         sender

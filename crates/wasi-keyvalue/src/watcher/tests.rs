@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::StreamExt as _;
 use tempo_backend::{Backends, ByteBudget};
-use tempo_core::{Limits, ServiceState, StoreData, WasiCtx, WorkloadBuilder};
+use tempo_core::{Limits, ServiceState, StoreData, WasiCtx};
 use tokio::time::timeout;
 use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
@@ -83,17 +83,8 @@ async fn start(version: &str, store: &MemoryStore) -> Box<dyn Running> {
         let data = StoreData::new(WasiCtx::builder().build(), &Limits::default(), ByteBudget::new(1 << 20));
         Ok(data.with(ServiceState::new::<WasiKeyValue>(state.clone())))
     };
-    let workload = Workload::from(WorkloadBuilder {
-        name: "test".into(),
-        component: linker.instantiate_pre(&component).unwrap(),
-        concurrent: true,
-        limits: Limits::default(),
-        tick: Duration::from_millis(10),
-        data: Box::new(data),
-        background: Arc::new(|future| drop(tokio::spawn(future))),
-        telemetry: tempo_telemetry::Telemetry::off(),
-        health: tempo_telemetry::Health::default(),
-    });
+    let linked = linker.instantiate_pre(&component).unwrap();
+    let workload = Workload::builder("test", linked, data).build();
     KeyValueWatcher::start(workload, &Settings::default(), watched).await.unwrap()
 }
 

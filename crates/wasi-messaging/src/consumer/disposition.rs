@@ -9,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::timeout;
 
 use super::ack_extension;
-use super::guest::Attempt;
+use super::attempt::{Attempt, Disposition};
 use super::handlers::Handlers;
 use super::lanes::Turn;
 use super::phase::{GIVE_BACK_TIMEOUT, StopPhase, reached};
@@ -20,24 +20,6 @@ use crate::{Broker, Delivery, Receipt, Subscription};
 const MAX_RETRY_DELAY: Duration = Duration::from_secs(3600);
 /// Maximum bytes of a dead letter's reason.
 const MAX_REASON_BYTES: usize = 1024;
-
-/// What the guest answered, or how its call failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Disposition {
-    /// The guest acknowledged the message.
-    Ack,
-    /// The guest failed or requested a retry.
-    Retry {
-        /// The retry delay, if the guest gave one.
-        after: Option<Duration>,
-        /// The cause, as a clause: `the component trapped: ...`.
-        why: String,
-    },
-    /// The guest rejected the message, with this reason.
-    Reject(String),
-    /// Not handled to the end, because the consumer stops.
-    GivenBack,
-}
 
 /// How the delivery is settled with the broker.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,25 +2,17 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use tempo_core::StoreData;
+use tempo_core::{Export, Instance, StoreData};
 use tempo_settings::{Error, ErrorKind};
 use wasmtime::Store;
 use wasmtime::component::{Accessor, InstancePre};
 
-use super::disposition::Disposition;
+use super::attempt::{Attempt, Disposition};
 use crate::bindings::{draft, tempo, wasmcloud_v0_2, wasmcloud_v0_3};
 use crate::error::TrappableError;
 use crate::{Broker, Message, WasiMessaging};
-
-/// One attempt to deliver a message to the guest.
-pub(super) struct Attempt {
-    pub(super) message: Message,
-    pub(super) number: u32,
-    pub(super) timestamp: SystemTime,
-    pub(super) sequence: Option<u64>,
-}
 
 /// The exported handler, ready for instantiation.
 pub(super) enum Exported {
@@ -60,8 +52,20 @@ impl Exported {
             Error::new(ErrorKind::BadComponent, message)
         })
     }
+}
 
-    pub(super) async fn instantiate(&self, store: &mut Store<StoreData>) -> wasmtime::Result<Guest> {
+/// A message for the guest, and its broker.
+pub(super) struct Handling {
+    pub(super) broker: Arc<dyn Broker>,
+    pub(super) attempt: Attempt,
+}
+
+impl Export for Exported {
+    type Guest = Guest;
+    type Request = Handling;
+    type Response = Disposition;
+
+    async fn instantiate(&self, store: &mut Store<StoreData>) -> wasmtime::Result<Guest> {
         match self {
             Self::Tempo(handler) => handler.instantiate_async(store).await.map(Guest::Tempo),
             Self::WasmCloudV0_3(handler) => handler.instantiate_async(store).await.map(Guest::WasmCloudV0_3),
@@ -69,26 +73,15 @@ impl Exported {
             Self::WasmCloudV0_2(handler) => handler.instantiate_async(store).await.map(Guest::WasmCloudV0_2),
         }
     }
-}
 
-impl Guest {
-    /// Calls the handler with `attempt`, which `broker` delivered, and returns when the guest's tasks have ended.
-    ///
-    /// # Errors
-    ///
-    /// The guest trapped.
-    pub(super) async fn handle(
-        &self,
-        store: &mut Store<StoreData>,
-        broker: Arc<dyn Broker>,
-        attempt: Attempt,
-    ) -> wasmtime::Result<Disposition> {
+    async fn call(&self, instance: Instance<'_, Guest>, handling: Handling) -> wasmtime::Result<Disposition> {
+        let (store, Handling { broker, attempt }) = (instance.store, handling);
         store.data_mut().service::<WasiMessaging>().handling(broker.clone(), &attempt.message);
-        let disposition = match self {
-            Self::Tempo(guest) => handle_tempo(store, guest, attempt).await,
-            Self::WasmCloudV0_3(guest) => handle_wasmcloud_v0_3(store, guest, attempt.message).await,
-            Self::Draft(guest) => handle_draft(store, guest, broker, attempt.message).await,
-            Self::WasmCloudV0_2(guest) => {
+        let disposition = match instance.guest {
+            Guest::Tempo(guest) => handle_tempo(store, guest, attempt).await,
+            Guest::WasmCloudV0_3(guest) => handle_wasmcloud_v0_3(store, guest, attempt.message).await,
+            Guest::Draft(guest) => handle_draft(store, guest, broker, attempt.message).await,
+            Guest::WasmCloudV0_2(guest) => {
                 let handler = guest.wasmcloud_messaging_handler();
                 let handled = handler.call_handle_message(&mut *store, &attempt.message.into()).await;
                 handled.map(|result| result.map_or_else(|error| failed(&error), |()| Disposition::Ack))

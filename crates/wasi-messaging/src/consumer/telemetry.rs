@@ -7,7 +7,7 @@ use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanContext, SpanKind};
 use tempo_telemetry::{CallContext, RemoteContext, Span, Telemetry};
 
-use super::disposition::Disposition;
+use super::attempt::Disposition;
 use crate::Message;
 use crate::telemetry::{describe, set};
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tempo_backend::{Backends, ByteBudget};
-use tempo_core::{Limits, Running, ServiceState, StoreData, Trigger as _, WasiCtx, Workload, WorkloadBuilder};
+use tempo_core::{Limits, Running, ServiceState, StoreData, Trigger as _, WasiCtx, Workload};
 use tempo_settings::{Settings, Value, ValueSource};
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Config, Engine};
@@ -72,17 +72,12 @@ impl Setup {
             let data = StoreData::new(WasiCtx::builder().build(), &limits, bytes);
             Ok(data.with(state))
         };
-        let workload = Workload::from(WorkloadBuilder {
-            name: "worker".into(),
-            component: linker.instantiate_pre(&component).unwrap(),
-            concurrent,
-            limits: self.limits,
-            tick: Duration::from_millis(2),
-            data: Box::new(data),
-            background: Arc::new(|future| drop(tokio::spawn(future))),
-            telemetry: tempo_telemetry::Telemetry::off(),
-            health: tempo_telemetry::Health::default(),
-        });
+        let linked = linker.instantiate_pre(&component).unwrap();
+        let workload = Workload::builder("worker", linked, data)
+            .concurrent(concurrent)
+            .limits(self.limits)
+            .tick(Duration::from_millis(2))
+            .build();
         (workload, state)
     }
 

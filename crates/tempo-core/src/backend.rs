@@ -38,6 +38,68 @@ impl<'a> BootContext<'a> {
 
 /// Implements a service in one deployment. A runtime connects it once at boot, only if the component imports the service,
 /// and then takes the state of each new store from it.
+///
+/// ```
+/// # use tempo_core::{Provide, Service, StoreData};
+/// # use wasmtime::component::{HasData, Linker, ResourceTable};
+/// # struct AcmeTime;
+/// # impl HasData for AcmeTime {
+/// #     type Data<'a> = &'a u64;
+/// # }
+/// # impl Service for AcmeTime {
+/// #     const INTERFACES: &'static [&'static str] = &["acme:time/clock"];
+/// #     const PACKAGES: &'static [&'static str] = &["acme:time@1.0.0"];
+/// #     type State = u64;
+/// #     fn view<'a>(state: &'a mut u64, _: &'a mut ResourceTable) -> &'a u64 {
+/// #         state
+/// #     }
+/// #     fn add_to_linker<T: Provide<Self>>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+/// #         Ok(())
+/// #     }
+/// #     fn link(linker: &mut Linker<StoreData>) -> wasmtime::Result<()> {
+/// #         Self::add_to_linker(linker)
+/// #     }
+/// # }
+/// use tempo_backend::ByteBudget;
+/// use tempo_core::{Backend, BootContext, Limits};
+/// use tempo_settings::{Flag, Settings};
+///
+/// /// A clock of the service `AcmeTime` that stands still.
+/// struct FixedClock {
+///     seconds: u64,
+/// }
+///
+/// impl FixedClock {
+///     const SECONDS: Flag = Flag::new("clock-seconds", "N", "The time, in seconds").default("0");
+/// }
+///
+/// impl Backend<AcmeTime> for FixedClock {
+///     fn flags() -> Vec<Flag> {
+///         vec![Self::SECONDS]
+///     }
+///
+///     async fn connect(boot: BootContext<'_>) -> anyhow::Result<Self> {
+///         Ok(Self { seconds: boot.settings.require(&Self::SECONDS)? })
+///     }
+///
+///     fn announcement(&self) -> Option<String> {
+///         Some(format!("the clock stands at {}", self.seconds))
+///     }
+///
+///     fn state(&self, _: &ByteBudget) -> u64 {
+///         self.seconds
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> anyhow::Result<()> {
+/// let (limits, settings) = (Limits::default(), Settings::default());
+/// let clock = FixedClock::connect(BootContext::new("greeter", &limits, &settings)).await?;
+/// assert_eq!(clock.announcement().as_deref(), Some("the clock stands at 0"));
+/// assert_eq!(clock.state(&ByteBudget::new(limits.host_memory)), 0);
+/// # Ok(())
+/// # }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a backend of `{S}`",
     note = "in `runtime!` write `{S} = BackendOfThatService`"

@@ -41,19 +41,10 @@ use crate::StoreData;
 ///     }
 /// }
 ///
-/// /// The data of a store in another embedding.
-/// struct Data(u64);
-///
-/// impl Provide<AcmeTime> for Data {
-///     fn provide(&mut self) -> &u64 {
-///         &self.0
-///     }
-/// }
-///
 /// # fn main() -> wasmtime::Result<()> {
 /// let engine = wasmtime::Engine::default();
-/// let mut linker = Linker::<Data>::new(&engine);
-/// AcmeTime::add_to_linker(&mut linker)?;
+/// let mut linker = Linker::new(&engine);
+/// AcmeTime::link(&mut linker)?;
 /// # Ok(())
 /// # }
 /// ```
@@ -89,6 +80,70 @@ pub trait Service: HasData + Sized + 'static {
 /// Implemented by a store's data for each service whose state it holds.
 ///
 /// [`provide`](Provide::provide) is the getter that `bindgen!`'s `add_to_linker::<T, S>(linker, T::provide)` expects.
+/// [`StoreData`] implements it for every service. An embedder with store data of its own implements it for the services that
+/// it offers:
+///
+/// ```
+/// # use tempo_core::{Service, StoreData};
+/// # use wasmtime::component::{HasData, ResourceTable};
+/// # struct AcmeTime;
+/// # impl HasData for AcmeTime {
+/// #     type Data<'a> = &'a u64;
+/// # }
+/// # impl Service for AcmeTime {
+/// #     const INTERFACES: &'static [&'static str] = &["acme:time/clock"];
+/// #     const PACKAGES: &'static [&'static str] = &["acme:time@1.0.0"];
+/// #     type State = u64;
+/// #     fn view<'a>(state: &'a mut u64, _: &'a mut ResourceTable) -> &'a u64 {
+/// #         state
+/// #     }
+/// #     fn add_to_linker<T: Provide<Self>>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+/// #         linker.instance("acme:time/clock@1.0.0")?.func_wrap("now", |mut store, (): ()| {
+/// #             Ok((*T::provide(store.data_mut()),))
+/// #         })
+/// #     }
+/// #     fn link(linker: &mut Linker<StoreData>) -> wasmtime::Result<()> {
+/// #         Self::add_to_linker(linker)
+/// #     }
+/// # }
+/// use tempo_core::Provide;
+/// use wasmtime::component::{Component, Linker};
+/// use wasmtime::{Engine, Store};
+///
+/// /// The data of a store in another embedding.
+/// struct Game {
+///     started: u64,
+/// }
+///
+/// impl Provide<AcmeTime> for Game {
+///     fn provide(&mut self) -> &u64 {
+///         &self.started
+///     }
+/// }
+///
+/// # fn main() -> wasmtime::Result<()> {
+/// let engine = Engine::default();
+/// let mut linker = Linker::<Game>::new(&engine);
+/// AcmeTime::add_to_linker(&mut linker)?;
+///
+/// // A component whose function `now` calls the imported one.
+/// let component = Component::new(&engine, wat::parse_str(
+///     r#"(component
+///         (import "acme:time/clock@1.0.0" (instance $clock (export "now" (func (result u64)))))
+///         (core func $now (canon lower (func $clock "now")))
+///         (core module $m
+///             (import "host" "now" (func $now (result i64)))
+///             (export "now" (func $now)))
+///         (core instance $i (instantiate $m (with "host" (instance (export "now" (func $now))))))
+///         (func (export "now") (result u64) (canon lift (core func $i "now"))))"#,
+/// )?)?;
+/// let mut store = Store::new(&engine, Game { started: 7 });
+/// let instance = linker.instantiate(&mut store, &component)?;
+/// let now = instance.get_typed_func::<(), (u64,)>(&mut store, "now")?;
+/// assert_eq!(now.call(&mut store, ())?, (7,));
+/// # Ok(())
+/// # }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "this runtime does not provide `{S}`",
     note = "add `{S}` with its backend to the services of `runtime!`, or implement `Provide<{S}>` for the store's data"

@@ -9,7 +9,113 @@ use crate::{Service, Workload};
 
 /// A source of calls into components, such as an HTTP server or a message consumer.
 ///
-/// A trigger is started only when the component exports one of its [`EXPORTS`](Trigger::EXPORTS).
+/// A trigger is started only when the component exports one of its [`EXPORTS`](Trigger::EXPORTS). It calls the component
+/// through [`Instances`](crate::Instances).
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::{Duration, Instant};
+///
+/// use async_trait::async_trait;
+/// use tempo_core::{Export, Instance, Instances, NoService, Running, StoreData, Trigger, Workload};
+/// use tempo_settings::{Flag, Settings};
+/// use tokio::task::JoinHandle;
+/// use wasmtime::Store;
+/// use wasmtime::component::{InstancePre, TypedFunc};
+///
+/// /// The exported function `tick: func()`.
+/// struct Tick(InstancePre<StoreData>);
+///
+/// impl Export for Tick {
+///     type Guest = TypedFunc<(), ()>;
+///     type Request = ();
+///     type Response = ();
+///
+///     async fn instantiate(&self, store: &mut Store<StoreData>) -> wasmtime::Result<Self::Guest> {
+///         self.0.instantiate_async(&mut *store).await?.get_typed_func(store, "tick")
+///     }
+///
+///     async fn call(&self, instance: Instance<'_, Self::Guest>, (): ()) -> wasmtime::Result<()> {
+///         instance.guest.call_async(instance.store, ()).await
+///     }
+/// }
+///
+/// /// Calls `tick` again and again.
+/// struct Timer;
+///
+/// const INTERVAL: Flag = Flag::new("tick-interval", "TIME", "Time between two ticks").default("1s");
+///
+/// #[async_trait]
+/// impl Trigger for Timer {
+///     type Service = NoService;
+///
+///     const EXPORTS: &'static [&'static str] = &["tick"];
+///
+///     fn flags() -> Vec<Flag> {
+///         vec![INTERVAL]
+///     }
+///
+///     async fn start(workload: Workload, settings: &Settings, (): ()) -> anyhow::Result<Box<dyn Running>> {
+///         let interval: Duration = settings.require(&INTERVAL)?;
+///         let export = Tick(workload.component().clone());
+///         let instances = Arc::new(Instances::new(workload, export, 1));
+///         let ticking = tokio::spawn(async move {
+///             let mut interval = tokio::time::interval(interval);
+///             loop {
+///                 interval.tick().await;
+///                 let permit = instances.workload().admission().wait().await;
+///                 if let Err(error) = instances.run(permit, None, ()).await {
+///                     error.log(instances.workload().name(), "a tick");
+///                 }
+///                 instances.reap();
+///             }
+///         });
+///         Ok(Box::new(RunningTimer { interval, ticking }))
+///     }
+/// }
+///
+/// struct RunningTimer {
+///     interval: Duration,
+///     ticking: JoinHandle<()>,
+/// }
+///
+/// #[async_trait]
+/// impl Running for RunningTimer {
+///     fn announcement(&self) -> String {
+///         format!("ticking every {:?}", self.interval)
+///     }
+///
+///     async fn failed(&mut self) -> anyhow::Error {
+///         let _ = (&mut self.ticking).await;
+///         anyhow::anyhow!("the timer has ended")
+///     }
+///
+///     async fn drain(self: Box<Self>, _deadline: Instant) {
+///         self.ticking.abort();
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> anyhow::Result<()> {
+/// # use tempo_backend::ByteBudget;
+/// # use tempo_core::{Limits, WasiCtx};
+/// # use wasmtime::component::{Component, Linker};
+/// # let engine = wasmtime::Engine::default();
+/// # let component = Component::new(&engine, wat::parse_str(
+/// #     r#"(component
+/// #         (core module $m (func (export "tick")))
+/// #         (core instance $i (instantiate $m))
+/// #         (func (export "tick") (canon lift (core func $i "tick"))))"#,
+/// # )?)?;
+/// # let limits = Limits::default();
+/// # let data = move || Ok(StoreData::new(WasiCtx::default(), &limits, ByteBudget::new(limits.host_memory)));
+/// # let workload = Workload::builder("ticker", Linker::new(&engine).instantiate_pre(&component)?, data).build();
+/// let running = Timer::start(workload, &Settings::default(), ()).await?;
+/// assert_eq!(running.announcement(), "ticking every 1s");
+/// running.drain(Instant::now() + Duration::from_secs(25)).await;
+/// # Ok(())
+/// # }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a trigger",
     note = "list under `triggers` of `runtime!` only what implements `Trigger`, such as an HTTP server"

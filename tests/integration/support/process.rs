@@ -221,9 +221,11 @@ impl Process {
         kill_process(id, signal).unwrap();
     }
 
-    /// Waits for the exit; `None` if a signal ended it.
+    /// Waits for the exit and for the last line of the log; `None` if a signal ended the program.
     pub(crate) fn exit_code(&mut self) -> Option<i32> {
-        exit_code(&mut self.child, &self.log)
+        let code = exit_code(&mut self.child, &self.log);
+        self.log.to_the_end();
+        code
     }
 
     /// Stops the program, and returns the number of log lines with `part`.

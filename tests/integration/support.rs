@@ -1,7 +1,7 @@
 //! Shared test support: starting programs, finding guests, HTTP clients.
 
 pub(crate) mod admin;
-#[path = "../../crates/tempo-otlp/tests/pages/browser.rs"]
+#[path = "../shared/browser.rs"]
 pub(crate) mod browser;
 pub(crate) mod canary;
 pub(crate) mod cluster;

@@ -1,5 +1,9 @@
 //! `Admin`: `/metrics`, `/livez` and `/readyz`, served by a separate thread, which can detect that others hang.
 
+pub(crate) mod hosts;
+pub(crate) mod prometheus;
+pub(crate) mod server;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,8 +11,8 @@ use http::StatusCode;
 use tempo_settings::Flag;
 pub use tempo_telemetry::{Health, RuntimePhase};
 
-use crate::prometheus::{CONTENT_TYPE, Scrape};
-use crate::server::{Listener, Pages, Reply};
+use self::prometheus::{CONTENT_TYPE, Scrape};
+use self::server::{Listener, Pages, Reply};
 
 /// The address of [`Admin`].
 pub const ADMIN: Flag =

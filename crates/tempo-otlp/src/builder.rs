@@ -14,20 +14,20 @@ use opentelemetry_sdk::metrics::{MeterProviderBuilder, SdkMeterProvider};
 use tempo_settings::Settings;
 use tempo_telemetry::{Metrics, Sampler, Signal, Sink, Telemetry, TelemetryBuilder};
 
-use crate::buffer::Buffer;
-use crate::encode;
-use crate::exporter::Exporter;
+use crate::admin::prometheus::Scrape;
 use crate::guest_metrics::GuestMetrics;
 use crate::losses::Losses;
 use crate::metrics::{Shared, collect};
+use crate::otlp::buffer::Buffer;
+use crate::otlp::encode;
+use crate::otlp::exporter::Exporter;
+use crate::otlp::sender::{Fill, Sender};
+use crate::otlp::transport::Transport;
 use crate::pipeline::{Buffers, Pipeline};
-use crate::prometheus::Scrape;
 use crate::resource::Attributes;
-use crate::sender::{Fill, Sender};
 use crate::settings::{Exporters, Recording};
 use crate::tee::Tee;
 use crate::thread::{TelemetryThread, Work};
-use crate::transport::Transport;
 
 /// Capacities of the buffers, in bytes, batches in flight included.
 const TRACE_BUFFER_BYTES: usize = 2 << 20;

@@ -30,9 +30,9 @@ use prost::Message as _;
 use sums::{Limits, Sums};
 use tempo_telemetry::{Record, Signal};
 
-use crate::buffer::Buffer;
-use crate::encode::nanos;
 use crate::losses::{LossReason, Losses};
+use crate::otlp::buffer::Buffer;
+use crate::otlp::encode::nanos;
 
 /// The aggregated metrics of one process.
 #[derive(Debug)]

@@ -1,58 +1,35 @@
-//! Telemetry of Tempo's runtimes: an OTLP exporter, Prometheus metrics, health checks, and a dashboard.
+//! Telemetry of Tempo's runtimes: an OTLP exporter, Prometheus metrics and health checks.
 //!
 #![doc = include_str!("../README.md")]
 // docs.rs shows the feature that an item needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod admin;
-mod buffer;
 mod builder;
-mod connect;
-mod dashboard;
-mod encode;
-mod events;
-mod exporter;
 mod flags;
-mod grpc;
 mod guest_metrics;
-mod hosts;
-mod http;
-mod intake;
 mod log_bridge;
 mod losses;
 mod metrics;
-mod otlp_rows;
-mod otlp_walk;
+mod otlp;
 mod pipeline;
-mod prometheus;
-mod recent;
-mod request;
 mod resource;
-mod retry;
-mod rows;
-mod sender;
-mod server;
 mod settings;
 mod stop;
 mod tee;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod thread;
-mod tls;
-mod token;
-mod transport;
+mod value_text;
 mod values;
-mod wire;
 
+pub use admin::hosts::{ADMIN_HOST, DASHBOARD_HOST, HostName};
+pub use admin::prometheus::{Family, Scrape};
+pub use admin::server::{Listener, Pages, Reply};
 pub use admin::{ADMIN, Admin, Health, RuntimePhase};
 pub use builder::{Builder, Running, start};
-pub use dashboard::{DASHBOARD, Dashboard};
 pub use flags::FLAGS;
-pub use hosts::{ADMIN_HOST, DASHBOARD_HOST, HostName};
 pub use log_bridge::LogBridge;
-pub use prometheus::Scrape;
-pub use recent::Recent;
-pub use rows::LogLine;
-pub use server::Listener;
+pub use resource::{INSTANCE_ID, SDK, SDK_NAME, instance_id};
 pub use thread::is_telemetry_thread;
-pub use token::{DASHBOARD_TOKEN, Token};
+pub use value_text::value_text;

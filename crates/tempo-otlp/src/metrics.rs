@@ -12,7 +12,7 @@ use opentelemetry_sdk::metrics::reader::MetricReader;
 use opentelemetry_sdk::metrics::{InstrumentKind, ManualReader, Pipeline, Temporality};
 use prost::Message as _;
 
-use crate::buffer::{Buffer, ScopeKey};
+use crate::otlp::buffer::{Buffer, ScopeKey};
 
 /// A reader shared by the provider and the telemetry thread.
 #[derive(Clone)]

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use tempo_telemetry::{Record, Signal, Sink, SpanData};
 
-use crate::buffer::{Buffer, ScopeKey};
-use crate::encode;
 use crate::guest_metrics::GuestMetrics;
+use crate::otlp::buffer::{Buffer, ScopeKey};
+use crate::otlp::encode;
 use crate::resource::Attributes;
 
 /// Maximum capacity of a thread's scratch buffer between spans.

@@ -5,11 +5,14 @@ use std::sync::LazyLock;
 use opentelemetry::KeyValue;
 use opentelemetry_sdk::Resource;
 
-use crate::encode;
+use crate::otlp::encode;
 
-pub(crate) const INSTANCE_ID: &str = "service.instance.id";
-pub(crate) const SDK_NAME: &str = "telemetry.sdk.name";
-pub(crate) const SDK: &str = env!("CARGO_PKG_NAME");
+/// The attribute of a resource with the random ID of its process: see [`instance_id`].
+pub const INSTANCE_ID: &str = "service.instance.id";
+/// The attribute of a resource with the name of the telemetry library.
+pub const SDK_NAME: &str = "telemetry.sdk.name";
+/// The value of [`SDK_NAME`] of Tempo's runtimes.
+pub const SDK: &str = env!("CARGO_PKG_NAME");
 
 /// Attributes of the host's resource. Guests may add others.
 #[derive(Clone, Debug)]
@@ -64,8 +67,12 @@ impl Attributes {
     }
 }
 
-/// The `service.instance.id` of this process: a random UUID (version 4, RFC 9562), as the conventions recommend.
-pub(crate) static INSTANCE: LazyLock<String> = LazyLock::new(|| {
+/// Returns the [`INSTANCE_ID`] of this process: a random UUID (version 4, RFC 9562), as the conventions recommend.
+pub fn instance_id() -> &'static str {
+    &INSTANCE
+}
+
+static INSTANCE: LazyLock<String> = LazyLock::new(|| {
     let random = fastrand::u128(..) & !(0xf << 76 | 0x3 << 62) | 0x4 << 76 | 0x2 << 62;
     let hex = format!("{random:032x}");
     let parts = [0..8, 8..12, 12..16, 16..20, 20..32].map(|part| hex.get(part).unwrap_or_default());

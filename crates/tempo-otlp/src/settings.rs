@@ -8,9 +8,10 @@ use opentelemetry_sdk::metrics::Temporality;
 use tempo_settings::Settings;
 use tempo_telemetry::{Sampler, Signal};
 
-use crate::exporter::Exporter;
+use crate::flags;
+use crate::otlp::exporter::Exporter;
+use crate::otlp::tls;
 use crate::values::Values;
-use crate::{flags, tls};
 
 /// The exporter of each signal, if it is exported.
 #[derive(Debug, Default)]

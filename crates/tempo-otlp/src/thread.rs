@@ -11,9 +11,9 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::buffer::Buffer;
 use crate::losses::Losses;
-use crate::sender::Sender;
+use crate::otlp::buffer::Buffer;
+use crate::otlp::sender::Sender;
 use crate::stop::{self, Stop, Stopper};
 
 /// Part of the shutdown timeout that the thread leaves unused, so that it ends before its caller's timeout.

@@ -5,10 +5,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use tempo_otlp::{
-    ADMIN, ADMIN_HOST, Admin, Builder, DASHBOARD, DASHBOARD_HOST, DASHBOARD_TOKEN, Dashboard, HostName, Listener,
-    LogBridge, Recent, Running, Scrape, Token,
-};
+use tempo_dashboard::{DASHBOARD, DASHBOARD_TOKEN, Dashboard, Recent, Token};
+use tempo_otlp::{ADMIN, ADMIN_HOST, Admin, Builder, DASHBOARD_HOST, HostName, Listener, LogBridge, Running, Scrape};
 use tempo_settings::{Flag, Secret, Settings};
 use tempo_telemetry::{Health, Telemetry};
 use tracing_subscriber::{Layer, Registry};

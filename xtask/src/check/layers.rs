@@ -19,6 +19,7 @@ enum Layer {
     Settings,
     Telemetry,
     Export,
+    Dashboard,
     Tool,
     Backend,
     Domain,
@@ -40,6 +41,7 @@ impl Layer {
             ["crates", "tempo-settings"] => Self::Settings,
             ["crates", "tempo-telemetry"] => Self::Telemetry,
             ["crates", "tempo-otlp"] => Self::Export,
+            ["crates", "tempo-dashboard"] => Self::Dashboard,
             ["crates", "tempo-tool"] => Self::Tool,
             ["crates", "tempo-backend"] => Self::Backend,
             ["crates", "keyvalue" | "blobstore" | "messaging"] => Self::Domain,
@@ -61,12 +63,15 @@ impl Layer {
         match self {
             Self::Settings | Self::Xtask => &[],
             Self::Telemetry | Self::Tool => &[Self::Settings],
+            Self::Dashboard => &[Self::Settings, Self::Telemetry, Self::Export],
             Self::Export | Self::Backend => &[Self::Settings, Self::Telemetry],
             Self::Domain => &[Self::Settings, Self::Telemetry, Self::Backend],
             Self::Server => &[Self::Settings, Self::Telemetry, Self::Backend, Self::Domain],
             Self::Core => &[Self::Settings, Self::Telemetry, Self::Backend],
             Self::Service => &[Self::Settings, Self::Telemetry, Self::Tool, Self::Backend, Self::Domain, Self::Core],
-            Self::Runtime => &[Self::Settings, Self::Telemetry, Self::Export, Self::Tool, Self::Backend, Self::Core],
+            Self::Runtime => {
+                &[Self::Settings, Self::Telemetry, Self::Export, Self::Dashboard, Self::Tool, Self::Backend, Self::Core]
+            }
             Self::Sdk | Self::Guest => &[Self::Sdk],
             Self::Program => &[Self::Runtime, Self::Core, Self::Service, Self::Domain, Self::Server],
             Self::Tests => &[

@@ -13,7 +13,7 @@ use prost::Message as _;
 use super::identity::{Identity, Kind, attributes};
 use super::value::{Histogram, Value};
 use super::{names, sums};
-use crate::otlp_rows::value_text;
+use crate::value_text::value_text;
 
 const SCOPE_LABEL: &str = "otel_scope_name";
 /// Description of a metric that has none.

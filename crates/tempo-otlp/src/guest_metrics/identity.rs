@@ -6,7 +6,7 @@ use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue, Key
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::Message;
 
-use crate::wire;
+use crate::otlp::wire;
 
 /// The kind of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

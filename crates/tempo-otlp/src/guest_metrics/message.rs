@@ -9,7 +9,7 @@ use prost::Message as _;
 use super::identity::{Kind, attributes};
 use super::sums::{self, Series};
 use super::value::{self, Number, Value};
-use crate::buffer::{Buffer, ScopeKey};
+use crate::otlp::buffer::{Buffer, ScopeKey};
 
 /// Size from which a message is complete, in bytes: many series become several messages, so that a request can be split
 /// between them.

@@ -15,7 +15,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
 use opentelemetry_proto::tonic::resource::v1::Resource;
 
 use super::*;
-use crate::request::assemble;
+use crate::otlp::request::assemble;
 
 const CUMULATIVE: Option<Temporality> = Some(Temporality::Cumulative);
 const DELTA: AggregationTemporality = AggregationTemporality::Delta;

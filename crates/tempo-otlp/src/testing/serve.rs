@@ -37,7 +37,7 @@ use tonic::{Code, Status};
 use tower_service::Service as _;
 
 use super::{Answer, Head, ReceivedRequests, State, lock};
-use crate::wire;
+use crate::otlp::wire;
 
 type Body = UnsyncBoxBody<Bytes, Status>;
 

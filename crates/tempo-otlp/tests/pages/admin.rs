@@ -11,7 +11,8 @@ use tempo_telemetry::Metrics;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::support::{beside, get, promtool, say, status};
+use crate::prometheus::{beside, promtool};
+use crate::support::{get, say, status};
 
 fn listener() -> (Listener, SocketAddr) {
     let listener = Listener::bind(([127, 0, 0, 1], 0).into(), &ADMIN).expect("a port");

@@ -10,7 +10,8 @@ use tempo_otlp::{ADMIN, Admin, Builder, Health, Listener, Running, Scrape};
 use tempo_settings::Settings;
 use tempo_telemetry::{Record, Signal, Telemetry};
 
-use crate::support::{beside, get, promtool};
+use crate::prometheus::{beside, promtool};
+use crate::support::get;
 
 const DELTA: i32 = AggregationTemporality::Delta as i32;
 

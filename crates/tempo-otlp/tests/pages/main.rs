@@ -1,11 +1,9 @@
-//! The pages of `--admin` and `--dashboard`, as probes, Prometheus and developers see them.
+//! The pages of `--admin`, as probes and Prometheus see them.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod admin;
-mod browser;
-mod dashboard;
 mod guests;
-mod intake;
-mod story;
+mod prometheus;
+#[path = "../../../../tests/shared/pages.rs"]
 mod support;

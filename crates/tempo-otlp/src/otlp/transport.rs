@@ -12,11 +12,11 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
 use prost::Message as _;
 
-use crate::connect::Connector;
-use crate::exporter::{Exporter, Protocol};
-use crate::request::{self, Payload};
-use crate::retry::{ExportOutcome, sanitized};
-use crate::{grpc, http as otlp_http};
+use super::{grpc, http as otlp_http};
+use crate::otlp::connect::Connector;
+use crate::otlp::exporter::{Exporter, Protocol};
+use crate::otlp::request::{self, Payload};
+use crate::otlp::retry::{ExportOutcome, sanitized};
 
 /// Maximum size of a response body, in bytes.
 pub(crate) const MAX_RESPONSE: usize = 64 * 1024;

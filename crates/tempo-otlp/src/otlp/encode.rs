@@ -6,7 +6,7 @@ use opentelemetry::trace::{SpanContext, SpanKind, Status};
 use opentelemetry::{Array, SpanId, Value};
 use tempo_telemetry::SpanData;
 
-use crate::wire;
+use crate::otlp::wire;
 
 /// Span flags beyond those of the W3C: whether the parent's remoteness is known, and whether it is remote.
 const REMOTE_KNOWN: u32 = 0x100;

@@ -11,7 +11,7 @@ use opentelemetry::trace::TraceId;
 use tempo_telemetry::{Record, Signal, Sink, SpanData};
 use tokio::sync::watch;
 
-use crate::otlp_rows;
+use crate::convert;
 use crate::rows::{self, LogLine, LogRow, SpanRow};
 
 /// Maximum number of traces.
@@ -130,12 +130,12 @@ impl Sink for Recent {
     fn record(&self, record: Record<'_>) {
         match record.signal {
             Signal::Traces => {
-                if let Some((trace, row)) = otlp_rows::guest_span(&record) {
+                if let Some((trace, row)) = convert::guest_span(&record) {
                     self.add_span(trace, &row);
                 }
             }
             Signal::Logs => {
-                if let Some(row) = otlp_rows::guest_line(&record) {
+                if let Some(row) = convert::guest_line(&record) {
                     self.add_line(&row);
                 }
             }

@@ -11,7 +11,7 @@ use tempo_telemetry::Signal;
 use tokio::sync::Notify;
 
 use crate::losses::{LossReason, Losses};
-use crate::wire;
+use crate::otlp::wire;
 
 /// Size from which the sender is woken before its schedule.
 pub(crate) const WAKE_BYTES: usize = 256 * 1024;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use futures::{Stream, StreamExt as _};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::combinators::UnsyncBoxBody;
@@ -21,9 +22,7 @@ use tempo_telemetry::AcceptErrors;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
 
-use crate::hosts::{HostName, Hosts};
-use crate::intake::Intake;
-use crate::token::Token;
+use crate::admin::hosts::{HostName, Hosts};
 
 /// Maximum connections. Each program that exports to a dashboard has three.
 const MAX_CONNECTIONS: usize = 64;
@@ -50,8 +49,8 @@ const COMMON_HEADERS: [(header::HeaderName, &str); 5] = [
     (header::HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 
-/// The pages of a server.
-pub(crate) trait Pages: Send + Sync + 'static {
+/// The pages of a [`Listener`], such as [`Admin`](crate::Admin).
+pub trait Pages: Send + Sync + 'static {
     /// Timeout of a connection, whatever it requests.
     fn connection_timeout(&self) -> Duration;
 
@@ -64,19 +63,29 @@ pub(crate) trait Pages: Send + Sync + 'static {
         true
     }
 
-    /// Returns the token that requests must carry, if any.
-    fn token(&self) -> Option<&Token> {
-        None
+    /// Authorizes a request. Returns a cookie to set with the page, if any.
+    ///
+    /// # Errors
+    ///
+    /// The response to a request that is not authorized.
+    fn authorize(&self, _request: &Request<Incoming>) -> Result<Option<HeaderValue>, Reply> {
+        Ok(None)
     }
 
-    /// Returns the OTLP receiver, if any.
-    fn intake(&self) -> Option<&Intake> {
-        None
+    /// Returns whether the server passes requests with the method POST to `path` to [`post`](Self::post).
+    fn accepts_post(&self, _path: &str) -> bool {
+        false
+    }
+
+    /// Handles a request with the method POST.
+    fn post(&self, _request: Request<Incoming>) -> BoxFuture<'_, Reply> {
+        Box::pin(std::future::ready(Reply::read_only()))
     }
 }
 
 /// A response.
-pub(crate) struct Reply {
+#[derive(Debug)]
+pub struct Reply {
     status: StatusCode,
     content_type: &'static str,
     body: UnsyncBoxBody<Bytes, Infallible>,
@@ -85,19 +94,23 @@ pub(crate) struct Reply {
 
 impl Reply {
     /// Creates a page.
-    pub(crate) fn new(content_type: &'static str, body: impl Into<Bytes>) -> Self {
+    pub fn new(content_type: &'static str, body: impl Into<Bytes>) -> Self {
         Self { status: StatusCode::OK, content_type, body: Full::new(body.into()).boxed_unsync(), cookie: None }
     }
 
     /// Creates a one-line text response.
-    pub(crate) fn text(status: StatusCode, line: &str) -> Self {
+    pub fn text(status: StatusCode, line: &str) -> Self {
         Self { status, ..Self::new("text/plain; charset=utf-8", format!("{line}\n")) }
     }
 
     /// Creates a streaming response.
-    pub(crate) fn stream(content_type: &'static str, stream: impl Stream<Item = Bytes> + Send + 'static) -> Self {
+    pub fn stream(content_type: &'static str, stream: impl Stream<Item = Bytes> + Send + 'static) -> Self {
         let frames = stream.map(|bytes| Ok(Frame::data(bytes)));
         Self { status: StatusCode::OK, content_type, body: StreamBody::new(frames).boxed_unsync(), cookie: None }
+    }
+
+    fn read_only() -> Self {
+        Self::text(StatusCode::METHOD_NOT_ALLOWED, "nothing here can be changed")
     }
 
     fn response(self) -> Response<UnsyncBoxBody<Bytes, Infallible>> {
@@ -156,7 +169,7 @@ impl Listener {
     }
 
     /// Serves until dropped, which also closes its connections. Needs a tokio runtime with I/O and time.
-    pub(crate) async fn serve(self, pages: Arc<dyn Pages>) {
+    pub async fn serve(self, pages: Arc<dyn Pages>) {
         let spare = SpareDescriptors::of(&self.listener);
         let (listener, mut spare) = match TcpListener::from_std(self.listener).and_then(|it| Ok((it, spare?))) {
             Ok(both) => both,
@@ -258,21 +271,14 @@ async fn answer(request: Request<Incoming>, hosts: &Hosts, pages: &dyn Pages) ->
         let why = "the Host header has to be localhost, an address, or a name of --admin-host or --dashboard-host";
         return Reply::text(StatusCode::MISDIRECTED_REQUEST, why);
     }
-    let mut cookie = None;
-    if let Some(token) = pages.token() {
-        if !token.authorizes(&request) {
-            let why = "show the token of --dashboard-token, or of the address that is logged at start";
-            return Reply::text(StatusCode::UNAUTHORIZED, why);
-        }
-        cookie = token.cookie(&request);
-    }
-    if let (&Method::POST, Some(intake), true) =
-        (request.method(), pages.intake(), Intake::accepts_path(request.uri().path()))
-    {
-        return intake.handle(request).await;
-    }
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return Reply::text(StatusCode::METHOD_NOT_ALLOWED, "nothing here can be changed");
+    let cookie = match pages.authorize(&request) {
+        Ok(cookie) => cookie,
+        Err(refusal) => return refusal,
+    };
+    match *request.method() {
+        Method::GET | Method::HEAD => {}
+        Method::POST if pages.accepts_post(request.uri().path()) => return pages.post(request).await,
+        _ => return Reply::read_only(),
     }
     let last_event = request.headers().get("last-event-id").and_then(|value| value.to_str().ok());
     let page = pages.page(request.uri().path(), last_event);

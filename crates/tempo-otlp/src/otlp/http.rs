@@ -5,8 +5,8 @@ use std::time::SystemTime;
 use http::StatusCode;
 use http::header::RETRY_AFTER;
 
-use crate::retry::{ExportOutcome, retry_after};
-use crate::transport::{Answer, taken};
+use crate::otlp::retry::{ExportOutcome, retry_after};
+use crate::otlp::transport::{Answer, taken};
 
 pub(crate) const CONTENT_TYPE: &str = "application/x-protobuf";
 

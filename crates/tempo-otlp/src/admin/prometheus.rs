@@ -25,9 +25,10 @@ pub struct Scrape {
     guests: Arc<OnceLock<Arc<GuestMetrics>>>,
 }
 
-/// A metric with all its series.
+/// A metric with all its series, by their labels: the value of a counter or gauge, or the count, sum and buckets of a
+/// histogram.
 #[derive(Debug, Serialize)]
-pub(crate) struct Family {
+pub struct Family {
     name: String,
     series: Vec<Series>,
 }
@@ -102,8 +103,8 @@ impl Scrape {
         text
     }
 
-    /// Returns the metrics for the dashboard.
-    pub(crate) fn families(&self) -> Vec<Family> {
+    /// Returns the metrics as data that serializes to JSON.
+    pub fn families(&self) -> Vec<Family> {
         self.gather().iter().map(Family::of).collect()
     }
 }

@@ -1,10 +1,7 @@
 //! Helpers: running servers, and a client that writes raw requests.
 
-use std::future::Future;
-use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -16,16 +13,6 @@ pub const PATIENCE: Duration = Duration::from_secs(120);
 /// A runtime on a thread, as telemetry has one; it ends with the test.
 pub fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
-}
-
-/// Runs `work` while `server` runs.
-pub fn beside<R>(server: impl Future<Output = ()> + Send + 'static, work: impl Future<Output = R>) -> R {
-    runtime().block_on(async {
-        let server = tokio::spawn(server);
-        let result = tokio::time::timeout(PATIENCE, work).await.expect("in time");
-        server.abort();
-        result
-    })
 }
 
 /// Sends the raw `request`, and reads until the server closes.
@@ -48,16 +35,6 @@ pub async fn get(address: SocketAddr, path: &str) -> (u16, String) {
 /// Returns the status of a response.
 pub fn status(answer: &str) -> u16 {
     answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_else(|| panic!("no status: {answer}"))
-}
-
-/// Runs `promtool check metrics` on a page; returns its exit status and its messages.
-pub fn promtool(page: &str) -> (Option<i32>, String) {
-    let mut check = Command::new(tool("TEMPO_TEST_PROMTOOL", &["promtool"]));
-    let mut check =
-        check.args(["check", "metrics"]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("promtool");
-    check.stdin.take().expect("stdin").write_all(page.as_bytes()).expect("written");
-    let output = check.wait_with_output().expect("promtool ends");
-    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
 /// A program that the tests start: the one that `cargo xtask test` names in `variable`, else the one that `cargo xtask

@@ -12,8 +12,8 @@ use http::{HeaderMap, StatusCode};
 use percent_encoding::percent_decode_str;
 use prost::Message;
 
-use crate::retry::{ExportOutcome, sanitized};
-use crate::transport::{Answer, taken};
+use crate::otlp::retry::{ExportOutcome, sanitized};
+use crate::otlp::transport::{Answer, taken};
 
 pub(crate) const CONTENT_TYPE: &str = "application/grpc";
 /// The header of the message compression.

@@ -3,19 +3,16 @@
 
 use opentelemetry::SpanId;
 use opentelemetry::trace::TraceId;
-use opentelemetry_proto::tonic::common::v1::any_value::Value;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
+use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{Span, Status};
 use prost::Message as _;
+use tempo_otlp::value_text;
 use tempo_telemetry::Record;
 
 use crate::rows::{EventRow, LogRow, RowBudget, SpanRow, link_text};
-
-/// Maximum nesting of attribute values shown.
-const MAX_DEPTH: usize = 8;
 
 /// The origin of a span or a log record.
 #[derive(Clone, Copy, Debug)]
@@ -78,7 +75,7 @@ pub(crate) fn of_span(span: &Span, origin: Origin<'_>) -> Option<(TraceId, SpanR
 pub(crate) fn of_line(line: &LogRecord, origin: Origin<'_>) -> LogRow {
     let mut budget = RowBudget::new();
     let time = if line.time_unix_nano == 0 { line.observed_time_unix_nano } else { line.time_unix_nano };
-    let message = line.body.as_ref().map(|body| text(body, MAX_DEPTH)).unwrap_or_default();
+    let message = line.body.as_ref().map(value_text).unwrap_or_default();
     LogRow {
         time: millis(time),
         service: budget.text(origin.service),
@@ -108,40 +105,9 @@ fn scope(record: &Record<'_>) -> String {
 
 fn attributes(budget: &mut RowBudget, attributes: &[KeyValue]) -> Vec<(String, String)> {
     budget.items(attributes, |budget, attribute| {
-        let value = attribute.value.as_ref().map(|value| text(value, MAX_DEPTH)).unwrap_or_default();
+        let value = attribute.value.as_ref().map(value_text).unwrap_or_default();
         (budget.text(&attribute.key), budget.text(&value))
     })
-}
-
-/// Formats a value for display, and for Prometheus labels.
-pub(crate) fn value_text(value: &AnyValue) -> String {
-    text(value, MAX_DEPTH)
-}
-
-/// Formats a value for display: strings as they are, nested values similar to JSON.
-fn text(value: &AnyValue, depth: usize) -> String {
-    let Some(deeper) = depth.checked_sub(1) else { return "…".to_owned() };
-    match &value.value {
-        None => String::new(),
-        Some(Value::StringValue(text)) => text.clone(),
-        Some(Value::BoolValue(value)) => value.to_string(),
-        Some(Value::IntValue(value)) => value.to_string(),
-        Some(Value::DoubleValue(value)) => value.to_string(),
-        Some(Value::ArrayValue(array)) => {
-            let items: Vec<_> = array.values.iter().map(|item| text(item, deeper)).collect();
-            format!("[{}]", items.join(", "))
-        }
-        Some(Value::KvlistValue(list)) => {
-            let member = |member: &KeyValue| {
-                let value = member.value.as_ref().map(|value| text(value, deeper)).unwrap_or_default();
-                format!("{}: {value}", member.key)
-            };
-            format!("{{{}}}", list.values.iter().map(member).collect::<Vec<_>>().join(", "))
-        }
-        Some(Value::BytesValue(bytes)) => format!("{} bytes", bytes.len()),
-        // An index into a table that guests cannot send.
-        Some(Value::StringValueStrindex(_)) => String::new(),
-    }
 }
 
 fn status(status: Option<&Status>) -> (&'static str, &str) {
@@ -181,8 +147,11 @@ fn millis(nanos: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use opentelemetry_proto::tonic::common::v1::AnyValue;
+    use opentelemetry_proto::tonic::common::v1::any_value::Value;
     use tempo_telemetry::Signal;
+
+    use super::*;
 
     fn record(signal: Signal, message: &[u8]) -> Record<'_> {
         Record { signal, resource: &[], scope: &[], schema_url: "", message }

@@ -5,7 +5,7 @@ use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::{DecodeError, Message};
 
-use crate::wire;
+use crate::field::read_field;
 
 /// Maximum size of a part: a resource, a scope, a span or a log record, in bytes.
 pub(crate) const MESSAGE: usize = 64 << 10;
@@ -77,7 +77,7 @@ fn merged<M: Message + Default>(message: &[u8], wanted: u64) -> Result<M, Malfor
 /// Calls `each` with the number and content of every length-delimited field.
 fn fields(mut message: &[u8], mut each: impl FnMut(u64, &[u8]) -> Result<(), Malformed>) -> Result<(), Malformed> {
     while !message.is_empty() {
-        let (field, content) = wire::read_field(&mut message).ok_or(Malformed)?;
+        let (field, content) = read_field(&mut message).ok_or(Malformed)?;
         if let Some(content) = content {
             each(field, content)?;
         }

@@ -10,7 +10,8 @@ use opentelemetry::trace::SpanKind;
 use opentelemetry::{KeyValue, SpanId};
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use serde_json::{Value, json};
-use tempo_otlp::{DASHBOARD, Dashboard, Health, Listener, LogLine, Recent, RuntimePhase, Scrape};
+use tempo_dashboard::{DASHBOARD, Dashboard, LogLine, Recent};
+use tempo_otlp::{Health, Listener, RuntimePhase, Scrape};
 use tempo_telemetry::Metrics;
 
 use crate::browser::Browser;

@@ -11,7 +11,7 @@ use tempo_settings::{Error, Flag, Reloadable, Settings};
 use tempo_telemetry::Signal;
 
 use crate::flags::{self, PerSignal};
-use crate::tls;
+use crate::otlp::tls;
 use crate::values::Values;
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);

@@ -15,13 +15,12 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope};
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::Span;
+use tempo_otlp::{INSTANCE_ID, Reply, SDK, SDK_NAME, instance_id};
 use tokio::sync::Semaphore;
 
-use crate::otlp_rows::{Origin, of_line, of_span};
-use crate::otlp_walk::{Malformed, walk};
+use crate::convert::{Origin, of_line, of_span};
 use crate::recent::Recent;
-use crate::resource::{INSTANCE, INSTANCE_ID, SDK, SDK_NAME};
-use crate::server::Reply;
+use crate::walk::{Malformed, walk};
 
 /// Maximum size of a request, compressed and decompressed, in bytes.
 const MAX_REQUEST_BYTES: usize = 4 << 20;
@@ -138,7 +137,7 @@ impl Exporter {
                 _ => None,
             }
         };
-        if get(INSTANCE_ID) == Some(INSTANCE.as_str()) {
+        if get(INSTANCE_ID) == Some(instance_id()) {
             return None;
         }
         let runtime = get("process.runtime.name").filter(|_| get(SDK_NAME) == Some(SDK));

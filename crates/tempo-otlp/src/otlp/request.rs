@@ -15,8 +15,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use http_body::{Body, Frame, SizeHint};
 
-use crate::buffer::{Batch, ScopeKey};
-use crate::wire;
+use crate::otlp::buffer::{Batch, ScopeKey};
+use crate::otlp::wire;
 
 /// Returns the parts of a request's body, with the host's `resource`.
 pub(crate) fn assemble(resource: &[u8], batch: &Batch) -> Vec<Bytes> {

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
-use crate::buffer::{Batch, Buffer};
 use crate::losses::{LossReason, Losses};
-use crate::request;
-use crate::retry::{Backoff, ExportOutcome};
+use crate::otlp::buffer::{Batch, Buffer};
+use crate::otlp::request;
+use crate::otlp::retry::{Backoff, ExportOutcome};
+use crate::otlp::transport::Transport;
 use crate::stop::Stop;
-use crate::transport::Transport;
 
 /// Fills a buffer before an export.
 pub(crate) type Fill = Box<dyn Fn(&Buffer) + Send>;

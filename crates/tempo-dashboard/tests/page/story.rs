@@ -10,7 +10,7 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, Key
 use opentelemetry_proto::tonic::trace::v1::span::Event;
 use opentelemetry_proto::tonic::trace::v1::{Span, Status as GuestStatus};
 use prost::Message as _;
-use tempo_otlp::Recent;
+use tempo_dashboard::Recent;
 use tempo_telemetry::{Record, Signal, Sink as _, SpanData};
 
 static IDS: AtomicU64 = AtomicU64::new(1);

@@ -5,15 +5,17 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use http::{HeaderValue, Request, StatusCode};
+use hyper::body::Incoming;
 use serde_json::{Value, json};
+use tempo_otlp::{Health, Listener, Pages, Reply, Scrape};
 use tempo_settings::Flag;
 
-use crate::admin::Health;
 use crate::events::{STREAM_LIFETIME, array, events};
 use crate::intake::Intake;
-use crate::prometheus::Scrape;
 use crate::recent::Recent;
-use crate::server::{Listener, Pages, Reply};
 use crate::token::Token;
 
 /// The address of [`Dashboard`].
@@ -24,10 +26,10 @@ pub const DASHBOARD: Flag =
 /// Timeout of a connection: longer than that of a stream.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(STREAM_LIFETIME.as_secs() + 30);
 
-const HTML: &str = include_str!("dashboard/index.html");
-const SCRIPT: &str = include_str!("dashboard/app.js");
-const STYLE: &str = include_str!("dashboard/style.css");
-const ICON: &str = include_str!("dashboard/icon.svg");
+const HTML: &str = include_str!("page/index.html");
+const SCRIPT: &str = include_str!("page/app.js");
+const STYLE: &str = include_str!("page/style.css");
+const ICON: &str = include_str!("page/icon.svg");
 
 /// The page of `--dashboard`. Clones share their state.
 #[derive(Clone, Debug)]
@@ -136,12 +138,21 @@ impl Pages for Dashboard {
         })
     }
 
-    fn token(&self) -> Option<&Token> {
-        self.token.as_ref()
+    fn authorize(&self, request: &Request<Incoming>) -> Result<Option<HeaderValue>, Reply> {
+        let Some(token) = &self.token else { return Ok(None) };
+        if !token.authorizes(request) {
+            let why = "show the token of --dashboard-token, or of the address that is logged at start";
+            return Err(Reply::text(StatusCode::UNAUTHORIZED, why));
+        }
+        Ok(token.cookie(request))
     }
 
-    fn intake(&self) -> Option<&Intake> {
-        Some(&self.state.intake)
+    fn accepts_post(&self, path: &str) -> bool {
+        Intake::accepts_path(path)
+    }
+
+    fn post(&self, request: Request<Incoming>) -> BoxFuture<'_, Reply> {
+        self.state.intake.handle(request).boxed()
     }
 }
 

@@ -78,6 +78,6 @@ pub trait KeyValueStore: Send + Sync + 'static {
     async fn keys(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>>;
 
     /// Streams every change from now on, in order per key. The stream survives a lost connection, including the changes
-    /// made meanwhile.
+    /// made meanwhile. A backend may leave out a value that was replaced before its delivery, as JetStream does.
     async fn watch(&self) -> Result<BoxStream<'static, Result<Change>>>;
 }

@@ -189,12 +189,6 @@ mod tests {
     use futures::StreamExt as _;
 
     use super::*;
-    use crate::testkit;
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn conforms() {
-        testkit::run(Arc::new(MemoryStore::default())).await.unwrap();
-    }
 
     #[tokio::test]
     async fn an_end_of_life_is_a_change() {

@@ -1,12 +1,11 @@
-//! The suite that every backend must pass: what a component may rely on, whatever its stores are.
+//! The testkit of stores: conformance checks, as named trials of libtest-mimic, and a model-based test.
 //!
-//! Call [`run`] from a test, on a store that nobody else writes to meanwhile. What is in it already does not matter:
-//! each check works below a prefix of its own.
-//!
-//! With the feature `model`, `model::run` besides drives random operations on stores and on a model of them.
+//! A test target with `harness = false` runs the [`trials`] of a backend. See `examples/own_backend.rs`.
 
 mod conditions;
 mod entries;
+#[cfg(test)]
+mod flawed;
 mod lists;
 pub mod model;
 mod watches;
@@ -18,22 +17,75 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use bytes::Bytes;
+use tempo_backend::check;
+pub use tempo_backend::testkit::Trial;
+use tempo_backend::testkit::{self, Check};
 
 use crate::{Condition, ErrorKind, KeyValueStore, Version};
 
-/// How long something may take to come about that is not at once: generous, because nothing is timed here.
+/// Timeout of an expected event: generous, because the checks do not measure time.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Asks `store` for everything that the interface promises.
+/// What a store can do in addition to reading, writing and deleting entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Capabilities {
+    /// Writes hold to a [`Condition`], atomically: create if absent, compare-and-swap by version.
+    pub conditional_writes: bool,
+    /// Entries expire after their `ttl`.
+    pub lifetimes: bool,
+    /// Lists keys, in the order of their bytes.
+    pub list: bool,
+    /// Reports changes to watchers.
+    pub watch: bool,
+    /// Reports every change to watchers. Without it, a value that was replaced before its delivery may be left out.
+    pub every_change: bool,
+}
+
+impl Capabilities {
+    /// All of them.
+    pub const ALL: Self =
+        Self { conditional_writes: true, lifetimes: true, list: true, watch: true, every_change: true };
+    /// None of them.
+    pub const NONE: Self =
+        Self { conditional_writes: false, lifetimes: false, list: false, watch: false, every_change: false };
+}
+
+/// Returns a trial of each check that applies to the `capabilities` of a backend, with the name `prefix::check`.
 ///
-/// # Errors
-///
-/// The first answer that is not what the interface promises.
-pub async fn run(store: Arc<dyn KeyValueStore>) -> Result<()> {
-    entries::run(&store).await.context("entries")?;
-    conditions::run(&store).await.context("conditions")?;
-    lists::run(&store).await.context("lists")?;
-    watches::run(&store).await.context("watches")
+/// Each trial opens a store with `factory`. Trials run concurrently: no store may be the store of another trial. It may have
+/// entries.
+pub fn trials<F>(
+    prefix: &str,
+    factory: impl Fn() -> F + Send + Sync + 'static,
+    capabilities: &Capabilities,
+) -> Vec<Trial>
+where
+    F: Future<Output = Result<Arc<dyn KeyValueStore>>>,
+{
+    testkit::trials(prefix, checks(), capabilities, factory)
+}
+
+fn checks() -> Vec<Check<Arc<dyn KeyValueStore>, Capabilities>> {
+    vec![
+        check!(entries::entries_are_set_read_and_deleted),
+        check!(entries::keys_are_opaque),
+        check!(entries::values_are_opaque),
+        check!(entries::entries_expire, |can| can.lifetimes),
+        check!(entries::expired_entries_are_absent, |can| can.lifetimes && can.conditional_writes),
+        check!(entries::expired_entries_are_not_listed, |can| can.lifetimes && can.list),
+        check!(conditions::absent_entries_are_created_once, |can| can.conditional_writes),
+        check!(conditions::versions_are_never_reused, |can| can.conditional_writes),
+        check!(conditions::one_of_many_writers_creates, |can| can.conditional_writes),
+        check!(conditions::compare_and_swap_is_atomic, |can| can.conditional_writes),
+        check!(lists::keys_are_listed_in_order, |can| can.list),
+        check!(lists::odd_keys_are_listed, |can| can.list),
+        check!(lists::keys_are_listed_by_prefix, |can| can.list),
+        check!(lists::keys_are_listed_in_pages, |can| can.list),
+        check!(watches::watchers_receive_the_last_change, |can| can.watch),
+        check!(watches::every_watcher_receives_every_change, |can| can.every_change && can.conditional_writes),
+        check!(watches::changes_of_a_key_are_in_order, |can| can.every_change),
+    ]
 }
 
 /// A prefix that no other check uses, in this run or in one before.
@@ -69,7 +121,7 @@ async fn expect_refused(store: &Arc<dyn KeyValueStore>, key: &str, condition: Co
     }
 }
 
-/// Asks again and again until it is so.
+/// Polls until the condition holds.
 async fn eventually<F: Future<Output = Result<bool>>>(mut ask: impl FnMut() -> F) -> Result<()> {
     let asking = async {
         while !ask().await? {

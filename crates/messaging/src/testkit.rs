@@ -1,4 +1,7 @@
-//! The conformance suite of brokers. What not all brokers promise is a field of [`Guarantees`].
+//! The testkit of brokers: conformance checks, as named trials of libtest-mimic.
+//!
+//! A test target with `harness = false` runs the [`trials`] of a backend, as `examples/own_backend.rs` of `tempo-keyvalue` does
+//! for a store.
 
 mod consumers;
 mod messages;
@@ -14,8 +17,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, ensure};
 use bytes::Bytes;
-use futures::future::BoxFuture;
+use futures::future::LocalBoxFuture;
+use tempo_backend::check;
+pub use tempo_backend::testkit::Trial;
+use tempo_backend::testkit::{self, Check};
 
+use self::consumers::adoption;
+use self::operators::moves;
 use crate::{Broker, Consumer, Delivery, Message, Subscription};
 
 /// Timeout of an expected event: generous, because the suite does not measure time.
@@ -23,10 +31,11 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How long to wait before an event counts as absent. A conforming broker passes with any value.
 const SILENCE: Duration = Duration::from_millis(300);
 
-/// Optional guarantees of a broker. Every broker delivers a message as it was published to each consumer with a
+/// The capabilities of a broker. Every broker delivers a message as it was published to each consumer with a
 /// matching topic, to one of its members, and answers requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Guarantees {
+#[non_exhaustive]
+pub struct Capabilities {
     /// Messages are stored: a consumer receives messages published before its creation, and while it had no members.
     pub keeps: bool,
     /// A message is redelivered until it is acknowledged or rejected: after the delay of a retry, and after `ack_wait`.
@@ -48,7 +57,7 @@ pub struct Guarantees {
     pub dead_letters: bool,
 }
 
-impl Guarantees {
+impl Capabilities {
     /// All of them.
     pub const ALL: Self = Self {
         keeps: true,
@@ -75,36 +84,73 @@ impl Guarantees {
     };
 }
 
-/// Checks brokers against the interface and `guarantees`.
+/// Returns a trial of each check that applies to the `capabilities` of a broker, with the name `prefix::check`.
 ///
-/// `open` receives a word and returns a separate broker for each word, which accepts topics that begin with the word
-/// and a dot. The same word reopens the same messages, as another process would.
-///
-/// # Errors
-///
-/// The first violation.
-pub async fn run<F>(open: impl Fn(String) -> F + Send + Sync, guarantees: Guarantees) -> Result<()>
+/// `factory` receives a word and opens a separate broker for each word, which accepts topics that begin with the word and a dot.
+/// The same word reopens the same messages, as another process would. Trials run concurrently.
+pub fn trials<F>(
+    prefix: &str,
+    factory: impl Fn(String) -> F + Send + Sync + 'static,
+    capabilities: &Capabilities,
+) -> Vec<Trial>
 where
-    F: Future<Output = Result<Arc<dyn Broker>>> + Send + 'static,
+    F: Future<Output = Result<Arc<dyn Broker>>> + 'static,
 {
-    let suite = Suite { open: Box::new(|word| Box::pin(open(word))), guarantees };
-    messages::run(&suite).await.context("messages")?;
-    consumers::run(&suite).await.context("consumers")?;
-    redelivery::run(&suite).await.context("redelivery")?;
-    order::run(&suite).await.context("order")?;
-    requests::run(&suite).await.context("requests")?;
-    operators::run(&suite).await.context("operators")
+    let suite = Suite { open: Arc::new(move |word| Box::pin(factory(word))), capabilities: *capabilities };
+    testkit::trials(prefix, checks(), capabilities, move || std::future::ready(Ok(suite.clone())))
 }
 
-type Open<'a> = Box<dyn Fn(String) -> BoxFuture<'static, Result<Arc<dyn Broker>>> + Send + Sync + 'a>;
-
-struct Suite<'a> {
-    open: Open<'a>,
-    guarantees: Guarantees,
+fn checks() -> Vec<Check<Suite, Capabilities>> {
+    vec![
+        check!(messages::messages_arrive_as_published),
+        check!(messages::many_messages_arrive_in_order),
+        check!(messages::messages_with_a_known_id_are_dropped, |can| can.deduplicates),
+        check!(consumers::topics_match),
+        check!(consumers::overlapping_topics_deliver_once, |can| can.merges),
+        check!(consumers::members_share_messages),
+        check!(consumers::stored_messages_reach_new_consumers, |can| can.keeps),
+        check!(consumers::messages_wait_for_a_member, |can| can.keeps),
+        check!(adoption::adoption_of_topics, |can| can.keeps),
+        check!(adoption::adoption_of_options, |can| can.keeps),
+        check!(adoption::adoption_by_owner, |can| can.keeps),
+        check!(adoption::adoption_of_an_unnamed_app, |can| can.keeps),
+        check!(redelivery::cancelled_fetches_lose_nothing),
+        check!(redelivery::deliveries_are_at_most_once, |can| !can.redelivers),
+        check!(redelivery::retries_are_redelivered, |can| can.redelivers),
+        check!(redelivery::unacknowledged_messages_are_redelivered, |can| can.redelivers),
+        check!(redelivery::extend_prevents_redelivery, |can| can.redelivers),
+        check!(redelivery::a_retry_blocks_no_other_message, |can| can.redelivers),
+        check!(order::messages_of_a_key_are_in_order, |can| can.orders),
+        check!(order::keys_do_not_block_each_other, |can| can.lanes),
+        check!(requests::a_request_receives_its_reply),
+        check!(requests::a_request_receives_several_replies),
+        check!(requests::concurrent_requests_receive_their_replies),
+        check!(requests::a_request_without_a_reply_times_out),
+        check!(requests::a_request_without_a_responder_fails),
+        check!(operators::there_is_no_operator, |can| !can.dead_letters),
+        check!(operators::rejected_messages_are_dead_letters, |can| can.dead_letters),
+        check!(operators::dead_letters_are_replayed, |can| can.dead_letters),
+        check!(operators::reasons_have_any_text, |can| can.dead_letters),
+        check!(operators::dead_letters_are_purged_and_listed_in_pages, |can| can.dead_letters),
+        check!(operators::operators_count, |can| can.dead_letters),
+        check!(moves::moves_of_topics, |can| can.dead_letters),
+        check!(moves::moves_of_the_position, |can| can.dead_letters),
+        check!(moves::moves_to_another_name, |can| can.dead_letters),
+        check!(moves::moves_to_another_owner, |can| can.dead_letters),
+    ]
 }
 
-impl Suite<'_> {
-    /// A broker for one check in one run.
+type Open = Arc<dyn Fn(String) -> LocalBoxFuture<'static, Result<Arc<dyn Broker>>> + Send + Sync>;
+
+/// The subject of the checks: opens brokers.
+#[derive(Clone)]
+struct Suite {
+    open: Open,
+    capabilities: Capabilities,
+}
+
+impl Suite {
+    /// Opens a broker for one check in one run.
     async fn place(&self) -> Result<Place> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());

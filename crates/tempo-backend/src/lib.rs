@@ -12,7 +12,7 @@ pub mod database;
 mod error;
 mod fault;
 mod scheme;
-#[cfg(any(test, feature = "testkit"))]
+#[cfg(feature = "testkit")]
 pub mod testkit;
 
 pub use backends::{Backends, DATA};

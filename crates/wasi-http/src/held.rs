@@ -5,6 +5,7 @@
 //! since the last scan, or when the store's budget is used up, so that most requests never scan and dropped bytes cause
 //! no refusal.
 
+mod functions;
 mod p2;
 mod p3;
 mod scan;
@@ -133,4 +134,21 @@ impl HttpView<'_> {
         }
         result
     }
+}
+
+/// Runs a setter. It fails if the host may not hold `bytes` more.
+fn set<R>(
+    mut view: HttpView<'_>,
+    bytes: usize,
+    set: impl FnOnce(&mut WasiHttpCtxView<'_>) -> wasmtime::Result<Result<R, ()>>,
+) -> wasmtime::Result<(Result<R, ()>,)> {
+    let mut trap = None;
+    let set = |http: &mut WasiHttpCtxView<'_>| {
+        set(http).unwrap_or_else(|error| {
+            trap = Some(error);
+            Err(())
+        })
+    };
+    let result = view.add(bytes, set).unwrap_or(Err(()));
+    trap.map_or(Ok((result,)), Err)
 }

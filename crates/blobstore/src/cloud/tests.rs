@@ -1,4 +1,4 @@
-//! The code that speaks to clouds passes the suite on the stores that need no cloud.
+//! The code that speaks to clouds passes the checks on the stores that need no cloud.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ async fn in_memory() {
     for ordered in [true, false] {
         let traits = Traits { ordered, creator: None };
         let container = ObjectStore { traits, ..ObjectStore::new(Arc::new(InMemory::new()), "").unwrap() };
-        testkit::run(Arc::new(container)).await.unwrap();
+        testkit::check_all(Arc::new(container)).await;
     }
 }
 
@@ -45,7 +45,7 @@ async fn large_objects_that_must_be_the_first_keep_what_is_noted() {
     assert_eq!(upload.complete().await.unwrap().content_type.as_deref(), Some("image/png"));
 }
 
-/// The store for local files keeps no attributes, so it cannot pass all of the suite.
+/// The store for local files keeps no attributes, so it cannot pass all checks.
 #[derive(Debug)]
 struct WithoutAttributes(LocalFileSystem);
 

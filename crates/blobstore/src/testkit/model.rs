@@ -1,121 +1,91 @@
-//! Random operations on containers and on a model of each, a map: whatever the order, both must say the same, and no
-//! container may show what was put into another. A failure is shrunk to the fewest operations that show it.
+//! Model-based tests of a container: `BlobstoreModel` is a map with every etag that an object had.
 
-mod components;
-mod plan;
+mod operation;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Debug;
-use std::sync::Arc;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use async_trait::async_trait;
 use bytes::Bytes;
-use proptest::strategy::Strategy;
-use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
-use tokio::runtime::Runtime;
+use proptest::strategy::{BoxedStrategy, Strategy as _};
+use tempo_backend::testkit::model::ReferenceModel;
+pub use tempo_backend::testkit::model::{BackendUrls, ComponentBackends, SystemUnderTest, run};
+use tempo_settings::Flag;
 
-pub use self::components::{Components, Names};
-use self::plan::{Plan, Step, plans};
+pub use self::operation::{Data, Operation, Options};
 use super::{collect, entry};
-use crate::{ByteRange, Container, ErrorKind, ObjectInfo, PutOptions};
+use crate::{BLOBSTORE, ByteRange, Container, ErrorKind, ObjectInfo, PutOptions};
 
-/// The containers of one test, and how they are opened.
-#[async_trait]
-pub trait Subject: Send {
-    /// Opens the containers: empty ones at first, and later the same ones as they were left. By then nothing is used any
-    /// more of what was opened before. A backend that forgets gives the same ones again.
-    async fn open(&mut self) -> Result<Vec<Arc<dyn Container>>>;
+/// Maximum length of a name, in bytes.
+const MAX_NAME_BYTES: usize = 1024;
 
-    /// Names of objects to try besides those that are hard everywhere: perhaps such as look like a place in another
-    /// container.
-    fn names(&self) -> Vec<String> {
-        Vec::new()
-    }
-}
-
-/// Runs `cases` random lists of operations, some thirty in each, the same ones every time. Each case has containers of its
-/// own: `subject` makes them of what `worlds` gives, such as their names.
-///
-/// # Errors
-///
-/// An answer that the model would not give, with the fewest operations that lead to it.
-pub fn run<W: Debug, S: Subject>(
-    runtime: &Runtime,
-    cases: u32,
-    worlds: impl Strategy<Value = W>,
-    subject: impl Fn(W) -> S,
-) -> Result<()> {
-    let config = Config { cases, failure_persistence: None, ..Config::default() };
-    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
-    let ran = runner.run(&(worlds, plans()), |(world, plan)| {
-        let followed = runtime.block_on(follow(subject(world), plan));
-        followed.map_err(|error| TestCaseError::fail(format!("{error:#}")))
-    });
-    ran.map_err(|error| anyhow!("{error}"))
-}
-
-/// Does what the plan says, and compares everything at the end.
-async fn follow(mut subject: impl Subject, plan: Plan) -> Result<()> {
-    let Plan { mut names, steps } = plan;
-    names.extend(subject.names());
-    let mut containers = subject.open().await?;
-    ensure!(!containers.is_empty(), "there is no container to try");
-    let mut models: Vec<Model> = containers.iter().map(|_| Model::default()).collect();
-    for (number, step) in steps.into_iter().enumerate() {
-        let Some(at) = step.container() else {
-            containers.clear();
-            containers = subject.open().await.with_context(|| format!("step {number}, to open again"))?;
-            continue;
-        };
-        let at = at.index(containers.len());
-        let (Some(container), Some(model)) = (containers.get(at), models.get_mut(at)) else { continue };
-        let description = format!("step {number} on container {at}, {}", step.describe(&names));
-        model.step(&**container, step, &names).await.context(description)?;
-    }
-    containers.clear();
-    containers = subject.open().await.context("to open again at the end")?;
-    for (number, (container, model)) in containers.iter().zip(&models).enumerate() {
-        model.compare(&**container, &names).await.with_context(|| format!("container {number} at the end"))?;
-    }
-    Ok(())
-}
-
-/// What a container must hold.
-#[derive(Default)]
-struct Model {
+/// The expected content of a container.
+#[derive(Debug, Default)]
+pub struct BlobstoreModel {
     objects: BTreeMap<String, (ObjectInfo, Vec<u8>)>,
     /// Every etag that an object ever had.
     etags: BTreeSet<String>,
 }
 
-impl Model {
-    async fn step(&mut self, container: &dyn Container, step: Step, names: &[String]) -> Result<()> {
-        match step {
-            Step::Put { name, data, options, .. } => {
+#[async_trait(?Send)]
+impl ReferenceModel for BlobstoreModel {
+    type Backend = dyn Container;
+    type Operation = Operation;
+
+    const FLAG: Flag = BLOBSTORE;
+
+    fn name() -> BoxedStrategy<String> {
+        operation::name().boxed()
+    }
+
+    fn operation() -> BoxedStrategy<Operation> {
+        operation::operation().boxed()
+    }
+
+    fn foreign_names(place: &str) -> Vec<String> {
+        let objects = format!("{place}/objects/a");
+        let names = [format!("$O.{place}.M.YQ=="), format!("../{place}/a"), format!("{place}/a"), objects];
+        names.into_iter().filter(|name| name.len() <= MAX_NAME_BYTES).collect()
+    }
+
+    fn describe(operation: &Operation, names: &[String]) -> String {
+        operation.describe(names)
+    }
+
+    async fn apply(&mut self, container: &dyn Container, operation: Operation, names: &[String]) -> Result<()> {
+        match operation {
+            Operation::Put { name, data, options } => {
                 self.put(container, name.get::<String>(names), data.bytes(), options.into()).await
             }
-            Step::GiveUp { name, data, .. } => {
+            Operation::DropUpload { name, data } => {
                 let mut upload = container.put(name.get::<String>(names), PutOptions::default()).await?;
                 Ok(upload.write(data.bytes().into()).await?)
             }
-            Step::Get { name, range, .. } => self.get(container, name.get::<String>(names), range).await,
-            Step::Delete { name, .. } => {
+            Operation::Get { name, range } => self.get(container, name.get::<String>(names), range).await,
+            Operation::Delete { name } => {
                 let name: &String = name.get(names);
                 self.objects.remove(name);
                 Ok(container.delete(name).await?)
             }
-            Step::Copy { from, to, .. } => {
+            Operation::Copy { from, to } => {
                 self.copy(container, from.get::<String>(names), to.get::<String>(names)).await
             }
-            Step::List { prefix, after, limit, .. } => {
+            Operation::List { prefix, after, limit } => {
                 let after = after.map(|after| after.get::<String>(names).as_str());
                 self.list(container, &prefix.of(names), after, limit).await
             }
-            Step::Reopen => Ok(()),
         }
     }
 
+    async fn compare(&self, container: &dyn Container, names: &[String]) -> Result<()> {
+        for name in names {
+            self.get(container, name, None).await.with_context(|| format!("{name:?}"))?;
+        }
+        self.list(container, "", None, 1000).await
+    }
+}
+
+impl BlobstoreModel {
     async fn put(&mut self, container: &dyn Container, name: &str, data: Vec<u8>, options: PutOptions) -> Result<()> {
         let taken = options.if_absent && self.objects.contains_key(name);
         let put = async {
@@ -186,13 +156,6 @@ impl Model {
         let wanted: Vec<_> = wanted.map(|(_, (info, _))| entry(info)).collect();
         ensure!(found == wanted, "the list is {found:?} and not {wanted:?}");
         Ok(())
-    }
-
-    async fn compare(&self, container: &dyn Container, names: &[String]) -> Result<()> {
-        for name in names {
-            self.get(container, name, None).await.with_context(|| format!("{name:?}"))?;
-        }
-        self.list(container, "", None, 1000).await
     }
 }
 

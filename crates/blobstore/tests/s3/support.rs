@@ -1,4 +1,4 @@
-//! An S3 server of the test's own. What is known of it stands in `tests/integration/support/s3.rs`.
+//! An S3 server of these tests. Its properties are described in `tests/integration/support/s3.rs`.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use tempo_backend::{BackendContext, BackendScheme as _};
@@ -18,14 +19,15 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// How often a port is chosen. Another program may take one between its choice and the server's start.
 const TRIES: u32 = 10;
 
-/// The account's root, whose signature is not checked. It makes the bucket and the user.
+/// The account's root, whose signature is not checked. It makes the buckets and the user.
 const ROOT: &str = "ROOTROOTROOTROOT";
 
-/// A running server with the bucket `bucket`. Dropping it ends it.
+/// A running server. Dropping it ends it.
 pub(crate) struct Server {
     child: Child,
     address: SocketAddr,
     options: String,
+    buckets: AtomicUsize,
     _dir: tempfile::TempDir,
 }
 
@@ -41,8 +43,7 @@ impl Server {
         let started = (0..TRIES).find_map(start);
         let log = || fs::read_to_string(dir.path().join("log")).unwrap_or_default();
         let (child, address) = started.unwrap_or_else(|| panic!("the S3 server did not start: {}", log()));
-        let mut server = Self { child, address, options: String::new(), _dir: dir };
-        server.as_root("s3", "PUT", "/bucket", "");
+        let mut server = Self { child, address, options: String::new(), buckets: AtomicUsize::new(0), _dir: dir };
         let user = "Version=2010-05-08&UserName=tempo&Action=";
         server.as_root("iam", "POST", "/", &format!("{user}CreateUser"));
         let policy = "%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%5B%7B%22Effect%22%3A%22Allow%22%2C\
@@ -55,7 +56,21 @@ impl Server {
         server
     }
 
-    /// A container in the bucket, opened as a runtime does.
+    /// Makes an empty bucket.
+    pub(crate) fn make_bucket(&self) -> String {
+        let bucket = bucket(self.buckets.fetch_add(1, Relaxed));
+        self.as_root("s3", "PUT", &format!("/{bucket}"), "");
+        bucket
+    }
+
+    /// Waits until no bucket has an object or an upload in parts.
+    pub(crate) async fn leaves_nothing(&self) {
+        for number in 0..self.buckets.load(Relaxed) {
+            self.settles_at(&bucket(number), 0, 0).await;
+        }
+    }
+
+    /// Opens a container, as a runtime does: a bucket, or a prefix in it.
     pub(crate) async fn open(&self, place: &str) -> Arc<dyn Container> {
         let url = BackendUrl::parse(&format!("s3://{place}?{}", self.options)).unwrap();
         let settings = Settings::default();
@@ -63,12 +78,12 @@ impl Server {
         S3::open(&url, context).await.unwrap()
     }
 
-    /// Waits until there are so many objects in the bucket, and so many uploads in parts that have begun. An upload that
-    /// is given up is aborted in the background.
-    pub(crate) async fn settles_at(&self, objects: usize, uploads: usize) {
+    /// Waits until the bucket has so many objects and uploads in parts. A dropped upload is aborted in the background.
+    pub(crate) async fn settles_at(&self, bucket: &str, objects: usize, uploads: usize) {
         let start = Instant::now();
         loop {
-            let found = (self.count("?list-type=2", "<Contents>"), self.count("?uploads", "<UploadId>"));
+            let found =
+                (self.count(bucket, "?list-type=2", "<Contents>"), self.count(bucket, "?uploads", "<UploadId>"));
             if found == (objects, uploads) {
                 return;
             }
@@ -77,8 +92,8 @@ impl Server {
         }
     }
 
-    fn count(&self, query: &str, element: &str) -> usize {
-        self.as_root("s3", "GET", &format!("/bucket{query}"), "").matches(element).count()
+    fn count(&self, bucket: &str, query: &str, element: &str) -> usize {
+        self.as_root("s3", "GET", &format!("/{bucket}{query}"), "").matches(element).count()
     }
 
     fn as_root(&self, service: &str, method: &str, target: &str, form: &str) -> String {
@@ -100,6 +115,10 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn bucket(number: usize) -> String {
+    format!("bucket{number}")
 }
 
 fn ask(address: SocketAddr, request: &str) -> std::io::Result<String> {

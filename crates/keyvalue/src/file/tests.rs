@@ -9,7 +9,6 @@ use tempfile::TempDir;
 use tempo_settings::ErrorKind as Kind;
 
 use super::*;
-use crate::testkit;
 
 fn place() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
@@ -23,12 +22,6 @@ async fn refused(path: &Path) -> tempo_settings::Error {
 
 async fn set(store: &FileStore, key: &str, value: &'static str) -> Version {
     store.set(key, Bytes::from(value), None, Condition::Always).await.unwrap()
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn conforms() {
-    let (_folder, path) = place();
-    testkit::run(Arc::new(FileStore::open(&path).await.unwrap())).await.unwrap();
 }
 
 #[tokio::test]

@@ -13,14 +13,7 @@ use crate::{Condition, ErrorKind, KeyValueStore, Version};
 const TASKS: u64 = 8;
 const ROUNDS: u64 = 10;
 
-pub(super) async fn run(store: &Arc<dyn KeyValueStore>) -> Result<()> {
-    absent(store).await.context("if absent")?;
-    versions(store).await.context("versions")?;
-    one_of_many(store).await.context("one of many")?;
-    counted(store).await.context("increments by compare-and-swap")
-}
-
-async fn absent(store: &Arc<dyn KeyValueStore>) -> Result<()> {
+pub(super) async fn absent_entries_are_created_once(store: &Arc<dyn KeyValueStore>) -> Result<()> {
     let key = prefix("absent");
     store.set(&key, Bytes::from("first"), None, Condition::Absent).await.context("the first")?;
     expect_refused(store, &key, Condition::Absent).await?;
@@ -30,7 +23,7 @@ async fn absent(store: &Arc<dyn KeyValueStore>) -> Result<()> {
     expect(store, &key, Some(b"second")).await
 }
 
-async fn versions(store: &Arc<dyn KeyValueStore>) -> Result<()> {
+pub(super) async fn versions_are_never_reused(store: &Arc<dyn KeyValueStore>) -> Result<()> {
     let key = prefix("version");
     expect_refused(store, &key, Condition::Version(1)).await.context("of nothing")?;
     let first = set(store, &key, "1").await?;
@@ -59,7 +52,7 @@ async fn write(store: &Arc<dyn KeyValueStore>, key: &str, value: &'static str, o
 }
 
 /// Of many who write if there is nothing, one does.
-async fn one_of_many(store: &Arc<dyn KeyValueStore>) -> Result<()> {
+pub(super) async fn one_of_many_writers_creates(store: &Arc<dyn KeyValueStore>) -> Result<()> {
     let key = prefix("lock");
     let attempts = (0..TASKS).map(|number| {
         let (store, key) = (store.clone(), key.clone());
@@ -80,7 +73,7 @@ async fn one_of_many(store: &Arc<dyn KeyValueStore>) -> Result<()> {
 }
 
 /// No increment is lost and none is counted twice.
-async fn counted(store: &Arc<dyn KeyValueStore>) -> Result<()> {
+pub(super) async fn compare_and_swap_is_atomic(store: &Arc<dyn KeyValueStore>) -> Result<()> {
     let key = prefix("counter");
     let tasks = (0..TASKS).map(|_| {
         let (store, key) = (store.clone(), key.clone());

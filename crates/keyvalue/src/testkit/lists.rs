@@ -4,14 +4,9 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
 
+use super::entries::odd_keys;
 use super::{prefix, set};
 use crate::KeyValueStore;
-
-pub(super) async fn run(store: &Arc<dyn KeyValueStore>) -> Result<()> {
-    in_order(store).await.context("order")?;
-    by_prefix(store).await.context("prefixes")?;
-    in_pages(store).await.context("pages")
-}
 
 /// Writes `names` below a prefix of their own and returns the whole keys in the order of their bytes.
 async fn fill(store: &Arc<dyn KeyValueStore>, prefix: &str, names: &[&str]) -> Result<Vec<String>> {
@@ -23,7 +18,7 @@ async fn fill(store: &Arc<dyn KeyValueStore>, prefix: &str, names: &[&str]) -> R
     Ok(keys)
 }
 
-async fn in_order(store: &Arc<dyn KeyValueStore>) -> Result<()> {
+pub(super) async fn keys_are_listed_in_order(store: &Arc<dyn KeyValueStore>) -> Result<()> {
     let prefix = prefix("order");
     let names = ["b", "a", "B", "aa", "a/b", "a.b", "a b", "ä", "z", "日", "🔑", "\0", "a\0", "~", "-", ""];
     let keys = fill(store, &prefix, &names).await?;
@@ -43,7 +38,22 @@ async fn in_order(store: &Arc<dyn KeyValueStore>) -> Result<()> {
     Ok(())
 }
 
-async fn by_prefix(store: &Arc<dyn KeyValueStore>) -> Result<()> {
+pub(super) async fn odd_keys_are_listed(store: &Arc<dyn KeyValueStore>) -> Result<()> {
+    let keys = odd_keys();
+    for key in &keys {
+        set(store, key, "v").await?;
+    }
+    for key in &keys {
+        let listed = store.keys(key, None, 1).await.with_context(|| format!("list from {key:?}"))?;
+        ensure!(listed == [key.clone()], "a list of keys that begin with {key:?} does not begin with it");
+    }
+    for key in &keys {
+        store.delete(key).await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn keys_are_listed_by_prefix(store: &Arc<dyn KeyValueStore>) -> Result<()> {
     let prefix = prefix("prefix");
     let keys = fill(store, &prefix, &["a", "ab", "abc", "a.b", "a.*", "b", "ba", "A", "é", "ê"]).await?;
     for name in ["", "a", "ab", "abc", "abcd", "a.", "a.*", "*", ">", "b", "c", "A", "é", "."] {
@@ -60,7 +70,7 @@ async fn by_prefix(store: &Arc<dyn KeyValueStore>) -> Result<()> {
     Ok(())
 }
 
-async fn in_pages(store: &Arc<dyn KeyValueStore>) -> Result<()> {
+pub(super) async fn keys_are_listed_in_pages(store: &Arc<dyn KeyValueStore>) -> Result<()> {
     let prefix = prefix("pages");
     let names: Vec<String> = (0..25).map(|number| format!("{number:02}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();

@@ -1,140 +1,153 @@
-//! Random operations on stores and on a model of each, a map: whatever the order, both must say the same, and no store may
-//! see what was written to another. A failure is shrunk to the fewest operations that show it.
-
-mod components;
-mod plan;
+//! Model-based tests of a store: `KeyValueModel` is a map with every version that was assigned.
 
 use std::collections::BTreeMap;
-use std::fmt::Debug;
-use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow, ensure};
+use anyhow::{Context as _, Result, ensure};
 use async_trait::async_trait;
 use bytes::Bytes;
-use proptest::strategy::Strategy;
-use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
-use tokio::runtime::Runtime;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+pub use tempo_backend::testkit::model::{BackendUrls, ComponentBackends, SystemUnderTest, run};
+use tempo_backend::testkit::model::{Prefix, ReferenceModel};
+use tempo_settings::Flag;
 
-pub use self::components::{Components, Names};
-use self::plan::{Plan, Step, Wanted, plans};
-use crate::{Condition, Entry, ErrorKind, KeyValueStore, Version};
+use super::entries::odd_keys;
+use crate::{Condition, Entry, ErrorKind, KEYVALUE, KeyValueStore, Version};
 
-/// The stores of one test, and how they are opened.
-#[async_trait]
-pub trait Subject: Send {
-    /// Opens the stores: empty ones at first, and later the same ones as they were left. By then nothing is used any more
-    /// of what was opened before. A backend that forgets gives the same ones again.
-    async fn open(&mut self) -> Result<Vec<Arc<dyn KeyValueStore>>>;
+/// Maximum length of a key, in bytes.
+const MAX_KEY_BYTES: usize = 512;
 
-    /// Keys to try besides those that are hard everywhere: perhaps such as look like a place in another store.
-    fn keys(&self) -> Vec<String> {
-        Vec::new()
-    }
-}
-
-/// Runs `cases` random lists of operations, some thirty in each, the same ones every time. Each case has stores of its own:
-/// `subject` makes them of what `worlds` gives, such as their names.
-///
-/// # Errors
-///
-/// An answer that the model would not give, with the fewest operations that lead to it.
-pub fn run<W: Debug, S: Subject>(
-    runtime: &Runtime,
-    cases: u32,
-    worlds: impl Strategy<Value = W>,
-    subject: impl Fn(W) -> S,
-) -> Result<()> {
-    let config = Config { cases, failure_persistence: None, ..Config::default() };
-    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
-    let ran = runner.run(&(worlds, plans()), |(world, plan)| {
-        let followed = runtime.block_on(follow(subject(world), plan));
-        followed.map_err(|error| TestCaseError::fail(format!("{error:#}")))
-    });
-    ran.map_err(|error| anyhow!("{error}"))
-}
-
-/// Does what the plan says, and compares everything at the end.
-async fn follow(mut subject: impl Subject, plan: Plan) -> Result<()> {
-    let Plan { mut keys, steps } = plan;
-    keys.extend(subject.keys());
-    let mut stores = subject.open().await?;
-    ensure!(!stores.is_empty(), "there is no store to try");
-    let mut models: Vec<Model> = stores.iter().map(|_| Model::default()).collect();
-    for (number, step) in steps.into_iter().enumerate() {
-        let Some(at) = step.store() else {
-            stores.clear();
-            stores = subject.open().await.with_context(|| format!("step {number}, to open again"))?;
-            continue;
-        };
-        let at = at.index(stores.len());
-        let (Some(store), Some(model)) = (stores.get(at), models.get_mut(at)) else { continue };
-        let description = format!("step {number} on store {at}, {}", step.describe(&keys));
-        model.step(&**store, step, &keys).await.context(description)?;
-    }
-    stores.clear();
-    stores = subject.open().await.context("to open again at the end")?;
-    for (number, (store, model)) in stores.iter().zip(&models).enumerate() {
-        model.compare(&**store, &keys).await.with_context(|| format!("store {number} at the end"))?;
-    }
-    Ok(())
-}
-
-/// What a store must hold.
-#[derive(Default)]
-struct Model {
+/// The expected content of a store.
+#[derive(Debug, Default)]
+pub struct KeyValueModel {
     entries: BTreeMap<String, Entry>,
-    /// Every version that was ever given out.
+    /// Every version that was ever assigned.
     versions: Vec<Version>,
 }
 
-impl Model {
-    async fn step(&mut self, store: &dyn KeyValueStore, step: Step, keys: &[String]) -> Result<()> {
-        match step {
-            Step::Get { key, .. } => self.get(store, key.get::<String>(keys)).await,
-            Step::Set { key, value, wanted, ttl, .. } => {
-                let key = key.get(keys);
-                let condition = self.condition(key, wanted);
-                let holds = self.holds(key, condition);
-                match store.set(key, value.clone().into(), ttl, condition).await {
-                    Ok(version) => {
-                        ensure!(holds, "it was written, but {condition:?} does not hold");
-                        ensure!(!self.versions.contains(&version), "version {version} was given out before");
-                        self.versions.push(version);
-                        self.entries.insert(key.clone(), Entry { value: Bytes::from(value), version });
-                    }
-                    Err(error) => {
-                        ensure!(error.kind() == ErrorKind::PreconditionFailed, "{error:?}");
-                        ensure!(!holds, "it was refused, but {condition:?} holds");
-                    }
-                }
-                Ok(())
+/// An operation on a store.
+#[derive(Clone, Debug)]
+pub enum Operation {
+    /// Compares an entry.
+    Get {
+        /// The key.
+        key: Index,
+    },
+    /// Writes an entry.
+    Set {
+        /// The key.
+        key: Index,
+        /// The value.
+        value: Vec<u8>,
+        /// The condition.
+        condition: ConditionChoice,
+        /// The time to live. No entry expires during a test.
+        ttl: Option<Duration>,
+    },
+    /// Deletes an entry.
+    Delete {
+        /// The key.
+        key: Index,
+    },
+    /// Compares a page of keys.
+    Keys {
+        /// The prefix of the keys.
+        prefix: Prefix,
+        /// The key that the page starts after.
+        after: Option<Index>,
+        /// Maximum number of keys.
+        limit: usize,
+    },
+}
+
+/// A condition whose version is determined when the operation runs.
+#[derive(Clone, Copy, Debug)]
+pub enum ConditionChoice {
+    /// [`Condition::Always`].
+    Always,
+    /// [`Condition::Absent`].
+    Absent,
+    /// The version of the entry.
+    Current,
+    /// The version of an earlier write to the same store.
+    Earlier(Index),
+}
+
+#[async_trait(?Send)]
+impl ReferenceModel for KeyValueModel {
+    type Backend = dyn KeyValueStore;
+    type Operation = Operation;
+
+    const FLAG: Flag = KEYVALUE;
+
+    fn name() -> BoxedStrategy<String> {
+        prop_oneof![
+            3 => select(["a", "A", "ab", "a/b", "a.b", "b"].map(str::to_owned).to_vec()),
+            2 => select(odd_keys()),
+            1 => "(?s).{1,8}",
+        ]
+        .boxed()
+    }
+
+    fn operation() -> BoxedStrategy<Operation> {
+        let key = any::<Index>;
+        let condition = prop_oneof![
+            3 => Just(ConditionChoice::Always),
+            2 => Just(ConditionChoice::Absent),
+            3 => Just(ConditionChoice::Current),
+            1 => any::<Index>().prop_map(ConditionChoice::Earlier),
+        ];
+        let value = prop::collection::vec(any::<u8>(), 0..20);
+        let ttl = prop::option::weighted(0.3, (1000_u64..100_000).prop_map(Duration::from_secs));
+        prop_oneof![
+            3 => key().prop_map(|key| Operation::Get { key }),
+            8 => (key(), value, condition, ttl)
+                .prop_map(|(key, value, condition, ttl)| Operation::Set { key, value, condition, ttl }),
+            2 => key().prop_map(|key| Operation::Delete { key }),
+            2 => (Prefix::strategy(), prop::option::of(key()), 0_usize..12)
+                .prop_map(|(prefix, after, limit)| Operation::Keys { prefix, after, limit }),
+        ]
+        .boxed()
+    }
+
+    fn foreign_names(place: &str) -> Vec<String> {
+        let keys = [format!("$KV.{place}.a"), format!("../{place}/a"), format!("{place}/a"), format!("{place}.a")];
+        keys.into_iter().filter(|key| key.len() <= MAX_KEY_BYTES).collect()
+    }
+
+    fn describe(operation: &Operation, keys: &[String]) -> String {
+        match operation {
+            Operation::Get { key } => format!("get of {:?}", key.get(keys)),
+            Operation::Set { key, condition, ttl, .. } => {
+                format!("set of {:?}, {condition:?}, {ttl:?}", key.get(keys))
             }
-            Step::Delete { key, .. } => {
-                let key = key.get(keys);
-                self.entries.remove(key);
-                Ok(store.delete(key).await?)
+            Operation::Delete { key } => format!("delete of {:?}", key.get(keys)),
+            Operation::Keys { prefix, after, limit } => {
+                let after = after.map(|after| after.get(keys));
+                format!("list of {limit} from {:?} after {after:?}", prefix.of(keys))
             }
-            Step::Keys { prefix, after, limit, .. } => {
-                let after = after.map(|after| after.get(keys).as_str());
-                self.list(store, &prefix.of(keys), after, limit).await
-            }
-            Step::Reopen => Ok(()),
         }
     }
 
-    async fn get(&self, store: &dyn KeyValueStore, key: &str) -> Result<()> {
-        let found = store.get(key).await?;
-        ensure!(found.as_ref() == self.entries.get(key), "there is {found:?} and not {:?}", self.entries.get(key));
-        Ok(())
-    }
-
-    async fn list(&self, store: &dyn KeyValueStore, prefix: &str, after: Option<&str>, limit: usize) -> Result<()> {
-        let found = store.keys(prefix, after, limit).await?;
-        let wanted = self.entries.keys().filter(|key| key.starts_with(prefix));
-        let wanted = wanted.filter(|key| after.is_none_or(|after| key.as_str() > after)).take(limit);
-        let wanted: Vec<&str> = wanted.map(String::as_str).collect();
-        ensure!(found == wanted, "the list is {found:?} and not {wanted:?}");
-        Ok(())
+    async fn apply(&mut self, store: &dyn KeyValueStore, operation: Operation, keys: &[String]) -> Result<()> {
+        match operation {
+            Operation::Get { key } => self.get(store, key.get::<String>(keys)).await,
+            Operation::Set { key, value, condition, ttl } => {
+                let key: &String = key.get(keys);
+                let condition = self.condition(key, condition);
+                self.set(store, key, value.into(), ttl, condition).await
+            }
+            Operation::Delete { key } => {
+                let key: &String = key.get(keys);
+                self.entries.remove(key);
+                Ok(store.delete(key).await?)
+            }
+            Operation::Keys { prefix, after, limit } => {
+                let after = after.map(|after| after.get::<String>(keys).as_str());
+                self.list(store, &prefix.of(keys), after, limit).await
+            }
+        }
     }
 
     async fn compare(&self, store: &dyn KeyValueStore, keys: &[String]) -> Result<()> {
@@ -143,14 +156,55 @@ impl Model {
         }
         self.list(store, "", None, usize::MAX).await
     }
+}
 
-    fn condition(&self, key: &str, wanted: Wanted) -> Condition {
-        match wanted {
-            Wanted::Always => Condition::Always,
-            Wanted::Absent => Condition::Absent,
-            Wanted::Current => Condition::Version(self.entries.get(key).map_or(0, |entry| entry.version)),
-            Wanted::Earlier(_) if self.versions.is_empty() => Condition::Version(77),
-            Wanted::Earlier(index) => Condition::Version(*index.get(&self.versions)),
+impl KeyValueModel {
+    async fn get(&self, store: &dyn KeyValueStore, key: &str) -> Result<()> {
+        let found = store.get(key).await?;
+        ensure!(found.as_ref() == self.entries.get(key), "there is {found:?} and not {:?}", self.entries.get(key));
+        Ok(())
+    }
+
+    async fn set(
+        &mut self,
+        store: &dyn KeyValueStore,
+        key: &str,
+        value: Bytes,
+        ttl: Option<Duration>,
+        condition: Condition,
+    ) -> Result<()> {
+        let holds = self.holds(key, condition);
+        match store.set(key, value.clone(), ttl, condition).await {
+            Ok(version) => {
+                ensure!(holds, "it was written, but {condition:?} does not hold");
+                ensure!(!self.versions.contains(&version), "version {version} was assigned before");
+                self.versions.push(version);
+                self.entries.insert(key.to_owned(), Entry { value, version });
+            }
+            Err(error) => {
+                ensure!(error.kind() == ErrorKind::PreconditionFailed, "{error:?}");
+                ensure!(!holds, "it was refused, but {condition:?} holds");
+            }
+        }
+        Ok(())
+    }
+
+    async fn list(&self, store: &dyn KeyValueStore, prefix: &str, after: Option<&str>, limit: usize) -> Result<()> {
+        let found = store.keys(prefix, after, limit).await?;
+        let expected = self.entries.keys().filter(|key| key.starts_with(prefix));
+        let expected = expected.filter(|key| after.is_none_or(|after| key.as_str() > after)).take(limit);
+        let expected: Vec<&str> = expected.map(String::as_str).collect();
+        ensure!(found == expected, "the list is {found:?} and not {expected:?}");
+        Ok(())
+    }
+
+    fn condition(&self, key: &str, choice: ConditionChoice) -> Condition {
+        match choice {
+            ConditionChoice::Always => Condition::Always,
+            ConditionChoice::Absent => Condition::Absent,
+            ConditionChoice::Current => Condition::Version(self.entries.get(key).map_or(0, |entry| entry.version)),
+            ConditionChoice::Earlier(_) if self.versions.is_empty() => Condition::Version(77),
+            ConditionChoice::Earlier(index) => Condition::Version(*index.get(&self.versions)),
         }
     }
 

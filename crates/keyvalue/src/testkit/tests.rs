@@ -1,131 +1,44 @@
-//! The suite finds what is wrong with a backend: stores with one flaw each do not pass.
+//! The checks find flaws: a store with one flaw fails the check of it.
 
-use std::sync::Mutex;
-
-use async_trait::async_trait;
-use futures::StreamExt as _;
-use futures::stream::BoxStream;
-
+use super::flawed::{Flaw, Flawed};
 use super::*;
-use crate::{Change, Entry, MemoryStore};
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Flaw {
-    IgnoresCase,
-    IgnoresAbsent,
-    IgnoresVersions,
-    ForgetsEmptyValues,
-    KeepsLifetimes,
-    ListsBackwards,
-    ListsPrefixAsPattern,
-    ListsFromAfterInclusive,
-    RepeatsVersions,
-    HidesDeletes,
-    SwapsChanges,
-}
-
-struct Flawed {
-    flaw: Flaw,
-    inner: MemoryStore,
-    /// The lives that were once given.
-    lives: Mutex<Vec<String>>,
-}
-
-impl Flawed {
-    fn key(&self, key: &str) -> String {
-        if self.flaw == Flaw::IgnoresCase { key.to_lowercase() } else { key.to_owned() }
-    }
-}
-
-#[async_trait]
-impl KeyValueStore for Flawed {
-    async fn get(&self, key: &str) -> crate::Result<Option<Entry>> {
-        let mut entry = self.inner.get(&self.key(key)).await?;
-        if let Some(entry) = entry.as_mut().filter(|_| self.flaw == Flaw::RepeatsVersions) {
-            entry.version = 1;
-        }
-        Ok(entry.filter(|entry| self.flaw != Flaw::ForgetsEmptyValues || !entry.value.is_empty()))
-    }
-
-    async fn set(
-        &self,
-        key: &str,
-        value: Bytes,
-        ttl: Option<Duration>,
-        condition: Condition,
-    ) -> crate::Result<Version> {
-        let condition = match (self.flaw, condition) {
-            (Flaw::IgnoresAbsent, Condition::Absent) => Condition::Always,
-            (Flaw::IgnoresVersions | Flaw::RepeatsVersions, Condition::Version(_)) => Condition::Always,
-            (_, condition) => condition,
-        };
-        let mut ttl = ttl;
-        if self.flaw == Flaw::KeepsLifetimes {
-            let mut lives = self.lives.lock().unwrap();
-            if ttl.is_some_and(|ttl| ttl.as_secs() < 10) {
-                lives.push(key.to_owned());
-            } else if lives.iter().any(|life| life == key) {
-                ttl = Some(Duration::from_millis(1));
-            }
-        }
-        let version = self.inner.set(&self.key(key), value, ttl, condition).await?;
-        Ok(if self.flaw == Flaw::RepeatsVersions { 1 } else { version })
-    }
-
-    async fn delete(&self, key: &str) -> crate::Result<()> {
-        self.inner.delete(&self.key(key)).await
-    }
-
-    async fn keys(&self, prefix: &str, after: Option<&str>, limit: usize) -> crate::Result<Vec<String>> {
-        let mut keys = self.inner.keys(prefix, after, limit).await?;
-        match (self.flaw, after) {
-            (Flaw::ListsBackwards, _) => keys.reverse(),
-            (Flaw::ListsPrefixAsPattern, _) => {
-                let prefix = prefix.trim_end_matches(['*', '>']);
-                keys = self.inner.keys(prefix, after, limit).await?;
-            }
-            (Flaw::ListsFromAfterInclusive, Some(after)) => keys.insert(0, after.to_owned()),
-            _ => {}
-        }
-        Ok(keys)
-    }
-
-    async fn watch(&self) -> crate::Result<BoxStream<'static, crate::Result<Change>>> {
-        let changes = self.inner.watch().await?;
-        Ok(match self.flaw {
-            Flaw::HidesDeletes => {
-                changes.filter(|change| std::future::ready(!matches!(change, Ok(Change::Delete { .. })))).boxed()
-            }
-            Flaw::SwapsChanges => changes
-                .chunks(2)
-                .flat_map(|mut pair| {
-                    pair.reverse();
-                    futures::stream::iter(pair)
-                })
-                .boxed(),
-            _ => changes,
-        })
-    }
-}
+use crate::MemoryStore;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_flaw_is_found() {
     let flaws = [
-        (Flaw::IgnoresCase, "odd keys"),
-        (Flaw::IgnoresAbsent, "if absent"),
-        (Flaw::IgnoresVersions, "versions"),
-        (Flaw::ForgetsEmptyValues, "odd values"),
-        (Flaw::KeepsLifetimes, "a write without a life"),
-        (Flaw::ListsBackwards, "order"),
-        (Flaw::ListsPrefixAsPattern, "odd keys"),
-        (Flaw::ListsFromAfterInclusive, "order"),
-        (Flaw::RepeatsVersions, "versions"),
-        (Flaw::HidesDeletes, "changes"),
-        (Flaw::SwapsChanges, "changes"),
+        (Flaw::ForgetsDeletes, "entries_are_set_read_and_deleted"),
+        (Flaw::IgnoresCase, "keys_are_opaque"),
+        (Flaw::IgnoresAbsent, "absent_entries_are_created_once"),
+        (Flaw::IgnoresVersions, "versions_are_never_reused"),
+        (Flaw::ForgetsEmptyValues, "values_are_opaque"),
+        (Flaw::KeepsLifetimes, "entries_expire"),
+        (Flaw::ListsBackwards, "keys_are_listed_in_order"),
+        (Flaw::ListsPrefixAsPattern, "odd_keys_are_listed"),
+        (Flaw::ListsFromAfterInclusive, "keys_are_listed_in_order"),
+        (Flaw::RepeatsVersions, "versions_are_never_reused"),
+        (Flaw::HidesDeletes, "every_watcher_receives_every_change"),
+        (Flaw::SwapsChanges, "every_watcher_receives_every_change"),
     ];
-    for (flaw, found) in flaws {
-        let store = Flawed { flaw, inner: MemoryStore::default(), lives: Mutex::default() };
-        let error = run(Arc::new(store)).await.err().map(|error| format!("{error:#}"));
-        assert!(error.as_ref().is_some_and(|error| error.contains(found)), "{flaw:?}: {error:?}");
+    for (flaw, name) in flaws {
+        let store: Arc<dyn KeyValueStore> = Arc::new(Flawed::new(flaw, MemoryStore::default()));
+        let check = checks().into_iter().find(|check| check.name() == name).unwrap();
+        assert!(check.run(store).await.is_err(), "{flaw:?} passes {name}");
     }
+}
+
+#[test]
+fn capabilities_choose_the_trials() {
+    let names = |capabilities| {
+        let open = || async { anyhow::Ok(Arc::new(MemoryStore::default()) as Arc<dyn KeyValueStore>) };
+        let trials = trials("mine", open, &capabilities);
+        trials.iter().map(|trial| trial.name().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(Capabilities::ALL).len(), checks().len());
+    assert_eq!(
+        names(Capabilities::NONE),
+        ["mine::entries_are_set_read_and_deleted", "mine::keys_are_opaque", "mine::values_are_opaque"]
+    );
+    let watch = names(Capabilities { watch: true, ..Capabilities::NONE });
+    assert!(watch.contains(&"mine::watchers_receive_the_last_change".to_owned()), "{watch:?}");
 }

@@ -1,6 +1,6 @@
 //! Consumers receive the messages that their topics match; members of one consumer share them.
 
-mod adoption;
+pub(super) mod adoption;
 
 use std::collections::BTreeSet;
 
@@ -13,21 +13,7 @@ use crate::Consumer;
 /// Number of messages that members share.
 const SHARED: usize = 60;
 
-pub(super) async fn run(suite: &Suite<'_>) -> Result<()> {
-    topics(suite).await.context("topics")?;
-    if suite.guarantees.merges {
-        merged(suite).await.context("topics that overlap")?;
-    }
-    shared(suite).await.context("one name")?;
-    if suite.guarantees.keeps {
-        kept(suite).await.context("what is kept")?;
-        absent(suite).await.context("without members")?;
-        adoption::run(suite).await?;
-    }
-    Ok(())
-}
-
-async fn topics(suite: &Suite<'_>) -> Result<()> {
+pub(super) async fn topics_match(suite: &Suite) -> Result<()> {
     let place = suite.place().await?;
     let wanted: [(&str, &[&str], &[&str]); 6] = [
         ("exact", &["a.b"], &["a.b"]),
@@ -49,7 +35,7 @@ async fn topics(suite: &Suite<'_>) -> Result<()> {
     Ok(())
 }
 
-async fn merged(suite: &Suite<'_>) -> Result<()> {
+pub(super) async fn overlapping_topics_deliver_once(suite: &Suite) -> Result<()> {
     let place = suite.place().await?;
     let mut consumer = place.join("merged", &["a.>", "a.b", "*.b"]).await?;
     let topics = ["a.b", "a.c", "c.b"];
@@ -68,7 +54,7 @@ async fn work(mut consumer: Box<dyn Consumer>, done: mpsc::Sender<String>) -> Re
     }
 }
 
-async fn shared(suite: &Suite<'_>) -> Result<()> {
+pub(super) async fn members_share_messages(suite: &Suite) -> Result<()> {
     let place = suite.place().await?;
     let elsewhere = suite.again(&place).await?;
     let mut other = place.join("other", &["a.>"]).await?;
@@ -95,7 +81,7 @@ async fn shared(suite: &Suite<'_>) -> Result<()> {
     Ok(())
 }
 
-async fn kept(suite: &Suite<'_>) -> Result<()> {
+pub(super) async fn stored_messages_reach_new_consumers(suite: &Suite) -> Result<()> {
     let place = suite.place().await?;
     place.publish(vec![place.message("a", "1"), place.message("b", "2"), place.message("a", "3")]).await?;
     let mut consumer = place.join("late", &["a"]).await?;
@@ -104,7 +90,7 @@ async fn kept(suite: &Suite<'_>) -> Result<()> {
     expect(&mut *place.join("later", &["b"]).await?, &["2"]).await
 }
 
-async fn absent(suite: &Suite<'_>) -> Result<()> {
+pub(super) async fn messages_wait_for_a_member(suite: &Suite) -> Result<()> {
     let place = suite.place().await?;
     let mut consumer = place.join("absent", &["a"]).await?;
     place.publish(vec![place.message("a", "1")]).await?;

@@ -11,15 +11,6 @@ use crate::{MESSAGE_ID, Message};
 /// Number of messages published at once.
 const MANY: usize = 200;
 
-pub(super) async fn run(suite: &Suite<'_>) -> Result<()> {
-    whole(suite).await.context("all of a message")?;
-    many(suite).await.context("many at once")?;
-    if suite.guarantees.deduplicates {
-        ids(suite).await.context("ids")?;
-    }
-    Ok(())
-}
-
 fn samples(place: &Place) -> Vec<Message> {
     let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let full = Message {
@@ -36,7 +27,7 @@ fn samples(place: &Place) -> Vec<Message> {
     vec![full, odd, place.message("whole", ""), large, dotted]
 }
 
-async fn whole(suite: &Suite<'_>) -> Result<()> {
+pub(super) async fn messages_arrive_as_published(suite: &Suite) -> Result<()> {
     let place = suite.place().await?;
     let mut consumer = place.join("whole", &["whole", "whole.>"]).await?;
     let mut last = 0;
@@ -45,7 +36,7 @@ async fn whole(suite: &Suite<'_>) -> Result<()> {
         let delivery = next(&mut *consumer).await.with_context(|| format!("sample {number}"))?;
         same(&delivery.message, &message).with_context(|| format!("sample {number}"))?;
         ensure!(delivery.attempt == 1, "the first delivery has number {}", delivery.attempt);
-        if suite.guarantees.keeps {
+        if suite.capabilities.keeps {
             let sequence = delivery.sequence.context("a message that is kept has a sequence")?;
             ensure!(sequence > last, "sequences do not grow");
             last = sequence;
@@ -72,7 +63,7 @@ pub(super) fn same(found: &Message, published: &Message) -> Result<()> {
     Ok(())
 }
 
-async fn many(suite: &Suite<'_>) -> Result<()> {
+pub(super) async fn many_messages_arrive_in_order(suite: &Suite) -> Result<()> {
     let place = suite.place().await?;
     let mut consumer = place.join("many", &["many"]).await?;
     let payloads: Vec<String> = (0..MANY).map(|number| format!("{number:03}")).collect();
@@ -88,7 +79,7 @@ async fn many(suite: &Suite<'_>) -> Result<()> {
     place.publish(Vec::new()).await.context("no message at all")
 }
 
-async fn ids(suite: &Suite<'_>) -> Result<()> {
+pub(super) async fn messages_with_a_known_id_are_dropped(suite: &Suite) -> Result<()> {
     let place = suite.place().await?;
     let mut consumer = place.join("ids", &["ids"]).await?;
     let message = |id: &str, payload: &str| Message {

@@ -1,6 +1,6 @@
 //! Operators: rejected messages are stored with their reason, and can be replayed or purged.
 
-mod moves;
+pub(super) mod moves;
 
 use std::time::{Duration, SystemTime};
 
@@ -10,18 +10,10 @@ use super::messages::same;
 use super::{Place, Suite, eventually, expect, expect_silence, next, text};
 use crate::{ConsumerInfo, DeadLetter, ErrorKind, MESSAGE_ID, Message, Operator};
 
-pub(super) async fn run(suite: &Suite<'_>) -> Result<()> {
-    if !suite.guarantees.dead_letters {
-        let place = suite.place().await?;
-        ensure!(place.broker.operator().is_none(), "an operator is offered who can do nothing");
-        return Ok(());
-    }
-    rejected(suite).await.context("what is rejected")?;
-    replayed(suite).await.context("replay")?;
-    lines(suite).await.context("a reason of several lines")?;
-    purged(suite).await.context("purge, and pages")?;
-    counted(suite).await.context("counts")?;
-    moves::run(suite).await.context("move")
+pub(super) async fn there_is_no_operator(suite: &Suite) -> Result<()> {
+    let place = suite.place().await?;
+    ensure!(place.broker.operator().is_none(), "there is an operator without dead letters");
+    Ok(())
 }
 
 fn operator(place: &Place) -> Result<&dyn Operator> {
@@ -37,7 +29,7 @@ fn failed(place: &Place) -> Message {
     Message { headers, content_type: Some("text/plain".into()), ..place.keyed("a.b", "a key", "bad") }
 }
 
-async fn rejected(suite: &Suite<'_>) -> Result<()> {
+pub(super) async fn rejected_messages_are_dead_letters(suite: &Suite) -> Result<()> {
     let place = suite.place().await?;
     let mut consumer = place.join("rejecting", &["a.>"]).await?;
     let mut other = place.join("other", &["a.>"]).await?;
@@ -63,7 +55,7 @@ async fn rejected(suite: &Suite<'_>) -> Result<()> {
 }
 
 /// A guest may give any reason; a broker may truncate it.
-async fn lines(suite: &Suite<'_>) -> Result<()> {
+pub(super) async fn reasons_have_any_text(suite: &Suite) -> Result<()> {
     let place = suite.place().await?;
     let mut consumer = place.join("lines", &["a"]).await?;
     for reason in ["one\r\n\0two", ""] {
@@ -88,7 +80,7 @@ async fn bury(place: &Place, payloads: &[&str]) -> Result<Vec<u64>> {
     Ok(found.iter().map(|letter| letter.sequence).collect())
 }
 
-async fn replayed(suite: &Suite<'_>) -> Result<()> {
+pub(super) async fn dead_letters_are_replayed(suite: &Suite) -> Result<()> {
     let place = suite.place().await?;
     let mut consumer = place.join("replaying", &["a.>"]).await?;
     place.publish(vec![failed(&place)]).await?;
@@ -116,7 +108,7 @@ fn missing(outcome: crate::Result<()>, there: &[DeadLetter]) -> Result<()> {
     }
 }
 
-async fn purged(suite: &Suite<'_>) -> Result<()> {
+pub(super) async fn dead_letters_are_purged_and_listed_in_pages(suite: &Suite) -> Result<()> {
     let place = suite.place().await?;
     let sequences = bury(&place, &["1", "2", "3", "4"]).await?;
     let [first, second, third, fourth] = sequences.as_slice() else { bail!("four dead letters") };
@@ -134,7 +126,7 @@ async fn purged(suite: &Suite<'_>) -> Result<()> {
     expect_silence(&mut *place.join("burying", &["a"]).await?).await
 }
 
-async fn counted(suite: &Suite<'_>) -> Result<()> {
+pub(super) async fn operators_count(suite: &Suite) -> Result<()> {
     let place = suite.place().await?;
     let mut consumer = place.join("counting", &["a"]).await?;
     place.publish(["1", "2", "3", "4", "5"].map(|payload| place.message("a", payload)).to_vec()).await?;

@@ -12,16 +12,6 @@ const KEYS: [&str; 3] = ["one", "two", "three"];
 /// Number of messages per key.
 const EACH: usize = 6;
 
-pub(super) async fn run(suite: &Suite<'_>) -> Result<()> {
-    if suite.guarantees.orders {
-        one_after_the_other(suite).await.context("one after the other")?;
-    }
-    if suite.guarantees.lanes {
-        other_keys(suite).await.context("other keys")?;
-    }
-    Ok(())
-}
-
 async fn ordered(place: &Place) -> Result<Box<dyn Consumer>> {
     let subscription = Subscription { ordered: true, ..place.subscription("ordered", &["a"]) };
     place.broker.subscribe(&subscription).await
@@ -33,7 +23,7 @@ fn key(delivery: &Delivery) -> String {
 
 /// Retries some messages, rejects others, with two members. No two messages of a key may be in flight, and they must
 /// arrive in order.
-async fn one_after_the_other(suite: &Suite<'_>) -> Result<()> {
+pub(super) async fn messages_of_a_key_are_in_order(suite: &Suite) -> Result<()> {
     let place = suite.place().await?;
     let mut members = [ordered(&place).await?, ordered(&place).await?];
     let mut expected: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -80,7 +70,7 @@ async fn one_after_the_other(suite: &Suite<'_>) -> Result<()> {
 }
 
 /// A delayed message blocks neither other keys nor messages without a key.
-async fn other_keys(suite: &Suite<'_>) -> Result<()> {
+pub(super) async fn keys_do_not_block_each_other(suite: &Suite) -> Result<()> {
     let place = suite.place().await?;
     let mut consumer = ordered(&place).await?;
     place.publish(vec![place.keyed("a", "one", "first"), place.keyed("a", "one", "second")]).await?;

@@ -13,19 +13,8 @@ const ACK_WAIT: Duration = Duration::from_secs(1);
 /// Number of messages in the check of cancelled fetches.
 const MANY: usize = 40;
 
-pub(super) async fn run(suite: &Suite<'_>) -> Result<()> {
-    given_up(suite).await.context("fetches that are given up")?;
-    if !suite.guarantees.redelivers {
-        return at_most_once(suite).await.context("at most once");
-    }
-    retried(suite).await.context("retry")?;
-    forgotten(suite).await.context("no sign of life")?;
-    extended(suite).await.context("extend")?;
-    one_by_one(suite).await.context("others go on")
-}
-
 /// What cannot be done is no error.
-async fn at_most_once(suite: &Suite<'_>) -> Result<()> {
+pub(super) async fn deliveries_are_at_most_once(suite: &Suite) -> Result<()> {
     let place = suite.place().await?;
     let mut consumer = place.join("once", &["a"]).await?;
     place.publish(["1", "2", "3"].map(|payload| place.message("a", payload)).to_vec()).await?;
@@ -35,7 +24,7 @@ async fn at_most_once(suite: &Suite<'_>) -> Result<()> {
     expect_silence(&mut *consumer).await
 }
 
-async fn retried(suite: &Suite<'_>) -> Result<()> {
+pub(super) async fn retries_are_redelivered(suite: &Suite) -> Result<()> {
     let place = suite.place().await?;
     let mut consumer = place.join("retried", &["a"]).await?;
     for delay in [0, 400, 50].map(Duration::from_millis) {
@@ -57,7 +46,7 @@ async fn retried(suite: &Suite<'_>) -> Result<()> {
     Ok(())
 }
 
-async fn forgotten(suite: &Suite<'_>) -> Result<()> {
+pub(super) async fn unacknowledged_messages_are_redelivered(suite: &Suite) -> Result<()> {
     let place = suite.place().await?;
     let subscription = Subscription { ack_wait: ACK_WAIT, ..place.subscription("forgotten", &["a"]) };
     let mut consumer = place.broker.subscribe(&subscription).await?;
@@ -78,7 +67,7 @@ async fn forgotten(suite: &Suite<'_>) -> Result<()> {
 }
 
 /// Retries on machines too busy to extend in time, which is no fault of the broker.
-async fn extended(suite: &Suite<'_>) -> Result<()> {
+pub(super) async fn extend_prevents_redelivery(suite: &Suite) -> Result<()> {
     let place = suite.place().await?;
     let subscription = Subscription { ack_wait: ACK_WAIT, ..place.subscription("extended", &["a"]) };
     let mut consumer = place.broker.subscribe(&subscription).await?;
@@ -106,7 +95,7 @@ async fn extended(suite: &Suite<'_>) -> Result<()> {
 }
 
 /// Without ordering, a message with a long retry delay blocks no other.
-async fn one_by_one(suite: &Suite<'_>) -> Result<()> {
+pub(super) async fn a_retry_blocks_no_other_message(suite: &Suite) -> Result<()> {
     let place = suite.place().await?;
     let mut consumer = place.join("others", &["a"]).await?;
     place.publish(["bad", "1", "2", "3"].map(|payload| place.message("a", payload)).to_vec()).await?;
@@ -117,7 +106,7 @@ async fn one_by_one(suite: &Suite<'_>) -> Result<()> {
 }
 
 /// Cancels fetches at any time. No message is lost, and no handled message is redelivered.
-async fn given_up(suite: &Suite<'_>) -> Result<()> {
+pub(super) async fn cancelled_fetches_lose_nothing(suite: &Suite) -> Result<()> {
     let place = suite.place().await?;
     let subscription = Subscription { ack_wait: ACK_WAIT, ..place.subscription("given-up", &["a"]) };
     let mut consumer = place.broker.subscribe(&subscription).await?;
@@ -133,7 +122,7 @@ async fn given_up(suite: &Suite<'_>) -> Result<()> {
             }
         }
     }
-    if suite.guarantees.redelivers {
+    if suite.capabilities.redelivers {
         while handled.len() < MANY {
             for delivery in collect(&mut *consumer, 1).await? {
                 let count = handled.entry(text(&delivery)).or_default();

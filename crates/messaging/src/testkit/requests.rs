@@ -12,14 +12,6 @@ use crate::{Consumer, ErrorKind, Message};
 /// Timeout of requests without answers.
 const MOMENT: Duration = Duration::from_millis(700);
 
-pub(super) async fn run(suite: &Suite<'_>) -> Result<()> {
-    answered(suite).await.context("one answer")?;
-    several(suite).await.context("several answers")?;
-    at_once(suite).await.context("many requests at once")?;
-    unanswered(suite).await.context("no answer")?;
-    no_responders(suite).await.context("without responders")
-}
-
 /// Answers each request `times` times, with the request's payload and the number of the answer.
 async fn answer(place: Place, mut consumer: Box<dyn Consumer>, times: usize) -> Result<()> {
     loop {
@@ -36,7 +28,7 @@ async fn answer(place: Place, mut consumer: Box<dyn Consumer>, times: usize) -> 
     }
 }
 
-async fn answering(suite: &Suite<'_>, times: usize) -> Result<(Place, JoinSet<Result<()>>)> {
+async fn answering(suite: &Suite, times: usize) -> Result<(Place, JoinSet<Result<()>>)> {
     let place = suite.place().await?;
     let elsewhere = suite.again(&place).await?;
     let consumer = elsewhere.join("answering", &["ask"]).await?;
@@ -45,7 +37,7 @@ async fn answering(suite: &Suite<'_>, times: usize) -> Result<(Place, JoinSet<Re
     Ok((place, tasks))
 }
 
-async fn answered(suite: &Suite<'_>) -> Result<()> {
+pub(super) async fn a_request_receives_its_reply(suite: &Suite) -> Result<()> {
     let (place, _tasks) = answering(suite, 1).await?;
     let question = Message { reply_to: Some("ignored".into()), ..place.message("ask", "question") };
     let answers = place.broker.request(question, 1, PATIENCE).await?;
@@ -55,7 +47,7 @@ async fn answered(suite: &Suite<'_>) -> Result<()> {
     Ok(())
 }
 
-async fn several(suite: &Suite<'_>) -> Result<()> {
+pub(super) async fn a_request_receives_several_replies(suite: &Suite) -> Result<()> {
     let (place, _tasks) = answering(suite, 3).await?;
     let answers = place.broker.request(place.message("ask", "q"), 2, PATIENCE).await.context("fewer than there are")?;
     ensure!(answers.len() == 2, "{} answers came instead of 2", answers.len());
@@ -70,7 +62,7 @@ async fn several(suite: &Suite<'_>) -> Result<()> {
     Ok(())
 }
 
-async fn at_once(suite: &Suite<'_>) -> Result<()> {
+pub(super) async fn concurrent_requests_receive_their_replies(suite: &Suite) -> Result<()> {
     let (place, _tasks) = answering(suite, 1).await?;
     let ask = |number: usize| {
         let place = &place;
@@ -85,7 +77,7 @@ async fn at_once(suite: &Suite<'_>) -> Result<()> {
     futures::future::try_join_all((0..50).map(ask)).await.map(drop)
 }
 
-async fn unanswered(suite: &Suite<'_>) -> Result<()> {
+pub(super) async fn a_request_without_a_reply_times_out(suite: &Suite) -> Result<()> {
     let (place, _tasks) = answering(suite, 0).await?;
     let start = Instant::now();
     match place.broker.request(place.message("ask", "q"), 1, MOMENT).await {
@@ -98,11 +90,11 @@ async fn unanswered(suite: &Suite<'_>) -> Result<()> {
     place.broker.reply(late).await.context("an answer after the request has ended")
 }
 
-async fn no_responders(suite: &Suite<'_>) -> Result<()> {
+pub(super) async fn a_request_without_a_responder_fails(suite: &Suite) -> Result<()> {
     let place = suite.place().await?;
     // A broker may need a stream for the topic.
     drop(place.join("other", &["other"]).await?);
-    let expected = if suite.guarantees.no_responders { ErrorKind::NoResponders } else { ErrorKind::Timeout };
+    let expected = if suite.capabilities.no_responders { ErrorKind::NoResponders } else { ErrorKind::Timeout };
     match place.broker.request(place.message("unhandled", "q"), 1, MOMENT).await {
         Ok(answers) => bail!("{} answers came", answers.len()),
         Err(error) => ensure!(error.kind() == expected, "{error:?}"),

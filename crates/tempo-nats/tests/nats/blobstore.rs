@@ -1,4 +1,4 @@
-//! Objects on a real server: what every container promises, other clients, crashes, and buckets that are damaged.
+//! Objects on a real server: other clients, crashes, and buckets that are damaged.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures::TryStreamExt as _;
 use futures::future::join_all;
 use tempo_backend::{BackendContext, BackendScheme as _};
-use tempo_blobstore::{ByteRange, Container, Data, ErrorKind, ObjectInfo, PutOptions, Result, testkit};
+use tempo_blobstore::{ByteRange, Container, Data, ErrorKind, ObjectInfo, PutOptions, Result};
 use tempo_nats::NatsBlobstore;
 use tempo_settings::{BackendUrl, FlagValue as _, Settings};
 use tokio::io::AsyncReadExt as _;
@@ -64,16 +64,6 @@ async fn collect(data: Data) -> Result<Vec<u8>> {
 
 async fn read(container: &dyn Container, name: &str, range: Option<ByteRange>) -> Result<Vec<u8>> {
     collect(container.get(name, range).await?.1).await
-}
-
-#[tokio::test]
-async fn what_every_container_promises() {
-    let server = Server::start();
-    testkit::run(open(&server).await).await.unwrap();
-    let bucket = bucket(&server).await;
-    eventually("the chunks are gone", async || (count(&bucket, "$O.b.C.>").await == 0).then_some(())).await;
-    let consumers = async || bucket.get_info().await.unwrap().state.consumer_count;
-    eventually("the consumers are gone", async || (consumers().await == 0).then_some(())).await;
 }
 
 #[tokio::test]

@@ -1,6 +1,5 @@
 //! Brokers on a real nats-server.
 
-mod conformance;
 mod consumers;
 mod core;
 mod crash;

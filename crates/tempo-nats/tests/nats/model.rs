@@ -1,17 +1,15 @@
 //! Random operations on buckets of a real server, against the model that every backend is driven by: on one bucket, and on
 //! several with names of all kinds, of which none has what was written to another.
 
-use std::sync::Arc;
-
 use anyhow::Result;
 use async_nats::jetstream;
 use async_trait::async_trait;
 use proptest::prelude::*;
 use proptest::sample::select;
-use tempo_blobstore::Container;
-use tempo_blobstore::testkit::model as blobs;
-use tempo_keyvalue::KeyValueStore;
-use tempo_keyvalue::testkit::model as keys;
+use tempo_backend::BackendScheme;
+use tempo_backend::testkit::model::{BackendOf, BackendUrls, ComponentBackends, ReferenceModel, SystemUnderTest, run};
+use tempo_blobstore::testkit::model::BlobstoreModel;
+use tempo_keyvalue::testkit::model::KeyValueModel;
 use tempo_nats::{NatsBlobstore, NatsKeyValue};
 use tokio::runtime::{Builder, Runtime};
 
@@ -36,96 +34,69 @@ fn name() -> impl Strategy<Value = String> {
     prop_oneof![3 => select(hard.map(str::to_owned).to_vec()), 1 => "[a-zA-Z0-9_-]{1,40}"]
 }
 
-/// The stores of one case, and the client that removes before it what those before it left.
+/// The backends of one case, and the client that empties their buckets first: earlier cases used the same names.
 struct Emptied<C> {
-    stores: C,
-    left: Vec<String>,
+    backends: C,
+    streams: Vec<String>,
     client: jetstream::Context,
 }
 
-impl<C> Emptied<C> {
-    async fn empty(&mut self) {
-        for stream in self.left.drain(..) {
+#[async_trait]
+impl<C: SystemUnderTest> SystemUnderTest for Emptied<C> {
+    type Model = C::Model;
+
+    async fn open(&mut self) -> Result<Vec<BackendOf<C::Model>>> {
+        for stream in self.streams.drain(..) {
             // Not deleted: a stream that is made again at once may find what the server had no time to remove.
             match self.client.get_stream(stream).await {
                 Ok(stream) => drop(stream.purge().await.unwrap()),
                 Err(error) => assert!(error.to_string().contains("stream not found"), "{error}"),
             }
         }
+        self.backends.open().await
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.backends.names()
     }
 }
 
-/// The last part of URLs becomes the whole.
-fn complete(server: &Server, kind: &str, names: &mut [String]) -> Vec<String> {
-    let streams = names.iter().map(|name| format!("{kind}_{name}")).collect();
-    names.iter_mut().for_each(|name| *name = server.url(name));
-    streams
-}
-
-type Keys = keys::Components<(NatsKeyValue,)>;
-
-#[async_trait]
-impl keys::Subject for Emptied<Keys> {
-    async fn open(&mut self) -> Result<Vec<Arc<dyn KeyValueStore>>> {
-        self.empty().await;
-        self.stores.open().await
-    }
-
-    fn keys(&self) -> Vec<String> {
-        self.stores.keys()
-    }
-}
-
-fn run_keys(count: u32, worlds: impl Strategy<Value = keys::Names>) {
+/// Runs the model `M` on buckets whose streams have names that begin with `kind`, opened by the scheme `S`.
+fn run_model<M: ReferenceModel, S: BackendScheme<M::Backend>>(
+    kind: &str,
+    count: u32,
+    urls: impl Strategy<Value = BackendUrls>,
+) {
     let (server, runtime) = (Server::start(), runtime());
     let client = runtime.block_on(client(&server));
-    let subject = |mut names: keys::Names| {
-        let left = complete(&server, "KV", &mut names.urls);
-        Emptied { stores: Keys::new(names), left, client: client.clone() }
+    let system = |mut urls: BackendUrls| {
+        let streams = urls.urls.iter().map(|name| format!("{kind}_{name}")).collect();
+        urls.urls.iter_mut().for_each(|name| *name = server.url(name));
+        Emptied { backends: ComponentBackends::<M, (S,)>::new(urls), streams, client: client.clone() }
     };
-    keys::run(&runtime, cases(count), worlds, subject).unwrap();
+    run(&runtime, cases(count), urls, system).unwrap();
+}
+
+fn one() -> impl Strategy<Value = BackendUrls> {
+    BackendUrls::strategy(1..=1, Just("a".to_owned()))
 }
 
 #[test]
-fn a_bucket_is_like_a_map() {
-    run_keys(50, keys::Names::of(1..=1, Just("a".to_owned())));
+fn a_bucket_agrees_with_the_model() {
+    run_model::<KeyValueModel, NatsKeyValue>("KV", 50, one());
 }
 
 #[test]
 fn buckets_share_nothing() {
-    run_keys(50, keys::Names::of(2..=3, name()));
-}
-
-type Blobs = blobs::Components<(NatsBlobstore,)>;
-
-#[async_trait]
-impl blobs::Subject for Emptied<Blobs> {
-    async fn open(&mut self) -> Result<Vec<Arc<dyn Container>>> {
-        self.empty().await;
-        self.stores.open().await
-    }
-
-    fn names(&self) -> Vec<String> {
-        self.stores.names()
-    }
-}
-
-fn run_blobs(count: u32, worlds: impl Strategy<Value = blobs::Names>) {
-    let (server, runtime) = (Server::start(), runtime());
-    let client = runtime.block_on(client(&server));
-    let subject = |mut names: blobs::Names| {
-        let left = complete(&server, "OBJ", &mut names.urls);
-        Emptied { stores: Blobs::new(names), left, client: client.clone() }
-    };
-    blobs::run(&runtime, cases(count), worlds, subject).unwrap();
+    run_model::<KeyValueModel, NatsKeyValue>("KV", 50, BackendUrls::strategy(2..=3, name()));
 }
 
 #[test]
-fn a_bucket_of_objects_is_like_a_map() {
-    run_blobs(40, blobs::Names::of(1..=1, Just("a".to_owned())));
+fn a_bucket_of_objects_agrees_with_the_model() {
+    run_model::<BlobstoreModel, NatsBlobstore>("OBJ", 40, one());
 }
 
 #[test]
 fn buckets_of_objects_share_nothing() {
-    run_blobs(40, blobs::Names::of(2..=3, name()));
+    run_model::<BlobstoreModel, NatsBlobstore>("OBJ", 40, BackendUrls::strategy(2..=3, name()));
 }

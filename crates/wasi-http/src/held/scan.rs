@@ -35,12 +35,12 @@ pub(super) fn address(map: &FieldMap) -> usize {
 }
 
 /// Returns the heap size of a method, in bytes.
-pub(super) fn method_bytes(method: &Method) -> usize {
+fn method_bytes(method: &Method) -> usize {
     if let Method::Other(text) = method { text.len() } else { 0 }
 }
 
 /// Returns the heap size of a scheme, in bytes.
-pub(super) fn scheme_bytes(scheme: Option<&Scheme>) -> usize {
+fn scheme_bytes(scheme: Option<&Scheme>) -> usize {
     if let Some(Scheme::Other(text)) = scheme { text.len() } else { 0 }
 }
 

@@ -4,12 +4,17 @@
 //! A check deletes its objects, and needs exclusive access to the container. Exactly one of `longest-odd-names` and
 //! `longest-odd-names-are-refused` applies: the second where the server's keys are too short for the first.
 
+#[macro_use]
+#[path = "../../../shared/checks.rs"]
+mod checks;
 mod aborts;
 mod at_once;
 mod copies;
 mod data;
 mod lists;
 mod names;
+#[path = "../../../shared/odd_names.rs"]
+mod odd_names;
 #[path = "../../../shared/outcome.rs"]
 mod outcome;
 mod ranges;
@@ -19,18 +24,11 @@ mod scope;
 mod stores;
 mod writes;
 
-use std::pin::Pin;
 use std::sync::LazyLock;
 
-use scope::{Outcome, Scope};
+use checks::Check;
 use tempo_sdk_blobstore::Container;
 use tempo_sdk_http::{IntoResponse, Request, Response, Router, StatusCode};
-
-type Check = fn(Scope) -> Pin<Box<dyn Future<Output = Outcome>>>;
-
-macro_rules! checks {
-    ($($name:literal: $check:path,)+) => { &[$(($name, |scope| Box::pin($check(scope)))),+] };
-}
 
 const CHECKS: &[(&str, Check)] = checks! {
     "unknown-container": stores::unknown,
@@ -75,33 +73,11 @@ const CHECKS: &[(&str, Check)] = checks! {
     "if-absent-at-once": at_once::if_absent,
 };
 
-static ROUTES: LazyLock<Router> =
-    LazyLock::new(|| Router::new().get("/checks", all_names).get("/check/{name}", check).post("/copy", copy));
+static ROUTES: LazyLock<Router> = LazyLock::new(|| checks::routes().post("/copy", copy));
 
 #[tempo_sdk_http::handler]
 async fn main(request: Request) -> impl IntoResponse {
     ROUTES.handle(request).await
-}
-
-/// Lists the names of all checks, one per line.
-async fn all_names(_: Request) -> impl IntoResponse {
-    CHECKS.iter().map(|(name, _)| format!("{name}\n")).collect::<String>()
-}
-
-/// Runs one check.
-async fn check(request: Request) -> Response {
-    let name = request.parameter("name").unwrap_or_default();
-    let Some((_, check)) = CHECKS.iter().find(|(known, _)| *known == name) else {
-        return (StatusCode::NOT_FOUND, format!("no check is called {name}\n")).into_response();
-    };
-    let outcome = match Scope::new(name).await {
-        Ok(scope) => check(scope).await,
-        Err(error) => Err(error),
-    };
-    match outcome {
-        Ok(()) => "ok\n".into_response(),
-        Err(differs) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{differs}\n")).into_response(),
-    }
 }
 
 /// Copies the object `from` to `to`, for a test that disconnects meanwhile.

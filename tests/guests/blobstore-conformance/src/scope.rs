@@ -2,13 +2,12 @@
 
 pub(crate) use crate::outcome::{Differs, Outcome, holds, same};
 
-use std::collections::hash_map::RandomState;
 use std::fmt::Debug;
-use std::hash::{BuildHasher, Hasher};
 use std::panic::Location;
 
 use tempo_sdk_blobstore::{Container, Error, ErrorKind};
 
+use crate::checks::random;
 use crate::outcome::short;
 
 /// The container, and a unique prefix.
@@ -19,8 +18,7 @@ pub(crate) struct Scope {
 
 impl Scope {
     pub(crate) async fn new(check: &str) -> Result<Self, Differs> {
-        // The keys of a hasher are the random numbers of the standard library.
-        let random = RandomState::new().build_hasher().finish();
+        let random = random();
         Ok(Self { container: Container::open("default").await?, prefix: format!("{check}-{random:x}/") })
     }
 

@@ -4,6 +4,9 @@
 //!
 //! A check deletes its entries, and needs exclusive access to the bucket.
 
+#[macro_use]
+#[path = "../../../shared/checks.rs"]
+mod checks;
 mod act;
 mod batch;
 mod conditions;
@@ -11,6 +14,8 @@ mod keys;
 mod lifetimes;
 mod lists;
 mod numbers;
+#[path = "../../../shared/odd_names.rs"]
+mod odd_names;
 #[path = "../../../shared/outcome.rs"]
 mod outcome;
 mod scope;
@@ -19,17 +24,10 @@ mod swaps;
 mod updates;
 mod values;
 
-use std::pin::Pin;
 use std::sync::LazyLock;
 
-use scope::{Outcome, Scope};
-use tempo_sdk_http::{IntoResponse, Request, Response, Router, StatusCode};
-
-type Check = fn(Scope) -> Pin<Box<dyn Future<Output = Outcome>>>;
-
-macro_rules! checks {
-    ($($name:literal: $check:path,)+) => { &[$(($name, |scope| Box::pin($check(scope)))),+] };
-}
+use checks::Check;
+use tempo_sdk_http::{IntoResponse, Request, Router};
 
 const CHECKS: &[(&str, Check)] = checks! {
     "unknown-store": stores::unknown,
@@ -71,33 +69,9 @@ const CHECKS: &[(&str, Check)] = checks! {
     "batch-bad": batch::bad,
 };
 
-static ROUTES: LazyLock<Router> = LazyLock::new(|| {
-    let router = Router::new().get("/checks", names).get("/check/{name}", check);
-    act::routes(router)
-});
+static ROUTES: LazyLock<Router> = LazyLock::new(|| act::routes(checks::routes()));
 
 #[tempo_sdk_http::handler]
 async fn main(request: Request) -> impl IntoResponse {
     ROUTES.handle(request).await
-}
-
-/// Lists the names of all checks, one per line.
-async fn names(_: Request) -> impl IntoResponse {
-    CHECKS.iter().map(|(name, _)| format!("{name}\n")).collect::<String>()
-}
-
-/// Runs one check.
-async fn check(request: Request) -> Response {
-    let name = request.parameter("name").unwrap_or_default();
-    let Some((_, check)) = CHECKS.iter().find(|(known, _)| *known == name) else {
-        return (StatusCode::NOT_FOUND, format!("no check is called {name}\n")).into_response();
-    };
-    let outcome = match Scope::new(name).await {
-        Ok(scope) => check(scope).await,
-        Err(error) => Err(error),
-    };
-    match outcome {
-        Ok(()) => "ok\n".into_response(),
-        Err(differs) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{differs}\n")).into_response(),
-    }
 }

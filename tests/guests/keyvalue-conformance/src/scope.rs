@@ -2,12 +2,11 @@
 
 pub(crate) use crate::outcome::{Differs, Outcome, holds, same};
 
-use std::collections::hash_map::RandomState;
 use std::fmt::Debug;
-use std::hash::{BuildHasher, Hasher};
 
 use tempo_sdk_keyvalue::{Bucket, Error};
 
+use crate::checks::random;
 use crate::outcome::short;
 
 /// The bucket, and a unique prefix.
@@ -18,8 +17,7 @@ pub(crate) struct Scope {
 
 impl Scope {
     pub(crate) async fn new(check: &str) -> Result<Self, Differs> {
-        // The keys of a hasher are the random numbers of the standard library.
-        let random = RandomState::new().build_hasher().finish();
+        let random = random();
         Ok(Self { bucket: Bucket::open("default").await?, prefix: format!("{check}-{random:x}/") })
     }
 

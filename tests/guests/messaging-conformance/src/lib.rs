@@ -7,6 +7,9 @@
 //! to `check.>` with a short backoff and three deliveries. Names with the prefix `kept-` are for persistent brokers,
 //! names with `core-` for brokers without persistence; the others are for both.
 
+#[macro_use]
+#[path = "../../../shared/checks.rs"]
+mod checks;
 mod act;
 mod dispositions;
 mod facts;
@@ -20,17 +23,10 @@ mod requests;
 mod scope;
 mod seen;
 
-use std::pin::Pin;
 use std::sync::LazyLock;
 
-use scope::{Outcome, Scope};
-use tempo_sdk_http::{IntoResponse, Request, Response, Router, StatusCode};
-
-type Check = fn(Scope) -> Pin<Box<dyn Future<Output = Outcome>>>;
-
-macro_rules! checks {
-    ($($name:literal: $check:path,)+) => { &[$(($name, |scope| Box::pin($check(scope)))),+] };
-}
+use checks::Check;
+use tempo_sdk_http::{IntoResponse, Request, Router};
 
 const CHECKS: &[(&str, Check)] = checks! {
     "bytes": parts::bytes,
@@ -71,33 +67,9 @@ const CHECKS: &[(&str, Check)] = checks! {
     "request-bad": requests::bad,
 };
 
-static ROUTES: LazyLock<Router> = LazyLock::new(|| {
-    let router = Router::new().get("/checks", names).get("/check/{name}", check);
-    act::routes(router)
-});
+static ROUTES: LazyLock<Router> = LazyLock::new(|| act::routes(checks::routes()));
 
 #[tempo_sdk_http::handler]
 async fn main(request: Request) -> impl IntoResponse {
     ROUTES.handle(request).await
-}
-
-/// Lists the names of all checks, one per line.
-async fn names(_: Request) -> impl IntoResponse {
-    CHECKS.iter().map(|(name, _)| format!("{name}\n")).collect::<String>()
-}
-
-/// Runs one check.
-async fn check(request: Request) -> Response {
-    let name = request.parameter("name").unwrap_or_default();
-    let Some((_, check)) = CHECKS.iter().find(|(known, _)| *known == name) else {
-        return (StatusCode::NOT_FOUND, format!("no check is called {name}\n")).into_response();
-    };
-    let outcome = match Scope::new(name).await {
-        Ok(scope) => check(scope).await,
-        Err(error) => Err(error),
-    };
-    match outcome {
-        Ok(()) => "ok\n".into_response(),
-        Err(differs) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{differs}\n")).into_response(),
-    }
 }

@@ -2,15 +2,14 @@
 
 pub(crate) use crate::outcome::{Differs, Outcome, holds, same};
 
-use std::collections::hash_map::RandomState;
 use std::fmt::Debug;
-use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
 
 use tempo_sdk_http::sleep;
 use tempo_sdk_keyvalue::Bucket;
 use tempo_sdk_messaging::{Draft, Error, ErrorKind, Message};
 
+use crate::checks::random;
 use crate::handle::ACT;
 use crate::outcome::short;
 use crate::seen::{self, Seen};
@@ -23,8 +22,7 @@ pub(crate) struct Scope {
 
 impl Scope {
     pub(crate) async fn new(check: &str) -> Result<Self, Differs> {
-        // The keys of a hasher are the random numbers of the standard library.
-        let random = RandomState::new().build_hasher().finish();
+        let random = random();
         Ok(Self { bucket: Bucket::open("default").await?, prefix: format!("check.{check}-{random:x}") })
     }
 

@@ -5,17 +5,20 @@
 //! handler records deliveries in the keyvalue store `default`. The checks need a subscription to `check.>` with a short
 //! backoff. Names with the prefix `kept-` are for persistent brokers.
 
+#[macro_use]
+#[path = "../../../shared/checks.rs"]
 mod checks;
 mod handle;
+mod messages;
 #[path = "../../../shared/outcome.rs"]
 mod outcome;
 mod scope;
 mod send;
 
-use std::pin::Pin;
+use std::sync::LazyLock;
 
-use scope::{Outcome, Scope};
-use tempo_sdk_http::{IntoResponse, Request, Response, StatusCode};
+use checks::Check;
+use tempo_sdk_http::{IntoResponse, Request, Router};
 
 mod bindings {
     #![allow(missing_docs, unsafe_code, unreachable_pub, clippy::all, reason = "generated code")]
@@ -24,43 +27,25 @@ mod bindings {
     export!(Handler);
 }
 
-type Check = fn(Scope) -> Pin<Box<dyn Future<Output = Outcome>>>;
-
-macro_rules! checks {
-    ($($name:literal: $check:path,)+) => { &[$(($name, |scope| Box::pin($check(scope)))),+] };
-}
-
 const CHECKS: &[(&str, Check)] = checks! {
-    "bytes": checks::bytes,
-    "pieces": checks::pieces,
-    "largest": checks::largest,
-    "too-large": checks::too_large,
-    "bad-subjects": checks::bad_subjects,
-    "unread": checks::unread,
-    "reply-to": checks::reply_to,
-    "request": checks::request,
-    "request-without-limit": checks::without_limit,
-    "request-timeout": checks::timeout,
-    "kept-retry": checks::retry,
-    "kept-trap": checks::trap,
-    "reject": checks::reject,
+    "bytes": messages::bytes,
+    "pieces": messages::pieces,
+    "largest": messages::largest,
+    "too-large": messages::too_large,
+    "bad-subjects": messages::bad_subjects,
+    "unread": messages::unread,
+    "reply-to": messages::reply_to,
+    "request": messages::request,
+    "request-without-limit": messages::without_limit,
+    "request-timeout": messages::timeout,
+    "kept-retry": messages::retry,
+    "kept-trap": messages::trap,
+    "reject": messages::reject,
 };
 
+static ROUTES: LazyLock<Router> = LazyLock::new(checks::routes);
+
 #[tempo_sdk_http::handler]
-async fn main(request: Request) -> Response {
-    let path = request.path().to_owned();
-    if path == "/checks" {
-        return CHECKS.iter().map(|(name, _)| format!("{name}\n")).collect::<String>().into_response();
-    }
-    let Some((name, check)) = CHECKS.iter().find(|(name, _)| path.strip_prefix("/check/") == Some(name)) else {
-        return (StatusCode::NOT_FOUND, "no such path\n").into_response();
-    };
-    let outcome = match Scope::new(name).await {
-        Ok(scope) => check(scope).await,
-        Err(error) => Err(error),
-    };
-    match outcome {
-        Ok(()) => "ok\n".into_response(),
-        Err(differs) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{differs}\n")).into_response(),
-    }
+async fn main(request: Request) -> impl IntoResponse {
+    ROUTES.handle(request).await
 }

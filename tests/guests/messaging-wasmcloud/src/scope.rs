@@ -2,14 +2,13 @@
 
 pub(crate) use crate::outcome::{Differs, Outcome, holds, same};
 
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
 
 use tempo_sdk_http::sleep;
 use tempo_sdk_keyvalue::Bucket;
 
 use crate::bindings::wasmcloud::messaging::types::Error;
+use crate::checks::random;
 use crate::send::publish;
 
 /// The number of polls before a check gives up: a minute in total.
@@ -26,8 +25,7 @@ pub(crate) struct Scope {
 
 impl Scope {
     pub(crate) async fn new(check: &str) -> Result<Self, Differs> {
-        // The keys of a hasher are the random numbers of the standard library.
-        let random = RandomState::new().build_hasher().finish();
+        let random = random();
         Ok(Self { bucket: Bucket::open("default").await?, prefix: format!("check.{check}-{random:x}") })
     }
 

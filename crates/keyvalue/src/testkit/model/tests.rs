@@ -1,87 +1,49 @@
-//! The model finds what is wrong with a backend: stores with a flaw do not pass.
+//! The model finds flaws: stores with a flaw fail.
 
-use std::time::Duration;
+use std::sync::Arc;
 
-use futures::stream::BoxStream;
-use proptest::strategy::Just;
+use tempo_backend::testkit::model::BackendOf;
 
+use super::super::flawed::{Flaw, Flawed};
 use super::*;
-use crate::{Change, MemoryStore};
+use crate::MemoryStore;
 
+/// What is wrong with two stores.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Flaw {
-    /// Both stores are one.
-    Shares,
-    IgnoresCase,
-    IgnoresAbsent,
-    ForgetsDeletes,
-    Loses,
-}
-
-struct Flawed {
-    flaw: Flaw,
-    inner: MemoryStore,
-}
-
-#[async_trait]
-impl KeyValueStore for Flawed {
-    async fn get(&self, key: &str) -> crate::Result<Option<Entry>> {
-        let key = if self.flaw == Flaw::IgnoresCase { key.to_lowercase() } else { key.to_owned() };
-        self.inner.get(&key).await
-    }
-
-    async fn set(
-        &self,
-        key: &str,
-        value: Bytes,
-        ttl: Option<Duration>,
-        condition: Condition,
-    ) -> crate::Result<Version> {
-        let key = if self.flaw == Flaw::IgnoresCase { key.to_lowercase() } else { key.to_owned() };
-        let condition = match (self.flaw, condition) {
-            (Flaw::IgnoresAbsent, Condition::Absent) => Condition::Always,
-            (_, condition) => condition,
-        };
-        self.inner.set(&key, value, ttl, condition).await
-    }
-
-    async fn delete(&self, key: &str) -> crate::Result<()> {
-        if self.flaw == Flaw::ForgetsDeletes { Ok(()) } else { self.inner.delete(key).await }
-    }
-
-    async fn keys(&self, prefix: &str, after: Option<&str>, limit: usize) -> crate::Result<Vec<String>> {
-        self.inner.keys(prefix, after, limit).await
-    }
-
-    async fn watch(&self) -> crate::Result<BoxStream<'static, crate::Result<Change>>> {
-        self.inner.watch().await
-    }
+enum Wrong {
+    /// Both are one.
+    Shared,
+    /// Neither keeps its entries when it is opened again.
+    Lost,
+    Flawed(Flaw),
 }
 
 struct Two {
-    flaw: Option<Flaw>,
+    wrong: Option<Wrong>,
     stores: [MemoryStore; 2],
 }
 
 #[async_trait]
-impl Subject for Two {
-    async fn open(&mut self) -> Result<Vec<Arc<dyn KeyValueStore>>> {
-        if self.flaw == Some(Flaw::Loses) {
+impl SystemUnderTest for Two {
+    type Model = KeyValueModel;
+
+    async fn open(&mut self) -> Result<Vec<BackendOf<KeyValueModel>>> {
+        if self.wrong == Some(Wrong::Lost) {
             self.stores = [(); 2].map(|()| MemoryStore::default());
         }
         let [one, other] = self.stores.clone();
-        let other = if self.flaw == Some(Flaw::Shares) { one.clone() } else { other };
-        let open = |inner| match self.flaw {
-            Some(flaw) => Arc::new(Flawed { flaw, inner }) as Arc<dyn KeyValueStore>,
-            None => Arc::new(inner),
+        let other = if self.wrong == Some(Wrong::Shared) { one.clone() } else { other };
+        let open = |inner| match self.wrong {
+            Some(Wrong::Flawed(flaw)) => Arc::new(Flawed::new(flaw, inner)) as Arc<dyn KeyValueStore>,
+            _ => Arc::new(inner),
         };
         Ok([one, other].map(open).to_vec())
     }
 }
 
-fn two(flaw: Option<Flaw>) -> Result<()> {
+fn two(wrong: Option<Wrong>) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    run(&runtime, 100, Just(()), |()| Two { flaw, stores: [(); 2].map(|()| MemoryStore::default()) })
+    run(&runtime, 100, Just(()), |()| Two { wrong, stores: [(); 2].map(|()| MemoryStore::default()) })
 }
 
 #[test]
@@ -91,8 +53,9 @@ fn what_is_right_passes() {
 
 #[test]
 fn every_flaw_is_found() {
-    for flaw in [Flaw::Shares, Flaw::IgnoresCase, Flaw::IgnoresAbsent, Flaw::ForgetsDeletes, Flaw::Loses] {
-        let error = two(Some(flaw)).expect_err("a flaw passed").to_string();
-        assert!(error.starts_with("Test failed: "), "{flaw:?}: {error}");
+    let flaws = [Flaw::IgnoresCase, Flaw::IgnoresAbsent, Flaw::ForgetsDeletes].map(Wrong::Flawed);
+    for wrong in [Wrong::Shared, Wrong::Lost].into_iter().chain(flaws) {
+        let error = two(Some(wrong)).expect_err("a flaw passed").to_string();
+        assert!(error.starts_with("Test failed: "), "{wrong:?}: {error}");
     }
 }

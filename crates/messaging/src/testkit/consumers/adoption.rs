@@ -7,13 +7,6 @@ use anyhow::{Context as _, Result, ensure};
 use super::super::{Place, Suite, expect};
 use crate::{Owner, Subscription};
 
-pub(super) async fn run(suite: &Suite<'_>) -> Result<()> {
-    topics(suite).await.context("other topics")?;
-    options(suite).await.context("other options")?;
-    owners(suite).await.context("other owners")?;
-    predecessor(suite).await.context("an app that has a name now")
-}
-
 /// Checks that the subscription is refused with an error that contains `parts`.
 async fn refused(place: &Place, subscription: &Subscription, parts: &[&str]) -> Result<()> {
     let error = place.broker.subscribe(subscription).await.err().context("it was not refused")?;
@@ -25,7 +18,7 @@ async fn refused(place: &Place, subscription: &Subscription, parts: &[&str]) -> 
     Ok(())
 }
 
-async fn topics(suite: &Suite<'_>) -> Result<()> {
+pub(in super::super) async fn adoption_of_topics(suite: &Suite) -> Result<()> {
     let place = suite.place().await?;
     // A consumer that acknowledges nothing, so that all messages stay stored.
     let witness = place.join("witness", &[">"]).await?;
@@ -45,13 +38,13 @@ async fn topics(suite: &Suite<'_>) -> Result<()> {
     drop(consumer);
     let mut consumer = place.join("changed", &["b.>", "a.>"]).await?;
     place.publish(["a.4", "b.3", "c"].map(|topic| place.message(topic, topic)).to_vec()).await?;
-    let before: &[&str] = if suite.guarantees.rematches { &["b.1", "b.2"] } else { &[] };
+    let before: &[&str] = if suite.capabilities.rematches { &["b.1", "b.2"] } else { &[] };
     expect(&mut *consumer, &[before, &["a.4", "b.3"]].concat()).await.context("with more topics")?;
     drop(witness);
     Ok(())
 }
 
-async fn options(suite: &Suite<'_>) -> Result<()> {
+pub(in super::super) async fn adoption_of_options(suite: &Suite) -> Result<()> {
     let place = suite.place().await?;
     let mut consumer = place.join("options", &["a"]).await?;
     place.publish(vec![place.message("a", "1")]).await?;
@@ -76,7 +69,7 @@ fn owned(place: &Place, app: Option<&str>, component: &str) -> Subscription {
     Subscription { owner: Some(owner.clone()), consumer: owner.consumer(), ..place.subscription("", &["a"]) }
 }
 
-async fn owners(suite: &Suite<'_>) -> Result<()> {
+pub(in super::super) async fn adoption_by_owner(suite: &Suite) -> Result<()> {
     let place = suite.place().await?;
     let usual = owned(&place, Some(&place.word), "app");
     let other = Owner { app: Some("other".to_owned()), component: "app".to_owned() };
@@ -100,7 +93,7 @@ async fn owners(suite: &Suite<'_>) -> Result<()> {
     refused(&place, &usual, &[]).await
 }
 
-async fn predecessor(suite: &Suite<'_>) -> Result<()> {
+pub(in super::super) async fn adoption_of_an_unnamed_app(suite: &Suite) -> Result<()> {
     let place = suite.place().await?;
     let component = format!("{}-component", place.word);
     let mut consumer = place.broker.subscribe(&owned(&place, None, &component)).await?;
@@ -113,6 +106,6 @@ async fn predecessor(suite: &Suite<'_>) -> Result<()> {
         expect(&mut *consumer, expected).await?;
     }
     let mut consumer = place.broker.subscribe(&owned(&place, Some("other"), &component)).await?;
-    let all: &[&str] = if suite.guarantees.rematches { &[] } else { &["1", "2"] };
+    let all: &[&str] = if suite.capabilities.rematches { &[] } else { &["1", "2"] };
     expect(&mut *consumer, all).await.context("another app")
 }

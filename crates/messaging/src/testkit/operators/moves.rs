@@ -6,20 +6,13 @@ use super::super::{Place, Suite, collect, expect};
 use super::{missing, operator};
 use crate::{ConsumerMove, Moved, Owner, Start, Subscription};
 
-pub(super) async fn run(suite: &Suite<'_>) -> Result<()> {
-    topics(suite).await.context("topics")?;
-    starts(suite).await.context("start")?;
-    names(suite).await.context("name")?;
-    owner(suite).await.context("owner")
-}
-
 async fn moving(place: &Place, consumer: &str, change: ConsumerMove) -> Result<Moved> {
     let name = place.subscription(consumer, &[]).consumer;
     Ok(operator(place)?.move_consumer(&name, &change).await?)
 }
 
 /// A broker with two handled and two pending messages, all stored.
-async fn prepared(suite: &Suite<'_>) -> Result<Place> {
+async fn prepared(suite: &Suite) -> Result<Place> {
     let place = suite.place().await?;
     drop(place.join("witness", &[">"]).await?);
     let mut consumer = place.join("moving", &["a"]).await?;
@@ -30,7 +23,7 @@ async fn prepared(suite: &Suite<'_>) -> Result<Place> {
     Ok(place)
 }
 
-async fn topics(suite: &Suite<'_>) -> Result<()> {
+pub(in super::super) async fn moves_of_topics(suite: &Suite) -> Result<()> {
     let place = prepared(suite).await?;
     let topics = Some(vec![place.topic("c")]);
     let moved = moving(&place, "moving", ConsumerMove { topics: topics.clone(), ..ConsumerMove::default() }).await?;
@@ -41,7 +34,7 @@ async fn topics(suite: &Suite<'_>) -> Result<()> {
     expect(&mut *place.join("moving", &["c"]).await?, &["c"]).await
 }
 
-async fn starts(suite: &Suite<'_>) -> Result<()> {
+pub(in super::super) async fn moves_of_the_position(suite: &Suite) -> Result<()> {
     let place = prepared(suite).await?;
     let start = |start| ConsumerMove { start: Some(start), ..ConsumerMove::default() };
     let moved = moving(&place, "moving", start(Start::New)).await?;
@@ -64,7 +57,7 @@ async fn starts(suite: &Suite<'_>) -> Result<()> {
     expect(&mut *place.join("moving", &["a"]).await?, &["4", "5"]).await.context("from the fourth on")
 }
 
-async fn names(suite: &Suite<'_>) -> Result<()> {
+pub(in super::super) async fn moves_to_another_name(suite: &Suite) -> Result<()> {
     let place = prepared(suite).await?;
     let name = Some(place.subscription("renamed", &[]).consumer);
     let moved = moving(&place, "moving", ConsumerMove { name: name.clone(), ..ConsumerMove::default() }).await?;
@@ -79,7 +72,7 @@ async fn names(suite: &Suite<'_>) -> Result<()> {
         .context("a name that is taken")
 }
 
-async fn owner(suite: &Suite<'_>) -> Result<()> {
+pub(in super::super) async fn moves_to_another_owner(suite: &Suite) -> Result<()> {
     let place = prepared(suite).await?;
     let subscription = |component: &str| {
         let owner = Owner { app: Some(place.word.clone()), component: component.to_owned() };

@@ -1,0 +1,116 @@
+//! A store with a flaw, which the checks and the model must find.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
+
+use crate::{Change, Condition, Entry, KeyValueStore, MemoryStore, Version};
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Flaw {
+    ForgetsDeletes,
+    IgnoresCase,
+    IgnoresAbsent,
+    IgnoresVersions,
+    ForgetsEmptyValues,
+    KeepsLifetimes,
+    ListsBackwards,
+    ListsPrefixAsPattern,
+    ListsFromAfterInclusive,
+    RepeatsVersions,
+    HidesDeletes,
+    SwapsChanges,
+}
+
+/// A store with a flaw.
+pub(super) struct Flawed {
+    flaw: Flaw,
+    inner: MemoryStore,
+    /// The keys of entries that had a short ttl.
+    lives: Mutex<Vec<String>>,
+}
+
+impl Flawed {
+    pub(super) fn new(flaw: Flaw, inner: MemoryStore) -> Self {
+        Self { flaw, inner, lives: Mutex::default() }
+    }
+
+    fn key(&self, key: &str) -> String {
+        if self.flaw == Flaw::IgnoresCase { key.to_lowercase() } else { key.to_owned() }
+    }
+}
+
+#[async_trait]
+impl KeyValueStore for Flawed {
+    async fn get(&self, key: &str) -> crate::Result<Option<Entry>> {
+        let mut entry = self.inner.get(&self.key(key)).await?;
+        if let Some(entry) = entry.as_mut().filter(|_| self.flaw == Flaw::RepeatsVersions) {
+            entry.version = 1;
+        }
+        Ok(entry.filter(|entry| self.flaw != Flaw::ForgetsEmptyValues || !entry.value.is_empty()))
+    }
+
+    async fn set(
+        &self,
+        key: &str,
+        value: Bytes,
+        ttl: Option<Duration>,
+        condition: Condition,
+    ) -> crate::Result<Version> {
+        let condition = match (self.flaw, condition) {
+            (Flaw::IgnoresAbsent, Condition::Absent) => Condition::Always,
+            (Flaw::IgnoresVersions | Flaw::RepeatsVersions, Condition::Version(_)) => Condition::Always,
+            (_, condition) => condition,
+        };
+        let mut ttl = ttl;
+        if self.flaw == Flaw::KeepsLifetimes {
+            let mut lives = self.lives.lock().unwrap();
+            if ttl.is_some_and(|ttl| ttl.as_secs() < 10) {
+                lives.push(key.to_owned());
+            } else if lives.iter().any(|life| life == key) {
+                ttl = Some(Duration::from_millis(1));
+            }
+        }
+        let version = self.inner.set(&self.key(key), value, ttl, condition).await?;
+        Ok(if self.flaw == Flaw::RepeatsVersions { 1 } else { version })
+    }
+
+    async fn delete(&self, key: &str) -> crate::Result<()> {
+        if self.flaw == Flaw::ForgetsDeletes { Ok(()) } else { self.inner.delete(&self.key(key)).await }
+    }
+
+    async fn keys(&self, prefix: &str, after: Option<&str>, limit: usize) -> crate::Result<Vec<String>> {
+        let mut keys = self.inner.keys(prefix, after, limit).await?;
+        match (self.flaw, after) {
+            (Flaw::ListsBackwards, _) => keys.reverse(),
+            (Flaw::ListsPrefixAsPattern, _) => {
+                let prefix = prefix.trim_end_matches(['*', '>']);
+                keys = self.inner.keys(prefix, after, limit).await?;
+            }
+            (Flaw::ListsFromAfterInclusive, Some(after)) => keys.insert(0, after.to_owned()),
+            _ => {}
+        }
+        Ok(keys)
+    }
+
+    async fn watch(&self) -> crate::Result<BoxStream<'static, crate::Result<Change>>> {
+        let changes = self.inner.watch().await?;
+        Ok(match self.flaw {
+            Flaw::HidesDeletes => {
+                changes.filter(|change| std::future::ready(!matches!(change, Ok(Change::Delete { .. })))).boxed()
+            }
+            Flaw::SwapsChanges => changes
+                .chunks(2)
+                .flat_map(|mut pair| {
+                    pair.reverse();
+                    futures::stream::iter(pair)
+                })
+                .boxed(),
+            _ => changes,
+        })
+    }
+}

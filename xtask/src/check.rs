@@ -13,6 +13,7 @@ use crate::shell::{self, say};
 use crate::workspace::{self, Workspace};
 
 mod crates;
+mod deny;
 mod layers;
 mod layout;
 mod links;
@@ -33,8 +34,14 @@ const LINTS: &[&str] = &["--", "-D", "warnings", "-D", "clippy::too_many_lines"]
 /// A step, with its name.
 type Step = (&'static str, fn(&Workspace) -> Result<()>);
 
-const STEPS: &[Step] =
-    &[("rules", rules), ("format", format), ("lints", host_lints), ("guest-lints", guest_lints), ("docs", docs)];
+const STEPS: &[Step] = &[
+    ("rules", rules),
+    ("deny", |_| deny::check()),
+    ("format", format),
+    ("lints", host_lints),
+    ("guest-lints", guest_lints),
+    ("docs", docs),
+];
 
 pub(crate) fn command() -> Command {
     let names = STEPS.iter().map(|(name, _)| *name);

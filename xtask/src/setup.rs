@@ -16,6 +16,7 @@ use crate::workspace::Workspace;
 
 mod apt;
 mod debian;
+mod deny;
 mod linker;
 mod mirror;
 mod nats;
@@ -65,6 +66,11 @@ pub(crate) fn nats_server() -> Result<PathBuf> {
 /// Returns the Python packages of the S3 server for the tests. Installs them below the target directory.
 pub(crate) fn s3_server() -> Result<PathBuf> {
     tool(s3::find, s3::install)
+}
+
+/// Returns cargo-deny, which checks the dependencies. Installs it below the target directory.
+pub(crate) fn cargo_deny() -> Result<PathBuf> {
+    tool(deny::find, deny::install)
 }
 
 /// Returns a Chromium that runs without a display. Unpacks one below the target directory if there is none.

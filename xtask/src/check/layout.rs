@@ -15,6 +15,7 @@ const ENTRIES: &[&str] = &[
     "README.md",
     "clippy.toml",
     "crates",
+    "deny.toml",
     "guests",
     "runtimes",
     "rustfmt.toml",

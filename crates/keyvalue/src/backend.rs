@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 
-use crate::Result;
+use crate::{Increment, Result, increment};
 
 /// The version of an entry. Every write of a key changes it, and versions are never reused, not even after a deletion.
 /// Only equality has a meaning.
@@ -56,12 +56,24 @@ pub enum Change {
 /// operation succeeds once the backend has acknowledged it. Backends evaluate conditions atomically with the write,
 /// never by reading first.
 ///
-/// The host builds increments and compare-and-swap on [`get`](KeyValueStore::get) and a conditional
-/// [`set`](KeyValueStore::set).
+/// Required are reads, conditional writes, lists and changes. The others have a default implementation on these; a
+/// backend overrides those that it can do in one step.
 #[async_trait]
 pub trait KeyValueStore: Send + Sync + 'static {
     /// Reads the entry under `key`; `None` if there is none or it has expired.
     async fn get(&self, key: &str) -> Result<Option<Entry>>;
+
+    /// Returns the version of the entry under `key`; `None` if there is none or it has expired.
+    ///
+    /// The default reads the entry. Override it if the backend can do without the value.
+    async fn head(&self, key: &str) -> Result<Option<Version>> {
+        Ok(self.get(key).await?.map(|entry| entry.version))
+    }
+
+    /// Returns whether there is an entry under `key`.
+    async fn exists(&self, key: &str) -> Result<bool> {
+        Ok(self.head(key).await?.is_some())
+    }
 
     /// Writes `value` under `key` if `condition` holds, and returns the new version. The entry expires after `ttl`;
     /// without one it never does, even if it had a lifetime before.
@@ -70,6 +82,18 @@ pub trait KeyValueStore: Send + Sync + 'static {
     ///
     /// `PreconditionFailed` if the condition does not hold. `InvalidArgument` if the store does not support lifetimes.
     async fn set(&self, key: &str, value: Bytes, ttl: Option<Duration>, condition: Condition) -> Result<Version>;
+
+    /// Adds to the counter under `key` and returns the sum, atomically. The entry never expires, even if it had a
+    /// lifetime before.
+    ///
+    /// The default reads the entry and writes the sum over its version, until no other writer comes between.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Increment::apply`]; then the entry is unchanged.
+    async fn increment(&self, key: &str, increment: Increment) -> Result<i128> {
+        increment::by_conditional_writes(self, key, increment).await
+    }
 
     /// Deletes the entry under `key`, if any.
     async fn delete(&self, key: &str) -> Result<()>;

@@ -6,6 +6,7 @@ mod tables;
 mod usage;
 mod writer;
 
+use std::fmt;
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -21,16 +22,17 @@ use tempo_settings::BackendUrl;
 use tokio::sync::{mpsc, oneshot};
 
 use self::tables::Snapshot;
-use self::writer::{Operation, Request};
+use self::writer::{Operation, Outcome, Request};
 use crate::KEYVALUE;
 use crate::changes::Watchers;
-use crate::{Change, Condition, Entry, Error, ErrorKind, KeyValueStore, Result, Version};
+use crate::{Change, Condition, Entry, Error, ErrorKind, Increment, KeyValueStore, Result, Version};
 
 /// The real disk. redb's cache is the larger one here: keys and values are read again and again.
 const DISK: SystemDisk = SystemDisk::new(64 << 20);
 
 /// The scheme `file:`, whose URLs name a database file: `file:./data/app.redb`, or `file:./data/app.redb?quota=10GiB`. It
 /// is made if it is not there.
+#[derive(Clone, Copy, Debug)]
 pub struct File;
 
 impl BackendScheme<dyn KeyValueStore> for File {
@@ -64,6 +66,13 @@ impl BackendScheme<dyn KeyValueStore> for File {
 #[derive(Clone)]
 pub struct FileStore {
     shared: Arc<Shared>,
+}
+
+impl fmt::Debug for FileStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fault = &self.shared.published.fault;
+        f.debug_struct("FileStore").field("has_failed", &fault.is_raised()).finish_non_exhaustive()
+    }
 }
 
 /// State shared by the handles of a database. The last field is dropped last: the thread owns the database, and ends
@@ -138,7 +147,7 @@ impl FileStore {
         Ok(Self { shared: open::shared(path, Some(quota), Box::new(DISK)).await? })
     }
 
-    async fn write(&self, operation: Operation) -> Result<Version> {
+    async fn write(&self, operation: Operation) -> Result<Outcome> {
         let (reply, outcome) = oneshot::channel();
         // Both fail only if the thread has ended, and it ends before the store only if it panics.
         let sent = self.shared.requests.send(Request { operation, reply }).await;
@@ -156,8 +165,17 @@ impl KeyValueStore for FileStore {
         read(&self.shared, |entries| tables::get(entries, key))
     }
 
+    async fn head(&self, key: &str) -> Result<Option<Version>> {
+        read(&self.shared, |entries| tables::head(entries, key))
+    }
+
     async fn set(&self, key: &str, value: Bytes, ttl: Option<Duration>, condition: Condition) -> Result<Version> {
-        self.write(Operation::Set { key: key.to_owned(), value, expires: ttl.map(record::after), condition }).await
+        let set = Operation::Set { key: key.to_owned(), value, expires: ttl.map(record::after), condition };
+        Ok(self.write(set).await?.version)
+    }
+
+    async fn increment(&self, key: &str, increment: Increment) -> Result<i128> {
+        Ok(self.write(Operation::Increment { key: key.to_owned(), increment }).await?.sum)
     }
 
     async fn delete(&self, key: &str) -> Result<()> {

@@ -9,6 +9,7 @@ mod changes;
 mod error;
 mod file;
 mod flag;
+mod increment;
 mod memory;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;
@@ -17,4 +18,5 @@ pub use backend::{Change, Condition, Entry, KeyValueStore, Version};
 pub use error::{Error, ErrorKind, Result};
 pub use file::{File, FileStore};
 pub use flag::KEYVALUE;
+pub use increment::{Backoff, Increment};
 pub use memory::{Memory, MemoryStore};

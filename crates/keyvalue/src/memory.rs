@@ -1,6 +1,7 @@
 //! The backend `memory:`, which is lost when the process ends. For tests, caches and experiments.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -12,7 +13,7 @@ use tempo_backend::{BackendContext, BackendScheme};
 use tempo_settings::{BackendUrl, Flag, Size};
 
 use crate::changes::Watchers;
-use crate::{Change, Condition, Entry, Error, ErrorKind, KeyValueStore, Result, Version};
+use crate::{Change, Condition, Entry, Error, ErrorKind, Increment, KeyValueStore, Result, Version};
 
 /// Default capacity of a store, in bytes.
 const DEFAULT_CAPACITY_BYTES: usize = 256 << 20;
@@ -21,6 +22,7 @@ const MAX_FLAG: Flag = Flag::new("max-memory-store", "SIZE", "Capacity of a memo
 const ENTRY_OVERHEAD_BYTES: usize = 128;
 
 /// The URL scheme `memory:`. The rest of the URL distinguishes stores of one component: `memory:sessions`.
+#[derive(Clone, Copy, Debug)]
 pub struct Memory;
 
 impl BackendScheme<dyn KeyValueStore> for Memory {
@@ -40,6 +42,14 @@ impl BackendScheme<dyn KeyValueStore> for Memory {
 #[derive(Clone)]
 pub struct MemoryStore {
     content: Arc<Mutex<Content>>,
+}
+
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let content = self.content();
+        let mut debug = f.debug_struct("MemoryStore");
+        debug.field("entries", &content.entries.len()).field("bytes", &content.size).finish_non_exhaustive()
+    }
 }
 
 impl Default for MemoryStore {
@@ -100,13 +110,41 @@ impl Content {
         true
     }
 
+    fn version(&self, key: &str) -> Option<Version> {
+        self.entries.get(key).map(|kept| kept.entry.version)
+    }
+
     fn holds(&self, key: &str, condition: Condition) -> bool {
-        let version = self.entries.get(key).map(|kept| kept.entry.version);
+        let version = self.version(key);
         match condition {
             Condition::Always => true,
             Condition::Absent => version.is_none(),
             Condition::Version(expected) => version == Some(expected),
         }
+    }
+
+    /// Writes an entry and publishes the change.
+    fn put(&mut self, key: &str, value: Bytes, ttl: Option<Duration>) -> Result<Version> {
+        let old = self.entries.get(key).map_or(0, |kept| size(key, &kept.entry.value));
+        let total = self.size.saturating_sub(old).saturating_add(size(key, &value));
+        if total > self.max {
+            return Err(Error::new(ErrorKind::QuotaExceeded, "the store is full"));
+        }
+        self.remove(key);
+        self.size = total;
+        self.version = self.version.wrapping_add(1);
+        let version = self.version;
+        // A time beyond the clock's range means no expiry.
+        let expires = ttl.and_then(|ttl| Instant::now().checked_add(ttl));
+        if let Some(expires) = expires {
+            self.expiring.insert((expires, key.to_owned()));
+        }
+        let entry = Entry { value: value.clone(), version };
+        self.entries.insert(key.to_owned(), Kept { entry, expires });
+        if !self.watchers.is_empty() {
+            self.watchers.publish(&Change::Set { key: key.to_owned(), value });
+        }
+        Ok(version)
     }
 }
 
@@ -116,31 +154,23 @@ impl KeyValueStore for MemoryStore {
         Ok(self.content().entries.get(key).map(|kept| kept.entry.clone()))
     }
 
+    async fn head(&self, key: &str) -> Result<Option<Version>> {
+        Ok(self.content().version(key))
+    }
+
     async fn set(&self, key: &str, value: Bytes, ttl: Option<Duration>, condition: Condition) -> Result<Version> {
         let mut content = self.content();
         if !content.holds(key, condition) {
             return Err(precondition_failed());
         }
-        let old = content.entries.get(key).map_or(0, |kept| size(key, &kept.entry.value));
-        let total = content.size.saturating_sub(old).saturating_add(size(key, &value));
-        if total > content.max {
-            return Err(Error::new(ErrorKind::QuotaExceeded, "the store is full"));
-        }
-        content.remove(key);
-        content.size = total;
-        content.version = content.version.wrapping_add(1);
-        let version = content.version;
-        // A time beyond the clock's range means no expiry.
-        let expires = ttl.and_then(|ttl| Instant::now().checked_add(ttl));
-        if let Some(expires) = expires {
-            content.expiring.insert((expires, key.to_owned()));
-        }
-        let entry = Entry { value: value.clone(), version };
-        content.entries.insert(key.to_owned(), Kept { entry, expires });
-        if !content.watchers.is_empty() {
-            content.watchers.publish(&Change::Set { key: key.to_owned(), value });
-        }
-        Ok(version)
+        content.put(key, value, ttl)
+    }
+
+    async fn increment(&self, key: &str, increment: Increment) -> Result<i128> {
+        let mut content = self.content();
+        let sum = increment.apply(content.entries.get(key).map(|kept| &*kept.entry.value))?;
+        content.put(key, Bytes::from(sum.to_string()), None)?;
+        Ok(sum)
     }
 
     async fn delete(&self, key: &str) -> Result<()> {

@@ -6,6 +6,7 @@ mod conditions;
 mod entries;
 #[cfg(test)]
 mod flawed;
+mod increments;
 mod lists;
 pub mod model;
 mod watches;
@@ -78,6 +79,9 @@ fn checks() -> Vec<Check<Arc<dyn KeyValueStore>, Capabilities>> {
         check!(conditions::versions_are_never_reused, |can| can.conditional_writes),
         check!(conditions::one_of_many_writers_creates, |can| can.conditional_writes),
         check!(conditions::compare_and_swap_is_atomic, |can| can.conditional_writes),
+        check!(increments::counters_are_decimal_entries, |can| can.conditional_writes),
+        check!(increments::increments_are_atomic, |can| can.conditional_writes),
+        check!(increments::increments_end_a_ttl, |can| can.conditional_writes && can.lifetimes),
         check!(lists::keys_are_listed_in_order, |can| can.list),
         check!(lists::odd_keys_are_listed, |can| can.list),
         check!(lists::keys_are_listed_by_prefix, |can| can.list),
@@ -107,6 +111,8 @@ async fn value(store: &Arc<dyn KeyValueStore>, key: &str) -> Result<Option<Bytes
 async fn expect(store: &Arc<dyn KeyValueStore>, key: &str, expected: Option<&[u8]>) -> Result<()> {
     let found = value(store, key).await?;
     ensure!(found.as_deref() == expected, "{key:?} has another value than it should, or none");
+    let exists = store.exists(key).await.with_context(|| format!("exists of {key:?}"))?;
+    ensure!(exists == expected.is_some(), "exists of {key:?} returns {exists}");
     Ok(())
 }
 

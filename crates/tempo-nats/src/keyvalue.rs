@@ -1,5 +1,6 @@
 //! Keyvalue stores in buckets of JetStream.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,12 +24,14 @@ use crate::options;
 
 mod bucket;
 mod error;
+mod head;
 mod marker;
 mod seen;
 mod walk;
 mod watch;
 
 use bucket::Bucket;
+use head::Head;
 use seen::RecentValues;
 
 /// How often a read is tried whose answer was lost with the connection. To read twice does no harm.
@@ -56,6 +59,12 @@ pub struct NatsKeyValue {
     seen: RecentValues,
 }
 
+impl fmt::Debug for NatsKeyValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NatsKeyValue").field("bucket", &self.bucket.name()).finish_non_exhaustive()
+    }
+}
+
 impl BackendScheme<dyn KeyValueStore> for NatsKeyValue {
     const NAMES: &'static [&'static str] = &["nats", "tls"];
 
@@ -75,6 +84,10 @@ impl BackendScheme<dyn KeyValueStore> for NatsKeyValue {
 impl KeyValueStore for NatsKeyValue {
     async fn get(&self, key: &str) -> Result<Option<Entry>> {
         self.entry(&key::encode(key)).await
+    }
+
+    async fn head(&self, key: &str) -> Result<Option<Version>> {
+        self.version(&key::encode(key)).await
     }
 
     async fn set(&self, key: &str, value: Bytes, ttl: Option<Duration>, condition: Condition) -> Result<Version> {
@@ -114,11 +127,30 @@ impl NatsKeyValue {
         Ok(entry)
     }
 
+    /// Returns the version of the value under a key, without the value if the bucket has one replica. Of several, the
+    /// one with the consumer may lag behind the leader, so the value is read from the leader.
+    async fn version(&self, key: &str) -> Result<Option<Version>> {
+        if self.bucket.has_one_replica() {
+            let head = self.connection.request(head::last(&self.connection, &self.bucket, key)).await;
+            match head.unwrap_or_else(|lost| Err(lost.into())) {
+                Ok(Some(Head::Value(version))) => {
+                    self.seen.note(version);
+                    return Ok(Some(version));
+                }
+                Ok(Some(Head::Marker)) => return Ok(None),
+                // Most likely there is no message. A read also works where the account may have no more consumers.
+                Ok(None) | Err(NatsError::ConnectionLost | NatsError::Other) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(self.entry(key).await?.map(|entry| entry.version))
+    }
+
     /// Writes over the value that has this version. The server judges whether that is the last message; whether it is a
     /// value and no marker, which it does not ask, cannot change any more.
     async fn replace(&self, key: &str, life: Option<u64>, value: Bytes, version: Version) -> Result<Version> {
         let known = self.seen.is_value(version);
-        if !known && self.entry(key).await?.is_none_or(|entry| entry.version != version) {
+        if !known && self.version(key).await? != Some(version) {
             return Err(error::condition());
         }
         self.publish(key, headers(Some(version), life), value).await

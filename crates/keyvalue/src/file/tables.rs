@@ -12,7 +12,7 @@ use tempo_backend::database;
 use super::record::{self, Head};
 use super::usage::{self, Usage};
 use crate::memory::precondition_failed;
-use crate::{Condition, Entry, ErrorKind, Version};
+use crate::{Condition, Entry, ErrorKind, Increment, Version};
 
 /// Keys with their records.
 const ENTRIES: TableDefinition<&[u8], &[u8]> = TableDefinition::new("entries");
@@ -82,12 +82,20 @@ pub(super) fn snapshot(database: &Database) -> Result<Snapshot, Error> {
     Ok(database.begin_read()?.open_table(ENTRIES)?)
 }
 
-/// The entry under `key`, if it lives.
+/// Returns the entry under `key` unless it has expired.
 pub(super) fn get(entries: &Snapshot, key: &str) -> Result<Option<Entry>, Error> {
+    find(entries, key, |head, value| Entry { value: Bytes::copy_from_slice(value), version: head.version })
+}
+
+/// Returns the version of the entry under `key` unless it has expired.
+pub(super) fn head(entries: &Snapshot, key: &str) -> Result<Option<Version>, Error> {
+    find(entries, key, |head, _| head.version)
+}
+
+fn find<R>(entries: &Snapshot, key: &str, map: impl FnOnce(Head, &[u8]) -> R) -> Result<Option<R>, Error> {
     let Some(found) = entries.get(key.as_bytes())? else { return Ok(None) };
     let (head, value) = parse(found.value())?;
-    let lives = head.lives(record::now());
-    Ok(lives.then(|| Entry { value: Bytes::copy_from_slice(value), version: head.version }))
+    Ok(head.lives(record::now()).then(|| map(head, value)))
 }
 
 /// The first `limit` living keys that begin with `prefix` and come after `after`.
@@ -184,6 +192,27 @@ impl<'a> Tables<'a> {
             self.expirations.insert((expires, key.as_bytes()), ())?;
         }
         Ok(Ok(self.version))
+    }
+
+    /// Adds to the counter under `key`. Returns the version of the entry and the sum.
+    pub(super) fn increment(
+        &mut self,
+        key: &str,
+        increment: Increment,
+    ) -> Result<crate::Result<(Version, i128)>, Error> {
+        let sum = match self.entries.get(key.as_bytes())? {
+            Some(found) => {
+                let (head, value) = parse(found.value())?;
+                increment.apply(Some(value).filter(|_| head.lives(self.now)))
+            }
+            None => increment.apply(None),
+        };
+        let sum = match sum {
+            Ok(sum) => sum,
+            Err(error) => return Ok(Err(error)),
+        };
+        let written = self.set(key, sum.to_string().as_bytes(), None, Condition::Always)?;
+        Ok(written.map(|version| (version, sum)).map_err(Into::into))
     }
 
     /// Deletes the entry under `key`. Returns whether it existed.

@@ -12,16 +12,26 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::tables::{self, Tables};
 use super::{Published, explain, failed};
-use crate::{Change, Condition, Error, Result, Version};
+use crate::{Change, Condition, Error, Increment, Result, Version};
 
+/// Maximum bytes of a counter: the digits of the smallest `i64`.
+const MAX_COUNTER_BYTES: usize = 20;
 /// How often an idle thread checks whether a probe is due.
 const PROBE_POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// A write and the channel for its result.
 pub(super) struct Request {
     pub(super) operation: Operation,
-    /// Operations that write no entry return 0.
-    pub(super) reply: oneshot::Sender<Result<Version>>,
+    pub(super) reply: oneshot::Sender<Result<Outcome>>,
+}
+
+/// The result of an operation.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Outcome {
+    /// The version of the entry that was written, or 0.
+    pub(super) version: Version,
+    /// The sum of an increment, or 0.
+    pub(super) sum: i128,
 }
 
 pub(super) enum Operation {
@@ -30,6 +40,10 @@ pub(super) enum Operation {
         value: Bytes,
         expires: Option<u64>,
         condition: Condition,
+    },
+    Increment {
+        key: String,
+        increment: Increment,
     },
     Delete {
         key: String,
@@ -40,7 +54,11 @@ pub(super) enum Operation {
 
 impl Operation {
     fn size(&self) -> usize {
-        if let Self::Set { value, .. } = self { value.len() } else { 0 }
+        match self {
+            Self::Set { value, .. } => value.len(),
+            Self::Increment { .. } => MAX_COUNTER_BYTES,
+            Self::Delete { .. } | Self::Sweep => 0,
+        }
     }
 }
 
@@ -100,7 +118,7 @@ impl Writer {
     }
 
     /// Commits `operations`, whose values have `size` bytes. Within the pause after a failure, returns the last error.
-    fn serve(&mut self, operations: Vec<Operation>, size: usize) -> Result<Vec<Result<Version>>> {
+    fn serve(&mut self, operations: Vec<Operation>, size: usize) -> Result<Vec<Result<Outcome>>> {
         let raised = self.published.fault.is_raised();
         if raised && Instant::now() < self.again {
             return Err(self.error.clone());
@@ -195,7 +213,7 @@ fn commit(
     operations: Vec<Operation>,
     quota: Option<u64>,
     published: &Published,
-) -> std::result::Result<Vec<Result<Version>>, redb::Error> {
+) -> std::result::Result<Vec<Result<Outcome>>, redb::Error> {
     let transaction = database.begin_write()?;
     let mut tables = Tables::open(&transaction, quota)?;
     let mut changes: Vec<Change> = tables.sweep()?.into_iter().map(|key| Change::Delete { key }).collect();
@@ -205,17 +223,24 @@ fn commit(
             Operation::Set { key, value, expires, condition } => match tables.set(&key, &value, expires, condition)? {
                 Ok(version) => {
                     changes.push(Change::Set { key, value });
-                    Ok(version)
+                    Ok(Outcome { version, sum: 0 })
                 }
                 Err(refusal) => Err(refusal.into()),
+            },
+            Operation::Increment { key, increment } => match tables.increment(&key, increment)? {
+                Ok((version, sum)) => {
+                    changes.push(Change::Set { key, value: sum.to_string().into() });
+                    Ok(Outcome { version, sum })
+                }
+                Err(error) => Err(error),
             },
             Operation::Delete { key } => {
                 if tables.delete(&key)? {
                     changes.push(Change::Delete { key });
                 }
-                Ok(0)
+                Ok(Outcome::default())
             }
-            Operation::Sweep => Ok(0),
+            Operation::Sweep => Ok(Outcome::default()),
         });
     }
     if tables.changed {

@@ -29,6 +29,7 @@ pub(super) async fn versions_are_never_reused(store: &Arc<dyn KeyValueStore>) ->
     let first = set(store, &key, "1").await?;
     let entry = store.get(&key).await?.context("the entry")?;
     ensure!(entry.version == first, "get gives another version than set gave");
+    ensure!(store.head(&key).await? == Some(first), "head gives another version than set gave");
     let second = write(store, &key, "2", first).await.context("over the first")?;
     ensure!(second != first, "a write left the version as it was");
     expect_refused(store, &key, Condition::Version(first)).await.context("over the first again")?;
@@ -40,6 +41,7 @@ pub(super) async fn versions_are_never_reused(store: &Arc<dyn KeyValueStore>) ->
         expect_refused(store, &key, Condition::Version(guess)).await.context("after a delete")?;
     }
     expect(store, &key, None).await?;
+    ensure!(store.head(&key).await?.is_none(), "head gives a version after a delete");
     let fourth = set(store, &key, "2").await?;
     ensure!(![first, second, third].contains(&fourth), "a version came back after a delete");
     expect_refused(store, &key, Condition::Version(third)).await.context("after it was made again")?;
@@ -90,7 +92,7 @@ pub(super) async fn compare_and_swap_is_atomic(store: &Arc<dyn KeyValueStore>) -
     expect(store, &key, Some((TASKS * ROUNDS).to_string().as_bytes())).await
 }
 
-/// Whether nobody else was faster.
+/// Returns whether no other writer came between.
 async fn increment(store: &Arc<dyn KeyValueStore>, key: &str) -> Result<bool> {
     let (number, condition) = match store.get(key).await? {
         Some(entry) => (std::str::from_utf8(&entry.value)?.parse()?, Condition::Version(entry.version)),

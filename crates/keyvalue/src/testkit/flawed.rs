@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
 
-use crate::{Change, Condition, Entry, KeyValueStore, MemoryStore, Version};
+use crate::{Change, Condition, Entry, Increment, KeyValueStore, MemoryStore, Version};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Flaw {
@@ -24,6 +24,10 @@ pub(super) enum Flaw {
     RepeatsVersions,
     HidesDeletes,
     SwapsChanges,
+    HeadSeesNothing,
+    LosesIncrements,
+    IncrementsBlindly,
+    KeepsTtlOfCounters,
 }
 
 /// A store with a flaw.
@@ -77,6 +81,26 @@ impl KeyValueStore for Flawed {
         }
         let version = self.inner.set(&self.key(key), value, ttl, condition).await?;
         Ok(if self.flaw == Flaw::RepeatsVersions { 1 } else { version })
+    }
+
+    async fn head(&self, key: &str) -> crate::Result<Option<Version>> {
+        if self.flaw == Flaw::HeadSeesNothing { Ok(None) } else { Ok(self.get(key).await?.map(|entry| entry.version)) }
+    }
+
+    async fn increment(&self, key: &str, increment: Increment) -> crate::Result<i128> {
+        let entry = self.get(key).await?.filter(|_| self.flaw != Flaw::IncrementsBlindly);
+        let sum = increment.apply(entry.as_ref().map(|entry| &*entry.value));
+        let ttl = Some(Duration::from_secs(1)).filter(|_| self.flaw == Flaw::KeepsTtlOfCounters);
+        match self.flaw {
+            Flaw::LosesIncrements | Flaw::IncrementsBlindly | Flaw::KeepsTtlOfCounters => {
+                let sum = sum?;
+                // Without a condition, and slowly, so that tasks overlap.
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                self.inner.set(key, sum.to_string().into(), ttl, Condition::Always).await?;
+                Ok(sum)
+            }
+            _ => self.inner.increment(&self.key(key), increment).await,
+        }
     }
 
     async fn delete(&self, key: &str) -> crate::Result<()> {

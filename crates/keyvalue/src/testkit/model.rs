@@ -13,7 +13,7 @@ use tempo_backend::testkit::model::{Prefix, ReferenceModel};
 use tempo_settings::Flag;
 
 use super::entries::odd_keys;
-use crate::{Condition, Entry, ErrorKind, KEYVALUE, KeyValueStore, Version};
+use crate::{Condition, Entry, ErrorKind, Increment, KEYVALUE, KeyValueStore, Version};
 
 /// Maximum length of a key, in bytes.
 const MAX_KEY_BYTES: usize = 512;
@@ -44,6 +44,13 @@ pub enum Operation {
         condition: ConditionChoice,
         /// The time to live. No entry expires during a test.
         ttl: Option<Duration>,
+    },
+    /// Increments a counter.
+    Increment {
+        /// The key.
+        key: Index,
+        /// The number to add.
+        delta: i64,
     },
     /// Deletes an entry.
     Delete {
@@ -98,12 +105,17 @@ impl ReferenceModel for KeyValueModel {
             3 => Just(ConditionChoice::Current),
             1 => any::<Index>().prop_map(ConditionChoice::Earlier),
         ];
-        let value = prop::collection::vec(any::<u8>(), 0..20);
+        let value = prop_oneof![
+            3 => prop::collection::vec(any::<u8>(), 0..20),
+            1 => any::<i64>().prop_map(|number| number.to_string().into_bytes()),
+        ];
         let ttl = prop::option::weighted(0.3, (1000_u64..100_000).prop_map(Duration::from_secs));
         prop_oneof![
             3 => key().prop_map(|key| Operation::Get { key }),
             8 => (key(), value, condition, ttl)
                 .prop_map(|(key, value, condition, ttl)| Operation::Set { key, value, condition, ttl }),
+            2 => (key(), prop_oneof![-9_i64..9, any::<i64>()])
+                .prop_map(|(key, delta)| Operation::Increment { key, delta }),
             2 => key().prop_map(|key| Operation::Delete { key }),
             2 => (Prefix::strategy(), prop::option::of(key()), 0_usize..12)
                 .prop_map(|(prefix, after, limit)| Operation::Keys { prefix, after, limit }),
@@ -122,6 +134,7 @@ impl ReferenceModel for KeyValueModel {
             Operation::Set { key, condition, ttl, .. } => {
                 format!("set of {:?}, {condition:?}, {ttl:?}", key.get(keys))
             }
+            Operation::Increment { key, delta } => format!("increment of {:?} by {delta}", key.get(keys)),
             Operation::Delete { key } => format!("delete of {:?}", key.get(keys)),
             Operation::Keys { prefix, after, limit } => {
                 let after = after.map(|after| after.get(keys));
@@ -137,6 +150,9 @@ impl ReferenceModel for KeyValueModel {
                 let key: &String = key.get(keys);
                 let condition = self.condition(key, condition);
                 self.set(store, key, value.into(), ttl, condition).await
+            }
+            Operation::Increment { key, delta } => {
+                self.increment(store, key.get::<String>(keys), delta.into()).await
             }
             Operation::Delete { key } => {
                 let key: &String = key.get(keys);
@@ -162,6 +178,26 @@ impl KeyValueModel {
     async fn get(&self, store: &dyn KeyValueStore, key: &str) -> Result<()> {
         let found = store.get(key).await?;
         ensure!(found.as_ref() == self.entries.get(key), "there is {found:?} and not {:?}", self.entries.get(key));
+        let (head, version) = (store.head(key).await?, found.map(|entry| entry.version));
+        ensure!(head == version, "the version is {head:?} and not {version:?}");
+        Ok(())
+    }
+
+    /// The version of the sum is known only by reading it.
+    async fn increment(&mut self, store: &dyn KeyValueStore, key: &str, increment: Increment) -> Result<()> {
+        let expected = increment.apply(self.entries.get(key).map(|entry| &*entry.value));
+        let sum = store.increment(key, increment).await;
+        match (&expected, &sum) {
+            (Ok(expected), Ok(sum)) => ensure!(sum == expected, "the sum is {sum} and not {expected}"),
+            (Err(expected), Err(error)) => ensure!(error.kind() == expected.kind(), "{error:?} and not {expected:?}"),
+            _ => anyhow::bail!("{sum:?} and not {expected:?}"),
+        }
+        if let Ok(sum) = sum {
+            let version = store.head(key).await?.context("there is no counter")?;
+            ensure!(!self.versions.contains(&version), "version {version} was assigned before");
+            self.versions.push(version);
+            self.entries.insert(key.to_owned(), Entry { value: Bytes::from(sum.to_string()), version });
+        }
         Ok(())
     }
 

@@ -19,6 +19,10 @@ async fn every_flaw_is_found() {
         (Flaw::RepeatsVersions, "versions_are_never_reused"),
         (Flaw::HidesDeletes, "every_watcher_receives_every_change"),
         (Flaw::SwapsChanges, "every_watcher_receives_every_change"),
+        (Flaw::HeadSeesNothing, "entries_are_set_read_and_deleted"),
+        (Flaw::LosesIncrements, "increments_are_atomic"),
+        (Flaw::IncrementsBlindly, "counters_are_decimal_entries"),
+        (Flaw::KeepsTtlOfCounters, "increments_end_a_ttl"),
     ];
     for (flaw, name) in flaws {
         let store: Arc<dyn KeyValueStore> = Arc::new(Flawed::new(flaw, MemoryStore::default()));

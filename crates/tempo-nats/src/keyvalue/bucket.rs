@@ -39,6 +39,11 @@ impl Bucket {
         Ok(Self { store })
     }
 
+    /// Returns the name of the bucket.
+    pub(super) fn name(&self) -> &str {
+        &self.store.name
+    }
+
     /// Where a key's messages are.
     pub(super) fn subject(&self, key: &str) -> String {
         format!("{}{key}", self.store.prefix)
@@ -61,8 +66,13 @@ impl Bucket {
 
     /// Whether the one replica may be asked past JetStream's queue. Of several, one that lags could answer.
     pub(super) fn reads_directly(&self) -> bool {
+        self.store.stream.cached_info().config.allow_direct && self.has_one_replica()
+    }
+
+    /// Returns whether there is a single replica, so that none can lag behind another.
+    pub(super) fn has_one_replica(&self) -> bool {
         let config = &self.store.stream.cached_info().config;
-        config.allow_direct && config.num_replicas <= 1 && config.mirror.is_none()
+        config.num_replicas <= 1 && config.mirror.is_none()
     }
 
     /// Whether an entry can be given a lifetime.

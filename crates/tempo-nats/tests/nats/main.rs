@@ -6,6 +6,7 @@ mod blobstore;
 mod bucket;
 mod crash;
 mod credentials;
+mod head;
 mod keyvalue;
 mod messaging;
 mod model;

@@ -53,7 +53,8 @@ fn what_is_right_passes() {
 
 #[test]
 fn every_flaw_is_found() {
-    let flaws = [Flaw::IgnoresCase, Flaw::IgnoresAbsent, Flaw::ForgetsDeletes].map(Wrong::Flawed);
+    let flaws = [Flaw::IgnoresCase, Flaw::IgnoresAbsent, Flaw::ForgetsDeletes, Flaw::IncrementsBlindly];
+    let flaws = flaws.map(Wrong::Flawed);
     for wrong in [Wrong::Shared, Wrong::Lost].into_iter().chain(flaws) {
         let error = two(Some(wrong)).expect_err("a flaw passed").to_string();
         assert!(error.starts_with("Test failed: "), "{wrong:?}: {error}");

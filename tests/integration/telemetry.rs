@@ -51,7 +51,7 @@ fn a_request_is_one_trace_across_three_processes() {
     let url = format!("http://{}/", second.address);
     let front = collector.configure(broker.run("fan-out").args(["--allow-http", &url]), "front").serve();
     assert_eq!(fan_out(front.address, &url, true).text(), "Hello from Tempo!\n");
-    let tree = collector.tree(TRACE, 9);
+    let tree = collector.tree(TRACE, 8);
     let expected = [
         "front: GET (server)",
         "  front: set default (client)",
@@ -60,8 +60,7 @@ fn a_request_is_one_trace_across_three_processes() {
         "    second: GET (server)",
         "  front: publish work.done (producer)",
         "    third: process work.done (consumer)",
-        "      third: get default (client)",
-        "      third: set default (client)",
+        "      third: increment default (client)",
     ];
     assert_eq!(tree, expected, "{tree:#?}");
     let root = collector.spans().into_iter().find(|(_, span)| hex(&span.parent_span_id) == PARENT).unwrap().1;

@@ -57,3 +57,25 @@ fn short_calls_have_durations() {
     assert_eq!(count.as_deref(), Some("3"), "{metrics}");
     assert!(!metrics.contains("tempo_host_calls"), "{metrics}");
 }
+
+#[test]
+fn operations_on_stores_have_the_names_of_the_guests_functions() {
+    let run = Run::guest("keyvalue-conformance").args(["--keyvalue", "memory:", "--admin", "127.0.0.1:0"]);
+    let front = run.serve();
+    for check in ["batch", "delete", "increment"] {
+        assert_eq!(get(front.address, &format!("/check/{check}")).text(), "ok\n", "{check}");
+    }
+    let metrics = Admin::of(&front).get("/metrics").text();
+    let count = |operation: &str| {
+        let labels =
+            ["db_system_name=\"memory\"", "db_namespace=\"default\"", &format!("db_operation_name=\"{operation}\"")];
+        let count = series(&metrics, "db_client_operation_duration_seconds_count", &labels);
+        count.map_or(0, |count| count.parse::<u64>().unwrap())
+    };
+    // The check `batch` calls it twice, with four keys and with none.
+    assert_eq!(count("get-many"), 2, "{metrics}");
+    for operation in ["get", "set", "delete", "exists", "list-keys", "set-many", "delete-many", "increment"] {
+        assert!(count(operation) > 0, "no {operation} in {metrics}");
+    }
+    assert_eq!(count("keys"), 0, "the backend's function is measured: {metrics}");
+}

@@ -29,8 +29,7 @@ fn a_handler_of_messages_is_part_of_the_trace_and_hands_it_on() {
         "        checking: check (internal)",
         "          checking: publish work.checked (producer)",
         "            checked: process work.checked (consumer)",
-        "              checked: get default (client)",
-        "              checked: set default (client)",
+        "              checked: increment default (client)",
     ];
     let tree = collector.tree(TRACE, expected.len());
     assert_eq!(tree, expected, "{tree:#?}");

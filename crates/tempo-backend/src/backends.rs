@@ -15,20 +15,22 @@ pub const DATA: Flag = Flag::new("data", "DIR", "Directory of stores for which n
 /// The stores of one component, by name. Cheap to clone.
 pub struct Backends<B: ?Sized> {
     stores: Arc<BTreeMap<String, Arc<B>>>,
+    /// The schemes of the stores that were opened by URL.
+    schemes: Arc<BTreeMap<String, String>>,
     /// The URL of the default store if none was configured.
     fallback: Option<BackendUrl>,
 }
 
 impl<B: ?Sized> Clone for Backends<B> {
     fn clone(&self) -> Self {
-        Self { stores: self.stores.clone(), fallback: self.fallback.clone() }
+        Self { stores: self.stores.clone(), schemes: self.schemes.clone(), fallback: self.fallback.clone() }
     }
 }
 
 impl<B: ?Sized + Send + Sync + 'static> Backends<B> {
     /// Wraps `stores`, for an embedding that opens them itself.
     pub fn new(stores: impl IntoIterator<Item = (String, Arc<B>)>) -> Self {
-        Self { stores: Arc::new(stores.into_iter().collect()), fallback: None }
+        Self { stores: Arc::new(stores.into_iter().collect()), schemes: Arc::default(), fallback: None }
     }
 
     /// Opens all stores that `flag` names, concurrently. If it names none, `fallback` becomes the store `default`.
@@ -82,12 +84,19 @@ impl<B: ?Sized + Send + Sync + 'static> Backends<B> {
                 return Err(context.settings.invalid(flag, &format!("the name `{name}` is given twice")).into());
             }
         }
-        Ok(Self { stores: Arc::new(stores), fallback: (!configured).then_some(fallback) })
+        let schemes = named.iter().map(|named| (named.name.clone(), named.url.scheme().to_owned()));
+        let schemes = Arc::new(schemes.collect());
+        Ok(Self { stores: Arc::new(stores), schemes, fallback: (!configured).then_some(fallback) })
     }
 
     /// Returns the store `name`.
     pub fn get(&self, name: &str) -> Option<&Arc<B>> {
         self.stores.get(name)
+    }
+
+    /// Returns the scheme of the URL of the store `name`, if it was opened by URL.
+    pub fn scheme(&self, name: &str) -> Option<&str> {
+        self.schemes.get(name).map(String::as_str)
     }
 
     /// Iterates over the stores and their names, in the order of the names.
@@ -155,6 +164,7 @@ mod tests {
         assert_eq!(url("default").as_deref(), Some("toy:a"));
         assert_eq!(url("b").as_deref(), Some("toy:b"));
         assert_eq!(url("d"), None);
+        assert_eq!((stores.scheme("c"), stores.scheme("d")), (Some("toy"), None));
         assert!(Arc::ptr_eq(stores.get("b").unwrap(), stores.get("c").unwrap()), "one URL, one store");
         assert_eq!(stores.fallback(), None);
     }

@@ -1,40 +1,10 @@
-//! Increments and swaps, built on reads and conditional writes.
-
-use std::fmt::Display;
-use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-use std::str::FromStr;
-use std::time::Duration;
+//! Increments and compare-and-swap.
 
 use bytes::Bytes;
+use tempo_keyvalue::{Backoff, Increment};
 
 use crate::bucket::Bucket;
 use crate::{Condition, Entry, Error, ErrorKind, Result, Version};
-
-/// Maximum attempts. Each failed attempt means that another writer succeeded, so only an entry under constant writes
-/// gets here.
-const MAX_ATTEMPTS: u32 = 1000;
-/// Maximum pause between attempts, in microseconds.
-const MAX_PAUSE_MICROS: u64 = 20_000;
-
-/// Number types of counters.
-pub(crate) trait Counter: Copy + Display + FromStr + Send + Sync {
-    const ZERO: Self;
-    fn add(self, delta: Self) -> Option<Self>;
-}
-
-impl Counter for u64 {
-    const ZERO: Self = 0;
-    fn add(self, delta: Self) -> Option<Self> {
-        self.checked_add(delta)
-    }
-}
-
-impl Counter for i64 {
-    const ZERO: Self = 0;
-    fn add(self, delta: Self) -> Option<Self> {
-        self.checked_add(delta)
-    }
-}
 
 /// Conditions of a swap. Without any, every entry matches.
 #[derive(Clone, Debug, Default)]
@@ -51,25 +21,31 @@ pub(crate) enum Swap {
     Stale(Option<Entry>),
 }
 
+/// Result of a write over a version.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum WriteOver {
+    Done,
+    /// Not written: the entry has another version, or there is none.
+    Stale(Option<Version>),
+}
+
 impl Bucket {
     /// Adds `delta` to the decimal number under `key` and returns the sum.
-    pub(crate) async fn increment<N: Counter>(&self, key: &str, delta: N) -> Result<N> {
-        self.limits.check_key(key)?;
-        let mut tries = Backoff::default();
-        loop {
-            let mut call = self.arguments(key.len())?;
-            let entry = self.entry(&mut call, key).await?;
-            let sum = sum(entry.as_ref(), delta)?;
-            let condition = entry.map_or(Condition::Absent, |entry| Condition::Version(entry.version));
-            if self.write(key, sum.to_string().into(), condition).await?.is_some() {
-                return Ok(sum);
-            }
-            tries.another().await?;
-        }
+    pub(crate) async fn increment<N: Into<Increment> + TryFrom<i128>>(&self, key: &str, delta: N) -> Result<N> {
+        let increment = async {
+            let _call = self.look(key).await?;
+            let sum = self.store.increment(key, delta.into()).await?;
+            N::try_from(sum).map_err(|_| Error::new(ErrorKind::Other, "the store returned a sum that is out of range"))
+        };
+        self.measure("increment", increment).await
     }
 
     /// Replaces an entry that matches `required`.
     pub(crate) async fn swap(&self, key: &str, value: Vec<u8>, required: &Required) -> Result<Swap> {
+        self.measure("swap", self.replace(key, value, required)).await
+    }
+
+    async fn replace(&self, key: &str, value: Vec<u8>, required: &Required) -> Result<Swap> {
         self.limits.check_value(&value)?;
         if required.version.is_none() && required.value.is_none() {
             return Err(Error::new(ErrorKind::InvalidArgument, "a swap requires a version or a value"));
@@ -80,41 +56,52 @@ impl Bucket {
         let mut call = self.arguments(key.len().saturating_add(value.len()).saturating_add(compared))?;
         let given = call.bytes();
         let value = Bytes::from(value);
-        let mut tries = Backoff::default();
+        let mut backoff = Backoff::default();
         loop {
             call.shrink(call.bytes().saturating_sub(given));
             let version = match self.entry(&mut call, key).await? {
                 Some(entry) if required.holds(&entry) => entry.version,
                 other => return Ok(Swap::Stale(other)),
             };
-            if self.write(key, value.clone(), Condition::Version(version)).await?.is_some() {
+            if self.write(key, value.clone(), Condition::Version(version)).await? {
                 return Ok(Swap::Done);
             }
             // The entry changed meanwhile. If only the value is required and equal again, retry.
-            tries.another().await?;
+            backoff.pause().await?;
         }
     }
 
-    /// Returns the version of the entry under `key`.
-    pub(crate) async fn version(&self, key: &str) -> Result<Option<Version>> {
-        Ok(self.current(key).await?.map(|entry| entry.version))
+    /// Begins a compare-and-swap: returns the version of the entry under `key`.
+    pub(crate) async fn cas(&self, key: &str) -> Result<Option<Version>> {
+        self.measure("cas", self.version(key)).await
     }
 
-    /// Writes `value` if the entry has `version`, or, with `None`, if there is no entry. Returns whether it was
-    /// written.
-    pub(crate) async fn write_over(&self, key: &str, value: Vec<u8>, version: Option<Version>) -> Result<bool> {
-        self.limits.check_key(key)?;
-        self.limits.check_value(&value)?;
-        let _call = self.arguments(key.len().saturating_add(value.len()))?;
-        let condition = version.map_or(Condition::Absent, Condition::Version);
-        Ok(self.write(key, value.into(), condition).await?.is_some())
+    /// Writes `value` if the entry has `version`, or, with `None`, if there is no entry.
+    pub(crate) async fn write_over(&self, key: &str, value: Vec<u8>, version: Option<Version>) -> Result<WriteOver> {
+        let write = async {
+            self.limits.check_key(key)?;
+            self.limits.check_value(&value)?;
+            let call = self.arguments(key.len().saturating_add(value.len()))?;
+            let condition = version.map_or(Condition::Absent, Condition::Version);
+            if self.write(key, value.into(), condition).await? {
+                return Ok(WriteOver::Done);
+            }
+            drop(call);
+            Ok(WriteOver::Stale(self.version(key).await?))
+        };
+        self.measure("swap", write).await
     }
 
-    /// `None` if the condition did not hold.
-    async fn write(&self, key: &str, value: Bytes, condition: Condition) -> Result<Option<Version>> {
+    async fn version(&self, key: &str) -> Result<Option<Version>> {
+        let _call = self.look(key).await?;
+        self.store.head(key).await
+    }
+
+    /// Returns whether the condition held, and so whether `value` was written.
+    async fn write(&self, key: &str, value: Bytes, condition: Condition) -> Result<bool> {
         match self.store.set(key, value, None, condition).await {
-            Ok(version) => Ok(Some(version)),
-            Err(error) if error.kind() == ErrorKind::PreconditionFailed => Ok(None),
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::PreconditionFailed => Ok(false),
             Err(error) => Err(error),
         }
     }
@@ -124,35 +111,6 @@ impl Required {
     fn holds(&self, entry: &Entry) -> bool {
         self.version.as_ref().is_none_or(|version| *version == entry.version.to_string())
             && self.value.as_ref().is_none_or(|value| *value == entry.value)
-    }
-}
-
-fn sum<N: Counter>(entry: Option<&Entry>, delta: N) -> Result<N> {
-    let number = match entry {
-        Some(entry) => std::str::from_utf8(&entry.value).ok().and_then(|text| text.parse().ok()).ok_or_else(|| {
-            Error::new(ErrorKind::InvalidArgument, "the value is not a number that can be incremented")
-        })?,
-        None => N::ZERO,
-    };
-    number.add(delta).ok_or_else(|| Error::new(ErrorKind::InvalidArgument, "the sum is out of the number's range"))
-}
-
-/// Counts attempts and pauses between them, with exponential backoff and jitter.
-#[derive(Default)]
-struct Backoff(u32);
-
-impl Backoff {
-    async fn another(&mut self) -> Result<()> {
-        self.0 = self.0.saturating_add(1);
-        if self.0 >= MAX_ATTEMPTS {
-            let message = "too many concurrent writes of the entry; nothing was written";
-            return Err(Error::new(ErrorKind::Unavailable, message));
-        }
-        // The standard library's only random numbers are a hasher's keys.
-        let random = RandomState::new().build_hasher().finish();
-        let longest = 100u64.checked_shl(self.0.min(16)).unwrap_or(u64::MAX).min(MAX_PAUSE_MICROS);
-        tokio::time::sleep(Duration::from_micros(random.checked_rem(longest).unwrap_or(0))).await;
-        Ok(())
     }
 }
 
@@ -224,7 +182,7 @@ mod tests {
     async fn a_swap_by_version_sees_a_value_that_came_back() {
         let bucket = bucket();
         bucket.set("k", "a".into()).await.unwrap();
-        let version = bucket.version("k").await.unwrap().unwrap().to_string();
+        let version = bucket.cas("k").await.unwrap().unwrap().to_string();
         bucket.set("k", "b".into()).await.unwrap();
         bucket.set("k", "a".into()).await.unwrap();
         let by_version = Required { version: Some(version), value: None };
@@ -235,7 +193,7 @@ mod tests {
         let by_value = Required { version: None, value: Some("a".into()) };
         assert_eq!(bucket.swap("k", "c".into(), &by_value).await, Ok(Swap::Done));
         assert!(matches!(bucket.swap("k", "d".into(), &by_value).await, Ok(Swap::Stale(Some(_)))));
-        let now = bucket.version("k").await.unwrap().unwrap().to_string();
+        let now = bucket.cas("k").await.unwrap().unwrap().to_string();
         let both = Required { version: Some(now), value: Some("a".into()) };
         assert!(matches!(bucket.swap("k", "d".into(), &both).await, Ok(Swap::Stale(Some(_)))));
         let nonsense = Required { version: Some("no version".into()), value: None };

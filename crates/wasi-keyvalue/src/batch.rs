@@ -1,4 +1,4 @@
-//! Batches: several operations of one call, with bounded concurrency.
+//! Batches: several reads or writes in one operation of the guest, with bounded concurrency.
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
@@ -15,6 +15,10 @@ pub(crate) type Pair = (String, Vec<u8>);
 impl Bucket {
     /// Reads the entries under `keys`, in order.
     pub(crate) async fn get_many(&self, keys: Vec<String>) -> Result<Vec<Option<Pair>>> {
+        self.measure("get-many", self.read_all(keys)).await
+    }
+
+    async fn read_all(&self, keys: Vec<String>) -> Result<Vec<Option<Pair>>> {
         keys.iter().try_for_each(|key| self.limits.check_key(key))?;
         let mut call = self.arguments(size(&keys))?;
         let at_once = keys.len().min(MAX_CONCURRENT_OPERATIONS);
@@ -39,6 +43,10 @@ impl Bucket {
 
     /// Writes all `pairs`, or nothing if one is invalid.
     pub(crate) async fn set_many(&self, pairs: Vec<Pair>) -> Result<()> {
+        self.measure("set-many", self.write_all(pairs)).await
+    }
+
+    async fn write_all(&self, pairs: Vec<Pair>) -> Result<()> {
         for (key, value) in &pairs {
             self.limits.check_key(key)?;
             self.limits.check_value(value)?;
@@ -53,6 +61,10 @@ impl Bucket {
 
     /// Deletes the entries under `keys`, or nothing if one is invalid.
     pub(crate) async fn delete_many(&self, keys: Vec<String>) -> Result<()> {
+        self.measure("delete-many", self.delete_all(keys)).await
+    }
+
+    async fn delete_all(&self, keys: Vec<String>) -> Result<()> {
         keys.iter().try_for_each(|key| self.limits.check_key(key))?;
         let _call = self.arguments(size(&keys))?;
         let deletes = stream::iter(keys).map(|key| async move { self.store.delete(&key).await });

@@ -1,10 +1,13 @@
-//! A bucket: the handle of an open store, shared by all versions of the interface.
+//! `Bucket`: an open store, which all versions of the interface share. Its functions are the operations of the guest: each
+//! checks the limits, reserves its memory, and is measured under its name in WIT.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use tempo_backend::{ByteBudget, Reservation};
+use tempo_telemetry::Operations;
 
 use crate::limits::ELEMENT_OVERHEAD_BYTES;
 use crate::{Condition, Entry, Error, ErrorKind, KeyValueLimits, KeyValueStore, Result};
@@ -24,6 +27,15 @@ pub struct Bucket {
     waits: bool,
     /// End of the last page requested by number, so that the next one need not count from the start.
     mark: Option<(u64, String)>,
+    /// Spans and metrics, if telemetry is on.
+    operations: Option<Arc<Operations>>,
+}
+
+impl fmt::Debug for Bucket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Bucket");
+        debug.field("limits", &self.limits).field("bytes", &self.bytes).finish_non_exhaustive()
+    }
 }
 
 /// A page of keys.
@@ -43,11 +55,16 @@ impl Page {
 
 impl Bucket {
     /// Creates a handle of `store`. Calls reserve their memory in `bytes`.
-    pub fn new(store: Arc<dyn KeyValueStore>, limits: KeyValueLimits, bytes: ByteBudget) -> Self {
-        Self { store, limits, bytes, waits: false, mark: None }
+    pub(crate) fn new(store: Arc<dyn KeyValueStore>, limits: KeyValueLimits, bytes: ByteBudget) -> Self {
+        Self { store, limits, bytes, waits: false, mark: None, operations: None }
     }
 
-    /// The same for a call during which the guest keeps running.
+    /// Records spans and metrics with `operations`.
+    pub(crate) fn with_operations(self, operations: Option<Arc<Operations>>) -> Self {
+        Self { operations, ..self }
+    }
+
+    /// Returns a handle for calls during which the guest keeps running.
     pub(crate) fn waiting(self) -> Self {
         Self { waits: true, ..self }
     }
@@ -69,18 +86,36 @@ impl Bucket {
         Ok(bytes)
     }
 
-    pub(crate) async fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
-        Ok(self.current(key).await?.map(|entry| entry.value.into()))
+    /// Runs `work` as the guest's operation `name`.
+    pub(crate) async fn measure<T>(&self, name: &'static str, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let result = match &self.operations {
+            Some(operations) => operations.instrument(name, |error: &Error| error.kind().name(), work).await,
+            None => work.await,
+        };
+        if let Err(error) = &result {
+            // Most interfaces do not return the text.
+            tracing::debug!(operation = name, kind = ?error.kind(), "{error}");
+        }
+        result
     }
 
-    /// Reads the entry under `key`.
+    pub(crate) async fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        let entry = self.measure("get", self.find(key)).await?;
+        Ok(entry.map(|entry| entry.value.into()))
+    }
+
+    /// Reads the entry under `key`, for compare-and-swap.
     pub(crate) async fn current(&self, key: &str) -> Result<Option<Entry>> {
+        self.measure("current", self.find(key)).await
+    }
+
+    async fn find(&self, key: &str) -> Result<Option<Entry>> {
         self.limits.check_key(key)?;
         let mut call = self.arguments(key.len())?;
         self.entry(&mut call, key).await
     }
 
-    /// The same, reserved in `call`.
+    /// Reads the entry under `key`. The value is reserved in `call`.
     pub(crate) async fn entry(&self, call: &mut Reservation, key: &str) -> Result<Option<Entry>> {
         let before = call.bytes();
         self.answer(call, self.limits.value).await?;
@@ -90,7 +125,7 @@ impl Bucket {
         Ok(entry)
     }
 
-    /// The same, reserved by the caller.
+    /// Reads the entry under `key`. The caller has reserved its memory.
     pub(crate) async fn read(&self, key: &str) -> Result<Option<Entry>> {
         self.limits.check_key(key)?;
         let entry = self.store.get(key).await?;
@@ -107,6 +142,10 @@ impl Bucket {
 
     /// Writes with a lifetime of `ttl` milliseconds if `condition` holds.
     pub(crate) async fn set_if(&self, key: &str, value: Vec<u8>, ttl: Option<u64>, condition: Condition) -> Result<()> {
+        self.measure("set", self.put(key, value, ttl, condition)).await
+    }
+
+    async fn put(&self, key: &str, value: Vec<u8>, ttl: Option<u64>, condition: Condition) -> Result<()> {
         self.limits.check_key(key)?;
         self.limits.check_value(&value)?;
         let _call = self.arguments(key.len().saturating_add(value.len()))?;
@@ -117,20 +156,36 @@ impl Bucket {
     }
 
     pub(crate) async fn delete(&self, key: &str) -> Result<()> {
-        self.limits.check_key(key)?;
-        let _call = self.arguments(key.len())?;
-        self.store.delete(key).await
+        let delete = async {
+            self.limits.check_key(key)?;
+            let _call = self.arguments(key.len())?;
+            self.store.delete(key).await
+        };
+        self.measure("delete", delete).await
     }
 
     pub(crate) async fn exists(&self, key: &str) -> Result<bool> {
+        let exists = async {
+            let _call = self.look(key).await?;
+            self.store.exists(key).await
+        };
+        self.measure("exists", exists).await
+    }
+
+    /// Checks `key`, and reserves memory for an operation on it that returns no value. Some backends read the value.
+    pub(crate) async fn look(&self, key: &str) -> Result<Reservation> {
         self.limits.check_key(key)?;
         let mut call = self.arguments(key.len())?;
         self.answer(&mut call, self.limits.value).await?;
-        Ok(self.store.get(key).await?.is_some())
+        Ok(call)
     }
 
     /// Lists the first page of keys that begin with `prefix` and follow `after`.
     pub(crate) async fn list(&self, prefix: &str, after: Option<&str>) -> Result<Page> {
+        self.measure("list-keys", self.first_page(prefix, after)).await
+    }
+
+    async fn first_page(&self, prefix: &str, after: Option<&str>) -> Result<Page> {
         let given = prefix.len().saturating_add(after.map_or(0, str::len));
         let _call = self.page(given).await?;
         // One more than fits, to see whether more follow.
@@ -147,18 +202,23 @@ impl Bucket {
 
     /// Lists the page after `passed` keys, and returns the number passed after it if more follow.
     pub(crate) async fn list_by_number(&mut self, passed: u64) -> Result<(Vec<String>, Option<u64>)> {
-        let mut after = match self.mark.take() {
-            Some((number, key)) if number == passed => Some(key),
-            _ => self.key_at(passed).await?,
+        let mark = self.mark.take().filter(|(number, _)| *number == passed);
+        let page = self.measure("list-keys", self.page_after(passed, mark.map(|(_, key)| key))).await?;
+        let count = u64::try_from(page.keys.len()).unwrap_or(u64::MAX);
+        self.mark = page.cursor().map(|key| (passed.saturating_add(count), key));
+        Ok((page.keys, self.mark.as_ref().map(|(number, _)| *number)))
+    }
+
+    /// Lists the page after `passed` keys, the last of which is `after` if that is known.
+    async fn page_after(&self, passed: u64, after: Option<String>) -> Result<Page> {
+        let after = match after {
+            Some(key) => Some(key),
+            None => self.key_at(passed).await?,
         };
         if passed > 0 && after.is_none() {
-            return Ok((Vec::new(), None));
+            return Ok(Page { keys: Vec::new(), more: false });
         }
-        let page = self.list("", after.as_deref()).await?;
-        after = page.cursor();
-        let count = u64::try_from(page.keys.len()).unwrap_or(u64::MAX);
-        self.mark = after.map(|key| (passed.saturating_add(count), key));
-        Ok((page.keys, self.mark.as_ref().map(|(number, _)| *number)))
+        self.first_page("", after.as_deref()).await
     }
 
     /// Reserves a page of keys in `call`.

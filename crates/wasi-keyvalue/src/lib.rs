@@ -55,14 +55,14 @@ mod bindings;
 mod bucket;
 #[cfg(test)]
 mod bytes_tests;
-mod draft;
-mod draft2;
-mod drafts;
-mod failure;
 mod limits;
 mod service;
-mod telemetry;
-mod wasmcloud;
+#[cfg(test)]
+mod span_tests;
+mod wasi_v0_2_draft;
+mod wasi_v0_2_draft2;
+mod wasi_v0_2_drafts;
+mod wasmcloud_v0_2;
 mod watcher;
 
 pub use backends::KeyValueBackends;

@@ -1,15 +1,17 @@
 //! The service: links the interfaces, and holds the state of a store.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use tempo_backend::{Backends, ByteBudget};
 use tempo_core::{Limits, Provide, Service, StoreData};
 use tempo_settings::DEFAULT_NAME;
+use tempo_telemetry::{Operations, Telemetry};
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 
-use crate::bindings::{draft, draft2, wasmcloud};
-use crate::failure::{Failure, no_such_store};
-use crate::{Bucket, KeyValueLimits, KeyValueStore};
+use crate::bindings::{wasi_v0_2_draft, wasi_v0_2_draft2, wasmcloud_v0_2};
+use crate::{Bucket, Error, ErrorKind, KeyValueLimits, KeyValueStore, Result};
 
 /// The host service for `wasi:keyvalue` and `wasmcloud:keyvalue`.
 #[derive(Clone, Copy, Debug)]
@@ -22,22 +24,40 @@ pub struct KeyValueCtx {
     stores: Backends<dyn KeyValueStore>,
     limits: KeyValueLimits,
     bytes: ByteBudget,
+    /// Spans and metrics of each store, if telemetry is on.
+    operations: Option<Arc<BTreeMap<String, Arc<Operations>>>>,
 }
 
 impl KeyValueCtx {
     /// Creates a state with `stores`. Uses the limits for hostcall bytes and host memory.
     pub fn new(stores: Backends<dyn KeyValueStore>, limits: &Limits) -> Self {
-        Self { stores, limits: KeyValueLimits::new(limits), bytes: ByteBudget::new(limits.host_memory) }
+        let bytes = ByteBudget::new(limits.host_memory);
+        Self { stores, limits: KeyValueLimits::new(limits), bytes, operations: None }
     }
 
     /// Creates the state of another store, with its own budget `bytes`.
     pub fn for_another_store(&self, bytes: &ByteBudget) -> Self {
-        Self { stores: self.stores.clone(), limits: self.limits, bytes: bytes.clone() }
+        let (stores, operations) = (self.stores.clone(), self.operations.clone());
+        Self { stores, limits: self.limits, bytes: bytes.clone(), operations }
     }
 
     /// Sets other limits.
     pub fn with_limits(self, limits: KeyValueLimits) -> Self {
         Self { limits, ..self }
+    }
+
+    /// Records spans and metrics of the guest's operations.
+    pub(crate) fn with_telemetry(self, telemetry: &Telemetry) -> Self {
+        let operations = |(name, _)| {
+            let scheme = self.stores.scheme(name).unwrap_or("_OTHER");
+            (name.to_owned(), Arc::new(Operations::new(telemetry, scheme, name)))
+        };
+        let operations = telemetry.is_on().then(|| Arc::new(self.stores.iter().map(operations).collect()));
+        Self { operations, ..self }
+    }
+
+    fn operations(&self, name: &str) -> Option<Arc<Operations>> {
+        self.operations.as_ref()?.get(name).cloned()
     }
 
     /// Returns the view for a host call.
@@ -47,14 +67,6 @@ impl KeyValueCtx {
 
     pub(crate) fn stores(&self) -> &Backends<dyn KeyValueStore> {
         &self.stores
-    }
-
-    pub(crate) fn limits(&self) -> KeyValueLimits {
-        self.limits
-    }
-
-    pub(crate) fn bytes(&self) -> &ByteBudget {
-        &self.bytes
     }
 }
 
@@ -66,6 +78,7 @@ impl fmt::Debug for KeyValueCtx {
 }
 
 /// A view of a store's state and resource table for one host call.
+#[derive(Debug)]
 pub struct KeyValueView<'a> {
     pub(crate) state: &'a KeyValueCtx,
     pub(crate) table: &'a mut ResourceTable,
@@ -74,18 +87,17 @@ pub struct KeyValueView<'a> {
 impl KeyValueView<'_> {
     /// Opens the bucket `name`. An empty name is the default: many published components open it, among them wasmCloud's
     /// first example and wasmtime's tests.
-    pub(crate) fn open(&mut self, name: &str) -> Result<Resource<Bucket>, Failure> {
+    pub(crate) fn open(&mut self, name: &str) -> wasmtime::Result<Result<Resource<Bucket>>> {
         let name = if name.is_empty() { DEFAULT_NAME } else { name };
-        let store = self.state.stores.get(name).ok_or_else(no_such_store)?.clone();
-        self.push(Bucket::new(store, self.state.limits, self.state.bytes.clone()))
-    }
-
-    pub(crate) fn push<R: Send + 'static>(&mut self, resource: R) -> Result<Resource<R>, Failure> {
-        Ok(self.table.push(resource)?)
+        let Some(store) = self.state.stores.get(name) else {
+            return Ok(Err(Error::new(ErrorKind::NoSuchStore, "no store of that name is configured")));
+        };
+        let bucket = Bucket::new(store.clone(), self.state.limits, self.state.bytes.clone());
+        Ok(Ok(self.table.push(bucket.with_operations(self.state.operations(name)))?))
     }
 
     /// Returns a clone of the bucket, so that nothing is borrowed while a backend works.
-    pub(crate) fn bucket(&self, handle: &Resource<Bucket>) -> Result<Bucket, Failure> {
+    pub(crate) fn bucket(&self, handle: &Resource<Bucket>) -> wasmtime::Result<Bucket> {
         Ok(self.table.get(handle)?.clone())
     }
 
@@ -121,19 +133,19 @@ impl Service for WasiKeyValue {
     }
 
     fn add_to_linker<T: Provide<Self>>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
-        draft::wasi::keyvalue::store::add_to_linker::<T, Self>(linker, T::provide)?;
-        draft::wasi::keyvalue::atomics::add_to_linker::<T, Self>(linker, T::provide)?;
-        draft::wasi::keyvalue::batch::add_to_linker::<T, Self>(linker, T::provide)?;
-        draft2::wasi::keyvalue::store::add_to_linker::<T, Self>(linker, T::provide)?;
-        draft2::wasi::keyvalue::atomics::add_to_linker::<T, Self>(linker, T::provide)?;
-        draft2::wasi::keyvalue::batch::add_to_linker::<T, Self>(linker, T::provide)?;
+        wasi_v0_2_draft::wasi::keyvalue::store::add_to_linker::<T, Self>(linker, T::provide)?;
+        wasi_v0_2_draft::wasi::keyvalue::atomics::add_to_linker::<T, Self>(linker, T::provide)?;
+        wasi_v0_2_draft::wasi::keyvalue::batch::add_to_linker::<T, Self>(linker, T::provide)?;
+        wasi_v0_2_draft2::wasi::keyvalue::store::add_to_linker::<T, Self>(linker, T::provide)?;
+        wasi_v0_2_draft2::wasi::keyvalue::atomics::add_to_linker::<T, Self>(linker, T::provide)?;
+        wasi_v0_2_draft2::wasi::keyvalue::batch::add_to_linker::<T, Self>(linker, T::provide)?;
         // Engines without concurrency support cannot link async functions.
         if linker.engine().get_concurrency_support() {
-            wasmcloud::wasmcloud::keyvalue::types::add_to_linker::<T, Self>(linker, T::provide)?;
-            wasmcloud::wasmcloud::keyvalue::store::add_to_linker::<T, Self>(linker, T::provide)?;
-            wasmcloud::wasmcloud::keyvalue::atomics::add_to_linker::<T, Self>(linker, T::provide)?;
-            wasmcloud::wasmcloud::keyvalue::cas::add_to_linker::<T, Self>(linker, T::provide)?;
-            wasmcloud::wasmcloud::keyvalue::batch::add_to_linker::<T, Self>(linker, T::provide)?;
+            wasmcloud_v0_2::wasmcloud::keyvalue::types::add_to_linker::<T, Self>(linker, T::provide)?;
+            wasmcloud_v0_2::wasmcloud::keyvalue::store::add_to_linker::<T, Self>(linker, T::provide)?;
+            wasmcloud_v0_2::wasmcloud::keyvalue::atomics::add_to_linker::<T, Self>(linker, T::provide)?;
+            wasmcloud_v0_2::wasmcloud::keyvalue::cas::add_to_linker::<T, Self>(linker, T::provide)?;
+            wasmcloud_v0_2::wasmcloud::keyvalue::batch::add_to_linker::<T, Self>(linker, T::provide)?;
         }
         Ok(())
     }

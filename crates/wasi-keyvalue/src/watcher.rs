@@ -21,6 +21,7 @@ use crate::{KeyValueCtx, KeyValueStore, WasiKeyValue};
 ///
 /// Changes of one key are delivered in order, those of different keys concurrently. An instance handles one change at a
 /// time. A failed call is logged and not retried. Changes are not stored: a component receives those made after its start.
+#[derive(Clone, Copy, Debug)]
 pub struct KeyValueWatcher;
 
 #[async_trait]
@@ -47,7 +48,7 @@ impl Trigger for KeyValueWatcher {
                 continue;
             }
             known.push(store);
-            let watched = Watched { instances: instances.clone(), store: store.clone(), limits: state.limits() };
+            let watched = Watched { instances: instances.clone(), name: name.into() };
             tasks.spawn(watched.run(store.watch().await?, stopped.clone()));
         }
         let announcement = format!("watching keyvalue stores: {}", names.join(", "));

@@ -151,9 +151,7 @@ impl ReferenceModel for KeyValueModel {
                 let condition = self.condition(key, condition);
                 self.set(store, key, value.into(), ttl, condition).await
             }
-            Operation::Increment { key, delta } => {
-                self.increment(store, key.get::<String>(keys), delta.into()).await
-            }
+            Operation::Increment { key, delta } => self.increment(store, key.get::<String>(keys), delta.into()).await,
             Operation::Delete { key } => {
                 let key: &String = key.get(keys);
                 self.entries.remove(key);

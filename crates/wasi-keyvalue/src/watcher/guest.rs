@@ -9,21 +9,21 @@ use tempo_telemetry::within;
 use wasmtime::Store;
 use wasmtime::component::{InstancePre, Resource};
 
-use crate::bindings::{draft, draft2, wasmcloud};
-use crate::{Bucket, Change, KeyValueLimits, WasiKeyValue};
+use crate::bindings::{wasi_v0_2_draft, wasi_v0_2_draft2, wasmcloud_v0_2};
+use crate::{Bucket, Change, WasiKeyValue};
 
 /// The exported watcher, ready for instantiation.
 pub(super) enum Watcher {
-    Draft(draft::WatchServicePre<StoreData>),
-    Draft2(draft2::WatchServicePre<StoreData>),
-    WasmCloud(wasmcloud::WatchServicePre<StoreData>),
+    WasiDraft(wasi_v0_2_draft::WatchServicePre<StoreData>),
+    WasiDraft2(wasi_v0_2_draft2::WatchServicePre<StoreData>),
+    WasmCloud(wasmcloud_v0_2::WatchServicePre<StoreData>),
 }
 
 /// The watcher of one instance.
 pub(super) enum Guest {
-    Draft(draft::WatchService),
-    Draft2(draft2::WatchService),
-    WasmCloud(wasmcloud::WatchService),
+    WasiDraft(wasi_v0_2_draft::WatchService),
+    WasiDraft2(wasi_v0_2_draft2::WatchService),
+    WasmCloud(wasmcloud_v0_2::WatchService),
 }
 
 impl Watcher {
@@ -33,13 +33,13 @@ impl Watcher {
     ///
     /// The watcher has an unknown version or type.
     pub(super) fn find(component: &InstancePre<StoreData>) -> wasmtime::Result<Self> {
-        if let Ok(watcher) = wasmcloud::WatchServicePre::new(component.clone()) {
+        if let Ok(watcher) = wasmcloud_v0_2::WatchServicePre::new(component.clone()) {
             return Ok(Self::WasmCloud(watcher));
         }
-        if let Ok(watcher) = draft2::WatchServicePre::new(component.clone()) {
-            return Ok(Self::Draft2(watcher));
+        if let Ok(watcher) = wasi_v0_2_draft2::WatchServicePre::new(component.clone()) {
+            return Ok(Self::WasiDraft2(watcher));
         }
-        draft::WatchServicePre::new(component.clone()).map(Self::Draft)
+        wasi_v0_2_draft::WatchServicePre::new(component.clone()).map(Self::WasiDraft)
     }
 }
 
@@ -50,8 +50,8 @@ impl Export for Watcher {
 
     async fn instantiate(&self, store: &mut Store<StoreData>) -> wasmtime::Result<Guest> {
         match self {
-            Self::Draft(watcher) => watcher.instantiate_async(store).await.map(Guest::Draft),
-            Self::Draft2(watcher) => watcher.instantiate_async(store).await.map(Guest::Draft2),
+            Self::WasiDraft(watcher) => watcher.instantiate_async(store).await.map(Guest::WasiDraft),
+            Self::WasiDraft2(watcher) => watcher.instantiate_async(store).await.map(Guest::WasiDraft2),
             Self::WasmCloud(watcher) => watcher.instantiate_async(store).await.map(Guest::WasmCloud),
         }
     }
@@ -59,14 +59,14 @@ impl Export for Watcher {
     async fn call(&self, instance: Instance<'_, Guest>, change: StoreChange) -> wasmtime::Result<()> {
         let store = instance.store;
         match instance.guest {
-            Guest::Draft(guest) => {
+            Guest::WasiDraft(guest) => {
                 let (bucket, watcher) = (change.push(store)?, guest.wasi_keyvalue_watcher());
                 match &change.change {
                     Change::Set { key, value } => watcher.call_on_set(store, bucket, key, value).await,
                     Change::Delete { key } => watcher.call_on_delete(store, bucket, key).await,
                 }
             }
-            Guest::Draft2(guest) => {
+            Guest::WasiDraft2(guest) => {
                 let (bucket, watcher) = (change.push(store)?, guest.wasi_keyvalue_watcher());
                 match &change.change {
                     Change::Set { key, value } => watcher.call_on_set(store, bucket, key, value).await,
@@ -80,7 +80,7 @@ impl Export for Watcher {
 
 async fn call_async(
     store: &mut Store<StoreData>,
-    guest: &wasmcloud::WatchService,
+    guest: &wasmcloud_v0_2::WatchService,
     change: StoreChange,
 ) -> wasmtime::Result<()> {
     let bucket = change.push(store)?;
@@ -97,18 +97,15 @@ async fn call_async(
     finished.await?
 }
 
-/// A change, and its store with the limits of its bucket.
+/// A change of the store `name`.
 pub(super) struct StoreChange {
-    pub(super) store: Arc<dyn crate::KeyValueStore>,
-    pub(super) limits: KeyValueLimits,
+    pub(super) name: Arc<str>,
     pub(super) change: Change,
 }
 
 impl StoreChange {
     fn push(&self, store: &mut Store<StoreData>) -> wasmtime::Result<Resource<Bucket>> {
-        let view = store.data_mut().service::<WasiKeyValue>();
-        let bucket = Bucket::new(self.store.clone(), self.limits, view.state.bytes().clone());
-        Ok(view.table.push(bucket)?)
+        Ok(store.data_mut().service::<WasiKeyValue>().open(&self.name)??)
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::guest::{StoreChange, Watcher, deliver};
-use crate::{Change, KeyValueLimits, KeyValueStore, Result};
+use crate::{Change, Result};
 
 /// Maximum concurrent calls per store; fewer than the component's permits, so that others get some.
 const LANE_COUNT: usize = 16;
@@ -23,8 +23,8 @@ type QueuedChange = (Change, OwnedSemaphorePermit);
 /// A watched store.
 pub(super) struct Watched {
     pub(super) instances: Arc<Instances<Watcher>>,
-    pub(super) store: Arc<dyn KeyValueStore>,
-    pub(super) limits: KeyValueLimits,
+    /// Name of the store.
+    pub(super) name: Arc<str>,
 }
 
 impl Watched {
@@ -56,11 +56,11 @@ impl Watched {
 
     fn lane(&self, tasks: &mut JoinSet<()>) -> mpsc::Sender<QueuedChange> {
         let (sender, mut changes) = mpsc::channel(1);
-        let (instances, store, limits) = (self.instances.clone(), self.store.clone(), self.limits);
+        let (instances, name) = (self.instances.clone(), self.name.clone());
         tasks.spawn(async move {
             while let Some((change, room)) = changes.recv().await {
                 drop(room);
-                deliver(&instances, StoreChange { store: store.clone(), limits, change }).await;
+                deliver(&instances, StoreChange { name: name.clone(), change }).await;
             }
         });
         sender

@@ -1,16 +1,16 @@
-//! `wasmcloud:keyvalue@0.2.0`, in terms of buckets. A cursor is the last key of the page before, a version a number.
+//! The functions of `wasmcloud:keyvalue@0.2.0`. A cursor is the last key of the page before, a version is a decimal number.
 
 use wasmtime::component::{Accessor, Resource};
 
 use crate::atomics::{Required, Swap};
 use crate::batch::Pair;
-use crate::bindings::wasmcloud::wasmcloud::keyvalue::{atomics, batch, cas, store, types};
-use crate::failure::Failure;
+use crate::bindings::wasmcloud_v0_2::wasmcloud::keyvalue::{atomics, batch, cas, store, types};
+use crate::bucket::Page;
 use crate::{Bucket, Condition, Entry, Error, ErrorKind, KeyValueView, WasiKeyValue};
 
-/// The bucket behind a handle. The store is not borrowed while a backend works, so that the guest can go on, and the call
-/// may wait for others of it.
-fn bucket<T>(accessor: &Accessor<T, WasiKeyValue>, handle: &Resource<Bucket>) -> Result<Bucket, Failure> {
+/// Returns the bucket of a handle. The store is not borrowed during the call: the guest keeps running, and the call may wait
+/// for the guest's other calls.
+fn bucket<T>(accessor: &Accessor<T, WasiKeyValue>, handle: &Resource<Bucket>) -> wasmtime::Result<Bucket> {
     accessor.with(|mut access| access.get().bucket(handle)).map(Bucket::waiting)
 }
 
@@ -35,11 +35,14 @@ impl From<Entry> for cas::Entry {
     }
 }
 
-impl types::Host for KeyValueView<'_> {
-    fn convert_error(&mut self, failure: Failure) -> wasmtime::Result<types::Error> {
-        failure.into_error().map(Into::into)
+impl From<Page> for types::KeyResponse {
+    fn from(page: Page) -> Self {
+        let cursor = page.cursor();
+        Self { keys: page.keys, cursor }
     }
 }
+
+impl types::Host for KeyValueView<'_> {}
 
 impl types::HostBucket for KeyValueView<'_> {
     async fn drop(&mut self, handle: Resource<Bucket>) -> wasmtime::Result<()> {
@@ -52,8 +55,8 @@ impl<T: Send> types::HostBucketWithStore<T> for WasiKeyValue {
         accessor: &Accessor<T, Self>,
         handle: Resource<Bucket>,
         key: String,
-    ) -> Result<Option<Vec<u8>>, Failure> {
-        Ok(bucket(accessor, &handle)?.get(&key).await?)
+    ) -> wasmtime::Result<Result<Option<Vec<u8>>, types::Error>> {
+        Ok(bucket(accessor, &handle)?.get(&key).await.map_err(Into::into))
     }
 
     async fn set(
@@ -62,19 +65,27 @@ impl<T: Send> types::HostBucketWithStore<T> for WasiKeyValue {
         key: String,
         value: Vec<u8>,
         options: Option<types::SetOptions>,
-    ) -> Result<(), Failure> {
+    ) -> wasmtime::Result<Result<(), types::Error>> {
         let absent = options.as_ref().is_some_and(|options| options.if_not_exists);
         let condition = if absent { Condition::Absent } else { Condition::Always };
         let ttl = options.and_then(|options| options.ttl_ms);
-        Ok(bucket(accessor, &handle)?.set_if(&key, value, ttl, condition).await?)
+        Ok(bucket(accessor, &handle)?.set_if(&key, value, ttl, condition).await.map_err(Into::into))
     }
 
-    async fn delete(accessor: &Accessor<T, Self>, handle: Resource<Bucket>, key: String) -> Result<(), Failure> {
-        Ok(bucket(accessor, &handle)?.delete(&key).await?)
+    async fn delete(
+        accessor: &Accessor<T, Self>,
+        handle: Resource<Bucket>,
+        key: String,
+    ) -> wasmtime::Result<Result<(), types::Error>> {
+        Ok(bucket(accessor, &handle)?.delete(&key).await.map_err(Into::into))
     }
 
-    async fn exists(accessor: &Accessor<T, Self>, handle: Resource<Bucket>, key: String) -> Result<bool, Failure> {
-        Ok(bucket(accessor, &handle)?.exists(&key).await?)
+    async fn exists(
+        accessor: &Accessor<T, Self>,
+        handle: Resource<Bucket>,
+        key: String,
+    ) -> wasmtime::Result<Result<bool, types::Error>> {
+        Ok(bucket(accessor, &handle)?.exists(&key).await.map_err(Into::into))
     }
 
     async fn list_keys(
@@ -82,18 +93,20 @@ impl<T: Send> types::HostBucketWithStore<T> for WasiKeyValue {
         handle: Resource<Bucket>,
         prefix: Option<String>,
         cursor: Option<String>,
-    ) -> Result<types::KeyResponse, Failure> {
-        let page = bucket(accessor, &handle)?.list(&prefix.unwrap_or_default(), cursor.as_deref()).await?;
-        let cursor = page.cursor();
-        Ok(types::KeyResponse { keys: page.keys, cursor })
+    ) -> wasmtime::Result<Result<types::KeyResponse, types::Error>> {
+        let page = bucket(accessor, &handle)?.list(&prefix.unwrap_or_default(), cursor.as_deref()).await;
+        Ok(page.map(types::KeyResponse::from).map_err(Into::into))
     }
 }
 
 impl store::Host for KeyValueView<'_> {}
 
 impl<T: Send> store::HostWithStore<T> for WasiKeyValue {
-    async fn open(accessor: &Accessor<T, Self>, identifier: String) -> Result<Resource<Bucket>, Failure> {
-        accessor.with(|mut access| access.get().open(&identifier))
+    async fn open(
+        accessor: &Accessor<T, Self>,
+        identifier: String,
+    ) -> wasmtime::Result<Result<Resource<Bucket>, types::Error>> {
+        Ok(accessor.with(|mut access| access.get().open(&identifier))?.map_err(Into::into))
     }
 }
 
@@ -105,8 +118,8 @@ impl<T: Send> atomics::HostWithStore<T> for WasiKeyValue {
         handle: Resource<Bucket>,
         key: String,
         delta: i64,
-    ) -> Result<i64, Failure> {
-        Ok(bucket(accessor, &handle)?.increment(&key, delta).await?)
+    ) -> wasmtime::Result<Result<i64, types::Error>> {
+        Ok(bucket(accessor, &handle)?.increment(&key, delta).await.map_err(Into::into))
     }
 }
 
@@ -117,8 +130,8 @@ impl<T: Send> cas::HostWithStore<T> for WasiKeyValue {
         accessor: &Accessor<T, Self>,
         handle: Resource<Bucket>,
         key: String,
-    ) -> Result<Option<cas::Entry>, Failure> {
-        Ok(bucket(accessor, &handle)?.current(&key).await?.map(Into::into))
+    ) -> wasmtime::Result<Result<Option<cas::Entry>, types::Error>> {
+        Ok(bucket(accessor, &handle)?.current(&key).await.map(|entry| entry.map(Into::into)).map_err(Into::into))
     }
 
     async fn swap(
@@ -127,12 +140,14 @@ impl<T: Send> cas::HostWithStore<T> for WasiKeyValue {
         key: String,
         value: Vec<u8>,
         options: cas::CasOptions,
-    ) -> Result<cas::CasResult, Failure> {
+    ) -> wasmtime::Result<Result<cas::CasResult, types::Error>> {
         let required = Required { version: options.require_version, value: options.require_value };
-        Ok(match bucket(accessor, &handle)?.swap(&key, value, &required).await? {
+        let swap = bucket(accessor, &handle)?.swap(&key, value, &required).await;
+        let result = swap.map(|swap| match swap {
             Swap::Done => cas::CasResult::Swapped,
             Swap::Stale(entry) => cas::CasResult::Stale(entry.map(Into::into)),
-        })
+        });
+        Ok(result.map_err(Into::into))
     }
 }
 
@@ -143,19 +158,23 @@ impl<T: Send> batch::HostWithStore<T> for WasiKeyValue {
         accessor: &Accessor<T, Self>,
         handle: Resource<Bucket>,
         keys: Vec<String>,
-    ) -> Result<Vec<Option<Pair>>, Failure> {
-        Ok(bucket(accessor, &handle)?.get_many(keys).await?)
+    ) -> wasmtime::Result<Result<Vec<Option<Pair>>, types::Error>> {
+        Ok(bucket(accessor, &handle)?.get_many(keys).await.map_err(Into::into))
     }
 
-    async fn set_many(accessor: &Accessor<T, Self>, handle: Resource<Bucket>, pairs: Vec<Pair>) -> Result<(), Failure> {
-        Ok(bucket(accessor, &handle)?.set_many(pairs).await?)
+    async fn set_many(
+        accessor: &Accessor<T, Self>,
+        handle: Resource<Bucket>,
+        pairs: Vec<Pair>,
+    ) -> wasmtime::Result<Result<(), types::Error>> {
+        Ok(bucket(accessor, &handle)?.set_many(pairs).await.map_err(Into::into))
     }
 
     async fn delete_many(
         accessor: &Accessor<T, Self>,
         handle: Resource<Bucket>,
         keys: Vec<String>,
-    ) -> Result<(), Failure> {
-        Ok(bucket(accessor, &handle)?.delete_many(keys).await?)
+    ) -> wasmtime::Result<Result<(), types::Error>> {
+        Ok(bucket(accessor, &handle)?.delete_many(keys).await.map_err(Into::into))
     }
 }

@@ -27,7 +27,7 @@ use crate::{Condition, ErrorKind, KeyValueStore, Version};
 /// Timeout of an expected event: generous, because the checks do not measure time.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What a store can do in addition to reading, writing and deleting entries.
+/// The operations of a store besides reading, writing and deleting entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Capabilities {

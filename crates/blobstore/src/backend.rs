@@ -6,53 +6,54 @@ use futures::stream::BoxStream;
 
 use crate::Result;
 
-/// The size in which data moves, in bytes.
+/// Preferred size of a chunk of data, in bytes.
 pub const CHUNK: usize = 64 << 10;
 
-/// The longest name of an object, in bytes.
+/// Maximum length of an object's name, in bytes.
 pub const MAX_NAME: usize = 1024;
 
-/// An object as a listing shows it.
+/// An entry of a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// The object's name.
     pub name: String,
     /// Its size in bytes.
     pub size: u64,
-    /// When it was written, in seconds since the Unix epoch.
+    /// The time of the write, in seconds since the Unix epoch.
     pub created: u64,
-    /// Changes whenever the object is replaced by another. Only equality has a meaning.
+    /// The entity tag. It changes when the object is replaced; only equality has a meaning.
     pub etag: String,
 }
 
-/// All that is known about an object without reading it.
+/// The properties of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectInfo {
     /// The object's name.
     pub name: String,
-    /// Its size in bytes: of the whole object, also where only a range of it is read.
+    /// The size in bytes of the whole object, also if only a range is read.
     pub size: u64,
-    /// When it was written, in seconds since the Unix epoch.
+    /// The time of the write, in seconds since the Unix epoch.
     pub created: u64,
-    /// Changes whenever the object is replaced by another. Only equality has a meaning.
+    /// The entity tag. It changes when the object is replaced; only equality has a meaning.
     pub etag: String,
-    /// The media type that its writer gave it.
+    /// The media type, if the writer set one.
     pub content_type: Option<String>,
-    /// What else its writer noted, in the order of the keys.
+    /// The metadata that the writer set, sorted by key.
     pub metadata: Vec<(String, String)>,
 }
 
-/// A part of an object. What lies beyond the object's end is left out, so a range may turn out empty.
+/// A range of an object's bytes. The part beyond the object's end is ignored, so a range may be empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ByteRange {
-    /// The first byte, counted from 0.
+    /// The offset of the first byte.
     pub offset: u64,
-    /// How many bytes, or all up to the end.
+    /// The length in bytes; `None` extends to the end.
     pub length: Option<u64>,
 }
 
 impl ByteRange {
-    /// The bytes `start..end` of an object of `size` bytes that `range` stands for; `None` is the whole object.
+    /// Returns the bytes `start..end` of an object of `size` bytes that `range` selects; `None` selects the whole
+    /// object.
     pub fn within(range: Option<Self>, size: u64) -> (u64, u64) {
         let Some(Self { offset, length }) = range else { return (0, size) };
         let start = offset.min(size);
@@ -61,83 +62,83 @@ impl ByteRange {
     }
 }
 
-/// How an object is written.
+/// The options of a write.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PutOptions {
-    /// Write only if there is no object of that name, judged when the upload completes.
+    /// Write only if no object has the name. Evaluated when the upload completes.
     pub if_absent: bool,
     /// The media type.
     pub content_type: Option<String>,
-    /// What else to note, in the order of the keys, each once: keys of `[a-z][a-z0-9_]*`, values of printable ASCII
-    /// without spaces at their ends.
+    /// The metadata, sorted by key without duplicates. Keys match `[a-z][a-z0-9_]*`; values are printable ASCII without
+    /// leading or trailing spaces.
     pub metadata: Vec<(String, String)>,
 }
 
-/// The bytes of an object as they come. A failure in the middle is an item; a stream that ends without one is whole.
+/// A stream of an object's bytes. An error is an item; a stream that ends without an error is complete.
 pub type Data = BoxStream<'static, Result<Bytes>>;
 
-/// One container: objects by name, which outlive the component, unless the backend is one that forgets.
+/// A container of objects by name. Objects outlive the component, unless the backend is in memory.
 ///
-/// The host has checked names (1-1,024 bytes of UTF-8, in which every character is data), options and the size of
-/// uploads before it calls. A success is reported only once the backend has acknowledged it, and a backend never reads
-/// and then writes: conditions are judged where the data is.
+/// The host validates names (1 to 1,024 bytes of UTF-8, any characters), options and the size of uploads before each
+/// call. Operations return `Ok` only after the backend has acknowledged them. Conditions must be evaluated atomically
+/// by the storage, not by a read followed by a write.
 #[async_trait]
 pub trait Container: Send + Sync + 'static {
-    /// What a read holds in memory until the guest has taken it, at most, in bytes.
+    /// Returns the maximum bytes that a read buffers before the guest takes them.
     fn read_buffer(&self) -> usize {
         2 * CHUNK
     }
 
-    /// What an upload holds in memory before the backend has it, at most, in bytes.
+    /// Returns the maximum bytes that an upload buffers before the backend stores them.
     fn upload_buffer(&self) -> usize {
         2 * CHUNK
     }
 
-    /// What is known about an object, or `None` if there is none of that name.
+    /// Returns the properties of an object, or `None` if no object has the name.
     async fn stat(&self, name: &str) -> Result<Option<ObjectInfo>>;
 
-    /// Reads an object, or a range of it: what is known about it, and its bytes in chunks of moderate size, read no
-    /// faster than the stream is polled. The bytes are all of one object, whatever is written meanwhile.
+    /// Reads an object or a range of it, and returns its properties and its data in chunks of moderate size. The
+    /// backend reads as the stream is polled. All bytes belong to one object, also if it is replaced meanwhile.
     ///
     /// # Errors
     ///
-    /// `NoSuchObject` if there is none of that name.
+    /// `NoSuchObject` if no object has the name.
     async fn get(&self, name: &str, range: Option<ByteRange>) -> Result<(ObjectInfo, Data)>;
 
-    /// Begins to write an object. Nothing is to be seen of it before [`Upload::complete`].
+    /// Starts an upload. The object becomes visible with [`Upload::complete`].
     ///
     /// # Errors
     ///
-    /// `AlreadyExists` if the options ask that there be none and it is clear already that there is.
+    /// `AlreadyExists` if `if_absent` is set and the backend already detects an object of the name.
     async fn put(&self, name: &str, options: PutOptions) -> Result<Box<dyn Upload>>;
 
-    /// Deletes an object; it is no error if there is none of that name.
+    /// Deletes an object. Succeeds if no object has the name.
     async fn delete(&self, name: &str) -> Result<()>;
 
-    /// The first `limit` objects whose names begin with `prefix` and come after `after`, in the order of the bytes of
-    /// their names. Fewer than `limit` means that there are no more.
+    /// Lists the first `limit` objects whose names have the prefix `prefix` and are greater than `after`, sorted by the
+    /// bytes of their names. Fewer than `limit` entries mean the end of the listing.
     async fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Entry>>;
 
-    /// Copies an object with its media type and metadata, replacing any object of the new name. Dropped, a copy ends and
-    /// leaves nothing behind; one that the server makes may still be made.
+    /// Copies an object with its media type and metadata, and replaces an existing object. Dropping the future cancels
+    /// the copy and leaves no partial object; a copy that the server performs may still complete.
     ///
     /// # Errors
     ///
-    /// `NoSuchObject` if there is none to copy.
+    /// `NoSuchObject` if no object is named `from`.
     async fn copy(&self, from: &str, to: &str) -> Result<ObjectInfo>;
 }
 
-/// An object that is being written. Dropped before it is complete, it leaves nothing behind, and what was there before
-/// stays.
+/// An upload in progress. Dropping it before completion discards its data and keeps the previous object.
 #[async_trait]
 pub trait Upload: Send {
-    /// Takes the next bytes, and returns when the backend is ready for more. After an error only dropping makes sense.
+    /// Writes the next bytes, and returns when the backend is ready for more. After an error the upload can only be
+    /// dropped.
     async fn write(&mut self, data: Bytes) -> Result<()>;
 
-    /// Makes the object visible as a whole and durable, replacing any of that name.
+    /// Completes the upload: the object becomes visible atomically and is durable, and replaces an existing object.
     ///
     /// # Errors
     ///
-    /// `AlreadyExists` if the options ask that there be none.
+    /// `AlreadyExists` if `if_absent` is set and an object has the name.
     async fn complete(self: Box<Self>) -> Result<ObjectInfo>;
 }

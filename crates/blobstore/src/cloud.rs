@@ -1,4 +1,4 @@
-//! A container in any store that the crate `object_store` knows: Amazon S3 and its like, Google Cloud Storage, Azure.
+//! Containers in any store of the crate `object_store`: Amazon S3 and compatible servers, Google Cloud Storage, Azure.
 
 #[cfg_attr(not(feature = "aws"), allow(dead_code, reason = "only S3 completes uploads on a condition"))]
 mod create;
@@ -33,13 +33,13 @@ pub use schemes::GoogleCloud;
 #[cfg(feature = "aws")]
 pub use schemes::S3;
 
-/// What servers say of an object that was given no media type.
+/// The media type that servers report for objects without one.
 const NO_TYPE: &str = "binary/octet-stream";
 
 /// A container in a store of the crate `object_store`.
 ///
-/// An object whose name is plain keeps it as its key. A name with control characters, spaces, `!`, `~`, empty segments
-/// or segments that begin with a dot is escaped, so that keys stay in the order of the names.
+/// Plain names are used as keys. Names with control characters, spaces, `!`, `~`, empty segments or segments with a
+/// leading dot are escaped in a way that preserves their order.
 #[derive(Clone)]
 pub struct ObjectStore {
     store: Arc<dyn Store>,
@@ -47,21 +47,21 @@ pub struct ObjectStore {
     traits: Traits,
 }
 
-/// What stores differ in.
+/// The differences between stores.
 #[derive(Clone, Default)]
 struct Traits {
-    /// Whether listings come in the order of the keys.
+    /// True if listings are sorted by key.
     ordered: bool,
-    /// What writes a large object that must not replace another. Without it that is copied from an upload.
+    /// Creates a large object on the condition that none exists. Without it, an upload is copied to its final key.
     creator: Option<Creator>,
 }
 
 impl ObjectStore {
-    /// The objects of `store` whose keys begin with `prefix` and a slash; all objects if it is empty.
+    /// Creates a container of the objects of `store` below `prefix`, or of all objects if the prefix is empty.
     ///
     /// # Errors
     ///
-    /// `InvalidArgument` if no key can begin so.
+    /// `InvalidArgument` if `prefix` is not a valid path.
     pub fn new(store: Arc<dyn Store>, prefix: &str) -> Result<Self> {
         Ok(Self { store, keys: Keys::new(prefix)?, traits: Traits::default() })
     }
@@ -107,7 +107,7 @@ impl Container for ObjectStore {
             (Ok(found), _) => found,
             (Err(object_store::Error::NotFound { .. }), _) => return Err(Error::no_such_object()),
             (Err(error), None) => return Err(failed("read", &error)),
-            // A server refuses a range that lies beyond the object's end.
+            // Servers refuse a range beyond the object's end.
             (Err(error), Some(range)) => match self.require(name, &key).await? {
                 info if info.size <= range.offset => return Ok((info, nothing())),
                 _ => return Err(failed("read", &error)),
@@ -147,7 +147,7 @@ impl Container for ObjectStore {
     }
 }
 
-/// How a range is asked for.
+/// Converts a range.
 fn requested(ByteRange { offset, length }: ByteRange) -> GetRange {
     match length.and_then(|length| offset.checked_add(length)) {
         Some(end) => GetRange::Bounded(offset..end),
@@ -159,7 +159,7 @@ fn created(meta: &ObjectMeta) -> u64 {
     u64::try_from(meta.last_modified.timestamp()).unwrap_or(0)
 }
 
-/// Some servers quote an entity tag in one place and not in another.
+/// Returns the etag without quotes: some servers quote it in some responses only.
 fn etag(meta: &ObjectMeta) -> String {
     meta.e_tag.as_deref().unwrap_or_default().trim_start_matches("W/").trim_matches('"').to_owned()
 }
@@ -185,7 +185,7 @@ fn info(name: &str, meta: &ObjectMeta, attributes: &Attributes) -> ObjectInfo {
     }
 }
 
-/// What a guest is told of a failed request. The log has the rest, which may name a server's inside.
+/// Converts an error for the guest, and logs its cause: the cause may contain names of the server's infrastructure.
 fn failed(operation: &str, error: &object_store::Error) -> Error {
     use object_store::Error as Cause;
     let (kind, problem) = match error {
@@ -200,21 +200,21 @@ fn failed(operation: &str, error: &object_store::Error) -> Error {
     Error::new(kind, format!("cannot {operation} the object: {problem}"))
 }
 
-/// Whether the server refuses who asks.
+/// Returns true if the server denies access.
 fn is_denied(error: &object_store::Error) -> bool {
     use object_store::Error as Cause;
     matches!(error, Cause::PermissionDenied { .. } | Cause::Unauthenticated { .. })
         || matches!(status(error), Some(401 | 403))
 }
 
-/// The status that a server answered with, where an error has it in its text only, as those of listings have.
+/// Returns the HTTP status of an error that contains it only as text, as those of listings do.
 fn status(error: &object_store::Error) -> Option<u16> {
     let text = error.to_string();
     let (_, after) = text.split_once("non-2xx status code: ")?;
     after.get(..3)?.parse().ok()
 }
 
-/// What may be logged of an error: URLs in its text may carry credentials.
+/// Returns the part of an error that may be logged: URLs in its text may contain credentials.
 fn cause(error: &object_store::Error) -> String {
     let text = error.to_string();
     let words = text.split_whitespace().map(|word| word.split_once('?').map_or(word, |(visible, _)| visible));

@@ -1,4 +1,4 @@
-//! The error of a container operation, as it reaches the guest.
+//! The error of a container operation, which the guest receives.
 
 tempo_backend::backend_error! {
     service: "blobstore",
@@ -28,22 +28,22 @@ tempo_backend::backend_error! {
 }
 
 impl Error {
-    /// The error of a missing object.
+    /// Returns the error for a missing object.
     pub fn no_such_object() -> Self {
         Self::new(ErrorKind::NoSuchObject, "there is no such object")
     }
 
-    /// The error of a name that is taken.
+    /// Returns the error for a name that is in use.
     pub fn already_exists() -> Self {
         Self::new(ErrorKind::AlreadyExists, "there is an object of that name")
     }
 
-    /// No container is configured under the name.
+    /// Returns the error for a name without a configured container.
     pub fn no_such_container() -> Self {
         Self::new(ErrorKind::NoSuchContainer, "no container of that name is configured")
     }
 
-    /// An argument is not allowed: `message` says why.
+    /// Returns the error for an invalid argument, with the reason `message`.
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::InvalidArgument, message)
     }

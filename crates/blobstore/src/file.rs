@@ -1,4 +1,4 @@
-//! A container in a directory: one file for each object. Several processes may share one.
+//! A container in a directory, with one file per object. Several processes may share it.
 
 mod listing;
 mod names;
@@ -25,13 +25,13 @@ use self::upload::{FileUpload, Partial};
 use self::usage::DiskUsage;
 use crate::{ByteRange, Container, Data, Entry, Error, ErrorKind, ObjectInfo, PutOptions, Result, Upload, record};
 
-/// A container in a directory, durable: an object is there once its bytes, its record and its name are on the disk.
+/// A durable container in a directory: a write succeeds once the object's data, its record and its name are synced.
 ///
-/// An object is one file below `objects`; uploads are files below `partial` until they are complete. Every operation
-/// runs on the threads that tokio keeps for blocking work.
+/// An object is a file below `objects`; an incomplete upload is a file below `partial`. Operations run on tokio's
+/// blocking threads.
 ///
-/// A quota bounds what all of these files take, each rounded up to 4 KiB, uploads and copies under way included. Each
-/// process counts what it finds when it opens the directory, and what it writes and removes itself.
+/// A quota limits the size of all these files, each rounded up to 4 KiB, including uploads and copies in progress. Each
+/// process counts the files that exist when it opens the directory, and its own writes and deletions.
 pub struct File {
     directory: Arc<Directory>,
 }
@@ -41,14 +41,14 @@ struct Directory {
     partial: PathBuf,
     usage: Arc<DiskUsage>,
     fault: Fault,
-    /// Whether a probe of the disk is under way.
+    /// True while a probe of the disk runs.
     probing: AtomicBool,
 }
 
-/// What a copy writes at once, in bytes, before it looks whether it is still wanted.
+/// Bytes that a copy writes between two checks for cancellation.
 const COPY_PIECE_BYTES: u64 = 4 << 20;
 
-/// What must fit on a disk again that was full, in bytes.
+/// Bytes that a full disk must accept again before its fault is cleared.
 const PROBE_BYTES: usize = 1 << 20;
 
 impl Directory {
@@ -56,7 +56,7 @@ impl Directory {
         self.objects.join(names::encode(name))
     }
 
-    /// Puts on the disk which files there are.
+    /// Syncs the directory entries.
     fn sync(&self) -> io::Result<()> {
         fs::File::open(&self.objects)?.sync_all()
     }
@@ -69,7 +69,7 @@ impl Directory {
         failed(operation, error)
     }
 
-    /// Looks on a thread of `runtime` whether there is room again, unless another does.
+    /// Probes on a thread of `runtime` whether the disk accepts writes again, unless a probe is running.
     fn probe(self: Arc<Self>, runtime: &Handle) {
         if self.probing.swap(true, Relaxed) {
             return;
@@ -83,7 +83,7 @@ impl Directory {
     }
 }
 
-/// Whether it is the disk that fails or is full, and not what was asked of it.
+/// Returns true if the error is a fault of the disk: an I/O error, or no space.
 fn is_fault(error: &io::Error) -> bool {
     /// `EIO`, for which the standard library has no name.
     const IO: i32 = 5;
@@ -91,7 +91,7 @@ fn is_fault(error: &io::Error) -> bool {
     matches!(error.kind(), StorageFull | QuotaExceeded | ReadOnlyFilesystem) || error.raw_os_error() == Some(IO)
 }
 
-/// Removes what uploads left in `partial` behind whose process has died.
+/// Removes the uploads in `partial` whose process has ended.
 fn clean(partial: &Path) -> io::Result<()> {
     for entry in fs::read_dir(partial)? {
         let path = entry?.path();
@@ -109,21 +109,21 @@ fn absent(error: io::Error) -> io::Result<()> {
 }
 
 impl File {
-    /// Opens the container in the directory at `path`, makes it if there is none, and removes what uploads left behind
-    /// that a crash ended. Blocks.
+    /// Opens the container in the directory at `path`, or creates it, and removes uploads that a crash interrupted.
+    /// Blocks.
     ///
     /// # Errors
     ///
-    /// The directory cannot be made, read or written, or it lies among the files of another container.
+    /// The directory cannot be created, read or written, or overlaps with another container.
     pub fn open(path: &Path) -> io::Result<Self> {
         Self::open_with(path, None)
     }
 
-    /// The same, but its files may take `quota` bytes. If they take more, they can be read and deleted. Blocks.
+    /// Opens the container with a quota of `quota` bytes. Objects in excess of it can be read and deleted. Blocks.
     ///
     /// # Errors
     ///
-    /// Those of [`open`](Self::open), or this process has the directory open with another quota.
+    /// Those of [`open`](Self::open), or the process has the directory open with another quota.
     pub fn with_quota(path: &Path, quota: u64) -> io::Result<Self> {
         Self::open_with(path, Some(quota))
     }
@@ -144,7 +144,7 @@ impl File {
         Ok(Self { directory: Arc::new(directory) })
     }
 
-    /// Has `health` say while the disk fails or is full. Each time that it is asked, it is seen whether that has passed.
+    /// Registers a readiness check that fails while the disk fails or is full. Each check starts a probe.
     fn show(&self, health: &Health, runtime: Handle) {
         let directory = Arc::downgrade(&self.directory);
         health.add_readiness_check(move || {
@@ -155,7 +155,7 @@ impl File {
         });
     }
 
-    /// The file of the object `name`, opened at its first byte, and what is known about it.
+    /// Opens the file of the object `name`, positioned at its first byte.
     fn find(directory: &Directory, name: &str) -> Result<(fs::File, ObjectInfo)> {
         let (mut file, info) = object::open(&directory.object(name))?;
         if info.name != name {
@@ -166,7 +166,7 @@ impl File {
     }
 }
 
-/// Runs `work` where it may block.
+/// Runs `work` on a blocking thread.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     let stopped = |_| Err(Error::new(ErrorKind::Unavailable, "the host is shutting down"));
     tokio::task::spawn_blocking(work).await.unwrap_or_else(stopped)
@@ -235,7 +235,7 @@ impl Container for File {
         let (mut partial, mut file, source) = opened.await?;
         let ObjectInfo { size, content_type, metadata, .. } = source;
         let mut left = size;
-        // Dropped between two pieces, it ends there, and what it has written is removed.
+        // If the future is dropped, the copy ends after the current piece and its file is removed.
         while left > 0 {
             let (directory, piece) = (self.directory.clone(), left.min(COPY_PIECE_BYTES));
             let filled = blocking(move || {

@@ -1,4 +1,4 @@
-//! A container in memory: for tests, and for what need not outlive the process.
+//! A container in memory, for tests and temporary data.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -13,13 +13,13 @@ use tempo_settings::{BackendUrl, ErrorKind as CoreKind, FlagValue as _, Size};
 use crate::CHUNK;
 use crate::{ByteRange, Container, Data, Entry, Error, ErrorKind, ObjectInfo, PutOptions, Result, Upload, record};
 
-/// What all objects of one container may take, in bytes, unless its URL says otherwise.
+/// Default capacity of a container, in bytes.
 const DEFAULT_CAPACITY_BYTES: usize = 1 << 30;
 
-/// What an object costs besides its bytes, in bytes.
+/// Accounted overhead per object, in bytes.
 const OBJECT_OVERHEAD_BYTES: usize = 512;
 
-/// A container in memory. Objects share one capacity; what does not fit is `QuotaExceeded`.
+/// A container in memory. All objects share one capacity; a write beyond it fails with `QuotaExceeded`.
 pub struct Memory {
     shared: Arc<Shared>,
 }
@@ -42,7 +42,7 @@ struct Object {
 }
 
 impl Memory {
-    /// An empty container that holds `capacity` bytes.
+    /// Creates an empty container with a capacity of `capacity` bytes.
     pub fn new(capacity: usize) -> Self {
         Self { shared: Arc::new(Shared { capacity, state: Mutex::default() }) }
     }
@@ -60,7 +60,7 @@ impl Default for Memory {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing panics while it holds the lock.
+        // No code panics while it holds the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -74,7 +74,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Puts an object whose cost is reserved already.
+    /// Inserts an object whose cost is already reserved.
     fn insert(&self, object: Object, if_absent: bool) -> std::result::Result<ObjectInfo, (Error, usize)> {
         let mut state = self.lock();
         if if_absent && state.objects.contains_key(&object.info.name) {
@@ -172,7 +172,7 @@ struct MemoryUpload {
     name: String,
     options: PutOptions,
     chunks: Vec<Bytes>,
-    /// Small writes are gathered here, so that each does not keep an allocation of its own.
+    /// Buffers small writes, to avoid an allocation for each.
     last: BytesMut,
     size: u64,
     reserved: usize,
@@ -216,7 +216,7 @@ impl Drop for MemoryUpload {
     }
 }
 
-/// `memory:`, or `memory:SIZE` with the capacity.
+/// The URL scheme `memory:`, or `memory:SIZE` with the capacity.
 impl BackendScheme<dyn Container> for Memory {
     const NAMES: &'static [&'static str] = &["memory"];
 

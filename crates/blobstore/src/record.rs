@@ -1,22 +1,22 @@
-//! What backends that keep objects themselves write down about each.
+//! Helpers of the backends that store objects themselves.
 
 use std::fmt::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::{Entry, Error, ErrorKind, ObjectInfo, PutOptions, Result};
 
-/// What is known about an object of `size` bytes that is being written now.
+/// Creates the info of an object of `size` bytes that is written now.
 pub(crate) fn info(name: &str, size: u64, options: PutOptions) -> Result<ObjectInfo> {
     let PutOptions { if_absent: _, content_type, metadata } = options;
     Ok(ObjectInfo { name: name.to_owned(), size, created: now(), etag: random_name()?, content_type, metadata })
 }
 
-/// What a listing shows of it.
+/// Converts the info to a listing entry.
 pub(crate) fn entry(info: &ObjectInfo) -> Entry {
     Entry { name: info.name.clone(), size: info.size, created: info.created, etag: info.etag.clone() }
 }
 
-/// 128 random bits, in hexadecimal digits.
+/// Returns 128 random bits as hexadecimal digits.
 pub(crate) fn random_name() -> Result<String> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes)
@@ -24,7 +24,7 @@ pub(crate) fn random_name() -> Result<String> {
     Ok(hex(&bytes))
 }
 
-/// `bytes` in hexadecimal digits.
+/// Formats `bytes` as hexadecimal digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len().saturating_mul(2)), |mut text, byte| {
         // Writing to a string cannot fail.
@@ -33,7 +33,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// Seconds since the Unix epoch.
+/// Returns the seconds since the Unix epoch.
 pub(crate) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
 }

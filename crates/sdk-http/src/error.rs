@@ -6,7 +6,7 @@ use std::{error, fmt};
 use http::StatusCode;
 use wasip3::http::types::ErrorCode;
 
-use crate::{Body, IntoResponse, Response, code};
+use crate::code;
 
 pub(crate) type BoxError = Box<dyn error::Error + Send + Sync + 'static>;
 
@@ -128,32 +128,4 @@ impl error::Error for Error {
         let source = self.source.as_deref()?;
         if self.transparent { source.source() } else { Some(source) }
     }
-}
-
-impl IntoResponse for Error {
-    fn into_response(self) -> Response {
-        let status = self.status();
-        let text = match self.kind {
-            ErrorKind::BadRequest => format!("{self}\n"),
-            _ => {
-                eprintln!("error: {}", report(&self));
-                format!("{}\n", status.canonical_reason().unwrap_or("error"))
-            }
-        };
-        let mut response = Response::new(Body::from(text));
-        *response.status_mut() = status;
-        response
-    }
-}
-
-/// Formats the error and all its causes in one line.
-fn report(error: &dyn error::Error) -> String {
-    let mut line = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        line.push_str(": ");
-        line.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    line
 }

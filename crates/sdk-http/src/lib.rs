@@ -35,7 +35,6 @@ mod body;
 mod channel;
 mod client;
 mod code;
-mod detach;
 mod error;
 mod fields;
 mod incoming;

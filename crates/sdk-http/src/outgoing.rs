@@ -10,8 +10,8 @@ use wasip3::{wit_future, wit_stream};
 use wit_bindgen::{FutureWriter, StreamWriter};
 
 use crate::body::{Body, Kind};
-use crate::detach::detach;
 use crate::incoming::{BodyStream, TrailersFuture};
+use crate::task::detach;
 use crate::{Response, fields};
 
 /// Converts the handler's response. A 204 or 304 has no body, and a 204 no length (RFC 9110, 8.6).

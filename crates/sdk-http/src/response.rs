@@ -1,12 +1,13 @@
 //! `IntoResponse`: the return types of a handler.
 
 use std::convert::Infallible;
+use std::error;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
-use crate::Body;
 use crate::error::BoxError;
+use crate::{Body, Error, ErrorKind};
 
 /// A response: the type of the `http` crate, with this crate's [`Body`].
 pub type Response<B = Body> = http::Response<B>;
@@ -162,4 +163,32 @@ impl<T: IntoResponse, const N: usize> IntoResponse for (StatusCode, [(&'static s
         }
         response
     }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        let text = match self.kind {
+            ErrorKind::BadRequest => format!("{self}\n"),
+            _ => {
+                eprintln!("error: {}", report(&self));
+                format!("{}\n", status.canonical_reason().unwrap_or("error"))
+            }
+        };
+        let mut response = Response::new(Body::from(text));
+        *response.status_mut() = status;
+        response
+    }
+}
+
+/// Formats the error and all its causes in one line.
+fn report(error: &dyn error::Error) -> String {
+    let mut line = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        line.push_str(": ");
+        line.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    line
 }

@@ -1,7 +1,8 @@
 //! Tasks and timers: work concurrent with the handler or after its response.
 
-use std::pin::pin;
-use std::task::Poll;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use wasip3::clocks::monotonic_clock;
@@ -39,4 +40,31 @@ pub(crate) async fn timeout<T>(limit: Duration, work: impl Future<Output = Resul
         clock.as_mut().poll(cx).map(|()| Err(Error::new(ErrorKind::Timeout, format!("no response within {limit:?}"))))
     })
     .await
+}
+
+type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+struct Detached(Mutex<Option<Work>>);
+
+/// Starts `work` and drives it to completion, also after the handler has returned, without a spawned task.
+///
+/// The usual body is one chunk that exists together with the response. A spawned task for it would cost host calls for
+/// a wake-up stream and several allocations per request. Such a write waits only for handles of the host, so its waker
+/// can drive it, and the task stays alive until the last handle that it waits for has completed.
+///
+/// `work` must wait for streams, futures and calls of the host only: a wake-up during a poll is lost.
+pub(crate) fn detach(work: impl Future<Output = ()> + Send + 'static) {
+    Arc::new(Detached(Mutex::new(Some(Box::pin(work))))).wake();
+}
+
+impl Wake for Detached {
+    fn wake(self: Arc<Self>) {
+        let Ok(mut slot) = self.0.try_lock() else { return };
+        let waker = Waker::from(self.clone());
+        if let Some(work) = slot.as_mut()
+            && work.as_mut().poll(&mut Context::from_waker(&waker)).is_ready()
+        {
+            *slot = None;
+        }
+    }
 }

@@ -1,14 +1,12 @@
 #![doc = include_str!("../README.md")]
 
-mod init;
-mod root;
+mod start;
 
 #[doc(hidden)]
 pub mod __private;
 
-pub use init::init;
 pub use opentelemetry;
-pub use root::root;
+pub use start::{init, root};
 pub use tempo_sdk_macros::instrument;
 pub use tempo_sdk_trace::{flush, logger};
 pub use tracing;

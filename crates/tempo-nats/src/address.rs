@@ -1,5 +1,5 @@
-//! `nats://[USER:PASSWORD@|TOKEN@]HOST[:PORT][,HOST[:PORT]...]/NAME`: where a store is, and who asks for it. Of a broker,
-//! the name may be missing, and `?subjects=FILTER,FILTER` may follow it.
+//! Parses `nats://[USER:PASSWORD@|TOKEN@]HOST[:PORT][,HOST[:PORT]...]/NAME`. For a broker the name is optional, and
+//! `?subjects=FILTER,FILTER` may follow it.
 
 use std::fmt;
 
@@ -16,27 +16,27 @@ pub(crate) enum User {
     Password(String, Secret),
 }
 
-/// A parsed URL. Prints without its secret.
+/// A parsed URL. `Debug` omits the secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Address {
     /// Servers of one cluster, each a host with or without a port.
     pub(crate) hosts: Vec<String>,
-    /// Whether the connection must be encrypted: the scheme is `tls`.
+    /// True if the scheme is `tls`: the connection must be encrypted.
     pub(crate) tls: bool,
     pub(crate) user: Option<User>,
-    /// The last part: the name of a bucket or a stream. Empty only where that was allowed.
+    /// The name of the bucket or stream. Only a broker's URL may omit it.
     pub(crate) name: String,
 }
 
 impl Address {
-    /// Reads a URL whose scheme is `nats` or `tls`.
+    /// Parses a URL with the scheme `nats` or `tls`.
     #[cfg(any(feature = "blobstore", feature = "keyvalue"))]
     pub(crate) fn parse(url: &BackendUrl) -> Result<Self, Error> {
         let address = Self::parse_text(url, url.reveal())?;
         if address.name.is_empty() { Err(wrong(url, NAME)) } else { Ok(address) }
     }
 
-    /// Reads the URL of a broker, with the subjects that a new stream is to take.
+    /// Parses the URL of a broker, and returns the subjects of a new stream too.
     #[cfg(feature = "messaging")]
     pub(crate) fn parse_broker(url: &BackendUrl) -> Result<(Self, Vec<String>), Error> {
         let (text, query) = match url.reveal().split_once("?subjects=") {
@@ -78,13 +78,13 @@ impl Address {
         Ok(Self { hosts, tls: url.scheme() == "tls", user, name: name.to_owned() })
     }
 
-    /// The servers as the client takes them. They carry no user, because the client writes them into its log.
+    /// Returns the servers in the client's form, without the user, because the client logs them.
     pub(crate) fn servers(&self) -> Vec<ServerAddr> {
         let scheme = self.scheme();
         self.hosts.iter().filter_map(|host| format!("{scheme}://{host}").parse().ok()).collect()
     }
 
-    /// The servers as a person is shown them.
+    /// Returns the servers for messages.
     pub(crate) fn server(&self) -> String {
         format!("{}://{}", self.scheme(), self.hosts.join(","))
     }
@@ -103,7 +103,7 @@ impl fmt::Display for Address {
     }
 }
 
-/// What is wrong with most names.
+/// The problem of most invalid names.
 const NAME: &str = "the name is made of letters, digits, - and _";
 
 fn wrong(url: &BackendUrl, problem: &str) -> Error {
@@ -111,7 +111,7 @@ fn wrong(url: &BackendUrl, problem: &str) -> Error {
     Error::new(ErrorKind::BadConfiguration, format!("{}: {problem}; expected a URL {example}", shown(url)))
 }
 
-/// A URL that could not be parsed, up to where a badly written password may end.
+/// Returns the prefix of an invalid URL that cannot contain a part of a malformed password.
 fn shown(url: &BackendUrl) -> String {
     match url.reveal().rsplit_once('@') {
         Some((_, after)) => format!("{}://{}", url.scheme(), after.split(['?', '#']).next().unwrap_or_default()),

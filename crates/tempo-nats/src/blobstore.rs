@@ -1,4 +1,4 @@
-//! Containers of objects in buckets of JetStream's object store.
+//! Blobstore containers in buckets of JetStream's object store.
 
 use std::sync::Arc;
 
@@ -25,19 +25,20 @@ mod walk;
 use bucket::Bucket;
 use upload::NatsUpload;
 
-/// A container in a bucket of JetStream's object store, named by `nats://HOST[:PORT]/BUCKET` (or `tls://`, to insist on
-/// encryption). Other clients read what it writes, and the other way round.
+/// Containers in buckets of JetStream's object store: `nats://HOST[:PORT]/BUCKET`, or `tls://`, which requires TLS. The
+/// format is that of every NATS client.
 ///
-/// The bucket is created if it does not exist: a file on one server. One that exists is used as it is.
+/// A missing bucket is created with file storage and one replica. An existing bucket is used with its configuration.
 ///
-/// - An object is chunks of 128 KiB, or what the server takes if that is less, and a description that is written last.
-///   The server judges whether a name is free.
-/// - The media type is the object's header `Content-Type`, the metadata is its metadata, and the etag is its NUID.
-/// - A read of a whole object is checked against its digest. One whose object is replaced or deleted meanwhile fails.
-/// - The chunks of an upload that was given up, and of what was replaced or deleted, are removed at once. If the server
-///   or the process ends before that, or the answer to the last message of an upload is lost, they may stay.
-/// - Links to other objects are not followed: there is no object of such a name, and it is not free either.
-/// - A listing walks over the descriptions of all objects, and of deleted ones, which leave a marker.
+/// - An object is a sequence of chunks of 128 KiB, or of the server's `max_payload` if that is smaller, followed by its
+///   metadata message. `if_absent` is a condition that the server evaluates.
+/// - The media type is the object's header `Content-Type`, its metadata is the object's metadata, and the etag is its
+///   NUID.
+/// - A read of a whole object verifies the digest. It fails if the object is replaced or deleted meanwhile.
+/// - The backend removes the chunks of aborted uploads and of replaced or deleted objects at once. Chunks may remain if
+///   the server or the process crashes first, or if the ack of an upload's last message is lost.
+/// - Links to other objects are not followed: a read does not find such a name, and `if_absent` treats it as taken.
+/// - A listing reads the metadata messages of all objects, including the markers of deleted ones.
 pub struct NatsBlobstore {
     bucket: Arc<Bucket>,
 }
@@ -86,7 +87,7 @@ impl Container for NatsBlobstore {
     async fn delete(&self, name: &str) -> Result<()> {
         let judge = |last: Option<&meta::Last>| last.map_or(Ok(None), meta::Last::deleted);
         let deleted = self.bucket.replace(name, judge).await?;
-        // Also if it was deleted before: what was left then is removed now.
+        // Chunks may remain from an earlier deletion: remove them too.
         if let Some(nuid) = deleted.and_then(|last| last.nuid()) {
             self.bucket.cleaner.remove(nuid).await;
         }

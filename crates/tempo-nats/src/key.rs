@@ -1,15 +1,15 @@
-//! How a key of any characters becomes a key of a JetStream bucket, and back.
+//! Encodes arbitrary keys as keys of a JetStream bucket, and decodes them.
 //!
-//! A bucket's keys are subjects: letters, digits, `-`, `_`, `/`, `=` and dots, which divide them into tokens that cannot
-//! be empty. All of these but `=` stand for themselves; `=` and two hexadecimal digits stand for any other byte of the
-//! key's UTF-8. So `user/1` and `config.port` look the same to every NATS tool, and `a b` is `a=20b`. A dot is written
-//! as `=2E` where it would leave an empty token: at either end, and after another dot that stands for itself.
+//! A bucket's keys are subjects: letters, digits, `-`, `_`, `/`, `=` and dots, which separate non-empty tokens. All of
+//! these except `=` are kept; `=` with two hexadecimal digits encodes any other byte of the key's UTF-8. So `user/1`
+//! and `config.port` are unchanged, and `a b` becomes `a=20b`. A dot becomes `=2E` where it would leave an empty token:
+//! at either end, and after another unencoded dot.
 //!
-//! Each key has one encoding, and each encoding one key. A key in the bucket that is no encoding (`a=b`, written by
-//! another program) belongs to no key here: it is never listed, reported or overwritten.
+//! The encoding is a bijection. A key in the bucket that is not an encoding (`a=b`, of another program) is never
+//! listed, reported or overwritten.
 
-/// How the bucket calls `key`. At most three times as long; 512 bytes become 1,536, where a server with its default
-/// settings takes lines of 4,096.
+/// Encodes `key`, to at most three times its length: 512 bytes become at most 1,536, and a server's default control
+/// line allows 4,096.
 pub(crate) fn encode(key: &str) -> String {
     let mut encoded = String::with_capacity(key.len().saturating_mul(3));
     let mut bytes = key.bytes().peekable();
@@ -26,7 +26,7 @@ pub(crate) fn encode(key: &str) -> String {
     encoded
 }
 
-/// The key that is called `encoded`, or `None` if there is none.
+/// Decodes a bucket key. `None` if it is not an encoding.
 pub(crate) fn decode(encoded: &str) -> Option<String> {
     let mut key = Vec::with_capacity(encoded.len());
     let mut bytes = encoded.bytes();
@@ -36,7 +36,7 @@ pub(crate) fn decode(encoded: &str) -> Option<String> {
             byte => byte,
         });
     }
-    // Whatever was written in another way than ours is not ours.
+    // Reject non-canonical encodings.
     String::from_utf8(key).ok().filter(|key| !key.is_empty() && encode(key) == encoded)
 }
 
@@ -96,7 +96,7 @@ mod tests {
         TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha))
     }
 
-    /// Keys in which the characters with a meaning are frequent.
+    /// Keys with many special characters.
     fn keys() -> impl Strategy<Value = String> {
         let character = prop_oneof![3 => prop::sample::select(vec!['.', '=', '/', '_', '2', 'E']), 1 => any::<char>()];
         prop::collection::vec(character, 1..40).prop_map(|characters| characters.into_iter().collect())

@@ -1,5 +1,4 @@
-//! Who logs in to a server. What stands in files is read again for each attempt to connect, because credentials are
-//! renewed and expire.
+//! Credentials. Files are read again for each attempt to connect, because credentials expire and are renewed.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,10 +15,10 @@ const TOKEN: Flag = Flag::new("nats-token", "TOKEN", "Log in to NATS with this t
 const USER: Flag = Flag::new("nats-user", "NAME", "Log in to NATS as this user, with --nats-password");
 const PASSWORD: Flag = Flag::new("nats-password", "PASSWORD", "The password of --nats-user");
 
-/// The flags that say who logs in.
+/// The flags of the credentials.
 pub(crate) const FLAGS: [Flag; 5] = [CREDS, NKEY, TOKEN, USER, PASSWORD];
 
-/// Who logs in.
+/// The credentials of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Login {
     Anonymous,
@@ -57,11 +56,11 @@ impl Login {
         }
     }
 
-    /// The client's options with this log-in.
+    /// Returns the client's options with these credentials.
     ///
     /// # Errors
     ///
-    /// A file cannot be read now, or is none of its kind. On a reconnect the client keeps the last good content.
+    /// A file cannot be read or parsed. On a reconnect the client keeps the last good content.
     pub(crate) async fn options(&self) -> Result<ConnectOptions, Error> {
         match self {
             Self::Anonymous => Ok(ConnectOptions::new()),
@@ -75,7 +74,7 @@ impl Login {
     }
 }
 
-/// What a user signs a server's challenge with.
+/// Signs the server's nonce.
 struct Signer {
     key: KeyPair,
     /// The user's JWT, issued by its account. Without it the server knows the public key.
@@ -83,7 +82,7 @@ struct Signer {
 }
 
 impl Signer {
-    /// The answer to a server's challenge.
+    /// Returns the response to the server's nonce.
     fn answer(&self, nonce: &[u8]) -> Result<Auth, AuthError> {
         let mut auth = Auth::new();
         auth.signature = Some(self.key.sign(nonce).map_err(AuthError::new)?);
@@ -93,7 +92,7 @@ impl Signer {
     }
 }
 
-/// Options of a client that signs with what the file at `path` holds when it connects.
+/// Returns options of a client that reads the file at `path` and signs with its content on each connect.
 async fn signing(
     flag: &'static Flag,
     path: PathBuf,

@@ -1,4 +1,4 @@
-//! The flags of a connection besides those of its log-in: whom it trusts, and how long it may take.
+//! The flags of a connection other than its credentials: TLS and timeouts.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,10 +15,10 @@ const KEY: Flag = Flag::new("nats-key", "FILE", "The private key (PEM) of --nats
 const CONNECT_TIMEOUT: Flag =
     Flag::new("connect-timeout", "TIME", "How long to try to reach a server at start").default("10s");
 
-/// How many times a second a lost server is tried at least, so that it is found soon after its return.
+/// Maximum pause between two attempts to reconnect.
 const MAX_RECONNECT_PAUSE: Duration = Duration::from_millis(500);
 
-/// The longest single attempt. One that hangs must not keep a lost connection from the next.
+/// Timeout of one attempt to connect: an attempt that hangs must not delay the next.
 const MAX_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Interval of pings to a silent server.
@@ -29,7 +29,7 @@ pub(crate) fn flags() -> Vec<Flag> {
     [login::FLAGS.as_slice(), &[CA, CERT, KEY, CONNECT_TIMEOUT]].concat()
 }
 
-/// What makes one connection another than the next, besides its servers.
+/// The settings of a connection other than its servers. Connections with equal options are shared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Options {
     login: Login,
@@ -38,7 +38,7 @@ pub(crate) struct Options {
     tls: bool,
 }
 
-/// How long a start may take.
+/// Returns the timeout of the first connect.
 pub(crate) fn connect_timeout(settings: &Settings) -> Result<Duration, Error> {
     settings.require(&CONNECT_TIMEOUT)
 }
@@ -55,11 +55,11 @@ impl Options {
         Ok(Self { login: Login::read(settings, address)?, ca: settings.get(&CA)?, identity, tls: address.tls })
     }
 
-    /// The client's options. The client reads the files again for each attempt to connect, so that they can be renewed.
+    /// Returns the client's options. The client reads the files again for each attempt to connect.
     pub(crate) async fn client(&self, timeout: Duration) -> Result<ConnectOptions, Error> {
         let mut options = self.login.options().await?;
         if let Some(ca) = &self.ca {
-            // The client would report a missing file only when it is in the middle of connecting.
+            // The client would report a missing file only while it connects.
             read_file(&CA, ca).await?;
             options = options.add_root_certificates(ca.clone());
         }
@@ -85,7 +85,7 @@ async fn read_file(flag: &Flag, path: &Path) -> Result<String, Error> {
     })
 }
 
-/// How long to wait before an attempt to connect again: the first comes at once, and none is far from the last.
+/// Returns the pause before an attempt to reconnect: none before the first.
 fn pause(attempt: usize) -> Duration {
     let doublings = u32::try_from(attempt.saturating_sub(1)).unwrap_or(u32::MAX);
     let pause = Duration::from_millis(2_u64.saturating_pow(doublings));

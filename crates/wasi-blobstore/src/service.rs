@@ -1,4 +1,4 @@
-//! The service: what blobstore is to a linker, and what a store carries of it.
+//! The service `WasiBlobstore`, and its state per store.
 
 use std::fmt;
 use std::sync::Arc;

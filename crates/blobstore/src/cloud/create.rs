@@ -1,7 +1,7 @@
-//! An upload in parts to S3 that makes an object only if there is none of its name.
+//! A multipart upload to S3 that creates an object only if none of its name exists.
 //!
-//! S3 judges that when the upload is completed, by the header `If-None-Match: *` of that one request. The crate
-//! `object_store` sends it for copies alone, so the request goes through a client of its own, whose connector adds it.
+//! S3 evaluates the condition at completion, by the header `If-None-Match: *` of that request. The crate `object_store`
+//! sets the header for copies only, so the completion uses a second client, whose connector adds it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,21 +15,21 @@ use object_store::{
 /// Two clients of one bucket.
 #[derive(Clone)]
 pub(super) struct Creator {
-    /// For all but the last request.
+    /// For all requests but the completion.
     pub(super) parts: Arc<dyn MultipartStore>,
-    /// Each of its requests asks that there be no object.
+    /// Adds `If-None-Match: *` to its requests.
     pub(super) completion: Arc<dyn MultipartStore>,
 }
 
 impl Creator {
-    /// Begins an upload of the object `key`.
+    /// Starts an upload of the object `key`.
     pub(super) async fn begin(&self, key: &Path, options: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
         let id = self.parts.create_multipart_opts(key, options).await?;
         Ok(Box::new(Creation { creator: self.clone(), key: key.clone(), id, count: 0, sent: Arc::default() }))
     }
 }
 
-/// What the server calls the parts that it has.
+/// The server's ids of the uploaded parts.
 type Sent = Arc<Mutex<Vec<Option<PartId>>>>;
 
 struct Creation {

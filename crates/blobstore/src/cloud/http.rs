@@ -1,4 +1,4 @@
-//! HTTP for the crate `object_store`, on hyper and rustls with ring: the same that the rest of the workspace uses.
+//! HTTP for the crate `object_store`, on hyper and rustls with ring, like the rest of the workspace.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -26,17 +26,17 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tower_service::Service;
 
-/// Longest time to connect, and to agree on a key.
+/// Timeout of connecting, including the TLS handshake.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Longest time from a request to the head of its answer: a large part may be on its way.
+/// Timeout from the start of a request to the head of its response: sending a large part takes time.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Makes clients for the crate `object_store`.
+/// Creates clients for the crate `object_store`.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Connector {
-    /// Whether each request asks that there be no object. The header needs no signature, and `object_store` gives it
-    /// none where it sends it by itself.
+    /// True if the client adds `If-None-Match: *` to each request. The header is not signed, as in `object_store`
+    /// itself.
     pub(super) only_new: bool,
 }
 
@@ -89,7 +89,7 @@ fn kind(error: &ClientError) -> HttpErrorKind {
     if error.is_connect() { HttpErrorKind::Connect } else { HttpErrorKind::Request }
 }
 
-/// Opens connections, encrypted unless the user allowed others.
+/// Connects to servers. Requires TLS unless `allow_http` is set.
 #[derive(Clone)]
 struct Dialer {
     tcp: Tcp,

@@ -1,7 +1,7 @@
-//! Names of objects as keys of a store, and back.
+//! Converts names of objects to keys of a store, and back.
 //!
-//! Keys are paths: no control characters, no empty segments, none that is `.` or `..`. What a name has of these is
-//! escaped in a way that keeps the order of the bytes, because listings go on after the last key that was seen.
+//! Keys are paths: no control characters, no empty segments, no `.` or `..`. The escaping of other names preserves the
+//! order of their bytes, because a listing continues after the last key.
 //!
 //! | in the name | in the key |
 //! |---|---|
@@ -15,16 +15,16 @@ use object_store::path::Path;
 
 use crate::{Error, Result};
 
-/// The longest key that servers allow, in bytes.
+/// Maximum key length of servers, in bytes.
 const MAX_KEY: usize = 1024;
 
-/// Begins the keys of uploads that are not objects yet; no name is encoded so.
+/// Key prefix of incomplete uploads. No name encodes to it.
 const UPLOADS: &str = "!tmp";
 
-/// The keys below one prefix.
+/// Keys below a prefix.
 #[derive(Clone, Debug)]
 pub(super) struct Keys {
-    /// Ends with a slash, if it is not empty.
+    /// Ends with a slash, unless empty.
     root: String,
 }
 
@@ -35,7 +35,7 @@ impl Keys {
         Ok(Self { root })
     }
 
-    /// The key of the object `name`.
+    /// Returns the key of the object `name`.
     pub(super) fn encode(&self, name: &str) -> Result<Path> {
         let mut key = self.begins(name);
         if key.is_empty() || key.ends_with('/') {
@@ -47,7 +47,7 @@ impl Keys {
         Path::parse(key).map_err(|_| Error::invalid("the store cannot hold such a name"))
     }
 
-    /// What the keys of all names begin with that begin with `prefix`.
+    /// Returns the common key prefix of all names with the prefix `prefix`.
     pub(super) fn begins(&self, prefix: &str) -> String {
         let mut key = self.root.clone();
         let mut start = true;
@@ -57,7 +57,7 @@ impl Keys {
         key
     }
 
-    /// The name of the object under `key`. `None`: it is the key of no object.
+    /// Returns the name of the object at `key`, or `None` if the key is not an encoded name.
     pub(super) fn decode(&self, key: &Path) -> Option<String> {
         let text = key.as_ref().strip_prefix(&self.root)?;
         let mut name = String::with_capacity(text.len());
@@ -90,18 +90,18 @@ impl Keys {
                 plain => plain,
             });
         }
-        // A key of another origin may look like one and be none.
+        // Reject non-canonical encodings, which another program may have written.
         let canonical = self.encode(&name).ok()? == *key && !name.is_empty();
         canonical.then_some(name)
     }
 
-    /// The key of an upload that is not an object yet.
+    /// Returns the key of an incomplete upload.
     pub(super) fn upload(&self, random: &str) -> Path {
         Path::from(format!("{}{UPLOADS}/{random}", self.root))
     }
 }
 
-/// Appends what stands for `character`. Whether a segment begins after it.
+/// Appends the encoding of `character`. Returns true if the next character starts a segment.
 fn push(key: &mut String, character: char, start: bool) -> bool {
     match character {
         '\0'..='!' => {
@@ -120,7 +120,7 @@ fn push(key: &mut String, character: char, start: bool) -> bool {
     character == '/'
 }
 
-/// One of 34 characters, in order.
+/// Encodes one of 34 values, in order.
 fn escape(character: char) -> char {
     let value = u8::try_from(character).unwrap_or(0);
     let base = if value < 10 { b'0' } else { b'A'.saturating_sub(10) };
@@ -188,7 +188,7 @@ mod tests {
         }
     }
 
-    /// Names made of what is hard, and of anything.
+    /// Names of special and of arbitrary characters.
     fn names() -> impl Strategy<Value = String> {
         prop_oneof!["[\0\u{1} !./~\u{7f}\u{fffd}\u{fffe}\u{ffff}a0]{1,6}", "(?s).{1,20}"]
     }

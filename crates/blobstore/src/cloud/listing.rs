@@ -1,4 +1,4 @@
-//! Listing a store in the order of the names.
+//! Lists a store, sorted by name.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use object_store::path::Path;
 use super::{ObjectStore, created, etag, failed};
 use crate::{Entry, Result};
 
-/// The first `limit` objects whose names begin with `prefix` and come after `after`.
+/// Lists the first `limit` objects with the prefix `prefix` after the name `after`.
 pub(super) async fn list(
     container: &ObjectStore,
     prefix: &str,
@@ -17,7 +17,7 @@ pub(super) async fn list(
     limit: usize,
 ) -> Result<Vec<Entry>> {
     let begins = container.keys.begins(prefix);
-    // A store lists whole segments only; what else the prefix says is judged here.
+    // Stores list whole path segments only: filter by the rest of the prefix here.
     let directory = begins.rsplit_once('/').and_then(|(directory, _)| Path::parse(directory).ok());
     let found = match offset(container, prefix, &begins, after) {
         Some(offset) => container.store.list_with_offset(directory.as_ref(), &offset),
@@ -48,13 +48,13 @@ pub(super) async fn list(
     Ok(first.into_iter().map(entry).collect())
 }
 
-/// A key before all that is asked for, and as close to it as can be said.
+/// Returns the largest possible key before all requested ones, to start the listing after.
 fn offset(container: &ObjectStore, prefix: &str, begins: &str, after: Option<&str>) -> Option<Path> {
     if let Some(after) = after.filter(|after| *after >= prefix) {
         return container.keys.encode(after).ok();
     }
     let mut before = begins.to_owned();
     before.pop();
-    // What is cut in the middle may be no path; then the listing begins a little earlier.
+    // A truncated key may be an invalid path; then the listing starts earlier.
     Path::parse(&before).ok().filter(|offset| !offset.is_root())
 }

@@ -1,8 +1,8 @@
-//! `s3:`, `gs:` and `az:`: which bucket, with which credentials.
+//! The URL schemes `s3:`, `gs:` and `az:`.
 //!
-//! Credentials and endpoints come from the environment variables that each cloud's own tools read, and from options in
-//! the URL, which win: `s3://bucket/prefix?endpoint=http://127.0.0.1:9000&allow_http=true`. Options have the names that
-//! the crate `object_store` gives them. Options are never printed.
+//! Credentials and endpoints come from the environment variables of each cloud's own tools and from options of the URL,
+//! which take precedence: `s3://bucket/prefix?endpoint=http://127.0.0.1:9000&allow_http=true`. The names of options are
+//! those of the crate `object_store`. Options are never printed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use super::http::Connector;
 use super::{ObjectStore, Traits, cause, is_denied, status};
 use crate::Container;
 
-/// Where objects are, as a URL says it.
+/// A parsed URL.
 struct Address {
     bucket: String,
     prefix: String,
@@ -53,7 +53,7 @@ fn address(url: &BackendUrl) -> Result<Address, Error> {
     Address::of(url).ok_or_else(|| bad(url, &expected()))
 }
 
-/// Reads the options of `address` as a `K`, and hands them to the builder.
+/// Parses the options of `address` as `K`, and passes them to the builder.
 fn configure<B, K: std::str::FromStr>(
     url: &BackendUrl,
     address: &Address,
@@ -61,13 +61,13 @@ fn configure<B, K: std::str::FromStr>(
     with_config: impl Fn(B, K, String) -> B,
 ) -> Result<B, Error> {
     address.options.iter().try_fold(builder, |builder, (name, value)| {
-        // The name may be a secret that somebody put in the wrong place.
+        // The name may be a misplaced secret: do not print it.
         let key = name.parse().map_err(|_| bad(url, "an option of the URL is unknown"))?;
         Ok(with_config(builder, key, value.clone()))
     })
 }
 
-/// Contacts the server, so that a mistake is an error at the start.
+/// Opens the store and contacts the server, so that a configuration error is reported at start.
 async fn open(
     url: &BackendUrl,
     store: Arc<dyn Store>,
@@ -97,7 +97,7 @@ fn unusable(url: &BackendUrl, error: &Cause) -> Error {
     bad(url, &format!("the options and the environment do not make a configuration: {}", cause(error)))
 }
 
-/// `s3://BUCKET[/PREFIX]`: Amazon S3, and servers that speak its language.
+/// `s3://BUCKET[/PREFIX]`: Amazon S3 and compatible servers.
 #[cfg(feature = "aws")]
 #[derive(Clone, Copy, Debug)]
 pub struct S3;
@@ -120,7 +120,7 @@ impl BackendScheme<dyn Container> for S3 {
         let store = Arc::new(client(Connector::default())?.build().map_err(unusable)?);
         let completion = client(Connector { only_new: true })?.with_credentials(store.credentials().clone());
         let completion = Arc::new(completion.build().map_err(unusable)?);
-        // Buckets of S3 Express are listed in no order.
+        // S3 Express does not sort listings.
         let ordered = !address.bucket.ends_with("--x-s3");
         let creator = Creator { parts: store.clone(), completion };
         open(url, store, &address.prefix, Traits { ordered, creator: Some(creator) }).await

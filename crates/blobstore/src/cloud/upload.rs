@@ -1,4 +1,4 @@
-//! Writing an object to a store: small ones in one request, larger ones in parts that are sent while more comes.
+//! Uploads an object: a small one in one request, a larger one in parts that are sent concurrently with the writes.
 
 use std::sync::Arc;
 
@@ -15,13 +15,13 @@ use tokio::task::JoinSet;
 use super::{NO_TYPE, ObjectStore, failed};
 use crate::{Error, ErrorKind, ObjectInfo, PutOptions, Result, Upload, record};
 
-/// The size of all parts but the last, in bytes: the smallest that S3 allows.
+/// Size of each part except the last, in bytes: the minimum of S3.
 const PART_BYTES: usize = 5 << 20;
 
-/// How many parts may be on their way at once.
+/// Maximum concurrent uploads of parts.
 const MAX_PARTS_IN_FLIGHT: usize = 2;
 
-/// What an upload holds: parts on their way, and the one that is being filled.
+/// Maximum bytes that an upload buffers: the parts in flight, and the one being filled.
 pub(super) const BUFFER: usize = (MAX_PARTS_IN_FLIGHT + 1) * PART_BYTES;
 
 pub(super) struct CloudUpload {
@@ -62,7 +62,8 @@ impl CloudUpload {
         }
     }
 
-    /// Most stores have no conditional upload in parts: one that must not replace an object goes elsewhere first.
+    /// Starts a multipart upload. Most stores cannot make it conditional: with `if_absent` it writes to a temporary key
+    /// first.
     async fn begin_parts(&mut self) -> Result<Parts> {
         let multipart = PutMultipartOptions::from(self.attributes());
         let store = self.container.store.clone();
@@ -116,13 +117,13 @@ impl Upload for CloudUpload {
     }
 }
 
-/// An upload in parts. Dropped, it is aborted.
+/// A multipart upload. Dropping it aborts it.
 struct Parts {
     store: Arc<dyn Store>,
     at: Path,
     upload: Option<Box<dyn MultipartUpload>>,
     sent: JoinSet<object_store::Result<()>>,
-    /// Whether the upload makes the object, and not what it is copied from.
+    /// True if the upload writes to the object's final key.
     is_object: bool,
 }
 
@@ -161,7 +162,7 @@ impl Parts {
         let copied = self.store.copy_opts(&self.at, key, options).await;
         let removed = self.store.delete(&self.at).await;
         copied.map_err(|error| failed("write", &error))?;
-        // The object is there; what is left is no object, and listed nowhere.
+        // The object exists. A remaining temporary object is not visible in listings.
         drop(removed);
         Ok(())
     }
@@ -171,10 +172,10 @@ impl Drop for Parts {
     fn drop(&mut self) {
         let (Some(mut upload), Ok(runtime)) = (self.upload.take(), Handle::try_current()) else { return };
         let mut sent = std::mem::take(&mut self.sent);
-        // It ends by itself: the client gives up on a server that does not answer.
+        // The task ends in any case: the client's requests have timeouts.
         runtime.spawn(async move {
             sent.shutdown().await;
-            // A server removes what it keeps of an upload that nobody completes, when it is told to.
+            // Abort: the server keeps the parts of an incomplete upload until then.
             if let Err(error) = upload.abort().await {
                 tracing::warn!(cause = super::cause(&error), "blobstore: an upload could not be aborted");
             }

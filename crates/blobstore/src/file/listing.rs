@@ -20,7 +20,7 @@ impl Query {
         name.starts_with(&self.prefix) && self.after.as_ref().is_none_or(|after| name > after.as_str())
     }
 
-    /// Whether a name that begins with `head` can match.
+    /// Returns true if a name with the prefix `head` can match.
     fn may_match(&self, head: &[u8]) -> bool {
         let overlaps = |text: &str| head.starts_with(text.as_bytes()) || text.as_bytes().starts_with(head);
         let after = self.after.as_deref();
@@ -28,7 +28,7 @@ impl Query {
     }
 }
 
-/// The first `limit` objects that match.
+/// Lists the first `limit` matching objects.
 pub(super) fn list(directory: &Directory, mut query: Query, limit: usize) -> Result<Vec<Entry>> {
     let mut found = Vec::new();
     loop {
@@ -38,7 +38,7 @@ pub(super) fn list(directory: &Directory, mut query: Query, limit: usize) -> Res
         for (name, path) in selected {
             match open(&path) {
                 Ok((_, info)) => found.push(record::entry(&info)),
-                // It was deleted after the directory was read; another may be the next one.
+                // Deleted since the directory was read: the next name takes its place.
                 Err(error) if error.kind() == ErrorKind::NoSuchObject => {}
                 Err(error) => return Err(error),
             }
@@ -50,7 +50,7 @@ pub(super) fn list(directory: &Directory, mut query: Query, limit: usize) -> Res
     }
 }
 
-/// The first `limit` names that match, with the files that hold the objects.
+/// Selects the first `limit` matching names with the paths of their files.
 fn select(directory: &Directory, query: &Query, limit: usize) -> Result<BTreeMap<String, PathBuf>> {
     let mut selected = BTreeMap::new();
     for entry in fs::read_dir(&directory.objects).map_err(|error| failed("list", &error))? {

@@ -1,20 +1,20 @@
-//! Which file holds which object: names of objects as names of files, and back.
+//! Converts names of objects to file names, and back.
 //!
-//! Small letters, digits, `_`, `-` and `.` stay as they are; a capital letter is `^` and its small form, because some
-//! file systems do not tell the two apart; any other byte is `%` and two digits. A name that becomes too long for a file
-//! is cut, and marked with `+` and its SHA-256; the object's record has it whole.
+//! Lowercase letters, digits, `_`, `-` and `.` are kept. An uppercase letter becomes `^` and its lowercase form,
+//! because some file systems ignore case; any other byte becomes `%` and two hexadecimal digits. A name that is too
+//! long is truncated, and `+` with its SHA-256 is appended; the object's record has the full name.
 
 use sha2::{Digest as _, Sha256};
 
 use crate::record::hex;
 
-/// File systems allow 255 bytes.
+/// Maximum length of a file name, in bytes. File systems allow 255.
 const MAX_FILE_NAME: usize = 240;
 
-/// What is kept of a name that is too long.
+/// Maximum length of a truncated name, in bytes.
 const MAX_HEAD: usize = 160;
 
-/// The name of the file that holds the object `name`.
+/// Returns the name of the file of the object `name`.
 pub(super) fn encode(name: &str) -> String {
     let mut text = String::with_capacity(name.len());
     let mut head = 0;
@@ -35,7 +35,7 @@ pub(super) fn encode(name: &str) -> String {
 
 fn push(text: &mut String, byte: u8, first: bool) {
     match byte {
-        // A dot in front would hide the file, or be the directory itself.
+        // A leading dot would hide the file, or name a directory.
         b'.' if first => text.push_str("%2e"),
         b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'.' => text.push(char::from(byte)),
         b'A'..=b'Z' => text.extend(['^', char::from(byte.to_ascii_lowercase())]),
@@ -55,7 +55,7 @@ pub(super) enum Decoded {
     Head(Vec<u8>),
 }
 
-/// Decodes the file name `file`. `None`: it holds no object.
+/// Decodes the file name `file`. `None` if it is not an encoding.
 pub(super) fn decode(file: &str) -> Option<Decoded> {
     let (text, cut) = file.split_once('+').map_or((file, false), |(head, _)| (head, true));
     let mut bytes = Vec::with_capacity(text.len());
@@ -72,7 +72,7 @@ pub(super) fn decode(file: &str) -> Option<Decoded> {
     if cut {
         return Some(Decoded::Head(bytes));
     }
-    // A file of another origin is no object, though its name may look like one.
+    // Reject non-canonical encodings, which another program may have written.
     let name = String::from_utf8(bytes).ok()?;
     (encode(&name) == file).then_some(Decoded::Whole(name))
 }

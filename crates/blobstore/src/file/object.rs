@@ -1,7 +1,7 @@
-//! The file that holds one object: its bytes, then its record, then where the record begins.
+//! The file of an object: its data, its record, and a footer with the length of the record.
 //!
-//! All of it is written under another name first and renamed when it is on the disk, so that bytes and record are
-//! replaced together, and a crash leaves the old object or the new one.
+//! A file is written under a temporary name, synced, and renamed, so that data and record are replaced together: after
+//! a crash the old or the new object exists.
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
@@ -11,13 +11,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, ErrorKind, ObjectInfo, Result};
 
-/// The end of every file: the length of the record before it, and this.
+/// The last bytes of each file, after the length of the record.
 const MAGIC: &[u8; 8] = b"TEMPOBL1";
 
-/// The length and the magic.
+/// Length of the footer in bytes: the length of the record, and `MAGIC`.
 const FOOTER: u64 = 12;
 
-/// No record is longer: names, media types and metadata are bounded.
+/// Maximum length of a record: names, media types and metadata are bounded.
 const MAX_RECORD: u64 = 64 << 10;
 
 #[derive(Serialize, Deserialize)]
@@ -31,7 +31,7 @@ struct Record {
     metadata: Vec<(String, String)>,
 }
 
-/// What is written behind the bytes of an object.
+/// Serializes the record of an object.
 pub(super) fn write_record(info: &ObjectInfo) -> io::Result<Vec<u8>> {
     let record = Record {
         name: info.name.clone(),
@@ -47,7 +47,7 @@ pub(super) fn write_record(info: &ObjectInfo) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Opens the file at `path` and reads what is known about its object.
+/// Opens the file at `path` and reads the record.
 pub(super) fn open(path: &Path) -> Result<(File, ObjectInfo)> {
     let mut file = File::open(path).map_err(|error| failed("open", &error))?;
     let info = read_record(&mut file).map_err(|error| failed("read", &error))?;
@@ -73,7 +73,7 @@ fn read_record(file: &mut File) -> io::Result<ObjectInfo> {
     Ok(ObjectInfo { name, size, created, etag, content_type, metadata })
 }
 
-/// The error that a guest gets for a failed operation on a file. The log has the rest.
+/// Converts an I/O error for the guest, and logs it.
 pub(super) fn failed(operation: &str, error: &io::Error) -> Error {
     let kind = match error.kind() {
         io::ErrorKind::NotFound => return Error::no_such_object(),

@@ -1,17 +1,17 @@
-//! Whether a directory may be a container: not where another keeps its objects, and not around one. Two containers of
-//! which one lies in the other would meet each other's files.
+//! Refuses directories that overlap with another container: nested containers would read and write each other's files.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Where a container keeps its objects.
+/// The directory of the objects.
 pub(super) const OBJECTS: &str = "objects";
 
-/// Where a container keeps its uploads.
+/// The directory of incomplete uploads.
 pub(super) const PARTIAL: &str = "partial";
 
-/// Refuses a directory, which need not exist, that lies among the files of a container, or among whose files one lies.
+/// Checks that the directory, which need not exist, is not inside a container's files and contains no container in its
+/// own.
 pub(super) fn check(path: &Path) -> io::Result<()> {
     let path = true_path(path)?;
     let kept = |path: &&Path| path.file_name().is_some_and(|name| name == OBJECTS || name == PARTIAL);
@@ -30,7 +30,7 @@ fn is_container(path: &Path) -> bool {
     path.join(OBJECTS).is_dir() && path.join(PARTIAL).is_dir()
 }
 
-/// The path without links, as far as it exists.
+/// Resolves the links of the part of the path that exists.
 fn true_path(path: &Path) -> io::Result<PathBuf> {
     let path = std::path::absolute(path)?;
     let Some(existing) = path.ancestors().find(|ancestor| ancestor.exists()) else { return Ok(path) };

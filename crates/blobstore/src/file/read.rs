@@ -1,4 +1,4 @@
-//! Reading an object: at once what the system has in memory, and the rest where it may block.
+//! Reads an object: cached pages without blocking, the rest on a blocking thread.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -11,18 +11,18 @@ use super::blocking;
 use super::object::failed;
 use crate::{Data, Result};
 
-/// How much is read at once, in bytes: the way to a thread that may block and back costs as much as some of it.
+/// Bytes per read. A switch to a blocking thread and back costs as much as reading some of it.
 const CHUNK: usize = 128 << 10;
 
-/// A file of which some is to be read.
+/// A file that is being read.
 struct Reader {
     file: File,
     left: u64,
-    /// What was read last: its memory is reused once it is unshared.
+    /// The last chunk: its memory is reused once it is unshared.
     last: Bytes,
 }
 
-/// The `left` bytes that follow in `file`.
+/// Reads the next `left` bytes of `file`.
 pub(super) fn chunks(file: File, left: u64) -> Data {
     let reader = Reader { file, left, last: Bytes::new() };
     stream::try_unfold(reader, |reader| async move {
@@ -33,7 +33,7 @@ pub(super) fn chunks(file: File, left: u64) -> Data {
 
 impl Reader {
     async fn next(self) -> Result<(Bytes, Self)> {
-        // A file that is in memory is there at once, from its beginning to its end: others get their turn in between.
+        // A cached file never waits: yield to other tasks between chunks.
         consume_budget().await;
         let Self { mut file, left, last } = self;
         let mut chunk = last.try_into_mut().unwrap_or_default();
@@ -53,12 +53,12 @@ impl Reader {
     }
 }
 
-/// Reads what is in memory; never waits for the disk. What cannot be read so may be read otherwise, or fail there.
+/// Reads cached pages, and never waits for the disk. Returns `None` if the read must be repeated on a blocking thread.
 #[cfg(target_os = "linux")]
 fn read_now(file: &File, chunk: &mut BytesMut) -> Option<usize> {
     use rustix::io::{ReadWriteFlags, preadv2};
 
-    /// Where the last read has ended.
+    /// The current position of the file.
     const HERE: u64 = u64::MAX;
     let read = preadv2(file, &mut [std::io::IoSliceMut::new(chunk)], HERE, ReadWriteFlags::NOWAIT);
     read.ok().filter(|read| *read > 0)

@@ -1,4 +1,4 @@
-//! Writing an object: into a file of another name, which becomes the object when all of it is on the disk.
+//! Uploads an object to a temporary file, which is renamed once it is synced.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
@@ -14,18 +14,18 @@ use super::usage::{DiskUsage, on_disk};
 use super::{Directory, absent, blocking};
 use crate::{Error, ErrorKind, ObjectInfo, PutOptions, Result, Upload, record};
 
-/// A file that is not an object yet. Dropped, it is removed.
+/// A temporary file. Dropping it removes it.
 pub(super) struct Partial {
     file: File,
     path: Option<PathBuf>,
     usage: Arc<DiskUsage>,
     length: u64,
-    /// What it has of the room, in bytes.
+    /// Bytes reserved of the quota.
     taken: u64,
 }
 
 impl Partial {
-    /// Creates one. Its lock tells other processes that its writer is alive.
+    /// Creates the file. Its lock marks the writer as alive for other processes.
     pub(super) fn create(directory: &Directory) -> Result<Self> {
         let path = directory.partial.join(record::random_name()?);
         let created = private::options().read(true).write(true).create_new(true).open(&path);
@@ -35,7 +35,7 @@ impl Partial {
         Ok(partial)
     }
 
-    /// Takes room for `more` bytes, before they are written.
+    /// Reserves `more` bytes of the quota, before they are written.
     fn grow(&mut self, more: u64) -> Result<()> {
         let length = self.length.saturating_add(more);
         self.usage.take(on_disk(length).saturating_sub(self.taken))?;
@@ -50,7 +50,7 @@ impl Partial {
         self.file.write_all(data).map_err(|error| directory.failed("write", &error))
     }
 
-    /// Writes the next `size` bytes of `source`.
+    /// Copies the next `size` bytes of `source`.
     pub(super) fn fill(&mut self, directory: &Directory, source: &mut File, size: u64) -> Result<()> {
         self.grow(size)?;
         let copied = io::copy(&mut source.take(size), &mut self.file);
@@ -58,10 +58,10 @@ impl Partial {
         copied.and_then(all).map_err(|error| directory.failed("copy", &error))
     }
 
-    /// Makes it the object that `info` describes.
+    /// Syncs the file, and renames it to the object of `info`.
     pub(super) fn complete(mut self, directory: &Directory, info: &ObjectInfo, if_absent: bool) -> Result<()> {
         let failed = |error: io::Error| match error.kind() {
-            // Another program has removed the upload: there is nothing that could be missing otherwise.
+            // Another program has removed the upload.
             io::ErrorKind::NotFound => Error::new(ErrorKind::Other, "the upload was removed from outside"),
             _ => directory.failed("write", &error),
         };
@@ -70,13 +70,13 @@ impl Partial {
         self.grow(record.len() as u64)?;
         self.file.write_all(&record).and_then(|()| self.file.sync_all()).map_err(failed)?;
         if if_absent {
-            // A link, unlike a rename, never replaces a file.
+            // Unlike a rename, a hard link never replaces a file.
             fs::hard_link(&path, &object).map_err(failed)?;
         } else {
             self.usage.vacate(&object, || fs::rename(&path, &object)).map_err(failed)?;
             self.path = None;
         }
-        // From here on the object has the room.
+        // The reservation passes to the object.
         self.taken = 0;
         directory.sync().map_err(|error| directory.failed("write", &error))?;
         directory.fault.clear();
@@ -91,7 +91,7 @@ impl Drop for Partial {
             return;
         }
         let remove = move || {
-            // What cannot be removed now is removed when the container is opened again.
+            // A file that cannot be removed now is removed when the container is opened again.
             let removed = path.map_or(Ok(()), |path| fs::remove_file(path).or_else(absent));
             if removed.is_ok() {
                 usage.give(taken);
@@ -108,7 +108,7 @@ pub(super) struct FileUpload {
     directory: Arc<Directory>,
     name: String,
     options: PutOptions,
-    /// `None` after a failure, and while a thread writes.
+    /// `None` after an error, and while a thread writes.
     partial: Option<Partial>,
     size: u64,
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::{Error, ErrorKind, Result};
 
-/// File systems give out room in blocks of this size or smaller ones, in bytes.
+/// Block size for accounting, in bytes: that of file systems is at most this.
 const BLOCK: u64 = 4096;
 
 /// The usage counters of this process, by canonical path.
@@ -19,16 +19,16 @@ pub(super) fn on_disk(length: u64) -> u64 {
     length.checked_next_multiple_of(BLOCK).unwrap_or(u64::MAX)
 }
 
-/// The room of one container. Without a quota nothing is counted.
+/// Disk usage of one container. Not counted without a quota.
 #[derive(Debug)]
 pub(super) struct DiskUsage {
     quota: Option<u64>,
-    /// Of all files, uploads included.
+    /// Bytes of all files, uploads included.
     used: Mutex<u64>,
 }
 
 impl DiskUsage {
-    /// The room of the container at `path`, whose files are in `directories`: the one that this process has open, or a
+    /// Returns the usage of the container at `path` with files in `directories`: the shared one of this process, or a
     /// newly counted one.
     pub(super) fn open(path: &Path, directories: [&Path; 2], quota: Option<u64>) -> io::Result<Arc<Self>> {
         let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -41,7 +41,7 @@ impl DiskUsage {
         let mut used = 0u64;
         for directory in directories.into_iter().filter(|_| quota.is_some()) {
             for entry in fs::read_dir(directory)? {
-                // One that another process removes meanwhile takes nothing.
+                // A file that another process has removed meanwhile has no size.
                 let length = entry?.metadata().map_or(0, |metadata| metadata.len());
                 used = used.saturating_add(on_disk(length));
             }
@@ -51,7 +51,7 @@ impl DiskUsage {
         Ok(usage)
     }
 
-    /// Takes `bytes`, if they are left.
+    /// Reserves `bytes`, if available.
     pub(super) fn take(&self, bytes: u64) -> Result<()> {
         let Some(quota) = self.quota.filter(|_| bytes > 0) else { return Ok(()) };
         let mut used = self.used();
@@ -64,7 +64,7 @@ impl DiskUsage {
         Ok(())
     }
 
-    /// Gives `bytes` back.
+    /// Releases `bytes`.
     pub(super) fn give(&self, bytes: u64) {
         if self.quota.is_some() {
             let mut used = self.used();
@@ -72,12 +72,12 @@ impl DiskUsage {
         }
     }
 
-    /// Does `work`, which makes the file at `path` vanish, and gives back what that took.
+    /// Runs `work`, which removes the file at `path`, and releases its size.
     pub(super) fn vacate<R>(&self, path: &Path, work: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
         if self.quota.is_none() {
             return work();
         }
-        // Under the lock, so that of two who replace one object each gives back another file.
+        // Hold the lock: concurrent replacements of one object must each release a different file.
         let mut used = self.used();
         let length = fs::symlink_metadata(path).map_or(0, |metadata| metadata.len());
         let done = work()?;

@@ -65,7 +65,7 @@ async fn a_killed_process_loses_nothing_and_counts_every_delivery() {
 
     let (_copy, after) = killed(&path).await;
     let mut consumer = join(&after, "one").await;
-    // Nobody works on it any more, so there is no use in waiting.
+    // The consumer is gone: do not wait for its ack timeout.
     assert_eq!(summary(&next(&mut *consumer).await), ("worked on".into(), 2, 2));
     assert_eq!(summary(&next(&mut *consumer).await), ("fresh".into(), 1, 5));
     let info = after.operator().unwrap().stream().await.unwrap();

@@ -1,4 +1,4 @@
-//! A bucket of JetStream's object store: found or created, its subjects, and the messages that describe its objects.
+//! A bucket of JetStream's object store: lookup and creation, subjects, and metadata messages.
 
 use async_nats::header::{NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_ROLLUP};
 use async_nats::jetstream::ErrorCode;
@@ -20,10 +20,10 @@ use crate::address::Address;
 use crate::connection::{Connection, ConnectionLost};
 use crate::error::NatsError;
 
-/// How often a read is tried whose answer was lost with the connection. To read twice does no harm.
+/// Maximum attempts of a read whose reply was lost with the connection. Reads are idempotent.
 pub(super) const MAX_READ_ATTEMPTS: usize = 3;
 
-/// How often a write may find that somebody else wrote first, before it gives up.
+/// Maximum conflicts with other writers before a write fails.
 const MAX_RACES: usize = 100;
 
 /// An open bucket.
@@ -34,17 +34,18 @@ pub(super) struct Bucket {
     pub(super) name: String,
 }
 
-/// Where the chunks of an object are.
+/// Returns the subject of an object's chunks.
 pub(super) fn chunks(bucket: &str, nuid: &str) -> String {
     format!("$O.{bucket}.C.{nuid}")
 }
 
 impl Bucket {
-    /// Finds the bucket, or creates it.
+    /// Opens the bucket, or creates it.
     ///
     /// # Errors
     ///
-    /// The server has no JetStream, forbids the bucket, or does not answer; or a stream of its name is no bucket.
+    /// The server has no JetStream, denies access to the bucket, or does not respond; or the stream of that name is not
+    /// an object store.
     pub(super) async fn open(connection: Connection, address: &Address) -> std::result::Result<Self, BootError> {
         let wrong = |problem: String| BootError::new(BootErrorKind::Unavailable, format!("{address}: {problem}"));
         let name = address.name.clone();
@@ -58,12 +59,12 @@ impl Bucket {
         Ok(Self { connection, stream, cleaner, name })
     }
 
-    /// Where the chunks of an object are.
+    /// Returns the subject of an object's chunks.
     pub(super) fn chunks(&self, nuid: &str) -> String {
         chunks(&self.name, nuid)
     }
 
-    /// Where the descriptions of all objects are.
+    /// Returns the subject filter of all metadata messages.
     pub(super) fn descriptions(&self) -> String {
         format!("$O.{}.M.>", self.name)
     }
@@ -72,13 +73,13 @@ impl Bucket {
         format!("$O.{}.M.{}", self.name, URL_SAFE.encode(name))
     }
 
-    /// The name of the object that the message of a subject describes.
+    /// Returns the name of the object that a metadata subject belongs to.
     pub(super) fn object(&self, subject: &str) -> Option<String> {
         let token = subject.strip_prefix("$O.")?.strip_prefix(&self.name)?.strip_prefix(".M.")?;
         String::from_utf8(URL_SAFE.decode(token).ok()?).ok()
     }
 
-    /// The last that was written about an object, be it there or deleted.
+    /// Returns the last metadata message of an object, which may mark a deletion.
     pub(super) async fn last(&self, name: &str) -> Result<Option<Last>> {
         let subject = self.description(name);
         let mut attempts = 1..MAX_READ_ATTEMPTS;
@@ -93,7 +94,7 @@ impl Bucket {
 
     async fn read(&self, subject: &str) -> Result<Option<StreamMessage>> {
         let config = &self.stream.cached_info().config;
-        // Of several replicas, one that lags could answer.
+        // A direct get may be answered by a replica that lags.
         if config.allow_direct && config.num_replicas <= 1 && config.mirror.is_none() {
             match self.stream.direct_get_last_for_subject(subject).await {
                 Ok(message) => Ok(Some(message)),
@@ -109,8 +110,9 @@ impl Bucket {
         }
     }
 
-    /// Writes a description of an object over the last, and returns what that was. `judge` sees the last and says what to
-    /// write, or nothing; the server takes it only if the last still is.
+    /// Replaces the last metadata message of an object, and returns the replaced one. `judge` receives the last message
+    /// and returns the new one, or nothing. The server accepts the new message only if the last one is unchanged;
+    /// otherwise this repeats.
     pub(super) async fn replace(
         &self,
         name: &str,
@@ -148,10 +150,10 @@ async fn find_or_create(connection: &Connection, name: &str) -> std::result::Res
         Err(error) if !is_missing(&error) => return Err(explain(&error)),
         Err(_) => {}
     }
-    // A file on one server, with rollups and direct reads.
+    // One replica on file storage, with rollups and direct gets.
     let config = object_store::Config { bucket: name.to_owned(), num_replicas: 1, ..object_store::Config::default() };
     let created = jetstream.create_object_store(config).await;
-    // Where it failed, somebody else may have been first.
+    // After a failed creation, another client may have created it.
     jetstream.get_stream(&stream).await.map_err(|error| match created {
         Ok(_) => explain(&error),
         Err(error) => format!("the bucket cannot be created: {error}"),
@@ -162,7 +164,7 @@ fn is_missing(error: &GetStreamError) -> bool {
     matches!(error.kind(), GetStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND)
 }
 
-/// The cause, and what to do about it.
+/// Explains the cause and the remedy.
 fn explain(error: &GetStreamError) -> String {
     let disabled = [ErrorCode::JETSTREAM_NOT_ENABLED, ErrorCode::JETSTREAM_NOT_ENABLED_FOR_ACCOUNT];
     match error.kind() {

@@ -18,31 +18,31 @@ const MAX_QUEUED_JOBS: usize = 256;
 /// Maximum attempts of a removal.
 const MAX_ATTEMPTS: usize = 3;
 
-/// The server's answer to a chunk.
+/// The pending ack of a chunk.
 pub(super) type Ack = BoxFuture<'static, Result<PublishAck, PublishError>>;
 
 enum Job {
-    /// Chunks, once those that were sent have arrived: a removal that overtook them would leave them behind.
+    /// Removes chunks after the acks of those in flight: a removal that overtakes a chunk would leave it behind.
     Chunks { nuid: String, sent: Vec<Ack>, done: Option<oneshot::Sender<()>> },
-    /// A consumer that has done its work.
+    /// Deletes a consumer.
     Consumer(String),
 }
 
-/// Hands jobs to one task, which ends when it has done them all and there is nobody left to give it more.
+/// Sends jobs to one task, which ends when the queue is empty and all `Cleaner`s are dropped.
 #[derive(Clone)]
 pub(super) struct Cleaner {
     jobs: mpsc::Sender<Job>,
 }
 
 impl Cleaner {
-    /// Starts the task.
+    /// Spawns the task.
     pub(super) fn start(connection: Connection, stream: Stream, bucket: String) -> Self {
         let (jobs, waiting) = mpsc::channel(MAX_QUEUED_JOBS);
         tokio::spawn(work(connection, stream, bucket, waiting));
         Self { jobs }
     }
 
-    /// Removes the chunks of an object, and waits for it, but not for long: who asks has done what he wanted to do.
+    /// Removes the chunks of an object, and waits a short time for it: the caller's own operation is complete.
     pub(super) async fn remove(&self, nuid: String) {
         let (done, removed) = oneshot::channel();
         let job = Job::Chunks { nuid, sent: Vec::new(), done: Some(done) };
@@ -51,12 +51,12 @@ impl Cleaner {
         }
     }
 
-    /// Removes the chunks of an upload that was given up.
+    /// Removes the chunks of an aborted upload.
     pub(super) fn give_up(&self, nuid: String, sent: Vec<Ack>) {
         self.later(Job::Chunks { nuid, sent, done: None });
     }
 
-    /// Removes a consumer.
+    /// Deletes a consumer.
     pub(super) fn forget(&self, consumer: &str) {
         self.later(Job::Consumer(consumer.to_owned()));
     }

@@ -1,5 +1,4 @@
-//! The SHA-256 of an object. It takes as long as sending the object does, so it is computed beside that, on a thread that
-//! may block.
+//! Computes the SHA-256 of an object on a blocking thread, in parallel with the transfer, which takes about as long.
 
 use bytes::Bytes;
 use ring::digest::{Context, SHA256};
@@ -8,23 +7,22 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::error::NatsError;
 
-/// How many bytes may wait for the thread. What waits is handed over at once, so that the way there is not gone for each
-/// chunk.
+/// Maximum bytes that wait for the thread. They are sent in one batch, to avoid a thread switch per chunk.
 const MAX_BUFFERED_BYTES: usize = 512 << 10;
 
-/// What the bytes so far have come to.
+/// An incremental SHA-256.
 pub(super) struct Digest {
     state: State,
     waiting: Vec<Bytes>,
-    /// The bytes that wait.
+    /// The number of buffered bytes.
     size: usize,
 }
 
 enum State {
     Here(Box<Context>),
     Away(JoinHandle<Box<Context>>),
-    /// A call was dropped while it waited.
-    Lost,
+    /// A call was dropped while it waited for the thread.
+    Poisoned,
 }
 
 impl Digest {
@@ -32,7 +30,7 @@ impl Digest {
         Self { state: State::Here(Box::new(Context::new(&SHA256))), waiting: Vec::new(), size: 0 }
     }
 
-    /// Adds `data`. Waits for what was added before only where that is too much.
+    /// Adds `data`. Waits for earlier data only if the buffer is full.
     pub(super) async fn update(&mut self, data: Bytes) -> Result<()> {
         self.size = self.size.saturating_add(data.len());
         self.waiting.push(data);
@@ -48,7 +46,7 @@ impl Digest {
         Ok(())
     }
 
-    /// The digest of all that was added.
+    /// Returns the digest of all added data.
     pub(super) async fn finish(mut self) -> Result<ring::digest::Digest> {
         let mut context = self.take().await?;
         self.waiting.iter().for_each(|data| context.update(data));
@@ -60,10 +58,10 @@ impl Digest {
     }
 
     async fn take(&mut self) -> Result<Box<Context>> {
-        match std::mem::replace(&mut self.state, State::Lost) {
+        match std::mem::replace(&mut self.state, State::Poisoned) {
             State::Here(context) => Ok(context),
             State::Away(computed) => Ok(computed.await.map_err(|error| NatsError::other(&error))?),
-            State::Lost => Err(NatsError::Other.into()),
+            State::Poisoned => Err(NatsError::Other.into()),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a failure of NATS is called in a container of objects, and the failures that only such a container has.
+//! Converts errors of NATS to blobstore errors.
 
 use tempo_blobstore::{Error, ErrorKind};
 
@@ -14,7 +14,7 @@ impl From<NatsError> for Error {
             }
             NatsError::Unavailable => (ErrorKind::Unavailable, "the container is unreachable"),
             NatsError::Backlog => (ErrorKind::QuotaExceeded, "too many writes await their acknowledgement"),
-            // A chunk is never larger, so it is the description.
+            // Chunks fit the server's limit, so this is the metadata message.
             NatsError::AboveServer => {
                 (ErrorKind::InvalidArgument, "the name and the metadata exceed the server's limit")
             }
@@ -22,7 +22,7 @@ impl From<NatsError> for Error {
             NatsError::Full => (ErrorKind::QuotaExceeded, "the container is full or busy"),
             NatsError::Sealed => (ErrorKind::AccessDenied, "the container cannot be written"),
             NatsError::Gone => (ErrorKind::NoSuchContainer, "the container was deleted"),
-            // Objects have no lifetimes, so none can be refused.
+            // Objects have no TTL.
             NatsError::NoLifetimes | NatsError::Other => (ErrorKind::Other, "the container reports a failure"),
         };
         Self::new(kind, problem)
@@ -33,12 +33,12 @@ pub(super) fn busy() -> Error {
     Error::new(ErrorKind::QuotaExceeded, "too many concurrent writes of the object")
 }
 
-/// A reader finds other bytes than those of its object, or fewer.
+/// The error for chunks that do not match the object's metadata.
 pub(super) fn changed() -> Error {
     Error::new(ErrorKind::Other, "the object was replaced or deleted while it was read, or it is damaged")
 }
 
-/// An upload of which some bytes are missing.
+/// The error for an upload that lacks some bytes.
 pub(super) fn incomplete() -> Error {
     Error::new(ErrorKind::Other, "the upload has failed before")
 }

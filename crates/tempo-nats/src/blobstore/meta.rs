@@ -1,4 +1,4 @@
-//! What a bucket says about an object, in the JSON that all clients of NATS share.
+//! The metadata message of an object, in the JSON format of all NATS clients.
 
 use async_nats::HeaderMap;
 use async_nats::datetime::{self, DateTime};
@@ -9,24 +9,24 @@ use tempo_blobstore::{Entry, ObjectInfo, PutOptions, Result};
 
 use crate::error::NatsError;
 
-/// The header of an object that holds its media type.
+/// The object's header for its media type.
 const CONTENT_TYPE: &str = "Content-Type";
 
-/// The most keys of metadata, and bytes of all keys and values, that a component is given of an object of another client.
-/// It can write fewer itself.
+/// Maximum metadata entries and bytes that a component receives from an object of another client. Components can write
+/// fewer.
 const MAX_METADATA: usize = 2048;
 const MAX_METADATA_BYTES: usize = 16 << 10;
 
-/// The last message about an object.
+/// The last metadata message of an object.
 pub(super) struct Last {
-    /// Its sequence in the stream.
+    /// The stream sequence of the message.
     pub(super) sequence: u64,
     time: DateTime,
     meta: Option<Meta>,
 }
 
 impl Last {
-    /// Reads a message. One without a payload is a server's word that the last one's life has ended.
+    /// Parses a message. An empty payload is the server's marker for an expired message.
     pub(super) fn read(message: &StreamMessage) -> Result<Self> {
         Self::parse(message.sequence, message.time, &message.payload)
     }
@@ -36,36 +36,36 @@ impl Last {
         Ok(Self { sequence, time, meta: parsed.map_err(|error| NatsError::other(&error))? })
     }
 
-    /// What describes the object, if there is one: it was not deleted, and is no link to another.
+    /// Returns the metadata of the object, unless the object is deleted or a link.
     pub(super) fn object(&self) -> Option<&Meta> {
         let link = |meta: &Meta| meta.options.as_ref().is_some_and(|options| options.link.is_some());
         self.meta.as_ref().filter(|meta| !meta.deleted && !link(meta))
     }
 
-    /// Whether there is nothing of the name, so that it may be taken.
+    /// Returns true if the name has no object and no link.
     pub(super) fn is_free(&self) -> bool {
         self.meta.as_ref().is_none_or(|meta| meta.deleted)
     }
 
-    /// Where its chunks are, or were if a removal did not come to its end.
+    /// Returns the NUID of its chunks, which may remain after an interrupted removal.
     pub(super) fn nuid(&self) -> Option<String> {
-        // It becomes a part of a subject, in which others could have written a wildcard.
+        // The NUID becomes a token of a subject: another client could have written a wildcard.
         let plain = |nuid: &str| !nuid.is_empty() && nuid.bytes().all(|byte| byte.is_ascii_alphanumeric());
         self.meta.as_ref().map(|meta| meta.nuid.clone()).filter(|nuid| plain(nuid))
     }
 
-    /// What a component is told about the object.
+    /// Returns the object's info.
     pub(super) fn info(&self, name: &str) -> Option<ObjectInfo> {
         Some(info(name, self.object()?, self.time))
     }
 
-    /// What a listing shows of the object.
+    /// Returns the object's entry in a listing.
     pub(super) fn entry(&self, name: &str) -> Option<Entry> {
         let ObjectInfo { name, size, created, etag, .. } = self.info(name)?;
         Some(Entry { name, size, created, etag })
     }
 
-    /// The description of the object as a deleted one.
+    /// Returns the metadata message that marks the object as deleted.
     pub(super) fn deleted(&self) -> Result<Option<Bytes>> {
         let Some(meta) = self.object() else { return Ok(None) };
         let now = Some(datetime::now());
@@ -74,7 +74,7 @@ impl Last {
     }
 }
 
-/// What is known of the bytes of a new object.
+/// Size and digest of the chunks of a new object.
 pub(super) struct Written {
     pub(super) bucket: String,
     pub(super) nuid: String,
@@ -84,7 +84,7 @@ pub(super) struct Written {
     pub(super) digest: String,
 }
 
-/// The description of a new object, and what a component is told about it.
+/// Returns the metadata message of a new object, and its info.
 pub(super) fn describe(name: &str, options: PutOptions, written: Written) -> Result<(Bytes, ObjectInfo)> {
     let now = datetime::now();
     let headers = options.content_type.map(|content_type| {
@@ -115,7 +115,7 @@ fn json(meta: &Meta) -> Result<Bytes> {
 
 fn info(name: &str, meta: &Meta, time: DateTime) -> ObjectInfo {
     let seconds = |time: DateTime| u64::try_from(time.unix_timestamp()).ok().filter(|seconds| *seconds > 0);
-    // Some clients write no time, or that of the year 1.
+    // Some clients write no time, or the zero time of Go.
     let created = meta.modified.and_then(seconds).or_else(|| seconds(time)).unwrap_or_default();
     let mut headers = meta.headers.iter().flat_map(HeaderMap::iter);
     let content_type = headers.find(|(name, _)| AsRef::<str>::as_ref(*name).eq_ignore_ascii_case(CONTENT_TYPE));
@@ -126,7 +126,7 @@ fn info(name: &str, meta: &Meta, time: DateTime) -> ObjectInfo {
     ObjectInfo { name: name.to_owned(), size, created, etag, content_type, metadata }
 }
 
-/// The metadata of an object, or nothing if other clients have written more than a component could be given.
+/// Returns the metadata of an object, or none if it exceeds the limits for components.
 fn metadata(name: &str, meta: &Meta) -> Vec<(String, String)> {
     let bytes = meta.metadata.iter().map(|(key, value)| key.len().saturating_add(value.len()));
     let bytes = bytes.fold(0, usize::saturating_add);

@@ -1,4 +1,4 @@
-//! Reads an object: its chunks in the order of the stream, on demand.
+//! Reads the chunks of an object on demand, in stream order.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ pub(super) const READ_AHEAD_BYTES: usize = 1 << 20;
 /// Chunk sizes requested at a time, to find the start of a range.
 const SIZE_BATCH: usize = 1_000;
 
-/// The bytes of the object that `meta` describes, or of a range of it.
+/// Returns the data of the object with this metadata, or of a range of it.
 pub(super) fn read(bucket: Arc<Bucket>, nuid: &str, meta: &Meta, range: Option<ByteRange>) -> Data {
     let (start, end) = ByteRange::within(range, meta.size as u64);
     let whole = start == 0 && end == meta.size as u64;
@@ -44,36 +44,36 @@ pub(super) fn read(bucket: Arc<Bucket>, nuid: &str, meta: &Meta, range: Option<B
         .boxed()
 }
 
-/// How far a reader is.
+/// The position of a reader.
 #[derive(Default)]
 struct ReadPosition {
-    /// The bytes of the object that were passed.
+    /// Bytes of the object before the position.
     bytes: u64,
-    /// The chunks that were passed.
+    /// Chunks before the position.
     chunks: u64,
-    /// The place of the last of them in the stream.
+    /// Stream sequence of the last chunk before the position.
     sequence: u64,
 }
 
 struct ObjectReader {
     bucket: Arc<Bucket>,
     subject: String,
-    /// The bytes and chunks that the object has.
+    /// Size of the object in bytes, and number of its chunks.
     size: u64,
     chunks: u64,
-    /// The size of its chunks, from its description.
+    /// Chunk size, from the metadata.
     chunk: usize,
-    /// What to read of it.
+    /// The requested range of bytes.
     start: u64,
     end: u64,
-    /// What the bytes have come to, and what they must come to. Not of a range, which is read without the others.
+    /// The digest so far and the expected one. `None` for a range, which is read without the rest.
     digest: Option<(Digest, String)>,
     place: ReadPosition,
     source: Option<ChunkConsumer>,
 }
 
 impl ObjectReader {
-    /// The next requested bytes.
+    /// Returns the next requested bytes.
     async fn next(&mut self) -> Result<Option<Bytes>> {
         while self.place.bytes < self.end && self.start < self.end {
             let piece = self.fetch().await?;
@@ -82,7 +82,7 @@ impl ObjectReader {
             if let Some((hash, _)) = &mut self.digest {
                 hash.update(piece.data.clone()).await?;
             }
-            // Before the last bytes go out: who counts them does not wait for what follows.
+            // Verify before returning the last bytes: a consumer that counts bytes does not poll again.
             if self.place.bytes == self.size {
                 self.verify().await?;
             }
@@ -112,9 +112,9 @@ impl ObjectReader {
         if expected.is_ok_and(|expected| expected == digest.as_ref()) { Ok(()) } else { Err(error::changed()) }
     }
 
-    /// The next chunk that was not passed.
+    /// Returns the next chunk.
     async fn fetch(&mut self) -> Result<Chunk> {
-        // A server that has forgotten the consumer, or was away, is asked again from where this is.
+        // After a reconnect, or if the server has dropped the consumer, continue with a new one from the position.
         for _ in 0..MAX_READ_ATTEMPTS {
             if self.source.is_none() && !self.open().await? {
                 continue;
@@ -128,7 +128,7 @@ impl ObjectReader {
         Err(NatsError::Timeout.into())
     }
 
-    /// Opens a consumer of what is still to be read; false if that is to be tried again.
+    /// Opens a consumer of the remaining chunks. Returns false if the caller should retry.
     async fn open(&mut self) -> Result<bool> {
         if self.start.saturating_sub(self.place.bytes) >= READ_AHEAD_BYTES as u64 && !self.skip().await? {
             return Ok(false);
@@ -138,7 +138,7 @@ impl ObjectReader {
         Ok(self.source.is_some())
     }
 
-    /// Passes the chunks before the range without their bytes; false if that is to be tried again.
+    /// Skips the chunks before the range without their data. Returns false if the caller should retry.
     async fn skip(&mut self) -> Result<bool> {
         let Some(mut sizes) = self.consume(SIZE_BATCH, false).await? else { return Ok(false) };
         while let Some(piece) = sizes.next().await? {
@@ -150,7 +150,7 @@ impl ObjectReader {
         Ok(false)
     }
 
-    /// A consumer of the chunks that were not passed, with or without their bytes.
+    /// Creates a consumer of the chunks after the position, with or without their data.
     async fn consume(&self, batch: usize, data: bool) -> Result<Option<ChunkConsumer>> {
         let rest = self.chunks.saturating_sub(self.place.chunks);
         ChunkConsumer::open(&self.bucket, &self.subject, self.place.sequence, rest, batch, data).await

@@ -22,24 +22,24 @@ const INACTIVE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The header with the size of a message sent without its payload.
 const SIZE_HEADER: &str = "Nats-Msg-Size";
 
-/// A chunk.
+/// A chunk of an object.
 pub(super) struct Chunk {
-    /// Its place in the stream.
+    /// Its stream sequence.
     pub(super) sequence: u64,
-    /// Its size in bytes, even without data.
+    /// Its size in bytes, also without data.
     pub(super) size: u64,
     pub(super) data: Bytes,
 }
 
-/// Chunks are asked for in requests of `batch`, the next when half of it is left, so that the server need not wait. (The
-/// client has a stream that does the same, but it loses count of what is still to come when an answer overtakes its own
-/// word that it has asked, and then waits for nothing.)
+/// Requests chunks in batches, the next one when half a batch is left, so that the server need not wait. The client's
+/// own stream loses count of the pending messages when a reply overtakes its record of the request, and then never
+/// wakes.
 pub(super) struct ChunkConsumer {
     bucket: Arc<Bucket>,
     consumer: Consumer<pull::Config>,
-    /// What the server sends, for all requests.
+    /// Receives the replies to all requests.
     answers: Subscriber,
-    /// Where it sends it.
+    /// The reply subject.
     inbox: String,
     batch: usize,
     /// Number of requested chunks that have not arrived.
@@ -48,8 +48,8 @@ pub(super) struct ChunkConsumer {
 }
 
 impl ChunkConsumer {
-    /// A consumer of the chunks after a place in the stream, of which there must be `rest`. They are asked for `batch`
-    /// at a time; without `data`, only for their sizes. `None` if the connection was lost meanwhile.
+    /// Creates a consumer of the chunks after `after`, and checks that `rest` of them exist. Requests `batch` chunks at a
+    /// time; without `data`, only their headers. Returns `None` if the connection was lost.
     pub(super) async fn open(
         bucket: &Arc<Bucket>,
         subject: &str,
@@ -87,7 +87,7 @@ impl ChunkConsumer {
         if pending == rest { Ok(Some(source)) } else { Err(error::changed()) }
     }
 
-    /// The next chunk; `None` if the consumer cannot give it.
+    /// Returns the next chunk, or `None` if the consumer cannot deliver it.
     pub(super) async fn next(&mut self) -> Result<Option<Chunk>> {
         let connection = self.bucket.connection.clone();
         match connection.request(timeout(REQUEST_TIMEOUT, self.receive())).await {
@@ -102,7 +102,7 @@ impl ChunkConsumer {
             self.request().await?;
         }
         let message = self.answers.next().await?;
-        // Else it is the server's word on a request, which ends it: no such consumer, or nothing left to send.
+        // A status ends the request: the consumer is missing, or no message is left.
         message.status.is_none().then_some(())?;
         self.asked = self.asked.saturating_sub(1);
         let (piece, position) = piece(Message { message, context: self.bucket.connection.jetstream().clone() })?;
@@ -128,7 +128,7 @@ impl Drop for ChunkConsumer {
     }
 }
 
-/// A chunk, and which of its consumer's it is.
+/// Parses a chunk and its consumer sequence.
 fn piece(message: Message) -> Option<(Chunk, u64)> {
     let info = message.info().ok()?;
     let (sequence, position) = (info.stream_sequence, info.consumer_sequence);

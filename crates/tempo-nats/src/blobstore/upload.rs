@@ -1,4 +1,4 @@
-//! Writing an object: its chunks as they come, and last the description, with which it is there.
+//! Writes an object: its chunks, then the metadata message that makes it visible.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,27 +15,27 @@ use super::digest::Digest;
 use super::{error, meta};
 use crate::error::NatsError;
 
-/// The size of a chunk, in bytes, that all clients of NATS use. A server may take less.
+/// The chunk size of all NATS clients, in bytes. The server's `max_payload` may be smaller.
 pub(super) const CHUNK_BYTES: usize = 128 << 10;
 
-/// How many chunks may be on their way to the server.
+/// Maximum chunks that await their acks.
 const MAX_CHUNKS_IN_FLIGHT: usize = 8;
 
-/// An object that is being written. Dropped before it is complete, it has its chunks removed.
+/// An upload in progress. Dropping it before completion removes its chunks.
 pub(super) struct NatsUpload {
     bucket: Arc<Bucket>,
     name: String,
     options: PutOptions,
-    /// Where the chunks are, as long as they are this upload's to remove.
+    /// The NUID of the chunks, while this upload owns them.
     nuid: Option<String>,
     sent: VecDeque<Ack>,
-    /// The size of a chunk, in bytes.
+    /// The chunk size in bytes.
     chunk: usize,
     buffer: BytesMut,
     hash: Digest,
     size: usize,
     chunks: usize,
-    /// Whether all that was given to it is in the bucket or in the buffer.
+    /// True while every written byte is in the bucket or in the buffer.
     sound: bool,
 }
 
@@ -71,7 +71,7 @@ impl NatsUpload {
         Ok(())
     }
 
-    /// Sends what is in the buffer, if it is at least so much.
+    /// Sends the buffer if it has at least `least` bytes.
     async fn flush(&mut self, least: usize) -> Result<()> {
         if self.buffer.len() >= least {
             let chunk = self.buffer.split().freeze();
@@ -93,7 +93,7 @@ impl NatsUpload {
         self.settle(MAX_CHUNKS_IN_FLIGHT).await
     }
 
-    /// Waits until no more than `rest` chunks are on their way.
+    /// Waits until at most `rest` chunks await their acks.
     async fn settle(&mut self, rest: usize) -> Result<()> {
         while self.sent.len() > rest {
             let Some(oldest) = self.sent.front_mut() else { break };
@@ -104,9 +104,9 @@ impl NatsUpload {
         Ok(())
     }
 
-    /// Writes the description, and removes the chunks of the object before.
+    /// Publishes the metadata message, and removes the chunks of the replaced object.
     async fn publish(&mut self) -> Result<ObjectInfo> {
-        // From here on the chunks may be those of an object, and stay when this is dropped.
+        // From here on the chunks may belong to a visible object: do not remove them on drop.
         let nuid = self.nuid.take().ok_or_else(error::incomplete)?;
         let digest = std::mem::replace(&mut self.hash, Digest::new()).finish().await?;
         let written = meta::Written {
@@ -131,7 +131,7 @@ impl NatsUpload {
                 Ok(info)
             }
             Err(error) => {
-                // Where the answer is not known, the object may be there.
+                // After a lost ack the object may be visible.
                 if !matches!(error.kind(), ErrorKind::Timeout | ErrorKind::Other) {
                     self.nuid = Some(nuid);
                 }
@@ -144,7 +144,7 @@ impl NatsUpload {
 #[async_trait]
 impl Upload for NatsUpload {
     async fn write(&mut self, data: Bytes) -> Result<()> {
-        // A write that fails, or that is not waited for, leaves it so.
+        // A failed or cancelled write leaves it false.
         if !std::mem::take(&mut self.sound) {
             return Err(error::incomplete());
         }

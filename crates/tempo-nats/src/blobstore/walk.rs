@@ -1,5 +1,5 @@
-//! Lists objects. A bucket is ordered by its writes only, so a list walks over all descriptions, and keeps the
-//! requested page.
+//! Lists objects. The stream is ordered by writes, so a listing reads all metadata messages and keeps the requested
+//! page.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,10 +14,10 @@ use super::meta::Last;
 use crate::error::NatsError;
 use crate::fetch;
 
-/// How many descriptions are fetched at once. One may have some kilobytes.
+/// Metadata messages per fetch. Each may have some kilobytes.
 const FETCH_BATCH: usize = 500;
 
-/// How long a list may take. Writes that come faster than the walk goes would keep it from its end.
+/// Timeout of a listing, which might otherwise never catch up with fast writers.
 const LIST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Inactivity after which the server deletes the consumer of an abandoned walk.
@@ -26,7 +26,7 @@ const INACTIVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum bytes of a name that components can use.
 const MAX_NAME_BYTES: usize = 1024;
 
-/// The first `limit` objects whose names begin with `prefix` and come after `after`.
+/// Lists the first `limit` objects with the prefix `prefix` after the name `after`.
 pub(super) async fn list(bucket: &Bucket, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Entry>> {
     if limit == 0 {
         return Ok(Vec::new());
@@ -38,7 +38,7 @@ pub(super) async fn list(bucket: &Bucket, prefix: &str, after: Option<&str>, lim
         let walking = bucket.connection.request(walk(bucket, &mut page));
         let walked = timeout_at(deadline, walking).await.map_err(|_| NatsError::Timeout)?;
         walked.map_err(NatsError::from)??;
-        // What was left out for objects that turned out to be gone is found with more room.
+        // Deleted objects took places of the page: read again with a larger page.
         if page.entries.len() >= limit || !page.left_out {
             return Ok(page.entries.into_values().take(limit).collect());
         }
@@ -48,7 +48,7 @@ pub(super) async fn list(bucket: &Bucket, prefix: &str, after: Option<&str>, lim
 
 async fn walk(bucket: &Bucket, page: &mut Page<'_>) -> Result<()> {
     let config = pull::Config {
-        // Each description rolls up those before it: there is hardly another.
+        // Each metadata message rolls up its predecessors, so a subject has hardly more than one.
         deliver_policy: DeliverPolicy::All,
         ack_policy: AckPolicy::None,
         filter_subject: bucket.descriptions(),
@@ -77,15 +77,15 @@ fn read(message: &Message, name: &str) -> Option<Entry> {
     Last::parse(info.stream_sequence, info.published, &message.payload).ok()?.entry(name)
 }
 
-/// The part of the objects that was asked for. One that is deleted during the walk may be among them or not.
+/// The requested page. It may contain an object that is deleted during the walk.
 struct Page<'a> {
     prefix: &'a str,
     after: Option<&'a str>,
     room: usize,
     entries: BTreeMap<String, Entry>,
-    /// Whether there was no room for an object.
+    /// True if an object did not fit.
     left_out: bool,
-    /// How many had a place that a later description took from them. A crash of the server can bring back descriptions
+    /// Number of objects that were removed by a later metadata message. After a crash the server may restore messages
     /// that were rolled up.
     gone: usize,
 }
@@ -96,7 +96,7 @@ impl Page<'_> {
         asked && (1..=MAX_NAME_BYTES).contains(&name.len())
     }
 
-    /// An object that is replaced during the walk comes twice; the later stays.
+    /// Adds an entry. Replaces an entry of the same name: the object was replaced during the walk.
     fn add(&mut self, entry: Entry) {
         self.entries.insert(entry.name.clone(), entry);
         if self.entries.len() > self.room {

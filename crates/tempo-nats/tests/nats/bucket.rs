@@ -1,4 +1,4 @@
-//! Buckets that somebody else made are used as they are.
+//! Buckets that another program created keep their configuration.
 
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ async fn a_bucket_without_lifetimes_says_so() {
     assert_eq!(store.get("k").await.unwrap().unwrap().value, "v");
     store.delete("k").await.unwrap();
     assert_eq!(store.get("k").await.unwrap(), None);
-    // The history that somebody asked for is still there.
+    // The history that the other program configured is still there.
     let history: Vec<_> = bucket.history("k").await.unwrap().map(|entry| entry.unwrap().operation).collect().await;
     assert_eq!(history, [kv::Operation::Put, kv::Operation::Delete]);
     store.set("k", "w".into(), None, Condition::Absent).await.unwrap();

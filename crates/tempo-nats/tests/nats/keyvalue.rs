@@ -305,7 +305,7 @@ async fn one_connection_serves_all_stores_of_a_process() {
     assert_eq!(value(&*again, "k").await.unwrap(), "v");
 }
 
-/// A value that is written over while a list is on its way to it ends no list early. Also where somebody keeps a history,
+/// A value that is written over while a list is on its way to it ends no list early. Also in a bucket with a history,
 /// which is shorter than what is written meanwhile.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_list_among_writes_misses_nothing() {

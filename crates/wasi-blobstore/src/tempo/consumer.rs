@@ -30,9 +30,9 @@ impl Incoming {
         // One chunk on its way, and one more for the one sender.
         let (sender, chunks) = mpsc::channel(1);
         data.pipe(&mut store, Chunks(sender))?;
-        let (sender, verdict) = oneshot::channel();
+        let (sender, completion) = oneshot::channel();
         complete.pipe(&mut store, CompletionConsumer(Some(sender)))?;
-        Ok(Self { chunks, complete: verdict })
+        Ok(Self { chunks, complete: completion })
     }
 
     /// Uploads the stream, and completes the upload if the guest marks it complete. Otherwise the upload is dropped.
@@ -41,8 +41,8 @@ impl Incoming {
         loop {
             let chunk = tokio::select! {
                 biased;
-                verdict = &mut self.complete, if !whole => {
-                    whole = agreed(verdict.ok())?;
+                completion = &mut self.complete, if !whole => {
+                    whole = agreed(completion.ok())?;
                     continue;
                 }
                 chunk = self.chunks.next() => chunk,
@@ -59,9 +59,9 @@ impl Incoming {
     }
 }
 
-fn agreed(verdict: Option<bool>) -> Result<bool> {
+fn agreed(completion: Option<bool>) -> Result<bool> {
     // A dropped future does not mark the stream complete.
-    match verdict {
+    match completion {
         Some(true) => Ok(true),
         Some(false) | None => Err(Error::new(ErrorKind::Other, "the upload was not completed by its producer")),
     }
@@ -110,11 +110,11 @@ impl<D: 'static> FutureConsumer<D> for CompletionConsumer {
         mut source: Source<'_, Self::Item>,
         _: bool,
     ) -> Poll<wasmtime::Result<()>> {
-        let mut verdict = None;
-        source.read(store, &mut verdict)?;
-        if let (Some(verdict), Some(sender)) = (verdict, self.0.take()) {
+        let mut completion = None;
+        source.read(store, &mut completion)?;
+        if let (Some(completion), Some(sender)) = (completion, self.0.take()) {
             // The upload may have failed already.
-            let _ = sender.send(verdict.is_ok());
+            let _ = sender.send(completion.is_ok());
         }
         Poll::Ready(Ok(()))
     }

@@ -71,9 +71,9 @@ fn stream_of(access: &Access, chunks: impl futures::Stream<Item = Bytes> + Send 
 
 fn future_of(
     access: &Access,
-    verdict: impl Future<Output = std::result::Result<(), ()>> + Send + 'static,
+    completion: impl Future<Output = std::result::Result<(), ()>> + Send + 'static,
 ) -> FutureReader<std::result::Result<(), ()>> {
-    access.with(|access| FutureReader::new(access, async { wasmtime::error::Ok(verdict.await) })).unwrap()
+    access.with(|access| FutureReader::new(access, async { wasmtime::error::Ok(completion.await) })).unwrap()
 }
 
 type Answer<T> = std::result::Result<T, wit::Error>;
@@ -233,9 +233,9 @@ async fn an_upload_that_its_producer_gives_up_leaves_nothing() {
         given_up(stream_of(access, half()), future_of(access, async { Err(()) })).await;
         given_up(stream_of(access, half().chain(stream::pending())), future_of(access, async { Err(()) })).await;
         given_up(stream_of(access, stream::pending()), future_of(access, async { Err(()) })).await;
-        // A stream that ends is not whole before its producer says so.
-        let (sender, verdict) = oneshot::channel();
-        let complete = future_of(access, async { verdict.await.unwrap() });
+        // An ended stream is incomplete until its producer marks it complete.
+        let (sender, completion) = oneshot::channel();
+        let complete = future_of(access, async { completion.await.unwrap() });
         let (container, data) = (one(access).await, stream_of(access, half()));
         let put = WasiBlobstore::put(access, container, "n".into(), data, complete, plain());
         let (result, ()) = futures::join!(put, async {
@@ -249,7 +249,7 @@ async fn an_upload_that_its_producer_gives_up_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_word_that_comes_early_neither_ends_the_data_nor_completes_the_object() {
+async fn an_early_completion_neither_ends_the_data_nor_completes_the_object() {
     let memory = Arc::new(Memory::default());
     run(memory.clone(), async |access| {
         let (mut sender, chunks) = mpsc::channel(0);
@@ -257,7 +257,7 @@ async fn a_word_that_comes_early_neither_ends_the_data_nor_completes_the_object(
         let put = WasiBlobstore::put(access, one(access).await, "n".into(), data, complete, plain());
         let (result, ()) = futures::join!(put, async {
             for chunk in [&b"0123"[..], b"4567", b"89"] {
-                // The word is taken long before the data goes on.
+                // The host reads the completion before the rest of the data.
                 settle().await;
                 assert!(memory.stat("n").await.unwrap().is_none());
                 sender.send(Bytes::from_static(chunk)).await.unwrap();

@@ -134,7 +134,7 @@ async fn a_message_that_came_is_answered_where_it_came_from() {
         view.reply(again(&request), own).await.unwrap();
     }
     assert_eq!(other.take_calls(), ["1", "2"].map(|answer| Recorded::Reply(message("answers", answer))));
-    // Where nobody waits, and from nowhere.
+    // A reply to a message without a reply topic.
     let (unasked, own) = (view.receive(message("a", ""), None).unwrap(), made(&mut view, "!").await);
     view.reply(unasked, own).await.unwrap();
     assert_eq!((broker.take_calls(), other.take_calls()), (vec![], vec![]));

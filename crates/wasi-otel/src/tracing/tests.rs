@@ -260,8 +260,8 @@ fn the_rate_at_its_edge() {
 
 #[test]
 fn nothing_is_done_for_a_collector_that_wants_nothing() {
-    struct Nobody;
-    impl crate::Collector for Nobody {
+    struct Disabled;
+    impl crate::Collector for Disabled {
         fn enabled(&self, _: Signal) -> bool {
             false
         }
@@ -271,7 +271,7 @@ fn nothing_is_done_for_a_collector_that_wants_nothing() {
         fn metric(&self, _: Origin<'_>, _: opentelemetry_proto::tonic::metrics::v1::Metric) {}
         fn log(&self, _: Origin<'_>, _: opentelemetry_proto::tonic::logs::v1::LogRecord) {}
     }
-    let state = OtelCtx::new(Arc::new(Nobody), &Limits::default());
+    let state = OtelCtx::new(Arc::new(Disabled), &Limits::default());
     let call = host(1, true, true);
     within(Some(&call), || {
         state.view().on_start(span(1, 1).span_context);

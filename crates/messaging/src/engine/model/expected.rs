@@ -29,7 +29,7 @@ struct Waiting {
     attempts: u32,
     /// It is not delivered before.
     until: u64,
-    /// Somebody works on it, or did until then.
+    /// True once a consumer has fetched it, also after its delivery has ended.
     taken: bool,
 }
 
@@ -154,7 +154,7 @@ impl Model {
         self.keep(message);
     }
 
-    /// Nobody works on anything any more.
+    /// Ends all deliveries in progress.
     pub(super) fn reopen(&mut self) {
         for waiting in self.consumers.iter_mut().flat_map(|consumer| consumer.waiting.values_mut()) {
             if waiting.taken {

@@ -168,7 +168,7 @@ impl<T: IntoResponse, const N: usize> IntoResponse for (StatusCode, [(&'static s
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let status = self.status();
-        let text = match self.kind {
+        let text = match self.kind() {
             ErrorKind::BadRequest => format!("{self}\n"),
             _ => {
                 eprintln!("error: {}", report(&self));

@@ -1,19 +1,19 @@
 //! Stores and brokers on NATS for Tempo's host services.
 //!
-//! | service | URL | what it is there |
+//! | service | URL | backend |
 //! |---|---|---|
 //! | keyvalue | `nats://HOST[:4222]/BUCKET` | a bucket of JetStream KV ([`NatsKeyValue`]) |
 //! | blobstore | `nats://HOST[:4222]/BUCKET` | a bucket of JetStream's object store ([`NatsBlobstore`]) |
-//! | messaging | `nats://HOST[:4222]/STREAM` | a stream of JetStream, or without a name NATS itself ([`NatsMessaging`]) |
+//! | messaging | `nats://HOST[:4222]/STREAM` | a stream of JetStream, or core NATS without a name ([`NatsMessaging`]) |
 //!
-//! `tls://` in place of `nats://` insists on encryption; a server that offers it is spoken to in TLS in any case. Several
-//! servers of one cluster are written `nats://a,b,c/NAME`. A user stands in the URL (`USER:PASSWORD@` or `TOKEN@`), or
-//! in flags, of which each is also an environment variable (`TEMPO_NATS_CREDS`).
+//! `tls://` in place of `nats://` requires TLS; with `nats://` the client uses TLS if the server offers it. Several servers
+//! of one cluster are `nats://a,b,c/NAME`. Credentials are in the URL (`USER:PASSWORD@` or `TOKEN@`) or in flags, each of
+//! which is also an environment variable (`TEMPO_NATS_CREDS`).
 //!
-//! All that is on one server and logs in as one user shares one connection. It is lost and found again without end; a
-//! request waits five seconds for its return and then fails. Only the start is bounded as a whole, by `--connect-timeout`.
+//! Backends with the same servers and credentials share one connection, which reconnects indefinitely. A request waits up
+//! to five seconds for a reconnect and then fails. `--connect-timeout` limits the first connect only.
 //!
-//! In an embedding, open a store by its URL and hand it to the service:
+//! In an embedding, open a backend by its URL, and pass it to the service:
 //!
 //! ```no_run
 //! use std::sync::Arc;

@@ -40,7 +40,7 @@ impl<S: BackendSchemes<dyn Container>> Backend<WasiBlobstore> for BlobstoreBacke
 
     fn announcement(&self) -> Option<String> {
         let directory = self.state.containers.fallback()?.path()?;
-        Some(format!("objects are kept in {} (--blobstore to change)", directory.display()))
+        Some(format!("blobstore: default is stored in {} (--blobstore to change)", directory.display()))
     }
 
     fn state(&self, bytes: &ByteBudget) -> BlobstoreCtx {
@@ -73,7 +73,7 @@ mod tests {
         let backend = connect(&[(DATA, &data)]).await.unwrap();
         assert_eq!(
             backend.announcement().unwrap(),
-            format!("objects are kept in {data}/blobstore (--blobstore to change)")
+            format!("blobstore: default is stored in {data}/blobstore (--blobstore to change)")
         );
         assert!(folder.path().join("data/blobstore/objects").is_dir());
         assert_eq!(backend.state(&ByteBudget::new(1000)).max_object, 1 << 30);

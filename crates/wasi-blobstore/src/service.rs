@@ -15,33 +15,34 @@ use crate::{Container, Error, Result};
 #[derive(Clone, Copy, Debug)]
 pub struct WasiBlobstore;
 
-/// What one store carries for the service: the component's containers, shared by all its stores, and its limits.
+/// The state of the service in one store: the component's containers, which all its stores share, and the limits.
 pub struct BlobstoreCtx {
     pub(crate) containers: Backends<dyn Container>,
     pub(crate) max_object: u64,
     pub(crate) max_answer: usize,
-    /// What the host may hold for the store, in all services together.
+    /// The budget of bytes that the host buffers for the store, in all services.
     pub(crate) bytes: ByteBudget,
     pub(crate) copies: Copies,
 }
 
 impl BlobstoreCtx {
-    /// A store's share of `containers`. An object may have `max_object_size` bytes; of `limits`, the bytes that may
-    /// cross the border in one call count, and those that the host holds for one store.
+    /// Creates the state of a store over `containers`. The maximum size of an object is `max_object_size` bytes;
+    /// `limits` supplies the maximum size of a host function's result and the bytes that the host may buffer for the
+    /// store.
     pub fn new(containers: Backends<dyn Container>, max_object_size: u64, limits: &Limits) -> Self {
         let max_answer = limits.hostcall_bytes;
         let (bytes, copies) = (ByteBudget::new(limits.host_memory), Copies::default());
         Self { containers, max_object: max_object_size, max_answer, bytes, copies }
     }
 
-    /// The same for another store, which shares the containers, and reserves in `bytes` what it holds.
+    /// Returns the state for another store, which shares the containers and reserves its buffers in `bytes`.
     pub fn for_another_store(&self, bytes: &ByteBudget) -> Self {
         let Self { containers, max_object, max_answer, bytes: _, copies } = self;
         let (containers, bytes, copies) = (containers.clone(), bytes.clone(), copies.clone());
         Self { containers, max_object: *max_object, max_answer: *max_answer, bytes, copies }
     }
 
-    /// What host functions work on during a call. `table` is the one that `wasi:io` uses for its streams.
+    /// Returns the view that host functions use during a call. `table` also holds the streams of `wasi:io`.
     pub fn view<'a>(&'a self, table: &'a mut ResourceTable) -> BlobstoreView<'a> {
         BlobstoreView { state: self, table }
     }
@@ -53,7 +54,7 @@ impl fmt::Debug for BlobstoreCtx {
     }
 }
 
-/// What the service's functions work on: it borrows a store's share and its resource table for one call.
+/// The view of a store that the host functions use: its state and its resource table.
 pub struct BlobstoreView<'a> {
     pub(crate) state: &'a BlobstoreCtx,
     pub(crate) table: &'a mut ResourceTable,
@@ -66,7 +67,7 @@ pub struct OpenContainer {
 }
 
 impl BlobstoreView<'_> {
-    /// The container that is configured as `name`.
+    /// Returns the container that is configured as `name`.
     pub(crate) fn configured(&self, name: &str) -> Result<Arc<dyn Container>> {
         self.state.containers.get(name).cloned().ok_or_else(Error::no_such_container)
     }
@@ -79,7 +80,7 @@ impl BlobstoreView<'_> {
         }
     }
 
-    /// The container behind a guest's handle.
+    /// Returns the container of a guest's handle.
     pub(crate) fn container(&self, handle: &Resource<OpenContainer>) -> wasmtime::Result<Arc<dyn Container>> {
         Ok(self.table.get(handle)?.container.clone())
     }
@@ -105,7 +106,7 @@ impl Service for WasiBlobstore {
         draft::wasi::blobstore::types::add_to_linker::<T, Self>(linker, T::provide)?;
         draft::wasi::blobstore::container::add_to_linker::<T, Self>(linker, T::provide)?;
         draft::wasi::blobstore::blobstore::add_to_linker::<T, Self>(linker, T::provide)?;
-        // Without concurrency the engine cannot hold async functions.
+        // An engine without concurrency support cannot link async functions.
         if linker.engine().get_concurrency_support() {
             tempo::tempo::blobstore::store::add_to_linker::<T, Self>(linker, T::provide)?;
         }

@@ -1,4 +1,4 @@
-//! `tempo:blobstore@0.1.0`: the interface, and the streams it works with.
+//! `tempo:blobstore@0.1.0`: the interface and its streams.
 
 mod consumer;
 mod convert;

@@ -1,4 +1,4 @@
-//! A backend that fails and dawdles as a test wants it.
+//! A stub backend that fails or waits on request.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -14,7 +14,7 @@ use crate::{
     BlobstoreCtx, ByteRange, Container, Data, Entry, Error, ErrorKind, ObjectInfo, PutOptions, Result, Upload,
 };
 
-/// Gives the data that it was made with, and takes as many chunks as it is allowed.
+/// A container that returns fixed data, and accepts as many chunks as it has permits.
 pub(crate) struct Stub {
     pub(crate) size: u64,
     pub(crate) data: Mutex<Option<Data>>,
@@ -72,7 +72,7 @@ struct StubUpload {
 #[async_trait]
 impl Upload for StubUpload {
     async fn write(&mut self, _: Bytes) -> Result<()> {
-        // A closed semaphore is a server that has gone.
+        // A closed semaphore simulates an unreachable server.
         let gone = |_| Error::new(ErrorKind::Unavailable, "gone");
         self.allowed.acquire().await.map_err(gone)?.forget();
         Ok(())

@@ -42,7 +42,7 @@ impl<S: BackendSchemes<dyn KeyValueStore>> Backend<WasiKeyValue> for KeyValueBac
 
     fn announcement(&self) -> Option<String> {
         let path = self.state.stores().fallback()?.path()?;
-        Some(format!("keyvalue: default is kept in {}", path.display()))
+        Some(format!("keyvalue: default is stored in {}", path.display()))
     }
 
     fn state(&self, bytes: &ByteBudget) -> KeyValueCtx {
@@ -83,7 +83,7 @@ mod tests {
         let data = folder.path().join("new/data");
         let settings = settings(&[(&DATA, data.to_str().unwrap())]);
         let stores = connect(&settings).await.unwrap();
-        let announced = format!("keyvalue: default is kept in {}", data.join("keyvalue.redb").display());
+        let announced = format!("keyvalue: default is stored in {}", data.join("keyvalue.redb").display());
         assert_eq!(stores.announcement(), Some(announced));
         assert!(data.join("keyvalue.redb").is_file());
         let mut table = wasmtime::component::ResourceTable::new();

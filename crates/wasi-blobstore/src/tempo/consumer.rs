@@ -89,7 +89,7 @@ impl<D> StreamConsumer<D> for Chunks {
         let written = source.remaining();
         let chunk = Bytes::copy_from_slice(written.get(..CHUNK).unwrap_or(written));
         let length = chunk.len();
-        // A write of no bytes only asks whether there is room.
+        // A write of zero bytes only waits for readiness.
         if length > 0 && self.0.start_send(chunk).is_err() {
             return Poll::Ready(Ok(StreamResult::Dropped));
         }

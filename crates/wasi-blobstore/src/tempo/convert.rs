@@ -1,4 +1,4 @@
-//! The types of the interface from those of the backends, and back.
+//! Converts types of the backends to those of the interface, and back.
 
 use crate::bindings::tempo::tempo::blobstore::store as wit;
 use crate::{ByteRange, Entry, Error, ErrorKind, ObjectInfo, PutOptions};

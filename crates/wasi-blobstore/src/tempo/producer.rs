@@ -13,19 +13,19 @@ use wasmtime::component::{Destination, FutureReader, StreamProducer, StreamReade
 use crate::bindings::tempo::tempo::blobstore::store as wit;
 use crate::{Error, ErrorKind, Result};
 
-/// Result of a stream, for the guest.
+/// The result of a stream, which the guest receives.
 pub(super) type ReadOutcome = std::result::Result<(), wit::Error>;
 
 /// Produces `chunks` as fast as the guest reads.
 pub(super) struct Producer<C> {
     chunks: BoxStream<'static, Result<C>>,
-    /// A chunk that is there while the guest only asked whether one is.
+    /// A chunk that was polled for a read of zero bytes.
     next: Option<C>,
     ending: Option<oneshot::Sender<ReadOutcome>>,
 }
 
 impl<C: Send + 'static> Producer<C> {
-    /// A stream of `chunks` and the future of its ending.
+    /// Creates a stream of `chunks` and the future of its result.
     pub(super) fn start<T, S>(mut store: S, chunks: BoxStream<'static, Result<C>>) -> wasmtime::Result<Started<T>>
     where
         S: wasmtime::AsContextMut,
@@ -36,13 +36,13 @@ impl<C: Send + 'static> Producer<C> {
         let producer = Self { chunks, next: None, ending: Some(sender) };
         let stream = StreamReader::new(&mut store, producer)?;
         let ending = FutureReader::new(&mut store, async move {
-            // A stream that the guest closes early has not come to its end.
+            // The guest has dropped the stream before its end.
             wasmtime::error::Ok(ending.await.unwrap_or_else(|_| Err(closed_early().into())))
         })?;
         Ok((stream, ending))
     }
 
-    /// Waits for a chunk that is not empty. `None` is the end, and is reported.
+    /// Polls for a non-empty chunk. `None` is the end, whose result has been sent.
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<C>>
     where
         C: Chunk,
@@ -80,7 +80,7 @@ impl<C: Send + 'static> Producer<C> {
                 Poll::Pending => return Poll::Pending,
             }
         }
-        // A read of no bytes asks whether there is something: it must not carry any away.
+        // A read of zero bytes only waits for readiness: keep the chunk.
         if destination.remaining(store) != Some(0)
             && let Some(chunk) = self.next.take()
         {
@@ -90,14 +90,14 @@ impl<C: Send + 'static> Producer<C> {
     }
 }
 
-/// A stream and the future of its ending.
+/// A stream and the future of its result.
 pub(super) type Started<T> = (StreamReader<T>, FutureReader<ReadOutcome>);
 
 fn closed_early() -> Error {
     Error::new(ErrorKind::Other, "the stream was closed before its end")
 }
 
-/// Several items of a stream.
+/// A batch of items of a stream.
 pub(super) trait Chunk {
     type Item;
     type Buffer;

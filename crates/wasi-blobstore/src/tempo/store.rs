@@ -12,13 +12,13 @@ use crate::check::{self, Checked};
 use crate::service::OpenContainer;
 use crate::{BlobstoreView, ByteRange, Container, Entry, Error, Result, WasiBlobstore};
 
-/// Objects per page of a backend.
+/// Objects per page that is requested from the backend.
 const PAGE: usize = 1000;
 
-/// A host function's answer.
+/// The result of a host function.
 type Answer<T> = wasmtime::Result<std::result::Result<T, wit::Error>>;
 
-/// What `get` gives.
+/// The result of `get`.
 type Opened = (wit::ObjectInfo, StreamReader<u8>, FutureReader<ReadOutcome>);
 
 impl wit::Host for BlobstoreView<'_> {}
@@ -149,9 +149,9 @@ fn container<T: 'static>(
     accessor.with(|mut access| access.get().container(this))
 }
 
-/// The whole listing, page by page.
+/// Returns the whole listing, page by page.
 fn pages(container: Arc<dyn Container>, prefix: String) -> BoxStream<'static, Result<Vec<Entry>>> {
-    // The name after which the next page begins; `None` when there is no next page.
+    // The name after which the next page starts; `None` after the last page.
     let first: Option<Option<String>> = Some(None);
     stream::try_unfold((container, prefix, first), |(container, prefix, after)| async move {
         let Some(after) = after else { return Ok::<_, Error>(None) };

@@ -8,16 +8,14 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use clap::{Arg, ArgMatches, Command};
+use clap::{ArgMatches, Command};
 
 use crate::names::TARGET;
-use crate::shell::{self, say};
+use crate::shell::say;
 use crate::workspace::Workspace;
 
 mod apt;
-mod debian;
 mod deny;
-mod linker;
 mod mirror;
 mod nats;
 mod programs;
@@ -28,23 +26,12 @@ mod toolchain;
 use toolchain::Toolchain;
 
 pub(crate) fn command() -> Command {
-    let from = Arg::new("from")
-        .long("from")
-        .value_name("SOURCE")
-        .value_parser(["rustup", "debian"])
-        .help("Take the target from this source only; by default rustup, then Debian's packages");
-    Command::new("setup")
-        .about("Installs the wasm32-wasip2 target and what the tests start where they are missing")
-        .arg(from)
+    Command::new("setup").about("Installs the wasm32-wasip2 target and what the tests start where they are missing")
 }
 
-pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
-    let toolchain = Toolchain::find()?;
-    if toolchain.is_complete() {
-        say(&format!("{TARGET} is installed for rustc {}", toolchain.version));
-    } else {
-        install(&toolchain, arguments.get_one::<String>("from").map(String::as_str))?;
-    }
+pub(crate) fn run(_: &ArgMatches) -> Result<()> {
+    ensure()?;
+    say(&format!("{TARGET} is installed"));
     say(&format!("nats-server is {}", nats_server()?.display()));
     say(&format!("the S3 server of the tests is {}", s3_server()?.display()));
     say(&format!("chromium is {}", chromium()?.display()));
@@ -52,10 +39,10 @@ pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
     Ok(())
 }
 
-/// Installs the target and the linker if they are missing; silent otherwise.
+/// Installs the target with rustup if it is missing; silent otherwise.
 pub(crate) fn ensure() -> Result<()> {
     let toolchain = Toolchain::find()?;
-    if toolchain.is_complete() { Ok(()) } else { install(&toolchain, None) }
+    if toolchain.is_complete() { Ok(()) } else { install(&toolchain) }
 }
 
 /// Returns the nats-server for the tests. Installs one below the target directory if there is none.
@@ -118,35 +105,22 @@ fn lock(scratch: &Path) -> Result<File> {
     Ok(lock)
 }
 
-fn install(toolchain: &Toolchain, from: Option<&str>) -> Result<()> {
-    let scratch = Workspace::load()?.target.join("setup");
-    let _lock = lock(&scratch)?;
-    // First, because the check of a new standard library needs it.
-    if !toolchain.has_linker() {
-        linker::install(toolchain, &scratch)?;
-    }
+fn install(toolchain: &Toolchain) -> Result<()> {
+    let _lock = lock(&Workspace::load()?.target.join("setup"))?;
+    // The process that held the lock may have installed it.
     if !toolchain.has_std() {
         say(&format!("{TARGET} is missing for rustc {} in {}", toolchain.version, toolchain.sysroot.display()));
-        add_target(toolchain, &scratch, from)?;
+        rustup::add_target(toolchain).with_context(|| {
+            format!(
+                "{TARGET} is missing; install Rust with rustup (https://rustup.rs) and run `rustup target add {TARGET}`"
+            )
+        })?;
+    }
+    if !toolchain.has_linker() {
+        bail!(
+            "wasm-component-ld is missing; install Rust with rustup (https://rustup.rs), whose toolchains include it"
+        );
     }
     say(&format!("{TARGET} is ready"));
     Ok(())
-}
-
-fn add_target(toolchain: &Toolchain, scratch: &Path, from: Option<&str>) -> Result<()> {
-    if from != Some("debian") {
-        match rustup::add_target(toolchain) {
-            Ok(()) => return Ok(()),
-            Err(error) if from == Some("rustup") => return Err(error),
-            Err(error) => say(&format!("rustup cannot help: {error:#}")),
-        }
-    }
-    if !shell::has("apt-get") || !shell::has("dpkg") {
-        bail!(
-            "{TARGET} is missing, rustup cannot install it, and this is not a Debian system; \
-             run `rustup target add {TARGET}` where rustup can download"
-        );
-    }
-    say("building the standard library from Debian's packages (a minute or two)");
-    debian::add_target(toolchain, scratch)
 }

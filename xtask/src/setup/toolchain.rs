@@ -1,6 +1,6 @@
 //! The compiler that cargo uses: its version, and its installed parts.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
@@ -65,19 +65,4 @@ impl Toolchain {
     pub(super) fn rustlib(&self) -> PathBuf {
         self.sysroot.join("lib").join("rustlib")
     }
-}
-
-/// Checks that a directory is writable, so that a read-only toolchain is reported before a long build.
-pub(super) fn require_writable(dir: &Path) -> Result<()> {
-    let probe = dir.join(".tempo-setup");
-    std::fs::create_dir_all(dir)
-        .and_then(|()| std::fs::write(&probe, ""))
-        .and_then(|()| std::fs::remove_file(&probe))
-        .with_context(|| {
-            format!(
-                "cannot write to {}, where rustc looks for {TARGET}; run `cargo xtask setup` once as the owner of that \
-                 directory, or use a toolchain of your own (rustup)",
-                dir.display()
-            )
-        })
 }

@@ -45,8 +45,8 @@ pub fn this_build() -> String {
 }
 
 fn wasmtime_version() -> &'static str {
-    // The version is pinned in the workspace manifest; wasmtime has no constant for it.
-    "48.0.8"
+    // wasmtime has no constant for it. The compatibility hash of the header distinguishes patch releases.
+    "48"
 }
 
 /// Returns whether `bytes` are a precompiled file, signed or not.
@@ -143,9 +143,9 @@ mod tests {
     }
 
     #[test]
-    fn the_version_is_the_pinned_one() {
+    fn the_version_is_that_of_the_manifest() {
         let manifest = include_str!("../../../Cargo.toml");
-        assert!(manifest.contains(&format!("wasmtime = {{ version = \"={}\"", wasmtime_version())));
+        assert!(manifest.contains(&format!("wasmtime = {{ version = \"{}.", wasmtime_version())));
     }
 
     #[test]

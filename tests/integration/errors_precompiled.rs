@@ -56,10 +56,7 @@ fn of_another_wasmtime() {
         let version = bytes.windows(11).position(|window| window == b"wasmtime 48").unwrap();
         bytes[version..version + 11].copy_from_slice(b"wasmtime 47");
     });
-    ended.failed_in_one_line(
-        65,
-        &["was built by wasmtime 47 for ", "; this is wasmtime 48 for ", "compile it again"],
-    );
+    ended.failed_in_one_line(65, &["was built by wasmtime 47 for ", "; this is wasmtime 48 for ", "compile it again"]);
 }
 
 #[test]

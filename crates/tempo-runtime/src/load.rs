@@ -3,7 +3,7 @@
 use std::hash::{Hash as _, Hasher};
 use std::path::Path;
 
-use sha2::{Digest as _, Sha256};
+use ring::digest::{self, SHA256, digest};
 use tempo_core::Limits;
 use tempo_settings::{Error, ErrorKind, Settings};
 use wasmtime::Engine;
@@ -62,7 +62,7 @@ pub fn precompile(
     let header = Header {
         built_by: precompiled::this_build(),
         compatibility: compatibility(component.engine()),
-        source: hex(&Sha256::digest(&bytes)),
+        source: hex(digest(&SHA256, &bytes).as_ref()),
         shape,
         target: target.map(str::to_owned),
     };
@@ -144,13 +144,13 @@ fn load_precompiled(bytes: &[u8], limits: &Limits, settings: &Settings) -> anyho
 }
 
 fn compatibility(engine: &Engine) -> String {
-    let mut hasher = Sha256Hasher(Sha256::new());
+    let mut hasher = Sha256Hasher(digest::Context::new(&SHA256));
     engine.precompile_compatibility_hash().hash(&mut hasher);
-    hex(&hasher.0.finalize())
+    hex(hasher.0.finish().as_ref())
 }
 
 /// A hasher whose result is the same in all versions of the standard library.
-struct Sha256Hasher(Sha256);
+struct Sha256Hasher(digest::Context);
 
 impl Hasher for Sha256Hasher {
     fn finish(&self) -> u64 {

@@ -8,9 +8,8 @@
 //! tag              32 bytes  HMAC-SHA-256 of everything before it, under the host's key
 //! ```
 
-use hmac::{Hmac, Mac as _};
+use ring::hmac;
 use serde::{Deserialize, Serialize};
-use sha2::Sha256;
 use tempo_settings::{Error, ErrorKind};
 
 use crate::host_key::HostKey;
@@ -62,8 +61,8 @@ pub fn encode(header: &Header, code: &[u8], key: &HostKey) -> anyhow::Result<Vec
     file.extend_from_slice(&u32::try_from(header.len())?.to_le_bytes());
     file.extend_from_slice(&header);
     file.extend_from_slice(code);
-    let tag = mac(key, &file)?.finalize().into_bytes();
-    file.extend_from_slice(&tag);
+    let tag = hmac::sign(&mac_key(key), &file);
+    file.extend_from_slice(tag.as_ref());
     Ok(file)
 }
 
@@ -79,7 +78,7 @@ pub fn decode<'a>(file: &'a [u8], key: Option<&HostKey>) -> Result<(Header, &'a 
     if header.built_by != this_build() {
         return Err(other_build(&header.built_by));
     }
-    let genuine = key.is_some_and(|key| mac(key, signed).is_ok_and(|mac| mac.verify_slice(tag).is_ok()));
+    let genuine = key.is_some_and(|key| hmac::verify(&mac_key(key), signed, tag).is_ok());
     if !genuine {
         return Err(Error::new(
             ErrorKind::Refused,
@@ -114,10 +113,8 @@ fn split(file: &[u8]) -> Option<FileParts<'_>> {
     Some(FileParts { header: serde_json::from_slice(header).ok()?, code, signed, tag })
 }
 
-fn mac(key: &HostKey, data: &[u8]) -> anyhow::Result<Hmac<Sha256>> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key.bytes())?;
-    mac.update(data);
-    Ok(mac)
+fn mac_key(key: &HostKey) -> hmac::Key {
+    hmac::Key::new(hmac::HMAC_SHA256, key.bytes())
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! because some file systems ignore case; any other byte becomes `%` and two hexadecimal digits. A name that is too
 //! long is truncated, and `+` with its SHA-256 is appended; the object's record has the full name.
 
-use sha2::{Digest as _, Sha256};
+use ring::digest::{SHA256, digest};
 
 use crate::record::hex;
 
@@ -26,7 +26,7 @@ pub(super) fn encode(name: &str) -> String {
         if text.len() > MAX_FILE_NAME {
             text.truncate(head);
             text.push('+');
-            text.push_str(&hex(&Sha256::digest(name)));
+            text.push_str(&hex(digest(&SHA256, name.as_bytes()).as_ref()));
             return text;
         }
     }

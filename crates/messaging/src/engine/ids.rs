@@ -2,7 +2,7 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use sha2::{Digest as _, Sha256};
+use ring::digest::{SHA256, digest};
 
 use super::log::Change;
 use super::state::should_shrink;
@@ -15,8 +15,8 @@ pub(crate) type Fingerprint = [u8; 16];
 
 /// Hashes `id`.
 pub(super) fn fingerprint(id: &str) -> Fingerprint {
-    let digest: [u8; 32] = Sha256::digest(id).into();
-    std::array::from_fn(|at| digest.get(at).copied().unwrap_or_default())
+    let digest = digest(&SHA256, id.as_bytes());
+    digest.as_ref().first_chunk().copied().unwrap_or_default()
 }
 
 /// The ids of the deduplication window. Above `max_ids` the oldest expire early.

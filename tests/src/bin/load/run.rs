@@ -81,7 +81,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Outcome> {
             errors: BTreeMap::new(),
             unfinished: 0,
             body: 0,
-            latency: Histogram::new(),
+            latency: Histogram::new()?,
             elapsed: Duration::ZERO,
         },
         begun: 0,

@@ -68,7 +68,8 @@ fn an_operator_moves_what_a_subscription_may_not(broker: &Broker) {
     wait_done(server.address, "check.many", WAITING);
     stop(server);
     move_consumer(broker, &[&name]).failed_in_one_line(66, &["there is no consumer of that name"]);
-    move_consumer(broker, &["mine", "--topics", "a..b"]).failed_in_one_line(64, &["--topics <TOPIC[,TOPIC]...>': a word between dots is empty"]);
+    move_consumer(broker, &["mine", "--topics", "a..b"])
+        .failed_in_one_line(64, &["--topics <TOPIC[,TOPIC]...>': a word between dots is empty"]);
 }
 
 /// Returns the component's name, that of the file that the tests run.

@@ -68,7 +68,7 @@ pub const NAMES: &[&str] = &[
     "🔑",
 ];
 
-/// What a container can do in addition to writing, reading, listing and deleting objects.
+/// The guarantees of a container beyond writing, reading, listing and deleting objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Capabilities {

@@ -31,10 +31,7 @@ const SIBLINGS: &[(&[&str], &[&str])] = &[
         &["keyvalue", "blobstore", "messaging"],
         &["backend.rs", "error.rs", "file.rs", "flag.rs", "memory.rs", "testkit.rs"],
     ),
-    (
-        &["wasi-keyvalue", "wasi-blobstore", "wasi-messaging"],
-        &["backends.rs", "bindings.rs", "service.rs", "telemetry.rs"],
-    ),
+    (&["wasi-keyvalue", "wasi-blobstore", "wasi-messaging"], &["backends.rs", "bindings.rs", "service.rs"]),
     (&["wasi-config", "wasi-logging", "wasi-otel"], &["backend.rs", "bindings.rs", "service.rs"]),
     (&["sdk-keyvalue", "sdk-blobstore", "sdk-messaging"], &["bindings.rs", "error.rs"]),
 ];

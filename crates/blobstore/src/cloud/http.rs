@@ -28,7 +28,8 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Creates clients for the crate `object_store`.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Connector {
-    /// Whether each request has `If-None-Match: *`. The header needs no signature, and `object_store` does not sign it either.
+    /// True if the client adds `If-None-Match: *` to each request. The header is not signed, as in `object_store`
+    /// itself.
     pub(super) only_new: bool,
 }
 

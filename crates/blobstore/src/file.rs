@@ -255,13 +255,14 @@ impl Container for File {
 impl BackendScheme<dyn Container> for File {
     const NAMES: &'static [&'static str] = &["file"];
 
-    async fn open(url: &BackendUrl, context: BackendContext<'_>) -> anyhow::Result<Arc<dyn Container>> {
+    async fn open(url: &BackendUrl, context: BackendContext<'_>) -> tempo_settings::Result<Arc<dyn Container>> {
         let error = |kind, problem: String| tempo_settings::Error::new(kind, format!("{url}: {problem}"));
         let path = url.path().ok_or_else(|| {
             error(CoreKind::BadConfiguration, "expected file:DIR, a directory of this machine".into())
         })?;
         let quota = url.quota()?;
-        let opened = tokio::task::spawn_blocking(move || Self::open_with(&path, quota)).await?;
+        let opened = tokio::task::spawn_blocking(move || Self::open_with(&path, quota)).await;
+        let opened = opened.map_err(tempo_settings::Error::internal)?;
         let file = opened.map_err(|cause| {
             error(
                 CoreKind::CannotWrite,

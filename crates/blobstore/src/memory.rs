@@ -220,7 +220,7 @@ impl Drop for MemoryUpload {
 impl BackendScheme<dyn Container> for Memory {
     const NAMES: &'static [&'static str] = &["memory"];
 
-    async fn open(url: &BackendUrl, _: BackendContext<'_>) -> anyhow::Result<Arc<dyn Container>> {
+    async fn open(url: &BackendUrl, _: BackendContext<'_>) -> tempo_settings::Result<Arc<dyn Container>> {
         let capacity = match url.reveal() {
             "" => DEFAULT_CAPACITY_BYTES,
             size => Size::parse(size).map(|size| size.0).ok_or_else(|| {

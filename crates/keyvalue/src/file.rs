@@ -38,7 +38,7 @@ pub struct File;
 impl BackendScheme<dyn KeyValueStore> for File {
     const NAMES: &'static [&'static str] = &["file"];
 
-    async fn open(url: &BackendUrl, context: BackendContext<'_>) -> anyhow::Result<Arc<dyn KeyValueStore>> {
+    async fn open(url: &BackendUrl, context: BackendContext<'_>) -> tempo_settings::Result<Arc<dyn KeyValueStore>> {
         let path = url.path().ok_or_else(|| {
             context.settings.invalid(&KEYVALUE, "expected the path of a database file, such as file:./app.redb")
         })?;
@@ -134,7 +134,7 @@ impl FileStore {
     ///
     /// A [`tempo_settings::Error`]: another process has the file open, it is not such a database or is damaged (it is left
     /// as it is), or it or its directory cannot be made.
-    pub async fn open(path: &Path) -> anyhow::Result<Self> {
+    pub async fn open(path: &Path) -> tempo_settings::Result<Self> {
         Ok(Self { shared: open::shared(path, None, Box::new(DISK)).await? })
     }
 
@@ -143,7 +143,7 @@ impl FileStore {
     /// # Errors
     ///
     /// Those of [`open`](Self::open), or this process has the path open with another quota.
-    pub async fn with_quota(path: &Path, quota: u64) -> anyhow::Result<Self> {
+    pub async fn with_quota(path: &Path, quota: u64) -> tempo_settings::Result<Self> {
         Ok(Self { shared: open::shared(path, Some(quota), Box::new(DISK)).await? })
     }
 

@@ -32,7 +32,7 @@ impl BackendScheme<dyn KeyValueStore> for Memory {
         vec![MAX_FLAG]
     }
 
-    async fn open(_: &BackendUrl, context: BackendContext<'_>) -> anyhow::Result<Arc<dyn KeyValueStore>> {
+    async fn open(_: &BackendUrl, context: BackendContext<'_>) -> tempo_settings::Result<Arc<dyn KeyValueStore>> {
         let Size(max) = context.settings.require(&MAX_FLAG)?;
         Ok(Arc::new(MemoryStore::new(max)))
     }

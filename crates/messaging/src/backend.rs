@@ -37,7 +37,7 @@ pub trait Broker: Send + Sync + 'static {
     /// # Errors
     ///
     /// A [`tempo_settings::Error`] that names the part of the subscription or the broker to change.
-    async fn subscribe(&self, subscription: &Subscription) -> anyhow::Result<Box<dyn Consumer>>;
+    async fn subscribe(&self, subscription: &Subscription) -> tempo_settings::Result<Box<dyn Consumer>>;
 
     /// Returns whether other programs can handle the broker's messages. If not, this process keeps fetching until it
     /// stops serving.

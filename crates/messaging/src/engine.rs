@@ -148,8 +148,14 @@ impl<L: Log> Engine<L> {
         if answers.is_empty() { Err(Error::new(ErrorKind::Timeout, "no answer came in time")) } else { Ok(answers) }
     }
 
-    pub(crate) async fn subscribe(self: &Arc<Self>, subscription: &Subscription) -> anyhow::Result<Box<dyn Consumer>> {
-        let subscribed = self.change(|state, journal| state.subscribe(subscription, journal)).await?;
+    pub(crate) async fn subscribe(
+        self: &Arc<Self>,
+        subscription: &Subscription,
+    ) -> tempo_settings::Result<Box<dyn Consumer>> {
+        let subscribed = self.change(|state, journal| state.subscribe(subscription, journal)).await;
+        let subscribed = subscribed.map_err(|error| {
+            tempo_settings::Error::new(tempo_settings::ErrorKind::Unavailable, format!("{}: {error}", self.name))
+        })?;
         let (id, adoption) = subscribed.map_err(|refused| {
             let problem = refused.refusal.explain(&subscription.consumer, Some(refused.skipped));
             tempo_settings::Error::new(tempo_settings::ErrorKind::BadConfiguration, format!("{}: {problem}", self.name))
@@ -180,7 +186,10 @@ macro_rules! broker {
                 self.engine.request(message, replies, timeout).await
             }
 
-            async fn subscribe(&self, subscription: &crate::Subscription) -> anyhow::Result<Box<dyn crate::Consumer>> {
+            async fn subscribe(
+                &self,
+                subscription: &crate::Subscription,
+            ) -> tempo_settings::Result<Box<dyn crate::Consumer>> {
                 self.engine.subscribe(subscription).await
             }
 

@@ -37,7 +37,7 @@ impl BackendScheme<dyn Broker> for File {
         vec![MAX_FLAG]
     }
 
-    async fn open(url: &BackendUrl, context: BackendContext<'_>) -> anyhow::Result<Arc<dyn Broker>> {
+    async fn open(url: &BackendUrl, context: BackendContext<'_>) -> tempo_settings::Result<Arc<dyn Broker>> {
         let Size(max) = context.settings.require(&MAX_FLAG)?;
         let path = url.path().ok_or_else(|| {
             let message = "--messaging: expected the path of a database file, such as file:./messages.redb";
@@ -75,7 +75,7 @@ impl FileBroker {
     ///
     /// A [`tempo_settings::Error`]: another process has the file open; it is damaged or no such database (it is left as
     /// it is); or it or its directory cannot be created.
-    pub async fn open(path: &Path) -> anyhow::Result<Self> {
+    pub async fn open(path: &Path) -> tempo_settings::Result<Self> {
         Self::with_capacity(path, DEFAULT_CAPACITY_BYTES).await
     }
 
@@ -85,12 +85,12 @@ impl FileBroker {
     /// # Errors
     ///
     /// Those of [`open`](Self::open).
-    pub async fn with_capacity(path: &Path, max: usize) -> anyhow::Result<Self> {
+    pub async fn with_capacity(path: &Path, max: usize) -> tempo_settings::Result<Self> {
         Ok(Self { engine: open::shared(path, max, Clock::default(), Box::new(DISK)).await? })
     }
 
     #[cfg(test)]
-    pub(crate) async fn with_clock(path: &Path, clock: Clock) -> anyhow::Result<Self> {
+    pub(crate) async fn with_clock(path: &Path, clock: Clock) -> tempo_settings::Result<Self> {
         Ok(Self { engine: open::shared(path, DEFAULT_CAPACITY_BYTES, clock, Box::new(DISK)).await? })
     }
 }

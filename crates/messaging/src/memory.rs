@@ -26,7 +26,7 @@ impl BackendScheme<dyn Broker> for Memory {
         vec![MAX_FLAG]
     }
 
-    async fn open(_: &BackendUrl, context: BackendContext<'_>) -> anyhow::Result<Arc<dyn Broker>> {
+    async fn open(_: &BackendUrl, context: BackendContext<'_>) -> tempo_settings::Result<Arc<dyn Broker>> {
         let Size(max) = context.settings.require(&MAX_FLAG)?;
         Ok(Arc::new(MemoryBroker::new(max)))
     }

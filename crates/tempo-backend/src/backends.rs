@@ -42,7 +42,7 @@ impl<B: ?Sized + Send + Sync + 'static> Backends<B> {
         flag: &Flag,
         fallback: BackendUrl,
         context: BackendContext<'_>,
-    ) -> anyhow::Result<Self> {
+    ) -> tempo_settings::Result<Self> {
         Self::open_as::<S>(flag, fallback, context, |_, _, store| store).await
     }
 
@@ -56,7 +56,7 @@ impl<B: ?Sized + Send + Sync + 'static> Backends<B> {
         fallback: BackendUrl,
         context: BackendContext<'_>,
         wrap: impl Fn(&str, &str, Arc<B>) -> Arc<B>,
-    ) -> anyhow::Result<Self> {
+    ) -> tempo_settings::Result<Self> {
         let mut named = context.settings.all::<NamedUrl>(flag)?;
         let configured = !named.is_empty();
         if !configured {
@@ -68,9 +68,8 @@ impl<B: ?Sized + Send + Sync + 'static> Backends<B> {
         urls.sort();
         urls.dedup();
         let opened = try_join_all(urls.into_iter().map(|url| async move {
-            let store =
-                S::open(url, context).await.unwrap_or_else(|| Err(unknown::<B, S>(flag, url, context).into()))?;
-            anyhow::Ok((url, store))
+            let store = S::open(url, context).await.unwrap_or_else(|| Err(unknown::<B, S>(flag, url, context)))?;
+            Ok::<_, Error>((url, store))
         }));
         let wrapped = opened.await?.into_iter().map(|(url, store)| {
             let name = named.iter().find(|named| named.url == *url).map_or(DEFAULT_NAME, |named| &named.name);
@@ -81,7 +80,7 @@ impl<B: ?Sized + Send + Sync + 'static> Backends<B> {
         for NamedUrl { name, url } in &named {
             let store = opened.get(url).cloned();
             if store.is_some_and(|store| stores.insert(name.clone(), store).is_some()) {
-                return Err(context.settings.invalid(flag, &format!("the name `{name}` is given twice")).into());
+                return Err(context.settings.invalid(flag, &format!("the name `{name}` is given twice")));
             }
         }
         let schemes = named.iter().map(|named| (named.name.clone(), named.url.scheme().to_owned()));
@@ -143,12 +142,12 @@ mod tests {
     impl BackendScheme<String> for Toy {
         const NAMES: &'static [&'static str] = &["toy"];
 
-        async fn open(url: &BackendUrl, _: BackendContext<'_>) -> anyhow::Result<Arc<String>> {
+        async fn open(url: &BackendUrl, _: BackendContext<'_>) -> tempo_settings::Result<Arc<String>> {
             Ok(Arc::new(url.to_string()))
         }
     }
 
-    async fn open(values: &[&str]) -> anyhow::Result<Backends<String>> {
+    async fn open(values: &[&str]) -> tempo_settings::Result<Backends<String>> {
         let mut settings = Settings::default();
         let value = |text: &&str| Value { text: (*text).to_owned(), source: ValueSource::CommandLine };
         settings.set(&TOYS, values.iter().map(value).collect());

@@ -21,8 +21,11 @@ pub trait BackendScheme<B: ?Sized>: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// A [`tempo_settings::Error`] names the URL without its secrets, the cause, and what to change.
-    fn open(url: &BackendUrl, context: BackendContext<'_>) -> impl Future<Output = anyhow::Result<Arc<B>>> + Send;
+    /// The error names the URL without its secrets, the cause, and what to change.
+    fn open(
+        url: &BackendUrl,
+        context: BackendContext<'_>,
+    ) -> impl Future<Output = tempo_settings::Result<Arc<B>>> + Send;
 }
 
 /// A tuple of [`BackendScheme`]s.
@@ -37,7 +40,7 @@ pub trait BackendSchemes<B: ?Sized>: Send + Sync + 'static {
     fn open(
         url: &BackendUrl,
         context: BackendContext<'_>,
-    ) -> impl Future<Output = Option<anyhow::Result<Arc<B>>>> + Send;
+    ) -> impl Future<Output = Option<tempo_settings::Result<Arc<B>>>> + Send;
 }
 
 macro_rules! choice {
@@ -51,7 +54,7 @@ macro_rules! choice {
                 [$($scheme::flags()),+].concat()
             }
 
-            async fn open(url: &BackendUrl, context: BackendContext<'_>) -> Option<anyhow::Result<Arc<B>>> {
+            async fn open(url: &BackendUrl, context: BackendContext<'_>) -> Option<tempo_settings::Result<Arc<B>>> {
                 $(
                     if $scheme::NAMES.contains(&url.scheme()) {
                         return Some($scheme::open(url, context).await);

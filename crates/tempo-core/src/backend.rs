@@ -78,7 +78,7 @@ impl<'a> BootContext<'a> {
 ///         vec![Self::SECONDS]
 ///     }
 ///
-///     async fn connect(boot: BootContext<'_>) -> anyhow::Result<Self> {
+///     async fn connect(boot: BootContext<'_>) -> tempo_settings::Result<Self> {
 ///         Ok(Self { seconds: boot.settings.require(&Self::SECONDS)? })
 ///     }
 ///
@@ -92,7 +92,7 @@ impl<'a> BootContext<'a> {
 /// }
 ///
 /// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> anyhow::Result<()> {
+/// # async fn main() -> wasmtime::Result<()> {
 /// let (limits, settings) = (Limits::default(), Settings::default());
 /// let clock = FixedClock::connect(BootContext::new("greeter", &limits, &settings)).await?;
 /// assert_eq!(clock.announcement().as_deref(), Some("the clock stands at 0"));
@@ -112,8 +112,8 @@ pub trait Backend<S: Service>: Sized + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// A [`tempo_settings::Error`] names the setting or the address that failed and what to change.
-    fn connect(boot: BootContext<'_>) -> impl Future<Output = anyhow::Result<Self>> + Send;
+    /// The error names the setting or the address that failed and what to change.
+    fn connect(boot: BootContext<'_>) -> impl Future<Output = tempo_settings::Result<Self>> + Send;
 
     /// Returns one line for the user with the location of the data, if the user did not configure it.
     fn announcement(&self) -> Option<String> {

@@ -55,7 +55,7 @@ use crate::{Service, Workload};
 ///         vec![INTERVAL]
 ///     }
 ///
-///     async fn start(workload: Workload, settings: &Settings, (): ()) -> anyhow::Result<Box<dyn Running>> {
+///     async fn start(workload: Workload, settings: &Settings, (): ()) -> tempo_settings::Result<Box<dyn Running>> {
 ///         let interval: Duration = settings.require(&INTERVAL)?;
 ///         let export = Tick(workload.component().clone());
 ///         let instances = Arc::new(Instances::new(workload, export, 1));
@@ -85,9 +85,9 @@ use crate::{Service, Workload};
 ///         format!("ticking every {:?}", self.interval)
 ///     }
 ///
-///     async fn failed(&mut self) -> anyhow::Error {
+///     async fn failed(&mut self) -> tempo_settings::Error {
 ///         let _ = (&mut self.ticking).await;
-///         anyhow::anyhow!("the timer has ended")
+///         tempo_settings::Error::internal("the timer has ended")
 ///     }
 ///
 ///     async fn drain(self: Box<Self>, _deadline: Instant) {
@@ -96,7 +96,7 @@ use crate::{Service, Workload};
 /// }
 ///
 /// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> anyhow::Result<()> {
+/// # async fn main() -> wasmtime::Result<()> {
 /// # use tempo_backend::ByteBudget;
 /// # use tempo_core::{Limits, WasiCtx};
 /// # use wasmtime::component::{Component, Linker};
@@ -136,12 +136,12 @@ pub trait Trigger: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// A [`tempo_settings::Error`] names the address or the setting that failed and what to change.
+    /// The error names the address or the setting that failed and what to change.
     async fn start(
         workload: Workload,
         settings: &Settings,
         state: <Self::Service as Service>::State,
-    ) -> anyhow::Result<Box<dyn Running>>;
+    ) -> tempo_settings::Result<Box<dyn Running>>;
 }
 
 /// A started trigger, which owns its tasks and threads.
@@ -161,7 +161,7 @@ pub trait Running: Send {
     }
 
     /// Resolves with the reason when the trigger has failed; else never.
-    async fn failed(&mut self) -> anyhow::Error;
+    async fn failed(&mut self) -> Error;
 
     /// Stops fetching work that another program can fetch instead, and keeps serving clients. A runtime calls it at the start
     /// of `--shutdown-delay`, before [`drain`](Running::drain).

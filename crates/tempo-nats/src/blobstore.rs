@@ -50,7 +50,7 @@ impl BackendScheme<dyn Container> for NatsBlobstore {
         options::flags()
     }
 
-    async fn open(url: &BackendUrl, context: BackendContext<'_>) -> anyhow::Result<Arc<dyn Container>> {
+    async fn open(url: &BackendUrl, context: BackendContext<'_>) -> tempo_settings::Result<Arc<dyn Container>> {
         let address = Address::parse(url)?;
         let connection = Connection::open(&address, context).await?;
         let bucket = Arc::new(Bucket::open(connection, &address).await?);

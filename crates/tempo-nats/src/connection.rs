@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use anyhow::Context as _;
 use async_nats::connection::State;
 use async_nats::jetstream::{self, context::ContextBuilder};
 use async_nats::{Client, ClientError, ConnectError, ConnectErrorKind, ConnectOptions, Event};
@@ -71,7 +70,7 @@ impl Connection {
     /// # Errors
     ///
     /// A [`tempo_settings::Error`]: an invalid setting, a refused login, or a timeout.
-    pub(crate) async fn open(address: &Address, context: BackendContext<'_>) -> anyhow::Result<Self> {
+    pub(crate) async fn open(address: &Address, context: BackendContext<'_>) -> tempo_settings::Result<Self> {
         let options = Options::read(context.settings, address)?;
         let limit = options::connect_timeout(context.settings)?;
         let slot = slot((address.server(), options.clone()));
@@ -158,11 +157,13 @@ fn readiness_check(slot: &Arc<ConnectionSlot>, server: String) -> impl Fn() -> O
 }
 
 /// Retries until `limit`: in a fresh deployment the server may start at the same time.
-async fn open(address: &Address, options: &Options, limit: Duration) -> anyhow::Result<Inner> {
+async fn open(address: &Address, options: &Options, limit: Duration) -> tempo_settings::Result<Inner> {
     let server = address.server();
     let (counter, losses) = watch::channel(0);
     let client_options = with_events(options.client(limit).await?, &server, counter);
-    let deadline = Instant::now().checked_add(limit).context("--connect-timeout is too long")?;
+    let deadline = Instant::now().checked_add(limit);
+    let too_long = || Error::new(ErrorKind::BadConfiguration, "--connect-timeout is too long");
+    let deadline = deadline.ok_or_else(too_long)?;
     let mut cause = "no answer".to_owned();
     loop {
         match timeout_at(deadline, client_options.clone().connect(address.servers())).await {
@@ -171,12 +172,12 @@ async fn open(address: &Address, options: &Options, limit: Duration) -> anyhow::
                 let jetstream = ContextBuilder::new().timeout(REQUEST_TIMEOUT).build(client.clone());
                 return Ok(Inner { client, jetstream, losses });
             }
-            Ok(Err(error)) if is_final(&error) => return Err(refused(&server, &error).into()),
+            Ok(Err(error)) if is_final(&error) => return Err(refused(&server, &error)),
             Ok(Err(error)) => cause = error.source().map_or_else(|| error.to_string(), ToString::to_string),
-            Err(_) => return Err(unreachable(&server, limit, &cause).into()),
+            Err(_) => return Err(unreachable(&server, limit, &cause)),
         }
         if timeout_at(deadline, sleep(CONNECT_RETRY_INTERVAL)).await.is_err() {
-            return Err(unreachable(&server, limit, &cause).into());
+            return Err(unreachable(&server, limit, &cause));
         }
     }
 }

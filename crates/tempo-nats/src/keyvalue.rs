@@ -72,7 +72,7 @@ impl BackendScheme<dyn KeyValueStore> for NatsKeyValue {
         options::flags()
     }
 
-    async fn open(url: &BackendUrl, context: BackendContext<'_>) -> anyhow::Result<Arc<dyn KeyValueStore>> {
+    async fn open(url: &BackendUrl, context: BackendContext<'_>) -> tempo_settings::Result<Arc<dyn KeyValueStore>> {
         let address = Address::parse(url)?;
         let connection = Connection::open(&address, context).await?;
         let bucket = Bucket::open(&connection, &address).await?;

@@ -51,7 +51,7 @@ impl BackendScheme<dyn Broker> for NatsMessaging {
         options::flags()
     }
 
-    async fn open(url: &BackendUrl, context: BackendContext<'_>) -> anyhow::Result<Arc<dyn Broker>> {
+    async fn open(url: &BackendUrl, context: BackendContext<'_>) -> tempo_settings::Result<Arc<dyn Broker>> {
         let (address, subjects) = Address::parse_broker(url)?;
         let connection = Connection::open(&address, context).await?;
         if address.name.is_empty() {

@@ -167,7 +167,7 @@ fn has_stores(services: &[&ServiceEntry]) -> bool {
 }
 
 /// Connects the backends of `services` concurrently.
-async fn connect(services: &[&ServiceEntry], boot: BootContext<'_>) -> anyhow::Result<Vec<ConnectedBackend>> {
+async fn connect(services: &[&ServiceEntry], boot: BootContext<'_>) -> Result<Vec<ConnectedBackend>, Error> {
     try_join_all(services.iter().map(|service| (service.connect)(boot))).await
 }
 
@@ -196,7 +196,7 @@ struct Triggers<'a> {
 
 impl Triggers<'_> {
     /// Starts all triggers concurrently.
-    async fn start(self, workload: &Workload, settings: &Settings) -> anyhow::Result<Vec<Box<dyn Running>>> {
+    async fn start(self, workload: &Workload, settings: &Settings) -> Result<Vec<Box<dyn Running>>, Error> {
         let started = self.entries.iter().map(|trigger| {
             let bytes = ByteBudget::with_telemetry(workload.limits().host_memory, workload.telemetry().clone());
             (trigger.start)(workload.clone(), settings, trigger_state(trigger, self.connected, &bytes))
@@ -249,7 +249,7 @@ async fn serve(
     tracing::info!("stopping: running work has {} s to finish", drain.as_secs());
     let deadline = Instant::now() + drain;
     futures::future::join_all(running.into_iter().map(|trigger| trigger.drain(deadline))).await;
-    failure.map_or(Ok(Exit::Done(0)), Err)
+    failure.map_or(Ok(Exit::Done(0)), |error| Err(error.into()))
 }
 
 /// Logs the grants of the component and the warnings about the settings.
@@ -261,13 +261,13 @@ fn log_notices(loaded_settings: &LoadedSettings, granted: Option<&str>) {
 }
 
 /// Resolves when one of `running` fails.
-async fn failed(running: &mut [Box<dyn Running>]) -> anyhow::Error {
+async fn failed(running: &mut [Box<dyn Running>]) -> Error {
     select_all(running.iter_mut().map(|trigger| trigger.failed())).await.0
 }
 
 /// Serves clients for `delay` while the runtime is not ready, so that load balancers have time to notice. Stops fetching work
 /// that other programs can fetch. Returns the error of a trigger that fails meanwhile.
-async fn serve_for(running: &mut [Box<dyn Running>], delay: Duration) -> Option<anyhow::Error> {
+async fn serve_for(running: &mut [Box<dyn Running>], delay: Duration) -> Option<Error> {
     if delay.is_zero() {
         return None;
     }

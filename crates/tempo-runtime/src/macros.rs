@@ -27,7 +27,7 @@ use tempo_core::{NoService, Service, Trigger};
 /// #     pub struct SystemClock;
 /// #     impl Backend<AcmeTime> for SystemClock {
 /// #         fn flags() -> Vec<Flag> { Vec::new() }
-/// #         async fn connect(_: BootContext<'_>) -> anyhow::Result<Self> { Ok(Self) }
+/// #         async fn connect(_: BootContext<'_>) -> tempo_settings::Result<Self> { Ok(Self) }
 /// #         fn state(&self, _: &ByteBudget) -> u64 { 0 }
 /// #     }
 /// # }

@@ -118,6 +118,7 @@ mod tests {
     use std::any::TypeId;
 
     use tempo_core::NoService;
+    use tempo_settings::Error;
     use wasmtime::Engine;
 
     fn search(text: &str) -> Vec<MissingImport> {
@@ -148,7 +149,7 @@ mod tests {
             concurrent_packages: &[],
             flags: Vec::new(),
             link: |_| Ok(()),
-            connect: |_| Box::pin(async { anyhow::bail!("nothing connects here") }),
+            connect: |_| Box::pin(async { Err(Error::internal("nothing connects here")) }),
         };
         let nearest = |import: &str, services: &[ServiceEntry]| {
             nearest("tempo", &MissingImport { import: import.into(), cause: "cause".into() }, services)

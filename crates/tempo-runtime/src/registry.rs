@@ -13,11 +13,11 @@ use tempo_settings::{Error, ErrorKind, Flag, Settings};
 use tempo_tool::Tool;
 use wasmtime::component::Linker;
 
-type BoxFuture<'a, R> = Pin<Box<dyn Future<Output = anyhow::Result<R>> + Send + 'a>>;
+type BoxFuture<'a, R, E = Error> = Pin<Box<dyn Future<Output = Result<R, E>> + Send + 'a>>;
 
 type StartTrigger = for<'a> fn(Workload, &'a Settings, ServiceState) -> BoxFuture<'a, Box<dyn Running>>;
 
-type RunTool = for<'a> fn(&'a ArgMatches, &'a Settings, &'a mut (dyn Write + Send)) -> BoxFuture<'a, ()>;
+type RunTool = for<'a> fn(&'a ArgMatches, &'a Settings, &'a mut (dyn Write + Send)) -> BoxFuture<'a, (), anyhow::Error>;
 
 /// A connected backend.
 pub struct ConnectedBackend {
@@ -101,7 +101,7 @@ impl TriggerEntry {
             flags: R::flags(),
             start: |workload, settings, state| match state.into_inner::<R::Service>() {
                 Some(state) => R::start(workload, settings, state),
-                None => Box::pin(async { Err(without_service::<R>().into()) }),
+                None => Box::pin(async { Err(without_service::<R>()) }),
             },
         }
     }

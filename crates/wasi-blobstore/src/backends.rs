@@ -26,7 +26,7 @@ impl<S: BackendSchemes<dyn Container>> Backend<WasiBlobstore> for BlobstoreBacke
         [vec![BLOBSTORE, MAX_OBJECT_SIZE, DATA], S::flags()].concat()
     }
 
-    async fn connect(boot: BootContext<'_>) -> anyhow::Result<Self> {
+    async fn connect(boot: BootContext<'_>) -> tempo_settings::Result<Self> {
         let data: String = boot.settings.require(&DATA)?;
         let fallback = BackendUrl::of_file(Path::new(&format!("{}/blobstore", data.trim_end_matches('/'))))?;
         let max_object: Size = boot.settings.require(&MAX_OBJECT_SIZE)?;
@@ -58,7 +58,7 @@ mod tests {
 
     type Embedded = BlobstoreBackends<(Memory, File)>;
 
-    async fn connect(flags: &[(Flag, &str)]) -> anyhow::Result<Embedded> {
+    async fn connect(flags: &[(Flag, &str)]) -> tempo_settings::Result<Embedded> {
         let mut settings = Settings::default();
         for (flag, text) in flags {
             settings.set(flag, vec![Value { text: (*text).to_owned(), source: ValueSource::CommandLine }]);

@@ -30,7 +30,7 @@ impl Backend<WasiConfig> for Variables {
         vec![CONFIG, CONFIG_FILE]
     }
 
-    async fn connect(boot: BootContext<'_>) -> anyhow::Result<Self> {
+    async fn connect(boot: BootContext<'_>) -> tempo_settings::Result<Self> {
         let values = collect(boot.settings, boot.limits)?;
         Ok(Self { state: ConfigCtx::new(instrument(boot.telemetry, Arc::new(values)), boot.limits) })
     }
@@ -97,10 +97,10 @@ mod tests {
         limits
     }
 
-    async fn connect(settings: &Settings, limits: &Limits) -> anyhow::Result<Vec<(String, String)>> {
+    async fn connect(settings: &Settings, limits: &Limits) -> tempo_settings::Result<Vec<(String, String)>> {
         let backend = Variables::connect(BootContext::new("test", limits, settings)).await?;
         let state = backend.state(&ByteBudget::new(0));
-        Ok(state.view().configuration.get_all().await?)
+        state.view().configuration.get_all().await.map_err(Error::internal)
     }
 
     #[tokio::test]

@@ -49,7 +49,7 @@ impl Backend<WasiHttp> for HttpClient {
         vec![ALLOW, ALLOW_ADDRESS, CA, CONNECT, TLS, FIRST_BYTE, REQUESTS]
     }
 
-    async fn connect(boot: BootContext<'_>) -> anyhow::Result<Self> {
+    async fn connect(boot: BootContext<'_>) -> tempo_settings::Result<Self> {
         let settings = boot.settings;
         let urls = settings.all::<String>(&ALLOW)?;
         let addresses = settings.all::<String>(&ALLOW_ADDRESS)?;

@@ -68,20 +68,20 @@ impl Trigger for HttpServer {
         Config::FLAGS.to_vec()
     }
 
-    async fn start(workload: Workload, settings: &Settings, _: HttpCtx) -> anyhow::Result<Box<dyn Running>> {
+    async fn start(workload: Workload, settings: &Settings, _: HttpCtx) -> tempo_settings::Result<Box<dyn Running>> {
         let config = Arc::new(Config::from_settings(settings)?);
         let tls = config.tls.as_ref().map(|(cert, key)| Tls::load(cert, key)).transpose()?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         let listener = listen(config.address)?;
-        let address = listener.local_addr()?;
+        let address = listener.local_addr().map_err(Error::internal)?;
         let (phase, phases) = watch::channel(ServerPhase::Serving);
         let backlog = Backlog::new(config.send_buffer);
         let mut threads = Vec::new();
         let mut end_pair = Vec::new();
         for _ in 0..config.threads {
-            let worker = Arc::new(Worker::new(workload.clone(), config.clone())?);
+            let worker = Arc::new(Worker::new(workload.clone(), config.clone()).map_err(Error::internal)?);
             let server = Server { worker, backlog: backlog.clone(), tls: tls.clone(), phase: phases.clone() };
-            let (thread, end) = ServingThread::start(server)?;
+            let (thread, end) = ServingThread::start(server).map_err(Error::internal)?;
             threads.push(thread);
             end_pair.push(end);
         }
@@ -159,9 +159,9 @@ impl Running for RunningServer {
         format!("listening on {}", self.url)
     }
 
-    async fn failed(&mut self) -> anyhow::Error {
+    async fn failed(&mut self) -> Error {
         let _ = select_all(&mut self.end_pair).await;
-        anyhow::anyhow!("a serving thread ended")
+        Error::internal("a serving thread ended")
     }
 
     async fn drain(self: Box<Self>, deadline: Instant) {

@@ -33,7 +33,7 @@ impl<S: BackendSchemes<dyn KeyValueStore>> Backend<WasiKeyValue> for KeyValueBac
         [vec![KEYVALUE, DATA, MAX_KEY, MAX_VALUE], S::flags()].concat()
     }
 
-    async fn connect(boot: BootContext<'_>) -> anyhow::Result<Self> {
+    async fn connect(boot: BootContext<'_>) -> tempo_settings::Result<Self> {
         let limits = KeyValueLimits::from_settings(boot.settings, boot.limits)?;
         let stores = Backends::open::<S>(&KEYVALUE, fallback(boot)?, boot.backend()).await?;
         let state = KeyValueCtx::new(stores, boot.limits).with_limits(limits).with_telemetry(boot.telemetry);
@@ -73,7 +73,7 @@ mod tests {
         settings
     }
 
-    async fn connect(settings: &Settings) -> anyhow::Result<Embedded> {
+    async fn connect(settings: &Settings) -> tempo_settings::Result<Embedded> {
         Embedded::connect(BootContext::new("test", &Limits::default(), settings)).await
     }
 

@@ -32,11 +32,11 @@ impl KeyValueLimits {
         Self { key: MAX_KEY_BYTES, value: 1 << 20, answer: limits.hostcall_bytes }
     }
 
-    pub(crate) fn from_settings(settings: &Settings, limits: &Limits) -> anyhow::Result<Self> {
+    pub(crate) fn from_settings(settings: &Settings, limits: &Limits) -> tempo_settings::Result<Self> {
         let Size(key) = settings.require(&MAX_KEY)?;
         let Size(value) = settings.require(&MAX_VALUE)?;
         if key > MAX_KEY_BYTES {
-            return Err(settings.invalid(&MAX_KEY, "a key has at most 512 bytes on any backend").into());
+            return Err(settings.invalid(&MAX_KEY, "a key has at most 512 bytes on any backend"));
         }
         Ok(Self { key, value, answer: limits.hostcall_bytes })
     }

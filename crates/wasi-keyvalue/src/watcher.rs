@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use tempo_core::{Instances, Running, Trigger, Workload};
-use tempo_settings::{Flag, Settings};
+use tempo_settings::{Error, ErrorKind, Flag, Settings};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -34,8 +34,8 @@ impl Trigger for KeyValueWatcher {
         Vec::new()
     }
 
-    async fn start(workload: Workload, _: &Settings, state: KeyValueCtx) -> anyhow::Result<Box<dyn Running>> {
-        let watcher = Watcher::find(workload.component())?;
+    async fn start(workload: Workload, _: &Settings, state: KeyValueCtx) -> tempo_settings::Result<Box<dyn Running>> {
+        let watcher = Watcher::find(workload.component()).map_err(Error::internal)?;
         let instances = Arc::new(Instances::new(workload, watcher, 1));
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
@@ -49,7 +49,8 @@ impl Trigger for KeyValueWatcher {
             }
             known.push(store);
             let watched = Watched { instances: instances.clone(), name: name.into() };
-            tasks.spawn(watched.run(store.watch().await?, stopped.clone()));
+            let unwatched = |error| Error::new(ErrorKind::Unavailable, format!("cannot watch `{name}`: {error}"));
+            tasks.spawn(watched.run(store.watch().await.map_err(unwatched)?, stopped.clone()));
         }
         let announcement = format!("watching keyvalue stores: {}", names.join(", "));
         let mut reaper = JoinSet::new();
@@ -72,9 +73,9 @@ impl Running for Watching {
         self.announcement.clone()
     }
 
-    async fn failed(&mut self) -> anyhow::Error {
+    async fn failed(&mut self) -> Error {
         match self.tasks.join_next().await {
-            Some(_) => anyhow::anyhow!("the changes of a keyvalue store have ended"),
+            Some(_) => Error::internal("the changes of a keyvalue store have ended"),
             // Without stores, nothing can fail.
             None => std::future::pending().await,
         }

@@ -67,7 +67,7 @@ impl Backend<WasiLogging> for TracingLog {
         Vec::new()
     }
 
-    async fn connect(boot: BootContext<'_>) -> anyhow::Result<Self> {
+    async fn connect(boot: BootContext<'_>) -> tempo_settings::Result<Self> {
         Ok(Self { state: LoggingCtx::new(boot.component, instrument(boot.telemetry, Arc::new(Events)), boot.limits) })
     }
 

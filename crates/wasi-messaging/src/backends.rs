@@ -28,7 +28,7 @@ impl<S: BackendSchemes<dyn Broker>> Backend<WasiMessaging> for MessagingBackends
         [vec![MESSAGING, ALLOW_TOPIC, DATA, MAX_MESSAGE], S::flags()].concat()
     }
 
-    async fn connect(boot: BootContext<'_>) -> anyhow::Result<Self> {
+    async fn connect(boot: BootContext<'_>) -> tempo_settings::Result<Self> {
         let limits = MessagingLimits::from_settings(boot.settings, boot.limits)?;
         let brokers =
             Backends::open_as::<S>(&MESSAGING, default_url(boot.settings)?, boot.backend(), |system, name, broker| {
@@ -72,14 +72,14 @@ mod tests {
     impl BackendScheme<dyn Broker> for Recorded {
         const NAMES: &'static [&'static str] = &["memory", "file"];
 
-        async fn open(_: &BackendUrl, _: BackendContext<'_>) -> anyhow::Result<Arc<dyn Broker>> {
+        async fn open(_: &BackendUrl, _: BackendContext<'_>) -> tempo_settings::Result<Arc<dyn Broker>> {
             Ok(Arc::new(Recorder::default()))
         }
     }
 
     type Brokers = MessagingBackends<(Recorded,)>;
 
-    async fn connect(pairs: &[(&Flag, &str)]) -> anyhow::Result<Brokers> {
+    async fn connect(pairs: &[(&Flag, &str)]) -> tempo_settings::Result<Brokers> {
         let mut settings = Settings::default();
         for (flag, text) in pairs {
             settings.set(flag, vec![Value { text: (*text).to_owned(), source: ValueSource::CommandLine }]);

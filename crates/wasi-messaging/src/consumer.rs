@@ -47,7 +47,11 @@ impl Trigger for MessageConsumer {
         vec![SUBSCRIBE, CONSUMER, APP]
     }
 
-    async fn start(workload: Workload, settings: &Settings, state: MessagingCtx) -> anyhow::Result<Box<dyn Running>> {
+    async fn start(
+        workload: Workload,
+        settings: &Settings,
+        state: MessagingCtx,
+    ) -> tempo_settings::Result<Box<dyn Running>> {
         let subscribed = subscribe::read(settings, workload.name())?;
         if subscribed.is_empty() {
             return Ok(Box::new(Unsubscribed { component: workload.name().to_owned() }));
@@ -79,19 +83,17 @@ impl Trigger for MessageConsumer {
 type Joined = (Subscribed, Arc<dyn Broker>, Box<dyn Consumer>);
 
 /// Joins the consumers of all subscriptions before any message is fetched.
-async fn join(brokers: &Backends<dyn Broker>, subscribed: Vec<Subscribed>) -> anyhow::Result<Vec<Joined>> {
+async fn join(brokers: &Backends<dyn Broker>, subscribed: Vec<Subscribed>) -> tempo_settings::Result<Vec<Joined>> {
     let mut joined: Vec<Joined> = Vec::new();
     for subscribed in subscribed {
         let Some(broker) = brokers.get(&subscribed.client) else {
-            return Err(subscribed
-                .invalid("no broker of that name is configured; give it with --messaging NAME=URL")
-                .into());
+            return Err(subscribed.invalid("no broker of that name is configured; give it with --messaging NAME=URL"));
         };
         let consumer = &subscribed.subscription.consumer;
         // Two names of one broker would define the consumer twice.
         let twice = |(other, known, _): &Joined| Arc::ptr_eq(known, broker) && other.subscription.consumer == *consumer;
         if joined.iter().any(twice) {
-            return Err(subscribed.invalid("the consumer is there already, by another name of the same broker").into());
+            return Err(subscribed.invalid("the consumer is there already, by another name of the same broker"));
         }
         let consumer = broker.subscribe(&subscribed.subscription).await?;
         joined.push((subscribed, broker.clone(), consumer));
@@ -139,13 +141,13 @@ impl Running for RunningConsumer {
         self.notices.iter().for_each(|notice| tracing::info!("{notice}"));
     }
 
-    async fn failed(&mut self) -> anyhow::Error {
+    async fn failed(&mut self) -> Error {
         loop {
             match self.fetching.join_next().await {
-                Some(Ok(Err(error))) => return error.into(),
+                Some(Ok(Err(error))) => return error,
                 // It was stopped.
                 Some(Ok(Ok(()))) if self.phases.have_stopped() => {}
-                Some(_) => return anyhow::anyhow!("a subscription has ended"),
+                Some(_) => return Error::internal("a subscription has ended"),
                 // A task exists until the first failure, which ends the runtime, or until all have stopped.
                 None => std::future::pending().await,
             }
@@ -186,7 +188,7 @@ impl Running for Unsubscribed {
         Some(Error::new(ErrorKind::BadConfiguration, message))
     }
 
-    async fn failed(&mut self) -> anyhow::Error {
+    async fn failed(&mut self) -> Error {
         std::future::pending().await
     }
 

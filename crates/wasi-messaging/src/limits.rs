@@ -35,7 +35,7 @@ impl MessagingLimits {
         Self { payload: 1 << 20, headers, header_bytes, answer: limits.hostcall_bytes, request: limits.request }
     }
 
-    pub(crate) fn from_settings(settings: &Settings, limits: &Limits) -> anyhow::Result<Self> {
+    pub(crate) fn from_settings(settings: &Settings, limits: &Limits) -> tempo_settings::Result<Self> {
         let Size(payload) = settings.require(&MAX_MESSAGE)?;
         Ok(Self { payload, ..Self::new(limits) })
     }

@@ -120,7 +120,7 @@ impl Broker for InstrumentedBroker {
         result
     }
 
-    async fn subscribe(&self, subscription: &Subscription) -> anyhow::Result<Box<dyn Consumer>> {
+    async fn subscribe(&self, subscription: &Subscription) -> tempo_settings::Result<Box<dyn Consumer>> {
         self.broker.subscribe(subscription).await
     }
 

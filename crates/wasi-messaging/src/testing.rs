@@ -75,8 +75,8 @@ impl Broker for Recorder {
         lock(&self.answers).pop_front().unwrap_or_else(|| Err(Error::new(ErrorKind::Timeout, "no answer came in time")))
     }
 
-    async fn subscribe(&self, _: &Subscription) -> anyhow::Result<Box<dyn Consumer>> {
-        anyhow::bail!("nothing is delivered")
+    async fn subscribe(&self, _: &Subscription) -> tempo_settings::Result<Box<dyn Consumer>> {
+        Err(tempo_settings::Error::internal("nothing is delivered"))
     }
 }
 

@@ -44,7 +44,7 @@ async fn publish(engine: &Engine, component: &str, broker: &MemoryBroker, topic:
 }
 
 async fn consumer(broker: &MemoryBroker) -> anyhow::Result<Box<dyn Consumer>> {
-    broker.subscribe(&Subscription::new("test", vec![">".to_owned()])).await
+    Ok(broker.subscribe(&Subscription::new("test", vec![">".to_owned()])).await?)
 }
 
 /// The topic and the payload of the next message.

@@ -41,7 +41,7 @@ impl Backend<WasiOtel> for HostTelemetry {
         Vec::new()
     }
 
-    async fn connect(boot: BootContext<'_>) -> anyhow::Result<Self> {
+    async fn connect(boot: BootContext<'_>) -> tempo_settings::Result<Self> {
         Ok(Self::new(boot.component, boot.telemetry, boot.limits))
     }
 

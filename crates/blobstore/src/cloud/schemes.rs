@@ -73,7 +73,7 @@ async fn open(
     store: Arc<dyn Store>,
     prefix: &str,
     traits: Traits,
-) -> anyhow::Result<Arc<dyn Container>> {
+) -> tempo_settings::Result<Arc<dyn Container>> {
     let container = ObjectStore::new(store.clone(), prefix).map_err(|error| bad(url, &error.to_string()))?;
     let root = Path::parse(prefix).ok().filter(|prefix| !prefix.is_root());
     match store.list(root.as_ref()).next().await {
@@ -87,7 +87,7 @@ async fn open(
             } else {
                 format!("the server cannot be used: {}; check --blobstore", cause(&error))
             };
-            Err(Error::new(ErrorKind::Unavailable, format!("{url}: {problem}")).into())
+            Err(Error::new(ErrorKind::Unavailable, format!("{url}: {problem}")))
         }
     }
 }
@@ -106,7 +106,7 @@ pub struct S3;
 impl BackendScheme<dyn Container> for S3 {
     const NAMES: &'static [&'static str] = &["s3"];
 
-    async fn open(url: &BackendUrl, _: BackendContext<'_>) -> anyhow::Result<Arc<dyn Container>> {
+    async fn open(url: &BackendUrl, _: BackendContext<'_>) -> tempo_settings::Result<Arc<dyn Container>> {
         use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
         let address = address(url)?;
         let client = |connector: Connector| {
@@ -136,7 +136,7 @@ pub struct GoogleCloud;
 impl BackendScheme<dyn Container> for GoogleCloud {
     const NAMES: &'static [&'static str] = &["gs"];
 
-    async fn open(url: &BackendUrl, _: BackendContext<'_>) -> anyhow::Result<Arc<dyn Container>> {
+    async fn open(url: &BackendUrl, _: BackendContext<'_>) -> tempo_settings::Result<Arc<dyn Container>> {
         use object_store::gcp::{GoogleCloudStorageBuilder as Builder, GoogleConfigKey};
         let address = address(url)?;
         let builder = Builder::from_env()
@@ -158,7 +158,7 @@ pub struct Azure;
 impl BackendScheme<dyn Container> for Azure {
     const NAMES: &'static [&'static str] = &["az"];
 
-    async fn open(url: &BackendUrl, _: BackendContext<'_>) -> anyhow::Result<Arc<dyn Container>> {
+    async fn open(url: &BackendUrl, _: BackendContext<'_>) -> tempo_settings::Result<Arc<dyn Container>> {
         use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder as Builder};
         let address = address(url)?;
         let builder = Builder::from_env()

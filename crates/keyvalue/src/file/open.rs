@@ -13,7 +13,11 @@ use super::{Published, Shared, tables};
 static DATABASES: LazyLock<Databases<Shared>> = LazyLock::new(|| Databases::new("keyvalue"));
 
 /// Returns the database at `path`: the open one of this process, or a new one on `disk`.
-pub(super) async fn shared(path: &Path, quota: Option<u64>, disk: Box<dyn Disk>) -> anyhow::Result<Arc<Shared>> {
+pub(super) async fn shared(
+    path: &Path,
+    quota: Option<u64>,
+    disk: Box<dyn Disk>,
+) -> tempo_settings::Result<Arc<Shared>> {
     let (requests, receiver) = mpsc::channel(MAX_QUEUED_REQUESTS);
     let start = move |file: DatabaseFile, database: Database| {
         tables::prepare(&database, quota)?;

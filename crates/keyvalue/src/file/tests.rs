@@ -17,7 +17,7 @@ fn place() -> (TempDir, PathBuf) {
 }
 
 async fn refused(path: &Path) -> tempo_settings::Error {
-    FileStore::open(path).await.err().unwrap().downcast().unwrap()
+    FileStore::open(path).await.err().unwrap()
 }
 
 async fn set(store: &FileStore, key: &str, value: &'static str) -> Version {

@@ -19,7 +19,7 @@ pub(super) async fn shared(
     capacity: usize,
     clock: Clock,
     disk: Box<dyn Disk>,
-) -> anyhow::Result<Arc<Engine<FileLog>>> {
+) -> tempo_settings::Result<Arc<Engine<FileLog>>> {
     let (requests, receiver) = mpsc::channel(MAX_QUEUED_REQUESTS);
     let start = move |file: DatabaseFile, database: Database| {
         tables::prepare(&database)?;

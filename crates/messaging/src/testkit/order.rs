@@ -14,7 +14,7 @@ const EACH: usize = 6;
 
 async fn ordered(place: &Place) -> Result<Box<dyn Consumer>> {
     let subscription = Subscription { ordered: true, ..place.subscription("ordered", &["a"]) };
-    place.broker.subscribe(&subscription).await
+    Ok(place.broker.subscribe(&subscription).await?)
 }
 
 fn key(delivery: &Delivery) -> String {

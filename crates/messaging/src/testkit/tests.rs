@@ -63,7 +63,7 @@ impl Broker for Flawed {
         self.inner.request(message, replies, timeout).await
     }
 
-    async fn subscribe(&self, subscription: &Subscription) -> Result<Box<dyn Consumer>> {
+    async fn subscribe(&self, subscription: &Subscription) -> tempo_settings::Result<Box<dyn Consumer>> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let mut subscription = subscription.clone();
         match self.flaw {

@@ -59,15 +59,15 @@ impl<T> Databases<T> {
         disk: Box<dyn Disk>,
         start: impl FnOnce(DatabaseFile, Database) -> Result<(S, W), redb::Error> + Send + 'static,
         share: impl FnOnce(S, WriterThread) -> T,
-    ) -> anyhow::Result<Arc<T>> {
+    ) -> tempo_settings::Result<Arc<T>> {
         let wanted = path.to_owned();
-        let path = tokio::task::spawn_blocking(move || locate(&wanted)).await??;
+        let path = tokio::task::spawn_blocking(move || locate(&wanted)).await.map_err(Error::internal)??;
         let slot = self.slots.lock().unwrap_or_else(PoisonError::into_inner).entry(path.clone()).or_default().clone();
         let mut slot = slot.lock().await;
         if let Some(shared) = slot.shared.upgrade() {
             if slot.quota != quota {
                 let message = format!("{} is open with another quota", path.display());
-                return Err(Error::new(ErrorKind::BadConfiguration, message).into());
+                return Err(Error::new(ErrorKind::BadConfiguration, message));
             }
             return Ok(shared);
         }

@@ -41,7 +41,7 @@ fn increment(database: &Database) -> std::result::Result<u64, Error> {
     Ok(next)
 }
 
-async fn open_with(path: &Path, quota: Option<u64>) -> anyhow::Result<Arc<Counter>> {
+async fn open_with(path: &Path, quota: Option<u64>) -> tempo_settings::Result<Arc<Counter>> {
     let (requests, mut receiver) = mpsc::channel::<oneshot::Sender<u64>>(MAX_QUEUED_REQUESTS);
     let start = move |_file: DatabaseFile, database: Database| {
         prepare(&database, META, |_| Ok(()))?;
@@ -64,7 +64,7 @@ async fn open(path: &Path) -> Arc<Counter> {
 }
 
 async fn refused(path: &Path) -> tempo_settings::Error {
-    open_with(path, None).await.err().unwrap().downcast().unwrap()
+    open_with(path, None).await.err().unwrap()
 }
 
 fn place() -> (TempDir, PathBuf) {

@@ -52,13 +52,14 @@ impl StreamConsumer {
         stream: Arc<NamedStream>,
         letters: Arc<DeadLetterStream>,
         subscription: &Subscription,
-    ) -> anyhow::Result<Self> {
+    ) -> tempo_settings::Result<Self> {
         // Check first: a refused subscription must not create streams.
         join::check(&stream, subscription).await?;
         letters.prepare(&stream).await?;
         let (info, adoption) = join::join(&stream, subscription).await?;
         let found = stream.find().await?.ok_or_else(|| stream.unavailable("the stream was deleted"))?;
-        let pull = Pull::open(&stream.connection, &stream.name, &info.name, None).await?;
+        let pull = Pull::open(&stream.connection, &stream.name, &info.name, None).await;
+        let pull = pull.map_err(|error| stream.unavailable(error.to_string()))?;
         let ack_context = AckContext { connection: stream.connection.clone(), letters, ack_wait: info.config.ack_wait };
         Ok(Self {
             ack_context: Arc::new(ack_context),

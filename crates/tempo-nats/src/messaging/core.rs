@@ -20,7 +20,7 @@ pub(super) struct CoreBroker {
 }
 
 impl CoreBroker {
-    pub(super) async fn open(connection: Connection) -> anyhow::Result<Self> {
+    pub(super) async fn open(connection: Connection) -> tempo_settings::Result<Self> {
         let inbox = Inbox::open(&connection).await?;
         Ok(Self { connection, inbox })
     }
@@ -59,7 +59,7 @@ impl Broker for CoreBroker {
         request(&self.connection, &self.inbox, &message, replies, timeout, false).await
     }
 
-    async fn subscribe(&self, subscription: &Subscription) -> anyhow::Result<Box<dyn Consumer>> {
+    async fn subscribe(&self, subscription: &Subscription) -> tempo_settings::Result<Box<dyn Consumer>> {
         Ok(Box::new(Queue::join(&self.connection, subscription).await?))
     }
 }

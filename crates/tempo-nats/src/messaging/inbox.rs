@@ -48,9 +48,13 @@ pub(super) struct CoreRequest<'a> {
 
 impl Inbox {
     /// Subscribes. The receiving task runs on the current runtime.
-    pub(super) async fn open(connection: &Connection) -> anyhow::Result<Self> {
+    pub(super) async fn open(connection: &Connection) -> tempo_settings::Result<Self> {
         let prefix = format!("{}.", connection.client().new_inbox());
-        let subscriber = connection.client().subscribe(format!("{prefix}*")).await?;
+        let subscriber = connection.client().subscribe(format!("{prefix}*")).await;
+        let subscriber = subscriber.map_err(|error| {
+            let message = format!("cannot subscribe to the inbox: {error}");
+            tempo_settings::Error::new(tempo_settings::ErrorKind::Unavailable, message)
+        })?;
         let waiting = Arc::default();
         let pump = tokio::spawn(pump(subscriber, prefix.clone(), Arc::clone(&waiting))).abort_handle();
         Ok(Self { prefix, waiting, pump })

@@ -29,7 +29,11 @@ pub(super) struct JetStreamBroker {
 
 impl JetStreamBroker {
     /// Looks the stream up, or creates it if `subjects` is not empty.
-    pub(super) async fn open(connection: Connection, address: &Address, subjects: Vec<String>) -> anyhow::Result<Self> {
+    pub(super) async fn open(
+        connection: Connection,
+        address: &Address,
+        subjects: Vec<String>,
+    ) -> tempo_settings::Result<Self> {
         let (name, server) = (address.name.clone(), address.server());
         let stream = NamedStream::new(connection.clone(), name.clone(), address.to_string());
         let found = stream.find().await?;
@@ -91,7 +95,7 @@ impl Broker for JetStreamBroker {
         pending.collect(replies, deadline, None).await
     }
 
-    async fn subscribe(&self, subscription: &Subscription) -> anyhow::Result<Box<dyn Consumer>> {
+    async fn subscribe(&self, subscription: &Subscription) -> tempo_settings::Result<Box<dyn Consumer>> {
         let letters = match &subscription.dead_letter {
             Some(name) => {
                 let letters =

@@ -1,14 +1,17 @@
 //! A consumer on core NATS: a queue group with a bounded buffer.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, SystemTime};
 
+use async_nats::client::SubscribeError;
 use async_nats::{Message as NatsMessage, Subscriber};
 use async_trait::async_trait;
 use futures::StreamExt as _;
 use futures::stream::SelectAll;
 use tempo_messaging::{Consumer, Delivery, Receipt, Result, Subscription, topic};
+use tempo_settings::{Error, ErrorKind};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::AbortHandle;
 
@@ -36,7 +39,7 @@ struct QueuedMessage {
 
 impl Queue {
     /// Joins the group. The receiving task runs on the current runtime.
-    pub(super) async fn join(connection: &Connection, subscription: &Subscription) -> anyhow::Result<Self> {
+    pub(super) async fn join(connection: &Connection, subscription: &Subscription) -> tempo_settings::Result<Self> {
         let filters = topic::prune(&subscription.topics);
         let subscribing = async {
             let mut subscribers = SelectAll::new();
@@ -45,15 +48,20 @@ impl Queue {
                 let group = subscription.consumer.clone();
                 subscribers.push(connection.client().queue_subscribe(filter, group).await?);
             }
-            anyhow::Ok(subscribers)
+            Ok(subscribers)
         };
-        let subscribers = connection.request(subscribing).await.map_err(error::lost)??;
-        core::barrier(connection).await?;
+        let subscribers = connection.request(subscribing).await.map_err(|lost| not_subscribed(&error::lost(lost)))?;
+        let subscribers = subscribers.map_err(|error: SubscribeError| not_subscribed(&error))?;
+        core::barrier(connection).await.map_err(|error| not_subscribed(&error))?;
         let (sender, waiting) = mpsc::channel(MAX_QUEUED_MESSAGES);
         let lost = Arc::new(LossCounters { consumer: subscription.consumer.clone(), ..LossCounters::default() });
         let pump = tokio::spawn(pump(subscribers, sender, Arc::clone(&lost))).abort_handle();
         Ok(Self { waiting, lost, pump })
     }
+}
+
+fn not_subscribed(problem: &dyn Display) -> Error {
+    Error::new(ErrorKind::Unavailable, format!("cannot subscribe: {problem}"))
 }
 
 impl Drop for Queue {

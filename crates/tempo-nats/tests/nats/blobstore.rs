@@ -16,7 +16,7 @@ use crate::support::{Server, eventually, soon};
 
 const MIB: usize = 1 << 20;
 
-async fn try_open(server: &Server) -> anyhow::Result<Arc<dyn Container>> {
+async fn try_open(server: &Server) -> tempo_settings::Result<Arc<dyn Container>> {
     let settings = Settings::default();
     let context = BackendContext::new(&settings);
     NatsBlobstore::open(&BackendUrl::parse(&server.url("b")).unwrap(), context).await

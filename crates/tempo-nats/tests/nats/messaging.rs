@@ -20,7 +20,7 @@ use tempo_settings::{BackendUrl, FlagValue as _, Settings};
 use crate::support::{Server, soon};
 
 /// Opens a broker at the end of the server's URL: `/STREAM`, or nothing.
-async fn try_open(server: &Server, rest: &str) -> anyhow::Result<Arc<dyn Broker>> {
+async fn try_open(server: &Server, rest: &str) -> tempo_settings::Result<Arc<dyn Broker>> {
     let url = format!("nats://127.0.0.1:{}{rest}", server.port);
     let settings = Settings::default();
     let context = BackendContext::new(&settings);

@@ -127,7 +127,7 @@ fn program() -> PathBuf {
 }
 
 /// Opens a store, with flags as a user would give them.
-pub(crate) async fn open_with(url: &str, flags: &[(&str, &str)]) -> anyhow::Result<Arc<dyn KeyValueStore>> {
+pub(crate) async fn open_with(url: &str, flags: &[(&str, &str)]) -> tempo_settings::Result<Arc<dyn KeyValueStore>> {
     let known = NatsKeyValue::flags();
     let mut settings = Settings::default();
     for (name, text) in flags {
@@ -146,7 +146,7 @@ pub(crate) async fn open(server: &Server, bucket: &str) -> Arc<dyn KeyValueStore
 pub(crate) async fn refusal(url: &str, flags: &[(&str, &str)]) -> tempo_settings::Error {
     let error = open_with(url, flags).await.err().expect("the store must not open");
     assert!(!format!("{error:#} {error:?}").contains("s3cret"), "{error:?}");
-    error.downcast().expect("an error with an exit code")
+    error
 }
 
 /// Asks again and again until there is an answer, or the patience ends.

@@ -32,7 +32,7 @@ pub(super) struct Connector {
 }
 
 impl Connector {
-    pub(super) fn new(policy: Policy, config: &ClientConfig) -> anyhow::Result<Self> {
+    pub(super) fn new(policy: Policy, config: &ClientConfig) -> tempo_settings::Result<Self> {
         Ok(Self {
             policy,
             tls: Tls::new(&config.ca_files, config.tls_timeout)?,

@@ -60,7 +60,7 @@ impl Client {
     ///
     /// # Errors
     /// A file of certificate authorities cannot be read or holds none.
-    pub fn new(config: ClientConfig, policy: Policy) -> anyhow::Result<Self> {
+    pub fn new(config: ClientConfig, policy: Policy) -> tempo_settings::Result<Self> {
         let connector = Connector::new(policy.clone(), &config)?;
         let mut builder = legacy::Client::builder(TokioExecutor::new());
         builder

@@ -73,7 +73,7 @@ fn connector(files: &[PathBuf], contents: &[Vec<u8>]) -> Result<TlsConnector, Er
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     for (file, content) in files.iter().zip(contents) {
         add_authorities(&mut roots, content).map_err(|error| {
-            let problem = format!("--{CA}: cannot use {} as certificate authorities: {error:#}", file.display());
+            let problem = format!("--{CA}: cannot use {} as certificate authorities: {error}", file.display());
             Error::new(ErrorKind::BadConfiguration, problem)
         })?;
     }
@@ -86,13 +86,14 @@ fn connector(files: &[PathBuf], contents: &[Vec<u8>]) -> Result<TlsConnector, Er
     Ok(Arc::new(config).into())
 }
 
-fn add_authorities(roots: &mut RootCertStore, content: &[u8]) -> anyhow::Result<()> {
+fn add_authorities(roots: &mut RootCertStore, content: &[u8]) -> Result<(), String> {
     let before = roots.len();
     for certificate in CertificateDer::pem_slice_iter(content) {
-        roots.add(certificate?)?;
+        let certificate = certificate.map_err(|error| error.to_string())?;
+        roots.add(certificate).map_err(|error| error.to_string())?;
     }
-    anyhow::ensure!(roots.len() > before, "expected PEM with at least one CERTIFICATE section");
-    Ok(())
+    let found = roots.len() > before;
+    found.then_some(()).ok_or_else(|| "expected PEM with at least one CERTIFICATE section".to_owned())
 }
 
 #[cfg(test)]

@@ -87,7 +87,11 @@ impl Setup {
     }
 }
 
-async fn start(workload: Workload, state: &MessagingCtx, subscribe: &[&str]) -> anyhow::Result<Box<dyn Running>> {
+async fn start(
+    workload: Workload,
+    state: &MessagingCtx,
+    subscribe: &[&str],
+) -> tempo_settings::Result<Box<dyn Running>> {
     let mut settings = Settings::default();
     let value = |text: &&str| Value { text: (*text).to_owned(), source: ValueSource::CommandLine };
     settings.set(&SUBSCRIBE, subscribe.iter().map(value).collect());

@@ -102,7 +102,7 @@ pub(super) async fn try_open<S: BackendSchemes<dyn Broker>>(
     let broker = S::open(url, context).await.unwrap_or_else(|| {
         let known = S::names().iter().map(|name| format!("{name}:")).collect::<Vec<_>>().join(", ");
         let problem = format!("this runtime has no backend for {}:; it has {known}", url.scheme());
-        Err(settings.invalid(&MESSAGING, &problem).into())
+        Err(settings.invalid(&MESSAGING, &problem))
     })?;
     Ok(broker.operator().is_some().then_some(broker))
 }

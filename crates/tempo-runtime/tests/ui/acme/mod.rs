@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use tempo_runtime::tempo_backend::ByteBudget;
 use tempo_runtime::tempo_core::{Backend, BootContext, Provide, Running, Service, StoreData, Trigger, Workload};
-use tempo_runtime::tempo_settings::{Flag, Settings};
+use tempo_runtime::tempo_settings::{self, Flag, Settings};
 use tempo_runtime::wasmtime::component::{HasData, Linker, ResourceTable};
 
 pub struct AcmeTime;
@@ -65,7 +65,7 @@ impl Backend<AcmeTime> for SystemClock {
         Vec::new()
     }
 
-    async fn connect(_: BootContext<'_>) -> anyhow::Result<Self> {
+    async fn connect(_: BootContext<'_>) -> tempo_settings::Result<Self> {
         Ok(Self)
     }
 
@@ -79,7 +79,7 @@ impl Backend<AcmeDice> for LoadedDice {
         Vec::new()
     }
 
-    async fn connect(_: BootContext<'_>) -> anyhow::Result<Self> {
+    async fn connect(_: BootContext<'_>) -> tempo_settings::Result<Self> {
         Ok(Self)
     }
 
@@ -99,7 +99,7 @@ impl Trigger for AcmeAlarm {
         Vec::new()
     }
 
-    async fn start(_: Workload, _: &Settings, _: u64) -> anyhow::Result<Box<dyn Running>> {
+    async fn start(_: Workload, _: &Settings, _: u64) -> tempo_settings::Result<Box<dyn Running>> {
         Ok(Box::new(Idle))
     }
 }
@@ -112,7 +112,7 @@ impl Running for Idle {
         String::new()
     }
 
-    async fn failed(&mut self) -> anyhow::Error {
+    async fn failed(&mut self) -> tempo_settings::Error {
         std::future::pending().await
     }
 

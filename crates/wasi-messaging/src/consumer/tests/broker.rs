@@ -151,7 +151,7 @@ impl Broker for TestBroker {
         Err(Error::new(ErrorKind::NoResponders, "no responders here"))
     }
 
-    async fn subscribe(&self, subscription: &Subscription) -> anyhow::Result<Box<dyn Consumer>> {
+    async fn subscribe(&self, subscription: &Subscription) -> tempo_settings::Result<Box<dyn Consumer>> {
         self.0.subscribed.lock().unwrap().push(subscription.clone());
         Ok(Box::new(TestConsumer(self.clone())))
     }

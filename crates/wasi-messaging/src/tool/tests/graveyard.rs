@@ -39,7 +39,7 @@ static GRAVES: LazyLock<std::sync::Mutex<Vec<(String, Graveyard)>>> = LazyLock::
 impl BackendScheme<dyn Broker> for Grave {
     const NAMES: &'static [&'static str] = &["grave", "hollow"];
 
-    async fn open(url: &BackendUrl, _: BackendContext<'_>) -> anyhow::Result<Arc<dyn Broker>> {
+    async fn open(url: &BackendUrl, _: BackendContext<'_>) -> tempo_settings::Result<Arc<dyn Broker>> {
         if url.scheme() == "hollow" {
             return Ok(Arc::new(crate::testing::Recorder::default()));
         }
@@ -63,7 +63,7 @@ impl Broker for Graveyard {
         panic!("the tool sends no requests")
     }
 
-    async fn subscribe(&self, _: &Subscription) -> anyhow::Result<Box<dyn Consumer>> {
+    async fn subscribe(&self, _: &Subscription) -> tempo_settings::Result<Box<dyn Consumer>> {
         panic!("the tool makes no consumers")
     }
 

@@ -9,7 +9,7 @@ use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 
 use crate::bindings::{draft, tempo};
 use crate::copies::Copies;
-use crate::{Container, Error, Result};
+use crate::{BlobstoreCtxBuilder, Container, Error, Result};
 
 /// The host service for `wasi:blobstore` and `tempo:blobstore`.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +26,11 @@ pub struct BlobstoreCtx {
 }
 
 impl BlobstoreCtx {
+    /// Returns a builder of a context without containers and with the default limits.
+    pub fn builder() -> BlobstoreCtxBuilder {
+        BlobstoreCtxBuilder::new()
+    }
+
     /// Creates the state of a store over `containers`. The maximum size of an object is `max_object_size` bytes;
     /// `limits` supplies the maximum size of a host function's result and the bytes that the host may buffer for the
     /// store.

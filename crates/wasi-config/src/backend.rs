@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tempo_core::Limits;
 
-use crate::{ConfigView, Error};
+use crate::{ConfigCtxBuilder, ConfigView, Error};
 
 /// A source of configuration values.
 ///
@@ -28,6 +28,11 @@ pub struct ConfigCtx {
 }
 
 impl ConfigCtx {
+    /// Returns a builder of a context without values and with the default limits.
+    pub fn builder() -> ConfigCtxBuilder {
+        ConfigCtxBuilder::default()
+    }
+
     /// Creates the state of a store over `configuration`, with the limit on hostcall bytes of `limits`.
     pub fn new(configuration: Arc<dyn Configuration>, limits: &Limits) -> Self {
         Self { configuration, max_bytes: limits.hostcall_bytes }

@@ -6,9 +6,8 @@ use std::time::Duration;
 use tempo_backend::ByteBudget;
 use tempo_core::{Backend, BootContext};
 use tempo_settings::{Disclosure, Error, Flag, Settings};
-use wasmtime_wasi_http::WasiHttpCtx;
 
-use crate::{Client, ClientConfig, GrantError, HeldBytes, Hooks, Policy, WasiHttp};
+use crate::{Client, ClientConfig, GrantError, Hooks, HttpCtx, Policy, WasiHttp};
 
 const ALLOW: Flag = Flag::new("allow-http", "URL", "A URL the guest may request, such as https://api.example.com")
     .repeatable()
@@ -29,19 +28,9 @@ const FIRST_BYTE: Flag =
     Flag::new("http-first-byte-timeout", "TIME", "Time to the first byte of an answer").default("30s");
 const REQUESTS: Flag = Flag::new("max-http-requests", "N", "Outgoing requests at once").default("512");
 
-/// Header data of one guest's request or response, in bytes.
-const FIELD_BYTES: usize = 128 << 10;
-
 /// The backend of [`WasiHttp`]: a pooled client under the egress policy. It connects on the first request.
 pub struct HttpClient {
     hooks: Hooks,
-}
-
-/// The state of one store.
-pub struct HttpCtx {
-    pub(crate) context: WasiHttpCtx,
-    pub(crate) hooks: Hooks,
-    pub(crate) held: HeldBytes,
 }
 
 impl Backend<WasiHttp> for HttpClient {
@@ -67,9 +56,7 @@ impl Backend<WasiHttp> for HttpClient {
     }
 
     fn state(&self, bytes: &ByteBudget) -> HttpCtx {
-        let mut context = WasiHttpCtx::new();
-        context.set_field_size_limit(FIELD_BYTES);
-        HttpCtx { context, hooks: self.hooks.clone().with_budget(bytes), held: HeldBytes::new(bytes) }
+        HttpCtx::new(self.hooks.clone(), bytes)
     }
 }
 

@@ -6,11 +6,12 @@ use wasmtime_wasi_http::WasiHttpCtxView;
 use wasmtime_wasi_http::p2::bindings as p2;
 use wasmtime_wasi_http::p3::bindings as p3;
 
-use crate::backend::HttpCtx;
+use crate::HttpCtx;
 use crate::held::{HeldBytes, add_p2_to_linker, add_p3_to_linker};
 use crate::requests::{OutgoingRequests, add_outgoing_handler};
 
 /// The service `wasi:http`: types, and outgoing requests under the egress policy.
+#[derive(Clone, Copy, Debug)]
 pub struct WasiHttp;
 
 /// The view of a store that the host functions use.
@@ -38,8 +39,7 @@ impl Service for WasiHttp {
     type State = HttpCtx;
 
     fn view<'a>(state: &'a mut HttpCtx, table: &'a mut ResourceTable) -> HttpView<'a> {
-        let http = WasiHttpCtxView { hooks: &mut state.hooks, table, ctx: &mut state.context };
-        HttpView { http, held: &mut state.held }
+        state.view(table)
     }
 
     fn add_to_linker<T: Provide<Self>>(linker: &mut Linker<T>) -> wasmtime::Result<()> {

@@ -11,7 +11,7 @@ use tempo_telemetry::{Operations, Telemetry};
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 
 use crate::bindings::{wasi_v0_2_draft, wasi_v0_2_draft2, wasmcloud_v0_2};
-use crate::{Bucket, Error, ErrorKind, KeyValueLimits, KeyValueStore, Result};
+use crate::{Bucket, Error, ErrorKind, KeyValueCtxBuilder, KeyValueLimits, KeyValueStore, Result};
 
 /// The host service for `wasi:keyvalue` and `wasmcloud:keyvalue`.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +29,11 @@ pub struct KeyValueCtx {
 }
 
 impl KeyValueCtx {
+    /// Returns a builder of a context without stores and with the default limits.
+    pub fn builder() -> KeyValueCtxBuilder {
+        KeyValueCtxBuilder::new()
+    }
+
     /// Creates a state with `stores`. Uses the limits for hostcall bytes and host memory.
     pub fn new(stores: Backends<dyn KeyValueStore>, limits: &Limits) -> Self {
         let bytes = ByteBudget::new(limits.host_memory);

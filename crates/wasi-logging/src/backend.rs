@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tempo_core::{Limits, LogBudget};
 
-use crate::LoggingView;
+use crate::{LoggingCtxBuilder, LoggingView};
 
 /// The level of a message, in ascending order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,6 +65,11 @@ pub struct LoggingCtx {
 }
 
 impl LoggingCtx {
+    /// Returns a builder of a context that writes to [`Events`](crate::Events) within the default limits.
+    pub fn builder() -> LoggingCtxBuilder {
+        LoggingCtxBuilder::new()
+    }
+
     /// Creates the state of `component`, whose messages go to `sink` within `limits`.
     pub fn new(component: &str, sink: Arc<dyn LogSink>, limits: &Limits) -> Self {
         Self { component: component.into(), sink, budget: Arc::new(LogBudget::new(limits)) }

@@ -12,7 +12,7 @@ use crate::allowed::{Allowed, AllowedTopics};
 use crate::bindings::{draft, tempo, wasmcloud_v0_2, wasmcloud_v0_3};
 use crate::client::{Client, Handled};
 use crate::replies::ReplyTopics;
-use crate::{Broker, Message, MessagingLimits};
+use crate::{Broker, Message, MessagingCtxBuilder, MessagingLimits};
 
 /// The host service for `tempo:messaging`, `wasi:messaging` and `wasmcloud:messaging`.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +29,11 @@ pub struct MessagingCtx {
 }
 
 impl MessagingCtx {
+    /// Returns a builder of a context without brokers and with the default limits.
+    pub fn builder() -> MessagingCtxBuilder {
+        MessagingCtxBuilder::new()
+    }
+
     /// Creates a state with `brokers`. Uses the limits for hostcall bytes, host memory and the request timeout.
     pub fn new(brokers: Backends<dyn Broker>, limits: &Limits) -> Self {
         let (allowed, replies) = (AllowedTopics::default(), ReplyTopics::default());

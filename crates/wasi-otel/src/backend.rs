@@ -12,8 +12,8 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use tempo_core::Limits;
 use tempo_telemetry::Signal;
 
-use crate::OtelView;
 use crate::limits::Budgets;
+use crate::{OtelCtxBuilder, OtelView};
 
 /// The origin of a guest's item.
 #[derive(Clone, Copy, Debug)]
@@ -90,6 +90,11 @@ pub struct OtelCtx {
 }
 
 impl OtelCtx {
+    /// Returns a builder of a context that discards everything, with the default limits.
+    pub fn builder() -> OtelCtxBuilder {
+        OtelCtxBuilder::new()
+    }
+
     /// Creates the state of a component, whose telemetry goes to `collector` within the limits; `limits` has those of
     /// log lines.
     pub fn new(collector: Arc<dyn Collector>, limits: &Limits) -> Self {

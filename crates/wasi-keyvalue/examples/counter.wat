@@ -1,0 +1,43 @@
+;; `count: func() -> u64` adds one to the number under "visits" in the default store. An error traps.
+(component
+    (import "wasi:keyvalue/store@0.2.0-draft" (instance $store
+        (export "bucket" (type $bucket (sub resource)))
+        (type $raw (variant (case "no-such-store") (case "access-denied") (case "other" string)))
+        (export "error" (type $error (eq $raw)))
+        (export "open" (func (param "identifier" string) (result (result (own $bucket) (error $error)))))))
+    (alias export $store "bucket" (type $bucket))
+    (alias export $store "error" (type $error))
+    (import "wasi:keyvalue/atomics@0.2.0-draft" (instance $atomics
+        (alias outer 1 $bucket (type $outer-bucket))
+        (export "bucket" (type $bucket (eq $outer-bucket)))
+        (alias outer 1 $error (type $outer-error))
+        (export "error" (type $error (eq $outer-error)))
+        (export "increment" (func (param "bucket" (borrow $bucket)) (param "key" string) (param "delta" u64)
+            (result (result u64 (error $error)))))))
+    (core module $memory
+        (memory (export "memory") 1)
+        (global $next (mut i32) (i32.const 1024))
+        (func (export "realloc") (param i32 i32 i32 i32) (result i32)
+            (local $at i32)
+            (local.set $at (i32.and (i32.add (global.get $next) (i32.const 7)) (i32.const -8)))
+            (global.set $next (i32.add (local.get $at) (local.get 3)))
+            (local.get $at))
+        (data (i32.const 16) "defaultvisits"))
+    (core instance $memory (instantiate $memory))
+    (alias core export $memory "memory" (core memory $mem))
+    (alias core export $memory "realloc" (core func $realloc))
+    (core func $open (canon lower (func $store "open") (memory $mem) (realloc $realloc)))
+    (core func $increment (canon lower (func $atomics "increment") (memory $mem) (realloc $realloc)))
+    (core module $main
+        (import "host" "memory" (memory 1))
+        (import "host" "open" (func $open (param i32 i32 i32)))
+        (import "host" "increment" (func $increment (param i32 i32 i32 i64 i32)))
+        (func (export "count") (result i64)
+            (call $open (i32.const 16) (i32.const 7) (i32.const 64))
+            (if (i32.load8_u (i32.const 64)) (then unreachable))
+            (call $increment (i32.load (i32.const 68)) (i32.const 23) (i32.const 6) (i64.const 1) (i32.const 128))
+            (if (i32.load8_u (i32.const 128)) (then unreachable))
+            (i64.load (i32.const 136))))
+    (core instance $main (instantiate $main (with "host" (instance
+        (export "memory" (memory $mem)) (export "open" (func $open)) (export "increment" (func $increment))))))
+    (func (export "count") (result u64) (canon lift (core func $main "count"))))

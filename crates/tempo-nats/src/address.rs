@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use async_nats::ServerAddr;
+use async_nats::{Client, ServerAddr};
 use percent_encoding::percent_decode_str;
 #[cfg(feature = "messaging")]
 use tempo_messaging::topic;
@@ -76,6 +76,16 @@ impl Address {
             return Err(wrong(NAME));
         }
         Ok(Self { hosts, tls: url.scheme() == "tls", user, name: name.to_owned() })
+    }
+
+    /// Names the bucket or stream `name` on the server that `client` is connected to.
+    pub(crate) fn of_client(client: &Client, name: &str) -> Result<Self, Error> {
+        if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) {
+            return Err(Error::new(ErrorKind::BadConfiguration, format!("`{name}`: {NAME}")));
+        }
+        let server = client.server_info();
+        let hosts = vec![format!("{}:{}", server.host, server.port)];
+        Ok(Self { hosts, tls: server.tls_required, user: None, name: name.to_owned() })
     }
 
     /// Returns the servers in the client's form, without the user, because the client logs them.

@@ -58,6 +58,19 @@ impl BackendScheme<dyn Container> for NatsBlobstore {
     }
 }
 
+impl NatsBlobstore {
+    /// Opens the bucket `bucket` over a connection of the caller's, and creates it if there is none.
+    ///
+    /// # Errors
+    ///
+    /// The name is malformed; or the server has no JetStream, forbids the bucket, or does not answer.
+    pub async fn new(client: async_nats::Client, bucket: &str) -> tempo_settings::Result<Self> {
+        let address = Address::of_client(&client, bucket)?;
+        let bucket = Bucket::open(Connection::of_client(client), &address).await?;
+        Ok(Self { bucket: Arc::new(bucket) })
+    }
+}
+
 #[async_trait]
 impl Container for NatsBlobstore {
     fn read_buffer(&self) -> usize {

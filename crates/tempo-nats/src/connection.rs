@@ -81,6 +81,14 @@ impl Connection {
         Ok(Self { inner, _slot: slot })
     }
 
+    /// Uses a connection of the embedder's. It is not shared with stores that are opened by URL.
+    pub(crate) fn of_client(client: Client) -> Self {
+        let (counter, losses) = watch::channel(0);
+        tokio::spawn(count_losses(client.clone(), counter));
+        let jetstream = ContextBuilder::new().timeout(REQUEST_TIMEOUT).build(client.clone());
+        Self { inner: Inner { client, jetstream, losses }, _slot: Arc::default() }
+    }
+
     /// Returns the JetStream context.
     pub(crate) fn jetstream(&self) -> &jetstream::Context {
         &self.inner.jetstream
@@ -179,6 +187,21 @@ async fn open(address: &Address, options: &Options, limit: Duration) -> tempo_se
         if timeout_at(deadline, sleep(CONNECT_RETRY_INTERVAL)).await.is_err() {
             return Err(unreachable(&server, limit, &cause));
         }
+    }
+}
+
+/// Counts the losses of a client whose events are the embedder's, until no store uses it. The client counts its connects, so
+/// a loss between two polls is not missed.
+async fn count_losses(client: Client, losses: watch::Sender<u64>) {
+    let statistics = client.statistics();
+    let mut seen = (statistics.connects.load(Relaxed), client.connection_state() == State::Connected);
+    while timeout(POLL_INTERVAL, losses.closed()).await.is_err() {
+        let now = (statistics.connects.load(Relaxed), client.connection_state() == State::Connected);
+        // It was connected, and is no longer, or has reconnected in between.
+        if seen.1 && now != seen {
+            losses.send_modify(|losses| *losses = losses.wrapping_add(1));
+        }
+        seen = now;
     }
 }
 

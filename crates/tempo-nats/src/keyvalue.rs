@@ -75,8 +75,7 @@ impl BackendScheme<dyn KeyValueStore> for NatsKeyValue {
     async fn open(url: &BackendUrl, context: BackendContext<'_>) -> tempo_settings::Result<Arc<dyn KeyValueStore>> {
         let address = Address::parse(url)?;
         let connection = Connection::open(&address, context).await?;
-        let bucket = Bucket::open(&connection, &address).await?;
-        Ok(Arc::new(Self { connection, bucket, seen: RecentValues::new() }))
+        Ok(Arc::new(Self::over(connection, &address).await?))
     }
 }
 
@@ -116,6 +115,21 @@ impl KeyValueStore for NatsKeyValue {
 }
 
 impl NatsKeyValue {
+    /// Opens the bucket `bucket` over a connection of the caller's, and creates it if there is none.
+    ///
+    /// # Errors
+    ///
+    /// The name is malformed; or the server has no JetStream, forbids the bucket, or does not answer.
+    pub async fn new(client: async_nats::Client, bucket: &str) -> tempo_settings::Result<Self> {
+        let address = Address::of_client(&client, bucket)?;
+        Self::over(Connection::of_client(client), &address).await
+    }
+
+    async fn over(connection: Connection, address: &Address) -> tempo_settings::Result<Self> {
+        let bucket = Bucket::open(&connection, address).await?;
+        Ok(Self { connection, bucket, seen: RecentValues::new() })
+    }
+
     /// What is under a key, if it is no marker.
     async fn entry(&self, key: &str) -> Result<Option<Entry>> {
         let message = self.last(key).await?;

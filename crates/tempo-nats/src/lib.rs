@@ -13,7 +13,8 @@
 //! Backends with the same servers and credentials share one connection, which reconnects indefinitely. A request waits up
 //! to five seconds for a reconnect and then fails. `--connect-timeout` limits the first connect only.
 //!
-//! In an embedding, open a backend by its URL, and pass it to the service:
+//! In an embedding, open a store over a client of your own, `NatsKeyValue::new(client, "sessions").await?`, or by its URL, and
+//! pass it to the service:
 //!
 //! ```no_run
 //! use std::sync::Arc;

@@ -60,3 +60,31 @@ impl BackendScheme<dyn Broker> for NatsMessaging {
         Ok(Arc::new(jetstream::JetStreamBroker::open(connection, &address, subjects).await?))
     }
 }
+
+impl NatsMessaging {
+    /// Returns a broker on core NATS, over a connection of the caller's.
+    ///
+    /// # Errors
+    ///
+    /// The server does not answer.
+    pub async fn core(client: async_nats::Client) -> tempo_settings::Result<Arc<dyn Broker>> {
+        Ok(Arc::new(core::CoreBroker::open(Connection::of_client(client)).await?))
+    }
+
+    /// Returns a broker on the stream `stream` of JetStream, over a connection of the caller's. If there is no such stream,
+    /// it is created with `subjects`, if there are any.
+    ///
+    /// # Errors
+    ///
+    /// The name is malformed or empty; or the server has no JetStream, forbids the stream, or does not answer.
+    pub async fn stream(
+        client: async_nats::Client,
+        stream: &str,
+        subjects: impl IntoIterator<Item = String>,
+    ) -> tempo_settings::Result<Arc<dyn Broker>> {
+        let address = Address::of_client(&client, stream)?;
+        let subjects = subjects.into_iter().collect();
+        let broker = jetstream::JetStreamBroker::open(Connection::of_client(client), &address, subjects).await?;
+        Ok(Arc::new(broker))
+    }
+}

@@ -4,6 +4,7 @@
 
 mod blobstore;
 mod bucket;
+mod client;
 mod crash;
 mod credentials;
 mod head;

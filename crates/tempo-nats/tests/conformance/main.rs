@@ -54,7 +54,7 @@ static OBJECT_BUCKETS: AtomicUsize = AtomicUsize::new(0);
 /// Opens a backend as a runtime does.
 async fn open<B: ?Sized, S: BackendScheme<B>>(url: String) -> Result<Arc<B>> {
     let settings = Settings::default();
-    S::open(&BackendUrl::parse(&url).unwrap(), BackendContext::new(&settings)).await
+    Ok(S::open(&BackendUrl::parse(&url).unwrap(), BackendContext::new(&settings)).await?)
 }
 
 fn keyvalue() -> Vec<Trial> {

@@ -34,25 +34,25 @@ use bucket::Bucket;
 use head::Head;
 use seen::RecentValues;
 
-/// How often a read is tried whose answer was lost with the connection. To read twice does no harm.
+/// Attempts of a read whose response is lost with the connection. Reads are idempotent.
 const MAX_READ_ATTEMPTS: usize = 3;
 
-/// How often a write finds that the deletion it wrote over was itself followed by a deletion, before it gives up.
+/// Attempts of a write over a marker that is replaced by another marker each time.
 const MAX_RACES: usize = 8;
 
-/// A lifetime beyond this is cut to it, because the server counts in nanoseconds that must not overflow: 100 years.
+/// Maximum TTL, 100 years: the server counts in nanoseconds, which must not overflow. Longer ones are clamped.
 const MAX_TTL_SECONDS: u64 = 100 * 365 * 24 * 3600;
 
-/// A store in a bucket of JetStream, named by `nats://HOST[:PORT]/BUCKET` (or `tls://`, to insist on encryption).
+/// A store in a bucket of JetStream, named by `nats://HOST[:PORT]/BUCKET` (or `tls://`, which requires TLS).
 ///
-/// The bucket is created if it does not exist: one value for each key, in a file, on one server, with lifetimes where the
-/// server has them (2.11). One that exists is used as it is.
+/// A missing bucket is created with one value per key, file storage, one replica, and limit markers if the server supports them
+/// (2.11). An existing bucket is used unchanged.
 ///
 /// - A version is the revision of the entry in the bucket.
-/// - A lifetime is rounded up to whole seconds. An entry whose life is over is gone within about a second.
-/// - A deletion leaves a marker for an hour, as does the end of a life, so that a watcher that was away for less hears
-///   of it. In a bucket that cannot end lives, markers stay.
-/// - With several replicas, values are read from their leader, so that what was written is what is read.
+/// - A TTL is rounded up to whole seconds. An expired entry disappears within about a second.
+/// - Deletion and expiry leave a marker for an hour, so that a watcher that is disconnected for less receives the change. In a
+///   bucket without limit markers, markers stay.
+/// - With several replicas, the leader serves reads, so that a read returns the last write.
 pub struct NatsKeyValue {
     connection: Connection,
     bucket: Bucket,
@@ -115,7 +115,7 @@ impl KeyValueStore for NatsKeyValue {
 }
 
 impl NatsKeyValue {
-    /// Opens the bucket `bucket` over a connection of the caller's, and creates it if there is none.
+    /// Opens the bucket `bucket` over the caller's connection, and creates it if it does not exist.
     ///
     /// # Errors
     ///
@@ -130,7 +130,7 @@ impl NatsKeyValue {
         Ok(Self { connection, bucket, seen: RecentValues::new() })
     }
 
-    /// What is under a key, if it is no marker.
+    /// Returns the entry of a key, unless it is a marker.
     async fn entry(&self, key: &str) -> Result<Option<Entry>> {
         let message = self.last(key).await?;
         let message = message.filter(|message| !marker::is_marker(&message.headers));
@@ -152,7 +152,7 @@ impl NatsKeyValue {
                     return Ok(Some(version));
                 }
                 Ok(Some(Head::Marker)) => return Ok(None),
-                // Most likely there is no message. A read also works where the account may have no more consumers.
+                // Most likely there is no message. A read also works if the account has reached its limit of consumers.
                 Ok(None) | Err(NatsError::ConnectionLost | NatsError::Other) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -160,8 +160,8 @@ impl NatsKeyValue {
         Ok(self.entry(key).await?.map(|entry| entry.version))
     }
 
-    /// Writes over the value that has this version. The server judges whether that is the last message; whether it is a
-    /// value and no marker, which it does not ask, cannot change any more.
+    /// Replaces the value with this version. The server checks that it is the last message; whether it is a value or a marker, which
+    /// the server does not check, cannot change.
     async fn replace(&self, key: &str, life: Option<u64>, value: Bytes, version: Version) -> Result<Version> {
         let known = self.seen.is_value(version);
         if !known && self.version(key).await? != Some(version) {
@@ -170,8 +170,8 @@ impl NatsKeyValue {
         self.publish(key, headers(Some(version), life), value).await
     }
 
-    /// Writes where there is nothing, or the marker of a deletion. The server judges: it takes a write over nothing only
-    /// where there is nothing, and one over a marker only if the marker is still the last.
+    /// Writes a key that has no message, or a marker. The server checks that there is still no message, or that the marker is still
+    /// the last one.
     async fn create(&self, key: &str, life: Option<u64>, value: Bytes) -> Result<Version> {
         let mut last = 0;
         for _ in 0..MAX_RACES {
@@ -181,7 +181,7 @@ impl NatsKeyValue {
             }
             last = match self.last(key).await? {
                 Some(message) if marker::is_marker(&message.headers) => message.sequence,
-                // The marker's own life may have ended in between.
+                // The marker may have expired meanwhile.
                 None => 0,
                 Some(_) => return Err(error::condition()),
             };
@@ -202,13 +202,13 @@ impl NatsKeyValue {
         };
         let acknowledged = self.connection.request(request).await.map_err(NatsError::from)?;
         acknowledged.map(|acknowledged| acknowledged.sequence).map_err(|error| match error.kind() {
-            // Found by the client, before anything is sent.
+            // The client detects this before it sends anything.
             PublishErrorKind::MaxPayloadExceeded => error::too_large(size, self.connection.max_payload()),
             _ => NatsError::from(error).into(),
         })
     }
 
-    /// The last message of a key, be it a value or a marker.
+    /// Returns the last message of a key, a value or a marker.
     async fn last(&self, key: &str) -> Result<Option<StreamMessage>> {
         let subject = self.bucket.subject(key);
         let mut attempts = 1..MAX_READ_ATTEMPTS;
@@ -238,7 +238,7 @@ impl NatsKeyValue {
         }
     }
 
-    /// A lifetime in the whole seconds that the server counts in.
+    /// Rounds a TTL up to whole seconds, the server's unit.
     fn life(&self, ttl: Duration) -> Result<u64> {
         if !self.bucket.ends_lives() {
             return Err(error::no_lifetimes());
@@ -248,7 +248,7 @@ impl NatsKeyValue {
     }
 }
 
-/// The headers of a write; most have none.
+/// Returns the headers of a write, if it needs any.
 fn headers(last: Option<Version>, life: Option<u64>) -> Option<HeaderMap> {
     let mut headers = HeaderMap::new();
     if let Some(last) = last {

@@ -15,7 +15,7 @@ pub(super) async fn objects_are_written_read_and_deleted(container: &Arc<dyn Con
     container.delete("n").await.context("delete of what is not there")?;
 
     let first = put(container, "n", b"first", PutOptions::default()).await?;
-    ensure!(first.name == "n" && first.size == 5 && !first.etag.is_empty(), "complete told something else");
+    ensure!(first.name == "n" && first.size == 5 && !first.etag.is_empty(), "complete returned other properties");
     ensure!(first.created > 1_500_000_000, "the time of writing is long ago");
     ensure!(container.stat("n").await?.as_ref() == Some(&first), "stat and complete disagree");
     let (info, data) = read(container, "n", None).await?;
@@ -123,7 +123,7 @@ pub(super) async fn copies_are_independent(container: &Arc<dyn Container>) -> Re
     put(container, "n", b"data", noted.clone()).await?;
     put(container, "m/..", b"replaced", PutOptions::default()).await?;
     let copy = container.copy("n", "m/..").await?;
-    ensure!(copy.name == "m/.." && copy.size == 4, "copy told something else");
+    ensure!(copy.name == "m/.." && copy.size == 4, "copy returned other properties");
     let (info, data) = read(container, "m/..", None).await?;
     ensure!(info == copy && data == b"data", "a copy has other bytes");
     ensure!(info.content_type == noted.content_type && info.metadata == noted.metadata, "a copy has other metadata");

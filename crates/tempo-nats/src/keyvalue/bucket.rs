@@ -1,4 +1,4 @@
-//! A bucket: found or created, and what it can do.
+//! `Bucket`: opens or creates a bucket of JetStream KV, and reads its configuration.
 
 use async_nats::HeaderMap;
 use async_nats::jetstream::ErrorCode;
@@ -44,27 +44,27 @@ impl Bucket {
         &self.store.name
     }
 
-    /// Where a key's messages are.
+    /// Returns the subject of a key's messages.
     pub(super) fn subject(&self, key: &str) -> String {
         format!("{}{key}", self.store.prefix)
     }
 
-    /// Where a key is written, which in a mirror is elsewhere.
+    /// Returns the subject to write a key to. A mirror's is that of its source.
     pub(super) fn put_subject(&self, key: &str) -> String {
         format!("{}{key}", self.store.put_prefix.as_ref().unwrap_or(&self.store.prefix))
     }
 
-    /// How the bucket calls the key of a message.
+    /// Returns the bucket's encoding of the key of a message.
     pub(super) fn key<'a>(&self, subject: &'a str) -> Option<&'a str> {
         subject.strip_prefix(&self.store.prefix)
     }
 
-    /// The stream under the bucket.
+    /// Returns the stream of the bucket.
     pub(super) fn stream(&self) -> &Stream {
         &self.store.stream
     }
 
-    /// Whether the one replica may be asked past JetStream's queue. Of several, one that lags could answer.
+    /// Returns whether direct gets are allowed, which bypass JetStream's queue: only with one replica, as one of several may lag.
     pub(super) fn reads_directly(&self) -> bool {
         self.store.stream.cached_info().config.allow_direct && self.has_one_replica()
     }
@@ -75,24 +75,24 @@ impl Bucket {
         config.num_replicas <= 1 && config.mirror.is_none()
     }
 
-    /// Whether an entry can be given a lifetime.
+    /// Returns whether entries can have a TTL.
     pub(super) fn ends_lives(&self) -> bool {
         self.store.stream.cached_info().config.allow_message_ttl
     }
 
-    /// Whether somebody keeps more than the last message of a key.
+    /// Returns whether the bucket keeps a history of each key.
     pub(super) fn keeps_history(&self) -> bool {
         self.store.stream.cached_info().config.max_messages_per_subject != 1
     }
 
-    /// The headers of a deletion.
+    /// Returns the headers of a delete marker.
     pub(super) fn deletion(&self) -> Option<HeaderMap> {
-        // Where somebody keeps a history, a deletion is a part of it.
+        // In a bucket with a history, a deletion is part of it, so its marker does not expire.
         Some(if self.ends_lives() && !self.keeps_history() { marker::passing() } else { marker::lasting() })
     }
 }
 
-/// Creates a bucket with lifetimes, or without where the server is too old for them.
+/// Creates a bucket with limit markers, or without them if the server is too old.
 async fn create(connection: &Connection, name: &str) -> Result<kv::Store, String> {
     let jetstream = connection.jetstream();
     let config = |limit_markers| kv::Config {
@@ -110,25 +110,25 @@ async fn create(connection: &Connection, name: &str) -> Result<kv::Store, String
     };
     match created {
         Ok(store) => Ok(store),
-        // Another program was first, perhaps with another configuration.
+        // Another program has created it, possibly with another configuration.
         Err(error) => jetstream.get_key_value(name).await.map_err(|_| format!("the bucket cannot be created: {error}")),
     }
 }
 
 fn is_missing(error: &KeyValueError) -> bool {
-    answer(error) == Some(ErrorCode::STREAM_NOT_FOUND)
+    error_code(error) == Some(ErrorCode::STREAM_NOT_FOUND)
 }
 
-/// What the server answered.
-fn answer(error: &KeyValueError) -> Option<ErrorCode> {
+/// Returns the error code in the server's response.
+fn error_code(error: &KeyValueError) -> Option<ErrorCode> {
     match source::<GetStreamError>(error)?.kind() {
         GetStreamErrorKind::JetStream(error) => Some(error.error_code()),
         _ => None,
     }
 }
 
-/// Why there was no answer.
-fn silence(error: &KeyValueError) -> Option<RequestErrorKind> {
+/// Returns the error of a request without a response.
+fn request_error(error: &KeyValueError) -> Option<RequestErrorKind> {
     source::<GetStreamError>(error).and_then(source::<RequestError>).map(RequestError::kind)
 }
 
@@ -136,11 +136,11 @@ fn source<E: std::error::Error + 'static>(error: &impl std::error::Error) -> Opt
     error.source()?.downcast_ref()
 }
 
-/// The cause, and what to do about it.
+/// Formats the cause and its remedy.
 fn explain(error: &KeyValueError) -> String {
     let disabled = [ErrorCode::JETSTREAM_NOT_ENABLED, ErrorCode::JETSTREAM_NOT_ENABLED_FOR_ACCOUNT];
-    let disabled = answer(error).is_some_and(|code| disabled.contains(&code));
-    match silence(error) {
+    let disabled = error_code(error).is_some_and(|code| disabled.contains(&code));
+    match request_error(error) {
         _ if disabled => {}
         Some(RequestErrorKind::NoResponders) => {}
         Some(RequestErrorKind::TimedOut) => {

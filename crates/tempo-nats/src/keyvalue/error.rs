@@ -1,4 +1,4 @@
-//! What a failure of NATS is called in a keyvalue store, and the failures that only such a store has.
+//! Converts `NatsError` to the errors of keyvalue stores, and creates those that only a store has.
 
 use tempo_keyvalue::{Error, ErrorKind};
 

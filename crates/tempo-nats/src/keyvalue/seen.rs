@@ -1,14 +1,14 @@
-//! Sequences known to be values. The server's expected last sequence also matches a marker, so a write over a version
-//! first checks what it is; mostly it was read or written just before.
+//! Sequences of messages that are values. The server's expected last sequence also matches a marker, so a conditional write first
+//! checks that the version is a value; this cache saves the read if the version was read or written recently.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use tempo_keyvalue::Version;
 
-/// How many are remembered: 8 KiB a store.
+/// Maximum number of sequences: 8 KiB per store.
 const SLOTS: usize = 1024;
 
-/// Versions that were read or written lately. A message never changes, so what is remembered stays true.
+/// Versions that were read or written recently. Messages are immutable, so entries stay valid.
 pub(super) struct RecentValues {
     places: Box<[AtomicU64]>,
 }
@@ -19,7 +19,7 @@ impl RecentValues {
         Self { places: (0..SLOTS).map(|_| AtomicU64::new(0)).collect() }
     }
 
-    /// Remembers a value, and forgets the one that had its place.
+    /// Inserts a version, in place of the one in its slot.
     pub(super) fn note(&self, version: Version) {
         if let Some(place) = self.place(version) {
             place.store(version, Relaxed);

@@ -23,7 +23,7 @@ const LIST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Inactivity after which the server deletes the consumer of an abandoned walk.
 const INACTIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The first `limit` keys that begin with `prefix` and come after `after`.
+/// Returns the first `limit` keys that begin with `prefix` and come after `after`.
 pub(super) async fn keys(
     connection: &Connection,
     bucket: &Bucket,

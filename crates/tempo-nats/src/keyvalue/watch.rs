@@ -1,4 +1,4 @@
-//! Watching: a consumer that begins where the last one ended, as often as one is lost.
+//! Watches a bucket with a consumer. If the consumer is lost, a new one starts after the last reported change.
 
 use std::time::Duration;
 
@@ -18,17 +18,17 @@ use crate::error::NatsError;
 use crate::key;
 use crate::pull::{Event, Pull};
 
-/// How many changes the server may send ahead, and of how many bytes, unless a single one has more.
+/// Maximum number and bytes of changes that the server sends ahead. A single larger change is still sent.
 const MAX_AHEAD: usize = 32;
 const MAX_AHEAD_BYTES: usize = 1 << 20;
 
-/// How long the server keeps a consumer that nobody asks.
+/// Inactivity after which the server deletes the consumer.
 const INACTIVE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How long to wait before another attempt.
+/// Pause before another attempt.
 const RETRY_PAUSE: Duration = Duration::from_millis(250);
 
-/// Every change from now on.
+/// The changes of a bucket, from the call on.
 pub(super) async fn watch(connection: Connection, bucket: Bucket) -> Result<BoxStream<'static, Result<Change>>> {
     let asked = connection.request(bucket.stream().get_info()).await.map_err(NatsError::from)?;
     let info = asked.map_err(NatsError::from)?;
@@ -44,25 +44,25 @@ pub(super) async fn watch(connection: Connection, bucket: Bucket) -> Result<BoxS
     .boxed())
 }
 
-/// Where a watcher is.
+/// The position of a watcher.
 struct Watcher {
     connection: Connection,
     bucket: Bucket,
-    /// The sequence in the stream from which on changes were not yet reported.
+    /// The first sequence of the stream that was not reported yet.
     next: u64,
     source: Option<ChangeConsumer>,
 }
 
-/// A consumer of the changes from some sequence on.
+/// A consumer of the changes after a sequence.
 struct ChangeConsumer {
     pull: Pull,
     losses: signal::Receiver<u64>,
-    /// How many messages it has delivered.
+    /// Number of delivered messages.
     delivered: u64,
 }
 
 impl Watcher {
-    /// The next change, however often the connection is lost before it comes.
+    /// Waits for the next change, over any number of reconnects.
     async fn change(&mut self) -> Result<Change> {
         loop {
             if let Some(source) = &mut self.source {
@@ -75,7 +75,7 @@ impl Watcher {
                         }
                     }
                     None => {
-                        // One that ends as soon as it was opened would end the next time too.
+                        // A consumer that ends at once would end at once again.
                         let barren = source.delivered == 0;
                         self.source = None;
                         if barren {
@@ -92,7 +92,7 @@ impl Watcher {
         }
     }
 
-    /// Opens a consumer where the last one ended. Without an error it is only that there is no connection.
+    /// Opens a consumer after the last reported change. `None` in place of an error if the connection is lost.
     async fn open(&mut self) -> std::result::Result<(), Option<Error>> {
         let config = pull::Config {
             deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: self.next },
@@ -103,7 +103,7 @@ impl Watcher {
             num_replicas: 1,
             ..pull::Config::default()
         };
-        // Taken first: what is lost from here on is noticed.
+        // Read first, so that a later loss of the connection is detected.
         let losses = self.connection.losses();
         let opening = async {
             let consumer = self.bucket.stream().create_consumer(config).await;
@@ -117,14 +117,14 @@ impl Watcher {
         Ok(())
     }
 
-    /// What a message says, if it is new and about a key of ours.
+    /// Decodes a message. `None` if it was reported already, or its key is not a valid encoding.
     fn take(&mut self, message: &jetstream::Message) -> Option<Change> {
         let Ok(info) = message.info() else { return None };
         let (sequence, position) = (info.stream_sequence, info.consumer_sequence);
         let source = self.source.as_mut()?;
         source.delivered = source.delivered.saturating_add(1);
         if position != source.delivered {
-            // One was lost on the way; the next consumer brings it again.
+            // A message was lost. A new consumer delivers it again.
             self.source = None;
             return None;
         }
@@ -139,10 +139,10 @@ impl Watcher {
 }
 
 impl ChangeConsumer {
-    /// The next message, or `None` if another consumer is needed.
+    /// Waits for the next message. `None` if a new consumer is needed.
     async fn next(&mut self) -> Option<NatsMessage> {
         loop {
-            // What was on its way when the connection was lost does not come again by itself.
+            // Messages in flight when the connection was lost are not delivered again by this consumer.
             if self.losses.has_changed().unwrap_or(true) {
                 return None;
             }

@@ -24,7 +24,7 @@
 //! use tempo_keyvalue::{Condition, KeyValueStore};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> tempo_settings::Result<()> {
+//! # async fn main() -> anyhow::Result<()> {
 //! let url = BackendUrl::parse("nats://localhost:4222/sessions").expect("a URL");
 //! let settings = Settings::default();
 //! let context = BackendContext::new(&settings);

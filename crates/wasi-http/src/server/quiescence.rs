@@ -5,10 +5,10 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{
-    AtomicU8,
+    AtomicBool, AtomicU8,
     Ordering::{Acquire, Release},
 };
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 
 use futures::task::AtomicWaker;
 use tempo_core::CpuMeter;
@@ -33,7 +33,7 @@ const REACHED: u8 = 5;
 /// A body can progress without a task of the guest: the host may be piping a stream into it, which is a future of the
 /// event loop. Wasmtime does not expose such futures. But if nothing else is left, it polls the future that drives the
 /// loop a last time and returns without checking the loop again. A probe spawned in this last poll does not run; one
-/// spawned earlier runs before the loop returns.
+/// spawned earlier runs before the loop returns, unless the loop yields to the executor, for which it wakes itself.
 #[derive(Debug, Default)]
 pub(crate) struct Quiescence {
     state: AtomicU8,
@@ -46,13 +46,22 @@ impl Quiescence {
     pub(crate) async fn drive<R>(&self, mut event_loop: impl Future<Output = R> + Unpin) -> R {
         poll_fn(|cx| {
             self.advance(EXITED, ARMED);
-            let poll = Pin::new(&mut event_loop).poll(cx);
-            if poll.is_pending() && self.advance(PROBING, REACHED) {
+            if !self.is_probing() {
+                return Pin::new(&mut event_loop).poll(cx);
+            }
+            let wakes = Arc::new(Wakes { woken: AtomicBool::new(false), task: cx.waker().clone() });
+            let poll = Pin::new(&mut event_loop).poll(&mut Context::from_waker(&wakes.clone().into()));
+            if poll.is_pending() && !wakes.woken.load(Acquire) && self.advance(PROBING, REACHED) {
                 self.reader.wake();
             }
             poll
         })
         .await
+    }
+
+    /// Returns whether the poll that begins determines if work is left.
+    fn is_probing(&self) -> bool {
+        matches!(self.state.load(Acquire), ARMED | PROBING | PROBED)
     }
 
     /// Waits in the future that drives the event loop until the response body has been read.
@@ -98,6 +107,23 @@ impl Quiescence {
 
     fn advance(&self, from: u8, to: u8) -> bool {
         self.state.compare_exchange(from, to, Release, Acquire).is_ok()
+    }
+}
+
+/// Records the wakes of a task during a poll: an event loop that is woken may have returned before it ran the probe.
+struct Wakes {
+    woken: AtomicBool,
+    task: Waker,
+}
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.woken.store(true, Release);
+        self.task.wake_by_ref();
     }
 }
 

@@ -40,8 +40,8 @@ pub enum ErrorKind {
 
 /// An error of this crate.
 ///
-/// `Error` is an [`IntoResponse`], so a handler may return `Result<impl IntoResponse, Error>` and use `?`: the kind
-/// determines the status, the details go to standard error, and the client sees no internals.
+/// `Error` is an [`IntoResponse`](crate::IntoResponse), so a handler may return `Result<impl IntoResponse, Error>` and use `?`:
+/// the kind determines the status, the details go to standard error, and the client sees no internals.
 #[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,

@@ -15,7 +15,7 @@ pub const ADMIN_HOST: Flag = Flag::new(
     "Answer on --admin to this host name in addition to localhost and addresses; * for any",
 )
 .repeatable();
-/// Host names of [`Dashboard`](crate::Dashboard).
+/// Host names of the pages of `--dashboard`.
 pub const DASHBOARD_HOST: Flag = Flag::new(
     "dashboard-host",
     "NAME",

@@ -1,5 +1,5 @@
-//! `wasi:otel` through a real guest without an SDK (`tests/guests/otel-raw`): its records are unchanged before and
-//! after the encoding for the network, and a hostile guest neither traps nor stops the telemetry.
+//! `wasi:otel` through a real guest without an SDK (`tests/guests/otel-raw`): its records arrive unchanged
+//! at a collector of its own and at the sink of a runtime, and a hostile guest neither traps nor stops the telemetry.
 
 mod given;
 mod guest;
@@ -10,49 +10,40 @@ use std::sync::{Arc, Mutex};
 
 use opentelemetry::trace::{SpanContext, TraceFlags, TraceState};
 use opentelemetry::{SpanId, TraceId};
-use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
-use opentelemetry_proto::tonic::resource::v1::Resource;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
-use prost::Message;
 use tempo_core::Limits;
-use tempo_telemetry::{CallContext, Record, Sampler, Signal, Sink, SpanData, Telemetry, TelemetryBuilder};
+use tempo_telemetry::{CallContext, Origin, Record, Signal, Sink, Telemetry};
 use tempo_wasi_otel::conformance::{self, Arrived, Received, Recorder};
 use tempo_wasi_otel::{HostTelemetry, OtelCtx};
 
 use self::guest::{Guest, tracing};
 
-/// A sink that decodes the records of a runtime's telemetry.
+/// A sink of a runtime's telemetry.
 #[derive(Default)]
-struct Decoder(Mutex<Arrived>);
+struct RecordingSink(Mutex<Arrived>);
 
-fn decode<M: Message + Default>(record: Record<'_>) -> Received<M> {
+fn received<M: Clone>(origin: Origin<'_>, message: &M) -> Received<M> {
     Received {
-        resource: Resource::decode(record.resource).unwrap(),
-        scope: InstrumentationScope::decode(record.scope).unwrap(),
-        schema_url: record.schema_url.to_owned(),
-        message: M::decode(record.message).unwrap(),
+        resource: origin.resource.unwrap().clone(),
+        scope: origin.scope.clone(),
+        schema_url: origin.schema_url.to_owned(),
+        message: message.clone(),
     }
 }
 
-impl Sink for Decoder {
+impl Sink for RecordingSink {
     fn enabled(&self, _: Signal) -> bool {
         true
     }
 
-    fn span(&self, _: SpanData) {}
-
-    fn record(&self, record: Record<'_>) {
+    fn record(&self, origin: Origin<'_>, record: Record<'_>) {
         let mut arrived = self.0.lock().unwrap();
-        match record.signal {
-            Signal::Traces => arrived.spans.push(decode(record)),
-            Signal::Metrics => arrived.metrics.push(decode(record)),
-            Signal::Logs => arrived.logs.push(decode(record)),
+        match record {
+            Record::Span(span) => arrived.spans.push(received(origin, span)),
+            Record::Metric(metric) => arrived.metrics.push(received(origin, metric)),
+            Record::Log(record) => arrived.logs.push(received(origin, record)),
         }
-    }
-
-    fn reserves(&self, _: &str) -> bool {
-        false
     }
 }
 
@@ -61,9 +52,8 @@ impl Sink for Decoder {
 fn both() -> [(Guest, Box<dyn Fn() -> Arrived>); 2] {
     let recorder = Arc::new(Recorder::default());
     let direct = Guest::new(OtelCtx::new(recorder.clone(), &Limits::default()));
-    let sink = Arc::new(Decoder::default());
-    let telemetry: Telemetry =
-        TelemetryBuilder { sink: sink.clone(), sampler: Sampler::AlwaysOn, metrics: None }.into();
+    let sink = Arc::new(RecordingSink::default());
+    let telemetry = Telemetry::builder(sink.clone()).build();
     let backend = HostTelemetry::new("app", &telemetry, &Limits::default());
     let encoded = Guest::new(tempo_core::Backend::state(&backend, &tempo_backend::ByteBudget::new(1 << 20)));
     [

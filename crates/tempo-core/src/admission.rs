@@ -7,6 +7,7 @@ use tempo_telemetry::{GaugeGuard, Telemetry};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::Limits;
+use crate::instruments::CallInstruments;
 
 /// Permission to run one call. Dropping it releases it.
 #[derive(Debug)]
@@ -47,6 +48,7 @@ pub struct Admission {
     queue: Arc<Semaphore>,
     queue_timeout: Duration,
     telemetry: Telemetry,
+    instruments: Option<Arc<CallInstruments>>,
 }
 
 impl Admission {
@@ -56,6 +58,7 @@ impl Admission {
             permits: Arc::new(Semaphore::new(limits.requests.min(Semaphore::MAX_PERMITS))),
             queue: Arc::new(Semaphore::new(limits.queue.min(Semaphore::MAX_PERMITS))),
             queue_timeout: limits.queue_wait,
+            instruments: telemetry.instruments(),
             telemetry,
         }
     }
@@ -70,11 +73,11 @@ impl Admission {
             return Ok(permit);
         }
         let _waiting = self.queue.try_acquire().map_err(|_| self.overloaded("max-queued-requests"))?;
-        let _counted = GaugeGuard::new(&self.telemetry, |metrics| &metrics.calls_waiting);
+        let _counted = GaugeGuard::new(self.instruments.as_ref().map(|instruments| &instruments.calls_waiting));
         let begun = Instant::now();
         let permit = tokio::time::timeout(self.queue_timeout, self.permits.clone().acquire_owned()).await;
-        if let Some(metrics) = self.telemetry.metrics() {
-            metrics.queue_duration.record(begun.elapsed().as_secs_f64());
+        if let Some(instruments) = &self.instruments {
+            instruments.queue_duration.record(begun.elapsed().as_secs_f64());
         }
         permit
             .ok()

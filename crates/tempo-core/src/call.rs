@@ -11,6 +11,7 @@ use tempo_telemetry::{CallContext, Telemetry, within};
 use tokio::sync::oneshot;
 use tokio::time::Sleep;
 
+use crate::instruments::CallInstruments;
 use crate::{CpuMeter, Interrupted};
 
 /// The future of a call. Each poll is metered and has the call's context.
@@ -45,6 +46,7 @@ pub struct Call<R> {
     /// Created when the deadline is first polled: most calls never wait.
     timer: Option<Pin<Box<Sleep>>>,
     telemetry: Telemetry,
+    instruments: Option<Arc<CallInstruments>>,
 }
 
 enum Stage<R> {
@@ -60,7 +62,7 @@ impl<R: Send + 'static> Call<R> {
         deadline: Instant,
     ) -> Self {
         let stage = Stage::Here(Work { future, meter: meter.clone(), context: None });
-        Self { stage, meter, background, deadline, timer: None, telemetry: Telemetry::off() }
+        Self { stage, meter, background, deadline, timer: None, telemetry: Telemetry::off(), instruments: None }
     }
 
     /// Runs the call with `context` as the current one.
@@ -72,8 +74,9 @@ impl<R: Send + 'static> Call<R> {
     }
 
     /// Records the call's processor time and timeouts in `telemetry`.
-    pub(crate) fn with_telemetry(mut self, telemetry: Telemetry) -> Self {
+    pub(crate) fn with_telemetry(mut self, telemetry: Telemetry, instruments: Option<Arc<CallInstruments>>) -> Self {
         self.telemetry = telemetry;
+        self.instruments = instruments;
         self
     }
 
@@ -138,8 +141,8 @@ impl<R> fmt::Debug for Call<R> {
 
 impl<R> Drop for Call<R> {
     fn drop(&mut self) {
-        if let Some(metrics) = self.telemetry.metrics() {
-            metrics.call_cpu.add(self.meter.spent().as_secs_f64());
+        if let Some(instruments) = &self.instruments {
+            instruments.cpu_time.add(self.meter.spent().as_secs_f64());
         }
     }
 }

@@ -43,8 +43,8 @@ impl<G> IdleInstances<G> {
         if let Some(IdleInstance { instance: mut ready, .. }) = idle {
             ready.metered.meter.reset();
             ready.permit = Some(permit);
-            if let Some(metrics) = workload.telemetry().metrics() {
-                metrics.instances_reused.add(1);
+            if let Some(instruments) = workload.instruments() {
+                instruments.instances_reused.add(1);
             }
             return Ok(CallTarget::Ready(ready));
         }
@@ -55,8 +55,8 @@ impl<G> IdleInstances<G> {
     pub(crate) fn park(&self, workload: &Workload, mut ready: ReadyInstance<G>) {
         ready.served = ready.served.saturating_add(1);
         let store = &mut ready.metered.store;
-        if let Some(metrics) = workload.telemetry().metrics() {
-            metrics.call_memory.record(store.data().limiter.memory() as u64);
+        if let Some(instruments) = workload.instruments() {
+            instruments.memory.record(store.data().limiter.memory() as u64);
         }
         let reuse = workload.limits().reuse(workload.concurrent());
         if ready.served >= reuse || !workload.is_reusable(store) {
@@ -66,7 +66,7 @@ impl<G> IdleInstances<G> {
         let mut idle = self.lock();
         if idle.len() < self.capacity {
             let permit = ready.permit.take();
-            let gauge = GaugeGuard::new(workload.telemetry(), |metrics| &metrics.instances_idle);
+            let gauge = GaugeGuard::new(workload.instruments().map(|instruments| &instruments.instances_idle));
             idle.push(IdleInstance { since: Instant::now(), instance: ready, _slot: slot, _gauge: gauge });
             drop(idle);
             drop(permit);

@@ -172,7 +172,9 @@ impl<E: Export> Instances<E> {
             },
             Err(interrupted) => CallError::TimedOut(interrupted),
         };
-        self.workload.telemetry().count_trap();
+        if let Some(instruments) = self.workload.instruments() {
+            instruments.instances_trapped.add(1);
+        }
         Err(error)
     }
 

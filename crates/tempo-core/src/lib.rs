@@ -18,6 +18,7 @@ mod export;
 mod idle;
 mod instance;
 mod instances;
+mod instruments;
 mod limits;
 mod log_budget;
 mod memory;

@@ -11,6 +11,7 @@ use wasmtime::component::InstancePre;
 use wasmtime::{Store, UpdateDeadline};
 
 use crate::instance::MeteredStore;
+use crate::instruments::CallInstruments;
 use crate::meter::Tick;
 use crate::{Admission, BackgroundSpawner, Call, CpuMeter, Interrupted, Limits, StoreData};
 
@@ -74,8 +75,9 @@ impl WorkloadBuilder {
     #[must_use]
     pub fn build(self) -> Workload {
         let admission = Admission::new(&self.limits, self.telemetry.clone());
+        let instruments = self.telemetry.instruments();
         let idle_slots = Arc::new(Semaphore::new(self.limits.idle_instances()));
-        Workload { inner: Arc::new(Inner { builder: self, admission, idle_slots }) }
+        Workload { inner: Arc::new(Inner { builder: self, admission, idle_slots, instruments }) }
     }
 }
 
@@ -127,6 +129,8 @@ struct Inner {
     builder: WorkloadBuilder,
     admission: Admission,
     idle_slots: Arc<Semaphore>,
+    /// `None` if metrics are disabled.
+    instruments: Option<Arc<CallInstruments>>,
 }
 
 impl fmt::Debug for Workload {
@@ -181,6 +185,11 @@ impl Workload {
         &self.inner.builder.telemetry
     }
 
+    /// Returns the instruments of the component's calls, or `None` if metrics are disabled.
+    pub(crate) fn instruments(&self) -> Option<&Arc<CallInstruments>> {
+        self.inner.instruments.as_ref()
+    }
+
     /// Returns the handle for heartbeats of a trigger's threads and its readiness checks.
     pub fn health(&self) -> &Health {
         &self.inner.builder.health
@@ -230,7 +239,7 @@ impl Workload {
                 Err(wasmtime::Error::new(Interrupted::Cpu))
             }
         });
-        let alive = GaugeGuard::new(&workload.telemetry, |metrics| &metrics.instances_alive);
+        let alive = GaugeGuard::new(self.instruments().map(|instruments| &instruments.instances_alive));
         Ok(MeteredStore { store, meter, _alive: alive })
     }
 
@@ -246,9 +255,9 @@ impl Workload {
     ) -> wasmtime::Result<G> {
         let begun = Instant::now();
         let instance = tokio::time::timeout(self.limits().instantiate, instantiation).await;
-        if let Some(metrics) = self.telemetry().metrics() {
-            metrics.instances_created.add(1);
-            metrics.instantiate_duration.record(begun.elapsed().as_secs_f64());
+        if let Some(instruments) = self.instruments() {
+            instruments.instances_created.add(1);
+            instruments.instantiate_duration.record(begun.elapsed().as_secs_f64());
         }
         instance.map_err(|_| {
             self.telemetry().count_limit_hit("instantiate-timeout");
@@ -267,7 +276,7 @@ impl Workload {
     ) -> Call<R> {
         Call::new(Box::pin(work), meter, self.inner.builder.background.clone(), deadline)
             .with_context(context)
-            .with_telemetry(self.telemetry().clone())
+            .with_telemetry(self.telemetry().clone(), self.instruments().cloned())
     }
 
     /// Returns whether an instance may serve another call: it must be well below its limits, so that the leftovers of one

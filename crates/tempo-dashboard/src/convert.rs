@@ -1,16 +1,14 @@
-//! Decodes OTLP of guests and other programs into dashboard rows. The input is hostile: malformed messages are dropped,
-//! and names are text, never markup.
+//! Converts OTLP of the host, its guests and other programs into dashboard rows. The input is hostile: spans without IDs are
+//! dropped, and names are text, never markup.
 
 use opentelemetry::SpanId;
 use opentelemetry::trace::TraceId;
-use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
+use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{Span, Status};
-use prost::Message as _;
 use tempo_otlp::value_text;
-use tempo_telemetry::Record;
 
 use crate::rows::{EventRow, LogRow, RowBudget, SpanRow, link_text};
 
@@ -23,18 +21,6 @@ pub(crate) struct Origin<'a> {
     pub(crate) service: &'a str,
     /// The scope's name.
     pub(crate) scope: &'a str,
-}
-
-/// Decodes a guest's span into its trace ID and row. Returns `None` if it is malformed.
-pub(crate) fn guest_span(record: &Record<'_>) -> Option<(TraceId, SpanRow)> {
-    let span = Span::decode(record.message).ok()?;
-    of_span(&span, Origin { from: "guest", service: "", scope: &scope(record) })
-}
-
-/// Decodes a guest's log record. Returns `None` if it is malformed.
-pub(crate) fn guest_line(record: &Record<'_>) -> Option<LogRow> {
-    let line = LogRecord::decode(record.message).ok()?;
-    Some(of_line(&line, Origin { from: "guest", service: "", scope: &scope(record) }))
 }
 
 /// Returns the trace ID and row of a span, or `None` if it has no IDs.
@@ -99,10 +85,6 @@ fn span_id(bytes: &[u8]) -> Option<SpanId> {
     (id != SpanId::INVALID).then_some(id)
 }
 
-fn scope(record: &Record<'_>) -> String {
-    InstrumentationScope::decode(record.scope).map(|scope| scope.name).unwrap_or_default()
-}
-
 fn attributes(budget: &mut RowBudget, attributes: &[KeyValue]) -> Vec<(String, String)> {
     budget.items(attributes, |budget, attribute| {
         let value = attribute.value.as_ref().map(value_text).unwrap_or_default();
@@ -149,20 +131,18 @@ fn millis(nanos: u64) -> f64 {
 mod tests {
     use opentelemetry_proto::tonic::common::v1::AnyValue;
     use opentelemetry_proto::tonic::common::v1::any_value::Value;
-    use tempo_telemetry::Signal;
 
     use super::*;
 
-    fn record(signal: Signal, message: &[u8]) -> Record<'_> {
-        Record { signal, resource: &[], scope: &[], schema_url: "", message }
-    }
+    const GUEST: Origin<'_> = Origin { from: "guest", service: "", scope: "" };
 
     #[test]
-    fn what_is_no_span_is_left_out() {
-        for message in [&b""[..], b"\xff\xff", &Span { trace_id: vec![1; 15], ..Span::default() }.encode_to_vec()] {
-            assert!(guest_span(&record(Signal::Traces, message)).is_none(), "{message:?}");
+    fn a_span_without_valid_ids_is_left_out() {
+        let short = Span { trace_id: vec![1; 15], span_id: vec![1; 8], ..Span::default() };
+        let invalid = Span { trace_id: vec![0; 16], span_id: vec![1; 8], ..Span::default() };
+        for span in [Span::default(), short, invalid] {
+            assert!(of_span(&span, GUEST).is_none(), "{span:?}");
         }
-        assert!(guest_line(&record(Signal::Logs, b"\xff")).is_none());
     }
 
     #[test]
@@ -173,7 +153,7 @@ mod tests {
             value = AnyValue { value: Some(Value::ArrayValue(list)) };
         }
         let attribute = KeyValue { key: "deep".to_owned(), value: Some(value), ..KeyValue::default() };
-        let message = Span {
+        let span = Span {
             trace_id: vec![1; 16],
             span_id: vec![2; 8],
             start_time_unix_nano: u64::MAX,
@@ -181,8 +161,7 @@ mod tests {
             attributes: vec![attribute],
             ..Span::default()
         };
-        let message = message.encode_to_vec();
-        let (trace, row) = guest_span(&record(Signal::Traces, &message)).unwrap();
+        let (trace, row) = of_span(&span, GUEST).unwrap();
         assert_eq!((trace, row.duration), (TraceId::from_bytes([1; 16]), 0.0));
         assert_eq!(row.attributes[0].1, "[[[[[[[[…]]]]]]]]");
         assert_eq!((row.kind, row.status, row.parent.as_str()), ("internal", "unset", ""));

@@ -14,5 +14,4 @@ mod walk;
 
 pub use dashboard::{DASHBOARD, Dashboard};
 pub use recent::Recent;
-pub use rows::LogLine;
 pub use token::{DASHBOARD_TOKEN, Token};

@@ -8,11 +8,11 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use opentelemetry::trace::TraceId;
-use tempo_telemetry::{Record, Signal, Sink, SpanData};
+use tempo_telemetry::{Origin, Record, Signal, Sink};
 use tokio::sync::watch;
 
 use crate::convert;
-use crate::rows::{self, LogLine, LogRow, SpanRow};
+use crate::rows::{LogRow, SpanRow};
 
 /// Maximum number of traces.
 pub const MAX_TRACES: usize = 200;
@@ -76,11 +76,6 @@ pub(crate) struct RowBatch {
 }
 
 impl Recent {
-    /// Adds a line of the runtime's log.
-    pub fn line(&self, line: &LogLine<'_>) {
-        self.add_line(&rows::line(line));
-    }
-
     /// Returns the rows after row `number`, or the first part of them.
     pub(crate) fn after(&self, number: u64) -> RowBatch {
         self.rows().after(number)
@@ -123,28 +118,18 @@ impl Sink for Recent {
         matches!(signal, Signal::Traces | Signal::Logs)
     }
 
-    fn span(&self, span: SpanData) {
-        self.add_span(span.context.trace_id(), &rows::host(&span));
-    }
-
-    fn record(&self, record: Record<'_>) {
-        match record.signal {
-            Signal::Traces => {
-                if let Some((trace, row)) = convert::guest_span(&record) {
+    fn record(&self, origin: Origin<'_>, record: Record<'_>) {
+        let from = if origin.is_host() { "host" } else { "guest" };
+        let origin = convert::Origin { from, service: "", scope: &origin.scope.name };
+        match record {
+            Record::Span(span) => {
+                if let Some((trace, row)) = convert::of_span(span, origin) {
                     self.add_span(trace, &row);
                 }
             }
-            Signal::Logs => {
-                if let Some(row) = convert::guest_line(&record) {
-                    self.add_line(&row);
-                }
-            }
-            Signal::Metrics => {}
+            Record::Log(line) => self.add_line(&convert::of_line(line, origin)),
+            Record::Metric(_) => {}
         }
-    }
-
-    fn reserves(&self, _: &str) -> bool {
-        false
     }
 }
 

@@ -1,12 +1,9 @@
 //! JSON rows of spans and log lines for the dashboard, encoded once and bounded in size.
 
 use std::fmt::Display;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use opentelemetry::trace::{SpanContext, SpanKind, Status, TraceId};
-use opentelemetry::{SpanId, Value};
+use opentelemetry::trace::TraceId;
 use serde::Serialize;
-use tempo_telemetry::SpanData;
 
 /// Maximum length of one text, in bytes.
 const MAX_TEXT_BYTES: usize = 1024;
@@ -72,21 +69,6 @@ pub(crate) struct LogRow {
     pub(crate) cut: bool,
 }
 
-/// A line of the runtime's log.
-#[derive(Clone, Debug)]
-pub struct LogLine<'a> {
-    /// Time of the line.
-    pub time: SystemTime,
-    /// Level: `error`, `warn`, `info`, `debug` or `trace`.
-    pub level: &'a str,
-    /// A module of the runtime, or the component.
-    pub target: &'a str,
-    /// The message.
-    pub message: &'a str,
-    /// The current span, if any.
-    pub span: Option<&'a SpanContext>,
-}
-
 /// Remaining budget of a row.
 pub(crate) struct RowBudget {
     left: usize,
@@ -134,74 +116,9 @@ impl RowBudget {
     }
 }
 
-/// Returns the row of a host span.
-pub(crate) fn host(span: &SpanData) -> SpanRow {
-    let mut budget = RowBudget::new();
-    let (status, message) = match &span.status {
-        Status::Unset => ("unset", ""),
-        Status::Ok => ("ok", ""),
-        Status::Error { description } => ("error", &**description),
-    };
-    let start = millis(span.start);
-    SpanRow {
-        trace: span.context.trace_id().to_string(),
-        id: span.context.span_id().to_string(),
-        parent: if span.parent == SpanId::INVALID { String::new() } else { span.parent.to_string() },
-        from: "host",
-        service: String::new(),
-        kind: kind(&span.kind),
-        name: budget.text(&span.name),
-        scope: String::new(),
-        start,
-        duration: span.end.duration_since(span.start).unwrap_or_default().as_secs_f64() * 1e3,
-        status,
-        message: budget.text(message),
-        attributes: budget.items(&span.attributes, |budget, attribute| {
-            (budget.text(attribute.key.as_str()), budget.text(&text(&attribute.value)))
-        }),
-        events: Vec::new(),
-        links: budget.items(&span.links, |_, link| link_text(link.trace_id(), link.span_id())),
-        cut: budget.is_cut(),
-    }
-}
-
-/// Returns the row of a line of the runtime's log.
-pub(crate) fn line(line: &LogLine<'_>) -> LogRow {
-    let mut budget = RowBudget::new();
-    let ids = line.span.filter(|span| span.is_valid());
-    LogRow {
-        time: millis(line.time),
-        service: String::new(),
-        level: budget.text(line.level),
-        target: budget.text(line.target),
-        message: budget.text(line.message),
-        trace: ids.map(|span| span.trace_id().to_string()).unwrap_or_default(),
-        span: ids.map(|span| span.span_id().to_string()).unwrap_or_default(),
-        attributes: Vec::new(),
-        cut: budget.is_cut(),
-    }
-}
-
+/// Returns a link as `trace/span`.
 pub(crate) fn link_text(trace: TraceId, span: impl Display) -> String {
     format!("{trace}/{span}")
-}
-
-fn kind(kind: &SpanKind) -> &'static str {
-    match kind {
-        SpanKind::Client => "client",
-        SpanKind::Server => "server",
-        SpanKind::Producer => "producer",
-        SpanKind::Consumer => "consumer",
-        SpanKind::Internal => "internal",
-    }
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().into_owned()
-}
-
-fn millis(time: SystemTime) -> f64 {
-    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64() * 1e3
 }
 
 #[cfg(test)]

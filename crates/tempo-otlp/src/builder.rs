@@ -7,19 +7,18 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use opentelemetry::InstrumentationScope;
 use opentelemetry::metrics::MeterProvider as _;
+use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
 use opentelemetry_sdk::metrics::reader::MetricReader;
 use opentelemetry_sdk::metrics::{MeterProviderBuilder, SdkMeterProvider};
 use tempo_settings::Settings;
-use tempo_telemetry::{Metrics, Sampler, Signal, Sink, Telemetry, TelemetryBuilder};
+use tempo_telemetry::{ComponentMeter, Sampler, Signal, Sink, Telemetry};
 
 use crate::admin::prometheus::Scrape;
 use crate::guest_metrics::GuestMetrics;
 use crate::losses::Losses;
 use crate::metrics::{Shared, collect};
 use crate::otlp::buffer::Buffer;
-use crate::otlp::encode;
 use crate::otlp::exporter::Exporter;
 use crate::otlp::sender::{Fill, Sender};
 use crate::otlp::transport::Transport;
@@ -137,11 +136,12 @@ impl<'a> Builder<'a> {
         };
         let (provider, reader) = self.provider(&attributes, &recording);
         let guests = self.guests(&recording, &losses);
-        let metrics = provider.as_ref().map(|provider| {
-            let scope = InstrumentationScope::builder(name.to_owned()).with_version(version.to_owned()).build();
-            let meter = provider.meter_with_scope(scope);
+        let scope = opentelemetry::InstrumentationScope::builder(name.to_owned()).with_version(version.to_owned());
+        let scope = scope.build();
+        let meter = provider.as_ref().map(|provider| {
+            let meter = provider.meter_with_scope(scope.clone());
             losses.observe(&meter);
-            Metrics::new(&meter, &self.component)
+            ComponentMeter::new(meter, &self.component)
         });
         let work = Work {
             senders: senders(self.exporters, &buffers, reader.zip(guests.clone()), &recording, &attributes, &losses),
@@ -150,10 +150,14 @@ impl<'a> Builder<'a> {
             losses,
         };
         let mut sinks = self.sinks;
-        sinks.push(Arc::new(Pipeline::new(buffers, guests, attributes, encode::scope(name, version))));
+        sinks.push(Arc::new(Pipeline::new(buffers, guests, attributes)));
         let sink = Tee::of(sinks);
         let sampler = if sink.enabled(Signal::Traces) { recording.sampler } else { Sampler::AlwaysOff };
-        let telemetry = Telemetry::from(TelemetryBuilder { sink, sampler, metrics });
+        let mut telemetry = Telemetry::builder(sink).scope(InstrumentationScope::from((scope, None))).sampler(sampler);
+        if let Some(meter) = meter {
+            telemetry = telemetry.meter(meter);
+        }
+        let telemetry = telemetry.build();
         let thread = TelemetryThread::start(work).context("cannot start a thread for telemetry")?;
         Ok(Some(Running { telemetry, thread, _provider: provider }))
     }

@@ -26,13 +26,12 @@ use identity::{Identity, Kind};
 use opentelemetry_proto::tonic::metrics::v1::Metric;
 use opentelemetry_sdk::metrics::Temporality;
 use prometheus::proto::MetricFamily;
-use prost::Message as _;
 use sums::{Limits, Sums};
-use tempo_telemetry::{Record, Signal};
+use tempo_telemetry::{Origin, Signal};
 
 use crate::losses::{LossReason, Losses};
 use crate::otlp::buffer::Buffer;
-use crate::otlp::encode::nanos;
+use crate::time::unix_nanos;
 
 /// The aggregated metrics of one process.
 #[derive(Debug)]
@@ -61,7 +60,7 @@ impl GuestMetrics {
     }
 
     fn with_limits(sent: Option<Temporality>, scraped: bool, losses: Arc<Losses>, limits: Limits) -> Self {
-        let now = nanos(SystemTime::now());
+        let now = unix_nanos(SystemTime::now());
         let stores = Mutex::new(SumStores { total: Sums::new(now), delta: Sums::new(now) });
         Self { sent, scraped, limits, stores, losses }
     }
@@ -76,18 +75,14 @@ impl GuestMetrics {
         self.scraped || (self.sent.is_some() && !self.is_sent_as_delta(kind))
     }
 
-    /// Aggregates `record`. Returns false if it must be forwarded unchanged.
-    pub(crate) fn aggregate(&self, record: &Record<'_>) -> bool {
-        let Ok(metric) = Metric::decode(record.message) else {
-            self.losses.add(Signal::Metrics, LossReason::Invalid, 1);
-            return true;
-        };
-        let Some(parsed) = parse::parse(&metric) else { return false };
+    /// Aggregates `metric`. Returns false if it must be forwarded unchanged.
+    pub(crate) fn aggregate(&self, origin: Origin<'_>, metric: &Metric) -> bool {
+        let Some(parsed) = parse::parse(metric) else { return false };
         let (delta, total) = (self.is_sent_as_delta(parsed.kind), self.needs_total(parsed.kind));
         let identity = Identity {
-            resource: identity::resource(record.resource),
-            scope: identity::scope(record.scope),
-            schema_url: Cow::Borrowed(record.schema_url),
+            resource: origin.resource.map(identity::resource).unwrap_or_default().into(),
+            scope: identity::scope(origin.scope).into(),
+            schema_url: Cow::Borrowed(origin.schema_url),
             name: Cow::Borrowed(&metric.name),
             unit: Cow::Borrowed(&metric.unit),
             kind: parsed.kind,
@@ -112,7 +107,7 @@ impl GuestMetrics {
 
     /// Writes all totals, and the deltas since the last export, into `buffer`.
     pub(crate) fn export(&self, buffer: &Buffer) {
-        self.export_at(buffer, nanos(SystemTime::now()));
+        self.export_at(buffer, unix_nanos(SystemTime::now()));
     }
 
     fn export_at(&self, buffer: &Buffer, now: u64) {

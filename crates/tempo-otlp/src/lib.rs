@@ -20,6 +20,7 @@ mod tee;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod thread;
+mod time;
 mod value_text;
 mod values;
 

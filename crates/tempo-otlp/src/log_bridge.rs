@@ -2,19 +2,19 @@
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
-use prost::Message as _;
-use tempo_telemetry::{Record, Signal, Telemetry, current};
+use tempo_telemetry::{Origin, Record, Signal, Telemetry, current};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
 use crate::is_telemetry_thread;
+use crate::time::unix_nanos;
 
 /// The severity number `FATAL`, of a guest's `critical` messages.
 const CRITICAL: i32 = 21;
@@ -40,9 +40,7 @@ impl<S: Subscriber> Layer<S> for LogBridge {
             return;
         }
         let scope = InstrumentationScope { name: event.metadata().target().to_owned(), ..Default::default() };
-        let (scope, message) = (scope.encode_to_vec(), record(event).encode_to_vec());
-        let record = Record { signal: Signal::Logs, resource: &[], scope: &scope, schema_url: "", message: &message };
-        telemetry.record(record);
+        telemetry.record(Origin::host(&scope), Record::Log(&record(event)));
     }
 }
 
@@ -50,8 +48,7 @@ fn record(event: &Event<'_>) -> LogRecord {
     let mut fields = Fields::default();
     event.record(&mut fields);
     let (severity, text) = severity(*event.metadata().level());
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let now = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
+    let now = unix_nanos(SystemTime::now());
     let mut record = LogRecord {
         time_unix_nano: now,
         observed_time_unix_nano: now,
@@ -138,7 +135,7 @@ mod tests {
 
     use opentelemetry::trace::{SpanContext, TraceFlags, TraceState};
     use opentelemetry::{SpanId, TraceId};
-    use tempo_telemetry::{CallContext, Sampler, Sink, SpanData, TelemetryBuilder, within};
+    use tempo_telemetry::{CallContext, Sink, within};
     use tracing_subscriber::layer::SubscriberExt as _;
 
     use super::*;
@@ -150,13 +147,10 @@ mod tests {
         fn enabled(&self, signal: Signal) -> bool {
             signal == Signal::Logs
         }
-        fn span(&self, _: SpanData) {}
-        fn record(&self, record: Record<'_>) {
-            let scope = InstrumentationScope::decode(record.scope).unwrap().name;
-            self.0.lock().unwrap().push((scope, LogRecord::decode(record.message).unwrap()));
-        }
-        fn reserves(&self, _: &str) -> bool {
-            false
+
+        fn record(&self, origin: Origin<'_>, record: Record<'_>) {
+            let Record::Log(record) = record else { panic!("{record:?}") };
+            self.0.lock().unwrap().push((origin.scope.name.clone(), record.clone()));
         }
     }
 
@@ -166,8 +160,7 @@ mod tests {
         let recorded = Arc::new(RecordingSink::default());
         tracing::subscriber::with_default(tracing_subscriber::registry().with(bridge.clone()), || {
             tracing::info!("not connected yet");
-            let builder = TelemetryBuilder { sink: recorded.clone(), sampler: Sampler::AlwaysOn, metrics: None };
-            bridge.connect(builder.into());
+            bridge.connect(Telemetry::builder(recorded.clone()).build());
             let ids = (TraceId::from(10), SpanId::from(11));
             let span = SpanContext::new(ids.0, ids.1, TraceFlags::SAMPLED, false, TraceState::NONE);
             within(Some(&CallContext::new(span, None)), || {

@@ -8,7 +8,6 @@
 
 pub(crate) mod buffer;
 mod connect;
-pub(crate) mod encode;
 pub(crate) mod exporter;
 mod grpc;
 mod http;

@@ -3,14 +3,14 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use tempo_telemetry::{Record, Signal, Sink, SpanData};
+use prost::Message;
+use tempo_telemetry::{Origin, Record, Signal, Sink};
 
 use crate::guest_metrics::GuestMetrics;
 use crate::otlp::buffer::{Buffer, ScopeKey};
-use crate::otlp::encode;
 use crate::resource::Attributes;
 
-/// Maximum capacity of a thread's scratch buffer between spans.
+/// Maximum capacity of a thread's scratch buffer between records.
 const MAX_SCRATCH_BYTES: usize = 16 * 1024;
 
 thread_local! {
@@ -45,19 +45,43 @@ pub(crate) struct Pipeline {
     /// Aggregates guest metrics, if they are exported or scraped.
     guests: Option<Arc<GuestMetrics>>,
     attributes: Attributes,
-    /// The encoded scope of the host's spans.
-    scope: Vec<u8>,
 }
 
 impl Pipeline {
-    pub(crate) fn new(
-        buffers: Buffers,
-        guests: Option<Arc<GuestMetrics>>,
-        attributes: Attributes,
-        scope: Vec<u8>,
-    ) -> Self {
-        Self { buffers, guests, attributes, scope }
+    pub(crate) fn new(buffers: Buffers, guests: Option<Arc<GuestMetrics>>, attributes: Attributes) -> Self {
+        Self { buffers, guests, attributes }
     }
+
+    /// Encodes `message` into the buffer of `signal`, if it is exported.
+    fn push(&self, signal: Signal, origin: Origin<'_>, message: &impl Message) {
+        let Some(buffer) = self.buffers.of(signal) else { return };
+        // While a thread ends, its scratch buffer may be gone.
+        let mut scratch = SCRATCH.try_with(Cell::take).unwrap_or_default();
+        scratch.clear();
+        if let Some((resource, scope, message)) = encode(&mut scratch, origin, message) {
+            buffer.push(ScopeKey { resource, scope, schema_url: origin.schema_url }, message);
+        }
+        if scratch.capacity() <= MAX_SCRATCH_BYTES {
+            let _ = SCRATCH.try_with(|kept| kept.set(scratch));
+        }
+    }
+}
+
+/// Writes the resource, the scope and the message into `out`, and returns them.
+fn encode<'a>(
+    out: &'a mut Vec<u8>,
+    origin: Origin<'_>,
+    message: &impl Message,
+) -> Option<(&'a [u8], &'a [u8], &'a [u8])> {
+    // Writing to a vector cannot fail.
+    origin.resource.map_or(Ok(()), |resource| resource.encode(out)).ok()?;
+    let resource = out.len();
+    origin.scope.encode(out).ok()?;
+    let scope = out.len();
+    message.encode(out).ok()?;
+    let (origin, message) = out.split_at_checked(scope)?;
+    let (resource, scope) = origin.split_at_checked(resource)?;
+    Some((resource, scope, message))
 }
 
 impl Sink for Pipeline {
@@ -65,26 +89,12 @@ impl Sink for Pipeline {
         self.buffers.of(signal).is_some() || (signal == Signal::Metrics && self.guests.is_some())
     }
 
-    fn span(&self, span: SpanData) {
-        let Some(buffer) = &self.buffers.traces else { return };
-        // While a thread ends, its scratch buffer may be gone.
-        let mut scratch = SCRATCH.try_with(Cell::take).unwrap_or_default();
-        scratch.clear();
-        encode::span(&mut scratch, &span);
-        buffer.push(ScopeKey { resource: &[], scope: &self.scope, schema_url: "" }, &scratch);
-        if scratch.capacity() <= MAX_SCRATCH_BYTES {
-            let _ = SCRATCH.try_with(|kept| kept.set(scratch));
-        }
-    }
-
-    fn record(&self, record: Record<'_>) {
-        let metrics = record.signal == Signal::Metrics;
-        if metrics && self.guests.as_ref().is_some_and(|guests| guests.aggregate(&record)) {
-            return;
-        }
-        if let Some(buffer) = self.buffers.of(record.signal) {
-            let key = ScopeKey { resource: record.resource, scope: record.scope, schema_url: record.schema_url };
-            buffer.push(key, record.message);
+    fn record(&self, origin: Origin<'_>, record: Record<'_>) {
+        match record {
+            Record::Metric(metric) if self.guests.as_ref().is_some_and(|guests| guests.aggregate(origin, metric)) => {}
+            Record::Metric(metric) => self.push(Signal::Metrics, origin, metric),
+            Record::Span(span) => self.push(Signal::Traces, origin, span),
+            Record::Log(record) => self.push(Signal::Logs, origin, record),
         }
     }
 

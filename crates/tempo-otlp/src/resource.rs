@@ -3,9 +3,10 @@
 use std::sync::LazyLock;
 
 use opentelemetry::KeyValue;
+use opentelemetry_proto::tonic::resource::v1;
+use opentelemetry_proto::transform::common::tonic as transform;
 use opentelemetry_sdk::Resource;
-
-use crate::otlp::encode;
+use prost::Message as _;
 
 /// The attribute of a resource with the random ID of its process: see [`instance_id`].
 pub const INSTANCE_ID: &str = "service.instance.id";
@@ -43,11 +44,8 @@ impl Attributes {
 
     /// Encodes the attributes as fields of a `Resource`, to which others can be appended.
     pub(crate) fn encoded(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        for pair in &self.0 {
-            encode::attribute(&mut out, 1, pair.key.as_str(), &pair.value);
-        }
-        out
+        let attributes = transform::Attributes::from(self.0.iter().cloned()).0;
+        v1::Resource { attributes, ..v1::Resource::default() }.encode_to_vec()
     }
 
     /// Returns whether guests may not set `key`.

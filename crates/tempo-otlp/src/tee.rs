@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tempo_telemetry::{Record, Signal, Sink, SpanData};
+use tempo_telemetry::{Origin, Record, Signal, Sink};
 
 /// Forwards to each of its sinks.
 pub(crate) struct Tee(Vec<Arc<dyn Sink>>);
@@ -25,18 +25,9 @@ impl Sink for Tee {
         self.0.iter().any(|sink| sink.enabled(signal))
     }
 
-    fn span(&self, span: SpanData) {
-        if let Some((last, others)) = self.0.split_last() {
-            for sink in others.iter().filter(|sink| sink.enabled(Signal::Traces)) {
-                sink.span(span.clone());
-            }
-            last.span(span);
-        }
-    }
-
-    fn record(&self, record: Record<'_>) {
-        for sink in self.0.iter().filter(|sink| sink.enabled(record.signal)) {
-            sink.record(record);
+    fn record(&self, origin: Origin<'_>, record: Record<'_>) {
+        for sink in self.0.iter().filter(|sink| sink.enabled(record.signal())) {
+            sink.record(origin, record);
         }
     }
 

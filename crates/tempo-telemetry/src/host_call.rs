@@ -1,28 +1,52 @@
-//! `HostCall`: measures host calls that are too short for a span each.
+//! `HostCalls`: measures host calls that are too short for a span each.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use opentelemetry::KeyValue;
+use opentelemetry::metrics::Histogram;
 
-use super::metrics::Metrics;
-use crate::sink::Telemetry;
+use crate::instruments::{ComponentMeter, Instruments};
+use crate::telemetry::Telemetry;
+
+/// Measures the host calls of one service. They get no span.
+#[derive(Clone, Debug)]
+pub struct HostCalls {
+    /// `None` if metrics are disabled; then the clock is not read either.
+    durations: Option<Arc<HostCallDurations>>,
+    service: &'static str,
+}
+
+#[derive(Debug)]
+struct HostCallDurations(Histogram<f64>);
+
+impl Instruments for HostCallDurations {
+    fn register(meter: &ComponentMeter) -> Self {
+        let description = "Duration of calls of configuration, logging and telemetry";
+        Self(meter.short_seconds("tempo.host.call.duration", description))
+    }
+}
 
 /// A running host call. If it is dropped before [`end`](HostCall::end), it is recorded as cancelled.
 #[derive(Debug)]
 pub struct HostCall<'a> {
-    /// `None` if metrics are disabled; then the clock is not read either.
-    measured: Option<(&'a Metrics, Instant)>,
-    service: &'static str,
+    calls: &'a HostCalls,
     operation: &'static str,
+    begun: Option<Instant>,
     /// The `error.type` of the call's result.
     error: Option<&'static str>,
 }
 
-impl Telemetry {
-    /// Starts measuring a call of `operation`. It gets no span.
-    pub fn host_call(&self, service: &'static str, operation: &'static str) -> HostCall<'_> {
-        let measured = self.metrics().map(|metrics| (metrics, Instant::now()));
-        HostCall { measured, service, operation, error: Some("cancelled") }
+impl HostCalls {
+    /// Measures the calls of `service`.
+    pub fn new(telemetry: &Telemetry, service: &'static str) -> Self {
+        Self { durations: telemetry.instruments(), service }
+    }
+
+    /// Starts measuring a call of `operation`.
+    pub fn begin(&self, operation: &'static str) -> HostCall<'_> {
+        let begun = self.durations.as_ref().map(|_| Instant::now());
+        HostCall { calls: self, operation, begun, error: Some("cancelled") }
     }
 }
 
@@ -35,16 +59,15 @@ impl HostCall<'_> {
 
 impl Drop for HostCall<'_> {
     fn drop(&mut self) {
-        let Some((metrics, begun)) = self.measured else { return };
+        let (Some(HostCallDurations(durations)), Some(begun)) = (self.calls.durations.as_deref(), self.begun) else {
+            return;
+        };
         let seconds = begun.elapsed().as_secs_f64();
-        let service = KeyValue::new("tempo.service", self.service);
+        let service = KeyValue::new("tempo.service", self.calls.service);
         let operation = KeyValue::new("tempo.operation", self.operation);
         match self.error {
-            None => metrics.host_call_duration.record(seconds, &[service, operation]),
-            Some(error) => {
-                let error = KeyValue::new("error.type", error);
-                metrics.host_call_duration.record(seconds, &[service, operation, error]);
-            }
+            None => durations.record(seconds, &[service, operation]),
+            Some(error) => durations.record(seconds, &[service, operation, KeyValue::new("error.type", error)]),
         }
     }
 }

@@ -5,20 +5,32 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use opentelemetry::KeyValue;
+use opentelemetry::metrics::Histogram;
 use opentelemetry::trace::SpanKind;
 
-use super::context::current;
-use super::span::Span;
-use crate::sink::Telemetry;
+use crate::context::current;
+use crate::instruments::{ComponentMeter, Instruments};
+use crate::span::Span;
+use crate::telemetry::Telemetry;
 
 /// Instruments the operations on one store. `db.system.name` is the scheme of the store's URL, `db.namespace` the name
 /// under which the component opens it.
 #[derive(Clone, Debug)]
 pub struct Operations {
     telemetry: Telemetry,
+    durations: Option<Arc<OperationDurations>>,
     store: Arc<str>,
     /// Attributes of every operation.
     attributes: [KeyValue; 2],
+}
+
+#[derive(Debug)]
+struct OperationDurations(Histogram<f64>);
+
+impl Instruments for OperationDurations {
+    fn register(meter: &ComponentMeter) -> Self {
+        Self(meter.seconds("db.client.operation.duration", "Duration of operations on stores"))
+    }
 }
 
 /// A running operation. If it is dropped before [`end`](Operation::end), it is recorded as cancelled.
@@ -37,15 +49,16 @@ impl Operations {
     pub fn new(telemetry: &Telemetry, system: &str, name: &str) -> Self {
         let system = KeyValue::new("db.system.name", system.to_owned());
         let attributes = [system, KeyValue::new("db.namespace", name.to_owned())];
-        Self { telemetry: telemetry.clone(), store: name.into(), attributes }
+        let durations = telemetry.instruments();
+        Self { telemetry: telemetry.clone(), durations, store: name.into(), attributes }
     }
 
     /// Begins the operation `name`, as a child of the current call's innermost span.
     pub fn begin(&self, name: &'static str) -> Operation {
         let parent = current().map(|context| context.innermost());
         let title = || format!("{name} {}", self.store).into();
-        let mut span =
-            self.telemetry.start(SpanKind::Client, parent.as_ref().filter(|parent| parent.is_valid()), title);
+        let parent = parent.as_ref().filter(|parent| parent.is_valid());
+        let mut span = self.telemetry.start(SpanKind::Client, parent, title);
         if let Some(data) = span.as_mut().and_then(Span::data) {
             data.attributes.extend(self.attributes.iter().cloned());
             data.attributes.push(KeyValue::new("db.operation.name", name));
@@ -83,10 +96,10 @@ impl Drop for Operation {
         if let (Some(span), Some(error)) = (&mut self.span, self.error) {
             span.fail(error);
         }
-        let Some(metrics) = self.operations.telemetry.metrics() else { return };
+        let Some(OperationDurations(durations)) = self.operations.durations.as_deref() else { return };
         let mut attributes = self.operations.attributes.to_vec();
         attributes.push(KeyValue::new("db.operation.name", self.name));
         attributes.extend(self.error.map(|error| KeyValue::new("error.type", error)));
-        metrics.db_operation_duration.record(self.begun.elapsed().as_secs_f64(), &attributes);
+        durations.record(self.begun.elapsed().as_secs_f64(), &attributes);
     }
 }

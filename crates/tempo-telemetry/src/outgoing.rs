@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use opentelemetry::trace::{SpanContext, SpanKind};
 
-use super::context::CallContext;
-use super::propagation::{BAGGAGE, RemoteContext};
-use super::span::Span;
-use crate::sink::Telemetry;
+use crate::context::CallContext;
+use crate::propagation::{BAGGAGE, RemoteContext};
+use crate::span::Span;
+use crate::telemetry::Telemetry;
 
 /// The telemetry of a request or message that a guest sends.
 #[derive(Debug)]
@@ -40,8 +40,8 @@ impl Telemetry {
         let mut span = self.start(kind, Some(&parent).filter(|parent| parent.is_valid()), name);
         let mut headers = Vec::new();
         if let Some(foreign) = foreign {
-            if let Some(data) = span.as_mut().and_then(Span::data) {
-                data.links.push(foreign.clone());
+            if let Some(span) = &mut span {
+                span.link(foreign.clone());
             }
         } else {
             let named = span.as_ref().map_or(&parent, Span::context);
@@ -67,22 +67,23 @@ mod tests {
     use opentelemetry::trace::{TraceFlags, TraceState};
     use opentelemetry::{SpanId, TraceId};
 
-    use super::super::{Record, Sampler, Signal, Sink, SpanData, TelemetryBuilder};
+    use opentelemetry_proto::tonic::trace::v1;
+
     use super::*;
+    use crate::{Origin, Record, Signal, Sink};
 
     #[derive(Default)]
-    struct RecordingSink(Mutex<Vec<SpanData>>);
+    struct RecordingSink(Mutex<Vec<v1::Span>>);
 
     impl Sink for RecordingSink {
         fn enabled(&self, _: Signal) -> bool {
             true
         }
-        fn span(&self, span: SpanData) {
-            self.0.lock().unwrap().push(span);
-        }
-        fn record(&self, _: Record<'_>) {}
-        fn reserves(&self, _: &str) -> bool {
-            false
+
+        fn record(&self, _: Origin<'_>, record: Record<'_>) {
+            if let Record::Span(span) = record {
+                self.0.lock().unwrap().push(span.clone());
+            }
         }
     }
 
@@ -93,15 +94,16 @@ mod tests {
     /// Sends a request with the context `guest`; returns the span's parent, its number of links, the headers and the span.
     fn send(guest: &RemoteContext) -> (u64, usize, Vec<(&'static str, String)>, SpanContext) {
         let sink = Arc::new(RecordingSink::default());
-        let builder = TelemetryBuilder { sink: sink.clone(), sampler: Sampler::AlwaysOn, metrics: None };
+        let telemetry = Telemetry::builder(sink.clone()).build();
         let context = CallContext::new(span(1, 1), Some("a=b".into()));
         context.opened(span(1, 2));
-        let outgoing = Telemetry::from(builder).outgoing(SpanKind::Client, &context, guest, || "GET".into());
+        let outgoing = telemetry.outgoing(SpanKind::Client, &context, guest, || "GET".into());
         let own = outgoing.span.as_ref().unwrap().context().clone();
         let headers = outgoing.headers;
         drop(outgoing.span);
         let data = sink.0.lock().unwrap().pop().unwrap();
-        (u64::from_be_bytes(data.parent.to_bytes()), data.links.len(), headers, own)
+        let parent = data.parent_span_id.as_slice().try_into().unwrap();
+        (u64::from_be_bytes(parent), data.links.len(), headers, own)
     }
 
     #[test]

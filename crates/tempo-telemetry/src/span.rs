@@ -5,37 +5,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use opentelemetry::trace::{SpanContext, SpanKind, Status, TraceFlags};
-use opentelemetry::{KeyValue, SpanId, Value};
+use opentelemetry::trace::{Link, SpanContext, SpanKind, Status, TraceFlags};
+use opentelemetry::{InstrumentationScope, KeyValue, SpanId, Value};
+use opentelemetry_proto::tonic::trace::v1;
+use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 
-use super::ids;
-use super::sampler::Sampler;
-use crate::sink::Sink;
-
-/// The data of a finished span.
-#[derive(Clone, Debug)]
-pub struct SpanData {
-    /// The span context: trace id, span id, flags.
-    pub context: SpanContext,
-    /// The parent span; [`SpanId::INVALID`] for a root span.
-    pub parent: SpanId,
-    /// Whether the parent belongs to another process.
-    pub parent_is_remote: bool,
-    /// The span kind.
-    pub kind: SpanKind,
-    /// The span name, of low cardinality.
-    pub name: Cow<'static, str>,
-    /// Start time.
-    pub start: SystemTime,
-    /// End time.
-    pub end: SystemTime,
-    /// Attributes, by the OpenTelemetry semantic conventions.
-    pub attributes: Vec<KeyValue>,
-    /// Links to spans of other traces.
-    pub links: Vec<SpanContext>,
-    /// The span status.
-    pub status: Status,
-}
+use crate::ids;
+use crate::record::{Origin, Record};
+use crate::sampler::Sampler;
+use crate::telemetry::Target;
 
 /// A running span. Dropping it ends it.
 pub struct Span {
@@ -46,12 +24,12 @@ pub struct Span {
 
 struct Recording {
     data: Box<SpanData>,
-    sink: Arc<dyn Sink>,
+    target: Arc<Target>,
 }
 
 impl Span {
-    pub(super) fn start(
-        sink: &Arc<dyn Sink>,
+    pub(crate) fn start(
+        target: &Arc<Target>,
         sampler: Sampler,
         kind: SpanKind,
         parent: Option<&SpanContext>,
@@ -65,18 +43,22 @@ impl Span {
         let recording = sampled.then(|| {
             let now = SystemTime::now();
             let data = Box::new(SpanData {
-                context: context.clone(),
-                parent: parent.map_or(SpanId::INVALID, SpanContext::span_id),
-                parent_is_remote: parent.is_some_and(SpanContext::is_remote),
-                kind,
+                span_context: context.clone(),
+                parent_span_id: parent.map_or(SpanId::INVALID, SpanContext::span_id),
+                parent_span_is_remote: parent.is_some_and(SpanContext::is_remote),
+                span_kind: kind,
                 name: name(),
-                start: now,
-                end: now,
+                start_time: now,
+                end_time: now,
                 attributes: Vec::with_capacity(8),
-                links: Vec::new(),
+                dropped_attributes_count: 0,
+                events: SpanEvents::default(),
+                links: SpanLinks::default(),
                 status: Status::Unset,
+                // That of the target.
+                instrumentation_scope: InstrumentationScope::default(),
             });
-            Recording { data, sink: sink.clone() }
+            Recording { data, target: target.clone() }
         });
         Self { context, recording }
     }
@@ -98,6 +80,13 @@ impl Span {
         }
     }
 
+    /// Adds a link to a span of another trace.
+    pub fn link(&mut self, context: SpanContext) {
+        if let Some(data) = self.data() {
+            data.links.links.push(Link::with_context(context));
+        }
+    }
+
     /// Sets the error status and `error.type`, which is a low-cardinality value.
     pub fn fail(&mut self, error: &'static str) {
         if let Some(data) = self.data() {
@@ -109,10 +98,10 @@ impl Span {
 
 impl Drop for Span {
     fn drop(&mut self) {
-        if let Some(Recording { mut data, sink }) = self.recording.take() {
+        if let Some(Recording { mut data, target }) = self.recording.take() {
             // The system clock may have been set back.
-            data.end = SystemTime::now().max(data.start);
-            sink.span(*data);
+            data.end_time = SystemTime::now().max(data.start_time);
+            target.sink.record(Origin::host(&target.scope), Record::Span(&v1::Span::from(*data)));
         }
     }
 }

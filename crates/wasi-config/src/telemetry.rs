@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use tempo_telemetry::Telemetry;
+use tempo_telemetry::{HostCalls, Telemetry};
 
 use crate::{Configuration, Error};
 
 /// Wraps a `Configuration` and records its calls.
 struct Instrumented {
     configuration: Arc<dyn Configuration>,
-    telemetry: Telemetry,
+    calls: HostCalls,
 }
 
 /// Wraps `configuration`, unless telemetry is off.
@@ -18,7 +18,7 @@ pub(crate) fn instrument(telemetry: &Telemetry, configuration: Arc<dyn Configura
     if !telemetry.is_on() {
         return configuration;
     }
-    Arc::new(Instrumented { configuration, telemetry: telemetry.clone() })
+    Arc::new(Instrumented { configuration, calls: HostCalls::new(telemetry, "config") })
 }
 
 fn error_type(error: &Error) -> &'static str {
@@ -31,14 +31,14 @@ fn error_type(error: &Error) -> &'static str {
 #[async_trait]
 impl Configuration for Instrumented {
     async fn get(&self, key: &str) -> Result<Option<String>, Error> {
-        let call = self.telemetry.host_call("config", "get");
+        let call = self.calls.begin("get");
         let result = self.configuration.get(key).await;
         call.end(result.as_ref().err().map(error_type));
         result
     }
 
     async fn get_all(&self) -> Result<Vec<(String, String)>, Error> {
-        let call = self.telemetry.host_call("config", "get-all");
+        let call = self.calls.begin("get-all");
         let result = self.configuration.get_all().await;
         call.end(result.as_ref().err().map(error_type));
         result

@@ -2,30 +2,27 @@
 
 use std::sync::{Arc, Mutex};
 
+use opentelemetry_proto::tonic::common::v1::any_value;
+use opentelemetry_proto::tonic::trace::v1::Span;
 use tempo_backend::{Backends, ByteBudget};
 use tempo_core::Limits;
-use tempo_telemetry::{Operations, Record, Sampler, Signal, Sink, SpanData, Telemetry, TelemetryBuilder};
+use tempo_telemetry::{Operations, Origin, Record, Signal, Sink, Telemetry};
 use wasmtime::component::ResourceTable;
 
 use crate::atomics::Required;
 use crate::{Bucket, KeyValueCtx, KeyValueLimits, KeyValueStore, MemoryStore};
 
 #[derive(Default)]
-struct RecordingSink(Mutex<Vec<SpanData>>);
+struct RecordingSink(Mutex<Vec<Span>>);
 
 impl Sink for RecordingSink {
     fn enabled(&self, _: Signal) -> bool {
         true
     }
 
-    fn span(&self, span: SpanData) {
-        self.0.lock().unwrap().push(span);
-    }
-
-    fn record(&self, _: Record<'_>) {}
-
-    fn reserves(&self, _: &str) -> bool {
-        false
+    fn record(&self, _: Origin<'_>, record: Record<'_>) {
+        let Record::Span(span) = record else { panic!("{record:?}") };
+        self.0.lock().unwrap().push(span.clone());
     }
 }
 
@@ -33,12 +30,18 @@ impl RecordingSink {
     /// Returns the names of the spans since the last call, with the `error.type` of those that failed.
     fn take(&self) -> Vec<String> {
         let spans = std::mem::take(&mut *self.0.lock().unwrap());
-        let describe = |span: SpanData| {
-            let attribute = |key: &str| span.attributes.iter().find(|attribute| attribute.key.as_str() == key);
-            let operation = attribute("db.operation.name").unwrap().value.to_string();
+        let describe = |span: Span| {
+            let attribute = |key: &str| {
+                let attribute = span.attributes.iter().find(|attribute| attribute.key == key)?;
+                match attribute.value.as_ref()?.value.as_ref()? {
+                    any_value::Value::StringValue(text) => Some(text.clone()),
+                    other => panic!("{other:?}"),
+                }
+            };
+            let operation = attribute("db.operation.name").unwrap();
             assert_eq!(span.name, format!("{operation} cache"));
-            assert_eq!(attribute("db.namespace").unwrap().value.to_string(), "cache");
-            attribute("error.type").map_or(operation.clone(), |error| format!("{operation}: {}", error.value))
+            assert_eq!(attribute("db.namespace").unwrap(), "cache");
+            attribute("error.type").map_or(operation.clone(), |error| format!("{operation}: {error}"))
         };
         spans.into_iter().map(describe).collect()
     }
@@ -46,8 +49,8 @@ impl RecordingSink {
 
 fn telemetry() -> (Arc<RecordingSink>, Telemetry) {
     let sink = Arc::new(RecordingSink::default());
-    let builder = TelemetryBuilder { sink: sink.clone(), sampler: Sampler::AlwaysOn, metrics: None };
-    (sink, Telemetry::from(builder))
+    let telemetry = Telemetry::builder(sink.clone()).build();
+    (sink, telemetry)
 }
 
 #[tokio::test]

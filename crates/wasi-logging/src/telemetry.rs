@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use tempo_telemetry::Telemetry;
+use tempo_telemetry::{HostCalls, Telemetry};
 
 use crate::{Level, LogSink, Record};
 
 /// Wraps a `LogSink` and records its calls.
 struct Instrumented {
     sink: Arc<dyn LogSink>,
+    calls: HostCalls,
     telemetry: Telemetry,
 }
 
@@ -17,7 +18,8 @@ pub(crate) fn instrument(telemetry: &Telemetry, sink: Arc<dyn LogSink>) -> Arc<d
     if !telemetry.is_on() {
         return sink;
     }
-    Arc::new(Instrumented { sink, telemetry: telemetry.clone() })
+    let calls = HostCalls::new(telemetry, "logging");
+    Arc::new(Instrumented { sink, calls, telemetry: telemetry.clone() })
 }
 
 impl LogSink for Instrumented {
@@ -26,7 +28,7 @@ impl LogSink for Instrumented {
     }
 
     fn write(&self, record: &Record<'_>) {
-        let call = self.telemetry.host_call("logging", "log");
+        let call = self.calls.begin("log");
         self.sink.write(record);
         call.end(None);
     }

@@ -5,16 +5,35 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use opentelemetry::KeyValue;
+use opentelemetry::metrics::{Counter, Histogram};
 use opentelemetry::trace::SpanKind;
-use tempo_telemetry::{CallContext, RemoteContext, Span, Telemetry, current};
+use tempo_telemetry::{CallContext, ComponentMeter, Instruments, RemoteContext, Span, Telemetry, current};
 
 use crate::{Broker, Consumer, Error, INBOX, Message, Operator, Result, Subscription};
+
+/// The instruments of messages that the component sends.
+struct SendInstruments {
+    /// Duration of operations of a broker.
+    duration: Histogram<f64>,
+    sent: Counter<u64>,
+}
+
+impl Instruments for SendInstruments {
+    fn register(meter: &ComponentMeter) -> Self {
+        let sent = "Messages that the component sent";
+        Self {
+            duration: meter.seconds("messaging.client.operation.duration", "Duration of operations with a broker"),
+            sent: meter.counter("messaging.client.sent.messages", "{message}", sent),
+        }
+    }
+}
 
 /// Records spans and metrics of the operations of a broker, and propagates the trace context in headers, also without
 /// an exporter.
 struct InstrumentedBroker {
     broker: Arc<dyn Broker>,
     telemetry: Telemetry,
+    instruments: Option<Arc<SendInstruments>>,
     /// Scheme and name of the broker.
     attributes: [KeyValue; 2],
 }
@@ -23,7 +42,8 @@ struct InstrumentedBroker {
 pub(crate) fn instrument(telemetry: &Telemetry, system: &str, name: &str, broker: Arc<dyn Broker>) -> Arc<dyn Broker> {
     let system = KeyValue::new("messaging.system", system.to_owned());
     let attributes = [system, KeyValue::new("tempo.store", name.to_owned())];
-    Arc::new(InstrumentedBroker { broker, telemetry: telemetry.clone(), attributes })
+    let (telemetry, instruments) = (telemetry.clone(), telemetry.instruments());
+    Arc::new(InstrumentedBroker { broker, telemetry, instruments, attributes })
 }
 
 /// A send operation in progress.
@@ -76,15 +96,15 @@ impl SendOperation<'_> {
         for (span, error) in self.spans.iter_mut().zip(errors) {
             error.iter().for_each(|error| span.fail(error));
         }
-        let Some(metrics) = self.broker.telemetry.metrics() else { return };
+        let Some(instruments) = &self.broker.instruments else { return };
         let mut attributes = self.broker.attributes.to_vec();
         attributes.push(KeyValue::new("messaging.operation.name", self.operation));
         let sent = errors.iter().filter(|error| error.is_none()).count();
-        metrics.messaging_sent.add(sent as u64, &attributes);
+        instruments.sent.add(sent as u64, &attributes);
         if let Some(error) = errors.iter().flatten().next() {
             attributes.push(KeyValue::new("error.type", *error));
         }
-        metrics.messaging_operation_duration.record(self.begun.elapsed().as_secs_f64(), &attributes);
+        instruments.duration.record(self.begun.elapsed().as_secs_f64(), &attributes);
     }
 }
 

@@ -9,11 +9,10 @@ use opentelemetry::trace::SpanContext;
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_proto::tonic::metrics::v1::Metric;
 use opentelemetry_proto::tonic::trace::v1::Span;
-use prost::Message;
 use tempo_backend::ByteBudget;
 use tempo_core::{Backend, BootContext, Limits};
 use tempo_settings::Flag;
-use tempo_telemetry::{Record, Signal, Telemetry};
+use tempo_telemetry::{HostCalls, Record, Signal, Telemetry};
 
 use crate::{Collector, Dropped, Origin, OtelCtx, WasiOtel};
 
@@ -29,8 +28,12 @@ pub struct HostTelemetry {
 impl HostTelemetry {
     /// Creates the backend of `component`, whose telemetry goes to `telemetry` within `limits`.
     pub fn new(component: &str, telemetry: &Telemetry, limits: &Limits) -> Self {
-        let collector =
-            TelemetryCollector { component: component.into(), telemetry: telemetry.clone(), losses: Mutex::default() };
+        let collector = TelemetryCollector {
+            component: component.into(),
+            telemetry: telemetry.clone(),
+            calls: HostCalls::new(telemetry, "otel"),
+            losses: Mutex::default(),
+        };
         Self { state: OtelCtx::new(Arc::new(collector), limits) }
     }
 }
@@ -53,6 +56,7 @@ impl Backend<WasiOtel> for HostTelemetry {
 struct TelemetryCollector {
     component: Box<str>,
     telemetry: Telemetry,
+    calls: HostCalls,
     losses: Mutex<Losses>,
 }
 
@@ -79,15 +83,15 @@ impl Collector for TelemetryCollector {
     }
 
     fn span(&self, origin: Origin<'_>, span: Span) {
-        self.record(Signal::Traces, origin, &span);
+        self.record("span", origin, Record::Span(&span));
     }
 
     fn metric(&self, origin: Origin<'_>, metric: Metric) {
-        self.record(Signal::Metrics, origin, &metric);
+        self.record("metric", origin, Record::Metric(&metric));
     }
 
     fn log(&self, origin: Origin<'_>, record: LogRecord) {
-        self.record(Signal::Logs, origin, &record);
+        self.record("log", origin, Record::Log(&record));
     }
 
     fn dropped(&self, signal: Signal, why: Dropped, count: u64) {
@@ -115,31 +119,12 @@ impl Collector for TelemetryCollector {
 }
 
 impl TelemetryCollector {
-    fn record(&self, signal: Signal, origin: Origin<'_>, message: &impl Message) {
-        let call = self.telemetry.host_call("otel", name(signal));
-        self.encode(signal, origin, message);
+    fn record(&self, operation: &'static str, origin: Origin<'_>, record: Record<'_>) {
+        let call = self.calls.begin(operation);
+        let Origin { resource, scope, schema_url } = origin;
+        let origin = tempo_telemetry::Origin { resource: Some(resource), scope, schema_url };
+        self.telemetry.record(origin, record);
         call.end(None);
-    }
-
-    fn encode(&self, signal: Signal, origin: Origin<'_>, message: &impl Message) {
-        let (resource, scope) = (origin.resource.encoded_len(), origin.scope.encoded_len());
-        let mut bytes = Vec::with_capacity(resource + scope + message.encoded_len());
-        // Writing to a vector cannot fail.
-        let encoded = origin.resource.encode(&mut bytes).and_then(|()| origin.scope.encode(&mut bytes));
-        if encoded.and_then(|()| message.encode(&mut bytes)).is_err() {
-            return;
-        }
-        let Some((resource, rest)) = bytes.split_at_checked(resource) else { return };
-        let Some((scope, message)) = rest.split_at_checked(scope) else { return };
-        self.telemetry.record(Record { signal, resource, scope, schema_url: origin.schema_url, message });
-    }
-}
-
-fn name(signal: Signal) -> &'static str {
-    match signal {
-        Signal::Traces => "span",
-        Signal::Metrics => "metric",
-        Signal::Logs => "log",
     }
 }
 

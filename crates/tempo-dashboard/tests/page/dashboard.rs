@@ -5,17 +5,19 @@ use std::path::Path;
 use std::sync::mpsc::{Sender, channel};
 use std::time::SystemTime;
 
-use opentelemetry::metrics::MeterProvider as _;
+use opentelemetry::metrics::{Counter, Histogram, MeterProvider as _, UpDownCounter};
 use opentelemetry::trace::SpanKind;
 use opentelemetry::{KeyValue, SpanId};
+use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, any_value};
+use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use serde_json::{Value, json};
-use tempo_dashboard::{DASHBOARD, Dashboard, LogLine, Recent};
+use tempo_dashboard::{DASHBOARD, Dashboard, Recent};
 use tempo_otlp::{Health, Listener, RuntimePhase, Scrape};
-use tempo_telemetry::Metrics;
+use tempo_telemetry::{Origin, Record, Sink as _};
 
 use crate::browser::Browser;
-use crate::story::{Story, span};
+use crate::story::{Story, nanos, span};
 use crate::support::{self, get, say, status};
 
 /// A name with which a guest would try script injection.
@@ -25,9 +27,19 @@ const HOSTILE: &str = "<script>window.owned = 1</script><img src=x onerror='wind
 pub struct Served {
     pub address: SocketAddr,
     recent: Recent,
-    metrics: Metrics,
+    instruments: SampleInstruments,
     _provider: SdkMeterProvider,
     _stop: Sender<()>,
+}
+
+/// The instruments of a runtime that the page has charts for.
+struct SampleInstruments {
+    requests: Histogram<f64>,
+    messages: Histogram<f64>,
+    memory: Histogram<u64>,
+    cpu: Counter<f64>,
+    alive: UpDownCounter<i64>,
+    idle: UpDownCounter<i64>,
 }
 
 impl Served {
@@ -49,12 +61,29 @@ impl Served {
         });
         // As in a runtime, which listens before the component is loaded.
         described.describe(component());
-        let metrics = Metrics::new(&provider.meter("tempo"), "shop");
-        Self { address, recent, metrics, _provider: provider, _stop: stop }
+        let meter = provider.meter("tempo");
+        let instruments = SampleInstruments {
+            requests: meter.f64_histogram("http.server.request.duration").with_unit("s").build(),
+            messages: meter.f64_histogram("messaging.process.duration").with_unit("s").build(),
+            memory: meter.u64_histogram("tempo.call.memory").with_unit("By").build(),
+            cpu: meter.f64_counter("tempo.call.cpu_time").with_unit("s").build(),
+            alive: meter.i64_up_down_counter("tempo.instances.alive").with_unit("{instance}").build(),
+            idle: meter.i64_up_down_counter("tempo.instances.idle").with_unit("{instance}").build(),
+        };
+        Self { address, recent, instruments, _provider: provider, _stop: stop }
     }
 
     fn line(&self, level: &str, message: &str, span: Option<&opentelemetry::trace::SpanContext>) {
-        self.recent.line(&LogLine { time: SystemTime::now(), level, target: "shop", message, span });
+        let record = LogRecord {
+            time_unix_nano: nanos(SystemTime::now()),
+            severity_number: if level == "error" { 17 } else { 9 },
+            body: Some(AnyValue { value: Some(any_value::Value::StringValue(message.to_owned())) }),
+            trace_id: span.map(|span| span.trace_id().to_bytes().to_vec()).unwrap_or_default(),
+            span_id: span.map(|span| span.span_id().to_bytes().to_vec()).unwrap_or_default(),
+            ..LogRecord::default()
+        };
+        let scope = InstrumentationScope { name: "shop".to_owned(), ..InstrumentationScope::default() };
+        self.recent.record(Origin::host(&scope), Record::Log(&record));
     }
 }
 
@@ -108,7 +137,7 @@ fn order(served: &Served, number: u64) -> String {
     story.guest(message, "send receipt", (20.0, 23.8), &[], None);
     served.line("info", &format!("order {number} is paid"), Some(&context));
     count(served, 0.018, "201");
-    served.metrics.messaging_process_duration.record(0.0047, &[]);
+    served.instruments.messages.record(0.0047, &[]);
     context.trace_id().to_string()
 }
 
@@ -126,9 +155,9 @@ fn plain(served: &Served, path: &str, code: &'static str, millis: f64) {
 }
 
 fn count(served: &Served, seconds: f64, code: &'static str) {
-    served.metrics.http_server_duration.record(seconds, &[KeyValue::new("http.response.status_code", code)]);
-    served.metrics.call_memory.record(2_300_000);
-    served.metrics.call_cpu.add(seconds / 20.0);
+    served.instruments.requests.record(seconds, &[KeyValue::new("http.response.status_code", code)]);
+    served.instruments.memory.record(2_300_000, &[]);
+    served.instruments.cpu.add(seconds / 20.0, &[]);
 }
 
 /// The rows of the waterfall as `level name class`.
@@ -143,8 +172,8 @@ fn waterfall(browser: &mut Browser) -> Vec<String> {
 #[test]
 fn a_trace_of_host_and_guest_is_one_waterfall() {
     let served = Served::start();
-    served.metrics.instances_alive.add(6);
-    served.metrics.instances_idle.add(4);
+    served.instruments.alive.add(6, &[]);
+    served.instruments.idle.add(4, &[]);
     let mut browser = Browser::start();
     browser.open(&format!("http://{}/", served.address));
     browser.until("document.querySelector('#health').textContent === 'ready'");

@@ -3,15 +3,16 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use opentelemetry::trace::{SpanContext, SpanKind, Status, TraceFlags, TraceState};
-use opentelemetry::{KeyValue, SpanId, TraceId};
+use opentelemetry::trace::{SpanContext, SpanKind, TraceFlags, TraceState};
+use opentelemetry::{SpanId, TraceId};
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue as GuestKeyValue};
-use opentelemetry_proto::tonic::trace::v1::span::Event;
-use opentelemetry_proto::tonic::trace::v1::{Span, Status as GuestStatus};
-use prost::Message as _;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::tonic::trace::v1::span::{self, Event};
+use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
+use opentelemetry_proto::tonic::trace::v1::{Span, Status};
 use tempo_dashboard::Recent;
-use tempo_telemetry::{Record, Signal, Sink as _, SpanData};
+use tempo_telemetry::{Origin, Record, Sink as _};
 
 static IDS: AtomicU64 = AtomicU64::new(1);
 
@@ -59,18 +60,15 @@ impl<'a> Story<'a> {
         attributes: &[(&'static str, &str)],
     ) {
         let failed = attributes.iter().any(|(key, _)| *key == "error.type");
-        self.recent.span(SpanData {
-            context: self.context(id),
-            parent,
-            parent_is_remote: false,
-            kind,
-            name: name.to_owned().into(),
-            start: self.at(from),
-            end: self.at(to),
-            attributes: attributes.iter().map(|(key, value)| KeyValue::new(*key, (*value).to_owned())).collect(),
-            links: Vec::new(),
-            status: if failed { Status::error("") } else { Status::Unset },
-        });
+        let code = if failed { StatusCode::Error } else { StatusCode::Unset };
+        let span = Span {
+            kind: span::SpanKind::from(kind).into(),
+            attributes: pairs(attributes),
+            status: Some(Status { message: String::new(), code: code.into() }),
+            ..self.span(id, parent, name, (from, to))
+        };
+        let scope = InstrumentationScope { name: "tempo".to_owned(), ..InstrumentationScope::default() };
+        self.recent.record(Origin::host(&scope), Record::Span(&span));
     }
 
     /// Adds a guest span.
@@ -83,36 +81,34 @@ impl<'a> Story<'a> {
         event: Option<&str>,
     ) -> SpanId {
         let id = span();
+        let event = event.map(|name| Event {
+            name: name.to_owned(),
+            time_unix_nano: nanos(self.at((from + to) / 2.0)),
+            attributes: pairs(attributes),
+            ..Event::default()
+        });
         let span = Span {
+            kind: 1,
+            attributes: pairs(attributes),
+            events: event.into_iter().collect(),
+            ..self.span(id, parent, name, (from, to))
+        };
+        let scope = InstrumentationScope { name: "shop".to_owned(), ..InstrumentationScope::default() };
+        let origin = Origin { resource: Some(&Resource::default()), scope: &scope, schema_url: "" };
+        self.recent.record(origin, Record::Span(&span));
+        id
+    }
+
+    fn span(&self, id: SpanId, parent: SpanId, name: &str, (from, to): (f64, f64)) -> Span {
+        Span {
             trace_id: self.trace.to_bytes().to_vec(),
             span_id: id.to_bytes().to_vec(),
             parent_span_id: parent.to_bytes().to_vec(),
             name: name.to_owned(),
-            kind: 1,
             start_time_unix_nano: nanos(self.at(from)),
             end_time_unix_nano: nanos(self.at(to)),
-            attributes: pairs(attributes),
-            events: event
-                .map(|name| Event {
-                    name: name.to_owned(),
-                    time_unix_nano: nanos(self.at((from + to) / 2.0)),
-                    attributes: pairs(attributes),
-                    ..Event::default()
-                })
-                .into_iter()
-                .collect(),
-            status: Some(GuestStatus { message: String::new(), code: 0 }),
             ..Span::default()
-        };
-        let scope = InstrumentationScope { name: "shop".to_owned(), ..InstrumentationScope::default() };
-        self.recent.record(Record {
-            signal: Signal::Traces,
-            resource: &[],
-            scope: &scope.encode_to_vec(),
-            schema_url: "",
-            message: &span.encode_to_vec(),
-        });
-        id
+        }
     }
 
     fn at(&self, millis: f64) -> SystemTime {
@@ -130,13 +126,13 @@ fn next() -> u64 {
     IDS.fetch_add(1, Ordering::Relaxed)
 }
 
-fn nanos(time: SystemTime) -> u64 {
+/// Converts to nanoseconds since 1970.
+pub fn nanos(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
 }
 
-fn pairs(attributes: &[(&str, &str)]) -> Vec<GuestKeyValue> {
+fn pairs(attributes: &[(&str, &str)]) -> Vec<KeyValue> {
     let value = |text: &str| Some(AnyValue { value: Some(Value::StringValue(text.to_owned())) });
-    let pair =
-        |(key, text): &(&str, &str)| GuestKeyValue { key: (*key).to_owned(), value: value(text), key_strindex: 0 };
+    let pair = |(key, text): &(&str, &str)| KeyValue { key: (*key).to_owned(), value: value(text), key_strindex: 0 };
     attributes.iter().map(pair).collect()
 }

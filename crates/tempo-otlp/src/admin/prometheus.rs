@@ -144,17 +144,19 @@ mod tests {
     use super::*;
     use opentelemetry::KeyValue;
     use opentelemetry::metrics::MeterProvider as _;
-    use tempo_telemetry::Metrics;
+    use tempo_telemetry::ComponentMeter;
 
     #[test]
     fn names_and_units_are_those_of_prometheus() {
         let (scrape, provider) = Scrape::with_provider().unwrap();
-        let metrics = Metrics::new(&provider.meter("tempo"), "app");
-        metrics.http_server_duration.record(0.02, &[KeyValue::new("http.request.method", "GET")]);
-        metrics.instances_created.add(3);
-        metrics.instances_alive.add(2);
-        metrics.call_cpu.add(0.5);
-        metrics.call_memory.record(70_000);
+        let meter = ComponentMeter::new(provider.meter("tempo"), "app");
+        let component = meter.component();
+        let requests = meter.seconds("http.server.request.duration", "Requests");
+        requests.record(0.02, &[KeyValue::new("http.request.method", "GET")]);
+        meter.counter("tempo.instances.created", "{instance}", "Instances").add(3, component);
+        meter.up_down_counter("tempo.instances.alive", "{instance}", "Instances").bind(component).add(2);
+        meter.meter().f64_counter("tempo.call.cpu_time").with_unit("s").build().add(0.5, component);
+        meter.meter().u64_histogram("tempo.call.memory").with_unit("By").build().record(70_000, component);
         let text = scrape.text();
         for line in [
             "# TYPE http_server_request_duration_seconds histogram",
@@ -185,9 +187,11 @@ mod tests {
     #[test]
     fn the_dashboard_is_given_the_same() {
         let (scrape, provider) = Scrape::with_provider().unwrap();
-        let metrics = Metrics::new(&provider.meter("tempo"), "app");
-        metrics.call_memory.record(70_000);
-        metrics.instances_idle.add(4);
+        let meter = ComponentMeter::new(provider.meter("tempo"), "app");
+        let memory = meter.meter().u64_histogram("tempo.call.memory").with_unit("By");
+        let memory = memory.with_boundaries(vec![65_536.0, 1_048_576.0]).build();
+        memory.bind(meter.component()).record(70_000);
+        meter.up_down_counter("tempo.instances.idle", "{instance}", "Instances").add(4, &[]);
         let families = serde_json::to_value(scrape.families()).unwrap();
         let find = |name: &str| families.as_array().unwrap().iter().find(|family| family["name"] == name).unwrap();
         assert_eq!(find("tempo_instances_idle")["series"][0]["value"], 4.0);

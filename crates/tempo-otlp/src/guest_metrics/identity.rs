@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue, KeyValueList};
 use opentelemetry_proto::tonic::resource::v1::Resource;
-use prost::Message;
+use prost::Message as _;
 
 use crate::otlp::wire;
 
@@ -25,7 +25,7 @@ pub(crate) enum Kind {
 /// as in the data model.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Identity<'a> {
-    /// As in `Record`, in [canonical order](resource).
+    /// The encoded `Resource`, in [canonical order](resource).
     pub(crate) resource: Cow<'a, [u8]>,
     /// The scope, likewise.
     pub(crate) scope: Cow<'a, [u8]>,
@@ -61,25 +61,30 @@ impl Identity<'_> {
     }
 }
 
-/// Returns an encoded `Resource` with sorted attributes: SDKs keep them in hash maps.
-pub(crate) fn resource(encoded: &[u8]) -> Cow<'_, [u8]> {
-    in_order(encoded, |resource: &mut Resource| &mut resource.attributes)
-}
-
-/// Returns an encoded `InstrumentationScope` with sorted attributes.
-pub(crate) fn scope(encoded: &[u8]) -> Cow<'_, [u8]> {
-    in_order(encoded, |scope: &mut InstrumentationScope| &mut scope.attributes)
-}
-
-fn in_order<M: Message + Default>(encoded: &[u8], attributes: impl Fn(&mut M) -> &mut Vec<KeyValue>) -> Cow<'_, [u8]> {
-    // An undecodable message is kept unchanged.
-    let Ok(mut message) = M::decode(encoded) else { return Cow::Borrowed(encoded) };
-    let attributes = attributes(&mut message);
-    if attributes.is_sorted_by(|one, next| one.key <= next.key) {
-        return Cow::Borrowed(encoded);
+/// Encodes `resource` with sorted attributes: SDKs keep them in hash maps.
+pub(crate) fn resource(resource: &Resource) -> Vec<u8> {
+    if is_sorted(&resource.attributes) {
+        return resource.encode_to_vec();
     }
-    attributes.sort_by(|one, other| one.key.cmp(&other.key));
-    Cow::Owned(message.encode_to_vec())
+    Resource { attributes: sorted(&resource.attributes), ..resource.clone() }.encode_to_vec()
+}
+
+/// Encodes `scope` with sorted attributes.
+pub(crate) fn scope(scope: &InstrumentationScope) -> Vec<u8> {
+    if is_sorted(&scope.attributes) {
+        return scope.encode_to_vec();
+    }
+    InstrumentationScope { attributes: sorted(&scope.attributes), ..scope.clone() }.encode_to_vec()
+}
+
+fn is_sorted(attributes: &[KeyValue]) -> bool {
+    attributes.is_sorted_by(|one, next| one.key <= next.key)
+}
+
+fn sorted(attributes: &[KeyValue]) -> Vec<KeyValue> {
+    let mut sorted = attributes.to_vec();
+    sorted.sort_by(|one, other| one.key.cmp(&other.key));
+    sorted
 }
 
 /// Returns the key of a series: its attributes, sorted. The first of two with one name counts.

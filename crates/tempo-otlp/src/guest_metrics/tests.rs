@@ -13,6 +13,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
     number_data_point,
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
+use prost::Message as _;
 
 use super::*;
 use crate::otlp::request::assemble;
@@ -76,19 +77,18 @@ fn metric(name: &str, unit: &str, data: Data) -> Metric {
     Metric { name: name.to_owned(), unit: unit.to_owned(), data: Some(data), ..Metric::default() }
 }
 
-fn scoped(name: &str) -> Vec<u8> {
-    InstrumentationScope { name: name.to_owned(), ..InstrumentationScope::default() }.encode_to_vec()
+fn scoped(name: &str) -> InstrumentationScope {
+    InstrumentationScope { name: name.to_owned(), ..InstrumentationScope::default() }
 }
 
 /// Aggregates `metric`. Returns false if it was to be forwarded.
-fn record(guests: &GuestMetrics, scope: &[u8], metric: &Metric) -> bool {
-    let message = &metric.encode_to_vec();
-    guests.aggregate(&Record { signal: Signal::Metrics, resource: b"", scope, schema_url: "", message })
+fn record(guests: &GuestMetrics, scope: &InstrumentationScope, metric: &Metric) -> bool {
+    guests.aggregate(Origin::host(scope), metric)
 }
 
 /// Aggregates a metric without a unit, of a scope without a name.
 fn record_metric(guests: &GuestMetrics, name: &str, data: Data) {
-    assert!(record(guests, b"", &metric(name, "", data)));
+    assert!(record(guests, &scoped(""), &metric(name, "", data)));
 }
 
 fn losses(guests: &GuestMetrics, reason: LossReason) -> u64 {

@@ -122,10 +122,12 @@ impl From<Refusal> for Status {
         let mut details = Vec::new();
         if let Some(seconds) = refusal.retry_after {
             // google.rpc.Status { details: [Any { type_url, value: RetryInfo { retry_delay: Duration { seconds } } }] }
-            wire::message(&mut details, 3, |any| {
-                wire::bytes(any, 1, b"type.googleapis.com/google.rpc.RetryInfo");
-                wire::message(any, 2, |info| wire::message(info, 1, |delay| wire::uint(delay, 1, seconds)));
-            });
+            let (mut delay, mut info, mut any) = (vec![1 << 3], Vec::new(), Vec::new());
+            wire::varint(&mut delay, seconds);
+            wire::bytes(&mut info, 1, &delay);
+            wire::bytes(&mut any, 1, b"type.googleapis.com/google.rpc.RetryInfo");
+            wire::bytes(&mut any, 2, &info);
+            wire::bytes(&mut details, 3, &any);
         }
         Self::with_details(Code::from_i32(refusal.code), "as configured by the test", details.into())
     }

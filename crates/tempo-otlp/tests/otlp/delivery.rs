@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::{Arc, Mutex};
 
 use opentelemetry::KeyValue;
+use opentelemetry::metrics::Histogram;
 use opentelemetry::trace::{SpanKind, Status};
 use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue as Pair, any_value};
@@ -12,9 +13,8 @@ use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, Metric, Summary};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::Span;
-use prost::Message as _;
 use tempo_otlp::testing::Collector;
-use tempo_telemetry::{Record, Signal, Sink, SpanData};
+use tempo_telemetry::{ComponentMeter, Instruments, Origin, Record, Signal, Sink};
 
 use super::support::{PATIENCE, PROTOCOLS, record_span, settings, start};
 
@@ -36,7 +36,7 @@ fn a_tree_of_the_hosts_spans() {
                 let mut child = telemetry.start(SpanKind::Client, Some(root.context()), || name.into()).unwrap();
                 if name == "set store" {
                     child.fail("quota");
-                    child.data().unwrap().links.push(root.context().clone());
+                    child.link(root.context().clone());
                 }
             }
             let context = root.context().clone();
@@ -80,16 +80,12 @@ fn guest_items_have_their_own_scope_and_the_merged_resource() {
         let collector = Collector::start().unwrap();
         let running = start(&collector.endpoint(), protocol, &[("OTEL_SERVICE_NAME", "shop")]);
         let telemetry = running.telemetry();
-        let messages = [
-            (Signal::Traces, span.encode_to_vec()),
-            (Signal::Logs, log.encode_to_vec()),
-            (Signal::Metrics, metric.encode_to_vec()),
-        ];
-        for (signal, message) in &messages {
-            assert!(telemetry.enabled(*signal));
-            let (resource, scope) = (&resource.encode_to_vec()[..], &scope.encode_to_vec()[..]);
-            telemetry.record(Record { signal: *signal, resource, scope, schema_url: "http://schema", message });
-            telemetry.record(Record { signal: *signal, resource: b"", scope: b"", schema_url: "", message });
+        let (no_resource, no_scope) = (Resource::default(), InstrumentationScope::default());
+        for record in [Record::Span(&span), Record::Log(&log), Record::Metric(&metric)] {
+            assert!(telemetry.enabled(record.signal()));
+            let own = Origin { resource: Some(&resource), scope: &scope, schema_url: "http://schema" };
+            telemetry.record(own, record);
+            telemetry.record(Origin { resource: Some(&no_resource), scope: &no_scope, schema_url: "" }, record);
         }
         record_span(&telemetry, "of the host");
         let spans = collector.wait_for("three spans", |c| Some(c.spans()).filter(|all| all.len() >= 3));
@@ -118,6 +114,14 @@ fn guest_items_have_their_own_scope_and_the_merged_resource() {
     }
 }
 
+struct Durations(Histogram<f64>);
+
+impl Instruments for Durations {
+    fn register(meter: &ComponentMeter) -> Self {
+        Self(meter.seconds("http.server.request.duration", "Duration of HTTP server requests"))
+    }
+}
+
 #[test]
 fn the_hosts_metrics_have_the_preferred_temporality() {
     for (protocol, preference) in [("grpc", "cumulative"), ("http/protobuf", "delta")] {
@@ -125,9 +129,9 @@ fn the_hosts_metrics_have_the_preferred_temporality() {
         let variable = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
         let running = start(&collector.endpoint(), protocol, &[(variable, preference)]);
         let telemetry = running.telemetry();
-        let metrics = telemetry.metrics().unwrap();
-        metrics.count_limit_hit("memory");
-        metrics.http_server_duration.record(0.2, &[KeyValue::new("http.request.method", "GET")]);
+        telemetry.count_limit_hit("memory");
+        let durations = telemetry.instruments::<Durations>().unwrap();
+        durations.0.record(0.2, &[KeyValue::new("http.request.method", "GET")]);
         let find = |name: &str| {
             collector.wait_for(name, |c| c.measured().into_iter().find(|received| received.item.name == name))
         };
@@ -217,16 +221,9 @@ impl Sink for Kept {
         signal == Signal::Traces
     }
 
-    fn span(&self, span: SpanData) {
-        self.0.lock().unwrap().push(span.name.into_owned());
-    }
-
-    fn record(&self, record: Record<'_>) {
-        self.0.lock().unwrap().push(format!("{:?}", record.signal));
-    }
-
-    fn reserves(&self, _: &str) -> bool {
-        false
+    fn record(&self, _: Origin<'_>, record: Record<'_>) {
+        let Record::Span(span) = record else { panic!("{record:?}") };
+        self.0.lock().unwrap().push(span.name.clone());
     }
 }
 
@@ -248,8 +245,9 @@ fn others_may_listen_and_run_beside() {
         let running = builder.reader(opentelemetry_sdk::metrics::ManualReader::default()).start().unwrap().unwrap();
         let telemetry = running.telemetry();
         record_span(&telemetry, "seen");
-        telemetry.record(Record { signal: Signal::Logs, resource: b"", scope: b"", schema_url: "", message: b"" });
-        assert!(telemetry.metrics().is_some());
+        let scope = InstrumentationScope::default();
+        telemetry.record(Origin::host(&scope), Record::Log(&LogRecord::default()));
+        assert!(telemetry.instruments::<Durations>().is_some());
         super::support::until("the task runs", || here.lock().unwrap().take().is_some_and(|here| here));
         running.shutdown(PATIENCE);
         assert_eq!(*kept.0.lock().unwrap(), ["seen"]);

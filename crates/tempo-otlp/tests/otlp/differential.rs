@@ -6,9 +6,8 @@ use opentelemetry::trace::{Link, SpanContext, SpanKind, Status, TraceFlags, Trac
 use opentelemetry::{Array, InstrumentationScope, KeyValue, SpanId, StringValue, TraceId, Value};
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _};
 use opentelemetry_proto::tonic::trace::v1::Span;
-use opentelemetry_sdk::trace::{SpanExporter as _, SpanLinks};
+use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanExporter as _, SpanLinks};
 use tempo_otlp::testing::{Collector, Received};
-use tempo_telemetry::SpanData;
 
 use super::support::{PATIENCE, PROTOCOLS, start};
 
@@ -44,39 +43,27 @@ fn spans() -> Vec<SpanData> {
     let statuses = [Status::Unset, Status::Ok, Status::error(""), Status::error("why")];
     (0..20_u64)
         .map(|number| (number, FUTURE + Duration::from_nanos(number * 1_000_000_007)))
-        .map(|(number, time)| SpanData {
-            context: context(number + 1, if number % 3 == 0 { "a=1,b@c=2" } else { "" }, false),
-            parent: if number % 2 == 0 { SpanId::INVALID } else { SpanId::from(number) },
-            parent_is_remote: number % 4 == 1,
-            kind: kinds[number as usize % kinds.len()].clone(),
-            name: if number == 3 { "".into() } else { format!("span {number}").into() },
-            start: UNIX_EPOCH + time,
-            end: UNIX_EPOCH + time,
-            attributes: attributes.iter().take(number as usize).cloned().collect(),
-            links: (0..number % 3).map(|link| context(link + 9, "x=y", link == 1)).collect(),
-            status: statuses[number as usize % statuses.len()].clone(),
+        .map(|(number, time)| {
+            let mut links = SpanLinks::default();
+            let contexts = (0..number % 3).map(|link| context(link + 9, "x=y", link == 1));
+            links.links = contexts.map(|context| Link::new(context, Vec::new(), 0)).collect();
+            SpanData {
+                span_context: context(number + 1, if number % 3 == 0 { "a=1,b@c=2" } else { "" }, false),
+                parent_span_id: if number % 2 == 0 { SpanId::INVALID } else { SpanId::from(number) },
+                parent_span_is_remote: number % 4 == 1,
+                span_kind: kinds[number as usize % kinds.len()].clone(),
+                name: if number == 3 { "".into() } else { format!("span {number}").into() },
+                start_time: UNIX_EPOCH + time,
+                end_time: UNIX_EPOCH + time,
+                attributes: attributes.iter().take(number as usize).cloned().collect(),
+                dropped_attributes_count: 0,
+                events: SpanEvents::default(),
+                links,
+                status: statuses[number as usize % statuses.len()].clone(),
+                instrumentation_scope: InstrumentationScope::builder("tempo-test").with_version("1.2.3").build(),
+            }
         })
         .collect()
-}
-
-fn for_the_sdk(span: SpanData) -> opentelemetry_sdk::trace::SpanData {
-    let mut links = SpanLinks::default();
-    links.links = span.links.into_iter().map(|context| Link::new(context, Vec::new(), 0)).collect();
-    opentelemetry_sdk::trace::SpanData {
-        span_context: span.context,
-        parent_span_id: span.parent,
-        parent_span_is_remote: span.parent_is_remote,
-        span_kind: span.kind,
-        name: span.name,
-        start_time: span.start,
-        end_time: span.end,
-        attributes: span.attributes,
-        dropped_attributes_count: 0,
-        events: Default::default(),
-        links,
-        status: span.status,
-        instrumentation_scope: InstrumentationScope::builder("tempo-test").with_version("1.2.3").build(),
-    }
 }
 
 fn by_the_sdk(collector: &Collector, protocol: &str) -> Vec<Received<Span>> {
@@ -91,7 +78,7 @@ fn by_the_sdk(collector: &Collector, protocol: &str) -> Vec<Received<Span>> {
                 builder.with_protocol(Protocol::HttpBinary).with_endpoint(endpoint).build()
             }
         };
-        exporter.unwrap().export(spans().into_iter().map(for_the_sdk).collect()).await.unwrap();
+        exporter.unwrap().export(spans()).await.unwrap();
     });
     collector.spans()
 }

@@ -4,9 +4,9 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, Key
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
 use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, Metric, NumberDataPoint, Sum};
-use prost::Message as _;
+use opentelemetry_proto::tonic::resource::v1::Resource;
 use tempo_otlp::testing::{Collector, Received};
-use tempo_telemetry::{Record, Signal, Telemetry};
+use tempo_telemetry::{Origin, Record, Telemetry};
 
 use super::support::{PATIENCE, PROTOCOLS, start};
 
@@ -24,16 +24,16 @@ fn order(telemetry: &Telemetry) {
     };
     let delta = AggregationTemporality::Delta.into();
     let sum = Sum { data_points: vec![point], aggregation_temporality: delta, is_monotonic: true };
-    let message = &Metric {
+    let metric = Metric {
         name: "orders".into(),
         unit: "{order}".into(),
         description: "What was ordered".into(),
         data: Some(Data::Sum(sum)),
         ..Metric::default()
-    }
-    .encode_to_vec();
-    let scope = &InstrumentationScope { name: "shop".into(), ..Default::default() }.encode_to_vec();
-    telemetry.record(Record { signal: Signal::Metrics, resource: b"", scope, schema_url: "http://schema", message });
+    };
+    let (resource, scope) = (Resource::default(), InstrumentationScope { name: "shop".into(), ..Default::default() });
+    let origin = Origin { resource: Some(&resource), scope: &scope, schema_url: "http://schema" };
+    telemetry.record(origin, Record::Metric(&metric));
 }
 
 fn orders(collector: &Collector) -> Vec<Received<Metric>> {

@@ -7,7 +7,7 @@ use opentelemetry::KeyValue;
 use opentelemetry::metrics::MeterProvider as _;
 use tempo_otlp::{ADMIN, Admin, Health, HostName, Listener, RuntimePhase, Scrape};
 use tempo_settings::FlagValue as _;
-use tempo_telemetry::Metrics;
+use tempo_telemetry::ComponentMeter;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -151,8 +151,8 @@ fn clients_that_stay_do_not_keep_probes_out() {
 #[test]
 fn prometheus_reads_every_metric() {
     let (scrape, provider) = Scrape::with_provider().unwrap();
-    let metrics = Metrics::new(&provider.meter("tempo"), "a \"quoted\"\\\ncomponent\u{7f}");
-    record(&metrics);
+    let meter = ComponentMeter::new(provider.meter("tempo"), "a \"quoted\"\\\ncomponent\u{7f}");
+    record(&meter);
     let (listener, address) = listener();
     let (status, text) = beside(Admin::new(Health::default(), scrape).serve(listener), get(address, "/metrics"));
     assert_eq!(status, 200);
@@ -161,34 +161,15 @@ fn prometheus_reads_every_metric() {
     assert_eq!(status, Some(0), "{output}\n{text}");
 }
 
-/// Records a value in each instrument.
-fn record(metrics: &Metrics) {
-    let labels = [metrics.component().clone(), KeyValue::new("http.response.status_code", 200)];
-    for histogram in [
-        &metrics.http_server_duration,
-        &metrics.http_client_duration,
-        &metrics.messaging_operation_duration,
-        &metrics.messaging_process_duration,
-        &metrics.db_operation_duration,
-    ] {
-        [0.000_02, 0.2, 100.0].iter().for_each(|seconds| histogram.record(*seconds, &labels));
+/// Records a value in each kind of instrument.
+fn record(meter: &ComponentMeter) {
+    let labels = [meter.component(), &[KeyValue::new("http.response.status_code", 200)]].concat();
+    for seconds in [0.000_02, 0.2, 100.0] {
+        meter.seconds("http.server.request.duration", "Requests").record(seconds, &labels);
+        meter.short_seconds("tempo.instantiate.duration", "Instantiation").bind(meter.component()).record(seconds);
     }
-    for histogram in [&metrics.queue_duration, &metrics.instantiate_duration] {
-        [0.000_02, 0.2, 100.0].iter().for_each(|seconds| histogram.record(*seconds));
-    }
-    metrics.host_call_duration.record(0.000_02, &labels);
-    for counter in [&metrics.messaging_sent, &metrics.messaging_consumed, &metrics.messages_settled] {
-        counter.add(1, &labels);
-    }
-    for counter in [&metrics.instances_created, &metrics.instances_reused, &metrics.instances_trapped] {
-        counter.add(1);
-    }
-    metrics.http_server_active.add(-1, &labels);
-    metrics.http_client_active.add(-1, &labels);
-    for gauge in [&metrics.instances_alive, &metrics.instances_idle, &metrics.calls_waiting] {
-        gauge.add(-1);
-    }
-    metrics.call_cpu.add(0.1);
-    metrics.call_memory.record(1 << 20);
-    metrics.count_limit_hit("memory");
+    meter.counter("tempo.limit.hits", "{hit}", "Hits").add(1, &labels);
+    meter.up_down_counter("tempo.instances.alive", "{instance}", "Instances").bind(meter.component()).add(-1);
+    meter.meter().f64_counter("tempo.call.cpu_time").with_unit("s").build().add(0.1, &labels);
+    meter.meter().u64_histogram("tempo.call.memory").with_unit("By").build().record(1 << 20, &labels);
 }

@@ -5,10 +5,10 @@ use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::{
     AggregationTemporality, Gauge, Histogram, HistogramDataPoint, Metric, NumberDataPoint, Sum, number_data_point,
 };
-use prost::Message as _;
+use opentelemetry_proto::tonic::resource::v1::Resource;
 use tempo_otlp::{ADMIN, Admin, Builder, Health, Listener, Running, Scrape};
 use tempo_settings::Settings;
-use tempo_telemetry::{Record, Signal, Telemetry};
+use tempo_telemetry::{Origin, Record, Signal, Telemetry};
 
 use crate::prometheus::{beside, promtool};
 use crate::support::get;
@@ -36,9 +36,9 @@ fn page(record: impl FnOnce(&Telemetry)) -> String {
 
 fn record(telemetry: &Telemetry, scope: &str, name: &str, unit: &str, data: Data) {
     let metric = Metric { name: name.into(), unit: unit.into(), data: Some(data), ..Metric::default() };
-    let scope = &InstrumentationScope { name: scope.into(), ..Default::default() }.encode_to_vec();
-    let message = &metric.encode_to_vec();
-    telemetry.record(Record { signal: Signal::Metrics, resource: b"", scope, schema_url: "", message });
+    let (resource, scope) = (Resource::default(), InstrumentationScope { name: scope.into(), ..Default::default() });
+    let origin = Origin { resource: Some(&resource), scope: &scope, schema_url: "" };
+    telemetry.record(origin, Record::Metric(&metric));
 }
 
 fn attribute(key: &str, value: &str) -> KeyValue {

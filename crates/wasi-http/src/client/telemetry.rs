@@ -1,20 +1,40 @@
 //! Client span, metrics, and propagated headers of an outgoing request.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Instant;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri};
 use opentelemetry::KeyValue;
+use opentelemetry::metrics::{Histogram, UpDownCounter};
 use opentelemetry::trace::SpanKind;
-use tempo_telemetry::{CallContext, Span, Telemetry};
+use tempo_telemetry::{CallContext, ComponentMeter, Instruments, Span, Telemetry};
 use wasmtime_wasi_http::{Error, WasiBody};
 
 use crate::egress::Policy;
 use crate::telemetry::{known_method, known_status, remote};
 
+/// The instruments of outgoing requests of the component.
+struct ClientInstruments {
+    /// Time to the head of the response.
+    duration: Histogram<f64>,
+    /// Requests that wait for the head of their response.
+    active: UpDownCounter<i64>,
+}
+
+impl Instruments for ClientInstruments {
+    fn register(meter: &ComponentMeter) -> Self {
+        let active = "Requests whose response has not begun";
+        Self {
+            duration: meter.seconds("http.client.request.duration", "Duration of HTTP client requests"),
+            active: meter.up_down_counter("http.client.active_requests", "{request}", active),
+        }
+    }
+}
+
 /// Drop guard of an outgoing request. If dropped before [`end`](ClientSpan::end), the request was cancelled.
 pub(super) struct ClientSpan {
-    telemetry: Telemetry,
+    instruments: Option<Arc<ClientInstruments>>,
     span: Option<Span>,
     begun: Instant,
     method: &'static str,
@@ -43,11 +63,12 @@ impl ClientSpan {
         if let Some(span) = &mut span {
             describe(span, method, request.uri());
         }
-        if telemetry.metrics().is_none() && span.is_none() {
+        let instruments = telemetry.instruments();
+        if instruments.is_none() && span.is_none() {
             return None;
         }
         let guard = Self {
-            telemetry: telemetry.clone(),
+            instruments,
             span,
             begun: Instant::now(),
             method,
@@ -55,8 +76,8 @@ impl ClientSpan {
             status: None,
             error: Some("cancelled"),
         };
-        if let Some(metrics) = guard.telemetry.metrics() {
-            metrics.http_client_active.add(1, &guard.request(guard.granted.clone()));
+        if let Some(ClientInstruments { active, .. }) = guard.instruments.as_deref() {
+            active.add(1, &guard.request(guard.granted.clone()));
         }
         Some(guard)
     }
@@ -85,15 +106,15 @@ impl Drop for ClientSpan {
                 span.fail(error);
             }
         }
-        let Some(metrics) = self.telemetry.metrics() else { return };
+        let Some(instruments) = self.instruments.clone() else { return };
         let granted = std::mem::take(&mut self.granted);
         let request = self.request(granted);
-        metrics.http_client_active.add(-1, &request);
+        instruments.active.add(-1, &request);
         let [method, granted] = request;
         let mut attributes = vec![method, granted];
         attributes.extend(self.status.map(|status| KeyValue::new("http.response.status_code", known_status(status))));
         attributes.extend(self.error.map(|error| KeyValue::new("error.type", error)));
-        metrics.http_client_duration.record(self.begun.elapsed().as_secs_f64(), &attributes);
+        instruments.duration.record(self.begun.elapsed().as_secs_f64(), &attributes);
     }
 }
 

@@ -2,40 +2,58 @@
 //! anew costs as much as all other measurements.
 
 use std::ptr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
-use opentelemetry::metrics::{BoundHistogram, BoundUpDownCounter};
-use tempo_telemetry::Telemetry;
+use opentelemetry::metrics::{BoundHistogram, BoundUpDownCounter, Histogram, UpDownCounter};
+use tempo_telemetry::{ComponentMeter, Instruments, Telemetry};
 
 /// Attributes of a request: method and scheme; status and error type, if any, at its end.
 const ATTRIBUTE_KEYS: [&str; 4] = ["http.request.method", "url.scheme", "http.response.status_code", "error.type"];
 /// Maximum number of cached combinations. Others are bound each time.
 const MAX_INSTRUMENTS: usize = 64;
 
+/// The instruments of requests to the component.
+struct ServerInstruments {
+    duration: Histogram<f64>,
+    /// Running requests.
+    active: UpDownCounter<i64>,
+}
+
+impl Instruments for ServerInstruments {
+    fn register(meter: &ComponentMeter) -> Self {
+        Self {
+            duration: meter.seconds("http.server.request.duration", "Duration of HTTP server requests"),
+            active: meter.up_down_counter("http.server.active_requests", "{request}", "Requests that run"),
+        }
+    }
+}
+
 /// Metrics of the requests of one serving thread.
 pub(crate) struct RequestMetrics {
     pub(crate) telemetry: Telemetry,
+    instruments: Option<Arc<ServerInstruments>>,
     active: InstrumentCache<2, BoundUpDownCounter<i64>>,
     duration: InstrumentCache<4, BoundHistogram<f64>>,
 }
 
 impl RequestMetrics {
     pub(crate) fn new(telemetry: Telemetry) -> Self {
-        Self { telemetry, active: InstrumentCache::default(), duration: InstrumentCache::default() }
+        let instruments = telemetry.instruments();
+        Self { telemetry, instruments, active: InstrumentCache::default(), duration: InstrumentCache::default() }
     }
 
     /// Returns the gauge of running requests with `values`, or `None` if metrics are off.
     pub(crate) fn active(&self, values: [&'static str; 2]) -> Option<BoundUpDownCounter<i64>> {
-        let metrics = self.telemetry.metrics()?;
-        Some(self.active.get(values, |attributes| metrics.http_server_active.bind(attributes)))
+        let instruments = self.instruments.as_ref()?;
+        Some(self.active.get(values, |attributes| instruments.active.bind(attributes)))
     }
 
     /// Records the duration of a request with `values`. Empty values are left out.
     pub(crate) fn record(&self, duration: Duration, values: [&'static str; 4]) {
-        let Some(metrics) = self.telemetry.metrics() else { return };
-        let histogram = self.duration.get(values, |attributes| metrics.http_server_duration.bind(attributes));
+        let Some(instruments) = &self.instruments else { return };
+        let histogram = self.duration.get(values, |attributes| instruments.duration.bind(attributes));
         histogram.record(duration.as_secs_f64());
     }
 }

@@ -4,16 +4,38 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use opentelemetry::KeyValue;
+use opentelemetry::metrics::{Counter, Histogram};
 use opentelemetry::trace::{SpanContext, SpanKind};
-use tempo_telemetry::{CallContext, RemoteContext, Span, Telemetry};
+use tempo_telemetry::{CallContext, ComponentMeter, Instruments, RemoteContext, Span, Telemetry};
 
 use super::attempt::Disposition;
 use crate::Message;
 use crate::telemetry::{describe, set};
 
+/// The instruments of messages that the component handles.
+struct ProcessInstruments {
+    /// Messages that were delivered to the runtime.
+    consumed: Counter<u64>,
+    /// Duration of the component's handler.
+    duration: Histogram<f64>,
+    /// Messages by their settlement.
+    settled: Counter<u64>,
+}
+
+impl Instruments for ProcessInstruments {
+    fn register(meter: &ComponentMeter) -> Self {
+        let consumed = "Messages delivered to the runtime";
+        Self {
+            consumed: meter.counter("messaging.client.consumed.messages", "{message}", consumed),
+            duration: meter.seconds("messaging.process.duration", "Duration of handling a message"),
+            settled: meter.counter("tempo.messages.settled", "{message}", "Messages by what became of them"),
+        }
+    }
+}
+
 /// Span of one attempt. Dropping it ends the span and records the metrics.
 pub(super) struct ProcessSpan {
-    telemetry: Telemetry,
+    instruments: Option<Arc<ProcessInstruments>>,
     span: Option<Span>,
     consumer: KeyValue,
     begun: Instant,
@@ -48,8 +70,13 @@ impl ProcessSpan {
         if let (Some(context), Some(span)) = (&context, &span) {
             context.inject(span.context(), |name, value| set(message, name, value.to_owned()));
         }
-        let process =
-            Self { telemetry: telemetry.clone(), span, consumer, begun: Instant::now(), error: Some("given_back") };
+        let process = Self {
+            instruments: telemetry.instruments(),
+            span,
+            consumer,
+            begun: Instant::now(),
+            error: Some("given_back"),
+        };
         (context, process)
     }
 
@@ -72,18 +99,18 @@ impl Drop for ProcessSpan {
         if let (Some(span), Some(error)) = (&mut self.span, self.error) {
             span.fail(error);
         }
-        let Some(metrics) = self.telemetry.metrics() else { return };
+        let Some(instruments) = &self.instruments else { return };
         let mut attributes = vec![self.consumer.clone()];
-        metrics.messaging_consumed.add(1, &attributes);
+        instruments.consumed.add(1, &attributes);
         attributes.extend(self.error.map(|error| KeyValue::new("error.type", error)));
-        metrics.messaging_process_duration.record(self.begun.elapsed().as_secs_f64(), &attributes);
+        instruments.duration.record(self.begun.elapsed().as_secs_f64(), &attributes);
     }
 }
 
 /// Counts a settlement of `consumer`.
 pub(super) fn count_settlement(telemetry: &Telemetry, consumer: &str, outcome: &'static str) {
-    if let Some(metrics) = telemetry.metrics() {
+    if let Some(instruments) = telemetry.instruments::<ProcessInstruments>() {
         let consumer = KeyValue::new("messaging.consumer.group.name", consumer.to_owned());
-        metrics.messages_settled.add(1, &[consumer, KeyValue::new("tempo.outcome", outcome)]);
+        instruments.settled.add(1, &[consumer, KeyValue::new("tempo.outcome", outcome)]);
     }
 }

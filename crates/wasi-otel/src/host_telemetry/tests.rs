@@ -1,43 +1,41 @@
-//! Records that reach a sink of the runtime, decoded.
+//! Records that reach a sink of the runtime.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value::Value};
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use tempo_settings::Settings;
-use tempo_telemetry::{Sampler, Sink, SpanData, TelemetryBuilder};
+use tempo_telemetry::{Origin, Sampler, Sink};
 
 use super::*;
 use crate::conformance::{self, Arrived, Received};
 
 #[derive(Default)]
-struct Decoder {
+struct RecordingSink {
     arrived: Mutex<Arrived>,
     deaf: AtomicBool,
 }
 
-fn decode<M: Message + Default>(record: Record<'_>) -> Received<M> {
+fn received<M: Clone>(origin: Origin<'_>, message: &M) -> Received<M> {
     Received {
-        resource: Resource::decode(record.resource).unwrap(),
-        scope: InstrumentationScope::decode(record.scope).unwrap(),
-        schema_url: record.schema_url.to_owned(),
-        message: M::decode(record.message).unwrap(),
+        resource: origin.resource.unwrap().clone(),
+        scope: origin.scope.clone(),
+        schema_url: origin.schema_url.to_owned(),
+        message: message.clone(),
     }
 }
 
-impl Sink for Decoder {
+impl Sink for RecordingSink {
     fn enabled(&self, _: Signal) -> bool {
         !self.deaf.load(Ordering::Relaxed)
     }
 
-    fn span(&self, _: SpanData) {}
-
-    fn record(&self, record: Record<'_>) {
+    fn record(&self, origin: Origin<'_>, record: Record<'_>) {
         let mut arrived = self.arrived.lock().unwrap();
-        match record.signal {
-            Signal::Traces => arrived.spans.push(decode(record)),
-            Signal::Metrics => arrived.metrics.push(decode(record)),
-            Signal::Logs => arrived.logs.push(decode(record)),
+        match record {
+            Record::Span(span) => arrived.spans.push(received(origin, span)),
+            Record::Metric(metric) => arrived.metrics.push(received(origin, metric)),
+            Record::Log(record) => arrived.logs.push(received(origin, record)),
         }
     }
 
@@ -46,9 +44,9 @@ impl Sink for Decoder {
     }
 }
 
-fn telemetry() -> (Telemetry, Arc<Decoder>) {
-    let sink = Arc::new(Decoder::default());
-    (TelemetryBuilder { sink: sink.clone(), sampler: Sampler::ParentBased(1.0), metrics: None }.into(), sink)
+fn telemetry() -> (Telemetry, Arc<RecordingSink>) {
+    let sink = Arc::new(RecordingSink::default());
+    (Telemetry::builder(sink.clone()).sampler(Sampler::ParentBased(1.0)).build(), sink)
 }
 
 #[test]

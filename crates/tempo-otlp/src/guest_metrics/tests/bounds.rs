@@ -123,7 +123,7 @@ proptest! {
     #[test]
     fn room_is_bounded(recorded in vec(hostile(), 100..200)) {
         let guests = GuestMetrics::with_limits(CUMULATIVE, true, Arc::default(), LIMITS);
-        recorded.iter().for_each(|metric| assert!(super::record(&guests, b"", metric)));
+        recorded.iter().for_each(|metric| assert!(super::record(&guests, &scoped(""), metric)));
         {
             let stores = guests.stores();
             prop_assert!(stores.total.held() <= LIMITS.bytes);

@@ -48,7 +48,7 @@ fn what_looks_the_same_to_prometheus_is_one_series() {
     for attributes in [[("a.b", "1")], [("a_b", "1")]] {
         record_metric(&guests, "x.y", sum(true, vec![int(1, &attributes)]));
         record_metric(&guests, "x_y", sum(true, vec![int(1, &attributes)]));
-        record(&guests, b"", &metric("x.y", "{order}", sum(true, vec![double(0.5, &attributes)])));
+        record(&guests, &scoped(""), &metric("x.y", "{order}", sum(true, vec![double(0.5, &attributes)])));
     }
     record_metric(&guests, "x.y", sum(true, vec![int(1, &[("a.b", "1"), ("a_b", "2"), ("otel.scope.name", "me")])]));
     record_metric(&guests, "price", histogram(&[1.0], &[0.5]));

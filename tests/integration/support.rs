@@ -15,6 +15,8 @@ pub(crate) mod message_ledger;
 pub(crate) mod messaging;
 pub(crate) mod nats;
 pub(crate) mod process;
+#[path = "../shared/promtool.rs"]
+pub(crate) mod promtool;
 pub(crate) mod proxy;
 pub(crate) mod publisher;
 pub(crate) mod s3;

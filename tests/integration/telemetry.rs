@@ -14,6 +14,7 @@ use crate::support::canary::CANARY;
 use crate::support::collector::{Collector, attribute, hex};
 use crate::support::messaging::Broker;
 use crate::support::nats::Nats;
+use crate::support::promtool::promtool;
 use crate::support::upstream::Upstream;
 use crate::support::{Client, Response, Run, eventually, get};
 
@@ -164,6 +165,28 @@ fn metrics_and_health_are_served_beside_the_component() {
     {
         assert!(metrics.contains(name), "no {name} in {metrics}");
     }
+}
+
+#[test]
+fn prometheus_reads_the_metrics_of_every_service() {
+    let broker = Broker::memory();
+    let upstream = Upstream::start(|exchange| exchange.answer("200 OK", &[], "seen"));
+    let url = upstream.url("/");
+    let front = broker.run("fan-out").args(["--allow-http", &url, "--admin", "127.0.0.1:0"]).serve();
+    assert_eq!(fan_out(front.address, &url, true).status, 200);
+    let page = Admin::of(&front).get("/metrics").text();
+    for family in [
+        "http_server_request_duration_seconds",
+        "http_client_request_duration_seconds",
+        "db_client_operation_duration_seconds",
+        "messaging_client_sent_messages_total",
+        "tempo_instances_created_total",
+        "tempo_call_cpu_time_seconds_total",
+    ] {
+        assert!(page.contains(&format!("\n# TYPE {family} ")), "no {family} in\n{page}");
+    }
+    let (status, output) = promtool(&page);
+    assert_eq!(status, Some(0), "{output}\n{page}");
 }
 
 #[test]

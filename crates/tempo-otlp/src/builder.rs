@@ -11,10 +11,10 @@ use opentelemetry::metrics::MeterProvider as _;
 use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
 use opentelemetry_sdk::metrics::reader::MetricReader;
 use opentelemetry_sdk::metrics::{MeterProviderBuilder, SdkMeterProvider};
-use tempo_settings::Settings;
 use tempo_telemetry::{ComponentMeter, Sampler, Signal, Sink, Telemetry};
 
 use crate::admin::prometheus::Scrape;
+use crate::config::Config;
 use crate::guest_metrics::GuestMetrics;
 use crate::losses::Losses;
 use crate::metrics::{Shared, collect};
@@ -33,12 +33,11 @@ const TRACE_BUFFER_BYTES: usize = 2 << 20;
 const METRIC_BUFFER_BYTES: usize = 1 << 20;
 const LOG_BUFFER_BYTES: usize = 1 << 20;
 
-/// Configures the telemetry of a process: the `OTEL_*` variables, and additional readers and sinks.
-pub struct Builder<'a> {
-    settings: &'a Settings,
+/// Assembles the telemetry of a process: a [`Config`], and additional readers and sinks.
+pub struct Builder {
     component: String,
     runtime: (String, String),
-    exporters: Exporters,
+    config: Config,
     provider: MeterProviderBuilder,
     has_reader: bool,
     scrapes: Vec<Scrape>,
@@ -54,32 +53,27 @@ pub struct Running {
     _provider: Option<SdkMeterProvider>,
 }
 
-/// Starts the exporters that the `OTEL_*` variables configure. Returns `None` if they configure none. `component` is
-/// the name of the served component, `runtime` the name and version of the program.
+/// Starts the exporters of `config`. Returns `None` if it has none. `component` is the name of the served component, `runtime` the name and version of the program.
 ///
 /// # Errors
-/// A value is invalid (the error names the variable and its source), or the system cannot create a thread.
-pub fn start(settings: &Settings, component: &str, runtime: (&str, &str)) -> Result<Option<Running>> {
-    Builder::new(settings, component, runtime)?.start()
+/// A variable is invalid (the error names it and its source), or the system cannot create a thread.
+pub fn start(config: Config, component: &str, runtime: (&str, &str)) -> Result<Option<Running>> {
+    Builder::new(config, component, runtime).start()
 }
 
-impl<'a> Builder<'a> {
-    /// Reads the exporter settings. Nothing is connected or started.
-    ///
-    /// # Errors
-    /// A value is invalid. The error names the variable and its source, never the value.
-    pub fn new(settings: &'a Settings, component: &str, (name, version): (&str, &str)) -> Result<Self> {
-        Ok(Self {
-            settings,
+impl Builder {
+    /// Begins with `config`. Nothing is connected or started.
+    pub fn new(config: Config, component: &str, (name, version): (&str, &str)) -> Self {
+        Self {
+            config,
             component: component.to_owned(),
             runtime: (name.to_owned(), version.to_owned()),
-            exporters: Exporters::read(settings)?,
             provider: SdkMeterProvider::builder(),
             has_reader: false,
             scrapes: Vec::new(),
             sinks: Vec::new(),
             tasks: Vec::new(),
-        })
+        }
     }
 
     /// Adds a reader of the host's metrics.
@@ -115,13 +109,14 @@ impl<'a> Builder<'a> {
     /// Starts telemetry. Returns `None` if nothing is configured.
     ///
     /// # Errors
-    /// A value is invalid, as in [`Builder::new`], or the system cannot create a thread.
+    /// A variable is invalid (the error names it and its source), or the system cannot create a thread.
     pub fn start(mut self) -> Result<Option<Running>> {
         let read = self.has_reader || !self.scrapes.is_empty();
-        if self.exporters.is_off() && !read && self.sinks.is_empty() && self.tasks.is_empty() {
+        if self.config.exporters.is_off() && !read && self.sinks.is_empty() && self.tasks.is_empty() {
             return Ok(None);
         }
-        let recording = Recording::read(self.settings)?;
+        let Config { exporters, recording } = std::mem::take(&mut self.config);
+        let recording = recording?;
         let (name, version) = std::mem::take(&mut self.runtime);
         let (name, version) = (name.as_str(), version.as_str());
         let attributes = Attributes::new(recording.resource.clone(), &self.component, (name, version));
@@ -130,12 +125,12 @@ impl<'a> Builder<'a> {
             exporter.as_ref().map(|_| Buffer::new(signal, capacity, Arc::clone(&losses)))
         };
         let buffers = Buffers {
-            traces: buffer(Signal::Traces, &self.exporters.traces, TRACE_BUFFER_BYTES),
-            metrics: buffer(Signal::Metrics, &self.exporters.metrics, METRIC_BUFFER_BYTES),
-            logs: buffer(Signal::Logs, &self.exporters.logs, LOG_BUFFER_BYTES),
+            traces: buffer(Signal::Traces, &exporters.traces, TRACE_BUFFER_BYTES),
+            metrics: buffer(Signal::Metrics, &exporters.metrics, METRIC_BUFFER_BYTES),
+            logs: buffer(Signal::Logs, &exporters.logs, LOG_BUFFER_BYTES),
         };
-        let (provider, reader) = self.provider(&attributes, &recording);
-        let guests = self.guests(&recording, &losses);
+        let (provider, reader) = self.provider(exporters.metrics.is_some(), &attributes, &recording);
+        let guests = self.guests(exporters.metrics.is_some(), &recording, &losses);
         let scope = opentelemetry::InstrumentationScope::builder(name.to_owned()).with_version(version.to_owned());
         let scope = scope.build();
         let meter = provider.as_ref().map(|provider| {
@@ -144,7 +139,7 @@ impl<'a> Builder<'a> {
             ComponentMeter::new(meter, &self.component)
         });
         let work = Work {
-            senders: senders(self.exporters, &buffers, reader.zip(guests.clone()), &recording, &attributes, &losses),
+            senders: senders(exporters, &buffers, reader.zip(guests.clone()), &recording, &attributes, &losses),
             buffers: buffers.all(),
             tasks: self.tasks,
             losses,
@@ -165,10 +160,11 @@ impl<'a> Builder<'a> {
     /// Returns the host's meter provider, if it has a reader, and the reader of the exporter, if metrics are exported.
     fn provider(
         &mut self,
+        exported: bool,
         attributes: &Attributes,
         recording: &Recording,
     ) -> (Option<SdkMeterProvider>, Option<Shared>) {
-        let reader = self.exporters.metrics.is_some().then(|| Shared::new(recording.temporality));
+        let reader = exported.then(|| Shared::new(recording.temporality));
         if reader.is_none() && !self.has_reader {
             return (None, None);
         }
@@ -180,8 +176,8 @@ impl<'a> Builder<'a> {
     }
 
     /// Returns the sums of guest metrics, if they are exported or scraped.
-    fn guests(&self, recording: &Recording, losses: &Arc<Losses>) -> Option<Arc<GuestMetrics>> {
-        let sent = self.exporters.metrics.is_some().then_some(recording.temporality);
+    fn guests(&self, exported: bool, recording: &Recording, losses: &Arc<Losses>) -> Option<Arc<GuestMetrics>> {
+        let sent = exported.then_some(recording.temporality);
         let scraped = !self.scrapes.is_empty();
         if sent.is_none() && !scraped {
             return None;

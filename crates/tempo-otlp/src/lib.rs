@@ -6,6 +6,7 @@
 
 mod admin;
 mod builder;
+mod config;
 mod flags;
 mod guest_metrics;
 mod log_bridge;
@@ -29,8 +30,12 @@ pub use admin::prometheus::{Family, Scrape};
 pub use admin::server::{Listener, Pages, Reply};
 pub use admin::{ADMIN, Admin, Health, RuntimePhase};
 pub use builder::{Builder, Running, start};
+pub use config::Config;
 pub use flags::FLAGS;
 pub use log_bridge::LogBridge;
+pub use opentelemetry_sdk::metrics::Temporality;
+pub use otlp::exporter::Exporter;
 pub use resource::{INSTANCE_ID, SDK, SDK_NAME, instance_id};
+pub use tempo_telemetry::Sampler;
 pub use thread::is_telemetry_thread;
 pub use value_text::value_text;

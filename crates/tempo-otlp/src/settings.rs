@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
 use opentelemetry::KeyValue;
 use opentelemetry_sdk::metrics::Temporality;
-use tempo_settings::Settings;
+use tempo_settings::{Result, Settings};
 use tempo_telemetry::{Sampler, Signal};
 
 use crate::flags;
@@ -51,6 +50,20 @@ pub(crate) struct Recording {
     pub(crate) metrics: Duration,
 }
 
+impl Default for Recording {
+    /// The defaults of the specification.
+    fn default() -> Self {
+        Self {
+            sampler: Sampler::ParentBased(1.0),
+            resource: Vec::new(),
+            temporality: Temporality::default(),
+            spans: Duration::from_secs(5),
+            logs: Duration::from_secs(1),
+            metrics: Duration::from_secs(60),
+        }
+    }
+}
+
 impl Recording {
     /// # Errors
     /// A value is invalid. The error names the variable and its source.
@@ -69,14 +82,15 @@ impl Recording {
                 ("lowmemory", Temporality::LowMemory),
             ],
         )?;
+        let default = Self::default();
         let duration = |flag, default| Ok::<_, tempo_settings::Error>(values.duration(flag)?.unwrap_or(default));
         Ok(Self {
             sampler: sampler(values)?,
             resource: resource(values)?,
             temporality: temporality.unwrap_or_default(),
-            spans: duration(&flags::BSP_SCHEDULE_DELAY, Duration::from_secs(5))?,
-            logs: duration(&flags::BLRP_SCHEDULE_DELAY, Duration::from_secs(1))?,
-            metrics: duration(&flags::METRIC_EXPORT_INTERVAL, Duration::from_secs(60))?,
+            spans: duration(&flags::BSP_SCHEDULE_DELAY, default.spans)?,
+            logs: duration(&flags::BLRP_SCHEDULE_DELAY, default.logs)?,
+            metrics: duration(&flags::METRIC_EXPORT_INTERVAL, default.metrics)?,
         })
     }
 }

@@ -6,7 +6,9 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use tempo_dashboard::{DASHBOARD, DASHBOARD_TOKEN, Dashboard, Recent, Token};
-use tempo_otlp::{ADMIN, ADMIN_HOST, Admin, Builder, DASHBOARD_HOST, HostName, Listener, LogBridge, Running, Scrape};
+use tempo_otlp::{
+    ADMIN, ADMIN_HOST, Admin, Builder, Config, DASHBOARD_HOST, HostName, Listener, LogBridge, Running, Scrape,
+};
 use tempo_settings::{Flag, Secret, Settings};
 use tempo_telemetry::{Health, Telemetry};
 use tracing_subscriber::{Layer, Registry};
@@ -43,7 +45,7 @@ impl Reporting {
     /// A setting is invalid, or an address is in use.
     pub fn start(runtime: (&str, &str), component: &str, settings: &Settings, health: &Health) -> anyhow::Result<Self> {
         let (mut dashboard, mut announcements) = (None, Vec::new());
-        let mut builder = Builder::new(settings, component, runtime)?;
+        let mut builder = Builder::new(Config::from_settings(settings)?, component, runtime);
         let admin = listener(settings, &ADMIN, &ADMIN_HOST)?;
         let page = listener(settings, &DASHBOARD, &DASHBOARD_HOST)?;
         if admin.is_some() || page.is_some() {

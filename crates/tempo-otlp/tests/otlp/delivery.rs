@@ -14,6 +14,7 @@ use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, Metric, Su
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use tempo_otlp::testing::Collector;
+use tempo_otlp::{Config, Exporter, Sampler};
 use tempo_telemetry::{ComponentMeter, Instruments, Origin, Record, Signal, Sink};
 
 use super::support::{PATIENCE, PROTOCOLS, record_span, settings, start};
@@ -195,6 +196,30 @@ fn much_is_sent_at_once_and_all_of_it_arrives() {
 }
 
 #[test]
+fn a_typed_configuration_is_as_good_as_variables() {
+    for protocol in PROTOCOLS {
+        let collector = Collector::start().unwrap();
+        let exporter = if protocol == "grpc" { Exporter::grpc } else { Exporter::http };
+        let exporter = exporter(&collector.endpoint()).unwrap().header("api-key", "a b").unwrap().gzip(true);
+        let quick = std::time::Duration::from_millis(20);
+        let config = Config::new().exporter(&exporter).sampler(Sampler::AlwaysOn).attribute("service.name", "shop");
+        let config = config.traces_delay(quick).logs_delay(quick).metrics_interval(quick);
+        let running = tempo_otlp::start(config, "component", ("tempo-test", "1")).unwrap().unwrap();
+        record_span(&running.telemetry(), "x");
+        running.telemetry().count_limit_hit("memory");
+        let span = collector.wait_for("a span", |c| c.spans().pop());
+        assert_eq!((span.item.name.as_str(), span.resource_text("service.name")), ("x", Some("shop")));
+        collector.wait_for("a metric", |c| c.measured().into_iter().find(|m| m.item.name == "tempo.limit.hits"));
+        assert!(collector.heads().iter().all(|head| head.headers["api-key"] == "a b"));
+        running.shutdown(PATIENCE);
+    }
+    let error = Exporter::http("http://user:secret@c:1").unwrap_err().to_string();
+    assert!(error.contains("without a user name") && !error.contains("secret"), "{error}");
+    Exporter::grpc("c:1").unwrap_err();
+    Exporter::http("http://c:1").unwrap().header("content-type", "text/plain").unwrap_err();
+}
+
+#[test]
 fn sampling_is_honoured() {
     let collector = Collector::start().unwrap();
     let running = start(&collector.endpoint(), "grpc", &[("OTEL_TRACES_SAMPLER", "always_off")]);
@@ -207,7 +232,9 @@ fn sampling_is_honoured() {
 
 #[test]
 fn without_variables_nothing_starts() {
-    let start = |variables: &[(&str, &str)]| tempo_otlp::start(&settings(variables), "c", ("r", "1")).unwrap();
+    let config = |variables: &[(&str, &str)]| Config::from_settings(&settings(variables)).unwrap();
+    let start = |variables: &[(&str, &str)]| tempo_otlp::start(config(variables), "c", ("r", "1")).unwrap();
+    assert!(tempo_otlp::start(Config::new(), "c", ("r", "1")).unwrap().is_none());
     assert!(start(&[]).is_none());
     assert!(start(&[("OTEL_SERVICE_NAME", "x"), ("OTEL_TRACES_SAMPLER", "no such")]).is_none());
     assert!(start(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:1"), ("OTEL_SDK_DISABLED", "true")]).is_none());
@@ -235,7 +262,8 @@ fn others_may_listen_and_run_beside() {
     for variables in [vec![], vec![("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint())]] {
         let variables: Vec<_> = variables.iter().map(|(name, value): &(_, String)| (*name, value.as_str())).collect();
         let settings = settings(&variables);
-        let builder = tempo_otlp::Builder::new(&settings, "c", ("r", "1")).unwrap();
+        let config = Config::from_settings(&settings).unwrap();
+        let builder = tempo_otlp::Builder::new(config, "c", ("r", "1"));
         let reader = reader.clone();
         let task = async move {
             *reader.lock().unwrap() = Some(tempo_otlp::is_telemetry_thread());

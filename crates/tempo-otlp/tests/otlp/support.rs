@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use opentelemetry::trace::SpanKind;
-use tempo_otlp::Running;
+use tempo_otlp::{Config, Running};
 use tempo_settings::{Settings, Value, ValueSource};
 use tempo_telemetry::Telemetry;
 
@@ -36,7 +36,7 @@ pub fn start(endpoint: &str, protocol: &str, more: &[(&str, &str)]) -> Running {
         ("OTEL_METRIC_EXPORT_INTERVAL", "20"),
     ];
     let settings = settings(&[&quick[..], more].concat());
-    tempo_otlp::start(&settings, "component", ("tempo-test", "1.2.3")).unwrap().unwrap()
+    tempo_otlp::start(Config::from_settings(&settings).unwrap(), "component", ("tempo-test", "1.2.3")).unwrap().unwrap()
 }
 
 /// Records a root span.

@@ -11,7 +11,8 @@ use tempo_telemetry::ComponentMeter;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::prometheus::{beside, promtool};
+use crate::beside::beside;
+use crate::promtool::promtool;
 use crate::support::{get, say, status};
 
 fn listener() -> (Listener, SocketAddr) {
@@ -149,7 +150,7 @@ fn clients_that_stay_do_not_keep_probes_out() {
 }
 
 #[test]
-fn prometheus_reads_every_metric() {
+fn prometheus_reads_every_kind_of_metric() {
     let (scrape, provider) = Scrape::with_provider().unwrap();
     let meter = ComponentMeter::new(provider.meter("tempo"), "a \"quoted\"\\\ncomponent\u{7f}");
     record(&meter);
@@ -170,6 +171,8 @@ fn record(meter: &ComponentMeter) {
     }
     meter.counter("tempo.limit.hits", "{hit}", "Hits").add(1, &labels);
     meter.up_down_counter("tempo.instances.alive", "{instance}", "Instances").bind(meter.component()).add(-1);
-    meter.meter().f64_counter("tempo.call.cpu_time").with_unit("s").build().add(0.1, &labels);
-    meter.meter().u64_histogram("tempo.call.memory").with_unit("By").build().record(1 << 20, &labels);
+    let cpu = meter.meter().f64_counter("tempo.call.cpu_time").with_unit("s").with_description("Time");
+    cpu.build().add(0.1, &labels);
+    let memory = meter.meter().u64_histogram("tempo.call.memory").with_unit("By").with_description("Memory");
+    memory.build().record(1 << 20, &labels);
 }

@@ -6,11 +6,11 @@ use opentelemetry_proto::tonic::metrics::v1::{
     AggregationTemporality, Gauge, Histogram, HistogramDataPoint, Metric, NumberDataPoint, Sum, number_data_point,
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
-use tempo_otlp::{ADMIN, Admin, Builder, Health, Listener, Running, Scrape};
-use tempo_settings::Settings;
+use tempo_otlp::{ADMIN, Admin, Builder, Config, Health, Listener, Running, Scrape};
 use tempo_telemetry::{Origin, Record, Signal, Telemetry};
 
-use crate::prometheus::{beside, promtool};
+use crate::beside::beside;
+use crate::promtool::promtool;
 use crate::support::get;
 
 const DELTA: i32 = AggregationTemporality::Delta as i32;
@@ -18,8 +18,7 @@ const DELTA: i32 = AggregationTemporality::Delta as i32;
 /// Returns the page of telemetry that is not exported, after `record`.
 fn page(record: impl FnOnce(&Telemetry)) -> String {
     let (scrape, reader) = Scrape::new().unwrap();
-    let settings = Settings::default();
-    let builder = Builder::new(&settings, "app", ("test", "1")).unwrap().reader(reader).scrape(&scrape);
+    let builder = Builder::new(Config::new(), "app", ("test", "1")).reader(reader).scrape(&scrape);
     let running: Running = builder.start().unwrap().unwrap();
     let telemetry = running.telemetry();
     assert!(

@@ -3,7 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod admin;
+mod beside;
 mod guests;
-mod prometheus;
+#[path = "../../../../tests/shared/promtool.rs"]
+mod promtool;
 #[path = "../../../../tests/shared/pages.rs"]
 mod support;
+
+use support::tool;

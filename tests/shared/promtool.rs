@@ -1,23 +1,12 @@
-//! Helpers: a server beside the test, and `promtool`.
+//! `promtool`, with which Prometheus checks a page of metrics.
 
-use std::future::Future;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use crate::support::{PATIENCE, runtime, tool};
-
-/// Runs `work` while `server` runs.
-pub fn beside<R>(server: impl Future<Output = ()> + Send + 'static, work: impl Future<Output = R>) -> R {
-    runtime().block_on(async {
-        let server = tokio::spawn(server);
-        let result = tokio::time::timeout(PATIENCE, work).await.expect("in time");
-        server.abort();
-        result
-    })
-}
+use super::tool;
 
 /// Runs `promtool check metrics` on a page; returns its exit status and its messages.
-pub fn promtool(page: &str) -> (Option<i32>, String) {
+pub(crate) fn promtool(page: &str) -> (Option<i32>, String) {
     let mut check = Command::new(tool("TEMPO_TEST_PROMTOOL", &["promtool"]));
     let mut check =
         check.args(["check", "metrics"]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("promtool");

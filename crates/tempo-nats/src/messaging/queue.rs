@@ -80,14 +80,13 @@ impl Consumer for Queue {
         let delivery = |waiting: QueuedMessage| {
             let Incoming { message, refusal } = waiting.incoming;
             let NatsMessage { subject, reply, headers, payload, .. } = message;
-            Delivery {
-                message: wire::message(&subject, reply.as_ref(), headers.as_ref(), payload),
-                attempt: 1,
-                timestamp: SystemTime::now(),
-                sequence: None,
-                refusal: refusal.map(|refusal| refusal.reason),
-                receipt: Box::new(NoReceipt { lost: Arc::clone(&self.lost) }),
-            }
+            Delivery::new(
+                wire::message(&subject, reply.as_ref(), headers.as_ref(), payload),
+                1,
+                SystemTime::now(),
+                Box::new(NoReceipt { lost: Arc::clone(&self.lost) }),
+            )
+            .with_refusal(refusal.map(|refusal| refusal.reason))
         };
         Ok(taken.into_iter().map(delivery).collect())
     }

@@ -10,6 +10,7 @@ use crate::{Limits, Service};
 
 /// The component, settings and telemetry that a backend may use while it connects.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct BootContext<'a> {
     /// The component's name, as it appears in logs and as the default name of its consumers and stores.
     pub component: &'a str,

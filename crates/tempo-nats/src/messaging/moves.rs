@@ -31,7 +31,7 @@ pub(super) async fn move_consumer(named: &NamedStream, consumer: &str, change: &
     durable::write(&moved, &mut config);
     // The stream may lack the new topics.
     let extended = named.with(&durable::read(&config).topics, 1).await;
-    let stream = extended.map_err(|error| Error::new(ErrorKind::Other, error.to_string()))?;
+    let stream = extended.map_err(|error| Error::new(ErrorKind::Other, format!("{error:#}")))?;
     let name = change.name.as_deref().filter(|name| *name != consumer);
     let now = match (change.start, name) {
         (None, None) => update(named, &stream, config).await?,
@@ -99,7 +99,7 @@ async fn replace(
 }
 
 async fn create(named: &NamedStream, stream: &Stream, config: consumer::Config) -> Result<Option<consumer::Info>> {
-    join::create(named, stream, config).await.map_err(|error| Error::new(ErrorKind::Other, error.to_string()))
+    join::create(named, stream, config).await.map_err(|error| Error::new(ErrorKind::Other, format!("{error:#}")))
 }
 
 async fn delete(named: &NamedStream, stream: &Stream, name: &str) -> Result<()> {

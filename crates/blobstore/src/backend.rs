@@ -14,6 +14,7 @@ pub const MAX_NAME: usize = 1024;
 
 /// An entry of a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Entry {
     /// The object's name.
     pub name: String,
@@ -25,8 +26,16 @@ pub struct Entry {
     pub etag: String,
 }
 
+impl Entry {
+    /// Creates an entry.
+    pub fn new(name: impl Into<String>, size: u64, created: u64, etag: impl Into<String>) -> Self {
+        Self { name: name.into(), size, created, etag: etag.into() }
+    }
+}
+
 /// The properties of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ObjectInfo {
     /// The object's name.
     pub name: String,
@@ -40,6 +49,26 @@ pub struct ObjectInfo {
     pub content_type: Option<String>,
     /// The metadata that the writer set, sorted by key.
     pub metadata: Vec<(String, String)>,
+}
+
+impl ObjectInfo {
+    /// Creates the properties of an object without media type and metadata.
+    pub fn new(name: impl Into<String>, size: u64, created: u64, etag: impl Into<String>) -> Self {
+        let (name, etag) = (name.into(), etag.into());
+        Self { name, size, created, etag, content_type: None, metadata: Vec::new() }
+    }
+
+    /// Sets the media type.
+    #[must_use]
+    pub fn with_content_type(self, content_type: impl Into<Option<String>>) -> Self {
+        Self { content_type: content_type.into(), ..self }
+    }
+
+    /// Sets the metadata, sorted by key.
+    #[must_use]
+    pub fn with_metadata(self, metadata: Vec<(String, String)>) -> Self {
+        Self { metadata, ..self }
+    }
 }
 
 /// A range of an object's bytes. The part beyond the object's end is ignored, so a range may be empty.
@@ -64,6 +93,7 @@ impl ByteRange {
 
 /// The options of a write.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PutOptions {
     /// Write only if no object has the name. Evaluated when the upload completes.
     pub if_absent: bool,
@@ -72,6 +102,26 @@ pub struct PutOptions {
     /// The metadata, sorted by key without duplicates. Keys match `[a-z][a-z0-9_]*`; values are printable ASCII without
     /// leading or trailing spaces.
     pub metadata: Vec<(String, String)>,
+}
+
+impl PutOptions {
+    /// Sets whether to write only if no object has the name.
+    #[must_use]
+    pub fn with_if_absent(self, if_absent: bool) -> Self {
+        Self { if_absent, ..self }
+    }
+
+    /// Sets the media type.
+    #[must_use]
+    pub fn with_content_type(self, content_type: impl Into<Option<String>>) -> Self {
+        Self { content_type: content_type.into(), ..self }
+    }
+
+    /// Sets the metadata.
+    #[must_use]
+    pub fn with_metadata(self, metadata: Vec<(String, String)>) -> Self {
+        Self { metadata, ..self }
+    }
 }
 
 /// A stream of an object's bytes. An error is an item; a stream that ends without an error is complete.

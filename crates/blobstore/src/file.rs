@@ -264,10 +264,8 @@ impl BackendScheme<dyn Container> for File {
         let opened = tokio::task::spawn_blocking(move || Self::open_with(&path, quota)).await;
         let opened = opened.map_err(tempo_settings::Error::internal)?;
         let file = opened.map_err(|cause| {
-            error(
-                CoreKind::CannotWrite,
-                format!("the directory cannot be used: {cause}; give another with --blobstore"),
-            )
+            let unusable = error(CoreKind::CannotWrite, "the directory cannot be used".into());
+            unusable.with_source(cause).with_advice("give another with --blobstore")
         })?;
         if let Some(health) = context.health {
             file.show(health, Handle::current());

@@ -31,7 +31,7 @@ impl KeyValueStore for Map {
         if ttl.is_some() || condition != Condition::Always {
             return Err(Error::new(ErrorKind::InvalidArgument, "a map has neither lifetimes nor conditions"));
         }
-        let entry = Entry { value, version: 0 };
+        let entry = Entry::new(value, 0);
         self.entries.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned(), entry);
         Ok(0)
     }

@@ -14,11 +14,19 @@ pub type Version = u64;
 
 /// A value with its version.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Entry {
     /// The value.
     pub value: Bytes,
     /// Its version.
     pub version: Version,
+}
+
+impl Entry {
+    /// Creates an entry.
+    pub fn new(value: impl Into<Bytes>, version: Version) -> Self {
+        Self { value: value.into(), version }
+    }
 }
 
 /// Condition of a write.

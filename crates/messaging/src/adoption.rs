@@ -13,6 +13,7 @@ mod handling;
 
 /// The component that owns a consumer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Owner {
     /// The component's app, if it has a name.
     pub app: Option<String>,
@@ -21,6 +22,11 @@ pub struct Owner {
 }
 
 impl Owner {
+    /// Creates the owner `component`, of `app` if it has a name.
+    pub fn new(app: impl Into<Option<String>>, component: impl Into<String>) -> Self {
+        Self { app: app.into(), component: component.into() }
+    }
+
     /// The default name of its consumer.
     pub fn consumer(&self) -> String {
         match &self.app {
@@ -44,6 +50,7 @@ impl std::fmt::Display for Owner {
 
 /// The stored configuration of a consumer, without its position.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ConsumerConfig {
     /// The topics, with wildcards.
     pub topics: Vec<String>,
@@ -59,6 +66,7 @@ pub struct ConsumerConfig {
 
 /// Why a subscription may not take over a consumer.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Refusal {
     /// The subscription lacks some of the consumer's topics, so messages would be skipped.
     Topics {
@@ -82,6 +90,12 @@ impl ConsumerConfig {
         let Subscription { topics, ack_wait, ordered, owner, .. } = subscription;
         let handling = Some(Handling::new(subscription));
         Self { topics: topics.clone(), ack_wait: *ack_wait, ordered: *ordered, handling, owner: owner.clone() }
+    }
+
+    /// The configuration of a stored consumer of which only the topics and the ack wait are known: unordered, with neither
+    /// handling options nor an owner.
+    pub fn recorded(topics: Vec<String>, ack_wait: Duration) -> Self {
+        Self { topics, ack_wait, ordered: false, handling: None, owner: None }
     }
 
     /// Returns the configuration after `subscription` has taken over; equal to `self` if nothing changes.
@@ -141,6 +155,7 @@ impl ConsumerConfig {
 
 /// How a subscription took over an existing consumer.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Adoption {
     /// The consumer's name.
     pub name: String,
@@ -153,6 +168,17 @@ pub struct Adoption {
 }
 
 impl Adoption {
+    /// Creates the adoption of the consumer `name`, without warnings.
+    pub fn new(name: impl Into<String>, kept: ConsumerConfig, now: ConsumerConfig) -> Self {
+        Self { name: name.into(), kept, now, warnings: Vec::new() }
+    }
+
+    /// Sets the warnings of the broker.
+    #[must_use]
+    pub fn with_warnings(self, warnings: Vec<String>) -> Self {
+        Self { warnings, ..self }
+    }
+
     /// Logs the changes that `subscription` made to the consumer.
     pub fn log(&self, subscription: &Subscription) {
         let Self { name: consumer, kept, now, warnings } = self;

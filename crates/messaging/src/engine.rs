@@ -154,7 +154,7 @@ impl<L: Log> Engine<L> {
     ) -> tempo_settings::Result<Box<dyn Consumer>> {
         let subscribed = self.change(|state, journal| state.subscribe(subscription, journal)).await;
         let subscribed = subscribed.map_err(|error| {
-            tempo_settings::Error::new(tempo_settings::ErrorKind::Unavailable, format!("{}: {error}", self.name))
+            tempo_settings::Error::new(tempo_settings::ErrorKind::Unavailable, self.name.to_string()).with_source(error)
         })?;
         let (id, adoption) = subscribed.map_err(|refused| {
             let problem = refused.refusal.explain(&subscription.consumer, Some(refused.skipped));

@@ -8,6 +8,7 @@ use crate::Owner;
 ///
 /// Runtimes that name the same consumer share its messages: one of them receives each.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Subscription {
     /// Filters, each validated. Never empty.
     pub topics: Vec<String>,
@@ -44,6 +45,48 @@ impl Subscription {
             ordered: false,
             owner: None,
         }
+    }
+
+    /// Sets the maximum of concurrent messages.
+    #[must_use]
+    pub fn with_max_in_flight(self, max_in_flight: usize) -> Self {
+        Self { max_in_flight, ..self }
+    }
+
+    /// Sets the maximum of deliveries.
+    #[must_use]
+    pub fn with_max_deliver(self, max_deliver: u32) -> Self {
+        Self { max_deliver, ..self }
+    }
+
+    /// Sets the pauses between deliveries; at least one.
+    #[must_use]
+    pub fn with_backoff(self, backoff: Vec<Duration>) -> Self {
+        Self { backoff, ..self }
+    }
+
+    /// Sets how long a delivery may stay unacknowledged.
+    #[must_use]
+    pub fn with_ack_wait(self, ack_wait: Duration) -> Self {
+        Self { ack_wait, ..self }
+    }
+
+    /// Sets the dead-letter stream.
+    #[must_use]
+    pub fn with_dead_letter(self, dead_letter: impl Into<Option<String>>) -> Self {
+        Self { dead_letter: dead_letter.into(), ..self }
+    }
+
+    /// Sets whether messages of one key are handled in order.
+    #[must_use]
+    pub fn with_ordered(self, ordered: bool) -> Self {
+        Self { ordered, ..self }
+    }
+
+    /// Sets the owner.
+    #[must_use]
+    pub fn with_owner(self, owner: impl Into<Option<Owner>>) -> Self {
+        Self { owner: owner.into(), ..self }
     }
 
     /// The pause after the `attempt`th delivery.

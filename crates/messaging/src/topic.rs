@@ -9,6 +9,7 @@ pub const MAX_TOPIC: usize = 255;
 
 /// Why a text is no topic or filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum TopicError {
     /// It is empty, or longer than [`MAX_TOPIC`] bytes.
     Length,

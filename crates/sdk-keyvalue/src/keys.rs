@@ -10,6 +10,7 @@ use crate::{Bucket, Error};
 
 /// A page of keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Page {
     /// The keys, in the store's order.
     pub keys: Vec<String>,

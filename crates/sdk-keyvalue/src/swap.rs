@@ -10,6 +10,7 @@ pub struct Version(String);
 
 /// A value with its version.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Entry {
     /// The value.
     pub value: Vec<u8>,

@@ -60,7 +60,7 @@ impl<B: ?Sized + Send + Sync + 'static> Backends<B> {
         let mut named = context.settings.all::<NamedUrl>(flag)?;
         let configured = !named.is_empty();
         if !configured {
-            named.push(NamedUrl { name: DEFAULT_NAME.to_owned(), url: fallback.clone() });
+            named.push(NamedUrl::new(DEFAULT_NAME, fallback.clone()));
             make_private(&fallback);
         }
         // A store has one owner: two names of one URL share it.
@@ -77,7 +77,7 @@ impl<B: ?Sized + Send + Sync + 'static> Backends<B> {
         });
         let opened: BTreeMap<&BackendUrl, Arc<B>> = wrapped.collect();
         let mut stores = BTreeMap::new();
-        for NamedUrl { name, url } in &named {
+        for NamedUrl { name, url, .. } in &named {
             let store = opened.get(url).cloned();
             if store.is_some_and(|store| stores.insert(name.clone(), store).is_some()) {
                 return Err(context.settings.invalid(flag, &format!("the name `{name}` is given twice")));

@@ -39,6 +39,7 @@ struct Inner {
 
 /// The error of a reservation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum OverBudget {
     /// The reservation is larger than the whole budget.
     TooLarge {

@@ -5,6 +5,7 @@ use tempo_telemetry::Health;
 
 /// The settings and health that a scheme may use while it opens a backend.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct BackendContext<'a> {
     /// The parsed flags, environment variables and `.env` values.
     pub settings: &'a Settings,
@@ -16,5 +17,11 @@ impl<'a> BackendContext<'a> {
     /// Creates the context of an embedding without readiness checks.
     pub fn new(settings: &'a Settings) -> Self {
         Self { settings, health: None }
+    }
+
+    /// Sets the receiver of the readiness checks.
+    #[must_use]
+    pub fn with_health(self, health: impl Into<Option<&'a Health>>) -> Self {
+        Self { health: health.into(), ..self }
     }
 }

@@ -30,6 +30,7 @@ macro_rules! backend_error {
     ) => {
         /// Kind of an error.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[non_exhaustive]
         pub enum ErrorKind {
             $($(#[$doc])* $kind,)+
         }
@@ -83,7 +84,8 @@ macro_rules! backend_error {
             fn from(over: $crate::OverBudget) -> Self {
                 let kind = match over {
                     $crate::OverBudget::TooLarge { .. } => ErrorKind::$too_large,
-                    $crate::OverBudget::Exhausted { .. } => ErrorKind::QuotaExceeded,
+                    // `Exhausted`: another time there may be enough bytes.
+                    _ => ErrorKind::QuotaExceeded,
                 };
                 Self::new(kind, over.to_string())
             }

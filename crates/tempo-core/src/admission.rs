@@ -18,6 +18,7 @@ pub struct Permit {
 /// The error of a call that is not admitted: the queue is full, or no permit was released in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("too many calls run or wait (--max-requests, --max-queued-requests)")]
+#[non_exhaustive]
 pub struct Overloaded;
 
 /// The permits of one component. All its triggers share them, so that none can exhaust the instance pool.

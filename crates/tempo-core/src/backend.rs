@@ -10,6 +10,7 @@ use crate::{Limits, Service};
 
 /// The component, settings and telemetry that a backend may use while it connects.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct BootContext<'a> {
     /// The component's name, as it appears in logs and as the default name of its consumers and stores.
     pub component: &'a str,
@@ -30,9 +31,21 @@ impl<'a> BootContext<'a> {
         Self { component, limits, settings, telemetry: &OFF, health: None }
     }
 
+    /// Sets the receiver of spans and metrics.
+    #[must_use]
+    pub fn with_telemetry(self, telemetry: &'a Telemetry) -> Self {
+        Self { telemetry, ..self }
+    }
+
+    /// Sets the receiver of the readiness checks.
+    #[must_use]
+    pub fn with_health(self, health: impl Into<Option<&'a Health>>) -> Self {
+        Self { health: health.into(), ..self }
+    }
+
     /// Returns the context for a scheme that opens a backend by URL.
     pub fn backend(&self) -> BackendContext<'a> {
-        BackendContext { settings: self.settings, health: self.health }
+        BackendContext::new(self.settings).with_health(self.health)
     }
 }
 

@@ -9,6 +9,7 @@ use wasmtime::Store;
 use crate::{CpuMeter, Permit, StoreData};
 
 /// An instance during a call.
+#[non_exhaustive]
 pub struct Instance<'a, G> {
     /// The store of the instance.
     pub store: &'a mut Store<StoreData>,

@@ -23,6 +23,7 @@ struct Bucket {
 
 /// Permission to write one line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Admitted {
     /// Number of lines dropped since the last admitted one.
     pub dropped: u64,

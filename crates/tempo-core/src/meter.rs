@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 /// The reason why the host ended a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Interrupted {
     /// The call exceeded its processor time.
     Cpu,

@@ -113,7 +113,7 @@ impl Container for NatsBlobstore {
 
     async fn copy(&self, from: &str, to: &str) -> Result<ObjectInfo> {
         let (info, mut data) = self.get(from, None).await?;
-        let options = PutOptions { if_absent: false, content_type: info.content_type, metadata: info.metadata };
+        let options = PutOptions::default().with_content_type(info.content_type).with_metadata(info.metadata);
         let mut upload = self.put(to, options).await?;
         while let Some(bytes) = data.try_next().await? {
             upload.write(bytes).await?;

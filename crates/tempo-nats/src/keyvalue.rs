@@ -134,7 +134,7 @@ impl NatsKeyValue {
     async fn entry(&self, key: &str) -> Result<Option<Entry>> {
         let message = self.last(key).await?;
         let message = message.filter(|message| !marker::is_marker(&message.headers));
-        let entry = message.map(|message| Entry { value: message.payload, version: message.sequence });
+        let entry = message.map(|message| Entry::new(message.payload, message.sequence));
         if let Some(entry) = &entry {
             self.seen.note(entry.version);
         }

@@ -110,7 +110,8 @@ async fn signing(
         })
     };
     let loaded = tokio::task::spawn_blocking(load).await;
-    let signer = loaded.map_err(|error| Error::new(ErrorKind::Unavailable, format!("--{}: {error}", flag.name)))??;
+    let signer =
+        loaded.map_err(|error| Error::new(ErrorKind::Unavailable, format!("--{}", flag.name)).with_source(error))??;
     Ok(ConnectOptions::with_auth_callback(move |nonce| {
         let signer = signer.clone();
         async move { signer.current(Duration::ZERO).await.answer(&nonce) }

@@ -80,8 +80,7 @@ impl Options {
 async fn read_file(flag: &Flag, path: &Path) -> Result<String, Error> {
     let text = tokio::fs::read_to_string(path).await;
     text.map_err(|error| {
-        let problem = format!("--{}: cannot read {}: {error}", flag.name, path.display());
-        Error::new(ErrorKind::NotFound, problem)
+        Error::new(ErrorKind::NotFound, format!("--{}: cannot read {}", flag.name, path.display())).with_source(error)
     })
 }
 

@@ -88,8 +88,7 @@ pub fn run(
         let own_files = OwnFiles::of(path, loaded_settings, has_stores(&needed))?;
         let grants = Grants::from_settings(settings, &limits, io, &own_files)?;
         health.enter(RuntimePhase::Connecting);
-        let boot = BootContext::new(&loaded.name, &limits, settings);
-        let boot = BootContext { telemetry: &telemetry, health: Some(&health), ..boot };
+        let boot = BootContext::new(&loaded.name, &limits, settings).with_telemetry(&telemetry).with_health(&health);
         let connected: Arc<[ConnectedBackend]> = connect(&needed, boot).await?.into();
         let of_backends = connected.iter().filter_map(|backend| backend.announcement.clone());
         let announcements: Vec<String> = of_backends.chain(reporting.announcements().iter().cloned()).collect();

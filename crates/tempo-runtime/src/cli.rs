@@ -228,8 +228,8 @@ impl LoadedSettings {
     fn read(&mut self, named: Option<String>, flag: &Flag, default: &str) -> Result<Option<(String, String)>, Error> {
         self.files.push(named.as_deref().unwrap_or(default).into());
         if let Some(path) = named {
-            let unreadable = |error| Error::new(ErrorKind::NotFound, format!("cannot read {path}: {error}"));
-            let text = std::fs::read_to_string(&path).map_err(unreadable)?;
+            let text = std::fs::read_to_string(&path)
+                .map_err(|error| Error::new(ErrorKind::NotFound, format!("cannot read {path}")).with_source(error))?;
             return Ok(Some((path, text)));
         }
         Ok(match found_file::read(default.as_ref())? {

@@ -28,7 +28,7 @@ pub fn read(path: &Path) -> Result<FoundFile, Error> {
     let (link, file) = match (std::fs::symlink_metadata(path), std::fs::metadata(path)) {
         (Ok(link), Ok(file)) => (link, file),
         (Err(error), _) | (_, Err(error)) if error.kind() == IoErrorKind::NotFound => return Ok(FoundFile::Absent),
-        (Err(error), _) | (_, Err(error)) => return Err(unreadable(path, &error)),
+        (Err(error), _) | (_, Err(error)) => return Err(unreadable(path, error)),
     };
     if !file.is_file() {
         return Ok(FoundFile::Ignored("it is not a file"));
@@ -36,13 +36,13 @@ pub fn read(path: &Path) -> Result<FoundFile, Error> {
     if let Some(reason) = distrust(&link, false) {
         return Ok(FoundFile::Ignored(reason));
     }
-    let file = std::fs::File::open(path).map_err(|error| unreadable(path, &error))?;
+    let file = std::fs::File::open(path).map_err(|error| unreadable(path, error))?;
     // Checked again on the open file, which may have been replaced since.
-    let metadata = file.metadata().map_err(|error| unreadable(path, &error))?;
+    let metadata = file.metadata().map_err(|error| unreadable(path, error))?;
     if let Some(reason) = distrust(&metadata, true) {
         return Ok(FoundFile::Ignored(reason));
     }
-    std::io::read_to_string(file).map(FoundFile::Trusted).map_err(|error| unreadable(path, &error))
+    std::io::read_to_string(file).map(FoundFile::Trusted).map_err(|error| unreadable(path, error))
 }
 
 /// Returns why users other than this one and root may have written a file. `check_mode` is false for links, whose mode has no
@@ -69,8 +69,8 @@ fn distrust(_: &Metadata, _: bool) -> Option<&'static str> {
     None
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> Error {
-    Error::new(ErrorKind::NotFound, format!("cannot read {}: {error}", path.display()))
+fn unreadable(path: &Path, error: std::io::Error) -> Error {
+    Error::new(ErrorKind::NotFound, format!("cannot read {}", path.display())).with_source(error)
 }
 
 #[cfg(test)]

@@ -43,11 +43,11 @@ impl HostKey {
         let file = match File::open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == IoErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(unreadable(path, &error)),
+            Err(error) => return Err(unreadable(path, error)),
         };
         check_private(&file, path)?;
         let mut bytes = Vec::with_capacity(KEY_BYTES);
-        (&file).take(KEY_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(|error| unreadable(path, &error))?;
+        (&file).take(KEY_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(|error| unreadable(path, error))?;
         let key = bytes.try_into().map_err(|_| {
             let message = format!("{}: not a key of {KEY_BYTES} bytes; remove it and compile again", path.display());
             Error::new(ErrorKind::Refused, message)
@@ -68,9 +68,9 @@ impl HostKey {
             Ok(key) => Ok(key),
             // Another process has created the file concurrently: use its key.
             Err(error) if error.kind() == IoErrorKind::AlreadyExists => {
-                Self::load(path)?.ok_or_else(|| unwritable(path, &error))
+                Self::load(path)?.ok_or_else(|| unwritable(path, error))
             }
-            Err(error) => Err(unwritable(path, &error)),
+            Err(error) => Err(unwritable(path, error)),
         }
     }
 }
@@ -108,7 +108,7 @@ fn create(path: &Path) -> std::io::Result<HostKey> {
 #[cfg(unix)]
 fn check_private(file: &File, path: &Path) -> Result<(), Error> {
     use std::os::unix::fs::MetadataExt as _;
-    let metadata = file.metadata().map_err(|error| unreadable(path, &error))?;
+    let metadata = file.metadata().map_err(|error| unreadable(path, error))?;
     if metadata.uid() != rustix::process::geteuid().as_raw() {
         let message =
             format!("refused: the key {} belongs to another user, who could sign native code", path.display());
@@ -126,12 +126,13 @@ fn check_private(_: &File, _: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> Error {
-    Error::new(ErrorKind::NotFound, format!("cannot read the key {}: {error}", path.display()))
+fn unreadable(path: &Path, error: std::io::Error) -> Error {
+    Error::new(ErrorKind::NotFound, format!("cannot read the key {}", path.display())).with_source(error)
 }
 
-fn unwritable(path: &Path, error: &std::io::Error) -> Error {
-    Error::new(ErrorKind::CannotWrite, format!("cannot write the key {}: {error}; give --key-file", path.display()))
+fn unwritable(path: &Path, error: std::io::Error) -> Error {
+    let problem = format!("cannot write the key {}", path.display());
+    Error::new(ErrorKind::CannotWrite, problem).with_source(error).with_advice("give --key-file")
 }
 
 #[cfg(test)]

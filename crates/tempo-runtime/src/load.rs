@@ -77,7 +77,7 @@ pub fn name(path: &Path) -> String {
 
 fn read(path: &Path) -> Result<Vec<u8>, Error> {
     std::fs::read(path)
-        .map_err(|error| Error::new(ErrorKind::NotFound, format!("cannot read {}: {error}", path.display())))
+        .map_err(|error| Error::new(ErrorKind::NotFound, format!("cannot read {}", path.display())).with_source(error))
 }
 
 fn compile(
@@ -169,7 +169,7 @@ fn hex(bytes: &[u8]) -> String {
 /// Prefixes an error about the file's contents with its path.
 fn in_file(path: &Path, error: anyhow::Error) -> anyhow::Error {
     match error.downcast::<Error>() {
-        Ok(error) => Error::new(error.kind(), format!("{}: {error}", path.display())).into(),
+        Ok(error) => Error::new(error.kind(), path.display().to_string()).with_source(error).into(),
         Err(error) => error,
     }
 }

@@ -32,8 +32,9 @@ pub(crate) fn check(source: &Path, output: &Path) -> Result<(), Error> {
 ///
 /// Those of [`check`], or the directory cannot be written.
 pub(crate) fn write(source: &Path, output: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let failed =
-        |error: io::Error| Error::new(ErrorKind::CannotWrite, format!("cannot write {}: {error}", output.display()));
+    let failed = |error: io::Error| {
+        Error::new(ErrorKind::CannotWrite, format!("cannot write {}", output.display())).with_source(error)
+    };
     let (temporary, mut file) = create_beside(output).map_err(failed)?;
     let written = file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed);
     // Checked again, because `output` may have been replaced during the compilation.

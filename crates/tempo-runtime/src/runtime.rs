@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use tempo_core::{Backend, Limits, Service, Trigger};
-use tempo_settings::{Error, Flag, Settings};
+use tempo_settings::{Error, Flag, Settings, one_line};
 
 use crate::boot::{self, Parts};
 use crate::cli::{self, Action, FlagGroup};
@@ -67,7 +67,7 @@ impl Runtime {
     pub fn main(self) -> ExitCode {
         let signals = Signals::listen().context("cannot listen for signals");
         let code = signals.and_then(|signals| self.execute(signals)).unwrap_or_else(|error| {
-            log_output::write_line(&format!("error: {error:#}"));
+            log_output::write_line(&format!("error: {}", one_line(error.as_ref())));
             error.downcast_ref::<Error>().map_or(EX_SOFTWARE, |error| error.kind().exit_code())
         });
         log_output::flush(LOG_FLUSH_TIMEOUT);

@@ -116,11 +116,19 @@ impl fmt::Debug for BackendUrl {
 
 /// The name that a component opens a backend by, and the backend's URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct NamedUrl {
     /// The name; never empty.
     pub name: String,
     /// The URL of the backend.
     pub url: BackendUrl,
+}
+
+impl NamedUrl {
+    /// Creates the URL of `name`, which is not empty.
+    pub fn new(name: impl Into<String>, url: BackendUrl) -> Self {
+        Self { name: name.into(), url }
+    }
 }
 
 impl FlagValue for NamedUrl {

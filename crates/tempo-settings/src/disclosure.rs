@@ -4,6 +4,7 @@ use crate::{FlagValue as _, NamedUrl};
 
 /// The part of a flag's value that may be displayed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Disclosure {
     /// The whole value.
     Whole,

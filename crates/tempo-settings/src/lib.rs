@@ -13,7 +13,7 @@ mod settings;
 
 pub use backend_url::{BackendUrl, DEFAULT_NAME, NamedUrl};
 pub use disclosure::Disclosure;
-pub use error::{Error, ErrorKind, Result};
+pub use error::{Error, ErrorKind, Result, one_line};
 pub use flag_value::{Delay, FlagValue, KeyValue, Size};
 pub use reloadable::Reloadable;
 pub use secret::Secret;

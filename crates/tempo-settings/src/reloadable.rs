@@ -117,7 +117,7 @@ impl<T> Inner<T> {
                 }
             }
             Err(error) => {
-                let hash = self.hasher.hash_one(error.to_string());
+                let hash = self.hasher.hash_one(format!("{error:#}"));
                 self.update(&mut seen, hash, Err(error));
             }
         }
@@ -134,7 +134,7 @@ impl<T> Inner<T> {
             }
             Err(error) => {
                 if seen.bad.replace(hash) != Some(hash) {
-                    tracing::warn!("{error}; the previous value stays in use");
+                    tracing::warn!("{error:#}; the previous value stays in use");
                 }
             }
         }
@@ -144,7 +144,8 @@ impl<T> Inner<T> {
 fn read_all(files: &[(&'static str, PathBuf)]) -> Result<Contents, Error> {
     let read = |(flag, path): &(&'static str, PathBuf)| {
         read(path).map_err(|error| {
-            Error::new(ErrorKind::NotFound, format!("{}: cannot read {}: {error}", label(flag), path.display()))
+            Error::new(ErrorKind::NotFound, format!("{}: cannot read {}", label(flag), path.display()))
+                .with_source(error)
         })
     };
     files.iter().map(read).collect()
@@ -224,7 +225,7 @@ mod tests {
         let path = directory.path().join("number");
         let error = number(&path).0.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotFound);
-        assert!(error.to_string().starts_with(&format!("--number: cannot read {}: ", path.display())), "{error}");
+        assert!(format!("{error:#}").starts_with(&format!("--number: cannot read {}: ", path.display())), "{error:#}");
         fs::write(&path, "x").unwrap();
         assert_eq!(number(&path).0.unwrap_err().kind(), ErrorKind::BadConfiguration);
     }

@@ -7,6 +7,7 @@ use crate::{Disclosure, Error, ErrorKind, FlagValue};
 
 /// One setting: a command-line flag and, under [`Flag::variable`], an environment variable.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Flag {
     /// The flag without its dashes: `max-memory`.
     pub name: &'static str,
@@ -88,6 +89,7 @@ impl Flag {
 
 /// The source of a value, which errors name.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ValueSource {
     /// The command line.
     CommandLine,

@@ -142,11 +142,11 @@ mod tests {
 
     fn with(metadata: &[(&str, &str)]) -> PutOptions {
         let metadata = metadata.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        PutOptions { metadata, ..PutOptions::default() }
+        PutOptions::default().with_metadata(metadata)
     }
 
     fn typed(content_type: &str) -> PutOptions {
-        PutOptions { content_type: Some(content_type.to_owned()), ..PutOptions::default() }
+        PutOptions::default().with_content_type(content_type.to_owned())
     }
 
     #[test]

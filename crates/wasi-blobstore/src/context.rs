@@ -84,7 +84,7 @@ impl BlobstoreCtxBuilder {
         for (name, path) in self.directories {
             let problem = format!("{}: the directory cannot be used", path.display());
             let opened = tokio::task::spawn_blocking(move || File::open(&path)).await.map_err(Error::internal)?;
-            let file = opened.map_err(|error| Error::new(ErrorKind::CannotWrite, format!("{problem}: {error}")))?;
+            let file = opened.map_err(|error| Error::new(ErrorKind::CannotWrite, problem).with_source(error))?;
             containers.insert(name, Arc::new(file));
         }
         Ok(BlobstoreCtx::new(Backends::new(containers), self.max_object, &self.limits))

@@ -105,5 +105,5 @@ pub(crate) async fn settle() {
 
 fn info(name: &str, size: u64) -> ObjectInfo {
     let (name, etag) = (name.to_owned(), "1".to_owned());
-    ObjectInfo { name, size, created: 0, etag, content_type: None, metadata: Vec::new() }
+    ObjectInfo::new(name, size, 0, etag)
 }

@@ -2,6 +2,7 @@
 
 /// Why a value could not be read. The text is passed to the guest: it contains no secrets and no internals of the host.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// The server or store behind the backend failed.
     #[error("the source of the configuration failed: {0}")]

@@ -47,7 +47,8 @@ pub(crate) fn read(path: &Path, format: Format, max_bytes: usize) -> Result<Vec<
 
 fn read_text(path: &Path, max_bytes: usize) -> Result<String, Error> {
     let unreadable = |error: std::io::Error| {
-        Error::new(ErrorKind::NotFound, format!("cannot read the configuration file {}: {error}", path.display()))
+        let problem = format!("cannot read the configuration file {}", path.display());
+        Error::new(ErrorKind::NotFound, problem).with_source(error)
     };
     let mut bytes = Vec::new();
     let limit = u64::try_from(max_bytes).unwrap_or(u64::MAX);

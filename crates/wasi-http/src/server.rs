@@ -119,8 +119,8 @@ fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
         socket.listen(LISTEN_BACKLOG)
     };
     bound().map_err(|error| {
-        let message = format!("cannot listen on {address}: {error}; choose another address with --addr");
-        Error::new(ErrorKind::Unavailable, message)
+        let failed = Error::new(ErrorKind::Unavailable, format!("cannot listen on {address}")).with_source(error);
+        failed.with_advice("choose another address with --addr")
     })
 }
 

@@ -15,11 +15,19 @@ use crate::requests::{OutgoingRequests, add_outgoing_handler};
 pub struct WasiHttp;
 
 /// The view of a store that the host functions use.
+#[non_exhaustive]
 pub struct HttpView<'a> {
     /// The view of `wasmtime-wasi-http`.
     pub http: WasiHttpCtxView<'a>,
     /// Bytes that the host holds in the resource table.
     pub held: &'a mut HeldBytes,
+}
+
+impl<'a> HttpView<'a> {
+    /// Creates the view of a store.
+    pub fn new(http: WasiHttpCtxView<'a>, held: &'a mut HeldBytes) -> Self {
+        Self { http, held }
+    }
 }
 
 /// Returns the view of `wasmtime-wasi-http`.

@@ -29,7 +29,7 @@ impl Slow {
 impl KeyValueStore for Slow {
     async fn get(&self, _: &str) -> Result<Option<Entry>> {
         self.turn().await?;
-        Ok(Some(Entry { value: vec![1; 100].into(), version: 1 }))
+        Ok(Some(Entry::new(vec![1; 100], 1)))
     }
 
     async fn set(&self, _: &str, _: Bytes, _: Option<Duration>, _: Condition) -> Result<Version> {

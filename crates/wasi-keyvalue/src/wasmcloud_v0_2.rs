@@ -24,7 +24,7 @@ impl From<Error> for types::Error {
             ErrorKind::Timeout => Self::Timeout,
             ErrorKind::Unavailable => Self::StoreUnavailable,
             ErrorKind::QuotaExceeded => Self::QuotaExceeded,
-            ErrorKind::Other => Self::Other(error.to_string()),
+            _ => Self::Other(error.to_string()),
         }
     }
 }

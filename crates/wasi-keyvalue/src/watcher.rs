@@ -49,7 +49,9 @@ impl Trigger for KeyValueWatcher {
             }
             known.push(store);
             let watched = Watched { instances: instances.clone(), name: name.into() };
-            let unwatched = |error| Error::new(ErrorKind::Unavailable, format!("cannot watch `{name}`: {error}"));
+            let unwatched = |error: crate::Error| {
+                Error::new(ErrorKind::Unavailable, format!("cannot watch `{name}`")).with_source(error)
+            };
             tasks.spawn(watched.run(store.watch().await.map_err(unwatched)?, stopped.clone()));
         }
         let announcement = format!("watching keyvalue stores: {}", names.join(", "));

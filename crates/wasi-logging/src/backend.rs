@@ -27,6 +27,7 @@ pub enum Level {
 /// One message of a component. Its texts are truncated and escaped: they contain no line breaks and no terminal
 /// controls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Record<'a> {
     /// The component's name, set by the host.
     pub component: &'a str,
@@ -38,6 +39,13 @@ pub struct Record<'a> {
     pub message: &'a str,
     /// True if a text was truncated.
     pub clipped: bool,
+}
+
+impl<'a> Record<'a> {
+    /// Creates a message without a context, as a test of a sink needs it.
+    pub fn new(component: &'a str, level: Level, message: &'a str) -> Self {
+        Self { component, level, context: "", message, clipped: false }
+    }
 }
 
 /// Receives messages. Called while the guest waits: implementations must not block. A sink that sends over a network

@@ -71,7 +71,7 @@ impl Trigger for MessageConsumer {
             notices.extend(consumer.notice());
             adoptions.extend(adoption.map(|adoption| (adoption, subscription)));
             let fetching_one = FetchLoop::new(Arc::new(dispatcher), consumer, phase).run();
-            fetching.spawn(async move { fetching_one.await.map_err(|error| gone(&client, &error)) });
+            fetching.spawn(async move { fetching_one.await.map_err(|error| gone(&client, error)) });
         }
         let mut reaper = JoinSet::new();
         reaper.spawn(handlers.reap_forever());
@@ -113,8 +113,8 @@ fn announce(client: &str, consumer: &str, broker: &dyn Broker, subscription: &Su
     format!("handling {} as consumer {consumer} of {client} ({most} at once{order}){promise}", topics.join(", "))
 }
 
-fn gone(client: &str, error: &crate::Error) -> Error {
-    Error::new(ErrorKind::Unavailable, format!("a subscription to {client} has ended: {error}"))
+fn gone(client: &str, error: crate::Error) -> Error {
+    Error::new(ErrorKind::Unavailable, format!("a subscription to {client} has ended")).with_source(error)
 }
 
 /// A running consumer. Dropping it aborts its tasks.

@@ -90,7 +90,7 @@ impl producer::Host for MessagingView<'_> {
         topic: String,
         message: Resource<OwnMessage>,
     ) -> Result<(), TrappableError> {
-        let message = Message { topic, reply_to: None, ..self.take(message)? };
+        let message = self.take(message)?.with_topic(topic).with_reply_to(None);
         let (broker, allowed) = self.connected(&client)?;
         Ok(self.client(Some(broker), allowed).publish(message).await?)
     }
@@ -105,7 +105,7 @@ impl request_reply::Host for MessagingView<'_> {
         options: Option<Resource<RequestOptions>>,
     ) -> Result<Vec<Resource<OwnMessage>>, TrappableError> {
         let options = options.map(|options| self.table.delete(options)).transpose()?.unwrap_or_default();
-        let message = Message { topic, reply_to: None, ..self.table.get(&message)?.sendable()?.clone() };
+        let message = self.table.get(&message)?.sendable()?.clone().with_topic(topic).with_reply_to(None);
         let (broker, allowed) = self.connected(&client)?;
         let replies = options.replies.map_or(1, |replies| usize::try_from(replies).unwrap_or(usize::MAX));
         let client = self.client(Some(broker.clone()), allowed);
@@ -129,7 +129,7 @@ impl request_reply::Host for MessagingView<'_> {
         let Some(topic) = topic else { return Ok(()) };
         // Allowed topics do not restrict answers.
         let client = self.client(broker, AllowedTopics::default().of(""));
-        Ok(client.reply(Message { topic, reply_to: None, ..answer }).await?)
+        Ok(client.reply(answer.with_topic(topic).with_reply_to(None)).await?)
     }
 }
 

@@ -43,7 +43,7 @@ mod tests {
     fn the_last_are_remembered() {
         let broker: Arc<dyn Broker> = Arc::new(Recorder::default());
         let topics = ReplyTopics::default();
-        let answer = |number: usize| Message { reply_to: Some(number.to_string()), ..Message::default() };
+        let answer = |number: usize| Message::default().with_reply_to(number.to_string());
         let answers: Vec<Message> = (0..=MAX_REMEMBERED).map(answer).collect();
         topics.remember(&answers, &broker);
         topics.remember(&[Message::default()], &broker);

@@ -22,7 +22,7 @@ pub(crate) fn delivery(
 }
 
 impl From<Message> for types::Message {
-    fn from(Message { topic, key, content_type, headers, reply_to, payload }: Message) -> Self {
+    fn from(Message { topic, key, content_type, headers, reply_to, payload, .. }: Message) -> Self {
         Self { topic, key, content_type, headers, reply_to, payload: payload.into() }
     }
 }
@@ -30,7 +30,8 @@ impl From<Message> for types::Message {
 impl From<types::Message> for Message {
     fn from(message: types::Message) -> Self {
         let types::Message { topic, key, content_type, headers, reply_to, payload } = message;
-        Self { topic, key, content_type, headers, reply_to, payload: payload.into() }
+        let message = Self::new(topic, payload).with_key(key).with_content_type(content_type);
+        message.with_headers(headers).with_reply_to(reply_to)
     }
 }
 
@@ -45,7 +46,7 @@ impl From<ErrorKind> for types::ErrorKind {
             ErrorKind::Unavailable => Self::Unavailable,
             ErrorKind::QuotaExceeded => Self::QuotaExceeded,
             ErrorKind::AccessDenied => Self::AccessDenied,
-            ErrorKind::Other => Self::Other,
+            _ => Self::Other,
         }
     }
 }

@@ -94,5 +94,5 @@ impl tempo_core::Provide<WasiMessaging> for StoreData {
 
 /// A message with only a topic and a payload.
 pub(crate) fn message(topic: &str, payload: &'static str) -> Message {
-    Message { topic: topic.into(), payload: payload.into(), ..Message::default() }
+    Message::new(topic, payload)
 }

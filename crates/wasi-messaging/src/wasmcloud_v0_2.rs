@@ -13,7 +13,7 @@ impl From<Message> for types::BrokerMessage {
 
 impl From<types::BrokerMessage> for Message {
     fn from(types::BrokerMessage { subject, body, reply_to }: types::BrokerMessage) -> Self {
-        Self { topic: subject, reply_to, payload: body.into(), ..Self::default() }
+        Self::new(subject, body).with_reply_to(reply_to)
     }
 }
 
@@ -26,7 +26,7 @@ impl consumer::Host for MessagingView<'_> {
         body: Vec<u8>,
         timeout_ms: u32,
     ) -> wasmtime::Result<Result<types::BrokerMessage, String>> {
-        let message = Message { topic: subject, payload: body.into(), ..Message::default() };
+        let message = Message::new(subject, body);
         let answer = self.named(DEFAULT_NAME).ask(message, Some(timeout_ms)).await;
         Ok(answer.map(Into::into).map_err(|error| error.to_string()))
     }

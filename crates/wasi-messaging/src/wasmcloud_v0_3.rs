@@ -49,7 +49,7 @@ impl From<Error> for types::Error {
             ErrorKind::Unavailable => Self::BrokerUnavailable,
             ErrorKind::TooLarge => Self::MessageTooLarge,
             ErrorKind::QuotaExceeded => Self::QuotaExceeded,
-            ErrorKind::NoSuchClient | ErrorKind::NoResponders | ErrorKind::Other => Self::Other(error.to_string()),
+            _ => Self::Other(error.to_string()),
         }
     }
 }
@@ -70,7 +70,7 @@ impl<T: Send> consumer::HostWithStore<T> for WasiMessaging {
         timeout_ms: Option<u32>,
     ) -> Result<types::BrokerMessage, TrappableError> {
         let (client, body) = begin(accessor, body, subject.len())?;
-        let message = Message { topic: subject, payload: body.collect().await?, ..Message::default() };
+        let message = Message::new(subject, body.collect().await?);
         let answer = client.ask(message, timeout_ms).await?;
         Ok(accessor.with(|access| self::message(access, answer))?)
     }
@@ -80,7 +80,7 @@ impl<T: Send> consumer::HostWithStore<T> for WasiMessaging {
         let texts = subject.len().saturating_add(reply_to.as_ref().map_or(0, String::len));
         let (client, body) = begin(accessor, body, texts)?;
         let payload = body.collect().await?;
-        Ok(client.publish(Message { topic: subject, reply_to, payload, ..Message::default() }).await?)
+        Ok(client.publish(Message::new(subject, payload).with_reply_to(reply_to)).await?)
     }
 }
 

@@ -72,7 +72,7 @@ async fn a_prefix_bounds_the_length_of_names(server: &Server) {
 async fn a_large_object_that_must_be_the_first_is_written_where_it_stays(server: &Server) {
     let bucket = server.make_bucket();
     let container = server.open(&bucket).await;
-    let options = || PutOptions { if_absent: true, ..PutOptions::default() };
+    let options = || PutOptions::default().with_if_absent(true);
     let mut first = container.put("n", options()).await.unwrap();
     let mut second = container.put("n", options()).await.unwrap();
     for upload in [&mut first, &mut second] {

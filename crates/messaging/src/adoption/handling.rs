@@ -12,6 +12,7 @@ const MAX_PAUSES: usize = 32;
 
 /// Options of a subscription that each program applies itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Handling {
     /// Maximum concurrent messages per program.
     pub max_in_flight: usize,

@@ -1,6 +1,7 @@
 //! `Databases`: opens database files once per process, and never a file that another process has open.
 
 use std::collections::HashMap;
+use std::error::Error as StdError;
 use std::fmt::Display;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -91,7 +92,7 @@ impl<T> Databases<T> {
             }
         };
         let thread = std::thread::Builder::new().name(format!("{service}-file")).spawn(serve);
-        let thread = WriterThread::new(thread.map_err(|error| unusable(&path, &error))?);
+        let thread = WriterThread::new(thread.map_err(|error| unusable(&path, error))?);
         // redb panics over some kinds of damage.
         let state = loaded.await.unwrap_or_else(|_| Err(damaged(&path, service, &"it cannot be read")))?;
         let shared = Arc::new(share(state, thread));
@@ -111,11 +112,11 @@ fn load<S, W>(
     let file = DatabaseFile::new(disk, path.to_owned(), service);
     let database = file.open().map_err(|error| explain(path, service, error))?;
     let started = start(file, database).map_err(|error| match error {
-        redb::Error::Io(error) => unusable(path, &error),
+        redb::Error::Io(error) => unusable(path, error),
         other => damaged(path, service, &other),
     })?;
     if new {
-        sync_parent(path).map_err(|error| unusable(path, &error))?;
+        sync_parent(path).map_err(|error| unusable(path, error))?;
     }
     Ok(started)
 }
@@ -127,14 +128,14 @@ fn locate(path: &Path) -> Result<PathBuf, Error> {
     }
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let cannot = |error| {
-        let message = format!("cannot make the directory {}: {error}; choose another place", parent.display());
-        Error::new(ErrorKind::CannotWrite, message)
+        let message = format!("cannot make the directory {}", parent.display());
+        Error::new(ErrorKind::CannotWrite, message).with_source(error).with_advice("choose another place")
     };
     let new: Vec<&Path> = parent.ancestors().take_while(|directory| !directory.exists()).collect();
     private::create_directories(parent).map_err(cannot)?;
     new.into_iter().try_for_each(sync_parent).map_err(cannot)?;
     let parent = parent.canonicalize().map_err(cannot)?;
-    let name = path.file_name().ok_or_else(|| unusable(path, &"it names no file"))?;
+    let name = path.file_name().ok_or_else(|| unusable(path, "it names no file"))?;
     Ok(parent.join(name))
 }
 
@@ -153,14 +154,15 @@ fn explain(path: &Path, service: &str, error: DatabaseError) -> Error {
         DatabaseError::Storage(StorageError::Io(error))
             if !matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) =>
         {
-            unusable(path, &error)
+            unusable(path, error)
         }
         other => damaged(path, service, &other),
     }
 }
 
-fn unusable(path: &Path, problem: &dyn Display) -> Error {
-    Error::new(ErrorKind::CannotWrite, format!("cannot open {}: {problem}; choose another file", path.display()))
+fn unusable(path: &Path, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Error {
+    let message = format!("cannot open {}", path.display());
+    Error::new(ErrorKind::CannotWrite, message).with_source(cause).with_advice("choose another file")
 }
 
 fn damaged(path: &Path, service: &str, problem: &dyn Display) -> Error {

@@ -62,7 +62,7 @@ impl Last {
     /// Returns the object's entry in a listing.
     pub(super) fn entry(&self, name: &str) -> Option<Entry> {
         let ObjectInfo { name, size, created, etag, .. } = self.info(name)?;
-        Some(Entry { name, size, created, etag })
+        Some(Entry::new(name, size, created, etag))
     }
 
     /// Returns the metadata message that marks the object as deleted.
@@ -123,7 +123,7 @@ fn info(name: &str, meta: &Meta, time: DateTime) -> ObjectInfo {
     let mut metadata = metadata(name, meta);
     metadata.sort();
     let (size, etag) = (meta.size as u64, meta.nuid.clone());
-    ObjectInfo { name: name.to_owned(), size, created, etag, content_type, metadata }
+    ObjectInfo::new(name, size, created, etag).with_content_type(content_type).with_metadata(metadata)
 }
 
 /// Returns the metadata of an object, or none if it exceeds the limits for components.

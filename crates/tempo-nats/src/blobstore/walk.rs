@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     fn entry(name: &str, size: u64) -> Entry {
-        Entry { name: name.to_owned(), size, created: 1, etag: String::new() }
+        Entry::new(name, size, 1, "")
     }
 
     fn page(room: usize) -> Page<'static> {

@@ -149,7 +149,7 @@ impl StreamConsumer {
         let omitted_headers = refusal.as_ref().map(|refusal| refusal.headers);
         let receipt = Box::new(StreamReceipt { ack_context: Arc::clone(&self.ack_context), message, omitted_headers });
         let refusal = refusal.map(|refusal| refusal.reason);
-        Some(Delivery { message: content, attempt, timestamp, sequence, refusal, receipt })
+        Some(Delivery::new(content, attempt, timestamp, receipt).with_sequence(sequence).with_refusal(refusal))
     }
 }
 

@@ -32,14 +32,12 @@ pub(super) fn is_ours(config: &consumer::Config) -> bool {
 /// Reads the configuration.
 pub(super) fn read(config: &consumer::Config) -> ConsumerConfig {
     let text = |name: &str| config.metadata.get(name).cloned();
-    ConsumerConfig {
-        topics: topics(config),
-        ack_wait: config.ack_wait,
-        // One message in flight over all replicas preserves the order of each key.
-        ordered: config.max_ack_pending == 1,
-        handling: Handling::from_properties(|name| text(&format!("{TEMPO_KEY_PREFIX}{name}"))),
-        owner: text(COMPONENT_KEY).map(|component| Owner { app: text(APP_KEY), component }),
-    }
+    let mut read = ConsumerConfig::recorded(topics(config), config.ack_wait);
+    // One message in flight over all replicas preserves the order of each key.
+    read.ordered = config.max_ack_pending == 1;
+    read.handling = Handling::from_properties(|name| text(&format!("{TEMPO_KEY_PREFIX}{name}")));
+    read.owner = text(COMPONENT_KEY).map(|component| Owner::new(text(APP_KEY), component));
+    read
 }
 
 /// Writes `wanted` into `config`, and leaves other fields unchanged.
@@ -56,7 +54,7 @@ pub(super) fn write(wanted: &ConsumerConfig, config: &mut consumer::Config) {
     let metadata = &mut config.metadata;
     metadata.retain(|name, _| !name.starts_with(SERVER_KEY_PREFIX) && name != APP_KEY && name != COMPONENT_KEY);
     metadata.insert(TEMPO_METADATA_KEY.to_owned(), "messaging".to_owned());
-    if let Some(Owner { app, component }) = &wanted.owner {
+    if let Some(Owner { app, component, .. }) = &wanted.owner {
         metadata.insert(COMPONENT_KEY.to_owned(), component.clone());
         metadata.extend(app.iter().map(|app| (APP_KEY.to_owned(), app.clone())));
     }
@@ -102,14 +100,11 @@ fn topics(config: &consumer::Config) -> Vec<String> {
 /// Converts to the info of an operator.
 pub(super) fn info(info: &consumer::Info) -> ConsumerInfo {
     let ConsumerConfig { topics, owner, .. } = read(&info.config);
-    ConsumerInfo {
-        name: info.name.clone(),
-        topics,
-        owner,
-        pending: info.num_pending,
-        in_flight: info.num_ack_pending as u64,
-        redelivered: info.num_redelivered as u64,
-    }
+    ConsumerInfo::new(&info.name, topics)
+        .with_owner(owner)
+        .with_pending(info.num_pending)
+        .with_in_flight(info.num_ack_pending as u64)
+        .with_redelivered(info.num_redelivered as u64)
 }
 
 /// Counts the undelivered messages that the consumer would skip with these topics, from `start` at the earliest. `None`

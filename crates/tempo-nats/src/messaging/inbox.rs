@@ -52,8 +52,8 @@ impl Inbox {
         let prefix = format!("{}.", connection.client().new_inbox());
         let subscriber = connection.client().subscribe(format!("{prefix}*")).await;
         let subscriber = subscriber.map_err(|error| {
-            let message = format!("cannot subscribe to the inbox: {error}");
-            tempo_settings::Error::new(tempo_settings::ErrorKind::Unavailable, message)
+            let message = "cannot subscribe to the inbox";
+            tempo_settings::Error::new(tempo_settings::ErrorKind::Unavailable, message).with_source(error)
         })?;
         let waiting = Arc::default();
         let pump = tokio::spawn(pump(subscriber, prefix.clone(), Arc::clone(&waiting))).abort_handle();

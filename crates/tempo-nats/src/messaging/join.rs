@@ -132,10 +132,10 @@ async fn adopt(named: &NamedStream, found: Found) -> Result<(consumer::Info, Ado
         let most = info.config.max_deliver;
         let warning = || format!("the server drops messages after {most} deliveries to this consumer");
         let warnings = (most > 0).then(warning).into_iter().collect();
-        return Ok((info, Adoption { name, now: kept.clone(), kept, warnings }));
+        return Ok((info, Adoption::new(name, kept.clone(), kept).with_warnings(warnings)));
     }
     if kept == now {
-        return Ok((info, Adoption { name, kept, now, warnings: Vec::new() }));
+        return Ok((info, Adoption::new(name, kept, now)));
     }
     let mut config = info.config.clone();
     durable::write(&now, &mut config);
@@ -145,7 +145,7 @@ async fn adopt(named: &NamedStream, found: Found) -> Result<(consumer::Info, Ado
     let updated =
         updated.map_err(|error| named.unavailable(format!("the consumer {name} cannot be updated: {error}")))?;
     let warnings = warnings(&info, &kept, &now);
-    Ok((updated.cached_info().clone(), Adoption { name, kept, now, warnings }))
+    Ok((updated.cached_info().clone(), Adoption::new(name, kept, now).with_warnings(warnings)))
 }
 
 /// Warns of the effects of an update on other programs and on stored messages.

@@ -188,14 +188,14 @@ impl DeadLetterStream {
         {
             message.payload = self.raw(&stream, source).await?.payload;
         }
-        Ok(DeadLetter {
-            sequence: letter.sequence,
+        Ok(DeadLetter::new(
+            letter.sequence,
             message,
-            reason: text(REASON_HEADER).or(refusal.map(|refusal| refusal.reason)).unwrap_or_default(),
-            consumer: text(CONSUMER_HEADER).unwrap_or_default(),
-            attempts: text(ATTEMPTS_HEADER).and_then(|attempts| attempts.parse().ok()).unwrap_or(0),
-            timestamp: SystemTime::from(letter.time),
-        })
+            text(REASON_HEADER).or(refusal.map(|refusal| refusal.reason)).unwrap_or_default(),
+            text(CONSUMER_HEADER).unwrap_or_default(),
+        )
+        .with_attempts(text(ATTEMPTS_HEADER).and_then(|attempts| attempts.parse().ok()).unwrap_or(0))
+        .with_timestamp(SystemTime::from(letter.time)))
     }
 }
 

@@ -3,7 +3,7 @@
 use async_nats::jetstream::consumer::{self, DeliverPolicy};
 use async_nats::jetstream::context::ConsumerInfoErrorKind;
 use async_nats::jetstream::stream::Stream;
-use tempo_messaging::{ConsumerConfig, ConsumerMove, Error, ErrorKind, Moved, Result, Start};
+use tempo_messaging::{ConsumerMove, Error, ErrorKind, Moved, Result, Start};
 
 use super::stream::NamedStream;
 use super::{durable, error, join};
@@ -19,22 +19,25 @@ pub(super) async fn move_consumer(named: &NamedStream, consumer: &str, change: &
         None | Some(Start::All) => 0,
         Some(Start::New) => u64::MAX,
         Some(Start::Sequence(sequence)) => sequence,
+        Some(_) => return Err(unsupported()),
     };
     let skipped = match change.start {
         Some(Start::New) => Some(old.num_pending),
         _ => durable::skipped(&named.connection, &stream, &old, &topics, start).await,
     };
     let mut config = old.config.clone();
-    durable::write(&ConsumerConfig { topics, owner: None, ..before.clone() }, &mut config);
+    let mut moved = before.clone();
+    (moved.topics, moved.owner) = (topics, None);
+    durable::write(&moved, &mut config);
     // The stream may lack the new topics.
     let extended = named.with(&durable::read(&config).topics, 1).await;
-    let stream = extended.map_err(|error| Error::new(ErrorKind::Other, error.to_string()))?;
+    let stream = extended.map_err(|error| Error::new(ErrorKind::Other, format!("{error:#}")))?;
     let name = change.name.as_deref().filter(|name| *name != consumer);
     let now = match (change.start, name) {
         (None, None) => update(named, &stream, config).await?,
         (start, name) => replace(named, &stream, &old, config, start, name).await?,
     };
-    Ok(Moved { before: before.topics, skipped, now: durable::info(&now) })
+    Ok(Moved::new(before.topics, durable::info(&now)).with_skipped(skipped))
 }
 
 async fn info(named: &NamedStream, stream: &Stream, name: &str) -> Result<Option<consumer::Info>> {
@@ -71,6 +74,7 @@ async fn replace(
         Some(Start::New) => DeliverPolicy::New,
         Some(Start::All | Start::Sequence(0)) => DeliverPolicy::All,
         Some(Start::Sequence(start_sequence)) => DeliverPolicy::ByStartSequence { start_sequence },
+        Some(_) => return Err(unsupported()),
         None => DeliverPolicy::ByStartSequence { start_sequence: position },
     };
     (config.name, config.durable_name) = (None, Some(name.unwrap_or(&old.name).to_owned()));
@@ -95,7 +99,7 @@ async fn replace(
 }
 
 async fn create(named: &NamedStream, stream: &Stream, config: consumer::Config) -> Result<Option<consumer::Info>> {
-    join::create(named, stream, config).await.map_err(|error| Error::new(ErrorKind::Other, error.to_string()))
+    join::create(named, stream, config).await.map_err(|error| Error::new(ErrorKind::Other, format!("{error:#}")))
 }
 
 async fn delete(named: &NamedStream, stream: &Stream, name: &str) -> Result<()> {
@@ -105,6 +109,10 @@ async fn delete(named: &NamedStream, stream: &Stream, name: &str) -> Result<()> 
 
 fn missing() -> Error {
     error::invalid("there is no consumer of that name")
+}
+
+fn unsupported() -> Error {
+    error::invalid("consumers of NATS cannot start at this position")
 }
 
 fn taken() -> Error {

@@ -18,14 +18,14 @@ impl Operator for JetStreamBroker {
         let letters = self.letters().stream.get().await?;
         let dead_letters = letters.map_or(0, |stream| stream.cached_info().state.messages);
         let Some(stream) = self.stream.get().await? else {
-            return Ok(StreamInfo { name, messages: 0, dead_letters, consumers: Vec::new() });
+            return Ok(StreamInfo::new(name, 0, dead_letters, Vec::new()));
         };
         let asking = stream.consumers().take(MAX_LISTED_CONSUMERS).try_collect::<Vec<_>>();
         let infos = self.stream.connection.request(asking).await.map_err(error::lost)?;
         let infos = infos.map_err(|error| NatsError::other(&error))?;
         let mut consumers: Vec<ConsumerInfo> = infos.into_iter().map(|info| durable::info(&info)).collect();
         consumers.sort_by(|one, other| one.name.cmp(&other.name));
-        Ok(StreamInfo { name, messages: stream.cached_info().state.messages, dead_letters, consumers })
+        Ok(StreamInfo::new(name, stream.cached_info().state.messages, dead_letters, consumers))
     }
 
     async fn dead_letters(&self, after: Option<u64>, limit: usize) -> Result<Vec<DeadLetter>> {

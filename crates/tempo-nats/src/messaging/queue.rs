@@ -1,6 +1,5 @@
 //! A consumer on core NATS: a queue group with a bounded buffer.
 
-use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, SystemTime};
@@ -50,9 +49,9 @@ impl Queue {
             }
             Ok(subscribers)
         };
-        let subscribers = connection.request(subscribing).await.map_err(|lost| not_subscribed(&error::lost(lost)))?;
-        let subscribers = subscribers.map_err(|error: SubscribeError| not_subscribed(&error))?;
-        core::barrier(connection).await.map_err(|error| not_subscribed(&error))?;
+        let subscribers = connection.request(subscribing).await.map_err(|lost| not_subscribed(error::lost(lost)))?;
+        let subscribers = subscribers.map_err(|error: SubscribeError| not_subscribed(error))?;
+        core::barrier(connection).await.map_err(not_subscribed)?;
         let (sender, waiting) = mpsc::channel(MAX_QUEUED_MESSAGES);
         let lost = Arc::new(LossCounters { consumer: subscription.consumer.clone(), ..LossCounters::default() });
         let pump = tokio::spawn(pump(subscribers, sender, Arc::clone(&lost))).abort_handle();
@@ -60,8 +59,8 @@ impl Queue {
     }
 }
 
-fn not_subscribed(problem: &dyn Display) -> Error {
-    Error::new(ErrorKind::Unavailable, format!("cannot subscribe: {problem}"))
+fn not_subscribed(cause: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::new(ErrorKind::Unavailable, "cannot subscribe").with_source(cause)
 }
 
 impl Drop for Queue {
@@ -80,14 +79,13 @@ impl Consumer for Queue {
         let delivery = |waiting: QueuedMessage| {
             let Incoming { message, refusal } = waiting.incoming;
             let NatsMessage { subject, reply, headers, payload, .. } = message;
-            Delivery {
-                message: wire::message(&subject, reply.as_ref(), headers.as_ref(), payload),
-                attempt: 1,
-                timestamp: SystemTime::now(),
-                sequence: None,
-                refusal: refusal.map(|refusal| refusal.reason),
-                receipt: Box::new(NoReceipt { lost: Arc::clone(&self.lost) }),
-            }
+            Delivery::new(
+                wire::message(&subject, reply.as_ref(), headers.as_ref(), payload),
+                1,
+                SystemTime::now(),
+                Box::new(NoReceipt { lost: Arc::clone(&self.lost) }),
+            )
+            .with_refusal(refusal.map(|refusal| refusal.reason))
         };
         Ok(taken.into_iter().map(delivery).collect())
     }

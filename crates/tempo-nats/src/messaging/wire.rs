@@ -118,7 +118,7 @@ pub(super) fn answer(answer: NatsMessage) -> Message {
 
 /// Converts an incoming message. Headers are sorted by name, as NATS has no order.
 pub(super) fn message(topic: &str, reply: Option<&Subject>, headers: Option<&HeaderMap>, payload: Bytes) -> Message {
-    let mut message = Message { topic: topic.to_owned(), payload, ..Message::default() };
+    let mut message = Message::new(topic, payload);
     for (name, values) in headers.into_iter().flat_map(HeaderMap::iter) {
         let name: &str = name.as_ref();
         let first = || values.first().map(|value| value.as_str().to_owned());
@@ -155,7 +155,7 @@ mod tests {
 
     fn with(headers: &[(&str, &str)]) -> Message {
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Message { topic: "a.b".into(), headers, ..Message::default() }
+        Message::default().with_topic("a.b").with_headers(headers)
     }
 
     #[test]

@@ -85,11 +85,9 @@ async fn other_clients_and_this_one_read_each_other() {
     assert!(config.allow_direct && config.allow_rollup && config.storage == stream::StorageType::File);
 
     let data = noise(MIB);
-    let options = PutOptions {
-        if_absent: false,
-        content_type: Some("image/png".to_owned()),
-        metadata: vec![("k".to_owned(), "v w".to_owned())],
-    };
+    let options = PutOptions::default()
+        .with_content_type("image/png".to_owned())
+        .with_metadata(vec![("k".to_owned(), "v w".to_owned())]);
     let written = put(&*container, "a/ü", &data, options.clone()).await.unwrap();
     let mut object = theirs.get("a/ü").await.unwrap();
     let mut bytes = Vec::new();
@@ -115,7 +113,7 @@ async fn other_clients_and_this_one_read_each_other() {
 
     theirs.add_link("link", &theirs.info("theirs").await.unwrap()).await.unwrap();
     assert_eq!(container.stat("link").await.unwrap(), None);
-    let absent = PutOptions { if_absent: true, ..PutOptions::default() };
+    let absent = PutOptions::default().with_if_absent(true);
     let taken = put(&*container, "link", b"x", absent.clone()).await.unwrap_err();
     assert_eq!(taken.kind(), ErrorKind::AlreadyExists);
     let names = container.list("", None, 9).await.unwrap().into_iter().map(|entry| entry.name);
@@ -170,7 +168,7 @@ async fn one_of_many_takes_a_name() {
         let tasks = (0..16u8).map(|writer| {
             let container = Arc::clone(&containers[usize::from(writer % 2)]);
             tokio::spawn(async move {
-                let absent = PutOptions { if_absent: true, ..PutOptions::default() };
+                let absent = PutOptions::default().with_if_absent(true);
                 put(&*container, "n", &vec![writer; 200_000], absent).await.map(|_| writer)
             })
         });

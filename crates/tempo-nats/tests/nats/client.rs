@@ -44,7 +44,7 @@ async fn every_service_works_over_one_client() {
 
 async fn delivers(broker: Arc<dyn Broker>, topic: &str) {
     let mut consumer = broker.subscribe(&Subscription::new("test", vec![topic.to_owned()])).await.unwrap();
-    let message = Message { topic: topic.to_owned(), payload: Bytes::from("1"), ..Message::default() };
+    let message = Message::new(topic, Bytes::from("1"));
     broker.publish(vec![message]).await.into_iter().for_each(|result| result.unwrap());
     let fetched = soon("a delivery", consumer.fetch(1)).await.unwrap();
     assert_eq!(fetched[0].message.topic, topic);

@@ -60,7 +60,7 @@ async fn every_key_is_data() {
     for key in &keys {
         assert_eq!(store.get(key).await.unwrap(), None, "{key:?}");
         let version = put(&*store, key, key).await;
-        let expected = Entry { value: Bytes::copy_from_slice(key.as_bytes()), version };
+        let expected = Entry::new(Bytes::copy_from_slice(key.as_bytes()), version);
         assert_eq!(store.get(key).await.unwrap(), Some(expected), "{key:?}");
     }
     let mut sorted: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();

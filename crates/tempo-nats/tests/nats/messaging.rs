@@ -39,7 +39,7 @@ async fn client(server: &Server) -> jetstream::Context {
 /// A subscription whose deliveries have all the time that they need.
 fn subscription(consumer: &str, topics: &[&str]) -> Subscription {
     let topics = topics.iter().map(|topic| (*topic).to_owned()).collect();
-    Subscription { ack_wait: Duration::from_secs(600), ..Subscription::new(consumer, topics) }
+    Subscription::new(consumer, topics).with_ack_wait(Duration::from_secs(600))
 }
 
 async fn join(broker: &Arc<dyn Broker>, consumer: &str, topics: &[&str]) -> Box<dyn Consumer> {
@@ -52,7 +52,7 @@ async fn refusal(broker: &Arc<dyn Broker>, consumer: &str, topics: &[&str]) -> S
 }
 
 fn message(topic: &str, payload: &str) -> Message {
-    Message { topic: topic.into(), payload: payload.to_owned().into(), ..Message::default() }
+    Message::new(topic, payload.to_owned())
 }
 
 fn header(name: &str, value: &str) -> (String, String) {

@@ -83,7 +83,7 @@ impl Ends {
 
     async fn copy_between(&self, from: &str, to: &str) -> Result<()> {
         let (info, mut data) = self.from.get(from, None).await?;
-        let options = PutOptions { if_absent: false, content_type: info.content_type, metadata: info.metadata };
+        let options = PutOptions::default().with_content_type(info.content_type).with_metadata(info.metadata);
         let mut upload = Checked::begin(&*self.to, to, options, self.max_object, &self.bytes).await?;
         while let Some(chunk) = data.next().await {
             upload.write(chunk?).await?;

@@ -15,7 +15,7 @@ impl From<ErrorKind> for wit::ErrorKind {
             ErrorKind::Unavailable => Self::Unavailable,
             ErrorKind::QuotaExceeded => Self::QuotaExceeded,
             ErrorKind::AccessDenied => Self::AccessDenied,
-            ErrorKind::Other => Self::Other,
+            _ => Self::Other,
         }
     }
 }
@@ -27,13 +27,13 @@ impl From<Error> for wit::Error {
 }
 
 impl From<Entry> for wit::Entry {
-    fn from(Entry { name, size, created, etag }: Entry) -> Self {
+    fn from(Entry { name, size, created, etag, .. }: Entry) -> Self {
         Self { name, size, created, etag }
     }
 }
 
 impl From<ObjectInfo> for wit::ObjectInfo {
-    fn from(ObjectInfo { name, size, created, etag, content_type, metadata }: ObjectInfo) -> Self {
+    fn from(ObjectInfo { name, size, created, etag, content_type, metadata, .. }: ObjectInfo) -> Self {
         Self { name, size, created, etag, content_type, metadata }
     }
 }
@@ -46,6 +46,6 @@ impl From<wit::ByteRange> for ByteRange {
 
 impl From<wit::PutOptions> for PutOptions {
     fn from(wit::PutOptions { if_absent, content_type, metadata }: wit::PutOptions) -> Self {
-        Self { if_absent, content_type, metadata }
+        Self::default().with_if_absent(if_absent).with_content_type(content_type).with_metadata(metadata)
     }
 }

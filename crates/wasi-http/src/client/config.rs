@@ -6,7 +6,10 @@ use std::time::Duration;
 use wasmtime_wasi_http::RequestOptions;
 
 /// Limits of a [`Client`](crate::Client). Every duration is a cap: the options of a request may only shorten it.
+///
+/// Begin with [`ClientConfig::default`], and set the fields to change.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ClientConfig {
     /// Resolving the name and connecting, all addresses together; also how long a request waits while `max_requests`
     /// are running, and a connection while `max_connections` are open. Default: 5 s.

@@ -1,5 +1,6 @@
 //! TLS to servers: trusted authorities, reloaded when their files change, and the handshake.
 
+use std::error::Error as StdError;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,27 +74,26 @@ fn connector(files: &[PathBuf], contents: &[Vec<u8>]) -> Result<TlsConnector, Er
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     for (file, content) in files.iter().zip(contents) {
         add_authorities(&mut roots, content).map_err(|error| {
-            let problem = format!("--{CA}: cannot use {} as certificate authorities: {error}", file.display());
-            Error::new(ErrorKind::BadConfiguration, problem)
+            let problem = format!("--{CA}: cannot use {} as certificate authorities", file.display());
+            Error::new(ErrorKind::BadConfiguration, problem).with_source(error)
         })?;
     }
     // The provider is explicit, so that no process-wide default is needed or changed.
     let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(|error| Error::new(ErrorKind::BadConfiguration, format!("TLS cannot be used: {error}")))?;
+        .map_err(|error| Error::new(ErrorKind::BadConfiguration, "TLS cannot be used").with_source(error))?;
     let mut config = builder.with_root_certificates(roots).with_no_client_auth();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Arc::new(config).into())
 }
 
-fn add_authorities(roots: &mut RootCertStore, content: &[u8]) -> Result<(), String> {
+fn add_authorities(roots: &mut RootCertStore, content: &[u8]) -> Result<(), Box<dyn StdError + Send + Sync>> {
     let before = roots.len();
     for certificate in CertificateDer::pem_slice_iter(content) {
-        let certificate = certificate.map_err(|error| error.to_string())?;
-        roots.add(certificate).map_err(|error| error.to_string())?;
+        roots.add(certificate?)?;
     }
     let found = roots.len() > before;
-    found.then_some(()).ok_or_else(|| "expected PEM with at least one CERTIFICATE section".to_owned())
+    found.then_some(()).ok_or_else(|| "expected PEM with at least one CERTIFICATE section".into())
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The server's certificate, reloaded when its files change.
 
-use std::fmt::Display;
+use std::error::Error as StdError;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -40,9 +40,8 @@ impl Tls {
         let files = vec![(CERT.name, certificate.to_owned()), (KEY.name, key.to_owned())];
         let (parser, paths) = (Arc::clone(&provider), [certificate.to_owned(), key.to_owned()]);
         let certificate = Reloadable::load(files, move |contents| parse(&parser, &paths, contents))?;
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| unusable(&error))?;
+        let config =
+            ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().map_err(unusable)?;
         let resolver = Arc::new(Resolver(certificate.clone()));
         let mut config = config.with_no_client_auth().with_cert_resolver(resolver);
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
@@ -68,20 +67,20 @@ impl ResolvesServerCert for Resolver {
 
 /// Parses the contents of the two files.
 fn parse(provider: &CryptoProvider, paths: &[PathBuf; 2], contents: &[Vec<u8>]) -> Result<CertifiedKey, Error> {
-    let [certificate, key] = contents else { return Err(unusable(&"expected two files")) };
+    let [certificate, key] = contents else { return Err(unusable("expected two files")) };
     let [certificate_path, key_path] = paths;
     let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(certificate)
         .collect::<Result<_, _>>()
-        .map_err(|error| unreadable(&CERT, certificate_path, &error))?;
-    let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| unreadable(&KEY, key_path, &error))?;
-    CertifiedKey::from_der(chain, key, provider).map_err(|error| unusable(&error))
+        .map_err(|error| unreadable(&CERT, certificate_path, error))?;
+    let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| unreadable(&KEY, key_path, error))?;
+    CertifiedKey::from_der(chain, key, provider).map_err(unusable)
 }
 
-fn unreadable(flag: &Flag, path: &Path, error: &pem::Error) -> Error {
-    let problem = format!("--{}: cannot read {} as PEM: {error}", flag.name, path.display());
-    Error::new(ErrorKind::BadConfiguration, problem)
+fn unreadable(flag: &Flag, path: &Path, error: pem::Error) -> Error {
+    let problem = format!("--{}: cannot read {} as PEM", flag.name, path.display());
+    Error::new(ErrorKind::BadConfiguration, problem).with_source(error)
 }
 
-fn unusable(problem: &dyn Display) -> Error {
-    Error::new(ErrorKind::BadConfiguration, format!("--tls-cert and --tls-key cannot be used: {problem}"))
+fn unusable(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Error {
+    Error::new(ErrorKind::BadConfiguration, "--tls-cert and --tls-key cannot be used").with_source(cause)
 }

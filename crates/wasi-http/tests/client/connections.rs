@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use http::Response;
 use http_body_util::BodyExt;
-use tempo_wasi_http::ClientConfig;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
 
-use crate::support::{client, client_with, echo_head, empty, fetch, full, get, refused, serve};
+use crate::support::{client, client_with, configured, echo_head, empty, fetch, full, get, refused, serve};
 
 const LOOPBACK: (&[&str], &[&str]) = (&["*"], &["127.0.0.0/8"]);
 
@@ -69,7 +68,7 @@ async fn a_server_that_does_not_accept_times_out() {
     {
         held.push(stream.unwrap());
     }
-    let config = ClientConfig { connect_timeout: Duration::from_millis(200), ..ClientConfig::default() };
+    let config = configured(|config| config.connect_timeout = Duration::from_millis(200));
     let error = refused(&client_with(config, LOOPBACK.0, LOOPBACK.1), get(format!("http://{address}/"))).await;
     assert!(matches!(error, Error::ConnectionTimeout), "{error:?}");
     let options = RequestOptions { connect_timeout: Some(Duration::from_millis(50)), ..RequestOptions::default() };
@@ -127,7 +126,7 @@ async fn a_dropped_request_frees_its_turn() {
         Response::new(full("done"))
     })
     .await;
-    let config = ClientConfig { max_requests: 1, ..ClientConfig::default() };
+    let config = configured(|config| config.max_requests = 1);
     let client = client_with(config, LOOPBACK.0, LOOPBACK.1);
     let hanging = tokio::spawn({
         let (client, url) = (client.clone(), server.url("/hang"));

@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use http::{Response, StatusCode};
 use http_body_util::BodyExt;
-use tempo_wasi_http::ClientConfig;
 use wasmtime_wasi_http::{Error, RequestOptions};
 
-use crate::support::{channel, client, client_with, data, fetch, full, get, post, refused, serve};
+use crate::support::{channel, client, client_with, configured, data, fetch, full, get, post, refused, serve};
 
 const SHORT: Duration = Duration::from_millis(100);
 
@@ -15,7 +14,7 @@ const SHORT: Duration = Duration::from_millis(100);
 async fn a_server_that_does_not_answer_times_out() {
     let server = serve(|_| std::future::pending()).await;
     let url = server.url("/");
-    let config = ClientConfig { first_byte_timeout: SHORT, ..ClientConfig::default() };
+    let config = configured(|config| config.first_byte_timeout = SHORT);
     let error = refused(&client_with(config, &[&url], &[]), get(&url)).await;
     assert!(matches!(error, Error::ConnectionReadTimeout), "{error:?}");
     let options = RequestOptions { first_byte_timeout: Some(SHORT), ..RequestOptions::default() };
@@ -31,7 +30,7 @@ async fn the_wait_for_an_answer_starts_again_with_each_part_of_the_request() {
     })
     .await;
     let url = server.url("/");
-    let config = ClientConfig { first_byte_timeout: Duration::from_secs(2), ..ClientConfig::default() };
+    let config = configured(|config| config.first_byte_timeout = Duration::from_secs(2));
     let client = client_with(config, &[&url], &[]);
     let (sender, body) = channel();
     tokio::spawn(async move {
@@ -75,7 +74,10 @@ async fn running_requests_are_bounded() {
     })
     .await;
     let url = server.url("/");
-    let config = ClientConfig { max_requests: 2, connect_timeout: Duration::from_secs(1), ..ClientConfig::default() };
+    let config = configured(|config| {
+        config.max_requests = 2;
+        config.connect_timeout = Duration::from_secs(1);
+    });
     let client = client_with(config, &[&url], &[]);
     let first = client.send(get(&url), None).await.unwrap();
     let second = client.send(get(&url), None).await.unwrap();
@@ -90,8 +92,10 @@ async fn running_requests_are_bounded() {
 async fn connections_are_bounded() {
     let server = serve(|_| std::future::pending()).await;
     let url = server.url("/");
-    let config =
-        ClientConfig { max_connections: 1, connect_timeout: Duration::from_secs(1), ..ClientConfig::default() };
+    let config = configured(|config| {
+        config.max_connections = 1;
+        config.connect_timeout = Duration::from_secs(1);
+    });
     let client = client_with(config, &[&url], &[]);
     let (holder, held) = (client.clone(), url.clone());
     let first = tokio::spawn(async move { holder.send(get(held), None).await.map(|_| ()) });

@@ -41,6 +41,13 @@ impl Server {
     }
 }
 
+/// Returns the default configuration after `change`.
+pub(crate) fn configured(change: impl FnOnce(&mut ClientConfig)) -> ClientConfig {
+    let mut config = ClientConfig::default();
+    change(&mut config);
+    config
+}
+
 /// Serves HTTP/1.1.
 pub(crate) async fn serve<F, R>(handler: F) -> Server
 where

@@ -16,7 +16,7 @@ use tokio_rustls::TlsAcceptor;
 use wasmtime_wasi_http::{Error, RequestOptions};
 
 use crate::support::{
-    channel, client_with, data, echo_body, echo_head, empty, fetch, full, get, post, refused, serve_with,
+    channel, client_with, configured, data, echo_body, echo_head, empty, fetch, full, get, post, refused, serve_with,
 };
 
 /// A private certificate authority.
@@ -53,7 +53,7 @@ impl Authority {
     }
 
     pub(super) fn client(&self) -> Client {
-        trusting(ClientConfig { ca_files: vec![self.file.path().to_owned()], ..ClientConfig::default() })
+        trusting(configured(|config| config.ca_files = vec![self.file.path().to_owned()]))
     }
 }
 
@@ -103,7 +103,7 @@ async fn an_alert_is_passed_on() {
 async fn a_handshake_that_stalls_times_out() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://{}/", listener.local_addr().unwrap());
-    let config = ClientConfig { tls_timeout: Duration::from_millis(100), ..ClientConfig::default() };
+    let config = configured(|config| config.tls_timeout = Duration::from_millis(100));
     let error = refused(&trusting(config), get(&url)).await;
     assert!(matches!(error, Error::ConnectionTimeout), "{error:?}");
     let options = RequestOptions { connect_timeout: Some(Duration::from_millis(100)), ..RequestOptions::default() };

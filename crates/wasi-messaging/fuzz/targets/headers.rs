@@ -33,14 +33,7 @@ type Parts<'a> = (&'a str, Option<&'a str>, Option<&'a str>, Option<&'a str>, Ve
 fuzz_target!(|parts: Parts<'_>| {
     let (topic, key, content_type, reply_to, headers, payload) = parts;
     let owned = |text: Option<&str>| text.map(str::to_owned);
-    let mut message = Message {
-        topic: topic.to_owned(),
-        key: owned(key),
-        content_type: owned(content_type),
-        headers: headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
-        reply_to: owned(reply_to),
-        payload: Bytes::copy_from_slice(payload),
-    };
+    let mut message = Message::new(topic, Bytes::copy_from_slice(payload)).with_key(owned(key)).with_content_type(owned(content_type)).with_headers(headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()).with_reply_to(owned(reply_to));
     if check::message(&LIMITS, &mut message).is_err() {
         return;
     }

@@ -68,12 +68,9 @@ fn written_and_read(headers: &[(String, String)]) -> Vec<(String, String)> {
 #[test]
 fn headers_stay_what_they_are() {
     let header = (text(), text(), prop::option::of(text()), prop::option::of(text()));
-    let messages = header.prop_map(|(name, value, key, content_type)| Message {
-        topic: "t".into(),
-        key,
-        content_type,
-        headers: vec![(name, value)],
-        ..Message::default()
+    let messages = header.prop_map(|(name, value, key, content_type)| {
+        let message = Message::new("t", "").with_headers(vec![(name, value)]);
+        message.with_key(key).with_content_type(content_type)
     });
     let_through(messages, |message| {
         let mut headers = message.headers;
@@ -91,7 +88,7 @@ fn headers_stay_what_they_are() {
 #[test]
 fn topics_stay_what_they_are() {
     let topics = (text(), prop::option::of(text()));
-    let messages = topics.prop_map(|(topic, reply_to)| Message { topic, reply_to, ..Message::default() });
+    let messages = topics.prop_map(|(topic, reply_to)| Message::new(topic, "").with_reply_to(reply_to));
     let_through(messages, |message| {
         for topic in [Some(message.topic), message.reply_to].into_iter().flatten() {
             prop_assert!(!topic.contains(|c: char| c.is_whitespace() || c.is_control()), "{:?}", topic);

@@ -10,7 +10,7 @@ fn limits() -> MessagingLimits {
 
 fn with(headers: &[(&str, &str)]) -> Message {
     let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    Message { topic: "t".into(), headers, ..Message::default() }
+    Message::default().with_topic("t").with_headers(headers)
 }
 
 /// What is wrong with a message, if anything.
@@ -26,8 +26,8 @@ const BREAKERS: [&str; 7] = ["a\r\nSUB > 1\r\n", "a\nb", "a\rb", "a\0b", "a\u{7f
 
 #[test]
 fn topics_are_words_and_not_the_servers_own() {
-    let topic = |topic: &str| kind(Message { topic: topic.into(), ..Message::default() });
-    let reply_to = |topic: &str| kind(Message { reply_to: Some(topic.into()), ..with(&[]) });
+    let topic = |topic: &str| kind(Message::default().with_topic(topic));
+    let reply_to = |topic: &str| kind(with(&[]).with_reply_to(topic.to_owned()));
     for place in [&topic as &dyn Fn(&str) -> Option<ErrorKind>, &reply_to] {
         for allowed in ["a", "orders.created", "ü.🔑", "_INBOX.x.1", "a$", "a.$b", &"a".repeat(254), &"a".repeat(255)]
         {
@@ -44,8 +44,8 @@ fn topics_are_words_and_not_the_servers_own() {
 
 #[test]
 fn keys_and_media_types_at_their_edges() {
-    let key = |key: &str| kind(Message { key: Some(key.into()), ..with(&[]) });
-    let content_type = |text: &str| kind(Message { content_type: Some(text.into()), ..with(&[]) });
+    let key = |key: &str| kind(with(&[]).with_key(key.to_owned()));
+    let content_type = |text: &str| kind(with(&[]).with_content_type(text.to_owned()));
     for place in [&key as &dyn Fn(&str) -> Option<ErrorKind>, &content_type] {
         for (length, allowed) in [(0, false), (1, true), (254, true), (255, true), (256, false)] {
             assert_eq!(place(&"k".repeat(length)).is_none(), allowed, "{length}");
@@ -123,6 +123,6 @@ fn headers_at_their_edges() {
 fn payloads_at_their_edges() {
     const MOST: usize = 1 << 20;
     for (bytes, expected) in [(0, None), (MOST - 1, None), (MOST, None), (MOST + 1, TOO_LARGE)] {
-        assert_eq!(kind(Message { payload: vec![0; bytes].into(), ..with(&[]) }), expected, "{bytes}");
+        assert_eq!(kind(with(&[]).with_payload(vec![0; bytes])), expected, "{bytes}");
     }
 }

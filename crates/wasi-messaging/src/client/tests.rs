@@ -66,7 +66,7 @@ async fn an_unknown_name_is_an_error() {
 #[tokio::test]
 async fn an_answer_goes_where_the_request_came_from() {
     let (broker, other) = (Recorder::default(), Recorder::default());
-    let request = Message { reply_to: Some("answers.7".into()), ..message("ask", "?") };
+    let request = message("ask", "?").with_reply_to("answers.7".to_owned());
     for name in ["default", "", "unknown"] {
         let client = handling(&mut broker.state(), &other, &request, name);
         client.publish(message("answers.7", "!")).await.unwrap();
@@ -85,7 +85,7 @@ async fn an_answer_goes_where_the_request_came_from() {
 #[tokio::test]
 async fn whoever_asks_cannot_have_a_component_write_to_the_server() {
     let broker = Recorder::default();
-    let request = Message { reply_to: Some("$JS.API.STREAM.DELETE.orders".into()), ..message("ask", "?") };
+    let request = message("ask", "?").with_reply_to("$JS.API.STREAM.DELETE.orders".to_owned());
     let client = handling(&mut broker.state(), &broker, &request, "");
     let answer = message("$JS.API.STREAM.DELETE.orders", "");
     assert_eq!(kind(client.publish(answer.clone()).await), Some(ErrorKind::AccessDenied));
@@ -95,7 +95,7 @@ async fn whoever_asks_cannot_have_a_component_write_to_the_server() {
 
 /// The results of a message and of a request on `topic`, and of a message with `topic` as its reply topic.
 async fn kinds(client: &Client, topic: &'static str) -> [Option<ErrorKind>; 3] {
-    let expecting = Message { reply_to: Some(topic.into()), ..message("orders.new", "p") };
+    let expecting = message("orders.new", "p").with_reply_to(topic.to_owned());
     let published = kind(client.publish(message(topic, "p")).await);
     [published, kind(client.ask(message(topic, "p"), None).await), kind(client.publish(expecting).await)]
 }
@@ -110,14 +110,14 @@ async fn an_inbox_takes_answers_only() {
     }
     assert_eq!(broker.take_calls(), []);
     // One that a delivery came from.
-    let request = Message { reply_to: Some("_INBOX.a".into()), ..message("ask", "?") };
+    let request = message("ask", "?").with_reply_to("_INBOX.a".to_owned());
     handling(state, &other, &request, "").publish(message("_INBOX.a", "!")).await.unwrap();
     assert_eq!(other.take_calls(), [Recorded::Reply(message("_INBOX.a", "!"))]);
     assert_eq!(kind(handling(state, &other, &request, "").publish(message("_INBOX.b", "!")).await), denied);
     // One that an answer came from.
     state.view(&mut ResourceTable::new()).handled();
     assert_eq!(kind(client(state, "").publish(message("_INBOX.a", "!")).await), denied);
-    broker.answer(Ok(vec![Message { reply_to: Some("_INBOX.c".into()), ..message("x", "") }]));
+    broker.answer(Ok(vec![message("x", "").with_reply_to("_INBOX.c".to_owned())]));
     client(state, "").ask(message("a", "?"), None).await.unwrap();
     client(state, "").publish(message("_INBOX.c", "!")).await.unwrap();
     assert_eq!(broker.take_calls().pop(), Some(Recorded::Reply(message("_INBOX.c", "!"))));
@@ -137,7 +137,7 @@ async fn nothing_is_sent_on_topics_that_were_not_allowed() {
     assert_eq!(kinds(&client(state, ""), "billing.x").await, [denied; 3]);
     assert_eq!(broker.take_calls(), []);
     // An answer is request for, so it is no topic of the component's choice.
-    let request = Message { reply_to: Some("billing.x".into()), ..message("ask", "?") };
+    let request = message("ask", "?").with_reply_to("billing.x".to_owned());
     handling(state, &other, &request, "").publish(message("billing.x", "!")).await.unwrap();
     assert_eq!(other.take_calls(), [Recorded::Reply(message("billing.x", "!"))]);
     assert_eq!(kind(handling(state, &other, &request, "").publish(message("billing.y", "!")).await), denied);
@@ -145,7 +145,7 @@ async fn nothing_is_sent_on_topics_that_were_not_allowed() {
 
 #[tokio::test]
 async fn a_message_that_is_passed_on_is_not_taken_for_the_one_that_came() {
-    let with_id = |topic, id: &str| Message { headers: vec![(MESSAGE_ID.into(), id.into())], ..message(topic, "p") };
+    let with_id = |topic, id: &str| message(topic, "p").with_headers(vec![(MESSAGE_ID.into(), id.into())]);
     let state = &mut Recorder::default().state();
     let broker = client(state, "").broker.unwrap();
     let mut table = ResourceTable::new();
@@ -193,7 +193,7 @@ async fn answers_at_the_edge() {
     let broker = Recorder::default();
     let client = client(&mut broker.state(), "");
     for (bytes, fits) in [(MOST - 1, true), (MOST, true), (MOST + 1, false)] {
-        let half = |length: usize| Message { payload: vec![0; length].into(), ..Message::default() };
+        let half = |length: usize| Message::default().with_payload(vec![0; length]);
         broker.answer(Ok(vec![half(bytes / 2), half(bytes - bytes / 2)]));
         let result = client.request(message("a", "?"), 2, None).await;
         assert_eq!(kind(result), (!fits).then_some(ErrorKind::TooLarge), "{bytes}");
@@ -204,7 +204,7 @@ async fn answers_at_the_edge() {
 async fn what_is_on_its_way_is_bounded_and_comes_back() {
     let broker = Recorder::default();
     let client = client(&mut broker.state().for_another_store(&ByteBudget::new(16 << 20)), "");
-    let megabytes = |count| vec![Message { payload: vec![0; 1 << 20].into(), ..message("a", "") }; count];
+    let megabytes = |count| vec![message("a", "").with_payload(vec![0; 1 << 20]); count];
     // Each takes a little more than its payload.
     for _ in 0..3 {
         assert!(client.publish_many(megabytes(15)).await.iter().all(Result::is_ok));

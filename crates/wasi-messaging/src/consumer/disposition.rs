@@ -69,7 +69,7 @@ impl Dispatcher {
 
     /// Handles `delivery` and settles it. Holds `permit` until the broker has confirmed.
     pub(super) async fn run(self: Arc<Self>, delivery: Delivery, turn: Option<Turn>, permit: OwnedSemaphorePermit) {
-        let Delivery { message, attempt: number, timestamp, sequence, refusal, receipt } = delivery;
+        let Delivery { message, attempt: number, timestamp, sequence, refusal, receipt, .. } = delivery;
         let topic = message.topic.clone();
         let refusal = refusal.or_else(|| check_headers(&message));
         let attempt = Attempt { message, number, timestamp, sequence };
@@ -182,7 +182,7 @@ mod tests {
     }
 
     fn subscription() -> Subscription {
-        Subscription { max_deliver: 3, ..Subscription::new("c", vec!["a".to_owned()]) }
+        Subscription::new("c", vec!["a".to_owned()]).with_max_deliver(3)
     }
 
     #[test]
@@ -193,7 +193,7 @@ mod tests {
         }
         let reason = "delivered 3 times; the last time: the component trapped: boom";
         assert_eq!(settlement(&subscription, 3, failed(None)), Settlement::Reject(reason.to_owned()));
-        let once = Subscription { max_deliver: 1, ..subscription };
+        let once = subscription.with_max_deliver(1);
         let reason = "delivered once: the component trapped: boom";
         assert_eq!(settlement(&once, 1, failed(Some(Duration::ZERO))), Settlement::Reject(reason.to_owned()));
     }

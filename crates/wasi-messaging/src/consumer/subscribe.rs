@@ -57,7 +57,7 @@ impl Subscribed {
 /// A value is invalid, or two values conflict for one consumer.
 pub(super) fn read(settings: &Settings, component: &str) -> Result<Vec<Subscribed>, Error> {
     let app = name(settings, &APP)?;
-    let owner = Owner { app, component: component.to_owned() };
+    let owner = Owner::new(app, component);
     let usual = name(settings, &CONSUMER)?.unwrap_or_else(|| owner.consumer());
     let mut known: Vec<(Subscribed, Options)> = Vec::new();
     for value in settings.raw_values(&SUBSCRIBE) {
@@ -79,8 +79,7 @@ pub(super) fn read(settings: &Settings, component: &str) -> Result<Vec<Subscribe
                 }
             }
             None => {
-                let subscription =
-                    Subscription { owner: Some(owner.clone()), ..Subscription::new(consumer, vec![topic]) };
+                let subscription = Subscription::new(consumer, vec![topic]).with_owner(owner.clone());
                 known.push((Subscribed { client, subscription, value: value.clone() }, options));
             }
         }
@@ -243,8 +242,8 @@ mod tests {
         let [subscribed] = found.as_slice() else { panic!("not one") };
         assert_eq!(subscribed.client, "default");
         let topics = ["orders.>", "billing.*"].map(str::to_owned).to_vec();
-        let owner = Some(Owner { app: None, component: "worker".to_owned() });
-        assert_eq!(subscribed.subscription, Subscription { owner, ..Subscription::new("worker", topics) });
+        let owner = Some(Owner::new(None, "worker"));
+        assert_eq!(subscribed.subscription, Subscription::new("worker", topics).with_owner(owner));
     }
 
     #[test]
@@ -292,17 +291,14 @@ mod tests {
     fn options_are_what_they_say() {
         let text = "a;max-in-flight=8;max-deliver=2;backoff=1s/2m;ack-wait=5s;dead-letter=GRAVE;ordered";
         let found = subscriptions(&[text, "b"]).unwrap();
-        let expected = Subscription {
-            topics: vec!["a".to_owned(), "b".to_owned()],
-            consumer: "worker".to_owned(),
-            max_in_flight: 8,
-            max_deliver: 2,
-            backoff: vec![Duration::from_secs(1), Duration::from_secs(120)],
-            ack_wait: Duration::from_secs(5),
-            dead_letter: Some("GRAVE".to_owned()),
-            ordered: true,
-            owner: Some(Owner { app: None, component: "worker".to_owned() }),
-        };
+        let expected = Subscription::new("worker", vec!["a".to_owned(), "b".to_owned()])
+            .with_max_in_flight(8)
+            .with_max_deliver(2)
+            .with_backoff(vec![Duration::from_secs(1), Duration::from_secs(120)])
+            .with_ack_wait(Duration::from_secs(5))
+            .with_dead_letter("GRAVE".to_owned())
+            .with_ordered(true)
+            .with_owner(Owner::new(None, "worker"));
         assert_eq!(found[0].subscription, expected);
     }
 

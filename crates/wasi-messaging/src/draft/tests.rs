@@ -54,11 +54,9 @@ async fn a_message_is_made_piece_by_piece_and_sent() {
     assert_eq!(view.content_type(again(&own)).await.unwrap().as_deref(), Some("text/plain"));
     assert_eq!(view.metadata(again(&own)).await.unwrap(), Some(metadata(&[("a", "4"), ("c", "5")])));
     view.send(again(&client), "orders.created".into(), own).await.unwrap();
-    let expected = Message {
-        content_type: Some("text/plain".into()),
-        headers: metadata(&[("a", "4"), ("c", "5")]),
-        ..message("orders.created", "second")
-    };
+    let expected = message("orders.created", "second")
+        .with_content_type("text/plain".to_owned())
+        .with_headers(metadata(&[("a", "4"), ("c", "5")]));
     assert_eq!(broker.take_calls(), [Recorded::Publish(vec![expected])]);
     types::HostClient::drop(view, client).await.unwrap();
     assert!(data.table.is_empty(), "a handle was left behind");
@@ -120,11 +118,11 @@ async fn a_message_that_came_is_answered_where_it_came_from() {
     let (broker, other) = (Recorder::default(), Recorder::default());
     let mut data = broker.data();
     let mut view = data.provide();
-    let came = Message {
-        reply_to: Some("answers".into()),
-        headers: metadata(&[("a", "1"), ("Nats-Stream", "S"), ("Nats-Msg-Id", "7")]),
-        ..message("ask", "?")
-    };
+    let came = message("ask", "?").with_reply_to("answers".to_owned()).with_headers(metadata(&[
+        ("a", "1"),
+        ("Nats-Stream", "S"),
+        ("Nats-Msg-Id", "7"),
+    ]));
     let request = view.receive(came, Some(Arc::new(other.clone()))).unwrap();
     assert_eq!(view.topic(again(&request)).await.unwrap().as_deref(), Some("ask"));
     let seen = view.metadata(again(&request)).await.unwrap();
@@ -146,10 +144,10 @@ async fn a_message_that_came_can_be_sent_on_but_not_answered_by_others() {
     let mut data = broker.data();
     let mut view = data.provide();
     let client = connect(&mut view).await;
-    let came = Message { reply_to: Some("answers".into()), key: Some("k".into()), ..message("a", "p") };
+    let came = message("a", "p").with_reply_to("answers".to_owned()).with_key("k".to_owned());
     let own = view.receive(came, None).unwrap();
     view.send(client, "b".into(), own).await.unwrap();
-    assert_eq!(broker.take_calls(), [Recorded::Publish(vec![Message { key: Some("k".into()), ..message("b", "p") }])]);
+    assert_eq!(broker.take_calls(), [Recorded::Publish(vec![message("b", "p").with_key("k".to_owned())])]);
 }
 
 #[tokio::test]

@@ -8,13 +8,11 @@ use crate::testing::message;
 
 #[test]
 fn a_message_is_the_same_on_both_sides() {
-    let whole = Message {
-        key: Some("k".into()),
-        content_type: Some("text/plain".into()),
-        headers: vec![("a".into(), "1".into()), (MESSAGE_ID.into(), "7".into()), ("a".into(), "2".into())],
-        reply_to: Some("answers".into()),
-        ..message("orders.created", "p")
-    };
+    let whole = message("orders.created", "p")
+        .with_key("k".to_owned())
+        .with_content_type("text/plain".to_owned())
+        .with_headers(vec![("a".into(), "1".into()), (MESSAGE_ID.into(), "7".into()), ("a".into(), "2".into())])
+        .with_reply_to("answers".to_owned());
     assert_eq!(Message::from(types::Message::from(whole.clone())), whole);
     assert_eq!(Message::from(types::Message::from(message("a", ""))), message("a", ""));
 }

@@ -133,7 +133,8 @@ pub(super) fn which(matches: &ArgMatches) -> Which {
 pub(super) fn consumer_move(matches: &ArgMatches) -> (String, ConsumerMove) {
     let text = |name: &str| matches.get_one::<String>(name).cloned();
     let topics = matches.get_many("topics").map(|topics| topics.cloned().collect());
-    let change = ConsumerMove { topics, start: matches.get_one("start").copied(), name: text("to") };
+    let change =
+        ConsumerMove::default().with_topics(topics).with_start(matches.get_one("start").copied()).with_name(text("to"));
     (text("consumer").unwrap_or_default(), change)
 }
 
@@ -157,7 +158,8 @@ mod tests {
         let read = |words: &[&str]| parse(words).map(|matches| consumer_move(&matches));
         assert_eq!(read(&["app"]), Ok(("app".to_owned(), ConsumerMove::default())));
         let topics = Some(vec!["a.>".to_owned(), "b".to_owned()]);
-        let all = ConsumerMove { topics, start: Some(Start::Sequence(7)), name: Some("own".to_owned()) };
+        let all =
+            ConsumerMove::default().with_topics(topics).with_start(Start::Sequence(7)).with_name("own".to_owned());
         let words = ["app", "--topics", "a.>,b", "--start", "7", "--to", "own"];
         assert_eq!(read(&words), Ok(("app".to_owned(), all)));
         for (text, start) in [("all", Start::All), ("new", Start::New), ("0", Start::Sequence(0))] {

@@ -57,9 +57,9 @@ fn line(value: &impl Serialize) -> serde_json::Result<String> {
 
 /// Formats a stream of `broker`.
 pub(super) fn stream(broker: &str, info: &StreamInfo) -> serde_json::Result<String> {
-    let StreamInfo { name, messages, dead_letters, consumers } = info;
+    let StreamInfo { name, messages, dead_letters, consumers, .. } = info;
     let consumers = consumers.iter().map(|consumer| {
-        let ConsumerInfo { name, topics, owner, pending, in_flight, redelivered } = consumer;
+        let ConsumerInfo { name, topics, owner, pending, in_flight, redelivered, .. } = consumer;
         let (owner, pending, in_flight, redelivered) = (owner.as_ref(), *pending, *in_flight, *redelivered);
         Consumer { name, topics, owner, pending, in_flight, redelivered }
     });
@@ -74,7 +74,7 @@ pub(super) fn no_stream(broker: &str) -> serde_json::Result<String> {
 
 /// Formats a dead letter of `broker`.
 pub(super) fn letter(broker: &str, letter: &DeadLetter) -> serde_json::Result<String> {
-    let DeadLetter { sequence, message, reason, consumer, attempts, timestamp } = letter;
+    let DeadLetter { sequence, message, reason, consumer, attempts, timestamp, .. } = letter;
     let payload = std::str::from_utf8(&message.payload).ok();
     line(&Letter {
         broker,

@@ -35,7 +35,7 @@ impl PersistentBroker {
             Kind::InvalidArgument => ErrorKind::NotFound,
             Kind::Timeout | Kind::Unavailable | Kind::NoResponders | Kind::QuotaExceeded => ErrorKind::Unavailable,
             Kind::AccessDenied => ErrorKind::Refused,
-            Kind::NoSuchClient | Kind::TooLarge | Kind::Other => return anyhow::anyhow!(message),
+            _ => return anyhow::anyhow!(message),
         };
         Error::new(kind, message).into()
     }
@@ -45,7 +45,7 @@ impl PersistentBroker {
 pub(super) fn all(settings: &Settings) -> Result<Vec<NamedUrl>, Error> {
     let mut named = settings.all::<NamedUrl>(&MESSAGING)?;
     if named.is_empty() {
-        named.push(NamedUrl { name: DEFAULT_NAME.to_owned(), url: default_url(settings)? });
+        named.push(NamedUrl::new(DEFAULT_NAME, default_url(settings)?));
     }
     named.sort_by(|one, other| one.name.cmp(&other.name));
     if named.windows(2).any(|pair| matches!(pair, [one, other] if one.name == other.name)) {

@@ -11,17 +11,12 @@ use tempo_tool::clap;
 use self::graveyard::{Grave, Graveyard, dig};
 use super::*;
 use crate::testing::message;
-use crate::{ConsumerInfo, DeadLetter, Message, Owner};
+use crate::{ConsumerInfo, DeadLetter, Owner};
 
 fn letter(sequence: u64, payload: &'static str) -> DeadLetter {
-    DeadLetter {
-        sequence,
-        message: message("orders.created", payload),
-        reason: "the handler trapped".into(),
-        consumer: "worker".into(),
-        attempts: 5,
-        timestamp: SystemTime::UNIX_EPOCH + Duration::from_secs(86_400),
-    }
+    DeadLetter::new(sequence, message("orders.created", payload), "the handler trapped", "worker")
+        .with_attempts(5)
+        .with_timestamp(SystemTime::UNIX_EPOCH + Duration::from_secs(86_400))
 }
 
 type Tested = Messages<(Grave, crate::Memory, crate::File)>;
@@ -56,14 +51,13 @@ async fn fails(urls: &[&str], words: &[&str]) -> (u8, String) {
 #[tokio::test]
 async fn streams_and_consumers_are_listed() {
     let mut yard = Graveyard::new(vec![letter(1, "a"), letter(2, "b")]);
-    yard.consumers = vec![ConsumerInfo {
-        name: "worker\x1b[2J".into(),
-        topics: vec!["a.>".into(), "b\x1b[2J".into()],
-        owner: Some(Owner { app: None, component: "worker".into() }),
-        pending: 3,
-        in_flight: 12,
-        redelivered: 1,
-    }];
+    yard.consumers = vec![
+        ConsumerInfo::new("worker\x1b[2J", vec!["a.>".into(), "b\x1b[2J".into()])
+            .with_owner(Owner::new(None, "worker"))
+            .with_pending(3)
+            .with_in_flight(12)
+            .with_redelivered(1),
+    ];
     let url = dig(&yard);
     let text = run(&[&url], &["list"]).await.unwrap();
     assert_eq!(
@@ -108,8 +102,7 @@ async fn a_dead_letter_is_shown_with_all_that_is_known() {
     full.message.content_type = Some("application/json".into());
     full.message.reply_to = Some("_INBOX.1".into());
     full.message.headers = vec![("traceparent".into(), "00-\u{9b}1-2-01".into())];
-    let binary =
-        DeadLetter { message: Message { payload: vec![0x1b, 0xff].into(), ..full.message.clone() }, ..letter(8, "") };
+    let binary = letter(8, "").with_message(full.message.clone().with_payload(vec![0x1b, 0xff]));
     let url = dig(&Graveyard::new(vec![full, binary]));
     let text = run(&[&url], &["peek", "--dead-letter", "7"]).await.unwrap();
     assert_eq!(
@@ -137,8 +130,8 @@ async fn a_dead_letter_is_shown_with_all_that_is_known() {
 async fn a_large_payload_is_cut_for_people() {
     for (size, cut) in [(1023, false), (1024, false), (1025, true)] {
         for byte in [b'x', 0xff] {
-            let message = Message { payload: vec![byte; size].into(), ..message("a", "") };
-            let url = dig(&Graveyard::new(vec![DeadLetter { message, ..letter(1, "") }]));
+            let message = message("a", "").with_payload(vec![byte; size]);
+            let url = dig(&Graveyard::new(vec![letter(1, "").with_message(message)]));
             let text = run(&[&url], &["peek", "--dead-letter"]).await.unwrap();
             assert_eq!(text.contains("; the first 1024, all of it with --json\n"), cut, "{size} {text}");
             let shown = text.lines().last().unwrap().trim().len();
@@ -146,8 +139,8 @@ async fn a_large_payload_is_cut_for_people() {
         }
     }
     // Not within a character.
-    let message = Message { payload: format!("x{}", "ä".repeat(1000)).into(), ..message("a", "") };
-    let url = dig(&Graveyard::new(vec![DeadLetter { message, ..letter(1, "") }]));
+    let message = message("a", "").with_payload(format!("x{}", "ä".repeat(1000)));
+    let url = dig(&Graveyard::new(vec![letter(1, "").with_message(message)]));
     let text = run(&[&url], &["peek", "--dead-letter"]).await.unwrap();
     assert_eq!(text.lines().last().unwrap().trim().len(), 1023);
 }

@@ -32,7 +32,7 @@ pub(super) fn no_stream(broker: &str) -> String {
 
 /// Formats a stream and a table of its consumers.
 pub(super) fn stream(broker: &str, info: &StreamInfo) -> String {
-    let StreamInfo { name, messages, dead_letters, consumers } = info;
+    let StreamInfo { name, messages, dead_letters, consumers, .. } = info;
     let (broker, name) = (printable::line(broker), printable::line(name));
     let (messages, letters) = (counted(*messages, "message"), counted(*dead_letters, "dead letter"));
     let mut text = format!("{broker}: stream {name}, {messages}, {letters}\n");
@@ -58,7 +58,7 @@ pub(super) fn stream(broker: &str, info: &StreamInfo) -> String {
 
 /// Formats a dead letter with the start of its payload.
 pub(super) fn letter(letter: &DeadLetter) -> String {
-    let DeadLetter { sequence, message, reason, consumer, attempts, timestamp } = letter;
+    let DeadLetter { sequence, message, reason, consumer, attempts, timestamp, .. } = letter;
     let line = printable::line;
     let mut text = format!("dead letter {sequence}\n");
     let mut row = |name: &str, value: &str| {

@@ -79,7 +79,7 @@ async fn a_body_is_read_to_its_end() {
         let sent = types::BrokerMessage { subject: "a".into(), body, reply_to: reply_to.clone() };
         WasiMessaging::publish(access, sent).await.unwrap();
         publish(access, stream_of(access, "")).await.unwrap();
-        let whole = Message { payload: vec![7; 102_400].into(), reply_to, ..message("a", "") };
+        let whole = message("a", "").with_payload(vec![7; 102_400]).with_reply_to(reply_to);
         assert_eq!(broker.take_calls(), [whole, message("a", "")].map(|message| Recorded::Publish(vec![message])));
     })
     .await;
@@ -142,7 +142,7 @@ async fn bodies_that_are_on_their_way_are_bounded_together() {
 async fn an_answer_comes_as_a_stream() {
     let broker = Recorder::default();
     run(&broker, async |access| {
-        let answer = Message { reply_to: Some("more".into()), ..message("answer", "!!") };
+        let answer = message("answer", "!!").with_reply_to("more".to_owned());
         broker.answer(Ok(vec![answer]));
         let body = stream_of(access, "??");
         let types::BrokerMessage { subject, body, reply_to } =

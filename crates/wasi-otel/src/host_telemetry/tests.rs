@@ -98,7 +98,7 @@ fn only_the_host_says_what_it_reserves() {
 /// Polls a future that is ready at once.
 fn connected(telemetry: &Telemetry) -> HostTelemetry {
     let (limits, settings) = (Limits::default(), Settings::default());
-    let boot = BootContext { telemetry, ..BootContext::new("app", &limits, &settings) };
+    let boot = BootContext::new("app", &limits, &settings).with_telemetry(telemetry);
     let mut connect = std::pin::pin!(HostTelemetry::connect(boot));
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     match connect.as_mut().poll(&mut context) {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use tempo_messaging::{ErrorKind, Subscription};
+use tempo_messaging::ErrorKind;
 
 use super::{client, join, message, next, open, publish, subscription, take, text};
 use crate::support::{Server, eventually, soon};
@@ -70,7 +70,7 @@ async fn one_that_leaves_gives_back_what_it_took() {
 async fn retries_come_after_their_delay_and_silence_after_the_wait() {
     let server = Server::start();
     let broker = open(&server, "/S").await;
-    let brief = Subscription { ack_wait: Duration::from_secs(1), ..subscription("c", &["a"]) };
+    let brief = subscription("c", &["a"]).with_ack_wait(Duration::from_secs(1));
     let mut consumer = broker.subscribe(&brief).await.unwrap();
     publish(&broker, message("a", "1")).await.unwrap();
     let start = std::time::Instant::now();
@@ -89,7 +89,7 @@ async fn retries_come_after_their_delay_and_silence_after_the_wait() {
 async fn an_ordered_subscription_delivers_one_at_a_time() {
     let server = Server::start();
     let broker = open(&server, "/S").await;
-    let ordered = Subscription { ordered: true, ..subscription("c", &["a"]) };
+    let ordered = subscription("c", &["a"]).with_ordered(true);
     let mut members = [broker.subscribe(&ordered).await.unwrap(), broker.subscribe(&ordered).await.unwrap()];
     broker.publish((0..20).map(|n| message("a", &n.to_string())).collect()).await;
     let [one, other] = &mut members;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tempo_messaging::{ErrorKind, Message};
+use tempo_messaging::ErrorKind;
 
 use super::{header, join, message, next, open, publish, take, text};
 use crate::support::{Server, eventually, soon};
@@ -36,13 +36,11 @@ async fn all_of_a_message_comes() {
     let server = Server::with("");
     let broker = open(&server, "").await;
     let mut consumer = join(&broker, "c", &["a"]).await;
-    let sent = Message {
-        key: Some("k".into()),
-        content_type: Some("a/b".into()),
-        headers: vec![header("Nats-Msg-Id", "7"), header("x", "1"), header("x", "")],
-        reply_to: Some("back.there".into()),
-        ..message("a", "payload")
-    };
+    let sent = message("a", "payload")
+        .with_key("k".to_owned())
+        .with_content_type("a/b".to_owned())
+        .with_headers(vec![header("Nats-Msg-Id", "7"), header("x", "1"), header("x", "")])
+        .with_reply_to("back.there".to_owned());
     publish(&broker, sent.clone()).await.unwrap();
     let delivery = next(&mut consumer).await;
     assert_eq!((delivery.attempt, delivery.sequence), (1, None));
@@ -87,8 +85,8 @@ async fn what_comes_too_fast_is_lost_and_the_rest_is_not() {
 async fn refusals() {
     let server = Server::with("");
     let broker = open(&server, "").await;
-    let large = Message { payload: vec![0; (1 << 20) + 1].into(), ..message("a", "") };
-    let spaced = Message { headers: vec![header("x", "1 ")], ..message("a", "") };
+    let large = message("a", "").with_payload(vec![0; (1 << 20) + 1]);
+    let spaced = message("a", "").with_headers(vec![header("x", "1 ")]);
     let results = broker.publish(vec![large, spaced, message("$SYS.x", ""), message("a", "")]).await;
     let kinds: Vec<Option<ErrorKind>> = results.into_iter().map(|result| result.err().map(|e| e.kind())).collect();
     let expected = [ErrorKind::TooLarge, ErrorKind::InvalidArgument, ErrorKind::AccessDenied].map(Some);
@@ -139,7 +137,7 @@ async fn the_word_of_a_stream_is_no_answer() {
             let reply_to = delivery.message.reply_to.clone();
             // One that looks like the word of a stream, and is none.
             let text = if number % 2 == 0 { "done".to_owned() } else { r#"{"stream":"OTHER","seq":1}"#.to_owned() };
-            answering.reply(Message { reply_to: None, topic: reply_to.unwrap(), ..message("", &text) }).await.unwrap();
+            answering.reply(message("", &text).with_reply_to(None).with_topic(reply_to.unwrap())).await.unwrap();
         }
     };
     let questions = async {

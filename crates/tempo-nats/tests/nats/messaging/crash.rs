@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tempo_messaging::{Broker, Consumer, Delivery, ErrorKind, Subscription};
+use tempo_messaging::{Broker, Consumer, Delivery, ErrorKind};
 use tokio::task::JoinSet;
 
 use super::{message, open, subscription, text};
@@ -109,7 +109,7 @@ async fn every_message_that_was_acknowledged_is_handled() {
     let mut server = Server::start();
     let broker = open(&server, "/S").await;
     let ledger = Arc::new(Ledger::default());
-    let wanted = Subscription { ack_wait: Duration::from_secs(3), ..subscription("c", &["a.*"]) };
+    let wanted = subscription("c", &["a.*"]).with_ack_wait(Duration::from_secs(3));
     let (mut workers, mut publishers) = (JoinSet::new(), JoinSet::new());
     for _ in 0..WORKERS {
         workers.spawn(worker(broker.subscribe(&wanted).await.unwrap(), ledger.clone()));

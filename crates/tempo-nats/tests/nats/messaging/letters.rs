@@ -1,6 +1,6 @@
 //! Dead letters, and what an operator sees and does.
 
-use tempo_messaging::{ConsumerInfo, ErrorKind, Message, Subscription};
+use tempo_messaging::{ConsumerInfo, ErrorKind};
 
 use super::{client, header, join, message, next, open, publish, refusal, subscription, take, text};
 use crate::support::{Server, eventually};
@@ -10,13 +10,11 @@ async fn what_is_rejected_is_kept_whole() {
     let server = Server::start();
     let broker = open(&server, "/ORDERS").await;
     let mut consumer = join(&broker, "worker", &["orders.>"]).await;
-    let sent = Message {
-        key: Some("k".into()),
-        content_type: Some("a/b".into()),
-        headers: vec![header("Nats-Msg-Id", "mine"), header("traceparent", "00-1-2-01")],
-        reply_to: Some("back".into()),
-        ..message("orders.new", "bad")
-    };
+    let sent = message("orders.new", "bad")
+        .with_key("k".to_owned())
+        .with_content_type("a/b".to_owned())
+        .with_headers(vec![header("Nats-Msg-Id", "mine"), header("traceparent", "00-1-2-01")])
+        .with_reply_to("back".to_owned());
     publish(&broker, sent.clone()).await.unwrap();
     next(&mut consumer).await.receipt.retry(std::time::Duration::ZERO).await.unwrap();
     next(&mut consumer).await.receipt.reject("no: 100% ä\nNats-Rollup: all").await.unwrap();
@@ -49,9 +47,7 @@ async fn a_letter_is_published_again_once_and_removed() {
     assert_eq!(operator.purge(1).await.unwrap_err().kind(), ErrorKind::InvalidArgument);
     let mut consumer = join(&broker, "c", &["a"]).await;
     for n in 1..=3 {
-        publish(&broker, Message { headers: vec![header("Nats-Msg-Id", &n.to_string())], ..message("a", "x") })
-            .await
-            .unwrap();
+        publish(&broker, message("a", "x").with_headers(vec![header("Nats-Msg-Id", &n.to_string())])).await.unwrap();
         next(&mut consumer).await.receipt.reject("").await.unwrap();
     }
     // The letter as it was before, which a crash between publishing and removing leaves behind.
@@ -78,7 +74,7 @@ async fn a_repeated_rejection_is_one_letter() {
     let server = Server::start();
     let broker = open(&server, "/S").await;
     // The acknowledgement of the first is lost, so to speak: the message comes to two.
-    let brief = Subscription { ack_wait: std::time::Duration::from_secs(1), ..subscription("c", &["a"]) };
+    let brief = subscription("c", &["a"]).with_ack_wait(std::time::Duration::from_secs(1));
     let mut consumer = broker.subscribe(&brief).await.unwrap();
     publish(&broker, message("a", "x")).await.unwrap();
     let (one, other) = (next(&mut consumer).await, next(&mut consumer).await);
@@ -105,7 +101,7 @@ async fn a_message_as_large_as_can_be_has_room_among_the_letters() {
 async fn letters_go_where_the_subscription_says() {
     let server = Server::start();
     let broker = open(&server, "/S").await;
-    let named = Subscription { dead_letter: Some("TRASH".into()), ..subscription("c", &["a"]) };
+    let named = subscription("c", &["a"]).with_dead_letter("TRASH".to_owned());
     let mut consumer = broker.subscribe(&named).await.unwrap();
     publish(&broker, message("a", "x")).await.unwrap();
     next(&mut consumer).await.receipt.reject("no").await.unwrap();
@@ -115,7 +111,7 @@ async fn letters_go_where_the_subscription_says() {
     assert!(jetstream.get_stream("S-DEAD").await.is_err());
     let letters = broker.operator().unwrap().dead_letters(None, 10).await.unwrap();
     assert_eq!((&*letters[0].message.topic, letters.len()), ("a", 1));
-    let own = Subscription { dead_letter: Some("S".into()), ..subscription("d", &["a"]) };
+    let own = subscription("d", &["a"]).with_dead_letter("S".to_owned());
     assert!(broker.subscribe(&own).await.is_err());
     assert!(refusal(&open(&server, "/T").await, "c", &["dead.TRASH.>"]).await.contains("overlap"));
 }
@@ -136,13 +132,9 @@ async fn an_operator_sees_how_far_each_consumer_is() {
     next(&mut one).await.receipt.retry(std::time::Duration::ZERO).await.unwrap();
     let again = next(&mut one).await;
     assert_eq!((again.attempt, text(&again)), (2, "1"));
-    let info = |name: &str, pending, in_flight, redelivered| ConsumerInfo {
-        name: name.into(),
-        topics: vec!["a".into()],
-        owner: None,
-        pending,
-        in_flight,
-        redelivered,
+    let info = |name: &str, pending, in_flight, redelivered| {
+        let info = ConsumerInfo::new(name, vec!["a".into()]);
+        info.with_pending(pending).with_in_flight(in_flight).with_redelivered(redelivered)
     };
     let expected = [info("one", 2, 1, 1), info("other", 4, 0, 0)];
     let found = async || (operator.stream().await.unwrap().consumers == expected).then_some(());

@@ -3,7 +3,6 @@
 use async_nats::HeaderMap;
 use async_nats::jetstream::consumer::pull;
 use futures::StreamExt as _;
-use tempo_messaging::Message;
 
 use super::{client, header, join, message, next, open, publish};
 use crate::support::{Server, soon};
@@ -23,12 +22,10 @@ async fn what_others_publish_is_read() {
     headers.insert("Nats-Msg-Id", "7");
     headers.insert("Nats-Expected-Stream", "S");
     jetstream.publish_with_headers("a.b", headers, vec![0, 255].into()).await.unwrap().await.unwrap();
-    let expected = Message {
-        content_type: Some("text/plain".into()),
-        headers: vec![header("Nats-Msg-Id", "7"), header("x-list", "1"), header("x-list", "2")],
-        payload: vec![0, 255].into(),
-        ..message("a.b", "")
-    };
+    let expected = message("a.b", "")
+        .with_content_type("text/plain".to_owned())
+        .with_headers(vec![header("Nats-Msg-Id", "7"), header("x-list", "1"), header("x-list", "2")])
+        .with_payload(vec![0, 255]);
     assert_eq!(next(&mut consumer).await.message, expected);
     // JetStream wants the reply subject for its own answer, and does not keep it.
     jetstream.client().publish_with_reply("a.c", "reply.here", "asks".into()).await.unwrap();
@@ -39,13 +36,11 @@ async fn what_others_publish_is_read() {
 async fn what_is_published_is_read_by_others() {
     let server = Server::start();
     let broker = open(&server, "/S?subjects=a.>").await;
-    let sent = Message {
-        key: Some("k".into()),
-        content_type: Some("a/b".into()),
-        headers: vec![header("x", "1"), header("x", "2")],
-        reply_to: Some("back".into()),
-        ..message("a.b", "payload")
-    };
+    let sent = message("a.b", "payload")
+        .with_key("k".to_owned())
+        .with_content_type("a/b".to_owned())
+        .with_headers(vec![header("x", "1"), header("x", "2")])
+        .with_reply_to("back".to_owned());
     publish(&broker, sent).await.unwrap();
     let stream = client(&server).await.get_stream("S").await.unwrap();
     let consumer = stream.create_consumer(pull::Config::default()).await.unwrap();

@@ -13,14 +13,11 @@ async fn all_of_a_message_comes_back() {
     let server = Server::start();
     let broker = open(&server, "/S").await;
     let mut consumer = join(&broker, "c", &["a.>"]).await;
-    let sent = Message {
-        topic: "a.ü.$x".into(),
-        key: Some("ключ =,:".into()),
-        content_type: Some("application/json; q=\"1\"".into()),
-        headers: vec![header("Nats-Msg-Id", "mine"), header("empty", ""), header("x", "2"), header("x", "ü: 1")],
-        reply_to: Some("somewhere.else".into()),
-        payload: (0..=255).collect::<Vec<u8>>().into(),
-    };
+    let sent = Message::new("a.ü.$x", (0..=255).collect::<Vec<u8>>())
+        .with_key("ключ =,:".to_owned())
+        .with_content_type("application/json; q=\"1\"".to_owned())
+        .with_headers(vec![header("Nats-Msg-Id", "mine"), header("empty", ""), header("x", "2"), header("x", "ü: 1")])
+        .with_reply_to("somewhere.else".to_owned());
     let before = SystemTime::now() - Duration::from_secs(1);
     publish(&broker, sent.clone()).await.unwrap();
     let delivery = next(&mut consumer).await;
@@ -38,8 +35,8 @@ async fn what_cannot_be_carried_is_refused_alone() {
     let server = Server::start();
     let broker = open(&server, "/S").await;
     let mut consumer = join(&broker, "c", &["a"]).await;
-    let with = |name: &str, value: &str| Message { headers: vec![header(name, value)], ..message("a", "no") };
-    let large = Message { payload: vec![0; 1 << 20].into(), ..message("a", "") };
+    let with = |name: &str, value: &str| message("a", "no").with_headers(vec![header(name, value)]);
+    let large = message("a", "").with_payload(vec![0; 1 << 20]);
     let messages = vec![
         message("a", "1"),
         with("x", " cut off"),
@@ -92,7 +89,7 @@ async fn many_at_once_keep_their_order() {
 async fn ids_are_the_guests_or_new_ones() {
     let server = Server::start();
     let broker = open(&server, "/S?subjects=a").await;
-    let same = Message { headers: vec![header("nats-msg-id", "1")], ..message("a", "once") };
+    let same = message("a", "once").with_headers(vec![header("nats-msg-id", "1")]);
     for _ in 0..2 {
         publish(&broker, same.clone()).await.unwrap();
         publish(&broker, message("a", "each time")).await.unwrap();
@@ -155,7 +152,7 @@ async fn requests_go_through_the_stream_if_it_takes_them() {
                 for n in 0..2 {
                     let answer = format!("{} {n}", text(&delivery));
                     let headers = vec![header("n", &n.to_string())];
-                    broker.reply(Message { headers, ..message(&topic, &answer) }).await.unwrap();
+                    broker.reply(message(&topic, &answer).with_headers(headers)).await.unwrap();
                 }
                 delivery.receipt.ack().await.unwrap();
             }

@@ -10,7 +10,7 @@ const SUBSCRIBE: &[&str] = &["t;max-deliver=2;backoff=7s"];
 const BACKOFF: Duration = Duration::from_secs(7);
 
 fn on(topic: &str) -> Message {
-    Message { topic: topic.to_owned(), ..message(topic) }
+    message(topic).with_topic(topic)
 }
 
 fn rejected(text: &str, reason: &str) -> Event {

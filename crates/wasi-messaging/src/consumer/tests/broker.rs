@@ -46,7 +46,7 @@ struct Inner {
 
 /// A message on the topic `t` with the payload `text`.
 pub(super) fn message(text: &str) -> Message {
-    Message { topic: "t".to_owned(), payload: text.as_bytes().to_vec().into(), ..Message::default() }
+    Message::new("t", text.as_bytes().to_vec())
 }
 
 fn text(message: &Message) -> String {
@@ -195,7 +195,7 @@ impl Consumer for TestConsumer {
 impl TestBroker {
     fn delivery(&self, message: Message, attempt: u32) -> Delivery {
         let receipt = Box::new(TestReceipt { broker: self.clone(), text: text(&message) });
-        Delivery { message, attempt, timestamp: SystemTime::UNIX_EPOCH, sequence: Some(7), refusal: None, receipt }
+        Delivery::new(message, attempt, SystemTime::UNIX_EPOCH, receipt).with_sequence(7)
     }
 }
 

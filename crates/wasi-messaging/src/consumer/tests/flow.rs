@@ -106,7 +106,7 @@ async fn a_poisoned_message_keeps_nobody_waiting() {
 }
 
 fn keyed(key: &str, text: &str) -> Message {
-    Message { key: Some(key.to_owned()), ..message(text) }
+    message(text).with_key(key.to_owned())
 }
 
 #[tokio::test]
@@ -143,7 +143,7 @@ async fn an_instance_serves_as_often_as_it_may_and_forgets_whom_it_answered() {
     let counts: Vec<_> = events.into_iter().filter(|event| matches!(event, Event::Published(_))).collect();
     assert_eq!(counts, ["1", "2", "3", "1"].map(|count| Event::Published(count.to_owned())));
     // An answer goes to the consumer that fetched the message; the next message of the instance asks for none.
-    broker.put(Message { reply_to: Some("f".to_owned()), ..message("r") }, 1);
+    broker.put(message("r").with_reply_to("f".to_owned()), 1);
     broker.wait_for(Event::Replied("f".to_owned(), "r".to_owned())).await;
     broker.put_text("f");
     broker.wait_for(Event::Published("f".to_owned())).await;

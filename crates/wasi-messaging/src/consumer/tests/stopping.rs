@@ -109,6 +109,6 @@ async fn a_consumer_that_is_gone_ends_the_runtime_once_its_handlers_have_ended()
     broker.close();
     broker.open(1);
     let error = tokio::time::timeout(PATIENCE, running.failed()).await.unwrap();
-    assert_eq!(error.to_string(), "a subscription to default has ended: messaging: the stream was deleted");
+    assert_eq!(format!("{error:#}"), "a subscription to default has ended: messaging: the stream was deleted");
     assert!(broker.events().contains(&Event::Acked("p".to_owned())));
 }

@@ -76,7 +76,7 @@ impl Broker for Graveyard {
 impl Operator for Graveyard {
     async fn stream(&self) -> Result<StreamInfo> {
         let dead_letters = self.letters.lock().await.len() as u64;
-        Ok(StreamInfo { name: "YARD".into(), messages: 1, dead_letters, consumers: self.consumers.clone() })
+        Ok(StreamInfo::new("YARD", 1, dead_letters, self.consumers.clone()))
     }
 
     async fn dead_letters(&self, after: Option<u64>, limit: usize) -> Result<Vec<DeadLetter>> {

@@ -252,6 +252,7 @@ impl Container for File {
 }
 
 /// `file:DIR`, or `file:DIR?quota=SIZE`.
+#[async_trait]
 impl BackendScheme<dyn Container> for File {
     const NAMES: &'static [&'static str] = &["file"];
 

@@ -217,6 +217,7 @@ impl Drop for MemoryUpload {
 }
 
 /// The URL scheme `memory:`, or `memory:SIZE` with the capacity.
+#[async_trait]
 impl BackendScheme<dyn Container> for Memory {
     const NAMES: &'static [&'static str] = &["memory"];
 

@@ -35,6 +35,8 @@ const DISK: SystemDisk = SystemDisk::new(64 << 20);
 #[derive(Clone, Copy, Debug)]
 pub struct File;
 
+#[async_trait]
+
 impl BackendScheme<dyn KeyValueStore> for File {
     const NAMES: &'static [&'static str] = &["file"];
 

@@ -25,6 +25,8 @@ const ENTRY_OVERHEAD_BYTES: usize = 128;
 #[derive(Clone, Copy, Debug)]
 pub struct Memory;
 
+#[async_trait]
+
 impl BackendScheme<dyn KeyValueStore> for Memory {
     const NAMES: &'static [&'static str] = &["memory"];
 

@@ -9,6 +9,7 @@ mod writer;
 use std::path::Path;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use tempo_backend::database::{SystemDisk, WriterThread};
 use tempo_backend::{BackendContext, BackendScheme, Fault};
 use tempo_settings::{BackendUrl, Error, ErrorKind, Flag, Size};
@@ -29,6 +30,8 @@ const MAX_FLAG: Flag =
 /// The URL scheme `file:` of database files: `file:./data/messages.redb`, or `file:./data/messages.redb?quota=10GiB`,
 /// which takes precedence over `--max-file-broker`. A missing file is created.
 pub struct File;
+
+#[async_trait]
 
 impl BackendScheme<dyn Broker> for File {
     const NAMES: &'static [&'static str] = &["file"];

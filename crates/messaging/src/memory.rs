@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use async_trait::async_trait;
 use tempo_backend::{BackendContext, BackendScheme};
 use tempo_settings::{BackendUrl, Flag, Size};
 
@@ -18,6 +19,8 @@ const MAX_FLAG: Flag = Flag::new("max-memory-broker", "SIZE", "Capacity of a mem
 
 /// The URL scheme `memory:`. The rest of the URL distinguishes brokers of one component: `memory:orders`.
 pub struct Memory;
+
+#[async_trait]
 
 impl BackendScheme<dyn Broker> for Memory {
     const NAMES: &'static [&'static str] = &["memory"];

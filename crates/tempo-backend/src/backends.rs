@@ -131,6 +131,8 @@ fn unknown<B: ?Sized, S: BackendSchemes<B>>(flag: &Flag, url: &BackendUrl, conte
 
 #[cfg(test)]
 mod tests {
+    use async_trait::async_trait;
+
     use super::*;
     use crate::BackendScheme;
     use tempo_settings::{Settings, Value, ValueSource};
@@ -138,6 +140,8 @@ mod tests {
     const TOYS: Flag = Flag::new("toys", "[NAME=]URL", "Toys").repeatable();
 
     struct Toy;
+
+    #[async_trait]
 
     impl BackendScheme<String> for Toy {
         const NAMES: &'static [&'static str] = &["toy"];

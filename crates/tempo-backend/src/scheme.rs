@@ -3,12 +3,16 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use tempo_settings::{BackendUrl, Flag};
 
 use crate::BackendContext;
 
 /// Opens the stores whose URLs have one scheme. `B` is the trait of a service's stores: `dyn keyvalue::KeyValueStore`.
-pub trait BackendScheme<B: ?Sized>: Send + Sync + 'static {
+///
+/// `open` returns a boxed future, so that the code of a backend is compiled in its crate, not in each program.
+#[async_trait]
+pub trait BackendScheme<B: ?Sized + Send + Sync + 'static>: Send + Sync + 'static {
     /// The schemes, in lower case and without the colon: `nats`.
     const NAMES: &'static [&'static str];
 
@@ -22,10 +26,7 @@ pub trait BackendScheme<B: ?Sized>: Send + Sync + 'static {
     /// # Errors
     ///
     /// The error names the URL without its secrets, the cause, and what to change.
-    fn open(
-        url: &BackendUrl,
-        context: BackendContext<'_>,
-    ) -> impl Future<Output = tempo_settings::Result<Arc<B>>> + Send;
+    async fn open(url: &BackendUrl, context: BackendContext<'_>) -> tempo_settings::Result<Arc<B>>;
 }
 
 /// A tuple of [`BackendScheme`]s.

@@ -146,11 +146,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn wait_has_no_timeout() {
-        let admission = admission(1, 0);
+    async fn wait_takes_no_place_in_the_queue_and_has_no_timeout() {
+        let admission = admission(1, 1);
         let permit = admission.enter().await.unwrap();
         let mut waiting = std::pin::pin!(admission.wait());
-        tokio::time::sleep(Duration::from_millis(40)).await;
+        assert!(futures::poll!(&mut waiting).is_pending());
+        // The queue is free for a request, which waits until its timeout.
+        let mut queued = std::pin::pin!(admission.enter());
+        assert!(futures::poll!(&mut queued).is_pending());
+        assert_eq!(queued.await.unwrap_err(), Overloaded);
         assert!(futures::poll!(&mut waiting).is_pending());
         drop(permit);
         waiting.await;

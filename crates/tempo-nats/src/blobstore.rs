@@ -43,6 +43,8 @@ pub struct NatsBlobstore {
     bucket: Arc<Bucket>,
 }
 
+#[async_trait]
+
 impl BackendScheme<dyn Container> for NatsBlobstore {
     const NAMES: &'static [&'static str] = &["nats", "tls"];
 

@@ -65,6 +65,8 @@ impl fmt::Debug for NatsKeyValue {
     }
 }
 
+#[async_trait]
+
 impl BackendScheme<dyn KeyValueStore> for NatsKeyValue {
     const NAMES: &'static [&'static str] = &["nats", "tls"];
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use tempo_backend::{BackendContext, BackendScheme};
 use tempo_messaging::Broker;
 use tempo_settings::{BackendUrl, Flag};
@@ -43,6 +44,8 @@ mod wire;
 pub struct NatsMessaging {
     _only_a_name: (),
 }
+
+#[async_trait]
 
 impl BackendScheme<dyn Broker> for NatsMessaging {
     const NAMES: &'static [&'static str] = &["nats", "tls"];

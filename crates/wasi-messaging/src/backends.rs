@@ -64,10 +64,14 @@ mod tests {
     use tempo_core::Limits;
     use tempo_settings::{Value, ValueSource};
 
+    use async_trait::async_trait;
+
     use super::*;
     use crate::testing::Recorder;
 
     struct Recorded;
+
+    #[async_trait]
 
     impl BackendScheme<dyn Broker> for Recorded {
         const NAMES: &'static [&'static str] = &["memory", "file"];

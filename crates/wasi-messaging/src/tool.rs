@@ -11,12 +11,15 @@ mod text;
 use std::io::Write;
 use std::marker::PhantomData;
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use tempo_backend::{BackendSchemes, DATA};
 use tempo_messaging::MESSAGING;
 use tempo_settings::{Flag, Settings};
 use tempo_tool::Tool;
 use tempo_tool::clap::{ArgMatches, Command};
 
+use self::select::PersistentBroker;
 use crate::Broker;
 
 /// The tool for the brokers `S` of `--messaging`: lists streams and consumers, and shows, replays or purges dead
@@ -41,16 +44,30 @@ impl<S: BackendSchemes<dyn Broker>> Tool for Messages<S> {
             return list::list::<S>(wanted, settings, json, output).await;
         }
         let broker = select::open::<S>(&select::one(wanted, settings)?, settings).await?;
+        act(&broker, action, matches, json, output).await
+    }
+}
+
+/// Runs `action` on `broker`. Boxed, so that it is compiled in this crate, not in each program with its own brokers.
+fn act<'a>(
+    broker: &'a PersistentBroker,
+    action: &'a str,
+    matches: &'a ArgMatches,
+    json: bool,
+    output: &'a mut (dyn Write + Send),
+) -> BoxFuture<'a, anyhow::Result<()>> {
+    async move {
         match action {
-            "peek" => letters::peek(&broker, arguments::which(matches), json, output).await,
-            "replay" => letters::replay(&broker, arguments::which(matches), output).await,
-            "purge" => letters::purge(&broker, arguments::which(matches), output).await,
+            "peek" => letters::peek(broker, arguments::which(matches), json, output).await,
+            "replay" => letters::replay(broker, arguments::which(matches), output).await,
+            "purge" => letters::purge(broker, arguments::which(matches), output).await,
             _ => {
                 let (consumer, change) = arguments::consumer_move(matches);
-                moves::run(&broker, &consumer, &change, output).await
+                moves::run(broker, &consumer, &change, output).await
             }
         }
     }
+    .boxed()
 }
 
 #[cfg(test)]

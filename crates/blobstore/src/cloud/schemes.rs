@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use futures::StreamExt as _;
 use object_store::path::Path;
 use object_store::{Error as Cause, ObjectStore as Store, RetryConfig};
@@ -103,6 +104,7 @@ fn unusable(url: &BackendUrl, error: &Cause) -> Error {
 pub struct S3;
 
 #[cfg(feature = "aws")]
+#[async_trait]
 impl BackendScheme<dyn Container> for S3 {
     const NAMES: &'static [&'static str] = &["s3"];
 
@@ -133,6 +135,7 @@ impl BackendScheme<dyn Container> for S3 {
 pub struct GoogleCloud;
 
 #[cfg(feature = "gcp")]
+#[async_trait]
 impl BackendScheme<dyn Container> for GoogleCloud {
     const NAMES: &'static [&'static str] = &["gs"];
 
@@ -155,6 +158,7 @@ impl BackendScheme<dyn Container> for GoogleCloud {
 pub struct Azure;
 
 #[cfg(feature = "azure")]
+#[async_trait]
 impl BackendScheme<dyn Container> for Azure {
     const NAMES: &'static [&'static str] = &["az"];
 

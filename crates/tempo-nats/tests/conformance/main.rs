@@ -52,7 +52,7 @@ static CORE: Shared = Shared::new("");
 static OBJECT_BUCKETS: AtomicUsize = AtomicUsize::new(0);
 
 /// Opens a backend as a runtime does.
-async fn open<B: ?Sized, S: BackendScheme<B>>(url: String) -> Result<Arc<B>> {
+async fn open<B: ?Sized + Send + Sync + 'static, S: BackendScheme<B>>(url: String) -> Result<Arc<B>> {
     let settings = Settings::default();
     Ok(S::open(&BackendUrl::parse(&url).unwrap(), BackendContext::new(&settings)).await?)
 }

@@ -6,6 +6,7 @@ mod record;
 mod tables;
 mod writer;
 
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -28,6 +29,7 @@ const MAX_FLAG: Flag =
 
 /// The URL scheme `file:` of database files: `file:./data/messages.redb`, or `file:./data/messages.redb?quota=10GiB`,
 /// which takes precedence over `--max-file-broker`. A missing file is created.
+#[derive(Clone, Copy, Debug)]
 pub struct File;
 
 impl BackendScheme<dyn Broker> for File {
@@ -65,6 +67,12 @@ impl BackendScheme<dyn Broker> for File {
 #[derive(Clone)]
 pub struct FileBroker {
     engine: Arc<Engine<FileLog>>,
+}
+
+impl fmt::Debug for FileBroker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FileBroker").finish_non_exhaustive()
+    }
 }
 
 impl FileBroker {

@@ -1,5 +1,6 @@
 //! Blobstore containers in buckets of JetStream's object store.
 
+use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -41,6 +42,12 @@ use upload::NatsUpload;
 /// - A listing reads the metadata messages of all objects, including the markers of deleted ones.
 pub struct NatsBlobstore {
     bucket: Arc<Bucket>,
+}
+
+impl fmt::Debug for NatsBlobstore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NatsBlobstore").finish_non_exhaustive()
+    }
 }
 
 impl BackendScheme<dyn Container> for NatsBlobstore {

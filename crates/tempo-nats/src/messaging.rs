@@ -40,6 +40,7 @@ mod wire;
 /// - Dead letters are in the stream `{STREAM}-DEAD`, on `dead.{STREAM}.{TOPIC}`.
 ///
 /// Without one, delivery is at most once, to one replica of a consumer. Messages that fail are logged and lost.
+#[derive(Debug)]
 pub struct NatsMessaging {
     _only_a_name: (),
 }

@@ -4,8 +4,9 @@ use crate::support::upstream::Upstream;
 use crate::support::{Client, Run, get, guest, serve, serve_with};
 
 #[test]
-fn both_runtimes_serve_both_versions_of_wasi() {
-    for runtime in ["tempo", "tempo-http"] {
+fn each_runtime_serves_both_versions_of_wasi() {
+    // The last one is crates/tempo-runtime/examples/own_runtime.rs.
+    for runtime in ["tempo", "tempo-http", "examples/own_runtime"] {
         for name in ["hello", "hello-p2"] {
             let arguments = ["run".into(), guest(name).into_os_string(), "--addr".into(), "127.0.0.1:0".into()];
             let server = Run::new(runtime).args(arguments).serve();

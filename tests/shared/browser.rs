@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::support::{PATIENCE, tool};
 
 /// A browser with one page. Dropping it ends the browser.
-pub struct Browser {
+pub(crate) struct Browser {
     process: Child,
     input: ChildStdin,
     messages: Receiver<Value>,
@@ -25,7 +25,7 @@ pub struct Browser {
 
 impl Browser {
     /// Starts a browser, with an empty page of a laptop's size.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let profile = tempfile::tempdir().expect("a directory");
         let program = tool("TEMPO_TEST_CHROMIUM", &["chromium", "chromium-headless-shell", "google-chrome"]);
         // It reads from descriptor 3 and writes to descriptor 4, which a shell sets up.
@@ -65,33 +65,33 @@ impl Browser {
     }
 
     /// Opens `url`, and waits until its script runs.
-    pub fn open(&mut self, url: &str) {
+    pub(crate) fn open(&mut self, url: &str) {
         let answer = self.call("Page.navigate", &json!({ "url": url }));
         assert!(answer["errorText"].is_null(), "{answer}");
         self.until(&format!("location.href === '{url}' && document.readyState === 'complete'"));
     }
 
     /// Resizes the page, in CSS pixels.
-    pub fn resize(&mut self, width: u32, height: u32) {
+    pub(crate) fn resize(&mut self, width: u32, height: u32) {
         let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600 });
         self.call("Emulation.setDeviceMetricsOverride", &metrics);
     }
 
     /// Sets the page's color scheme.
-    pub fn prefer(&mut self, scheme: &str) {
+    pub(crate) fn prefer(&mut self, scheme: &str) {
         let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
         self.call("Emulation.setEmulatedMedia", &features);
     }
 
     /// Evaluates the expression `script` in the page.
-    pub fn eval(&mut self, script: &str) -> Value {
+    pub(crate) fn eval(&mut self, script: &str) -> Value {
         let answer = self.call("Runtime.evaluate", &json!({ "expression": script, "returnByValue": true }));
         assert!(answer["exceptionDetails"].is_null(), "{script}: {answer}");
         answer["result"]["value"].clone()
     }
 
     /// Waits until `script` is true in the page.
-    pub fn until(&mut self, script: &str) {
+    pub(crate) fn until(&mut self, script: &str) {
         let start = Instant::now();
         while self.eval(script) != json!(true) {
             assert!(start.elapsed() < PATIENCE, "never: {script}\n{}", self.eval("document.body.innerText"));
@@ -100,14 +100,14 @@ impl Browser {
     }
 
     /// Returns a screenshot of the page (PNG).
-    pub fn picture(&mut self) -> Vec<u8> {
+    pub(crate) fn picture(&mut self) -> Vec<u8> {
         let answer = self.call("Page.captureScreenshot", &json!({ "format": "png" }));
         let data = answer["data"].as_str().unwrap_or_default();
         base64::engine::general_purpose::STANDARD.decode(data).expect("base64")
     }
 
     /// Returns the exceptions of the page's script, and requests that the browser blocked.
-    pub fn complaints(&mut self) -> &[String] {
+    pub(crate) fn complaints(&mut self) -> &[String] {
         // Pending events arrive before the response.
         self.eval("0");
         &self.complaints

@@ -27,8 +27,8 @@ pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
 /// Builds programs of the host.
 ///
 /// Cargo compiles a dependency once per set of features, and the set depends on the selected packages. So this selects
-/// the workspace's default members (all but the guests), and picks the programs from them; `--examples` (there are
-/// none) adds the features of the tests. Then `run`, `build` and `test` share one build of wasmtime; otherwise each
+/// the workspace's default members (all but the guests), and picks the programs from them; `--examples` adds
+/// the features of the tests, which also start one of the examples. Then `run`, `build` and `test` share one build of wasmtime; otherwise each
 /// would compile it again, for minutes.
 pub(crate) fn runtimes<'a>(runtimes: impl Iterator<Item = &'a Package>, release: bool) -> Result<()> {
     let mut cargo = shell::cargo();

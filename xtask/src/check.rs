@@ -20,6 +20,7 @@ mod links;
 mod manifests;
 mod map;
 mod problems;
+mod public_api;
 mod sources;
 mod tree;
 mod wit;
@@ -83,6 +84,7 @@ fn rules(workspace: &Workspace) -> Result<()> {
     map::check(&tree, &mut problems);
     wit::check(&tree, &mut problems);
     words::check(&tree, &mut problems)?;
+    public_api::check(&tree, &mut problems)?;
     layers::check(&tree, workspace, &mut problems)?;
     problems.into_result()
 }

@@ -8,6 +8,7 @@ mod read;
 mod upload;
 mod usage;
 
+use std::fmt;
 use std::fs;
 use std::io::{self, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -34,6 +35,12 @@ use crate::{ByteRange, Container, Data, Entry, Error, ErrorKind, ObjectInfo, Put
 /// process counts the files that exist when it opens the directory, and its own writes and deletions.
 pub struct File {
     directory: Arc<Directory>,
+}
+
+impl fmt::Debug for File {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("File").finish_non_exhaustive()
+    }
 }
 
 struct Directory {

@@ -1,6 +1,7 @@
 //! A container in memory, for tests and temporary data.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -22,6 +23,12 @@ const OBJECT_OVERHEAD_BYTES: usize = 512;
 /// A container in memory. All objects share one capacity; a write beyond it fails with `QuotaExceeded`.
 pub struct Memory {
     shared: Arc<Shared>,
+}
+
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Memory").finish_non_exhaustive()
+    }
 }
 
 struct Shared {

@@ -36,7 +36,6 @@ const DISK: SystemDisk = SystemDisk::new(64 << 20);
 pub struct File;
 
 #[async_trait]
-
 impl BackendScheme<dyn KeyValueStore> for File {
     const NAMES: &'static [&'static str] = &["file"];
 

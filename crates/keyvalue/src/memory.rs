@@ -26,7 +26,6 @@ const ENTRY_OVERHEAD_BYTES: usize = 128;
 pub struct Memory;
 
 #[async_trait]
-
 impl BackendScheme<dyn KeyValueStore> for Memory {
     const NAMES: &'static [&'static str] = &["memory"];
 

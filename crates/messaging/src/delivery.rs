@@ -1,5 +1,6 @@
 //! `Delivery` and `Receipt`: a message that a consumer has fetched, and its settlement.
 
+use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
@@ -22,6 +23,18 @@ pub struct Delivery {
     pub refusal: Option<String>,
     /// Settles the delivery.
     pub receipt: Box<dyn Receipt>,
+}
+
+impl fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Delivery")
+            .field("message", &self.message)
+            .field("attempt", &self.attempt)
+            .field("timestamp", &self.timestamp)
+            .field("sequence", &self.sequence)
+            .field("refusal", &self.refusal)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Delivery {

@@ -6,6 +6,7 @@ mod record;
 mod tables;
 mod writer;
 
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -29,10 +30,10 @@ const MAX_FLAG: Flag =
 
 /// The URL scheme `file:` of database files: `file:./data/messages.redb`, or `file:./data/messages.redb?quota=10GiB`,
 /// which takes precedence over `--max-file-broker`. A missing file is created.
+#[derive(Clone, Copy, Debug)]
 pub struct File;
 
 #[async_trait]
-
 impl BackendScheme<dyn Broker> for File {
     const NAMES: &'static [&'static str] = &["file"];
 
@@ -68,6 +69,12 @@ impl BackendScheme<dyn Broker> for File {
 #[derive(Clone)]
 pub struct FileBroker {
     engine: Arc<Engine<FileLog>>,
+}
+
+impl fmt::Debug for FileBroker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FileBroker").finish_non_exhaustive()
+    }
 }
 
 impl FileBroker {

@@ -1,6 +1,7 @@
 //! The backend `memory:`, which forgets everything when the process ends. For tests and for trying things out.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -18,10 +19,10 @@ const DEFAULT_CAPACITY_BYTES: usize = 256 << 20;
 const MAX_FLAG: Flag = Flag::new("max-memory-broker", "SIZE", "Capacity of a memory: broker").default("256MiB");
 
 /// The URL scheme `memory:`. The rest of the URL distinguishes brokers of one component: `memory:orders`.
+#[derive(Clone, Copy, Debug)]
 pub struct Memory;
 
 #[async_trait]
-
 impl BackendScheme<dyn Broker> for Memory {
     const NAMES: &'static [&'static str] = &["memory"];
 
@@ -43,6 +44,12 @@ impl BackendScheme<dyn Broker> for Memory {
 #[derive(Clone)]
 pub struct MemoryBroker {
     engine: Arc<Engine<MemoryLog>>,
+}
+
+impl fmt::Debug for MemoryBroker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryBroker").finish_non_exhaustive()
+    }
 }
 
 impl Default for MemoryBroker {

@@ -1,6 +1,7 @@
 //! `Backends`: the stores of one component, by name.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use futures::future::try_join_all;
@@ -19,6 +20,15 @@ pub struct Backends<B: ?Sized> {
     schemes: Arc<BTreeMap<String, String>>,
     /// The URL of the default store if none was configured.
     fallback: Option<BackendUrl>,
+}
+
+impl<B: ?Sized> fmt::Debug for Backends<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Backends")
+            .field("names", &self.stores.keys())
+            .field("schemes", &self.schemes)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<B: ?Sized> Clone for Backends<B> {
@@ -142,7 +152,6 @@ mod tests {
     struct Toy;
 
     #[async_trait]
-
     impl BackendScheme<String> for Toy {
         const NAMES: &'static [&'static str] = &["toy"];
 

@@ -1,5 +1,6 @@
 //! Blobstore containers in buckets of JetStream's object store.
 
+use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -43,8 +44,13 @@ pub struct NatsBlobstore {
     bucket: Arc<Bucket>,
 }
 
-#[async_trait]
+impl fmt::Debug for NatsBlobstore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NatsBlobstore").finish_non_exhaustive()
+    }
+}
 
+#[async_trait]
 impl BackendScheme<dyn Container> for NatsBlobstore {
     const NAMES: &'static [&'static str] = &["nats", "tls"];
 

@@ -66,7 +66,6 @@ impl fmt::Debug for NatsKeyValue {
 }
 
 #[async_trait]
-
 impl BackendScheme<dyn KeyValueStore> for NatsKeyValue {
     const NAMES: &'static [&'static str] = &["nats", "tls"];
 

@@ -41,12 +41,12 @@ mod wire;
 /// - Dead letters are in the stream `{STREAM}-DEAD`, on `dead.{STREAM}.{TOPIC}`.
 ///
 /// Without one, delivery is at most once, to one replica of a consumer. Messages that fail are logged and lost.
+#[derive(Debug)]
 pub struct NatsMessaging {
     _only_a_name: (),
 }
 
 #[async_trait]
-
 impl BackendScheme<dyn Broker> for NatsMessaging {
     const NAMES: &'static [&'static str] = &["nats", "tls"];
 

@@ -16,7 +16,7 @@ const NICENESS: i32 = 2;
 /// # Errors
 ///
 /// The system refuses to create a thread.
-pub fn start() -> std::io::Result<(Runtime, BackgroundSpawner)> {
+pub(crate) fn start() -> std::io::Result<(Runtime, BackgroundSpawner)> {
     let runtime = Builder::new_multi_thread()
         .thread_name("tempo-background")
         .on_thread_start(|| {

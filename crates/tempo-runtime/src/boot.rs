@@ -25,7 +25,7 @@ use crate::signals::{Signals, StopSignal};
 use crate::{background, epoch, granted, grants, inspect, link, log_output};
 
 /// A runtime's name, services and triggers.
-pub struct Parts<'a> {
+pub(crate) struct Parts<'a> {
     /// The runtime's name.
     pub runtime: &'a str,
     /// The runtime's version.
@@ -56,7 +56,7 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 /// # Errors
 ///
 /// The component cannot be loaded, linked or run; a setting is invalid; a backend or trigger fails.
-pub fn run(
+pub(crate) fn run(
     parts: &Parts<'_>,
     path: &Path,
     arguments: Vec<String>,

@@ -15,7 +15,7 @@ use crate::registry::ToolEntry;
 use crate::settings_file::{self, SETTINGS};
 
 /// A headed group of flags in the help.
-pub struct FlagGroup {
+pub(crate) struct FlagGroup {
     /// The heading.
     pub heading: &'static str,
     /// The flags under it.
@@ -23,7 +23,7 @@ pub struct FlagGroup {
 }
 
 /// The parsed command.
-pub enum Action<'a> {
+pub(crate) enum Action<'a> {
     /// Serve a component, or run a command once.
     Run {
         /// The file.
@@ -58,7 +58,7 @@ pub enum Action<'a> {
 
 /// The settings and the files that they were read from.
 #[derive(Default)]
-pub struct LoadedSettings {
+pub(crate) struct LoadedSettings {
     /// The settings.
     pub settings: Settings,
     /// The settings files, including those that do not exist.
@@ -72,7 +72,7 @@ pub struct LoadedSettings {
 /// # Errors
 ///
 /// The command line is invalid, a variable is not Unicode, or a settings file is invalid.
-pub fn parse<'a>(
+pub(crate) fn parse<'a>(
     command: Command,
     groups: &[FlagGroup],
     tools: &'a [ToolEntry],
@@ -109,7 +109,7 @@ pub fn parse<'a>(
 }
 
 /// Returns the clap command `name` with its three subcommands, and one for each of `tools`.
-pub fn command(
+pub(crate) fn command(
     name: &'static str,
     version: &'static str,
     about: &'static str,

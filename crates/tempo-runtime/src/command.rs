@@ -13,10 +13,10 @@ use crate::interfaces::Interfaces;
 use crate::registry::unversioned;
 
 /// The interface that commands export, without its version.
-pub const RUN: &str = "wasi:cli/run";
+pub(crate) const RUN: &str = "wasi:cli/run";
 
 /// Returns whether the component is a command.
-pub fn is_command(interfaces: &Interfaces) -> bool {
+pub(crate) fn is_command(interfaces: &Interfaces) -> bool {
     interfaces.exports.iter().any(|export| unversioned(export) == RUN)
 }
 
@@ -79,7 +79,7 @@ impl Export for Command {
 /// # Errors
 ///
 /// The command cannot be instantiated, or traps.
-pub async fn run(workload: Workload, interfaces: &Interfaces) -> anyhow::Result<u8> {
+pub(crate) async fn run(workload: Workload, interfaces: &Interfaces) -> anyhow::Result<u8> {
     let command = Command::find(workload.component(), interfaces)?;
     let name = format!("run {}", workload.name());
     let (context, _span) = workload.telemetry().root(SpanKind::Internal, || name.into());

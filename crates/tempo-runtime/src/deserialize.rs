@@ -5,10 +5,10 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 /// Machine code with a verified signature. Only [`crate::load`] constructs it, after verifying a file.
-pub struct Verified<'a>(pub(crate) &'a [u8]);
+pub(crate) struct Verified<'a>(pub(crate) &'a [u8]);
 
 /// Loads machine code that this host compiled.
-pub fn deserialize(engine: &Engine, code: &Verified<'_>) -> wasmtime::Result<Component> {
+pub(crate) fn deserialize(engine: &Engine, code: &Verified<'_>) -> wasmtime::Result<Component> {
     // SAFETY: `Verified` borrows bytes in memory, which stay unchanged, with a valid HMAC under a key that only this user can
     // read: `Component::serialize` wrote them.
     unsafe { Component::deserialize(engine, code.0) }

@@ -9,7 +9,7 @@ use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAlloc
 use crate::scan::Shape;
 
 /// Interval of the epoch: the longest time a guest computes before it yields.
-pub const TICK: Duration = Duration::from_millis(10);
+pub(crate) const TICK: Duration = Duration::from_millis(10);
 
 /// Bytes of a memory slot that stay resident after its instance ends. The rest is returned to the system.
 const KEEP_RESIDENT_MEMORY: usize = 2 << 20;
@@ -30,7 +30,7 @@ const HOST_STACK: usize = 512 << 10;
 ///
 /// The initial memory or table of the component exceeds its limit, the pool does not fit into the address space, or there is
 /// no compiler for `target`.
-pub fn engine(shape: &Shape, limits: &Limits, target: Option<&str>) -> anyhow::Result<Engine> {
+pub(crate) fn engine(shape: &Shape, limits: &Limits, target: Option<&str>) -> anyhow::Result<Engine> {
     check_initial_sizes(shape, limits)?;
     let mut config = Config::new();
     config

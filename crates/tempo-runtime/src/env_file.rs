@@ -5,18 +5,18 @@ use std::collections::BTreeMap;
 use tempo_settings::{Error, ErrorKind, Flag, Value, ValueSource};
 
 /// The flag that names the file.
-pub const ENV_FILE: Flag =
+pub(crate) const ENV_FILE: Flag =
     Flag::new("env-file", "FILE", "File of TEMPO_... variables [default: .env, if there is one]");
 
 /// The variables of an environment file.
-pub type Variables = BTreeMap<String, Value>;
+pub(crate) type Variables = BTreeMap<String, Value>;
 
 /// Parses `text`, the contents of the file `path`.
 ///
 /// # Errors
 ///
 /// A line is not `NAME=value`.
-pub fn parse(text: &str, path: &str) -> Result<Variables, Error> {
+pub(crate) fn parse(text: &str, path: &str) -> Result<Variables, Error> {
     let mut variables = Variables::new();
     for (index, line) in text.lines().enumerate() {
         let line = line.trim();

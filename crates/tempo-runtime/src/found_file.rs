@@ -9,7 +9,7 @@ use tempo_settings::{Error, ErrorKind};
 
 /// The result of reading a settings file.
 #[derive(Debug, PartialEq)]
-pub enum FoundFile {
+pub(crate) enum FoundFile {
     /// The file does not exist.
     Absent,
     /// The contents of a file that only the user or root can have written.
@@ -23,7 +23,7 @@ pub enum FoundFile {
 /// # Errors
 ///
 /// The file cannot be read.
-pub fn read(path: &Path) -> Result<FoundFile, Error> {
+pub(crate) fn read(path: &Path) -> Result<FoundFile, Error> {
     // The owner of a link chooses which file is read, so the link is checked as well as the file.
     let (link, file) = match (std::fs::symlink_metadata(path), std::fs::metadata(path)) {
         (Ok(link), Ok(file)) => (link, file),

@@ -5,7 +5,7 @@ use tempo_settings::{Flag, Settings, ValueSource};
 
 /// Returns a line with all grants and their sources, without possible secrets, or `None` without grants. With
 /// `from_files_only`, lists only grants from files.
-pub fn line(flags: &[Flag], settings: &Settings, from_files_only: bool) -> Option<String> {
+pub(crate) fn line(flags: &[Flag], settings: &Settings, from_files_only: bool) -> Option<String> {
     let in_file = |source: &ValueSource| matches!(source, ValueSource::File { .. } | ValueSource::SettingsFile { .. });
     let mut grants: Vec<String> = Vec::new();
     for (flag, disclosure) in flags.iter().filter_map(|flag| flag.grants.map(|disclosure| (flag, disclosure))) {

@@ -23,10 +23,10 @@ const SOCKET: Flag = Flag::new("allow-socket", "IP[:PORT]", "An address the gues
     .grants(Disclosure::Whole);
 
 /// The flags of grants.
-pub const FLAGS: &[Flag] = &[ENV, DIR, ALLOW_OWN_FILES, SOCKET];
+pub(crate) const FLAGS: &[Flag] = &[ENV, DIR, ALLOW_OWN_FILES, SOCKET];
 
 /// The grants of a component, from which the WASI context of each store is built.
-pub struct Grants {
+pub(crate) struct Grants {
     env: Vec<(String, String)>,
     directories: Vec<Directory>,
     sockets: Arc<[SocketGrant]>,
@@ -35,7 +35,7 @@ pub struct Grants {
 }
 
 /// The standard streams and arguments of a guest.
-pub enum Io {
+pub(crate) enum Io {
     /// Output goes to the log: the component serves.
     Log {
         /// The component's name.
@@ -53,7 +53,7 @@ impl Grants {
     /// # Errors
     ///
     /// A value cannot be parsed, or a directory does not exist or contains files that a guest must not write.
-    pub fn from_settings(
+    pub(crate) fn from_settings(
         settings: &Settings,
         limits: &Limits,
         io: Io,
@@ -77,7 +77,7 @@ impl Grants {
     /// # Errors
     ///
     /// A granted directory no longer exists.
-    pub fn context(&self, bytes: &ByteBudget) -> wasmtime::Result<WasiCtx> {
+    pub(crate) fn context(&self, bytes: &ByteBudget) -> wasmtime::Result<WasiCtx> {
         let mut wasi = WasiCtxBuilder::new();
         wasi.max_random_size(self.max_random).envs(&self.env);
         for directory in &self.directories {

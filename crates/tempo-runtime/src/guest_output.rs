@@ -16,7 +16,7 @@ const WRITE_PERMIT: usize = 64 << 10;
 
 /// One of the two output streams of a guest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OutputStreamKind {
+pub(crate) enum OutputStreamKind {
     /// Standard output.
     Stdout,
     /// Standard error.
@@ -25,7 +25,7 @@ pub enum OutputStreamKind {
 
 /// An output stream whose lines become log events. Each handle buffers its unfinished line.
 #[derive(Clone)]
-pub struct GuestOutput {
+pub(crate) struct GuestOutput {
     component: Arc<str>,
     stream: OutputStreamKind,
     budget: Arc<LogBudget>,
@@ -35,7 +35,12 @@ pub struct GuestOutput {
 impl GuestOutput {
     /// Creates the output `stream` of an instance of `component`. All instances share the rate limit `budget`. Unfinished lines
     /// are reserved in `bytes`.
-    pub fn new(component: Arc<str>, stream: OutputStreamKind, budget: Arc<LogBudget>, bytes: &ByteBudget) -> Self {
+    pub(crate) fn new(
+        component: Arc<str>,
+        stream: OutputStreamKind,
+        budget: Arc<LogBudget>,
+        bytes: &ByteBudget,
+    ) -> Self {
         Self { component, stream, budget, bytes: bytes.clone() }
     }
 

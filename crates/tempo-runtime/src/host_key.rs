@@ -8,14 +8,14 @@ use tempo_settings::{Error, ErrorKind, Flag, Settings, private};
 
 /// The flag that names another key file. Settings files cannot set it: they may come with the code that the key would
 /// authenticate.
-pub const KEY_FILE: Flag =
+pub(crate) const KEY_FILE: Flag =
     Flag::new("key-file", "FILE", "Key of precompiled files [default: tempo/host.key in the user's data directory]");
 
 /// Length of the key, in bytes.
 const KEY_BYTES: usize = 32;
 
 /// A key for HMAC-SHA-256. Its debug output hides it.
-pub struct HostKey([u8; KEY_BYTES]);
+pub(crate) struct HostKey([u8; KEY_BYTES]);
 
 impl std::fmt::Debug for HostKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -39,7 +39,7 @@ impl HostKey {
     /// # Errors
     ///
     /// The file cannot be read, is not a key, or can be read by other users.
-    pub fn load(path: &Path) -> Result<Option<Self>, Error> {
+    pub(crate) fn load(path: &Path) -> Result<Option<Self>, Error> {
         let file = match File::open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == IoErrorKind::NotFound => return Ok(None),
@@ -60,7 +60,7 @@ impl HostKey {
     /// # Errors
     ///
     /// As [`HostKey::load`]; also if the file cannot be written.
-    pub fn load_or_create(path: &Path) -> Result<Self, Error> {
+    pub(crate) fn load_or_create(path: &Path) -> Result<Self, Error> {
         if let Some(key) = Self::load(path)? {
             return Ok(key);
         }
@@ -80,7 +80,7 @@ impl HostKey {
 /// # Errors
 ///
 /// Neither is set.
-pub fn path(settings: &Settings) -> Result<PathBuf, Error> {
+pub(crate) fn path(settings: &Settings) -> Result<PathBuf, Error> {
     if let Some(path) = settings.get::<PathBuf>(&KEY_FILE)? {
         return Ok(path);
     }

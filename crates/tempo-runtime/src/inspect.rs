@@ -13,7 +13,7 @@ use crate::registry::{ServiceEntry, TriggerEntry, unversioned};
 
 /// The report of `inspect`.
 #[derive(Debug, Serialize)]
-pub struct Report {
+pub(crate) struct Report {
     component: String,
     wasi: &'static str,
     imports: Vec<Import>,
@@ -41,7 +41,7 @@ struct Export {
 /// # Errors
 ///
 /// WASI or a service cannot be linked at all.
-pub fn inspect(
+pub(crate) fn inspect(
     runtime: &str,
     loaded: &Loaded,
     services: &[ServiceEntry],
@@ -78,7 +78,7 @@ fn caller(export: &str, triggers: &[TriggerEntry]) -> Option<&'static str> {
 
 impl Report {
     /// Formats the report as text.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let mut text = format!("{} (WASI {})\n", self.component, self.wasi);
         let width = self.imports.iter().map(|import| import.name.len());
         let width = width.chain(self.exports.iter().map(|export| export.name.len())).max().unwrap_or(0);

@@ -4,7 +4,7 @@ use wasmtime::component::Component;
 
 /// The names of a component's imports and exports, with versions.
 #[derive(Clone, Debug)]
-pub struct Interfaces {
+pub(crate) struct Interfaces {
     /// The imports.
     pub imports: Vec<String>,
     /// The exports.
@@ -13,7 +13,7 @@ pub struct Interfaces {
 
 impl Interfaces {
     /// Reads the names from the component's type.
-    pub fn of(component: &Component) -> Self {
+    pub(crate) fn of(component: &Component) -> Self {
         let engine = component.engine();
         let ty = component.component_type();
         Self {
@@ -25,7 +25,7 @@ impl Interfaces {
 
 /// Returns whether `interface`, such as `wasi:clocks/types@0.3.1`, belongs to a version of the package that is compatible with
 /// `package`, such as `wasi:clocks@0.3.0`.
-pub fn is_compatible(interface: &str, package: &str) -> bool {
+pub(crate) fn is_compatible(interface: &str, package: &str) -> bool {
     let (Some((path, version)), Some((name, other))) = (interface.split_once('@'), package.split_once('@')) else {
         return false;
     };

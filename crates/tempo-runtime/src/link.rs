@@ -10,7 +10,7 @@ use crate::scan::Shape;
 use crate::{missing, open_files};
 
 /// The packages that every component may import; `wasmtime-wasi` implements them.
-pub const WASI_PACKAGES: &[&str] = &[
+pub(crate) const WASI_PACKAGES: &[&str] = &[
     "wasi:cli@0.2.12",
     "wasi:clocks@0.2.12",
     "wasi:filesystem@0.2.12",
@@ -29,13 +29,13 @@ const WASI_CONCURRENT_PACKAGES: &[&str] =
     &["wasi:cli@0.3.0", "wasi:clocks@0.3.0", "wasi:filesystem@0.3.0", "wasi:random@0.3.0", "wasi:sockets@0.3.0"];
 
 /// Returns all packages that are linked only with concurrency support: those of WASI and of `services`.
-pub fn concurrent_packages(services: &[ServiceEntry]) -> Vec<&'static str> {
+pub(crate) fn concurrent_packages(services: &[ServiceEntry]) -> Vec<&'static str> {
     let of_services = services.iter().flat_map(|service| service.concurrent_packages);
     WASI_CONCURRENT_PACKAGES.iter().chain(of_services).copied().collect()
 }
 
 /// Returns a linker with WASI and those of `services` that `interfaces` imports.
-pub fn linker(
+pub(crate) fn linker(
     component: &Component,
     shape: &Shape,
     interfaces: &Interfaces,
@@ -60,7 +60,7 @@ pub fn linker(
 /// # Errors
 ///
 /// An import is missing or has another type; the error lists all of them.
-pub fn link(
+pub(crate) fn link(
     runtime: &str,
     component: &Component,
     shape: &Shape,

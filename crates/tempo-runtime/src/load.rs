@@ -18,7 +18,7 @@ use crate::scan::{Shape, scan};
 const MAX_DOUBLINGS: usize = 8;
 
 /// A component with the engine made for it.
-pub struct Loaded {
+pub(crate) struct Loaded {
     /// The file's name without its extension.
     pub name: String,
     /// The component.
@@ -33,7 +33,12 @@ pub struct Loaded {
 /// # Errors
 ///
 /// The file cannot be read, is not a component, or is a precompiled file of another build or key.
-pub fn load(path: &Path, limits: &Limits, settings: &Settings, concurrent_packages: &[&str]) -> anyhow::Result<Loaded> {
+pub(crate) fn load(
+    path: &Path,
+    limits: &Limits,
+    settings: &Settings,
+    concurrent_packages: &[&str],
+) -> anyhow::Result<Loaded> {
     let bytes = read(path)?;
     let (component, shape) = if precompiled::is_precompiled(&bytes) {
         load_precompiled(&bytes, limits, settings)
@@ -49,7 +54,7 @@ pub fn load(path: &Path, limits: &Limits, settings: &Settings, concurrent_packag
 /// # Errors
 ///
 /// As [`load`]; also if the host's key cannot be created, or there is no compiler for `target`.
-pub fn precompile(
+pub(crate) fn precompile(
     path: &Path,
     target: Option<&str>,
     limits: &Limits,
@@ -71,7 +76,7 @@ pub fn precompile(
 }
 
 /// Returns the component's name: the file's name without its extension.
-pub fn name(path: &Path) -> String {
+pub(crate) fn name(path: &Path) -> String {
     path.file_stem().map_or_else(|| "component".to_owned(), |stem| stem.to_string_lossy().into_owned())
 }
 

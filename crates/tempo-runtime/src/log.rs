@@ -21,7 +21,7 @@ const LOG_FORMAT: Flag =
         .default("auto");
 
 /// The flags of the log.
-pub const FLAGS: &[Flag] = &[LOG, LOG_FORMAT];
+pub(crate) const FLAGS: &[Flag] = &[LOG, LOG_FORMAT];
 
 /// The value of `--log-format`.
 enum Format {
@@ -47,7 +47,7 @@ impl FlagValue for Format {
 /// # Errors
 ///
 /// The filter or the format cannot be parsed.
-pub fn start(settings: &Settings) -> anyhow::Result<()> {
+pub(crate) fn start(settings: &Settings) -> anyhow::Result<()> {
     let filter: String = settings.require(&LOG)?;
     let filter = || {
         EnvFilter::try_new(&filter)

@@ -14,10 +14,10 @@ use tracing_subscriber::registry::LookupSpan;
 
 /// The default format of `tracing`, with the ids at the end.
 #[derive(Default)]
-pub struct Human(Format);
+pub(crate) struct Human(Format);
 
 /// One JSON object a line: the fields of the event and those of every line.
-pub struct Json;
+pub(crate) struct Json;
 
 /// Returns the innermost span of the current call.
 fn span() -> Option<SpanContext> {

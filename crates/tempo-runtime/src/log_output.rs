@@ -15,17 +15,17 @@ const MAX_QUEUED_BYTES: usize = 1 << 20;
 static STANDARD_ERROR: LazyLock<LogOutput> = LazyLock::new(|| LogOutput::to(standard_error()));
 
 /// Returns the output to standard error.
-pub fn standard() -> LogOutput {
+pub(crate) fn standard() -> LogOutput {
     STANDARD_ERROR.clone()
 }
 
 /// Writes `line` to standard error, in order with the lines of the log.
-pub fn write_line(line: &str) {
+pub(crate) fn write_line(line: &str) {
     STANDARD_ERROR.push(format!("{line}\n").as_bytes());
 }
 
 /// Waits until all lines are written, at most for `timeout`.
-pub fn flush(timeout: Duration) {
+pub(crate) fn flush(timeout: Duration) {
     STANDARD_ERROR.flush(timeout);
 }
 
@@ -40,7 +40,7 @@ fn standard_error() -> Box<dyn Write + Send> {
 
 /// A queue of lines with a thread that writes them. Cheap to clone; clones share the queue.
 #[derive(Clone)]
-pub struct LogOutput(Arc<Shared>);
+pub(crate) struct LogOutput(Arc<Shared>);
 
 struct Shared {
     queue: Mutex<Queue>,

@@ -25,7 +25,7 @@ const CATALOGUE: &[(&str, &str, &str)] = &[
 
 /// An import that is not satisfied.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MissingImport {
+pub(crate) struct MissingImport {
     /// The import's full name.
     pub import: String,
     /// wasmtime's error, for an interface that exists but has another type.
@@ -35,7 +35,11 @@ pub struct MissingImport {
 /// Finds all imports of `component` that `linker` lacks.
 ///
 /// wasmtime reports only the first, so each missing import is stubbed before the next attempt.
-pub fn find(mut linker: Linker<StoreData>, component: &Component, interfaces: &Interfaces) -> Vec<MissingImport> {
+pub(crate) fn find(
+    mut linker: Linker<StoreData>,
+    component: &Component,
+    interfaces: &Interfaces,
+) -> Vec<MissingImport> {
     let mut missing: Vec<MissingImport> = Vec::new();
     linker.allow_shadowing(true);
     for _ in 0..=interfaces.imports.len() {
@@ -76,7 +80,7 @@ fn stub(linker: &mut Linker<StoreData>, component: &Component, import: &str) -> 
 }
 
 /// Returns one message for all of `missing`, with the nearest match of each.
-pub fn explain(runtime: &str, missing: &[MissingImport], services: &[ServiceEntry]) -> String {
+pub(crate) fn explain(runtime: &str, missing: &[MissingImport], services: &[ServiceEntry]) -> String {
     let mut message = format!("`{runtime}` does not offer everything that this component imports:");
     for missing in missing {
         message.push_str(&format!("\n  {}: {}", missing.import, nearest(runtime, missing, services)));
@@ -85,7 +89,7 @@ pub fn explain(runtime: &str, missing: &[MissingImport], services: &[ServiceEntr
 }
 
 /// Returns a hint at what would satisfy a missing import.
-pub fn nearest(runtime: &str, missing: &MissingImport, services: &[ServiceEntry]) -> String {
+pub(crate) fn nearest(runtime: &str, missing: &MissingImport, services: &[ServiceEntry]) -> String {
     let interface = unversioned(&missing.import);
     let package = interface.split_once('/').map_or(interface, |(package, _)| package);
     let offered = versions(package, WASI_PACKAGES.iter().chain(services.iter().flat_map(|service| service.packages)));

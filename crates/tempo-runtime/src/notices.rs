@@ -4,16 +4,16 @@ use std::sync::{Mutex, PoisonError};
 
 /// Deferred warnings. Dropping it logs those that are left.
 #[derive(Default)]
-pub struct Notices(Mutex<Vec<String>>);
+pub(crate) struct Notices(Mutex<Vec<String>>);
 
 impl Notices {
     /// Adds a warning.
-    pub fn add(&self, warning: String) {
+    pub(crate) fn add(&self, warning: String) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(warning);
     }
 
     /// Logs and removes all warnings.
-    pub fn log(&self) {
+    pub(crate) fn log(&self) {
         for warning in std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner)) {
             tracing::warn!("{warning}");
         }

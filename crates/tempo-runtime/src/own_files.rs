@@ -11,7 +11,7 @@ use crate::host_key;
 use crate::notices::Notices;
 
 /// The flag that allows guests to write the host's own files, except the key.
-pub const ALLOW_OWN_FILES: Flag = Flag::new(
+pub(crate) const ALLOW_OWN_FILES: Flag = Flag::new(
     "allow-own-files",
     "BOOL",
     "Let a writable --dir contain the settings, the data directory or the component",
@@ -30,7 +30,7 @@ struct OwnFile {
 }
 
 /// The host's own files for one component.
-pub struct OwnFiles<'a> {
+pub(crate) struct OwnFiles<'a> {
     files: Vec<OwnFile>,
     /// The value of `--allow-own-files`.
     allowed: bool,
@@ -44,7 +44,7 @@ impl<'a> OwnFiles<'a> {
     /// # Errors
     ///
     /// A setting cannot be parsed.
-    pub fn of(component: &Path, loaded: &'a LoadedSettings, stores: bool) -> Result<Self, Error> {
+    pub(crate) fn of(component: &Path, loaded: &'a LoadedSettings, stores: bool) -> Result<Self, Error> {
         let settings = &loaded.settings;
         let own = |description, path: &Path| OwnFile {
             description,
@@ -69,7 +69,7 @@ impl<'a> OwnFiles<'a> {
     /// # Errors
     ///
     /// A guest could write a file that it must not.
-    pub fn check(&self, directory: &Path, writable: bool) -> Result<(), Error> {
+    pub(crate) fn check(&self, directory: &Path, writable: bool) -> Result<(), Error> {
         let contained = || self.files.iter().filter(|own| contains(directory, &own.path));
         let here = directory.display();
         if let Some(own) = contained().find(|own| writable && own.exists && (own.never_writable || !self.allowed)) {

@@ -24,7 +24,7 @@ const MAX_HEADER_BYTES: usize = 4096;
 
 /// The header, which precedes the machine code.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Header {
+pub(crate) struct Header {
     /// The wasmtime version and target, human-readable.
     pub built_by: String,
     /// wasmtime's compatibility hash: version, target, processor features and settings.
@@ -39,7 +39,7 @@ pub struct Header {
 }
 
 /// Returns the `built_by` of this program on this machine.
-pub fn this_build() -> String {
+pub(crate) fn this_build() -> String {
     format!("wasmtime {} for {}-{}", wasmtime_version(), std::env::consts::ARCH, std::env::consts::OS)
 }
 
@@ -49,12 +49,12 @@ fn wasmtime_version() -> &'static str {
 }
 
 /// Returns whether `bytes` are a precompiled file, signed or not.
-pub fn is_precompiled(bytes: &[u8]) -> bool {
+pub(crate) fn is_precompiled(bytes: &[u8]) -> bool {
     bytes.starts_with(MAGIC)
 }
 
 /// Encodes and signs a precompiled file.
-pub fn encode(header: &Header, code: &[u8], key: &HostKey) -> anyhow::Result<Vec<u8>> {
+pub(crate) fn encode(header: &Header, code: &[u8], key: &HostKey) -> anyhow::Result<Vec<u8>> {
     let header = serde_json::to_vec(header)?;
     let mut file = Vec::with_capacity(MAGIC.len() + 4 + header.len() + code.len() + TAG_BYTES);
     file.extend_from_slice(MAGIC);
@@ -71,7 +71,7 @@ pub fn encode(header: &Header, code: &[u8], key: &HostKey) -> anyhow::Result<Vec
 /// # Errors
 ///
 /// The file is truncated, was built by another version, or is not signed by `key`.
-pub fn decode<'a>(file: &'a [u8], key: Option<&HostKey>) -> Result<(Header, &'a [u8]), Error> {
+pub(crate) fn decode<'a>(file: &'a [u8], key: Option<&HostKey>) -> Result<(Header, &'a [u8]), Error> {
     let FileParts { header, code, signed, tag } = split(file).ok_or_else(|| {
         Error::new(ErrorKind::BadComponent, "this precompiled file is cut short or damaged: compile it again")
     })?;
@@ -91,7 +91,7 @@ pub fn decode<'a>(file: &'a [u8], key: Option<&HostKey>) -> Result<(Header, &'a 
 
 /// Returns the error for a file of another wasmtime version, target or processor. `built_by` is untrusted: its signature may
 /// not have been verified.
-pub fn other_build(built_by: &str) -> Error {
+pub(crate) fn other_build(built_by: &str) -> Error {
     let built_by: String = built_by.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(80).collect();
     let message = format!("this precompiled file was built by {built_by}; this is {}: compile it again", this_build());
     Error::new(ErrorKind::BadComponent, message)

@@ -20,7 +20,7 @@ type StartTrigger = for<'a> fn(Workload, &'a Settings, ServiceState) -> BoxFutur
 type RunTool = for<'a> fn(&'a ArgMatches, &'a Settings, &'a mut (dyn Write + Send)) -> BoxFuture<'a, (), anyhow::Error>;
 
 /// A connected backend.
-pub struct ConnectedBackend {
+pub(crate) struct ConnectedBackend {
     /// The type of the service.
     pub service: TypeId,
     /// Creates the service's state of a store with this budget.
@@ -30,7 +30,7 @@ pub struct ConnectedBackend {
 }
 
 /// A service that the runtime offers.
-pub struct ServiceEntry {
+pub(crate) struct ServiceEntry {
     /// The type of the service.
     pub id: TypeId,
     /// The name of the service's type: `WasiConfig`.
@@ -51,7 +51,7 @@ pub struct ServiceEntry {
 
 impl ServiceEntry {
     /// Creates the entry of service `S` with backend `B`.
-    pub fn of<S: Service, B: Backend<S>>() -> Self {
+    pub(crate) fn of<S: Service, B: Backend<S>>() -> Self {
         Self {
             id: TypeId::of::<S>(),
             name: short_name::<S>(),
@@ -72,13 +72,13 @@ impl ServiceEntry {
     }
 
     /// Returns whether the service offers `import` in any version. Decides both linking and connecting.
-    pub fn offers(&self, import: &str) -> bool {
+    pub(crate) fn offers(&self, import: &str) -> bool {
         self.interfaces.contains(&unversioned(import))
     }
 }
 
 /// A trigger that the runtime offers.
-pub struct TriggerEntry {
+pub(crate) struct TriggerEntry {
     /// The name of the trigger's type: `HttpServer`.
     pub name: &'static str,
     /// The interfaces it calls, without versions.
@@ -93,7 +93,7 @@ pub struct TriggerEntry {
 
 impl TriggerEntry {
     /// Creates the entry of trigger `R`.
-    pub fn of<R: Trigger>() -> Self {
+    pub(crate) fn of<R: Trigger>() -> Self {
         Self {
             name: short_name::<R>(),
             exports: R::EXPORTS,
@@ -107,13 +107,13 @@ impl TriggerEntry {
     }
 
     /// Returns whether the trigger calls `export` in any version.
-    pub fn calls(&self, export: &str) -> bool {
+    pub(crate) fn calls(&self, export: &str) -> bool {
         self.exports.contains(&unversioned(export))
     }
 }
 
 /// A tool that the runtime has.
-pub struct ToolEntry {
+pub(crate) struct ToolEntry {
     /// Its command, without its flags.
     pub command: Command,
     /// Its flags.
@@ -125,7 +125,7 @@ pub struct ToolEntry {
 #[cfg(feature = "tools")]
 impl ToolEntry {
     /// Creates the entry of tool `X`.
-    pub fn of<X: Tool>() -> Self {
+    pub(crate) fn of<X: Tool>() -> Self {
         Self {
             command: X::command(),
             flags: X::flags(),
@@ -135,7 +135,11 @@ impl ToolEntry {
 }
 
 /// Creates the state of the trigger's service, from one of the `connected` backends.
-pub fn trigger_state(trigger: &TriggerEntry, connected: &[ConnectedBackend], bytes: &ByteBudget) -> ServiceState {
+pub(crate) fn trigger_state(
+    trigger: &TriggerEntry,
+    connected: &[ConnectedBackend],
+    bytes: &ByteBudget,
+) -> ServiceState {
     let service = connected.iter().find(|connected| connected.service == trigger.service);
     service.map_or_else(|| ServiceState::new::<NoService>(()), |service| (service.state)(bytes))
 }
@@ -147,7 +151,7 @@ fn without_service<R: Trigger>() -> Error {
 }
 
 /// Returns an interface such as `wasi:http/types@0.2.3` without its version.
-pub fn unversioned(interface: &str) -> &str {
+pub(crate) fn unversioned(interface: &str) -> &str {
     interface.split_once('@').map_or(interface, |(name, _)| name)
 }
 

@@ -20,17 +20,17 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 static LOG: LazyLock<LogBridge> = LazyLock::new(LogBridge::default);
 
 /// Returns the flags, and the `OTEL_*` environment variables.
-pub fn flags() -> Vec<Flag> {
+pub(crate) fn flags() -> Vec<Flag> {
     [&[ADMIN, ADMIN_HOST, DASHBOARD, DASHBOARD_HOST, DASHBOARD_TOKEN], tempo_otlp::FLAGS].concat()
 }
 
 /// Returns the subscriber layer that forwards log events to telemetry.
-pub fn log_layer() -> Option<Box<dyn Layer<Registry> + Send + Sync>> {
+pub(crate) fn log_layer() -> Option<Box<dyn Layer<Registry> + Send + Sync>> {
     Some(LOG.clone().boxed())
 }
 
 /// The exporters of one process. Dropping it stops them.
-pub struct Reporting {
+pub(crate) struct Reporting {
     running: Option<Running>,
     dashboard: Option<Dashboard>,
     announcements: Vec<String>,
@@ -43,7 +43,12 @@ impl Reporting {
     /// # Errors
     ///
     /// A setting is invalid, or an address is in use.
-    pub fn start(runtime: (&str, &str), component: &str, settings: &Settings, health: &Health) -> anyhow::Result<Self> {
+    pub(crate) fn start(
+        runtime: (&str, &str),
+        component: &str,
+        settings: &Settings,
+        health: &Health,
+    ) -> anyhow::Result<Self> {
         let (mut dashboard, mut announcements) = (None, Vec::new());
         let mut builder = Builder::new(Config::from_settings(settings)?, component, runtime);
         let admin = listener(settings, &ADMIN, &ADMIN_HOST)?;
@@ -72,17 +77,17 @@ impl Reporting {
     }
 
     /// Returns the handle that services report through.
-    pub fn telemetry(&self) -> Telemetry {
+    pub(crate) fn telemetry(&self) -> Telemetry {
         self.running.as_ref().map(Running::telemetry).unwrap_or_default()
     }
 
     /// Returns whether there is a dashboard to [`describe`](Self::describe) the component to.
-    pub fn has_dashboard(&self) -> bool {
+    pub(crate) fn has_dashboard(&self) -> bool {
         self.dashboard.is_some()
     }
 
     /// Shows `component` and its grants, the values of `flags`, on the dashboard: see [`Dashboard::describe`].
-    pub fn describe(&self, mut component: serde_json::Value, flags: &[Flag], settings: &Settings) {
+    pub(crate) fn describe(&self, mut component: serde_json::Value, flags: &[Flag], settings: &Settings) {
         let Some(dashboard) = &self.dashboard else { return };
         let grant = |flag: &Flag| {
             let disclosure = flag.grants?;
@@ -98,12 +103,12 @@ impl Reporting {
     }
 
     /// Returns the lines to write for the user once the runtime is ready.
-    pub fn announcements(&self) -> &[String] {
+    pub(crate) fn announcements(&self) -> &[String] {
         &self.announcements
     }
 
     /// Exports buffered records, within [`FLUSH_TIMEOUT`].
-    pub fn flush(self) {
+    pub(crate) fn flush(self) {
         if let Some(running) = self.running {
             running.shutdown(FLUSH_TIMEOUT);
         }

@@ -1,6 +1,7 @@
 //! `Runtime`: the builder and the program of a runtime.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -33,6 +34,12 @@ pub struct Runtime {
     services: Vec<ServiceEntry>,
     triggers: Vec<TriggerEntry>,
     tools: Vec<ToolEntry>,
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime").field("name", &self.name).field("version", &self.version).finish_non_exhaustive()
+    }
 }
 
 impl Runtime {

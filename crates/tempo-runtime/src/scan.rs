@@ -9,7 +9,7 @@ use crate::interfaces::is_compatible;
 
 /// A component's requirements on the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Shape {
+pub(crate) struct Shape {
     /// Whether it needs concurrency support: it uses the component model's async ABI, or imports a package that is linked only
     /// with concurrency support, such as those of WASI 0.3.
     pub concurrent: bool,
@@ -31,7 +31,7 @@ pub struct Shape {
 
 impl Shape {
     /// Doubles the counts of instances, memories and tables.
-    pub fn double(&mut self) {
+    pub(crate) fn double(&mut self) {
         for count in [&mut self.core_instances, &mut self.memories, &mut self.tables] {
             *count = (*count).max(1).saturating_mul(2);
         }
@@ -43,7 +43,7 @@ impl Shape {
 /// # Errors
 ///
 /// The bytes are not a component, or not valid.
-pub fn scan(wasm: &[u8], concurrent_packages: &[&str]) -> Result<Shape, Error> {
+pub(crate) fn scan(wasm: &[u8], concurrent_packages: &[&str]) -> Result<Shape, Error> {
     if Parser::is_core_wasm(wasm) {
         return Err(bad("this is a core module; make it a component (`wasm-tools component new`)".to_owned()));
     }

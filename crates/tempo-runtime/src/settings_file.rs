@@ -13,18 +13,18 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// The flag that names the file.
-pub const SETTINGS: Flag =
+pub(crate) const SETTINGS: Flag =
     Flag::new("settings", "FILE", "File of settings, in TOML [default: tempo.toml, if there is one]");
 
 /// The values of flags, by the flags' names.
-pub type Values = BTreeMap<&'static str, Vec<Value>>;
+pub(crate) type Values = BTreeMap<&'static str, Vec<Value>>;
 
 /// Parses `text`, the contents of the file `path`, into the values of `flags`.
 ///
 /// # Errors
 ///
 /// The text is not TOML, or has a key that is not a flag.
-pub fn parse<'a>(text: &str, path: &str, flags: impl Iterator<Item = &'a Flag>) -> Result<Values, Error> {
+pub(crate) fn parse<'a>(text: &str, path: &str, flags: impl Iterator<Item = &'a Flag>) -> Result<Values, Error> {
     SettingsParser { file: path.to_owned(), text }.values(&flags.collect::<Vec<_>>())
 }
 

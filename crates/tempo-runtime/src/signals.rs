@@ -25,7 +25,7 @@ const COMMAND: u8 = 2;
 
 /// A signal that stops the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StopSignal {
+pub(crate) enum StopSignal {
     /// SIGTERM.
     Terminate,
     /// SIGINT, or Ctrl-C.
@@ -36,7 +36,7 @@ pub enum StopSignal {
 
 impl StopSignal {
     /// Returns the exit code of a process ended by the signal, by the convention of shells: 128 plus its number.
-    pub fn exit_code(self) -> u8 {
+    pub(crate) fn exit_code(self) -> u8 {
         match self {
             Self::HangUp => 129,
             Self::Interrupt => 130,
@@ -46,13 +46,13 @@ impl StopSignal {
 
     /// Returns whether a supervisor, rather than a user at a terminal, sent the signal. Clients may then still send requests
     /// for a while.
-    pub fn by_supervisor(self) -> bool {
+    pub(crate) fn by_supervisor(self) -> bool {
         self != Self::Interrupt
     }
 }
 
 /// Receives the signals that stop the process.
-pub struct Signals {
+pub(crate) struct Signals {
     mode: Arc<AtomicU8>,
     first: Receiver<StopSignal>,
 }
@@ -64,7 +64,7 @@ impl Signals {
     /// # Errors
     ///
     /// The system refuses a handler or the thread.
-    pub fn listen() -> std::io::Result<Self> {
+    pub(crate) fn listen() -> std::io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         // The handlers must be installed when this returns.
         let listeners = {
@@ -80,17 +80,17 @@ impl Signals {
     }
 
     /// From now on, [`next`](Self::next) returns the first signal, and the second ends the process at once.
-    pub fn serve(&self) {
+    pub(crate) fn serve(&self) {
         self.mode.store(SERVING, SeqCst);
     }
 
     /// From now on, [`next`](Self::next) returns the first signal, and the process ends within [`COMMAND_GRACE`].
-    pub fn run_command(&self) {
+    pub(crate) fn run_command(&self) {
         self.mode.store(COMMAND, SeqCst);
     }
 
     /// Waits for the first signal.
-    pub async fn next(&mut self) -> StopSignal {
+    pub(crate) async fn next(&mut self) -> StopSignal {
         match self.first.recv().await {
             Some(signal) => signal,
             // The thread ends the process.

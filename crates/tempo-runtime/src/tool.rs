@@ -12,7 +12,7 @@ use crate::registry::ToolEntry;
 /// # Errors
 ///
 /// Those of the tool, and of standard output.
-pub fn run(tool: &ToolEntry, matches: &ArgMatches, settings: &Settings) -> anyhow::Result<u8> {
+pub(crate) fn run(tool: &ToolEntry, matches: &ArgMatches, settings: &Settings) -> anyhow::Result<u8> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut output = ToolOutput { inner: io::stdout(), failed: None };
     let done = runtime.block_on((tool.run)(matches, settings, &mut output));

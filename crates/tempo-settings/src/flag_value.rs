@@ -88,6 +88,7 @@ impl FlagValue for Duration {
 }
 
 /// A duration, 0 included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Delay(pub Duration);
 
 impl FlagValue for Delay {

@@ -1,5 +1,6 @@
 //! [`BlobstoreBackends`]: opens the containers named by `--blobstore`.
 
+use std::fmt;
 use std::marker::PhantomData;
 use std::path::Path;
 
@@ -19,6 +20,12 @@ const MAX_OBJECT_SIZE: Flag =
 pub struct BlobstoreBackends<S> {
     state: BlobstoreCtx,
     schemes: PhantomData<fn() -> S>,
+}
+
+impl<S> fmt::Debug for BlobstoreBackends<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BlobstoreBackends").field("state", &self.state).finish_non_exhaustive()
+    }
 }
 
 impl<S: BackendSchemes<dyn Container>> Backend<WasiBlobstore> for BlobstoreBackends<S> {

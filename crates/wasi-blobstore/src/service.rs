@@ -65,6 +65,12 @@ pub struct BlobstoreView<'a> {
     pub(crate) table: &'a mut ResourceTable,
 }
 
+impl fmt::Debug for BlobstoreView<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BlobstoreView").field("state", &self.state).finish_non_exhaustive()
+    }
+}
+
 /// A container that a guest has opened.
 pub struct OpenContainer {
     pub(crate) name: String,

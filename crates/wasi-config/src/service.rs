@@ -1,5 +1,6 @@
 //! The service `wasi:config`.
 
+use std::fmt;
 use tempo_core::{Provide, Service, StoreData};
 use wasmtime::component::{HasData, Linker, ResourceTable};
 
@@ -14,6 +15,12 @@ pub struct WasiConfig;
 pub struct ConfigView<'a> {
     pub(crate) configuration: &'a dyn Configuration,
     pub(crate) max_bytes: usize,
+}
+
+impl fmt::Debug for ConfigView<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConfigView").field("max_bytes", &self.max_bytes).finish_non_exhaustive()
+    }
 }
 
 impl HasData for WasiConfig {

@@ -1,5 +1,6 @@
 //! The backend of the service: the HTTP client, and the flags of its grants and limits.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -31,6 +32,12 @@ const REQUESTS: Flag = Flag::new("max-http-requests", "N", "Outgoing requests at
 /// The backend of [`WasiHttp`]: a pooled client under the egress policy. It connects on the first request.
 pub struct HttpClient {
     hooks: Hooks,
+}
+
+impl fmt::Debug for HttpClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpClient").finish_non_exhaustive()
+    }
 }
 
 impl Backend<WasiHttp> for HttpClient {

@@ -56,6 +56,7 @@ const DRAIN_POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// The trigger that serves HTTP/1.1 and HTTP/2 to components that export `wasi:http/handler` (0.3) or
 /// `wasi:http/incoming-handler` (0.2).
+#[derive(Clone, Copy, Debug)]
 pub struct HttpServer;
 
 #[async_trait]

@@ -1,5 +1,6 @@
 //! The service `wasi:http`, 0.2 and 0.3.
 
+use std::fmt;
 use tempo_core::{Provide, Service, StoreData};
 use wasmtime::component::{HasData, Linker, ResourceTable};
 use wasmtime_wasi_http::WasiHttpCtxView;
@@ -21,6 +22,12 @@ pub struct HttpView<'a> {
     pub http: WasiHttpCtxView<'a>,
     /// Bytes that the host holds in the resource table.
     pub held: &'a mut HeldBytes,
+}
+
+impl fmt::Debug for HttpView<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpView").field("held", &self.held).finish_non_exhaustive()
+    }
 }
 
 impl<'a> HttpView<'a> {

@@ -1,5 +1,6 @@
 //! [`MessagingBackends`]: opens the brokers named by `--messaging`, with the URL schemes compiled in.
 
+use std::fmt;
 use std::marker::PhantomData;
 use std::path::PathBuf;
 
@@ -21,6 +22,12 @@ const DEFAULT_FILE: &str = "messaging.redb";
 pub struct MessagingBackends<S> {
     state: MessagingCtx,
     schemes: PhantomData<fn() -> S>,
+}
+
+impl<S> fmt::Debug for MessagingBackends<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MessagingBackends").finish_non_exhaustive()
+    }
 }
 
 impl<S: BackendSchemes<dyn Broker>> Backend<WasiMessaging> for MessagingBackends<S> {
@@ -72,7 +79,6 @@ mod tests {
     struct Recorded;
 
     #[async_trait]
-
     impl BackendScheme<dyn Broker> for Recorded {
         const NAMES: &'static [&'static str] = &["memory", "file"];
 

@@ -34,6 +34,7 @@ use crate::{Adoption, Broker, Consumer, MessagingCtx, Subscription, WasiMessagin
 /// A message is fetched only once a permit of its subscription is free, and then waits for a permit that the
 /// component's triggers share. A handler that fails, traps or times out is retried after a pause by the broker; after
 /// the last attempt the message becomes a dead letter.
+#[derive(Clone, Copy, Debug)]
 pub struct MessageConsumer;
 
 #[async_trait]

@@ -89,6 +89,12 @@ pub struct MessagingView<'a> {
     pub(crate) table: &'a mut ResourceTable,
 }
 
+impl fmt::Debug for MessagingView<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MessagingView").finish_non_exhaustive()
+    }
+}
+
 impl MessagingView<'_> {
     /// Marks `message`, delivered by `broker`, as being handled: a message published on its `reply-to` is an answer to
     /// it.

@@ -99,7 +99,7 @@ fn a_container_among_the_files_of_another_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let [first, second] = [first, second].map(|place| folder.path().join("a").join(place));
         File::open(&first).unwrap();
-        let error = File::open(&second).err().expect("both were opened");
+        let error = File::open(&second).expect_err("both were opened");
         assert!(error.to_string().contains("another container"), "{error}");
         File::open(&first).unwrap();
     }

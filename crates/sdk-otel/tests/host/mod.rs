@@ -17,16 +17,16 @@ use wasmtime_wasi_http::{
 
 wasmtime::component::bindgen!({ path: "wit", world: "imports" });
 
-pub mod story;
+pub(crate) mod story;
 
-pub use wasi::otel::logs::LogRecord;
-pub use wasi::otel::metrics::{MetricData, MetricNumber, ResourceMetrics};
-pub use wasi::otel::tracing::{SpanContext, SpanData, SpanKind, Status, TraceFlags};
-pub use wasi::otel::types::KeyValue;
+pub(crate) use wasi::otel::logs::LogRecord;
+pub(crate) use wasi::otel::metrics::{MetricData, MetricNumber, ResourceMetrics};
+pub(crate) use wasi::otel::tracing::{SpanContext, SpanData, SpanKind, Status, TraceFlags};
+pub(crate) use wasi::otel::types::KeyValue;
 
 /// A call or an event of the component.
 #[derive(Clone, Debug)]
-pub enum Record {
+pub(crate) enum Record {
     /// A request of the host's span.
     Outer,
     Start(SpanContext),
@@ -41,14 +41,14 @@ pub enum Record {
 
 /// The host's replies, and the recorded calls.
 #[derive(Clone)]
-pub struct Recorder {
+pub(crate) struct Recorder {
     pub outer: SpanContext,
     pub records: Vec<Record>,
     /// Stops recording, for measurements.
     pub idle: bool,
 }
 
-pub struct Data {
+pub(crate) struct Data {
     wasi: WasiCtx,
     table: ResourceTable,
     http: WasiHttpCtx,
@@ -157,7 +157,7 @@ fn guest() -> PathBuf {
 }
 
 /// Returns the component's imports, as `instance` or `instance.function`.
-pub fn imports() -> Vec<String> {
+pub(crate) fn imports() -> Vec<String> {
     use wasmtime::component::types::ComponentItem;
     let engine = SERVICE.engine();
     let component = SERVICE.instance_pre().component();
@@ -172,7 +172,7 @@ pub fn imports() -> Vec<String> {
 }
 
 /// Creates a host span for the component's calls.
-pub fn outer(sampled: bool) -> SpanContext {
+pub(crate) fn outer(sampled: bool) -> SpanContext {
     SpanContext {
         trace_id: "4bf92f3577b34da6a3ce929d0e0e4736".to_owned(),
         span_id: "00f067aa0ba902b7".to_owned(),
@@ -183,21 +183,21 @@ pub fn outer(sampled: bool) -> SpanContext {
 }
 
 /// An instance that is reused for several calls, as hosts do.
-pub struct Instance {
+pub(crate) struct Instance {
     store: Store<Data>,
     service: Service,
     recorder: Arc<Mutex<Recorder>>,
 }
 
 /// The response and the records of one call, including its tasks.
-pub struct Call {
+pub(crate) struct Call {
     /// `None` if the instance trapped.
     pub answer: Option<(u16, String)>,
     pub records: Vec<Record>,
 }
 
 impl Instance {
-    pub async fn new(outer: SpanContext) -> Self {
+    pub(crate) async fn new(outer: SpanContext) -> Self {
         let recorder = Arc::new(Mutex::new(Recorder { outer, records: Vec::new(), idle: false }));
         let data = Data {
             wasi: WasiCtx::builder().build(),
@@ -212,17 +212,17 @@ impl Instance {
     }
 
     /// Stops recording.
-    pub fn idle(&self) {
+    pub(crate) fn idle(&self) {
         self.recorder.lock().unwrap().idle = true;
     }
 
     /// Sets the host's span for the next calls.
-    pub fn set_outer(&self, outer: SpanContext) {
+    pub(crate) fn set_outer(&self, outer: SpanContext) {
         self.recorder.lock().unwrap().outer = outer;
     }
 
     /// Sends a `GET` for `path`, and waits until the call and its tasks have ended.
-    pub async fn get(&mut self, path: &str) -> Call {
+    pub(crate) async fn get(&mut self, path: &str) -> Call {
         self.recorder.lock().unwrap().records.clear();
         let (service, recorder) = (&self.service, self.recorder.clone());
         let uri: http::Uri = path.parse().unwrap();

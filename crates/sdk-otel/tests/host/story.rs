@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::{KeyValue, MetricData, MetricNumber, Record, SpanData, SpanKind, Status};
 
 /// Returns the ended spans by ID.
-pub fn spans(records: &[Record]) -> HashMap<&str, &SpanData> {
+pub(crate) fn spans(records: &[Record]) -> HashMap<&str, &SpanData> {
     let mut spans = HashMap::new();
     for record in records {
         if let Record::End(span) = record {
@@ -18,7 +18,7 @@ pub fn spans(records: &[Record]) -> HashMap<&str, &SpanData> {
 }
 
 /// Renders the records in order. Every span that started must have ended.
-pub fn story(records: &[Record]) -> Vec<String> {
+pub(crate) fn story(records: &[Record]) -> Vec<String> {
     let spans = spans(records);
     let name = |id: &str| spans.get(id).map_or("?", |span| &span.name);
     let line = |record: &Record| match record {
@@ -35,7 +35,7 @@ pub fn story(records: &[Record]) -> Vec<String> {
 }
 
 /// Renders the spans in the order of their starts, indented below their parents; `outer` is the parent of root spans.
-pub fn tree(records: &[Record], outer: &str) -> String {
+pub(crate) fn tree(records: &[Record], outer: &str) -> String {
     let spans = spans(records);
     let mut started = Vec::new();
     for record in records {
@@ -81,13 +81,13 @@ fn describe(span: &SpanData) -> String {
     text
 }
 
-pub fn attributes(attributes: &[KeyValue]) -> String {
+pub(crate) fn attributes(attributes: &[KeyValue]) -> String {
     let pairs: Vec<_> = attributes.iter().map(|pair| format!("{}={}", pair.key, pair.value)).collect();
     format!("{{{}}}", pairs.join(", "))
 }
 
 /// Renders the exports of metrics, one line per metric.
-pub fn metrics(records: &[Record]) -> Vec<Vec<String>> {
+pub(crate) fn metrics(records: &[Record]) -> Vec<Vec<String>> {
     let exports = records.iter().filter_map(|record| match record {
         Record::Metrics(metrics) => Some(metrics),
         _ => None,

@@ -1,5 +1,6 @@
 //! `Hooks`: connects a [`Client`] to `wasi:http` 0.2 and 0.3.
 
+use std::fmt;
 use std::future::ready;
 
 use http::{Request, Response};
@@ -24,6 +25,12 @@ pub struct Hooks {
     client: Client,
     telemetry: Telemetry,
     bytes: Option<ByteBudget>,
+}
+
+impl fmt::Debug for Hooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hooks").finish_non_exhaustive()
+    }
 }
 
 impl Hooks {

@@ -1,5 +1,6 @@
 //! `Client`: sends a component's request and receives the head of its response.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,6 +46,12 @@ const HTTP2_PING: Duration = Duration::from_secs(10);
 /// fail with [`Error::ConnectionTerminated`].
 #[derive(Clone)]
 pub struct Client(Arc<Inner>);
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").finish_non_exhaustive()
+    }
+}
 
 struct Inner {
     pooled: legacy::Client<Connector, Upload>,

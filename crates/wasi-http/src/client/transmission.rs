@@ -1,5 +1,6 @@
 //! `Transmission`: the outcome of sending a request's body.
 
+use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -13,6 +14,12 @@ use wasmtime_wasi_http::{Error, WasiBody};
 /// A server may answer without reading the whole body. That is no error.
 #[must_use = "a body that fails after the response has begun is only reported here"]
 pub struct Transmission(State);
+
+impl fmt::Debug for Transmission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transmission").finish_non_exhaustive()
+    }
+}
 
 enum State {
     Done,

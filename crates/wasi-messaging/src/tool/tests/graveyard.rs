@@ -37,7 +37,6 @@ impl Graveyard {
 static GRAVES: LazyLock<std::sync::Mutex<Vec<(String, Graveyard)>>> = LazyLock::new(std::sync::Mutex::default);
 
 #[async_trait]
-
 impl BackendScheme<dyn Broker> for Grave {
     const NAMES: &'static [&'static str] = &["grave", "hollow"];
 

@@ -6,8 +6,6 @@
 //! and calls an [`Export`] of it in [`Instances`], under the runtime's [`Limits`].
 //! This crate starts no thread, reads no environment variable and names no particular service: it works in any embedding.
 
-#![warn(missing_debug_implementations)]
-
 mod admission;
 mod backend;
 mod call;

@@ -14,8 +14,11 @@ mod queue;
 mod tests;
 mod types;
 
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
 pub use incoming::IncomingValue;
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
 pub use names::ObjectNames;
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
 pub use outgoing::OutgoingValue;
 
 /// A host function's answer: an error is text to the guest.

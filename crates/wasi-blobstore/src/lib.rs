@@ -31,3 +31,6 @@ pub use tempo_blobstore::{
     ByteRange, Container, Data, Entry, Error, ErrorKind, File, Memory, ObjectInfo, PutOptions, Result, Upload,
 };
 pub use tempo_core::{Provide, Service};
+// The crates whose types are in signatures here, so that an embedder needs this crate and wasmtime only.
+#[doc(no_inline)]
+pub use {tempo_backend, tempo_core, tempo_settings, tempo_telemetry};

@@ -72,6 +72,7 @@ impl fmt::Debug for BlobstoreView<'_> {
 }
 
 /// A container that a guest has opened.
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
 pub struct OpenContainer {
     pub(crate) name: String,
     pub(crate) container: Arc<dyn Container>,

@@ -21,3 +21,6 @@ pub use service::{ConfigView, WasiConfig};
 pub use tempo_core::{Provide, Service};
 pub use values::Values;
 pub use variables::Variables;
+// The crates whose types are in signatures here, so that an embedder needs this crate and wasmtime only.
+#[doc(no_inline)]
+pub use {tempo_backend, tempo_core, tempo_settings, tempo_telemetry};

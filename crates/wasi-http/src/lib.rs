@@ -22,3 +22,6 @@ pub use held::HeldBytes;
 pub use server::HttpServer;
 pub use service::{HttpView, WasiHttp};
 pub use tempo_core::{Provide, Service};
+// The crates whose types are in signatures here, so that an embedder needs this crate and wasmtime only.
+#[doc(no_inline)]
+pub use {tempo_backend, tempo_core, tempo_settings, tempo_telemetry};

@@ -27,6 +27,10 @@ pub use limits::KeyValueLimits;
 pub use service::{KeyValueCtx, KeyValueView, WasiKeyValue};
 pub use tempo_core::{Provide, Service};
 pub use tempo_keyvalue::{
-    Change, Condition, Entry, Error, ErrorKind, File, FileStore, KeyValueStore, Memory, MemoryStore, Result, Version,
+    Change, Condition, Entry, Error, ErrorKind, File, FileStore, Increment, KeyValueStore, Memory, MemoryStore, Result,
+    Version,
 };
 pub use watcher::KeyValueWatcher;
+// The crates whose types are in signatures here, so that an embedder needs this crate and wasmtime only.
+#[doc(no_inline)]
+pub use {tempo_backend, tempo_core, tempo_settings, tempo_telemetry};

@@ -9,6 +9,7 @@ use crate::{Bucket, KeyValueView, Version};
 
 /// A compare-and-swap that a component has begun. It keeps no value: many handles would keep many of them.
 #[derive(Clone, Debug)]
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
 pub struct Cas {
     bucket: Bucket,
     key: String,

@@ -16,3 +16,6 @@ pub use context::LoggingCtxBuilder;
 pub use events::{Events, TracingLog};
 pub use service::{LoggingView, WasiLogging};
 pub use tempo_core::{Provide, Service};
+// The crates whose types are in signatures here, so that an embedder needs this crate and wasmtime only.
+#[doc(no_inline)]
+pub use {tempo_backend, tempo_core, tempo_settings, tempo_telemetry};

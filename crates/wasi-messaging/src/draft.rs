@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use wasmtime::component::Resource;
 
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
 pub use self::message::OwnMessage;
 use crate::allowed::{Allowed, AllowedTopics};
 use crate::bindings::draft::wasi::messaging::{producer, request_reply, types};
@@ -13,6 +14,7 @@ use crate::error::{TrappableError, no_such_client};
 use crate::{Broker, Error, ErrorKind, Message, MessagingView};
 
 /// A component's connection to a client.
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
 pub struct Connection {
     /// `None` after `disconnect`.
     broker: Option<(Arc<dyn Broker>, Allowed)>,
@@ -20,6 +22,7 @@ pub struct Connection {
 
 /// Timeout and number of answers of a request.
 #[derive(Clone, Copy, Default)]
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
 pub struct RequestOptions {
     timeout_ms: Option<u32>,
     replies: Option<u32>,

@@ -40,3 +40,6 @@ pub use tempo_messaging::{
 };
 #[cfg(feature = "tool")]
 pub use tool::Messages;
+// The crates whose types are in signatures here, so that an embedder needs this crate and wasmtime only.
+#[doc(no_inline)]
+pub use {tempo_backend, tempo_core, tempo_settings, tempo_telemetry};

@@ -9,6 +9,7 @@ use wasmtime_wasi::p2::{DynInputStream, InputStream, Pollable, StreamError, Stre
 use crate::{Data, Error, ErrorKind, Result};
 
 /// An object, or a range of one, that a guest may read.
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
 pub struct IncomingValue {
     size: u64,
     data: Data,

@@ -16,6 +16,7 @@ const PAGE: usize = 1000;
 const NAME_OVERHEAD: usize = 8;
 
 /// A listing on its way to a guest. It holds one page at most.
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
 pub struct ObjectNames {
     container: Arc<dyn Container>,
     page: VecDeque<String>,

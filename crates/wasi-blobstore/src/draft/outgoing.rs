@@ -21,6 +21,7 @@ use crate::{Container, Error, ErrorKind, ObjectInfo, PutOptions, Result};
 const MAX_BUFFERED_BYTES: usize = 4 * CHUNK;
 
 /// A value that a guest writes. Dropped before it is finished, it becomes no object.
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
 pub struct OutgoingValue {
     pipe: Arc<Pipe>,
     has_body: bool,

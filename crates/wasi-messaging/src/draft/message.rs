@@ -10,6 +10,7 @@ use crate::client::held;
 use crate::{Broker, Error, Message, MessagingView, Result, check};
 
 /// A message with its reservation. Validated when sent.
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
 pub struct OwnMessage {
     message: Message,
     /// The broker of a received message.

@@ -28,12 +28,6 @@ fn a_component_that_is_cut_short_or_damaged() {
 }
 
 #[test]
-fn a_core_module() {
-    run(&Component::text("(module)"))
-        .failed_in_one_line(65, &["this is a core module; make it a component (`wasm-tools component new`)"]);
-}
-
-#[test]
 fn a_component_without_a_handler() {
     run(&Component::text("(component)")).failed_in_one_line(
         65,
@@ -91,29 +85,4 @@ fn an_output_that_cannot_be_written() {
     compile("no/such/directory/app.bin")
         .failed_in_one_line(73, &["cannot write no/such/directory/app.bin: No such file"]);
     compile(".").failed_in_one_line(73, &["cannot write .: "]);
-}
-
-#[test]
-fn a_command_line_that_makes_no_sense() {
-    let hello = guest("hello");
-    let hello = hello.to_str().unwrap();
-    Run::tempo(["run", hello, "--no-such-flag"]).finish().failed_in_one_line(64, &["--no-such-flag", "see --help"]);
-    Run::tempo(["run", hello, "--max-memry", "1MiB"]).finish().failed_in_one_line(64, &["--max-memry", "--max-memory"]);
-    Run::tempo(["run", hello, "--addr"]).finish().failed_in_one_line(64, &["--addr"]);
-    Run::tempo(["run"]).finish().failed_in_one_line(64, &["<FILE>"]);
-    Run::tempo(["serve", hello]).finish().failed_in_one_line(64, &["serve"]);
-    Run::tempo(["run", hello, "argument"]).finish().failed_in_one_line(64, &["argument"]);
-    Run::tempo(["inspect", hello, "--output", "x"]).finish().failed_in_one_line(64, &["--output"]);
-}
-
-#[test]
-fn help_and_version_are_no_errors() {
-    let ended = Run::tempo(["--version"]).finish();
-    assert!(ended.succeeded().starts_with("tempo 0."), "{ended:?}");
-    let ended = Run::tempo(["run", "--help"]).finish();
-    for part in
-        ["--addr <HOST:PORT>", "[default: 127.0.0.1:8080]", "TEMPO_MAX_MEMORY", "--allow-http <URL>", "--config"]
-    {
-        assert!(ended.succeeded().contains(part), "no {part} in {}", ended.stdout);
-    }
 }

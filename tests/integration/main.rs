@@ -8,6 +8,8 @@ mod blobstore;
 mod blobstore_copies;
 mod blobstore_large;
 mod blobstore_s3;
+mod cli_errors;
+mod cli_help;
 mod command;
 mod dashboard;
 mod dashboard_intake;

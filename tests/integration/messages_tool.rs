@@ -148,26 +148,3 @@ fn what_keeps_nothing_is_named() {
     let ended = Run::tempo(["messages"]).with_file(".env", settings).finish();
     ended.failed_in_one_line(78, &["TEMPO_MESSAGING: nats://", "(.env:1)"]);
 }
-
-#[test]
-fn mistakes_on_the_command_line() {
-    for (arguments, expected) in [
-        (&["bury"][..], "unrecognized subcommand 'bury'"),
-        (&["list", "--addr", "127.0.0.1:0"], "unexpected argument '--addr'"),
-        (&["--json", "purge", "--dead-letter", "1"], "--json is not an argument of purge"),
-        (&["purge", "1"], "required arguments were not provided: --dead-letter"),
-        (&["purge", "--dead-letter"], "required arguments were not provided: <SEQUENCE|--all>"),
-        (
-            &["replay", "--dead-letter", "one"],
-            "invalid value 'one' for '[SEQUENCE]': invalid digit found in string; see --help",
-        ),
-        (&["list", "--messaging", "nowhere"], "--messaging: expected [NAME=]URL"),
-    ] {
-        Run::tempo(["messages"]).args(arguments).finish().failed_in_one_line(64, &[expected]);
-    }
-    // A runtime has only the tools in its list.
-    Run::new("tempo-http").args(["messages"]).finish().failed_in_one_line(64, &["unrecognized subcommand 'messages'"]);
-    let help = Run::new("tempo-worker").args(["messages", "peek", "--help"]).finish();
-    let help = help.succeeded();
-    assert!(help.contains("--dead-letter") && help.contains("--messaging") && !help.contains("--addr"), "{help}");
-}

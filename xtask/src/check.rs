@@ -5,13 +5,14 @@
 use std::time::Instant;
 
 use anyhow::{Result, bail};
-use clap::{Arg, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::names::TARGET;
 use crate::setup;
 use crate::shell::{self, say};
 use crate::workspace::{self, Workspace};
 
+mod api;
 mod crates;
 mod deny;
 mod layers;
@@ -42,18 +43,24 @@ const STEPS: &[Step] = &[
     ("lints", host_lints),
     ("guest-lints", guest_lints),
     ("docs", docs),
+    ("api", api::check),
 ];
 
 pub(crate) fn command() -> Command {
     let names = STEPS.iter().map(|(name, _)| *name);
     let steps = Arg::new("steps").value_name("STEP").num_args(0..).value_parser(names.collect::<Vec<_>>());
+    let bless = Arg::new("bless").long("bless").action(ArgAction::SetTrue);
     Command::new("check")
         .about("Formatting, lints, docs, and the rules of CONTRIBUTING.md")
         .arg(steps.help("Only these steps; by default all"))
+        .arg(bless.help("Writes the listings that the step `api` compares with the crates, and checks nothing"))
 }
 
 pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
     let workspace = Workspace::load()?;
+    if arguments.get_flag("bless") {
+        return api::bless(&workspace);
+    }
     let chosen: Vec<&String> = arguments.get_many("steps").into_iter().flatten().collect();
     let mut failed = Vec::new();
     for (name, step) in STEPS.iter().filter(|(name, _)| chosen.is_empty() || chosen.iter().any(|c| c == name)) {

@@ -32,6 +32,8 @@ pub use schemes::Azure;
 pub use schemes::GoogleCloud;
 #[cfg(feature = "aws")]
 pub use schemes::S3;
+#[cfg(feature = "fuzzing")]
+pub(crate) use schemes::bucket;
 
 /// The media type that servers report for objects without one.
 const NO_TYPE: &str = "binary/octet-stream";

@@ -10,6 +10,9 @@ mod cloud;
 mod error;
 mod file;
 mod flag;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod memory;
 mod record;
 #[cfg(any(test, feature = "testkit"))]

@@ -90,7 +90,7 @@ impl Intake {
 }
 
 /// Decodes a request to `path` and adds its items.
-fn read(recent: &Recent, path: &str, message: &[u8]) -> Result<(), Refusal> {
+pub(crate) fn read(recent: &Recent, path: &str, message: &[u8]) -> Result<(), Refusal> {
     let read = match path {
         "/v1/traces" => walk(message, Exporter::of, |exporter, scope, span: &Span| {
             if let Some((trace, row)) = of_span(span, exporter.origin(scope)) {
@@ -110,12 +110,13 @@ fn header<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Option<&'a s
     headers.get(name)?.to_str().ok()
 }
 
-fn decompress(sent: &[u8]) -> Result<Bytes, Refusal> {
+/// Decompresses the body of a request.
+pub(crate) fn decompress(sent: &[u8]) -> Result<Bytes, Refusal> {
     let mut plain = Vec::new();
     let limit = MAX_REQUEST_BYTES as u64;
     match GzDecoder::new(sent).take(limit + 1).read_to_end(&mut plain) {
         Ok(length) if length <= MAX_REQUEST_BYTES => Ok(plain.into()),
-        Ok(_) => Err((StatusCode::PAYLOAD_TOO_LARGE, "more than 4 MiB when it is decompress")),
+        Ok(_) => Err((StatusCode::PAYLOAD_TOO_LARGE, "more than 4 MiB when decompressed")),
         Err(_) => Err((StatusCode::BAD_REQUEST, "not gzip")),
     }
 }

@@ -1,11 +1,16 @@
 //! The dashboard of Tempo's runtimes.
 //!
 #![doc = include_str!("../README.md")]
+// docs.rs shows the feature that an item needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod convert;
 mod dashboard;
 mod events;
 mod field;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod intake;
 mod recent;
 mod rows;

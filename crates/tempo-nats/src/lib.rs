@@ -49,6 +49,9 @@ mod connection;
 mod error;
 #[cfg(any(feature = "blobstore", feature = "keyvalue"))]
 mod fetch;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(feature = "keyvalue")]
 mod key;
 #[cfg(feature = "keyvalue")]

@@ -29,8 +29,9 @@ impl HostKey {
         &self.0
     }
 
-    #[cfg(test)]
-    pub(crate) fn from_bytes(bytes: [u8; KEY_BYTES]) -> Self {
+    /// Creates a key from its bytes.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub fn from_bytes(bytes: [u8; KEY_BYTES]) -> Self {
         Self(bytes)
     }
 

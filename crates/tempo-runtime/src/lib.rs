@@ -19,6 +19,9 @@ mod engine;
 mod env_file;
 mod epoch;
 mod found_file;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod granted;
 mod grants;
 mod guest_output;

@@ -61,9 +61,14 @@ pub(crate) fn encode(header: &Header, code: &[u8], key: &HostKey) -> anyhow::Res
     file.extend_from_slice(&u32::try_from(header.len())?.to_le_bytes());
     file.extend_from_slice(&header);
     file.extend_from_slice(code);
+    Ok(sign(file, key))
+}
+
+/// Appends the tag to `file`, the bytes that precede it.
+pub fn sign(mut file: Vec<u8>, key: &HostKey) -> Vec<u8> {
     let tag = hmac::sign(&mac_key(key), &file);
     file.extend_from_slice(tag.as_ref());
-    Ok(file)
+    file
 }
 
 /// Verifies the signature of a file, and splits the file into its header and machine code.

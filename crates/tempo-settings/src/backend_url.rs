@@ -30,13 +30,19 @@ impl BackendUrl {
     ///
     /// # Errors
     ///
-    /// The path is empty.
+    /// The path is empty, is not UTF-8, or contains `%3F`, which would become a question mark.
     pub fn of_file(path: &Path) -> Result<Self, Error> {
-        let path = path.display().to_string().replace('?', "%3F");
-        if path.is_empty() {
-            return Err(Error::new(ErrorKind::BadConfiguration, "a path is empty"));
+        let bad = |problem: &str| Error::new(ErrorKind::BadConfiguration, problem);
+        let text = path.to_str().ok_or_else(|| bad("a path is not UTF-8"))?;
+        if text.is_empty() {
+            return Err(bad("a path is empty"));
         }
-        Ok(Self { scheme: "file".to_owned(), rest: path })
+        if text.contains("%3F") || text.contains("%3f") {
+            return Err(bad("a path contains %3F, which is the question mark of a URL"));
+        }
+        // Two slashes would begin with the name of a host.
+        let host = if text.starts_with("//") { "//" } else { "" };
+        Ok(Self { scheme: "file".to_owned(), rest: format!("{host}{}", text.replace('?', "%3F")) })
     }
 
     /// Returns the path of a `file:` URL, without options: `file:./data`, `file:/data` or `file:///data`. `%3F` is unescaped
@@ -92,19 +98,21 @@ impl FlagValue for BackendUrl {
 
 impl fmt::Display for BackendUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(after) = self.rest.strip_prefix("//").filter(|_| self.scheme != "file") else {
-            return write!(f, "{}:{}", self.scheme, self.rest);
-        };
+        if self.scheme == "file" {
+            return write!(f, "file:{}", self.rest);
+        }
+        // A user may forget the slashes.
+        let (slashes, after) = self.rest.strip_prefix("//").map_or(("", &*self.rest), |after| ("//", after));
         // The user info before an @ and the options after a question mark may be secrets. An @ after the authority makes the
         // URL ambiguous, so all of it is hidden.
         let (authority, rest) =
             after.split_at_checked(after.find(['/', '?', '#']).unwrap_or(after.len())).unwrap_or(("", ""));
         if rest.contains('@') {
-            return write!(f, "{}://***", self.scheme);
+            return write!(f, "{}:{slashes}***", self.scheme);
         }
         let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
         let path = rest.split(['?', '#']).next().unwrap_or_default();
-        write!(f, "{}://{host}{path}", self.scheme)
+        write!(f, "{}:{slashes}{host}{path}", self.scheme)
     }
 }
 
@@ -163,6 +171,10 @@ mod tests {
         assert_eq!(shown("file:///a@b"), "file:///a@b");
         assert_eq!(shown("file:./a?b@c"), "file:./a?b@c");
         assert_eq!(shown("MEMORY:"), "memory:");
+        // Without the slashes, which a user may forget.
+        assert_eq!(shown("nats:user:p@ss@host:4222/name"), "nats:host:4222/name");
+        assert_eq!(shown("s3:bucket?secret_access_key=hunter2"), "s3:bucket");
+        assert_eq!(shown("nats:/user:pass@host/name"), "nats:***");
         assert_eq!(format!("{:?}", BackendUrl::parse("nats://u:p@h/x").unwrap()), "nats://h/x");
     }
 
@@ -179,7 +191,11 @@ mod tests {
         assert_eq!(path("file:/what%3F%3f%41"), Some("/what??%41".into()));
         let url = BackendUrl::of_file(Path::new("./a?b")).unwrap();
         assert_eq!((url.path(), url.quota()), (Some("./a?b".into()), Ok(None)));
-        assert!(BackendUrl::of_file(Path::new("")).is_err());
+        let url = BackendUrl::of_file(Path::new("//data/x")).unwrap();
+        assert_eq!(url.path(), Some("//data/x".into()));
+        for unusable in ["", "a%3Fb", "a%3f"] {
+            assert!(BackendUrl::of_file(Path::new(unusable)).is_err(), "{unusable}");
+        }
     }
 
     #[test]

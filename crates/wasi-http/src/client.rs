@@ -22,5 +22,7 @@ mod upload;
 
 pub use config::ClientConfig;
 pub use hooks::Hooks;
+#[cfg(feature = "fuzzing")]
+pub(crate) use request::strip;
 pub use send::Client;
 pub use transmission::Transmission;

@@ -1,12 +1,17 @@
 //! `wasi:http` 0.2 and 0.3 for wasmtime: a server that drives components, and a client with an egress policy.
 //!
 #![doc = include_str!("../README.md")]
+// docs.rs shows the feature that an item needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod backend;
 mod client;
 mod context;
 mod egress;
 mod fields;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod held;
 mod host_fed;
 mod requests;

@@ -38,6 +38,9 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinHandle;
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use self::{bodiless::content_length, fields::receive};
+
 use self::accept::Accepter;
 use self::backlog::Backlog;
 use self::config::Config;

@@ -14,6 +14,9 @@ mod consumer;
 mod context;
 mod draft;
 mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod limits;
 mod replies;
 mod service;

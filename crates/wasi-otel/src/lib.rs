@@ -1,11 +1,16 @@
 //! The `wasi:otel` host service: telemetry of components, within limits, as messages of the OpenTelemetry protocol.
 //!
 #![doc = include_str!("../README.md")]
+// docs.rs shows the feature that an item needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod backend;
 mod bindings;
 pub mod conformance;
 mod context;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod host_telemetry;
 mod limits;
 mod logs;

@@ -31,6 +31,7 @@ enum Layer {
     Program,
     Guest,
     Tests,
+    Fuzz,
     Xtask,
 }
 
@@ -53,6 +54,7 @@ impl Layer {
             ["runtimes", _] => Self::Program,
             ["guests", _] | ["tests", "guests", _] => Self::Guest,
             ["tests"] => Self::Tests,
+            ["fuzz"] => Self::Fuzz,
             ["xtask"] => Self::Xtask,
             _ => return None,
         })
@@ -74,6 +76,19 @@ impl Layer {
             }
             Self::Sdk | Self::Guest => &[Self::Sdk],
             Self::Program => &[Self::Runtime, Self::Core, Self::Service, Self::Domain, Self::Server],
+            // Fuzz targets reach the parsers of every layer.
+            Self::Fuzz => &[
+                Self::Settings,
+                Self::Telemetry,
+                Self::Export,
+                Self::Dashboard,
+                Self::Backend,
+                Self::Domain,
+                Self::Server,
+                Self::Core,
+                Self::Service,
+                Self::Runtime,
+            ],
             Self::Tests => &[
                 Self::Settings,
                 Self::Telemetry,
@@ -94,7 +109,8 @@ pub(super) fn check(tree: &Tree, workspace: &Workspace, problems: &mut Problems)
         check_direct(package, workspace, problems);
         let forbidden = match layer(package) {
             Some(Layer::Core) => "clap",
-            Some(Layer::Runtime | Layer::Service | Layer::Program | Layer::Tests | Layer::Xtask) | None => continue,
+            Some(Layer::Runtime | Layer::Service | Layer::Program | Layer::Tests | Layer::Fuzz | Layer::Xtask)
+            | None => continue,
             Some(_) => "wasmtime",
         };
         for reached in reached(package)?.iter().filter(|name| is_of(name, forbidden)) {

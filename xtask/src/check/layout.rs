@@ -17,6 +17,7 @@ const ENTRIES: &[&str] = &[
     "clippy.toml",
     "crates",
     "deny.toml",
+    "fuzz",
     "guests",
     "runtimes",
     "rustfmt.toml",

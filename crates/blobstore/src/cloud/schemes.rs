@@ -54,6 +54,12 @@ fn address(url: &BackendUrl) -> Result<Address, Error> {
     Address::of(url).ok_or_else(|| bad(url, &expected()))
 }
 
+/// Returns the bucket and the prefix of a URL.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn bucket(url: &BackendUrl) -> Result<(String, String), Error> {
+    address(url).map(|address| (address.bucket, address.prefix))
+}
+
 /// Parses the options of `address` as `K`, and passes them to the builder.
 fn configure<B, K: std::str::FromStr>(
     url: &BackendUrl,

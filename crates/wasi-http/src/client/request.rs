@@ -128,7 +128,7 @@ fn written_port(target: &Target, uri: &Uri) -> Option<HeaderValue> {
 }
 
 /// Removes connection-specific fields, also from trailers.
-pub(super) fn strip(headers: &mut HeaderMap) {
+pub(crate) fn strip(headers: &mut HeaderMap) {
     remove_named_by_connection(headers);
     for name in NOT_FORWARDED.iter().chain([&header::UPGRADE]) {
         headers.remove(name);

@@ -68,7 +68,8 @@ impl Host {
             url::Host::Ipv6(address) => Self::Ip(IpAddr::from(*address).to_canonical()),
             url::Host::Domain(name) => {
                 let name = name.strip_suffix('.').unwrap_or(name);
-                if name.split('.').any(str::is_empty) {
+                // The log recommends the host of a denied request as a grant, where a star stands for other hosts.
+                if name.split('.').any(str::is_empty) || name.contains('*') {
                     return None;
                 }
                 Self::Name((*name).to_owned())
@@ -181,6 +182,10 @@ mod tests {
             "a/b",
             "a:x",
             "a:70000",
+            "*",
+            "*.example.com",
+            "%2a.example.com",
+            "\u{ff0a}",
             "[::1",
             "[fe80::1%25eth0]",
         ] {

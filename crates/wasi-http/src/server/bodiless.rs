@@ -1,6 +1,6 @@
 //! Responses without a body, whatever the guest writes: those to HEAD, and 204 and 304 (RFC 9110, 6.4.1).
 
-use http::{HeaderMap, Response, StatusCode, Version, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, header};
 
 /// Returns whether a response has no body.
 pub(crate) fn is_bodiless(to_head: bool, status: StatusCode) -> bool {
@@ -9,7 +9,20 @@ pub(crate) fn is_bodiless(to_head: bool, status: StatusCode) -> bool {
 
 /// Returns the length that `headers` announce.
 pub(crate) fn content_length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+    parse_length(headers.get(header::CONTENT_LENGTH)?)
+}
+
+/// Returns whether each length that `headers` announce is a number, and the same. hyper sends them as they are.
+pub(super) fn has_valid_length(headers: &HeaderMap) -> bool {
+    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter().map(parse_length);
+    let Some(first) = lengths.next() else { return true };
+    first.is_some() && lengths.all(|length| length == first)
+}
+
+/// Parses digits. `u64` alone would also accept a plus sign.
+fn parse_length(value: &HeaderValue) -> Option<u64> {
+    let text = value.to_str().ok()?;
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
 /// Completes the guest's head. `size` is the length of the body that the guest wrote to HEAD, if known: it becomes the
@@ -44,6 +57,27 @@ mod tests {
         let mut head = head.body(()).unwrap();
         let omitted = complete(&mut head, to_head, version, Some(7));
         (content_length(head.headers()), omitted)
+    }
+
+    #[test]
+    fn a_length_is_digits_and_one_number() {
+        for (values, valid) in [
+            (&[][..], true),
+            (&["5"], true),
+            (&["5", "5"], true),
+            (&["5", "6"], false),
+            (&["+5"], false),
+            (&["5", "+5"], false),
+            (&[""], false),
+            (&["5, 5"], false),
+            (&["18446744073709551616"], false),
+        ] {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append("content-length", HeaderValue::from_static(value));
+            }
+            assert_eq!(has_valid_length(&headers), valid, "{values:?}");
+        }
     }
 
     #[test]

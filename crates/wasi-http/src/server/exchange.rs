@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 use tokio::task::unconstrained;
 use wasmtime_wasi_http::{Error, WasiBody};
 
-use super::bodiless::{content_length, is_bodiless};
+use super::bodiless::{content_length, has_valid_length, is_bodiless};
 use super::guest::{Answer, ExchangeEnd, Handler};
 use super::quiescence::Quiescence;
 use super::reply::Refusal;
@@ -162,6 +162,12 @@ impl Exchange {
             let status = head.status.as_u16();
             self.log(|component| {
                 tracing::warn!(component, status, "the component answered with a status that is no final response");
+            });
+            return Err(Refusal::Failed);
+        }
+        if !has_valid_length(&head.headers) {
+            self.log(|component| {
+                tracing::warn!(component, "the component answered with a content-length that is no number");
             });
             return Err(Refusal::Failed);
         }

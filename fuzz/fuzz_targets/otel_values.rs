@@ -1,0 +1,13 @@
+//! `cargo fuzz run --features programs otel_values`; without cargo-fuzz, see [`tempo_fuzz::replay`].
+#![allow(unexpected_cfgs, reason = "cargo-fuzz sets `fuzzing`")]
+#![cfg_attr(fuzzing, no_main)]
+
+#[cfg(fuzzing)]
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    tempo_fuzz::otel_values::run(data);
+});
+
+#[cfg(not(fuzzing))]
+fn main() -> std::io::Result<()> {
+    tempo_fuzz::replay(&tempo_fuzz::otel_values::TARGET)
+}

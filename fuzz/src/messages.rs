@@ -70,7 +70,8 @@ fn message(data: &[u8]) -> Message {
     let (key, content_type, reply_to) = (optional(), optional(), optional());
     let payload = Bytes::from(texts.next().unwrap_or_default());
     let headers = std::iter::from_fn(|| Some((texts.next()?, texts.next().unwrap_or_default()))).collect();
-    Message { topic, key, content_type, headers, reply_to, payload }
+    let message = Message::new(topic, payload).with_key(key).with_content_type(content_type);
+    message.with_headers(headers).with_reply_to(reply_to)
 }
 
 /// Writes the headers as lines and parses them leniently: any line break counts, and values are trimmed.

@@ -37,6 +37,17 @@ fn a_body_of_another_length_than_announced_is_no_response() {
 }
 
 #[test]
+fn a_length_that_is_no_number_is_no_response() {
+    for server in BOTH.map(serve) {
+        for length in ["%2B5", "5x", "-5", "18446744073709551616"] {
+            let response = get(server.address, &format!("/answer?length={length}&write=5"));
+            assert_eq!(response.status, 500, "{length}");
+        }
+        assert_eq!(get(server.address, "/answer?length=5&write=5").text(), "xxxxx");
+    }
+}
+
+#[test]
 fn a_large_body_that_is_too_short_closes_the_connection() {
     for server in servers() {
         for target in ["/answer?length=300001&write=300000", "/answer?length=300000&write=300001"] {

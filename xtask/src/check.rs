@@ -21,9 +21,9 @@ mod links;
 mod manifests;
 mod map;
 mod problems;
-mod public_api;
 mod sources;
 mod tree;
+mod unstable_types;
 mod wit;
 mod words;
 
@@ -91,7 +91,7 @@ fn rules(workspace: &Workspace) -> Result<()> {
     map::check(&tree, &mut problems);
     wit::check(&tree, &mut problems);
     words::check(&tree, &mut problems)?;
-    public_api::check(&tree, &mut problems)?;
+    unstable_types::check(&tree, &mut problems)?;
     layers::check(&tree, workspace, &mut problems)?;
     problems.into_result()
 }

@@ -15,16 +15,16 @@ use crate::convert;
 use crate::rows::{LogRow, SpanRow};
 
 /// Maximum number of traces.
-pub const MAX_TRACES: usize = 200;
+pub(crate) const MAX_TRACES: usize = 200;
 /// Maximum memory of all traces and of one trace, in bytes.
-pub const MAX_TRACES_BYTES: usize = 4 << 20;
+pub(crate) const MAX_TRACES_BYTES: usize = 4 << 20;
 const MAX_TRACE_BYTES: usize = 1 << 20;
 /// Maximum spans of one trace. Spans of component calls have their own limit: they are few, end last, and connect the
 /// others.
 const MAX_SPANS_PER_TRACE: usize = 512;
 const MAX_CALLS_PER_TRACE: usize = 1024;
 /// Maximum number of log lines, and their maximum memory, in bytes.
-pub const MAX_LINES: usize = 1000;
+pub(crate) const MAX_LINES: usize = 1000;
 const MAX_LINES_BYTES: usize = 1 << 20;
 /// Memory of a row besides its text, in bytes.
 const ROW_OVERHEAD: usize = 128;

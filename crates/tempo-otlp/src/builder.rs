@@ -1,5 +1,6 @@
 //! `Builder`: assembles settings, buffers, meters, sinks and the telemetry thread.
 
+use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -185,6 +186,22 @@ impl Builder {
         let guests = GuestMetrics::new(sent, scraped, Arc::clone(losses));
         self.scrapes.iter().for_each(|scrape| scrape.show(&guests));
         Some(guests)
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("component", &self.component)
+            .field("runtime", &self.runtime)
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Running").field("telemetry", &self.telemetry).finish_non_exhaustive()
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod serve;
 
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -217,6 +218,12 @@ impl<T> Received<T> {
             any_value::Value::StringValue(text) => Some(text),
             _ => None,
         }
+    }
+}
+
+impl fmt::Debug for Collector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Collector").field("address", &self.address).finish_non_exhaustive()
     }
 }
 

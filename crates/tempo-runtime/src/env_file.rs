@@ -16,7 +16,7 @@ pub(crate) type Variables = BTreeMap<String, Value>;
 /// # Errors
 ///
 /// A line is not `NAME=value`.
-pub(crate) fn parse(text: &str, path: &str) -> Result<Variables, Error> {
+pub fn parse(text: &str, path: &str) -> Result<Variables, Error> {
     let mut variables = Variables::new();
     for (index, line) in text.lines().enumerate() {
         let line = line.trim();

@@ -15,7 +15,7 @@ pub(crate) const KEY_FILE: Flag =
 const KEY_BYTES: usize = 32;
 
 /// A key for HMAC-SHA-256. Its debug output hides it.
-pub(crate) struct HostKey([u8; KEY_BYTES]);
+pub struct HostKey([u8; KEY_BYTES]);
 
 impl std::fmt::Debug for HostKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -16,6 +16,7 @@ mod cli;
 mod command;
 mod deserialize;
 mod engine;
+#[cfg_attr(not(feature = "fuzzing"), allow(unreachable_pub, reason = "the fuzz targets call it"))]
 mod env_file;
 mod epoch;
 mod found_file;
@@ -25,6 +26,7 @@ pub mod fuzzing;
 mod granted;
 mod grants;
 mod guest_output;
+#[cfg_attr(not(feature = "fuzzing"), allow(unreachable_pub, reason = "the fuzz targets call it"))]
 mod host_key;
 mod inspect;
 mod interfaces;
@@ -39,6 +41,7 @@ mod notices;
 mod open_files;
 mod output;
 mod own_files;
+#[cfg_attr(not(feature = "fuzzing"), allow(unreachable_pub, reason = "the fuzz targets call it"))]
 mod precompiled;
 mod registry;
 #[cfg(feature = "telemetry")]
@@ -47,7 +50,9 @@ mod reporting;
 #[path = "reporting_off.rs"]
 mod reporting;
 mod runtime;
+#[cfg_attr(not(feature = "fuzzing"), allow(unreachable_pub, reason = "the fuzz targets call it"))]
 mod scan;
+#[cfg_attr(not(feature = "fuzzing"), allow(unreachable_pub, reason = "the fuzz targets call it"))]
 mod settings_file;
 mod signals;
 mod tool;

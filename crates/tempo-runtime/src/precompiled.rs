@@ -24,7 +24,7 @@ const MAX_HEADER_BYTES: usize = 4096;
 
 /// The header, which precedes the machine code.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Header {
+pub struct Header {
     /// The wasmtime version and target, human-readable.
     pub built_by: String,
     /// wasmtime's compatibility hash: version, target, processor features and settings.
@@ -39,7 +39,7 @@ pub(crate) struct Header {
 }
 
 /// Returns the `built_by` of this program on this machine.
-pub(crate) fn this_build() -> String {
+pub fn this_build() -> String {
     format!("wasmtime {} for {}-{}", wasmtime_version(), std::env::consts::ARCH, std::env::consts::OS)
 }
 
@@ -54,7 +54,7 @@ pub(crate) fn is_precompiled(bytes: &[u8]) -> bool {
 }
 
 /// Encodes and signs a precompiled file.
-pub(crate) fn encode(header: &Header, code: &[u8], key: &HostKey) -> anyhow::Result<Vec<u8>> {
+pub fn encode(header: &Header, code: &[u8], key: &HostKey) -> anyhow::Result<Vec<u8>> {
     let header = serde_json::to_vec(header)?;
     let mut file = Vec::with_capacity(MAGIC.len() + 4 + header.len() + code.len() + TAG_BYTES);
     file.extend_from_slice(MAGIC);
@@ -76,7 +76,7 @@ pub fn sign(mut file: Vec<u8>, key: &HostKey) -> Vec<u8> {
 /// # Errors
 ///
 /// The file is truncated, was built by another version, or is not signed by `key`.
-pub(crate) fn decode<'a>(file: &'a [u8], key: Option<&HostKey>) -> Result<(Header, &'a [u8]), Error> {
+pub fn decode<'a>(file: &'a [u8], key: Option<&HostKey>) -> Result<(Header, &'a [u8]), Error> {
     let FileParts { header, code, signed, tag } = split(file).ok_or_else(|| {
         Error::new(ErrorKind::BadComponent, "this precompiled file is cut short or damaged: compile it again")
     })?;

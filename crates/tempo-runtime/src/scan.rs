@@ -9,7 +9,7 @@ use crate::interfaces::is_compatible;
 
 /// A component's requirements on the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Shape {
+pub struct Shape {
     /// Whether it needs concurrency support: it uses the component model's async ABI, or imports a package that is linked only
     /// with concurrency support, such as those of WASI 0.3.
     pub concurrent: bool,

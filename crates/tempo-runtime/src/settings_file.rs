@@ -24,7 +24,7 @@ pub(crate) type Values = BTreeMap<&'static str, Vec<Value>>;
 /// # Errors
 ///
 /// The text is not TOML, or has a key that is not a flag.
-pub(crate) fn parse<'a>(text: &str, path: &str, flags: impl Iterator<Item = &'a Flag>) -> Result<Values, Error> {
+pub fn parse<'a>(text: &str, path: &str, flags: impl Iterator<Item = &'a Flag>) -> Result<Values, Error> {
     SettingsParser { file: path.to_owned(), text }.values(&flags.collect::<Vec<_>>())
 }
 

@@ -29,3 +29,6 @@ pub use host_telemetry::HostTelemetry;
 pub use opentelemetry_proto::tonic as proto;
 pub use service::{OtelView, WasiOtel};
 pub use tempo_core::{Provide, Service};
+// The crates whose types are in signatures here, so that an embedder needs this crate and wasmtime only.
+#[doc(no_inline)]
+pub use {opentelemetry, tempo_backend, tempo_core, tempo_settings, tempo_telemetry};

@@ -24,7 +24,7 @@ use crate::support::{self, get, say, status};
 const HOSTILE: &str = "<script>window.owned = 1</script><img src=x onerror='window.owned = 2'>\"'&\u{202e}";
 
 /// A running dashboard.
-pub struct Served {
+pub(crate) struct Served {
     pub address: SocketAddr,
     recent: Recent,
     instruments: SampleInstruments,
@@ -43,7 +43,7 @@ struct SampleInstruments {
 }
 
 impl Served {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let (scrape, provider) = Scrape::with_provider().unwrap();
         let (recent, health) = (Recent::default(), Health::default());
         health.enter(RuntimePhase::Ready);

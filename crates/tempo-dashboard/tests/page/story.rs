@@ -17,7 +17,7 @@ use tempo_telemetry::{Origin, Record, Sink as _};
 static IDS: AtomicU64 = AtomicU64::new(1);
 
 /// One trace of a page.
-pub struct Story<'a> {
+pub(crate) struct Story<'a> {
     recent: &'a Recent,
     trace: TraceId,
     start: SystemTime,
@@ -25,18 +25,18 @@ pub struct Story<'a> {
 
 impl<'a> Story<'a> {
     /// Starts a trace now.
-    pub fn new(recent: &'a Recent) -> Self {
+    pub(crate) fn new(recent: &'a Recent) -> Self {
         let id = u128::from(next()).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
         Self { recent, trace: TraceId::from(id), start: SystemTime::now() }
     }
 
     /// Creates the ID of a span.
-    pub fn context(&self, span: SpanId) -> SpanContext {
+    pub(crate) fn context(&self, span: SpanId) -> SpanContext {
         SpanContext::new(self.trace, span, TraceFlags::SAMPLED, false, TraceState::NONE)
     }
 
     /// Adds a host span; times in milliseconds.
-    pub fn host(
+    pub(crate) fn host(
         &self,
         parent: SpanId,
         kind: SpanKind,
@@ -50,7 +50,7 @@ impl<'a> Story<'a> {
     }
 
     /// Adds a host span with an ID created before, because other spans name it as their parent.
-    pub fn host_as(
+    pub(crate) fn host_as(
         &self,
         id: SpanId,
         parent: SpanId,
@@ -72,7 +72,7 @@ impl<'a> Story<'a> {
     }
 
     /// Adds a guest span.
-    pub fn guest(
+    pub(crate) fn guest(
         &self,
         parent: SpanId,
         name: &str,
@@ -118,7 +118,7 @@ impl<'a> Story<'a> {
 }
 
 /// A unique ID.
-pub fn span() -> SpanId {
+pub(crate) fn span() -> SpanId {
     SpanId::from(next().wrapping_mul(0x9e37_79b9_7f4a_7c15))
 }
 
@@ -127,7 +127,7 @@ fn next() -> u64 {
 }
 
 /// Converts to nanoseconds since 1970.
-pub fn nanos(time: SystemTime) -> u64 {
+pub(crate) fn nanos(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
 }
 

@@ -12,12 +12,12 @@ use tempo_settings::{Settings, Value, ValueSource};
 use tempo_telemetry::Telemetry;
 
 /// Sufficient for a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Both protocols, by their names in the variable.
-pub const PROTOCOLS: [&str; 2] = ["grpc", "http/protobuf"];
+pub(crate) const PROTOCOLS: [&str; 2] = ["grpc", "http/protobuf"];
 
-pub fn settings(variables: &[(&str, &str)]) -> Settings {
+pub(crate) fn settings(variables: &[(&str, &str)]) -> Settings {
     let mut settings = Settings::default();
     for (name, text) in variables {
         let flag = tempo_otlp::FLAGS.iter().find(|flag| flag.name == *name).unwrap();
@@ -27,7 +27,7 @@ pub fn settings(variables: &[(&str, &str)]) -> Settings {
 }
 
 /// Starts telemetry that exports to `endpoint` with short delays.
-pub fn start(endpoint: &str, protocol: &str, more: &[(&str, &str)]) -> Running {
+pub(crate) fn start(endpoint: &str, protocol: &str, more: &[(&str, &str)]) -> Running {
     let quick = [
         ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
@@ -40,12 +40,12 @@ pub fn start(endpoint: &str, protocol: &str, more: &[(&str, &str)]) -> Running {
 }
 
 /// Records a root span.
-pub fn record_span(telemetry: &Telemetry, name: &'static str) {
+pub(crate) fn record_span(telemetry: &Telemetry, name: &'static str) {
     drop(telemetry.start(SpanKind::Internal, None, || name.into()));
 }
 
 /// Waits until `done`.
-pub fn until(what: &str, mut done: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut done: impl FnMut() -> bool) {
     let start = Instant::now();
     while !done() {
         assert!(start.elapsed() < PATIENCE, "in vain: {what}");
@@ -54,14 +54,14 @@ pub fn until(what: &str, mut done: impl FnMut() -> bool) {
 }
 
 /// A server that mistreats its connections.
-pub struct Bad {
+pub(crate) struct Bad {
     pub address: SocketAddr,
     pub connections: Arc<AtomicUsize>,
 }
 
 impl Bad {
     /// Calls `misbehave` for each connection, on a thread that ends with the test's process.
-    pub fn start(misbehave: impl Fn(TcpStream) + Send + Sync + 'static) -> Self {
+    pub(crate) fn start(misbehave: impl Fn(TcpStream) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let bad = Self { address: listener.local_addr().unwrap(), connections: Arc::default() };
         let (connections, misbehave) = (bad.connections.clone(), Arc::new(misbehave));
@@ -76,13 +76,13 @@ impl Bad {
     }
 
     /// Accepts connections and never answers.
-    pub fn hanging() -> Self {
+    pub(crate) fn hanging() -> Self {
         let held = Mutex::new(Vec::new());
         Self::start(move |stream| held.lock().unwrap().push(stream))
     }
 
     /// Reads HTTP/1.1 requests and answers each with `answer`.
-    pub fn answering(answer: impl Fn(&mut TcpStream) + Send + Sync + 'static) -> Self {
+    pub(crate) fn answering(answer: impl Fn(&mut TcpStream) + Send + Sync + 'static) -> Self {
         Self::start(move |stream| {
             let mut reader = BufReader::new(stream);
             while request(&mut reader).is_some() {
@@ -91,11 +91,11 @@ impl Bad {
         })
     }
 
-    pub fn endpoint(&self) -> String {
+    pub(crate) fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    pub fn connections(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::Relaxed)
     }
 }

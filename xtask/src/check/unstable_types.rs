@@ -1,5 +1,5 @@
 //! The public API of tempo-core names no type of a 0.x dependency: each minor release of that crate would be a breaking
-//! release of tempo-core. `xtask/public-api.toml` lists the exceptions, with the reasons.
+//! release of tempo-core. `xtask/unstable-types.toml` lists the exceptions, with the reasons.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ const PACKAGE: &str = "tempo-core";
 const SOURCES: &str = "crates/tempo-core/src/";
 
 /// The exceptions.
-const DATA: &str = "xtask/public-api.toml";
+const DATA: &str = "xtask/unstable-types.toml";
 
 pub(super) fn check(tree: &Tree, problems: &mut Problems) -> Result<()> {
     let (Some(lock), Some(data)) = (tree.get("Cargo.lock"), tree.get(DATA)) else { return Ok(()) };
@@ -133,7 +133,7 @@ mod tests {
     fn a_type_of_an_unstable_dependency_is_found() {
         let source = "use futures::stream::BoxStream;\npub fn changes() -> BoxStream<'static, u8> { todo() }\n";
         let expected = "crates/tempo-core/src/a.rs:2: the public API names futures 0.3.1: use a newtype, or give the \
-                        reason in xtask/public-api.toml";
+                        reason in xtask/unstable-types.toml";
         assert_eq!(problems("allow = []", source), [expected]);
     }
 
@@ -150,7 +150,7 @@ mod tests {
         let source = "use async_trait::async_trait;\n#[async_trait]\npub trait Trigger {}\n";
         assert_eq!(problems(ASYNC_TRAIT, source), Vec::<String>::new());
         assert_eq!(problems("allow = []", source).len(), 1);
-        let unused = "xtask/public-api.toml: async-trait is not in the public API of tempo-core: remove the entry";
+        let unused = "xtask/unstable-types.toml: async-trait is not in the public API of tempo-core: remove the entry";
         assert_eq!(problems(ASYNC_TRAIT, "pub trait Trigger {}"), [unused]);
         assert!(allowed("[[allow]]\ncrate = \"futures\"").is_err());
     }

@@ -1,4 +1,4 @@
-//! The help of every command of the runtimes, as snapshots in `help/`. `UPDATE_EXPECT=1` writes them.
+//! The help of every command of the runtimes, as snapshots in `cli_help/`. `UPDATE_EXPECT=1` writes them.
 
 use std::path::Path;
 

@@ -12,6 +12,7 @@ const BEAT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A phase in the life of a runtime.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum RuntimePhase {
     /// The runtime loads the component.
     #[default]

@@ -11,6 +11,7 @@ use crate::telemetry::Telemetry;
 
 /// The telemetry of a request or message that a guest sends.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Outgoing {
     /// Its span; `None` if traces are disabled.
     pub span: Option<Span>,

@@ -41,6 +41,7 @@ impl Record<'_> {
 
 /// The origin of a [`Record`].
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Origin<'a> {
     /// The attributes that the guest adds to the host's resource, often none; `None` for a record of the host.
     pub resource: Option<&'a Resource>,
@@ -54,6 +55,12 @@ impl<'a> Origin<'a> {
     /// Returns the origin of the host's records with `scope`.
     pub const fn host(scope: &'a InstrumentationScope) -> Self {
         Self { resource: None, scope, schema_url: "" }
+    }
+
+    /// Returns the origin of a guest's records: the attributes that it adds to the host's resource, and its scope with a
+    /// schema URL, which may be empty.
+    pub const fn guest(resource: &'a Resource, scope: &'a InstrumentationScope, schema_url: &'a str) -> Self {
+        Self { resource: Some(resource), scope, schema_url }
     }
 
     /// Returns whether the record is the host's own.

@@ -5,6 +5,7 @@ use opentelemetry::trace::SpanContext;
 
 /// Decides whether a span is recorded.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Sampler {
     /// Every span.
     AlwaysOn,

@@ -17,6 +17,7 @@ use crate::{OtelCtxBuilder, OtelView};
 
 /// The origin of a guest's item.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Origin<'a> {
     /// The guest's resource attributes, possibly empty, without the keys that the collector
     /// [reserves](Collector::reserves).

@@ -122,7 +122,7 @@ impl TelemetryCollector {
     fn record(&self, operation: &'static str, origin: Origin<'_>, record: Record<'_>) {
         let call = self.calls.begin(operation);
         let Origin { resource, scope, schema_url } = origin;
-        let origin = tempo_telemetry::Origin { resource: Some(resource), scope, schema_url };
+        let origin = tempo_telemetry::Origin::guest(resource, scope, schema_url);
         self.telemetry.record(origin, record);
         call.end(None);
     }

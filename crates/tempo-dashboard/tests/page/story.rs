@@ -94,8 +94,8 @@ impl<'a> Story<'a> {
             ..self.span(id, parent, name, (from, to))
         };
         let scope = InstrumentationScope { name: "shop".to_owned(), ..InstrumentationScope::default() };
-        let origin = Origin { resource: Some(&Resource::default()), scope: &scope, schema_url: "" };
-        self.recent.record(origin, Record::Span(&span));
+        let resource = Resource::default();
+        self.recent.record(Origin::guest(&resource, &scope, ""), Record::Span(&span));
         id
     }
 

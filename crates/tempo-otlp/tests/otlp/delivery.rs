@@ -84,9 +84,9 @@ fn guest_items_have_their_own_scope_and_the_merged_resource() {
         let (no_resource, no_scope) = (Resource::default(), InstrumentationScope::default());
         for record in [Record::Span(&span), Record::Log(&log), Record::Metric(&metric)] {
             assert!(telemetry.enabled(record.signal()));
-            let own = Origin { resource: Some(&resource), scope: &scope, schema_url: "http://schema" };
+            let own = Origin::guest(&resource, &scope, "http://schema");
             telemetry.record(own, record);
-            telemetry.record(Origin { resource: Some(&no_resource), scope: &no_scope, schema_url: "" }, record);
+            telemetry.record(Origin::guest(&no_resource, &no_scope, ""), record);
         }
         record_span(&telemetry, "of the host");
         let spans = collector.wait_for("three spans", |c| Some(c.spans()).filter(|all| all.len() >= 3));

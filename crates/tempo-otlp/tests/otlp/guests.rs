@@ -32,7 +32,7 @@ fn order(telemetry: &Telemetry) {
         ..Metric::default()
     };
     let (resource, scope) = (Resource::default(), InstrumentationScope { name: "shop".into(), ..Default::default() });
-    let origin = Origin { resource: Some(&resource), scope: &scope, schema_url: "http://schema" };
+    let origin = Origin::guest(&resource, &scope, "http://schema");
     telemetry.record(origin, Record::Metric(&metric));
 }
 

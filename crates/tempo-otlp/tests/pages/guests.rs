@@ -36,7 +36,7 @@ fn page(record: impl FnOnce(&Telemetry)) -> String {
 fn record(telemetry: &Telemetry, scope: &str, name: &str, unit: &str, data: Data) {
     let metric = Metric { name: name.into(), unit: unit.into(), data: Some(data), ..Metric::default() };
     let (resource, scope) = (Resource::default(), InstrumentationScope { name: scope.into(), ..Default::default() });
-    let origin = Origin { resource: Some(&resource), scope: &scope, schema_url: "" };
+    let origin = Origin::guest(&resource, &scope, "");
     telemetry.record(origin, Record::Metric(&metric));
 }
 

@@ -130,9 +130,10 @@ fn one_that_differs_in_anything_is_another_metric() {
         record(&guests, &scoped("lib"), &metric("x", "", one()));
         let resource = Resource { attributes: vec![text("a", "b")], ..Resource::default() };
         let scope = scoped("");
-        let origin = Origin { resource: Some(&resource), scope: &scope, schema_url: "" };
+        let origin = Origin::guest(&resource, &scope, "");
         assert!(guests.aggregate(origin, &metric("x", "", one())));
-        let origin = Origin { schema_url: "http://schema", ..Origin::host(&scope) };
+        let resource = Resource::default();
+        let origin = Origin::guest(&resource, &scope, "http://schema");
         assert!(guests.aggregate(origin, &metric("x", "", one())));
     }
     let metrics = exported(&guests, LATER);
@@ -158,7 +159,7 @@ fn the_order_of_attributes_is_irrelevant() {
         let scope = InstrumentationScope { attributes: unique, ..InstrumentationScope::default() };
         let point = NumberDataPoint { attributes, ..int(1, &[]) };
         let metric = metric("x", "", sum(true, vec![point]));
-        let origin = Origin { resource: Some(&resource), scope: &scope, schema_url: "" };
+        let origin = Origin::guest(&resource, &scope, "");
         assert!(guests.aggregate(origin, &metric));
     }
     assert_eq!(only(&exported(&guests, LATER), "x"), AsInt(3));

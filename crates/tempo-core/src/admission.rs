@@ -24,7 +24,7 @@ pub struct Overloaded;
 /// The permits of one component. All its triggers share them, so that none can exhaust the instance pool.
 ///
 /// ```
-/// use tempo_core::{Admission, Limits, Overloaded};
+/// use tempo_core::{Admission, Limits};
 /// use tempo_telemetry::Telemetry;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
@@ -36,7 +36,7 @@ pub struct Overloaded;
 ///
 /// // The first call runs, and the second finds no permit and no room in the queue.
 /// let permit = admission.enter().await.unwrap();
-/// assert_eq!(admission.enter().await.unwrap_err(), Overloaded);
+/// assert!(admission.enter().await.is_err());
 ///
 /// // The end of a call releases its permit.
 /// drop(permit);

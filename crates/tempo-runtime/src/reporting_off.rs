@@ -4,38 +4,38 @@ use tempo_settings::{Flag, Settings};
 use tempo_telemetry::{Health, Telemetry};
 use tracing_subscriber::{Layer, Registry};
 
-pub fn flags() -> Vec<Flag> {
+pub(crate) fn flags() -> Vec<Flag> {
     Vec::new()
 }
 
-pub fn log_layer() -> Option<Box<dyn Layer<Registry> + Send + Sync>> {
+pub(crate) fn log_layer() -> Option<Box<dyn Layer<Registry> + Send + Sync>> {
     None
 }
 
-pub struct Reporting;
+pub(crate) struct Reporting;
 
 impl Reporting {
     #[allow(clippy::unnecessary_wraps, reason = "same signature as with the feature")]
-    pub fn start(_: (&str, &str), _: &str, _: &Settings, _: &Health) -> anyhow::Result<Self> {
+    pub(crate) fn start(_: (&str, &str), _: &str, _: &Settings, _: &Health) -> anyhow::Result<Self> {
         Ok(Self)
     }
 
     #[allow(clippy::unused_self, reason = "same signature as with the feature")]
-    pub fn telemetry(&self) -> Telemetry {
+    pub(crate) fn telemetry(&self) -> Telemetry {
         Telemetry::off()
     }
 
     #[allow(clippy::unused_self, reason = "same signature as with the feature")]
-    pub fn has_dashboard(&self) -> bool {
+    pub(crate) fn has_dashboard(&self) -> bool {
         false
     }
 
-    pub fn describe(&self, _: serde_json::Value, _: &[Flag], _: &Settings) {}
+    pub(crate) fn describe(&self, _: serde_json::Value, _: &[Flag], _: &Settings) {}
 
     #[allow(clippy::unused_self, reason = "same signature as with the feature")]
-    pub fn announcements(&self) -> &[String] {
+    pub(crate) fn announcements(&self) -> &[String] {
         &[]
     }
 
-    pub fn flush(self) {}
+    pub(crate) fn flush(self) {}
 }

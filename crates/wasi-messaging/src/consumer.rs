@@ -24,6 +24,7 @@ use self::disposition::Dispatcher;
 use self::fetch::FetchLoop;
 use self::handlers::Handlers;
 use self::phase::{GIVE_BACK_TIMEOUT, StopPhase, StopPhases};
+#[cfg(feature = "tool")]
 pub(crate) use self::subscribe::is_name;
 use self::subscribe::{APP, CONSUMER, SUBSCRIBE, Subscribed};
 use crate::{Adoption, Broker, Consumer, MessagingCtx, Subscription, WasiMessaging};

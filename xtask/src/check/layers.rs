@@ -76,23 +76,12 @@ impl Layer {
             }
             Self::Sdk | Self::Guest => &[Self::Sdk],
             Self::Program => &[Self::Runtime, Self::Core, Self::Service, Self::Domain, Self::Server],
-            // Fuzz targets reach the parsers of every layer.
-            Self::Fuzz => &[
+            // Tests and fuzz targets reach every layer.
+            Self::Tests | Self::Fuzz => &[
                 Self::Settings,
                 Self::Telemetry,
                 Self::Export,
                 Self::Dashboard,
-                Self::Backend,
-                Self::Domain,
-                Self::Server,
-                Self::Core,
-                Self::Service,
-                Self::Runtime,
-            ],
-            Self::Tests => &[
-                Self::Settings,
-                Self::Telemetry,
-                Self::Export,
                 Self::Backend,
                 Self::Domain,
                 Self::Server,

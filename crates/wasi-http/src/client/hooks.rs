@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::ready;
+use std::sync::Arc;
 
 use http::{Request, Response};
 use http_body::Body as _;
@@ -13,7 +14,7 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use super::error::response_error;
 use super::send::Client;
-use super::telemetry::ClientSpan;
+use super::telemetry::{ClientInstruments, ClientSpan};
 use crate::held::{CHUNK_BYTES, P2_BODY_BYTES, header_bytes};
 
 type SendResult = Result<(Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>), Error>;
@@ -24,6 +25,8 @@ type SendResult = Result<(Response<WasiBody>, Box<dyn Future<Output = Result<(),
 pub struct Hooks {
     client: Client,
     telemetry: Telemetry,
+    /// `None` if metrics are disabled.
+    instruments: Option<Arc<ClientInstruments>>,
     bytes: Option<ByteBudget>,
 }
 
@@ -36,12 +39,13 @@ impl fmt::Debug for Hooks {
 impl Hooks {
     /// Creates hooks that send through `client`, under its policy.
     pub fn new(client: Client) -> Self {
-        Self { client, telemetry: Telemetry::off(), bytes: None }
+        Self { client, telemetry: Telemetry::off(), instruments: None, bytes: None }
     }
 
     /// Records spans and metrics of outgoing requests in `telemetry`.
     #[must_use]
     pub fn with_telemetry(mut self, telemetry: Telemetry) -> Self {
+        self.instruments = telemetry.instruments();
         self.telemetry = telemetry;
         self
     }
@@ -74,7 +78,8 @@ impl WasiHttpHooks for Hooks {
             Err(_) => return Box::new(ready(Err(Error::ConnectionLimitReached))),
         };
         // Started here: where the request is polled, another guest may be current.
-        let span = ClientSpan::begin(&self.telemetry, current().as_deref(), client.policy(), &mut request);
+        let telemetry = (&self.telemetry, self.instruments.as_ref());
+        let span = ClientSpan::begin(telemetry, current().as_deref(), client.policy(), &mut request);
         Box::new(async move {
             let sent = client.send_reserved(request, options, reserved).await;
             if let Some(span) = span {

@@ -15,7 +15,7 @@ use crate::egress::Policy;
 use crate::telemetry::{known_method, known_status, remote};
 
 /// The instruments of outgoing requests of the component.
-struct ClientInstruments {
+pub(super) struct ClientInstruments {
     /// Time to the head of the response.
     duration: Histogram<f64>,
     /// Requests that wait for the head of their response.
@@ -47,7 +47,7 @@ pub(super) struct ClientSpan {
 impl ClientSpan {
     /// Starts the span of `request` and sets its trace headers.
     pub(super) fn begin(
-        telemetry: &Telemetry,
+        (telemetry, instruments): (&Telemetry, Option<&Arc<ClientInstruments>>),
         context: Option<&CallContext>,
         policy: &Policy,
         request: &mut Request<WasiBody>,
@@ -63,12 +63,11 @@ impl ClientSpan {
         if let Some(span) = &mut span {
             describe(span, method, request.uri());
         }
-        let instruments = telemetry.instruments();
         if instruments.is_none() && span.is_none() {
             return None;
         }
         let guard = Self {
-            instruments,
+            instruments: instruments.cloned(),
             span,
             begun: Instant::now(),
             method,

@@ -135,7 +135,7 @@ impl Dispatcher {
             }
         });
         let error = match settled.await {
-            Ok(Ok(())) => return count_settlement(self.handlers.telemetry(), consumer, outcome),
+            Ok(Ok(())) => return count_settlement(&self.handlers, consumer, outcome),
             Ok(Err(error)) => error.to_string(),
             Err(_) => "no answer came in time".to_owned(),
         };

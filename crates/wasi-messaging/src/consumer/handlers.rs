@@ -9,12 +9,14 @@ use wasmtime::component::InstancePre;
 
 use super::attempt::{Attempt, Disposition};
 use super::guest::{Exported, Handling};
-use super::telemetry::ProcessSpan;
+use super::telemetry::{ProcessInstruments, ProcessSpan};
 use crate::{Broker, WasiMessaging};
 
 /// The component with its instances, shared by its subscriptions.
 pub(super) struct Handlers {
     instances: Arc<Instances<Exported>>,
+    /// `None` if metrics are disabled.
+    instruments: Option<Arc<ProcessInstruments>>,
 }
 
 impl Handlers {
@@ -30,7 +32,8 @@ impl Handlers {
             let message = format!("{}: handles messages, but imports no interface of messaging", workload.name());
             return Err(Error::new(ErrorKind::BadComponent, message));
         }
-        Ok(Self { instances: Arc::new(Instances::new(workload, exported, 1)) })
+        let instruments = workload.telemetry().instruments();
+        Ok(Self { instances: Arc::new(Instances::new(workload, exported, 1)), instruments })
     }
 
     fn workload(&self) -> &Workload {
@@ -39,6 +42,10 @@ impl Handlers {
 
     pub(super) fn telemetry(&self) -> &Telemetry {
         self.workload().telemetry()
+    }
+
+    pub(super) fn instruments(&self) -> Option<&Arc<ProcessInstruments>> {
+        self.instruments.as_ref()
     }
 
     pub(super) fn name(&self) -> &str {
@@ -68,7 +75,7 @@ impl Handlers {
         consumer: &str,
         mut attempt: Attempt,
     ) -> Disposition {
-        let (context, mut span) = ProcessSpan::begin(self.telemetry(), consumer, attempt.number, &mut attempt.message);
+        let (context, mut span) = ProcessSpan::begin(self, consumer, attempt.number, &mut attempt.message);
         let called = self.instances.run(permit, context.clone(), Handling { broker, attempt }).await;
         let disposition = called.unwrap_or_else(|error| {
             within(context.as_ref(), || error.log(self.name(), "a message"));

@@ -6,14 +6,15 @@ use std::time::Instant;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Histogram};
 use opentelemetry::trace::{SpanContext, SpanKind};
-use tempo_telemetry::{CallContext, ComponentMeter, Instruments, RemoteContext, Span, Telemetry};
+use tempo_telemetry::{CallContext, ComponentMeter, Instruments, RemoteContext, Span};
 
 use super::attempt::Disposition;
+use super::handlers::Handlers;
 use crate::Message;
 use crate::telemetry::{describe, set};
 
 /// The instruments of messages that the component handles.
-struct ProcessInstruments {
+pub(super) struct ProcessInstruments {
     /// Messages that were delivered to the runtime.
     consumed: Counter<u64>,
     /// Duration of the component's handler.
@@ -46,14 +47,14 @@ impl ProcessSpan {
     /// Starts the span of delivery number `attempt` of `message` to `consumer`, and creates the context of the call.
     /// The span continues the trace in the message's headers, which are updated.
     pub(super) fn begin(
-        telemetry: &Telemetry,
+        handlers: &Handlers,
         consumer: &str,
         attempt: u32,
         message: &mut Message,
     ) -> (Option<Arc<CallContext>>, Self) {
         let remote = RemoteContext::extract(|name| message.header(name));
         let name = || format!("process {}", message.topic).into();
-        let mut span = telemetry.start(SpanKind::Consumer, remote.span.as_ref(), name);
+        let mut span = handlers.telemetry().start(SpanKind::Consumer, remote.span.as_ref(), name);
         let consumer = KeyValue::new("messaging.consumer.group.name", consumer.to_owned());
         if let Some(data) = span.as_mut().and_then(Span::data) {
             data.attributes.push(consumer.clone());
@@ -71,7 +72,7 @@ impl ProcessSpan {
             context.inject(span.context(), |name, value| set(message, name, value.to_owned()));
         }
         let process = Self {
-            instruments: telemetry.instruments(),
+            instruments: handlers.instruments().cloned(),
             span,
             consumer,
             begun: Instant::now(),
@@ -108,8 +109,8 @@ impl Drop for ProcessSpan {
 }
 
 /// Counts a settlement of `consumer`.
-pub(super) fn count_settlement(telemetry: &Telemetry, consumer: &str, outcome: &'static str) {
-    if let Some(instruments) = telemetry.instruments::<ProcessInstruments>() {
+pub(super) fn count_settlement(handlers: &Handlers, consumer: &str, outcome: &'static str) {
+    if let Some(instruments) = handlers.instruments() {
         let consumer = KeyValue::new("messaging.consumer.group.name", consumer.to_owned());
         instruments.settled.add(1, &[consumer, KeyValue::new("tempo.outcome", outcome)]);
     }

@@ -55,12 +55,13 @@ const ONE: [&str; 4] = ["--max-requests", "1", "--max-queued-requests", "0"];
 
 #[test]
 fn a_reader_that_stalls_does_not_hold_an_instance() {
-    let server = serve_with("hostile", &[&ONE[..], &["--request-timeout", "3s"]].concat());
+    let limits = ["--max-streams", "1", "--queue-timeout", "100ms", "--send-timeout", "3s"];
+    let server = serve_with("hostile", &limits);
     let mut client = Client::connect(server.address);
     client.start("GET", "/big?mib=1000", &[]);
     client.head();
-    assert_eq!(get(server.address, "/").status, 503);
-    eventually("the stalled response is given up", || (get(server.address, "/").status == 200).then_some(()));
+    assert_eq!(get(server.address, "/big?mib=1").status, 503);
+    eventually("the stalled response is given up", || (get(server.address, "/big?mib=1").status == 200).then_some(()));
 }
 
 #[test]

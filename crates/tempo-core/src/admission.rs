@@ -1,6 +1,6 @@
 //! Admission control: bounds the calls that run at once, and the calls that wait.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tempo_telemetry::{GaugeGuard, Telemetry};
@@ -15,11 +15,33 @@ pub struct Permit {
     _permit: OwnedSemaphorePermit,
 }
 
-/// The error of a call that is not admitted: the queue is full, or no permit was released in time.
+/// The permit of the call that runs in a store, if one runs. The call and its store share it: it is released when both have
+/// ended, so a store that exists has a permit.
+#[derive(Clone, Debug)]
+pub(crate) struct PermitSlot(Arc<Mutex<Option<Permit>>>);
+
+impl PermitSlot {
+    pub(crate) fn new(permit: Permit) -> Self {
+        Self(Arc::new(Mutex::new(Some(permit))))
+    }
+
+    /// Replaces the permit, and returns the previous one.
+    pub(crate) fn replace(&self, permit: Option<Permit>) -> Option<Permit> {
+        std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), permit)
+    }
+}
+
+/// The error of a call that is not admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("too many calls run or wait (--max-requests, --max-queued-requests)")]
 #[non_exhaustive]
-pub struct Overloaded;
+pub enum Overloaded {
+    /// The queue is full, or no permit was released in time.
+    #[error("too many calls run or wait (--max-requests, --max-queued-requests)")]
+    Calls,
+    /// No permit for a response that streams was released in time.
+    #[error("too many responses stream (--max-streams)")]
+    Streams,
+}
 
 /// The permits of one component. All its triggers share them, so that none can exhaust the instance pool.
 ///
@@ -46,7 +68,11 @@ pub struct Overloaded;
 #[derive(Clone, Debug)]
 pub struct Admission {
     permits: Arc<Semaphore>,
+    /// The permits of calls whose response streams, which may take hours.
+    streams: Arc<Semaphore>,
     queue: Arc<Semaphore>,
+    requests: usize,
+    max_streams: usize,
     queue_timeout: Duration,
     telemetry: Telemetry,
     instruments: Option<Arc<CallInstruments>>,
@@ -57,7 +83,10 @@ impl Admission {
     pub fn new(limits: &Limits, telemetry: Telemetry) -> Self {
         Self {
             permits: Arc::new(Semaphore::new(limits.requests.min(Semaphore::MAX_PERMITS))),
+            streams: Arc::new(Semaphore::new(limits.streams().min(Semaphore::MAX_PERMITS))),
             queue: Arc::new(Semaphore::new(limits.queue.min(Semaphore::MAX_PERMITS))),
+            requests: limits.requests,
+            max_streams: limits.streams(),
             queue_timeout: limits.queue_wait,
             instruments: telemetry.instruments(),
             telemetry,
@@ -73,7 +102,8 @@ impl Admission {
         if let Some(permit) = self.try_enter() {
             return Ok(permit);
         }
-        let _waiting = self.queue.try_acquire().map_err(|_| self.overloaded("max-queued-requests"))?;
+        let overloaded = |limit| self.overloaded(Overloaded::Calls, limit);
+        let _waiting = self.queue.try_acquire().map_err(|_| overloaded("max-queued-requests"))?;
         let _counted = GaugeGuard::new(self.instruments.as_ref().map(|instruments| &instruments.calls_waiting));
         let begun = Instant::now();
         let permit = tokio::time::timeout(self.queue_timeout, self.permits.clone().acquire_owned()).await;
@@ -84,12 +114,24 @@ impl Admission {
             .ok()
             .and_then(Result::ok)
             .map(|permit| Permit { _permit: permit })
-            .ok_or_else(|| self.overloaded("queue-timeout"))
+            .ok_or_else(|| overloaded("queue-timeout"))
     }
 
-    fn overloaded(&self, limit: &'static str) -> Overloaded {
+    /// Acquires the permit of a call whose response streams, and waits for one as long as [`enter`](Self::enter) does. The
+    /// caller has a permit already, which bounds the number of calls that wait.
+    ///
+    /// # Errors
+    ///
+    /// No permit was released in time.
+    pub async fn enter_stream(&self) -> Result<Permit, Overloaded> {
+        let permit = tokio::time::timeout(self.queue_timeout, self.streams.clone().acquire_owned()).await;
+        let permit = permit.ok().and_then(Result::ok).map(|permit| Permit { _permit: permit });
+        permit.ok_or_else(|| self.overloaded(Overloaded::Streams, "max-streams"))
+    }
+
+    fn overloaded(&self, error: Overloaded, limit: &'static str) -> Overloaded {
         self.telemetry.count_limit_hit(limit);
-        Overloaded
+        error
     }
 
     /// Acquires a permit without the queue's bound and timeout, for callers that bound the number of their waiters
@@ -107,9 +149,20 @@ impl Admission {
         self.permits.clone().try_acquire_owned().ok().map(|permit| Permit { _permit: permit })
     }
 
-    /// Returns the number of available permits.
+    /// Returns the number of available permits, without those of [`enter_stream`](Self::enter_stream).
     pub fn free(&self) -> usize {
         self.permits.available_permits()
+    }
+
+    /// Returns whether more than half of the permits of either kind are taken.
+    pub fn is_busy(&self) -> bool {
+        self.free() < self.requests.div_ceil(2) || self.streams.available_permits() < self.max_streams.div_ceil(2)
+    }
+
+    /// Returns the number of calls that have a permit, of either kind.
+    pub fn running(&self) -> usize {
+        let requests = self.requests.saturating_sub(self.free());
+        requests.saturating_add(self.max_streams.saturating_sub(self.streams.available_permits()))
     }
 }
 
@@ -129,7 +182,7 @@ mod tests {
         let admission = admission(2, 0);
         let first = admission.enter().await.unwrap();
         let _second = admission.enter().await.unwrap();
-        assert_eq!(admission.enter().await.unwrap_err(), Overloaded);
+        assert_eq!(admission.enter().await.unwrap_err(), Overloaded::Calls);
         drop(first);
         admission.enter().await.unwrap();
     }
@@ -140,7 +193,7 @@ mod tests {
         let permit = admission.enter().await.unwrap();
         let mut waiting = std::pin::pin!(admission.enter());
         assert!(futures::poll!(&mut waiting).is_pending());
-        assert_eq!(admission.enter().await.unwrap_err(), Overloaded);
+        assert_eq!(admission.enter().await.unwrap_err(), Overloaded::Calls);
         drop(permit);
         assert!(waiting.await.is_ok());
     }
@@ -154,16 +207,28 @@ mod tests {
         // The queue is free for a request, which waits until its timeout.
         let mut queued = std::pin::pin!(admission.enter());
         assert!(futures::poll!(&mut queued).is_pending());
-        assert_eq!(queued.await.unwrap_err(), Overloaded);
+        assert_eq!(queued.await.unwrap_err(), Overloaded::Calls);
         assert!(futures::poll!(&mut waiting).is_pending());
         drop(permit);
         waiting.await;
     }
 
     #[tokio::test]
+    async fn responses_that_stream_have_permits_of_their_own() {
+        let admission = admission(2, 0);
+        let (_first, _second) = (admission.enter().await.unwrap(), admission.enter().await.unwrap());
+        let stream = admission.enter_stream().await.unwrap();
+        assert_eq!((admission.free(), admission.running()), (0, 3));
+        assert_eq!(admission.enter_stream().await.unwrap_err(), Overloaded::Streams);
+        drop(stream);
+        assert_eq!(admission.running(), 2);
+        admission.enter_stream().await.unwrap();
+    }
+
+    #[tokio::test]
     async fn a_queued_call_times_out() {
         let admission = admission(1, 1);
         let _permit = admission.enter().await.unwrap();
-        assert_eq!(admission.enter().await.unwrap_err(), Overloaded);
+        assert_eq!(admission.enter().await.unwrap_err(), Overloaded::Calls);
     }
 }

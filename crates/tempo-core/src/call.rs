@@ -5,14 +5,24 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tempo_telemetry::{CallContext, Telemetry, within};
 use tokio::sync::oneshot;
 use tokio::time::Sleep;
 
+use crate::admission::PermitSlot;
 use crate::instruments::CallInstruments;
-use crate::{CpuMeter, Interrupted};
+use crate::{CpuMeter, Interrupted, Permit};
+
+/// A deadline this far ahead stands for one that the clock cannot represent.
+const FAR_FUTURE: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+
+/// Returns the time `timeout` from now.
+pub(crate) fn deadline_after(timeout: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(timeout).unwrap_or_else(|| now + FAR_FUTURE)
+}
 
 /// The future of a call. Each poll is metered and has the call's context.
 struct Work<R> {
@@ -41,8 +51,11 @@ pub type BackgroundSpawner = Arc<dyn Fn(Pin<Box<dyn Future<Output = ()> + Send>>
 pub struct Call<R> {
     stage: Stage<R>,
     meter: Arc<CpuMeter>,
+    permit: PermitSlot,
     background: BackgroundSpawner,
     deadline: Instant,
+    /// The limit that the deadline enforces.
+    limit: Interrupted,
     /// Created when the deadline is first polled: most calls never wait.
     timer: Option<Pin<Box<Sleep>>>,
     telemetry: Telemetry,
@@ -57,12 +70,22 @@ enum Stage<R> {
 impl<R: Send + 'static> Call<R> {
     pub(crate) fn new(
         future: Pin<Box<dyn Future<Output = R> + Send>>,
-        meter: Arc<CpuMeter>,
+        (meter, permit): (Arc<CpuMeter>, PermitSlot),
         background: BackgroundSpawner,
         deadline: Instant,
     ) -> Self {
         let stage = Stage::Here(Work { future, meter: meter.clone(), context: None });
-        Self { stage, meter, background, deadline, timer: None, telemetry: Telemetry::off(), instruments: None }
+        Self {
+            stage,
+            meter,
+            permit,
+            background,
+            deadline,
+            limit: Interrupted::Deadline,
+            timer: None,
+            telemetry: Telemetry::off(),
+            instruments: None,
+        }
     }
 
     /// Runs the call with `context` as the current one.
@@ -80,12 +103,20 @@ impl<R: Send + 'static> Call<R> {
         self
     }
 
-    /// Changes the deadline.
-    pub fn set_deadline(&mut self, deadline: Instant) {
-        self.deadline = deadline;
+    /// Sets the deadline to `timeout` from now. A call that exceeds it ends with `limit`.
+    pub fn set_timeout(&mut self, timeout: Duration, limit: Interrupted) {
+        self.deadline = deadline_after(timeout);
+        self.limit = limit;
         if let Some(timer) = &mut self.timer {
-            timer.as_mut().reset(deadline.into());
+            timer.as_mut().reset(self.deadline.into());
         }
+    }
+
+    /// The call is a long one from now on, whose response streams: it runs with `permit`, releases the previous one, and
+    /// regains a tenth of the passing time as processor time.
+    pub fn begin_stream(&mut self, permit: Permit) {
+        self.meter.start_refill();
+        self.permit.replace(Some(permit));
     }
 
     /// Polls the call itself. If it is pending, the caller must also poll the [deadline](Self::poll_deadline).
@@ -113,8 +144,8 @@ impl<R: Send + 'static> Call<R> {
         let deadline = self.deadline;
         let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline.into())));
         ready!(timer.as_mut().poll(cx));
-        self.telemetry.count_limit_hit("request-timeout");
-        Poll::Ready(Interrupted::Deadline)
+        self.telemetry.count_limit_hit(self.limit.flag());
+        Poll::Ready(self.limit)
     }
 }
 
@@ -134,6 +165,7 @@ impl<R> fmt::Debug for Call<R> {
         let background = matches!(self.stage, Stage::Background(_));
         f.debug_struct("Call")
             .field("deadline", &self.deadline)
+            .field("limit", &self.limit)
             .field("background", &background)
             .finish_non_exhaustive()
     }
@@ -174,7 +206,7 @@ impl<R> Future for BackgroundCall<R> {
 mod tests {
     use super::*;
     use crate::meter::Tick;
-    use std::time::Duration;
+    use crate::{Admission, Limits};
 
     fn call<R: Send + 'static>(work: impl Future<Output = R> + Send + 'static, tick: Duration) -> Call<R> {
         let meter = Arc::new(CpuMeter::new(Duration::MAX, tick));
@@ -188,7 +220,22 @@ mod tests {
             }
             work.await
         };
-        Call::new(Box::pin(work), meter, background, Instant::now() + Duration::from_millis(50))
+        let permit = PermitSlot::new(Admission::new(&Limits::default(), Telemetry::off()).try_enter().unwrap());
+        Call::new(Box::pin(work), (meter, permit), background, deadline_after(Duration::from_millis(50)))
+    }
+
+    #[tokio::test]
+    async fn a_call_whose_response_streams_exchanges_its_permit() {
+        let admission = Admission::new(&Limits::default(), Telemetry::off());
+        let free = admission.free();
+        let mut call = call(std::future::pending::<()>(), Duration::MAX);
+        call.permit.replace(admission.try_enter());
+        assert_eq!(admission.free(), free - 1);
+        call.begin_stream(admission.enter_stream().await.unwrap());
+        assert_eq!((admission.free(), admission.running()), (free, 1));
+        call.set_timeout(Duration::from_millis(1), Interrupted::StreamIdle);
+        assert_eq!(call.await, Err(Interrupted::StreamIdle));
+        assert_eq!(admission.running(), 0);
     }
 
     #[tokio::test]

@@ -51,7 +51,8 @@ mod tests {
                 "the component trapped: wasm trap: call stack exhausted (limit: --max-wasm-stack)",
             ),
             (Interrupted::Deadline.into(), "the request timed out (--request-timeout)"),
-            (Overloaded.into(), "too many calls run or wait (--max-requests, --max-queued-requests)"),
+            (Interrupted::StreamIdle.into(), "the response paused for too long (--stream-idle-timeout)"),
+            (Overloaded::Calls.into(), "too many calls run or wait (--max-requests, --max-queued-requests)"),
         ];
         for (error, text) in errors {
             assert_eq!(error.to_string(), text);

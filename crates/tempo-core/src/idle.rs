@@ -7,6 +7,7 @@ use std::time::Instant;
 use tempo_telemetry::GaugeGuard;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::admission::PermitSlot;
 use crate::instance::{CallTarget, FreshStore, ReadyInstance};
 use crate::{Permit, Workload};
 
@@ -40,15 +41,15 @@ impl<G> IdleInstances<G> {
     /// The data of a new store cannot be created.
     pub(crate) fn acquire(&self, workload: &Workload, permit: Permit) -> wasmtime::Result<CallTarget<G>> {
         let idle = self.lock().pop();
-        if let Some(IdleInstance { instance: mut ready, .. }) = idle {
+        if let Some(IdleInstance { instance: ready, .. }) = idle {
             ready.metered.meter.reset();
-            ready.permit = Some(permit);
+            ready.permit.replace(Some(permit));
             if let Some(instruments) = workload.instruments() {
                 instruments.instances_reused.add(1);
             }
             return Ok(CallTarget::Ready(ready));
         }
-        Ok(CallTarget::Fresh(FreshStore { metered: workload.store()?, permit }))
+        Ok(CallTarget::Fresh(FreshStore { metered: workload.store()?, permit: PermitSlot::new(permit) }))
     }
 
     /// Keeps `ready` after a successful call, or drops it if it must not be reused or all slots are taken.
@@ -65,7 +66,7 @@ impl<G> IdleInstances<G> {
         let Ok(slot) = self.slots.clone().try_acquire_owned() else { return };
         let mut idle = self.lock();
         if idle.len() < self.capacity {
-            let permit = ready.permit.take();
+            let permit = ready.permit.replace(None);
             let gauge = GaugeGuard::new(workload.instruments().map(|instruments| &instruments.instances_idle));
             idle.push(IdleInstance { since: Instant::now(), instance: ready, _slot: slot, _gauge: gauge });
             drop(idle);

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use tempo_telemetry::GaugeGuard;
 use wasmtime::Store;
 
-use crate::{CpuMeter, Permit, StoreData};
+use crate::admission::PermitSlot;
+use crate::{CpuMeter, StoreData};
 
 /// An instance during a call.
 #[non_exhaustive]
@@ -38,13 +39,13 @@ pub(crate) struct MeteredStore {
 pub(crate) struct FreshStore {
     pub(crate) metered: MeteredStore,
     /// Declared last, so that it is dropped after the store: the pool has one slot for each permit.
-    pub(crate) permit: Permit,
+    pub(crate) permit: PermitSlot,
 }
 
 impl FreshStore {
     /// Adds `guest`, the bindings of the instance that was created in the store.
     pub(crate) fn with<G>(self, guest: G) -> ReadyInstance<G> {
-        ReadyInstance { metered: self.metered, guest, served: 0, permit: Some(self.permit) }
+        ReadyInstance { metered: self.metered, guest, served: 0, permit: self.permit }
     }
 }
 
@@ -54,8 +55,8 @@ pub(crate) struct ReadyInstance<G> {
     pub(crate) guest: G,
     /// Number of calls served.
     pub(crate) served: usize,
-    /// The permit of the running call; `None` while the instance is idle. Declared last, as in [`FreshStore`].
-    pub(crate) permit: Option<Permit>,
+    /// The permit of the running call; empty while the instance is idle. Declared last, as in [`FreshStore`].
+    pub(crate) permit: PermitSlot,
 }
 
 impl<G> ReadyInstance<G> {
@@ -79,6 +80,14 @@ impl<G> CallTarget<G> {
         match self {
             Self::Ready(ready) => ready.metered.meter.clone(),
             Self::Fresh(fresh) => fresh.metered.meter.clone(),
+        }
+    }
+
+    /// Returns the slot with the permit of the call.
+    pub(crate) fn permit(&self) -> PermitSlot {
+        match self {
+            Self::Ready(ready) => ready.permit.clone(),
+            Self::Fresh(fresh) => fresh.permit.clone(),
         }
     }
 }

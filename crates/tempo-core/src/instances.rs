@@ -138,8 +138,8 @@ impl<E: Export> Instances<E> {
         request: E::Request,
     ) -> Result<ExportCall<E>, CallError> {
         let target = self.idle.acquire(&self.workload, permit).map_err(CallError::Store)?;
-        let meter = target.meter();
-        Ok(self.workload.call(meter, deadline, context, self.clone().call(target, request)))
+        let (meter, permit) = (target.meter(), target.permit());
+        Ok(self.workload.call((meter, permit), deadline, context, self.clone().call(target, request)))
     }
 
     async fn call(self: Arc<Self>, target: CallTarget<E::Guest>, request: E::Request) -> wasmtime::Result<Returned<E>> {

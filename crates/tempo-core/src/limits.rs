@@ -15,6 +15,8 @@ macro_rules! limits {
             /// Requests served by one instance, one after the other, before it is replaced; `None` is 128 for WASI 0.3
             /// components and 1 for WASI 0.2 components.
             pub instance_reuse: Option<usize>,
+            /// Responses that stream at once, besides the `requests` that run; `None` is half of `requests`.
+            pub max_streams: Option<usize>,
         }
 
         impl Limits {
@@ -22,10 +24,15 @@ macro_rules! limits {
                 "instance-reuse", "N", "Requests one instance serves in turn [default: 128 for WASI 0.3, 1 for WASI 0.2]",
             );
 
+            const STREAMS: Flag = Flag::new(
+                "max-streams", "N", "Responses that stream at once, besides --max-requests [default: half of --max-requests]",
+            );
+
             /// One flag for each limit.
             pub const FLAGS: &'static [Flag] = &[
                 $( Flag::new($name, $value, $help).default($default), )*
                 Self::REUSE,
+                Self::STREAMS,
             ];
 
             /// Reads the limits from `settings`.
@@ -37,6 +44,7 @@ macro_rules! limits {
                 Ok(Self {
                     $( $field: $read(settings, &Flag::new($name, $value, $help).default($default))?, )*
                     instance_reuse: settings.get::<std::num::NonZeroUsize>(&Self::REUSE)?.map(usize::from),
+                    max_streams: settings.get::<std::num::NonZeroUsize>(&Self::STREAMS)?.map(usize::from),
                 })
             }
         }
@@ -62,10 +70,12 @@ limits! {
     host_memory: usize = bytes("max-host-memory", "SIZE", "32MiB", "Bytes the host holds for one instance, all services together");
     /// Bytes that one call of `wasi:random` may return.
     random_bytes: usize = bytes("max-random-bytes", "SIZE", "64KiB", "Random bytes in one call");
-    /// Processor time of one request.
-    cpu: Duration = duration("cpu-timeout", "TIME", "1s", "Processor time of one request");
-    /// Time from a request's arrival to its response, and the longest pause while the response streams.
-    request: Duration = duration("request-timeout", "TIME", "30s", "Time to respond, and the longest pause while a response streams");
+    /// Processor time of one request. While its response streams, the used part shrinks by a tenth of the time that passes.
+    cpu: Duration = duration("cpu-timeout", "TIME", "1s", "Processor time of one request; while its response streams, a tenth of the time that passes is added, up to this much");
+    /// Time from a request's arrival to its response.
+    request: Duration = duration("request-timeout", "TIME", "30s", "Time to respond");
+    /// The longest pause of a guest while its response streams.
+    stream_idle: Duration = duration("stream-idle-timeout", "TIME", "5m", "Longest pause of a guest while its response streams");
     /// Time to create an instance.
     instantiate: Duration = duration("instantiate-timeout", "TIME", "5s", "Time to create an instance");
     /// Time a guest may keep running after its response has been sent.
@@ -95,6 +105,16 @@ impl Limits {
     /// Returns the maximum number of idle instances of all triggers together.
     pub fn idle_instances(&self) -> usize {
         self.requests.min(64)
+    }
+
+    /// Returns the number of responses that may stream at once.
+    pub fn streams(&self) -> usize {
+        self.max_streams.unwrap_or(self.requests / 2).max(1)
+    }
+
+    /// Returns the maximum number of calls at once: those that run and those whose response streams.
+    pub fn calls(&self) -> usize {
+        self.requests.saturating_add(self.streams())
     }
 
     /// Returns the number of calls that one instance serves in turn. `concurrent`: the component uses WASI 0.3.
@@ -142,5 +162,6 @@ mod tests {
         assert_eq!(limits.memory, 128 << 20);
         assert_eq!(limits.cpu, Duration::from_secs(1));
         assert_eq!((limits.reuse(true), limits.reuse(false)), (128, 1));
+        assert_eq!((limits.requests, limits.streams(), limits.calls()), (256, 128, 384));
     }
 }

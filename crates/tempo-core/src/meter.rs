@@ -12,14 +12,33 @@ pub enum Interrupted {
     Cpu,
     /// The call exceeded its deadline.
     Deadline,
+    /// The guest paused for too long while its response streamed.
+    StreamIdle,
+    /// The guest ran for too long after its response.
+    AfterResponse,
+}
+
+impl Interrupted {
+    /// Returns the name of the limit's flag.
+    pub(crate) fn flag(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu-timeout",
+            Self::Deadline => "request-timeout",
+            Self::StreamIdle => "stream-idle-timeout",
+            Self::AfterResponse => "after-response-timeout",
+        }
+    }
 }
 
 impl fmt::Display for Interrupted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Cpu => "the request exceeded its processor time (--cpu-timeout)",
-            Self::Deadline => "the request timed out (--request-timeout)",
-        })
+        let what = match self {
+            Self::Cpu => "the request exceeded its processor time",
+            Self::Deadline => "the request timed out",
+            Self::StreamIdle => "the response paused for too long",
+            Self::AfterResponse => "the request took too long after its response",
+        };
+        write!(f, "{what} (--{})", self.flag())
     }
 }
 
@@ -54,6 +73,10 @@ pub struct CpuMeter {
     /// Time charged to this poll; meaningless before the first reading.
     poll_time: AtomicU64,
     spent: AtomicU64,
+    /// The part of `spent` that no longer counts towards the budget.
+    refilled: AtomicU64,
+    /// Wall clock up to which the budget was refilled; [`NEVER`] if it does not refill.
+    refilled_to: AtomicU64,
     /// Whether polls read the CPU clock at their start.
     exact: AtomicBool,
     busy: AtomicBool,
@@ -61,6 +84,10 @@ pub struct CpuMeter {
 
 /// Value of [`CpuMeter::charged_to`] before the CPU clock is read in a poll.
 const UNREAD: u64 = u64::MAX;
+/// Value of [`CpuMeter::refilled_to`] of a budget that does not refill.
+const NEVER: u64 = u64::MAX;
+/// A budget that refills gains one nanosecond in as many nanoseconds of wall-clock time.
+const REFILL_PERIOD: u64 = 10;
 
 impl CpuMeter {
     /// Creates a meter with a budget of processor time, for an engine whose epoch advances every `tick`.
@@ -73,6 +100,8 @@ impl CpuMeter {
             charged_to: AtomicU64::new(UNREAD),
             poll_time: AtomicU64::new(0),
             spent: AtomicU64::new(0),
+            refilled: AtomicU64::new(0),
+            refilled_to: AtomicU64::new(NEVER),
             exact: AtomicBool::new(false),
             busy: AtomicBool::new(false),
         }
@@ -81,6 +110,8 @@ impl CpuMeter {
     /// Resets the meter for the next call in the same instance.
     pub fn reset(&self) {
         self.spent.store(0, Relaxed);
+        self.refilled.store(0, Relaxed);
+        self.refilled_to.store(NEVER, Relaxed);
         self.exact.store(false, Relaxed);
         self.busy.store(false, Relaxed);
     }
@@ -88,6 +119,11 @@ impl CpuMeter {
     /// Returns the processor time used since the last reset, up to the end of the last poll.
     pub fn spent(&self) -> Duration {
         Duration::from_nanos(self.spent.load(Relaxed))
+    }
+
+    /// Refills the budget from now on until the next reset, by a tenth of the wall-clock time that passes.
+    pub(crate) fn start_refill(&self) {
+        self.refilled_to.store(self.wall(), Relaxed);
     }
 
     /// Starts a poll.
@@ -125,7 +161,7 @@ impl CpuMeter {
         let now = cpu();
         self.charge(|| wall, || now);
         self.charged_to.store(now, Relaxed);
-        if self.spent.load(Relaxed) > self.budget {
+        if self.used(wall) > self.budget {
             Tick::Exhausted
         } else if !first && self.poll_time.load(Relaxed) >= self.tick {
             self.exact.store(true, Relaxed);
@@ -135,6 +171,19 @@ impl CpuMeter {
             // Before the first reading, the thread may have been preempted for most of the time.
             Tick::Continue
         }
+    }
+
+    /// Returns the used part of the budget, after refilling it up to `wall`.
+    fn used(&self, wall: u64) -> u64 {
+        let spent = self.spent.load(Relaxed);
+        let mut refilled = self.refilled.load(Relaxed);
+        let refilled_to = self.refilled_to.load(Relaxed);
+        if refilled_to != NEVER {
+            refilled = spent.min(refilled.saturating_add(wall.saturating_sub(refilled_to) / REFILL_PERIOD));
+            self.refilled.store(refilled, Relaxed);
+            self.refilled_to.store(wall.max(refilled_to), Relaxed);
+        }
+        spent.saturating_sub(refilled)
     }
 
     /// Charges the time since the last CPU clock reading or, in a poll without one, since its start.
@@ -280,6 +329,32 @@ mod tests {
         meter.enter_at(30 * MS, unread);
         assert_eq!(meter.tick_at(33 * MS, || 0), Tick::Continue, "exactly the budget");
         assert_eq!(meter.tick_at(34 * MS, || MS), Tick::Exhausted);
+    }
+
+    #[test]
+    fn a_budget_that_refills_gains_a_tenth_of_the_time_and_never_more_than_was_spent() {
+        let meter = meter();
+        meter.refilled_to.store(0, Relaxed);
+        // Each second, a poll of 80 ms in which the last tick comes after 25 ms.
+        for poll in 0..20 {
+            let start = 1000 * poll * MS;
+            meter.enter_at(start, unread);
+            assert_ne!(meter.tick_at(start + 5 * MS, || 0), Tick::Exhausted, "{poll}");
+            assert_ne!(meter.tick_at(start + 25 * MS, || 20 * MS), Tick::Exhausted, "{poll}");
+            meter.charge(|| unreachable!(), || 75 * MS);
+            meter.exact.store(false, Relaxed);
+        }
+        assert_eq!(spent(&meter), 20 * 80);
+        // A pause of an hour gives the budget of 30 ms and no more.
+        let start = 3_600_000 * MS;
+        meter.enter_at(start, unread);
+        assert_ne!(meter.tick_at(start + MS, || 0), Tick::Exhausted);
+        assert_ne!(meter.tick_at(start + 30 * MS, || 29 * MS), Tick::Exhausted);
+        assert_eq!(meter.tick_at(start + 41 * MS, || 40 * MS), Tick::Exhausted);
+        meter.reset();
+        meter.enter_at(start, unread);
+        assert_eq!(meter.tick_at(start + 40 * MS, || 0), Tick::Continue);
+        assert_eq!(meter.tick_at(start + 70 * MS, || 31 * MS), Tick::Exhausted);
     }
 
     #[test]

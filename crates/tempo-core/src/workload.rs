@@ -10,15 +10,14 @@ use tokio::sync::Semaphore;
 use wasmtime::component::InstancePre;
 use wasmtime::{Store, UpdateDeadline};
 
+use crate::admission::PermitSlot;
+use crate::call::deadline_after;
 use crate::instance::MeteredStore;
 use crate::instruments::CallInstruments;
 use crate::meter::Tick;
 use crate::{Admission, BackgroundSpawner, Call, CpuMeter, Interrupted, Limits, StoreData};
 
 type StoreDataFactory = Box<dyn Fn() -> wasmtime::Result<StoreData> + Send + Sync>;
-
-/// A deadline this far ahead stands for one that the clock cannot represent.
-const FAR_FUTURE: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
 
 /// Configures a [`Workload`].
 #[must_use]
@@ -207,8 +206,7 @@ impl Workload {
 
     /// Returns the deadline of a call that begins now.
     pub fn deadline(&self) -> Instant {
-        let now = Instant::now();
-        now.checked_add(self.limits().request).unwrap_or_else(|| now + FAR_FUTURE)
+        deadline_after(self.limits().request)
     }
 
     /// Creates an empty store under the limits. The caller has a [`Permit`](crate::Permit): the pool has one slot for each.
@@ -265,16 +263,16 @@ impl Workload {
         })?
     }
 
-    /// Creates a call: runs `work`, which calls into an instance measured by `meter`, until `deadline`, with `context` as the
-    /// current one.
+    /// Creates a call: runs `work`, which calls into an instance with `meter` and `permit`, until `deadline`, with `context` as
+    /// the current one.
     pub(crate) fn call<R: Send + 'static>(
         &self,
-        meter: Arc<CpuMeter>,
+        (meter, permit): (Arc<CpuMeter>, PermitSlot),
         deadline: Instant,
         context: Option<Arc<CallContext>>,
         work: impl Future<Output = R> + Send + 'static,
     ) -> Call<R> {
-        Call::new(Box::pin(work), meter, self.inner.builder.background.clone(), deadline)
+        Call::new(Box::pin(work), (meter, permit), self.inner.builder.background.clone(), deadline)
             .with_context(context)
             .with_telemetry(self.telemetry().clone(), self.instruments().cloned())
     }

@@ -78,7 +78,7 @@ fn compile_for(target: &str, config: &mut Config) -> Result<(), Error> {
 }
 
 fn pool(shape: &Shape, limits: &Limits) -> PoolingAllocationConfig {
-    let instances = count(limits.requests.saturating_add(limits.idle_instances()));
+    let instances = count(limits.calls().saturating_add(limits.idle_instances()));
     // A store has one GC heap for all its instances; the pool allocates it in the slot of a memory.
     let heaps = if shape.gc_heap { instances } else { 0 };
     let memories = instances.saturating_mul(shape.memories).saturating_add(heaps).max(instances);

@@ -10,9 +10,13 @@ use tempo_settings::{Disclosure, Error, Flag, Settings};
 
 use crate::{Client, ClientConfig, GrantError, Hooks, HttpCtx, Policy, WasiHttp};
 
-const ALLOW: Flag = Flag::new("allow-http", "URL", "A URL the guest may request, such as https://api.example.com")
-    .repeatable()
-    .grants(Disclosure::Origin);
+const ALLOW: Flag = Flag::new(
+    "allow-http",
+    "URL",
+    "A URL the guest may request, such as https://api.example.com; h2c:// for HTTP/2 without TLS",
+)
+.repeatable()
+.grants(Disclosure::Origin);
 const ALLOW_ADDRESS: Flag =
     Flag::new("allow-http-address", "CIDR", "Private addresses that allowed names may resolve to, such as 10.0.0.0/8")
         .repeatable()
@@ -27,6 +31,8 @@ const CONNECT: Flag = Flag::new("http-connect-timeout", "TIME", "Time to connect
 const TLS: Flag = Flag::new("http-tls-timeout", "TIME", "Time for a TLS handshake").default("5s");
 const FIRST_BYTE: Flag =
     Flag::new("http-first-byte-timeout", "TIME", "Time to the first byte of an answer").default("30s");
+const BETWEEN_BYTES: Flag =
+    Flag::new("http-between-bytes-timeout", "TIME", "Longest pause in the body of an answer").default("5m");
 const REQUESTS: Flag = Flag::new("max-http-requests", "N", "Outgoing requests at once").default("512");
 
 /// The backend of [`WasiHttp`]: a pooled client under the egress policy. It connects on the first request.
@@ -42,7 +48,7 @@ impl fmt::Debug for HttpClient {
 
 impl Backend<WasiHttp> for HttpClient {
     fn flags() -> Vec<Flag> {
-        vec![ALLOW, ALLOW_ADDRESS, CA, CONNECT, TLS, FIRST_BYTE, REQUESTS]
+        vec![ALLOW, ALLOW_ADDRESS, CA, CONNECT, TLS, FIRST_BYTE, BETWEEN_BYTES, REQUESTS]
     }
 
     async fn connect(boot: BootContext<'_>) -> tempo_settings::Result<Self> {
@@ -55,6 +61,7 @@ impl Backend<WasiHttp> for HttpClient {
             connect_timeout: settings.require::<Duration>(&CONNECT)?,
             tls_timeout: settings.require::<Duration>(&TLS)?,
             first_byte_timeout: settings.require::<Duration>(&FIRST_BYTE)?,
+            between_bytes_timeout: settings.require::<Duration>(&BETWEEN_BYTES)?,
             max_requests: settings.require::<std::num::NonZeroUsize>(&REQUESTS)?.get(),
             ca_files: settings.all::<PathBuf>(&CA)?,
             ..ClientConfig::default()

@@ -5,12 +5,14 @@ mod activity;
 mod backlog;
 mod bodiless;
 mod body;
+mod body_fault;
 mod config;
 mod connection;
 mod exchange;
 mod fields;
 mod flow;
 mod guest;
+mod half_close;
 mod metrics;
 mod quiescence;
 mod reply;
@@ -108,7 +110,7 @@ impl Trigger for HttpServer {
             end_pair,
             connection_permits,
             connections: config.connections,
-            calls: Box::new(move || workload.limits().requests.saturating_sub(workload.admission().free())),
+            calls: Box::new(move || workload.admission().running()),
         };
         Ok(Box::new(running))
     }

@@ -52,6 +52,11 @@ impl Frames {
         self.send(WINDOW_UPDATE, 0, stream, &by.to_be_bytes());
     }
 
+    /// Closes the sending side of the connection.
+    pub(crate) fn half_close(&self) {
+        self.0.shutdown(std::net::Shutdown::Write).unwrap();
+    }
+
     fn send(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
         let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
         let head = [&length[1..], &[kind, flags], &stream.to_be_bytes()].concat();

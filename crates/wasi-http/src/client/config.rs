@@ -18,7 +18,7 @@ pub struct ClientConfig {
     pub tls_timeout: Duration,
     /// From the last part of the request that was sent to the head of the response. Default: 30 s.
     pub first_byte_timeout: Duration,
-    /// Between two parts of the response's body, while the component waits for one. Default: 30 s.
+    /// Between two parts of the response's body, while the component waits for one. Default: 5 min.
     pub between_bytes_timeout: Duration,
     /// How long an idle connection is kept. Default: 60 s.
     pub idle_timeout: Duration,
@@ -44,7 +44,7 @@ impl Default for ClientConfig {
             connect_timeout: Duration::from_secs(5),
             tls_timeout: Duration::from_secs(5),
             first_byte_timeout: Duration::from_secs(30),
-            between_bytes_timeout: Duration::from_secs(30),
+            between_bytes_timeout: Duration::from_secs(300),
             idle_timeout: Duration::from_secs(60),
             max_idle_per_host: 32,
             max_requests: 512,

@@ -3,10 +3,12 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::half_close::HalfClose;
 
 /// State shared by a connection's transport, its requests and its watchdog.
 ///
@@ -56,6 +58,11 @@ impl Activity {
         self.http2.load(Relaxed)
     }
 
+    /// Returns whether the response to an HTTP/1 request is due.
+    fn awaits_response(&self) -> bool {
+        self.in_flight.load(Relaxed) > 0 && !self.is_http2()
+    }
+
     /// Returns the status of the connection.
     pub(crate) fn status(&self, header_timeout: Duration, idle_timeout: Duration) -> ConnectionStatus {
         if self.in_flight.load(Relaxed) > 0 {
@@ -100,26 +107,32 @@ impl Drop for InFlight {
     }
 }
 
-/// A transport that records received bytes in its connection's [`Activity`].
+/// A transport that records received bytes in its connection's [`Activity`], and may withhold the end of the client's data.
 pub(crate) struct ActivityTransport<S> {
     transport: S,
     activity: Arc<Activity>,
+    half_close: Option<HalfClose>,
 }
 
 impl<S> ActivityTransport<S> {
-    pub(crate) fn new(transport: S, activity: Arc<Activity>) -> Self {
-        Self { transport, activity }
+    pub(crate) fn new(transport: S, activity: Arc<Activity>, half_close: Option<HalfClose>) -> Self {
+        Self { transport, activity, half_close }
     }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for ActivityTransport<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+        let this = &mut *self;
         let before = buf.filled().len();
-        let poll = Pin::new(&mut self.transport).poll_read(cx, buf);
+        ready!(Pin::new(&mut this.transport).poll_read(cx, buf))?;
         if buf.filled().len() > before {
-            self.activity.received();
+            this.activity.received();
+        } else if let Some(half_close) = &mut this.half_close
+            && this.activity.awaits_response()
+        {
+            ready!(half_close.poll_end(cx));
         }
-        poll
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -9,7 +9,8 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
 use super::activity::InFlight;
-use super::exchange::{BrokenOff, Exchange};
+use super::body_fault::BrokenOff;
+use super::exchange::Exchange;
 use super::flow::{Flow, Piece};
 use super::telemetry::RequestSpan;
 
@@ -44,7 +45,8 @@ impl Content {
 
     /// A body that the guest is still writing.
     pub(crate) fn stream(exchange: Exchange) -> (Self, Arc<Stream>) {
-        let stream = Arc::new(Stream { state: Mutex::new((Some(exchange), Instant::now())) });
+        let state = StreamState { exchange: Some(exchange), guest_pending: false, last_frame: Instant::now() };
+        let stream = Arc::new(Stream { state: Mutex::new(state) });
         (Self::Stream(stream.clone()), stream)
     }
 }
@@ -52,14 +54,24 @@ impl Content {
 /// An exchange whose response is streamed. The worker tracks it: a client that stops reading must not hold an instance
 /// forever.
 pub(crate) struct Stream {
-    state: Mutex<(Option<Exchange>, Instant)>,
+    state: Mutex<StreamState>,
+}
+
+struct StreamState {
+    /// `None` once the exchange was ended.
+    exchange: Option<Exchange>,
+    /// Whether hyper waits for the guest. If false, hyper has a frame and does not ask for the next.
+    guest_pending: bool,
+    last_frame: Instant,
 }
 
 impl Stream {
-    /// Ends the guest if no frame was read for `timeout`.
-    pub(crate) fn end_if_stalled(&self, timeout: Duration) {
+    /// Ends the guest if hyper has not asked for a frame for `client_timeout`, because the client does not read, or if the
+    /// guest has not written one for `guest_timeout`.
+    pub(crate) fn end_if_stalled(&self, client_timeout: Duration, guest_timeout: Duration) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let stalled = (state.1.elapsed() > timeout).then(|| state.0.take());
+        let timeout = if state.guest_pending { guest_timeout } else { client_timeout };
+        let stalled = (state.last_frame.elapsed() > timeout).then(|| state.exchange.take());
         drop(state);
         // The instance is torn down outside the lock.
         drop(stalled);
@@ -82,11 +94,13 @@ impl Body {
             return Poll::Pending;
         }
         let mut state = stream.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let frame = match &mut state.0 {
-            Some(exchange) => std::task::ready!(exchange.poll_frame(cx)),
-            None => Some(Err(BrokenOff)),
+        let poll = match &mut state.exchange {
+            Some(exchange) => exchange.poll_frame(cx),
+            None => Poll::Ready(Some(Err(BrokenOff))),
         };
-        state.1 = Instant::now();
+        state.guest_pending = poll.is_pending();
+        let frame = std::task::ready!(poll);
+        state.last_frame = Instant::now();
         drop(state);
         let frame = frame.map(|frame| frame.map(|frame| frame.map_data(Piece::new)));
         let last = match frame {
@@ -118,7 +132,7 @@ impl Body {
 impl Drop for Stream {
     /// The guest ends with the body, unless the client has all of it.
     fn drop(&mut self) {
-        let exchange = self.state.get_mut().unwrap_or_else(PoisonError::into_inner).0.take();
+        let exchange = self.state.get_mut().unwrap_or_else(PoisonError::into_inner).exchange.take();
         if let Some(exchange) = exchange.filter(Exchange::is_delivered) {
             exchange.finish();
         }

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tempo_settings::{Error, ErrorKind, Flag, Settings, Size};
+use tempo_settings::{Delay, Error, ErrorKind, Flag, Settings, Size};
 
 use super::accept::MAX_REJECTING_CONNECTIONS;
 use super::send_rate::MinSendRate;
@@ -20,6 +20,12 @@ const THREADS: Flag = Flag::new("http-threads", "N", "Threads that serve connect
 const CONNECTIONS: Flag = Flag::new("max-connections", "N", "Connections at once").default("1000");
 const HEADER_TIMEOUT: Flag = Flag::new("header-timeout", "TIME", "Time to read a request's head").default("10s");
 const IDLE_TIMEOUT: Flag = Flag::new("idle-timeout", "TIME", "How long an unused connection is kept").default("60s");
+const HALF_CLOSE_GRACE: Flag = Flag::new(
+    "half-close-grace",
+    "TIME",
+    "How long a guest continues after its client has closed its sending side; not if half of --max-requests run",
+)
+.default("2s");
 const HEADERS: Flag = Flag::new("max-headers", "N", "Headers of a request").default("100");
 const HEADER_SIZE: Flag = Flag::new("max-header-size", "SIZE", "Head of a request").default("32KiB");
 const STREAMS: Flag = Flag::new("max-h2-streams", "N", "HTTP/2 streams of one connection").default("100");
@@ -54,6 +60,8 @@ pub(crate) struct Config {
     pub(crate) connections_lowered: bool,
     pub(crate) header_timeout: Duration,
     pub(crate) idle_timeout: Duration,
+    /// May be zero.
+    pub(crate) half_close_grace: Duration,
     pub(crate) headers: usize,
     /// In bytes.
     pub(crate) header_size: usize,
@@ -75,6 +83,7 @@ impl Config {
         CONNECTIONS,
         HEADER_TIMEOUT,
         IDLE_TIMEOUT,
+        HALF_CLOSE_GRACE,
         HEADERS,
         HEADER_SIZE,
         STREAMS,
@@ -104,6 +113,7 @@ impl Config {
             connections_lowered,
             header_timeout: settings.require(&HEADER_TIMEOUT)?,
             idle_timeout: settings.require(&IDLE_TIMEOUT)?,
+            half_close_grace: settings.require::<Delay>(&HALF_CLOSE_GRACE)?.0,
             headers: count(&HEADERS)?,
             header_size,
             streams: u32::try_from(count(&STREAMS)?).unwrap_or(u32::MAX),

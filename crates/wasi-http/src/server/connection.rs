@@ -23,6 +23,7 @@ use super::body::{Body, Content};
 use super::config::Config;
 use super::fields;
 use super::flow::Flow;
+use super::half_close::HalfClose;
 use super::reply::Refusal;
 use super::request;
 use super::send_watch::{SendWatch, StreamExecutor};
@@ -100,9 +101,13 @@ impl Server {
     {
         let activity = Activity::new();
         let flow = Flow::connection(self.backlog.clone());
+        // The end of a TLS connection closes both sides.
+        let grace = self.worker.config.half_close_grace;
+        let half_close =
+            (scheme == Scheme::HTTP && !grace.is_zero()).then(|| HalfClose::new(self.worker.clone(), grace));
         let shared = Arc::new(Connection { server: self.clone(), scheme, admitted, flow });
         let sends = SendWatch::new(self.backlog.clone(), socket.clone());
-        let io = TokioIo::new(ActivityTransport::new(stream, activity.clone()));
+        let io = TokioIo::new(ActivityTransport::new(stream, activity.clone(), half_close));
         let service = service_fn(|request: Request<Incoming>| {
             let in_flight = activity.request(request.version());
             respond(shared.clone(), in_flight, request)

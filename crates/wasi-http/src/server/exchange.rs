@@ -5,57 +5,25 @@ use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::Response;
 use http::response::Parts;
 use http_body::{Body as _, Frame};
-use tempo_core::{CallError, ExportCall, Instances};
+use tempo_core::{CallError, ExportCall, Instances, Interrupted};
 use tempo_telemetry::{CallContext, within};
 use tokio::sync::oneshot;
 use tokio::task::unconstrained;
-use wasmtime_wasi_http::{Error, WasiBody};
+use wasmtime_wasi_http::WasiBody;
 
 use super::bodiless::{content_length, has_valid_length, is_bodiless};
+use super::body_fault::{BodyFault, BrokenOff};
 use super::guest::{Answer, ExchangeEnd, Handler};
 use super::quiescence::Quiescence;
 use super::reply::Refusal;
 use super::upload::TooLarge;
 use crate::host_fed;
-
-/// The response body failed. hyper closes the connection or resets the stream, so that the client notices.
-#[derive(Debug, thiserror::Error)]
-#[error("the response broke off")]
-pub(crate) struct BrokenOff;
-
-/// Why a response body failed.
-#[derive(Debug, thiserror::Error)]
-enum BodyFault {
-    #[error("it failed: {0}")]
-    Failed(Error),
-    #[error("the component returned without finishing it")]
-    Unfinished,
-    #[error("it has {delivered} bytes, content-length is {announced}")]
-    WrongLength { announced: u64, delivered: u64 },
-}
-
-impl BodyFault {
-    /// Replaces wasmtime's error for a wrong length by `wrong_length`. In 0.2 that error is a generic protocol error.
-    fn with_length_context(self, wrong_length: Option<Self>) -> Self {
-        match (self, wrong_length) {
-            (Self::Failed(Error::HttpResponseBodySize(Some(sent))), Some(Self::WrongLength { announced, .. })) => {
-                Self::WrongLength { announced, delivered: sent }
-            }
-            (Self::Failed(Error::HttpProtocolError), Some(wrong_length)) => wrong_length,
-            (fault, _) => fault,
-        }
-    }
-
-    fn is_excess(&self) -> bool {
-        matches!(self, Self::WrongLength { announced, delivered } if delivered > announced)
-    }
-}
 
 /// A call of a guest and, once the guest has answered, its response body. Polling the exchange drives the guest;
 /// dropping it ends the guest.
@@ -176,6 +144,21 @@ impl Exchange {
         Ok(Response::from_parts(head, ()))
     }
 
+    /// The response streams from now on. Waits for a permit of such a call, unless the guest has returned.
+    ///
+    /// # Errors
+    ///
+    /// No permit was released in time.
+    pub(crate) async fn begin_stream(&mut self) -> Result<(), Refusal> {
+        let Some(call) = &mut self.call else { return Ok(()) };
+        let workload = self.instances.workload();
+        let permit = workload.admission().enter_stream().await.map_err(CallError::from);
+        let permit = permit.map_err(|error| refuse(&self.instances, self.context.as_ref(), &error))?;
+        call.begin_stream(permit);
+        call.set_timeout(workload.limits().stream_idle, Interrupted::StreamIdle);
+        Ok(())
+    }
+
     /// Drives the guest and polls the next frame of its body.
     pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
         // Reads frames that the guest has already written before driving it further.
@@ -195,7 +178,7 @@ impl Exchange {
                 if self.wrong_length().is_some_and(|fault| fault.is_excess()) {
                     return self.break_off(cx, None);
                 }
-                self.extend_deadline(self.instances.workload().limits().request);
+                self.set_timeout(self.instances.workload().limits().stream_idle, Interrupted::StreamIdle);
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(fault))) => self.break_off(cx, Some(fault)),
@@ -324,7 +307,7 @@ impl Exchange {
         if !signalled && self.is_p3() {
             self.failure.get_or_insert(Refusal::Failed);
         }
-        self.extend_deadline(self.instances.workload().limits().after_response);
+        self.set_timeout(self.instances.workload().limits().after_response, Interrupted::AfterResponse);
         self.poll_call(cx);
         if let Some(call) = self.call.take() {
             let (instances, context) = (self.instances.clone(), self.context.take());
@@ -346,9 +329,9 @@ impl Exchange {
         within(self.context.as_ref(), || log(self.instances.workload().name()));
     }
 
-    fn extend_deadline(&mut self, by: std::time::Duration) {
+    fn set_timeout(&mut self, timeout: Duration, limit: Interrupted) {
         if let Some(call) = &mut self.call {
-            call.set_deadline(Instant::now() + by);
+            call.set_timeout(timeout, limit);
         }
     }
 

@@ -14,7 +14,8 @@ use tempo_telemetry::CallContext;
 
 use super::bodiless;
 use super::body::Content;
-use super::exchange::{BrokenOff, Exchange, refuse};
+use super::body_fault::BrokenOff;
+use super::exchange::{Exchange, refuse};
 use super::guest::{HandlerCall, end_pair};
 use super::reply::Refusal;
 use super::upload;
@@ -69,6 +70,7 @@ pub(crate) async fn handle(
         Content::full(join(ahead.frames))
     } else {
         exchange.unread(ahead.frames);
+        exchange.begin_stream().await?;
         let (content, stream) = Content::stream(exchange);
         worker.track(&stream);
         content

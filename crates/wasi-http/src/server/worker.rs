@@ -49,7 +49,7 @@ impl Worker {
             streams.iter().filter_map(Weak::upgrade).collect()
         };
         for stream in streams {
-            stream.end_if_stalled(self.workload().limits().request);
+            stream.end_if_stalled(self.config.send_rate.window, self.workload().limits().stream_idle);
         }
     }
 }

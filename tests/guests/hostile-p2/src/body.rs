@@ -30,8 +30,8 @@ pub(crate) fn echo(request: &IncomingRequest, outparam: ResponseOutparam) {
     let _ = OutgoingBody::finish(answer, trailers);
 }
 
-/// Streams lines with pauses of 50 ms.
-pub(crate) fn stream(outparam: ResponseOutparam, chunks: u64) {
+/// Streams lines with pauses of `pause` ms.
+pub(crate) fn stream(outparam: ResponseOutparam, chunks: u64, pause: u64) {
     let Some(body) = start(outparam, 200) else { return };
     if let Ok(to) = body.write() {
         for chunk in 1..=chunks {
@@ -39,7 +39,7 @@ pub(crate) fn stream(outparam: ResponseOutparam, chunks: u64) {
                 println!("the reader of /stream is gone");
                 return;
             }
-            wait(50);
+            wait(pause);
         }
     }
     let _ = OutgoingBody::finish(body, None);

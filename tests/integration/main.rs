@@ -20,6 +20,7 @@ mod egress_limits;
 mod errors;
 mod errors_precompiled;
 mod errors_settings;
+mod grpc;
 mod health;
 mod http;
 mod http2;

@@ -24,10 +24,12 @@
 //! - [`Router`] selects a handler by method and path.
 //! - [`get`], [`post`] and [`Client`] send requests. The host decides which addresses are allowed.
 //! - `axum` (feature): serves an existing `axum::Router`.
+//! - `tower` (feature): serves a tower service, and sends a tower client's requests: gRPC with tonic.
 //!
 //! # Features
 //! - `json` (default): [`Json`], [`Body::json`], [`RequestBuilder::json`].
 //! - `axum`: the module `axum`.
+//! - `tower`: the module `tower`.
 // docs.rs shows the feature that an item needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -52,6 +54,8 @@ mod task;
 pub mod __private;
 #[cfg(feature = "axum")]
 pub mod axum;
+#[cfg(feature = "tower")]
+pub mod tower;
 
 pub use body::Body;
 pub use bytes::Bytes;

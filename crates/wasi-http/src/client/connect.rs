@@ -51,7 +51,7 @@ impl Connector {
         let Ok(Ok(permit)) = permit else { return Err(ConnectError::Limit) };
         let stream = dial(&target, &self.lookups, self.budget).await?;
         Ok(TokioIo::new(match target.scheme() {
-            Scheme::Http => Stream::plain(stream, permit),
+            Scheme::Http => Stream::plain(stream, target.has_prior_knowledge(), permit),
             Scheme::Https => Stream::tls(self.tls.handshake(&target, stream).await?, permit),
         }))
     }

@@ -41,6 +41,9 @@ pub(super) async fn prepare(
         return Err(Error::HttpRequestMethodInvalid);
     }
     let target = policy.permit_url(&parts.uri)?;
+    if is_grpc(&parts.headers) {
+        target.report_grpc();
+    }
     parts.uri = normalised(&target, &parts.uri)?;
     parts.version = Version::HTTP_11;
     parts.extensions.clear();
@@ -78,6 +81,13 @@ pub(super) async fn prepare(
         },
     };
     Ok((Request::from_parts(parts, upload), transmission))
+}
+
+/// Returns whether the fields are those of a gRPC request, which only HTTP/2 can carry.
+fn is_grpc(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.as_bytes().strip_prefix(b"application/grpc"));
+    // `application/grpc-web` works over HTTP/1.1 too.
+    matches!(kind, Some([] | [b'+' | b';', ..]))
 }
 
 /// Declares an empty body. Methods without a body carry no length: some servers then wait for one (RFC 9110, 8.6).

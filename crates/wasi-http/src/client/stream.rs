@@ -15,6 +15,8 @@ use super::replay::ConnectionUse;
 /// A connection. It counts towards the limit of open connections as long as it lives.
 pub(super) struct Stream {
     io: Io,
+    /// The protocol is HTTP/2.
+    http2: bool,
     usage: ConnectionUse,
     _permit: OwnedSemaphorePermit,
 }
@@ -25,26 +27,25 @@ enum Io {
 }
 
 impl Stream {
-    pub(super) fn plain(stream: TcpStream, permit: OwnedSemaphorePermit) -> Self {
-        Self::new(Io::Plain(stream), permit)
+    /// `http2`: the server speaks HTTP/2 without negotiation.
+    pub(super) fn plain(stream: TcpStream, http2: bool, permit: OwnedSemaphorePermit) -> Self {
+        Self::new(Io::Plain(stream), http2, permit)
     }
 
     pub(super) fn tls(stream: TlsStream<TcpStream>, permit: OwnedSemaphorePermit) -> Self {
-        Self::new(Io::Tls(Box::new(stream)), permit)
+        let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+        Self::new(Io::Tls(Box::new(stream)), http2, permit)
     }
 
-    fn new(io: Io, permit: OwnedSemaphorePermit) -> Self {
-        Self { io, usage: ConnectionUse::default(), _permit: permit }
+    fn new(io: Io, http2: bool, permit: OwnedSemaphorePermit) -> Self {
+        Self { io, http2, usage: ConnectionUse::default(), _permit: permit }
     }
 }
 
 impl Connection for Stream {
     fn connected(&self) -> Connected {
         let connected = Connected::new().extra(self.usage.clone());
-        match &self.io {
-            Io::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => connected.negotiated_h2(),
-            _ => connected,
-        }
+        if self.http2 { connected.negotiated_h2() } else { connected }
     }
 }
 

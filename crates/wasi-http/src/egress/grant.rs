@@ -5,7 +5,9 @@ use super::path::PathPrefix;
 
 const URL: &str =
     "a URL such as https://api.example.com, https://*.example.com or http://127.0.0.1:9000, or * for any public host";
-const SCHEME: &str = "http:// or https:// at the start";
+const SCHEME: &str = "http://, https:// or h2c:// at the start";
+/// The scheme of a grant for plain-text HTTP/2 by prior knowledge (RFC 9113, 3.3).
+const H2C: &str = "h2c";
 const USER: &str = "a URL without user name and password";
 const QUERY: &str = "a URL without ? and #";
 const HOST: &str = "a host name or an IP address, and a port number or *";
@@ -17,6 +19,8 @@ const PATH: &str = "a path without encoded slashes and dots";
 pub(super) struct Grant {
     /// `None` covers both.
     scheme: Option<Scheme>,
+    /// Requests are sent by HTTP/2 without negotiation.
+    prior_knowledge: bool,
     host: HostRule,
     port: PortRule,
     path: PathPrefix,
@@ -50,10 +54,12 @@ impl Grant {
     pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
         let text = text.trim();
         if text == "*" {
-            return Ok(Self { scheme: None, host: HostRule::Any, port: PortRule::Any, path: PathPrefix::default() });
+            let (host, port, path) = (HostRule::Any, PortRule::Any, PathPrefix::default());
+            return Ok(Self { scheme: None, prior_knowledge: false, host, port, path });
         }
         let (scheme, rest) = text.split_once("://").ok_or(URL)?;
-        let scheme = Scheme::parse(scheme).ok_or(SCHEME)?;
+        let prior_knowledge = scheme.eq_ignore_ascii_case(H2C);
+        let scheme = if prior_knowledge { Scheme::Http } else { Scheme::parse(scheme).ok_or(SCHEME)? };
         let (authority, path) = match rest.find(['/', '?', '#', '\\']) {
             Some(end) => rest.split_at(end),
             None => (rest, ""),
@@ -71,7 +77,7 @@ impl Grant {
         };
         let (host, port) = host_rule(scheme, authority)?;
         let port = if any_port { PortRule::Any } else { PortRule::Exactly(port) };
-        Ok(Self { scheme: Some(scheme), host, port, path })
+        Ok(Self { scheme: Some(scheme), prior_knowledge, host, port, path })
     }
 
     /// Returns whether a URL of `origin` can be covered.
@@ -94,6 +100,11 @@ impl Grant {
     /// Returns whether the URL with `origin` and `path` is covered.
     pub(super) fn covers(&self, origin: &Origin, path: &str) -> bool {
         self.covers_origin(origin) && self.path.covers(path)
+    }
+
+    /// Returns whether the covered origins speak HTTP/2 without negotiation.
+    pub(super) fn has_prior_knowledge(&self) -> bool {
+        self.prior_knowledge
     }
 
     /// Returns whether the grant names an address, which grants that address too, public or not.

@@ -35,6 +35,8 @@ impl Policy {
     ///   what lies below it is granted;
     /// - `https://*.example.com`: all subdomains, at any depth, without `example.com` itself;
     /// - `http://127.0.0.1:9000`: an IP address, which also grants that very address when it is not public;
+    /// - `h2c://api.internal:50051`: `http` URLs of this origin, which speaks HTTP/2 without TLS, as gRPC servers do. Wildcards
+    ///   and paths as above. An origin that such a grant covers gets all its requests by HTTP/2;
     /// - `https://*` or `http://*`: any public host, at the scheme's own port (`https://*:*` for any);
     /// - `*`: any public host, port and scheme.
     ///
@@ -85,12 +87,17 @@ impl Policy {
         let origin = Origin::of(uri)?;
         let mut granted = false;
         let mut literal = false;
-        for grant in self.0.grants.iter().filter(|grant| covers(grant, &origin)) {
-            granted = true;
-            literal |= grant.names_address();
+        let mut prior_knowledge = false;
+        for grant in self.0.grants.iter().filter(|grant| grant.covers_origin(&origin)) {
+            // Independent of the path: requests of one origin share connections.
+            prior_knowledge |= grant.has_prior_knowledge();
+            if covers(grant, &origin) {
+                granted = true;
+                literal |= grant.names_address();
+            }
         }
         if granted {
-            return Ok(Target { origin, literal, policy: self.clone() });
+            return Ok(Target { origin, literal, prior_knowledge, policy: self.clone() });
         }
         let origin = origin.to_string();
         if self.0.reported.is_first(&origin) {
@@ -106,6 +113,7 @@ pub struct Target {
     origin: Origin,
     /// The grant names the address literally.
     literal: bool,
+    prior_knowledge: bool,
     policy: Policy,
 }
 
@@ -113,6 +121,11 @@ impl Target {
     /// The scheme.
     pub fn scheme(&self) -> Scheme {
         self.origin.scheme
+    }
+
+    /// Whether the origin speaks HTTP/2 without negotiation (`h2c://`).
+    pub fn has_prior_knowledge(&self) -> bool {
+        self.prior_knowledge
     }
 
     /// The normalised host.
@@ -151,6 +164,18 @@ impl Target {
             return Ok(());
         }
         Err(Denied::Address { authority: self.authority(), address, kind })
+    }
+
+    /// Logs once for each origin that its gRPC requests are sent by HTTP/1.1, with the flag that changes it.
+    pub(crate) fn report_grpc(&self) {
+        if self.scheme() == Scheme::Http && !self.prior_knowledge {
+            let authority = format!("{}:{}", self.origin.host, self.origin.port);
+            if self.policy.0.reported.is_first(&format!("h2c://{authority}")) {
+                tracing::warn!(
+                    "a gRPC request to {authority} is sent by HTTP/1.1: for HTTP/2 without TLS, add `--allow-http h2c://{authority}`"
+                );
+            }
+        }
     }
 
     /// Logs a denied address once for each authority, with the flag that grants it.
@@ -227,6 +252,18 @@ mod tests {
         assert!(!reaches(&policy, "http://localhost:9000/", "127.0.0.1"));
         assert!(reaches(&policy, "http://169.254.169.254/latest/meta-data", "169.254.169.254"));
         assert!(!reaches(&policy, "http://169.254.169.254/other", "169.254.169.254"));
+    }
+
+    #[test]
+    fn an_h2c_grant_is_for_http_urls_and_for_all_requests_of_its_origin() {
+        let policy = policy(&["h2c://api.internal:50051/a", "http://*.internal:*", "h2c://127.0.0.1"], &[]);
+        let knows = |url: &str| policy.permit_url(&url.parse().unwrap()).map(|target| target.has_prior_knowledge());
+        assert_eq!(knows("http://api.internal:50051/a"), Ok(true));
+        assert_eq!(knows("http://api.internal:50051/b"), Ok(true));
+        assert_eq!(knows("http://api.internal:50052/a"), Ok(false));
+        assert_eq!(knows("http://127.0.0.1/"), Ok(true));
+        assert!(knows("https://api.internal:50051/a").is_err());
+        assert!(reaches(&policy, "http://127.0.0.1/", "127.0.0.1"));
     }
 
     #[test]

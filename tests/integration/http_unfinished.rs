@@ -97,7 +97,7 @@ fn a_file_is_streamed_after_its_guest_has_returned() {
 #[test]
 fn every_500_has_one_line_that_says_why() {
     for (guest, target, line) in [
-        ("hostile-p3", "/error", "answered with an error code"),
+        ("hostile-p3", "/error", "answered with the error code"),
         ("hostile-p3", "/answer?status=101", "no final response"),
         ("hostile-p3", "/answer?length=5&write=3", "broke off"),
         ("hostile-p3", "/answer?write=3&end=leak", "broke off"),

@@ -55,7 +55,10 @@ fn both() -> [(Guest, Box<dyn Fn() -> Arrived>); 2] {
     let sink = Arc::new(RecordingSink::default());
     let telemetry = Telemetry::builder(sink.clone()).build();
     let backend = HostTelemetry::new("app", &telemetry, &Limits::default());
-    let encoded = Guest::new(tempo_core::Backend::state(&backend, &tempo_backend::ByteBudget::new(1 << 20)));
+    let encoded = Guest::new(tempo_core::Backend::state(
+        &backend,
+        &tempo_core::StoreContext::new(tempo_backend::ByteBudget::new(1 << 20)),
+    ));
     [
         (direct, Box::new(move || recorder.take())),
         (encoded, Box::new(move || std::mem::take(&mut *sink.0.lock().unwrap()))),

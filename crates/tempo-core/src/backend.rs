@@ -6,7 +6,7 @@ use tempo_backend::{BackendContext, ByteBudget};
 use tempo_settings::{Flag, Settings};
 use tempo_telemetry::{Health, Telemetry};
 
-use crate::{Limits, Service};
+use crate::{Limits, LogTail, Service};
 
 /// The component, settings and telemetry that a backend may use while it connects.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +49,23 @@ impl<'a> BootContext<'a> {
     }
 }
 
+/// A new store, for which the services create their states.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct StoreContext {
+    /// A service reserves here what it holds in memory for the store. All services share it.
+    pub bytes: ByteBudget,
+    /// Receives the guest's log lines that the rate limit drops.
+    pub log_tail: LogTail,
+}
+
+impl StoreContext {
+    /// Creates the context of a store with the budget `bytes`.
+    pub fn new(bytes: ByteBudget) -> Self {
+        Self { bytes, log_tail: LogTail::default() }
+    }
+}
+
 /// Implements a service in one deployment. A runtime connects it once at boot, only if the component imports the service,
 /// and then takes the state of each new store from it.
 ///
@@ -74,7 +91,7 @@ impl<'a> BootContext<'a> {
 /// #     }
 /// # }
 /// use tempo_backend::ByteBudget;
-/// use tempo_core::{Backend, BootContext, Limits};
+/// use tempo_core::{Backend, BootContext, Limits, StoreContext};
 /// use tempo_settings::{Flag, Settings};
 ///
 /// /// A clock of the service `AcmeTime` that stands still.
@@ -99,7 +116,7 @@ impl<'a> BootContext<'a> {
 ///         Some(format!("the clock stands at {}", self.seconds))
 ///     }
 ///
-///     fn state(&self, _: &ByteBudget) -> u64 {
+///     fn state(&self, _: &StoreContext) -> u64 {
 ///         self.seconds
 ///     }
 /// }
@@ -109,7 +126,7 @@ impl<'a> BootContext<'a> {
 /// let (limits, settings) = (Limits::default(), Settings::default());
 /// let clock = FixedClock::connect(BootContext::new("greeter", &limits, &settings)).await?;
 /// assert_eq!(clock.announcement().as_deref(), Some("the clock stands at 0"));
-/// assert_eq!(clock.state(&ByteBudget::new(limits.host_memory)), 0);
+/// assert_eq!(clock.state(&StoreContext::new(ByteBudget::new(limits.host_memory))), 0);
 /// # Ok(())
 /// # }
 /// ```
@@ -133,7 +150,6 @@ pub trait Backend<S: Service>: Sized + Send + Sync + 'static {
         None
     }
 
-    /// Creates the state of one new store. Called for each instance, so it must be cheap and cannot fail. The service
-    /// reserves what it holds in memory for the store in `bytes`, which all services of the store share.
-    fn state(&self, bytes: &ByteBudget) -> S::State;
+    /// Creates the state of one new store. Called for each instance, so it must be cheap and cannot fail.
+    fn state(&self, store: &StoreContext) -> S::State;
 }

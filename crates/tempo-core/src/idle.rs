@@ -56,6 +56,7 @@ impl<G> IdleInstances<G> {
     pub(crate) fn park(&self, workload: &Workload, mut ready: ReadyInstance<G>) {
         ready.served = ready.served.saturating_add(1);
         let store = &mut ready.metered.store;
+        store.data().log_tail.clear();
         if let Some(instruments) = workload.instruments() {
             instruments.memory.record(store.data().limiter.memory() as u64);
         }

@@ -58,7 +58,7 @@ impl StoreLimiter {
 
     /// Returns whether to log a refusal. `refused`: the store has logged one of its kind before.
     fn should_log(log: Option<&LogBudget>, refused: &mut bool) -> bool {
-        !std::mem::replace(refused, true) && log.is_some_and(|budget| budget.admit().is_some())
+        !std::mem::replace(refused, true) && log.is_some_and(LogBudget::admit)
     }
 
     /// Returns the memory in use, in bytes: linear memories and the GC heap.

@@ -79,7 +79,7 @@ impl OpenFiles {
     fn refuse(&mut self) {
         self.telemetry.count_limit_hit(FLAG);
         let first = !std::mem::replace(&mut self.refused, true);
-        if first && self.log.as_ref().is_some_and(|budget| budget.admit().is_some()) {
+        if first && self.log.as_ref().is_some_and(|budget| budget.admit()) {
             let limit = self.limit;
             tracing::warn!("an instance tried to open more than {limit} files (limit: --{FLAG})");
         }

@@ -11,7 +11,7 @@ use tempo_telemetry::Telemetry;
 use wasmtime::component::{HasData, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use crate::{Limits, LogBudget, OpenFiles, Provide, Service, Sockets, StoreLimiter};
+use crate::{Limits, LogBudget, LogTail, OpenFiles, Provide, Service, Sockets, StoreLimiter};
 
 /// The data of a store.
 ///
@@ -40,6 +40,8 @@ pub struct StoreData {
     /// Limits the bytes that the host holds for the guest, in all services together.
     pub bytes: ByteBudget,
     services: Vec<ServiceState>,
+    /// The dropped log lines of the guest. Declared last: what is dropped before it may add lines.
+    pub(crate) log_tail: LogTail,
 }
 
 impl StoreData {
@@ -53,7 +55,15 @@ impl StoreData {
             sockets: Sockets::default(),
             bytes,
             services: Vec::new(),
+            log_tail: LogTail::default(),
         }
+    }
+
+    /// Sets the tail of the guest's log, which a successful call clears.
+    #[must_use]
+    pub fn with_log_tail(mut self, log_tail: LogTail) -> Self {
+        self.log_tail = log_tail;
+        self
     }
 
     /// Counts limit hits of the guest in `telemetry`, and logs refusals, rate-limited by `log`.

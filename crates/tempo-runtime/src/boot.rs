@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use futures::future::{select_all, try_join_all};
 use tempo_backend::{ByteBudget, DATA};
-use tempo_core::{BootContext, Limits, LogBudget, Running, StoreData, Workload};
+use tempo_core::{BootContext, Limits, Running, StoreContext, StoreData, Workload};
 use tempo_settings::{Error, ErrorKind, Flag, Settings};
 use tempo_telemetry::{Health, RuntimePhase, Telemetry};
 use tokio::task::JoinSet;
@@ -16,6 +16,7 @@ use crate::cli::LoadedSettings;
 use crate::command;
 use crate::engine::TICK;
 use crate::grants::{Grants, Io};
+use crate::guest_output::log_budget;
 use crate::interfaces::Interfaces;
 use crate::load::{Loaded, load};
 use crate::own_files::OwnFiles;
@@ -93,7 +94,7 @@ pub(crate) fn run(
         let of_backends = connected.iter().filter_map(|backend| backend.announcement.clone());
         let announcements: Vec<String> = of_backends.chain(reporting.announcements().iter().cloned()).collect();
         let granted = granted::line(&parts.flags(), settings, serving.is_empty());
-        let data = store_data(grants, connected.clone(), limits.clone(), telemetry.clone());
+        let data = store_data(&loaded.name, grants, connected.clone(), limits.clone(), telemetry.clone());
         let workload = Workload::builder(&loaded.name, pre, data)
             .concurrent(loaded.shape.concurrent)
             .limits(limits)
@@ -170,19 +171,21 @@ async fn connect(services: &[&ServiceEntry], boot: BootContext<'_>) -> Result<Ve
     try_join_all(services.iter().map(|service| (service.connect)(boot))).await
 }
 
-/// Returns the function that creates the data of a store.
+/// Returns the function that creates the data of a store of the component `name`.
 fn store_data(
+    name: &str,
     grants: Grants,
     connected: Arc<[ConnectedBackend]>,
     limits: Limits,
     telemetry: Telemetry,
-) -> impl Fn() -> wasmtime::Result<StoreData> + Send + Sync + 'static {
-    let refusals = Arc::new(LogBudget::new(&limits));
+) -> impl Fn() -> wasmtime::Result<StoreData> + Send + Sync + use<> {
+    let refusals = log_budget(name.into(), &limits);
     move || {
-        let bytes = ByteBudget::with_telemetry(limits.host_memory, telemetry.clone());
-        let data =
-            StoreData::new(grants.context(&bytes)?, &limits, bytes.clone()).with_reporting(&telemetry, &refusals);
-        Ok(connected.iter().fold(data, |data, service| data.with((service.state)(&bytes))))
+        let store = StoreContext::new(ByteBudget::with_telemetry(limits.host_memory, telemetry.clone()));
+        let data = StoreData::new(grants.context(&store)?, &limits, store.bytes.clone())
+            .with_log_tail(store.log_tail.clone())
+            .with_reporting(&telemetry, &refusals);
+        Ok(connected.iter().fold(data, |data, service| data.with((service.state)(&store))))
     }
 }
 
@@ -198,7 +201,8 @@ impl Triggers<'_> {
     async fn start(self, workload: &Workload, settings: &Settings) -> Result<Vec<Box<dyn Running>>, Error> {
         let started = self.entries.iter().map(|trigger| {
             let bytes = ByteBudget::with_telemetry(workload.limits().host_memory, workload.telemetry().clone());
-            (trigger.start)(workload.clone(), settings, trigger_state(trigger, self.connected, &bytes))
+            let store = StoreContext::new(bytes);
+            (trigger.start)(workload.clone(), settings, trigger_state(trigger, self.connected, &store))
         });
         try_join_all(started).await
     }
@@ -298,7 +302,8 @@ fn command_line(path: &Path, arguments: Vec<String>) -> Vec<String> {
 }
 
 fn log_io(loaded: &Loaded, limits: &Limits) -> Io {
-    Io::Log { component: loaded.name.as_str().into(), budget: Arc::new(LogBudget::new(limits)) }
+    let component: Arc<str> = loaded.name.as_str().into();
+    Io::Log { budget: log_budget(component.clone(), limits), component }
 }
 
 fn no_handler(path: &Path, interfaces: &Interfaces, triggers: &[TriggerEntry]) -> Error {

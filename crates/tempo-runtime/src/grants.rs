@@ -4,8 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tempo_backend::ByteBudget;
-use tempo_core::{Limits, LogBudget};
+use tempo_core::{Limits, LogBudget, StoreContext};
 use tempo_settings::{Disclosure, Error, ErrorKind, Flag, FlagValue, KeyValue, Settings};
 use wasmtime_wasi::sockets::SocketAddrUse;
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
@@ -72,12 +71,12 @@ impl Grants {
         Ok(Self { env, directories, sockets, io, max_random: limits.random_bytes as u64 })
     }
 
-    /// Builds the WASI context of a new store, whose budget is `bytes`.
+    /// Builds the WASI context of `store`.
     ///
     /// # Errors
     ///
     /// A granted directory no longer exists.
-    pub(crate) fn context(&self, bytes: &ByteBudget) -> wasmtime::Result<WasiCtx> {
+    pub(crate) fn context(&self, store: &StoreContext) -> wasmtime::Result<WasiCtx> {
         let mut wasi = WasiCtxBuilder::new();
         wasi.max_random_size(self.max_random).envs(&self.env);
         for directory in &self.directories {
@@ -92,7 +91,7 @@ impl Grants {
         }
         match &self.io {
             Io::Log { component, budget } => {
-                let output = |stream| GuestOutput::new(component.clone(), stream, budget.clone(), bytes);
+                let output = |stream| GuestOutput::new(component.clone(), stream, budget.clone(), store);
                 wasi.stdout(output(OutputStreamKind::Stdout)).stderr(output(OutputStreamKind::Stderr));
             }
             Io::Process(arguments) => {

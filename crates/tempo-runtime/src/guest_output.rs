@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use tempo_backend::{ByteBudget, Reservation};
-use tempo_core::LogBudget;
+use tempo_core::{Limits, LogBudget, LogTail, StoreContext};
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
@@ -30,18 +30,27 @@ pub(crate) struct GuestOutput {
     stream: OutputStreamKind,
     budget: Arc<LogBudget>,
     bytes: ByteBudget,
+    tail: LogTail,
+}
+
+/// Creates the rate limit on the log lines of `component`, for all its instances.
+pub(crate) fn log_budget(component: Arc<str>, limits: &Limits) -> Arc<LogBudget> {
+    Arc::new(LogBudget::new(limits, move |dropped| {
+        let component = &*component;
+        tracing::warn!(target: "guest", component, dropped, "log lines were dropped: there were too many (--max-log-rate)");
+    }))
 }
 
 impl GuestOutput {
-    /// Creates the output `stream` of an instance of `component`. All instances share the rate limit `budget`. Unfinished lines
-    /// are reserved in `bytes`.
+    /// Creates the output `stream` of an instance of `component`, whose store is `store`. All instances share the rate limit
+    /// `budget`.
     pub(crate) fn new(
         component: Arc<str>,
         stream: OutputStreamKind,
         budget: Arc<LogBudget>,
-        bytes: &ByteBudget,
+        store: &StoreContext,
     ) -> Self {
-        Self { component, stream, budget, bytes: bytes.clone() }
+        Self { component, stream, budget, bytes: store.bytes.clone(), tail: store.log_tail.clone() }
     }
 
     fn line_writer(&self) -> LineWriter {
@@ -49,37 +58,25 @@ impl GuestOutput {
     }
 
     fn emit(&self, line: &[u8]) {
-        let Some(admitted) = self.budget.admit() else { return };
-        let component = &*self.component;
-        if admitted.dropped > 0 {
-            tracing::warn!(target: "guest", component, dropped = admitted.dropped, "log lines were dropped");
-        }
         let text = String::from_utf8_lossy(line);
         // Escaped, so that a guest can neither forge a line of the host nor control the terminal.
-        let text = self.budget.clip(text.trim_end_matches('\r')).escape_debug_keeping_quotes();
-        match self.stream {
-            OutputStreamKind::Stdout => tracing::info!(target: "guest", component, stream = "stdout", "{text}"),
-            OutputStreamKind::Stderr => tracing::info!(target: "guest", component, stream = "stderr", "{text}"),
+        let (text, clipped) = self.budget.line(text.trim_end_matches('\r'));
+        if self.budget.admit() {
+            self.stream.write(&self.component, &text, clipped);
+        } else {
+            let (component, stream, text) = (self.component.clone(), self.stream, text.into_owned());
+            self.tail.keep(&self.budget, text.len(), move || stream.write(&component, &text, clipped));
         }
     }
 }
 
-/// Escapes control characters only: quotes and non-ASCII letters stay readable.
-trait EscapeControls {
-    fn escape_debug_keeping_quotes(&self) -> String;
-}
-
-impl EscapeControls for str {
-    fn escape_debug_keeping_quotes(&self) -> String {
-        let mut escaped = String::with_capacity(self.len());
-        for character in self.chars() {
-            if character.is_control() && character != '\t' {
-                escaped.extend(character.escape_default());
-            } else {
-                escaped.push(character);
-            }
-        }
-        escaped
+impl OutputStreamKind {
+    fn write(self, component: &str, text: &str, clipped: bool) {
+        let stream = match self {
+            Self::Stdout => "stdout",
+            Self::Stderr => "stderr",
+        };
+        tracing::info!(target: "guest", component, stream, clipped = clipped.then_some(true), "{text}");
     }
 }
 

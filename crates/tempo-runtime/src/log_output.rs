@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Maximum size of the queue, in bytes, without the lines that are being written.
-const MAX_QUEUED_BYTES: usize = 1 << 20;
+/// Maximum size of the queue, in bytes, without the lines that are being written: more than a burst of the longest lines.
+const MAX_QUEUED_BYTES: usize = 8 << 20;
 
 static STANDARD_ERROR: LazyLock<LogOutput> = LazyLock::new(|| LogOutput::to(standard_error()));
 

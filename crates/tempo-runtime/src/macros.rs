@@ -10,7 +10,6 @@ use tempo_core::{NoService, Service, Trigger};
 ///
 /// ```no_run
 /// # mod acme {
-/// #     use tempo_backend::ByteBudget;
 /// #     use tempo_core::*;
 /// #     use tempo_settings::Flag;
 /// #     use wasmtime::component::{HasData, Linker, ResourceTable};
@@ -28,7 +27,7 @@ use tempo_core::{NoService, Service, Trigger};
 /// #     impl Backend<AcmeTime> for SystemClock {
 /// #         fn flags() -> Vec<Flag> { Vec::new() }
 /// #         async fn connect(_: BootContext<'_>) -> tempo_settings::Result<Self> { Ok(Self) }
-/// #         fn state(&self, _: &ByteBudget) -> u64 { 0 }
+/// #         fn state(&self, _: &StoreContext) -> u64 { 0 }
 /// #     }
 /// # }
 /// use acme::{AcmeTime, SystemClock};

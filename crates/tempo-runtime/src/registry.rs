@@ -6,8 +6,9 @@ use std::io::Write;
 use std::pin::Pin;
 
 use clap::{ArgMatches, Command};
-use tempo_backend::ByteBudget;
-use tempo_core::{Backend, BootContext, NoService, Running, Service, ServiceState, StoreData, Trigger, Workload};
+use tempo_core::{
+    Backend, BootContext, NoService, Running, Service, ServiceState, StoreContext, StoreData, Trigger, Workload,
+};
 use tempo_settings::{Error, ErrorKind, Flag, Settings};
 #[cfg(feature = "tools")]
 use tempo_tool::Tool;
@@ -24,7 +25,7 @@ pub(crate) struct ConnectedBackend {
     /// The type of the service.
     pub service: TypeId,
     /// Creates the service's state of a store with this budget.
-    pub state: Box<dyn Fn(&ByteBudget) -> ServiceState + Send + Sync>,
+    pub state: Box<dyn Fn(&StoreContext) -> ServiceState + Send + Sync>,
     /// The backend's line for the user.
     pub announcement: Option<String>,
 }
@@ -64,7 +65,7 @@ impl ServiceEntry {
                 Box::pin(async move {
                     let backend = B::connect(boot).await?;
                     let announcement = backend.announcement();
-                    let state = move |bytes: &ByteBudget| ServiceState::new::<S>(backend.state(bytes));
+                    let state = move |store: &StoreContext| ServiceState::new::<S>(backend.state(store));
                     Ok(ConnectedBackend { service: TypeId::of::<S>(), state: Box::new(state), announcement })
                 })
             },
@@ -138,10 +139,10 @@ impl ToolEntry {
 pub(crate) fn trigger_state(
     trigger: &TriggerEntry,
     connected: &[ConnectedBackend],
-    bytes: &ByteBudget,
+    store: &StoreContext,
 ) -> ServiceState {
     let service = connected.iter().find(|connected| connected.service == trigger.service);
-    service.map_or_else(|| ServiceState::new::<NoService>(()), |service| (service.state)(bytes))
+    service.map_or_else(|| ServiceState::new::<NoService>(()), |service| (service.state)(store))
 }
 
 fn without_service<R: Trigger>() -> Error {

@@ -4,9 +4,9 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::path::Path;
 
-use tempo_backend::{BackendSchemes, Backends, ByteBudget, DATA};
+use tempo_backend::{BackendSchemes, Backends, DATA};
 use tempo_blobstore::BLOBSTORE;
-use tempo_core::{Backend, BootContext};
+use tempo_core::{Backend, BootContext, StoreContext};
 use tempo_settings::{BackendUrl, Flag, Size};
 
 use crate::telemetry::instrument;
@@ -50,13 +50,14 @@ impl<S: BackendSchemes<dyn Container>> Backend<WasiBlobstore> for BlobstoreBacke
         Some(format!("blobstore: default is stored in {} (--blobstore to change)", directory.display()))
     }
 
-    fn state(&self, bytes: &ByteBudget) -> BlobstoreCtx {
-        self.state.for_another_store(bytes)
+    fn state(&self, store: &StoreContext) -> BlobstoreCtx {
+        self.state.for_another_store(&store.bytes)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use tempo_backend::ByteBudget;
     use tempo_core::Limits;
     use tempo_settings::{Settings, Value, ValueSource};
 
@@ -83,17 +84,17 @@ mod tests {
             format!("blobstore: default is stored in {data}/blobstore (--blobstore to change)")
         );
         assert!(folder.path().join("data/blobstore/objects").is_dir());
-        assert_eq!(backend.state(&ByteBudget::new(1000)).max_object, 1 << 30);
-        assert!(backend.state(&ByteBudget::new(1000)).containers.get("default").is_some());
+        assert_eq!(backend.state(&StoreContext::new(ByteBudget::new(1000))).max_object, 1 << 30);
+        assert!(backend.state(&StoreContext::new(ByteBudget::new(1000))).containers.get("default").is_some());
     }
 
     #[tokio::test]
     async fn what_is_configured_is_all_there_is() {
         let backend = connect(&[(BLOBSTORE, "photos=memory:"), (MAX_OBJECT_SIZE, "1KiB")]).await.unwrap();
         assert_eq!(backend.announcement(), None);
-        assert_eq!(backend.state(&ByteBudget::new(1000)).max_object, 1024);
-        assert!(backend.state(&ByteBudget::new(1000)).containers.get("photos").is_some());
-        assert!(backend.state(&ByteBudget::new(1000)).containers.get("default").is_none());
+        assert_eq!(backend.state(&StoreContext::new(ByteBudget::new(1000))).max_object, 1024);
+        assert!(backend.state(&StoreContext::new(ByteBudget::new(1000))).containers.get("photos").is_some());
+        assert!(backend.state(&StoreContext::new(ByteBudget::new(1000))).containers.get("default").is_none());
     }
 
     #[tokio::test]

@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tempo_backend::ByteBudget;
-use tempo_core::{Backend, BootContext, Limits};
+use tempo_core::{Backend, BootContext, Limits, StoreContext};
 use tempo_settings::{Disclosure, Error, ErrorKind, Flag, KeyValue, Settings};
 
 use crate::file::{self, Format};
@@ -35,7 +34,7 @@ impl Backend<WasiConfig> for Variables {
         Ok(Self { state: ConfigCtx::new(instrument(boot.telemetry, Arc::new(values)), boot.limits) })
     }
 
-    fn state(&self, _: &ByteBudget) -> ConfigCtx {
+    fn state(&self, _: &StoreContext) -> ConfigCtx {
         self.state.clone()
     }
 }
@@ -80,6 +79,7 @@ mod tests {
     use tempo_settings::{Value, ValueSource};
 
     use super::*;
+    use tempo_backend::ByteBudget;
 
     fn settings(pairs: &[&str], file: Option<&Path>) -> Settings {
         let value = |text: &str| Value { text: text.to_owned(), source: ValueSource::CommandLine };
@@ -99,7 +99,7 @@ mod tests {
 
     async fn connect(settings: &Settings, limits: &Limits) -> tempo_settings::Result<Vec<(String, String)>> {
         let backend = Variables::connect(BootContext::new("test", limits, settings)).await?;
-        let state = backend.state(&ByteBudget::new(0));
+        let state = backend.state(&StoreContext::new(ByteBudget::new(0)));
         state.view().configuration.get_all().await.map_err(Error::internal)
     }
 

@@ -4,8 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tempo_backend::ByteBudget;
-use tempo_core::{Backend, BootContext};
+use tempo_core::{Backend, BootContext, StoreContext};
 use tempo_settings::{Disclosure, Error, Flag, Settings};
 
 use crate::{Client, ClientConfig, GrantError, Hooks, HttpCtx, Policy, WasiHttp};
@@ -69,8 +68,8 @@ impl Backend<WasiHttp> for HttpClient {
         Ok(Self { hooks: Hooks::new(Client::new(config, policy)?).with_telemetry(boot.telemetry.clone()) })
     }
 
-    fn state(&self, bytes: &ByteBudget) -> HttpCtx {
-        HttpCtx::new(self.hooks.clone(), bytes)
+    fn state(&self, store: &StoreContext) -> HttpCtx {
+        HttpCtx::new(self.hooks.clone(), &store.bytes)
     }
 }
 

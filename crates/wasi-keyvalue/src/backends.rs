@@ -4,8 +4,8 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::path::PathBuf;
 
-use tempo_backend::{BackendSchemes, Backends, ByteBudget, DATA};
-use tempo_core::{Backend, BootContext};
+use tempo_backend::{BackendSchemes, Backends, DATA};
+use tempo_core::{Backend, BootContext, StoreContext};
 use tempo_keyvalue::KEYVALUE;
 use tempo_settings::{BackendUrl, Error, Flag};
 
@@ -45,8 +45,8 @@ impl<S: BackendSchemes<dyn KeyValueStore>> Backend<WasiKeyValue> for KeyValueBac
         Some(format!("keyvalue: default is stored in {}", path.display()))
     }
 
-    fn state(&self, bytes: &ByteBudget) -> KeyValueCtx {
-        self.state.for_another_store(bytes)
+    fn state(&self, store: &StoreContext) -> KeyValueCtx {
+        self.state.for_another_store(&store.bytes)
     }
 }
 
@@ -57,6 +57,7 @@ fn fallback(boot: BootContext<'_>) -> Result<BackendUrl, Error> {
 
 #[cfg(test)]
 mod tests {
+    use tempo_backend::ByteBudget;
     use tempo_core::Limits;
     use tempo_settings::{Settings, Value, ValueSource};
 
@@ -87,7 +88,7 @@ mod tests {
         assert_eq!(stores.announcement(), Some(announced));
         assert!(data.join("keyvalue.redb").is_file());
         let mut table = wasmtime::component::ResourceTable::new();
-        let state = stores.state(&ByteBudget::new(1000));
+        let state = stores.state(&StoreContext::new(ByteBudget::new(1000)));
         let mut view = state.view(&mut table);
         assert!(view.open("default").unwrap().is_ok());
         assert!(view.open("other").unwrap().is_err());

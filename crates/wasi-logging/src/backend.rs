@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use tempo_core::{Limits, LogBudget};
+use tempo_core::{Limits, LogBudget, LogTail};
 
 use crate::{LoggingCtxBuilder, LoggingView};
 
@@ -60,7 +60,8 @@ pub trait LogSink: Send + Sync + 'static {
     /// Writes a message.
     fn write(&self, record: &Record<'_>);
 
-    /// Reports that `count` messages of `component` were dropped since its last one. Called before the next `write`.
+    /// Reports that `count` messages of `component` were dropped since the last report. Called once a second while messages
+    /// are dropped, and once more after the last.
     fn dropped(&self, component: &str, count: u64);
 }
 
@@ -70,6 +71,8 @@ pub struct LoggingCtx {
     pub(crate) component: Arc<str>,
     pub(crate) sink: Arc<dyn LogSink>,
     pub(crate) budget: Arc<LogBudget>,
+    /// Receives the messages that the budget drops.
+    pub(crate) tail: Option<LogTail>,
 }
 
 impl LoggingCtx {
@@ -80,7 +83,17 @@ impl LoggingCtx {
 
     /// Creates the state of `component`, whose messages go to `sink` within `limits`.
     pub fn new(component: &str, sink: Arc<dyn LogSink>, limits: &Limits) -> Self {
-        Self { component: component.into(), sink, budget: Arc::new(LogBudget::new(limits)) }
+        let component: Arc<str> = component.into();
+        let (reported, reports) = (component.clone(), sink.clone());
+        let budget = Arc::new(LogBudget::new(limits, move |count| reports.dropped(&reported, count)));
+        Self { component, sink, budget, tail: None }
+    }
+
+    /// Keeps the last messages that the limits drop in `tail`, which writes them if the store's last call fails.
+    #[must_use]
+    pub fn with_tail(mut self, tail: LogTail) -> Self {
+        self.tail = Some(tail);
+        self
     }
 
     /// Returns the view that the host function uses during a call.

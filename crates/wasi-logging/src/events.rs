@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use tempo_backend::ByteBudget;
-use tempo_core::{Backend, BootContext};
+use tempo_core::{Backend, BootContext, StoreContext};
 use tempo_settings::Flag;
 use tracing::{debug, error, event_enabled, info, trace, warn};
 
@@ -71,7 +70,7 @@ impl Backend<WasiLogging> for TracingLog {
         Ok(Self { state: LoggingCtx::new(boot.component, instrument(boot.telemetry, Arc::new(Events)), boot.limits) })
     }
 
-    fn state(&self, _: &ByteBudget) -> LoggingCtx {
-        self.state.clone()
+    fn state(&self, store: &StoreContext) -> LoggingCtx {
+        self.state.clone().with_tail(store.log_tail.clone())
     }
 }

@@ -5,7 +5,6 @@
 mod backend;
 mod bindings;
 mod context;
-mod escape;
 mod events;
 mod logging;
 mod service;

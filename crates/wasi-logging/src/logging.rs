@@ -1,7 +1,8 @@
 //! `wasi:logging/logging`: one function, for both package names.
 
+use tempo_core::escape;
+
 use crate::bindings::{draft, unversioned};
-use crate::escape::escape;
 use crate::{Level, LoggingView, Record};
 
 /// Maximum length of the context of a message, in bytes.
@@ -13,19 +14,19 @@ impl LoggingView<'_> {
         if !state.sink.enabled(level) {
             return;
         }
-        let Some(admitted) = state.budget.admit() else { return };
-        if admitted.dropped > 0 {
-            state.sink.dropped(&state.component, admitted.dropped);
-        }
         let (context, context_clipped) = escape(context, MAX_CONTEXT);
-        let (message, message_clipped) = escape(message, state.budget.max_line());
-        state.sink.write(&Record {
-            component: &state.component,
-            level,
-            context: &context,
-            message: &message,
-            clipped: context_clipped || message_clipped,
-        });
+        let (message, message_clipped) = state.budget.line(message);
+        let clipped = context_clipped || message_clipped;
+        let component = &*state.component;
+        if state.budget.admit() {
+            state.sink.write(&Record { component, level, context: &context, message: &message, clipped });
+        } else if let Some(tail) = &state.tail {
+            let (component, sink) = (state.component.clone(), state.sink.clone());
+            let (context, message) = (context.into_owned(), message.into_owned());
+            tail.keep(&state.budget, context.len().saturating_add(message.len()), move || {
+                sink.write(&Record { component: &component, level, context: &context, message: &message, clipped });
+            });
+        }
     }
 }
 
@@ -59,7 +60,7 @@ implement! { draft unversioned }
 mod tests {
     use std::sync::{Arc, Mutex};
 
-    use tempo_core::Limits;
+    use tempo_core::{Limits, LogTail};
 
     use super::*;
     use crate::{LogSink, LoggingCtx};
@@ -122,14 +123,16 @@ mod tests {
     }
 
     #[test]
-    fn what_was_dropped_is_reported_when_lines_flow_again() {
+    fn what_was_dropped_is_reported_and_its_end_is_written_if_the_call_fails() {
         let (state, lines) = state(10, 1);
-        // At any speed, the loop ends when a line was dropped and a later one was written.
-        while !lines.0.lock().unwrap().iter().any(|line| line.starts_with("app dropped ")) {
-            state.view().write(Level::Warn, "", "m");
+        let tail = LogTail::default();
+        let of_store = state.clone().with_tail(tail.clone());
+        for number in 0..10_000 {
+            of_store.view().write(Level::Warn, "", &number.to_string());
         }
-        let lines = lines.0.lock().unwrap();
-        assert_eq!(lines.last().unwrap(), "app Warn [] m");
-        assert!(lines.iter().rev().nth(1).unwrap().starts_with("app dropped "), "{lines:?}");
+        drop((of_store, tail));
+        assert_eq!(lines.0.lock().unwrap().last().unwrap(), "app Warn [] 9999");
+        drop(state);
+        assert!(lines.0.lock().unwrap().last().unwrap().starts_with("app dropped "));
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use tempo_backend::ByteBudget;
-use tempo_core::{Backend as _, BootContext, Limits, Provide, Service as _};
+use tempo_core::{Backend as _, BootContext, Limits, Provide, Service as _, StoreContext};
 use tempo_settings::Settings;
 use tempo_wasi_logging::{LoggingCtx, LoggingView, TracingLog, WasiLogging};
 use wasmtime::component::{Component, Linker};
@@ -79,7 +79,7 @@ async fn written(interface: &str, message: &str, level: tracing::Level) -> Vec<S
     let mut linker = Linker::new(&engine);
     WasiLogging::add_to_linker(&mut linker).unwrap();
     let component = Component::new(&engine, logs(interface, message)).unwrap();
-    let mut store = Store::new(&engine, StoreData(backend.state(&ByteBudget::new(0))));
+    let mut store = Store::new(&engine, StoreData(backend.state(&StoreContext::new(ByteBudget::new(0)))));
     let instance = linker.instantiate(&mut store, &component).unwrap();
     let run = instance.get_typed_func::<(), ()>(&mut store, "run").unwrap();
     tracing::subscriber::with_default(subscriber, || run.call(&mut store, ()).unwrap());

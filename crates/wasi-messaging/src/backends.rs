@@ -4,8 +4,8 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::path::PathBuf;
 
-use tempo_backend::{BackendSchemes, Backends, ByteBudget, DATA};
-use tempo_core::{Backend, BootContext};
+use tempo_backend::{BackendSchemes, Backends, DATA};
+use tempo_core::{Backend, BootContext, StoreContext};
 use tempo_messaging::MESSAGING;
 use tempo_settings::{BackendUrl, Error, Flag, Settings};
 
@@ -52,8 +52,8 @@ impl<S: BackendSchemes<dyn Broker>> Backend<WasiMessaging> for MessagingBackends
         Some(format!("messaging: default is stored in {}", path.display()))
     }
 
-    fn state(&self, bytes: &ByteBudget) -> MessagingCtx {
-        self.state.for_another_store(bytes)
+    fn state(&self, store: &StoreContext) -> MessagingCtx {
+        self.state.for_another_store(&store.bytes)
     }
 }
 
@@ -67,6 +67,7 @@ pub(crate) fn default_url(settings: &Settings) -> Result<BackendUrl, Error> {
 mod tests {
     use std::sync::Arc;
 
+    use tempo_backend::ByteBudget;
     use tempo_backend::{BackendContext, BackendScheme};
     use tempo_core::Limits;
     use tempo_settings::{Value, ValueSource};
@@ -104,7 +105,8 @@ mod tests {
             brokers.announcement().as_deref(),
             Some("messaging: default is stored in some/where/messaging.redb")
         );
-        let (mut state, mut table) = (brokers.state(&ByteBudget::new(1000)), wasmtime::component::ResourceTable::new());
+        let (mut state, mut table) =
+            (brokers.state(&StoreContext::new(ByteBudget::new(1000))), wasmtime::component::ResourceTable::new());
         let view = state.view(&mut table);
         assert!(view.broker("default").0.is_some());
         assert!(view.broker("").0.is_some(), "no name is the default");
@@ -122,7 +124,7 @@ mod tests {
     #[tokio::test]
     async fn limits_come_from_flags() {
         let brokers = connect(&[(&MESSAGING, "memory:"), (&MAX_MESSAGE, "2KiB")]).await.unwrap();
-        assert_eq!(brokers.state(&ByteBudget::new(1000)).limits().payload, 2048);
+        assert_eq!(brokers.state(&StoreContext::new(ByteBudget::new(1000))).limits().payload, 2048);
         let error = connect(&[(&MAX_MESSAGE, "many")]).await.err().unwrap();
         assert!(error.to_string().starts_with("--max-message-size: "), "{error}");
     }

@@ -9,8 +9,7 @@ use opentelemetry::trace::SpanContext;
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_proto::tonic::metrics::v1::Metric;
 use opentelemetry_proto::tonic::trace::v1::Span;
-use tempo_backend::ByteBudget;
-use tempo_core::{Backend, BootContext, Limits};
+use tempo_core::{Backend, BootContext, Limits, StoreContext};
 use tempo_settings::Flag;
 use tempo_telemetry::{HostCalls, Record, Signal, Telemetry};
 
@@ -48,7 +47,7 @@ impl Backend<WasiOtel> for HostTelemetry {
         Ok(Self::new(boot.component, boot.telemetry, boot.limits))
     }
 
-    fn state(&self, _: &ByteBudget) -> OtelCtx {
+    fn state(&self, _: &StoreContext) -> OtelCtx {
         self.state.clone()
     }
 }

@@ -66,7 +66,8 @@ impl Budgets {
         Self {
             spans: RateLimiter::new(SPANS),
             points: RateLimiter::new(POINTS),
-            logs: LogBudget::new(limits),
+            // The collector reports what is dropped.
+            logs: LogBudget::new(limits, |_| {}),
             series: CardinalityLimiter::new(MAX_SERIES),
             resources: CardinalityLimiter::new(MAX_RESOURCES),
         }

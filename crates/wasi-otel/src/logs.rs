@@ -25,7 +25,7 @@ impl wit::Host for OtelView<'_> {
         if !self.collector.enabled(Signal::Logs) {
             return;
         }
-        if self.budgets.logs.admit().is_none() {
+        if !self.budgets.logs.admit() {
             self.collector.dropped(Signal::Logs, Dropped::Rate, 1);
             return;
         }

@@ -165,7 +165,10 @@ fn spans_may_end_twice_or_without_a_beginning_or_never() {
 #[test]
 fn without_telemetry_nothing_fails() {
     let off = HostTelemetry::new("app", &tempo_telemetry::Telemetry::off(), &Limits::default());
-    let mut guest = Guest::new(tempo_core::Backend::state(&off, &tempo_backend::ByteBudget::new(1 << 20)));
+    let mut guest = Guest::new(tempo_core::Backend::state(
+        &off,
+        &tempo_core::StoreContext::new(tempo_backend::ByteBudget::new(1 << 20)),
+    ));
     assert_eq!(guest.outer().trace_id, "0".repeat(32));
     guest.suite().unwrap();
     for _ in 0..100 {

@@ -10,6 +10,7 @@ const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const WINDOW_UPDATE: u8 = 8;
+const END_HEADERS: u8 = 4;
 const END_STREAM_AND_HEADERS: u8 = 5;
 const INITIAL_WINDOW_SIZE: u16 = 4;
 
@@ -33,6 +34,25 @@ impl Frames {
         frames.0.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
         frames.send(SETTINGS, 0, 0, &[&INITIAL_WINDOW_SIZE.to_be_bytes()[..], &window.to_be_bytes()].concat());
         frames
+    }
+
+    /// Sends a POST whose body goes on after `data`.
+    pub(crate) fn post(&mut self, stream: u32, target: &str, data: &[u8]) {
+        // `:method: POST` and `:scheme: http` are in HPACK's static table.
+        let mut block = vec![0x83, 0x86];
+        for (name, value) in [(":path", target), (":authority", "example.test")] {
+            block.push(0);
+            text(&mut block, name);
+            text(&mut block, value);
+        }
+        self.send(HEADERS, END_HEADERS, stream, &block);
+        self.send(DATA, 0, stream, data);
+    }
+
+    /// Resets `stream`, as a client does that has lost its interest.
+    pub(crate) fn reset(&mut self, stream: u32) {
+        const CANCEL: u32 = 8;
+        self.send(RST_STREAM, 0, stream, &CANCEL.to_be_bytes());
     }
 
     /// Sends a GET with additional fields.

@@ -1,6 +1,7 @@
 //! `Exchange`: a call of a guest together with the response body that it produces.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use super::body_fault::{BodyFault, BrokenOff};
 use super::guest::{Answer, ExchangeEnd, Handler};
 use super::quiescence::Quiescence;
 use super::reply::Refusal;
-use super::upload::TooLarge;
+use super::upload::UploadFailure;
 use crate::host_fed;
 
 /// A call of a guest and, once the guest has answered, its response body. Polling the exchange drives the guest;
@@ -50,8 +51,8 @@ pub(crate) struct Exchange {
     /// The announced length of the body, if any, and how much of it was delivered, in bytes.
     expected_length: Option<u64>,
     delivered: u64,
-    /// Set if the guest is reading a request body that may exceed the limit.
-    too_large: Option<TooLarge>,
+    /// Set if the request has a body.
+    upload_failure: Option<UploadFailure>,
     failure: Option<Refusal>,
 }
 
@@ -63,7 +64,7 @@ impl Exchange {
         context: Option<Arc<CallContext>>,
         exchange_end: ExchangeEnd,
         to_head: bool,
-        too_large: Option<TooLarge>,
+        upload_failure: Option<UploadFailure>,
     ) -> Self {
         Self {
             instances,
@@ -80,7 +81,7 @@ impl Exchange {
             bodiless: false,
             expected_length: None,
             delivered: 0,
-            too_large,
+            upload_failure,
             failure: None,
         }
     }
@@ -101,7 +102,7 @@ impl Exchange {
             (_, Some(failure)) => Err(failure),
             (Some(Ok(head)), None) => self.begin_response(head),
             (Some(Err(code)), None) => {
-                self.log(|component| tracing::warn!(component, code, "the component answered with an error code"));
+                self.log_failure(format_args!("the component answered with the error code {code}"));
                 Err(Refusal::Failed)
             }
             // Waits even if no answer can come any more: the end of the call has the cause.
@@ -257,7 +258,7 @@ impl Exchange {
                 None => wrong_length,
             };
             if let Some(fault) = fault {
-                self.log(|component| tracing::warn!(component, "the body of a response broke off: {fault}"));
+                self.log_failure(format_args!("the body of a response broke off: {fault}"));
             }
         }
         Poll::Ready(Some(Err(BrokenOff)))
@@ -266,7 +267,7 @@ impl Exchange {
     /// Returns why the exchange failed. A request body that is too large takes precedence: the guest may have failed
     /// over it, or taken the error for the end of the body.
     pub(crate) fn failure(&self) -> Option<Refusal> {
-        self.too_large.as_ref().and_then(TooLarge::refusal).or(self.failure)
+        self.upload_failure.as_ref().and_then(UploadFailure::refusal).or(self.failure)
     }
 
     /// True if the client gets no body, whatever the guest writes.
@@ -322,6 +323,15 @@ impl Exchange {
 
     fn is_p3(&self) -> bool {
         self.instances.export().is_p3()
+    }
+
+    /// Logs a failure of the component. It is none if the client did not send the whole request: clients could fill the log.
+    fn log_failure(&self, failure: fmt::Arguments<'_>) {
+        let incomplete = self.upload_failure.as_ref().is_some_and(UploadFailure::is_incomplete);
+        self.log(|component| match incomplete {
+            true => tracing::debug!(component, "the client did not send the whole request, and {failure}"),
+            false => tracing::warn!(component, "{failure}"),
+        });
     }
 
     /// Runs `log` with the component's name, in the context of the call.

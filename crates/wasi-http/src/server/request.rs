@@ -46,7 +46,7 @@ pub(crate) async fn handle(
     }
     let uri = std::mem::take(&mut head.uri);
     head.uri = absolute(scheme, uri, &head).ok_or(Refusal::BadRequest)?;
-    let (body, too_large) =
+    let (body, upload_failure) =
         upload::limited(body, worker.config.body, worker.config.headers).ok_or(Refusal::BodyTooLarge)?;
     let failed = |error: CallError| refuse(instances, context.as_ref(), &error);
     let permit = instances.workload().admission().enter().await.map_err(|overloaded| failed(overloaded.into()))?;
@@ -54,7 +54,7 @@ pub(crate) async fn handle(
     let (to_head, version) = (head.method == Method::HEAD, head.version);
     let call = HandlerCall { request: Request::from_parts(head, body), end };
     let call = instances.begin(permit, deadline, context.clone(), call).map_err(failed)?;
-    let mut exchange = Exchange::new(instances.clone(), call, context, exchange_end, to_head, too_large);
+    let mut exchange = Exchange::new(instances.clone(), call, context, exchange_end, to_head, upload_failure);
     let mut head = poll_fn(|cx| exchange.poll_answer(cx)).await?;
     let ahead = read_ahead(&mut exchange).await;
     if exchange.is_bodiless() {

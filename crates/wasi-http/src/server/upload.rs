@@ -14,17 +14,26 @@ use wasmtime_wasi_http::{Error, WasiBody};
 use super::reply::Refusal;
 use crate::host_fed;
 
-/// Shared record of the limit that a request body exceeded.
+/// Shared record of how reading a request body failed.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct TooLarge(Arc<State>);
+pub(crate) struct UploadFailure(Arc<State>);
 
 #[derive(Debug, Default)]
 struct State {
+    /// The body exceeds its limit.
     body: AtomicBool,
+    /// The trailers exceed their limit.
     trailers: AtomicBool,
+    /// The client did not send all of it.
+    incomplete: AtomicBool,
 }
 
-impl TooLarge {
+impl UploadFailure {
+    /// Returns whether the client did not send the whole body.
+    pub(crate) fn is_incomplete(&self) -> bool {
+        self.0.incomplete.load(Relaxed)
+    }
+
     /// Returns the response to the request, unless one was sent.
     pub(crate) fn refusal(&self) -> Option<Refusal> {
         if self.0.body.load(Relaxed) {
@@ -36,7 +45,7 @@ impl TooLarge {
 
 /// Wraps `body` for the guest; reading it fails beyond `limit` bytes or `max_trailers` trailers. Returns `None` if its
 /// announced length exceeds the limit.
-pub(crate) fn limited(body: Incoming, limit: u64, max_trailers: usize) -> Option<(WasiBody, Option<TooLarge>)> {
+pub(crate) fn limited(body: Incoming, limit: u64, max_trailers: usize) -> Option<(WasiBody, Option<UploadFailure>)> {
     if body.is_end_stream() {
         let empty = Empty::new().map_err(|never| match never {});
         return Some((empty.boxed_unsync(), None));
@@ -44,9 +53,9 @@ pub(crate) fn limited(body: Incoming, limit: u64, max_trailers: usize) -> Option
     if body.size_hint().lower() > limit {
         return None;
     }
-    let too_large = TooLarge::default();
-    let limited = LimitedBody { body, limit, left: limit, max_trailers, too_large: too_large.clone() };
-    Some((limited.boxed_unsync(), Some(too_large)))
+    let failure = UploadFailure::default();
+    let limited = LimitedBody { body, limit, left: limit, max_trailers, failure: failure.clone() };
+    Some((limited.boxed_unsync(), Some(failure)))
 }
 
 struct LimitedBody {
@@ -54,7 +63,7 @@ struct LimitedBody {
     limit: u64,
     left: u64,
     max_trailers: usize,
-    too_large: TooLarge,
+    failure: UploadFailure,
 }
 
 impl Body for LimitedBody {
@@ -66,7 +75,7 @@ impl Body for LimitedBody {
         let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(cx));
         Poll::Ready(match frame {
             Some(Ok(frame)) if frame.trailers_ref().is_some_and(|trailers| trailers.len() > self.max_trailers) => {
-                self.too_large.0.trailers.store(true, Relaxed);
+                self.failure.0.trailers.store(true, Relaxed);
                 Some(Err(Error::HttpRequestTrailerSectionSize(None)))
             }
             Some(Ok(frame)) => {
@@ -77,12 +86,15 @@ impl Body for LimitedBody {
                         Some(Ok(frame))
                     }
                     None => {
-                        self.too_large.0.body.store(true, Relaxed);
+                        self.failure.0.body.store(true, Relaxed);
                         Some(Err(Error::HttpRequestBodySize(Some(self.limit))))
                     }
                 }
             }
-            Some(Err(error)) => Some(Err(Error::Hyper(error))),
+            Some(Err(error)) => {
+                self.failure.0.incomplete.store(true, Relaxed);
+                Some(Err(Error::Hyper(error)))
+            }
             None => None,
         })
     }

@@ -3,9 +3,12 @@
 use std::mem::forget;
 use std::process::abort;
 
-use wasip2::http::types::{Fields, IncomingBody, IncomingRequest, OutgoingBody, OutgoingResponse, ResponseOutparam};
+use wasip2::http::types::{
+    ErrorCode, Fields, IncomingBody, IncomingRequest, OutgoingBody, OutgoingResponse, ResponseOutparam,
+};
+use wasip2::io::streams::StreamError;
 
-use crate::answer::{Target, start, write};
+use crate::answer::{Target, start, text, write};
 use crate::wait;
 
 const READ: u64 = 64 * 1024;
@@ -28,6 +31,23 @@ pub(crate) fn echo(request: &IncomingRequest, outparam: ResponseOutparam) {
         _ => None,
     };
     let _ = OutgoingBody::finish(answer, trailers);
+}
+
+/// Reads the request's body, and answers with an error code if it breaks off.
+pub(crate) fn read(request: &IncomingRequest, outparam: ResponseOutparam) {
+    println!("reading the body");
+    let Ok(body) = request.consume() else { return };
+    let Ok(from) = body.stream() else { return };
+    loop {
+        match from.blocking_read(READ) {
+            Ok(_) => {}
+            Err(StreamError::Closed) => return text(outparam, 200, "read\n"),
+            Err(StreamError::LastOperationFailed(_)) => {
+                println!("the body broke off");
+                return ResponseOutparam::set(outparam, Err(ErrorCode::ConnectionTerminated));
+            }
+        }
+    }
 }
 
 /// Streams lines with pauses of `pause` ms.

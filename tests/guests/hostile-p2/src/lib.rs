@@ -41,6 +41,7 @@ impl Guest for Hostile {
             }
             "/counter" => text(outparam, 200, &format!("{}\n", REQUESTS.fetch_add(1, Ordering::Relaxed) + 1)),
             "/echo" => body::echo(&request, outparam),
+            "/read" => body::read(&request, outparam),
             "/stream" => body::stream(outparam, target.number("chunks", 5), target.number("pause", 50)),
             "/fetch" => fetch::fetch(outparam, &target.text("url")),
             "/ask" => fetch::ask(outparam, &target),

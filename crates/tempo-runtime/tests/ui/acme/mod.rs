@@ -3,8 +3,7 @@
 
 use std::time::Instant;
 
-use tempo_runtime::tempo_backend::ByteBudget;
-use tempo_runtime::tempo_core::{Backend, BootContext, Provide, Running, Service, StoreData, Trigger, Workload};
+use tempo_runtime::tempo_core::{Backend, BootContext, Provide, Running, Service, StoreContext, StoreData, Trigger, Workload};
 use tempo_runtime::tempo_settings::{self, Flag, Settings};
 use tempo_runtime::wasmtime::component::{HasData, Linker, ResourceTable};
 
@@ -69,7 +68,7 @@ impl Backend<AcmeTime> for SystemClock {
         Ok(Self)
     }
 
-    fn state(&self, _: &ByteBudget) -> u64 {
+    fn state(&self, _: &StoreContext) -> u64 {
         0
     }
 }
@@ -83,7 +82,7 @@ impl Backend<AcmeDice> for LoadedDice {
         Ok(Self)
     }
 
-    fn state(&self, _: &ByteBudget) -> u64 {
+    fn state(&self, _: &StoreContext) -> u64 {
         6
     }
 }

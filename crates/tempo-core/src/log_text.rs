@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 /// Escapes `text` to at most `max` bytes: characters that end a line, control a terminal or change the text direction.
 /// Returns whether text was left out. Escapes are never cut.
-pub(crate) fn escape(text: &str, max: usize) -> (Cow<'_, str>, bool) {
+pub fn escape(text: &str, max: usize) -> (Cow<'_, str>, bool) {
     // Text beyond `max` bytes cannot appear in the result, so long texts cost no more than short ones.
     let end = text.floor_char_boundary(max);
     let head = text.get(..end).unwrap_or_default();
@@ -27,9 +27,9 @@ pub(crate) fn escape(text: &str, max: usize) -> (Cow<'_, str>, bool) {
 
 fn push(escaped: &mut String, character: char) {
     if must_escape(character) {
-        // `escape_debug` keeps some of them; `escape_default` has short forms for these three only.
+        // `escape_debug` keeps some of them; `escape_default` has short forms for these two only.
         match character {
-            '\n' | '\r' | '\t' => escaped.extend(character.escape_default()),
+            '\n' | '\r' => escaped.extend(character.escape_default()),
             // Writing to a `String` cannot fail.
             other => drop(write!(escaped, "\\u{{{:x}}}", u32::from(other))),
         }
@@ -42,7 +42,7 @@ fn must_escape(character: char) -> bool {
     matches!(character,
         // Line and paragraph separators, and bidirectional controls.
         '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-        || character.is_control()
+        || (character.is_control() && character != '\t')
 }
 
 #[cfg(test)]
@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn what_could_forge_a_line_is_escaped() {
-        assert_eq!(escaped("a\nERROR b\r\n\tc"), r"a\nERROR b\r\n\tc");
+        assert_eq!(escaped("a\nERROR b\r\n\tc"), "a\\nERROR b\\r\\n\tc");
         assert_eq!(escaped("\x1b[2J\x07\x00\x7f"), r"\u{1b}[2J\u{7}\u{0}\u{7f}");
         assert_eq!(escaped("\u{85}\u{9b}31m\u{2028}\u{202e}txt"), r"\u{85}\u{9b}31m\u{2028}\u{202e}txt");
     }

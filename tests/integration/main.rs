@@ -45,6 +45,7 @@ mod limits_grants;
 mod limits_held;
 mod limits_log;
 mod limits_time;
+mod loading;
 mod message_headers;
 mod messages_tool;
 mod messaging;

@@ -19,6 +19,7 @@ mod engine;
 #[cfg_attr(not(feature = "fuzzing"), allow(unreachable_pub, reason = "the fuzz targets call it"))]
 mod env_file;
 mod epoch;
+mod file_bytes;
 mod found_file;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]

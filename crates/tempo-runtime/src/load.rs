@@ -10,6 +10,7 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use crate::deserialize::{Verified, deserialize};
+use crate::file_bytes::FileBytes;
 use crate::host_key::{self, HostKey};
 use crate::precompiled::{self, Header};
 use crate::scan::{Shape, scan};
@@ -39,7 +40,7 @@ pub(crate) fn load(
     settings: &Settings,
     concurrent_packages: &[&str],
 ) -> anyhow::Result<Loaded> {
-    let bytes = read(path)?;
+    let bytes = FileBytes::read(path)?;
     let (component, shape) = if precompiled::is_precompiled(&bytes) {
         load_precompiled(&bytes, limits, settings)
     } else {
@@ -61,7 +62,7 @@ pub(crate) fn precompile(
     settings: &Settings,
     concurrent_packages: &[&str],
 ) -> anyhow::Result<Vec<u8>> {
-    let bytes = read(path)?;
+    let bytes = FileBytes::read(path)?;
     let (component, shape) =
         compile(&bytes, target, limits, concurrent_packages).map_err(|error| in_file(path, error))?;
     let header = Header {
@@ -78,11 +79,6 @@ pub(crate) fn precompile(
 /// Returns the component's name: the file's name without its extension.
 pub(crate) fn name(path: &Path) -> String {
     path.file_stem().map_or_else(|| "component".to_owned(), |stem| stem.to_string_lossy().into_owned())
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    std::fs::read(path)
-        .map_err(|error| Error::new(ErrorKind::NotFound, format!("cannot read {}", path.display())).with_source(error))
 }
 
 fn compile(

@@ -3,6 +3,7 @@
 
 mod support;
 
+mod allocation;
 mod allowed_topics;
 mod blobstore;
 mod blobstore_copies;

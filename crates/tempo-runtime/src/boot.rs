@@ -17,7 +17,7 @@ use crate::command;
 use crate::engine::TICK;
 use crate::grants::{Grants, Io};
 use crate::interfaces::Interfaces;
-use crate::load::{Loaded, load};
+use crate::load::{LoadOptions, Loaded, Purpose, load};
 use crate::own_files::OwnFiles;
 use crate::registry::{ConnectedBackend, ServiceEntry, TriggerEntry, trigger_state};
 use crate::reporting::Reporting;
@@ -65,7 +65,7 @@ pub(crate) fn run(
 ) -> anyhow::Result<u8> {
     let settings = &loaded_settings.settings;
     let limits = Limits::from_settings(settings)?;
-    let loaded = load(path, &limits, settings, &link::concurrent_packages(parts.services))?;
+    let loaded = load_component(parts, path, &limits, loaded_settings)?;
     let interfaces = Interfaces::of(&loaded.component);
     let serving: Vec<_> =
         parts.triggers.iter().filter(|trigger| exported(&interfaces, |name| trigger.calls(name))).collect();
@@ -120,6 +120,25 @@ pub(crate) fn run(
         Exit::Done(code) => code,
         Exit::Signal(signal) => signal.exit_code(),
     })
+}
+
+fn load_component(
+    parts: &Parts<'_>,
+    path: &Path,
+    limits: &Limits,
+    loaded_settings: &LoadedSettings,
+) -> anyhow::Result<Loaded> {
+    let options = LoadOptions {
+        limits,
+        settings: &loaded_settings.settings,
+        concurrent_packages: &link::concurrent_packages(parts.services),
+        purpose: Purpose::Run(parts.triggers),
+    };
+    let mut loaded = load(path, options)?;
+    if let Some(notice) = loaded.notice.take() {
+        loaded_settings.notices.add(notice);
+    }
+    Ok(loaded)
 }
 
 /// Starts the exporters of telemetry, and describes the component to the dashboard.

@@ -10,6 +10,7 @@
 // docs.rs shows the feature that an item needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod allocation;
 mod background;
 mod boot;
 mod cli;

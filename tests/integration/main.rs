@@ -63,6 +63,7 @@ mod overload;
 mod precompiled;
 mod private_files;
 mod processor_time;
+mod release_candidate;
 mod renewal;
 mod serve;
 mod settings;

@@ -17,12 +17,12 @@ use crate::command;
 use crate::engine::TICK;
 use crate::grants::{Grants, Io};
 use crate::interfaces::Interfaces;
-use crate::load::{LoadOptions, Loaded, Purpose, load};
+use crate::load::{LoadOptions, Loaded, Purpose, in_file, load};
 use crate::own_files::OwnFiles;
-use crate::registry::{ConnectedBackend, ServiceEntry, TriggerEntry, trigger_state};
+use crate::registry::{ConnectedBackend, ServiceEntry, TriggerEntry, trigger_state, unversioned};
 use crate::reporting::Reporting;
 use crate::signals::{Signals, StopSignal};
-use crate::{background, epoch, granted, grants, inspect, link, log_output};
+use crate::{background, epoch, granted, grants, inspect, link, log_output, release_candidate};
 
 /// A runtime's name, services and triggers.
 pub(crate) struct Parts<'a> {
@@ -74,6 +74,7 @@ pub(crate) fn run(
     }
     let needed = needed(parts.services, &serving, &interfaces);
     let pre = link::link(parts.runtime, &loaded.component, &loaded.shape, &interfaces, parts.services)?;
+    check_exports(path, &interfaces, &serving)?;
     epoch::advance(pre.engine()).context("cannot start the epoch thread")?;
     let health = Health::default();
     let reporting = start_reporting(parts, &loaded, settings, &health)?;
@@ -139,6 +140,13 @@ fn load_component(
         loaded_settings.notices.add(notice);
     }
     Ok(loaded)
+}
+
+/// Refuses exports of a release candidate that does not run.
+fn check_exports(path: &Path, interfaces: &Interfaces, serving: &[&TriggerEntry]) -> anyhow::Result<()> {
+    let is_called =
+        |export: &str| serving.iter().any(|trigger| trigger.calls(export)) || unversioned(export) == command::RUN;
+    release_candidate::check_exports(interfaces, is_called).map_err(|error| in_file(path, error.into()))
 }
 
 /// Starts the exporters of telemetry, and describes the component to the dashboard.
@@ -323,7 +331,8 @@ fn log_io(loaded: &Loaded, limits: &Limits) -> Io {
 fn no_handler(path: &Path, interfaces: &Interfaces, triggers: &[TriggerEntry]) -> Error {
     let mut wanted: Vec<&str> = triggers.iter().flat_map(|trigger| trigger.exports).copied().collect();
     wanted.push(command::RUN);
-    let exports = if interfaces.exports.is_empty() { "nothing".to_owned() } else { interfaces.exports.join(", ") };
+    let exports: Vec<_> = interfaces.exports.iter().map(|export| release_candidate::name_in_file(export)).collect();
+    let exports = if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") };
     let message = format!("{}: exports none of: {}; it exports {exports}", path.display(), wanted.join(", "));
     Error::new(ErrorKind::BadComponent, message)
 }

@@ -46,6 +46,7 @@ mod own_files;
 #[cfg_attr(not(feature = "fuzzing"), allow(unreachable_pub, reason = "the fuzz targets call it"))]
 mod precompiled;
 mod registry;
+mod release_candidate;
 #[cfg(feature = "telemetry")]
 mod reporting;
 #[cfg(not(feature = "telemetry"))]

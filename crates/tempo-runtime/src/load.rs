@@ -16,6 +16,7 @@ use crate::file_bytes::FileBytes;
 use crate::host_key::{self, HostKey};
 use crate::precompiled::{self, Header};
 use crate::registry::TriggerEntry;
+use crate::release_candidate;
 use crate::scan::{Shape, scan};
 
 /// Maximum number of times that the pool's space for one instance is doubled to fit the component.
@@ -131,6 +132,7 @@ struct Compiled {
 }
 
 fn compile(bytes: &mut [u8], target: Option<&str>, options: LoadOptions<'_>) -> anyhow::Result<Compiled> {
+    release_candidate::rename(bytes);
     let shape = scan(bytes, options.concurrent_packages)?;
     let wanted = Allocation::from_settings(options.settings)?;
     let compile = |allocation| {

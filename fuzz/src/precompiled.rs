@@ -1,6 +1,6 @@
 //! Precompiled files: their header and signature.
 
-use tempo_runtime::fuzzing::{Header, HostKey, Shape, decode, encode, sign, this_build};
+use tempo_runtime::fuzzing::{Allocation, Header, HostKey, Shape, decode, encode, sign, this_build};
 use tempo_settings::{Error, ErrorKind};
 
 use crate::input::check_message;
@@ -67,20 +67,14 @@ fn check_refused(error: &Error) {
 }
 
 fn seeds() -> Vec<Vec<u8>> {
-    let shape = Shape {
-        concurrent: true,
-        gc_heap: false,
-        core_instances: 1,
-        memories: 1,
-        tables: 1,
-        least_memory: 0,
-        least_table: 0,
-    };
+    let exports = vec!["wasi:cli/run@0.2.0".to_owned()];
+    let shape = Shape { concurrent: true, core_instances: 1, memories: 1, tables: 1, exports, ..Shape::default() };
     let header = |target: Option<&str>| Header {
         built_by: this_build(),
         compatibility: "c0ffee".into(),
         source: "00".into(),
-        shape,
+        shape: shape.clone(),
+        allocation: Allocation::OnDemand,
         target: target.map(str::to_owned),
     };
     let key = HostKey::from_bytes(KEY);

@@ -105,8 +105,22 @@ fn certificates_that_cannot_be_used() {
     tls("nowhere.pem", key).failed_in_one_line(66, &["--tls-cert: cannot read nowhere.pem"]);
     tls(cert, "nowhere.pem").failed_in_one_line(66, &["--tls-key: cannot read nowhere.pem"]);
     tls(cert, other.key().to_str().unwrap()).failed_in_one_line(78, &["--tls-cert and --tls-key cannot be used"]);
-    tls(cert, cert).failed_in_one_line(78, &["--tls-key: cannot read"]);
-    tls(key, key).failed_in_one_line(78, &["--tls-cert"]);
+    tls(cert, cert).failed_in_one_line(78, &["--tls-key: cannot use", "a PRIVATE KEY section, found CERTIFICATE"]);
+    tls(key, key).failed_in_one_line(78, &["--tls-cert: cannot use", "one CERTIFICATE section, found PRIVATE KEY"]);
+    let encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
+    Run::guest("hello")
+        .with_file("encrypted.pem", encrypted)
+        .args(["--tls-cert", cert, "--tls-key", "encrypted.pem"])
+        .finish()
+        .failed_in_one_line(
+            78,
+            &["--tls-key: cannot use encrypted.pem: the key is encrypted; decrypt it with `openssl"],
+        );
+    let der =
+        |arguments: &[&str]| Run::guest("hello").with_file("cert.der", certificate.der()).args(arguments).finish();
+    let in_der = "cert.der: expected PEM, found a certificate in DER; convert it with `openssl x509 -inform der";
+    der(&["--tls-cert", "cert.der", "--tls-key", key]).failed_in_one_line(78, &["--tls-cert: cannot use", in_der]);
+    der(&["--http-ca", "cert.der"]).failed_in_one_line(78, &["--http-ca: cannot use", "found a certificate in DER"]);
     Run::guest("hello").args(["--tls-cert", cert]).finish().failed_in_one_line(64, &["--tls-cert: needs --tls-key"]);
     Run::guest("hello").args(["--tls-key", key]).finish().failed_in_one_line(64, &["--tls-key: needs --tls-cert"]);
 }
@@ -116,5 +130,5 @@ fn a_pool_that_does_not_fit() {
     Run::guest("hello")
         .args(["--max-requests", "4000000"])
         .finish()
-        .failed_in_one_line(78, &["the instance pool does not fit into the address space: lower --max-requests"]);
+        .failed_in_one_line(78, &["--allocation pooling, and the pool of 4000064 instances does not fit into the address space; lower --max-requests"]);
 }

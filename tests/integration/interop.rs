@@ -11,8 +11,14 @@ use crate::support::{Client, Response, Run, Server, get, guest};
 
 /// The components in `target/interop`, with the language in their responses. `cargo xtask interop` skips one only if it
 /// cannot install the tools, and reports that.
-const COMPONENTS: &[(&str, &str)] =
-    &[("c", "C"), ("javascript", "JavaScript"), ("python-p2", "Python 0.2"), ("python-p3", "Python 0.3")];
+const COMPONENTS: &[(&str, &str)] = &[
+    ("c", "C"),
+    ("javascript", "JavaScript"),
+    ("python-p2", "Python 0.2"),
+    ("python-p3", "Python 0.3"),
+    ("spin-6", "Rust with spin-sdk 6"),
+    ("spin-7", "Rust with spin-sdk 7"),
+];
 
 /// Components that store values over keyvalue; the one in JavaScript stores objects over blobstore too.
 const STORAGE: &[&str] = &[JAVASCRIPT_STORAGE, PYTHON_STORAGE];

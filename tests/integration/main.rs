@@ -3,6 +3,7 @@
 
 mod support;
 
+mod allocation;
 mod allowed_topics;
 mod blobstore;
 mod blobstore_copies;
@@ -48,6 +49,7 @@ mod limits_grants;
 mod limits_held;
 mod limits_log;
 mod limits_time;
+mod loading;
 mod message_headers;
 mod messages_tool;
 mod messaging;
@@ -64,6 +66,7 @@ mod overload;
 mod precompiled;
 mod private_files;
 mod processor_time;
+mod release_candidate;
 mod renewal;
 mod serve;
 mod settings;

@@ -16,6 +16,7 @@ use crate::{setup, workspace};
 mod c;
 mod javascript;
 mod python;
+mod spin;
 mod stamp;
 mod tools;
 mod wit;
@@ -87,6 +88,8 @@ const RECIPES: &[Recipe] = &[
         wit: python::STORAGE,
         build: python::build_storage,
     },
+    Recipe { name: "spin-6", lacks: || None, tools: &[], wit: &[], build: spin::build },
+    Recipe { name: "spin-7", lacks: || None, tools: &[], wit: &[], build: spin::build },
 ];
 
 pub(crate) fn command() -> Command {

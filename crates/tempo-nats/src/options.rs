@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_nats::ConnectOptions;
-use tempo_settings::{Error, ErrorKind, Flag, Settings};
+use tempo_settings::{Error, ErrorKind, Flag, PemContent, Settings};
 
 use crate::address::Address;
 use crate::login::{self, Login};
@@ -59,13 +59,13 @@ impl Options {
     pub(crate) async fn client(&self, timeout: Duration) -> Result<ConnectOptions, Error> {
         let mut options = self.login.options().await?;
         if let Some(ca) = &self.ca {
-            // The client would report a missing file only while it connects.
-            read_file(&CA, ca).await?;
+            // The client would report an unusable file only while it connects, without its name.
+            check_file(&CA, ca, PemContent::Certificates).await?;
             options = options.add_root_certificates(ca.clone());
         }
         if let Some((certificate, key)) = &self.identity {
-            read_file(&CERT, certificate).await?;
-            read_file(&KEY, key).await?;
+            check_file(&CERT, certificate, PemContent::Certificates).await?;
+            check_file(&KEY, key, PemContent::PrivateKey).await?;
             options = options.add_client_certificate(certificate.clone(), key.clone());
         }
         Ok(options
@@ -77,11 +77,11 @@ impl Options {
     }
 }
 
-async fn read_file(flag: &Flag, path: &Path) -> Result<String, Error> {
-    let text = tokio::fs::read_to_string(path).await;
-    text.map_err(|error| {
-        Error::new(ErrorKind::NotFound, format!("--{}: cannot read {}", flag.name, path.display())).with_source(error)
-    })
+async fn check_file(flag: &Flag, path: &Path, expected: PemContent) -> Result<(), Error> {
+    let problem = |kind, what: &str| Error::new(kind, format!("--{}: cannot {what} {}", flag.name, path.display()));
+    let content = tokio::fs::read(path).await;
+    let content = content.map_err(|error| problem(ErrorKind::NotFound, "read").with_source(error))?;
+    expected.check(&content).map_err(|error| problem(ErrorKind::BadConfiguration, "use").with_source(error))
 }
 
 /// Returns the pause before an attempt to reconnect: none before the first.

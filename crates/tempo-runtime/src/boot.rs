@@ -18,12 +18,12 @@ use crate::engine::TICK;
 use crate::grants::{Grants, Io};
 use crate::guest_output::log_budget;
 use crate::interfaces::Interfaces;
-use crate::load::{Loaded, load};
+use crate::load::{LoadOptions, Loaded, Purpose, in_file, load};
 use crate::own_files::OwnFiles;
-use crate::registry::{ConnectedBackend, ServiceEntry, TriggerEntry, trigger_state};
+use crate::registry::{ConnectedBackend, ServiceEntry, TriggerEntry, trigger_state, unversioned};
 use crate::reporting::Reporting;
 use crate::signals::{Signals, StopSignal};
-use crate::{background, epoch, granted, grants, inspect, link, log_output};
+use crate::{background, epoch, granted, grants, inspect, link, log_output, release_candidate};
 
 /// A runtime's name, services and triggers.
 pub(crate) struct Parts<'a> {
@@ -66,7 +66,7 @@ pub(crate) fn run(
 ) -> anyhow::Result<u8> {
     let settings = &loaded_settings.settings;
     let limits = Limits::from_settings(settings)?;
-    let loaded = load(path, &limits, settings, &link::concurrent_packages(parts.services))?;
+    let loaded = load_component(parts, path, &limits, loaded_settings)?;
     let interfaces = Interfaces::of(&loaded.component);
     let serving: Vec<_> =
         parts.triggers.iter().filter(|trigger| exported(&interfaces, |name| trigger.calls(name))).collect();
@@ -75,6 +75,7 @@ pub(crate) fn run(
     }
     let needed = needed(parts.services, &serving, &interfaces);
     let pre = link::link(parts.runtime, &loaded.component, &loaded.shape, &interfaces, parts.services)?;
+    check_exports(path, &interfaces, &serving)?;
     epoch::advance(pre.engine()).context("cannot start the epoch thread")?;
     let health = Health::default();
     let reporting = start_reporting(parts, &loaded, settings, &health)?;
@@ -121,6 +122,32 @@ pub(crate) fn run(
         Exit::Done(code) => code,
         Exit::Signal(signal) => signal.exit_code(),
     })
+}
+
+fn load_component(
+    parts: &Parts<'_>,
+    path: &Path,
+    limits: &Limits,
+    loaded_settings: &LoadedSettings,
+) -> anyhow::Result<Loaded> {
+    let options = LoadOptions {
+        limits,
+        settings: &loaded_settings.settings,
+        concurrent_packages: &link::concurrent_packages(parts.services),
+        purpose: Purpose::Run(parts.triggers),
+    };
+    let mut loaded = load(path, options)?;
+    if let Some(notice) = loaded.notice.take() {
+        loaded_settings.notices.add(notice);
+    }
+    Ok(loaded)
+}
+
+/// Refuses exports of a release candidate that does not run.
+fn check_exports(path: &Path, interfaces: &Interfaces, serving: &[&TriggerEntry]) -> anyhow::Result<()> {
+    let is_called =
+        |export: &str| serving.iter().any(|trigger| trigger.calls(export)) || unversioned(export) == command::RUN;
+    release_candidate::check_exports(interfaces, is_called).map_err(|error| in_file(path, error.into()))
 }
 
 /// Starts the exporters of telemetry, and describes the component to the dashboard.
@@ -309,7 +336,8 @@ fn log_io(loaded: &Loaded, limits: &Limits) -> Io {
 fn no_handler(path: &Path, interfaces: &Interfaces, triggers: &[TriggerEntry]) -> Error {
     let mut wanted: Vec<&str> = triggers.iter().flat_map(|trigger| trigger.exports).copied().collect();
     wanted.push(command::RUN);
-    let exports = if interfaces.exports.is_empty() { "nothing".to_owned() } else { interfaces.exports.join(", ") };
+    let exports: Vec<_> = interfaces.exports.iter().map(|export| release_candidate::name_in_file(export)).collect();
+    let exports = if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") };
     let message = format!("{}: exports none of: {}; it exports {exports}", path.display(), wanted.join(", "));
     Error::new(ErrorKind::BadComponent, message)
 }

@@ -1,5 +1,6 @@
 //! The entry points of the fuzz targets.
 
+pub use crate::allocation::Allocation;
 pub use crate::env_file::parse as parse_env_file;
 pub use crate::host_key::HostKey;
 pub use crate::precompiled::{Header, decode, encode, sign, this_build};

@@ -10,6 +10,7 @@ use crate::link::WASI_PACKAGES;
 use crate::load::Loaded;
 use crate::missing::{self, MissingImport};
 use crate::registry::{ServiceEntry, TriggerEntry, unversioned};
+use crate::release_candidate::{RELEASE, is_other_candidate, is_renamed, name_in_file};
 
 /// The report of `inspect`.
 #[derive(Debug, Serialize)]
@@ -25,6 +26,9 @@ struct Import {
     name: String,
     /// `WASI`, or the name of a service. `None` if the import is missing or a type only.
     satisfied_by: Option<&'static str>,
+    /// The version that satisfies it, if that has another name: a release candidate runs as the release.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    runs_as: Option<&'static str>,
     /// A hint at the nearest match, if the import is missing.
     nearest: Option<String>,
 }
@@ -34,6 +38,9 @@ struct Export {
     name: String,
     /// The trigger that calls it, if there is one.
     called_by: Option<&'static str>,
+    /// The version that is called, if that has another name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    runs_as: Option<&'static str>,
 }
 
 /// Inspects a loaded component.
@@ -50,25 +57,33 @@ pub(crate) fn inspect(
     let interfaces = Interfaces::of(&loaded.component);
     let linker = crate::link::linker(&loaded.component, &loaded.shape, &interfaces, services)?;
     let missing = missing::find(linker, &loaded.component, &interfaces);
-    let imports = interfaces.imports.into_iter().map(|name| {
-        let missing = missing.iter().find(|missing| missing.import == name);
+    let imports = interfaces.imports.iter().map(|name| {
+        let missing = missing.iter().find(|missing| missing.import == *name);
         import(runtime, name, missing, services)
     });
     let imports = imports.collect();
-    let exports =
-        interfaces.exports.into_iter().map(|name| Export { called_by: caller(&name, triggers), name }).collect();
+    let exports = interfaces.exports.iter().map(|name| export(name, triggers)).collect();
     let wasi = if loaded.shape.concurrent { "0.3" } else { "0.2" };
     Ok(Report { component: loaded.name.clone(), wasi, imports, exports })
 }
 
-fn import(runtime: &str, name: String, missing: Option<&MissingImport>, services: &[ServiceEntry]) -> Import {
-    if let Some(missing) = missing {
-        return Import { name, satisfied_by: None, nearest: Some(missing::nearest(runtime, missing, services)) };
-    }
-    let service = services.iter().find(|service| service.offers(&name)).map(|service| service.name);
-    let package = unversioned(&name).split_once('/').map_or("", |(package, _)| package);
+fn import(runtime: &str, name: &str, missing: Option<&MissingImport>, services: &[ServiceEntry]) -> Import {
+    let nearest = missing.map(|missing| missing::nearest(runtime, missing, services));
+    let service = services.iter().find(|service| service.offers(name)).map(|service| service.name);
+    let package = unversioned(name).split_once('/').map_or("", |(package, _)| package);
     let wasi = WASI_PACKAGES.iter().any(|known| unversioned(known) == package).then_some("WASI");
-    Import { name, satisfied_by: service.or(wasi), nearest: None }
+    let satisfied_by = if nearest.is_some() { None } else { service.or(wasi) };
+    Import { name: name_in_file(name).into_owned(), satisfied_by, runs_as: runs_as(name), nearest }
+}
+
+fn export(name: &str, triggers: &[TriggerEntry]) -> Export {
+    let called_by = if is_other_candidate(name) { None } else { caller(name, triggers) };
+    Export { name: name_in_file(name).into_owned(), called_by, runs_as: runs_as(name) }
+}
+
+/// Returns the version that `name` runs as, unless it is its own.
+fn runs_as(name: &str) -> Option<&'static str> {
+    is_renamed(name).then_some(RELEASE)
 }
 
 fn caller(export: &str, triggers: &[TriggerEntry]) -> Option<&'static str> {
@@ -86,7 +101,7 @@ impl Report {
         for import in &self.imports {
             let state = match (&import.satisfied_by, &import.nearest) {
                 (_, Some(nearest)) => format!("MISSING: {nearest}"),
-                (Some(service), _) => (*service).to_owned(),
+                (Some(service), _) => with_version(service, import.runs_as),
                 (None, None) => "type only".to_owned(),
             };
             // Writing to a string cannot fail.
@@ -94,8 +109,13 @@ impl Report {
         }
         text.push_str("exports\n");
         for export in &self.exports {
-            let _ = writeln!(text, "  {:width$}  {}", export.name, export.called_by.unwrap_or("not called here"));
+            let caller = with_version(export.called_by.unwrap_or("not called here"), export.runs_as);
+            let _ = writeln!(text, "  {:width$}  {caller}", export.name);
         }
         text
     }
+}
+
+fn with_version(name: &str, runs_as: Option<&str>) -> String {
+    runs_as.map_or_else(|| name.to_owned(), |version| format!("{name}, as {version}"))
 }

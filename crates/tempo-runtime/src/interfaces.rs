@@ -35,6 +35,8 @@ pub(crate) fn is_compatible(interface: &str, package: &str) -> bool {
 
 /// Returns the prefix that compatible versions share: a whole pre-release, `0.MINOR` below 1.0, else `MAJOR`.
 fn compatible_prefix(version: &str) -> &str {
+    // Build metadata does not count.
+    let version = version.split_once('+').map_or(version, |(version, _)| version);
     if version.contains('-') {
         return version;
     }
@@ -52,6 +54,7 @@ mod tests {
         for (interface, package, expected) in [
             ("wasi:clocks/types@0.3.0", "wasi:clocks@0.3.0", true),
             ("wasi:clocks/types@0.3.7", "wasi:clocks@0.3.0", true),
+            ("wasi:clocks/types@0.3.0+rc-2026-03-15", "wasi:clocks@0.3.0", true),
             ("wasi:clocks/types@0.2.0", "wasi:clocks@0.3.0", false),
             ("wasi:clocks/types@0.3.0-rc-2026-01-01", "wasi:clocks@0.3.0", false),
             ("wasi:clocks-more/types@0.3.0", "wasi:clocks@0.3.0", false),

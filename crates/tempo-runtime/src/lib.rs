@@ -10,6 +10,7 @@
 // docs.rs shows the feature that an item needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod allocation;
 mod background;
 mod boot;
 mod cli;
@@ -19,6 +20,7 @@ mod engine;
 #[cfg_attr(not(feature = "fuzzing"), allow(unreachable_pub, reason = "the fuzz targets call it"))]
 mod env_file;
 mod epoch;
+mod file_bytes;
 mod found_file;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
@@ -44,6 +46,7 @@ mod own_files;
 #[cfg_attr(not(feature = "fuzzing"), allow(unreachable_pub, reason = "the fuzz targets call it"))]
 mod precompiled;
 mod registry;
+mod release_candidate;
 #[cfg(feature = "telemetry")]
 mod reporting;
 #[cfg(not(feature = "telemetry"))]

@@ -9,9 +9,14 @@ use tempo_settings::{Error, ErrorKind, Settings};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use crate::allocation::Allocation;
 use crate::deserialize::{Verified, deserialize};
+use crate::engine::{EngineOptions, PoolTooLarge, engine};
+use crate::file_bytes::FileBytes;
 use crate::host_key::{self, HostKey};
 use crate::precompiled::{self, Header};
+use crate::registry::TriggerEntry;
+use crate::release_candidate;
 use crate::scan::{Shape, scan};
 
 /// Maximum number of times that the pool's space for one instance is doubled to fit the component.
@@ -25,28 +30,64 @@ pub(crate) struct Loaded {
     pub component: Component,
     /// Its requirements on the engine.
     pub shape: Shape,
+    /// A warning for the user.
+    pub notice: Option<String>,
 }
 
-/// Loads `path`, and compiles it unless it is precompiled. `concurrent_packages` are those that are linked only with
-/// concurrency support.
+/// The settings that loading depends on.
+#[derive(Clone, Copy)]
+pub(crate) struct LoadOptions<'a> {
+    /// The limits of instances.
+    pub limits: &'a Limits,
+    /// The key of precompiled files, and the allocation.
+    pub settings: &'a Settings,
+    /// The packages that are linked only with concurrency support.
+    pub concurrent_packages: &'a [&'a str],
+    /// The purpose.
+    pub purpose: Purpose<'a>,
+}
+
+/// The purpose of loading a component.
+#[derive(Clone, Copy)]
+pub(crate) enum Purpose<'a> {
+    /// To serve, if one of these triggers calls it, or else to run once.
+    Run(&'a [TriggerEntry]),
+    /// To show its imports and exports, without an instance.
+    Inspect,
+}
+
+impl LoadOptions<'_> {
+    /// Returns the options of the engine for a component of `shape`.
+    fn engine(&self, shape: &Shape, allocation: Allocation) -> EngineOptions<'_> {
+        EngineOptions { limits: self.limits, target: None, allocation, instances: self.instances(shape) }
+    }
+
+    /// Returns the number of instances that exist at once.
+    fn instances(&self, shape: &Shape) -> usize {
+        let Purpose::Run(triggers) = self.purpose else { return 0 };
+        let serves = |export: &String| triggers.iter().any(|trigger| trigger.calls(export));
+        if shape.exports.is_empty() || shape.exports.iter().any(serves) {
+            self.limits.calls().saturating_add(self.limits.idle_instances())
+        } else {
+            1
+        }
+    }
+}
+
+/// Loads `path`, and compiles it unless it is precompiled.
 ///
 /// # Errors
 ///
-/// The file cannot be read, is not a component, or is a precompiled file of another build or key.
-pub(crate) fn load(
-    path: &Path,
-    limits: &Limits,
-    settings: &Settings,
-    concurrent_packages: &[&str],
-) -> anyhow::Result<Loaded> {
-    let bytes = read(path)?;
-    let (component, shape) = if precompiled::is_precompiled(&bytes) {
-        load_precompiled(&bytes, limits, settings)
+/// The file cannot be read, is not a component, or is a precompiled file of another build, key or allocation.
+pub(crate) fn load(path: &Path, options: LoadOptions<'_>) -> anyhow::Result<Loaded> {
+    let mut bytes = FileBytes::read(path)?;
+    let compiled = if precompiled::is_precompiled(&bytes) {
+        load_precompiled(&bytes, options)
     } else {
-        compile(&bytes, None, limits, concurrent_packages)
-    }
-    .map_err(|error| in_file(path, error))?;
-    Ok(Loaded { name: name(path), component, shape })
+        compile(&mut bytes, None, options)
+    };
+    let Compiled { component, shape, notice, .. } = compiled.map_err(|error| in_file(path, error))?;
+    Ok(Loaded { name: name(path), component, shape, notice })
 }
 
 /// Compiles `path` to the bytes of a signed precompiled file, for this machine's processor or for all processors of `target`.
@@ -54,24 +95,26 @@ pub(crate) fn load(
 /// # Errors
 ///
 /// As [`load`]; also if the host's key cannot be created, or there is no compiler for `target`.
-pub(crate) fn precompile(
-    path: &Path,
-    target: Option<&str>,
-    limits: &Limits,
-    settings: &Settings,
-    concurrent_packages: &[&str],
-) -> anyhow::Result<Vec<u8>> {
-    let bytes = read(path)?;
-    let (component, shape) =
-        compile(&bytes, target, limits, concurrent_packages).map_err(|error| in_file(path, error))?;
+pub(crate) fn precompile(path: &Path, target: Option<&str>, options: LoadOptions<'_>) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = FileBytes::read(path)?;
+    let source = hex(digest(&SHA256, &bytes).as_ref());
+    // Without the flag, the file is for the allocation that running it here would select.
+    let is_given = Allocation::from_settings(options.settings)?.is_some();
+    let purpose = if is_given { Purpose::Inspect } else { options.purpose };
+    let compiled = compile(&mut bytes, target, LoadOptions { purpose, ..options });
+    let Compiled { component, shape, allocation, notice } = compiled.map_err(|error| in_file(path, error))?;
+    if let Some(notice) = notice {
+        tracing::warn!("{notice}");
+    }
     let header = Header {
         built_by: precompiled::this_build(),
         compatibility: compatibility(component.engine()),
-        source: hex(digest(&SHA256, &bytes).as_ref()),
+        source,
         shape,
+        allocation,
         target: target.map(str::to_owned),
     };
-    let key = HostKey::load_or_create(&host_key::path(settings)?)?;
+    let key = HostKey::load_or_create(&host_key::path(options.settings)?)?;
     precompiled::encode(&header, &component.serialize()?, &key)
 }
 
@@ -80,51 +123,84 @@ pub(crate) fn name(path: &Path) -> String {
     path.file_stem().map_or_else(|| "component".to_owned(), |stem| stem.to_string_lossy().into_owned())
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    std::fs::read(path)
-        .map_err(|error| Error::new(ErrorKind::NotFound, format!("cannot read {}", path.display())).with_source(error))
+/// A component and how it was compiled.
+struct Compiled {
+    component: Component,
+    shape: Shape,
+    allocation: Allocation,
+    notice: Option<String>,
 }
 
-fn compile(
-    bytes: &[u8],
-    target: Option<&str>,
-    limits: &Limits,
-    concurrent_packages: &[&str],
+fn compile(bytes: &mut [u8], target: Option<&str>, options: LoadOptions<'_>) -> anyhow::Result<Compiled> {
+    release_candidate::rename(bytes);
+    let shape = scan(bytes, options.concurrent_packages)?;
+    let wanted = Allocation::from_settings(options.settings)?;
+    let compile = |allocation| {
+        let engine = EngineOptions { target, ..options.engine(&shape, allocation) };
+        let (component, shape) = fit(shape.clone(), engine, |engine| {
+            Component::new(engine, &*bytes).map_err(|error| unless_exceeds_pool(error, |cause| cannot_compile(&cause)))
+        })?;
+        anyhow::Ok(Compiled { component, shape, allocation, notice: None })
+    };
+    compile(wanted.unwrap_or_default()).or_else(|error| {
+        let pool = error.downcast::<PoolTooLarge>()?;
+        if wanted.is_some() {
+            let advice = pool.advice("give --allocation on-demand");
+            return Err(Error::new(ErrorKind::BadConfiguration, pool.to_string()).with_advice(advice).into());
+        }
+        let advice = pool.advice("accept this with --allocation on-demand");
+        let notice = format!("{pool}, so memories are allocated on demand, and code checks their bounds; {advice}");
+        Ok(Compiled { notice: Some(notice), ..compile(Allocation::OnDemand)? })
+    })
+}
+
+/// Creates an engine, and the component with `create`. Returns the shape for which one instance fits into the pool.
+fn fit(
+    mut shape: Shape,
+    options: EngineOptions<'_>,
+    create: impl Fn(&Engine) -> anyhow::Result<Component>,
 ) -> anyhow::Result<(Component, Shape)> {
-    let mut shape = scan(bytes, concurrent_packages)?;
     for _ in 0..MAX_DOUBLINGS {
-        let engine = crate::engine::engine(&shape, limits, target)?;
-        match Component::new(&engine, bytes) {
-            Ok(component) => return Ok((component, shape)),
+        match create(&engine(&shape, options)?) {
+            Ok(component) => {
+                let tables = component.resources_required().map_or(0, |resources| resources.num_tables);
+                check_tables(tables, options.limits)?;
+                return Ok((component, shape));
+            }
             // The scan counts definitions; a module that is instantiated twice has twice as many memories.
-            Err(error) if exceeds_pool(&error) => {
-                check_tables(&error, limits)?;
+            Err(error) if exceeds_pool(&error.to_string()) => {
+                check_tables(tables_of(&error.to_string()), options.limits)?;
                 shape.double();
             }
-            Err(error) => return Err(cannot_compile(&format!("{error:#}")).into()),
+            Err(error) => return Err(error),
         }
     }
     Err(cannot_compile("it instantiates too many modules").into())
 }
 
-/// Returns whether one instance of the component does not fit into the pool.
-fn exceeds_pool(error: &wasmtime::Error) -> bool {
-    error.to_string().starts_with("The component transitively contains")
+/// Returns whether one instance of the component does not fit into the pool, by the `error` of wasmtime.
+fn exceeds_pool(error: &str) -> bool {
+    error.starts_with("The component transitively contains")
 }
 
-/// Refuses a component with more tables than its limit, by which the pool is sized.
-fn check_tables(error: &wasmtime::Error, limits: &Limits) -> Result<(), Error> {
-    let tables = error.to_string().split_once(" tables, which exceeds").and_then(|(start, _)| {
-        let (_, count) = start.rsplit_once(' ')?;
-        count.parse::<usize>().ok()
-    });
-    match tables {
-        Some(tables) if tables > limits.tables => {
-            let message = format!("it has {tables} tables and may have {}: raise --max-tables", limits.tables);
-            Err(Error::new(ErrorKind::BadConfiguration, message))
-        }
-        _ => Ok(()),
+/// Explains an error, except that of a component which does not fit into the pool.
+fn unless_exceeds_pool(error: wasmtime::Error, explain: impl FnOnce(String) -> Error) -> anyhow::Error {
+    if exceeds_pool(&error.to_string()) { error.into() } else { explain(format!("{error:#}")).into() }
+}
+
+/// Returns the number of tables of a component that has too many for the pool, by the `error` of wasmtime; else 0.
+fn tables_of(error: &str) -> u32 {
+    let before = error.split_once(" tables, which exceeds").and_then(|(start, _)| start.rsplit_once(' '));
+    before.and_then(|(_, count)| count.parse().ok()).unwrap_or(0)
+}
+
+/// Refuses a component with more tables than its limit.
+fn check_tables(tables: u32, limits: &Limits) -> Result<(), Error> {
+    if usize::try_from(tables).is_ok_and(|tables| tables <= limits.tables) {
+        return Ok(());
     }
+    let message = format!("it has {tables} tables and may have {}: raise --max-tables", limits.tables);
+    Err(Error::new(ErrorKind::BadConfiguration, message))
 }
 
 fn cannot_compile(cause: &str) -> Error {
@@ -133,19 +209,32 @@ fn cannot_compile(cause: &str) -> Error {
     Error::new(ErrorKind::BadComponent, format!("this component cannot be compiled: {cause}"))
 }
 
-fn load_precompiled(bytes: &[u8], limits: &Limits, settings: &Settings) -> anyhow::Result<(Component, Shape)> {
-    let key = HostKey::load(&host_key::path(settings)?)?;
+fn load_precompiled(bytes: &[u8], options: LoadOptions<'_>) -> anyhow::Result<Compiled> {
+    let key = HostKey::load(&host_key::path(options.settings)?)?;
     let (header, code) = precompiled::decode(bytes, key.as_ref())?;
-    let engine = crate::engine::engine(&header.shape, limits, header.target.as_deref())?;
-    if header.compatibility != compatibility(&engine) {
-        let built_by = format!("{}, with other processor features or settings", header.built_by);
-        return Err(precompiled::other_build(&built_by).into());
-    }
-    let component = deserialize(&engine, &Verified(code)).map_err(|error| {
-        let too_many = check_tables(&error, limits).err();
-        too_many.unwrap_or_else(|| Error::new(ErrorKind::BadComponent, format!("{error:#}: compile it again")))
+    let Header { built_by, compatibility: expected, shape, allocation, target, .. } = header;
+    allocation.check(Allocation::from_settings(options.settings)?)?;
+    let engine = EngineOptions { target: target.as_deref(), ..options.engine(&shape, allocation) };
+    let fitted = fit(shape, engine, |engine| {
+        if expected != compatibility(engine) {
+            let built_by = format!("{built_by}, with other processor features or settings");
+            return Err(precompiled::other_build(&built_by).into());
+        }
+        deserialize(engine, &Verified(code)).map_err(|error| {
+            unless_exceeds_pool(error, |cause| {
+                Error::new(ErrorKind::BadComponent, format!("{cause}: compile it again"))
+            })
+        })
+    });
+    let (component, shape) = fitted.map_err(|error| match error.downcast::<PoolTooLarge>() {
+        Ok(pool) => {
+            let message = format!("this precompiled file is for --allocation {allocation}, and {pool}");
+            let advice = pool.advice("compile it with --allocation on-demand");
+            Error::new(ErrorKind::BadConfiguration, message).with_advice(advice).into()
+        }
+        Err(error) => error,
     })?;
-    Ok((component, header.shape))
+    Ok(Compiled { component, shape, allocation, notice: None })
 }
 
 fn compatibility(engine: &Engine) -> String {
@@ -172,7 +261,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// Prefixes an error about the file's contents with its path.
-fn in_file(path: &Path, error: anyhow::Error) -> anyhow::Error {
+pub(crate) fn in_file(path: &Path, error: anyhow::Error) -> anyhow::Error {
     match error.downcast::<Error>() {
         Ok(error) => Error::new(error.kind(), path.display().to_string()).with_source(error).into(),
         Err(error) => error,

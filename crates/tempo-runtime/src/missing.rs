@@ -7,6 +7,7 @@ use wasmtime::component::{Component, Linker, ResourceType};
 use crate::interfaces::Interfaces;
 use crate::link::WASI_PACKAGES;
 use crate::registry::{ServiceEntry, unversioned};
+use crate::release_candidate::{self, is_other_candidate, name_in_file, name_in_release};
 
 /// Services of Tempo's runtimes: package, service, runtimes. Errors of a runtime without the service name them.
 const CATALOGUE: &[(&str, &str, &str)] = &[
@@ -83,7 +84,8 @@ fn stub(linker: &mut Linker<StoreData>, component: &Component, import: &str) -> 
 pub(crate) fn explain(runtime: &str, missing: &[MissingImport], services: &[ServiceEntry]) -> String {
     let mut message = format!("`{runtime}` does not offer everything that this component imports:");
     for missing in missing {
-        message.push_str(&format!("\n  {}: {}", missing.import, nearest(runtime, missing, services)));
+        let (import, nearest) = (name_in_file(&missing.import), nearest(runtime, missing, services));
+        message.push_str(&format!("\n  {import}: {nearest}"));
     }
     message
 }
@@ -93,8 +95,11 @@ pub(crate) fn nearest(runtime: &str, missing: &MissingImport, services: &[Servic
     let interface = unversioned(&missing.import);
     let package = interface.split_once('/').map_or(interface, |(package, _)| package);
     let offered = versions(package, WASI_PACKAGES.iter().chain(services.iter().flat_map(|service| service.packages)));
-    if offered.contains(&missing.import.replace(&format!("{interface}@"), &format!("{package}@"))) {
+    if offered.contains(&name_in_release(&missing.import).replace(&format!("{interface}@"), &format!("{package}@"))) {
         return format!("the interface differs from the published one ({})", missing.cause);
+    }
+    if is_other_candidate(&missing.import) && !offered.is_empty() {
+        return release_candidate::refusal(package);
     }
     if services.iter().any(|service| service.offers(interface)) || is_wasi(package, &offered) {
         return format!("another version; this runtime has {}", offered.join(", "));
@@ -166,6 +171,11 @@ mod tests {
         assert!(nearest("wasi:config/other@0.2.0-rc.1", &services).contains("differs"));
         assert!(nearest("wasi:config/store@0.2.0-rc.1", &[]).contains("offered by the service WasiConfig"));
         assert!(nearest("acme:x/y@1.0.0", &services).contains("no service of Tempo offers acme:x"));
+        assert_eq!(
+            nearest("wasi:cli/stdout@0.3.0-rc-2026-02-09", &services),
+            "a release candidate that does not run; this runtime has wasi:cli@0.3.0, and runs 0.3.0-rc-2026-03-15 as 0.3.0"
+        );
+        assert!(nearest("wasi:cli/stdout@0.3.0+rc-2026-03-15", &services).contains("differs"));
         assert!(
             nearest("wasi:clocks/monotonic-clock@0.9.0", &services).contains("wasi:clocks@0.2.12, wasi:clocks@0.3.0")
         );

@@ -12,6 +12,7 @@ use ring::hmac;
 use serde::{Deserialize, Serialize};
 use tempo_settings::{Error, ErrorKind};
 
+use crate::allocation::Allocation;
 use crate::host_key::HostKey;
 use crate::scan::Shape;
 
@@ -33,6 +34,9 @@ pub struct Header {
     pub source: String,
     /// The component's requirements on the engine.
     pub shape: Shape,
+    /// Where the code expects the memories of instances.
+    #[serde(default)]
+    pub allocation: Allocation,
     /// The target, if it was compiled for all its processors; `None` if for the processor of the compiling machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
@@ -139,7 +143,9 @@ mod tests {
                 tables: 1,
                 least_memory: 0,
                 least_table: 0,
+                exports: vec!["wasi:cli/run@0.2.0".into()],
             },
+            allocation: Allocation::OnDemand,
             target: None,
         }
     }

@@ -9,11 +9,13 @@ use anyhow::Context as _;
 use tempo_core::{Backend, Limits, Service, Trigger};
 use tempo_settings::{Error, Flag, Settings, one_line};
 
+use crate::allocation::ALLOCATION;
 use crate::boot::{self, Parts};
 use crate::cli::{self, Action, FlagGroup};
+use crate::load::{self, LoadOptions, Purpose};
 use crate::registry::{ServiceEntry, ToolEntry, TriggerEntry};
 use crate::signals::Signals;
-use crate::{env_file, grants, host_key, inspect, link, load, log, log_output, output, reporting, settings_file, tool};
+use crate::{env_file, grants, host_key, inspect, link, log, log_output, output, reporting, settings_file, tool};
 
 /// Exit code of errors without an [`Error`]: EX_SOFTWARE of `sysexits.h`.
 const EX_SOFTWARE: u8 = 70;
@@ -22,7 +24,7 @@ const EX_SOFTWARE: u8 = 70;
 const LOG_FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The flags of all commands.
-const COMMON: &[Flag] = &[settings_file::SETTINGS, env_file::ENV_FILE, host_key::KEY_FILE];
+const COMMON: &[Flag] = &[settings_file::SETTINGS, env_file::ENV_FILE, host_key::KEY_FILE, ALLOCATION];
 
 /// The builder of a runtime, and its program.
 ///
@@ -100,9 +102,13 @@ impl Runtime {
             }
             Action::Compile { component, output, target } => {
                 output::check(&component, &output)?;
-                let concurrent_packages = link::concurrent_packages(&self.services);
-                let limits = Limits::from_settings(settings)?;
-                let file = load::precompile(&component, target.as_deref(), &limits, settings, &concurrent_packages)?;
+                let options = LoadOptions {
+                    limits: &Limits::from_settings(settings)?,
+                    settings,
+                    concurrent_packages: &link::concurrent_packages(&self.services),
+                    purpose: Purpose::Run(&self.triggers),
+                };
+                let file = load::precompile(&component, target.as_deref(), options)?;
                 output::write(&component, &output, &file)?;
                 Ok(0)
             }
@@ -112,8 +118,13 @@ impl Runtime {
     }
 
     fn inspect(&self, component: &std::path::Path, json: bool, settings: &Settings) -> anyhow::Result<u8> {
-        let concurrent_packages = link::concurrent_packages(&self.services);
-        let loaded = load::load(component, &Limits::from_settings(settings)?, settings, &concurrent_packages)?;
+        let options = LoadOptions {
+            limits: &Limits::from_settings(settings)?,
+            settings,
+            concurrent_packages: &link::concurrent_packages(&self.services),
+            purpose: Purpose::Inspect,
+        };
+        let loaded = load::load(component, options)?;
         let report = inspect::inspect(self.name, &loaded, &self.services, &self.triggers)?;
         let text = if json { serde_json::to_string_pretty(&report)? + "\n" } else { report.text() };
         // A reader such as `head` closes the pipe early; that is not an error.

@@ -2,13 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 use tempo_settings::{Error, ErrorKind};
-use wasmparser::{ComponentImportSectionReader, MemorySectionReader, Parser, Payload, TableSectionReader};
+use wasmparser::{ComponentExportSectionReader, ComponentImportSectionReader, MemorySectionReader};
+use wasmparser::{Parser, Payload, TableSectionReader};
 use wasmparser::{Validator, WasmFeatures};
 
 use crate::interfaces::is_compatible;
 
 /// A component's requirements on the engine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shape {
     /// Whether it needs concurrency support: it uses the component model's async ABI, or imports a package that is linked only
     /// with concurrency support, such as those of WASI 0.3.
@@ -27,7 +28,14 @@ pub struct Shape {
     /// Initial size of its largest table, in elements.
     #[serde(default)]
     pub least_table: u64,
+    /// The names of its exports, which decide whether it serves or runs once, and with that the number of instances. Empty if
+    /// they are too long for the header of a precompiled file.
+    #[serde(default)]
+    pub exports: Vec<String>,
 }
+
+/// Maximum length of the names in [`Shape::exports`] as JSON, in bytes.
+const MAX_EXPORTS_BYTES: usize = 2048;
 
 impl Shape {
     /// Doubles the counts of instances, memories and tables.
@@ -48,8 +56,7 @@ pub(crate) fn scan(wasm: &[u8], concurrent_packages: &[&str]) -> Result<Shape, E
         return Err(bad("this is a core module; make it a component (`wasm-tools component new`)".to_owned()));
     }
     let (concurrent, gc_heap) = needs(wasm)?;
-    let mut shape =
-        Shape { concurrent, gc_heap, core_instances: 0, memories: 0, tables: 0, least_memory: 0, least_table: 0 };
+    let mut shape = Shape { concurrent, gc_heap, ..Shape::default() };
     // Components and modules are nested; only the imports of the outermost component are the host's.
     let mut depth = 0_usize;
     for payload in Parser::new(0).parse_all(wasm) {
@@ -59,13 +66,25 @@ pub(crate) fn scan(wasm: &[u8], concurrent_packages: &[&str]) -> Result<Shape, E
             Payload::ComponentImportSection(section) if depth == 1 => {
                 shape.concurrent |= imports_any_of(section, concurrent_packages)?;
             }
+            Payload::ComponentExportSection(section) if depth == 1 => shape.add_exports(section)?,
             Payload::InstanceSection(section) => shape.core_instances += section.count(),
             Payload::MemorySection(section) => shape.count_memories(section)?,
             Payload::TableSection(section) => shape.count_tables(section)?,
             _ => {}
         }
     }
+    if !fits_header(&shape.exports) {
+        shape.exports.clear();
+    }
     Ok(shape)
+}
+
+/// Returns whether `exports` fit into the header of a precompiled file.
+fn fits_header(exports: &[String]) -> bool {
+    // The names are encoded as JSON without escapes, each with two quotes and a comma.
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"\"\\".contains(&byte);
+    exports.iter().all(|name| name.bytes().all(is_plain))
+        && exports.iter().map(|name| name.len().saturating_add(3)).sum::<usize>() <= MAX_EXPORTS_BYTES
 }
 
 /// Validates `wasm`, and returns whether it needs concurrency support and whether it needs a GC heap. Validation without a
@@ -93,6 +112,13 @@ fn imports_any_of(section: ComponentImportSectionReader<'_>, packages: &[&str]) 
 }
 
 impl Shape {
+    fn add_exports(&mut self, section: ComponentExportSectionReader<'_>) -> Result<(), Error> {
+        for export in section {
+            self.exports.push(export.map_err(|error| invalid(&error))?.name.name.to_owned());
+        }
+        Ok(())
+    }
+
     fn count_memories(&mut self, section: MemorySectionReader<'_>) -> Result<(), Error> {
         self.memories = self.memories.saturating_add(section.count());
         for memory in section {
@@ -160,8 +186,21 @@ mod tests {
             tables: 1,
             least_memory: 2 << 16,
             least_table: 1,
+            exports: Vec::new(),
         };
         assert_eq!(shape.unwrap(), counts);
+    }
+
+    #[test]
+    fn exports_are_those_of_the_outermost_component_up_to_a_length() {
+        let exports = |text: &str| scan_text(&format!("(component (component $inner) {text})")).unwrap().exports;
+        let of_name = |name: &str| format!(r#"(export "{name}" (component $inner))"#);
+        let text = format!("(component {}) {} {}", of_name("deep"), of_name("a"), of_name("b"));
+        assert_eq!(exports(&text), ["a", "b"]);
+        for (length, kept) in [(MAX_EXPORTS_BYTES - 3, 1), (MAX_EXPORTS_BYTES - 2, 0)] {
+            assert_eq!(exports(&of_name(&"a".repeat(length))).len(), kept, "{length}");
+        }
+        assert!(!fits_header(&["\"".into()]) && !fits_header(&["\\".into()]) && !fits_header(&["\u{1}".into()]));
     }
 
     #[test]

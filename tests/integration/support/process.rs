@@ -63,10 +63,19 @@ impl Run {
     }
 
     /// Sets a limit on open files as `ulimit` does: `-S` the soft one, `-H` both.
-    pub(crate) fn file_limit(mut self, which: &str, files: usize) -> Self {
+    pub(crate) fn file_limit(self, which: &str, files: usize) -> Self {
         let which = if which == "-H" { "" } else { which };
+        self.ulimit(&format!("{which} -n {files}"))
+    }
+
+    /// Limits the address space.
+    pub(crate) fn address_space(self, gibibytes: usize) -> Self {
+        self.ulimit(&format!("-v {}", gibibytes << 20))
+    }
+
+    fn ulimit(mut self, limit: &str) -> Self {
         let mut shell = Command::new("/bin/sh");
-        shell.arg("-c").arg(format!("ulimit {which} -n {files} && exec \"$0\" \"$@\"")).arg(self.command.get_program());
+        shell.arg("-c").arg(format!("ulimit {limit} && exec \"$0\" \"$@\"")).arg(self.command.get_program());
         shell.args(self.command.get_args()).env_clear().stdin(Stdio::null());
         shell.envs(self.command.get_envs().filter_map(|(name, value)| Some((name, value?))));
         shell.current_dir(self.command.get_current_dir().unwrap());

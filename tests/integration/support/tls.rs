@@ -33,6 +33,10 @@ impl Certificate {
         self.directory.path().join("key.pem")
     }
 
+    pub(crate) fn der(&self) -> &[u8] {
+        &self.der
+    }
+
     /// Returns the settings of a client that trusts only this certificate and offers `protocols`.
     pub(crate) fn client(&self, protocols: &[&str]) -> Arc<ClientConfig> {
         let mut roots = RootCertStore::empty();

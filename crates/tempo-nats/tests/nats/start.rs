@@ -182,6 +182,21 @@ async fn encryption_with_certificates_of_both_sides() {
     let broken = write("broken", "no certificate");
     let error = refusal(&url, &[("nats-ca", &authority), ("nats-cert", &broken), ("nats-key", &broken), brief]).await;
     assert_eq!(error.kind(), ErrorKind::BadConfiguration, "{error}");
+    let encrypted = write("encrypted", "-----BEGIN ENCRYPTED PRIVATE KEY-----\n-----END ENCRYPTED PRIVATE KEY-----\n");
+    for (ca, cert, key, problem) in [
+        (
+            &broken,
+            &own,
+            &own_key,
+            format!("--nats-ca: cannot use {broken}: expected PEM with at least one CERTIFICATE"),
+        ),
+        (&authority, &broken, &own_key, format!("--nats-cert: cannot use {broken}: expected PEM")),
+        (&authority, &own, &encrypted, format!("--nats-key: cannot use {encrypted}: the key is encrypted; decrypt it")),
+    ] {
+        let error = refusal(&url, &[("nats-ca", ca), ("nats-cert", cert), ("nats-key", key), brief]).await;
+        assert_eq!(error.kind(), ErrorKind::BadConfiguration, "{error}");
+        assert!(format!("{error:#}").starts_with(&problem), "{error:#}");
+    }
     // A server that cannot encrypt is not spoken to in the clear.
     let plain = Server::start();
     let url = format!("tls://localhost:{}/b", plain.port);

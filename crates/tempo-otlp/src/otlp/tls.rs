@@ -1,13 +1,13 @@
 //! TLS to collectors: trusted authorities and the client certificate, reloaded when their files change.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
-use tempo_settings::{Error, ErrorKind, Reloadable};
+use tempo_settings::{Error, ErrorKind, PemContent, Reloadable};
 
 /// A PEM file, and the variable that names it.
 pub(crate) type File = (&'static str, PathBuf);
@@ -57,6 +57,11 @@ pub(crate) fn check(files: &Files) -> anyhow::Result<()> {
     config(files, &contents.collect::<Result<Vec<_>, _>>()?, b"").map(drop)
 }
 
+/// Checks that the file at `path` has a private key.
+pub(crate) fn check_key(path: &Path) -> anyhow::Result<()> {
+    Ok(PemContent::PrivateKey.check(&std::fs::read(path)?)?)
+}
+
 /// Parses the `contents` of the present files, in their order.
 fn config(files: &Files, contents: &[Vec<u8>], protocol: &[u8]) -> anyhow::Result<ClientConfig> {
     let mut contents = contents.iter();
@@ -72,7 +77,9 @@ fn config(files: &Files, contents: &[Vec<u8>], protocol: &[u8]) -> anyhow::Resul
     let mut config = match &files.client {
         Some(_) => {
             let certificates = certificates(next()?)?;
-            let key = PrivateKeyDer::from_pem_slice(next()?).context("the key cannot be read")?;
+            let key = next()?;
+            PemContent::PrivateKey.check(key)?;
+            let key = PrivateKeyDer::from_pem_slice(key).context("the key cannot be read")?;
             builder.with_client_auth_cert(certificates, key).context("the key cannot be used")?
         }
         None => builder.with_no_client_auth(),
@@ -90,7 +97,6 @@ fn authorities(content: &[u8]) -> anyhow::Result<RootCertStore> {
 }
 
 fn certificates(content: &[u8]) -> anyhow::Result<Vec<CertificateDer<'static>>> {
-    let certificates = CertificateDer::pem_slice_iter(content).collect::<Result<Vec<_>, _>>()?;
-    anyhow::ensure!(!certificates.is_empty(), "expected PEM with at least one CERTIFICATE section");
-    Ok(certificates)
+    PemContent::Certificates.check(content)?;
+    Ok(CertificateDer::pem_slice_iter(content).collect::<Result<Vec<_>, _>>()?)
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
-use tempo_settings::{Error, ErrorKind, Reloadable};
+use tempo_settings::{Error, ErrorKind, PemContent, Reloadable};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -88,12 +88,11 @@ fn connector(files: &[PathBuf], contents: &[Vec<u8>]) -> Result<TlsConnector, Er
 }
 
 fn add_authorities(roots: &mut RootCertStore, content: &[u8]) -> Result<(), Box<dyn StdError + Send + Sync>> {
-    let before = roots.len();
+    PemContent::Certificates.check(content)?;
     for certificate in CertificateDer::pem_slice_iter(content) {
         roots.add(certificate?)?;
     }
-    let found = roots.len() > before;
-    found.then_some(()).ok_or_else(|| "expected PEM with at least one CERTIFICATE section".into())
+    Ok(())
 }
 
 #[cfg(test)]

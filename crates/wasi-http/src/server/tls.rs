@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::pem::{self, PemObject as _};
+use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use tempo_settings::{Error, ErrorKind, Flag, Reloadable};
+use tempo_settings::{Error, ErrorKind, Flag, PemContent, Reloadable};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -69,15 +69,17 @@ impl ResolvesServerCert for Resolver {
 fn parse(provider: &CryptoProvider, paths: &[PathBuf; 2], contents: &[Vec<u8>]) -> Result<CertifiedKey, Error> {
     let [certificate, key] = contents else { return Err(unusable("expected two files")) };
     let [certificate_path, key_path] = paths;
+    PemContent::Certificates.check(certificate).map_err(|error| unreadable(&CERT, certificate_path, error))?;
     let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(certificate)
         .collect::<Result<_, _>>()
         .map_err(|error| unreadable(&CERT, certificate_path, error))?;
+    PemContent::PrivateKey.check(key).map_err(|error| unreadable(&KEY, key_path, error))?;
     let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| unreadable(&KEY, key_path, error))?;
     CertifiedKey::from_der(chain, key, provider).map_err(unusable)
 }
 
-fn unreadable(flag: &Flag, path: &Path, error: pem::Error) -> Error {
-    let problem = format!("--{}: cannot read {} as PEM", flag.name, path.display());
+fn unreadable(flag: &Flag, path: &Path, error: impl Into<Box<dyn StdError + Send + Sync>>) -> Error {
+    let problem = format!("--{}: cannot use {}", flag.name, path.display());
     Error::new(ErrorKind::BadConfiguration, problem).with_source(error)
 }
 

@@ -145,4 +145,16 @@ fn files_are_read_at_once_and_named_by_their_variable() {
     bad(&[(cert, &certificate)], "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE: a certificate needs its key");
     bad(&[(private, &key)], "OTEL_EXPORTER_OTLP_CLIENT_KEY: a certificate needs its key");
     bad(&[(cert, &empty), (private, &key)], "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE: cannot be used: ");
+    let encrypted = file("encrypted", "-----BEGIN ENCRYPTED PRIVATE KEY-----\n-----END ENCRYPTED PRIVATE KEY-----\n");
+    let error = read(&[(cert, &certificate), (private, &encrypted)]).unwrap_err();
+    assert!(
+        error.starts_with("OTEL_EXPORTER_OTLP_CLIENT_KEY: cannot be used: the key is encrypted; decrypt"),
+        "{error}"
+    );
+    let der = dir.path().join("der");
+    std::fs::write(&der, own.cert.der()).unwrap();
+    bad(
+        &[(ca, &der.display().to_string())],
+        "OTEL_EXPORTER_OTLP_CERTIFICATE: cannot be used: expected PEM, found a certificate in DER",
+    );
 }

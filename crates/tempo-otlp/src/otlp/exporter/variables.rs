@@ -125,15 +125,19 @@ impl<'a> SignalSettings<'a> {
             }
         };
         // Each file is checked alone first, so that the error names the variable at fault.
-        let check = |files: tls::Files, flags: &PerSignal| {
-            tls::check(&files).map_err(|error| {
+        let usable = |checked: anyhow::Result<()>, flags: &PerSignal| {
+            checked.map_err(|error| {
                 let problem = format!("cannot be used: {error:#}");
                 self.effective_flag(flags).map_or_else(|error| error, |flag| self.values.0.invalid(flag, &problem))
             })
         };
-        check(tls::Files { authorities: authorities.clone(), client: None }, &flags::CERTIFICATE)?;
+        let only_authorities = tls::Files { authorities: authorities.clone(), client: None };
+        usable(tls::check(&only_authorities), &flags::CERTIFICATE)?;
+        if let Some((_, (_, key))) = &client {
+            usable(tls::check_key(key), &flags::CLIENT_KEY)?;
+        }
         let files = tls::Files { authorities, client };
-        check(files.clone(), &flags::CLIENT_CERTIFICATE)?;
+        usable(tls::check(&files), &flags::CLIENT_CERTIFICATE)?;
         shared.load(files, protocol.alpn())
     }
 }

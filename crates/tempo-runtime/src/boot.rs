@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use futures::future::{select_all, try_join_all};
 use tempo_backend::{ByteBudget, DATA};
-use tempo_core::{BootContext, Limits, LogBudget, Running, StoreData, Workload};
+use tempo_core::{BootContext, Limits, LogBudget, OpenFiles, Running, ServiceState, Sockets, StoreData, Workload};
 use tempo_settings::{Error, ErrorKind, Flag, Settings};
 use tempo_telemetry::{Health, RuntimePhase, Telemetry};
 use tokio::task::JoinSet;
@@ -22,6 +22,7 @@ use crate::own_files::OwnFiles;
 use crate::registry::{ConnectedBackend, ServiceEntry, TriggerEntry, trigger_state};
 use crate::reporting::Reporting;
 use crate::signals::{Signals, StopSignal};
+use crate::sockets::WasiSocketGrants;
 use crate::{background, epoch, granted, grants, inspect, link, log_output};
 
 /// A runtime's name, services and triggers.
@@ -41,7 +42,7 @@ impl Parts<'_> {
     fn flags(&self) -> Vec<Flag> {
         let services = self.services.iter().flat_map(|service| &service.flags);
         let triggers = self.triggers.iter().flat_map(|trigger| &trigger.flags);
-        grants::FLAGS.iter().chain(services).chain(triggers).copied().collect()
+        grants::flags().chain(services.chain(triggers).copied()).collect()
     }
 }
 
@@ -180,8 +181,13 @@ fn store_data(
     let refusals = Arc::new(LogBudget::new(&limits));
     move || {
         let bytes = ByteBudget::with_telemetry(limits.host_memory, telemetry.clone());
-        let data =
-            StoreData::new(grants.context(&bytes)?, &limits, bytes.clone()).with_reporting(&telemetry, &refusals);
+        let (open_files, open_sockets) = (OpenFiles::new(&limits), Sockets::default());
+        let sockets = grants.sockets(open_sockets.acceptor(&open_files));
+        let wasi = grants.context(&bytes, &sockets)?;
+        let data = StoreData::new(wasi, &limits, bytes.clone())
+            .with_open_files(open_files, open_sockets)
+            .with_reporting(&telemetry, &refusals)
+            .with(ServiceState::new::<WasiSocketGrants>(sockets));
         Ok(connected.iter().fold(data, |data, service| data.with((service.state)(&bytes))))
     }
 }

@@ -142,8 +142,10 @@ fn a_bad_value_of_a_flag() {
     keyvalue(&["--dir", "s3cret"], &expect!["64: error: --dir: expected HOST::GUEST or HOST::GUEST:rw"]);
     keyvalue(&["--dir", "nowhere::/data"], &expect!["66: error: --dir: nowhere is not a directory"]);
     keyvalue(
-        &["--allow-socket", "s3cret"],
-        &expect!["64: error: --allow-socket: expected an IP address, with or without a port"],
+        &["--allow-socket", "s3cret:port"],
+        &expect![
+            "64: error: --allow-socket: expected HOST or HOST:PORT, where HOST is a name such as db.internal, *.internal, an IP address, or * for any public host"
+        ],
     );
     keyvalue(
         &["--log", "=x=,["],

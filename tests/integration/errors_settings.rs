@@ -17,7 +17,8 @@ fn a_bad_value_of_a_flag() {
         ("--env", "expected KEY=VALUE"),
         ("--config", "expected KEY=VALUE"),
         ("--dir", "expected HOST::GUEST"),
-        ("--allow-socket", "expected an IP address"),
+        ("--allow-socket-address", "expected an address or a range"),
+        ("--allow-listen", "expected host:port"),
     ] {
         let ended = Run::tempo(["run".into(), guest("config-only").into_os_string()]).args([flag, SECRET]).finish();
         ended.failed_in_one_line(64, &[&format!("{flag}: {expected}")]);

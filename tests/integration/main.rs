@@ -72,6 +72,8 @@ mod serve;
 mod settings;
 mod settings_owner;
 mod signals;
+mod sockets;
+mod sockets_listen;
 mod storage_clients;
 mod storage_full;
 mod storage_model;

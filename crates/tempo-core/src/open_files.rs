@@ -1,24 +1,25 @@
 //! The limit on the open files, directories and sockets of one store.
 
 use std::any::Any;
-use std::collections::HashMap;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tempo_telemetry::Telemetry;
-use wasmtime::component::{Resource, ResourceTable, ResourceTableError};
 
 use crate::{Limits, LogBudget};
 
 /// Name of the limit in metrics and messages: its flag.
 const FLAG: &str = "max-open-files";
 
-/// Counts the open files of one store.
+/// Counts the open files of one store. Clones share the count.
 ///
 /// A file is open as long as a strong reference to it exists: a descriptor, a stream, a running call. The counter holds a
 /// weak reference to each, and removes the closed ones only when it would otherwise refuse to open another. It has at most
 /// twice as many entries as the limit, and opening a file usually costs one comparison.
+#[derive(Clone, Debug)]
+pub struct OpenFiles(Arc<Mutex<Counter>>);
+
 #[derive(Debug)]
-pub struct OpenFiles {
+struct Counter {
     limit: usize,
     open: Vec<Weak<dyn Any + Send + Sync>>,
     telemetry: Telemetry,
@@ -35,44 +36,60 @@ pub struct OpenFile(#[expect(dead_code, reason = "only its reference count is us
 impl OpenFiles {
     /// Creates the counter of a new store.
     pub fn new(limits: &Limits) -> Self {
-        Self { limit: limits.open_files, open: Vec::new(), telemetry: Telemetry::off(), log: None, refused: false }
+        let (telemetry, limit) = (Telemetry::off(), limits.open_files);
+        Self(Arc::new(Mutex::new(Counter { limit, open: Vec::new(), telemetry, log: None, refused: false })))
     }
 
     /// Counts refusals in `telemetry`.
     #[must_use]
-    pub fn with_telemetry(mut self, telemetry: Telemetry) -> Self {
-        self.telemetry = telemetry;
+    pub fn with_telemetry(self, telemetry: Telemetry) -> Self {
+        self.counter().telemetry = telemetry;
         self
     }
 
     /// Logs the first refusal, rate-limited by `budget`.
     #[must_use]
-    pub fn with_log(mut self, budget: Arc<LogBudget>) -> Self {
-        self.log = Some(budget);
+    pub fn with_log(self, budget: Arc<LogBudget>) -> Self {
+        self.counter().log = Some(budget);
         self
     }
 
     /// Returns the number of open files.
-    pub fn count(&mut self) -> usize {
-        self.open.retain(|file| file.strong_count() > 0);
-        self.open.len()
+    pub fn count(&self) -> usize {
+        self.counter().count()
     }
 
     /// Opens a file that counts as `files`, or returns `None` if that would exceed the limit.
-    pub fn open(&mut self, files: usize) -> Option<OpenFile> {
+    pub fn open(&self, files: usize) -> Option<OpenFile> {
+        let mut counter = self.counter();
         let fits = |open: usize, limit: usize| open.saturating_add(files) <= limit;
-        if !fits(self.open.len(), self.limit) && !fits(self.count(), self.limit) {
-            self.refuse();
+        if !fits(counter.open.len(), counter.limit) && !fits(counter.count(), counter.limit) {
+            counter.refuse();
             return None;
         }
         let file = Arc::new(());
-        self.track(&file, files);
+        counter.track(file.clone(), files);
         Some(OpenFile(file))
     }
 
     /// Counts `file` as `files` until its last strong reference is dropped. [`open`](Self::open) checks the limit.
-    pub fn track<F: Any + Send + Sync>(&mut self, file: &Arc<F>, files: usize) {
-        let file: Arc<dyn Any + Send + Sync> = file.clone();
+    pub fn track<F: Any + Send + Sync>(&self, file: &Arc<F>, files: usize) {
+        self.counter().track(file.clone(), files);
+    }
+
+    fn counter(&self) -> MutexGuard<'_, Counter> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Counter {
+    fn count(&mut self) -> usize {
+        self.open.retain(|file| file.strong_count() > 0);
+        self.open.len()
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "the caller's reference has another type")]
+    fn track(&mut self, file: Arc<dyn Any + Send + Sync>, files: usize) {
         self.open.extend(std::iter::repeat_n(Arc::downgrade(&file), files));
     }
 
@@ -86,37 +103,6 @@ impl OpenFiles {
     }
 }
 
-/// The open sockets of a store, by the `rep` of their resource. Resources of all types share one table of reps.
-#[derive(Debug, Default)]
-pub struct Sockets {
-    open: HashMap<u32, OpenFile>,
-}
-
-impl Sockets {
-    /// Counts the socket until it is dropped. If `socket` is an error, `file` is closed.
-    pub fn insert<S, E>(&mut self, socket: &Result<Resource<S>, E>, file: OpenFile) {
-        if let Ok(socket) = socket {
-            self.open.insert(socket.rep(), file);
-        }
-    }
-
-    /// Returns the open file of the socket `rep`, for its streams.
-    pub fn get(&self, rep: u32) -> Option<OpenFile> {
-        self.open.get(&rep).cloned()
-    }
-
-    /// Deletes the socket `rep` from `table` and stops counting it: the destructor of the resource.
-    ///
-    /// # Errors
-    ///
-    /// The resource is not in `table`, or has children.
-    pub fn drop<S: 'static>(&mut self, table: &mut ResourceTable, rep: u32) -> Result<(), ResourceTableError> {
-        table.delete(Resource::<S>::new_own(rep))?;
-        self.open.remove(&rep);
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,7 +113,7 @@ mod tests {
 
     #[test]
     fn files_at_the_limit() {
-        let mut files = files(3);
+        let files = files(3);
         let held: Vec<_> = (0..3).map(|_| files.open(1).unwrap()).collect();
         assert!(files.open(1).is_none(), "one above the limit");
         let clone = held[0].clone();
@@ -141,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_file_is_counted_until_its_last_reference_is_dropped() {
-        let mut files = files(2);
+        let files = files(2);
         let opening = files.open(1).unwrap();
         let file = Arc::new("file");
         files.track(&file, 1);
@@ -155,13 +141,14 @@ mod tests {
 
     #[test]
     fn closed_files_do_not_accumulate() {
-        let mut files = files(4);
+        let files = files(4);
         let _kept = files.open(3).unwrap();
         for _ in 0..1000 {
             let opening = files.open(1).unwrap();
             files.track(&Arc::new(0), 1);
             drop(opening);
-            assert!(files.open.len() <= 8, "{}", files.open.len());
+            let entries = files.counter().open.len();
+            assert!(entries <= 8, "{entries}");
         }
     }
 }

@@ -66,6 +66,14 @@ impl StoreData {
         self
     }
 
+    /// Counts open files and sockets in these, to which the WASI context refers.
+    #[must_use]
+    pub fn with_open_files(mut self, open_files: OpenFiles, sockets: Sockets) -> Self {
+        self.open_files = open_files;
+        self.sockets = sockets;
+        self
+    }
+
     /// Counts limit hits of the guest in `telemetry`, and logs refusals, rate-limited by `log`.
     #[must_use]
     pub fn with_reporting(mut self, telemetry: &Telemetry, log: &Arc<LogBudget>) -> Self {

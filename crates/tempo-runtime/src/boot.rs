@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use futures::future::{select_all, try_join_all};
 use tempo_backend::{ByteBudget, DATA};
-use tempo_core::{BootContext, Limits, Running, StoreContext, StoreData, Workload};
+use tempo_core::{BootContext, Limits, OpenFiles, Running, ServiceState, Sockets, StoreContext, StoreData, Workload};
 use tempo_settings::{Error, ErrorKind, Flag, Settings};
 use tempo_telemetry::{Health, RuntimePhase, Telemetry};
 use tokio::task::JoinSet;
@@ -23,6 +23,7 @@ use crate::own_files::OwnFiles;
 use crate::registry::{ConnectedBackend, ServiceEntry, TriggerEntry, trigger_state, unversioned};
 use crate::reporting::Reporting;
 use crate::signals::{Signals, StopSignal};
+use crate::sockets::WasiSocketGrants;
 use crate::{background, epoch, granted, grants, inspect, link, log_output, release_candidate};
 
 /// A runtime's name, services and triggers.
@@ -42,7 +43,7 @@ impl Parts<'_> {
     fn flags(&self) -> Vec<Flag> {
         let services = self.services.iter().flat_map(|service| &service.flags);
         let triggers = self.triggers.iter().flat_map(|trigger| &trigger.flags);
-        grants::FLAGS.iter().chain(services).chain(triggers).copied().collect()
+        grants::flags().chain(services.chain(triggers).copied()).collect()
     }
 }
 
@@ -209,9 +210,13 @@ fn store_data(
     let refusals = log_budget(name.into(), &limits);
     move || {
         let store = StoreContext::new(ByteBudget::with_telemetry(limits.host_memory, telemetry.clone()));
-        let data = StoreData::new(grants.context(&store)?, &limits, store.bytes.clone())
+        let (open_files, open_sockets) = (OpenFiles::new(&limits), Sockets::default());
+        let sockets = grants.sockets(open_sockets.acceptor(&open_files));
+        let data = StoreData::new(grants.context(&store, &sockets)?, &limits, store.bytes.clone())
             .with_log_tail(store.log_tail.clone())
-            .with_reporting(&telemetry, &refusals);
+            .with_open_files(open_files, open_sockets)
+            .with_reporting(&telemetry, &refusals)
+            .with(ServiceState::new::<WasiSocketGrants>(sockets));
         Ok(connected.iter().fold(data, |data, service| data.with((service.state)(&store))))
     }
 }

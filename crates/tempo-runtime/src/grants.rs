@@ -1,34 +1,34 @@
 //! Grants of environment variables, directories and sockets to a guest. It has none by default.
 
-use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tempo_core::{Limits, LogBudget, StoreContext};
+use tempo_core::{Acceptor, Limits, LogBudget, StoreContext};
 use tempo_settings::{Disclosure, Error, ErrorKind, Flag, FlagValue, KeyValue, Settings};
-use wasmtime_wasi::sockets::SocketAddrUse;
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
 
 use crate::guest_output::{GuestOutput, OutputStreamKind};
 use crate::own_files::{ALLOW_OWN_FILES, OwnFiles};
+use crate::sockets::{self, SocketGrants, StoreSockets};
 
 const ENV: Flag =
     Flag::new("env", "KEY=VALUE", "An environment variable for the guest").repeatable().grants(Disclosure::Name);
 const DIR: Flag = Flag::new("dir", "HOST::GUEST[:rw]", "A directory for the guest, read-only unless it ends in :rw")
     .repeatable()
     .grants(Disclosure::Whole);
-const SOCKET: Flag = Flag::new("allow-socket", "IP[:PORT]", "An address the guest may connect to with TCP or UDP")
-    .repeatable()
-    .grants(Disclosure::Whole);
+/// The flags of grants, without those of sockets.
+const OWN_FLAGS: [Flag; 3] = [ENV, DIR, ALLOW_OWN_FILES];
 
-/// The flags of grants.
-pub(crate) const FLAGS: &[Flag] = &[ENV, DIR, ALLOW_OWN_FILES, SOCKET];
+/// Returns the flags of grants.
+pub(crate) fn flags() -> impl Iterator<Item = Flag> {
+    OWN_FLAGS.iter().chain(sockets::FLAGS).copied()
+}
 
 /// The grants of a component, from which the WASI context of each store is built.
 pub(crate) struct Grants {
     env: Vec<(String, String)>,
     directories: Vec<Directory>,
-    sockets: Arc<[SocketGrant]>,
+    sockets: Arc<SocketGrants>,
     io: Io,
     max_random: u64,
 }
@@ -67,8 +67,13 @@ impl Grants {
             }
             own_files.check(&directory.host, directory.permissions == FsPerms::ReadWrite)?;
         }
-        let sockets = settings.all::<SocketGrant>(&SOCKET)?.into();
+        let sockets = Arc::new(SocketGrants::from_settings(settings)?);
         Ok(Self { env, directories, sockets, io, max_random: limits.random_bytes as u64 })
+    }
+
+    /// Creates the sockets' state of a new store.
+    pub(crate) fn sockets(&self, acceptor: Acceptor) -> Arc<StoreSockets> {
+        StoreSockets::new(self.sockets.clone(), acceptor)
     }
 
     /// Builds the WASI context of `store`.
@@ -76,19 +81,13 @@ impl Grants {
     /// # Errors
     ///
     /// A granted directory no longer exists.
-    pub(crate) fn context(&self, store: &StoreContext) -> wasmtime::Result<WasiCtx> {
+    pub(crate) fn context(&self, store: &StoreContext, sockets: &Arc<StoreSockets>) -> wasmtime::Result<WasiCtx> {
         let mut wasi = WasiCtxBuilder::new();
         wasi.max_random_size(self.max_random).envs(&self.env);
         for directory in &self.directories {
             wasi.preopened_dir(&directory.host, &directory.guest, directory.permissions)?;
         }
-        if !self.sockets.is_empty() {
-            let granted = self.sockets.clone();
-            wasi.allow_tcp(true).allow_udp(true).socket_addr_check(move |address, usage| {
-                let allowed = granted.iter().any(|grant| grant.allows(address, usage));
-                Box::pin(async move { allowed })
-            });
-        }
+        sockets.allow_tcp(&mut wasi);
         match &self.io {
             Io::Log { component, budget } => {
                 let output = |stream| GuestOutput::new(component.clone(), stream, budget.clone(), store);
@@ -124,38 +123,6 @@ impl FlagValue for Directory {
     }
 }
 
-/// An address that a guest may connect to, on one port or all.
-#[derive(Debug, PartialEq)]
-struct SocketGrant {
-    address: IpAddr,
-    port: Option<u16>,
-}
-
-impl FlagValue for SocketGrant {
-    const EXPECTED: &'static str = "an IP address, with or without a port";
-
-    fn parse(text: &str) -> Option<Self> {
-        let with_port =
-            text.parse::<SocketAddr>().map(|address| Self { address: address.ip(), port: Some(address.port()) });
-        with_port.or_else(|_| text.parse().map(|address| Self { address, port: None })).ok()
-    }
-}
-
-impl SocketGrant {
-    /// Returns whether the grant allows `usage` of `address`: connections and datagrams to the granted address, and binding to
-    /// the unspecified address, which connecting does implicitly. Listening is never allowed.
-    fn allows(&self, address: SocketAddr, usage: SocketAddrUse) -> bool {
-        match usage {
-            SocketAddrUse::TcpBind | SocketAddrUse::UdpBind => address.ip().is_unspecified() && address.port() == 0,
-            SocketAddrUse::TcpListen | SocketAddrUse::TcpAccept => false,
-            _ => {
-                address.ip().to_canonical() == self.address.to_canonical()
-                    && self.port.is_none_or(|port| port == address.port())
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -168,19 +135,5 @@ mod tests {
         for bad in ["a", "a:/b", "::b", "a::", "a:::rw"] {
             assert_eq!(Directory::parse(bad), None, "{bad}");
         }
-    }
-
-    #[test]
-    fn sockets_connect_only_to_granted_addresses_and_never_listen() {
-        let grant = SocketGrant::parse("10.0.0.1:5432").unwrap();
-        let to = |text: &str| text.parse::<SocketAddr>().unwrap();
-        assert!(grant.allows(to("10.0.0.1:5432"), SocketAddrUse::TcpConnect));
-        assert!(grant.allows(to("[::ffff:10.0.0.1]:5432"), SocketAddrUse::TcpConnect));
-        assert!(!grant.allows(to("10.0.0.1:5433"), SocketAddrUse::TcpConnect));
-        assert!(!grant.allows(to("10.0.0.2:5432"), SocketAddrUse::TcpConnect));
-        assert!(!grant.allows(to("10.0.0.1:5432"), SocketAddrUse::TcpListen));
-        assert!(!grant.allows(to("0.0.0.0:80"), SocketAddrUse::TcpBind));
-        assert!(SocketGrant::parse("10.0.0.1").unwrap().allows(to("10.0.0.1:1"), SocketAddrUse::UdpSend));
-        assert_eq!(SocketGrant::parse("example.com:80"), None);
     }
 }

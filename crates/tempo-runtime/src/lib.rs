@@ -58,6 +58,7 @@ mod scan;
 #[cfg_attr(not(feature = "fuzzing"), allow(unreachable_pub, reason = "the fuzz targets call it"))]
 mod settings_file;
 mod signals;
+mod sockets;
 mod tool;
 
 pub use macros::Offers;

@@ -7,7 +7,7 @@ use wasmtime::component::{Component, InstancePre, Linker};
 use crate::interfaces::Interfaces;
 use crate::registry::ServiceEntry;
 use crate::scan::Shape;
-use crate::{missing, open_files};
+use crate::{missing, open_files, sockets};
 
 /// The packages that every component may import; `wasmtime-wasi` implements them.
 pub(crate) const WASI_PACKAGES: &[&str] = &[
@@ -46,7 +46,10 @@ pub(crate) fn linker(
     if shape.concurrent {
         wasmtime_wasi::p3::add_to_linker(&mut linker)?;
     }
+    linker.allow_shadowing(true);
     open_files::add_to_linker(&mut linker, shape.concurrent)?;
+    sockets::add_to_linker(&mut linker, shape.concurrent)?;
+    linker.allow_shadowing(false);
     for service in services {
         if interfaces.imports.iter().any(|import| service.offers(import)) {
             (service.link)(&mut linker)?;

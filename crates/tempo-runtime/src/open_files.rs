@@ -6,14 +6,15 @@
 //! - A file or directory from `open-at`, until its last reference is dropped. Descriptors, the streams of WASI 0.2 and 0.3 and
 //!   running calls share one `Arc`, so a stream that outlives its descriptor counts, but not in addition to it.
 //! - A socket, until its resource is dropped, and in WASI 0.3 until the streams of its connection have ended, which may
-//!   outlive it. In WASI 0.2, streams are children of their socket and never outlive it.
+//!   outlive it. In WASI 0.2, streams are children of their socket and never outlive it. An accepted connection counts as one
+//!   socket; beyond the limit, the host resets it.
 //! - A listing of a directory in WASI 0.3, as three, until it ends: its thread opens two descriptors, and this module opens one
 //!   to detect the end of the thread.
 //!
 //! Not counted:
 //!
 //! - Preopened directories: each store has them once, and their descriptors are references.
-//! - Accepted connections: listening is never allowed (`grants.rs`).
+//! - One connection for each listening socket that has been accepted before the guest asks for it.
 //! - Files that a call opens only while it runs, such as the directories of a path, or a listing in WASI 0.2: the call occupies
 //!   a blocking thread, and the runtime has a bounded number of those. This includes files that `open-at` has opened when the
 //!   guest cancels it.
@@ -40,21 +41,19 @@ use tempo_core::{OpenFile, OpenFiles, StoreData};
 use wasmtime::component::{Linker, Resource, ResourceTable, ResourceTableError};
 use wasmtime_wasi::filesystem::Descriptor;
 
-/// Replaces functions of `wasmtime-wasi` in `linker`; those of WASI 0.3 if `concurrent`.
+/// Replaces functions of `wasmtime-wasi` in `linker`, which must allow shadowing; those of WASI 0.3 if `concurrent`.
 pub(crate) fn add_to_linker(linker: &mut Linker<StoreData>, concurrent: bool) -> wasmtime::Result<()> {
-    linker.allow_shadowing(true);
     p2::add_to_linker(linker)?;
     p2_files::add_to_linker(linker)?;
     if concurrent {
         p3::add_to_linker(linker)?;
     }
-    linker.allow_shadowing(false);
     Ok(())
 }
 
 /// Counts an opened descriptor until its last reference is dropped. `opening` is the count while it was being opened.
 fn track<E>(
-    files: &mut OpenFiles,
+    files: &OpenFiles,
     table: &ResourceTable,
     opened: &Result<Resource<Descriptor>, E>,
     opening: OpenFile,

@@ -135,7 +135,7 @@ impl Runtime {
     fn flags(&self) -> Vec<FlagGroup> {
         let mut groups = vec![
             FlagGroup { heading: "General", flags: [COMMON, log::FLAGS].concat() },
-            FlagGroup { heading: "Grants", flags: grants::FLAGS.to_vec() },
+            FlagGroup { heading: "Grants", flags: grants::flags().collect() },
             FlagGroup { heading: "Limits", flags: Limits::FLAGS.to_vec() },
             FlagGroup { heading: "Telemetry", flags: reporting::flags() },
         ];

@@ -2,20 +2,26 @@
 //!
 #![doc = include_str!("../README.md")]
 
+mod address_kind;
+mod address_range;
 mod backend_url;
 mod disclosure;
 mod error;
 mod flag_value;
+mod host;
 mod pem;
 pub mod private;
 mod reloadable;
 mod secret;
 mod settings;
 
+pub use address_kind::AddressKind;
+pub use address_range::AddressRange;
 pub use backend_url::{BackendUrl, DEFAULT_NAME, NamedUrl};
 pub use disclosure::Disclosure;
 pub use error::{Error, ErrorKind, Result, one_line};
 pub use flag_value::{Delay, FlagValue, KeyValue, Size};
+pub use host::{Host, HostPattern};
 pub use pem::PemContent;
 pub use reloadable::Reloadable;
 pub use secret::Secret;

@@ -7,16 +7,13 @@
 //! Addresses that are not public (private, loopback, link-local, the metadata services of clouds, and so on) need a grant
 //! of their own: either the granted URL names the address literally, or `--allow-http-address` grants its range.
 
-mod address;
 mod error;
 mod grant;
 mod origin;
 mod path;
 mod policy;
-mod report_once;
 
-pub use address::AddressKind;
 pub use error::{Denied, GrantError};
-pub use origin::{Host, Scheme};
+pub use origin::Scheme;
 pub use policy::{Policy, Target};
-pub(crate) use report_once::ReportOnce;
+pub use tempo_settings::{AddressKind, Host};

@@ -122,11 +122,16 @@ impl Run {
         Server { process, scheme: scheme.to_owned(), address }
     }
 
-    /// Starts a program without a listener. Returns once it has logged its subscriptions.
-    pub(crate) fn work(mut self) -> Process {
+    /// Starts a program that runs until it is dropped.
+    pub(crate) fn start(mut self) -> Process {
         let mut child = self.command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Log::of(child.stderr.take().unwrap());
-        let process = Process { child, log, _directory: self.directory };
+        Process { child, log, _directory: self.directory }
+    }
+
+    /// Starts a program without a listener. Returns once it has logged its subscriptions.
+    pub(crate) fn work(self) -> Process {
+        let process = self.start();
         process.log.wait_for("handling ");
         process
     }

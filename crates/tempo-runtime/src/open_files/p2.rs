@@ -11,9 +11,10 @@ use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode as SocketErrorCode
 use wasmtime_wasi::p2::bindings::sockets::tcp_create_socket::Host as _;
 use wasmtime_wasi::p2::bindings::sockets::udp_create_socket::Host as _;
 use wasmtime_wasi::p2::{SocketResult, TcpSocket, UdpSocket};
-use wasmtime_wasi::sockets::WasiSocketsView as _;
+use wasmtime_wasi::sockets::{WasiSocketsCtxView, WasiSocketsView as _};
 
 use super::track;
+use crate::sockets;
 
 type Store<'a> = StoreContextMut<'a, StoreData>;
 
@@ -31,7 +32,10 @@ pub(super) fn add_to_linker(linker: &mut Linker<StoreData>) -> wasmtime::Result<
             let Some(opening) = data.open_files.open(1) else {
                 return Ok((Err(SocketErrorCode::NewSocketLimit),));
             };
-            let made = data.sockets().create_tcp_socket(family);
+            let made = match sockets::state(data).is_ungranted() {
+                true => Err(SocketErrorCode::AccessDenied.into()),
+                false => data.sockets().create_tcp_socket(family),
+            };
             data.sockets.insert(&made, opening);
             socket_result(data, made)
         },
@@ -44,7 +48,13 @@ pub(super) fn add_to_linker(linker: &mut Linker<StoreData>) -> wasmtime::Result<
                 let Some(opening) = data.open_files.open(1) else {
                     return Ok((Err(SocketErrorCode::NewSocketLimit),));
                 };
-                let made = data.sockets().create_udp_socket(family).await;
+                let made = match sockets::state(data).udp_context() {
+                    Some(mut ctx) => {
+                        let mut host = WasiSocketsCtxView { ctx: &mut ctx, table: &mut data.table };
+                        host.create_udp_socket(family).await
+                    }
+                    None => Err(SocketErrorCode::AccessDenied.into()),
+                };
                 data.sockets.insert(&made, opening);
                 socket_result(data, made)
             })
@@ -63,7 +73,7 @@ async fn open_at(
         return Ok((Err(ErrorCode::InsufficientMemory),));
     };
     let opened = data.filesystem().open_at(directory, path_flags, path, open_flags, flags).await;
-    track(&mut data.open_files, &data.table, &opened, opening)?;
+    track(&data.open_files, &data.table, &opened, opening)?;
     Ok((match opened {
         Ok(descriptor) => Ok(descriptor),
         Err(error) => Err(data.filesystem().convert_error_code(error)?),

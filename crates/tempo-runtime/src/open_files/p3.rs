@@ -19,9 +19,10 @@ use wasmtime_wasi::p3::bindings::sockets::types::{
     HostUdpSocketWithStore, IpAddressFamily, IpSocketAddress,
 };
 use wasmtime_wasi::p3::sockets::SocketResult;
-use wasmtime_wasi::sockets::{TcpSocket, UdpSocket, WasiSockets, WasiSocketsView};
+use wasmtime_wasi::sockets::{TcpSocket, UdpSocket, WasiSockets, WasiSocketsCtxView, WasiSocketsView};
 
 use super::{relay, track};
+use crate::sockets;
 
 /// Open files of a listing: two descriptors that its thread opens, and one that detects the end of the thread.
 const FILES_OF_LISTING: usize = 3;
@@ -60,7 +61,7 @@ async fn open_at(
     let opened = WasiFilesystem::open_at(&host, directory, path_flags, path, open_flags, flags).await;
     accessor.with(|mut store| {
         let data = store.data_mut();
-        track(&mut data.open_files, &data.table, &opened, opening)?;
+        track(&data.open_files, &data.table, &opened, opening)?;
         Ok((match opened {
             Ok(descriptor) => Ok(descriptor),
             Err(error) => Err(data.filesystem().convert_error_code(error)?),
@@ -112,7 +113,10 @@ fn creation(types: &mut LinkerInstance<'_, StoreData>) -> wasmtime::Result<()> {
         let Some(opening) = data.open_files.open(1) else {
             return Ok((Err(SocketErrorCode::OutOfMemory),));
         };
-        let made: SocketResult<Resource<TcpSocket>> = HostTcpSocket::create(&mut data.sockets(), family);
+        let made: SocketResult<Resource<TcpSocket>> = match sockets::state(data).is_ungranted() {
+            true => Err(SocketErrorCode::AccessDenied.into()),
+            false => HostTcpSocket::create(&mut data.sockets(), family),
+        };
         data.sockets.insert(&made, opening);
         socket_result(data, made)
     })?;
@@ -122,7 +126,13 @@ fn creation(types: &mut LinkerInstance<'_, StoreData>) -> wasmtime::Result<()> {
             let Some(opening) = data.open_files.open(1) else {
                 return Ok((Err(SocketErrorCode::OutOfMemory),));
             };
-            let made: SocketResult<Resource<UdpSocket>> = HostUdpSocket::create(&mut data.sockets(), family).await;
+            let made: SocketResult<Resource<UdpSocket>> = match sockets::state(data).udp_context() {
+                Some(mut ctx) => {
+                    let mut host = WasiSocketsCtxView { ctx: &mut ctx, table: &mut data.table };
+                    HostUdpSocket::create(&mut host, family).await
+                }
+                None => Err(SocketErrorCode::AccessDenied.into()),
+            };
             data.sockets.insert(&made, opening);
             socket_result(data, made)
         })

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use http::Uri;
 use hyper_util::rt::TokioIo;
+use tempo_core::Resolver;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tower_service::Service;
@@ -28,7 +29,7 @@ pub(super) struct Connector {
     tls: Tls,
     budget: Duration,
     connections: Arc<Semaphore>,
-    lookups: Arc<Semaphore>,
+    resolver: Resolver,
 }
 
 impl Connector {
@@ -38,7 +39,7 @@ impl Connector {
             tls: Tls::new(&config.ca_files, config.tls_timeout)?,
             budget: config.connect_timeout,
             connections: Arc::new(Semaphore::new(config.max_connections.min(Semaphore::MAX_PERMITS))),
-            lookups: Arc::new(Semaphore::new(config.max_lookups.clamp(1, Semaphore::MAX_PERMITS))),
+            resolver: Resolver::new(config.max_lookups),
         })
     }
 
@@ -49,7 +50,7 @@ impl Connector {
         })?;
         let permit = timeout(self.budget, Arc::clone(&self.connections).acquire_owned()).await;
         let Ok(Ok(permit)) = permit else { return Err(ConnectError::Limit) };
-        let stream = dial(&target, &self.lookups, self.budget).await?;
+        let stream = dial(&target, &self.resolver, self.budget).await?;
         Ok(TokioIo::new(match target.scheme() {
             Scheme::Http => Stream::plain(stream, target.has_prior_knowledge(), permit),
             Scheme::Https => Stream::tls(self.tls.handshake(&target, stream).await?, permit),

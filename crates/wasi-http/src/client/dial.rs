@@ -1,16 +1,16 @@
 //! Connects to a permitted target: resolves its name, checks every address, and dials a permitted one.
 
-use std::net::{SocketAddr, ToSocketAddrs};
-use std::sync::Arc;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures::stream::{FuturesUnordered, StreamExt};
+use tempo_core::Resolver;
+use tempo_settings::Host;
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::error::ConnectError;
-use crate::egress::{Denied, Host, Target};
+use crate::egress::{Denied, Target};
 
 /// How long an attempt runs before the next address is tried in parallel (RFC 8305).
 const HEAD_START: Duration = Duration::from_millis(250);
@@ -19,16 +19,12 @@ const HEAD_START: Duration = Duration::from_millis(250);
 const MAX_ATTEMPTS: usize = 8;
 
 /// Connects within `budget`.
-pub(super) async fn dial(
-    target: &Target,
-    lookups: &Arc<Semaphore>,
-    budget: Duration,
-) -> Result<TcpStream, ConnectError> {
+pub(super) async fn dial(target: &Target, resolver: &Resolver, budget: Duration) -> Result<TcpStream, ConnectError> {
     let deadline = Instant::now() + budget;
     let addresses = match target.host() {
         Host::Ip(address) => vec![SocketAddr::new(*address, target.port())],
         Host::Name(name) => {
-            let lookup = lookup(name.clone(), target.port(), Arc::clone(lookups));
+            let lookup = lookup(name, target.port(), resolver);
             timeout_at(deadline, lookup).await.map_err(|_| ConnectError::DnsTimeout)??
         }
     };
@@ -39,23 +35,12 @@ pub(super) async fn dial(
     Ok(stream)
 }
 
-/// Resolves `name` with the system's resolver, which blocks: it runs on the blocking pool. The permit moves there too,
-/// since a hanging resolver keeps its thread after the request has failed.
-async fn lookup(name: String, port: u16, lookups: Arc<Semaphore>) -> Result<Vec<SocketAddr>, ConnectError> {
-    let permit = lookups.acquire_owned().await.map_err(|_| ConnectError::Dns)?;
-    let resolved = tokio::task::spawn_blocking(move || {
-        let _permit = permit;
-        (name.as_str(), port).to_socket_addrs().map(Iterator::collect::<Vec<_>>)
-    });
-    match resolved.await {
-        Ok(Ok(addresses)) if !addresses.is_empty() => Ok(addresses),
-        Ok(Ok(_)) => Err(ConnectError::Dns),
-        Ok(Err(error)) => {
-            tracing::debug!(%error, "a name could not be resolved");
-            Err(ConnectError::Dns)
-        }
-        Err(_) => Err(ConnectError::Dns),
-    }
+/// Resolves `name`.
+async fn lookup(name: &str, port: u16, resolver: &Resolver) -> Result<Vec<SocketAddr>, ConnectError> {
+    resolver.resolve(name.to_owned(), port).await.map_err(|error| {
+        tracing::debug!(%error, "a name could not be resolved");
+        ConnectError::Dns
+    })
 }
 
 /// Returns the permitted addresses in the order to try: the resolver's, with alternating families, so that an

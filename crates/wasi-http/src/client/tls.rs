@@ -8,14 +8,15 @@ use std::time::Duration;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
-use tempo_settings::{Error, ErrorKind, PemContent, Reloadable};
+use tempo_core::ReportOnce;
+use tempo_settings::{Error, ErrorKind, Host, PemContent, Reloadable};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::error::ConnectError;
-use crate::egress::{Host, ReportOnce, Target};
+use crate::egress::Target;
 
 /// The flag of the authority files.
 const CA: &str = "http-ca";

@@ -2,9 +2,8 @@
 
 use std::net::IpAddr;
 
+use tempo_settings::AddressKind;
 use wasmtime_wasi_http::Error;
-
-use super::address::AddressKind;
 
 /// A malformed grant.
 ///

@@ -1,6 +1,8 @@
 //! One value of `--allow-http`, and the URLs that it covers.
 
-use super::origin::{Host, Origin, Scheme};
+use tempo_settings::{Host, HostPattern};
+
+use super::origin::{Origin, Scheme};
 use super::path::PathPrefix;
 
 const URL: &str =
@@ -21,17 +23,9 @@ pub(super) struct Grant {
     scheme: Option<Scheme>,
     /// Requests are sent by HTTP/2 without negotiation.
     prior_knowledge: bool,
-    host: HostRule,
+    host: HostPattern,
     port: PortRule,
     path: PathPrefix,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum HostRule {
-    Any,
-    /// Any subdomain of this name.
-    Below(String),
-    Exactly(Host),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,18 +37,14 @@ enum PortRule {
 impl Grant {
     /// Returns the host as granted.
     pub(super) fn host(&self) -> String {
-        match &self.host {
-            HostRule::Any => "*".to_owned(),
-            HostRule::Below(name) => format!("*.{name}"),
-            HostRule::Exactly(host) => host.to_string(),
-        }
+        self.host.to_string()
     }
 
     /// Parses a grant. The error is the expected format.
     pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
         let text = text.trim();
         if text == "*" {
-            let (host, port, path) = (HostRule::Any, PortRule::Any, PathPrefix::default());
+            let (host, port, path) = (HostPattern::Any, PortRule::Any, PathPrefix::default());
             return Ok(Self { scheme: None, prior_knowledge: false, host, port, path });
         }
         let (scheme, rest) = text.split_once("://").ok_or(URL)?;
@@ -82,19 +72,11 @@ impl Grant {
 
     /// Returns whether a URL of `origin` can be covered.
     pub(super) fn covers_origin(&self, origin: &Origin) -> bool {
-        let host = match (&self.host, &origin.host) {
-            (HostRule::Any, _) => true,
-            (HostRule::Below(base), Host::Name(name)) => {
-                name.strip_suffix(base.as_str()).is_some_and(|labels| labels.len() > 1 && labels.ends_with('.'))
-            }
-            (HostRule::Below(_), Host::Ip(_)) => false,
-            (HostRule::Exactly(granted), host) => granted == host,
-        };
         let port = match self.port {
             PortRule::Any => true,
             PortRule::Exactly(port) => port == origin.port,
         };
-        host && port && self.scheme.is_none_or(|scheme| scheme == origin.scheme)
+        self.host.covers(&origin.host) && port && self.scheme.is_none_or(|scheme| scheme == origin.scheme)
     }
 
     /// Returns whether the URL with `origin` and `path` is covered.
@@ -109,12 +91,12 @@ impl Grant {
 
     /// Returns whether the grant names an address, which grants that address too, public or not.
     pub(super) fn names_address(&self) -> bool {
-        matches!(self.host, HostRule::Exactly(Host::Ip(_)))
+        self.host.address().is_some()
     }
 }
 
 /// Parses the host, with an optional wildcard, and the port.
-fn host_rule(scheme: Scheme, authority: &str) -> Result<(HostRule, u16), &'static str> {
+fn host_rule(scheme: Scheme, authority: &str) -> Result<(HostPattern, u16), &'static str> {
     // A wildcard is no valid host name: the parser gets the rest, or a placeholder.
     let (wildcard, parsed) = match authority.strip_prefix('*') {
         None => (false, authority.to_owned()),
@@ -129,9 +111,9 @@ fn host_rule(scheme: Scheme, authority: &str) -> Result<(HostRule, u16), &'stati
     }
     let origin = Origin::parse(scheme, &parsed).map_err(|_| HOST)?;
     let host = match (wildcard, origin.host) {
-        (false, host) => HostRule::Exactly(host),
-        (true, _) if !authority.starts_with("*.") => HostRule::Any,
-        (true, Host::Name(base)) => HostRule::Below(base),
+        (false, host) => HostPattern::Exactly(host),
+        (true, _) if !authority.starts_with("*.") => HostPattern::Any,
+        (true, Host::Name(base)) => HostPattern::Below(base),
         (true, Host::Ip(_)) => return Err(STAR),
     };
     Ok((host, origin.port))

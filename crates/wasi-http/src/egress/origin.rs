@@ -1,12 +1,12 @@
 //! Scheme, host and port of a URL, normalised as in browsers.
 //!
-//! One parser (the `url` crate, WHATWG's rules) parses hosts of grants and of requests, and its result is what is sent
-//! and dialled. So `0x7f.1`, `2130706433` and `127.0.0.1` are one host, and no spelling bypasses the check.
+//! One parser (the `url` crate, WHATWG's rules) parses hosts of grants and of requests, and its result ([`Host`]) is what is
+//! sent and dialled.
 
 use std::fmt;
-use std::net::IpAddr;
 
 use http::Uri;
+use tempo_settings::Host;
 use url::Url;
 
 use super::error::Denied;
@@ -39,42 +39,6 @@ impl Scheme {
 
     pub(super) fn parse(text: &str) -> Option<Self> {
         [Self::Http, Self::Https].into_iter().find(|scheme| scheme.as_str().eq_ignore_ascii_case(text))
-    }
-}
-
-/// A normalised host.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Host {
-    /// A domain name: lower case, in ASCII form, without a trailing dot.
-    Name(String),
-    /// An address; never a v4-mapped one.
-    Ip(IpAddr),
-}
-
-impl fmt::Display for Host {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Name(name) => f.write_str(name),
-            Self::Ip(IpAddr::V4(address)) => write!(f, "{address}"),
-            Self::Ip(IpAddr::V6(address)) => write!(f, "[{address}]"),
-        }
-    }
-}
-
-impl Host {
-    fn from_url(host: &url::Host<&str>) -> Option<Self> {
-        Some(match host {
-            url::Host::Ipv4(address) => Self::Ip((*address).into()),
-            url::Host::Ipv6(address) => Self::Ip(IpAddr::from(*address).to_canonical()),
-            url::Host::Domain(name) => {
-                let name = name.strip_suffix('.').unwrap_or(name);
-                // The log recommends the host of a denied request as a grant, where a star stands for other hosts.
-                if name.split('.').any(str::is_empty) || name.contains('*') {
-                    return None;
-                }
-                Self::Name((*name).to_owned())
-            }
-        })
     }
 }
 

@@ -4,15 +4,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::Uri;
-use ipnet::{IpNet, Ipv4Net};
+use tempo_core::ReportOnce;
+use tempo_settings::{AddressRange, FlagValue as _, Host};
 
-use super::address::{AddressKind, classify};
 use super::error::{Denied, GrantError};
 use super::grant::Grant;
-use super::origin::{Host, Origin, Scheme};
-use super::report_once::ReportOnce;
-
-const RANGE: &str = "an address or a range such as 10.0.0.0/8 or fd12::/16";
+use super::origin::{Origin, Scheme};
 
 /// The egress policy. Clones share it.
 ///
@@ -23,7 +20,7 @@ pub struct Policy(Arc<Rules>);
 #[derive(Debug, Default)]
 struct Rules {
     grants: Vec<Grant>,
-    ranges: Vec<IpNet>,
+    ranges: Vec<AddressRange>,
     reported: ReportOnce,
 }
 
@@ -52,10 +49,10 @@ impl Policy {
         let grants = grants.into_iter().enumerate().map(|(index, text)| {
             Grant::parse(text).map_err(|expected| GrantError::new("--allow-http", index, expected))
         });
-        let ranges = addresses
-            .into_iter()
-            .enumerate()
-            .map(|(index, text)| range(text).ok_or_else(|| GrantError::new("--allow-http-address", index, RANGE)));
+        let ranges = addresses.into_iter().enumerate().map(|(index, text)| {
+            let error = || GrantError::new("--allow-http-address", index, AddressRange::EXPECTED);
+            AddressRange::parse(text).ok_or_else(error)
+        });
         Ok(Self(Arc::new(Rules {
             grants: grants.collect::<Result<_, _>>()?,
             ranges: ranges.collect::<Result<_, _>>()?,
@@ -152,18 +149,11 @@ impl Target {
         if self.literal && self.origin.host == Host::Ip(address) {
             return Ok(());
         }
-        let kind = classify(address);
-        let mut ranges = self.policy.0.ranges.iter().filter(|range| range.contains(&address));
-        let permitted = match kind {
-            AddressKind::Public => true,
-            // A wide range grants the hosts in it, never the credentials of this host.
-            AddressKind::Metadata => ranges.any(|range| range.prefix_len() == range.max_prefix_len()),
-            _ => ranges.next().is_some(),
-        };
-        if permitted {
-            return Ok(());
-        }
-        Err(Denied::Address { authority: self.authority(), address, kind })
+        AddressRange::permit(&self.policy.0.ranges, address).map_err(|kind| Denied::Address {
+            authority: self.authority(),
+            address,
+            kind,
+        })
     }
 
     /// Logs once for each origin that its gRPC requests are sent by HTTP/1.1, with the flag that changes it.
@@ -182,29 +172,12 @@ impl Target {
     pub(crate) fn report(&self, denied: &Denied) {
         let Denied::Address { authority, address, kind } = denied else { return };
         if self.policy.0.reported.is_first(authority) {
-            let hint = match address {
-                IpAddr::V4(_) => format!("--allow-http-address {address}/32"),
-                IpAddr::V6(_) => format!("--allow-http-address {address}/128"),
-            };
+            let hint = format!("--allow-http-address {}", AddressRange::of_one(*address));
             tracing::warn!(
                 "denied an outgoing request to {authority}: its address {address} is {kind}; to allow it, add `{hint}`"
             );
         }
     }
-}
-
-/// Parses an address or a range. A v4-mapped range becomes the IPv4 range, as addresses are compared in that form.
-fn range(text: &str) -> Option<IpNet> {
-    let text = text.trim();
-    let range = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))?;
-    let mapped = range.prefix_len().checked_sub(96).zip(match range.addr() {
-        IpAddr::V6(address) => address.to_ipv4_mapped(),
-        IpAddr::V4(_) => None,
-    });
-    Some(match mapped {
-        Some((prefix, address)) => IpNet::V4(Ipv4Net::new(address, prefix).ok()?.trunc()),
-        None => range.trunc(),
-    })
 }
 
 #[cfg(test)]

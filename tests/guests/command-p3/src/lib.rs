@@ -1,5 +1,8 @@
 //! A command over WASI 0.3: prints its arguments to standard output. `exit=N` exits with the status N, `fail` with an
-//! error, `trap` with a trap, and `fetch=AUTHORITY` sends a request and prints the status of the response.
+//! error, `trap` with a trap, and `fetch=AUTHORITY` sends a request and prints the status of the response. `resolve=NAME` prints
+//! the addresses of a name; `connect`, `listen`, `send` and `receive` are those of `guests/command`.
+
+mod network;
 
 use std::process::abort;
 
@@ -16,6 +19,18 @@ impl Guest for Command {
     async fn run() -> Result<(), ()> {
         let arguments = environment::get_arguments();
         for argument in arguments.iter().skip(1) {
+            if let Some((instruction, value)) = argument.split_once('=')
+                && let Some(result) = network(instruction, value).await
+            {
+                match result {
+                    Ok(text) => print(text).await?,
+                    Err(error) => {
+                        eprintln!("cannot {instruction} {value}: {error}");
+                        return Err(());
+                    }
+                }
+                continue;
+            }
             match argument.split_once('=') {
                 Some(("exit", status)) => exit::exit_with_code(status.parse().map_err(|_| ())?),
                 Some(("fetch", authority)) => print(format!("{}\n", fetch(authority).await?)).await?,
@@ -26,6 +41,18 @@ impl Guest for Command {
         }
         Ok(())
     }
+}
+
+/// Runs an instruction that uses sockets, or returns `None` if it is another one.
+async fn network(instruction: &str, value: &str) -> Option<Result<String, String>> {
+    Some(match instruction {
+        "resolve" => network::resolve(value).await,
+        "connect" => network::connect(value).await,
+        "listen" => network::listen(value).await,
+        "send" => network::send(value).await,
+        "receive" => network::receive(value).await,
+        _ => return None,
+    })
 }
 
 /// Returns the status of the response to a request.

@@ -7,6 +7,7 @@ mod crash;
 mod fetch;
 mod held;
 mod open;
+mod resolve;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -55,6 +56,7 @@ impl Guest for Hostile {
             "/hold-lines" => text(outparam, 200, &held::lines(&target)),
             "/overwrite" => text(outparam, 200, &held::overwrite(&target)),
             "/open" => text(outparam, 200, &open::open(&target)),
+            "/resolve" => text(outparam, 200, &resolve::resolve(&target.text("name"))),
             // A handler must not drop the outparam unset.
             "/no-response" => drop(outparam),
             "/answer" => body::answer(outparam, &target),

@@ -6,13 +6,13 @@ use std::sync::{Mutex, PoisonError};
 /// Maximum number of remembered keys. Further keys are not reported.
 const CAPACITY: usize = 256;
 
-/// A bounded set of reported keys.
+/// A bounded set of reported keys: 256.
 #[derive(Debug, Default)]
-pub(crate) struct ReportOnce(Mutex<HashSet<String>>);
+pub struct ReportOnce(Mutex<HashSet<String>>);
 
 impl ReportOnce {
     /// Returns whether `key` is new and should be reported.
-    pub(crate) fn is_first(&self, key: &str) -> bool {
+    pub fn is_first(&self, key: &str) -> bool {
         let mut reported = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         reported.len() < CAPACITY && !reported.contains(key) && reported.insert(key.to_owned())
     }

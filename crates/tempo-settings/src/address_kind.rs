@@ -6,7 +6,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// The kind of an IP address, by which the policy decides.
+/// The kind of an IP address, by which grants of outgoing connections decide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AddressKind {
@@ -85,8 +85,14 @@ const METADATA: [IpAddr; 17] = [
     IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)),
 ];
 
-/// Judges `address`. A v4-mapped IPv6 address counts as the IPv4 address that it stands for.
-pub(super) fn classify(address: IpAddr) -> AddressKind {
+impl AddressKind {
+    /// Returns the kind of `address`. A v4-mapped IPv6 address counts as the IPv4 address that it stands for.
+    pub fn of(address: IpAddr) -> Self {
+        classify(address)
+    }
+}
+
+fn classify(address: IpAddr) -> AddressKind {
     let address = address.to_canonical();
     if METADATA.contains(&address) {
         return AddressKind::Metadata;

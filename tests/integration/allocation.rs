@@ -131,7 +131,7 @@ fn a_precompiled_file_names_its_allocation() {
     let pooling = Precompiled::of(&guest("hello"), &[], None);
     pooling.run(&[]).address_space(SMALL).finish().failed_in_one_line(
         78,
-        &["for --allocation pooling, and the pool of 320 instances", "compile it with --allocation on-demand"],
+        &["for --allocation pooling, and the pool of 448 instances", "compile it with --allocation on-demand"],
     );
     let message = "for --allocation pooling; compile it with --allocation on-demand";
     pooling.run(&["--allocation", "on-demand"]).finish().failed_in_one_line(78, &[message]);

@@ -131,5 +131,5 @@ fn a_pool_that_does_not_fit() {
     Run::guest("hello")
         .args(["--max-requests", "4000000"])
         .finish()
-        .failed_in_one_line(78, &["--allocation pooling, and the pool of 4000064 instances does not fit into the address space; lower --max-requests"]);
+        .failed_in_one_line(78, &["--allocation pooling, and the pool of 6000064 instances does not fit into the address space; lower --max-requests"]);
 }

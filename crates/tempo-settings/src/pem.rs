@@ -13,6 +13,7 @@ const KEYS: [&[u8]; 3] = [b"PRIVATE KEY", b"RSA PRIVATE KEY", b"EC PRIVATE KEY"]
 
 /// The sections that a PEM file must have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum PemContent {
     /// At least one certificate.
     Certificates,

@@ -2,9 +2,10 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::thread;
 
 use crate::sockets::COMMANDS;
-use crate::support::{Process, Run};
+use crate::support::{Process, Run, eventually, get, serve_with};
 
 fn start(name: &str, flags: &[&str], instructions: &[&str]) -> Process {
     Run::guest(name).args(flags).args(["--"]).args(instructions).start()
@@ -46,6 +47,19 @@ fn connections_are_accepted_on_granted_addresses() {
             assert_eq!(process.exit_code(), Some(0), "{}", process.log.text());
         }
     }
+}
+
+#[test]
+fn a_service_accepts_a_connection() {
+    let address = free();
+    let server = serve_with("hostile", &["--allow-listen", &address.to_string()]);
+    let call = server.address;
+    let response = thread::spawn(move || get(call, &format!("/listen?addr={address}")));
+    let mut stream = eventually("the guest listens", || TcpStream::connect(address).ok());
+    stream.write_all(b"from a client").unwrap();
+    drop(stream);
+    assert_eq!(response.join().unwrap().text(), "from a client");
+    assert_eq!(get(server.address, "/listen?addr=127.0.0.1:1").status, 403);
 }
 
 #[test]
@@ -102,7 +116,7 @@ fn accepted_connections_are_open_files() {
         for limit in ["2", "3"] {
             let mut process = start(command, &flags(limit), &[&twice, &twice]);
             for _ in 0..2 {
-                let exchanged = crate::support::eventually("the guest listens", || exchange(address).ok());
+                let exchanged = eventually("the guest listens", || exchange(address).ok());
                 assert_eq!(exchanged, "from a client", "{command}");
             }
             assert_eq!(process.exit_code(), Some(0), "{}", process.log.text());

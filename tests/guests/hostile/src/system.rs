@@ -1,6 +1,7 @@
 //! The host's grants: environment, files, sockets, randomness.
 
-use std::net::TcpStream;
+use std::io::Read as _;
+use std::net::{TcpListener, TcpStream};
 use std::{env, fs, io};
 
 use tempo_sdk_http::{IntoResponse, Json, Request, Response, Router, StatusCode};
@@ -13,6 +14,7 @@ pub(crate) fn routes(router: Router) -> Router {
         .get("/read", read)
         .post("/write", write)
         .get("/connect", connect)
+        .get("/listen", listen)
         .get("/random", random)
 }
 
@@ -38,6 +40,15 @@ async fn write(request: Request) -> Response {
 /// `?addr=HOST:PORT`: opens a TCP connection, or returns 403 and the error.
 async fn connect(request: Request) -> Response {
     answer(TcpStream::connect(text(&request, "addr")).map(|_| b"connected\n".to_vec()))
+}
+
+/// `?addr=IP:PORT`: accepts a connection and returns what it receives, or returns 403 and the error.
+async fn listen(request: Request) -> Response {
+    answer(TcpListener::bind(text(&request, "addr")).and_then(|listener| {
+        let mut received = Vec::new();
+        listener.accept()?.0.read_to_end(&mut received)?;
+        Ok(received)
+    }))
 }
 
 fn answer(result: io::Result<Vec<u8>>) -> Response {

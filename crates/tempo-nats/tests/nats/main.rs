@@ -5,6 +5,7 @@
 mod blobstore;
 mod bucket;
 mod client;
+mod counters;
 mod crash;
 mod credentials;
 mod head;

@@ -20,6 +20,7 @@ use crate::address::Address;
 use crate::connection::{Connection, ConnectionLost};
 use crate::error::NatsError;
 use crate::key;
+use crate::listing::Windows;
 use crate::options;
 
 mod bucket;
@@ -63,6 +64,7 @@ pub struct NatsKeyValue {
     bucket: Bucket,
     seen: RecentValues,
     clock: ServerClock,
+    windows: Windows<()>,
 }
 
 impl fmt::Debug for NatsKeyValue {
@@ -121,7 +123,7 @@ impl KeyValueStore for NatsKeyValue {
     }
 
     async fn keys(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>> {
-        walk::keys(&self.connection, &self.bucket, prefix, after, limit).await
+        walk::keys(&self.connection, &self.bucket, &self.windows, (prefix, after), limit).await
     }
 
     async fn watch(&self) -> Result<BoxStream<'static, Result<Change>>> {
@@ -142,7 +144,8 @@ impl NatsKeyValue {
 
     async fn over(connection: Connection, address: &Address) -> tempo_settings::Result<Self> {
         let bucket = Bucket::open(&connection, address).await?;
-        Ok(Self { connection, bucket, seen: RecentValues::new(), clock: ServerClock::default() })
+        let (seen, clock, windows) = (RecentValues::new(), ServerClock::default(), Windows::new());
+        Ok(Self { connection, bucket, seen, clock, windows })
     }
 
     /// Returns the entry of a key, unless it is a marker.

@@ -10,6 +10,7 @@ mod crash;
 mod credentials;
 mod head;
 mod keyvalue;
+mod listings;
 mod messaging;
 mod model;
 mod start;

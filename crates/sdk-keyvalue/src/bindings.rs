@@ -7,4 +7,5 @@ wit_bindgen::generate!({
     world: "watch-service",
     pub_export_macro: true,
     export_macro_name: "_export_watcher",
+    generate_all,
 });

@@ -32,7 +32,7 @@ async fn main() -> Result<()> {
         let store = &store;
         async move { store.set(&name, "value".into(), None, Condition::Always).await }
     });
-    stream::iter(writes).buffer_unordered(256).try_for_each(|_| std::future::ready(Ok(()))).await?;
+    stream::iter(writes).buffer_unordered(32).try_for_each(|_| std::future::ready(Ok(()))).await?;
     println!("{count} keys written in {:.1?}", start.elapsed());
     let (start, mut after, mut listed) = (Instant::now(), None::<String>, 0);
     loop {
@@ -50,7 +50,7 @@ async fn main() -> Result<()> {
         let container = &container;
         async move { container.put(&name, PutOptions::default()).await?.complete().await }
     });
-    stream::iter(writes).buffer_unordered(256).try_for_each(|_| std::future::ready(Ok(()))).await?;
+    stream::iter(writes).buffer_unordered(32).try_for_each(|_| std::future::ready(Ok(()))).await?;
     println!("{count} objects written in {:.1?}", start.elapsed());
     let (start, mut after, mut listed) = (Instant::now(), None::<String>, 0);
     loop {

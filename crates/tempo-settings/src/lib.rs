@@ -10,6 +10,7 @@ pub mod private;
 mod reloadable;
 mod secret;
 mod settings;
+mod value_form;
 
 pub use backend_url::{BackendUrl, DEFAULT_NAME, NamedUrl};
 pub use disclosure::Disclosure;
@@ -18,3 +19,4 @@ pub use flag_value::{Delay, FlagValue, KeyValue, Size};
 pub use reloadable::Reloadable;
 pub use secret::Secret;
 pub use settings::{Flag, Settings, Value, ValueSource};
+pub use value_form::ValueForm;

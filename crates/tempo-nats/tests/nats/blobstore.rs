@@ -193,7 +193,8 @@ async fn a_deletion_beside_an_upload_spoils_nothing() {
         let data = [round; 10];
         let upload = put(&*containers[0], "n", &data, PutOptions::default());
         let (written, deleted) = tokio::join!(upload, containers[1].delete("n"));
-        (written.unwrap(), deleted.unwrap());
+        written.unwrap();
+        deleted.unwrap();
         let Some(info) = containers[0].stat("n").await.unwrap() else { continue };
         assert_eq!(info.size, 10);
         assert_eq!(read(&*containers[1], "n", None).await.unwrap(), data, "round {round}");

@@ -16,7 +16,8 @@ async fn client(server: &Server) -> async_nats::Client {
 
 async fn fill(store: &dyn KeyValueStore, keys: &[String]) {
     let writes = keys.iter().map(|key| store.set(key, "v".into(), None, Condition::Always));
-    stream::iter(writes).buffer_unordered(64).for_each(|written| std::future::ready(drop(written.unwrap()))).await;
+    let written: Vec<_> = stream::iter(writes).buffer_unordered(64).collect().await;
+    assert!(written.iter().all(Result::is_ok));
 }
 
 /// Each walk over a bucket is a consumer, of which the server tells by an advisory.

@@ -3,7 +3,7 @@
 use tempo_runtime::fuzzing::parse_env_file;
 use tempo_settings::{ErrorKind, ValueSource};
 
-use crate::input::{check_message, texts};
+use crate::input::check_message;
 use crate::{Outcome, Target};
 
 /// The target.
@@ -16,9 +16,9 @@ pub const TARGET: Target = Target {
 
 /// Parses a file.
 pub fn run(data: &[u8]) -> Outcome {
-    let [text] = texts::<1>(data);
-    let lines = text.lines().count();
-    let variables = match parse_env_file(&text, ".env") {
+    let known = |name: &str| name == "OTEL_SERVICE_NAME";
+    let lines = data.iter().filter(|byte| **byte == b'\n').count() + 1;
+    let variables = match parse_env_file(data, ".env", known) {
         Ok(variables) => variables,
         Err(error) => {
             check_message(&error.to_string());
@@ -31,11 +31,10 @@ pub fn run(data: &[u8]) -> Outcome {
         assert!(!name.contains(['=', '\n']) && name.trim() == name, "{name:?}");
         let ValueSource::File { path, line } = &value.source else { panic!("{:?}", value.source) };
         assert!(path == ".env" && (1..=lines).contains(line), "{line} of {lines}");
-        if name.starts_with("TEMPO_") {
-            let written = format!("{name}=\"{}\"", value.text);
-            let again = parse_env_file(&written, ".env").expect("a line");
-            assert_eq!(again.get(name).map(|value| &value.text), Some(&value.text));
-        }
+        assert!(name.starts_with("TEMPO_") || known(name), "{name:?}");
+        let written = format!("{name}=\"{}\"", value.text);
+        let again = parse_env_file(written.as_bytes(), ".env", known).expect("a line");
+        assert_eq!(again.get(name).map(|value| &value.text), Some(&value.text));
     }
     Outcome::of(!variables.is_empty())
 }
@@ -47,5 +46,7 @@ fn seeds() -> Vec<Vec<u8>> {
         "TEMPO_A='\"'",
     ]
     .map(|text| text.as_bytes().to_vec())
-    .to_vec()
+    .into_iter()
+    .chain([b"\xef\xbb\xbfTEMPO_A=1\ns3cret\n".to_vec(), b"\xff\xfeT\0E\0M\0P\0O\0_\0A\0=\0A\0".to_vec()])
+    .collect()
 }

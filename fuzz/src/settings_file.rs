@@ -59,7 +59,7 @@ pub fn run(data: &[u8]) -> Outcome {
     let [text] = texts::<1>(data);
     // An empty line follows the last line break.
     let lines = text.split('\n').count();
-    let values = match parse_settings_file(&text, "tempo.toml", FLAGS.iter()) {
+    let values = match parse_settings_file(text.as_bytes(), "tempo.toml", FLAGS.iter()) {
         Ok(values) => values,
         Err(error) => {
             let message = error.to_string();
@@ -82,7 +82,8 @@ pub fn run(data: &[u8]) -> Outcome {
         let value = if flag.repeatable { Some(texts.into()) } else { texts.into_iter().next() };
         written.extend(value.map(|value| ((*name).to_owned(), value)));
     }
-    let again = parse_settings_file(&written.to_string(), "tempo.toml", FLAGS.iter()).expect("the same values");
+    let again =
+        parse_settings_file(written.to_string().as_bytes(), "tempo.toml", FLAGS.iter()).expect("the same values");
     let texts = |values: &BTreeMap<&'static str, Vec<Value>>| -> Vec<(&'static str, Vec<String>)> {
         values.iter().map(|(name, values)| (*name, values.iter().map(|value| value.text.clone()).collect())).collect()
     };

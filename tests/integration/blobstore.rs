@@ -37,6 +37,7 @@ macro_rules! on_each_backend {
 on_each_backend!(
     tempo_blobstore_is_as_it_is_meant,
     the_draft_is_as_it_is_meant,
+    components_create_containers_apart_from_each_other,
     the_example_keeps_files,
     the_example_answers_with_ranges,
     the_example_lists,
@@ -87,6 +88,17 @@ fn tempo_blobstore_is_as_it_is_meant(backend: &Backend) {
 
 fn the_draft_is_as_it_is_meant(backend: &Backend) {
     checks(backend, "blobstore-draft", 21);
+}
+
+/// Each component creates containers of the same names. What one leaves it finds again, and the other does not.
+fn components_create_containers_apart_from_each_other(backend: &Backend) {
+    let own = format!("*={}", backend.url);
+    for (app, round) in [("one", 1), ("two", 1), ("one", 2)] {
+        let run = Run::guest("blobstore-draft");
+        let server = run.args(["--app", app, "--max-containers", "3", "--blobstore", &own]).serve();
+        let response = get(server.address, "/own");
+        assert_eq!((response.status, response.text().as_str()), (200, "ok\n"), "{app}, round {round}");
+    }
 }
 
 /// Sends a request with headers and returns the response.

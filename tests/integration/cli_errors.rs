@@ -139,7 +139,10 @@ fn a_bad_value_of_a_flag() {
     keyvalue(&["--max-requests", "0"], &expect!["64: error: --max-requests: expected a whole number above 0"]);
     keyvalue(&["--max-header-size", "1KiB"], &expect!["64: error: --max-header-size: expected at least 8KiB"]);
     keyvalue(&["--env", "s3cret"], &expect!["64: error: --env: expected KEY=VALUE"]);
-    keyvalue(&["--dir", "s3cret"], &expect!["64: error: --dir: expected HOST::GUEST or HOST::GUEST:rw"]);
+    keyvalue(
+        &["--dir", "s3cret"],
+        &expect!["64: error: --dir: expected HOST::GUEST, HOST::GUEST:ro or HOST::GUEST:rw"],
+    );
     keyvalue(&["--dir", "nowhere::/data"], &expect!["66: error: --dir: nowhere is not a directory"]);
     keyvalue(
         &["--allow-socket", "s3cret:port"],
@@ -278,7 +281,7 @@ fn a_bad_settings_file() {
         "key-file = \"host.key\"\n",
         &expect!["78: error: key-file: only the command line and the environment may name the key (tempo.toml:1)"],
     );
-    with_file(".env", "A=1\ns3cret\n", &expect!["78: error: .env:2: expected NAME=value"]);
+    with_file(".env", "A=1\nTEMPO_S3CRET\n", &expect!["78: error: .env:2: expected NAME=value"]);
     with_file(
         ".env",
         "TEMPO_MAX_MEMRY=s3cret\n",

@@ -36,7 +36,7 @@ fn checks(backend: &Backend, guest: &str, least: usize) {
 }
 
 fn wasmcloud_keyvalue_is_as_it_is_meant(backend: &Backend) {
-    checks(backend, "keyvalue-conformance", 37);
+    checks(backend, "keyvalue-conformance", 38);
 }
 
 fn both_drafts_are_as_they_are_meant(backend: &Backend) {

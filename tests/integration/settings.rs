@@ -30,11 +30,11 @@ fn every_flag_is_an_environment_variable() {
     assert!(flags.len() > 35, "{flags:?}");
     // Excluded: file names that are read on demand and have their own tests, log filters, which accept any text, the
     // locations of stores, the settings of servers, host names and tokens of pages, which are read if there is such a
-    // server, and topics, which are read for components that publish.
+    // server, and topics and the number of containers, which are read for components that publish or create containers.
     let lazy = |flag: &str| {
         ["key-file", "log", "data", "connect-timeout", "max-memory-store"].contains(&flag)
             || ["admin-host", "dashboard-host", "dashboard-token", "allow-topic"].contains(&flag)
-            || ["max-memory-broker", "max-file-broker"].contains(&flag)
+            || ["max-memory-broker", "max-file-broker", "max-containers"].contains(&flag)
             || flag.starts_with("nats-")
     };
     let stores = ["keyvalue", "max-key-size", "max-value-size"];
@@ -71,8 +71,39 @@ fn a_flag_wins_over_the_environment_which_wins_over_the_file() {
 fn a_variable_holds_several_values() {
     let server = Run::guest("config-only").env("TEMPO_CONFIG", r"A=1,B=2\,3,C=").serve();
     assert_eq!(["/A", "/B", "/C"].map(|path| get(server.address, path).text()), ["1\n", "2,3\n", "\n"]);
-    let server = Run::guest("config-only").env("TEMPO_CONFIG", "A=1").args(["--config", "B=2"]).serve();
-    assert_eq!(["/A", "/B"].map(|path| get(server.address, path).status), [404, 200], "a flag replaces the variable");
+    let ambiguous = Run::guest("config-only").env("TEMPO_CONFIG", "dsn=host=s3cret,port=1").finish();
+    ambiguous.failed(78, &["TEMPO_CONFIG: a comma separates values: write `\\,` for a comma within a value"]);
+}
+
+#[test]
+fn the_values_of_all_sources_are_merged_by_name() {
+    let run =
+        Run::guest("config-only").with_file("tempo.toml", "[config]\nA = \"4\"\nB = \"4\"\nC = \"4\"\nD = \"4\"\n");
+    let run = run.with_file(".env", "TEMPO_CONFIG=A=3,B=3,C=3\n").env("TEMPO_CONFIG", "A=2,B=2");
+    let server = run.args(["--config", "A=1"]).serve();
+    assert_eq!(["/A", "/B", "/C", "/D"].map(|path| get(server.address, path).text()), ["1\n", "2\n", "3\n", "4\n"]);
+}
+
+#[test]
+fn the_env_file_of_other_programs_does_not_stop_the_start() {
+    let text = b"\xef\xbb\xbfTEMPO_CONFIG=A=1\ns3cret\nNAME\xff\nB=\"two\nlines\"\nTEMPO_ENV=X=1\n";
+    let server = Run::guest("config-only").with_file(".env", text).serve();
+    assert_eq!(get(server.address, "/A").text(), "1\n");
+    let utf_16: Vec<u8> = "\u{feff}TEMPO_CONFIG=A=2\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let server = Run::guest("config-only").with_file(".env", &utf_16).serve();
+    assert_eq!(get(server.address, "/A").text(), "2\n");
+    let server = Run::guest("config-only").with_file(".env/bin/python", "").serve();
+    assert_eq!(get(server.address, "/A").status, 404);
+    let ended = Run::guest("config-only").with_file(".env", "ok=1\nTEMPO_S3CRET\n").finish();
+    ended.failed(78, &[".env:2: expected NAME=value"]);
+}
+
+#[test]
+fn relative_paths_go_by_the_folder_of_the_settings_file() {
+    let run = Run::guest("config-only").with_file("conf/values.toml", "A = \"there\"\n");
+    let run = run.with_file("conf/tempo.toml", "config-file = \"values.toml\"\n");
+    let server = run.args(["--settings", "conf/tempo.toml"]).serve();
+    assert_eq!(get(server.address, "/A").text(), "there\n");
 }
 
 #[test]

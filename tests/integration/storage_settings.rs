@@ -59,7 +59,7 @@ fn found(server: &Server) -> Vec<&'static str> {
     all.into_iter().filter(|store| value(&mut client, store) != "NoSuchStore\n").collect()
 }
 
-/// The highest source that names stores replaces all lower ones: names are not merged.
+/// The stores of all sources exist together, and the highest source that has a name decides about it.
 #[test]
 fn a_flag_wins_over_the_environment_and_that_over_the_files() {
     let toml = || Run::guest("keyvalue-conformance").with_file("tempo.toml", "[keyvalue]\ntoml = \"memory:\"\n");
@@ -67,13 +67,13 @@ fn a_flag_wins_over_the_environment_and_that_over_the_files() {
     let environment = || dotenv().env("TEMPO_KEYVALUE", "environment=memory:");
     let flag = || environment().args(["--keyvalue", "flag=memory:"]);
     assert_eq!(found(&toml().serve()), ["toml"]);
-    assert_eq!(found(&dotenv().serve()), ["dotenv"]);
-    assert_eq!(found(&environment().serve()), ["environment"]);
-    assert_eq!(found(&flag().serve()), ["flag"]);
+    assert_eq!(found(&dotenv().serve()), ["toml", "dotenv"]);
+    assert_eq!(found(&environment().serve()), ["toml", "dotenv", "environment"]);
+    assert_eq!(found(&flag().serve()), ["toml", "dotenv", "environment", "flag"]);
     let both = toml().args(["--keyvalue", "flag=memory:", "--keyvalue", "environment=memory:"]);
-    assert_eq!(found(&both.serve()), ["environment", "flag"]);
+    assert_eq!(found(&both.serve()), ["toml", "environment", "flag"]);
     let several = toml().env("TEMPO_KEYVALUE", "environment=memory:,dotenv=memory:a");
-    assert_eq!(found(&several.serve()), ["dotenv", "environment"]);
+    assert_eq!(found(&several.serve()), ["toml", "dotenv", "environment"]);
 }
 
 #[test]

@@ -91,10 +91,23 @@ pub trait KeyValueStore: Send + Sync + 'static {
     /// `PreconditionFailed` if the condition does not hold. `InvalidArgument` if the store does not support lifetimes.
     async fn set(&self, key: &str, value: Bytes, ttl: Option<Duration>, condition: Condition) -> Result<Version>;
 
-    /// Adds to the counter under `key` and returns the sum, atomically. The entry never expires, even if it had a
-    /// lifetime before.
+    /// Replaces the value of the entry that has `version`, and returns the new version. The entry keeps its lifetime: it
+    /// expires when it would have expired before.
     ///
-    /// The default reads the entry and writes the sum over its version, until no other writer comes between.
+    /// The default is for stores without lifetimes: it writes an entry that never expires. A store with lifetimes
+    /// overrides it.
+    ///
+    /// # Errors
+    ///
+    /// `PreconditionFailed` if the entry under `key` has another version, has expired, or there is none.
+    async fn replace(&self, key: &str, value: Bytes, version: Version) -> Result<Version> {
+        self.set(key, value, None, Condition::Version(version)).await
+    }
+
+    /// Adds to the counter under `key` and returns the sum, atomically. The entry keeps its lifetime; a new one never
+    /// expires.
+    ///
+    /// The default reads the entry and [replaces](Self::replace) it, until no other writer comes between.
     ///
     /// # Errors
     ///

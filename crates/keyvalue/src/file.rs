@@ -175,6 +175,11 @@ impl KeyValueStore for FileStore {
         Ok(self.write(set).await?.version)
     }
 
+    async fn replace(&self, key: &str, value: Bytes, version: Version) -> Result<Version> {
+        let replace = Operation::Replace { key: key.to_owned(), value, version };
+        Ok(self.write(replace).await?.version)
+    }
+
     async fn increment(&self, key: &str, increment: Increment) -> Result<i128> {
         Ok(self.write(Operation::Increment { key: key.to_owned(), increment }).await?.sum)
     }

@@ -1,6 +1,6 @@
 //! The flag that names stores.
 
-use tempo_settings::{Disclosure, Flag};
+use tempo_settings::{Disclosure, Flag, ValueForm};
 
 /// `--keyvalue [NAME=]URL`: a store, and the name under which the component opens it.
 pub const KEYVALUE: Flag = Flag::new(
@@ -9,4 +9,5 @@ pub const KEYVALUE: Flag = Flag::new(
     "A keyvalue store, by the name under which the component opens it; file:PATH?quota=SIZE bounds it",
 )
 .repeatable()
+.form(ValueForm::NamedUrl)
 .grants(Disclosure::Store);

@@ -69,8 +69,12 @@ where
     loop {
         let entry = store.get(key).await?;
         let sum = increment.apply(entry.as_ref().map(|entry| &*entry.value))?;
-        let condition = entry.map_or(Condition::Absent, |entry| Condition::Version(entry.version));
-        match store.set(key, Bytes::from(sum.to_string()), None, condition).await {
+        let value = Bytes::from(sum.to_string());
+        let written = match entry {
+            Some(entry) => store.replace(key, value, entry.version).await,
+            None => store.set(key, value, None, Condition::Absent).await,
+        };
+        match written {
             Ok(_) => return Ok(sum),
             Err(error) if error.kind() == ErrorKind::PreconditionFailed => backoff.pause().await?,
             Err(error) => return Err(error),

@@ -124,8 +124,13 @@ impl Content {
         }
     }
 
-    /// Writes an entry and publishes the change.
-    fn put(&mut self, key: &str, value: Bytes, ttl: Option<Duration>) -> Result<Version> {
+    /// Returns when the entry under `key` expires, if it does.
+    fn expiry(&self, key: &str) -> Option<Instant> {
+        self.entries.get(key)?.expires
+    }
+
+    /// Writes an entry that expires at `expires`, and publishes the change.
+    fn put(&mut self, key: &str, value: Bytes, expires: Option<Instant>) -> Result<Version> {
         let old = self.entries.get(key).map_or(0, |kept| size(key, &kept.entry.value));
         let total = self.size.saturating_sub(old).saturating_add(size(key, &value));
         if total > self.max {
@@ -135,8 +140,6 @@ impl Content {
         self.size = total;
         self.version = self.version.wrapping_add(1);
         let version = self.version;
-        // A time beyond the clock's range means no expiry.
-        let expires = ttl.and_then(|ttl| Instant::now().checked_add(ttl));
         if let Some(expires) = expires {
             self.expiring.insert((expires, key.to_owned()));
         }
@@ -164,13 +167,24 @@ impl KeyValueStore for MemoryStore {
         if !content.holds(key, condition) {
             return Err(precondition_failed());
         }
-        content.put(key, value, ttl)
+        // A time beyond the clock's range means no expiry.
+        content.put(key, value, ttl.and_then(|ttl| Instant::now().checked_add(ttl)))
+    }
+
+    async fn replace(&self, key: &str, value: Bytes, version: Version) -> Result<Version> {
+        let mut content = self.content();
+        if !content.holds(key, Condition::Version(version)) {
+            return Err(precondition_failed());
+        }
+        let expires = content.expiry(key);
+        content.put(key, value, expires)
     }
 
     async fn increment(&self, key: &str, increment: Increment) -> Result<i128> {
         let mut content = self.content();
         let sum = increment.apply(content.entries.get(key).map(|kept| &*kept.entry.value))?;
-        content.put(key, Bytes::from(sum.to_string()), None)?;
+        let expires = content.expiry(key);
+        content.put(key, Bytes::from(sum.to_string()), expires)?;
         Ok(sum)
     }
 

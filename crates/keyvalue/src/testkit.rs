@@ -27,6 +27,9 @@ use crate::{Condition, ErrorKind, KeyValueStore, Version};
 /// Timeout of an expected event: generous, because the checks do not measure time.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Lifetime of an entry that certainly outlives one of a second: stores may have a resolution of seconds.
+const LATER_SECONDS: u64 = 4;
+
 /// The operations of a store besides reading, writing and deleting entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -81,7 +84,10 @@ fn checks() -> Vec<Check<Arc<dyn KeyValueStore>, Capabilities>> {
         check!(conditions::compare_and_swap_is_atomic, |can| can.conditional_writes),
         check!(increments::counters_are_decimal_entries, |can| can.conditional_writes),
         check!(increments::increments_are_atomic, |can| can.conditional_writes),
-        check!(increments::increments_end_a_ttl, |can| can.conditional_writes && can.lifetimes),
+        check!(increments::increments_keep_a_ttl, |can| can.conditional_writes && can.lifetimes),
+        check!(increments::frequent_increments_keep_a_ttl, |can| can.conditional_writes && can.lifetimes),
+        check!(conditions::replacements_are_conditional, |can| can.conditional_writes),
+        check!(conditions::replacements_keep_a_ttl, |can| can.conditional_writes && can.lifetimes),
         check!(lists::keys_are_listed_in_order, |can| can.list),
         check!(lists::odd_keys_are_listed, |can| can.list),
         check!(lists::keys_are_listed_by_prefix, |can| can.list),
@@ -125,6 +131,20 @@ async fn expect_refused(store: &Arc<dyn KeyValueStore>, key: &str, condition: Co
             Ok(())
         }
     }
+}
+
+async fn set_with_ttl(store: &Arc<dyn KeyValueStore>, key: &str, value: &'static str, seconds: u64) -> Result<Version> {
+    let ttl = Some(Duration::from_secs(seconds));
+    store.set(key, Bytes::from(value), ttl, Condition::Always).await.context("set with a ttl")
+}
+
+/// Requires that the entry under `key`, which has less than a second left, expires before one under `later`, which has more.
+async fn gone_with(store: &Arc<dyn KeyValueStore>, key: &str, later: &str) -> Result<()> {
+    set_with_ttl(store, later, "later", LATER_SECONDS).await?;
+    eventually(async || Ok(value(store, later).await?.is_none() || value(store, key).await?.is_none())).await?;
+    ensure!(value(store, key).await?.is_none(), "the entry does not expire");
+    ensure!(store.head(key).await?.is_none(), "an expired entry has a version");
+    Ok(())
 }
 
 /// Polls until the condition holds.

@@ -102,7 +102,8 @@ impl Bucket {
     }
 
     /// Adds `delta` to the integer under `key`, 0 if there is no entry, and returns the sum. Concurrent increments are
-    /// never lost.
+    /// never lost. An entry keeps its TTL, and a new one has none: for a counter that expires, create it with
+    /// [`set_with`](Self::set_with), a TTL and `if_absent`.
     ///
     /// # Errors
     /// Returns an error if the value is not a decimal integer, or if the sum overflows `i64`; the entry is then
@@ -140,6 +141,7 @@ mod tests {
         send(|bucket| bucket.set("key", "value"));
         send(|bucket| bucket.swap("key", "value", crate::Expected::new()));
         send(|bucket| bucket.update("key", |_| Some("value")));
+        send(|bucket| bucket.update_with("key", crate::UpdateOptions::new(), |_| Some("value")));
         send(|bucket| bucket.keys(""));
         send(|bucket| bucket.get_many(["key"]));
     }

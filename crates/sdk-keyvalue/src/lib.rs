@@ -21,6 +21,6 @@ pub use bucket::Bucket;
 pub use change::Change;
 pub use error::Error;
 pub use keys::{Keys, Page};
-pub use options::SetOptions;
+pub use options::{SetOptions, UpdateOptions};
 pub use swap::{Entry, Expected, Swap, Version};
 pub use tempo_sdk_macros::watcher;

@@ -1,7 +1,8 @@
 //! Compare-and-swap: writes that take effect only on an expected state of the entry.
 
+use crate::bindings::tempo::keyvalue::lifetimes;
 use crate::bindings::wasmcloud::keyvalue::cas;
-use crate::{Bucket, Error};
+use crate::{Bucket, Error, UpdateOptions};
 
 /// The version of an entry. Two versions are equal if and only if the entry is in the same state; versions have no
 /// order.
@@ -56,6 +57,15 @@ impl Expected {
     }
 }
 
+impl Swap {
+    fn from_host(result: cas::CasResult) -> Self {
+        match result {
+            cas::CasResult::Swapped => Self::Done,
+            cas::CasResult::Stale(entry) => Self::Stale(entry.map(Entry::from_host)),
+        }
+    }
+}
+
 /// The result of a [swap](Bucket::swap).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
@@ -76,7 +86,7 @@ impl Bucket {
     }
 
     /// Writes `value` under `key` if the entry matches `expected`. [`update`](Self::update) retries until the swap
-    /// succeeds.
+    /// succeeds. The written entry has no TTL, even if the old one had one; [`swap_with`](Self::swap_with) can keep it.
     ///
     /// ```no_run
     /// # async fn example(bucket: tempo_sdk_keyvalue::Bucket) -> Result<(), tempo_sdk_keyvalue::Error> {
@@ -100,10 +110,22 @@ impl Bucket {
         value: impl Into<Vec<u8>>,
         expected: Expected,
     ) -> Result<Swap, Error> {
-        Ok(match cas::swap(&self.host, key.into(), value.into(), expected.into_host()).await? {
-            cas::CasResult::Swapped => Swap::Done,
-            cas::CasResult::Stale(entry) => Swap::Stale(entry.map(Entry::from_host)),
-        })
+        Ok(Swap::from_host(cas::swap(&self.host, key.into(), value.into(), expected.into_host()).await?))
+    }
+
+    /// Like [`swap`](Self::swap), with a TTL: the old one or another. The component then imports `tempo:keyvalue@0.1.0`.
+    ///
+    /// # Errors
+    /// As [`swap`](Self::swap), and [`Error::InvalidArgument`] if the TTL is zero, or the store has no TTLs.
+    pub async fn swap_with(
+        &self,
+        key: impl Into<String>,
+        value: impl Into<Vec<u8>>,
+        expected: Expected,
+        options: UpdateOptions,
+    ) -> Result<Swap, Error> {
+        let (expected, lifetime) = (expected.into_host(), options.to_host());
+        Ok(Swap::from_host(lifetimes::swap(&self.host, key.into(), value.into(), expected, lifetime).await?))
     }
 }
 

@@ -5,13 +5,18 @@ use std::fmt;
 use std::sync::Arc;
 
 use futures::future::try_join_all;
-use tempo_settings::{BackendUrl, DEFAULT_NAME, Error, ErrorKind, Flag, NamedUrl, private};
+use tempo_settings::{BackendUrl, DEFAULT_NAME, Error, ErrorKind, Flag, NamedUrl, ValueForm, private};
 
 use crate::BackendContext;
 use crate::BackendSchemes;
 
 /// The directory of stores without a configured URL.
-pub const DATA: Flag = Flag::new("data", "DIR", "Directory of stores for which no URL is given").default(".tempo");
+pub const DATA: Flag =
+    Flag::new("data", "DIR", "Directory of stores for which no URL is given").default(".tempo").form(ValueForm::Path);
+
+/// The app of the component, which distinguishes it from components of the same name.
+pub const APP: Flag =
+    Flag::new("app", "NAME", "The app that the component is part of: the names of its consumers begin with it");
 
 /// The stores of one component, by name. Cheap to clone.
 pub struct Backends<B: ?Sized> {
@@ -96,6 +101,14 @@ impl<B: ?Sized + Send + Sync + 'static> Backends<B> {
         let schemes = named.iter().map(|named| (named.name.clone(), named.url.scheme().to_owned()));
         let schemes = Arc::new(schemes.collect());
         Ok(Self { stores: Arc::new(stores), schemes, fallback: (!configured).then_some(fallback) })
+    }
+
+    /// Returns these stores without the store `name`, and that store.
+    #[must_use]
+    pub fn without(self, name: &str) -> (Self, Option<Arc<B>>) {
+        let mut stores = (*self.stores).clone();
+        let store = stores.remove(name);
+        (Self { stores: Arc::new(stores), ..self }, store)
     }
 
     /// Returns the store `name`.

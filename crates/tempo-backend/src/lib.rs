@@ -15,7 +15,7 @@ mod scheme;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 
-pub use backends::{Backends, DATA};
+pub use backends::{APP, Backends, DATA};
 pub use byte_budget::{ByteBudget, OverBudget, Reservation};
 pub use context::BackendContext;
 pub use fault::Fault;

@@ -13,24 +13,29 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use tempo_backend::{BackendContext, BackendScheme};
-use tempo_keyvalue::{Change, Condition, Entry, ErrorKind, KeyValueStore, Result, Version};
+use tempo_keyvalue::{Change, Condition, Entry, ErrorKind, Increment, KeyValueStore, Result, Version};
 use tempo_settings::{BackendUrl, Flag};
 
 use crate::address::Address;
 use crate::connection::{Connection, ConnectionLost};
 use crate::error::NatsError;
 use crate::key;
+use crate::listing::Windows;
 use crate::options;
 
 mod bucket;
+mod clock;
 mod error;
+mod expiry;
 mod head;
 mod marker;
+mod rewrite;
 mod seen;
 mod walk;
 mod watch;
 
 use bucket::Bucket;
+use clock::ServerClock;
 use head::Head;
 use seen::RecentValues;
 
@@ -50,6 +55,7 @@ const MAX_TTL_SECONDS: u64 = 100 * 365 * 24 * 3600;
 ///
 /// - A version is the revision of the entry in the bucket.
 /// - A TTL is rounded up to whole seconds. An expired entry disappears within about a second.
+/// - An increment, or a replacement, keeps the end of the entry's lifetime, to the millisecond and by the server's clock.
 /// - Deletion and expiry leave a marker for an hour, so that a watcher that is disconnected for less receives the change. In a
 ///   bucket without limit markers, markers stay.
 /// - With several replicas, the leader serves reads, so that a read returns the last write.
@@ -57,6 +63,8 @@ pub struct NatsKeyValue {
     connection: Connection,
     bucket: Bucket,
     seen: RecentValues,
+    clock: ServerClock,
+    windows: Windows<()>,
 }
 
 impl fmt::Debug for NatsKeyValue {
@@ -95,11 +103,19 @@ impl KeyValueStore for NatsKeyValue {
         let life = ttl.map(|ttl| self.life(ttl)).transpose()?;
         let version = match condition {
             Condition::Always => self.publish(&key, headers(None, life), value).await?,
-            Condition::Version(version) => self.replace(&key, life, value, version).await?,
+            Condition::Version(version) => self.swap(&key, life, value, version).await?,
             Condition::Absent => self.create(&key, life, value).await?,
         };
         self.seen.note(version);
         Ok(version)
+    }
+
+    async fn replace(&self, key: &str, value: Bytes, version: Version) -> Result<Version> {
+        self.write_over(key, value, version).await
+    }
+
+    async fn increment(&self, key: &str, increment: Increment) -> Result<i128> {
+        self.add(key, increment).await
     }
 
     async fn delete(&self, key: &str) -> Result<()> {
@@ -107,7 +123,7 @@ impl KeyValueStore for NatsKeyValue {
     }
 
     async fn keys(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>> {
-        walk::keys(&self.connection, &self.bucket, prefix, after, limit).await
+        walk::keys(&self.connection, &self.bucket, &self.windows, (prefix, after), limit).await
     }
 
     async fn watch(&self) -> Result<BoxStream<'static, Result<Change>>> {
@@ -128,7 +144,8 @@ impl NatsKeyValue {
 
     async fn over(connection: Connection, address: &Address) -> tempo_settings::Result<Self> {
         let bucket = Bucket::open(&connection, address).await?;
-        Ok(Self { connection, bucket, seen: RecentValues::new() })
+        let (seen, clock, windows) = (RecentValues::new(), ServerClock::default(), Windows::new());
+        Ok(Self { connection, bucket, seen, clock, windows })
     }
 
     /// Returns the entry of a key, unless it is a marker.
@@ -163,7 +180,7 @@ impl NatsKeyValue {
 
     /// Replaces the value with this version. The server checks that it is the last message; whether it is a value or a marker, which
     /// the server does not check, cannot change.
-    async fn replace(&self, key: &str, life: Option<u64>, value: Bytes, version: Version) -> Result<Version> {
+    async fn swap(&self, key: &str, life: Option<u64>, value: Bytes, version: Version) -> Result<Version> {
         let known = self.seen.is_value(version);
         if !known && self.version(key).await? != Some(version) {
             return Err(error::condition());
@@ -239,13 +256,12 @@ impl NatsKeyValue {
         }
     }
 
-    /// Rounds a TTL up to whole seconds, the server's unit.
+    /// Returns a TTL in the server's unit.
     fn life(&self, ttl: Duration) -> Result<u64> {
         if !self.bucket.ends_lives() {
             return Err(error::no_lifetimes());
         }
-        let started = u64::from(ttl.subsec_nanos() > 0);
-        Ok(ttl.as_secs().saturating_add(started).clamp(1, MAX_TTL_SECONDS))
+        Ok(expiry::seconds(ttl))
     }
 }
 

@@ -56,6 +56,8 @@ pub mod fuzzing;
 mod key;
 #[cfg(feature = "keyvalue")]
 mod keyvalue;
+#[cfg(any(feature = "blobstore", feature = "keyvalue"))]
+mod listing;
 mod login;
 #[cfg(feature = "messaging")]
 mod messaging;

@@ -4,14 +4,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_nats::ConnectOptions;
-use tempo_settings::{Error, ErrorKind, Flag, PemContent, Settings};
+use tempo_settings::{Error, ErrorKind, Flag, PemContent, Settings, ValueForm};
 
 use crate::address::Address;
 use crate::login::{self, Login};
 
-const CA: Flag = Flag::new("nats-ca", "FILE", "Certificates (PEM) to trust for NATS over TLS, instead of the system's");
-const CERT: Flag = Flag::new("nats-cert", "FILE", "The certificate (PEM) to show to a NATS server, with --nats-key");
-const KEY: Flag = Flag::new("nats-key", "FILE", "The private key (PEM) of --nats-cert");
+const CA: Flag = Flag::new("nats-ca", "FILE", "Certificates (PEM) to trust for NATS over TLS, instead of the system's")
+    .form(ValueForm::Path);
+const CERT: Flag = Flag::new("nats-cert", "FILE", "The certificate (PEM) to show to a NATS server, with --nats-key")
+    .form(ValueForm::Path);
+const KEY: Flag = Flag::new("nats-key", "FILE", "The private key (PEM) of --nats-cert").form(ValueForm::Path);
 const CONNECT_TIMEOUT: Flag =
     Flag::new("connect-timeout", "TIME", "How long to try to reach a server at start").default("10s");
 

@@ -12,6 +12,7 @@ use crate::host_key::KEY_FILE;
 use crate::log;
 use crate::notices::Notices;
 use crate::registry::ToolEntry;
+use crate::separator::split;
 use crate::settings_file::{self, SETTINGS};
 
 /// A headed group of flags in the help.
@@ -191,50 +192,46 @@ fn with_flags(mut command: Command, groups: &[FlagGroup]) -> Command {
 fn load(matches: &ArgMatches, groups: &[FlagGroup], tools: &[ToolEntry]) -> anyhow::Result<LoadedSettings> {
     let of_tools = || tools.iter().flat_map(|tool| &tool.flags);
     let flags = || groups.iter().flat_map(|group| &group.flags).chain(of_tools());
+    let variables: BTreeSet<String> = flags().map(Flag::variable).collect();
     let mut loaded = LoadedSettings::default();
     let named = command_line_values(matches, &ENV_FILE).pop().or(variable(&ENV_FILE)?);
     let file = match loaded.read(named, &ENV_FILE, ".env")? {
-        Some((path, text)) => env_file::parse(&text, &path)?,
+        Some((path, bytes)) => env_file::parse(&bytes, &path, |name| variables.contains(name))?,
         None => Variables::new(),
     };
-    check_names(&file, flags())?;
+    check_names(&file, &variables)?;
     let named = file.get(&SETTINGS.variable()).map(|value| value.text.clone());
     let named = command_line_values(matches, &SETTINGS).pop().or(variable(&SETTINGS)?).or(named);
     let table = match loaded.read(named, &SETTINGS, "tempo.toml")? {
-        Some((path, text)) => settings_file::parse(&text, &path, flags())?,
+        Some((path, bytes)) => settings_file::parse(&bytes, &path, flags())?,
         None => settings_file::Values::new(),
     };
     check_key(file.get(&KEY_FILE.variable()))?;
     check_key(table.get(KEY_FILE.name).and_then(|values| values.first()))?;
     let settings = &mut loaded.settings;
     for flag in flags() {
-        let texts = command_line_values(matches, flag);
-        if !texts.is_empty() {
-            settings
-                .set(flag, texts.into_iter().map(|text| Value { text, source: ValueSource::CommandLine }).collect());
-        } else if let Some(text) = variable(flag)? {
-            settings.set(flag, split(flag, &text, &ValueSource::Environment));
-        } else if let Some(value) = file.get(&flag.variable()) {
-            settings.set(flag, split(flag, &value.text, &value.source));
-        } else if let Some(values) = table.get(flag.name) {
-            settings.set(flag, values.clone());
-        }
+        let given = |text| Value { text, source: ValueSource::CommandLine };
+        let command_line = command_line_values(matches, flag).into_iter().map(given).collect();
+        let environment = variable(flag)?.map(|text| split(flag, &text, &ValueSource::Environment)).transpose()?;
+        let of_file = file.get(&flag.variable()).map(|value| split(flag, &value.text, &value.source)).transpose()?;
+        let of_table = table.get(flag.name).cloned();
+        settings.merge(flag, [Some(command_line), environment, of_file, of_table].into_iter().flatten());
     }
     Ok(loaded)
 }
 
 impl LoadedSettings {
-    /// Reads the file that `flag` names, or else `default`, if it exists and is trusted. Returns its path and text.
-    fn read(&mut self, named: Option<String>, flag: &Flag, default: &str) -> Result<Option<(String, String)>, Error> {
+    /// Reads the file that `flag` names, or else `default`, if it exists and is trusted. Returns its path and contents.
+    fn read(&mut self, named: Option<String>, flag: &Flag, default: &str) -> Result<Option<(String, Vec<u8>)>, Error> {
         self.files.push(named.as_deref().unwrap_or(default).into());
         if let Some(path) = named {
-            let text = std::fs::read_to_string(&path)
+            let bytes = std::fs::read(&path)
                 .map_err(|error| Error::new(ErrorKind::NotFound, format!("cannot read {path}")).with_source(error))?;
-            return Ok(Some((path, text)));
+            return Ok(Some((path, bytes)));
         }
-        Ok(match found_file::read(default.as_ref())? {
+        Ok(match found_file::read(default.as_ref()) {
             FoundFile::Absent => None,
-            FoundFile::Trusted(text) => Some((default.to_owned(), text)),
+            FoundFile::Trusted(bytes) => Some((default.to_owned(), bytes)),
             FoundFile::Ignored(reason) => {
                 self.notices.add(format!("{default} is ignored: {reason}; --{} {default} reads it", flag.name));
                 None
@@ -266,8 +263,7 @@ fn variable(flag: &Flag) -> Result<Option<String>, Error> {
 }
 
 /// Refuses unknown `TEMPO_` variables in the environment file: most are misspelt and would silently set nothing.
-fn check_names<'a>(file: &Variables, flags: impl Iterator<Item = &'a Flag>) -> Result<(), Error> {
-    let known: Vec<String> = flags.map(Flag::variable).collect();
+fn check_names(file: &Variables, known: &BTreeSet<String>) -> Result<(), Error> {
     for (name, value) in file.iter().filter(|(name, _)| name.starts_with("TEMPO_")) {
         if !known.contains(name)
             && let ValueSource::File { path, line } = &value.source
@@ -279,24 +275,6 @@ fn check_names<'a>(file: &Variables, flags: impl Iterator<Item = &'a Flag>) -> R
     Ok(())
 }
 
-/// Splits the values of a repeatable flag at commas; `\,` is a comma within a value.
-fn split(flag: &Flag, text: &str, source: &ValueSource) -> Vec<Value> {
-    let mut values = vec![String::new()];
-    let mut characters = text.chars().peekable();
-    while let Some(character) = characters.next() {
-        match (character, values.last_mut()) {
-            ('\\', Some(value)) if flag.repeatable && characters.peek() == Some(&',') => {
-                value.extend(characters.next());
-            }
-            (',', _) if flag.repeatable => values.push(String::new()),
-            (_, Some(value)) => value.push(character),
-            (_, None) => {}
-        }
-    }
-    let used = values.into_iter().filter(|text| !text.is_empty() || !flag.repeatable);
-    used.map(|text| Value { text, source: source.clone() }).collect()
-}
-
 /// Returns clap's message in one line, without its prefix and usage.
 fn usage(error: &clap::Error) -> Error {
     let text = error.to_string();
@@ -306,20 +284,4 @@ fn usage(error: &clap::Error) -> Error {
     let details: Vec<&str> = text.lines().skip(1).map(str::trim).take_while(|line| !is_footer(line)).collect();
     let details = details.join(" ");
     Error::new(ErrorKind::Usage, format!("{what} {}", details.trim()).trim().to_owned() + "; see --help")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn variables_of_repeatable_flags_hold_several_values() {
-        let many = Flag::new("config", "KEY=VALUE", "").repeatable();
-        let texts = |flag: &Flag, text: &str| -> Vec<String> {
-            split(flag, text, &ValueSource::Environment).into_iter().map(|value| value.text).collect()
-        };
-        assert_eq!(texts(&many, r"a=1,b=2\,3,c=\d"), ["a=1", "b=2,3", r"c=\d"]);
-        assert_eq!(texts(&many, ""), Vec::<String>::new());
-        assert_eq!(texts(&Flag::new("x", "X", ""), "a,b"), ["a,b"]);
-    }
 }

@@ -2,10 +2,8 @@
 //! user can have written them.
 
 use std::fs::Metadata;
-use std::io::ErrorKind as IoErrorKind;
+use std::io::{ErrorKind as IoErrorKind, Read as _};
 use std::path::Path;
-
-use tempo_settings::{Error, ErrorKind};
 
 /// The result of reading a settings file.
 #[derive(Debug, PartialEq)]
@@ -13,36 +11,43 @@ pub(crate) enum FoundFile {
     /// The file does not exist.
     Absent,
     /// The contents of a file that only the user or root can have written.
-    Trusted(String),
+    Trusted(Vec<u8>),
     /// The reason why the file is ignored.
     Ignored(&'static str),
 }
 
-/// Reads `path` if it can only have been written by the user or by root.
-///
-/// # Errors
-///
-/// The file cannot be read.
-pub(crate) fn read(path: &Path) -> Result<FoundFile, Error> {
+/// Maximum bytes of a settings file.
+const MAX_FILE_BYTES: u64 = 1 << 20;
+
+/// Reads `path` if it can only have been written by the user or by root. A file that cannot be read is ignored: it may be
+/// another program's.
+pub(crate) fn read(path: &Path) -> FoundFile {
+    match try_read(path) {
+        Ok(found) => found,
+        Err(error) if error.kind() == IoErrorKind::NotFound => FoundFile::Absent,
+        Err(error) if error.kind() == IoErrorKind::PermissionDenied => FoundFile::Ignored("this user may not read it"),
+        Err(_) => FoundFile::Ignored("it cannot be read"),
+    }
+}
+
+fn try_read(path: &Path) -> std::io::Result<FoundFile> {
     // The owner of a link chooses which file is read, so the link is checked as well as the file.
-    let (link, file) = match (std::fs::symlink_metadata(path), std::fs::metadata(path)) {
-        (Ok(link), Ok(file)) => (link, file),
-        (Err(error), _) | (_, Err(error)) if error.kind() == IoErrorKind::NotFound => return Ok(FoundFile::Absent),
-        (Err(error), _) | (_, Err(error)) => return Err(unreadable(path, error)),
-    };
+    let (link, file) = (std::fs::symlink_metadata(path)?, std::fs::metadata(path)?);
     if !file.is_file() {
         return Ok(FoundFile::Ignored("it is not a file"));
     }
     if let Some(reason) = distrust(&link, false) {
         return Ok(FoundFile::Ignored(reason));
     }
-    let file = std::fs::File::open(path).map_err(|error| unreadable(path, error))?;
+    let file = std::fs::File::open(path)?;
     // Checked again on the open file, which may have been replaced since.
-    let metadata = file.metadata().map_err(|error| unreadable(path, error))?;
-    if let Some(reason) = distrust(&metadata, true) {
+    if let Some(reason) = distrust(&file.metadata()?, true) {
         return Ok(FoundFile::Ignored(reason));
     }
-    std::io::read_to_string(file).map(FoundFile::Trusted).map_err(|error| unreadable(path, error))
+    let mut bytes = Vec::new();
+    file.take(MAX_FILE_BYTES.saturating_add(1)).read_to_end(&mut bytes)?;
+    let fits = u64::try_from(bytes.len()).is_ok_and(|length| length <= MAX_FILE_BYTES);
+    Ok(if fits { FoundFile::Trusted(bytes) } else { FoundFile::Ignored("it is larger than 1 MiB") })
 }
 
 /// Returns why users other than this one and root may have written a file. `check_mode` is false for links, whose mode has no
@@ -69,10 +74,6 @@ fn distrust(_: &Metadata, _: bool) -> Option<&'static str> {
     None
 }
 
-fn unreadable(path: &Path, error: std::io::Error) -> Error {
-    Error::new(ErrorKind::NotFound, format!("cannot read {}", path.display())).with_source(error)
-}
-
 #[cfg(test)]
 #[cfg(unix)]
 mod tests {
@@ -90,11 +91,24 @@ mod tests {
     fn a_file_that_others_can_write_is_ignored() {
         let directory = tempfile::tempdir().unwrap();
         for (mode, trusted) in [(0o600, true), (0o644, true), (0o664, true), (0o666, false), (0o602, false)] {
-            let found = read(&file(directory.path(), mode)).unwrap();
+            let found = read(&file(directory.path(), mode));
             assert_eq!(matches!(found, FoundFile::Trusted(_)), trusted, "{mode:o}");
         }
-        assert_eq!(read(&directory.path().join("absent")).unwrap(), FoundFile::Absent);
-        assert_eq!(read(directory.path()).unwrap(), FoundFile::Ignored("it is not a file"));
+        assert_eq!(read(&directory.path().join("absent")), FoundFile::Absent);
+        assert_eq!(read(directory.path()), FoundFile::Ignored("it is not a file"));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_ignored() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("loop");
+        symlink(&path, &path).unwrap();
+        assert_eq!(read(&path), FoundFile::Ignored("it cannot be read"));
+        for (size, read_whole) in [(MAX_FILE_BYTES - 1, true), (MAX_FILE_BYTES, true), (MAX_FILE_BYTES + 1, false)] {
+            let path = file(directory.path(), 0o600);
+            std::fs::File::options().write(true).open(&path).unwrap().set_len(size).unwrap();
+            assert_eq!(matches!(read(&path), FoundFile::Trusted(_)), read_whole, "{size}");
+        }
     }
 
     #[test]
@@ -103,16 +117,16 @@ mod tests {
         let path = file(directory.path(), 0o644);
         let link = directory.path().join("link");
         symlink(&path, &link).unwrap();
-        assert_eq!(read(&link).unwrap(), FoundFile::Trusted("text".to_owned()));
+        assert_eq!(read(&link), FoundFile::Trusted(b"text".to_vec()));
         if lchown(&link, Some(1), None).is_err() {
             eprintln!("skipped: only root can give a file to another user");
             return;
         }
         let others = FoundFile::Ignored("it belongs to another user");
-        assert_eq!(read(&link).unwrap(), others, "a link of another user's");
+        assert_eq!(read(&link), others, "a link of another user's");
         lchown(&link, Some(0), None).unwrap();
         chown(&path, Some(1), None).unwrap();
-        assert_eq!(read(&link).unwrap(), others, "a link to another user's file");
-        assert_eq!(read(&path).unwrap(), others);
+        assert_eq!(read(&link), others, "a link to another user's file");
+        assert_eq!(read(&path), others);
     }
 }

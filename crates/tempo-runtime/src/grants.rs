@@ -4,17 +4,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tempo_core::{Acceptor, Limits, LogBudget, StoreContext};
-use tempo_settings::{Disclosure, Error, ErrorKind, Flag, FlagValue, KeyValue, Settings};
+use tempo_settings::{Disclosure, Error, ErrorKind, Flag, FlagValue, KeyValue, Settings, ValueForm};
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
 
 use crate::guest_output::{GuestOutput, OutputStreamKind};
 use crate::own_files::{ALLOW_OWN_FILES, OwnFiles};
 use crate::sockets::{self, SocketGrants, StoreSockets};
 
-const ENV: Flag =
-    Flag::new("env", "KEY=VALUE", "An environment variable for the guest").repeatable().grants(Disclosure::Name);
+const ENV: Flag = Flag::new("env", "KEY=VALUE", "An environment variable for the guest")
+    .repeatable()
+    .form(ValueForm::KeyValue)
+    .grants(Disclosure::Name);
 const DIR: Flag = Flag::new("dir", "HOST::GUEST[:rw]", "A directory for the guest, read-only unless it ends in :rw")
     .repeatable()
+    .form(ValueForm::Directory)
     .grants(Disclosure::Whole);
 /// The flags of grants, without those of sockets.
 const OWN_FLAGS: [Flag; 3] = [ENV, DIR, ALLOW_OWN_FILES];
@@ -110,13 +113,16 @@ struct Directory {
 }
 
 impl FlagValue for Directory {
-    const EXPECTED: &'static str = "HOST::GUEST or HOST::GUEST:rw";
+    const EXPECTED: &'static str = "HOST::GUEST, HOST::GUEST:ro or HOST::GUEST:rw";
 
     fn parse(text: &str) -> Option<Self> {
         let (host, guest) = text.split_once("::")?;
-        let (guest, permissions) = match guest.strip_suffix(":rw") {
-            Some(guest) => (guest, FsPerms::ReadWrite),
+        // A guest's path has no colon, so that a misspelt mode is an error and not a part of the path.
+        let (guest, permissions) = match guest.split_once(':') {
+            Some((guest, "rw")) => (guest, FsPerms::ReadWrite),
+            Some((guest, "ro")) => (guest, FsPerms::ReadOnly),
             None => (guest, FsPerms::ReadOnly),
+            Some(_) => return None,
         };
         let complete = !host.is_empty() && !guest.is_empty();
         complete.then(|| Self { host: host.into(), guest: guest.to_owned(), permissions })
@@ -132,7 +138,9 @@ mod tests {
         let read_only = Directory::parse("./data::/data").unwrap();
         assert_eq!((read_only.guest.as_str(), read_only.permissions), ("/data", FsPerms::ReadOnly));
         assert_eq!(Directory::parse("a::/b:rw").unwrap().permissions, FsPerms::ReadWrite);
-        for bad in ["a", "a:/b", "::b", "a::", "a:::rw"] {
+        let mode = |text| Directory::parse(text).map(|directory| (directory.guest, directory.permissions));
+        assert_eq!(mode("d::/d:ro"), Some(("/d".to_owned(), FsPerms::ReadOnly)));
+        for bad in ["a", "a:/b", "::b", "a::", "a:::rw", "a:::ro", "a::/b:wr", "a::/b:", "a::/b:ro:rw", "a::/b:RO"] {
             assert_eq!(Directory::parse(bad), None, "{bad}");
         }
     }

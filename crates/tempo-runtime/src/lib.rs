@@ -56,6 +56,7 @@ mod runtime;
 #[cfg_attr(not(feature = "fuzzing"), allow(unreachable_pub, reason = "the fuzz targets call it"))]
 mod scan;
 #[cfg_attr(not(feature = "fuzzing"), allow(unreachable_pub, reason = "the fuzz targets call it"))]
+mod separator;
 mod settings_file;
 mod signals;
 mod sockets;

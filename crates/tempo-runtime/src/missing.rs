@@ -12,6 +12,7 @@ use crate::release_candidate::{self, is_other_candidate, name_in_file, name_in_r
 /// Services of Tempo's runtimes: package, service, runtimes. Errors of a runtime without the service name them.
 const CATALOGUE: &[(&str, &str, &str)] = &[
     ("tempo:blobstore", "WasiBlobstore", "tempo and tempo-worker"),
+    ("tempo:keyvalue", "WasiKeyValue", "tempo and tempo-worker"),
     ("tempo:messaging", "WasiMessaging", "tempo and tempo-worker"),
     ("wasi:blobstore", "WasiBlobstore", "tempo and tempo-worker"),
     ("wasi:config", "WasiConfig", "tempo, tempo-http and tempo-worker"),

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::path::Path;
 
 use tempo_settings::{Error, ErrorKind, Flag, Value, ValueSource};
 use toml::Spanned;
@@ -19,12 +20,15 @@ pub(crate) const SETTINGS: Flag =
 /// The values of flags, by the flags' names.
 pub(crate) type Values = BTreeMap<&'static str, Vec<Value>>;
 
-/// Parses `text`, the contents of the file `path`, into the values of `flags`.
+/// Parses `bytes`, the contents of the file `path`, into the values of `flags`. Relative paths in values go by the file's folder.
 ///
 /// # Errors
 ///
-/// The text is not TOML, or has a key that is not a flag.
-pub fn parse<'a>(text: &str, path: &str, flags: impl Iterator<Item = &'a Flag>) -> Result<Values, Error> {
+/// The bytes are not TOML in UTF-8, or have a key that is not a flag.
+pub fn parse<'a>(bytes: &[u8], path: &str, flags: impl Iterator<Item = &'a Flag>) -> Result<Values, Error> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let text = std::str::from_utf8(bytes)
+        .map_err(|_| Error::new(ErrorKind::BadConfiguration, format!("{path}: not UTF-8; save the file as UTF-8")))?;
     SettingsParser { file: path.to_owned(), text }.values(&flags.collect::<Vec<_>>())
 }
 
@@ -43,7 +47,11 @@ impl SettingsParser<'_> {
             let Some(flag) = flags.iter().find(|flag| flag.name == name && !flag.environment_only) else {
                 return Err(self.bad(key.span(), &format!("{name}: no such setting; `run --help` lists them")));
             };
-            values.insert(flag.name, self.flag(flag, value)?);
+            let mut given = self.flag(flag, value)?;
+            if let Some(folder) = Path::new(&self.file).parent().filter(|folder| !folder.as_os_str().is_empty()) {
+                given.iter_mut().for_each(|value| value.text = flag.form.relative_to(folder, &value.text));
+            }
+            values.insert(flag.name, given);
         }
         Ok(values)
     }
@@ -138,6 +146,8 @@ impl SettingsParser<'_> {
 
 #[cfg(test)]
 mod tests {
+    use tempo_settings::ValueForm;
+
     use super::*;
 
     const ADDR: Flag = Flag::new("addr", "HOST:PORT", "");
@@ -163,6 +173,20 @@ mod tests {
         assert_eq!(values["addr"][0].source, ValueSource::SettingsFile { path: "tempo.toml".into(), line: 1 });
         let list = super::tests::values("keyvalue = [\"memory:\", \"b=file:b\"]").unwrap();
         assert_eq!(texts(&list, &STORES), ["memory:", "b=file:b"]);
+    }
+
+    #[test]
+    fn relative_paths_go_by_the_folder_of_the_file() {
+        let stores = Flag::new("keyvalue", "[NAME=]URL", "").repeatable().form(ValueForm::NamedUrl);
+        let text = b"\xef\xbb\xbfaddr = \"a:1\"\n[keyvalue]\nb = \"file:b\"\nc = \"file:/c\"\n";
+        let texts = |path: &str| {
+            let values = parse(text, path, [&ADDR, &stores].into_iter()).unwrap();
+            values[stores.name].iter().map(|value| value.text.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(texts("tempo.toml"), ["b=file:b", "c=file:/c"]);
+        assert_eq!(texts("conf/tempo.toml"), ["b=file:conf/b", "c=file:/c"]);
+        let error = parse(b"addr = \"\xff\"", "tempo.toml", [&ADDR].into_iter()).unwrap_err();
+        assert_eq!(error.to_string(), "tempo.toml: not UTF-8; save the file as UTF-8");
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod private;
 mod reloadable;
 mod secret;
 mod settings;
+mod value_form;
 
 pub use address_kind::AddressKind;
 pub use address_range::AddressRange;
@@ -26,3 +27,4 @@ pub use pem::PemContent;
 pub use reloadable::Reloadable;
 pub use secret::Secret;
 pub use settings::{Flag, Settings, Value, ValueSource};
+pub use value_form::ValueForm;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::{Disclosure, Error, ErrorKind, FlagValue};
+use crate::{Disclosure, Error, ErrorKind, FlagValue, ValueForm};
 
 /// One setting: a command-line flag and, under [`Flag::variable`], an environment variable.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +26,8 @@ pub struct Flag {
     pub bare: Option<&'static str>,
     /// If its values are grants to the component, the part of them that may be displayed.
     pub grants: Option<Disclosure>,
+    /// The form of its values.
+    pub form: ValueForm,
     /// Whether it is only an environment variable called [`Flag::name`], which other programs use too.
     pub environment_only: bool,
 }
@@ -42,6 +44,7 @@ impl Flag {
             first_key: None,
             bare: None,
             grants: None,
+            form: ValueForm::Text,
             environment_only: false,
         }
     }
@@ -66,7 +69,13 @@ impl Flag {
         Self { grants: Some(disclosure), ..self }
     }
 
-    /// Lets the flag be given more than once.
+    /// Sets the form of the values.
+    pub const fn form(self, form: ValueForm) -> Self {
+        Self { form, ..self }
+    }
+
+    /// Lets the flag be given more than once. The values of all sources apply, except those whose name has a value of a source
+    /// with higher precedence.
     pub const fn repeatable(self) -> Self {
         Self { repeatable: true, ..self }
     }
@@ -74,11 +83,11 @@ impl Flag {
     /// Makes the flag repeatable, with values `[NAME=]FIRST[;KEY=VALUE]...`. In the settings file such a value may be a
     /// table: `key` is the key of `FIRST`, `name` the key of `NAME`, and all other keys are options.
     pub const fn with_options(self, key: &'static str) -> Self {
-        Self { repeatable: true, first_key: Some(key), ..self }
+        Self { repeatable: true, first_key: Some(key), form: ValueForm::WithOptions, ..self }
     }
 
     /// Returns the flag's environment variable: `TEMPO_MAX_MEMORY`. In the variable of a repeatable flag, commas separate
-    /// values, and `\,` is a comma within a value.
+    /// values, and `\,` is a comma within a value; `\=` is an equals sign within a value of `KEY=VALUE`.
     pub fn variable(&self) -> String {
         if self.environment_only {
             return self.name.to_owned();
@@ -156,6 +165,22 @@ impl Settings {
     /// Sets the values of `flag`, replacing previous ones.
     pub fn set(&mut self, flag: &Flag, values: Vec<Value>) {
         self.values.insert(flag.name, values);
+    }
+
+    /// Sets the values of `flag` from `sources`, the one with the highest precedence first. A flag that is not repeatable takes
+    /// the values of the first source that has some. A repeatable one takes all, the first source's last, without those whose
+    /// [name](ValueForm::name_of) has a value in an earlier source.
+    pub fn merge(&mut self, flag: &Flag, sources: impl IntoIterator<Item = Vec<Value>>) {
+        let mut sources = sources.into_iter().filter(|values| !values.is_empty());
+        let Some(mut merged) = sources.next() else { return };
+        for lower in sources.take_while(|_| flag.repeatable) {
+            let is_set =
+                |value: &Value| merged.iter().any(|set| flag.form.name_of(&set.text) == flag.form.name_of(&value.text));
+            let mut values: Vec<Value> = lower.into_iter().filter(|value| !is_set(value)).collect();
+            values.append(&mut merged);
+            merged = values;
+        }
+        self.set(flag, merged);
     }
 
     /// Returns the value of `flag`, its default, or `None`.
@@ -259,5 +284,25 @@ mod tests {
         assert_eq!(settings.require::<SocketAddr>(&ADDR).unwrap().port(), 8080);
         settings.set(&ADDR, vec![Value { text: "127.0.0.1:1".into(), source: ValueSource::CommandLine }]);
         assert_eq!(settings.require::<SocketAddr>(&ADDR).unwrap().port(), 1);
+    }
+
+    #[test]
+    fn sources_are_merged_by_the_names_of_values() {
+        let config = Flag::new("config", "KEY=VALUE", "").repeatable().form(ValueForm::KeyValue);
+        let urls = Flag::new("allow-http", "URL", "").repeatable();
+        let source = |texts: &[&str]| -> Vec<Value> {
+            let value = |text: &&str| Value { text: (*text).to_owned(), source: ValueSource::Environment };
+            texts.iter().map(value).collect()
+        };
+        let merged = |flag: &Flag, sources: &[&[&str]]| -> Vec<String> {
+            let mut settings = Settings::default();
+            settings.merge(flag, sources.iter().map(|texts| source(texts)));
+            settings.raw_values(flag).iter().map(|value| value.text.clone()).collect()
+        };
+        assert_eq!(merged(&config, &[&["a=1"], &[], &["b=2", "a=2"], &["b=3", "c=3"]]), ["c=3", "b=2", "a=1"]);
+        assert_eq!(merged(&config, &[&["a=1", "a=2"], &["a=3"]]), ["a=1", "a=2"]);
+        assert_eq!(merged(&urls, &[&["https://a"], &["https://b", "https://a"]]), ["https://b", "https://a"]);
+        assert_eq!(merged(&ADDR, &[&["a:1"], &["b:2"]]), ["a:1"]);
+        assert_eq!(merged(&ADDR, &[&[], &[]]), Vec::<String>::new());
     }
 }

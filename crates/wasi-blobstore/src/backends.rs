@@ -3,17 +3,25 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::path::Path;
+use std::sync::Arc;
 
-use tempo_backend::{BackendSchemes, Backends, DATA};
+use tempo_backend::{APP, BackendSchemes, Backends, DATA};
 use tempo_blobstore::BLOBSTORE;
 use tempo_core::{Backend, BootContext, StoreContext};
-use tempo_settings::{BackendUrl, Flag, Size};
+use tempo_settings::{BackendUrl, Error, ErrorKind, Flag, Size};
 
+use crate::own::OwnContainers;
 use crate::telemetry::instrument;
 use crate::{BlobstoreCtx, Container, WasiBlobstore};
 
 const MAX_OBJECT_SIZE: Flag =
     Flag::new("max-object-size", "SIZE", "Largest object that a component may write").default("1GiB");
+
+const MAX_CONTAINERS: Flag =
+    Flag::new("max-containers", "N", "Containers that a component may create, with --blobstore '*=URL'").default("64");
+
+/// The name of the URL in which a component creates containers of its own.
+const ANY: &str = "*";
 
 /// The backend of [`WasiBlobstore`](crate::WasiBlobstore) with the schemes `S`: `BlobstoreBackends<(Memory, File)>`.
 /// Without `--blobstore`, `default` is a directory below `--data`.
@@ -30,7 +38,7 @@ impl<S> fmt::Debug for BlobstoreBackends<S> {
 
 impl<S: BackendSchemes<dyn Container>> Backend<WasiBlobstore> for BlobstoreBackends<S> {
     fn flags() -> Vec<Flag> {
-        [vec![BLOBSTORE, MAX_OBJECT_SIZE, DATA], S::flags()].concat()
+        [vec![BLOBSTORE, MAX_CONTAINERS, MAX_OBJECT_SIZE, DATA, APP], S::flags()].concat()
     }
 
     async fn connect(boot: BootContext<'_>) -> tempo_settings::Result<Self> {
@@ -41,7 +49,9 @@ impl<S: BackendSchemes<dyn Container>> Backend<WasiBlobstore> for BlobstoreBacke
             instrument(boot.telemetry, system, name, container)
         })
         .await?;
-        let state = BlobstoreCtx::new(containers, max_object.0 as u64, boot.limits);
+        let (containers, base) = containers.without(ANY);
+        let own = base.map(|base| own_containers(boot, &containers, base)).transpose()?;
+        let state = BlobstoreCtx::new(containers, max_object.0 as u64, boot.limits).with_own(own);
         Ok(Self { state, schemes: PhantomData })
     }
 
@@ -53,6 +63,23 @@ impl<S: BackendSchemes<dyn Container>> Backend<WasiBlobstore> for BlobstoreBacke
     fn state(&self, store: &StoreContext) -> BlobstoreCtx {
         self.state.for_another_store(&store.bytes)
     }
+}
+
+/// Returns the containers that the component creates in `base`.
+fn own_containers(
+    boot: BootContext<'_>,
+    configured: &Backends<dyn Container>,
+    base: Arc<dyn Container>,
+) -> tempo_settings::Result<OwnContainers> {
+    if let Some((name, _)) = configured.iter().find(|(_, container)| Arc::ptr_eq(container, &base)) {
+        let problem =
+            format!("`{name}` and `{ANY}` have one URL: `{name}` would open the containers of all components");
+        return Err(boot.settings.invalid(&BLOBSTORE, &problem));
+    }
+    let app: Option<String> = boot.settings.get(&APP)?;
+    let max = boot.settings.require(&MAX_CONTAINERS)?;
+    OwnContainers::new(base, app.as_deref(), boot.component, max)
+        .map_err(|error| Error::new(ErrorKind::BadConfiguration, error.to_string()))
 }
 
 #[cfg(test)]
@@ -95,6 +122,30 @@ mod tests {
         assert_eq!(backend.state(&StoreContext::new(ByteBudget::new(1000))).max_object, 1024);
         assert!(backend.state(&StoreContext::new(ByteBudget::new(1000))).containers.get("photos").is_some());
         assert!(backend.state(&StoreContext::new(ByteBudget::new(1000))).containers.get("default").is_none());
+    }
+
+    #[tokio::test]
+    async fn containers_of_the_component_are_apart_from_the_configured_ones() {
+        let settings = |values: &[&str]| {
+            let mut settings = Settings::default();
+            let value = |text: &&str| Value { text: (*text).to_owned(), source: ValueSource::CommandLine };
+            settings.set(&BLOBSTORE, values.iter().map(value).collect());
+            settings
+        };
+        let limits = Limits::default();
+        let connect =
+            async |values: &[&str]| Embedded::connect(BootContext::new("test", &limits, &settings(values))).await;
+        let state = connect(&["*=memory:1MiB", "photos=memory:"]).await.unwrap().state;
+        for name in ["*", "other", "default"] {
+            assert!(state.find(name).await.is_err(), "{name}");
+        }
+        assert!(state.find("photos").await.is_ok());
+        state.find_or_create("other").await.unwrap();
+        assert!(state.find("other").await.is_ok());
+        let error = connect(&["*=memory:", "photos=memory:"]).await.err().unwrap().to_string();
+        assert!(error.contains("`photos` and `*` have one URL"), "{error}");
+        let state = connect(&["photos=memory:"]).await.unwrap().state;
+        assert!(state.find_or_create("other").await.is_err(), "it was not granted");
     }
 
     #[tokio::test]

@@ -1,8 +1,8 @@
 //! `wasi:blobstore@0.2.0-draft`: one file for each interface, and one for each direction that values take.
 //!
-//! Where the interface is silent: the containers that exist are those that are configured, so `create-container` opens
-//! a configured one and refuses any other name, and `delete-container` deletes all objects and leaves an empty
-//! container, as if it had been created again. The creation time of a container is unknown, and 0.
+//! Where the interface is silent: `create-container` opens a container that exists. A configured one always exists, so
+//! `delete-container` deletes its objects and leaves an empty container, as if it had been created again. Without
+//! `--blobstore '*=URL'` no others can be created. The creation time of a container is unknown, and 0.
 
 mod blobstore;
 mod container;
@@ -14,6 +14,7 @@ mod queue;
 mod tests;
 mod types;
 
+pub(crate) use container::clear;
 #[expect(unreachable_pub, reason = "the generated bindings re-export it")]
 pub use incoming::IncomingValue;
 #[expect(unreachable_pub, reason = "the generated bindings re-export it")]

@@ -9,6 +9,7 @@ use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 
 use crate::bindings::{draft, tempo};
 use crate::copies::Copies;
+use crate::own::OwnContainers;
 use crate::{BlobstoreCtxBuilder, Container, Error, Result};
 
 /// The host service for `wasi:blobstore` and `tempo:blobstore`.
@@ -18,6 +19,8 @@ pub struct WasiBlobstore;
 /// The state of the service in one store: the component's containers, which all its stores share, and the limits.
 pub struct BlobstoreCtx {
     pub(crate) containers: Backends<dyn Container>,
+    /// The containers that the component creates, if it may.
+    pub(crate) own: Option<OwnContainers>,
     pub(crate) max_object: u64,
     pub(crate) max_answer: usize,
     /// The budget of bytes that the host buffers for the store, in all services.
@@ -37,14 +40,36 @@ impl BlobstoreCtx {
     pub fn new(containers: Backends<dyn Container>, max_object_size: u64, limits: &Limits) -> Self {
         let max_answer = limits.hostcall_bytes;
         let (bytes, copies) = (ByteBudget::new(limits.host_memory), Copies::default());
-        Self { containers, max_object: max_object_size, max_answer, bytes, copies }
+        Self { containers, own: None, max_object: max_object_size, max_answer, bytes, copies }
     }
 
     /// Returns the state for another store, which shares the containers and reserves its buffers in `bytes`.
     pub fn for_another_store(&self, bytes: &ByteBudget) -> Self {
-        let Self { containers, max_object, max_answer, bytes: _, copies } = self;
-        let (containers, bytes, copies) = (containers.clone(), bytes.clone(), copies.clone());
-        Self { containers, max_object: *max_object, max_answer: *max_answer, bytes, copies }
+        let Self { containers, own, max_object, max_answer, bytes: _, copies } = self;
+        let (containers, own, bytes, copies) = (containers.clone(), own.clone(), bytes.clone(), copies.clone());
+        Self { containers, own, max_object: *max_object, max_answer: *max_answer, bytes, copies }
+    }
+
+    /// Lets the component create containers, in parts of a container of the host.
+    pub(crate) fn with_own(self, own: Option<OwnContainers>) -> Self {
+        Self { own, ..self }
+    }
+
+    /// Finds the container `name`: a configured one, or one that the component has created.
+    pub(crate) async fn find(&self, name: &str) -> Result<Arc<dyn Container>> {
+        match (self.containers.get(name), &self.own) {
+            (Some(container), _) => Ok(container.clone()),
+            (None, Some(own)) => own.open(name).await?.ok_or_else(Error::no_such_container),
+            (None, None) => Err(Error::no_such_container()),
+        }
+    }
+
+    /// Finds the container `name`, or creates it if the component may.
+    pub(crate) async fn find_or_create(&self, name: &str) -> Result<Arc<dyn Container>> {
+        match (self.containers.get(name), &self.own) {
+            (None, Some(own)) => own.create(name).await,
+            _ => self.find(name).await,
+        }
     }
 
     /// Returns the view that host functions use during a call. `table` also holds the streams of `wasi:io`.
@@ -79,14 +104,13 @@ pub struct OpenContainer {
 }
 
 impl BlobstoreView<'_> {
-    /// Returns the container that is configured as `name`.
-    pub(crate) fn configured(&self, name: &str) -> Result<Arc<dyn Container>> {
-        self.state.containers.get(name).cloned().ok_or_else(Error::no_such_container)
-    }
-
-    /// Opens the container that is configured as `name`.
-    pub(crate) fn open(&mut self, name: String) -> wasmtime::Result<Result<Resource<OpenContainer>>> {
-        match self.configured(&name) {
+    /// Returns a handle of a container.
+    pub(crate) fn open(
+        &mut self,
+        name: String,
+        container: Result<Arc<dyn Container>>,
+    ) -> wasmtime::Result<Result<Resource<OpenContainer>>> {
+        match container {
             Ok(container) => Ok(Ok(self.table.push(OpenContainer { name, container })?)),
             Err(error) => Ok(Err(error)),
         }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tempo_core::{Backend, BootContext, Limits, StoreContext};
-use tempo_settings::{Disclosure, Error, ErrorKind, Flag, KeyValue, Settings};
+use tempo_settings::{Disclosure, Error, ErrorKind, Flag, KeyValue, Settings, ValueForm};
 
 use crate::file::{self, Format};
 use crate::store::{MAX_KEY, size};
@@ -14,9 +14,11 @@ use crate::{ConfigCtx, Values, WasiConfig};
 const CONFIG: Flag =
     Flag::new("config", "KEY=VALUE", "A value the component reads through wasi:config; wins over --config-file")
         .repeatable()
+        .form(ValueForm::KeyValue)
         .grants(Disclosure::Name);
 const CONFIG_FILE: Flag =
-    Flag::new("config-file", "FILE", "A .toml or .json file of such values; nested tables are joined with dots");
+    Flag::new("config-file", "FILE", "A .toml or .json file of such values; nested tables are joined with dots")
+        .form(ValueForm::Path);
 
 /// The values of `--config` and `--config-file`. A component sees only these, never the environment of the process.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tempo_core::{Backend, BootContext, StoreContext};
-use tempo_settings::{Disclosure, Error, Flag, Settings};
+use tempo_settings::{Disclosure, Error, Flag, Settings, ValueForm};
 
 use crate::{Client, ClientConfig, GrantError, Hooks, HttpCtx, Policy, WasiHttp};
 
@@ -25,7 +25,8 @@ const CA: Flag = Flag::new(
     "FILE",
     "Certificate authorities (PEM) to trust for outgoing requests; read again when it changes",
 )
-.repeatable();
+.repeatable()
+.form(ValueForm::Path);
 const CONNECT: Flag = Flag::new("http-connect-timeout", "TIME", "Time to connect").default("5s");
 const TLS: Flag = Flag::new("http-tls-timeout", "TIME", "Time for a TLS handshake").default("5s");
 const FIRST_BYTE: Flag =

@@ -1,5 +1,7 @@
 //! Increments and compare-and-swap.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use tempo_keyvalue::{Backoff, Increment};
 
@@ -11,6 +13,17 @@ use crate::{Condition, Entry, Error, ErrorKind, Result, Version};
 pub(crate) struct Required {
     pub(crate) version: Option<String>,
     pub(crate) value: Option<Vec<u8>>,
+}
+
+/// The lifetime of an entry after a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lifetime {
+    /// The entry never expires.
+    Endless,
+    /// The entry expires when it would have expired without the write.
+    Kept,
+    /// The entry expires after this number of milliseconds.
+    Millis(u64),
 }
 
 /// Result of a swap.
@@ -40,13 +53,27 @@ impl Bucket {
         self.measure("increment", increment).await
     }
 
-    /// Replaces an entry that matches `required`.
+    /// Replaces an entry that matches `required` by one that never expires.
     pub(crate) async fn swap(&self, key: &str, value: Vec<u8>, required: &Required) -> Result<Swap> {
-        self.measure("swap", self.replace(key, value, required)).await
+        self.swap_with(key, value, required, Lifetime::Endless).await
     }
 
-    async fn replace(&self, key: &str, value: Vec<u8>, required: &Required) -> Result<Swap> {
+    /// Replaces an entry that matches `required` by one with this lifetime.
+    pub(crate) async fn swap_with(
+        &self,
+        key: &str,
+        value: Vec<u8>,
+        required: &Required,
+        lifetime: Lifetime,
+    ) -> Result<Swap> {
+        self.measure("swap", self.replace(key, value, required, lifetime)).await
+    }
+
+    async fn replace(&self, key: &str, value: Vec<u8>, required: &Required, lifetime: Lifetime) -> Result<Swap> {
         self.limits.check_value(&value)?;
+        if lifetime == Lifetime::Millis(0) {
+            return Err(no_lifetime());
+        }
         if required.version.is_none() && required.value.is_none() {
             return Err(Error::new(ErrorKind::InvalidArgument, "a swap requires a version or a value"));
         }
@@ -63,7 +90,15 @@ impl Bucket {
                 Some(entry) if required.holds(&entry) => entry.version,
                 other => return Ok(Swap::Stale(other)),
             };
-            if self.write(key, value.clone(), Condition::Version(version)).await? {
+            let write = match lifetime {
+                Lifetime::Kept => self.store.replace(key, value.clone(), version).await,
+                Lifetime::Endless => self.store.set(key, value.clone(), None, Condition::Version(version)).await,
+                Lifetime::Millis(millis) => {
+                    let ttl = Some(Duration::from_millis(millis));
+                    self.store.set(key, value.clone(), ttl, Condition::Version(version)).await
+                }
+            };
+            if held(write)? {
                 return Ok(Swap::Done);
             }
             // The entry changed meanwhile. If only the value is required and equal again, retry.
@@ -83,7 +118,7 @@ impl Bucket {
             self.limits.check_value(&value)?;
             let call = self.arguments(key.len().saturating_add(value.len()))?;
             let condition = version.map_or(Condition::Absent, Condition::Version);
-            if self.write(key, value.into(), condition).await? {
+            if held(self.store.set(key, value.into(), None, condition).await)? {
                 return Ok(WriteOver::Done);
             }
             drop(call);
@@ -96,15 +131,20 @@ impl Bucket {
         let _call = self.look(key).await?;
         self.store.head(key).await
     }
+}
 
-    /// Returns whether the condition held, and so whether `value` was written.
-    async fn write(&self, key: &str, value: Bytes, condition: Condition) -> Result<bool> {
-        match self.store.set(key, value, None, condition).await {
-            Ok(_) => Ok(true),
-            Err(error) if error.kind() == ErrorKind::PreconditionFailed => Ok(false),
-            Err(error) => Err(error),
-        }
+/// Returns whether the condition of a write held, and so whether the value was written.
+fn held(written: Result<Version>) -> Result<bool> {
+    match written {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::PreconditionFailed => Ok(false),
+        Err(error) => Err(error),
     }
+}
+
+/// The error of a TTL of 0.
+pub(crate) fn no_lifetime() -> Error {
+    Error::new(ErrorKind::InvalidArgument, "an entry lives for at least one millisecond")
 }
 
 impl Required {

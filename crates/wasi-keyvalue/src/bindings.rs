@@ -39,3 +39,17 @@ pub(crate) mod wasmcloud_v0_2 {
         require_store_data_send: true,
     });
 }
+
+/// `tempo:keyvalue@0.1.0`, on the buckets of `wasmcloud:keyvalue@0.2.0`.
+pub(crate) mod tempo_v0_1 {
+    wasmtime::component::bindgen!({
+        path: "wit/keyvalue",
+        world: "imports",
+        imports: { default: async | trappable },
+        with: {
+            "wasmcloud:keyvalue/types": super::wasmcloud_v0_2::wasmcloud::keyvalue::types,
+            "wasmcloud:keyvalue/cas": super::wasmcloud_v0_2::wasmcloud::keyvalue::cas,
+        },
+        require_store_data_send: true,
+    });
+}

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use tempo_backend::{ByteBudget, Reservation};
 use tempo_telemetry::Operations;
 
+use crate::atomics::no_lifetime;
 use crate::limits::ELEMENT_OVERHEAD_BYTES;
 use crate::{Condition, Entry, Error, ErrorKind, KeyValueLimits, KeyValueStore, Result};
 
@@ -150,7 +151,7 @@ impl Bucket {
         self.limits.check_value(&value)?;
         let _call = self.arguments(key.len().saturating_add(value.len()))?;
         if ttl == Some(0) {
-            return Err(Error::new(ErrorKind::InvalidArgument, "an entry lives for at least one millisecond"));
+            return Err(no_lifetime());
         }
         self.store.set(key, Bytes::from(value), ttl.map(Duration::from_millis), condition).await.map(drop)
     }

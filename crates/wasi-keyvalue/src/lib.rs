@@ -14,6 +14,7 @@ mod limits;
 mod service;
 #[cfg(test)]
 mod span_tests;
+mod tempo_v0_1;
 mod wasi_v0_2_draft;
 mod wasi_v0_2_draft2;
 mod wasi_v0_2_drafts;

@@ -10,10 +10,10 @@ use tempo_settings::DEFAULT_NAME;
 use tempo_telemetry::{Operations, Telemetry};
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 
-use crate::bindings::{wasi_v0_2_draft, wasi_v0_2_draft2, wasmcloud_v0_2};
+use crate::bindings::{tempo_v0_1, wasi_v0_2_draft, wasi_v0_2_draft2, wasmcloud_v0_2};
 use crate::{Bucket, Error, ErrorKind, KeyValueCtxBuilder, KeyValueLimits, KeyValueStore, Result};
 
-/// The host service for `wasi:keyvalue` and `wasmcloud:keyvalue`.
+/// The host service for `wasi:keyvalue`, `wasmcloud:keyvalue` and `tempo:keyvalue`.
 #[derive(Clone, Copy, Debug)]
 pub struct WasiKeyValue;
 
@@ -126,10 +126,15 @@ impl Service for WasiKeyValue {
         "wasmcloud:keyvalue/atomics",
         "wasmcloud:keyvalue/cas",
         "wasmcloud:keyvalue/batch",
+        "tempo:keyvalue/lifetimes",
     ];
-    const PACKAGES: &'static [&'static str] =
-        &["wasi:keyvalue@0.2.0-draft", "wasi:keyvalue@0.2.0-draft2", "wasmcloud:keyvalue@0.2.0"];
-    const CONCURRENT_PACKAGES: &'static [&'static str] = &["wasmcloud:keyvalue@0.2.0"];
+    const PACKAGES: &'static [&'static str] = &[
+        "wasi:keyvalue@0.2.0-draft",
+        "wasi:keyvalue@0.2.0-draft2",
+        "wasmcloud:keyvalue@0.2.0",
+        "tempo:keyvalue@0.1.0",
+    ];
+    const CONCURRENT_PACKAGES: &'static [&'static str] = &["wasmcloud:keyvalue@0.2.0", "tempo:keyvalue@0.1.0"];
 
     type State = KeyValueCtx;
 
@@ -151,6 +156,7 @@ impl Service for WasiKeyValue {
             wasmcloud_v0_2::wasmcloud::keyvalue::atomics::add_to_linker::<T, Self>(linker, T::provide)?;
             wasmcloud_v0_2::wasmcloud::keyvalue::cas::add_to_linker::<T, Self>(linker, T::provide)?;
             wasmcloud_v0_2::wasmcloud::keyvalue::batch::add_to_linker::<T, Self>(linker, T::provide)?;
+            tempo_v0_1::tempo::keyvalue::lifetimes::add_to_linker::<T, Self>(linker, T::provide)?;
         }
         Ok(())
     }

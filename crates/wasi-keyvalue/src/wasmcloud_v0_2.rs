@@ -10,7 +10,7 @@ use crate::{Bucket, Condition, Entry, Error, ErrorKind, KeyValueView, WasiKeyVal
 
 /// Returns the bucket of a handle. The store is not borrowed during the call: the guest keeps running, and the call may wait
 /// for the guest's other calls.
-fn bucket<T>(accessor: &Accessor<T, WasiKeyValue>, handle: &Resource<Bucket>) -> wasmtime::Result<Bucket> {
+pub(crate) fn bucket<T>(accessor: &Accessor<T, WasiKeyValue>, handle: &Resource<Bucket>) -> wasmtime::Result<Bucket> {
     accessor.with(|mut access| access.get().bucket(handle)).map(Bucket::waiting)
 }
 
@@ -32,6 +32,15 @@ impl From<Error> for types::Error {
 impl From<Entry> for cas::Entry {
     fn from(entry: Entry) -> Self {
         Self { value: entry.value.into(), version: entry.version.to_string() }
+    }
+}
+
+impl From<Swap> for cas::CasResult {
+    fn from(swap: Swap) -> Self {
+        match swap {
+            Swap::Done => Self::Swapped,
+            Swap::Stale(entry) => Self::Stale(entry.map(Into::into)),
+        }
     }
 }
 
@@ -143,11 +152,7 @@ impl<T: Send> cas::HostWithStore<T> for WasiKeyValue {
     ) -> wasmtime::Result<Result<cas::CasResult, types::Error>> {
         let required = Required { version: options.require_version, value: options.require_value };
         let swap = bucket(accessor, &handle)?.swap(&key, value, &required).await;
-        let result = swap.map(|swap| match swap {
-            Swap::Done => cas::CasResult::Swapped,
-            Swap::Stale(entry) => cas::CasResult::Stale(entry.map(Into::into)),
-        });
-        Ok(result.map_err(Into::into))
+        Ok(swap.map(Into::into).map_err(Into::into))
     }
 }
 

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
-use tempo_backend::Backends;
+use tempo_backend::{APP, Backends};
 use tempo_core::{Running, Trigger, Workload};
 use tempo_settings::{Error, ErrorKind, Flag, Settings};
 use tokio::task::JoinSet;
@@ -26,7 +26,7 @@ use self::handlers::Handlers;
 use self::phase::{GIVE_BACK_TIMEOUT, StopPhase, StopPhases};
 #[cfg(feature = "tool")]
 pub(crate) use self::subscribe::is_name;
-use self::subscribe::{APP, CONSUMER, SUBSCRIBE, Subscribed};
+use self::subscribe::{CONSUMER, SUBSCRIBE, Subscribed};
 use crate::{Adoption, Broker, Consumer, MessagingCtx, Subscription, WasiMessaging};
 
 /// The trigger that delivers messages to components which export `tempo:messaging/handler`,

@@ -102,7 +102,9 @@ impl Run {
 
     /// Writes a file into the program's working directory.
     pub(crate) fn with_file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
-        std::fs::write(self.directory.path().join(name), content).unwrap();
+        let path = self.directory.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
         self
     }
 

@@ -194,7 +194,24 @@ impl<'a> Tables<'a> {
         Ok(Ok(self.version))
     }
 
-    /// Adds to the counter under `key`. Returns the version of the entry and the sum.
+    /// Writes `value` over `version`, with the lifetime that the entry has.
+    pub(super) fn replace(
+        &mut self,
+        key: &str,
+        value: &[u8],
+        version: Version,
+    ) -> Result<Result<Version, Refusal>, Error> {
+        let expires = self.expiry(key)?;
+        self.set(key, value, expires, Condition::Version(version))
+    }
+
+    /// Returns when the entry under `key` expires. `None` if it never does, or has expired.
+    fn expiry(&self, key: &str) -> Result<Option<u64>, Error> {
+        let head = self.head(key)?.map(|(head, _)| head);
+        Ok(head.filter(|head| head.lives(self.now)).and_then(|head| head.expires))
+    }
+
+    /// Adds to the counter under `key`, with the lifetime that it has. Returns the version of the entry and the sum.
     pub(super) fn increment(
         &mut self,
         key: &str,
@@ -211,7 +228,8 @@ impl<'a> Tables<'a> {
             Ok(sum) => sum,
             Err(error) => return Ok(Err(error)),
         };
-        let written = self.set(key, sum.to_string().as_bytes(), None, Condition::Always)?;
+        let expires = self.expiry(key)?;
+        let written = self.set(key, sum.to_string().as_bytes(), expires, Condition::Always)?;
         Ok(written.map(|version| (version, sum)).map_err(Into::into))
     }
 

@@ -41,6 +41,12 @@ pub(super) enum Operation {
         expires: Option<u64>,
         condition: Condition,
     },
+    /// Writes over a version, and keeps the lifetime.
+    Replace {
+        key: String,
+        value: Bytes,
+        version: Version,
+    },
     Increment {
         key: String,
         increment: Increment,
@@ -55,7 +61,7 @@ pub(super) enum Operation {
 impl Operation {
     fn size(&self) -> usize {
         match self {
-            Self::Set { value, .. } => value.len(),
+            Self::Set { value, .. } | Self::Replace { value, .. } => value.len(),
             Self::Increment { .. } => MAX_COUNTER_BYTES,
             Self::Delete { .. } | Self::Sweep => 0,
         }
@@ -219,29 +225,7 @@ fn commit(
     let mut changes: Vec<Change> = tables.sweep()?.into_iter().map(|key| Change::Delete { key }).collect();
     let mut outcomes = Vec::new();
     for operation in operations {
-        outcomes.push(match operation {
-            Operation::Set { key, value, expires, condition } => match tables.set(&key, &value, expires, condition)? {
-                Ok(version) => {
-                    changes.push(Change::Set { key, value });
-                    Ok(Outcome { version, sum: 0 })
-                }
-                Err(refusal) => Err(refusal.into()),
-            },
-            Operation::Increment { key, increment } => match tables.increment(&key, increment)? {
-                Ok((version, sum)) => {
-                    changes.push(Change::Set { key, value: sum.to_string().into() });
-                    Ok(Outcome { version, sum })
-                }
-                Err(error) => Err(error),
-            },
-            Operation::Delete { key } => {
-                if tables.delete(&key)? {
-                    changes.push(Change::Delete { key });
-                }
-                Ok(Outcome::default())
-            }
-            Operation::Sweep => Ok(Outcome::default()),
-        });
+        outcomes.push(apply(&mut tables, operation, &mut changes)?);
     }
     if tables.changed {
         tables.finish()?;
@@ -252,4 +236,39 @@ fn commit(
         transaction.abort()?;
     }
     Ok(outcomes)
+}
+
+/// Does one operation, and adds its change.
+fn apply(
+    tables: &mut Tables<'_>,
+    operation: Operation,
+    changes: &mut Vec<Change>,
+) -> std::result::Result<Result<Outcome>, redb::Error> {
+    let (key, value, written) = match operation {
+        Operation::Set { key, value, expires, condition } => {
+            let written = tables.set(&key, &value, expires, condition)?;
+            (key, value, written)
+        }
+        Operation::Replace { key, value, version } => {
+            let written = tables.replace(&key, &value, version)?;
+            (key, value, written)
+        }
+        Operation::Increment { key, increment } => {
+            return Ok(tables.increment(&key, increment)?.map(|(version, sum)| {
+                changes.push(Change::Set { key, value: sum.to_string().into() });
+                Outcome { version, sum }
+            }));
+        }
+        Operation::Delete { key } => {
+            if tables.delete(&key)? {
+                changes.push(Change::Delete { key });
+            }
+            return Ok(Ok(Outcome::default()));
+        }
+        Operation::Sweep => return Ok(Ok(Outcome::default())),
+    };
+    Ok(written.map_err(Into::into).map(|version| {
+        changes.push(Change::Set { key, value });
+        Outcome { version, sum: 0 }
+    }))
 }

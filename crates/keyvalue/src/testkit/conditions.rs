@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use bytes::Bytes;
 use futures::future::try_join_all;
 
-use super::{expect, expect_refused, prefix, set};
+use super::{expect, expect_refused, gone_with, prefix, set, set_with_ttl};
 use crate::{Condition, ErrorKind, KeyValueStore, Version};
 
 /// Tasks that write at once, and how often each does.
@@ -51,6 +51,46 @@ pub(super) async fn versions_are_never_reused(store: &Arc<dyn KeyValueStore>) ->
 
 async fn write(store: &Arc<dyn KeyValueStore>, key: &str, value: &'static str, over: Version) -> Result<Version> {
     Ok(store.set(key, Bytes::from(value), None, Condition::Version(over)).await?)
+}
+
+/// A replacement is a write over one version, and over nothing else.
+pub(super) async fn replacements_are_conditional(store: &Arc<dyn KeyValueStore>) -> Result<()> {
+    let key = prefix("replace");
+    let replace = async |value: &'static str, version| store.replace(&key, Bytes::from(value), version).await;
+    ensure!(is_refused(&replace("0", 1).await), "nothing was replaced");
+    let first = set(store, &key, "1").await?;
+    let second = replace("2", first).await.context("over the first")?;
+    ensure!(second != first, "a replacement left the version as it was");
+    ensure!(is_refused(&replace("3", first).await), "an old version was replaced");
+    expect(store, &key, Some(b"2")).await?;
+    ensure!(store.head(&key).await? == Some(second), "a replacement returned another version than the entry has");
+    store.delete(&key).await?;
+    for guess in second..second.saturating_add(2) {
+        ensure!(is_refused(&replace("4", guess).await), "a deleted entry was replaced");
+    }
+    expect(store, &key, None).await
+}
+
+/// A replaced entry expires when it would have expired before.
+pub(super) async fn replacements_keep_a_ttl(store: &Arc<dyn KeyValueStore>) -> Result<()> {
+    let prefix = prefix("replace ttl");
+    let [short, long, later] = ["short", "long", "later"].map(|name| format!("{prefix}{name}"));
+    let version = set_with_ttl(store, &long, "1", 3600).await?;
+    store.replace(&long, Bytes::from("2"), version).await.context("a replacement")?;
+    let version = set_with_ttl(store, &short, "1", 1).await?;
+    match store.replace(&short, Bytes::from("2"), version).await {
+        Ok(version) => {
+            gone_with(store, &short, &later).await.context("of a replaced entry")?;
+            ensure!(is_refused(&store.replace(&short, Bytes::from("3"), version).await), "an expired one was replaced");
+        }
+        // On a slow machine the entry has expired before.
+        Err(error) => ensure!(error.kind() == ErrorKind::PreconditionFailed, "{error:?}"),
+    }
+    expect(store, &long, Some(b"2")).await
+}
+
+fn is_refused(result: &crate::Result<Version>) -> bool {
+    result.as_ref().is_err_and(|error| error.kind() == ErrorKind::PreconditionFailed)
 }
 
 /// Of many who write if there is nothing, one does.

@@ -1,12 +1,11 @@
 //! Entries: keys and values are opaque, and entries expire.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use bytes::Bytes;
 
-use super::{eventually, expect, prefix, set, value};
+use super::{eventually, expect, prefix, set, set_with_ttl, value};
 use crate::{Condition, KeyValueStore};
 
 pub(super) async fn entries_are_set_read_and_deleted(store: &Arc<dyn KeyValueStore>) -> Result<()> {
@@ -77,20 +76,15 @@ pub(super) async fn values_are_opaque(store: &Arc<dyn KeyValueStore>) -> Result<
 
 /// Writes an entry that expires soon, and waits until it has.
 async fn expired(store: &Arc<dyn KeyValueStore>, key: &str) -> Result<()> {
-    set_with_ttl(store, key, 1).await?;
+    set_with_ttl(store, key, "v", 1).await?;
     eventually(async || Ok(value(store, key).await?.is_none())).await.context("the entry does not expire")
-}
-
-async fn set_with_ttl(store: &Arc<dyn KeyValueStore>, key: &str, seconds: u64) -> Result<()> {
-    let ttl = Some(Duration::from_secs(seconds));
-    store.set(key, Bytes::from("v"), ttl, Condition::Always).await.context("set with a ttl").map(drop)
 }
 
 pub(super) async fn entries_expire(store: &Arc<dyn KeyValueStore>) -> Result<()> {
     let prefix = prefix("ttl");
     let [short, long, renewed] = ["short", "long", "renewed"].map(|name| format!("{prefix}{name}"));
-    set_with_ttl(store, &long, 3600).await?;
-    set_with_ttl(store, &renewed, 1).await?;
+    set_with_ttl(store, &long, "v", 3600).await?;
+    set_with_ttl(store, &renewed, "v", 1).await?;
     set(store, &renewed, "for ever").await?;
     expired(store, &short).await?;
     expect(store, &long, Some(b"v")).await?;
@@ -110,7 +104,7 @@ pub(super) async fn expired_entries_are_absent(store: &Arc<dyn KeyValueStore>) -
 pub(super) async fn expired_entries_are_not_listed(store: &Arc<dyn KeyValueStore>) -> Result<()> {
     let prefix = prefix("expired");
     let [short, long] = ["short", "long"].map(|name| format!("{prefix}{name}"));
-    set_with_ttl(store, &long, 3600).await?;
+    set_with_ttl(store, &long, "v", 3600).await?;
     expired(store, &short).await?;
     let keys = store.keys(&prefix, None, 10).await?;
     ensure!(keys == [long], "{keys:?} are listed");

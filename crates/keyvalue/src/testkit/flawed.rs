@@ -27,7 +27,10 @@ pub(super) enum Flaw {
     HeadSeesNothing,
     LosesIncrements,
     IncrementsBlindly,
-    KeepsTtlOfCounters,
+    EndsTtlOfCounters,
+    ProlongsTtlOfCounters,
+    EndsTtlOfReplaced,
+    ReplacesBlindly,
 }
 
 /// A store with a flaw.
@@ -90,9 +93,9 @@ impl KeyValueStore for Flawed {
     async fn increment(&self, key: &str, increment: Increment) -> crate::Result<i128> {
         let entry = self.get(key).await?.filter(|_| self.flaw != Flaw::IncrementsBlindly);
         let sum = increment.apply(entry.as_ref().map(|entry| &*entry.value));
-        let ttl = Some(Duration::from_secs(1)).filter(|_| self.flaw == Flaw::KeepsTtlOfCounters);
+        let ttl = Some(Duration::from_secs(1)).filter(|_| self.flaw == Flaw::ProlongsTtlOfCounters);
         match self.flaw {
-            Flaw::LosesIncrements | Flaw::IncrementsBlindly | Flaw::KeepsTtlOfCounters => {
+            Flaw::LosesIncrements | Flaw::IncrementsBlindly | Flaw::EndsTtlOfCounters | Flaw::ProlongsTtlOfCounters => {
                 let sum = sum?;
                 // Without a condition, and slowly, so that tasks overlap.
                 tokio::time::sleep(Duration::from_millis(1)).await;
@@ -100,6 +103,14 @@ impl KeyValueStore for Flawed {
                 Ok(sum)
             }
             _ => self.inner.increment(&self.key(key), increment).await,
+        }
+    }
+
+    async fn replace(&self, key: &str, value: Bytes, version: Version) -> crate::Result<Version> {
+        match self.flaw {
+            Flaw::EndsTtlOfReplaced => self.inner.set(key, value, None, Condition::Version(version)).await,
+            Flaw::ReplacesBlindly => self.inner.set(key, value, None, Condition::Always).await,
+            _ => self.inner.replace(&self.key(key), value, version).await,
         }
     }
 

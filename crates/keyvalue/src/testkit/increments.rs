@@ -1,13 +1,11 @@
 //! Increments: counters are entries with a decimal integer, and no concurrent increment is lost.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use bytes::Bytes;
 use futures::future::try_join_all;
 
-use super::{eventually, expect, expect_refused, prefix, set, value};
+use super::{LATER_SECONDS, eventually, expect, expect_refused, gone_with, prefix, set, set_with_ttl, value};
 use crate::{Condition, ErrorKind, KeyValueStore};
 
 /// Concurrent tasks, and the increments of each.
@@ -67,19 +65,37 @@ pub(super) async fn increments_are_atomic(store: &Arc<dyn KeyValueStore>) -> Res
     expect(store, &key, Some((TASKS * ROUNDS).to_string().as_bytes())).await
 }
 
-/// A counter that was incremented outlives the ttl that it had before.
-pub(super) async fn increments_end_a_ttl(store: &Arc<dyn KeyValueStore>) -> Result<()> {
+/// A counter expires when it would have expired without increments. The next one is new and never expires.
+pub(super) async fn increments_keep_a_ttl(store: &Arc<dyn KeyValueStore>) -> Result<()> {
     let prefix = prefix("increment ttl");
-    let [counter, other] = ["counter", "other"].map(|name| format!("{prefix}{name}"));
-    let write = async |key: &str| {
-        let ttl = Some(Duration::from_secs(1));
-        store.set(key, Bytes::from("1"), ttl, Condition::Always).await.context("set with a ttl")
-    };
-    write(&counter).await?;
+    let [counter, long, later] = ["counter", "long", "later"].map(|name| format!("{prefix}{name}"));
+    set_with_ttl(store, &long, "1", 3600).await?;
+    set_with_ttl(store, &counter, "1", 1).await?;
+    ensure!(store.increment(&long, 1u64.into()).await? == 2, "an increment of an entry with a ttl");
     // On a slow machine the counter has expired before the increment.
-    let sum = store.increment(&counter, 1u64.into()).await?.to_string();
-    write(&other).await?;
-    eventually(async || Ok(value(store, &other).await?.is_none())).await.context("the entry does not expire")?;
-    ensure!(store.head(&other).await?.is_none(), "an expired entry has a version");
-    expect(store, &counter, Some(sum.as_bytes())).await.context("an increment keeps the earlier ttl")
+    if store.increment(&counter, 1u64.into()).await? == 2 {
+        gone_with(store, &counter, &later).await.context("of an incremented counter")?;
+        ensure!(store.increment(&counter, 1u64.into()).await? == 1, "an increment of an expired counter");
+    }
+    set_with_ttl(store, &later, "1", 1).await?;
+    eventually(async || Ok(value(store, &later).await?.is_none())).await.context("the entry does not expire")?;
+    expect(store, &counter, Some(b"1")).await.context("a counter without a ttl, after one with a ttl")?;
+    expect(store, &long, Some(b"2")).await.context("a counter with a longer ttl")
+}
+
+/// Increments do not postpone the expiry, however often they occur: until it expires the counter grows.
+pub(super) async fn frequent_increments_keep_a_ttl(store: &Arc<dyn KeyValueStore>) -> Result<()> {
+    let prefix = prefix("increments ttl");
+    let [counter, later] = ["counter", "later"].map(|name| format!("{prefix}{name}"));
+    set_with_ttl(store, &counter, "1000", 1).await?;
+    set_with_ttl(store, &later, "1", LATER_SECONDS).await?;
+    let expired = async || {
+        let is_due = value(store, &later).await?.is_none();
+        if store.increment(&counter, 1u64.into()).await? < 1000 {
+            return Ok(true);
+        }
+        ensure!(!is_due, "a counter that is incremented all the time does not expire");
+        Ok(false)
+    };
+    eventually(expired).await
 }

@@ -1,5 +1,7 @@
 //! The checks find flaws: a store with one flaw fails the check of it.
 
+use futures::future::join_all;
+
 use super::flawed::{Flaw, Flawed};
 use super::*;
 use crate::MemoryStore;
@@ -22,13 +24,18 @@ async fn every_flaw_is_found() {
         (Flaw::HeadSeesNothing, "entries_are_set_read_and_deleted"),
         (Flaw::LosesIncrements, "increments_are_atomic"),
         (Flaw::IncrementsBlindly, "counters_are_decimal_entries"),
-        (Flaw::KeepsTtlOfCounters, "increments_end_a_ttl"),
+        (Flaw::EndsTtlOfCounters, "increments_keep_a_ttl"),
+        (Flaw::ProlongsTtlOfCounters, "frequent_increments_keep_a_ttl"),
+        (Flaw::EndsTtlOfReplaced, "replacements_keep_a_ttl"),
+        (Flaw::ReplacesBlindly, "replacements_are_conditional"),
     ];
-    for (flaw, name) in flaws {
+    // At once: those of lifetimes wait.
+    join_all(flaws.map(async |(flaw, name)| {
         let store: Arc<dyn KeyValueStore> = Arc::new(Flawed::new(flaw, MemoryStore::default()));
         let check = checks().into_iter().find(|check| check.name() == name).unwrap();
         assert!(check.run(store).await.is_err(), "{flaw:?} passes {name}");
-    }
+    }))
+    .await;
 }
 
 #[test]

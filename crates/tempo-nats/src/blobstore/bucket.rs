@@ -16,9 +16,11 @@ use tempo_settings::{Error as BootError, ErrorKind as BootErrorKind};
 use super::cleaner::Cleaner;
 use super::error;
 use super::meta::Last;
+use super::walk::Object;
 use crate::address::Address;
 use crate::connection::{Connection, ConnectionLost};
 use crate::error::NatsError;
+use crate::listing::Windows;
 
 /// Maximum attempts of a read whose reply was lost with the connection. Reads are idempotent.
 pub(super) const MAX_READ_ATTEMPTS: usize = 3;
@@ -32,6 +34,15 @@ pub(super) struct Bucket {
     pub(super) stream: Stream,
     pub(super) cleaner: Cleaner,
     pub(super) name: String,
+    pub(super) windows: Windows<Object>,
+}
+
+/// What [`Bucket::replace`] has done.
+pub(super) struct Replaced {
+    /// The last metadata message before.
+    pub(super) last: Option<Last>,
+    /// The sequence of the new one, if there is one.
+    pub(super) new: Option<u64>,
 }
 
 /// Returns the subject of an object's chunks.
@@ -56,7 +67,7 @@ impl Bucket {
             return Err(wrong(format!("the stream OBJ_{name} is no bucket of objects")));
         }
         let cleaner = Cleaner::start(connection.clone(), stream.clone(), name.clone());
-        Ok(Self { connection, stream, cleaner, name })
+        Ok(Self { connection, stream, cleaner, name, windows: Windows::new() })
     }
 
     /// Returns the subject of an object's chunks.
@@ -110,27 +121,27 @@ impl Bucket {
         }
     }
 
-    /// Replaces the last metadata message of an object, and returns the replaced one. `judge` receives the last message
+    /// Replaces the last metadata message of an object. Returns the replaced one, and the sequence of the new one. `judge` receives the last message
     /// and returns the new one, or nothing. The server accepts the new message only if the last one is unchanged;
     /// otherwise this repeats.
     pub(super) async fn replace(
         &self,
         name: &str,
         judge: impl Fn(Option<&Last>) -> Result<Option<Bytes>> + Send + Sync,
-    ) -> Result<Option<Last>> {
+    ) -> Result<Replaced> {
         for _ in 0..MAX_RACES {
             let last = self.last(name).await?;
-            let Some(description) = judge(last.as_ref())? else { return Ok(last) };
+            let Some(description) = judge(last.as_ref())? else { return Ok(Replaced { last, new: None }) };
             let sequence = last.as_ref().map_or(0, |last| last.sequence);
             match self.publish(name, sequence, description).await {
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-                result => return result.map(|()| last),
+                result => return result.map(|new| Replaced { last, new: Some(new) }),
             }
         }
         Err(error::busy())
     }
 
-    async fn publish(&self, name: &str, sequence: u64, description: Bytes) -> Result<()> {
+    async fn publish(&self, name: &str, sequence: u64, description: Bytes) -> Result<u64> {
         let mut headers = HeaderMap::new();
         headers.insert(NATS_ROLLUP, "sub");
         headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, HeaderValue::from(sequence));
@@ -138,7 +149,7 @@ impl Bucket {
         let request =
             async { jetstream.publish_with_headers(self.description(name), headers, description).await?.await };
         let acknowledged = self.connection.request(request).await.map_err(NatsError::from)?;
-        acknowledged.map(drop).map_err(|error| NatsError::from(error).into())
+        acknowledged.map(|acknowledged| acknowledged.sequence).map_err(|error| NatsError::from(error).into())
     }
 }
 

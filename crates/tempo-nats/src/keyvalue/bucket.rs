@@ -80,6 +80,11 @@ impl Bucket {
         self.store.stream.cached_info().config.allow_message_ttl
     }
 
+    /// Returns whether every deletion and expiry is a message, which is not the case where messages have a maximum age.
+    pub(super) fn reports_removals(&self) -> bool {
+        self.store.stream.cached_info().config.max_age.is_zero()
+    }
+
     /// Returns whether the bucket keeps a history of each key.
     pub(super) fn keeps_history(&self) -> bool {
         self.store.stream.cached_info().config.max_messages_per_subject != 1

@@ -5,10 +5,12 @@
 mod blobstore;
 mod bucket;
 mod client;
+mod counters;
 mod crash;
 mod credentials;
 mod head;
 mod keyvalue;
+mod listings;
 mod messaging;
 mod model;
 mod start;

@@ -12,30 +12,33 @@ use crate::bindings::draft::wasi::blobstore::blobstore::{Host, ObjectId};
 use crate::check::{self, Checked};
 use crate::copies::Copies;
 use crate::service::OpenContainer;
-use crate::{BlobstoreCtx, BlobstoreView, Container, PutOptions, Result};
+use crate::{BlobstoreCtx, BlobstoreView, Container, Error, ErrorKind, PutOptions, Result};
 
 impl Host for BlobstoreView<'_> {
     async fn create_container(&mut self, name: String) -> Answer<Resource<OpenContainer>> {
-        self.open(name).and_then(answer)
+        let container = self.state.find_or_create(&name).await;
+        self.open(name, container).and_then(answer)
     }
 
     async fn get_container(&mut self, name: String) -> Answer<Resource<OpenContainer>> {
-        self.open(name).and_then(answer)
+        let container = self.state.find(&name).await;
+        self.open(name, container).and_then(answer)
     }
 
     async fn delete_container(&mut self, name: String) -> Answer<()> {
-        match self.configured(&name) {
-            Ok(container) => answer(clear(&*container).await),
-            Err(error) => answer(Err(error)),
-        }
+        answer(delete(self.state, &name).await)
     }
 
     async fn container_exists(&mut self, name: String) -> Answer<bool> {
-        Ok(Ok(self.configured(&name).is_ok()))
+        answer(match self.state.find(&name).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::NoSuchContainer => Ok(false),
+            Err(error) => Err(error),
+        })
     }
 
     async fn copy_object(&mut self, src: ObjectId, dest: ObjectId) -> Answer<()> {
-        let ends = Ends::find(self, &src, &dest);
+        let ends = Ends::find(self.state, &src, &dest).await;
         answer(match ends {
             Ok(ends) => ends.copy(&src.object, &dest.object).await,
             Err(error) => Err(error),
@@ -43,11 +46,20 @@ impl Host for BlobstoreView<'_> {
     }
 
     async fn move_object(&mut self, src: ObjectId, dest: ObjectId) -> Answer<()> {
-        let ends = Ends::find(self, &src, &dest);
+        let ends = Ends::find(self.state, &src, &dest).await;
         answer(match ends {
             Ok(ends) => ends.rename(&src.object, &dest.object).await,
             Err(error) => Err(error),
         })
+    }
+}
+
+/// Deletes a container of the component's own, or the objects of a configured one.
+async fn delete(state: &BlobstoreCtx, name: &str) -> Result<()> {
+    match (state.containers.get(name), &state.own) {
+        (Some(container), _) => clear(&**container).await,
+        (None, Some(own)) if own.delete(name).await? => Ok(()),
+        _ => Err(Error::no_such_container()),
     }
 }
 
@@ -61,11 +73,12 @@ struct Ends {
 }
 
 impl Ends {
-    fn find(view: &BlobstoreView<'_>, src: &ObjectId, dest: &ObjectId) -> Result<Self> {
+    async fn find(state: &BlobstoreCtx, src: &ObjectId, dest: &ObjectId) -> Result<Self> {
         check::name(&src.object)?;
         check::name(&dest.object)?;
-        let (from, to) = (view.configured(&src.container)?, view.configured(&dest.container)?);
-        let BlobstoreCtx { max_object, copies, bytes, .. } = view.state;
+        let from = state.find(&src.container).await?;
+        let to = if src.container == dest.container { from.clone() } else { state.find(&dest.container).await? };
+        let BlobstoreCtx { max_object, copies, bytes, .. } = state;
         Ok(Self { from, to, max_object: *max_object, copies: copies.clone(), bytes: bytes.clone() })
     }
 

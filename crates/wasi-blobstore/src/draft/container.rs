@@ -121,7 +121,7 @@ async fn open_range(
 }
 
 /// Deletes every object that is there, but not what others write meanwhile.
-pub(super) async fn clear(container: &dyn Container) -> Result<()> {
+pub(crate) async fn clear(container: &dyn Container) -> Result<()> {
     let mut after: Option<String> = None;
     loop {
         let page = container.list("", after.as_deref(), PAGE).await?;

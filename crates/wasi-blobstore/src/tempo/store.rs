@@ -32,7 +32,12 @@ impl wit::HostContainer for BlobstoreView<'_> {
 
 impl<T: 'static> wit::HostContainerWithStore<T> for WasiBlobstore {
     async fn open(accessor: &Accessor<T, Self>, name: String) -> Answer<Resource<OpenContainer>> {
-        Ok(accessor.with(|mut access| access.get().open(name))?.map_err(Into::into))
+        let state = accessor.with(|mut access| {
+            let state = access.get().state;
+            state.for_another_store(&state.bytes)
+        });
+        let container = state.find(&name).await;
+        Ok(accessor.with(|mut access| access.get().open(name, container))?.map_err(Into::into))
     }
 
     async fn stat(

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tempo_settings::{Delay, Error, ErrorKind, Flag, Settings, Size};
+use tempo_settings::{Delay, Error, ErrorKind, Flag, Settings, Size, ValueForm};
 
 use super::accept::MAX_REJECTING_CONNECTIONS;
 use super::send_rate::MinSendRate;
@@ -13,9 +13,10 @@ use super::send_rate::MinSendRate;
 const ADDR: Flag =
     Flag::new("addr", "HOST:PORT", "Address to serve HTTP on; port 0 picks one").default("127.0.0.1:8080");
 pub(crate) const CERT: Flag =
-    Flag::new("tls-cert", "FILE", "Certificate chain (PEM): serve HTTPS; read again when it changes");
+    Flag::new("tls-cert", "FILE", "Certificate chain (PEM): serve HTTPS; read again when it changes")
+        .form(ValueForm::Path);
 pub(crate) const KEY: Flag =
-    Flag::new("tls-key", "FILE", "Private key (PEM) of --tls-cert; read again when it changes");
+    Flag::new("tls-key", "FILE", "Private key (PEM) of --tls-cert; read again when it changes").form(ValueForm::Path);
 const THREADS: Flag = Flag::new("http-threads", "N", "Threads that serve connections [default: one a processor]");
 const CONNECTIONS: Flag = Flag::new("max-connections", "N", "Connections at once").default("1000");
 const HEADER_TIMEOUT: Flag = Flag::new("header-timeout", "TIME", "Time to read a request's head").default("10s");

@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use tempo_backend::APP;
 use tempo_settings::{DEFAULT_NAME, Error, Flag, FlagValue as _, Settings, Value};
 
 use crate::{Owner, Subscription, topic};
@@ -20,9 +21,6 @@ pub(super) const CONSUMER: Flag = Flag::new(
     "NAME",
     "The consumer of subscriptions that name none; replicas share one [default: the component's name, after that of --app]",
 );
-
-pub(super) const APP: Flag =
-    Flag::new("app", "NAME", "The app that the component is part of: the names of its consumers begin with it");
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// Allowed `ack-wait`.

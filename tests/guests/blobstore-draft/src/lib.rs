@@ -1,6 +1,6 @@
 //! Conformance checks of a host's `wasi:blobstore@0.2.0-draft`, run one by one on request: every function, on the
 //! container `default` of any backend. `GET /checks` lists their names, `GET /check/NAME` runs one: 200, or 500 with
-//! the difference. `/copy` and `/move` act on the object `from`, for tests that disconnect meanwhile.
+//! the difference. `/own` creates containers, at most three with `own` among them. `/copy` and `/move` act on the object `from`, for tests that disconnect meanwhile.
 //!
 //! The checks delete all objects of the container.
 
@@ -49,6 +49,11 @@ async fn main(request: Request<Body>) -> Result<Response<Body>, Error> {
     let path = request.uri().path();
     let (status, text) = if path == "/checks" {
         (StatusCode::OK, CHECKS.iter().map(|(name, _)| format!("{name}\n")).collect())
+    } else if path == "/own" {
+        match containers::own() {
+            Ok(()) => (StatusCode::OK, "ok\n".to_owned()),
+            Err(differs) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{differs}\n")),
+        }
     } else if path == "/copy" || path == "/move" {
         (StatusCode::OK, format!("{:?}\n", moves::act(path == "/move")))
     } else {

@@ -48,6 +48,7 @@ const CHECKS: &[(&str, Check)] = checks! {
     "ttl": lifetimes::ends,
     "ttl-if-not-exists": lifetimes::lock,
     "ttl-ended-by-a-write": lifetimes::ended_by_a_write,
+    "ttl-kept": lifetimes::kept,
     "ttl-at-the-edge": lifetimes::edge,
     "list": lists::list,
     "list-prefix": lists::prefix,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tempo_sdk_http::sleep;
-use tempo_sdk_keyvalue::{Error, Expected, SetOptions};
+use tempo_sdk_keyvalue::{Error, Expected, SetOptions, Swap, UpdateOptions};
 
 use crate::scope::{Differs, Outcome, Scope, fails, holds, same};
 
@@ -62,16 +62,18 @@ pub(crate) async fn lock(on: Scope) -> Outcome {
 
 /// A write without a TTL removes the previous one; one with a TTL restarts it.
 pub(crate) async fn ended_by_a_write(on: Scope) -> Outcome {
-    let names = ["set", "set-many", "increment", "swap", "longer"];
+    let names = ["set", "set-many", "swap", "update", "swap-with", "longer"];
     let keys = names.map(|name| on.key(name));
-    let [set, many, counter, swap, longer] = &keys;
+    let [set, many, swap, update, with, longer] = &keys;
     for key in &keys {
         on.bucket.set_with(key.as_str(), "1", lives(10)).await?;
     }
     on.bucket.set(set.as_str(), "2").await?;
     on.bucket.set_many([(many.as_str(), "2")]).await?;
-    on.bucket.increment(counter.as_str(), 1).await?;
     let _ = on.bucket.swap(swap.as_str(), "2", Expected::new().value("1")).await?;
+    on.bucket.update(update.as_str(), |_| Some("2")).await?;
+    let another = UpdateOptions::new().ttl(SECOND * 3600);
+    let _ = on.bucket.swap_with(with.as_str(), "2", Expected::new().value("1"), another).await?;
     on.bucket.set_with(longer.as_str(), "2", lives(3600)).await?;
     // Written last, with the same TTL: once it has expired, theirs would have expired too.
     let last = on.key("~last");
@@ -80,6 +82,46 @@ pub(crate) async fn ended_by_a_write(on: Scope) -> Outcome {
     for (name, key) in names.iter().zip(&keys) {
         same(&format!("written again by {name}"), on.bucket.get(key.as_str()).await?, Some(b"2".to_vec()))?;
     }
+    on.clean().await
+}
+
+/// An increment keeps the TTL, as do a swap and an update that are asked to.
+pub(crate) async fn kept(on: Scope) -> Outcome {
+    let keep = UpdateOptions::new().keep_ttl();
+    let names = ["increment", "swap", "update"];
+    for (seconds, is_kept) in [(3600, true), (1, false)] {
+        let keys = names.map(|name| on.key(&format!("{name}-{seconds}")));
+        let [counter, swap, update] = &keys;
+        for key in &keys {
+            on.bucket.set_with(key.as_str(), "1", lives(seconds)).await?;
+        }
+        let sum = on.bucket.increment(counter.as_str(), 1).await?;
+        let swapped = on.bucket.swap_with(swap.as_str(), "2", Expected::new().value("1"), keep).await?;
+        let updated = on.bucket.update_with(update.as_str(), keep, |old| old.map(|_| "2")).await?;
+        if is_kept {
+            same("sum", sum, 2)?;
+            same("swap", swapped, Swap::Done)?;
+            same("update", updated, Some(b"2".to_vec()))?;
+            for key in &keys {
+                same(key, on.bucket.get(key.as_str()).await?, Some(b"2".to_vec()))?;
+            }
+        } else if sum == 2 {
+            // On a slow machine they have expired before, and the counter is a new one.
+            for key in &keys {
+                gone(&on, key).await?;
+            }
+        }
+    }
+    let [new, lasting] = ["new", "lasting"].map(|name| on.key(name));
+    on.bucket.update_with(new.as_str(), keep.ttl(SECOND), |_| Some("1")).await?;
+    gone(&on, &new).await?;
+    on.bucket.update_with(lasting.as_str(), keep, |_| Some("1")).await?;
+    same("an update of nothing", on.bucket.get(lasting.as_str()).await?, Some(b"1".to_vec()))?;
+    let zero =
+        on.bucket.swap_with(lasting.as_str(), "2", Expected::new().value("1"), UpdateOptions::new().ttl(SECOND * 0));
+    fails("a life of 0 ms", zero.await, Error::InvalidArgument)?;
+    let any = on.bucket.swap_with(lasting.as_str(), "2", Expected::new(), keep).await;
+    fails("a swap of anything", any, Error::InvalidArgument)?;
     on.clean().await
 }
 

@@ -147,11 +147,13 @@ impl<E: Export> Instances<E> {
             CallTarget::Ready(ready) => ready,
             CallTarget::Fresh(mut fresh) => {
                 // Pinned here: passed by value, the future would be stored twice in the future of the call.
-                let guest = self.workload.instantiated(pin!(self.export.instantiate(&mut fresh.metered.store))).await?;
+                let guest = self.workload.instantiated(pin!(self.export.instantiate(&mut fresh.metered.store))).await;
+                let guest = guest.inspect_err(|_| fresh.metered.store.data().log_tail.write())?;
                 fresh.with(guest)
             }
         };
-        let response = self.export.call(ready.instance(), request).await?;
+        let response = self.export.call(ready.instance(), request).await;
+        let response = response.inspect_err(|_| ready.metered.store.data().log_tail.write())?;
         Ok(Returned { instance: ready, response })
     }
 

@@ -11,18 +11,17 @@ const MAX_LINES: usize = 32;
 /// Maximum length of all lines, in bytes.
 const MAX_BYTES: usize = 16 << 10;
 
-/// The last lines of a store that the rate limit dropped. They are written when the store is dropped, unless its last call
-/// succeeded: so the message of a panic is logged however much the guest wrote before. Clones share the lines.
+/// The last lines of a store that the rate limit dropped. They are written if its call traps: so the message of a panic is
+/// logged however much the guest wrote before. Clones share the lines.
 #[derive(Clone, Default)]
-pub struct LogTail(Arc<Tail>);
-
-#[derive(Default)]
-struct Tail(Mutex<Lines>);
+pub struct LogTail(Arc<Mutex<Lines>>);
 
 #[derive(Default)]
 struct Lines {
     lines: VecDeque<Line>,
     bytes: usize,
+    /// The number of lines that are still written after the trap: lines that it left unfinished.
+    unfinished: usize,
 }
 
 struct Line {
@@ -34,7 +33,13 @@ struct Line {
 impl LogTail {
     /// Keeps a line of `bytes` that `budget` has dropped, and forgets the oldest lines that exceed the limits.
     pub fn keep(&self, budget: &Arc<LogBudget>, bytes: usize, write: impl FnOnce() + Send + 'static) {
-        let mut lines = self.0.lines();
+        let mut lines = self.lines();
+        if let Some(left) = lines.unfinished.checked_sub(1) {
+            lines.unfinished = left;
+            drop(lines);
+            budget.recover();
+            return write();
+        }
         lines.bytes = lines.bytes.saturating_add(bytes);
         lines.lines.push_back(Line { bytes, budget: budget.clone(), write: Box::new(write) });
         while lines.lines.len() > MAX_LINES || lines.bytes > MAX_BYTES {
@@ -44,29 +49,27 @@ impl LogTail {
     }
 
     /// Forgets all lines: a call has succeeded.
-    pub(crate) fn clear(&self) {
-        *self.0.lines() = Lines::default();
+    pub fn clear(&self) {
+        *self.lines() = Lines::default();
     }
-}
 
-impl Tail {
+    /// Writes the lines: the call has trapped. Lines that the guest left unfinished are written when its streams are dropped.
+    pub fn write(&self) {
+        let written = std::mem::replace(&mut *self.lines(), Lines { unfinished: MAX_LINES, ..Lines::default() });
+        for Line { budget, write, .. } in written.lines {
+            budget.recover();
+            write();
+        }
+    }
+
     fn lines(&self) -> MutexGuard<'_, Lines> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Tail {
-    fn drop(&mut self) {
-        for Line { budget, write, .. } in std::mem::take(&mut *self.lines()).lines {
-            budget.recover();
-            write();
-        }
-    }
-}
-
 impl fmt::Debug for LogTail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LogTail").field("lines", &self.0.lines().lines.len()).finish_non_exhaustive()
+        f.debug_struct("LogTail").field("lines", &self.lines().lines.len()).finish_non_exhaustive()
     }
 }
 
@@ -89,19 +92,26 @@ mod tests {
     }
 
     #[test]
-    fn the_last_lines_are_written_at_the_end() {
+    fn the_last_lines_are_written_after_a_trap() {
         let (tail, written) = tail(MAX_LINES + 2, 10);
-        drop(tail.clone());
         assert!(written.try_recv().is_err());
-        drop(tail);
+        tail.write();
         assert!(written.try_iter().eq(2..MAX_LINES + 2));
+        // What the trap left unfinished is bounded, too.
+        let (sender, unfinished) = channel();
+        let budget = Arc::new(LogBudget::new(&Limits::default(), |_| {}));
+        for line in 0..MAX_LINES + 2 {
+            let sender = sender.clone();
+            tail.keep(&budget, 10, move || sender.send(line).unwrap());
+        }
+        assert!(unfinished.try_iter().eq(0..MAX_LINES));
     }
 
     #[test]
     fn the_length_of_all_lines_is_bounded() {
         for (bytes, first) in [(MAX_BYTES / 2, 8), (MAX_BYTES / 2 + 1, 9), (MAX_BYTES + 1, 10)] {
             let (tail, written) = tail(10, bytes);
-            drop(tail);
+            tail.write();
             assert!(written.try_iter().eq(first..10), "{bytes}");
         }
     }
@@ -110,7 +120,7 @@ mod tests {
     fn nothing_is_written_after_a_success() {
         let (tail, written) = tail(3, 10);
         tail.clear();
-        drop(tail);
+        tail.write();
         assert!(written.try_recv().is_err());
     }
 }

@@ -40,7 +40,7 @@ pub struct StoreData {
     /// Limits the bytes that the host holds for the guest, in all services together.
     pub bytes: ByteBudget,
     services: Vec<ServiceState>,
-    /// The dropped log lines of the guest. Declared last: what is dropped before it may add lines.
+    /// The guest's log lines that the rate limit dropped.
     pub(crate) log_tail: LogTail,
 }
 
@@ -59,7 +59,7 @@ impl StoreData {
         }
     }
 
-    /// Sets the tail of the guest's log, which a successful call clears.
+    /// Sets the tail of the guest's log, which a trap writes and a successful call clears.
     #[must_use]
     pub fn with_log_tail(mut self, log_tail: LogTail) -> Self {
         self.log_tail = log_tail;

@@ -89,7 +89,7 @@ impl LoggingCtx {
         Self { component, sink, budget, tail: None }
     }
 
-    /// Keeps the last messages that the limits drop in `tail`, which writes them if the store's last call fails.
+    /// Keeps the last messages that the limits drop in `tail`, which writes them if the call traps.
     #[must_use]
     pub fn with_tail(mut self, tail: LogTail) -> Self {
         self.tail = Some(tail);

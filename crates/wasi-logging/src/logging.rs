@@ -130,9 +130,9 @@ mod tests {
         for number in 0..10_000 {
             of_store.view().write(Level::Warn, "", &number.to_string());
         }
-        drop((of_store, tail));
+        tail.write();
         assert_eq!(lines.0.lock().unwrap().last().unwrap(), "app Warn [] 9999");
-        drop(state);
+        drop((of_store, state));
         assert!(lines.0.lock().unwrap().last().unwrap().starts_with("app dropped "));
     }
 }

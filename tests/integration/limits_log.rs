@@ -87,6 +87,21 @@ fn characters_that_change_how_a_line_reads_are_escaped() {
     }
 }
 
+#[test]
+fn many_resets_write_no_warnings() {
+    let server = serve_with("hostile", &[]);
+    for _ in 0..3 {
+        let mut frames = Frames::connect(server.address, 1000);
+        // The server may end the connection in between.
+        let _ = (0..60).try_for_each(|request| {
+            let stream = 2 * request + 1;
+            frames.try_get(stream, "/never").and_then(|()| frames.try_reset(stream))
+        });
+    }
+    assert_eq!(get(server.address, "/").status, 200);
+    assert_eq!(server.log.count("WARN"), 0, "{}", server.log.text());
+}
+
 /// A client could fill the log with resets.
 #[test]
 fn an_upload_that_the_client_resets_is_no_warning() {

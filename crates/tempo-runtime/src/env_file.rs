@@ -37,7 +37,8 @@ pub fn parse(bytes: &[u8], path: &str, known: impl Fn(&str) -> bool) -> Result<V
             return Err(bad("the value is not Unicode; save the file as UTF-8"));
         }
         let source = ValueSource::File { path: path.to_owned(), line: number };
-        variables.insert(name.to_owned(), Value { text: unquote(value.trim()).to_owned(), source });
+        let value = unquote(value.trim()).ok_or_else(|| bad("the quote is not closed on this line"))?;
+        variables.insert(name.to_owned(), Value { text: value.to_owned(), source });
     }
     Ok(variables)
 }
@@ -53,13 +54,14 @@ fn utf_16(bytes: &[u8]) -> Option<String> {
     Some(char::decode_utf16(units).map(|character| character.unwrap_or(char::REPLACEMENT_CHARACTER)).collect())
 }
 
-fn unquote(value: &str) -> &str {
+/// Returns the value without its quotes, or `None` if the closing one is missing.
+fn unquote(value: &str) -> Option<&str> {
     for quote in ['"', '\''] {
-        if let Some(inner) = value.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote)) {
-            return inner;
+        if let Some(rest) = value.strip_prefix(quote) {
+            return rest.strip_suffix(quote);
         }
     }
-    value
+    Some(value)
 }
 
 #[cfg(test)]
@@ -107,5 +109,8 @@ mod tests {
     #[test]
     fn the_error_of_a_bad_line_has_its_number_and_not_its_text() {
         assert_eq!(read(b"A=1\nTEMPO_S3CRET").unwrap_err(), ".env:2: expected NAME=value");
+        for unclosed in ["TEMPO_A=\"1", "TEMPO_A='", "TEMPO_A='1\""] {
+            assert_eq!(read(unclosed.as_bytes()).unwrap_err(), ".env:1: the quote is not closed on this line");
+        }
     }
 }

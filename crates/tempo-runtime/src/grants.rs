@@ -63,7 +63,10 @@ impl Grants {
     ) -> Result<Self, Error> {
         let env = settings.all::<KeyValue>(&ENV)?.into_iter().map(|pair| (pair.key, pair.value)).collect();
         let directories = settings.all::<Directory>(&DIR)?;
-        for directory in &directories {
+        for (index, directory) in directories.iter().enumerate() {
+            if directories.iter().take(index).any(|other| other.guest == directory.guest) {
+                return Err(settings.invalid(&DIR, "a path of the guest is given twice"));
+            }
             if !directory.host.is_dir() {
                 let message = format!("--dir: {} is not a directory", directory.host.display());
                 return Err(Error::new(ErrorKind::NotFound, message));
@@ -125,7 +128,17 @@ impl FlagValue for Directory {
             Some(_) => return None,
         };
         let complete = !host.is_empty() && !guest.is_empty();
-        complete.then(|| Self { host: host.into(), guest: guest.to_owned(), permissions })
+        complete.then(|| Self { host: host.into(), guest: normalized(guest), permissions })
+    }
+}
+
+/// Returns the path without empty and `.` components.
+fn normalized(guest: &str) -> String {
+    let components: Vec<_> = guest.split('/').filter(|component| !matches!(*component, "" | ".")).collect();
+    match (guest.starts_with('/'), components.join("/")) {
+        (true, path) => format!("/{path}"),
+        (false, path) if path.is_empty() => ".".to_owned(),
+        (false, path) => path,
     }
 }
 
@@ -140,6 +153,9 @@ mod tests {
         assert_eq!(Directory::parse("a::/b:rw").unwrap().permissions, FsPerms::ReadWrite);
         let mode = |text| Directory::parse(text).map(|directory| (directory.guest, directory.permissions));
         assert_eq!(mode("d::/d:ro"), Some(("/d".to_owned(), FsPerms::ReadOnly)));
+        for (given, guest) in [("/d/", "/d"), ("//d/./e", "/d/e"), ("/", "/"), ("d/", "d"), (".", "."), ("./", ".")] {
+            assert_eq!(mode(&format!("d::{given}")).unwrap().0, guest, "{given}");
+        }
         for bad in ["a", "a:/b", "::b", "a::", "a:::rw", "a:::ro", "a::/b:wr", "a::/b:", "a::/b:ro:rw", "a::/b:RO"] {
             assert_eq!(Directory::parse(bad), None, "{bad}");
         }

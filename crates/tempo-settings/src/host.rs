@@ -42,14 +42,20 @@ impl Host {
             url::Host::Domain(name) => {
                 let name = name.as_ref();
                 let name = name.strip_suffix('.').unwrap_or(name);
-                // The log recommends a denied host as a grant, where a star stands for other hosts.
-                if name.split('.').any(str::is_empty) || name.contains('*') {
+                // URLs permit more characters. A star in a grant stands for other hosts, and a comma is a mistake for two grants.
+                let is_valid = |label: &str| !label.is_empty() && label.bytes().all(is_label_byte);
+                if !name.split('.').all(is_valid) {
                     return None;
                 }
                 Self::Name(name.to_owned())
             }
         })
     }
+}
+
+/// Returns whether a label of a host name in ASCII form may have `byte`.
+fn is_label_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
 }
 
 /// The hosts that a grant covers.

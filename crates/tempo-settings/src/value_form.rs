@@ -37,7 +37,10 @@ impl ValueForm {
             }
             Self::WithOptions => text.split(';').next().unwrap_or(text),
             Self::Directory => match text.split_once("::") {
-                Some((_, guest)) => guest.rsplit_once(':').map_or(guest, |(guest, _)| guest),
+                Some((_, guest)) => {
+                    let guest = guest.rsplit_once(':').map_or(guest, |(guest, _)| guest);
+                    Some(guest.trim_end_matches('/')).filter(|guest| !guest.is_empty()).unwrap_or(guest)
+                }
                 None => text,
             },
         }
@@ -88,6 +91,8 @@ mod tests {
             (ValueForm::WithOptions, "b=orders.>;ordered", "b=orders.>"),
             (ValueForm::Directory, "a:b::/data:rw", "/data"),
             (ValueForm::Directory, "a::/data", "/data"),
+            (ValueForm::Directory, "a::/data//:ro", "/data"),
+            (ValueForm::Directory, "a::/", "/"),
             (ValueForm::Directory, "a", "a"),
         ] {
             assert_eq!(form.name_of(text), name, "{text}");

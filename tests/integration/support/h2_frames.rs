@@ -1,6 +1,6 @@
 //! HTTP/2 frame by frame, for sequences that no client library sends.
 
-use std::io::{Read, Write};
+use std::io::{Read, Result, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use super::PATIENCE;
@@ -51,20 +51,22 @@ impl Frames {
 
     /// Resets `stream`, as a client does that has lost its interest.
     pub(crate) fn reset(&mut self, stream: u32) {
+        self.try_reset(stream).unwrap();
+    }
+
+    pub(crate) fn try_reset(&mut self, stream: u32) -> Result<()> {
         const CANCEL: u32 = 8;
-        self.send(RST_STREAM, 0, stream, &CANCEL.to_be_bytes());
+        self.try_send(RST_STREAM, 0, stream, &CANCEL.to_be_bytes())
+    }
+
+    /// Sends a GET.
+    pub(crate) fn try_get(&mut self, stream: u32, target: &str) -> Result<()> {
+        self.try_send(HEADERS, END_STREAM_AND_HEADERS, stream, &get_block(target, &[]))
     }
 
     /// Sends a GET with additional fields.
     pub(crate) fn get(&mut self, stream: u32, target: &str, fields: &[(&str, &str)]) {
-        // `:method: GET` and `:scheme: http` are in HPACK's static table.
-        let mut block = vec![0x82, 0x86];
-        for (name, value) in [(":path", target), (":authority", "example.test")].iter().chain(fields) {
-            block.push(0);
-            text(&mut block, name);
-            text(&mut block, value);
-        }
-        self.send(HEADERS, END_STREAM_AND_HEADERS, stream, &block);
+        self.send(HEADERS, END_STREAM_AND_HEADERS, stream, &get_block(target, fields));
     }
 
     /// Increases the window of `stream`.
@@ -78,9 +80,13 @@ impl Frames {
     }
 
     fn send(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
+        self.try_send(kind, flags, stream, payload).unwrap();
+    }
+
+    fn try_send(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Result<()> {
         let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
         let head = [&length[1..], &[kind, flags], &stream.to_be_bytes()].concat();
-        self.0.write_all(&[&head[..], payload].concat()).unwrap();
+        self.0.write_all(&[&head[..], payload].concat())
     }
 
     /// Returns the next frame; `None` if the connection has ended.
@@ -116,6 +122,18 @@ impl Frames {
             }
         }
     }
+}
+
+/// Returns the fields of a GET, encoded.
+fn get_block(target: &str, fields: &[(&str, &str)]) -> Vec<u8> {
+    // `:method: GET` and `:scheme: http` are in HPACK's static table.
+    let mut block = vec![0x82, 0x86];
+    for (name, value) in [(":path", target), (":authority", "example.test")].iter().chain(fields) {
+        block.push(0);
+        text(&mut block, name);
+        text(&mut block, value);
+    }
+    block
 }
 
 /// Appends a literal HPACK string.

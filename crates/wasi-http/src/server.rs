@@ -33,7 +33,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use futures::future::select_all;
+use futures::future::{join_all, select_all};
 use tempo_core::{Running, Trigger, Workload};
 use tempo_settings::{Error, ErrorKind, Flag, Settings};
 use tokio::net::{TcpListener, TcpSocket};
@@ -56,6 +56,8 @@ use crate::{HttpCtx, WasiHttp};
 const LISTEN_BACKLOG: u32 = 1024;
 /// How long a draining server still accepts requests on open connections before it closes idle ones.
 const DRAIN_GRACE: Duration = Duration::from_millis(500);
+/// How long a drained server waits for its threads to end.
+const THREAD_END_TIMEOUT: Duration = Duration::from_secs(1);
 /// Interval at which a draining server checks whether it is idle.
 const DRAIN_POLL_INTERVAL: Duration = Duration::from_millis(5);
 
@@ -106,7 +108,7 @@ impl Trigger for HttpServer {
             url: format!("{scheme}://{address}"),
             phase,
             accepter: tokio::spawn(accepter.run()),
-            _threads: threads,
+            threads,
             end_pair,
             connection_permits,
             connections: config.connections,
@@ -137,7 +139,7 @@ struct RunningServer {
     /// Owns the listener.
     accepter: JoinHandle<()>,
     /// Dropping them ends the threads and their connections.
-    _threads: Arc<[ServingThread]>,
+    threads: Arc<[ServingThread]>,
     end_pair: Vec<oneshot::Receiver<()>>,
     connection_permits: Arc<Semaphore>,
     connections: usize,
@@ -170,11 +172,15 @@ impl Running for RunningServer {
         Error::internal("a serving thread ended")
     }
 
-    async fn drain(self: Box<Self>, deadline: Instant) {
+    async fn drain(mut self: Box<Self>, deadline: Instant) {
         let _ = self.phase.send(ServerPhase::Draining);
         self.quiet_until(deadline.min(Instant::now() + DRAIN_GRACE)).await;
         let _ = self.phase.send(ServerPhase::Closing);
         self.quiet_until(deadline).await;
+        // The threads drop their state before the process flushes its log, to which the state may write.
+        self.accepter.abort();
+        self.threads = Arc::new([]);
+        let _ = tokio::time::timeout(THREAD_END_TIMEOUT, join_all(&mut self.end_pair)).await;
     }
 }
 

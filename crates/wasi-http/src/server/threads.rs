@@ -49,6 +49,8 @@ impl ServingThread {
                 }
                 maintain.abort();
             });
+            // Ends the connections.
+            drop(runtime);
         })?;
         Ok((Self { connections, open }, end))
     }

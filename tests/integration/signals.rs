@@ -260,7 +260,7 @@ fn flooded(format: &str) -> (Program, BufReader<ChildStderr>, SocketAddr, TempDi
     let mut program = Program::start(command.current_dir(directory.path()).stderr(Stdio::piped()));
     let (stderr, address) = listening(&mut program);
     for target in ["/print", "/stderr", "/log"].iter().cycle().take(18) {
-        assert_eq!(get(address, &format!("{target}?lines=100&bytes=2000")).status, 200, "{target}");
+        assert_eq!(get(address, &format!("{target}?lines=100&bytes=8000")).status, 200, "{target}");
     }
     (program, stderr, address, directory)
 }

@@ -117,8 +117,12 @@ pub(crate) async fn kept(on: Scope) -> Outcome {
     gone(&on, &new).await?;
     on.bucket.update_with(lasting.as_str(), keep, |_| Some("1")).await?;
     same("an update of nothing", on.bucket.get(lasting.as_str()).await?, Some(b"1".to_vec()))?;
-    let zero =
-        on.bucket.swap_with(lasting.as_str(), "2", Expected::new().value("1"), UpdateOptions::new().ttl(SECOND * 0));
+    let zero = on.bucket.swap_with(
+        lasting.as_str(),
+        "2",
+        Expected::new().value("1"),
+        UpdateOptions::new().ttl(Duration::ZERO),
+    );
     fails("a life of 0 ms", zero.await, Error::InvalidArgument)?;
     let any = on.bucket.swap_with(lasting.as_str(), "2", Expected::new(), keep).await;
     fails("a swap of anything", any, Error::InvalidArgument)?;

@@ -74,6 +74,7 @@ mod settings_owner;
 mod signals;
 mod sockets;
 mod sockets_listen;
+mod sockets_tls;
 mod storage_clients;
 mod storage_full;
 mod storage_model;

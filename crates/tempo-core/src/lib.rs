@@ -54,4 +54,5 @@ pub use sockets::{Acceptor, Sockets};
 pub use store_data::{ServiceState, StoreData};
 pub use trigger::{Running, Trigger};
 pub use wasmtime_wasi::WasiCtx;
+pub use wasmtime_wasi_tls::WasiTlsCtx;
 pub use workload::{Workload, WorkloadBuilder};

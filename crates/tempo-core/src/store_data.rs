@@ -10,6 +10,7 @@ use tempo_backend::ByteBudget;
 use tempo_telemetry::Telemetry;
 use wasmtime::component::{HasData, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_tls::{UnsupportedProvider, WasiTlsCtx, WasiTlsCtxBuilder, WasiTlsCtxView, WasiTlsView};
 
 use crate::{Limits, LogBudget, LogTail, OpenFiles, Provide, Service, Sockets, StoreLimiter};
 
@@ -39,6 +40,8 @@ pub struct StoreData {
     pub sockets: Sockets,
     /// Limits the bytes that the host holds for the guest, in all services together.
     pub bytes: ByteBudget,
+    /// `wasi:tls`, if the component imports it.
+    tls: Option<WasiTlsCtx>,
     services: Vec<ServiceState>,
     /// The guest's log lines that the rate limit dropped.
     pub(crate) log_tail: LogTail,
@@ -54,6 +57,7 @@ impl StoreData {
             open_files: OpenFiles::new(limits),
             sockets: Sockets::default(),
             bytes,
+            tls: None,
             services: Vec::new(),
             log_tail: LogTail::default(),
         }
@@ -63,6 +67,13 @@ impl StoreData {
     #[must_use]
     pub fn with_log_tail(mut self, log_tail: LogTail) -> Self {
         self.log_tail = log_tail;
+        self
+    }
+
+    /// Sets the provider of `wasi:tls`. Without one, every handshake fails.
+    #[must_use]
+    pub fn with_tls(mut self, tls: WasiTlsCtx) -> Self {
+        self.tls = Some(tls);
         self
     }
 
@@ -105,6 +116,13 @@ impl StoreData {
 impl WasiView for StoreData {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiTlsView for StoreData {
+    fn tls(&mut self) -> WasiTlsCtxView<'_> {
+        let unsupported = || WasiTlsCtxBuilder::new().provider(Box::new(UnsupportedProvider::default())).build();
+        WasiTlsCtxView { table: &mut self.table, ctx: self.tls.get_or_insert_with(unsupported) }
     }
 }
 

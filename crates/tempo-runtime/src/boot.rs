@@ -24,7 +24,8 @@ use crate::registry::{ConnectedBackend, ServiceEntry, TriggerEntry, trigger_stat
 use crate::reporting::Reporting;
 use crate::signals::{Signals, StopSignal};
 use crate::sockets::WasiSocketGrants;
-use crate::{background, epoch, granted, grants, inspect, link, log_output, release_candidate};
+use crate::tls::Authorities;
+use crate::{background, epoch, granted, grants, inspect, link, log_output, release_candidate, tls};
 
 /// A runtime's name, services and triggers.
 pub(crate) struct Parts<'a> {
@@ -89,7 +90,10 @@ pub(crate) fn run(
         let io = if serving.is_empty() { Io::Process(command_line(path, arguments)) } else { log_io(&loaded, &limits) };
         let limits = if serving.is_empty() { unlimited_time(limits) } else { limits };
         let own_files = OwnFiles::of(path, loaded_settings, has_stores(&needed))?;
-        let grants = Grants::from_settings(settings, &limits, io, &own_files)?;
+        let mut grants = Grants::from_settings(settings, &limits, io, &own_files)?;
+        if tls::is_imported(&interfaces) {
+            grants = grants.with_authorities(Authorities::from_settings(settings)?);
+        }
         health.enter(RuntimePhase::Connecting);
         let boot = BootContext::new(&loaded.name, &limits, settings).with_telemetry(&telemetry).with_health(&health);
         let connected: Arc<[ConnectedBackend]> = connect(&needed, boot).await?.into();
@@ -217,6 +221,10 @@ fn store_data(
             .with_open_files(open_files, open_sockets)
             .with_reporting(&telemetry, &refusals)
             .with(ServiceState::new::<WasiSocketGrants>(sockets));
+        let data = match grants.tls(&store) {
+            Some(tls) => data.with_tls(tls),
+            None => data,
+        };
         Ok(connected.iter().fold(data, |data, service| data.with((service.state)(&store))))
     }
 }

@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tempo_core::{Acceptor, Limits, LogBudget, StoreContext};
+use tempo_core::{Acceptor, Limits, LogBudget, StoreContext, WasiTlsCtx};
 use tempo_settings::{Disclosure, Error, ErrorKind, Flag, FlagValue, KeyValue, Settings, ValueForm};
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
 
 use crate::guest_output::{GuestOutput, OutputStreamKind};
 use crate::own_files::{ALLOW_OWN_FILES, OwnFiles};
 use crate::sockets::{self, SocketGrants, StoreSockets};
+use crate::tls::{self, Authorities, StoreTls};
 
 const ENV: Flag = Flag::new("env", "KEY=VALUE", "An environment variable for the guest")
     .repeatable()
@@ -19,12 +20,12 @@ const DIR: Flag = Flag::new("dir", "HOST::GUEST[:rw]", "A directory for the gues
     .repeatable()
     .form(ValueForm::Directory)
     .grants(Disclosure::Whole);
-/// The flags of grants, without those of sockets.
+/// The flags of grants, without those of sockets and TLS.
 const OWN_FLAGS: [Flag; 3] = [ENV, DIR, ALLOW_OWN_FILES];
 
 /// Returns the flags of grants.
 pub(crate) fn flags() -> impl Iterator<Item = Flag> {
-    OWN_FLAGS.iter().chain(sockets::FLAGS).copied()
+    OWN_FLAGS.iter().chain(sockets::FLAGS).chain(&[tls::FLAG]).copied()
 }
 
 /// The grants of a component, from which the WASI context of each store is built.
@@ -32,6 +33,8 @@ pub(crate) struct Grants {
     env: Vec<(String, String)>,
     directories: Vec<Directory>,
     sockets: Arc<SocketGrants>,
+    /// The trusted authorities, if the component imports `wasi:tls`.
+    authorities: Option<Authorities>,
     io: Io,
     max_random: u64,
 }
@@ -74,7 +77,19 @@ impl Grants {
             own_files.check(&directory.host, directory.permissions == FsPerms::ReadWrite)?;
         }
         let sockets = Arc::new(SocketGrants::from_settings(settings)?);
-        Ok(Self { env, directories, sockets, io, max_random: limits.random_bytes as u64 })
+        Ok(Self { env, directories, sockets, authorities: None, io, max_random: limits.random_bytes as u64 })
+    }
+
+    /// Trusts these authorities in `wasi:tls`.
+    pub(crate) fn with_authorities(mut self, authorities: Authorities) -> Self {
+        self.authorities = Some(authorities);
+        self
+    }
+
+    /// Returns the context of `wasi:tls` of `store`, if the component imports it.
+    pub(crate) fn tls(&self, store: &StoreContext) -> Option<WasiTlsCtx> {
+        let authorities = self.authorities.clone()?;
+        Some(StoreTls::context(self.sockets.clone(), authorities, store.bytes.clone()))
     }
 
     /// Creates the sockets' state of a new store.

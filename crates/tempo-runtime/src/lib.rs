@@ -60,6 +60,7 @@ mod separator;
 mod settings_file;
 mod signals;
 mod sockets;
+mod tls;
 mod tool;
 
 pub use macros::Offers;

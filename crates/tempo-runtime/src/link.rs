@@ -7,7 +7,7 @@ use wasmtime::component::{Component, InstancePre, Linker};
 use crate::interfaces::Interfaces;
 use crate::registry::ServiceEntry;
 use crate::scan::Shape;
-use crate::{missing, open_files, sockets};
+use crate::{missing, open_files, sockets, tls};
 
 /// The packages that every component may import; `wasmtime-wasi` implements them.
 pub(crate) const WASI_PACKAGES: &[&str] = &[
@@ -17,16 +17,24 @@ pub(crate) const WASI_PACKAGES: &[&str] = &[
     "wasi:io@0.2.12",
     "wasi:random@0.2.12",
     "wasi:sockets@0.2.12",
+    tls::P2_PACKAGE,
     "wasi:cli@0.3.0",
     "wasi:clocks@0.3.0",
     "wasi:filesystem@0.3.0",
     "wasi:random@0.3.0",
     "wasi:sockets@0.3.0",
+    tls::P3_PACKAGE,
 ];
 
 /// The packages of WASI that are linked only with concurrency support.
-const WASI_CONCURRENT_PACKAGES: &[&str] =
-    &["wasi:cli@0.3.0", "wasi:clocks@0.3.0", "wasi:filesystem@0.3.0", "wasi:random@0.3.0", "wasi:sockets@0.3.0"];
+const WASI_CONCURRENT_PACKAGES: &[&str] = &[
+    "wasi:cli@0.3.0",
+    "wasi:clocks@0.3.0",
+    "wasi:filesystem@0.3.0",
+    "wasi:random@0.3.0",
+    "wasi:sockets@0.3.0",
+    tls::P3_PACKAGE,
+];
 
 /// Returns all packages that are linked only with concurrency support: those of WASI and of `services`.
 pub(crate) fn concurrent_packages(services: &[ServiceEntry]) -> Vec<&'static str> {
@@ -50,6 +58,9 @@ pub(crate) fn linker(
     open_files::add_to_linker(&mut linker, shape.concurrent)?;
     sockets::add_to_linker(&mut linker, shape.concurrent)?;
     linker.allow_shadowing(false);
+    if tls::is_imported(interfaces) {
+        tls::add_to_linker(&mut linker, shape.concurrent)?;
+    }
     for service in services {
         if interfaces.imports.iter().any(|import| service.offers(import)) {
             (service.link)(&mut linker)?;

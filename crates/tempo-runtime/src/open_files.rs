@@ -6,7 +6,8 @@
 //! - A file or directory from `open-at`, until its last reference is dropped. Descriptors, the streams of WASI 0.2 and 0.3 and
 //!   running calls share one `Arc`, so a stream that outlives its descriptor counts, but not in addition to it.
 //! - A socket, until its resource is dropped, and in WASI 0.3 until the streams of its connection have ended, which may
-//!   outlive it. In WASI 0.2, streams are children of their socket and never outlive it. An accepted connection counts as one
+//!   outlive it. In WASI 0.2, streams are children of their socket and outlive it only if a TLS handshake takes them
+//!   (`crates/tempo-runtime/src/tls/p2.rs`). An accepted connection counts as one
 //!   socket; beyond the limit, the host resets it.
 //! - A listing of a directory in WASI 0.3, as three, until it ends: its thread opens two descriptors, and this module opens one
 //!   to detect the end of the thread.
@@ -36,6 +37,8 @@ mod p2;
 mod p2_files;
 mod p3;
 mod relay;
+
+pub(crate) use buffered::{Input, Output};
 
 use tempo_core::{OpenFile, OpenFiles, StoreData};
 use wasmtime::component::{Linker, Resource, ResourceTable, ResourceTableError};

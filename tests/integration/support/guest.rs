@@ -63,11 +63,12 @@ fn compile(name: &str) -> PathBuf {
 fn file_name(name: &str) -> String {
     match name {
         "axum" => "axum_example".to_owned(),
-        "fan-out" | "hostile" | "hostile-p2" | "hostile-p3" | "missing" | "command-p3" | "otel-raw"
+        "fan-out" | "hostile" | "hostile-p2" | "hostile-p3" | "missing" | "command-p3" | "otel-raw" | "tls-p3"
         | "storage-bench" => {
             format!("test_{}", name.replace('-', "_"))
         }
         "blobstore-conformance" => "test_blobstore".to_owned(),
+        "tls-p2" => "test-tls-p2".to_owned(),
         "blobstore-draft" => "test_blobstore_draft".to_owned(),
         "keyvalue-conformance" => "test_keyvalue".to_owned(),
         "keyvalue-drafts" => "test_keyvalue_drafts".to_owned(),

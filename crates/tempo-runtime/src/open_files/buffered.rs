@@ -1,5 +1,5 @@
-//! File streams and directory listings of WASI 0.2 whose buffers are reserved in the store's budget: one open file may have any
-//! number of them.
+//! Streams and directory listings of WASI 0.2 that hold what the limits count. One open file may have any number of streams and
+//! listings, so their buffers are reserved in the store's budget.
 
 use bytes::Bytes;
 use tempo_backend::{ByteBudget, OverBudget, Reservation};
@@ -13,21 +13,21 @@ use wasmtime_wasi::p2::{
 /// Buffer size of a stream in `wasmtime-wasi`, in bytes: the largest read, and the permit of `check-write`.
 pub(super) const BUFFER: usize = 64 << 10;
 
-/// An input stream of a file.
-pub(super) struct Input {
-    pub(super) inner: DynInputStream,
-    pub(super) _buffer: Reservation,
+/// An input stream that holds `H`: the reservation of its buffer, or an open file.
+pub(crate) struct Input<H> {
+    pub(crate) inner: DynInputStream,
+    pub(crate) _held: H,
 }
 
 #[async_trait]
-impl Pollable for Input {
+impl<H: Send + 'static> Pollable for Input<H> {
     async fn ready(&mut self) {
         self.inner.ready().await;
     }
 }
 
 #[async_trait]
-impl InputStream for Input {
+impl<H: Send + 'static> InputStream for Input<H> {
     fn read(&mut self, size: usize) -> StreamResult<Bytes> {
         self.inner.read(size)
     }
@@ -49,22 +49,22 @@ impl InputStream for Input {
     }
 }
 
-/// An output stream of a file.
-pub(super) struct Output {
-    pub(super) inner: DynOutputStream,
-    pub(super) _buffer: Reservation,
+/// An output stream that holds `H`, and whose writes fit into a buffer.
+pub(crate) struct Output<H> {
+    pub(crate) inner: DynOutputStream,
+    pub(crate) _held: H,
 }
 
 #[async_trait]
-impl Pollable for Output {
+impl<H: Send + 'static> Pollable for Output<H> {
     async fn ready(&mut self) {
         self.inner.ready().await;
     }
 }
 
 #[async_trait]
-impl OutputStream for Output {
-    /// Enforces the permit of `check-write`, which `wasmtime-wasi` does not enforce for files.
+impl<H: Send + 'static> OutputStream for Output<H> {
+    /// Enforces the permit of `check-write`, which `wasmtime-wasi` and `wasmtime-wasi-tls` do not enforce.
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
         if bytes.len() > BUFFER {
             return Err(StreamError::trap("cannot write more than `check-write` permits"));

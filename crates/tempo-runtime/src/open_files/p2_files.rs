@@ -28,14 +28,14 @@ type At = (Resource<Descriptor>, Filesize);
 fn streams(types: &mut LinkerInstance<'_, StoreData>) -> wasmtime::Result<()> {
     types.func_wrap("[method]descriptor.read-via-stream", |mut store: Store<'_>, (file, offset): At| {
         let data = store.data_mut();
-        let Ok(_buffer) = data.bytes.hold(BUFFER) else {
+        let Ok(buffer) = data.bytes.hold(BUFFER) else {
             return Ok((Err(ErrorCode::InsufficientMemory),));
         };
         let made: FsResult<Resource<DynInputStream>> = data.filesystem().read_via_stream(file, offset);
         if let Ok(made) = &made {
             let stream = data.table.get_mut(made)?;
             let inner = std::mem::replace(stream, Box::new(ClosedInputStream));
-            *stream = Box::new(Input { inner, _buffer });
+            *stream = Box::new(Input { inner, _held: buffer });
         }
         answer(data, made)
     })?;
@@ -51,14 +51,14 @@ fn output(
     data: &mut StoreData,
     make: impl FnOnce(&mut StoreData) -> FsResult<Resource<DynOutputStream>>,
 ) -> Answer<Resource<DynOutputStream>> {
-    let Ok(_buffer) = data.bytes.hold(BUFFER) else {
+    let Ok(buffer) = data.bytes.hold(BUFFER) else {
         return Ok((Err(ErrorCode::InsufficientMemory),));
     };
     let made = make(data);
     if let Ok(made) = &made {
         let stream = data.table.get_mut(made)?;
         let inner = std::mem::replace(stream, Box::new(ClosedOutputStream));
-        *stream = Box::new(Output { inner, _buffer });
+        *stream = Box::new(Output { inner, _held: buffer });
     }
     answer(data, made)
 }

@@ -87,6 +87,11 @@ impl SocketGrants {
         self.connect.iter().filter_map(|grant| grant.port_at(host)).collect()
     }
 
+    /// Returns whether the guest may connect to `host`, on any port.
+    pub(crate) fn covers(&self, host: &Host) -> bool {
+        !self.ports(host).is_empty()
+    }
+
     /// Judges an address that a granted name resolved to.
     pub(super) fn permit_resolved(&self, address: IpAddr) -> Result<(), Denied> {
         AddressRange::permit(&self.ranges, address).map_err(Denied::Kind)
@@ -159,6 +164,23 @@ impl SocketGrants {
             &format!("a connection to {address}"),
             format_args!("{why}to allow it, add `--allow-socket {address}`"),
         );
+    }
+
+    /// Logs a denied TLS handshake with `host`.
+    pub(crate) fn report_tls(&self, host: &Host) {
+        self.report(
+            &format!("a TLS connection to {host}"),
+            format_args!("to allow it, add `--allow-socket {host}:PORT`"),
+        );
+    }
+
+    /// Logs that the certificate of `host` was not accepted.
+    pub(crate) fn report_certificate(&self, host: &Host, reason: &dyn fmt::Debug) {
+        if self.reported.is_first(&format!("the certificate of {host}")) {
+            tracing::warn!(
+                "the certificate of {host} was not accepted: {reason:?}; a private authority is trusted with `--socket-ca FILE`"
+            );
+        }
     }
 
     /// Logs a denied bind to `address`.

@@ -8,6 +8,9 @@ const MAX_LISTED_SECTIONS: usize = 4;
 /// Maximum length of a section's label in an error, in bytes.
 const MAX_LABEL_BYTES: usize = 40;
 
+/// What some editors write before UTF-8. Parsers of PEM do not recognize a section that begins with it.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// The labels of private keys that are not encrypted.
 const KEYS: [&[u8]; 3] = [b"PRIVATE KEY", b"RSA PRIVATE KEY", b"EC PRIVATE KEY"];
 
@@ -32,14 +35,21 @@ impl PemContent {
     /// ```
     /// use tempo_settings::PemContent;
     ///
-    /// let encrypted = b"-----BEGIN ENCRYPTED PRIVATE KEY-----\n...";
+    /// let encrypted = b"-----BEGIN ENCRYPTED PRIVATE KEY-----\n...\n-----END ENCRYPTED PRIVATE KEY-----\n";
     /// assert_eq!(
     ///     PemContent::PrivateKey.check(encrypted).unwrap_err().to_string(),
     ///     "the key is encrypted; decrypt it with `openssl pkey -in FILE -out NEW`"
     /// );
     /// ```
     pub fn check(self, content: &[u8]) -> Result<()> {
+        if content.starts_with(BYTE_ORDER_MARK) {
+            return Err(error("the file begins with a byte order mark".to_owned()).with_advice("save it without one"));
+        }
         let sections = sections(content);
+        if let Some(open) = sections.iter().find(|section| !section.ended) {
+            let label = open.printable().unwrap_or("last");
+            return Err(error(format!("the {label} section has no END line; the file may be incomplete")));
+        }
         let is_key = |section: &&Section<'_>| KEYS.contains(&section.label);
         let has_encrypted = || sections.iter().any(|section| section.label == b"ENCRYPTED PRIVATE KEY");
         match self {
@@ -78,6 +88,8 @@ struct Section<'a> {
     label: &'a [u8],
     /// Whether it has the header of an encrypted key in OpenSSL's older format.
     encrypted: bool,
+    /// Whether it has an END line.
+    ended: bool,
 }
 
 impl<'a> Section<'a> {
@@ -93,12 +105,10 @@ fn sections(content: &[u8]) -> Vec<Section<'_>> {
     for line in content.split(|byte| matches!(byte, b'\n' | b'\r')) {
         let label = line.strip_prefix(b"-----BEGIN ").and_then(|rest| rest.trim_ascii_end().strip_suffix(b"-----"));
         if let Some(label) = label {
-            sections.push(Section { label, encrypted: false });
-        } else if let Some(section) = sections.last_mut()
-            && line.starts_with(b"Proc-Type:")
-            && line.ends_with(b"ENCRYPTED")
-        {
-            section.encrypted = true;
+            sections.push(Section { label, encrypted: false, ended: false });
+        } else if let Some(section) = sections.last_mut() {
+            section.encrypted |= line.starts_with(b"Proc-Type:") && line.ends_with(b"ENCRYPTED");
+            section.ended |= line.starts_with(b"-----END ");
         }
     }
     sections
@@ -209,11 +219,25 @@ mod tests {
         let certificate = section("CERTIFICATE", "AAAA");
         assert_eq!(problem(PrivateKey, certificate), "expected PEM with a PRIVATE KEY section, found CERTIFICATE");
         let nothing = "expected PEM with at least one CERTIFICATE section";
-        for content in ["", "nothing", "-----BEGIN CERTIFICATE", "-----BEGIN \u{1b}[31m-----"] {
+        for content in ["", "nothing", "-----BEGIN CERTIFICATE", "-----BEGIN \u{1b}[31m-----\n-----END X-----"] {
             assert_eq!(problem(Certificates, content), nothing, "{content:?}");
         }
         let many = section("X", "").repeat(9);
         assert_eq!(problem(Certificates, many), format!("{nothing}, found X, X, X, X"));
+    }
+
+    #[test]
+    fn incomplete_files_and_byte_order_marks_are_reported() {
+        let certificate = section("CERTIFICATE", "AAAA");
+        let (begin, _) = certificate.split_once("-----END").unwrap();
+        let incomplete = "the CERTIFICATE section has no END line; the file may be incomplete";
+        assert_eq!(problem(Certificates, begin), incomplete);
+        assert_eq!(problem(Certificates, format!("{certificate}{begin}")), incomplete);
+        assert_eq!(problem(PrivateKey, section("PRIVATE KEY", "AAAA") + begin), incomplete);
+        assert_eq!(
+            problem(Certificates, format!("\u{feff}{certificate}")),
+            "the file begins with a byte order mark; save it without one"
+        );
     }
 
     #[test]

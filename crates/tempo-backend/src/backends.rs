@@ -83,9 +83,8 @@ impl<B: ?Sized + Send + Sync + 'static> Backends<B> {
         urls.sort();
         urls.dedup();
         let opened = try_join_all(urls.into_iter().map(|url| async move {
-            let open = async {
-                S::open(url, context).await.unwrap_or_else(|| Err(unknown::<B, S>(flag, url, context)))
-            };
+            let open =
+                async { S::open(url, context).await.unwrap_or_else(|| Err(unknown::<B, S>(flag, url, context))) };
             let store = match context.shared.filter(|_| S::is_in_process(url.scheme())) {
                 Some(shared) => shared.open(url, open).await?,
                 None => open.await?,

@@ -157,9 +157,7 @@ pub trait Trigger: Send + Sync + 'static {
     /// # Errors
     ///
     /// As [`start`](Trigger::start).
-    async fn start_app(
-        components: Vec<AppComponent<Self::Service>>,
-    ) -> tempo_settings::Result<Vec<Box<dyn Running>>> {
+    async fn start_app(components: Vec<AppComponent<Self::Service>>) -> tempo_settings::Result<Vec<Box<dyn Running>>> {
         let exporting = components.into_iter().filter(|component| component.exports);
         try_join_all(exporting.map(|component| async move {
             let AppComponent { workload, settings, state, .. } = component;

@@ -115,8 +115,7 @@ pub(crate) fn run(
         let handle = |app: &PlannedApp| AppHandle::new(app.admission.clone(), telemetry.clone(), app.idle);
         let (app, shared) = (plan.app.as_ref().map(handle), SharedBackends::default());
         let shared = app.is_some().then_some(&shared);
-        let around =
-            Surroundings { telemetry: &telemetry, health: &health, spawn: &spawn, app: app.as_ref(), shared };
+        let around = Surroundings { telemetry: &telemetry, health: &health, spawn: &spawn, app: app.as_ref(), shared };
         let components = connect(&plan, arguments, loaded_settings, around).await?;
         let granted = granted_lines(parts, &plan);
         match &components[..] {

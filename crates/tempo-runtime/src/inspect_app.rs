@@ -69,7 +69,9 @@ impl AppReport {
                     continue;
                 }
                 let _ = writeln!(text, "{heading}");
-                for (flag, value) in flags.iter().flat_map(|(flag, values)| values.iter().map(move |value| (flag, value))) {
+                for (flag, value) in
+                    flags.iter().flat_map(|(flag, values)| values.iter().map(move |value| (flag, value)))
+                {
                     let _ = writeln!(text, "  {flag}  {}", value.escape_debug());
                 }
             }
@@ -79,11 +81,7 @@ impl AppReport {
 }
 
 /// Returns the name and the values of `flag`, if it has any.
-fn values(
-    flag: &Flag,
-    settings: &Settings,
-    show: impl Fn(&str) -> String,
-) -> Option<(&'static str, Vec<String>)> {
+fn values(flag: &Flag, settings: &Settings, show: impl Fn(&str) -> String) -> Option<(&'static str, Vec<String>)> {
     let values: Vec<String> = settings.raw_values(flag).iter().map(|value| show(&value.text)).collect();
     (!values.is_empty()).then_some((flag.name, values))
 }

@@ -118,7 +118,8 @@ impl LoadedSettings {
         loaded.settings = layers.merge(sources, &[&table])?;
         let Manifest { name, name_source, components } = manifest;
         let folder = Path::new(&path).parent().unwrap_or(Path::new("")).to_owned();
-        let of_app = AppDefaults { settings: &loaded.settings, name: &name, name_source: &name_source, folder: &folder };
+        let of_app =
+            AppDefaults { settings: &loaded.settings, name: &name, name_source: &name_source, folder: &folder };
         let components = components.into_iter().map(|declared| {
             let settings = layers.merge(sources, &[&declared.values, &table])?;
             let place = format!("{path}:{}", declared.line);

@@ -115,7 +115,8 @@ impl ManifestParser<'_> {
             return Vec::new();
         };
         if tables.is_empty() || tables.len() > MAX_COMPONENTS {
-            let problem = format!("{COMPONENT}: expected 1 to {MAX_COMPONENTS} components, not {}; {FIX}", tables.len());
+            let problem =
+                format!("{COMPONENT}: expected 1 to {MAX_COMPONENTS} components, not {}; {FIX}", tables.len());
             self.problem(declared.span(), &problem);
             return Vec::new();
         }
@@ -144,7 +145,10 @@ impl ManifestParser<'_> {
     fn file(&mut self, name: &str, span: &std::ops::Range<usize>, table: &DeTable<'_>) -> Option<PathBuf> {
         match table.get(SOURCE) {
             None => {
-                self.problem(span.clone(), &format!("{COMPONENT}.{name}: {SOURCE} is missing; add {SOURCE} = \"FILE\""));
+                self.problem(
+                    span.clone(),
+                    &format!("{COMPONENT}.{name}: {SOURCE} is missing; add {SOURCE} = \"FILE\""),
+                );
                 None
             }
             Some(value) => match value.get_ref() {

@@ -53,7 +53,10 @@ mod tests {
         problems.add(2, problem("second"));
         problems.add(1, problem("first"));
         let error = problems.into_result().unwrap_err();
-        assert_eq!((error.to_string().as_str(), error.kind()), ("a has 2 problems:\n  first\n  second", ErrorKind::NotFound));
+        assert_eq!(
+            (error.to_string().as_str(), error.kind()),
+            ("a has 2 problems:\n  first\n  second", ErrorKind::NotFound)
+        );
         let mut problems = Problems::new("a");
         problems.add(0, problem("only"));
         assert_eq!(problems.into_result().unwrap_err().to_string(), "only");

@@ -88,12 +88,7 @@ impl Reporting {
 
     /// Shows `components` and their grants, the values of `flags`, on the dashboard: see [`Dashboard::describe`]. `app` is the
     /// name of the app that they are part of.
-    pub(crate) fn describe(
-        &self,
-        app: Option<&str>,
-        components: Vec<(serde_json::Value, &Settings)>,
-        flags: &[Flag],
-    ) {
+    pub(crate) fn describe(&self, app: Option<&str>, components: Vec<(serde_json::Value, &Settings)>, flags: &[Flag]) {
         let Some(dashboard) = &self.dashboard else { return };
         let mut described = components.into_iter().map(|(component, settings)| with_grants(component, flags, settings));
         match app {

@@ -86,13 +86,7 @@ impl<'t> SettingsParser<'t> {
     }
 
     /// Returns the values of `flags` in `table`.
-    pub(crate) fn table(
-        &self,
-        table: &DeTable<'_>,
-        flags: &[&Flag],
-        scope: Scope,
-        problems: &mut Problems,
-    ) -> Values {
+    pub(crate) fn table(&self, table: &DeTable<'_>, flags: &[&Flag], scope: Scope, problems: &mut Problems) -> Values {
         let mut values = Values::new();
         for (key, value) in table {
             let name = key.get_ref().as_ref();
@@ -100,16 +94,16 @@ impl<'t> SettingsParser<'t> {
                 continue;
             }
             let known = flags.iter().find(|flag| flag.name == name && !flag.environment_only);
-            let given = match known {
-                None => {
-                    let name = name.escape_debug();
-                    Err(self.bad(key.span(), &format!("{name}: no such setting; `run --help` lists them")))
-                }
-                Some(flag) if flag.of_process && scope == Scope::Component => {
-                    Err(self.bad(key.span(), &format!("{name}: all components share it; move it to the top of the file")))
-                }
-                Some(flag) => self.flag(flag, value).map(|given| (*flag, given)),
-            };
+            let given =
+                match known {
+                    None => {
+                        let name = name.escape_debug();
+                        Err(self.bad(key.span(), &format!("{name}: no such setting; `run --help` lists them")))
+                    }
+                    Some(flag) if flag.of_process && scope == Scope::Component => Err(self
+                        .bad(key.span(), &format!("{name}: all components share it; move it to the top of the file"))),
+                    Some(flag) => self.flag(flag, value).map(|given| (*flag, given)),
+                };
             match given {
                 Ok((flag, mut given)) => {
                     given.iter_mut().for_each(|value| value.text = self.relative(flag, &value.text));
@@ -284,12 +278,15 @@ mod tests {
         let error = values("adr = 1\naddr = [1]\nbdr = 2\n").unwrap_err().to_string();
         let lines: Vec<&str> = error.lines().collect();
         assert_eq!(lines[0], "tempo.toml has 3 problems:");
-        assert!(lines[1].starts_with("  adr: ") && lines[2].ends_with("(tempo.toml:2)") && lines[3].starts_with("  bdr"));
+        assert!(
+            lines[1].starts_with("  adr: ") && lines[2].ends_with("(tempo.toml:2)") && lines[3].starts_with("  bdr")
+        );
     }
 
     #[test]
     fn the_keys_of_a_manifest_are_no_flags() {
-        let values = values("name = \"shop\"\naddr = \"a:1\"\n[component.api]\nsource = \"a\"\nnonsense = 1\n").unwrap();
+        let values =
+            values("name = \"shop\"\naddr = \"a:1\"\n[component.api]\nsource = \"a\"\nnonsense = 1\n").unwrap();
         assert_eq!(texts(&values, &ADDR), ["a:1"]);
     }
 

@@ -64,7 +64,8 @@ impl HostCall<'_> {
 
 impl Drop for HostCall<'_> {
     fn drop(&mut self) {
-        let (Some(HostCallDurations { durations, labels }), Some(begun)) = (self.calls.durations.as_deref(), self.begun)
+        let (Some(HostCallDurations { durations, labels }), Some(begun)) =
+            (self.calls.durations.as_deref(), self.begun)
         else {
             return;
         };

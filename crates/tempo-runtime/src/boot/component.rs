@@ -122,7 +122,8 @@ impl<'a> ConnectedComponent<'a> {
             None => around.telemetry.clone(),
         };
         let grants = Grants::from_settings(linked.settings, &limits, io, own_files)?;
-        let boot = BootContext::new(name, &limits, linked.settings).with_telemetry(&telemetry).with_health(around.health);
+        let boot =
+            BootContext::new(name, &limits, linked.settings).with_telemetry(&telemetry).with_health(around.health);
         let boot = boot.with_shared(around.shared);
         let backends = try_join_all(linked.needed.iter().map(|service| (service.connect)(boot))).await?;
         let backends: Arc<[ConnectedBackend]> = backends.into();

@@ -9,8 +9,8 @@ use tempo_telemetry::{Health, RuntimePhase};
 
 use super::component::ConnectedComponent;
 use super::{Exit, Parts};
-use crate::log_output;
 use crate::loaded_settings::LoadedSettings;
+use crate::log_output;
 use crate::registry::{StartComponent, TriggerEntry, trigger_state};
 use crate::signals::Signals;
 

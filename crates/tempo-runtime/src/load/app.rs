@@ -8,9 +8,7 @@ use tempo_settings::{Error, ErrorKind, Settings};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-use super::{
-    Loaded, cannot_compile, check_tables, compatibility, exceeds_pool, fit, in_file, unless_exceeds_pool,
-};
+use super::{Loaded, cannot_compile, check_tables, compatibility, exceeds_pool, fit, in_file, unless_exceeds_pool};
 use crate::address_space;
 use crate::allocation::Allocation;
 use crate::deserialize::{Verified, deserialize};
@@ -159,12 +157,7 @@ impl AppEngines {
     }
 
     /// Creates the engine of one kind. If its pool does not fit, memories are on demand, unless a flag or a file needs a pool.
-    fn engine(
-        &mut self,
-        kind: &EngineKind,
-        (shape, limits): (&Shape, &Limits),
-        fits: bool,
-    ) -> anyhow::Result<Engine> {
+    fn engine(&mut self, kind: &EngineKind, (shape, limits): (&Shape, &Limits), fits: bool) -> anyhow::Result<Engine> {
         let options = EngineOptions {
             limits,
             target: kind.target.as_deref(),
@@ -181,7 +174,8 @@ impl AppEngines {
             return Err(Error::new(ErrorKind::BadConfiguration, too_large.to_string()).with_advice(advice).into());
         }
         let advice = too_large.advice("accept this with --allocation on-demand");
-        let notice = format!("{too_large}, so memories are allocated on demand, and code checks their bounds; {advice}");
+        let notice =
+            format!("{too_large}, so memories are allocated on demand, and code checks their bounds; {advice}");
         if !self.notices.contains(&notice) {
             self.notices.push(notice);
         }

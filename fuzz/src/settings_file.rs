@@ -63,7 +63,8 @@ pub fn run(data: &[u8]) -> Outcome {
         Ok(values) => values,
         Err(error) => {
             let message = error.to_string();
-            check_message(&message);
+            // A list of several problems has a line for each.
+            message.lines().for_each(check_message);
             assert_eq!(error.kind(), ErrorKind::BadConfiguration);
             let line = message.rsplit_once("(tempo.toml:").and_then(|(_, line)| line.strip_suffix(')')?.parse().ok());
             assert!(line.is_some_and(|line| (1..=lines).contains(&line)), "{message}");

@@ -5,6 +5,8 @@ mod support;
 
 mod allocation;
 mod allowed_topics;
+mod apps;
+mod apps_chain;
 mod blobstore;
 mod blobstore_copies;
 mod blobstore_large;

@@ -227,6 +227,7 @@ impl Drop for MemoryUpload {
 #[async_trait]
 impl BackendScheme<dyn Container> for Memory {
     const NAMES: &'static [&'static str] = &["memory"];
+    const IN_PROCESS: bool = true;
 
     async fn open(url: &BackendUrl, _: BackendContext<'_>) -> tempo_settings::Result<Arc<dyn Container>> {
         let capacity = match url.reveal() {

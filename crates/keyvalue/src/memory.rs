@@ -28,6 +28,7 @@ pub struct Memory;
 #[async_trait]
 impl BackendScheme<dyn KeyValueStore> for Memory {
     const NAMES: &'static [&'static str] = &["memory"];
+    const IN_PROCESS: bool = true;
 
     fn flags() -> Vec<Flag> {
         vec![MAX_FLAG]

@@ -83,7 +83,12 @@ impl<B: ?Sized + Send + Sync + 'static> Backends<B> {
         urls.sort();
         urls.dedup();
         let opened = try_join_all(urls.into_iter().map(|url| async move {
-            let store = S::open(url, context).await.unwrap_or_else(|| Err(unknown::<B, S>(flag, url, context)))?;
+            let open =
+                async { S::open(url, context).await.unwrap_or_else(|| Err(unknown::<B, S>(flag, url, context))) };
+            let store = match context.shared.filter(|_| S::is_in_process(url.scheme())) {
+                Some(shared) => shared.open(url, open).await?,
+                None => open.await?,
+            };
             Ok::<_, Error>((url, store))
         }));
         let wrapped = opened.await?.into_iter().map(|(url, store)| {
@@ -167,6 +172,7 @@ mod tests {
     #[async_trait]
     impl BackendScheme<String> for Toy {
         const NAMES: &'static [&'static str] = &["toy"];
+        const IN_PROCESS: bool = true;
 
         async fn open(url: &BackendUrl, _: BackendContext<'_>) -> tempo_settings::Result<Arc<String>> {
             Ok(Arc::new(url.to_string()))
@@ -200,6 +206,18 @@ mod tests {
         assert_eq!(stores.get("default").unwrap().as_str(), "toy:fallback");
         assert!(stores.fallback().is_some());
         assert!(open(&["b=toy:b"]).await.unwrap().get("default").is_none());
+    }
+
+    #[tokio::test]
+    async fn components_share_a_store_in_memory_by_its_url() {
+        let (settings, shared) = (Settings::default(), crate::SharedBackends::default());
+        let open = |url| {
+            let fallback = <BackendUrl as tempo_settings::FlagValue>::parse(url).unwrap();
+            let context = BackendContext::new(&settings).with_shared(&shared);
+            async move { Backends::open::<(Toy,)>(&TOYS, fallback, context).await.unwrap().get("default").unwrap().clone() }
+        };
+        let (one, same, other) = (open("toy:a").await, open("toy:a").await, open("toy:b").await);
+        assert!(Arc::ptr_eq(&one, &same) && !Arc::ptr_eq(&one, &other));
     }
 
     #[tokio::test]

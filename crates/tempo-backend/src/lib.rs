@@ -12,6 +12,7 @@ pub mod database;
 mod error;
 mod fault;
 mod scheme;
+mod shared;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 
@@ -20,3 +21,4 @@ pub use byte_budget::{ByteBudget, OverBudget, Reservation};
 pub use context::BackendContext;
 pub use fault::Fault;
 pub use scheme::{BackendScheme, BackendSchemes};
+pub use shared::SharedBackends;

@@ -16,6 +16,10 @@ pub trait BackendScheme<B: ?Sized + Send + Sync + 'static>: Send + Sync + 'stati
     /// The schemes, in lower case and without the colon: `nats`.
     const NAMES: &'static [&'static str];
 
+    /// Whether a backend exists in this process only, so that the components of an app share it by naming its URL. A backend
+    /// elsewhere is the same one for all who open it.
+    const IN_PROCESS: bool = false;
+
     /// The flags that this scheme reads, in addition to its URLs.
     fn flags() -> Vec<Flag> {
         Vec::new()
@@ -37,6 +41,9 @@ pub trait BackendSchemes<B: ?Sized>: Send + Sync + 'static {
     /// The flags of all schemes.
     fn flags() -> Vec<Flag>;
 
+    /// Returns whether the backends of `scheme` exist in this process only.
+    fn is_in_process(scheme: &str) -> bool;
+
     /// Opens the store at `url`, or returns `None` if its scheme is not in the tuple.
     fn open(
         url: &BackendUrl,
@@ -53,6 +60,10 @@ macro_rules! choice {
 
             fn flags() -> Vec<Flag> {
                 [$($scheme::flags()),+].concat()
+            }
+
+            fn is_in_process(scheme: &str) -> bool {
+                [$($scheme::IN_PROCESS && $scheme::NAMES.contains(&scheme)),+].contains(&true)
             }
 
             async fn open(url: &BackendUrl, context: BackendContext<'_>) -> Option<tempo_settings::Result<Arc<B>>> {

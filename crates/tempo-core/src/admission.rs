@@ -6,13 +6,16 @@ use std::time::{Duration, Instant};
 use tempo_telemetry::{GaugeGuard, Telemetry};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::Limits;
+use crate::app_share::AppShare;
 use crate::instruments::CallInstruments;
+use crate::{AppAdmission, Limits};
 
 /// Permission to run one call. Dropping it releases it.
 #[derive(Debug)]
 pub struct Permit {
     _permit: OwnedSemaphorePermit,
+    /// That of the app.
+    _shared: Option<OwnedSemaphorePermit>,
 }
 
 /// The permit of the call that runs in a store, if one runs. The call and its store share it: it is released when both have
@@ -76,6 +79,8 @@ pub struct Admission {
     queue_timeout: Duration,
     telemetry: Telemetry,
     instruments: Option<Arc<CallInstruments>>,
+    /// The component's share in the permits of its app.
+    share: Option<AppShare>,
 }
 
 impl Admission {
@@ -90,7 +95,14 @@ impl Admission {
             queue_timeout: limits.queue_wait,
             instruments: telemetry.instruments(),
             telemetry,
+            share: None,
         }
+    }
+
+    /// Makes each call take a permit of `app` too.
+    #[must_use]
+    pub fn within(self, app: &AppAdmission, limits: &Limits) -> Self {
+        Self { share: Some(AppShare::new(app, limits)), ..self }
     }
 
     /// Acquires a permit, and waits for one if the queue is not full.
@@ -99,22 +111,55 @@ impl Admission {
     ///
     /// The queue is full, or no permit was released in time.
     pub async fn enter(&self) -> Result<Permit, Overloaded> {
-        if let Some(permit) = self.try_enter() {
+        self.enter_at(0).await
+    }
+
+    /// As [`enter`](Self::enter), for a call that another call of the app waits for, at this depth of the chain.
+    ///
+    /// # Errors
+    ///
+    /// As [`enter`](Self::enter); also if the app has no permits of this depth.
+    pub async fn enter_at(&self, depth: usize) -> Result<Permit, Overloaded> {
+        if let Some(permit) = self.try_enter_at(depth) {
             return Ok(permit);
         }
         let overloaded = |limit| self.overloaded(Overloaded::Calls, limit);
         let _waiting = self.queue.try_acquire().map_err(|_| overloaded("max-queued-requests"))?;
         let _counted = GaugeGuard::new(self.instruments.as_ref().map(|instruments| &instruments.calls_waiting));
         let begun = Instant::now();
-        let permit = tokio::time::timeout(self.queue_timeout, self.permits.clone().acquire_owned()).await;
+        let permit = tokio::time::timeout(self.queue_timeout, self.acquire(depth)).await;
         if let Some(instruments) = &self.instruments {
             instruments.queue_duration.record(begun.elapsed().as_secs_f64());
         }
-        permit
-            .ok()
-            .and_then(Result::ok)
-            .map(|permit| Permit { _permit: permit })
-            .ok_or_else(|| overloaded("queue-timeout"))
+        permit.ok().flatten().ok_or_else(|| overloaded("queue-timeout"))
+    }
+
+    /// Returns the component's own permits of calls at `depth`.
+    fn own(&self, depth: usize) -> Option<&Arc<Semaphore>> {
+        match (depth, &self.share) {
+            (0, _) => Some(&self.permits),
+            (_, Some(share)) => share.own(depth),
+            (_, None) => None,
+        }
+    }
+
+    /// Waits for a permit. Returns `None` if there are none of this depth.
+    async fn acquire(&self, depth: usize) -> Option<Permit> {
+        let permit = self.own(depth)?.clone().acquire_owned().await.ok()?;
+        let shared = match &self.share {
+            Some(share) => Some(share.acquire(depth).await?),
+            None => None,
+        };
+        Some(Permit { _permit: permit, _shared: shared })
+    }
+
+    fn try_enter_at(&self, depth: usize) -> Option<Permit> {
+        let permit = self.own(depth)?.clone().try_acquire_owned().ok()?;
+        let shared = match &self.share {
+            Some(share) => Some(share.try_acquire(depth)?),
+            None => None,
+        };
+        Some(Permit { _permit: permit, _shared: shared })
     }
 
     /// Acquires the permit of a call whose response streams, and waits for one as long as [`enter`](Self::enter) does. The
@@ -124,9 +169,16 @@ impl Admission {
     ///
     /// No permit was released in time.
     pub async fn enter_stream(&self) -> Result<Permit, Overloaded> {
-        let permit = tokio::time::timeout(self.queue_timeout, self.streams.clone().acquire_owned()).await;
-        let permit = permit.ok().and_then(Result::ok).map(|permit| Permit { _permit: permit });
-        permit.ok_or_else(|| self.overloaded(Overloaded::Streams, "max-streams"))
+        let acquire = async {
+            let permit = self.streams.clone().acquire_owned().await.ok()?;
+            let shared = match &self.share {
+                Some(share) => Some(share.acquire_stream().await?),
+                None => None,
+            };
+            Some(Permit { _permit: permit, _shared: shared })
+        };
+        let permit = tokio::time::timeout(self.queue_timeout, acquire).await;
+        permit.ok().flatten().ok_or_else(|| self.overloaded(Overloaded::Streams, "max-streams"))
     }
 
     fn overloaded(&self, error: Overloaded, limit: &'static str) -> Overloaded {
@@ -137,32 +189,37 @@ impl Admission {
     /// Acquires a permit without the queue's bound and timeout, for callers that bound the number of their waiters
     /// themselves and whose calls are not retried.
     pub async fn wait(&self) -> Permit {
-        match self.permits.clone().acquire_owned().await {
-            Ok(permit) => Permit { _permit: permit },
-            // The semaphore is never closed.
-            Err(_) => std::future::pending().await,
+        match self.acquire(0).await {
+            Some(permit) => permit,
+            // The semaphores are never closed.
+            None => std::future::pending().await,
         }
     }
 
     /// Acquires a permit if one is available now.
     pub fn try_enter(&self) -> Option<Permit> {
-        self.permits.clone().try_acquire_owned().ok().map(|permit| Permit { _permit: permit })
+        self.try_enter_at(0)
     }
 
     /// Returns the number of available permits, without those of [`enter_stream`](Self::enter_stream).
     pub fn free(&self) -> usize {
-        self.permits.available_permits()
+        let shared = self.share.as_ref().map_or(usize::MAX, AppShare::free);
+        self.permits.available_permits().min(shared)
     }
 
     /// Returns whether more than half of the permits of either kind are taken.
     pub fn is_busy(&self) -> bool {
-        self.free() < self.requests.div_ceil(2) || self.streams.available_permits() < self.max_streams.div_ceil(2)
+        let own = self.permits.available_permits() < self.requests.div_ceil(2)
+            || self.streams.available_permits() < self.max_streams.div_ceil(2);
+        own || self.share.as_ref().is_some_and(AppShare::is_busy)
     }
 
-    /// Returns the number of calls that have a permit, of either kind.
+    /// Returns the number of calls of the component that have a permit, of any kind.
     pub fn running(&self) -> usize {
-        let requests = self.requests.saturating_sub(self.free());
-        requests.saturating_add(self.max_streams.saturating_sub(self.streams.available_permits()))
+        let requests = self.requests.saturating_sub(self.permits.available_permits());
+        let streams = self.max_streams.saturating_sub(self.streams.available_permits());
+        let inner = self.share.as_ref().map_or(0, AppShare::running);
+        requests.saturating_add(streams).saturating_add(inner)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use tempo_backend::{BackendContext, ByteBudget};
+use tempo_backend::{BackendContext, ByteBudget, SharedBackends};
 use tempo_settings::{Flag, Settings};
 use tempo_telemetry::{Health, Telemetry};
 
@@ -22,13 +22,15 @@ pub struct BootContext<'a> {
     pub telemetry: &'a Telemetry,
     /// Receives the backend's readiness checks: see [`Health::add_readiness_check`]. `None` in an embedding without them.
     pub health: Option<&'a Health>,
+    /// The backends that the components of the process share. `None` if there is one component only.
+    pub shared: Option<&'a SharedBackends>,
 }
 
 impl<'a> BootContext<'a> {
     /// Creates the context of `component`, without telemetry and health.
     pub fn new(component: &'a str, limits: &'a Limits, settings: &'a Settings) -> Self {
         static OFF: Telemetry = Telemetry::off();
-        Self { component, limits, settings, telemetry: &OFF, health: None }
+        Self { component, limits, settings, telemetry: &OFF, health: None, shared: None }
     }
 
     /// Sets the receiver of spans and metrics.
@@ -43,9 +45,15 @@ impl<'a> BootContext<'a> {
         Self { health: health.into(), ..self }
     }
 
+    /// Sets the backends that the components of the process share.
+    #[must_use]
+    pub fn with_shared(self, shared: impl Into<Option<&'a SharedBackends>>) -> Self {
+        Self { shared: shared.into(), ..self }
+    }
+
     /// Returns the context for a scheme that opens a backend by URL.
     pub fn backend(&self) -> BackendContext<'a> {
-        BackendContext::new(self.settings).with_health(self.health)
+        BackendContext::new(self.settings).with_health(self.health).with_shared(self.shared)
     }
 }
 

@@ -113,10 +113,12 @@ impl<R: Send + 'static> Call<R> {
     }
 
     /// The call is a long one from now on, whose response streams: it runs with `permit`, releases the previous one, and
-    /// regains a tenth of the passing time as processor time.
-    pub fn begin_stream(&mut self, permit: Permit) {
+    /// regains a tenth of the passing time as processor time. Without `permit` it keeps its own.
+    pub fn begin_stream(&mut self, permit: impl Into<Option<Permit>>) {
         self.meter.start_refill();
-        self.permit.replace(Some(permit));
+        if let Some(permit) = permit.into() {
+            self.permit.replace(Some(permit));
+        }
     }
 
     /// Polls the call itself. If it is pending, the caller must also poll the [deadline](Self::poll_deadline).

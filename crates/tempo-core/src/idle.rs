@@ -30,7 +30,7 @@ pub(crate) struct IdleInstances<G> {
 impl<G> IdleInstances<G> {
     /// Creates the share of one of `threads` threads in the idle instances that the limits of `workload` allow.
     pub(crate) fn new(workload: &Workload, threads: usize) -> Self {
-        let capacity = workload.limits().idle_instances().div_ceil(threads.max(1));
+        let capacity = workload.max_idle().div_ceil(threads.max(1));
         Self { idle: Mutex::new(Vec::new()), capacity, slots: workload.idle_slots().clone() }
     }
 

@@ -7,6 +7,9 @@
 //! This crate starts no thread, reads no environment variable and names no particular service: it works in any embedding.
 
 mod admission;
+mod app;
+mod app_admission;
+mod app_share;
 mod backend;
 mod call;
 mod call_error;
@@ -33,6 +36,8 @@ mod trigger;
 mod workload;
 
 pub use admission::{Admission, Overloaded, Permit};
+pub use app::{AppCheck, AppComponent, ComponentOutline};
+pub use app_admission::{AppAdmission, MAX_CHAIN_DEPTH};
 pub use backend::{Backend, BootContext, StoreContext};
 pub use call::{BackgroundSpawner, Call};
 pub use call_error::CallError;
@@ -55,4 +60,4 @@ pub use store_data::{ServiceState, StoreData};
 pub use trigger::{Running, Trigger};
 pub use wasmtime_wasi::WasiCtx;
 pub use wasmtime_wasi_tls::WasiTlsCtx;
-pub use workload::{Workload, WorkloadBuilder};
+pub use workload::{AppHandle, Workload, WorkloadBuilder};

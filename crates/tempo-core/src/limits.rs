@@ -6,7 +6,7 @@ use tempo_settings::{Delay, Error, Flag, Settings, Size};
 
 /// Declares the struct, its flags and the parsing of each from one list, so that the three cannot differ.
 macro_rules! limits {
-    ($( $(#[$doc:meta])* $field:ident: $type:ty = $read:ident($name:literal, $value:literal, $default:literal, $help:literal); )*) => {
+    ($( $(#[$doc:meta])* $field:ident: $type:ty = $read:ident($name:literal, $value:literal, $default:literal, $help:literal) $($scope:ident)?; )*) => {
         /// The resource limits of one component. Sizes are in bytes.
         #[derive(Clone, Debug, PartialEq, Eq)]
         #[non_exhaustive]
@@ -30,7 +30,7 @@ macro_rules! limits {
 
             /// One flag for each limit.
             pub const FLAGS: &'static [Flag] = &[
-                $( Flag::new($name, $value, $help).default($default), )*
+                $( Flag::new($name, $value, $help).default($default)$(.$scope())?, )*
                 Self::REUSE,
                 Self::STREAMS,
             ];
@@ -83,6 +83,8 @@ limits! {
     /// Requests and messages that run at once. A request that waits for a message of the same component holds its permit,
     /// and the message needs another.
     requests: usize = count("max-requests", "N", "256", "Requests and messages that run at once; one that waits for another of the same component counts as running");
+    /// Those of an app's `requests` that no other component takes.
+    reserved: usize = number("reserved-requests", "N", "0", "Those of the --max-requests of an app that only this component takes");
     /// Requests that wait for admission.
     queue: usize = number("max-queued-requests", "N", "512", "Requests that wait to run");
     /// Time a request waits for admission before it is rejected.
@@ -96,9 +98,9 @@ limits! {
     /// Log lines in a burst.
     log_burst: usize = count("max-log-burst", "N", "500", "Log lines in a burst");
     /// Time between SIGTERM and draining: the process still serves but reports that it is not ready. May be 0.
-    shutdown_delay: Duration = delay("shutdown-delay", "TIME", "0s", "Time clients are still served after SIGTERM, while /readyz returns 503 and shared queues are left to other programs; 5s under Kubernetes");
+    shutdown_delay: Duration = delay("shutdown-delay", "TIME", "0s", "Time clients are still served after SIGTERM, while /readyz returns 503 and shared queues are left to other programs; 5s under Kubernetes") of_process;
     /// Time that running work has to finish after a stop signal.
-    drain: Duration = duration("drain-timeout", "TIME", "25s", "Time running work has to finish on SIGTERM, SIGINT or SIGHUP");
+    drain: Duration = duration("drain-timeout", "TIME", "25s", "Time running work has to finish on SIGTERM, SIGINT or SIGHUP") of_process;
 }
 
 impl Limits {

@@ -3,9 +3,10 @@
 use std::time::Instant;
 
 use async_trait::async_trait;
+use futures::future::try_join_all;
 use tempo_settings::{Error, Flag, Settings};
 
-use crate::{Service, Workload};
+use crate::{AppCheck, AppComponent, ComponentOutline, Service, Workload};
 
 /// A source of calls into components, such as an HTTP server or a message consumer.
 ///
@@ -142,6 +143,28 @@ pub trait Trigger: Send + Sync + 'static {
         settings: &Settings,
         state: <Self::Service as Service>::State,
     ) -> tempo_settings::Result<Box<dyn Running>>;
+
+    /// Checks the settings of an app before its components are compiled. By default, the trigger calls each component that
+    /// exports one of its interfaces.
+    fn check(app: &[ComponentOutline<'_>]) -> AppCheck {
+        let reachable = app.iter().filter(|component| component.exports).map(|component| component.name.to_owned());
+        AppCheck { reachable: reachable.collect(), ..AppCheck::default() }
+    }
+
+    /// Starts the trigger for an app. `components` are all that have the trigger's service. By default,
+    /// [starts](Trigger::start) it once for each component that exports one of its interfaces.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Trigger::start).
+    async fn start_app(components: Vec<AppComponent<Self::Service>>) -> tempo_settings::Result<Vec<Box<dyn Running>>> {
+        let exporting = components.into_iter().filter(|component| component.exports);
+        try_join_all(exporting.map(|component| async move {
+            let AppComponent { workload, settings, state, .. } = component;
+            Self::start(workload, &settings, state).await
+        }))
+        .await
+    }
 }
 
 /// A started trigger, which owns its tasks and threads.

@@ -15,7 +15,7 @@ use crate::call::deadline_after;
 use crate::instance::MeteredStore;
 use crate::instruments::CallInstruments;
 use crate::meter::Tick;
-use crate::{Admission, BackgroundSpawner, Call, CpuMeter, Interrupted, Limits, StoreData};
+use crate::{Admission, AppAdmission, BackgroundSpawner, Call, CpuMeter, Interrupted, Limits, StoreData};
 
 type StoreDataFactory = Box<dyn Fn() -> wasmtime::Result<StoreData> + Send + Sync>;
 
@@ -31,6 +31,26 @@ pub struct WorkloadBuilder {
     background: BackgroundSpawner,
     telemetry: Telemetry,
     health: Health,
+    app: Option<AppHandle>,
+}
+
+/// The app that a component is part of.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct AppHandle {
+    /// The permits that its components share.
+    pub admission: AppAdmission,
+    /// The handle for spans and metrics of the process.
+    pub telemetry: Telemetry,
+    /// Maximum number of idle instances of each component.
+    pub idle_instances: usize,
+}
+
+impl AppHandle {
+    /// Creates the handle of an app.
+    pub fn new(admission: AppAdmission, telemetry: Telemetry, idle_instances: usize) -> Self {
+        Self { admission, telemetry, idle_instances }
+    }
 }
 
 impl WorkloadBuilder {
@@ -70,13 +90,24 @@ impl WorkloadBuilder {
         self
     }
 
+    /// Makes the component part of `app`. Default: it is alone in its process.
+    pub fn app(mut self, app: AppHandle) -> Self {
+        self.app = Some(app);
+        self
+    }
+
     /// Creates the workload.
     #[must_use]
     pub fn build(self) -> Workload {
-        let admission = Admission::new(&self.limits, self.telemetry.clone());
+        let mut admission = Admission::new(&self.limits, self.telemetry.clone());
+        let mut max_idle = self.limits.idle_instances();
+        if let Some(app) = &self.app {
+            admission = admission.within(&app.admission, &self.limits);
+            max_idle = max_idle.min(app.idle_instances);
+        }
         let instruments = self.telemetry.instruments();
-        let idle_slots = Arc::new(Semaphore::new(self.limits.idle_instances()));
-        Workload { inner: Arc::new(Inner { builder: self, admission, idle_slots, instruments }) }
+        let idle_slots = Arc::new(Semaphore::new(max_idle));
+        Workload { inner: Arc::new(Inner { builder: self, admission, max_idle, idle_slots, instruments }) }
     }
 }
 
@@ -127,6 +158,7 @@ pub struct Workload {
 struct Inner {
     builder: WorkloadBuilder,
     admission: Admission,
+    max_idle: usize,
     idle_slots: Arc<Semaphore>,
     /// `None` if metrics are disabled.
     instruments: Option<Arc<CallInstruments>>,
@@ -156,6 +188,7 @@ impl Workload {
             background: Arc::new(|call| drop(tokio::spawn(call))),
             telemetry: Telemetry::off(),
             health: Health::default(),
+            app: None,
         }
     }
 
@@ -197,6 +230,16 @@ impl Workload {
     /// Returns the admission control that all triggers of the component share.
     pub fn admission(&self) -> &Admission {
         &self.inner.admission
+    }
+
+    /// Returns the app that the component is part of.
+    pub fn app(&self) -> Option<&AppHandle> {
+        self.inner.builder.app.as_ref()
+    }
+
+    /// Returns the maximum number of idle instances of all triggers together.
+    pub(crate) fn max_idle(&self) -> usize {
+        self.inner.max_idle
     }
 
     /// Returns the slots for idle instances. All triggers of the component share them, because the pool is sized by them.

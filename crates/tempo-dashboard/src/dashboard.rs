@@ -21,7 +21,8 @@ use crate::token::Token;
 /// The address of [`Dashboard`].
 pub const DASHBOARD: Flag =
     Flag::new("dashboard", "HOST:PORT", "Serve a page for development that shows requests, traces, logs and metrics")
-        .bare("127.0.0.1:4000");
+        .bare("127.0.0.1:4000")
+        .of_process();
 
 /// Timeout of a connection: longer than that of a stream.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(STREAM_LIFETIME.as_secs() + 30);

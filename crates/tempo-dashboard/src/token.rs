@@ -11,7 +11,8 @@ pub const DASHBOARD_TOKEN: Flag = Flag::new(
     "dashboard-token",
     "TEXT",
     "Token that requests to --dashboard carry [default: none on loopback, else generated and logged at start]",
-);
+)
+.of_process();
 
 /// Length of a generated token, in random bytes.
 const TOKEN_BYTES: usize = 16;

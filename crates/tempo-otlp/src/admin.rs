@@ -16,7 +16,8 @@ use self::server::{Listener, Pages, Reply};
 
 /// The address of [`Admin`].
 pub const ADMIN: Flag =
-    Flag::new("admin", "HOST:PORT", "Serve /metrics, /livez and /readyz on this address; port 0 picks one");
+    Flag::new("admin", "HOST:PORT", "Serve /metrics, /livez and /readyz on this address; port 0 picks one")
+        .of_process();
 
 /// Timeout of a connection. Each page is written within milliseconds.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(60);

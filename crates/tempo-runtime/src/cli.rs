@@ -4,16 +4,13 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use tempo_settings::{Error, ErrorKind, Flag, Settings, Value, ValueSource};
+use tempo_settings::{Error, ErrorKind, Flag};
 
-use crate::env_file::{self, ENV_FILE, Variables};
-use crate::found_file::{self, FoundFile};
-use crate::host_key::KEY_FILE;
+use crate::env_file::ENV_FILE;
+use crate::loaded_settings::{App, LoadedSettings, Sources};
 use crate::log;
-use crate::notices::Notices;
 use crate::registry::ToolEntry;
-use crate::separator::split;
-use crate::settings_file::{self, SETTINGS};
+use crate::settings_file::SETTINGS;
 
 /// A headed group of flags in the help.
 pub(crate) struct FlagGroup {
@@ -25,10 +22,10 @@ pub(crate) struct FlagGroup {
 
 /// The parsed command.
 pub(crate) enum Action<'a> {
-    /// Serve a component, or run a command once.
+    /// Serve a component or an app, or run a command once.
     Run {
-        /// The file.
-        component: PathBuf,
+        /// The component or the app.
+        program: Program,
         /// The arguments after `--`.
         arguments: Vec<String>,
     },
@@ -43,8 +40,8 @@ pub(crate) enum Action<'a> {
     },
     /// Show imports and exports.
     Inspect {
-        /// The file.
-        component: PathBuf,
+        /// The component or the app.
+        program: Program,
         /// Whether to print JSON instead of text.
         json: bool,
     },
@@ -57,15 +54,12 @@ pub(crate) enum Action<'a> {
     },
 }
 
-/// The settings and the files that they were read from.
-#[derive(Default)]
-pub(crate) struct LoadedSettings {
-    /// The settings.
-    pub settings: Settings,
-    /// The settings files, including those that do not exist.
-    pub files: Vec<PathBuf>,
-    /// Warnings about the files.
-    pub notices: Notices,
+/// A component or an app.
+pub(crate) enum Program {
+    /// The file of a component.
+    Component(PathBuf),
+    /// An app, which a manifest declares.
+    App(App),
 }
 
 /// Parses the command line and reads the settings. Returns `None` after printing the help or the version.
@@ -89,24 +83,42 @@ pub(crate) fn parse<'a>(
     let Some((name, matches)) = matches.subcommand() else {
         return Err(Error::new(ErrorKind::Usage, "a command is needed: run, compile or inspect").into());
     };
+    let sources = Sources { groups, tools };
     if let Some(tool) = tools.iter().find(|tool| tool.command.get_name() == name) {
-        let loaded = load(innermost(matches), groups, tools)?;
+        let loaded = LoadedSettings::load(innermost(matches), sources)?;
         return Ok(Some((Action::Tool { tool, matches: matches.clone() }, loaded)));
     }
-    let loaded = load(matches, groups, tools)?;
-    let component = matches.get_one::<PathBuf>("component").cloned().unwrap_or_default();
+    let component = matches.get_one::<PathBuf>("component").cloned();
+    if name == "compile" {
+        let component = component.unwrap_or_default();
+        let output = matches.get_one("output").cloned().unwrap_or_else(|| component.with_extension("bin"));
+        let action = Action::Compile { output, target: matches.get_one("target").cloned(), component };
+        return Ok(Some((action, LoadedSettings::load(matches, sources)?)));
+    }
+    let (program, loaded) = program(component, matches, sources)?;
     let action = match name {
-        "compile" => Action::Compile {
-            output: matches.get_one("output").cloned().unwrap_or_else(|| component.with_extension("bin")),
-            target: matches.get_one("target").cloned(),
-            component,
-        },
-        "inspect" => Action::Inspect { component, json: matches.get_flag("json") },
-        _ => {
-            Action::Run { component, arguments: matches.get_many("arguments").into_iter().flatten().cloned().collect() }
-        }
+        "inspect" => Action::Inspect { program, json: matches.get_flag("json") },
+        _ => Action::Run { program, arguments: matches.get_many("arguments").into_iter().flatten().cloned().collect() },
     };
     Ok(Some((action, loaded)))
+}
+
+/// Reads the settings of the component `file`, or of the app whose manifest it is. Without a file, the app is that of the
+/// settings file.
+fn program(
+    file: Option<PathBuf>,
+    matches: &ArgMatches,
+    sources: Sources<'_>,
+) -> anyhow::Result<(Program, LoadedSettings)> {
+    match file {
+        Some(file) if !file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml")) => {
+            Ok((Program::Component(file), LoadedSettings::load(matches, sources)?))
+        }
+        manifest => {
+            let (loaded, app) = LoadedSettings::load_app(manifest, matches, sources)?;
+            Ok((Program::App(app), loaded))
+        }
+    }
 }
 
 /// Returns the clap command `name` with its three subcommands, and one for each of `tools`.
@@ -117,14 +129,16 @@ pub(crate) fn command(
     groups: &[FlagGroup],
     tools: &[ToolEntry],
 ) -> Command {
-    let component = Arg::new("component").value_name("FILE").required(true).value_parser(value_parser!(PathBuf));
+    let component = Arg::new("component").value_name("FILE").value_parser(value_parser!(PathBuf));
     let run = Command::new("run")
-        .about("Serve a component, or run it once if it is a command")
-        .arg(component.clone().help("A component (.wasm) or a file written by `compile`"))
+        .about("Serve a component or an app of several, or run a command once")
+        .arg(component.clone().help(
+            "A component (.wasm), a file written by `compile`, or the manifest of an app (.toml) [default: tempo.toml]",
+        ))
         .arg(Arg::new("arguments").value_name("ARGUMENTS").last(true).num_args(0..).help("Arguments of a command"));
     let compile = Command::new("compile")
         .about("Compile a component ahead of time, for this host")
-        .arg(component.clone().help("A component (.wasm)"))
+        .arg(component.clone().required(true).help("A component (.wasm)"))
         .arg(
             Arg::new("output")
                 .long("output")
@@ -137,8 +151,8 @@ pub(crate) fn command(
             "Compile for all processors of a target, such as x86_64-unknown-linux-gnu [default: this machine's processor]",
         ));
     let inspect = Command::new("inspect")
-        .about("Show a component's imports and exports, and what satisfies and calls them")
-        .arg(component.help("A component (.wasm)"))
+        .about("Show a component's imports and exports, and what satisfies and calls them; of an app, those of all components")
+        .arg(component.help("A component (.wasm), or the manifest of an app (.toml) [default: tempo.toml]"))
         .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print JSON"));
     Command::new(name)
         .version(version)
@@ -186,93 +200,6 @@ fn with_flags(mut command: Command, groups: &[FlagGroup]) -> Command {
         }
     }
     command
-}
-
-/// Merges the command line, the environment, the environment file and the settings file, in this order of precedence.
-fn load(matches: &ArgMatches, groups: &[FlagGroup], tools: &[ToolEntry]) -> anyhow::Result<LoadedSettings> {
-    let of_tools = || tools.iter().flat_map(|tool| &tool.flags);
-    let flags = || groups.iter().flat_map(|group| &group.flags).chain(of_tools());
-    let variables: BTreeSet<String> = flags().map(Flag::variable).collect();
-    let mut loaded = LoadedSettings::default();
-    let named = command_line_values(matches, &ENV_FILE).pop().or(variable(&ENV_FILE)?);
-    let file = match loaded.read(named, &ENV_FILE, ".env")? {
-        Some((path, bytes)) => env_file::parse(&bytes, &path, |name| variables.contains(name))?,
-        None => Variables::new(),
-    };
-    check_names(&file, &variables)?;
-    let named = file.get(&SETTINGS.variable()).map(|value| value.text.clone());
-    let named = command_line_values(matches, &SETTINGS).pop().or(variable(&SETTINGS)?).or(named);
-    let table = match loaded.read(named, &SETTINGS, "tempo.toml")? {
-        Some((path, bytes)) => settings_file::parse(&bytes, &path, flags())?,
-        None => settings_file::Values::new(),
-    };
-    check_key(file.get(&KEY_FILE.variable()))?;
-    check_key(table.get(KEY_FILE.name).and_then(|values| values.first()))?;
-    let settings = &mut loaded.settings;
-    for flag in flags() {
-        let given = |text| Value { text, source: ValueSource::CommandLine };
-        let command_line = command_line_values(matches, flag).into_iter().map(given).collect();
-        let environment = variable(flag)?.map(|text| split(flag, &text, &ValueSource::Environment)).transpose()?;
-        let of_file = file.get(&flag.variable()).map(|value| split(flag, &value.text, &value.source)).transpose()?;
-        let of_table = table.get(flag.name).cloned();
-        settings.merge(flag, [Some(command_line), environment, of_file, of_table].into_iter().flatten());
-    }
-    Ok(loaded)
-}
-
-impl LoadedSettings {
-    /// Reads the file that `flag` names, or else `default`, if it exists and is trusted. Returns its path and contents.
-    fn read(&mut self, named: Option<String>, flag: &Flag, default: &str) -> Result<Option<(String, Vec<u8>)>, Error> {
-        self.files.push(named.as_deref().unwrap_or(default).into());
-        if let Some(path) = named {
-            let bytes = std::fs::read(&path)
-                .map_err(|error| Error::new(ErrorKind::NotFound, format!("cannot read {path}")).with_source(error))?;
-            return Ok(Some((path, bytes)));
-        }
-        Ok(match found_file::read(default.as_ref()) {
-            FoundFile::Absent => None,
-            FoundFile::Trusted(bytes) => Some((default.to_owned(), bytes)),
-            FoundFile::Ignored(reason) => {
-                self.notices.add(format!("{default} is ignored: {reason}; --{} {default} reads it", flag.name));
-                None
-            }
-        })
-    }
-}
-
-/// Refuses a key file that is named by a settings file: the settings may come with the code that the key would authenticate.
-fn check_key(value: Option<&Value>) -> Result<(), Error> {
-    let problem = "only the command line and the environment may name the key";
-    value.map_or(Ok(()), |value| Err(value.invalid(&KEY_FILE, problem)))
-}
-
-/// Returns the values of `flag` on the command line. The command of a tool has only some of the flags.
-fn command_line_values(matches: &ArgMatches, flag: &Flag) -> Vec<String> {
-    matches.try_get_many(flag.name).ok().flatten().into_iter().flatten().cloned().collect()
-}
-
-fn variable(flag: &Flag) -> Result<Option<String>, Error> {
-    let name = flag.variable();
-    match std::env::var(&name) {
-        Ok(text) => Ok(Some(text)),
-        Err(std::env::VarError::NotPresent) => Ok(None),
-        Err(std::env::VarError::NotUnicode(_)) => {
-            Err(Error::new(ErrorKind::BadConfiguration, format!("{name}: not Unicode (environment)")))
-        }
-    }
-}
-
-/// Refuses unknown `TEMPO_` variables in the environment file: most are misspelt and would silently set nothing.
-fn check_names(file: &Variables, known: &BTreeSet<String>) -> Result<(), Error> {
-    for (name, value) in file.iter().filter(|(name, _)| name.starts_with("TEMPO_")) {
-        if !known.contains(name)
-            && let ValueSource::File { path, line } = &value.source
-        {
-            let message = format!("{name}: no such setting ({path}:{line}); `run --help` lists them");
-            return Err(Error::new(ErrorKind::BadConfiguration, message));
-        }
-    }
-    Ok(())
 }
 
 /// Returns clap's message in one line, without its prefix and usage.

@@ -65,6 +65,11 @@ pub(crate) fn engine(shape: &Shape, options: EngineOptions<'_>) -> anyhow::Resul
 pub(crate) struct PoolTooLarge(usize);
 
 impl PoolTooLarge {
+    /// Creates the error of a pool of `instances`.
+    pub(crate) fn of(instances: usize) -> Self {
+        Self(instances)
+    }
+
     /// Returns `advice`, after the flag that makes the pool smaller, if there is one.
     pub(crate) fn advice(&self, advice: &str) -> String {
         if self.0 > 1 { format!("lower --max-requests, or {advice}") } else { advice.to_owned() }
@@ -105,7 +110,11 @@ fn config(shape: &Shape, options: EngineOptions<'_>) -> Result<Config, Error> {
 }
 
 /// Checks that the initial memory and table of the component are within the limits.
-fn check_initial_sizes(shape: &Shape, limits: &Limits) -> Result<(), Error> {
+///
+/// # Errors
+///
+/// One is not; the error names the flag.
+pub(crate) fn check_initial_sizes(shape: &Shape, limits: &Limits) -> Result<(), Error> {
     let within = |needs: u64, limit: usize| needs <= u64::try_from(limit).unwrap_or(u64::MAX);
     if !within(shape.least_memory, limits.memory) {
         let (needs, max) = (shape.least_memory.div_ceil(1 << 10), limits.memory >> 10);

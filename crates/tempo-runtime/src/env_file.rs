@@ -7,7 +7,7 @@ use tempo_settings::{Error, ErrorKind, Flag, Value, ValueSource};
 
 /// The flag that names the file.
 pub(crate) const ENV_FILE: Flag =
-    Flag::new("env-file", "FILE", "File of TEMPO_... variables [default: .env, if there is one]");
+    Flag::new("env-file", "FILE", "File of TEMPO_... variables [default: .env, if there is one]").of_process();
 
 /// The variables of an environment file.
 pub(crate) type Variables = BTreeMap<String, Value>;

@@ -9,7 +9,8 @@ use tempo_settings::{Error, ErrorKind, Flag, Settings, private};
 /// The flag that names another key file. Settings files cannot set it: they may come with the code that the key would
 /// authenticate.
 pub(crate) const KEY_FILE: Flag =
-    Flag::new("key-file", "FILE", "Key of precompiled files [default: tempo/host.key in the user's data directory]");
+    Flag::new("key-file", "FILE", "Key of precompiled files [default: tempo/host.key in the user's data directory]")
+        .of_process();
 
 /// Length of the key, in bytes.
 const KEY_BYTES: usize = 32;

@@ -92,6 +92,11 @@ fn caller(export: &str, triggers: &[TriggerEntry]) -> Option<&'static str> {
 }
 
 impl Report {
+    /// Names the component as its app does.
+    pub(crate) fn named(self, name: &str) -> Self {
+        Self { component: name.to_owned(), ..self }
+    }
+
     /// Formats the report as text.
     pub(crate) fn text(&self) -> String {
         let mut text = format!("{} (WASI {})\n", self.component, self.wasi);

@@ -10,6 +10,7 @@
 // docs.rs shows the feature that an item needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod address_space;
 mod allocation;
 mod background;
 mod boot;
@@ -31,13 +32,16 @@ mod guest_output;
 #[cfg_attr(not(feature = "fuzzing"), allow(unreachable_pub, reason = "the fuzz targets call it"))]
 mod host_key;
 mod inspect;
+mod inspect_app;
 mod interfaces;
 mod link;
 mod load;
+mod loaded_settings;
 mod log;
 mod log_format;
 mod log_output;
 mod macros;
+mod manifest;
 mod missing;
 mod notices;
 mod open_files;
@@ -45,6 +49,7 @@ mod output;
 mod own_files;
 #[cfg_attr(not(feature = "fuzzing"), allow(unreachable_pub, reason = "the fuzz targets call it"))]
 mod precompiled;
+mod problems;
 mod registry;
 mod release_candidate;
 #[cfg(feature = "telemetry")]

@@ -1,5 +1,7 @@
 //! Loads a component from a WebAssembly or precompiled file.
 
+mod app;
+
 use std::hash::{Hash as _, Hasher};
 use std::path::Path;
 
@@ -8,6 +10,8 @@ use tempo_core::Limits;
 use tempo_settings::{Error, ErrorKind, Settings};
 use wasmtime::Engine;
 use wasmtime::component::Component;
+
+pub(crate) use self::app::{AppEngines, ScannedFile, may_export};
 
 use crate::allocation::Allocation;
 use crate::deserialize::{Verified, deserialize};

@@ -15,10 +15,12 @@ use crate::reporting::log_layer;
 
 const LOG: Flag =
     Flag::new("log", "FILTER", "Filter of the log: a level, or a filter such as info,tempo_runtime=debug")
-        .default("info,async_nats=warn,object_store=warn,h2=error");
+        .default("info,async_nats=warn,object_store=warn,h2=error")
+        .of_process();
 const LOG_FORMAT: Flag =
     Flag::new("log-format", "FORMAT", "Format of the log: human, json, or auto, which is human on a terminal")
-        .default("auto");
+        .default("auto")
+        .of_process();
 
 /// The flags of the log.
 pub(crate) const FLAGS: &[Flag] = &[LOG, LOG_FORMAT];

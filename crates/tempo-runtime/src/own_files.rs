@@ -4,10 +4,11 @@
 use std::path::{Path, PathBuf};
 
 use tempo_backend::DATA;
-use tempo_settings::{Error, ErrorKind, Flag};
+use tempo_settings::{Error, ErrorKind, Flag, Settings};
 
-use crate::cli::LoadedSettings;
+use crate::boot::LinkedComponent;
 use crate::host_key;
+use crate::loaded_settings::LoadedSettings;
 use crate::notices::Notices;
 
 /// The flag that allows guests to write the host's own files, except the key.
@@ -38,14 +39,16 @@ pub(crate) struct OwnFiles<'a> {
 }
 
 impl<'a> OwnFiles<'a> {
-    /// Returns the own files of the host of `component`. `stores`: the component has stores, which may create the data
-    /// directory.
+    /// Returns the own files of the host of `components`, for the one with `settings`.
     ///
     /// # Errors
     ///
     /// A setting cannot be parsed.
-    pub(crate) fn of(component: &Path, loaded: &'a LoadedSettings, stores: bool) -> Result<Self, Error> {
-        let settings = &loaded.settings;
+    pub(crate) fn of(
+        settings: &Settings,
+        components: &[LinkedComponent<'_>],
+        loaded: &'a LoadedSettings,
+    ) -> Result<Self, Error> {
         let own = |description, path: &Path| OwnFile {
             description,
             path: path.to_owned(),
@@ -54,13 +57,16 @@ impl<'a> OwnFiles<'a> {
         };
         let mut files = Vec::new();
         // A user without a home directory has no key.
-        if let Ok(key) = host_key::path(settings) {
+        if let Ok(key) = host_key::path(&loaded.settings) {
             files.push(OwnFile { never_writable: true, ..own("the host's key", &key) });
         }
         files.extend(loaded.files.iter().map(|path| own("the settings", path)));
-        files.push(own("the component", component));
-        let data = own("the data directory", &settings.require::<PathBuf>(&DATA)?);
-        files.push(OwnFile { exists: data.exists || stores, ..data });
+        for component in components {
+            files.push(own("the component", &component.path));
+            let data = own("the data directory", &component.settings.require::<PathBuf>(&DATA)?);
+            // Stores may create it.
+            files.push(OwnFile { exists: data.exists || component.has_stores(), ..data });
+        }
         Ok(Self { files, allowed: settings.require(&ALLOW_OWN_FILES)?, notices: &loaded.notices })
     }
 

@@ -7,7 +7,8 @@ use std::pin::Pin;
 
 use clap::{ArgMatches, Command};
 use tempo_core::{
-    Backend, BootContext, NoService, Running, Service, ServiceState, StoreContext, StoreData, Trigger, Workload,
+    AppCheck, AppComponent, Backend, BootContext, ComponentOutline, NoService, Running, Service, ServiceState,
+    StoreContext, StoreData, Trigger, Workload,
 };
 use tempo_settings::{Error, ErrorKind, Flag, Settings};
 #[cfg(feature = "tools")]
@@ -15,6 +16,8 @@ use tempo_tool::Tool;
 use wasmtime::component::Linker;
 
 type BoxFuture<'a, R, E = Error> = Pin<Box<dyn Future<Output = Result<R, E>> + Send + 'a>>;
+
+type StartApp = fn(Vec<StartComponent>) -> BoxFuture<'static, Vec<Box<dyn Running>>>;
 
 type StartTrigger = for<'a> fn(Workload, &'a Settings, ServiceState) -> BoxFuture<'a, Box<dyn Running>>;
 
@@ -90,6 +93,29 @@ pub(crate) struct TriggerEntry {
     pub flags: Vec<Flag>,
     /// Starts it.
     pub start: StartTrigger,
+    /// Checks the settings of an app.
+    pub check: fn(&[ComponentOutline<'_>]) -> AppCheck,
+    /// Starts it for an app.
+    pub start_app: StartApp,
+}
+
+/// A component of an app, with its types erased.
+pub(crate) struct StartComponent {
+    /// The component.
+    pub workload: Workload,
+    /// Its settings.
+    pub settings: Settings,
+    /// A store's state of the trigger's service.
+    pub state: ServiceState,
+    /// Whether the trigger calls it.
+    pub exports: bool,
+}
+
+impl StartComponent {
+    fn typed<R: Trigger>(self) -> Result<AppComponent<R::Service>, Error> {
+        let state = self.state.into_inner::<R::Service>().ok_or_else(without_service::<R>)?;
+        Ok(AppComponent::new(self.workload, self.settings, state, self.exports))
+    }
 }
 
 impl TriggerEntry {
@@ -104,7 +130,17 @@ impl TriggerEntry {
                 Some(state) => R::start(workload, settings, state),
                 None => Box::pin(async { Err(without_service::<R>()) }),
             },
+            check: R::check,
+            start_app: |components| {
+                let typed: Result<Vec<_>, _> = components.into_iter().map(StartComponent::typed::<R>).collect();
+                Box::pin(async move { R::start_app(typed?).await })
+            },
         }
+    }
+
+    /// Returns whether a component with these `backends` has the trigger's service.
+    pub(crate) fn is_served(&self, backends: &[ConnectedBackend]) -> bool {
+        self.service == TypeId::of::<NoService>() || backends.iter().any(|backend| backend.service == self.service)
     }
 
     /// Returns whether the trigger calls `export` in any version.

@@ -81,25 +81,23 @@ impl Reporting {
         self.running.as_ref().map(Running::telemetry).unwrap_or_default()
     }
 
-    /// Returns whether there is a dashboard to [`describe`](Self::describe) the component to.
+    /// Returns whether there is a dashboard to [`describe`](Self::describe) the components to.
     pub(crate) fn has_dashboard(&self) -> bool {
         self.dashboard.is_some()
     }
 
-    /// Shows `component` and its grants, the values of `flags`, on the dashboard: see [`Dashboard::describe`].
-    pub(crate) fn describe(&self, mut component: serde_json::Value, flags: &[Flag], settings: &Settings) {
+    /// Shows `components` and their grants, the values of `flags`, on the dashboard: see [`Dashboard::describe`]. `app` is the
+    /// name of the app that they are part of.
+    pub(crate) fn describe(&self, app: Option<&str>, components: Vec<(serde_json::Value, &Settings)>, flags: &[Flag]) {
         let Some(dashboard) = &self.dashboard else { return };
-        let grant = |flag: &Flag| {
-            let disclosure = flag.grants?;
-            let values = settings.raw_values(flag).iter().map(|value| disclosure.apply(&value.text));
-            let values: Vec<String> = values.collect();
-            (!values.is_empty()).then(|| (flag.name.to_owned(), values.into()))
-        };
-        let grants: serde_json::Map<String, serde_json::Value> = flags.iter().filter_map(grant).collect();
-        if let Some(component) = component.as_object_mut() {
-            component.insert("grants".to_owned(), grants.into());
+        let mut described = components.into_iter().map(|(component, settings)| with_grants(component, flags, settings));
+        match app {
+            Some(app) => {
+                let components: Vec<_> = described.collect();
+                dashboard.describe(serde_json::json!({ "component": app, "components": components }));
+            }
+            None => described.next().into_iter().for_each(|component| dashboard.describe(component)),
         }
-        dashboard.describe(component);
     }
 
     /// Returns the lines to write for the user once the runtime is ready.
@@ -113,6 +111,21 @@ impl Reporting {
             running.shutdown(FLUSH_TIMEOUT);
         }
     }
+}
+
+/// Adds the values of `flags` to the description of a component.
+fn with_grants(mut component: serde_json::Value, flags: &[Flag], settings: &Settings) -> serde_json::Value {
+    let grant = |flag: &Flag| {
+        let disclosure = flag.grants?;
+        let values = settings.raw_values(flag).iter().map(|value| disclosure.apply(&value.text));
+        let values: Vec<String> = values.collect();
+        (!values.is_empty()).then(|| (flag.name.to_owned(), values.into()))
+    };
+    let grants: serde_json::Map<String, serde_json::Value> = flags.iter().filter_map(grant).collect();
+    if let Some(component) = component.as_object_mut() {
+        component.insert("grants".to_owned(), grants.into());
+    }
+    component
 }
 
 /// Binds the address of the flag `address`, if it is set. The listener accepts requests for `hosts`.

@@ -30,7 +30,7 @@ impl Reporting {
         false
     }
 
-    pub(crate) fn describe(&self, _: serde_json::Value, _: &[Flag], _: &Settings) {}
+    pub(crate) fn describe(&self, _: Option<&str>, _: Vec<(serde_json::Value, &Settings)>, _: &[Flag]) {}
 
     #[allow(clippy::unused_self, reason = "same signature as with the feature")]
     pub(crate) fn announcements(&self) -> &[String] {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -11,7 +12,8 @@ use tempo_settings::{Error, Flag, Settings, one_line};
 
 use crate::allocation::ALLOCATION;
 use crate::boot::{self, Parts};
-use crate::cli::{self, Action, FlagGroup};
+use crate::cli::{self, Action, FlagGroup, Program};
+use crate::inspect_app::AppReport;
 use crate::load::{self, LoadOptions, Purpose};
 use crate::registry::{ServiceEntry, ToolEntry, TriggerEntry};
 use crate::signals::Signals;
@@ -90,15 +92,9 @@ impl Runtime {
         let settings = &loaded.settings;
         log::start(settings)?;
         match action {
-            Action::Run { component, arguments } => {
-                let parts = Parts {
-                    runtime: self.name,
-                    version: self.version,
-                    services: &self.services,
-                    triggers: &self.triggers,
-                };
+            Action::Run { program, arguments } => {
                 tempo_core::descriptors::raise_file_limit();
-                boot::run(&parts, &component, arguments, &loaded, signals)
+                boot::run(&self.parts(), &program, arguments, &loaded, signals)
             }
             Action::Compile { component, output, target } => {
                 output::check(&component, &output)?;
@@ -112,21 +108,39 @@ impl Runtime {
                 output::write(&component, &output, &file)?;
                 Ok(0)
             }
-            Action::Inspect { component, json } => self.inspect(&component, json, settings),
+            Action::Inspect { program, json } => self.inspect(&program, json, settings),
             Action::Tool { tool, matches } => tool::run(tool, &matches, settings),
         }
     }
 
-    fn inspect(&self, component: &std::path::Path, json: bool, settings: &Settings) -> anyhow::Result<u8> {
-        let options = LoadOptions {
-            limits: &Limits::from_settings(settings)?,
-            settings,
-            concurrent_packages: &link::concurrent_packages(&self.services),
-            purpose: Purpose::Inspect,
+    fn parts(&self) -> Parts<'_> {
+        Parts { runtime: self.name, version: self.version, services: &self.services, triggers: &self.triggers }
+    }
+
+    fn inspect(&self, program: &Program, json: bool, settings: &Settings) -> anyhow::Result<u8> {
+        let report = |path: &Path, settings: &Settings| {
+            let options = LoadOptions {
+                limits: &Limits::from_settings(settings)?,
+                settings,
+                concurrent_packages: &link::concurrent_packages(&self.services),
+                purpose: Purpose::Inspect,
+            };
+            inspect::inspect(self.name, &load::load(path, options)?, &self.services, &self.triggers)
         };
-        let loaded = load::load(component, options)?;
-        let report = inspect::inspect(self.name, &loaded, &self.services, &self.triggers)?;
-        let text = if json { serde_json::to_string_pretty(&report)? + "\n" } else { report.text() };
+        let text = match program {
+            Program::Component(path) => {
+                let report = report(path, settings)?;
+                if json { serde_json::to_string_pretty(&report)? + "\n" } else { report.text() }
+            }
+            Program::App(app) => {
+                let mut all = AppReport::new(&app.name);
+                for component in &app.components {
+                    let report = report(&component.source, &component.settings)?.named(&component.name);
+                    all.add(component, report, &self.triggers, &self.parts().flags());
+                }
+                if json { serde_json::to_string_pretty(&all)? + "\n" } else { all.text() }
+            }
+        };
         // A reader such as `head` closes the pipe early; that is not an error.
         let _ = std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes());
         Ok(0)

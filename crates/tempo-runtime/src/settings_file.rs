@@ -3,7 +3,7 @@
 //! A table holds the `NAME=VALUE` pairs of a repeatable flag: `[keyvalue]` with `default = "file:./data"` is
 //! `--keyvalue default=file:./data`. A flag whose values have options takes a table for each value: `[[subscribe]]` with
 //! `topic = "orders.>"` and `ordered = true` is `--subscribe 'orders.>;ordered=true'`. Errors name the file and the line,
-//! never a value.
+//! never a value. A file that declares components is also the manifest of an app (`manifest.rs`).
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -13,47 +13,116 @@ use tempo_settings::{Error, ErrorKind, Flag, Value, ValueSource};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::manifest;
+use crate::problems::Problems;
+
 /// The flag that names the file.
 pub(crate) const SETTINGS: Flag =
-    Flag::new("settings", "FILE", "File of settings, in TOML [default: tempo.toml, if there is one]");
+    Flag::new("settings", "FILE", "File of settings, in TOML [default: tempo.toml, if there is one]").of_process();
 
 /// The values of flags, by the flags' names.
 pub(crate) type Values = BTreeMap<&'static str, Vec<Value>>;
 
-/// Parses `bytes`, the contents of the file `path`, into the values of `flags`. Relative paths in values go by the file's folder.
+/// Parses `bytes`, the contents of the file `path`, into the values of `flags`, without those of the components that it
+/// declares. Relative paths in values go by the file's folder.
 ///
 /// # Errors
 ///
-/// The bytes are not TOML in UTF-8, or have a key that is not a flag.
+/// The bytes are not TOML in UTF-8, or have a key that is not a flag. The error lists all problems.
 pub fn parse<'a>(bytes: &[u8], path: &str, flags: impl Iterator<Item = &'a Flag>) -> Result<Values, Error> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let text = std::str::from_utf8(bytes)
-        .map_err(|_| Error::new(ErrorKind::BadConfiguration, format!("{path}: not UTF-8; save the file as UTF-8")))?;
-    SettingsParser { file: path.to_owned(), text }.values(&flags.collect::<Vec<_>>())
+    let mut problems = Problems::new(path);
+    let parser = SettingsParser::new(bytes, path)?;
+    let root = parser.root()?;
+    let values = parser.table(root.get_ref(), &flags.collect::<Vec<_>>(), Scope::Top, &mut problems);
+    problems.into_result().map(|()| values)
 }
 
-struct SettingsParser<'t> {
+/// The table that a key is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// The top of the file.
+    Top,
+    /// A `[component.NAME]`.
+    Component,
+}
+
+impl Scope {
+    /// Returns whether `key` is of a manifest and no flag.
+    fn reserves(self, key: &str) -> bool {
+        match self {
+            Self::Top => key == manifest::NAME || key == manifest::COMPONENT,
+            Self::Component => key == manifest::SOURCE,
+        }
+    }
+}
+
+/// Parses the text of a settings file or a manifest.
+pub(crate) struct SettingsParser<'t> {
     file: String,
     text: &'t str,
 }
 
-impl SettingsParser<'_> {
-    fn values(&self, flags: &[&Flag]) -> Result<Values, Error> {
-        let root =
-            DeTable::parse(self.text).map_err(|error| self.bad(error.span().unwrap_or_default(), "not valid TOML"))?;
+impl<'t> SettingsParser<'t> {
+    /// Creates the parser of `bytes`, the contents of the file `path`.
+    ///
+    /// # Errors
+    ///
+    /// The bytes are not UTF-8.
+    pub(crate) fn new(bytes: &'t [u8], path: &str) -> Result<Self, Error> {
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        let text = std::str::from_utf8(bytes).map_err(|_| {
+            Error::new(ErrorKind::BadConfiguration, format!("{path}: not UTF-8; save the file as UTF-8"))
+        })?;
+        Ok(Self { file: path.to_owned(), text })
+    }
+
+    /// Parses the whole text.
+    ///
+    /// # Errors
+    ///
+    /// The text is not TOML.
+    pub(crate) fn root(&self) -> Result<Spanned<DeTable<'t>>, Error> {
+        DeTable::parse(self.text).map_err(|error| self.bad(error.span().unwrap_or_default(), "not valid TOML"))
+    }
+
+    /// Returns the values of `flags` in `table`.
+    pub(crate) fn table(&self, table: &DeTable<'_>, flags: &[&Flag], scope: Scope, problems: &mut Problems) -> Values {
         let mut values = Values::new();
-        for (key, value) in root.get_ref() {
-            let name = key.get_ref();
-            let Some(flag) = flags.iter().find(|flag| flag.name == name && !flag.environment_only) else {
-                return Err(self.bad(key.span(), &format!("{name}: no such setting; `run --help` lists them")));
-            };
-            let mut given = self.flag(flag, value)?;
-            if let Some(folder) = Path::new(&self.file).parent().filter(|folder| !folder.as_os_str().is_empty()) {
-                given.iter_mut().for_each(|value| value.text = flag.form.relative_to(folder, &value.text));
+        for (key, value) in table {
+            let name = key.get_ref().as_ref();
+            if scope.reserves(name) {
+                continue;
             }
-            values.insert(flag.name, given);
+            let known = flags.iter().find(|flag| flag.name == name && !flag.environment_only);
+            let given =
+                match known {
+                    None => {
+                        let name = name.escape_debug();
+                        Err(self.bad(key.span(), &format!("{name}: no such setting; `run --help` lists them")))
+                    }
+                    Some(flag) if flag.of_process && scope == Scope::Component => Err(self
+                        .bad(key.span(), &format!("{name}: all components share it; move it to the top of the file"))),
+                    Some(flag) => self.flag(flag, value).map(|given| (*flag, given)),
+                };
+            match given {
+                Ok((flag, mut given)) => {
+                    given.iter_mut().for_each(|value| value.text = self.relative(flag, &value.text));
+                    values.insert(flag.name, given);
+                }
+                Err(error) => problems.add(self.line(&key.span()), error),
+            }
         }
-        Ok(values)
+        values
+    }
+
+    /// Returns a value of `flag` whose relative path goes by the file's folder.
+    fn relative(&self, flag: &Flag, text: &str) -> String {
+        self.folder().map_or_else(|| text.to_owned(), |folder| flag.form.relative_to(folder, text))
+    }
+
+    /// Returns the file's folder, or `None` if it is the working directory.
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        Path::new(&self.file).parent().filter(|folder| !folder.as_os_str().is_empty())
     }
 
     fn flag(&self, flag: &Flag, value: &Spanned<DeValue<'_>>) -> Result<Vec<Value>, Error> {
@@ -130,15 +199,18 @@ impl SettingsParser<'_> {
         }
     }
 
-    fn source(&self, span: &Range<usize>) -> ValueSource {
+    /// Returns the place at `span`, as the source of a value.
+    pub(crate) fn source(&self, span: &Range<usize>) -> ValueSource {
         ValueSource::SettingsFile { path: self.file.clone(), line: self.line(span) }
     }
 
-    fn bad(&self, span: Range<usize>, problem: &str) -> Error {
+    /// Returns the error of `problem` at `span`.
+    pub(crate) fn bad(&self, span: Range<usize>, problem: &str) -> Error {
         Error::new(ErrorKind::BadConfiguration, format!("{problem} ({}:{})", self.file, self.line(&span)))
     }
 
-    fn line(&self, span: &Range<usize>) -> usize {
+    /// Returns the line of `span`, counted from 1.
+    pub(crate) fn line(&self, span: &Range<usize>) -> usize {
         let before = self.text.as_bytes().get(..span.start).unwrap_or_default();
         before.iter().filter(|byte| **byte == b'\n').count().saturating_add(1)
     }
@@ -156,7 +228,7 @@ mod tests {
     const SUBSCRIBE: Flag = Flag::new("subscribe", "[NAME=]TOPIC[;KEY=VALUE]...", "").with_options("topic");
 
     fn values(text: &str) -> Result<Values, Error> {
-        SettingsParser { file: "tempo.toml".into(), text }.values(&[&ADDR, &REQUESTS, &STORES, &SUBSCRIBE])
+        parse(text.as_bytes(), "tempo.toml", [&ADDR, &REQUESTS, &STORES, &SUBSCRIBE].into_iter())
     }
 
     fn texts(values: &Values, flag: &Flag) -> Vec<String> {
@@ -199,6 +271,23 @@ mod tests {
         assert_eq!(error("\naddr = s3cret"), "not valid TOML (tempo.toml:2)");
         assert_eq!(error("addr = [\"s3cret\"]"), "addr: expected HOST:PORT as a string (tempo.toml:1)");
         assert_eq!(error("[addr]\nx = \"s3cret\""), "addr: expected HOST:PORT as a string (tempo.toml:1)");
+    }
+
+    #[test]
+    fn all_problems_are_one_error() {
+        let error = values("adr = 1\naddr = [1]\nbdr = 2\n").unwrap_err().to_string();
+        let lines: Vec<&str> = error.lines().collect();
+        assert_eq!(lines[0], "tempo.toml has 3 problems:");
+        assert!(
+            lines[1].starts_with("  adr: ") && lines[2].ends_with("(tempo.toml:2)") && lines[3].starts_with("  bdr")
+        );
+    }
+
+    #[test]
+    fn the_keys_of_a_manifest_are_no_flags() {
+        let values =
+            values("name = \"shop\"\naddr = \"a:1\"\n[component.api]\nsource = \"a\"\nnonsense = 1\n").unwrap();
+        assert_eq!(texts(&values, &ADDR), ["a:1"]);
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub struct Flag {
     pub form: ValueForm,
     /// Whether it is only an environment variable called [`Flag::name`], which other programs use too.
     pub environment_only: bool,
+    /// Whether it sets up the process, so that the components of an app cannot have different values.
+    pub of_process: bool,
 }
 
 impl Flag {
@@ -46,6 +48,7 @@ impl Flag {
             grants: None,
             form: ValueForm::Text,
             environment_only: false,
+            of_process: false,
         }
     }
 
@@ -67,6 +70,11 @@ impl Flag {
     /// Marks the flag's values as grants to the component, displayed by `disclosure`.
     pub const fn grants(self, disclosure: Disclosure) -> Self {
         Self { grants: Some(disclosure), ..self }
+    }
+
+    /// Marks the flag as one of the process, which the components of an app share.
+    pub const fn of_process(self) -> Self {
+        Self { of_process: true, ..self }
     }
 
     /// Sets the form of the values.
@@ -181,6 +189,11 @@ impl Settings {
             merged = values;
         }
         self.set(flag, merged);
+    }
+
+    /// Returns whether a source has set `flag`.
+    pub fn is_set(&self, flag: &Flag) -> bool {
+        self.values.get(flag.name).is_some_and(|values| !values.is_empty())
     }
 
     /// Returns the value of `flag`, its default, or `None`.

@@ -18,12 +18,17 @@ pub struct HostCalls {
 }
 
 #[derive(Debug)]
-struct HostCallDurations(Histogram<f64>);
+struct HostCallDurations {
+    durations: Histogram<f64>,
+    /// Names the component of an app.
+    labels: Vec<KeyValue>,
+}
 
 impl Instruments for HostCallDurations {
     fn register(meter: &ComponentMeter) -> Self {
         let description = "Duration of calls of configuration, logging and telemetry";
-        Self(meter.short_seconds("tempo.host.call.duration", description))
+        let durations = meter.short_seconds("tempo.host.call.duration", description);
+        Self { durations, labels: meter.labels().to_vec() }
     }
 }
 
@@ -59,13 +64,20 @@ impl HostCall<'_> {
 
 impl Drop for HostCall<'_> {
     fn drop(&mut self) {
-        let (Some(HostCallDurations(durations)), Some(begun)) = (self.calls.durations.as_deref(), self.begun) else {
+        let (Some(HostCallDurations { durations, labels }), Some(begun)) =
+            (self.calls.durations.as_deref(), self.begun)
+        else {
             return;
         };
         let seconds = begun.elapsed().as_secs_f64();
         let service = KeyValue::new("tempo.service", self.calls.service);
         let operation = KeyValue::new("tempo.operation", self.operation);
         match self.error {
+            _ if !labels.is_empty() => {
+                let error = self.error.map(|error| KeyValue::new("error.type", error));
+                let attributes: Vec<_> = labels.iter().cloned().chain([service, operation]).chain(error).collect();
+                durations.record(seconds, &attributes);
+            }
             None => durations.record(seconds, &[service, operation]),
             Some(error) => durations.record(seconds, &[service, operation, KeyValue::new("error.type", error)]),
         }

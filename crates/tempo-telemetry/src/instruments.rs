@@ -51,6 +51,7 @@ type Registered = Vec<(TypeId, Arc<dyn Any + Send + Sync>)>;
 pub struct ComponentMeter {
     meter: Meter,
     component: KeyValue,
+    in_app: bool,
     registered: RwLock<Registered>,
 }
 
@@ -58,7 +59,19 @@ impl ComponentMeter {
     /// Creates the meter of the component `name`.
     pub fn new(meter: Meter, name: &str) -> Self {
         let component = KeyValue::new("tempo.component", Arc::<str>::from(name));
-        Self { meter, component, registered: RwLock::default() }
+        Self { meter, component, in_app: false, registered: RwLock::default() }
+    }
+
+    /// Creates the meter of another component in the same process, as part of an app.
+    #[must_use]
+    pub fn in_app(&self, name: &str) -> Self {
+        Self { in_app: true, ..Self::new(self.meter.clone(), name) }
+    }
+
+    /// Returns the attribute that names the component if it is part of an app, for instruments without it. A component that
+    /// is alone in its process is named by the resource.
+    pub fn labels(&self) -> &[KeyValue] {
+        if self.in_app { self.component() } else { &[] }
     }
 
     /// Returns the meter, for instruments of another kind than those of the methods.

@@ -98,6 +98,7 @@ impl Drop for Operation {
         }
         let Some(OperationDurations(durations)) = self.operations.durations.as_deref() else { return };
         let mut attributes = self.operations.attributes.to_vec();
+        attributes.extend_from_slice(self.operations.telemetry.labels());
         attributes.push(KeyValue::new("db.operation.name", self.name));
         attributes.extend(self.error.map(|error| KeyValue::new("error.type", error)));
         durations.record(self.begun.elapsed().as_secs_f64(), &attributes);

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanContext, SpanKind};
 use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
 
@@ -39,6 +40,8 @@ struct Inner {
     target: Arc<Target>,
     sampler: Sampler,
     meter: Option<ComponentMeter>,
+    /// The name of the component, if it is part of an app.
+    component: Option<Arc<str>>,
 }
 
 impl TelemetryBuilder {
@@ -63,7 +66,7 @@ impl TelemetryBuilder {
     /// Creates the handle.
     pub fn build(self) -> Telemetry {
         let Self { target, sampler, meter } = self;
-        Telemetry { inner: Some(Arc::new(Inner { target: Arc::new(target), sampler, meter })) }
+        Telemetry { inner: Some(Arc::new(Inner { target: Arc::new(target), sampler, meter, component: None })) }
     }
 }
 
@@ -77,6 +80,22 @@ impl Telemetry {
     /// Returns a disabled handle.
     pub const fn off() -> Self {
         Self { inner: None }
+    }
+
+    /// Returns the handle of the component `name` of an app: its spans and metrics name the component.
+    #[must_use]
+    pub fn in_app(&self, name: &str) -> Self {
+        let inner = self.inner.as_ref().map(|inner| {
+            let meter = inner.meter.as_ref().map(|meter| meter.in_app(name));
+            let (target, sampler) = (inner.target.clone(), inner.sampler);
+            Arc::new(Inner { target, sampler, meter, component: Some(name.into()) })
+        });
+        Self { inner }
+    }
+
+    /// Returns the attribute that names the component if it is part of an app: see [`ComponentMeter::labels`].
+    pub fn labels(&self) -> &[KeyValue] {
+        self.inner.as_ref().and_then(|inner| inner.meter.as_ref()).map_or(&[], ComponentMeter::labels)
     }
 
     /// Returns whether telemetry is enabled.
@@ -106,7 +125,11 @@ impl Telemetry {
         name: impl FnOnce() -> Cow<'static, str>,
     ) -> Option<Span> {
         let inner = self.inner.as_ref().filter(|inner| inner.target.sink.enabled(Signal::Traces))?;
-        Some(Span::start(&inner.target, inner.sampler, kind, parent, name))
+        let mut span = Span::start(&inner.target, inner.sampler, kind, parent, name);
+        if let Some(component) = &inner.component {
+            span.set("tempo.component", component.clone());
+        }
+        Some(span)
     }
 
     /// Begins a root span, and creates the context of the call under it.

@@ -9,7 +9,7 @@ use tempo_settings::{Disclosure, Error, Flag, Settings, ValueForm};
 
 use crate::{Client, ClientConfig, GrantError, Hooks, HttpCtx, Policy, WasiHttp};
 
-const ALLOW: Flag = Flag::new(
+pub(crate) const ALLOW: Flag = Flag::new(
     "allow-http",
     "URL",
     "A URL the guest may request, such as https://api.example.com; h2c:// for HTTP/2 without TLS",
@@ -66,7 +66,11 @@ impl Backend<WasiHttp> for HttpClient {
             ca_files: settings.all::<PathBuf>(&CA)?,
             ..ClientConfig::default()
         };
-        Ok(Self { hooks: Hooks::new(Client::new(config, policy)?).with_telemetry(boot.telemetry.clone()) })
+        let mut hooks = Hooks::new(Client::new(config, policy)?).with_telemetry(boot.telemetry.clone());
+        if boot.shared.is_some() {
+            hooks = hooks.in_app();
+        }
+        Ok(Self { hooks })
     }
 
     fn state(&self, store: &StoreContext) -> HttpCtx {

@@ -1,6 +1,8 @@
 //! [`HttpCtx`]: the state of the service in one store, and its builder for an embedding.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use tempo_backend::ByteBudget;
 use tempo_core::Limits;
@@ -8,6 +10,7 @@ use tempo_settings::{Error, ErrorKind};
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView};
 
+use crate::chain::Chain;
 use crate::{Client, ClientConfig, HeldBytes, Hooks, HttpView, Policy};
 
 /// Header data of one guest's request or response, in bytes.
@@ -18,6 +21,8 @@ pub struct HttpCtx {
     context: WasiHttpCtx,
     hooks: Hooks,
     held: HeldBytes,
+    /// The number of calls that wait in a row for the one that runs in the store, if the component is part of an app.
+    chain_depth: Option<Arc<AtomicUsize>>,
 }
 
 impl HttpCtx {
@@ -30,13 +35,20 @@ impl HttpCtx {
     pub(crate) fn new(hooks: Hooks, bytes: &ByteBudget) -> Self {
         let mut context = WasiHttpCtx::new();
         context.set_field_size_limit(FIELD_BYTES);
-        Self { context, hooks: hooks.with_budget(bytes), held: HeldBytes::new(bytes) }
+        let mut hooks = hooks.with_budget(bytes);
+        let chain_depth = hooks.begin_store();
+        Self { context, hooks, held: HeldBytes::new(bytes), chain_depth }
+    }
+
+    /// Lets the component reach those of `chain`.
+    pub(crate) fn connect_chain(&self, chain: Arc<Chain>) {
+        self.hooks.connect_chain(chain);
     }
 
     /// Returns the view for a host call.
     pub fn view<'a>(&'a mut self, table: &'a mut ResourceTable) -> HttpView<'a> {
         let http = WasiHttpCtxView { hooks: &mut self.hooks, table, ctx: &mut self.context };
-        HttpView { http, held: &mut self.held }
+        HttpView { http, held: &mut self.held, chain_depth: self.chain_depth.as_deref() }
     }
 }
 

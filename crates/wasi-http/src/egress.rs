@@ -14,6 +14,7 @@ mod path;
 mod policy;
 
 pub use error::{Denied, GrantError};
+pub(crate) use grant::{ComponentGrant, component_grant};
 pub use origin::Scheme;
 pub use policy::{Policy, Target};
 pub use tempo_settings::{AddressKind, Host};

@@ -5,7 +5,9 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod backend;
+mod chain;
 mod client;
+mod component_host;
 mod context;
 mod egress;
 mod fields;

@@ -6,6 +6,7 @@ mod backlog;
 mod bodiless;
 mod body;
 mod body_fault;
+mod check;
 mod config;
 mod connection;
 mod exchange;
@@ -17,6 +18,8 @@ mod metrics;
 mod quiescence;
 mod reply;
 mod request;
+mod route;
+mod router;
 mod send_rate;
 mod send_watch;
 mod telemetry;
@@ -27,6 +30,7 @@ mod turn;
 mod upload;
 mod watchdog;
 mod worker;
+mod workers;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -34,7 +38,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures::future::{join_all, select_all};
-use tempo_core::{Running, Trigger, Workload};
+use tempo_core::{AppCheck, AppComponent, ComponentOutline, Running, Trigger, Workload};
 use tempo_settings::{Error, ErrorKind, Flag, Settings};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Semaphore, oneshot, watch};
@@ -43,13 +47,21 @@ use tokio::task::JoinHandle;
 #[cfg(feature = "fuzzing")]
 pub(crate) use self::{bodiless::content_length, fields::receive};
 
+pub(crate) use self::body::{Content, Stream};
+pub(crate) use self::request::{Source as RequestSource, handle};
+pub(crate) use self::telemetry::begin as begin_span;
+pub(crate) use self::worker::Worker;
+
 use self::accept::Accepter;
 use self::backlog::Backlog;
-use self::config::Config;
+use self::config::{Config, max_body};
 use self::connection::{Server, ServerPhase};
+use self::route::Route;
+use self::router::Router;
 use self::threads::ServingThread;
 use self::tls::Tls;
-use self::worker::Worker;
+use self::workers::Workers;
+use crate::chain::{Chain, ChainThread};
 use crate::{HttpCtx, WasiHttp};
 
 /// Length of the listen queue, in connections.
@@ -78,44 +90,95 @@ impl Trigger for HttpServer {
 
     async fn start(workload: Workload, settings: &Settings, _: HttpCtx) -> tempo_settings::Result<Box<dyn Running>> {
         let config = Arc::new(Config::from_settings(settings)?);
-        let tls = config.tls.as_ref().map(|(cert, key)| Tls::load(cert, key)).transpose()?;
-        let scheme = if tls.is_some() { "https" } else { "http" };
-        let listener = listen(config.address)?;
-        let address = listener.local_addr().map_err(Error::internal)?;
-        let (phase, phases) = watch::channel(ServerPhase::Serving);
-        let backlog = Backlog::new(config.send_buffer);
-        let mut threads = Vec::new();
-        let mut end_pair = Vec::new();
-        for _ in 0..config.threads {
-            let worker = Arc::new(Worker::new(workload.clone(), config.clone()).map_err(Error::internal)?);
-            let server = Server { worker, backlog: backlog.clone(), tls: tls.clone(), phase: phases.clone() };
-            let (thread, end) = ServingThread::start(server).map_err(Error::internal)?;
-            threads.push(thread);
-            end_pair.push(end);
-        }
-        let threads: Arc<[ServingThread]> = threads.into();
-        let connection_permits = Arc::new(Semaphore::new(config.connections));
-        let lowered_limit = config.connections_lowered.then_some(config.connections);
-        let accepter = Accepter {
-            listener,
-            address,
-            lowered_limit,
-            threads: threads.clone(),
-            permits: connection_permits.clone(),
-            phase: phases,
-        };
-        let running = RunningServer {
-            url: format!("{scheme}://{address}"),
-            phase,
-            accepter: tokio::spawn(accepter.run()),
-            threads,
-            end_pair,
-            connection_permits,
-            connections: config.connections,
-            calls: Box::new(move || workload.admission().running()),
-        };
-        Ok(Box::new(running))
+        let component = ServedComponent { workload, max_body: max_body(settings)?, routes: check::routes(settings)? };
+        let served = start(config, vec![component], false)?;
+        Ok(Box::new(served.running))
     }
+
+    fn check(app: &[ComponentOutline<'_>]) -> AppCheck {
+        check::check(app)
+    }
+
+    async fn start_app(components: Vec<AppComponent<WasiHttp>>) -> tempo_settings::Result<Vec<Box<dyn Running>>> {
+        let exporting: Vec<_> = components.iter().filter(|component| component.exports).collect();
+        let Some(first) = exporting.first() else { return Ok(Vec::new()) };
+        let config = Arc::new(Config::from_settings(&first.settings)?);
+        let served = exporting.into_iter().map(|component| {
+            let (max_body, routes) = (max_body(&component.settings)?, check::routes(&component.settings)?);
+            Ok(ServedComponent { workload: component.workload.clone(), max_body, routes })
+        });
+        let served = start(config, served.collect::<Result<_, Error>>()?, true)?;
+        // Components without a handler reach the others too.
+        components.iter().for_each(|component| component.state.connect_chain(served.chain.clone()));
+        Ok(vec![Box::new(served.running)])
+    }
+}
+
+/// A component to serve.
+struct ServedComponent {
+    workload: Workload,
+    /// In bytes.
+    max_body: u64,
+    routes: Vec<Route>,
+}
+
+/// A server that has started.
+struct StartedServer {
+    running: RunningServer,
+    chain: Arc<Chain>,
+}
+
+/// Starts the server of `components`, of which there is at least one. In an app, a component without routes gets no requests
+/// from clients.
+fn start(config: Arc<Config>, components: Vec<ServedComponent>, in_app: bool) -> Result<StartedServer, Error> {
+    let tls = config.tls.as_ref().map(|(cert, key)| Tls::load(cert, key)).transpose()?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let listener = listen(config.address)?;
+    let address = listener.local_addr().map_err(Error::internal)?;
+    let (phase, phases) = watch::channel(ServerPhase::Serving);
+    let backlog = Backlog::new(config.send_buffer);
+    let routes = components
+        .iter()
+        .enumerate()
+        .flat_map(|(index, component)| component.routes.iter().map(move |route| (route.clone(), index)));
+    let routes: Vec<_> = routes.collect();
+    let router = (in_app || !routes.is_empty()).then(|| Arc::new(Router::new(routes)));
+    let (mut threads, mut end_pair, mut chained) = (Vec::new(), Vec::new(), Vec::new());
+    for index in 0..config.threads {
+        let workers = components
+            .iter()
+            .map(|component| Worker::new(component.workload.clone(), config.clone(), component.max_body).map(Arc::new));
+        let workers = workers.collect::<wasmtime::Result<Vec<_>>>().map_err(Error::internal)?;
+        let server = Server::new(
+            (config.clone(), Workers::new(workers.clone(), router.clone(), in_app)),
+            (backlog.clone(), tls.clone(), phases.clone()),
+        )?;
+        let (thread, end) = ServingThread::start(index, server).map_err(Error::internal)?;
+        chained.push(ChainThread::new(thread.runtime().clone(), &workers));
+        threads.push(thread);
+        end_pair.push(end);
+    }
+    let threads: Arc<[ServingThread]> = threads.into();
+    let connection_permits = Arc::new(Semaphore::new(config.connections));
+    let accepter = Accepter {
+        listener,
+        address,
+        lowered_limit: config.connections_lowered.then_some(config.connections),
+        threads: threads.clone(),
+        permits: connection_permits.clone(),
+        phase: phases,
+    };
+    let running = RunningServer {
+        url: format!("{scheme}://{address}"),
+        phase,
+        accepter: tokio::spawn(accepter.run()),
+        threads,
+        end_pair,
+        connection_permits,
+        connections: config.connections,
+        calls: Box::new(move || components.iter().map(|component| component.workload.admission().running()).sum()),
+    };
+    Ok(StartedServer { running, chain: Arc::new(Chain::new(chained)) })
 }
 
 fn listen(address: SocketAddr) -> Result<TcpListener, Error> {

@@ -16,7 +16,7 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use tempo_backend::{APP, Backends};
-use tempo_core::{Running, Trigger, Workload};
+use tempo_core::{AppCheck, ComponentOutline, Running, Trigger, Workload};
 use tempo_settings::{Error, ErrorKind, Flag, Settings};
 use tokio::task::JoinSet;
 
@@ -47,6 +47,14 @@ impl Trigger for MessageConsumer {
 
     fn flags() -> Vec<Flag> {
         vec![SUBSCRIBE, CONSUMER, APP]
+    }
+
+    fn check(app: &[ComponentOutline<'_>]) -> AppCheck {
+        let subscribed = app.iter().filter(|component| component.exports && component.settings.is_set(&SUBSCRIBE));
+        let mut check = AppCheck::default();
+        check.reachable = subscribed.map(|component| component.name.to_owned()).collect();
+        check.advice = Some("add subscribe = [\"TOPIC\"]");
+        check
     }
 
     async fn start(

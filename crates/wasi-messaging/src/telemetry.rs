@@ -98,6 +98,7 @@ impl SendOperation<'_> {
         }
         let Some(instruments) = &self.broker.instruments else { return };
         let mut attributes = self.broker.attributes.to_vec();
+        attributes.extend_from_slice(self.broker.telemetry.labels());
         attributes.push(KeyValue::new("messaging.operation.name", self.operation));
         let sent = errors.iter().filter(|error| error.is_none()).count();
         instruments.sent.add(sent as u64, &attributes);

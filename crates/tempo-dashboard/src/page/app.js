@@ -376,11 +376,14 @@ function showComponent(about) {
   document.title = `${own} · Tempo`;
   $("wasi").textContent = about.wasi ? `WASI ${about.wasi}` : "";
   $("about").hidden = false;
-  const imports = about.imports ?? [], exports = about.exports ?? [];
-  fill($("imports"), imports.map((one) => [one.name, one.satisfied_by ?? (one.nearest ? `missing: ${one.nearest}` : "type only")]));
-  fill($("exports"), exports.map((one) => [one.name, one.called_by ?? "not called here"]));
-  const granted = Object.entries(about.grants ?? {});
-  fill($("grants"), granted.map(([what, values]) => [what, [values].flat().join("\n") || "none"]));
+  // Of an app, each row names its component.
+  const rows = (of) => (about.components ?? [about]).flatMap((one) =>
+    of(one).map(([name, value]) => [about.components ? `${one.component}: ${name}` : name, value]));
+  const satisfied = (one) => one.satisfied_by ?? (one.nearest ? `missing: ${one.nearest}` : "type only");
+  fill($("imports"), rows((component) => (component.imports ?? []).map((one) => [one.name, satisfied(one)])));
+  fill($("exports"), rows((component) => (component.exports ?? []).map((one) => [one.name, one.called_by ?? "not called here"])));
+  const granted = (component) => Object.entries(component.grants ?? {});
+  fill($("grants"), rows((one) => granted(one).map(([what, values]) => [what, [values].flat().join("\n") || "none"])));
 }
 
 // --- what comes in ---

@@ -14,14 +14,16 @@ pub const ADMIN_HOST: Flag = Flag::new(
     "NAME",
     "Answer on --admin to this host name in addition to localhost and addresses; * for any",
 )
-.repeatable();
+.repeatable()
+.of_process();
 /// Host names of the pages of `--dashboard`.
 pub const DASHBOARD_HOST: Flag = Flag::new(
     "dashboard-host",
     "NAME",
     "Answer on --dashboard to this host name in addition to localhost and addresses; * for any",
 )
-.repeatable();
+.repeatable()
+.of_process();
 
 /// An accepted host name, or `*`.
 #[derive(Clone, Debug, PartialEq, Eq)]

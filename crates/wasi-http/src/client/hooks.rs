@@ -2,7 +2,8 @@
 
 use std::fmt;
 use std::future::ready;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 
 use http::{Request, Response};
 use http_body::Body as _;
@@ -15,6 +16,8 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 use super::error::response_error;
 use super::send::Client;
 use super::telemetry::{ClientInstruments, ClientSpan};
+use crate::chain::{Chain, ChainLink};
+use crate::egress::Policy;
 use crate::held::{CHUNK_BYTES, P2_BODY_BYTES, header_bytes};
 
 type SendResult = Result<(Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>), Error>;
@@ -28,6 +31,17 @@ pub struct Hooks {
     /// `None` if metrics are disabled.
     instruments: Option<Arc<ClientInstruments>>,
     bytes: Option<ByteBudget>,
+    /// `None` if the component is alone in its process.
+    app: Option<AppLink>,
+}
+
+/// The link of one store to the components of its app.
+#[derive(Clone, Default)]
+struct AppLink {
+    /// Empty until the server has started.
+    chain: Arc<OnceLock<Arc<Chain>>>,
+    /// The number of calls that wait in a row for the one that runs in the store.
+    depth: Arc<AtomicUsize>,
 }
 
 impl fmt::Debug for Hooks {
@@ -39,7 +53,28 @@ impl fmt::Debug for Hooks {
 impl Hooks {
     /// Creates hooks that send through `client`, under its policy.
     pub fn new(client: Client) -> Self {
-        Self { client, telemetry: Telemetry::off(), instruments: None, bytes: None }
+        Self { client, telemetry: Telemetry::off(), instruments: None, bytes: None, app: None }
+    }
+
+    /// Makes the component part of an app: requests to components of the app never go to the network.
+    #[must_use]
+    pub(crate) fn in_app(mut self) -> Self {
+        self.app = Some(AppLink::default());
+        self
+    }
+
+    /// Lets the stores of the component reach the components of `chain`.
+    pub(crate) fn connect_chain(&self, chain: Arc<Chain>) {
+        if let Some(app) = &self.app {
+            let _ = app.chain.set(chain);
+        }
+    }
+
+    /// Begins a store, and returns the depth of its calls if the component is part of an app.
+    pub(crate) fn begin_store(&mut self) -> Option<Arc<AtomicUsize>> {
+        let app = self.app.as_mut()?;
+        app.depth = Arc::default();
+        Some(app.depth.clone())
     }
 
     /// Records spans and metrics of outgoing requests in `telemetry`.
@@ -80,8 +115,14 @@ impl WasiHttpHooks for Hooks {
         // Started here: where the request is polled, another guest may be current.
         let telemetry = (&self.telemetry, self.instruments.as_ref());
         let span = ClientSpan::begin(telemetry, current().as_deref(), client.policy(), &mut request);
+        let app = self.app.as_ref().filter(|_| Policy::names_component(request.uri()));
+        // Read here: the call may have ended when the future is polled.
+        let link = app.map(|app| ChainLink { chain: app.chain.get().cloned(), depth: app.depth.load(Relaxed) });
         Box::new(async move {
-            let sent = client.send_reserved(request, options, reserved).await;
+            let sent = match link {
+                None => client.send_reserved(request, options, reserved).await,
+                Some(link) => Box::pin(client.send_to_component(link, request, options, reserved)).await,
+            };
             if let Some(span) = span {
                 span.end(sent.as_ref().map(|(response, _)| response.status()));
             }

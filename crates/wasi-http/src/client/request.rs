@@ -36,11 +36,20 @@ pub(super) async fn prepare(
     policy: &Policy,
     progress: Arc<Progress>,
 ) -> Result<(Request<Upload>, Transmission), Error> {
-    let (mut parts, body) = request.into_parts();
-    if parts.method == Method::CONNECT {
+    if request.method() == Method::CONNECT {
         return Err(Error::HttpRequestMethodInvalid);
     }
-    let target = policy.permit_url(&parts.uri)?;
+    let target = policy.permit_url(request.uri())?;
+    prepare_for(target, request, progress).await
+}
+
+/// Prepares a request to `target`, which the policy has permitted.
+pub(super) async fn prepare_for(
+    target: Target,
+    request: Request<WasiBody>,
+    progress: Arc<Progress>,
+) -> Result<(Request<Upload>, Transmission), Error> {
+    let (mut parts, body) = request.into_parts();
     if is_grpc(&parts.headers) {
         target.report_grpc();
     }

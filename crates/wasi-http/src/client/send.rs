@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use http::{Request, Response, StatusCode};
-use http_body_util::BodyExt as _;
+use http::header::HOST;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::capture_connection;
@@ -21,9 +22,10 @@ use super::connect::Connector;
 use super::download::Download;
 use super::error::request_error;
 use super::replay::{ConnectionUse, Replay, was_stale};
-use super::request::prepare;
+use super::request::{prepare, prepare_for};
 use super::transmission::Transmission;
 use super::upload::{Progress, Upload};
+use crate::chain::ChainLink;
 use crate::egress::Policy;
 use crate::fields::remove_named_by_connection;
 
@@ -137,6 +139,35 @@ impl Client {
         Ok((response, transmission))
     }
 
+    /// Sends a request to a component of the app, in memory, and waits for the head of its response. Both bodies are streamed.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send). A component that fails answers as to a client of the server.
+    pub(crate) async fn send_to_component(
+        &self,
+        link: ChainLink,
+        request: Request<WasiBody>,
+        options: Option<RequestOptions>,
+        reserved: Option<Reservation>,
+    ) -> Result<(Response<WasiBody>, Transmission), Error> {
+        let timeouts = Timeouts::new(&self.0.config, options);
+        let progress = Progress::new();
+        if request.method() == Method::CONNECT {
+            return Err(Error::HttpRequestMethodInvalid);
+        }
+        let (name, target) = self.0.policy.permit_component(request.uri())?;
+        let authority = target.authority();
+        let (mut request, mut transmission) = prepare_for(target, request, Arc::clone(&progress)).await?;
+        let host = HeaderValue::try_from(authority).map_err(|_| Error::HttpRequestUriInvalid)?;
+        // From the URL that the policy has checked: the component cannot forge it.
+        request.headers_mut().insert(HOST, host);
+        let request = request.map(|upload| upload.map_err(|_| Error::HttpProtocolError).boxed_unsync());
+        let mut answer = link.call(&name, request, (timeouts.between_bytes, reserved))?;
+        let mut response = answered(&mut answer, &mut transmission, &progress, timeouts).await??;
+        remove_named_by_connection(response.headers_mut());
+        Ok((response.map(BodyExt::boxed_unsync), transmission))
+    }
+
     /// Waits for the response, on a new connection if the pooled one was closed.
     async fn head(
         &self,
@@ -190,11 +221,21 @@ async fn attempt(
         () = connected => progress.touch(),
         () = sleep(timeouts.connection) => return Err(Error::ConnectionTimeout),
     }
+    answered(&mut response, transmission, progress, timeouts).await
+}
+
+/// Waits for `response` until the request has made no progress for the timeout of the first byte.
+async fn answered<R>(
+    response: &mut (impl Future<Output = R> + Unpin),
+    transmission: &mut Transmission,
+    progress: &Progress,
+    timeouts: Timeouts,
+) -> Result<R, Error> {
     loop {
         tokio::select! {
             biased;
             error = transmission.failure() => return Err(error),
-            result = &mut response => return Ok(result),
+            result = &mut *response => return Ok(result),
             () = sleep_until(progress.deadline(timeouts.first_byte)) => {
                 if progress.deadline(timeouts.first_byte) <= Instant::now() {
                     return Err(Error::ConnectionReadTimeout);

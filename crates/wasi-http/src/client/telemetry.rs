@@ -20,6 +20,8 @@ pub(super) struct ClientInstruments {
     duration: Histogram<f64>,
     /// Requests that wait for the head of their response.
     active: UpDownCounter<i64>,
+    /// Names the component of an app.
+    labels: Vec<KeyValue>,
 }
 
 impl Instruments for ClientInstruments {
@@ -28,6 +30,7 @@ impl Instruments for ClientInstruments {
         Self {
             duration: meter.seconds("http.client.request.duration", "Duration of HTTP client requests"),
             active: meter.up_down_counter("http.client.active_requests", "{request}", active),
+            labels: meter.labels().to_vec(),
         }
     }
 }
@@ -75,8 +78,8 @@ impl ClientSpan {
             status: None,
             error: Some("cancelled"),
         };
-        if let Some(ClientInstruments { active, .. }) = guard.instruments.as_deref() {
-            active.add(1, &guard.request(guard.granted.clone()));
+        if let Some(instruments) = guard.instruments.as_deref() {
+            instruments.active.add(1, &guard.request(guard.granted.clone(), instruments));
         }
         Some(guard)
     }
@@ -90,8 +93,9 @@ impl ClientSpan {
         };
     }
 
-    fn request(&self, granted: String) -> [KeyValue; 2] {
-        [KeyValue::new("http.request.method", self.method), KeyValue::new("server.address", granted)]
+    fn request(&self, granted: String, instruments: &ClientInstruments) -> Vec<KeyValue> {
+        let own = [KeyValue::new("http.request.method", self.method), KeyValue::new("server.address", granted)];
+        [&own, &instruments.labels[..]].concat()
     }
 }
 
@@ -107,10 +111,8 @@ impl Drop for ClientSpan {
         }
         let Some(instruments) = self.instruments.clone() else { return };
         let granted = std::mem::take(&mut self.granted);
-        let request = self.request(granted);
-        instruments.active.add(-1, &request);
-        let [method, granted] = request;
-        let mut attributes = vec![method, granted];
+        let mut attributes = self.request(granted, &instruments);
+        instruments.active.add(-1, &attributes);
         attributes.extend(self.status.map(|status| KeyValue::new("http.response.status_code", known_status(status))));
         attributes.extend(self.error.map(|error| KeyValue::new("error.type", error)));
         instruments.duration.record(self.begun.elapsed().as_secs_f64(), &attributes);

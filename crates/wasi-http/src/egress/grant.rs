@@ -4,6 +4,7 @@ use tempo_settings::{Host, HostPattern};
 
 use super::origin::{Origin, Scheme};
 use super::path::PathPrefix;
+use crate::component_host::{COMPONENT_SUFFIXES, component_of};
 
 const URL: &str =
     "a URL such as https://api.example.com, https://*.example.com or http://127.0.0.1:9000, or * for any public host";
@@ -14,6 +15,7 @@ const USER: &str = "a URL without user name and password";
 const QUERY: &str = "a URL without ? and #";
 const HOST: &str = "a host name or an IP address, and a port number or *";
 const STAR: &str = "* as the whole host, or once at its start as in https://*.example.com";
+const COMPONENT: &str = "http:// and no port for a component of the app";
 const PATH: &str = "a path without encoded slashes and dots";
 
 /// A set of covered URLs.
@@ -26,6 +28,26 @@ pub(super) struct Grant {
     host: HostPattern,
     port: PortRule,
     path: PathPrefix,
+}
+
+/// The components of an app that a grant covers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ComponentGrant {
+    /// The component of this name.
+    One(String),
+    /// All components.
+    All,
+}
+
+/// Returns the components that `text`, a value of `--allow-http`, grants. `None` if it grants other hosts, or is malformed.
+///
+/// # Errors
+///
+/// The components cannot be reached by the scheme or port of the value; the error is the expected format.
+pub(crate) fn component_grant(text: &str) -> Option<Result<ComponentGrant, &'static str>> {
+    let grant = Grant::parse(text).ok()?;
+    let components = grant.components()?;
+    Some(if grant.is_usable_in_app() { Ok(components) } else { Err(COMPONENT) })
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +104,34 @@ impl Grant {
     /// Returns whether the URL with `origin` and `path` is covered.
     pub(super) fn covers(&self, origin: &Origin, path: &str) -> bool {
         self.covers_origin(origin) && self.path.covers(path)
+    }
+
+    /// Returns the components of the app that the grant covers. A star for any host covers none.
+    pub(super) fn components(&self) -> Option<ComponentGrant> {
+        match &self.host {
+            HostPattern::Exactly(Host::Name(name)) => {
+                component_of(name).map(|name| ComponentGrant::One(name.to_owned()))
+            }
+            HostPattern::Below(base) if COMPONENT_SUFFIXES.contains(&base.as_str()) => Some(ComponentGrant::All),
+            _ => None,
+        }
+    }
+
+    /// Returns whether requests for `path` to the component `name` are covered, under either of its host names.
+    pub(super) fn covers_component(&self, name: &str, path: &str) -> bool {
+        let covers_name = match self.components() {
+            Some(ComponentGrant::One(granted)) => granted == name,
+            Some(ComponentGrant::All) => true,
+            None => false,
+        };
+        covers_name && self.is_usable_in_app() && self.path.covers(path)
+    }
+
+    /// Returns whether a component of the app can be reached by the scheme and port of the grant.
+    pub(super) fn is_usable_in_app(&self) -> bool {
+        self.scheme == Some(Scheme::Http)
+            && !self.prior_knowledge
+            && matches!(self.port, PortRule::Any | PortRule::Exactly(80))
     }
 
     /// Returns whether the covered origins speak HTTP/2 without negotiation.
@@ -188,6 +238,36 @@ mod tests {
                 assert!(!covers(grant, url), "{grant} does not cover {url}");
             }
         }
+    }
+
+    #[test]
+    fn components_are_granted_by_name_and_not_by_a_star_for_any_host() {
+        let covers = |grant: &str, path: &str| Grant::parse(grant).unwrap().covers_component("api", path);
+        for grant in [
+            "http://api.tempo.internal",
+            "http://api.spin.internal",
+            "http://*.tempo.internal",
+            "http://API.tempo.internal:*",
+        ] {
+            assert!(covers(grant, "/x"), "{grant}");
+        }
+        assert!(covers("http://api.tempo.internal/v1", "/v1/x") && !covers("http://api.tempo.internal/v1", "/v2"));
+        for grant in [
+            "*",
+            "http://*",
+            "http://*:*",
+            "http://*.internal",
+            "http://web.tempo.internal",
+            "http://a.api.tempo.internal",
+            "https://api.tempo.internal",
+            "h2c://api.tempo.internal",
+            "http://api.tempo.internal:8080",
+        ] {
+            assert!(!covers(grant, "/x"), "{grant}");
+        }
+        assert_eq!(component_grant("http://api.tempo.internal"), Some(Ok(ComponentGrant::One("api".into()))));
+        assert_eq!(component_grant("https://api.tempo.internal"), Some(Err(COMPONENT)));
+        assert_eq!((component_grant("*"), component_grant("nonsense")), (None, None));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use tempo_settings::Host;
 use url::Url;
 
 use super::error::Denied;
+use crate::component_host::component_of;
 
 /// The scheme of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +75,14 @@ impl Origin {
         match (host, url.port_or_known_default()) {
             (Some(host), Some(port)) => Ok(Self { scheme, host, port }),
             _ => Err(invalid),
+        }
+    }
+
+    /// Returns the name of the component of an app that the host stands for.
+    pub(super) fn component(&self) -> Option<&str> {
+        match &self.host {
+            Host::Name(name) => component_of(name),
+            Host::Ip(_) => None,
         }
     }
 

@@ -80,6 +80,31 @@ impl Policy {
         self.0.grants.iter().find(|grant| grant.covers(&origin, uri.path())).map(Grant::host)
     }
 
+    /// Checks the URL of a request to a component of the app. Returns its name with the target. Grants of any host do not count.
+    ///
+    /// # Errors
+    /// As [`permit_url`](Self::permit_url).
+    pub(crate) fn permit_component(&self, uri: &Uri) -> Result<(String, Target), Denied> {
+        let origin = Origin::of(uri)?;
+        let Some(name) = origin.component().map(str::to_owned) else {
+            return Err(Denied::Url("its host is no component of the app"));
+        };
+        let reachable = origin.scheme == Scheme::Http && origin.port == Scheme::Http.default_port();
+        if reachable && self.0.grants.iter().any(|grant| grant.covers_component(&name, uri.path())) {
+            return Ok((name, Target { origin, literal: false, prior_knowledge: false, policy: self.clone() }));
+        }
+        let wanted = format!("http://{}", origin.host);
+        if self.0.reported.is_first(&wanted) {
+            tracing::warn!("denied a request to the component {name}: to allow it, add `--allow-http {wanted}`");
+        }
+        Err(Denied::Ungranted { origin: origin.to_string() })
+    }
+
+    /// Returns whether the host of `uri` stands for a component of the app.
+    pub(crate) fn names_component(uri: &Uri) -> bool {
+        Origin::of(uri).is_ok_and(|origin| origin.component().is_some())
+    }
+
     fn permit(&self, uri: &Uri, covers: impl Fn(&Grant, &Origin) -> bool) -> Result<Target, Denied> {
         let origin = Origin::of(uri)?;
         let mut granted = false;

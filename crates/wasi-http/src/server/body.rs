@@ -49,6 +49,19 @@ impl Content {
         let stream = Arc::new(Stream { state: Mutex::new(state) });
         (Self::Stream(stream.clone()), stream)
     }
+
+    /// Returns the streamed body.
+    ///
+    /// # Errors
+    ///
+    /// The body is complete, with these bytes.
+    pub(crate) fn into_stream(self) -> Result<Arc<Stream>, Bytes> {
+        match self {
+            Self::Stream(stream) => Ok(stream),
+            Self::Full(piece) => Err(piece.map(Piece::into_bytes).unwrap_or_default()),
+            Self::Omitted(_) | Self::Ended(_) => Err(Bytes::new()),
+        }
+    }
 }
 
 /// An exchange whose response is streamed. The worker tracks it: a client that stops reading must not hold an instance
@@ -66,6 +79,20 @@ struct StreamState {
 }
 
 impl Stream {
+    /// Drives the guest and polls the next frame.
+    pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let poll = match &mut state.exchange {
+            Some(exchange) => exchange.poll_frame(cx),
+            None => Poll::Ready(Some(Err(BrokenOff))),
+        };
+        state.guest_pending = poll.is_pending();
+        if poll.is_ready() {
+            state.last_frame = Instant::now();
+        }
+        poll
+    }
+
     /// Ends the guest if hyper has not asked for a frame for `client_timeout`, because the client does not read, or if the
     /// guest has not written one for `guest_timeout`.
     pub(crate) fn end_if_stalled(&self, client_timeout: Duration, guest_timeout: Duration) {
@@ -93,15 +120,7 @@ impl Body {
         if self.flow.must_wait(cx) {
             return Poll::Pending;
         }
-        let mut state = stream.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let poll = match &mut state.exchange {
-            Some(exchange) => exchange.poll_frame(cx),
-            None => Poll::Ready(Some(Err(BrokenOff))),
-        };
-        state.guest_pending = poll.is_pending();
-        let frame = std::task::ready!(poll);
-        state.last_frame = Instant::now();
-        drop(state);
+        let frame = std::task::ready!(stream.poll_next(cx));
         let frame = frame.map(|frame| frame.map(|frame| frame.map_data(Piece::new)));
         let last = match frame {
             Some(Ok(frame)) => match frame.into_data() {

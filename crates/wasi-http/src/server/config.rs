@@ -11,37 +11,53 @@ use super::accept::MAX_REJECTING_CONNECTIONS;
 use super::send_rate::MinSendRate;
 
 const ADDR: Flag =
-    Flag::new("addr", "HOST:PORT", "Address to serve HTTP on; port 0 picks one").default("127.0.0.1:8080");
+    Flag::new("addr", "HOST:PORT", "Address to serve HTTP on; port 0 picks one").default("127.0.0.1:8080").of_process();
 pub(crate) const CERT: Flag =
     Flag::new("tls-cert", "FILE", "Certificate chain (PEM): serve HTTPS; read again when it changes")
-        .form(ValueForm::Path);
+        .form(ValueForm::Path)
+        .of_process();
 pub(crate) const KEY: Flag =
-    Flag::new("tls-key", "FILE", "Private key (PEM) of --tls-cert; read again when it changes").form(ValueForm::Path);
-const THREADS: Flag = Flag::new("http-threads", "N", "Threads that serve connections [default: one a processor]");
-const CONNECTIONS: Flag = Flag::new("max-connections", "N", "Connections at once").default("1000");
-const HEADER_TIMEOUT: Flag = Flag::new("header-timeout", "TIME", "Time to read a request's head").default("10s");
-const IDLE_TIMEOUT: Flag = Flag::new("idle-timeout", "TIME", "How long an unused connection is kept").default("60s");
+    Flag::new("tls-key", "FILE", "Private key (PEM) of --tls-cert; read again when it changes")
+        .form(ValueForm::Path)
+        .of_process();
+pub(crate) const ROUTE: Flag = Flag::new(
+    "route",
+    "[HOST]/PATH",
+    "Requests that the component gets, such as /api/* or example.com/{id} [default: all, or none as part of an app]",
+)
+.repeatable();
+const THREADS: Flag =
+    Flag::new("http-threads", "N", "Threads that serve connections [default: one a processor]").of_process();
+const CONNECTIONS: Flag = Flag::new("max-connections", "N", "Connections at once").default("1000").of_process();
+const HEADER_TIMEOUT: Flag =
+    Flag::new("header-timeout", "TIME", "Time to read a request's head").default("10s").of_process();
+const IDLE_TIMEOUT: Flag =
+    Flag::new("idle-timeout", "TIME", "How long an unused connection is kept").default("60s").of_process();
 const HALF_CLOSE_GRACE: Flag = Flag::new(
     "half-close-grace",
     "TIME",
     "How long a guest continues after its client has closed its sending side; not if half of --max-requests run",
 )
-.default("2s");
-const HEADERS: Flag = Flag::new("max-headers", "N", "Headers of a request").default("100");
-const HEADER_SIZE: Flag = Flag::new("max-header-size", "SIZE", "Head of a request").default("32KiB");
-const STREAMS: Flag = Flag::new("max-h2-streams", "N", "HTTP/2 streams of one connection").default("100");
+.default("2s")
+.of_process();
+const HEADERS: Flag = Flag::new("max-headers", "N", "Headers of a request").default("100").of_process();
+const HEADER_SIZE: Flag = Flag::new("max-header-size", "SIZE", "Head of a request").default("32KiB").of_process();
+const STREAMS: Flag = Flag::new("max-h2-streams", "N", "HTTP/2 streams of one connection").default("100").of_process();
 const BODY: Flag = Flag::new("max-body", "SIZE", "Body of a request").default("10MiB");
 const SEND_TIMEOUT: Flag =
     Flag::new("send-timeout", "TIME", "How long a client may take less than --min-send-rate of what waits for it")
-        .default("30s");
-const SEND_RATE: Flag =
-    Flag::new("min-send-rate", "SIZE", "Response data a second that a client takes while it waits").default("1KiB");
+        .default("30s")
+        .of_process();
+const SEND_RATE: Flag = Flag::new("min-send-rate", "SIZE", "Response data a second that a client takes while it waits")
+    .default("1KiB")
+    .of_process();
 const SEND_BUFFER: Flag = Flag::new(
     "max-send-buffer",
     "SIZE",
     "Response bodies that wait for clients, all connections together; heads and TLS come on top",
 )
-.default("64MiB");
+.default("64MiB")
+.of_process();
 
 /// File descriptors reserved for rejected connections, for the 128 connections of `--admin` and `--dashboard`, and for
 /// the process itself.
@@ -67,8 +83,6 @@ pub(crate) struct Config {
     /// In bytes.
     pub(crate) header_size: usize,
     pub(crate) streams: u32,
-    /// In bytes.
-    pub(crate) body: u64,
     /// The rate at which clients must read responses.
     pub(crate) send_rate: MinSendRate,
     /// In bytes.
@@ -80,6 +94,7 @@ impl Config {
         ADDR,
         CERT,
         KEY,
+        ROUTE,
         THREADS,
         CONNECTIONS,
         HEADER_TIMEOUT,
@@ -118,7 +133,6 @@ impl Config {
             headers: count(&HEADERS)?,
             header_size,
             streams: u32::try_from(count(&STREAMS)?).unwrap_or(u32::MAX),
-            body: settings.require::<Size>(&BODY)?.0 as u64,
             send_rate: MinSendRate {
                 bytes_per_second: settings.require::<Size>(&SEND_RATE)?.0,
                 window: settings.require(&SEND_TIMEOUT)?,
@@ -126,6 +140,11 @@ impl Config {
             send_buffer: settings.require::<Size>(&SEND_BUFFER)?.0,
         })
     }
+}
+
+/// Returns the maximum size of a request's body for the component with `settings`, in bytes.
+pub(crate) fn max_body(settings: &Settings) -> Result<u64, Error> {
+    Ok(settings.require::<Size>(&BODY)?.0 as u64)
 }
 
 /// Returns the limit on connections, and whether the limit on open files lowered its default.

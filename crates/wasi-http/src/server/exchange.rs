@@ -145,16 +145,21 @@ impl Exchange {
         Ok(Response::from_parts(head, ()))
     }
 
-    /// The response streams from now on. Waits for a permit of such a call, unless the guest has returned.
+    /// The response streams from now on. If `exchanges`, waits for a permit of such a call, unless the guest has returned. A
+    /// call that another call waits for keeps its permit: it must not wait for permits that this other call may hold.
     ///
     /// # Errors
     ///
     /// No permit was released in time.
-    pub(crate) async fn begin_stream(&mut self) -> Result<(), Refusal> {
+    pub(crate) async fn begin_stream(&mut self, exchanges: bool) -> Result<(), Refusal> {
         let Some(call) = &mut self.call else { return Ok(()) };
         let workload = self.instances.workload();
-        let permit = workload.admission().enter_stream().await.map_err(CallError::from);
-        let permit = permit.map_err(|error| refuse(&self.instances, self.context.as_ref(), &error))?;
+        let permit = if exchanges {
+            let permit = workload.admission().enter_stream().await.map_err(CallError::from);
+            Some(permit.map_err(|error| refuse(&self.instances, self.context.as_ref(), &error))?)
+        } else {
+            None
+        };
         call.begin_stream(permit);
         call.set_timeout(workload.limits().stream_idle, Interrupted::StreamIdle);
         Ok(())

@@ -147,6 +147,11 @@ impl Piece {
         self.bytes.len()
     }
 
+    /// Returns the bytes of a piece, and stops counting it.
+    pub(crate) fn into_bytes(mut self) -> Bytes {
+        std::mem::take(&mut self.bytes)
+    }
+
     /// Takes all but the last byte of a long piece of an HTTP/2 stream, else the whole piece.
     pub(crate) fn take_front(piece: &mut Option<Self>) -> Option<Self> {
         let whole = piece.as_mut()?;

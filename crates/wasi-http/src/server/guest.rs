@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use http::Request;
 use tempo_core::{CpuMeter, Export, Instance, StoreData};
@@ -13,6 +14,7 @@ use wasmtime_wasi_http::handler::{Proxy, ProxyPre};
 use wasmtime_wasi_http::{FieldMap, WasiBody, p2, p3};
 
 use super::quiescence::Quiescence;
+use crate::WasiHttp;
 use crate::service::http;
 
 /// A guest's response, or the error code that it returned.
@@ -25,6 +27,8 @@ pub(crate) struct Handler(ProxyPre<StoreData>);
 pub(crate) struct HandlerCall {
     pub(crate) request: Request<WasiBody>,
     pub(crate) end: CallEnd,
+    /// The number of calls that wait for this one in a row.
+    pub(crate) depth: usize,
 }
 
 /// The exchange's end of the channels to its call.
@@ -82,7 +86,10 @@ impl Export for Handler {
 
     /// Sends the answer through the channel, and completes when the guest's tasks have ended.
     async fn call(&self, instance: Instance<'_, Proxy>, call: HandlerCall) -> wasmtime::Result<()> {
-        let HandlerCall { request, end } = call;
+        let HandlerCall { request, end, depth } = call;
+        if let Some(chain_depth) = instance.store.data_mut().service::<WasiHttp>().chain_depth {
+            chain_depth.store(depth, Relaxed);
+        }
         match instance.guest {
             Proxy::P2(proxy) => call_p2(instance.store, proxy, request, end.answer).await,
             Proxy::P3(service) => call_p3(instance.store, service, request, end, instance.meter).await,

@@ -2,13 +2,11 @@
 //! for a while, because the client may still read the response.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use tempo_core::Workload;
 use tokio::time::Sleep;
-
-use super::worker::Worker;
 
 /// Interval at which a half-closed connection is checked: the client may have reset it, or other requests need the permit.
 const CHECK_INTERVAL: Duration = Duration::from_millis(50);
@@ -18,7 +16,7 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 /// A client that is gone looks the same until it receives data. So the guest continues for a limited time, and only while
 /// at least half of the component's permits are free. hyper also gets the end within a request this late.
 pub(crate) struct HalfClose {
-    worker: Arc<Worker>,
+    workload: Workload,
     grace: Duration,
     withheld: Option<Withheld>,
 }
@@ -30,8 +28,8 @@ struct Withheld {
 
 impl HalfClose {
     /// Withholds the end for at most `grace`.
-    pub(crate) fn new(worker: Arc<Worker>, grace: Duration) -> Self {
-        Self { worker, grace, withheld: None }
+    pub(crate) fn new(workload: Workload, grace: Duration) -> Self {
+        Self { workload, grace, withheld: None }
     }
 
     /// Called when the client's data has ended while a response is due. Resolves when the end is to be reported. Until then
@@ -43,7 +41,7 @@ impl HalfClose {
             check: Box::pin(tokio::time::sleep(CHECK_INTERVAL.min(grace))),
         });
         let left = grace.saturating_sub(withheld.since.elapsed());
-        if left.is_zero() || self.worker.workload().admission().is_busy() {
+        if left.is_zero() || self.workload.admission().is_busy() {
             return Poll::Ready(());
         }
         while withheld.check.as_mut().poll(cx).is_ready() {

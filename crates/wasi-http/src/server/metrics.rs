@@ -47,13 +47,16 @@ impl RequestMetrics {
     /// Returns the gauge of running requests with `values`, or `None` if metrics are off.
     pub(crate) fn active(&self, values: [&'static str; 2]) -> Option<BoundUpDownCounter<i64>> {
         let instruments = self.instruments.as_ref()?;
-        Some(self.active.get(values, |attributes| instruments.active.bind(attributes)))
+        let labels = self.telemetry.labels();
+        Some(self.active.get(values, |attributes| instruments.active.bind(&[attributes, labels].concat())))
     }
 
     /// Records the duration of a request with `values`. Empty values are left out.
     pub(crate) fn record(&self, duration: Duration, values: [&'static str; 4]) {
         let Some(instruments) = &self.instruments else { return };
-        let histogram = self.duration.get(values, |attributes| instruments.duration.bind(attributes));
+        let labels = self.telemetry.labels();
+        let histogram =
+            self.duration.get(values, |attributes| instruments.duration.bind(&[attributes, labels].concat()));
         histogram.record(duration.as_secs_f64());
     }
 }

@@ -8,6 +8,8 @@ use tempo_core::CallError;
 pub(crate) enum Refusal {
     /// The request is malformed.
     BadRequest,
+    /// No route leads to a component.
+    NotFound,
     /// The server does not implement the method.
     NotImplemented,
     /// The request has more headers or trailers than allowed.
@@ -27,6 +29,7 @@ impl Refusal {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::BadRequest => "bad_request",
+            Self::NotFound => "not_found",
             Self::NotImplemented => "not_implemented",
             Self::TooManyHeaders => "too_many_headers",
             Self::BodyTooLarge => "body_too_large",
@@ -40,6 +43,7 @@ impl Refusal {
     pub(crate) fn response(self) -> Response<&'static str> {
         let (status, text) = match self {
             Self::BadRequest => (StatusCode::BAD_REQUEST, "the request is not valid HTTP\n"),
+            Self::NotFound => (StatusCode::NOT_FOUND, "no component serves this\n"),
             Self::NotImplemented => (StatusCode::NOT_IMPLEMENTED, "the method is not implemented\n"),
             Self::TooManyHeaders => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "the request has too many headers\n"),
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "the request body is too large\n"),

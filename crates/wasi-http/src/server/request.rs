@@ -7,10 +7,10 @@ use std::task::Poll;
 use bytes::{Bytes, BytesMut};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Method, Request, Response, Uri, Version, header};
-use http_body::Frame;
-use hyper::body::Incoming;
+use http_body::{Body, Frame};
 use tempo_core::CallError;
 use tempo_telemetry::CallContext;
+use wasmtime_wasi_http::Error;
 
 use super::bodiless;
 use super::body::Content;
@@ -27,17 +27,36 @@ const MAX_EXTRA_POLLS: usize = 3;
 /// The largest body that is sent together with its head if it is available at once, in bytes.
 const MAX_BUFFERED_BODY: usize = 64 << 10;
 
-/// Answers `request`, received over `scheme`. `context` is the one of its call.
+/// Where a request comes from.
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
+    /// The scheme over which it was received.
+    pub(crate) scheme: Scheme,
+    /// The number of calls that wait for its answer in a row: 0 for a client's request.
+    pub(crate) depth: usize,
+}
+
+impl Source {
+    /// A client of the server.
+    pub(crate) fn client(scheme: &Scheme) -> Self {
+        Self { scheme: scheme.clone(), depth: 0 }
+    }
+}
+
+/// Answers `request`. `context` is the one of its call.
 ///
 /// # Errors
 ///
 /// Returns the refusal that the server has to send.
-pub(crate) async fn handle(
+pub(crate) async fn handle<B>(
     worker: Arc<Worker>,
-    scheme: Scheme,
+    source: Source,
     context: Option<Arc<CallContext>>,
-    request: Request<Incoming>,
-) -> Result<Response<Content>, Refusal> {
+    request: Request<B>,
+) -> Result<Response<Content>, Refusal>
+where
+    B: Body<Data = Bytes, Error: Into<Error>> + Unpin + Send + 'static,
+{
     let instances = &worker.instances;
     let deadline = instances.workload().deadline();
     let (mut head, body) = request.into_parts();
@@ -45,14 +64,15 @@ pub(crate) async fn handle(
         return Err(Refusal::NotImplemented);
     }
     let uri = std::mem::take(&mut head.uri);
-    head.uri = absolute(scheme, uri, &head).ok_or(Refusal::BadRequest)?;
+    head.uri = absolute(source.scheme, uri, &head).ok_or(Refusal::BadRequest)?;
     let (body, upload_failure) =
-        upload::limited(body, worker.config.body, worker.config.headers).ok_or(Refusal::BodyTooLarge)?;
+        upload::limited(body, worker.max_body, worker.config.headers).ok_or(Refusal::BodyTooLarge)?;
     let failed = |error: CallError| refuse(instances, context.as_ref(), &error);
-    let permit = instances.workload().admission().enter().await.map_err(|overloaded| failed(overloaded.into()))?;
+    let permit = instances.workload().admission().enter_at(source.depth).await;
+    let permit = permit.map_err(|overloaded| failed(overloaded.into()))?;
     let (exchange_end, end) = end_pair();
     let (to_head, version) = (head.method == Method::HEAD, head.version);
-    let call = HandlerCall { request: Request::from_parts(head, body), end };
+    let call = HandlerCall { request: Request::from_parts(head, body), end, depth: source.depth };
     let call = instances.begin(permit, deadline, context.clone(), call).map_err(failed)?;
     let mut exchange = Exchange::new(instances.clone(), call, context, exchange_end, to_head, upload_failure);
     let mut head = poll_fn(|cx| exchange.poll_answer(cx)).await?;
@@ -70,7 +90,7 @@ pub(crate) async fn handle(
         Content::full(join(ahead.frames))
     } else {
         exchange.unread(ahead.frames);
-        exchange.begin_stream().await?;
+        exchange.begin_stream(source.depth == 0).await?;
         let (content, stream) = Content::stream(exchange);
         worker.track(&stream);
         content

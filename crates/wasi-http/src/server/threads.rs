@@ -7,9 +7,11 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use tempo_telemetry::Heartbeat;
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::connection::Server;
+use crate::chain::enter_serving_thread;
 
 /// Interval at which a thread drops expired instances, ends stalled responses, and sends a heartbeat.
 const MAINTENANCE_INTERVAL: Duration = Duration::from_millis(500);
@@ -27,20 +29,23 @@ pub(crate) struct AcceptedConnection {
 pub(crate) struct ServingThread {
     connections: mpsc::UnboundedSender<AcceptedConnection>,
     open: Arc<AtomicUsize>,
+    runtime: Handle,
 }
 
 impl ServingThread {
-    /// Starts a thread that serves with `server`. The receiver resolves when the thread has ended.
-    pub(crate) fn start(server: Server) -> std::io::Result<(Self, oneshot::Receiver<()>)> {
+    /// Starts the thread number `index`, which serves with `server`. The receiver resolves when the thread has ended.
+    pub(crate) fn start(index: usize, server: Server) -> std::io::Result<(Self, oneshot::Receiver<()>)> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let handle = runtime.handle().clone();
         // Bounded by the permits of the accepter.
         let (connections, mut accepted) = mpsc::unbounded_channel::<AcceptedConnection>();
         let open = Arc::new(AtomicUsize::new(0));
         let (ended, end) = oneshot::channel();
         let counter = open.clone();
-        let heartbeat = server.worker.workload().health().heartbeat("a thread that serves HTTP");
+        let heartbeat = server.workload.health().heartbeat("a thread that serves HTTP");
         std::thread::Builder::new().name("tempo-http".to_owned()).spawn(move || {
             let _ended = ended;
+            enter_serving_thread(index);
             runtime.block_on(async move {
                 let server = Arc::new(server);
                 let maintain = tokio::spawn(maintain(server.clone(), heartbeat));
@@ -52,7 +57,12 @@ impl ServingThread {
             // Ends the connections.
             drop(runtime);
         })?;
-        Ok((Self { connections, open }, end))
+        Ok((Self { connections, open, runtime: handle }, end))
+    }
+
+    /// Returns the handle of the thread's runtime.
+    pub(crate) fn runtime(&self) -> &Handle {
+        &self.runtime
     }
 
     /// Returns the number of connections of the thread.
@@ -82,6 +92,6 @@ async fn maintain(server: Arc<Server>, heartbeat: Heartbeat) {
     loop {
         interval.tick().await;
         heartbeat.beat();
-        server.worker.maintain();
+        server.workers.all().iter().for_each(|worker| worker.maintain());
     }
 }

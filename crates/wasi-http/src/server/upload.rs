@@ -8,7 +8,6 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt as _, Empty};
-use hyper::body::Incoming;
 use wasmtime_wasi_http::{Error, WasiBody};
 
 use super::reply::Refusal;
@@ -45,7 +44,10 @@ impl UploadFailure {
 
 /// Wraps `body` for the guest; reading it fails beyond `limit` bytes or `max_trailers` trailers. Returns `None` if its
 /// announced length exceeds the limit.
-pub(crate) fn limited(body: Incoming, limit: u64, max_trailers: usize) -> Option<(WasiBody, Option<UploadFailure>)> {
+pub(crate) fn limited<B>(body: B, limit: u64, max_trailers: usize) -> Option<(WasiBody, Option<UploadFailure>)>
+where
+    B: Body<Data = Bytes, Error: Into<Error>> + Unpin + Send + 'static,
+{
     if body.is_end_stream() {
         let empty = Empty::new().map_err(|never| match never {});
         return Some((empty.boxed_unsync(), None));
@@ -58,15 +60,15 @@ pub(crate) fn limited(body: Incoming, limit: u64, max_trailers: usize) -> Option
     Some((limited.boxed_unsync(), Some(failure)))
 }
 
-struct LimitedBody {
-    body: Incoming,
+struct LimitedBody<B> {
+    body: B,
     limit: u64,
     left: u64,
     max_trailers: usize,
     failure: UploadFailure,
 }
 
-impl Body for LimitedBody {
+impl<B: Body<Data = Bytes, Error: Into<Error>> + Unpin> Body for LimitedBody<B> {
     type Data = Bytes;
     type Error = Error;
 
@@ -93,7 +95,7 @@ impl Body for LimitedBody {
             }
             Some(Err(error)) => {
                 self.failure.0.incomplete.store(true, Relaxed);
-                Some(Err(Error::Hyper(error)))
+                Some(Err(error.into()))
             }
             None => None,
         })

@@ -12,7 +12,6 @@ use super::activity::{Activity, ConnectionStatus};
 use super::connection::{Server, ServerPhase};
 use super::send_rate::{MinSendRate, SHORT_SEND_WINDOW};
 use super::send_watch::{SendCheck, SendWatch};
-use super::worker::Worker;
 
 /// The minimum interval between two checks.
 const MIN_CHECK_INTERVAL: Duration = Duration::from_millis(10);
@@ -27,7 +26,7 @@ pub(crate) enum Event {
 
 /// Periodically checks one connection.
 pub(crate) struct Watchdog<'a> {
-    worker: &'a Worker,
+    server: &'a Server,
     activity: &'a Activity,
     sends: Arc<SendWatch>,
     phase: watch::Receiver<ServerPhase>,
@@ -42,7 +41,7 @@ impl<'a> Watchdog<'a> {
     pub(crate) fn new(server: &'a Server, activity: &'a Activity, sends: Arc<SendWatch>) -> Self {
         let (phase, full) = (server.phase.clone(), server.backlog.full());
         let next = Box::pin(tokio::time::sleep(Duration::ZERO));
-        let mut watchdog = Self { worker: &server.worker, activity, sends, phase, full, closing_since: None, next };
+        let mut watchdog = Self { server, activity, sends, phase, full, closing_since: None, next };
         watchdog.schedule_check();
         watchdog
     }
@@ -68,7 +67,7 @@ impl<'a> Watchdog<'a> {
 
     fn check(&mut self) -> ConnectionStatus {
         self.schedule_check();
-        let config = &self.worker.config;
+        let config = &self.server.config;
         match self.sends.check(self.send_rate(), std::time::Instant::now()) {
             SendCheck::Kept(0) => match self.closing_since {
                 // An HTTP/2 client that does not acknowledge the shutdown is not waited for either.
@@ -94,7 +93,7 @@ impl<'a> Watchdog<'a> {
     }
 
     fn schedule_check(&mut self) {
-        let config = &self.worker.config;
+        let config = &self.server.config;
         let period = (config.header_timeout.min(config.idle_timeout) / 4)
             .min(self.send_rate().check_interval())
             .max(MIN_CHECK_INTERVAL);
@@ -102,11 +101,11 @@ impl<'a> Watchdog<'a> {
     }
 
     fn send_rate(&self) -> MinSendRate {
-        let send_rate = self.worker.config.send_rate;
+        let send_rate = self.server.config.send_rate;
         if self.closing_since.is_some() || *self.full.borrow() { send_rate.shortened() } else { send_rate }
     }
 
     fn count(&self) {
-        self.worker.workload().telemetry().count_limit_hit("min-send-rate");
+        self.server.telemetry.count_limit_hit("min-send-rate");
     }
 }

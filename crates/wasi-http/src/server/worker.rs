@@ -1,4 +1,4 @@
-//! `Worker`: what the connections of one thread share: the component, its instances, and streaming responses.
+//! `Worker`: what the connections of one thread share of a component: its instances, and streaming responses.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -9,11 +9,13 @@ use super::config::Config;
 use super::guest::Handler;
 use super::metrics::RequestMetrics;
 
-/// The state of one serving thread.
+/// The state of a component on one serving thread.
 pub(crate) struct Worker {
     pub(crate) instances: Arc<Instances<Handler>>,
     pub(crate) config: Arc<Config>,
     pub(crate) metrics: Arc<RequestMetrics>,
+    /// Maximum size of a request's body, in bytes.
+    pub(crate) max_body: u64,
     streams: Mutex<Vec<Weak<Stream>>>,
 }
 
@@ -23,11 +25,11 @@ impl Worker {
     /// # Errors
     ///
     /// The component exports no HTTP handler.
-    pub(crate) fn new(workload: Workload, config: Arc<Config>) -> wasmtime::Result<Self> {
+    pub(crate) fn new(workload: Workload, config: Arc<Config>, max_body: u64) -> wasmtime::Result<Self> {
         let handler = Handler::find(workload.component())?;
         let metrics = Arc::new(RequestMetrics::new(workload.telemetry().clone()));
         let instances = Arc::new(Instances::new(workload, handler, config.threads));
-        Ok(Self { instances, config, metrics, streams: Mutex::default() })
+        Ok(Self { instances, config, metrics, max_body, streams: Mutex::default() })
     }
 
     /// Returns the component.

@@ -21,6 +21,8 @@ pub(super) struct ProcessInstruments {
     duration: Histogram<f64>,
     /// Messages by their settlement.
     settled: Counter<u64>,
+    /// Names the component of an app.
+    labels: Vec<KeyValue>,
 }
 
 impl Instruments for ProcessInstruments {
@@ -30,6 +32,7 @@ impl Instruments for ProcessInstruments {
             consumed: meter.counter("messaging.client.consumed.messages", "{message}", consumed),
             duration: meter.seconds("messaging.process.duration", "Duration of handling a message"),
             settled: meter.counter("tempo.messages.settled", "{message}", "Messages by what became of them"),
+            labels: meter.labels().to_vec(),
         }
     }
 }
@@ -102,6 +105,7 @@ impl Drop for ProcessSpan {
         }
         let Some(instruments) = &self.instruments else { return };
         let mut attributes = vec![self.consumer.clone()];
+        attributes.extend_from_slice(&instruments.labels);
         instruments.consumed.add(1, &attributes);
         attributes.extend(self.error.map(|error| KeyValue::new("error.type", error)));
         instruments.duration.record(self.begun.elapsed().as_secs_f64(), &attributes);
@@ -112,6 +116,7 @@ impl Drop for ProcessSpan {
 pub(super) fn count_settlement(handlers: &Handlers, consumer: &str, outcome: &'static str) {
     if let Some(instruments) = handlers.instruments() {
         let consumer = KeyValue::new("messaging.consumer.group.name", consumer.to_owned());
-        instruments.settled.add(1, &[consumer, KeyValue::new("tempo.outcome", outcome)]);
+        let attributes = [&[consumer, KeyValue::new("tempo.outcome", outcome)], &instruments.labels[..]].concat();
+        instruments.settled.add(1, &attributes);
     }
 }

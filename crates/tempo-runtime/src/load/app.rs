@@ -1,0 +1,249 @@
+//! Loads the components of an app: those with the same requirements share an engine, and its pool.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use tempo_core::Limits;
+use tempo_settings::{Error, ErrorKind, Settings};
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+use super::{Loaded, cannot_compile, check_tables, compatibility, exceeds_pool, fit, in_file, unless_exceeds_pool};
+use crate::address_space;
+use crate::allocation::Allocation;
+use crate::deserialize::{Verified, deserialize};
+use crate::engine::{EngineOptions, PoolTooLarge, check_initial_sizes, engine};
+use crate::file_bytes::FileBytes;
+use crate::host_key::{self, HostKey};
+use crate::precompiled::{self, Header};
+use crate::release_candidate;
+use crate::scan::{Shape, scan};
+
+/// The file of a component, read and validated.
+pub(crate) struct ScannedFile {
+    path: PathBuf,
+    name: String,
+    limits: Limits,
+    bytes: FileBytes,
+    /// The requirements of the component on its engine.
+    pub shape: Shape,
+    precompiled: Option<Precompiled>,
+}
+
+/// What the verified header of a precompiled file says.
+struct Precompiled {
+    built_by: String,
+    compatibility: String,
+    allocation: Allocation,
+    target: Option<String>,
+    /// The place of the code in the file.
+    code: Range<usize>,
+}
+
+/// The requirements that components must share to share an engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct EngineKind {
+    concurrent: bool,
+    gc_heap: bool,
+    wasm_stack: usize,
+    allocation: Allocation,
+    target: Option<String>,
+}
+
+impl ScannedFile {
+    /// Reads and validates the file at `path`, the component `name` with `limits`.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read, is not a component, or is a precompiled file of another build, key or allocation.
+    pub(crate) fn read(
+        (name, path): (&str, &Path),
+        limits: Limits,
+        settings: &Settings,
+        concurrent_packages: &[&str],
+    ) -> anyhow::Result<Self> {
+        let mut bytes = FileBytes::read(path)?;
+        let scanned = if precompiled::is_precompiled(&bytes) {
+            decode(&bytes, settings).map(|(shape, precompiled)| (shape, Some(precompiled)))
+        } else {
+            release_candidate::rename(&mut bytes);
+            scan(&bytes, concurrent_packages).map(|shape| (shape, None))
+        };
+        let (shape, precompiled) = scanned.map_err(|error| in_file(path, error.into()))?;
+        Ok(Self { path: path.to_owned(), name: name.to_owned(), limits, bytes, shape, precompiled })
+    }
+
+    /// Returns the limits of the component.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    fn kind(&self, wanted: Option<Allocation>) -> EngineKind {
+        let precompiled = self.precompiled.as_ref();
+        EngineKind {
+            concurrent: self.shape.concurrent,
+            gc_heap: self.shape.gc_heap,
+            wasm_stack: self.limits.wasm_stack,
+            allocation: precompiled.map_or(wanted.unwrap_or_default(), |precompiled| precompiled.allocation),
+            target: precompiled.and_then(|precompiled| precompiled.target.clone()),
+        }
+    }
+
+    /// Creates the component in `engine`.
+    fn create(&self, engine: &Engine) -> anyhow::Result<Component> {
+        let Some(precompiled) = &self.precompiled else {
+            return Component::new(engine, &*self.bytes)
+                .map_err(|error| unless_exceeds_pool(error, |cause| cannot_compile(&cause)));
+        };
+        if precompiled.compatibility != compatibility(engine) {
+            let built_by = format!("{}, with other processor features or settings", precompiled.built_by);
+            return Err(precompiled::other_build(&built_by).into());
+        }
+        let code = self.bytes.get(precompiled.code.clone()).unwrap_or_default();
+        deserialize(engine, &Verified(code)).map_err(|error| {
+            unless_exceeds_pool(error, |cause| {
+                Error::new(ErrorKind::BadComponent, format!("{cause}: compile it again"))
+            })
+        })
+    }
+}
+
+fn decode(bytes: &[u8], settings: &Settings) -> Result<(Shape, Precompiled), Error> {
+    let key = HostKey::load(&host_key::path(settings)?)?;
+    let (header, code) = precompiled::decode(bytes, key.as_ref())?;
+    let Header { built_by, compatibility, shape, allocation, target, .. } = header;
+    allocation.check(Allocation::from_settings(settings)?)?;
+    let start = code.as_ptr().addr().saturating_sub(bytes.as_ptr().addr());
+    let code = start..start.saturating_add(code.len());
+    Ok((shape, Precompiled { built_by, compatibility, allocation, target, code }))
+}
+
+/// The engines of an app.
+pub(crate) struct AppEngines {
+    engines: Vec<(EngineKind, Engine)>,
+    /// Number of instances that exist at once, of all components together.
+    instances: usize,
+    wanted: Option<Allocation>,
+    notices: Vec<String>,
+}
+
+impl AppEngines {
+    /// Creates the engines for `files`, each with a pool of `instances`.
+    ///
+    /// # Errors
+    ///
+    /// A setting is invalid, or an engine cannot be created.
+    pub(crate) fn new(files: &[ScannedFile], instances: usize, settings: &Settings) -> anyhow::Result<Self> {
+        let wanted = Allocation::from_settings(settings)?;
+        let mut engines = Self { engines: Vec::new(), instances, wanted, notices: Vec::new() };
+        let mut kinds: Vec<EngineKind> = Vec::new();
+        for file in files {
+            let kind = file.kind(wanted);
+            if !kinds.contains(&kind) {
+                kinds.push(kind);
+            }
+        }
+        let mut left = address_space::limit();
+        for kind in kinds {
+            let members = || files.iter().filter(|file| file.kind(wanted) == kind);
+            let (shape, limits) = union(members());
+            let pool = address_space::of_pool(&shape, instances);
+            let fits = kind.allocation == Allocation::OnDemand || pool <= left;
+            let engine = engines.engine(&kind, (&shape, &limits), fits)?;
+            left = left.saturating_sub(pool);
+            engines.engines.push((kind, engine));
+        }
+        Ok(engines)
+    }
+
+    /// Creates the engine of one kind. If its pool does not fit, memories are on demand, unless a flag or a file needs a pool.
+    fn engine(&mut self, kind: &EngineKind, (shape, limits): (&Shape, &Limits), fits: bool) -> anyhow::Result<Engine> {
+        let options = EngineOptions {
+            limits,
+            target: kind.target.as_deref(),
+            allocation: kind.allocation,
+            instances: self.instances,
+        };
+        let too_large = match fits.then(|| engine(shape, options)) {
+            None => PoolTooLarge::of(self.instances),
+            Some(Ok(engine)) => return Ok(engine),
+            Some(Err(error)) => error.downcast::<PoolTooLarge>()?,
+        };
+        if self.wanted.is_some() || kind.target.is_some() {
+            let advice = too_large.advice("give --allocation on-demand");
+            return Err(Error::new(ErrorKind::BadConfiguration, too_large.to_string()).with_advice(advice).into());
+        }
+        let advice = too_large.advice("accept this with --allocation on-demand");
+        let notice =
+            format!("{too_large}, so memories are allocated on demand, and code checks their bounds; {advice}");
+        if !self.notices.contains(&notice) {
+            self.notices.push(notice);
+        }
+        engine(shape, EngineOptions { allocation: Allocation::OnDemand, ..options })
+    }
+
+    /// Compiles or deserializes `file` in the engine of its kind, or in an engine of its own if it does not fit.
+    ///
+    /// # Errors
+    ///
+    /// The component exceeds its limits, or cannot be created.
+    pub(crate) fn load(&self, file: &ScannedFile) -> anyhow::Result<Loaded> {
+        let created = || {
+            check_initial_sizes(&file.shape, &file.limits)?;
+            let kind = file.kind(self.wanted);
+            let shared = self.engines.iter().find(|(known, _)| *known == kind);
+            let component = match shared.map(|(_, engine)| file.create(engine)) {
+                Some(Ok(component)) => component,
+                Some(Err(error)) if !exceeds_pool(&error.to_string()) => return Err(error),
+                _ => return self.alone(file, &kind),
+            };
+            let tables = component.resources_required().map_or(0, |resources| resources.num_tables);
+            check_tables(tables, &file.limits)?;
+            Ok((component, file.shape.clone()))
+        };
+        let (component, shape) = created().map_err(|error| in_file(&file.path, error))?;
+        Ok(Loaded { name: file.name.clone(), component, shape, notice: None })
+    }
+
+    fn alone(&self, file: &ScannedFile, kind: &EngineKind) -> anyhow::Result<(Component, Shape)> {
+        let options = EngineOptions {
+            limits: &file.limits,
+            target: kind.target.as_deref(),
+            allocation: kind.allocation,
+            instances: self.instances,
+        };
+        fit(file.shape.clone(), options, |engine| file.create(engine))
+    }
+
+    /// Returns warnings for the user.
+    pub(crate) fn notices(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notices)
+    }
+}
+
+/// Returns the requirements of any of `files`, and the highest of their limits that size a pool.
+fn union<'a>(files: impl Iterator<Item = &'a ScannedFile>) -> (Shape, Limits) {
+    let (mut shape, mut limits): (Shape, Option<Limits>) = (Shape::default(), None);
+    for file in files {
+        let ScannedFile { shape: own, limits: of_file, .. } = file;
+        shape.concurrent |= own.concurrent;
+        shape.gc_heap |= own.gc_heap;
+        shape.core_instances = shape.core_instances.max(own.core_instances);
+        shape.memories = shape.memories.max(own.memories);
+        shape.tables = shape.tables.max(own.tables);
+        shape.least_memory = shape.least_memory.max(own.least_memory);
+        shape.least_table = shape.least_table.max(own.least_table);
+        let limits = limits.get_or_insert_with(|| of_file.clone());
+        limits.memory = limits.memory.max(of_file.memory).max(usize::try_from(own.least_memory).unwrap_or(0));
+        limits.tables = limits.tables.max(of_file.tables);
+        limits.table_elements =
+            limits.table_elements.max(of_file.table_elements).max(usize::try_from(own.least_table).unwrap_or(0));
+    }
+    (shape, limits.unwrap_or_default())
+}
+
+/// Returns whether `shape` may export an interface for which `calls` returns true. A precompiled file names its exports only if
+/// they are short.
+pub(crate) fn may_export(shape: &Shape, calls: impl Fn(&str) -> bool) -> bool {
+    shape.exports.is_empty() || shape.exports.iter().any(|export| calls(export))
+}

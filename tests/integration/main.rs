@@ -7,6 +7,7 @@ mod allocation;
 mod allowed_topics;
 mod apps;
 mod apps_chain;
+mod apps_imports;
 mod blobstore;
 mod blobstore_copies;
 mod blobstore_large;

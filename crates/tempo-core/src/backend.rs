@@ -6,7 +6,7 @@ use tempo_backend::{BackendContext, ByteBudget, SharedBackends};
 use tempo_settings::{Flag, Settings};
 use tempo_telemetry::{Health, Telemetry};
 
-use crate::{Limits, LogTail, Service};
+use crate::{ChainDepth, Limits, LogTail, Service};
 
 /// The component, settings and telemetry that a backend may use while it connects.
 #[derive(Clone, Copy, Debug)]
@@ -65,12 +65,20 @@ pub struct StoreContext {
     pub bytes: ByteBudget,
     /// Receives the guest's log lines that the rate limit drops.
     pub log_tail: LogTail,
+    /// The number of calls that wait for the one that runs in the store.
+    pub depth: ChainDepth,
 }
 
 impl StoreContext {
     /// Creates the context of a store with the budget `bytes`.
     pub fn new(bytes: ByteBudget) -> Self {
-        Self { bytes, log_tail: LogTail::default() }
+        Self { bytes, log_tail: LogTail::default(), depth: ChainDepth::default() }
+    }
+
+    /// Counts the calls of other components that wait for those in the store.
+    #[must_use]
+    pub fn with_depth(self, depth: ChainDepth) -> Self {
+        Self { depth, ..self }
     }
 }
 

@@ -12,7 +12,7 @@ use wasmtime::component::{HasData, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_tls::{UnsupportedProvider, WasiTlsCtx, WasiTlsCtxBuilder, WasiTlsCtxView, WasiTlsView};
 
-use crate::{Limits, LogBudget, LogTail, OpenFiles, Provide, Service, Sockets, StoreLimiter};
+use crate::{ChainDepth, Limits, LogBudget, LogTail, OpenFiles, Provide, Service, Sockets, StoreLimiter};
 
 /// The data of a store.
 ///
@@ -40,6 +40,8 @@ pub struct StoreData {
     pub sockets: Sockets,
     /// Limits the bytes that the host holds for the guest, in all services together.
     pub bytes: ByteBudget,
+    /// The number of calls of other components that wait for the running one.
+    pub depth: ChainDepth,
     /// `wasi:tls`, if the component imports it.
     tls: Option<WasiTlsCtx>,
     services: Vec<ServiceState>,
@@ -57,6 +59,7 @@ impl StoreData {
             open_files: OpenFiles::new(limits),
             sockets: Sockets::default(),
             bytes,
+            depth: ChainDepth::default(),
             tls: None,
             services: Vec::new(),
             log_tail: LogTail::default(),
@@ -74,6 +77,13 @@ impl StoreData {
     #[must_use]
     pub fn with_tls(mut self, tls: WasiTlsCtx) -> Self {
         self.tls = Some(tls);
+        self
+    }
+
+    /// Counts the calls of other components that wait for those in the store.
+    #[must_use]
+    pub fn with_depth(mut self, depth: ChainDepth) -> Self {
+        self.depth = depth;
         self
     }
 

@@ -18,14 +18,15 @@ use tokio::task::JoinSet;
 use wasmtime::Engine;
 
 pub(crate) use self::component::LinkedComponent;
-use self::component::{ConnectedComponent, Surroundings};
+use self::component::{AppLinks, ConnectedComponent, Surroundings};
 use self::serve::{Announcements, log_notices, serve};
 use crate::cli::Program;
 use crate::command;
 use crate::grants::Io;
 use crate::guest_output::log_budget;
+use crate::inspect::DeclaredLinks;
 use crate::load::{LoadOptions, Loaded, Purpose, load};
-use crate::loaded_settings::LoadedSettings;
+use crate::loaded_settings::{App, LoadedSettings};
 use crate::own_files::OwnFiles;
 use crate::registry::{ServiceEntry, TriggerEntry};
 use crate::reporting::Reporting;
@@ -68,11 +69,12 @@ struct Plan<'a> {
     /// The limits of the process.
     limits: Limits,
     /// `None` if a component is alone in its process.
-    app: Option<PlannedApp>,
+    app: Option<PlannedApp<'a>>,
 }
 
 /// What the components of an app share.
-struct PlannedApp {
+struct PlannedApp<'a> {
+    declared: &'a App,
     admission: AppAdmission,
     /// Maximum number of idle instances of one component.
     idle: usize,
@@ -112,14 +114,15 @@ pub(crate) fn run(
         heartbeat.spawn(health.heartbeat("the main loop").run());
         health.enter(RuntimePhase::Connecting);
         let telemetry = reporting.telemetry();
-        let handle = |app: &PlannedApp| AppHandle::new(app.admission.clone(), telemetry.clone(), app.idle);
+        let handle = |app: &PlannedApp<'_>| AppHandle::new(app.admission.clone(), telemetry.clone(), app.idle);
         let (app, shared) = (plan.app.as_ref().map(handle), SharedBackends::default());
         let shared = app.is_some().then_some(&shared);
         let around = Surroundings { telemetry: &telemetry, health: &health, spawn: &spawn, app: app.as_ref(), shared };
         let components = connect(&plan, arguments, loaded_settings, around).await?;
+        start_links(&components, &mut heartbeat);
         let granted = granted_lines(parts, &plan);
         match &components[..] {
-            [one] if one.linked.serving.is_empty() => {
+            [one] if one.linked.serving.is_empty() && plan.app.is_none() => {
                 health.enter(RuntimePhase::Ready);
                 log_notices(loaded_settings, &granted);
                 run_once(one, signals).await
@@ -160,7 +163,7 @@ fn alone<'a>(parts: &Parts<'a>, path: &Path, loaded_settings: &'a LoadedSettings
         loaded_settings.notices.add(notice);
     }
     let name = loaded.name.clone();
-    let component = LinkedComponent::link(parts, path, settings, limits.clone(), loaded)?;
+    let component = LinkedComponent::link(parts, path, settings, limits.clone(), loaded, AppLinks::default())?;
     Ok(Plan { name, components: vec![component], limits, app: None })
 }
 
@@ -187,7 +190,9 @@ fn start_reporting(
     let reporting = Reporting::start((parts.runtime, parts.version), &plan.name, settings, health)?;
     if reporting.has_dashboard() {
         let described = plan.components.iter().map(|component| {
-            let report = inspect::inspect(parts.runtime, &component.loaded, parts.services, parts.triggers)?;
+            let app = plan.app.as_ref().map(|app| (app.declared, component.loaded.name.as_str()));
+            let links = DeclaredLinks { app };
+            let report = inspect::inspect(parts.runtime, &component.loaded, parts.services, parts.triggers, links)?;
             Ok((serde_json::to_value(report)?, component.settings))
         });
         let described = described.collect::<anyhow::Result<Vec<_>>>()?;
@@ -207,7 +212,7 @@ async fn connect<'a>(
         let arguments = arguments.clone();
         async move {
             let own_files = OwnFiles::of(component.settings, &plan.components, loaded_settings)?;
-            let (io, limits) = if component.serving.is_empty() {
+            let (io, limits) = if component.serving.is_empty() && plan.app.is_none() {
                 (Io::Process(command_line(&component.path, arguments)), unlimited_time(component.limits.clone()))
             } else {
                 (log_io(&component.loaded, &component.limits), component.limits.clone())
@@ -218,10 +223,22 @@ async fn connect<'a>(
     try_join_all(connecting).await
 }
 
+/// Makes the calls of imports run in the components that export them. `tasks` drop idle instances.
+fn start_links(components: &[ConnectedComponent<'_>], tasks: &mut JoinSet<()>) {
+    for link in components.iter().flat_map(|component| &component.linked.links) {
+        if let Some(exporter) = components.get(link.exporter) {
+            link.callee.start(&exporter.workload);
+            let callee = link.callee.clone();
+            tasks.spawn(async move { callee.reap_forever().await });
+        }
+    }
+}
+
 /// Returns a line with the grants of each component that has any.
 fn granted_lines(parts: &Parts<'_>, plan: &Plan<'_>) -> Vec<String> {
     let lines = plan.components.iter().filter_map(|component| {
-        let line = granted::line(&parts.flags(), component.settings, component.serving.is_empty())?;
+        let is_command = component.serving.is_empty() && plan.app.is_none();
+        let line = granted::line(&parts.flags(), component.settings, is_command)?;
         Some(if plan.app.is_some() { format!("{}: {line}", component.loaded.name) } else { line })
     });
     lines.collect()

@@ -1,13 +1,16 @@
 //! `inspect`: a component's imports and exports, and what satisfies and calls them in this runtime.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use serde::Serialize;
 
 use crate::command;
-use crate::interfaces::Interfaces;
+use crate::interfaces::{Interfaces, is_same_interface};
 use crate::link::WASI_PACKAGES;
 use crate::load::Loaded;
+use crate::loaded_settings::App;
+use crate::manifest::DeclaredImport;
 use crate::missing::{self, MissingImport};
 use crate::registry::{ServiceEntry, TriggerEntry, unversioned};
 use crate::release_candidate::{RELEASE, is_other_candidate, is_renamed, name_in_file};
@@ -24,8 +27,8 @@ pub(crate) struct Report {
 #[derive(Debug, Serialize)]
 struct Import {
     name: String,
-    /// `WASI`, or the name of a service. `None` if the import is missing or a type only.
-    satisfied_by: Option<&'static str>,
+    /// `WASI`, the name of a service, or another component. `None` if the import is missing or a type only.
+    satisfied_by: Option<Cow<'static, str>>,
     /// The version that satisfies it, if that has another name: a release candidate runs as the release.
     #[serde(skip_serializing_if = "Option::is_none")]
     runs_as: Option<&'static str>,
@@ -36,8 +39,8 @@ struct Import {
 #[derive(Debug, Serialize)]
 struct Export {
     name: String,
-    /// The trigger that calls it, if there is one.
-    called_by: Option<&'static str>,
+    /// The trigger or the component that calls it, if there is one.
+    called_by: Option<Cow<'static, str>>,
     /// The version that is called, if that has another name.
     #[serde(skip_serializing_if = "Option::is_none")]
     runs_as: Option<&'static str>,
@@ -53,16 +56,20 @@ pub(crate) fn inspect(
     loaded: &Loaded,
     services: &[ServiceEntry],
     triggers: &[TriggerEntry],
+    links: DeclaredLinks<'_>,
 ) -> anyhow::Result<Report> {
     let interfaces = Interfaces::of(&loaded.component);
     let linker = crate::link::linker(&loaded.component, &loaded.shape, &interfaces, services)?;
     let missing = missing::find(linker, &loaded.component, &interfaces);
     let imports = interfaces.imports.iter().map(|name| {
         let missing = missing.iter().find(|missing| missing.import == *name);
-        import(runtime, name, missing, services)
+        match links.exporter(name) {
+            Some(exporter) => Import::of_component(name, exporter),
+            None => import(runtime, name, missing, services),
+        }
     });
     let imports = imports.collect();
-    let exports = interfaces.exports.iter().map(|name| export(name, triggers)).collect();
+    let exports = interfaces.exports.iter().map(|name| export(name, triggers, links.importer(name))).collect();
     let wasi = if loaded.shape.concurrent { "0.3" } else { "0.2" };
     Ok(Report { component: loaded.name.clone(), wasi, imports, exports })
 }
@@ -72,13 +79,53 @@ fn import(runtime: &str, name: &str, missing: Option<&MissingImport>, services: 
     let service = services.iter().find(|service| service.offers(name)).map(|service| service.name);
     let package = unversioned(name).split_once('/').map_or("", |(package, _)| package);
     let wasi = WASI_PACKAGES.iter().any(|known| unversioned(known) == package).then_some("WASI");
-    let satisfied_by = if nearest.is_some() { None } else { service.or(wasi) };
+    let satisfied_by = if nearest.is_some() { None } else { service.or(wasi).map(Cow::Borrowed) };
     Import { name: name_in_file(name).into_owned(), satisfied_by, runs_as: runs_as(name), nearest }
 }
 
-fn export(name: &str, triggers: &[TriggerEntry]) -> Export {
-    let called_by = if is_other_candidate(name) { None } else { caller(name, triggers) };
+fn export(name: &str, triggers: &[TriggerEntry], importer: Option<&str>) -> Export {
+    let called_by = if is_other_candidate(name) { None } else { caller(name, triggers).map(Cow::Borrowed) };
+    let called_by = called_by.or_else(|| importer.map(of_component));
     Export { name: name_in_file(name).into_owned(), called_by, runs_as: runs_as(name) }
+}
+
+fn of_component(name: &str) -> Cow<'static, str> {
+    format!("the component {name}").into()
+}
+
+impl Import {
+    /// Returns the import `name` that `exporter` satisfies.
+    fn of_component(name: &str, exporter: &str) -> Self {
+        Self { name: name.to_owned(), satisfied_by: Some(of_component(exporter)), runs_as: None, nearest: None }
+    }
+}
+
+/// The links of a component that the manifest of its app declares.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct DeclaredLinks<'a> {
+    /// The app and the component's name; `None` without an app.
+    pub(crate) app: Option<(&'a App, &'a str)>,
+}
+
+impl<'a> DeclaredLinks<'a> {
+    /// Returns the component that exports `import` to this one.
+    fn exporter(self, import: &str) -> Option<&'a str> {
+        let (app, name) = self.app?;
+        let component = app.components.iter().find(|component| component.name == name)?;
+        let declared = component.imports.iter().find(|declared| is_same_interface(import, &declared.interface));
+        declared.map(|declared| declared.component.as_str())
+    }
+
+    /// Returns the first component that imports `export` from this one.
+    fn importer(self, export: &str) -> Option<&'a str> {
+        let (app, name) = self.app?;
+        let is_linked =
+            |import: &&DeclaredImport| import.component == name && is_same_interface(export, &import.interface);
+        let mut components = app.components.iter();
+        components
+            .find(|component| component.imports.iter().any(|import| is_linked(&import)))
+            .map(|it| it.name.as_str())
+    }
 }
 
 /// Returns the version that `name` runs as, unless it is its own.
@@ -114,7 +161,7 @@ impl Report {
         }
         text.push_str("exports\n");
         for export in &self.exports {
-            let caller = with_version(export.called_by.unwrap_or("not called here"), export.runs_as);
+            let caller = with_version(export.called_by.as_deref().unwrap_or("not called here"), export.runs_as);
             let _ = writeln!(text, "  {:width$}  {caller}", export.name);
         }
         text

@@ -33,6 +33,14 @@ pub(crate) fn is_compatible(interface: &str, package: &str) -> bool {
         && compatible_prefix(version) == compatible_prefix(other)
 }
 
+/// Returns whether the interface `name`, such as `acme:pricing/quote@1.2.0`, is the one that `wanted` names: without a version,
+/// or with a compatible one.
+pub(crate) fn is_same_interface(name: &str, wanted: &str) -> bool {
+    let (path, version) = name.split_once('@').unwrap_or((name, ""));
+    let (wanted, compatible) = wanted.split_once('@').unwrap_or((wanted, version));
+    path == wanted && compatible_prefix(version) == compatible_prefix(compatible)
+}
+
 /// Returns the prefix that compatible versions share: a whole pre-release, `0.MINOR` below 1.0, else `MAJOR`.
 fn compatible_prefix(version: &str) -> &str {
     // Build metadata does not count.
@@ -48,6 +56,21 @@ fn compatible_prefix(version: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn interfaces_are_named_with_or_without_version() {
+        for (wanted, expected) in [
+            ("acme:pricing/quote", true),
+            ("acme:pricing/quote@1.2.0", true),
+            ("acme:pricing/quote@1.0.0", true),
+            ("acme:pricing/quote@2.0.0", false),
+            ("acme:pricing/quotes", false),
+            ("acme:pricing", false),
+        ] {
+            assert_eq!(is_same_interface("acme:pricing/quote@1.2.0", wanted), expected, "{wanted}");
+        }
+        assert!(is_same_interface("quote", "quote"));
+    }
 
     #[test]
     fn compatible_versions_belong_to_one_package() {

@@ -35,6 +35,7 @@ mod inspect;
 mod inspect_app;
 mod interfaces;
 mod link;
+mod links;
 mod load;
 mod loaded_settings;
 mod log;

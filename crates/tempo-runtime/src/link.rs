@@ -5,9 +5,10 @@ use tempo_settings::{Error, ErrorKind};
 use wasmtime::component::{Component, InstancePre, Linker};
 
 use crate::interfaces::Interfaces;
+use crate::links::Link;
 use crate::registry::ServiceEntry;
 use crate::scan::Shape;
-use crate::{missing, open_files, sockets, tls};
+use crate::{links, missing, open_files, sockets, tls};
 
 /// The packages that every component may import; `wasmtime-wasi` implements them.
 pub(crate) const WASI_PACKAGES: &[&str] = &[
@@ -69,7 +70,7 @@ pub(crate) fn linker(
     Ok(linker)
 }
 
-/// Links and type-checks `component`, before anything is connected.
+/// Links and type-checks `component`, with `links` to other components, before anything is connected.
 ///
 /// # Errors
 ///
@@ -80,8 +81,12 @@ pub(crate) fn link(
     shape: &Shape,
     interfaces: &Interfaces,
     services: &[ServiceEntry],
+    links: &[Link],
 ) -> anyhow::Result<InstancePre<StoreData>> {
-    let linker = linker(component, shape, interfaces, services)?;
+    let mut linker = linker(component, shape, interfaces, services)?;
+    for link in links {
+        links::add_to_linker(&mut linker, link)?;
+    }
     linker.instantiate_pre(component).map_err(|_| {
         let missing = missing::find(linker, component, interfaces);
         Error::new(ErrorKind::BadComponent, missing::explain(runtime, &missing, services)).into()

@@ -12,7 +12,7 @@ use crate::cli::FlagGroup;
 use crate::env_file::{self, ENV_FILE, Variables};
 use crate::found_file::{self, FoundFile};
 use crate::host_key::KEY_FILE;
-use crate::manifest::{self, DeclaredComponent, Manifest};
+use crate::manifest::{self, DeclaredComponent, DeclaredImport, Manifest};
 use crate::notices::Notices;
 use crate::registry::ToolEntry;
 use crate::separator::split;
@@ -57,6 +57,14 @@ pub(crate) struct App {
     pub components: Vec<AppComponentSettings>,
 }
 
+impl App {
+    /// Returns whether a component imports an interface of the component `name`.
+    pub(crate) fn imports(&self, name: &str) -> bool {
+        let mut imports = self.components.iter().flat_map(|component| &component.imports);
+        imports.any(|import| import.component == name)
+    }
+}
+
 /// A component of an app.
 #[derive(Debug)]
 pub(crate) struct AppComponentSettings {
@@ -66,6 +74,8 @@ pub(crate) struct AppComponentSettings {
     pub place: String,
     /// Its file.
     pub source: PathBuf,
+    /// The interfaces that other components export to it.
+    pub imports: Vec<DeclaredImport>,
     /// Its settings.
     pub settings: Settings,
 }
@@ -124,7 +134,8 @@ impl LoadedSettings {
             let settings = layers.merge(sources, &[&declared.values, &table])?;
             let place = format!("{path}:{}", declared.line);
             let settings = of_app.apply(settings, &declared)?;
-            Ok(AppComponentSettings { name: declared.name, place, source: declared.source, settings })
+            let DeclaredComponent { name, source, imports, .. } = declared;
+            Ok(AppComponentSettings { name, place, source, imports, settings })
         });
         let components = components.collect::<Result<_, Error>>()?;
         Ok((loaded, App { name, components }))

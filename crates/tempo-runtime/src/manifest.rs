@@ -7,7 +7,11 @@
 //! [component.api]
 //! source = "api.wasm"
 //! route = "/api/*"                     # a flag of this component
+//! imports = { "acme:pricing/quote" = "pricing" }
 //! ```
+
+pub(crate) mod cycles;
+mod imports;
 
 use std::path::PathBuf;
 
@@ -15,6 +19,7 @@ use tempo_settings::{Error, ErrorKind, Flag, ValueSource};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+pub(crate) use self::imports::{DeclaredImport, IMPORTS};
 use crate::problems::Problems;
 use crate::settings_file::{Scope, SettingsParser, Values};
 
@@ -52,6 +57,8 @@ pub(crate) struct DeclaredComponent {
     pub line: usize,
     /// Its file.
     pub source: PathBuf,
+    /// The interfaces that other components export to it.
+    pub imports: Vec<DeclaredImport>,
     /// The values of its flags.
     pub values: Values,
 }
@@ -87,6 +94,9 @@ impl ManifestParser<'_> {
             }
         };
         let components = self.components(root);
+        for (span, problem) in cycles::problems(&components) {
+            self.problem(span, &problem);
+        }
         let (name, name_source) = name?;
         Some(Manifest { name, name_source, components })
     }
@@ -138,8 +148,9 @@ impl ManifestParser<'_> {
             return None;
         };
         let values = self.parser.table(table, self.flags, Scope::Component, &mut self.problems);
+        let imports = self.imports(name, table);
         let source = self.file(name, span, table)?;
-        Some(DeclaredComponent { name: name.to_owned(), line: self.parser.line(span), source, values })
+        Some(DeclaredComponent { name: name.to_owned(), line: self.parser.line(span), source, imports, values })
     }
 
     fn file(&mut self, name: &str, span: &std::ops::Range<usize>, table: &DeTable<'_>) -> Option<PathBuf> {

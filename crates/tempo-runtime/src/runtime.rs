@@ -13,6 +13,7 @@ use tempo_settings::{Error, Flag, Settings, one_line};
 use crate::allocation::ALLOCATION;
 use crate::boot::{self, Parts};
 use crate::cli::{self, Action, FlagGroup, Program};
+use crate::inspect::DeclaredLinks;
 use crate::inspect_app::AppReport;
 use crate::load::{self, LoadOptions, Purpose};
 use crate::registry::{ServiceEntry, ToolEntry, TriggerEntry};
@@ -118,24 +119,27 @@ impl Runtime {
     }
 
     fn inspect(&self, program: &Program, json: bool, settings: &Settings) -> anyhow::Result<u8> {
-        let report = |path: &Path, settings: &Settings| {
+        let report = |path: &Path, settings: &Settings, links: DeclaredLinks<'_>| {
             let options = LoadOptions {
                 limits: &Limits::from_settings(settings)?,
                 settings,
                 concurrent_packages: &link::concurrent_packages(&self.services),
                 purpose: Purpose::Inspect,
             };
-            inspect::inspect(self.name, &load::load(path, options)?, &self.services, &self.triggers)
+            inspect::inspect(self.name, &load::load(path, options)?, &self.services, &self.triggers, links)
         };
         let text = match program {
             Program::Component(path) => {
-                let report = report(path, settings)?;
+                let report = report(path, settings, DeclaredLinks::default())?;
                 if json { serde_json::to_string_pretty(&report)? + "\n" } else { report.text() }
             }
             Program::App(app) => {
                 let mut all = AppReport::new(&app.name);
                 for component in &app.components {
-                    let report = report(&component.source, &component.settings)?.named(&component.name);
+                    let report = {
+                        let links = DeclaredLinks { app: Some((app, &component.name)) };
+                        report(&component.source, &component.settings, links)?.named(&component.name)
+                    };
                     all.add(component, report, &self.triggers, &self.parts().flags());
                 }
                 if json { serde_json::to_string_pretty(&all)? + "\n" } else { all.text() }

@@ -51,7 +51,7 @@ impl Scope {
     fn reserves(self, key: &str) -> bool {
         match self {
             Self::Top => key == manifest::NAME || key == manifest::COMPONENT,
-            Self::Component => key == manifest::SOURCE,
+            Self::Component => key == manifest::SOURCE || key == manifest::IMPORTS,
         }
     }
 }

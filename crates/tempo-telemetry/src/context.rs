@@ -53,6 +53,12 @@ impl CallContext {
         Arc::new(Self { span, baggage, open: Mutex::default(), span_count: AtomicUsize::new(0) })
     }
 
+    /// Creates the context of a call under `span` that this call makes in another component. The baggage goes on.
+    #[must_use]
+    pub fn child(&self, span: SpanContext) -> Arc<Self> {
+        Self::new(span, self.baggage.clone())
+    }
+
     /// Returns the span around the call.
     pub fn outer(&self) -> &SpanContext {
         &self.span

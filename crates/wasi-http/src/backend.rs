@@ -74,7 +74,7 @@ impl Backend<WasiHttp> for HttpClient {
     }
 
     fn state(&self, store: &StoreContext) -> HttpCtx {
-        HttpCtx::new(self.hooks.clone(), &store.bytes)
+        HttpCtx::new(self.hooks.clone().with_depth(store.depth.clone()), &store.bytes)
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 
 use tempo_backend::ByteBudget;
 use tempo_core::Limits;
@@ -21,8 +20,6 @@ pub struct HttpCtx {
     context: WasiHttpCtx,
     hooks: Hooks,
     held: HeldBytes,
-    /// The number of calls that wait in a row for the one that runs in the store, if the component is part of an app.
-    chain_depth: Option<Arc<AtomicUsize>>,
 }
 
 impl HttpCtx {
@@ -35,9 +32,7 @@ impl HttpCtx {
     pub(crate) fn new(hooks: Hooks, bytes: &ByteBudget) -> Self {
         let mut context = WasiHttpCtx::new();
         context.set_field_size_limit(FIELD_BYTES);
-        let mut hooks = hooks.with_budget(bytes);
-        let chain_depth = hooks.begin_store();
-        Self { context, hooks, held: HeldBytes::new(bytes), chain_depth }
+        Self { context, hooks: hooks.with_budget(bytes), held: HeldBytes::new(bytes) }
     }
 
     /// Lets the component reach those of `chain`.
@@ -48,7 +43,7 @@ impl HttpCtx {
     /// Returns the view for a host call.
     pub fn view<'a>(&'a mut self, table: &'a mut ResourceTable) -> HttpView<'a> {
         let http = WasiHttpCtxView { hooks: &mut self.hooks, table, ctx: &mut self.context };
-        HttpView { http, held: &mut self.held, chain_depth: self.chain_depth.as_deref() }
+        HttpView { http, held: &mut self.held }
     }
 }
 

@@ -1,7 +1,6 @@
 //! The service `wasi:http`, 0.2 and 0.3.
 
 use std::fmt;
-use std::sync::atomic::AtomicUsize;
 
 use tempo_core::{Provide, Service, StoreData};
 use wasmtime::component::{HasData, Linker, ResourceTable};
@@ -24,8 +23,6 @@ pub struct HttpView<'a> {
     pub http: WasiHttpCtxView<'a>,
     /// Bytes that the host holds in the resource table.
     pub held: &'a mut HeldBytes,
-    /// The number of calls that wait in a row for the one that runs in the store, if the component is part of an app.
-    pub(crate) chain_depth: Option<&'a AtomicUsize>,
 }
 
 impl fmt::Debug for HttpView<'_> {
@@ -37,7 +34,7 @@ impl fmt::Debug for HttpView<'_> {
 impl<'a> HttpView<'a> {
     /// Creates the view of a store.
     pub fn new(http: WasiHttpCtxView<'a>, held: &'a mut HeldBytes) -> Self {
-        Self { http, held, chain_depth: None }
+        Self { http, held }
     }
 }
 

@@ -1,14 +1,18 @@
 //! Loads the components of an app: all settings are checked before one is compiled, and all are linked before one is connected.
 
-use tempo_core::{AppAdmission, AppCheck, ComponentOutline, Limits};
+use tempo_core::{AppAdmission, AppCheck, ComponentOutline, Limits, MAX_CHAIN_DEPTH};
 use tempo_settings::{Error, ErrorKind};
 
-use super::component::LinkedComponent;
+use wasmtime::component::Component;
+
+use super::component::{AppLinks, LinkedComponent};
 use super::{Parts, Plan, PlannedApp};
 use crate::command;
 use crate::link;
-use crate::load::{AppEngines, ScannedFile, may_export};
+use crate::links;
+use crate::load::{AppEngines, Loaded, ScannedFile, may_export};
 use crate::loaded_settings::{App, AppComponentSettings, LoadedSettings};
+use crate::manifest::{IMPORTS, cycles};
 use crate::problems::Problems;
 use crate::registry::unversioned;
 
@@ -32,37 +36,61 @@ pub(super) fn plan<'a>(parts: &Parts<'a>, app: &'a App, loaded: &LoadedSettings)
     let instances = admission.calls().saturating_add(idle.saturating_mul(app.components.len()));
     let mut engines = AppEngines::new(&files, instances, &loaded.settings)?;
     engines.notices().into_iter().for_each(|notice| loaded.notices.add(notice));
+    let loaded = each(app, &files, |_, file| engines.load(file))?;
+    let links = links(app, &loaded)?;
+    let components = each(app, loaded.into_iter().zip(links).zip(&files), |component, ((loaded, links), file)| {
+        let limits = file.limits().clone();
+        LinkedComponent::link(parts, &component.source, &component.settings, limits, loaded, links)
+    })?;
+    Ok(Plan {
+        name: app.name.clone(),
+        components,
+        limits: process,
+        app: Some(PlannedApp { declared: app, admission, idle }),
+    })
+}
+
+/// Applies `step` to each component of `app` with its item of `items`.
+///
+/// # Errors
+///
+/// One error lists those of all components.
+fn each<'a, I, T>(
+    app: &'a App,
+    items: impl IntoIterator<Item = I>,
+    mut step: impl FnMut(&'a AppComponentSettings, I) -> anyhow::Result<T>,
+) -> Result<Vec<T>, Error> {
     let mut problems = Problems::new(&app.name);
-    let mut components = Vec::new();
-    for (component, file) in app.components.iter().zip(&files) {
-        let linked = engines.load(file).and_then(|loaded| {
-            let limits = file.limits().clone();
-            LinkedComponent::link(parts, &component.source, &component.settings, limits, loaded)
-        });
-        match linked {
-            Ok(linked) => components.push(linked),
+    let mut results = Vec::new();
+    for (component, item) in app.components.iter().zip(items) {
+        match step(component, item) {
+            Ok(result) => results.push(result),
             Err(error) => problems.add(0, in_component(component, error)),
         }
     }
-    problems.into_result()?;
-    Ok(Plan { name: app.name.clone(), components, limits: process, app: Some(PlannedApp { admission, idle }) })
+    problems.into_result().map(|()| results)
+}
+
+/// Finds the links between the components.
+fn links(app: &App, loaded: &[Loaded]) -> Result<Vec<AppLinks>, Error> {
+    let components: Vec<&Component> = loaded.iter().map(|loaded| &loaded.component).collect();
+    each(app, &components, |component, importer| {
+        let find = |import| {
+            let bad = |problem: String| Error::new(ErrorKind::BadComponent, format!("{IMPORTS}: {problem}"));
+            links::find(app, &components, importer, import).map_err(bad)
+        };
+        let links = component.imports.iter().map(find).collect::<Result<Vec<_>, _>>()?;
+        Ok(AppLinks { links, is_imported: app.imports(&component.name) })
+    })
 }
 
 /// Reads and validates the files of all components.
 fn scan(parts: &Parts<'_>, app: &App, loaded: &LoadedSettings) -> anyhow::Result<Vec<ScannedFile>> {
     let concurrent = link::concurrent_packages(parts.services);
-    let mut problems = Problems::new(&app.name);
-    let mut files = Vec::new();
-    for component in &app.components {
-        let read = Limits::from_settings(&component.settings).map_err(anyhow::Error::from).and_then(|limits| {
-            ScannedFile::read((&component.name, &component.source), limits, &loaded.settings, &concurrent)
-        });
-        match read {
-            Ok(file) => files.push(file),
-            Err(error) => problems.add(0, in_component(component, error)),
-        }
-    }
-    problems.into_result()?;
+    let files = each(app, &app.components, |component, _| {
+        let limits = Limits::from_settings(&component.settings)?;
+        ScannedFile::read((&component.name, &component.source), limits, &loaded.settings, &concurrent)
+    })?;
     Ok(files)
 }
 
@@ -89,7 +117,10 @@ fn check(parts: &Parts<'_>, app: &App, files: &[ScannedFile]) -> Result<AppCheck
         let called = |export: &str| parts.triggers.iter().any(|trigger| trigger.calls(export));
         // A component without a handler is refused with the list of its exports, after it is compiled.
         let is_command = file.shape.exports.iter().any(|export| unversioned(export) == command::RUN);
-        if all.reachable.contains(&component.name) || !(may_export(&file.shape, called) || is_command) {
+        if all.reachable.contains(&component.name)
+            || app.imports(&component.name)
+            || !(may_export(&file.shape, called) || is_command)
+        {
             continue;
         }
         let (name, place) = (&component.name, &component.place);
@@ -102,7 +133,23 @@ fn check(parts: &Parts<'_>, app: &App, files: &[ScannedFile]) -> Result<AppCheck
         };
         problems.add(0, error);
     }
+    all.chain_depth = chain_depth(all.chain_depth, app);
     problems.into_result().map(|()| all)
+}
+
+/// Returns how many calls one call can have under way in a row: `requests` between components, and calls of imports.
+fn chain_depth(requests: usize, app: &App) -> usize {
+    let position = |name: &str| app.components.iter().position(|component| component.name == name);
+    let imports = app
+        .components
+        .iter()
+        .map(|component| component.imports.iter().filter_map(|import| position(&import.component)).collect());
+    match (requests, cycles::longest(&imports.collect::<Vec<_>>())) {
+        (requests, 0) => requests,
+        (0, imports) => imports,
+        // Both kinds may alternate.
+        _ => MAX_CHAIN_DEPTH,
+    }
 }
 
 /// Returns the sum of the reserved permits.

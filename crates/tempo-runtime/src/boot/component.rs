@@ -6,8 +6,8 @@ use std::sync::Arc;
 use futures::future::try_join_all;
 use tempo_backend::ByteBudget;
 use tempo_core::{
-    AppHandle, BackgroundSpawner, BootContext, Limits, OpenFiles, ServiceState, Sockets, StoreContext, StoreData,
-    Workload,
+    AppHandle, BackgroundSpawner, BootContext, ChainDepth, Limits, OpenFiles, ServiceState, Sockets, StoreContext,
+    StoreData, Workload,
 };
 use tempo_settings::{Error, ErrorKind, Settings};
 use tempo_telemetry::{Health, Telemetry};
@@ -20,6 +20,7 @@ use crate::grants::{Grants, Io};
 use crate::guest_output::log_budget;
 use crate::interfaces::Interfaces;
 use crate::link;
+use crate::links::Link;
 use crate::load::{Loaded, in_file};
 use crate::own_files::OwnFiles;
 use crate::registry::{ConnectedBackend, ServiceEntry, TriggerEntry, unversioned};
@@ -43,8 +44,19 @@ pub(crate) struct LinkedComponent<'a> {
     pub serving: Vec<&'a TriggerEntry>,
     /// The services that it imports or that its triggers need.
     pub needed: Vec<&'a ServiceEntry>,
+    /// Its links to other components of the app.
+    pub links: Vec<Link>,
     /// The linked component.
     pub pre: InstancePre<StoreData>,
+}
+
+/// The place of a component in its app.
+#[derive(Default)]
+pub(crate) struct AppLinks {
+    /// Its links to other components.
+    pub links: Vec<Link>,
+    /// Whether others have links to it.
+    pub is_imported: bool,
 }
 
 impl<'a> LinkedComponent<'a> {
@@ -59,17 +71,18 @@ impl<'a> LinkedComponent<'a> {
         settings: &'a Settings,
         limits: Limits,
         loaded: Loaded,
+        AppLinks { links, is_imported }: AppLinks,
     ) -> anyhow::Result<Self> {
         let interfaces = Interfaces::of(&loaded.component);
         let called = |trigger: &&TriggerEntry| exported(&interfaces, |name| trigger.calls(name));
         let serving: Vec<_> = parts.triggers.iter().filter(called).collect();
-        if serving.is_empty() && !command::is_command(&interfaces) {
+        if serving.is_empty() && !is_imported && !command::is_command(&interfaces) {
             return Err(no_handler(path, &interfaces, parts.triggers).into());
         }
         let needed = needed(parts.services, &serving, &interfaces);
-        let pre = link::link(parts.runtime, &loaded.component, &loaded.shape, &interfaces, parts.services)?;
+        let pre = link::link(parts.runtime, &loaded.component, &loaded.shape, &interfaces, parts.services, &links)?;
         check_exports(path, &interfaces, &serving)?;
-        Ok(Self { path: path.to_owned(), settings, limits, loaded, interfaces, serving, needed, pre })
+        Ok(Self { path: path.to_owned(), settings, limits, loaded, interfaces, serving, needed, links, pre })
     }
 
     /// Returns whether the component may store data in the data directory.
@@ -131,7 +144,7 @@ impl<'a> ConnectedComponent<'a> {
         let boot = boot.with_shared(around.shared);
         let backends = try_join_all(linked.needed.iter().map(|service| (service.connect)(boot))).await?;
         let backends: Arc<[ConnectedBackend]> = backends.into();
-        let data = store_data(name, grants, backends.clone(), limits.clone(), telemetry.clone());
+        let data = store_data(name, grants, backends.clone(), limits.clone(), telemetry.clone(), around.app.is_some());
         let mut workload = Workload::builder(name, linked.pre.clone(), data)
             .concurrent(linked.loaded.shape.concurrent)
             .limits(limits)
@@ -181,14 +194,18 @@ fn store_data(
     connected: Arc<[ConnectedBackend]>,
     limits: Limits,
     telemetry: Telemetry,
+    in_app: bool,
 ) -> impl Fn() -> wasmtime::Result<StoreData> + Send + Sync + use<> {
     let refusals = log_budget(name.into(), &limits);
     move || {
+        let depth = if in_app { ChainDepth::in_app() } else { ChainDepth::default() };
         let store = StoreContext::new(ByteBudget::with_telemetry(limits.host_memory, telemetry.clone()));
+        let store = store.with_depth(depth.clone());
         let (open_files, open_sockets) = (OpenFiles::new(&limits), Sockets::default());
         let sockets = grants.sockets(open_sockets.acceptor(&open_files));
         let data = StoreData::new(grants.context(&store, &sockets)?, &limits, store.bytes.clone())
             .with_log_tail(store.log_tail.clone())
+            .with_depth(depth)
             .with_open_files(open_files, open_sockets)
             .with_reporting(&telemetry, &refusals)
             .with(ServiceState::new::<WasiSocketGrants>(sockets));

@@ -2,12 +2,12 @@
 
 use std::fmt;
 use std::future::ready;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
 use http::{Request, Response};
 use http_body::Body as _;
 use tempo_backend::ByteBudget;
+use tempo_core::ChainDepth;
 use tempo_telemetry::{Telemetry, current};
 use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode as ErrorCode02;
 use wasmtime_wasi_http::p3::bindings::http::types::ErrorCode as ErrorCode03;
@@ -41,7 +41,7 @@ struct AppLink {
     /// Empty until the server has started.
     chain: Arc<OnceLock<Arc<Chain>>>,
     /// The number of calls that wait in a row for the one that runs in the store.
-    depth: Arc<AtomicUsize>,
+    depth: ChainDepth,
 }
 
 impl fmt::Debug for Hooks {
@@ -70,11 +70,13 @@ impl Hooks {
         }
     }
 
-    /// Begins a store, and returns the depth of its calls if the component is part of an app.
-    pub(crate) fn begin_store(&mut self) -> Option<Arc<AtomicUsize>> {
-        let app = self.app.as_mut()?;
-        app.depth = Arc::default();
-        Some(app.depth.clone())
+    /// Sends the requests of calls at `depth`, that of one store.
+    #[must_use]
+    pub(crate) fn with_depth(mut self, depth: ChainDepth) -> Self {
+        if let Some(app) = &mut self.app {
+            app.depth = depth;
+        }
+        self
     }
 
     /// Records spans and metrics of outgoing requests in `telemetry`.
@@ -117,7 +119,7 @@ impl WasiHttpHooks for Hooks {
         let span = ClientSpan::begin(telemetry, current().as_deref(), client.policy(), &mut request);
         let app = self.app.as_ref().filter(|_| Policy::names_component(request.uri()));
         // Read here: the call may have ended when the future is polled.
-        let link = app.map(|app| ChainLink { chain: app.chain.get().cloned(), depth: app.depth.load(Relaxed) });
+        let link = app.map(|app| ChainLink { chain: app.chain.get().cloned(), depth: app.depth.get() });
         Box::new(async move {
             let sent = match link {
                 None => client.send_reserved(request, options, reserved).await,

@@ -3,7 +3,6 @@
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 use http::Request;
 use tempo_core::{CpuMeter, Export, Instance, StoreData};
@@ -14,7 +13,6 @@ use wasmtime_wasi_http::handler::{Proxy, ProxyPre};
 use wasmtime_wasi_http::{FieldMap, WasiBody, p2, p3};
 
 use super::quiescence::Quiescence;
-use crate::WasiHttp;
 use crate::service::http;
 
 /// A guest's response, or the error code that it returned.
@@ -87,9 +85,7 @@ impl Export for Handler {
     /// Sends the answer through the channel, and completes when the guest's tasks have ended.
     async fn call(&self, instance: Instance<'_, Proxy>, call: HandlerCall) -> wasmtime::Result<()> {
         let HandlerCall { request, end, depth } = call;
-        if let Some(chain_depth) = instance.store.data_mut().service::<WasiHttp>().chain_depth {
-            chain_depth.store(depth, Relaxed);
-        }
+        instance.store.data().depth.set(depth);
         match instance.guest {
             Proxy::P2(proxy) => call_p2(instance.store, proxy, request, end.answer).await,
             Proxy::P3(service) => call_p3(instance.store, service, request, end, instance.meter).await,

@@ -1,0 +1,194 @@
+//! `Callee`: calls of one component's interface by another component.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
+
+use opentelemetry::trace::SpanKind;
+use tempo_backend::{ByteBudget, Reservation};
+use tempo_core::{CallError, Instances, StoreData, Workload};
+use tempo_telemetry::{CallContext, Span, current};
+use tokio::task::{JoinError, JoinHandle};
+use wasmtime::component::Val;
+
+use super::export::{Arguments, InterfaceExport};
+use super::{LinkedFunction, size};
+
+/// An interface of a component that others call. It is linked before its component can be called.
+pub(crate) struct Callee {
+    /// The component's name.
+    component: String,
+    /// The full name of the exported interface.
+    interface: String,
+    functions: Vec<LinkedFunction>,
+    instances: OnceLock<Arc<Instances<InterfaceExport>>>,
+}
+
+/// The state of the calling store that a call depends on.
+pub(super) struct Caller {
+    bytes: ByteBudget,
+    depth: usize,
+    context: Option<Arc<CallContext>>,
+}
+
+impl Caller {
+    /// Returns the state of the store with `data`, whose guest is being polled.
+    pub(super) fn of(data: &StoreData) -> Self {
+        Self { bytes: data.bytes.clone(), depth: data.depth.get(), context: current() }
+    }
+}
+
+impl Callee {
+    /// Creates the callee for `functions` of `interface`, which the component `component` exports.
+    pub(crate) fn new(component: &str, interface: &str, functions: &[LinkedFunction]) -> Arc<Self> {
+        let (component, interface) = (component.to_owned(), interface.to_owned());
+        Arc::new(Self { component, interface, functions: functions.to_vec(), instances: OnceLock::new() })
+    }
+
+    /// Makes the calls run in `workload`, whose component was checked to export the functions.
+    pub(crate) fn start(&self, workload: &Workload) {
+        let component = workload.component().clone();
+        if let Some(export) = InterfaceExport::new(component, &self.interface, &self.functions, workload.concurrent()) {
+            self.instances.get_or_init(|| Arc::new(Instances::new(workload.clone(), export, 1)));
+        }
+    }
+
+    /// Drops the instances that have been idle for longer than the limit, until the future is dropped.
+    pub(crate) async fn reap_forever(&self) {
+        if let Some(instances) = self.instances.get() {
+            instances.clone().reap_forever().await;
+        }
+    }
+
+    /// Calls the function with the index `function`, and returns its `results` values. The call runs while the future is
+    /// alive, in a task of its own.
+    pub(super) fn call(
+        self: Arc<Self>,
+        caller: Caller,
+        function: usize,
+        values: &[Val],
+        results: usize,
+    ) -> impl Future<Output = wasmtime::Result<Vec<Val>>> + Send + use<> {
+        // The call has a copy of the caller's values.
+        let held = caller.bytes.try_reserve(size::bytes(values).saturating_mul(2));
+        let depth = caller.depth.saturating_add(1);
+        let call = held.map(|held| (held, Arguments { function, values: values.to_vec(), results, depth }));
+        async move {
+            let result = match call {
+                Ok((held, arguments)) => Task(tokio::spawn(self.clone().run(caller.context, held, arguments))).await,
+                Err(error) => Err(LinkError::Memory(error.to_string())),
+            };
+            result.map_err(|error| self.failure(function, &error))
+        }
+    }
+
+    async fn run(
+        self: Arc<Self>,
+        context: Option<Arc<CallContext>>,
+        _held: Reservation,
+        arguments: Arguments,
+    ) -> Result<Vec<Val>, LinkError> {
+        let instances = self.instances.get().ok_or(LinkError::Stopped)?;
+        let workload = instances.workload();
+        let (mut span, context) = self.begin(workload, context.as_deref(), arguments.function);
+        let permit = workload.admission().enter_at(arguments.depth).await.map_err(CallError::Overloaded)?;
+        let result = instances.run(permit, context, arguments).await;
+        if let (Err(error), Some(span)) = (&result, &mut span) {
+            span.fail(match error {
+                CallError::Trapped(_) => "trap",
+                CallError::TimedOut(_) => "timeout",
+                _ => "refused",
+            });
+        }
+        Ok(result?)
+    }
+
+    /// Starts the span of a call, and creates the context of the call under it.
+    fn begin(
+        &self,
+        workload: &Workload,
+        caller: Option<&CallContext>,
+        function: usize,
+    ) -> (Option<Span>, Option<Arc<CallContext>>) {
+        let parent = caller.map(CallContext::innermost);
+        let mut span = workload.telemetry().start(SpanKind::Server, parent.as_ref(), || self.name(function).into());
+        if let Some(span) = &mut span {
+            span.set("rpc.service", self.interface.clone());
+            span.set("rpc.method", self.functions.get(function).map_or_else(String::new, |it| it.name.clone()));
+        }
+        let outer = span.as_ref().map(|span| span.context().clone()).or(parent);
+        let context = match (outer, caller) {
+            (Some(outer), Some(caller)) => Some(caller.child(outer)),
+            (Some(outer), None) => Some(CallContext::new(outer, None)),
+            (None, _) => None,
+        };
+        (span, context)
+    }
+
+    /// Returns `INTERFACE.FUNCTION`.
+    fn name(&self, function: usize) -> String {
+        let function = self.functions.get(function).map_or("?", |function| function.name.as_str());
+        format!("{}.{function}", self.interface)
+    }
+
+    fn failure(&self, function: usize, error: &LinkError) -> wasmtime::Error {
+        let name = self.name(function);
+        // As text: a trap of the callee must not be taken for one of the caller.
+        wasmtime::Error::msg(format!("the call of `{name}` in the component `{}` failed: {error}", self.component))
+    }
+}
+
+impl fmt::Debug for Callee {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Callee");
+        debug.field("component", &self.component).field("interface", &self.interface).finish_non_exhaustive()
+    }
+}
+
+/// Why a call has no results. It is a trap in the caller.
+#[derive(Debug, thiserror::Error)]
+enum LinkError {
+    /// The call failed.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// The values do not fit into the budget of the caller.
+    #[error("its arguments do not fit: {0} (limit: --max-host-memory)")]
+    Memory(String),
+    /// The runtime is stopping, or has not started the component.
+    #[error("the component does not run")]
+    Stopped,
+}
+
+/// Writes the results of a call.
+pub(super) fn write(results: &mut [Val], values: Vec<Val>) {
+    for (result, value) in results.iter_mut().zip(values) {
+        *result = value;
+    }
+}
+
+/// A task that is aborted when its owner is dropped.
+struct Task(JoinHandle<Result<Vec<Val>, LinkError>>);
+
+impl Future for Task {
+    type Output = Result<Vec<Val>, LinkError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(cx).map(|joined| joined.unwrap_or_else(|error| Err(panicked(error))))
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Continues the panic of a task. A task that was cancelled belongs to a runtime that is stopping.
+fn panicked(error: JoinError) -> LinkError {
+    match error.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(_) => LinkError::Stopped,
+    }
+}

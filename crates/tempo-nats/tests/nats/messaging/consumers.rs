@@ -158,7 +158,9 @@ async fn words_are_said_again_when_the_server_is_back() {
     let mut deliveries = consumer.fetch(3).await.unwrap().into_iter();
     let mut receipt = || deliveries.next().unwrap().receipt;
     let (acked, rejected, retried) = (receipt(), receipt(), receipt());
-    // Killed, it may forget that it delivered: then the words are about nothing, and the message comes for the first time.
+    // A server that forgets that it delivered takes words about nothing, and delivers the message for the first time.
+    let persisted = async || server.persists_delivery("S", "c", 3).then_some(());
+    eventually("the deliveries are persisted", persisted).await;
     server.stop();
     let words = tokio::spawn(async move {
         let (reject, retry) = (rejected.reject("no"), retried.retry(Duration::ZERO));

@@ -76,6 +76,17 @@ impl Server {
         self.restart();
     }
 
+    /// Reloads the server with another configuration, without a restart.
+    pub(crate) fn reload(&self, configuration: &str) {
+        configure(&self.dir, configuration);
+        kill_process(Pid::from_child(&self.child), Signal::HUP).unwrap();
+    }
+
+    /// Returns what the server has logged.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
+    }
+
     /// Returns true once the server has persisted that it has delivered the message `sequence` to a consumer. It persists the
     /// state of a consumer in the background, and may lose a change that it has not persisted, even if it is stopped.
     pub(crate) fn persists_delivery(&self, stream: &str, consumer: &str, sequence: u64) -> bool {
@@ -99,9 +110,8 @@ impl Server {
             if let Some(port) = digits.and_then(|(digits, _)| digits.parse().ok()) {
                 return port;
             }
-            let log = || fs::read_to_string(self.dir.path().join("log")).unwrap_or_default();
-            assert!(self.child.try_wait().unwrap().is_none(), "nats-server ended: {}", log());
-            assert!(start.elapsed() < PATIENCE, "nats-server does not say its port: {}", log());
+            assert!(self.child.try_wait().unwrap().is_none(), "nats-server ended: {}", self.log());
+            assert!(start.elapsed() < PATIENCE, "nats-server does not say its port: {}", self.log());
             std::thread::sleep(Duration::from_millis(10));
         }
     }

@@ -39,9 +39,10 @@ use upload::NatsUpload;
 /// - The backend removes the chunks of aborted uploads and of replaced or deleted objects at once. Chunks may remain if
 ///   the server or the process crashes first, or if the ack of an upload's last message is lost.
 /// - Links to other objects are not followed: a read does not find such a name, and `if_absent` treats it as taken.
-/// - A deletion leaves no message: its marker is removed after the chunks.
+/// - A deletion leaves its marker. After a crash a server may restore messages that were removed, and the marker keeps the
+///   object deleted.
 /// - The first page of a listing reads the metadata messages of all objects, and keeps up to 16 MiB of entries for the next
-///   pages. An object that another process deletes meanwhile may still be listed.
+///   pages.
 pub struct NatsBlobstore {
     bucket: Arc<Bucket>,
 }
@@ -110,13 +111,9 @@ impl Container for NatsBlobstore {
     async fn delete(&self, name: &str) -> Result<()> {
         let judge = |last: Option<&meta::Last>| last.map_or(Ok(None), meta::Last::deleted);
         let deleted = self.bucket.replace(name, judge).await?;
-        // Chunks and the marker may remain from an earlier deletion: remove them too.
-        let earlier = || deleted.last.as_ref().filter(|last| last.is_free()).map(|last| last.sequence);
-        let marker = deleted.new.or_else(earlier);
-        if let Some(sequence) = marker {
-            self.bucket.windows.note_removal(name, sequence);
-            let nuid = deleted.last.and_then(|last| last.nuid());
-            self.bucket.cleaner.remove(nuid, marker).await;
+        // Chunks may remain from an earlier deletion: remove them too.
+        if let Some(nuid) = deleted.and_then(|last| last.nuid()) {
+            self.bucket.cleaner.remove(nuid).await;
         }
         Ok(())
     }

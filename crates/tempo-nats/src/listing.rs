@@ -4,7 +4,6 @@
 //! which the next pages are taken. A window stays current: before each page the server reports whether the stream has
 //! changed, and the changes since are read.
 
-use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -38,9 +37,6 @@ const MAX_WINDOW_AGE: Duration = Duration::from_secs(60);
 /// Maximum new messages that are read to bring a window up to date. With more a new walk is quicker.
 const MAX_CATCH_UP: u64 = 50_000;
 
-/// Maximum remembered removals of this process.
-const MAX_REMOVALS: usize = 1_024;
-
 /// The messages that a listing reads, and how it reads them.
 pub(crate) struct Source<'a, F> {
     pub(crate) stream: &'a Stream,
@@ -58,17 +54,9 @@ pub(crate) struct Source<'a, F> {
 
 /// The windows of a bucket.
 pub(crate) struct Windows<T> {
-    kept: Mutex<Kept<T>>,
-    walks: Semaphore,
-}
-
-struct Kept<T> {
     /// The last used one comes last.
-    windows: Vec<Window<T>>,
-    /// Names that this process has removed by messages that do not last, with the sequences of these messages.
-    removals: VecDeque<(String, u64)>,
-    /// Number of all removals.
-    removed: u64,
+    kept: Mutex<Vec<Window<T>>>,
+    walks: Semaphore,
 }
 
 /// The state of a stream. Equal states have equal messages.
@@ -90,8 +78,7 @@ impl StreamState {
 
 impl<T: Listed> Windows<T> {
     pub(crate) fn new() -> Self {
-        let kept = Kept { windows: Vec::new(), removals: VecDeque::new(), removed: 0 };
-        Self { kept: Mutex::new(kept), walks: Semaphore::new(MAX_WINDOWS) }
+        Self { kept: Mutex::default(), walks: Semaphore::new(MAX_WINDOWS) }
     }
 
     /// Returns the first `limit` entries whose names begin with `prefix` and follow `after`.
@@ -132,8 +119,7 @@ impl<T: Listed> Windows<T> {
         }
         let mut room = limit;
         loop {
-            let removed = self.kept().removed;
-            let mut window = Window::new(prefix, after, room, removed);
+            let mut window = Window::new(prefix, after, room);
             source.walk(&mut window).await?;
             if let Some(page) = window.page(prefix, after, limit) {
                 self.keep(window, page.len() < limit);
@@ -144,28 +130,12 @@ impl<T: Listed> Windows<T> {
         }
     }
 
-    /// Notes that this process has removed `name` by a message with this sequence, which it removes too.
-    #[cfg(feature = "blobstore")]
-    pub(crate) fn note_removal(&self, name: &str, sequence: u64) {
-        let mut kept = self.kept();
-        kept.removed = kept.removed.saturating_add(1);
-        kept.removals.push_back((name.to_owned(), sequence));
-        if kept.removals.len() > MAX_REMOVALS {
-            kept.removals.pop_front();
-        }
-    }
-
     /// Takes the window that has the entries of a page out of those that are kept.
     fn take(&self, prefix: &str, after: Option<&str>) -> Option<Window<T>> {
-        let mut kept = self.kept();
-        let Kept { windows, removals, removed } = &mut *kept;
+        let mut windows = self.kept();
         windows.retain(|window| window.is_fresh(IDLE_TIMEOUT, MAX_WINDOW_AGE));
         let place = windows.iter().rposition(|window| window.covers(prefix, after))?;
-        let mut window = windows.remove(place);
-        let unknown = usize::try_from(removed.saturating_sub(window.removals_applied())).unwrap_or(usize::MAX);
-        let skipped = removals.len().checked_sub(unknown)?;
-        window.apply_removals(removals.iter().skip(skipped), *removed);
-        Some(window)
+        Some(windows.remove(place))
     }
 
     /// Keeps a window for the next page, unless the page was the last.
@@ -174,14 +144,14 @@ impl<T: Listed> Windows<T> {
             return;
         }
         window.touch();
-        let windows = &mut self.kept().windows;
+        let mut windows = self.kept();
         windows.push(window);
         if windows.len() > MAX_WINDOWS {
             windows.remove(0);
         }
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept<T>> {
+    fn kept(&self) -> MutexGuard<'_, Vec<Window<T>>> {
         // A panic under the lock leaves whole windows.
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -343,11 +343,16 @@ impl Log {
         self.0.0.lock().unwrap().lines.iter().filter(|line| line.contains(part)).count()
     }
 
-    /// Waits for a line with `part`.
+    /// Waits for a line with `part`, or panics if the program ends without it.
     #[track_caller]
     pub(crate) fn wait_for(&self, part: &str) -> String {
         eventually(&format!("`{part}` in the log"), || {
-            self.0.0.lock().unwrap().lines.iter().find(|line| line.contains(part)).cloned()
+            let lines = self.0.0.lock().unwrap();
+            let (line, ended) = (lines.lines.iter().find(|line| line.contains(part)).cloned(), lines.ended);
+            // A panic must not poison the lock.
+            drop(lines);
+            assert!(line.is_some() || !ended, "the program ended without `{part}` in its log");
+            line
         })
     }
 }

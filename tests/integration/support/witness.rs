@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::consumer::{self, PullConsumer};
-use async_nats::jetstream::context::Context;
+use async_nats::jetstream::context::{Context, GetStreamError, GetStreamErrorKind};
 use async_nats::jetstream::kv::Store;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::runtime::Runtime;
@@ -62,7 +63,7 @@ impl Witness {
     async fn effects(&self) -> anyhow::Result<Effects> {
         let bucket = self.jetstream.get_key_value(BUCKET).await?;
         let keys: Vec<String> = bucket.keys().await?.try_collect().await?;
-        let mut effects = Effects { dead: self.dead_letters().await, ..Effects::default() };
+        let mut effects = Effects { dead: self.dead_letters().await?, ..Effects::default() };
         let reads = keys.into_iter().map(|key| read(&bucket, key));
         let mut values = stream::iter(reads).buffer_unordered(AT_ONCE);
         while let Some((key, text)) = values.try_next().await? {
@@ -82,14 +83,17 @@ impl Witness {
 
     /// Returns the number of replicas of the dead letters.
     pub(crate) fn replicas_of_dead_letters(&self) -> usize {
-        let stream = self.runtime.block_on(self.jetstream.get_stream(format!("{STREAM}-DEAD"))).unwrap();
-        stream.cached_info().config.num_replicas
+        let stream = || self.runtime.block_on(self.jetstream.get_stream(format!("{STREAM}-DEAD"))).ok();
+        eventually("the dead letters can be read", stream).cached_info().config.num_replicas
     }
 
-    /// Returns the number of dead letters.
-    async fn dead_letters(&self) -> u64 {
-        let stream = self.jetstream.get_stream(format!("{STREAM}-DEAD")).await;
-        stream.map_or(0, |stream| stream.cached_info().state.messages)
+    /// Returns the number of dead letters: none if there is no stream for them.
+    async fn dead_letters(&self) -> anyhow::Result<u64> {
+        match self.jetstream.get_stream(format!("{STREAM}-DEAD")).await {
+            Ok(stream) => Ok(stream.cached_info().state.messages),
+            Err(error) if is_missing(&error) => Ok(0),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Returns the leader of the stream once every server has replicated every stream and consumer, so that any of them
@@ -160,6 +164,10 @@ impl Witness {
         };
         self.runtime.block_on(work).unwrap();
     }
+}
+
+fn is_missing(error: &GetStreamError) -> bool {
+    matches!(error.kind(), GetStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND)
 }
 
 async fn read(bucket: &Store, key: String) -> anyhow::Result<(String, String)> {

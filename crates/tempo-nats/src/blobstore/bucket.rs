@@ -37,14 +37,6 @@ pub(super) struct Bucket {
     pub(super) windows: Windows<Object>,
 }
 
-/// What [`Bucket::replace`] has done.
-pub(super) struct Replaced {
-    /// The last metadata message before.
-    pub(super) last: Option<Last>,
-    /// The sequence of the new one, if there is one.
-    pub(super) new: Option<u64>,
-}
-
 /// Returns the subject of an object's chunks.
 pub(super) fn chunks(bucket: &str, nuid: &str) -> String {
     format!("$O.{bucket}.C.{nuid}")
@@ -121,27 +113,27 @@ impl Bucket {
         }
     }
 
-    /// Replaces the last metadata message of an object. Returns the replaced one, and the sequence of the new one. `judge` receives the last message
+    /// Replaces the last metadata message of an object, and returns the replaced one. `judge` receives the last message
     /// and returns the new one, or nothing. The server accepts the new message only if the last one is unchanged;
     /// otherwise this repeats.
     pub(super) async fn replace(
         &self,
         name: &str,
         judge: impl Fn(Option<&Last>) -> Result<Option<Bytes>> + Send + Sync,
-    ) -> Result<Replaced> {
+    ) -> Result<Option<Last>> {
         for _ in 0..MAX_RACES {
             let last = self.last(name).await?;
-            let Some(description) = judge(last.as_ref())? else { return Ok(Replaced { last, new: None }) };
+            let Some(description) = judge(last.as_ref())? else { return Ok(last) };
             let sequence = last.as_ref().map_or(0, |last| last.sequence);
             match self.publish(name, sequence, description).await {
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-                result => return result.map(|new| Replaced { last, new: Some(new) }),
+                result => return result.map(|()| last),
             }
         }
         Err(error::busy())
     }
 
-    async fn publish(&self, name: &str, sequence: u64, description: Bytes) -> Result<u64> {
+    async fn publish(&self, name: &str, sequence: u64, description: Bytes) -> Result<()> {
         let mut headers = HeaderMap::new();
         headers.insert(NATS_ROLLUP, "sub");
         headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, HeaderValue::from(sequence));
@@ -149,7 +141,7 @@ impl Bucket {
         let request =
             async { jetstream.publish_with_headers(self.description(name), headers, description).await?.await };
         let acknowledged = self.connection.request(request).await.map_err(NatsError::from)?;
-        acknowledged.map(|acknowledged| acknowledged.sequence).map_err(|error| NatsError::from(error).into())
+        acknowledged.map(drop).map_err(|error| NatsError::from(error).into())
     }
 }
 

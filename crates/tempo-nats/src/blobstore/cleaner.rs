@@ -23,8 +23,7 @@ pub(super) type Ack = BoxFuture<'static, Result<PublishAck, PublishError>>;
 
 enum Job {
     /// Removes chunks after the acks of those in flight: a removal that overtakes a chunk would leave it behind.
-    /// Then removes the message that marks the object as deleted: as long as chunks may remain, the marker names them.
-    Chunks { nuid: Option<String>, sent: Vec<Ack>, marker: Option<u64>, done: Option<oneshot::Sender<()>> },
+    Chunks { nuid: String, sent: Vec<Ack>, done: Option<oneshot::Sender<()>> },
     /// Deletes a consumer.
     Consumer(String),
 }
@@ -43,10 +42,10 @@ impl Cleaner {
         Self { jobs }
     }
 
-    /// Removes the chunks of an object, and the marker of its deletion, and waits a short time for it: the caller's own operation is complete.
-    pub(super) async fn remove(&self, nuid: Option<String>, marker: Option<u64>) {
+    /// Removes the chunks of an object, and waits a short time for it: the caller's own operation is complete.
+    pub(super) async fn remove(&self, nuid: String) {
         let (done, removed) = oneshot::channel();
-        let job = Job::Chunks { nuid, sent: Vec::new(), marker, done: Some(done) };
+        let job = Job::Chunks { nuid, sent: Vec::new(), done: Some(done) };
         if self.jobs.try_send(job).is_ok() {
             timeout(REQUEST_TIMEOUT, removed).await.ok();
         }
@@ -54,7 +53,7 @@ impl Cleaner {
 
     /// Removes the chunks of an aborted upload.
     pub(super) fn give_up(&self, nuid: String, sent: Vec<Ack>) {
-        self.later(Job::Chunks { nuid: Some(nuid), sent, marker: None, done: None });
+        self.later(Job::Chunks { nuid, sent, done: None });
     }
 
     /// Deletes a consumer.
@@ -72,15 +71,9 @@ impl Cleaner {
 async fn work(connection: Connection, stream: Stream, bucket: String, mut jobs: mpsc::Receiver<Job>) {
     while let Some(job) = jobs.recv().await {
         match job {
-            Job::Chunks { nuid, sent, marker, done } => {
+            Job::Chunks { nuid, sent, done } => {
                 connection.request(join_all(sent)).await.ok();
-                let purged = match nuid {
-                    Some(nuid) => purge(&connection, &stream, &bucket::chunks(&bucket, &nuid)).await,
-                    None => true,
-                };
-                if let Some(sequence) = marker.filter(|_| purged) {
-                    delete(&connection, &stream, sequence).await;
-                }
+                purge(&connection, &stream, &bucket::chunks(&bucket, &nuid)).await;
                 done.map(|done| done.send(()));
             }
             Job::Consumer(name) => {
@@ -90,23 +83,13 @@ async fn work(connection: Connection, stream: Stream, bucket: String, mut jobs: 
     }
 }
 
-/// Returns true if the messages are removed.
-async fn purge(connection: &Connection, stream: &Stream, subject: &str) -> bool {
+async fn purge(connection: &Connection, stream: &Stream, subject: &str) {
     for _ in 0..MAX_ATTEMPTS {
         match connection.request(stream.purge().filter(subject).into_future()).await {
-            Ok(Ok(_)) => return true,
+            Ok(Ok(_)) => return,
             Ok(Err(error)) => tracing::debug!(%error, "chunks of an object cannot be removed"),
             Err(_) => {}
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    false
-}
-
-/// Deletes one message, which cannot be that of an object that was written since: it has another sequence.
-async fn delete(connection: &Connection, stream: &Stream, sequence: u64) {
-    // In a stream that denies it the marker stays, as does one whose deletion is lost with the connection.
-    if let Ok(Err(error)) = connection.request(stream.delete_message(sequence)).await {
-        tracing::debug!(%error, "the marker of a deleted object cannot be removed");
     }
 }

@@ -125,8 +125,8 @@ impl NatsUpload {
         };
         match self.bucket.replace(&self.name, judge).await {
             Ok(replaced) => {
-                if let Some(nuid) = replaced.last.and_then(|last| last.nuid()) {
-                    self.bucket.cleaner.remove(Some(nuid), None).await;
+                if let Some(nuid) = replaced.and_then(|last| last.nuid()) {
+                    self.bucket.cleaner.remove(nuid).await;
                 }
                 Ok(info)
             }

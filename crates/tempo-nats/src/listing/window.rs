@@ -39,15 +39,13 @@ pub(crate) struct Window<T> {
     /// Number of entries that were removed.
     removed: usize,
     state: Option<StreamState>,
-    /// Number of the process's removals that are applied.
-    removals_applied: u64,
     created: Instant,
     used: Instant,
 }
 
 impl<T: Listed> Window<T> {
     /// Creates an empty window that begins after a name.
-    pub(super) fn new(prefix: &str, after: Option<&str>, room: usize, removals_applied: u64) -> Self {
+    pub(super) fn new(prefix: &str, after: Option<&str>, room: usize) -> Self {
         let now = Instant::now();
         Self {
             prefix: prefix.to_owned(),
@@ -59,7 +57,6 @@ impl<T: Listed> Window<T> {
             room,
             removed: 0,
             state: None,
-            removals_applied,
             created: now,
             used: now,
         }
@@ -116,16 +113,6 @@ impl<T: Listed> Window<T> {
         };
         let ends = self.end.as_deref().is_some_and(|end| end <= prefix || after.is_some_and(|after| end <= after));
         prefix.starts_with(&self.prefix) && begins && !ends
-    }
-
-    /// Applies removals of this process, after which it has done `removed` in all.
-    pub(super) fn apply_removals<'a>(&mut self, removals: impl Iterator<Item = &'a (String, u64)>, removed: u64) {
-        removals.for_each(|(name, sequence)| self.remove(name, *sequence));
-        self.removals_applied = removed;
-    }
-
-    pub(super) fn removals_applied(&self) -> u64 {
-        self.removals_applied
     }
 
     pub(super) fn removed(&self) -> usize {

@@ -8,7 +8,8 @@ use tempo_settings::Error;
 
 use super::consumer::SHARING;
 use super::durable;
-use super::stream::NamedStream;
+use super::stream::{MAX_CREATE_ATTEMPTS, NamedStream};
+use crate::connection::ConnectionLost;
 
 /// Maximum lost races against other programs that change the consumer.
 const MAX_RACES: usize = 10;
@@ -54,11 +55,19 @@ pub(super) async fn create(
     let name = config.durable_name.clone().unwrap_or_default();
     let topics = config.filter_subjects.join(", ");
     let config = durable::pulled(config).ok_or_else(|| named.bad_configuration("the consumer is a push consumer"))?;
-    let created = named.connection.request(stream.create_consumer_strict(config)).await;
-    match created.map_err(|_| named.unavailable("the connection was lost"))? {
-        Ok(created) => Ok(Some(created.cached_info().clone())),
-        Err(error) if error.kind() == ConsumerCreateStrictErrorKind::AlreadyExists => Ok(None),
-        Err(error) => Err(named.unavailable(format!("the consumer {name} of {topics} cannot be created: {error}"))),
+    let mut attempts = 1..MAX_CREATE_ATTEMPTS;
+    loop {
+        // Without an answer it may have been created: then the next attempt finds it.
+        match named.connection.request(stream.create_consumer_strict(config.clone())).await {
+            Ok(Ok(created)) => return Ok(Some(created.cached_info().clone())),
+            Ok(Err(error)) if error.kind() == ConsumerCreateStrictErrorKind::AlreadyExists => return Ok(None),
+            Ok(Err(error)) if error.kind() == ConsumerCreateStrictErrorKind::TimedOut && attempts.next().is_some() => {}
+            Err(ConnectionLost::AwaitingReply) if attempts.next().is_some() => {}
+            Ok(Err(error)) => {
+                return Err(named.unavailable(format!("the consumer {name} of {topics} cannot be created: {error}")));
+            }
+            Err(_) => return Err(named.unavailable("the connection was lost")),
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use tempo_settings::{Error, ErrorKind};
 use tokio::time::Instant;
 
 use super::error;
-use crate::connection::Connection;
+use crate::connection::{Connection, ConnectionLost};
 use crate::error::NatsError;
 
 /// Metadata key of streams and consumers that Tempo created and may change.
@@ -26,6 +26,10 @@ pub(super) const SUBJECTS_TTL: Duration = Duration::from_secs(2);
 
 /// Maximum lost races against other programs that change the stream.
 const MAX_RACES: usize = 10;
+
+/// Maximum attempts to create a stream or a consumer at start. The servers of a busy cluster may not agree on it within the
+/// timeout of a request, and may lose their leader meanwhile.
+pub(super) const MAX_CREATE_ATTEMPTS: usize = 4;
 
 /// A stream by name, which may not exist.
 pub(super) struct NamedStream {
@@ -132,12 +136,17 @@ impl NamedStream {
             metadata: HashMap::from([(TEMPO_METADATA_KEY.to_owned(), "messaging".to_owned())]),
             ..Config::default()
         };
-        let created = self.connection.request(self.connection.jetstream().create_stream(config)).await;
-        match created.map_err(|_| self.unavailable("the connection was lost"))? {
-            Ok(_) => Ok(()),
-            // Another program was first, perhaps with other subjects.
-            Err(error) if error_code(&error) == Some(ErrorCode::STREAM_NAME_EXIST) => Ok(()),
-            Err(error) => Err(self.unavailable(format!("the stream cannot be created: {error}"))),
+        let mut attempts = 1..MAX_CREATE_ATTEMPTS;
+        loop {
+            match self.connection.request(self.connection.jetstream().create_stream(config.clone())).await {
+                Ok(Ok(_)) => return Ok(()),
+                // Another program was first, perhaps with other subjects.
+                Ok(Err(error)) if error_code(&error) == Some(ErrorCode::STREAM_NAME_EXIST) => return Ok(()),
+                Ok(Err(error)) if error.kind() == CreateStreamErrorKind::TimedOut && attempts.next().is_some() => {}
+                Err(ConnectionLost::AwaitingReply) if attempts.next().is_some() => {}
+                Ok(Err(error)) => return Err(self.unavailable(format!("the stream cannot be created: {error}"))),
+                Err(_) => return Err(self.unavailable("the connection was lost")),
+            }
         }
     }
 

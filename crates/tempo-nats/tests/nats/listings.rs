@@ -105,9 +105,9 @@ async fn a_bucket_that_was_made_again_is_another() {
     assert_eq!(rest, keys.iter().filter(|key| key.as_str() > "k/199").cloned().collect::<Vec<_>>());
 }
 
-/// What a deleted object leaves: nothing. A page has what was written and deleted before it.
+/// A deleted object leaves its marker. A page has what was written and deleted before it.
 #[tokio::test]
-async fn deleted_objects_leave_no_message_and_no_entry() {
+async fn deleted_objects_leave_a_marker_and_no_entry() {
     let server = Server::start();
     let settings = Settings::default();
     let url = BackendUrl::parse(&server.url("o")).unwrap();
@@ -135,10 +135,15 @@ async fn deleted_objects_leave_no_message_and_no_entry() {
     assert_eq!(listed(Some("o/109"), 3).await, ["o/115", "o/120", "o/121"]);
     container.delete("o/115").await.unwrap();
     assert_eq!(listed(Some("o/109"), 2).await, ["o/120", "o/121"]);
+    // By another process, too.
+    let other = NatsBlobstore::open(&url, BackendContext::new(&settings)).await.unwrap();
+    assert_eq!(listed(None, 2).await, names[..2]);
+    other.delete(&names[3]).await.unwrap();
+    assert_eq!(listed(Some(&names[1]), 2).await, [&*names[2], &*names[4]]);
     for name in names.iter().chain([&names[0]]) {
         container.delete(name).await.unwrap();
     }
     assert!(listed(None, 1000).await.is_empty());
     let stream = jetstream::new(client(&server).await).get_stream("OBJ_o").await.unwrap();
-    assert_eq!(stream.get_info().await.unwrap().state.messages, 0, "a deleted object leaves messages");
+    assert_eq!(stream.get_info().await.unwrap().state.messages, 31, "one marker for each name");
 }

@@ -57,7 +57,8 @@ impl Server {
         self.child.wait().unwrap();
     }
 
-    /// Ends the server as an operator would: it writes down what it knows first.
+    /// Ends the server as an operator would. It first persists its state, but not reliably that of a consumer that has
+    /// changed a moment ago: see [`Self::persists_delivery`].
     pub(crate) fn stop(&mut self) {
         let pid = Pid::from_child(&self.child);
         kill_process(pid, Signal::TERM).unwrap();
@@ -75,6 +76,30 @@ impl Server {
         self.restart();
     }
 
+    /// Reloads the server with another configuration, without a restart.
+    pub(crate) fn reload(&self, configuration: &str) {
+        configure(&self.dir, configuration);
+        kill_process(Pid::from_child(&self.child), Signal::HUP).unwrap();
+    }
+
+    /// Returns what the server has logged.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
+    }
+
+    /// Returns true once the server has persisted that it has delivered the message `sequence` to a consumer. It persists the
+    /// state of a consumer in the background, and may lose a change that it has not persisted, even if it is stopped.
+    pub(crate) fn persists_delivery(&self, stream: &str, consumer: &str, sequence: u64) -> bool {
+        let file = format!("jetstream/$G/streams/{stream}/obs/{consumer}/o.dat");
+        let state = fs::read(self.dir.path().join(file)).unwrap_or_default();
+        // A magic number and a version. Then numbers: two of the ack floor, and the delivered sequences of the consumer and of
+        // the stream.
+        let mut bytes = state.into_iter().skip(2);
+        let mut number = || varint(&mut bytes);
+        let (_floor, _consumer) = ((number(), number()), number());
+        number().is_some_and(|delivered| delivered >= sequence)
+    }
+
     fn await_port(&mut self) -> u16 {
         let file = self.dir.path().join(format!("nats-server_{}.ports", self.child.id()));
         let start = Instant::now();
@@ -85,9 +110,8 @@ impl Server {
             if let Some(port) = digits.and_then(|(digits, _)| digits.parse().ok()) {
                 return port;
             }
-            let log = || fs::read_to_string(self.dir.path().join("log")).unwrap_or_default();
-            assert!(self.child.try_wait().unwrap().is_none(), "nats-server ended: {}", log());
-            assert!(start.elapsed() < PATIENCE, "nats-server does not say its port: {}", log());
+            assert!(self.child.try_wait().unwrap().is_none(), "nats-server ended: {}", self.log());
+            assert!(start.elapsed() < PATIENCE, "nats-server does not say its port: {}", self.log());
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -98,6 +122,19 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Reads a number of seven bits a byte, the lowest first.
+fn varint(bytes: &mut impl Iterator<Item = u8>) -> Option<u64> {
+    let mut number = 0;
+    for shift in (0..64).step_by(7) {
+        let byte = bytes.next()?;
+        number |= u64::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
+            return Some(number);
+        }
+    }
+    None
 }
 
 fn configure(dir: &tempfile::TempDir, configuration: &str) {

@@ -21,19 +21,22 @@ const RUNNING: u8 = 0;
 const EXITED: u8 = 1;
 /// No task was left when this poll began: spawn a probe.
 const ARMED: u8 = 2;
-/// A probe was spawned and has not run.
+/// A probe was spawned in the last poll of [`Quiescence::consumed`].
 const PROBING: u8 = 3;
+/// The event loop went on after the probe was spawned. The probe is in its queue and has not run.
+const QUEUED: u8 = 4;
 /// The probe has run, which caused this poll: the next one is the last, or has another cause.
-const PROBED: u8 = 4;
+const PROBED: u8 = 5;
 /// Nothing is left in the event loop.
-const REACHED: u8 = 5;
+const REACHED: u8 = 6;
 
 /// Watches the event loop of one call. Shared by the call and the reader of the response body.
 ///
 /// A body can progress without a task of the guest: the host may be piping a stream into it, which is a future of the
 /// event loop. Wasmtime does not expose such futures. But if nothing else is left, it polls the future that drives the
-/// loop a last time and returns without checking the loop again. A probe spawned in this last poll does not run; one
-/// spawned earlier runs before the loop returns, unless the loop yields to the executor, for which it wakes itself.
+/// loop a last time and returns without checking the loop again. So a probe spawned in this last poll is followed by no other
+/// poll of that future. One spawned earlier is, unless the loop yields to the executor, for which it wakes itself. Whether the
+/// probe has run decides nothing: it does not while another thread is about to queue a future before it, whose wake follows.
 #[derive(Debug, Default)]
 pub(crate) struct Quiescence {
     state: AtomicU8,
@@ -61,7 +64,7 @@ impl Quiescence {
 
     /// Returns whether the poll that begins determines if work is left.
     fn is_probing(&self) -> bool {
-        matches!(self.state.load(Acquire), ARMED | PROBING | PROBED)
+        matches!(self.state.load(Acquire), ARMED | PROBING | QUEUED | PROBED)
     }
 
     /// Waits in the future that drives the event loop until the response body has been read.
@@ -76,22 +79,36 @@ impl Quiescence {
                 return Poll::Ready(Ok(()));
             }
             // With the task's waker, the exit of the last task would cost each request another poll.
-            if accessor.poll_no_interesting_tasks(&mut Context::from_waker(Waker::noop())).is_pending() {
-                self.state.store(RUNNING, Release);
-            } else if self.advance(RUNNING, EXITED) {
+            let tasks_exited = accessor.poll_no_interesting_tasks(&mut Context::from_waker(Waker::noop())).is_ready();
+            match self.step(tasks_exited) {
                 // In the background only a wake-up causes the next poll.
-                if meter.is_busy() {
-                    cx.waker().wake_by_ref();
+                Step::Exited if meter.is_busy() => cx.waker().wake_by_ref(),
+                Step::Spawn => {
+                    if let Err(error) = accessor.spawn(Probe(self.clone())) {
+                        return Poll::Ready(Err(error));
+                    }
                 }
-            } else if !self.advance(PROBED, ARMED)
-                && self.advance(ARMED, PROBING)
-                && let Err(error) = accessor.spawn(Probe(self.clone()))
-            {
-                return Poll::Ready(Err(error));
+                Step::Exited | Step::Wait => {}
             }
             Poll::Pending
         })
         .await
+    }
+
+    /// Advances in a poll of the future that drives the event loop.
+    fn step(&self, tasks_exited: bool) -> Step {
+        if !tasks_exited {
+            self.state.store(RUNNING, Release);
+            Step::Wait
+        } else if self.advance(RUNNING, EXITED) {
+            Step::Exited
+        } else if self.advance(PROBED, ARMED) || self.advance(PROBING, QUEUED) {
+            Step::Wait
+        } else if self.advance(ARMED, PROBING) {
+            Step::Spawn
+        } else {
+            Step::Wait
+        }
     }
 
     /// Returns whether one more poll of the call determines if work is left.
@@ -108,6 +125,16 @@ impl Quiescence {
     fn advance(&self, from: u8, to: u8) -> bool {
         self.state.compare_exchange(from, to, Release, Acquire).is_ok()
     }
+}
+
+/// The result of [`Quiescence::step`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Wait,
+    /// The last task has exited.
+    Exited,
+    /// Spawn a probe.
+    Spawn,
 }
 
 /// Records the wakes of a task during a poll: an event loop that is woken may have returned before it ran the probe.
@@ -132,7 +159,73 @@ struct Probe(Arc<Quiescence>);
 
 impl<T: 'static> AccessorTask<T> for Probe {
     async fn run(self, _: &Accessor<T>) -> wasmtime::Result<()> {
-        self.0.advance(PROBING, PROBED);
+        self.0.advance(QUEUED, PROBED);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Drives an event loop that polls the future once for each of `steps`, which it is expected to return, and returns
+    /// whether quiescence is reached then.
+    fn poll(quiescence: &Quiescence, steps: &[Step], probe_runs: bool) -> bool {
+        let event_loop = poll_fn(|_| {
+            for (number, step) in steps.iter().enumerate() {
+                assert_eq!(quiescence.step(true), *step, "{number}");
+                if probe_runs {
+                    quiescence.advance(QUEUED, PROBED);
+                }
+            }
+            Poll::<()>::Pending
+        });
+        let mut driven = std::pin::pin!(quiescence.drive(event_loop));
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(driven.as_mut().poll(&mut cx).is_pending());
+        quiescence.poll_reached(&mut cx).is_ready()
+    }
+
+    #[test]
+    fn a_probe_in_the_last_poll_shows_that_nothing_is_left() {
+        let quiescence = Quiescence::default();
+        assert!(!poll(&quiescence, &[Step::Exited], true));
+        // The loop runs the probe, and then polls a last time.
+        assert!(poll(&quiescence, &[Step::Spawn, Step::Wait, Step::Wait, Step::Spawn], true));
+    }
+
+    #[test]
+    fn a_future_of_the_loop_is_work_left() {
+        let quiescence = Quiescence::default();
+        assert!(!poll(&quiescence, &[Step::Exited], true));
+        for _ in 0..3 {
+            // The loop runs the probe, and has another future: there is no last poll.
+            assert!(!poll(&quiescence, &[Step::Spawn, Step::Wait, Step::Wait], true));
+        }
+    }
+
+    #[test]
+    fn a_probe_that_waits_in_the_queue_shows_nothing() {
+        let quiescence = Quiescence::default();
+        assert!(!poll(&quiescence, &[Step::Exited], true));
+        // Another thread is about to queue a future before the probe, so the loop finds neither.
+        assert!(!poll(&quiescence, &[Step::Spawn, Step::Wait], false));
+        assert!(!poll(&quiescence, &[Step::Wait], false));
+        // Now it finds both, and the other future is the last.
+        assert!(poll(&quiescence, &[Step::Wait, Step::Wait, Step::Spawn], true));
+    }
+
+    #[test]
+    fn a_loop_that_yields_has_work_left() {
+        let quiescence = Quiescence::default();
+        assert!(!poll(&quiescence, &[Step::Exited], true));
+        let event_loop = poll_fn(|cx| {
+            assert_eq!(quiescence.step(true), Step::Spawn);
+            cx.waker().wake_by_ref();
+            Poll::<()>::Pending
+        });
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(std::pin::pin!(quiescence.drive(event_loop)).poll(&mut cx).is_pending());
+        assert!(quiescence.poll_reached(&mut cx).is_pending());
     }
 }

@@ -4,7 +4,7 @@ use super::*;
 
 fn window(prefix: &str, after: Option<&str>, entries: usize) -> Window<()> {
     let max_bytes = entries * size("a1", &());
-    Window { max_bytes, ..Window::new(prefix, after, 1, 0) }
+    Window { max_bytes, ..Window::new(prefix, after, 1) }
 }
 
 fn fill(window: &mut Window<()>, names: &[&str]) {
@@ -32,11 +32,11 @@ fn a_window_has_the_first_names_that_fit() {
 
 #[test]
 fn a_page_larger_than_a_window_is_kept_whole() {
-    let mut window = Window { max_bytes: 0, ..Window::<()>::new("", None, 3, 0) };
+    let mut window = Window { max_bytes: 0, ..Window::<()>::new("", None, 3) };
     fill(&mut window, &["d", "c", "b", "a"]);
     assert_eq!(names(window.page("", None, 3)).unwrap(), ["a", "b", "c"]);
     assert_eq!(names(window.page("", None, 4)), None);
-    let mut all = Window { max_bytes: 0, ..Window::<()>::new("", None, usize::MAX, 0) };
+    let mut all = Window { max_bytes: 0, ..Window::<()>::new("", None, usize::MAX) };
     fill(&mut all, &["d", "c", "b", "a"]);
     assert_eq!(names(all.page("", None, usize::MAX)).unwrap(), ["a", "b", "c", "d"]);
 }

@@ -147,6 +147,27 @@ async fn a_consumer_that_the_server_forgot_goes_on_where_it_was() {
     }
 }
 
+/// A cluster may not agree on a consumer in time, and then answers nothing.
+#[tokio::test]
+async fn a_consumer_whose_creation_is_not_answered_is_asked_for_again() {
+    let denying = |subjects: &str| {
+        let user = format!("{{ user: u, password: p, permissions: {{ publish: {{ deny: [{subjects}] }} }} }}");
+        format!("jetstream {{}}, no_auth_user: u, authorization {{ users: [{user}] }}")
+    };
+    let server = Server::with(&denying("\"$JS.API.CONSUMER.CREATE.S.>\""));
+    let broker = open(&server, "/S").await;
+    let joining = tokio::spawn({
+        let broker = broker.clone();
+        async move { join(&broker, "c", &["a"]).await }
+    });
+    let denied = async || server.log().contains("$JS.API.CONSUMER.CREATE.S.").then_some(());
+    eventually("the server has denied the first request", denied).await;
+    server.reload(&denying(""));
+    let mut consumer = soon("the consumer", joining).await.unwrap();
+    publish(&broker, message("a", "1")).await.unwrap();
+    assert_eq!(take(&mut consumer, 1).await, ["1"]);
+}
+
 #[tokio::test]
 async fn words_are_said_again_when_the_server_is_back() {
     let mut server = Server::start();
@@ -158,7 +179,9 @@ async fn words_are_said_again_when_the_server_is_back() {
     let mut deliveries = consumer.fetch(3).await.unwrap().into_iter();
     let mut receipt = || deliveries.next().unwrap().receipt;
     let (acked, rejected, retried) = (receipt(), receipt(), receipt());
-    // Killed, it may forget that it delivered: then the words are about nothing, and the message comes for the first time.
+    // A server that forgets that it delivered takes words about nothing, and delivers the message for the first time.
+    let persisted = async || server.persists_delivery("S", "c", 3).then_some(());
+    eventually("the deliveries are persisted", persisted).await;
     server.stop();
     let words = tokio::spawn(async move {
         let (reject, retry) = (rejected.reject("no"), retried.retry(Duration::ZERO));

@@ -123,7 +123,9 @@ fn a_chain_of_sixteen_calls_is_the_longest() {
 fn full_permits_do_not_deadlock() {
     let grants = "allow-http = [\"http://a.tempo.internal\", \"http://b.tempo.internal\"]";
     let a = format!("route = \"/*\"\n{grants}");
-    let server = app(&manifest("max-requests = 1", &[("a", "hostile", &a), ("b", "hostile-p2", grants)])).serve();
+    // Calls wait for each other for longer than a slow machine takes; a deadlock lasts longer.
+    let top = "max-requests = 1\nqueue-timeout = \"1m\"\nrequest-timeout = \"10m\"";
+    let server = app(&manifest(top, &[("a", "hostile", &a), ("b", "hostile-p2", grants)])).serve();
     let url = "http://b.tempo.internal/fetch?url=http://a.tempo.internal/fetch?url=http://b.tempo.internal/";
     for _ in 0..20 {
         let answers: Vec<_> = std::thread::scope(|scope| {

@@ -14,6 +14,13 @@ pub(crate) fn manifest(top: &str, components: &[(&str, &str, &str)]) -> String {
     format!("name = \"app\"\n{top}\n{}", components.iter().map(component).collect::<String>())
 }
 
+/// As [`manifest`], with components that are not compiled yet.
+fn uncompiled(top: &str, components: &[(&str, &str, &str)]) -> String {
+    components.iter().fold(manifest(top, components), |text, (_, name, _)| {
+        text.replace(&compiled(name).display().to_string(), &guest(name).display().to_string())
+    })
+}
+
 /// `tempo run`, without a file, in a folder with this manifest.
 pub(crate) fn app(manifest: &str) -> Run {
     let run = Run::tempo(["run", "--addr", "127.0.0.1:0"]).env("TEMPO_KEY_FILE", key());
@@ -247,11 +254,7 @@ fn metrics_and_logs_name_the_component() {
 #[test]
 fn inspect_shows_all_components() {
     let components = [("a", "hello", "route = \"/*\"\nallow-http = \"https://x.test\""), ("b", "command", "")];
-    let text = manifest("", &components).replace(".bin", ".wasm");
-    let sources = components.iter().fold(text, |text, (_, name, _)| {
-        let compiled = compiled(name).with_extension("wasm").display().to_string();
-        text.replace(&compiled, &guest(name).display().to_string())
-    });
+    let sources = uncompiled("", &components);
     let inspect = |arguments: &[&str]| Run::tempo(arguments).with_file("tempo.toml", &sources).finish();
     let report: serde_json::Value = serde_json::from_str(inspect(&["inspect", "--json"]).succeeded()).unwrap();
     assert_eq!(report["app"], "app");
@@ -263,6 +266,17 @@ fn inspect_shows_all_components() {
     for part in ["app app\n", "a (WASI 0.3)", "  route  /*\n", "  allow-http  https://x.test\n", "b (WASI 0."] {
         assert!(text.contains(part), "no {part} in {text}");
     }
+}
+
+#[test]
+fn pools_that_do_not_fit_are_on_demand() {
+    let components = [("a", "hello", "route = \"/a\""), ("b", "hello-p2", "route = \"/b\"")];
+    let server = app(&uncompiled("", &components)).address_space(64).serve();
+    let notice = server.log.wait_for("does not fit into the address space, so memories are allocated on demand");
+    assert!(notice.contains("lower --max-requests, or accept this with --allocation on-demand"), "{notice}");
+    assert_eq!(["/a", "/b"].map(|path| get(server.address, path).status), [200, 200]);
+    let precompiled = app(&manifest("", &components)).address_space(64).finish();
+    precompiled.failed_in_one_line(78, &["lower --max-requests, or compile its files with --allocation on-demand"]);
 }
 
 /// The app of `guests/shop`, in a folder of its own.

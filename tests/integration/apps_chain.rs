@@ -1,7 +1,11 @@
 //! Requests between the components of an app, in memory.
 
+use opentelemetry_proto::tonic::trace::v1::Span;
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
+
 use crate::apps::{app, manifest};
 use crate::support::admin::Admin;
+use crate::support::collector::{Collector, attribute};
 use crate::support::{Client, Response, Server, eventually, get};
 
 const GRANT_B: &str = "allow-http = \"http://b.tempo.internal\"";
@@ -123,7 +127,9 @@ fn a_chain_of_sixteen_calls_is_the_longest() {
 fn full_permits_do_not_deadlock() {
     let grants = "allow-http = [\"http://a.tempo.internal\", \"http://b.tempo.internal\"]";
     let a = format!("route = \"/*\"\n{grants}");
-    let server = app(&manifest("max-requests = 1", &[("a", "hostile", &a), ("b", "hostile-p2", grants)])).serve();
+    // Calls wait for each other for longer than a slow machine takes; a deadlock lasts longer.
+    let top = "max-requests = 1\nqueue-timeout = \"1m\"\nrequest-timeout = \"10m\"";
+    let server = app(&manifest(top, &[("a", "hostile", &a), ("b", "hostile-p2", grants)])).serve();
     let url = "http://b.tempo.internal/fetch?url=http://a.tempo.internal/fetch?url=http://b.tempo.internal/";
     for _ in 0..20 {
         let answers: Vec<_> = std::thread::scope(|scope| {
@@ -171,6 +177,26 @@ fn the_time_of_a_call_is_its_own() {
     );
     let waited = get(server.address, "/fetch?url=http://b.tempo.internal/never&timeout=50");
     assert_eq!(waited.status, 502, "{}", waited.text());
+}
+
+#[test]
+fn the_trace_continues_and_its_spans_name_the_component() {
+    let collector = Collector::start();
+    let a = format!("route = \"/*\"\n{GRANT_B}");
+    let run = app(&manifest("", &[("a", "hostile", &a), ("b", "hostile-p2", "")]));
+    let server = collector.configure(run, "app").serve();
+    assert!(fetch(&server, "http://b.tempo.internal/").text().starts_with("200"));
+    let spans = eventually("three spans", || Some(collector.spans()).filter(|spans| spans.len() >= 3));
+    let find = |component: &str, kind: SpanKind| {
+        let of_component =
+            |span: &&(String, Span)| attribute(&span.1.attributes, "tempo.component").as_deref() == Some(component);
+        let mut found = spans.iter().filter(of_component).filter(|(_, span)| span.kind == kind as i32);
+        found.next().map(|(_, span)| span.clone()).unwrap_or_else(|| panic!("no span of {component} in {spans:?}"))
+    };
+    let (served, sent, called) =
+        (find("a", SpanKind::Server), find("a", SpanKind::Client), find("b", SpanKind::Server));
+    assert_eq!((&sent.parent_span_id, &called.parent_span_id), (&served.span_id, &sent.span_id));
+    assert_eq!((&sent.trace_id, &called.trace_id), (&served.trace_id, &served.trace_id));
 }
 
 #[test]

@@ -42,7 +42,7 @@ fn with_file(name: &str, text: &str, expected: &Expect) {
 
 #[test]
 fn a_command_line_that_is_malformed() {
-    tempo(&["run"], &expect!["64: error: the following required arguments were not provided: <FILE>; see --help"]);
+    tempo(&["run"], &expect!["64: error: no component: name a file, or declare an app in tempo.toml"]);
     tempo(&["serve", "hello.wasm"], &expect!["64: error: unrecognized subcommand 'serve'; see --help"]);
     tempo(
         &["run", "hello.wasm", "--no-such-flag"],

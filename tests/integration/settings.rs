@@ -107,6 +107,16 @@ fn relative_paths_go_by_the_folder_of_the_settings_file() {
 }
 
 #[test]
+fn a_settings_file_names_no_other() {
+    for (name, variable) in [("env-file", "TEMPO_ENV_FILE"), ("settings", "TEMPO_SETTINGS")] {
+        let run = Run::guest("hello").with_file("tempo.toml", format!("addr = \"127.0.0.1:0\"\n{name} = \"x\"\n"));
+        let expected =
+            format!("{name}: a settings file cannot name another; give --{name} or {variable} (tempo.toml:2)");
+        run.finish().failed_in_one_line(78, &[&expected]);
+    }
+}
+
+#[test]
 fn the_file_can_be_named() {
     let text = "export TEMPO_CONFIG=\"A=from the file\"\n# a comment\nTEMPO_ENV='NAME=Ada'\nOTHER=1\n";
     for run in [

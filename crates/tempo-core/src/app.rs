@@ -33,9 +33,9 @@ pub struct AppCheck {
     pub reachable: Vec<String>,
     /// How many further calls one call can have under way in a row, because components call each other.
     pub chain_depth: usize,
-    /// What is wrong with the settings.
+    /// The mistakes in the settings.
     pub errors: Vec<Error>,
-    /// What makes a component reachable, as advice for one that is not: `add route = "/*"`.
+    /// The setting that makes a component reachable, for the error about one that is not: `add route = "/*"`.
     pub advice: Option<&'static str>,
 }
 

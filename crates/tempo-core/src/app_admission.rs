@@ -83,8 +83,7 @@ mod tests {
 
     #[test]
     fn each_depth_has_permits_of_its_own() {
-        let mut limits = Limits::default();
-        limits.requests = 256;
+        let mut limits = Limits { requests: 256, ..Limits::default() };
         let sizes = |depth| AppAdmission::new(&limits, depth, 0).sizes.to_vec();
         assert_eq!(sizes(0), [256]);
         assert_eq!(sizes(2), [256, 384, 192]);

@@ -13,6 +13,7 @@ use tempo_settings::{Error, ErrorKind, Flag, Value, ValueSource};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::env_file::ENV_FILE;
 use crate::manifest;
 use crate::problems::Problems;
 
@@ -56,6 +57,11 @@ impl Scope {
     }
 }
 
+/// Returns whether `flag` names a file of settings, which is read before the settings file, or is it.
+fn names_a_source(flag: &Flag) -> bool {
+    flag.name == SETTINGS.name || flag.name == ENV_FILE.name
+}
+
 /// Parses the text of a settings file or a manifest.
 pub(crate) struct SettingsParser<'t> {
     file: String,
@@ -93,17 +99,8 @@ impl<'t> SettingsParser<'t> {
             if scope.reserves(name) {
                 continue;
             }
-            let known = flags.iter().find(|flag| flag.name == name && !flag.environment_only);
             let given =
-                match known {
-                    None => {
-                        let name = name.escape_debug();
-                        Err(self.bad(key.span(), &format!("{name}: no such setting; `run --help` lists them")))
-                    }
-                    Some(flag) if flag.of_process && scope == Scope::Component => Err(self
-                        .bad(key.span(), &format!("{name}: all components share it; move it to the top of the file"))),
-                    Some(flag) => self.flag(flag, value).map(|given| (*flag, given)),
-                };
+                self.known(flags, name, &key.span(), scope).and_then(|flag| Ok((flag, self.flag(flag, value)?)));
             match given {
                 Ok((flag, mut given)) => {
                     given.iter_mut().for_each(|value| value.text = self.relative(flag, &value.text));
@@ -113,6 +110,22 @@ impl<'t> SettingsParser<'t> {
             }
         }
         values
+    }
+
+    /// Returns the flag of the key `name`, if it may stand in a table of `scope`.
+    fn known<'f>(&self, flags: &[&'f Flag], name: &str, span: &Range<usize>, scope: Scope) -> Result<&'f Flag, Error> {
+        let flag = flags.iter().find(|flag| flag.name == name && !flag.environment_only);
+        let problem = match flag {
+            None => format!("{}: no such setting; `run --help` lists them", name.escape_debug()),
+            Some(flag) if names_a_source(flag) => {
+                format!("{name}: a settings file cannot name another; give --{name} or {}", flag.variable())
+            }
+            Some(flag) if flag.of_process && scope == Scope::Component => {
+                format!("{name}: all components share it; move it to the top of the file")
+            }
+            Some(flag) => return Ok(flag),
+        };
+        Err(self.bad(span.clone(), &problem))
     }
 
     /// Returns a value of `flag` whose relative path goes by the file's folder.

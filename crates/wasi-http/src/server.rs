@@ -91,7 +91,7 @@ impl Trigger for HttpServer {
     async fn start(workload: Workload, settings: &Settings, _: HttpCtx) -> tempo_settings::Result<Box<dyn Running>> {
         let config = Arc::new(Config::from_settings(settings)?);
         let component = ServedComponent { workload, max_body: max_body(settings)?, routes: check::routes(settings)? };
-        let served = start(config, vec![component], false)?;
+        let served = start(&config, vec![component], false)?;
         Ok(Box::new(served.running))
     }
 
@@ -107,7 +107,7 @@ impl Trigger for HttpServer {
             let (max_body, routes) = (max_body(&component.settings)?, check::routes(&component.settings)?);
             Ok(ServedComponent { workload: component.workload.clone(), max_body, routes })
         });
-        let served = start(config, served.collect::<Result<_, Error>>()?, true)?;
+        let served = start(&config, served.collect::<Result<_, Error>>()?, true)?;
         // Components without a handler reach the others too.
         components.iter().for_each(|component| component.state.connect_chain(served.chain.clone()));
         Ok(vec![Box::new(served.running)])
@@ -130,7 +130,7 @@ struct StartedServer {
 
 /// Starts the server of `components`, of which there is at least one. In an app, a component without routes gets no requests
 /// from clients.
-fn start(config: Arc<Config>, components: Vec<ServedComponent>, in_app: bool) -> Result<StartedServer, Error> {
+fn start(config: &Arc<Config>, components: Vec<ServedComponent>, in_app: bool) -> Result<StartedServer, Error> {
     let tls = config.tls.as_ref().map(|(cert, key)| Tls::load(cert, key)).transpose()?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     let listener = listen(config.address)?;

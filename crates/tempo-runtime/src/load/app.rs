@@ -149,15 +149,22 @@ impl AppEngines {
             let (shape, limits) = union(members());
             let pool = address_space::of_pool(&shape, instances);
             let fits = kind.allocation == Allocation::OnDemand || pool <= left;
-            let engine = engines.engine(&kind, (&shape, &limits), fits)?;
+            let precompiled = members().any(|file| file.precompiled.is_some());
+            let engine = engines.engine(&kind, (&shape, &limits), (fits, precompiled))?;
             left = left.saturating_sub(pool);
             engines.engines.push((kind, engine));
         }
         Ok(engines)
     }
 
-    /// Creates the engine of one kind. If its pool does not fit, memories are on demand, unless a flag or a file needs a pool.
-    fn engine(&mut self, kind: &EngineKind, (shape, limits): (&Shape, &Limits), fits: bool) -> anyhow::Result<Engine> {
+    /// Creates the engine of one kind. If its pool does not fit, memories are on demand, unless a flag, or code that is compiled
+    /// already, needs a pool.
+    fn engine(
+        &mut self,
+        kind: &EngineKind,
+        (shape, limits): (&Shape, &Limits),
+        (fits, precompiled): (bool, bool),
+    ) -> anyhow::Result<Engine> {
         let options = EngineOptions {
             limits,
             target: kind.target.as_deref(),
@@ -169,8 +176,9 @@ impl AppEngines {
             Some(Ok(engine)) => return Ok(engine),
             Some(Err(error)) => error.downcast::<PoolTooLarge>()?,
         };
-        if self.wanted.is_some() || kind.target.is_some() {
-            let advice = too_large.advice("give --allocation on-demand");
+        if self.wanted.is_some() || precompiled {
+            let fix = if precompiled { "compile its files with" } else { "give" };
+            let advice = too_large.advice(&format!("{fix} --allocation on-demand"));
             return Err(Error::new(ErrorKind::BadConfiguration, too_large.to_string()).with_advice(advice).into());
         }
         let advice = too_large.advice("accept this with --allocation on-demand");

@@ -27,7 +27,7 @@ impl Guest {
     fn append(&mut self, fields: &Resource<FieldMap>, length: usize) -> bool {
         let again = Resource::new_borrow(fields.rep());
         let http = WasiHttpCtxView { hooks: &mut self.hooks, table: &mut self.table, ctx: &mut self.context };
-        let mut view = HttpView { http, held: &mut self.held };
+        let mut view = HttpView::new(http, &mut self.held);
         let appended = view.change(again, field_bytes("x", length), |http, fields| {
             let fields = http.table.get_mut(&fields).unwrap();
             fields.append(http.hooks, "x".into(), vec![b'v'; length])

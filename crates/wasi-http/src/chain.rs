@@ -21,6 +21,7 @@ use tokio::sync::oneshot;
 use wasmtime_wasi_http::{Error, WasiBody};
 
 use self::body::ChainedBody;
+use crate::handlers::Handlers;
 use crate::server::Worker;
 
 thread_local! {
@@ -51,14 +52,16 @@ impl ChainThread {
 /// The components of an app that other components of it reach.
 pub(crate) struct Chain {
     threads: Vec<ChainThread>,
+    /// The way to each component, through its middleware.
+    handlers: BTreeMap<String, Handlers>,
     /// The thread of the next call that does not come from a serving thread.
     next: AtomicUsize,
 }
 
 impl Chain {
-    /// Creates the chain of the serving threads, in the order of their indexes.
-    pub(crate) fn new(threads: Vec<ChainThread>) -> Self {
-        Self { threads, next: AtomicUsize::new(0) }
+    /// Creates the chain of the serving threads, in the order of their indexes, with the way to each component.
+    pub(crate) fn new(threads: Vec<ChainThread>, handlers: BTreeMap<String, Handlers>) -> Self {
+        Self { threads, handlers, next: AtomicUsize::new(0) }
     }
 
     /// Returns the thread for a call: the current one if it is a serving thread.
@@ -86,7 +89,17 @@ pub(crate) struct ChainedAnswer {
 }
 
 impl ChainLink {
-    /// Starts a call of the component `name` with `request`. `body` has the timeout of the answer's body, and what is reserved
+    /// Returns the way to the component `name`.
+    ///
+    /// # Errors
+    ///
+    /// The app has no such component, or the server has not started.
+    pub(crate) fn handlers_of(&self, name: &str) -> Result<Handlers, Error> {
+        let chain = self.chain.as_ref().ok_or(Error::DestinationUnavailable)?;
+        chain.handlers.get(name).cloned().ok_or(Error::DestinationNotFound)
+    }
+
+    /// Starts a call of the first of `handlers` with `request`. `body` has the timeout of the answer's body, and what is reserved
     /// until its end.
     ///
     /// # Errors
@@ -94,10 +107,11 @@ impl ChainLink {
     /// The chain is too long, or the app has no such component.
     pub(crate) fn call(
         &self,
-        name: &str,
+        handlers: &Handlers,
         request: Request<WasiBody>,
         body: (Duration, Option<Reservation>),
     ) -> Result<ChainedAnswer, Error> {
+        let name = handlers.first();
         if self.depth >= MAX_CHAIN_DEPTH {
             tracing::warn!(component = name, "a chain of more than {MAX_CHAIN_DEPTH} calls was cut off");
             return Err(Error::LoopDetected);
@@ -107,7 +121,8 @@ impl ChainLink {
         let worker = worker.upgrade().ok_or(Error::DestinationUnavailable)?;
         let (sender, head) = oneshot::channel();
         // The task ends with its receiver, or with the thread's runtime.
-        drop(thread.runtime.spawn(answer::answer(worker, request, self.depth.saturating_add(1), sender)));
+        let depth = self.depth.saturating_add(1);
+        drop(thread.runtime.spawn(answer::answer(worker, request, (depth, handlers.rest()), sender)));
         Ok(ChainedAnswer { head, body: Some(body) })
     }
 }

@@ -10,6 +10,7 @@ mod dial;
 mod download;
 mod error;
 mod hooks;
+mod next;
 mod peek;
 mod replay;
 mod request;
@@ -22,6 +23,7 @@ mod upload;
 
 pub use config::ClientConfig;
 pub use hooks::Hooks;
+pub(crate) use next::NextHooks;
 #[cfg(feature = "fuzzing")]
 pub(crate) use request::strip;
 pub use send::Client;

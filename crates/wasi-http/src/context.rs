@@ -10,6 +10,7 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView};
 
 use crate::chain::Chain;
+use crate::client::NextHooks;
 use crate::{Client, ClientConfig, HeldBytes, Hooks, HttpView, Policy};
 
 /// Header data of one guest's request or response, in bytes.
@@ -20,6 +21,8 @@ pub struct HttpCtx {
     context: WasiHttpCtx,
     hooks: Hooks,
     held: HeldBytes,
+    /// Sends the requests that middleware passes on, if the component is part of an app.
+    next: Option<NextHooks>,
 }
 
 impl HttpCtx {
@@ -32,7 +35,9 @@ impl HttpCtx {
     pub(crate) fn new(hooks: Hooks, bytes: &ByteBudget) -> Self {
         let mut context = WasiHttpCtx::new();
         context.set_field_size_limit(FIELD_BYTES);
-        Self { context, hooks: hooks.with_budget(bytes), held: HeldBytes::new(bytes) }
+        let hooks = hooks.with_budget(bytes);
+        let next = hooks.is_in_app().then(|| NextHooks::new(hooks.clone()));
+        Self { context, hooks, held: HeldBytes::new(bytes), next }
     }
 
     /// Lets the component reach those of `chain`.
@@ -43,7 +48,7 @@ impl HttpCtx {
     /// Returns the view for a host call.
     pub fn view<'a>(&'a mut self, table: &'a mut ResourceTable) -> HttpView<'a> {
         let http = WasiHttpCtxView { hooks: &mut self.hooks, table, ctx: &mut self.context };
-        HttpView { http, held: &mut self.held }
+        HttpView { http, held: &mut self.held, next: self.next.as_mut() }
     }
 }
 

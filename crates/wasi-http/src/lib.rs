@@ -14,8 +14,10 @@ mod fields;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod handlers;
 mod held;
 mod host_fed;
+mod middleware;
 mod requests;
 mod server;
 mod service;

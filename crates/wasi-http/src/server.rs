@@ -32,6 +32,7 @@ mod watchdog;
 mod worker;
 mod workers;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -62,6 +63,7 @@ use self::threads::ServingThread;
 use self::tls::Tls;
 use self::workers::Workers;
 use crate::chain::{Chain, ChainThread};
+use crate::handlers::Handlers;
 use crate::{HttpCtx, WasiHttp};
 
 /// Length of the listen queue, in connections.
@@ -90,7 +92,8 @@ impl Trigger for HttpServer {
 
     async fn start(workload: Workload, settings: &Settings, _: HttpCtx) -> tempo_settings::Result<Box<dyn Running>> {
         let config = Arc::new(Config::from_settings(settings)?);
-        let component = ServedComponent { workload, max_body: max_body(settings)?, routes: check::routes(settings)? };
+        let (max_body, routes) = (max_body(settings)?, check::routes(settings)?);
+        let component = ServedComponent { workload, max_body, routes, middleware: check::without_app(settings)? };
         let served = start(&config, vec![component], false)?;
         Ok(Box::new(served.running))
     }
@@ -105,7 +108,8 @@ impl Trigger for HttpServer {
         let config = Arc::new(Config::from_settings(&first.settings)?);
         let served = exporting.into_iter().map(|component| {
             let (max_body, routes) = (max_body(&component.settings)?, check::routes(&component.settings)?);
-            Ok(ServedComponent { workload: component.workload.clone(), max_body, routes })
+            let middleware = check::middleware(&component.settings)?;
+            Ok(ServedComponent { workload: component.workload.clone(), max_body, routes, middleware })
         });
         let served = start(&config, served.collect::<Result<_, Error>>()?, true)?;
         // Components without a handler reach the others too.
@@ -120,6 +124,8 @@ struct ServedComponent {
     /// In bytes.
     max_body: u64,
     routes: Vec<Route>,
+    /// The names of the components that get its requests first.
+    middleware: Vec<String>,
 }
 
 /// A server that has started.
@@ -142,6 +148,7 @@ fn start(config: &Arc<Config>, components: Vec<ServedComponent>, in_app: bool) -
         .enumerate()
         .flat_map(|(index, component)| component.routes.iter().map(move |route| (route.clone(), index)));
     let routes: Vec<_> = routes.collect();
+    let (entries, handlers) = entries(&components);
     let router = (in_app || !routes.is_empty()).then(|| Arc::new(Router::new(routes)));
     let (mut threads, mut end_pair, mut chained) = (Vec::new(), Vec::new(), Vec::new());
     for index in 0..config.threads {
@@ -149,8 +156,9 @@ fn start(config: &Arc<Config>, components: Vec<ServedComponent>, in_app: bool) -
             .iter()
             .map(|component| Worker::new(component.workload.clone(), config.clone(), component.max_body).map(Arc::new));
         let workers = workers.collect::<wasmtime::Result<Vec<_>>>().map_err(Error::internal)?;
+        check::check_middleware(&components, &workers)?;
         let server = Server::new(
-            (config.clone(), Workers::new(workers.clone(), router.clone(), in_app)),
+            (config.clone(), Workers::new(workers.clone(), router.clone(), entries.clone(), in_app)),
             (backlog.clone(), tls.clone(), phases.clone()),
         )?;
         let (thread, end) = ServingThread::start(index, server).map_err(Error::internal)?;
@@ -178,7 +186,18 @@ fn start(config: &Arc<Config>, components: Vec<ServedComponent>, in_app: bool) -
         connections: config.connections,
         calls: Box::new(move || components.iter().map(|component| component.workload.admission().running()).sum()),
     };
-    Ok(StartedServer { running, chain: Arc::new(Chain::new(chained)) })
+    Ok(StartedServer { running, chain: Arc::new(Chain::new(chained, handlers)) })
+}
+
+/// Returns where the requests of each component enter, by index and by name.
+fn entries(components: &[ServedComponent]) -> (Arc<[(usize, Option<Handlers>)]>, BTreeMap<String, Handlers>) {
+    let position = |name: &str| components.iter().position(|component| component.workload.name() == name);
+    let handlers: Vec<Handlers> =
+        components.iter().map(|component| Handlers::new(&component.middleware, component.workload.name())).collect();
+    let entry = |(index, handlers): (usize, &Handlers)| (position(handlers.first()).unwrap_or(index), handlers.rest());
+    let entries = handlers.iter().enumerate().map(entry).collect();
+    let names = components.iter().map(|component| component.workload.name().to_owned());
+    (entries, names.zip(handlers).collect())
 }
 
 fn listen(address: SocketAddr) -> Result<TcpListener, Error> {

@@ -8,9 +8,10 @@ use wasmtime_wasi_http::WasiHttpCtxView;
 use wasmtime_wasi_http::p2::bindings as p2;
 use wasmtime_wasi_http::p3::bindings as p3;
 
-use crate::HttpCtx;
+use crate::client::NextHooks;
 use crate::held::{HeldBytes, add_p2_to_linker, add_p3_to_linker};
 use crate::requests::{OutgoingRequests, add_outgoing_handler};
+use crate::{HttpCtx, middleware};
 
 /// The service `wasi:http`: types, and outgoing requests under the egress policy.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +24,8 @@ pub struct HttpView<'a> {
     pub http: WasiHttpCtxView<'a>,
     /// Bytes that the host holds in the resource table.
     pub held: &'a mut HeldBytes,
+    /// Sends the requests that middleware passes on, if the component is part of an app.
+    pub(crate) next: Option<&'a mut NextHooks>,
 }
 
 impl fmt::Debug for HttpView<'_> {
@@ -34,7 +37,7 @@ impl fmt::Debug for HttpView<'_> {
 impl<'a> HttpView<'a> {
     /// Creates the view of a store.
     pub fn new(http: WasiHttpCtxView<'a>, held: &'a mut HeldBytes) -> Self {
-        Self { http, held }
+        Self { http, held, next: None }
     }
 }
 
@@ -48,7 +51,8 @@ impl HasData for WasiHttp {
 }
 
 impl Service for WasiHttp {
-    const INTERFACES: &'static [&'static str] = &["wasi:http/types", "wasi:http/outgoing-handler", "wasi:http/client"];
+    const INTERFACES: &'static [&'static str] =
+        &["wasi:http/types", "wasi:http/outgoing-handler", "wasi:http/client", "wasi:http/handler"];
     const PACKAGES: &'static [&'static str] = &["wasi:http@0.2.12", "wasi:http@0.3.0"];
     const CONCURRENT_PACKAGES: &'static [&'static str] = &["wasi:http@0.3.0"];
 
@@ -68,6 +72,7 @@ impl Service for WasiHttp {
         if linker.engine().get_concurrency_support() {
             p3::http::types::add_to_linker::<T, Host>(linker, http::<T>)?;
             p3::http::client::add_to_linker::<T, OutgoingRequests>(linker, http::<T>)?;
+            middleware::add_to_linker(linker)?;
             add_p3_to_linker(linker)?;
         }
         Ok(())

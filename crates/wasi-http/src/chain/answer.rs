@@ -11,21 +11,23 @@ use tokio::sync::{mpsc, oneshot};
 use wasmtime_wasi_http::WasiBody;
 
 use super::body::{ChainedBody, Chunk};
+use crate::handlers::Handlers;
 use crate::server::{Content, RequestSource, Stream, Worker, begin_span, handle};
 
 /// Frames of a body that wait for the caller.
 const WAITING_FRAMES: usize = 1;
 
-/// Calls the component of `worker` with `request`, at this depth of the chain, and sends its answer to `head`. Ends when the
+/// Calls the component of `worker` with `request`, at this depth of the chain and before these handlers, and sends its answer to `head`. Ends when the
 /// receiver of the head, or the body, is dropped.
 pub(super) async fn answer(
     worker: Arc<Worker>,
     mut request: Request<WasiBody>,
-    depth: usize,
+    (depth, next): (usize, Option<Handlers>),
     mut head: oneshot::Sender<Response<ChainedBody>>,
 ) {
-    let (context, mut span) = begin_span(&worker.metrics, &Scheme::HTTP, &mut request);
-    let source = RequestSource { scheme: Scheme::HTTP, depth };
+    let scheme = request.uri().scheme().cloned().unwrap_or(Scheme::HTTP);
+    let (context, mut span) = begin_span(&worker.metrics, &scheme, &mut request);
+    let source = RequestSource { scheme, depth, next };
     let answered = tokio::select! {
         biased;
         answered = pin!(handle(worker, source, context, request)) => answered,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::ready;
 use std::sync::{Arc, OnceLock};
 
-use http::{Request, Response};
+use http::{Request, Response, Uri};
 use http_body::Body as _;
 use tempo_backend::ByteBudget;
 use tempo_core::ChainDepth;
@@ -18,6 +18,7 @@ use super::send::Client;
 use super::telemetry::{ClientInstruments, ClientSpan};
 use crate::chain::{Chain, ChainLink};
 use crate::egress::Policy;
+use crate::handlers::Handlers;
 use crate::held::{CHUNK_BYTES, P2_BODY_BYTES, header_bytes};
 
 type SendResult = Result<(Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>), Error>;
@@ -33,6 +34,18 @@ pub struct Hooks {
     bytes: Option<ByteBudget>,
     /// `None` if the component is alone in its process.
     app: Option<AppLink>,
+}
+
+/// Where a request goes.
+pub(super) enum Destination {
+    /// To a server.
+    Network,
+    /// To the component that its URL names.
+    Component(ChainLink),
+    /// To the next component after middleware.
+    Next(ChainLink, Handlers),
+    /// Nowhere: there is no app.
+    Nowhere,
 }
 
 /// The link of one store to the components of its app.
@@ -61,6 +74,11 @@ impl Hooks {
     pub(crate) fn in_app(mut self) -> Self {
         self.app = Some(AppLink::default());
         self
+    }
+
+    /// Returns whether the component is part of an app.
+    pub(crate) fn is_in_app(&self) -> bool {
+        self.app.is_some()
     }
 
     /// Lets the stores of the component reach the components of `chain`.
@@ -95,18 +113,26 @@ impl Hooks {
     }
 }
 
-impl WasiHttpHooks for Hooks {
-    /// The client writes the `Host` field itself, from the host that the policy has checked.
-    fn set_host_header(&mut self) -> bool {
-        false
+impl Hooks {
+    /// Returns where an outgoing request to `uri` goes.
+    pub(super) fn destination(&self, uri: &Uri) -> Destination {
+        match &self.app {
+            Some(app) if Policy::names_component(uri) => Destination::Component(app.link()),
+            _ => Destination::Network,
+        }
     }
 
-    fn send_request(
+    /// Returns the destination of a request that middleware passes on.
+    pub(super) fn next(&self, next: Handlers) -> Destination {
+        self.app.as_ref().map_or(Destination::Nowhere, |app| Destination::Next(app.link(), next))
+    }
+
+    /// Begins to send `request`. Called while the guest is polled.
+    pub(super) fn begin(
         &mut self,
+        destination: Destination,
         mut request: Request<WasiBody>,
         options: Option<RequestOptions>,
-        // The component's result for the response is ignored: dropping an unread body closes its connection.
-        _processed: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = SendResult> + Send> {
         let client = self.client.clone();
         // The request is in memory already, so it does not wait for budget.
@@ -117,13 +143,16 @@ impl WasiHttpHooks for Hooks {
         // Started here: where the request is polled, another guest may be current.
         let telemetry = (&self.telemetry, self.instruments.as_ref());
         let span = ClientSpan::begin(telemetry, current().as_deref(), client.policy(), &mut request);
-        let app = self.app.as_ref().filter(|_| Policy::names_component(request.uri()));
-        // Read here: the call may have ended when the future is polled.
-        let link = app.map(|app| ChainLink { chain: app.chain.get().cloned(), depth: app.depth.get() });
         Box::new(async move {
-            let sent = match link {
-                None => client.send_reserved(request, options, reserved).await,
-                Some(link) => Box::pin(client.send_to_component(link, request, options, reserved)).await,
+            let sent = match destination {
+                Destination::Network => client.send_reserved(request, options, reserved).await,
+                Destination::Component(link) => {
+                    Box::pin(client.send_to_component(link, request, options, reserved)).await
+                }
+                Destination::Next(link, next) => {
+                    Box::pin(client.send_to_next(link, next, request, options, reserved)).await
+                }
+                Destination::Nowhere => Err(Error::DestinationNotFound),
             };
             if let Some(span) = span {
                 span.end(sent.as_ref().map(|(response, _)| response.status()));
@@ -131,6 +160,31 @@ impl WasiHttpHooks for Hooks {
             let (response, transmission) = sent?;
             Ok((response, Box::new(transmission) as Box<_>))
         })
+    }
+}
+
+impl AppLink {
+    /// Returns the link of the call that runs now. Its depth is read here: the call may have ended when a request is polled.
+    fn link(&self) -> ChainLink {
+        ChainLink { chain: self.chain.get().cloned(), depth: self.depth.get() }
+    }
+}
+
+impl WasiHttpHooks for Hooks {
+    /// The client writes the `Host` field itself, from the host that the policy has checked.
+    fn set_host_header(&mut self) -> bool {
+        false
+    }
+
+    fn send_request(
+        &mut self,
+        request: Request<WasiBody>,
+        options: Option<RequestOptions>,
+        // The component's result for the response is ignored: dropping an unread body closes its connection.
+        _processed: Box<dyn Future<Output = Result<(), Error>> + Send>,
+    ) -> Box<dyn Future<Output = SendResult> + Send> {
+        let destination = self.destination(request.uri());
+        self.begin(destination, request, options)
     }
 
     fn p2_outgoing_body_chunk_size(&mut self) -> usize {

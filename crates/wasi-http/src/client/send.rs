@@ -26,8 +26,9 @@ use super::request::{prepare, prepare_for};
 use super::transmission::Transmission;
 use super::upload::{Progress, Upload};
 use crate::chain::ChainLink;
-use crate::egress::Policy;
+use crate::egress::{Policy, Target};
 use crate::fields::remove_named_by_connection;
+use crate::handlers::Handlers;
 
 /// Flow-control window of an HTTP/2 response, in bytes; hyper's default of 2 MiB is too much for many at once.
 const STREAM_WINDOW: u32 = 256 * 1024;
@@ -150,19 +151,48 @@ impl Client {
         options: Option<RequestOptions>,
         reserved: Option<Reservation>,
     ) -> Result<(Response<WasiBody>, Transmission), Error> {
+        let (name, target) = self.0.policy.permit_component(request.uri())?;
+        let handlers = link.handlers_of(&name)?;
+        self.send_in_app(link, handlers, target, request, options, reserved).await
+    }
+
+    /// Passes the request of middleware on to the first of `next`, in memory.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send). No grant is needed: the app puts the components in this order.
+    pub(super) async fn send_to_next(
+        &self,
+        link: ChainLink,
+        next: Handlers,
+        request: Request<WasiBody>,
+        options: Option<RequestOptions>,
+        reserved: Option<Reservation>,
+    ) -> Result<(Response<WasiBody>, Transmission), Error> {
+        let target = self.0.policy.next_handler(request.uri())?;
+        self.send_in_app(link, next, target, request, options, reserved).await
+    }
+
+    async fn send_in_app(
+        &self,
+        link: ChainLink,
+        handlers: Handlers,
+        target: Target,
+        request: Request<WasiBody>,
+        options: Option<RequestOptions>,
+        reserved: Option<Reservation>,
+    ) -> Result<(Response<WasiBody>, Transmission), Error> {
         let timeouts = Timeouts::new(&self.0.config, options);
         let progress = Progress::new();
         if request.method() == Method::CONNECT {
             return Err(Error::HttpRequestMethodInvalid);
         }
-        let (name, target) = self.0.policy.permit_component(request.uri())?;
         let authority = target.authority();
         let (mut request, mut transmission) = prepare_for(target, request, Arc::clone(&progress)).await?;
         let host = HeaderValue::try_from(authority).map_err(|_| Error::HttpRequestUriInvalid)?;
         // From the URL that the policy has checked: the component cannot forge it.
         request.headers_mut().insert(HOST, host);
         let request = request.map(|upload| upload.map_err(|_| Error::HttpProtocolError).boxed_unsync());
-        let mut answer = link.call(&name, request, (timeouts.between_bytes, reserved))?;
+        let mut answer = link.call(&handlers, request, (timeouts.between_bytes, reserved))?;
         let mut response = answered(&mut answer, &mut transmission, &progress, timeouts).await??;
         remove_named_by_connection(response.headers_mut());
         Ok((response.map(BodyExt::boxed_unsync), transmission))

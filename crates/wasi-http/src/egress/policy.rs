@@ -100,6 +100,15 @@ impl Policy {
         Err(Denied::Ungranted { origin: origin.to_string() })
     }
 
+    /// Returns the target of a request to `uri` that middleware passes on. It stays in the app, so no grant is needed.
+    ///
+    /// # Errors
+    /// The URL has no valid scheme and host.
+    pub(crate) fn next_handler(&self, uri: &Uri) -> Result<Target, Denied> {
+        let origin = Origin::of(uri)?;
+        Ok(Target { origin, literal: false, prior_knowledge: false, policy: self.clone() })
+    }
+
     /// Returns whether the host of `uri` stands for a component of the app.
     pub(crate) fn names_component(uri: &Uri) -> bool {
         Origin::of(uri).is_ok_and(|origin| origin.component().is_some())

@@ -1,14 +1,18 @@
 //! Checks the routes of an app, and which of its components reach which.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use tempo_core::{AppCheck, ComponentOutline, MAX_CHAIN_DEPTH};
-use tempo_settings::{Error, FlagValue as _, Settings, Value};
+use tempo_settings::{Error, ErrorKind, FlagValue as _, Settings, Value};
 
-use super::config::ROUTE;
+use super::ServedComponent;
+use super::config::{MIDDLEWARE, ROUTE};
 use super::route::Route;
+use super::worker::Worker;
 use crate::backend::ALLOW;
 use crate::egress::{ComponentGrant, component_grant};
+use crate::middleware::HANDLER;
 
 /// Reads the routes of a component.
 ///
@@ -19,18 +23,78 @@ pub(super) fn routes(settings: &Settings) -> Result<Vec<Route>, Error> {
     settings.all(&ROUTE)
 }
 
+/// Reads the middleware of a component of an app, which [`check`] has found in the app.
+///
+/// # Errors
+///
+/// A value cannot be read.
+pub(super) fn middleware(settings: &Settings) -> Result<Vec<String>, Error> {
+    settings.all(&MIDDLEWARE)
+}
+
+/// Refuses middleware of a component that is not part of an app.
+///
+/// # Errors
+///
+/// The setting has a value.
+pub(super) fn without_app(settings: &Settings) -> Result<Vec<String>, Error> {
+    match settings.is_set(&MIDDLEWARE) {
+        true => {
+            Err(settings.invalid(&MIDDLEWARE, "only a component of an app has middleware; declare both in tempo.toml"))
+        }
+        false => Ok(Vec::new()),
+    }
+}
+
+/// Checks that the middleware of `components` passes requests on.
+///
+/// # Errors
+///
+/// A component does not import the handler.
+pub(super) fn check_middleware(components: &[ServedComponent], workers: &[Arc<Worker>]) -> Result<(), Error> {
+    for name in components.iter().flat_map(|component| &component.middleware) {
+        let worker = workers.iter().find(|worker| worker.workload().name() == name);
+        if !worker.is_some_and(|worker| worker.instances.export().is_middleware()) {
+            let message = format!("{name}: it is middleware of another component, and does not import {HANDLER}");
+            return Err(Error::new(ErrorKind::BadComponent, message));
+        }
+    }
+    Ok(())
+}
+
+/// Finds middleware that the app does not have or that exports no handler. Returns the components that are middleware of others.
+fn check_middleware_names(app: &[ComponentOutline<'_>], errors: &mut Vec<Error>) -> BTreeSet<usize> {
+    let mut used = BTreeSet::new();
+    for component in app {
+        for value in component.settings.raw_values(&MIDDLEWARE) {
+            let mut invalid = |problem: &str| errors.push(value.invalid(&MIDDLEWARE, problem));
+            match app.iter().position(|other| other.name == value.text) {
+                Some(_) if value.text == component.name => invalid("a component is not its own middleware"),
+                Some(index) if app.get(index).is_some_and(|other| other.exports) => {
+                    used.insert(index);
+                }
+                Some(_) => invalid(&format!("the component {} exports no HTTP handler", value.text)),
+                None => invalid("the app has no such component; declare it"),
+            }
+        }
+    }
+    used
+}
+
 /// Checks the routes and the grants of all components of an app.
 pub(super) fn check(app: &[ComponentOutline<'_>]) -> AppCheck {
     let mut check = AppCheck::default();
     let reached: Vec<BTreeSet<usize>> = app.iter().map(|component| grants(app, component, &mut check.errors)).collect();
     check_routes(app, &mut check.errors);
+    let used = check_middleware_names(app, &mut check.errors);
     for (index, component) in app.iter().enumerate().filter(|(_, component)| component.exports) {
         let by_another = |(from, targets): (usize, &BTreeSet<usize>)| from != index && targets.contains(&index);
-        if component.settings.is_set(&ROUTE) || reached.iter().enumerate().any(by_another) {
+        if component.settings.is_set(&ROUTE) || used.contains(&index) || reached.iter().enumerate().any(by_another) {
             check.reachable.push(component.name.to_owned());
         }
     }
-    check.chain_depth = longest_chain(&reached);
+    let (reached, middleware) = with_middleware(app, &reached);
+    check.chain_depth = longest_chain(&reached, &middleware);
     check.advice = Some("add route = \"/*\", or http://NAME.tempo.internal to the allow-http of its caller");
     check
 }
@@ -85,18 +149,30 @@ fn grants(app: &[ComponentOutline<'_>], caller: &ComponentOutline<'_>, errors: &
     targets
 }
 
-/// Returns the number of calls in the longest chain; the maximum if components can call each other in a circle.
-fn longest_chain(reached: &[BTreeSet<usize>]) -> usize {
+/// Returns the components that each one and its middleware may call, and how much middleware it has.
+fn with_middleware(app: &[ComponentOutline<'_>], reached: &[BTreeSet<usize>]) -> (Vec<BTreeSet<usize>>, Vec<usize>) {
+    let of_component = |(component, own): (&ComponentOutline<'_>, &BTreeSet<usize>)| {
+        let values = component.settings.raw_values(&MIDDLEWARE);
+        let index = |value: &Value| app.iter().position(|other| other.name == value.text);
+        let others = values.iter().filter_map(index).filter_map(|index| reached.get(index)).flatten();
+        (own.iter().chain(others).copied().collect(), values.len())
+    };
+    app.iter().zip(reached).map(of_component).unzip()
+}
+
+/// Returns the number of calls in the longest chain after the first, with those of `middleware`, of which each component has so
+/// much; the maximum if components can call each other in a circle.
+fn longest_chain(reached: &[BTreeSet<usize>], middleware: &[usize]) -> usize {
     // The longest chain from each component with at most so many calls; it grows without end in a circle.
-    let mut longest = vec![0_usize; reached.len()];
+    let mut longest = middleware.to_vec();
     for _ in 0..MAX_CHAIN_DEPTH {
-        let after = |targets: &BTreeSet<usize>| {
+        let after = |(targets, own): (&BTreeSet<usize>, &usize)| {
             let longest = targets.iter().filter_map(|target| longest.get(*target)).max();
-            longest.map_or(0, |longest| longest.saturating_add(1))
+            own.saturating_add(longest.map_or(0, |longest| longest.saturating_add(1)))
         };
-        longest = reached.iter().map(after).collect();
+        longest = reached.iter().zip(middleware).map(after).collect();
     }
-    longest.into_iter().max().unwrap_or(0)
+    longest.into_iter().max().unwrap_or(0).min(MAX_CHAIN_DEPTH)
 }
 
 #[cfg(test)]

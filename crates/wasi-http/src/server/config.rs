@@ -26,6 +26,12 @@ pub(crate) const ROUTE: Flag = Flag::new(
     "Requests that the component gets, such as /api/* or example.com/{id} [default: all, or none as part of an app]",
 )
 .repeatable();
+pub(crate) const MIDDLEWARE: Flag = Flag::new(
+    "middleware",
+    "NAME",
+    "Components of the app that get the requests of this one first and pass them on, the outermost first",
+)
+.repeatable();
 const THREADS: Flag =
     Flag::new("http-threads", "N", "Threads that serve connections [default: one a processor]").of_process();
 const CONNECTIONS: Flag = Flag::new("max-connections", "N", "Connections at once").default("1000").of_process();
@@ -95,6 +101,7 @@ impl Config {
         CERT,
         KEY,
         ROUTE,
+        MIDDLEWARE,
         THREADS,
         CONNECTIONS,
         HEADER_TIMEOUT,

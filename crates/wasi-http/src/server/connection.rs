@@ -194,7 +194,7 @@ async fn answer(connection: &Connection, in_flight: InFlight, mut request: Reque
     let too_many_headers = request.headers().len() > server.config.headers;
     fields::receive(&mut request);
     let selected = server.workers.select(&request);
-    let metrics = selected.as_ref().map_or(&server.metrics, |worker| &worker.metrics);
+    let metrics = selected.as_ref().map_or(&server.metrics, |(worker, _)| &worker.metrics);
     let (context, mut span) = telemetry::begin(metrics, scheme, &mut request);
     let answered = if !admitted {
         server.telemetry.count_limit_hit("max-connections");
@@ -206,7 +206,9 @@ async fn answer(connection: &Connection, in_flight: InFlight, mut request: Reque
         Err(Refusal::Overloaded)
     } else {
         match selected {
-            Ok(worker) => pin!(request::handle(worker.clone(), Source::client(scheme), context, request)).await,
+            Ok((worker, next)) => {
+                pin!(request::handle(worker.clone(), Source::client(scheme, next), context, request)).await
+            }
             Err(refusal) => Err(refusal),
         }
     };

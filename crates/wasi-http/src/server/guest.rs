@@ -13,13 +13,19 @@ use wasmtime_wasi_http::handler::{Proxy, ProxyPre};
 use wasmtime_wasi_http::{FieldMap, WasiBody, p2, p3};
 
 use super::quiescence::Quiescence;
+use crate::handlers::Handlers;
 use crate::service::http;
+use crate::{WasiHttp, middleware};
 
 /// A guest's response, or the error code that it returned.
 pub(crate) type Answer = Result<http::Response<WasiBody>, String>;
 
 /// The exported handler, ready for instantiation.
-pub(crate) struct Handler(ProxyPre<StoreData>);
+pub(crate) struct Handler {
+    proxy: ProxyPre<StoreData>,
+    /// Whether it passes requests on: it imports the handler of WASI 0.3.
+    is_middleware: bool,
+}
 
 /// A request for the handler, and the channels through which it answers.
 pub(crate) struct HandlerCall {
@@ -27,6 +33,8 @@ pub(crate) struct HandlerCall {
     pub(crate) end: CallEnd,
     /// The number of calls that wait for this one in a row.
     pub(crate) depth: usize,
+    /// The components that it is passed on to.
+    pub(crate) next: Option<Handlers>,
 }
 
 /// The exchange's end of the channels to its call.
@@ -61,15 +69,22 @@ impl Handler {
     ///
     /// The component exports neither.
     pub(crate) fn find(component: &InstancePre<StoreData>) -> wasmtime::Result<Self> {
-        match p3::bindings::ServicePre::new(component.clone()) {
-            Ok(service) => Ok(Self(ProxyPre::P3(service))),
-            Err(_) => p2::bindings::ProxyPre::new(component.clone()).map(|proxy| Self(ProxyPre::P2(proxy))),
-        }
+        let is_middleware = middleware::is_imported(component);
+        let proxy = match p3::bindings::ServicePre::new(component.clone()) {
+            Ok(service) => ProxyPre::P3(service),
+            Err(_) => ProxyPre::P2(p2::bindings::ProxyPre::new(component.clone())?),
+        };
+        Ok(Self { proxy, is_middleware })
+    }
+
+    /// Returns whether the component passes requests on.
+    pub(crate) fn is_middleware(&self) -> bool {
+        self.is_middleware
     }
 
     /// Returns whether the component exports the handler of 0.3.
     pub(crate) fn is_p3(&self) -> bool {
-        matches!(self.0, ProxyPre::P3(_))
+        matches!(self.proxy, ProxyPre::P3(_))
     }
 }
 
@@ -79,13 +94,18 @@ impl Export for Handler {
     type Response = ();
 
     async fn instantiate(&self, store: &mut Store<StoreData>) -> wasmtime::Result<Proxy> {
-        self.0.instantiate_async(store).await
+        self.proxy.instantiate_async(store).await
     }
 
     /// Sends the answer through the channel, and completes when the guest's tasks have ended.
     async fn call(&self, instance: Instance<'_, Proxy>, call: HandlerCall) -> wasmtime::Result<()> {
-        let HandlerCall { request, end, depth } = call;
+        let HandlerCall { request, end, depth, next } = call;
         instance.store.data().depth.set(depth);
+        if self.is_middleware
+            && let Some(hooks) = instance.store.data_mut().service::<WasiHttp>().next
+        {
+            hooks.set(next);
+        }
         match instance.guest {
             Proxy::P2(proxy) => call_p2(instance.store, proxy, request, end.answer).await,
             Proxy::P3(service) => call_p3(instance.store, service, request, end, instance.meter).await,

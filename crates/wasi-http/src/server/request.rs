@@ -20,6 +20,7 @@ use super::guest::{HandlerCall, end_pair};
 use super::reply::Refusal;
 use super::upload;
 use super::worker::Worker;
+use crate::handlers::Handlers;
 
 /// How often a pending body is polled again before the response is streamed: a guest needs one or two turns of its event
 /// loop to write available data.
@@ -34,12 +35,14 @@ pub(crate) struct Source {
     pub(crate) scheme: Scheme,
     /// The number of calls that wait for its answer in a row: 0 for a client's request.
     pub(crate) depth: usize,
+    /// The components that it is passed on to.
+    pub(crate) next: Option<Handlers>,
 }
 
 impl Source {
-    /// A client of the server.
-    pub(crate) fn client(scheme: &Scheme) -> Self {
-        Self { scheme: scheme.clone(), depth: 0 }
+    /// A client of the server, whose request is passed on to `next`.
+    pub(crate) fn client(scheme: &Scheme, next: Option<Handlers>) -> Self {
+        Self { scheme: scheme.clone(), depth: 0, next }
     }
 }
 
@@ -64,7 +67,7 @@ where
         return Err(Refusal::NotImplemented);
     }
     let uri = std::mem::take(&mut head.uri);
-    head.uri = absolute(source.scheme, uri, &head).ok_or(Refusal::BadRequest)?;
+    head.uri = absolute(source.scheme.clone(), uri, &head).ok_or(Refusal::BadRequest)?;
     let (body, upload_failure) =
         upload::limited(body, worker.max_body, worker.config.headers).ok_or(Refusal::BodyTooLarge)?;
     let failed = |error: CallError| refuse(instances, context.as_ref(), &error);
@@ -72,7 +75,8 @@ where
     let permit = permit.map_err(|overloaded| failed(overloaded.into()))?;
     let (exchange_end, end) = end_pair();
     let (to_head, version) = (head.method == Method::HEAD, head.version);
-    let call = HandlerCall { request: Request::from_parts(head, body), end, depth: source.depth };
+    let Source { depth, next, .. } = source;
+    let call = HandlerCall { request: Request::from_parts(head, body), end, depth, next };
     let call = instances.begin(permit, deadline, context.clone(), call).map_err(failed)?;
     let mut exchange = Exchange::new(instances.clone(), call, context, exchange_end, to_head, upload_failure);
     let mut head = poll_fn(|cx| exchange.poll_answer(cx)).await?;
@@ -90,7 +94,7 @@ where
         Content::full(join(ahead.frames))
     } else {
         exchange.unread(ahead.frames);
-        exchange.begin_stream(source.depth == 0).await?;
+        exchange.begin_stream(depth == 0).await?;
         let (content, stream) = Content::stream(exchange);
         worker.track(&stream);
         content

@@ -1,0 +1,54 @@
+//! `NextHooks`: sends the requests that middleware passes on to the next component.
+
+use http::{Request, Response};
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
+
+use super::hooks::Hooks;
+use crate::handlers::Handlers;
+use crate::held::CHUNK_BYTES;
+
+/// The hooks of `wasi:http/handler` as an import, in one store.
+pub(crate) struct NextHooks {
+    hooks: Hooks,
+    /// The components after this one. `None` if a call has not passed through the middleware of another component.
+    next: Option<Handlers>,
+}
+
+impl NextHooks {
+    /// Creates the hooks of a store whose outgoing requests are sent by `hooks`.
+    pub(crate) fn new(hooks: Hooks) -> Self {
+        Self { hooks, next: None }
+    }
+
+    /// Sets the components that are left after this one, for the call that begins.
+    pub(crate) fn set(&mut self, next: Option<Handlers>) {
+        self.next = next;
+    }
+}
+
+impl WasiHttpHooks for NextHooks {
+    fn set_host_header(&mut self) -> bool {
+        false
+    }
+
+    /// Sends to the next component or, if there is none, as an outgoing request under the egress policy.
+    fn send_request(
+        &mut self,
+        request: Request<WasiBody>,
+        options: Option<RequestOptions>,
+        _processed: Box<dyn Future<Output = Result<(), Error>> + Send>,
+    ) -> Box<
+        dyn Future<Output = Result<(Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>), Error>>
+            + Send,
+    > {
+        let destination = match &self.next {
+            Some(next) => self.hooks.next(next.clone()),
+            None => self.hooks.destination(request.uri()),
+        };
+        self.hooks.begin(destination, request, options)
+    }
+
+    fn p3_outgoing_body_chunk_size(&mut self) -> usize {
+        CHUNK_BYTES
+    }
+}

@@ -1,0 +1,46 @@
+//! Middleware: links `wasi:http/handler` of WASI 0.3 as an import, which passes a request on to the next component.
+
+use tempo_core::{Provide, StoreData};
+use wasmtime::component::{InstancePre, Linker, Resource};
+use wasmtime_wasi_http::p3::bindings::http::client::HostWithStore as _;
+use wasmtime_wasi_http::p3::bindings::http::types::ErrorCode;
+use wasmtime_wasi_http::p3::{Request, Response};
+use wasmtime_wasi_http::{WasiHttp as Host, WasiHttpCtxView};
+
+use crate::{HttpView, WasiHttp};
+
+/// The interface that middleware imports and exports.
+pub(crate) const HANDLER: &str = "wasi:http/handler@0.3.0";
+
+/// Returns whether `component` imports the interface.
+pub(crate) fn is_imported(component: &InstancePre<StoreData>) -> bool {
+    let component = component.component();
+    let ty = component.component_type();
+    ty.imports(component.engine()).any(|(name, _)| name.starts_with("wasi:http/handler@0.3."))
+}
+
+/// Links the interface.
+pub(crate) fn add_to_linker<T: Provide<WasiHttp>>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+    type Outcome = Result<Resource<Response>, ErrorCode>;
+    let mut instance = linker.instance(HANDLER)?;
+    instance.func_wrap_concurrent("handle", |accessor, (request,): (Resource<Request>,)| {
+        Box::pin(async move {
+            // The function differs from that of `wasi:http/client` only in where the request goes: that is, in the hooks.
+            let host = accessor.with_getter::<Host>(next::<T>);
+            let outcome: Outcome = match Host::send(&host, request).await {
+                Ok(response) => Ok(response),
+                Err(error) => Err(error.downcast()?),
+            };
+            Ok((outcome,))
+        })
+    })
+}
+
+/// Returns the view whose hooks send to the next component. Without one, it is that of outgoing requests.
+fn next<T: Provide<WasiHttp>>(data: &mut T) -> WasiHttpCtxView<'_> {
+    let HttpView { http, next, .. } = T::provide(data);
+    match next {
+        Some(hooks) => WasiHttpCtxView { hooks, table: http.table, ctx: http.ctx },
+        None => http,
+    }
+}

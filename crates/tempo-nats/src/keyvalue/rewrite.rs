@@ -59,6 +59,8 @@ impl NatsKeyValue {
         let expiry = Expiry::of(&message).ok_or_else(malformed)?;
         if let Expiry::At(_) = expiry {
             let now = self.clock.now(&self.connection, &self.bucket).await?;
+            // The clock is inaccurate by half a round trip. The rest of a lifetime is never more than all of it.
+            let now = now.max(message.time.into());
             // The server removes an entry up to a second late.
             if expiry.has_ended(now) {
                 return Ok(None);

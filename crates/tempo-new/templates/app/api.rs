@@ -6,7 +6,8 @@ use wasip3::exports::http::handler::Guest;
 use wasip3::http::client;
 use wasip3::http::types::{self, ErrorCode};
 use wasip3::http_compat::{
-    http_from_wasi_request, http_from_wasi_response, http_into_wasi_request, http_into_wasi_response,
+    http_from_wasi_request, http_from_wasi_response, http_into_wasi_request,
+    http_into_wasi_response,
 };
 
 struct Component;
@@ -30,18 +31,29 @@ async fn answer(path: &str, headers: &HeaderMap) -> Result<Response<String>, Err
         return Ok(response(status, "a valid token is needed\n".to_owned()));
     }
     let item = item(path);
-    let (status, price) = send(Request::get(format!("http://pricing.tempo.internal/{item}"))).await?;
+    let (status, price) = send(Request::get(format!(
+        "http://pricing.tempo.internal/{item}"
+    )))
+    .await?;
     Ok(response(status, price))
 }
 
 /// Sends a request without a body, and returns the status and the text of the response.
 async fn send(request: http::request::Builder) -> Result<(StatusCode, String), ErrorCode> {
     let failed = |error: String| ErrorCode::InternalError(Some(error));
-    let request = request.body(Full::<&[u8]>::default()).map_err(|error| failed(error.to_string()))?;
+    let request = request
+        .body(Full::<&[u8]>::default())
+        .map_err(|error| failed(error.to_string()))?;
     let response = client::send(http_into_wasi_request(request)?).await?;
     let (parts, body) = http_from_wasi_response(response)?.into_parts();
-    let body = body.collect().await.map_err(|error| failed(format!("{error:?}")))?;
-    Ok((parts.status, String::from_utf8_lossy(&body.to_bytes()).into_owned()))
+    let body = body
+        .collect()
+        .await
+        .map_err(|error| failed(format!("{error:?}")))?;
+    Ok((
+        parts.status,
+        String::from_utf8_lossy(&body.to_bytes()).into_owned(),
+    ))
 }
 
 fn response(status: StatusCode, text: String) -> Response<String> {

@@ -20,7 +20,9 @@ impl Guest for Component {
 }
 
 fn check(headers: &HeaderMap, token: &str) -> StatusCode {
-    let given = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let given = headers
+        .get(AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
     match given.and_then(|value| value.strip_prefix("Bearer ")) {
         // Without a token in the environment, none is valid.
         Some(given) if !token.is_empty() && given == token => StatusCode::OK,

@@ -74,6 +74,27 @@ fn a_command_line_that_is_malformed() {
 }
 
 #[test]
+fn a_project_that_cannot_be_created() {
+    tempo(&["new"], &expect![""]);
+    tempo(&["new", "My_App"], &expect![""]);
+    tempo(&["new", "below/test"], &expect![""]);
+    tempo(&["new", ".."], &expect![""]);
+    tempo(&["new", "app", "--template", "cobol"], &expect![""]);
+    tempo(&["new", "app", "--settings", "tempo.toml"], &expect![""]);
+    tempo(&["add", "api"], &expect![""]);
+    tempo(&["add", "api", "--template", "middleware"], &expect![""]);
+    let with = |text: &str, expected: &Expect| {
+        check(&Run::tempo(["add", "api"]).with_file("tempo.toml", text).finish(), &[], expected);
+    };
+    with("addr = \"127.0.0.1:0\"", &expect![""]);
+    with("name = \"shop\"\n[component.api]", &expect![""]);
+    with("name = \"shop\"\n[component", &expect![""]);
+    with("name = \"shop\"\ncomponent = {}", &expect![""]);
+    let long = "a".repeat(64);
+    tempo(&["add", &long], &expect![""]);
+}
+
+#[test]
 fn a_command_line_of_messages_that_is_malformed() {
     tempo(&["messages", "bury"], &expect!["64: error: unrecognized subcommand 'bury'; see --help"]);
     tempo(

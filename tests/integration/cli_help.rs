@@ -8,7 +8,7 @@ use crate::support::Run;
 
 /// The programs, each with its commands.
 const COMMANDS: &[(&str, &[&[&str]])] = &[
-    ("tempo", &[&[], &["run"], &["compile"], &["inspect"], &["messages"]]),
+    ("tempo", &[&[], &["run"], &["compile"], &["inspect"], &["add"], &["messages"], &["new"]]),
     ("tempo-http", &[&[], &["run"], &["compile"], &["inspect"]]),
     ("tempo-worker", &[&[], &["run"], &["compile"], &["inspect"], &["messages"]]),
 ];

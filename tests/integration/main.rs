@@ -62,6 +62,7 @@ mod messaging_dispositions;
 mod messaging_errors;
 mod messaging_ledger;
 mod messaging_restart;
+mod new;
 mod objects;
 mod open_files;
 mod otel;

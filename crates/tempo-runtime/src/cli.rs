@@ -85,7 +85,11 @@ pub(crate) fn parse<'a>(
     };
     let sources = Sources { groups, tools };
     if let Some(tool) = tools.iter().find(|tool| tool.command.get_name() == name) {
-        let loaded = LoadedSettings::load(innermost(matches), sources)?;
+        // A tool without flags reads no settings: those of the working directory may be what it extends.
+        let loaded = match tool.flags.is_empty() {
+            true => LoadedSettings::default(),
+            false => LoadedSettings::load(innermost(matches), sources)?,
+        };
         return Ok(Some((Action::Tool { tool, matches: matches.clone() }, loaded)));
     }
     let component = matches.get_one::<PathBuf>("component").cloned();
@@ -167,6 +171,9 @@ pub(crate) fn command(
 
 /// Returns the command of a tool. Its flags may precede or follow the name of a subcommand.
 fn tool_command(tool: &ToolEntry) -> Command {
+    if tool.flags.is_empty() {
+        return tool.command.clone();
+    }
     let mut flags = tool.flags.clone();
     // Several backends may list the same flag.
     let mut seen = BTreeSet::new();

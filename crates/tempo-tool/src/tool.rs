@@ -63,7 +63,8 @@ pub trait Tool: Send + Sync + 'static {
     /// the subcommand of the runtime: `messages`.
     fn command() -> Command;
 
-    /// Returns the flags that the tool reads. They have the same meaning as for `run`.
+    /// Returns the flags that the tool reads. They have the same meaning as for `run`. A tool without flags reads no settings,
+    /// and its command has none of the general flags, such as `--settings`.
     fn flags() -> Vec<Flag>;
 
     /// Runs the command with the arguments in `matches`, and writes its result to `output`. Implementations escape the data

@@ -1,6 +1,7 @@
 //! `tempo`: a runtime with every service there is.
 
 use tempo_nats::{NatsBlobstore, NatsKeyValue, NatsMessaging};
+use tempo_new::{Add, New};
 use tempo_wasi_blobstore::{self as blobstore, Azure, BlobstoreBackends, GoogleCloud, S3, WasiBlobstore};
 use tempo_wasi_config::{Variables, WasiConfig};
 use tempo_wasi_http::{HttpClient, HttpServer, WasiHttp};
@@ -28,5 +29,5 @@ tempo_runtime::runtime! {
         WasiOtel = HostTelemetry,
     },
     triggers: [HttpServer, KeyValueWatcher, MessageConsumer],
-    tools: [Messages<Brokers>],
+    tools: [Add, Messages<Brokers>, New],
 }

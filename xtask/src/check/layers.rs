@@ -21,6 +21,7 @@ enum Layer {
     Export,
     Dashboard,
     Tool,
+    Scaffold,
     Backend,
     Domain,
     Server,
@@ -44,6 +45,7 @@ impl Layer {
             ["crates", "tempo-otlp"] => Self::Export,
             ["crates", "tempo-dashboard"] => Self::Dashboard,
             ["crates", "tempo-tool"] => Self::Tool,
+            ["crates", "tempo-new"] => Self::Scaffold,
             ["crates", "tempo-backend"] => Self::Backend,
             ["crates", "keyvalue" | "blobstore" | "messaging"] => Self::Domain,
             ["crates", "tempo-nats"] => Self::Server,
@@ -65,6 +67,7 @@ impl Layer {
         match self {
             Self::Settings | Self::Xtask => &[],
             Self::Telemetry | Self::Tool => &[Self::Settings],
+            Self::Scaffold => &[Self::Settings, Self::Tool],
             Self::Dashboard => &[Self::Settings, Self::Telemetry, Self::Export],
             Self::Export | Self::Backend => &[Self::Settings, Self::Telemetry],
             Self::Domain => &[Self::Settings, Self::Telemetry, Self::Backend],
@@ -75,7 +78,7 @@ impl Layer {
                 &[Self::Settings, Self::Telemetry, Self::Export, Self::Dashboard, Self::Tool, Self::Backend, Self::Core]
             }
             Self::Sdk | Self::Guest => &[Self::Sdk],
-            Self::Program => &[Self::Runtime, Self::Core, Self::Service, Self::Domain, Self::Server],
+            Self::Program => &[Self::Runtime, Self::Scaffold, Self::Core, Self::Service, Self::Domain, Self::Server],
             // Tests and fuzz targets reach every layer.
             Self::Tests | Self::Fuzz => &[
                 Self::Settings,

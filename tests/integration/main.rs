@@ -8,6 +8,7 @@ mod allowed_topics;
 mod apps;
 mod apps_chain;
 mod apps_imports;
+mod apps_middleware;
 mod blobstore;
 mod blobstore_copies;
 mod blobstore_large;

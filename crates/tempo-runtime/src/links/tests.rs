@@ -1,3 +1,5 @@
+//! Tests of calls between components, on engines with and without concurrency support.
+
 use std::sync::Arc;
 
 use tempo_backend::ByteBudget;

@@ -1,0 +1,130 @@
+//! Components that stand before another one.
+
+use crate::apps::{app, manifest};
+use crate::support::{Client, Response, get};
+
+/// An app in which requests pass through `outer` and `inner` to `api`.
+fn through(api: &str, of_api: &str, of_middleware: &str) -> String {
+    let api_lines = format!("route = \"/*\"\nmiddleware = [\"outer\", \"inner\"]\n{of_api}");
+    let middleware = |name: &str| format!("env = {{ NAME = \"{name}\" }}\n{of_middleware}");
+    manifest(
+        "",
+        &[("api", api, &api_lines), ("outer", "auth", &middleware("outer")), ("inner", "auth", &middleware("inner"))],
+    )
+}
+
+fn via(response: &Response) -> Vec<String> {
+    response.headers.iter().filter(|(name, _)| name == "via").map(|(_, value)| value.clone()).collect()
+}
+
+#[test]
+fn a_request_passes_through_all_components_in_order() {
+    for api in ["hello", "hello-p2"] {
+        let server = app(&through(api, "", "")).serve();
+        for _ in 0..3 {
+            let response = get(server.address, "/");
+            assert_eq!((response.status, response.text().as_str()), (200, "Hello from Tempo!\n"));
+            // The innermost adds its field first.
+            assert_eq!(via(&response), ["1.1 inner", "1.1 outer"], "{api}");
+        }
+    }
+}
+
+#[test]
+fn middleware_answers_by_itself() {
+    let text = through("hello", "", "").replace("NAME = \"outer\"", "NAME = \"outer\", TOKEN = \"t\"");
+    let server = app(&text).serve();
+    let refused = get(server.address, "/");
+    assert_eq!((refused.status, via(&refused)), (401, vec!["1.1 outer".to_owned()]));
+    let mut client = Client::connect(server.address);
+    client.send("GET / HTTP/1.1\r\nHost: a.test\r\nAuthorization: Bearer t\r\n\r\n".to_owned());
+    let response = client.response();
+    assert_eq!((response.status, via(&response).len()), (200, 2));
+}
+
+#[test]
+fn bodies_stream_through() {
+    let server = app(&through("hostile-p3", "", "")).serve();
+    let mut client = Client::connect(server.address);
+    client.start("POST", "/pass", &["Transfer-Encoding: chunked"]);
+    for number in 0..5 {
+        let piece = format!("piece {number};");
+        client.send_chunk(&piece);
+        if number == 0 {
+            assert_eq!(client.head().status, 200);
+        }
+        assert_eq!(String::from_utf8(client.chunk().unwrap().unwrap()).unwrap(), piece);
+    }
+    client.send_chunk("");
+    assert_eq!(client.chunk().unwrap(), None);
+}
+
+/// The component sees the request as the client sent it.
+#[test]
+fn the_host_and_the_path_go_through() {
+    let text = through("config-only", "config = { A = \"1\" }", "");
+    let server = app(&text).serve();
+    assert_eq!(get(server.address, "/x?key=A").text(), "1\n");
+}
+
+#[test]
+fn a_trap_behind_middleware_is_a_500() {
+    let server = app(&through("hostile", "", "")).serve();
+    let response = get(server.address, "/panic");
+    assert_eq!((response.status, via(&response)), (500, vec!["1.1 inner".to_owned(), "1.1 outer".to_owned()]));
+}
+
+/// Requests of other components pass through too.
+#[test]
+fn chained_requests_pass_through() {
+    let front = ("front", "hostile", "route = \"/*\"\nallow-http = \"http://api.tempo.internal\"");
+    let api = ("api", "hello", "middleware = [\"auth\"]");
+    let text = manifest("", &[front, api, ("auth", "auth", "env = { TOKEN = \"t\" }")]);
+    let server = app(&text).serve();
+    assert_eq!(get(server.address, "/fetch?url=http://api.tempo.internal/").text().trim(), "401 Unauthorized");
+}
+
+/// A component that is middleware of two others passes each request on to the right one.
+#[test]
+fn middleware_is_shared() {
+    let text = manifest(
+        "",
+        &[
+            ("a", "config-only", "route = \"/a/*\"\nmiddleware = [\"auth\"]\nconfig = { K = \"a\" }"),
+            ("b", "config-only", "route = \"/b/*\"\nmiddleware = [\"auth\"]\nconfig = { K = \"b\" }"),
+            ("auth", "auth", "instance-reuse = 100"),
+        ],
+    );
+    let server = app(&text).serve();
+    for _ in 0..3 {
+        for name in ["a", "b"] {
+            assert_eq!(get(server.address, &format!("/{name}/x?key=K")).text(), format!("{name}\n"));
+        }
+    }
+}
+
+#[test]
+fn full_permits_do_not_deadlock() {
+    let server = app(&through("hello", "", "").replacen('\n', "\nmax-requests = 1\n", 1)).serve();
+    let clients: Vec<_> = (0..8).map(|_| server.address).collect();
+    let clients = clients.into_iter().map(|address| std::thread::spawn(move || get(address, "/").status));
+    for client in clients.collect::<Vec<_>>() {
+        assert_eq!(client.join().unwrap(), 200);
+    }
+}
+
+fn fails(text: &str, code: i32, what: &str) {
+    app(text).finish().failed(code, &[what]);
+}
+
+#[test]
+fn mistakes_are_errors_at_start() {
+    let with = |lines: &str| manifest("", &[("api", "hello", lines), ("pricing", "pricing", "")]);
+    fails(&with("route = \"/*\"\nmiddleware = [\"auth\"]"), 78, "the app has no such component; declare it");
+    fails(&with("route = \"/*\"\nmiddleware = [\"api\"]"), 78, "a component is not its own middleware");
+    fails(&with("route = \"/*\"\nmiddleware = [\"pricing\"]"), 78, "the component pricing exports no HTTP handler");
+    let other = manifest("", &[("api", "hello", "route = \"/*\"\nmiddleware = [\"front\"]"), ("front", "hello", "")]);
+    fails(&other, 65, "front: it is middleware of another component, and does not import wasi:http/handler@0.3.0");
+    let alone = crate::support::Run::guest("hello").args(["--middleware", "auth"]).finish();
+    alone.failed(64, &["only a component of an app has middleware"]);
+}

@@ -32,7 +32,7 @@ fn every_flag_is_an_environment_variable() {
     // locations of stores, the settings of servers, host names and tokens of pages, which are read if there is such a
     // server, and topics and the number of containers, which are read for components that publish or create containers.
     let lazy = |flag: &str| {
-        ["key-file", "log", "data", "connect-timeout", "max-memory-store"].contains(&flag)
+        ["key-file", "socket-ca", "log", "data", "connect-timeout", "max-memory-store"].contains(&flag)
             || ["admin-host", "dashboard-host", "dashboard-token", "allow-topic"].contains(&flag)
             || ["max-memory-broker", "max-file-broker", "max-containers"].contains(&flag)
             || flag.starts_with("nats-")

@@ -68,7 +68,7 @@ fn a_command_line_that_is_malformed() {
     tempo(
         &["inspect", "hello.wasm", "--output", "x"],
         &expect![
-            "64: error: unexpected argument '--output' found tip: to pass '--output' as a value, use '-- --output'; see --help"
+            "64: error: unexpected argument '--output' found tip: a similar argument exists: '--route'; see --help"
         ],
     );
 }

@@ -37,7 +37,7 @@ fn middleware_answers_by_itself() {
     let refused = get(server.address, "/");
     assert_eq!((refused.status, via(&refused)), (401, vec!["1.1 outer".to_owned()]));
     let mut client = Client::connect(server.address);
-    client.send("GET / HTTP/1.1\r\nHost: a.test\r\nAuthorization: Bearer t\r\n\r\n".to_owned());
+    client.send("GET / HTTP/1.1\r\nHost: a.test\r\nAuthorization: Bearer t\r\n\r\n");
     let response = client.response();
     assert_eq!((response.status, via(&response).len()), (200, 2));
 }

@@ -61,7 +61,7 @@ use self::route::Route;
 use self::router::Router;
 use self::threads::ServingThread;
 use self::tls::Tls;
-use self::workers::Workers;
+use self::workers::{Entry, Workers};
 use crate::chain::{Chain, ChainThread};
 use crate::handlers::Handlers;
 use crate::{HttpCtx, WasiHttp};
@@ -190,7 +190,7 @@ fn start(config: &Arc<Config>, components: Vec<ServedComponent>, in_app: bool) -
 }
 
 /// Returns where the requests of each component enter, by index and by name.
-fn entries(components: &[ServedComponent]) -> (Arc<[(usize, Option<Handlers>)]>, BTreeMap<String, Handlers>) {
+fn entries(components: &[ServedComponent]) -> (Arc<[Entry]>, BTreeMap<String, Handlers>) {
     let position = |name: &str| components.iter().position(|component| component.workload.name() == name);
     let handlers: Vec<Handlers> =
         components.iter().map(|component| Handlers::new(&component.middleware, component.workload.name())).collect();

@@ -11,13 +11,16 @@ use super::worker::Worker;
 use crate::component_host::component_of;
 use crate::handlers::Handlers;
 
+/// Where the requests of a component enter: the index of its outermost middleware, or its own, and the handlers after that one.
+pub(super) type Entry = (usize, Option<Handlers>);
+
 /// The components of one serving thread.
 pub(crate) struct Workers {
     all: Vec<Arc<Worker>>,
     /// Indexes of `all`, by route. `None` if the first component gets all requests.
     router: Option<Arc<Router<usize>>>,
-    /// By index of the addressed component: the index of its outermost middleware, and the handlers after that one.
-    entries: Arc<[(usize, Option<Handlers>)]>,
+    /// By index of the addressed component.
+    entries: Arc<[Entry]>,
     /// Whether the components are those of an app, which reach each other by host names of their own.
     in_app: bool,
 }
@@ -27,7 +30,7 @@ impl Workers {
     pub(crate) fn new(
         all: Vec<Arc<Worker>>,
         router: Option<Arc<Router<usize>>>,
-        entries: Arc<[(usize, Option<Handlers>)]>,
+        entries: Arc<[Entry]>,
         in_app: bool,
     ) -> Self {
         Self { all, router, entries, in_app }

@@ -56,16 +56,16 @@ async fn connect(peer: &str, name: &str) -> Result<String, String> {
     handshake(connector, name).await?;
     request.write_all(b"hello\n".to_vec()).await;
     drop(request);
-    encrypted.await.map_err(text_of)?;
+    encrypted.await.map_err(|error| text_of(&error))?;
     sent.await.map_err(name_of)?;
     let response = response.collect().await;
-    decrypted.await.map_err(text_of)?;
+    decrypted.await.map_err(|error| text_of(&error))?;
     received.await.map_err(name_of)?;
     Ok(String::from_utf8_lossy(&response).into_owned())
 }
 
 async fn handshake(connector: Connector, name: &str) -> Result<(), String> {
-    Connector::connect(connector, name.to_owned()).await.map_err(text_of)
+    Connector::connect(connector, name.to_owned()).await.map_err(|error| text_of(&error))
 }
 
 /// Returns the first IPv4 address of `HOST:PORT`.
@@ -90,7 +90,7 @@ async fn print(line: String) -> Result<(), ()> {
     if rest.is_empty() { Ok(()) } else { Err(()) }
 }
 
-fn text_of(error: Error) -> String {
+fn text_of(error: &Error) -> String {
     error.to_debug_string()
 }
 

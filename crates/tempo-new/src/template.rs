@@ -93,6 +93,7 @@ const APP: &[TemplateFile] = &[
     file!("api/src/lib.rs", "app/api.rs"),
     file!("auth/Cargo.toml", "app/auth.toml"),
     file!("auth/src/lib.rs", "app/auth.rs"),
+    wit!("auth/wit/world.wit", "handler-0.3/world.wit"),
     file!("pricing/Cargo.toml", "app/pricing.toml"),
     file!("pricing/src/lib.rs", "app/pricing.rs"),
 ];
@@ -155,7 +156,7 @@ impl Template {
             Self::Http => ("http", "A handler of HTTP requests, in Rust"),
             Self::Worker => ("worker", "A handler of messages, in Rust"),
             Self::Middleware => ("middleware", "A handler that passes HTTP requests on to another one, in Rust"),
-            Self::App => ("app", "An app of three components that call each other, in Rust"),
+            Self::App => ("app", "An app of three components, in Rust"),
             Self::Command => ("command", "A program that runs once, in Rust"),
             Self::Javascript => ("javascript", "A handler of HTTP requests, in JavaScript"),
             Self::Python => ("python", "A handler of HTTP requests, in Python"),

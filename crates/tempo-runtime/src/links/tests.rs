@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use futures::FutureExt as _;
 use tempo_backend::ByteBudget;
-use tempo_core::{Limits, StoreData, WasiCtx, Workload};
+use tempo_core::{AppAdmission, AppHandle, Limits, StoreData, WasiCtx, Workload};
+use tempo_telemetry::Telemetry;
 use wasmtime::component::{Component, Linker, Val};
 use wasmtime::{Config, Engine, Store};
 
@@ -69,7 +71,9 @@ fn workload(component: &Component, concurrent: bool, limits: &Limits) -> Workloa
     let pre = Linker::new(component.engine()).instantiate_pre(component).unwrap();
     let (own, bytes) = (limits.clone(), limits.host_memory);
     let data = move || Ok(StoreData::new(WasiCtx::default(), &own, ByteBudget::new(bytes)));
-    Workload::builder("pricing", pre, data).concurrent(concurrent).limits(limits.clone()).build()
+    // The permits of calls that other calls wait for are those of an app.
+    let app = AppHandle::new(AppAdmission::new(limits, 1, 0), Telemetry::off(), limits.idle_instances());
+    Workload::builder("pricing", pre, data).concurrent(concurrent).limits(limits.clone()).app(app).build()
 }
 
 /// Calls `total` with `item`, in a component that is linked to the callee.
@@ -153,7 +157,7 @@ async fn dropping_the_caller_ends_the_call() {
     let workload = workload(&callee, false, &limits);
     target.start(&workload);
     let mut permits = Vec::new();
-    while let Some(permit) = workload.admission().try_enter() {
+    while let Some(Ok(permit)) = workload.admission().enter_at(1).now_or_never() {
         permits.push(permit);
     }
     let data = StoreData::new(WasiCtx::default(), &limits, ByteBudget::new(limits.host_memory));

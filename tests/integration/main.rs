@@ -14,6 +14,7 @@ mod blobstore_copies;
 mod blobstore_large;
 mod blobstore_s3;
 mod cli_errors;
+mod cli_errors_new;
 mod cli_help;
 mod command;
 mod dashboard;

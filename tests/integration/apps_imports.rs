@@ -125,8 +125,10 @@ fn imports_that_cannot_be_linked_are_errors_at_start() {
     ] {
         failed(&imports(value)).failed(65, &[expected, "component.shop (tempo.toml:3)"]);
     }
+    let twice = "{ \"acme:pricing/quote\" = \"pricing\", \"acme:pricing/quote@1.0.0\" = \"pricing\" }";
+    failed(&imports(twice)).failed(78, &["`acme:pricing/quote@1.0.0` is linked twice; remove one of the lines"]);
     let unlinked = manifest("", &[("shop", "checkout", "route = \"/*\"")]);
-    failed(&unlinked).failed(65, &["acme:pricing/quote@1.0.0", "imports"]);
+    failed(&unlinked).failed(65, &["by `imports = { \"acme:pricing/quote\" = \"NAME\" }`"]);
 }
 
 #[test]

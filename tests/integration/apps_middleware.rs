@@ -120,11 +120,34 @@ fn fails(text: &str, code: i32, what: &str) {
 #[test]
 fn mistakes_are_errors_at_start() {
     let with = |lines: &str| manifest("", &[("api", "hello", lines), ("pricing", "pricing", "")]);
-    fails(&with("route = \"/*\"\nmiddleware = [\"auth\"]"), 78, "the app has no such component; declare it");
+    fails(&with("route = \"/*\"\nmiddleware = [\"auth\"]"), 78, "the app has no component auth; declare it");
     fails(&with("route = \"/*\"\nmiddleware = [\"api\"]"), 78, "a component is not its own middleware");
     fails(&with("route = \"/*\"\nmiddleware = [\"pricing\"]"), 78, "the component pricing exports no HTTP handler");
     let other = manifest("", &[("api", "hello", "route = \"/*\"\nmiddleware = [\"front\"]"), ("front", "hello", "")]);
     fails(&other, 65, "front: it is middleware of another component, and does not import wasi:http/handler@0.3.0");
+    let of_pricing = manifest(
+        "",
+        &[
+            ("shop", "checkout", "route = \"/*\"\nimports = { \"acme:pricing/quote\" = \"pricing\" }"),
+            ("pricing", "pricing", "middleware = [\"auth\"]"),
+            ("auth", "auth", ""),
+        ],
+    );
+    fails(&of_pricing, 78, "pricing exports no HTTP handler; remove the middleware");
+    let nested = [
+        ("api", "hello", "route = \"/*\"\nmiddleware = [\"a\"]"),
+        ("a", "auth", "middleware = [\"b\"]"),
+        ("b", "auth", ""),
+    ];
+    fails(&manifest("", &nested), 78, "a has middleware of its own; list that here, before it");
+    let routed = [("api", "hello", "route = \"/*\"\nmiddleware = [\"a\"]"), ("a", "auth", "route = \"/a\"")];
+    fails(&manifest("", &routed), 65, "a: it is middleware, and its route leads to no next handler; remove the route");
+    let names = ["\"a\""; 17].join(", ");
+    let many = [("api", "hello", format!("route = \"/*\"\nmiddleware = [{names}]")), ("a", "auth", String::new())];
+    let many: Vec<_> = many.iter().map(|(name, guest, lines)| (*name, *guest, lines.as_str())).collect();
+    fails(&manifest("", &many), 78, "17 components; a chain has at most 16 before the last");
+    let single = crate::support::Run::guest("auth").finish();
+    single.failed(65, &["auth: it imports wasi:http/handler@0.3.0: name it in the `middleware` of another component"]);
     let alone = crate::support::Run::guest("hello").args(["--middleware", "auth"]).finish();
     alone.failed(64, &["only a component of an app has middleware"]);
 }

@@ -110,7 +110,9 @@ pub(crate) fn nearest(runtime: &str, missing: &MissingImport, services: &[Servic
     }
     match CATALOGUE.iter().find(|(known, _, _)| *known == package) {
         Some((_, service, runtimes)) => format!("offered by the service {service}, in the runtimes {runtimes}"),
-        None => format!("no service of Tempo offers {package}; a runtime of your own can add it to `{runtime}`'s"),
+        None => format!(
+            "no service of Tempo offers {package}; another component of an app can, by `imports = {{ \"{interface}\" = \"NAME\" }}`, or a service of your own in `{runtime}`"
+        ),
     }
 }
 

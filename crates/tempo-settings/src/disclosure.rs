@@ -21,7 +21,7 @@ impl Disclosure {
     pub fn apply(self, text: &str) -> String {
         match self {
             Self::Whole => text.to_owned(),
-            Self::Name => text.split('=').next().unwrap_or_default().to_owned(),
+            Self::Name => text.split_once('=').map_or_else(|| "***".to_owned(), |(name, _)| name.to_owned()),
             Self::Origin => origin(text),
             Self::Store => {
                 NamedUrl::parse(text).map_or_else(|| "***".to_owned(), |named| format!("{}: {}", named.name, named.url))
@@ -46,6 +46,7 @@ mod tests {
     #[test]
     fn secrets_are_not_displayed() {
         assert_eq!(Disclosure::Name.apply("TOKEN=s3cret=x"), "TOKEN");
+        assert_eq!(Disclosure::Name.apply("TOKEN s3cret"), "***");
         assert_eq!(
             Disclosure::Origin.apply("https://u:s3cret@hooks.example.com:8443/s3cret?x=s3cret"),
             "https://hooks.example.com:8443"

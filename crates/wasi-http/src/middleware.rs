@@ -12,6 +12,9 @@ use crate::{HttpView, WasiHttp};
 /// The interface that middleware imports and exports.
 pub(crate) const HANDLER: &str = "wasi:http/handler@0.3.0";
 
+/// The error of middleware that no component has in front of it.
+const NO_NEXT: &str = "no handler follows this middleware";
+
 /// Returns whether `component` imports the interface.
 pub(crate) fn is_imported(component: &InstancePre<StoreData>) -> bool {
     let component = component.component();
@@ -25,6 +28,20 @@ pub(crate) fn add_to_linker<T: Provide<WasiHttp>>(linker: &mut Linker<T>) -> was
     let mut instance = linker.instance(HANDLER)?;
     instance.func_wrap_concurrent("handle", |accessor, (request,): (Resource<Request>,)| {
         Box::pin(async move {
+            let has_next = accessor.with(|mut access| {
+                let HttpView { http, next, .. } = T::provide(access.data_mut());
+                let has_next = next.is_some_and(|next| next.has_next());
+                // The request is passed on below, or dropped here.
+                if has_next {
+                    Ok(true)
+                } else {
+                    http.table.delete(Resource::<Request>::new_own(request.rep())).map(|_| false)
+                }
+            })?;
+            if !has_next {
+                let refused: Outcome = Err(ErrorCode::InternalError(Some(NO_NEXT.to_owned())));
+                return Ok((refused,));
+            }
             // The function differs from that of `wasi:http/client` only in where the request goes: that is, in the hooks.
             let host = accessor.with_getter::<Host>(next::<T>);
             let outcome: Outcome = match Host::send(&host, request).await {
@@ -36,7 +53,7 @@ pub(crate) fn add_to_linker<T: Provide<WasiHttp>>(linker: &mut Linker<T>) -> was
     })
 }
 
-/// Returns the view whose hooks send to the next component. Without one, it is that of outgoing requests.
+/// Returns the view whose hooks send to the next component.
 fn next<T: Provide<WasiHttp>>(data: &mut T) -> WasiHttpCtxView<'_> {
     let HttpView { http, next, .. } = T::provide(data);
     match next {

@@ -87,7 +87,7 @@ impl fmt::Display for Mismatch {
             Self::NotPlain { item, kind } => {
                 write!(
                     f,
-                    "`{item}` has {kind}, which cannot leave its component; compose them with `link = \"composed\"`"
+                    "`{item}` has {kind}, which cannot leave its component; compose the two into one file, for example with `wac plug`"
                 )
             }
         }

@@ -1,11 +1,11 @@
 //! `NextHooks`: sends the requests that middleware passes on to the next component.
 
 use http::{Request, Response};
+use wasmtime_wasi_http::p3::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
-use super::hooks::Hooks;
+use super::hooks::{Destination, Hooks};
 use crate::handlers::Handlers;
-use crate::held::CHUNK_BYTES;
 
 /// The hooks of `wasi:http/handler` as an import, in one store.
 pub(crate) struct NextHooks {
@@ -20,6 +20,11 @@ impl NextHooks {
         Self { hooks, next: None }
     }
 
+    /// Returns whether a component is left after this one.
+    pub(crate) fn has_next(&self) -> bool {
+        self.next.is_some()
+    }
+
     /// Sets the components that are left after this one, for the call that begins.
     pub(crate) fn set(&mut self, next: Option<Handlers>) {
         self.next = next;
@@ -31,7 +36,7 @@ impl WasiHttpHooks for NextHooks {
         false
     }
 
-    /// Sends to the next component or, if there is none, as an outgoing request under the egress policy.
+    /// Sends to the next component.
     fn send_request(
         &mut self,
         request: Request<WasiBody>,
@@ -41,14 +46,16 @@ impl WasiHttpHooks for NextHooks {
         dyn Future<Output = Result<(Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>), Error>>
             + Send,
     > {
-        let destination = match &self.next {
-            Some(next) => self.hooks.next(next.clone()),
-            None => self.hooks.destination(request.uri()),
-        };
+        let next = self.next.clone();
+        let destination = next.map_or(Destination::Nowhere, |next| self.hooks.next(next));
         self.hooks.begin(destination, request, options)
     }
 
     fn p3_outgoing_body_chunk_size(&mut self) -> usize {
-        CHUNK_BYTES
+        self.hooks.p3_outgoing_body_chunk_size()
+    }
+
+    fn p3_error_from_hyper(&mut self, error: &hyper::Error) -> ErrorCode {
+        self.hooks.p3_error_from_hyper(error)
     }
 }

@@ -46,18 +46,27 @@ pub(super) fn without_app(settings: &Settings) -> Result<Vec<String>, Error> {
     }
 }
 
-/// Checks that the middleware of `components` passes requests on.
+/// Checks that the middleware of `components` passes requests on, and that no other component wants to.
 ///
 /// # Errors
 ///
-/// A component does not import the handler.
+/// A component does not import the handler, or imports it and has no next one.
 pub(super) fn check_middleware(components: &[ServedComponent], workers: &[Arc<Worker>]) -> Result<(), Error> {
-    for name in components.iter().flat_map(|component| &component.middleware) {
-        let worker = workers.iter().find(|worker| worker.workload().name() == name);
-        if !worker.is_some_and(|worker| worker.instances.export().is_middleware()) {
-            let message = format!("{name}: it is middleware of another component, and does not import {HANDLER}");
-            return Err(Error::new(ErrorKind::BadComponent, message));
-        }
+    let used: BTreeSet<&str> =
+        components.iter().flat_map(|component| &component.middleware).map(String::as_str).collect();
+    for (component, worker) in components.iter().zip(workers) {
+        let (name, passes_on) = (worker.workload().name(), worker.instances.export().is_middleware());
+        let problem = match (used.contains(name), passes_on) {
+            (true, false) => format!("it is middleware of another component, and does not import {HANDLER}"),
+            (true, true) if !component.routes.is_empty() => {
+                "it is middleware, and its route leads to no next handler; remove the route".to_owned()
+            }
+            (false, true) => {
+                format!("it imports {HANDLER}: name it in the `middleware` of another component of an app")
+            }
+            _ => continue,
+        };
+        return Err(Error::new(ErrorKind::BadComponent, format!("{name}: {problem}")));
     }
     Ok(())
 }
@@ -67,15 +76,31 @@ fn check_middleware_names(app: &[ComponentOutline<'_>], errors: &mut Vec<Error>)
     let mut used = BTreeSet::new();
     for component in app {
         for value in component.settings.raw_values(&MIDDLEWARE) {
+            let name = value.text.escape_debug();
             let mut invalid = |problem: &str| errors.push(value.invalid(&MIDDLEWARE, problem));
-            match app.iter().position(|other| other.name == value.text) {
-                Some(_) if value.text == component.name => invalid("a component is not its own middleware"),
-                Some(index) if app.get(index).is_some_and(|other| other.exports) => {
+            if !component.exports {
+                invalid(&format!("{} exports no HTTP handler; remove the middleware", component.name));
+            }
+            match app.iter().enumerate().find(|(_, other)| other.name == value.text) {
+                Some((_, other)) if other.name == component.name => {
+                    invalid("a component is not its own middleware; set it under [component.NAME] of another one");
+                }
+                Some((_, other)) if other.settings.is_set(&MIDDLEWARE) => {
+                    invalid(&format!("{name} has middleware of its own; list that here, before it"));
+                }
+                Some((_, other)) if !other.exports => {
+                    invalid(&format!("the component {name} exports no HTTP handler"));
+                }
+                Some((index, _)) => {
                     used.insert(index);
                 }
-                Some(_) => invalid(&format!("the component {} exports no HTTP handler", value.text)),
-                None => invalid("the app has no such component; declare it"),
+                None => invalid(&format!("the app has no component {name}; declare it")),
             }
+        }
+        let count = component.settings.raw_values(&MIDDLEWARE).len();
+        if count > MAX_CHAIN_DEPTH {
+            let problem = format!("{count} components; a chain has at most {MAX_CHAIN_DEPTH} before the last");
+            errors.push(component.settings.invalid(&MIDDLEWARE, &problem));
         }
     }
     used
@@ -95,7 +120,9 @@ pub(super) fn check(app: &[ComponentOutline<'_>]) -> AppCheck {
     }
     let (reached, middleware) = with_middleware(app, &reached);
     check.chain_depth = longest_chain(&reached, &middleware);
-    check.advice = Some("add route = \"/*\", or http://NAME.tempo.internal to the allow-http of its caller");
+    check.advice = Some(
+        "add route = \"/*\", http://NAME.tempo.internal to the allow-http of its caller, or its name to the middleware of another",
+    );
     check
 }
 

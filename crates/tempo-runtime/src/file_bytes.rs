@@ -12,6 +12,11 @@ use tempo_settings::{Error, ErrorKind};
 /// Size of a file, in bytes, from which it gets a mapping. A smaller one is allocated.
 const MIN_MAPPED_BYTES: usize = 1 << 20;
 
+/// Maximum size of a file, in bytes.
+const MAX_FILE_BYTES: u64 = 1 << 30;
+/// Maximum size of what has no size of its own, such as a pipe, in bytes: it is allocated while it is read.
+const MAX_PIPE_BYTES: u64 = 256 << 20;
+
 /// The bytes of a file. A change of the file does not change them.
 pub(crate) enum FileBytes {
     /// A small file, or one without a size, such as a pipe.
@@ -25,7 +30,7 @@ impl FileBytes {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NotFound`] if the file cannot be read.
+    /// [`ErrorKind::NotFound`] if the file cannot be read or is too large.
     pub(crate) fn read(path: &Path) -> Result<Self, Error> {
         let read = || Self::of(File::open(path)?);
         read().map_err(|error| {
@@ -33,12 +38,19 @@ impl FileBytes {
         })
     }
 
-    fn of(mut file: File) -> io::Result<Self> {
+    fn of(file: File) -> io::Result<Self> {
         let metadata = file.metadata()?;
+        if metadata.len() > MAX_FILE_BYTES {
+            return Err(too_large(MAX_FILE_BYTES));
+        }
         let length = usize::try_from(metadata.len()).unwrap_or(usize::MAX);
         if !metadata.is_file() || length < MIN_MAPPED_BYTES {
             let mut bytes = Vec::new();
-            file.read_to_end(&mut bytes)?;
+            // One byte above the maximum reveals an input that is too large.
+            file.take(MAX_PIPE_BYTES.saturating_add(1)).read_to_end(&mut bytes)?;
+            if bytes.len() as u64 > MAX_PIPE_BYTES {
+                return Err(too_large(MAX_PIPE_BYTES));
+            }
             return Ok(Self::Allocated(bytes));
         }
         let mut mapping = MmapMut::map_anon(length)?;
@@ -46,6 +58,10 @@ impl FileBytes {
         let read = io::copy(&mut file.take(metadata.len()), &mut rest)?;
         Ok(Self::Mapped(mapping, usize::try_from(read).unwrap_or(length)))
     }
+}
+
+fn too_large(limit: u64) -> io::Error {
+    io::Error::new(io::ErrorKind::FileTooLarge, format!("it has more than {} MiB", limit >> 20))
 }
 
 impl Deref for FileBytes {
@@ -86,5 +102,14 @@ mod tests {
         }
         let error = FileBytes::read(directory.path()).err().unwrap();
         assert_eq!(error.kind(), ErrorKind::NotFound);
+    }
+    #[test]
+    fn a_file_above_the_maximum_is_not_read() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(MAX_FILE_BYTES + 1).unwrap();
+        let error = FileBytes::read(file.path()).err().unwrap();
+        assert!(format!("{error:#}").ends_with("it has more than 1024 MiB"), "{error:#}");
+        #[cfg(unix)]
+        assert!(FileBytes::read(Path::new("/dev/zero")).is_err());
     }
 }

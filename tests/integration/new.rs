@@ -1,6 +1,6 @@
 //! `tempo new` and `tempo add`: every template is created, built with the tools of its language, and served.
 //!
-//! The Rust projects share a target directory, and cargo works offline: a guest of the workspace has the same dependencies. The
+//! The Rust projects share a target directory, and need no download: a guest of the workspace has the same dependencies. The
 //! other languages use the tools of `cargo xtask interop`, and are skipped where it skips them.
 
 use std::os::unix::fs::symlink;
@@ -47,8 +47,15 @@ impl Project {
         if !link.exists() {
             symlink(&shared, link).unwrap();
         }
-        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        succeeds(cargo.args(arguments).arg("--offline").current_dir(self.folder()).env_remove("CARGO_TARGET_DIR"));
+        let cargo = |more: &[&str]| {
+            let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+            cargo.args(arguments).args(more).current_dir(self.folder()).env_remove("CARGO_TARGET_DIR");
+            cargo
+        };
+        // What the workspace has not downloaded is downloaded now.
+        if !cargo(&["--offline"]).output().unwrap().status.success() {
+            succeeds(&mut cargo(&[]));
+        }
     }
 
     fn build(&self) {

@@ -175,6 +175,23 @@ fn routes_and_grants_are_checked_together() {
     );
 }
 
+/// `inspect` shows the app, and then what keeps it from running.
+#[test]
+fn inspect_finds_the_mistakes_that_run_finds() {
+    let inspect =
+        |text: &str| Run::tempo(["inspect"]).env("TEMPO_KEY_FILE", key()).with_file("tempo.toml", text).finish();
+    let text =
+        manifest("", &[("a", "hello", "route = \"/x\""), ("b", "hello", "route = \"/x\"\nmiddleware = [\"c\"]")]);
+    let ended = inspect(&text);
+    assert!(ended.code == Some(78) && ended.stdout.contains("wasi:http/handler"), "{ended:?}");
+    for part in ["route: /x of b ties with /x of a", "the app has no component c; declare it"] {
+        assert!(ended.stderr.contains(part), "no `{part}` in {ended:?}");
+    }
+    let missing = inspect("name = \"app\"\n[component.a]\nsource = \"a.wasm\"\n[component.b]\nsource = \"b.wasm\"\n");
+    missing.failed(66, &["component.a (tempo.toml:2): cannot read a.wasm", "component.b (tempo.toml:4)"]);
+    inspect(&manifest("", &[("a", "hello", "route = \"/x\"")])).succeeded();
+}
+
 #[test]
 fn without_an_app_the_error_says_how_to_begin() {
     let nothing = Run::tempo(["run"]).finish();
@@ -253,7 +270,7 @@ fn metrics_and_logs_name_the_component() {
 
 #[test]
 fn inspect_shows_all_components() {
-    let components = [("a", "hello", "route = \"/*\"\nallow-http = \"https://x.test\""), ("b", "command", "")];
+    let components = [("a", "hello", "route = \"/*\"\nallow-http = \"https://x.test\""), ("b", "hello-p2", "route = \"/b\"")];
     let sources = uncompiled("", &components);
     let inspect = |arguments: &[&str]| Run::tempo(arguments).with_file("tempo.toml", &sources).finish();
     let report: serde_json::Value = serde_json::from_str(inspect(&["inspect", "--json"]).succeeded()).unwrap();

@@ -17,6 +17,7 @@ use tempo_telemetry::{Health, RuntimePhase};
 use tokio::task::JoinSet;
 use wasmtime::Engine;
 
+pub(crate) use self::app::check_settings;
 pub(crate) use self::component::LinkedComponent;
 use self::component::{AppLinks, ConnectedComponent, Surroundings};
 use self::serve::{Announcements, log_notices, serve};

@@ -128,12 +128,13 @@ impl Runtime {
             };
             inspect::inspect(self.name, &load::load(path, options)?, &self.services, &self.triggers, links)
         };
-        let text = match program {
+        let (text, checked) = match program {
             Program::Component(path) => {
                 let report = report(path, settings, DeclaredLinks::default())?;
-                if json { serde_json::to_string_pretty(&report)? + "\n" } else { report.text() }
+                (if json { serde_json::to_string_pretty(&report)? + "\n" } else { report.text() }, Ok(()))
             }
             Program::App(app) => {
+                let checked = boot::check_settings(&self.parts(), app, settings)?;
                 let mut all = AppReport::new(&app.name);
                 for component in &app.components {
                     let report = {
@@ -142,11 +143,12 @@ impl Runtime {
                     };
                     all.add(component, report, &self.triggers, &self.parts().flags());
                 }
-                if json { serde_json::to_string_pretty(&all)? + "\n" } else { all.text() }
+                (if json { serde_json::to_string_pretty(&all)? + "\n" } else { all.text() }, checked)
             }
         };
         // A reader such as `head` closes the pipe early; that is not an error.
         let _ = std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes());
+        checked?;
         Ok(0)
     }
 

@@ -1,7 +1,7 @@
 //! Loads the components of an app: all settings are checked before one is compiled, and all are linked before one is connected.
 
 use tempo_core::{AppAdmission, AppCheck, ComponentOutline, Limits, MAX_CHAIN_DEPTH};
-use tempo_settings::{Error, ErrorKind};
+use tempo_settings::{Error, ErrorKind, Settings};
 
 use wasmtime::component::Component;
 
@@ -27,7 +27,7 @@ const MAX_IDLE: usize = 64;
 ///
 /// One error lists all problems of a step.
 pub(super) fn plan<'a>(parts: &Parts<'a>, app: &'a App, loaded: &LoadedSettings) -> anyhow::Result<Plan<'a>> {
-    let files = scan(parts, app, loaded)?;
+    let files = scan(parts, app, &loaded.settings)?;
     let process = Limits::from_settings(&loaded.settings)?;
     let checked = check(parts, app, &files)?;
     let reserved = reserved(app, &files, &process)?;
@@ -48,6 +48,17 @@ pub(super) fn plan<'a>(parts: &Parts<'a>, app: &'a App, loaded: &LoadedSettings)
         limits: process,
         app: Some(PlannedApp { declared: app, admission, idle }),
     })
+}
+
+/// Checks the files and the settings of `app` as [`plan`] does, without compiling anything. Returns what is wrong with the settings.
+///
+/// # Errors
+///
+/// A file cannot be read or is no component.
+pub(crate) fn check_settings(parts: &Parts<'_>, app: &App, settings: &Settings) -> anyhow::Result<Result<(), Error>> {
+    let files = scan(parts, app, settings)?;
+    let process = Limits::from_settings(settings)?;
+    Ok(check(parts, app, &files).and_then(|_| reserved(app, &files, &process)).map(drop))
 }
 
 /// Applies `step` to each component of `app` with its item of `items`.
@@ -93,11 +104,11 @@ fn links(app: &App, loaded: &[Loaded]) -> Result<Vec<AppLinks>, Error> {
 }
 
 /// Reads and validates the files of all components.
-fn scan(parts: &Parts<'_>, app: &App, loaded: &LoadedSettings) -> anyhow::Result<Vec<ScannedFile>> {
+fn scan(parts: &Parts<'_>, app: &App, settings: &Settings) -> anyhow::Result<Vec<ScannedFile>> {
     let concurrent = link::concurrent_packages(parts.services);
     let files = each(app, &app.components, |component, _| {
         let limits = Limits::from_settings(&component.settings)?;
-        ScannedFile::read((&component.name, &component.source), limits, &loaded.settings, &concurrent)
+        ScannedFile::read((&component.name, &component.source), limits, settings, &concurrent)
     })?;
     Ok(files)
 }

@@ -270,7 +270,8 @@ fn metrics_and_logs_name_the_component() {
 
 #[test]
 fn inspect_shows_all_components() {
-    let components = [("a", "hello", "route = \"/*\"\nallow-http = \"https://x.test\""), ("b", "hello-p2", "route = \"/b\"")];
+    let components =
+        [("a", "hello", "route = \"/*\"\nallow-http = \"https://x.test\""), ("b", "hello-p2", "route = \"/b\"")];
     let sources = uncompiled("", &components);
     let inspect = |arguments: &[&str]| Run::tempo(arguments).with_file("tempo.toml", &sources).finish();
     let report: serde_json::Value = serde_json::from_str(inspect(&["inspect", "--json"]).succeeded()).unwrap();

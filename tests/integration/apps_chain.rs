@@ -64,7 +64,7 @@ fn a_component_is_reached_only_by_name() {
         is_denied(&fetch(&server, "http://b.tempo.internal/"));
         server
             .log
-            .wait_for("denied a request to the component b: to allow it, add `--allow-http http://b.tempo.internal`");
+            .wait_for("denied a request to the component b: to allow it, add `--allow-http http://b.tempo.internal` component=\"a\"");
         for url in ["http://b.tempo.internal:8080/", "https://b.tempo.internal/", "http://absent.tempo.internal/"] {
             is_denied(&fetch(&server, url));
         }

@@ -27,6 +27,8 @@ struct Shared {
     burst: f64,
     max_line: usize,
     report: Report,
+    /// The name of the component.
+    component: Option<Arc<str>>,
     bucket: Mutex<Bucket>,
 }
 
@@ -48,8 +50,23 @@ impl LogBudget {
             burst,
             max_line: limits.log_line,
             report: Box::new(report),
+            component: None,
             bucket: Mutex::new(Bucket { tokens: burst, refilled: Instant::now(), dropped: 0, reporter: None }),
         }))
+    }
+
+    /// Names the component in the host's own lines about it. Without effect on a budget that is in use.
+    #[must_use]
+    pub fn of_component(mut self, name: Arc<str>) -> Self {
+        if let Some(shared) = Arc::get_mut(&mut self.0) {
+            shared.component = Some(name);
+        }
+        self
+    }
+
+    /// Returns the name of the component.
+    pub(crate) fn component(&self) -> Option<&str> {
+        self.0.component.as_deref()
     }
 
     /// Takes one token. Returns false, and counts a dropped line, if there is none.

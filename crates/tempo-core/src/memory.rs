@@ -61,6 +61,10 @@ impl StoreLimiter {
         !std::mem::replace(refused, true) && log.is_some_and(LogBudget::admit)
     }
 
+    fn component(&self) -> Option<&str> {
+        self.log.as_ref().and_then(|budget| budget.component())
+    }
+
     /// Returns the memory in use, in bytes: linear memories and the GC heap.
     pub fn memory(&self) -> usize {
         self.memory
@@ -76,6 +80,7 @@ impl ResourceLimiter for StoreLimiter {
             if Self::should_log(self.log.as_deref(), &mut self.memory_refused) {
                 let (requested, max) = (total.div_ceil(1 << 10), self.max_memory >> 10);
                 tracing::warn!(
+                    component = self.component(),
                     "an instance requested {requested} KiB of memory and may have {max} (limit: --max-memory)"
                 );
             }
@@ -98,7 +103,10 @@ impl ResourceLimiter for StoreLimiter {
             self.telemetry.count_limit_hit("max-table-elements");
             if Self::should_log(self.log.as_deref(), &mut self.elements_refused) {
                 let (max, flag) = (self.max_table_elements, "--max-table-elements");
-                tracing::warn!("an instance requested {desired} table elements and may have {max} (limit: {flag})");
+                tracing::warn!(
+                    component = self.component(),
+                    "an instance requested {desired} table elements and may have {max} (limit: {flag})"
+                );
             }
         }
         Ok(fits)

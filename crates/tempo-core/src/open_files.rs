@@ -98,7 +98,8 @@ impl Counter {
         let first = !std::mem::replace(&mut self.refused, true);
         if first && self.log.as_ref().is_some_and(|budget| budget.admit()) {
             let limit = self.limit;
-            tracing::warn!("an instance tried to open more than {limit} files (limit: --{FLAG})");
+            let component = self.log.as_ref().and_then(|budget| budget.component());
+            tracing::warn!(component, "an instance tried to open more than {limit} files (limit: --{FLAG})");
         }
     }
 }

@@ -76,7 +76,11 @@ impl Grants {
             }
             own_files.check(&directory.host, directory.permissions == FsPerms::ReadWrite)?;
         }
-        let sockets = Arc::new(SocketGrants::from_settings(settings)?);
+        let component = match &io {
+            Io::Log { component, .. } => Some(component.clone()),
+            Io::Process(_) => None,
+        };
+        let sockets = Arc::new(SocketGrants::from_settings(settings)?.of_component(component));
         Ok(Self { env, directories, sockets, authorities: None, io, max_random: limits.random_bytes as u64 })
     }
 

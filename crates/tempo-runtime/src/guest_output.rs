@@ -35,10 +35,12 @@ pub(crate) struct GuestOutput {
 
 /// Creates the rate limit on the log lines of `component`, for all its instances.
 pub(crate) fn log_budget(component: Arc<str>, limits: &Limits) -> Arc<LogBudget> {
-    Arc::new(LogBudget::new(limits, move |dropped| {
+    let name = component.clone();
+    let report = move |dropped| {
         let component = &*component;
         tracing::warn!(target: "guest", component, dropped, "log lines were dropped: there were too many (--max-log-rate)");
-    }))
+    };
+    Arc::new(LogBudget::new(limits, report).of_component(name))
 }
 
 impl GuestOutput {

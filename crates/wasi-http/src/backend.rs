@@ -56,7 +56,8 @@ impl Backend<WasiHttp> for HttpClient {
         let urls = settings.all::<String>(&ALLOW)?;
         let addresses = settings.all::<String>(&ALLOW_ADDRESS)?;
         let policy = Policy::new(urls.iter().map(String::as_str), addresses.iter().map(String::as_str))
-            .map_err(|error| bad_grant(settings, &error))?;
+            .map_err(|error| bad_grant(settings, &error))?
+            .of_component(boot.component);
         let config = ClientConfig {
             connect_timeout: settings.require::<Duration>(&CONNECT)?,
             tls_timeout: settings.require::<Duration>(&TLS)?,

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU16;
+use std::sync::Arc;
 
 use tempo_core::{ReportOnce, Resolver};
 use tempo_settings::{AddressKind, AddressRange, Disclosure, Error, Flag, Host, Settings};
@@ -47,6 +48,8 @@ pub(crate) struct SocketGrants {
     listen: Vec<SocketAddr>,
     pub(super) resolver: Resolver,
     reported: ReportOnce,
+    /// The name of the component, for the log.
+    component: Option<Arc<str>>,
 }
 
 /// Ports that a name is granted with; `None` is all.
@@ -74,7 +77,13 @@ impl SocketGrants {
             listen: settings.all(&LISTEN)?,
             resolver: Resolver::new(MAX_LOOKUPS),
             reported: ReportOnce::default(),
+            component: None,
         })
+    }
+
+    /// Names the component in the log.
+    pub(crate) fn of_component(self, component: Option<Arc<str>>) -> Self {
+        Self { component, ..self }
     }
 
     /// Returns whether nothing is granted.
@@ -178,6 +187,7 @@ impl SocketGrants {
     pub(crate) fn report_certificate(&self, host: &Host, reason: &dyn fmt::Debug) {
         if self.reported.is_first(&format!("the certificate of {host}")) {
             tracing::warn!(
+                component = self.component.as_deref(),
                 "the certificate of {host} was not accepted: {reason:?}; a private authority is trusted with `--socket-ca FILE`"
             );
         }
@@ -190,7 +200,7 @@ impl SocketGrants {
 
     fn report(&self, what: &str, hint: fmt::Arguments<'_>) {
         if self.reported.is_first(what) {
-            tracing::warn!("denied {what}: {hint}");
+            tracing::warn!(component = self.component.as_deref(), "denied {what}: {hint}");
         }
     }
 }

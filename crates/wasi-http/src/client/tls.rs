@@ -62,6 +62,7 @@ impl Tls {
             let authority = target.authority();
             if matches!(reason, ConnectError::TlsCertificate) && self.reported.is_first(&authority) {
                 tracing::warn!(
+                    component = target.component(),
                     "the certificate of {authority} was not accepted: {error}; a private authority is trusted with `--http-ca FILE`"
                 );
             }

@@ -22,6 +22,8 @@ struct Rules {
     grants: Vec<Grant>,
     ranges: Vec<AddressRange>,
     reported: ReportOnce,
+    /// The name of the component, for the log.
+    component: Option<String>,
 }
 
 impl Policy {
@@ -57,7 +59,22 @@ impl Policy {
             grants: grants.collect::<Result<_, _>>()?,
             ranges: ranges.collect::<Result<_, _>>()?,
             reported: ReportOnce::default(),
+            component: None,
         })))
+    }
+
+    /// Names the component in the log. Without effect on a policy that is in use.
+    #[must_use]
+    pub fn of_component(mut self, name: &str) -> Self {
+        if let Some(rules) = Arc::get_mut(&mut self.0) {
+            rules.component = Some(name.to_owned());
+        }
+        self
+    }
+
+    /// Returns the name of the component, for the log.
+    pub(crate) fn component(&self) -> Option<&str> {
+        self.0.component.as_deref()
     }
 
     /// Checks the URL of a request, before its name is resolved: see [`Target::permit_address`].
@@ -95,7 +112,10 @@ impl Policy {
         }
         let wanted = format!("http://{}", origin.host);
         if self.0.reported.is_first(&wanted) {
-            tracing::warn!("denied a request to the component {name}: to allow it, add `--allow-http {wanted}`");
+            tracing::warn!(
+                component = self.component(),
+                "denied a request to the component {name}: to allow it, add `--allow-http {wanted}`"
+            );
         }
         Err(Denied::Ungranted { origin: origin.to_string() })
     }
@@ -132,7 +152,10 @@ impl Policy {
         }
         let origin = origin.to_string();
         if self.0.reported.is_first(&origin) {
-            tracing::warn!("denied an outgoing request to {origin}: to allow it, add `--allow-http {origin}`");
+            tracing::warn!(
+                component = self.component(),
+                "denied an outgoing request to {origin}: to allow it, add `--allow-http {origin}`"
+            );
         }
         Err(Denied::Ungranted { origin })
     }
@@ -190,12 +213,18 @@ impl Target {
         })
     }
 
+    /// Returns the name of the component, for the log.
+    pub(crate) fn component(&self) -> Option<&str> {
+        self.policy.component()
+    }
+
     /// Logs once for each origin that its gRPC requests are sent by HTTP/1.1, with the flag that changes it.
     pub(crate) fn report_grpc(&self) {
         if self.scheme() == Scheme::Http && !self.prior_knowledge {
             let authority = format!("{}:{}", self.origin.host, self.origin.port);
             if self.policy.0.reported.is_first(&format!("h2c://{authority}")) {
                 tracing::warn!(
+                    component = self.policy.component(),
                     "a gRPC request to {authority} is sent by HTTP/1.1: for HTTP/2 without TLS, add `--allow-http h2c://{authority}`"
                 );
             }
@@ -208,6 +237,7 @@ impl Target {
         if self.policy.0.reported.is_first(authority) {
             let hint = format!("--allow-http-address {}", AddressRange::of_one(*address));
             tracing::warn!(
+                component = self.policy.component(),
                 "denied an outgoing request to {authority}: its address {address} is {kind}; to allow it, add `{hint}`"
             );
         }

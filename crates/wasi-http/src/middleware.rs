@@ -12,7 +12,7 @@ use crate::{HttpView, WasiHttp};
 /// The interface that middleware imports and exports.
 pub(crate) const HANDLER: &str = "wasi:http/handler@0.3.0";
 
-/// The error of middleware that no component has in front of it.
+/// The error of a call that came without a next component.
 const NO_NEXT: &str = "no handler follows this middleware";
 
 /// Returns whether `component` imports the interface.

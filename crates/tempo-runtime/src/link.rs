@@ -27,20 +27,12 @@ pub(crate) const WASI_PACKAGES: &[&str] = &[
     tls::P3_PACKAGE,
 ];
 
-/// The packages of WASI that are linked only with concurrency support.
-const WASI_CONCURRENT_PACKAGES: &[&str] = &[
-    "wasi:cli@0.3.0",
-    "wasi:clocks@0.3.0",
-    "wasi:filesystem@0.3.0",
-    "wasi:random@0.3.0",
-    "wasi:sockets@0.3.0",
-    tls::P3_PACKAGE,
-];
-
 /// Returns all packages that are linked only with concurrency support: those of WASI and of `services`.
 pub(crate) fn concurrent_packages(services: &[ServiceEntry]) -> Vec<&'static str> {
     let of_services = services.iter().flat_map(|service| service.concurrent_packages);
-    WASI_CONCURRENT_PACKAGES.iter().chain(of_services).copied().collect()
+    // All packages of WASI 0.3 have async functions.
+    let of_wasi = WASI_PACKAGES.iter().filter(|package| package.contains("@0.3."));
+    of_wasi.chain(of_services).copied().collect()
 }
 
 /// Returns a linker with WASI and those of `services` that `interfaces` imports.

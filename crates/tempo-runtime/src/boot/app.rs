@@ -9,7 +9,7 @@ use super::component::{AppLinks, LinkedComponent};
 use super::{Parts, Plan, PlannedApp};
 use crate::command;
 use crate::link;
-use crate::links::{self, Link};
+use crate::links;
 use crate::load::{AppEngines, Loaded, ScannedFile, may_export};
 use crate::loaded_settings::{App, AppComponentSettings, LoadedSettings};
 use crate::manifest::{IMPORTS, cycles};
@@ -91,11 +91,10 @@ fn links(app: &App, loaded: &[Loaded]) -> Result<Vec<AppLinks>, Error> {
             links::find(app, &components, importer, import).map_err(bad)
         };
         let links = component.imports.iter().map(find).collect::<Result<Vec<_>, _>>()?;
-        let is_repeated =
-            |(index, link): (usize, &Link)| links.iter().take(index).any(|other| other.import == link.import);
-        if let Some(link) =
-            links.iter().enumerate().find_map(|(index, link)| is_repeated((index, link)).then_some(link))
-        {
+        let mut numbered = links.iter().enumerate();
+        let repeated =
+            numbered.find(|(index, link)| links.iter().take(*index).any(|other| other.import == link.import));
+        if let Some((_, link)) = repeated {
             let problem = format!("{IMPORTS}: `{}` is linked twice; remove one of the lines", link.import);
             return Err(Error::new(ErrorKind::BadConfiguration, problem).into());
         }

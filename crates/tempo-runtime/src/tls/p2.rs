@@ -9,7 +9,6 @@ use wasmtime_wasi_tls::WasiTlsView as _;
 use wasmtime_wasi_tls::p2::bindings::types::{HostClientHandshake as _, HostFutureClientStreams as _, LinkOptions};
 use wasmtime_wasi_tls::p2::{self, HostClientConnection, HostClientHandshake, HostFutureClientStreams};
 
-use super::P2_PACKAGE;
 use crate::open_files::{Input, Output};
 
 type Store<'a> = StoreContextMut<'a, StoreData>;
@@ -29,8 +28,7 @@ type Streams = Option<
 pub(super) fn add_to_linker(linker: &mut Linker<StoreData>) -> wasmtime::Result<()> {
     p2::add_to_linker(linker, LinkOptions::default().tls(true))?;
     linker.allow_shadowing(true);
-    let (package, version) = P2_PACKAGE.split_once('@').unwrap_or((P2_PACKAGE, ""));
-    let mut types = linker.instance(&format!("{package}/types@{version}"))?;
+    let mut types = linker.instance("wasi:tls/types@0.2.0-draft")?;
     types.func_wrap(
         "[constructor]client-handshake",
         |mut store: Store<'_>, (name, input, output): (String, Resource<DynInputStream>, Resource<DynOutputStream>)| {

@@ -23,7 +23,7 @@ pub use disclosure::Disclosure;
 pub use error::{Error, ErrorKind, Result, one_line};
 pub use flag_value::{Delay, FlagValue, KeyValue, Size};
 pub use host::{Host, HostPattern};
-pub use pem::PemContent;
+pub use pem::{PemContent, certificates_from_pem, private_key_from_pem};
 pub use reloadable::Reloadable;
 pub use secret::Secret;
 pub use settings::{Flag, Settings, Value, ValueSource};

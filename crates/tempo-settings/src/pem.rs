@@ -1,6 +1,9 @@
 //! `PemContent`: checks that a file is PEM with the sections that a flag needs, because parsers of PEM report an encrypted
 //! key, DER and swapped files alike: as a file without items.
 
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
 use crate::{Error, ErrorKind, Result};
 
 /// Maximum number of sections that an error lists.
@@ -81,6 +84,28 @@ impl PemContent {
         let found = if labels.is_empty() { String::new() } else { format!(", found {}", labels.join(", ")) };
         error(format!("{expected}{found}"))
     }
+}
+
+/// Parses all certificates of a PEM file.
+///
+/// # Errors
+///
+/// Those of [`PemContent::check`], and a section that cannot be decoded.
+pub fn certificates_from_pem(content: &[u8]) -> Result<Vec<CertificateDer<'static>>> {
+    PemContent::Certificates.check(content)?;
+    let certificates = CertificateDer::pem_slice_iter(content).collect::<std::result::Result<_, _>>();
+    certificates.map_err(|cause| error("a certificate cannot be read".to_owned()).with_source(cause))
+}
+
+/// Parses the first private key of a PEM file.
+///
+/// # Errors
+///
+/// Those of [`PemContent::check`], and a section that cannot be decoded.
+pub fn private_key_from_pem(content: &[u8]) -> Result<PrivateKeyDer<'static>> {
+    PemContent::PrivateKey.check(content)?;
+    let key = PrivateKeyDer::from_pem_slice(content);
+    key.map_err(|cause| error("the key cannot be read".to_owned()).with_source(cause))
 }
 
 /// A section of a PEM file.

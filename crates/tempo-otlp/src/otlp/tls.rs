@@ -4,10 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
-use tempo_settings::{Error, ErrorKind, PemContent, Reloadable};
+use tempo_settings::{Error, ErrorKind, PemContent, Reloadable, certificates_from_pem, private_key_from_pem};
 
 /// A PEM file, and the variable that names it.
 pub(crate) type File = (&'static str, PathBuf);
@@ -76,10 +74,8 @@ fn config(files: &Files, contents: &[Vec<u8>], protocol: &[u8]) -> anyhow::Resul
         .with_root_certificates(roots);
     let mut config = match &files.client {
         Some(_) => {
-            let certificates = certificates(next()?)?;
-            let key = next()?;
-            PemContent::PrivateKey.check(key)?;
-            let key = PrivateKeyDer::from_pem_slice(key).context("the key cannot be read")?;
+            let certificates = certificates_from_pem(next()?)?;
+            let key = private_key_from_pem(next()?)?;
             builder.with_client_auth_cert(certificates, key).context("the key cannot be used")?
         }
         None => builder.with_no_client_auth(),
@@ -90,13 +86,8 @@ fn config(files: &Files, contents: &[Vec<u8>], protocol: &[u8]) -> anyhow::Resul
 
 fn authorities(content: &[u8]) -> anyhow::Result<RootCertStore> {
     let mut roots = RootCertStore::empty();
-    for certificate in certificates(content)? {
+    for certificate in certificates_from_pem(content)? {
         roots.add(certificate)?;
     }
     Ok(roots)
-}
-
-fn certificates(content: &[u8]) -> anyhow::Result<Vec<CertificateDer<'static>>> {
-    PemContent::Certificates.check(content)?;
-    Ok(CertificateDer::pem_slice_iter(content).collect::<Result<Vec<_>, _>>()?)
 }

@@ -5,10 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
-use tempo_settings::{Error, ErrorKind, Flag, PemContent, Reloadable, Settings, ValueForm};
+use tempo_settings::{Error, ErrorKind, Flag, Reloadable, Settings, ValueForm, certificates_from_pem};
 use tokio_rustls::TlsConnector;
 
 /// The flag of the authority files.
@@ -59,9 +57,8 @@ fn connector(paths: &[PathBuf], contents: &[Vec<u8>]) -> Result<TlsConnector, Er
 }
 
 fn add(roots: &mut RootCertStore, content: &[u8]) -> Result<(), Box<dyn StdError + Send + Sync>> {
-    PemContent::Certificates.check(content)?;
-    for certificate in CertificateDer::pem_slice_iter(content) {
-        roots.add(certificate?)?;
+    for certificate in certificates_from_pem(content)? {
+        roots.add(certificate)?;
     }
     Ok(())
 }

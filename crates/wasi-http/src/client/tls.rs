@@ -5,11 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use tempo_core::ReportOnce;
-use tempo_settings::{Error, ErrorKind, Host, PemContent, Reloadable};
+use tempo_settings::{Error, ErrorKind, Host, Reloadable, certificates_from_pem};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -90,9 +89,8 @@ fn connector(files: &[PathBuf], contents: &[Vec<u8>]) -> Result<TlsConnector, Er
 }
 
 fn add_authorities(roots: &mut RootCertStore, content: &[u8]) -> Result<(), Box<dyn StdError + Send + Sync>> {
-    PemContent::Certificates.check(content)?;
-    for certificate in CertificateDer::pem_slice_iter(content) {
-        roots.add(certificate?)?;
+    for certificate in certificates_from_pem(content)? {
+        roots.add(certificate)?;
     }
     Ok(())
 }

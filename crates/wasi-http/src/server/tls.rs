@@ -8,11 +8,9 @@ use std::time::Duration;
 
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use tempo_settings::{Error, ErrorKind, Flag, PemContent, Reloadable};
+use tempo_settings::{Error, ErrorKind, Flag, Reloadable, certificates_from_pem, private_key_from_pem};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -69,12 +67,8 @@ impl ResolvesServerCert for Resolver {
 fn parse(provider: &CryptoProvider, paths: &[PathBuf; 2], contents: &[Vec<u8>]) -> Result<CertifiedKey, Error> {
     let [certificate, key] = contents else { return Err(unusable("expected two files")) };
     let [certificate_path, key_path] = paths;
-    PemContent::Certificates.check(certificate).map_err(|error| unreadable(&CERT, certificate_path, error))?;
-    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(certificate)
-        .collect::<Result<_, _>>()
-        .map_err(|error| unreadable(&CERT, certificate_path, error))?;
-    PemContent::PrivateKey.check(key).map_err(|error| unreadable(&KEY, key_path, error))?;
-    let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| unreadable(&KEY, key_path, error))?;
+    let chain = certificates_from_pem(certificate).map_err(|error| unreadable(&CERT, certificate_path, error))?;
+    let key = private_key_from_pem(key).map_err(|error| unreadable(&KEY, key_path, error))?;
     CertifiedKey::from_der(chain, key, provider).map_err(unusable)
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use tempo_settings::{Error, Settings};
 
-use crate::{Service, Workload};
+use crate::{Service, ServiceState, Workload};
 
 /// A component of an app before it is compiled.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +56,41 @@ impl<S: Service> AppComponent<S> {
     /// Creates the component `workload`.
     pub fn new(workload: Workload, settings: Settings, state: S::State, exports: bool) -> Self {
         Self { workload, settings, state, exports }
+    }
+}
+
+/// An [`AppComponent`] whose service's type is erased.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct AnyComponent {
+    /// The component.
+    pub workload: Workload,
+    /// The component's settings.
+    pub settings: Settings,
+    /// A store's state of the trigger's service.
+    pub state: ServiceState,
+    /// Whether the component exports an interface that the trigger calls.
+    pub exports: bool,
+}
+
+impl AnyComponent {
+    /// Creates the component `workload`.
+    pub fn new(workload: Workload, settings: Settings, state: ServiceState, exports: bool) -> Self {
+        Self { workload, settings, state, exports }
+    }
+
+    /// Returns the component for a trigger of service `S`.
+    ///
+    /// # Errors
+    ///
+    /// The state is that of another service.
+    pub fn downcast<S: Service>(self) -> Result<AppComponent<S>, Error> {
+        let state = self.state.into_inner::<S>();
+        let state = state.ok_or_else(|| {
+            let service = std::any::type_name::<S>();
+            Error::internal(format!("the component has no state of the service {service}"))
+        })?;
+        Ok(AppComponent::new(self.workload, self.settings, state, self.exports))
     }
 }
 

@@ -54,6 +54,11 @@ impl AppAdmission {
         self.requests.saturating_add(self.max_streams).saturating_add(inner)
     }
 
+    /// Returns whether the two are clones of one.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.levels, &other.levels)
+    }
+
     /// Returns the permits of calls at `depth`, and their number.
     pub(crate) fn level(&self, depth: usize) -> Option<(&Arc<Semaphore>, usize)> {
         self.levels.get(depth).zip(self.sizes.get(depth).copied())
@@ -72,7 +77,7 @@ impl AppAdmission {
     }
 
     /// Returns the number of depths, with that of the first call.
-    pub(crate) fn depths(&self) -> usize {
+    pub fn depths(&self) -> usize {
         self.levels.len()
     }
 }

@@ -13,6 +13,7 @@ use tokio::time::Sleep;
 
 use crate::admission::PermitSlot;
 use crate::instruments::CallInstruments;
+use crate::retirement::{EndOfCalls, Retirement};
 use crate::{CpuMeter, Interrupted, Permit};
 
 /// A deadline this far ahead stands for one that the clock cannot represent.
@@ -52,14 +53,30 @@ pub struct Call<R> {
     stage: Stage<R>,
     meter: Arc<CpuMeter>,
     permit: PermitSlot,
-    background: BackgroundSpawner,
+    environment: Arc<CallEnvironment>,
     deadline: Instant,
     /// The limit that the deadline enforces.
     limit: Interrupted,
     /// Created when the deadline is first polled: most calls never wait.
-    timer: Option<Pin<Box<Sleep>>>,
-    telemetry: Telemetry,
-    instruments: Option<Arc<CallInstruments>>,
+    timer: Option<CallTimer>,
+}
+
+/// The surroundings of all calls of a component.
+pub(crate) struct CallEnvironment {
+    /// Runs the calls that compute for longer than a tick.
+    pub(crate) background: BackgroundSpawner,
+    /// Counts timeouts.
+    pub(crate) telemetry: Telemetry,
+    /// `None` if metrics are disabled.
+    pub(crate) instruments: Option<Arc<CallInstruments>>,
+    /// Whether the component is replaced.
+    pub(crate) retirement: Arc<Retirement>,
+}
+
+/// What a waiting call waits for besides its guest.
+struct CallTimer {
+    deadline: Pin<Box<Sleep>>,
+    end: EndOfCalls,
 }
 
 enum Stage<R> {
@@ -71,21 +88,11 @@ impl<R: Send + 'static> Call<R> {
     pub(crate) fn new(
         future: Pin<Box<dyn Future<Output = R> + Send>>,
         (meter, permit): (Arc<CpuMeter>, PermitSlot),
-        background: BackgroundSpawner,
+        environment: Arc<CallEnvironment>,
         deadline: Instant,
     ) -> Self {
         let stage = Stage::Here(Work { future, meter: meter.clone(), context: None });
-        Self {
-            stage,
-            meter,
-            permit,
-            background,
-            deadline,
-            limit: Interrupted::Deadline,
-            timer: None,
-            telemetry: Telemetry::off(),
-            instruments: None,
-        }
+        Self { stage, meter, permit, environment, deadline, limit: Interrupted::Deadline, timer: None }
     }
 
     /// Runs the call with `context` as the current one.
@@ -96,19 +103,12 @@ impl<R: Send + 'static> Call<R> {
         self
     }
 
-    /// Records the call's processor time and timeouts in `telemetry`.
-    pub(crate) fn with_telemetry(mut self, telemetry: Telemetry, instruments: Option<Arc<CallInstruments>>) -> Self {
-        self.telemetry = telemetry;
-        self.instruments = instruments;
-        self
-    }
-
     /// Sets the deadline to `timeout` from now. A call that exceeds it ends with `limit`.
     pub fn set_timeout(&mut self, timeout: Duration, limit: Interrupted) {
         self.deadline = deadline_after(timeout);
         self.limit = limit;
         if let Some(timer) = &mut self.timer {
-            timer.as_mut().reset(self.deadline.into());
+            timer.deadline.as_mut().reset(self.deadline.into());
         }
     }
 
@@ -130,7 +130,7 @@ impl<R: Send + 'static> Call<R> {
             if self.meter.is_busy() {
                 let (result, receiver) = oneshot::channel();
                 if let Stage::Here(work) = std::mem::replace(&mut self.stage, Stage::Background(receiver)) {
-                    (self.background)(Box::pin(BackgroundCall { work, result: Some(result) }));
+                    (self.environment.background)(Box::pin(BackgroundCall { work, result: Some(result) }));
                 }
             }
         }
@@ -141,13 +141,21 @@ impl<R: Send + 'static> Call<R> {
         }
     }
 
-    /// Resolves at the deadline.
+    /// Resolves at the deadline, or when the last calls of a replaced component must end.
     pub fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<Interrupted> {
-        let deadline = self.deadline;
-        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline.into())));
-        ready!(timer.as_mut().poll(cx));
-        self.telemetry.count_limit_hit(self.limit.flag());
-        Poll::Ready(self.limit)
+        let timer = self.timer.get_or_insert_with(|| CallTimer {
+            deadline: Box::pin(tokio::time::sleep_until(self.deadline.into())),
+            end: self.environment.retirement.end_of_calls(),
+        });
+        let limit = match Pin::new(&mut timer.end).poll(cx) {
+            Poll::Ready(()) => Interrupted::Replaced,
+            Poll::Pending => {
+                ready!(timer.deadline.as_mut().poll(cx));
+                self.limit
+            }
+        };
+        self.environment.telemetry.count_limit_hit(limit.flag());
+        Poll::Ready(limit)
     }
 }
 
@@ -175,7 +183,7 @@ impl<R> fmt::Debug for Call<R> {
 
 impl<R> Drop for Call<R> {
     fn drop(&mut self) {
-        if let Some(instruments) = &self.instruments {
+        if let Some(instruments) = &self.environment.instruments {
             instruments.cpu_time.add(self.meter.spent().as_secs_f64());
         }
     }
@@ -223,7 +231,9 @@ mod tests {
             work.await
         };
         let permit = PermitSlot::new(Admission::new(&Limits::default(), Telemetry::off()).try_enter().unwrap());
-        Call::new(Box::pin(work), (meter, permit), background, deadline_after(Duration::from_millis(50)))
+        let environment =
+            CallEnvironment { background, telemetry: Telemetry::off(), instruments: None, retirement: Arc::default() };
+        Call::new(Box::pin(work), (meter, permit), Arc::new(environment), deadline_after(Duration::from_millis(50)))
     }
 
     #[tokio::test]
@@ -266,5 +276,14 @@ mod tests {
                 tokio::task::yield_now().await;
             }
         }
+    }
+
+    #[tokio::test]
+    async fn the_last_calls_of_a_replaced_component_end() {
+        let mut call = call(std::future::pending::<()>(), Duration::MAX);
+        call.set_timeout(Duration::from_secs(3600), Interrupted::Deadline);
+        let retirement = call.environment.retirement.clone();
+        let (ended, ()) = tokio::join!(call, crate::Retired(retirement).end_calls_after(Duration::from_millis(1)));
+        assert_eq!(ended, Err(Interrupted::Replaced));
     }
 }

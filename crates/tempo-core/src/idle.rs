@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tempo_telemetry::GaugeGuard;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -61,7 +61,7 @@ impl<G> IdleInstances<G> {
             instruments.memory.record(store.data().limiter.memory() as u64);
         }
         let reuse = workload.limits().reuse(workload.concurrent());
-        if ready.served >= reuse || !workload.is_reusable(store) {
+        if ready.served >= reuse || workload.is_retired() || !workload.is_reusable(store) {
             return;
         }
         let Ok(slot) = self.slots.clone().try_acquire_owned() else { return };
@@ -75,9 +75,9 @@ impl<G> IdleInstances<G> {
         }
     }
 
-    /// Drops the instances that have been idle for longer than the limit.
+    /// Drops the instances that have been idle for longer than the limit, or all if the component is replaced.
     pub(crate) fn reap(&self, workload: &Workload) {
-        let timeout = workload.limits().idle;
+        let timeout = if workload.is_retired() { Duration::ZERO } else { workload.limits().idle };
         let expired: Vec<_> = {
             let mut idle = self.lock();
             let count = idle.iter().position(|entry| entry.since.elapsed() < timeout).unwrap_or(idle.len());

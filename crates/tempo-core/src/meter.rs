@@ -16,6 +16,8 @@ pub enum Interrupted {
     StreamIdle,
     /// The guest ran for too long after its response.
     AfterResponse,
+    /// The component was replaced, and its last calls had to end.
+    Replaced,
 }
 
 impl Interrupted {
@@ -26,6 +28,7 @@ impl Interrupted {
             Self::Deadline => "request-timeout",
             Self::StreamIdle => "stream-idle-timeout",
             Self::AfterResponse => "after-response-timeout",
+            Self::Replaced => "drain-timeout",
         }
     }
 }
@@ -37,6 +40,7 @@ impl fmt::Display for Interrupted {
             Self::Deadline => "the request timed out",
             Self::StreamIdle => "the response paused for too long",
             Self::AfterResponse => "the request took too long after its response",
+            Self::Replaced => "the component was replaced, and the request did not end in time",
         };
         write!(f, "{what} (--{})", self.flag())
     }

@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use futures::future::try_join_all;
-use tempo_settings::{Error, Flag, Settings};
+use tempo_settings::{Error, ErrorKind, Flag, Settings};
 
-use crate::{AppCheck, AppComponent, ComponentOutline, Service, Workload};
+use crate::{AnyComponent, AppCheck, AppComponent, ComponentOutline, Service, Workload};
 
 /// A source of calls into components, such as an HTTP server or a message consumer.
 ///
@@ -189,6 +189,26 @@ pub trait Running: Send {
     /// Stops fetching work that another program can fetch instead, and keeps serving clients. A runtime calls it at the start
     /// of `--shutdown-delay`, before [`drain`](Running::drain).
     fn stop_fetching(&mut self) {}
+
+    /// Prepares to call `components` in place of those that the trigger calls now, without a gap: reads their settings, and
+    /// binds and joins what they need. `components` are all that have the trigger's service; those that stay have the same
+    /// [`Workload`]. Nothing changes before [`commit`](Running::commit).
+    ///
+    /// # Errors
+    ///
+    /// A setting is invalid or cannot change while the trigger runs, or what the components need cannot be bound or joined.
+    /// By default, the trigger does not replace its components.
+    async fn prepare(&mut self, _components: Vec<AnyComponent>) -> tempo_settings::Result<()> {
+        let message = format!("the trigger cannot replace its components while it runs ({})", self.announcement());
+        Err(Error::new(ErrorKind::BadConfiguration, message).with_advice("restart the process"))
+    }
+
+    /// Calls the components that were [prepared](Running::prepare) from now on. Calls of the previous ones go on: the runtime
+    /// [retires](Workload::retire) those.
+    fn commit(&mut self) {}
+
+    /// Drops what was [prepared](Running::prepare), and goes on with the previous components.
+    fn roll_back(&mut self) {}
 
     /// Stops accepting calls and waits for running ones; calls that still run at `deadline` are abandoned.
     async fn drain(self: Box<Self>, deadline: Instant);

@@ -11,11 +11,11 @@ use wasmtime::component::InstancePre;
 use wasmtime::{Store, UpdateDeadline};
 
 use crate::admission::PermitSlot;
-use crate::call::deadline_after;
+use crate::call::{CallEnvironment, deadline_after};
 use crate::instance::MeteredStore;
 use crate::instruments::CallInstruments;
 use crate::meter::Tick;
-use crate::{Admission, AppAdmission, BackgroundSpawner, Call, CpuMeter, Interrupted, Limits, StoreData};
+use crate::{Admission, AppAdmission, BackgroundSpawner, Call, CpuMeter, Interrupted, Limits, Retired, StoreData};
 
 type StoreDataFactory = Box<dyn Fn() -> wasmtime::Result<StoreData> + Send + Sync>;
 
@@ -32,6 +32,7 @@ pub struct WorkloadBuilder {
     telemetry: Telemetry,
     health: Health,
     app: Option<AppHandle>,
+    previous: Option<Workload>,
 }
 
 /// The app that a component is part of.
@@ -96,18 +97,39 @@ impl WorkloadBuilder {
         self
     }
 
+    /// Makes the component the next version of `previous`, which still runs its last calls. Both share their permits, unless
+    /// the limits differ: an engine that both share has one place for each permit.
+    pub fn replacing(mut self, previous: &Workload) -> Self {
+        self.previous = Some(previous.clone());
+        self
+    }
+
     /// Creates the workload.
     #[must_use]
-    pub fn build(self) -> Workload {
-        let mut admission = Admission::new(&self.limits, self.telemetry.clone());
+    pub fn build(mut self) -> Workload {
         let mut max_idle = self.limits.idle_instances();
         if let Some(app) = &self.app {
-            admission = admission.within(&app.admission, &self.limits);
             max_idle = max_idle.min(app.idle_instances);
         }
-        let instruments = self.telemetry.instruments();
-        let idle_slots = Arc::new(Semaphore::new(max_idle));
-        Workload { inner: Arc::new(Inner { builder: self, admission, max_idle, idle_slots, instruments }) }
+        let previous = self.previous.take().filter(|previous| previous.has_permits_of(&self));
+        let (admission, idle_slots) = match previous {
+            Some(previous) => (previous.admission().clone(), previous.idle_slots().clone()),
+            None => {
+                let admission = Admission::new(&self.limits, self.telemetry.clone());
+                let admission = match &self.app {
+                    Some(app) => admission.within(&app.admission, &self.limits),
+                    None => admission,
+                };
+                (admission, Arc::new(Semaphore::new(max_idle)))
+            }
+        };
+        let environment = Arc::new(CallEnvironment {
+            background: self.background.clone(),
+            telemetry: self.telemetry.clone(),
+            instruments: self.telemetry.instruments(),
+            retirement: Arc::default(),
+        });
+        Workload { inner: Arc::new(Inner { builder: self, admission, max_idle, idle_slots, environment }) }
     }
 }
 
@@ -160,8 +182,7 @@ struct Inner {
     admission: Admission,
     max_idle: usize,
     idle_slots: Arc<Semaphore>,
-    /// `None` if metrics are disabled.
-    instruments: Option<Arc<CallInstruments>>,
+    environment: Arc<CallEnvironment>,
 }
 
 impl fmt::Debug for Workload {
@@ -189,6 +210,7 @@ impl Workload {
             telemetry: Telemetry::off(),
             health: Health::default(),
             app: None,
+            previous: None,
         }
     }
 
@@ -219,7 +241,7 @@ impl Workload {
 
     /// Returns the instruments of the component's calls, or `None` if metrics are disabled.
     pub(crate) fn instruments(&self) -> Option<&Arc<CallInstruments>> {
-        self.inner.instruments.as_ref()
+        self.inner.environment.instruments.as_ref()
     }
 
     /// Returns the handle for heartbeats of a trigger's threads and its readiness checks.
@@ -235,6 +257,34 @@ impl Workload {
     /// Returns the app that the component is part of.
     pub fn app(&self) -> Option<&AppHandle> {
         self.inner.builder.app.as_ref()
+    }
+
+    /// Returns whether the two are clones of one workload.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
+    /// Ends the use of the component: no instance is kept from now on, and the triggers begin no more calls. Those that run
+    /// go on.
+    pub fn retire(&self) -> Retired {
+        self.inner.environment.retirement.retire();
+        Retired(self.inner.environment.retirement.clone())
+    }
+
+    /// Returns whether the component is [retired](Self::retire).
+    pub(crate) fn is_retired(&self) -> bool {
+        self.inner.environment.retirement.is_retired()
+    }
+
+    /// Returns whether the permits of the workload that `next` creates are the same as those of this one.
+    fn has_permits_of(&self, next: &WorkloadBuilder) -> bool {
+        let apps = |app: &AppHandle, next: &AppHandle| app.admission.is_same(&next.admission);
+        let same_app = match (self.app(), &next.app) {
+            (Some(app), Some(next)) => apps(app, next),
+            (None, None) => true,
+            _ => false,
+        };
+        same_app && *self.limits() == next.limits
     }
 
     /// Returns the maximum number of idle instances of all triggers together.
@@ -315,9 +365,7 @@ impl Workload {
         context: Option<Arc<CallContext>>,
         work: impl Future<Output = R> + Send + 'static,
     ) -> Call<R> {
-        Call::new(Box::pin(work), (meter, permit), self.inner.builder.background.clone(), deadline)
-            .with_context(context)
-            .with_telemetry(self.telemetry().clone(), self.instruments().cloned())
+        Call::new(Box::pin(work), (meter, permit), self.inner.environment.clone(), deadline).with_context(context)
     }
 
     /// Returns whether an instance may serve another call: it must be well below its limits, so that the leftovers of one

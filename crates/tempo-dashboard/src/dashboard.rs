@@ -2,7 +2,7 @@
 //! embedded in the program. It also receives OTLP of other programs.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures::FutureExt as _;
@@ -47,13 +47,13 @@ pub(crate) struct State {
     pub(crate) health: Health,
     /// Distinguishes runs of the program at the same address.
     pub(crate) run: String,
-    component: OnceLock<Value>,
+    component: Mutex<Arc<Value>>,
 }
 
 impl State {
     /// Returns the description given to [`Dashboard::describe`].
-    pub(crate) fn component(&self) -> &Value {
-        self.component.get().unwrap_or(&Value::Null)
+    pub(crate) fn component(&self) -> Arc<Value> {
+        self.component.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -68,7 +68,7 @@ impl Dashboard {
                 scrape,
                 health,
                 run,
-                component: OnceLock::new(),
+                component: Mutex::new(Arc::new(Value::Null)),
             }),
             token: None,
         }
@@ -83,10 +83,10 @@ impl Dashboard {
 
     /// Describes the served component. The page reads these optional members: `component`, its name; `wasi`, the
     /// version; `imports`, a list of `{"name", "satisfied_by", "nearest"}`; `exports`, a list of `{"name",
-    /// "called_by"}`; and `grants`, an object that maps kinds of grants to a text or a list of texts. Later calls have
-    /// no effect. All clients of the page can read the description: it must not contain secrets.
+    /// "called_by"}`; and `grants`, an object that maps kinds of grants to a text or a list of texts. A later call
+    /// replaces the description. All clients of the page can read it: it must not contain secrets.
     pub fn describe(&self, component: Value) {
-        let _ = self.state.component.set(component);
+        *self.state.component.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(component);
     }
 
     /// Returns whether the page needs a token on `address`: all its clients can read everything.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{Stream, stream};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
@@ -25,8 +25,8 @@ struct EventReader {
     changes: watch::Receiver<u64>,
     metrics: Interval,
     greeted: bool,
-    /// True once the component was described; a runtime that is starting has no description yet.
-    described: bool,
+    /// The description that was sent last; a runtime that is starting has none yet.
+    described: Option<Arc<Value>>,
     seen: u64,
     next_batch: Instant,
     end: Instant,
@@ -42,7 +42,7 @@ pub(crate) fn events(state: Arc<State>, last_event: Option<&str>) -> impl Stream
         changes: state.recent.changes(),
         metrics,
         greeted: false,
-        described: false,
+        described: None,
         seen: resumed.unwrap_or(0),
         next_batch: now,
         end: now + STREAM_LIFETIME,
@@ -73,12 +73,15 @@ impl EventReader {
 
     fn greeting(&mut self) -> String {
         let component = self.state.component();
-        self.described = !component.is_null();
-        frame("hello", &json!({ "run": self.state.run, "component": component }).to_string())
+        let hello = json!({ "run": self.state.run, "component": *component });
+        self.described = Some(component);
+        frame("hello", &hello.to_string())
     }
 
     fn metrics_frame(&mut self) -> String {
-        let greeting = if self.described || self.state.component().is_null() { String::new() } else { self.greeting() };
+        let component = self.state.component();
+        let is_described = self.described.as_ref().is_some_and(|described| Arc::ptr_eq(described, &component));
+        let greeting = if is_described { String::new() } else { self.greeting() };
         let metrics = json!({ "not_ready": self.state.health.not_ready(), "families": self.state.scrape.families() });
         greeting + &frame("metrics", &metrics.to_string())
     }

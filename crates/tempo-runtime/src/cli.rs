@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use tempo_settings::{Error, ErrorKind, Flag};
@@ -28,6 +29,8 @@ pub(crate) enum Action<'a> {
         program: Program,
         /// The arguments after `--`.
         arguments: Vec<String>,
+        /// Where the program was read from.
+        source: ProgramSource,
     },
     /// Write a precompiled file.
     Compile {
@@ -59,7 +62,7 @@ pub(crate) enum Program {
     /// The file of a component.
     Component(PathBuf),
     /// An app, which a manifest declares.
-    App(App),
+    App(Arc<App>),
 }
 
 /// Parses the command line and reads the settings. Returns `None` after printing the help or the version.
@@ -99,28 +102,41 @@ pub(crate) fn parse<'a>(
         let action = Action::Compile { output, target: matches.get_one("target").cloned(), component };
         return Ok(Some((action, LoadedSettings::load(matches, sources)?)));
     }
-    let (program, loaded) = program(component, matches, sources)?;
+    let source = ProgramSource { file: component, matches: matches.clone() };
+    let (program, loaded) = source.read(sources)?;
     let action = match name {
         "inspect" => Action::Inspect { program, json: matches.get_flag("json") },
-        _ => Action::Run { program, arguments: matches.get_many("arguments").into_iter().flatten().cloned().collect() },
+        _ => Action::Run {
+            program,
+            arguments: matches.get_many("arguments").into_iter().flatten().cloned().collect(),
+            source,
+        },
     };
     Ok(Some((action, loaded)))
 }
 
-/// Reads the settings of the component `file`, or of the app whose manifest it is. Without a file, the app is that of the
-/// settings file.
-fn program(
+/// The command line from which a program and its settings are read, again for each reload.
+pub(crate) struct ProgramSource {
+    /// The file of a component or a manifest; `None` for the settings file.
     file: Option<PathBuf>,
-    matches: &ArgMatches,
-    sources: Sources<'_>,
-) -> anyhow::Result<(Program, LoadedSettings)> {
-    match file {
-        Some(file) if !file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml")) => {
-            Ok((Program::Component(file), LoadedSettings::load(matches, sources)?))
-        }
-        manifest => {
-            let (loaded, app) = LoadedSettings::load_app(manifest, matches, sources)?;
-            Ok((Program::App(app), loaded))
+    matches: ArgMatches,
+}
+
+impl ProgramSource {
+    /// Reads the settings of the component, or of the app.
+    ///
+    /// # Errors
+    ///
+    /// A source of settings is invalid, or there is neither a component nor an app.
+    pub(crate) fn read(&self, sources: Sources<'_>) -> anyhow::Result<(Program, LoadedSettings)> {
+        match &self.file {
+            Some(file) if !file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml")) => {
+                Ok((Program::Component(file.clone()), LoadedSettings::load(&self.matches, sources)?))
+            }
+            manifest => {
+                let (loaded, app) = LoadedSettings::load_app(manifest.clone(), &self.matches, sources)?;
+                Ok((Program::App(Arc::new(app)), loaded))
+            }
         }
     }
 }

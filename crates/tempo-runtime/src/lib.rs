@@ -53,6 +53,8 @@ mod precompiled;
 mod problems;
 mod registry;
 mod release_candidate;
+mod reload_metrics;
+mod reloads;
 #[cfg(feature = "telemetry")]
 mod reporting;
 #[cfg(not(feature = "telemetry"))]

@@ -15,7 +15,7 @@ pub(crate) use self::app::{AppEngines, ScannedFile, may_export};
 
 use crate::allocation::Allocation;
 use crate::deserialize::{Verified, deserialize};
-use crate::engine::{EngineOptions, PoolTooLarge, engine};
+use crate::engine::{EngineOptions, PoolTooLarge, check_initial_sizes, engine};
 use crate::file_bytes::FileBytes;
 use crate::host_key::{self, HostKey};
 use crate::precompiled::{self, Header};
@@ -27,16 +27,29 @@ use crate::scan::{Shape, scan};
 const MAX_DOUBLINGS: usize = 8;
 
 /// A component with the engine made for it.
+#[derive(Clone)]
 pub(crate) struct Loaded {
-    /// The file's name without its extension.
+    /// The file's name without its extension, or the name in the app.
     pub name: String,
+    /// The digest of the file.
+    pub digest: FileDigest,
     /// The component.
     pub component: Component,
     /// Its requirements on the engine.
     pub shape: Shape,
+    /// Where the memories of its instances lie.
+    pub allocation: Allocation,
+    /// The target that it was compiled for; `None` for this machine's processor.
+    target: Option<String>,
     /// A warning for the user.
     pub notice: Option<String>,
 }
+
+/// The SHA-256 of a file.
+pub(crate) type FileDigest = [u8; 32];
+
+/// A component that was loaded before, under these limits.
+pub(crate) type Previous<'a> = (&'a Loaded, &'a Limits);
 
 /// The settings that loading depends on.
 #[derive(Clone, Copy)]
@@ -49,6 +62,8 @@ pub(crate) struct LoadOptions<'a> {
     pub concurrent_packages: &'a [&'a str],
     /// The purpose.
     pub purpose: Purpose<'a>,
+    /// The version that is served now. Its engine is used if it is suitable.
+    pub previous: Option<Previous<'a>>,
 }
 
 /// The purpose of loading a component.
@@ -64,6 +79,16 @@ impl LoadOptions<'_> {
     /// Returns the options of the engine for a component of `shape`.
     fn engine(&self, shape: &Shape, allocation: Allocation) -> EngineOptions<'_> {
         EngineOptions { limits: self.limits, target: None, allocation, instances: self.instances(shape) }
+    }
+
+    /// Returns the engine of the previous version, if a component of `shape` gets the same.
+    fn engine_for(&self, shape: &Shape, allocation: Allocation, target: Option<&str>) -> Option<&Engine> {
+        let (previous, limits) = self.previous?;
+        let kind = |shape: &Shape| (shape.concurrent, shape.gc_heap);
+        let same = kind(&previous.shape) == kind(shape)
+            && (previous.allocation, previous.target.as_deref()) == (allocation, target)
+            && same_engine_limits(limits, self.limits);
+        same.then(|| previous.component.engine())
     }
 
     /// Returns the number of instances that exist at once.
@@ -85,13 +110,34 @@ impl LoadOptions<'_> {
 /// The file cannot be read, is not a component, or is a precompiled file of another build, key or allocation.
 pub(crate) fn load(path: &Path, options: LoadOptions<'_>) -> anyhow::Result<Loaded> {
     let mut bytes = FileBytes::read(path)?;
+    let digest = file_digest(&bytes);
+    if let Some((previous, limits)) = options.previous
+        && previous.digest == digest
+        && same_engine_limits(limits, options.limits)
+    {
+        return Ok(previous.clone());
+    }
     let compiled = if precompiled::is_precompiled(&bytes) {
         load_precompiled(&bytes, options)
     } else {
         compile(&mut bytes, None, options)
     };
-    let Compiled { component, shape, notice, .. } = compiled.map_err(|error| in_file(path, error))?;
-    Ok(Loaded { name: name(path), component, shape, notice })
+    let Compiled { component, shape, allocation, target, notice } = compiled.map_err(|error| in_file(path, error))?;
+    Ok(Loaded { name: name(path), digest, component, shape, allocation, target, notice })
+}
+
+/// Returns the digest of a file's `bytes`.
+pub(crate) fn file_digest(bytes: &[u8]) -> FileDigest {
+    let mut array = FileDigest::default();
+    array.copy_from_slice(digest(&SHA256, bytes).as_ref());
+    array
+}
+
+/// Returns whether an engine for components with the limits `one` is the same as one for the limits `other`.
+pub(crate) fn same_engine_limits(one: &Limits, other: &Limits) -> bool {
+    let of_instances = |limits: &Limits| (limits.memory, limits.tables, limits.table_elements, limits.wasm_stack);
+    let counts = |limits: &Limits| (limits.calls(), limits.idle_instances());
+    (of_instances(one), counts(one)) == (of_instances(other), counts(other))
 }
 
 /// Compiles `path` to the bytes of a signed precompiled file, for this machine's processor or for all processors of `target`.
@@ -106,7 +152,7 @@ pub(crate) fn precompile(path: &Path, target: Option<&str>, options: LoadOptions
     let is_given = Allocation::from_settings(options.settings)?.is_some();
     let purpose = if is_given { Purpose::Inspect } else { options.purpose };
     let compiled = compile(&mut bytes, target, LoadOptions { purpose, ..options });
-    let Compiled { component, shape, allocation, notice } = compiled.map_err(|error| in_file(path, error))?;
+    let Compiled { component, shape, allocation, notice, .. } = compiled.map_err(|error| in_file(path, error))?;
     if let Some(notice) = notice {
         tracing::warn!("{notice}");
     }
@@ -132,6 +178,7 @@ struct Compiled {
     component: Component,
     shape: Shape,
     allocation: Allocation,
+    target: Option<String>,
     notice: Option<String>,
 }
 
@@ -141,10 +188,11 @@ fn compile(bytes: &mut [u8], target: Option<&str>, options: LoadOptions<'_>) -> 
     let wanted = Allocation::from_settings(options.settings)?;
     let compile = |allocation| {
         let engine = EngineOptions { target, ..options.engine(&shape, allocation) };
-        let (component, shape) = fit(shape.clone(), engine, |engine| {
+        let previous = options.engine_for(&shape, allocation, target);
+        let (component, shape) = fit(shape.clone(), engine, previous, |engine| {
             Component::new(engine, &*bytes).map_err(|error| unless_exceeds_pool(error, |cause| cannot_compile(&cause)))
         })?;
-        anyhow::Ok(Compiled { component, shape, allocation, notice: None })
+        anyhow::Ok(Compiled { component, shape, allocation, target: target.map(str::to_owned), notice: None })
     };
     compile(wanted.unwrap_or_default()).or_else(|error| {
         let pool = error.downcast::<PoolTooLarge>()?;
@@ -158,17 +206,24 @@ fn compile(bytes: &mut [u8], target: Option<&str>, options: LoadOptions<'_>) -> 
     })
 }
 
-/// Creates an engine, and the component with `create`. Returns the shape for which one instance fits into the pool.
+/// Creates an engine, and the component with `create`, which is tried in the engine `previous` first. Returns the shape for which
+/// one instance fits into the pool.
 fn fit(
     mut shape: Shape,
     options: EngineOptions<'_>,
+    previous: Option<&Engine>,
     create: impl Fn(&Engine) -> anyhow::Result<Component>,
 ) -> anyhow::Result<(Component, Shape)> {
+    check_initial_sizes(&shape, options.limits)?;
+    if let Some(created) = previous.and_then(|engine| unless_full(create(engine))) {
+        let component = created?;
+        check_component_tables(&component, options.limits)?;
+        return Ok((component, shape));
+    }
     for _ in 0..MAX_DOUBLINGS {
         match create(&engine(&shape, options)?) {
             Ok(component) => {
-                let tables = component.resources_required().map_or(0, |resources| resources.num_tables);
-                check_tables(tables, options.limits)?;
+                check_component_tables(&component, options.limits)?;
                 return Ok((component, shape));
             }
             // The scan counts definitions; a module that is instantiated twice has twice as many memories.
@@ -180,6 +235,18 @@ fn fit(
         }
     }
     Err(cannot_compile("it instantiates too many modules").into())
+}
+
+/// Returns `None` if `created` failed because one instance of the component does not fit into the pool.
+fn unless_full(created: anyhow::Result<Component>) -> Option<anyhow::Result<Component>> {
+    match created {
+        Err(error) if exceeds_pool(&error.to_string()) => None,
+        created => Some(created),
+    }
+}
+
+fn check_component_tables(component: &Component, limits: &Limits) -> Result<(), Error> {
+    check_tables(component.resources_required().map_or(0, |resources| resources.num_tables), limits)
 }
 
 /// Returns whether one instance of the component does not fit into the pool, by the `error` of wasmtime.
@@ -219,7 +286,8 @@ fn load_precompiled(bytes: &[u8], options: LoadOptions<'_>) -> anyhow::Result<Co
     let Header { built_by, compatibility: expected, shape, allocation, target, .. } = header;
     allocation.check(Allocation::from_settings(options.settings)?)?;
     let engine = EngineOptions { target: target.as_deref(), ..options.engine(&shape, allocation) };
-    let fitted = fit(shape, engine, |engine| {
+    let previous = options.engine_for(&shape, allocation, target.as_deref());
+    let fitted = fit(shape, engine, previous, |engine| {
         if expected != compatibility(engine) {
             let built_by = format!("{built_by}, with other processor features or settings");
             return Err(precompiled::other_build(&built_by).into());
@@ -238,7 +306,7 @@ fn load_precompiled(bytes: &[u8], options: LoadOptions<'_>) -> anyhow::Result<Co
         }
         Err(error) => error,
     })?;
-    Ok(Compiled { component, shape, allocation, notice: None })
+    Ok(Compiled { component, shape, allocation, target, notice: None })
 }
 
 fn compatibility(engine: &Engine) -> String {

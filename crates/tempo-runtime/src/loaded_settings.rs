@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::ArgMatches;
 use tempo_backend::{APP, DATA};
@@ -41,7 +42,7 @@ impl<'a> Sources<'a> {
 #[derive(Default)]
 pub(crate) struct LoadedSettings {
     /// The settings of the process, and of its component if it has one only.
-    pub settings: Settings,
+    pub settings: Arc<Settings>,
     /// The settings files, including those that do not exist.
     pub files: Vec<PathBuf>,
     /// Warnings about the files.
@@ -77,7 +78,7 @@ pub(crate) struct AppComponentSettings {
     /// The interfaces that other components export to it.
     pub imports: Vec<DeclaredImport>,
     /// Its settings.
-    pub settings: Settings,
+    pub settings: Arc<Settings>,
 }
 
 impl LoadedSettings {
@@ -94,7 +95,7 @@ impl LoadedSettings {
             None => Values::new(),
         };
         check_key(table.get(KEY_FILE.name).and_then(|values| values.first()))?;
-        loaded.settings = Layers { matches, file: &file }.merge(sources, &[&table])?;
+        loaded.settings = Arc::new(Layers { matches, file: &file }.merge(sources, &[&table])?);
         Ok(loaded)
     }
 
@@ -125,7 +126,7 @@ impl LoadedSettings {
         let (table, manifest) = manifest::parse(&bytes, &path, &flags)?;
         check_key(table.get(KEY_FILE.name).and_then(|values| values.first()))?;
         let layers = Layers { matches, file: &file };
-        loaded.settings = layers.merge(sources, &[&table])?;
+        loaded.settings = Arc::new(layers.merge(sources, &[&table])?);
         let Manifest { name, name_source, components } = manifest;
         let folder = Path::new(&path).parent().unwrap_or(Path::new("")).to_owned();
         let of_app =
@@ -133,7 +134,7 @@ impl LoadedSettings {
         let components = components.into_iter().map(|declared| {
             let settings = layers.merge(sources, &[&declared.values, &table])?;
             let place = format!("{path}:{}", declared.line);
-            let settings = of_app.apply(settings, &declared)?;
+            let settings = Arc::new(of_app.apply(settings, &declared)?);
             let DeclaredComponent { name, source, imports, .. } = declared;
             Ok(AppComponentSettings { name, place, source, imports, settings })
         });

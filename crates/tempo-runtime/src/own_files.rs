@@ -2,6 +2,7 @@
 //! that contains one of them is granted for writing only with `--allow-own-files`.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tempo_backend::DATA;
 use tempo_settings::{Error, ErrorKind, Flag, Settings};
@@ -46,7 +47,7 @@ impl<'a> OwnFiles<'a> {
     /// A setting cannot be parsed.
     pub(crate) fn of(
         settings: &Settings,
-        components: &[LinkedComponent<'_>],
+        components: &[Arc<LinkedComponent>],
         loaded: &'a LoadedSettings,
     ) -> Result<Self, Error> {
         let own = |description, path: &Path| OwnFile {

@@ -4,10 +4,11 @@ use std::any::TypeId;
 use std::future::Future;
 use std::io::Write;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use clap::{ArgMatches, Command};
 use tempo_core::{
-    AppCheck, AppComponent, Backend, BootContext, ComponentOutline, NoService, Running, Service, ServiceState,
+    AnyComponent, AppCheck, Backend, BootContext, ComponentOutline, NoService, Running, Service, ServiceState,
     StoreContext, StoreData, Trigger, Workload,
 };
 use tempo_settings::{Error, ErrorKind, Flag, Settings};
@@ -17,7 +18,7 @@ use wasmtime::component::Linker;
 
 type BoxFuture<'a, R, E = Error> = Pin<Box<dyn Future<Output = Result<R, E>> + Send + 'a>>;
 
-type StartApp = fn(Vec<StartComponent>) -> BoxFuture<'static, Vec<Box<dyn Running>>>;
+type StartApp = fn(Vec<AnyComponent>) -> BoxFuture<'static, Vec<Box<dyn Running>>>;
 
 type StartTrigger = for<'a> fn(Workload, &'a Settings, ServiceState) -> BoxFuture<'a, Box<dyn Running>>;
 
@@ -99,25 +100,6 @@ pub(crate) struct TriggerEntry {
     pub start_app: StartApp,
 }
 
-/// A component of an app, with its types erased.
-pub(crate) struct StartComponent {
-    /// The component.
-    pub workload: Workload,
-    /// Its settings.
-    pub settings: Settings,
-    /// A store's state of the trigger's service.
-    pub state: ServiceState,
-    /// Whether the trigger calls it.
-    pub exports: bool,
-}
-
-impl StartComponent {
-    fn typed<R: Trigger>(self) -> Result<AppComponent<R::Service>, Error> {
-        let state = self.state.into_inner::<R::Service>().ok_or_else(without_service::<R>)?;
-        Ok(AppComponent::new(self.workload, self.settings, state, self.exports))
-    }
-}
-
 impl TriggerEntry {
     /// Creates the entry of trigger `R`.
     pub(crate) fn of<R: Trigger>() -> Self {
@@ -132,14 +114,14 @@ impl TriggerEntry {
             },
             check: R::check,
             start_app: |components| {
-                let typed: Result<Vec<_>, _> = components.into_iter().map(StartComponent::typed::<R>).collect();
+                let typed: Result<Vec<_>, _> = components.into_iter().map(AnyComponent::downcast).collect();
                 Box::pin(async move { R::start_app(typed?).await })
             },
         }
     }
 
     /// Returns whether a component with these `backends` has the trigger's service.
-    pub(crate) fn is_served(&self, backends: &[ConnectedBackend]) -> bool {
+    pub(crate) fn is_served(&self, backends: &[Arc<ConnectedBackend>]) -> bool {
         self.service == TypeId::of::<NoService>() || backends.iter().any(|backend| backend.service == self.service)
     }
 
@@ -174,7 +156,7 @@ impl ToolEntry {
 /// Creates the state of the trigger's service, from one of the `connected` backends.
 pub(crate) fn trigger_state(
     trigger: &TriggerEntry,
-    connected: &[ConnectedBackend],
+    connected: &[Arc<ConnectedBackend>],
     store: &StoreContext,
 ) -> ServiceState {
     let service = connected.iter().find(|connected| connected.service == trigger.service);

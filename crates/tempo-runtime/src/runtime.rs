@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -16,7 +17,9 @@ use crate::cli::{self, Action, FlagGroup, Program};
 use crate::inspect::DeclaredLinks;
 use crate::inspect_app::AppReport;
 use crate::load::{self, LoadOptions, Purpose};
+use crate::loaded_settings::Sources;
 use crate::registry::{ServiceEntry, ToolEntry, TriggerEntry};
+use crate::reloads::Reloads;
 use crate::signals::Signals;
 use crate::{env_file, grants, host_key, inspect, link, log, log_output, output, reporting, settings_file, tool};
 
@@ -77,8 +80,10 @@ impl Runtime {
 
     /// Parses the command line, runs the command, and writes errors in one line.
     pub fn main(self) -> ExitCode {
+        // It lives as long as its process: threads that load components refer to it.
+        let runtime: &'static Self = Box::leak(Box::new(self));
         let signals = Signals::listen().context("cannot listen for signals");
-        let code = signals.and_then(|signals| self.execute(signals)).unwrap_or_else(|error| {
+        let code = signals.and_then(|signals| runtime.execute(signals)).unwrap_or_else(|error| {
             log_output::write_line(&format!("error: {}", one_line(error.as_ref())));
             error.downcast_ref::<Error>().map_or(EX_SOFTWARE, |error| error.kind().exit_code())
         });
@@ -86,16 +91,18 @@ impl Runtime {
         ExitCode::from(code)
     }
 
-    fn execute(&self, signals: Signals) -> anyhow::Result<u8> {
+    fn execute(&'static self, signals: Signals) -> anyhow::Result<u8> {
         let groups = self.flags();
         let command = cli::command(self.name, self.version, self.about, &groups, &self.tools);
         let Some((action, loaded)) = cli::parse(command, &groups, &self.tools)? else { return Ok(0) };
         let settings = &loaded.settings;
         log::start(settings)?;
         match action {
-            Action::Run { program, arguments } => {
+            Action::Run { program, arguments, source } => {
                 tempo_core::descriptors::raise_file_limit();
-                boot::run(&self.parts(), &program, arguments, &loaded, signals)
+                let read = move || source.read(Sources { groups: &self.flags(), tools: &self.tools });
+                let (_, reloads) = Reloads::channel();
+                boot::run(self.parts(), &program, &arguments, (loaded, Arc::new(read)), signals, reloads)
             }
             Action::Compile { component, output, target } => {
                 output::check(&component, &output)?;
@@ -104,6 +111,7 @@ impl Runtime {
                     settings,
                     concurrent_packages: &link::concurrent_packages(&self.services),
                     purpose: Purpose::Run(&self.triggers),
+                    previous: None,
                 };
                 let file = load::precompile(&component, target.as_deref(), options)?;
                 output::write(&component, &output, &file)?;
@@ -118,6 +126,11 @@ impl Runtime {
         Parts { runtime: self.name, version: self.version, services: &self.services, triggers: &self.triggers }
     }
 
+    /// Returns the flags whose values cannot change while the process runs.
+    pub(crate) fn fixed_flags() -> Vec<Flag> {
+        [COMMON, log::FLAGS, &reporting::flags()].concat()
+    }
+
     fn inspect(&self, program: &Program, json: bool, settings: &Settings) -> anyhow::Result<u8> {
         let report = |path: &Path, settings: &Settings, links: DeclaredLinks<'_>| {
             let options = LoadOptions {
@@ -125,6 +138,7 @@ impl Runtime {
                 settings,
                 concurrent_packages: &link::concurrent_packages(&self.services),
                 purpose: Purpose::Inspect,
+                previous: None,
             };
             inspect::inspect(self.name, &load::load(path, options)?, &self.services, &self.triggers, links)
         };
@@ -134,7 +148,7 @@ impl Runtime {
                 (if json { serde_json::to_string_pretty(&report)? + "\n" } else { report.text() }, Ok(()))
             }
             Program::App(app) => {
-                let checked = boot::check_settings(&self.parts(), app, settings)?;
+                let checked = boot::check_settings(self.parts(), app, settings)?;
                 let mut all = AppReport::new(&app.name);
                 for component in &app.components {
                     let report = {

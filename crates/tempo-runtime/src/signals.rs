@@ -16,9 +16,12 @@ const COMMAND_GRACE: Duration = Duration::from_secs(3);
 /// Maximum time to write the last lines of the log when the process ends at once.
 const LOG_FLUSH_TIMEOUT: Duration = Duration::from_millis(100);
 
+/// Maximum number of signals that wait to be handled.
+const QUEUE: usize = 4;
+
 /// Mode while the process starts or runs a tool: the first signal ends it.
 const STARTING: u8 = 0;
-/// Mode while the process serves: the first signal drains it, the second ends it.
+/// Mode while the process serves: the first signal drains it, the second ends it. SIGHUP reloads.
 const SERVING: u8 = 1;
 /// Mode while the process runs a command: the first signal ends it within [`COMMAND_GRACE`].
 const COMMAND: u8 = 2;
@@ -30,7 +33,7 @@ pub(crate) enum StopSignal {
     Terminate,
     /// SIGINT, or Ctrl-C.
     Interrupt,
-    /// SIGHUP: the terminal was closed.
+    /// SIGHUP when the terminal was closed, or sent to a command.
     HangUp,
 }
 
@@ -51,10 +54,19 @@ impl StopSignal {
     }
 }
 
-/// Receives the signals that stop the process.
+/// A signal that a process handles while it serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Signal {
+    /// Stops the process.
+    Stop(StopSignal),
+    /// SIGHUP from a program: reads the settings and the components again.
+    Reload,
+}
+
+/// Receives the signals of the process.
 pub(crate) struct Signals {
     mode: Arc<AtomicU8>,
-    first: Receiver<StopSignal>,
+    received: Receiver<Signal>,
 }
 
 impl Signals {
@@ -72,14 +84,15 @@ impl Signals {
             Listeners::install()?
         };
         let mode = Arc::new(AtomicU8::new(STARTING));
-        let (sender, first) = mpsc::channel(1);
+        let (sender, received) = mpsc::channel(QUEUE);
         let shared = mode.clone();
         let thread = std::thread::Builder::new().name("tempo-signals".to_owned());
         thread.spawn(move || wait(&runtime, listeners, &shared, &sender))?;
-        Ok(Self { mode, first })
+        Ok(Self { mode, received })
     }
 
-    /// From now on, [`next`](Self::next) returns the first signal, and the second ends the process at once.
+    /// From now on, [`next`](Self::next) returns the first signal that stops the process, and those that reload. The second that
+    /// stops it ends it at once.
     pub(crate) fn serve(&self) {
         self.mode.store(SERVING, SeqCst);
     }
@@ -89,9 +102,9 @@ impl Signals {
         self.mode.store(COMMAND, SeqCst);
     }
 
-    /// Waits for the first signal.
-    pub(crate) async fn next(&mut self) -> StopSignal {
-        match self.first.recv().await {
+    /// Waits for the next signal.
+    pub(crate) async fn next(&mut self) -> Signal {
+        match self.received.recv().await {
             Some(signal) => signal,
             // The thread ends the process.
             None => pending().await,
@@ -100,12 +113,24 @@ impl Signals {
 }
 
 /// The signal thread: forwards the first signal in the modes that handle it, and ends the process otherwise.
-fn wait(runtime: &Runtime, mut listeners: Listeners, mode: &AtomicU8, first: &Sender<StopSignal>) {
+fn wait(runtime: &Runtime, mut listeners: Listeners, mode: &AtomicU8, signals: &Sender<Signal>) {
+    let terminal = ControllingTerminal::find();
     let last = runtime.block_on(async {
-        let signal = listeners.next().await;
+        let signal = loop {
+            let signal = listeners.next().await;
+            if mode.load(SeqCst) != SERVING || signal != StopSignal::HangUp || terminal.has_hung_up() {
+                break signal;
+            }
+            // If the queue is full, a reload is due anyway.
+            let _ = signals.try_send(Signal::Reload);
+        };
         let mode = mode.load(SeqCst);
-        if mode == STARTING || first.try_send(signal).is_err() {
+        if mode == STARTING {
             return signal;
+        }
+        tokio::select! {
+            sent = signals.send(Signal::Stop(signal)) => if sent.is_err() { return signal },
+            second = listeners.next() => return second,
         }
         if mode == SERVING {
             return listeners.next().await;
@@ -114,6 +139,26 @@ fn wait(runtime: &Runtime, mut listeners: Listeners, mode: &AtomicU8, first: &Se
     });
     log_output::flush(LOG_FLUSH_TIMEOUT);
     std::process::exit(last.exit_code().into());
+}
+
+/// The controlling terminal of the process, whose end is a SIGHUP too.
+struct ControllingTerminal {
+    existed: bool,
+}
+
+impl ControllingTerminal {
+    fn find() -> Self {
+        Self { existed: Self::exists() }
+    }
+
+    fn exists() -> bool {
+        cfg!(unix) && std::fs::File::open("/dev/tty").is_ok()
+    }
+
+    /// Returns whether the terminal was closed.
+    fn has_hung_up(&self) -> bool {
+        self.existed && !Self::exists()
+    }
 }
 
 #[cfg(unix)]

@@ -236,6 +236,12 @@ impl Settings {
         self.values.get(flag.name).map_or(&[], Vec::as_slice)
     }
 
+    /// Returns whether `flag` has the same values in `other`, from whichever sources.
+    pub fn has_same(&self, other: &Self, flag: &Flag) -> bool {
+        let (values, others) = (self.raw_values(flag), other.raw_values(flag));
+        values.len() == others.len() && values.iter().zip(others).all(|(value, other)| value.text == other.text)
+    }
+
     /// Returns the error for a value of `flag` that was parsed but cannot be used, such as the path of a missing file.
     /// `problem` must not contain the value if it may be secret.
     pub fn invalid(&self, flag: &Flag, problem: &str) -> Error {

@@ -8,7 +8,6 @@ mod answer;
 mod body;
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -22,7 +21,7 @@ use wasmtime_wasi_http::{Error, WasiBody};
 
 use self::body::ChainedBody;
 use crate::handlers::Handlers;
-use crate::server::Worker;
+use crate::server::Server;
 
 thread_local! {
     /// The index of this thread among the serving threads.
@@ -37,31 +36,28 @@ pub(crate) fn enter_serving_thread(index: usize) {
 /// A serving thread, with the components that it calls.
 pub(crate) struct ChainThread {
     runtime: Handle,
-    /// Owned by the thread: the components refer to the chain.
-    workers: BTreeMap<String, Weak<Worker>>,
+    /// Owned by the thread: its components refer to the chain.
+    server: Weak<Server>,
 }
 
 impl ChainThread {
-    /// Creates the thread with this `runtime`, and the `workers` that it owns.
-    pub(crate) fn new<'a>(runtime: Handle, workers: impl IntoIterator<Item = &'a Arc<Worker>>) -> Self {
-        let named = |worker: &Arc<Worker>| (worker.workload().name().to_owned(), Arc::downgrade(worker));
-        Self { runtime, workers: workers.into_iter().map(named).collect() }
+    /// Creates the thread with this `runtime`, and the `server` that it owns.
+    pub(crate) fn new(runtime: Handle, server: &Arc<Server>) -> Self {
+        Self { runtime, server: Arc::downgrade(server) }
     }
 }
 
 /// The components of an app that other components of it reach.
 pub(crate) struct Chain {
     threads: Vec<ChainThread>,
-    /// The way to each component, through its middleware.
-    handlers: BTreeMap<String, Handlers>,
     /// The thread of the next call that does not come from a serving thread.
     next: AtomicUsize,
 }
 
 impl Chain {
-    /// Creates the chain of the serving threads, in the order of their indexes, with the way to each component.
-    pub(crate) fn new(threads: Vec<ChainThread>, handlers: BTreeMap<String, Handlers>) -> Self {
-        Self { threads, handlers, next: AtomicUsize::new(0) }
+    /// Creates the chain of the serving threads, in the order of their indexes.
+    pub(crate) fn new(threads: Vec<ChainThread>) -> Self {
+        Self { threads, next: AtomicUsize::new(0) }
     }
 
     /// Returns the thread for a call: the current one if it is a serving thread.
@@ -95,8 +91,9 @@ impl ChainLink {
     ///
     /// The app has no such component, or the server has not started.
     pub(crate) fn handlers_of(&self, name: &str) -> Result<Handlers, Error> {
-        let chain = self.chain.as_ref().ok_or(Error::DestinationUnavailable)?;
-        chain.handlers.get(name).cloned().ok_or(Error::DestinationNotFound)
+        let thread = self.chain.as_ref().and_then(|chain| chain.threads.first());
+        let server = thread.and_then(|thread| thread.server.upgrade()).ok_or(Error::DestinationUnavailable)?;
+        server.served.get().workers.way_to(name).cloned().ok_or(Error::DestinationNotFound)
     }
 
     /// Starts a call of the first of `handlers` with `request`. `body` has the timeout of the answer's body, and what is reserved
@@ -117,8 +114,8 @@ impl ChainLink {
             return Err(Error::LoopDetected);
         }
         let thread = self.chain.as_ref().and_then(|chain| chain.thread()).ok_or(Error::DestinationUnavailable)?;
-        let worker = thread.workers.get(name).ok_or(Error::DestinationNotFound)?;
-        let worker = worker.upgrade().ok_or(Error::DestinationUnavailable)?;
+        let server = thread.server.upgrade().ok_or(Error::DestinationUnavailable)?;
+        let worker = server.served.component(name).ok_or(Error::DestinationNotFound)?;
         let (sender, head) = oneshot::channel();
         // The task ends with its receiver, or with the thread's runtime.
         let depth = self.depth.saturating_add(1);

@@ -2,32 +2,31 @@
 
 mod ack_extension;
 mod attempt;
+mod component;
 mod disposition;
 mod fetch;
 mod guest;
 mod handlers;
 mod lanes;
 mod phase;
+mod running;
 mod subscribe;
 mod telemetry;
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
-use tempo_backend::{APP, Backends};
-use tempo_core::{AppCheck, ComponentOutline, Running, Trigger, Workload};
+use futures::future::try_join_all;
+use tempo_backend::APP;
+use tempo_core::{AppCheck, AppComponent, ComponentOutline, Running, Trigger, Workload};
 use tempo_settings::{Error, ErrorKind, Flag, Settings};
-use tokio::task::JoinSet;
 
-use self::disposition::Dispatcher;
-use self::fetch::FetchLoop;
-use self::handlers::Handlers;
-use self::phase::{GIVE_BACK_TIMEOUT, StopPhase, StopPhases};
+use self::component::JoinedComponent;
+use self::running::RunningConsumer;
 #[cfg(feature = "tool")]
 pub(crate) use self::subscribe::is_name;
-use self::subscribe::{CONSUMER, SUBSCRIBE, Subscribed};
-use crate::{Adoption, Broker, Consumer, MessagingCtx, Subscription, WasiMessaging};
+use self::subscribe::{CONSUMER, SUBSCRIBE};
+use crate::{MessagingCtx, WasiMessaging};
 
 /// The trigger that delivers messages to components which export `tempo:messaging/handler`,
 /// `wasi:messaging/incoming-handler` or `wasmcloud:messaging/handler`.
@@ -62,122 +61,31 @@ impl Trigger for MessageConsumer {
         settings: &Settings,
         state: MessagingCtx,
     ) -> tempo_settings::Result<Box<dyn Running>> {
-        let subscribed = subscribe::read(settings, workload.name())?;
-        if subscribed.is_empty() {
-            return Ok(Box::new(Unsubscribed { component: workload.name().to_owned() }));
-        }
-        let handlers = Arc::new(Handlers::new(workload)?);
-        let joined = join(state.brokers(), subscribed).await?;
-        let phases = StopPhases::default();
-        let (mut announcements, mut adoptions, mut notices) = (Vec::new(), Vec::new(), Vec::new());
-        let mut fetching = JoinSet::new();
-        for (subscribed, broker, consumer) in joined {
-            let Subscribed { client, subscription, .. } = subscribed;
-            let phase = phases.of(&*broker);
-            let dispatcher = Dispatcher::new(handlers.clone(), broker.clone(), subscription.clone(), phase.clone());
-            let adoption = consumer.adoption().cloned();
-            let name = adoption.as_ref().map_or(&*subscription.consumer, |adoption| &*adoption.name);
-            announcements.push(announce(&client, name, &*broker, &subscription, dispatcher.max_in_flight()));
-            notices.extend(consumer.notice());
-            adoptions.extend(adoption.map(|adoption| (adoption, subscription)));
-            let fetching_one = FetchLoop::new(Arc::new(dispatcher), consumer, phase).run();
-            fetching.spawn(async move { fetching_one.await.map_err(|error| gone(&client, error)) });
-        }
-        let mut reaper = JoinSet::new();
-        reaper.spawn(handlers.reap_forever());
-        let announcement = announcements.join("\n");
-        Ok(Box::new(RunningConsumer { announcement, adoptions, notices, phases, fetching, _reaper: reaper }))
-    }
-}
-
-type Joined = (Subscribed, Arc<dyn Broker>, Box<dyn Consumer>);
-
-/// Joins the consumers of all subscriptions before any message is fetched.
-async fn join(brokers: &Backends<dyn Broker>, subscribed: Vec<Subscribed>) -> tempo_settings::Result<Vec<Joined>> {
-    let mut joined: Vec<Joined> = Vec::new();
-    for subscribed in subscribed {
-        let Some(broker) = brokers.get(&subscribed.client) else {
-            return Err(subscribed.invalid("no broker of that name is configured; give it with --messaging NAME=URL"));
-        };
-        let consumer = &subscribed.subscription.consumer;
-        // Two names of one broker would define the consumer twice.
-        let twice = |(other, known, _): &Joined| Arc::ptr_eq(known, broker) && other.subscription.consumer == *consumer;
-        if joined.iter().any(twice) {
-            return Err(subscribed.invalid("the consumer is there already, by another name of the same broker"));
-        }
-        let consumer = broker.subscribe(&subscribed.subscription).await?;
-        joined.push((subscribed, broker.clone(), consumer));
-    }
-    Ok(joined)
-}
-
-fn announce(client: &str, consumer: &str, broker: &dyn Broker, subscription: &Subscription, most: usize) -> String {
-    let Subscription { topics, ordered, .. } = subscription;
-    let order = if *ordered { ", in order" } else { "" };
-    // Persistent brokers have an operator interface.
-    let promise = if broker.operator().is_some() {
-        ""
-    } else {
-        "; each message at most once, as the broker does not store messages"
-    };
-    format!("handling {} as consumer {consumer} of {client} ({most} at once{order}){promise}", topics.join(", "))
-}
-
-fn gone(client: &str, error: crate::Error) -> Error {
-    Error::new(ErrorKind::Unavailable, format!("a subscription to {client} has ended")).with_source(error)
-}
-
-/// A running consumer. Dropping it aborts its tasks.
-struct RunningConsumer {
-    announcement: String,
-    /// Adopted consumers, with their subscriptions.
-    adoptions: Vec<(Adoption, Subscription)>,
-    /// Notices of the brokers.
-    notices: Vec<String>,
-    phases: StopPhases,
-    /// One task per subscription, which owns its running handlers. Fails if its consumer no longer exists.
-    fetching: JoinSet<Result<(), Error>>,
-    _reaper: JoinSet<()>,
-}
-
-#[async_trait]
-impl Running for RunningConsumer {
-    fn announcement(&self) -> String {
-        self.announcement.clone()
+        let name = workload.name().to_owned();
+        let joined = JoinedComponent::join(workload, settings, &state).await?;
+        Ok(match joined {
+            Some(joined) => Box::new(RunningConsumer::start(vec![joined])),
+            None => Box::new(Unsubscribed { component: name }),
+        })
     }
 
-    fn log_start(&self) {
-        self.adoptions.iter().for_each(|(adoption, subscription)| adoption.log(subscription));
-        self.notices.iter().for_each(|notice| tracing::info!("{notice}"));
-    }
-
-    async fn failed(&mut self) -> Error {
-        loop {
-            match self.fetching.join_next().await {
-                Some(Ok(Err(error))) => return error,
-                // It was stopped.
-                Some(Ok(Ok(()))) if self.phases.have_stopped() => {}
-                Some(_) => return Error::internal("a subscription has ended"),
-                // A task exists until the first failure, which ends the runtime, or until all have stopped.
-                None => std::future::pending().await,
+    async fn start_app(components: Vec<AppComponent<WasiMessaging>>) -> tempo_settings::Result<Vec<Box<dyn Running>>> {
+        let exporting = components.into_iter().filter(|component| component.exports);
+        let joining = exporting.map(|AppComponent { workload, settings, state, .. }| async move {
+            let name = workload.name().to_owned();
+            Ok::<_, Error>(JoinedComponent::join(workload, &settings, &state).await?.ok_or(name))
+        });
+        let (mut joined, mut running): (_, Vec<Box<dyn Running>>) = (Vec::new(), Vec::new());
+        for component in try_join_all(joining).await? {
+            match component {
+                Ok(component) => joined.push(component),
+                Err(name) => running.push(Box::new(Unsubscribed { component: name })),
             }
         }
-    }
-
-    fn stop_fetching(&mut self) {
-        self.phases.stop_shared();
-    }
-
-    async fn drain(mut self: Box<Self>, deadline: Instant) {
-        self.phases.enter(StopPhase::Draining);
-        let finished = async { while self.fetching.join_next().await.is_some() {} };
-        if tokio::time::timeout_at(deadline.into(), finished).await.is_ok() {
-            return;
+        if !joined.is_empty() {
+            running.insert(0, Box::new(RunningConsumer::start(joined)));
         }
-        self.phases.enter(StopPhase::Abandoning);
-        let given_back = async { while self.fetching.join_next().await.is_some() {} };
-        // Remaining handlers end when their tasks are dropped.
-        let _ = tokio::time::timeout(GIVE_BACK_TIMEOUT, given_back).await;
+        Ok(running)
     }
 }
 
@@ -193,9 +101,7 @@ impl Running for Unsubscribed {
     }
 
     fn unused(&self) -> Option<Error> {
-        let message =
-            format!("{}: handles messages, but has no subscription; give one with --subscribe TOPIC", self.component);
-        Some(Error::new(ErrorKind::BadConfiguration, message))
+        Some(unsubscribed(&self.component))
     }
 
     async fn failed(&mut self) -> Error {
@@ -203,6 +109,12 @@ impl Running for Unsubscribed {
     }
 
     async fn drain(self: Box<Self>, _: Instant) {}
+}
+
+/// The error of a component with a handler but without subscriptions.
+fn unsubscribed(component: &str) -> Error {
+    let message = format!("{component}: handles messages, but has no subscription; give one with --subscribe TOPIC");
+    Error::new(ErrorKind::BadConfiguration, message)
 }
 
 #[cfg(test)]

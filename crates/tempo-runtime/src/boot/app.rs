@@ -1,16 +1,18 @@
 //! Loads the components of an app: all settings are checked before one is compiled, and all are linked before one is connected.
 
+use std::sync::Arc;
+
 use tempo_core::{AppAdmission, AppCheck, ComponentOutline, Limits, MAX_CHAIN_DEPTH};
 use tempo_settings::{Error, ErrorKind, Settings};
-
 use wasmtime::component::Component;
 
+use super::Parts;
 use super::component::{AppLinks, LinkedComponent};
-use super::{Parts, Plan, PlannedApp};
+use super::plan::{Plan, PlannedApp};
 use crate::command;
 use crate::link;
 use crate::links;
-use crate::load::{AppEngines, Loaded, ScannedFile, may_export};
+use crate::load::{AppEngines, Loaded, ScannedFile, may_export, same_engine_limits};
 use crate::loaded_settings::{App, AppComponentSettings, LoadedSettings};
 use crate::manifest::{IMPORTS, cycles};
 use crate::problems::Problems;
@@ -21,33 +23,78 @@ const IDLE_INSTANCES: usize = 256;
 const MIN_IDLE: usize = 8;
 const MAX_IDLE: usize = 64;
 
-/// Loads, checks and links all components of `app`.
+/// Loads, checks and links all components of `app`. Those of `previous` that have the same code and links are not made anew.
 ///
 /// # Errors
 ///
 /// One error lists all problems of a step.
-pub(super) fn plan<'a>(parts: &Parts<'a>, app: &'a App, loaded: &LoadedSettings) -> anyhow::Result<Plan<'a>> {
-    let files = scan(parts, app, &loaded.settings)?;
-    let process = Limits::from_settings(&loaded.settings)?;
+pub(super) fn plan(
+    parts: Parts<'static>,
+    app: &Arc<App>,
+    settings: &LoadedSettings,
+    previous: Option<&Plan>,
+) -> anyhow::Result<Plan> {
+    let files = scan(parts, app, &settings.settings)?;
+    let process = Limits::from_settings(&settings.settings)?;
     let checked = check(parts, app, &files)?;
     let reserved = reserved(app, &files, &process)?;
-    let admission = AppAdmission::new(&process, checked.chain_depth, reserved);
-    let idle = (IDLE_INSTANCES / app.components.len().max(1)).clamp(MIN_IDLE, MAX_IDLE);
-    let instances = admission.calls().saturating_add(idle.saturating_mul(app.components.len()));
-    let mut engines = AppEngines::new(&files, instances, &loaded.settings)?;
-    engines.notices().into_iter().for_each(|notice| loaded.notices.add(notice));
-    let loaded = each(app, &files, |_, file| engines.load(file))?;
+    // Components keep their engines only together with the permits that size the pools.
+    let previous = previous.filter(|previous| fits(previous, (&process, checked.chain_depth, reserved), app));
+    let mut planned = match previous.and_then(|previous| previous.app.as_ref()) {
+        Some(previous) => PlannedApp { declared: app.clone(), ..previous.clone() },
+        None => share(app, (&process, checked.chain_depth, reserved), &settings.settings)?,
+    };
+    planned.engines.extend(&files)?;
+    planned.engines.notices().into_iter().for_each(|notice| settings.notices.add(notice));
+    let previous = |name: &str| previous.and_then(|previous| previous.component(name));
+    let loaded = each(app, &files, |component, file| match previous(&component.name) {
+        Some(previous) if is_same(previous, file) => Ok(previous.loaded.clone()),
+        _ => planned.engines.load(file),
+    })?;
     let links = links(app, &loaded)?;
     let components = each(app, loaded.into_iter().zip(links).zip(&files), |component, ((loaded, links), file)| {
-        let limits = file.limits().clone();
-        LinkedComponent::link(parts, &component.source, &component.settings, limits, loaded, links)
+        let (limits, previous) = (file.limits().clone(), previous(&component.name));
+        let (path, settings) = (&component.source, &component.settings);
+        LinkedComponent::link(parts, path, settings, limits, loaded, links, previous).map(Arc::new)
     })?;
-    Ok(Plan {
-        name: app.name.clone(),
-        components,
-        limits: process,
-        app: Some(PlannedApp { declared: app, admission, idle }),
+    Ok(Plan { name: app.name.clone(), components, limits: process, app: Some(planned) })
+}
+
+/// Creates what the components of `app` share.
+fn share(
+    app: &Arc<App>,
+    (process, depth, reserved): (&Limits, usize, usize),
+    settings: &Settings,
+) -> anyhow::Result<PlannedApp> {
+    let admission = AppAdmission::new(process, depth, reserved);
+    let idle = idle_instances(app);
+    // Some more components find room in the pools.
+    let instances = admission.calls().saturating_add(idle.saturating_mul(app.components.len().next_power_of_two()));
+    let engines = AppEngines::new(instances, settings)?;
+    Ok(PlannedApp { declared: app.clone(), admission, reserved, idle, engines })
+}
+
+/// Returns the maximum number of idle instances of one component of `app`.
+fn idle_instances(app: &App) -> usize {
+    (IDLE_INSTANCES / app.components.len().next_power_of_two()).clamp(MIN_IDLE, MAX_IDLE)
+}
+
+/// Returns whether the permits and pools of `previous` are those of an app with these limits and components.
+fn fits(previous: &Plan, (process, depth, reserved): (&Limits, usize, usize), app: &App) -> bool {
+    let counts = |limits: &Limits| (limits.requests, limits.streams());
+    previous.app.as_ref().is_some_and(|planned| {
+        let rounded = |app: &App| app.components.len().next_power_of_two();
+        counts(&previous.limits) == counts(process)
+            && planned.reserved == reserved
+            && depth < planned.admission.depths()
+            && planned.idle == idle_instances(app)
+            && rounded(app) <= rounded(&planned.declared)
     })
+}
+
+/// Returns whether `file` is that of `previous`, and gets the same engine.
+fn is_same(previous: &LinkedComponent, file: &ScannedFile) -> bool {
+    previous.loaded.digest == file.digest && same_engine_limits(&previous.limits, file.limits())
 }
 
 /// Checks the files and the settings of `app` as [`plan`] does, without compiling anything. Returns what is wrong with the settings.
@@ -55,7 +102,7 @@ pub(super) fn plan<'a>(parts: &Parts<'a>, app: &'a App, loaded: &LoadedSettings)
 /// # Errors
 ///
 /// A file cannot be read or is no component.
-pub(crate) fn check_settings(parts: &Parts<'_>, app: &App, settings: &Settings) -> anyhow::Result<Result<(), Error>> {
+pub(crate) fn check_settings(parts: Parts<'_>, app: &App, settings: &Settings) -> anyhow::Result<Result<(), Error>> {
     let files = scan(parts, app, settings)?;
     let process = Limits::from_settings(settings)?;
     Ok(check(parts, app, &files).and_then(|_| reserved(app, &files, &process)).map(drop))
@@ -103,7 +150,7 @@ fn links(app: &App, loaded: &[Loaded]) -> Result<Vec<AppLinks>, Error> {
 }
 
 /// Reads and validates the files of all components.
-fn scan(parts: &Parts<'_>, app: &App, settings: &Settings) -> anyhow::Result<Vec<ScannedFile>> {
+fn scan(parts: Parts<'_>, app: &App, settings: &Settings) -> anyhow::Result<Vec<ScannedFile>> {
     let concurrent = link::concurrent_packages(parts.services);
     let files = each(app, &app.components, |component, _| {
         let limits = Limits::from_settings(&component.settings)?;
@@ -113,7 +160,7 @@ fn scan(parts: &Parts<'_>, app: &App, settings: &Settings) -> anyhow::Result<Vec
 }
 
 /// Lets all triggers check the settings, and finds components that nothing calls.
-fn check(parts: &Parts<'_>, app: &App, files: &[ScannedFile]) -> Result<AppCheck, Error> {
+fn check(parts: Parts<'_>, app: &App, files: &[ScannedFile]) -> Result<AppCheck, Error> {
     let mut problems = Problems::new(&app.name);
     let mut all = AppCheck::default();
     let mut advice: Vec<Vec<&str>> = vec![Vec::new(); app.components.len()];

@@ -1,39 +1,28 @@
-//! One component on its way through the boot: loaded, linked, connected.
+//! One component on its way through the boot: loaded and linked.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use futures::future::try_join_all;
-use tempo_backend::ByteBudget;
-use tempo_core::{
-    AppHandle, BackgroundSpawner, BootContext, ChainDepth, Limits, OpenFiles, ServiceState, Sockets, StoreContext,
-    StoreData, Workload,
-};
+use tempo_core::{Limits, StoreData};
 use tempo_settings::{Error, ErrorKind, Settings};
-use tempo_telemetry::{Health, Telemetry};
+use wasmtime::Engine;
 use wasmtime::component::InstancePre;
 
 use super::Parts;
 use crate::command;
-use crate::engine::TICK;
-use crate::grants::{Grants, Io};
-use crate::guest_output::log_budget;
 use crate::interfaces::Interfaces;
 use crate::link;
 use crate::links::Link;
 use crate::load::{Loaded, in_file};
-use crate::own_files::OwnFiles;
-use crate::registry::{ConnectedBackend, ServiceEntry, TriggerEntry, unversioned};
+use crate::registry::{ServiceEntry, TriggerEntry, unversioned};
 use crate::release_candidate;
-use crate::sockets::WasiSocketGrants;
-use crate::tls::{self, Authorities};
 
 /// A component that is loaded and linked. No backend of it is connected.
-pub(crate) struct LinkedComponent<'a> {
+pub(crate) struct LinkedComponent {
     /// Its file.
     pub path: PathBuf,
     /// Its settings.
-    pub settings: &'a Settings,
+    pub settings: Arc<Settings>,
     /// Its limits.
     pub limits: Limits,
     /// The compiled component.
@@ -41,13 +30,13 @@ pub(crate) struct LinkedComponent<'a> {
     /// Its imports and exports.
     pub interfaces: Interfaces,
     /// The triggers that call it.
-    pub serving: Vec<&'a TriggerEntry>,
+    pub serving: Vec<&'static TriggerEntry>,
     /// The services that it imports or that its triggers need.
-    pub needed: Vec<&'a ServiceEntry>,
+    pub needed: Vec<&'static ServiceEntry>,
     /// Its links to other components of the app.
     pub links: Vec<Link>,
     /// The linked component.
-    pub pre: InstancePre<StoreData>,
+    pub pre: Arc<InstancePre<StoreData>>,
 }
 
 /// The place of a component in its app.
@@ -59,19 +48,20 @@ pub(crate) struct AppLinks {
     pub is_imported: bool,
 }
 
-impl<'a> LinkedComponent<'a> {
-    /// Links the component of the file `path`.
+impl LinkedComponent {
+    /// Links the component of the file `path`. The linked component of `previous` is used again if code and links are the same.
     ///
     /// # Errors
     ///
     /// An import is missing or has another type, or no trigger calls an export.
     pub(crate) fn link(
-        parts: &Parts<'a>,
+        parts: Parts<'static>,
         path: &Path,
-        settings: &'a Settings,
+        settings: &Arc<Settings>,
         limits: Limits,
         loaded: Loaded,
         AppLinks { links, is_imported }: AppLinks,
+        previous: Option<&Self>,
     ) -> anyhow::Result<Self> {
         let interfaces = Interfaces::of(&loaded.component);
         let called = |trigger: &&TriggerEntry| exported(&interfaces, |name| trigger.calls(name));
@@ -80,88 +70,33 @@ impl<'a> LinkedComponent<'a> {
             return Err(no_handler(path, &interfaces, parts.triggers).into());
         }
         let needed = needed(parts.services, &serving, &interfaces);
+        let (file, settings) = (path.to_owned(), settings.clone());
+        if let Some((links, pre)) = previous.and_then(|previous| previous.relink(&loaded, &links)) {
+            return Ok(Self { path: file, settings, limits, loaded, interfaces, serving, needed, links, pre });
+        }
         let pre = link::link(parts.runtime, &loaded.component, &loaded.shape, &interfaces, parts.services, &links)?;
         check_exports(path, &interfaces, &serving)?;
-        Ok(Self { path: path.to_owned(), settings, limits, loaded, interfaces, serving, needed, links, pre })
+        let pre = Arc::new(pre);
+        Ok(Self { path: file, settings, limits, loaded, interfaces, serving, needed, links, pre })
+    }
+
+    /// Returns the linked component and its links, if `loaded` is the same component and `links` are the same.
+    fn relink(&self, loaded: &Loaded, links: &[Link]) -> Option<(Vec<Link>, Arc<InstancePre<StoreData>>)> {
+        let is_same = |(link, own): (&Link, &Link)| link.import == own.import && link.callee.is_same(&own.callee);
+        let same_code = self.loaded.digest == loaded.digest
+            && Engine::same(self.loaded.component.engine(), loaded.component.engine());
+        if !same_code || links.len() != self.links.len() || !links.iter().zip(&self.links).all(is_same) {
+            return None;
+        }
+        // The linked functions refer to the callees of the previous links.
+        let of_previous = |(link, own): (&Link, &Link)| Link { exporter: link.exporter, ..own.clone() };
+        Some((links.iter().zip(&self.links).map(of_previous).collect(), self.pre.clone()))
     }
 
     /// Returns whether the component may store data in the data directory.
     pub(crate) fn has_stores(&self) -> bool {
         let is_data = |flag: &tempo_settings::Flag| flag.name == tempo_backend::DATA.name;
         self.needed.iter().any(|service| service.flags.iter().any(is_data))
-    }
-}
-
-/// What the components of a process share while they are connected.
-#[derive(Clone, Copy)]
-pub(crate) struct Surroundings<'a> {
-    /// The handle for spans and metrics of the process.
-    pub telemetry: &'a Telemetry,
-    /// The health of the process.
-    pub health: &'a Health,
-    /// Spawns onto the background threads.
-    pub spawn: &'a BackgroundSpawner,
-    /// The app, if there are several components.
-    pub app: Option<&'a AppHandle>,
-    /// The backends in memory that the components of an app share.
-    pub shared: Option<&'a tempo_backend::SharedBackends>,
-}
-
-/// A component that is ready to be called.
-pub(crate) struct ConnectedComponent<'a> {
-    /// The linked component.
-    pub linked: &'a LinkedComponent<'a>,
-    /// Its backends.
-    pub backends: Arc<[ConnectedBackend]>,
-    /// The component with its limits.
-    pub workload: Workload,
-}
-
-impl<'a> ConnectedComponent<'a> {
-    /// Connects the backends of `linked`, and grants it what its settings say.
-    ///
-    /// # Errors
-    ///
-    /// A setting is invalid, or a backend cannot connect.
-    pub(crate) async fn connect(
-        linked: &'a LinkedComponent<'a>,
-        own_files: &OwnFiles<'_>,
-        io: Io,
-        limits: Limits,
-        around: Surroundings<'_>,
-    ) -> anyhow::Result<Self> {
-        let name = linked.loaded.name.as_str();
-        let telemetry = match around.app {
-            Some(_) => around.telemetry.in_app(name),
-            None => around.telemetry.clone(),
-        };
-        let mut grants = Grants::from_settings(linked.settings, &limits, io, own_files)?;
-        if tls::is_imported(&linked.interfaces) {
-            grants = grants.with_authorities(Authorities::from_settings(linked.settings)?);
-        }
-        let boot =
-            BootContext::new(name, &limits, linked.settings).with_telemetry(&telemetry).with_health(around.health);
-        let boot = boot.with_shared(around.shared);
-        let backends = try_join_all(linked.needed.iter().map(|service| (service.connect)(boot))).await?;
-        let backends: Arc<[ConnectedBackend]> = backends.into();
-        let data = store_data(name, grants, backends.clone(), limits.clone(), telemetry.clone(), around.app.is_some());
-        let mut workload = Workload::builder(name, linked.pre.clone(), data)
-            .concurrent(linked.loaded.shape.concurrent)
-            .limits(limits)
-            .tick(TICK)
-            .background(around.spawn.clone())
-            .telemetry(telemetry)
-            .health(around.health.clone());
-        if let Some(app) = around.app {
-            workload = workload.app(app.clone());
-        }
-        Ok(Self { linked, backends, workload: workload.build() })
-    }
-
-    /// Creates the state of a store for the triggers of the component.
-    pub(crate) fn store_context(&self) -> StoreContext {
-        let (limits, telemetry) = (self.workload.limits(), self.workload.telemetry());
-        StoreContext::new(ByteBudget::with_telemetry(limits.host_memory, telemetry.clone()))
     }
 }
 
@@ -177,44 +112,14 @@ fn exported(interfaces: &Interfaces, predicate: impl Fn(&str) -> bool) -> bool {
 }
 
 /// Returns the services that the component imports or that its triggers need.
-fn needed<'a>(
-    services: &'a [ServiceEntry],
+fn needed(
+    services: &'static [ServiceEntry],
     triggers: &[&TriggerEntry],
     interfaces: &Interfaces,
-) -> Vec<&'a ServiceEntry> {
+) -> Vec<&'static ServiceEntry> {
     let imported = |service: &ServiceEntry| interfaces.imports.iter().any(|import| service.offers(import));
     let called = |service: &ServiceEntry| triggers.iter().any(|trigger| trigger.service == service.id);
     services.iter().filter(|service| imported(service) || called(service)).collect()
-}
-
-/// Returns the function that creates the data of a store of the component `name`.
-fn store_data(
-    name: &str,
-    grants: Grants,
-    connected: Arc<[ConnectedBackend]>,
-    limits: Limits,
-    telemetry: Telemetry,
-    in_app: bool,
-) -> impl Fn() -> wasmtime::Result<StoreData> + Send + Sync + use<> {
-    let refusals = log_budget(name.into(), &limits);
-    move || {
-        let depth = if in_app { ChainDepth::in_app() } else { ChainDepth::default() };
-        let store = StoreContext::new(ByteBudget::with_telemetry(limits.host_memory, telemetry.clone()));
-        let store = store.with_depth(depth.clone());
-        let (open_files, open_sockets) = (OpenFiles::new(&limits), Sockets::default());
-        let sockets = grants.sockets(open_sockets.acceptor(&open_files));
-        let data = StoreData::new(grants.context(&store, &sockets)?, &limits, store.bytes.clone())
-            .with_log_tail(store.log_tail.clone())
-            .with_depth(depth)
-            .with_open_files(open_files, open_sockets)
-            .with_reporting(&telemetry, &refusals)
-            .with(ServiceState::new::<WasiSocketGrants>(sockets));
-        let data = match grants.tls(&store) {
-            Some(tls) => data.with_tls(tls),
-            None => data,
-        };
-        Ok(connected.iter().fold(data, |data, service| data.with((service.state)(&store))))
-    }
 }
 
 fn no_handler(path: &Path, interfaces: &Interfaces, triggers: &[TriggerEntry]) -> Error {

@@ -1,129 +1,253 @@
-//! Serves the components of a process until a signal arrives.
+//! Serves the components of a process until a signal arrives, and replaces them when they are reloaded.
 
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures::future::{select_all, try_join_all};
-use tempo_core::{Limits, Running};
-use tempo_settings::{Error, ErrorKind};
-use tempo_telemetry::{Health, RuntimePhase};
+use tempo_settings::{Error, ErrorKind, one_line};
+use tempo_telemetry::RuntimePhase;
+use tokio::task::JoinSet;
 
-use super::component::ConnectedComponent;
-use super::{Exit, Parts};
-use crate::loaded_settings::LoadedSettings;
+use super::connect::ConnectedComponent;
+use super::reload::{Process, Version};
+use super::triggers::Triggers;
+use super::{Exit, describe, granted_line, stop_signal};
+use crate::links::Callee;
 use crate::log_output;
-use crate::registry::{StartComponent, TriggerEntry, trigger_state};
-use crate::signals::Signals;
+use crate::reload_metrics::count_reload;
+use crate::reloads::{ReloadRequest, Reloaded, Reloads};
+use crate::reporting::Reporting;
+use crate::signals::{Signal, Signals, StopSignal};
 
-/// The lines to write for the user once the components are served.
-pub(super) struct Announcements {
-    /// Those of the backends and of telemetry.
-    pub lines: Vec<String>,
-    /// The grants, a line for each component that has any.
-    pub granted: Vec<String>,
+/// Interval at which idle instances of linked components are dropped.
+const REAP_INTERVAL: Duration = Duration::from_millis(500);
+
+/// A version that is being made.
+type NextVersion = Pin<Box<dyn Future<Output = anyhow::Result<Version>> + Send>>;
+
+/// A request with the time of its beginning, and the version that is being made for it.
+type Loading = (ReloadRequest, Instant, NextVersion);
+
+/// The components of a process while they are served.
+pub(super) struct Serving<'a> {
+    process: Process,
+    reporting: &'a Reporting,
+    version: Version,
+    triggers: Triggers,
+    /// Drops idle instances of linked components.
+    reaper: JoinSet<()>,
+    /// End the last calls of replaced components.
+    retiring: JoinSet<()>,
 }
 
-/// Starts the triggers of all `components`. Those of an app share a trigger if it can.
-async fn start(
-    parts: &Parts<'_>,
-    components: &[ConnectedComponent<'_>],
-    in_app: bool,
-) -> Result<Vec<Box<dyn Running>>, Error> {
-    let is_called = |trigger: &&TriggerEntry| components.iter().any(|component| calls(trigger, component));
-    let started = parts.triggers.iter().filter(is_called).map(|trigger| async move {
-        match components {
-            [one] if !in_app => {
-                let state = trigger_state(trigger, &one.backends, &one.store_context());
-                Ok(vec![(trigger.start)(one.workload.clone(), one.linked.settings, state).await?])
+impl<'a> Serving<'a> {
+    /// Starts the triggers of `version`.
+    ///
+    /// # Errors
+    ///
+    /// A trigger cannot start, or none has work.
+    pub(super) async fn start(
+        process: Process,
+        reporting: &'a Reporting,
+        version: Version,
+        signals: &Signals,
+    ) -> anyhow::Result<Self> {
+        let reaper = start_links(&version.components);
+        let in_app = version.plan.app.is_some();
+        let mut triggers = Triggers::start(&process.parts, &version.components, in_app).await?;
+        let unused = triggers.remove_unused().map_err(|unused| {
+            let all = unused.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+            Error::new(ErrorKind::BadConfiguration, all)
+        })?;
+        signals.serve();
+        process.health.enter(RuntimePhase::Ready);
+        for trigger in triggers.running() {
+            log_output::write_line(&trigger.announcement());
+        }
+        // After those of the triggers, because the first line is the address.
+        let backends = version.components.iter().flat_map(|component| component.backends.iter());
+        let lines = backends.filter_map(|backend| backend.announcement.as_ref()).chain(reporting.announcements());
+        lines.for_each(|line| log_output::write_line(line));
+        log_grants(&process, &version, &version.components);
+        version.settings.notices.log();
+        triggers.running().for_each(|trigger| trigger.log_start());
+        for unused in unused {
+            tracing::warn!("{unused}");
+        }
+        Ok(Self { process, reporting, version, triggers, reaper, retiring: JoinSet::new() })
+    }
+
+    /// Serves until a signal stops the process or a trigger fails.
+    pub(super) async fn run(mut self, mut signals: Signals, mut reloads: Reloads) -> anyhow::Result<Exit> {
+        let stop = self.until_stopped(&mut signals, &mut reloads).await;
+        self.process.health.enter(RuntimePhase::Stopping);
+        let limits = self.version.plan.limits.clone();
+        let failure = match stop {
+            Ok(signal) if signal.by_supervisor() => self.serve_for(limits.shutdown_delay).await,
+            stop => stop.err(),
+        };
+        // From here on any signal ends the process at once.
+        drop(signals);
+        tracing::info!("stopping: running work has {} s to finish", limits.drain.as_secs());
+        self.triggers.drain(Instant::now() + limits.drain).await;
+        drop((self.reaper, self.retiring));
+        failure.map_or(Ok(Exit::Done(0)), |error| Err(error.into()))
+    }
+
+    /// Serves, and reloads when asked. Returns the signal that stops the process.
+    async fn until_stopped(&mut self, signals: &mut Signals, reloads: &mut Reloads) -> Result<StopSignal, Error> {
+        let (mut waiting, mut loading): (Option<ReloadRequest>, Option<Loading>) = (None, None);
+        loop {
+            if loading.is_none() {
+                loading = waiting.take().map(|request| (request, Instant::now(), self.next_version()));
             }
-            several => {
-                let having = several.iter().filter(|component| trigger.is_served(&component.backends));
-                let having = having.map(|component| StartComponent {
-                    workload: component.workload.clone(),
-                    settings: component.linked.settings.clone(),
-                    state: trigger_state(trigger, &component.backends, &component.store_context()),
-                    exports: calls(trigger, component),
-                });
-                (trigger.start_app)(having.collect()).await
+            let is_free = waiting.is_none() && loading.is_none();
+            let loaded = async {
+                match &mut loading {
+                    Some((.., next)) => next.await,
+                    None => std::future::pending().await,
+                }
+            };
+            let next = tokio::select! {
+                signal = signals.next() => match signal {
+                    Signal::Stop(signal) => return Ok(signal),
+                    Signal::Reload => {
+                        waiting = Some(ReloadRequest::of_signal());
+                        continue;
+                    }
+                },
+                error = self.triggers.failed() => return Err(error),
+                request = reloads.next(), if is_free => {
+                    waiting = Some(request);
+                    continue;
+                }
+                next = loaded => next,
+            };
+            let Some((request, begun, _)) = loading.take() else { continue };
+            let outcome = tokio::select! {
+                outcome = self.replace(next, begun) => Ok(outcome),
+                signal = stop_signal(signals) => Err(signal),
+            };
+            match outcome {
+                Ok(outcome) => self.report(request, outcome),
+                Err(signal) => {
+                    self.triggers.roll_back();
+                    return Ok(signal);
+                }
             }
         }
+    }
+
+    /// Begins to make the next version.
+    fn next_version(&self) -> NextVersion {
+        let Version { settings, plan, components } = &self.version;
+        let previous = (plan.clone(), settings.settings.clone(), components.clone());
+        Box::pin(self.process.clone().next_version(previous))
+    }
+
+    /// Serves `next` from now on. New calls go to its components, and those that run go on.
+    async fn replace(&mut self, next: anyhow::Result<Version>, begun: Instant) -> anyhow::Result<Reloaded> {
+        let next = next?;
+        let (previous, in_app) = (&self.version.components, next.plan.app.is_some());
+        let parts = &self.process.parts;
+        let prepared = self.triggers.prepare(parts, (previous, &next.components), in_app).await?;
+        let drain = self.version.plan.limits.drain;
+        // From here on, nothing waits and nothing fails.
+        let replaced = without(previous, &next.components);
+        let retired: Vec<_> = replaced.iter().map(|component| component.workload.retire()).collect();
+        self.reaper = start_links(&next.components);
+        self.triggers.commit(prepared, Instant::now() + drain);
+        while self.retiring.try_join_next().is_some() {}
+        for retired in retired {
+            self.retiring.spawn(retired.end_calls_after(drain));
+        }
+        let added = without(&next.components, previous);
+        let mut names: Vec<String> = Vec::new();
+        for component in replaced.iter().chain(&added) {
+            let name = &component.linked.loaded.name;
+            if !names.contains(name) {
+                names.push(name.clone());
+            }
+        }
+        log_grants(&self.process, &next, &added);
+        next.settings.notices.log();
+        self.version = next;
+        if let Err(error) = describe(&self.process.parts, &self.version.plan, self.reporting) {
+            tracing::warn!("the dashboard shows the previous components: {}", one_line(error.as_ref()));
+        }
+        Ok(Reloaded { components: names, duration: begun.elapsed() })
+    }
+
+    /// Logs and counts the outcome of a reload.
+    fn report(&self, request: ReloadRequest, outcome: anyhow::Result<Reloaded>) {
+        count_reload(&self.process.telemetry, outcome.is_ok());
+        let reason = &request.reason;
+        let outcome = match outcome {
+            Ok(reloaded) if reloaded.components.is_empty() => {
+                tracing::info!("reloaded ({reason}): no component has changed");
+                Ok(reloaded)
+            }
+            Ok(reloaded) => {
+                let (names, duration) = (reloaded.components.join(", "), reloaded.duration);
+                tracing::info!("reloaded ({reason}): {names}, in {} ms", duration.as_millis());
+                Ok(reloaded)
+            }
+            Err(error) => {
+                let error = one_line(error.as_ref());
+                tracing::error!("not reloaded ({reason}), the previous version goes on: {error}");
+                Err(error)
+            }
+        };
+        if let Some(done) = request.done {
+            // Fails if nothing waits for it.
+            let _ = done.send(outcome);
+        }
+    }
+
+    /// Serves clients for `delay` while the runtime is not ready, so that load balancers have time to notice. Stops fetching work
+    /// that other programs can fetch. Returns the error of a trigger that fails meanwhile.
+    async fn serve_for(&mut self, delay: Duration) -> Option<Error> {
+        if delay.is_zero() {
+            return None;
+        }
+        self.triggers.stop_fetching();
+        tracing::info!("stopping: no longer ready; still serving for {delay:?}");
+        tokio::time::timeout(delay, self.triggers.failed()).await.ok()
+    }
+}
+
+/// Returns those of `components` whose workload is none of `others`.
+fn without(components: &[ConnectedComponent], others: &[ConnectedComponent]) -> Vec<ConnectedComponent> {
+    let is_there =
+        |component: &&ConnectedComponent| others.iter().any(|other| other.workload.is_same(&component.workload));
+    components.iter().filter(|component| !is_there(component)).cloned().collect()
+}
+
+/// Makes the calls of imports run in the components that export them. The task drops idle instances.
+fn start_links(components: &[ConnectedComponent]) -> JoinSet<()> {
+    let mut callees: Vec<Arc<Callee>> = Vec::new();
+    for link in components.iter().flat_map(|component| &component.linked.links) {
+        if let Some(exporter) = components.get(link.exporter) {
+            link.callee.start(&exporter.workload);
+            callees.push(link.callee.clone());
+        }
+    }
+    let mut reaper = JoinSet::new();
+    reaper.spawn(async move {
+        let mut interval = tokio::time::interval(REAP_INTERVAL);
+        loop {
+            interval.tick().await;
+            callees.iter().for_each(|callee| callee.reap());
+        }
     });
-    let started = try_join_all(started).await?;
-    Ok(started.into_iter().flatten().collect())
+    reaper
 }
 
-fn calls(trigger: &TriggerEntry, component: &ConnectedComponent<'_>) -> bool {
-    component.linked.serving.iter().any(|serving| std::ptr::eq(*serving, trigger))
-}
-
-/// Serves `components` until a signal arrives or a trigger fails.
-pub(super) async fn serve(
-    parts: &Parts<'_>,
-    (components, in_app): (&[ConnectedComponent<'_>], bool),
-    limits: &Limits,
-    health: &Health,
-    loaded_settings: &LoadedSettings,
-    mut signals: Signals,
-    announcements: Announcements,
-) -> anyhow::Result<Exit> {
-    let (delay, drain) = (limits.shutdown_delay, limits.drain);
-    let mut running = start(parts, components, in_app).await?;
-    let unused: Vec<Error> = running.iter().filter_map(|trigger| trigger.unused()).collect();
-    if unused.len() == running.len() {
-        let all = unused.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-        return Err(Error::new(ErrorKind::BadConfiguration, all).into());
+/// Logs the grants of those of `components` that have any.
+fn log_grants(process: &Process, version: &Version, components: &[ConnectedComponent]) {
+    for component in components {
+        if let Some(line) = granted_line(&process.parts, &version.plan, &component.linked) {
+            tracing::info!("{line}");
+        }
     }
-    running.retain(|trigger| trigger.unused().is_none());
-    signals.serve();
-    health.enter(RuntimePhase::Ready);
-    for trigger in &running {
-        log_output::write_line(&trigger.announcement());
-    }
-    // After those of the triggers, because the first line is the address.
-    for announcement in &announcements.lines {
-        log_output::write_line(announcement);
-    }
-    log_notices(loaded_settings, &announcements.granted);
-    running.iter().for_each(|trigger| trigger.log_start());
-    for unused in unused {
-        tracing::warn!("{unused}");
-    }
-    let stop = tokio::select! {
-        signal = signals.next() => Ok(signal),
-        error = failed(&mut running) => Err(error),
-    };
-    health.enter(RuntimePhase::Stopping);
-    let failure = match stop {
-        Ok(signal) if signal.by_supervisor() => serve_for(&mut running, delay).await,
-        stop => stop.err(),
-    };
-    // From here on any signal ends the process at once.
-    drop(signals);
-    tracing::info!("stopping: running work has {} s to finish", drain.as_secs());
-    let deadline = Instant::now() + drain;
-    futures::future::join_all(running.into_iter().map(|trigger| trigger.drain(deadline))).await;
-    failure.map_or(Ok(Exit::Done(0)), |error| Err(error.into()))
-}
-
-/// Logs the grants of the components and the warnings about the settings.
-pub(super) fn log_notices(loaded_settings: &LoadedSettings, granted: &[String]) {
-    for granted in granted {
-        tracing::info!("{granted}");
-    }
-    loaded_settings.notices.log();
-}
-
-/// Resolves when one of `running` fails.
-async fn failed(running: &mut [Box<dyn Running>]) -> Error {
-    select_all(running.iter_mut().map(|trigger| trigger.failed())).await.0
-}
-
-/// Serves clients for `delay` while the runtime is not ready, so that load balancers have time to notice. Stops fetching work
-/// that other programs can fetch. Returns the error of a trigger that fails meanwhile.
-async fn serve_for(running: &mut [Box<dyn Running>], delay: Duration) -> Option<Error> {
-    if delay.is_zero() {
-        return None;
-    }
-    running.iter_mut().for_each(|trigger| trigger.stop_fetching());
-    tracing::info!("stopping: no longer ready; still serving for {delay:?}");
-    tokio::time::timeout(delay, failed(running)).await.ok()
 }

@@ -9,6 +9,7 @@ use crate::loaded_settings::App;
 use crate::manifest::DeclaredImport;
 
 /// An import of one component that another component of the app exports.
+#[derive(Clone)]
 pub(crate) struct Link {
     /// The full name of the import.
     pub(crate) import: String,

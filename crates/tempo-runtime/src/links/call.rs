@@ -3,9 +3,10 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use arc_swap::ArcSwapOption;
 use opentelemetry::trace::SpanKind;
 use tempo_backend::{ByteBudget, Reservation};
 use tempo_core::{CallError, Instances, StoreData, Workload};
@@ -23,7 +24,8 @@ pub(crate) struct Callee {
     /// The full name of the exported interface.
     interface: String,
     functions: Vec<LinkedFunction>,
-    instances: OnceLock<Arc<Instances<InterfaceExport>>>,
+    /// `None` before the component can be called.
+    instances: ArcSwapOption<Instances<InterfaceExport>>,
 }
 
 /// The state of the calling store that a call depends on.
@@ -44,22 +46,29 @@ impl Callee {
     /// Creates the callee for `functions` of `interface`, which the component `component` exports.
     pub(crate) fn new(component: &str, interface: &str, functions: &[LinkedFunction]) -> Arc<Self> {
         let (component, interface) = (component.to_owned(), interface.to_owned());
-        Arc::new(Self { component, interface, functions: functions.to_vec(), instances: OnceLock::new() })
+        Arc::new(Self { component, interface, functions: functions.to_vec(), instances: ArcSwapOption::empty() })
     }
 
-    /// Makes the calls run in `workload`, whose component was checked to export the functions.
+    /// Returns whether `other` calls the same functions of the same component.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        (&self.component, &self.interface, &self.functions) == (&other.component, &other.interface, &other.functions)
+    }
+
+    /// Makes further calls run in `workload`, whose component was checked to export the functions.
     pub(crate) fn start(&self, workload: &Workload) {
+        if self.instances.load().as_ref().is_some_and(|instances| instances.workload().is_same(workload)) {
+            return;
+        }
         let component = workload.component().clone();
         if let Some(export) = InterfaceExport::new(component, &self.interface, &self.functions, workload.concurrent()) {
-            self.instances.get_or_init(|| Arc::new(Instances::new(workload.clone(), export, 1)));
+            let previous = self.instances.swap(Some(Arc::new(Instances::new(workload.clone(), export, 1))));
+            previous.iter().for_each(|instances| instances.reap());
         }
     }
 
-    /// Drops the instances that have been idle for longer than the limit, until the future is dropped.
-    pub(crate) async fn reap_forever(&self) {
-        if let Some(instances) = self.instances.get() {
-            instances.clone().reap_forever().await;
-        }
+    /// Drops the instances that have been idle for longer than the limit.
+    pub(crate) fn reap(&self) {
+        self.instances.load().iter().for_each(|instances| instances.reap());
     }
 
     /// Calls the function with the index `function`, and returns its `results` values. The call runs while the future is
@@ -90,7 +99,7 @@ impl Callee {
         _held: Reservation,
         arguments: Arguments,
     ) -> Result<Vec<Val>, LinkError> {
-        let instances = self.instances.get().ok_or(LinkError::Stopped)?;
+        let instances = self.instances.load_full().ok_or(LinkError::Stopped)?;
         let workload = instances.workload();
         let (mut span, context) = self.begin(workload, context.as_deref(), arguments.function);
         let permit = workload.admission().enter_at(arguments.depth).await.map_err(CallError::Overloaded)?;

@@ -8,7 +8,10 @@ use tempo_settings::{Error, ErrorKind, Settings};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-use super::{Loaded, cannot_compile, check_tables, compatibility, exceeds_pool, fit, in_file, unless_exceeds_pool};
+use super::{
+    FileDigest, Loaded, cannot_compile, check_component_tables, compatibility, file_digest, fit, in_file,
+    unless_exceeds_pool, unless_full,
+};
 use crate::address_space;
 use crate::allocation::Allocation;
 use crate::deserialize::{Verified, deserialize};
@@ -24,6 +27,8 @@ pub(crate) struct ScannedFile {
     path: PathBuf,
     name: String,
     limits: Limits,
+    /// The digest of the file.
+    pub digest: FileDigest,
     bytes: FileBytes,
     /// The requirements of the component on its engine.
     pub shape: Shape,
@@ -63,6 +68,7 @@ impl ScannedFile {
         concurrent_packages: &[&str],
     ) -> anyhow::Result<Self> {
         let mut bytes = FileBytes::read(path)?;
+        let digest = file_digest(&bytes);
         let scanned = if precompiled::is_precompiled(&bytes) {
             decode(&bytes, settings).map(|(shape, precompiled)| (shape, Some(precompiled)))
         } else {
@@ -70,7 +76,7 @@ impl ScannedFile {
             scan(&bytes, concurrent_packages).map(|shape| (shape, None))
         };
         let (shape, precompiled) = scanned.map_err(|error| in_file(path, error.into()))?;
-        Ok(Self { path: path.to_owned(), name: name.to_owned(), limits, bytes, shape, precompiled })
+        Ok(Self { path: path.to_owned(), name: name.to_owned(), limits, digest, bytes, shape, precompiled })
     }
 
     /// Returns the limits of the component.
@@ -119,42 +125,64 @@ fn decode(bytes: &[u8], settings: &Settings) -> Result<(Shape, Precompiled), Err
 }
 
 /// The engines of an app.
+#[derive(Clone)]
 pub(crate) struct AppEngines {
-    engines: Vec<(EngineKind, Engine)>,
+    engines: Vec<AppEngine>,
     /// Number of instances that exist at once, of all components together.
     instances: usize,
     wanted: Option<Allocation>,
     notices: Vec<String>,
 }
 
+/// An engine that components of one kind share.
+#[derive(Clone)]
+struct AppEngine {
+    kind: EngineKind,
+    engine: Engine,
+    /// The limits that sized the pool.
+    limits: Limits,
+    /// The address space of the pool, in bytes.
+    reserved: u64,
+}
+
 impl AppEngines {
-    /// Creates the engines for `files`, each with a pool of `instances`.
+    /// Creates no engine yet; each will have a pool of `instances`.
     ///
     /// # Errors
     ///
-    /// A setting is invalid, or an engine cannot be created.
-    pub(crate) fn new(files: &[ScannedFile], instances: usize, settings: &Settings) -> anyhow::Result<Self> {
+    /// A setting is invalid.
+    pub(crate) fn new(instances: usize, settings: &Settings) -> anyhow::Result<Self> {
         let wanted = Allocation::from_settings(settings)?;
-        let mut engines = Self { engines: Vec::new(), instances, wanted, notices: Vec::new() };
+        Ok(Self { engines: Vec::new(), instances, wanted, notices: Vec::new() })
+    }
+
+    /// Creates the engines that `files` need and that do not exist.
+    ///
+    /// # Errors
+    ///
+    /// An engine cannot be created.
+    pub(crate) fn extend(&mut self, files: &[ScannedFile]) -> anyhow::Result<()> {
+        let wanted = self.wanted;
         let mut kinds: Vec<EngineKind> = Vec::new();
         for file in files {
             let kind = file.kind(wanted);
-            if !kinds.contains(&kind) {
+            if !kinds.contains(&kind) && !self.engines.iter().any(|known| known.kind == kind) {
                 kinds.push(kind);
             }
         }
-        let mut left = address_space::limit();
+        let taken = self.engines.iter().map(|known| known.reserved).fold(0, u64::saturating_add);
+        let mut left = address_space::limit().saturating_sub(taken);
         for kind in kinds {
             let members = || files.iter().filter(|file| file.kind(wanted) == kind);
             let (shape, limits) = union(members());
-            let pool = address_space::of_pool(&shape, instances);
+            let pool = address_space::of_pool(&shape, self.instances);
             let fits = kind.allocation == Allocation::OnDemand || pool <= left;
             let precompiled = members().any(|file| file.precompiled.is_some());
-            let engine = engines.engine(&kind, (&shape, &limits), (fits, precompiled))?;
+            let engine = self.engine(&kind, (&shape, &limits), (fits, precompiled))?;
             left = left.saturating_sub(pool);
-            engines.engines.push((kind, engine));
+            self.engines.push(AppEngine { kind, engine, limits, reserved: pool });
         }
-        Ok(engines)
+        Ok(())
     }
 
     /// Creates the engine of one kind. If its pool does not fit, memories are on demand, unless a flag, or code that is compiled
@@ -199,18 +227,18 @@ impl AppEngines {
         let created = || {
             check_initial_sizes(&file.shape, &file.limits)?;
             let kind = file.kind(self.wanted);
-            let shared = self.engines.iter().find(|(known, _)| *known == kind);
-            let component = match shared.map(|(_, engine)| file.create(engine)) {
-                Some(Ok(component)) => component,
-                Some(Err(error)) if !exceeds_pool(&error.to_string()) => return Err(error),
-                _ => return self.alone(file, &kind),
+            let shared = self.engines.iter().find(|known| known.kind == kind && known.is_large_enough(&file.limits));
+            let Some(created) = shared.and_then(|known| unless_full(file.create(&known.engine))) else {
+                return self.alone(file, &kind);
             };
-            let tables = component.resources_required().map_or(0, |resources| resources.num_tables);
-            check_tables(tables, &file.limits)?;
+            let component = created?;
+            check_component_tables(&component, &file.limits)?;
             Ok((component, file.shape.clone()))
         };
         let (component, shape) = created().map_err(|error| in_file(&file.path, error))?;
-        Ok(Loaded { name: file.name.clone(), component, shape, notice: None })
+        let kind = file.kind(self.wanted);
+        let (digest, allocation, target) = (file.digest, kind.allocation, kind.target);
+        Ok(Loaded { name: file.name.clone(), digest, component, shape, allocation, target, notice: None })
     }
 
     fn alone(&self, file: &ScannedFile, kind: &EngineKind) -> anyhow::Result<(Component, Shape)> {
@@ -220,12 +248,20 @@ impl AppEngines {
             allocation: kind.allocation,
             instances: self.instances,
         };
-        fit(file.shape.clone(), options, |engine| file.create(engine))
+        fit(file.shape.clone(), options, None, |engine| file.create(engine))
     }
 
     /// Returns warnings for the user.
     pub(crate) fn notices(&mut self) -> Vec<String> {
         std::mem::take(&mut self.notices)
+    }
+}
+
+impl AppEngine {
+    /// Returns whether an instance under `limits` fits into the pool at its largest.
+    fn is_large_enough(&self, limits: &Limits) -> bool {
+        let Limits { memory, tables, table_elements, .. } = self.limits;
+        limits.memory <= memory && limits.tables <= tables && limits.table_elements <= table_elements
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tempo_core::{AppCheck, ComponentOutline, MAX_CHAIN_DEPTH};
 use tempo_settings::{Error, ErrorKind, FlagValue as _, Settings, Value};
 
-use super::ServedComponent;
+use super::components::ServedComponent;
 use super::config::{MIDDLEWARE, ROUTE};
 use super::route::Route;
 use super::worker::Worker;

@@ -73,6 +73,7 @@ const OTHER_FILES: usize = MAX_REJECTING_CONNECTIONS + 128 + 64;
 const MIN_BUFFER: usize = 8192;
 
 /// The settings of [`HttpServer`](crate::HttpServer).
+#[derive(PartialEq)]
 pub(crate) struct Config {
     pub(crate) address: SocketAddr,
     /// Certificate chain and private key.
@@ -146,6 +147,24 @@ impl Config {
             },
             send_buffer: settings.require::<Size>(&SEND_BUFFER)?.0,
         })
+    }
+}
+
+/// Refuses other values of the settings that the server cannot change while it runs.
+///
+/// # Errors
+///
+/// One has another value in `settings`, of which `next` was read, than in `running`.
+pub(super) fn check_unchanged(running: &Config, next: &Config, settings: &Settings) -> Result<(), Error> {
+    let fixed = |config: &Config| {
+        let connections = (config.connections, &CONNECTIONS);
+        [(config.threads, &THREADS), connections, (config.send_buffer, &SEND_BUFFER)]
+    };
+    match fixed(running).into_iter().zip(fixed(next)).find(|((running, _), (next, _))| running != next) {
+        Some((_, (_, flag))) => {
+            Err(settings.invalid(flag, "it cannot change while the server runs; restart the process"))
+        }
+        None => Ok(()),
     }
 }
 

@@ -13,9 +13,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use tempo_core::Workload;
-use tempo_settings::Error;
-use tempo_telemetry::Telemetry;
+use tempo_telemetry::Health;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -27,16 +25,14 @@ use super::config::Config;
 use super::fields;
 use super::flow::Flow;
 use super::half_close::HalfClose;
-use super::metrics::RequestMetrics;
 use super::reply::Refusal;
 use super::request::{self, Source};
 use super::send_watch::{SendWatch, StreamExecutor};
+use super::served::CurrentlyServed;
 use super::telemetry;
-use super::tls::Tls;
 use super::transport::{SocketState, Transport};
 use super::turn::end_of_turn;
 use super::watchdog::{Event, Watchdog};
-use super::workers::Workers;
 
 /// The phase of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,16 +47,9 @@ pub(crate) enum ServerPhase {
 
 /// Serves the connections of one thread.
 pub(crate) struct Server {
-    pub(crate) workers: Workers,
-    /// The first component, whose limits and permits of the process all share.
-    pub(crate) workload: Workload,
-    pub(crate) config: Arc<Config>,
-    /// The handle for spans and metrics of the process.
-    pub(crate) telemetry: Telemetry,
-    /// Those of requests that no component gets.
-    pub(crate) metrics: Arc<RequestMetrics>,
+    pub(crate) served: CurrentlyServed,
     pub(crate) backlog: Arc<Backlog>,
-    pub(crate) tls: Option<Tls>,
+    pub(crate) health: Health,
     pub(crate) phase: watch::Receiver<ServerPhase>,
 }
 
@@ -92,32 +81,18 @@ fn http(config: &Config, executor: StreamExecutor) -> auto::Builder<StreamExecut
 }
 
 impl Server {
-    /// Creates the server of the components of one thread.
-    ///
-    /// # Errors
-    ///
-    /// There are no components.
-    pub(crate) fn new(
-        (config, workers): (Arc<Config>, Workers),
-        (backlog, tls, phase): (Arc<Backlog>, Option<Tls>, watch::Receiver<ServerPhase>),
-    ) -> Result<Self, Error> {
-        let first = workers.all().first().ok_or_else(|| Error::internal("a server without components"))?;
-        let workload = first.workload().clone();
-        let (telemetry, metrics) = match workload.app() {
-            Some(app) => (app.telemetry.clone(), Arc::new(RequestMetrics::new(app.telemetry.clone()))),
-            None => (workload.telemetry().clone(), first.metrics.clone()),
-        };
-        Ok(Self { workers, workload, config, telemetry, metrics, backlog, tls, phase })
-    }
-
     /// Serves `stream` until it is closed. If `admitted` is false, its requests get 503.
     pub(crate) async fn serve(self: Arc<Self>, stream: TcpStream, admitted: bool) {
         // Sends small responses at once instead of waiting for an acknowledgement.
         let _ = stream.set_nodelay(true);
         let socket = Arc::new(SocketState::default());
         let stream = Transport::new(stream, socket.clone());
-        let Some(tls) = &self.tls else { return self.serve_http(stream, socket, Scheme::HTTP, admitted).await };
-        match tokio::time::timeout(self.config.header_timeout, tls.accept(stream)).await {
+        let (tls, timeout) = {
+            let served = self.served.get();
+            (served.tls.clone(), served.config.header_timeout)
+        };
+        let Some(tls) = tls else { return self.serve_http(stream, socket, Scheme::HTTP, admitted).await };
+        match tokio::time::timeout(timeout, tls.accept(stream)).await {
             Ok(Ok(stream)) => self.serve_http(stream, socket, Scheme::HTTPS, admitted).await,
             Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
             Err(_) => tracing::debug!("a TLS handshake took too long"),
@@ -130,10 +105,13 @@ impl Server {
     {
         let activity = Activity::new();
         let flow = Flow::connection(self.backlog.clone());
+        let (config, admission) = {
+            let served = self.served.get();
+            (served.config.clone(), served.admission.clone())
+        };
         // The end of a TLS connection closes both sides.
-        let grace = self.config.half_close_grace;
-        let half_close =
-            (scheme == Scheme::HTTP && !grace.is_zero()).then(|| HalfClose::new(self.workload.clone(), grace));
+        let grace = config.half_close_grace;
+        let half_close = (scheme == Scheme::HTTP && !grace.is_zero()).then(|| HalfClose::new(admission, grace));
         let shared = Arc::new(Connection { server: self.clone(), scheme, admitted, flow });
         let sends = SendWatch::new(self.backlog.clone(), socket.clone());
         let io = TokioIo::new(ActivityTransport::new(stream, activity.clone(), half_close));
@@ -141,7 +119,7 @@ impl Server {
             let in_flight = activity.request(request.version());
             respond(shared.clone(), in_flight, request)
         });
-        let http = http(&self.config, StreamExecutor(sends.clone()));
+        let http = http(&config, StreamExecutor(sends.clone()));
         let mut connection = pin!(http.serve_connection(io, service));
         // The set polls the watchdog only when it is woken, not with each request.
         let mut events = FuturesUnordered::from_iter([Watchdog::new(self, &activity, sends).next()]);
@@ -191,18 +169,19 @@ async fn answer(connection: &Connection, in_flight: InFlight, mut request: Reque
     let Connection { server, scheme, admitted, flow } = connection;
     let version = request.version();
     // hyper limits them for HTTP/1.1 only. Checked before telemetry adds headers of its own.
-    let too_many_headers = request.headers().len() > server.config.headers;
+    let served = server.served.get();
+    let too_many_headers = request.headers().len() > served.config.headers;
     fields::receive(&mut request);
-    let selected = server.workers.select(&request);
-    let metrics = selected.as_ref().map_or(&server.metrics, |(worker, _)| &worker.metrics);
+    let selected = served.workers.select(&request);
+    let metrics = selected.as_ref().map_or(&served.metrics, |(worker, _)| &worker.metrics);
     let (context, mut span) = telemetry::begin(metrics, scheme, &mut request);
     let answered = if !admitted {
-        server.telemetry.count_limit_hit("max-connections");
+        served.telemetry.count_limit_hit("max-connections");
         Err(Refusal::Overloaded)
     } else if too_many_headers {
         Err(Refusal::TooManyHeaders)
-    } else if !server.backlog.wait_for_room(server.workload.limits().queue_wait).await {
-        server.telemetry.count_limit_hit("max-send-buffer");
+    } else if !server.backlog.wait_for_room(served.queue_wait).await {
+        served.telemetry.count_limit_hit("max-send-buffer");
         Err(Refusal::Overloaded)
     } else {
         match selected {

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use tempo_core::Workload;
+use tempo_core::Admission;
 use tokio::time::Sleep;
 
 /// Interval at which a half-closed connection is checked: the client may have reset it, or other requests need the permit.
@@ -14,9 +14,9 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 /// Withholds the end of a client's data from hyper, which would end the guest at once.
 ///
 /// A client that is gone looks the same until it receives data. So the guest continues for a limited time, and only while
-/// at least half of the component's permits are free. hyper also gets the end within a request this late.
+/// at least half of the process's permits are free. hyper also gets the end within a request this late.
 pub(crate) struct HalfClose {
-    workload: Workload,
+    admission: Admission,
     grace: Duration,
     withheld: Option<Withheld>,
 }
@@ -28,8 +28,8 @@ struct Withheld {
 
 impl HalfClose {
     /// Withholds the end for at most `grace`.
-    pub(crate) fn new(workload: Workload, grace: Duration) -> Self {
-        Self { workload, grace, withheld: None }
+    pub(crate) fn new(admission: Admission, grace: Duration) -> Self {
+        Self { admission, grace, withheld: None }
     }
 
     /// Called when the client's data has ended while a response is due. Resolves when the end is to be reported. Until then
@@ -41,7 +41,7 @@ impl HalfClose {
             check: Box::pin(tokio::time::sleep(CHECK_INTERVAL.min(grace))),
         });
         let left = grace.saturating_sub(withheld.since.elapsed());
-        if left.is_zero() || self.workload.admission().is_busy() {
+        if left.is_zero() || self.admission.is_busy() {
             return Poll::Ready(());
         }
         while withheld.check.as_mut().poll(cx).is_ready() {

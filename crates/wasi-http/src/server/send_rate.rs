@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 pub(crate) const SHORT_SEND_WINDOW: Duration = Duration::from_secs(1);
 
 /// The minimum rate at which a client reads while data waits for it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct MinSendRate {
     /// Bytes per second.
     pub(crate) bytes_per_second: usize,

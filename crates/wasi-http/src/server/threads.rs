@@ -30,11 +30,12 @@ pub(crate) struct ServingThread {
     connections: mpsc::UnboundedSender<AcceptedConnection>,
     open: Arc<AtomicUsize>,
     runtime: Handle,
+    server: Arc<Server>,
 }
 
 impl ServingThread {
     /// Starts the thread number `index`, which serves with `server`. The receiver resolves when the thread has ended.
-    pub(crate) fn start(index: usize, server: Server) -> std::io::Result<(Self, oneshot::Receiver<()>)> {
+    pub(crate) fn start(index: usize, server: Arc<Server>) -> std::io::Result<(Self, oneshot::Receiver<()>)> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         // Bounded by the permits of the accepter.
@@ -42,12 +43,12 @@ impl ServingThread {
         let open = Arc::new(AtomicUsize::new(0));
         let (ended, end) = oneshot::channel();
         let counter = open.clone();
-        let heartbeat = server.workload.health().heartbeat("a thread that serves HTTP");
+        let served = server.clone();
+        let heartbeat = server.health.heartbeat("a thread that serves HTTP");
         std::thread::Builder::new().name("tempo-http".to_owned()).spawn(move || {
             let _ended = ended;
             enter_serving_thread(index);
             runtime.block_on(async move {
-                let server = Arc::new(server);
                 let maintain = tokio::spawn(maintain(server.clone(), heartbeat));
                 while let Some(connection) = accepted.recv().await {
                     tokio::spawn(serve(server.clone(), connection, counter.clone()));
@@ -57,12 +58,17 @@ impl ServingThread {
             // Ends the connections.
             drop(runtime);
         })?;
-        Ok((Self { connections, open, runtime: handle }, end))
+        Ok((Self { connections, open, runtime: handle, server: served }, end))
     }
 
     /// Returns the handle of the thread's runtime.
     pub(crate) fn runtime(&self) -> &Handle {
         &self.runtime
+    }
+
+    /// Returns what the thread serves.
+    pub(crate) fn server(&self) -> &Arc<Server> {
+        &self.server
     }
 
     /// Returns the number of connections of the thread.
@@ -92,6 +98,6 @@ async fn maintain(server: Arc<Server>, heartbeat: Heartbeat) {
     loop {
         interval.tick().await;
         heartbeat.beat();
-        server.workers.all().iter().for_each(|worker| worker.maintain());
+        server.served.maintain();
     }
 }

@@ -67,7 +67,7 @@ impl<'a> Watchdog<'a> {
 
     fn check(&mut self) -> ConnectionStatus {
         self.schedule_check();
-        let config = &self.server.config;
+        let config = self.server.served.get().config.clone();
         match self.sends.check(self.send_rate(), std::time::Instant::now()) {
             SendCheck::Kept(0) => match self.closing_since {
                 // An HTTP/2 client that does not acknowledge the shutdown is not waited for either.
@@ -93,7 +93,7 @@ impl<'a> Watchdog<'a> {
     }
 
     fn schedule_check(&mut self) {
-        let config = &self.server.config;
+        let config = self.server.served.get().config.clone();
         let period = (config.header_timeout.min(config.idle_timeout) / 4)
             .min(self.send_rate().check_interval())
             .max(MIN_CHECK_INTERVAL);
@@ -101,11 +101,11 @@ impl<'a> Watchdog<'a> {
     }
 
     fn send_rate(&self) -> MinSendRate {
-        let send_rate = self.server.config.send_rate;
+        let send_rate = self.server.served.get().config.send_rate;
         if self.closing_since.is_some() || *self.full.borrow() { send_rate.shortened() } else { send_rate }
     }
 
     fn count(&self) {
-        self.server.telemetry.count_limit_hit("min-send-rate");
+        self.server.served.get().telemetry.count_limit_hit("min-send-rate");
     }
 }

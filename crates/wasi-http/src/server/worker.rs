@@ -32,6 +32,15 @@ impl Worker {
         Ok(Self { instances, config, metrics, max_body, streams: Mutex::default() })
     }
 
+    /// Returns `worker` with other settings. Both have the same instances.
+    pub(crate) fn with_config(worker: &Arc<Self>, config: Arc<Config>, max_body: u64) -> Arc<Self> {
+        if *worker.config == *config && worker.max_body == max_body {
+            return worker.clone();
+        }
+        let (instances, metrics) = (worker.instances.clone(), worker.metrics.clone());
+        Arc::new(Self { instances, config, metrics, max_body, streams: Mutex::default() })
+    }
+
     /// Returns the component.
     pub(crate) fn workload(&self) -> &Workload {
         self.instances.workload()

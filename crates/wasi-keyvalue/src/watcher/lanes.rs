@@ -3,6 +3,7 @@
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use futures::stream::{BoxStream, StreamExt as _};
 use tempo_core::Instances;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
@@ -22,7 +23,8 @@ type QueuedChange = (Change, OwnedSemaphorePermit);
 
 /// A watched store.
 pub(super) struct Watched {
-    pub(super) instances: Arc<Instances<Watcher>>,
+    /// Another version of the component replaces them.
+    pub(super) instances: Arc<ArcSwap<Instances<Watcher>>>,
     /// Name of the store.
     pub(super) name: Arc<str>,
 }
@@ -46,7 +48,8 @@ impl Watched {
                     let _ = lane.send((change, room)).await;
                 }
                 Err(error) => {
-                    tracing::warn!(component = self.instances.workload().name(), %error, "cannot receive changes");
+                    let instances = self.instances.load();
+                    tracing::warn!(component = instances.workload().name(), %error, "cannot receive changes");
                 }
             }
         }
@@ -60,6 +63,7 @@ impl Watched {
         tasks.spawn(async move {
             while let Some((change, room)) = changes.recv().await {
                 drop(room);
+                let instances = instances.load_full();
                 deliver(&instances, StoreChange { name: name.clone(), change }).await;
             }
         });

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tempo_core::Permit;
 use tempo_messaging::check_headers;
 use tokio::sync::{OwnedSemaphorePermit, watch};
@@ -42,7 +43,8 @@ impl Settlement {
 
 /// Handles and settles the deliveries of one subscription.
 pub(super) struct Dispatcher {
-    handlers: Arc<Handlers>,
+    /// Another version of the component replaces them.
+    handlers: Arc<ArcSwap<Handlers>>,
     broker: Arc<dyn Broker>,
     subscription: Subscription,
     phases: watch::Receiver<StopPhase>,
@@ -50,7 +52,7 @@ pub(super) struct Dispatcher {
 
 impl Dispatcher {
     pub(super) fn new(
-        handlers: Arc<Handlers>,
+        handlers: Arc<ArcSwap<Handlers>>,
         broker: Arc<dyn Broker>,
         subscription: Subscription,
         phases: watch::Receiver<StopPhase>,
@@ -64,7 +66,7 @@ impl Dispatcher {
 
     /// Maximum concurrent messages; more than the component may run would only wait.
     pub(super) fn max_in_flight(&self) -> usize {
-        self.subscription.max_in_flight.min(self.handlers.max_calls()).max(1)
+        self.subscription.max_in_flight.min(self.handlers.load().max_calls()).max(1)
     }
 
     /// Handles `delivery` and settles it. Holds `permit` until the broker has confirmed.
@@ -95,29 +97,36 @@ impl Dispatcher {
         // Giving back uses up an attempt, so the last attempt runs instead.
         let last = attempt.number >= self.subscription.max_deliver;
         let give_back = if last { StopPhase::Abandoning } else { StopPhase::Draining };
-        let permit = tokio::select! {
+        let (handlers, permit) = tokio::select! {
             biased;
             () = reached(&mut phases, give_back) => return Disposition::GivenBack,
-            permit = self.permit(turn) => permit,
+            ready = self.ready(turn) => ready,
         };
         tokio::select! {
             biased;
-            disposition = self.handlers.handle(permit, self.broker.clone(), &self.subscription.consumer, attempt) => disposition,
+            disposition = handlers.handle(permit, self.broker.clone(), &self.subscription.consumer, attempt) => disposition,
             () = reached(&mut phases, StopPhase::Abandoning) => Disposition::GivenBack,
         }
     }
 
-    /// Waits for the delivery's turn, then for a permit to run.
-    async fn permit(&self, turn: Option<&mut Turn>) -> Permit {
+    /// Waits for the delivery's turn, then for a permit to run. Returns the handlers of that time.
+    async fn ready(&self, turn: Option<&mut Turn>) -> (Arc<Handlers>, Permit) {
         if let Some(turn) = turn {
             turn.begins().await;
         }
-        self.handlers.permit().await
+        loop {
+            let handlers = self.handlers.load_full();
+            let permit = handlers.permit().await;
+            if Arc::ptr_eq(&handlers, &self.handlers.load()) {
+                return (handlers, permit);
+            }
+        }
     }
 
     /// Settles the delivery. On failure the broker redelivers the message after `ack_wait`.
     async fn settle(&self, receipt: Box<dyn Receipt>, settlement: Settlement, topic: &str, attempt: u32) {
-        let (component, consumer) = (self.handlers.name(), self.subscription.consumer.as_str());
+        let handlers = self.handlers.load_full();
+        let (component, consumer) = (handlers.name(), self.subscription.consumer.as_str());
         if let Settlement::Reject(reason) = &settlement {
             // A broker without storage has no dead letters.
             let outcome = if self.broker.operator().is_some() { "goes to the dead letters" } else { "is dropped" };
@@ -135,7 +144,7 @@ impl Dispatcher {
             }
         });
         let error = match settled.await {
-            Ok(Ok(())) => return count_settlement(&self.handlers, consumer, outcome),
+            Ok(Ok(())) => return count_settlement(&handlers, consumer, outcome),
             Ok(Err(error)) => error.to_string(),
             Err(_) => "no answer came in time".to_owned(),
         };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tempo_core::{Instances, Permit, Service, StoreData, Workload};
+use tempo_core::{CallError, Instances, Interrupted, Permit, Service, StoreData, Workload};
 use tempo_settings::{Error, ErrorKind};
 use tempo_telemetry::{Telemetry, within};
 use wasmtime::component::InstancePre;
@@ -36,7 +36,7 @@ impl Handlers {
         Ok(Self { instances: Arc::new(Instances::new(workload, exported, 1)), instruments })
     }
 
-    fn workload(&self) -> &Workload {
+    pub(super) fn workload(&self) -> &Workload {
         self.instances.workload()
     }
 
@@ -62,9 +62,9 @@ impl Handlers {
         self.workload().admission().wait().await
     }
 
-    /// Drops instances that were idle for too long, until the future is dropped.
-    pub(super) fn reap_forever(&self) -> impl Future<Output = ()> + Send + use<> {
-        self.instances.clone().reap_forever()
+    /// Drops instances that were idle for too long.
+    pub(super) fn reap(&self) {
+        self.instances.reap();
     }
 
     /// Handles `attempt`, which `broker` delivered, on an instance. Dropping the future ends the guest.
@@ -79,7 +79,11 @@ impl Handlers {
         let called = self.instances.run(permit, context.clone(), Handling { broker, attempt }).await;
         let disposition = called.unwrap_or_else(|error| {
             within(context.as_ref(), || error.log(self.name(), "a message"));
-            Disposition::Retry { after: None, why: error.to_string() }
+            match error {
+                // Its component was replaced.
+                CallError::TimedOut(Interrupted::Replaced) => Disposition::GivenBack,
+                error => Disposition::Retry { after: None, why: error.to_string() },
+            }
         });
         span.ended(&disposition);
         disposition

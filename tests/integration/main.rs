@@ -73,6 +73,7 @@ mod precompiled;
 mod private_files;
 mod processor_time;
 mod release_candidate;
+mod reload;
 mod renewal;
 mod serve;
 mod settings;

@@ -69,26 +69,30 @@ fn share(
     let admission = AppAdmission::new(process, depth, reserved);
     let idle = idle_instances(app);
     // Some more components find room in the pools.
-    let instances = admission.calls().saturating_add(idle.saturating_mul(app.components.len().next_power_of_two()));
+    let instances = admission.calls().saturating_add(idle.saturating_mul(rounded_count(app)));
     let engines = AppEngines::new(instances, settings)?;
     Ok(PlannedApp { declared: app.clone(), admission, reserved, idle, engines })
 }
 
+/// Returns the number of components of `app`, and of those that may be added before the pools become too small.
+fn rounded_count(app: &App) -> usize {
+    app.components.len().next_power_of_two().max(IDLE_INSTANCES / MAX_IDLE)
+}
+
 /// Returns the maximum number of idle instances of one component of `app`.
 fn idle_instances(app: &App) -> usize {
-    (IDLE_INSTANCES / app.components.len().next_power_of_two()).clamp(MIN_IDLE, MAX_IDLE)
+    (IDLE_INSTANCES / rounded_count(app)).clamp(MIN_IDLE, MAX_IDLE)
 }
 
 /// Returns whether the permits and pools of `previous` are those of an app with these limits and components.
 fn fits(previous: &Plan, (process, depth, reserved): (&Limits, usize, usize), app: &App) -> bool {
     let counts = |limits: &Limits| (limits.requests, limits.streams());
     previous.app.as_ref().is_some_and(|planned| {
-        let rounded = |app: &App| app.components.len().next_power_of_two();
         counts(&previous.limits) == counts(process)
             && planned.reserved == reserved
             && depth < planned.admission.depths()
             && planned.idle == idle_instances(app)
-            && rounded(app) <= rounded(&planned.declared)
+            && rounded_count(app) <= rounded_count(&planned.declared)
     })
 }
 

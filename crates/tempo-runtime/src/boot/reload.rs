@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use tempo_backend::SharedBackends;
 use tempo_core::{AppHandle, BackgroundSpawner};
-use tempo_settings::{Error, Settings};
+use tempo_settings::{Error, ErrorKind, Settings};
 use tempo_telemetry::{Health, Telemetry};
 
 use super::connect::{ConnectedComponent, Surroundings, connect};
@@ -82,11 +82,23 @@ impl Process {
             let (program, next) = read()?;
             check_fixed(&settings, &next.settings)?;
             let next_plan = Plan::new(parts, &program, &next, Some(&plan))?;
+            check_serves(&next_plan)?;
             anyhow::Ok((next_plan, next))
         });
         let (plan, settings) = loaded.await.context("the threads that load components cannot be started")??;
         let components = self.connect(&plan, &[], &settings, &components).await?;
         Ok(Version { settings, plan: Arc::new(plan), components })
+    }
+}
+
+/// Refuses a command in place of a component that is served.
+fn check_serves(plan: &Plan) -> Result<(), Error> {
+    match plan.components.iter().find(|component| component.serving.is_empty()) {
+        Some(command) if plan.app.is_none() => {
+            let message = format!("{}: a command, which runs once; this process serves", command.path.display());
+            Err(Error::new(ErrorKind::BadConfiguration, message))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -8,9 +8,9 @@ use crate::support::Run;
 
 /// The programs, each with its commands.
 const COMMANDS: &[(&str, &[&[&str]])] = &[
-    ("tempo", &[&[], &["run"], &["compile"], &["inspect"], &["add"], &["messages"], &["new"]]),
-    ("tempo-http", &[&[], &["run"], &["compile"], &["inspect"]]),
-    ("tempo-worker", &[&[], &["run"], &["compile"], &["inspect"], &["messages"]]),
+    ("tempo", &[&[], &["run"], &["dev"], &["compile"], &["inspect"], &["add"], &["messages"], &["new"]]),
+    ("tempo-http", &[&[], &["run"], &["dev"], &["compile"], &["inspect"]]),
+    ("tempo-worker", &[&[], &["run"], &["dev"], &["compile"], &["inspect"], &["messages"]]),
 ];
 /// The subcommands of `messages`, which are the same in both programs.
 const MESSAGES: &[&str] = &["list", "peek", "replay", "purge", "move"];

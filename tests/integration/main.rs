@@ -20,6 +20,7 @@ mod command;
 mod dashboard;
 mod dashboard_intake;
 mod descriptors;
+mod dev;
 mod drain;
 mod egress;
 mod egress_limits;

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::support::guest::target;
 use crate::support::nats::Nats;
-use crate::support::{Client, Run, Server, get};
+use crate::support::{Client, Process, Run, Server, get};
 
 /// A project in a temporary directory.
 struct Project {
@@ -39,14 +39,19 @@ impl Project {
         std::fs::read_to_string(self.folder().join(file)).unwrap()
     }
 
-    /// Runs cargo in the project, with the target directory of all.
-    fn cargo(&self, arguments: &[&str]) {
+    /// Lets Cargo write into the target directory of all.
+    fn share_target(&self) {
         let shared = target().join("new");
         std::fs::create_dir_all(&shared).unwrap();
         let link = self.folder().join("target");
         if !link.exists() {
             symlink(&shared, link).unwrap();
         }
+    }
+
+    /// Runs cargo in the project.
+    fn cargo(&self, arguments: &[&str]) {
+        self.share_target();
         let cargo = |more: &[&str]| {
             let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
             cargo.args(arguments).args(more).current_dir(self.folder()).env_remove("CARGO_TARGET_DIR");
@@ -65,6 +70,18 @@ impl Project {
     /// `tempo run` in the folder, on a port that the system chooses.
     fn run(&self) -> Run {
         Run::tempo(["run", "--addr", "127.0.0.1:0"]).within(&self.folder())
+    }
+
+    /// `tempo dev` in the folder, on ports that the system chooses, with the environment that Cargo needs.
+    fn develop(&self) -> Process {
+        self.share_target();
+        let home = PathBuf::from(std::env::var_os("HOME").unwrap_or_default());
+        let run = Run::tempo(["dev", "--addr", "127.0.0.1:0", "--dashboard", "127.0.0.1:0"]).within(&self.folder());
+        let variables = [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")];
+        let run = variables.into_iter().fold(run, |run, (name, folder)| {
+            run.env(name, std::env::var_os(name).unwrap_or_else(|| home.join(folder).into_os_string()))
+        });
+        run.env("PATH", std::env::var_os("PATH").unwrap()).start()
     }
 
     fn greets(&self) {
@@ -107,6 +124,22 @@ fn http() {
     project.build();
     project.greets();
     project.cargo(&["test"]);
+}
+
+#[test]
+fn http_in_development() {
+    let project = Project::create("my-dev", "http");
+    let dev = project.develop();
+    dev.log.wait_for("my-dev | cargo build --package my-dev --target wasm32-wasip2 --release");
+    let address = dev.log.wait_for("listening on http://").rsplit("//").next().unwrap().parse().unwrap();
+    assert_eq!(get(address, "/a").text(), "Hello from my-dev: /a\n");
+    // The words of the compiler are shown, and the last build is served.
+    let source = project.read("src/lib.rs");
+    std::fs::write(project.folder().join("src/lib.rs"), format!("{source}\ncompile_error!(\"the mistake\");\n"))
+        .unwrap();
+    dev.log.wait_for("my-dev | error: the mistake");
+    dev.log.wait_for("(exit status: 101); the last build is still served");
+    assert_eq!(get(address, "/a").status, 200);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `Commands`: the commands that install, build, test and run a project.
+//! `Commands`: the commands that install, build, test and develop a project.
 
 use crate::project::{Place, Project};
 use crate::template::{CalledBy, Template};
@@ -10,8 +10,8 @@ pub(crate) struct Commands {
     pub install: &'static str,
     pub build: String,
     pub test: &'static str,
-    /// `None` if it does not run without another component.
-    pub run: Option<String>,
+    /// Builds, runs, and does so again after each change. `None` if it does not run without another component.
+    pub develop: Option<String>,
 }
 
 impl Commands {
@@ -33,19 +33,19 @@ impl Commands {
                 "cargo test",
             ),
         };
-        let run = match (project.template.called_by(), project.place) {
+        let develop = match (project.template.called_by(), project.place) {
             (CalledBy::Component, _) => None,
-            (CalledBy::Operator, _) => Some(format!("tempo run {}", project.source())),
-            (_, Place::Alone) => Some("tempo run".to_owned()),
-            (_, Place::App { .. }) => Some("cd .. && tempo run".to_owned()),
+            (CalledBy::Operator, _) => Some(format!("tempo dev {}", project.source())),
+            (_, Place::Alone) => Some("tempo dev".to_owned()),
+            (_, Place::App { .. }) => Some("cd .. && tempo dev".to_owned()),
         };
-        Self { install, build, test, run }
+        Self { install, build, test, develop }
     }
 
     /// Returns the lines that a user runs next, beginning in the folder above the project's.
     pub(crate) fn next(&self, folder: &str) -> String {
-        let run = self.run.iter().map(String::as_str);
-        let lines = [self.install, &self.build].into_iter().chain(run).map(|line| format!("  {line}\n"));
-        format!("next:\n  cd {folder}\n{}", lines.collect::<String>())
+        let then = self.develop.as_deref().unwrap_or(&self.build);
+        let lines = [self.install, then].map(|line| format!("  {line}\n"));
+        format!("next:\n  cd {folder}\n{}", lines.concat())
     }
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use tempo_settings::{Error, ErrorKind};
 use toml_edit::{Document, Item, TableLike};
 
+use crate::commands::Commands;
 use crate::name::ProjectName;
 use crate::new_files::cannot_write;
 use crate::project::{Place, Project};
@@ -39,6 +40,12 @@ fn table(project: &Project<'_>) -> String {
         (CalledBy::Requests, Place::App { .. }) => table += &format!("route = [\"/{name}/*\"]\n"),
         (CalledBy::Messages, _) => table += &format!("subscribe = [\"{name}.>\"]\n"),
         (CalledBy::Component | CalledBy::Operator, _) => {}
+    }
+    // `tempo dev` knows the command of Cargo.
+    if !project.template.is_rust() {
+        let command = Commands::of(project).build;
+        let dir = if project.place == Place::Alone { String::new() } else { format!(", dir = \"{name}\"") };
+        table += &format!("build = {{ command = \"{command}\"{dir} }}\n");
     }
     table
 }

@@ -37,7 +37,7 @@ impl Project<'_> {
             ("__NAME__", self.name.as_str()),
             ("__LIBRARY__", &self.name.library()),
             ("__BUILD__", &commands.build),
-            ("__RUN__", commands.run.as_deref().unwrap_or_default()),
+            ("__DEV__", commands.develop.as_deref().unwrap_or_default()),
             ("__TEST__", commands.test),
             ("__PATH__", &path),
         ];

@@ -65,10 +65,30 @@ impl Parts<'_> {
 /// Maximum time that blocking threads have to finish at exit, such as writing the rest of a file.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// The end of a program.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Ended {
+    /// A command ended, with this exit code.
+    Command(u8),
+    /// A signal ended it; the exit code of the process.
+    Stopped(u8),
+}
+
+impl Ended {
+    /// Returns the exit code.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Command(code) | Self::Stopped(code) => code,
+        }
+    }
+}
+
 /// The result of serving or running a component.
 enum Exit {
-    /// The command ended or the triggers were drained; the exit code.
+    /// The command ended; the exit code.
     Done(u8),
+    /// A signal arrived, and the triggers were drained.
+    Drained,
     /// A signal ended the command.
     Signal(StopSignal),
 }
@@ -77,7 +97,6 @@ enum Exit {
 pub(crate) type ReadProgram = Arc<dyn Fn() -> anyhow::Result<(Program, LoadedSettings)> + Send + Sync>;
 
 /// Loads `program`, and serves it until a signal arrives, or runs it once if it is a command. `read` reads it again for a reload.
-/// Returns the exit code.
 ///
 /// # Errors
 ///
@@ -87,9 +106,9 @@ pub(crate) fn run(
     program: &Program,
     arguments: &[String],
     (settings, read): (LoadedSettings, ReadProgram),
-    signals: Signals,
-    reloads: Reloads,
-) -> anyhow::Result<u8> {
+    signals: &mut Signals,
+    reloads: &mut Reloads,
+) -> anyhow::Result<Ended> {
     let plan = Arc::new(Plan::new(parts, program, &settings, None)?);
     let health = Health::default();
     let reporting = Reporting::start((parts.runtime, parts.version), &plan.name, &settings.settings, &health)?;
@@ -115,7 +134,7 @@ pub(crate) fn run(
             return run_once(one, signals).await;
         }
         let version = Version { settings, plan, components };
-        Serving::start(process, &reporting, version, &signals).await?.run(signals, reloads).await
+        Serving::start(process, &reporting, version, signals).await?.run(signals, reloads).await
     });
     background.shutdown_background();
     reporting.flush();
@@ -123,8 +142,9 @@ pub(crate) fn run(
     let timeout = if matches!(exit, Ok(Exit::Signal(_))) { Duration::ZERO } else { SHUTDOWN_TIMEOUT };
     main.shutdown_timeout(timeout);
     exit.map(|exit| match exit {
-        Exit::Done(code) => code,
-        Exit::Signal(signal) => signal.exit_code(),
+        Exit::Done(code) => Ended::Command(code),
+        Exit::Drained => Ended::Stopped(0),
+        Exit::Signal(signal) => Ended::Stopped(signal.exit_code()),
     })
 }
 
@@ -151,11 +171,11 @@ fn granted_line(parts: &Parts<'_>, plan: &Plan, component: &LinkedComponent) -> 
     Some(if plan.app.is_some() { format!("{}: {line}", component.loaded.name) } else { line })
 }
 
-async fn run_once(component: &ConnectedComponent, mut signals: Signals) -> anyhow::Result<Exit> {
+async fn run_once(component: &ConnectedComponent, signals: &mut Signals) -> anyhow::Result<Exit> {
     signals.run_command();
     tokio::select! {
         status = command::run(component.workload.clone(), &component.linked.interfaces) => status.map(Exit::Done),
-        signal = stop_signal(&mut signals) => Ok(Exit::Signal(signal)),
+        signal = stop_signal(signals) => Ok(Exit::Signal(signal)),
     }
 }
 

@@ -32,6 +32,13 @@ pub(crate) enum Action<'a> {
         /// Where the program was read from.
         source: ProgramSource,
     },
+    /// Build a component or an app, serve it, and replace what is built again.
+    Dev {
+        /// The arguments after `--`.
+        arguments: Vec<String>,
+        /// Where the program was read from.
+        source: ProgramSource,
+    },
     /// Write a precompiled file.
     Compile {
         /// The file.
@@ -84,7 +91,7 @@ pub(crate) fn parse<'a>(
         Err(error) => return Err(usage(&error).into()),
     };
     let Some((name, matches)) = matches.subcommand() else {
-        return Err(Error::new(ErrorKind::Usage, "a command is needed: run, compile or inspect").into());
+        return Err(Error::new(ErrorKind::Usage, "a command is needed: run, dev, compile or inspect").into());
     };
     let sources = Sources { groups, tools };
     if let Some(tool) = tools.iter().find(|tool| tool.command.get_name() == name) {
@@ -104,13 +111,13 @@ pub(crate) fn parse<'a>(
     }
     let source = ProgramSource { file: component, matches: matches.clone() };
     let (program, loaded) = source.read(sources)?;
+    if name == "inspect" {
+        return Ok(Some((Action::Inspect { program, json: matches.get_flag("json") }, loaded)));
+    }
+    let arguments = matches.get_many("arguments").into_iter().flatten().cloned().collect();
     let action = match name {
-        "inspect" => Action::Inspect { program, json: matches.get_flag("json") },
-        _ => Action::Run {
-            program,
-            arguments: matches.get_many("arguments").into_iter().flatten().cloned().collect(),
-            source,
-        },
+        "dev" => Action::Dev { arguments, source },
+        _ => Action::Run { program, arguments, source },
     };
     Ok(Some((action, loaded)))
 }
@@ -150,12 +157,18 @@ pub(crate) fn command(
     tools: &[ToolEntry],
 ) -> Command {
     let component = Arg::new("component").value_name("FILE").value_parser(value_parser!(PathBuf));
+    let arguments =
+        Arg::new("arguments").value_name("ARGUMENTS").last(true).num_args(0..).help("Arguments of a command");
     let run = Command::new("run")
         .about("Serve a component or an app of several, or run a command once")
         .arg(component.clone().help(
             "A component (.wasm), a file written by `compile`, or the manifest of an app (.toml) [default: tempo.toml]",
         ))
-        .arg(Arg::new("arguments").value_name("ARGUMENTS").last(true).num_args(0..).help("Arguments of a command"));
+        .arg(arguments.clone());
+    let dev = Command::new("dev")
+        .about("Build a component or an app, serve it, and replace each component whose sources change")
+        .arg(component.clone().help("A component (.wasm), or the manifest of an app (.toml) [default: tempo.toml]"))
+        .arg(arguments);
     let compile = Command::new("compile")
         .about("Compile a component ahead of time, for this host")
         .arg(component.clone().required(true).help("A component (.wasm)"))
@@ -180,6 +193,7 @@ pub(crate) fn command(
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(with_flags(run, groups))
+        .subcommand(with_flags(dev, groups))
         .subcommand(with_flags(compile, groups))
         .subcommand(with_flags(inspect, groups))
         .subcommands(tools.iter().map(tool_command))

@@ -1,8 +1,8 @@
 //! Runs WebAssembly components with the host services you choose.
 //!
 //! [`runtime!`] expands a list of services and triggers to a program; [`Runtime`] is the builder that it calls. The
-//! program has three commands, and one for each of its tools: `run` serves a component or runs it once, `compile` compiles
-//! one ahead of time, and `inspect` shows its imports and exports.
+//! program has four commands, and one for each of its tools: `run` serves a component or runs it once, `dev` builds it as well
+//! and replaces it when its sources change, `compile` compiles one ahead of time, and `inspect` shows its imports and exports.
 //!
 //! A runtime boots in this order, and each step must succeed before the next begins: read the settings; load and
 //! validate the component; link its imports; check all types; connect the backends of the imported services; start the
@@ -17,6 +17,7 @@ mod boot;
 mod cli;
 mod command;
 mod deserialize;
+mod dev;
 mod engine;
 #[cfg_attr(not(feature = "fuzzing"), allow(unreachable_pub, reason = "the fuzz targets call it"))]
 mod env_file;
@@ -70,6 +71,7 @@ mod signals;
 mod sockets;
 mod tls;
 mod tool;
+mod watch;
 
 pub use macros::Offers;
 #[doc(hidden)]

@@ -13,7 +13,7 @@ use crate::cli::FlagGroup;
 use crate::env_file::{self, ENV_FILE, Variables};
 use crate::found_file::{self, FoundFile};
 use crate::host_key::KEY_FILE;
-use crate::manifest::{self, DeclaredComponent, DeclaredImport, Manifest};
+use crate::manifest::{self, DeclaredBuild, DeclaredComponent, DeclaredImport, Manifest};
 use crate::notices::Notices;
 use crate::registry::ToolEntry;
 use crate::separator::split;
@@ -45,6 +45,8 @@ pub(crate) struct LoadedSettings {
     pub settings: Arc<Settings>,
     /// The settings files, including those that do not exist.
     pub files: Vec<PathBuf>,
+    /// How the component is built, if it has no app.
+    pub build: Option<DeclaredBuild>,
     /// Warnings about the files.
     pub notices: Notices,
 }
@@ -77,6 +79,8 @@ pub(crate) struct AppComponentSettings {
     pub source: PathBuf,
     /// The interfaces that other components export to it.
     pub imports: Vec<DeclaredImport>,
+    /// How its file is built.
+    pub build: Option<DeclaredBuild>,
     /// Its settings.
     pub settings: Arc<Settings>,
 }
@@ -91,7 +95,10 @@ impl LoadedSettings {
         let mut loaded = Self::default();
         let file = loaded.env_file(matches, sources)?;
         let table = match loaded.read(settings_file_name(matches, &file)?, &SETTINGS, FOUND_SETTINGS)? {
-            Some((path, bytes)) => settings_file::parse(&bytes, &path, sources.flags())?,
+            Some((path, bytes)) => {
+                loaded.build = manifest::build_at_top(&bytes, &path)?;
+                settings_file::parse(&bytes, &path, sources.flags())?
+            }
             None => Values::new(),
         };
         check_key(table.get(KEY_FILE.name).and_then(|values| values.first()))?;
@@ -135,8 +142,8 @@ impl LoadedSettings {
             let settings = layers.merge(sources, &[&declared.values, &table])?;
             let place = format!("{path}:{}", declared.line);
             let settings = Arc::new(of_app.apply(settings, &declared)?);
-            let DeclaredComponent { name, source, imports, .. } = declared;
-            Ok(AppComponentSettings { name, place, source, imports, settings })
+            let DeclaredComponent { name, source, imports, build, .. } = declared;
+            Ok(AppComponentSettings { name, place, source, imports, build, settings })
         });
         let components = components.collect::<Result<_, Error>>()?;
         Ok((loaded, App { name, components }))

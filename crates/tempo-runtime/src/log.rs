@@ -9,6 +9,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _, fmt};
 
+use crate::dev;
 use crate::log_format::{Human, Json};
 use crate::log_output;
 use crate::reporting::log_layer;
@@ -62,7 +63,7 @@ pub(crate) fn start(settings: &Settings) -> anyhow::Result<()> {
         Format::Human => false,
         Format::Auto => !terminal,
     };
-    let lines = fmt::layer().with_ansi(terminal && !json).with_writer(log_output::standard());
+    let lines = fmt::layer().with_ansi(dev::has_colors() && !json).with_writer(log_output::standard());
     let lines = if json { lines.event_format(Json).boxed() } else { lines.event_format(Human::default()).boxed() };
     std::panic::set_hook(Box::new(report_panic));
     let telemetry = log_layer().map(|layer| anyhow::Ok(layer.with_filter(filter()?))).transpose()?;

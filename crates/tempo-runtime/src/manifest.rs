@@ -8,8 +8,10 @@
 //! source = "api.wasm"
 //! route = "/api/*"                     # a flag of this component
 //! imports = { "acme:pricing/quote" = "pricing" }
+//! build = { command = "make", watch = ["src"] }   # for `tempo dev`
 //! ```
 
+mod build;
 pub(crate) mod cycles;
 mod imports;
 
@@ -19,6 +21,7 @@ use tempo_settings::{Error, ErrorKind, Flag, ValueSource};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+pub(crate) use self::build::{BUILD, DeclaredBuild, at_top as build_at_top};
 pub(crate) use self::imports::{DeclaredImport, IMPORTS};
 use crate::problems::Problems;
 use crate::settings_file::{Scope, SettingsParser, Values};
@@ -59,6 +62,8 @@ pub(crate) struct DeclaredComponent {
     pub source: PathBuf,
     /// The interfaces that other components export to it.
     pub imports: Vec<DeclaredImport>,
+    /// How its file is built.
+    pub build: Option<DeclaredBuild>,
     /// The values of its flags.
     pub values: Values,
 }
@@ -93,6 +98,9 @@ impl ManifestParser<'_> {
                 None
             }
         };
+        if let Some(build) = root.get(BUILD) {
+            self.problem(build.span(), "build: each component has its own; move it into [component.NAME]");
+        }
         let components = self.components(root);
         for (span, problem) in cycles::problems(&components) {
             self.problem(span, &problem);
@@ -149,8 +157,10 @@ impl ManifestParser<'_> {
         };
         let values = self.parser.table(table, self.flags, Scope::Component, &mut self.problems);
         let imports = self.imports(name, table);
+        let build = build::parse(self.parser, &format!("{COMPONENT}.{name}.{BUILD}"), table, &mut self.problems);
         let source = self.file(name, span, table)?;
-        Some(DeclaredComponent { name: name.to_owned(), line: self.parser.line(span), source, imports, values })
+        let line = self.parser.line(span);
+        Some(DeclaredComponent { name: name.to_owned(), line, source, imports, build, values })
     }
 
     fn file(&mut self, name: &str, span: &std::ops::Range<usize>, table: &DeTable<'_>) -> Option<PathBuf> {

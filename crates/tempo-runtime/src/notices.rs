@@ -18,6 +18,11 @@ impl Notices {
             tracing::warn!("{warning}");
         }
     }
+
+    /// Removes all warnings, because settings that are read another time have the same ones.
+    pub(crate) fn discard(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
 }
 
 impl Drop for Notices {

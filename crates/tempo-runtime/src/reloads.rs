@@ -9,7 +9,7 @@ const QUEUE: usize = 4;
 
 /// A request for a reload.
 pub(crate) struct ReloadRequest {
-    /// What asks for it, for the log: `SIGHUP`.
+    /// The reason, for the log: `SIGHUP`.
     pub reason: String,
     /// Receives the outcome.
     pub done: Option<oneshot::Sender<ReloadOutcome>>,
@@ -41,6 +41,11 @@ impl Reloads {
     pub(crate) fn channel() -> (ReloadSender, Self) {
         let (sender, requests) = mpsc::channel(QUEUE);
         (sender.clone(), Self { requests, _sender: sender })
+    }
+
+    /// Waits for the next request, and blocks the thread.
+    pub(crate) fn blocking_next(&mut self) -> Option<ReloadRequest> {
+        self.requests.blocking_recv()
     }
 
     /// Waits for the next request.

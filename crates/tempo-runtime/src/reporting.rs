@@ -29,6 +29,13 @@ pub(crate) fn log_layer() -> Option<Box<dyn Layer<Registry> + Send + Sync>> {
     Some(LOG.clone().boxed())
 }
 
+/// Returns the address of the dashboard of `tempo dev`: the usual one, or a free one if it is in use.
+pub(crate) fn development_defaults() -> Vec<(Flag, String)> {
+    let Some(usual) = DASHBOARD.bare else { return Vec::new() };
+    let is_free = std::net::TcpListener::bind(usual).is_ok();
+    vec![(DASHBOARD, if is_free { usual } else { "127.0.0.1:0" }.to_owned())]
+}
+
 /// The exporters of one process. Dropping it stops them.
 pub(crate) struct Reporting {
     running: Option<Running>,

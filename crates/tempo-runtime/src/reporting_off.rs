@@ -8,6 +8,10 @@ pub(crate) fn flags() -> Vec<Flag> {
     Vec::new()
 }
 
+pub(crate) fn development_defaults() -> Vec<(Flag, String)> {
+    Vec::new()
+}
+
 pub(crate) fn log_layer() -> Option<Box<dyn Layer<Registry> + Send + Sync>> {
     None
 }

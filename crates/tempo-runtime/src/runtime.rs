@@ -12,16 +12,17 @@ use tempo_core::{Backend, Limits, Service, Trigger};
 use tempo_settings::{Error, Flag, Settings, one_line};
 
 use crate::allocation::ALLOCATION;
-use crate::boot::{self, Parts};
-use crate::cli::{self, Action, FlagGroup, Program};
+use crate::boot::{self, Ended, Parts, ReadProgram};
+use crate::cli::{self, Action, FlagGroup, Program, ProgramSource};
 use crate::inspect::DeclaredLinks;
 use crate::inspect_app::AppReport;
 use crate::load::{self, LoadOptions, Purpose};
-use crate::loaded_settings::Sources;
+use crate::loaded_settings::{LoadedSettings, Sources};
 use crate::registry::{ServiceEntry, ToolEntry, TriggerEntry};
 use crate::reloads::Reloads;
 use crate::signals::Signals;
-use crate::{env_file, grants, host_key, inspect, link, log, log_output, output, reporting, settings_file, tool};
+use crate::watch::WATCH;
+use crate::{dev, env_file, grants, host_key, inspect, link, log, log_output, output, reporting, settings_file, tool};
 
 /// Exit code of errors without an [`Error`]: EX_SOFTWARE of `sysexits.h`.
 const EX_SOFTWARE: u8 = 70;
@@ -30,7 +31,7 @@ const EX_SOFTWARE: u8 = 70;
 const LOG_FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The flags of all commands.
-const COMMON: &[Flag] = &[settings_file::SETTINGS, env_file::ENV_FILE, host_key::KEY_FILE, ALLOCATION];
+const COMMON: &[Flag] = &[settings_file::SETTINGS, env_file::ENV_FILE, host_key::KEY_FILE, ALLOCATION, WATCH];
 
 /// The builder of a runtime, and its program.
 ///
@@ -99,10 +100,12 @@ impl Runtime {
         log::start(settings)?;
         match action {
             Action::Run { program, arguments, source } => {
-                tempo_core::descriptors::raise_file_limit();
-                let read = move || source.read(Sources { groups: &self.flags(), tools: &self.tools });
-                let (_, reloads) = Reloads::channel();
-                boot::run(self.parts(), &program, &arguments, (loaded, Arc::new(read)), signals, reloads)
+                let watches = settings.require(&WATCH)?;
+                self.run((program, loaded), &arguments, source, watches, signals)
+            }
+            Action::Dev { arguments, source } => {
+                loaded.notices.discard();
+                self.develop(&arguments, source, signals)
             }
             Action::Compile { component, output, target } => {
                 output::check(&component, &output)?;
@@ -120,6 +123,48 @@ impl Runtime {
             Action::Inspect { program, json } => self.inspect(&program, json, settings),
             Action::Tool { tool, matches } => tool::run(tool, &matches, settings),
         }
+    }
+
+    fn run(
+        &'static self,
+        (program, loaded): (Program, LoadedSettings),
+        arguments: &[String],
+        source: ProgramSource,
+        watches: bool,
+        mut signals: Signals,
+    ) -> anyhow::Result<u8> {
+        tempo_core::descriptors::raise_file_limit();
+        let read: ReadProgram = Arc::new(move || self.read(&source));
+        let served = read.clone();
+        let serve = |program: Program, loaded: LoadedSettings, reloads: &mut Reloads| {
+            boot::run(self.parts(), &program, arguments, (loaded, served), &mut signals, reloads)
+        };
+        let ended = match watches {
+            true => dev::run_watched(read, (program, loaded), serve),
+            false => serve(program, loaded, &mut Reloads::channel().1),
+        };
+        ended.map(Ended::code)
+    }
+
+    fn develop(&'static self, arguments: &[String], source: ProgramSource, mut signals: Signals) -> anyhow::Result<u8> {
+        tempo_core::descriptors::raise_file_limit();
+        let defaults = dev::Defaults::find();
+        let read: ReadProgram = Arc::new(move || {
+            let (program, mut loaded) = self.read(&source)?;
+            defaults.apply(Arc::make_mut(&mut loaded.settings));
+            Ok((program, loaded))
+        });
+        dev::run(&read, |program, loaded, reloads| {
+            let settings = (loaded, read.clone());
+            let ended = boot::run(self.parts(), &program, arguments, settings, &mut signals, reloads);
+            signals.start_again();
+            ended
+        })
+    }
+
+    /// Reads a program and its settings.
+    fn read(&self, source: &ProgramSource) -> anyhow::Result<(Program, LoadedSettings)> {
+        source.read(Sources { groups: &self.flags(), tools: &self.tools })
     }
 
     fn parts(&self) -> Parts<'_> {

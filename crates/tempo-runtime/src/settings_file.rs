@@ -51,8 +51,8 @@ impl Scope {
     /// Returns whether `key` is of a manifest and no flag.
     fn reserves(self, key: &str) -> bool {
         match self {
-            Self::Top => key == manifest::NAME || key == manifest::COMPONENT,
-            Self::Component => key == manifest::SOURCE || key == manifest::IMPORTS,
+            Self::Top => [manifest::NAME, manifest::COMPONENT, manifest::BUILD].contains(&key),
+            Self::Component => [manifest::SOURCE, manifest::IMPORTS, manifest::BUILD].contains(&key),
         }
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
-use crate::log_output;
+use crate::{dev, log_output};
 
 /// Maximum time between a signal and the exit of a command, which exports its telemetry meanwhile.
 const COMMAND_GRACE: Duration = Duration::from_secs(3);
@@ -102,6 +102,16 @@ impl Signals {
         self.mode.store(COMMAND, SeqCst);
     }
 
+    /// From now on, a signal ends the process at once, as before [`serve`](Self::serve).
+    pub(crate) fn start_again(&self) {
+        self.mode.store(STARTING, SeqCst);
+    }
+
+    /// From now on, any signal ends the process at once.
+    pub(crate) fn close(&mut self) {
+        self.received.close();
+    }
+
     /// Waits for the next signal.
     pub(crate) async fn next(&mut self) -> Signal {
         match self.received.recv().await {
@@ -124,6 +134,7 @@ fn wait(runtime: &Runtime, mut listeners: Listeners, mode: &AtomicU8, signals: &
             // If the queue is full, a reload is due anyway.
             let _ = signals.try_send(Signal::Reload);
         };
+        dev::end_builds();
         let mode = mode.load(SeqCst);
         if mode == STARTING {
             return signal;

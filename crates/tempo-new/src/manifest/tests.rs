@@ -34,8 +34,14 @@ fn a_new_manifest_declares_the_component() {
         (Template::Python, "dist/my-app.wasm", "route = [\"/*\"]"),
     ] {
         let name = name("my-app");
-        let text = of_project(&Project { name: &name, template, place: Place::Alone }).unwrap();
-        let expected = format!("{HEAD}name = \"my-app\"\n\n[component.my-app]\nsource = \"{source}\"\n{call}\n");
+        let project = Project { name: &name, template, place: Place::Alone };
+        let text = of_project(&project).unwrap();
+        let table = format!("[component.my-app]\nsource = \"{source}\"\n{call}\n");
+        let build = match template {
+            Template::Python => format!("build = {{ command = \"{}\" }}\n", Commands::of(&project).build),
+            _ => String::new(),
+        };
+        let expected = format!("{HEAD}name = \"my-app\"\n\n{table}{build}");
         assert_eq!(text, expected);
         assert!(parse(Path::new(MANIFEST), &text).is_ok());
     }
@@ -58,6 +64,7 @@ fn a_component_is_appended() {
     assert_eq!(windows, format!("name = \"shop\"\naddr = \"a:1\"\n{table}").replace('\n', "\r\n"));
     let script = added("name = \"shop\"\n", Template::Javascript).unwrap();
     assert!(script.contains("\nsource = \"pricing/dist/pricing.wasm\"\n"), "{script}");
+    assert!(script.contains("\nbuild = { command = \"npm run build\", dir = \"pricing\" }\n"), "{script}");
 }
 
 #[test]

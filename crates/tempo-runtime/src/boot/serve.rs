@@ -78,8 +78,8 @@ impl<'a> Serving<'a> {
     }
 
     /// Serves until a signal stops the process or a trigger fails.
-    pub(super) async fn run(mut self, mut signals: Signals, mut reloads: Reloads) -> anyhow::Result<Exit> {
-        let stop = self.until_stopped(&mut signals, &mut reloads).await;
+    pub(super) async fn run(mut self, signals: &mut Signals, reloads: &mut Reloads) -> anyhow::Result<Exit> {
+        let stop = self.until_stopped(signals, reloads).await;
         self.process.health.enter(RuntimePhase::Stopping);
         let limits = self.version.plan.limits.clone();
         let failure = match stop {
@@ -87,11 +87,11 @@ impl<'a> Serving<'a> {
             stop => stop.err(),
         };
         // From here on any signal ends the process at once.
-        drop(signals);
+        signals.close();
         tracing::info!("stopping: running work has {} s to finish", limits.drain.as_secs());
         self.triggers.drain(Instant::now() + limits.drain).await;
         drop((self.reaper, self.retiring));
-        failure.map_or(Ok(Exit::Done(0)), |error| Err(error.into()))
+        failure.map_or(Ok(Exit::Drained), |error| Err(error.into()))
     }
 
     /// Serves, and reloads when asked. Returns the signal that stops the process.
@@ -183,6 +183,8 @@ impl<'a> Serving<'a> {
         count_reload(&self.process.telemetry, outcome.is_ok());
         let reason = &request.reason;
         let outcome = match outcome {
+            // What waits for it reports it.
+            Ok(reloaded) if request.done.is_some() => Ok(reloaded),
             Ok(reloaded) if reloaded.components.is_empty() => {
                 tracing::info!("reloaded ({reason}): no component has changed");
                 Ok(reloaded)

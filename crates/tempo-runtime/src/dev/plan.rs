@@ -63,7 +63,11 @@ impl Plan {
                 None => by_cargo(&component, &mut projects)?,
             };
             match build {
-                Some(build) => builds.push(build),
+                Some(mut build) => {
+                    // They lie beside the sources, and cause a reload.
+                    loaded.files.iter().for_each(|file| build.sources.exclude(file));
+                    builds.push(build);
+                }
                 None => files.add(component.file),
             }
         }

@@ -82,7 +82,8 @@ fn read_lines(output: PipeReader, mut line: impl FnMut(&str)) {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::sync::mpsc::{Receiver, channel};
 

@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::support::guest::guest;
-use crate::support::{Process, Run, eventually, get};
+use crate::support::{Client, Process, Run, eventually, get};
 
 /// An app of one component, which the script `build.sh` builds from `source`.
 struct Project(TempDir);
@@ -161,4 +161,28 @@ fn a_watched_program_reloads_when_a_file_changes() {
     std::fs::copy(guest("hello-p2"), project.path("dist.wasm")).unwrap();
     server.log.wait_for("dist.wasm changed");
     assert_eq!(get(server.address, "/").status, 200);
+}
+
+#[test]
+fn a_component_is_replaced_without_a_failed_request() {
+    let project = Project::new("cp $(cat source/name).wasm dist/api.wasm");
+    std::fs::copy(guest("hostile"), project.path("hostile.wasm")).unwrap();
+    project.write("source/name", "hello");
+    let dev = project.develop();
+    let address = address(&dev);
+    let hello = get(address, "/").text();
+    project.write("source/name", "hostile");
+    let mut client = Client::connect(address);
+    eventually("the answer of the new component", || {
+        // On a connection that stays, and on a new one.
+        let responses = [client.get("/"), get(address, "/")];
+        assert!(responses.iter().all(|response| response.status == 200));
+        responses.iter().all(|response| response.text() != hello).then_some(())
+    });
+    dev.log.wait_for(", swapped in ");
+    // A component that cannot be loaded leaves the one that serves.
+    project.write("missing.wasm", "no component");
+    project.write("source/name", "missing");
+    dev.log.wait_for("not swapped; the last one is still served: ");
+    assert_eq!(client.get("/").status, 200);
 }

@@ -3,6 +3,7 @@
 //! The Rust projects share a target directory, and need no download: a guest of the workspace has the same dependencies. The
 //! other languages use the tools of `cargo xtask interop`, and are skipped where it skips them.
 
+use std::net::SocketAddr;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::support::guest::target;
 use crate::support::nats::Nats;
-use crate::support::{Client, Process, Run, Server, get};
+use crate::support::{Client, Process, Run, eventually, get};
 
 /// A project in a temporary directory.
 struct Project {
@@ -91,6 +92,11 @@ impl Project {
     }
 }
 
+/// Waits for the address of a server.
+fn address(dev: &Process) -> SocketAddr {
+    dev.log.wait_for("listening on http://").rsplit("//").next().unwrap().parse().unwrap()
+}
+
 #[track_caller]
 fn succeeds(command: &mut Command) {
     let output = command.output().unwrap();
@@ -129,9 +135,11 @@ fn http() {
 #[test]
 fn http_in_development() {
     let project = Project::create("my-dev", "http");
+    // The dependencies take minutes.
+    project.build();
     let dev = project.develop();
     dev.log.wait_for("my-dev | cargo build --package my-dev --target wasm32-wasip2 --release");
-    let address = dev.log.wait_for("listening on http://").rsplit("//").next().unwrap().parse().unwrap();
+    let address = address(&dev);
     assert_eq!(get(address, "/a").text(), "Hello from my-dev: /a\n");
     // The words of the compiler are shown, and the last build is served.
     let source = project.read("src/lib.rs");
@@ -222,8 +230,8 @@ fn c() {
 }
 
 /// Returns the response to a request with a token.
-fn price(server: &Server, path: &str, token: &str) -> (u16, String) {
-    let mut client = Client::connect(server.address);
+fn price(address: SocketAddr, path: &str, token: &str) -> (u16, String) {
+    let mut client = Client::connect(address);
     client.start("GET", path, &[&format!("authorization: Bearer {token}")]);
     let response = client.response();
     (response.status, response.text())
@@ -236,11 +244,33 @@ fn app_with_an_added_component() {
     assert!(add.succeeded().starts_with("added stock from the template http to tempo.toml\n"), "{add:?}");
     project.build();
     let server = project.run().serve();
-    assert_eq!(price(&server, "/prices/tea", "development"), (200, "tea: 3.50\n".into()));
-    assert_eq!(price(&server, "/prices/gold", "development"), (404, "no such item\n".into()));
-    assert_eq!(price(&server, "/prices/tea", "other"), (401, String::new()));
+    assert_eq!(price(server.address, "/prices/tea", "development"), (200, "tea: 3.50\n".into()));
+    assert_eq!(price(server.address, "/prices/gold", "development"), (404, "no such item\n".into()));
+    assert_eq!(price(server.address, "/prices/tea", "other"), (401, String::new()));
     assert_eq!(get(server.address, "/stock/a").text(), "Hello from stock: /stock/a\n");
     assert_eq!(get(server.address, "/other").status, 404);
+}
+
+#[test]
+fn app_in_development() {
+    let project = Project::create("my-dev-shop", "app");
+    project.build();
+    let dev = project.develop();
+    let address = address(&dev);
+    let tea = || price(address, "/prices/tea", "development");
+    assert_eq!(tea(), (200, "tea: 3.50\n".into()));
+    let source = project.read("pricing/src/lib.rs");
+    let source = source.replacen("Some(350)", "Some(420)", 1);
+    std::fs::write(project.folder().join("pricing/src/lib.rs"), source).unwrap();
+    eventually("the new price", || {
+        let (status, text) = tea();
+        assert_eq!(status, 200, "{text}");
+        (text == "tea: 4.20\n").then_some(())
+    });
+    let built = dev.log.wait_for(", swapped in ");
+    assert!(built.starts_with("pricing: built in "), "{built}");
+    let builds = |component: &str| dev.log.count(&format!("{component} | cargo build "));
+    assert_eq!((builds("api"), builds("auth"), builds("pricing")), (1, 1, 2));
 }
 
 #[test]

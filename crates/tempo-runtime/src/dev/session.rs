@@ -187,7 +187,9 @@ impl Session {
             Ok(()) | Err(PlanError::Settings(_)) => {}
         }
         if self.is_built() {
-            self.reload(reason);
+            // What serves logs the outcome.
+            let request = ReloadRequest { reason: reason.to_owned(), done: None };
+            let _ = self.requests.blocking_send(request);
         }
     }
 

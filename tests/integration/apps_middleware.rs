@@ -84,6 +84,34 @@ fn chained_requests_pass_through() {
     assert_eq!(get(server.address, "/fetch?url=http://api.tempo.internal/").text().trim(), "401 Unauthorized");
 }
 
+/// Middleware may return the response that it has received, as it is.
+#[test]
+fn a_response_passes_through_unchanged() {
+    for api in ["hello", "hostile-p2"] {
+        let lines = "route = \"/*\"\nmiddleware = [\"pass\", \"pass\"]";
+        let text = manifest("", &[("api", api, lines), ("pass", "middleware-pass", "")]);
+        let server = app(&text).serve();
+        let through = get(server.address, "/");
+        let direct = app(&manifest("", &[("api", api, "route = \"/*\"")])).serve();
+        let direct = get(direct.address, "/");
+        assert_eq!((through.status, through.text()), (direct.status, direct.text()), "{api}");
+    }
+}
+
+/// The grants of middleware are its own: neither those of the component behind it, nor that one's its.
+#[test]
+fn middleware_has_grants_of_its_own() {
+    let with = |of_api: &str, of_middleware: &str| {
+        let api = format!("route = \"/*\"\nmiddleware = [\"pass\"]\n{of_api}");
+        let pass = format!("env = {{ FETCH = \"other.tempo.internal\" }}\n{of_middleware}");
+        let other = ("other", "hello", "route = \"other.test/*\"");
+        let text = manifest("", &[("api", "hostile", &api), ("pass", "middleware-pass", &pass), other]);
+        get(app(&text).serve().address, "/").status
+    };
+    let grant = "allow-http = \"http://other.tempo.internal\"";
+    assert_eq!((with("", grant), with(grant, "")), (200, 500));
+}
+
 /// A component that is middleware of two others passes each request on to the right one.
 #[test]
 fn middleware_is_shared() {
@@ -147,7 +175,7 @@ fn mistakes_are_errors_at_start() {
     let many: Vec<_> = many.iter().map(|(name, guest, lines)| (*name, *guest, lines.as_str())).collect();
     fails(&manifest("", &many), 78, "17 components; a chain has at most 16 before the last");
     let single = crate::support::Run::guest("auth").finish();
-    single.failed(65, &["auth: it imports wasi:http/handler@0.3.0: name it in the `middleware` of another component"]);
+    single.failed(65, &["auth: it imports wasi:http/handler@0.3.2: name it in the `middleware` of another component"]);
     let alone = crate::support::Run::guest("hello").args(["--middleware", "auth"]).finish();
     alone.failed(64, &["only a component of an app has middleware"]);
 }

@@ -9,6 +9,7 @@ mod apps;
 mod apps_chain;
 mod apps_imports;
 mod apps_middleware;
+mod apps_middleware_p2;
 mod blobstore;
 mod blobstore_copies;
 mod blobstore_large;

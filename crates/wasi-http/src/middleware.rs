@@ -1,63 +1,30 @@
-//! Middleware: links `wasi:http/handler` of WASI 0.3 as an import, which passes a request on to the next component.
+//! Middleware: links the handler of `wasi:http` as an import, which passes a request on to the next component.
 
-use tempo_core::{Provide, StoreData};
-use wasmtime::component::{InstancePre, Linker, Resource};
-use wasmtime_wasi_http::p3::bindings::http::client::HostWithStore as _;
-use wasmtime_wasi_http::p3::bindings::http::types::ErrorCode;
-use wasmtime_wasi_http::p3::{Request, Response};
-use wasmtime_wasi_http::{WasiHttp as Host, WasiHttpCtxView};
+mod p2;
+mod p3;
+mod shared_body;
 
-use crate::{HttpView, WasiHttp};
+use tempo_core::StoreData;
+use wasmtime::component::InstancePre;
 
-/// The interface that middleware imports and exports.
-pub(crate) const HANDLER: &str = "wasi:http/handler@0.3.0";
+pub(crate) use p2::{add_to_linker as add_p2_to_linker, keep};
+pub(crate) use p3::add_to_linker as add_p3_to_linker;
+pub(crate) use shared_body::SharedBody;
+
+/// The interfaces that middleware imports and exports, one of them.
+pub(crate) const HANDLERS: &str = "wasi:http/handler@0.3.0 or wasi:http/incoming-handler@0.2";
 
 /// The error of a call that came without a next component.
 const NO_NEXT: &str = "no handler follows this middleware";
 
-/// Returns whether `component` imports the interface.
-pub(crate) fn is_imported(component: &InstancePre<StoreData>) -> bool {
+/// Returns the handler that `component` imports, if it imports one.
+pub(crate) fn imported(component: &InstancePre<StoreData>) -> Option<String> {
     let component = component.component();
     let ty = component.component_type();
-    ty.imports(component.engine()).any(|(name, _)| name.starts_with("wasi:http/handler@0.3."))
+    let mut names = ty.imports(component.engine()).map(|(name, _)| name);
+    names.find(|name| is_handler(name)).map(str::to_owned)
 }
 
-/// Links the interface.
-pub(crate) fn add_to_linker<T: Provide<WasiHttp>>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
-    type Outcome = Result<Resource<Response>, ErrorCode>;
-    let mut instance = linker.instance(HANDLER)?;
-    instance.func_wrap_concurrent("handle", |accessor, (request,): (Resource<Request>,)| {
-        Box::pin(async move {
-            let has_next = accessor.with(|mut access| {
-                let HttpView { http, next, .. } = T::provide(access.data_mut());
-                let has_next = next.is_some_and(|next| next.has_next());
-                // The request is passed on below, or dropped here.
-                if has_next {
-                    Ok(true)
-                } else {
-                    http.table.delete(Resource::<Request>::new_own(request.rep())).map(|_| false)
-                }
-            })?;
-            if !has_next {
-                let refused: Outcome = Err(ErrorCode::InternalError(Some(NO_NEXT.to_owned())));
-                return Ok((refused,));
-            }
-            // The function differs from that of `wasi:http/client` only in where the request goes: that is, in the hooks.
-            let host = accessor.with_getter::<Host>(next::<T>);
-            let outcome: Outcome = match Host::send(&host, request).await {
-                Ok(response) => Ok(response),
-                Err(error) => Err(error.downcast()?),
-            };
-            Ok((outcome,))
-        })
-    })
-}
-
-/// Returns the view whose hooks send to the next component.
-fn next<T: Provide<WasiHttp>>(data: &mut T) -> WasiHttpCtxView<'_> {
-    let HttpView { http, next, .. } = T::provide(data);
-    match next {
-        Some(hooks) => WasiHttpCtxView { hooks, table: http.table, ctx: http.ctx },
-        None => http,
-    }
+fn is_handler(interface: &str) -> bool {
+    ["wasi:http/handler@0.3.", "wasi:http/incoming-handler@0.2."].iter().any(|start| interface.starts_with(start))
 }

@@ -51,8 +51,13 @@ impl HasData for WasiHttp {
 }
 
 impl Service for WasiHttp {
-    const INTERFACES: &'static [&'static str] =
-        &["wasi:http/types", "wasi:http/outgoing-handler", "wasi:http/client", "wasi:http/handler"];
+    const INTERFACES: &'static [&'static str] = &[
+        "wasi:http/types",
+        "wasi:http/outgoing-handler",
+        "wasi:http/incoming-handler",
+        "wasi:http/client",
+        "wasi:http/handler",
+    ];
     const PACKAGES: &'static [&'static str] = &["wasi:http@0.2.12", "wasi:http@0.3.0"];
     const CONCURRENT_PACKAGES: &'static [&'static str] = &["wasi:http@0.3.0"];
 
@@ -67,12 +72,13 @@ impl Service for WasiHttp {
         let options = p2::LinkOptions::default();
         p2::http::types::add_to_linker::<T, Host>(linker, &(&options).into(), http::<T>)?;
         add_outgoing_handler(linker)?;
+        middleware::add_p2_to_linker(linker)?;
         add_p2_to_linker(linker)?;
         // Without concurrency the engine cannot hold async functions.
         if linker.engine().get_concurrency_support() {
             p3::http::types::add_to_linker::<T, Host>(linker, http::<T>)?;
             p3::http::client::add_to_linker::<T, OutgoingRequests>(linker, http::<T>)?;
-            middleware::add_to_linker(linker)?;
+            middleware::add_p3_to_linker(linker)?;
             add_p3_to_linker(linker)?;
         }
         Ok(())

@@ -12,7 +12,7 @@ use super::route::Route;
 use super::worker::Worker;
 use crate::backend::ALLOW;
 use crate::egress::{ComponentGrant, component_grant};
-use crate::middleware::HANDLER;
+use crate::middleware::HANDLERS;
 
 /// Reads the routes of a component.
 ///
@@ -55,14 +55,14 @@ pub(super) fn check_middleware(components: &[ServedComponent], workers: &[Arc<Wo
     let used: BTreeSet<&str> =
         components.iter().flat_map(|component| &component.middleware).map(String::as_str).collect();
     for (component, worker) in components.iter().zip(workers) {
-        let (name, passes_on) = (worker.workload().name(), worker.instances.export().is_middleware());
-        let problem = match (used.contains(name), passes_on) {
-            (true, false) => format!("it is middleware of another component, and does not import {HANDLER}"),
-            (true, true) if !component.routes.is_empty() => {
+        let (name, imported) = (worker.workload().name(), worker.instances.export().next_handler());
+        let problem = match (used.contains(name), imported) {
+            (true, None) => format!("it is middleware of another component, and does not import {HANDLERS}"),
+            (true, Some(_)) if !component.routes.is_empty() => {
                 "it is middleware, and its route leads to no next handler; remove the route".to_owned()
             }
-            (false, true) => {
-                format!("it imports {HANDLER}: name it in the `middleware` of another component of an app")
+            (false, Some(handler)) => {
+                format!("it imports {handler}: name it in the `middleware` of another component of an app")
             }
             _ => continue,
         };

@@ -225,23 +225,33 @@ impl Exchange {
     }
 
     /// Buffers the remaining frames of a 0.2 guest that has returned. Once its store is dropped, an unfinished body
-    /// looks finished; if the store is kept, it looks as if the guest still writes.
+    /// looks finished; if the store is kept, it looks as if the guest still writes. A host-fed body goes on without the guest:
+    /// middleware answers with that of the next component.
     fn buffer_rest(&mut self, cx: &mut Context<'_>) {
         if let Some(answer) = &mut self.answer {
             let answer = answer.try_recv().ok();
             self.store_answer(answer);
         }
         let mut rest = VecDeque::new();
-        self.fault = loop {
-            match self.poll_unconstrained(cx) {
-                Poll::Ready(Some(Ok(frame))) => rest.push_back(frame),
-                Poll::Ready(Some(Err(fault))) => break Some(fault),
-                Poll::Ready(None) => break None,
-                Poll::Pending => break Some(BodyFault::Unfinished),
+        let (fault, goes_on) = loop {
+            let before = host_fed::polls();
+            let frame = self.poll_unconstrained(cx);
+            let host_fed = host_fed::polls() != before;
+            match frame {
+                Poll::Ready(Some(Ok(frame))) => {
+                    rest.push_back(frame);
+                    if host_fed {
+                        break (None, true);
+                    }
+                }
+                Poll::Ready(Some(Err(fault))) => break (Some(fault), false),
+                Poll::Ready(None) => break (None, false),
+                Poll::Pending if host_fed => break (None, true),
+                Poll::Pending => break (Some(BodyFault::Unfinished), false),
             }
         };
-        self.buffered = rest;
-        self.body = None;
+        (self.buffered, self.fault) = (rest, fault);
+        self.body = self.body.take().filter(|_| goes_on);
     }
 
     fn wrong_length(&self) -> Option<BodyFault> {

@@ -23,8 +23,8 @@ pub(crate) type Answer = Result<http::Response<WasiBody>, String>;
 /// The exported handler, ready for instantiation.
 pub(crate) struct Handler {
     proxy: ProxyPre<StoreData>,
-    /// Whether it passes requests on: it imports the handler of WASI 0.3.
-    is_middleware: bool,
+    /// The handler that the component imports. Middleware passes requests on to it.
+    next_handler: Option<String>,
 }
 
 /// A request for the handler, and the channels through which it answers.
@@ -69,17 +69,17 @@ impl Handler {
     ///
     /// The component exports neither.
     pub(crate) fn find(component: &InstancePre<StoreData>) -> wasmtime::Result<Self> {
-        let is_middleware = middleware::is_imported(component);
+        let next_handler = middleware::imported(component);
         let proxy = match p3::bindings::ServicePre::new(component.clone()) {
             Ok(service) => ProxyPre::P3(service),
             Err(_) => ProxyPre::P2(p2::bindings::ProxyPre::new(component.clone())?),
         };
-        Ok(Self { proxy, is_middleware })
+        Ok(Self { proxy, next_handler })
     }
 
-    /// Returns whether the component passes requests on.
-    pub(crate) fn is_middleware(&self) -> bool {
-        self.is_middleware
+    /// Returns the handler that the component imports, if it is middleware.
+    pub(crate) fn next_handler(&self) -> Option<&str> {
+        self.next_handler.as_deref()
     }
 
     /// Returns whether the component exports the handler of 0.3.
@@ -101,13 +101,12 @@ impl Export for Handler {
     async fn call(&self, instance: Instance<'_, Proxy>, call: HandlerCall) -> wasmtime::Result<()> {
         let HandlerCall { request, end, depth, next } = call;
         instance.store.data().depth.set(depth);
-        if self.is_middleware
-            && let Some(hooks) = instance.store.data_mut().service::<WasiHttp>().next
-        {
+        let is_middleware = self.next_handler.is_some();
+        if is_middleware && let Some(hooks) = instance.store.data_mut().service::<WasiHttp>().next {
             hooks.set(next);
         }
         match instance.guest {
-            Proxy::P2(proxy) => call_p2(instance.store, proxy, request, end.answer).await,
+            Proxy::P2(proxy) => call_p2(instance.store, proxy, request, end.answer, is_middleware).await,
             Proxy::P3(service) => call_p3(instance.store, service, request, end, instance.meter).await,
         }
     }
@@ -118,12 +117,17 @@ async fn call_p2(
     proxy: &p2::bindings::Proxy,
     request: Request<WasiBody>,
     answer: oneshot::Sender<Answer>,
+    is_middleware: bool,
 ) -> wasmtime::Result<()> {
     use p2::bindings::http::types::Scheme;
     let https = request.uri().scheme() == Some(&http::uri::Scheme::HTTPS);
     let scheme = if https { Scheme::Https } else { Scheme::Http };
+    let request = if is_middleware {
+        middleware::keep(store.data_mut(), scheme, request)?
+    } else {
+        http(store.data_mut()).new_incoming_request(scheme, request)?
+    };
     let mut view = http(store.data_mut());
-    let request = view.new_incoming_request(scheme, request)?;
     let out = view.new_response_outparam_from_callback(move |response| {
         // Fails if the exchange has ended; the response is discarded.
         let _ = answer.send(response.map_err(|code| format!("{code:?}")));

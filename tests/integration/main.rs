@@ -11,6 +11,7 @@ mod apps_grants;
 mod apps_imports;
 mod apps_middleware;
 mod apps_middleware_p2;
+mod apps_neighbour;
 mod blobstore;
 mod blobstore_copies;
 mod blobstore_large;

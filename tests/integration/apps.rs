@@ -1,9 +1,6 @@
 //! Apps: several components in one process, by routes, with stores, settings and limits of their own.
 
-use std::path::Path;
-
 use crate::support::admin::Admin;
-use crate::support::guest::target;
 use crate::support::{Client, Finished, Response, Run, Server, compiled, eventually, get, guest, key};
 
 /// The top of a manifest, and the declaration of each component: its name, its guest, and more lines.
@@ -295,24 +292,4 @@ fn pools_that_do_not_fit_are_on_demand() {
     assert_eq!(["/a", "/b"].map(|path| get(server.address, path).status), [200, 200]);
     let precompiled = app(&manifest("", &components)).address_space(64).finish();
     precompiled.failed_in_one_line(78, &["lower --max-requests, or compile its files with --allocation on-demand"]);
-}
-
-/// The app of `guests/shop`, in a folder of its own.
-#[test]
-fn an_order_of_the_shop_is_handled_by_its_worker() {
-    let shop = Path::new(env!("CARGO_MANIFEST_DIR")).join("../guests/shop/tempo.toml");
-    let guests = target().join("wasm32-wasip2/guest");
-    let text = std::fs::read_to_string(shop).unwrap();
-    let text = text.replace("../../target/wasm32-wasip2/guest", guests.to_str().unwrap());
-    let server = app(&text).serve();
-    server.log.wait_for("handling orders.> as consumer shop-worker of default (8 at once)");
-    assert_eq!(get(server.address, "/").text(), "Hello from Tempo!\n");
-    let order = r#"{"id": "1", "customer": "Ada", "item": "tea", "quantity": 2}"#;
-    assert_eq!(Client::connect(server.address).post("/orders", order).status, 202);
-    let handled = eventually("the order is handled", || {
-        let response = get(server.address, "/orders/1");
-        // The worker stores the order before it counts.
-        (response.status == 200).then(|| response.text()).filter(|text| text.contains("\"handled\":1"))
-    });
-    assert!(handled.contains("\"customer\":\"Ada\""), "{handled}");
 }

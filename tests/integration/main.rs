@@ -12,6 +12,7 @@ mod apps_imports;
 mod apps_middleware;
 mod apps_middleware_p2;
 mod apps_neighbour;
+mod apps_shop;
 mod blobstore;
 mod blobstore_copies;
 mod blobstore_large;

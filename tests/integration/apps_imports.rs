@@ -148,6 +148,20 @@ fn inspect_shows_who_is_linked_to_whom() {
     assert!(run(&["inspect", "--json"]).contains("\"satisfied_by\": \"the component pricing\""));
 }
 
+/// The component of `cargo xtask bench links` makes as many calls as it is asked for, by each kind of link.
+#[test]
+fn the_calls_that_are_measured_succeed() {
+    let caller = format!("route = \"/*\"\n{IMPORTS}\nallow-http = \"http://hello.tempo.internal\"");
+    let text = manifest("", &[("bench", "links-bench", &caller), ("pricing", "pricing", ""), ("hello", "hello", "")]);
+    let server = app(&text).serve();
+    let status = |query: &str| get(server.address, &format!("/?{query}")).status;
+    for query in ["calls=0", "how=own&calls=1000", "how=sync&calls=20", "how=async&calls=20"] {
+        assert_eq!(status(query), 200, "{query}");
+    }
+    assert_eq!(status("how=fetch&calls=3&url=http://hello.tempo.internal/"), 200);
+    assert_eq!(status("how=fetch&calls=3&url=http://pricing.tempo.internal/"), 502);
+}
+
 /// A component that only others call has no trigger.
 #[test]
 fn an_exporter_alone_is_refused() {

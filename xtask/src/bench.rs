@@ -6,13 +6,16 @@
 use anyhow::{Result, ensure};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
+mod app;
 mod callgrind;
 mod client;
 mod collector;
 mod contest;
 mod cores;
+mod cost;
 mod count;
 mod http;
+mod links;
 mod load;
 mod machine;
 mod messaging;
@@ -46,6 +49,7 @@ pub(crate) fn command() -> Command {
                 .arg(json.clone()),
         )
         .subcommand(count::command())
+        .subcommand(links::command())
         .subcommand(
             with_build_options(Command::new("start"))
                 .about("The time from starting the process to the first response")
@@ -100,6 +104,7 @@ pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
     ensure!(cfg!(target_os = "linux"), "the benchmarks read /proc: they need Linux");
     match arguments.subcommand() {
         Some(("count", arguments)) => count::run(arguments),
+        Some(("links", arguments)) => links::run(arguments),
         Some(("start", arguments)) => start::run(arguments),
         Some(("storage", arguments)) => storage::run(arguments),
         Some(("messaging", arguments)) => messaging::run(arguments),

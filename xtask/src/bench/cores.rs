@@ -41,7 +41,7 @@ impl Cores {
     }
 }
 
-/// Returns the command pinned to a core, with its program, arguments and environment.
+/// Returns the command pinned to a core, with its program, arguments, environment and directory.
 pub(crate) fn pinned(command: Command, core: Option<u16>) -> Command {
     let Some(core) = core else { return command };
     let mut pinned = Command::new("taskset");
@@ -51,6 +51,9 @@ pub(crate) fn pinned(command: Command, core: Option<u16>) -> Command {
             Some(value) => pinned.env(name, value),
             None => pinned.env_remove(name),
         };
+    }
+    if let Some(directory) = command.get_current_dir() {
+        pinned.current_dir(directory);
     }
     pinned
 }
@@ -81,11 +84,12 @@ mod tests {
     #[test]
     fn a_pinned_command_is_the_same() {
         let mut command = Command::new("program");
-        command.arg("argument").env("SET", "value").env_remove("REMOVED");
+        command.arg("argument").env("SET", "value").env_remove("REMOVED").current_dir("folder");
         let pinned = pinned(command, Some(3));
         let arguments: Vec<_> = pinned.get_args().filter_map(|argument| argument.to_str()).collect();
         assert_eq!(arguments, ["--cpu-list", "3", "program", "argument"]);
         let variables: Vec<_> = pinned.get_envs().collect();
+        assert_eq!(pinned.get_current_dir(), Some("folder".as_ref()));
         assert_eq!(variables, [("REMOVED".as_ref(), None), ("SET".as_ref(), Some("value".as_ref()))]);
     }
 

@@ -12,10 +12,10 @@ use clap::{Arg, ArgMatches, Command as Cli, value_parser};
 
 use super::callgrind::{Callgrind, valgrind};
 use super::contest::{Files, Program};
+use super::cost::{ANY_PROCESSOR, Cost, FLAGS};
 use super::load::Generator;
 use super::machine::{Machine, commit};
-use super::profile::Counts;
-use super::table::{markdown, median, number};
+use super::table::{markdown, number};
 use super::{client, prepare};
 use crate::shell::{self, say};
 use crate::workspace::Workspace;
@@ -23,27 +23,6 @@ use crate::{build, setup};
 
 /// The number of connections: with several, the shared work depends on the load of the machine.
 const CONNECTIONS: u16 = 1;
-/// The number of requests before counting: they fill pools, caches and idle instances.
-const WARM_UP_REQUESTS: u32 = 160;
-/// The request counts of a round. The cost of a request is the difference, in which connecting and closing cancel out.
-const FEW_REQUESTS: u32 = 64;
-const MANY_REQUESTS: u32 = 320;
-/// The flags of every Tempo: valgrind's address space holds no larger pool, and its CPU is slow.
-const FLAGS: &[&str] = &[
-    "--http-threads",
-    "1",
-    "--max-requests",
-    "4",
-    "--max-memory",
-    "16MiB",
-    "--cpu-timeout",
-    "1m",
-    "--request-timeout",
-    "2m",
-];
-/// The default `--target`: guests that run the same on every CPU.
-const ANY_PROCESSOR: &str =
-    if cfg!(target_arch = "aarch64") { "aarch64-unknown-linux-gnu" } else { "x86_64-unknown-linux-gnu" };
 /// `--target` for guests that are compiled for this CPU, as valgrind emulates it.
 const HOST: &str = "host";
 
@@ -129,14 +108,6 @@ struct Bench {
     rounds: u16,
 }
 
-/// The cost of a request, and the median deviation of the rounds, as a share.
-struct Cost {
-    instructions: f64,
-    spread: f64,
-    allocations: f64,
-    system_calls: f64,
-}
-
 pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
     let workspace = Workspace::load()?;
     let given = arguments.get_one::<PathBuf>("tempo").map(fs::canonicalize).transpose().context("--tempo")?;
@@ -208,14 +179,7 @@ impl Bench {
         }
         let generator = Generator { program: &self.files.load, core: None, connections: CONNECTIONS, path: case.path };
         server.instrument()?;
-        generator.requests(addr, WARM_UP_REQUESTS)?;
-        let mut rounds = Vec::new();
-        for _ in 0..self.rounds {
-            let few = server.count(|| generator.requests(addr, FEW_REQUESTS).map(drop))?;
-            let many = server.count(|| generator.requests(addr, MANY_REQUESTS).map(drop))?;
-            rounds.push((few, many));
-        }
-        Ok(cost(&rounds))
+        Cost::count(&mut server, &generator, self.rounds)
     }
 
     /// Returns the command of the server, with its guest compiled.
@@ -242,42 +206,5 @@ impl Bench {
             command.args(["--target", &self.target]);
         }
         shell::run(&mut command)
-    }
-}
-
-fn cost(rounds: &[(Counts, Counts)]) -> Cost {
-    let each = |count: fn(&Counts) -> u64| {
-        let of_round = move |(few, many): &(Counts, Counts)| {
-            (count(many) as f64 - count(few) as f64) / f64::from(MANY_REQUESTS - FEW_REQUESTS)
-        };
-        rounds.iter().map(of_round)
-    };
-    let middle = |count: fn(&Counts) -> u64| median(each(count)).unwrap_or_default();
-    let instructions = middle(|counts| counts.instructions);
-    // Half of the rounds deviate less than this.
-    let spread = median(each(|counts| counts.instructions).map(|round| (round / instructions - 1.0).abs()));
-    Cost {
-        instructions,
-        spread: spread.unwrap_or_default(),
-        allocations: middle(|counts| counts.allocations),
-        system_calls: middle(|counts| counts.system_calls),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_every_request_costs_is_the_difference() {
-        let counts = |requests: u64, more: u64| Counts {
-            instructions: 5_000 + 1_000 * requests + more,
-            allocations: 4 + 10 * requests,
-            system_calls: 8 + 2 * requests,
-        };
-        let quiet = (counts(64, 0), counts(320, 0));
-        let cost = cost(&[quiet, (counts(64, 2_560), counts(320, 0)), (counts(64, 0), counts(320, 2_560))]);
-        assert_eq!((cost.instructions, cost.allocations, cost.system_calls), (1_000.0, 10.0, 2.0));
-        assert!((cost.spread - 0.01).abs() < 1e-9, "{}", cost.spread);
     }
 }

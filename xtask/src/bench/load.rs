@@ -33,19 +33,32 @@ pub(crate) struct Generator<'a> {
 impl Generator<'_> {
     /// Runs for this many seconds.
     pub(crate) fn seconds(&self, addr: SocketAddr, seconds: f64) -> Result<Load> {
-        self.run(addr, "--duration", &seconds.to_string())
+        self.seconds_with(addr, seconds, &[])
+    }
+
+    /// Runs for this many seconds with more options.
+    pub(crate) fn seconds_with(&self, addr: SocketAddr, seconds: f64, options: &[String]) -> Result<Load> {
+        let mut command = self.command(addr);
+        command.args(["--duration", &seconds.to_string()]).args(options);
+        Self::run(command)
     }
 
     /// Runs for this many requests.
     pub(crate) fn requests(&self, addr: SocketAddr, requests: u32) -> Result<Load> {
-        self.run(addr, "--requests", &requests.to_string())
+        let mut command = self.command(addr);
+        command.args(["--requests", &requests.to_string()]);
+        Self::run(command)
     }
 
-    fn run(&self, addr: SocketAddr, option: &str, value: &str) -> Result<Load> {
+    /// Returns the command of the generator, on its core.
+    pub(crate) fn command(&self, addr: SocketAddr) -> Command {
         let mut command = Command::new(self.program);
         command.args([&addr.to_string(), "--path", self.path, "--connections", &self.connections.to_string()]);
-        command.args([option, value]);
-        let text = shell::read(&mut cores::pinned(command, self.core))?;
+        cores::pinned(command, self.core)
+    }
+
+    fn run(mut command: Command) -> Result<Load> {
+        let text = shell::read(&mut command)?;
         let json: Value = serde_json::from_str(&text).context("the load generator wrote something that is not JSON")?;
         let number = |pointer: &str| {
             let value = json.pointer(pointer).and_then(Value::as_f64);

@@ -7,6 +7,7 @@ use anyhow::{Result, ensure};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 mod app;
+mod apps;
 mod callgrind;
 mod client;
 mod collector;
@@ -20,6 +21,7 @@ mod load;
 mod machine;
 mod messaging;
 mod nats;
+mod neighbour;
 mod prepare;
 mod profile;
 mod record;
@@ -50,6 +52,8 @@ pub(crate) fn command() -> Command {
         )
         .subcommand(count::command())
         .subcommand(links::command())
+        .subcommand(neighbour::command())
+        .subcommand(apps::command())
         .subcommand(
             with_build_options(Command::new("start"))
                 .about("The time from starting the process to the first response")
@@ -105,6 +109,8 @@ pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
     match arguments.subcommand() {
         Some(("count", arguments)) => count::run(arguments),
         Some(("links", arguments)) => links::run(arguments),
+        Some(("neighbour", arguments)) => neighbour::run(arguments),
+        Some(("apps", arguments)) => apps::run(arguments),
         Some(("start", arguments)) => start::run(arguments),
         Some(("storage", arguments)) => storage::run(arguments),
         Some(("messaging", arguments)) => messaging::run(arguments),

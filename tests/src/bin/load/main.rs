@@ -1,7 +1,8 @@
 //! A load generator for HTTP/1.1 servers, in one thread: it measures throughput and latencies.
 //!
 //! It must cost less than any server that it measures: plain sockets, one poll, no copies. Each connection has one
-//! request in flight and sends the next after the response (a closed loop), so latencies are those at saturation.
+//! request in flight and sends the next after the response (a closed loop), so latencies are those at saturation. With
+//! `--rate` the clock starts requests (an open loop), and a latency includes the wait for a free connection.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -16,6 +17,7 @@ use crate::run::{Outcome, Plan};
 mod histogram;
 mod response;
 mod run;
+mod schedule;
 
 fn main() -> ExitCode {
     let outcome = plan(&command().get_matches()).and_then(|plan| Ok(report(&plan, &run::run(&plan)?)));
@@ -38,13 +40,25 @@ fn command() -> Command {
         .arg(
             Arg::new("addr").value_name("ADDR").required(true).value_parser(address).help("IP:PORT, or http://IP:PORT"),
         )
-        .arg(option("path").default_value("/").help("Path and query to ask for"))
+        .arg(
+            option("path")
+                .action(ArgAction::Append)
+                .default_value("/")
+                .help("Path and query to ask for; several are spread over the connections"),
+        )
         .arg(option("header").action(ArgAction::Append).value_name("NAME: VALUE").help("A header to send as well"))
         .arg(
             option("connections")
                 .default_value("64")
                 .value_parser(value_parser!(u16).range(1..))
                 .help("Connections, each with one request in flight"),
+        )
+        .arg(
+            option("rate")
+                .value_name("N")
+                .value_parser(value_parser!(u32).range(1..))
+                .help("Start N requests a second, whether or not earlier ones are answered")
+                .conflicts_with("new-connection-per-request"),
         )
         .arg(option("duration").default_value("5").value_parser(seconds).value_name("SECONDS").help("How long"))
         .arg(
@@ -72,24 +86,27 @@ fn address(text: &str) -> Result<SocketAddr> {
 }
 
 fn plan(matches: &ArgMatches) -> Result<Plan> {
-    let text = |name: &str| matches.get_one::<String>(name).map(String::as_str).unwrap_or_default();
     let addr: SocketAddr = *matches.get_one("addr").context("no address")?;
     let reconnect = matches.get_flag("new-connection-per-request");
     let requests = matches.get_one("requests").copied();
     let duration = matches.get_one("duration").copied().unwrap_or_default();
 
-    let mut request = format!("GET {} HTTP/1.1\r\nhost: {addr}\r\n", text("path"));
-    for header in matches.get_many::<String>("header").into_iter().flatten() {
-        request.push_str(header);
+    let request = |path: &String| {
+        let mut request = format!("GET {path} HTTP/1.1\r\nhost: {addr}\r\n");
+        for header in matches.get_many::<String>("header").into_iter().flatten() {
+            request.push_str(header);
+            request.push_str("\r\n");
+        }
+        if reconnect {
+            request.push_str("connection: close\r\n");
+        }
         request.push_str("\r\n");
-    }
-    if reconnect {
-        request.push_str("connection: close\r\n");
-    }
-    request.push_str("\r\n");
+        request.into_bytes()
+    };
     Ok(Plan {
         addr,
-        request: request.into_bytes(),
+        sent: matches.get_many("path").into_iter().flatten().map(request).collect(),
+        rate: matches.get_one("rate").copied(),
         connections: matches.get_one::<u16>("connections").copied().unwrap_or(1).into(),
         requests,
         time: if requests.is_some() { Duration::from_secs(600) } else { duration },

@@ -11,13 +11,16 @@ use mio::{Events, Interest, Poll, Registry, Token};
 
 use crate::histogram::Histogram;
 use crate::response::{Parser, Response};
+use crate::schedule::Schedule;
 
 /// The request and the duration of a run.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) addr: SocketAddr,
-    /// The bytes of one request.
-    pub(crate) request: Vec<u8>,
+    /// The bytes of the requests, which are spread over the connections.
+    pub(crate) sent: Vec<Vec<u8>>,
+    /// Requests a second; without it, each connection sends the next one after the response.
+    pub(crate) rate: Option<u32>,
     pub(crate) connections: usize,
     /// The number of requests; without it, the duration ends the run.
     pub(crate) requests: Option<u64>,
@@ -54,7 +57,7 @@ struct Connection {
     parser: Parser,
     /// The start of the request; with a new connection, that of the connection.
     started: Instant,
-    /// The number of sent bytes of the request.
+    /// The number of sent bytes of the request; the maximum while the connection is idle.
     sent: usize,
 }
 
@@ -62,6 +65,8 @@ struct Run<'a> {
     plan: &'a Plan,
     registry: Registry,
     outcome: Outcome,
+    /// The times of the requests, if there is a rate.
+    schedule: Option<Schedule>,
     /// The number of started requests.
     begun: u64,
     /// The read buffer, shared by all connections because each read is parsed at once.
@@ -84,6 +89,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Outcome> {
             latency: Histogram::new()?,
             elapsed: Duration::ZERO,
         },
+        schedule: plan.rate.map(|rate| Schedule::new(rate, started)),
         begun: 0,
         buffer: vec![0; 64 * 1024],
     };
@@ -95,7 +101,9 @@ pub(crate) fn run(plan: &Plan) -> Result<Outcome> {
         if connections.iter().all(Option::is_none) {
             break;
         }
-        match poll.poll(&mut events, Some(left)) {
+        run.start_due(&mut connections);
+        let wait = run.schedule.as_ref().map_or(left, |schedule| schedule.wait().min(left));
+        match poll.poll(&mut events, Some(wait)) {
             Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error.into()),
             _ => {}
         }
@@ -109,7 +117,8 @@ pub(crate) fn run(plan: &Plan) -> Result<Outcome> {
         }
     }
     run.outcome.elapsed = started.elapsed();
-    run.outcome.unfinished = connections.iter().flatten().count() as u64;
+    let idle = run.schedule.map_or(0, |schedule| schedule.idle.len());
+    run.outcome.unfinished = (connections.iter().flatten().count() - idle) as u64;
     Ok(run.outcome)
 }
 
@@ -121,11 +130,27 @@ impl Run<'_> {
         more
     }
 
+    /// Starts the requests that are due, on idle connections.
+    fn start_due(&mut self, connections: &mut [Option<Connection>]) {
+        while let Some((index, due)) = self.schedule.as_mut().and_then(Schedule::next) {
+            let Some(slot) = connections.get_mut(index) else { continue };
+            // A connection that was lost while it was idle is listed twice.
+            let Some(mut connection) = slot.take_if(|connection| connection.sent == usize::MAX) else { continue };
+            if self.begin() {
+                (connection.started, connection.sent) = (due, 0);
+                *slot = self.advance(index, connection);
+            }
+        }
+    }
+
     /// Connects for one more request, with retries while connecting fails at once. Returns `None` at the maximum.
     fn begin_connection(&mut self, index: usize, started: Instant) -> Option<Connection> {
-        while self.begin() {
+        while self.schedule.is_some() || self.begin() {
             match self.connect(index) {
-                Ok(stream) => return Some(Connection { stream, parser: Parser::default(), started, sent: 0 }),
+                Ok(stream) => {
+                    let connection = Connection { stream, parser: Parser::default(), started, sent: 0 };
+                    return Some(self.or_idle(index, connection));
+                }
                 Err(_) => self.fail("connect"),
             }
             if started.elapsed() > self.plan.time {
@@ -133,6 +158,21 @@ impl Run<'_> {
             }
         }
         None
+    }
+
+    /// Leaves the next request of a connection to the schedule, if there is one.
+    fn or_idle(&mut self, index: usize, mut connection: Connection) -> Connection {
+        if let Some(schedule) = &mut self.schedule {
+            connection.sent = usize::MAX;
+            schedule.idle.push(index);
+        }
+        connection
+    }
+
+    /// Returns the request of a connection.
+    fn request(&self, index: usize) -> &[u8] {
+        let index = index.checked_rem(self.plan.sent.len()).unwrap_or(0);
+        self.plan.sent.get(index).map_or(&[], Vec::as_slice)
     }
 
     fn connect(&self, index: usize) -> std::io::Result<TcpStream> {
@@ -150,7 +190,7 @@ impl Run<'_> {
     /// the socket would block, and after it has sent a request, whose response is an event.
     fn advance(&mut self, index: usize, mut connection: Connection) -> Option<Connection> {
         loop {
-            match self.send(&mut connection) {
+            match self.send(index, &mut connection) {
                 Ok(true) => return Some(connection),
                 Ok(false) => {}
                 Err(error) => return self.lost(index, &error),
@@ -169,6 +209,9 @@ impl Run<'_> {
             let now = Instant::now();
             match response {
                 Ok(response) if self.record(response, now - connection.started) => {
+                    if self.schedule.is_some() {
+                        return Some(self.or_idle(index, connection));
+                    }
                     if !self.begin() {
                         return None;
                     }
@@ -185,9 +228,10 @@ impl Run<'_> {
     }
 
     /// Sends the rest of the request. Returns true if bytes are pending or were sent.
-    fn send(&self, connection: &mut Connection) -> std::io::Result<bool> {
+    fn send(&self, index: usize, connection: &mut Connection) -> std::io::Result<bool> {
         let before = connection.sent;
-        while let Some(rest) = self.plan.request.get(connection.sent..).filter(|rest| !rest.is_empty()) {
+        let request = self.request(index);
+        while let Some(rest) = request.get(connection.sent..).filter(|rest| !rest.is_empty()) {
             match connection.stream.write(rest) {
                 Ok(written) => connection.sent += written,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}

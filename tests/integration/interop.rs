@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
+use crate::apps::app;
 use crate::support::guest::target;
 use crate::support::nats::Nats;
 use crate::support::{Client, Response, Run, Server, get, guest};
@@ -24,6 +25,10 @@ const COMPONENTS: &[(&str, &str)] = &[
 const STORAGE: &[&str] = &[JAVASCRIPT_STORAGE, PYTHON_STORAGE];
 const JAVASCRIPT_STORAGE: &str = "javascript-storage";
 const PYTHON_STORAGE: &str = "python-storage";
+
+/// Middleware with Spin's SDK, which stands before the handler of the same SDK.
+const MIDDLEWARE: &str = "spin-middleware";
+const HANDLER: &str = "spin-7";
 
 /// Guests in Rust without any Tempo crate.
 const RUST: &[(&str, &str)] = &[("rust-wstd", "Rust with wstd"), ("rust-wasip3", "Rust with wasip3")];
@@ -63,8 +68,26 @@ fn everything_that_was_built_is_tested() {
     let files = entries.map(|entry| entry.unwrap().path());
     for file in files.filter(|file| file.extension().is_some_and(|extension| extension == "wasm")) {
         let name = file.file_stem().unwrap().to_string_lossy();
-        let mut known = COMPONENTS.iter().map(|(known, _)| known).chain(STORAGE);
+        let mut known = COMPONENTS.iter().map(|(known, _)| known).chain(STORAGE).chain([&MIDDLEWARE]);
         assert!(known.any(|known| *known == name), "no test serves target/interop/{name}.wasm");
+    }
+}
+
+/// An app of Spin's components needs a manifest, and no change of them.
+#[test]
+fn middleware_and_chaining_of_spin_are_linked() {
+    let (Some(middleware), Some(handler)) = (built(MIDDLEWARE), built(HANDLER)) else { return };
+    let text = format!(
+        "name = \"spin\"\n[component.{HANDLER}]\nsource = \"{}\"\nroute = \"/*\"\nmiddleware = [\"{MIDDLEWARE}\"]\n\
+         [component.{MIDDLEWARE}]\nsource = \"{}\"\nallow-http = \"http://{HANDLER}.spin.internal\"\n",
+        handler.display(),
+        middleware.display()
+    );
+    let server = app(&text).serve();
+    for (path, seen) in [("/a/path", "/a/path"), ("/chained/a/path", "/a/path")] {
+        let response = get(server.address, path);
+        assert_eq!(response.text(), format!("hello from Rust with spin-sdk 7: {seen}"));
+        assert_eq!(response.header("via"), Some("1.1 spin"));
     }
 }
 

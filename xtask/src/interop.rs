@@ -90,6 +90,7 @@ const RECIPES: &[Recipe] = &[
     },
     Recipe { name: "spin-6", lacks: || None, tools: &[], wit: &[], build: spin::build },
     Recipe { name: "spin-7", lacks: || None, tools: &[], wit: &[], build: spin::build },
+    Recipe { name: "spin-middleware", lacks: || None, tools: &[], wit: &[], build: spin::build },
 ];
 
 pub(crate) fn command() -> Command {

@@ -46,11 +46,18 @@ pub(super) fn run(arguments: &ArgMatches) -> Result<()> {
     if build {
         build::guests(workspace.guests().filter(|package| GUESTS.contains(&package.name.as_str())))?;
     }
-    let app = App::create(&files, workspace.target.join("bench-links"))?;
-    let bench = Bench { app, files: &files, guests: workspace.guest_dir(), cores: Cores::choose() };
-    bench.compile()?;
-    let composed = bench.compose().map_err(|error| say(&format!("composed calls are not measured: {error:#}"))).is_ok();
-    let cases: Vec<&Case> = CASES.iter().filter(|case| composed || case.program == Linked::Isolated).collect();
+    let bench = Bench {
+        app: App::create(&files, workspace.target.join("bench-links"))?,
+        files: &files,
+        guests: workspace.guest_dir(),
+        cores: Cores::choose(),
+    };
+    bench.compile(&[])?;
+    let composed = bench.compose(&[]);
+    if let Err(error) = &composed {
+        say(&format!("composed calls are not measured: {error:#}"));
+    }
+    let cases: Vec<&Case> = CASES.iter().filter(|case| composed.is_ok() || case.program == Linked::Isolated).collect();
     let mut records: Vec<Record> = CASES.iter().map(|_| Record::default()).collect();
     bench.measure(&cases, &mut records, arguments)?;
     if !arguments.get_flag("no-count") {
@@ -84,13 +91,13 @@ impl<S> Servers<S> {
 }
 
 impl Bench<'_> {
-    /// Compiles the components, and writes the manifest of the app that the host links.
-    fn compile(&self) -> Result<()> {
+    /// Compiles the components with `flags`, and writes the manifest of the app that the host links.
+    fn compile(&self, flags: &[&str]) -> Result<()> {
         let wasm = |name: &str| self.guests.join(format!("{name}.wasm"));
         for (file, name) in [("test_links_bench", "caller"), ("pricing", "pricing"), ("test_middleware_pass", "pass")] {
-            self.app.compile(&wasm(file), name, FLAGS)?;
+            self.app.compile(&wasm(file), name, flags)?;
         }
-        self.app.compile(self.files.guest(Guest::P3), "hello", FLAGS)?;
+        self.app.compile(self.files.guest(Guest::P3), "hello", flags)?;
         let caller = "route = \"/*\"\nimports = { \"acme:pricing/quote\" = \"pricing\" }\n\
                       allow-http = [\"*\", \"http://callee.tempo.internal\"]\nallow-http-address = \"127.0.0.0/8\"";
         let components = [
@@ -103,8 +110,8 @@ impl Bench<'_> {
         self.app.declare(&format!("name = \"links\"\n{}", components.concat()))
     }
 
-    /// Composes the caller and the callee, and compiles the result.
-    fn compose(&self) -> Result<()> {
+    /// Composes the caller and the callee, and compiles the result with `flags`.
+    fn compose(&self, flags: &[&str]) -> Result<()> {
         let source = |name: &str| self.guests.join(format!("{name}.wasm")).display().to_string();
         let manifest = format!(
             "name = \"composed\"\n[component.caller]\nsource = \"{}\"\nroute = \"/*\"\nimports = {{ \"acme:pricing/quote\" = {{ \
@@ -114,7 +121,7 @@ impl Bench<'_> {
         );
         fs::write(self.app.directory.join("composed.toml"), manifest)?;
         shell::read(self.app.command("compose").args(["composed.toml", "--output", "composed.wasm"]))?;
-        self.app.compile("composed.wasm".as_ref(), "composed", FLAGS)
+        self.app.compile("composed.wasm".as_ref(), "composed", flags)
     }
 
     /// Returns the commands of the servers, of the composed component if a case needs it.
@@ -138,10 +145,7 @@ impl Bench<'_> {
     /// Measures the CPU time of the cases in turn, round after round.
     fn measure(&self, cases: &[&Case], records: &mut [Record], arguments: &ArgMatches) -> Result<()> {
         let server_core = self.cores.map(|cores| cores.server);
-        // The flags with which the components were compiled, without those that valgrind needs.
-        let flags = ["--max-memory", "16MiB"];
-        let mut servers =
-            self.servers(cases, &flags, |command, _| Server::start(cores::pinned(command, server_core)))?;
+        let mut servers = self.servers(cases, &[], |command, _| Server::start(cores::pinned(command, server_core)))?;
         let rounds = super::number(arguments, "rounds");
         let seconds = f64::from(super::number(arguments, "seconds"));
         for round in 0..=rounds {
@@ -179,7 +183,13 @@ impl Bench<'_> {
             fs::create_dir_all(&profiles)?;
             Callgrind::start(&valgrind, &command, &profiles)
         };
-        let mut servers = self.servers(cases, FLAGS, start)?;
+        // The pool of a chain does not fit into valgrind's address space.
+        let flags = [FLAGS, &["--allocation", "on-demand"]].concat();
+        self.compile(&flags)?;
+        if cases.iter().any(|case| case.program == Linked::Composed) {
+            self.compose(&flags)?;
+        }
+        let mut servers = self.servers(cases, &flags, start)?;
         for case in cases {
             say(&format!("counting: {}", case.title));
             let server = servers.of(case)?;

@@ -42,7 +42,7 @@ const fn case(name: &'static str, title: &'static str, path: &'static str, calls
 /// The calls of a function of the component itself take nanoseconds, so a request makes many.
 pub(super) const CASES: &[Case] = &[
     Case { base: None, ..case("none", "a request without calls", "/", 1) },
-    case("own", "call inside one component", "/?how=own&calls=20000", 20_000),
+    case("own", "call inside one component", "/?how=own&calls=5000", 5_000),
     Case {
         base: None,
         program: Linked::Composed,
@@ -52,7 +52,7 @@ pub(super) const CASES: &[Case] = &[
         base: Some("none-composed"),
         program: Linked::Composed,
         goal: Goal::More(0.2, "own"),
-        ..case("composed", "composed call, sync", "/?how=sync&calls=4000", 4_000)
+        ..case("composed", "composed call, sync", "/?how=sync&calls=1000", 1_000)
     },
     Case {
         base: Some("none-composed"),

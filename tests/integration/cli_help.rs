@@ -8,7 +8,7 @@ use crate::support::Run;
 
 /// The programs, each with its commands.
 const COMMANDS: &[(&str, &[&[&str]])] = &[
-    ("tempo", &[&[], &["run"], &["dev"], &["compile"], &["inspect"], &["add"], &["messages"], &["new"]]),
+    ("tempo", &[&[], &["run"], &["dev"], &["compile"], &["compose"], &["inspect"], &["add"], &["messages"], &["new"]]),
     ("tempo-http", &[&[], &["run"], &["dev"], &["compile"], &["inspect"]]),
     ("tempo-worker", &[&[], &["run"], &["dev"], &["compile"], &["inspect"], &["messages"]]),
 ];

@@ -7,6 +7,7 @@ mod allocation;
 mod allowed_topics;
 mod apps;
 mod apps_chain;
+mod apps_composed;
 mod apps_grants;
 mod apps_imports;
 mod apps_middleware;

@@ -69,7 +69,7 @@ fn a_component_is_not_compiled_over_itself_or_over_what_is_no_file() {
     };
     // Without -o the output has the extension .bin too.
     for output in [&[][..], &["-o", "app.bin"], &["-o", "./same"], &["-o", "hard"]] {
-        compile(output).failed_in_one_line(73, &["it is the component itself", "-o"]);
+        compile(output).failed_in_one_line(73, &["it is the source itself", "-o"]);
     }
     compile(&["-o", "link"]).failed_in_one_line(73, &["link", "it is a link"]);
     compile(&["-o", "."]).failed_in_one_line(73, &["it is not a file"]);

@@ -250,7 +250,8 @@ fn messages_are_handled_while_their_component_is_replaced() {
 fn the_exporter_of_an_interface_is_replaced_alone() {
     let folder = Folder::new();
     folder.write("pricing.wasm", wasm("pricing", 0));
-    let text = manifest("", &[("shop", "checkout", "route = \"/*\"\nimports = { \"acme:pricing/quote\" = \"pricing\" }")]);
+    let text =
+        manifest("", &[("shop", "checkout", "route = \"/*\"\nimports = { \"acme:pricing/quote\" = \"pricing\" }")]);
     let text = format!("{text}\n[component.pricing]\nsource = \"{}\"\n", folder.path("pricing.wasm").display());
     let run = app(&text).within(folder.0.path());
     folder.write("tempo.toml", &text);

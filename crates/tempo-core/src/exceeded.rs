@@ -1,6 +1,6 @@
 //! Maps wasmtime's errors to the flags of the limits that caused them.
 
-use wasmtime::{PoolConcurrencyLimitError, Trap};
+use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 
 /// Phrases of wasmtime's untyped errors, with the flags of the limits that they report.
 const PHRASES: &[(&str, &str)] = &[
@@ -25,8 +25,20 @@ pub fn limit_of(error: &wasmtime::Error) -> Option<&'static str> {
     PHRASES.iter().find(|(phrase, _)| cause.contains(phrase)).map(|(_, flag)| *flag)
 }
 
+/// The name of the core module that denies calls of a composed component. The names of its functions are those of the calls.
+const DENIED_MODULE: &str = "tempo-denied";
+
+/// Returns the call that a trap denied, because the link of a composed component does not grant it.
+fn denied(error: &wasmtime::Error) -> Option<&str> {
+    let frame = error.downcast_ref::<WasmBacktrace>()?.frames().first()?;
+    frame.func_name().filter(|_| frame.module().name() == Some(DENIED_MODULE))
+}
+
 /// Returns the root cause of `error` in one line, with the flag of the limit that caused it.
 pub fn describe(error: &wasmtime::Error) -> String {
+    if let Some(call) = denied(error) {
+        return format!("`{}` is denied: the composed link does not `inherit` its grant", call.escape_debug());
+    }
     let cause = error.root_cause();
     match limit_of(error) {
         Some(flag) => format!("{cause} (limit: --{flag})"),

@@ -17,7 +17,7 @@ use tempo_settings::Flag;
 use tempo_telemetry::{Health, RuntimePhase};
 use tokio::task::JoinSet;
 
-pub(crate) use self::app::check_settings;
+pub(crate) use self::app::{check_settings, compose};
 pub(crate) use self::component::LinkedComponent;
 use self::connect::ConnectedComponent;
 use self::plan::Plan;

@@ -48,6 +48,17 @@ pub(crate) enum Action<'a> {
         /// The target to compile for, with all its processors; `None` for this machine's processor.
         target: Option<String>,
     },
+    /// Write a component of an app, composed with others.
+    Compose {
+        /// The app.
+        app: App,
+        /// The manifest.
+        manifest: PathBuf,
+        /// The name of the component; `None` for the only one.
+        component: Option<String>,
+        /// The output file.
+        output: PathBuf,
+    },
     /// Show imports and exports.
     Inspect {
         /// The component or the app.
@@ -91,7 +102,7 @@ pub(crate) fn parse<'a>(
         Err(error) => return Err(usage(&error).into()),
     };
     let Some((name, matches)) = matches.subcommand() else {
-        return Err(Error::new(ErrorKind::Usage, "a command is needed: run, dev, compile or inspect").into());
+        return Err(Error::new(ErrorKind::Usage, "a command is needed: run, dev, compile, compose or inspect").into());
     };
     let sources = Sources { groups, tools };
     if let Some(tool) = tools.iter().find(|tool| tool.command.get_name() == name) {
@@ -108,6 +119,13 @@ pub(crate) fn parse<'a>(
         let output = matches.get_one("output").cloned().unwrap_or_else(|| component.with_extension("bin"));
         let action = Action::Compile { output, target: matches.get_one("target").cloned(), component };
         return Ok(Some((action, LoadedSettings::load(matches, sources)?)));
+    }
+    if name == "compose" {
+        let manifest = component.unwrap_or_default();
+        let (loaded, app) = LoadedSettings::load_app(Some(manifest.clone()), matches, sources)?;
+        let output = matches.get_one("output").cloned().unwrap_or_default();
+        let action = Action::Compose { app, manifest, component: matches.get_one("name").cloned(), output };
+        return Ok(Some((action, loaded)));
     }
     let source = ProgramSource { file: component, matches: matches.clone() };
     let (program, loaded) = source.read(sources)?;
@@ -148,7 +166,7 @@ impl ProgramSource {
     }
 }
 
-/// Returns the clap command `name` with its three subcommands, and one for each of `tools`.
+/// Returns the clap command `name` with its subcommands, and one for each of `tools`.
 pub(crate) fn command(
     name: &'static str,
     version: &'static str,
@@ -172,17 +190,20 @@ pub(crate) fn command(
     let compile = Command::new("compile")
         .about("Compile a component ahead of time, for this host")
         .arg(component.clone().required(true).help("A component (.wasm)"))
-        .arg(
-            Arg::new("output")
-                .long("output")
-                .short('o')
-                .value_name("FILE")
-                .value_parser(value_parser!(PathBuf))
-                .help("Output file [default: the component's name with .bin]"),
-        )
+        .arg(output().help("Output file [default: the component's name with .bin]"))
         .arg(Arg::new("target").long("target").value_name("TARGET").help(
             "Compile for all processors of a target, such as x86_64-unknown-linux-gnu [default: this machine's processor]",
         ));
+    let compose = Command::new("compose")
+        .about("Write a component of an app, composed with those that it is linked to by `link = \"composed\"`")
+        .arg(component.clone().required(true).help("The manifest of an app (.toml)"))
+        .arg(output().required(true).help("Output file (.wasm)"))
+        .arg(
+            Arg::new("name")
+                .long("component")
+                .value_name("NAME")
+                .help("The component [default: the only one with a composed link]"),
+        );
     let inspect = Command::new("inspect")
         .about("Show a component's imports and exports, and what satisfies and calls them; of an app, those of all components")
         .arg(component.help("A component (.wasm), or the manifest of an app (.toml) [default: tempo.toml]"))
@@ -195,8 +216,13 @@ pub(crate) fn command(
         .subcommand(with_flags(run, groups))
         .subcommand(with_flags(dev, groups))
         .subcommand(with_flags(compile, groups))
+        .subcommand(with_flags(compose, groups))
         .subcommand(with_flags(inspect, groups))
         .subcommands(tools.iter().map(tool_command))
+}
+
+fn output() -> Arg {
+    Arg::new("output").long("output").short('o').value_name("FILE").value_parser(value_parser!(PathBuf))
 }
 
 /// Returns the command of a tool. Its flags may precede or follow the name of a subcommand.

@@ -28,6 +28,17 @@ pub(crate) fn flags() -> impl Iterator<Item = Flag> {
     OWN_FLAGS.iter().chain(sockets::FLAGS).chain(&[tls::FLAG]).copied()
 }
 
+/// Returns the flags that grant the interface `path` of the WASI package `package`, both without versions.
+pub(crate) fn of_interface(path: &str, package: &str) -> impl Iterator<Item = &'static Flag> {
+    let flags: &'static [Flag] = match (package, path) {
+        (_, "wasi:cli/environment") => &[ENV],
+        ("wasi:filesystem", _) => &[DIR],
+        ("wasi:sockets" | "wasi:tls", _) => sockets::FLAGS,
+        _ => &[],
+    };
+    flags.iter()
+}
+
 /// The grants of a component, from which the WASI context of each store is built.
 pub(crate) struct Grants {
     env: Vec<(String, String)>,

@@ -10,7 +10,7 @@ use crate::interfaces::{Interfaces, is_same_interface};
 use crate::link::WASI_PACKAGES;
 use crate::load::Loaded;
 use crate::loaded_settings::App;
-use crate::manifest::DeclaredImport;
+use crate::manifest::{DeclaredImport, LinkKind};
 use crate::missing::{self, MissingImport};
 use crate::registry::{ServiceEntry, TriggerEntry, unversioned};
 use crate::release_candidate::{RELEASE, is_other_candidate, is_renamed, name_in_file};
@@ -63,8 +63,8 @@ pub(crate) fn inspect(
     let missing = missing::find(linker, &loaded.component, &interfaces);
     let imports = interfaces.imports.iter().map(|name| {
         let missing = missing.iter().find(|missing| missing.import == *name);
-        match links.exporter(name) {
-            Some(exporter) => Import::of_component(name, exporter),
+        match links.declared(name) {
+            Some(link) => Import::linked(name, link),
             None => import(runtime, name, missing, services),
         }
     });
@@ -94,9 +94,15 @@ fn of_component(name: &str) -> Cow<'static, str> {
 }
 
 impl Import {
-    /// Returns the import `name` that `exporter` satisfies.
-    fn of_component(name: &str, exporter: &str) -> Self {
-        Self { name: name.to_owned(), satisfied_by: Some(of_component(exporter)), runs_as: None, nearest: None }
+    /// Returns the import `name` that another component satisfies by `link`.
+    fn linked(name: &str, link: &DeclaredImport) -> Self {
+        let exporter = of_component(&link.component);
+        let satisfied_by = match &link.link {
+            LinkKind::Isolated => exporter,
+            LinkKind::Composed { inherit } if inherit.is_empty() => format!("{exporter}, composed").into(),
+            LinkKind::Composed { inherit } => format!("{exporter}, composed, inherits {}", inherit.join(", ")).into(),
+        };
+        Self { name: name.to_owned(), satisfied_by: Some(satisfied_by), runs_as: None, nearest: None }
     }
 }
 
@@ -108,12 +114,15 @@ pub(crate) struct DeclaredLinks<'a> {
 }
 
 impl<'a> DeclaredLinks<'a> {
-    /// Returns the component that exports `import` to this one.
-    fn exporter(self, import: &str) -> Option<&'a str> {
+    /// Returns the link of `import`, which this component or one that is composed into it declares.
+    fn declared(self, import: &str) -> Option<&'a DeclaredImport> {
         let (app, name) = self.app?;
-        let component = app.components.iter().find(|component| component.name == name)?;
-        let declared = component.imports.iter().find(|declared| is_same_interface(import, &declared.interface));
-        declared.map(|declared| declared.component.as_str())
+        let imports = &app.components.iter().find(|component| component.name == name)?.imports;
+        let own = imports.iter().find(|declared| is_same_interface(import, &declared.interface));
+        let composed = imports.iter().filter(|declared| declared.link != LinkKind::Isolated);
+        own.or_else(|| {
+            composed.flat_map(|declared| Self { app: Some((app, &declared.component)) }.declared(import)).next()
+        })
     }
 
     /// Returns the first component that imports `export` from this one.

@@ -1,8 +1,9 @@
 //! Runs WebAssembly components with the host services you choose.
 //!
 //! [`runtime!`] expands a list of services and triggers to a program; [`Runtime`] is the builder that it calls. The
-//! program has four commands, and one for each of its tools: `run` serves a component or runs it once, `dev` builds it as well
-//! and replaces it when its sources change, `compile` compiles one ahead of time, and `inspect` shows its imports and exports.
+//! program has five commands, and one for each of its tools: `run` serves a component or runs it once, `dev` builds it as well
+//! and replaces it when its sources change, `compile` compiles one ahead of time,
+//! `compose` makes one of several of an app, and `inspect` shows imports and exports.
 //!
 //! A runtime boots in this order, and each step must succeed before the next begins: read the settings; load and
 //! validate the component; link its imports; check all types; connect the backends of the imported services; start the
@@ -16,6 +17,7 @@ mod background;
 mod boot;
 mod cli;
 mod command;
+mod compose;
 mod deserialize;
 mod dev;
 mod engine;

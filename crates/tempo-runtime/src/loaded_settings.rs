@@ -81,6 +81,8 @@ pub(crate) struct AppComponentSettings {
     pub imports: Vec<DeclaredImport>,
     /// How its file is built.
     pub build: Option<DeclaredBuild>,
+    /// The names of the flags in its own table.
+    pub own_flags: Vec<&'static str>,
     /// Its settings.
     pub settings: Arc<Settings>,
 }
@@ -142,8 +144,9 @@ impl LoadedSettings {
             let settings = layers.merge(sources, &[&declared.values, &table])?;
             let place = format!("{path}:{}", declared.line);
             let settings = Arc::new(of_app.apply(settings, &declared)?);
-            let DeclaredComponent { name, source, imports, build, .. } = declared;
-            Ok(AppComponentSettings { name, place, source, imports, build, settings })
+            let DeclaredComponent { name, source, imports, build, values, .. } = declared;
+            let own_flags = values.into_keys().collect();
+            Ok(AppComponentSettings { name, place, source, imports, build, own_flags, settings })
         });
         let components = components.collect::<Result<_, Error>>()?;
         Ok((loaded, App { name, components }))

@@ -22,7 +22,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 pub(crate) use self::build::{BUILD, DeclaredBuild, at_top as build_at_top};
-pub(crate) use self::imports::{DeclaredImport, IMPORTS};
+pub(crate) use self::imports::{DeclaredImport, IMPORTS, LinkKind};
 use crate::problems::Problems;
 use crate::settings_file::{Scope, SettingsParser, Values};
 

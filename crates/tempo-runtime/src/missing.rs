@@ -25,6 +25,11 @@ const CATALOGUE: &[(&str, &str, &str)] = &[
     ("wasmcloud:messaging", "WasiMessaging", "tempo and tempo-worker"),
 ];
 
+/// Returns whether a service of Tempo's runtimes offers interfaces of `package`, which has no version.
+pub(crate) fn is_in_catalogue(package: &str) -> bool {
+    CATALOGUE.iter().any(|(known, _, _)| *known == package)
+}
+
 /// An import that is not satisfied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct MissingImport {

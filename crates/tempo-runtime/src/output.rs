@@ -18,7 +18,7 @@ pub(crate) fn check(source: &Path, output: &Path) -> Result<(), Error> {
     };
     let Ok(existing) = output.symlink_metadata() else { return Ok(()) };
     if is_same(source, output) {
-        return refused("it is the component itself");
+        return refused("it is the source itself");
     }
     if existing.is_symlink() {
         return refused("it is a link");
@@ -86,7 +86,7 @@ mod tests {
         symlink("app.wasm", at("soft")).unwrap();
         for output in ["app.wasm", "sub/../app.wasm", "hard", "soft"] {
             let error = write(&at("app.wasm"), &at(output), b"compiled").unwrap_err();
-            assert!(error.to_string().contains("it is the component itself"), "{error}");
+            assert!(error.to_string().contains("it is the source itself"), "{error}");
         }
         assert_eq!(fs::read(at("app.wasm")).unwrap(), b"source");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 4, "nothing is left behind");

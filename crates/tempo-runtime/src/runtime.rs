@@ -22,7 +22,9 @@ use crate::registry::{ServiceEntry, ToolEntry, TriggerEntry};
 use crate::reloads::Reloads;
 use crate::signals::Signals;
 use crate::watch::WATCH;
-use crate::{dev, env_file, grants, host_key, inspect, link, log, log_output, output, reporting, settings_file, tool};
+use crate::{
+    compose, dev, env_file, grants, host_key, inspect, link, log, log_output, output, reporting, settings_file, tool,
+};
 
 /// Exit code of errors without an [`Error`]: EX_SOFTWARE of `sysexits.h`.
 const EX_SOFTWARE: u8 = 70;
@@ -118,6 +120,11 @@ impl Runtime {
                 };
                 let file = load::precompile(&component, target.as_deref(), options)?;
                 output::write(&component, &output, &file)?;
+                Ok(0)
+            }
+            Action::Compose { app, manifest, component, output } => {
+                let composed = boot::compose(self.parts(), &app, settings)?;
+                compose::write(&composed, component.as_deref(), &manifest, &output)?;
                 Ok(0)
             }
             Action::Inspect { program, json } => self.inspect(&program, json, settings),

@@ -10,6 +10,7 @@ use super::Parts;
 use super::component::{AppLinks, LinkedComponent};
 use super::plan::{Plan, PlannedApp};
 use crate::command;
+use crate::compose::{self, ComposedApp};
 use crate::link;
 use crate::links;
 use crate::load::{AppEngines, Loaded, ScannedFile, may_export, same_engine_limits};
@@ -38,21 +39,24 @@ pub(super) fn plan(
     let process = Limits::from_settings(&settings.settings)?;
     let checked = check(parts, app, &files)?;
     let reserved = reserved(app, &files, &process)?;
+    let composed = compose_files(parts, app, files, &checked)?;
     // Components keep their engines only together with the permits that size the pools.
     let previous = previous.filter(|previous| fits(previous, (&process, checked.chain_depth, reserved), app));
     let mut planned = match previous.and_then(|previous| previous.app.as_ref()) {
         Some(previous) => PlannedApp { declared: app.clone(), ..previous.clone() },
         None => share(app, (&process, checked.chain_depth, reserved), &settings.settings)?,
     };
-    planned.engines.extend(&files)?;
+    planned.engines.extend(&composed.files)?;
     planned.engines.notices().into_iter().for_each(|notice| settings.notices.add(notice));
     let previous = |name: &str| previous.and_then(|previous| previous.component(name));
-    let loaded = each(app, &files, |component, file| match previous(&component.name) {
+    let of_app = (app.name.as_str(), &composed.components[..]);
+    let loaded = each(of_app, &composed.files, |component, file| match previous(&component.name) {
         Some(previous) if is_same(previous, file) => Ok(previous.loaded.clone()),
         _ => planned.engines.load(file),
     })?;
-    let links = links(app, &loaded)?;
-    let components = each(app, loaded.into_iter().zip(links).zip(&files), |component, ((loaded, links), file)| {
+    let links = links(&composed, &loaded)?;
+    let items = loaded.into_iter().zip(links).zip(&composed.files);
+    let components = each(of_app, items, |component, ((loaded, links), file)| {
         let (limits, previous) = (file.limits().clone(), previous(&component.name));
         let (path, settings) = (&component.source, &component.settings);
         LinkedComponent::link(parts, path, settings, limits, loaded, links, previous).map(Arc::new)
@@ -109,22 +113,44 @@ fn is_same(previous: &LinkedComponent, file: &ScannedFile) -> bool {
 pub(crate) fn check_settings(parts: Parts<'_>, app: &App, settings: &Settings) -> anyhow::Result<Result<(), Error>> {
     let files = scan(parts, app, settings)?;
     let process = Limits::from_settings(settings)?;
-    Ok(check(parts, app, &files).and_then(|_| reserved(app, &files, &process)).map(drop))
+    let checked = check(parts, app, &files).and_then(|checked| reserved(app, &files, &process).map(|_| checked));
+    Ok(checked.and_then(|checked| compose_files(parts, app, files, &checked)).map(drop))
 }
 
-/// Applies `step` to each component of `app` with its item of `items`.
+/// Composes the components of `app`, without compiling anything.
+///
+/// # Errors
+///
+/// As [`plan`], up to the composition.
+pub(crate) fn compose<'a>(parts: Parts<'_>, app: &'a App, settings: &Settings) -> anyhow::Result<ComposedApp<'a>> {
+    let files = scan(parts, app, settings)?;
+    let checked = check(parts, app, &files)?;
+    Ok(compose_files(parts, app, files, &checked)?)
+}
+
+fn compose_files<'a>(
+    parts: Parts<'_>,
+    app: &'a App,
+    files: Vec<ScannedFile>,
+    checked: &AppCheck,
+) -> Result<ComposedApp<'a>, Error> {
+    let concurrent = link::concurrent_packages(parts.services);
+    compose::compose(app, files, (parts.services, &concurrent), |name| checked.reachable.iter().any(|it| it == name))
+}
+
+/// Applies `step` to each of `components` of the app `name` with its item of `items`.
 ///
 /// # Errors
 ///
 /// One error lists those of all components.
 fn each<'a, I, T>(
-    app: &'a App,
+    (name, components): (&str, &[&'a AppComponentSettings]),
     items: impl IntoIterator<Item = I>,
     mut step: impl FnMut(&'a AppComponentSettings, I) -> anyhow::Result<T>,
 ) -> Result<Vec<T>, Error> {
-    let mut problems = Problems::new(&app.name);
+    let mut problems = Problems::new(name);
     let mut results = Vec::new();
-    for (component, item) in app.components.iter().zip(items) {
+    for (component, item) in components.iter().zip(items) {
         match step(component, item) {
             Ok(result) => results.push(result),
             Err(error) => problems.add(0, in_component(component, error)),
@@ -134,14 +160,16 @@ fn each<'a, I, T>(
 }
 
 /// Finds the links between the components.
-fn links(app: &App, loaded: &[Loaded]) -> Result<Vec<AppLinks>, Error> {
+fn links(app: &ComposedApp<'_>, loaded: &[Loaded]) -> Result<Vec<AppLinks>, Error> {
     let components: Vec<&Component> = loaded.iter().map(|loaded| &loaded.component).collect();
-    each(app, &components, |component, importer| {
+    let names: Vec<&str> = app.components.iter().map(|component| component.name.as_str()).collect();
+    let is_imported = |name: &str| app.imports.iter().flatten().any(|import| import.component == name);
+    each((app.name, &app.components), components.iter().zip(&app.imports), |component, (importer, imports)| {
         let find = |import| {
             let bad = |problem: String| Error::new(ErrorKind::BadComponent, format!("{IMPORTS}: {problem}"));
-            links::find(app, &components, importer, import).map_err(bad)
+            links::find(&names, &components, importer, import).map_err(bad)
         };
-        let links = component.imports.iter().map(find).collect::<Result<Vec<_>, _>>()?;
+        let links = imports.iter().map(find).collect::<Result<Vec<_>, _>>()?;
         let mut numbered = links.iter().enumerate();
         let repeated =
             numbered.find(|(index, link)| links.iter().take(*index).any(|other| other.import == link.import));
@@ -149,14 +177,15 @@ fn links(app: &App, loaded: &[Loaded]) -> Result<Vec<AppLinks>, Error> {
             let problem = format!("{IMPORTS}: `{}` is linked twice; remove one of the lines", link.import);
             return Err(Error::new(ErrorKind::BadConfiguration, problem).into());
         }
-        Ok(AppLinks { links, is_imported: app.imports(&component.name) })
+        Ok(AppLinks { links, is_imported: is_imported(&component.name) })
     })
 }
 
 /// Reads and validates the files of all components.
 fn scan(parts: Parts<'_>, app: &App, settings: &Settings) -> anyhow::Result<Vec<ScannedFile>> {
     let concurrent = link::concurrent_packages(parts.services);
-    let files = each(app, &app.components, |component, _| {
+    let components: Vec<&AppComponentSettings> = app.components.iter().collect();
+    let files = each((&app.name, &components), &components, |component, _| {
         let limits = Limits::from_settings(&component.settings)?;
         ScannedFile::read((&component.name, &component.source), limits, settings, &concurrent)
     })?;

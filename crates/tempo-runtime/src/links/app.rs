@@ -5,7 +5,6 @@ use std::sync::Arc;
 use wasmtime::component::Component;
 
 use super::{Callee, InterfaceTypes, LinkedFunction, matching};
-use crate::loaded_settings::App;
 use crate::manifest::DeclaredImport;
 
 /// An import of one component that another component of the app exports.
@@ -21,19 +20,19 @@ pub(crate) struct Link {
     pub(crate) callee: Arc<Callee>,
 }
 
-/// Returns the link of `import`, which `importer` declares. `components` are those of `app`.
+/// Returns the link of `import`, which `importer` declares. `components` are those of the app, with their `names`.
 ///
 /// # Errors
 ///
 /// One of the two lacks the interface, or their types differ.
 pub(crate) fn find(
-    app: &App,
+    names: &[&str],
     components: &[&Component],
     importer: &Component,
     import: &DeclaredImport,
 ) -> Result<Link, String> {
     let (wanted, exporter) = (&import.interface, &import.component);
-    let index = app.components.iter().position(|component| component.name == *exporter);
+    let index = names.iter().position(|name| name == exporter);
     let found = index.and_then(|index| Some((index, components.get(index)?)));
     let (index, component) = found.ok_or_else(|| format!("there is no component `{exporter}`"))?;
     let imported = InterfaceTypes::imported(importer, wanted)

@@ -85,10 +85,7 @@ impl fmt::Display for Mismatch {
             Self::Missing { function } => write!(f, "`{function}` is imported and not exported"),
             Self::Type { function } => write!(f, "`{function}` is exported with another type than it is imported with"),
             Self::NotPlain { item, kind } => {
-                write!(
-                    f,
-                    "`{item}` has {kind}, which cannot leave its component; compose the two into one file, for example with `wac plug`"
-                )
+                write!(f, "`{item}` has {kind}, which cannot leave its component; give link = \"composed\"")
             }
         }
     }

@@ -79,6 +79,28 @@ impl ScannedFile {
         Ok(Self { path: path.to_owned(), name: name.to_owned(), limits, digest, bytes, shape, precompiled })
     }
 
+    /// Returns the file with `component`, which is composed of this one and others.
+    ///
+    /// # Errors
+    ///
+    /// The component is not valid.
+    pub(crate) fn composed(&self, component: Vec<u8>, concurrent_packages: &[&str]) -> Result<Self, Error> {
+        let shape = scan(&component, concurrent_packages)?;
+        let (path, name, limits) = (self.path.clone(), self.name.clone(), self.limits.clone());
+        let digest = file_digest(&component);
+        Ok(Self { path, name, limits, digest, bytes: FileBytes::Allocated(component), shape, precompiled: None })
+    }
+
+    /// Returns the component as WebAssembly, or `None` if the file is precompiled.
+    pub(crate) fn wasm(&self) -> Option<&[u8]> {
+        self.precompiled.is_none().then_some(&*self.bytes)
+    }
+
+    /// Returns the path of the file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Returns the limits of the component.
     pub(crate) fn limits(&self) -> &Limits {
         &self.limits

@@ -16,6 +16,22 @@ const EXPORTER: &str = "component";
 const LINK: &str = "link";
 /// The link to an instance in a store of its own.
 const ISOLATED: &str = "isolated";
+/// The link to an instance in the store of the importing component.
+const COMPOSED: &str = "composed";
+/// The key of the grants that a composed component inherits.
+const INHERIT: &str = "inherit";
+
+/// How an import is linked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum LinkKind {
+    /// To an instance in a store of its own, with its own grants and limits.
+    Isolated,
+    /// To an instance in the store of the importing component.
+    Composed {
+        /// The names of the flags whose grants it inherits from the importing component, sorted.
+        inherit: Vec<String>,
+    },
+}
 
 /// An import that another component of the app exports.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +40,8 @@ pub(crate) struct DeclaredImport {
     pub interface: String,
     /// The name of the exporting component.
     pub component: String,
+    /// How the two are linked.
+    pub link: LinkKind,
     /// The place of the declaration in the text.
     pub span: Range<usize>,
 }
@@ -38,16 +56,19 @@ impl ManifestParser<'_> {
             return Vec::new();
         };
         let parsed = imports.iter().filter_map(|(interface, value)| {
-            let component = self.exporter(name, value)?;
-            Some(DeclaredImport { interface: interface.get_ref().to_string(), component, span: interface.span() })
+            let (component, link) = self.exporter(name, value)?;
+            let interface_name = interface.get_ref().to_string();
+            Some(DeclaredImport { interface: interface_name, component, link, span: interface.span() })
         });
-        parsed.collect()
+        let parsed: Vec<_> = parsed.collect();
+        self.check_composed(name, &parsed);
+        parsed
     }
 
-    /// Returns the exporting component of an import of `name`.
-    fn exporter(&mut self, name: &str, value: &Spanned<DeValue<'_>>) -> Option<String> {
+    /// Returns the exporting component of an import of `name`, and the kind of link.
+    fn exporter(&mut self, name: &str, value: &Spanned<DeValue<'_>>) -> Option<(String, LinkKind)> {
         match value.get_ref() {
-            DeValue::String(component) => Some(component.to_string()),
+            DeValue::String(component) => Some((component.to_string(), LinkKind::Isolated)),
             DeValue::Table(table) => self.exporter_of(name, &value.span(), table),
             _ => {
                 self.bad_import(name, value.span(), "expected a component, or { component = \"NAME\" }");
@@ -56,20 +77,70 @@ impl ManifestParser<'_> {
         }
     }
 
-    fn exporter_of(&mut self, name: &str, span: &Range<usize>, table: &DeTable<'_>) -> Option<String> {
-        let mut component = None;
+    fn exporter_of(&mut self, name: &str, span: &Range<usize>, table: &DeTable<'_>) -> Option<(String, LinkKind)> {
+        let (mut component, mut composed, mut inherit) = (None, false, None);
         for (key, value) in table {
             match (key.get_ref().as_ref(), value.get_ref()) {
                 (EXPORTER, DeValue::String(name)) => component = Some(name.to_string()),
                 (LINK, DeValue::String(link)) if link == ISOLATED => {}
-                (LINK, _) => self.bad_import(name, value.span(), "link: expected \"isolated\""),
-                _ => self.bad_import(name, key.span(), "expected the keys `component` and `link`"),
+                (LINK, DeValue::String(link)) if link == COMPOSED => composed = true,
+                (LINK, _) => self.bad_import(name, value.span(), "link: expected \"isolated\" or \"composed\""),
+                (INHERIT, DeValue::Array(flags)) => inherit = Some((key.span(), self.inherited(name, flags))),
+                (INHERIT, _) => self.bad_import(name, value.span(), "inherit: expected a list of flags"),
+                _ => self.bad_import(name, key.span(), "expected the keys `component`, `link` and `inherit`"),
             }
         }
         if component.is_none() {
             self.bad_import(name, span.clone(), "`component` is missing");
         }
-        component
+        let link = match (composed, inherit) {
+            (true, inherit) => {
+                let mut inherit = inherit.map(|(_, flags)| flags).unwrap_or_default();
+                inherit.sort();
+                inherit.dedup();
+                LinkKind::Composed { inherit }
+            }
+            (false, None) => LinkKind::Isolated,
+            (false, Some((span, _))) => {
+                let problem = "inherit: an isolated link inherits nothing; add link = \"composed\", or remove the key";
+                self.bad_import(name, span, problem);
+                LinkKind::Isolated
+            }
+        };
+        component.map(|component| (component, link))
+    }
+
+    /// Returns the names of the flags in `inherit`, each of which must be a grant.
+    fn inherited(&mut self, name: &str, flags: &[Spanned<DeValue<'_>>]) -> Vec<String> {
+        let grants: Vec<&str> = self.flags.iter().filter(|flag| flag.grants.is_some()).map(|flag| flag.name).collect();
+        let mut inherited = Vec::new();
+        for flag in flags {
+            match flag.get_ref() {
+                DeValue::String(text) if grants.contains(&text.as_ref()) => inherited.push(text.to_string()),
+                DeValue::String(text) => {
+                    let (text, grants) = (text.escape_debug(), grants.join(", "));
+                    let problem = format!("inherit: `{text}` is not a flag that grants something; these are: {grants}");
+                    self.bad_import(name, flag.span(), &problem);
+                }
+                _ => self.bad_import(name, flag.span(), "inherit: expected the name of a flag"),
+            }
+        }
+        inherited
+    }
+
+    /// Finds composed links of `name` to the same component that inherit different grants: one instance serves all of them.
+    fn check_composed(&mut self, name: &str, imports: &[DeclaredImport]) {
+        let is_composed = |import: &&DeclaredImport| matches!(import.link, LinkKind::Composed { .. });
+        for (index, import) in imports.iter().enumerate().filter(|(_, import)| is_composed(import)) {
+            let mut earlier = imports.iter().take(index).filter(is_composed);
+            if earlier.any(|other| other.component == import.component && other.link != import.link) {
+                let problem = format!(
+                    "inherit: the composed links to `{}` differ, and one instance serves all of them; give each the same",
+                    import.component
+                );
+                self.bad_import(name, import.span.clone(), &problem);
+            }
+        }
     }
 
     fn bad_import(&mut self, name: &str, span: Range<usize>, problem: &str) {

@@ -108,7 +108,7 @@ fn imports_that_cannot_be_linked_are_errors_at_start() {
         ("{ \"acme:pricing/quote\" = { link = \"isolated\" } }", "component.shop.imports: `component` is missing"),
         (
             "{ \"acme:pricing/quote\" = { component = \"pricing\", link = \"direct\" } }",
-            "component.shop.imports: link: expected \"isolated\" (tempo.toml:6)",
+            "component.shop.imports: link: expected \"isolated\" or \"composed\" (tempo.toml:6)",
         ),
         (
             "{ \"acme:pricing/quote\" = \"prices\" }",

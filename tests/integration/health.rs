@@ -1,5 +1,6 @@
 //! `/readyz` and `/livez` of real programs whose servers stop and restart.
 
+use crate::apps::{app, manifest};
 use crate::support::admin::Admin;
 use crate::support::nats::Nats;
 use crate::support::{Run, eventually};
@@ -34,4 +35,22 @@ fn a_runtime_is_not_ready_while_its_server_is_away() {
         nats.restart();
         assert_eq!(readyz(&admin, 200), "ready\n");
     }
+}
+
+#[test]
+fn the_components_of_an_app_are_named() {
+    let mut nats = Nats::start();
+    let store = format!("keyvalue = \"nats://{}/kv\"", nats.address);
+    let components = [
+        ("a", "keyvalue", format!("route = \"a.test/*\"\n{store}")),
+        ("b", "keyvalue", format!("route = \"b.test/*\"\n{store}")),
+        ("c", "hello", "route = \"c.test/*\"".to_owned()),
+    ];
+    let text = manifest("", &components.each_ref().map(|(name, guest, lines)| (*name, *guest, lines.as_str())));
+    let server = app(&text).args(["--admin", "127.0.0.1:0"]).serve();
+    let admin = Admin::of(&server);
+    assert_eq!(readyz(&admin, 200), "ready\n");
+    nats.kill();
+    let away = format!("nats://{} is not connected", nats.address);
+    assert_eq!(readyz(&admin, 503), format!("a: {away}\nb: {away}\n"));
 }

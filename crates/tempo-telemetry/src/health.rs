@@ -25,12 +25,19 @@ pub enum RuntimePhase {
     Stopping,
 }
 
-type ReadinessCheck = Arc<dyn Fn() -> Option<String> + Send + Sync>;
+/// A check, and the component of an app that it is about.
+#[derive(Clone)]
+struct ReadinessCheck {
+    component: Option<Arc<str>>,
+    reason: Arc<dyn Fn() -> Option<String> + Send + Sync>,
+}
 
 /// Liveness and readiness of a runtime. Cheap to clone; clones share their state.
 #[derive(Clone, Default)]
 pub struct Health {
     state: Arc<Mutex<State>>,
+    /// The component of an app whose checks are added by this handle.
+    component: Option<Arc<str>>,
 }
 
 #[derive(Default)]
@@ -54,6 +61,13 @@ pub struct Heartbeat {
 }
 
 impl Health {
+    /// Returns the handle of the component `name` of an app, which shares the state: the reasons of its checks name the
+    /// component.
+    #[must_use]
+    pub fn in_app(&self, name: &str) -> Self {
+        Self { state: self.state.clone(), component: Some(name.into()) }
+    }
+
     /// Sets the phase of the runtime.
     pub fn enter(&self, phase: RuntimePhase) {
         self.state().phase = phase;
@@ -64,10 +78,12 @@ impl Health {
     /// `check` must not block. The reason is public: it must hold no secret and no URL with a password. `check` lives as
     /// long as the runtime, so it must not own anything that has to be dropped earlier.
     pub fn add_readiness_check(&self, check: impl Fn() -> Option<String> + Send + Sync + 'static) {
-        self.state().checks.push(Arc::new(check));
+        let check = ReadinessCheck { component: self.component.clone(), reason: Arc::new(check) };
+        self.state().checks.push(check);
     }
 
-    /// Returns the reasons why the runtime is not ready, one a line without duplicates, or `None` if it is ready.
+    /// Returns the reasons why the runtime is not ready, one a line without duplicates, or `None` if it is ready. Those of a
+    /// component [of an app](Self::in_app) begin with its name.
     pub fn not_ready(&self) -> Option<String> {
         let phase = self.state().phase;
         let phase = match phase {
@@ -77,7 +93,7 @@ impl Health {
             RuntimePhase::Ready => {
                 // Run without the lock, which a check may take.
                 let checks = self.state().checks.clone();
-                return unique_lines(checks.iter().filter_map(|check| check()));
+                return unique_lines(checks.iter().filter_map(ReadinessCheck::run));
             }
         };
         Some(phase.to_owned())
@@ -119,6 +135,14 @@ fn unique_lines(reasons: impl Iterator<Item = String>) -> Option<String> {
         }
     }
     (!lines.is_empty()).then(|| lines.join("\n"))
+}
+
+impl ReadinessCheck {
+    /// Returns the reason, if the check fails.
+    fn run(&self) -> Option<String> {
+        let reason = (self.reason)()?;
+        Some(self.component.as_ref().map_or_else(|| reason.clone(), |component| format!("{component}: {reason}")))
+    }
 }
 
 impl MonitoredThread {
@@ -194,6 +218,19 @@ mod tests {
         assert_eq!(health.not_ready().as_deref(), Some("nats://host:4222 is not connected\nno disk"));
         health.enter(RuntimePhase::Stopping);
         assert_eq!(health.not_ready().as_deref(), Some("stopping"));
+    }
+
+    #[test]
+    fn reasons_name_the_components_of_an_app() {
+        let health = Health::default();
+        health.enter(RuntimePhase::Ready);
+        // Both use one server, the first for two services.
+        for name in ["api", "api", "worker"] {
+            health.in_app(name).add_readiness_check(|| Some("nats://host:4222 is not connected".to_owned()));
+        }
+        health.in_app("other").add_readiness_check(|| None);
+        let expected = "api: nats://host:4222 is not connected\nworker: nats://host:4222 is not connected";
+        assert_eq!(health.not_ready().as_deref(), Some(expected));
     }
 
     #[test]

@@ -12,6 +12,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{BoundUpDownCounter, Counter, Histogram, Meter, UpDownCounter};
 
+/// The attribute that names the component of a record: the host's spans and metrics, and the records of guests in an app.
+pub const COMPONENT_KEY: &str = "tempo.component";
+
 /// Bucket boundaries in seconds that the semantic conventions recommend.
 const SECONDS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
 /// Bucket boundaries in seconds for durations in the range of microseconds.
@@ -58,7 +61,7 @@ pub struct ComponentMeter {
 impl ComponentMeter {
     /// Creates the meter of the component `name`.
     pub fn new(meter: Meter, name: &str) -> Self {
-        let component = KeyValue::new("tempo.component", Arc::<str>::from(name));
+        let component = KeyValue::new(COMPONENT_KEY, Arc::<str>::from(name));
         Self { meter, component, in_app: false, registered: RwLock::default() }
     }
 

@@ -22,7 +22,7 @@ pub use accept_errors::AcceptErrors;
 pub use context::{CallContext, MAX_OPEN_SPANS, current, within};
 pub use health::{Health, Heartbeat, RuntimePhase};
 pub use host_call::{HostCall, HostCalls};
-pub use instruments::{ComponentMeter, GaugeGuard, Instruments};
+pub use instruments::{COMPONENT_KEY, ComponentMeter, GaugeGuard, Instruments};
 pub use operation::{Operation, Operations};
 pub use outgoing::Outgoing;
 pub use propagation::{BAGGAGE, FIELDS, RemoteContext, TRACEPARENT, TRACESTATE};

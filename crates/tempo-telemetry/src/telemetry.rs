@@ -9,7 +9,7 @@ use opentelemetry::trace::{SpanContext, SpanKind};
 use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
 
 use crate::context::CallContext;
-use crate::instruments::{ComponentMeter, Instruments};
+use crate::instruments::{COMPONENT_KEY, ComponentMeter, Instruments};
 use crate::limit_hits::LimitHits;
 use crate::record::{Origin, Record, Signal};
 use crate::sampler::Sampler;
@@ -93,6 +93,11 @@ impl Telemetry {
         Self { inner }
     }
 
+    /// Returns the name of the component if it is part of an app.
+    pub fn component(&self) -> Option<&str> {
+        self.inner.as_ref().and_then(|inner| inner.component.as_deref())
+    }
+
     /// Returns the attribute that names the component if it is part of an app: see [`ComponentMeter::labels`].
     pub fn labels(&self) -> &[KeyValue] {
         self.inner.as_ref().and_then(|inner| inner.meter.as_ref()).map_or(&[], ComponentMeter::labels)
@@ -127,7 +132,7 @@ impl Telemetry {
         let inner = self.inner.as_ref().filter(|inner| inner.target.sink.enabled(Signal::Traces))?;
         let mut span = Span::start(&inner.target, inner.sampler, kind, parent, name);
         if let Some(component) = &inner.component {
-            span.set("tempo.component", component.clone());
+            span.set(COMPONENT_KEY, component.clone());
         }
         Some(span)
     }

@@ -13,6 +13,7 @@ use tempo_core::{Backend, BootContext, Limits, StoreContext};
 use tempo_settings::Flag;
 use tempo_telemetry::{HostCalls, Record, Signal, Telemetry};
 
+use crate::component_label::ComponentLabel;
 use crate::{Collector, Dropped, Origin, OtelCtx, WasiOtel};
 
 /// Minimum interval between warnings about dropped items.
@@ -29,6 +30,7 @@ impl HostTelemetry {
     pub fn new(component: &str, telemetry: &Telemetry, limits: &Limits) -> Self {
         let collector = TelemetryCollector {
             component: component.into(),
+            label: telemetry.component().map(ComponentLabel::new),
             telemetry: telemetry.clone(),
             calls: HostCalls::new(telemetry, "otel"),
             losses: Mutex::default(),
@@ -54,6 +56,8 @@ impl Backend<WasiOtel> for HostTelemetry {
 
 struct TelemetryCollector {
     component: Box<str>,
+    /// Names the component, if it is part of an app.
+    label: Option<ComponentLabel>,
     telemetry: Telemetry,
     calls: HostCalls,
     losses: Mutex<Losses>,
@@ -81,15 +85,18 @@ impl Collector for TelemetryCollector {
         self.telemetry.samples(span)
     }
 
-    fn span(&self, origin: Origin<'_>, span: Span) {
+    fn span(&self, origin: Origin<'_>, mut span: Span) {
+        self.label.iter().for_each(|label| label.add_to_span(&mut span));
         self.record("span", origin, Record::Span(&span));
     }
 
-    fn metric(&self, origin: Origin<'_>, metric: Metric) {
+    fn metric(&self, origin: Origin<'_>, mut metric: Metric) {
+        self.label.iter().for_each(|label| label.add_to_metric(&mut metric));
         self.record("metric", origin, Record::Metric(&metric));
     }
 
-    fn log(&self, origin: Origin<'_>, record: LogRecord) {
+    fn log(&self, origin: Origin<'_>, mut record: LogRecord) {
+        self.label.iter().for_each(|label| label.add_to_log(&mut record));
         self.record("log", origin, Record::Log(&record));
     }
 

@@ -6,6 +6,7 @@
 
 mod backend;
 mod bindings;
+mod component_label;
 pub mod conformance;
 mod context;
 #[cfg(feature = "fuzzing")]

@@ -71,16 +71,16 @@ impl ConnectedComponent {
         previous: Option<&Self>,
     ) -> anyhow::Result<Self> {
         let name = linked.loaded.name.as_str();
-        let telemetry = match around.app {
-            Some(_) => around.telemetry.in_app(name),
-            None => around.telemetry.clone(),
+        let (telemetry, health) = match around.app {
+            Some(_) => (around.telemetry.in_app(name), around.health.in_app(name)),
+            None => (around.telemetry.clone(), around.health.clone()),
         };
         let settings = &*linked.settings;
         let mut grants = Grants::from_settings(settings, &limits, io, own_files)?;
         if tls::is_imported(&linked.interfaces) {
             grants = grants.with_authorities(Authorities::from_settings(settings)?);
         }
-        let boot = BootContext::new(name, &limits, settings).with_telemetry(&telemetry).with_health(around.health);
+        let boot = BootContext::new(name, &limits, settings).with_telemetry(&telemetry).with_health(&health);
         let boot = boot.with_shared(around.shared);
         let backends = linked.needed.iter().map(|service| async move {
             match previous.and_then(|previous| previous.backend(service, settings, boot.limits)) {
@@ -96,7 +96,7 @@ impl ConnectedComponent {
             .tick(TICK)
             .background(around.spawn.clone())
             .telemetry(telemetry)
-            .health(around.health.clone());
+            .health(health);
         if let Some(app) = around.app {
             workload = workload.app(app.clone());
         }

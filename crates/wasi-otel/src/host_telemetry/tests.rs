@@ -108,6 +108,23 @@ fn connected(telemetry: &Telemetry) -> HostTelemetry {
 }
 
 #[test]
+fn a_component_of_an_app_is_named() {
+    let (telemetry, sink) = telemetry();
+    for (telemetry, expected) in [(telemetry.in_app("api"), Some("tempo.component")), (telemetry, None)] {
+        let collector = HostTelemetry::new("api", &telemetry, &Limits::default()).state.collector;
+        let (resource, scope) = (Resource::default(), Default::default());
+        let origin = crate::Origin { resource: &resource, scope: &scope, schema_url: "" };
+        collector.span(origin, Span::default());
+        collector.log(origin, LogRecord::default());
+        let arrived = std::mem::take(&mut *sink.arrived.lock().unwrap());
+        let (span, log) = (&arrived.spans[0].message.attributes, &arrived.logs[0].message.attributes);
+        for attributes in [span, log] {
+            assert_eq!(attributes.first().map(|attribute| &*attribute.key), expected);
+        }
+    }
+}
+
+#[test]
 fn without_telemetry_nothing_is_wanted() {
     let off = connected(&Telemetry::off());
     let (on, sink) = telemetry();

@@ -1,5 +1,7 @@
 //! The manifest of an app, `tempo.toml`: a new one, and a component that is added to one.
 
+mod ties;
+
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -37,7 +39,7 @@ fn table(project: &Project<'_>) -> String {
     let mut table = format!("[component.{name}]\nsource = \"{}\"\n", project.source());
     match (project.template.called_by(), project.place) {
         (CalledBy::Requests, Place::Alone) => table += "route = [\"/*\"]\n",
-        (CalledBy::Requests, Place::App { .. }) => table += &format!("route = [\"/{name}/*\"]\n"),
+        (CalledBy::Requests, Place::App { .. }) => table += &format!("route = [\"{}\"]\n", route(name)),
         (CalledBy::Messages, _) => table += &format!("subscribe = [\"{name}.>\"]\n"),
         (CalledBy::Component | CalledBy::Operator, _) => {}
     }
@@ -48,6 +50,11 @@ fn table(project: &Project<'_>) -> String {
         table += &format!("build = {{ command = \"{command}\"{dir} }}\n");
     }
     table
+}
+
+/// Returns the route of a component that is added to an app.
+fn route(name: &ProjectName) -> String {
+    format!("/{name}/*")
 }
 
 /// An app's manifest, to which components can be added.
@@ -95,8 +102,15 @@ impl Manifest {
     ///
     /// # Errors
     ///
-    /// The file cannot be written, or has no place for a table; it is unchanged then.
+    /// The file cannot be written, has no place for a table, or has the same route already; it is unchanged then.
     pub(crate) fn add(&self, project: &Project<'_>) -> Result<(), Error> {
+        if matches!(project.template.called_by(), CalledBy::Requests) {
+            let route = route(project.name);
+            if let Some(owner) = ties::owner_of(&route, &self.parse(&self.text)?) {
+                let message = format!("cannot add {}: its route {route} ties with one of {owner}", project.name);
+                return Err(Error::new(ErrorKind::CannotWrite, message).with_advice("choose another name"));
+            }
+        }
         let newline = if self.text.contains("\r\n") { "\r\n" } else { "\n" };
         let end = if self.text.is_empty() || self.text.ends_with('\n') { "" } else { newline };
         let added = format!("{end}{newline}{}", table(project).replace('\n', newline));

@@ -86,3 +86,12 @@ fn a_manifest_without_place_for_the_component() {
     }
     assert_eq!(Manifest::read(TempDir::new().unwrap().path()).unwrap_err().kind(), ErrorKind::NotFound);
 }
+
+#[test]
+fn a_route_that_ties_is_refused() {
+    let text = "name = \"shop\"\n[component.api]\nsource = \"a.wasm\"\nroute = \"/pricing/{rest...}\"\n";
+    let error = added(text, Template::Http).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::CannotWrite);
+    assert!(error.to_string().contains("its route /pricing/* ties with one of api"), "{error}");
+    assert!(added(text, Template::Worker).is_ok(), "it has no route");
+}

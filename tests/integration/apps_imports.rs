@@ -1,7 +1,7 @@
 //! Interfaces that one component of an app imports and another exports.
 
 use crate::apps::{app, manifest};
-use crate::support::{Finished, Run, Server, eventually, get, guest, key};
+use crate::support::{Client, Finished, Run, Server, eventually, get, guest, key};
 
 const IMPORTS: &str = "imports = { \"acme:pricing/quote\" = \"pricing\" }";
 
@@ -80,6 +80,21 @@ fn large_results_are_limited() {
 }
 
 #[test]
+fn an_overloaded_exporter_is_an_overloaded_caller() {
+    let patient = "cpu-timeout = \"10m\"\nrequest-timeout = \"10m\"";
+    let one_at_once = format!("{patient}\nmax-requests = 1\nmax-queued-requests = 0");
+    let server = app(&linked("checkout", "pricing-hostile", patient, &one_at_once)).serve();
+    let mut first = Client::connect(server.address);
+    first.send("GET /price/spin HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    let refused = eventually("the permit is taken", || {
+        let response = get(server.address, "/price/count");
+        (response.status != 200).then_some(response)
+    });
+    refused.is_plain_refusal(503);
+    assert_eq!(refused.header("retry-after"), Some("1"));
+}
+
+#[test]
 fn full_permits_do_not_deadlock() {
     let text = linked("checkout", "pricing", "", "").replacen("\n", "\nmax-requests = 1\n", 1);
     let server = app(&text).serve();
@@ -111,6 +126,10 @@ fn imports_that_cannot_be_linked_are_errors_at_start() {
             "component.shop.imports: link: expected \"isolated\" or \"composed\" (tempo.toml:6)",
         ),
         (
+            "{ \"acme:pricing/quote\" = { component = \"pricing\", on-failure = \"retry\" } }",
+            "component.shop.imports: on-failure: expected \"trap\" or \"error\" (tempo.toml:6)",
+        ),
+        (
             "{ \"acme:pricing/quote\" = \"prices\" }",
             "component.shop.imports: there is no component `prices`; the app has pricing, shop (tempo.toml:6)",
         ),
@@ -121,6 +140,10 @@ fn imports_that_cannot_be_linked_are_errors_at_start() {
     for (value, expected) in [
         ("{ \"acme:pricing/discount\" = \"pricing\" }", "it does not import `acme:pricing/discount`; remove the line"),
         ("{ \"acme:pricing/quote@2.0.0\" = \"pricing\" }", "it does not import `acme:pricing/quote@2.0.0`"),
+        (
+            "{ \"acme:pricing/quote\" = { component = \"pricing\", on-failure = \"error\" } }",
+            "on-failure of `acme:pricing/quote@1.0.0`: the results of `price`, `quote` cannot be such an error",
+        ),
         ("{ \"wasi:http/types\" = \"pricing\" }", "`pricing` does not export `wasi:http/types@0.3"),
     ] {
         failed(&imports(value)).failed(65, &[expected, "component.shop (tempo.toml:3)"]);

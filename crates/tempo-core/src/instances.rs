@@ -10,7 +10,7 @@ use tempo_telemetry::CallContext;
 
 use crate::idle::IdleInstances;
 use crate::instance::{CallTarget, ReadyInstance};
-use crate::{Call, CallError, Export, Interrupted, Permit, Workload};
+use crate::{Call, CallError, Export, Interrupted, Overloaded, Permit, Workload};
 
 /// Interval at which [`Instances::reap_forever`] drops idle instances.
 const REAP_INTERVAL: Duration = Duration::from_millis(500);
@@ -168,9 +168,11 @@ impl<E: Export> Instances<E> {
                 self.idle.park(&self.workload, instance);
                 return Ok(response);
             }
-            Ok(Err(trap)) => match trap.downcast_ref::<Interrupted>() {
-                Some(interrupted) => CallError::TimedOut(*interrupted),
-                None => CallError::Trapped(trap),
+            Ok(Err(trap)) => match (trap.downcast_ref::<Interrupted>(), trap.downcast_ref::<Overloaded>()) {
+                (Some(interrupted), _) => CallError::TimedOut(*interrupted),
+                // A component that this one called has no free permit.
+                (None, Some(overloaded)) => CallError::Overloaded(*overloaded),
+                (None, None) => CallError::Trapped(trap),
             },
             Err(interrupted) => CallError::TimedOut(interrupted),
         };

@@ -8,6 +8,7 @@
 mod app;
 mod call;
 mod export;
+mod failure;
 mod signature;
 mod size;
 #[cfg(test)]

@@ -22,7 +22,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 pub(crate) use self::build::{BUILD, DeclaredBuild, at_top as build_at_top};
-pub(crate) use self::imports::{DeclaredImport, IMPORTS, LinkKind};
+pub(crate) use self::imports::{DeclaredImport, IMPORTS, LinkKind, OnFailure};
 use crate::problems::Problems;
 use crate::settings_file::{Scope, SettingsParser, Values};
 
@@ -36,7 +36,7 @@ pub(crate) const SOURCE: &str = "source";
 /// Maximum length of a name: that of a label in the domain name system, because names are parts of host names.
 const MAX_NAME_BYTES: usize = 63;
 /// Maximum number of components.
-const MAX_COMPONENTS: usize = 256;
+pub(crate) const MAX_COMPONENTS: usize = 256;
 /// The expected form of a name.
 const EXPECTED_NAME: &str = "expected 1 to 63 lower-case letters, digits and `-` between them";
 
@@ -81,6 +81,15 @@ pub(crate) fn parse(bytes: &[u8], path: &str, flags: &[&Flag]) -> Result<(Values
     let app = manifest.app(root.get_ref());
     manifest.problems.into_result()?;
     app.map(|app| (values, app)).ok_or_else(|| Error::new(ErrorKind::BadConfiguration, format!("{path}: no app")))
+}
+
+/// Returns whether the settings file `path` declares components.
+///
+/// # Errors
+///
+/// The file is not TOML in UTF-8.
+pub(crate) fn declares_app(bytes: &[u8], path: &str) -> Result<bool, Error> {
+    Ok(SettingsParser::new(bytes, path)?.root()?.get_ref().contains_key(COMPONENT))
 }
 
 struct ManifestParser<'a> {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use wasmtime::component::Component;
 
-use super::{Callee, InterfaceTypes, LinkedFunction, matching};
-use crate::manifest::DeclaredImport;
+use super::{Callee, InterfaceTypes, LinkedFunction, failure, matching};
+use crate::manifest::{DeclaredImport, OnFailure};
 
 /// An import of one component that another component of the app exports.
 #[derive(Clone)]
@@ -39,10 +39,13 @@ pub(crate) fn find(
         .ok_or_else(|| format!("it does not import `{wanted}`; remove the line"))?;
     let exported = InterfaceTypes::exported(component, &imported.name)
         .ok_or_else(|| format!("`{exporter}` does not export `{}`", imported.name))?;
-    let functions = matching(importer.engine(), &imported, &exported).map_err(|mismatches| {
+    let mut functions = matching(importer.engine(), &imported, &exported).map_err(|mismatches| {
         let mismatches: Vec<String> = mismatches.iter().map(ToString::to_string).collect();
         format!("`{}` cannot be linked to `{exporter}`: {}", imported.name, mismatches.join("; "))
     })?;
+    if import.on_failure == OnFailure::Error {
+        failure::return_errors(importer.engine(), &imported, &mut functions)?;
+    }
     let callee = Callee::new(exporter, &exported.name, &functions);
     Ok(Link { import: imported.name, functions, exporter: index, callee })
 }

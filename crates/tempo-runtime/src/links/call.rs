@@ -89,7 +89,7 @@ impl Callee {
                 Ok((held, arguments)) => Task(tokio::spawn(self.clone().run(caller.context, held, arguments))).await,
                 Err(error) => Err(LinkError::Memory(error.to_string())),
             };
-            result.map_err(|error| self.failure(function, &error))
+            result.or_else(|error| self.failed(function, &error))
         }
     }
 
@@ -142,10 +142,24 @@ impl Callee {
         format!("{}.{function}", self.interface)
     }
 
-    fn failure(&self, function: usize, error: &LinkError) -> wasmtime::Error {
+    /// Returns the results of a call that failed: an error value, if the manifest asks for it, or else a trap.
+    fn failed(&self, function: usize, error: &LinkError) -> wasmtime::Result<Vec<Val>> {
         let name = self.name(function);
-        // As text: a trap of the callee must not be taken for one of the caller.
-        wasmtime::Error::msg(format!("the call of `{name}` in the component `{}` failed: {error}", self.component))
+        let message = format!("the call of `{name}` in the component `{}` failed: {error}", self.component);
+        match self.functions.get(function).and_then(|function| function.failure.as_ref()) {
+            Some(failure) => {
+                tracing::warn!("{message}");
+                Ok(vec![failure.result(&message)])
+            }
+            None => Err(match error {
+                // The caller is overloaded too, and its own caller may try again.
+                LinkError::Call(CallError::Overloaded(overloaded)) => {
+                    wasmtime::Error::new(*overloaded).context(message)
+                }
+                // As text: a trap of the callee must not be taken for one of the caller.
+                _ => wasmtime::Error::msg(message),
+            }),
+        }
     }
 }
 
@@ -156,7 +170,7 @@ impl fmt::Debug for Callee {
     }
 }
 
-/// Why a call has no results. It is a trap in the caller.
+/// Why a call has no results. It is a trap in the caller, or an error value.
 #[derive(Debug, thiserror::Error)]
 enum LinkError {
     /// The call failed.

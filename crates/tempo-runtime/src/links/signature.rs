@@ -6,6 +6,7 @@ use wasmtime::Engine;
 use wasmtime::component::types::{ComponentFunc, ComponentInstance, ComponentItem};
 use wasmtime::component::{Component, Type};
 
+use super::failure::FailureCase;
 use crate::interfaces::is_same_interface;
 
 /// The type of an interface, with its name.
@@ -40,7 +41,8 @@ impl InterfaceTypes {
         }
     }
 
-    fn function(&self, engine: &Engine, name: &str) -> Option<ComponentFunc> {
+    /// Returns the type of the function `name`.
+    pub(super) fn function(&self, engine: &Engine, name: &str) -> Option<ComponentFunc> {
         match self.instance.get_export(engine, name)?.ty {
             ComponentItem::ComponentFunc(function) => Some(function),
             _ => None,
@@ -55,6 +57,8 @@ pub(crate) struct LinkedFunction {
     pub(crate) name: String,
     /// Whether its type is async.
     pub(crate) is_async: bool,
+    /// The error value of a call that failed; `None` if it traps.
+    pub(crate) failure: Option<FailureCase>,
 }
 
 /// Why an import cannot be linked to an export.
@@ -106,7 +110,10 @@ pub(crate) fn matching(
         match item.ty {
             ComponentItem::ComponentFunc(function) => {
                 match check(&function, export.function(engine, name).as_ref(), name) {
-                    Ok(()) => functions.push(LinkedFunction { name: name.to_owned(), is_async: function.async_() }),
+                    Ok(()) => {
+                        let (name, is_async) = (name.to_owned(), function.async_());
+                        functions.push(LinkedFunction { name, is_async, failure: None });
+                    }
                     Err(mismatch) => mismatches.push(mismatch),
                 }
             }

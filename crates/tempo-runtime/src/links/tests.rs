@@ -115,6 +115,45 @@ async fn a_trap_of_the_callee_is_a_trap_with_its_name() {
     }
 }
 
+/// Exports `a:b/c`, whose function `f` traps.
+const TRAPPING: &str = r#"(component
+    (core module $m (memory (export "memory") 1) (func (export "f") (result i32) unreachable))
+    (core instance $i (instantiate $m))
+    (func $f (result (result u32 (error string)))
+        (canon lift (core func $i "f") (memory (core memory $i "memory"))))
+    (instance (export "a:b/c") (export "f" (func $f))))"#;
+
+#[tokio::test]
+async fn a_failure_is_an_error_value_if_the_function_has_one() {
+    let limits = Limits::default();
+    let engine = engine(false);
+    let (callee, caller) = (
+        component(&engine, TRAPPING),
+        r#"(component (import "a:b/c" (instance
+        (export "f" (func (result (result u32 (error string))))))))"#,
+    );
+    let import = InterfaceTypes::imported(&component(&engine, caller), "a:b/c").unwrap();
+    let export = InterfaceTypes::exported(&callee, "a:b/c").unwrap();
+    let mut functions = matching(&engine, &import, &export).unwrap();
+    for returns_errors in [false, true] {
+        if returns_errors {
+            failure::return_errors(&engine, &import, &mut functions).unwrap();
+        }
+        let target = Callee::new("pricing", &export.name, &functions);
+        target.start(&workload(&callee, false, &limits));
+        let data = StoreData::new(WasiCtx::default(), &limits, ByteBudget::new(limits.host_memory));
+        let result = target.call(Caller::of(&data), 0, &[], 1).await;
+        let message = "the call of `a:b/c.f` in the component `pricing` failed: the component trapped: wasm trap: wasm `unreachable` instruction executed";
+        match result {
+            Ok(values) => {
+                assert!(returns_errors);
+                assert_eq!(values, [Val::Result(Err(Some(Box::new(Val::String(message.to_owned())))))]);
+            }
+            Err(trap) => assert!(!returns_errors && trap.to_string() == message, "{trap}"),
+        }
+    }
+}
+
 #[tokio::test]
 async fn arguments_are_part_of_the_budget_of_the_caller() {
     let mut limits = Limits::default();

@@ -20,6 +20,8 @@ const ISOLATED: &str = "isolated";
 const COMPOSED: &str = "composed";
 /// The key of the grants that a composed component inherits.
 const INHERIT: &str = "inherit";
+/// The key of what a failed call is in the caller.
+const ON_FAILURE: &str = "on-failure";
 
 /// How an import is linked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +35,16 @@ pub(crate) enum LinkKind {
     },
 }
 
+/// The consequence of a failed call in the calling component.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum OnFailure {
+    /// A trap.
+    #[default]
+    Trap,
+    /// An error value of the function's result.
+    Error,
+}
+
 /// An import that another component of the app exports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DeclaredImport {
@@ -42,8 +54,17 @@ pub(crate) struct DeclaredImport {
     pub component: String,
     /// How the two are linked.
     pub link: LinkKind,
+    /// The consequence of a failed call.
+    pub on_failure: OnFailure,
     /// The place of the declaration in the text.
     pub span: Range<usize>,
+}
+
+/// The other side of an import.
+struct Exporter {
+    component: String,
+    link: LinkKind,
+    on_failure: OnFailure,
 }
 
 impl ManifestParser<'_> {
@@ -56,19 +77,24 @@ impl ManifestParser<'_> {
             return Vec::new();
         };
         let parsed = imports.iter().filter_map(|(interface, value)| {
-            let (component, link) = self.exporter(name, value)?;
+            let Exporter { component, link, on_failure } = self.exporter(name, value)?;
             let interface_name = interface.get_ref().to_string();
-            Some(DeclaredImport { interface: interface_name, component, link, span: interface.span() })
+            let span = interface.span();
+            Some(DeclaredImport { interface: interface_name, component, link, on_failure, span })
         });
         let parsed: Vec<_> = parsed.collect();
         self.check_composed(name, &parsed);
         parsed
     }
 
-    /// Returns the exporting component of an import of `name`, and the kind of link.
-    fn exporter(&mut self, name: &str, value: &Spanned<DeValue<'_>>) -> Option<(String, LinkKind)> {
+    /// Returns the exporting component of an import of `name`, and how the two are linked.
+    fn exporter(&mut self, name: &str, value: &Spanned<DeValue<'_>>) -> Option<Exporter> {
         match value.get_ref() {
-            DeValue::String(component) => Some((component.to_string(), LinkKind::Isolated)),
+            DeValue::String(component) => Some(Exporter {
+                component: component.to_string(),
+                link: LinkKind::Isolated,
+                on_failure: OnFailure::default(),
+            }),
             DeValue::Table(table) => self.exporter_of(name, &value.span(), table),
             _ => {
                 self.bad_import(name, value.span(), "expected a component, or { component = \"NAME\" }");
@@ -77,8 +103,8 @@ impl ManifestParser<'_> {
         }
     }
 
-    fn exporter_of(&mut self, name: &str, span: &Range<usize>, table: &DeTable<'_>) -> Option<(String, LinkKind)> {
-        let (mut component, mut composed, mut inherit) = (None, false, None);
+    fn exporter_of(&mut self, name: &str, span: &Range<usize>, table: &DeTable<'_>) -> Option<Exporter> {
+        let (mut component, mut composed, mut inherit, mut on_failure) = (None, false, None, None);
         for (key, value) in table {
             match (key.get_ref().as_ref(), value.get_ref()) {
                 (EXPORTER, DeValue::String(name)) => component = Some(name.to_string()),
@@ -87,7 +113,17 @@ impl ManifestParser<'_> {
                 (LINK, _) => self.bad_import(name, value.span(), "link: expected \"isolated\" or \"composed\""),
                 (INHERIT, DeValue::Array(flags)) => inherit = Some((key.span(), self.inherited(name, flags))),
                 (INHERIT, _) => self.bad_import(name, value.span(), "inherit: expected a list of flags"),
-                _ => self.bad_import(name, key.span(), "expected the keys `component`, `link` and `inherit`"),
+                (ON_FAILURE, DeValue::String(choice)) if choice == "trap" => {
+                    on_failure = Some((key.span(), OnFailure::Trap));
+                }
+                (ON_FAILURE, DeValue::String(choice)) if choice == "error" => {
+                    on_failure = Some((key.span(), OnFailure::Error));
+                }
+                (ON_FAILURE, _) => self.bad_import(name, value.span(), "on-failure: expected \"trap\" or \"error\""),
+                _ => {
+                    let problem = "expected the keys `component`, `link`, `inherit` and `on-failure`";
+                    self.bad_import(name, key.span(), problem);
+                }
             }
         }
         if component.is_none() {
@@ -107,7 +143,15 @@ impl ManifestParser<'_> {
                 LinkKind::Isolated
             }
         };
-        component.map(|component| (component, link))
+        let on_failure = match on_failure {
+            Some((span, _)) if composed => {
+                let problem = "on-failure: a trap in a composed component ends its caller too; remove the key";
+                self.bad_import(name, span, problem);
+                OnFailure::default()
+            }
+            on_failure => on_failure.map(|(_, on_failure)| on_failure).unwrap_or_default(),
+        };
+        component.map(|component| Exporter { component, link, on_failure })
     }
 
     /// Returns the names of the flags in `inherit`, each of which must be a grant.

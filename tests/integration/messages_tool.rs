@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::apps::{app, manifest};
 use crate::support::messaging::{Broker, publish, seen, wait_done, wait_seen};
 use crate::support::{Finished, Run, Server, eventually};
 
@@ -147,4 +148,44 @@ fn what_keeps_nothing_is_named() {
     let settings = format!("TEMPO_MESSAGING={}\n", nats.url);
     let ended = Run::tempo(["messages"]).with_file(".env", settings).finish();
     ended.failed_in_one_line(78, &["TEMPO_MESSAGING: nats://", "(.env:1)"]);
+}
+
+/// The tool reads the settings of each component.
+#[test]
+fn the_brokers_of_an_app_name_their_components() {
+    let shared = "messaging = \"file:shared.redb\"";
+    let text = manifest(
+        "",
+        &[
+            ("api", "orders", &format!("route = \"/*\"\n{shared}")),
+            (
+                "lone",
+                "orders",
+                "route = \"lone.test/*\"\nmessaging = { b = \"file:lone.redb\", default = \"file:l.redb\" }",
+            ),
+            ("plain", "hello", "route = \"plain.test/*\""),
+            ("worker", "orders", &format!("subscribe = \"orders.>\"\n{shared}")),
+        ],
+    );
+    let folder = tempfile::TempDir::new().unwrap();
+    std::fs::write(folder.path().join("tempo.toml"), &text).unwrap();
+    stop(app(&text).within(folder.path()).serve());
+    let messages = |arguments: &[&str]| Run::tempo(["messages"]).args(arguments).within(folder.path()).finish();
+    let all = messages(&["--json"]);
+    let lines: Vec<Value> = all.succeeded().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let shown: Vec<_> = lines.iter().map(|line| (line["broker"].as_str().unwrap(), &line["components"])).collect();
+    let (of_lone, of_both) = (Value::from(vec!["lone"]), Value::from(vec!["api", "worker"]));
+    assert_eq!(shown, [("b", &of_lone), ("default", &of_both), ("default", &of_lone)]);
+    assert_eq!(lines[1]["consumers"][0]["name"], "app-worker");
+    let text = messages(&["list", "--component", "worker"]);
+    assert!(text.succeeded().starts_with("default of worker: stream "), "{text:?}");
+    assert_eq!(messages(&["peek", "--dead-letter", "--component", "api"]).succeeded(), "no dead letters\n");
+    messages(&["peek", "--dead-letter"]).failed_in_one_line(
+        64,
+        &["Name a component with --component NAME; there are: default of api, worker; default of lone"],
+    );
+    messages(&["--component", "absent"])
+        .failed_in_one_line(64, &["the app has no component of that name; it has api, lone,"]);
+    let alone = Run::tempo(["messages", "--component", "a"]).finish();
+    alone.failed_in_one_line(64, &["--component: the settings file declares no app"]);
 }

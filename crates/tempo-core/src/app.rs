@@ -37,6 +37,32 @@ pub struct AppCheck {
     pub errors: Vec<Error>,
     /// The setting that makes a component reachable, for the error about one that is not: `add route = "/*"`.
     pub advice: Option<&'static str>,
+    /// The ways of calls into and between the components.
+    pub edges: Vec<AppEdge>,
+}
+
+/// A way of calls to a component, as a trigger knows it from the settings.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct AppEdge {
+    /// The calling component; `None` if the calls come from outside of the app.
+    pub from: Option<String>,
+    /// The name of the component that is called.
+    pub to: String,
+    /// The setting that permits the calls: a route, a topic, or a grant, without possible secrets.
+    pub label: String,
+}
+
+impl AppEdge {
+    /// Creates an edge for calls from outside: `label` is the route or the topic.
+    pub fn entry(label: impl Into<String>, to: &str) -> Self {
+        Self { from: None, to: to.to_owned(), label: label.into() }
+    }
+
+    /// Creates an edge for calls of the component `from`, which `label` permits.
+    pub fn between(from: &str, to: &str, label: impl Into<String>) -> Self {
+        Self { from: Some(from.to_owned()), to: to.to_owned(), label: label.into() }
+    }
 }
 
 /// A component of an app, for the trigger that calls it or that its calls go through.

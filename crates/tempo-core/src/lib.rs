@@ -38,7 +38,7 @@ mod trigger;
 mod workload;
 
 pub use admission::{Admission, Overloaded, Permit};
-pub use app::{AnyComponent, AppCheck, AppComponent, ComponentOutline};
+pub use app::{AnyComponent, AppCheck, AppComponent, AppEdge, ComponentOutline};
 pub use app_admission::{AppAdmission, MAX_CHAIN_DEPTH};
 pub use backend::{Backend, BootContext, StoreContext};
 pub use call::{BackgroundSpawner, Call};

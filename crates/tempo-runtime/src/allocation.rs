@@ -12,7 +12,9 @@ pub(crate) const ALLOCATION: Flag = Flag::new(
     "KIND",
     "Memories of instances: pooling, reserved at start, or on-demand, which fits small address spaces and computes more slowly \
      [default: pooling if the pool fits]",
-).of_process();
+)
+.one_of(&["pooling", "on-demand"])
+.of_process();
 
 /// Address space that a memory may grow into without moving, in bytes, in addition to its initial size.
 const GROWTH_BYTES: u64 = 4 << 20;

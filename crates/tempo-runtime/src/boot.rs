@@ -3,10 +3,12 @@
 mod app;
 mod component;
 mod connect;
+mod data_folders;
 mod plan;
 mod reload;
 mod serve;
 mod triggers;
+mod unreachable;
 
 use std::sync::Arc;
 use std::time::Duration;

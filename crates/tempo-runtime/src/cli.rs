@@ -5,13 +5,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use tempo_settings::{Error, ErrorKind, Flag};
+use tempo_settings::{Error, ErrorKind, Flag, Settings};
 
 use crate::env_file::ENV_FILE;
 use crate::loaded_settings::{App, LoadedSettings, Sources};
 use crate::log;
 use crate::registry::ToolEntry;
 use crate::settings_file::SETTINGS;
+
+/// The argument of a tool that selects a component of an app.
+const ONE_COMPONENT: &str = "one-component";
 
 /// A headed group of flags in the help.
 pub(crate) struct FlagGroup {
@@ -63,16 +66,31 @@ pub(crate) enum Action<'a> {
     Inspect {
         /// The component or the app.
         program: Program,
-        /// Whether to print JSON instead of text.
-        json: bool,
+        /// The format to print.
+        format: InspectFormat,
     },
+    /// Print the JSON Schema of settings files.
+    Schema,
     /// Run a tool.
     Tool {
         /// The tool.
         tool: &'a ToolEntry,
         /// Its subcommand and arguments.
         matches: ArgMatches,
+        /// The selected components with their settings, if the settings file declares an app.
+        app: Option<Vec<(String, Settings)>>,
     },
+}
+
+/// A format of `inspect`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum InspectFormat {
+    /// Text.
+    Text,
+    /// JSON.
+    Json,
+    /// A flowchart in the language of Mermaid.
+    Mermaid,
 }
 
 /// A component or an app.
@@ -102,16 +120,22 @@ pub(crate) fn parse<'a>(
         Err(error) => return Err(usage(&error).into()),
     };
     let Some((name, matches)) = matches.subcommand() else {
-        return Err(Error::new(ErrorKind::Usage, "a command is needed: run, dev, compile, compose or inspect").into());
+        let commands = "a command is needed: run, dev, compile, compose, inspect or schema";
+        return Err(Error::new(ErrorKind::Usage, commands).into());
     };
     let sources = Sources { groups, tools };
     if let Some(tool) = tools.iter().find(|tool| tool.command.get_name() == name) {
+        let matches = matches.clone();
         // A tool without flags reads no settings: those of the working directory may be what it extends.
-        let loaded = match tool.flags.is_empty() {
-            true => LoadedSettings::default(),
-            false => LoadedSettings::load(innermost(matches), sources)?,
-        };
-        return Ok(Some((Action::Tool { tool, matches: matches.clone() }, loaded)));
+        if tool.flags.is_empty() {
+            return Ok(Some((Action::Tool { tool, matches, app: None }, LoadedSettings::default())));
+        }
+        let (loaded, app) = LoadedSettings::load_tool(innermost(&matches), sources)?;
+        let app = selected(app, innermost(&matches).get_one::<String>(ONE_COMPONENT))?;
+        return Ok(Some((Action::Tool { tool, matches, app }, loaded)));
+    }
+    if name == "schema" {
+        return Ok(Some((Action::Schema, LoadedSettings::default())));
     }
     let component = matches.get_one::<PathBuf>("component").cloned();
     if name == "compile" {
@@ -130,7 +154,7 @@ pub(crate) fn parse<'a>(
     let source = ProgramSource { file: component, matches: matches.clone() };
     let (program, loaded) = source.read(sources)?;
     if name == "inspect" {
-        return Ok(Some((Action::Inspect { program, json: matches.get_flag("json") }, loaded)));
+        return Ok(Some((Action::Inspect { program, format: inspect_format(matches) }, loaded)));
     }
     let arguments = matches.get_many("arguments").into_iter().flatten().cloned().collect();
     let action = match name {
@@ -138,6 +162,14 @@ pub(crate) fn parse<'a>(
         _ => Action::Run { program, arguments, source },
     };
     Ok(Some((action, loaded)))
+}
+
+fn inspect_format(matches: &ArgMatches) -> InspectFormat {
+    match (matches.get_flag("json"), matches.get_flag("mermaid")) {
+        (true, _) => InspectFormat::Json,
+        (_, true) => InspectFormat::Mermaid,
+        _ => InspectFormat::Text,
+    }
 }
 
 /// The command line from which a program and its settings are read, again for each reload.
@@ -207,7 +239,16 @@ pub(crate) fn command(
     let inspect = Command::new("inspect")
         .about("Show a component's imports and exports, and what satisfies and calls them; of an app, those of all components")
         .arg(component.help("A component (.wasm), or the manifest of an app (.toml) [default: tempo.toml]"))
-        .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print JSON"));
+        .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print JSON"))
+        .arg(
+            Arg::new("mermaid")
+                .long("mermaid")
+                .action(ArgAction::SetTrue)
+                .conflicts_with("json")
+                .help("Print a flowchart for Mermaid, which GitHub renders in a code block called mermaid"),
+        );
+    let schema =
+        Command::new("schema").about("Print the JSON Schema of tempo.toml, for editors that complete and check it");
     Command::new(name)
         .version(version)
         .about(about)
@@ -218,6 +259,7 @@ pub(crate) fn command(
         .subcommand(with_flags(compile, groups))
         .subcommand(with_flags(compose, groups))
         .subcommand(with_flags(inspect, groups))
+        .subcommand(schema)
         .subcommands(tools.iter().map(tool_command))
 }
 
@@ -237,8 +279,32 @@ fn tool_command(tool: &ToolEntry) -> Command {
     let general = [&[SETTINGS, ENV_FILE], log::FLAGS].concat();
     let groups = [("General", general), ("Settings", flags)].map(|(heading, flags)| FlagGroup { heading, flags });
     // Only the flags have a heading.
+    let component = Arg::new(ONE_COMPONENT).long("component").value_name("NAME");
+    let component = component.help("Which component, if the settings file declares an app [default: all]").global(true);
     with_flags(tool.command.clone(), &groups)
+        .arg(component)
         .mut_args(|arg| if arg.get_help_heading().is_some() { arg.global(true) } else { arg })
+}
+
+/// Returns the components of `app`, or the one called `name`.
+///
+/// # Errors
+///
+/// There is no such component.
+fn selected(app: Option<App>, name: Option<&String>) -> Result<Option<Vec<(String, Settings)>>, Error> {
+    let Some(app) = app else {
+        let message = "--component: the settings file declares no app; remove the argument";
+        return name.map_or(Ok(None), |_| Err(Error::new(ErrorKind::Usage, message)));
+    };
+    let names: Vec<String> = app.components.iter().map(|component| component.name.clone()).collect();
+    let components =
+        app.components.into_iter().map(|component| (component.name, Arc::unwrap_or_clone(component.settings)));
+    let found: Vec<_> = components.filter(|(own, _)| name.is_none_or(|name| name == own)).collect();
+    if found.is_empty() {
+        let message = format!("--component: the app has no component of that name; it has {}", names.join(", "));
+        return Err(Error::new(ErrorKind::Usage, message));
+    }
+    Ok(Some(found))
 }
 
 /// Returns the matches of the innermost subcommand, which include the global flags before it.

@@ -22,6 +22,9 @@ pub(crate) struct Report {
     wasi: &'static str,
     imports: Vec<Import>,
     exports: Vec<Export>,
+    /// The names of the services that it imports or that its triggers need.
+    #[serde(skip)]
+    services: Vec<&'static str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -71,7 +74,17 @@ pub(crate) fn inspect(
     let imports = imports.collect();
     let exports = interfaces.exports.iter().map(|name| export(name, triggers, links.importer(name))).collect();
     let wasi = if loaded.shape.concurrent { "0.3" } else { "0.2" };
-    Ok(Report { component: loaded.name.clone(), wasi, imports, exports })
+    let used = used_services(&interfaces, services, triggers);
+    Ok(Report { component: loaded.name.clone(), wasi, imports, exports, services: used })
+}
+
+fn used_services(interfaces: &Interfaces, services: &[ServiceEntry], triggers: &[TriggerEntry]) -> Vec<&'static str> {
+    let serves = |trigger: &&TriggerEntry| interfaces.exports.iter().any(|export| trigger.calls(export));
+    let is_used = |service: &&ServiceEntry| {
+        let imported = interfaces.imports.iter().any(|import| service.offers(import));
+        imported || triggers.iter().filter(serves).any(|trigger| trigger.service == service.id)
+    };
+    services.iter().filter(is_used).map(|service| service.name).collect()
 }
 
 fn import(runtime: &str, name: &str, missing: Option<&MissingImport>, services: &[ServiceEntry]) -> Import {
@@ -151,6 +164,21 @@ impl Report {
     /// Names the component as its app does.
     pub(crate) fn named(self, name: &str) -> Self {
         Self { component: name.to_owned(), ..self }
+    }
+
+    /// Returns the component's name.
+    pub(crate) fn name(&self) -> &str {
+        &self.component
+    }
+
+    /// Returns whether the component uses the service `name`.
+    pub(crate) fn uses(&self, name: &str) -> bool {
+        self.services.contains(&name)
+    }
+
+    /// Returns whether `trigger` calls an export.
+    pub(crate) fn is_called_by(&self, trigger: &TriggerEntry) -> bool {
+        self.exports.iter().any(|export| export.called_by.as_deref() == Some(trigger.name))
     }
 
     /// Formats the report as text.

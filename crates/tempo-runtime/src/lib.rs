@@ -1,9 +1,9 @@
 //! Runs WebAssembly components with the host services you choose.
 //!
 //! [`runtime!`] expands a list of services and triggers to a program; [`Runtime`] is the builder that it calls. The
-//! program has five commands, and one for each of its tools: `run` serves a component or runs it once, `dev` builds it as well
-//! and replaces it when its sources change, `compile` compiles one ahead of time,
-//! `compose` makes one of several of an app, and `inspect` shows imports and exports.
+//! program has six commands, and one for each of its tools: `run` serves a component or runs it once, `dev` builds it as well
+//! and replaces it when its sources change, `compile` compiles one ahead of time, `compose` makes one of several of an app,
+//! `inspect` shows imports and exports, and `schema` prints the JSON Schema of the settings file.
 //!
 //! A runtime boots in this order, and each step must succeed before the next begins: read the settings; load and
 //! validate the component; link its imports; check all types; connect the backends of the imported services; start the
@@ -36,6 +36,8 @@ mod guest_output;
 mod host_key;
 mod inspect;
 mod inspect_app;
+mod inspect_command;
+mod inspect_graph;
 mod interfaces;
 mod link;
 mod links;
@@ -46,6 +48,7 @@ mod log_format;
 mod log_output;
 mod macros;
 mod manifest;
+mod mermaid;
 mod missing;
 mod notices;
 mod open_files;
@@ -66,6 +69,7 @@ mod reporting;
 mod runtime;
 #[cfg_attr(not(feature = "fuzzing"), allow(unreachable_pub, reason = "the fuzz targets call it"))]
 mod scan;
+mod schema;
 #[cfg_attr(not(feature = "fuzzing"), allow(unreachable_pub, reason = "the fuzz targets call it"))]
 mod separator;
 mod settings_file;

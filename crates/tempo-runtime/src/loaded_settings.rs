@@ -108,6 +108,29 @@ impl LoadedSettings {
         Ok(loaded)
     }
 
+    /// Reads the settings of a tool, and the app if the settings file declares one.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load) and [`load_app`](Self::load_app).
+    pub(crate) fn load_tool(matches: &ArgMatches, sources: Sources<'_>) -> anyhow::Result<(Self, Option<App>)> {
+        let mut loaded = Self::default();
+        let file = loaded.env_file(matches, sources)?;
+        let layers = Layers { matches, file: &file };
+        let Some((path, bytes)) = loaded.read(settings_file_name(matches, &file)?, &SETTINGS, FOUND_SETTINGS)? else {
+            loaded.settings = Arc::new(layers.merge(sources, &[])?);
+            return Ok((loaded, None));
+        };
+        if manifest::declares_app(&bytes, &path)? {
+            let app = loaded.app(layers, sources, &path, &bytes)?;
+            return Ok((loaded, Some(app)));
+        }
+        let table = settings_file::parse(&bytes, &path, sources.flags())?;
+        check_key(table.get(KEY_FILE.name).and_then(|values| values.first()))?;
+        loaded.settings = Arc::new(layers.merge(sources, &[&table])?);
+        Ok((loaded, None))
+    }
+
     /// Reads the settings of the app whose manifest is the file `named`, or else the settings file.
     ///
     /// # Errors
@@ -131,15 +154,19 @@ impl LoadedSettings {
         let Some((path, bytes)) = loaded.read(named, &SETTINGS, FOUND_SETTINGS)? else {
             return Err(no_manifest().into());
         };
+        let app = loaded.app(Layers { matches, file: &file }, sources, &path, &bytes)?;
+        Ok((loaded, app))
+    }
+
+    /// Reads the app of the manifest `path`, and the settings of the process.
+    fn app(&mut self, layers: Layers<'_>, sources: Sources<'_>, path: &str, bytes: &[u8]) -> Result<App, Error> {
         let flags: Vec<&Flag> = sources.flags().collect();
-        let (table, manifest) = manifest::parse(&bytes, &path, &flags)?;
+        let (table, manifest) = manifest::parse(bytes, path, &flags)?;
         check_key(table.get(KEY_FILE.name).and_then(|values| values.first()))?;
-        let layers = Layers { matches, file: &file };
-        loaded.settings = Arc::new(layers.merge(sources, &[&table])?);
+        self.settings = Arc::new(layers.merge(sources, &[&table])?);
         let Manifest { name, name_source, components } = manifest;
-        let folder = Path::new(&path).parent().unwrap_or(Path::new("")).to_owned();
-        let of_app =
-            AppDefaults { settings: &loaded.settings, name: &name, name_source: &name_source, folder: &folder };
+        let folder = Path::new(path).parent().unwrap_or(Path::new("")).to_owned();
+        let of_app = AppDefaults { settings: &self.settings, name: &name, name_source: &name_source, folder: &folder };
         let components = components.into_iter().map(|declared| {
             let settings = layers.merge(sources, &[&declared.values, &table])?;
             let place = format!("{path}:{}", declared.line);
@@ -149,7 +176,7 @@ impl LoadedSettings {
             Ok(AppComponentSettings { name, place, source, imports, build, own_flags, settings })
         });
         let components = components.collect::<Result<_, Error>>()?;
-        Ok((loaded, App { name, components }))
+        Ok(App { name, components })
     }
 
     fn env_file(&mut self, matches: &ArgMatches, sources: Sources<'_>) -> anyhow::Result<Variables> {

@@ -21,6 +21,7 @@ const LOG: Flag =
 const LOG_FORMAT: Flag =
     Flag::new("log-format", "FORMAT", "Format of the log: human, json, or auto, which is human on a terminal")
         .default("auto")
+        .one_of(&["human", "json", "auto"])
         .of_process();
 
 /// The flags of the log.

@@ -21,6 +21,11 @@ impl Problems {
         self.errors.push((line, error));
     }
 
+    /// Adds the errors of `other`.
+    pub(crate) fn append(&mut self, other: Self) {
+        self.errors.extend(other.errors);
+    }
+
     /// Returns one error for all, if there are any: of the kind of the first one.
     ///
     /// # Errors

@@ -22,7 +22,17 @@ type StartApp = fn(Vec<AnyComponent>) -> BoxFuture<'static, Vec<Box<dyn Running>
 
 type StartTrigger = for<'a> fn(Workload, &'a Settings, ServiceState) -> BoxFuture<'a, Box<dyn Running>>;
 
-type RunTool = for<'a> fn(&'a ArgMatches, &'a Settings, &'a mut (dyn Write + Send)) -> BoxFuture<'a, (), anyhow::Error>;
+type RunTool =
+    for<'a> fn(&'a ArgMatches, ToolSettings<'a>, &'a mut (dyn Write + Send)) -> BoxFuture<'a, (), anyhow::Error>;
+
+/// The settings that a tool runs with.
+#[derive(Clone, Copy)]
+pub(crate) enum ToolSettings<'a> {
+    /// Those of the process.
+    Process(&'a Settings),
+    /// Those of the components of an app, by name.
+    App(&'a [(String, Settings)]),
+}
 
 /// A connected backend.
 pub(crate) struct ConnectedBackend {
@@ -148,7 +158,10 @@ impl ToolEntry {
         Self {
             command: X::command(),
             flags: X::flags(),
-            run: |matches, settings, output| Box::pin(X::run(matches, settings, output)),
+            run: |matches, settings, output| match settings {
+                ToolSettings::Process(settings) => Box::pin(X::run(matches, settings, output)),
+                ToolSettings::App(components) => Box::pin(X::run_app(matches, components, output)),
+            },
         }
     }
 }

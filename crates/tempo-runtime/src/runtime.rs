@@ -2,28 +2,26 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use tempo_core::{Backend, Limits, Service, Trigger};
-use tempo_settings::{Error, Flag, Settings, one_line};
+use tempo_settings::{Error, Flag, one_line};
 
 use crate::allocation::ALLOCATION;
 use crate::boot::{self, Ended, Parts, ReadProgram};
 use crate::cli::{self, Action, FlagGroup, Program, ProgramSource};
-use crate::inspect::DeclaredLinks;
-use crate::inspect_app::AppReport;
 use crate::load::{self, LoadOptions, Purpose};
 use crate::loaded_settings::{LoadedSettings, Sources};
-use crate::registry::{ServiceEntry, ToolEntry, TriggerEntry};
+use crate::registry::{ServiceEntry, ToolEntry, ToolSettings, TriggerEntry};
 use crate::reloads::Reloads;
 use crate::signals::Signals;
 use crate::watch::WATCH;
 use crate::{
-    compose, dev, env_file, grants, host_key, inspect, link, log, log_output, output, reporting, settings_file, tool,
+    compose, dev, env_file, grants, host_key, inspect_command, link, log, log_output, output, reporting, schema,
+    settings_file, tool,
 };
 
 /// Exit code of errors without an [`Error`]: EX_SOFTWARE of `sysexits.h`.
@@ -127,8 +125,21 @@ impl Runtime {
                 compose::write(&composed, component.as_deref(), &manifest, &output)?;
                 Ok(0)
             }
-            Action::Inspect { program, json } => self.inspect(&program, json, settings),
-            Action::Tool { tool, matches } => tool::run(tool, &matches, settings),
+            Action::Inspect { program, format } => {
+                inspect_command::run(&self.parts(), &program, format, settings)?;
+                Ok(0)
+            }
+            Action::Schema => {
+                let schema = schema::schema(self.name, &groups, &self.tools);
+                let text = serde_json::to_string_pretty(&schema)? + "\n";
+                // A reader such as `head` closes the pipe early; that is not an error.
+                let _ = std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes());
+                Ok(0)
+            }
+            Action::Tool { tool, matches, app } => {
+                let settings = app.as_deref().map_or(ToolSettings::Process(settings), ToolSettings::App);
+                tool::run(tool, &matches, settings)
+            }
         }
     }
 
@@ -181,41 +192,6 @@ impl Runtime {
     /// Returns the flags whose values cannot change while the process runs.
     pub(crate) fn fixed_flags() -> Vec<Flag> {
         [COMMON, log::FLAGS, &reporting::flags()].concat()
-    }
-
-    fn inspect(&self, program: &Program, json: bool, settings: &Settings) -> anyhow::Result<u8> {
-        let report = |path: &Path, settings: &Settings, links: DeclaredLinks<'_>| {
-            let options = LoadOptions {
-                limits: &Limits::from_settings(settings)?,
-                settings,
-                concurrent_packages: &link::concurrent_packages(&self.services),
-                purpose: Purpose::Inspect,
-                previous: None,
-            };
-            inspect::inspect(self.name, &load::load(path, options)?, &self.services, &self.triggers, links)
-        };
-        let (text, checked) = match program {
-            Program::Component(path) => {
-                let report = report(path, settings, DeclaredLinks::default())?;
-                (if json { serde_json::to_string_pretty(&report)? + "\n" } else { report.text() }, Ok(()))
-            }
-            Program::App(app) => {
-                let checked = boot::check_settings(self.parts(), app, settings)?;
-                let mut all = AppReport::new(&app.name);
-                for component in &app.components {
-                    let report = {
-                        let links = DeclaredLinks { app: Some((app, &component.name)) };
-                        report(&component.source, &component.settings, links)?.named(&component.name)
-                    };
-                    all.add(component, report, &self.triggers, &self.parts().flags());
-                }
-                (if json { serde_json::to_string_pretty(&all)? + "\n" } else { all.text() }, checked)
-            }
-        };
-        // A reader such as `head` closes the pipe early; that is not an error.
-        let _ = std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes());
-        checked?;
-        Ok(0)
     }
 
     fn flags(&self) -> Vec<FlagGroup> {

@@ -14,6 +14,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::env_file::ENV_FILE;
+use crate::host_key::KEY_FILE;
 use crate::manifest;
 use crate::problems::Problems;
 
@@ -60,6 +61,11 @@ impl Scope {
 /// Returns whether `flag` names a file of settings, which is read before the settings file, or is it.
 fn names_a_source(flag: &Flag) -> bool {
     flag.name == SETTINGS.name || flag.name == ENV_FILE.name
+}
+
+/// Returns whether a settings file may have a value of `flag`.
+pub(crate) fn can_be_in_file(flag: &Flag) -> bool {
+    !flag.environment_only && !names_a_source(flag) && flag.name != KEY_FILE.name
 }
 
 /// Parses the text of a settings file or a manifest.

@@ -3,16 +3,16 @@
 use std::io::{self, ErrorKind as IoErrorKind, Write};
 
 use clap::ArgMatches;
-use tempo_settings::{Error, ErrorKind, Settings};
+use tempo_settings::{Error, ErrorKind};
 
-use crate::registry::ToolEntry;
+use crate::registry::{ToolEntry, ToolSettings};
 
 /// Runs `tool` on the calling thread.
 ///
 /// # Errors
 ///
 /// Those of the tool, and of standard output.
-pub(crate) fn run(tool: &ToolEntry, matches: &ArgMatches, settings: &Settings) -> anyhow::Result<u8> {
+pub(crate) fn run(tool: &ToolEntry, matches: &ArgMatches, settings: ToolSettings<'_>) -> anyhow::Result<u8> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut output = ToolOutput { inner: io::stdout(), failed: None };
     let done = runtime.block_on((tool.run)(matches, settings, &mut output));

@@ -10,7 +10,7 @@ pub enum Disclosure {
     Whole,
     /// The text before the first `=`: the name of a value.
     Name,
-    /// The scheme, host and port of a URL or URL pattern.
+    /// The scheme, host and port of a URL or URL pattern. `/***` stands for a path.
     Origin,
     /// The name of `[NAME=]URL`, and the URL without user info and options.
     Store,
@@ -36,7 +36,8 @@ fn origin(text: &str) -> String {
     };
     let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    format!("{scheme}://{host}")
+    let narrowed = authority.len() < rest.trim_end_matches('/').len();
+    format!("{scheme}://{host}{}", if narrowed { "/***" } else { "" })
 }
 
 #[cfg(test)]
@@ -49,8 +50,9 @@ mod tests {
         assert_eq!(Disclosure::Name.apply("TOKEN s3cret"), "***");
         assert_eq!(
             Disclosure::Origin.apply("https://u:s3cret@hooks.example.com:8443/s3cret?x=s3cret"),
-            "https://hooks.example.com:8443"
+            "https://hooks.example.com:8443/***"
         );
+        assert_eq!(Disclosure::Origin.apply("https://a.example.com/"), "https://a.example.com");
         assert_eq!(Disclosure::Origin.apply("https://*.example.com"), "https://*.example.com");
         assert_eq!(Disclosure::Origin.apply("*"), "*");
         assert_eq!(Disclosure::Origin.apply("s3cret"), "***");

@@ -22,6 +22,10 @@ pub struct Flag {
     /// For a repeatable flag whose values are `[NAME=]FIRST[;KEY=VALUE]...`: the key of `FIRST` in a table of the settings
     /// file.
     pub first_key: Option<&'static str>,
+    /// The keys and placeholders of the options of such a value.
+    pub options: &'static [(&'static str, &'static str)],
+    /// All possible values, if they are few.
+    pub choices: &'static [&'static str],
     /// The value if the flag is given without one; `None` if it needs a value.
     pub bare: Option<&'static str>,
     /// If its values are grants to the component, the part of them that may be displayed.
@@ -44,6 +48,8 @@ impl Flag {
             default: None,
             repeatable: false,
             first_key: None,
+            options: &[],
+            choices: &[],
             bare: None,
             grants: None,
             form: ValueForm::Text,
@@ -60,6 +66,16 @@ impl Flag {
     /// Sets the default.
     pub const fn default(self, text: &'static str) -> Self {
         Self { default: Some(text), ..self }
+    }
+
+    /// Sets all possible values.
+    pub const fn one_of(self, choices: &'static [&'static str]) -> Self {
+        Self { choices, ..self }
+    }
+
+    /// Sets the keys and placeholders of the options of a flag [with options](Self::with_options).
+    pub const fn options(self, options: &'static [(&'static str, &'static str)]) -> Self {
+        Self { options, ..self }
     }
 
     /// Lets the flag be given without a value, which means `text`.

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::io::Write;
 
 use clap::{ArgMatches, Command};
-use tempo_settings::{Flag, Settings};
+use tempo_settings::{Error, ErrorKind, Flag, Settings};
 
 /// An operator's command of a runtime, beside `run`, `compile` and `inspect`.
 ///
@@ -78,4 +78,25 @@ pub trait Tool: Send + Sync + 'static {
         settings: &Settings,
         output: &mut (dyn Write + Send),
     ) -> impl Future<Output = anyhow::Result<()>> + Send;
+
+    /// Runs the command for an app, with the name and the settings of each of its `components`. By default, only one component
+    /// can be selected, and the command [runs](Tool::run) with its settings.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Tool::run); also if several components are left to select from.
+    fn run_app(
+        matches: &ArgMatches,
+        components: &[(String, Settings)],
+        output: &mut (dyn Write + Send),
+    ) -> impl Future<Output = anyhow::Result<()>> + Send {
+        async move {
+            if let [(_, settings)] = components {
+                return Self::run(matches, settings, output).await;
+            }
+            let names: Vec<&str> = components.iter().map(|(name, _)| name.as_str()).collect();
+            let message = format!("which component? Name it with --component NAME; the app has {}", names.join(", "));
+            Err(Error::new(ErrorKind::Usage, message).into())
+        }
+    }
 }

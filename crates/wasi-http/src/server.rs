@@ -10,6 +10,7 @@ mod check;
 mod components;
 mod config;
 mod connection;
+mod edges;
 mod exchange;
 mod fields;
 mod flow;

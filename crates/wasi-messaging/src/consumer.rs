@@ -1,6 +1,7 @@
 //! The message consumer: the trigger that calls exported messaging handlers for every delivered message.
 
 mod ack_extension;
+mod app_check;
 mod attempt;
 mod component;
 mod disposition;
@@ -49,11 +50,7 @@ impl Trigger for MessageConsumer {
     }
 
     fn check(app: &[ComponentOutline<'_>]) -> AppCheck {
-        let subscribed = app.iter().filter(|component| component.exports && component.settings.is_set(&SUBSCRIBE));
-        let mut check = AppCheck::default();
-        check.reachable = subscribed.map(|component| component.name.to_owned()).collect();
-        check.advice = Some("add subscribe = [\"TOPIC\"]");
-        check
+        app_check::check(app)
     }
 
     async fn start(

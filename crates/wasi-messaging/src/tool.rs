@@ -1,5 +1,6 @@
 //! `messages`: the command to inspect streams and consumers, and to manage dead letters.
 
+mod app;
 mod arguments;
 mod json;
 mod letters;
@@ -15,11 +16,11 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use tempo_backend::{BackendSchemes, DATA};
 use tempo_messaging::MESSAGING;
-use tempo_settings::{Flag, Settings};
+use tempo_settings::{Error, ErrorKind, Flag, Settings};
 use tempo_tool::Tool;
 use tempo_tool::clap::{ArgMatches, Command};
 
-use self::select::PersistentBroker;
+use self::select::{Choice, PersistentBroker};
 use crate::Broker;
 
 /// The tool for the brokers `S` of `--messaging`: lists streams and consumers, and shows, replays or purges dead
@@ -37,15 +38,40 @@ impl<S: BackendSchemes<dyn Broker>> Tool for Messages<S> {
     }
 
     async fn run(matches: &ArgMatches, settings: &Settings, output: &mut (dyn Write + Send)) -> anyhow::Result<()> {
-        let json = arguments::json(matches)?;
-        let (action, matches) = matches.subcommand().unwrap_or(("list", matches));
-        let wanted = arguments::broker(matches);
-        if action == "list" {
-            return list::list::<S>(wanted, settings, json, output).await;
-        }
-        let broker = select::open::<S>(&select::one(wanted, settings)?, settings).await?;
-        act(&broker, action, matches, json, output).await
+        // Checked first: a mistake on the command line is reported before one in a setting.
+        arguments::json(matches)?;
+        run_on::<S>(matches, select::all(settings)?, output).await
     }
+
+    async fn run_app(
+        matches: &ArgMatches,
+        components: &[(String, Settings)],
+        output: &mut (dyn Write + Send),
+    ) -> anyhow::Result<()> {
+        arguments::json(matches)?;
+        let brokers = app::brokers(components).await?;
+        if brokers.is_empty() {
+            let message = "no component of the app has a broker with messages yet; name one with --messaging";
+            return Err(Error::new(ErrorKind::NotFound, message).into());
+        }
+        run_on::<S>(matches, brokers, output).await
+    }
+}
+
+/// Runs the command on one or all of `choices`.
+async fn run_on<S: BackendSchemes<dyn Broker>>(
+    matches: &ArgMatches,
+    choices: Vec<Choice<'_>>,
+    output: &mut (dyn Write + Send),
+) -> anyhow::Result<()> {
+    let json = arguments::json(matches)?;
+    let (action, matches) = matches.subcommand().unwrap_or(("list", matches));
+    let wanted = arguments::broker(matches);
+    if action == "list" {
+        return list::list::<S>(wanted, choices, json, output).await;
+    }
+    let broker = select::open::<S>(&select::one(wanted, &choices)?).await?;
+    act(&broker, action, matches, json, output).await
 }
 
 /// Runs `action` on `broker`. Boxed, so that it is compiled in this crate, not in each program with its own brokers.

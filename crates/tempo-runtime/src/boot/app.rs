@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use tempo_core::{AppAdmission, AppCheck, ComponentOutline, Limits, MAX_CHAIN_DEPTH};
+use tempo_core::{AppAdmission, AppCheck, AppEdge, ComponentOutline, Limits, MAX_CHAIN_DEPTH};
 use tempo_settings::{Error, ErrorKind, Settings};
 use wasmtime::component::Component;
 
 use super::Parts;
 use super::component::{AppLinks, LinkedComponent};
 use super::plan::{Plan, PlannedApp};
-use crate::command;
+use super::{data_folders, unreachable};
 use crate::compose::{self, ComposedApp};
 use crate::link;
 use crate::links;
@@ -17,7 +17,7 @@ use crate::load::{AppEngines, Loaded, ScannedFile, may_export, same_engine_limit
 use crate::loaded_settings::{App, AppComponentSettings, LoadedSettings};
 use crate::manifest::{IMPORTS, cycles};
 use crate::problems::Problems;
-use crate::registry::unversioned;
+use crate::sockets::SocketGrants;
 
 /// Idle instances of all components together, and the bounds of the share of one.
 const IDLE_INSTANCES: usize = 256;
@@ -35,9 +35,8 @@ pub(super) fn plan(
     settings: &LoadedSettings,
     previous: Option<&Plan>,
 ) -> anyhow::Result<Plan> {
-    let files = scan(parts, app, &settings.settings)?;
+    let (files, checked) = scan(parts, app, &settings.settings)?;
     let process = Limits::from_settings(&settings.settings)?;
-    let checked = check(parts, app, &files)?;
     let reserved = reserved(app, &files, &process)?;
     let composed = compose_files(parts, app, files, &checked)?;
     // Components keep their engines only together with the permits that size the pools.
@@ -111,10 +110,21 @@ fn is_same(previous: &LinkedComponent, file: &ScannedFile) -> bool {
 ///
 /// A file cannot be read or is no component.
 pub(crate) fn check_settings(parts: Parts<'_>, app: &App, settings: &Settings) -> anyhow::Result<Result<(), Error>> {
-    let files = scan(parts, app, settings)?;
+    let mut unreadable = Problems::new(&app.name);
+    let files = read(parts, app, settings, &mut unreadable);
+    let mut problems = Problems::new(&app.name);
+    let checked = check(parts, app, &files, &mut problems);
+    if files.iter().any(Option::is_none) {
+        unreadable.append(problems);
+        return Ok(Ok(unreadable.into_result()?));
+    }
+    let files: Vec<ScannedFile> = files.into_iter().flatten().collect();
     let process = Limits::from_settings(settings)?;
-    let checked = check(parts, app, &files).and_then(|checked| reserved(app, &files, &process).map(|_| checked));
-    Ok(checked.and_then(|checked| compose_files(parts, app, files, &checked)).map(drop))
+    let composed = problems.into_result().and_then(|()| {
+        reserved(app, &files, &process)?;
+        compose_files(parts, app, files, &checked)
+    });
+    Ok(composed.map(drop))
 }
 
 /// Composes the components of `app`, without compiling anything.
@@ -123,8 +133,7 @@ pub(crate) fn check_settings(parts: Parts<'_>, app: &App, settings: &Settings) -
 ///
 /// As [`plan`], up to the composition.
 pub(crate) fn compose<'a>(parts: Parts<'_>, app: &'a App, settings: &Settings) -> anyhow::Result<ComposedApp<'a>> {
-    let files = scan(parts, app, settings)?;
-    let checked = check(parts, app, &files)?;
+    let (files, checked) = scan(parts, app, settings)?;
     Ok(compose_files(parts, app, files, &checked)?)
 }
 
@@ -181,58 +190,67 @@ fn links(app: &ComposedApp<'_>, loaded: &[Loaded]) -> Result<Vec<AppLinks>, Erro
     })
 }
 
-/// Reads and validates the files of all components.
-fn scan(parts: Parts<'_>, app: &App, settings: &Settings) -> anyhow::Result<Vec<ScannedFile>> {
-    let concurrent = link::concurrent_packages(parts.services);
-    let components: Vec<&AppComponentSettings> = app.components.iter().collect();
-    let files = each((&app.name, &components), &components, |component, _| {
-        let limits = Limits::from_settings(&component.settings)?;
-        ScannedFile::read((&component.name, &component.source), limits, settings, &concurrent)
-    })?;
-    Ok(files)
+/// Reads and validates the files of all components, and lets all triggers check the settings.
+///
+/// # Errors
+///
+/// One error lists all problems, of files and of settings.
+fn scan(parts: Parts<'_>, app: &App, settings: &Settings) -> Result<(Vec<ScannedFile>, AppCheck), Error> {
+    let mut problems = Problems::new(&app.name);
+    let files = read(parts, app, settings, &mut problems);
+    let checked = check(parts, app, &files, &mut problems);
+    problems.into_result().map(|()| (files.into_iter().flatten().collect(), checked))
 }
 
-/// Lets all triggers check the settings, and finds components that nothing calls.
-fn check(parts: Parts<'_>, app: &App, files: &[ScannedFile]) -> Result<AppCheck, Error> {
-    let mut problems = Problems::new(&app.name);
+/// Reads and validates the files of all components. `None` stands for one with a problem.
+fn read(parts: Parts<'_>, app: &App, settings: &Settings, problems: &mut Problems) -> Vec<Option<ScannedFile>> {
+    let concurrent = link::concurrent_packages(parts.services);
+    let read = |component: &AppComponentSettings| {
+        let limits = Limits::from_settings(&component.settings)?;
+        ScannedFile::read((&component.name, &component.source), limits, settings, &concurrent)
+    };
+    let files = app.components.iter().map(|component| match read(component) {
+        Ok(file) => Some(file),
+        Err(error) => {
+            problems.add(0, in_component(component, error));
+            None
+        }
+    });
+    files.collect()
+}
+
+/// Lets all triggers check the settings, and finds components that nothing calls and mistakes in grants. A file with a problem
+/// passes for one that exports everything.
+fn check(parts: Parts<'_>, app: &App, files: &[Option<ScannedFile>], problems: &mut Problems) -> AppCheck {
     let mut all = AppCheck::default();
     let mut advice: Vec<Vec<&str>> = vec![Vec::new(); app.components.len()];
     for trigger in parts.triggers {
-        let exports: Vec<bool> =
-            files.iter().map(|file| may_export(&file.shape, |export| trigger.calls(export))).collect();
+        let calls = |file: &ScannedFile| may_export(&file.shape, |export| trigger.calls(export));
+        let exports: Vec<bool> = files.iter().map(|file| file.as_ref().is_none_or(calls)).collect();
         let outlines = app.components.iter().zip(&exports);
         let outlines: Vec<_> = outlines
             .map(|(component, exports)| ComponentOutline::new(&component.name, &component.settings, *exports))
             .collect();
         let checked = (trigger.check)(&outlines);
         checked.errors.into_iter().for_each(|error| problems.add(0, error));
+        if checked.edges.is_empty() {
+            all.edges.extend(checked.reachable.iter().map(|name| AppEdge::entry(trigger.name, name)));
+        }
+        all.edges.extend(checked.edges);
         all.reachable.extend(checked.reachable);
         all.chain_depth = all.chain_depth.max(checked.chain_depth);
         let calling = advice.iter_mut().zip(exports).filter(|(_, exports)| *exports);
         calling.for_each(|(advice, _)| advice.extend(checked.advice));
     }
-    for ((component, file), advice) in app.components.iter().zip(files).zip(advice) {
-        let called = |export: &str| parts.triggers.iter().any(|trigger| trigger.calls(export));
-        // A component without a handler is refused with the list of its exports, after it is compiled.
-        let is_command = file.shape.exports.iter().any(|export| unversioned(export) == command::RUN);
-        if all.reachable.contains(&component.name)
-            || app.imports(&component.name)
-            || !(may_export(&file.shape, called) || is_command)
-        {
-            continue;
+    unreachable::problems(parts, app, files, &all.edges, &advice).into_iter().for_each(|error| problems.add(0, error));
+    data_folders::problems(app).into_iter().for_each(|error| problems.add(0, error));
+    for component in &app.components {
+        if let Err(error) = SocketGrants::from_settings(&component.settings) {
+            problems.add(0, error);
         }
-        let (name, place) = (&component.name, &component.place);
-        let error = if may_export(&file.shape, called) {
-            let message = format!("{name}: no trigger and no other component calls it ({place})");
-            Error::new(ErrorKind::BadConfiguration, message).with_advice(advice.join(", or "))
-        } else {
-            let message = format!("{name}: a command, which runs once; an app serves ({place})");
-            Error::new(ErrorKind::BadConfiguration, message).with_advice("give its file to `run`")
-        };
-        problems.add(0, error);
     }
     all.chain_depth = chain_depth(all.chain_depth, app);
-    problems.into_result().map(|()| all)
+    all
 }
 
 /// Returns how many calls one call can have under way in a row: `requests` between components, and calls of imports.

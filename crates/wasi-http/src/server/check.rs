@@ -8,6 +8,7 @@ use tempo_settings::{Error, ErrorKind, FlagValue as _, Settings, Value};
 
 use super::components::ServedComponent;
 use super::config::{MIDDLEWARE, ROUTE};
+use super::edges::edges;
 use super::route::Route;
 use super::worker::Worker;
 use crate::backend::ALLOW;
@@ -120,6 +121,7 @@ pub(super) fn check(app: &[ComponentOutline<'_>]) -> AppCheck {
     }
     let (reached, middleware) = with_middleware(app, &reached);
     check.chain_depth = longest_chain(&reached, &middleware);
+    check.edges = edges(app);
     check.advice = Some(
         "add route = \"/*\", http://NAME.tempo.internal to the allow-http of its caller, or its name to the middleware of another",
     );

@@ -8,6 +8,8 @@ use http::{HeaderMap, header};
 use percent_encoding::percent_decode_str;
 use tempo_settings::{FlagValue, Host, HostPattern};
 
+use crate::component_host::{COMPONENT_SUFFIXES, component_of};
+
 /// A pattern of hosts and paths. Routes are ordered: of all that match a request, the least one is the most specific.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Route {
@@ -96,14 +98,17 @@ impl fmt::Display for Route {
 }
 
 impl FlagValue for Route {
-    const EXPECTED: &'static str =
-        "[HOST]/PATH, such as /api/*, /users/{id} or example.com/{rest...}, with * and {rest...} at the end only";
+    const EXPECTED: &'static str = "[HOST]/PATH, such as /api/*, /users/{id} or example.com/{rest...}, with * and {rest...} at the end only, without . and .. \
+         in the path, and no host of a component";
 
     fn parse(text: &str) -> Option<Self> {
         let (host, path) = text.split_once('/')?;
         let host = match host {
             "" => HostRule::Any,
             host => match HostPattern::parse(host)? {
+                // The server answers 400 to clients that name a component as the host.
+                HostPattern::Exactly(host) if is_internal(&host.to_string()) => return None,
+                HostPattern::Below(base) if is_internal(&base.to_string()) => return None,
                 HostPattern::Exactly(host) => HostRule::Exactly(host.to_string()),
                 HostPattern::Below(base) => HostRule::Below(format!(".{base}")),
                 _ => return None,
@@ -135,7 +140,14 @@ fn segment(text: &str) -> Option<Segment> {
     if text.contains(['{', '}', '*']) {
         return None;
     }
-    Some(Segment::Text(percent_decode_str(text).decode_utf8().ok()?.into_owned()))
+    let text = percent_decode_str(text).decode_utf8().ok()?.into_owned();
+    // Clients resolve dot segments before they send a request.
+    (text != "." && text != "..").then_some(Segment::Text(text))
+}
+
+/// Returns whether the hosts of components are `host` or below it.
+fn is_internal(host: &str) -> bool {
+    COMPONENT_SUFFIXES.contains(&host) || component_of(host).is_some()
 }
 
 fn is_name(name: &str) -> bool {
@@ -263,6 +275,13 @@ mod tests {
             "/a#b",
             "/a b",
             "a:80/",
+            "/a/../b",
+            "/a/%2e%2E/b",
+            "/.",
+            "api.tempo.internal/*",
+            "API.spin.internal/",
+            "*.tempo.internal/*",
+            "tempo.internal/",
         ] {
             assert_eq!(Route::parse(bad), None, "{bad}");
         }

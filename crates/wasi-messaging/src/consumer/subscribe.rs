@@ -14,7 +14,19 @@ pub(super) const SUBSCRIBE: Flag = Flag::new(
     "A topic whose messages the component handles, with wildcards: `orders.>`. Options: consumer, max-in-flight, \
      max-deliver, backoff (1s/5s/30s), ack-wait, dead-letter, ordered",
 )
-.with_options("topic");
+.with_options("topic")
+.options(OPTIONS);
+
+/// The options of a subscription, with their placeholders.
+const OPTIONS: &[(&str, &str)] = &[
+    ("consumer", "NAME"),
+    ("max-in-flight", "N"),
+    ("max-deliver", "N"),
+    ("backoff", "TIME[/TIME]..."),
+    ("ack-wait", "TIME"),
+    ("dead-letter", "NAME"),
+    ("ordered", "BOOL"),
+];
 
 pub(super) const CONSUMER: Flag = Flag::new(
     "consumer",
@@ -87,6 +99,11 @@ pub(super) fn read(settings: &Settings, component: &str) -> Result<Vec<Subscribe
         subscribed
     });
     Ok(finished.collect())
+}
+
+/// Returns `[NAME=]TOPIC` of a value, without its options.
+pub(super) fn topic_of(value: &Value) -> &str {
+    SUBSCRIBE.form.name_of(&value.text)
 }
 
 /// One parsed value.
@@ -298,6 +315,19 @@ mod tests {
             .with_ordered(true)
             .with_owner(Owner::new(None, "worker"));
         assert_eq!(found[0].subscription, expected);
+    }
+
+    #[test]
+    fn the_options_are_known() {
+        let unknown = error(&["a;unknown"]);
+        for (option, _) in OPTIONS {
+            assert!(unknown.contains(option), "{option}");
+            assert!(!error(&[&format!("a;{option}=;unknown")]).is_empty());
+        }
+        assert_eq!(
+            unknown.split("there are").nth(1).unwrap().split([',', ' ']).filter(|word| word.len() > 3).count(),
+            OPTIONS.len()
+        );
     }
 
     #[test]

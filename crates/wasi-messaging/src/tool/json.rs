@@ -9,8 +9,11 @@ use super::text;
 use crate::{ConsumerInfo, DeadLetter, Owner, StreamInfo};
 
 #[derive(Serialize)]
-struct Stream<'a> {
+struct Stream<'a, S> {
     broker: &'a str,
+    /// The components of an app that use the broker.
+    #[serde(skip_serializing_if = "<[S]>::is_empty")]
+    components: &'a [S],
     /// `None` for a broker without storage.
     stream: Option<&'a str>,
     messages: u64,
@@ -56,7 +59,7 @@ fn line(value: &impl Serialize) -> serde_json::Result<String> {
 }
 
 /// Formats a stream of `broker`.
-pub(super) fn stream(broker: &str, info: &StreamInfo) -> serde_json::Result<String> {
+pub(super) fn stream(broker: &str, components: &[String], info: &StreamInfo) -> serde_json::Result<String> {
     let StreamInfo { name, messages, dead_letters, consumers, .. } = info;
     let consumers = consumers.iter().map(|consumer| {
         let ConsumerInfo { name, topics, owner, pending, in_flight, redelivered, .. } = consumer;
@@ -64,12 +67,12 @@ pub(super) fn stream(broker: &str, info: &StreamInfo) -> serde_json::Result<Stri
         Consumer { name, topics, owner, pending, in_flight, redelivered }
     });
     let (messages, dead_letters, consumers) = (*messages, *dead_letters, consumers.collect());
-    line(&Stream { broker, stream: Some(name), messages, dead_letters, consumers })
+    line(&Stream { broker, components, stream: Some(name), messages, dead_letters, consumers })
 }
 
 /// Formats a broker without storage.
-pub(super) fn no_stream(broker: &str) -> serde_json::Result<String> {
-    line(&Stream { broker, stream: None, messages: 0, dead_letters: 0, consumers: Vec::new() })
+pub(super) fn no_stream(broker: &str, components: &[&str]) -> serde_json::Result<String> {
+    line(&Stream { broker, components, stream: None, messages: 0, dead_letters: 0, consumers: Vec::new() })
 }
 
 /// Formats a dead letter of `broker`.

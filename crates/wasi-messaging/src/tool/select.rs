@@ -9,17 +9,43 @@ use tempo_settings::{BackendUrl, DEFAULT_NAME, Error, ErrorKind, NamedUrl, Setti
 use crate::backends::default_url;
 use crate::{Broker, File, Memory, Operator};
 
+/// A configured broker.
+#[derive(Clone)]
+pub(super) struct Choice<'a> {
+    /// Its name and URL.
+    pub(super) named: NamedUrl,
+    /// The settings that configure it.
+    pub(super) settings: &'a Settings,
+    /// The components of the app that use it; empty without an app.
+    pub(super) components: Vec<&'a str>,
+}
+
+impl Choice<'_> {
+    /// Returns its name, with the components of the app that use it.
+    pub(super) fn label(&self) -> String {
+        label(&self.named.name, &self.components)
+    }
+}
+
 /// A broker with storage.
 pub(super) struct PersistentBroker {
     /// Its configured name.
     pub(super) name: String,
+    /// The components of the app that use it; empty without an app.
+    pub(super) components: Vec<String>,
     url: BackendUrl,
     broker: Arc<dyn Broker>,
 }
 
 impl PersistentBroker {
-    pub(super) fn new(named: NamedUrl, broker: Arc<dyn Broker>) -> Self {
-        Self { name: named.name, url: named.url, broker }
+    pub(super) fn new(choice: &Choice<'_>, broker: Arc<dyn Broker>) -> Self {
+        let components = choice.components.iter().map(|name| (*name).to_owned()).collect();
+        Self { name: choice.named.name.clone(), components, url: choice.named.url.clone(), broker }
+    }
+
+    /// Returns its name, with the components of the app that use it.
+    pub(super) fn label(&self) -> String {
+        label(&self.name, &self.components)
     }
 
     /// Returns its operator interface.
@@ -41,8 +67,13 @@ impl PersistentBroker {
     }
 }
 
+fn label<S: AsRef<str>>(name: &str, components: &[S]) -> String {
+    let components: Vec<&str> = components.iter().map(AsRef::as_ref).collect();
+    if components.is_empty() { name.to_owned() } else { format!("{name} of {}", components.join(", ")) }
+}
+
 /// Returns all configured brokers, or the default one.
-pub(super) fn all(settings: &Settings) -> Result<Vec<NamedUrl>, Error> {
+pub(super) fn all(settings: &Settings) -> Result<Vec<Choice<'_>>, Error> {
     let mut named = settings.all::<NamedUrl>(&MESSAGING)?;
     if named.is_empty() {
         named.push(NamedUrl::new(DEFAULT_NAME, default_url(settings)?));
@@ -51,24 +82,48 @@ pub(super) fn all(settings: &Settings) -> Result<Vec<NamedUrl>, Error> {
     if named.windows(2).any(|pair| matches!(pair, [one, other] if one.name == other.name)) {
         return Err(settings.invalid(&MESSAGING, "a name is given twice"));
     }
-    Ok(named)
+    Ok(named.into_iter().map(|named| Choice { named, settings, components: Vec::new() }).collect())
+}
+
+/// Returns the brokers of the name `wanted`.
+///
+/// # Errors
+///
+/// There is none.
+pub(super) fn named<'a>(wanted: &str, choices: &[Choice<'a>]) -> Result<Vec<Choice<'a>>, Error> {
+    let found: Vec<_> = choices.iter().filter(|choice| choice.named.name == wanted).cloned().collect();
+    if found.is_empty() {
+        let message = format!("--broker: no broker has that name; there are: {}", labels(choices));
+        return Err(Error::new(ErrorKind::Usage, message));
+    }
+    Ok(found)
 }
 
 /// Returns the broker `wanted`; without a name the only one, or `default`.
-pub(super) fn one(wanted: Option<&str>, settings: &Settings) -> Result<NamedUrl, Error> {
-    let named = all(settings)?;
-    if let ([only], None) = (named.as_slice(), wanted) {
+///
+/// # Errors
+///
+/// There is none, or there are several.
+pub(super) fn one<'a>(wanted: Option<&str>, choices: &[Choice<'a>]) -> Result<Choice<'a>, Error> {
+    if let ([only], None) = (choices, wanted) {
         return Ok(only.clone());
     }
-    let name = wanted.unwrap_or(DEFAULT_NAME);
-    named.iter().find(|named| named.name == name).cloned().ok_or_else(|| {
-        let names = named.iter().map(|named| named.name.as_str()).collect::<Vec<_>>().join(", ");
-        let message = match wanted {
-            Some(_) => format!("--broker: no broker has that name; there are: {names}"),
-            None => format!("which broker? Name it with --broker NAME; there are: {names}"),
-        };
-        Error::new(ErrorKind::Usage, message)
-    })
+    let found = match wanted {
+        Some(wanted) => named(wanted, choices)?,
+        None => choices.iter().filter(|choice| choice.named.name == DEFAULT_NAME).cloned().collect(),
+    };
+    let message = match &found[..] {
+        [one] => return Ok(one.clone()),
+        [] => format!("which broker? Name it with --broker NAME; there are: {}", labels(choices)),
+        _ => format!("which broker? Name a component with --component NAME; there are: {}", labels(&found)),
+    };
+    Err(Error::new(ErrorKind::Usage, message))
+}
+
+fn labels(choices: &[Choice<'_>]) -> String {
+    let labels: Vec<String> = choices.iter().map(Choice::label).collect();
+    let separator = if choices.iter().any(|choice| !choice.components.is_empty()) { "; " } else { ", " };
+    labels.join(separator)
 }
 
 /// Opens a broker with storage.
@@ -76,22 +131,18 @@ pub(super) fn one(wanted: Option<&str>, settings: &Settings) -> Result<NamedUrl,
 /// # Errors
 ///
 /// The broker has no storage, its file does not exist yet, or it cannot be opened.
-pub(super) async fn open<S: BackendSchemes<dyn Broker>>(
-    chosen: &NamedUrl,
-    settings: &Settings,
-) -> anyhow::Result<PersistentBroker> {
-    match try_open::<S>(chosen, settings).await? {
-        Some(broker) => Ok(PersistentBroker::new(chosen.clone(), broker)),
-        None => Err(settings.invalid(&MESSAGING, &not_persistent(&chosen.url)).into()),
+pub(super) async fn open<S: BackendSchemes<dyn Broker>>(chosen: &Choice<'_>) -> anyhow::Result<PersistentBroker> {
+    match try_open::<S>(chosen).await? {
+        Some(broker) => Ok(PersistentBroker::new(chosen, broker)),
+        None => Err(chosen.settings.invalid(&MESSAGING, &not_persistent(&chosen.named.url)).into()),
     }
 }
 
 /// Like [`open`]; `None` if it stores no messages that other processes can read.
 pub(super) async fn try_open<S: BackendSchemes<dyn Broker>>(
-    chosen: &NamedUrl,
-    settings: &Settings,
+    chosen: &Choice<'_>,
 ) -> anyhow::Result<Option<Arc<dyn Broker>>> {
-    let url = &chosen.url;
+    let (url, settings) = (&chosen.named.url, chosen.settings);
     if Memory::NAMES.contains(&url.scheme()) {
         return Ok(None);
     }
@@ -108,7 +159,7 @@ pub(super) async fn try_open<S: BackendSchemes<dyn Broker>>(
 }
 
 /// Checks that a database file exists, as opening would create it.
-async fn exists(url: &BackendUrl) -> anyhow::Result<()> {
+pub(super) async fn exists(url: &BackendUrl) -> anyhow::Result<()> {
     // Opening refuses a URL without a path.
     let Some(path) = url.path() else { return Ok(()) };
     let shown = path.display().to_string();

@@ -23,7 +23,14 @@ fn serve(messages: &str, orders: &str) -> Server {
 /// Each link of the shop works, and an order that is sent to `api` of one server is handled by a `worker` and stored for that of another.
 fn works(sent_to: &Server, read_from: &Server, id: &str) {
     assert_eq!(get(sent_to.address, "/").text(), "Hello from Tempo!\n");
-    assert_eq!(get(sent_to.address, "/quotes?tea=2&coffee=1").text(), "2 tea: 700\n1 coffee: 420\n");
+    // The isolated link, and the composed one.
+    for path in ["/quotes", "/estimates"] {
+        assert_eq!(
+            get(sent_to.address, &format!("{path}?tea=2&coffee=1")).text(),
+            "2 tea: 700\n1 coffee: 420\n",
+            "{path}"
+        );
+    }
     let order = format!(r#"{{"id": "{id}", "customer": "Ada", "item": "tea", "quantity": 2}}"#);
     assert_eq!(Client::connect(sent_to.address).post("/orders", order).status, 202);
     let handled = eventually("the order is handled", || {

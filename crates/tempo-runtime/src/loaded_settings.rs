@@ -60,14 +60,6 @@ pub(crate) struct App {
     pub components: Vec<AppComponentSettings>,
 }
 
-impl App {
-    /// Returns whether a component imports an interface of the component `name`.
-    pub(crate) fn imports(&self, name: &str) -> bool {
-        let mut imports = self.components.iter().flat_map(|component| &component.imports);
-        imports.any(|import| import.component == name)
-    }
-}
-
 /// A component of an app.
 #[derive(Debug)]
 pub(crate) struct AppComponentSettings {

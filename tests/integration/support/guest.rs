@@ -63,9 +63,9 @@ fn compile(name: &str) -> PathBuf {
 fn file_name(name: &str) -> String {
     match name {
         "axum" => "axum_example".to_owned(),
-        "basket" | "basket-shop" | "checkout-p2" | "fan-out" | "hostile" | "hostile-p2" | "hostile-p3" | "links-bench" | "middleware-p2"
-        | "middleware-pass" | "missing" | "command-p3" | "otel-raw" | "pricing-hostile" | "tls-p3"
-        | "storage-bench" => {
+        "basket" | "basket-shop" | "checkout-p2" | "fan-out" | "hostile" | "hostile-p2" | "hostile-p3"
+        | "links-bench" | "middleware-p2" | "middleware-pass" | "missing" | "command-p3" | "otel-raw"
+        | "pricing-hostile" | "tls-p3" | "storage-bench" => {
             format!("test_{}", name.replace('-', "_"))
         }
         "blobstore-conformance" => "test_blobstore".to_owned(),

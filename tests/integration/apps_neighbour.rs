@@ -71,7 +71,7 @@ fn a_flood_leaves_the_reserved_permits() {
 #[test]
 fn loops_traps_and_allocations_are_the_own_problem_of_a_component() {
     for hostile in ["hostile", "hostile-p2"] {
-        let server = serve(hostile, "cpu-timeout = \"50ms\"\nmax-memory = \"16MiB\"");
+        let server = serve(hostile, "cpu-timeout = \"500ms\"\nmax-memory = \"16MiB\"");
         for (target, expected) in [("/spin", 504), ("/panic", 500), ("/hog", 500)] {
             is_served_beside(&server, || assert_eq!(status(&server, "hostile.test", target), expected, "{target}"));
         }

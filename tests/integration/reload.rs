@@ -125,7 +125,7 @@ fn a_reload_that_fails_changes_nothing() {
         (wasm("config-only", 0)[..100].to_vec(), "config = { A = \"2\" }\n", "not valid WebAssembly"),
         (wasm("command", 0), "config = { A = \"2\" }\n", "a command, which runs once"),
         (wasm("config-only", 1), "config = { A = \"2\" }\nhttp-threads = 9\n", "http-threads: it cannot change"),
-        (wasm("config-only", 1), "config = { A = \"2\" }\nlog-level = \"debug\"\n", "log-level: it cannot change"),
+        (wasm("config-only", 1), "config = { A = \"2\" }\nlog = \"debug\"\n", "log: it cannot change"),
         (wasm("config-only", 1), "config = { A = \"2\" }\ncpu-timeout = \"x\"\n", "cpu-timeout"),
     ] {
         folder.write("app.wasm", wasm);

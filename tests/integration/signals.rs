@@ -209,21 +209,38 @@ fn a_command_that_waits_for_a_name_server_is_ended_by_a_signal() {
     }
 }
 
+/// Runs a program in a session with a terminal, which is closed at the end of the standard input.
+const WITH_TERMINAL: &str = "
+import fcntl, os, pty, subprocess, sys, termios
+terminal, side = pty.openpty()
+lead = lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+program = subprocess.Popen(sys.argv[1:], stdin=side, start_new_session=True, preexec_fn=lead)
+os.close(side)
+sys.stdin.read()
+os.close(terminal)
+sys.exit(program.wait())
+";
+
 #[test]
 fn a_terminal_that_goes_away_drains() {
-    let mut server = serve_with("hostile-p2", &[]);
-    let mut client = Client::connect(server.address);
+    let mut command = Command::new("python3");
+    command.args(["-c", WITH_TERMINAL]).arg(program("tempo")).arg("run").arg(compiled("hostile-p2"));
+    let directory = TempDir::new().unwrap();
+    let command = command.arg("--key-file").arg(key()).args(["--addr", "127.0.0.1:0"]).current_dir(directory.path());
+    let mut program = Program(command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
+    let (mut stderr, address) = listening(&mut program);
+    let mut client = Client::connect(address);
     assert_eq!(client.get("/").status, 200);
     client.start("GET", "/stream?chunks=10", &[]);
     assert_eq!(client.head().status, 200);
-    server.signal(Signal::HUP);
-    server.log.wait_for("stopping");
+    drop(program.0.stdin.take());
     let mut chunks = 0;
     while client.chunk().unwrap().is_some() {
         chunks += 1;
     }
     assert_eq!(chunks, 10);
-    assert_eq!(server.exit_code(), Some(0));
+    assert_eq!(program.code(), Some(0));
+    let _ = std::io::copy(&mut stderr, &mut std::io::sink());
 }
 
 #[test]

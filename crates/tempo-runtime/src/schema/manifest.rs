@@ -60,7 +60,8 @@ fn imports() -> Value {
         "type": "object",
         "properties": {
             "component": { "description": "The component that exports the interface.", "type": "string" },
-            "link": { "description": "How calls are made: isolated, in an instance of the exporting component.", "enum": ["isolated"] },
+            "link": { "description": "How calls are made: isolated, in an instance of the exporting component with its own store, or composed, in the store of the importing one.", "enum": ["isolated", "composed"], "default": "isolated" },
+            "inherit": { "description": "The flags whose grants a composed component has of the importing one.", "type": "array", "items": { "type": "string" } },
             "on-failure": { "description": "The consequence of a failed call: a trap, or an error value of the function's result.", "enum": ["trap", "error"], "default": "trap" },
         },
         "required": ["component"],

@@ -28,6 +28,7 @@ mod record;
 mod server;
 mod start;
 mod storage;
+mod swap;
 mod syscalls;
 mod table;
 mod telemetry;
@@ -54,6 +55,7 @@ pub(crate) fn command() -> Command {
         .subcommand(links::command())
         .subcommand(neighbour::command())
         .subcommand(apps::command())
+        .subcommand(swap::command())
         .subcommand(
             with_build_options(Command::new("start"))
                 .about("The time from starting the process to the first response")
@@ -111,6 +113,7 @@ pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
         Some(("links", arguments)) => links::run(arguments),
         Some(("neighbour", arguments)) => neighbour::run(arguments),
         Some(("apps", arguments)) => apps::run(arguments),
+        Some(("swap", arguments)) => swap::run(arguments),
         Some(("start", arguments)) => start::run(arguments),
         Some(("storage", arguments)) => storage::run(arguments),
         Some(("messaging", arguments)) => messaging::run(arguments),

@@ -100,7 +100,7 @@ limits! {
     /// Time between SIGTERM and draining: the process still serves but reports that it is not ready. May be 0.
     shutdown_delay: Duration = delay("shutdown-delay", "TIME", "0s", "Time clients are still served after SIGTERM, while /readyz returns 503 and shared queues are left to other programs; 5s under Kubernetes") of_process;
     /// Time that running work has to finish after a stop signal.
-    drain: Duration = duration("drain-timeout", "TIME", "25s", "Time running work has to finish on SIGTERM, SIGINT or SIGHUP") of_process;
+    drain: Duration = duration("drain-timeout", "TIME", "25s", "Time running work has to finish on SIGTERM or SIGINT, and after its component was replaced") of_process;
 }
 
 impl Limits {

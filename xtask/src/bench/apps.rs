@@ -123,7 +123,7 @@ impl<'a> Bench<'a> {
 }
 
 /// Returns the component with a custom section more (id, size, name, content), which makes it another component.
-fn different(wasm: &[u8], index: usize) -> Vec<u8> {
+pub(super) fn different(wasm: &[u8], index: usize) -> Vec<u8> {
     let content = [&[5][..], b"index", &[u8::try_from(index).unwrap_or(u8::MAX)]].concat();
     let size = u8::try_from(content.len()).unwrap_or_default();
     [wasm, &[0, size], &content].concat()

@@ -21,6 +21,8 @@ const START_TIMEOUT: Duration = Duration::from_secs(120);
 pub(crate) struct Server {
     child: Child,
     pub(crate) addr: SocketAddr,
+    /// The lines after the one with the address.
+    lines: mpsc::Receiver<String>,
 }
 
 /// The resources that a process has used since its start.
@@ -52,7 +54,7 @@ impl Server {
         let mut said = Vec::new();
         while let Ok(line) = lines.recv_timeout(START_TIMEOUT) {
             if let Some(addr) = address(&line) {
-                return Ok(Self { child, addr });
+                return Ok(Self { child, addr, lines });
             }
             said.push(line);
         }
@@ -64,6 +66,30 @@ impl Server {
     /// Returns the ID of the process, which `taskset` has replaced.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Waits for a further line on stderr that contains `part`.
+    pub(crate) fn wait_for(&self, part: &str) -> Result<()> {
+        loop {
+            let line =
+                self.lines.recv_timeout(START_TIMEOUT).with_context(|| format!("the server wrote no {part:?}"))?;
+            if line.contains(part) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Sends SIGHUP.
+    pub(crate) fn reload(&self) -> Result<()> {
+        shell::read(Command::new("kill").args(["-HUP", &self.id().to_string()])).map(drop)
+    }
+
+    /// Returns the resident memory, in bytes.
+    pub(crate) fn memory(&self) -> Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id()))?;
+        let kibibytes = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix("kB"));
+        let kibibytes: u64 = kibibytes.context("no VmRSS in /proc/PID/status")?.trim().parse()?;
+        Ok(kibibytes * 1024)
     }
 
     /// Returns the resources used so far.

@@ -133,8 +133,7 @@ fn an_isolated_link_has_the_advice_to_compose() {
 
 #[test]
 fn inspect_shows_how_components_are_linked() {
-    let inspect =
-        Run::tempo(["inspect"]).env("TEMPO_KEY_FILE", key()).with_file("tempo.toml", &composed("\"env\"", ""));
+    let inspect = Run::tempo(["inspect"]).env("TEMPO_KEY_FILE", key()).with_file("tempo.toml", composed("\"env\"", ""));
     let finished = inspect.finish();
     let shown = finished.succeeded();
     assert!(shown.contains("the component basket, composed, inherits env"), "{shown}");
@@ -149,7 +148,7 @@ fn compose_writes_one_component() {
             .args([one.display().to_string().as_str()])
             .args(arguments.iter().copied())
             .env("TEMPO_KEY_FILE", key())
-            .with_file("tempo.toml", &composed("\"env\"", "env = { NAME = \"secret\" }"))
+            .with_file("tempo.toml", composed("\"env\"", "env = { NAME = \"secret\" }"))
             .finish()
     };
     compose(&["--component", "basket"]).failed(64, &["`basket` is none of: shop"]);

@@ -117,13 +117,15 @@ fn is_reached(server: &Server, expected: &Reached) {
         let metrics = admin.get("/metrics").text();
         let names = (0..COMPONENTS).map(|index| format!("c{index}"));
         let names = names.chain((0..MIDDLEWARE).map(|index| format!("m{index}")));
-        let counts = names.map(|name| {
-            let count = sum(&metrics, "http_server_request_duration_seconds_count{", &name);
-            let most = expected.get(&name).copied().unwrap_or(0);
-            assert!(count <= most, "{name} was reached {count} times, which is more than {most}");
-            count == most
-        });
-        counts.fold(true, |all, equal| all && equal).then_some(())
+        let counts: Vec<bool> = names
+            .map(|name| {
+                let count = sum(&metrics, "http_server_request_duration_seconds_count{", &name);
+                let most = expected.get(&name).copied().unwrap_or(0);
+                assert!(count <= most, "{name} was reached {count} times, which is more than {most}");
+                count == most
+            })
+            .collect();
+        counts.into_iter().all(|is_equal| is_equal).then_some(())
     });
 }
 

@@ -72,7 +72,7 @@ impl Trigger for HttpServer {
 
     async fn start(workload: Workload, settings: &Settings, _: HttpCtx) -> tempo_settings::Result<Box<dyn Running>> {
         let health = workload.health().clone();
-        Ok(Box::new(RunningServer::start(Components::alone(workload, settings)?, &health)?))
+        Ok(Box::new(RunningServer::start(&Components::alone(workload, settings)?, &health)?))
     }
 
     fn check(app: &[ComponentOutline<'_>]) -> AppCheck {
@@ -82,7 +82,7 @@ impl Trigger for HttpServer {
     async fn start_app(components: Vec<AppComponent<WasiHttp>>) -> tempo_settings::Result<Vec<Box<dyn Running>>> {
         let Some(served) = Components::of_app(&components)? else { return Ok(Vec::new()) };
         let health = components.first().map(|component| component.workload.health().clone()).unwrap_or_default();
-        let running = RunningServer::start(served, &health)?;
+        let running = RunningServer::start(&served, &health)?;
         running.connect(&components);
         Ok(vec![Box::new(running)])
     }

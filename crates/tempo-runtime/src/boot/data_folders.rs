@@ -62,7 +62,15 @@ mod tests {
             settings.set(&DATA, vec![Value { text: (*folder).to_owned(), source }]);
             let (name, place) = (index.to_string(), String::new());
             let settings = Arc::new(settings);
-            AppComponentSettings { name, place, source: PathBuf::new(), imports: Vec::new(), build: None, settings }
+            AppComponentSettings {
+                name,
+                place,
+                source: PathBuf::new(),
+                imports: Vec::new(),
+                build: None,
+                settings,
+                own_flags: Vec::new(),
+            }
         };
         let components = folders.iter().enumerate().map(component).collect();
         problems(&App { name: "app".into(), components }).iter().map(ToString::to_string).collect()

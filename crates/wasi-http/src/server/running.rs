@@ -66,10 +66,10 @@ impl RunningServer {
     /// # Errors
     ///
     /// The address cannot be bound, a component has no handler, or the system refuses a thread.
-    pub(super) fn start(components: Components, health: &Health) -> Result<Self, Error> {
+    pub(super) fn start(components: &Components, health: &Health) -> Result<Self, Error> {
         let config = components.config.clone();
         let listener = listen(config.address)?;
-        let url = url(&components, &listener)?;
+        let url = url(components, &listener)?;
         let (phase, phases) = watch::channel(ServerPhase::Serving);
         let backlog = Backlog::new(config.send_buffer);
         let (mut threads, mut ends, mut chained) = (Vec::new(), Vec::new(), Vec::new());
@@ -187,7 +187,7 @@ impl Running for RunningServer {
         let Some(Prepared { components, served, listener, app }) = self.prepared.take() else { return };
         self.connect(&app);
         for (thread, served) in self.threads.iter().zip(served) {
-            thread.server().served.replace(served);
+            thread.server().served.replace(&served);
         }
         self.config = components.config.clone();
         self.admissions.retain(|admission| admission.running() > 0);

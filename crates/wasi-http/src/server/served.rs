@@ -46,7 +46,7 @@ impl CurrentlyServed {
     }
 
     /// Serves `next` from now on.
-    pub(crate) fn replace(&self, next: Arc<Served>) {
+    pub(crate) fn replace(&self, next: &Arc<Served>) {
         let previous = self.current.swap(next.clone());
         let remains = |worker: &&Arc<Worker>| next.workers.all().iter().any(|other| Arc::ptr_eq(worker, other));
         let mut replaced = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);

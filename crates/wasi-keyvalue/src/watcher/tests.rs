@@ -1,6 +1,7 @@
 //! Real components watch changes.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::StreamExt as _;
@@ -11,7 +12,7 @@ use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
 
 use super::*;
-use crate::{Change, Condition, KeyValueCtx, MemoryStore};
+use crate::{Change, Condition, KeyValueCtx, KeyValueStore, MemoryStore};
 
 /// Timeout of an expected event.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -209,6 +209,23 @@ fn a_command_that_waits_for_a_name_server_is_ended_by_a_signal() {
     }
 }
 
+#[test]
+fn a_hang_up_does_not_end_a_server_that_drains() {
+    let mut server = serve_with("hostile-p2", &[]);
+    let mut client = Client::connect(server.address);
+    client.start("GET", "/stream?chunks=10&pause=50", &[]);
+    assert_eq!(client.head().status, 200);
+    server.signal(Signal::TERM);
+    server.log.wait_for("stopping");
+    server.signal(Signal::HUP);
+    let mut chunks = 0;
+    while client.chunk().unwrap().is_some() {
+        chunks += 1;
+    }
+    assert_eq!(chunks, 10);
+    assert_eq!(server.exit_code(), Some(0));
+}
+
 /// Runs a program in a session with a terminal, which is closed at the end of the standard input.
 const WITH_TERMINAL: &str = "
 import fcntl, os, pty, subprocess, sys, termios

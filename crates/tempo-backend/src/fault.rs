@@ -29,10 +29,11 @@ impl Fault {
         Self { state: Arc::new(State { store: store.into(), cause: Mutex::new(None) }) }
     }
 
-    /// Registers a readiness check with `health`: the runtime is not ready while the fault is raised.
+    /// Registers a readiness check with `health`: the runtime is not ready while the fault is raised. The check passes once the store
+    /// is dropped: a reload may have replaced it.
     pub fn register(&self, health: &Health) {
-        let fault = self.clone();
-        health.add_readiness_check(move || fault.reason());
+        let state = Arc::downgrade(&self.state);
+        health.add_readiness_check(move || Self { state: state.upgrade()? }.reason());
     }
 
     /// Raises the fault after a failed write. Logs it unless it is raised already.
@@ -104,6 +105,9 @@ mod tests {
         fault.clone().clear();
         assert!(!fault.is_raised());
         assert_eq!(health.not_ready(), None);
+        fault.raise(&"no room");
+        drop(fault);
+        assert_eq!(health.not_ready(), None, "the store is gone");
     }
 
     #[test]

@@ -141,15 +141,28 @@ fn wait(runtime: &Runtime, mut listeners: Listeners, mode: &AtomicU8, signals: &
         }
         tokio::select! {
             sent = signals.send(Signal::Stop(signal)) => if sent.is_err() { return signal },
-            second = listeners.next() => return second,
+            second = listeners.next_stop(mode) => return second,
         }
         if mode == SERVING {
-            return listeners.next().await;
+            return listeners.next_stop(mode).await;
         }
         tokio::time::timeout(COMMAND_GRACE, listeners.next()).await.unwrap_or(signal)
     });
     log_output::flush(LOG_FLUSH_TIMEOUT);
     std::process::exit(last.exit_code().into());
+}
+
+impl Listeners {
+    /// Waits for a signal that ends a process in `mode` at once. While a server drains, SIGHUP is none: service managers send it
+    /// after SIGTERM.
+    async fn next_stop(&mut self, mode: u8) -> StopSignal {
+        loop {
+            let signal = self.next().await;
+            if mode != SERVING || signal != StopSignal::HangUp {
+                return signal;
+            }
+        }
+    }
 }
 
 /// The controlling terminal of the process, whose end is a SIGHUP too.

@@ -1,7 +1,7 @@
 //! Components that stand before another one.
 
 use crate::apps::{app, manifest};
-use crate::support::{Client, Response, get};
+use crate::support::{Client, Response, Server, get};
 
 /// An app in which requests pass through `outer` and `inner` to `api`.
 fn through(api: &str, of_api: &str, of_middleware: &str) -> String {
@@ -42,11 +42,10 @@ fn middleware_answers_by_itself() {
     assert_eq!((response.status, via(&response).len()), (200, 2));
 }
 
-#[test]
-fn bodies_stream_through() {
-    let server = app(&through("hostile-p3", "", "")).serve();
+/// Asserts that `target` returns each piece of a body before the next one is sent.
+pub(crate) fn echoes_pieces(server: &Server, target: &str) {
     let mut client = Client::connect(server.address);
-    client.start("POST", "/pass", &["Transfer-Encoding: chunked"]);
+    client.start("POST", target, &["Transfer-Encoding: chunked"]);
     for number in 0..5 {
         let piece = format!("piece {number};");
         client.send_chunk(&piece);
@@ -57,6 +56,11 @@ fn bodies_stream_through() {
     }
     client.send_chunk("");
     assert_eq!(client.chunk().unwrap(), None);
+}
+
+#[test]
+fn bodies_stream_through() {
+    echoes_pieces(&app(&through("hostile-p3", "", "")).serve(), "/pass");
 }
 
 /// The component sees the request as the client sent it.

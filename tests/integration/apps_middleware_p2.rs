@@ -1,6 +1,7 @@
 //! Middleware over WASI 0.2, which passes on the request and the outparam that it has received.
 
 use crate::apps::{app, manifest};
+use crate::apps_middleware::echoes_pieces;
 use crate::support::{Client, Server, get};
 
 /// An app in which requests pass through `middleware` of WASI 0.2 to `api`.
@@ -44,19 +45,7 @@ fn both_versions_stand_in_one_chain() {
 
 #[test]
 fn bodies_stream_through() {
-    let server = serve("hostile", &["a", "b"], "");
-    let mut client = Client::connect(server.address);
-    client.start("POST", "/echo", &["Transfer-Encoding: chunked"]);
-    for number in 0..5 {
-        let piece = format!("piece {number};");
-        client.send_chunk(&piece);
-        if number == 0 {
-            assert_eq!(client.head().status, 200);
-        }
-        assert_eq!(String::from_utf8(client.chunk().unwrap().unwrap()).unwrap(), piece);
-    }
-    client.send_chunk("");
-    assert_eq!(client.chunk().unwrap(), None);
+    echoes_pieces(&serve("hostile", &["a", "b"], ""), "/echo");
 }
 
 /// The component sees the request as the client sent it.

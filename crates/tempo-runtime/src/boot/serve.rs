@@ -1,6 +1,6 @@
 //! Serves the components of a process until a signal arrives, and replaces them when they are reloaded.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use super::connect::ConnectedComponent;
 use super::reload::{Process, Version};
 use super::triggers::Triggers;
-use super::{Exit, describe, granted_line, stop_signal};
+use super::{Exit, describe, granted_line};
 use crate::links::Callee;
 use crate::log_output;
 use crate::reload_metrics::count_reload;
@@ -86,7 +86,7 @@ impl<'a> Serving<'a> {
             Ok(signal) if signal.by_supervisor() => self.serve_for(limits.shutdown_delay).await,
             stop => stop.err(),
         };
-        // From here on any signal ends the process at once.
+        // From here on a further signal to stop ends the process at once.
         signals.close();
         tracing::info!("stopping: running work has {} s to finish", limits.drain.as_secs());
         self.triggers.drain(Instant::now() + limits.drain).await;
@@ -124,11 +124,7 @@ impl<'a> Serving<'a> {
                 next = loaded => next,
             };
             let Some((request, begun, _)) = loading.take() else { continue };
-            let outcome = tokio::select! {
-                outcome = self.replace(next, begun) => Ok(outcome),
-                signal = stop_signal(signals) => Err(signal),
-            };
-            match outcome {
+            match unless_stopped(self.replace(next, begun), signals, &mut waiting).await {
                 Ok(outcome) => self.report(request, outcome),
                 Err(signal) => {
                     self.triggers.roll_back();
@@ -215,6 +211,24 @@ impl<'a> Serving<'a> {
         self.triggers.stop_fetching();
         tracing::info!("stopping: no longer ready; still serving for {delay:?}");
         tokio::time::timeout(delay, self.triggers.failed()).await.ok()
+    }
+}
+
+/// Awaits `work`, and drops it if a signal stops the process. A request to reload that arrives meanwhile is `waiting`.
+async fn unless_stopped<R>(
+    work: impl Future<Output = R>,
+    signals: &mut Signals,
+    waiting: &mut Option<ReloadRequest>,
+) -> Result<R, StopSignal> {
+    let mut work = pin!(work);
+    loop {
+        tokio::select! {
+            result = &mut work => return Ok(result),
+            signal = signals.next() => match signal {
+                Signal::Stop(signal) => return Err(signal),
+                Signal::Reload => *waiting = Some(ReloadRequest::of_signal()),
+            },
+        }
     }
 }
 

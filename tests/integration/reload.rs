@@ -186,6 +186,32 @@ fn only_the_components_that_changed_are_made_anew() {
     assert_eq!(count(), "5\n");
 }
 
+/// Calls in a row have permits and instances of their own; there are spare ones for some more.
+#[test]
+fn longer_chains_leave_other_components_as_they_are() {
+    let folder = Folder::new();
+    for name in ["hello", "config-only", "middleware-pass"] {
+        folder.write(&format!("{name}.wasm"), wasm(name, 0));
+    }
+    let middleware = |name: &str, lines: &str| {
+        format!("[component.{name}]\nsource = \"middleware-pass.wasm\"\n{lines}")
+    };
+    let text = |lines: &str| {
+        format!(
+            "name = \"app\"\n[component.a]\nsource = \"hello.wasm\"\nroute = \"/hello\"\n\
+             [component.b]\nsource = \"config-only.wasm\"\nroute = \"/*\"\nconfig = {{ A = \"1\" }}\n{lines}"
+        )
+    };
+    folder.write("tempo.toml", text(""));
+    let server = folder.run("").serve();
+    let clients = Clients::start(&server, 2, "/A");
+    folder.write("tempo.toml", text(&format!("middleware = [\"m\"]\n{}", middleware("m", ""))));
+    replaced(&server, "b, m");
+    folder.write("tempo.toml", text(&format!("middleware = [\"m\", \"n\"]\n{}{}", middleware("m", ""), middleware("n", ""))));
+    replaced(&server, "b, n");
+    assert!(clients.stop() > 0);
+}
+
 #[test]
 fn the_address_of_the_server_can_change() {
     let folder = Folder::new();

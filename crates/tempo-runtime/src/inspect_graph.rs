@@ -1,7 +1,8 @@
 //! `inspect --mermaid`: draws an app or a component, with the ways of calls to it, its stores and its grants.
 //!
 //! Arrows are calls: from routes and topics, through middleware, by grants between components, and by imports that other
-//! components export (dotted: in an instance of its own). Lines without a head are stores and grants.
+//! components export (dotted: in an instance of its own; thick: composed, in the instance of the caller). Lines without a head
+//! are stores and grants.
 
 use std::path::PathBuf;
 
@@ -12,7 +13,7 @@ use tempo_settings::{Disclosure, Flag, FlagValue as _, NamedUrl, Settings};
 use crate::boot::Parts;
 use crate::grants;
 use crate::inspect::Report;
-use crate::manifest::DeclaredImport;
+use crate::manifest::{DeclaredImport, LinkKind};
 use crate::mermaid::{Flowchart, Line, Node, Shape};
 
 /// A component to draw.
@@ -46,10 +47,11 @@ pub(crate) fn draw(parts: &Parts<'_>, components: &[Drawn<'_>]) -> String {
         chart.add(component.node());
         for import in component.imports {
             let to = (Shape::Rectangle, import.component.as_str());
-            chart.connect(component.node(), Line::Dotted, &import.interface, to);
+            let line = if import.link == LinkKind::Isolated { Line::Dotted } else { Line::Thick };
+            chart.connect(component.node(), line, &import.interface, to);
         }
     }
-    for component in components {
+    for component in components.iter().filter(|component| !is_only_composed(component.report.name(), components, &calls)) {
         grants::flags().for_each(|flag| draw_grants(&mut chart, component, &flag, &calls));
         for service in parts.services.iter().filter(|service| component.report.uses(service.name)) {
             for flag in &service.flags {
@@ -61,6 +63,14 @@ pub(crate) fn draw(parts: &Parts<'_>, components: &[Drawn<'_>]) -> String {
         }
     }
     chart.finish()
+}
+
+/// Returns whether only composed links reach the component `name`: it has no stores and grants of its own.
+fn is_only_composed(name: &str, components: &[Drawn<'_>], calls: &[AppEdge]) -> bool {
+    let imports = components.iter().flat_map(|component| component.imports);
+    let mut links = imports.filter(|import| import.component == name).map(|import| &import.link).peekable();
+    let is_composed = links.peek().is_some() && links.all(|link| *link != LinkKind::Isolated);
+    is_composed && !calls.iter().any(|edge| edge.to == name)
 }
 
 /// Returns the ways of calls that the triggers know.

@@ -31,6 +31,8 @@ pub(crate) enum Line {
     Arrow,
     /// A dotted arrow.
     Dotted,
+    /// A thick arrow.
+    Thick,
     /// A line without a head.
     Plain,
 }
@@ -77,6 +79,7 @@ impl Flowchart {
         let line = match line {
             Line::Arrow => "-->",
             Line::Dotted => "-.->",
+            Line::Thick => "==>",
             Line::Plain => "---",
         };
         let label = if label.is_empty() { String::new() } else { format!("|\"{}\"|", escape(label)) };

@@ -1,6 +1,6 @@
 //! A generated app: its manifest, and which components a request reaches.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -101,14 +101,6 @@ impl Grant {
 impl App {
     /// Removes what the runtime refuses: a component that is not reached, and a circle through middleware.
     fn repair(&mut self) {
-        for target in 0..COMPONENTS {
-            let by = |grants: &[Grant]| grants.iter().any(|grant| grant.target.is_none_or(|granted| granted == target));
-            let others = self.components.iter().enumerate().filter(|(index, _)| *index != target);
-            let called =
-                others.map(|(_, other)| &other.grants).chain(self.middleware.iter().map(|other| &other.grants));
-            let called = called.into_iter().any(|grants| by(grants));
-            self.components[target].private &= called;
-        }
         for middleware in &mut self.middleware {
             middleware.fetch = middleware.fetch.filter(|fetch| self.components[*fetch].middleware.is_empty());
         }
@@ -121,6 +113,27 @@ impl App {
                     middleware.fetch = middleware.fetch.filter(|fetch| *fetch != index);
                 }
             }
+        }
+        while let Some(unreached) = self.unreached() {
+            self.components[unreached].private = false;
+        }
+    }
+
+    /// Returns a component that no request can reach from a route, through middleware and grants.
+    fn unreached(&self) -> Option<usize> {
+        let mut reached: BTreeSet<usize> = self.entries().collect();
+        loop {
+            let grants = reached.iter().map(|index| &self.components[*index]).flat_map(|component| {
+                let middleware = component.middleware.iter().flat_map(|index| &self.middleware[*index].grants);
+                component.grants.iter().chain(middleware)
+            });
+            let next = (0..COMPONENTS).find(|index| {
+                !reached.contains(index) && grants.clone().any(|grant| grant.target.is_none_or(|target| target == *index))
+            });
+            match next {
+                Some(index) => reached.insert(index),
+                None => return (0..COMPONENTS).find(|index| !reached.contains(index)),
+            };
         }
     }
 

@@ -23,6 +23,10 @@ use crate::sockets::SocketGrants;
 const IDLE_INSTANCES: usize = 256;
 const MIN_IDLE: usize = 8;
 const MAX_IDLE: usize = 64;
+/// Depths for chains that become longer by a reload, and the maximum number of requests up to which there are any: pools of
+/// more instances leave too little address space to others.
+const SPARE_DEPTHS: usize = 2;
+const MAX_REQUESTS_WITH_SPARE: usize = 1024;
 
 /// Loads, checks and links all components of `app`. Those of `previous` that have the same code and links are not made anew.
 ///
@@ -69,7 +73,8 @@ fn share(
     (process, depth, reserved): (&Limits, usize, usize),
     settings: &Settings,
 ) -> anyhow::Result<PlannedApp> {
-    let admission = AppAdmission::new(process, depth, reserved);
+    let spare = if process.requests <= MAX_REQUESTS_WITH_SPARE { SPARE_DEPTHS } else { 0 };
+    let admission = AppAdmission::new(process, depth.saturating_add(spare), reserved);
     let idle = idle_instances(app);
     // Some more components find room in the pools.
     let instances = admission.calls().saturating_add(idle.saturating_mul(rounded_count(app)));

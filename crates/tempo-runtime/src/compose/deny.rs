@@ -1,9 +1,10 @@
 //! `deny_adapter`: a component that exports the interfaces which a composed dependency must not reach.
 //!
 //! The types of the interfaces are those that the dependency imports. A function whose result is a `result` returns an error, and
-//! all others trap, but those that a program calls at its start: its environment and its directories are empty. The adapter
-//! imports types only, so it can reach nothing either.
+//! all others trap, but those that a program calls at its start: its environment and its directories are empty. Each function
+//! drops the handles that it is given. The adapter imports types only, so it can reach nothing either.
 
+mod handles;
 mod module;
 #[cfg(test)]
 mod tests;

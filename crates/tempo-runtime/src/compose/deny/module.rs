@@ -1,12 +1,14 @@
 //! The core module of a deny adapter.
 
 use wasm_encoder::{
-    CodeSection, ConstExpr, DataSection, ExportKind, ExportSection, Function, FunctionSection, GlobalSection,
-    GlobalType, MemorySection, MemoryType, Module, NameMap, NameSection, TypeSection, ValType,
+    CodeSection, ConstExpr, DataSection, EntityType, ExportKind, ExportSection, Function, FunctionSection,
+    GlobalSection, GlobalType, ImportSection, MemorySection, MemoryType, Module, NameMap, NameSection, TypeSection,
+    ValType,
 };
 use wit_parser::abi::{AbiVariant, WasmSignature, WasmType};
 use wit_parser::{LiftLowerAbi, ManglingAndAbi, Resolve, WasmExport, WasmExportKind, WorldItem, WorldKey};
 
+use super::handles::{DropCode, Drops};
 use super::value::Values;
 
 /// The name of the module in backtraces, by which `tempo_core::describe` recognizes a denial.
@@ -35,26 +37,28 @@ enum Answer {
 pub(super) struct DenyModule<'a> {
     resolve: &'a Resolve,
     values: Values<'a>,
-    types: TypeSection,
-    functions: FunctionSection,
-    exports: ExportSection,
-    answers: Vec<(WasmSignature, Answer)>,
-    names: NameMap,
+    drops: Drops<'a>,
+    functions: Vec<DeniedFunction>,
+}
+
+/// A function of the module.
+struct DeniedFunction {
+    /// The name of its export.
+    export: String,
+    /// The name in backtraces.
+    name: String,
+    signature: WasmSignature,
+    arguments: DropCode,
+    answer: Answer,
 }
 
 impl<'a> DenyModule<'a> {
     /// Encodes the module for the world `world` of `resolve`.
     pub(super) fn encode(resolve: &'a Resolve, world: wit_parser::WorldId) -> Option<Vec<u8>> {
-        let mut module = Self {
-            resolve,
-            values: Values::new(resolve, DATA),
-            types: TypeSection::new(),
-            functions: FunctionSection::new(),
-            exports: ExportSection::new(),
-            answers: Vec::new(),
-            names: NameMap::new(),
-        };
-        for (key, item) in &resolve.worlds.get(world)?.exports {
+        let world = resolve.worlds.get(world)?;
+        let (values, drops) = (Values::new(resolve, DATA), Drops::new(resolve, world));
+        let mut module = Self { resolve, values, drops, functions: Vec::new() };
+        for (key, item) in &world.exports {
             if let WorldItem::Interface { id, .. } = item {
                 for function in resolve.interfaces.get(*id)?.functions.values() {
                     module.add(key, function)?;
@@ -77,63 +81,75 @@ impl<'a> DenyModule<'a> {
             Some(ty) if self.values.result(ty).is_some_and(|result| result == (None, None)) => Answer::Discriminant(1),
             _ => Answer::Trap,
         };
-        let index = u32::try_from(self.answers.len()).ok()?;
         let kind = WasmExportKind::Normal;
         let export = WasmExport::Func { interface: Some(key), func: function, kind };
-        self.exports.export(&self.resolve.wasm_export_name(ABI, export), ExportKind::Func, index);
-        self.types.ty().function(signature.params.iter().map(value_type), signature.results.iter().map(value_type));
-        self.functions.function(index);
-        self.names.append(index, &format!("{interface}.{}", function.name));
-        self.answers.push((signature, answer));
+        self.functions.push(DeniedFunction {
+            export: self.resolve.wasm_export_name(ABI, export),
+            name: format!("{interface}.{}", function.name),
+            arguments: self.drops.arguments(key, function, &signature)?,
+            signature,
+            answer,
+        });
         Some(())
     }
 
-    fn finish(mut self) -> Option<Vec<u8>> {
-        let realloc = u32::try_from(self.answers.len()).ok()?;
+    fn finish(self) -> Option<Vec<u8>> {
         let heap = DATA.checked_add(self.values.data().len())?.next_multiple_of(16);
         let pages = u64::try_from(heap.div_ceil(PAGE_BYTES)).ok()?;
         let heap = i32::try_from(heap).ok()?;
-        self.types.ty().function([ValType::I32; 4], [ValType::I32]);
-        self.functions.function(realloc);
-        self.names.append(realloc, "realloc");
-        self.exports.export(&self.resolve.wasm_export_name(ABI, WasmExport::Realloc), ExportKind::Func, realloc);
-        self.exports.export(&self.resolve.wasm_export_name(ABI, WasmExport::Memory), ExportKind::Memory, 0);
-        let mut memories = MemorySection::new();
-        memories.memory(MemoryType {
-            minimum: pages,
-            maximum: None,
-            memory64: false,
-            shared: false,
-            page_size_log2: None,
-        });
-        let mut globals = GlobalSection::new();
+        let (mut types, mut imports) = (TypeSection::new(), ImportSection::new());
+        types.ty().function([ValType::I32; 4], [ValType::I32]);
+        types.ty().function([ValType::I32], []);
+        for (module, name) in self.drops.imports() {
+            imports.import(module, name, EntityType::Function(1));
+        }
+        let (mut functions, mut exports, mut code) = (FunctionSection::new(), ExportSection::new(), CodeSection::new());
+        let (mut names, mut index) = (NameMap::new(), imports.len());
+        functions.function(0);
+        names.append(index, "realloc");
+        exports.export(&self.resolve.wasm_export_name(ABI, WasmExport::Realloc), ExportKind::Func, index);
+        code.function(&allocator());
+        for function in &self.functions {
+            index = index.checked_add(1)?;
+            let signature = &function.signature;
+            functions.function(types.len());
+            types.ty().function(signature.params.iter().map(value_type), signature.results.iter().map(value_type));
+            names.append(index, &function.name);
+            exports.export(&function.export, ExportKind::Func, index);
+            code.function(&body(function, heap)?);
+        }
+        exports.export(&self.resolve.wasm_export_name(ABI, WasmExport::Memory), ExportKind::Memory, 0);
+        let (mut memories, mut globals, mut data) = (MemorySection::new(), GlobalSection::new(), DataSection::new());
+        let memory64 = false;
+        memories.memory(MemoryType { minimum: pages, maximum: None, memory64, shared: false, page_size_log2: None });
         let next = GlobalType { val_type: ValType::I32, mutable: true, shared: false };
         globals.global(next, &ConstExpr::i32_const(heap));
-        let mut code = CodeSection::new();
-        for (_, answer) in &self.answers {
-            code.function(&body(answer, heap)?);
-        }
-        code.function(&allocator());
-        let mut data = DataSection::new();
         data.active(0, &ConstExpr::i32_const(i32::try_from(DATA).ok()?), self.values.data().iter().copied());
-        let mut names = NameSection::new();
-        names.module(MODULE);
-        names.functions(&self.names);
         let mut module = Module::new();
-        module.section(&self.types).section(&self.functions).section(&memories).section(&globals);
-        module.section(&self.exports).section(&code).section(&data).section(&names);
+        module.section(&types).section(&imports).section(&functions).section(&memories).section(&globals);
+        module.section(&exports).section(&code).section(&data).section(&backtrace_names(&names));
         Some(module.finish())
     }
 }
 
-/// Returns the body of a function that gives `answer`, and frees its arguments: nothing reads them.
-fn body(answer: &Answer, heap: i32) -> Option<Function> {
-    let mut function = Function::new([]);
+fn backtrace_names(functions: &NameMap) -> NameSection {
+    let mut names = NameSection::new();
+    names.module(MODULE);
+    names.functions(functions);
+    names
+}
+
+/// Returns the body of a function that drops the handles among its arguments, frees their memory, and gives its answer.
+fn body(denied: &DeniedFunction, heap: i32) -> Option<Function> {
+    let mut function = Function::new([(denied.arguments.locals, ValType::I32)]);
+    denied.arguments.instructions.iter().for_each(|instruction| {
+        function.instruction(instruction);
+    });
     let mut code = function.instructions();
     code.i32_const(heap).global_set(NEXT);
-    match answer {
-        Answer::At(address) => code.i32_const(i32::try_from(*address).ok()?),
-        Answer::Discriminant(discriminant) => code.i32_const(*discriminant),
+    match denied.answer {
+        Answer::At(address) => code.i32_const(i32::try_from(address).ok()?),
+        Answer::Discriminant(discriminant) => code.i32_const(discriminant),
         Answer::Trap => code.unreachable(),
     };
     code.end();
@@ -163,7 +179,8 @@ fn allocator() -> Function {
     function
 }
 
-fn value_type(ty: &WasmType) -> ValType {
+/// Returns the type of a core value in the ABI.
+pub(super) fn value_type(ty: &WasmType) -> ValType {
     match ty {
         WasmType::I32 | WasmType::Pointer | WasmType::Length => ValType::I32,
         WasmType::I64 | WasmType::PointerOrI64 => ValType::I64,

@@ -35,7 +35,8 @@ interface clock {
 world guest { import shared; import clock; }
 "#;
 
-fn world(wit: &str, name: &str) -> ComponentWorld {
+/// Returns the world `name` of the package `wit`.
+pub(super) fn world(wit: &str, name: &str) -> ComponentWorld {
     let mut resolve = Resolve::default();
     let package = resolve.push_str("test.wit", wit).unwrap();
     let world = resolve.select_world(&[package], Some(name)).unwrap();

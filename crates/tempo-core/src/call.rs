@@ -13,6 +13,7 @@ use tokio::time::Sleep;
 
 use crate::admission::PermitSlot;
 use crate::instruments::CallInstruments;
+use crate::placement::Placement;
 use crate::retirement::{EndOfCalls, Retirement};
 use crate::{CpuMeter, Interrupted, Permit};
 
@@ -71,6 +72,8 @@ pub(crate) struct CallEnvironment {
     pub(crate) instruments: Option<Arc<CallInstruments>>,
     /// Whether the component is replaced.
     pub(crate) retirement: Arc<Retirement>,
+    /// Where calls begin. `None` if no other component has calls in the process.
+    pub(crate) placement: Option<Placement>,
 }
 
 /// What a waiting call waits for besides its guest.
@@ -80,6 +83,8 @@ struct CallTimer {
 }
 
 enum Stage<R> {
+    /// Begins in the background when it is first polled.
+    Deferred(Work<R>),
     Here(Work<R>),
     Background(oneshot::Receiver<R>),
 }
@@ -91,13 +96,15 @@ impl<R: Send + 'static> Call<R> {
         environment: Arc<CallEnvironment>,
         deadline: Instant,
     ) -> Self {
-        let stage = Stage::Here(Work { future, meter: meter.clone(), context: None });
+        let work = Work { future, meter: meter.clone(), context: None };
+        let deferred = environment.placement.as_ref().is_some_and(Placement::begins_in_background);
+        let stage = if deferred { Stage::Deferred(work) } else { Stage::Here(work) };
         Self { stage, meter, permit, environment, deadline, limit: Interrupted::Deadline, timer: None }
     }
 
     /// Runs the call with `context` as the current one.
     pub(crate) fn with_context(mut self, context: Option<Arc<CallContext>>) -> Self {
-        if let Stage::Here(work) = &mut self.stage {
+        if let Stage::Here(work) | Stage::Deferred(work) = &mut self.stage {
             work.context = context;
         }
         self
@@ -128,16 +135,25 @@ impl<R: Send + 'static> Call<R> {
                 return Poll::Ready(Ok(result));
             }
             if self.meter.is_busy() {
-                let (result, receiver) = oneshot::channel();
-                if let Stage::Here(work) = std::mem::replace(&mut self.stage, Stage::Background(receiver)) {
-                    (self.environment.background)(Box::pin(BackgroundCall { work, result: Some(result) }));
-                }
+                self.computed_long();
+                self.move_to_background();
             }
+        } else if let Stage::Deferred(_) = &self.stage {
+            self.move_to_background();
         }
         match &mut self.stage {
             // The channel closes when the background runtime shuts down.
             Stage::Background(receiver) => Pin::new(receiver).poll(cx).map_err(|_| Interrupted::Deadline),
-            Stage::Here(_) => Poll::Pending,
+            Stage::Here(_) | Stage::Deferred(_) => Poll::Pending,
+        }
+    }
+
+    fn move_to_background(&mut self) {
+        let (result, receiver) = oneshot::channel();
+        if let Stage::Here(work) | Stage::Deferred(work) =
+            std::mem::replace(&mut self.stage, Stage::Background(receiver))
+        {
+            (self.environment.background)(Box::pin(BackgroundCall { work, result: Some(result) }));
         }
     }
 
@@ -181,8 +197,20 @@ impl<R> fmt::Debug for Call<R> {
     }
 }
 
+impl<R> Call<R> {
+    /// Records that the call has computed for a whole tick.
+    fn computed_long(&self) {
+        if let Some(placement) = &self.environment.placement {
+            placement.computed_long();
+        }
+    }
+}
+
 impl<R> Drop for Call<R> {
     fn drop(&mut self) {
+        if self.meter.is_busy() {
+            self.computed_long();
+        }
         if let Some(instruments) = &self.environment.instruments {
             instruments.cpu_time.add(self.meter.spent().as_secs_f64());
         }
@@ -231,8 +259,13 @@ mod tests {
             work.await
         };
         let permit = PermitSlot::new(Admission::new(&Limits::default(), Telemetry::off()).try_enter().unwrap());
-        let environment =
-            CallEnvironment { background, telemetry: Telemetry::off(), instruments: None, retirement: Arc::default() };
+        let environment = CallEnvironment {
+            background,
+            telemetry: Telemetry::off(),
+            instruments: None,
+            retirement: Arc::default(),
+            placement: None,
+        };
         Call::new(Box::pin(work), (meter, permit), Arc::new(environment), deadline_after(Duration::from_millis(50)))
     }
 

@@ -28,6 +28,7 @@ mod log_text;
 mod memory;
 mod meter;
 mod open_files;
+mod placement;
 mod report_once;
 mod resolver;
 mod retirement;

@@ -12,6 +12,7 @@ mod config;
 mod connection;
 mod edges;
 mod exchange;
+mod fair_queue;
 mod fields;
 mod flow;
 mod guest;

@@ -1,7 +1,6 @@
 //! The task that calls a component for another one.
 
 use std::future::poll_fn;
-use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -27,10 +26,10 @@ pub(super) async fn answer(
 ) {
     let scheme = request.uri().scheme().cloned().unwrap_or(Scheme::HTTP);
     let (context, mut span) = begin_span(&worker.metrics, &scheme, &mut request);
-    let source = RequestSource { scheme, depth, next };
+    let source = RequestSource { scheme, depth, next, queue: None };
     let answered = tokio::select! {
         biased;
-        answered = pin!(handle(worker, source, context, request)) => answered,
+        answered = Box::pin(handle(worker, source, context, request)) => answered,
         () = head.closed() => return,
     };
     let refusal = answered.as_ref().err().copied();

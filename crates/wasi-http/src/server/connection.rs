@@ -22,6 +22,7 @@ use super::activity::{Activity, ActivityTransport, ConnectionStatus, InFlight};
 use super::backlog::Backlog;
 use super::body::{Body, Content};
 use super::config::Config;
+use super::fair_queue::FairQueue;
 use super::fields;
 use super::flow::Flow;
 use super::half_close::HalfClose;
@@ -48,6 +49,7 @@ pub(crate) enum ServerPhase {
 /// Serves the connections of one thread.
 pub(crate) struct Server {
     pub(crate) served: CurrentlyServed,
+    pub(crate) fair_queue: Arc<FairQueue>,
     pub(crate) backlog: Arc<Backlog>,
     pub(crate) health: Health,
     pub(crate) phase: watch::Receiver<ServerPhase>,
@@ -186,7 +188,8 @@ async fn answer(connection: &Connection, in_flight: InFlight, mut request: Reque
     } else {
         match selected {
             Ok((worker, next)) => {
-                pin!(request::handle(worker.clone(), Source::client(scheme, next), context, request)).await
+                let queue = served.workers.has_several().then(|| server.fair_queue.clone());
+                pin!(request::handle(worker.clone(), Source::client(scheme, next, queue), context, request)).await
             }
             Err(refusal) => Err(refusal),
         }

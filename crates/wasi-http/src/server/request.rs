@@ -16,6 +16,7 @@ use super::bodiless;
 use super::body::Content;
 use super::body_fault::BrokenOff;
 use super::exchange::{Exchange, refuse};
+use super::fair_queue::FairQueue;
 use super::guest::{HandlerCall, end_pair};
 use super::reply::Refusal;
 use super::upload;
@@ -37,12 +38,14 @@ pub(crate) struct Source {
     pub(crate) depth: usize,
     /// The components that it is passed on to.
     pub(crate) next: Option<Handlers>,
+    /// Where it waits for its turn: none if no other component gets requests, or if the component that sent it has had a turn.
+    pub(crate) queue: Option<Arc<FairQueue>>,
 }
 
 impl Source {
     /// A client of the server, whose request is passed on to `next`.
-    pub(crate) fn client(scheme: &Scheme, next: Option<Handlers>) -> Self {
-        Self { scheme: scheme.clone(), depth: 0, next }
+    pub(crate) fn client(scheme: &Scheme, next: Option<Handlers>, queue: Option<Arc<FairQueue>>) -> Self {
+        Self { scheme: scheme.clone(), depth: 0, next, queue }
     }
 }
 
@@ -73,6 +76,9 @@ where
     let failed = |error: CallError| refuse(instances, context.as_ref(), &error);
     let permit = instances.workload().admission().enter_at(source.depth).await;
     let permit = permit.map_err(|overloaded| failed(overloaded.into()))?;
+    if let Some(queue) = &source.queue {
+        queue.enter(worker.flow_id()).await;
+    }
     let (exchange_end, end) = end_pair();
     let (to_head, version) = (head.method == Method::HEAD, head.version);
     let Source { depth, next, .. } = source;

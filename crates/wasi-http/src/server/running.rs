@@ -76,6 +76,7 @@ impl RunningServer {
         for index in 0..config.threads {
             let server = Arc::new(Server {
                 served: CurrentlyServed::new(components.served(None)?),
+                fair_queue: Arc::default(),
                 backlog: backlog.clone(),
                 health: health.clone(),
                 phase: phases.clone(),

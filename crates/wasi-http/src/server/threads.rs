@@ -50,10 +50,15 @@ impl ServingThread {
             enter_serving_thread(index);
             runtime.block_on(async move {
                 let maintain = tokio::spawn(maintain(server.clone(), heartbeat));
+                let turns = tokio::spawn({
+                    let queue = server.fair_queue.clone();
+                    async move { queue.run().await }
+                });
                 while let Some(connection) = accepted.recv().await {
                     tokio::spawn(serve(server.clone(), connection, counter.clone()));
                 }
                 maintain.abort();
+                turns.abort();
             });
             // Ends the connections.
             drop(runtime);
@@ -99,5 +104,6 @@ async fn maintain(server: Arc<Server>, heartbeat: Heartbeat) {
         interval.tick().await;
         heartbeat.beat();
         server.served.maintain();
+        server.fair_queue.maintain();
     }
 }

@@ -6,6 +6,7 @@ use tempo_core::{Instances, Workload};
 
 use super::body::Stream;
 use super::config::Config;
+use super::fair_queue::FlowId;
 use super::guest::Handler;
 use super::metrics::RequestMetrics;
 
@@ -39,6 +40,11 @@ impl Worker {
         }
         let (instances, metrics) = (worker.instances.clone(), worker.metrics.clone());
         Arc::new(Self { instances, config, metrics, max_body, streams: Mutex::default() })
+    }
+
+    /// Identifies the component on its thread, with any settings.
+    pub(crate) fn flow_id(&self) -> FlowId {
+        Arc::as_ptr(&self.instances).addr()
     }
 
     /// Returns the component.

@@ -92,6 +92,11 @@ impl Workers {
         self.routes.components.get(name).map(|(_, handlers)| handlers)
     }
 
+    /// Returns whether there is more than one component.
+    pub(crate) fn has_several(&self) -> bool {
+        self.all.len() > 1
+    }
+
     /// Returns all components.
     pub(crate) fn all(&self) -> &[Arc<Worker>] {
         &self.all

@@ -1,0 +1,201 @@
+//! Fair queueing on a serving thread: the components of an app begin their requests in turns.
+//!
+//! A thread handles what is ready in the order of arrival. A component that gets many requests at once would delay each request of
+//! the others by all of its own. While several components get requests, each of them begins at most [`REQUESTS_A_TURN`] in a turn,
+//! and a turn ends when the thread has polled for events: a request waits for one turn of the others. The requests of one component
+//! begin one after the other, which finds its code in the caches.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Notify, oneshot};
+use tokio::task::yield_now;
+
+/// Maximum number of requests of one component that begin in a turn, while others get requests too.
+const REQUESTS_A_TURN: usize = 4;
+
+/// Identifies a component on its serving thread.
+pub(crate) type FlowId = usize;
+
+/// The requests of one serving thread that wait for their turn.
+#[derive(Debug, Default)]
+pub(crate) struct FairQueue {
+    turns: Mutex<Turns>,
+    /// Wakes the task that begins turns.
+    begun: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Turns {
+    flows: BTreeMap<FlowId, Flow>,
+    /// Whether a request began in this turn.
+    begun: bool,
+}
+
+/// The requests of one component.
+#[derive(Debug, Default)]
+struct Flow {
+    /// Those that wait. The caller has a permit for each, which bounds their number.
+    waiting: VecDeque<oneshot::Sender<()>>,
+    /// Whether requests arrived since the last [`FairQueue::maintain`].
+    active: bool,
+}
+
+/// When a request begins.
+#[derive(Debug)]
+enum Turn {
+    /// Now: no other component gets requests.
+    Alone,
+    /// Now, as the first one of a turn.
+    First,
+    /// When the receiver resolves.
+    Later(oneshot::Receiver<()>),
+}
+
+impl FairQueue {
+    /// Waits for the turn of a request of the component `id`.
+    pub(crate) async fn enter(&self, id: FlowId) {
+        let turn = self.lock().turn(id);
+        match turn {
+            Turn::Alone => {}
+            Turn::First => self.begun.notify_one(),
+            // The sender is dropped with the queue.
+            Turn::Later(turn) => turn.await.unwrap_or_default(),
+        }
+    }
+
+    /// Begins turns, until the future is dropped.
+    pub(crate) async fn run(&self) {
+        loop {
+            self.begun.notified().await;
+            // Resumes after the thread has polled for events.
+            yield_now().await;
+            while self.lock().next() {
+                yield_now().await;
+            }
+        }
+    }
+
+    /// Forgets components that get no requests. To be called periodically.
+    pub(crate) fn maintain(&self) {
+        self.lock().flows.retain(|_, flow| std::mem::take(&mut flow.active) || !flow.waiting.is_empty());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Turns> {
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Turns {
+    /// Returns the turn of a request of the component `id`.
+    fn turn(&mut self, id: FlowId) -> Turn {
+        let others = self.flows.len() > usize::from(self.flows.contains_key(&id));
+        let flow = self.flows.entry(id).or_default();
+        flow.active = true;
+        if !others {
+            return Turn::Alone;
+        }
+        if !std::mem::replace(&mut self.begun, true) {
+            return Turn::First;
+        }
+        let (sender, turn) = oneshot::channel();
+        flow.waiting.push_back(sender);
+        Turn::Later(turn)
+    }
+
+    /// Begins the next turn: those components first of which the fewest requests wait. Returns whether a request began.
+    fn next(&mut self) -> bool {
+        let mut flows: Vec<&mut Flow> = self.flows.values_mut().filter(|flow| !flow.waiting.is_empty()).collect();
+        flows.sort_unstable_by_key(|flow| flow.waiting.len());
+        self.begun = flows.into_iter().fold(false, |begun, flow| flow.begin() || begun);
+        self.begun
+    }
+}
+
+impl Flow {
+    /// Begins the next requests. Returns whether there was one.
+    fn begin(&mut self) -> bool {
+        let mut begun = 0_usize;
+        while begun < REQUESTS_A_TURN
+            && let Some(turn) = self.waiting.pop_front()
+        {
+            // A request whose client is gone has no turn.
+            if turn.send(()).is_ok() {
+                begun = begun.saturating_add(1);
+            }
+        }
+        begun > 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use futures::FutureExt as _;
+    use futures::future::join_all;
+
+    use super::*;
+
+    fn waiting(turns: &mut Turns, id: FlowId, count: usize) -> Vec<oneshot::Receiver<()>> {
+        let later = |turn| match turn {
+            Turn::Later(turn) => Some(turn),
+            Turn::Alone | Turn::First => None,
+        };
+        (0..count).filter_map(|_| later(turns.turn(id))).collect()
+    }
+
+    fn begun(waiting: &mut [oneshot::Receiver<()>]) -> usize {
+        waiting.iter_mut().filter_map(|turn| turn.now_or_never()).count()
+    }
+
+    #[test]
+    fn a_component_alone_does_not_wait() {
+        assert!(waiting(&mut Turns::default(), 1, 100).is_empty());
+    }
+
+    #[test]
+    fn each_component_begins_some_requests_a_turn() {
+        let mut turns = Turns::default();
+        assert!(waiting(&mut turns, 1, 1).is_empty());
+        let mut many = waiting(&mut turns, 2, 10);
+        assert_eq!(many.len(), 9, "the first one of a turn begins at once");
+        let mut few = waiting(&mut turns, 1, 2);
+        // A client goes away.
+        many.remove(0);
+        assert!(turns.next());
+        assert_eq!((begun(&mut many), begun(&mut few)), (REQUESTS_A_TURN, 2));
+        assert!(turns.next());
+        assert!(!turns.next());
+        assert!(matches!(turns.turn(1), Turn::First));
+    }
+
+    #[test]
+    fn a_component_that_gets_no_requests_is_forgotten() {
+        let queue = FairQueue::default();
+        let mut turns = |id| waiting(&mut queue.lock(), id, 2).len();
+        assert_eq!((turns(1), turns(2)), (0, 1));
+        queue.lock().next();
+        queue.maintain();
+        queue.maintain();
+        assert_eq!(waiting(&mut queue.lock(), 1, 100).len(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_request_waits_for_one_turn_of_another_component() {
+        let (queue, order) = (FairQueue::default(), RefCell::new(Vec::new()));
+        let request = async |id| {
+            queue.enter(id).await;
+            order.borrow_mut().push(id);
+        };
+        request(1).await;
+        let many = join_all((0..100).map(|_| request(2)));
+        let requests = async { tokio::join!(many, request(3)) };
+        tokio::select! {
+            _ = requests => {}
+            () = queue.run() => unreachable!("it runs until it is dropped"),
+        }
+        let position = order.borrow().iter().position(|id| *id == 3);
+        assert_eq!((order.borrow().len(), position), (102, Some(2)));
+    }
+}

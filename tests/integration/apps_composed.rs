@@ -78,7 +78,8 @@ fn a_denial_is_the_error_of_its_interface() {
 /// A denied call drops the request that it is given: the guest's task would wait for it.
 #[test]
 fn a_denied_call_holds_no_permit() {
-    let server = app(&composed("", "max-requests = 1\nqueue-timeout = \"4s\"\nafter-response-timeout = \"1m\"")).serve();
+    let server =
+        app(&composed("", "max-requests = 1\nqueue-timeout = \"4s\"\nafter-response-timeout = \"1m\"")).serve();
     for _ in 0..3 {
         let (status, text) = answer(&server, "/attempt/http?http://hello.tempo.internal/");
         assert_eq!(status, 403, "{text}");

@@ -193,9 +193,8 @@ fn longer_chains_leave_other_components_as_they_are() {
     for name in ["hello", "config-only", "middleware-pass"] {
         folder.write(&format!("{name}.wasm"), wasm(name, 0));
     }
-    let middleware = |name: &str, lines: &str| {
-        format!("[component.{name}]\nsource = \"middleware-pass.wasm\"\n{lines}")
-    };
+    let middleware =
+        |name: &str, lines: &str| format!("[component.{name}]\nsource = \"middleware-pass.wasm\"\n{lines}");
     let text = |lines: &str| {
         format!(
             "name = \"app\"\n[component.a]\nsource = \"hello.wasm\"\nroute = \"/hello\"\n\
@@ -207,7 +206,10 @@ fn longer_chains_leave_other_components_as_they_are() {
     let clients = Clients::start(&server, 2, "/A");
     folder.write("tempo.toml", text(&format!("middleware = [\"m\"]\n{}", middleware("m", ""))));
     replaced(&server, "b, m");
-    folder.write("tempo.toml", text(&format!("middleware = [\"m\", \"n\"]\n{}{}", middleware("m", ""), middleware("n", ""))));
+    folder.write(
+        "tempo.toml",
+        text(&format!("middleware = [\"m\", \"n\"]\n{}{}", middleware("m", ""), middleware("n", ""))),
+    );
     replaced(&server, "b, n");
     assert!(clients.stop() > 0);
 }

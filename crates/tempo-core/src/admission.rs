@@ -120,9 +120,15 @@ impl Admission {
     ///
     /// As [`enter`](Self::enter); also if the app has no permits of this depth.
     pub async fn enter_at(&self, depth: usize) -> Result<Permit, Overloaded> {
-        if let Some(permit) = self.try_enter_at(depth) {
-            return Ok(permit);
+        match self.try_enter_at(depth) {
+            Some(permit) => Ok(permit),
+            // On the heap: the future of a call that finds a permit stays small.
+            None => Box::pin(self.wait_at(depth)).await,
         }
+    }
+
+    /// Waits for a permit, unless the queue is full.
+    async fn wait_at(&self, depth: usize) -> Result<Permit, Overloaded> {
         let overloaded = |limit| self.overloaded(Overloaded::Calls, limit);
         let _waiting = self.queue.try_acquire().map_err(|_| overloaded("max-queued-requests"))?;
         let _counted = GaugeGuard::new(self.instruments.as_ref().map(|instruments| &instruments.calls_waiting));

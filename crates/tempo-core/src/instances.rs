@@ -139,7 +139,9 @@ impl<E: Export> Instances<E> {
     ) -> Result<ExportCall<E>, CallError> {
         let target = self.idle.acquire(&self.workload, permit).map_err(CallError::Store)?;
         let (meter, permit) = (target.meter(), target.permit());
-        Ok(self.workload.call((meter, permit), deadline, context, self.clone().call(target, request)))
+        // Boxed here: each function that it is passed through would copy it.
+        let work = Box::pin(self.clone().call(target, request));
+        Ok(self.workload.call((meter, permit), deadline, context, work))
     }
 
     async fn call(self: Arc<Self>, target: CallTarget<E::Guest>, request: E::Request) -> wasmtime::Result<Returned<E>> {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,7 @@ use crate::call::{CallEnvironment, deadline_after};
 use crate::instance::MeteredStore;
 use crate::instruments::CallInstruments;
 use crate::meter::Tick;
+use crate::placement::Placement;
 use crate::{Admission, AppAdmission, BackgroundSpawner, Call, CpuMeter, Interrupted, Limits, Retired, StoreData};
 
 type StoreDataFactory = Box<dyn Fn() -> wasmtime::Result<StoreData> + Send + Sync>;
@@ -128,6 +130,7 @@ impl WorkloadBuilder {
             telemetry: self.telemetry.clone(),
             instruments: self.telemetry.instruments(),
             retirement: Arc::default(),
+            placement: self.app.as_ref().map(|_| Placement::default()),
         });
         Workload { inner: Arc::new(Inner { builder: self, admission, max_idle, idle_slots, environment }) }
     }
@@ -363,9 +366,9 @@ impl Workload {
         (meter, permit): (Arc<CpuMeter>, PermitSlot),
         deadline: Instant,
         context: Option<Arc<CallContext>>,
-        work: impl Future<Output = R> + Send + 'static,
+        work: Pin<Box<dyn Future<Output = R> + Send>>,
     ) -> Call<R> {
-        Call::new(Box::pin(work), (meter, permit), self.inner.environment.clone(), deadline).with_context(context)
+        Call::new(work, (meter, permit), self.inner.environment.clone(), deadline).with_context(context)
     }
 
     /// Returns whether an instance may serve another call: it must be well below its limits, so that the leftovers of one

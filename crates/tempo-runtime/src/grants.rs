@@ -85,7 +85,7 @@ impl Grants {
                 let message = format!("--dir: {} is not a directory", directory.host.display());
                 return Err(Error::new(ErrorKind::NotFound, message));
             }
-            own_files.check(&directory.host, directory.permissions == FsPerms::ReadWrite)?;
+            own_files.check(&directory.host, directory.permissions == FsPerms::ReadWrite, settings)?;
         }
         let component = match &io {
             Io::Log { component, .. } => Some(component.clone()),

@@ -51,7 +51,9 @@ pub(crate) fn draw(parts: &Parts<'_>, components: &[Drawn<'_>]) -> String {
             chart.connect(component.node(), line, &import.interface, to);
         }
     }
-    for component in components.iter().filter(|component| !is_only_composed(component.report.name(), components, &calls)) {
+    for component in
+        components.iter().filter(|component| !is_only_composed(component.report.name(), components, &calls))
+    {
         grants::flags().for_each(|flag| draw_grants(&mut chart, component, &flag, &calls));
         for service in parts.services.iter().filter(|service| component.report.uses(service.name)) {
             for flag in &service.flags {

@@ -18,7 +18,7 @@ use crate::deserialize::{Verified, deserialize};
 use crate::engine::{EngineOptions, PoolTooLarge, check_initial_sizes, engine};
 use crate::file_bytes::FileBytes;
 use crate::host_key::{self, HostKey};
-use crate::precompiled::{self, Header};
+use crate::precompiled::{self, Decoded, Header};
 use crate::registry::TriggerEntry;
 use crate::release_candidate;
 use crate::scan::{Shape, scan};
@@ -45,7 +45,7 @@ pub(crate) struct Loaded {
     pub notice: Option<String>,
 }
 
-/// The SHA-256 of a file.
+/// The SHA-256 of a file, or the tag of a precompiled file.
 pub(crate) type FileDigest = [u8; 32];
 
 /// A component that was loaded before, under these limits.
@@ -110,20 +110,31 @@ impl LoadOptions<'_> {
 /// The file cannot be read, is not a component, or is a precompiled file of another build, key or allocation.
 pub(crate) fn load(path: &Path, options: LoadOptions<'_>) -> anyhow::Result<Loaded> {
     let mut bytes = FileBytes::read(path)?;
-    let digest = file_digest(&bytes);
-    if let Some((previous, limits)) = options.previous
-        && previous.digest == digest
-        && same_engine_limits(limits, options.limits)
-    {
-        return Ok(previous.clone());
-    }
-    let compiled = if precompiled::is_precompiled(&bytes) {
-        load_precompiled(&bytes, options)
+    let same = |digest| {
+        let (previous, limits) = options.previous?;
+        (previous.digest == digest && same_engine_limits(limits, options.limits)).then(|| previous.clone())
+    };
+    let (digest, compiled) = if precompiled::is_precompiled(&bytes) {
+        let decoded = decode(&bytes, options.settings).map_err(|error| in_file(path, error.into()))?;
+        if let Some(same) = same(decoded.tag) {
+            return Ok(same);
+        }
+        (decoded.tag, load_precompiled(decoded, options))
     } else {
-        compile(&mut bytes, None, options)
+        let digest = file_digest(&bytes);
+        if let Some(same) = same(digest) {
+            return Ok(same);
+        }
+        (digest, compile(&mut bytes, None, options))
     };
     let Compiled { component, shape, allocation, target, notice } = compiled.map_err(|error| in_file(path, error))?;
     Ok(Loaded { name: name(path), digest, component, shape, allocation, target, notice })
+}
+
+/// Verifies a precompiled file.
+fn decode<'a>(bytes: &'a [u8], settings: &Settings) -> Result<Decoded<'a>, Error> {
+    let key = HostKey::load(&host_key::path(settings)?)?;
+    precompiled::decode(bytes, key.as_ref())
 }
 
 /// Returns the digest of a file's `bytes`.
@@ -280,9 +291,8 @@ fn cannot_compile(cause: &str) -> Error {
     Error::new(ErrorKind::BadComponent, format!("this component cannot be compiled: {cause}"))
 }
 
-fn load_precompiled(bytes: &[u8], options: LoadOptions<'_>) -> anyhow::Result<Compiled> {
-    let key = HostKey::load(&host_key::path(options.settings)?)?;
-    let (header, code) = precompiled::decode(bytes, key.as_ref())?;
+fn load_precompiled(decoded: Decoded<'_>, options: LoadOptions<'_>) -> anyhow::Result<Compiled> {
+    let Decoded { header, code, .. } = decoded;
     let Header { built_by, compatibility: expected, shape, allocation, target, .. } = header;
     allocation.check(Allocation::from_settings(options.settings)?)?;
     let engine = EngineOptions { target: target.as_deref(), ..options.engine(&shape, allocation) };

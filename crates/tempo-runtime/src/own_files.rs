@@ -31,25 +31,19 @@ struct OwnFile {
     never_writable: bool,
 }
 
-/// The host's own files for one component.
+/// The host's own files.
 pub(crate) struct OwnFiles<'a> {
     files: Vec<OwnFile>,
-    /// The value of `--allow-own-files`.
-    allowed: bool,
     notices: &'a Notices,
 }
 
 impl<'a> OwnFiles<'a> {
-    /// Returns the own files of the host of `components`, for the one with `settings`.
+    /// Returns the own files of the host of `components`.
     ///
     /// # Errors
     ///
     /// A setting cannot be parsed.
-    pub(crate) fn of(
-        settings: &Settings,
-        components: &[Arc<LinkedComponent>],
-        loaded: &'a LoadedSettings,
-    ) -> Result<Self, Error> {
+    pub(crate) fn of(components: &[Arc<LinkedComponent>], loaded: &'a LoadedSettings) -> Result<Self, Error> {
         let own = |description, path: &Path| OwnFile {
             description,
             path: path.to_owned(),
@@ -68,18 +62,19 @@ impl<'a> OwnFiles<'a> {
             // Stores may create it.
             files.push(OwnFile { exists: data.exists || component.has_stores(), ..data });
         }
-        Ok(Self { files, allowed: settings.require(&ALLOW_OWN_FILES)?, notices: &loaded.notices })
+        Ok(Self { files, notices: &loaded.notices })
     }
 
-    /// Checks a directory that is to be granted. Adds warnings for the host's own files in it.
+    /// Checks a directory that is to be granted by `settings`. Adds warnings for the host's own files in it.
     ///
     /// # Errors
     ///
     /// A guest could write a file that it must not.
-    pub(crate) fn check(&self, directory: &Path, writable: bool) -> Result<(), Error> {
+    pub(crate) fn check(&self, directory: &Path, writable: bool, settings: &Settings) -> Result<(), Error> {
+        let allowed: bool = settings.require(&ALLOW_OWN_FILES)?;
         let contained = || self.files.iter().filter(|own| contains(directory, &own.path));
         let here = directory.display();
-        if let Some(own) = contained().find(|own| writable && own.exists && (own.never_writable || !self.allowed)) {
+        if let Some(own) = contained().find(|own| writable && own.exists && (own.never_writable || !allowed)) {
             let (what, path) = (own.description, own.path.display());
             let hint = if own.never_writable { "" } else { ", or give --allow-own-files" };
             let message =
@@ -89,7 +84,7 @@ impl<'a> OwnFiles<'a> {
         for OwnFile { description, path, exists, .. } in contained() {
             let path = path.display();
             match (writable, exists) {
-                (true, false) if !self.allowed => {
+                (true, false) if !allowed => {
                     self.notices.add(format!("--dir {here}: the guest can create {description} ({path})"));
                 }
                 (false, true) => self.notices.add(format!("--dir {here}: the guest can read {description} ({path})")),

@@ -75,12 +75,23 @@ pub fn sign(mut file: Vec<u8>, key: &HostKey) -> Vec<u8> {
     file
 }
 
-/// Verifies the signature of a file, and splits the file into its header and machine code.
+/// A file whose signature is valid.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Decoded<'a> {
+    /// The header.
+    pub header: Header,
+    /// The machine code.
+    pub code: &'a [u8],
+    /// The tag, which stands for the whole file.
+    pub tag: [u8; TAG_BYTES],
+}
+
+/// Verifies the signature of a file, and splits the file into its parts.
 ///
 /// # Errors
 ///
 /// The file is truncated, was built by another version, or is not signed by `key`.
-pub fn decode<'a>(file: &'a [u8], key: Option<&HostKey>) -> Result<(Header, &'a [u8]), Error> {
+pub fn decode<'a>(file: &'a [u8], key: Option<&HostKey>) -> Result<Decoded<'a>, Error> {
     let FileParts { header, code, signed, tag } = split(file).ok_or_else(|| {
         Error::new(ErrorKind::BadComponent, "this precompiled file is cut short or damaged: compile it again")
     })?;
@@ -95,7 +106,7 @@ pub fn decode<'a>(file: &'a [u8], key: Option<&HostKey>) -> Result<(Header, &'a 
              compile it here (`tempo compile`) or give its key (--key-file)",
         ));
     }
-    Ok((header, code))
+    Ok(Decoded { header, code, tag: *tag })
 }
 
 /// Returns the error for a file of another wasmtime version, target or processor. `built_by` is untrusted: its signature may
@@ -111,11 +122,11 @@ struct FileParts<'a> {
     code: &'a [u8],
     /// The bytes that the tag covers.
     signed: &'a [u8],
-    tag: &'a [u8],
+    tag: &'a [u8; TAG_BYTES],
 }
 
 fn split(file: &[u8]) -> Option<FileParts<'_>> {
-    let (signed, tag) = file.split_at_checked(file.len().checked_sub(TAG_BYTES)?)?;
+    let (signed, tag) = file.split_last_chunk()?;
     let (length, rest) = signed.strip_prefix(MAGIC)?.split_first_chunk::<4>()?;
     let length = usize::try_from(u32::from_le_bytes(*length)).ok().filter(|length| *length <= MAX_HEADER_BYTES)?;
     let (header, code) = rest.split_at_checked(length)?;
@@ -160,7 +171,9 @@ mod tests {
     fn a_signed_file_round_trips() {
         let key = HostKey::from_bytes([7; 32]);
         let file = encode(&header(), b"code", &key).unwrap();
-        assert_eq!(decode(&file, Some(&key)).unwrap(), (header(), b"code".as_slice()));
+        let decoded = decode(&file, Some(&key)).unwrap();
+        assert_eq!((decoded.header, decoded.code), (header(), b"code".as_slice()));
+        assert!(file.ends_with(&decoded.tag));
     }
 
     #[test]

@@ -128,7 +128,8 @@ impl App {
                 component.grants.iter().chain(middleware)
             });
             let next = (0..COMPONENTS).find(|index| {
-                !reached.contains(index) && grants.clone().any(|grant| grant.target.is_none_or(|target| target == *index))
+                !reached.contains(index)
+                    && grants.clone().any(|grant| grant.target.is_none_or(|target| target == *index))
             });
             match next {
                 Some(index) => reached.insert(index),

@@ -148,19 +148,19 @@ pub(super) async fn connect(
     around: Surroundings<'_>,
     previous: &[ConnectedComponent],
 ) -> anyhow::Result<Vec<ConnectedComponent>> {
+    let own_files = &OwnFiles::of(&plan.components, loaded_settings)?;
     let connecting = plan.components.iter().map(|component| async move {
         let name = &component.loaded.name;
         let previous = previous.iter().find(|previous| previous.linked.loaded.name == *name);
         if let Some(same) = previous.and_then(|previous| previous.unchanged(&parts, component, around.app)) {
             return Ok(same);
         }
-        let own_files = OwnFiles::of(&component.settings, &plan.components, loaded_settings)?;
         let io = if component.serving.is_empty() && plan.app.is_none() {
             (Io::Process(command_line(&component.path, arguments)), unlimited_time(component.limits.clone()))
         } else {
             (log_io(&component.loaded, &component.limits), component.limits.clone())
         };
-        ConnectedComponent::connect(component, &own_files, io, around, previous).await
+        ConnectedComponent::connect(component, own_files, io, around, previous).await
     });
     try_join_all(connecting).await
 }

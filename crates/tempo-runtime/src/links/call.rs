@@ -103,7 +103,10 @@ impl Callee {
         let workload = instances.workload();
         let (mut span, context) = self.begin(workload, context.as_deref(), arguments.function);
         let permit = workload.admission().enter_at(arguments.depth).await.map_err(CallError::Overloaded)?;
-        let result = instances.run(permit, context, arguments).await;
+        let result = match instances.begin(permit, workload.deadline(), context, arguments) {
+            Ok(call) => instances.settle(call.await),
+            Err(error) => Err(error),
+        };
         if let (Err(error), Some(span)) = (&result, &mut span) {
             span.fail(match error {
                 CallError::Trapped(_) => "trap",

@@ -17,8 +17,7 @@ use crate::allocation::Allocation;
 use crate::deserialize::{Verified, deserialize};
 use crate::engine::{EngineOptions, PoolTooLarge, check_initial_sizes, engine};
 use crate::file_bytes::FileBytes;
-use crate::host_key::{self, HostKey};
-use crate::precompiled::{self, Header};
+use crate::precompiled::{self, Decoded, Header};
 use crate::release_candidate;
 use crate::scan::{Shape, scan};
 
@@ -68,14 +67,14 @@ impl ScannedFile {
         concurrent_packages: &[&str],
     ) -> anyhow::Result<Self> {
         let mut bytes = FileBytes::read(path)?;
-        let digest = file_digest(&bytes);
         let scanned = if precompiled::is_precompiled(&bytes) {
-            decode(&bytes, settings).map(|(shape, precompiled)| (shape, Some(precompiled)))
+            decode(&bytes, settings)
         } else {
+            let digest = file_digest(&bytes);
             release_candidate::rename(&mut bytes);
-            scan(&bytes, concurrent_packages).map(|shape| (shape, None))
+            scan(&bytes, concurrent_packages).map(|shape| (digest, shape, None))
         };
-        let (shape, precompiled) = scanned.map_err(|error| in_file(path, error.into()))?;
+        let (digest, shape, precompiled) = scanned.map_err(|error| in_file(path, error.into()))?;
         Ok(Self { path: path.to_owned(), name: name.to_owned(), limits, digest, bytes, shape, precompiled })
     }
 
@@ -136,14 +135,13 @@ impl ScannedFile {
     }
 }
 
-fn decode(bytes: &[u8], settings: &Settings) -> Result<(Shape, Precompiled), Error> {
-    let key = HostKey::load(&host_key::path(settings)?)?;
-    let (header, code) = precompiled::decode(bytes, key.as_ref())?;
+fn decode(bytes: &[u8], settings: &Settings) -> Result<(FileDigest, Shape, Option<Precompiled>), Error> {
+    let Decoded { header, code, tag } = super::decode(bytes, settings)?;
     let Header { built_by, compatibility, shape, allocation, target, .. } = header;
     allocation.check(Allocation::from_settings(settings)?)?;
     let start = code.as_ptr().addr().saturating_sub(bytes.as_ptr().addr());
     let code = start..start.saturating_add(code.len());
-    Ok((shape, Precompiled { built_by, compatibility, allocation, target, code }))
+    Ok((tag, shape, Some(Precompiled { built_by, compatibility, allocation, target, code })))
 }
 
 /// The engines of an app.

@@ -141,9 +141,7 @@ fn normalised(target: &Target, uri: &Uri) -> Result<Uri, Error> {
 /// exact `Host`.
 fn written_port(target: &Target, uri: &Uri) -> Option<HeaderValue> {
     let port = uri.port_u16()?;
-    let authority = target.authority();
-    let left_out = authority.parse::<Authority>().is_ok_and(|authority| authority.port().is_none());
-    left_out.then(|| HeaderValue::try_from(format!("{authority}:{port}")).ok())?
+    target.has_default_port().then(|| HeaderValue::try_from(format!("{}:{port}", target.authority())).ok())?
 }
 
 /// Removes connection-specific fields, also from trailers.

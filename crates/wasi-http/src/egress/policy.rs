@@ -192,6 +192,11 @@ impl Target {
         self.origin.port
     }
 
+    /// Returns whether the port is the scheme's default.
+    pub(crate) fn has_default_port(&self) -> bool {
+        self.origin.port == self.origin.scheme.default_port()
+    }
+
     /// Normalised host, with the port unless it is the scheme's default.
     pub fn authority(&self) -> String {
         self.origin.authority()

@@ -63,8 +63,7 @@ impl<'a> Drops<'a> {
     ) -> Option<DropCode> {
         let parameters = signature.params.iter().map(value_type).collect();
         let code = DropCode { instructions: Vec::new(), locals: 0, parameters };
-        let start =
-            if signature.indirect_params { Place::Memory { address: 0, offset: 0 } } else { Place::Locals(0) };
+        let start = if signature.indirect_params { Place::Memory { address: 0, offset: 0 } } else { Place::Locals(0) };
         let mut generator = Generator { drops: self, key, function, code };
         generator.fields(function.params.iter().map(|parameter| &parameter.ty), start)?;
         Some(generator.code)
@@ -220,7 +219,12 @@ impl Generator<'_, '_> {
         self.push(Instruction::I32Eqz)?;
         self.push(Instruction::BrIf(1))?;
         let add = |local, constant| {
-            [Instruction::LocalGet(local), Instruction::I32Const(constant), Instruction::I32Add, Instruction::LocalSet(local)]
+            [
+                Instruction::LocalGet(local),
+                Instruction::I32Const(constant),
+                Instruction::I32Add,
+                Instruction::LocalSet(local),
+            ]
         };
         let end = [Instruction::Br(0), Instruction::End, Instruction::End];
         let end: Vec<_> = add(address, size).into_iter().chain(add(left, -1)).chain(end).collect();

@@ -156,7 +156,8 @@ async fn handles_within_other_values_are_dropped() {
     drops("in-results", 2, |test| vec![ok(test.handle()), err(test.handle())]).await;
     drops("in-results", 0, |_| vec![err(Val::String("x".to_owned())), ok(Val::U64(u64::MAX))]).await;
     drops("in-lists", 6, |test| {
-        let lists = vec![Val::List(vec![test.handle()]), Val::List(vec![]), Val::List(vec![test.handle(), test.handle()])];
+        let lists =
+            vec![Val::List(vec![test.handle()]), Val::List(vec![]), Val::List(vec![test.handle(), test.handle()])];
         vec![Val::List(vec![test.both(true), test.both(false)]), Val::List(lists), Val::List(vec![Val::U64(1)])]
     })
     .await;

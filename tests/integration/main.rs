@@ -55,6 +55,7 @@ mod keyvalue;
 mod keyvalue_crash;
 mod keyvalue_errors;
 mod keyvalue_watch;
+mod labels;
 mod limits;
 mod limits_buffers;
 mod limits_data;

@@ -7,8 +7,7 @@ use std::sync::Arc;
 use futures::future::try_join_all;
 use tempo_settings::{BackendUrl, DEFAULT_NAME, Error, ErrorKind, Flag, NamedUrl, ValueForm, private};
 
-use crate::BackendContext;
-use crate::BackendSchemes;
+use crate::{BackendContext, BackendSchemes, LabelledImport};
 
 /// The directory of stores without a configured URL.
 pub const DATA: Flag =
@@ -52,7 +51,7 @@ impl<B: ?Sized + Send + Sync + 'static> Backends<B> {
     ///
     /// # Errors
     ///
-    /// A value cannot be parsed, a name is given twice, a scheme is unknown, or a store cannot be opened.
+    /// A value cannot be parsed, a name is given twice, a label is no name, a scheme is unknown, or a store cannot be opened.
     pub async fn open<S: BackendSchemes<B>>(
         flag: &Flag,
         fallback: BackendUrl,
@@ -78,6 +77,7 @@ impl<B: ?Sized + Send + Sync + 'static> Backends<B> {
             named.push(NamedUrl::new(DEFAULT_NAME, fallback.clone()));
             make_private(&fallback);
         }
+        check_labels(flag, &named, context)?;
         // A store has one owner: two names of one URL share it.
         let mut urls: Vec<&BackendUrl> = named.iter().map(|named| &named.url).collect();
         urls.sort();
@@ -145,6 +145,21 @@ fn make_private(fallback: &BackendUrl) {
     }
 }
 
+/// Checks that each label of the component is the name of a store.
+fn check_labels(flag: &Flag, named: &[NamedUrl], context: BackendContext<'_>) -> Result<(), Error> {
+    let is_name = |label: &str| named.iter().any(|named| named.name == label);
+    match context.labels.iter().find(|import| !is_name(&import.label)) {
+        Some(LabelledImport { label, interface }) => {
+            let message = format!(
+                "the component imports {interface} as `{label}`, but no store has this name: set --{} {label}=URL",
+                flag.name
+            );
+            Err(Error::new(ErrorKind::BadConfiguration, message))
+        }
+        None => Ok(()),
+    }
+}
+
 fn unknown<B: ?Sized, S: BackendSchemes<B>>(flag: &Flag, url: &BackendUrl, context: BackendContext<'_>) -> Error {
     let known = S::names().iter().map(|name| format!("{name}:")).collect::<Vec<_>>().join(", ");
     let problem = format!("this runtime has no backend for {}:; it has {known}", url.scheme());
@@ -206,6 +221,25 @@ mod tests {
         assert_eq!(stores.get("default").unwrap().as_str(), "toy:fallback");
         assert!(stores.fallback().is_some());
         assert!(open(&["b=toy:b"]).await.unwrap().get("default").is_none());
+    }
+
+    #[tokio::test]
+    async fn labels_are_names_of_stores() {
+        let import =
+            |label: &str| LabelledImport { label: label.to_owned(), interface: "acme:toys/box@1.0.0".to_owned() };
+        let check = |names: &[&str], labels: &[LabelledImport]| {
+            let url = || <BackendUrl as tempo_settings::FlagValue>::parse("toy:a").unwrap();
+            let named: Vec<_> = names.iter().map(|name| NamedUrl::new(*name, url())).collect();
+            let settings = Settings::default();
+            check_labels(&TOYS, &named, BackendContext::new(&settings).with_labels(labels))
+        };
+        assert!(check(&["default"], &[]).is_ok());
+        assert!(check(&["a", "b"], &[import("b"), import("a")]).is_ok());
+        let error = check(&["a"], &[import("a"), import("b")]).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "the component imports acme:toys/box@1.0.0 as `b`, but no store has this name: set --toys b=URL"
+        );
     }
 
     #[tokio::test]

@@ -3,7 +3,7 @@
 use tempo_settings::Settings;
 use tempo_telemetry::Health;
 
-use crate::SharedBackends;
+use crate::{LabelledImport, SharedBackends};
 
 /// The settings and health that a scheme may use while it opens a backend.
 #[derive(Clone, Copy, Debug)]
@@ -15,12 +15,14 @@ pub struct BackendContext<'a> {
     pub health: Option<&'a Health>,
     /// The backends that the components of the process share. `None` if there is one component only.
     pub shared: Option<&'a SharedBackends>,
+    /// The imports under labels of the service's interfaces. Each label must be the name of a backend.
+    pub labels: &'a [LabelledImport],
 }
 
 impl<'a> BackendContext<'a> {
     /// Creates the context of an embedding without readiness checks.
     pub fn new(settings: &'a Settings) -> Self {
-        Self { settings, health: None, shared: None }
+        Self { settings, health: None, shared: None, labels: &[] }
     }
 
     /// Sets the receiver of the readiness checks.
@@ -33,5 +35,11 @@ impl<'a> BackendContext<'a> {
     #[must_use]
     pub fn with_shared(self, shared: impl Into<Option<&'a SharedBackends>>) -> Self {
         Self { shared: shared.into(), ..self }
+    }
+
+    /// Sets the imports under labels.
+    #[must_use]
+    pub fn with_labels(self, labels: &'a [LabelledImport]) -> Self {
+        Self { labels, ..self }
     }
 }

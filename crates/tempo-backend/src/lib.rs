@@ -11,6 +11,7 @@ mod context;
 pub mod database;
 mod error;
 mod fault;
+mod label;
 mod scheme;
 mod shared;
 #[cfg(feature = "testkit")]
@@ -20,5 +21,6 @@ pub use backends::{APP, Backends, DATA};
 pub use byte_budget::{ByteBudget, OverBudget, Reservation};
 pub use context::BackendContext;
 pub use fault::Fault;
+pub use label::LabelledImport;
 pub use scheme::{BackendScheme, BackendSchemes};
 pub use shared::SharedBackends;

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use tempo_backend::{BackendContext, ByteBudget, SharedBackends};
+use tempo_backend::{BackendContext, ByteBudget, LabelledImport, SharedBackends};
 use tempo_settings::{Flag, Settings};
 use tempo_telemetry::{Health, Telemetry};
 
@@ -24,13 +24,16 @@ pub struct BootContext<'a> {
     pub health: Option<&'a Health>,
     /// The backends that the components of the process share. `None` if there is one component only.
     pub shared: Option<&'a SharedBackends>,
+    /// The component's imports under labels of those interfaces of the service that are
+    /// [`LABELLED`](Service::LABELLED). A service without stores has none.
+    pub labels: &'a [LabelledImport],
 }
 
 impl<'a> BootContext<'a> {
     /// Creates the context of `component`, without telemetry and health.
     pub fn new(component: &'a str, limits: &'a Limits, settings: &'a Settings) -> Self {
         static OFF: Telemetry = Telemetry::off();
-        Self { component, limits, settings, telemetry: &OFF, health: None, shared: None }
+        Self { component, limits, settings, telemetry: &OFF, health: None, shared: None, labels: &[] }
     }
 
     /// Sets the receiver of spans and metrics.
@@ -51,9 +54,15 @@ impl<'a> BootContext<'a> {
         Self { shared: shared.into(), ..self }
     }
 
+    /// Sets the imports under labels.
+    #[must_use]
+    pub fn with_labels(self, labels: &'a [LabelledImport]) -> Self {
+        Self { labels, ..self }
+    }
+
     /// Returns the context for a scheme that opens a backend by URL.
     pub fn backend(&self) -> BackendContext<'a> {
-        BackendContext::new(self.settings).with_health(self.health).with_shared(self.shared)
+        BackendContext::new(self.settings).with_health(self.health).with_shared(self.shared).with_labels(self.labels)
     }
 }
 

@@ -1,6 +1,6 @@
 //! `Service`: the WIT interfaces of a host; `Provide`: lends a service its state from a store's data.
 
-use wasmtime::component::{HasData, Linker, ResourceTable};
+use wasmtime::component::{HasData, Linker, LinkerInstance, ResourceTable};
 
 use crate::StoreData;
 
@@ -60,6 +60,10 @@ pub trait Service: HasData + Sized + 'static {
     /// they have async functions. A component that imports one gets such an engine, whichever functions it uses.
     const CONCURRENT_PACKAGES: &'static [&'static str] = &[];
 
+    /// Those of [`INTERFACES`](Service::INTERFACES) that a component may import under labels, each of which is the name of a
+    /// store: `import cache: wasi:keyvalue/store@0.2.0-draft2`.
+    const LABELLED: &'static [&'static str] = &[];
+
     /// The service's state in one store.
     type State: Send + 'static;
 
@@ -72,9 +76,33 @@ pub trait Service: HasData + Sized + 'static {
     /// both kinds omits its [`CONCURRENT_PACKAGES`](Service::CONCURRENT_PACKAGES) when the engine does not.
     fn add_to_linker<T: Provide<Self>>(linker: &mut Linker<T>) -> wasmtime::Result<()>;
 
+    /// Adds the functions of `interface` to `instance`, which has the name `label`. They use the store of that name, whichever
+    /// the guest passes. `interface` is one of [`LABELLED`](Service::LABELLED), with the version of
+    /// [`PACKAGES`](Service::PACKAGES), and the linker allows shadowing: a service may add the functions without a label
+    /// first.
+    ///
+    /// # Errors
+    ///
+    /// The service does not offer `interface` under labels.
+    fn add_label_to_linker<T: Provide<Self>>(
+        instance: &mut LinkerInstance<'_, T>,
+        interface: &str,
+        label: &str,
+    ) -> wasmtime::Result<()> {
+        let _ = instance;
+        Err(wasmtime::format_err!("{interface} cannot be imported under the label `{label}`"))
+    }
+
     /// [`add_to_linker`](Service::add_to_linker) for the stores of a Tempo runtime. Write `Self::add_to_linker(linker)`:
     /// this function is not generic, so the host functions are compiled once, in the crate of the service.
     fn link(linker: &mut Linker<StoreData>) -> wasmtime::Result<()>;
+
+    /// [`add_label_to_linker`](Service::add_label_to_linker) for the stores of a Tempo runtime. A service with
+    /// [`LABELLED`](Service::LABELLED) interfaces writes `Self::add_label_to_linker(instance, interface, label)`, for the same
+    /// reason.
+    fn link_label(instance: &mut LinkerInstance<'_, StoreData>, interface: &str, label: &str) -> wasmtime::Result<()> {
+        Self::add_label_to_linker(instance, interface, label)
+    }
 }
 
 /// Implemented by a store's data for each service whose state it holds.

@@ -98,6 +98,7 @@ fn config(shape: &Shape, options: EngineOptions<'_>) -> Result<Config, Error> {
     config
         .wasm_component_model(true)
         .wasm_component_model_async(shape.concurrent)
+        .wasm_component_model_implements(true)
         .concurrency_support(shape.concurrent)
         .epoch_interruption(true)
         .max_wasm_stack(wasm_stack)

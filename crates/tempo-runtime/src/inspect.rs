@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use crate::command;
-use crate::interfaces::{Interfaces, is_same_interface};
+use crate::interfaces::{self, Interfaces, is_same_interface};
 use crate::link::WASI_PACKAGES;
 use crate::load::Loaded;
 use crate::loaded_settings::App;
@@ -30,6 +30,9 @@ pub(crate) struct Report {
 #[derive(Debug, Serialize)]
 struct Import {
     name: String,
+    /// The interface, if the name is a label.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    implements: Option<String>,
     /// `WASI`, the name of a service, or another component. `None` if the import is missing or a type only.
     satisfied_by: Option<Cow<'static, str>>,
     /// The version that satisfies it, if that has another name: a release candidate runs as the release.
@@ -64,11 +67,11 @@ pub(crate) fn inspect(
     let interfaces = Interfaces::of(&loaded.component);
     let linker = crate::link::linker(&loaded.component, &loaded.shape, &interfaces, services)?;
     let missing = missing::find(linker, &loaded.component, &interfaces);
-    let imports = interfaces.imports.iter().map(|name| {
-        let missing = missing.iter().find(|missing| missing.import == *name);
-        match links.declared(name) {
-            Some(link) => Import::linked(name, link),
-            None => import(runtime, name, missing, services),
+    let imports = interfaces.imports.iter().map(|import| {
+        let missing = missing.iter().find(|missing| missing.import == *import);
+        match links.declared(&import.name) {
+            Some(link) => Import::linked(&import.name, link),
+            None => self::import(runtime, import, missing, services),
         }
     });
     let imports = imports.collect();
@@ -81,19 +84,26 @@ pub(crate) fn inspect(
 fn used_services(interfaces: &Interfaces, services: &[ServiceEntry], triggers: &[TriggerEntry]) -> Vec<&'static str> {
     let serves = |trigger: &&TriggerEntry| interfaces.exports.iter().any(|export| trigger.calls(export));
     let is_used = |service: &&ServiceEntry| {
-        let imported = interfaces.imports.iter().any(|import| service.offers(import));
+        let imported = interfaces.imports.iter().any(|import| service.offers(import.interface()));
         imported || triggers.iter().filter(serves).any(|trigger| trigger.service == service.id)
     };
     services.iter().filter(is_used).map(|service| service.name).collect()
 }
 
-fn import(runtime: &str, name: &str, missing: Option<&MissingImport>, services: &[ServiceEntry]) -> Import {
+fn import(
+    runtime: &str,
+    import: &interfaces::Import,
+    missing: Option<&MissingImport>,
+    services: &[ServiceEntry],
+) -> Import {
+    let name = import.interface();
     let nearest = missing.map(|missing| missing::nearest(runtime, missing, services));
     let service = services.iter().find(|service| service.offers(name)).map(|service| service.name);
     let package = unversioned(name).split_once('/').map_or("", |(package, _)| package);
     let wasi = WASI_PACKAGES.iter().any(|known| unversioned(known) == package).then_some("WASI");
     let satisfied_by = if nearest.is_some() { None } else { service.or(wasi).map(Cow::Borrowed) };
-    Import { name: name_in_file(name).into_owned(), satisfied_by, runs_as: runs_as(name), nearest }
+    let implements = import.label().map(|_| name.to_owned());
+    Import { name: name_in_file(&import.name).into_owned(), implements, satisfied_by, runs_as: runs_as(name), nearest }
 }
 
 fn export(name: &str, triggers: &[TriggerEntry], importer: Option<&str>) -> Export {
@@ -107,6 +117,14 @@ fn of_component(name: &str) -> Cow<'static, str> {
 }
 
 impl Import {
+    /// Returns the name as WIT writes it.
+    fn text(&self) -> Cow<'_, str> {
+        match &self.implements {
+            Some(interface) => format!("{}: {interface}", self.name).into(),
+            None => Cow::Borrowed(&self.name),
+        }
+    }
+
     /// Returns the import `name` that another component satisfies by `link`.
     fn linked(name: &str, link: &DeclaredImport) -> Self {
         let exporter = of_component(&link.component);
@@ -115,7 +133,8 @@ impl Import {
             LinkKind::Composed { inherit } if inherit.is_empty() => format!("{exporter}, composed").into(),
             LinkKind::Composed { inherit } => format!("{exporter}, composed, inherits {}", inherit.join(", ")).into(),
         };
-        Self { name: name.to_owned(), satisfied_by: Some(satisfied_by), runs_as: None, nearest: None }
+        let (name, satisfied_by) = (name.to_owned(), Some(satisfied_by));
+        Self { name, implements: None, satisfied_by, runs_as: None, nearest: None }
     }
 }
 
@@ -184,7 +203,7 @@ impl Report {
     /// Formats the report as text.
     pub(crate) fn text(&self) -> String {
         let mut text = format!("{} (WASI {})\n", self.component, self.wasi);
-        let width = self.imports.iter().map(|import| import.name.len());
+        let width = self.imports.iter().map(|import| import.text().len());
         let width = width.chain(self.exports.iter().map(|export| export.name.len())).max().unwrap_or(0);
         text.push_str("imports\n");
         for import in &self.imports {
@@ -194,7 +213,7 @@ impl Report {
                 (None, None) => "type only".to_owned(),
             };
             // Writing to a string cannot fail.
-            let _ = writeln!(text, "  {:width$}  {state}", import.name);
+            let _ = writeln!(text, "  {:width$}  {state}", import.text());
         }
         text.push_str("exports\n");
         for export in &self.exports {

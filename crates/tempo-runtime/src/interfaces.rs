@@ -1,12 +1,17 @@
 //! The names of a component's imports and exports.
 
+use std::borrow::Cow;
+
+use tempo_backend::LabelledImport;
 use wasmtime::component::Component;
+
+use crate::release_candidate::name_in_file;
 
 /// The names of a component's imports and exports, with versions.
 #[derive(Clone, Debug)]
 pub(crate) struct Interfaces {
     /// The imports.
-    pub imports: Vec<String>,
+    pub imports: Vec<Import>,
     /// The exports.
     pub exports: Vec<String>,
 }
@@ -17,8 +22,48 @@ impl Interfaces {
         let engine = component.engine();
         let ty = component.component_type();
         Self {
-            imports: ty.imports(engine).map(|(name, _)| name.to_owned()).collect(),
+            imports: ty.imports(engine).map(|(name, import)| Import::new(name, import.implements)).collect(),
             exports: ty.exports(engine).map(|(name, _)| name.to_owned()).collect(),
+        }
+    }
+}
+
+/// An import of a component.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Import {
+    /// Its name in the component: that of an interface, or a label.
+    pub name: String,
+    /// The interface, if the name is a label.
+    implements: Option<String>,
+}
+
+impl Import {
+    /// Creates the import `name`, which is a label if it implements an interface.
+    pub(crate) fn new(name: &str, implements: Option<&str>) -> Self {
+        Self { name: name.to_owned(), implements: implements.map(str::to_owned) }
+    }
+
+    /// Returns the name of the interface, with its version.
+    pub(crate) fn interface(&self) -> &str {
+        self.implements.as_deref().unwrap_or(&self.name)
+    }
+
+    /// Returns the label with the interface, if it has one.
+    pub(crate) fn labelled(&self) -> Option<LabelledImport> {
+        let interface = self.implements.clone()?;
+        Some(LabelledImport { label: self.name.clone(), interface })
+    }
+
+    /// Returns the label, if it has one.
+    pub(crate) fn label(&self) -> Option<&str> {
+        self.implements.as_ref().map(|_| self.name.as_str())
+    }
+
+    /// Returns the import as WIT writes it: `wasi:keyvalue/store@0.2.0-draft2`, or `cache: wasi:keyvalue/store@0.2.0-draft2`.
+    pub(crate) fn text(&self) -> Cow<'_, str> {
+        match &self.implements {
+            Some(interface) => format!("{}: {interface}", self.name).into(),
+            None => name_in_file(&self.name),
         }
     }
 }

@@ -55,10 +55,20 @@ pub(crate) fn linker(
         tls::add_to_linker(&mut linker, shape.concurrent)?;
     }
     for service in services {
-        if interfaces.imports.iter().any(|import| service.offers(import)) {
+        if interfaces.imports.iter().any(|import| service.offers(import.interface())) {
             (service.link)(&mut linker)?;
         }
     }
+    // A service replaces functions of an interface with those of the label.
+    linker.allow_shadowing(true);
+    for service in services {
+        for import in &interfaces.imports {
+            if let Some((label, interface)) = import.label().zip(service.offers_labelled(import)) {
+                (service.link_label)(&mut linker.instance(label)?, &interface, label)?;
+            }
+        }
+    }
+    linker.allow_shadowing(false);
     Ok(linker)
 }
 

@@ -4,10 +4,10 @@ use tempo_core::StoreData;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Linker, ResourceType};
 
-use crate::interfaces::Interfaces;
+use crate::interfaces::{Import, Interfaces};
 use crate::link::WASI_PACKAGES;
 use crate::registry::{ServiceEntry, unversioned};
-use crate::release_candidate::{self, is_other_candidate, name_in_file, name_in_release};
+use crate::release_candidate::{self, is_other_candidate, name_in_release};
 
 /// Services of Tempo's runtimes: package, service, runtimes. Errors of a runtime without the service name them.
 const CATALOGUE: &[(&str, &str, &str)] = &[
@@ -25,6 +25,9 @@ const CATALOGUE: &[(&str, &str, &str)] = &[
     ("wasmcloud:messaging", "WasiMessaging", "tempo and tempo-worker"),
 ];
 
+/// Why an interface without stores has no labels.
+const NO_STORES: &str = "import it without the label; a label is the name of a store, and this interface has none";
+
 /// Returns whether a service of Tempo's runtimes offers interfaces of `package`, which has no version.
 pub(crate) fn is_in_catalogue(package: &str) -> bool {
     CATALOGUE.iter().any(|(known, _, _)| *known == package)
@@ -33,8 +36,8 @@ pub(crate) fn is_in_catalogue(package: &str) -> bool {
 /// An import that is not satisfied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct MissingImport {
-    /// The import's full name.
-    pub import: String,
+    /// The import.
+    pub import: Import,
     /// wasmtime's error, for an interface that exists but has another type.
     pub cause: String,
 }
@@ -52,13 +55,13 @@ pub(crate) fn find(
     for _ in 0..=interfaces.imports.len() {
         let Err(error) = linker.instantiate_pre(component) else { break };
         let message = error.to_string();
-        let named = |import: &&String| message.contains(&format!("`{import}`"));
+        let named = |import: &&Import| message.contains(&format!("`{}`", import.name));
         let Some(import) = interfaces.imports.iter().find(named) else { break };
         if missing.iter().any(|known| &known.import == import) {
             break;
         }
         missing.push(MissingImport { import: import.clone(), cause: error.root_cause().to_string() });
-        if stub(&mut linker, component, import).is_err() {
+        if stub(&mut linker, component, &import.name).is_err() {
             break;
         }
     }
@@ -90,7 +93,7 @@ fn stub(linker: &mut Linker<StoreData>, component: &Component, import: &str) -> 
 pub(crate) fn explain(runtime: &str, missing: &[MissingImport], services: &[ServiceEntry]) -> String {
     let mut message = format!("`{runtime}` does not offer everything that this component imports:");
     for missing in missing {
-        let (import, nearest) = (name_in_file(&missing.import), nearest(runtime, missing, services));
+        let (import, nearest) = (missing.import.text(), nearest(runtime, missing, services));
         message.push_str(&format!("\n  {import}: {nearest}"));
     }
     message
@@ -98,13 +101,17 @@ pub(crate) fn explain(runtime: &str, missing: &[MissingImport], services: &[Serv
 
 /// Returns a hint at what would satisfy a missing import.
 pub(crate) fn nearest(runtime: &str, missing: &MissingImport, services: &[ServiceEntry]) -> String {
-    let interface = unversioned(&missing.import);
+    let import = missing.import.interface();
+    let interface = unversioned(import);
     let package = interface.split_once('/').map_or(interface, |(package, _)| package);
     let offered = versions(package, WASI_PACKAGES.iter().chain(services.iter().flat_map(|service| service.packages)));
-    if offered.contains(&name_in_release(&missing.import).replace(&format!("{interface}@"), &format!("{package}@"))) {
+    if let Some(refusal) = missing.import.label().and_then(|_| refused_label(interface, services)) {
+        return refusal;
+    }
+    if offered.contains(&name_in_release(import).replace(&format!("{interface}@"), &format!("{package}@"))) {
         return format!("the interface differs from the published one ({})", missing.cause);
     }
-    if is_other_candidate(&missing.import) && !offered.is_empty() {
+    if is_other_candidate(import) && !offered.is_empty() {
         return release_candidate::refusal(package);
     }
     if services.iter().any(|service| service.offers(interface)) || is_wasi(package, &offered) {
@@ -115,9 +122,31 @@ pub(crate) fn nearest(runtime: &str, missing: &MissingImport, services: &[Servic
     }
     match CATALOGUE.iter().find(|(known, _, _)| *known == package) {
         Some((_, service, runtimes)) => format!("offered by the service {service}, in the runtimes {runtimes}"),
+        None if missing.import.label().is_some() => {
+            format!(
+                "no service of Tempo offers {package}; import it without the label from another component of an app"
+            )
+        }
         None => format!(
             "no service of Tempo offers {package}; another component of an app can, by `imports = {{ \"{interface}\" = \"NAME\" }}`, or a service of your own in `{runtime}`"
         ),
+    }
+}
+
+/// Returns why `interface`, which this runtime offers, cannot be imported under a label, if that is so.
+fn refused_label(interface: &str, services: &[ServiceEntry]) -> Option<String> {
+    let service = services.iter().find(|service| service.offers(interface));
+    let wasi = WASI_PACKAGES
+        .iter()
+        .any(|known| interface.split_once('/').is_some_and(|(package, _)| package == unversioned(known)));
+    match service {
+        Some(service) if service.labelled.contains(&interface) => None,
+        Some(service) if !service.labelled.is_empty() => Some(format!(
+            "import it without the label; a label is the name of a store, for {}",
+            service.labelled.join(", ")
+        )),
+        Some(_) => Some(NO_STORES.to_owned()),
+        None => wasi.then(|| NO_STORES.to_owned()),
     }
 }
 
@@ -152,7 +181,7 @@ mod tests {
                 (import \"acme:billing/ledger@1.2.0\" (instance (export \"book\" (func (param \"n\" u32)))))
                 (import \"alone\" (func)))",
         );
-        let names: Vec<_> = missing.iter().map(|missing| missing.import.as_str()).collect();
+        let names: Vec<_> = missing.iter().map(|missing| missing.import.name.as_str()).collect();
         assert_eq!(names, ["acme:billing/invoices@1.2.0", "acme:billing/ledger@1.2.0", "alone"]);
     }
 
@@ -164,12 +193,14 @@ mod tests {
             interfaces: &["wasi:config/store"],
             packages: &["wasi:config@0.2.0-rc.1"],
             concurrent_packages: &[],
+            labelled: &[],
             flags: Vec::new(),
             link: |_| Ok(()),
+            link_label: |_, _, _| Ok(()),
             connect: |_| Box::pin(async { Err(Error::internal("nothing connects here")) }),
         };
         let nearest = |import: &str, services: &[ServiceEntry]| {
-            nearest("tempo", &MissingImport { import: import.into(), cause: "cause".into() }, services)
+            nearest("tempo", &MissingImport { import: Import::new(import, None), cause: "cause".into() }, services)
         };
         let services = [service];
         assert!(

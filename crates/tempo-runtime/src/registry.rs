@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use clap::{ArgMatches, Command};
+use tempo_backend::LabelledImport;
 use tempo_core::{
     AnyComponent, AppCheck, Backend, BootContext, ComponentOutline, NoService, Running, Service, ServiceState,
     StoreContext, StoreData, Trigger, Workload,
@@ -14,7 +15,9 @@ use tempo_core::{
 use tempo_settings::{Error, ErrorKind, Flag, Settings};
 #[cfg(feature = "tools")]
 use tempo_tool::Tool;
-use wasmtime::component::Linker;
+use wasmtime::component::{Linker, LinkerInstance};
+
+use crate::interfaces::{Import, is_compatible};
 
 type BoxFuture<'a, R, E = Error> = Pin<Box<dyn Future<Output = Result<R, E>> + Send + 'a>>;
 
@@ -24,6 +27,8 @@ type StartTrigger = for<'a> fn(Workload, &'a Settings, ServiceState) -> BoxFutur
 
 type RunTool =
     for<'a> fn(&'a ArgMatches, ToolSettings<'a>, &'a mut (dyn Write + Send)) -> BoxFuture<'a, (), anyhow::Error>;
+
+type LinkLabel = fn(&mut LinkerInstance<'_, StoreData>, &str, &str) -> wasmtime::Result<()>;
 
 /// The settings that a tool runs with.
 #[derive(Clone, Copy)]
@@ -56,10 +61,14 @@ pub(crate) struct ServiceEntry {
     pub packages: &'static [&'static str],
     /// Those of its packages that are linked only with concurrency support.
     pub concurrent_packages: &'static [&'static str],
+    /// Those of its interfaces that a component may import under labels.
+    pub labelled: &'static [&'static str],
     /// The flags of its backend.
     pub flags: Vec<Flag>,
     /// Adds it to a linker.
     pub link: fn(&mut Linker<StoreData>) -> wasmtime::Result<()>,
+    /// Adds an interface to the instance of a label.
+    pub link_label: LinkLabel,
     /// Connects its backend.
     pub connect: for<'a> fn(BootContext<'a>) -> BoxFuture<'a, ConnectedBackend>,
 }
@@ -73,8 +82,10 @@ impl ServiceEntry {
             interfaces: S::INTERFACES,
             packages: S::PACKAGES,
             concurrent_packages: S::CONCURRENT_PACKAGES,
+            labelled: S::LABELLED,
             flags: B::flags(),
             link: S::link,
+            link_label: S::link_label,
             connect: |boot| {
                 Box::pin(async move {
                     let backend = B::connect(boot).await?;
@@ -89,6 +100,20 @@ impl ServiceEntry {
     /// Returns whether the service offers `import` in any version. Decides both linking and connecting.
     pub(crate) fn offers(&self, import: &str) -> bool {
         self.interfaces.contains(&unversioned(import))
+    }
+
+    /// Returns the name of the interface of `import`, with the version that the service offers, if it may have a label.
+    pub(crate) fn offers_labelled(&self, import: &Import) -> Option<String> {
+        let path = unversioned(import.interface());
+        let package = self.packages.iter().find(|package| is_compatible(import.interface(), package));
+        let (_, version) = package.filter(|_| self.labelled.contains(&path))?.split_once('@')?;
+        Some(format!("{path}@{version}"))
+    }
+
+    /// Returns those of `imports` that are stores of the service.
+    pub(crate) fn labels(&self, imports: &[Import]) -> Vec<LabelledImport> {
+        let imports = imports.iter().filter(|import| self.labelled.contains(&unversioned(import.interface())));
+        imports.filter_map(Import::labelled).collect()
     }
 }
 

@@ -105,8 +105,9 @@ fn needs(wasm: &[u8]) -> Result<(bool, bool), Error> {
 fn imports_any_of(section: ComponentImportSectionReader<'_>, packages: &[&str]) -> Result<bool, Error> {
     let mut any = false;
     for import in section {
-        let import = import.map_err(|error| invalid(&error))?;
-        any |= packages.iter().any(|package| is_compatible(import.name.name, package));
+        let name = import.map_err(|error| invalid(&error))?.name;
+        let interface = name.implements.unwrap_or(name.name);
+        any |= packages.iter().any(|package| is_compatible(interface, package));
     }
     Ok(any)
 }
@@ -138,11 +139,12 @@ impl Shape {
     }
 }
 
-/// Returns the default features of wasmtime 48, so that this validation agrees with the compilation that follows.
+/// Returns the default features of wasmtime 48 and those that the engine enables, so that this validation agrees with the compilation that follows.
 fn features() -> WasmFeatures {
     WasmFeatures::default()
         | WasmFeatures::COMPONENT_MODEL
         | WasmFeatures::CM_ASYNC
+        | WasmFeatures::CM_IMPLEMENTS
         | WasmFeatures::TAIL_CALL
         | WasmFeatures::EXTENDED_CONST
 }
@@ -215,6 +217,8 @@ mod tests {
         assert!(importing("wasi:clocks/monotonic-clock@0.3.0").concurrent);
         assert!(importing("wasi:clocks/monotonic-clock@0.3.1").concurrent);
         assert!(!importing("wasi:clocks/monotonic-clock@0.2.0").concurrent);
+        let labelled = "(component (import \"clock\" (implements \"wasi:clocks/monotonic-clock@0.3.0\") (instance)))";
+        assert!(scan_text(labelled).unwrap().concurrent);
         // The outer component satisfies the imports of an inner one.
         let inside = "(component (component (import \"wasi:clocks/monotonic-clock@0.3.0\" (instance))))";
         assert!(!scan_text(inside).unwrap().concurrent);

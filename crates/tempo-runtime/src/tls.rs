@@ -28,7 +28,7 @@ pub(crate) const P3_PACKAGE: &str = "wasi:tls@0.3.0-draft";
 
 /// Returns whether the component imports one of the packages.
 pub(crate) fn is_imported(interfaces: &Interfaces) -> bool {
-    interfaces.imports.iter().any(|import| import.starts_with("wasi:tls/"))
+    interfaces.imports.iter().any(|import| import.interface().starts_with("wasi:tls/"))
 }
 
 /// Adds the packages to `linker`; that of WASI 0.3 if `concurrent`.

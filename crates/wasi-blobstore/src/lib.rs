@@ -10,6 +10,7 @@ mod check;
 mod context;
 mod copies;
 mod draft;
+mod labels;
 mod own;
 mod service;
 mod telemetry;

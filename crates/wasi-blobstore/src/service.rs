@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use tempo_backend::{Backends, ByteBudget};
 use tempo_core::{Limits, Provide, Service, StoreData};
-use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
+use wasmtime::component::{HasData, Linker, LinkerInstance, Resource, ResourceTable};
 
 use crate::bindings::{draft, tempo};
 use crate::copies::Copies;
 use crate::own::OwnContainers;
-use crate::{BlobstoreCtxBuilder, Container, Error, Result};
+use crate::{BlobstoreCtxBuilder, Container, Error, Result, labels};
 
 /// The host service for `wasi:blobstore` and `tempo:blobstore`.
 #[derive(Clone, Copy, Debug)]
@@ -131,6 +131,7 @@ impl Service for WasiBlobstore {
         &["wasi:blobstore/types", "wasi:blobstore/container", "wasi:blobstore/blobstore", "tempo:blobstore/store"];
     const PACKAGES: &'static [&'static str] = &["wasi:blobstore@0.2.0-draft", "tempo:blobstore@0.1.0"];
     const CONCURRENT_PACKAGES: &'static [&'static str] = &["tempo:blobstore@0.1.0"];
+    const LABELLED: &'static [&'static str] = &["wasi:blobstore/blobstore", "tempo:blobstore/store"];
 
     type State = BlobstoreCtx;
 
@@ -149,7 +150,19 @@ impl Service for WasiBlobstore {
         Ok(())
     }
 
+    fn add_label_to_linker<T: Provide<Self>>(
+        instance: &mut LinkerInstance<'_, T>,
+        interface: &str,
+        label: &str,
+    ) -> wasmtime::Result<()> {
+        labels::add_to_linker(instance, interface, label)
+    }
+
     fn link(linker: &mut Linker<StoreData>) -> wasmtime::Result<()> {
         Self::add_to_linker(linker)
+    }
+
+    fn link_label(instance: &mut LinkerInstance<'_, StoreData>, interface: &str, label: &str) -> wasmtime::Result<()> {
+        Self::add_label_to_linker(instance, interface, label)
     }
 }

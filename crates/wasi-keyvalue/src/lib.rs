@@ -10,6 +10,7 @@ mod bucket;
 #[cfg(test)]
 mod bytes_tests;
 mod context;
+mod labels;
 mod limits;
 mod service;
 #[cfg(test)]

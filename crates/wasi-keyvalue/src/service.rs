@@ -8,10 +8,10 @@ use tempo_backend::{Backends, ByteBudget};
 use tempo_core::{Limits, Provide, Service, StoreData};
 use tempo_settings::DEFAULT_NAME;
 use tempo_telemetry::{Operations, Telemetry};
-use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
+use wasmtime::component::{HasData, Linker, LinkerInstance, Resource, ResourceTable};
 
 use crate::bindings::{tempo_v0_1, wasi_v0_2_draft, wasi_v0_2_draft2, wasmcloud_v0_2};
-use crate::{Bucket, Error, ErrorKind, KeyValueCtxBuilder, KeyValueLimits, KeyValueStore, Result};
+use crate::{Bucket, Error, ErrorKind, KeyValueCtxBuilder, KeyValueLimits, KeyValueStore, Result, labels};
 
 /// The host service for `wasi:keyvalue`, `wasmcloud:keyvalue` and `tempo:keyvalue`.
 #[derive(Clone, Copy, Debug)]
@@ -135,6 +135,7 @@ impl Service for WasiKeyValue {
         "tempo:keyvalue@0.1.0",
     ];
     const CONCURRENT_PACKAGES: &'static [&'static str] = &["wasmcloud:keyvalue@0.2.0", "tempo:keyvalue@0.1.0"];
+    const LABELLED: &'static [&'static str] = &["wasi:keyvalue/store", "wasmcloud:keyvalue/store"];
 
     type State = KeyValueCtx;
 
@@ -161,7 +162,19 @@ impl Service for WasiKeyValue {
         Ok(())
     }
 
+    fn add_label_to_linker<T: Provide<Self>>(
+        instance: &mut LinkerInstance<'_, T>,
+        interface: &str,
+        label: &str,
+    ) -> wasmtime::Result<()> {
+        labels::add_to_linker(instance, interface, label)
+    }
+
     fn link(linker: &mut Linker<StoreData>) -> wasmtime::Result<()> {
         Self::add_to_linker(linker)
+    }
+
+    fn link_label(instance: &mut LinkerInstance<'_, StoreData>, interface: &str, label: &str) -> wasmtime::Result<()> {
+        Self::add_label_to_linker(instance, interface, label)
     }
 }

@@ -17,6 +17,7 @@ mod error;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod labels;
 mod limits;
 mod replies;
 mod service;

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use tempo_backend::{Backends, ByteBudget};
 use tempo_core::{Limits, Provide, Service, StoreData};
 use tempo_settings::DEFAULT_NAME;
-use wasmtime::component::{HasData, Linker, ResourceTable};
+use wasmtime::component::{HasData, Linker, LinkerInstance, ResourceTable};
 
 use crate::allowed::{Allowed, AllowedTopics};
 use crate::bindings::{draft, tempo, wasmcloud_v0_2, wasmcloud_v0_3};
 use crate::client::{Client, Handled};
 use crate::replies::ReplyTopics;
-use crate::{Broker, Message, MessagingCtxBuilder, MessagingLimits};
+use crate::{Broker, Message, MessagingCtxBuilder, MessagingLimits, labels};
 
 /// The host service for `tempo:messaging`, `wasi:messaging` and `wasmcloud:messaging`.
 #[derive(Clone, Copy, Debug)]
@@ -148,6 +148,7 @@ impl Service for WasiMessaging {
         "wasmcloud:messaging@0.3.0",
     ];
     const CONCURRENT_PACKAGES: &'static [&'static str] = &["tempo:messaging@0.1.0", "wasmcloud:messaging@0.3.0"];
+    const LABELLED: &'static [&'static str] = &["tempo:messaging/producer", "wasmcloud:messaging/consumer"];
 
     type State = MessagingCtx;
 
@@ -171,7 +172,19 @@ impl Service for WasiMessaging {
         Ok(())
     }
 
+    fn add_label_to_linker<T: Provide<Self>>(
+        instance: &mut LinkerInstance<'_, T>,
+        interface: &str,
+        label: &str,
+    ) -> wasmtime::Result<()> {
+        labels::add_to_linker(instance, interface, label)
+    }
+
     fn link(linker: &mut Linker<StoreData>) -> wasmtime::Result<()> {
         Self::add_to_linker(linker)
+    }
+
+    fn link_label(instance: &mut LinkerInstance<'_, StoreData>, interface: &str, label: &str) -> wasmtime::Result<()> {
+        Self::add_label_to_linker(instance, interface, label)
     }
 }

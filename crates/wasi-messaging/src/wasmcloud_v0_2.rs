@@ -1,8 +1,10 @@
-//! `wasmcloud:messaging@0.2.0`: imports and handler types. It has one client, the default.
+//! `wasmcloud:messaging@0.2.0`: imports and handler types. It has one client, the default unless it is imported
+//! under a label.
 
 use tempo_settings::DEFAULT_NAME;
 
 use crate::bindings::wasmcloud_v0_2::wasmcloud::messaging::{consumer, types};
+use crate::client::Client;
 use crate::{Message, MessagingView};
 
 impl From<Message> for types::BrokerMessage {
@@ -17,6 +19,22 @@ impl From<types::BrokerMessage> for Message {
     }
 }
 
+/// Requests an answer.
+pub(crate) async fn request(
+    client: Client,
+    subject: String,
+    body: Vec<u8>,
+    timeout_ms: u32,
+) -> Result<types::BrokerMessage, String> {
+    let answer = client.ask(Message::new(subject, body), Some(timeout_ms)).await;
+    answer.map(Into::into).map_err(|error| error.to_string())
+}
+
+/// Publishes a message.
+pub(crate) async fn publish(client: Client, message: types::BrokerMessage) -> Result<(), String> {
+    client.publish(message.into()).await.map_err(|error| error.to_string())
+}
+
 impl types::Host for MessagingView<'_> {}
 
 impl consumer::Host for MessagingView<'_> {
@@ -26,13 +44,10 @@ impl consumer::Host for MessagingView<'_> {
         body: Vec<u8>,
         timeout_ms: u32,
     ) -> wasmtime::Result<Result<types::BrokerMessage, String>> {
-        let message = Message::new(subject, body);
-        let answer = self.named(DEFAULT_NAME).ask(message, Some(timeout_ms)).await;
-        Ok(answer.map(Into::into).map_err(|error| error.to_string()))
+        Ok(request(self.named(DEFAULT_NAME), subject, body, timeout_ms).await)
     }
 
     async fn publish(&mut self, msg: types::BrokerMessage) -> wasmtime::Result<Result<(), String>> {
-        let result = self.named(DEFAULT_NAME).publish(msg.into()).await;
-        Ok(result.map_err(|error| error.to_string()))
+        Ok(publish(self.named(DEFAULT_NAME), msg).await)
     }
 }

@@ -1,4 +1,5 @@
-//! `wasmcloud:messaging@0.3.0`: imports and handler types. It has one client, the default, and bodies are streams.
+//! `wasmcloud:messaging@0.3.0`: imports and handler types. It has one client, the default unless it is imported under a label, and
+//! bodies are streams.
 
 use tempo_settings::DEFAULT_NAME;
 use wasmtime::AsContextMut;
@@ -19,14 +20,15 @@ pub(crate) fn message(
     Ok(types::BrokerMessage { subject: topic, body, reply_to })
 }
 
-/// Returns the client, and the body in progress; `texts` bytes are reserved besides.
+/// Returns the client `client`, and the body in progress; `texts` bytes are reserved besides.
 fn begin<T>(
     accessor: &Accessor<T, WasiMessaging>,
+    client: &str,
     mut body: StreamReader<u8>,
     texts: usize,
 ) -> Result<(Client, Body), TrappableError> {
     accessor.with(|mut access| {
-        let client = access.get().named(DEFAULT_NAME);
+        let client = access.get().named(client);
         let reserved = match client.bytes.hold(texts) {
             Ok(reserved) => reserved,
             Err(over) => {
@@ -62,6 +64,33 @@ impl types::Host for MessagingView<'_> {
 
 impl consumer::Host for MessagingView<'_> {}
 
+/// Requests an answer by the client `client`.
+pub(crate) async fn request<T: Send>(
+    accessor: &Accessor<T, WasiMessaging>,
+    client: &str,
+    subject: String,
+    body: StreamReader<u8>,
+    timeout_ms: Option<u32>,
+) -> Result<types::BrokerMessage, TrappableError> {
+    let (client, body) = begin(accessor, client, body, subject.len())?;
+    let message = Message::new(subject, body.collect().await?);
+    let answer = client.ask(message, timeout_ms).await?;
+    Ok(accessor.with(|access| self::message(access, answer))?)
+}
+
+/// Publishes a message by the client `client`.
+pub(crate) async fn publish<T: Send>(
+    accessor: &Accessor<T, WasiMessaging>,
+    client: &str,
+    message: types::BrokerMessage,
+) -> Result<(), TrappableError> {
+    let types::BrokerMessage { subject, body, reply_to } = message;
+    let texts = subject.len().saturating_add(reply_to.as_ref().map_or(0, String::len));
+    let (client, body) = begin(accessor, client, body, texts)?;
+    let payload = body.collect().await?;
+    Ok(client.publish(Message::new(subject, payload).with_reply_to(reply_to)).await?)
+}
+
 impl<T: Send> consumer::HostWithStore<T> for WasiMessaging {
     async fn request(
         accessor: &Accessor<T, Self>,
@@ -69,18 +98,11 @@ impl<T: Send> consumer::HostWithStore<T> for WasiMessaging {
         body: StreamReader<u8>,
         timeout_ms: Option<u32>,
     ) -> Result<types::BrokerMessage, TrappableError> {
-        let (client, body) = begin(accessor, body, subject.len())?;
-        let message = Message::new(subject, body.collect().await?);
-        let answer = client.ask(message, timeout_ms).await?;
-        Ok(accessor.with(|access| self::message(access, answer))?)
+        request(accessor, DEFAULT_NAME, subject, body, timeout_ms).await
     }
 
     async fn publish(accessor: &Accessor<T, Self>, msg: types::BrokerMessage) -> Result<(), TrappableError> {
-        let types::BrokerMessage { subject, body, reply_to } = msg;
-        let texts = subject.len().saturating_add(reply_to.as_ref().map_or(0, String::len));
-        let (client, body) = begin(accessor, body, texts)?;
-        let payload = body.collect().await?;
-        Ok(client.publish(Message::new(subject, payload).with_reply_to(reply_to)).await?)
+        publish(accessor, DEFAULT_NAME, msg).await
     }
 }
 

@@ -117,7 +117,7 @@ fn needed(
     triggers: &[&TriggerEntry],
     interfaces: &Interfaces,
 ) -> Vec<&'static ServiceEntry> {
-    let imported = |service: &ServiceEntry| interfaces.imports.iter().any(|import| service.offers(import));
+    let imported = |service: &ServiceEntry| interfaces.imports.iter().any(|import| service.offers(import.interface()));
     let called = |service: &ServiceEntry| triggers.iter().any(|trigger| trigger.service == service.id);
     services.iter().filter(|service| imported(service) || called(service)).collect()
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::try_join_all;
-use tempo_backend::ByteBudget;
+use tempo_backend::{ByteBudget, LabelledImport};
 use tempo_core::{
     AppHandle, BackgroundSpawner, BootContext, ChainDepth, Limits, OpenFiles, ServiceState, Sockets, StoreContext,
     StoreData, Workload,
@@ -83,9 +83,10 @@ impl ConnectedComponent {
         let boot = BootContext::new(name, &limits, settings).with_telemetry(&telemetry).with_health(&health);
         let boot = boot.with_shared(around.shared);
         let backends = linked.needed.iter().map(|service| async move {
-            match previous.and_then(|previous| previous.backend(service, settings, boot.limits)) {
+            let labels = service.labels(&linked.interfaces.imports);
+            match previous.and_then(|previous| previous.backend(service, settings, boot.limits, &labels)) {
                 Some(backend) => Ok(backend),
-                None => (service.connect)(boot).await.map(Arc::new),
+                None => (service.connect)(boot.with_labels(&labels)).await.map(Arc::new),
             }
         });
         let backends: Arc<[Arc<ConnectedBackend>]> = try_join_all(backends).await?.into();
@@ -106,11 +107,18 @@ impl ConnectedComponent {
         Ok(Self { linked: linked.clone(), backends, workload: workload.build() })
     }
 
-    /// Returns the backend of `service`, if another one with `settings` and `limits` would be the same.
-    fn backend(&self, service: &ServiceEntry, settings: &Settings, limits: &Limits) -> Option<Arc<ConnectedBackend>> {
+    /// Returns the backend of `service`, if another one with `settings`, `limits` and `labels` would be the same.
+    fn backend(
+        &self,
+        service: &ServiceEntry,
+        settings: &Settings,
+        limits: &Limits,
+        labels: &[LabelledImport],
+    ) -> Option<Arc<ConnectedBackend>> {
+        let same_labels = service.labels(&self.linked.interfaces.imports) == labels;
         let same = service.flags.iter().all(|flag| self.linked.settings.has_same(settings, flag));
         let backend = self.backends.iter().find(|backend| backend.service == service.id);
-        backend.filter(|_| same && self.linked.limits == *limits).cloned()
+        backend.filter(|_| same && same_labels && self.linked.limits == *limits).cloned()
     }
 
     /// Returns the component as part of the next plan, if `linked` and its settings are the same in it.

@@ -143,9 +143,9 @@ impl<'a> Composer<'a> {
             if import.is_types_only || is_linked {
                 continue;
             }
-            match policy.access(&import.name) {
+            match policy.access(import.interface.as_deref().unwrap_or(&import.name)) {
                 Access::Shared => {}
-                Access::Denied if import.is_interface => denied.push(import.name),
+                Access::Denied if import.interface.is_some() => denied.push(import.name),
                 _ => {
                     return Err(link_error(&format!(
                         "`{name}` imports `{}`, which no service offers; another component of the app can, by `{IMPORTS}` of `{name}`",

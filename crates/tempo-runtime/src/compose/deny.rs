@@ -12,7 +12,7 @@ mod value;
 
 use anyhow::Context as _;
 use wit_component::{ComponentEncoder, DecodedWasm, StringEncoding, embed_component_metadata};
-use wit_parser::{Resolve, WorldId, WorldItem};
+use wit_parser::{Resolve, WorldId, WorldItem, WorldKey};
 
 use module::DenyModule;
 
@@ -24,10 +24,10 @@ pub(super) struct ComponentWorld {
 
 /// An import of a component.
 pub(super) struct Import {
-    /// The name, with the version.
+    /// The name: that of an interface, with the version, or a label.
     pub(super) name: String,
-    /// True if it is an interface with a package.
-    pub(super) is_interface: bool,
+    /// The name of the interface with a package; `None` if it is none.
+    pub(super) interface: Option<String>,
     /// True if it has neither functions nor resources: nothing has to provide it.
     pub(super) is_types_only: bool,
 }
@@ -59,8 +59,12 @@ impl ComponentWorld {
             let is_types_only = interface.map_or(matches!(item, WorldItem::Type { .. }), |interface| {
                 interface.functions.is_empty() && !interface.types.values().any(is_resource)
             });
-            let is_interface = matches!(key, wit_parser::WorldKey::Interface(_));
-            Import { name: self.resolve.name_world_key(key), is_interface, is_types_only }
+            let name = self.resolve.name_world_key(key);
+            let interface = match key {
+                WorldKey::Interface(_) => Some(name.clone()),
+                WorldKey::Name(_) => self.resolve.implements_value(key, item),
+            };
+            Import { name, interface, is_types_only }
         });
         imports.collect()
     }

@@ -88,11 +88,13 @@ mod tests {
             interfaces: &["acme:time/clock", "wasi:http/types", "wasi:http/client"],
             packages: &["acme:time@1.0.0"],
             concurrent_packages: &[],
+            labelled: &[],
             flags: vec![
                 Flag::new("allow-time", "ZONE", "").repeatable().grants(Disclosure::Whole),
                 Flag::new("time-limit", "N", ""),
             ],
             link: |_| Ok(()),
+            link_label: |_, _, _| Ok(()),
             connect: |_| Box::pin(async { Err(Error::internal("nothing connects here")) }),
         }
     }

@@ -126,7 +126,7 @@ async fn bodies_that_are_on_their_way_are_bounded_together() {
         for _ in 0..32 {
             let chunks = Chunks { left: 1024, ends: false, given: given.clone() };
             let body = access.with(|access| StreamReader::new(access, chunks)).unwrap();
-            waiting.push(begin(access, body, 0).unwrap());
+            waiting.push(begin(access, DEFAULT_NAME, body, 0).unwrap());
         }
         while given.load(Ordering::SeqCst) < 32 * 1024 || waiting[0].0.bytes.left() > 0 {
             tokio::task::yield_now().await;
@@ -148,7 +148,7 @@ async fn an_answer_comes_as_a_stream() {
         let types::BrokerMessage { subject, body, reply_to } =
             WasiMessaging::request(access, "a".into(), body, Some(20)).await.unwrap();
         assert_eq!((subject.as_str(), reply_to.as_deref()), ("answer", Some("more")));
-        let (_, body) = begin(access, body, 0).unwrap();
+        let (_, body) = begin(access, DEFAULT_NAME, body, 0).unwrap();
         assert_eq!(body.collect().await.unwrap(), "!!");
         assert_eq!(broker.take_calls(), [Recorded::Request(message("a", "??"), 1, Duration::from_millis(20))]);
         let unanswered = WasiMessaging::request(access, "a".into(), stream_of(access, ""), None).await;

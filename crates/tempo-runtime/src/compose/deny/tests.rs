@@ -152,11 +152,12 @@ async fn the_environment_is_empty() {
 fn imports_are_classified() {
     let imports = world(WIT, "guest").imports();
     let imports: Vec<_> =
-        imports.iter().map(|import| (&*import.name, import.is_interface, import.is_types_only)).collect();
+        imports.iter().map(|import| (&*import.name, import.interface.is_some(), import.is_types_only)).collect();
     assert_eq!(imports, [("acme:time/shared@1.0.0", true, false), ("acme:time/clock@1.0.0", true, false)]);
-    let types = "package acme:t; interface t { record r { a: u8 } } world w { import t; import f: func(); }";
+    let types =
+        "package acme:t; interface t { record r { a: u8 } } world w { import t; import l: t; import f: func(); }";
     let imports = world(types, "w").imports();
     let imports: Vec<_> =
-        imports.iter().map(|import| (&*import.name, import.is_interface, import.is_types_only)).collect();
-    assert_eq!(imports, [("acme:t/t", true, true), ("f", false, false)]);
+        imports.iter().map(|import| (&*import.name, import.interface.is_some(), import.is_types_only)).collect();
+    assert_eq!(imports, [("acme:t/t", true, true), ("l", true, true), ("f", false, false)]);
 }

@@ -1,5 +1,6 @@
 //! The limits on a guest's log output.
 
+use crate::support::admin::Admin;
 use crate::support::h2_frames::Frames;
 use crate::support::{Client, eventually, get, serve_with};
 
@@ -140,6 +141,28 @@ fn lines_above_the_burst_are_dropped_and_counted() {
     });
     assert!(line.contains("dropped=99") || line.contains("dropped=1"), "{line}");
     assert!(server.log.count("stdout") < 50, "{}", server.log.text());
+}
+
+/// A client that finds a request which traps could fill the log.
+#[test]
+fn lines_about_failed_calls_are_limited_and_counted() {
+    for (guest, target, line) in [
+        ("hostile", "/panic", "the component trapped"),
+        ("hostile-p3", "/error", "answered with the error code"),
+        ("hostile-p3", "/answer?status=101", "no final response"),
+    ] {
+        let limits = ["--max-log-burst", "5", "--max-log-rate", "1", "--admin", "127.0.0.1:0"];
+        let server = serve_with(guest, &limits);
+        let mut client = Client::connect(server.address);
+        (0..200).for_each(|_| assert_eq!(client.get(target).status, 500));
+        server.log.wait_for("lines about failed calls were dropped");
+        assert!(server.log.count(line) < 50, "{}", server.log.text());
+        assert!(server.log.text().lines().count() < 100, "{}", server.log.text());
+        if target == "/panic" {
+            let page = Admin::of(&server).get("/metrics").text();
+            assert!(page.contains("tempo_instances_trapped_total{tempo_component=\"test_hostile\"} 200"), "{page}");
+        }
+    }
 }
 
 #[test]

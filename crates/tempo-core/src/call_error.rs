@@ -1,6 +1,6 @@
 //! Why a call of a component failed.
 
-use crate::{Interrupted, Overloaded, describe};
+use crate::{Interrupted, Overloaded, Workload, describe};
 
 /// Why a call of a component failed.
 #[derive(Debug, thiserror::Error)]
@@ -21,9 +21,13 @@ pub enum CallError {
 }
 
 impl CallError {
-    /// Logs the error: `component` failed over `work`, such as `a request`. An overload is not logged: it is counted, and
-    /// would fill the log.
-    pub fn log(&self, component: &str, work: &str) {
+    /// Logs the error: `workload` failed over `work`, such as `a request`. Lines beyond `--max-log-rate` are counted instead. An
+    /// overload is not logged: it is counted, and would fill the log.
+    pub fn log(&self, workload: &Workload, work: &str) {
+        if matches!(self, Self::Overloaded(_)) || !workload.admit_failure_line() {
+            return;
+        }
+        let component = workload.name();
         match self {
             Self::Trapped(trap) => {
                 tracing::error!(component, error = describe(trap), "the component trapped over {work}");

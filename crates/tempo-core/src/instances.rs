@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tempo_telemetry::CallContext;
+use wasmtime::Store;
 
 use crate::idle::IdleInstances;
 use crate::instance::{CallTarget, ReadyInstance};
-use crate::{Call, CallError, Export, Interrupted, Overloaded, Permit, Workload};
+use crate::{Call, CallError, Export, Interrupted, Overloaded, Permit, StoreData, Workload};
 
 /// Interval at which [`Instances::reap_forever`] drops idle instances.
 const REAP_INTERVAL: Duration = Duration::from_millis(500);
@@ -150,13 +151,20 @@ impl<E: Export> Instances<E> {
             CallTarget::Fresh(mut fresh) => {
                 // Pinned here: passed by value, the future would be stored twice in the future of the call.
                 let guest = self.workload.instantiated(pin!(self.export.instantiate(&mut fresh.metered.store))).await;
-                let guest = guest.inspect_err(|_| fresh.metered.store.data().log_tail.write())?;
+                let guest = guest.inspect_err(|_| self.write_log_tail(&fresh.metered.store))?;
                 fresh.with(guest)
             }
         };
         let response = self.export.call(ready.instance(), request).await;
-        let response = response.inspect_err(|_| ready.metered.store.data().log_tail.write())?;
+        let response = response.inspect_err(|_| self.write_log_tail(&ready.metered.store))?;
         Ok(Returned { instance: ready, response })
+    }
+
+    /// Writes the last lines of a guest that has trapped.
+    fn write_log_tail(&self, store: &Store<StoreData>) {
+        if self.workload.failures().admit_tail() {
+            store.data().log_tail.write();
+        }
     }
 
     /// Returns the response of a call that has ended, and keeps its instance for the next call if it is reusable.

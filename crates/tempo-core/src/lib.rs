@@ -17,6 +17,7 @@ mod chain_depth;
 pub mod descriptors;
 mod exceeded;
 mod export;
+mod failure_log;
 mod idle;
 mod instance;
 mod instances;

@@ -66,7 +66,7 @@ use crate::{AnyComponent, AppCheck, AppComponent, ComponentOutline, Service, Wor
 ///                 interval.tick().await;
 ///                 let permit = instances.workload().admission().wait().await;
 ///                 if let Err(error) = instances.run(permit, None, ()).await {
-///                     error.log(instances.workload().name(), "a tick");
+///                     error.log(instances.workload(), "a tick");
 ///                 }
 ///                 instances.reap();
 ///             }

@@ -13,6 +13,7 @@ use wasmtime::{Store, UpdateDeadline};
 
 use crate::admission::PermitSlot;
 use crate::call::{CallEnvironment, deadline_after};
+use crate::failure_log::FailureLog;
 use crate::instance::MeteredStore;
 use crate::instruments::CallInstruments;
 use crate::meter::Tick;
@@ -132,7 +133,8 @@ impl WorkloadBuilder {
             retirement: Arc::default(),
             placement: self.app.as_ref().map(|_| Placement::default()),
         });
-        Workload { inner: Arc::new(Inner { builder: self, admission, max_idle, idle_slots, environment }) }
+        let failures = FailureLog::new(&self.name, &self.limits);
+        Workload { inner: Arc::new(Inner { builder: self, admission, max_idle, idle_slots, environment, failures }) }
     }
 }
 
@@ -186,6 +188,7 @@ struct Inner {
     max_idle: usize,
     idle_slots: Arc<Semaphore>,
     environment: Arc<CallEnvironment>,
+    failures: FailureLog,
 }
 
 impl fmt::Debug for Workload {
@@ -288,6 +291,16 @@ impl Workload {
             _ => false,
         };
         same_app && *self.limits() == next.limits
+    }
+
+    /// Returns whether the host may log another line about a failed call of the component. It counts and reports the others.
+    pub fn admit_failure_line(&self) -> bool {
+        self.inner.failures.admit_line()
+    }
+
+    /// Returns the rate limits on lines about failed calls.
+    pub(crate) fn failures(&self) -> &FailureLog {
+        &self.inner.failures
     }
 
     /// Returns the maximum number of idle instances of all triggers together.

@@ -109,13 +109,15 @@ impl ChainLink {
         body: (Duration, Option<Reservation>),
     ) -> Result<ChainedAnswer, Error> {
         let name = handlers.first();
-        if self.depth >= MAX_CHAIN_DEPTH {
-            tracing::warn!(component = name, "a chain of more than {MAX_CHAIN_DEPTH} calls was cut off");
-            return Err(Error::LoopDetected);
-        }
         let thread = self.chain.as_ref().and_then(|chain| chain.thread()).ok_or(Error::DestinationUnavailable)?;
         let server = thread.server.upgrade().ok_or(Error::DestinationUnavailable)?;
         let worker = server.served.component(name).ok_or(Error::DestinationNotFound)?;
+        if self.depth >= MAX_CHAIN_DEPTH {
+            if worker.workload().admit_failure_line() {
+                tracing::warn!(component = name, "a chain of more than {MAX_CHAIN_DEPTH} calls was cut off");
+            }
+            return Err(Error::LoopDetected);
+        }
         let (sender, head) = oneshot::channel();
         // The task ends with its receiver, or with the thread's runtime.
         let depth = self.depth.saturating_add(1);

@@ -151,7 +151,10 @@ impl Callee {
         let message = format!("the call of `{name}` in the component `{}` failed: {error}", self.component);
         match self.functions.get(function).and_then(|function| function.failure.as_ref()) {
             Some(failure) => {
-                tracing::warn!("{message}");
+                let callee = self.instances.load();
+                if callee.as_ref().is_some_and(|instances| instances.workload().admit_failure_line()) {
+                    tracing::warn!("{message}");
+                }
                 Ok(vec![failure.result(&message)])
             }
             None => Err(match error {

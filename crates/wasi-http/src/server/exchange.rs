@@ -22,7 +22,7 @@ use super::bodiless::{content_length, has_valid_length, is_bodiless};
 use super::body_fault::{BodyFault, BrokenOff};
 use super::guest::{Answer, ExchangeEnd, Handler};
 use super::quiescence::Quiescence;
-use super::reply::Refusal;
+use super::reply::{Refusal, refuse};
 use super::upload::UploadFailure;
 use crate::host_fed;
 
@@ -342,16 +342,21 @@ impl Exchange {
 
     /// Logs a failure of the component. It is none if the client did not send the whole request: clients could fill the log.
     fn log_failure(&self, failure: fmt::Arguments<'_>) {
-        let incomplete = self.upload_failure.as_ref().is_some_and(UploadFailure::is_incomplete);
-        self.log(|component| match incomplete {
-            true => tracing::debug!(component, "the client did not send the whole request, and {failure}"),
-            false => tracing::warn!(component, "{failure}"),
-        });
+        if self.upload_failure.as_ref().is_some_and(UploadFailure::is_incomplete) {
+            let component = self.instances.workload().name();
+            return within(self.context.as_ref(), || {
+                tracing::debug!(component, "the client did not send the whole request, and {failure}");
+            });
+        }
+        self.log(|component| tracing::warn!(component, "{failure}"));
     }
 
-    /// Runs `log` with the component's name, in the context of the call.
+    /// Runs `log` with the component's name, in the context of the call, unless there were too many lines.
     fn log(&self, log: impl FnOnce(&str)) {
-        within(self.context.as_ref(), || log(self.instances.workload().name()));
+        let workload = self.instances.workload();
+        if workload.admit_failure_line() {
+            within(self.context.as_ref(), || log(workload.name()));
+        }
     }
 
     fn set_timeout(&mut self, timeout: Duration, limit: Interrupted) {
@@ -387,12 +392,6 @@ impl Exchange {
         let settled = self.instances.settle(ended);
         self.failure = settled.err().map(|error| refuse(&self.instances, self.context.as_ref(), &error));
     }
-}
-
-/// Logs the error of a call, in its context, and returns the refusal for the client.
-pub(crate) fn refuse(instances: &Instances<Handler>, context: Option<&Arc<CallContext>>, error: &CallError) -> Refusal {
-    within(context, || error.log(instances.workload().name(), "a request"));
-    error.into()
 }
 
 fn size(frame: &Frame<Bytes>) -> u64 {

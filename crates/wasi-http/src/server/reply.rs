@@ -1,7 +1,12 @@
 //! Responses that the server sends in place of a component's: a status, one line of text, and nothing internal.
 
+use std::sync::Arc;
+
 use http::{HeaderValue, Response, StatusCode, header};
-use tempo_core::CallError;
+use tempo_core::{CallError, Instances};
+use tempo_telemetry::{CallContext, within};
+
+use super::guest::Handler;
 
 /// Why the server rejects or fails a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +65,12 @@ impl Refusal {
         }
         response
     }
+}
+
+/// Logs the error of a call, in its context, and returns the refusal for the client.
+pub(crate) fn refuse(instances: &Instances<Handler>, context: Option<&Arc<CallContext>>, error: &CallError) -> Refusal {
+    within(context, || error.log(instances.workload(), "a request"));
+    error.into()
 }
 
 impl From<&CallError> for Refusal {

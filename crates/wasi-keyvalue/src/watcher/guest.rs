@@ -116,7 +116,7 @@ pub(super) async fn deliver(instances: &Arc<Instances<Watcher>>, change: StoreCh
     let permit = workload.admission().wait().await;
     let (context, mut span) = workload.telemetry().root(SpanKind::Consumer, || "watch".into());
     if let Err(error) = instances.run(permit, context.clone(), change).await {
-        within(context.as_ref(), || error.log(workload.name(), "a change of a keyvalue store"));
+        within(context.as_ref(), || error.log(workload, "a change of a keyvalue store"));
         if let Some(span) = &mut span {
             span.fail("failed");
         }

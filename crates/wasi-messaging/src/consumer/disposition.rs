@@ -127,7 +127,9 @@ impl Dispatcher {
     async fn settle(&self, receipt: Box<dyn Receipt>, settlement: Settlement, topic: &str, attempt: u32) {
         let handlers = self.handlers.load_full();
         let (component, consumer) = (handlers.name(), self.subscription.consumer.as_str());
-        if let Settlement::Reject(reason) = &settlement {
+        if let Settlement::Reject(reason) = &settlement
+            && handlers.workload().admit_failure_line()
+        {
             // A broker without storage has no dead letters.
             let outcome = if self.broker.operator().is_some() { "goes to the dead letters" } else { "is dropped" };
             tracing::warn!(component, consumer, topic, attempt, reason, "a message {outcome}");
@@ -148,7 +150,9 @@ impl Dispatcher {
             Ok(Err(error)) => error.to_string(),
             Err(_) => "no answer came in time".to_owned(),
         };
-        tracing::warn!(component, consumer, topic, attempt, error, "a delivery could not be settled");
+        if handlers.workload().admit_failure_line() {
+            tracing::warn!(component, consumer, topic, attempt, error, "a delivery could not be settled");
+        }
     }
 }
 

@@ -78,7 +78,7 @@ impl Handlers {
         let (context, mut span) = ProcessSpan::begin(self, consumer, attempt.number, &mut attempt.message);
         let called = self.instances.run(permit, context.clone(), Handling { broker, attempt }).await;
         let disposition = called.unwrap_or_else(|error| {
-            within(context.as_ref(), || error.log(self.name(), "a message"));
+            within(context.as_ref(), || error.log(self.workload(), "a message"));
             match error {
                 // Its component was replaced.
                 CallError::TimedOut(Interrupted::Replaced) => Disposition::GivenBack,

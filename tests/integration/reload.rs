@@ -314,3 +314,37 @@ fn precompiled_versions_are_replaced_many_times_under_requests() {
     }
     assert!(clients.stop() > 30);
 }
+
+#[test]
+fn the_series_of_a_removed_component_end() {
+    let folder = Folder::new();
+    for name in ["hello", "keyvalue", "messaging-conformance"] {
+        folder.write(&format!("{name}.wasm"), wasm(name, 0));
+    }
+    let stays = "name = \"app\"\nmessaging = \"memory:\"\n[component.a]\nsource = \"hello.wasm\"\nroute = \"/a\"\n";
+    let goes = "[component.b]\nsource = \"keyvalue.wasm\"\nroute = \"/counters/*\"\nkeyvalue = \"file:b.redb\"\n\
+                [component.c]\nsource = \"messaging-conformance.wasm\"\nroute = \"/*\"\nsubscribe = \"x.>\"\nkeyvalue = \"memory:\"\n";
+    let all = format!("{stays}{goes}");
+    folder.write("tempo.toml", &all);
+    let server = folder.run("").args(["--admin", "127.0.0.1:0"]).serve();
+    let admin = Admin::of(&server);
+    let named = || {
+        let page = admin.get("/metrics").text();
+        ["a", "b", "c"].map(|name| page.contains(&format!("tempo_component=\"{name}\"")))
+    };
+    let use_all = || {
+        assert_eq!(get(server.address, "/a").status, 200);
+        assert_eq!(Client::connect(server.address).post("/counters/x", "").status, 200);
+        publish_many(server.address, 10, "topic=x.a");
+        wait_done(server.address, "x.a", 10);
+    };
+    use_all();
+    assert_eq!(named(), [true; 3]);
+    folder.write("tempo.toml", stays);
+    replaced(&server, "b, c");
+    eventually("the series end", || (named() == [true, false, false]).then_some(()));
+    folder.write("tempo.toml", all);
+    replaced(&server, "b, c");
+    use_all();
+    assert_eq!(named(), [true; 3]);
+}

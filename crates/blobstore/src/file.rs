@@ -152,12 +152,10 @@ impl File {
     }
 
     /// Registers a readiness check that fails while the disk fails or is full. Each check starts a probe.
-    fn show(&self, health: &Health, runtime: Handle) {
-        let directory = Arc::downgrade(&self.directory);
-        health.add_readiness_check(move || {
-            let directory = directory.upgrade()?;
-            let reason = directory.fault.reason()?;
-            directory.probe(&runtime);
+    fn show(self: &Arc<Self>, health: &Health, runtime: Handle) {
+        health.add_readiness_check(self, move |file| {
+            let reason = file.directory.fault.reason()?;
+            file.directory.clone().probe(&runtime);
             Some(reason)
         });
     }
@@ -271,14 +269,14 @@ impl BackendScheme<dyn Container> for File {
         let quota = url.quota()?;
         let opened = tokio::task::spawn_blocking(move || Self::open_with(&path, quota)).await;
         let opened = opened.map_err(tempo_settings::Error::internal)?;
-        let file = opened.map_err(|cause| {
+        let file = Arc::new(opened.map_err(|cause| {
             let unusable = error(CoreKind::CannotWrite, "the directory cannot be used".into());
             unusable.with_source(cause).with_advice("give another with --blobstore")
-        })?;
+        })?);
         if let Some(health) = context.health {
             file.show(health, Handle::current());
         }
-        Ok(Arc::new(file))
+        Ok(file)
     }
 }
 

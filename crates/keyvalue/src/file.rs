@@ -43,11 +43,11 @@ impl BackendScheme<dyn KeyValueStore> for File {
         let path = url.path().ok_or_else(|| {
             context.settings.invalid(&KEYVALUE, "expected the path of a database file, such as file:./app.redb")
         })?;
-        let store = FileStore { shared: open::shared(&path, url.quota()?, Box::new(DISK)).await? };
+        let store = Arc::new(FileStore { shared: open::shared(&path, url.quota()?, Box::new(DISK)).await? });
         if let Some(health) = context.health {
-            store.shared.published.fault.register(health);
+            store.shared.published.fault.register(health, &store);
         }
-        Ok(Arc::new(store))
+        Ok(store)
     }
 }
 

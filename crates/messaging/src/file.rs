@@ -48,11 +48,11 @@ impl BackendScheme<dyn Broker> for File {
             Error::new(ErrorKind::BadConfiguration, message)
         })?;
         let max = url.quota()?.map_or(max, |quota| usize::try_from(quota).unwrap_or(usize::MAX));
-        let broker = FileBroker::with_capacity(&path, max).await?;
+        let broker = Arc::new(FileBroker::with_capacity(&path, max).await?);
         if let Some(health) = context.health {
-            broker.engine.log().fault.register(health);
+            broker.engine.log().fault.register(health, &broker);
         }
-        Ok(Arc::new(broker))
+        Ok(broker)
     }
 }
 

@@ -29,11 +29,11 @@ impl Fault {
         Self { state: Arc::new(State { store: store.into(), cause: Mutex::new(None) }) }
     }
 
-    /// Registers a readiness check with `health`: the runtime is not ready while the fault is raised. The check passes once the store
-    /// is dropped: a reload may have replaced it.
-    pub fn register(&self, health: &Health) {
-        let state = Arc::downgrade(&self.state);
-        health.add_readiness_check(move || Self { state: state.upgrade()? }.reason());
+    /// Registers a readiness check with `health`: the runtime is not ready while the fault is raised. The check ends when `store` is
+    /// dropped.
+    pub fn register<S: Send + Sync + 'static>(&self, health: &Health, store: &Arc<S>) {
+        let fault = self.clone();
+        health.add_readiness_check(store, move |_| fault.reason());
     }
 
     /// Raises the fault after a failed write. Logs it unless it is raised already.
@@ -98,7 +98,8 @@ mod tests {
     fn the_runtime_is_not_ready_while_the_fault_is_raised() {
         let (health, fault) = (Health::default(), Fault::new("keyvalue: app.redb"));
         health.enter(RuntimePhase::Ready);
-        fault.register(&health);
+        let store = Arc::new(());
+        fault.register(&health, &store);
         assert_eq!(health.not_ready(), None);
         fault.raise(&"no room");
         assert_eq!(health.not_ready().as_deref(), Some("keyvalue: app.redb cannot be written: no room"));
@@ -106,7 +107,7 @@ mod tests {
         assert!(!fault.is_raised());
         assert_eq!(health.not_ready(), None);
         fault.raise(&"no room");
-        drop(fault);
+        drop(store);
         assert_eq!(health.not_ready(), None, "the store is gone");
     }
 

@@ -51,8 +51,12 @@ struct Inner {
 #[derive(Clone)]
 pub(crate) struct Connection {
     inner: Inner,
-    _slot: Arc<ConnectionSlot>,
+    _user: Arc<ConnectionUser>,
 }
+
+/// A store that uses a connection. Its readiness check ends with it, though others may use the connection longer.
+#[derive(Default)]
+struct ConnectionUser(Arc<ConnectionSlot>);
 
 /// The connection was lost during a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,10 +79,12 @@ impl Connection {
         let limit = options::connect_timeout(context.settings)?;
         let slot = slot((address.server(), options.clone()));
         let inner = slot.get_or_try_init(|| open(address, &options, limit)).await?.clone();
+        let user = Arc::new(ConnectionUser(slot));
         if let Some(health) = context.health {
-            health.add_readiness_check(readiness_check(&slot, address.server()));
+            let server = address.server();
+            health.add_readiness_check(&user, move |user| user.lost().then(|| format!("{server} is not connected")));
         }
-        Ok(Self { inner, _slot: slot })
+        Ok(Self { inner, _user: user })
     }
 
     /// Uses a connection of the embedder's. It is not shared with stores that are opened by URL.
@@ -86,7 +92,7 @@ impl Connection {
         let (counter, losses) = watch::channel(0);
         tokio::spawn(count_losses(client.clone(), counter));
         let jetstream = ContextBuilder::new().timeout(REQUEST_TIMEOUT).build(client.clone());
-        Self { inner: Inner { client, jetstream, losses }, _slot: Arc::default() }
+        Self { inner: Inner { client, jetstream, losses }, _user: Arc::default() }
     }
 
     /// Returns the JetStream context.
@@ -154,13 +160,10 @@ fn slot(key: ConnectionKey) -> Arc<ConnectionSlot> {
     slot
 }
 
-/// A readiness check that fails while the connection is in use and lost.
-fn readiness_check(slot: &Arc<ConnectionSlot>, server: String) -> impl Fn() -> Option<String> + Send + Sync + 'static {
-    let slot = Arc::downgrade(slot);
-    move || {
-        let slot = slot.upgrade()?;
-        let state = slot.get()?.client.connection_state();
-        (state != State::Connected).then(|| format!("{server} is not connected"))
+impl ConnectionUser {
+    /// Returns whether the connection is lost.
+    fn lost(&self) -> bool {
+        self.0.get().is_some_and(|inner| inner.client.connection_state() != State::Connected)
     }
 }
 

@@ -12,10 +12,11 @@ use opentelemetry::metrics::MeterProvider as _;
 use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
 use opentelemetry_sdk::metrics::reader::MetricReader;
 use opentelemetry_sdk::metrics::{MeterProviderBuilder, SdkMeterProvider};
-use tempo_telemetry::{ComponentMeter, Sampler, Signal, Sink, Telemetry};
+use tempo_telemetry::{ComponentMeter, LiveComponents, Sampler, Signal, Sink, Telemetry};
 
 use crate::admin::prometheus::Scrape;
 use crate::config::Config;
+use crate::ended_series::EndedSeries;
 use crate::guest_metrics::GuestMetrics;
 use crate::losses::Losses;
 use crate::metrics::{Shared, collect};
@@ -131,7 +132,6 @@ impl Builder {
             logs: buffer(Signal::Logs, &exporters.logs, LOG_BUFFER_BYTES),
         };
         let (provider, reader) = self.provider(exporters.metrics.is_some(), &attributes, &recording);
-        let guests = self.guests(exporters.metrics.is_some(), &recording, &losses);
         let scope = opentelemetry::InstrumentationScope::builder(name.to_owned()).with_version(version.to_owned());
         let scope = scope.build();
         let meter = provider.as_ref().map(|provider| {
@@ -139,8 +139,11 @@ impl Builder {
             losses.observe(&meter);
             ComponentMeter::new(meter, &self.component)
         });
+        let live = meter.as_ref().map(|meter| meter.live_components().clone()).unwrap_or_default();
+        let guests = self.guests(exporters.metrics.is_some(), &recording, &losses, &live);
+        let read = reader.zip(guests.clone()).map(|(reader, guests)| fill(reader, guests, live));
         let work = Work {
-            senders: senders(exporters, &buffers, reader.zip(guests.clone()), &recording, &attributes, &losses),
+            senders: senders(exporters, &buffers, read, &recording, &attributes, &losses),
             buffers: buffers.all(),
             tasks: self.tasks,
             losses,
@@ -177,14 +180,20 @@ impl Builder {
     }
 
     /// Returns the sums of guest metrics, if they are exported or scraped.
-    fn guests(&self, exported: bool, recording: &Recording, losses: &Arc<Losses>) -> Option<Arc<GuestMetrics>> {
+    fn guests(
+        &self,
+        exported: bool,
+        recording: &Recording,
+        losses: &Arc<Losses>,
+        live: &LiveComponents,
+    ) -> Option<Arc<GuestMetrics>> {
         let sent = exported.then_some(recording.temporality);
         let scraped = !self.scrapes.is_empty();
         if sent.is_none() && !scraped {
             return None;
         }
         let guests = GuestMetrics::new(sent, scraped, Arc::clone(losses));
-        self.scrapes.iter().for_each(|scrape| scrape.show(&guests));
+        self.scrapes.iter().for_each(|scrape| scrape.show(&guests, live));
         Some(guests)
     }
 }
@@ -205,25 +214,30 @@ impl fmt::Debug for Running {
     }
 }
 
+/// Returns the function that writes all metrics into the buffer of their exporter.
+fn fill(reader: Shared, guests: Arc<GuestMetrics>, live: LiveComponents) -> Fill {
+    let mut series = EndedSeries::new(live);
+    Box::new(move |buffer| {
+        let ended = series.begin_export();
+        guests.forget(&ended);
+        // The host's metrics go first, so that guests cannot crowd them out.
+        collect(&reader, &ended, buffer);
+        guests.export(buffer);
+    })
+}
+
 type MakeSender = Box<dyn FnOnce() -> Sender + Send>;
 
 /// Returns a constructor of a sender for each exported signal, to be called on the telemetry thread.
 fn senders(
     exporters: Exporters,
     buffers: &Buffers,
-    read: Option<(Shared, Arc<GuestMetrics>)>,
+    fill: Option<Fill>,
     recording: &Recording,
     attributes: &Attributes,
     losses: &Arc<Losses>,
 ) -> Vec<MakeSender> {
     let resource: Arc<[u8]> = attributes.encoded().into();
-    let fill = read.map(|(reader, guests)| {
-        Box::new(move |buffer: &Buffer| {
-            // The host's metrics go first, so that guests cannot crowd them out.
-            collect(&reader, buffer);
-            guests.export(buffer);
-        }) as Fill
-    });
     let make = |exporter: Option<Exporter>, buffer: &Option<Arc<Buffer>>, delay, fill| {
         let (exporter, buffer) = (exporter?, Arc::clone(buffer.as_ref()?));
         let (resource, losses) = (Arc::clone(&resource), Arc::clone(losses));

@@ -29,6 +29,7 @@ use prometheus::proto::MetricFamily;
 use sums::{Limits, Sums};
 use tempo_telemetry::{Origin, Signal};
 
+use crate::ended_series::Names;
 use crate::losses::{LossReason, Losses};
 use crate::otlp::buffer::Buffer;
 use crate::time::unix_nanos;
@@ -136,7 +137,19 @@ impl GuestMetrics {
         families.finish()
     }
 
-    /// Visits each total, locking for one at a time. Totals are never removed.
+    /// Forgets the totals of the `ended` components.
+    pub(crate) fn forget(&self, ended: &Names) {
+        if !ended.is_empty() {
+            self.stores().total.forget(ended);
+        }
+    }
+
+    /// Returns whether the metrics are exported, which [forgets](Self::forget) series.
+    pub(crate) fn is_exported(&self) -> bool {
+        self.sent.is_some()
+    }
+
+    /// Visits each total, locking for one at a time. Metrics are never removed.
     fn each(&self, mut look: impl FnMut(&sums::Metric)) {
         for place in 0.. {
             let stores = self.stores();

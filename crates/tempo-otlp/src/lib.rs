@@ -7,6 +7,7 @@
 mod admin;
 mod builder;
 mod config;
+mod ended_series;
 mod flags;
 mod guest_metrics;
 mod log_bridge;

@@ -12,6 +12,7 @@ use opentelemetry_sdk::metrics::reader::MetricReader;
 use opentelemetry_sdk::metrics::{InstrumentKind, ManualReader, Pipeline, Temporality};
 use prost::Message as _;
 
+use crate::ended_series::{Names, retain_live};
 use crate::otlp::buffer::{Buffer, ScopeKey};
 
 /// A reader shared by the provider and the telemetry thread.
@@ -52,8 +53,8 @@ impl MetricReader for Shared {
     }
 }
 
-/// Collects all metrics into `buffer`.
-pub(crate) fn collect(reader: &Shared, buffer: &Buffer) {
+/// Collects all metrics into `buffer`, without series of the `ended` components.
+pub(crate) fn collect(reader: &Shared, ended: &Names, buffer: &Buffer) {
     let mut read = ResourceMetrics::default();
     if let Err(error) = reader.collect(&mut read) {
         tracing::debug!(%error, "the metrics cannot be read");
@@ -65,8 +66,12 @@ pub(crate) fn collect(reader: &Shared, buffer: &Buffer) {
         let schema_url = scope.scope().schema_url().unwrap_or_default();
         for metric in scope.metrics() {
             message.clear();
+            let mut metric = Metric::from(metric);
+            if !ended.is_empty() && !retain_live(&mut metric, ended) {
+                continue;
+            }
             // Writing to a vector cannot fail.
-            if Metric::from(metric).encode(&mut message).is_ok() {
+            if metric.encode(&mut message).is_ok() {
                 buffer.push(ScopeKey { resource: &[], scope: &encoded, schema_url }, &message);
             }
         }

@@ -1,5 +1,6 @@
 //! Liveness and readiness of a runtime, which `/livez` and `/readyz` of the admin endpoint serve.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -30,6 +31,7 @@ pub enum RuntimePhase {
 struct ReadinessCheck {
     component: Option<Arc<str>>,
     reason: Arc<dyn Fn() -> Option<String> + Send + Sync>,
+    owner: Weak<dyn Any + Send + Sync>,
 }
 
 /// Liveness and readiness of a runtime. Cheap to clone; clones share their state.
@@ -73,13 +75,22 @@ impl Health {
         self.state().phase = phase;
     }
 
-    /// Adds a readiness check. `check` returns `Some(reason)` while the runtime is not ready.
+    /// Adds a readiness check, which ends when `owner` is dropped: a reload may replace it. `check` returns `Some(reason)` while
+    /// the runtime is not ready.
     ///
-    /// `check` must not block. The reason is public: it must hold no secret and no URL with a password. `check` lives as
-    /// long as the runtime, so it must not own anything that has to be dropped earlier.
-    pub fn add_readiness_check(&self, check: impl Fn() -> Option<String> + Send + Sync + 'static) {
-        let check = ReadinessCheck { component: self.component.clone(), reason: Arc::new(check) };
-        self.state().checks.push(check);
+    /// `check` must not block. The reason is public: it must hold no secret and no URL with a password.
+    pub fn add_readiness_check<O: Send + Sync + 'static>(
+        &self,
+        owner: &Arc<O>,
+        check: impl Fn(&O) -> Option<String> + Send + Sync + 'static,
+    ) {
+        let weak = Arc::downgrade(owner);
+        let owner: Weak<dyn Any + Send + Sync> = weak.clone();
+        let reason = Arc::new(move || weak.upgrade().and_then(|owner| check(&owner)));
+        let check = ReadinessCheck { component: self.component.clone(), reason, owner };
+        let mut state = self.state();
+        state.checks.retain(ReadinessCheck::is_alive);
+        state.checks.push(check);
     }
 
     /// Returns the reasons why the runtime is not ready, one a line without duplicates, or `None` if it is ready. Those of a
@@ -138,6 +149,11 @@ fn unique_lines(reasons: impl Iterator<Item = String>) -> Option<String> {
 }
 
 impl ReadinessCheck {
+    /// Returns whether its owner exists.
+    fn is_alive(&self) -> bool {
+        self.owner.strong_count() > 0
+    }
+
     /// Returns the reason, if the check fails.
     fn run(&self) -> Option<String> {
         let reason = (self.reason)()?;
@@ -208,13 +224,12 @@ mod tests {
         let down = Arc::new(Mutex::new(true));
         // Two services of one server.
         for _ in 0..2 {
-            let down = down.clone();
             let reason = || "nats://host:4222 is not connected".to_owned();
-            health.add_readiness_check(move || down.lock().unwrap().then(reason));
+            health.add_readiness_check(&down, move |down| down.lock().unwrap().then(reason));
         }
-        health.add_readiness_check(|| None);
+        health.add_readiness_check(&down, |_| None);
         assert_eq!(health.not_ready().as_deref(), Some("nats://host:4222 is not connected"));
-        health.add_readiness_check(|| Some("no disk".to_owned()));
+        health.add_readiness_check(&down, |_| Some("no disk".to_owned()));
         assert_eq!(health.not_ready().as_deref(), Some("nats://host:4222 is not connected\nno disk"));
         health.enter(RuntimePhase::Stopping);
         assert_eq!(health.not_ready().as_deref(), Some("stopping"));
@@ -222,15 +237,30 @@ mod tests {
 
     #[test]
     fn reasons_name_the_components_of_an_app() {
-        let health = Health::default();
+        let (health, owner) = (Health::default(), Arc::new(()));
         health.enter(RuntimePhase::Ready);
         // Both use one server, the first for two services.
         for name in ["api", "api", "worker"] {
-            health.in_app(name).add_readiness_check(|| Some("nats://host:4222 is not connected".to_owned()));
+            let reason = |(): &()| Some("nats://host:4222 is not connected".to_owned());
+            health.in_app(name).add_readiness_check(&owner, reason);
         }
-        health.in_app("other").add_readiness_check(|| None);
+        health.in_app("other").add_readiness_check(&owner, |()| None);
         let expected = "api: nats://host:4222 is not connected\nworker: nats://host:4222 is not connected";
         assert_eq!(health.not_ready().as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn a_check_ends_with_its_owner() {
+        let health = Health::default();
+        health.enter(RuntimePhase::Ready);
+        for _ in 0..10 {
+            let store = Arc::new("no disk");
+            health.add_readiness_check(&store, |store| Some((*store).to_owned()));
+            assert_eq!(health.not_ready().as_deref(), Some("no disk"));
+            drop(store);
+            assert_eq!(health.not_ready(), None);
+        }
+        assert_eq!(health.state().checks.len(), 1);
     }
 
     #[test]

@@ -12,6 +12,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{BoundUpDownCounter, Counter, Histogram, Meter, UpDownCounter};
 
+use crate::live_components::{LiveComponent, LiveComponents};
+
 /// The attribute that names the component of a record: the host's spans and metrics, and the records of guests in an app.
 pub const COMPONENT_KEY: &str = "tempo.component";
 
@@ -55,20 +57,33 @@ pub struct ComponentMeter {
     meter: Meter,
     component: KeyValue,
     in_app: bool,
+    live: LiveComponents,
+    /// Ends the series of the component when its last meter is dropped.
+    _live: LiveComponent,
     registered: RwLock<Registered>,
 }
 
 impl ComponentMeter {
     /// Creates the meter of the component `name`.
     pub fn new(meter: Meter, name: &str) -> Self {
-        let component = KeyValue::new(COMPONENT_KEY, Arc::<str>::from(name));
-        Self { meter, component, in_app: false, registered: RwLock::default() }
+        Self::with(meter, name, LiveComponents::default(), false)
+    }
+
+    fn with(meter: Meter, name: &str, live: LiveComponents, in_app: bool) -> Self {
+        let name = Arc::<str>::from(name);
+        let (_live, component) = (live.add(&name), KeyValue::new(COMPONENT_KEY, name));
+        Self { meter, component, in_app, live, _live, registered: RwLock::default() }
     }
 
     /// Creates the meter of another component in the same process, as part of an app.
     #[must_use]
     pub fn in_app(&self, name: &str) -> Self {
-        Self { in_app: true, ..Self::new(self.meter.clone(), name) }
+        Self::with(self.meter.clone(), name, self.live.clone(), true)
+    }
+
+    /// Returns the components whose meters exist. A reader exports no series of those that have ended.
+    pub fn live_components(&self) -> &LiveComponents {
+        &self.live
     }
 
     /// Returns the attribute that names the component if it is part of an app, for instruments without it. A component that

@@ -160,7 +160,7 @@ async fn a_copy_that_nobody_waits_for_ends_and_leaves_nothing_behind() {
 #[tokio::test(flavor = "multi_thread")]
 async fn readiness_tells_a_full_disk_from_one_with_room() {
     let folder = tempfile::tempdir().unwrap();
-    let file = File::open(folder.path()).unwrap();
+    let file = Arc::new(File::open(folder.path()).unwrap());
     let health = Health::default();
     health.enter(RuntimePhase::Ready);
     file.show(&health, Handle::current());

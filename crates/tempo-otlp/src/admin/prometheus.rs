@@ -11,18 +11,23 @@ use opentelemetry_sdk::metrics::SdkMeterProvider;
 use prometheus::proto::{Metric, MetricFamily, MetricType};
 use prometheus::{Registry, TextEncoder};
 use serde::Serialize;
+use tempo_telemetry::LiveComponents;
 
+use crate::ended_series::Names;
 use crate::guest_metrics::GuestMetrics;
 
 /// Content type of the Prometheus text format.
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// The label of [`tempo_telemetry::COMPONENT_KEY`].
+const COMPONENT_LABEL: &str = "tempo_component";
 
 /// Reads the metrics of a meter provider and, if added with [`Builder::scrape`](crate::Builder::scrape), those of
 /// guests. Clones share their state.
 #[derive(Clone, Debug)]
 pub struct Scrape {
     registry: Registry,
-    guests: Arc<OnceLock<Arc<GuestMetrics>>>,
+    started: Arc<OnceLock<(Arc<GuestMetrics>, LiveComponents)>>,
 }
 
 /// A metric with all its series, by their labels: the value of a counter or gauge, or the count, sum and buckets of a
@@ -64,7 +69,7 @@ impl Scrape {
         let registry = Registry::new();
         // All instruments have the same scope: a label for it would be redundant.
         let exporter = opentelemetry_prometheus::exporter().with_registry(registry.clone()).scope_info_enabled(false);
-        Ok((Self { registry, guests: Arc::default() }, exporter.build()?))
+        Ok((Self { registry, started: Arc::default() }, exporter.build()?))
     }
 
     /// Creates a scrape with a meter provider that has no other reader.
@@ -77,15 +82,23 @@ impl Scrape {
         Ok((scrape, SdkMeterProvider::builder().with_reader(reader).build()))
     }
 
-    /// Adds the metrics of `guests`. Later calls have no effect.
-    pub(crate) fn show(&self, guests: &Arc<GuestMetrics>) {
-        let _ = self.guests.set(Arc::clone(guests));
+    /// Adds the metrics of `guests`, and leaves out those of components that are not `live` any more. Later calls have no effect.
+    pub(crate) fn show(&self, guests: &Arc<GuestMetrics>, live: &LiveComponents) {
+        let _ = self.started.set((Arc::clone(guests), live.clone()));
     }
 
     fn gather(&self) -> Vec<MetricFamily> {
         let mut families = self.registry.gather();
-        if let Some(guests) = self.guests.get() {
+        if let Some((guests, live)) = self.started.get() {
+            let ended = live.ended();
+            if !guests.is_exported() {
+                guests.forget(&ended);
+            }
             families.extend(guests.families(&families));
+            if !ended.is_empty() {
+                families.iter_mut().for_each(|family| family.mut_metric().retain(|metric| !is_ended(metric, &ended)));
+                families.retain(|family| !family.get_metric().is_empty());
+            }
         }
         families
     }
@@ -107,6 +120,10 @@ impl Scrape {
     pub fn families(&self) -> Vec<Family> {
         self.gather().iter().map(Family::of).collect()
     }
+}
+
+fn is_ended(metric: &Metric, ended: &Names) -> bool {
+    metric.get_label().iter().any(|label| label.name() == COMPONENT_LABEL && ended.contains(label.value()))
 }
 
 impl Family {

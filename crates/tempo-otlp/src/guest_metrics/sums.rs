@@ -12,6 +12,7 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 
 use super::identity::{Identity, Kind, key};
 use super::value::Value;
+use crate::ended_series::{Names, is_ended};
 
 /// Upper bound of a metric's size besides its names, in bytes.
 const METRIC: usize = 512;
@@ -109,6 +110,19 @@ impl Sums {
         self.places.insert(Arc::clone(&identity), place);
         self.metrics.push(Metric { identity, description: description.into(), series: BTreeMap::new() });
         Some(place)
+    }
+
+    /// Removes the series of the `ended` components. Their metrics stay, in their places.
+    pub(crate) fn forget(&mut self, ended: &Names) {
+        for Metric { identity, series, .. } in &mut self.metrics {
+            series.retain(|attributes, _| {
+                let live = !is_ended(&super::identity::attributes(attributes), ended);
+                if !live {
+                    self.held = self.held.saturating_sub(cost(identity, attributes));
+                }
+                live
+            });
+        }
     }
 
     #[cfg(test)]

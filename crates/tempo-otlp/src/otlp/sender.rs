@@ -13,7 +13,7 @@ use crate::otlp::transport::Transport;
 use crate::stop::Stop;
 
 /// Fills a buffer before an export.
-pub(crate) type Fill = Box<dyn Fn(&Buffer) + Send>;
+pub(crate) type Fill = Box<dyn FnMut(&Buffer) + Send>;
 
 /// Exports the contents of a buffer.
 pub(crate) struct Sender {
@@ -32,7 +32,7 @@ pub(crate) struct Sender {
 
 impl Sender {
     /// Exports until `stop`, then sends the remaining items. May be dropped at any time.
-    pub(crate) async fn run(self, mut stop: Stop) {
+    pub(crate) async fn run(mut self, mut stop: Stop) {
         // The collector may request a delay longer than the timeout of one request.
         let mut not_before = Instant::now();
         let mut next = Instant::now() + self.delay;
@@ -45,7 +45,7 @@ impl Sender {
             let last = stop.is_set();
             if last || Instant::now() >= next {
                 next = Instant::now() + self.delay;
-                if let Some(fill) = &self.fill {
+                if let Some(fill) = &mut self.fill {
                     fill(&self.buffer);
                 }
             }

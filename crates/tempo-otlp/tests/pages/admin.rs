@@ -1,6 +1,7 @@
 //! `--admin` over real connections, checked with Prometheus's own parser.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
@@ -32,7 +33,8 @@ fn readiness_follows_the_runtime() {
         assert_eq!(get(address, "/livez").await.0, 200);
         health.enter(RuntimePhase::Ready);
         assert_eq!(get(address, "/readyz").await, (200, "ready\n".to_owned()));
-        health.add_readiness_check(|| Some("nats: reconnecting".to_owned()));
+        let store = Arc::new(());
+        health.add_readiness_check(&store, |()| Some("nats: reconnecting".to_owned()));
         assert_eq!(get(address, "/readyz").await, (503, "nats: reconnecting\n".to_owned()));
         assert_eq!(get(address, "/livez").await.0, 200);
         assert_eq!(get(address, "/etc/passwd").await.0, 404);

@@ -6,7 +6,7 @@ use crate::apps::app;
 use crate::support::{Finished, Run, Server, compiled, get, guest, key};
 
 /// An app in which `basket-shop` is composed with `basket`, with `inherit` and `lines` in the declaration of the caller.
-fn composed(inherit: &str, lines: &str) -> String {
+pub(crate) fn composed(inherit: &str, lines: &str) -> String {
     let link = format!("{{ component = \"basket\", link = \"composed\", inherit = [{inherit}] }}");
     let imports = format!("{{ \"acme:basket/basket\" = {link}, \"acme:basket/attempts\" = {link} }}");
     format!(
@@ -118,6 +118,9 @@ fn links_that_cannot_be_composed_are_errors_at_start() {
         let text = composed("", "").replacen("link = \"composed\", inherit = []", link, 1);
         failed(&text).failed(78, &[expected, "(tempo.toml:5)"]);
     }
+    let refused = failed(&composed("\"route\"", ""));
+    let problem = refused.stderr.lines().nth(1).unwrap();
+    assert_eq!(problem.matches(" messaging").count(), 1, "{problem}");
     let differ = composed("", "").replacen("inherit = []", "inherit = [\"env\"]", 1);
     failed(&differ).failed(78, &["the composed links to `basket` differ"]);
     let settings = format!("{}max-memory = \"1MiB\"\n", composed("", ""));
@@ -139,7 +142,11 @@ fn path(path: &Path) -> String {
 #[test]
 fn an_isolated_link_has_the_advice_to_compose() {
     let text = composed("", "").replace(", link = \"composed\", inherit = []", "");
-    failed(&text).failed(65, &["`basket` has a resource, which cannot leave its component; give link = \"composed\""]);
+    let expected = "`basket` has a resource, which cannot leave its component; give link = \"composed\"";
+    failed(&text).failed(65, &[expected]);
+    let inspected = Run::tempo(["inspect"]).env("TEMPO_KEY_FILE", key()).with_file("tempo.toml", &text).finish();
+    assert!(inspected.code == Some(65) && inspected.stderr.contains(expected), "{inspected:?}");
+    assert!(inspected.stdout.contains("app app"), "{inspected:?}");
 }
 
 #[test]
@@ -170,6 +177,16 @@ fn compose_writes_one_component() {
     assert_eq!(answer(&server, "/pieces?tea=2"), (200, "4".to_owned()));
     assert_eq!(answer(&server, "/attempt/env?NAME"), (200, "value".to_owned()));
     assert_eq!(answer(&server, "/attempt/socket").0, 403);
+}
+
+#[test]
+fn compose_needs_a_manifest() {
+    let file = guest("hello").display().to_string();
+    let ended = Run::tempo(["compose", &file, "--output", "one.wasm"]).finish();
+    ended.failed_in_one_line(
+        64,
+        &["hello.wasm: no manifest: compose needs that of an app (.toml); declare the component"],
+    );
 }
 
 /// The sources of an app are never the output.

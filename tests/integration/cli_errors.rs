@@ -260,7 +260,11 @@ fn a_bad_settings_file() {
         "\nmax-memry = \"64MiB\"\n",
         &expect!["78: error: max-memry: no such setting; `run --help` lists them (tempo.toml:2)"],
     );
-    with_file("tempo.toml", "addr = s3cret\n", &expect!["78: error: not valid TOML (tempo.toml:1)"]);
+    with_file(
+        "tempo.toml",
+        "addr = s3cret\n",
+        &expect!["78: error: not valid TOML: string values must be quoted, expected literal string (tempo.toml:1:8)"],
+    );
     with_file(
         "tempo.toml",
         "[addr]\nx = \"s3cret\"\n",

@@ -49,7 +49,10 @@ fn a_project_that_cannot_be_created() {
         "name = \"shop\"\n[component.api]",
         &expect!["73: error: cannot add api: tempo.toml declares a component api; choose another name"],
     );
-    with("name = \"shop\"\n[component", &expect!["78: error: not valid TOML (tempo.toml:2)"]);
+    with(
+        "name = \"shop\"\n[component",
+        &expect!["78: error: not valid TOML: unclosed table, expected `]` (tempo.toml:2:11)"],
+    );
     with(
         "name = \"shop\"\ncomponent = {}",
         &expect!["78: error: tempo.toml: it has no place for a table [component.api]; write its components as tables"],

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::apps::manifest;
+use crate::apps_composed::composed;
 use crate::support::{Finished, Run, guest, key};
 
 fn repository() -> PathBuf {
@@ -11,7 +12,7 @@ fn repository() -> PathBuf {
 
 /// Returns the edges of a flowchart, with the labels of its nodes.
 fn edges(chart: &str) -> Vec<String> {
-    let lines = chart.lines().map(str::trim).filter(|line| line.contains(" -"));
+    let lines = chart.lines().map(str::trim).filter(|line| line.contains(" -") || line.contains(" ="));
     let edge = |line: &str| {
         let (from, rest) = line.split_once(' ').unwrap();
         let (arrow, to) = rest.rsplit_once(' ').unwrap();
@@ -77,6 +78,20 @@ fn calls_stores_and_grants_are_drawn() {
     let others: Vec<_> = found.iter().filter(|edge| edge.starts_with("front")).collect();
     assert!(others.len() == 1 && others[0].starts_with("front --- allow-http https://u.test"), "{others:?}");
     assert!(!chart.contains("messaging"), "no component uses it: {chart}");
+}
+
+/// A component that is only composed has the stores and grants of its caller.
+#[test]
+fn composed_links_are_drawn_thick() {
+    let text = composed("\"keyvalue\"", "").replacen('\n', "\nkeyvalue = \"memory:\"\nenv = { A = \"1\" }\n", 1);
+    let drawn = app_inspect(&text, &["--mermaid"]);
+    let found = edges(drawn.succeeded());
+    for edge in
+        ["route /#42; --> shop", "shop ==>|\"acme:basket/basket\"| basket", "shop ==>|\"acme:basket/attempts\"| basket"]
+    {
+        assert!(found.iter().any(|found| found == edge), "no {edge} in {found:#?}");
+    }
+    assert!(!found.iter().any(|edge| edge.starts_with("basket")), "{found:#?}");
 }
 
 #[test]

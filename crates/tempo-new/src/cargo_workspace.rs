@@ -142,6 +142,6 @@ mod tests {
     #[test]
     fn a_file_that_cargo_would_refuse() {
         assert!(with_member("[workspace]\nmembers = 1\n").unwrap_err().to_string().contains("is not an array"));
-        assert!(with_member("a = 1\n[workspace\n").unwrap_err().to_string().contains("Cargo.toml:2)"));
+        assert!(with_member("a = 1\n[workspace\n").unwrap_err().to_string().contains("Cargo.toml:2:11)"));
     }
 }

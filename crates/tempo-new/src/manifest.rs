@@ -6,7 +6,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use tempo_settings::{Error, ErrorKind};
+use tempo_settings::{Error, ErrorKind, TextPosition};
 use toml_edit::{Document, Item, TableLike};
 
 use crate::commands::Commands;
@@ -180,9 +180,9 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Document<String>, Error> 
     // The byte order mark of an editor is not part of the text.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     Document::parse(text.to_owned()).map_err(|error| {
-        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-        let line = before.matches('\n').count() + 1;
-        Error::new(ErrorKind::BadConfiguration, format!("not valid TOML ({}:{line})", path.display()))
+        let (path, message) = (path.display(), error.message());
+        let position = TextPosition::of(text, error.span().unwrap_or_default().start);
+        Error::new(ErrorKind::BadConfiguration, format!("not valid TOML: {message} ({path}:{position})"))
     })
 }
 

@@ -1,7 +1,7 @@
 //! The command line, built from the flags of the runtime's services, triggers and tools.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
@@ -146,6 +146,11 @@ pub(crate) fn parse<'a>(
     }
     if name == "compose" {
         let manifest = component.unwrap_or_default();
+        if !is_manifest(&manifest) {
+            let message = format!("{}: no manifest: compose needs that of an app (.toml)", manifest.display());
+            let advice = "declare the component and its imports in one, such as tempo.toml";
+            return Err(Error::new(ErrorKind::Usage, message).with_advice(advice).into());
+        }
         let (loaded, app) = LoadedSettings::load_app(Some(manifest.clone()), matches, sources)?;
         let output = matches.get_one("output").cloned().unwrap_or_default();
         let action = Action::Compose { app, manifest, component: matches.get_one("name").cloned(), output };
@@ -162,6 +167,11 @@ pub(crate) fn parse<'a>(
         _ => Action::Run { program, arguments, source },
     };
     Ok(Some((action, loaded)))
+}
+
+/// Returns whether `file` is named as the manifest of an app.
+fn is_manifest(file: &Path) -> bool {
+    file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml"))
 }
 
 fn inspect_format(matches: &ArgMatches) -> InspectFormat {
@@ -187,7 +197,7 @@ impl ProgramSource {
     /// A source of settings is invalid, or there is neither a component nor an app.
     pub(crate) fn read(&self, sources: Sources<'_>) -> anyhow::Result<(Program, LoadedSettings)> {
         match &self.file {
-            Some(file) if !file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml")) => {
+            Some(file) if !is_manifest(file) => {
                 Ok((Program::Component(file.clone()), LoadedSettings::load(&self.matches, sources)?))
             }
             manifest => {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 
-use tempo_settings::{Error, ErrorKind, Flag, Value, ValueSource};
+use tempo_settings::{Error, ErrorKind, Flag, TextPosition, Value, ValueSource};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -94,7 +94,12 @@ impl<'t> SettingsParser<'t> {
     ///
     /// The text is not TOML.
     pub(crate) fn root(&self) -> Result<Spanned<DeTable<'t>>, Error> {
-        DeTable::parse(self.text).map_err(|error| self.bad(error.span().unwrap_or_default(), "not valid TOML"))
+        DeTable::parse(self.text).map_err(|error| {
+            // It describes the syntax, and contains no value.
+            let (file, message) = (&self.file, error.message());
+            let position = TextPosition::of(self.text, error.span().unwrap_or_default().start);
+            Error::new(ErrorKind::BadConfiguration, format!("not valid TOML: {message} ({file}:{position})"))
+        })
     }
 
     /// Returns the values of `flags` in `table`.
@@ -287,7 +292,10 @@ mod tests {
             error("addr = \"a:1\"\nadr = \"s3cret\""),
             "adr: no such setting; `run --help` lists them (tempo.toml:2)"
         );
-        assert_eq!(error("\naddr = s3cret"), "not valid TOML (tempo.toml:2)");
+        assert_eq!(
+            error("\naddr = s3cret"),
+            "not valid TOML: string values must be quoted, expected literal string (tempo.toml:2:8)"
+        );
         assert_eq!(error("addr = [\"s3cret\"]"), "addr: expected HOST:PORT as a string (tempo.toml:1)");
         assert_eq!(error("[addr]\nx = \"s3cret\""), "addr: expected HOST:PORT as a string (tempo.toml:1)");
     }

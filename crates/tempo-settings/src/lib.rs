@@ -14,6 +14,7 @@ pub mod private;
 mod reloadable;
 mod secret;
 mod settings;
+mod text_position;
 mod value_form;
 
 pub use address_kind::AddressKind;
@@ -27,4 +28,5 @@ pub use pem::{PemContent, certificates_from_pem, private_key_from_pem};
 pub use reloadable::Reloadable;
 pub use secret::Secret;
 pub use settings::{Flag, Settings, Value, ValueSource};
+pub use text_position::TextPosition;
 pub use value_form::ValueForm;

@@ -1,11 +1,12 @@
 //! Configuration files: TOML or JSON, nested tables joined with dots. Errors name the file and the line, never a value.
 
+use std::fmt;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
 use serde_json::{Number, Value};
-use tempo_settings::{Error, ErrorKind};
+use tempo_settings::{Error, ErrorKind, TextPosition};
 
 #[derive(Clone, Copy)]
 pub(crate) enum Format {
@@ -59,21 +60,20 @@ fn read_text(path: &Path, max_bytes: usize) -> Result<String, Error> {
     }
     String::from_utf8(bytes).map_err(|error| {
         let valid = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
-        bad_line(path, line_after(valid), "not UTF-8 text")
+        bad_at(path, line_after(valid), "not UTF-8 text")
     })
 }
 
 fn parse_toml(path: &Path, text: &str) -> Result<Value, Error> {
     let table = text.parse::<toml::Table>().map_err(|error| {
-        let start = error.span().map_or(0, |span| span.start);
-        let before = text.as_bytes().get(..start).unwrap_or_default();
-        bad_line(path, line_after(before), "not valid TOML")
+        let position = TextPosition::of(text, error.span().map_or(0, |span| span.start));
+        bad_at(path, position, &format!("not valid TOML: {}", error.message()))
     })?;
     Ok(from_toml(toml::Value::Table(table)))
 }
 
 fn parse_json(path: &Path, text: &str) -> Result<Value, Error> {
-    serde_json::from_str(text).map_err(|error| bad_line(path, error.line(), "not valid JSON"))
+    serde_json::from_str(text).map_err(|error| bad_at(path, error.line(), "not valid JSON"))
 }
 
 fn from_toml(value: toml::Value) -> Value {
@@ -113,8 +113,8 @@ fn bad(path: &Path, problem: &str) -> Error {
     Error::new(ErrorKind::BadConfiguration, format!("configuration file {}: {problem}", path.display()))
 }
 
-fn bad_line(path: &Path, line: usize, problem: &str) -> Error {
-    Error::new(ErrorKind::BadConfiguration, format!("configuration file {}:{line}: {problem}", path.display()))
+fn bad_at(path: &Path, place: impl fmt::Display, problem: &str) -> Error {
+    Error::new(ErrorKind::BadConfiguration, format!("configuration file {}:{place}: {problem}", path.display()))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! `imports` of a component: the interfaces that other components of the app export to it.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use toml::Spanned;
@@ -156,13 +157,16 @@ impl ManifestParser<'_> {
 
     /// Returns the names of the flags in `inherit`, each of which must be a grant.
     fn inherited(&mut self, name: &str, flags: &[Spanned<DeValue<'_>>]) -> Vec<String> {
-        let grants: Vec<&str> = self.flags.iter().filter(|flag| flag.grants.is_some()).map(|flag| flag.name).collect();
+        // Several services and triggers may list the same flag.
+        let grants = self.flags.iter().filter(|flag| flag.grants.is_some()).map(|flag| flag.name);
+        let grants: BTreeSet<&str> = grants.collect();
         let mut inherited = Vec::new();
         for flag in flags {
             match flag.get_ref() {
-                DeValue::String(text) if grants.contains(&text.as_ref()) => inherited.push(text.to_string()),
+                DeValue::String(text) if grants.contains(text.as_ref()) => inherited.push(text.to_string()),
                 DeValue::String(text) => {
-                    let (text, grants) = (text.escape_debug(), grants.join(", "));
+                    let grants = grants.iter().copied().collect::<Vec<_>>().join(", ");
+                    let text = text.escape_debug();
                     let problem = format!("inherit: `{text}` is not a flag that grants something; these are: {grants}");
                     self.bad_import(name, flag.span(), &problem);
                 }

@@ -186,6 +186,19 @@ fn inspect_finds_the_mistakes_that_run_finds() {
     }
     let missing = inspect("name = \"app\"\n[component.a]\nsource = \"a.wasm\"\n[component.b]\nsource = \"b.wasm\"\n");
     missing.failed(66, &["component.a (tempo.toml:2): cannot read a.wasm", "component.b (tempo.toml:4)"]);
+    // What only the types of the components show.
+    for (text, code, why) in [
+        (manifest("", &[("a", "missing", "route = \"/x\"")]), 65, "acme:billing/invoices@1.2.0"),
+        (
+            manifest("", &[("a", "checkout", "route = \"/x\"")]),
+            65,
+            "by `imports = { \"acme:pricing/quote\" = \"NAME\" }`",
+        ),
+    ] {
+        let ended = inspect(&text);
+        assert!(ended.code == Some(code) && ended.stdout.contains("MISSING"), "{ended:?}");
+        assert!(ended.stderr.contains(why), "no `{why}` in {ended:?}");
+    }
     inspect(&manifest("", &[("a", "hello", "route = \"/x\"")])).succeeded();
 }
 

@@ -7,23 +7,22 @@ use serde::Serialize;
 use tempo_core::Limits;
 use tempo_settings::{Error, Settings};
 
-use crate::boot::{self, Parts};
+use crate::boot::{self, CheckedApp, Parts};
 use crate::cli::{InspectFormat, Program};
 use crate::inspect::{DeclaredLinks, Report, inspect};
 use crate::inspect_app::AppReport;
 use crate::inspect_graph::{Drawn, draw};
 use crate::link;
-use crate::load::{LoadOptions, Purpose, load};
+use crate::load::{LoadOptions, Previous, Purpose, load};
 use crate::loaded_settings::App;
 
 /// Writes the report of `program` to standard output.
 ///
 /// # Errors
 ///
-/// A file cannot be read or is no component, or a setting is invalid. Mistakes in the settings of an app are an error after the
-/// report.
+/// A file cannot be read or is no component, or a setting is invalid. What keeps an app from running is an error after the report.
 pub(crate) fn run(
-    parts: &Parts<'_>,
+    parts: &Parts<'static>,
     program: &Program,
     format: InspectFormat,
     settings: &Settings,
@@ -38,7 +37,7 @@ pub(crate) fn run(
 }
 
 fn component(parts: &Parts<'_>, path: &Path, format: InspectFormat, settings: &Settings) -> anyhow::Result<String> {
-    let report = report(parts, path, settings, DeclaredLinks::default())?;
+    let report = report(parts, path, settings, DeclaredLinks::default(), None)?;
     Ok(match format {
         InspectFormat::Text => report.text(),
         InspectFormat::Json => json(&report)?,
@@ -46,17 +45,19 @@ fn component(parts: &Parts<'_>, path: &Path, format: InspectFormat, settings: &S
     })
 }
 
-/// Returns the report of `app`, and the mistakes in its settings.
+/// Returns the report of `app`, and what keeps it from running.
 fn app(
-    parts: &Parts<'_>,
+    parts: &Parts<'static>,
     app: &App,
     format: InspectFormat,
     settings: &Settings,
 ) -> anyhow::Result<(String, Result<(), Error>)> {
-    let checked = boot::check_settings(*parts, app, settings)?;
+    let CheckedApp { loaded, mistakes } = boot::check_app(*parts, app, settings)?;
     let reports = app.components.iter().map(|component| {
         let links = DeclaredLinks { app: Some((app, &component.name)) };
-        Ok(report(parts, &component.source, &component.settings, links)?.named(&component.name))
+        let loaded = loaded.iter().find(|(loaded, _)| loaded.name == component.name);
+        let loaded = loaded.map(|(loaded, limits)| (loaded, limits));
+        Ok(report(parts, &component.source, &component.settings, links, loaded)?.named(&component.name))
     });
     let reports = reports.collect::<anyhow::Result<Vec<_>>>()?;
     if format == InspectFormat::Mermaid {
@@ -65,22 +66,29 @@ fn app(
             settings: &component.settings,
             imports: &component.imports,
         });
-        return Ok((draw(parts, &drawn.collect::<Vec<_>>()), checked));
+        return Ok((draw(parts, &drawn.collect::<Vec<_>>()), mistakes));
     }
     let mut all = AppReport::new(&app.name);
     for (component, report) in app.components.iter().zip(reports) {
         all.add(component, report, parts.triggers, &parts.flags());
     }
-    Ok((if format == InspectFormat::Json { json(&all)? } else { all.text() }, checked))
+    Ok((if format == InspectFormat::Json { json(&all)? } else { all.text() }, mistakes))
 }
 
-fn report(parts: &Parts<'_>, path: &Path, settings: &Settings, links: DeclaredLinks<'_>) -> anyhow::Result<Report> {
+/// Returns the report of the file `path`, which may be `loaded` already.
+fn report(
+    parts: &Parts<'_>,
+    path: &Path,
+    settings: &Settings,
+    links: DeclaredLinks<'_>,
+    loaded: Option<Previous<'_>>,
+) -> anyhow::Result<Report> {
     let options = LoadOptions {
         limits: &Limits::from_settings(settings)?,
         settings,
         concurrent_packages: &link::concurrent_packages(parts.services),
         purpose: Purpose::Inspect,
-        previous: None,
+        previous: loaded,
     };
     inspect(parts.runtime, &load(path, options)?, parts.services, parts.triggers, links)
 }

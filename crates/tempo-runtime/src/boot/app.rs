@@ -57,14 +57,24 @@ pub(super) fn plan(
         Some(previous) if is_same(previous, file) => Ok(previous.loaded.clone()),
         _ => planned.engines.load(file),
     })?;
-    let links = links(&composed, &loaded)?;
-    let items = loaded.into_iter().zip(links).zip(&composed.files);
-    let components = each(of_app, items, |component, ((loaded, links), file)| {
+    let components = link_all(parts, &composed, loaded, previous)?;
+    Ok(Plan { name: app.name.clone(), components, limits: process, app: Some(planned) })
+}
+
+/// Links the `loaded` components of `app`.
+fn link_all<'p>(
+    parts: Parts<'static>,
+    app: &ComposedApp<'_>,
+    loaded: Vec<Loaded>,
+    previous: impl Fn(&str) -> Option<&'p LinkedComponent>,
+) -> Result<Vec<Arc<LinkedComponent>>, Error> {
+    let links = links(app, &loaded)?;
+    let items = loaded.into_iter().zip(links).zip(&app.files);
+    each((app.name, &app.components), items, |component, ((loaded, links), file)| {
         let (limits, previous) = (file.limits().clone(), previous(&component.name));
         let (path, settings) = (&component.source, &component.settings);
         LinkedComponent::link(parts, path, settings, limits, loaded, links, previous).map(Arc::new)
-    })?;
-    Ok(Plan { name: app.name.clone(), components, limits: process, app: Some(planned) })
+    })
 }
 
 /// Creates what the components of `app` share.
@@ -109,19 +119,34 @@ fn is_same(previous: &LinkedComponent, file: &ScannedFile) -> bool {
     previous.loaded.digest == file.digest && same_engine_limits(&previous.limits, file.limits())
 }
 
-/// Checks the files and the settings of `app` as [`plan`] does, without compiling anything. Returns what is wrong with the settings.
+/// The result of [`check_app`].
+pub(crate) struct CheckedApp {
+    /// The components that were compiled, with their limits: none if a mistake was found before.
+    pub(crate) loaded: Vec<(Loaded, Limits)>,
+    /// What keeps the app from running.
+    pub(crate) mistakes: Result<(), Error>,
+}
+
+impl From<Result<(), Error>> for CheckedApp {
+    fn from(mistakes: Result<(), Error>) -> Self {
+        Self { loaded: Vec::new(), mistakes }
+    }
+}
+
+/// Checks `app` as [`plan`] does, without pools of instances.
 ///
 /// # Errors
 ///
 /// A file cannot be read or is no component.
-pub(crate) fn check_settings(parts: Parts<'_>, app: &App, settings: &Settings) -> anyhow::Result<Result<(), Error>> {
+pub(crate) fn check_app(parts: Parts<'static>, app: &App, settings: &Settings) -> anyhow::Result<CheckedApp> {
     let mut unreadable = Problems::new(&app.name);
     let files = read(parts, app, settings, &mut unreadable);
     let mut problems = Problems::new(&app.name);
     let checked = check(parts, app, &files, &mut problems);
     if files.iter().any(Option::is_none) {
         unreadable.append(problems);
-        return Ok(Ok(unreadable.into_result()?));
+        unreadable.into_result()?;
+        return Ok(Ok(()).into());
     }
     let files: Vec<ScannedFile> = files.into_iter().flatten().collect();
     let process = Limits::from_settings(settings)?;
@@ -129,7 +154,25 @@ pub(crate) fn check_settings(parts: Parts<'_>, app: &App, settings: &Settings) -
         reserved(app, &files, &process)?;
         compose_files(parts, app, files, &checked)
     });
-    Ok(composed.map(drop))
+    Ok(match composed {
+        Ok(composed) => check_links(parts, &composed, settings)?,
+        Err(mistakes) => Err(mistakes).into(),
+    })
+}
+
+/// Compiles and links the components of `app`.
+fn check_links(parts: Parts<'static>, app: &ComposedApp<'_>, settings: &Settings) -> anyhow::Result<CheckedApp> {
+    let mut engines = AppEngines::new(0, settings)?;
+    engines.extend(&app.files)?;
+    let loaded = each((app.name, &app.components), &app.files, |_, file| engines.load(file));
+    Ok(match loaded {
+        Ok(loaded) => {
+            let with_limits = loaded.iter().cloned().zip(app.files.iter().map(|file| file.limits().clone()));
+            let with_limits = with_limits.collect();
+            CheckedApp { loaded: with_limits, mistakes: link_all(parts, app, loaded, |_| None).map(drop) }
+        }
+        Err(mistakes) => Err(mistakes).into(),
+    })
 }
 
 /// Composes the components of `app`, without compiling anything.

@@ -184,5 +184,6 @@ fn a_component_is_replaced_without_a_failed_request() {
     project.write("missing.wasm", "no component");
     project.write("source/name", "missing");
     dev.log.wait_for("not swapped; the last one is still served: ");
+    assert_eq!(dev.log.count("not reloaded"), 0, "the reason is printed once");
     assert_eq!(client.get("/").status, 200);
 }

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use crate::apps::{app, manifest};
 use crate::support::admin::Admin;
 use crate::support::messaging::{Broker, publish_many, seen, wait_done};
+use crate::support::tls::Certificate;
 use crate::support::{Client, Run, Server, eventually, get, guest, key};
 
 /// A folder with what is served, which a test changes.
@@ -226,10 +227,14 @@ fn the_address_of_the_server_can_change() {
     let mut open = Client::connect(addresses[0]);
     assert_eq!(open.get("/").status, 200);
     folder.write("tempo.toml", format!("addr = \"{}\"\n", addresses[1]));
-    reload(&server, "no component has changed");
+    reload(&server, "reloaded (SIGHUP): no component has changed, only addr");
     assert_eq!(get(addresses[1], "/").status, 200);
     assert_eq!(open.get("/").status, 200, "open connections stay");
     eventually("the previous address is closed", || Client::try_connect(addresses[0]).err());
+    let certificate = Certificate::new();
+    let (cert, key) = (certificate.cert(), certificate.key());
+    folder.write("tempo.toml", format!("addr = \"{}\"\ntls-cert = {cert:?}\ntls-key = {key:?}\n", addresses[1]));
+    reload(&server, "reloaded (SIGHUP): no component has changed, only tls-cert, tls-key");
 }
 
 #[test]

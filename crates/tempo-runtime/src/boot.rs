@@ -10,16 +10,17 @@ mod serve;
 mod triggers;
 mod unreachable;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use tempo_core::Limits;
-use tempo_settings::Flag;
+use tempo_settings::{Flag, Settings};
 use tempo_telemetry::{Health, RuntimePhase};
 use tokio::task::JoinSet;
 
-pub(crate) use self::app::{check_settings, compose};
+pub(crate) use self::app::{CheckedApp, check_app, compose};
 pub(crate) use self::component::LinkedComponent;
 use self::connect::ConnectedComponent;
 use self::plan::Plan;
@@ -54,6 +55,13 @@ impl Parts<'_> {
     pub(crate) fn component_flags(&self) -> Vec<Flag> {
         let limits = Limits::FLAGS.iter().copied();
         self.flags().into_iter().chain(limits).filter(|flag| !flag.of_process).collect()
+    }
+
+    /// Returns the names of the flags of the process whose values differ in `next`.
+    pub(crate) fn changed_flags(&self, previous: &Settings, next: &Settings) -> Vec<&'static str> {
+        let of_process = self.flags().into_iter().chain(Limits::FLAGS.iter().copied()).filter(|flag| flag.of_process);
+        let changed = of_process.filter(|flag| !previous.has_same(next, flag)).map(|flag| flag.name);
+        changed.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// Returns all flags that may be grants.

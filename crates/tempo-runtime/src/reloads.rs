@@ -15,7 +15,7 @@ pub(crate) struct ReloadRequest {
     pub done: Option<oneshot::Sender<ReloadOutcome>>,
 }
 
-/// The outcome of a reload. An error has been logged; the previous version goes on.
+/// The outcome of a reload. After an error the previous version goes on. What serves logs an outcome for which nothing waits.
 pub(crate) type ReloadOutcome = Result<Reloaded, String>;
 
 /// A reload that succeeded.
@@ -23,8 +23,23 @@ pub(crate) type ReloadOutcome = Result<Reloaded, String>;
 pub(crate) struct Reloaded {
     /// The names of the components that were made anew or are gone.
     pub components: Vec<String>,
+    /// The flags of the process whose values changed.
+    pub settings: Vec<&'static str>,
     /// From the request to the first call of the new version.
     pub duration: Duration,
+}
+
+impl Reloaded {
+    /// Returns what changed, for the log.
+    pub(crate) fn summary(&self) -> String {
+        let (components, settings) = (self.components.join(", "), self.settings.join(", "));
+        match (components.is_empty(), settings.is_empty()) {
+            (true, true) => "no component has changed".to_owned(),
+            (true, false) => format!("no component has changed, only {settings}"),
+            (false, true) => format!("{components}, in {} ms", self.duration.as_millis()),
+            (false, false) => format!("{components}, in {} ms, and {settings}", self.duration.as_millis()),
+        }
+    }
 }
 
 /// Sends requests.

@@ -165,40 +165,30 @@ impl<'a> Serving<'a> {
                 names.push(name.clone());
             }
         }
+        let settings = self.process.parts.changed_flags(&self.version.settings.settings, &next.settings.settings);
         log_grants(&self.process, &next, &added);
         next.settings.notices.log();
         self.version = next;
         if let Err(error) = describe(&self.process.parts, &self.version.plan, self.reporting) {
             tracing::warn!("the dashboard shows the previous components: {}", one_line(error.as_ref()));
         }
-        Ok(Reloaded { components: names, duration: begun.elapsed() })
+        Ok(Reloaded { components: names, settings, duration: begun.elapsed() })
     }
 
     /// Logs and counts the outcome of a reload.
     fn report(&self, request: ReloadRequest, outcome: anyhow::Result<Reloaded>) {
         count_reload(&self.process.telemetry, outcome.is_ok());
-        let reason = &request.reason;
-        let outcome = match outcome {
-            // What waits for it reports it.
-            Ok(reloaded) if request.done.is_some() => Ok(reloaded),
-            Ok(reloaded) if reloaded.components.is_empty() => {
-                tracing::info!("reloaded ({reason}): no component has changed");
-                Ok(reloaded)
-            }
-            Ok(reloaded) => {
-                let (names, duration) = (reloaded.components.join(", "), reloaded.duration);
-                tracing::info!("reloaded ({reason}): {names}, in {} ms", duration.as_millis());
-                Ok(reloaded)
-            }
-            Err(error) => {
-                let error = one_line(error.as_ref());
-                tracing::error!("not reloaded ({reason}), the previous version goes on: {error}");
-                Err(error)
-            }
+        let outcome = outcome.map_err(|error| one_line(error.as_ref()));
+        // What waits for it reports it.
+        let outcome = match request.done {
+            Some(done) => done.send(outcome).err(),
+            None => Some(outcome),
         };
-        if let Some(done) = request.done {
-            // Fails if nothing waits for it.
-            let _ = done.send(outcome);
+        let reason = &request.reason;
+        match outcome {
+            Some(Ok(reloaded)) => tracing::info!("reloaded ({reason}): {}", reloaded.summary()),
+            Some(Err(error)) => tracing::error!("not reloaded ({reason}), the previous version goes on: {error}"),
+            None => {}
         }
     }
 

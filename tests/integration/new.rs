@@ -10,6 +10,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
+use crate::support::browser::Browser;
 use crate::support::guest::target;
 use crate::support::nats::Nats;
 use crate::support::{Client, Process, Run, eventually, get};
@@ -251,6 +252,34 @@ fn app_with_an_added_component() {
     assert_eq!(get(server.address, "/other").status, 404);
 }
 
+/// A page in a browser that fetches its URL again and again, and shows what it gets.
+struct PricePage(Browser);
+
+impl PricePage {
+    fn open(url: &str) -> Self {
+        let mut browser = Browser::start();
+        browser.send_header("authorization", "Bearer development");
+        browser.open(url);
+        browser.eval(
+            "statuses = []; update = async () => {
+                const response = await fetch(location.href).catch(error => ({ status: String(error), text: () => '' }));
+                statuses.push(response.status);
+                document.body.innerText = await response.text();
+                setTimeout(update, 10);
+            }; void update()",
+        );
+        Self(browser)
+    }
+
+    /// Waits until the page shows `text`, and checks that no request has failed.
+    #[track_caller]
+    fn shows(&mut self, text: &str) {
+        self.0.until(&format!("statuses.length > 0 && document.body.innerText.trim() === '{text}'"));
+        assert_eq!(self.0.eval("statuses.filter(status => status !== 200).join()"), "");
+        assert!(self.0.complaints().is_empty(), "{:?}", self.0.complaints());
+    }
+}
+
 #[test]
 fn app_in_development() {
     let project = Project::create("my-dev-shop", "app");
@@ -259,6 +288,8 @@ fn app_in_development() {
     let address = address(&dev);
     let tea = || price(address, "/prices/tea", "development");
     assert_eq!(tea(), (200, "tea: 3.50\n".into()));
+    let mut page = PricePage::open(&format!("http://{address}/prices/tea"));
+    page.shows("tea: 3.50");
     let source = project.read("pricing/src/lib.rs");
     let source = source.replacen("Some(350)", "Some(420)", 1);
     std::fs::write(project.folder().join("pricing/src/lib.rs"), source).unwrap();
@@ -271,6 +302,7 @@ fn app_in_development() {
     assert!(built.starts_with("pricing: built in "), "{built}");
     let builds = |component: &str| dev.log.count(&format!("{component} | cargo build "));
     assert_eq!((builds("api"), builds("auth"), builds("pricing")), (1, 1, 2));
+    page.shows("tea: 4.20");
 }
 
 #[test]

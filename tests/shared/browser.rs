@@ -83,6 +83,12 @@ impl Browser {
         self.call("Emulation.setEmulatedMedia", &features);
     }
 
+    /// Sends the header `name` with each request of the page.
+    pub(crate) fn send_header(&mut self, name: &str, value: &str) {
+        self.call("Network.enable", &json!({}));
+        self.call("Network.setExtraHTTPHeaders", &json!({ "headers": { name: value } }));
+    }
+
     /// Evaluates the expression `script` in the page.
     pub(crate) fn eval(&mut self, script: &str) -> Value {
         let answer = self.call("Runtime.evaluate", &json!({ "expression": script, "returnByValue": true }));

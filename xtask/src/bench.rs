@@ -15,6 +15,7 @@ mod contest;
 mod cores;
 mod cost;
 mod count;
+mod dev;
 mod http;
 mod links;
 mod load;
@@ -56,6 +57,7 @@ pub(crate) fn command() -> Command {
         .subcommand(neighbour::command())
         .subcommand(apps::command())
         .subcommand(swap::command())
+        .subcommand(dev::command())
         .subcommand(
             with_build_options(Command::new("start"))
                 .about("The time from starting the process to the first response")
@@ -114,6 +116,7 @@ pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
         Some(("neighbour", arguments)) => neighbour::run(arguments),
         Some(("apps", arguments)) => apps::run(arguments),
         Some(("swap", arguments)) => swap::run(arguments),
+        Some(("dev", arguments)) => dev::run(arguments),
         Some(("start", arguments)) => start::run(arguments),
         Some(("storage", arguments)) => storage::run(arguments),
         Some(("messaging", arguments)) => messaging::run(arguments),

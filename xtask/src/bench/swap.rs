@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
-use clap::{Arg, ArgAction, ArgMatches};
+use clap::{Arg, ArgAction, ArgMatches, value_parser};
 
 use super::app::App;
 use super::apps::different;
@@ -35,6 +35,12 @@ pub(super) fn command() -> clap::Command {
         .about("The latencies of a component while it is replaced")
         .arg(super::count("rounds", "3").help("Rounds; each measures with and without swaps"))
         .arg(super::count("seconds", "10").help("Seconds a measurement"))
+        .arg(
+            Arg::new("requests")
+                .long("requests")
+                .value_parser(value_parser!(u32).range(1..))
+                .help("About how many requests a measurement, in place of --seconds"),
+        )
         .arg(super::count("swaps", "100").help("Swaps in a measurement"))
         .arg(super::count("connections", "64").help("Connections"))
         .arg(
@@ -99,9 +105,12 @@ impl Bench<'_> {
             connections: super::number(self.arguments, "connections"),
             path: "/",
         };
-        let seconds = f64::from(super::number(self.arguments, "seconds"));
-        let most = generator.seconds(server.addr, SATURATION_SECONDS)?.rate;
-        let rate = ["--rate".to_owned(), format!("{:.0}", most / 2.0)];
+        let rate = generator.seconds(server.addr, SATURATION_SECONDS)?.rate / 2.0;
+        let seconds = match self.arguments.get_one::<u32>("requests") {
+            Some(requests) => f64::from(*requests) / rate,
+            None => f64::from(super::number(self.arguments, "seconds")),
+        };
+        let rate = ["--rate".to_owned(), format!("{rate:.0}")];
         let without = generator.seconds_with(server.addr, seconds, &rate)?;
         let before = server.memory()?;
         let with = thread::scope(|scope| {
@@ -139,18 +148,19 @@ impl Bench<'_> {
 fn table(measured: &[Measured], goal: f64) -> String {
     let latencies = |of: fn(&Measured) -> Load| {
         let millis = |value: fn(&Load) -> f64| number(median(measured.iter().map(|it| value(&of(it)) / 1e3)), 2);
-        [number(median(measured.iter().map(|it| of(it).rate)), 0), millis(|load| load.p50), millis(|load| load.p99)]
+        let count = |value: fn(&Load) -> f64| number(median(measured.iter().map(|it| value(&of(it)))), 0);
+        [count(|load| load.requests), count(|load| load.rate), millis(|load| load.p50), millis(|load| load.p99)]
     };
     let ratio = median(measured.iter().map(|it| it.with.p99 / it.without.p99));
     let reached = ratio.map_or("-", |ratio| if ratio <= goal { "yes" } else { "no" });
     let memory = |of: fn(&(u64, u64)) -> u64| number(median(measured.iter().map(|it| of(&it.memory) as f64 / 1e6)), 1);
-    let row = |title: &str, [rate, p50, p99]: [String; 3], memory, ratio: String, reached: &str| {
-        vec![title.to_owned(), rate, p50, p99, memory, ratio, reached.to_owned()]
+    let row = |title: &str, [requests, rate, p50, p99]: [String; 4], memory, ratio: String, reached: &str| {
+        vec![title.to_owned(), requests, rate, p50, p99, memory, ratio, reached.to_owned()]
     };
     let rows = [
         row("without swaps", latencies(|it| it.without), memory(|memory| memory.0), "1".to_owned(), "-"),
         row("with swaps", latencies(|it| it.with), memory(|memory| memory.1), number(ratio, 2), reached),
     ];
     let goal = format!("at most {goal}");
-    markdown(&["", "requests/s", "p50 ms", "p99 ms", "RSS MB", "p99 of without", &goal], &rows)
+    markdown(&["", "requests", "requests/s", "p50 ms", "p99 ms", "RSS MB", "p99 of without", &goal], &rows)
 }

@@ -30,6 +30,7 @@ mod server;
 mod start;
 mod storage;
 mod swap;
+mod swap_messages;
 mod syscalls;
 mod table;
 mod telemetry;

@@ -36,6 +36,13 @@ impl<'a> App<'a> {
         Ok(fs::write(self.directory.join("tempo.toml"), manifest)?)
     }
 
+    /// Replaces the file `name` at once, so that no reload reads a part of it.
+    pub(super) fn replace(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        let next = self.directory.join("next");
+        fs::write(&next, bytes)?;
+        Ok(fs::rename(next, self.directory.join(name))?)
+    }
+
     /// Returns the command that serves the app on a port that the system chooses; flags may follow.
     pub(super) fn serve(&self) -> Command {
         self.within(self.files.program(Program::Tempo))

@@ -18,6 +18,7 @@ use super::load::{Generator, Load};
 use super::machine::Machine;
 use super::prepare;
 use super::server::Server;
+use super::swap_messages;
 use super::table::{markdown, median, number};
 use crate::shell::say;
 use crate::workspace::Workspace;
@@ -41,6 +42,12 @@ pub(super) fn command() -> clap::Command {
                 .value_parser(value_parser!(u32).range(1..))
                 .help("About how many requests a measurement, in place of --seconds"),
         )
+        .arg(
+            Arg::new("messages")
+                .long("messages")
+                .value_parser(value_parser!(u32).range(1..))
+                .help("Swap a component that handles this many messages, in place of requests"),
+        )
         .arg(super::count("swaps", "100").help("Swaps in a measurement"))
         .arg(super::count("connections", "64").help("Connections"))
         .arg(
@@ -52,6 +59,9 @@ pub(super) fn command() -> clap::Command {
 }
 
 pub(super) fn run(arguments: &ArgMatches) -> Result<()> {
+    if let Some(messages) = arguments.get_one::<u32>("messages") {
+        return swap_messages::run(arguments, *messages);
+    }
     let workspace = Workspace::load()?;
     let files = prepare::files(&[Program::Tempo], super::profile(arguments), !arguments.get_flag("no-build"))?;
     let app = App::create(&files, workspace.target.join("bench-swap"))?;
@@ -138,10 +148,7 @@ impl Bench<'_> {
 
     /// Replaces the file that is served.
     fn write(&self, version: usize) -> Result<()> {
-        let next = self.app.directory.join("next");
-        let bytes = self.versions.get(version % 2).context("there are two versions")?;
-        fs::write(&next, bytes)?;
-        Ok(fs::rename(next, self.app.directory.join("app.bin"))?)
+        self.app.replace("app.bin", self.versions.get(version % 2).context("there are two versions")?)
     }
 }
 

@@ -72,6 +72,30 @@ fn an_operator_moves_what_a_subscription_may_not(broker: &Broker) {
         .failed_in_one_line(64, &["--topics <TOPIC[,TOPIC]...>': a word between dots is empty"]);
 }
 
+fn remove_consumer(broker: &Broker, name: &str) -> Finished {
+    Run::tempo(["messages", "remove-consumer", name, "--messaging", &broker.url]).finish()
+}
+
+fn a_consumer_is_removed_and_its_messages_stay(broker: &Broker) {
+    prepare(broker);
+    let name = name();
+    let removed = eventually("nothing fetches", || {
+        let removed = remove_consumer(broker, &name);
+        (removed.code == Some(0)).then_some(removed)
+    });
+    assert!(removed.stdout.starts_with(&format!("removed {name}: topics check.>, 100 pending, ")), "{removed:?}");
+    remove_consumer(broker, &name).failed_in_one_line(66, &["there is no consumer of that name"]);
+    let server = broker.serve(GUEST, "check.>");
+    wait_done(server.address, "check.many", WAITING);
+}
+
+#[test]
+fn a_consumer_in_use_is_not_removed() {
+    let broker = Broker::jetstream();
+    let _server = broker.serve(GUEST, "check.>");
+    remove_consumer(&broker, &name()).failed_in_one_line(69, &["a program fetches from the consumer; stop it first"]);
+}
+
 /// Returns the component's name, that of the file that the tests run.
 fn name() -> String {
     crate::support::compiled(GUEST).file_stem().unwrap().to_str().unwrap().to_owned()
@@ -169,6 +193,7 @@ macro_rules! on_brokers_that_keep {
 on_brokers_that_keep!(
     a_mistyped_topic_skips_nothing,
     an_operator_moves_what_a_subscription_may_not,
+    a_consumer_is_removed_and_its_messages_stay,
     services_do_not_share_a_consumer_by_accident,
     more_topics_and_other_options_are_updates,
     options_of_the_handling_are_updates,

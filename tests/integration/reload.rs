@@ -353,3 +353,21 @@ fn the_series_of_a_removed_component_end() {
     use_all();
     assert_eq!(named(), [true; 3]);
 }
+
+#[test]
+fn a_consumer_that_a_reload_leaves_is_named() {
+    let (broker, folder) = (Broker::file(), Folder::new());
+    folder.write("app.wasm", wasm("messaging-conformance", 0));
+    let text = |name: &str| {
+        format!("name = \"app\"\n[component.{name}]\nsource = \"app.wasm\"\nroute = \"/*\"\nsubscribe = \"x.>\"\n")
+    };
+    folder.write("tempo.toml", text("a"));
+    let server = folder.run("").args(["--messaging", &broker.url, "--keyvalue", &broker.keyvalue]).serve();
+    folder.write("tempo.toml", text("b"));
+    replaced(&server, "a, b");
+    let line = server.log.wait_for("no component subscribes to the consumer app-a of default any more");
+    assert!(line.contains("`tempo messages remove-consumer app-a --broker default` removes it"), "{line}");
+    folder.write("app.wasm", wasm("messaging-conformance", 1));
+    replaced(&server, "b");
+    assert_eq!(server.log.count("no component subscribes"), 1);
+}

@@ -133,7 +133,11 @@ impl Content {
             Change::DeadLetter(dead_letter) => self.insert_dead_letter(dead_letter),
             Change::RemoveDeadLetter { letter } => drop(self.letters.remove(&letter)),
             // The engine holds these, and is never reopened.
-            Change::Progress { .. } | Change::Consumer { .. } | Change::Remember { .. } | Change::Forget { .. } => {}
+            Change::Progress { .. }
+            | Change::Consumer { .. }
+            | Change::RemoveConsumer { .. }
+            | Change::Remember { .. }
+            | Change::Forget { .. } => {}
         }
     }
 

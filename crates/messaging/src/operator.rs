@@ -36,6 +36,14 @@ pub trait Operator: Send + Sync {
     ///
     /// `InvalidArgument` if there is no such consumer, or if another consumer has the new name.
     async fn move_consumer(&self, consumer: &str, change: &ConsumerMove) -> Result<Moved>;
+
+    /// Removes a consumer. Its pending messages stay for consumers that are created later, unless another consumer has handled them.
+    /// Returns its last state.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` if there is no such consumer, `Unavailable` if a program fetches from it.
+    async fn remove_consumer(&self, consumer: &str) -> Result<ConsumerInfo>;
 }
 
 /// Changes to a consumer. Fields that are `None` stay as they are.

@@ -1,4 +1,4 @@
-//! `messages`: the command to inspect streams and consumers, and to manage dead letters.
+//! `messages`: the command to inspect streams and consumers, and to manage consumers and dead letters.
 
 mod app;
 mod arguments;
@@ -23,8 +23,8 @@ use tempo_tool::clap::{ArgMatches, Command};
 use self::select::{Choice, PersistentBroker};
 use crate::Broker;
 
-/// The tool for the brokers `S` of `--messaging`: lists streams and consumers, and shows, replays or purges dead
-/// letters.
+/// The tool for the brokers `S` of `--messaging`: lists streams and consumers, moves or removes consumers, and
+/// shows, replays or purges dead letters.
 #[derive(Debug)]
 pub struct Messages<S>(PhantomData<fn() -> S>);
 
@@ -87,6 +87,7 @@ fn act<'a>(
             "peek" => letters::peek(broker, arguments::which(matches), json, output).await,
             "replay" => letters::replay(broker, arguments::which(matches), output).await,
             "purge" => letters::purge(broker, arguments::which(matches), output).await,
+            "remove-consumer" => moves::remove(broker, arguments::consumer(matches), output).await,
             _ => {
                 let (consumer, change) = arguments::consumer_move(matches);
                 moves::run(broker, &consumer, &change, output).await

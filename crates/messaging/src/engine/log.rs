@@ -20,6 +20,8 @@ pub(crate) enum Change {
     Progress { sequence: u64, consumer: u32, progress: Progress },
     /// A consumer was created or changed.
     Consumer { id: u32, consumer: ConsumerRecord },
+    /// A consumer was removed. It has no progress.
+    RemoveConsumer { id: u32 },
     /// Copies a message to the dead letters. It is still stored when this is logged.
     DeadLetter(DeadLetterRecord),
     /// Removes a dead letter.

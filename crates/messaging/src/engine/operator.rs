@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::{Change, Engine, Log, State};
-use crate::{ConsumerMove, DeadLetter, Error, ErrorKind, Moved, Operator, Result, StreamInfo};
+use crate::{ConsumerInfo, ConsumerMove, DeadLetter, Error, ErrorKind, Moved, Operator, Result, StreamInfo};
 
 #[async_trait]
 impl<L: Log> Operator for Engine<L> {
@@ -36,6 +36,10 @@ impl<L: Log> Operator for Engine<L> {
 
     async fn move_consumer(&self, consumer: &str, change: &ConsumerMove) -> Result<Moved> {
         self.change(|state, journal| state.move_consumer(consumer, change, journal)).await?
+    }
+
+    async fn remove_consumer(&self, consumer: &str) -> Result<ConsumerInfo> {
+        self.change(|state, journal| state.remove_consumer(consumer, journal)).await?
     }
 }
 

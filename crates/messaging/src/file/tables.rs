@@ -91,6 +91,9 @@ impl<'a> Tables<'a> {
             Change::Consumer { id, consumer } => {
                 self.consumers.insert(id, record::write(consumer)?.as_slice())?;
             }
+            Change::RemoveConsumer { id } => {
+                self.consumers.remove(id)?;
+            }
             Change::DeadLetter(dead_letter) => self.insert_dead_letter(dead_letter)?,
             Change::RemoveDeadLetter { letter } => {
                 self.letters.remove(letter)?;

@@ -1,9 +1,9 @@
-//! Moves a consumer. JetStream can update its topics in place; for another position or name the consumer is recreated.
+//! Moves or removes a consumer. JetStream can update its topics in place; for another position or name the consumer is recreated.
 
 use async_nats::jetstream::consumer::{self, DeliverPolicy};
 use async_nats::jetstream::context::ConsumerInfoErrorKind;
 use async_nats::jetstream::stream::Stream;
-use tempo_messaging::{ConsumerMove, Error, ErrorKind, Moved, Result, Start};
+use tempo_messaging::{ConsumerInfo, ConsumerMove, Error, ErrorKind, Moved, Result, Start};
 
 use super::stream::NamedStream;
 use super::{durable, error, join};
@@ -38,6 +38,17 @@ pub(super) async fn move_consumer(named: &NamedStream, consumer: &str, change: &
         (start, name) => replace(named, &stream, &old, config, start, name).await?,
     };
     Ok(Moved::new(before.topics, durable::info(&now)).with_skipped(skipped))
+}
+
+/// Removes the consumer. Returns its last state.
+pub(super) async fn remove_consumer(named: &NamedStream, consumer: &str) -> Result<ConsumerInfo> {
+    let stream = named.get().await?.ok_or_else(missing)?;
+    let old = info(named, &stream, consumer).await?.ok_or_else(missing)?;
+    if old.num_waiting > 0 {
+        return Err(Error::new(ErrorKind::Unavailable, "a program fetches from the consumer; stop it first"));
+    }
+    delete(named, &stream, &old.name).await?;
+    Ok(durable::info(&old))
 }
 
 async fn info(named: &NamedStream, stream: &Stream, name: &str) -> Result<Option<consumer::Info>> {

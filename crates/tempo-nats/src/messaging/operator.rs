@@ -43,4 +43,8 @@ impl Operator for JetStreamBroker {
     async fn move_consumer(&self, consumer: &str, change: &ConsumerMove) -> Result<Moved> {
         moves::move_consumer(&self.stream, consumer, change).await
     }
+
+    async fn remove_consumer(&self, consumer: &str) -> Result<ConsumerInfo> {
+        moves::remove_consumer(&self.stream, consumer).await
+    }
 }

@@ -32,11 +32,22 @@ struct Joined {
     consumer: Box<dyn Consumer>,
 }
 
+/// A consumer that its broker keeps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct DurableConsumer {
+    /// The name of the broker.
+    pub(super) client: String,
+    /// The name of the consumer.
+    pub(super) name: String,
+}
+
 /// A component whose messages are fetched and handled. Dropping it aborts its tasks.
 pub(super) struct HandlingComponent {
     handlers: Arc<ArcSwap<Handlers>>,
     /// The name of each broker, the broker and the subscription to it.
     subscriptions: Vec<(String, Arc<dyn Broker>, Subscription)>,
+    /// The broker and the name of each consumer that outlives the process.
+    pub(super) durables: Vec<DurableConsumer>,
     /// A line for each subscription.
     pub(super) announcements: Vec<String>,
     /// Adopted consumers, with their subscriptions.
@@ -79,13 +90,17 @@ impl JoinedComponent {
         let handlers = Arc::new(ArcSwap::from_pointee(self.handlers));
         let (phases, mut previous) = (StopPhases::default(), previous);
         let (mut announcements, mut adoptions, mut notices) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut subscriptions, mut fetching, mut reaper) = (Vec::new(), JoinSet::new(), JoinSet::new());
+        let (mut subscriptions, mut durables) = (Vec::new(), Vec::new());
+        let (mut fetching, mut reaper) = (JoinSet::new(), JoinSet::new());
         for Joined { subscribed, broker, consumer } in self.joined {
             let Subscribed { client, subscription, .. } = subscribed;
             let phase = phases.of(&*broker);
             let dispatcher = Dispatcher::new(handlers.clone(), broker.clone(), subscription.clone(), phase.clone());
             let adoption = consumer.adoption().cloned();
             let name = adoption.as_ref().map_or(&*subscription.consumer, |adoption| &*adoption.name);
+            if broker.operator().is_some() {
+                durables.push(DurableConsumer { client: client.clone(), name: name.to_owned() });
+            }
             announcements.push(announce(&client, name, &*broker, &subscription, dispatcher.max_in_flight()));
             notices.extend(consumer.notice());
             adoptions.extend(adoption.map(|adoption| (adoption, subscription.clone())));
@@ -104,6 +119,7 @@ impl JoinedComponent {
         HandlingComponent {
             handlers,
             subscriptions,
+            durables,
             announcements,
             adoptions,
             notices,

@@ -9,7 +9,7 @@ use tempo_settings::Error;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
-use super::component::{HandlingComponent, JoinedComponent};
+use super::component::{DurableConsumer, HandlingComponent, JoinedComponent};
 use super::handlers::Handlers;
 use super::unsubscribed;
 use crate::WasiMessaging;
@@ -51,6 +51,11 @@ impl RunningConsumer {
             }
         }
         Ok(None)
+    }
+
+    /// Returns the consumers that the brokers keep.
+    fn durables(&self) -> Vec<DurableConsumer> {
+        self.components.iter().flat_map(|component| component.durables.iter().cloned()).collect()
     }
 
     /// Removes the running component `name`.
@@ -115,6 +120,7 @@ impl Running for RunningConsumer {
     }
 
     fn commit(&mut self) {
+        let previous = self.durables();
         let mut next = Vec::new();
         for prepared in std::mem::take(&mut self.prepared) {
             match prepared {
@@ -132,6 +138,8 @@ impl Running for RunningConsumer {
         for gone in std::mem::replace(&mut self.components, next) {
             drop(self.stop(gone));
         }
+        let now = self.durables();
+        previous.iter().filter(|consumer| !now.contains(consumer)).for_each(log_left);
     }
 
     fn roll_back(&mut self) {
@@ -144,4 +152,12 @@ impl Running for RunningConsumer {
         let stopping = tokio::time::timeout_at(deadline.into(), stopping);
         let (_, _) = tokio::join!(join_all(components.into_iter().map(|it| it.drain(deadline))), stopping);
     }
+}
+
+/// Logs a consumer that no component subscribes to any more. Its broker keeps it, with its pending messages.
+fn log_left(DurableConsumer { client, name }: &DurableConsumer) {
+    tracing::warn!(
+        "no component subscribes to the consumer {name} of {client} any more, and it keeps its messages; `tempo messages \
+         remove-consumer {name} --broker {client}` removes it, and `tempo messages move {name} --to NAME` gives it to another component"
+    );
 }

@@ -13,7 +13,7 @@ pub(super) fn command() -> Command {
     let broker = option("broker", "NAME").help("Which broker, if --messaging names several").global(true);
     let list = Command::new("list").about("Show streams with their consumers: pending, in flight, dead letters");
     Command::new("messages")
-        .about("Show streams and consumers of messages, and manage dead letters")
+        .about("Show streams and consumers of messages, and manage consumers and dead letters")
         .after_help("Without a command: list")
         .arg(broker)
         .arg(json_switch())
@@ -22,6 +22,11 @@ pub(super) fn command() -> Command {
         .subcommand(letters("replay", "Publish dead letters again on their own topics"))
         .subcommand(letters("purge", "Remove dead letters permanently"))
         .subcommand(moves())
+        .subcommand(
+            Command::new("remove-consumer")
+                .about("Remove a consumer that no component subscribes to any more")
+                .arg(consumer_argument()),
+        )
 }
 
 fn peek() -> Command {
@@ -56,7 +61,7 @@ fn dead_letters(name: &'static str, about: &'static str) -> Command {
 fn moves() -> Command {
     Command::new("move")
         .about("Change the topics, the position or the name of a consumer, for the component that subscribes next")
-        .arg(Arg::new("consumer").value_name("CONSUMER").required(true).help("Which consumer"))
+        .arg(consumer_argument())
         .arg(
             option("topics", "TOPIC[,TOPIC]...")
                 .value_delimiter(',')
@@ -69,6 +74,10 @@ fn moves() -> Command {
                 .help("The stored message to continue at, even if it was handled before"),
         )
         .arg(option("to", "NAME").value_parser(consumer_name).help("Its new name"))
+}
+
+fn consumer_argument() -> Arg {
+    Arg::new("consumer").value_name("CONSUMER").required(true).help("Which consumer")
 }
 
 fn json_switch() -> Arg {
@@ -129,13 +138,18 @@ pub(super) fn which(matches: &ArgMatches) -> Which {
     }
 }
 
+/// Returns the selected consumer.
+pub(super) fn consumer(matches: &ArgMatches) -> &str {
+    matches.get_one::<String>("consumer").map_or("", String::as_str)
+}
+
 /// Returns the consumer to move, and its changes.
 pub(super) fn consumer_move(matches: &ArgMatches) -> (String, ConsumerMove) {
     let text = |name: &str| matches.get_one::<String>(name).cloned();
     let topics = matches.get_many("topics").map(|topics| topics.cloned().collect());
     let change =
         ConsumerMove::default().with_topics(topics).with_start(matches.get_one("start").copied()).with_name(text("to"));
-    (text("consumer").unwrap_or_default(), change)
+    (consumer(matches).to_owned(), change)
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! `messages move`: changes to a consumer that would skip or repeat messages, which subscriptions may not make.
+//! `messages move` and `messages remove-consumer`: changes to a consumer that would skip or repeat messages, which subscriptions may
+//! not make.
 
 use std::io::Write;
 
@@ -20,5 +21,17 @@ pub(super) async fn run(
     let (old, name) = (printable::line(consumer), printable::line(&moved.now.name));
     writeln!(output, "moved {old}: topics {before}, {skipped} skipped")?;
     writeln!(output, "now {name}: topics {now}, {} pending, {} in flight", moved.now.pending, moved.now.in_flight)?;
+    Ok(())
+}
+
+/// Removes `consumer`, and prints its last state.
+pub(super) async fn remove(
+    broker: &PersistentBroker,
+    consumer: &str,
+    output: &mut (dyn Write + Send),
+) -> anyhow::Result<()> {
+    let last = broker.operator()?.remove_consumer(consumer).await.map_err(|error| broker.explain(&error))?;
+    let (name, topics) = (printable::line(&last.name), adoption::list(&last.topics));
+    writeln!(output, "removed {name}: topics {topics}, {} pending, {} in flight", last.pending, last.in_flight)?;
     Ok(())
 }

@@ -1,11 +1,14 @@
 //! Creates, adopts and moves consumers, and rematches their pending messages to their topics.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::super::group::Group;
 use super::super::log::{Change, ConsumerRecord, Progress};
 use super::State;
-use crate::{Adoption, ConsumerConfig, ConsumerMove, Error, ErrorKind, Moved, Refusal, Result, Start, Subscription};
+use crate::{
+    Adoption, ConsumerConfig, ConsumerInfo, ConsumerMove, Error, ErrorKind, Moved, Refusal, Result, Start, Subscription,
+};
 
 /// A refused subscription.
 pub(in crate::engine) struct Refused {
@@ -136,6 +139,27 @@ impl State {
         let group = self.groups.get(&id).ok_or_else(missing)?;
         let skipped = Some(count(waiting.into_iter().filter(|sequence| !group.has(*sequence))));
         Ok(Moved { before: before.topics, skipped, now: group.info() })
+    }
+
+    /// Removes a consumer, unless it has members.
+    pub(in crate::engine) fn remove_consumer(&mut self, name: &str, journal: &mut Vec<Change>) -> Result<ConsumerInfo> {
+        let id = self.find(name).ok_or_else(missing)?;
+        let group = self.groups.get_mut(&id).ok_or_else(missing)?;
+        if Arc::strong_count(&group.wake) > 1 {
+            return Err(Error::new(ErrorKind::Unavailable, "a program fetches from the consumer; stop it first"));
+        }
+        let info = group.info();
+        group.record.topics = Vec::new();
+        self.rematch(id, journal);
+        // A later consumer may get the same id.
+        for (sequence, done) in self.done.iter_mut().filter(|(_, done)| done.contains(&id)) {
+            done.retain(|other| *other != id);
+            journal.push(Change::Progress { sequence: *sequence, consumer: id, progress: Progress::Fresh });
+        }
+        self.done.retain(|_, done| !done.is_empty());
+        self.groups.remove(&id);
+        journal.push(Change::RemoveConsumer { id });
+        Ok(info)
     }
 
     /// Acknowledges everything before `start`, and redelivers everything from there.

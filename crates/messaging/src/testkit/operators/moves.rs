@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::super::{Place, Suite, collect, expect};
+use super::super::{Place, Suite, collect, eventually, expect};
 use super::{missing, operator};
 use crate::{ConsumerMove, Moved, Owner, Start, Subscription};
 
@@ -83,4 +83,20 @@ pub(in super::super) async fn moves_to_another_owner(suite: &Suite) -> Result<()
     moving(&place, "moving", ConsumerMove::default()).await?;
     let mut consumer = place.broker.subscribe(&subscription("moving")).await.context("after the move")?;
     expect(&mut *consumer, &["3", "4"]).await
+}
+
+/// Messages stay for a consumer that is created later. A new one of the same name begins anew.
+pub(in super::super) async fn consumers_are_removed(suite: &Suite) -> Result<()> {
+    let place = prepared(suite).await?;
+    let name = place.subscription("moving", &[]).consumer;
+    let consumer = place.join("moving", &["a"]).await?;
+    drop(consumer);
+    // A server may take a moment to notice that nothing fetches.
+    eventually(async || Ok(operator(&place)?.remove_consumer(&name).await.is_ok())).await?;
+    let names: Vec<String> = operator(&place)?.stream().await?.consumers.into_iter().map(|info| info.name).collect();
+    ensure!(names == [place.subscription("witness", &[]).consumer], "{names:?}");
+    missing(operator(&place)?.remove_consumer(&name).await.map(drop), &[])?;
+    let place = suite.again(&place).await?;
+    expect(&mut *place.join("moving", &["a"]).await?, &["1", "2", "3", "4"]).await.context("all that is stored")?;
+    expect(&mut *place.join("witness", &[">"]).await?, &["1", "2", "3", "b", "4"]).await.context("another consumer")
 }

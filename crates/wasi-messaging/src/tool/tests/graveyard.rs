@@ -101,6 +101,10 @@ impl Operator for Graveyard {
         panic!("nothing is moved here")
     }
 
+    async fn remove_consumer(&self, _: &str) -> Result<ConsumerInfo> {
+        panic!("nothing is removed here")
+    }
+
     async fn purge(&self, sequence: u64) -> Result<()> {
         if self.stuck == Some(sequence) {
             return Err(Error::new(ErrorKind::Unavailable, "the broker is unreachable"));

@@ -1,5 +1,5 @@
-//! `FailureLog`: the rate limit on the host's log lines about a component's failed calls. Whoever calls a component can make it
-//! fail, so these lines are limited as the guest's own lines are.
+//! `FailureLog`: the rate limit on the host's log lines about a component's failed calls. Its callers can make a component fail, so
+//! these lines are limited as the guest's own lines are.
 
 use std::sync::Arc;
 

@@ -107,7 +107,8 @@ impl Turns {
     fn next(&mut self) -> bool {
         let mut flows: Vec<&mut Flow> = self.flows.values_mut().filter(|flow| !flow.waiting.is_empty()).collect();
         flows.sort_unstable_by_key(|flow| flow.waiting.len());
-        self.begun = flows.into_iter().fold(false, |begun, flow| flow.begin() || begun);
+        // All of them, also after one that began.
+        self.begun = flows.into_iter().filter_map(|flow| flow.begin().then_some(())).count() > 0;
         self.begun
     }
 }
@@ -173,7 +174,7 @@ mod tests {
     #[test]
     fn a_component_that_gets_no_requests_is_forgotten() {
         let queue = FairQueue::default();
-        let mut turns = |id| waiting(&mut queue.lock(), id, 2).len();
+        let turns = |id| waiting(&mut queue.lock(), id, 2).len();
         assert_eq!((turns(1), turns(2)), (0, 1));
         queue.lock().next();
         queue.maintain();

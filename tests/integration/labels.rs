@@ -70,8 +70,14 @@ fn check(server: &Server) {
         for topic in CLIENTS {
             let sent = client.post(&format!("/{label}/{topic}.x"), "message");
             assert_eq!(sent.status == 200, label == topic, "{label} on {topic}: {}", sent.text());
+            let asked = client.get(&format!("/{label}/{topic}.x")).text();
+            let denied = ["AccessDenied", "not allowed"].iter().any(|text| asked.contains(text));
+            assert!(!asked.is_empty() && denied == (label != topic), "{label} asks on {topic}: {asked}");
         }
     }
+    assert_eq!(client.post("/photos/", "").status, 200);
+    assert_eq!(client.get("/photos/key").status, 404);
+    assert_eq!(client.post("/photos/key", "photos").status, 200);
 }
 
 #[test]

@@ -84,6 +84,7 @@ impl Browser {
     }
 
     /// Sends the header `name` with each request of the page.
+    #[allow(dead_code, reason = "the test of the dashboard's page sends none")]
     pub(crate) fn send_header(&mut self, name: &str, value: &str) {
         self.call("Network.enable", &json!({}));
         self.call("Network.setExtraHTTPHeaders", &json!({ "headers": { name: value } }));

@@ -107,8 +107,7 @@ impl Turns {
     fn next(&mut self) -> bool {
         let mut flows: Vec<&mut Flow> = self.flows.values_mut().filter(|flow| !flow.waiting.is_empty()).collect();
         flows.sort_unstable_by_key(|flow| flow.waiting.len());
-        // All of them, also after one that began.
-        self.begun = flows.into_iter().filter_map(|flow| flow.begin().then_some(())).count() > 0;
+        self.begun = flows.into_iter().map(Flow::begin).filter(|begun| *begun).count() > 0;
         self.begun
     }
 }

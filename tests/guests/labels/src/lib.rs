@@ -1,5 +1,5 @@
 //! Imports the interfaces of stores several times, under labels: `POST /LABEL/KEY` writes the body, or publishes it on the topic
-//! `KEY`, and `GET /LABEL/KEY` reads it. The names that the functions are called with have no meaning.
+//! `KEY`, and `GET /LABEL/KEY` reads it, or sends a request. The names that the functions are called with have no meaning.
 
 mod keyvalue;
 mod messaging;
@@ -54,12 +54,14 @@ async fn read(label: &str, key: &str) -> Outcome<Option<Vec<u8>>> {
     match label {
         "photos" => objects::get_photo(key),
         "archive" => objects::get_archived(key).await,
+        "billing" | "audit" | "mail" => messaging::request(label, key).await.map(Some),
         _ => keyvalue::get(label, key).await,
     }
 }
 
 async fn write(label: &str, key: &str, value: Vec<u8>) -> Outcome<()> {
     match label {
+        "photos" if value.is_empty() => objects::delete_photos(),
         "photos" => objects::put_photo(key, &value),
         "archive" => objects::put_archived(key, value).await,
         "billing" | "audit" | "mail" => messaging::publish(label, key, value).await,

@@ -2,7 +2,7 @@
 
 use crate::Outcome;
 use crate::bindings::archive::{self, PutOptions};
-use crate::bindings::wasi::blobstore::types::{IncomingValue, OutgoingValue};
+use crate::bindings::wasi::blobstore::types::{IncomingValue, ObjectId, OutgoingValue};
 use crate::bindings::{photos, wit_future, wit_stream};
 
 pub(crate) fn get_photo(name: &str) -> Outcome<Option<Vec<u8>>> {
@@ -20,7 +20,16 @@ pub(crate) fn put_photo(name: &str, data: &[u8]) -> Outcome<()> {
     container.write_data(name, &value)?;
     body.blocking_write_and_flush(data).map_err(|error| format!("{error:?}"))?;
     drop(body);
-    OutgoingValue::finish(value)
+    OutgoingValue::finish(value)?;
+    let id = |object: &str| ObjectId { container: "any".to_owned(), object: object.to_owned() };
+    photos::copy_object(&id(name), &id("copy"))?;
+    photos::move_object(&id("copy"), &id(name))?;
+    if photos::container_exists("other")? { Ok(()) } else { Err("the container does not exist".to_owned()) }
+}
+
+/// Deletes all objects.
+pub(crate) fn delete_photos() -> Outcome<()> {
+    photos::delete_container("any")
 }
 
 pub(crate) async fn get_archived(name: &str) -> Outcome<Option<Vec<u8>>> {

@@ -1,6 +1,6 @@
 //! Precompiled files: their header and signature.
 
-use tempo_runtime::fuzzing::{Allocation, Header, HostKey, Shape, decode, encode, sign, this_build};
+use tempo_runtime::fuzzing::{Allocation, Decoded, Header, HostKey, Shape, decode, encode, sign, this_build};
 use tempo_settings::{Error, ErrorKind};
 
 use crate::input::check_message;

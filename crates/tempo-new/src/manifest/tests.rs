@@ -76,7 +76,7 @@ fn a_manifest_without_place_for_the_component() {
     for (text, problem) in [
         ("addr = \"a:1\"\n", "no app: it has no `name`; add name = \"NAME\" at the top"),
         ("name = 1\n", "no app"),
-        ("name = \"shop\"\n[component\n", "unclosed table, expected `]` (tempo.toml:2:"),
+        ("name = \"shop\"\n[component\n", "tempo.toml:2:11)"),
         ("name = \"shop\"\ncomponent = {}\n", "no place for a table [component.pricing]"),
         ("name = \"shop\"\ncomponent = 1\n", "no place for a table"),
     ] {

@@ -66,7 +66,9 @@ pub fn run(data: &[u8]) -> Outcome {
             // A list of several problems has a line for each.
             message.lines().for_each(check_message);
             assert_eq!(error.kind(), ErrorKind::BadConfiguration);
-            let line = message.rsplit_once("(tempo.toml:").and_then(|(_, line)| line.strip_suffix(')')?.parse().ok());
+            // `(tempo.toml:LINE)`, with the column of an error of syntax.
+            let place = message.rsplit_once("(tempo.toml:").and_then(|(_, place)| place.strip_suffix(')'));
+            let line = place.and_then(|place| place.split(':').next()?.parse().ok());
             assert!(line.is_some_and(|line| (1..=lines).contains(&line)), "{message}");
             return Outcome::Refused;
         }

@@ -57,6 +57,7 @@ mod own_files;
 #[cfg_attr(not(feature = "fuzzing"), allow(unreachable_pub, reason = "the fuzz targets call it"))]
 mod precompiled;
 mod problems;
+mod read_files;
 mod registry;
 mod release_candidate;
 mod reload_metrics;

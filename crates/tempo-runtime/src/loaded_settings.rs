@@ -15,6 +15,7 @@ use crate::found_file::{self, FoundFile};
 use crate::host_key::KEY_FILE;
 use crate::manifest::{self, DeclaredBuild, DeclaredComponent, DeclaredImport, Manifest};
 use crate::notices::Notices;
+use crate::read_files;
 use crate::registry::ToolEntry;
 use crate::separator::split;
 use crate::settings_file::{self, SETTINGS, Values};
@@ -45,6 +46,8 @@ pub(crate) struct LoadedSettings {
     pub settings: Arc<Settings>,
     /// The settings files, including those that do not exist.
     pub files: Vec<PathBuf>,
+    /// The files that the settings name and that components read once.
+    pub read_once: Vec<PathBuf>,
     /// How the component is built, if it has no app.
     pub build: Option<DeclaredBuild>,
     /// Warnings about the files.
@@ -97,6 +100,7 @@ impl LoadedSettings {
         };
         check_key(table.get(KEY_FILE.name).and_then(|values| values.first()))?;
         loaded.settings = Arc::new(Layers { matches, file: &file }.merge(sources, &[&table])?);
+        loaded.read_once = read_once(sources, [&*loaded.settings]);
         Ok(loaded)
     }
 
@@ -167,7 +171,8 @@ impl LoadedSettings {
             let own_flags = values.into_keys().collect();
             Ok(AppComponentSettings { name, place, source, imports, build, own_flags, settings })
         });
-        let components = components.collect::<Result<_, Error>>()?;
+        let components = components.collect::<Result<Vec<_>, Error>>()?;
+        self.read_once = read_once(sources, components.iter().map(|component| &*component.settings));
         Ok(App { name, components })
     }
 
@@ -200,6 +205,12 @@ impl LoadedSettings {
             }
         })
     }
+}
+
+/// Returns the files that `settings` name and that components read once.
+fn read_once<'a>(sources: Sources<'_>, settings: impl IntoIterator<Item = &'a Settings>) -> Vec<PathBuf> {
+    let paths = |settings| read_files::paths(sources.flags(), settings).into_iter().map(|(_, path)| path);
+    settings.into_iter().flat_map(paths).collect()
 }
 
 /// The error of a command that needs an app and has none.

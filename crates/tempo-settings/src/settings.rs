@@ -36,6 +36,8 @@ pub struct Flag {
     pub environment_only: bool,
     /// Whether it sets up the process, so that the components of an app cannot have different values.
     pub of_process: bool,
+    /// Whether its value is a file that is read once, when a component is connected: a reload compares the file.
+    pub read_once: bool,
 }
 
 impl Flag {
@@ -55,6 +57,7 @@ impl Flag {
             form: ValueForm::Text,
             environment_only: false,
             of_process: false,
+            read_once: false,
         }
     }
 
@@ -91,6 +94,11 @@ impl Flag {
     /// Marks the flag as one of the process, which the components of an app share.
     pub const fn of_process(self) -> Self {
         Self { of_process: true, ..self }
+    }
+
+    /// Marks the flag's value as a file that is read once.
+    pub const fn read_once(self) -> Self {
+        Self { read_once: true, ..self }
     }
 
     /// Sets the form of the values.

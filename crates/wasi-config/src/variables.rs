@@ -18,7 +18,8 @@ const CONFIG: Flag =
         .grants(Disclosure::Name);
 const CONFIG_FILE: Flag =
     Flag::new("config-file", "FILE", "A .toml or .json file of such values; nested tables are joined with dots")
-        .form(ValueForm::Path);
+        .form(ValueForm::Path)
+        .read_once();
 
 /// The values of `--config` and `--config-file`. A component sees only these, never the environment of the process.
 #[derive(Clone, Debug)]

@@ -14,6 +14,7 @@ use crate::interfaces::Interfaces;
 use crate::link;
 use crate::links::Link;
 use crate::load::{Loaded, in_file};
+use crate::read_files::{ReadFile, read_files};
 use crate::registry::{ServiceEntry, TriggerEntry, unversioned};
 use crate::release_candidate;
 
@@ -33,6 +34,8 @@ pub(crate) struct LinkedComponent {
     pub serving: Vec<&'static TriggerEntry>,
     /// The services that it imports or that its triggers need.
     pub needed: Vec<&'static ServiceEntry>,
+    /// The files that its services read once.
+    pub read_files: Vec<ReadFile>,
     /// Its links to other components of the app.
     pub links: Vec<Link>,
     /// The linked component.
@@ -70,14 +73,15 @@ impl LinkedComponent {
             return Err(no_handler(path, &interfaces, parts.triggers).into());
         }
         let needed = needed(parts.services, &serving, &interfaces);
-        let (file, settings) = (path.to_owned(), settings.clone());
+        let read_files = read_files(&needed, settings);
+        let (path, settings) = (path.to_owned(), settings.clone());
         if let Some((links, pre)) = previous.and_then(|previous| previous.relink(&loaded, &links)) {
-            return Ok(Self { path: file, settings, limits, loaded, interfaces, serving, needed, links, pre });
+            return Ok(Self { path, settings, limits, loaded, interfaces, serving, needed, read_files, links, pre });
         }
         let pre = link::link(parts.runtime, &loaded.component, &loaded.shape, &interfaces, parts.services, &links)?;
-        check_exports(path, &interfaces, &serving)?;
+        check_exports(&path, &interfaces, &serving)?;
         let pre = Arc::new(pre);
-        Ok(Self { path: file, settings, limits, loaded, interfaces, serving, needed, links, pre })
+        Ok(Self { path, settings, limits, loaded, interfaces, serving, needed, read_files, links, pre })
     }
 
     /// Returns the linked component and its links, if `loaded` is the same component and `links` are the same.

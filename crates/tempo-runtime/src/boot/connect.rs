@@ -10,7 +10,6 @@ use tempo_core::{
     AppHandle, BackgroundSpawner, BootContext, ChainDepth, Limits, OpenFiles, ServiceState, Sockets, StoreContext,
     StoreData, Workload,
 };
-use tempo_settings::Settings;
 use tempo_telemetry::{Health, Telemetry};
 use wasmtime::component::InstancePre;
 
@@ -23,6 +22,7 @@ use crate::guest_output::log_budget;
 use crate::load::Loaded;
 use crate::loaded_settings::LoadedSettings;
 use crate::own_files::OwnFiles;
+use crate::read_files::ReadFile;
 use crate::registry::{ConnectedBackend, ServiceEntry};
 use crate::sockets::WasiSocketGrants;
 use crate::tls::{self, Authorities};
@@ -84,7 +84,7 @@ impl ConnectedComponent {
         let boot = boot.with_shared(around.shared);
         let backends = linked.needed.iter().map(|service| async move {
             let labels = service.labels(&linked.interfaces.imports);
-            match previous.and_then(|previous| previous.backend(service, settings, boot.limits, &labels)) {
+            match previous.and_then(|previous| previous.backend(service, linked, boot.limits, &labels)) {
                 Some(backend) => Ok(backend),
                 None => (service.connect)(boot.with_labels(&labels)).await.map(Arc::new),
             }
@@ -107,16 +107,20 @@ impl ConnectedComponent {
         Ok(Self { linked: linked.clone(), backends, workload: workload.build() })
     }
 
-    /// Returns the backend of `service`, if another one with `settings`, `limits` and `labels` would be the same.
+    /// Returns the backend of `service`, if another one for `linked`, with `limits` and `labels`, would be the same.
     fn backend(
         &self,
         service: &ServiceEntry,
-        settings: &Settings,
+        linked: &LinkedComponent,
         limits: &Limits,
         labels: &[LabelledImport],
     ) -> Option<Arc<ConnectedBackend>> {
         let same_labels = service.labels(&self.linked.interfaces.imports) == labels;
-        let same = service.flags.iter().all(|flag| self.linked.settings.has_same(settings, flag));
+        let files = |linked: &LinkedComponent| -> Vec<ReadFile> {
+            linked.read_files.iter().filter(|file| file.is_of(service)).cloned().collect()
+        };
+        let same = service.flags.iter().all(|flag| self.linked.settings.has_same(&linked.settings, flag))
+            && files(&self.linked) == files(linked);
         let backend = self.backends.iter().find(|backend| backend.service == service.id);
         backend.filter(|_| same && same_labels && self.linked.limits == *limits).cloned()
     }
@@ -131,6 +135,7 @@ impl ConnectedComponent {
         let same = same_app
             && Arc::ptr_eq(&own.pre, &linked.pre)
             && own.limits == linked.limits
+            && own.read_files == linked.read_files
             && parts.component_flags().iter().all(|flag| own.settings.has_same(&linked.settings, flag));
         same.then(|| Self { linked: linked.clone(), ..self.clone() })
     }

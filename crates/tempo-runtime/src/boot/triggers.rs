@@ -22,6 +22,8 @@ pub(super) struct Triggers {
 struct RunningTrigger {
     entry: &'static TriggerEntry,
     running: Box<dyn Running>,
+    /// Whether it has prepared to call the next components.
+    prepared: bool,
 }
 
 /// What was prepared for the next components.
@@ -102,6 +104,7 @@ impl Triggers {
                 (Some(_), false) => prepared.gone.push(entry),
                 (Some(trigger), true) if has_changed(entry, previous, next) => {
                     trigger.running.prepare(components_of(entry, next)).await?;
+                    trigger.prepared = true;
                 }
                 (None, true) => absent.push(entry),
                 _ => {}
@@ -121,7 +124,10 @@ impl Triggers {
 
     /// Goes on with the previous components.
     pub(super) fn roll_back(&mut self) {
-        self.running.iter_mut().for_each(|trigger| trigger.running.roll_back());
+        for trigger in &mut self.running {
+            trigger.prepared = false;
+            trigger.running.roll_back();
+        }
     }
 
     /// Calls the prepared components from now on. Triggers without a component drain until `deadline`.
@@ -130,7 +136,11 @@ impl Triggers {
         let PreparedTriggers { gone, started } = prepared;
         let is_gone = |trigger: &RunningTrigger| gone.iter().any(|entry| ptr::eq(*entry, trigger.entry));
         let (stopping, mut running) = std::mem::take(&mut self.running).into_iter().partition::<Vec<_>, _>(is_gone);
-        running.iter_mut().for_each(|trigger| trigger.running.commit());
+        // The others go on with the components that they call.
+        for trigger in running.iter_mut().filter(|trigger| trigger.prepared) {
+            trigger.prepared = false;
+            trigger.running.commit();
+        }
         for trigger in stopping {
             self.stopping.spawn(trigger.running.drain(deadline));
         }
@@ -162,7 +172,7 @@ async fn start(
         }
         several => (entry.start_app)(components_of(entry, several)).await?,
     };
-    Ok(running.into_iter().map(|running| RunningTrigger { entry, running }).collect())
+    Ok(running.into_iter().map(|running| RunningTrigger { entry, running, prepared: false }).collect())
 }
 
 /// Returns the components that have the service of the trigger `entry`.

@@ -65,7 +65,7 @@ impl Plan {
             match build {
                 Some(mut build) => {
                     // They lie beside the sources, and cause a reload.
-                    loaded.files.iter().for_each(|file| build.sources.exclude(file));
+                    loaded.files.iter().chain(&loaded.read_once).for_each(|file| build.sources.exclude(file));
                     builds.push(build);
                 }
                 None => files.add(component.file),
@@ -82,7 +82,7 @@ impl Plan {
 
 fn settings_files(loaded: &LoadedSettings) -> WatchSet {
     let mut files = WatchSet::default();
-    loaded.files.iter().for_each(|file| files.add(file));
+    loaded.files.iter().chain(&loaded.read_once).for_each(|file| files.add(file));
     files
 }
 

@@ -195,7 +195,9 @@ mod tests {
             _ = requests => {}
             () = queue.run() => unreachable!("it runs until it is dropped"),
         }
-        let position = order.borrow().iter().position(|id| *id == 3);
-        assert_eq!((order.borrow().len(), position), (102, Some(2)));
+        let order = order.borrow();
+        // Those that begin in one turn are polled in any order.
+        let before = order.iter().take_while(|id| **id != 3).count();
+        assert!(order.len() == 102 && before <= 2 + REQUESTS_A_TURN, "{order:?}");
     }
 }

@@ -1,5 +1,7 @@
 //! Components that are replaced while they serve: SIGHUP reads the settings and the components again, all or nothing.
 
+mod unchanged;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -279,61 +281,6 @@ fn messages_are_handled_while_their_component_is_replaced() {
     }
 }
 
-/// A trigger whose components are the same goes on with them.
-#[test]
-fn a_reload_without_a_change_keeps_consumers_and_watchers() {
-    let folder = Folder::new();
-    folder.write("app.wasm", wasm("messaging-conformance", 0));
-    let run = folder.run("app.wasm").args(["--messaging", "memory:", "--keyvalue", "memory:"]);
-    let server = run.args(["--subscribe", "check.>"]).serve();
-    for round in 1..3 {
-        reload(&server, "no component has changed");
-        publish_many(server.address, 10, "topic=check.a");
-        wait_done(server.address, "check.a", 10 * round);
-    }
-    let folder = Folder::new();
-    folder.write("app.wasm", wasm("keyvalue-watcher", 0));
-    folder.write("web.wasm", wasm("hello", 0));
-    folder.write(
-        "tempo.toml",
-        "name = \"app\"\n[component.watcher]\nsource = \"app.wasm\"\nroute = \"/*\"\nkeyvalue = \"memory:\"\n\
-        [component.web]\nsource = \"web.wasm\"\nroute = \"/hello\"\n",
-    );
-    let server = folder.run("").serve();
-    folder.write("web.wasm", wasm("hello", 1));
-    replaced(&server, "web");
-    assert_eq!(get(server.address, "/set/a/1").status, 204);
-    server.log.wait_for("set a=1, found Ok(true)");
-}
-
-/// What a component reads once at its start is read again if the file has changed.
-#[test]
-fn a_changed_configuration_file_is_read_again() {
-    let folder = Folder::new();
-    folder.write("app.wasm", wasm("config-only", 0));
-    folder.write("other.wasm", wasm("hello", 0));
-    folder.write("values.toml", "A = \"1\"\n");
-    folder.write(
-        "tempo.toml",
-        "name = \"app\"\n[component.app]\nsource = \"app.wasm\"\nroute = \"/*\"\nconfig-file = \"values.toml\"\n\
-        [component.other]\nsource = \"other.wasm\"\nroute = \"/other\"\n",
-    );
-    let server = folder.run("").serve();
-    assert_eq!(get(server.address, "/A").text(), "1\n");
-    folder.write("values.toml", "A = \"second\"\n");
-    replaced(&server, "app");
-    assert_eq!(get(server.address, "/A").text(), "second\n");
-    folder.write("values.toml", "A = \n");
-    refused(&server, "values.toml:1:5: not valid TOML");
-    assert_eq!(get(server.address, "/A").text(), "second\n");
-    reload(&server, "not reloaded (SIGHUP)");
-    let watched = folder.run("").args(["--watch"]);
-    folder.write("values.toml", "A = \"3\"\n");
-    let server = watched.serve();
-    folder.write("values.toml", "A = \"fourth\"\n");
-    eventually("the file is read again", || (get(server.address, "/A").text() == "fourth\n").then_some(()));
-}
-
 #[test]
 fn the_exporter_of_an_interface_is_replaced_alone() {
     let folder = Folder::new();
@@ -407,22 +354,4 @@ fn the_series_of_a_removed_component_end() {
     replaced(&server, "b, c");
     use_all();
     assert_eq!(named(), [true; 3]);
-}
-
-#[test]
-fn a_consumer_that_a_reload_leaves_is_named() {
-    let (broker, folder) = (Broker::file(), Folder::new());
-    folder.write("app.wasm", wasm("messaging-conformance", 0));
-    let text = |name: &str| {
-        format!("name = \"app\"\n[component.{name}]\nsource = \"app.wasm\"\nroute = \"/*\"\nsubscribe = \"x.>\"\n")
-    };
-    folder.write("tempo.toml", text("a"));
-    let server = folder.run("").args(["--messaging", &broker.url, "--keyvalue", &broker.keyvalue]).serve();
-    folder.write("tempo.toml", text("b"));
-    replaced(&server, "a, b");
-    let line = server.log.wait_for("no component subscribes to the consumer app-a of default any more");
-    assert!(line.contains("`tempo messages remove-consumer app-a --broker default` removes it"), "{line}");
-    folder.write("app.wasm", wasm("messaging-conformance", 1));
-    replaced(&server, "b");
-    assert_eq!(server.log.count("no component subscribes"), 1);
 }

@@ -42,6 +42,15 @@ fn middleware_answers_by_itself() {
     assert_eq!((response.status, via(&response).len()), (200, 2));
 }
 
+#[test]
+fn a_request_about_the_whole_server_passes_through() {
+    let server = app(&through("hello", "", "")).serve();
+    let mut client = Client::connect(server.address);
+    client.send("OPTIONS * HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    let response = client.response();
+    assert_eq!((response.status, via(&response).len()), (200, 2));
+}
+
 /// Asserts that `target` returns each piece of a body before the next one is sent.
 pub(crate) fn echoes_pieces(server: &Server, target: &str) {
     let mut client = Client::connect(server.address);

@@ -202,7 +202,10 @@ fn a_composed_component_has_the_labels_of_both() {
         let server = app(&text).serve();
         assert_eq!(get(server.address, "/").status, status, "{inherit}");
         let without = text.replace("cache=", "other=");
-        app(&without).finish().failed(78, &["wasi:keyvalue/store@0.2.0-draft as `cache`, but no store has this name"]);
+        app(&without).finish().failed(
+            78,
+            &["component.", "(tempo.toml:", "wasi:keyvalue/store@0.2.0-draft as `cache`, but no store has this name"],
+        );
     }
 }
 

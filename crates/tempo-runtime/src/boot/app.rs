@@ -329,7 +329,7 @@ fn reserved(app: &App, files: &[ScannedFile], process: &Limits) -> Result<usize,
 }
 
 /// Prefixes `error` with the component and the place of its declaration.
-fn in_component(component: &AppComponentSettings, error: anyhow::Error) -> Error {
+pub(super) fn in_component(component: &AppComponentSettings, error: anyhow::Error) -> Error {
     let kind = error.downcast_ref::<Error>().map_or(ErrorKind::Internal, Error::kind);
     let message = format!("component.{} ({})", component.name, component.place);
     let error = error.downcast::<Error>().unwrap_or_else(|error| Error::internal(error.into_boxed_dyn_error()));

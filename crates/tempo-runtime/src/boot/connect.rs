@@ -14,6 +14,7 @@ use tempo_telemetry::{Health, Telemetry};
 use wasmtime::component::InstancePre;
 
 use super::Parts;
+use super::app::in_component;
 use super::component::LinkedComponent;
 use super::plan::Plan;
 use crate::engine::TICK;
@@ -173,7 +174,11 @@ pub(super) async fn connect(
         } else {
             (log_io(&component.loaded, &component.limits), component.limits.clone())
         };
-        ConnectedComponent::connect(component, own_files, io, around, previous).await
+        let connected = ConnectedComponent::connect(component, own_files, io, around, previous).await;
+        connected.map_err(|error| match plan.declared(name) {
+            Some(declared) => in_component(declared, error).into(),
+            None => error,
+        })
     });
     try_join_all(connecting).await
 }

@@ -13,7 +13,7 @@ use super::app;
 use super::component::{AppLinks, LinkedComponent};
 use crate::cli::Program;
 use crate::load::{AppEngines, LoadOptions, Purpose, load};
-use crate::loaded_settings::{App, LoadedSettings};
+use crate::loaded_settings::{App, AppComponentSettings, LoadedSettings};
 use crate::{epoch, link};
 
 /// The components of a process, loaded and linked.
@@ -44,6 +44,12 @@ pub(crate) struct PlannedApp {
 }
 
 impl Plan {
+    /// Returns the declaration of the component `name` of an app.
+    pub(crate) fn declared(&self, name: &str) -> Option<&AppComponentSettings> {
+        let app = self.app.as_ref()?;
+        app.declared.components.iter().find(|component| component.name == name)
+    }
+
     /// Loads, checks and links the components of `program`. `previous` is the plan that is served now: components whose code does
     /// not differ are not compiled again.
     ///

@@ -53,7 +53,7 @@ pub(super) async fn prepare_for(
     if is_grpc(&parts.headers) {
         target.report_grpc();
     }
-    parts.uri = normalised(&target, &parts.uri)?;
+    parts.uri = normalised(&target, &parts.method, &parts.uri)?;
     parts.version = Version::HTTP_11;
     parts.extensions.clear();
     if parts.headers.contains_key(header::UPGRADE) {
@@ -115,10 +115,10 @@ fn announce_chunks(parts: &mut Parts, body: &WasiBody) {
     }
 }
 
-/// Returns the URL with the checked host and the original path and query.
-fn normalised(target: &Target, uri: &Uri) -> Result<Uri, Error> {
+/// Returns the URL with the checked host and the original path and query. `OPTIONS *` asks about the whole server.
+fn normalised(target: &Target, method: &Method, uri: &Uri) -> Result<Uri, Error> {
     let path = uri.path();
-    if !path.starts_with('/') {
+    if !path.starts_with('/') && (method, path) != (&Method::OPTIONS, "*") {
         return Err(Error::HttpRequestUriInvalid);
     }
     let path_and_query = match uri.query() {
@@ -207,7 +207,7 @@ mod tests {
         let sent = |url: &str| {
             let uri: Uri = url.parse().unwrap();
             let target = policy.permit_url(&uri).unwrap();
-            let uri = normalised(&target, &uri).unwrap();
+            let uri = normalised(&target, &Method::GET, &uri).unwrap();
             let host = written_port(&target, &uri).map(|host| host.to_str().unwrap().to_owned());
             (uri.to_string(), host)
         };

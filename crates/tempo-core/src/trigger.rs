@@ -204,7 +204,7 @@ pub trait Running: Send {
     }
 
     /// Calls the components that were [prepared](Running::prepare) from now on. Calls of the previous ones go on: the runtime
-    /// [retires](Workload::retire) those.
+    /// [retires](Workload::retire) those. A runtime calls it only after [`prepare`](Running::prepare) succeeded.
     fn commit(&mut self) {}
 
     /// Drops what was [prepared](Running::prepare), and goes on with the previous components.

@@ -77,6 +77,7 @@ impl Grants {
     ) -> Result<Self, Error> {
         let env = settings.all::<KeyValue>(&ENV)?.into_iter().map(|pair| (pair.key, pair.value)).collect();
         let directories = settings.all::<Directory>(&DIR)?;
+        let allowed = settings.require(&ALLOW_OWN_FILES)?;
         for (index, directory) in directories.iter().enumerate() {
             if directories.iter().take(index).any(|other| other.guest == directory.guest) {
                 return Err(settings.invalid(&DIR, "a path of the guest is given twice"));
@@ -85,7 +86,7 @@ impl Grants {
                 let message = format!("--dir: {} is not a directory", directory.host.display());
                 return Err(Error::new(ErrorKind::NotFound, message));
             }
-            own_files.check(&directory.host, directory.permissions == FsPerms::ReadWrite, settings)?;
+            own_files.check(&directory.host, directory.permissions == FsPerms::ReadWrite, allowed)?;
         }
         let component = match &io {
             Io::Log { component, .. } => Some(component.clone()),

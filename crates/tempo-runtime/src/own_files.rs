@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tempo_backend::DATA;
-use tempo_settings::{Error, ErrorKind, Flag, Settings};
+use tempo_settings::{Error, ErrorKind, Flag};
 
 use crate::boot::LinkedComponent;
 use crate::host_key;
@@ -65,13 +65,13 @@ impl<'a> OwnFiles<'a> {
         Ok(Self { files, notices: &loaded.notices })
     }
 
-    /// Checks a directory that is to be granted by `settings`. Adds warnings for the host's own files in it.
+    /// Checks a directory that is to be granted. `allowed` is the value of `--allow-own-files`. Adds warnings for the host's own
+    /// files in the directory.
     ///
     /// # Errors
     ///
     /// A guest could write a file that it must not.
-    pub(crate) fn check(&self, directory: &Path, writable: bool, settings: &Settings) -> Result<(), Error> {
-        let allowed: bool = settings.require(&ALLOW_OWN_FILES)?;
+    pub(crate) fn check(&self, directory: &Path, writable: bool, allowed: bool) -> Result<(), Error> {
         let contained = || self.files.iter().filter(|own| contains(directory, &own.path));
         let here = directory.display();
         if let Some(own) = contained().find(|own| writable && own.exists && (own.never_writable || !allowed)) {

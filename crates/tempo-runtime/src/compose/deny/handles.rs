@@ -14,6 +14,8 @@ use super::module::value_type;
 
 /// Maximum number of instructions that drop the arguments of one function: its types may be hostile.
 const MAX_INSTRUCTIONS: usize = 1 << 16;
+/// Maximum number of types that are visited for one module: lists of a fixed length can nest to any size.
+const MAX_VISITS: usize = 1 << 20;
 
 /// Where an argument is, or a part of it.
 #[derive(Clone, Copy)]
@@ -31,6 +33,7 @@ pub(super) struct Drops<'a> {
     sizes: SizeAlign,
     /// The modules and names of the imports, in the order of their indexes.
     imports: Vec<(String, String)>,
+    visits: usize,
 }
 
 /// The code that drops the arguments of one function.
@@ -45,7 +48,7 @@ impl<'a> Drops<'a> {
     pub(super) fn new(resolve: &'a Resolve, world: &'a World) -> Self {
         let mut sizes = SizeAlign::default();
         sizes.fill(resolve);
-        Self { resolve, world, sizes, imports: Vec::new() }
+        Self { resolve, world, sizes, imports: Vec::new(), visits: 0 }
     }
 
     /// Returns the imports, which all have one parameter of type `i32`.
@@ -107,6 +110,7 @@ struct Generator<'d, 'a> {
 impl Generator<'_, '_> {
     /// Writes the code for a value of `ty`, if it can contain a handle.
     fn value(&mut self, ty: &Type, place: Place) -> Option<()> {
+        self.drops.visits = self.drops.visits.checked_add(1).filter(|visits| *visits <= MAX_VISITS)?;
         let Type::Id(id) = *ty else { return Some(()) };
         let resolve = self.drops.resolve;
         match &resolve.types.get(id)?.kind {

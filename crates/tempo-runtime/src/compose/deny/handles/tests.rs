@@ -183,3 +183,12 @@ async fn streams_and_futures_are_dropped() {
     })
     .await;
 }
+
+/// The types of a hostile component do not keep the host busy.
+#[test]
+fn huge_types_are_an_error() {
+    let wit = "package acme:t; interface i { f: func(a: list<list<list<list<u8, 60000>, 60000>, 60000>, 2>); } \
+               world guest { import i; }";
+    let error = world(wit, "guest").deny_adapter(|_| true).unwrap_err();
+    assert!(error.to_string().contains("too large"), "{error:#}");
+}

@@ -29,7 +29,7 @@ impl Server {
         Self::with("jetstream {}")
     }
 
-    /// A server with this configuration, in which DIR is its directory.
+    /// A server with this configuration.
     pub(crate) fn with(configuration: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         configure(&dir, configuration);
@@ -138,8 +138,7 @@ fn varint(bytes: &mut impl Iterator<Item = u8>) -> Option<u64> {
 }
 
 fn configure(dir: &tempfile::TempDir, configuration: &str) {
-    let text = configuration.replace("DIR", dir.path().to_str().unwrap());
-    fs::write(dir.path().join("server.conf"), text).unwrap();
+    fs::write(dir.path().join("server.conf"), configuration).unwrap();
 }
 
 fn spawn(dir: &tempfile::TempDir, port: i32) -> Child {

@@ -45,11 +45,12 @@ pub(crate) fn runtimes<'a>(runtimes: impl Iterator<Item = &'a Package>, release:
 /// Builds guests in a profile for small size. They are always optimized: an unoptimized component is several times
 /// larger and slower.
 ///
-/// Guests with telemetry are built separately: it is a feature of a crate below the other SDK crates, which cargo
-/// compiles once for all packages of a command, so every guest would contain it.
+/// Cargo compiles a crate once for all packages of a command, with the features of all of them. So guests with telemetry are
+/// built separately, and so are those that spawn no tasks: every guest would contain both, at a cost for each request.
 pub(crate) fn guests<'a>(guests: impl Iterator<Item = &'a Package>) -> Result<()> {
-    let (with, without): (Vec<_>, Vec<_>) = guests.partition(|guest| has_telemetry(guest));
-    for guests in [without, with] {
+    let (with_telemetry, without): (Vec<_>, Vec<_>) = guests.partition(|guest| has_telemetry(guest));
+    let (with_tasks, without): (Vec<_>, Vec<_>) = without.into_iter().partition(|guest| has_tasks(guest));
+    for guests in [without, with_tasks, with_telemetry] {
         let selected = workspace::select(guests.into_iter());
         if !selected.is_empty() {
             let mut cargo = shell::cargo();
@@ -61,4 +62,9 @@ pub(crate) fn guests<'a>(guests: impl Iterator<Item = &'a Package>) -> Result<()
 
 fn has_telemetry(guest: &Package) -> bool {
     guest.dependencies.iter().any(|name| name == "tempo-sdk-otel")
+}
+
+/// Returns whether a crate of the guest spawns tasks: the SDK does.
+fn has_tasks(guest: &Package) -> bool {
+    guest.spawns_tasks || guest.dependencies.iter().any(|name| name.starts_with("tempo-sdk-"))
 }

@@ -24,6 +24,8 @@ pub(crate) struct Package {
     pub(crate) wasm: String,
     /// Its dependencies in this workspace, without dev-dependencies.
     pub(crate) dependencies: Vec<String>,
+    /// True if it asks for the feature `async-spawn` of wit-bindgen itself.
+    pub(crate) spawns_tasks: bool,
     /// True if it is published to a registry.
     pub(crate) publish: bool,
     /// True for a guest, which is compiled for wasm only.
@@ -112,6 +114,7 @@ fn package(json: &Value) -> Result<Package> {
         programs,
         wasm: format!("{wasm}.wasm"),
         dependencies: dependencies(json),
+        spawns_tasks: spawns_tasks(json),
         publish: json["publish"].as_array().is_none_or(|registries| !registries.is_empty()),
         runtime: json.pointer("/metadata/tempo/runtime").and_then(Value::as_str).map(str::to_owned),
         guest: ["guests", "tests/guests"].iter().any(|guests| dir.starts_with(root().join(guests))),
@@ -125,6 +128,12 @@ fn dependencies(json: &Value) -> Vec<String> {
     let all = json["dependencies"].as_array().map(Vec::as_slice).unwrap_or_default();
     let built_with = all.iter().filter(|dependency| dependency["kind"] != "dev" && dependency["path"].is_string());
     built_with.filter_map(|dependency| Some(dependency["name"].as_str()?.to_owned())).collect()
+}
+
+fn spawns_tasks(json: &Value) -> bool {
+    let all = json["dependencies"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let mut bindgen = all.iter().filter(|dependency| dependency["name"] == "wit-bindgen");
+    bindgen.any(|dependency| lists(&dependency["features"], "async-spawn"))
 }
 
 fn lists(json: &Value, word: &str) -> bool {

@@ -114,6 +114,7 @@ impl<'a> Bench<'a> {
             core: self.cores.map(|cores| cores.load),
             connections: CONNECTIONS,
             path: "/c0",
+            body_bytes: 0,
         };
         let others: Vec<String> =
             (1..components).flat_map(|index| ["--path".to_owned(), format!("/c{index}")]).collect();

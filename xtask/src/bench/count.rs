@@ -3,13 +3,19 @@
 //! Wall clock time varies by a tenth between two runs of one binary; these counts vary by a thousandth. They show the
 //! cost of a change, while only `bench http` shows the speed of a server.
 
+mod cases;
+mod recorded;
+
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use clap::{Arg, ArgMatches, Command as Cli, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Command as Cli, value_parser};
 
+use self::cases::{CASES, Case};
+use self::recorded::Recorded;
 use super::callgrind::{Callgrind, valgrind};
 use super::contest::{Files, Program};
 use super::cost::{ANY_PROCESSOR, Cost, FLAGS};
@@ -25,53 +31,6 @@ use crate::{build, setup};
 const CONNECTIONS: u16 = 1;
 /// `--target` for guests that are compiled for this CPU, as valgrind emulates it.
 const HOST: &str = "host";
-
-/// A counted case.
-struct Case {
-    name: &'static str,
-    title: &'static str,
-    /// The directory under `guests/`; none for the native server.
-    guest: Option<&'static str>,
-    flags: &'static [&'static str],
-    path: &'static str,
-    /// The request that creates the data for the counted ones.
-    prepared_by: Option<&'static str>,
-}
-
-const fn case(name: &'static str, title: &'static str, guest: &'static str, flags: &'static [&'static str]) -> Case {
-    Case { name, title, guest: Some(guest), flags, path: "/", prepared_by: None }
-}
-
-/// Flags that keep the instances during counting.
-const WARM: &[&str] = &["--instance-reuse", "1000000"];
-const FRESH: &[&str] = &["--instance-reuse", "1"];
-
-const CASES: &[Case] = &[
-    Case { guest: None, ..case("hyper", "hyper, native", "", &[]) },
-    case("p3", "hello, 0.3, warm", "hello", WARM),
-    case("p3-fresh", "hello, 0.3, fresh", "hello", FRESH),
-    case("p2", "hello, 0.2, warm", "hello-p2", WARM),
-    case("p2-fresh", "hello, 0.2, fresh", "hello-p2", FRESH),
-    Case {
-        path: "/counters/visits",
-        prepared_by: Some("/counters/visits"),
-        ..case(
-            "keyvalue",
-            "keyvalue get on `file:`",
-            "keyvalue",
-            &["--instance-reuse", "1000000", "--keyvalue", "file:counters.redb"],
-        )
-    },
-    Case {
-        path: "/?timeout-ms=60000",
-        ..case(
-            "messaging",
-            "message asked, handled and answered on `memory:`",
-            "request-reply",
-            &["--instance-reuse", "1000000", "--messaging", "memory:", "--subscribe", "greetings.hello"],
-        )
-    },
-];
 
 pub(crate) fn command() -> Cli {
     super::with_build_options(Cli::new("count"))
@@ -89,6 +48,19 @@ pub(crate) fn command() -> Cli {
                 .value_name("FILE")
                 .value_parser(value_parser!(PathBuf))
                 .help("Count with this tempo instead of building one"),
+        )
+        .arg(
+            Arg::new("check")
+                .long("check")
+                .action(ArgAction::SetTrue)
+                .help("Fail if a request costs more than `xtask/counts.toml` records"),
+        )
+        .arg(
+            Arg::new("update")
+                .long("update")
+                .action(ArgAction::SetTrue)
+                .conflicts_with("check")
+                .help("Record the instructions in `xtask/counts.toml`"),
         )
         .arg(
             Arg::new("target")
@@ -122,19 +94,27 @@ pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
         rounds: super::number(arguments, "rounds"),
     };
     let mut rows = Vec::new();
+    let mut instructions = BTreeMap::new();
     for case in cases {
         say(case.title);
-        let row = row(case, &bench.cost(&workspace, case).with_context(|| case.title)?);
+        let cost = bench.cost(&workspace, case).with_context(|| case.title)?;
+        let row = row(case, &cost);
         say(&format!("  {} instructions", row.get(1).map_or("no", String::as_str)));
         rows.push(row);
+        instructions.insert(case.name.to_owned(), cost.instructions.round() as u64);
     }
     let _ = fs::remove_dir_all(&bench.directory);
-    println!("{}", Machine::read(&bench.files, None).markdown());
+    let machine = Machine::read(&bench.files, None);
+    println!("{}", machine.markdown());
     let binary = given.map_or_else(|| format!("commit {}", commit()), |path| path.display().to_string());
     println!("Tempo: {binary}; guests compiled for {}; {}.\n", bench.target, version(&bench.valgrind));
     let head = ["a request, in user space", "instructions", "±", "allocations", "system calls"];
     print!("{}", markdown(&head, &rows));
-    Ok(())
+    let counted = Recorded::new(&machine, instructions);
+    if arguments.get_flag("update") {
+        return counted.update();
+    }
+    if arguments.get_flag("check") { Recorded::read()?.check(&counted) } else { Ok(()) }
 }
 
 fn files(workspace: &Workspace, cases: &[&Case], given: Option<&Path>, arguments: &ArgMatches) -> Result<Files> {
@@ -146,7 +126,9 @@ fn files(workspace: &Workspace, cases: &[&Case], given: Option<&Path>, arguments
     }
     if build {
         setup::ensure()?;
-        let wanted = |name: &str| cases.iter().any(|case| case.guest == Some(name));
+        let uses =
+            |case: &Case, name: &str| case.guest == Some(name) || case.import.is_some_and(|import| import.1 == name);
+        let wanted = |name: &str| cases.iter().any(|case| uses(case, name));
         build::guests(workspace.guests().filter(|package| wanted(package.dir_name())))?;
     }
     Ok(files)
@@ -177,27 +159,45 @@ impl Bench {
             let (status, _) = client::ask(addr, "POST", path)?;
             ensure!(status == 200, "POST {path} is answered {status}");
         }
-        let generator = Generator { program: &self.files.load, core: None, connections: CONNECTIONS, path: case.path };
+        let generator = Generator {
+            program: &self.files.load,
+            core: None,
+            connections: CONNECTIONS,
+            path: case.path,
+            body_bytes: case.body_bytes,
+        };
         server.instrument()?;
         Cost::count(&mut server, &generator, self.rounds)
     }
 
-    /// Returns the command of the server, with its guest compiled.
+    /// Returns the command of the server, with its guests compiled.
     fn server(&self, workspace: &Workspace, case: &Case) -> Result<Command> {
         let Some(guest) = case.guest else { return Ok(self.files.program(Program::Hyper)) };
-        let package = workspace.guests().find(|package| package.dir_name() == guest);
-        let package = package.with_context(|| format!("there is no guests/{guest}"))?;
-        let compiled = self.directory.join("guest.bin");
-        self.compile(&workspace.guest_dir().join(&package.wasm), &compiled)?;
+        self.compile(workspace, guest)?;
         let mut command = self.files.program(Program::Tempo);
-        command.args(FLAGS).args(case.flags).arg(compiled).current_dir(&self.directory);
+        command.args(FLAGS).args(case.flags).current_dir(&self.directory);
         command.env("XDG_DATA_HOME", &self.directory);
+        if let Some((interface, other)) = case.import {
+            self.compile(workspace, other)?;
+            let manifest = format!(
+                "name = \"count\"\n[component.{guest}]\nsource = \"{guest}.bin\"\nroute = \"/*\"\n\
+                 imports = {{ \"{interface}\" = \"{other}\" }}\n[component.{other}]\nsource = \"{other}.bin\"\n"
+            );
+            fs::write(self.directory.join("tempo.toml"), manifest)?;
+            command.arg("tempo.toml");
+        } else {
+            command.arg(format!("{guest}.bin"));
+        }
         Ok(command)
     }
 
-    fn compile(&self, guest: &Path, compiled: &Path) -> Result<()> {
+    /// Compiles the guest of this directory to `GUEST.bin`.
+    fn compile(&self, workspace: &Workspace, guest: &str) -> Result<()> {
+        let package = workspace.guests().find(|package| package.dir_name() == guest);
+        let package = package.with_context(|| format!("there is no guest {guest}"))?;
         let mut command = Command::new(&self.files.tempo);
-        command.arg("compile").arg(guest).arg("--output").arg(compiled).args(FLAGS);
+        command.arg("compile").arg(workspace.guest_dir().join(&package.wasm)).args(FLAGS);
+        command.arg("--output").arg(format!("{guest}.bin"));
         command.current_dir(&self.directory).env("XDG_DATA_HOME", &self.directory);
         if self.target == HOST {
             // The emulated CPU has fewer features than the real one.

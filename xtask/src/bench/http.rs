@@ -73,7 +73,7 @@ impl Bench {
 
     fn generator(&self) -> Generator<'_> {
         let core = self.cores.map(|cores| cores.load);
-        Generator { program: &self.files.load, core, connections: self.connections, path: "/" }
+        Generator { program: &self.files.load, core, connections: self.connections, path: "/", body_bytes: 0 }
     }
 
     /// Checks that all servers send the same response.

@@ -158,6 +158,7 @@ impl Bench<'_> {
                     core: self.cores.map(|cores| cores.load),
                     connections: super::number(arguments, "connections"),
                     path: &path,
+                    body_bytes: 0,
                 };
                 if round == 0 {
                     check(server, &path).context(case.title)?;
@@ -195,7 +196,8 @@ impl Bench<'_> {
             let server = servers.of(case)?;
             server.instrument()?;
             let path = case.path.replace("ADDR", &server.server().addr.to_string());
-            let generator = Generator { program: &self.files.load, core: None, connections: 1, path: &path };
+            let generator =
+                Generator { program: &self.files.load, core: None, connections: 1, path: &path, body_bytes: 0 };
             let cost = Cost::count(server, &generator, 1).context(case.title)?;
             if let Some(record) = cases::index(case.name).and_then(|index| records.get_mut(index)) {
                 record.instructions = Some(cost.instructions);

@@ -28,6 +28,8 @@ pub(crate) struct Generator<'a> {
     pub(crate) core: Option<u16>,
     pub(crate) connections: u16,
     pub(crate) path: &'a str,
+    /// The length of the body that a request sends, in bytes.
+    pub(crate) body_bytes: u32,
 }
 
 impl Generator<'_> {
@@ -54,6 +56,7 @@ impl Generator<'_> {
     pub(crate) fn command(&self, addr: SocketAddr) -> Command {
         let mut command = Command::new(self.program);
         command.args([&addr.to_string(), "--path", self.path, "--connections", &self.connections.to_string()]);
+        command.args(["--body-bytes", &self.body_bytes.to_string()]);
         cores::pinned(command, self.core)
     }
 

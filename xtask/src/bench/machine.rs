@@ -11,6 +11,7 @@ use super::cores::Cores;
 use crate::{shell, workspace};
 
 const UNKNOWN: &str = "unknown";
+const COMPILER: &str = "compiler";
 
 /// The machine and the versions of a benchmark.
 #[derive(Debug)]
@@ -34,7 +35,7 @@ impl Machine {
             ("tempo", version(&files.tempo)),
             ("wasmtime serve", version(&files.wasmtime)),
             ("hyper", locked("hyper")),
-            ("compiler", first_line(shell::rustc().arg("--version"))),
+            (COMPILER, first_line(shell::rustc().arg("--version"))),
         ];
         versions.retain(|(_, version)| version != UNKNOWN);
         Self {
@@ -45,6 +46,17 @@ impl Machine {
             versions,
             pinned,
         }
+    }
+
+    /// Returns the model of the processor.
+    pub(crate) fn processor(&self) -> &str {
+        &self.cpu
+    }
+
+    /// Returns the version of the compiler.
+    pub(crate) fn compiler(&self) -> &str {
+        let compiler = self.versions.iter().find(|(name, _)| *name == COMPILER);
+        compiler.map_or(UNKNOWN, |(_, version)| version)
     }
 
     /// Formats two lines to precede a table.

@@ -89,6 +89,7 @@ impl Bench<'_> {
             core: self.cores.map(|cores| cores.load),
             connections,
             path,
+            body_bytes: 0,
         };
         let attack = attack.map(|path| generator(path, super::number(self.arguments, "connections")));
         let _attack = attack.map(|generator| Attack::start(&generator.command(server.addr))).transpose()?;

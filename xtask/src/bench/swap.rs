@@ -114,6 +114,7 @@ impl Bench<'_> {
             core: self.cores.map(|cores| cores.load),
             connections: super::number(self.arguments, "connections"),
             path: "/",
+            body_bytes: 0,
         };
         let rate = generator.seconds(server.addr, SATURATION_SECONDS)?.rate / 2.0;
         let seconds = match self.arguments.get_one::<u32>("requests") {

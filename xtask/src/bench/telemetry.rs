@@ -106,7 +106,8 @@ impl Bench {
         let command = self.command(case, collector.as_ref());
         let server = Server::start(cores::pinned(command, self.cores.map(|cores| cores.server)))?;
         let core = self.cores.map(|cores| cores.load);
-        let generator = Generator { program: &self.files.load, core, connections: self.connections, path: "/" };
+        let generator =
+            Generator { program: &self.files.load, core, connections: self.connections, path: "/", body_bytes: 0 };
         generator.seconds(server.addr, WARM_UP_SECONDS)?;
         let before = server.usage()?;
         let load = generator.seconds(server.addr, seconds)?;

@@ -36,7 +36,7 @@ fn main() -> ExitCode {
 fn command() -> Command {
     let option = |name: &'static str| Arg::new(name).long(name);
     Command::new("load")
-        .about("Sends GET requests to an HTTP/1.1 server and writes what came back as JSON")
+        .about("Sends requests to an HTTP/1.1 server and writes what came back as JSON")
         .arg(
             Arg::new("addr").value_name("ADDR").required(true).value_parser(address).help("IP:PORT, or http://IP:PORT"),
         )
@@ -47,6 +47,13 @@ fn command() -> Command {
                 .help("Path and query to ask for; several are spread over the connections"),
         )
         .arg(option("header").action(ArgAction::Append).value_name("NAME: VALUE").help("A header to send as well"))
+        .arg(
+            option("body-bytes")
+                .value_name("N")
+                .default_value("0")
+                .value_parser(value_parser!(u32).range(..=64 << 20))
+                .help("POST a body of N bytes; 0 sends a GET without one"),
+        )
         .arg(
             option("connections")
                 .default_value("64")
@@ -90,9 +97,14 @@ fn plan(matches: &ArgMatches) -> Result<Plan> {
     let reconnect = matches.get_flag("new-connection-per-request");
     let requests = matches.get_one("requests").copied();
     let duration = matches.get_one("duration").copied().unwrap_or_default();
+    let body = matches.get_one::<u32>("body-bytes").copied().unwrap_or_default();
 
     let request = |path: &String| {
-        let mut request = format!("GET {path} HTTP/1.1\r\nhost: {addr}\r\n");
+        let method = if body > 0 { "POST" } else { "GET" };
+        let mut request = format!("{method} {path} HTTP/1.1\r\nhost: {addr}\r\n");
+        if body > 0 {
+            request.push_str(&format!("content-length: {body}\r\n"));
+        }
         for header in matches.get_many::<String>("header").into_iter().flatten() {
             request.push_str(header);
             request.push_str("\r\n");
@@ -101,7 +113,9 @@ fn plan(matches: &ArgMatches) -> Result<Plan> {
             request.push_str("connection: close\r\n");
         }
         request.push_str("\r\n");
-        request.into_bytes()
+        let mut request = request.into_bytes();
+        request.extend(std::iter::repeat_n(b'x', body as usize));
+        request
     };
     Ok(Plan {
         addr,

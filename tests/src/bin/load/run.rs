@@ -227,7 +227,8 @@ impl Run<'_> {
         }
     }
 
-    /// Sends the rest of the request. Returns true if bytes are pending or were sent.
+    /// Sends the rest of the request. Returns true if the response cannot have begun: the request was completed just now, or
+    /// the socket is not connected. A server may respond while it reads a long request.
     fn send(&self, index: usize, connection: &mut Connection) -> std::io::Result<bool> {
         let before = connection.sent;
         let request = self.request(index);
@@ -235,10 +236,9 @@ impl Run<'_> {
             match connection.stream.write(rest) {
                 Ok(written) => connection.sent += written,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // Not connected, or a full buffer: an event follows.
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected) => {
-                    return Ok(true);
-                }
+                // An event follows.
+                Err(error) if error.kind() == ErrorKind::NotConnected => return Ok(true),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
                 Err(error) => return Err(error),
             }
         }

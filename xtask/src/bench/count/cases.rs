@@ -1,0 +1,70 @@
+//! The cases of `cargo xtask bench count`.
+
+/// A counted case.
+pub(super) struct Case {
+    pub(super) name: &'static str,
+    pub(super) title: &'static str,
+    /// The directory of the component under `guests/` or `tests/guests/`; none for the native server.
+    pub(super) guest: Option<&'static str>,
+    /// The interface that the component imports from another one, and the directory of that one.
+    pub(super) import: Option<(&'static str, &'static str)>,
+    pub(super) flags: &'static [&'static str],
+    pub(super) path: &'static str,
+    /// The length of the body that a request sends, in bytes.
+    pub(super) body_bytes: u32,
+    /// The request that creates the data for the counted ones.
+    pub(super) prepared_by: Option<&'static str>,
+}
+
+const fn case(name: &'static str, title: &'static str, guest: &'static str, flags: &'static [&'static str]) -> Case {
+    Case { name, title, guest: Some(guest), import: None, flags, path: "/", body_bytes: 0, prepared_by: None }
+}
+
+/// Flags that keep the instances during counting.
+const WARM: &[&str] = &["--instance-reuse", "1000000"];
+const FRESH: &[&str] = &["--instance-reuse", "1"];
+
+/// The name of the native server's case: the base of ratios.
+pub(super) const NATIVE: &str = "hyper";
+
+pub(super) const CASES: &[Case] = &[
+    Case { guest: None, ..case(NATIVE, "hyper, native", "", &[]) },
+    case("p3", "hello, 0.3, warm", "hello", WARM),
+    case("p3-fresh", "hello, 0.3, fresh", "hello", FRESH),
+    case("p2", "hello, 0.2, warm", "hello-p2", WARM),
+    case("p2-fresh", "hello, 0.2, fresh", "hello-p2", FRESH),
+    Case {
+        path: "/echo",
+        body_bytes: 1 << 20,
+        ..case("echo", "1 MiB echoed chunk by chunk, 0.3, warm", "hostile", WARM)
+    },
+    Case {
+        path: "/?how=sync&calls=1",
+        import: Some(("acme:pricing/quote", "pricing")),
+        ..case(
+            "isolated",
+            "a request with a call of another component",
+            "links-bench",
+            &["--instance-reuse", "1000000", "--allocation", "on-demand"],
+        )
+    },
+    Case {
+        path: "/counters/visits",
+        prepared_by: Some("/counters/visits"),
+        ..case(
+            "keyvalue",
+            "keyvalue get on `file:`",
+            "keyvalue",
+            &["--instance-reuse", "1000000", "--keyvalue", "file:counters.redb"],
+        )
+    },
+    Case {
+        path: "/?timeout-ms=60000",
+        ..case(
+            "messaging",
+            "message asked, handled and answered on `memory:`",
+            "request-reply",
+            &["--instance-reuse", "1000000", "--messaging", "memory:", "--subscribe", "greetings.hello"],
+        )
+    },
+];

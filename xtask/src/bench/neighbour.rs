@@ -104,12 +104,13 @@ impl Bench<'_> {
 struct Attack(Child);
 
 impl Attack {
-    /// Starts the generator `command` at a low priority: it shares its core with the one that measures.
+    /// Starts the generator `command`, which shares its core with the one that measures: under `SCHED_IDLE`, as even at the
+    /// lowest priority it would keep the core for a time slice.
     fn start(command: &Command) -> Result<Self> {
-        let mut nice = Command::new("nice");
-        nice.args(["-n", "19"]).arg(command.get_program()).args(command.get_args());
-        nice.args(["--duration", "3600"]).stdout(Stdio::null()).stderr(Stdio::null());
-        Ok(Self(nice.spawn().context("cannot start `nice`")?))
+        let mut idle = Command::new("chrt");
+        idle.args(["--idle", "0"]).arg(command.get_program()).args(command.get_args());
+        idle.args(["--duration", "3600"]).stdout(Stdio::null()).stderr(Stdio::null());
+        Ok(Self(idle.spawn().context("cannot start `chrt`")?))
     }
 }
 

@@ -5,7 +5,7 @@ pub use wasip3::exports::http::handler::Guest;
 pub use wasip3::http::service::export;
 pub use wasip3::http::types::{ErrorCode, Request, Response};
 
-use crate::{FromRequest, IntoResponse, outgoing};
+use crate::{FromRequest, IntoResponse, outgoing, task};
 use std::borrow::Cow;
 use tempo_sdk_trace::RootSpan;
 use wasip3::http::types::Method;
@@ -32,6 +32,11 @@ pub fn root(request: &Request) -> RootSpan {
 /// Builds the handler's argument from the host's request.
 pub fn request<R: FromRequest>(request: Request) -> R {
     R::from_request(crate::Request::from_host(request))
+}
+
+/// Runs the handler's call.
+pub async fn run<F: Future>(root: RootSpan, call: F) -> F::Output {
+    task::root(root.run(call)).await
 }
 
 /// Converts the handler's return value to the host's response.

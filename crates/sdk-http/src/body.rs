@@ -65,8 +65,23 @@ impl Body {
         Self::new(Chunks(Box::pin(stream)))
     }
 
-    pub(crate) fn incoming(message: HostMessage) -> Self {
-        Kind::Stream(Box::pin(Incoming::new(message))).into()
+    pub(crate) fn incoming(message: HostMessage, length: Option<u64>) -> Self {
+        Kind::Stream(Box::pin(Incoming::new(message, length))).into()
+    }
+
+    /// Returns whether nothing but trailers can follow.
+    fn is_received(&self) -> bool {
+        match &self.kind {
+            Kind::Empty => true,
+            Kind::Full(_) => false,
+            Kind::Stream(body) => body.is_received(),
+        }
+    }
+
+    /// Returns the next chunk for a caller that does not read the trailers: waiting for the end of a body whose announced
+    /// length was read would take two more calls of the host.
+    async fn data(&mut self) -> Result<Option<Bytes>, Error> {
+        if self.is_received() { Ok(None) } else { self.chunk().await }
     }
 
     /// Returns the next chunk, or `None` at the end, after which [`trailers`](Self::trailers) are available.
@@ -95,15 +110,15 @@ impl Body {
     /// # Errors
     /// Returns [`ErrorKind::TooLarge`] if the body is longer than `limit`, and an error if it is aborted.
     pub async fn bytes_up_to(mut self, limit: usize) -> Result<Bytes, Error> {
-        let mut all = self.chunk().await?.unwrap_or_default();
+        let mut all = self.data().await?.unwrap_or_default();
         check(all.len(), limit)?;
-        let Some(second) = self.chunk().await? else { return Ok(all) };
+        let Some(second) = self.data().await? else { return Ok(all) };
         let mut joined = BytesMut::from(std::mem::take(&mut all));
         let mut next = Some(second);
         while let Some(chunk) = next {
             check(joined.len().saturating_add(chunk.len()), limit)?;
             joined.extend_from_slice(&chunk);
-            next = self.chunk().await?;
+            next = self.data().await?;
         }
         Ok(joined.freeze())
     }

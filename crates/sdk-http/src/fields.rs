@@ -74,3 +74,11 @@ pub(crate) fn from_host(fields: &Fields) -> HeaderMap {
     }
     map
 }
+
+/// Returns the announced length of a body, if `map` has one that is valid.
+pub(crate) fn length(map: &HeaderMap) -> Option<u64> {
+    let mut lengths = map.get_all(header::CONTENT_LENGTH).iter();
+    let (Some(length), None) = (lengths.next(), lengths.next()) else { return None };
+    // `u64::from_str` accepts a sign.
+    length.to_str().ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?.parse().ok()
+}

@@ -25,7 +25,11 @@ pub(crate) enum HostMessage {
     Response(Response),
 }
 
-pub(crate) struct Incoming(State);
+pub(crate) struct Incoming {
+    state: State,
+    /// The bytes that are left of the announced length; `None` if no length is announced.
+    left: Option<u64>,
+}
 
 enum State {
     Unread(HostMessage),
@@ -44,8 +48,9 @@ struct Reader {
 }
 
 impl Incoming {
-    pub(crate) fn new(message: HostMessage) -> Self {
-        Self(State::Unread(message))
+    /// Creates the body of `message`, of the announced `length`.
+    pub(crate) fn new(message: HostMessage, length: Option<u64>) -> Self {
+        Self { state: State::Unread(message), left: length }
     }
 }
 
@@ -57,16 +62,20 @@ impl StreamingBody for Incoming {
     /// Forwards the host's own stream if nothing was read from it yet, so that the data does not pass through the
     /// component.
     fn send(mut self: Pin<Box<Self>>) -> (BodyStream, TrailersFuture) {
-        match std::mem::replace(&mut self.0, State::Done) {
+        match std::mem::replace(&mut self.state, State::Done) {
             State::Unread(message) => {
                 let reader = Reader::new(message);
                 (reader.contents, reader.end)
             }
             state => {
-                self.0 = state;
+                self.state = state;
                 pieces::send(self)
             }
         }
+    }
+
+    fn is_received(&self) -> bool {
+        self.left == Some(0)
     }
 }
 
@@ -75,30 +84,32 @@ impl http_body::Body for Incoming {
     type Error = Error;
 
     fn is_end_stream(&self) -> bool {
-        matches!(self.0, State::Done)
+        matches!(self.state, State::Done)
     }
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         loop {
-            match std::mem::replace(&mut self.0, State::Done) {
-                State::Unread(message) => self.0 = State::Idle(Reader::new(message)),
-                State::Idle(reader) => self.0 = State::Reading(Box::pin(reader.read())),
+            match std::mem::replace(&mut self.state, State::Done) {
+                State::Unread(message) => self.state = State::Idle(Reader::new(message)),
+                State::Idle(reader) => self.state = State::Reading(Box::pin(reader.read())),
                 State::Reading(mut read) => {
                     let Poll::Ready((mut reader, result)) = read.as_mut().poll(cx) else {
-                        self.0 = State::Reading(read);
+                        self.state = State::Reading(read);
                         return Poll::Pending;
                     };
                     if result == StreamResult::Dropped {
-                        self.0 = State::Ending(Box::pin(reader.end.into_future()));
+                        self.state = State::Ending(Box::pin(reader.end.into_future()));
                         continue;
                     }
                     let chunk = reader.take();
-                    self.0 = State::Idle(reader);
+                    self.state = State::Idle(reader);
+                    // `None` if more than was announced arrives: only the end is reliable then.
+                    self.left = self.left.and_then(|left| left.checked_sub(chunk.len() as u64));
                     return Poll::Ready(Some(Ok(Frame::data(chunk))));
                 }
                 State::Ending(mut end) => {
                     let Poll::Ready(result) = end.as_mut().poll(cx) else {
-                        self.0 = State::Ending(end);
+                        self.state = State::Ending(end);
                         return Poll::Pending;
                     };
                     return Poll::Ready(last_frame(result));

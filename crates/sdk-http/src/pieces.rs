@@ -28,6 +28,11 @@ pub(crate) trait StreamingBody: http_body::Body<Data = Bytes, Error = Error> + S
 
     /// Starts sending. Returns the ends that the host reads.
     fn send(self: Pin<Box<Self>>) -> (BodyStream, TrailersFuture);
+
+    /// Returns whether all bytes of the announced length were read. Trailers may follow.
+    fn is_received(&self) -> bool {
+        false
+    }
 }
 
 /// A body of another type, with its errors converted to `Error`.

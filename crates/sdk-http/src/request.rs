@@ -132,8 +132,14 @@ impl Request {
 
     /// Converts to the body. Parts that were not accessed before are dropped.
     pub fn into_body(self) -> Body {
+        // Fetching the headers for the length would cost more than it saves.
+        let length = self.headers.get().and_then(fields::length);
+        self.into_body_of(length)
+    }
+
+    fn into_body_of(self, length: Option<u64>) -> Body {
         match self.source {
-            RequestSource::Host(request) => Body::incoming(HostMessage::Request(request)),
+            RequestSource::Host(request) => Body::incoming(HostMessage::Request(request), length),
             RequestSource::Built(_, body) => *body,
         }
     }
@@ -141,12 +147,12 @@ impl Request {
     /// Converts to the type of the `http` crate, with all parts fetched. The route's parameters are dropped.
     pub fn into_http(mut self) -> http::Request<Body> {
         self.method();
-        self.headers();
+        let length = fields::length(self.headers());
         let mut head = http::Request::new(());
         *head.uri_mut() = self.uri();
         *head.method_mut() = self.method.take().unwrap_or_default();
         *head.headers_mut() = self.headers.take().unwrap_or_default();
-        head.map(|()| self.into_body())
+        head.map(|()| self.into_body_of(length))
     }
 
     /// Reads the whole body as JSON.

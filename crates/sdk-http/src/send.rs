@@ -1,14 +1,18 @@
 //! Sends one outgoing request through the host.
 
+use std::future::poll_fn;
+use std::pin::pin;
+
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use wasip3::http::client;
-use wasip3::http::types::{Request, RequestOptions, Scheme};
+use wasip3::http::types::{self, ErrorCode, Request, RequestOptions, Scheme};
 
 use crate::client::TimeLimits;
 use crate::incoming::HostMessage;
+use crate::outgoing::{self, Outgoing, Write};
 use crate::task::nanoseconds;
-use crate::{Body, Error, ErrorKind, Response, fields, outgoing};
+use crate::{Body, Error, ErrorKind, Response, fields};
 
 /// Sends `request`. Returns the response once its head has arrived.
 pub(crate) async fn send(request: http::Request<Body>, limits: TimeLimits) -> Result<Response, Error> {
@@ -18,15 +22,32 @@ pub(crate) async fn send(request: http::Request<Body>, limits: TimeLimits) -> Re
     parts.headers.remove(header::HOST);
     trace(&mut parts.headers);
     let headers = fields::of_request(&parts.headers, &parts.method, &body)?;
-    let (contents, end) = outgoing::send(body);
+    let Outgoing { contents, end, write } = outgoing::send(body);
     let (request, _sent) = Request::new(headers, contents, end, options(limits)?);
     address(&request, &parts)?;
-    let response = client::send(request).await.map_err(|code| Error::from_code("the request failed", &code))?;
+    let response = call(request, write).await.map_err(|code| Error::from_code("the request failed", &code))?;
     let mut head = http::Response::new(());
     *head.status_mut() = StatusCode::from_u16(response.get_status_code())
         .map_err(|error| Error::new(ErrorKind::Protocol, "the response has no valid status").with_source(error))?;
     *head.headers_mut() = fields::from_host(&response.get_headers());
-    Ok(head.map(|()| Body::incoming(HostMessage::Response(response))))
+    // The response to a HEAD and a 304 announce the length of a body that they do not have.
+    let is_bodiless = parts.method == Method::HEAD || head.status() == StatusCode::NOT_MODIFIED;
+    let length = fields::length(head.headers()).filter(|_| !is_bodiless);
+    Ok(head.map(|()| Body::incoming(HostMessage::Response(response), length)))
+}
+
+/// Calls the host, and writes the body once the host reads it: then the writes need no events.
+async fn call(request: Request, write: Write) -> Result<types::Response, ErrorCode> {
+    let mut call = pin!(client::send(request));
+    let mut write = Some(write);
+    poll_fn(|cx| {
+        let polled = call.as_mut().poll(cx);
+        if let Some(write) = write.take() {
+            write.start();
+        }
+        polled
+    })
+    .await
 }
 
 /// Adds the trace context headers, if there is a trace. Headers that the request already has are unchanged.

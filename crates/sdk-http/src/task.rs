@@ -1,10 +1,12 @@
 //! Tasks and timers: work concurrent with the handler or after its response.
 
+use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
+use futures::channel::oneshot;
 use wasip3::clocks::monotonic_clock;
 
 use crate::{Error, ErrorKind};
@@ -33,11 +35,31 @@ pub(crate) fn nanoseconds(duration: Duration) -> u64 {
 pub(crate) async fn timeout<T>(limit: Duration, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     let mut work = pin!(work);
     let mut clock = pin!(sleep(limit));
-    std::future::poll_fn(|cx| {
+    poll_fn(|cx| {
         if let Poll::Ready(result) = work.as_mut().poll(cx) {
             return Poll::Ready(result);
         }
         clock.as_mut().poll(cx).map(|()| Err(Error::new(ErrorKind::Timeout, format!("no response within {limit:?}"))))
+    })
+    .await
+}
+
+/// Runs `call`, the root task of an export, beside an idle task once it waits.
+///
+/// wit-bindgen polls the tasks of a call in a `FuturesUnordered`, which yields after it has polled each of them. With a
+/// single task, that is after every poll: each time the task waits, the host would call the component once more for nothing.
+pub(crate) async fn root<F: Future>(call: F) -> F::Output {
+    let mut call = pin!(call);
+    let mut idle = None;
+    poll_fn(|cx| {
+        let polled = call.as_mut().poll(cx);
+        if polled.is_pending() && idle.is_none() {
+            // The task ends when `idle` is dropped.
+            let (sender, ended) = oneshot::channel::<()>();
+            drop(wit_bindgen::spawn_local(async { ended.await.unwrap_or_default() }));
+            idle = Some(sender);
+        }
+        polled
     })
     .await
 }

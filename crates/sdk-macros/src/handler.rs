@@ -57,12 +57,12 @@ fn export(name: &Ident, request: &Type, response: &Type) -> TokenStream {
                     ::tempo_sdk_http::__private::ErrorCode,
                 > {
                     let root = ::tempo_sdk_http::__private::root(&request);
-                    root.run(async move {
+                    let call = async move {
                         let request = #take;
                         let response = #name(request).await;
                         #answer
-                    })
-                    .await
+                    };
+                    ::tempo_sdk_http::__private::run(root, call).await
                 }
             }
             #[cfg(target_family = "wasm")]

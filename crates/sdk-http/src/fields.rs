@@ -82,3 +82,20 @@ pub(crate) fn length(map: &HeaderMap) -> Option<u64> {
     // `u64::from_str` accepts a sign.
     length.to_str().ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?.parse().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_announced_length_is_one_number() {
+        let lengths = |values: &[&'static str]| {
+            let values = values.iter().map(|value| (header::CONTENT_LENGTH, HeaderValue::from_static(value)));
+            length(&values.collect())
+        };
+        assert_eq!(lengths(&["12"]), Some(12));
+        for invalid in [&[][..], &["+12"], &["12", "12"], &["1 2"], &["99999999999999999999"]] {
+            assert_eq!(lengths(invalid), None, "{invalid:?}");
+        }
+    }
+}

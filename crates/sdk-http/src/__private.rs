@@ -35,8 +35,8 @@ pub fn request<R: FromRequest>(request: Request) -> R {
 }
 
 /// Runs the handler's call.
-pub async fn run<F: Future>(root: RootSpan, call: F) -> F::Output {
-    task::root(root.run(call)).await
+pub fn run<F: Future>(root: RootSpan, call: F) -> impl Future<Output = F::Output> {
+    task::root(root.run(call))
 }
 
 /// Converts the handler's return value to the host's response.

@@ -173,12 +173,12 @@ impl Bench {
     /// Returns the command of the server, with its guests compiled.
     fn server(&self, workspace: &Workspace, case: &Case) -> Result<Command> {
         let Some(guest) = case.guest else { return Ok(self.files.program(Program::Hyper)) };
-        self.compile(workspace, guest)?;
+        self.compile(workspace, guest, case.flags)?;
         let mut command = self.files.program(Program::Tempo);
         command.args(FLAGS).args(case.flags).current_dir(&self.directory);
         command.env("XDG_DATA_HOME", &self.directory);
         if let Some((interface, other)) = case.import {
-            self.compile(workspace, other)?;
+            self.compile(workspace, other, case.flags)?;
             let manifest = format!(
                 "name = \"count\"\n[component.{guest}]\nsource = \"{guest}.bin\"\nroute = \"/*\"\n\
                  imports = {{ \"{interface}\" = \"{other}\" }}\n[component.{other}]\nsource = \"{other}.bin\"\n"
@@ -191,12 +191,12 @@ impl Bench {
         Ok(command)
     }
 
-    /// Compiles the guest of this directory to `GUEST.bin`.
-    fn compile(&self, workspace: &Workspace, guest: &str) -> Result<()> {
+    /// Compiles the guest of this directory to `GUEST.bin`, for a server with `flags`.
+    fn compile(&self, workspace: &Workspace, guest: &str, flags: &[&str]) -> Result<()> {
         let package = workspace.guests().find(|package| package.dir_name() == guest);
         let package = package.with_context(|| format!("there is no guest {guest}"))?;
         let mut command = Command::new(&self.files.tempo);
-        command.arg("compile").arg(workspace.guest_dir().join(&package.wasm)).args(FLAGS);
+        command.arg("compile").arg(workspace.guest_dir().join(&package.wasm)).args(FLAGS).args(flags);
         command.arg("--output").arg(format!("{guest}.bin"));
         command.current_dir(&self.directory).env("XDG_DATA_HOME", &self.directory);
         if self.target == HOST {

@@ -94,7 +94,7 @@ pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
         rounds: super::number(arguments, "rounds"),
     };
     let mut rows = Vec::new();
-    let mut instructions = BTreeMap::new();
+    let (mut instructions, mut spread) = (BTreeMap::new(), BTreeMap::new());
     for case in cases {
         say(case.title);
         let cost = bench.cost(&workspace, case).with_context(|| case.title)?;
@@ -102,6 +102,7 @@ pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
         say(&format!("  {} instructions", row.get(1).map_or("no", String::as_str)));
         rows.push(row);
         instructions.insert(case.name.to_owned(), cost.instructions.round() as u64);
+        spread.insert(case.name.to_owned(), cost.spread);
     }
     let _ = fs::remove_dir_all(&bench.directory);
     let machine = Machine::read(&bench.files, None);
@@ -114,7 +115,7 @@ pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
     if arguments.get_flag("update") {
         return counted.update();
     }
-    if arguments.get_flag("check") { Recorded::read()?.check(&counted) } else { Ok(()) }
+    if arguments.get_flag("check") { Recorded::read()?.check(&counted, &spread) } else { Ok(()) }
 }
 
 fn files(workspace: &Workspace, cases: &[&Case], given: Option<&Path>, arguments: &ArgMatches) -> Result<Files> {

@@ -172,6 +172,7 @@ mod tests {
             programs: Vec::new(),
             wasm: String::new(),
             dependencies: dependencies.iter().map(|name| (*name).to_owned()).collect(),
+            spawns_tasks: false,
             publish: true,
             runtime: None,
             guest: false,

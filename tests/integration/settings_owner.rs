@@ -54,6 +54,27 @@ fn a_file_that_is_found_counts_only_if_others_cannot_have_written_it() {
 }
 
 #[test]
+fn a_directory_in_place_of_a_file_is_ignored_with_a_warning() {
+    for (name, flag) in [(".env", "--env-file"), ("tempo.toml", "--settings")] {
+        let directory = directory(&[]);
+        std::fs::create_dir(directory.path().join(name)).unwrap();
+        let (answer, log) = limit(directory.path(), &[]);
+        assert_eq!(answer, "65536\n", "{name}");
+        let line = format!("{name} is ignored: it is not a file; {flag} FILE reads another");
+        assert_eq!(log.matches(&line).count(), 1, "{log}");
+        let named = Run::guest("hostile").within(directory.path()).args([flag, name]).finish();
+        named.failed_in_one_line(66, &[&format!("cannot read {name}: ")]);
+    }
+    let app = directory(&[]);
+    std::fs::create_dir(app.path().join("tempo.toml")).unwrap();
+    let ended = Run::tempo(["run"]).within(app.path()).finish();
+    ended.failed_in_one_line(
+        66,
+        &["tempo.toml cannot be used: it is not a file; name a component or the manifest of an app"],
+    );
+}
+
+#[test]
 fn no_file_names_the_key() {
     let files = [(".env", "A=1\nTEMPO_KEY_FILE=key\n"), ("tempo.toml", "key-file = \"key\"\n")];
     for ((name, text), place) in files.iter().zip(["TEMPO_KEY_FILE: ", "key-file: "]) {

@@ -12,8 +12,10 @@ pub(crate) enum FoundFile {
     Absent,
     /// The contents of a file that only the user or root can have written.
     Trusted(Vec<u8>),
-    /// The reason why the file is ignored.
+    /// The reason why the file is ignored. It is read if it is named.
     Ignored(&'static str),
+    /// The reason why the file is ignored. It cannot be read if it is named either.
+    Unreadable(&'static str),
 }
 
 /// Maximum bytes of a settings file.
@@ -25,8 +27,10 @@ pub(crate) fn read(path: &Path) -> FoundFile {
     match try_read(path) {
         Ok(found) => found,
         Err(error) if error.kind() == IoErrorKind::NotFound => FoundFile::Absent,
-        Err(error) if error.kind() == IoErrorKind::PermissionDenied => FoundFile::Ignored("this user may not read it"),
-        Err(_) => FoundFile::Ignored("it cannot be read"),
+        Err(error) if error.kind() == IoErrorKind::PermissionDenied => {
+            FoundFile::Unreadable("this user may not read it")
+        }
+        Err(_) => FoundFile::Unreadable("it cannot be read"),
     }
 }
 
@@ -34,7 +38,7 @@ fn try_read(path: &Path) -> std::io::Result<FoundFile> {
     // The owner of a link chooses which file is read, so the link is checked as well as the file.
     let (link, file) = (std::fs::symlink_metadata(path)?, std::fs::metadata(path)?);
     if !file.is_file() {
-        return Ok(FoundFile::Ignored("it is not a file"));
+        return Ok(FoundFile::Unreadable("it is not a file"));
     }
     if let Some(reason) = distrust(&link, false) {
         return Ok(FoundFile::Ignored(reason));
@@ -95,7 +99,7 @@ mod tests {
             assert_eq!(matches!(found, FoundFile::Trusted(_)), trusted, "{mode:o}");
         }
         assert_eq!(read(&directory.path().join("absent")), FoundFile::Absent);
-        assert_eq!(read(directory.path()), FoundFile::Ignored("it is not a file"));
+        assert_eq!(read(directory.path()), FoundFile::Unreadable("it is not a file"));
     }
 
     #[test]
@@ -103,7 +107,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("loop");
         symlink(&path, &path).unwrap();
-        assert_eq!(read(&path), FoundFile::Ignored("it cannot be read"));
+        assert_eq!(read(&path), FoundFile::Unreadable("it cannot be read"));
         for (size, read_whole) in [(MAX_FILE_BYTES - 1, true), (MAX_FILE_BYTES, true), (MAX_FILE_BYTES + 1, false)] {
             let path = file(directory.path(), 0o600);
             std::fs::File::options().write(true).open(&path).unwrap().set_len(size).unwrap();

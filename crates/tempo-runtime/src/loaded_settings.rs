@@ -210,6 +210,10 @@ impl LoadedSettings {
 /// Returns the files that `settings` name and that components read once.
 fn read_once<'a>(sources: Sources<'_>, settings: impl IntoIterator<Item = &'a Settings>) -> Vec<PathBuf> {
     let paths = |settings| read_files::paths(sources.flags(), settings).into_iter().map(|(_, path)| path);
+            FoundFile::Unreadable(reason) => {
+                self.notices.add(format!("{default} is ignored: {reason}; --{} FILE reads another", flag.name));
+                None
+            }
     settings.into_iter().flat_map(paths).collect()
 }
 
@@ -227,6 +231,10 @@ fn no_manifest() -> Error {
 /// The defaults that an app has for its components.
 struct AppDefaults<'a> {
     /// The settings of the process.
+        FoundFile::Unreadable(reason) => {
+            let error = Error::new(ErrorKind::NotFound, format!("{FOUND_SETTINGS} cannot be used: {reason}"));
+            error.with_advice("name a component or the manifest of an app")
+        }
     settings: &'a Settings,
     name: &'a str,
     name_source: &'a ValueSource,

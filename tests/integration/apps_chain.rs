@@ -65,8 +65,17 @@ fn a_component_is_reached_only_by_name() {
         server
             .log
             .wait_for("denied a request to the component b: to allow it, add `--allow-http http://b.tempo.internal` component=\"a\"");
-        for url in ["http://b.tempo.internal:8080/", "https://b.tempo.internal/", "http://absent.tempo.internal/"] {
-            is_denied(&fetch(&server, url));
+        is_denied(&fetch(&server, "http://absent.tempo.internal/"));
+        for (url, name, more) in [
+            ("http://b.tempo.internal:8080", "b", ""),
+            ("https://b.tempo.internal", "b", ""),
+            ("https://b.spin.internal:80", "b", ""),
+            ("https://d.tempo.internal", "d", ", with `--allow-http http://d.tempo.internal`"),
+        ] {
+            is_denied(&fetch(&server, &format!("{url}/granted/x")));
+            let host = url.split("//").nth(1).unwrap().split(':').next().unwrap();
+            let hint = format!("it is reached at http://{host}, without TLS and without a port{more} component=\"a\"");
+            server.log.wait_for(&format!("denied a request to the component {name} at {url}: {hint}"));
         }
         assert!(fetch(&server, "http://b.tempo.internal/granted/x").text().starts_with("200"));
         assert!(fetch(&server, "http://c.spin.internal/").text().starts_with("200"));

@@ -107,15 +107,21 @@ impl Policy {
             return Err(Denied::Url("its host is no component of the app"));
         };
         let reachable = origin.scheme == Scheme::Http && origin.port == Scheme::Http.default_port();
-        if reachable && self.0.grants.iter().any(|grant| grant.covers_component(&name, uri.path())) {
+        let granted = self.0.grants.iter().any(|grant| grant.covers_component(&name, uri.path()));
+        if reachable && granted {
             return Ok((name, Target { origin, literal: false, prior_knowledge: false, policy: self.clone() }));
         }
-        let wanted = format!("http://{}", origin.host);
-        if self.0.reported.is_first(&wanted) {
-            tracing::warn!(
-                component = self.component(),
-                "denied a request to the component {name}: to allow it, add `--allow-http {wanted}`"
-            );
+        let (asked, wanted) = (origin.to_string(), format!("http://{}", origin.host));
+        if self.0.reported.is_first(if reachable { &wanted } else { &asked }) {
+            let hint = match (reachable, granted) {
+                (true, _) => format!("to allow it, add `--allow-http {wanted}`"),
+                (false, true) => format!("it is reached at {wanted}, without TLS and without a port"),
+                (false, false) => {
+                    format!("it is reached at {wanted}, without TLS and without a port, with `--allow-http {wanted}`")
+                }
+            };
+            let asked = if reachable { String::new() } else { format!(" at {asked}") };
+            tracing::warn!(component = self.component(), "denied a request to the component {name}{asked}: {hint}");
         }
         Err(Denied::Ungranted { origin: origin.to_string() })
     }

@@ -101,8 +101,9 @@ fn chained_requests_pass_through() {
 #[test]
 fn a_response_passes_through_unchanged() {
     for api in ["hello", "hostile-p2"] {
-        let lines = "route = \"/*\"\nmiddleware = [\"pass\", \"pass\"]";
-        let text = manifest("", &[("api", api, lines), ("pass", "middleware-pass", "")]);
+        let lines = "route = \"/*\"\nmiddleware = [\"pass\", \"too\"]";
+        let pass = [("pass", "middleware-pass", ""), ("too", "middleware-pass", "")];
+        let text = manifest("", &[("api", api, lines), pass[0], pass[1]]);
         let server = app(&text).serve();
         let through = get(server.address, "/");
         let direct = app(&manifest("", &[("api", api, "route = \"/*\"")])).serve();

@@ -53,7 +53,6 @@ fn mistakes_of_files_routes_and_grants_are_listed_together() {
     let text = format!("{text}[component.c]\nsource = \"absent.wasm\"\n");
     let ended = app(&text).finish();
     for part in [
-        "component.b (tempo.toml:",
         "max-memory: expected a size",
         "component.c (tempo.toml:",
         "cannot read absent.wasm",

@@ -17,7 +17,7 @@ const CONTAINERS: [&str; 2] = ["photos", "archive"];
 const CLIENTS: [&str; 3] = ["billing", "audit", "mail"];
 
 /// The guest, which is built as a core module.
-static COMPONENT: LazyLock<PathBuf> = LazyLock::new(|| {
+pub(crate) static COMPONENT: LazyLock<PathBuf> = LazyLock::new(|| {
     let module = std::fs::read(guest("test_labels")).unwrap();
     let component = ComponentEncoder::default().module(&module).unwrap().encode().unwrap();
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("labels.{}", std::process::id()));
@@ -125,7 +125,12 @@ fn a_label_without_a_store_is_an_error() {
         );
         start(label).failed_in_one_line(78, &[&problem]);
     }
-    Run::file(&COMPONENT).finish().failed_in_one_line(78, &["but no store has this name: set --"]);
+    let all = Run::file(&COMPONENT).finish();
+    all.failed(78, &["labels has 9 problems:"]);
+    for label in [&STORES[..], &CONTAINERS, &CLIENTS].concat() {
+        let problem = format!(" as `{label}`, but no store has this name: set --");
+        assert!(all.stderr.contains(&problem), "no `{problem}` in {all:?}");
+    }
 }
 
 fn inspect(path: &Path, arguments: &[&str]) -> Finished {

@@ -10,6 +10,7 @@ mod apps_chain;
 mod apps_composed;
 mod apps_grants;
 mod apps_imports;
+mod apps_inspect;
 mod apps_middleware;
 mod apps_middleware_p2;
 mod apps_mistakes;

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use async_trait::async_trait;
 use tempo_backend::{BackendContext, BackendScheme, Fault};
-use tempo_settings::{BackendUrl, ErrorKind as CoreKind, private};
+use tempo_settings::{BackendUrl, ErrorKind as CoreKind, Settings, private};
 use tempo_telemetry::Health;
 use tokio::runtime::Handle;
 
@@ -261,16 +261,16 @@ impl Container for File {
 impl BackendScheme<dyn Container> for File {
     const NAMES: &'static [&'static str] = &["file"];
 
+    fn check(url: &BackendUrl, _: &Settings) -> tempo_settings::Result<()> {
+        path_and_quota(url).map(drop)
+    }
+
     async fn open(url: &BackendUrl, context: BackendContext<'_>) -> tempo_settings::Result<Arc<dyn Container>> {
-        let error = |kind, problem: String| tempo_settings::Error::new(kind, format!("{url}: {problem}"));
-        let path = url.path().ok_or_else(|| {
-            error(CoreKind::BadConfiguration, "expected file:DIR, a directory of this machine".into())
-        })?;
-        let quota = url.quota()?;
+        let (path, quota) = path_and_quota(url)?;
         let opened = tokio::task::spawn_blocking(move || Self::open_with(&path, quota)).await;
         let opened = opened.map_err(tempo_settings::Error::internal)?;
         let file = Arc::new(opened.map_err(|cause| {
-            let unusable = error(CoreKind::CannotWrite, "the directory cannot be used".into());
+            let unusable = unusable(url, CoreKind::CannotWrite, "the directory cannot be used");
             unusable.with_source(cause).with_advice("give another with --blobstore")
         })?);
         if let Some(health) = context.health {
@@ -278,6 +278,15 @@ impl BackendScheme<dyn Container> for File {
         }
         Ok(file)
     }
+}
+
+fn path_and_quota(url: &BackendUrl) -> tempo_settings::Result<(PathBuf, Option<u64>)> {
+    let bad = || unusable(url, CoreKind::BadConfiguration, "expected file:DIR, a directory of this machine");
+    Ok((url.path().ok_or_else(bad)?, url.quota()?))
+}
+
+fn unusable(url: &BackendUrl, kind: CoreKind, problem: &str) -> tempo_settings::Error {
+    tempo_settings::Error::new(kind, format!("{url}: {problem}"))
 }
 
 #[cfg(test)]

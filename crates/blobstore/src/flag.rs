@@ -1,6 +1,6 @@
 //! The flag that names containers.
 
-use tempo_settings::{Disclosure, Flag, ValueForm};
+use tempo_settings::{Disclosure, Flag, NamedUrl, ValueForm};
 
 /// `--blobstore [NAME=]URL`: a container, and the name under which the component opens it; `*` is for containers that the
 /// component creates.
@@ -12,4 +12,5 @@ pub const BLOBSTORE: Flag = Flag::new(
 )
 .repeatable()
 .form(ValueForm::NamedUrl)
+.of::<NamedUrl>()
 .grants(Disclosure::Store);

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt as _;
 use tempo_backend::{BackendContext, BackendScheme};
-use tempo_settings::{BackendUrl, ErrorKind as CoreKind, FlagValue as _, Size};
+use tempo_settings::{BackendUrl, ErrorKind as CoreKind, FlagValue as _, Settings, Size};
 
 use crate::CHUNK;
 use crate::{ByteRange, Container, Data, Entry, Error, ErrorKind, ObjectInfo, PutOptions, Result, Upload, record};
@@ -229,17 +229,22 @@ impl BackendScheme<dyn Container> for Memory {
     const NAMES: &'static [&'static str] = &["memory"];
     const IN_PROCESS: bool = true;
 
+    fn check(url: &BackendUrl, _: &Settings) -> tempo_settings::Result<()> {
+        capacity(url).map(drop)
+    }
+
     async fn open(url: &BackendUrl, _: BackendContext<'_>) -> tempo_settings::Result<Arc<dyn Container>> {
-        let capacity = match url.reveal() {
-            "" => DEFAULT_CAPACITY_BYTES,
-            size => Size::parse(size).map(|size| size.0).ok_or_else(|| {
-                tempo_settings::Error::new(
-                    CoreKind::BadConfiguration,
-                    format!("{url}: expected memory: or memory:SIZE"),
-                )
-            })?,
-        };
-        Ok(Arc::new(Self::new(capacity)))
+        Ok(Arc::new(Self::new(capacity(url)?)))
+    }
+}
+
+fn capacity(url: &BackendUrl) -> tempo_settings::Result<usize> {
+    match url.reveal() {
+        "" => Ok(DEFAULT_CAPACITY_BYTES),
+        size => Size::parse(size).map(|size| size.0).ok_or_else(|| {
+            let message = format!("{url}: expected memory: or memory:SIZE");
+            tempo_settings::Error::new(CoreKind::BadConfiguration, message)
+        }),
     }
 }
 

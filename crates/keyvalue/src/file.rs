@@ -8,7 +8,7 @@ mod writer;
 
 use std::fmt;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -18,7 +18,7 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use tempo_backend::database::{self, SystemDisk, WriterThread};
 use tempo_backend::{BackendContext, BackendScheme, Fault};
-use tempo_settings::BackendUrl;
+use tempo_settings::{BackendUrl, Settings};
 use tokio::sync::{mpsc, oneshot};
 
 use self::tables::Snapshot;
@@ -39,16 +39,23 @@ pub struct File;
 impl BackendScheme<dyn KeyValueStore> for File {
     const NAMES: &'static [&'static str] = &["file"];
 
+    fn check(url: &BackendUrl, settings: &Settings) -> tempo_settings::Result<()> {
+        path_and_quota(url, settings).map(drop)
+    }
+
     async fn open(url: &BackendUrl, context: BackendContext<'_>) -> tempo_settings::Result<Arc<dyn KeyValueStore>> {
-        let path = url.path().ok_or_else(|| {
-            context.settings.invalid(&KEYVALUE, "expected the path of a database file, such as file:./app.redb")
-        })?;
-        let store = Arc::new(FileStore { shared: open::shared(&path, url.quota()?, Box::new(DISK)).await? });
+        let (path, quota) = path_and_quota(url, context.settings)?;
+        let store = Arc::new(FileStore { shared: open::shared(&path, quota, Box::new(DISK)).await? });
         if let Some(health) = context.health {
             store.shared.published.fault.register(health, &store);
         }
         Ok(store)
     }
+}
+
+fn path_and_quota(url: &BackendUrl, settings: &Settings) -> tempo_settings::Result<(PathBuf, Option<u64>)> {
+    let bad = || settings.invalid(&KEYVALUE, "expected the path of a database file, such as file:./app.redb");
+    Ok((url.path().ok_or_else(bad)?, url.quota()?))
 }
 
 /// A store in one database file.

@@ -1,5 +1,6 @@
 //! The flag that names stores.
 
+use tempo_backend::check_store_url;
 use tempo_settings::{Disclosure, Flag, ValueForm};
 
 /// `--keyvalue [NAME=]URL`: a store, and the name under which the component opens it.
@@ -10,4 +11,5 @@ pub const KEYVALUE: Flag = Flag::new(
 )
 .repeatable()
 .form(ValueForm::NamedUrl)
+.checked_by(check_store_url)
 .grants(Disclosure::Store);

@@ -17,7 +17,8 @@ use crate::{Change, Condition, Entry, Error, ErrorKind, Increment, KeyValueStore
 
 /// Default capacity of a store, in bytes.
 const DEFAULT_CAPACITY_BYTES: usize = 256 << 20;
-const MAX_FLAG: Flag = Flag::new("max-memory-store", "SIZE", "Capacity of a memory: store").default("256MiB");
+const MAX_FLAG: Flag =
+    Flag::new("max-memory-store", "SIZE", "Capacity of a memory: store").default("256MiB").of::<Size>();
 /// Bytes counted per entry besides its key and value.
 const ENTRY_OVERHEAD_BYTES: usize = 128;
 

@@ -7,13 +7,13 @@ mod tables;
 mod writer;
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use tempo_backend::database::{SystemDisk, WriterThread};
 use tempo_backend::{BackendContext, BackendScheme, Fault};
-use tempo_settings::{BackendUrl, Error, ErrorKind, Flag, Size};
+use tempo_settings::{BackendUrl, Error, ErrorKind, Flag, Settings, Size};
 use tokio::sync::{mpsc, oneshot};
 
 use self::writer::Request;
@@ -26,7 +26,8 @@ const DISK: SystemDisk = SystemDisk::new(2 << 20);
 const DEFAULT_CAPACITY_BYTES: usize = 1 << 30;
 const MAX_FLAG: Flag =
     Flag::new("max-file-broker", "SIZE", "Capacity of a file: broker, unless its URL has a ?quota=SIZE")
-        .default("1GiB");
+        .default("1GiB")
+        .of::<Size>();
 
 /// The URL scheme `file:` of database files: `file:./data/messages.redb`, or `file:./data/messages.redb?quota=10GiB`,
 /// which takes precedence over `--max-file-broker`. A missing file is created.
@@ -41,19 +42,27 @@ impl BackendScheme<dyn Broker> for File {
         vec![MAX_FLAG]
     }
 
+    fn check(url: &BackendUrl, settings: &Settings) -> tempo_settings::Result<()> {
+        path_and_capacity(url, settings).map(drop)
+    }
+
     async fn open(url: &BackendUrl, context: BackendContext<'_>) -> tempo_settings::Result<Arc<dyn Broker>> {
-        let Size(max) = context.settings.require(&MAX_FLAG)?;
-        let path = url.path().ok_or_else(|| {
-            let message = "--messaging: expected the path of a database file, such as file:./messages.redb";
-            Error::new(ErrorKind::BadConfiguration, message)
-        })?;
-        let max = url.quota()?.map_or(max, |quota| usize::try_from(quota).unwrap_or(usize::MAX));
+        let (path, max) = path_and_capacity(url, context.settings)?;
         let broker = Arc::new(FileBroker::with_capacity(&path, max).await?);
         if let Some(health) = context.health {
             broker.engine.log().fault.register(health, &broker);
         }
         Ok(broker)
     }
+}
+
+fn path_and_capacity(url: &BackendUrl, settings: &Settings) -> tempo_settings::Result<(PathBuf, usize)> {
+    let Size(max) = settings.require(&MAX_FLAG)?;
+    let path = url.path().ok_or_else(|| {
+        let message = "--messaging: expected the path of a database file, such as file:./messages.redb";
+        Error::new(ErrorKind::BadConfiguration, message)
+    })?;
+    Ok((path, url.quota()?.map_or(max, |quota| usize::try_from(quota).unwrap_or(usize::MAX))))
 }
 
 /// A broker that stores its messages in a database file.

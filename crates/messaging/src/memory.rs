@@ -16,7 +16,8 @@ use crate::{Broker, DeadLetter, Result};
 
 /// Default capacity of a broker, in bytes.
 const DEFAULT_CAPACITY_BYTES: usize = 256 << 20;
-const MAX_FLAG: Flag = Flag::new("max-memory-broker", "SIZE", "Capacity of a memory: broker").default("256MiB");
+const MAX_FLAG: Flag =
+    Flag::new("max-memory-broker", "SIZE", "Capacity of a memory: broker").default("256MiB").of::<Size>();
 
 /// The URL scheme `memory:`. The rest of the URL distinguishes brokers of one component: `memory:orders`.
 #[derive(Clone, Copy, Debug)]

@@ -1,17 +1,22 @@
 //! `Backends`: the stores of one component, by name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures::future::try_join_all;
-use tempo_settings::{BackendUrl, DEFAULT_NAME, Error, ErrorKind, Flag, NamedUrl, ValueForm, private};
+use tempo_settings::{
+    BackendUrl, DEFAULT_NAME, Error, ErrorKind, Flag, FlagValue as _, NamedUrl, Settings, Value, ValueForm, private,
+};
 
 use crate::{BackendContext, BackendSchemes, LabelledImport};
 
 /// The directory of stores without a configured URL.
-pub const DATA: Flag =
-    Flag::new("data", "DIR", "Directory of stores for which no URL is given").default(".tempo").form(ValueForm::Path);
+pub const DATA: Flag = Flag::new("data", "DIR", "Directory of stores for which no URL is given")
+    .default(".tempo")
+    .form(ValueForm::Path)
+    .of::<PathBuf>();
 
 /// The app of the component, which distinguishes it from components of the same name.
 pub const APP: Flag =
@@ -77,14 +82,18 @@ impl<B: ?Sized + Send + Sync + 'static> Backends<B> {
             named.push(NamedUrl::new(DEFAULT_NAME, fallback.clone()));
             make_private(&fallback);
         }
-        check_labels(flag, &named, context)?;
+        let names: Vec<&str> = named.iter().map(|named| named.name.as_str()).collect();
+        if let Some(error) = label_mistakes(flag, &names, context).next() {
+            return Err(error);
+        }
         // A store has one owner: two names of one URL share it.
         let mut urls: Vec<&BackendUrl> = named.iter().map(|named| &named.url).collect();
         urls.sort();
         urls.dedup();
         let opened = try_join_all(urls.into_iter().map(|url| async move {
-            let open =
-                async { S::open(url, context).await.unwrap_or_else(|| Err(unknown::<B, S>(flag, url, context))) };
+            let open = async {
+                S::open(url, context).await.unwrap_or_else(|| Err(unknown::<B, S>(flag, url, context.settings)))
+            };
             let store = match context.shared.filter(|_| S::is_in_process(url.scheme())) {
                 Some(shared) => shared.open(url, open).await?,
                 None => open.await?,
@@ -100,12 +109,24 @@ impl<B: ?Sized + Send + Sync + 'static> Backends<B> {
         for NamedUrl { name, url, .. } in &named {
             let store = opened.get(url).cloned();
             if store.is_some_and(|store| stores.insert(name.clone(), store).is_some()) {
-                return Err(context.settings.invalid(flag, &format!("the name `{name}` is given twice")));
+                return Err(context.settings.invalid(flag, &given_twice(name)));
             }
         }
         let schemes = named.iter().map(|named| (named.name.clone(), named.url.scheme().to_owned()));
         let schemes = Arc::new(schemes.collect());
         Ok(Self { stores: Arc::new(stores), schemes, fallback: (!configured).then_some(fallback) })
+    }
+
+    /// Finds the mistakes for which [`open`](Self::open) fails before it opens or contacts anything.
+    pub fn check<S: BackendSchemes<B>>(flag: &Flag, context: BackendContext<'_>) -> Vec<Error> {
+        let (mut errors, settings) = (settings_mistakes::<B, S>(flag, context.settings), context.settings);
+        let mut names: Vec<&str> =
+            settings.raw_values(flag).iter().map(|value| ValueForm::NamedUrl.name_of(&value.text)).collect();
+        if names.is_empty() {
+            names.push(DEFAULT_NAME);
+        }
+        errors.extend(label_mistakes(flag, &names, context));
+        errors
     }
 
     /// Returns these stores without the store `name`, and that store.
@@ -137,6 +158,19 @@ impl<B: ?Sized + Send + Sync + 'static> Backends<B> {
     }
 }
 
+/// Checks a value of a flag whose stores have names. `*` is none: it is for the containers that a component creates.
+///
+/// # Errors
+///
+/// The problem, without the value.
+pub fn check_store_url(text: &str) -> Result<(), String> {
+    match NamedUrl::parse(text) {
+        None => Err(format!("expected {}", NamedUrl::EXPECTED)),
+        Some(named) if named.name == "*" => Err("`*` is no name of a store; only --blobstore takes *=URL".to_owned()),
+        Some(_) => Ok(()),
+    }
+}
+
 /// Makes the default store private: earlier versions let other users read it.
 fn make_private(fallback: &BackendUrl) {
     let Some(path) = fallback.path().filter(|_| fallback.scheme() == "file") else { return };
@@ -145,30 +179,53 @@ fn make_private(fallback: &BackendUrl) {
     }
 }
 
-/// Checks that each label of the component is the name of a store.
-fn check_labels(flag: &Flag, named: &[NamedUrl], context: BackendContext<'_>) -> Result<(), Error> {
-    let is_name = |label: &str| named.iter().any(|named| named.name == label);
-    match context.labels.iter().find(|import| !is_name(&import.label)) {
-        Some(LabelledImport { label, interface }) => {
-            let message = format!(
-                "the component imports {interface} as `{label}`, but no store has this name: set --{} {label}=URL",
-                flag.name
-            );
-            Err(Error::new(ErrorKind::BadConfiguration, message))
+/// Finds values that are no URLs, repeat a name, or have a scheme that is unknown or refuses the URL.
+fn settings_mistakes<B: ?Sized, S: BackendSchemes<B>>(flag: &Flag, settings: &Settings) -> Vec<Error> {
+    let (mut errors, mut names) = (Vec::new(), BTreeSet::new());
+    for value in settings.raw_values(flag) {
+        let Some(NamedUrl { name, url, .. }) = NamedUrl::parse(&value.text) else {
+            errors.push(value.invalid(flag, &format!("expected {}", NamedUrl::EXPECTED)));
+            continue;
+        };
+        match S::check(&url, settings) {
+            Some(checked) => errors.extend(checked.err()),
+            None => errors.push(value.invalid(flag, &no_backend::<B, S>(&url))),
         }
-        None => Ok(()),
+        if !names.insert(name.clone()) {
+            errors.push(value.invalid(flag, &given_twice(&name)));
+        }
     }
+    errors
 }
 
-fn unknown<B: ?Sized, S: BackendSchemes<B>>(flag: &Flag, url: &BackendUrl, context: BackendContext<'_>) -> Error {
+/// Finds labels of the component that are none of `names`, those of its stores.
+fn label_mistakes(flag: &Flag, names: &[&str], context: BackendContext<'_>) -> impl Iterator<Item = Error> {
+    let unknown = context.labels.iter().filter(|import| !names.contains(&import.label.as_str()));
+    unknown.map(|LabelledImport { label, interface }| {
+        let message = format!(
+            "the component imports {interface} as `{label}`, but no store has this name: set --{} {label}=URL",
+            flag.name
+        );
+        Error::new(ErrorKind::BadConfiguration, message)
+    })
+}
+
+fn given_twice(name: &str) -> String {
+    format!("the name `{name}` is given twice")
+}
+
+fn no_backend<B: ?Sized, S: BackendSchemes<B>>(url: &BackendUrl) -> String {
     let known = S::names().iter().map(|name| format!("{name}:")).collect::<Vec<_>>().join(", ");
-    let problem = format!("this runtime has no backend for {}:; it has {known}", url.scheme());
-    // The unknown scheme may be that of the service's fallback, not of the flag's value.
-    match context.settings.all::<NamedUrl>(flag) {
-        Ok(named) if named.is_empty() => {
-            Error::new(ErrorKind::BadConfiguration, format!("--{} is needed: {problem}", flag.name))
-        }
-        _ => context.settings.invalid(flag, &problem),
+    format!("this runtime has no backend for {}:; it has {known}", url.scheme())
+}
+
+fn unknown<B: ?Sized, S: BackendSchemes<B>>(flag: &Flag, url: &BackendUrl, settings: &Settings) -> Error {
+    let problem = no_backend::<B, S>(url);
+    let is_its = |value: &&Value| NamedUrl::parse(&value.text).is_some_and(|named| named.url == *url);
+    match settings.raw_values(flag).iter().find(is_its) {
+        Some(value) => value.invalid(flag, &problem),
+        // The unknown scheme is that of the service's fallback.
+        None => Error::new(ErrorKind::BadConfiguration, format!("--{} is needed: {problem}", flag.name)),
     }
 }
 
@@ -178,7 +235,7 @@ mod tests {
 
     use super::*;
     use crate::BackendScheme;
-    use tempo_settings::{Settings, Value, ValueSource};
+    use tempo_settings::ValueSource;
 
     const TOYS: Flag = Flag::new("toys", "[NAME=]URL", "Toys").repeatable();
 
@@ -194,12 +251,23 @@ mod tests {
         }
     }
 
-    async fn open(values: &[&str]) -> tempo_settings::Result<Backends<String>> {
+    fn settings(values: &[&str]) -> Settings {
         let mut settings = Settings::default();
         let value = |text: &&str| Value { text: (*text).to_owned(), source: ValueSource::CommandLine };
         settings.set(&TOYS, values.iter().map(value).collect());
+        settings
+    }
+
+    fn mistakes(values: &[&str], labels: &[LabelledImport]) -> Vec<String> {
+        let settings = settings(values);
+        let context = BackendContext::new(&settings).with_labels(labels);
+        Backends::check::<(Toy,)>(&TOYS, context).iter().map(ToString::to_string).collect()
+    }
+
+    async fn open(values: &[&str]) -> tempo_settings::Result<Backends<String>> {
+        let settings = settings(values);
         let context = BackendContext::new(&settings);
-        let fallback = <BackendUrl as tempo_settings::FlagValue>::parse("toy:fallback").unwrap();
+        let fallback = BackendUrl::parse("toy:fallback").unwrap();
         Backends::open::<(Toy,)>(&TOYS, fallback, context).await
     }
 
@@ -223,30 +291,29 @@ mod tests {
         assert!(open(&["b=toy:b"]).await.unwrap().get("default").is_none());
     }
 
-    #[tokio::test]
-    async fn labels_are_names_of_stores() {
+    #[test]
+    fn labels_are_names_of_stores() {
         let import =
             |label: &str| LabelledImport { label: label.to_owned(), interface: "acme:toys/box@1.0.0".to_owned() };
-        let check = |names: &[&str], labels: &[LabelledImport]| {
-            let url = || <BackendUrl as tempo_settings::FlagValue>::parse("toy:a").unwrap();
-            let named: Vec<_> = names.iter().map(|name| NamedUrl::new(*name, url())).collect();
-            let settings = Settings::default();
-            check_labels(&TOYS, &named, BackendContext::new(&settings).with_labels(labels))
+        let check = |values: &[&str], labels: &[LabelledImport]| mistakes(values, labels);
+        assert_eq!(check(&[], &[import("default")]), [""; 0]);
+        assert_eq!(check(&["a=toy:a", "b=toy:a"], &[import("b"), import("a")]), [""; 0]);
+        let expected = |label: &str| {
+            format!(
+                "the component imports acme:toys/box@1.0.0 as `{label}`, but no store has this name: set --toys {label}=URL"
+            )
         };
-        assert!(check(&["default"], &[]).is_ok());
-        assert!(check(&["a", "b"], &[import("b"), import("a")]).is_ok());
-        let error = check(&["a"], &[import("a"), import("b")]).unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "the component imports acme:toys/box@1.0.0 as `b`, but no store has this name: set --toys b=URL"
-        );
+        let found = check(&["a=toy:a"], &[import("a"), import("b"), import("c")]);
+        assert_eq!(found, [expected("b"), expected("c")]);
+        let bad = "--toys: expected [NAME=]URL, such as file:./data or cache=nats://HOST/NAME";
+        assert_eq!(check(&["b=nonsense"], &[import("b")]), [bad], "the label of a bad value is known");
     }
 
     #[tokio::test]
     async fn components_share_a_store_in_memory_by_its_url() {
         let (settings, shared) = (Settings::default(), crate::SharedBackends::default());
         let open = |url| {
-            let fallback = <BackendUrl as tempo_settings::FlagValue>::parse(url).unwrap();
+            let fallback = BackendUrl::parse(url).unwrap();
             let context = BackendContext::new(&settings).with_shared(&shared);
             async move { Backends::open::<(Toy,)>(&TOYS, fallback, context).await.unwrap().get("default").unwrap().clone() }
         };
@@ -254,10 +321,23 @@ mod tests {
         assert!(Arc::ptr_eq(&one, &same) && !Arc::ptr_eq(&one, &other));
     }
 
+    #[test]
+    fn a_star_is_no_name_of_a_store() {
+        assert_eq!(["memory:", "a=memory:", "a*=memory:"].map(check_store_url), [Ok(()), Ok(()), Ok(())]);
+        assert!(check_store_url("*=memory:").unwrap_err().contains("only --blobstore takes *=URL"));
+        assert!(check_store_url("nonsense").unwrap_err().starts_with("expected [NAME=]URL"));
+    }
+
     #[tokio::test]
     async fn mistakes_are_named() {
         let error = |values: &'static [&str]| async { open(values).await.err().unwrap().to_string() };
         assert_eq!(error(&["ftp://h"]).await, "--toys: this runtime has no backend for ftp:; it has toy:");
         assert_eq!(error(&["toy:a", "default=toy:b"]).await, "--toys: the name `default` is given twice");
+        let all = [
+            "--toys: this runtime has no backend for ftp:; it has toy:",
+            "--toys: the name `default` is given twice",
+            "--toys: this runtime has no backend for nope:; it has toy:",
+        ];
+        assert_eq!(mistakes(&["ftp://h", "toy:a", "b=nope:"], &[]), all, "all of them, and nothing is opened");
     }
 }

@@ -17,7 +17,7 @@ mod shared;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 
-pub use backends::{APP, Backends, DATA};
+pub use backends::{APP, Backends, DATA, check_store_url};
 pub use byte_budget::{ByteBudget, OverBudget, Reservation};
 pub use context::BackendContext;
 pub use fault::Fault;

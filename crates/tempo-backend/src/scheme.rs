@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use tempo_settings::{BackendUrl, Flag};
+use tempo_settings::{BackendUrl, Flag, Settings};
 
 use crate::BackendContext;
 
@@ -23,6 +23,15 @@ pub trait BackendScheme<B: ?Sized + Send + Sync + 'static>: Send + Sync + 'stati
     /// The flags that this scheme reads, in addition to its URLs.
     fn flags() -> Vec<Flag> {
         Vec::new()
+    }
+
+    /// Checks `url` and the settings that the scheme reads, without opening or contacting anything.
+    ///
+    /// # Errors
+    ///
+    /// That of [`open`](Self::open), if no store and no server is needed to find it.
+    fn check(_url: &BackendUrl, _settings: &Settings) -> tempo_settings::Result<()> {
+        Ok(())
     }
 
     /// Opens the store at `url`, and connects to its server.
@@ -44,6 +53,9 @@ pub trait BackendSchemes<B: ?Sized>: Send + Sync + 'static {
     /// Returns whether the backends of `scheme` exist in this process only.
     fn is_in_process(scheme: &str) -> bool;
 
+    /// [Checks](BackendScheme::check) `url`, or returns `None` if its scheme is not in the tuple.
+    fn check(url: &BackendUrl, settings: &Settings) -> Option<tempo_settings::Result<()>>;
+
     /// Opens the store at `url`, or returns `None` if its scheme is not in the tuple.
     fn open(
         url: &BackendUrl,
@@ -64,6 +76,15 @@ macro_rules! choice {
 
             fn is_in_process(scheme: &str) -> bool {
                 [$($scheme::IN_PROCESS && $scheme::NAMES.contains(&scheme)),+].contains(&true)
+            }
+
+            fn check(url: &BackendUrl, settings: &Settings) -> Option<tempo_settings::Result<()>> {
+                $(
+                    if $scheme::NAMES.contains(&url.scheme()) {
+                        return Some($scheme::check(url, settings));
+                    }
+                )+
+                None
             }
 
             async fn open(url: &BackendUrl, context: BackendContext<'_>) -> Option<tempo_settings::Result<Arc<B>>> {

@@ -16,12 +16,21 @@ pub struct ComponentOutline<'a> {
     pub settings: &'a Settings,
     /// Whether it exports an interface that the trigger calls.
     pub exports: bool,
+    /// The interfaces that it imports, with versions. `None` if they are not known yet, or if the app is not to run here: then a
+    /// check reads no files that the settings name.
+    pub imports: Option<&'a [String]>,
 }
 
 impl<'a> ComponentOutline<'a> {
     /// Creates the outline of the component `name`.
     pub fn new(name: &'a str, settings: &'a Settings, exports: bool) -> Self {
-        Self { name, settings, exports }
+        Self { name, settings, exports, imports: None }
+    }
+
+    /// Sets the interfaces that it imports.
+    #[must_use]
+    pub fn with_imports(self, imports: Option<&'a [String]>) -> Self {
+        Self { imports, ..self }
     }
 }
 
@@ -35,6 +44,8 @@ pub struct AppCheck {
     pub chain_depth: usize,
     /// The mistakes in the settings.
     pub errors: Vec<Error>,
+    /// The names of components that settings refer to and that the app does not have.
+    pub undeclared: Vec<String>,
     /// The setting that makes a component reachable, for the error about one that is not: `add route = "/*"`.
     pub advice: Option<&'static str>,
     /// The ways of calls into and between the components.

@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use tempo_backend::{BackendContext, ByteBudget, LabelledImport, SharedBackends};
-use tempo_settings::{Flag, Settings};
+use tempo_settings::{Error, Flag, Settings};
 use tempo_telemetry::{Health, Telemetry};
 
 use crate::{ChainDepth, Limits, LogTail, Service};
@@ -27,13 +27,15 @@ pub struct BootContext<'a> {
     /// The component's imports under labels of those interfaces of the service that are
     /// [`LABELLED`](Service::LABELLED). A service without stores has none.
     pub labels: &'a [LabelledImport],
+    /// Whether the component uses the service. If it does not, a runtime only [checks](Backend::check) the settings.
+    pub is_used: bool,
 }
 
 impl<'a> BootContext<'a> {
     /// Creates the context of `component`, without telemetry and health.
     pub fn new(component: &'a str, limits: &'a Limits, settings: &'a Settings) -> Self {
         static OFF: Telemetry = Telemetry::off();
-        Self { component, limits, settings, telemetry: &OFF, health: None, shared: None, labels: &[] }
+        Self { component, limits, settings, telemetry: &OFF, health: None, shared: None, labels: &[], is_used: true }
     }
 
     /// Sets the receiver of spans and metrics.
@@ -58,6 +60,12 @@ impl<'a> BootContext<'a> {
     #[must_use]
     pub fn with_labels(self, labels: &'a [LabelledImport]) -> Self {
         Self { labels, ..self }
+    }
+
+    /// Sets whether the component uses the service.
+    #[must_use]
+    pub fn with_is_used(self, is_used: bool) -> Self {
+        Self { is_used, ..self }
     }
 
     /// Returns the context for a scheme that opens a backend by URL.
@@ -162,6 +170,13 @@ impl StoreContext {
 pub trait Backend<S: Service>: Sized + Send + Sync + 'static {
     /// The flags this backend reads. Each is also an environment variable. Several backends may list the same flag.
     fn flags() -> Vec<Flag>;
+
+    /// Finds the mistakes for which [`connect`](Self::connect) fails before it contacts, creates or opens anything, all at once.
+    /// Values that their flag's [check](Flag::check) refuses need not be among them. A runtime calls it for a component that does
+    /// not use the service too, to find bad values; files that settings name are read only for one that does.
+    fn check(_boot: BootContext<'_>) -> Vec<Error> {
+        Vec::new()
+    }
 
     /// Reads the settings and connects to the servers that the backend depends on.
     ///

@@ -1,8 +1,28 @@
 //! The resource limits of one component and their flags. Every limit is on by default.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use tempo_settings::{Delay, Error, Flag, Settings, Size};
+
+/// The type that the text of a limit is parsed as, by the function that reads it.
+macro_rules! form {
+    (bytes) => {
+        Size
+    };
+    (count) => {
+        NonZeroUsize
+    };
+    (number) => {
+        usize
+    };
+    (delay) => {
+        Delay
+    };
+    (duration) => {
+        Duration
+    };
+}
 
 /// Declares the struct, its flags and the parsing of each from one list, so that the three cannot differ.
 macro_rules! limits {
@@ -22,15 +42,15 @@ macro_rules! limits {
         impl Limits {
             const REUSE: Flag = Flag::new(
                 "instance-reuse", "N", "Requests one instance serves in turn [default: 128 for WASI 0.3, 1 for WASI 0.2]",
-            );
+            ).of::<NonZeroUsize>();
 
             const STREAMS: Flag = Flag::new(
                 "max-streams", "N", "Responses that stream at once, besides --max-requests [default: half of --max-requests]",
-            );
+            ).of::<NonZeroUsize>();
 
             /// One flag for each limit.
             pub const FLAGS: &'static [Flag] = &[
-                $( Flag::new($name, $value, $help).default($default)$(.$scope())?, )*
+                $( Flag::new($name, $value, $help).default($default).of::<form!($read)>()$(.$scope())?, )*
                 Self::REUSE,
                 Self::STREAMS,
             ];
@@ -43,8 +63,8 @@ macro_rules! limits {
             pub fn from_settings(settings: &Settings) -> Result<Self, Error> {
                 Ok(Self {
                     $( $field: $read(settings, &Flag::new($name, $value, $help).default($default))?, )*
-                    instance_reuse: settings.get::<std::num::NonZeroUsize>(&Self::REUSE)?.map(usize::from),
-                    max_streams: settings.get::<std::num::NonZeroUsize>(&Self::STREAMS)?.map(usize::from),
+                    instance_reuse: settings.get::<NonZeroUsize>(&Self::REUSE)?.map(usize::from),
+                    max_streams: settings.get::<NonZeroUsize>(&Self::STREAMS)?.map(usize::from),
                 })
             }
         }
@@ -135,23 +155,23 @@ impl Default for Limits {
 }
 
 fn bytes(settings: &Settings, flag: &Flag) -> Result<usize, Error> {
-    settings.require::<Size>(flag).map(|size| size.0)
+    settings.require::<form!(bytes)>(flag).map(|size| size.0)
 }
 
 fn count(settings: &Settings, flag: &Flag) -> Result<usize, Error> {
-    settings.require::<std::num::NonZeroUsize>(flag).map(usize::from)
+    settings.require::<form!(count)>(flag).map(usize::from)
 }
 
 fn number(settings: &Settings, flag: &Flag) -> Result<usize, Error> {
-    settings.require(flag)
+    settings.require::<form!(number)>(flag)
 }
 
 fn delay(settings: &Settings, flag: &Flag) -> Result<Duration, Error> {
-    settings.require::<Delay>(flag).map(|delay| delay.0)
+    settings.require::<form!(delay)>(flag).map(|delay| delay.0)
 }
 
 fn duration(settings: &Settings, flag: &Flag) -> Result<Duration, Error> {
-    settings.require(flag)
+    settings.require::<form!(duration)>(flag)
 }
 
 #[cfg(test)]

@@ -7,11 +7,11 @@ use async_trait::async_trait;
 use futures::TryStreamExt as _;
 use tempo_backend::{BackendContext, BackendScheme};
 use tempo_blobstore::{ByteRange, Container, Data, Entry, Error, ErrorKind, ObjectInfo, PutOptions, Result, Upload};
-use tempo_settings::{BackendUrl, Flag};
+use tempo_settings::{BackendUrl, Flag, Settings};
 
 use crate::address::Address;
 use crate::connection::Connection;
-use crate::options;
+use crate::options::{self, Options};
 
 mod bucket;
 mod cleaner;
@@ -59,6 +59,10 @@ impl BackendScheme<dyn Container> for NatsBlobstore {
 
     fn flags() -> Vec<Flag> {
         options::flags()
+    }
+
+    fn check(url: &BackendUrl, settings: &Settings) -> tempo_settings::Result<()> {
+        Options::read(settings, &Address::parse(url)?).map(drop)
     }
 
     async fn open(url: &BackendUrl, context: BackendContext<'_>) -> tempo_settings::Result<Arc<dyn Container>> {

@@ -14,14 +14,14 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use tempo_backend::{BackendContext, BackendScheme};
 use tempo_keyvalue::{Change, Condition, Entry, ErrorKind, Increment, KeyValueStore, Result, Version};
-use tempo_settings::{BackendUrl, Flag};
+use tempo_settings::{BackendUrl, Flag, Settings};
 
 use crate::address::Address;
 use crate::connection::{Connection, ConnectionLost};
 use crate::error::NatsError;
 use crate::key;
 use crate::listing::Windows;
-use crate::options;
+use crate::options::{self, Options};
 
 mod bucket;
 mod clock;
@@ -79,6 +79,10 @@ impl BackendScheme<dyn KeyValueStore> for NatsKeyValue {
 
     fn flags() -> Vec<Flag> {
         options::flags()
+    }
+
+    fn check(url: &BackendUrl, settings: &Settings) -> tempo_settings::Result<()> {
+        Options::read(settings, &Address::parse(url)?).map(drop)
     }
 
     async fn open(url: &BackendUrl, context: BackendContext<'_>) -> tempo_settings::Result<Arc<dyn KeyValueStore>> {

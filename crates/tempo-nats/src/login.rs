@@ -10,9 +10,11 @@ use tempo_settings::{Error, ErrorKind, Flag, Reloadable, Secret, Settings, Value
 use crate::address::{Address, User};
 
 const CREDS: Flag = Flag::new("nats-creds", "FILE", "Log in to NATS with the JWT and the key in this credentials file")
-    .form(ValueForm::Path);
-const NKEY: Flag =
-    Flag::new("nats-nkey", "FILE", "Log in to NATS with the NKey seed in this file").form(ValueForm::Path);
+    .form(ValueForm::Path)
+    .of::<PathBuf>();
+const NKEY: Flag = Flag::new("nats-nkey", "FILE", "Log in to NATS with the NKey seed in this file")
+    .form(ValueForm::Path)
+    .of::<PathBuf>();
 const TOKEN: Flag = Flag::new("nats-token", "TOKEN", "Log in to NATS with this token");
 const USER: Flag = Flag::new("nats-user", "NAME", "Log in to NATS as this user, with --nats-password");
 const PASSWORD: Flag = Flag::new("nats-password", "PASSWORD", "The password of --nats-user");

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tempo_backend::{BackendContext, BackendScheme};
 use tempo_messaging::Broker;
-use tempo_settings::{BackendUrl, Flag};
+use tempo_settings::{BackendUrl, Flag, Settings};
 
 use crate::address::Address;
 use crate::connection::Connection;
-use crate::options;
+use crate::options::{self, Options};
 
 mod consumer;
 mod core;
@@ -52,6 +52,10 @@ impl BackendScheme<dyn Broker> for NatsMessaging {
 
     fn flags() -> Vec<Flag> {
         options::flags()
+    }
+
+    fn check(url: &BackendUrl, settings: &Settings) -> tempo_settings::Result<()> {
+        Options::read(settings, &Address::parse_broker(url).map(|(address, _)| address)?).map(drop)
     }
 
     async fn open(url: &BackendUrl, context: BackendContext<'_>) -> tempo_settings::Result<Arc<dyn Broker>> {

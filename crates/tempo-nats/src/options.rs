@@ -10,12 +10,15 @@ use crate::address::Address;
 use crate::login::{self, Login};
 
 const CA: Flag = Flag::new("nats-ca", "FILE", "Certificates (PEM) to trust for NATS over TLS, instead of the system's")
-    .form(ValueForm::Path);
+    .form(ValueForm::Path)
+    .of::<PathBuf>();
 const CERT: Flag = Flag::new("nats-cert", "FILE", "The certificate (PEM) to show to a NATS server, with --nats-key")
-    .form(ValueForm::Path);
-const KEY: Flag = Flag::new("nats-key", "FILE", "The private key (PEM) of --nats-cert").form(ValueForm::Path);
+    .form(ValueForm::Path)
+    .of::<PathBuf>();
+const KEY: Flag =
+    Flag::new("nats-key", "FILE", "The private key (PEM) of --nats-cert").form(ValueForm::Path).of::<PathBuf>();
 const CONNECT_TIMEOUT: Flag =
-    Flag::new("connect-timeout", "TIME", "How long to try to reach a server at start").default("10s");
+    Flag::new("connect-timeout", "TIME", "How long to try to reach a server at start").default("10s").of::<Duration>();
 
 /// Maximum pause between two attempts to reconnect.
 const MAX_RECONNECT_PAUSE: Duration = Duration::from_millis(500);

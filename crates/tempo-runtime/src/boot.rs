@@ -1,6 +1,7 @@
 //! Boots and stops a runtime, step by step.
 
 mod app;
+mod check;
 mod component;
 mod connect;
 mod data_folders;
@@ -9,6 +10,7 @@ mod reload;
 mod serve;
 mod triggers;
 mod unreachable;
+mod unused;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -15,10 +15,12 @@ use crate::tls::{self, Authorities, StoreTls};
 const ENV: Flag = Flag::new("env", "KEY=VALUE", "An environment variable for the guest")
     .repeatable()
     .form(ValueForm::KeyValue)
+    .of::<KeyValue>()
     .grants(Disclosure::Name);
 const DIR: Flag = Flag::new("dir", "HOST::GUEST[:rw]", "A directory for the guest, read-only unless it ends in :rw")
     .repeatable()
     .form(ValueForm::Directory)
+    .of::<Directory>()
     .grants(Disclosure::Whole);
 /// The flags of grants, without those of sockets and TLS.
 const OWN_FLAGS: [Flag; 3] = [ENV, DIR, ALLOW_OWN_FILES];
@@ -77,16 +79,8 @@ impl Grants {
     ) -> Result<Self, Error> {
         let env = settings.all::<KeyValue>(&ENV)?.into_iter().map(|pair| (pair.key, pair.value)).collect();
         let directories = settings.all::<Directory>(&DIR)?;
-        let allowed = settings.require(&ALLOW_OWN_FILES)?;
-        for (index, directory) in directories.iter().enumerate() {
-            if directories.iter().take(index).any(|other| other.guest == directory.guest) {
-                return Err(settings.invalid(&DIR, "a path of the guest is given twice"));
-            }
-            if !directory.host.is_dir() {
-                let message = format!("--dir: {} is not a directory", directory.host.display());
-                return Err(Error::new(ErrorKind::NotFound, message));
-            }
-            own_files.check(&directory.host, directory.permissions == FsPerms::ReadWrite, allowed)?;
+        if let Some(error) = Self::mistakes(settings, Some(own_files)).into_iter().next() {
+            return Err(error);
         }
         let component = match &io {
             Io::Log { component, .. } => Some(component.clone()),
@@ -94,6 +88,25 @@ impl Grants {
         };
         let sockets = Arc::new(SocketGrants::from_settings(settings)?.of_component(component));
         Ok(Self { env, directories, sockets, authorities: None, io, max_random: limits.random_bytes as u64 })
+    }
+
+    /// Finds mistakes of the granted directories; whether they contain `own_files` only if those are known.
+    pub(crate) fn mistakes(settings: &Settings, own_files: Option<&OwnFiles<'_>>) -> Vec<Error> {
+        let values = settings.raw_values(&DIR).iter();
+        let directories: Vec<_> = values.filter_map(|value| Some((value, Directory::parse(&value.text)?))).collect();
+        let allowed = settings.require(&ALLOW_OWN_FILES);
+        let mistakes = directories.iter().enumerate().filter_map(|(index, (value, directory))| {
+            if directories.iter().take(index).any(|(_, other)| other.guest == directory.guest) {
+                return Some(value.invalid(&DIR, "a path of the guest is given twice"));
+            }
+            if !directory.host.is_dir() {
+                let message = format!("--dir: {} is not a directory", directory.host.display());
+                return Some(Error::new(ErrorKind::NotFound, message));
+            }
+            let (own_files, allowed) = (own_files?, *allowed.as_ref().ok()?);
+            own_files.check(&directory.host, directory.permissions == FsPerms::ReadWrite, allowed).err()
+        });
+        mistakes.chain(allowed.as_ref().err().cloned()).collect()
     }
 
     /// Trusts these authorities in `wasi:tls`.

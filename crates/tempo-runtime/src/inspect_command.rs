@@ -14,7 +14,7 @@ use crate::inspect_app::AppReport;
 use crate::inspect_graph::{Drawn, draw};
 use crate::link;
 use crate::load::{LoadOptions, Previous, Purpose, load};
-use crate::loaded_settings::App;
+use crate::loaded_settings::{App, LoadedSettings};
 
 /// Writes the report of `program` to standard output.
 ///
@@ -25,11 +25,12 @@ pub(crate) fn run(
     parts: &Parts<'static>,
     program: &Program,
     format: InspectFormat,
-    settings: &Settings,
+    loaded: &LoadedSettings,
 ) -> anyhow::Result<()> {
+    let settings = &*loaded.settings;
     let (text, checked) = match program {
         Program::Component(path) => (component(parts, path, format, settings)?, Ok(())),
-        Program::App(declared) => app(parts, declared, format, settings)?,
+        Program::App(declared) => app(parts, declared, format, loaded)?,
     };
     // A reader such as `head` closes the pipe early; that is not an error.
     let _ = std::io::stdout().write_all(text.as_bytes());
@@ -50,8 +51,10 @@ fn app(
     parts: &Parts<'static>,
     app: &App,
     format: InspectFormat,
-    settings: &Settings,
+    settings: &LoadedSettings,
 ) -> anyhow::Result<(String, Result<(), Error>)> {
+    // As `run` does before it reads the limit on connections.
+    tempo_core::descriptors::raise_file_limit();
     let CheckedApp { loaded, mistakes } = boot::check_app(*parts, app, settings)?;
     let reports = app.components.iter().map(|component| {
         let links = DeclaredLinks { app: Some((app, &component.name)) };
@@ -83,8 +86,13 @@ fn report(
     links: DeclaredLinks<'_>,
     loaded: Option<Previous<'_>>,
 ) -> anyhow::Result<Report> {
+    let limits = match links.app {
+        // A bad limit is among the mistakes, which follow the report.
+        Some(_) => Limits::from_settings(settings).unwrap_or_default(),
+        None => Limits::from_settings(settings)?,
+    };
     let options = LoadOptions {
-        limits: &Limits::from_settings(settings)?,
+        limits: &limits,
         settings,
         concurrent_packages: &link::concurrent_packages(parts.services),
         purpose: Purpose::Inspect,

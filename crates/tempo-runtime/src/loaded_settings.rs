@@ -63,6 +63,13 @@ pub(crate) struct App {
     pub components: Vec<AppComponentSettings>,
 }
 
+impl App {
+    /// Returns the component `name`.
+    pub(crate) fn component(&self, name: &str) -> Option<&AppComponentSettings> {
+        self.components.iter().find(|component| component.name == name)
+    }
+}
+
 /// A component of an app.
 #[derive(Debug)]
 pub(crate) struct AppComponentSettings {
@@ -203,6 +210,10 @@ impl LoadedSettings {
                 self.notices.add(format!("{default} is ignored: {reason}; --{} {default} reads it", flag.name));
                 None
             }
+            FoundFile::Unreadable(reason) => {
+                self.notices.add(format!("{default} is ignored: {reason}; --{} FILE reads another", flag.name));
+                None
+            }
         })
     }
 }
@@ -210,10 +221,6 @@ impl LoadedSettings {
 /// Returns the files that `settings` name and that components read once.
 fn read_once<'a>(sources: Sources<'_>, settings: impl IntoIterator<Item = &'a Settings>) -> Vec<PathBuf> {
     let paths = |settings| read_files::paths(sources.flags(), settings).into_iter().map(|(_, path)| path);
-            FoundFile::Unreadable(reason) => {
-                self.notices.add(format!("{default} is ignored: {reason}; --{} FILE reads another", flag.name));
-                None
-            }
     settings.into_iter().flat_map(paths).collect()
 }
 
@@ -224,6 +231,10 @@ fn no_manifest() -> Error {
             let error = Error::new(ErrorKind::Refused, format!("{FOUND_SETTINGS} is ignored: {reason}"));
             error.with_advice(format!("name the file to read it: {FOUND_SETTINGS}"))
         }
+        FoundFile::Unreadable(reason) => {
+            let error = Error::new(ErrorKind::NotFound, format!("{FOUND_SETTINGS} cannot be used: {reason}"));
+            error.with_advice("name a component or the manifest of an app")
+        }
         _ => Error::new(ErrorKind::Usage, format!("no component: name a file, or declare an app in {FOUND_SETTINGS}")),
     }
 }
@@ -231,10 +242,6 @@ fn no_manifest() -> Error {
 /// The defaults that an app has for its components.
 struct AppDefaults<'a> {
     /// The settings of the process.
-        FoundFile::Unreadable(reason) => {
-            let error = Error::new(ErrorKind::NotFound, format!("{FOUND_SETTINGS} cannot be used: {reason}"));
-            error.with_advice("name a component or the manifest of an app")
-        }
     settings: &'a Settings,
     name: &'a str,
     name_source: &'a ValueSource,

@@ -111,7 +111,7 @@ impl ManifestParser<'_> {
             self.problem(build.span(), "build: each component has its own; move it into [component.NAME]");
         }
         let components = self.components(root);
-        for (span, problem) in cycles::problems(&components) {
+        for (span, problem) in cycles::problems(&components, &declared_names(root)) {
             self.problem(span, &problem);
         }
         let (name, name_source) = name?;
@@ -196,6 +196,14 @@ impl ManifestParser<'_> {
 
     fn problem(&mut self, span: std::ops::Range<usize>, problem: &str) {
         self.problems.add(self.parser.line(&span), self.parser.bad(span, problem));
+    }
+}
+
+/// Returns the names of all components, also of those with mistakes.
+fn declared_names<'t>(root: &'t DeTable<'_>) -> Vec<&'t str> {
+    match root.get(COMPONENT).map(|declared| declared.get_ref()) {
+        Some(DeValue::Table(tables)) => tables.keys().map(|name| name.get_ref().as_ref()).collect(),
+        _ => Vec::new(),
     }
 }
 

@@ -7,9 +7,12 @@ use std::sync::{Mutex, PoisonError};
 pub(crate) struct Notices(Mutex<Vec<String>>);
 
 impl Notices {
-    /// Adds a warning.
+    /// Adds a warning, unless it is there already.
     pub(crate) fn add(&self, warning: String) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(warning);
+        let mut warnings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !warnings.contains(&warning) {
+            warnings.push(warning);
+        }
     }
 
     /// Logs and removes all warnings.

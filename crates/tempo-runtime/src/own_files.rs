@@ -19,6 +19,7 @@ pub(crate) const ALLOW_OWN_FILES: Flag = Flag::new(
     "Let a writable --dir contain the settings, the data directory or the component",
 )
 .default("false")
+.of::<bool>()
 .bare("true");
 
 /// A file or directory of the host.

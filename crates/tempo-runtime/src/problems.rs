@@ -21,6 +21,17 @@ impl Problems {
         self.errors.push((line, error));
     }
 
+    /// Adds those of `errors` that are not there yet: several components have settings of the top, and several checks read one
+    /// setting.
+    pub(crate) fn add_new(&mut self, errors: impl IntoIterator<Item = Error>) {
+        let known = self.errors.len();
+        for error in errors {
+            if !self.errors.iter().take(known).any(|(_, known)| *known == error) {
+                self.errors.push((0, error));
+            }
+        }
+    }
+
     /// Adds the errors of `other`.
     pub(crate) fn append(&mut self, other: Self) {
         self.errors.extend(other.errors);
@@ -64,6 +75,7 @@ mod tests {
         );
         let mut problems = Problems::new("a");
         problems.add(0, problem("only"));
+        problems.add_new([problem("only")]);
         assert_eq!(problems.into_result().unwrap_err().to_string(), "only");
     }
 }

@@ -69,6 +69,8 @@ pub(crate) struct ServiceEntry {
     pub link: fn(&mut Linker<StoreData>) -> wasmtime::Result<()>,
     /// Adds an interface to the instance of a label.
     pub link_label: LinkLabel,
+    /// Checks the settings of its backend.
+    pub check: fn(BootContext<'_>) -> Vec<Error>,
     /// Connects its backend.
     pub connect: for<'a> fn(BootContext<'a>) -> BoxFuture<'a, ConnectedBackend>,
 }
@@ -86,6 +88,7 @@ impl ServiceEntry {
             flags: B::flags(),
             link: S::link,
             link_label: S::link_label,
+            check: B::check,
             connect: |boot| {
                 Box::pin(async move {
                     let backend = B::connect(boot).await?;

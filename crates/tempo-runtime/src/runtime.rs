@@ -126,7 +126,7 @@ impl Runtime {
                 Ok(0)
             }
             Action::Inspect { program, format } => {
-                inspect_command::run(&self.parts(), &program, format, settings)?;
+                inspect_command::run(&self.parts(), &program, format, &loaded)?;
                 Ok(0)
             }
             Action::Schema => {

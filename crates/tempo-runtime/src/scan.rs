@@ -6,7 +6,7 @@ use wasmparser::{ComponentExportSectionReader, ComponentImportSectionReader, Mem
 use wasmparser::{Parser, Payload, TableSectionReader};
 use wasmparser::{Validator, WasmFeatures};
 
-use crate::interfaces::is_compatible;
+use crate::interfaces::{Import, is_compatible};
 
 /// A component's requirements on the engine.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +32,9 @@ pub struct Shape {
     /// they are too long for the header of a precompiled file.
     #[serde(default)]
     pub exports: Vec<String>,
+    /// Its imports. The header of a precompiled file has none.
+    #[serde(skip)]
+    pub(crate) imports: Vec<Import>,
 }
 
 /// Maximum length of the names in [`Shape::exports`] as JSON, in bytes.
@@ -64,7 +67,7 @@ pub(crate) fn scan(wasm: &[u8], concurrent_packages: &[&str]) -> Result<Shape, E
             Payload::Version { .. } => depth = depth.saturating_add(1),
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::ComponentImportSection(section) if depth == 1 => {
-                shape.concurrent |= imports_any_of(section, concurrent_packages)?;
+                shape.add_imports(section, concurrent_packages)?;
             }
             Payload::ComponentExportSection(section) if depth == 1 => shape.add_exports(section)?,
             Payload::InstanceSection(section) => shape.core_instances += section.count(),
@@ -102,17 +105,21 @@ fn needs(wasm: &[u8]) -> Result<(bool, bool), Error> {
     Ok(needs)
 }
 
-fn imports_any_of(section: ComponentImportSectionReader<'_>, packages: &[&str]) -> Result<bool, Error> {
-    let mut any = false;
-    for import in section {
-        let name = import.map_err(|error| invalid(&error))?.name;
-        let interface = name.implements.unwrap_or(name.name);
-        any |= packages.iter().any(|package| is_compatible(interface, package));
-    }
-    Ok(any)
-}
-
 impl Shape {
+    fn add_imports(
+        &mut self,
+        section: ComponentImportSectionReader<'_>,
+        concurrent_packages: &[&str],
+    ) -> Result<(), Error> {
+        for import in section {
+            let name = import.map_err(|error| invalid(&error))?.name;
+            let import = Import::new(name.name, name.implements);
+            self.concurrent |= concurrent_packages.iter().any(|package| is_compatible(import.interface(), package));
+            self.imports.push(import);
+        }
+        Ok(())
+    }
+
     fn add_exports(&mut self, section: ComponentExportSectionReader<'_>) -> Result<(), Error> {
         for export in section {
             self.exports.push(export.map_err(|error| invalid(&error))?.name.name.to_owned());
@@ -189,6 +196,7 @@ mod tests {
             least_memory: 2 << 16,
             least_table: 1,
             exports: Vec::new(),
+            imports: Vec::new(),
         };
         assert_eq!(shape.unwrap(), counts);
     }

@@ -1,132 +1,9 @@
-//! Flags as documented data, and their values.
+//! The values of flags, with their sources.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::{Disclosure, Error, ErrorKind, FlagValue, ValueForm};
-
-/// One setting: a command-line flag and, under [`Flag::variable`], an environment variable.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct Flag {
-    /// The flag without its dashes: `max-memory`.
-    pub name: &'static str,
-    /// The placeholder of the value in the help: `SIZE`.
-    pub value: &'static str,
-    /// One sentence for the help.
-    pub help: &'static str,
-    /// The default value.
-    pub default: Option<&'static str>,
-    /// Whether the flag may be given more than once.
-    pub repeatable: bool,
-    /// For a repeatable flag whose values are `[NAME=]FIRST[;KEY=VALUE]...`: the key of `FIRST` in a table of the settings
-    /// file.
-    pub first_key: Option<&'static str>,
-    /// The keys and placeholders of the options of such a value.
-    pub options: &'static [(&'static str, &'static str)],
-    /// All possible values, if they are few.
-    pub choices: &'static [&'static str],
-    /// The value if the flag is given without one; `None` if it needs a value.
-    pub bare: Option<&'static str>,
-    /// If its values are grants to the component, the part of them that may be displayed.
-    pub grants: Option<Disclosure>,
-    /// The form of its values.
-    pub form: ValueForm,
-    /// Whether it is only an environment variable called [`Flag::name`], which other programs use too.
-    pub environment_only: bool,
-    /// Whether it sets up the process, so that the components of an app cannot have different values.
-    pub of_process: bool,
-    /// Whether its value is a file that is read once, when a component is connected: a reload compares the file.
-    pub read_once: bool,
-}
-
-impl Flag {
-    /// A flag that takes one `value`.
-    pub const fn new(name: &'static str, value: &'static str, help: &'static str) -> Self {
-        Self {
-            name,
-            value,
-            help,
-            default: None,
-            repeatable: false,
-            first_key: None,
-            options: &[],
-            choices: &[],
-            bare: None,
-            grants: None,
-            form: ValueForm::Text,
-            environment_only: false,
-            of_process: false,
-            read_once: false,
-        }
-    }
-
-    /// An environment variable without a flag, which other programs use too: `OTEL_SERVICE_NAME`.
-    pub const fn environment(name: &'static str, value: &'static str, help: &'static str) -> Self {
-        Self { environment_only: true, ..Self::new(name, value, help) }
-    }
-
-    /// Sets the default.
-    pub const fn default(self, text: &'static str) -> Self {
-        Self { default: Some(text), ..self }
-    }
-
-    /// Sets all possible values.
-    pub const fn one_of(self, choices: &'static [&'static str]) -> Self {
-        Self { choices, ..self }
-    }
-
-    /// Sets the keys and placeholders of the options of a flag [with options](Self::with_options).
-    pub const fn options(self, options: &'static [(&'static str, &'static str)]) -> Self {
-        Self { options, ..self }
-    }
-
-    /// Lets the flag be given without a value, which means `text`.
-    pub const fn bare(self, text: &'static str) -> Self {
-        Self { bare: Some(text), ..self }
-    }
-
-    /// Marks the flag's values as grants to the component, displayed by `disclosure`.
-    pub const fn grants(self, disclosure: Disclosure) -> Self {
-        Self { grants: Some(disclosure), ..self }
-    }
-
-    /// Marks the flag as one of the process, which the components of an app share.
-    pub const fn of_process(self) -> Self {
-        Self { of_process: true, ..self }
-    }
-
-    /// Marks the flag's value as a file that is read once.
-    pub const fn read_once(self) -> Self {
-        Self { read_once: true, ..self }
-    }
-
-    /// Sets the form of the values.
-    pub const fn form(self, form: ValueForm) -> Self {
-        Self { form, ..self }
-    }
-
-    /// Lets the flag be given more than once. The values of all sources apply, except those whose name has a value of a source
-    /// with higher precedence.
-    pub const fn repeatable(self) -> Self {
-        Self { repeatable: true, ..self }
-    }
-
-    /// Makes the flag repeatable, with values `[NAME=]FIRST[;KEY=VALUE]...`. In the settings file such a value may be a
-    /// table: `key` is the key of `FIRST`, `name` the key of `NAME`, and all other keys are options.
-    pub const fn with_options(self, key: &'static str) -> Self {
-        Self { repeatable: true, first_key: Some(key), form: ValueForm::WithOptions, ..self }
-    }
-
-    /// Returns the flag's environment variable: `TEMPO_MAX_MEMORY`. In the variable of a repeatable flag, commas separate
-    /// values, and `\,` is a comma within a value; `\=` is an equals sign within a value of `KEY=VALUE`.
-    pub fn variable(&self) -> String {
-        if self.environment_only {
-            return self.name.to_owned();
-        }
-        format!("TEMPO_{}", self.name.replace('-', "_").to_uppercase())
-    }
-}
+use crate::{Error, ErrorKind, Flag, FlagValue};
 
 /// The source of a value, which errors name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -201,7 +78,7 @@ impl Settings {
 
     /// Sets the values of `flag` from `sources`, the one with the highest precedence first. A flag that is not repeatable takes
     /// the values of the first source that has some. A repeatable one takes all, the first source's last, without those whose
-    /// [name](ValueForm::name_of) has a value in an earlier source.
+    /// [name](crate::ValueForm::name_of) has a value in an earlier source.
     pub fn merge(&mut self, flag: &Flag, sources: impl IntoIterator<Item = Vec<Value>>) {
         let mut sources = sources.into_iter().filter(|values| !values.is_empty());
         let Some(mut merged) = sources.next() else { return };
@@ -260,6 +137,14 @@ impl Settings {
         self.values.get(flag.name).map_or(&[], Vec::as_slice)
     }
 
+    /// Returns an error for each value of `flag` that is in use and that its [check](Flag::check) refuses.
+    pub fn mistakes(&self, flag: &Flag) -> Vec<Error> {
+        let Some(check) = flag.check else { return Vec::new() };
+        let values = self.raw_values(flag);
+        let unused = if flag.repeatable { 0 } else { values.len().saturating_sub(1) };
+        values.iter().skip(unused).filter_map(|value| Some(value.invalid(flag, &check(&value.text).err()?))).collect()
+    }
+
     /// Returns whether `flag` has the same values in `other`, from whichever sources.
     pub fn has_same(&self, other: &Self, flag: &Flag) -> bool {
         let (values, others) = (self.raw_values(flag), other.raw_values(flag));
@@ -306,6 +191,7 @@ fn bad_value(flag: &Flag, source: &ValueSource, problem: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ValueForm;
     use std::net::SocketAddr;
 
     const ADDR: Flag = Flag::new("addr", "HOST:PORT", "Address").default("127.0.0.1:8080");
@@ -319,6 +205,25 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::BadConfiguration);
         assert_eq!(error.to_string(), "TEMPO_ADDR: expected host:port, such as 127.0.0.1:8080 (.env:3)");
         assert!(!format!("{settings:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn all_mistakes_of_a_flag_are_found_before_a_value_is_used() {
+        let values = |flag: &Flag, texts: &[&str]| {
+            let value = |(index, text): (usize, &&str)| {
+                let source = ValueSource::SettingsFile { path: "tempo.toml".into(), line: index + 1 };
+                Value { text: (*text).to_owned(), source }
+            };
+            let mut settings = Settings::default();
+            settings.set(flag, texts.iter().enumerate().map(value).collect());
+            settings.mistakes(flag).iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let (one, all) = (ADDR.of::<SocketAddr>(), ADDR.of::<SocketAddr>().repeatable());
+        let mistake = |line| format!("addr: expected host:port, such as 127.0.0.1:8080 (tempo.toml:{line})");
+        assert_eq!(values(&all, &["s3cret", "127.0.0.1:1", "b"]), [mistake(1), mistake(3)]);
+        assert_eq!(values(&one, &["a", "b"]), [mistake(2)], "the last one is in use");
+        assert_eq!(values(&one, &[]), [""; 0]);
+        assert_eq!(values(&ADDR, &["a"]), [""; 0], "without a check");
     }
 
     #[test]

@@ -8,17 +8,19 @@ use std::sync::Arc;
 use tempo_backend::{APP, BackendSchemes, Backends, DATA};
 use tempo_blobstore::BLOBSTORE;
 use tempo_core::{Backend, BootContext, StoreContext};
-use tempo_settings::{BackendUrl, Error, ErrorKind, Flag, Size};
+use tempo_settings::{BackendUrl, Error, ErrorKind, Flag, FlagValue as _, NamedUrl, Settings, Size};
 
 use crate::own::OwnContainers;
 use crate::telemetry::instrument;
 use crate::{BlobstoreCtx, Container, WasiBlobstore};
 
 const MAX_OBJECT_SIZE: Flag =
-    Flag::new("max-object-size", "SIZE", "Largest object that a component may write").default("1GiB");
+    Flag::new("max-object-size", "SIZE", "Largest object that a component may write").default("1GiB").of::<Size>();
 
 const MAX_CONTAINERS: Flag =
-    Flag::new("max-containers", "N", "Containers that a component may create, with --blobstore '*=URL'").default("64");
+    Flag::new("max-containers", "N", "Containers that a component may create, with --blobstore '*=URL'")
+        .default("64")
+        .of::<usize>();
 
 /// The name of the URL in which a component creates containers of its own.
 const ANY: &str = "*";
@@ -41,10 +43,15 @@ impl<S: BackendSchemes<dyn Container>> Backend<WasiBlobstore> for BlobstoreBacke
         [vec![BLOBSTORE, MAX_CONTAINERS, MAX_OBJECT_SIZE, DATA, APP], S::flags()].concat()
     }
 
+    fn check(boot: BootContext<'_>) -> Vec<Error> {
+        let fallback = (boot.is_used && !boot.settings.is_set(&BLOBSTORE)).then(|| fallback(boot.settings).err());
+        let mistakes = fallback.flatten().into_iter().chain(Backends::check::<S>(&BLOBSTORE, boot.backend()));
+        mistakes.chain(shared_base(boot.settings)).collect()
+    }
+
     async fn connect(boot: BootContext<'_>) -> tempo_settings::Result<Self> {
-        let data: String = boot.settings.require(&DATA)?;
-        let fallback = BackendUrl::of_file(Path::new(&format!("{}/blobstore", data.trim_end_matches('/'))))?;
         let max_object: Size = boot.settings.require(&MAX_OBJECT_SIZE)?;
+        let fallback = fallback(boot.settings)?;
         let containers = Backends::open_as::<S>(&BLOBSTORE, fallback, boot.backend(), |system, name, container| {
             instrument(boot.telemetry, system, name, container)
         })
@@ -65,6 +72,25 @@ impl<S: BackendSchemes<dyn Container>> Backend<WasiBlobstore> for BlobstoreBacke
     }
 }
 
+/// Returns the URL of the default container.
+fn fallback(settings: &Settings) -> Result<BackendUrl, Error> {
+    let data: String = settings.require(&DATA)?;
+    BackendUrl::of_file(Path::new(&format!("{}/blobstore", data.trim_end_matches('/'))))
+}
+
+/// Finds a container whose URL is that of the containers that the component creates.
+fn shared_base(settings: &Settings) -> Option<Error> {
+    let named = settings.raw_values(&BLOBSTORE).iter().filter_map(|value| NamedUrl::parse(&value.text));
+    let (base, others): (Vec<_>, Vec<_>) = named.partition(|named| named.name == ANY);
+    let shared = others.iter().find(|other| base.iter().any(|base| base.url == other.url))?;
+    Some(one_url(settings, &shared.name))
+}
+
+fn one_url(settings: &Settings, name: &str) -> Error {
+    let problem = format!("`{name}` and `{ANY}` have one URL: `{name}` would open the containers of all components");
+    settings.invalid(&BLOBSTORE, &problem)
+}
+
 /// Returns the containers that the component creates in `base`.
 fn own_containers(
     boot: BootContext<'_>,
@@ -72,9 +98,7 @@ fn own_containers(
     base: Arc<dyn Container>,
 ) -> tempo_settings::Result<OwnContainers> {
     if let Some((name, _)) = configured.iter().find(|(_, container)| Arc::ptr_eq(container, &base)) {
-        let problem =
-            format!("`{name}` and `{ANY}` have one URL: `{name}` would open the containers of all components");
-        return Err(boot.settings.invalid(&BLOBSTORE, &problem));
+        return Err(one_url(boot.settings, name));
     }
     let app: Option<String> = boot.settings.get(&APP)?;
     let max = boot.settings.require(&MAX_CONTAINERS)?;
@@ -86,7 +110,7 @@ fn own_containers(
 mod tests {
     use tempo_backend::ByteBudget;
     use tempo_core::Limits;
-    use tempo_settings::{Settings, Value, ValueSource};
+    use tempo_settings::{Value, ValueSource};
 
     use super::*;
     use crate::{File, Memory};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tempo_core::{Backend, BootContext, Limits, StoreContext};
 use tempo_settings::{Disclosure, Error, ErrorKind, Flag, KeyValue, Settings, ValueForm};
 
-use crate::file::{self, Format};
+use crate::file::{Format, read};
 use crate::store::{MAX_KEY, size};
 use crate::telemetry::instrument;
 use crate::{ConfigCtx, Values, WasiConfig};
@@ -15,11 +15,13 @@ const CONFIG: Flag =
     Flag::new("config", "KEY=VALUE", "A value the component reads through wasi:config; wins over --config-file")
         .repeatable()
         .form(ValueForm::KeyValue)
+        .of::<KeyValue>()
         .grants(Disclosure::Name);
 const CONFIG_FILE: Flag =
     Flag::new("config-file", "FILE", "A .toml or .json file of such values; nested tables are joined with dots")
         .form(ValueForm::Path)
-        .read_once();
+        .read_once()
+        .of::<PathBuf>();
 
 /// The values of `--config` and `--config-file`. A component sees only these, never the environment of the process.
 #[derive(Clone, Debug)]
@@ -30,6 +32,13 @@ pub struct Variables {
 impl Backend<WasiConfig> for Variables {
     fn flags() -> Vec<Flag> {
         vec![CONFIG, CONFIG_FILE]
+    }
+
+    fn check(boot: BootContext<'_>) -> Vec<Error> {
+        let BootContext { settings, limits, is_used, .. } = boot;
+        let of_file = if is_used { collect(settings, limits).err() } else { file(settings).err() };
+        let of_flag = given(settings).err().filter(|error| of_file.as_ref() != Some(error));
+        of_file.into_iter().chain(of_flag).collect()
     }
 
     async fn connect(boot: BootContext<'_>) -> tempo_settings::Result<Self> {
@@ -46,26 +55,38 @@ impl Backend<WasiConfig> for Variables {
 fn collect(settings: &Settings, limits: &Limits) -> Result<Values, Error> {
     let max_bytes = limits.hostcall_bytes;
     let mut values = Values::default();
-    if let Some(path) = settings.get::<PathBuf>(&CONFIG_FILE)? {
-        let format = Format::of(&path)
-            .ok_or_else(|| settings.invalid(&CONFIG_FILE, "expected a file name that ends in .toml or .json"))?;
-        let pairs = file::read(&path, format, max_bytes)?;
+    if let Some((path, format)) = file(settings)? {
+        let pairs = read(&path, format, max_bytes)?;
         if pairs.iter().any(|(key, _)| !fits(key)) {
             return Err(bad_key(&path));
         }
         values.extend(pairs);
     }
-    let given = settings.all::<KeyValue>(&CONFIG)?;
-    if given.iter().any(|pair| !fits(&pair.key)) {
-        return Err(settings.invalid(&CONFIG, &format!("a key must have between 1 and {MAX_KEY} bytes")));
-    }
-    values.extend(given.into_iter().map(|pair| (pair.key, pair.value)));
+    values.extend(given(settings)?.into_iter().map(|pair| (pair.key, pair.value)));
     if size(values.pairs()) > max_bytes {
         let problem =
             format!("the values of --config and --config-file exceed {max_bytes} bytes (--max-hostcall-bytes)");
         return Err(Error::new(ErrorKind::BadConfiguration, problem));
     }
     Ok(values)
+}
+
+/// Returns the file of `--config-file` and its format.
+fn file(settings: &Settings) -> Result<Option<(PathBuf, Format)>, Error> {
+    let Some(path) = settings.get::<PathBuf>(&CONFIG_FILE)? else { return Ok(None) };
+    match Format::of(&path) {
+        Some(format) => Ok(Some((path, format))),
+        None => Err(settings.invalid(&CONFIG_FILE, "expected a file name that ends in .toml or .json")),
+    }
+}
+
+/// Returns the values of `--config`.
+fn given(settings: &Settings) -> Result<Vec<KeyValue>, Error> {
+    let given = settings.all::<KeyValue>(&CONFIG)?;
+    if given.iter().any(|pair| !fits(&pair.key)) {
+        return Err(settings.invalid(&CONFIG, &format!("a key must have between 1 and {MAX_KEY} bytes")));
+    }
+    Ok(given)
 }
 
 fn fits(key: &str) -> bool {

@@ -25,6 +25,7 @@ pub(crate) fn imported(component: &InstancePre<StoreData>) -> Option<String> {
     names.find(|name| is_handler(name)).map(str::to_owned)
 }
 
-fn is_handler(interface: &str) -> bool {
+/// Returns whether `interface` is a handler.
+pub(crate) fn is_handler(interface: &str) -> bool {
     ["wasi:http/handler@0.3.", "wasi:http/incoming-handler@0.2."].iter().any(|start| interface.starts_with(start))
 }

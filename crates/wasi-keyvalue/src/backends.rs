@@ -33,6 +33,13 @@ impl<S: BackendSchemes<dyn KeyValueStore>> Backend<WasiKeyValue> for KeyValueBac
         [vec![KEYVALUE, DATA, MAX_KEY, MAX_VALUE], S::flags()].concat()
     }
 
+    fn check(boot: BootContext<'_>) -> Vec<Error> {
+        let limits = KeyValueLimits::from_settings(boot.settings, boot.limits).err();
+        let fallback = (boot.is_used && !boot.settings.is_set(&KEYVALUE)).then(|| fallback(boot).err());
+        let mistakes = limits.into_iter().chain(fallback.flatten());
+        mistakes.chain(Backends::check::<S>(&KEYVALUE, boot.backend())).collect()
+    }
+
     async fn connect(boot: BootContext<'_>) -> tempo_settings::Result<Self> {
         let limits = KeyValueLimits::from_settings(boot.settings, boot.limits)?;
         let stores = Backends::open::<S>(&KEYVALUE, fallback(boot)?, boot.backend()).await?;

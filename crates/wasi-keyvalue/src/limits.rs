@@ -11,8 +11,9 @@ const MAX_KEY_BYTES: usize = 512;
 pub(crate) const ELEMENT_OVERHEAD_BYTES: usize = 32;
 
 pub(crate) const MAX_KEY: Flag =
-    Flag::new("max-key-size", "SIZE", "Longest key of a store, up to 512B").default("512B");
-pub(crate) const MAX_VALUE: Flag = Flag::new("max-value-size", "SIZE", "Largest value of a store").default("1MiB");
+    Flag::new("max-key-size", "SIZE", "Longest key of a store, up to 512B").default("512B").of::<Size>();
+pub(crate) const MAX_VALUE: Flag =
+    Flag::new("max-value-size", "SIZE", "Largest value of a store").default("1MiB").of::<Size>();
 
 /// Limits on keys, values and answers, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tempo_settings::{DEFAULT_NAME, Disclosure, Error, Flag, Settings};
+use tempo_settings::{DEFAULT_NAME, Disclosure, Error, Flag, Settings, Value};
 
 use crate::topic;
 
@@ -47,18 +47,21 @@ impl AllowedTopics {
     ///
     /// A value is no topic or may not be allowed, or there is no broker of its name.
     pub(crate) fn from_settings(settings: &Settings, is_broker: impl Fn(&str) -> bool) -> Result<Self, Error> {
-        let values = settings.raw_values(&ALLOW_TOPIC);
-        let mut filters = Vec::new();
-        for value in values {
-            let (name, filter) = value.text.split_once('=').unwrap_or((DEFAULT_NAME, &value.text));
-            check(filter).map_err(|problem| value.invalid(&ALLOW_TOPIC, &problem))?;
-            if !is_broker(name) {
-                let problem = "no broker of that name is configured; give it with --messaging NAME=URL";
-                return Err(value.invalid(&ALLOW_TOPIC, problem));
-            }
-            filters.push((name, filter));
+        if let Some(error) = Self::mistakes(settings, is_broker).next() {
+            return Err(error);
         }
+        let filters: Vec<_> = settings.raw_values(&ALLOW_TOPIC).iter().map(named_filter).collect();
         Ok(if filters.is_empty() { Self::default() } else { Self::only(filters) })
+    }
+
+    /// Finds the mistakes for which [`from_settings`](Self::from_settings) fails.
+    pub(crate) fn mistakes(settings: &Settings, is_broker: impl Fn(&str) -> bool) -> impl Iterator<Item = Error> {
+        settings.raw_values(&ALLOW_TOPIC).iter().filter_map(move |value| {
+            let (name, filter) = named_filter(value);
+            let unknown = || "no broker of that name is configured; give it with --messaging NAME=URL".to_owned();
+            let checked = check(filter).and_then(|()| is_broker(name).then_some(()).ok_or_else(unknown));
+            checked.err().map(|problem| value.invalid(&ALLOW_TOPIC, &problem))
+        })
     }
 
     /// Returns the topics of the broker `name`.
@@ -76,6 +79,11 @@ impl Allowed {
     }
 }
 
+/// Returns the name of the broker and the filter of a value.
+fn named_filter(value: &Value) -> (&str, &str) {
+    value.text.split_once('=').unwrap_or((DEFAULT_NAME, &value.text))
+}
+
 fn check(filter: &str) -> Result<(), String> {
     topic::check_filter(filter).map_err(|error| format!("this is no topic: {error}"))?;
     if filter.starts_with('$') || topic::is_inbox(filter) {
@@ -86,7 +94,7 @@ fn check(filter: &str) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use tempo_settings::{Value, ValueSource};
+    use tempo_settings::ValueSource;
 
     use super::*;
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use tempo_backend::{BackendSchemes, Backends, DATA};
 use tempo_core::{Backend, BootContext, StoreContext};
 use tempo_messaging::MESSAGING;
-use tempo_settings::{BackendUrl, Error, Flag, Settings};
+use tempo_settings::{BackendUrl, DEFAULT_NAME, Error, Flag, Settings};
 
 use crate::allowed::{ALLOW_TOPIC, AllowedTopics};
 use crate::limits::MAX_MESSAGE;
@@ -35,6 +35,13 @@ impl<S: BackendSchemes<dyn Broker>> Backend<WasiMessaging> for MessagingBackends
         [vec![MESSAGING, ALLOW_TOPIC, DATA, MAX_MESSAGE], S::flags()].concat()
     }
 
+    fn check(boot: BootContext<'_>) -> Vec<Error> {
+        let settings = boot.settings;
+        let fallback = (boot.is_used && !settings.is_set(&MESSAGING)).then(|| default_url(settings).err());
+        let mistakes = fallback.flatten().into_iter().chain(Backends::check::<S>(&MESSAGING, boot.backend()));
+        mistakes.chain(AllowedTopics::mistakes(settings, |name| is_broker(settings, name))).collect()
+    }
+
     async fn connect(boot: BootContext<'_>) -> tempo_settings::Result<Self> {
         let limits = MessagingLimits::from_settings(boot.settings, boot.limits)?;
         let brokers =
@@ -54,6 +61,14 @@ impl<S: BackendSchemes<dyn Broker>> Backend<WasiMessaging> for MessagingBackends
 
     fn state(&self, store: &StoreContext) -> MessagingCtx {
         self.state.for_another_store(&store.bytes)
+    }
+}
+
+/// Returns whether `settings` configure a broker called `name`.
+pub(crate) fn is_broker(settings: &Settings, name: &str) -> bool {
+    match settings.raw_values(&MESSAGING) {
+        [] => name == DEFAULT_NAME,
+        values => values.iter().any(|value| MESSAGING.form.name_of(&value.text) == name),
     }
 }
 

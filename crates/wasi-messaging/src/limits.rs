@@ -10,7 +10,9 @@ use tempo_settings::{Flag, Settings, Size};
 const MIN_WAIT: Duration = Duration::from_millis(1);
 
 pub(crate) const MAX_MESSAGE: Flag =
-    Flag::new("max-message-size", "SIZE", "Largest payload of a message that a component sends").default("1MiB");
+    Flag::new("max-message-size", "SIZE", "Largest payload of a message that a component sends")
+        .default("1MiB")
+        .of::<Size>();
 
 /// Limits on messages, in bytes, and on requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use futures::StreamExt as _;
 use object_store::path::Path;
 use object_store::{Error as Cause, ObjectStore as Store, RetryConfig};
 use tempo_backend::{BackendContext, BackendScheme};
-use tempo_settings::{BackendUrl, Error, ErrorKind};
+use tempo_settings::{BackendUrl, Error, ErrorKind, Settings};
 
 #[cfg(feature = "aws")]
 use super::create::Creator;
@@ -67,11 +67,20 @@ fn configure<B, K: std::str::FromStr>(
     builder: B,
     with_config: impl Fn(B, K, String) -> B,
 ) -> Result<B, Error> {
-    address.options.iter().try_fold(builder, |builder, (name, value)| {
-        // The name may be a misplaced secret: do not print it.
-        let key = name.parse().map_err(|_| bad(url, "an option of the URL is unknown"))?;
-        Ok(with_config(builder, key, value.clone()))
-    })
+    address
+        .options
+        .iter()
+        .try_fold(builder, |builder, (name, value)| Ok(with_config(builder, key(url, name)?, value.clone())))
+}
+
+fn key<K: std::str::FromStr>(url: &BackendUrl, name: &str) -> Result<K, Error> {
+    // The name may be a misplaced secret: do not print it.
+    name.parse().map_err(|_| bad(url, "an option of the URL is unknown"))
+}
+
+/// Checks the form of the URL and the names of its options, which are `K`.
+fn check<K: std::str::FromStr>(url: &BackendUrl) -> Result<(), Error> {
+    address(url)?.options.iter().try_for_each(|(name, _)| key::<K>(url, name).map(drop))
 }
 
 /// Opens the store and contacts the server, so that a configuration error is reported at start.
@@ -114,6 +123,10 @@ pub struct S3;
 impl BackendScheme<dyn Container> for S3 {
     const NAMES: &'static [&'static str] = &["s3"];
 
+    fn check(url: &BackendUrl, _: &Settings) -> tempo_settings::Result<()> {
+        check::<object_store::aws::AmazonS3ConfigKey>(url)
+    }
+
     async fn open(url: &BackendUrl, _: BackendContext<'_>) -> tempo_settings::Result<Arc<dyn Container>> {
         use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
         let address = address(url)?;
@@ -145,6 +158,10 @@ pub struct GoogleCloud;
 impl BackendScheme<dyn Container> for GoogleCloud {
     const NAMES: &'static [&'static str] = &["gs"];
 
+    fn check(url: &BackendUrl, _: &Settings) -> tempo_settings::Result<()> {
+        check::<object_store::gcp::GoogleConfigKey>(url)
+    }
+
     async fn open(url: &BackendUrl, _: BackendContext<'_>) -> tempo_settings::Result<Arc<dyn Container>> {
         use object_store::gcp::{GoogleCloudStorageBuilder as Builder, GoogleConfigKey};
         let address = address(url)?;
@@ -167,6 +184,10 @@ pub struct Azure;
 #[async_trait]
 impl BackendScheme<dyn Container> for Azure {
     const NAMES: &'static [&'static str] = &["az"];
+
+    fn check(url: &BackendUrl, _: &Settings) -> tempo_settings::Result<()> {
+        check::<object_store::azure::AzureConfigKey>(url)
+    }
 
     async fn open(url: &BackendUrl, _: BackendContext<'_>) -> tempo_settings::Result<Arc<dyn Container>> {
         use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder as Builder};

@@ -9,7 +9,7 @@ use wasmtime::component::Component;
 use super::Parts;
 use super::component::{AppLinks, LinkedComponent};
 use super::plan::{Plan, PlannedApp};
-use super::{data_folders, unreachable};
+use super::{check, data_folders, unreachable};
 use crate::compose::{self, ComposedApp};
 use crate::link;
 use crate::links;
@@ -17,7 +17,6 @@ use crate::load::{AppEngines, Loaded, ScannedFile, may_export, same_engine_limit
 use crate::loaded_settings::{App, AppComponentSettings, LoadedSettings};
 use crate::manifest::{IMPORTS, cycles};
 use crate::problems::Problems;
-use crate::sockets::SocketGrants;
 
 /// Idle instances of all components together, and the bounds of the share of one.
 const IDLE_INSTANCES: usize = 256;
@@ -39,7 +38,7 @@ pub(super) fn plan(
     settings: &LoadedSettings,
     previous: Option<&Plan>,
 ) -> anyhow::Result<Plan> {
-    let (files, checked) = scan(parts, app, &settings.settings)?;
+    let (files, checked) = scan(parts, app, &settings.settings, true)?;
     let process = Limits::from_settings(&settings.settings)?;
     let reserved = reserved(app, &files, &process)?;
     let composed = compose_files(parts, app, files, &checked)?;
@@ -138,38 +137,48 @@ impl From<Result<(), Error>> for CheckedApp {
 /// # Errors
 ///
 /// A file cannot be read or is no component.
-pub(crate) fn check_app(parts: Parts<'static>, app: &App, settings: &Settings) -> anyhow::Result<CheckedApp> {
+pub(crate) fn check_app(parts: Parts<'static>, app: &App, loaded: &LoadedSettings) -> anyhow::Result<CheckedApp> {
+    let settings = &*loaded.settings;
     let mut unreadable = Problems::new(&app.name);
     let files = read(parts, app, settings, &mut unreadable);
     let mut problems = Problems::new(&app.name);
-    let checked = check(parts, app, &files, &mut problems);
+    let checked = check(parts, app, &files, true, &mut problems);
     if files.iter().any(Option::is_none) {
         unreadable.append(problems);
         unreadable.into_result()?;
         return Ok(Ok(()).into());
     }
     let files: Vec<ScannedFile> = files.into_iter().flatten().collect();
-    let process = Limits::from_settings(settings)?;
     let composed = problems.into_result().and_then(|()| {
-        reserved(app, &files, &process)?;
+        reserved(app, &files, &Limits::from_settings(settings)?)?;
         compose_files(parts, app, files, &checked)
     });
     Ok(match composed {
-        Ok(composed) => check_links(parts, &composed, settings)?,
+        Ok(composed) => check_links(parts, app, &composed, loaded)?,
         Err(mistakes) => Err(mistakes).into(),
     })
 }
 
 /// Compiles and links the components of `app`.
-fn check_links(parts: Parts<'static>, app: &ComposedApp<'_>, settings: &Settings) -> anyhow::Result<CheckedApp> {
-    let mut engines = AppEngines::new(0, settings)?;
+fn check_links(
+    parts: Parts<'static>,
+    declared: &App,
+    app: &ComposedApp<'_>,
+    loaded_settings: &LoadedSettings,
+) -> anyhow::Result<CheckedApp> {
+    let mut engines = AppEngines::new(0, &loaded_settings.settings)?;
     engines.extend(&app.files)?;
     let loaded = each((app.name, &app.components), &app.files, |_, file| engines.load(file));
     Ok(match loaded {
         Ok(loaded) => {
             let with_limits = loaded.iter().cloned().zip(app.files.iter().map(|file| file.limits().clone()));
             let with_limits = with_limits.collect();
-            CheckedApp { loaded: with_limits, mistakes: link_all(parts, app, loaded, |_| None).map(drop) }
+            let linked = link_all(parts, app, loaded, |_| None);
+            let mistakes = linked.and_then(|components| {
+                let linked = check::Linked { parts, name: app.name, app: Some(declared), components: &components };
+                check::linked(linked, loaded_settings, |_| false)
+            });
+            CheckedApp { loaded: with_limits, mistakes }
         }
         Err(mistakes) => Err(mistakes).into(),
     })
@@ -181,7 +190,8 @@ fn check_links(parts: Parts<'static>, app: &ComposedApp<'_>, settings: &Settings
 ///
 /// As [`plan`], up to the composition.
 pub(crate) fn compose<'a>(parts: Parts<'_>, app: &'a App, settings: &Settings) -> anyhow::Result<ComposedApp<'a>> {
-    let (files, checked) = scan(parts, app, settings)?;
+    // The settings are those of the host that runs the file.
+    let (files, checked) = scan(parts, app, settings, false)?;
     Ok(compose_files(parts, app, files, &checked)?)
 }
 
@@ -238,15 +248,16 @@ fn links(app: &ComposedApp<'_>, loaded: &[Loaded]) -> Result<Vec<AppLinks>, Erro
     })
 }
 
-/// Reads and validates the files of all components, and lets all triggers check the settings.
+/// Reads and validates the files of all components, and lets all triggers check the settings. If the app `runs`, all that
+/// this machine needs for it is checked too.
 ///
 /// # Errors
 ///
 /// One error lists all problems, of files and of settings.
-fn scan(parts: Parts<'_>, app: &App, settings: &Settings) -> Result<(Vec<ScannedFile>, AppCheck), Error> {
+fn scan(parts: Parts<'_>, app: &App, settings: &Settings, runs: bool) -> Result<(Vec<ScannedFile>, AppCheck), Error> {
     let mut problems = Problems::new(&app.name);
     let files = read(parts, app, settings, &mut problems);
-    let checked = check(parts, app, &files, &mut problems);
+    let checked = check(parts, app, &files, runs, &mut problems);
     problems.into_result().map(|()| (files.into_iter().flatten().collect(), checked))
 }
 
@@ -254,7 +265,8 @@ fn scan(parts: Parts<'_>, app: &App, settings: &Settings) -> Result<(Vec<Scanned
 fn read(parts: Parts<'_>, app: &App, settings: &Settings, problems: &mut Problems) -> Vec<Option<ScannedFile>> {
     let concurrent = link::concurrent_packages(parts.services);
     let read = |component: &AppComponentSettings| {
-        let limits = Limits::from_settings(&component.settings)?;
+        // A bad limit is found with the bad values of all flags.
+        let limits = Limits::from_settings(&component.settings).unwrap_or_default();
         ScannedFile::read((&component.name, &component.source), limits, settings, &concurrent)
     };
     let files = app.components.iter().map(|component| match read(component) {
@@ -269,15 +281,19 @@ fn read(parts: Parts<'_>, app: &App, settings: &Settings, problems: &mut Problem
 
 /// Lets all triggers check the settings, and finds components that nothing calls and mistakes in grants. A file with a problem
 /// passes for one that exports everything.
-fn check(parts: Parts<'_>, app: &App, files: &[Option<ScannedFile>], problems: &mut Problems) -> AppCheck {
+fn check(parts: Parts<'_>, app: &App, files: &[Option<ScannedFile>], runs: bool, problems: &mut Problems) -> AppCheck {
     let mut all = AppCheck::default();
     let mut advice: Vec<Vec<&str>> = vec![Vec::new(); app.components.len()];
+    let imports = if runs { imports(app, files) } else { vec![None; files.len()] };
     for trigger in parts.triggers {
         let calls = |file: &ScannedFile| may_export(&file.shape, |export| trigger.calls(export));
         let exports: Vec<bool> = files.iter().map(|file| file.as_ref().is_none_or(calls)).collect();
         let outlines = app.components.iter().zip(&exports);
         let outlines: Vec<_> = outlines
-            .map(|(component, exports)| ComponentOutline::new(&component.name, &component.settings, *exports))
+            .zip(&imports)
+            .map(|((component, exports), imports)| {
+                ComponentOutline::new(&component.name, &component.settings, *exports).with_imports(imports.as_deref())
+            })
             .collect();
         let checked = (trigger.check)(&outlines);
         checked.errors.into_iter().for_each(|error| problems.add(0, error));
@@ -286,19 +302,27 @@ fn check(parts: Parts<'_>, app: &App, files: &[Option<ScannedFile>], problems: &
         }
         all.edges.extend(checked.edges);
         all.reachable.extend(checked.reachable);
+        all.undeclared.extend(checked.undeclared);
         all.chain_depth = all.chain_depth.max(checked.chain_depth);
         let calling = advice.iter_mut().zip(exports).filter(|(_, exports)| *exports);
         calling.for_each(|(advice, _)| advice.extend(checked.advice));
     }
-    unreachable::problems(parts, app, files, &all.edges, &advice).into_iter().for_each(|error| problems.add(0, error));
+    unreachable::problems(parts, app, files, &all, &advice).into_iter().for_each(|error| problems.add(0, error));
     data_folders::problems(app).into_iter().for_each(|error| problems.add(0, error));
-    for component in &app.components {
-        if let Err(error) = SocketGrants::from_settings(&component.settings) {
-            problems.add(0, error);
-        }
+    if runs {
+        check::scanned(parts, app, files, problems);
     }
     all.chain_depth = chain_depth(all.chain_depth, app);
     all
+}
+
+/// Returns the interfaces that each component imports, as far as they are known.
+fn imports(app: &App, files: &[Option<ScannedFile>]) -> Vec<Option<Vec<String>>> {
+    let of_component = |(component, file): (&AppComponentSettings, &Option<ScannedFile>)| {
+        let imports = check::known_imports(app, component, file.as_ref()?)?;
+        Some(imports.iter().map(|import| import.interface().to_owned()).collect())
+    };
+    app.components.iter().zip(files).map(of_component).collect()
 }
 
 /// Returns how many calls one call can have under way in a row: `requests` between components, and calls of imports.

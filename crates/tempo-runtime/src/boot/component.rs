@@ -10,7 +10,7 @@ use wasmtime::component::InstancePre;
 
 use super::Parts;
 use crate::command;
-use crate::interfaces::Interfaces;
+use crate::interfaces::{Import, Interfaces};
 use crate::link;
 use crate::links::Link;
 use crate::load::{Loaded, in_file};
@@ -121,9 +121,13 @@ fn needed(
     triggers: &[&TriggerEntry],
     interfaces: &Interfaces,
 ) -> Vec<&'static ServiceEntry> {
-    let imported = |service: &ServiceEntry| interfaces.imports.iter().any(|import| service.offers(import.interface()));
-    let called = |service: &ServiceEntry| triggers.iter().any(|trigger| trigger.service == service.id);
-    services.iter().filter(|service| imported(service) || called(service)).collect()
+    services.iter().filter(|service| is_needed(service, triggers, &interfaces.imports)).collect()
+}
+
+/// Returns whether a component with these `imports`, which `triggers` call, needs `service`.
+pub(super) fn is_needed(service: &ServiceEntry, triggers: &[&TriggerEntry], imports: &[Import]) -> bool {
+    imports.iter().any(|import| service.offers(import.interface()))
+        || triggers.iter().any(|trigger| trigger.service == service.id)
 }
 
 fn no_handler(path: &Path, interfaces: &Interfaces, triggers: &[TriggerEntry]) -> Error {

@@ -15,6 +15,7 @@ use wasmtime::component::InstancePre;
 
 use super::Parts;
 use super::app::in_component;
+use super::check::{self, Linked};
 use super::component::LinkedComponent;
 use super::plan::Plan;
 use crate::engine::TICK;
@@ -162,11 +163,19 @@ pub(super) async fn connect(
     around: Surroundings<'_>,
     previous: &[ConnectedComponent],
 ) -> anyhow::Result<Vec<ConnectedComponent>> {
+    let of_previous = |component: &LinkedComponent| {
+        previous.iter().find(|previous| previous.linked.loaded.name == component.loaded.name)
+    };
+    let unchanged = |component: &Arc<LinkedComponent>| {
+        of_previous(component).and_then(|previous| previous.unchanged(&parts, component, around.app))
+    };
+    let app = plan.app.as_ref().map(|app| &*app.declared);
+    let linked = Linked { parts, name: &plan.name, app, components: &plan.components };
+    check::linked(linked, loaded_settings, |component| unchanged(component).is_some())?;
     let own_files = &OwnFiles::of(&plan.components, loaded_settings)?;
     let connecting = plan.components.iter().map(|component| async move {
-        let name = &component.loaded.name;
-        let previous = previous.iter().find(|previous| previous.linked.loaded.name == *name);
-        if let Some(same) = previous.and_then(|previous| previous.unchanged(&parts, component, around.app)) {
+        let (name, previous) = (&component.loaded.name, of_previous(component));
+        if let Some(same) = unchanged(component) {
             return Ok(same);
         }
         let io = if component.serving.is_empty() && plan.app.is_none() {

@@ -46,8 +46,7 @@ pub(crate) struct PlannedApp {
 impl Plan {
     /// Returns the declaration of the component `name` of an app.
     pub(crate) fn declared(&self, name: &str) -> Option<&AppComponentSettings> {
-        let app = self.app.as_ref()?;
-        app.declared.components.iter().find(|component| component.name == name)
+        self.app.as_ref()?.declared.component(name)
     }
 
     /// Loads, checks and links the components of `program`. `previous` is the plan that is served now: components whose code does

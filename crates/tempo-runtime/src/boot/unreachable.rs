@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use tempo_core::AppEdge;
+use tempo_core::AppCheck;
 use tempo_settings::{Error, ErrorKind};
 
 use super::Parts;
@@ -11,22 +11,26 @@ use crate::load::{ScannedFile, may_export};
 use crate::loaded_settings::{App, AppComponentSettings};
 use crate::registry::unversioned;
 
-/// Returns an error for each component of `app` that calls from outside cannot reach, by `edges` and imports. `advice` names the
-/// settings that would make a component reachable.
+/// Returns an error for each component of `app` that calls from outside cannot reach, by the edges of `check` and imports, unless a
+/// name that the app does not have is probably a misspelt one of it. `advice` names the settings that would make a component
+/// reachable.
 pub(super) fn problems(
     parts: Parts<'_>,
     app: &App,
     files: &[Option<ScannedFile>],
-    edges: &[AppEdge],
+    check: &AppCheck,
     advice: &[Vec<&str>],
 ) -> Vec<Error> {
+    let edges = &check.edges;
     let imports = app.components.iter().flat_map(|component| {
         component.imports.iter().map(|import| (component.name.as_str(), import.component.as_str()))
     });
     let calls = edges.iter().filter_map(|edge| Some((edge.from.as_deref()?, edge.to.as_str())));
     let calls: Vec<(&str, &str)> = calls.chain(imports).collect();
     let entries = edges.iter().filter(|edge| edge.from.is_none()).map(|edge| edge.to.as_str());
-    let reached = reached(entries.collect(), &calls);
+    let meant = app.components.iter().map(|component| component.name.as_str());
+    let meant = meant.filter(|name| check.undeclared.iter().any(|undeclared| resembles(undeclared, name)));
+    let reached = reached(entries.chain(meant).collect(), &calls);
     let is_called = |export: &str| parts.triggers.iter().any(|trigger| trigger.calls(export));
     let components = app.components.iter().zip(files).zip(advice);
     let unreached = components.filter(|((component, _), _)| !reached.contains(component.name.as_str()));
@@ -60,6 +64,29 @@ fn reached<'a>(entries: Vec<&'a str>, calls: &[(&'a str, &'a str)]) -> BTreeSet<
     reached
 }
 
+/// Returns whether `name` is probably a misspelling of `declared`: at most two letters differ, and at most half of them.
+fn resembles(name: &str, declared: &str) -> bool {
+    let distance = distance(name.as_bytes(), declared.as_bytes());
+    distance <= 2 && distance.saturating_mul(2) <= declared.len()
+}
+
+/// Returns the number of letters to insert, remove or replace that make `to` of `from`.
+fn distance(from: &[u8], to: &[u8]) -> usize {
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (index, letter) in from.iter().enumerate() {
+        let mut left = index.saturating_add(1);
+        let mut next = vec![left];
+        for (above, other) in row.windows(2).zip(to) {
+            let [diagonal, above] = above else { continue };
+            let replaced = diagonal.saturating_add(usize::from(letter != other));
+            left = replaced.min(left.min(*above).saturating_add(1));
+            next.push(left);
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or(0)
+}
+
 fn unreachable(message: String, advice: &[&str]) -> Error {
     let error = Error::new(ErrorKind::BadConfiguration, message);
     if advice.is_empty() { error } else { error.with_advice(advice.join(", or ")) }
@@ -73,6 +100,18 @@ fn once(component: &AppComponentSettings) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_misspelt_name_resembles_the_declared_one() {
+        for (name, declared) in
+            [("auht", "auth"), ("pricin", "pricing"), ("stok", "stock"), ("b", "bb"), ("Auth", "auth")]
+        {
+            assert!(resembles(name, declared), "{name} {declared}");
+        }
+        for (name, declared) in [("absent", "c"), ("a", "b"), ("stock", "auth"), ("", "a"), ("ab", "ba-b")] {
+            assert!(!resembles(name, declared), "{name} {declared}");
+        }
+    }
 
     #[test]
     fn calls_reach_further_components() {

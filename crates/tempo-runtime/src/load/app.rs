@@ -17,6 +17,7 @@ use crate::allocation::Allocation;
 use crate::deserialize::{Verified, deserialize};
 use crate::engine::{EngineOptions, PoolTooLarge, check_initial_sizes, engine};
 use crate::file_bytes::FileBytes;
+use crate::interfaces::Import;
 use crate::precompiled::{self, Decoded, Header};
 use crate::release_candidate;
 use crate::scan::{Shape, scan};
@@ -93,6 +94,11 @@ impl ScannedFile {
     /// Returns the component as WebAssembly, or `None` if the file is precompiled.
     pub(crate) fn wasm(&self) -> Option<&[u8]> {
         self.precompiled.is_none().then_some(&*self.bytes)
+    }
+
+    /// Returns the imports, or `None` if the file is precompiled.
+    pub(crate) fn imports(&self) -> Option<&[Import]> {
+        self.precompiled.is_none().then_some(&*self.shape.imports)
     }
 
     /// Returns the path of the file.

@@ -5,14 +5,14 @@ use std::ops::Range;
 
 use super::{COMPONENT, DeclaredComponent, IMPORTS};
 
-/// Returns the problems of the imports, with their places in the text.
-pub(super) fn problems(components: &[DeclaredComponent]) -> Vec<(Range<usize>, String)> {
-    let known = |name: &str| components.iter().any(|component| component.name == name);
+/// Returns the problems of the imports, with their places in the text. `names` are those of all components, also of those with other
+/// mistakes.
+pub(super) fn problems(components: &[DeclaredComponent], names: &[&str]) -> Vec<(Range<usize>, String)> {
+    let known = |name: &str| names.contains(&name);
     let mut problems = Vec::new();
     for component in components {
         for import in component.imports.iter().filter(|import| !known(&import.component)) {
             let (name, unknown) = (&component.name, import.component.escape_debug());
-            let names: Vec<&str> = components.iter().map(|component| component.name.as_str()).collect();
             let problem = format!(
                 "{COMPONENT}.{name}.{IMPORTS}: there is no component `{unknown}`; the app has {}",
                 names.join(", ")

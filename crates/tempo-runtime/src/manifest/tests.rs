@@ -72,6 +72,20 @@ fn all_mistakes_are_listed_with_line_and_fix() {
 }
 
 #[test]
+fn a_component_with_a_mistake_is_still_declared() {
+    let found = problems(
+        "name = \"app\"\n[component.a]\nsource = \"a\"\nimports = { \"acme:b/c\" = \"b\", \"acme:d/e\" = \"d\" }\n[component.b]\n",
+    );
+    assert_eq!(
+        found,
+        [
+            "component.a.imports: there is no component `d`; the app has a, b (tempo.toml:4)",
+            "component.b: source is missing; add source = \"FILE\" (tempo.toml:5)",
+        ]
+    );
+}
+
+#[test]
 fn an_app_has_a_name_and_components() {
     let missing = problems("addr = \"a:1\"\n");
     assert!(missing[0].contains("name: the name of the app is missing"), "{missing:?}");

@@ -16,6 +16,7 @@ const SOCKET: Flag = Flag::new(
     "A name (db.internal, *.internal) or address the guest may connect to with TCP or UDP",
 )
 .repeatable()
+.of::<SocketGrant>()
 .grants(Disclosure::Whole);
 
 const SOCKET_ADDRESS: Flag = Flag::new(
@@ -24,6 +25,7 @@ const SOCKET_ADDRESS: Flag = Flag::new(
     "Private addresses that allowed names may resolve to, such as 10.0.0.0/8",
 )
 .repeatable()
+.of::<AddressRange>()
 .grants(Disclosure::Whole);
 
 const LISTEN: Flag = Flag::new(
@@ -32,6 +34,7 @@ const LISTEN: Flag = Flag::new(
     "An address the guest may bind and accept on, TCP and UDP; port 0 is any port",
 )
 .repeatable()
+.of::<SocketAddr>()
 .grants(Disclosure::Whole);
 
 /// The flags of sockets.

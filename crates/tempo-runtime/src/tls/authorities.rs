@@ -13,7 +13,8 @@ use tokio_rustls::TlsConnector;
 pub(crate) const FLAG: Flag =
     Flag::new("socket-ca", "FILE", "Certificate authorities (PEM) to trust for wasi:tls; read again when it changes")
         .repeatable()
-        .form(ValueForm::Path);
+        .form(ValueForm::Path)
+        .of::<PathBuf>();
 
 /// Maximum age of the loaded authorities. A handshake after that checks their files.
 const MAX_AGE: Duration = Duration::from_secs(1);

@@ -1,6 +1,7 @@
 //! `Client`: sends a component's request and receives the head of its response.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ use super::download::Download;
 use super::error::request_error;
 use super::replay::{ConnectionUse, Replay, was_stale};
 use super::request::{prepare, prepare_for};
+use super::tls::Tls;
 use super::transmission::Transmission;
 use super::upload::{Progress, Upload};
 use crate::chain::ChainLink;
@@ -91,6 +93,15 @@ impl Client {
         let unpooled = builder.pool_max_idle_per_host(0).build(connector);
         let request_permits = Arc::new(Semaphore::new(config.max_requests.min(Semaphore::MAX_PERMITS)));
         Ok(Self(Arc::new(Inner { pooled, unpooled, policy, config, request_permits })))
+    }
+
+    /// Reads certificate authorities, as [`new`](Self::new) does.
+    ///
+    /// # Errors
+    ///
+    /// A file cannot be read, or holds no certificate.
+    pub(crate) fn check_authorities(files: &[PathBuf]) -> tempo_settings::Result<()> {
+        if files.is_empty() { Ok(()) } else { Tls::new(files, Duration::ZERO).map(drop) }
     }
 
     /// Returns the egress policy.

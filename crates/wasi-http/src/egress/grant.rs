@@ -15,7 +15,7 @@ const USER: &str = "a URL without user name and password";
 const QUERY: &str = "a URL without ? and #";
 const HOST: &str = "a host name or an IP address, and a port number or *";
 const STAR: &str = "* as the whole host, or once at its start as in https://*.example.com";
-const COMPONENT: &str = "http:// and no port for a component of the app";
+const COMPONENT: &str = "http://NAME.tempo.internal, without a port, for a component of the app";
 const PATH: &str = "a path without encoded slashes and dots";
 
 /// A set of covered URLs.
@@ -39,15 +39,19 @@ pub(crate) enum ComponentGrant {
     All,
 }
 
+/// A value of `--allow-http` that grants components of the app.
+pub(crate) struct InAppGrant {
+    /// The components.
+    pub(crate) components: ComponentGrant,
+    /// The expected format, if the components cannot be reached by the scheme or port of the value.
+    pub(crate) unusable: Option<&'static str>,
+}
+
 /// Returns the components that `text`, a value of `--allow-http`, grants. `None` if it grants other hosts, or is malformed.
-///
-/// # Errors
-///
-/// The components cannot be reached by the scheme or port of the value; the error is the expected format.
-pub(crate) fn component_grant(text: &str) -> Option<Result<ComponentGrant, &'static str>> {
+pub(crate) fn component_grant(text: &str) -> Option<InAppGrant> {
     let grant = Grant::parse(text).ok()?;
     let components = grant.components()?;
-    Some(if grant.is_usable_in_app() { Ok(components) } else { Err(COMPONENT) })
+    Some(InAppGrant { components, unusable: (!grant.is_usable_in_app()).then_some(COMPONENT) })
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

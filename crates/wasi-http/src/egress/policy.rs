@@ -63,6 +63,16 @@ impl Policy {
         })))
     }
 
+    /// Returns the expected form of a value of `--allow-http`, if `text` is none.
+    pub(crate) fn expected_grant(text: &str) -> Option<&'static str> {
+        Grant::parse(text).err()
+    }
+
+    /// Returns the expected form of a value of `--allow-http-address`, if `text` is none.
+    pub(crate) fn expected_address(text: &str) -> Option<&'static str> {
+        AddressRange::parse(text).is_none().then_some(AddressRange::EXPECTED)
+    }
+
     /// Names the component in the log. Without effect on a policy that is in use.
     #[must_use]
     pub fn of_component(mut self, name: &str) -> Self {

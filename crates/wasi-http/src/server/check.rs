@@ -1,19 +1,19 @@
 //! Checks the routes of an app, and which of its components reach which.
 
+mod middleware;
+
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use tempo_core::{AppCheck, ComponentOutline, MAX_CHAIN_DEPTH};
-use tempo_settings::{Error, ErrorKind, FlagValue as _, Settings, Value};
+use tempo_settings::{Error, FlagValue as _, Settings, Value};
 
-use super::components::ServedComponent;
+pub(super) use self::middleware::check_middleware;
+use super::components::Components;
 use super::config::{MIDDLEWARE, ROUTE};
 use super::edges::edges;
 use super::route::Route;
-use super::worker::Worker;
 use crate::backend::ALLOW;
 use crate::egress::{ComponentGrant, component_grant};
-use crate::middleware::HANDLERS;
 
 /// Reads the routes of a component.
 ///
@@ -47,72 +47,19 @@ pub(super) fn without_app(settings: &Settings) -> Result<Vec<String>, Error> {
     }
 }
 
-/// Checks that the middleware of `components` passes requests on, and that no other component wants to.
-///
-/// # Errors
-///
-/// A component does not import the handler, or imports it and has no next one.
-pub(super) fn check_middleware(components: &[ServedComponent], workers: &[Arc<Worker>]) -> Result<(), Error> {
-    let used: BTreeSet<&str> =
-        components.iter().flat_map(|component| &component.middleware).map(String::as_str).collect();
-    for (component, worker) in components.iter().zip(workers) {
-        let (name, imported) = (worker.workload().name(), worker.instances.export().next_handler());
-        let problem = match (used.contains(name), imported) {
-            (true, None) => format!("it is middleware of another component, and does not import {HANDLERS}"),
-            (true, Some(_)) if !component.routes.is_empty() => {
-                "it is middleware, and its route leads to no next handler; remove the route".to_owned()
-            }
-            (false, Some(handler)) => {
-                format!("it imports {handler}: name it in the `middleware` of another component of an app")
-            }
-            _ => continue,
-        };
-        return Err(Error::new(ErrorKind::BadComponent, format!("{name}: {problem}")));
-    }
-    Ok(())
-}
-
-/// Finds middleware that the app does not have or that exports no handler. Returns the components that are middleware of others.
-fn check_middleware_names(app: &[ComponentOutline<'_>], errors: &mut Vec<Error>) -> BTreeSet<usize> {
-    let mut used = BTreeSet::new();
-    for component in app {
-        for value in component.settings.raw_values(&MIDDLEWARE) {
-            let name = value.text.escape_debug();
-            let mut invalid = |problem: &str| errors.push(value.invalid(&MIDDLEWARE, problem));
-            if !component.exports {
-                invalid(&format!("{} exports no HTTP handler; remove the middleware", component.name));
-            }
-            match app.iter().enumerate().find(|(_, other)| other.name == value.text) {
-                Some((_, other)) if other.name == component.name => {
-                    invalid("a component is not its own middleware; set it under [component.NAME] of another one");
-                }
-                Some((_, other)) if other.settings.is_set(&MIDDLEWARE) => {
-                    invalid(&format!("{name} has middleware of its own; list that here, before it"));
-                }
-                Some((_, other)) if !other.exports => {
-                    invalid(&format!("the component {name} exports no HTTP handler"));
-                }
-                Some((index, _)) => {
-                    used.insert(index);
-                }
-                None => invalid(&format!("the app has no component {name}; declare it")),
-            }
-        }
-        let count = component.settings.raw_values(&MIDDLEWARE).len();
-        if count > MAX_CHAIN_DEPTH {
-            let problem = format!("{count} components; a chain has at most {MAX_CHAIN_DEPTH} before the last");
-            errors.push(component.settings.invalid(&MIDDLEWARE, &problem));
-        }
-    }
-    used
-}
-
 /// Checks the routes and the grants of all components of an app.
 pub(super) fn check(app: &[ComponentOutline<'_>]) -> AppCheck {
     let mut check = AppCheck::default();
-    let reached: Vec<BTreeSet<usize>> = app.iter().map(|component| grants(app, component, &mut check.errors)).collect();
+    let reached: Vec<BTreeSet<usize>> = app.iter().map(|component| grants(app, component, &mut check)).collect();
     check_routes(app, &mut check.errors);
-    let used = check_middleware_names(app, &mut check.errors);
+    let used = middleware::check_names(app, &mut check);
+    // Middleware under a misspelt name would only seem to be none.
+    if check.undeclared.is_empty() {
+        check.errors.extend(middleware::check_imports(app, &used));
+    }
+    if let Some(served) = app.iter().find(|component| component.exports && component.imports.is_some()) {
+        check.errors.extend(Components::check(served.settings).err());
+    }
     for (index, component) in app.iter().enumerate().filter(|(_, component)| component.exports) {
         let by_another = |(from, targets): (usize, &BTreeSet<usize>)| from != index && targets.contains(&index);
         if component.settings.is_set(&ROUTE) || used.contains(&index) || reached.iter().enumerate().any(by_another) {
@@ -156,18 +103,23 @@ fn check_routes(app: &[ComponentOutline<'_>], errors: &mut Vec<Error>) {
 }
 
 /// Returns the components that `caller` may call, and finds grants of components that cannot be called.
-fn grants(app: &[ComponentOutline<'_>], caller: &ComponentOutline<'_>, errors: &mut Vec<Error>) -> BTreeSet<usize> {
+fn grants(app: &[ComponentOutline<'_>], caller: &ComponentOutline<'_>, check: &mut AppCheck) -> BTreeSet<usize> {
     let mut targets = BTreeSet::new();
     for value in caller.settings.raw_values(&ALLOW) {
-        let mut invalid = |problem: &str| errors.push(value.invalid(&ALLOW, problem));
-        match component_grant(&value.text) {
-            None => {}
-            Some(Err(expected)) => invalid(&format!("expected {expected}")),
-            Some(Ok(ComponentGrant::All)) => {
+        let Some(grant) = component_grant(&value.text) else { continue };
+        let mut invalid = |problem: &str| check.errors.push(value.invalid(&ALLOW, problem));
+        if let Some(expected) = grant.unusable {
+            invalid(&format!("expected {expected}"));
+        }
+        match grant.components {
+            ComponentGrant::All => {
                 targets.extend(app.iter().enumerate().filter(|(_, other)| other.exports).map(|(index, _)| index));
             }
-            Some(Ok(ComponentGrant::One(name))) => match app.iter().position(|other| other.name == name) {
-                None => invalid(&format!("the app has no component {name}; declare it, or remove the grant")),
+            ComponentGrant::One(name) => match app.iter().position(|other| other.name == name) {
+                None => {
+                    invalid(&format!("the app has no component {name}; declare it, or remove the grant"));
+                    check.undeclared.push(name);
+                }
                 Some(index) if app.get(index).is_some_and(|other| other.exports) => {
                     targets.insert(index);
                 }
@@ -269,7 +221,7 @@ mod tests {
         ]);
         let parts = [
             "allow-http: the app has no component absent; declare it, or remove the grant (tempo.toml:1)",
-            "allow-http: expected http:// and no port for a component of the app (tempo.toml:2)",
+            "allow-http: expected http://NAME.tempo.internal, without a port, for a component of the app (tempo.toml:2)",
             "allow-http: the component c exports no HTTP handler",
             "route: expected [HOST]/PATH",
             "route: /x/{name} of b ties with /x/{id} of a (tempo.toml:1); change one",

@@ -62,9 +62,18 @@ impl Components {
         Self::new(&settings, served.collect::<Result<_, Error>>()?, true).map(Some)
     }
 
+    /// Checks the settings of the server, and reads its certificate.
+    ///
+    /// # Errors
+    ///
+    /// As [`alone`](Self::alone).
+    pub(super) fn check(settings: &Settings) -> Result<(), Error> {
+        server(settings).map(drop)
+    }
+
     fn new(settings: &Settings, all: Vec<ServedComponent>, in_app: bool) -> Result<Self, Error> {
-        let config = Arc::new(Config::from_settings(settings)?);
-        let tls = config.tls.as_ref().map(|(cert, key)| Tls::load(cert, key)).transpose()?;
+        let (config, tls) = server(settings)?;
+        let config = Arc::new(config);
         let routes = all.iter().map(|component| {
             let ServedComponent { workload, routes, middleware, .. } = component;
             (workload.name(), &**routes, &**middleware)
@@ -111,4 +120,11 @@ impl Components {
             workers: Workers::new(workers, self.routes.clone()),
         })
     }
+}
+
+/// Reads the settings of the server, and its certificate.
+fn server(settings: &Settings) -> Result<(Config, Option<Tls>), Error> {
+    let config = Config::from_settings(settings)?;
+    let tls = config.tls.as_ref().map(|(cert, key)| Tls::load(cert, key)).transpose()?;
+    Ok((config, tls))
 }

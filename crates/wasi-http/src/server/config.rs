@@ -8,62 +8,81 @@ use std::time::Duration;
 use tempo_settings::{Delay, Error, ErrorKind, Flag, Settings, Size, ValueForm};
 
 use super::accept::MAX_REJECTING_CONNECTIONS;
+use super::route::Route;
 use super::send_rate::MinSendRate;
 
-const ADDR: Flag =
-    Flag::new("addr", "HOST:PORT", "Address to serve HTTP on; port 0 picks one").default("127.0.0.1:8080").of_process();
+const ADDR: Flag = Flag::new("addr", "HOST:PORT", "Address to serve HTTP on; port 0 picks one")
+    .default("127.0.0.1:8080")
+    .of_process()
+    .of::<SocketAddr>();
 pub(crate) const CERT: Flag =
     Flag::new("tls-cert", "FILE", "Certificate chain (PEM): serve HTTPS; read again when it changes")
         .form(ValueForm::Path)
-        .of_process();
+        .of_process()
+        .of::<PathBuf>();
 pub(crate) const KEY: Flag =
     Flag::new("tls-key", "FILE", "Private key (PEM) of --tls-cert; read again when it changes")
         .form(ValueForm::Path)
-        .of_process();
+        .of_process()
+        .of::<PathBuf>();
 pub(crate) const ROUTE: Flag = Flag::new(
     "route",
     "[HOST]/PATH",
     "Requests that the component gets, such as /api/* or example.com/{id} [default: all, or none as part of an app]",
 )
-.repeatable();
+.repeatable()
+.of::<Route>();
 pub(crate) const MIDDLEWARE: Flag = Flag::new(
     "middleware",
     "NAME",
     "Components of the app that get the requests of this one first and pass them on, the outermost first",
 )
 .repeatable();
-const THREADS: Flag =
-    Flag::new("http-threads", "N", "Threads that serve connections [default: one a processor]").of_process();
-const CONNECTIONS: Flag = Flag::new("max-connections", "N", "Connections at once").default("1000").of_process();
+const THREADS: Flag = Flag::new("http-threads", "N", "Threads that serve connections [default: one a processor]")
+    .of_process()
+    .of::<NonZeroUsize>();
+const CONNECTIONS: Flag =
+    Flag::new("max-connections", "N", "Connections at once").default("1000").of_process().of::<NonZeroUsize>();
 const HEADER_TIMEOUT: Flag =
-    Flag::new("header-timeout", "TIME", "Time to read a request's head").default("10s").of_process();
-const IDLE_TIMEOUT: Flag =
-    Flag::new("idle-timeout", "TIME", "How long an unused connection is kept").default("60s").of_process();
+    Flag::new("header-timeout", "TIME", "Time to read a request's head").default("10s").of_process().of::<Duration>();
+const IDLE_TIMEOUT: Flag = Flag::new("idle-timeout", "TIME", "How long an unused connection is kept")
+    .default("60s")
+    .of_process()
+    .of::<Duration>();
 const HALF_CLOSE_GRACE: Flag = Flag::new(
     "half-close-grace",
     "TIME",
     "How long a guest continues after its client has closed its sending side; not if half of --max-requests run",
 )
 .default("2s")
-.of_process();
-const HEADERS: Flag = Flag::new("max-headers", "N", "Headers of a request").default("100").of_process();
-const HEADER_SIZE: Flag = Flag::new("max-header-size", "SIZE", "Head of a request").default("32KiB").of_process();
-const STREAMS: Flag = Flag::new("max-h2-streams", "N", "HTTP/2 streams of one connection").default("100").of_process();
-const BODY: Flag = Flag::new("max-body", "SIZE", "Body of a request").default("10MiB");
+.of_process()
+.of::<Delay>();
+const HEADERS: Flag =
+    Flag::new("max-headers", "N", "Headers of a request").default("100").of_process().of::<NonZeroUsize>();
+const HEADER_SIZE: Flag =
+    Flag::new("max-header-size", "SIZE", "Head of a request").default("32KiB").of_process().of::<Size>();
+const STREAMS: Flag = Flag::new("max-h2-streams", "N", "HTTP/2 streams of one connection")
+    .default("100")
+    .of_process()
+    .of::<NonZeroUsize>();
+const BODY: Flag = Flag::new("max-body", "SIZE", "Body of a request").default("10MiB").of::<Size>();
 const SEND_TIMEOUT: Flag =
     Flag::new("send-timeout", "TIME", "How long a client may take less than --min-send-rate of what waits for it")
         .default("30s")
-        .of_process();
+        .of_process()
+        .of::<Duration>();
 const SEND_RATE: Flag = Flag::new("min-send-rate", "SIZE", "Response data a second that a client takes while it waits")
     .default("1KiB")
-    .of_process();
+    .of_process()
+    .of::<Size>();
 const SEND_BUFFER: Flag = Flag::new(
     "max-send-buffer",
     "SIZE",
     "Response bodies that wait for clients, all connections together; heads and TLS come on top",
 )
 .default("64MiB")
-.of_process();
+.of_process()
+.of::<Size>();
 
 /// File descriptors reserved for rejected connections, for the 128 connections of `--admin` and `--dashboard`, and for
 /// the process itself.

@@ -30,8 +30,8 @@ pub(super) fn edges(app: &[ComponentOutline<'_>]) -> Vec<AppEdge> {
 fn granted(app: &[ComponentOutline<'_>], caller: &ComponentOutline<'_>) -> Vec<AppEdge> {
     let mut edges = Vec::new();
     for value in caller.settings.raw_values(&ALLOW) {
-        let Some(Ok(grant)) = component_grant(&value.text) else { continue };
-        let is_granted = |other: &&ComponentOutline<'_>| match &grant {
+        let Some(grant) = component_grant(&value.text) else { continue };
+        let is_granted = |other: &&ComponentOutline<'_>| match &grant.components {
             ComponentGrant::All => other.exports && other.name != caller.name,
             ComponentGrant::One(name) => other.name == name,
         };

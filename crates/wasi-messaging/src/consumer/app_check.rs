@@ -5,7 +5,7 @@ use tempo_messaging::MESSAGING;
 use tempo_settings::{BackendUrl, DEFAULT_NAME, Error, NamedUrl, Settings};
 
 use super::subscribe::{self, SUBSCRIBE, Subscribed};
-use crate::backends::default_url;
+use crate::backends::{default_url, is_broker};
 
 /// Reads the subscriptions of all components. Two components with one consumer of a broker are an error: each message would
 /// reach only one of them.
@@ -25,6 +25,9 @@ pub(super) fn check(app: &[ComponentOutline<'_>]) -> AppCheck {
             }
         };
         for subscribed in subscribed {
+            if !is_broker(component.settings, &subscribed.client) {
+                check.errors.push(subscribed.no_broker());
+            }
             let Some(broker) = broker(component.settings, &subscribed.client) else { continue };
             check.errors.extend(conflict(&known, &broker, &subscribed));
             known.push((broker, subscribed.subscription.consumer.clone(), component.name));

@@ -229,7 +229,7 @@ async fn join(brokers: &Backends<dyn Broker>, subscribed: Vec<Subscribed>) -> te
     let mut joined: Vec<Joined> = Vec::new();
     for subscribed in subscribed {
         let Some(broker) = brokers.get(&subscribed.client) else {
-            return Err(subscribed.invalid("no broker of that name is configured; give it with --messaging NAME=URL"));
+            return Err(subscribed.no_broker());
         };
         let consumer = &subscribed.subscription.consumer;
         // Two names of one broker would define the consumer twice.

@@ -15,7 +15,8 @@ pub(super) const SUBSCRIBE: Flag = Flag::new(
      max-deliver, backoff (1s/5s/30s), ack-wait, dead-letter, ordered",
 )
 .with_options("topic")
-.options(OPTIONS);
+.options(OPTIONS)
+.checked_by(|text| parse(text).map(drop));
 
 /// The options of a subscription, with their placeholders.
 const OPTIONS: &[(&str, &str)] = &[
@@ -32,7 +33,11 @@ pub(super) const CONSUMER: Flag = Flag::new(
     "consumer",
     "NAME",
     "The consumer of subscriptions that name none; replicas share one [default: the component's name, after that of --app]",
-);
+)
+.checked_by(|text| is_name(text).then_some(()).ok_or_else(|| EXPECTED_NAME.to_owned()));
+
+/// The expected form of a consumer's name.
+const EXPECTED_NAME: &str = "expected 1 to 64 letters, digits, `-` and `_`";
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// Allowed `ack-wait`.
@@ -57,6 +62,11 @@ impl Subscribed {
     /// An error about this subscription.
     pub(super) fn invalid(&self, problem: &str) -> Error {
         self.value.invalid(&SUBSCRIBE, problem)
+    }
+
+    /// The error of a broker that is not configured.
+    pub(super) fn no_broker(&self) -> Error {
+        self.invalid("no broker of that name is configured; give it with --messaging NAME=URL")
     }
 }
 
@@ -221,7 +231,7 @@ fn pauses(text: &str) -> Option<Vec<Duration>> {
 fn name(settings: &Settings, flag: &Flag) -> Result<Option<String>, Error> {
     let name = settings.get::<String>(flag)?;
     if name.as_ref().is_some_and(|name| !is_name(name)) {
-        return Err(settings.invalid(flag, "expected 1 to 64 letters, digits, `-` and `_`"));
+        return Err(settings.invalid(flag, EXPECTED_NAME));
     }
     Ok(name)
 }

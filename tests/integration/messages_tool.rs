@@ -8,6 +8,9 @@ use crate::support::{Finished, Run, Server, eventually};
 
 const GUEST: &str = "messaging-conformance";
 
+/// The consumer of [`GUEST`], by the name of its file.
+const CONSUMER: &str = "test_messaging";
+
 /// Two failed deliveries.
 const TWO_DELIVERIES: &str = "check.>;backoff=100ms;max-deliver=2";
 
@@ -91,7 +94,13 @@ fn dead_letters_in_a_file() {
 
 #[test]
 fn dead_letters_on_jetstream() {
-    dead_letters_are_shown_replayed_and_purged(&Broker::jetstream());
+    let broker = Broker::jetstream();
+    dead_letters_are_shown_replayed_and_purged(&broker);
+    // The stream still has the messages, which fail again: the three, and the copy of the first that was replayed.
+    tool(&broker, &["move", CONSUMER, "--start", "all"]).succeeded();
+    let server = broker.serve(GUEST, TWO_DELIVERIES);
+    eventually("they are dead letters again", || (kept(&broker).1 == 4).then_some(()));
+    stop(server);
 }
 
 /// While the runtimes run, and with their settings.

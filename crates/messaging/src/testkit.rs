@@ -30,6 +30,8 @@ use crate::{Broker, Consumer, Delivery, Message, Subscription};
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long to wait before an event counts as absent. A conforming broker passes with any value.
 const SILENCE: Duration = Duration::from_millis(300);
+/// Pause between two checks of a condition.
+const POLL: Duration = Duration::from_millis(20);
 
 /// The capabilities of a broker. Every broker delivers a message as it was published to each consumer with a
 /// matching topic, to one of its members, and answers requests.
@@ -132,6 +134,7 @@ fn checks() -> Vec<Check<Suite, Capabilities>> {
         check!(operators::dead_letters_are_replayed, |can| can.dead_letters),
         check!(operators::reasons_have_any_text, |can| can.dead_letters),
         check!(operators::dead_letters_are_purged_and_listed_in_pages, |can| can.dead_letters),
+        check!(operators::purged_messages_are_dead_letters_again, |can| can.dead_letters),
         check!(operators::operators_count, |can| can.dead_letters),
         check!(moves::moves_of_topics, |can| can.dead_letters),
         check!(moves::moves_of_the_position, |can| can.dead_letters),
@@ -269,7 +272,7 @@ async fn expect(consumer: &mut dyn Consumer, expected: &[&str]) -> Result<()> {
 async fn eventually<F: Future<Output = Result<bool>>>(mut ask: impl FnMut() -> F) -> Result<()> {
     let asking = async {
         while !ask().await? {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::time::sleep(POLL).await;
         }
         Ok(())
     };

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use super::messages::same;
 use super::{Place, Suite, eventually, expect, expect_silence, next, text};
-use crate::{ConsumerInfo, DeadLetter, ErrorKind, MESSAGE_ID, Message, Operator};
+use crate::{ConsumerInfo, ConsumerMove, DeadLetter, ErrorKind, MESSAGE_ID, Message, Operator, Start};
 
 pub(super) async fn there_is_no_operator(suite: &Suite) -> Result<()> {
     let place = suite.place().await?;
@@ -124,6 +124,27 @@ pub(super) async fn dead_letters_are_purged_and_listed_in_pages(suite: &Suite) -
     missing(operator(&place)?.purge(*second).await, &[]).context("what was purged")?;
     missing(operator(&place)?.replay(*second).await, &[]).context("what was purged")?;
     expect_silence(&mut *place.join("burying", &["a"]).await?).await
+}
+
+/// An operator removes a dead letter and moves the consumer back, again and again. No deduplication drops the later dead letters.
+pub(super) async fn purged_messages_are_dead_letters_again(suite: &Suite) -> Result<()> {
+    let place = suite.place().await?;
+    // Its pending message stays stored.
+    drop(place.join("witness", &["a.>"]).await?);
+    place.publish(vec![failed(&place)]).await?;
+    for reason in ["first", "second", "third"] {
+        let mut consumer = place.join("failing", &["a.>"]).await?;
+        next(&mut *consumer).await?.receipt.reject(reason).await?;
+        expect_silence(&mut *consumer).await?;
+        drop(consumer);
+        let found = letters(&place).await?;
+        let [letter] = found.as_slice() else { bail!("{} dead letters after the {reason} rejection", found.len()) };
+        ensure!(letter.reason == reason, "the reason is {:?} instead of {reason:?}", letter.reason);
+        same(&letter.message, &failed(&place))?;
+        operator(&place)?.purge(letter.sequence).await?;
+        moves::moving(&place, "failing", ConsumerMove::default().with_start(Start::All)).await?;
+    }
+    Ok(())
 }
 
 pub(super) async fn operators_count(suite: &Suite) -> Result<()> {

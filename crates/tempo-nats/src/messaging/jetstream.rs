@@ -77,7 +77,8 @@ impl Broker for JetStreamBroker {
             results.push(prepared.map(|message| outgoing.push(message)));
         }
         let mut acknowledged = publish::all(&self.connection, outgoing).await.into_iter();
-        results.into_iter().map(|result| result.and_then(|()| acknowledged.next().unwrap_or(Ok(())))).collect()
+        let mut ack = || acknowledged.next().map_or(Ok(()), |stored| stored.map(drop));
+        results.into_iter().map(|result| result.and_then(|()| ack())).collect()
     }
 
     async fn reply(&self, answer: Message) -> Result<()> {

@@ -1,8 +1,9 @@
 //! Dead letters: a second stream, which stores each rejected message with its reason and origin.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_nats::HeaderMap;
+use async_nats::datetime::DateTime;
 use async_nats::header::NATS_MESSAGE_ID;
 use async_nats::jetstream::message::{Info, StreamMessage};
 use async_nats::jetstream::stream::{RawMessageErrorKind, Stream};
@@ -10,7 +11,7 @@ use async_nats::{HeaderValue, Message as NatsMessage, Subject};
 use percent_encoding::percent_decode_str;
 use tempo_messaging::{DeadLetter, ErrorKind, Result};
 
-use super::publish::{self, Outgoing};
+use super::publish::{self, Outgoing, StoredMessage};
 use super::stream::NamedStream;
 use super::{error, incoming, wire};
 use crate::connection::Connection;
@@ -28,6 +29,9 @@ const OMITTED_PAYLOAD_HEADER: &str = "Tempo-Dead-Payload-Omitted";
 
 /// The number of headers, if they were too many to copy. The original stream still has them.
 const OMITTED_HEADERS_HEADER: &str = "Tempo-Dead-Headers-Omitted";
+
+/// Maximum removed dead letters of one message within the deduplication window, until repeated rejections may add several.
+const MAX_REMOVED_LETTERS: usize = 16;
 
 /// Maximum bytes of a text in a header.
 const MAX_TEXT_BYTES: usize = 1024;
@@ -64,7 +68,8 @@ impl DeadLetterStream {
         self.stream.with(&[format!("{}>", self.prefix())], replicas).await.map(drop)
     }
 
-    /// Stores a rejected message. Deduplicated for two minutes.
+    /// Stores a rejected message. A repeated rejection within two minutes adds no other dead letter, unless the first was
+    /// removed meanwhile.
     pub(super) async fn keep(
         &self,
         message: &NatsMessage,
@@ -72,29 +77,27 @@ impl DeadLetterStream {
         reason: &str,
         omitted_headers: Option<usize>,
     ) -> Result<()> {
-        let mut headers = HeaderMap::new();
-        for (name, values) in message.headers.iter().flat_map(HeaderMap::iter) {
-            let text: &str = name.as_ref();
-            let lasting = !text.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("nats-"));
-            for value in values.iter().filter(|_| lasting) {
-                headers.append(name.clone(), value.clone());
+        let headers = letter_headers(message, info, reason, omitted_headers);
+        let (consumer, sequence, published) = (info.consumer, info.stream_sequence, nanos(info.published));
+        // A stream that is deleted and created again begins at the first sequence again.
+        let first = format!("{}dead.{}.{consumer}.{sequence}.{published}", wire::OWN_ID_PREFIX, self.from);
+        let mut id = first.clone();
+        for _ in 0..MAX_REMOVED_LETTERS {
+            let stored = self.publish(message, &headers, Some(&id)).await?;
+            if !stored.is_duplicate || self.has(stored.sequence).await? {
+                return Ok(());
             }
+            // The stream deduplicates against removed messages too. The next id follows from the removed dead letter, so
+            // that repeated rejections have the same.
+            id = format!("{first}.{}", stored.sequence);
         }
-        // The dead letter has its own id.
-        if let Some(id) = message.headers.as_ref().and_then(wire::given_id) {
-            headers.insert(wire::GIVEN_ID_HEADER, id.clone());
-        }
-        let (consumer, sequence) = (info.consumer, info.stream_sequence);
-        headers.insert(REASON_HEADER, encode(reason));
-        headers.insert(CONSUMER_HEADER, encode(consumer));
-        headers.insert(ATTEMPTS_HEADER, HeaderValue::from(info.delivered));
-        headers.insert(SEQUENCE_HEADER, HeaderValue::from(sequence));
-        headers.insert(TOPIC_HEADER, encode(&message.subject));
-        if let Some(omitted) = omitted_headers {
-            headers.insert(OMITTED_HEADERS_HEADER, HeaderValue::from(omitted));
-        }
-        let id = format!("{}dead.{}.{consumer}.{sequence}", wire::OWN_ID_PREFIX, self.from);
-        headers.insert(NATS_MESSAGE_ID, encode(&id));
+        self.publish(message, &headers, None).await.map(drop)
+    }
+
+    /// Publishes a dead letter, without the payload if it does not fit beside the headers.
+    async fn publish(&self, message: &NatsMessage, headers: &HeaderMap, id: Option<&str>) -> Result<StoredMessage> {
+        let mut headers = headers.clone();
+        id.into_iter().for_each(|id| headers.insert(NATS_MESSAGE_ID, encode(id)));
         let subject = Subject::from(format!("{}{}", self.prefix(), message.subject));
         let name = &self.stream.name;
         let letter = Outgoing::new(name, subject.clone(), headers.clone(), message.payload.clone());
@@ -104,8 +107,14 @@ impl DeadLetterStream {
                 let letter = Outgoing::new(name, subject, headers, bytes::Bytes::new());
                 publish::one(&self.stream.connection, letter).await
             }
-            kept => kept,
+            stored => stored,
         }
+    }
+
+    /// Returns whether the dead letter at `sequence` has not been removed.
+    async fn has(&self, sequence: u64) -> Result<bool> {
+        let Some(stream) = self.stream.get().await? else { return Ok(false) };
+        Ok(self.find(&stream, sequence).await?.is_some())
     }
 
     /// Returns the first `limit` dead letters after the sequence `after`.
@@ -126,15 +135,17 @@ impl DeadLetterStream {
         Ok(letters)
     }
 
-    /// Publishes a dead letter on its original topic, then removes it. Deduplicated for two minutes.
+    /// Publishes a dead letter on its original topic, then removes it. If it could not be removed, another replay within
+    /// two minutes only removes it.
     pub(super) async fn replay(&self, sequence: u64, to: &NamedStream) -> Result<()> {
         let stream = self.stream.get().await?.ok_or_else(error::no_such_letter)?;
         let letter = self.raw(&stream, sequence).await?;
         if letter.headers.get(OMITTED_HEADERS_HEADER).is_some() || incoming::check(&letter.headers).is_some() {
             return Err(error::invalid("it had too many headers to store, and cannot be replayed without them"));
         }
-        let letter = self.read(letter, to).await?;
-        let message = letter.message;
+        // A dead-letter stream that is deleted and created again begins at the first sequence again.
+        let stored = nanos(letter.time);
+        let message = self.read(letter, to).await?.message;
         let mut headers = wire::headers(&message)?;
         if let Some(reply_to) = &message.reply_to {
             wire::set_reply_to(&mut headers, reply_to)?;
@@ -143,7 +154,7 @@ impl DeadLetterStream {
         if let Some(id) = headers.get(NATS_MESSAGE_ID).cloned() {
             headers.insert(wire::GIVEN_ID_HEADER, id);
         }
-        let id = format!("{}replay.{}.{sequence}", wire::OWN_ID_PREFIX, self.stream.name);
+        let id = format!("{}replay.{}.{sequence}.{stored}", wire::OWN_ID_PREFIX, self.stream.name);
         headers.insert(NATS_MESSAGE_ID, encode(&id));
         if !to.takes(&message.topic, Duration::ZERO).await? {
             return Err(error::no_stream());
@@ -166,11 +177,15 @@ impl DeadLetterStream {
     }
 
     async fn raw(&self, stream: &Stream, sequence: u64) -> Result<StreamMessage> {
-        let found = self.stream.connection.request(stream.get_raw_message(sequence)).await.map_err(error::lost)?;
-        found.map_err(|error| match error.kind() {
-            RawMessageErrorKind::NoMessageFound => error::no_such_letter(),
-            _ => NatsError::from(error).into(),
-        })
+        self.find(stream, sequence).await?.ok_or_else(error::no_such_letter)
+    }
+
+    async fn find(&self, stream: &Stream, sequence: u64) -> Result<Option<StreamMessage>> {
+        match self.stream.connection.request(stream.get_raw_message(sequence)).await.map_err(error::lost)? {
+            Ok(message) => Ok(Some(message)),
+            Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => Ok(None),
+            Err(error) => Err(NatsError::from(error).into()),
+        }
     }
 
     /// Decodes a dead letter, with the message as it was published.
@@ -197,6 +212,36 @@ impl DeadLetterStream {
         .with_attempts(text(ATTEMPTS_HEADER).and_then(|attempts| attempts.parse().ok()).unwrap_or(0))
         .with_timestamp(SystemTime::from(letter.time)))
     }
+}
+
+/// The headers of a dead letter but its id: those of the message, its reason and its origin.
+fn letter_headers(message: &NatsMessage, info: &Info<'_>, reason: &str, omitted_headers: Option<usize>) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, values) in message.headers.iter().flat_map(HeaderMap::iter) {
+        let text: &str = name.as_ref();
+        let lasting = !text.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("nats-"));
+        for value in values.iter().filter(|_| lasting) {
+            headers.append(name.clone(), value.clone());
+        }
+    }
+    // The dead letter has its own id.
+    if let Some(id) = message.headers.as_ref().and_then(wire::given_id) {
+        headers.insert(wire::GIVEN_ID_HEADER, id.clone());
+    }
+    headers.insert(REASON_HEADER, encode(reason));
+    headers.insert(CONSUMER_HEADER, encode(info.consumer));
+    headers.insert(ATTEMPTS_HEADER, HeaderValue::from(info.delivered));
+    headers.insert(SEQUENCE_HEADER, HeaderValue::from(info.stream_sequence));
+    headers.insert(TOPIC_HEADER, encode(&message.subject));
+    if let Some(omitted) = omitted_headers {
+        headers.insert(OMITTED_HEADERS_HEADER, HeaderValue::from(omitted));
+    }
+    headers
+}
+
+/// Nanoseconds since the epoch, at which the server stored a message.
+fn nanos(stored: DateTime) -> u128 {
+    SystemTime::from(stored).duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos())
 }
 
 /// Encodes a text for a header: truncated, on one line, with unsafe characters as `%XX`.

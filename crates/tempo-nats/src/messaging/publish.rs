@@ -48,14 +48,22 @@ impl Outgoing {
     }
 }
 
-/// Publishes one message.
-pub(super) async fn one(connection: &Connection, message: Outgoing) -> Result<()> {
-    let mut results = all(connection, vec![message]).await;
-    results.pop().unwrap_or(Ok(()))
+/// The stream's ack of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct StoredMessage {
+    pub(super) sequence: u64,
+    /// The stream had a message with this id within its deduplication window, at `sequence`, and dropped this one.
+    pub(super) is_duplicate: bool,
 }
 
-/// Publishes messages in order, and returns whether each was acknowledged.
-pub(super) async fn all(connection: &Connection, messages: Vec<Outgoing>) -> Vec<Result<()>> {
+/// Publishes one message.
+pub(super) async fn one(connection: &Connection, message: Outgoing) -> Result<StoredMessage> {
+    let mut results = all(connection, vec![message]).await;
+    results.pop().unwrap_or_else(|| Err(NatsError::Other.into()))
+}
+
+/// Publishes messages in order, and returns the ack of each.
+pub(super) async fn all(connection: &Connection, messages: Vec<Outgoing>) -> Vec<Result<StoredMessage>> {
     let deadline = Instant::now() + PUBLISH_TIMEOUT;
     let mut batch = PublishBatch { connection, results: messages.iter().map(|_| Err(None)).collect(), sent: false };
     loop {
@@ -79,7 +87,7 @@ pub(super) async fn all(connection: &Connection, messages: Vec<Outgoing>) -> Vec
 struct PublishBatch<'a> {
     connection: &'a Connection,
     /// The result of each message. `Err(None)`: unknown, send again.
-    results: Vec<std::result::Result<(), Option<NatsError>>>,
+    results: Vec<std::result::Result<StoredMessage, Option<NatsError>>>,
     sent: bool,
 }
 
@@ -87,7 +95,7 @@ struct PublishBatch<'a> {
 struct AwaitedAck {
     index: usize,
     size: usize,
-    acknowledged: BoxFuture<'static, std::result::Result<(), PublishError>>,
+    acknowledged: BoxFuture<'static, std::result::Result<StoredMessage, PublishError>>,
 }
 
 impl PublishBatch<'_> {
@@ -172,7 +180,7 @@ impl PublishBatch<'_> {
         }
     }
 
-    fn record(&mut self, index: usize, result: std::result::Result<(), PublishError>) {
+    fn record(&mut self, index: usize, result: std::result::Result<StoredMessage, PublishError>) {
         let result = result.map_err(|error| {
             // The stream takes the topic, so it has no leader for now.
             let leaderless = error.kind() == PublishErrorKind::StreamNotFound;
@@ -188,6 +196,7 @@ impl PublishBatch<'_> {
     }
 }
 
-async fn acknowledged(future: PublishAckFuture) -> std::result::Result<(), PublishError> {
-    future.await.map(drop)
+async fn acknowledged(future: PublishAckFuture) -> std::result::Result<StoredMessage, PublishError> {
+    let ack = future.await?;
+    Ok(StoredMessage { sequence: ack.sequence, is_duplicate: ack.duplicate })
 }

@@ -1,14 +1,22 @@
 //! Moves: an operator changes what a subscription may not.
 
 use anyhow::{Context as _, Result, ensure};
+use tokio::time::{Instant, sleep};
 
-use super::super::{Place, Suite, collect, eventually, expect};
+use super::super::{PATIENCE, POLL, Place, Suite, collect, eventually, expect};
 use super::{missing, operator};
-use crate::{ConsumerMove, Moved, Owner, Start, Subscription};
+use crate::{ConsumerMove, ErrorKind, Moved, Owner, Start, Subscription};
 
-async fn moving(place: &Place, consumer: &str, change: ConsumerMove) -> Result<Moved> {
+/// Moves a consumer from which nothing fetches any more. A server may take a moment to notice that.
+pub(super) async fn moving(place: &Place, consumer: &str, change: ConsumerMove) -> Result<Moved> {
     let name = place.subscription(consumer, &[]).consumer;
-    Ok(operator(place)?.move_consumer(&name, &change).await?)
+    let start = Instant::now();
+    loop {
+        match operator(place)?.move_consumer(&name, &change).await {
+            Err(error) if error.kind() == ErrorKind::Unavailable && start.elapsed() < PATIENCE => sleep(POLL).await,
+            moved => return moved.context("move"),
+        }
+    }
 }
 
 /// A broker with two handled and two pending messages, all stored.

@@ -85,6 +85,34 @@ async fn a_repeated_rejection_is_one_letter() {
     assert_eq!(letters.iter().map(|letter| &*letter.reason).collect::<Vec<_>>(), ["one"]);
 }
 
+/// Its sequences begin at 1 again, which must not look like a repetition.
+#[tokio::test]
+async fn a_stream_that_is_created_again_has_new_letters() {
+    let server = Server::start();
+    let jetstream = client(&server).await;
+    let reject = async |payload: &str| {
+        let broker = open(&server, "/S").await;
+        let mut consumer = join(&broker, "c", &["a"]).await;
+        publish(&broker, message("a", payload)).await.unwrap();
+        let delivery = next(&mut consumer).await;
+        assert_eq!((text(&delivery), delivery.sequence), (payload, Some(1)));
+        delivery.receipt.reject(payload).await.unwrap();
+        let letters = broker.operator().unwrap().dead_letters(None, 10).await.unwrap();
+        (broker, letters.into_iter().map(|letter| letter.reason).collect::<Vec<_>>())
+    };
+    assert_eq!(reject("one").await.1, ["one"]);
+    jetstream.delete_stream("S").await.unwrap();
+    let (broker, letters) = reject("two").await;
+    assert_eq!(letters, ["one", "two"]);
+    broker.operator().unwrap().replay(1).await.unwrap();
+    jetstream.delete_stream("S-DEAD").await.unwrap();
+    // The second message, which is the replayed one, becomes the first dead letter of the new stream.
+    let mut consumer = join(&broker, "c", &["a"]).await;
+    next(&mut consumer).await.receipt.reject("three").await.unwrap();
+    broker.operator().unwrap().replay(1).await.unwrap();
+    assert_eq!(text(&next(&mut consumer).await), "one");
+}
+
 #[tokio::test]
 async fn a_message_as_large_as_can_be_has_room_among_the_letters() {
     let server = Server::start();

@@ -133,11 +133,27 @@ fn a_running_consumer_is_listed() {
 fn a_file_that_a_runtime_has_open_is_named() {
     let broker = Broker::file();
     let server = broker.serve(GUEST, "check.>");
-    for arguments in [&["list"][..], &["peek", "--dead-letter"], &["purge", "--dead-letter", "--all"]] {
+    let move_topics = &["move", CONSUMER, "--topics", "other.>"];
+    for arguments in [&["list"][..], &["peek", "--dead-letter"], &["purge", "--dead-letter", "--all"], move_topics] {
         tool(&broker, arguments).failed_in_one_line(69, &["messages.redb is open in another process"]);
     }
     stop(server);
     assert_eq!(kept(&broker), (0, 0));
+    assert!(tool(&broker, move_topics).succeeded().contains("now test_messaging: topics other.>"));
+}
+
+#[test]
+fn a_consumer_from_which_a_runtime_fetches_is_not_moved() {
+    let broker = Broker::jetstream();
+    let server = broker.serve(GUEST, "check.>");
+    let moved = |change: &[&str]| tool(&broker, &[&["move", CONSUMER], change].concat());
+    eventually("the runtime fetches", || (moved(&[]).code == Some(69)).then_some(()));
+    let move_topics = &["--topics", "other.>"];
+    for change in [move_topics, &["--start", "all"], &["--to", "other"]] {
+        moved(change).failed_in_one_line(69, &["/EVENTS: a program fetches from the consumer; stop it first"]);
+    }
+    stop(server);
+    eventually("the runtime has ended", || (moved(move_topics).code == Some(0)).then_some(()));
 }
 
 #[test]

@@ -34,7 +34,8 @@ pub trait Operator: Send + Sync {
     ///
     /// # Errors
     ///
-    /// `InvalidArgument` if there is no such consumer, or if another consumer has the new name.
+    /// `InvalidArgument` if there is no such consumer, or if another consumer has the new name, `Unavailable` if a program fetches
+    /// from it.
     async fn move_consumer(&self, consumer: &str, change: &ConsumerMove) -> Result<Moved>;
 
     /// Removes a consumer. Its pending messages stay for consumers that are created later, unless another consumer has handled them.

@@ -140,6 +140,7 @@ fn checks() -> Vec<Check<Suite, Capabilities>> {
         check!(moves::moves_of_the_position, |can| can.dead_letters),
         check!(moves::moves_to_another_name, |can| can.dead_letters),
         check!(moves::moves_to_another_owner, |can| can.dead_letters),
+        check!(moves::moves_are_refused_while_a_program_fetches, |can| can.dead_letters),
         check!(moves::consumers_are_removed, |can| can.dead_letters),
     ]
 }

@@ -235,7 +235,9 @@ async fn subscribe(
     let joined = subject.broker().subscribe(&subscription).await;
     let adopted = topic::is_superset(&subscription.topics, &subject.subscriptions[consumer].topics);
     prop_assert_eq!(joined.is_ok(), adopted, "{:?}", subscription.topics);
-    subject.consumers[consumer] = match joined {
+    // The members before this one.
+    drop(subject.consumers.remove(consumer));
+    let joined = match joined {
         Ok(joined) => joined,
         Err(_) => {
             let change = ConsumerMove { topics: Some(subscription.topics.clone()), ..ConsumerMove::default() };
@@ -245,6 +247,7 @@ async fn subscribe(
             subject.broker().subscribe(&subscription).await.unwrap()
         }
     };
+    subject.consumers.insert(consumer, joined);
     model.subscribe(consumer, &subscription);
     subject.subscriptions[consumer] = subscription;
     Ok(())

@@ -159,7 +159,7 @@ fn capabilities_choose_the_trials() {
         trials.iter().map(|trial| trial.name().to_owned()).collect::<Vec<_>>()
     };
     let (all, none) = (names(Capabilities::ALL), names(Capabilities::NONE));
-    assert_eq!((all.len(), none.len()), (35, 12));
+    assert_eq!((all.len(), none.len()), (36, 12));
     assert!(all.contains(&"mine::dead_letters_are_replayed".to_owned()));
     assert!(none.contains(&"mine::there_is_no_operator".to_owned()));
 }

@@ -13,6 +13,7 @@ use crate::error::NatsError;
 pub(super) async fn move_consumer(named: &NamedStream, consumer: &str, change: &ConsumerMove) -> Result<Moved> {
     let stream = named.get().await?.ok_or_else(missing)?;
     let old = info(named, &stream, consumer).await?.ok_or_else(missing)?;
+    check_unused(&old)?;
     let before = durable::read(&old.config);
     let topics = change.topics.clone().unwrap_or_else(|| before.topics.clone());
     let start = match change.start {
@@ -40,13 +41,21 @@ pub(super) async fn move_consumer(named: &NamedStream, consumer: &str, change: &
     Ok(Moved::new(before.topics, durable::info(&now)).with_skipped(skipped))
 }
 
+/// Refuses to change a consumer from which a program fetches: the program would handle messages of topics that it did not
+/// subscribe to, share the messages with the next owner, or recreate the consumer. One whose handlers are all busy is not
+/// seen.
+fn check_unused(consumer: &consumer::Info) -> Result<()> {
+    if consumer.num_waiting > 0 {
+        return Err(Error::new(ErrorKind::Unavailable, "a program fetches from the consumer; stop it first"));
+    }
+    Ok(())
+}
+
 /// Removes the consumer. Returns its last state.
 pub(super) async fn remove_consumer(named: &NamedStream, consumer: &str) -> Result<ConsumerInfo> {
     let stream = named.get().await?.ok_or_else(missing)?;
     let old = info(named, &stream, consumer).await?.ok_or_else(missing)?;
-    if old.num_waiting > 0 {
-        return Err(Error::new(ErrorKind::Unavailable, "a program fetches from the consumer; stop it first"));
-    }
+    check_unused(&old)?;
     delete(named, &stream, &old.name).await?;
     Ok(durable::info(&old))
 }
@@ -76,10 +85,6 @@ async fn replace(
     start: Option<Start>,
     name: Option<&str>,
 ) -> Result<consumer::Info> {
-    if old.num_waiting > 0 {
-        let problem = "programs fetch from the consumer and would recreate it unchanged; stop them first";
-        return Err(Error::new(ErrorKind::Unavailable, problem));
-    }
     let position = old.ack_floor.stream_sequence.saturating_add(1);
     config.deliver_policy = match start {
         Some(Start::New) => DeliverPolicy::New,

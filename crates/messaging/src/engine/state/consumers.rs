@@ -111,7 +111,7 @@ impl State {
         unwanted.into_iter().for_each(|sequence| self.remove(sequence, journal));
     }
 
-    /// Changes the topics, the position or the name of a consumer.
+    /// Changes the topics, the position or the name of a consumer, unless it has members.
     pub(in crate::engine) fn move_consumer(
         &mut self,
         name: &str,
@@ -120,6 +120,7 @@ impl State {
     ) -> Result<Moved> {
         let id = self.find(name).ok_or_else(missing)?;
         let group = self.groups.get(&id).ok_or_else(missing)?;
+        check_unused(group)?;
         let ConsumerMove { topics, start, name: other_name } = change;
         if other_name.as_ref().is_some_and(|other| self.find(other).is_some_and(|other| other != id)) {
             return Err(Error::new(ErrorKind::InvalidArgument, "a consumer has the new name already"));
@@ -145,9 +146,7 @@ impl State {
     pub(in crate::engine) fn remove_consumer(&mut self, name: &str, journal: &mut Vec<Change>) -> Result<ConsumerInfo> {
         let id = self.find(name).ok_or_else(missing)?;
         let group = self.groups.get_mut(&id).ok_or_else(missing)?;
-        if Arc::strong_count(&group.wake) > 1 {
-            return Err(Error::new(ErrorKind::Unavailable, "a program fetches from the consumer; stop it first"));
-        }
+        check_unused(group)?;
         let info = group.info();
         group.record.topics = Vec::new();
         self.rematch(id, journal);
@@ -197,6 +196,14 @@ impl State {
 
 fn count(sequences: impl Iterator<Item = u64>) -> u64 {
     u64::try_from(sequences.count()).unwrap_or(u64::MAX)
+}
+
+/// Refuses to change a consumer that has members.
+fn check_unused(group: &Group) -> Result<()> {
+    if Arc::strong_count(&group.wake) > 1 {
+        return Err(Error::new(ErrorKind::Unavailable, "a program fetches from the consumer; stop it first"));
+    }
+    Ok(())
 }
 
 fn missing() -> Error {

@@ -1,9 +1,9 @@
 //! Moves: an operator changes what a subscription may not.
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use tokio::time::{Instant, sleep};
 
-use super::super::{PATIENCE, POLL, Place, Suite, collect, eventually, expect};
+use super::super::{PATIENCE, POLL, Place, Suite, collect, eventually, expect, expect_silence};
 use super::{missing, operator};
 use crate::{ConsumerMove, ErrorKind, Moved, Owner, Start, Subscription};
 
@@ -91,6 +91,38 @@ pub(in super::super) async fn moves_to_another_owner(suite: &Suite) -> Result<()
     moving(&place, "moving", ConsumerMove::default()).await?;
     let mut consumer = place.broker.subscribe(&subscription("moving")).await.context("after the move")?;
     expect(&mut *consumer, &["3", "4"]).await
+}
+
+/// A program that fetches would continue with topics that its component does not handle, or recreate the consumer.
+pub(in super::super) async fn moves_are_refused_while_a_program_fetches(suite: &Suite) -> Result<()> {
+    let place = prepared(suite).await?;
+    let name = place.subscription("moving", &[]).consumer;
+    let is_refused = async |change: ConsumerMove| {
+        let moved = operator(&place)?.move_consumer(&name, &change).await;
+        Ok(moved.is_err_and(|error| error.kind() == ErrorKind::Unavailable))
+    };
+    let mut consumer = place.join("moving", &["a"]).await?;
+    expect(&mut *consumer, &["3", "4"]).await?;
+    let refusals = async {
+        // A server may take a moment to notice that a program fetches.
+        eventually(async || is_refused(ConsumerMove::default()).await).await?;
+        for change in [
+            ConsumerMove::default().with_topics(vec![place.topic("b")]),
+            ConsumerMove::default().with_start(Start::All),
+            ConsumerMove::default().with_name(place.subscription("renamed", &[]).consumer),
+        ] {
+            ensure!(is_refused(change.clone()).await?, "{change:?} is not refused");
+        }
+        Ok(())
+    };
+    tokio::select! {
+        found = consumer.fetch(1) => bail!("{} messages came", found?.len()),
+        refused = refusals => refused?,
+    }
+    drop(consumer);
+    let moved = moving(&place, "moving", ConsumerMove::default()).await?;
+    ensure!(moved.before == [place.topic("a")] && moved.now.topics == moved.before, "{moved:?}");
+    expect_silence(&mut *place.join("moving", &["a"]).await?).await
 }
 
 /// Messages stay for a consumer that is created later. A new one of the same name begins anew.

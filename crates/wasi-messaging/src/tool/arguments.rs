@@ -34,7 +34,7 @@ fn peek() -> Command {
         .arg(option("after", "SEQUENCE").value_parser(value_parser!(u64)).help("Begin after this one"))
         .arg(
             option("limit", "N")
-                .value_parser(value_parser!(usize))
+                .value_parser(limit)
                 .default_value("10")
                 .default_value_if("all", ArgPredicate::IsPresent, None)
                 .help("Maximum number to show"),
@@ -90,6 +90,11 @@ fn switch(name: &'static str) -> Arg {
 
 fn option(name: &'static str, value: &'static str) -> Arg {
     Arg::new(name).long(name).value_name(value).allow_hyphen_values(true)
+}
+
+fn limit(text: &str) -> Result<usize, String> {
+    let problem = || "expected a whole number, at least 1".to_owned();
+    text.parse().ok().filter(|limit| *limit > 0).ok_or_else(problem)
 }
 
 fn start(text: &str) -> Result<Start, String> {

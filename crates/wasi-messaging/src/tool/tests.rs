@@ -226,6 +226,7 @@ async fn what_is_missing_or_too_much_is_said() {
         (letters(&["peek", "--limit", "1", "1"]), "error: the argument '--limit <N>' cannot be used with '[SEQUENCE]'"),
         (letters(&["peek", "--limit", "1", "--all"]), "error: the argument '--limit <N>' cannot be used with '--all'"),
         (letters(&["peek", "--limit", "many"]), "error: invalid value 'many' for '--limit <N>'"),
+        (letters(&["peek", "--limit", "0"]), "error: invalid value '0' for '--limit <N>': expected a whole number"),
         (letters(&["peek", "first"]), "error: invalid value 'first' for '[SEQUENCE]'"),
         (letters(&["purge", "--after", "1", "--all"]), "error: unexpected argument '--after' found"),
         ([&["--json"], &letters(&["purge", "--all"])[..]].concat(), "--json is not an argument of purge; see --help"),

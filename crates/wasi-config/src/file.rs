@@ -1,6 +1,5 @@
 //! Configuration files: TOML or JSON, nested tables joined with dots. Errors name the file and the line, never a value.
 
-use std::fmt;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
@@ -59,8 +58,8 @@ fn read_text(path: &Path, max_bytes: usize) -> Result<String, Error> {
         return Err(bad(path, &format!("larger than {max_bytes} bytes (--max-hostcall-bytes)")));
     }
     String::from_utf8(bytes).map_err(|error| {
-        let valid = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
-        bad_at(path, line_after(valid), "not UTF-8 text")
+        let text = String::from_utf8_lossy(error.as_bytes());
+        bad_at(path, TextPosition::of(&text, error.utf8_error().valid_up_to()), "not UTF-8 text")
     })
 }
 
@@ -73,7 +72,19 @@ fn parse_toml(path: &Path, text: &str) -> Result<Value, Error> {
 }
 
 fn parse_json(path: &Path, text: &str) -> Result<Value, Error> {
-    serde_json::from_str(text).map_err(|error| bad_at(path, error.line(), "not valid JSON"))
+    serde_json::from_str(text).map_err(|error| {
+        let message = error.to_string();
+        // The position is said before it, with a column in characters rather than bytes.
+        let reason = message.split(" at line ").next().unwrap_or_default();
+        bad_at(path, json_position(text, &error), &format!("not valid JSON: {reason}"))
+    })
+}
+
+/// The position of a syntax error, whose column counts bytes: that of the first wrong byte, or 0 before the first one of a line.
+fn json_position(text: &str, error: &serde_json::Error) -> TextPosition {
+    let lines = text.split_inclusive('\n').take(error.line().saturating_sub(1));
+    let start: usize = lines.map(str::len).sum();
+    TextPosition::of(text, start.saturating_add(error.column().saturating_sub(1)))
 }
 
 fn from_toml(value: toml::Value) -> Value {
@@ -105,16 +116,12 @@ fn flatten(key: String, value: Value, pairs: &mut Vec<(String, String)>) {
     }
 }
 
-fn line_after(bytes: &[u8]) -> usize {
-    bytes.iter().filter(|byte| **byte == b'\n').count().saturating_add(1)
-}
-
 fn bad(path: &Path, problem: &str) -> Error {
     Error::new(ErrorKind::BadConfiguration, format!("configuration file {}: {problem}", path.display()))
 }
 
-fn bad_at(path: &Path, place: impl fmt::Display, problem: &str) -> Error {
-    Error::new(ErrorKind::BadConfiguration, format!("configuration file {}:{place}: {problem}", path.display()))
+fn bad_at(path: &Path, position: TextPosition, problem: &str) -> Error {
+    Error::new(ErrorKind::BadConfiguration, format!("configuration file {}:{position}: {problem}", path.display()))
 }
 
 #[cfg(test)]
@@ -154,12 +161,18 @@ mod tests {
     }
 
     #[test]
-    fn syntax_errors_name_the_line_and_no_value() {
+    fn syntax_errors_name_the_position_and_no_value() {
         for (name, content, problem) in [
             ("a.toml", "a = 1\nb = s3cret\n".as_bytes(), "a.toml:2:5: not valid TOML: string values must be quoted"),
             ("a.toml", b"a = 1\na = 's3cret'\n", "a.toml:2:1: not valid TOML: duplicate key"),
-            ("a.json", b"{\n\"a\": s3cret\n}", "a.json:2: not valid JSON"),
-            ("a.json", b"{\n\"a\": \"s3cret\xff\"}", "a.json:2: not UTF-8 text"),
+            ("a.json", b"{\n\"a\": s3cret\n}", "a.json:2:6: not valid JSON: expected value"),
+            ("a.json", "{\n\"ä\": s3cret\n}".as_bytes(), "a.json:2:6: not valid JSON: expected value"),
+            ("a.json", b"{\"a\": 1,\n}", "a.json:2:1: not valid JSON: trailing comma"),
+            ("a.json", b"{\"a\": \"s3cret\"\n", "a.json:2:1: not valid JSON: EOF while parsing an object"),
+            ("a.json", b"{\"a\": \"s3cret", "a.json:1:13: not valid JSON: EOF while parsing a string"),
+            ("a.json", b"", "a.json:1:1: not valid JSON: EOF while parsing a value"),
+            ("a.json", b"{\n\"a\": \"s3cret\xff\"}", "a.json:2:13: not UTF-8 text"),
+            ("a.toml", b"a = 1\nb = 's3cret\xff'\n", "a.toml:2:12: not UTF-8 text"),
         ] {
             let error = parse(name, content, 1000).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::BadConfiguration);

@@ -23,6 +23,7 @@ mod blobstore_s3;
 mod cli_errors;
 mod cli_errors_new;
 mod cli_help;
+mod closed_output;
 mod command;
 mod dashboard;
 mod dashboard_intake;

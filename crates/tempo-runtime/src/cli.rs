@@ -12,6 +12,7 @@ use crate::loaded_settings::{App, LoadedSettings, Sources};
 use crate::log;
 use crate::registry::ToolEntry;
 use crate::settings_file::SETTINGS;
+use crate::stdout;
 
 /// The argument of a tool that selects a component of an app.
 const ONE_COMPONENT: &str = "one-component";
@@ -114,7 +115,7 @@ pub(crate) fn parse<'a>(
     let matches = match command.try_get_matches() {
         Ok(matches) => matches,
         Err(error) if !error.use_stderr() => {
-            error.print()?;
+            stdout::written(error.print())?;
             return Ok(None);
         }
         Err(error) => return Err(usage(&error).into()),

@@ -1,6 +1,5 @@
 //! `inspect`: reports on a component or an app, as text, JSON or a flowchart.
 
-use std::io::Write as _;
 use std::path::Path;
 
 use serde::Serialize;
@@ -15,6 +14,7 @@ use crate::inspect_graph::{Drawn, draw};
 use crate::link;
 use crate::load::{LoadOptions, Previous, Purpose, load};
 use crate::loaded_settings::{App, LoadedSettings};
+use crate::stdout;
 
 /// Writes the report of `program` to standard output.
 ///
@@ -32,8 +32,7 @@ pub(crate) fn run(
         Program::Component(path) => (component(parts, path, format, settings)?, Ok(())),
         Program::App(declared) => app(parts, declared, format, loaded)?,
     };
-    // A reader such as `head` closes the pipe early; that is not an error.
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    stdout::print(&text)?;
     Ok(checked?)
 }
 

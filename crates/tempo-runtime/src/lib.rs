@@ -76,6 +76,7 @@ mod separator;
 mod settings_file;
 mod signals;
 mod sockets;
+mod stdout;
 mod tls;
 mod tool;
 mod watch;

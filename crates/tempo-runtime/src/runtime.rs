@@ -21,7 +21,7 @@ use crate::signals::Signals;
 use crate::watch::WATCH;
 use crate::{
     compose, dev, env_file, grants, host_key, inspect_command, link, log, log_output, output, reporting, schema,
-    settings_file, tool,
+    settings_file, stdout, tool,
 };
 
 /// Exit code of errors without an [`Error`]: EX_SOFTWARE of `sysexits.h`.
@@ -132,8 +132,7 @@ impl Runtime {
             Action::Schema => {
                 let schema = schema::schema(self.name, &groups, &self.tools);
                 let text = serde_json::to_string_pretty(&schema)? + "\n";
-                // A reader such as `head` closes the pipe early; that is not an error.
-                let _ = std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes());
+                stdout::print(&text)?;
                 Ok(0)
             }
             Action::Tool { tool, matches, app } => {

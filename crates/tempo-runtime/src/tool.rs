@@ -2,10 +2,9 @@
 
 use std::io::{self, ErrorKind as IoErrorKind, Write};
 
-use clap::ArgMatches;
-use tempo_settings::{Error, ErrorKind};
-
 use crate::registry::{ToolEntry, ToolSettings};
+use crate::stdout;
+use clap::ArgMatches;
 
 /// Runs `tool` on the calling thread.
 ///
@@ -17,11 +16,10 @@ pub(crate) fn run(tool: &ToolEntry, matches: &ArgMatches, settings: ToolSettings
     let mut output = ToolOutput { inner: io::stdout(), failed: None };
     let done = runtime.block_on((tool.run)(matches, settings, &mut output));
     match output.failed {
-        // A reader such as `head` closes the pipe early; that is not an error.
-        Some(IoErrorKind::BrokenPipe) => Ok(0),
-        Some(kind) => Err(Error::new(ErrorKind::CannotWrite, format!("cannot write the output: {kind}")).into()),
-        None => done.map(|()| 0),
+        Some(kind) => stdout::written(Err(kind.into()))?,
+        None => done?,
     }
+    Ok(0)
 }
 
 /// Standard output that records its failure, to distinguish it from a failure of the tool.

@@ -138,6 +138,14 @@ impl Run {
         process
     }
 
+    /// Runs the program to its end, with this standard output.
+    pub(crate) fn finish_into(mut self, stdout: impl Into<Stdio>) -> Finished {
+        let mut child = self.command.stdout(stdout).stderr(Stdio::piped()).spawn().unwrap();
+        let log = Log::of(child.stderr.take().unwrap());
+        let code = exit_code(&mut child, &log);
+        Finished { code, stdout: String::new(), stderr: log.to_the_end() }
+    }
+
     /// Runs the program to its end.
     pub(crate) fn finish(mut self) -> Finished {
         let mut child = self.command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

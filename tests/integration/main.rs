@@ -53,6 +53,7 @@ mod inspect;
 mod inspect_mermaid;
 mod interop;
 mod isolation;
+mod json_log;
 mod keyvalue;
 mod keyvalue_crash;
 mod keyvalue_errors;

@@ -281,7 +281,9 @@ fn listening(program: &mut Program) -> (BufReader<ChildStderr>, SocketAddr) {
     let mut stderr = BufReader::with_capacity(64, program.0.stderr.take().unwrap());
     let mut first = String::new();
     stderr.read_line(&mut first).unwrap();
-    let address = first.trim_end().strip_prefix("listening on http://").unwrap_or_else(|| panic!("{first}"));
+    // The line is text or a JSON object.
+    let address = first.split("listening on http://").nth(1).and_then(|rest| rest.split(['"', '\n']).next());
+    let address = address.unwrap_or_else(|| panic!("{first}"));
     (stderr, address.parse().unwrap())
 }
 

@@ -17,7 +17,8 @@ mod target;
 use std::sync::mpsc::SyncSender;
 
 use anyhow::Context as _;
-use tempo_settings::{Error, ErrorKind, Flag, Settings, Value, ValueSource, one_line};
+use tempo_settings::{Error, ErrorKind, Flag, Settings, Value, ValueSource};
+use tracing::Level;
 
 pub(crate) use self::output::has_colors;
 use self::plan::Plan;
@@ -26,7 +27,7 @@ use self::session::{Event, Session};
 use crate::boot::{Ended, ReadProgram};
 use crate::cli::Program;
 use crate::loaded_settings::LoadedSettings;
-use crate::log_output;
+use crate::log_line;
 use crate::reloads::Reloads;
 use crate::reporting;
 
@@ -72,11 +73,11 @@ pub(crate) fn run(
             match read().and_then(|(program, loaded)| serve(program, loaded, reloads)) {
                 Ok(Ended::Stopped(code)) => return Ok(code),
                 Ok(Ended::Command(code)) => {
-                    log_output::write_line(&format!("the command exited with {code}; waiting for a change"));
+                    log_line::write(Level::INFO, &format!("the command exited with {code}; waiting for a change"));
                 }
                 Err(error) if is_fixable(&error) => {
-                    log_output::write_line(&format!("error: {}", one_line(error.as_ref())));
-                    log_output::write_line("waiting for a change");
+                    log_line::write_error(&error);
+                    log_line::write(Level::INFO, "waiting for a change");
                 }
                 Err(error) => return Err(error),
             }

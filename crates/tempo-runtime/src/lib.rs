@@ -45,6 +45,7 @@ mod load;
 mod loaded_settings;
 mod log;
 mod log_format;
+mod log_line;
 mod log_output;
 mod macros;
 mod manifest;

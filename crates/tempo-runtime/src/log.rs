@@ -5,12 +5,14 @@ use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use tempo_settings::{Flag, FlagValue, Settings};
+use tracing::Level;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _, fmt};
 
 use crate::dev;
 use crate::log_format::{Human, Json};
+use crate::log_line::{self, LineFormat};
 use crate::log_output;
 use crate::reporting::log_layer;
 
@@ -59,11 +61,13 @@ pub(crate) fn start(settings: &Settings) -> anyhow::Result<()> {
     };
     let lines_filter = filter()?;
     let terminal = std::io::stderr().is_terminal();
-    let json = match settings.require(&LOG_FORMAT)? {
-        Format::Json => true,
-        Format::Human => false,
-        Format::Auto => !terminal,
+    let format = match settings.require(&LOG_FORMAT)? {
+        Format::Json => LineFormat::Json,
+        Format::Auto if !terminal => LineFormat::JsonExceptErrors,
+        Format::Human | Format::Auto => LineFormat::Text,
     };
+    log_line::set_format(format);
+    let json = format != LineFormat::Text;
     let lines = fmt::layer().with_ansi(dev::has_colors() && !json).with_writer(log_output::standard());
     let lines = if json { lines.event_format(Json).boxed() } else { lines.event_format(Human::default()).boxed() };
     std::panic::set_hook(Box::new(report_panic));
@@ -79,10 +83,11 @@ fn report_panic(panic: &std::panic::PanicHookInfo<'_>) {
     let backtrace = std::backtrace::Backtrace::capture();
     let name = thread.name().unwrap_or("unnamed");
     let text = format!("thread '{name}' {panic}");
-    log_output::write_line(&match backtrace.status() {
+    let text = match backtrace.status() {
         BacktraceStatus::Captured => format!("{text}\n{backtrace}"),
         _ => text,
-    });
+    };
+    log_line::write(Level::ERROR, &text);
     // The process exits with its main thread, which does not flush after a panic.
     if name == "main" {
         log_output::flush(Duration::from_secs(1));

@@ -6,7 +6,7 @@ use opentelemetry::trace::SpanContext;
 use serde_json::{Map, Value};
 use tempo_telemetry::current;
 use tracing::field::{Field, Visit};
-use tracing::{Event, Subscriber};
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::fmt::format::{DefaultFields, Format, Writer};
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
@@ -48,18 +48,32 @@ where
         let mut line = Fields(Map::new());
         event.record(&mut line);
         let mut line = line.0;
-        let mut time = String::new();
-        SystemTime.format_time(&mut Writer::new(&mut time))?;
         // Inserted last, so that no field of an event can replace them.
-        line.insert("timestamp".to_owned(), time.into());
-        line.insert("level".to_owned(), event.metadata().level().as_str().into());
-        line.insert("target".to_owned(), event.metadata().target().into());
+        insert_origin(&mut line, *event.metadata().level(), event.metadata().target());
         if let Some(span) = span() {
             line.insert("trace_id".to_owned(), span.trace_id().to_string().into());
             line.insert("span_id".to_owned(), span.span_id().to_string().into());
         }
         writeln!(writer, "{}", Value::Object(line))
     }
+}
+
+/// Returns the JSON object of a line of the runtime that is no event.
+pub(crate) fn json_line(level: Level, message: &str) -> String {
+    let mut line = Map::new();
+    line.insert("message".to_owned(), message.into());
+    insert_origin(&mut line, level, module_path!().split("::").next().unwrap_or_default());
+    Value::Object(line).to_string()
+}
+
+/// Inserts the time, the level and the target of a line.
+fn insert_origin(line: &mut Map<String, Value>, level: Level, target: &str) {
+    let mut time = String::new();
+    // Writing to a string cannot fail.
+    let _ = SystemTime.format_time(&mut Writer::new(&mut time));
+    line.insert("timestamp".to_owned(), time.into());
+    line.insert("level".to_owned(), level.as_str().into());
+    line.insert("target".to_owned(), target.into());
 }
 
 /// The fields of an event, by name.
@@ -161,6 +175,16 @@ mod tests {
         assert_eq!((&line["component"], &line["n"]), (&"app".into(), &3.into()));
         assert_eq!(line["trace_id"], "0000000000000000000000000000000a");
         assert_eq!(line["span_id"], "000000000000000b");
+        assert!(line["timestamp"].as_str().unwrap().ends_with('Z'));
+    }
+
+    #[test]
+    fn a_line_that_is_no_event_has_the_same_form() {
+        let line: Value = serde_json::from_str(&json_line(Level::INFO, "two\nlines \"x\"")).unwrap();
+        let names: Vec<_> = line.as_object().unwrap().keys().collect();
+        assert_eq!(names, ["level", "message", "target", "timestamp"]);
+        assert_eq!((&line["message"], &line["level"]), (&"two\nlines \"x\"".into(), &"INFO".into()));
+        assert_eq!(line["target"], "tempo_runtime");
         assert!(line["timestamp"].as_str().unwrap().ends_with('Z'));
     }
 

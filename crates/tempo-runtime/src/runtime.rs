@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use tempo_core::{Backend, Limits, Service, Trigger};
-use tempo_settings::{Error, Flag, one_line};
+use tempo_settings::{Error, Flag};
 
 use crate::allocation::ALLOCATION;
 use crate::boot::{self, Ended, Parts, ReadProgram};
@@ -20,8 +20,8 @@ use crate::reloads::Reloads;
 use crate::signals::Signals;
 use crate::watch::WATCH;
 use crate::{
-    compose, dev, env_file, grants, host_key, inspect_command, link, log, log_output, output, reporting, schema,
-    settings_file, stdout, tool,
+    compose, dev, env_file, grants, host_key, inspect_command, link, log, log_line, log_output, output, reporting,
+    schema, settings_file, stdout, tool,
 };
 
 /// Exit code of errors without an [`Error`]: EX_SOFTWARE of `sysexits.h`.
@@ -85,7 +85,7 @@ impl Runtime {
         let runtime: &'static Self = Box::leak(Box::new(self));
         let signals = Signals::listen().context("cannot listen for signals");
         let code = signals.and_then(|signals| runtime.execute(signals)).unwrap_or_else(|error| {
-            log_output::write_line(&format!("error: {}", one_line(error.as_ref())));
+            log_line::write_error(&error);
             error.downcast_ref::<Error>().map_or(EX_SOFTWARE, |error| error.kind().exit_code())
         });
         log_output::flush(LOG_FLUSH_TIMEOUT);

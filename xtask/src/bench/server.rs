@@ -116,7 +116,8 @@ impl Drop for Server {
 }
 
 fn address(line: &str) -> Option<SocketAddr> {
-    line.split_once("http://")?.1.trim_end().trim_end_matches('/').parse().ok()
+    // The line is text or a JSON object.
+    line.split_once("http://")?.1.split(['/', '"']).next()?.trim_end().parse().ok()
 }
 
 /// Returns utime + stime. The name, the second field, may contain spaces and parentheses.
@@ -151,6 +152,7 @@ mod tests {
         let expected = Some(SocketAddr::from(([127, 0, 0, 1], 4000)));
         assert_eq!(address("listening on http://127.0.0.1:4000"), expected);
         assert_eq!(address("Serving HTTP on http://127.0.0.1:4000/"), expected);
+        assert_eq!(address("{\"message\":\"listening on http://127.0.0.1:4000\"}"), expected);
         assert_eq!(address("see http://example.com"), None);
     }
 }

@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 use tempo_settings::{Error, ErrorKind, one_line};
 use tempo_telemetry::RuntimePhase;
 use tokio::task::JoinSet;
+use tracing::Level;
 
 use super::connect::ConnectedComponent;
 use super::reload::{Process, Version};
 use super::triggers::Triggers;
 use super::{Exit, describe, granted_line};
 use crate::links::Callee;
-use crate::log_output;
+use crate::log_line;
 use crate::reload_metrics::count_reload;
 use crate::reloads::{ReloadRequest, Reloaded, Reloads};
 use crate::reporting::Reporting;
@@ -62,12 +63,12 @@ impl<'a> Serving<'a> {
         signals.serve();
         process.health.enter(RuntimePhase::Ready);
         for trigger in triggers.running() {
-            log_output::write_line(&trigger.announcement());
+            log_line::write(Level::INFO, &trigger.announcement());
         }
         // After those of the triggers, because the first line is the address.
         let backends = version.components.iter().flat_map(|component| component.backends.iter());
         let lines = backends.filter_map(|backend| backend.announcement.as_ref()).chain(reporting.announcements());
-        lines.for_each(|line| log_output::write_line(line));
+        lines.for_each(|line| log_line::write(Level::INFO, line));
         log_grants(&process, &version, &version.components);
         version.settings.notices.log();
         triggers.running().for_each(|trigger| trigger.log_start());

@@ -4,7 +4,9 @@ use std::fmt;
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
-use crate::log_output;
+use tracing::Level;
+
+use crate::log_line;
 
 /// Returns whether standard error shows colors: it is a terminal, and `NO_COLOR` is not set.
 pub(crate) fn has_colors() -> bool {
@@ -25,7 +27,7 @@ const BOLD_RED: &str = "1;31";
 
 impl Printer {
     pub(super) fn new() -> Self {
-        Self { color: has_colors() }
+        Self { color: has_colors() && !log_line::is_json() }
     }
 
     /// Returns whether lines may have colors.
@@ -35,17 +37,17 @@ impl Printer {
 
     /// Writes a line of the output of the build of `component`.
     pub(super) fn build(self, component: &str, line: &str) {
-        log_output::write_line(&format!("{} {line}", self.colored(CYAN, &format!("{component} |"))));
+        log_line::write(Level::INFO, &format!("{} {line}", self.colored(CYAN, &format!("{component} |"))));
     }
 
     /// Writes what became of a build or a reload.
     pub(super) fn success(self, text: &str) {
-        log_output::write_line(&self.colored(BOLD_GREEN, text));
+        log_line::write(Level::INFO, &self.colored(BOLD_GREEN, text));
     }
 
     /// Writes why a build or a reload had no effect.
     pub(super) fn failure(self, text: &str) {
-        log_output::write_line(&self.colored(BOLD_RED, text));
+        log_line::write(Level::ERROR, &self.colored(BOLD_RED, text));
     }
 
     fn colored(self, color: &str, text: &str) -> String {

@@ -18,7 +18,7 @@ use tokio::sync::{OnceCell, watch};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::address::Address;
-use crate::options::{self, Options};
+use crate::options::{self, FileState, Options};
 
 /// Timeout of a request, without the wait for a reconnect.
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -30,8 +30,9 @@ const RECONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 const CONNECT_RETRY_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Stores with equal keys share a connection.
-type ConnectionKey = (String, Options);
+/// Stores with equal keys share a connection. A store that is opened after a file of the options has changed, as by a reload, gets
+/// another one.
+type ConnectionKey = (String, Options, Vec<FileState>);
 
 /// A connection that is open or being opened; only its users wait for it.
 type ConnectionSlot = OnceCell<Inner>;
@@ -77,7 +78,7 @@ impl Connection {
     pub(crate) async fn open(address: &Address, context: BackendContext<'_>) -> tempo_settings::Result<Self> {
         let options = Options::read(context.settings, address)?;
         let limit = options::connect_timeout(context.settings)?;
-        let slot = slot((address.server(), options.clone()));
+        let slot = slot((address.server(), options.clone(), options.file_states().await));
         let inner = slot.get_or_try_init(|| open(address, &options, limit)).await?.clone();
         let user = Arc::new(ConnectionUser(slot));
         if let Some(health) = context.health {

@@ -11,10 +11,12 @@ use crate::address::{Address, User};
 
 const CREDS: Flag = Flag::new("nats-creds", "FILE", "Log in to NATS with the JWT and the key in this credentials file")
     .form(ValueForm::Path)
-    .of::<PathBuf>();
+    .of::<PathBuf>()
+    .read_once();
 const NKEY: Flag = Flag::new("nats-nkey", "FILE", "Log in to NATS with the NKey seed in this file")
     .form(ValueForm::Path)
-    .of::<PathBuf>();
+    .of::<PathBuf>()
+    .read_once();
 const TOKEN: Flag = Flag::new("nats-token", "TOKEN", "Log in to NATS with this token");
 const USER: Flag = Flag::new("nats-user", "NAME", "Log in to NATS as this user, with --nats-password");
 const PASSWORD: Flag = Flag::new("nats-password", "PASSWORD", "The password of --nats-user");
@@ -57,6 +59,14 @@ impl Login {
             Some((flag, _)) => {
                 Err(settings.invalid(&flag, "give one of --nats-creds, --nats-nkey, --nats-token and --nats-user"))
             }
+        }
+    }
+
+    /// Returns the file with the credentials, if they are in one.
+    pub(crate) fn file(&self) -> Option<&PathBuf> {
+        match self {
+            Self::Credentials(path) | Self::Nkey(path) => Some(path),
+            Self::Anonymous | Self::User(_) => None,
         }
     }
 

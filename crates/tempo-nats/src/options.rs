@@ -1,7 +1,7 @@
 //! The flags of a connection other than its credentials: TLS and timeouts.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_nats::ConnectOptions;
 use tempo_settings::{Error, ErrorKind, Flag, PemContent, Settings, ValueForm};
@@ -11,12 +11,16 @@ use crate::login::{self, Login};
 
 const CA: Flag = Flag::new("nats-ca", "FILE", "Certificates (PEM) to trust for NATS over TLS, instead of the system's")
     .form(ValueForm::Path)
-    .of::<PathBuf>();
+    .of::<PathBuf>()
+    .read_once();
 const CERT: Flag = Flag::new("nats-cert", "FILE", "The certificate (PEM) to show to a NATS server, with --nats-key")
     .form(ValueForm::Path)
-    .of::<PathBuf>();
-const KEY: Flag =
-    Flag::new("nats-key", "FILE", "The private key (PEM) of --nats-cert").form(ValueForm::Path).of::<PathBuf>();
+    .of::<PathBuf>()
+    .read_once();
+const KEY: Flag = Flag::new("nats-key", "FILE", "The private key (PEM) of --nats-cert")
+    .form(ValueForm::Path)
+    .of::<PathBuf>()
+    .read_once();
 const CONNECT_TIMEOUT: Flag =
     Flag::new("connect-timeout", "TIME", "How long to try to reach a server at start").default("10s").of::<Duration>();
 
@@ -34,7 +38,7 @@ pub(crate) fn flags() -> Vec<Flag> {
     [login::FLAGS.as_slice(), &[CA, CERT, KEY, CONNECT_TIMEOUT]].concat()
 }
 
-/// The settings of a connection other than its servers. Connections with equal options are shared.
+/// The settings of a connection other than its servers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Options {
     login: Login,
@@ -42,6 +46,9 @@ pub(crate) struct Options {
     identity: Option<(PathBuf, PathBuf)>,
     tls: bool,
 }
+
+/// The length of a file and the time of its last change; `None` if it is absent.
+pub(crate) type FileState = Option<(u64, Option<SystemTime>)>;
 
 /// Returns the timeout of the first connect.
 pub(crate) fn connect_timeout(settings: &Settings) -> Result<Duration, Error> {
@@ -58,6 +65,17 @@ impl Options {
             (None, Some(_)) => return Err(settings.invalid(&KEY, "needs --nats-cert as well")),
         };
         Ok(Self { login: Login::read(settings, address)?, ca: settings.get(&CA)?, identity, tls: address.tls })
+    }
+
+    /// Returns the state of each file of the options. Another one means that a new connection would differ.
+    pub(crate) async fn file_states(&self) -> Vec<FileState> {
+        let identity = self.identity.iter().flat_map(|(certificate, key)| [certificate, key]);
+        let mut states = Vec::new();
+        for file in self.login.file().into_iter().chain(&self.ca).chain(identity) {
+            let metadata = tokio::fs::metadata(file).await.ok();
+            states.push(metadata.map(|metadata| (metadata.len(), metadata.modified().ok())));
+        }
+        states
     }
 
     /// Returns the client's options. The client reads the files again for each attempt to connect.

@@ -1,4 +1,4 @@
-//! The files that a component reads once, when it is connected, such as that of `--config-file`: a reload compares them.
+//! The files that a component reads when it is connected, such as that of `--config-file`: a reload compares them.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;

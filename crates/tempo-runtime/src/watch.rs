@@ -21,11 +21,10 @@ pub(crate) use self::set::WatchSet;
 use self::thread::{Forward, Message, Shared, WatchThread};
 
 /// The flag that makes `run` reload the settings when their files or the components change.
-pub(crate) const WATCH: Flag =
-    Flag::new("watch", "BOOL", "Reload when the settings, the manifest or the file of a component changes")
-        .default("false")
-        .bare("true")
-        .of_process();
+pub(crate) const WATCH: Flag = Flag::new("watch", "BOOL", WATCH_HELP).default("false").bare("true").of_process();
+
+const WATCH_HELP: &str =
+    "Reload when the settings, the manifest, or a component's file, configuration file or credentials change";
 
 /// Maximum number of events that wait for the thread. If there are more, everything counts as changed.
 const MAX_QUEUED_EVENTS: usize = 1024;

@@ -33,7 +33,7 @@ pub struct Flag {
     pub environment_only: bool,
     /// Whether it sets up the process, so that the components of an app cannot have different values.
     pub of_process: bool,
-    /// Whether its value is a file that is read once, when a component is connected: a reload compares the file.
+    /// Whether its value is a file that is read when a component is connected: a reload compares the file.
     pub read_once: bool,
     /// Checks a value without using it; the error is the problem. `None` if only the use of a value shows whether it is one.
     pub check: Option<fn(&str) -> Result<(), String>>,
@@ -96,7 +96,7 @@ impl Flag {
         Self { of_process: true, ..self }
     }
 
-    /// Marks the flag's value as a file that is read once.
+    /// Marks the flag's value as a file that is read when a component is connected.
     pub const fn read_once(self) -> Self {
         Self { read_once: true, ..self }
     }

@@ -69,7 +69,9 @@ fn check_refused(error: &Error) {
 
 fn seeds() -> Vec<Vec<u8>> {
     let exports = vec!["wasi:cli/run@0.2.0".to_owned()];
-    let shape = Shape { concurrent: true, core_instances: 1, memories: 1, tables: 1, exports, ..Shape::default() };
+    let mut shape = Shape::default();
+    (shape.concurrent, shape.core_instances, shape.memories, shape.tables) = (true, 1, 1, 1);
+    shape.exports = exports;
     let header = |target: Option<&str>| Header {
         built_by: this_build(),
         compatibility: "c0ffee".into(),

@@ -197,6 +197,7 @@ mod tests {
             flags: Vec::new(),
             link: |_| Ok(()),
             link_label: |_, _, _| Ok(()),
+            check: |_| Vec::new(),
             connect: |_| Box::pin(async { Err(Error::internal("nothing connects here")) }),
         };
         let nearest = |import: &str, services: &[ServiceEntry]| {

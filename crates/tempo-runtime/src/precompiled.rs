@@ -155,6 +155,7 @@ mod tests {
                 least_memory: 0,
                 least_table: 0,
                 exports: vec!["wasi:cli/run@0.2.0".into()],
+                imports: Vec::new(),
             },
             allocation: Allocation::OnDemand,
             target: None,

@@ -2,6 +2,9 @@
 
 use crate::{Disclosure, FlagValue, ValueForm};
 
+/// Checks the text of a value. The error is the problem, without the value.
+pub type ValueCheck = fn(&str) -> Result<(), String>;
+
 /// One setting: a command-line flag and, under [`Flag::variable`], an environment variable.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
@@ -35,8 +38,8 @@ pub struct Flag {
     pub of_process: bool,
     /// Whether its value is a file that is read when a component is connected: a reload compares the file.
     pub read_once: bool,
-    /// Checks a value without using it; the error is the problem. `None` if only the use of a value shows whether it is one.
-    pub check: Option<fn(&str) -> Result<(), String>>,
+    /// Checks a value without using it. `None` if only the use of a value shows whether it is one.
+    pub check: Option<ValueCheck>,
 }
 
 impl Flag {
@@ -106,8 +109,8 @@ impl Flag {
         self.checked_by(parses_as::<V>)
     }
 
-    /// Lets values be [checked](crate::Settings::mistakes) before they are used. The error is the problem, without the value.
-    pub const fn checked_by(self, check: fn(&str) -> Result<(), String>) -> Self {
+    /// Lets values be [checked](crate::Settings::mistakes) before they are used.
+    pub const fn checked_by(self, check: ValueCheck) -> Self {
         Self { check: Some(check), ..self }
     }
 

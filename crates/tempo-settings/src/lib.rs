@@ -23,7 +23,7 @@ pub use address_range::AddressRange;
 pub use backend_url::{BackendUrl, DEFAULT_NAME, NamedUrl};
 pub use disclosure::Disclosure;
 pub use error::{Error, ErrorKind, Result, one_line};
-pub use flag::Flag;
+pub use flag::{Flag, ValueCheck};
 pub use flag_value::{Delay, FlagValue, KeyValue, Size};
 pub use host::{Host, HostPattern};
 pub use pem::{PemContent, certificates_from_pem, private_key_from_pem};

@@ -95,6 +95,7 @@ mod tests {
             ],
             link: |_| Ok(()),
             link_label: |_, _, _| Ok(()),
+            check: |_| Vec::new(),
             connect: |_| Box::pin(async { Err(Error::internal("nothing connects here")) }),
         }
     }

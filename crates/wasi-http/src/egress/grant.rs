@@ -40,6 +40,7 @@ pub(crate) enum ComponentGrant {
 }
 
 /// A value of `--allow-http` that grants components of the app.
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct InAppGrant {
     /// The components.
     pub(crate) components: ComponentGrant,
@@ -269,8 +270,9 @@ mod tests {
         ] {
             assert!(!covers(grant, "/x"), "{grant}");
         }
-        assert_eq!(component_grant("http://api.tempo.internal"), Some(Ok(ComponentGrant::One("api".into()))));
-        assert_eq!(component_grant("https://api.tempo.internal"), Some(Err(COMPONENT)));
+        let grant = |unusable| Some(InAppGrant { components: ComponentGrant::One("api".into()), unusable });
+        assert_eq!(component_grant("http://api.tempo.internal"), grant(None));
+        assert_eq!(component_grant("https://api.tempo.internal"), grant(Some(COMPONENT)));
         assert_eq!((component_grant("*"), component_grant("nonsense")), (None, None));
     }
 

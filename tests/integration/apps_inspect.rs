@@ -168,3 +168,23 @@ fn inspect_contacts_and_creates_nothing() {
     let files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(files, ["tempo.toml"]);
 }
+
+/// A value at the top of the manifest may be complete for the component that uses it, and for no other.
+#[test]
+fn a_setting_of_another_component_is_no_mistake() {
+    for (top, of_orders) in [
+        ("allow-topic = [\"b=orders.>\"]", "messaging = [\"b=memory:\", \"memory:\"]"),
+        (
+            "nats-user = \"u\"\nkeyvalue = \"nats://127.0.0.1:9/x\"",
+            "nats-password = \"p\"\nmessaging = \"memory:\"\nkeyvalue = \"memory:\"",
+        ),
+    ] {
+        let components =
+            [("h", "hello", "route = \"/*\""), ("o", "orders", &format!("route = \"/orders\"\n{of_orders}"))];
+        let text = manifest(top, &components);
+        let inspected = inspect(&text).finish();
+        assert_eq!(inspected.code, Some(0), "{top}: {inspected:?}");
+        let server = app(&text).serve();
+        assert_eq!(get(server.address, "/").status, 200, "{top}");
+    }
+}

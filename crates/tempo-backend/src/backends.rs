@@ -117,9 +117,10 @@ impl<B: ?Sized + Send + Sync + 'static> Backends<B> {
         Ok(Self { stores: Arc::new(stores), schemes, fallback: (!configured).then_some(fallback) })
     }
 
-    /// Finds the mistakes for which [`open`](Self::open) fails before it opens or contacts anything.
-    pub fn check<S: BackendSchemes<B>>(flag: &Flag, context: BackendContext<'_>) -> Vec<Error> {
-        let (mut errors, settings) = (settings_mistakes::<B, S>(flag, context.settings), context.settings);
+    /// Finds the mistakes for which [`open`](Self::open) fails before it opens or contacts anything. If the component does not use
+    /// the stores, finds only values that are wrong by themselves: other settings may complete them for other components.
+    pub fn check<S: BackendSchemes<B>>(flag: &Flag, context: BackendContext<'_>, is_used: bool) -> Vec<Error> {
+        let (mut errors, settings) = (settings_mistakes::<B, S>(flag, context.settings, is_used), context.settings);
         let mut names: Vec<&str> =
             settings.raw_values(flag).iter().map(|value| ValueForm::NamedUrl.name_of(&value.text)).collect();
         if names.is_empty() {
@@ -179,8 +180,9 @@ fn make_private(fallback: &BackendUrl) {
     }
 }
 
-/// Finds values that are no URLs, repeat a name, or have a scheme that is unknown or refuses the URL.
-fn settings_mistakes<B: ?Sized, S: BackendSchemes<B>>(flag: &Flag, settings: &Settings) -> Vec<Error> {
+/// Finds values that are no URLs or have an unknown scheme; if the stores are used, also those that repeat a name or that the
+/// scheme refuses.
+fn settings_mistakes<B: ?Sized, S: BackendSchemes<B>>(flag: &Flag, settings: &Settings, is_used: bool) -> Vec<Error> {
     let (mut errors, mut names) = (Vec::new(), BTreeSet::new());
     for value in settings.raw_values(flag) {
         let Some(NamedUrl { name, url, .. }) = NamedUrl::parse(&value.text) else {
@@ -188,10 +190,10 @@ fn settings_mistakes<B: ?Sized, S: BackendSchemes<B>>(flag: &Flag, settings: &Se
             continue;
         };
         match S::check(&url, settings) {
-            Some(checked) => errors.extend(checked.err()),
+            Some(checked) => errors.extend(checked.err().filter(|_| is_used)),
             None => errors.push(value.invalid(flag, &no_backend::<B, S>(&url))),
         }
-        if !names.insert(name.clone()) {
+        if !names.insert(name.clone()) && is_used {
             errors.push(value.invalid(flag, &given_twice(&name)));
         }
     }
@@ -261,7 +263,7 @@ mod tests {
     fn mistakes(values: &[&str], labels: &[LabelledImport]) -> Vec<String> {
         let settings = settings(values);
         let context = BackendContext::new(&settings).with_labels(labels);
-        Backends::check::<(Toy,)>(&TOYS, context).iter().map(ToString::to_string).collect()
+        Backends::check::<(Toy,)>(&TOYS, context, true).iter().map(ToString::to_string).collect()
     }
 
     async fn open(values: &[&str]) -> tempo_settings::Result<Backends<String>> {

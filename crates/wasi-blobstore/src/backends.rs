@@ -45,8 +45,9 @@ impl<S: BackendSchemes<dyn Container>> Backend<WasiBlobstore> for BlobstoreBacke
 
     fn check(boot: BootContext<'_>) -> Vec<Error> {
         let fallback = (boot.is_used && !boot.settings.is_set(&BLOBSTORE)).then(|| fallback(boot.settings).err());
-        let mistakes = fallback.flatten().into_iter().chain(Backends::check::<S>(&BLOBSTORE, boot.backend()));
-        mistakes.chain(shared_base(boot.settings)).collect()
+        let mistakes =
+            fallback.flatten().into_iter().chain(Backends::check::<S>(&BLOBSTORE, boot.backend(), boot.is_used));
+        mistakes.chain(shared_base(boot.settings).filter(|_| boot.is_used)).collect()
     }
 
     async fn connect(boot: BootContext<'_>) -> tempo_settings::Result<Self> {

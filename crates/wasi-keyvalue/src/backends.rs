@@ -37,7 +37,7 @@ impl<S: BackendSchemes<dyn KeyValueStore>> Backend<WasiKeyValue> for KeyValueBac
         let limits = KeyValueLimits::from_settings(boot.settings, boot.limits).err();
         let fallback = (boot.is_used && !boot.settings.is_set(&KEYVALUE)).then(|| fallback(boot).err());
         let mistakes = limits.into_iter().chain(fallback.flatten());
-        mistakes.chain(Backends::check::<S>(&KEYVALUE, boot.backend())).collect()
+        mistakes.chain(Backends::check::<S>(&KEYVALUE, boot.backend(), boot.is_used)).collect()
     }
 
     async fn connect(boot: BootContext<'_>) -> tempo_settings::Result<Self> {

@@ -38,8 +38,11 @@ impl<S: BackendSchemes<dyn Broker>> Backend<WasiMessaging> for MessagingBackends
     fn check(boot: BootContext<'_>) -> Vec<Error> {
         let settings = boot.settings;
         let fallback = (boot.is_used && !settings.is_set(&MESSAGING)).then(|| default_url(settings).err());
-        let mistakes = fallback.flatten().into_iter().chain(Backends::check::<S>(&MESSAGING, boot.backend()));
-        mistakes.chain(AllowedTopics::mistakes(settings, |name| is_broker(settings, name))).collect()
+        let mistakes =
+            fallback.flatten().into_iter().chain(Backends::check::<S>(&MESSAGING, boot.backend(), boot.is_used));
+        // Another component may have the brokers.
+        let topics = boot.is_used.then(|| AllowedTopics::mistakes(settings, |name| is_broker(settings, name)));
+        mistakes.chain(topics.into_iter().flatten()).collect()
     }
 
     async fn connect(boot: BootContext<'_>) -> tempo_settings::Result<Self> {

@@ -84,9 +84,12 @@ fn an_overloaded_exporter_is_an_overloaded_caller() {
     let patient = "cpu-timeout = \"10m\"\nrequest-timeout = \"10m\"";
     let one_at_once = format!("{patient}\nmax-requests = 1\nmax-queued-requests = 0");
     let server = app(&linked("checkout", "pricing-hostile", patient, &one_at_once)).serve();
-    let mut first = Client::connect(server.address);
-    first.send("GET /price/spin HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    let mut spinning = Vec::new();
     let refused = eventually("the permit is taken", || {
+        // One that comes while the permit is taken for `count` is refused.
+        let mut client = Client::connect(server.address);
+        client.send("GET /price/spin HTTP/1.1\r\nHost: a.test\r\n\r\n");
+        spinning.push(client);
         let response = get(server.address, "/price/count");
         (response.status != 200).then_some(response)
     });

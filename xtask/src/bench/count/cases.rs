@@ -14,10 +14,22 @@ pub(super) struct Case {
     pub(super) body_bytes: u32,
     /// The request that creates the data for the counted ones.
     pub(super) prepared_by: Option<&'static str>,
+    /// The share by which the count differs between two runs: how much is read at once, and which thread works, depend on time.
+    pub(super) variation: f64,
 }
 
 const fn case(name: &'static str, title: &'static str, guest: &'static str, flags: &'static [&'static str]) -> Case {
-    Case { name, title, guest: Some(guest), import: None, flags, path: "/", body_bytes: 0, prepared_by: None }
+    Case {
+        name,
+        title,
+        guest: Some(guest),
+        import: None,
+        flags,
+        path: "/",
+        body_bytes: 0,
+        prepared_by: None,
+        variation: 0.0,
+    }
 }
 
 /// Flags that keep the instances during counting.
@@ -36,6 +48,7 @@ pub(super) const CASES: &[Case] = &[
     Case {
         path: "/echo",
         body_bytes: 1 << 20,
+        variation: 0.15,
         ..case("echo", "1 MiB echoed chunk by chunk, 0.3, warm", "hostile", WARM)
     },
     Case {
@@ -60,6 +73,7 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         path: "/?timeout-ms=60000",
+        variation: 0.15,
         ..case(
             "messaging",
             "message asked, handled and answered on `memory:`",

@@ -17,7 +17,7 @@ const HEAD: &str = "\
 # `cargo xtask bench count --update` writes this file. Its history is the record.
 ";
 
-/// The maximum growth of a count, as a share, besides the deviation of its rounds.
+/// The maximum growth of a count, as a share, besides its deviation.
 const TOLERANCE: f64 = 0.02;
 
 /// Counts, and what they depend on.
@@ -75,7 +75,7 @@ impl Recorded {
     }
 
     /// Fails if a count of `now` is larger than the recorded one. With another compiler or class of processor, compares the
-    /// ratios to the native server instead. `spread` has the median deviation of the rounds of each case, as a share.
+    /// ratios to the native server instead. `spread` has the deviation of each case, as a share.
     pub(super) fn check(&self, now: &Self, spread: &BTreeMap<String, f64>) -> Result<()> {
         let same = self.rustc == now.rustc && self.processor == now.processor;
         let mut grown = Vec::new();

@@ -341,5 +341,9 @@ mod tests {
             "--toys: this runtime has no backend for nope:; it has toy:",
         ];
         assert_eq!(mistakes(&["ftp://h", "toy:a", "b=nope:"], &[]), all, "all of them, and nothing is opened");
+        let settings = settings(&["ftp://h", "toy:a", "b=nope:"]);
+        let of_others = Backends::check::<(Toy,)>(&TOYS, BackendContext::new(&settings), false);
+        let wrong: Vec<_> = of_others.iter().map(ToString::to_string).collect();
+        assert_eq!(wrong, [all[0], all[2]], "another component may complete the values");
     }
 }

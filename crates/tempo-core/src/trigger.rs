@@ -144,8 +144,8 @@ pub trait Trigger: Send + Sync + 'static {
         state: <Self::Service as Service>::State,
     ) -> tempo_settings::Result<Box<dyn Running>>;
 
-    /// Checks the settings of an app before its components are compiled, and again when all imports are known. By default, the trigger calls each component that
-    /// exports one of its interfaces.
+    /// Checks the settings of an app before its components are compiled, and again when all imports are known. By default, the
+    /// trigger calls each component that exports one of its interfaces.
     fn check(app: &[ComponentOutline<'_>]) -> AppCheck {
         let reachable = app.iter().filter(|component| component.exports).map(|component| component.name.to_owned());
         AppCheck { reachable: reachable.collect(), ..AppCheck::default() }

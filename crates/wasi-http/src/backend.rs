@@ -56,8 +56,8 @@ impl Backend<WasiHttp> for HttpClient {
     }
 
     fn check(boot: BootContext<'_>) -> Vec<Error> {
-        let files = boot.is_used.then(|| settings_files(boot));
-        let unusable = files.and_then(|files| files.and_then(|files| Client::check_authorities(&files)).err());
+        let files = settings_files(boot);
+        let unusable = files.and_then(|files| Client::check_authorities(&files)).err();
         grant_mistakes(boot.settings).chain(unusable).collect()
     }
 

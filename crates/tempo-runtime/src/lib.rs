@@ -10,6 +10,8 @@
 //! triggers whose interfaces it exports.
 // docs.rs shows the feature that an item needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// The module `fuzzing` exports internal items.
+#![cfg_attr(not(feature = "fuzzing"), allow(unreachable_pub, reason = "only the fuzz targets reach them"))]
 
 mod address_space;
 mod allocation;
@@ -21,7 +23,6 @@ mod compose;
 mod deserialize;
 mod dev;
 mod engine;
-#[cfg_attr(not(feature = "fuzzing"), allow(unreachable_pub, reason = "the fuzz targets call it"))]
 mod env_file;
 mod epoch;
 mod file_bytes;
@@ -32,7 +33,6 @@ pub mod fuzzing;
 mod granted;
 mod grants;
 mod guest_output;
-#[cfg_attr(not(feature = "fuzzing"), allow(unreachable_pub, reason = "the fuzz targets call it"))]
 mod host_key;
 mod inspect;
 mod inspect_app;
@@ -55,7 +55,6 @@ mod notices;
 mod open_files;
 mod output;
 mod own_files;
-#[cfg_attr(not(feature = "fuzzing"), allow(unreachable_pub, reason = "the fuzz targets call it"))]
 mod precompiled;
 mod problems;
 mod read_files;
@@ -69,10 +68,8 @@ mod reporting;
 #[path = "reporting_off.rs"]
 mod reporting;
 mod runtime;
-#[cfg_attr(not(feature = "fuzzing"), allow(unreachable_pub, reason = "the fuzz targets call it"))]
 mod scan;
 mod schema;
-#[cfg_attr(not(feature = "fuzzing"), allow(unreachable_pub, reason = "the fuzz targets call it"))]
 mod separator;
 mod settings_file;
 mod signals;

@@ -18,6 +18,7 @@ pub(crate) struct Load {
     pub(crate) rate: f64,
     /// Latencies in microseconds.
     pub(crate) p50: f64,
+    pub(crate) p90: f64,
     pub(crate) p99: f64,
 }
 
@@ -74,6 +75,7 @@ impl Generator<'_> {
             requests > 0.0 && !failed && number("/statuses/200").is_ok_and(|good| good == requests),
             "not every request was answered with 200: {text}"
         );
-        Ok(Load { requests, rate: number("/rps")?, p50: number("/latency_us/p50")?, p99: number("/latency_us/p99")? })
+        let latency = |percentile| number(&format!("/latency_us/{percentile}"));
+        Ok(Load { requests, rate: number("/rps")?, p50: latency("p50")?, p90: latency("p90")?, p99: latency("p99")? })
     }
 }

@@ -105,7 +105,7 @@ struct Attack(Child);
 
 impl Attack {
     /// Starts the generator `command`, which shares its core with the one that measures: under `SCHED_IDLE`, as even at the
-    /// lowest priority it would keep the core for a time slice.
+    /// lowest priority it would keep the core for a time slice. The one that measures sleeps between its requests.
     fn start(command: &Command) -> Result<Self> {
         let mut idle = Command::new("chrt");
         idle.args(["--idle", "0"]).arg(command.get_program()).args(command.get_args());
@@ -127,11 +127,12 @@ fn table(loads: &[Vec<Load>]) -> String {
         let millis = |of: fn(&Load) -> f64| number(median(loads.iter().map(of)).map(|micros| micros / 1e3), 2);
         let ratio = median(loads.iter().zip(alone).map(|(beside, alone)| beside.p99 / alone.p99));
         let reached = ratio.map_or("-", |ratio| if ratio <= GOAL { "yes" } else { "no" });
-        let latencies = [millis(|load| load.p50), millis(|load| load.p99)];
         let rate = number(median(loads.iter().map(|load| load.rate)), 0);
-        let [p50, p99] = latencies;
-        vec![(*title).to_owned(), rate, p50, p99, number(ratio, 2), reached.to_owned()]
+        let mut row = vec![(*title).to_owned(), rate];
+        row.extend([millis(|load| load.p50), millis(|load| load.p90), millis(|load| load.p99)]);
+        row.extend([number(ratio, 2), reached.to_owned()]);
+        row
     };
     let rows: Vec<_> = ATTACKS.iter().zip(loads).map(row).collect();
-    markdown(&["the neighbour", "requests/s", "p50 ms", "p99 ms", "of alone", "at most 2"], &rows)
+    markdown(&["the neighbour", "requests/s", "p50 ms", "p90 ms", "p99 ms", "of alone", "at most 2"], &rows)
 }

@@ -1,18 +1,23 @@
 //! Fair queueing on a serving thread: the components of an app begin their requests in turns.
 //!
 //! A thread handles what is ready in the order of arrival. A component that gets many requests at once would delay each request of
-//! the others by all of its own. While several components get requests, each of them begins at most [`REQUESTS_A_TURN`] in a turn,
-//! and a turn ends when the thread has polled for events: a request waits for one turn of the others. The requests of one component
-//! begin one after the other, which finds its code in the caches.
+//! the others by all of its own. While several components get requests, each of them begins as many in a turn as take a
+//! [`TIME_SLICE`], at least one, and a turn ends when the thread has polled for events: a request waits for one turn of the others.
+//! The requests of one component begin one after the other, which finds its code in the caches.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, oneshot};
 use tokio::task::yield_now;
 
-/// Maximum number of requests of one component that begin in a turn, while others get requests too.
-const REQUESTS_A_TURN: usize = 4;
+/// How long the requests of one component may take in a turn, while others get requests too.
+const TIME_SLICE: Duration = Duration::from_micros(120);
+/// Maximum number of requests of one component that begin in a turn.
+const REQUESTS_A_TURN: u32 = 4;
+/// The part of a component's mean that a request changes.
+const WEIGHT: u32 = 8;
 
 /// Identifies a component on its serving thread.
 pub(crate) type FlowId = usize;
@@ -35,6 +40,8 @@ struct Turns {
 /// The requests of one component.
 #[derive(Debug, Default)]
 struct Flow {
+    /// How long requests take until they are answered or wait: the exponential moving average. None took a time yet at zero.
+    mean: Duration,
     /// Those that wait. The caller has a permit for each, which bounds their number.
     waiting: VecDeque<oneshot::Sender<()>>,
     /// Whether requests arrived since the last [`FairQueue::maintain`].
@@ -62,6 +69,16 @@ impl FairQueue {
             // The sender is dropped with the queue.
             Turn::Later(turn) => turn.await.unwrap_or_default(),
         }
+    }
+
+    /// Measures `poll`, the first poll of a request of the component `id` that has entered.
+    pub(crate) fn measure<R>(&self, id: FlowId, poll: impl FnOnce() -> R) -> R {
+        let begun = Instant::now();
+        let polled = poll();
+        if let Some(flow) = self.lock().flows.get_mut(&id) {
+            flow.took(begun.elapsed());
+        }
+        polled
     }
 
     /// Begins turns, until the future is dropped.
@@ -113,10 +130,22 @@ impl Turns {
 }
 
 impl Flow {
+    /// Records the time that a request took. A preempted thread counts as a slice at most.
+    fn took(&mut self, time: Duration) {
+        let time = time.min(TIME_SLICE);
+        self.mean = self.mean.saturating_sub(self.mean / WEIGHT).saturating_add(time / WEIGHT);
+    }
+
+    /// Returns the number of requests that take a time slice.
+    fn requests_a_turn(&self) -> u32 {
+        let fit = TIME_SLICE.as_nanos().checked_div(self.mean.as_nanos());
+        fit.map_or(REQUESTS_A_TURN, |fit| fit.clamp(1, REQUESTS_A_TURN.into()).try_into().unwrap_or(REQUESTS_A_TURN))
+    }
+
     /// Begins the next requests. Returns whether there was one.
     fn begin(&mut self) -> bool {
-        let mut begun = 0_usize;
-        while begun < REQUESTS_A_TURN
+        let (mut begun, most) = (0_u32, self.requests_a_turn());
+        while begun < most
             && let Some(turn) = self.waiting.pop_front()
         {
             // A request whose client is gone has no turn.
@@ -164,10 +193,37 @@ mod tests {
         // A client goes away.
         many.remove(0);
         assert!(turns.next());
-        assert_eq!((begun(&mut many), begun(&mut few)), (REQUESTS_A_TURN, 2));
+        assert_eq!((begun(&mut many), begun(&mut few)), (REQUESTS_A_TURN as usize, 2));
         assert!(turns.next());
         assert!(!turns.next());
         assert!(matches!(turns.turn(1), Turn::First));
+    }
+
+    #[test]
+    fn a_component_begins_as_many_requests_as_take_a_time_slice() {
+        let mut flow = Flow::default();
+        let mut after = |time, requests| {
+            (0..requests).for_each(|_| flow.took(time));
+            flow.requests_a_turn()
+        };
+        assert_eq!(after(TIME_SLICE, 0), REQUESTS_A_TURN);
+        assert_eq!(after(Duration::from_secs(1), 1), REQUESTS_A_TURN, "one says little");
+        assert_eq!(after(Duration::from_secs(1), 30), 1);
+        assert_eq!(after(TIME_SLICE / 2, 60), 1, "a little more than half of it");
+        assert_eq!(after(TIME_SLICE / 3, 60), 2);
+        assert_eq!(after(Duration::ZERO, 60), REQUESTS_A_TURN);
+    }
+
+    #[test]
+    fn the_first_poll_of_a_request_is_measured() {
+        let queue = FairQueue::default();
+        assert_eq!(waiting(&mut queue.lock(), 1, 1).len(), 0);
+        let sleep = || std::thread::sleep(TIME_SLICE);
+        (0..30).for_each(|_| queue.measure(1, sleep));
+        queue.measure(2, sleep);
+        let turns = queue.lock();
+        let requests: Vec<_> = turns.flows.values().map(Flow::requests_a_turn).collect();
+        assert_eq!(requests, [1]);
     }
 
     #[test]
@@ -198,6 +254,6 @@ mod tests {
         let order = order.borrow();
         // Those that begin in one turn are polled in any order.
         let before = order.iter().take_while(|id| **id != 3).count();
-        assert!(order.len() == 102 && before <= 2 + REQUESTS_A_TURN, "{order:?}");
+        assert!(order.len() == 102 && before <= 2 + REQUESTS_A_TURN as usize, "{order:?}");
     }
 }

@@ -81,11 +81,16 @@ where
     }
     let (exchange_end, end) = end_pair();
     let (to_head, version) = (head.method == Method::HEAD, head.version);
-    let Source { depth, next, .. } = source;
+    let Source { depth, next, queue, .. } = source;
     let call = HandlerCall { request: Request::from_parts(head, body), end, depth, next };
     let call = instances.begin(permit, deadline, context.clone(), call).map_err(failed)?;
     let mut exchange = Exchange::new(instances.clone(), call, context, exchange_end, to_head, upload_failure);
-    let mut head = poll_fn(|cx| exchange.poll_answer(cx)).await?;
+    let mut unmeasured = queue.as_deref();
+    let mut head = poll_fn(|cx| match unmeasured.take() {
+        Some(queue) => queue.measure(worker.flow_id(), || exchange.poll_answer(cx)),
+        None => exchange.poll_answer(cx),
+    })
+    .await?;
     let ahead = read_ahead(&mut exchange).await;
     if exchange.is_bodiless() {
         let size = ahead.is_whole().then(|| size(&ahead.frames) as u64);

@@ -18,6 +18,7 @@ mod histogram;
 mod response;
 mod run;
 mod schedule;
+mod timer;
 
 fn main() -> ExitCode {
     let outcome = plan(&command().get_matches()).and_then(|plan| Ok(report(&plan, &run::run(&plan)?)));

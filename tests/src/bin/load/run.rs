@@ -12,6 +12,7 @@ use mio::{Events, Interest, Poll, Registry, Token};
 use crate::histogram::Histogram;
 use crate::response::{Parser, Response};
 use crate::schedule::Schedule;
+use crate::timer::Timer;
 
 /// The request and the duration of a run.
 #[derive(Debug)]
@@ -77,6 +78,7 @@ struct Run<'a> {
 pub(crate) fn run(plan: &Plan) -> Result<Outcome> {
     let mut poll = Poll::new()?;
     let mut events = Events::with_capacity(1024);
+    let timer = Timer::new(poll.registry())?;
     let started = Instant::now();
     let mut run = Run {
         plan,
@@ -102,8 +104,8 @@ pub(crate) fn run(plan: &Plan) -> Result<Outcome> {
             break;
         }
         run.start_due(&mut connections);
-        let wait = run.schedule.as_ref().map_or(left, |schedule| schedule.wait().min(left));
-        match poll.poll(&mut events, Some(wait)) {
+        let wait = run.schedule.as_ref().and_then(Schedule::wait).map(|wait| timer.set(wait)).transpose()?;
+        match poll.poll(&mut events, Some(wait.unwrap_or(left).min(left))) {
             Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error.into()),
             _ => {}
         }

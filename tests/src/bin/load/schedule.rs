@@ -30,14 +30,9 @@ impl Schedule {
         Some((index, due))
     }
 
-    /// Returns how long nothing but responses can happen. A poll has a resolution of a millisecond, so the last one is spent
-    /// polling without a wait.
-    pub(crate) fn wait(&self) -> Duration {
-        if self.idle.is_empty() {
-            return Duration::MAX;
-        }
-        let left = self.due().saturating_duration_since(Instant::now());
-        left.saturating_sub(Duration::from_millis(1))
+    /// Returns the time until the next request. `None` if no connection is idle.
+    pub(crate) fn wait(&self) -> Option<Duration> {
+        (!self.idle.is_empty()).then(|| self.due().saturating_duration_since(Instant::now()))
     }
 
     fn due(&self) -> Instant {
@@ -53,13 +48,13 @@ mod tests {
     fn requests_are_due_at_the_rate_and_wait_for_a_connection() {
         let start = Instant::now() - Duration::from_millis(25);
         let mut schedule = Schedule::new(100, start);
-        assert_eq!((schedule.next(), schedule.wait()), (None, Duration::MAX));
+        assert_eq!((schedule.next(), schedule.wait()), (None, None));
         schedule.idle.extend([4, 5, 6, 7, 8]);
         let due = |millis| start + Duration::from_millis(millis);
         assert_eq!([schedule.next(), schedule.next()], [Some((8, due(0))), Some((7, due(10)))]);
         assert_eq!(schedule.next(), Some((6, due(20))));
         let mut later = Schedule::new(1, Instant::now() + Duration::from_secs(5));
         later.idle.push(0);
-        assert!(later.next().is_none() && later.wait() > Duration::from_secs(3));
+        assert!(later.next().is_none() && later.wait() > Some(Duration::from_secs(3)));
     }
 }

@@ -8,6 +8,7 @@ use tempo_settings::{Error, ErrorKind};
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::allocation::Allocation;
+use crate::mappings;
 use crate::scan::Shape;
 
 /// Interval of the epoch: the longest time a guest computes before it yields.
@@ -47,6 +48,7 @@ pub(crate) struct EngineOptions<'a> {
 /// ([`PoolTooLarge`]), or there is no compiler for the target.
 pub(crate) fn engine(shape: &Shape, options: EngineOptions<'_>) -> anyhow::Result<Engine> {
     check_initial_sizes(shape, options.limits)?;
+    mappings::check(shape, options)?;
     let mut config = config(shape, options)?;
     if options.allocation == Allocation::OnDemand || options.instances == 0 {
         return Engine::new(&config).map_err(|error| unusable(&error).into());

@@ -49,6 +49,7 @@ mod log_line;
 mod log_output;
 mod macros;
 mod manifest;
+mod mappings;
 mod mermaid;
 mod missing;
 mod notices;

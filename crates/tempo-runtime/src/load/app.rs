@@ -18,6 +18,7 @@ use crate::deserialize::{Verified, deserialize};
 use crate::engine::{EngineOptions, PoolTooLarge, check_initial_sizes, engine};
 use crate::file_bytes::FileBytes;
 use crate::interfaces::Import;
+use crate::mappings;
 use crate::precompiled::{self, Decoded, Header};
 use crate::release_candidate;
 use crate::scan::{Shape, scan};
@@ -169,6 +170,8 @@ struct AppEngine {
     limits: Limits,
     /// The address space of the pool, in bytes.
     reserved: u64,
+    /// The memory mappings of its instances.
+    mappings: u64,
 }
 
 impl AppEngines {
@@ -206,8 +209,11 @@ impl AppEngines {
             let precompiled = members().any(|file| file.precompiled.is_some());
             let engine = self.engine(&kind, (&shape, &limits), (fits, precompiled))?;
             left = left.saturating_sub(pool);
-            self.engines.push(AppEngine { kind, engine, limits, reserved: pool });
+            let mappings = mappings::of_instances(&shape, kind.allocation, self.instances);
+            self.engines.push(AppEngine { kind, engine, limits, reserved: pool, mappings });
         }
+        let mappings = self.engines.iter().map(|known| known.mappings).fold(0, u64::saturating_add);
+        self.engines.first().map_or(Ok(()), |known| mappings::check_sum(mappings, &known.limits))?;
         Ok(())
     }
 

@@ -25,6 +25,7 @@ mod cli_errors_new;
 mod cli_help;
 mod closed_output;
 mod command;
+mod compile_cache;
 mod dashboard;
 mod dashboard_intake;
 mod descriptors;

@@ -1,6 +1,7 @@
 //! Loads a component from a WebAssembly or precompiled file.
 
 mod app;
+mod cache;
 
 use std::hash::{Hash as _, Hasher};
 use std::path::Path;
@@ -12,7 +13,9 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 pub(crate) use self::app::{AppEngines, ScannedFile, may_export};
+pub(crate) use self::cache::COMPILE_CACHE;
 
+use self::cache::CompileCache;
 use crate::allocation::Allocation;
 use crate::deserialize::{Verified, deserialize};
 use crate::engine::{EngineOptions, PoolTooLarge, check_initial_sizes, engine};
@@ -125,7 +128,7 @@ pub(crate) fn load(path: &Path, options: LoadOptions<'_>) -> anyhow::Result<Load
         if let Some(same) = same(digest) {
             return Ok(same);
         }
-        (digest, compile(&mut bytes, None, options))
+        (digest, compile((&mut bytes, &digest), None, options))
     };
     let Compiled { component, shape, allocation, target, notice } = compiled.map_err(|error| in_file(path, error))?;
     Ok(Loaded { name: name(path), digest, component, shape, allocation, target, notice })
@@ -158,11 +161,11 @@ pub(crate) fn same_engine_limits(one: &Limits, other: &Limits) -> bool {
 /// As [`load`]; also if the host's key cannot be created, or there is no compiler for `target`.
 pub(crate) fn precompile(path: &Path, target: Option<&str>, options: LoadOptions<'_>) -> anyhow::Result<Vec<u8>> {
     let mut bytes = FileBytes::read(path)?;
-    let source = hex(digest(&SHA256, &bytes).as_ref());
+    let source = file_digest(&bytes);
     // Without the flag, the file is for the allocation that running it here would select.
     let is_given = Allocation::from_settings(options.settings)?.is_some();
     let purpose = if is_given { Purpose::Inspect } else { options.purpose };
-    let compiled = compile(&mut bytes, target, LoadOptions { purpose, ..options });
+    let compiled = compile((&mut bytes, &source), target, LoadOptions { purpose, ..options });
     let Compiled { component, shape, allocation, notice, .. } = compiled.map_err(|error| in_file(path, error))?;
     if let Some(notice) = notice {
         tracing::warn!("{notice}");
@@ -170,7 +173,7 @@ pub(crate) fn precompile(path: &Path, target: Option<&str>, options: LoadOptions
     let header = Header {
         built_by: precompiled::this_build(),
         compatibility: compatibility(component.engine()),
-        source,
+        source: hex(&source),
         shape,
         allocation,
         target: target.map(str::to_owned),
@@ -193,7 +196,13 @@ struct Compiled {
     notice: Option<String>,
 }
 
-fn compile(bytes: &mut [u8], target: Option<&str>, options: LoadOptions<'_>) -> anyhow::Result<Compiled> {
+/// Compiles the bytes of a file with the digest `source`, unless the cache has the component. It has none for a `target`.
+fn compile(
+    (bytes, source): (&mut [u8], &FileDigest),
+    target: Option<&str>,
+    options: LoadOptions<'_>,
+) -> anyhow::Result<Compiled> {
+    let cache = CompileCache::from_settings(options.settings)?.filter(|_| target.is_none());
     release_candidate::rename(bytes);
     let shape = scan(bytes, options.concurrent_packages)?;
     let wanted = Allocation::from_settings(options.settings)?;
@@ -201,7 +210,8 @@ fn compile(bytes: &mut [u8], target: Option<&str>, options: LoadOptions<'_>) -> 
         let engine = EngineOptions { target, ..options.engine(&shape, allocation) };
         let previous = options.engine_for(&shape, allocation, target);
         let (component, shape) = fit(shape.clone(), engine, previous, |engine| {
-            Component::new(engine, &*bytes).map_err(|error| unless_exceeds_pool(error, |cause| cannot_compile(&cause)))
+            CompileCache::component(cache.as_ref(), engine, bytes, source)
+                .map_err(|error| unless_exceeds_pool(error, |cause| cannot_compile(&cause)))
         })?;
         anyhow::Ok(Compiled { component, shape, allocation, target: target.map(str::to_owned), notice: None })
     };

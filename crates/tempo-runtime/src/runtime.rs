@@ -13,7 +13,7 @@ use tempo_settings::{Error, Flag};
 use crate::allocation::ALLOCATION;
 use crate::boot::{self, Ended, Parts, ReadProgram};
 use crate::cli::{self, Action, FlagGroup, Program, ProgramSource};
-use crate::load::{self, LoadOptions, Purpose};
+use crate::load::{self, COMPILE_CACHE, LoadOptions, Purpose};
 use crate::loaded_settings::{LoadedSettings, Sources};
 use crate::registry::{ServiceEntry, ToolEntry, ToolSettings, TriggerEntry};
 use crate::reloads::Reloads;
@@ -31,7 +31,8 @@ const EX_SOFTWARE: u8 = 70;
 const LOG_FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The flags of all commands.
-const COMMON: &[Flag] = &[settings_file::SETTINGS, env_file::ENV_FILE, host_key::KEY_FILE, ALLOCATION, WATCH];
+const COMMON: &[Flag] =
+    &[settings_file::SETTINGS, env_file::ENV_FILE, host_key::KEY_FILE, ALLOCATION, COMPILE_CACHE, WATCH];
 
 /// The builder of a runtime, and its program.
 ///

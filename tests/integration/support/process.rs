@@ -29,6 +29,8 @@ impl Run {
         command.env_clear().current_dir(directory.path()).env("HOME", directory.path()).stdin(Stdio::null());
         // The tests search the human-readable format.
         command.env("TEMPO_LOG_FORMAT", "human");
+        // Each test would fill a cache of its own.
+        command.env("TEMPO_COMPILE_CACHE", "false");
         Self { command, directory }
     }
 

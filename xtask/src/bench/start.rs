@@ -17,7 +17,7 @@ use crate::shell::{self, say};
 
 /// The values of `--only`, in the order of the table.
 pub(crate) const NAMES: &[&str] =
-    &["hyper", "tempo", "tempo-compiled", "wasmtime", "wasmtime-cached", "wasmtime-compiled"];
+    &["hyper", "tempo", "tempo-cached", "tempo-compiled", "wasmtime", "wasmtime-cached", "wasmtime-compiled"];
 
 /// A way to start a server.
 struct StartMode {
@@ -65,7 +65,8 @@ fn ways(files: &Files) -> Vec<StartMode> {
     let way = |name, title, program, file, flags| StartMode { name, title, program, file, flags, times: Vec::new() };
     vec![
         way("hyper", "hyper, native", Program::Hyper, None, &[]),
-        way("tempo", "`tempo run`, .wasm", Program::Tempo, source.clone(), &[]),
+        way("tempo", "`tempo run`, .wasm, no cache", Program::Tempo, source.clone(), &["--compile-cache", "false"]),
+        way("tempo-cached", "`tempo run`, .wasm, cached", Program::Tempo, source.clone(), &[]),
         way("tempo-compiled", "`tempo run`, precompiled", Program::Tempo, compiled("tempo"), &[]),
         way("wasmtime", "`wasmtime serve`, .wasm, no cache", Program::Wasmtime, source.clone(), &["-Ccache=n"]),
         way("wasmtime-cached", "`wasmtime serve`, .wasm, cached", Program::Wasmtime, source, &[]),

@@ -9,7 +9,7 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use super::{
-    FileDigest, Loaded, cannot_compile, check_component_tables, compatibility, file_digest, fit, in_file,
+    CompileCache, FileDigest, Loaded, cannot_compile, check_component_tables, compatibility, file_digest, fit, in_file,
     unless_exceeds_pool, unless_full,
 };
 use crate::address_space;
@@ -124,9 +124,9 @@ impl ScannedFile {
     }
 
     /// Creates the component in `engine`.
-    fn create(&self, engine: &Engine) -> anyhow::Result<Component> {
+    fn create(&self, engine: &Engine, cache: Option<&CompileCache>) -> anyhow::Result<Component> {
         let Some(precompiled) = &self.precompiled else {
-            return Component::new(engine, &*self.bytes)
+            return CompileCache::component(cache, engine, &self.bytes, &self.digest)
                 .map_err(|error| unless_exceeds_pool(error, |cause| cannot_compile(&cause)));
         };
         if precompiled.compatibility != compatibility(engine) {
@@ -158,6 +158,7 @@ pub(crate) struct AppEngines {
     /// Number of instances that exist at once, of all components together.
     instances: usize,
     wanted: Option<Allocation>,
+    cache: Option<CompileCache>,
     notices: Vec<String>,
 }
 
@@ -182,7 +183,8 @@ impl AppEngines {
     /// A setting is invalid.
     pub(crate) fn new(instances: usize, settings: &Settings) -> anyhow::Result<Self> {
         let wanted = Allocation::from_settings(settings)?;
-        Ok(Self { engines: Vec::new(), instances, wanted, notices: Vec::new() })
+        let cache = CompileCache::from_settings(settings)?;
+        Ok(Self { engines: Vec::new(), instances, wanted, cache, notices: Vec::new() })
     }
 
     /// Creates the engines that `files` need and that do not exist.
@@ -260,7 +262,8 @@ impl AppEngines {
             check_initial_sizes(&file.shape, &file.limits)?;
             let kind = file.kind(self.wanted);
             let shared = self.engines.iter().find(|known| known.kind == kind && known.is_large_enough(&file.limits));
-            let Some(created) = shared.and_then(|known| unless_full(file.create(&known.engine))) else {
+            let Some(created) = shared.and_then(|known| unless_full(file.create(&known.engine, self.cache.as_ref())))
+            else {
                 return self.alone(file, &kind);
             };
             let component = created?;
@@ -280,7 +283,7 @@ impl AppEngines {
             allocation: kind.allocation,
             instances: self.instances,
         };
-        fit(file.shape.clone(), options, None, |engine| file.create(engine))
+        fit(file.shape.clone(), options, None, |engine| file.create(engine, self.cache.as_ref()))
     }
 
     /// Returns warnings for the user.

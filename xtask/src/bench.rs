@@ -3,12 +3,15 @@
 //! Absolute numbers of two machines, or of one machine at two times, are not comparable. So all servers run in one
 //! process, in turn, round after round, and the results are the ratios of each round.
 
+use std::path::PathBuf;
+
 use anyhow::{Result, ensure};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 mod app;
 mod apps;
 mod callgrind;
+mod cases;
 mod client;
 mod collector;
 mod contest;
@@ -25,6 +28,7 @@ mod nats;
 mod neighbour;
 mod prepare;
 mod profile;
+mod readme;
 mod record;
 mod server;
 mod start;
@@ -34,6 +38,9 @@ mod swap_messages;
 mod syscalls;
 mod table;
 mod telemetry;
+mod train;
+
+pub(crate) use self::train::train;
 
 /// Declares the command.
 pub(crate) fn command() -> Command {
@@ -51,6 +58,13 @@ pub(crate) fn command() -> Command {
                 .arg(count("seconds", "4").help("Seconds a measurement"))
                 .arg(count("connections", "64").help("Connections, each with one request in flight"))
                 .arg(chosen().value_parser(names().collect::<Vec<_>>()))
+                .arg(
+                    Arg::new("beside")
+                        .long("beside")
+                        .value_name("FILE")
+                        .value_parser(value_parser!(PathBuf))
+                        .help("Measure this tempo too, such as a profile-guided one"),
+                )
                 .arg(json.clone()),
         )
         .subcommand(count::command())
@@ -59,6 +73,7 @@ pub(crate) fn command() -> Command {
         .subcommand(apps::command())
         .subcommand(swap::command())
         .subcommand(dev::command())
+        .subcommand(readme::command())
         .subcommand(
             with_build_options(Command::new("start"))
                 .about("The time from starting the process to the first response")
@@ -118,6 +133,7 @@ pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
         Some(("apps", arguments)) => apps::run(arguments),
         Some(("swap", arguments)) => swap::run(arguments),
         Some(("dev", arguments)) => dev::run(arguments),
+        Some(("readme", arguments)) => readme::run(arguments),
         Some(("start", arguments)) => start::run(arguments),
         Some(("storage", arguments)) => storage::run(arguments),
         Some(("messaging", arguments)) => messaging::run(arguments),

@@ -7,7 +7,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::{ArgMatches, Command};
 
 use crate::names::TARGET;
@@ -73,6 +73,19 @@ pub(crate) fn promtool() -> Result<PathBuf> {
 /// Returns valgrind, with `vgdb` beside it, for `cargo xtask bench count`. Unpacks it below the target directory.
 pub(crate) fn valgrind() -> Result<PathBuf> {
     tool(programs::find_valgrind, programs::install_valgrind)
+}
+
+/// Returns `llvm-profdata`, for `cargo xtask dist --pgo`, as that of another version may not read the profiles. Installs it with
+/// rustup if it is missing.
+pub(crate) fn llvm_profdata() -> Result<PathBuf> {
+    let toolchain = Toolchain::find()?;
+    let program = toolchain.tools_dir().join("llvm-profdata");
+    if !program.exists() {
+        rustup::add_llvm_tools(&toolchain)
+            .context("llvm-profdata is missing; `rustup component add llvm-tools` installs it")?;
+    }
+    ensure!(program.exists(), "rustup left no {}", program.display());
+    Ok(program)
 }
 
 /// Returns the result of `find` among the tools, or else of `install`, which gets a scratch directory.

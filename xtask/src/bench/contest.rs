@@ -23,14 +23,18 @@ pub(crate) struct Contestant {
 pub(crate) enum Program {
     Hyper,
     Tempo,
+    /// The one of `--beside`.
+    OtherTempo,
     Wasmtime,
 }
 
-/// A hello-world component.
+/// A component that responds with a line of text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Guest {
     P2,
     P3,
+    /// An axum application, with which no profile is trained.
+    Axum,
 }
 
 impl Guest {
@@ -39,12 +43,18 @@ impl Guest {
         match self {
             Self::P2 => "hello-p2",
             Self::P3 => "hello",
+            Self::Axum => "axum",
         }
     }
 }
 
 /// The native server, the base of all ratios.
 pub(crate) const NATIVE: &str = "hyper";
+
+/// The flags for one request an instance, in Tempo and in `wasmtime serve`.
+const FRESH: &[&str] = &["--instance-reuse", "1"];
+const WASMTIME_FRESH: &[&str] = &["--max-instance-reuse-count", "1"];
+const WARM: &[&str] = &["--instance-reuse", "128"];
 
 /// The servers, in the order of the table.
 pub(crate) const CONTESTANTS: &[Contestant] = &[
@@ -56,73 +66,62 @@ pub(crate) const CONTESTANTS: &[Contestant] = &[
         flags: &[],
         against: None,
     },
-    Contestant {
-        name: "tempo-p3",
-        title: "`tempo run`, 0.3 (default: reused 128 times)",
-        program: Program::Tempo,
-        guest: Some(Guest::P3),
-        flags: &[],
-        against: Some("wasmtime-p3"),
-    },
-    Contestant {
-        name: "wasmtime-p3",
-        title: "`wasmtime serve`, 0.3 (default: reused 128 times)",
-        program: Program::Wasmtime,
-        guest: Some(Guest::P3),
-        flags: &[],
-        against: None,
-    },
-    Contestant {
-        name: "tempo-p3-fresh",
-        title: "`tempo run`, 0.3, one request an instance",
-        program: Program::Tempo,
-        guest: Some(Guest::P3),
-        flags: &["--instance-reuse", "1"],
-        against: Some("wasmtime-p3-fresh"),
-    },
-    Contestant {
-        name: "wasmtime-p3-fresh",
-        title: "`wasmtime serve`, 0.3, one request an instance",
-        program: Program::Wasmtime,
-        guest: Some(Guest::P3),
-        flags: &["--max-instance-reuse-count", "1"],
-        against: None,
-    },
-    Contestant {
-        name: "tempo-p2",
-        title: "`tempo run`, 0.2 (default: one request an instance)",
-        program: Program::Tempo,
-        guest: Some(Guest::P2),
-        flags: &[],
-        against: Some("wasmtime-p2"),
-    },
-    Contestant {
-        name: "wasmtime-p2",
-        title: "`wasmtime serve`, 0.2 (default: one request an instance)",
-        program: Program::Wasmtime,
-        guest: Some(Guest::P2),
-        flags: &[],
-        against: None,
-    },
-    Contestant {
-        name: "tempo-p2-warm",
-        title: "`tempo run`, 0.2, reused 128 times",
-        program: Program::Tempo,
-        guest: Some(Guest::P2),
-        flags: &["--instance-reuse", "128"],
-        against: Some("wasmtime-p2"),
-    },
+    tempo("tempo-p3", "`tempo run`, 0.3 (default: reused 128 times)", Guest::P3, &[], Some("wasmtime-p3")),
+    wasmtime("wasmtime-p3", "`wasmtime serve`, 0.3 (default: reused 128 times)", Guest::P3, &[]),
+    other("other-p3", "the other tempo, 0.3", Guest::P3, &[], Some("wasmtime-p3")),
+    tempo("tempo-p3-fresh", "`tempo run`, 0.3, one request an instance", Guest::P3, FRESH, Some("wasmtime-p3-fresh")),
+    wasmtime("wasmtime-p3-fresh", "`wasmtime serve`, 0.3, one request an instance", Guest::P3, WASMTIME_FRESH),
+    other(
+        "other-p3-fresh",
+        "the other tempo, 0.3, one request an instance",
+        Guest::P3,
+        FRESH,
+        Some("wasmtime-p3-fresh"),
+    ),
+    tempo("tempo-p2", "`tempo run`, 0.2 (default: one request an instance)", Guest::P2, &[], Some("wasmtime-p2")),
+    wasmtime("wasmtime-p2", "`wasmtime serve`, 0.2 (default: one request an instance)", Guest::P2, &[]),
+    other("other-p2", "the other tempo, 0.2", Guest::P2, &[], Some("wasmtime-p2")),
+    tempo("tempo-p2-warm", "`tempo run`, 0.2, reused 128 times", Guest::P2, WARM, Some("wasmtime-p2")),
+    other("other-p2-warm", "the other tempo, 0.2, reused 128 times", Guest::P2, WARM, Some("wasmtime-p2")),
+    tempo("tempo-axum", "`tempo run`, axum, 0.3", Guest::Axum, &[], None),
+    other("other-axum", "the other tempo, axum, 0.3", Guest::Axum, &[], None),
 ];
+
+const fn tempo(
+    name: &'static str,
+    title: &'static str,
+    guest: Guest,
+    flags: &'static [&'static str],
+    against: Option<&'static str>,
+) -> Contestant {
+    Contestant { name, title, program: Program::Tempo, guest: Some(guest), flags, against }
+}
+
+const fn other(
+    name: &'static str,
+    title: &'static str,
+    guest: Guest,
+    flags: &'static [&'static str],
+    against: Option<&'static str>,
+) -> Contestant {
+    Contestant { program: Program::OtherTempo, ..tempo(name, title, guest, flags, against) }
+}
+
+const fn wasmtime(name: &'static str, title: &'static str, guest: Guest, flags: &'static [&'static str]) -> Contestant {
+    Contestant { program: Program::Wasmtime, ..tempo(name, title, guest, flags, None) }
+}
 
 /// The paths of the programs and the guests.
 #[derive(Debug)]
 pub(crate) struct Files {
     pub(crate) hyper: PathBuf,
     pub(crate) tempo: PathBuf,
+    pub(crate) other_tempo: PathBuf,
     pub(crate) wasmtime: PathBuf,
     pub(crate) load: PathBuf,
     pub(crate) p2: PathBuf,
     pub(crate) p3: PathBuf,
+    pub(crate) axum: PathBuf,
 }
 
 impl Files {
@@ -130,6 +129,7 @@ impl Files {
         match guest {
             Guest::P2 => &self.p2,
             Guest::P3 => &self.p3,
+            Guest::Axum => &self.axum,
         }
     }
 
@@ -146,6 +146,7 @@ impl Files {
         let (path, arguments): (_, &[&str]) = match program {
             Program::Hyper => (&self.hyper, &["--addr", "127.0.0.1:0"]),
             Program::Tempo => (&self.tempo, &["run", "--addr", "127.0.0.1:0"]),
+            Program::OtherTempo => (&self.other_tempo, &["run", "--addr", "127.0.0.1:0"]),
             Program::Wasmtime => (&self.wasmtime, &["serve", "-Scli", "--addr", "127.0.0.1:0"]),
         };
         let mut command = Command::new(path);

@@ -3,7 +3,6 @@
 //! Wall clock time varies by a tenth between two runs of one binary; these counts vary by a thousandth. They show the
 //! cost of a change, while only `bench http` shows the speed of a server.
 
-mod cases;
 mod recorded;
 
 use std::collections::BTreeMap;
@@ -14,9 +13,9 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use clap::{Arg, ArgAction, ArgMatches, Command as Cli, value_parser};
 
-use self::cases::{CASES, Case};
 use self::recorded::Recorded;
 use super::callgrind::{Callgrind, valgrind};
+use super::cases::{CASES, Case};
 use super::contest::{Files, Program};
 use super::cost::{ANY_PROCESSOR, Cost, FLAGS};
 use super::load::Generator;
@@ -127,9 +126,7 @@ fn files(workspace: &Workspace, cases: &[&Case], given: Option<&Path>, arguments
     }
     if build {
         setup::ensure()?;
-        let uses =
-            |case: &Case, name: &str| case.guest == Some(name) || case.import.is_some_and(|import| import.1 == name);
-        let wanted = |name: &str| cases.iter().any(|case| uses(case, name));
+        let wanted = |name: &str| cases.iter().flat_map(|case| case.guests()).any(|guest| guest == name);
         build::guests(workspace.guests().filter(|package| wanted(package.dir_name())))?;
     }
     Ok(files)
@@ -174,16 +171,13 @@ impl Bench {
     /// Returns the command of the server, with its guests compiled.
     fn server(&self, workspace: &Workspace, case: &Case) -> Result<Command> {
         let Some(guest) = case.guest else { return Ok(self.files.program(Program::Hyper)) };
-        self.compile(workspace, guest, case.flags)?;
+        for guest in case.guests() {
+            self.compile(workspace, guest, case.flags)?;
+        }
         let mut command = self.files.program(Program::Tempo);
         command.args(FLAGS).args(case.flags).current_dir(&self.directory);
         command.env("XDG_DATA_HOME", &self.directory);
-        if let Some((interface, other)) = case.import {
-            self.compile(workspace, other, case.flags)?;
-            let manifest = format!(
-                "name = \"count\"\n[component.{guest}]\nsource = \"{guest}.bin\"\nroute = \"/*\"\n\
-                 imports = {{ \"{interface}\" = \"{other}\" }}\n[component.{other}]\nsource = \"{other}.bin\"\n"
-            );
+        if let Some(manifest) = case.manifest() {
             fs::write(self.directory.join("tempo.toml"), manifest)?;
             command.arg("tempo.toml");
         } else {

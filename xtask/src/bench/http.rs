@@ -1,10 +1,13 @@
 //! `cargo xtask bench http`: the throughput of each server at saturation.
 
+use std::fs;
+use std::path::PathBuf;
+
 use anyhow::{Context, Result, ensure};
 use clap::ArgMatches;
 use serde_json::json;
 
-use super::contest::{CONTESTANTS, Contestant, Files, Program};
+use super::contest::{CONTESTANTS, Contestant, Files, Guest, Program};
 use super::cores::{self, Cores};
 use super::load::Generator;
 use super::machine::Machine;
@@ -26,11 +29,19 @@ struct Bench {
 
 pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
     let only = super::only(arguments);
-    let chosen =
-        |contestant: &&Contestant| only.as_ref().is_none_or(|names| names.iter().any(|n| n == contestant.name));
+    let other = arguments.get_one::<PathBuf>("beside").map(fs::canonicalize).transpose().context("--beside")?;
+    let chosen = |contestant: &&Contestant| {
+        only.as_ref().is_none_or(|names| names.iter().any(|n| n == contestant.name))
+            && (other.is_some() || contestant.program != Program::OtherTempo)
+    };
     let contestants: Vec<&'static Contestant> = CONTESTANTS.iter().filter(chosen).collect();
     let programs: Vec<Program> = contestants.iter().map(|contestant| contestant.program).collect();
-    let files = prepare::files(&programs, super::profile(arguments), !arguments.get_flag("no-build"))?;
+    let build = !arguments.get_flag("no-build");
+    let mut files = prepare::files(&programs, super::profile(arguments), build)?;
+    if build && contestants.iter().any(|contestant| contestant.guest == Some(Guest::Axum)) {
+        prepare::guest(Guest::Axum)?;
+    }
+    files.other_tempo = other.unwrap_or_default();
     let bench = Bench { files, cores: Cores::choose(), connections: super::number(arguments, "connections") };
     bench.check_answers(&contestants)?;
 
@@ -76,13 +87,16 @@ impl Bench {
         Generator { program: &self.files.load, core, connections: self.connections, path: "/", body_bytes: 0 }
     }
 
-    /// Checks that all servers send the same response.
+    /// Checks that all servers send the same response, but those of the axum application, which has another text.
     fn check_answers(&self, contestants: &[&'static Contestant]) -> Result<()> {
         let mut first: Option<(&str, Vec<u8>)> = None;
         for contestant in contestants {
             let server = self.start(contestant)?;
             let (status, body) = client::get(server.addr).with_context(|| contestant.name)?;
             ensure!(status == 200, "{} answers {status}", contestant.name);
+            if contestant.guest == Some(Guest::Axum) {
+                continue;
+            }
             let (name, expected) = first.get_or_insert_with(|| (contestant.name, body.clone()));
             ensure!(body == *expected, "{} and {name} answer different bodies", contestant.name);
         }

@@ -1,6 +1,6 @@
 //! Builds the measured programs with optimizations, and installs `wasmtime serve`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -27,10 +27,12 @@ pub(crate) fn files(programs: &[Program], profile: &str, build: bool) -> Result<
     Ok(Files {
         hyper: release.join("hyper-hello"),
         tempo: workspace.target.join(profile).join("tempo"),
+        other_tempo: PathBuf::new(),
         wasmtime,
         load: release.join("load"),
         p2: workspace.guest_dir().join(&find(&workspace, Guest::P2)?.wasm),
         p3: workspace.guest_dir().join(&find(&workspace, Guest::P3)?.wasm),
+        axum: workspace.guest_dir().join(&find(&workspace, Guest::Axum)?.wasm),
     })
 }
 
@@ -45,6 +47,11 @@ fn build(workspace: &Workspace, programs: &[Program], profile: &str) -> Result<(
         build_command::guests([find(workspace, Guest::P2)?, find(workspace, Guest::P3)?].into_iter())?;
     }
     Ok(())
+}
+
+/// Builds a component besides those of [`files`].
+pub(crate) fn guest(guest: Guest) -> Result<()> {
+    build_command::guests(std::iter::once(find(&Workspace::load()?, guest)?))
 }
 
 fn find(workspace: &Workspace, guest: Guest) -> Result<&Package> {

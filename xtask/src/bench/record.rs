@@ -63,6 +63,12 @@ impl Record {
         self.ratio(self.contestant.against.and_then(|name| find(all, name)))
     }
 
+    /// Returns the median over the rounds of the CPU time of a native request, divided by that of one here.
+    fn cpu_of_native(&self, all: &[Self]) -> Option<f64> {
+        let pairs = self.samples.iter().zip(&find(all, NATIVE)?.samples);
+        median(pairs.map(|(mine, native)| native.cpu / mine.cpu))
+    }
+
     /// Returns the median over the rounds of the ratio of requests to another server.
     fn ratio(&self, other: Option<&Self>) -> Option<f64> {
         let pairs = self.samples.iter().zip(&other?.samples);
@@ -76,6 +82,7 @@ impl Record {
             "of_native": self.of_native(all),
             "of_wasmtime": self.of_wasmtime(all),
             "cpu_us": self.median(|sample| sample.cpu),
+            "cpu_of_native": self.cpu_of_native(all),
             "syscalls": self.calls,
             "switches": self.median(|sample| sample.switches),
             "p50_us": self.median(|sample| sample.load.p50),
@@ -92,6 +99,7 @@ impl Record {
             number(self.of_native(all), 2),
             number(self.of_wasmtime(all), 2),
             number(self.median(|sample| sample.cpu), 1),
+            number(self.cpu_of_native(all), 2),
             self.calls.map_or_else(|| "n/a".to_owned(), |calls| number(Some(calls), 1)),
             number(self.median(|sample| sample.switches), 2),
             millis(self.median(|sample| sample.load.p50)),
@@ -129,6 +137,7 @@ pub(crate) fn table(records: &[Record]) -> String {
         "of native",
         "of `wasmtime serve`",
         "CPU µs a request",
+        "native CPU / CPU",
         "syscalls a request",
         "switches a request",
         "p50 ms",
@@ -157,7 +166,7 @@ mod tests {
     fn ratios_are_taken_within_a_round() {
         let record = |index: usize, rates: [f64; 3]| {
             let sample = |rate| {
-                let load = Load { requests: 1.0, rate, p50: 1.0, p99: 2.0 };
+                let load = Load { requests: 1.0, rate, p50: 1.0, p90: 1.5, p99: 2.0 };
                 Sample { load, cpu: 1.0, switches: 0.0 }
             };
             Record { samples: rates.map(sample).to_vec(), ..Record::new(&CONTESTANTS[index]) }

@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::shell;
 
@@ -82,6 +82,14 @@ impl Server {
     /// Sends SIGHUP.
     pub(crate) fn reload(&self) -> Result<()> {
         shell::read(Command::new("kill").args(["-HUP", &self.id().to_string()])).map(drop)
+    }
+
+    /// Sends SIGTERM, and waits until the process has ended.
+    pub(crate) fn stop(mut self) -> Result<()> {
+        shell::read(Command::new("kill").arg(self.id().to_string()))?;
+        let status = self.child.wait()?;
+        ensure!(status.success(), "the server ended with {status}");
+        Ok(())
     }
 
     /// Returns the resident memory, in bytes.

@@ -1,4 +1,4 @@
-//! The target with rustup: the usual way, where rustup manages the compiler and can download.
+//! The target and the tools of LLVM with rustup: the usual way, where rustup manages the compiler and can download.
 
 use std::path::Path;
 use std::process::Command;
@@ -16,6 +16,19 @@ const DOWNLOAD_TIMEOUT: Duration = Duration::from_secs(180);
 
 /// Runs `rustup target add`, and checks that cargo's compiler has the target.
 pub(super) fn add_target(toolchain: &Toolchain) -> Result<()> {
+    add(toolchain, ["target", "add", TARGET])?;
+    if !toolchain.has_std() {
+        bail!("it left no standard library in {}", toolchain.target_libdir().display());
+    }
+    Ok(())
+}
+
+/// Runs `rustup component add` for the tools of LLVM, such as `llvm-profdata`.
+pub(super) fn add_llvm_tools(toolchain: &Toolchain) -> Result<()> {
+    add(toolchain, ["component", "add", "llvm-tools"])
+}
+
+fn add(toolchain: &Toolchain, arguments: [&str; 3]) -> Result<()> {
     if !shell::has("rustup") {
         bail!("it is not installed");
     }
@@ -25,11 +38,7 @@ pub(super) fn add_target(toolchain: &Toolchain) -> Result<()> {
     }
     // Its failure is expected here, and a printed command line would look like an error.
     let mut rustup = Command::new("rustup");
-    shell::run_within(rustup.args(["target", "add", TARGET]).env_remove("RUST_BACKTRACE"), DOWNLOAD_TIMEOUT)?;
-    if !toolchain.has_std() {
-        bail!("it left no standard library in {}", toolchain.target_libdir().display());
-    }
-    Ok(())
+    shell::run_within(rustup.args(arguments).env_remove("RUST_BACKTRACE"), DOWNLOAD_TIMEOUT)
 }
 
 /// Returns true if a compiler is below a sysroot. Adding the target to another compiler would be useless.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use toml::{Table, Value};
 
-use super::cases::NATIVE;
+use crate::bench::cases::NATIVE;
 use crate::bench::machine::Machine;
 use crate::workspace;
 

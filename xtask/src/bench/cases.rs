@@ -1,6 +1,6 @@
-//! The cases of `cargo xtask bench count`.
+//! The cases that `cargo xtask bench count` counts, and that a profile-guided build is trained with.
 
-/// A counted case.
+/// A component and a request to it.
 pub(super) struct Case {
     pub(super) name: &'static str,
     pub(super) title: &'static str,
@@ -12,10 +12,26 @@ pub(super) struct Case {
     pub(super) path: &'static str,
     /// The length of the body that a request sends, in bytes.
     pub(super) body_bytes: u32,
-    /// The request that creates the data for the counted ones.
+    /// The POST request that creates the data.
     pub(super) prepared_by: Option<&'static str>,
     /// The share by which the count differs between two runs: how much is read at once, and which thread works, depend on time.
     pub(super) variation: f64,
+}
+
+impl Case {
+    /// Returns the manifest of the components, compiled to `GUEST.bin`. `None` if there is one, which needs none.
+    pub(super) fn manifest(&self) -> Option<String> {
+        let (guest, (interface, other)) = (self.guest?, self.import?);
+        Some(format!(
+            "name = \"bench\"\n[component.{guest}]\nsource = \"{guest}.bin\"\nroute = \"/*\"\n\
+             imports = {{ \"{interface}\" = \"{other}\" }}\n[component.{other}]\nsource = \"{other}.bin\"\n"
+        ))
+    }
+
+    /// Returns the directories of its components.
+    pub(super) fn guests(&self) -> impl Iterator<Item = &'static str> {
+        self.guest.into_iter().chain(self.import.map(|(_, other)| other))
+    }
 }
 
 const fn case(name: &'static str, title: &'static str, guest: &'static str, flags: &'static [&'static str]) -> Case {

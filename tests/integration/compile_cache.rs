@@ -3,16 +3,22 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
 
 use crate::support::{Run, get, guest};
 
+/// Runs `name` with the cache in `home`.
+fn run(name: &str, home: &Path) -> Run {
+    Run::file(&guest(name)).env("TEMPO_COMPILE_CACHE", "true").env("HOME", home)
+}
+
 /// Runs `name` with the cache in `home`, and checks its response.
 fn serve(name: &str, home: &Path, flags: &[&str]) {
-    let run = Run::file(&guest(name)).env("TEMPO_COMPILE_CACHE", "true").env("HOME", home);
-    assert_eq!(get(run.args(flags.iter().copied()).serve().address, "/").text(), "Hello from Tempo!\n");
+    let server = run(name, home).args(flags.iter().copied()).serve();
+    assert_eq!(get(server.address, "/").text(), "Hello from Tempo!\n");
 }
 
 /// Returns the files of the cache.
@@ -115,4 +121,33 @@ fn without_a_cache_components_run_all_the_same() {
     fs::set_permissions(home.path().join(".local/share/tempo/host.key"), PermissionsExt::from_mode(0o644)).unwrap();
     serve("hello", home.path(), &[]);
     assert!(files(home.path()).is_empty());
+}
+
+#[test]
+fn a_key_that_is_no_file_is_not_read() {
+    let home = TempDir::new().unwrap();
+    let key = home.path().join("key");
+    assert!(Command::new("mkfifo").arg(&key).status().unwrap().success());
+    serve("hello", home.path(), &["--key-file", key.to_str().unwrap()]);
+    assert!(files(home.path()).is_empty());
+}
+
+#[test]
+fn a_limit_on_the_size_of_files_does_not_end_the_process() {
+    let home = TempDir::new().unwrap();
+    let server = run("hello", home.path()).file_size(64).serve();
+    assert_eq!(get(server.address, "/").text(), "Hello from Tempo!\n");
+    assert!(files(home.path()).is_empty());
+}
+
+#[test]
+fn its_files_are_no_programs_and_guests_cannot_write_them() {
+    let home = TempDir::new().unwrap();
+    serve("hello", home.path(), &[]);
+    let file = files(home.path()).remove(0);
+    Run::file(&file).env("HOME", home.path()).finish().failed_in_one_line(77, &["not signed by this host's key"]);
+    let grant = format!("{}::/cache:rw", home.path().join(".cache").display());
+    let refused = run("hello", home.path()).args(["--dir", &grant]).finish();
+    refused.failed(77, &["the guest could change the cache of compiled components"]);
+    serve("hello", home.path(), &["--dir", &grant, "--allow-own-files"]);
 }

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{ErrorKind as IoErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
+use ring::hmac;
 use tempo_settings::{Error, ErrorKind, Flag, Settings, private};
 
 /// The flag that names another key file. Settings files cannot set it: they may come with the code that the key would
@@ -28,6 +29,14 @@ impl HostKey {
     /// Returns the key.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// Derives the key for `purpose`: what it signs is not signed by this one.
+    pub(crate) fn derived(&self, purpose: &str) -> Self {
+        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &self.0), purpose.as_bytes());
+        let mut key = [0; KEY_BYTES];
+        key.copy_from_slice(tag.as_ref());
+        Self(key)
     }
 
     /// Creates a key from its bytes.
@@ -86,7 +95,7 @@ pub(crate) fn path(settings: &Settings) -> Result<PathBuf, Error> {
     if let Some(path) = settings.get::<PathBuf>(&KEY_FILE)? {
         return Ok(path);
     }
-    let data = std::env::var_os("XDG_DATA_HOME").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let data = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let home = || std::env::home_dir().map(|home| home.join(".local/share"));
     data.or_else(home).map(|data| data.join("tempo/host.key")).ok_or_else(|| {
         Error::new(ErrorKind::BadConfiguration, "the user has no home directory for the key: give --key-file")

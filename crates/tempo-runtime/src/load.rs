@@ -13,9 +13,8 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 pub(crate) use self::app::{AppEngines, ScannedFile, may_export};
-pub(crate) use self::cache::COMPILE_CACHE;
+pub(crate) use self::cache::{COMPILE_CACHE, CompileCache};
 
-use self::cache::CompileCache;
 use crate::allocation::Allocation;
 use crate::deserialize::{Verified, deserialize};
 use crate::engine::{EngineOptions, PoolTooLarge, check_initial_sizes, engine};

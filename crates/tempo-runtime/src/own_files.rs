@@ -1,5 +1,5 @@
-//! Protects the host's own files from guests: the settings, the data directory, the component and the host's key. A directory
-//! that contains one of them is granted for writing only with `--allow-own-files`.
+//! Protects the host's own files from guests: the settings, the data directory, the component, the cache of compiled components and
+//! the host's key. A directory that contains one of them is granted for writing only with `--allow-own-files`.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use tempo_settings::{Error, ErrorKind, Flag};
 
 use crate::boot::LinkedComponent;
 use crate::host_key;
+use crate::load::CompileCache;
 use crate::loaded_settings::LoadedSettings;
 use crate::notices::Notices;
 
@@ -16,7 +17,7 @@ use crate::notices::Notices;
 pub(crate) const ALLOW_OWN_FILES: Flag = Flag::new(
     "allow-own-files",
     "BOOL",
-    "Let a writable --dir contain the settings, the data directory or the component",
+    "Let a writable --dir contain the settings, the data directory, the component or the compile cache",
 )
 .default("false")
 .of::<bool>()
@@ -55,6 +56,10 @@ impl<'a> OwnFiles<'a> {
         // A user without a home directory has no key.
         if let Ok(key) = host_key::path(&loaded.settings) {
             files.push(OwnFile { never_writable: true, ..own("the host's key", &key) });
+        }
+        // With the key, which a guest may be able to read, it could sign native code there.
+        if let Some(cache) = CompileCache::from_settings(&loaded.settings)? {
+            files.push(own("the cache of compiled components", cache.directory()));
         }
         files.extend(loaded.files.iter().map(|path| own("the settings", path)));
         for component in components {
@@ -108,6 +113,8 @@ fn contains(directory: &Path, path: &Path) -> bool {
 fn canonical_paths(path: &Path) -> Vec<PathBuf> {
     let Ok(absolute) = std::path::absolute(path) else { return Vec::new() };
     let mut paths: Vec<PathBuf> = absolute.canonicalize().into_iter().collect();
+    // Of an absent path, the part that exists.
+    paths.extend(absolute.ancestors().skip(1).find_map(|ancestor| ancestor.canonicalize().ok()));
     for prefix in absolute.ancestors() {
         if let (Some(parent), Some(name)) = (prefix.parent(), prefix.file_name())
             && let Ok(parent) = parent.canonicalize()
@@ -163,6 +170,8 @@ mod tests {
         assert!(contains(&inside, &inside));
         assert!(contains(&inside, &at("inside/deep/file")));
         assert!(contains(&inside, &at("inside/deep/../absent")));
+        assert!(contains(&inside, &at("inside/absent/directories/file")));
+        assert!(!contains(&inside, &at("outside/absent/file")) && !contains(&inside, &at("absent/file")));
         assert!(contains(&at("outside/../inside"), &at("inside/deep")));
         assert!(contains(&inside, &at("link-to-inside/deep/file")), "a link on the way to the file");
         assert!(contains(&at("link-to-inside"), &at("inside/deep/file")), "a link on the way to the directory");

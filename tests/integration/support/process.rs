@@ -75,6 +75,11 @@ impl Run {
         self.ulimit(&format!("-v {}", gibibytes << 20))
     }
 
+    /// Limits the size of files, in blocks of the shell, 512 or 1024 bytes.
+    pub(crate) fn file_size(self, blocks: usize) -> Self {
+        self.ulimit(&format!("-f {blocks}"))
+    }
+
     fn ulimit(mut self, limit: &str) -> Self {
         let mut shell = Command::new("/bin/sh");
         shell.arg("-c").arg(format!("ulimit {limit} && exec \"$0\" \"$@\"")).arg(self.command.get_program());

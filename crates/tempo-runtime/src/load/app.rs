@@ -211,7 +211,7 @@ impl AppEngines {
             let precompiled = members().any(|file| file.precompiled.is_some());
             let engine = self.engine(&kind, (&shape, &limits), (fits, precompiled))?;
             left = left.saturating_sub(pool);
-            let mappings = mappings::of_instances(&shape, kind.allocation, self.instances);
+            let mappings = mappings::of_instances(&shape, self.instances);
             self.engines.push(AppEngine { kind, engine, limits, reserved: pool, mappings });
         }
         let mappings = self.engines.iter().map(|known| known.mappings).fold(0, u64::saturating_add);

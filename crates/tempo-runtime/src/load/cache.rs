@@ -1,7 +1,8 @@
 //! `CompileCache`: components that earlier processes compiled, in files of the user's cache directory.
 //!
-//! Its files are precompiled files, signed by the host's key: only this user can have written one. The cache makes a start faster
-//! and nothing else: what cannot be read or written is compiled, and logged at the level `debug`.
+//! Its files have the format of precompiled files, signed by a key that is derived from the host's: only this user can have written
+//! one, and `tempo run` refuses them. The cache makes a start faster and nothing else: what cannot be read or written is compiled,
+//! and logged at the level `debug`.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -34,7 +35,12 @@ pub(crate) const COMPILE_CACHE: Flag = Flag::new(
 
 /// Maximum size of all files, in bytes, and their maximum number. The files that were used the longest time ago make room.
 const MAX_BYTES: u64 = 1 << 30;
+/// Maximum size of a file, in bytes.
+const MAX_FILE_BYTES: u64 = MAX_BYTES / 2;
 const MAX_FILES: usize = 500;
+
+/// The purpose of the key with which the files are signed.
+const KEY_PURPOSE: &str = "compile cache";
 
 /// Compiled components in files.
 #[derive(Clone)]
@@ -45,7 +51,8 @@ pub(crate) struct CompileCache {
 }
 
 impl CompileCache {
-    /// Returns the cache. `None` if it is turned off, or the user has no directory for it.
+    /// Returns the cache. `None` if it is turned off, if the user has no directory for it, or if the key is no file: a pipe can be read
+    /// only once.
     ///
     /// # Errors
     ///
@@ -55,7 +62,13 @@ impl CompileCache {
             return Ok(None);
         }
         let directory = directory().map(|directory| directory.join("tempo/compiled"));
-        Ok(directory.zip(host_key::path(settings).ok()).map(|(directory, key)| Self { directory, key }))
+        let key = host_key::path(settings).ok().filter(|key| key.is_file() || !key.exists());
+        Ok(directory.zip(key).map(|(directory, key)| Self { directory, key }))
+    }
+
+    /// Returns the directory of the files.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// Returns the component `wasm`, which came from a file with this digest, for `engine`: from the cache, or compiled.
@@ -93,11 +106,10 @@ impl CompileCache {
 
     /// Reads the file of `entry`. `None` if there is none.
     fn read(&self, path: &Path, entry: &Entry) -> anyhow::Result<Option<CachedFile>> {
-        if !path.is_file() {
-            return Ok(None);
-        }
+        let Ok(metadata) = path.metadata() else { return Ok(None) };
+        ensure!(metadata.is_file() && metadata.len() <= MAX_FILE_BYTES, "it is none that this program writes");
         let bytes = FileBytes::read(path)?;
-        let key = HostKey::load(&self.key)?;
+        let key = HostKey::load(&self.key)?.map(|key| key.derived(KEY_PURPOSE));
         let decoded = precompiled::decode(&bytes, key.as_ref())?;
         let header = &decoded.header;
         // The file may have been renamed.
@@ -108,7 +120,7 @@ impl CompileCache {
     }
 
     fn write(&self, path: &Path, entry: &Entry, component: &Component) -> anyhow::Result<()> {
-        let key = HostKey::load_or_create(&self.key)?;
+        let key = HostKey::load_or_create(&self.key)?.derived(KEY_PURPOSE);
         let header = Header {
             built_by: precompiled::this_build(),
             compatibility: entry.compatibility.clone(),
@@ -119,7 +131,7 @@ impl CompileCache {
         };
         let bytes = precompiled::encode(&header, &component.serialize()?, &key)?;
         let length = u64::try_from(bytes.len())?;
-        ensure!(length <= MAX_BYTES / 2, "its code has {} MiB", length >> 20);
+        ensure!(length <= MAX_FILE_BYTES.min(file_size_limit()), "its code has {} KiB", length >> 10);
         private::create_directories(&self.directory)?;
         make_room(&self.directory, length)?;
         write_new(path, &bytes).context("cannot write the file")
@@ -157,8 +169,24 @@ impl CachedFile {
 
 /// Returns the user's cache directory.
 fn directory() -> Option<PathBuf> {
-    let cache = std::env::var_os("XDG_CACHE_HOME").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     cache.or_else(|| std::env::home_dir().map(|home| home.join(".cache"))).filter(|path| path.is_absolute())
+}
+
+/// Returns whether `name` is that of a file of the cache, or of one that is being written.
+fn is_entry(name: &str) -> bool {
+    let (digest, rest) = name.split_at_checked(64).unwrap_or((name, "-"));
+    digest.bytes().all(|byte| byte.is_ascii_hexdigit()) && (rest.is_empty() || rest.ends_with(".tmp"))
+}
+
+/// Returns the size above which a write to a file ends the process.
+fn file_size_limit() -> u64 {
+    #[cfg(unix)]
+    {
+        rustix::process::getrlimit(rustix::process::Resource::Fsize).current.unwrap_or(u64::MAX)
+    }
+    #[cfg(not(unix))]
+    u64::MAX
 }
 
 /// Records that the file is used.
@@ -175,7 +203,7 @@ fn make_room(directory: &Path, length: u64) -> io::Result<()> {
         let entry = entry?;
         // Another process may have removed it.
         let Ok(metadata) = entry.metadata() else { continue };
-        if metadata.is_file() {
+        if metadata.is_file() && is_entry(&entry.file_name().to_string_lossy()) {
             files.push((metadata.modified()?, metadata.len(), entry.path()));
         }
     }
@@ -212,23 +240,29 @@ mod tests {
 
     use super::*;
 
+    fn entry(directory: &Path, number: usize) -> PathBuf {
+        directory.join(format!("{number:064x}"))
+    }
+
     /// Writes files of one byte, the oldest first.
-    fn write(directory: &Path, names: impl Iterator<Item = usize>) {
-        for name in names {
-            let file = File::create(directory.join(name.to_string())).unwrap();
+    fn write(directory: &Path, numbers: impl Iterator<Item = usize>) {
+        for number in numbers {
+            let file = File::create(entry(directory, number)).unwrap();
             file.set_len(1).unwrap();
-            file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(name as u64)).unwrap();
+            file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(number as u64)).unwrap();
         }
     }
 
-    fn exist(directory: &Path, names: &[usize]) -> Vec<bool> {
-        names.iter().map(|name| directory.join(name.to_string()).exists()).collect()
+    fn exist(directory: &Path, numbers: &[usize]) -> Vec<bool> {
+        numbers.iter().map(|number| entry(directory, *number).exists()).collect()
     }
 
     #[test]
     fn the_oldest_files_make_room() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path();
+        // Files of others are neither counted nor removed.
+        fs::write(path.join("thesis"), vec![0; 4]).unwrap();
         write(path, 0..MAX_FILES - 1);
         make_room(path, 1).unwrap();
         assert_eq!(exist(path, &[0, 1]), [true, true], "there is room for one more");
@@ -237,7 +271,7 @@ mod tests {
         assert_eq!(exist(path, &[0, 1]), [false, true]);
         make_room(path, MAX_BYTES - 3).unwrap();
         assert_eq!(exist(path, &[MAX_FILES - 4, MAX_FILES - 3]), [false, true]);
-        assert_eq!(fs::read_dir(path).unwrap().count(), 3);
+        assert_eq!(fs::read_dir(path).unwrap().count(), 4);
     }
 
     #[test]

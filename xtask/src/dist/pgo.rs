@@ -14,7 +14,7 @@ use crate::{bench, setup};
 
 /// The flags of the instrumented build besides the directory. Link-time optimization comes after instrumentation, and would only
 /// take time.
-const WITHOUT_LTO: &str = "-Clto=off -Clinker-plugin-lto=no -Cembed-bitcode=no";
+const WITHOUT_LTO: [&str; 3] = ["-Clto=off", "-Clinker-plugin-lto=no", "-Cembed-bitcode=no"];
 
 /// A runtime to build for the target `triple`.
 pub(super) struct GuidedBuild<'a> {
@@ -35,7 +35,9 @@ impl<'a> GuidedBuild<'a> {
         if raw.exists() {
             fs::remove_dir_all(&raw).with_context(|| format!("cannot remove {}", raw.display()))?;
         }
-        let programs = self.cargo_build(&format!("-Cprofile-generate={} {WITHOUT_LTO}", raw.display()))?;
+        let instrument = format!("-Cprofile-generate={}", raw.display());
+        let [first, second, third] = WITHOUT_LTO;
+        let programs = self.cargo_build(&[&instrument, first, second, third])?;
         bench::train(&programs.join(&self.runtime.name))?;
         shell::run(shell::program(&profdata).args(["merge", "--output"]).arg(profile).arg(&raw))?;
         fs::remove_dir_all(&raw).with_context(|| format!("cannot remove {}", raw.display()))?;
@@ -50,14 +52,15 @@ impl<'a> GuidedBuild<'a> {
         // Cargo compares the path of the profile only.
         let copy = profiles.join(format!("{}.profdata", super::sha256(profile)?));
         fs::copy(profile, &copy).with_context(|| format!("cannot write {}", copy.display()))?;
-        self.cargo_build(&format!("-Cprofile-use={}", copy.display()))
+        self.cargo_build(&[&format!("-Cprofile-use={}", copy.display())])
     }
 
-    fn cargo_build(&self, flags: &str) -> Result<PathBuf> {
+    /// Builds with these flags of rustc, and returns the directory of the programs.
+    fn cargo_build(&self, flags: &[&str]) -> Result<PathBuf> {
         let directory = self.directory();
         let mut cargo = shell::cargo();
         cargo.args(["build", "--profile", "dist", "--package", &self.runtime.name, "--target", self.triple]);
-        cargo.arg("--target-dir").arg(&directory).env("RUSTFLAGS", flags);
+        cargo.arg("--target-dir").arg(&directory).env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"));
         shell::run(&mut cargo)?;
         Ok(directory.join(self.triple).join("dist"))
     }

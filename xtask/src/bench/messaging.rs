@@ -7,12 +7,11 @@ use std::process::{Child, Command, Stdio};
 use anyhow::{Context, Result};
 use clap::ArgMatches;
 
-use super::nats;
 use super::storage::{free_port, seconds};
 use super::table::{markdown, median, number};
+use super::{nats, prepare};
 use crate::shell::{self, say};
 use crate::workspace::Workspace;
-use crate::{build, setup};
 
 /// A case with the number of its messages.
 #[derive(Clone, Copy)]
@@ -88,10 +87,7 @@ struct Bench {
 pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
     let workspace = Workspace::load()?;
     if !arguments.get_flag("no-build") {
-        shell::run(shell::cargo().args(["build", "--release", "--package", "tempo-tests", "--bins"]))?;
-        shell::run(shell::cargo().args(["build", "--profile", super::profile(arguments), "--package", "tempo"]))?;
-        setup::ensure()?;
-        build::guests(workspace.guests().filter(|package| package.name.starts_with("test-messaging-")))?;
+        prepare::native(super::profile(arguments), |name| name.starts_with("test-messaging-"))?;
     }
     let directory = workspace.target.join("bench-messaging");
     let _ = std::fs::remove_dir_all(&directory);

@@ -39,14 +39,28 @@ pub(crate) fn files(programs: &[Program], profile: &str, build: bool) -> Result<
 fn build(workspace: &Workspace, programs: &[Program], profile: &str) -> Result<()> {
     shell::run(shell::cargo().args(["build", "--release", "--package", "tempo-tests", "--bins"]))?;
     if programs.contains(&Program::Tempo) {
-        // Built alone: together with the tests, shared crates would get the features of both.
-        shell::run(shell::cargo().args(["build", "--profile", profile, "--package", "tempo"]))?;
+        tempo(profile)?;
     }
     if programs.iter().any(|&program| program != Program::Hyper) {
         setup::ensure()?;
         build_command::guests([find(workspace, Guest::P2)?, find(workspace, Guest::P3)?].into_iter())?;
     }
     Ok(())
+}
+
+/// Builds Tempo alone: together with the tests, shared crates would get the features of both.
+fn tempo(profile: &str) -> Result<()> {
+    shell::run(shell::cargo().args(["build", "--profile", profile, "--package", "tempo"]))
+}
+
+/// Builds Tempo, the native programs to compare with, and these guests of the tests.
+pub(crate) fn native(profile: &str, guest: impl Fn(&str) -> bool) -> Result<()> {
+    let workspace = Workspace::load()?;
+    let tests = ["build", "--release", "--package", "tempo-tests", "--bins", "--features", "native"];
+    shell::run(shell::cargo().args(tests))?;
+    tempo(profile)?;
+    setup::ensure()?;
+    build_command::guests(workspace.guests().filter(|package| guest(&package.name)))
 }
 
 /// Builds a component besides those of [`files`].

@@ -6,11 +6,10 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 use clap::ArgMatches;
 
-use super::nats;
 use super::table::{markdown, median, number};
-use crate::shell::{self, say};
+use super::{nats, prepare};
+use crate::shell::say;
 use crate::workspace::Workspace;
-use crate::{build, setup};
 
 /// A case: a backend, an operation, its concurrency and its count.
 struct Case {
@@ -61,10 +60,7 @@ struct Bench {
 pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
     let workspace = Workspace::load()?;
     if !arguments.get_flag("no-build") {
-        shell::run(shell::cargo().args(["build", "--release", "--package", "tempo-tests", "--bins"]))?;
-        shell::run(shell::cargo().args(["build", "--profile", super::profile(arguments), "--package", "tempo"]))?;
-        setup::ensure()?;
-        build::guests(workspace.guests().filter(|package| package.name == "test-storage-bench"))?;
+        prepare::native(super::profile(arguments), |name| name == "test-storage-bench")?;
     }
     let directory = workspace.target.join("bench-storage");
     let _ = std::fs::remove_dir_all(&directory);

@@ -29,6 +29,7 @@ mod send_rate;
 mod send_watch;
 mod served;
 mod telemetry;
+mod thread_load;
 mod threads;
 mod tls;
 mod transport;

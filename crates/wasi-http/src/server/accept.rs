@@ -57,7 +57,7 @@ impl Accepter {
             Ok(permit) => (Ok(permit), true),
             Err(_) => (rejection_permits.clone().acquire_owned().await, false),
         };
-        let thread = self.threads.iter().min_by_key(|thread| thread.open());
+        let thread = self.threads.iter().min_by_key(|thread| thread.load().rank());
         if let (Ok(permit), Ok(stream), Some(thread)) = (permit, stream.into_std(), thread) {
             thread.assign(AcceptedConnection { stream, permit, admitted });
         }

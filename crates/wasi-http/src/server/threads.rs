@@ -3,7 +3,6 @@
 
 use std::net::TcpStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use tempo_telemetry::Heartbeat;
@@ -11,6 +10,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::connection::Server;
+use super::thread_load::ThreadLoad;
 use crate::chain::enter_serving_thread;
 
 /// Interval at which a thread drops expired instances, ends stalled responses, and sends a heartbeat.
@@ -28,7 +28,7 @@ pub(crate) struct AcceptedConnection {
 /// Handle of a serving thread. Dropping it ends the thread.
 pub(crate) struct ServingThread {
     connections: mpsc::UnboundedSender<AcceptedConnection>,
-    open: Arc<AtomicUsize>,
+    load: Arc<ThreadLoad>,
     runtime: Handle,
     server: Arc<Server>,
 }
@@ -40,9 +40,9 @@ impl ServingThread {
         let handle = runtime.handle().clone();
         // Bounded by the permits of the accepter.
         let (connections, mut accepted) = mpsc::unbounded_channel::<AcceptedConnection>();
-        let open = Arc::new(AtomicUsize::new(0));
+        let load = Arc::new(ThreadLoad::default());
         let (ended, end) = oneshot::channel();
-        let counter = open.clone();
+        let counted = load.clone();
         let served = server.clone();
         let heartbeat = server.health.heartbeat("a thread that serves HTTP");
         std::thread::Builder::new().name("tempo-http".to_owned()).spawn(move || {
@@ -55,7 +55,8 @@ impl ServingThread {
                     async move { queue.run().await }
                 });
                 while let Some(connection) = accepted.recv().await {
-                    tokio::spawn(serve(server.clone(), connection, counter.clone()));
+                    counted.accepted();
+                    tokio::spawn(serve(server.clone(), connection, counted.clone()));
                 }
                 maintain.abort();
                 turns.abort();
@@ -63,7 +64,7 @@ impl ServingThread {
             // Ends the connections.
             drop(runtime);
         })?;
-        Ok((Self { connections, open, runtime: handle, server: served }, end))
+        Ok((Self { connections, load, runtime: handle, server: served }, end))
     }
 
     /// Returns the handle of the thread's runtime.
@@ -76,26 +77,26 @@ impl ServingThread {
         &self.server
     }
 
-    /// Returns the number of connections of the thread.
-    pub(crate) fn open(&self) -> usize {
-        self.open.load(Relaxed)
+    /// Returns the connections of the thread, in numbers.
+    pub(crate) fn load(&self) -> &ThreadLoad {
+        &self.load
     }
 
     /// Assigns a connection to the thread.
     pub(crate) fn assign(&self, connection: AcceptedConnection) {
-        self.open.fetch_add(1, Relaxed);
+        self.load.assigned();
         // If the thread has ended, the connection is dropped; `failed` reports the thread.
         let _ = self.connections.send(connection);
     }
 }
 
-async fn serve(server: Arc<Server>, connection: AcceptedConnection, open: Arc<AtomicUsize>) {
+async fn serve(server: Arc<Server>, connection: AcceptedConnection, load: Arc<ThreadLoad>) {
     let _permit = connection.permit;
     match tokio::net::TcpStream::from_std(connection.stream) {
         Ok(stream) => server.serve(stream, connection.admitted).await,
         Err(error) => tracing::error!(%error, "a connection cannot be served"),
     }
-    open.fetch_sub(1, Relaxed);
+    load.closed();
 }
 
 async fn maintain(server: Arc<Server>, heartbeat: Heartbeat) {

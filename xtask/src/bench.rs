@@ -30,6 +30,7 @@ mod prepare;
 mod profile;
 mod readme;
 mod record;
+mod scale;
 mod server;
 mod start;
 mod storage;
@@ -71,6 +72,7 @@ pub(crate) fn command() -> Command {
         .subcommand(links::command())
         .subcommand(neighbour::command())
         .subcommand(apps::command())
+        .subcommand(scale::command())
         .subcommand(swap::command())
         .subcommand(dev::command())
         .subcommand(readme::command())
@@ -131,6 +133,7 @@ pub(crate) fn run(arguments: &ArgMatches) -> Result<()> {
         Some(("links", arguments)) => links::run(arguments),
         Some(("neighbour", arguments)) => neighbour::run(arguments),
         Some(("apps", arguments)) => apps::run(arguments),
+        Some(("scale", arguments)) => scale::run(arguments),
         Some(("swap", arguments)) => swap::run(arguments),
         Some(("dev", arguments)) => dev::run(arguments),
         Some(("readme", arguments)) => readme::run(arguments),

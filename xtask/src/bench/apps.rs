@@ -41,7 +41,7 @@ pub(super) fn command() -> clap::Command {
 pub(super) fn run(arguments: &ArgMatches) -> Result<()> {
     let workspace = Workspace::load()?;
     let files = prepare::files(&[Program::Tempo], super::profile(arguments), !arguments.get_flag("no-build"))?;
-    let bench = Bench { files: &files, directory: workspace.target.join("bench-apps"), cores: Cores::choose() };
+    let bench = Bench::new(&files, workspace.target.join("bench-apps"));
     let apps = [1, STARTED, SERVED].map(|components| bench.app(components));
     let [one, started, served] = apps;
     let (one, started, served) = (one?, started?, served?);
@@ -56,7 +56,7 @@ pub(super) fn run(arguments: &ArgMatches) -> Result<()> {
         }
         let seconds = f64::from(super::number(arguments, "seconds"));
         for ((app, components), rates) in [(&one, 1), (&served, SERVED)].into_iter().zip(&mut rates) {
-            rates.push(bench.rate(app, components, seconds)?);
+            rates.push(bench.rate(app, components, CONNECTIONS, seconds)?);
         }
     }
     println!("{}\n", Machine::read(&files, bench.cores).markdown());
@@ -66,15 +66,20 @@ pub(super) fn run(arguments: &ArgMatches) -> Result<()> {
     Ok(())
 }
 
-struct Bench<'a> {
+/// Measures apps of many components.
+pub(super) struct Bench<'a> {
     files: &'a Files,
     directory: PathBuf,
-    cores: Option<Cores>,
+    pub(super) cores: Option<Cores>,
 }
 
 impl<'a> Bench<'a> {
+    pub(super) fn new(files: &'a Files, directory: PathBuf) -> Self {
+        Self { files, directory, cores: Cores::choose() }
+    }
+
     /// Creates an app of this many different components.
-    fn app(&self, components: usize) -> Result<App<'a>> {
+    pub(super) fn app(&self, components: usize) -> Result<App<'a>> {
         say(&format!("compiling {components} components"));
         let app = App::create(self.files, self.directory.join(components.to_string()))?;
         let hello = fs::read(self.files.guest(Guest::P3))?;
@@ -106,13 +111,13 @@ impl<'a> Bench<'a> {
         Ok(time.as_secs_f64() * 1e3)
     }
 
-    /// Returns the requests a second at saturation.
-    fn rate(&self, app: &App<'_>, components: usize, seconds: f64) -> Result<f64> {
+    /// Returns the requests a second at saturation, of this many connections in all.
+    pub(super) fn rate(&self, app: &App<'_>, components: usize, connections: u16, seconds: f64) -> Result<f64> {
         let server = self.server(app)?;
         let generator = Generator {
             program: &self.files.load,
             core: self.cores.map(|cores| cores.load),
-            connections: CONNECTIONS,
+            connections,
             path: "/c0",
             body_bytes: 0,
         };

@@ -17,6 +17,7 @@ const ENTRIES: &[&str] = &[
     "clippy.toml",
     "crates",
     "deny.toml",
+    "docs",
     "fuzz",
     "guests",
     "runtimes",

@@ -35,7 +35,7 @@ pub(crate) fn write(source: &Path, output: &Path, bytes: &[u8]) -> Result<(), Er
     let failed = |error: io::Error| {
         Error::new(ErrorKind::CannotWrite, format!("cannot write {}", output.display())).with_source(error)
     };
-    let (temporary, mut file) = create_beside(output).map_err(failed)?;
+    let (temporary, mut file) = create_beside(output, OpenOptions::new().write(true)).map_err(failed)?;
     let written = file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed);
     // Checked again, because `output` may have been replaced during the compilation.
     let done =
@@ -46,13 +46,13 @@ pub(crate) fn write(source: &Path, output: &Path, bytes: &[u8]) -> Result<(), Er
     done
 }
 
-/// Creates a temporary file with an unpredictable name.
-fn create_beside(output: &Path) -> io::Result<(PathBuf, File)> {
+/// Creates a temporary file `.NAME.RANDOM.tmp` beside `output`, with an unpredictable name.
+pub(crate) fn create_beside(output: &Path, options: &mut OpenOptions) -> io::Result<(PathBuf, File)> {
     let mut random = [0; 8];
     getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
     let name = output.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
     let temporary = output.with_file_name(format!(".{name}.{:016x}.tmp", u64::from_le_bytes(random)));
-    let file = OpenOptions::new().write(true).create_new(true).open(&temporary)?;
+    let file = options.create_new(true).open(&temporary)?;
     Ok((temporary, file))
 }
 

@@ -7,7 +7,7 @@ use std::fs;
 use std::ops::Range;
 
 use anyhow::{Context, Result, ensure};
-use clap::{Arg, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::shell::{self, say};
 use crate::workspace;
@@ -18,9 +18,11 @@ const END: &str = "<!-- end of bench -->";
 
 pub(super) fn command() -> Command {
     let only = Arg::new("only").long("only").value_name("NAME,...").value_delimiter(',');
+    let no_build = Arg::new("no-build").long("no-build").action(ArgAction::SetTrue);
     Command::new("readme")
-        .about("Writes the tables of README's section on performance (an hour)")
+        .about("Writes the tables of README's section on performance (half an hour)")
         .arg(only.help("Only the tables of these benchmarks, such as `http`"))
+        .arg(no_build.help("Measure the programs that are there, such as a profile-guided `target/dist/tempo`"))
 }
 
 pub(super) fn run(arguments: &ArgMatches) -> Result<()> {
@@ -38,7 +40,11 @@ pub(super) fn run(arguments: &ArgMatches) -> Result<()> {
         }
         say(&format!("cargo xtask bench {command}"));
         let mut bench = shell::program(&std::env::current_exe()?);
-        let printed = shell::read(bench.current_dir(workspace::root()).arg("bench").args(&mut words))?;
+        bench.current_dir(workspace::root()).arg("bench").args(&mut words);
+        if arguments.get_flag("no-build") {
+            bench.arg("--no-build");
+        }
+        let printed = shell::read(&mut bench)?;
         text.replace_range(place.clone(), &format!("\n{}\n\n", printed.trim()));
         fs::write(&path, &text).with_context(|| format!("cannot write {}", path.display()))?;
     }

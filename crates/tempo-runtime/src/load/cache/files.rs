@@ -7,6 +7,8 @@ use std::time::SystemTime;
 
 use tempo_settings::private;
 
+use crate::output::create_beside;
+
 /// Maximum size of all files, in bytes, and their maximum number. The files that were used the longest time ago make room.
 const MAX_BYTES: u64 = 1 << 30;
 const MAX_FILES: usize = 500;
@@ -15,6 +17,7 @@ pub(super) const MAX_FILE_BYTES: u64 = MAX_BYTES / 2;
 
 /// Returns whether `name` is that of a file of the cache, or of one that is being written.
 fn is_entry(name: &str) -> bool {
+    let name = name.strip_prefix('.').unwrap_or(name);
     let (digest, rest) = name.split_at_checked(64).unwrap_or((name, "-"));
     digest.bytes().all(|byte| byte.is_ascii_hexdigit()) && (rest.is_empty() || rest.ends_with(".tmp"))
 }
@@ -63,11 +66,8 @@ pub(super) fn make_room(directory: &Path, length: u64) -> io::Result<()> {
 
 /// Writes a temporary file and renames it, so that no process reads a part of it.
 pub(super) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut random = [0; 8];
-    getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
-    let temporary = path.with_extension(format!("{:016x}.tmp", u64::from_le_bytes(random)));
-    let created = private::options().write(true).create_new(true).open(&temporary);
-    let written = created.and_then(|mut file| file.write_all(bytes)).and_then(|()| fs::rename(&temporary, path));
+    let (temporary, mut file) = create_beside(path, private::options().write(true))?;
+    let written = file.write_all(bytes).and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
         let _ = fs::remove_file(&temporary);
     }
@@ -112,6 +112,13 @@ mod tests {
         make_room(path, MAX_BYTES - 3).unwrap();
         assert_eq!(exist(path, &[MAX_FILES - 4, MAX_FILES - 3]), [false, true]);
         assert_eq!(fs::read_dir(path).unwrap().count(), 4);
+    }
+
+    #[test]
+    fn files_that_are_being_written_count() {
+        let directory = tempfile::tempdir().unwrap();
+        let (temporary, _) = create_beside(&entry(directory.path(), 1), File::options().write(true)).unwrap();
+        assert!(is_entry(&temporary.file_name().unwrap().to_string_lossy()), "{}", temporary.display());
     }
 
     #[test]

@@ -97,7 +97,8 @@ impl<'a> Bench<'a> {
 
     fn server(&self, app: &App<'_>) -> Result<Server> {
         let mut command = app.serve();
-        command.arg("tempo.toml");
+        // More than the generator's: it closes those of a warm-up only when it begins the next measurement.
+        command.args(["tempo.toml", "--max-connections", "4000"]);
         Server::start(cores::pinned(command, self.cores.map(|cores| cores.server)))
     }
 
